@@ -1,0 +1,45 @@
+// What a process is started with (`config.bootstrap.v3.Bootstrap`), after the file was decoded and found right.
+
+import type { Address } from './address.ts';
+import type { Cluster } from './cluster.ts';
+import type { Locality } from './endpoint.ts';
+import type { Listener } from './listener.ts';
+
+export interface Bootstrap {
+  readonly node: Node;
+  readonly admin?: Admin;
+  readonly listeners: readonly Listener[];
+  readonly clusters: readonly Cluster[];
+  /** Flattened `layered_runtime`: later layers win. */
+  readonly runtime: ReadonlyMap<string, string | number | boolean>;
+  /** Keys of each layer, for `/runtime`. */
+  readonly runtimeLayers: readonly RuntimeLayer[];
+  readonly stats: StatsOptions;
+  /** Open downstream connections over all listeners; undefined is no limit. */
+  readonly maxDownstreamConnections?: number;
+}
+
+export interface Node {
+  readonly id: string;
+  readonly cluster: string;
+  readonly locality: Locality;
+  readonly metadata: { readonly [key: string]: unknown };
+}
+
+export interface Admin {
+  readonly address: Address;
+  readonly accessLogPath?: string;
+}
+
+export interface RuntimeLayer {
+  readonly name: string;
+  /** Static, or the admin layer that `POST /runtime_modify` changes. */
+  readonly kind: 'static' | 'admin';
+  readonly values: ReadonlyMap<string, string | number | boolean>;
+}
+
+export interface StatsOptions {
+  /** Upper bounds of Prometheus buckets by stat prefix; empty means Envoy's default buckets. */
+  readonly histogramBuckets: readonly { readonly prefix: string; readonly bounds: readonly number[] }[];
+  readonly rejectAll: boolean;
+}

@@ -1,0 +1,85 @@
+// A cluster: how its members are found, chosen, connected to and protected (`config.cluster.v3.Cluster`).
+
+import type { Address, KeepAlive } from './address.ts';
+import type { LoadAssignment, Metadata } from './endpoint.ts';
+
+export interface Cluster {
+  readonly name: string;
+  /** Name used in stats: `alt_stat_name` or the name. */
+  readonly statName: string;
+  readonly discovery: Discovery;
+  readonly connectTimeoutMs: number;
+  readonly perConnectionBufferLimitBytes: number;
+  readonly loadBalancer: LoadBalancer;
+  readonly circuitBreakers: { readonly default: CircuitBreaker; readonly high: CircuitBreaker };
+  readonly upstreamHttp: UpstreamHttpOptions;
+  readonly keepAlive?: KeepAlive;
+  /** Source address of upstream connections (`upstream_bind_config.source_address`). */
+  readonly bindAddress?: Address;
+  readonly metadata: Metadata;
+}
+
+export type Discovery =
+  | { readonly kind: 'static'; readonly assignment: LoadAssignment }
+  | {
+      readonly kind: 'strict-dns' | 'logical-dns';
+      readonly assignment: LoadAssignment;
+      readonly dns: DnsOptions;
+    }
+  /** Endpoints are the connections' own destinations. Hosts unused for `cleanupIntervalMs` are dropped. */
+  | {
+      readonly kind: 'original-dst';
+      readonly cleanupIntervalMs: number;
+      readonly useHttpHeader: boolean;
+      readonly httpHeaderName: string;
+      readonly portOverride?: number;
+    };
+
+export type DnsLookupFamily = 'auto' | 'v4-only' | 'v6-only' | 'v4-preferred' | 'all';
+
+export interface DnsOptions {
+  readonly family: DnsLookupFamily;
+  readonly refreshRateMs: number;
+  readonly respectTtl: boolean;
+  readonly failureRefreshBaseMs: number;
+  readonly failureRefreshMaxMs: number;
+  readonly jitterMs: number;
+  /** Resolver addresses; empty means those of the system. */
+  readonly resolvers: readonly Address[];
+}
+
+export interface LoadBalancer {
+  readonly policy:
+    | { readonly kind: 'round-robin' }
+    | { readonly kind: 'least-request'; readonly choiceCount: number; readonly activeRequestBias: number }
+    | { readonly kind: 'random' }
+    /** The only policy of an original-dst cluster. */
+    | { readonly kind: 'cluster-provided' };
+  /** `common_lb_config.locality_weighted_lb_config`: choose a locality by weight first. */
+  readonly localityWeighted: boolean;
+  /** Share of healthy endpoints below which all are used, 0 to 100. Envoy's default is 50. */
+  readonly healthyPanicThresholdPercent: number;
+}
+
+/** Limits of one routing priority; Envoy's defaults are 1024, 1024, 1024, 3 and no limit of pools. */
+export interface CircuitBreaker {
+  readonly maxConnections: number;
+  readonly maxPendingRequests: number;
+  readonly maxRequests: number;
+  readonly maxRetries: number;
+  /** Publish `remaining_*` gauges. */
+  readonly trackRemaining: boolean;
+}
+
+export interface UpstreamHttpOptions {
+  readonly protocol: 'http1';
+  /** Idle upstream connections are closed after this; 0 never. Envoy's default is one hour. */
+  readonly idleTimeoutMs: number;
+  /** 0 is no limit. */
+  readonly maxConnectionDurationMs: number;
+  /** 0 is no limit. */
+  readonly maxRequestsPerConnection: number;
+  readonly maxResponseHeadersKb: number;
+  readonly maxResponseHeadersCount: number;
+  readonly enableTrailers: boolean;
+}

@@ -1,0 +1,86 @@
+// A listener: where connections arrive, how a filter chain is chosen for each, and what the chain does
+// (`config.listener.v3`).
+
+import type { AccessLog } from './access-log.ts';
+import type { Address, CidrRange, KeepAlive } from './address.ts';
+import type { HttpConnectionManager } from './http-connection-manager.ts';
+
+export interface Listener {
+  readonly name: string;
+  readonly address: Address;
+  /** More addresses of the same listener. */
+  readonly additionalAddresses: readonly Address[];
+  /** Name used in stats instead of the address; empty when not set. */
+  readonly statPrefix: string;
+  readonly bindToPort: boolean;
+  /** Each worker has its own listening socket. Off: one socket shared by all workers. */
+  readonly reusePort: boolean;
+  readonly backlog: number;
+  readonly ipv4Compatible: boolean;
+  readonly transparent: boolean;
+  readonly freebind: boolean;
+  readonly keepAlive?: KeepAlive;
+  readonly perConnectionBufferLimitBytes: number;
+  readonly listenerFilters: readonly ListenerFilter[];
+  /** 0 is none. */
+  readonly listenerFiltersTimeoutMs: number;
+  readonly continueOnListenerFiltersTimeout: boolean;
+  /** Hand a connection to the listener that is bound to its original destination. */
+  readonly useOriginalDst: boolean;
+  readonly filterChains: readonly FilterChain[];
+  readonly defaultFilterChain?: FilterChain;
+  readonly trafficDirection: 'unspecified' | 'inbound' | 'outbound';
+  readonly accessLogs: readonly AccessLog[];
+  /** Open connections of this listener over all workers (`envoy.resource_limits.listener.NAME.connection_limit`). */
+  readonly connectionLimit?: number;
+  readonly ignoreGlobalConnectionLimit: boolean;
+  readonly maxConnectionsToAcceptPerTurn: number;
+  /** Connections are drained when the listener is modified only, or always. */
+  readonly drainType: 'default' | 'modify-only';
+}
+
+export type ListenerFilter = { readonly kind: 'original-dst' };
+
+export interface FilterChain {
+  readonly name: string;
+  readonly match: FilterChainMatch;
+  /** Network filters in order; the last is terminal (tcp-proxy or http-connection-manager). */
+  readonly filters: readonly NetworkFilter[];
+  /** 0 is none. */
+  readonly transportSocketConnectTimeoutMs: number;
+}
+
+/** Empty lists and undefined match anything. Precedence: Envoy's `FilterChainMatch` documentation. */
+export interface FilterChainMatch {
+  readonly destinationPort?: number;
+  readonly prefixRanges: readonly CidrRange[];
+  readonly directSourcePrefixRanges: readonly CidrRange[];
+  readonly sourceType: 'any' | 'same-ip-or-loopback' | 'external';
+  readonly sourcePrefixRanges: readonly CidrRange[];
+  readonly sourcePorts: readonly number[];
+  /** Exact or `*.suffix`, lower case. */
+  readonly serverNames: readonly string[];
+  /** `raw_buffer` or `tls`; empty matches anything. */
+  readonly transportProtocol: string;
+  readonly applicationProtocols: readonly string[];
+}
+
+export type NetworkFilter =
+  | { readonly kind: 'tcp-proxy'; readonly name: string; readonly config: TcpProxy }
+  | { readonly kind: 'http-connection-manager'; readonly name: string; readonly config: HttpConnectionManager };
+
+/** `extensions.filters.network.tcp_proxy.v3.TcpProxy`. */
+export interface TcpProxy {
+  readonly statPrefix: string;
+  readonly clusters: readonly { readonly name: string; readonly weight: number }[];
+  readonly totalWeight: number;
+  /** 0 is none. Envoy's default is one hour. */
+  readonly idleTimeoutMs: number;
+  /** 0 is none. */
+  readonly maxDownstreamConnectionDurationMs: number;
+  readonly maxConnectAttempts: number;
+  readonly accessLogs: readonly AccessLog[];
+  readonly flushAccessLogOnConnected: boolean;
+  /** 0 logs at the end only. */
+  readonly accessLogFlushIntervalMs: number;
+}

@@ -1,0 +1,184 @@
+// Route configurations: which cluster a request goes to, and what is changed on the way (`config.route.v3`).
+
+import type { Metadata } from './endpoint.ts';
+import type { HeaderMatcher, QueryParameterMatcher, RuntimeFraction } from './matcher.ts';
+
+export interface RouteConfiguration {
+  readonly name: string;
+  readonly virtualHosts: readonly VirtualHost[];
+  readonly headers: HeaderMutations;
+  /** Request headers that only ourselves may set: removed from requests of external origin. Lower case. */
+  readonly internalOnlyHeaders: readonly string[];
+  /** False: route, then virtual host, then route configuration (Envoy's default order). */
+  readonly mostSpecificHeaderMutationsWins: boolean;
+  readonly ignorePortInHostMatching: boolean;
+  readonly maxDirectResponseBodyBytes: number;
+}
+
+export interface VirtualHost {
+  readonly name: string;
+  /** Lower case: `host`, `*.suffix`, `prefix.*` or `*`. */
+  readonly domains: readonly string[];
+  readonly routes: readonly Route[];
+  readonly requireTls: 'none' | 'external-only' | 'all';
+  readonly headers: HeaderMutations;
+  readonly includeRequestAttemptCount: boolean;
+  readonly includeAttemptCountInResponse: boolean;
+  readonly retryPolicy?: RetryPolicy;
+  readonly perFilterConfig: PerFilterConfig;
+}
+
+export interface Route {
+  readonly name: string;
+  readonly match: RouteMatch;
+  readonly action: RouteAction;
+  readonly headers: HeaderMutations;
+  readonly metadata: Metadata;
+  readonly statPrefix: string;
+  readonly perFilterConfig: PerFilterConfig;
+}
+
+/** Configuration by HTTP filter name (`typed_per_filter_config`), decoded by the filter's own decoder. */
+export interface PerFilterConfig {
+  readonly [filterName: string]: { readonly disabled: boolean; readonly config?: unknown };
+}
+
+export interface RouteMatch {
+  readonly path:
+    | { readonly kind: 'prefix'; readonly value: string }
+    | { readonly kind: 'path'; readonly value: string }
+    /** `/a` matches `/a` and `/a/b`, not `/ab`. */
+    | { readonly kind: 'path-separated-prefix'; readonly value: string }
+    | { readonly kind: 'regex'; readonly regex: string }
+    | { readonly kind: 'connect' };
+  readonly caseSensitive: boolean;
+  readonly headers: readonly HeaderMatcher[];
+  readonly queryParameters: readonly QueryParameterMatcher[];
+  readonly runtimeFraction?: RuntimeFraction;
+  /** Only requests with a gRPC content type. */
+  readonly grpc: boolean;
+}
+
+export type RouteAction = ForwardAction | RedirectAction | DirectResponseAction;
+
+export interface ForwardAction {
+  readonly kind: 'forward';
+  readonly target: ForwardTarget;
+  /** Reply when the named cluster does not exist. */
+  readonly clusterNotFoundStatus: 500 | 503 | 404;
+  readonly pathRewrite?:
+    | { readonly kind: 'prefix'; readonly replacement: string }
+    | { readonly kind: 'regex'; readonly regex: string; readonly substitution: string };
+  readonly hostRewrite?:
+    | { readonly kind: 'literal'; readonly value: string }
+    /** The endpoint's hostname (`auto_host_rewrite`). */
+    | { readonly kind: 'auto' }
+    | { readonly kind: 'header'; readonly name: string }
+    | { readonly kind: 'path-regex'; readonly regex: string; readonly substitution: string };
+  /** Append the original host to `x-forwarded-host` when it is rewritten. */
+  readonly appendForwardedHost: boolean;
+  /** Whole request, from the end of the downstream request to the end of the response; 0 is none. Default 15 s. */
+  readonly timeoutMs: number;
+  /** No byte in either direction for this long; undefined takes the connection manager's. 0 is none. */
+  readonly idleTimeoutMs?: number;
+  /** From the first byte of the request to the end of the response; undefined is none. */
+  readonly maxStreamDurationMs?: number;
+  readonly retryPolicy?: RetryPolicy;
+  readonly priority: 'default' | 'high';
+  /** `upgrade_configs` by lower-case protocol: whether it is allowed here. */
+  readonly upgrades: { readonly [protocol: string]: boolean };
+  readonly metadataMatch: Metadata;
+}
+
+export type ForwardTarget =
+  | { readonly kind: 'cluster'; readonly name: string }
+  | { readonly kind: 'cluster-header'; readonly header: string }
+  | {
+      readonly kind: 'weighted';
+      readonly clusters: readonly WeightedCluster[];
+      readonly totalWeight: number;
+      readonly runtimeKeyPrefix: string;
+    };
+
+export interface WeightedCluster {
+  readonly target:
+    | { readonly kind: 'cluster'; readonly name: string }
+    | { readonly kind: 'cluster-header'; readonly header: string };
+  readonly weight: number;
+  readonly headers: HeaderMutations;
+  readonly hostRewriteLiteral?: string;
+  readonly perFilterConfig: PerFilterConfig;
+}
+
+export interface RedirectAction {
+  readonly kind: 'redirect';
+  readonly status: 301 | 302 | 303 | 307 | 308;
+  readonly https: boolean;
+  readonly scheme?: string;
+  readonly host?: string;
+  readonly port?: number;
+  readonly path?:
+    | { readonly kind: 'replace'; readonly value: string }
+    | { readonly kind: 'prefix'; readonly replacement: string }
+    | { readonly kind: 'regex'; readonly regex: string; readonly substitution: string };
+  readonly stripQuery: boolean;
+}
+
+export interface DirectResponseAction {
+  readonly kind: 'direct-response';
+  readonly status: number;
+  /** Sent as it is; read from its file when the configuration was loaded. */
+  readonly body: Uint8Array;
+}
+
+/** What one level of the route tree does to headers. Names as written; values may hold `%COMMAND%` operators. */
+export interface HeaderMutations {
+  readonly requestAdd: readonly HeaderAddition[];
+  readonly requestRemove: readonly string[];
+  readonly responseAdd: readonly HeaderAddition[];
+  readonly responseRemove: readonly string[];
+}
+
+export interface HeaderAddition {
+  readonly name: string;
+  readonly value: string;
+  readonly action: 'append' | 'add-if-absent' | 'overwrite' | 'overwrite-if-exists';
+  readonly keepEmptyValue: boolean;
+}
+
+export interface RetryPolicy {
+  readonly retryOn: readonly RetryCondition[];
+  readonly retriableStatusCodes: readonly number[];
+  readonly retriableHeaders: readonly HeaderMatcher[];
+  readonly retriableRequestHeaders: readonly HeaderMatcher[];
+  /** Retries after the first attempt. */
+  readonly numRetries: number;
+  /** 0 is none. */
+  readonly perTryTimeoutMs: number;
+  /** 0 is none. */
+  readonly perTryIdleTimeoutMs: number;
+  readonly backoffBaseMs: number;
+  readonly backoffMaxMs: number;
+  /** Avoid endpoints already tried (`envoy.retry_host_predicates.previous_hosts`). */
+  readonly avoidPreviousHosts: boolean;
+  readonly hostSelectionMaxAttempts: number;
+}
+
+/** The HTTP/1 values of `retry_on`. */
+export type RetryCondition =
+  | '5xx'
+  | 'gateway-error'
+  | 'reset'
+  | 'reset-before-request'
+  | 'connect-failure'
+  | 'envoy-ratelimited'
+  | 'retriable-4xx'
+  | 'refused-stream'
+  | 'retriable-status-codes'
+  | 'retriable-headers'
+  | 'http3-post-connect-failure'
+  | 'cancelled'
+  | 'deadline-exceeded'
+  | 'internal'
+  | 'resource-exhausted'
+  | 'unavailable';

@@ -1,0 +1,38 @@
+// One complete, consistent state of the configuration. Requests see one snapshot from start to end, never a mix.
+
+import type { Cluster } from './cluster.ts';
+import type { LoadAssignment } from './endpoint.ts';
+import type { Listener } from './listener.ts';
+
+export interface Snapshot {
+  /** Grows by one with every published snapshot; 0 is the empty one before the first. */
+  readonly generation: number;
+  readonly listeners: ReadonlyMap<string, Listener>;
+  readonly clusters: ReadonlyMap<string, Cluster>;
+  /** Resolved members by cluster name. Original-dst clusters have none; a DNS cluster appears when it was resolved. */
+  readonly assignments: ReadonlyMap<string, LoadAssignment>;
+  readonly runtime: ReadonlyMap<string, string | number | boolean>;
+}
+
+/** What changed between two snapshots: plain data that travels to the workers. */
+export interface SnapshotDelta {
+  readonly generation: number;
+  readonly listeners: MapDelta<Listener>;
+  readonly clusters: MapDelta<Cluster>;
+  readonly assignments: MapDelta<LoadAssignment>;
+  /** Present only when it changed. */
+  readonly runtime?: ReadonlyMap<string, string | number | boolean>;
+}
+
+export interface MapDelta<T> {
+  readonly set: readonly (readonly [string, T])[];
+  readonly removed: readonly string[];
+}
+
+export const emptySnapshot: Snapshot = {
+  generation: 0,
+  listeners: new Map(),
+  clusters: new Map(),
+  assignments: new Map(),
+  runtime: new Map(),
+};

@@ -1,0 +1,64 @@
+// The seam between the reactor and everything above it: a byte stream with flow control in both directions.
+//
+// A stream is driven by its handler's callbacks. No callback is ever made from inside a call into the stream: what a
+// call brings about (drained, closed, bytes offered again) is reported later in the same turn of the reactor.
+// So a handler never has to expect to be re-entered.
+
+import type { Address } from '../../config/address.ts';
+import type { NativeBuffer } from '../../native/native-buffer.ts';
+
+/** Why a stream is gone. */
+export type CloseReason =
+  /** We closed it. */
+  | { readonly kind: 'local' }
+  /** Both directions ended in order. */
+  | { readonly kind: 'remote' }
+  /** `errno` is positive, such as ECONNRESET or ECONNREFUSED. */
+  | { readonly kind: 'error'; readonly errno: number }
+  | { readonly kind: 'connect-timeout' };
+
+export interface ByteStreamHandler {
+  /** An outgoing connection is established. Not called for accepted ones. */
+  onConnected(): void;
+  /**
+   * Bytes arrived: `buffer[start, end)`, valid during this call only. Returns how many were consumed. The stream keeps
+   * the rest and offers it again, in front of what arrives next, or once when reading is resumed.
+   */
+  onData(buffer: NativeBuffer, start: number, end: number): number;
+  /** The peer sends no more (FIN). Bytes that were not consumed have been offered before. Writing may go on. */
+  onEnd(): void;
+  /** All bytes that `write` had to keep were taken by the kernel. Called only after `pendingWriteBytes` was above 0. */
+  onDrained(): void;
+  /** The stream is gone: the last callback. Connect failures end here too. */
+  onClosed(reason: CloseReason): void;
+}
+
+export interface ByteStream {
+  /** May be changed at any time; a pooled upstream stream changes handlers with its owner. */
+  handler: ByteStreamHandler;
+  readonly isClosed: boolean;
+  /** Bytes accepted by `write` that the kernel has not taken yet: the sign to pause whoever produces them. */
+  readonly pendingWriteBytes: number;
+  /** Sum over the life of the stream. */
+  readonly bytesReceived: number;
+  readonly bytesSent: number;
+
+  /** Sends `buffer[start, end)`. What the kernel does not take is copied and sent when it can be. */
+  write(buffer: NativeBuffer, start: number, end: number): void;
+  /** Stops `onData`. At most one read (64 KiB) more is taken from the kernel and kept. The end is still noticed. */
+  pauseReading(): void;
+  /** Starts `onData` again; kept bytes are offered later in this turn. */
+  resumeReading(): void;
+  /** Sends FIN after all pending bytes. Reading goes on. */
+  endWriting(): void;
+  /** Sends what is pending, then FIN, then discards input until the peer closes or `timeoutMs` is over. */
+  closeGracefully(timeoutMs: number): void;
+  /** Closes at once; pending bytes are lost. */
+  close(): void;
+  /** Closes at once with RST, so that the peer cannot take a cut message for a whole one. */
+  reset(): void;
+
+  /** The peer's and our address; undefined for unnamed Unix peers. */
+  remoteAddress(): Address | undefined;
+  localAddress(): Address | undefined;
+}
