@@ -1,0 +1,40 @@
+// When does a proxy that was just started answer its first proxied 200? Connects in a tight loop: a pause between
+// attempts would become the resolution of the start-up figure.
+import { connect } from 'node:net';
+import type { PinnedProcess } from '../peers/pinned-process.ts';
+
+export type FirstAnswerOptions = {
+  readonly port: number;
+  readonly authority: string;
+  readonly deadlineMs: number;
+  readonly process: Pick<PinnedProcess, 'alive' | 'lastOutput'>;
+};
+
+// Resolves with process.hrtime.bigint() at the first 200. Rejects when the process dies or the deadline passes.
+export async function awaitFirstAnswer(options: FirstAnswerOptions): Promise<bigint> {
+  const deadline = performance.now() + options.deadlineMs;
+  for (let left = options.deadlineMs; left > 0; left = deadline - performance.now()) {
+    if (await answers(options.port, options.authority, left)) return process.hrtime.bigint();
+    if (!options.process.alive()) throw new Error(`it ended before it answered:\n${options.process.lastOutput()}`);
+  }
+  throw new Error(`no 200 within ${options.deadlineMs} ms:\n${options.process.lastOutput()}`);
+}
+
+// Refused, reset and any status but 200 all mean "not yet"; the caller's deadline bounds them.
+function answers(port: number, authority: string, patienceMs: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1');
+    socket.setNoDelay(true);
+    let received = '';
+    socket.setTimeout(Math.ceil(patienceMs), () => socket.destroy());
+    socket.on('error', () => resolve(false));
+    socket.on('close', () => resolve(false));
+    socket.on('connect', () => socket.write(`GET / HTTP/1.1\r\nhost: ${authority}\r\n\r\n`));
+    socket.on('data', (bytes) => {
+      received += bytes.toString('latin1');
+      if (received.length < 12) return;
+      resolve(received.startsWith('HTTP/1.1 200'));
+      socket.destroy();
+    });
+  });
+}

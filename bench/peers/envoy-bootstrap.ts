@@ -1,0 +1,117 @@
+// The one bootstrap that Envoy and outrigger both run, byte for byte. Switches of the bare profile follow Envoy's own
+// advice: https://www.envoyproxy.io/docs/envoy/latest/faq/performance/how_to_benchmark_envoy
+import { type PeerSetup, virtualHostDomain } from './peer.ts';
+
+// Thresholds have no off switch; Envoy's FAQ "disable_circuit_breaking" gives this number.
+const NO_LIMIT = 1_000_000_000;
+const MESH_ROUTES = 20;
+
+const TYPE = 'type.googleapis.com/envoy.extensions';
+const ROUTER = `${TYPE}.filters.http.router.v3.Router`;
+const CONNECTION_MANAGER = `${TYPE}.filters.network.http_connection_manager.v3.HttpConnectionManager`;
+const TCP_PROXY = `${TYPE}.filters.network.tcp_proxy.v3.TcpProxy`;
+const FILE_ACCESS_LOG = `${TYPE}.access_loggers.file.v3.FileAccessLog`;
+
+export function envoyBootstrap(setup: PeerSetup): object {
+  const indexes = Array.from({ length: setup.clusters }, (_, index) => index);
+  return {
+    admin: { address: address(setup.adminPort) },
+    static_resources: {
+      listeners: [
+        listener('http', setup.httpPort, {
+          name: 'envoy.filters.network.http_connection_manager',
+          typed_config: connectionManager(setup, indexes),
+        }),
+        listener('tcp', setup.tcpPort, {
+          name: 'envoy.filters.network.tcp_proxy',
+          typed_config: { '@type': TCP_PROXY, stat_prefix: 'tcp', cluster: clusterName(0) },
+        }),
+      ],
+      clusters: indexes.map((index) => cluster(index, setup.originPort)),
+    },
+  };
+}
+
+function connectionManager(setup: PeerSetup, indexes: readonly number[]): object {
+  const mesh = setup.profile === 'mesh';
+  const router = { '@type': ROUTER, dynamic_stats: mesh, suppress_envoy_headers: !mesh };
+  return {
+    '@type': CONNECTION_MANAGER,
+    stat_prefix: 'ingress',
+    codec_type: 'HTTP1',
+    generate_request_id: mesh,
+    route_config: {
+      name: 'local',
+      virtual_hosts: indexes.map((index) => ({
+        name: `virtual-host-${index}`,
+        domains: [setup.clusters === 1 ? '*' : virtualHostDomain(index)],
+        ...(mesh ? meshRoutes(index) : { routes: [{ match: { prefix: '/' }, route: { cluster: clusterName(index) } }] }),
+      })),
+    },
+    http_filters: [{ name: 'envoy.filters.http.router', typed_config: router }],
+    ...(mesh ? { access_log: [fileAccessLog(setup.directory)] } : {}),
+  };
+}
+
+// Requests of the suites match the last route only: every one of the twenty is looked at.
+function meshRoutes(index: number): object {
+  const route = { cluster: clusterName(index), retry_policy: { retry_on: '5xx,connect-failure,reset', num_retries: 2 } };
+  const others = Array.from({ length: MESH_ROUTES - 1 }, (_, number) => ({
+    match: { prefix: `/route-${number}/` },
+    route,
+  }));
+  return {
+    routes: [...others, { match: { prefix: '/' }, route, response_headers_to_add: [header('x-mesh-route', 'default')] }],
+    request_headers_to_add: [header('x-mesh-source', 'bench'), header('x-mesh-protocol', '%PROTOCOL%')],
+    request_headers_to_remove: ['x-internal'],
+    response_headers_to_add: [header('x-mesh-via', 'sidecar')],
+    response_headers_to_remove: ['x-powered-by'],
+  };
+}
+
+function header(key: string, value: string): object {
+  return { header: { key, value }, append_action: 'OVERWRITE_IF_EXISTS_OR_ADD' };
+}
+
+function fileAccessLog(directory: string): object {
+  return {
+    name: 'envoy.access_loggers.file',
+    typed_config: { '@type': FILE_ACCESS_LOG, path: `${directory}/access.log` },
+  };
+}
+
+function listener(name: string, port: number, filter: object): object {
+  return { name, address: address(port), filter_chains: [{ filters: [filter] }] };
+}
+
+function cluster(index: number, port: number): object {
+  const limits = {
+    max_connections: NO_LIMIT,
+    max_pending_requests: NO_LIMIT,
+    max_requests: NO_LIMIT,
+    max_retries: NO_LIMIT,
+  };
+  return {
+    name: clusterName(index),
+    type: 'STATIC',
+    connect_timeout: '1s',
+    circuit_breakers: {
+      thresholds: [
+        { priority: 'DEFAULT', ...limits },
+        { priority: 'HIGH', ...limits },
+      ],
+    },
+    load_assignment: {
+      cluster_name: clusterName(index),
+      endpoints: [{ lb_endpoints: [{ endpoint: { address: address(port) } }] }],
+    },
+  };
+}
+
+function address(port: number): object {
+  return { socket_address: { address: '127.0.0.1', port_value: port } };
+}
+
+function clusterName(index: number): string {
+  return `origin-${index}`;
+}

@@ -1,0 +1,33 @@
+// What the suites know of a proxy under comparison: how to install it, and how to start it with the features of a
+// profile. Everything that differs between proxies is behind this seam, so that no measurement can favour one.
+
+export type PeerName = 'outrigger' | 'envoy' | 'nginx' | 'haproxy';
+
+// bare: what Envoy's FAQ asks for in a benchmark. mesh: what a sidecar does for a living (access log, retries, …).
+export type Profile = 'bare' | 'mesh';
+
+export type PeerSetup = {
+  // Scratch directory of this process, already made.
+  readonly directory: string;
+  readonly profile: Profile;
+  readonly httpPort: number;
+  readonly tcpPort: number;
+  readonly adminPort: number;
+  readonly originPort: number;
+  // Number of clusters and of virtual hosts; 1 means one virtual host that takes every authority.
+  readonly clusters: number;
+};
+
+export type Peer = {
+  readonly name: PeerName;
+  // Makes the program available; throws an Error with one sentence for the reader when it cannot.
+  install(): void;
+  version(): string;
+  // Writes the configuration into setup.directory and returns the command line, one worker.
+  prepare(setup: PeerSetup): readonly string[];
+};
+
+// The authority of virtual host `index` when there are several.
+export function virtualHostDomain(index: number): string {
+  return `service-${index}.example`;
+}

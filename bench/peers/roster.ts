@@ -1,0 +1,26 @@
+// The proxies that take part: asked for, and installable here. One that is not is left out with a line saying why,
+// because a comparison with fewer peers is still worth having.
+import { envoy } from './envoy.ts';
+import { haproxy } from './haproxy.ts';
+import { nginx } from './nginx.ts';
+import { outrigger } from './outrigger.ts';
+import type { Peer, PeerName } from './peer.ts';
+
+const ALL: readonly Peer[] = [envoy, nginx, haproxy, outrigger];
+export const PEER_NAMES: readonly PeerName[] = ALL.map((peer) => peer.name);
+
+export type Roster = { readonly peers: readonly Peer[]; readonly absent: readonly string[] };
+
+export function assembleRoster(wanted: readonly PeerName[]): Roster {
+  const peers: Peer[] = [];
+  const absent: string[] = [];
+  for (const peer of ALL.filter((one) => wanted.includes(one.name))) {
+    try {
+      peer.install();
+      peers.push(peer);
+    } catch (error) {
+      absent.push(`${peer.name} takes no part: ${(error as Error).message}`);
+    }
+  }
+  return { peers, absent };
+}

@@ -1,0 +1,68 @@
+// A started proxy: scratch directory, ports, process, and how long it took to its first proxied 200.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { awaitFirstAnswer } from '../load/first-answer.ts';
+import { freePorts } from './free-ports.ts';
+import { type Peer, type PeerName, type Profile, virtualHostDomain } from './peer.ts';
+import { PROXY_CORE, type PinnedProcess, startPinned } from './pinned-process.ts';
+
+// Envoy reads 10,000 clusters in about 6 s.
+const READY_DEADLINE_MS = 60_000;
+
+export type StartOptions = {
+  readonly profile: Profile;
+  readonly clusters: number;
+  readonly originPort: number;
+  readonly environment?: Readonly<Record<string, string>>;
+};
+
+export type RunningPeer = {
+  readonly name: PeerName;
+  readonly pid: number;
+  readonly directory: string;
+  readonly httpPort: number;
+  readonly tcpPort: number;
+  // An authority that its routes accept; the last virtual host when there are several.
+  readonly authority: string;
+  // From before the program is spawned to its first proxied 200.
+  readonly startMs: number;
+  readonly stop: () => Promise<void>;
+};
+
+export async function startPeer(peer: Peer, options: StartOptions): Promise<RunningPeer> {
+  const directory = mkdtempSync(join(tmpdir(), `outrigger-bench-${peer.name}-`));
+  const [httpPort, tcpPort, adminPort] = (await freePorts(3)) as [number, number, number];
+  const command = peer.prepare({ directory, httpPort, tcpPort, adminPort, ...options });
+  const authority = options.clusters === 1 ? 'bench.example' : virtualHostDomain(options.clusters - 1);
+  const environment = options.environment ?? {};
+  const spawnedAt = process.hrtime.bigint();
+  const child = startPinned(command, { core: PROXY_CORE, directory, environment });
+  const answeredAt = await firstAnswer(peer.name, child, { httpPort, authority });
+  return {
+    name: peer.name,
+    pid: child.pid,
+    directory,
+    httpPort,
+    tcpPort,
+    authority,
+    startMs: Number(answeredAt - spawnedAt) / 1e6,
+    stop: async () => {
+      await child.stop();
+      rmSync(directory, { recursive: true });
+    },
+  };
+}
+
+async function firstAnswer(name: PeerName, child: PinnedProcess, at: { httpPort: number; authority: string }) {
+  try {
+    return await awaitFirstAnswer({
+      port: at.httpPort,
+      authority: at.authority,
+      deadlineMs: READY_DEADLINE_MS,
+      process: child,
+    });
+  } catch (error) {
+    throw new Error(`${name} did not start: ${(error as Error).message}`, { cause: error });
+  }
+}

@@ -1,0 +1,72 @@
+// Closed loop: requests/s, CPU per request, bytes per CPU second, for every axis. Within a round the peers run
+// forwards and then backwards (A B C, C B A), so that a drift of the machine meets all of them alike.
+import { checkBodiesDuring } from '../load/body-check.ts';
+import { runWrk } from '../load/wrk.ts';
+import { joinSlots, MOST_STEAL_SHARE, measureLoad, type Slot } from '../measure/measured-load.ts';
+import type { PeerName } from '../peers/peer.ts';
+import type { RunningPeer } from '../peers/running-peer.ts';
+import type { Axis } from './axes.ts';
+
+export type ThroughputOptions = {
+  readonly rounds: number;
+  readonly slotSeconds: number;
+  readonly log: (line: string) => void;
+};
+
+export type AxisResult = {
+  readonly axis: Axis;
+  // One joined slot a valid round.
+  readonly rounds: ReadonlyMap<PeerName, readonly Slot[]>;
+  // Rounds that the steal rule took out, for each peer.
+  readonly discarded: ReadonlyMap<PeerName, number>;
+};
+
+export async function measureAxis(
+  axis: Axis,
+  peers: readonly RunningPeer[],
+  options: ThroughputOptions,
+): Promise<AxisResult> {
+  const rounds = new Map<PeerName, Slot[]>(peers.map((peer) => [peer.name, []]));
+  const discarded = new Map<PeerName, number>(peers.map((peer) => [peer.name, 0]));
+  // Pools fill and the JIT settles before anything counts.
+  for (const peer of peers) await runSlot(axis, peer, 1);
+  for (let round = 0; round < options.rounds; round += 1) {
+    const slots = await runRound(axis, peers, options.slotSeconds);
+    for (const [name, pair] of slots) {
+      const joined = joinSlots(pair);
+      if (joined.stealShare > MOST_STEAL_SHARE) discarded.set(name, discarded.get(name)! + 1);
+      else rounds.get(name)!.push(joined);
+    }
+    options.log(`${axis.name}: round ${round + 1} of ${options.rounds}: ${roundLine(slots)}`);
+  }
+  return { axis, rounds, discarded };
+}
+
+async function runRound(axis: Axis, peers: readonly RunningPeer[], seconds: number): Promise<Map<PeerName, Slot[]>> {
+  const slots = new Map<PeerName, Slot[]>(peers.map((peer) => [peer.name, []]));
+  for (const peer of [...peers, ...peers.toReversed()]) slots.get(peer.name)!.push(await runSlot(axis, peer, seconds));
+  return slots;
+}
+
+export async function runSlot(axis: Axis, peer: RunningPeer, seconds: number): Promise<Slot> {
+  const port = axis.listener === 'http' ? peer.httpPort : peer.tcpPort;
+  const request = { ...axis.request, authority: peer.authority };
+  const { connections, expectedSha256 } = axis;
+  return await measureLoad(peer.pid, async () => {
+    const load = () => runWrk({ port, connections, seconds, request, directory: peer.directory });
+    const run = await checkBodiesDuring({ port, request, expectedSha256 }, load).catch((error: Error) => {
+      throw new Error(`${peer.name}, ${axis.title}: ${error.message}`, { cause: error });
+    });
+    // The checker's requests cost the proxy as much as wrk's.
+    return { ...run.outcome, requests: run.outcome.requests + run.checkedRequests };
+  });
+}
+
+function roundLine(slots: ReadonlyMap<PeerName, readonly Slot[]>): string {
+  const parts = [...slots].map(([name, pair]) => {
+    const slot = joinSlots(pair);
+    const micros = ((slot.userMs + slot.systemMs) * 1000) / slot.requests;
+    return `${name} ${Math.round(slot.requests / slot.seconds)}/s ${micros.toFixed(1)} us`;
+  });
+  return parts.join(', ');
+}
