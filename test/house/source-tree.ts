@@ -11,10 +11,8 @@ export const SHIPPED = ['config', 'native', 'xds', 'sampler', 'bpf', 'proxy'];
 
 /** Paths relative to the repository, sorted. `pattern` as in `fs.globSync`. */
 export function pathsOf(pattern: string | readonly string[]): readonly string[] {
-  const isMade = (path: string) => /(^|\/)(node_modules|dist|generated|\.cache|\.tap|\.git)(\/|$)/.test(path);
-  return globSync(pattern, { cwd: ROOT, withFileTypes: false })
-    .filter((path) => !isMade(path))
-    .sort();
+  const isMade = (path: string) => /(^|\/)(node_modules|dist|generated|\.cache|\.tap|\.git)$/.test(path);
+  return globSync(pattern, { cwd: ROOT, exclude: isMade }).sort();
 }
 
 export function textOf(path: string): string {

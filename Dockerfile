@@ -1,0 +1,38 @@
+# The sidecar's image: one bundle, the node binary it was made for, koffi's native library and libbpf. Runs as uid 1337,
+# which redirection rules exempt (as Istio's do), on a read-only root:
+#   docker run --read-only -v ./bootstrap.yaml:/etc/outrigger.yaml outrigger -c /etc/outrigger.yaml
+# test/docker/image.test.ts follows these lines in a scratch directory.
+
+FROM debian:13-slim AS build
+RUN apt-get update && apt-get install -y --no-install-recommends ca-certificates nodejs npm
+WORKDIR /src
+COPY package.json package-lock.json LICENSE ./
+COPY bin ./bin
+COPY bpf ./bpf
+COPY build ./build
+COPY config ./config
+COPY native ./native
+COPY proxy ./proxy
+COPY sampler ./sampler
+COPY xds ./xds
+# Debian's Node installs; the bundle is made by, and runs with, the Node that is a dependency.
+RUN npm ci --no-audit --no-fund
+# Only what is loaded at run time.
+RUN mkdir /image && cp -r --parents \
+    bin dist package.json LICENSE \
+    node_modules/node-linux-*/bin/node node_modules/node-linux-*/LICENSE \
+    node_modules/koffi/package.json node_modules/koffi/LICENSE.txt node_modules/koffi/index.js \
+    node_modules/koffi/src/koffi/index.js node_modules/koffi/src/koffi/src/static.js \
+    node_modules/@koromix/koffi-linux-*/package.json node_modules/@koromix/koffi-linux-*/index.js \
+    node_modules/@koromix/koffi-linux-*/linux_* \
+    /image
+# Node keeps compiled code by user: the name of its cache ends in the uid.
+RUN for cache in /image/dist/cache/*; do mv "$cache" "${cache%-*}-1337"; done
+
+FROM debian:13-slim
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends ca-certificates libbpf1 \
+ && rm -rf /var/lib/apt/lists/*
+COPY --from=build /image /opt/outrigger
+USER 1337:1337
+ENTRYPOINT ["/opt/outrigger/bin/outrigger"]
