@@ -1,0 +1,214 @@
+// The grammar of format strings: which `%COMMAND%` operators exist and how each may be written. It is here, beside the
+// domain types, because the decoders refuse what the formatter of the data plane could not write.
+// https://www.envoyproxy.io/docs/envoy/latest/configuration/observability/access_log/usage#command-operators
+
+import type { JsonFormat, JsonFormatValue } from './access-log.ts';
+
+/** How a command takes what stands between its parentheses. */
+export type ArgumentRule = 'none' | 'optional' | 'required';
+
+export interface FormatCommandRule {
+  readonly arguments: ArgumentRule;
+  /** Whether `:N` may follow, which keeps the first N characters. */
+  readonly length: boolean;
+}
+
+/** A command as it stands in a format string. */
+export interface FormatCommand {
+  readonly name: string;
+  /** What stands between the parentheses; null without parentheses. */
+  readonly argument: string | null;
+  readonly maxLength: number | null;
+}
+
+/** A format string taken apart: literal text (with `%%` undone) and commands, in order. */
+export interface ParsedFormat {
+  readonly pieces: readonly (string | FormatCommand)[];
+  /** Sentences that say what is wrong; empty when the format can be written. */
+  readonly errors: readonly string[];
+}
+
+/** Every supported command. */
+export const formatCommands: ReadonlyMap<string, FormatCommandRule> = new Map([
+  ...rules('none', false, [
+    'BYTES_RECEIVED',
+    'BYTES_SENT',
+    'CONNECTION_ID',
+    'CONNECTION_TERMINATION_DETAILS',
+    'DOWNSTREAM_DIRECT_LOCAL_ADDRESS',
+    'DOWNSTREAM_DIRECT_REMOTE_ADDRESS',
+    'DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT',
+    'DOWNSTREAM_DIRECT_REMOTE_PORT',
+    'DOWNSTREAM_LOCAL_ADDRESS',
+    'DOWNSTREAM_LOCAL_ADDRESS_WITHOUT_PORT',
+    'DOWNSTREAM_LOCAL_PORT',
+    'DOWNSTREAM_REMOTE_ADDRESS',
+    'DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT',
+    'DOWNSTREAM_REMOTE_PORT',
+    'DOWNSTREAM_HEADER_BYTES_RECEIVED',
+    'DOWNSTREAM_HEADER_BYTES_SENT',
+    'DOWNSTREAM_TLS_CIPHER',
+    'DOWNSTREAM_TLS_SESSION_ID',
+    'DOWNSTREAM_TLS_VERSION',
+    'DOWNSTREAM_LOCAL_SUBJECT',
+    'DOWNSTREAM_LOCAL_URI_SAN',
+    'DOWNSTREAM_PEER_FINGERPRINT_256',
+    'DOWNSTREAM_PEER_ISSUER',
+    'DOWNSTREAM_PEER_SERIAL',
+    'DOWNSTREAM_PEER_SUBJECT',
+    'DOWNSTREAM_PEER_URI_SAN',
+    'DURATION',
+    'FAILURE_REASON',
+    'FILTER_CHAIN_NAME',
+    'GRPC_STATUS_NUMBER',
+    'HOSTNAME',
+    'LOCAL_REPLY_BODY',
+    'PROTOCOL',
+    'REQUESTED_SERVER_NAME',
+    'REQUEST_DURATION',
+    'REQUEST_HEADERS_BYTES',
+    'REQUEST_TX_DURATION',
+    'RESPONSE_CODE',
+    'RESPONSE_CODE_DETAILS',
+    'RESPONSE_DURATION',
+    'RESPONSE_FLAGS',
+    'RESPONSE_FLAGS_LONG',
+    'RESPONSE_HEADERS_BYTES',
+    'RESPONSE_TX_DURATION',
+    'ROUTE_NAME',
+    'STREAM_ID',
+    'TRACE_ID',
+    'UPSTREAM_CLUSTER',
+    'UPSTREAM_CLUSTER_RAW',
+    'UPSTREAM_HOST',
+    'UPSTREAM_HOST_NAME',
+    'UPSTREAM_LOCAL_ADDRESS',
+    'UPSTREAM_LOCAL_ADDRESS_WITHOUT_PORT',
+    'UPSTREAM_LOCAL_PORT',
+    'UPSTREAM_PROTOCOL',
+    'UPSTREAM_REMOTE_ADDRESS',
+    'UPSTREAM_REMOTE_ADDRESS_WITHOUT_PORT',
+    'UPSTREAM_REMOTE_PORT',
+    'UPSTREAM_REQUEST_ATTEMPT_COUNT',
+    'UPSTREAM_TRANSPORT_FAILURE_REASON',
+    'UPSTREAM_WIRE_BYTES_RECEIVED',
+    'UPSTREAM_WIRE_BYTES_SENT',
+    'VIRTUAL_CLUSTER_NAME',
+    'VIRTUAL_HOST_NAME',
+  ]),
+  ...rules('optional', false, ['GRPC_STATUS', 'START_TIME']),
+  ...rules('required', true, [
+    'CLUSTER_METADATA',
+    'DYNAMIC_METADATA',
+    'ENVIRONMENT',
+    'METADATA',
+    'REQ',
+    'RESP',
+    'TRAILER',
+    'UPSTREAM_METADATA',
+  ]),
+]);
+
+/** The format of a log line when the configuration gives none. */
+export const defaultTextFormat =
+  '[%START_TIME%] "%REQ(:METHOD)% %REQ(X-ENVOY-ORIGINAL-PATH?:PATH)% %PROTOCOL%" ' +
+  '%RESPONSE_CODE% %RESPONSE_FLAGS% %BYTES_RECEIVED% %BYTES_SENT% %DURATION% ' +
+  '%RESP(X-ENVOY-UPSTREAM-SERVICE-TIME)% "%REQ(X-FORWARDED-FOR)%" "%REQ(USER-AGENT)%" "%REQ(X-REQUEST-ID)%" ' +
+  '"%REQ(:AUTHORITY)%" "%UPSTREAM_HOST%"\n';
+
+/** Takes a format string apart. Never throws. */
+export function parseFormat(text: string): ParsedFormat {
+  const pieces: (string | FormatCommand)[] = [];
+  const errors: string[] = [];
+  let literal = '';
+  let at = 0;
+  while (at < text.length) {
+    const percent = text.indexOf('%', at);
+    if (percent < 0) break;
+    literal += text.slice(at, percent);
+    if (text[percent + 1] === '%') {
+      literal += '%';
+      at = percent + 2;
+      continue;
+    }
+    commandSyntax.lastIndex = percent;
+    const found = commandSyntax.exec(text);
+    if (found === null) {
+      errors.push(`position ${percent}: % must begin a command such as %PROTOCOL% or be written %%`);
+      return { pieces, errors };
+    }
+    const command = {
+      name: found[1]!,
+      argument: found[2] ?? null,
+      maxLength: found[3] === undefined ? null : Number(found[3]),
+    };
+    const error = checkCommand(command);
+    if (error !== null) errors.push(error);
+    if (literal !== '') pieces.push(literal);
+    literal = '';
+    pieces.push(command);
+    at = commandSyntax.lastIndex;
+  }
+  literal += text.slice(at);
+  if (literal !== '') pieces.push(literal);
+  return { pieces, errors };
+}
+
+/** What is wrong with a format string, a sentence each; empty when it can be written. */
+export function validateFormat(text: string): readonly string[] {
+  return parseFormat(text).errors;
+}
+
+/** What is wrong with the string leaves of a JSON format, each with the path of its key. */
+export function validateJsonFormat(format: JsonFormat): readonly string[] {
+  return validateJsonValue(format, '');
+}
+
+function validateJsonValue(value: JsonFormatValue, path: string): readonly string[] {
+  if (typeof value === 'string') return validateFormat(value).map((error) => `${path}: ${error}`);
+  if (typeof value !== 'object' || value === null) return [];
+  return Object.entries(value).flatMap(([key, item]) =>
+    validateJsonValue(item as JsonFormatValue, path === '' ? key : `${path}.${key}`),
+  );
+}
+
+// As in Envoy, an argument holds no closing parenthesis; it may hold `%`, as the times of START_TIME do.
+const commandSyntax = /%([A-Z0-9_]+)(?:\(([^)]*)\))?(?::([0-9]+))?%/y;
+
+function checkCommand({ name, argument, maxLength }: FormatCommand): string | null {
+  const rule = formatCommands.get(name);
+  if (rule === undefined) return `%${name}% is not a supported command`;
+  if (rule.arguments === 'none' && argument !== null) return `%${name}% takes no argument`;
+  if (rule.arguments === 'required' && (argument === null || argument === '')) return `%${name}% needs an argument`;
+  if (!rule.length && maxLength !== null) return `%${name}% takes no length`;
+  return argument === null ? null : checkArgument(name, argument);
+}
+
+function checkArgument(name: string, argument: string): string | null {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: these three would let a format inject lines.
+  if (/[\u0000\r\n]/.test(argument)) return `%${name}()% may not hold line breaks`;
+  switch (name) {
+    case 'REQ':
+    case 'RESP':
+    case 'TRAILER':
+      return argument.split('?').length > 2 ? `%${name}(${argument})% may name one alternative header` : null;
+    case 'GRPC_STATUS':
+      return ['', 'CAMEL_STRING', 'SNAKE_STRING', 'NUMBER'].includes(argument)
+        ? null
+        : `%GRPC_STATUS(${argument})% must be CAMEL_STRING, SNAKE_STRING or NUMBER`;
+    case 'METADATA':
+      return ['DYNAMIC', 'CLUSTER', 'ROUTE', 'UPSTREAM_HOST'].includes(argument.split(':')[0]!)
+        ? null
+        : `%METADATA(${argument})% must begin with DYNAMIC, CLUSTER, ROUTE or UPSTREAM_HOST`;
+    default:
+      return null;
+  }
+}
+
+function rules(
+  argument: ArgumentRule,
+  length: boolean,
+  names: readonly string[],
+): readonly (readonly [string, FormatCommandRule])[] {
+  return names.map((name) => [name, { arguments: argument, length }] as const);
+}

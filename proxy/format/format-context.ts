@@ -1,0 +1,21 @@
+// What a format string can speak of. One object per worker, refilled for each line or header, so that writing a line
+// allocates the line only.
+
+import type { HeaderTable } from '../http/header-table.ts';
+import type { RequestHead, ResponseHead } from '../http/message.ts';
+import type { StreamInfo } from '../http/stream-info.ts';
+
+export interface FormatContext {
+  info: StreamInfo;
+  /** As it was sent upstream: after rewrites. Null for a TCP connection. */
+  request: RequestHead | null;
+  response: ResponseHead | null;
+  responseTrailers: HeaderTable | null;
+  localReplyBody: string;
+}
+
+/**
+ * What one command has to say: text as a byte string (each character one byte), a number where Envoy has one, null when
+ * there is nothing to say.
+ */
+export type Operator = (context: FormatContext) => string | number | null;

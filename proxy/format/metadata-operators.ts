@@ -1,0 +1,66 @@
+// Commands that read metadata: DYNAMIC_METADATA, CLUSTER_METADATA, UPSTREAM_METADATA and METADATA(TYPE:…). The argument is
+// `namespace:key:…`; without a key it is the whole namespace. What is not a string is written as JSON.
+
+import type { Metadata } from '../../config/endpoint.ts';
+import type { FormatCommand } from '../../config/format-commands.ts';
+import { toByteString, withoutControls } from './byte-string.ts';
+import type { FormatContext, Operator } from './format-context.ts';
+
+/** By command name: makes the operator for one use of the command. */
+export const metadataOperators: Readonly<Record<string, (command: FormatCommand) => Operator>> = {
+  DYNAMIC_METADATA: ({ argument }) => dynamic(argument!),
+  CLUSTER_METADATA: ({ argument }) => fixed(argument!, ({ info }) => info.clusterMetadata),
+  UPSTREAM_METADATA: ({ argument }) => fixed(argument!, ({ info }) => info.endpointMetadata),
+  METADATA: ({ argument }) => {
+    const colon = argument!.indexOf(':');
+    const type = colon < 0 ? argument! : argument!.slice(0, colon);
+    const path = colon < 0 ? '' : argument!.slice(colon + 1);
+    switch (type) {
+      case 'CLUSTER':
+        return fixed(path, ({ info }) => info.clusterMetadata);
+      case 'ROUTE':
+        return fixed(path, ({ info }) => info.routeMetadata);
+      case 'UPSTREAM_HOST':
+        return fixed(path, ({ info }) => info.endpointMetadata);
+      default:
+        return dynamic(path);
+    }
+  },
+};
+
+function fixed(argument: string, source: (context: FormatContext) => Metadata | null): Operator {
+  const [namespace, ...keys] = argument.split(':');
+  return (context) => {
+    const metadata = source(context);
+    return metadata === null ? null : write(descend(own(metadata, namespace!), keys));
+  };
+}
+
+function dynamic(argument: string): Operator {
+  const [namespace, ...keys] = argument.split(':');
+  return ({ info }) => {
+    const values = info.dynamicMetadata?.get(namespace!);
+    if (values === undefined) return null;
+    if (keys.length === 0) return write(Object.fromEntries(values));
+    return write(descend(values.get(keys[0]!), keys.slice(1)));
+  };
+}
+
+function descend(value: unknown, keys: readonly string[]): unknown {
+  let found = value;
+  for (const key of keys) found = own(found, key);
+  return found;
+}
+
+// Only what the object itself has: a key such as `constructor` must not reach the prototype.
+function own(value: unknown, key: string): unknown {
+  return typeof value === 'object' && value !== null && Object.hasOwn(value, key)
+    ? (value as Readonly<Record<string, unknown>>)[key]
+    : undefined;
+}
+
+function write(value: unknown): string | number | null {
+  if (value === undefined || value === null) return null;
+  if (typeof value === 'number') return value;
+  return withoutControls(toByteString(typeof value === 'string' ? value : JSON.stringify(value)));
+}

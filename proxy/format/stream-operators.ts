@@ -1,0 +1,182 @@
+// Commands that read what is known of the request or connection.
+// https://www.envoyproxy.io/docs/envoy/latest/configuration/observability/access_log/usage#command-operators
+
+import { hostname } from 'node:os';
+import type { FormatCommand } from '../../config/format-commands.ts';
+import { headerName } from '../http/header-name.ts';
+import { responseFlagNames, type StreamInfo } from '../http/stream-info.ts';
+import { withoutControls } from './byte-string.ts';
+import type { FormatContext, Operator } from './format-context.ts';
+import { compileIsoTime, compileTimePattern } from './time-format.ts';
+
+type TextField = { [Key in keyof StreamInfo]: StreamInfo[Key] extends string ? Key : never }[keyof StreamInfo];
+type NumberField = { [Key in keyof StreamInfo]: StreamInfo[Key] extends number ? Key : never }[keyof StreamInfo];
+
+/** By command name: makes the operator for one use of the command. */
+export const streamOperators: Readonly<Record<string, (command: FormatCommand) => Operator>> = {
+  START_TIME: ({ argument }) => {
+    const format = argument ? compileTimePattern(argument) : compileIsoTime();
+    return ({ info }) => format(info.startWallMs);
+  },
+  HOSTNAME: () => constant(hostname()),
+  ENVIRONMENT: ({ argument }) => constant(withoutControls(process.env[argument!] ?? '-')),
+  LOCAL_REPLY_BODY:
+    () =>
+    ({ localReplyBody }) =>
+      localReplyBody,
+
+  PROTOCOL: text('protocol'),
+  UPSTREAM_PROTOCOL:
+    () =>
+    ({ info }) =>
+      info.upstreamRemoteAddress === '' || info.protocol === '' ? null : 'HTTP/1.1',
+  RESPONSE_CODE: number('responseCode'),
+  RESPONSE_CODE_DETAILS: text('responseCodeDetails'),
+  RESPONSE_FLAGS: () => shortFlags,
+  RESPONSE_FLAGS_LONG: () => longFlags,
+  CONNECTION_TERMINATION_DETAILS: text('connectionTerminationDetails'),
+  FAILURE_REASON: text('failureReason'),
+
+  BYTES_RECEIVED: number('requestBodyBytes'),
+  BYTES_SENT: number('responseBodyBytes'),
+  DOWNSTREAM_HEADER_BYTES_RECEIVED: number('requestHeaderBytes'),
+  DOWNSTREAM_HEADER_BYTES_SENT: number('responseHeaderBytes'),
+  REQUEST_HEADERS_BYTES: number('requestHeaderBytes'),
+  RESPONSE_HEADERS_BYTES: number('responseHeaderBytes'),
+  UPSTREAM_WIRE_BYTES_SENT: number('upstreamBytesSent'),
+  UPSTREAM_WIRE_BYTES_RECEIVED: number('upstreamBytesReceived'),
+
+  DURATION: between('startedAtMs', 'endedAtMs'),
+  REQUEST_DURATION: between('startedAtMs', 'requestEndAtMs'),
+  REQUEST_TX_DURATION: between('startedAtMs', 'upstreamRequestEndAtMs'),
+  RESPONSE_DURATION: between('startedAtMs', 'responseHeadAtMs'),
+  RESPONSE_TX_DURATION: between('responseHeadAtMs', 'endedAtMs'),
+
+  DOWNSTREAM_REMOTE_ADDRESS: text('downstreamRemoteAddress'),
+  DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT: addressOf('downstreamRemoteAddress'),
+  DOWNSTREAM_REMOTE_PORT: portOf('downstreamRemoteAddress'),
+  DOWNSTREAM_DIRECT_REMOTE_ADDRESS: text('downstreamDirectRemoteAddress'),
+  DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT: addressOf('downstreamDirectRemoteAddress'),
+  DOWNSTREAM_DIRECT_REMOTE_PORT: portOf('downstreamDirectRemoteAddress'),
+  DOWNSTREAM_LOCAL_ADDRESS: text('downstreamLocalAddress'),
+  DOWNSTREAM_LOCAL_ADDRESS_WITHOUT_PORT: addressOf('downstreamLocalAddress'),
+  DOWNSTREAM_LOCAL_PORT: portOf('downstreamLocalAddress'),
+  DOWNSTREAM_DIRECT_LOCAL_ADDRESS: text('downstreamLocalAddress'),
+  UPSTREAM_HOST: text('upstreamRemoteAddress'),
+  UPSTREAM_HOST_NAME:
+    () =>
+    ({ info }) =>
+      info.upstreamHostname || info.upstreamRemoteAddress || null,
+  UPSTREAM_REMOTE_ADDRESS: text('upstreamRemoteAddress'),
+  UPSTREAM_REMOTE_ADDRESS_WITHOUT_PORT: addressOf('upstreamRemoteAddress'),
+  UPSTREAM_REMOTE_PORT: portOf('upstreamRemoteAddress'),
+  UPSTREAM_LOCAL_ADDRESS: text('upstreamLocalAddress'),
+  UPSTREAM_LOCAL_ADDRESS_WITHOUT_PORT: addressOf('upstreamLocalAddress'),
+  UPSTREAM_LOCAL_PORT: portOf('upstreamLocalAddress'),
+
+  UPSTREAM_CLUSTER: text('upstreamCluster'),
+  UPSTREAM_CLUSTER_RAW: text('upstreamCluster'),
+  UPSTREAM_REQUEST_ATTEMPT_COUNT: number('attemptCount'),
+  UPSTREAM_TRANSPORT_FAILURE_REASON: text('upstreamTransportFailureReason'),
+  ROUTE_NAME: text('routeName'),
+  VIRTUAL_HOST_NAME: text('virtualHostName'),
+  VIRTUAL_CLUSTER_NAME: text('virtualCluster'),
+  FILTER_CHAIN_NAME: text('filterChainName'),
+  REQUESTED_SERVER_NAME: text('requestedServerName'),
+  CONNECTION_ID: number('connectionId'),
+  STREAM_ID: text('requestId'),
+  TRACE_ID: () => traceId,
+
+  // Facts of a TLS connection: a plain one has none.
+  DOWNSTREAM_TLS_VERSION: text('downstreamTlsVersion'),
+  DOWNSTREAM_TLS_CIPHER: () => nothing,
+  DOWNSTREAM_TLS_SESSION_ID: () => nothing,
+  DOWNSTREAM_LOCAL_SUBJECT: () => nothing,
+  DOWNSTREAM_LOCAL_URI_SAN: () => nothing,
+  DOWNSTREAM_PEER_FINGERPRINT_256: () => nothing,
+  DOWNSTREAM_PEER_ISSUER: () => nothing,
+  DOWNSTREAM_PEER_SERIAL: () => nothing,
+  DOWNSTREAM_PEER_SUBJECT: () => nothing,
+  DOWNSTREAM_PEER_URI_SAN: () => nothing,
+};
+
+function nothing(): null {
+  return null;
+}
+
+function constant(value: string): Operator {
+  return () => value;
+}
+
+// Some fields hold a peer's bytes (the server name) or a library's text; none may end the line it stands in.
+function text(field: TextField): () => Operator {
+  return () =>
+    ({ info }) => {
+      const value = info[field];
+      return value === '' ? null : withoutControls(value);
+    };
+}
+
+function number(field: NumberField): () => Operator {
+  return () =>
+    ({ info }) =>
+      info[field];
+}
+
+/** Whole milliseconds from one moment to another; nothing when the later one has not come. */
+function between(from: NumberField, to: NumberField): () => Operator {
+  return () =>
+    ({ info }) => {
+      const start = info[from];
+      const end = info[to];
+      return start < 0 || end < 0 ? null : Math.max(0, Math.trunc(end - start));
+    };
+}
+
+function addressOf(field: TextField): () => Operator {
+  return () =>
+    ({ info }) => {
+      const value = info[field];
+      const colon = value.lastIndexOf(':');
+      if (value === '') return null;
+      if (colon < 0 || value.startsWith('/')) return value;
+      return value.charCodeAt(0) === 0x5b ? value.slice(1, colon - 1) : value.slice(0, colon);
+    };
+}
+
+function portOf(field: TextField): () => Operator {
+  return () =>
+    ({ info }) => {
+      const value = info[field];
+      const colon = value.lastIndexOf(':');
+      return colon < 0 || value.startsWith('/') ? null : Number(value.slice(colon + 1));
+    };
+}
+
+function shortFlags({ info }: FormatContext): string {
+  if (info.responseFlags === 0) return '-';
+  let names = '';
+  for (const flag of responseFlagNames) {
+    if ((info.responseFlags & flag.bit) !== 0) names += names === '' ? flag.short : `,${flag.short}`;
+  }
+  return names;
+}
+
+function longFlags({ info }: FormatContext): string {
+  if (info.responseFlags === 0) return '-';
+  let names = '';
+  for (const flag of responseFlagNames) {
+    if ((info.responseFlags & flag.bit) !== 0) names += names === '' ? flag.long : `,${flag.long}`;
+  }
+  return names;
+}
+
+const traceparent = headerName('traceparent');
+
+// The trace id of the W3C header (https://www.w3.org/TR/trace-context/#traceparent-header): 32 digits behind the version.
+function traceId({ request }: FormatContext): string | null {
+  const row = request === null ? -1 : request.headers.find(traceparent);
+  if (row < 0) return null;
+  const value = request!.headers.value(row);
+  return value.length >= 55 ? value.slice(3, 35) : null;
+}
