@@ -50,10 +50,25 @@ export class HeaderTable {
 
   /** Adds a row over bytes that are in the store already. The codec's way to fill the table. */
   addRow(nameStart: number, nameEnd: number, valueStart: number, valueEnd: number, lineEnd: number): void {
-    this.#addRow(identifyHeader(this.bytes, nameStart, nameEnd), nameStart, nameEnd, valueStart, valueEnd, lineEnd);
+    this.addIdentifiedRow(
+      identifyHeader(this.bytes, nameStart, nameEnd),
+      nameStart,
+      nameEnd,
+      valueStart,
+      valueEnd,
+      lineEnd,
+    );
   }
 
-  #addRow(id: number, nameStart: number, nameEnd: number, valueStart: number, valueEnd: number, lineEnd: number): void {
+  /** As `addRow`, for a codec that identified the name while the bytes were still where it received them. */
+  addIdentifiedRow(
+    id: number,
+    nameStart: number,
+    nameEnd: number,
+    valueStart: number,
+    valueEnd: number,
+    lineEnd: number,
+  ): void {
     const row = this.rowCount;
     if (row === this.#ids.length) this.#growRows();
     const rows = this.#rows;
@@ -176,7 +191,7 @@ export class HeaderTable {
     this.reserve(name.length + value.length + 4);
     const at = this.used;
     const end = this.#writeLine(name, value);
-    this.#addRow(
+    this.addIdentifiedRow(
       identifyHeader(this.bytes, at, at + name.length),
       at,
       at + name.length,
@@ -193,7 +208,7 @@ export class HeaderTable {
     const at = this.used;
     this.bytes.set(bytes, at);
     this.used = at + bytes.length;
-    this.#addRow(line.id, at, at + line.nameLength, at + line.nameLength + 2, this.used - 2, this.used);
+    this.addIdentifiedRow(line.id, at, at + line.nameLength, at + line.nameLength + 2, this.used - 2, this.used);
   }
 
   /** Replaces the value of a row in place: its position and the spelling of its name stay. */

@@ -1,0 +1,36 @@
+// Methods as interned strings: a known method costs no string, and an unknown one is noticed on the way.
+// The list is Envoy's, which is http_parser's. Methods are case-sensitive (RFC 9110 §9.1): `get` is not GET.
+
+const knownMethods = [
+  'GET POST PUT DELETE HEAD OPTIONS PATCH CONNECT TRACE',
+  'COPY LOCK MKCOL MOVE PROPFIND PROPPATCH SEARCH UNLOCK BIND REBIND UNBIND ACL',
+  'REPORT MKACTIVITY CHECKOUT MERGE',
+  'M-SEARCH NOTIFY SUBSCRIBE UNSUBSCRIBE PURGE MKCALENDAR LINK UNLINK SOURCE',
+].flatMap((line) => line.split(' '));
+
+/** No known method is longer; a longer token is refused before its end is seen. */
+export const longestMethod = Math.max(...knownMethods.map((method) => method.length));
+
+// By first letter: one to six candidates, the common ones first.
+const methodsByLetter: readonly (readonly string[])[] = Array.from({ length: 256 }, (_, byte) =>
+  knownMethods.filter((method) => method.charCodeAt(0) === byte),
+);
+
+/** The known method in `bytes[start, end)`; empty when it is none. */
+export function knownMethod(bytes: Buffer, start: number, end: number): string {
+  const candidates = methodsByLetter[bytes[start]!]!;
+  for (let index = 0; index < candidates.length; index++) {
+    const method = candidates[index]!;
+    if (equalsText(bytes, start, end, method)) return method;
+  }
+  return '';
+}
+
+/** Whether `bytes[start, end)` is `text`, which is latin1. */
+export function equalsText(bytes: Buffer, start: number, end: number, text: string): boolean {
+  if (text.length !== end - start) return false;
+  for (let index = 0; index < text.length; index++) {
+    if (bytes[start + index] !== text.charCodeAt(index)) return false;
+  }
+  return true;
+}
