@@ -135,7 +135,11 @@ export const clusterHttp1Stats = defineStats('cluster.{envoy_cluster_name}.http1
 type ResponseStats = typeof externalResponseStats;
 
 /** Counts a final response of status `code` in a block of `stats`: its completion, its class and its code. */
-export function countUpstreamResponse(block: StatBlock, stats: Pick<ResponseStats, ResponseKey>, code: number): void {
+export function countUpstreamResponse(
+  block: Pick<StatBlock, 'inc' | 'incCode'>,
+  stats: Pick<ResponseStats, ResponseKey>,
+  code: number,
+): void {
   block.inc(stats.upstreamRqCompleted);
   // Classes lie in order behind `upstream_rq_1xx`; a code outside of them (600 …) has none.
   if (code >= 100 && code < 600) block.inc(stats.upstreamRq1xx + ((code / 100) | 0) - 1);

@@ -15,12 +15,14 @@ const smallest = 2 ** lowestExponent;
 const largest = 2 ** (lowestExponent + octaves);
 
 /** Slots of a head, in order; then one address for each octave. */
-const Head = { count: 0, sum: 1, min: 2, max: 3, zeros: 4, octaves: 5 } as const;
+const Head = { sum: 0, min: 1, max: 2, zeros: 3, octaves: 4 } as const;
 const headSlots = Head.octaves + octaves;
 
 /** Takes an empty histogram; returns its address. */
 export function allocateHistogram(memory: SlotMemory): number {
-  return memory.allocate(headSlots);
+  const address = memory.allocate(headSlots);
+  memory.chunks[chunkNumber(address)]![slotOffset(address) + Head.min] = Number.POSITIVE_INFINITY;
+  return address;
 }
 
 /** Gives back a histogram with all its octaves, through `free(address, slots)`. */
@@ -42,17 +44,15 @@ const scratchWords = new Uint32Array(scratch.buffer);
 export function recordValue(memory: SlotMemory, address: number, value: number): void {
   const values = memory.chunks[chunkNumber(address)]!;
   const at = slotOffset(address);
-  // NaN becomes 0 too: one such value would spoil the sum for good.
-  const recorded = Math.min(Math.max(value, 0), largest) || 0;
-  const count = values[at + Head.count]!;
-  if (count === 0 || recorded < values[at + Head.min]!) values[at + Head.min] = recorded;
-  if (recorded > values[at + Head.max]!) values[at + Head.max] = recorded;
-  values[at + Head.sum]! += recorded;
-  values[at + Head.count] = count + 1;
-  if (recorded < smallest) {
+  if (!(value >= smallest)) {
     values[at + Head.zeros]! += 1;
+    values[at + Head.min] = 0;
     return;
   }
+  const recorded = Math.min(value, largest);
+  values[at + Head.sum]! += recorded;
+  if (recorded < values[at + Head.min]!) values[at + Head.min] = recorded;
+  if (recorded > values[at + Head.max]!) values[at + Head.max] = recorded;
   const bucket = bucketOf(recorded);
   const directory = at + Head.octaves + (bucket >>> 4);
   let page = values[directory]!;
@@ -92,7 +92,6 @@ export class HistogramSummary {
     const values = memory.chunks[chunkNumber(address)];
     if (values === undefined) return;
     const at = slotOffset(address);
-    if (values[at + Head.count] === 0) return;
     this.sum += values[at + Head.sum]!;
     this.min = Math.min(this.min, values[at + Head.min]!);
     this.max = Math.max(this.max, values[at + Head.max]!);
@@ -106,8 +105,6 @@ export class HistogramSummary {
     }
   }
 
-  // The count is the sum of the buckets seen, not the head's: a value whose bucket is not seen yet must not make the
-  // last Prometheus bucket smaller than the count.
   #add(bucket: number, count: number): void {
     if (count <= 0) return;
     this.#counts.set(bucket, (this.#counts.get(bucket) ?? 0) + count);
@@ -133,7 +130,9 @@ export class HistogramSummary {
     let index = 0;
     let before = 0;
     return quantiles.map((quantile) => {
-      // The nearest rank, as in circllhist: P0 is the first value and P100 the last.
+      if (quantile === 0) return this.min;
+      if (quantile === 1) return this.max;
+      // The nearest rank, as in circllhist.
       const rank = Math.max(1, Math.ceil(quantile * this.count));
       while (before + sorted[index]![1] < rank) before += sorted[index++]![1];
       const [bucket, count] = sorted[index]!;

@@ -1,0 +1,111 @@
+// `/stats/prometheus`: the text exposition format, with Envoy's metric names and labels.
+// https://prometheus.io/docs/instrumenting/exposition_formats/
+//
+// The format wants all series of a metric together, the store has all metrics of a scope together: so the metrics are
+// listed first (a few hundred, whatever the number of clusters), then each walks over the groups that have it.
+
+import { defaultBounds } from './histogram.ts';
+import type { StatGroup } from './stat-group.ts';
+import { metricOf } from './stat-scope.ts';
+import type { Stat, StatScope } from './stats.ts';
+import type { StatsQuery, StatsStore } from './stats-store.ts';
+import { pieceLength } from './stats-text.ts';
+
+/** Upper bounds by stat prefix (`stats_config.histogram_bucket_settings`); the first that fits counts. */
+export type HistogramBuckets = readonly { readonly prefix: string; readonly bounds: readonly number[] }[];
+
+/** The text, in pieces. */
+export function* prometheusText(store: StatsStore, query: StatsQuery, buckets: HistogramBuckets): Generator<string> {
+  const groups = Map.groupBy(store.groups(), (group) => group.scope);
+  let piece = '';
+  for (const [name, metric] of metricsOf(groups.keys())) {
+    let header = `# TYPE ${name} ${metric.type}\n`;
+    for (const { scope, index, label } of metric.members) {
+      for (const group of groups.get(scope)!) {
+        const series = { name, stat: scope.stats[index]!, index, label };
+        const lines = seriesText(series, group, { query, buckets });
+        if (lines === '') continue;
+        piece += header + lines;
+        header = '';
+        if (piece.length < pieceLength) continue;
+        yield piece;
+        piece = '';
+      }
+    }
+  }
+  if (piece !== '') yield piece;
+}
+
+interface MetricFamily {
+  readonly type: 'counter' | 'gauge' | 'histogram';
+  readonly members: { readonly scope: StatScope; readonly index: number; readonly label: string }[];
+}
+
+const typeOrder = ['counter', 'gauge', 'histogram'];
+
+// Counters first, then gauges, then histograms, each by name: Envoy's order.
+function metricsOf(scopes: Iterable<StatScope>): [string, MetricFamily][] {
+  const metrics = new Map<string, MetricFamily>();
+  for (const scope of scopes) {
+    scope.stats.forEach((stat, index) => {
+      const { name, label } = metricOf(scope, stat);
+      const type = stat.kind === 'status-codes' ? 'counter' : stat.kind;
+      const family = metrics.get(name) ?? { type, members: [] };
+      family.members.push({ scope, index, label });
+      metrics.set(name, family);
+    });
+  }
+  return [...metrics].sort(
+    ([left, { type: leftType }], [right, { type: rightType }]) =>
+      typeOrder.indexOf(leftType) - typeOrder.indexOf(rightType) || (left < right ? -1 : 1),
+  );
+}
+
+interface Series {
+  readonly name: string;
+  readonly stat: Stat;
+  readonly index: number;
+  readonly label: string;
+}
+
+interface Selection {
+  readonly query: StatsQuery;
+  readonly buckets: HistogramBuckets;
+}
+
+function seriesText(series: Series, group: StatGroup, selection: Selection): string {
+  const { usedOnly, accepts } = selection.query;
+  const { name, stat, index } = series;
+  if (usedOnly && !group.isUsed(index)) return '';
+  const fullName = group.prefix + stat.name;
+  if (stat.kind === 'status-codes') {
+    let lines = '';
+    for (const [code, count] of group.codes(index)) {
+      if (accepts !== null && !accepts(`${fullName}_${code}`)) continue;
+      lines += `${name}{${joinLabels(`envoy_response_code="${code}"`, group.labels)}} ${count}\n`;
+    }
+    return lines;
+  }
+  if (accepts !== null && !accepts(fullName)) return '';
+  const allLabels = joinLabels(series.label, group.labels);
+  if (stat.kind !== 'histogram') return `${name}{${allLabels}} ${group.value(index)}\n`;
+  const bounds = selection.buckets.find(({ prefix }) => fullName.startsWith(prefix))?.bounds ?? defaultBounds;
+  return histogramText(name, allLabels, { group, index, bounds });
+}
+
+function histogramText(
+  name: string,
+  labels: string,
+  { group, index, bounds }: { group: StatGroup; index: number; bounds: readonly number[] },
+): string {
+  const summary = group.histogram(index);
+  const counts = summary.cumulativeCounts(bounds);
+  const lines = bounds.map((bound, at) => `${name}_bucket{${joinLabels(labels, `le="${bound}"`)}} ${counts[at]}\n`);
+  lines.push(`${name}_bucket{${joinLabels(labels, 'le="+Inf"')}} ${summary.count}\n`);
+  lines.push(`${name}_sum{${labels}} ${summary.sum}\n`, `${name}_count{${labels}} ${summary.count}\n`);
+  return lines.join('');
+}
+
+function joinLabels(first: string, second: string): string {
+  return first === '' || second === '' ? first + second : `${first},${second}`;
+}

@@ -1,0 +1,140 @@
+// The stats of one scope and name as the main thread reads them: the blocks of all threads together.
+
+import { HistogramSummary } from './histogram.ts';
+import { chunkNumber, type SlotChunks, slotOffset } from './slot-memory.ts';
+import { scopeLabels, scopePrefix } from './stat-scope.ts';
+import { CodeGroup, type StatScope } from './stats.ts';
+
+/** The block of one thread. */
+export interface GroupPart {
+  readonly memory: SlotChunks;
+  readonly address: number;
+}
+
+interface Part extends GroupPart {
+  /** Counters at the last reset; null before the first. The reader must not write what a worker counts in. */
+  baseline: { readonly values: Float64Array; readonly codes: ReadonlyMap<number, ReadonlyMap<number, number>> } | null;
+}
+
+export class StatGroup {
+  readonly scope: StatScope;
+  readonly names: readonly string[];
+  /** `cluster.a.` */
+  readonly prefix: string;
+  /** `envoy_cluster_name="a"` */
+  readonly labels: string;
+  readonly #parts: Part[] = [];
+  /** By the index of a histogram that has values: its state at the last flush, and what came between the last two. */
+  readonly #flushed = new Map<number, { readonly total: HistogramSummary; readonly interval: HistogramSummary }>();
+
+  constructor(scope: StatScope, names: readonly string[]) {
+    this.scope = scope;
+    this.names = names;
+    this.prefix = scopePrefix(scope, names);
+    this.labels = scopeLabels(scope, names);
+  }
+
+  add(part: GroupPart): void {
+    this.#parts.push({ ...part, baseline: null });
+  }
+
+  /** Forgets the block at `address` of `memory`. */
+  remove(memory: SlotChunks, address: number): void {
+    const index = this.#parts.findIndex((part) => part.memory === memory && part.address === address);
+    if (index >= 0) this.#parts.splice(index, 1);
+  }
+
+  get isEmpty(): boolean {
+    return this.#parts.length === 0;
+  }
+
+  /** The value of a counter or gauge. */
+  value(index: number): number {
+    const stat = this.scope.stats[index]!;
+    const isGreatest = stat.kind === 'gauge' && stat.combine === 'max';
+    let value = 0;
+    for (const part of this.#parts) {
+      const own = slot(part, index) - (part.baseline?.values[index] ?? 0);
+      value = isGreatest ? Math.max(value, own) : value + own;
+    }
+    return value;
+  }
+
+  /** Whether a counter or gauge was ever written, or a histogram recorded into (Envoy's `usedonly`). */
+  isUsed(index: number): boolean {
+    return this.#parts.some((part) => !Object.is(slot(part, index), -0) && !this.#isUnmadePointer(part, index));
+  }
+
+  #isUnmadePointer(part: Part, index: number): boolean {
+    const { kind } = this.scope.stats[index]!;
+    return (kind === 'histogram' || kind === 'status-codes') && slot(part, index) === 0;
+  }
+
+  /** Counts by status code, ascending. */
+  codes(index: number): ReadonlyMap<number, number> {
+    const counts = new Map<number, number>();
+    for (const part of this.#parts) {
+      const baseline = part.baseline?.codes.get(index);
+      for (const [code, count] of codesOf(part, index)) {
+        counts.set(code, (counts.get(code) ?? 0) + count - (baseline?.get(code) ?? 0));
+      }
+    }
+    return new Map([...counts].sort((left, right) => left[0] - right[0]));
+  }
+
+  /** Everything recorded since the start. */
+  histogram(index: number): HistogramSummary {
+    const summary = new HistogramSummary();
+    for (const part of this.#parts) {
+      const address = slot(part, index);
+      if (address !== 0) summary.merge(part.memory, address);
+    }
+    return summary;
+  }
+
+  /** What was recorded between the last two flushes; empty before the first. */
+  interval(index: number): HistogramSummary {
+    return this.#flushed.get(index)?.interval ?? new HistogramSummary();
+  }
+
+  /** Ends an interval of the histograms. */
+  flush(): void {
+    this.scope.stats.forEach((stat, index) => {
+      if (stat.kind !== 'histogram' || !this.isUsed(index)) return;
+      const total = this.histogram(index);
+      const earlier = this.#flushed.get(index)?.total ?? new HistogramSummary();
+      this.#flushed.set(index, { total, interval: total.since(earlier) });
+    });
+  }
+
+  /** Counters begin again at 0. Gauges and histograms stay, as in Envoy. */
+  resetCounters(): void {
+    const { stats } = this.scope;
+    for (const part of this.#parts) {
+      const values = new Float64Array(stats.length);
+      const codes = new Map<number, ReadonlyMap<number, number>>();
+      stats.forEach((stat, index) => {
+        if (stat.kind === 'counter') values[index] = slot(part, index);
+        if (stat.kind === 'status-codes') codes.set(index, new Map(codesOf(part, index)));
+      });
+      part.baseline = { values, codes };
+    }
+  }
+}
+
+// A chunk announced after the block that points into it reads as 0 until its announcement arrives.
+function slot(part: GroupPart, index: number): number {
+  const values = part.memory.chunks[chunkNumber(part.address)];
+  return values === undefined ? 0 : values[slotOffset(part.address) + index]!;
+}
+
+function* codesOf(part: GroupPart, index: number): Generator<[number, number]> {
+  let group = slot(part, index);
+  while (group !== 0) {
+    const values = part.memory.chunks[chunkNumber(group)];
+    if (values === undefined) return;
+    const first = slotOffset(group);
+    for (let at = first; at < first + CodeGroup.next && values[at] !== 0; at += 2) yield [values[at]!, values[at + 1]!];
+    group = values[first + CodeGroup.next]!;
+  }
+}

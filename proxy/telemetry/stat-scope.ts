@@ -1,0 +1,46 @@
+// How the stats of a scope are called: in Envoy's text (`cluster.a.upstream_rq_total`) and in Prometheus
+// (`envoy_cluster_upstream_rq_total{envoy_cluster_name="a"}`).
+//
+// Envoy finds the labels in the finished name by regular expressions, and a cluster called `a.external` confuses it.
+// Here a scope says where its names stand. https://github.com/envoyproxy/envoy/blob/main/source/common/config/well_known_names.cc
+
+import { type Stat, type StatScope, sanitizeName } from './stats.ts';
+
+const placeholder = /\{(\w+)\}/g;
+
+/** `cluster.a.`, in front of the name of each stat. One name for each `{label}` of the template. */
+export function scopePrefix(scope: StatScope, names: readonly string[]): string {
+  let index = 0;
+  return `${scope.template.replace(placeholder, () => sanitizeName(names[index++] ?? ''))}.`;
+}
+
+/** `envoy_cluster_name="a"`, as it stands between braces: the innermost name first, as Envoy prints it. */
+export function scopeLabels(scope: StatScope, names: readonly string[]): string {
+  const labels = [...scope.template.matchAll(placeholder)].map(
+    ([, label], index) => `${label}="${escapeLabel(sanitizeName(names[index] ?? ''))}"`,
+  );
+  return labels.reverse().join(',');
+}
+
+export interface Metric {
+  readonly name: string;
+  /** The stat's own label, such as `envoy_response_code_class="2"`; empty when it has none. */
+  readonly label: string;
+}
+
+/** The Prometheus metric of a stat. Classes of status codes (`_2xx`) share one metric, told apart by a label. */
+export function metricOf(scope: StatScope, stat: Stat): Metric {
+  const segments = scope.template.split('.').map((segment) => segment.replace(placeholder, '').replace(/_$/, ''));
+  const responseClass = /^(.*_)(\d)xx$/.exec(stat.name);
+  const name = responseClass === null ? stat.name : `${responseClass[1]}xx`;
+  const words = ['envoy', ...segments.filter((segment) => segment !== ''), name];
+  return {
+    name: words.join('_').replaceAll(/[^A-Za-z0-9_]/g, '_'),
+    label: responseClass === null ? '' : `envoy_response_code_class="${responseClass[2]}"`,
+  };
+}
+
+// https://prometheus.io/docs/instrumenting/exposition_formats/#comments-help-text-and-type-information
+function escapeLabel(value: string): string {
+  return value.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n');
+}

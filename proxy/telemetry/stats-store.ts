@@ -1,0 +1,149 @@
+// The main thread's view of all statistics: what the threads announced, read and summed when somebody asks.
+
+import { StatGroup } from './stat-group.ts';
+import type { StatScope, StatSet } from './stats.ts';
+import type { BlockAnnouncement } from './worker-stats.ts';
+
+export interface StatsStoreOptions {
+  /** Envoy's `stats_matcher.reject_all`: nothing is shown in `/stats`; `get` still answers, for `/clusters`. */
+  readonly rejectAll: boolean;
+}
+
+/** What of the statistics is asked for, in any format. */
+export interface StatsQuery {
+  /** Only what was ever written. */
+  readonly usedOnly: boolean;
+  /** Whether a full name (`cluster.a.upstream_rq_total`) is asked for; null is every name. */
+  readonly accepts: ((name: string) => boolean) | null;
+}
+
+/** One thread's announcements. */
+interface Source {
+  readonly chunks: Float64Array[];
+  readonly scopes: StatScope[];
+  readonly blocks: Map<number, { readonly group: StatGroup; readonly address: number }>;
+  releases: number;
+}
+
+export class StatsStore {
+  readonly #rejectAll: boolean;
+  readonly #sources = new Map<number, Source>();
+  /** Sets are objects of each thread's own modules; what they say makes them one. By that text, the first of them. */
+  readonly #scopes = new Map<string, StatScope>();
+  readonly #scopeOf = new WeakMap<StatScope, StatScope>();
+  readonly #groups = new Map<StatScope, Map<string, StatGroup>>();
+  readonly #texts = new Map<string, string>();
+  #sorted: readonly StatGroup[] | null = null;
+
+  constructor(options: StatsStoreOptions = { rejectAll: false }) {
+    this.#rejectAll = options.rejectAll;
+  }
+
+  /** Takes an announcement of thread `source` (any number, one for each thread), in the order it made them. */
+  accept(source: number, message: BlockAnnouncement): void {
+    const from = this.#source(source);
+    switch (message.kind) {
+      case 'chunk':
+        from.chunks.push(new Float64Array(message.buffer));
+        break;
+      case 'set':
+        from.scopes.push(this.#scope(message.scope));
+        break;
+      case 'block':
+        this.#addBlock(from, message);
+        break;
+      case 'release':
+        this.#releaseBlock(from, message.block);
+        break;
+    }
+  }
+
+  /** The stats of a set under these names; undefined when no thread has a block of it. */
+  get(set: StatSet, ...names: readonly string[]): StatGroup | undefined {
+    return this.#groups.get(this.#scope(set.scope))?.get(names.join('\0'));
+  }
+
+  /** Every group, by prefix. The groups of sets that share a template follow one another. */
+  groups(): readonly StatGroup[] {
+    if (this.#rejectAll) return [];
+    this.#sorted ??= [...this.#all()].sort((left, right) => compare(left.prefix, right.prefix));
+    return this.#sorted;
+  }
+
+  /** Values that are text, such as `control_plane.identifier`. */
+  setText(name: string, value: string): void {
+    this.#texts.set(name, value);
+  }
+
+  texts(): ReadonlyMap<string, string> {
+    return this.#rejectAll ? new Map() : this.#texts;
+  }
+
+  /** `POST /reset_counters`. */
+  resetCounters(): void {
+    for (const group of this.#all()) group.resetCounters();
+  }
+
+  /** Ends an interval of all histograms; called every `stats_flush_interval` (5 s). */
+  flushIntervals(): void {
+    for (const group of this.#all()) group.flush();
+  }
+
+  #source(number: number): Source {
+    const known = this.#sources.get(number);
+    if (known !== undefined) return known;
+    const source: Source = { chunks: [], scopes: [], blocks: new Map(), releases: 0 };
+    this.#sources.set(number, source);
+    return source;
+  }
+
+  *#all(): Generator<StatGroup> {
+    for (const groups of this.#groups.values()) yield* groups.values();
+  }
+
+  #scope(scope: StatScope): StatScope {
+    const known = this.#scopeOf.get(scope);
+    if (known !== undefined) return known;
+    const text = `${scope.template}\0${scope.stats.map((stat) => stat.name).join('\0')}`;
+    const first = this.#scopes.get(text) ?? scope;
+    this.#scopes.set(text, first);
+    this.#scopeOf.set(scope, first);
+    return first;
+  }
+
+  #addBlock(from: Source, message: Extract<BlockAnnouncement, { kind: 'block' }>): void {
+    const { names, address } = message;
+    const scope = from.scopes[message.set]!;
+    let groups = this.#groups.get(scope);
+    if (groups === undefined) {
+      groups = new Map();
+      this.#groups.set(scope, groups);
+    }
+    const key = names.join('\0');
+    let group = groups.get(key);
+    if (group === undefined) {
+      group = new StatGroup(scope, names);
+      groups.set(key, group);
+      this.#sorted = null;
+    }
+    group.add({ memory: from, address });
+    from.blocks.set(message.block, { group, address });
+  }
+
+  #releaseBlock(from: Source, block: number): void {
+    const { group, address } = from.blocks.get(block)!;
+    from.blocks.delete(block);
+    group.remove(from, address);
+    if (group.isEmpty) {
+      this.#groups.get(group.scope)!.delete(group.names.join('\0'));
+      this.#sorted = null;
+    }
+    // Tells the owner that the slots may be used again (`SlotMemory.releasesSeen`).
+    from.chunks[0]![0] = ++from.releases;
+  }
+}
+
+function compare(left: string, right: string): number {
+  if (left === right) return 0;
+  return left < right ? -1 : 1;
+}

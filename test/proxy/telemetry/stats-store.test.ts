@@ -1,0 +1,140 @@
+import { once } from 'node:events';
+import { Worker } from 'node:worker_threads';
+import t from 'tap';
+import { clusterStats } from '../../../proxy/telemetry/cluster-stats.ts';
+import { StatsStore } from '../../../proxy/telemetry/stats-store.ts';
+import { WorkerStats } from '../../../proxy/telemetry/worker-stats.ts';
+
+const { upstreamRqTotal, upstreamCxActive, membershipTotal, upstreamRqTime, upstreamRqCode } = clusterStats;
+
+/** A store with two workers, whose announcements arrive as copies, as from other threads. */
+function fixture() {
+  const store = new StatsStore();
+  const workers = [0, 1].map((number) => new WorkerStats((message) => store.accept(number, structuredClone(message))));
+  const [first, second] = workers.map((worker) => worker.block(clusterStats, 'a'));
+  return { store, workers, first: first!, second: second!, group: store.get(clusterStats, 'a')! };
+}
+
+t.test('counters and gauges of all workers are summed, facts are not', (t) => {
+  const { first, second, group } = fixture();
+  first.add(upstreamRqTotal, 2);
+  second.add(upstreamRqTotal, 3);
+  first.inc(upstreamCxActive);
+  second.inc(upstreamCxActive);
+  first.set(membershipTotal, 4);
+  second.set(membershipTotal, 4);
+  t.equal(group.value(upstreamRqTotal), 5);
+  t.equal(group.value(upstreamCxActive), 2);
+  t.equal(group.value(membershipTotal), 4);
+  t.end();
+});
+
+t.test('a stat is used from its first write on, even when it is back at 0', (t) => {
+  const { first, group } = fixture();
+  t.notOk(group.isUsed(upstreamCxActive));
+  first.inc(upstreamCxActive);
+  first.dec(upstreamCxActive);
+  t.equal(group.value(upstreamCxActive), 0);
+  t.ok(group.isUsed(upstreamCxActive));
+  t.notOk(group.isUsed(membershipTotal));
+  first.set(membershipTotal, 0);
+  t.ok(group.isUsed(membershipTotal));
+  t.notOk(group.isUsed(upstreamRqTime));
+  first.record(upstreamRqTime, 0);
+  t.ok(group.isUsed(upstreamRqTime));
+  t.end();
+});
+
+t.test('a reset begins counters again and leaves gauges and histograms', (t) => {
+  const { store, first, second, group } = fixture();
+  first.add(upstreamRqTotal, 2);
+  second.add(upstreamRqTotal, 3);
+  first.inc(upstreamCxActive);
+  first.incCode(upstreamRqCode, 200);
+  first.record(upstreamRqTime, 9);
+  store.resetCounters();
+  t.equal(group.value(upstreamRqTotal), 0);
+  t.equal(group.codes(upstreamRqCode).get(200), 0);
+  t.equal(group.value(upstreamCxActive), 1);
+  t.equal(group.histogram(upstreamRqTime).count, 1);
+  second.inc(upstreamRqTotal);
+  first.incCode(upstreamRqCode, 200);
+  t.equal(group.value(upstreamRqTotal), 1);
+  t.equal(group.codes(upstreamRqCode).get(200), 1);
+  t.end();
+});
+
+t.test('an interval of a histogram is what came between two flushes', (t) => {
+  const { store, first, second, group } = fixture();
+  first.record(upstreamRqTime, 100);
+  t.equal(group.interval(upstreamRqTime).count, 0);
+  store.flushIntervals();
+  t.equal(group.interval(upstreamRqTime).count, 1);
+  second.record(upstreamRqTime, 1);
+  second.record(upstreamRqTime, 1);
+  store.flushIntervals();
+  t.equal(group.interval(upstreamRqTime).count, 2);
+  t.equal(group.histogram(upstreamRqTime).count, 3);
+  store.flushIntervals();
+  t.equal(group.interval(upstreamRqTime).count, 0);
+  t.end();
+});
+
+t.test('a group lives until the last worker released it', (t) => {
+  const { store, workers, first, second } = fixture();
+  first.inc(upstreamRqTotal);
+  second.inc(upstreamRqTotal);
+  workers[0]!.release(first);
+  t.equal(store.get(clusterStats, 'a')!.value(upstreamRqTotal), 1);
+  workers[1]!.release(second);
+  t.equal(store.get(clusterStats, 'a'), undefined);
+  t.end();
+});
+
+t.test('a store that rejects all shows nothing and still answers for a name', (t) => {
+  const store = new StatsStore({ rejectAll: true });
+  const worker = new WorkerStats((message) => store.accept(0, message));
+  worker.block(clusterStats, 'a').inc(upstreamRqTotal);
+  store.setText('text', 'value');
+  t.strictSame(store.groups(), []);
+  t.equal(store.texts().size, 0);
+  t.equal(store.get(clusterStats, 'a')!.value(upstreamRqTotal), 1);
+  t.end();
+});
+
+t.test('numbers of a real worker thread arrive without a message for each', async (t) => {
+  const modules = new URL('../../../proxy/telemetry/', import.meta.url);
+  const worker = new Worker(
+    `
+      import { parentPort } from 'node:worker_threads';
+      const { WorkerStats } = await import('${modules}worker-stats.ts');
+      const { clusterStats } = await import('${modules}cluster-stats.ts');
+      const stats = new WorkerStats((message) => parentPort.postMessage(message));
+      const block = stats.block(clusterStats, 'a');
+      for (let count = 0; count < 1000; count++) {
+        block.inc(clusterStats.upstreamRqTotal);
+        block.record(clusterStats.upstreamRqTime, count);
+        block.incCode(clusterStats.upstreamRqCode, 200 + (count & 1));
+      }
+    `,
+    { eval: true, execArgv: ['--input-type=module'] },
+  );
+  const store = new StatsStore();
+  let messages = 0;
+  worker.on('message', (message) => {
+    messages++;
+    store.accept(0, message);
+  });
+  await once(worker, 'exit');
+  const group = store.get(clusterStats, 'a')!;
+  t.equal(group.value(upstreamRqTotal), 1000);
+  t.equal(group.histogram(upstreamRqTime).count, 1000);
+  t.strictSame(
+    [...group.codes(upstreamRqCode)],
+    [
+      [200, 500],
+      [201, 500],
+    ],
+  );
+  t.equal(messages, 3);
+});
