@@ -61,17 +61,18 @@ export function portStart(authority: string): number {
   return at >= 0 && authority.indexOf(']', at) < 0 ? at : -1;
 }
 
+/** Maps the authority of a request that came in at `listenerPort`. */
 export type AuthorityNormalizer = (authority: string, listenerPort: number) => string;
 
 /**
- * Compiles Envoy's host options. `listenerPort` is the port the connection came in at; only it counts as matching.
- * An authority with nothing to strip comes back as the same string.
+ * Compiles Envoy's host options. Only the port the connection came in at counts as matching. An authority with nothing
+ * to strip comes back as the same string.
  */
 export function compileAuthorityNormalizer(options: AuthorityOptions): AuthorityNormalizer {
   const { stripPort, stripTrailingHostDot } = options;
+  if (stripPort === 'none' && !stripTrailingHostDot) return (authority) => authority;
   return (authority, listenerPort) => {
-    let result = authority;
-    if (stripPort !== 'none') result = withoutPort(result, stripPort === 'any' ? -1 : listenerPort);
+    const result = stripPort === 'none' ? authority : withoutPort(authority, stripPort === 'any' ? -1 : listenerPort);
     return stripTrailingHostDot ? withoutTrailingDot(result) : result;
   };
 }

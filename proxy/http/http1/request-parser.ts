@@ -21,7 +21,7 @@ import {
   hasLeadingZero,
 } from './field-value.ts';
 import { equalsText, knownMethod, longestMethod } from './method-name.ts';
-import { readTarget } from './request-target.ts';
+import { readTarget } from './target-form.ts';
 
 export interface RequestParserOptions {
   /** Of the whole head with its request line; more is refused with 431. */
