@@ -1,0 +1,86 @@
+// All clusters of a worker by name, kept up to date by snapshot deltas. A cluster that no request has asked for is
+// nothing but its configuration: of the thousands that a mesh pushes to every sidecar, few are ever used.
+
+import type { Cluster } from '../../config/cluster.ts';
+import type { LoadAssignment } from '../../config/endpoint.ts';
+import type { MapDelta, SnapshotDelta } from '../../config/snapshot.ts';
+import { type ClusterEnvironment, ClusterRuntime } from './cluster-runtime.ts';
+
+export interface ClusterTableOptions extends ClusterEnvironment {
+  /** A cluster that was in use left the configuration; its endpoints are removed already. */
+  readonly onClusterRemoved: (cluster: ClusterRuntime) => void;
+}
+
+export class ClusterTable {
+  readonly #options: ClusterTableOptions;
+  readonly #configs = new Map<string, Cluster>();
+  readonly #assignments = new Map<string, LoadAssignment>();
+  readonly #runtimes = new Map<string, ClusterRuntime>();
+
+  constructor(options: ClusterTableOptions) {
+    this.#options = options;
+  }
+
+  /** Number of configured clusters, used or not. */
+  get size(): number {
+    return this.#configs.size;
+  }
+
+  /** The cluster, made when it is first asked for; null when it is not configured. */
+  get(name: string): ClusterRuntime | null {
+    return this.#runtimes.get(name) ?? this.#create(name);
+  }
+
+  has(name: string): boolean {
+    return this.#configs.has(name);
+  }
+
+  /** Clusters that were asked for. */
+  inUse(): Iterable<ClusterRuntime> {
+    return this.#runtimes.values();
+  }
+
+  /** Applies a delta between two events of the reactor. */
+  apply(delta: Pick<SnapshotDelta, 'clusters' | 'assignments'>): void {
+    for (const name of delta.clusters.removed) this.#remove(name);
+    this.#applyAssignments(delta.assignments);
+    for (const [name, config] of delta.clusters.set) {
+      this.#configs.set(name, config);
+      this.#runtimes.get(name)?.updateConfig(config);
+    }
+  }
+
+  /** Drops original destinations that nobody uses; call it every second or so. */
+  cleanUp(nowMs: number): void {
+    for (const cluster of this.#runtimes.values()) cluster.cleanUp(nowMs);
+  }
+
+  #applyAssignments(delta: MapDelta<LoadAssignment>): void {
+    for (const name of delta.removed) {
+      this.#assignments.delete(name);
+      this.#runtimes.get(name)?.updateAssignment(null);
+    }
+    for (const [name, assignment] of delta.set) {
+      this.#assignments.set(name, assignment);
+      this.#runtimes.get(name)?.updateAssignment(assignment);
+    }
+  }
+
+  #create(name: string): ClusterRuntime | null {
+    const config = this.#configs.get(name);
+    if (config === undefined) return null;
+    const cluster = new ClusterRuntime(config, this.#assignments.get(name) ?? null, this.#options);
+    this.#runtimes.set(name, cluster);
+    return cluster;
+  }
+
+  #remove(name: string): void {
+    this.#configs.delete(name);
+    this.#assignments.delete(name);
+    const cluster = this.#runtimes.get(name);
+    if (cluster === undefined) return;
+    this.#runtimes.delete(name);
+    cluster.remove();
+    this.#options.onClusterRemoved(cluster);
+  }
+}
