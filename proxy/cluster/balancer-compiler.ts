@@ -3,19 +3,26 @@
 
 import type { LoadBalancer } from '../../config/cluster.ts';
 import type { Random } from '../../config/random.ts';
-import type { Balancer } from './balancer.ts';
-import type { EndpointRuntime } from './endpoint-runtime.ts';
+import { clusterStats } from '../telemetry/cluster-stats.ts';
+import type { Balancer, ChooseContext } from './balancer.ts';
+import type { EndpointOwner, EndpointRuntime } from './endpoint-runtime.ts';
 import type { EndpointSet, TrafficShare } from './endpoint-set.ts';
 import { buildLeastRequest } from './least-request.ts';
 import { RandomChoice } from './random.ts';
 import { buildRoundRobin } from './round-robin.ts';
 import { PercentSplit, WeightedSplit } from './traffic-split.ts';
 
-type Policy = LoadBalancer['policy'];
+export interface BalancerOptions {
+  readonly policy: LoadBalancer['policy'];
+  /** Sets where turns begin. */
+  readonly random: Random;
+  /** Counts choices in panic. */
+  readonly owner: EndpointOwner;
+}
 
-/** `random` sets where turns begin. A set without endpoints, or `cluster-provided`, gives a balancer without a choice. */
-export function compileBalancer(set: EndpointSet, policy: Policy, random: Random): Balancer {
-  const branches = set.shares.map((share) => balanceShare(share, policy, random));
+/** A set without endpoints, or the policy `cluster-provided`, gives a balancer without a choice. */
+export function compileBalancer(set: EndpointSet, options: BalancerOptions): Balancer {
+  const branches = set.shares.map((share) => balanceShare(share, options));
   if (branches.length === 0) return noEndpoints;
   if (branches.length === 1) return branches[0]!;
   return new PercentSplit(
@@ -24,15 +31,18 @@ export function compileBalancer(set: EndpointSet, policy: Policy, random: Random
   );
 }
 
-function balanceShare({ endpoints, localities }: TrafficShare, policy: Policy, random: Random): Balancer {
-  if (localities === null) return balanceEndpoints(endpoints, policy, random);
-  if (localities.length === 1) return balanceEndpoints(localities[0]!.endpoints, policy, random);
-  const branches = localities.map((locality) => balanceEndpoints(locality.endpoints, policy, random));
+function balanceShare({ endpoints, localities, isInPanic }: TrafficShare, options: BalancerOptions): Balancer {
+  if (localities === null) {
+    const balancer = balanceEndpoints(endpoints, options);
+    return isInPanic ? new PanicCount(balancer, options.owner) : balancer;
+  }
+  if (localities.length === 1) return balanceEndpoints(localities[0]!.endpoints, options);
+  const branches = localities.map((locality) => balanceEndpoints(locality.endpoints, options));
   const weights = localities.map((locality) => locality.weight);
-  return new WeightedSplit(branches, weights, random);
+  return new WeightedSplit(branches, weights, options.random);
 }
 
-function balanceEndpoints(endpoints: readonly EndpointRuntime[], policy: Policy, random: Random): Balancer {
+function balanceEndpoints(endpoints: readonly EndpointRuntime[], { policy, random }: BalancerOptions): Balancer {
   if (endpoints.length === 0) return noEndpoints;
   switch (policy.kind) {
     case 'round-robin':
@@ -47,6 +57,22 @@ function balanceEndpoints(endpoints: readonly EndpointRuntime[], policy: Policy,
       return new RandomChoice(endpoints);
     case 'cluster-provided':
       return noEndpoints;
+  }
+}
+
+/** Health is ignored here, which the operator has to see. */
+class PanicCount implements Balancer {
+  readonly #balancer: Balancer;
+  readonly #owner: EndpointOwner;
+
+  constructor(balancer: Balancer, owner: EndpointOwner) {
+    this.#balancer = balancer;
+    this.#owner = owner;
+  }
+
+  choose(context: ChooseContext): EndpointRuntime | null {
+    this.#owner.stats.inc(clusterStats.lbHealthyPanic);
+    return this.#balancer.choose(context);
   }
 }
 

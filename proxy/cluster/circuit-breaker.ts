@@ -1,21 +1,28 @@
-// How much of a cluster may be in use at once, for one routing priority. Counters only: what is refused, counted and
-// answered is decided where the resource is asked for.
+// How much of a cluster may be in use at once, for one routing priority. It counts and refuses; what a refusal means
+// is decided where the resource is asked for.
 // https://www.envoyproxy.io/docs/envoy/latest/intro/arch_overview/upstream/circuit_breaking
 //
 // Every successful acquire is paid back by exactly one release. Counters belong to one worker, so a limit holds for
 // each worker by itself.
 
 import type { CircuitBreaker as Limits } from '../../config/cluster.ts';
+import { circuitBreakerStats } from '../telemetry/cluster-stats.ts';
+import type { StatBlock } from '../telemetry/stats.ts';
 
 export class CircuitBreaker {
+  readonly #connections: ResourceLimit;
+  readonly #pendingRequests: ResourceLimit;
+  readonly #requests: ResourceLimit;
+  readonly #retries: ResourceLimit;
   #limits: Limits;
-  #connections = 0;
-  #pendingRequests = 0;
-  #requests = 0;
-  #retries = 0;
+  #gauges: StatBlock | null = null;
 
   constructor(limits: Limits) {
     this.#limits = limits;
+    this.#connections = new ResourceLimit(limits.maxConnections);
+    this.#pendingRequests = new ResourceLimit(limits.maxPendingRequests);
+    this.#requests = new ResourceLimit(limits.maxRequests);
+    this.#retries = new ResourceLimit(limits.maxRetries);
   }
 
   get limits(): Limits {
@@ -25,45 +32,48 @@ export class CircuitBreaker {
   /** New limits hold for what is acquired from now on; what is held stays held. */
   updateLimits(limits: Limits): void {
     this.#limits = limits;
+    this.#connections.max = limits.maxConnections;
+    this.#pendingRequests.max = limits.maxPendingRequests;
+    this.#requests.max = limits.maxRequests;
+    this.#retries.max = limits.maxRetries;
+    this.publish(this.#gauges);
+  }
+
+  /** Where the gauges are written from now on: a block of `circuitBreakerStats`, or null to write none. */
+  publish(gauges: StatBlock | null): void {
+    this.#gauges = gauges;
+    // The sets of both priorities are alike; `remaining_*` is counted on request only, being a write per acquire.
+    const stats = circuitBreakerStats.default;
+    const isTracked = this.#limits.trackRemaining;
+    this.#connections.publish(gauges, stats.cxOpen, isTracked ? stats.remainingCx : untracked);
+    this.#pendingRequests.publish(gauges, stats.rqPendingOpen, isTracked ? stats.remainingPending : untracked);
+    this.#requests.publish(gauges, stats.rqOpen, isTracked ? stats.remainingRq : untracked);
+    this.#retries.publish(gauges, stats.rqRetryOpen, isTracked ? stats.remainingRetries : untracked);
   }
 
   get connections(): number {
-    return this.#connections;
+    return this.#connections.active;
   }
 
   get pendingRequests(): number {
-    return this.#pendingRequests;
+    return this.#pendingRequests.active;
   }
 
   get requests(): number {
-    return this.#requests;
+    return this.#requests.active;
   }
 
   get retries(): number {
-    return this.#retries;
+    return this.#retries.active;
   }
 
-  /** Whether the next connection would be refused; the `cx_open` gauge. The others alike. */
-  get isOpenForConnections(): boolean {
-    return this.#connections >= this.#limits.maxConnections;
-  }
-
-  get isOpenForPendingRequests(): boolean {
-    return this.#pendingRequests >= this.#limits.maxPendingRequests;
-  }
-
-  get isOpenForRequests(): boolean {
-    return this.#requests >= this.#limits.maxRequests;
-  }
-
-  get isOpenForRetries(): boolean {
-    return this.#retries >= this.#limits.maxRetries;
+  /** Nothing is held. */
+  get isIdle(): boolean {
+    return this.connections === 0 && this.pendingRequests === 0 && this.requests === 0 && this.retries === 0;
   }
 
   tryAcquireConnection(): boolean {
-    if (this.#connections >= this.#limits.maxConnections) return false;
-    this.#connections++;
-    return true;
+    return this.#connections.tryAcquire();
   }
 
   /**
@@ -71,40 +81,79 @@ export class CircuitBreaker {
    * for it could never be served otherwise (Envoy does the same).
    */
   acquireConnection(): void {
-    this.#connections++;
+    this.#connections.acquire();
   }
 
   releaseConnection(): void {
-    this.#connections--;
+    this.#connections.release();
   }
 
   tryAcquirePendingRequest(): boolean {
-    if (this.#pendingRequests >= this.#limits.maxPendingRequests) return false;
-    this.#pendingRequests++;
-    return true;
+    return this.#pendingRequests.tryAcquire();
   }
 
   releasePendingRequest(): void {
-    this.#pendingRequests--;
+    this.#pendingRequests.release();
   }
 
   tryAcquireRequest(): boolean {
-    if (this.#requests >= this.#limits.maxRequests) return false;
-    this.#requests++;
-    return true;
+    return this.#requests.tryAcquire();
   }
 
   releaseRequest(): void {
-    this.#requests--;
+    this.#requests.release();
   }
 
   tryAcquireRetry(): boolean {
-    if (this.#retries >= this.#limits.maxRetries) return false;
-    this.#retries++;
-    return true;
+    return this.#retries.tryAcquire();
   }
 
   releaseRetry(): void {
-    this.#retries--;
+    this.#retries.release();
+  }
+}
+
+const untracked = -1;
+
+class ResourceLimit {
+  max: number;
+  active = 0;
+  #gauges: StatBlock | null = null;
+  #open = untracked;
+  #remaining = untracked;
+
+  constructor(max: number) {
+    this.max = max;
+  }
+
+  publish(gauges: StatBlock | null, open: number, remaining: number): void {
+    this.#gauges = gauges;
+    this.#open = open;
+    this.#remaining = remaining;
+    gauges?.set(open, this.active >= this.max ? 1 : 0);
+    if (remaining !== untracked) this.#report();
+  }
+
+  tryAcquire(): boolean {
+    if (this.active >= this.max) return false;
+    this.acquire();
+    return true;
+  }
+
+  acquire(): void {
+    this.active++;
+    // The gauge is written when it changes, not for every request.
+    if (this.active === this.max) this.#gauges?.set(this.#open, 1);
+    if (this.#remaining !== untracked) this.#report();
+  }
+
+  release(): void {
+    if (this.active === this.max) this.#gauges?.set(this.#open, 0);
+    this.active--;
+    if (this.#remaining !== untracked) this.#report();
+  }
+
+  #report(): void {
+    this.#gauges?.set(this.#remaining, Math.max(0, this.max - this.active));
   }
 }

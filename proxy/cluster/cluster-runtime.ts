@@ -5,13 +5,15 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Cluster } from '../../config/cluster.ts';
 import type { LoadAssignment } from '../../config/endpoint.ts';
 import type { Random } from '../../config/random.ts';
+import { clusterStats } from '../telemetry/cluster-stats.ts';
+import type { StatBlock } from '../telemetry/stats.ts';
 import type { Balancer, ChooseContext } from './balancer.ts';
 import { compileBalancer } from './balancer-compiler.ts';
 import { CircuitBreaker } from './circuit-breaker.ts';
 import type { EndpointOwner, EndpointRuntime } from './endpoint-runtime.ts';
-import { buildEndpointSet, type EndpointSet, emptyEndpointSet } from './endpoint-set.ts';
+import { buildEndpointSet, type EndpointSet } from './endpoint-set.ts';
 import { OriginalDestinations } from './original-dst.ts';
-import type { StatBlock, StatsSource } from './stats-source.ts';
+import type { StatsSource } from './stats-source.ts';
 
 /** What clusters take from the worker. */
 export interface ClusterEnvironment {
@@ -31,7 +33,9 @@ export class ClusterRuntime implements EndpointOwner {
   #endpoints: EndpointSet | null = null;
   #balancer: Balancer | null = null;
   #originalDestinations: OriginalDestinations | null = null;
-  #stats: StatBlock | null = null;
+  /** Endpoints that left, until they are idle and their counters can go. */
+  #departed: EndpointRuntime[] = [];
+  #stats: ClusterBlocks | null = null;
   #isRemoved = false;
 
   /** `assignment` is null while the members are not known. */
@@ -63,8 +67,8 @@ export class ClusterRuntime implements EndpointOwner {
 
   /** Counters of this cluster, allocated when first asked for. */
   get stats(): StatBlock {
-    this.#stats ??= this.statsSource.clusterBlock(this.#config.statName);
-    return this.#stats;
+    this.#stats ??= this.#openStats();
+    return this.#stats.cluster;
   }
 
   /** Members by assignment; empty for original-dst clusters, whose endpoints `eachEndpoint` gives. */
@@ -101,7 +105,7 @@ export class ClusterRuntime implements EndpointOwner {
   }
 
   /**
-   * A new configuration under the same name. Counters and circuit breakers stay; connections stay unless they would
+   * A new configuration under the same name and stat name. Counters and circuit breakers stay; connections stay unless they would
    * now be made differently. The old members serve until new ones arrive, except when discovery is of another kind.
    */
   updateConfig(config: Cluster): void {
@@ -109,11 +113,9 @@ export class ClusterRuntime implements EndpointOwner {
     this.#config = config;
     this.breakers.default.updateLimits(config.circuitBreakers.default);
     this.breakers.high.updateLimits(config.circuitBreakers.high);
-    if (before.statName !== config.statName) this.#stats = null;
     if (!areConnectionsAlike(before, config)) for (const endpoint of this.#built()) endpoint.drainPools();
-    if (!isDeepStrictEqual(before.discovery, config.discovery)) {
-      this.#originalDestinations?.removeAll();
-      this.#originalDestinations = null;
+    if (this.#originalDestinations !== null && !isDeepStrictEqual(before.discovery, config.discovery)) {
+      this.#removeOriginalDestinations();
     }
     this.#rebuild();
   }
@@ -121,21 +123,35 @@ export class ClusterRuntime implements EndpointOwner {
   /** The cluster is gone: every endpoint is removed and pools are drained. */
   remove(): void {
     this.#isRemoved = true;
-    for (const endpoint of this.#built()) endpoint.remove();
-    this.#originalDestinations?.removeAll();
-    this.#originalDestinations = null;
-    this.#endpoints = emptyEndpointSet;
-    this.#balancer = compileBalancer(emptyEndpointSet, this.#config.loadBalancer.policy, this.#random);
+    this.#assignment = noMembers;
+    this.#removeOriginalDestinations();
+    this.#endpoints = this.#buildEndpoints(this.#endpoints?.endpoints ?? []);
+    this.#balancer = noChoice;
   }
 
-  /** Drops original destinations that nobody uses; call it every second or so. */
+  /** The cluster was removed and nobody uses anything of it any more. */
+  get isGone(): boolean {
+    const { default: normal, high } = this.breakers;
+    return this.#isRemoved && this.#departed.length === 0 && normal.isIdle && high.isIdle;
+  }
+
+  /** Drops original destinations that nobody uses and counters of what has left; call it every second or so. */
   cleanUp(nowMs: number): void {
     this.#originalDestinations?.cleanUp(nowMs);
+    if (this.#departed.length > 0) this.#departed = this.#departed.filter((endpoint) => !releaseIfIdle(endpoint));
+    if (this.isGone) this.#closeStats();
   }
 
   *#built(): Generator<EndpointRuntime> {
     if (this.#endpoints !== null) yield* this.#endpoints.endpoints;
     if (this.#originalDestinations !== null) yield* this.#originalDestinations.endpoints();
+  }
+
+  #removeOriginalDestinations(): void {
+    if (this.#originalDestinations === null) return;
+    this.#departed.push(...this.#originalDestinations.endpoints());
+    this.#originalDestinations.removeAll();
+    this.#originalDestinations = null;
   }
 
   /** At once when the cluster is in use, because removed endpoints must drain; otherwise when it is first used. */
@@ -147,13 +163,16 @@ export class ClusterRuntime implements EndpointOwner {
   #buildEndpoints(previous: readonly EndpointRuntime[]): EndpointSet {
     const { discovery, loadBalancer } = this.#config;
     const assignment = this.#assignment ?? (discovery.kind === 'static' ? discovery.assignment : noMembers);
-    return buildEndpointSet(discovery.kind === 'original-dst' ? noMembers : assignment, {
+    const set = buildEndpointSet(discovery.kind === 'original-dst' ? noMembers : assignment, {
       owner: this,
       previous,
       isKeyedByName: discovery.kind === 'logical-dns',
       panicThresholdPercent: loadBalancer.healthyPanicThresholdPercent,
       localityWeighted: loadBalancer.localityWeighted,
     });
+    for (const endpoint of previous) if (endpoint.isRemoved) this.#departed.push(endpoint);
+    if (this.#stats !== null) publishMembership(this.#stats.cluster, set);
+    return set;
   }
 
   #buildBalancer(): Balancer {
@@ -162,13 +181,68 @@ export class ClusterRuntime implements EndpointOwner {
       this.#originalDestinations ??= new OriginalDestinations(discovery, this);
       this.#balancer = this.#originalDestinations;
     } else {
-      this.#balancer = compileBalancer(this.endpoints, loadBalancer.policy, this.#random);
+      this.#balancer = compileBalancer(this.endpoints, {
+        policy: loadBalancer.policy,
+        random: this.#random,
+        owner: this,
+      });
     }
     return this.#balancer;
   }
+
+  #openStats(): ClusterBlocks {
+    const { statName } = this.#config;
+    const blocks: ClusterBlocks = {
+      cluster: this.statsSource.clusterBlock(statName),
+      default: this.statsSource.breakerBlock(statName, 'default'),
+      high: this.statsSource.breakerBlock(statName, 'high'),
+    };
+    publishMembership(blocks.cluster, this.endpoints);
+    this.breakers.default.publish(blocks.default);
+    this.breakers.high.publish(blocks.high);
+    return blocks;
+  }
+
+  #closeStats(): void {
+    if (this.#stats === null) return;
+    this.breakers.default.publish(null);
+    this.breakers.high.publish(null);
+    this.statsSource.release(this.#stats.cluster);
+    this.statsSource.release(this.#stats.default);
+    this.statsSource.release(this.#stats.high);
+    this.#stats = null;
+  }
+}
+
+interface ClusterBlocks {
+  readonly cluster: StatBlock;
+  readonly default: StatBlock;
+  readonly high: StatBlock;
 }
 
 const noMembers: LoadAssignment = { localities: [], overprovisioningFactorPercent: 140 };
+
+const noChoice: Balancer = { choose: () => null };
+
+function releaseIfIdle(endpoint: EndpointRuntime): boolean {
+  if (endpoint.isIdle) endpoint.releaseStats();
+  return endpoint.isIdle;
+}
+
+function publishMembership(block: StatBlock, { endpoints, priorities }: EndpointSet): void {
+  let healthy = 0;
+  let degraded = 0;
+  let maxWeight = 0;
+  for (const priority of priorities) {
+    healthy += priority.healthy.length;
+    degraded += priority.degraded.length;
+  }
+  for (const endpoint of endpoints) maxWeight = Math.max(maxWeight, endpoint.weight);
+  block.set(clusterStats.membershipTotal, endpoints.length);
+  block.set(clusterStats.membershipHealthy, healthy);
+  block.set(clusterStats.membershipDegraded, degraded);
+  block.set(clusterStats.maxHostWeight, maxWeight);
+}
 
 /** Whether a connection made under one configuration serves as well under the other. */
 function areConnectionsAlike(before: Cluster, after: Cluster): boolean {

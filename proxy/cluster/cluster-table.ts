@@ -16,6 +16,8 @@ export class ClusterTable {
   readonly #configs = new Map<string, Cluster>();
   readonly #assignments = new Map<string, LoadAssignment>();
   readonly #runtimes = new Map<string, ClusterRuntime>();
+  /** Removed, with requests or connections that have not ended yet. */
+  readonly #leaving = new Set<ClusterRuntime>();
 
   constructor(options: ClusterTableOptions) {
     this.#options = options;
@@ -44,15 +46,25 @@ export class ClusterTable {
   apply(delta: Pick<SnapshotDelta, 'clusters' | 'assignments'>): void {
     for (const name of delta.clusters.removed) this.#remove(name);
     this.#applyAssignments(delta.assignments);
-    for (const [name, config] of delta.clusters.set) {
-      this.#configs.set(name, config);
-      this.#runtimes.get(name)?.updateConfig(config);
+    for (const [name, config] of delta.clusters.set) this.#setConfig(name, config);
+  }
+
+  /** Drops original destinations nobody uses and counters of what has left; call it every second or so. */
+  cleanUp(nowMs: number): void {
+    for (const cluster of this.#runtimes.values()) cluster.cleanUp(nowMs);
+    for (const cluster of this.#leaving) {
+      cluster.cleanUp(nowMs);
+      if (cluster.isGone) this.#leaving.delete(cluster);
     }
   }
 
-  /** Drops original destinations that nobody uses; call it every second or so. */
-  cleanUp(nowMs: number): void {
-    for (const cluster of this.#runtimes.values()) cluster.cleanUp(nowMs);
+  #setConfig(name: string, config: Cluster): void {
+    this.#configs.set(name, config);
+    const cluster = this.#runtimes.get(name);
+    if (cluster === undefined) return;
+    // Counters of requests in flight must end where they began, so another stat name is another cluster.
+    if (cluster.statName === config.statName) cluster.updateConfig(config);
+    else this.#removeRuntime(cluster);
   }
 
   #applyAssignments(delta: MapDelta<LoadAssignment>): void {
@@ -78,9 +90,13 @@ export class ClusterTable {
     this.#configs.delete(name);
     this.#assignments.delete(name);
     const cluster = this.#runtimes.get(name);
-    if (cluster === undefined) return;
-    this.#runtimes.delete(name);
+    if (cluster !== undefined) this.#removeRuntime(cluster);
+  }
+
+  #removeRuntime(cluster: ClusterRuntime): void {
+    this.#runtimes.delete(cluster.name);
     cluster.remove();
+    this.#leaving.add(cluster);
     this.#options.onClusterRemoved(cluster);
   }
 }

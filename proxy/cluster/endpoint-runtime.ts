@@ -4,7 +4,8 @@
 
 import { type Address, formatAddress } from '../../config/address.ts';
 import type { Endpoint, HealthStatus, Locality, Metadata } from '../../config/endpoint.ts';
-import type { StatBlock, StatsSource } from './stats-source.ts';
+import type { StatBlock } from '../telemetry/stats.ts';
+import type { StatsSource } from './stats-source.ts';
 
 /** What the owner of upstream connections keeps at an endpoint. */
 export interface EndpointPools {
@@ -33,6 +34,8 @@ export interface EndpointPlace {
 /** What all endpoints of a cluster share. */
 export interface EndpointOwner {
   readonly statName: string;
+  /** Counters of the cluster. */
+  readonly stats: StatBlock;
   readonly statsSource: StatsSource;
 }
 
@@ -81,6 +84,11 @@ export class EndpointRuntime {
     return this.#stats;
   }
 
+  /** Nobody sends to it and no connection is open: once removed, nobody will count any more. */
+  get isIdle(): boolean {
+    return this.activeRequests === 0 && this.activeConnections === 0;
+  }
+
   get availability(): Availability {
     return availabilityOf[this.health];
   }
@@ -108,6 +116,12 @@ export class EndpointRuntime {
   remove(): void {
     this.isRemoved = true;
     this.drainPools();
+  }
+
+  /** Gives the counters back. Only for a removed endpoint that is idle. */
+  releaseStats(): void {
+    if (this.#stats !== null) this.#owner.statsSource.release(this.#stats);
+    this.#stats = null;
   }
 }
 

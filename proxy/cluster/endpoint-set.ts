@@ -77,8 +77,6 @@ export function buildEndpointSet(assignment: LoadAssignment, options: EndpointSe
   return { endpoints, priorities, shares };
 }
 
-export const emptyEndpointSet: EndpointSet = { endpoints: [], priorities: [], shares: [] };
-
 interface Placement {
   /** Endpoints of the set before that were not met yet. */
   readonly carried: Map<string, EndpointRuntime>;

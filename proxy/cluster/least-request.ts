@@ -53,11 +53,10 @@ class WeightedLeastRequest implements Balancer {
   readonly #schedule: WeightedSchedule;
 
   constructor(endpoints: readonly EndpointRuntime[], options: LeastRequestOptions) {
-    const weights = endpoints.map((endpoint) => endpoint.weight);
     this.#endpoints = endpoints;
-    this.#weights = Float64Array.from(weights);
+    this.#weights = Float64Array.from(endpoints, (endpoint) => endpoint.weight);
     this.#bias = options.activeRequestBias;
-    this.#schedule = new WeightedSchedule(weights);
+    this.#schedule = new WeightedSchedule(this.#weights);
     const start = Math.floor(options.random() * endpoints.length);
     for (let skipped = 0; skipped < start; skipped++) this.choose();
   }

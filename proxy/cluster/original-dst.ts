@@ -5,6 +5,7 @@
 import { isIP } from 'node:net';
 import { formatAddress, type IpAddress } from '../../config/address.ts';
 import type { Discovery } from '../../config/cluster.ts';
+import { clusterStats } from '../telemetry/cluster-stats.ts';
 import type { Balancer, ChooseContext } from './balancer.ts';
 import { type EndpointOwner, EndpointRuntime } from './endpoint-runtime.ts';
 
@@ -31,7 +32,10 @@ export class OriginalDestinations implements Balancer {
     const header = this.#discovery.useHttpHeader ? context.originalDestinationHeader : null;
     const request = header ?? context.originalDestination;
     const destination = this.#byRequest.get(request) ?? this.#create(request);
-    if (destination === null) return null;
+    if (destination === null) {
+      if (header !== null) this.#owner.stats.inc(clusterStats.originalDstHostInvalid);
+      return null;
+    }
     destination.isUsed = true;
     return destination.endpoint;
   }
@@ -46,13 +50,14 @@ export class OriginalDestinations implements Balancer {
     this.#nextCleanUpAtMs = nowMs + this.#discovery.cleanupIntervalMs;
     for (const [key, destination] of this.#destinations) {
       const { endpoint } = destination;
-      if (destination.isUsed || endpoint.activeRequests > 0 || endpoint.activeConnections > 0) {
+      if (destination.isUsed || !endpoint.isIdle) {
         destination.isUsed = false;
         continue;
       }
       this.#destinations.delete(key);
       for (const request of destination.requests) this.#byRequest.delete(request);
       endpoint.remove();
+      endpoint.releaseStats();
     }
   }
 

@@ -40,11 +40,10 @@ class WeightedRoundRobin implements Balancer {
   readonly #schedule: WeightedSchedule;
 
   constructor(endpoints: readonly EndpointRuntime[], start: number) {
-    const weights = endpoints.map((endpoint) => endpoint.weight);
     this.#endpoints = endpoints;
     // A copy: an endpoint's weight changes while the next set is built, and a schedule must not change under way.
-    this.#weights = Float64Array.from(weights);
-    this.#schedule = new WeightedSchedule(weights);
+    this.#weights = Float64Array.from(endpoints, (endpoint) => endpoint.weight);
+    this.#schedule = new WeightedSchedule(this.#weights);
     for (let skipped = 0; skipped < start; skipped++) this.choose();
   }
 

@@ -1,21 +1,15 @@
-// Where clusters and endpoints get their counters from. Counters live in shared memory and are handed out on first use:
-// a cluster that never saw a request costs none (`proxy/telemetry` implements this).
+// Where clusters and endpoints get their counters from. Blocks are taken on first use and given back when the last user
+// of a removed cluster or endpoint is gone: a cluster that never saw a request costs none.
 
-/** Counters and gauges of one subject. `index` names one of the fields of the subject's table. */
-export interface StatBlock {
-  inc(index: number): void;
-  add(index: number, amount: number): void;
-  dec(index: number): void;
-  set(index: number, value: number): void;
-  /** One value of a histogram. */
-  record(index: number, value: number): void;
-  /** One response with this status code. */
-  incCode(index: number, code: number): void;
-}
+import type { StatBlock } from '../telemetry/stats.ts';
 
 export interface StatsSource {
-  /** `statName` is the cluster's `alt_stat_name` or its name. */
+  /** A block of `clusterStats`. `statName` is the cluster's `alt_stat_name` or its name. */
   clusterBlock(statName: string): StatBlock;
-  /** `address` is `ip:port` or a pipe's path. */
+  /** A block of `circuitBreakerStats`. */
+  breakerBlock(statName: string, priority: 'default' | 'high'): StatBlock;
+  /** A block of `endpointStats`. `address` is `ip:port` or a pipe's path. */
   endpointBlock(statName: string, address: string): StatBlock;
+  /** Gives a block back; it is not written any more. */
+  release(block: StatBlock): void;
 }

@@ -15,11 +15,10 @@ export class PercentSplit implements Balancer {
   /** `percents` sum up to 100. */
   constructor(branches: readonly Balancer[], percents: readonly number[]) {
     this.#branches = branches;
-    this.#bounds = new Float64Array(percents.length);
     let bound = 0;
-    percents.forEach((percent, branch) => {
+    this.#bounds = Float64Array.from(percents, (percent) => {
       bound += percent;
-      this.#bounds[branch] = bound;
+      return bound;
     });
   }
 
@@ -42,7 +41,7 @@ export class WeightedSplit implements Balancer {
   constructor(branches: readonly Balancer[], weights: readonly number[], random: Random) {
     this.#branches = branches;
     this.#weights = Float64Array.from(weights);
-    this.#schedule = new WeightedSchedule(weights);
+    this.#schedule = new WeightedSchedule(this.#weights);
     const start = Math.floor(random() * branches.length);
     for (let skipped = 0; skipped < start; skipped++) this.#nextBranch();
   }

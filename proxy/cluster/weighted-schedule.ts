@@ -11,9 +11,9 @@ export class WeightedSchedule {
   #nextOrder: number;
 
   /** `weights` are above 0. */
-  constructor(weights: readonly number[]) {
+  constructor(weights: Float64Array) {
     // An array sorted by deadline is a heap.
-    const sorted = weights.map((weight, item) => ({ deadline: 1 / weight, item }));
+    const sorted = Array.from(weights, (weight, item) => ({ deadline: 1 / weight, item }));
     sorted.sort((a, b) => a.deadline - b.deadline || a.item - b.item);
     this.#deadlines = Float64Array.from(sorted, (entry) => entry.deadline);
     this.#items = Uint32Array.from(sorted, (entry) => entry.item);
