@@ -24,7 +24,8 @@ export function parseProcessStat(text: string): CpuTime {
   const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
   const userTicks = Number(fields[11]);
   const systemTicks = Number(fields[12]);
-  if (!Number.isInteger(userTicks) || !Number.isInteger(systemTicks)) throw new Error(`not a process stat line: ${text}`);
+  if (!Number.isInteger(userTicks) || !Number.isInteger(systemTicks))
+    throw new Error(`not a process stat line: ${text}`);
   return { userMs: userTicks * TICK_MS, systemMs: systemTicks * TICK_MS };
 }
 

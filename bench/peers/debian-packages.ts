@@ -17,7 +17,8 @@ export function ensureDebianPackages(packages: readonly DebianPackage[]): void {
   const update = [...elevate, 'apt-get', 'update'];
   spawnSync(update[0]!, update.slice(1), { env, stdio: 'ignore' });
   const second = spawnSync(install[0]!, install.slice(1), { env, encoding: 'utf8' });
-  if (second.status !== 0) throw new Error(`apt-get could not install ${missing.join(', ')}: ${lastLine(second.stderr)}`);
+  if (second.status !== 0)
+    throw new Error(`apt-get could not install ${missing.join(', ')}: ${lastLine(second.stderr)}`);
 }
 
 function lastLine(text: string | null): string {

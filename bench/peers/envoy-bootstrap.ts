@@ -45,7 +45,9 @@ function connectionManager(setup: PeerSetup, indexes: readonly number[]): object
       virtual_hosts: indexes.map((index) => ({
         name: `virtual-host-${index}`,
         domains: [setup.clusters === 1 ? '*' : virtualHostDomain(index)],
-        ...(mesh ? meshRoutes(index) : { routes: [{ match: { prefix: '/' }, route: { cluster: clusterName(index) } }] }),
+        ...(mesh
+          ? meshRoutes(index)
+          : { routes: [{ match: { prefix: '/' }, route: { cluster: clusterName(index) } }] }),
       })),
     },
     http_filters: [{ name: 'envoy.filters.http.router', typed_config: router }],
@@ -55,13 +57,19 @@ function connectionManager(setup: PeerSetup, indexes: readonly number[]): object
 
 // Requests of the suites match the last route only: every one of the twenty is looked at.
 function meshRoutes(index: number): object {
-  const route = { cluster: clusterName(index), retry_policy: { retry_on: '5xx,connect-failure,reset', num_retries: 2 } };
+  const route = {
+    cluster: clusterName(index),
+    retry_policy: { retry_on: '5xx,connect-failure,reset', num_retries: 2 },
+  };
   const others = Array.from({ length: MESH_ROUTES - 1 }, (_, number) => ({
     match: { prefix: `/route-${number}/` },
     route,
   }));
   return {
-    routes: [...others, { match: { prefix: '/' }, route, response_headers_to_add: [header('x-mesh-route', 'default')] }],
+    routes: [
+      ...others,
+      { match: { prefix: '/' }, route, response_headers_to_add: [header('x-mesh-route', 'default')] },
+    ],
     request_headers_to_add: [header('x-mesh-source', 'bench'), header('x-mesh-protocol', '%PROTOCOL%')],
     request_headers_to_remove: ['x-internal'],
     response_headers_to_add: [header('x-mesh-via', 'sidecar')],

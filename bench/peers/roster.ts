@@ -24,3 +24,7 @@ export function assembleRoster(wanted: readonly PeerName[]): Roster {
   }
   return { peers, absent };
 }
+
+export function peerNamed(name: PeerName): Peer {
+  return ALL.find((peer) => peer.name === name)!;
+}

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { awaitFirstAnswer } from '../load/first-answer.ts';
 import { freePorts } from './free-ports.ts';
 import { type Peer, type PeerName, type Profile, virtualHostDomain } from './peer.ts';
-import { PROXY_CORE, type PinnedProcess, startPinned } from './pinned-process.ts';
+import { type PinnedProcess, PROXY_CORE, startPinned } from './pinned-process.ts';
 
 // Envoy reads 10,000 clusters in about 6 s.
 const READY_DEADLINE_MS = 60_000;

@@ -1,0 +1,68 @@
+// The bench command line.
+import { parseArgs } from 'node:util';
+import type { PeerName } from './peers/peer.ts';
+import { PEER_NAMES } from './peers/roster.ts';
+import { AXIS_NAMES, type EngineOptions } from './suite/engine.ts';
+
+export const USAGE = `usage:
+  npm run bench -- engine [--quick] [--only AXIS,...] [--rounds N] [--seconds N] [--peers NAME,...] [--write]
+  npm run bench -- smoke
+  npm run bench -- soak [--minutes N] [--peers NAME]
+  npm run bench -- profile
+axes: ${AXIS_NAMES.join(' ')}
+peers: ${PEER_NAMES.join(' ')}`;
+
+const FULL_ROUNDS = 5;
+const FULL_SLOT_SECONDS = 2;
+
+export type Command =
+  | { readonly kind: 'engine'; readonly options: EngineOptions }
+  | { readonly kind: 'smoke' }
+  | { readonly kind: 'soak'; readonly minutes: number; readonly peer: PeerName }
+  | { readonly kind: 'profile' };
+
+// Throws an Error that names the argument it cannot take.
+export function parseCommand(argv: readonly string[]): Command {
+  const { values, positionals } = parseArgs({
+    args: [...argv],
+    allowPositionals: true,
+    options: {
+      quick: { type: 'boolean', default: false },
+      only: { type: 'string', default: '' },
+      rounds: { type: 'string' },
+      seconds: { type: 'string' },
+      peers: { type: 'string' },
+      minutes: { type: 'string', default: '10' },
+      write: { type: 'boolean', default: false },
+    },
+  });
+  const [kind] = positionals;
+  if (kind === 'smoke' || kind === 'profile') return { kind };
+  if (kind === 'soak') {
+    const [peer] = namesOf(values.peers ?? 'outrigger', PEER_NAMES) as [PeerName];
+    return { kind, minutes: positive('minutes', values.minutes), peer };
+  }
+  if (kind !== 'engine') throw new Error(`unknown command: ${kind ?? 'none'}`);
+  const options: EngineOptions = {
+    quick: values.quick,
+    only: values.only === '' ? [] : namesOf(values.only, AXIS_NAMES),
+    rounds: positive('rounds', values.rounds ?? String(values.quick ? 1 : FULL_ROUNDS)),
+    slotSeconds: positive('seconds', values.seconds ?? String(values.quick ? 1 : FULL_SLOT_SECONDS)),
+    peers: values.peers === undefined ? PEER_NAMES : (namesOf(values.peers, PEER_NAMES) as PeerName[]),
+    write: values.write,
+  };
+  return { kind, options };
+}
+
+function namesOf(list: string, known: readonly string[]): string[] {
+  const names = list.split(',');
+  const stranger = names.find((name) => !known.includes(name));
+  if (stranger !== undefined) throw new Error(`unknown name: ${stranger}; known are ${known.join(', ')}`);
+  return names;
+}
+
+function positive(option: string, text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1) throw new Error(`--${option} takes a whole number above 0, not ${text}`);
+  return value;
+}

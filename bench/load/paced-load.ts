@@ -1,0 +1,100 @@
+// The open-loop load for latency: request k is due at k / rate, whatever became of the ones before it, and its latency
+// counts from that moment (no coordinated omission: a proxy that stalls is charged for everything that came due).
+// Requests go round the connections; one that finds its connection busy waits there and its clock runs.
+//
+// It spins on setImmediate instead of sleeping, because timers of 1 ms would hide what is measured here; the process
+// runs with SCHED_IDLE (see suite/latency.ts), so the origin on the same core takes the core back at once.
+import { connect, type Socket } from 'node:net';
+import { LatencyHistogram } from './latency-histogram.ts';
+import { ResponseReader } from './response-reader.ts';
+
+export type PacedOptions = {
+  readonly port: number;
+  readonly connections: number;
+  readonly requestsPerSecond: number;
+  readonly seconds: number;
+  // The request's bytes, sent as they are.
+  readonly request: string;
+  // Every response's body is compared with this.
+  readonly expectedBody: string;
+};
+
+export type PacedOutcome = {
+  readonly requests: number;
+  readonly p50Micros: number;
+  readonly p99Micros: number;
+  // How late the generator itself was: due time to the moment it looked at the schedule. The floor of what it can see.
+  readonly lagP99Micros: number;
+};
+
+type Lane = { readonly socket: Socket; readonly reader: ResponseReader; readonly due: number[] };
+
+// Rejects on a wrong or failed response, and when a connection closes.
+export async function runPacedLoad(options: PacedOptions): Promise<PacedOutcome> {
+  const latencies = new LatencyHistogram();
+  const lags = new LatencyHistogram();
+  const total = Math.floor(options.requestsPerSecond * options.seconds);
+  const gapMicros = 1e6 / options.requestsPerSecond;
+  const lanes = await Promise.all(Array.from({ length: options.connections }, () => openLane(options)));
+  let over = false;
+  await new Promise<void>((resolve, reject) => {
+    const startedAt = nowMicros();
+    let next = 0;
+    for (const lane of lanes) {
+      lane.socket.on('error', reject);
+      lane.socket.on('close', () => reject(new Error('the proxy closed a connection')));
+      lane.socket.on('data', (bytes) => {
+        const problem = lane.reader.read(bytes);
+        if (problem !== '') return reject(new Error(problem));
+        if (!lane.reader.complete) return;
+        latencies.record(Math.max(0, nowMicros() - lane.due.shift()!));
+        lane.reader.reset();
+        if (lane.due.length > 0) lane.socket.write(options.request);
+        else if (latencies.total === total) resolve();
+      });
+    }
+    const turn = () => {
+      const now = nowMicros();
+      for (let due = startedAt + next * gapMicros; next < total && due <= now; due = startedAt + next * gapMicros) {
+        const lane = lanes[next % lanes.length]!;
+        lags.record(now - due);
+        if (lane.due.push(due) === 1) lane.socket.write(options.request);
+        next += 1;
+      }
+      if (next < total && !over) setImmediate(turn);
+    };
+    turn();
+  }).finally(() => {
+    over = true;
+    closeAll(lanes);
+  });
+  return {
+    requests: latencies.total,
+    p50Micros: latencies.quantile(0.5),
+    p99Micros: latencies.quantile(0.99),
+    lagP99Micros: lags.quantile(0.99),
+  };
+}
+
+function openLane(options: PacedOptions): Promise<Lane> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(options.port, '127.0.0.1');
+    socket.setNoDelay(true);
+    socket.once('error', reject);
+    socket.once('connect', () => {
+      socket.off('error', reject);
+      resolve({ socket, reader: new ResponseReader(options.expectedBody), due: [] });
+    });
+  });
+}
+
+function closeAll(lanes: readonly Lane[]): void {
+  for (const lane of lanes) {
+    lane.socket.removeAllListeners('close');
+    lane.socket.destroy();
+  }
+}
+
+function nowMicros(): number {
+  return performance.now() * 1000;
+}

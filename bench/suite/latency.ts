@@ -1,0 +1,102 @@
+// Open loop: p50 and p99 at half of what the slowest peer can do, for all peers at the same rate. Beside them the
+// origin without a proxy: the floor under every figure, the generator's own delay included.
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { patternBody, SMALL_BODY_BYTES } from '../load/bodies.ts';
+import type { PacedOptions, PacedOutcome } from '../load/paced-load.ts';
+import { MOST_STEAL_SHARE, measureLoad, type Slot } from '../measure/measured-load.ts';
+import type { PeerName } from '../peers/peer.ts';
+import { LOAD_CORE } from '../peers/pinned-process.ts';
+import type { RunningPeer } from '../peers/running-peer.ts';
+import { AXES } from './axes.ts';
+import { runSlot } from './throughput.ts';
+
+const CLIENT = join(import.meta.dirname, '..', 'load', 'paced-client.ts');
+const CONNECTIONS = 64;
+const LOAD_SHARE = 0.5;
+
+export type LatencyOptions = {
+  readonly rounds: number;
+  readonly slotSeconds: number;
+  readonly originPort: number;
+  readonly log: (line: string) => void;
+};
+
+export type LatencySample = PacedOutcome & { readonly cpuMicros: number };
+
+export type LatencyResult = {
+  readonly requestsPerSecond: number;
+  readonly samples: ReadonlyMap<PeerName | 'direct', readonly LatencySample[]>;
+  readonly discardedRounds: number;
+};
+
+export async function measureLatency(peers: readonly RunningPeer[], options: LatencyOptions): Promise<LatencyResult> {
+  const requestsPerSecond = await halfOfSlowest(peers, options.slotSeconds);
+  const samples = new Map<PeerName | 'direct', LatencySample[]>([['direct', []]]);
+  for (const peer of peers) samples.set(peer.name, []);
+  let valid = 0;
+  let discarded = 0;
+  while (valid < options.rounds && discarded < options.rounds) {
+    const round: [PeerName | 'direct', LatencySample][] = [['direct', await direct(options, requestsPerSecond)]];
+    let steal = 0;
+    for (const peer of [...peers, ...peers.toReversed()]) {
+      const { sample, slot } = await paced(peer, requestsPerSecond, options.slotSeconds);
+      steal = Math.max(steal, slot.stealShare);
+      round.push([peer.name, sample]);
+    }
+    if (steal > MOST_STEAL_SHARE) discarded += 1;
+    else {
+      valid += 1;
+      for (const [name, sample] of round) samples.get(name)!.push(sample);
+    }
+    options.log(
+      `latency at ${requestsPerSecond}/s: ${steal > MOST_STEAL_SHARE ? 'round discarded, ' : ''}${line(round)}`,
+    );
+  }
+  return { requestsPerSecond, samples, discardedRounds: discarded };
+}
+
+async function halfOfSlowest(peers: readonly RunningPeer[], seconds: number): Promise<number> {
+  let slowest = Number.POSITIVE_INFINITY;
+  for (const peer of peers) {
+    await runSlot(AXES[0]!, peer, 1);
+    const slot = await runSlot(AXES[0]!, peer, seconds);
+    slowest = Math.min(slowest, slot.requests / slot.seconds);
+  }
+  return Math.round(slowest * LOAD_SHARE);
+}
+
+async function paced(peer: RunningPeer, rate: number, seconds: number): Promise<{ sample: LatencySample; slot: Slot }> {
+  let outcome: PacedOutcome | undefined;
+  const slot = await measureLoad(peer.pid, async () => {
+    outcome = await runClient({ port: peer.httpPort, authority: peer.authority, rate, seconds });
+    return { requests: outcome.requests, bytes: 0, seconds };
+  });
+  const cpuMicros = ((slot.userMs + slot.systemMs) * 1000) / slot.requests;
+  return { sample: { ...outcome!, cpuMicros }, slot };
+}
+
+async function direct(options: LatencyOptions, rate: number): Promise<LatencySample> {
+  const { originPort: port, slotSeconds: seconds } = options;
+  return { ...(await runClient({ port, authority: 'origin', rate, seconds })), cpuMicros: 0 };
+}
+
+async function runClient(load: { port: number; authority: string; rate: number; seconds: number }) {
+  const options: PacedOptions = {
+    port: load.port,
+    connections: CONNECTIONS,
+    requestsPerSecond: load.rate,
+    seconds: load.seconds,
+    request: `GET / HTTP/1.1\r\nHost: ${load.authority}\r\n\r\n`,
+    expectedBody: patternBody(SMALL_BODY_BYTES),
+  };
+  // SCHED_IDLE: the spinning client only gets what the origin leaves of the core.
+  const command = ['-i', '0', 'taskset', '-c', String(LOAD_CORE), process.execPath, CLIENT, JSON.stringify(options)];
+  const { stdout } = await promisify(execFile)('chrt', command);
+  return JSON.parse(stdout) as PacedOutcome;
+}
+
+function line(round: readonly [string, LatencySample][]): string {
+  return round.map(([name, sample]) => `${name} ${sample.p50Micros}/${sample.p99Micros} us`).join(', ');
+}

@@ -1,0 +1,34 @@
+// The bench command line.
+import t from 'tap';
+import { parseCommand } from '../../bench/arguments.ts';
+
+t.test('engine runs everything unless told otherwise', async (t) => {
+  t.match(parseCommand(['engine']), { kind: 'engine', options: { only: [], rounds: 5, slotSeconds: 2, write: false } });
+  t.match(parseCommand(['engine', '--quick']), { options: { quick: true, rounds: 1, slotSeconds: 1 } });
+});
+
+t.test('axes and peers are lists of known names', async (t) => {
+  const command = parseCommand([
+    'engine',
+    '--only',
+    'small,start',
+    '--peers',
+    'envoy,nginx',
+    '--rounds',
+    '7',
+    '--write',
+  ]);
+  t.match(command, { options: { only: ['small', 'start'], peers: ['envoy', 'nginx'], rounds: 7, write: true } });
+  t.throws(() => parseCommand(['engine', '--only', 'smal']), /unknown name: smal/);
+  t.throws(() => parseCommand(['engine', '--peers', 'apache']), /unknown name: apache/);
+});
+
+t.test('numbers are whole and above zero', async (t) => {
+  t.throws(() => parseCommand(['engine', '--rounds', '0']), /--rounds takes a whole number/);
+  t.throws(() => parseCommand(['soak', '--minutes', 'x']), /--minutes takes a whole number/);
+});
+
+t.test('an unknown command and an unknown option are refused', async (t) => {
+  t.throws(() => parseCommand(['race']), /unknown command: race/);
+  t.throws(() => parseCommand(['engine', '--fast']), /--fast/);
+});

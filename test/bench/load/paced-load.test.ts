@@ -1,0 +1,57 @@
+// The open-loop generator against origins whose delay is known. Only bounds that no slow machine can break are
+// asserted from below; the one from above allows for a busy machine.
+import { once } from 'node:events';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import t from 'tap';
+import { runPacedLoad } from '../../../bench/load/paced-load.ts';
+
+const DELAY_MS = 20;
+const LOAD = { connections: 8, requestsPerSecond: 200, seconds: 1, expectedBody: 'body' };
+const REQUEST = 'GET / HTTP/1.1\r\nHost: origin\r\n\r\n';
+
+async function listen(server: Server): Promise<number> {
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return (server.address() as AddressInfo).port;
+}
+
+t.test('a fixed delay is what the median reports', async (t) => {
+  const server = createServer((_, response) => setTimeout(() => response.end('body'), DELAY_MS));
+  t.teardown(() => server.close());
+  const outcome = await runPacedLoad({ ...LOAD, port: await listen(server), request: REQUEST });
+  t.equal(outcome.requests, 200);
+  // Node's timers may fire up to 1 ms early.
+  t.ok(outcome.p50Micros >= (DELAY_MS - 1) * 1000, `${outcome.p50Micros} us`);
+  t.ok(outcome.p50Micros < DELAY_MS * 2 * 1000, `${outcome.p50Micros} us`);
+});
+
+t.test('a stall is charged to every request that came due in it', async (t) => {
+  const stallMs = 400;
+  const release = Promise.withResolvers<void>();
+  let stalled = false;
+  const server = createServer((_, response) => {
+    if (!stalled) setTimeout(release.resolve, stallMs);
+    stalled = true;
+    void release.promise.then(() => response.end('body'));
+  });
+  t.teardown(() => server.close());
+  const outcome = await runPacedLoad({ ...LOAD, port: await listen(server), request: REQUEST });
+  // 80 of the 200 come due during the stall, and a closed loop would have seen only 8 of them.
+  t.equal(outcome.requests, 200);
+  t.ok(outcome.p99Micros >= (stallMs - 40) * 1000, `${outcome.p99Micros} us`);
+});
+
+t.test('a wrong body fails the load', async (t) => {
+  const server = createServer((_, response) => response.end('bodx'));
+  t.teardown(() => server.close());
+  const load = runPacedLoad({ ...LOAD, port: await listen(server), request: REQUEST });
+  await t.rejects(load, { message: 'the body differs' });
+});
+
+t.test('a connection that closes fails the load', async (t) => {
+  const server = createServer((request) => request.socket.end());
+  t.teardown(() => server.close());
+  const load = runPacedLoad({ ...LOAD, port: await listen(server), request: REQUEST });
+  await t.rejects(load, { message: 'the proxy closed a connection' });
+});

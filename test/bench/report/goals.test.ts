@@ -1,0 +1,75 @@
+// Goals are judged from what one run measured, and only from that.
+import t from 'tap';
+import type { Slot } from '../../../bench/measure/measured-load.ts';
+import type { PeerName } from '../../../bench/peers/peer.ts';
+import type { EngineReport } from '../../../bench/report/engine-report.ts';
+import { judgeGoals } from '../../../bench/report/goals.ts';
+import { renderResults } from '../../../bench/report/results.ts';
+import { AXES } from '../../../bench/suite/axes.ts';
+
+const slot = (cpuMs: number): Slot => ({
+  requests: 1000,
+  bytes: 1e6,
+  seconds: 1,
+  userMs: cpuMs,
+  systemMs: 0,
+  stealShare: 0,
+  strangerShare: 0,
+  proxyCoreBusy: 1,
+  loadCoreBusy: 0.5,
+});
+
+function reportOf(cpuMs: Partial<Record<PeerName, number>>): EngineReport {
+  const rounds = new Map(Object.entries(cpuMs).map(([name, own]) => [name as PeerName, [slot(own)]]));
+  const axes = AXES.filter((axis) => axis.name === 'small' || axis.name === 'large');
+  return {
+    machine: ['CPU: test'],
+    versions: new Map([['envoy', '1']]),
+    absent: [],
+    rounds: 1,
+    slotSeconds: 1,
+    axes: axes.map((axis) => ({ axis, rounds, discardedRounds: 2 })),
+    latency: null,
+    memory: null,
+    start: new Map(Object.keys(cpuMs).map((name) => [name as PeerName, [60, 70, 80]])),
+    scale: [],
+  };
+}
+
+const goalOf = (report: EngineReport, title: string) => judgeGoals(report).find((one) => one.title.startsWith(title))!;
+
+t.test('a ratio on the right side of the limit is met', async (t) => {
+  const report = reportOf({ outrigger: 16, envoy: 40, nginx: 16 });
+  t.match(goalOf(report, 'CPU a request, 100 B, 64 connections, against Envoy'), { ratio: 0.4, verdict: 'met' });
+  t.match(goalOf(report, 'HTTP, 1 MiB'), { ratio: 2.5, verdict: 'met' });
+});
+
+t.test('a miss says by how much of the limit, in both directions', async (t) => {
+  const report = reportOf({ outrigger: 40, envoy: 40, nginx: 20 });
+  t.match(goalOf(report, 'CPU a request, 100 B, 64 connections, against Envoy'), { verdict: 'missed by 150 %' });
+  t.match(goalOf(report, 'HTTP, 1 MiB'), { ratio: 1, verdict: 'missed by 33 %' });
+});
+
+t.test('without outrigger, or without the axis, nothing is claimed', async (t) => {
+  t.match(goalOf(reportOf({ envoy: 40 }), 'CPU a request, 100 B'), {
+    ratio: null,
+    verdict: 'not measured in this run',
+  });
+  t.match(goalOf(reportOf({ outrigger: 1, envoy: 1 }), 'tcp_proxy'), { verdict: 'not measured in this run' });
+});
+
+t.test(
+  'the report shows goals, figures and discarded rounds, and a dash for a peer without a valid round',
+  async (t) => {
+    const report = reportOf({ outrigger: 16, envoy: 40 });
+    const text = renderResults(report);
+    t.match(text, '| outrigger | 1 000 | 16.0 | 16.0 | 0.0 | 60 | 0 |');
+    t.match(text, 'Rounds discarded for steal: 2.');
+    t.match(text, '| envoy | 70.0 (60.0-80.0) |');
+    const empty = {
+      ...report,
+      axes: report.axes.map((axis) => ({ ...axis, rounds: new Map([['envoy', []]] as const) })),
+    };
+    t.match(renderResults(empty as unknown as EngineReport), '| envoy | - | - |');
+  },
+);
