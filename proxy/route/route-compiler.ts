@@ -1,0 +1,100 @@
+// From the configuration of one route to what requests use.
+
+import type { HeaderMutations, Route, RouteAction, WeightedCluster } from '../../config/route.ts';
+import { CompiledForward, type CompiledRoute, createRoute } from './compiled-route.ts';
+import { type CompiledHeaderMutation, compileHeaderMutation } from './header-mutation.ts';
+import { CompiledRedirect } from './redirect.ts';
+import { CompiledRouteMatch } from './route-match.ts';
+import type { CompileContext, CompiledVirtualHost } from './virtual-host.ts';
+import { WeightedRoutes } from './weighted-routes.ts';
+
+/** A route of a virtual host: when it is taken, and what is taken then. */
+export type RouteEntry = { readonly match: CompiledRouteMatch } & (
+  | { readonly route: CompiledRoute; readonly weighted: null }
+  | { readonly route: null; readonly weighted: WeightedRoutes }
+);
+
+export function compileRoute(config: Route, virtualHost: CompiledVirtualHost, context: CompileContext): RouteEntry {
+  const match = new CompiledRouteMatch(config.match);
+  const compileFor = (weighted: WeightedCluster | undefined) => {
+    const levels = mutationLevels(config, virtualHost, weighted);
+    return createRoute({
+      config,
+      virtualHost,
+      action: compileAction(config.action, { match, virtualHost, context, weighted, levels }),
+      responseMutation: compileHeaderMutation(
+        levels.map(({ responseAdd, responseRemove }) => ({ add: responseAdd, remove: responseRemove })),
+      ),
+    });
+  };
+  const target = config.action.kind === 'forward' ? config.action.target : null;
+  if (target?.kind !== 'weighted') return { match, route: compileFor(undefined), weighted: null };
+  return { match, route: null, weighted: new WeightedRoutes(target, target.clusters.map(compileFor)) };
+}
+
+/** The answer to a plain request at a virtual host that requires TLS: the same URL with https. */
+export function compileTlsRedirect(virtualHost: CompiledVirtualHost): CompiledRoute {
+  const action = { kind: 'redirect', status: 301, https: true, stripQuery: false } as const;
+  const match = {
+    path: { kind: 'prefix', value: '' },
+    caseSensitive: true,
+    grpc: false,
+    headers: [],
+    queryParameters: [],
+  } as const;
+  const config: Route = {
+    name: '',
+    match,
+    action,
+    headers: { requestAdd: [], requestRemove: [], responseAdd: [], responseRemove: [] },
+    metadata: {},
+    statPrefix: '',
+    perFilterConfig: {},
+  };
+  const compiled = new CompiledRedirect(action, new CompiledRouteMatch(match).path);
+  return createRoute({ config, virtualHost, action: compiled, responseMutation: null });
+}
+
+interface ActionParts {
+  readonly match: CompiledRouteMatch;
+  readonly virtualHost: CompiledVirtualHost;
+  readonly context: CompileContext;
+  readonly weighted: WeightedCluster | undefined;
+  readonly levels: readonly HeaderMutations[];
+}
+
+function compileAction(action: RouteAction, parts: ActionParts): CompiledRoute['action'] {
+  switch (action.kind) {
+    case 'forward':
+      return new CompiledForward({
+        config: action,
+        weighted: parts.weighted,
+        match: parts.match.path,
+        virtualHost: parts.virtualHost,
+        requestMutation: requestMutation(parts.levels),
+        suppressEnvoyHeaders: parts.context.suppressEnvoyHeaders,
+      });
+    case 'redirect':
+      return new CompiledRedirect(action, parts.match.path);
+    case 'direct-response':
+      return { kind: 'direct-response', config: action, status: action.status, body: action.body };
+  }
+}
+
+function requestMutation(levels: readonly HeaderMutations[]): CompiledHeaderMutation | null {
+  return compileHeaderMutation(
+    levels.map(({ requestAdd, requestRemove }) => ({ add: requestAdd, remove: requestRemove })),
+  );
+}
+
+// The last level has the last word: by default the route configuration, otherwise the route. A weighted cluster is
+// always first.
+function mutationLevels(
+  config: Route,
+  { config: virtualHost, routeConfiguration }: CompiledVirtualHost,
+  weighted: WeightedCluster | undefined,
+): readonly HeaderMutations[] {
+  const levels = [config.headers, virtualHost.headers, routeConfiguration.headers];
+  if (routeConfiguration.mostSpecificHeaderMutationsWins) levels.reverse();
+  return weighted === undefined ? levels : [weighted.headers, ...levels];
+}
