@@ -3,7 +3,14 @@
 // A weighted route is compiled into one CompiledRoute for each of its clusters, and the match picks one of them: nobody has
 // to remember for which cluster a request's headers are to be changed.
 
-import type { DirectResponseAction, ForwardAction, Route, WeightedCluster } from '../../config/route.ts';
+import type {
+  DirectResponseAction,
+  ForwardAction,
+  Route,
+  RouteConfiguration,
+  VirtualHost,
+  WeightedCluster,
+} from '../../config/route.ts';
 import { toByteString } from '../format/byte-string.ts';
 import type { FormatContext } from '../format/format-context.ts';
 import { HeaderId, headerName } from '../http/header-name.ts';
@@ -17,12 +24,17 @@ import { compilePathRewrite, type PathRewrite } from './path-rewrite.ts';
 import type { CompiledRedirect } from './redirect.ts';
 import { CompiledRetryPolicy, noRetries, retryHeaderIds } from './retry-policy.ts';
 import { compileTimeouts, type RequestTimeouts, requestedTimeouts } from './timeouts.ts';
-import type { CompiledVirtualHost } from './virtual-host.ts';
+
+/** Where a route stands: what it inherits. */
+export interface RouteScope {
+  readonly config: VirtualHost;
+  readonly routeConfiguration: RouteConfiguration;
+}
 
 export interface CompiledRoute {
   readonly name: string;
   readonly config: Route;
-  readonly virtualHost: CompiledVirtualHost;
+  readonly virtualHost: RouteScope;
   readonly action: CompiledForward | CompiledRedirect | CompiledDirectResponse;
   readonly responseMutation: CompiledHeaderMutation | null;
   /** Applies the response header changes of route, virtual host and route configuration, to local replies too. */
@@ -38,7 +50,7 @@ export interface CompiledDirectResponse {
 
 export interface RouteParts {
   readonly config: Route;
-  readonly virtualHost: CompiledVirtualHost;
+  readonly virtualHost: RouteScope;
   readonly action: CompiledRoute['action'];
   readonly responseMutation: CompiledHeaderMutation | null;
 }
@@ -57,7 +69,7 @@ export interface ForwardParts {
   /** The member of `config.target` that this is for; undefined when there is one cluster only. */
   readonly weighted: WeightedCluster | undefined;
   readonly match: PathMatch;
-  readonly virtualHost: CompiledVirtualHost;
+  readonly virtualHost: RouteScope;
   readonly requestMutation: CompiledHeaderMutation | null;
   /** The router's `suppress_envoy_headers`. */
   readonly suppressEnvoyHeaders: boolean;

@@ -1,12 +1,16 @@
 // From the configuration of one route to what requests use.
 
 import type { HeaderMutations, Route, RouteAction, WeightedCluster } from '../../config/route.ts';
-import { CompiledForward, type CompiledRoute, createRoute } from './compiled-route.ts';
+import { CompiledForward, type CompiledRoute, createRoute, type RouteScope } from './compiled-route.ts';
 import { type CompiledHeaderMutation, compileHeaderMutation } from './header-mutation.ts';
 import { CompiledRedirect } from './redirect.ts';
 import { CompiledRouteMatch } from './route-match.ts';
-import type { CompileContext, CompiledVirtualHost } from './virtual-host.ts';
 import { WeightedRoutes } from './weighted-routes.ts';
+
+export interface CompileContext {
+  /** The router's `suppress_envoy_headers`. */
+  readonly suppressEnvoyHeaders: boolean;
+}
 
 /** A route of a virtual host: when it is taken, and what is taken then. */
 export type RouteEntry = { readonly match: CompiledRouteMatch } & (
@@ -14,7 +18,7 @@ export type RouteEntry = { readonly match: CompiledRouteMatch } & (
   | { readonly route: null; readonly weighted: WeightedRoutes }
 );
 
-export function compileRoute(config: Route, virtualHost: CompiledVirtualHost, context: CompileContext): RouteEntry {
+export function compileRoute(config: Route, virtualHost: RouteScope, context: CompileContext): RouteEntry {
   const match = new CompiledRouteMatch(config.match);
   const compileFor = (weighted: WeightedCluster | undefined) => {
     const levels = mutationLevels(config, virtualHost, weighted);
@@ -33,7 +37,7 @@ export function compileRoute(config: Route, virtualHost: CompiledVirtualHost, co
 }
 
 /** The answer to a plain request at a virtual host that requires TLS: the same URL with https. */
-export function compileTlsRedirect(virtualHost: CompiledVirtualHost): CompiledRoute {
+export function compileTlsRedirect(virtualHost: RouteScope): CompiledRoute {
   const action = { kind: 'redirect', status: 301, https: true, stripQuery: false } as const;
   const match = {
     path: { kind: 'prefix', value: '' },
@@ -57,7 +61,7 @@ export function compileTlsRedirect(virtualHost: CompiledVirtualHost): CompiledRo
 
 interface ActionParts {
   readonly match: CompiledRouteMatch;
-  readonly virtualHost: CompiledVirtualHost;
+  readonly virtualHost: RouteScope;
   readonly context: CompileContext;
   readonly weighted: WeightedCluster | undefined;
   readonly levels: readonly HeaderMutations[];
@@ -91,7 +95,7 @@ function requestMutation(levels: readonly HeaderMutations[]): CompiledHeaderMuta
 // always first.
 function mutationLevels(
   config: Route,
-  { config: virtualHost, routeConfiguration }: CompiledVirtualHost,
+  { config: virtualHost, routeConfiguration }: RouteScope,
   weighted: WeightedCluster | undefined,
 ): readonly HeaderMutations[] {
   const levels = [config.headers, virtualHost.headers, routeConfiguration.headers];

@@ -6,8 +6,9 @@ import { portStart } from '../http/authority.ts';
 import type { RequestHead } from '../http/message.ts';
 import { asciiLowerCase } from './ascii-case.ts';
 import type { CompiledRoute } from './compiled-route.ts';
+import type { CompileContext } from './route-compiler.ts';
 import type { MatchContext } from './route-match.ts';
-import { type CompileContext, CompiledVirtualHost, type RouteVerdict } from './virtual-host.ts';
+import { CompiledVirtualHost, type RouteVerdict } from './virtual-host.ts';
 
 /** Why a request takes the route it takes. */
 export interface RouteExplanation {
@@ -115,5 +116,5 @@ class WildcardDomains {
   }
 }
 
+export type { CompileContext } from './route-compiler.ts';
 export type { MatchContext } from './route-match.ts';
-export type { CompileContext } from './virtual-host.ts';

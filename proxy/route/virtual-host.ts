@@ -8,13 +8,8 @@ import type { CompiledRoute } from './compiled-route.ts';
 import { noRoute, PathIndex } from './path-index.ts';
 import { pathEnd } from './path-match.ts';
 import { forwardedScheme } from './redirect.ts';
-import { compileRoute, compileTlsRedirect, type RouteEntry } from './route-compiler.ts';
+import { type CompileContext, compileRoute, compileTlsRedirect, type RouteEntry } from './route-compiler.ts';
 import type { MatchContext } from './route-match.ts';
-
-export interface CompileContext {
-  /** The router's `suppress_envoy_headers`. */
-  readonly suppressEnvoyHeaders: boolean;
-}
 
 /** Why a route was not taken, or that it was. */
 export interface RouteVerdict {
