@@ -145,7 +145,7 @@ export class Connection implements ByteStream, EventSource, Deferred {
   }
 
   hasInput(): boolean {
-    if (this.#phase !== Phase.open || this.#isReadEnded || this.#kept.lengthBytes > 0) return true;
+    if (this.#phase > Phase.open || this.#isReadEnded || this.#kept.lengthBytes > 0) return true;
     const result = this.#transport.look();
     if (result === -Errno.EAGAIN) return false;
     if (result < 0) this.#breakWith(-result);
@@ -167,6 +167,7 @@ export class Connection implements ByteStream, EventSource, Deferred {
     this.#phase = Phase.lingering;
     this.#isPaused = false;
     this.#isWriteEnding = true;
+    this.#isEndReported = this.#isReadEnded;
     this.#startTimer(timeoutMs);
     this.#unmuteInput();
     this.#defer();
@@ -232,6 +233,7 @@ export class Connection implements ByteStream, EventSource, Deferred {
     this.#phase = Phase.open;
     if (this.#queue.lengthBytes > 0) this.#want(INPUT);
     else this.#setInterest(INPUT);
+    if (this.#phase !== Phase.open) return;
     this.handler.onConnected();
     if (this.#phase === Phase.open && this.#isWriteEnding) this.#sendEnd();
   }
@@ -360,16 +362,15 @@ export class Connection implements ByteStream, EventSource, Deferred {
   }
 
   #sendEnd(): void {
-    if (this.#isWriteEnded || this.#queue.lengthBytes > 0) {
-      this.#closeIfBothEnded();
-      return;
+    if (!this.#isWriteEnded) {
+      if (this.#queue.lengthBytes > 0) return;
+      if (this.#transport.shutdownWrite() < 0) {
+        // ENOTCONN, which says less than the error that ended the connection.
+        this.#breakWith(this.#takeError());
+        return;
+      }
+      this.#isWriteEnded = true;
     }
-    const result = this.#transport.shutdownWrite();
-    if (result < 0) {
-      this.#breakWith(-result);
-      return;
-    }
-    this.#isWriteEnded = true;
     this.#closeIfBothEnded();
   }
 
@@ -387,7 +388,7 @@ export class Connection implements ByteStream, EventSource, Deferred {
       this.close();
       return;
     }
-    this.#brokenBy = errno;
+    if (this.#brokenBy === 0) this.#brokenBy = errno;
     this.#queue.clear();
     this.#defer();
   }
