@@ -43,6 +43,8 @@ async function bundle(source: string, out: string): Promise<void> {
   await build({
     entryPoints: Object.fromEntries([...ENTRIES].map(([name, entry]) => [name, join(source, entry)])),
     outdir: out,
+    // Paths in the text are relative to this: the same sources make the same bytes, wherever they lie.
+    absWorkingDir: source,
     outExtension: { '.js': '.mjs' },
     bundle: true,
     platform: 'node',

@@ -22,8 +22,8 @@ export function parseTapOutput(text: string): TapOutput {
   const unexplainedSkips: string[] = [];
   for (const line of text.split('\n')) {
     if (line.startsWith('# {')) summary = parseSummary(line) ?? summary;
-    const wholeFile = /^1\.\.0 #\s*(?:SKIP\s*)?(.*)$/i.exec(line);
-    if (wholeFile !== null) (wholeFile[1] === '' ? unexplainedSkips : skips).push(wholeFile[1] || 'the whole file');
+    const wholeFile = /^1\.\.0 #\s*(?:SKIP\s+)?(\S.*)$/i.exec(line);
+    if (wholeFile !== null) skips.push(wholeFile[1]!);
     const skip = /^ *ok \d+ - (.*?) # SKIP ?(.*)$/i.exec(line);
     if (skip !== null && skip[2] === '') unexplainedSkips.push(skip[1]!);
     else if (skip !== null) skips.push(`${skip[1]}: ${skip[2]}`);

@@ -1,0 +1,111 @@
+import { spawnSync } from 'node:child_process';
+import { cpSync, existsSync, readdirSync, readFileSync, symlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+
+const ROOT = join(import.meta.dirname, '../..');
+
+// As small as a program can be that has what ours has: a worker, a native library, a bundled CommonJS library that
+// requires Node's own modules, and a file read from beside the source.
+const MAIN = `
+import koffi from 'koffi';
+import { readFileSync } from 'node:fs';
+import { Worker } from 'node:worker_threads';
+import pino from 'pino';
+const page: string = readFileSync(new URL('./admin/page.html', import.meta.url), 'utf8');
+pino({ level: 'silent' });
+if (process.argv[2] === '--version') console.log('1.0');
+else {
+  const worker = new Worker(new URL('./worker/main.ts', import.meta.url));
+  worker.once('message', (text: string) => console.log(text, page, koffi.load(null).func('int getpid()')() === process.pid));
+}
+`;
+const PROGRAM = {
+  proxy: {
+    'main.ts': MAIN,
+    worker: {
+      'main.ts': "import { parentPort } from 'node:worker_threads';\nparentPort!.postMessage('worker' as string);\n",
+    },
+    admin: { 'page.html': '<page>' },
+  },
+};
+
+t.test('the bundle runs without its sources and finds its worker, its files and its native library', (t) => {
+  const tree = treeOf(t, PROGRAM);
+  const built = bundle(tree);
+  t.equal(built.status, 0, built.stderr);
+  cpSync(join(tree, 'dist'), join(tree, 'elsewhere'), { recursive: true });
+  const run = spawnSync(process.execPath, [join(tree, 'elsewhere/outrigger.mjs')], { encoding: 'utf8' });
+  t.equal(run.stdout, 'worker <page> true\n', run.stderr);
+  t.notMatch(readFileSync(join(tree, 'dist/outrigger.mjs'), 'utf8'), /sourceMappingURL|: string =/);
+  t.end();
+});
+
+t.test("V8's compiled code is left beside the bundle", (t) => {
+  const tree = treeOf(t, PROGRAM);
+  bundle(tree);
+  const [cache] = readdirSync(join(tree, 'dist/cache'));
+  t.ok(readdirSync(join(tree, 'dist/cache', cache!)).length > 0);
+  t.end();
+});
+
+t.test('the same sources make the same bytes, wherever they lie', (t) => {
+  const first = treeOf(t, { ...PROGRAM, second: structuredClone(PROGRAM) });
+  const second = join(first, 'second');
+  bundle(first);
+  bundle(second);
+  for (const file of ['outrigger.mjs', 'worker.mjs']) {
+    t.ok(readFileSync(join(first, 'dist', file)).equals(readFileSync(join(second, 'dist', file))), file);
+  }
+  t.end();
+});
+
+const REFUSALS: readonly { name: string; tree: Tree; says: RegExp }[] = [
+  { name: 'a missing entry', tree: { proxy: { 'main.ts': '' } }, says: /entry file missing: proxy\/worker\/main\.ts/ },
+  { name: 'an import that does not exist', tree: withMain("import './absent.ts';"), says: /absent\.ts/ },
+  {
+    name: 'a worker that is no entry of the bundle',
+    tree: withMain("new URL('./other.ts', import.meta.url);"),
+    says: /other\.ts is not an entry of the bundle/,
+  },
+  {
+    name: 'a bundle that does not start',
+    tree: withMain("throw new Error('dead');"),
+    says: /does not start[\s\S]*dead/,
+  },
+];
+
+for (const { name, tree, says } of REFUSALS) {
+  t.test(`${name} fails the build and says so`, (t) => {
+    const built = bundle(treeOf(t, tree));
+    t.equal(built.status, 1);
+    t.match(built.stderr, says);
+    t.end();
+  });
+}
+
+t.test('a failed build leaves no older bundle to be run by mistake', (t) => {
+  const tree = treeOf(t, { ...withMain("import './absent.ts';"), dist: { 'outrigger.mjs': 'old' } });
+  bundle(tree);
+  t.notOk(existsSync(join(tree, 'dist/outrigger.mjs')));
+  t.end();
+});
+
+interface Tree {
+  readonly [name: string]: string | Tree;
+}
+
+function withMain(text: string): Tree {
+  return { proxy: { 'main.ts': text, worker: { 'main.ts': '' } } };
+}
+
+function treeOf(t: Test, tree: Tree): string {
+  const folder = t.testdir(tree as Parameters<Test['testdir']>[0]);
+  symlinkSync(join(ROOT, 'node_modules'), join(folder, 'node_modules'));
+  return folder;
+}
+
+function bundle(tree: string) {
+  const args = [join(ROOT, 'build/bundle.ts'), '--source', tree, '--out', join(tree, 'dist')];
+  return spawnSync(process.execPath, args, { encoding: 'utf8' });
+}

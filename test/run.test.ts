@@ -1,0 +1,111 @@
+// The runner judged from outside: nothing that goes wrong in a test file may look like success.
+
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+
+const TAP = `import t from '${import.meta.resolve('tap')}';\n`;
+const PASSING = `${TAP}t.test('adds', (t) => { t.equal(1 + 1, 2); t.end(); });\n`;
+
+interface Run {
+  readonly lines: readonly string[];
+  readonly sum: string;
+  readonly exitCode: number | null;
+}
+
+t.test('passing files are summed up and the exit code is 0', (t) => {
+  const run = runTests(t, { 'a.test.ts': PASSING, deep: { 'b.test.ts': PASSING }, 'not-a-test.ts': 'nonsense(' });
+  t.equal(run.sum, '2 passed, 0 failed');
+  t.equal(run.exitCode, 0);
+  t.end();
+});
+
+t.test('a skipped test is counted apart and its reason printed in one line', (t) => {
+  const skipping = `${TAP}t.test('binds', { skip: 'needs root' }, () => {});\n`;
+  const run = runTests(t, { 'a.test.ts': PASSING, 'b.test.ts': skipping });
+  t.equal(run.sum, '1 passed, 0 failed, 1 skipped');
+  t.ok(run.lines.includes('     skipped binds: needs root'));
+  t.equal(run.exitCode, 0);
+  t.end();
+});
+
+const FAILURES: readonly { name: string; file: string; says: RegExp }[] = [
+  {
+    name: 'a failing assertion',
+    file: `${TAP}t.test('adds', (t) => { t.equal(1 + 1, 3, 'one and one'); t.end(); });\n`,
+    says: /not ok 1 - one and one/,
+  },
+  { name: 'an exception at the top', file: `${TAP}throw new Error('early crash');\n`, says: /early crash/ },
+  { name: 'a file that does not parse', file: 'const = ;\n', says: /SyntaxError/ },
+  {
+    name: 'a process that dies by a signal',
+    file: `${PASSING}process.kill(process.pid, 'SIGKILL');\n`,
+    says: /SIGKILL/,
+  },
+  {
+    name: 'an exit code after passing tests',
+    file: `${PASSING}process.on('exit', () => process.exit(3));\n`,
+    says: /exit code 3|not ok/,
+  },
+  { name: 'an early exit with code 0', file: 'process.exit(0);\n', says: /ended without a summary/ },
+  {
+    name: 'a hang',
+    file: `${TAP}t.test('hangs', () => new Promise(() => setInterval(() => {}, 1000)));\n`,
+    says: /did not end within/,
+  },
+  { name: 'a file without tests', file: 'export const a = 1;\n', says: /ended without a summary/ },
+  { name: 'a file that plans nothing', file: `${TAP}t.plan(0);\n`, says: /contains no test/ },
+  {
+    name: 'a skip without a reason',
+    file: `${TAP}t.test('binds', { skip: true }, () => {});\n`,
+    says: /without a reason: binds/,
+  },
+  { name: 'a test still to be written', file: `${TAP}t.test('later', { todo: 'soon' });\n`, says: /"todo"/ },
+];
+
+for (const { name, file, says } of FAILURES) {
+  t.test(`${name} is a failure, and the other files still count`, (t) => {
+    const run = runTests(t, { 'a.test.ts': PASSING, 'b.test.ts': file });
+    t.match(run.sum, /^[12] passed, [1-9]\d* failed$/);
+    t.match(run.lines.join('\n'), says);
+    t.ok(
+      run.lines.some((line) => /^ {2}.*b\.test\.ts$/.test(line)),
+      'the file is named at the end',
+    );
+    t.equal(run.exitCode, 1);
+    t.end();
+  });
+}
+
+t.test('no test file at all is a failure', (t) => {
+  const run = runTests(t, {});
+  t.equal(run.sum, '0 passed, 1 failed');
+  t.equal(run.exitCode, 1);
+  t.end();
+});
+
+t.test('arguments choose files by a part of their path', (t) => {
+  const tree = { http: { 'a.test.ts': PASSING }, route: { 'b.test.ts': PASSING } };
+  t.equal(runTests(t, tree, ['route/']).sum, '1 passed, 0 failed');
+  t.equal(runTests(t, tree, ['nowhere']).sum, '0 passed, 1 failed');
+  t.end();
+});
+
+interface Tree {
+  readonly [name: string]: string | Tree;
+}
+
+function runTests(t: Test, tree: Tree, filters: readonly string[] = []): Run {
+  const runner = join(import.meta.dirname, 'run.ts');
+  const args = [
+    runner,
+    '--root',
+    t.testdir(tree as Parameters<Test['testdir']>[0]),
+    '--timeout-ms',
+    '5000',
+    ...filters,
+  ];
+  const run = spawnSync(process.execPath, args, { encoding: 'utf8' });
+  const lines = run.stdout.trimEnd().split('\n');
+  return { lines, sum: lines.at(-1)!, exitCode: run.status };
+}
