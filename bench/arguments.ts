@@ -14,6 +14,8 @@ peers: ${PEER_NAMES.join(' ')}`;
 
 const FULL_ROUNDS = 5;
 const FULL_SLOT_SECONDS = 2;
+// Fewer samples give no verdict.
+const LEAST_SOAK_MINUTES = 2;
 
 export type Command =
   | { readonly kind: 'engine'; readonly options: EngineOptions }
@@ -40,7 +42,7 @@ export function parseCommand(argv: readonly string[]): Command {
   if (kind === 'smoke' || kind === 'profile') return { kind };
   if (kind === 'soak') {
     const [peer] = namesOf(values.peers ?? 'outrigger', PEER_NAMES) as [PeerName];
-    return { kind, minutes: positive('minutes', values.minutes), peer };
+    return { kind, minutes: soakMinutes(values.minutes), peer };
   }
   if (kind !== 'engine') throw new Error(`unknown command: ${kind ?? 'none'}`);
   const options: EngineOptions = {
@@ -59,6 +61,12 @@ function namesOf(list: string, known: readonly string[]): string[] {
   const stranger = names.find((name) => !known.includes(name));
   if (stranger !== undefined) throw new Error(`unknown name: ${stranger}; known are ${known.join(', ')}`);
   return names;
+}
+
+function soakMinutes(text: string): number {
+  const minutes = positive('minutes', text);
+  if (minutes < LEAST_SOAK_MINUTES) throw new Error(`--minutes takes at least ${LEAST_SOAK_MINUTES}`);
+  return minutes;
 }
 
 function positive(option: string, text: string): number {

@@ -157,5 +157,5 @@ function scaleSection(row: ScaleRow): string {
 }
 
 function discardNote(discarded: number): string {
-  return discarded === 0 ? '' : `\n\nRounds discarded for steal: ${discarded}.`;
+  return discarded === 0 ? '' : `\n\nRounds discarded for steal: ${discarded}. A dash means that none was left.`;
 }

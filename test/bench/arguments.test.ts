@@ -26,6 +26,7 @@ t.test('axes and peers are lists of known names', async (t) => {
 t.test('numbers are whole and above zero', async (t) => {
   t.throws(() => parseCommand(['engine', '--rounds', '0']), /--rounds takes a whole number/);
   t.throws(() => parseCommand(['soak', '--minutes', 'x']), /--minutes takes a whole number/);
+  t.throws(() => parseCommand(['soak', '--minutes', '1']), /--minutes takes at least 2/);
 });
 
 t.test('an unknown command and an unknown option are refused', async (t) => {

@@ -2,61 +2,60 @@
 import t from 'tap';
 import { judgeGrowth, type ResourceSample } from '../../../bench/measure/growth.ts';
 
+const MOST = 560;
+
 const samples = (rssAt: (index: number) => number, fdsAt: (index: number) => number): ResourceSample[] =>
-  Array.from({ length: 60 }, (_, index) => ({ rssBytes: rssAt(index), fileDescriptors: fdsAt(index) }));
+  Array.from({ length: 60 }, (_, index) => ({
+    rssBytes: rssAt(index),
+    fileDescriptors: fdsAt(index),
+    upstreamConnections: 500,
+  }));
 
 t.test('a heap that fills up during warm-up only has not grown', async (t) => {
-  const verdict = judgeGrowth(
-    samples(
-      (index) => Math.min(index, 10) * 1e6 + 5e7,
-      () => 40,
-    ),
+  const filling = samples(
+    (index) => Math.min(index, 10) * 1e6 + 5e7,
+    () => 40,
   );
-  t.same(verdict, { rssGrowthShare: 0, fileDescriptorGrowth: 0, grew: false });
+  t.match(judgeGrowth(filling, MOST), { rssGrowthShare: 0, fileDescriptorGrowth: 0, grew: false });
 });
 
 t.test('a slow steady leak of memory is growth', async (t) => {
-  t.ok(
-    judgeGrowth(
-      samples(
-        (index) => 5e7 + index * 1e5,
-        () => 40,
-      ),
-    ).grew,
+  const leaking = samples(
+    (index) => 5e7 + index * 1e5,
+    () => 40,
   );
+  t.ok(judgeGrowth(leaking, MOST).grew);
 });
 
 t.test('a slow steady leak of file descriptors is growth', async (t) => {
-  t.ok(
-    judgeGrowth(
-      samples(
-        () => 5e7,
-        (index) => 40 + index,
-      ),
-    ).grew,
+  const leaking = samples(
+    () => 5e7,
+    (index) => 40 + index,
   );
+  t.ok(judgeGrowth(leaking, MOST).grew);
+});
+
+t.test('more upstream connections than the load ever had are growth', async (t) => {
+  const steady = samples(
+    () => 5e7,
+    () => 40,
+  );
+  t.notOk(judgeGrowth(steady, 500).grew);
+  t.ok(judgeGrowth(steady, 499).grew);
 });
 
 t.test('single high samples are not growth', async (t) => {
-  t.notOk(
-    judgeGrowth(
-      samples(
-        (index) => (index % 9 === 0 ? 9e7 : 5e7),
-        () => 40,
-      ),
-    ).grew,
+  const noisy = samples(
+    (index) => (index % 9 === 0 ? 9e7 : 5e7),
+    () => 40,
   );
+  t.notOk(judgeGrowth(noisy, MOST).grew);
 });
 
 t.test('too few samples give no verdict', async (t) => {
-  t.throws(
-    () =>
-      judgeGrowth(
-        samples(
-          () => 1,
-          () => 1,
-        ).slice(0, 6),
-      ),
-    /too few/,
-  );
+  const few = samples(
+    () => 1,
+    () => 1,
+  ).slice(0, 6);
+  t.throws(() => judgeGrowth(few, MOST), /too few/);
 });
