@@ -1,0 +1,173 @@
+import fc from 'fast-check';
+import t from 'tap';
+import type { LoadBalancer } from '../../../config/cluster.ts';
+import type { LocalityEndpoints } from '../../../config/endpoint.ts';
+import type { Balancer } from '../../../proxy/cluster/balancer.ts';
+import { compileBalancer } from '../../../proxy/cluster/balancer-compiler.ts';
+import { buildEndpointSet } from '../../../proxy/cluster/endpoint-set.ts';
+import { clusterStats } from '../../../proxy/telemetry/cluster-stats.ts';
+import {
+  makeAssignment,
+  makeContext,
+  makeEndpoint,
+  makeLocality,
+  makeOwner,
+  seededRandom,
+} from '../../support/cluster-fixtures.ts';
+
+type Policy = LoadBalancer['policy'];
+const roundRobin: Policy = { kind: 'round-robin' };
+const leastRequest: Policy = { kind: 'least-request', choiceCount: 2, activeRequestBias: 1 };
+const random: Policy = { kind: 'random' };
+
+function compile(localities: readonly LocalityEndpoints[], policy: Policy, given: { localityWeighted?: boolean } = {}) {
+  const owner = makeOwner();
+  const set = buildEndpointSet(makeAssignment(localities), {
+    owner,
+    previous: [],
+    isKeyedByName: false,
+    panicThresholdPercent: 50,
+    localityWeighted: given.localityWeighted ?? false,
+  });
+  return { set, owner, balancer: compileBalancer(set, { policy, random: seededRandom(7), owner }) };
+}
+
+/** How often each endpoint was chosen, by key. */
+function count(balancer: Balancer, choices: number): Map<string, number> {
+  const context = makeContext();
+  const counts = new Map<string, number>();
+  for (let choice = 0; choice < choices; choice++) {
+    const { key } = balancer.choose(context)!;
+    counts.set(key, (counts.get(key) ?? 0) + 1);
+  }
+  return counts;
+}
+
+const addresses = (n: number) => Array.from({ length: n }, (_, i) => makeEndpoint(`10.0.0.${i + 1}`));
+
+t.test('a cluster without endpoints has no choice', (t) => {
+  for (const policy of [roundRobin, leastRequest, random]) {
+    t.equal(compile([], policy).balancer.choose(makeContext()), null);
+    t.equal(compile([makeLocality([])], policy).balancer.choose(makeContext()), null);
+  }
+  t.equal(compile([makeLocality(addresses(2))], { kind: 'cluster-provided' }).balancer.choose(makeContext()), null);
+  t.end();
+});
+
+t.test('round robin takes every endpoint once a turn', (t) => {
+  const { balancer } = compile([makeLocality(addresses(5))], roundRobin);
+  t.same([...count(balancer, 20).values()], [4, 4, 4, 4, 4]);
+  t.end();
+});
+
+t.test('weighted round robin serves exactly by weight in every window, in any order of weights', (t) => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.integer({ min: 1, max: 20 }), { minLength: 1, maxLength: 12 }),
+      fc.integer({ min: 1, max: 5 }),
+      (weights, rounds) => {
+        const endpoints = weights.map((weight, i) => makeEndpoint(`10.0.0.${i + 1}`, { weight }));
+        const { balancer } = compile([makeLocality(endpoints)], roundRobin);
+        const total = weights.reduce((sum, weight) => sum + weight, 0);
+        const counts = count(balancer, total * rounds);
+        return weights.every((weight, i) => Math.abs((counts.get(`10.0.0.${i + 1}:80`) ?? 0) - weight * rounds) <= 1);
+      },
+    ),
+  );
+  t.end();
+});
+
+t.test('weighted round robin spreads the heavy endpoint out', (t) => {
+  const { balancer } = compile(
+    [makeLocality([makeEndpoint('10.0.0.1', { weight: 2 }), makeEndpoint('10.0.0.2'), makeEndpoint('10.0.0.3')])],
+    roundRobin,
+  );
+  const context = makeContext();
+  const order = Array.from({ length: 40 }, () => balancer.choose(context)!.key.slice(-4, -3)).join('');
+  t.match(order, /^.{0,3}(2311)+.{0,3}$/);
+  t.end();
+});
+
+t.test('least request prefers the endpoint with fewer requests in flight', (t) => {
+  const { balancer, set } = compile([makeLocality(addresses(2))], leastRequest);
+  set.endpoints[0]!.activeRequests = 10;
+  const counts = count(balancer, 4000);
+  // The busy one is taken only when both draws fall on it.
+  t.ok(Math.abs(counts.get('10.0.0.1:80')! / 4000 - 0.25) < 0.03, `${counts.get('10.0.0.1:80')}`);
+  t.end();
+});
+
+t.test('least request evens out requests that never end', (t) => {
+  const { balancer, set } = compile([makeLocality(addresses(10))], leastRequest);
+  const context = makeContext();
+  for (let i = 0; i < 1000; i++) balancer.choose(context)!.activeRequests++;
+  const active = set.endpoints.map((endpoint) => endpoint.activeRequests);
+  t.ok(Math.max(...active) - Math.min(...active) < 12, `${active}`);
+  t.end();
+});
+
+t.test('weighted least request divides a weight by the requests in flight', (t) => {
+  const endpoints = [makeEndpoint('10.0.0.1', { weight: 3 }), makeEndpoint('10.0.0.2', { weight: 1 })];
+  const share = (bias: number, active: number) => {
+    const { balancer, set } = compile([makeLocality(endpoints)], { ...leastRequest, activeRequestBias: bias });
+    set.endpoints[0]!.activeRequests = active;
+    return count(balancer, 4000).get('10.0.0.1:80')! / 4000;
+  };
+  t.ok(Math.abs(share(1, 0) - 3 / 4) < 0.01);
+  t.ok(Math.abs(share(1, 2) - 1 / 2) < 0.01, 'a bias of 1 divides by 3');
+  t.ok(Math.abs(share(0, 50) - 3 / 4) < 0.01, 'a bias of 0 ignores them');
+  t.ok(Math.abs(share(2, 2) - 1 / 4) < 0.01, 'a bias of 2 divides by 9');
+  t.end();
+});
+
+t.test('random takes every endpoint about equally often, whatever its weight', (t) => {
+  const endpoints = [makeEndpoint('10.0.0.1', { weight: 100 }), makeEndpoint('10.0.0.2'), makeEndpoint('10.0.0.3')];
+  const { balancer } = compile([makeLocality(endpoints)], random);
+  for (const times of count(balancer, 9000).values()) t.ok(Math.abs(times - 3000) < 200, `${times}`);
+  t.end();
+});
+
+t.test('localities are taken by weight, endpoints within them by policy', (t) => {
+  const { balancer } = compile(
+    [
+      makeLocality([makeEndpoint('10.0.0.1'), makeEndpoint('10.0.0.2')], { weight: 3 }),
+      makeLocality([makeEndpoint('10.0.1.1')], { weight: 1 }),
+    ],
+    roundRobin,
+    { localityWeighted: true },
+  );
+  const counts = count(balancer, 800);
+  t.same([counts.get('10.0.0.1:80'), counts.get('10.0.0.2:80'), counts.get('10.0.1.1:80')], [300, 300, 200]);
+  t.end();
+});
+
+t.test('priorities are taken by their load', (t) => {
+  const failing = Array.from({ length: 4 }, (_, i) =>
+    makeEndpoint(`10.0.0.${i + 1}`, { health: i < 2 ? 'healthy' : 'unhealthy' }),
+  );
+  const { balancer } = compile(
+    [makeLocality(failing), makeLocality([makeEndpoint('10.1.0.1')], { priority: 1 })],
+    roundRobin,
+  );
+  const spilled = count(balancer, 10_000).get('10.1.0.1:80')!;
+  t.ok(Math.abs(spilled - 3000) < 200, `${spilled} of 10000 spilled over`);
+  t.end();
+});
+
+t.test('every choice in panic is counted', (t) => {
+  const { balancer, owner } = compile([makeLocality([makeEndpoint('10.0.0.1', { health: 'unhealthy' })])], random);
+  count(balancer, 3);
+  t.equal(owner.stats.get(clusterStats.lbHealthyPanic), 3);
+  t.end();
+});
+
+t.test('turns begin at different endpoints', (t) => {
+  const firsts = new Set<string>();
+  for (let seed = 0; seed < 40; seed++) {
+    const { set, owner } = compile([makeLocality(addresses(4))], roundRobin);
+    const balancer = compileBalancer(set, { policy: roundRobin, random: seededRandom(seed), owner });
+    firsts.add(balancer.choose(makeContext())!.key);
+  }
+  t.equal(firsts.size, 4);
+  t.end();
+});

@@ -1,0 +1,166 @@
+import t from 'tap';
+import type { Cluster } from '../../../config/cluster.ts';
+import type { LoadAssignment } from '../../../config/endpoint.ts';
+import { ClusterRuntime } from '../../../proxy/cluster/cluster-runtime.ts';
+import { clusterStats } from '../../../proxy/telemetry/cluster-stats.ts';
+import {
+  makeAssignment,
+  makeCluster,
+  makeContext,
+  makeEndpoint,
+  makeLocality,
+  makeStatsSource,
+  seededRandom,
+} from '../../support/cluster-fixtures.ts';
+
+function make(config: Cluster = makeCluster(), assignment: LoadAssignment | null = two) {
+  const statsSource = makeStatsSource();
+  return { statsSource, cluster: new ClusterRuntime(config, assignment, { random: seededRandom(3), statsSource }) };
+}
+
+const of = (...ips: readonly string[]) => makeAssignment([makeLocality(ips.map((ip) => makeEndpoint(ip)))]);
+const two = of('10.0.0.1', '10.0.0.2');
+const keys = (cluster: ClusterRuntime) => [...cluster.eachEndpoint()].map((endpoint) => endpoint.key);
+
+t.test('a static cluster has the members of its configuration when no assignment was given', (t) => {
+  const { cluster } = make(makeCluster({ discovery: { kind: 'static', assignment: two } }), null);
+  t.same(keys(cluster), ['10.0.0.1:80', '10.0.0.2:80']);
+  t.end();
+});
+
+t.test('a cluster whose members are not known yet has no endpoint', (t) => {
+  const { cluster } = make(makeCluster(), null);
+  t.equal(cluster.chooseEndpoint(makeContext()), null);
+  cluster.updateAssignment(two);
+  t.ok(cluster.chooseEndpoint(makeContext()));
+  t.end();
+});
+
+t.test('a retry avoids the endpoints it tried, as often as it may draw', (t) => {
+  const { cluster } = make();
+  const [first, second] = cluster.endpoints.endpoints;
+  for (let i = 0; i < 10; i++) t.equal(cluster.chooseEndpoint(makeContext({ excluded: [first!] })), second);
+  const all = [first!, second!];
+  t.ok(all.includes(cluster.chooseEndpoint(makeContext({ excluded: all, hostSelectionMaxAttempts: 5 }))!));
+  const never = { excluded: [first!], hostSelectionMaxAttempts: 0 };
+  const chosen = new Set([1, 2].map(() => cluster.chooseEndpoint(makeContext(never))));
+  t.equal(chosen.size, 2, 'without another draw the excluded one is taken');
+  t.end();
+});
+
+t.test('a new assignment drains what is gone at once and is used for the next choice', (t) => {
+  const { cluster } = make();
+  const [staying, going] = cluster.endpoints.endpoints;
+  let drained = 0;
+  going!.pools = { drain: () => drained++ };
+  cluster.updateAssignment(of('10.0.0.1', '10.0.0.3'));
+  t.equal(drained, 1);
+  t.equal(going!.isRemoved, true);
+  const chosen = new Set([1, 2, 3, 4].map(() => cluster.chooseEndpoint(makeContext())));
+  t.equal(chosen.size, 2);
+  t.ok(chosen.has(staying!));
+  t.notOk(chosen.has(going!));
+  t.end();
+});
+
+t.test('a new configuration keeps counters and connections unless connections would be made differently', (t) => {
+  const { cluster } = make();
+  const [endpoint] = cluster.endpoints.endpoints;
+  let drained = 0;
+  const pools = { drain: () => drained++ };
+  endpoint!.pools = pools;
+  cluster.breakers.default.tryAcquireRequest();
+  const { default: limits, high } = cluster.config.circuitBreakers;
+  cluster.updateConfig(
+    makeCluster({
+      connectTimeoutMs: 1,
+      loadBalancer: { ...cluster.config.loadBalancer, policy: { kind: 'random' } },
+      circuitBreakers: { default: { ...limits, maxRequests: 1 }, high },
+    }),
+  );
+  t.equal(endpoint!.pools, pools);
+  t.equal(cluster.breakers.default.requests, 1);
+  t.equal(cluster.breakers.default.tryAcquireRequest(), false, 'the new limit holds');
+  cluster.updateConfig(makeCluster({ bindAddress: { kind: 'ip', ip: '127.0.0.6', port: 0 } }));
+  t.equal(drained, 1);
+  t.equal(endpoint!.pools, null);
+  t.equal(endpoint!.isRemoved, false, 'the endpoint stays');
+  t.equal(cluster.endpoints.endpoints[0], endpoint);
+  t.end();
+});
+
+const originalDst = (cleanupIntervalMs: number): Cluster =>
+  makeCluster({
+    discovery: {
+      kind: 'original-dst',
+      cleanupIntervalMs,
+      useHttpHeader: false,
+      httpHeaderName: 'x-envoy-original-dst-host',
+    },
+    loadBalancer: {
+      policy: { kind: 'cluster-provided' },
+      localityWeighted: false,
+      healthyPanicThresholdPercent: 50,
+    },
+  });
+
+t.test('an original-dst cluster finds its endpoints by itself', (t) => {
+  const { cluster } = make(originalDst(5000), null);
+  const context = makeContext({ originalDestination: '10.0.0.9:80' });
+  t.equal(cluster.chooseEndpoint(makeContext()), null);
+  const endpoint = cluster.chooseEndpoint(context);
+  t.same(keys(cluster), ['10.0.0.9:80']);
+  cluster.cleanUp(0);
+  cluster.updateConfig(originalDst(5000));
+  t.equal(cluster.chooseEndpoint(context), endpoint, 'an update that changes nothing keeps them');
+  cluster.updateConfig(makeCluster({ discovery: { kind: 'static', assignment: two } }));
+  t.equal(endpoint!.isRemoved, true);
+  t.same(keys(cluster), ['10.0.0.1:80', '10.0.0.2:80']);
+  t.end();
+});
+
+t.test('stats are taken on first use and given back when the last user of a removed cluster is gone', (t) => {
+  const { cluster, statsSource } = make();
+  const endpoint = cluster.chooseEndpoint(makeContext())!;
+  t.equal(statsSource.blocksInUse(), 0);
+  t.equal(cluster.stats.get(clusterStats.membershipTotal), 2);
+  endpoint.stats.inc(0);
+  t.equal(statsSource.blocksInUse(), 4, 'the cluster, two circuit breakers, one endpoint');
+  endpoint.activeConnections = 1;
+  cluster.breakers.high.tryAcquireRequest();
+
+  cluster.remove();
+  t.equal(cluster.isRemoved, true);
+  t.equal(cluster.chooseEndpoint(makeContext()), null);
+  t.equal(cluster.stats.get(clusterStats.membershipTotal), 0);
+  cluster.cleanUp(1000);
+  t.equal(statsSource.blocksInUse(), 4);
+  endpoint.activeConnections = 0;
+  cluster.cleanUp(2000);
+  t.equal(statsSource.blocksInUse(), 3, 'the endpoint is idle');
+  t.equal(cluster.isGone, false);
+  cluster.breakers.high.releaseRequest();
+  cluster.cleanUp(3000);
+  t.equal(cluster.isGone, true);
+  t.equal(statsSource.blocksInUse(), 0);
+  t.end();
+});
+
+t.test('membership gauges follow the assignment', (t) => {
+  const { cluster } = make();
+  const { stats } = cluster;
+  cluster.updateAssignment(
+    makeAssignment([
+      makeLocality([
+        makeEndpoint('10.0.0.1', { weight: 7 }),
+        makeEndpoint('10.0.0.2', { health: 'degraded' }),
+        makeEndpoint('10.0.0.3', { health: 'unhealthy' }),
+      ]),
+    ]),
+  );
+  t.equal(stats.get(clusterStats.membershipTotal), 3);
+  t.equal(stats.get(clusterStats.membershipHealthy), 1);
+  t.equal(stats.get(clusterStats.membershipDegraded), 1);
+  t.equal(stats.get(clusterStats.maxHostWeight), 7);
+  t.end();
+});

@@ -1,0 +1,127 @@
+import t from 'tap';
+import type { Cluster } from '../../../config/cluster.ts';
+import type { LoadAssignment } from '../../../config/endpoint.ts';
+import type { ClusterRuntime } from '../../../proxy/cluster/cluster-runtime.ts';
+import { ClusterTable } from '../../../proxy/cluster/cluster-table.ts';
+import {
+  makeAssignment,
+  makeCluster,
+  makeContext,
+  makeEndpoint,
+  makeLocality,
+  makeStatsSource,
+  seededRandom,
+} from '../../support/cluster-fixtures.ts';
+
+interface Change {
+  readonly clusters?: readonly Cluster[];
+  readonly removed?: readonly string[];
+  readonly assignments?: readonly (readonly [string, LoadAssignment])[];
+  readonly unassigned?: readonly string[];
+}
+
+function make() {
+  const removed: ClusterRuntime[] = [];
+  const statsSource = makeStatsSource();
+  const table = new ClusterTable({
+    random: seededRandom(1),
+    statsSource,
+    onClusterRemoved: (cluster) => removed.push(cluster),
+  });
+  const apply = ({ clusters = [], removed = [], assignments = [], unassigned = [] }: Change) =>
+    table.apply({
+      clusters: { set: clusters.map((cluster) => [cluster.name, cluster] as const), removed },
+      assignments: { set: assignments, removed: unassigned },
+    });
+  return { table, apply, removed, statsSource };
+}
+
+const of = (...ips: readonly string[]) => makeAssignment([makeLocality(ips.map((ip) => makeEndpoint(ip)))]);
+
+t.test('finds clusters by name, with the members that were assigned', (t) => {
+  const { table, apply } = make();
+  apply({ clusters: [makeCluster({ name: 'fruit' })], assignments: [['fruit', of('10.0.0.1')]] });
+  t.equal(table.get('bread'), null);
+  t.equal(table.has('fruit'), true);
+  const fruit = table.get('fruit');
+  t.equal(fruit, table.get('fruit'));
+  t.match(fruit!.chooseEndpoint(makeContext()), { key: '10.0.0.1:80' });
+  t.end();
+});
+
+t.test('nothing is made of clusters that nobody asks for', (t) => {
+  const { table, apply } = make();
+  apply({ clusters: Array.from({ length: 100 }, (_, i) => makeCluster({ name: `c${i}` })) });
+  t.equal(table.size, 100);
+  table.get('c5');
+  t.same(
+    [...table.inUse()].map((cluster) => cluster.name),
+    ['c5'],
+  );
+  t.end();
+});
+
+t.test('a delta changes what it names and nothing else', (t) => {
+  const { table, apply } = make();
+  apply({
+    clusters: [makeCluster({ name: 'fruit' }), makeCluster({ name: 'bread' })],
+    assignments: [
+      ['fruit', of('10.0.0.1')],
+      ['bread', of('10.0.1.1')],
+    ],
+  });
+  const fruit = table.get('fruit')!;
+  const bread = table.get('bread')!;
+  const endpoint = bread.chooseEndpoint(makeContext());
+  apply({ clusters: [makeCluster({ name: 'fruit', connectTimeoutMs: 7 })], assignments: [['fruit', of('10.0.0.2')]] });
+  t.equal(table.get('fruit'), fruit);
+  t.equal(fruit.config.connectTimeoutMs, 7);
+  t.match(fruit.chooseEndpoint(makeContext()), { key: '10.0.0.2:80' });
+  t.equal(bread.chooseEndpoint(makeContext()), endpoint);
+  apply({ unassigned: ['fruit'] });
+  t.equal(fruit.chooseEndpoint(makeContext()), null);
+  t.end();
+});
+
+t.test('a removed cluster is told, and one of the same name later is another', (t) => {
+  const { table, apply, removed } = make();
+  apply({
+    clusters: [makeCluster({ name: 'fruit' }), makeCluster({ name: 'unused' })],
+    assignments: [['fruit', of('10.0.0.1')]],
+  });
+  const before = table.get('fruit')!;
+  const endpoint = before.chooseEndpoint(makeContext())!;
+  apply({ removed: ['fruit', 'unused', 'never heard of'] });
+  t.same(removed, [before]);
+  t.equal(endpoint.isRemoved, true);
+  t.equal(table.get('fruit'), null);
+  apply({ clusters: [makeCluster({ name: 'fruit' })] });
+  t.not(table.get('fruit'), before);
+  t.equal(table.get('fruit')!.chooseEndpoint(makeContext()), null, 'old members are forgotten');
+  t.end();
+});
+
+t.test('another stat name makes another cluster with the same members', (t) => {
+  const { table, apply, removed } = make();
+  apply({ clusters: [makeCluster({ name: 'fruit' })], assignments: [['fruit', of('10.0.0.1')]] });
+  const before = table.get('fruit')!;
+  apply({ clusters: [makeCluster({ name: 'fruit', statName: 'apples' })] });
+  t.same(removed, [before]);
+  t.match(table.get('fruit')!.chooseEndpoint(makeContext()), { key: '10.0.0.1:80' });
+  t.end();
+});
+
+t.test('counters of a removed cluster stay until its last request ends', (t) => {
+  const { table, apply, statsSource } = make();
+  apply({ clusters: [makeCluster({ name: 'fruit' })] });
+  const fruit = table.get('fruit')!;
+  fruit.stats.inc(0);
+  fruit.breakers.default.tryAcquireRequest();
+  apply({ removed: ['fruit'] });
+  table.cleanUp(1000);
+  t.equal(statsSource.blocksInUse(), 3);
+  fruit.breakers.default.releaseRequest();
+  table.cleanUp(2000);
+  t.equal(statsSource.blocksInUse(), 0);
+  t.end();
+});
