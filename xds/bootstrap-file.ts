@@ -1,0 +1,85 @@
+// From an Envoy bootstrap file to a `Bootstrap`, or to one error that lists everything that is wrong with it.
+//
+// Text → tree (config-document) → message (proto-json) → checks (message-check) → domain types (decode-*).
+// Each step goes on after a problem with what it could read, so that an operator repairs a file once.
+
+import { readFileSync } from 'node:fs';
+import type { Bootstrap } from '../config/bootstrap.ts';
+import { ConfigError, type Problem, Problems } from '../config/problems.ts';
+import { parseDocument } from './config-document.ts';
+import { decodeBootstrap } from './decode-bootstrap.ts';
+import type { NodeOverrides } from './decode-process.ts';
+import { mergeDocuments } from './document-merge.ts';
+import { checkMessage } from './message-check.ts';
+import { readProtoJson } from './proto-json.ts';
+import { writtenPath } from './written-path.ts';
+
+export interface BootstrapSource {
+  /** A file with YAML or JSON (`-c`). */
+  readonly path?: string;
+  /** YAML or JSON that is merged over the file (`--config-yaml`). */
+  readonly yaml?: string;
+  /** Unknown fields become warnings (`--allow-unknown-static-fields`). */
+  readonly allowUnknownFields: boolean;
+  readonly overrides?: NodeOverrides;
+}
+
+export interface LoadedBootstrap {
+  readonly bootstrap: Bootstrap;
+  /** Unknown fields that were allowed. */
+  readonly warnings: readonly Problem[];
+  /** The tree as it was written, for `/config_dump`. */
+  readonly document: unknown;
+}
+
+const bootstrapType = 'envoy.config.bootstrap.v3.Bootstrap';
+
+/** Throws `ConfigError` with every problem when there is one. */
+export function loadBootstrap(source: BootstrapSource): LoadedBootstrap {
+  const subject = source.path ?? '--config-yaml';
+  const document = readDocument(source, subject);
+  const { message, problems: misread, unknownFields } = readProtoJson(document, bootstrapType);
+  const problems = new Problems();
+  checkMessage(message, bootstrapType, problems);
+  const bootstrap = decodeBootstrap(message, source.overrides ?? {}, problems);
+  const found = [...misread, ...ownProblems(problems.list, misread, document)];
+  if (!source.allowUnknownFields) found.push(...unknownFields);
+  if (found.length > 0) throw new ConfigError(subject, found);
+  return { bootstrap, warnings: unknownFields, document };
+}
+
+function readDocument(source: BootstrapSource, subject: string): unknown {
+  const file = source.path === undefined ? undefined : parseText(readText(source.path), subject);
+  const inline = source.yaml === undefined ? undefined : parseText(source.yaml, '--config-yaml');
+  if (file === undefined && inline === undefined) {
+    throw new ConfigError(subject, [{ path: '', message: 'there is no configuration; give -c or --config-yaml' }]);
+  }
+  return file === undefined || inline === undefined ? (file ?? inline) : mergeDocuments(file, inline, bootstrapType);
+}
+
+function readText(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    throw new ConfigError(path, [{ path: '', message: `cannot be read: ${(error as NodeJS.ErrnoException).code}` }]);
+  }
+}
+
+function parseText(text: string, subject: string): unknown {
+  const problems = new Problems();
+  const document = parseDocument(text, problems);
+  if (!problems.isEmpty) throw new ConfigError(subject, problems.list);
+  return document;
+}
+
+/** Without those that only follow from a value that could not be read: below it, or the oneof that it is a member of. */
+function ownProblems(found: readonly Problem[], misread: readonly Problem[], document: unknown): readonly Problem[] {
+  const written = found.map(({ path, message }) => ({ path: writtenPath(path, document), message }));
+  const follows = (path: string, cause: string) => isWithin(path, cause) || path === cause.replace(/\.?[^.]*$/, '');
+  return written.filter(({ path }) => !misread.some((cause) => follows(path, cause.path)));
+}
+
+function isWithin(path: string, outer: string): boolean {
+  if (!path.startsWith(outer) || outer === '') return outer === '';
+  return path.length === outer.length || path[outer.length] === '.' || path[outer.length] === '[';
+}

@@ -1,0 +1,73 @@
+// Routes of a static route table may name only clusters that are there, as Envoy has it for route tables that are written
+// in place (`validate_clusters`). A static bootstrap is complete: a name that is missing is a slip of the pen.
+
+import type { Problems } from '../config/problems.ts';
+import type {
+  Bootstrap_StaticResources,
+  FilterChain,
+  HttpConnectionManager,
+  RouteAction,
+  RouteConfiguration,
+} from './generated/messages.ts';
+import { nearestName } from './nearest-name.ts';
+
+export function checkClusterReferences(message: Bootstrap_StaticResources, problems: Problems): void {
+  const names = new Set<string>();
+  for (const { name } of message.clusters ?? []) if (name !== undefined) names.add(name);
+  for (const [index, listener] of (message.listeners ?? []).entries()) {
+    const place = problems.at('listeners').item(index);
+    for (const [position, chain] of (listener.filterChains ?? []).entries()) {
+      checkFilterChain(chain, names, place.at('filter_chains').item(position));
+    }
+    if (listener.defaultFilterChain !== undefined) {
+      checkFilterChain(listener.defaultFilterChain, names, place.at('default_filter_chain'));
+    }
+  }
+}
+
+type Names = ReadonlySet<string>;
+
+const managerType = 'envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager';
+
+function checkFilterChain(chain: FilterChain, names: Names, problems: Problems): void {
+  for (const [index, { typedConfig }] of (chain.filters ?? []).entries()) {
+    if (typedConfig?.typeName !== managerType) continue;
+    const { routeConfig } = typedConfig.message as HttpConnectionManager;
+    if (routeConfig === undefined || routeConfig.validateClusters === false) continue;
+    const place = problems.at('filters').item(index).at('typed_config').at('route_config');
+    checkRouteConfiguration(routeConfig, names, place);
+  }
+}
+
+function checkRouteConfiguration(message: RouteConfiguration, names: Names, problems: Problems): void {
+  for (const [hostIndex, { routes }] of (message.virtualHosts ?? []).entries()) {
+    for (const [index, { route }] of (routes ?? []).entries()) {
+      if (route === undefined || !namesMissing(route, names)) continue;
+      report(route, names, problems.at('virtual_hosts').item(hostIndex).at('routes').item(index).at('route'));
+    }
+  }
+}
+
+/** Paths are made only for routes that need one: there may be tens of thousands. */
+function namesMissing(route: RouteAction, names: Names): boolean {
+  if (isMissing(route.cluster, names)) return true;
+  return (route.weightedClusters?.clusters ?? []).some(({ name }) => isMissing(name, names));
+}
+
+function isMissing(name: string | undefined, names: Names): boolean {
+  return name !== undefined && name !== '' && !names.has(name);
+}
+
+function report(route: RouteAction, names: Names, problems: Problems): void {
+  if (isMissing(route.cluster, names)) addMissing(route.cluster!, names, problems.at('cluster'));
+  for (const [index, { name }] of (route.weightedClusters?.clusters ?? []).entries()) {
+    const place = problems.at('weighted_clusters').at('clusters').item(index).at('name');
+    if (isMissing(name, names)) addMissing(name!, names, place);
+  }
+}
+
+function addMissing(name: string, names: Names, problems: Problems): void {
+  const meant = nearestName(name, names);
+  const hint = meant === undefined ? '' : `; did you mean ${JSON.stringify(meant)}?`;
+  problems.add(`there is no cluster ${JSON.stringify(name)}${hint}`);
+}

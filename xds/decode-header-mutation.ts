@@ -1,0 +1,63 @@
+// Headers that are added and removed (`config.core.v3.HeaderValueOption`).
+
+import type { Problems } from '../config/problems.ts';
+import type { HeaderAddition, HeaderMutations } from '../config/route.ts';
+import type { HeaderValueOption } from './generated/messages.ts';
+
+/** The four lists that a route configuration, virtual host, route and weighted cluster have. */
+export interface HeaderMutationFields {
+  readonly requestHeadersToAdd?: readonly HeaderValueOption[];
+  readonly requestHeadersToRemove?: readonly string[];
+  readonly responseHeadersToAdd?: readonly HeaderValueOption[];
+  readonly responseHeadersToRemove?: readonly string[];
+}
+
+export function decodeHeaderMutations(message: HeaderMutationFields, problems: Problems): HeaderMutations {
+  return {
+    requestAdd: decodeHeaderAdditions(message.requestHeadersToAdd, problems.at('request_headers_to_add')),
+    requestRemove: decodeRemovals(message.requestHeadersToRemove, problems.at('request_headers_to_remove')),
+    responseAdd: decodeHeaderAdditions(message.responseHeadersToAdd, problems.at('response_headers_to_add')),
+    responseRemove: decodeRemovals(message.responseHeadersToRemove, problems.at('response_headers_to_remove')),
+  };
+}
+
+export function decodeHeaderAdditions(
+  messages: readonly HeaderValueOption[] | undefined,
+  problems: Problems,
+): readonly HeaderAddition[] {
+  const additions: HeaderAddition[] = [];
+  for (const [index, message] of (messages ?? []).entries()) {
+    const addition = decodeHeaderAddition(message, problems.item(index));
+    if (addition !== undefined) additions.push(addition);
+  }
+  return additions;
+}
+
+const actions = {
+  APPEND_IF_EXISTS_OR_ADD: 'append',
+  ADD_IF_ABSENT: 'add-if-absent',
+  OVERWRITE_IF_EXISTS_OR_ADD: 'overwrite',
+  OVERWRITE_IF_EXISTS: 'overwrite-if-exists',
+} as const;
+
+function decodeHeaderAddition(message: HeaderValueOption, problems: Problems): HeaderAddition | undefined {
+  const name = message.header?.key;
+  if (name === undefined) return undefined;
+  checkModifiable(name, problems.at('header').at('key'));
+  if (message.append !== undefined && message.appendAction !== undefined) {
+    problems.at('append').add('append and append_action may not both be set; write append_action');
+  }
+  const action = message.append === false ? 'overwrite' : actions[message.appendAction ?? 'APPEND_IF_EXISTS_OR_ADD'];
+  return { name, value: message.header?.value ?? '', action, keepEmptyValue: message.keepEmptyValue ?? false };
+}
+
+function decodeRemovals(names: readonly string[] | undefined, problems: Problems): readonly string[] {
+  for (const [index, name] of (names ?? []).entries()) checkModifiable(name, problems.item(index));
+  return names ?? [];
+}
+
+/** Envoy's rule: what routing decides on is changed by rewrites only. */
+function checkModifiable(name: string, problems: Problems): void {
+  if (!name.startsWith(':') && name.toLowerCase() !== 'host') return;
+  problems.add(`${name} may not be modified; use a path or host rewrite`);
+}

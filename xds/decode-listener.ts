@@ -1,0 +1,162 @@
+// Listeners (`config.listener.v3.Listener`).
+
+import { type Address, formatAddress, type KeepAlive } from '../config/address.ts';
+import type { FilterChain, Listener, ListenerFilter } from '../config/listener.ts';
+import type { Problems } from '../config/problems.ts';
+import { decodeAccessLogs } from './decode-access-log.ts';
+import { decodeAddress } from './decode-address.ts';
+import { decodeFilterChain } from './decode-filter-chain.ts';
+import { extensionType } from './extension.ts';
+import type {
+  ListenerFilter as ListenerFilterMessage,
+  Listener as ListenerMessage,
+  SocketOption,
+} from './generated/messages.ts';
+import { given } from './given.ts';
+
+/** Runtime values of the bootstrap, by key: some listener options have no field. */
+export type Runtime = ReadonlyMap<string, string | number | boolean>;
+
+/** Envoy's defaults. */
+const defaultBufferLimitBytes = 1_048_576;
+const defaultFiltersTimeoutMs = 15_000;
+
+/** Envoy's default is net.core.somaxconn: the kernel cuts what is larger down to it. */
+const defaultBacklog = 65_535;
+
+/** Envoy's is unlimited; a bounded turn lets open connections go on while a flood of new ones arrives. */
+const defaultMaxAccepts = 64;
+
+const directions = { UNSPECIFIED: 'unspecified', INBOUND: 'inbound', OUTBOUND: 'outbound' } as const;
+
+/** A listener without a name is named by its address. Undefined without an address. */
+export function decodeListener(message: ListenerMessage, runtime: Runtime, problems: Problems): Listener | undefined {
+  const address = decodeAddress(message.address, problems.at('address'));
+  if (message.address === undefined) problems.at('address').add('address is required');
+  const chains = decodeFilterChains(message, problems);
+  const additionalAddresses = decodeAdditionalAddresses(message, problems.at('additional_addresses'));
+  const listenerFilters = decodeListenerFilters(message, problems.at('listener_filters'));
+  const accessLogs = decodeAccessLogs(message.accessLog, problems.at('access_log'));
+  const keepAlive = decodeSocketOptions(message.socketOptions, problems.at('socket_options'));
+  if (address === undefined) return undefined;
+  const name = message.name ?? formatAddress(address);
+  const connectionLimit = runtime.get(`envoy.resource_limits.listener.${name}.connection_limit`);
+  return {
+    name,
+    address,
+    additionalAddresses,
+    statPrefix: message.statPrefix ?? '',
+    ...decodeSocket(message),
+    ...given('keepAlive', keepAlive),
+    perConnectionBufferLimitBytes: message.perConnectionBufferLimitBytes ?? defaultBufferLimitBytes,
+    listenerFilters,
+    listenerFiltersTimeoutMs: message.listenerFiltersTimeout ?? defaultFiltersTimeoutMs,
+    continueOnListenerFiltersTimeout: message.continueOnListenerFiltersTimeout ?? false,
+    useOriginalDst: message.useOriginalDst ?? false,
+    ...chains,
+    trafficDirection: directions[message.trafficDirection ?? 'UNSPECIFIED'],
+    accessLogs,
+    ...given('connectionLimit', typeof connectionLimit === 'number' ? connectionLimit : undefined),
+    ignoreGlobalConnectionLimit: message.ignoreGlobalConnLimit ?? false,
+    maxConnectionsToAcceptPerTurn: message.maxConnectionsToAcceptPerSocketEvent ?? defaultMaxAccepts,
+    drainType: message.drainType === 'MODIFY_ONLY' ? 'modify-only' : 'default',
+  };
+}
+
+/** `deprecated_v1.bind_to_port` is the older place of the same option: either can switch binding off. */
+function decodeSocket(message: ListenerMessage) {
+  return {
+    bindToPort: (message.bindToPort ?? true) && (message.deprecatedV1?.bindToPort ?? true),
+    reusePort: message.enableReusePort ?? true,
+    backlog: message.tcpBacklogSize ?? defaultBacklog,
+    ipv4Compatible: message.address?.socketAddress?.ipv4Compat ?? false,
+    transparent: message.transparent ?? false,
+    freebind: message.freebind ?? false,
+  };
+}
+
+function decodeAdditionalAddresses(message: ListenerMessage, problems: Problems): readonly Address[] {
+  const addresses: Address[] = [];
+  for (const [index, additional] of (message.additionalAddresses ?? []).entries()) {
+    const address = decodeAddress(additional.address, problems.item(index).at('address'));
+    if (address !== undefined) addresses.push(address);
+  }
+  return addresses;
+}
+
+function decodeFilterChains(
+  message: ListenerMessage,
+  problems: Problems,
+): Pick<Listener, 'filterChains' | 'defaultFilterChain'> {
+  const filterChains: FilterChain[] = [];
+  const seen = new Map<string, number>();
+  for (const [index, chain] of (message.filterChains ?? []).entries()) {
+    const decoded = decodeFilterChain(chain, problems.at('filter_chains').item(index));
+    checkUniqueMatch(decoded, { index, seen }, problems.at('filter_chains'));
+    filterChains.push(decoded);
+  }
+  const fallback = message.defaultFilterChain;
+  const defaultFilterChain = fallback && decodeFilterChain(fallback, problems.at('default_filter_chain'));
+  if (filterChains.length === 0 && fallback === undefined) {
+    problems.at('filter_chains').add('a listener needs a filter chain');
+  }
+  return { filterChains, ...given('defaultFilterChain', defaultFilterChain) };
+}
+
+function checkUniqueMatch(
+  chain: FilterChain,
+  position: { readonly index: number; readonly seen: Map<string, number> },
+  problems: Problems,
+): void {
+  const key = JSON.stringify(chain.match);
+  const first = position.seen.get(key);
+  if (first === undefined) position.seen.set(key, position.index);
+  else
+    problems
+      .item(position.index)
+      .at('filter_chain_match')
+      .add(`matches the same connections as filter_chains[${first}]`);
+}
+
+const originalDst = 'envoy.extensions.filters.listener.original_dst.v3.OriginalDst';
+const listenerFilter = { what: 'listener filter', known: [originalDst] } as const;
+
+/** `use_original_dst` implies the filter that finds the destination, as in Envoy. */
+function decodeListenerFilters(message: ListenerMessage, problems: Problems): readonly ListenerFilter[] {
+  const filters: ListenerFilter[] = [];
+  for (const [index, filter] of (message.listenerFilters ?? []).entries()) {
+    const decoded = decodeListenerFilter(filter, problems.item(index));
+    if (decoded !== undefined) filters.push(decoded);
+  }
+  if (message.useOriginalDst === true && filters.length === 0) filters.push({ kind: 'original-dst' });
+  return filters;
+}
+
+function decodeListenerFilter(message: ListenerFilterMessage, problems: Problems): ListenerFilter | undefined {
+  return extensionType(message, listenerFilter, problems) === undefined ? undefined : { kind: 'original-dst' };
+}
+
+/** Numbers of <sys/socket.h> and <netinet/tcp.h> on Linux, which is what the configuration is written in. */
+const solSocket = 1;
+const soKeepAlive = 9;
+const ipprotoTcp = 6;
+const keepAliveOptions: { readonly [name: number]: keyof KeepAlive } = {
+  4: 'timeSeconds',
+  5: 'intervalSeconds',
+  6: 'probes',
+};
+
+/** Keep-alive, which has no field of its own on a listener. */
+function decodeSocketOptions(messages: readonly SocketOption[] | undefined, problems: Problems): KeepAlive | undefined {
+  let keepAlive: { -readonly [option in keyof KeepAlive]: KeepAlive[option] } | undefined;
+  for (const [index, { level = 0, name = 0, intValue = 0 }] of (messages ?? []).entries()) {
+    const option = level === ipprotoTcp ? keepAliveOptions[name] : undefined;
+    if (option !== undefined) {
+      keepAlive ??= {};
+      keepAlive[option] = intValue;
+    } else if (level === solSocket && name === soKeepAlive && intValue === 1) keepAlive ??= {};
+    else
+      problems.item(index).unsupported(`socket option ${level}/${name} = ${intValue}`, 'only keep-alive options are');
+  }
+  return keepAlive;
+}

@@ -1,0 +1,94 @@
+// What a bootstrap says about the process as a whole: node, admin interface, stats and connection limit.
+
+import type { Admin, Node, StatsOptions } from '../config/bootstrap.ts';
+import type { Problems } from '../config/problems.ts';
+import { decodeAccessLogs } from './decode-access-log.ts';
+import { decodeAddress } from './decode-address.ts';
+import { decodeLocality } from './decode-endpoint.ts';
+import { decodeStringMatcher } from './decode-matcher.ts';
+import type { RuntimeValues } from './decode-runtime.ts';
+import { extensionType } from './extension.ts';
+import type {
+  Admin as AdminMessage,
+  DownstreamConnectionsConfig,
+  HistogramBucketSettings,
+  Node as NodeMessage,
+  OverloadManager,
+  StatsConfig,
+} from './generated/messages.ts';
+import { given } from './given.ts';
+
+/** Command-line flags that win over the node of the file. */
+export interface NodeOverrides {
+  readonly nodeId?: string;
+  readonly nodeCluster?: string;
+  readonly zone?: string;
+}
+
+export function decodeNode(message: NodeMessage | undefined, overrides: NodeOverrides): Node {
+  const locality = decodeLocality(message?.locality);
+  return {
+    id: overrides.nodeId ?? message?.id ?? '',
+    cluster: overrides.nodeCluster ?? message?.cluster ?? '',
+    locality: overrides.zone === undefined ? locality : { ...locality, zone: overrides.zone },
+    metadata: message?.metadata ?? {},
+  };
+}
+
+/** Undefined without an address: there is no admin interface then. */
+export function decodeAdmin(message: AdminMessage | undefined, problems: Problems): Admin | undefined {
+  if (message?.address === undefined) return undefined;
+  const address = decodeAddress(message.address, problems.at('address'));
+  const accessLogPath = message.accessLogPath ?? decodeAdminLog(message, problems.at('access_log'));
+  return address && { address, ...given('accessLogPath', accessLogPath) };
+}
+
+/** One file, in the format that admin requests are logged in. */
+function decodeAdminLog(message: AdminMessage, problems: Problems): string | undefined {
+  const [log, ...more] = decodeAccessLogs(message.accessLog, problems);
+  if (more.length > 0) problems.item(1).unsupported('a second access log of the admin interface');
+  if (log === undefined) return undefined;
+  if (log.filter !== undefined) problems.item(0).at('filter').unsupported('a filter of admin requests');
+  return log.sink.kind === 'file' ? log.sink.path : `/dev/${log.sink.kind}`;
+}
+
+export function decodeStats(message: StatsConfig | undefined, problems: Problems): StatsOptions {
+  const histogramBuckets: { prefix: string; bounds: readonly number[] }[] = [];
+  for (const [index, settings] of (message?.histogramBucketSettings ?? []).entries()) {
+    const buckets = decodeBuckets(settings, problems.at('histogram_bucket_settings').item(index));
+    if (buckets !== undefined) histogramBuckets.push(buckets);
+  }
+  return { histogramBuckets, rejectAll: message?.statsMatcher?.rejectAll ?? false };
+}
+
+function decodeBuckets(message: HistogramBucketSettings, problems: Problems) {
+  const matcher = message.match && decodeStringMatcher(message.match, problems.at('match'));
+  if (matcher === undefined) return undefined;
+  if (matcher.kind !== 'prefix' || matcher.ignoreCase) {
+    problems.at('match').unsupported(`a matcher other than a prefix`, 'write the prefix of the stats');
+    return undefined;
+  }
+  return { prefix: matcher.value, bounds: [...(message.buckets ?? [])].sort((a, b) => a - b) };
+}
+
+const downstreamConnections =
+  'envoy.extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig';
+const resourceMonitor = { what: 'resource monitor', known: [downstreamConnections] } as const;
+
+/** The limit of open downstream connections: a resource monitor, or the runtime key that it replaces. */
+export function decodeConnectionLimit(
+  message: OverloadManager | undefined,
+  runtime: RuntimeValues,
+  problems: Problems,
+): number | undefined {
+  let limit: number | undefined;
+  for (const [index, monitor] of (message?.resourceMonitors ?? []).entries()) {
+    const place = problems.at('resource_monitors').item(index);
+    if (extensionType(monitor, resourceMonitor, place) === undefined) continue;
+    if (limit !== undefined) place.add('there is a limit of downstream connections already');
+    const config = monitor.typedConfig?.message as DownstreamConnectionsConfig | undefined;
+    limit = config?.maxActiveDownstreamConnections;
+  }
+  const older = runtime.get('overload.global_downstream_max_connections');
+  return limit ?? (typeof older === 'number' ? older : undefined);
+}

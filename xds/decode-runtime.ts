@@ -1,0 +1,54 @@
+// The runtime: named values in layers, of which the last that has a name wins (`LayeredRuntime`).
+
+import type { RuntimeLayer } from '../config/bootstrap.ts';
+import type { Problems } from '../config/problems.ts';
+import type { LayeredRuntime, RuntimeLayer as LayerMessage } from './generated/messages.ts';
+import type { JsonObject } from './message-descriptor.ts';
+
+export type RuntimeValues = ReadonlyMap<string, string | number | boolean>;
+
+export function decodeRuntime(
+  message: LayeredRuntime | undefined,
+  problems: Problems,
+): { readonly layers: readonly RuntimeLayer[]; readonly values: RuntimeValues } {
+  const values = new Map<string, string | number | boolean>();
+  const layers: RuntimeLayer[] = [];
+  for (const [index, layer] of (message?.layers ?? []).entries()) {
+    const decoded = decodeLayer(layer, problems.at('layers').item(index));
+    checkLayer(decoded, layers, problems.at('layers').item(index));
+    layers.push(decoded);
+    for (const [key, value] of decoded.values) values.set(key, value);
+  }
+  return { layers, values };
+}
+
+function checkLayer(layer: RuntimeLayer, earlier: readonly RuntimeLayer[], problems: Problems): void {
+  if (earlier.some(({ name }) => name === layer.name)) problems.at('name').add(`${layer.name} exists already`);
+  if (layer.kind === 'admin' && earlier.some(({ kind }) => kind === 'admin')) {
+    problems.at('admin_layer').add('there is an admin layer already');
+  }
+}
+
+function decodeLayer(message: LayerMessage, problems: Problems): RuntimeLayer {
+  const values = new Map<string, string | number | boolean>();
+  flatten(message.staticLayer ?? {}, { prefix: '', values }, problems.at('static_layer'));
+  return { name: message.name ?? '', kind: message.adminLayer === undefined ? 'static' : 'admin', values };
+}
+
+/** `{a: {b: 1}}` is the value `a.b`, unless it is a fractional percent, which is one value of its own. */
+function flatten(
+  tree: JsonObject,
+  into: { readonly prefix: string; readonly values: Map<string, string | number | boolean> },
+  problems: Problems,
+): void {
+  for (const [name, value] of Object.entries(tree)) {
+    const key = into.prefix === '' ? name : `${into.prefix}.${name}`;
+    if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') {
+      into.values.set(key, value);
+    } else if (value === null || Array.isArray(value)) {
+      problems.item(name).add(`${key} must be a number, text, true or false, or an object of such`);
+    } else if ('numerator' in (value as JsonObject)) {
+      problems.item(name).unsupported(`a fractional percent for ${key}`, 'write a percentage as a number');
+    } else flatten(value as JsonObject, { prefix: key, values: into.values }, problems.item(name));
+  }
+}

@@ -1,0 +1,36 @@
+// Extensions: a name and a typed configuration. What an extension is, is decided by the type of its configuration, as
+// Envoy does. One that is not known is refused by name: skipping a filter could open what it protects.
+
+import type { Problems } from '../config/problems.ts';
+import type { Any } from './message-descriptor.ts';
+
+/** A message with `name` and `typed_config`, the usual form of an extension point. */
+export interface Extension {
+  readonly name?: string;
+  readonly typedConfig?: Any;
+}
+
+/**
+ * The full name of the extension's message, when it is one of `known`; undefined otherwise (recorded). `what` names the
+ * extension point, such as `network filter`.
+ */
+export function extensionType<T extends string>(
+  extension: Extension,
+  expected: { readonly what: string; readonly known: readonly T[] },
+  problems: Problems,
+): T | undefined {
+  const any = extension.typedConfig;
+  if (any === undefined) {
+    problems.at('typed_config').add(`typed_config is required: it says which ${expected.what} this is`);
+    return undefined;
+  }
+  const type = expected.known.find((name) => name === any.typeName);
+  if (type === undefined)
+    problems.at('typed_config').unsupported(`${expected.what} ${any.typeUrl}`, hint(any, expected));
+  return type;
+}
+
+function hint(any: Any, expected: { readonly known: readonly string[] }): string {
+  if (any.typeName.startsWith('envoy.extensions.transport_sockets.tls.')) return 'it arrives with TLS';
+  return expected.known.length === 1 ? `only ${expected.known[0]} is` : `supported are ${expected.known.join(', ')}`;
+}

@@ -1,0 +1,141 @@
+// Checks every message before it is decoded: a set field that is not supported is refused by the support tables, and
+// the protoc-gen-validate rules of Envoy's proto files hold. Both are here and not in the decoders so that no decoder
+// can forget one. A decoder may rely on them: what it finds missing was reported here.
+
+import type { Problems } from '../config/problems.ts';
+import { ruleViolation } from './field-rules.ts';
+import {
+  type Any,
+  type FieldDescriptor,
+  type FieldRules,
+  type Message,
+  type MessageDescriptor,
+  messageDescriptor,
+} from './message-descriptor.ts';
+import { isScalarMessage } from './proto-json-scalar.ts';
+import { supportTable } from './support/all-support.ts';
+import type { MessageSupport, Refusal } from './support/support-table.ts';
+
+/** Records what is unsupported or against the rules in `message` and in all that it holds. */
+export function checkMessage(message: Message, typeName: string, problems: Problems): void {
+  const plan = planOf(typeName);
+  for (const { field, support } of plan.fields) {
+    const value = message[field.key];
+    if (value === undefined) {
+      if (support === 'supported' && plan.rulesOfAbsent.has(field)) checkAbsent(field, problems);
+    } else if (support === 'supported') checkField(value, field, problems.at(field.name));
+    else if (support !== 'ignored') refuse(value, { field, refusal: support }, problems);
+  }
+  for (const oneof of plan.descriptor.requiredOneofs) checkRequiredOneof(message, oneof, { plan, problems });
+}
+
+interface CheckPlan {
+  readonly descriptor: MessageDescriptor;
+  readonly fields: readonly { readonly field: FieldDescriptor; readonly support: FieldSupport }[];
+  /** Fields whose rules can be broken by not being there. */
+  readonly rulesOfAbsent: ReadonlySet<FieldDescriptor>;
+}
+
+type FieldSupport = 'supported' | 'ignored' | string | Refusal;
+
+const plans = new Map<string, CheckPlan>();
+
+function planOf(typeName: string): CheckPlan {
+  let plan = plans.get(typeName);
+  if (plan === undefined) {
+    plan = makePlan(messageDescriptor(typeName)!, supportTable[typeName]!);
+    plans.set(typeName, plan);
+  }
+  return plan;
+}
+
+function makePlan(descriptor: MessageDescriptor, table: MessageSupport): CheckPlan {
+  const fields = descriptor.fields.map((field) => ({ field, support: supportOf(field.name, table) }));
+  const rulesOfAbsent = descriptor.fields.filter((field) => field.rules !== undefined && field.oneof === undefined);
+  return { descriptor, fields, rulesOfAbsent: new Set(rulesOfAbsent) };
+}
+
+/** A field without a row is refused: a table that was not kept up must not open a hole. */
+function supportOf(name: string, table: MessageSupport): FieldSupport {
+  if (table.supported.includes(name)) return 'supported';
+  if (table.ignored?.[name] !== undefined) return 'ignored';
+  return table.unsupported?.[name] ?? 'it is not known here';
+}
+
+function refuse(
+  value: unknown,
+  refused: { field: FieldDescriptor; refusal: string | Refusal },
+  problems: Problems,
+): void {
+  const { field, refusal } = refused;
+  if (typeof refusal === 'string') problems.at(field.name).unsupported(field.name, refusal);
+  else if (!refusal.unless.includes(value as string)) {
+    problems.at(field.name).unsupported(`${field.name}: ${JSON.stringify(value)}`, refusal.why);
+  }
+}
+
+function checkAbsent(field: FieldDescriptor, problems: Problems): void {
+  const { rules } = field;
+  if (rules?.required === true) {
+    problems.at(field.name).add(`${field.name} is required`);
+    return;
+  }
+  if (field.shape !== 'single') {
+    if ((rules?.min_items ?? 0) > 0) problems.at(field.name).add(`${field.name} is required`);
+    return;
+  }
+  if (field.kind !== 'scalar' || rules === undefined) return;
+  const implied = field.type === 'string' || field.type === 'bytes' ? '' : field.type === 'bool' ? false : 0;
+  if (ruleViolation(implied, field.type, rules) !== undefined) problems.at(field.name).add(`${field.name} is required`);
+}
+
+function checkField(value: unknown, field: FieldDescriptor, problems: Problems): void {
+  if (field.shape === 'single') {
+    checkValue(value, field, problems);
+  } else if (field.shape === 'repeated') {
+    const items = value as readonly unknown[];
+    const violation = field.rules === undefined ? undefined : ruleViolation(items, field.type, field.rules);
+    if (violation !== undefined) problems.add(violation);
+    for (let index = 0; index < items.length; index++) checkItem(items[index], field, problems.item(index));
+  } else {
+    const map = value as Message;
+    for (const key in map) checkItem(map[key], field, problems.item(key));
+  }
+}
+
+function checkItem(value: unknown, field: FieldDescriptor, problems: Problems): void {
+  const rules = field.rules?.items;
+  const violation = rules === undefined ? undefined : ruleViolation(value, field.type, rules);
+  if (violation !== undefined) problems.add(violation);
+  checkNested(value, field, problems);
+}
+
+const noRules: FieldRules = {};
+
+function checkValue(value: unknown, field: FieldDescriptor, problems: Problems): void {
+  const violation = ruleViolation(value, field.type, field.rules ?? noRules);
+  if (violation !== undefined) problems.add(violation);
+  checkNested(value, field, problems);
+}
+
+function checkNested(value: unknown, field: FieldDescriptor, problems: Problems): void {
+  if (field.kind !== 'message' || isScalarMessage(field.type)) return;
+  if (field.type === 'google.protobuf.Any') checkAny(value as Any, problems);
+  else if (!field.type.startsWith('google.protobuf.')) checkMessage(value as Message, field.type, problems);
+}
+
+/** An unknown type is refused by the decoder that would have used it, which knows what is expected there. */
+function checkAny(any: Any, problems: Problems): void {
+  if (any.message !== undefined && messageDescriptor(any.typeName) !== undefined) {
+    checkMessage(any.message as Message, any.typeName, problems);
+  }
+}
+
+function checkRequiredOneof(message: Message, oneof: string, context: { plan: CheckPlan; problems: Problems }): void {
+  const members = context.plan.descriptor.fields.filter((field) => field.oneof === oneof);
+  if (members.some((field) => message[field.key] !== undefined)) return;
+  const offered = context.plan.fields
+    .filter(({ field, support }) => field.oneof === oneof && support === 'supported')
+    .map(({ field }) => field.name);
+  context.problems.add(offered.length === 1 ? `${offered[0]} is required` : `one of ${offered.join(', ')} is required`);
+}

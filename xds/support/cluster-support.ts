@@ -1,0 +1,192 @@
+// Fields of clusters and endpoints.
+
+import type { SupportTable } from './support-table.ts';
+
+const C = 'envoy.config.cluster.v3';
+const E = 'envoy.config.endpoint.v3';
+const DNS = 'envoy.extensions.network.dns_resolver';
+const withTls = 'it arrives with TLS';
+const withXds = 'it arrives with the xDS client';
+const hashBalancers = 'hash load balancing is not offered yet';
+const noHealthChecks = 'acts only with health checks, which are refused';
+const slowStart = 'slow start is not offered';
+const http2 = 'HTTP/2 to endpoints is not offered yet';
+
+export const clusterSupport: SupportTable = {
+  [`${C}.Cluster`]: {
+    supported: [
+      'name',
+      'alt_stat_name',
+      'type',
+      'connect_timeout',
+      'per_connection_buffer_limit_bytes',
+      'lb_policy',
+      'load_assignment',
+      'max_requests_per_connection',
+      'circuit_breakers',
+      'common_http_protocol_options',
+      'http_protocol_options',
+      'typed_extension_protocol_options',
+      'dns_refresh_rate',
+      'dns_failure_refresh_rate',
+      'respect_dns_ttl',
+      'dns_lookup_family',
+      'dns_resolvers',
+      'dns_resolution_config',
+      'typed_dns_resolver_config',
+      'cleanup_interval',
+      'upstream_bind_config',
+      'original_dst_lb_config',
+      'least_request_lb_config',
+      'round_robin_lb_config',
+      'common_lb_config',
+      'transport_socket',
+      'metadata',
+      'protocol_selection',
+      'upstream_connection_options',
+    ],
+    ignored: {
+      close_connections_on_host_health_failure: noHealthChecks,
+      ignore_health_on_host_removal: noHealthChecks,
+    },
+    unsupported: {
+      transport_socket_matches: withTls,
+      cluster_type: 'use type',
+      eds_cluster_config: withXds,
+      health_checks: 'active health checks are not offered yet',
+      upstream_http_protocol_options: withTls,
+      http2_protocol_options: http2,
+      use_tcp_for_dns_lookups: 'DNS uses UDP and falls back to TCP for truncated answers',
+      wait_for_warm_on_init: { unless: [true], why: 'a cluster is used when its first resolution is done' },
+      outlier_detection: 'outlier detection is not offered yet',
+      lb_subset_config: 'subset load balancing is not offered yet',
+      ring_hash_lb_config: hashBalancers,
+      maglev_lb_config: hashBalancers,
+      filters: 'upstream network filters are not offered',
+      load_balancing_policy: 'use lb_policy',
+      lrs_server: withXds,
+      lrs_report_endpoint_metrics: withXds,
+      track_timeout_budgets: 'timeout budget histograms are not recorded',
+      upstream_config: 'extension upstreams are not offered',
+      track_cluster_stats: 'extra cluster histograms are not recorded',
+      preconnect_policy: 'connections are opened on demand',
+      connection_pool_per_downstream_connection: 'pools are shared by the connections of a worker',
+    },
+  },
+  [`${C}.Cluster.RefreshRate`]: { supported: ['base_interval', 'max_interval'] },
+  [`${C}.Cluster.RoundRobinLbConfig`]: { supported: [], unsupported: { slow_start_config: slowStart } },
+  [`${C}.Cluster.LeastRequestLbConfig`]: {
+    supported: ['choice_count', 'active_request_bias'],
+    unsupported: { slow_start_config: slowStart },
+  },
+  [`${C}.Cluster.OriginalDstLbConfig`]: {
+    supported: ['use_http_header', 'http_header_name', 'upstream_port_override'],
+    unsupported: { metadata_key: 'use use_http_header' },
+  },
+  [`${C}.Cluster.CommonLbConfig`]: {
+    supported: ['healthy_panic_threshold', 'locality_weighted_lb_config'],
+    ignored: {
+      zone_aware_lb_config: 'acts only with cluster_manager.local_cluster_name, which is refused',
+      update_merge_window: 'changes that arrive together are applied as one in any case',
+      ignore_new_hosts_until_first_hc: noHealthChecks,
+      consistent_hashing_lb_config: 'acts only with the hash balancers, which are refused',
+      override_host_status: 'acts only with session affinity filters, which are refused',
+    },
+    unsupported: { close_connections_on_host_set_change: 'connections to endpoints that stay are kept' },
+  },
+  [`${C}.Cluster.CommonLbConfig.LocalityWeightedLbConfig`]: { supported: [] },
+  [`${C}.CircuitBreakers`]: {
+    supported: ['thresholds'],
+    unsupported: { per_host_thresholds: 'limits are those of the cluster' },
+  },
+  [`${C}.CircuitBreakers.Thresholds`]: {
+    supported: [
+      'priority',
+      'max_connections',
+      'max_pending_requests',
+      'max_requests',
+      'max_retries',
+      'track_remaining',
+    ],
+    unsupported: {
+      retry_budget: 'use max_retries',
+      max_connection_pools: 'the number of pools is bounded by the endpoints',
+    },
+  },
+  [`${C}.UpstreamConnectionOptions`]: {
+    supported: ['tcp_keepalive'],
+    unsupported: {
+      set_local_interface_name_on_upstream_connections: 'interface names are not recorded',
+      happy_eyeballs_config: 'one address of an endpoint is tried per attempt',
+    },
+  },
+  [`${E}.ClusterLoadAssignment`]: {
+    supported: ['cluster_name', 'endpoints', 'policy'],
+    unsupported: { named_endpoints: 'write the endpoints in place' },
+  },
+  [`${E}.ClusterLoadAssignment.Policy`]: {
+    supported: ['overprovisioning_factor'],
+    unsupported: {
+      drop_overloads: 'dropping a share of requests is not offered',
+      endpoint_stale_after: withXds,
+      weighted_priority_health: 'endpoints count as one each in priority health',
+    },
+  },
+  [`${E}.LocalityLbEndpoints`]: {
+    supported: ['locality', 'lb_endpoints', 'load_balancing_weight', 'priority'],
+    ignored: {
+      metadata: 'shown in /config_dump; nothing that is supported reads it',
+      proximity: 'Envoy does not implement it either',
+    },
+    unsupported: {
+      load_balancer_endpoints: 'use lb_endpoints',
+      leds_cluster_locality_config: withXds,
+    },
+  },
+  [`${E}.LbEndpoint`]: {
+    supported: ['endpoint', 'health_status', 'metadata', 'load_balancing_weight'],
+    unsupported: { endpoint_name: 'write the endpoint in place' },
+  },
+  [`${E}.Endpoint`]: {
+    supported: ['address', 'hostname'],
+    ignored: { health_check_config: noHealthChecks },
+    unsupported: { additional_addresses: 'write one endpoint for each address' },
+  },
+  'envoy.config.core.v3.DnsResolutionConfig': { supported: ['resolvers', 'dns_resolver_options'] },
+  'envoy.config.core.v3.DnsResolverOptions': {
+    supported: [],
+    unsupported: {
+      use_tcp_for_dns_lookups: 'DNS uses UDP and falls back to TCP for truncated answers',
+      no_default_search_domain: 'the search domains of the system apply',
+    },
+  },
+  [`${DNS}.cares.v3.CaresDnsResolverConfig`]: {
+    supported: ['resolvers', 'dns_resolver_options'],
+    ignored: { udp_max_queries: 'each query has its own socket' },
+    unsupported: {
+      use_resolvers_as_fallback: 'the resolvers that are listed are used first and only',
+      filter_unroutable_families: 'choose the family with dns_lookup_family',
+    },
+  },
+  [`${DNS}.getaddrinfo.v3.GetAddrInfoDnsResolverConfig`]: { supported: [] },
+  'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': {
+    supported: ['common_http_protocol_options', 'explicit_http_config', 'use_downstream_protocol_config'],
+    unsupported: {
+      upstream_http_protocol_options: withTls,
+      auto_config: 'it chooses the protocol by TLS; use explicit_http_config.http_protocol_options',
+      http_filters: 'upstream HTTP filters are not offered',
+      header_validation_config: 'headers are always validated strictly',
+    },
+  },
+  'envoy.extensions.upstreams.http.v3.HttpProtocolOptions.ExplicitHttpConfig': {
+    supported: ['http_protocol_options'],
+    unsupported: { http2_protocol_options: http2, http3_protocol_options: 'HTTP/3 is not offered' },
+  },
+  'envoy.extensions.upstreams.http.v3.HttpProtocolOptions.UseDownstreamHttpConfig': {
+    supported: ['http_protocol_options'],
+    ignored: {
+      http2_protocol_options: 'no downstream connection speaks HTTP/2 yet',
+      http3_protocol_options: 'no downstream connection speaks HTTP/3',
+    },
+  },
+};

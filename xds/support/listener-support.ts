@@ -1,0 +1,119 @@
+// Fields of listeners, filter chains, listener filters and the TCP proxy.
+
+import type { SupportTable } from './support-table.ts';
+
+const withXds = 'it arrives with the xDS client';
+
+export const listenerSupport: SupportTable = {
+  'envoy.config.listener.v3.Listener': {
+    supported: [
+      'name',
+      'address',
+      'additional_addresses',
+      'stat_prefix',
+      'filter_chains',
+      'use_original_dst',
+      'default_filter_chain',
+      'per_connection_buffer_limit_bytes',
+      'deprecated_v1',
+      'drain_type',
+      'listener_filters',
+      'listener_filters_timeout',
+      'continue_on_listener_filters_timeout',
+      'transparent',
+      'freebind',
+      'socket_options',
+      'traffic_direction',
+      'reuse_port',
+      'enable_reuse_port',
+      'access_log',
+      'tcp_backlog_size',
+      'max_connections_to_accept_per_socket_event',
+      'bind_to_port',
+      'ignore_global_conn_limit',
+    ],
+    ignored: { metadata: 'shown in /config_dump; nothing that is supported reads it' },
+    unsupported: {
+      filter_chain_matcher: 'use filter_chain_match',
+      tcp_fast_open_queue_length: { unless: [0], why: 'TCP fast open is not offered' },
+      udp_listener_config: 'listeners are TCP or Unix sockets',
+      api_listener: 'listeners are TCP or Unix sockets',
+      connection_balance_config: 'the kernel spreads connections over the workers',
+      internal_listener: 'internal listeners are not offered',
+      enable_mptcp: 'multipath TCP is not offered',
+      bypass_overload_manager: 'use ignore_global_conn_limit',
+    },
+  },
+  'envoy.config.listener.v3.Listener.DeprecatedV1': { supported: ['bind_to_port'] },
+  'envoy.config.listener.v3.AdditionalAddress': {
+    supported: ['address'],
+    unsupported: { socket_options: 'set them on the listener' },
+  },
+  'envoy.config.listener.v3.ListenerFilter': {
+    supported: ['name', 'typed_config'],
+    unsupported: {
+      config_discovery: withXds,
+      filter_disabled: 'a listener filter applies to all connections of its listener',
+    },
+  },
+  'envoy.extensions.filters.listener.original_dst.v3.OriginalDst': { supported: [] },
+  'envoy.config.listener.v3.FilterChain': {
+    supported: ['filter_chain_match', 'filters', 'transport_socket', 'transport_socket_connect_timeout', 'name'],
+    ignored: { metadata: 'shown in /config_dump; nothing that is supported reads it' },
+    unsupported: {
+      use_proxy_proto: { unless: [false], why: 'the PROXY protocol is not offered' },
+      on_demand_configuration: withXds,
+    },
+  },
+  'envoy.config.listener.v3.FilterChainMatch': {
+    supported: [
+      'destination_port',
+      'prefix_ranges',
+      'direct_source_prefix_ranges',
+      'source_type',
+      'source_prefix_ranges',
+      'source_ports',
+      'server_names',
+      'transport_protocol',
+      'application_protocols',
+    ],
+    unsupported: {
+      address_suffix: 'Envoy does not implement it either',
+      suffix_len: 'Envoy does not implement it either',
+    },
+  },
+  'envoy.config.listener.v3.Filter': {
+    supported: ['name', 'typed_config'],
+    unsupported: { config_discovery: withXds },
+  },
+  'envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy': {
+    supported: [
+      'stat_prefix',
+      'cluster',
+      'weighted_clusters',
+      'idle_timeout',
+      'access_log',
+      'max_connect_attempts',
+      'max_downstream_connection_duration',
+      'access_log_flush_interval',
+      'flush_access_log_on_connected',
+      'access_log_options',
+    ],
+    unsupported: {
+      on_demand: withXds,
+      metadata_match: 'subset load balancing is not offered yet',
+      downstream_idle_timeout: 'use idle_timeout',
+      upstream_idle_timeout: 'use idle_timeout',
+      hash_policy: 'hash load balancing is not offered yet',
+      tunneling_config: 'tunnelling over HTTP CONNECT is not offered',
+    },
+  },
+  'envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.WeightedCluster': { supported: ['clusters'] },
+  'envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.WeightedCluster.ClusterWeight': {
+    supported: ['name', 'weight'],
+    unsupported: { metadata_match: 'subset load balancing is not offered yet' },
+  },
+  'envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.TcpAccessLogOptions': {
+    supported: ['access_log_flush_interval', 'flush_access_log_on_connected'],
+  },
+};

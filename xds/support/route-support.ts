@@ -1,0 +1,230 @@
+// Fields of route configurations.
+
+import type { SupportTable } from './support-table.ts';
+
+const R = 'envoy.config.route.v3';
+const mirroring = 'request mirroring is not offered';
+const rateLimits = 'rate limiting is not offered';
+const filterCors = 'the CORS filter is not offered';
+const hedging = 'request hedging is not offered';
+const typedRetry = 'write retry_policy';
+const clusterPlugins = 'cluster specifier plugins are not offered';
+const internalRedirects = 'internal redirects are not offered';
+const spansAbsent = 'acts on spans, which are not made yet';
+const metadataUnread = 'shown in /config_dump; nothing that is supported reads it';
+const headerMutations = [
+  'request_headers_to_add',
+  'request_headers_to_remove',
+  'response_headers_to_add',
+  'response_headers_to_remove',
+];
+
+export const routeSupport: SupportTable = {
+  [`${R}.RouteConfiguration`]: {
+    supported: [
+      'name',
+      'virtual_hosts',
+      'internal_only_headers',
+      ...headerMutations,
+      'most_specific_header_mutations_wins',
+      'validate_clusters',
+      'max_direct_response_body_size_bytes',
+      'ignore_port_in_host_matching',
+    ],
+    ignored: { metadata: metadataUnread },
+    unsupported: {
+      vhds: 'it arrives with the xDS client',
+      cluster_specifier_plugins: clusterPlugins,
+      request_mirror_policies: mirroring,
+      ignore_path_parameters_in_path_matching: 'path parameters are part of the path',
+      typed_per_filter_config: 'write it on the virtual host or route',
+    },
+  },
+  [`${R}.VirtualHost`]: {
+    supported: [
+      'name',
+      'domains',
+      'routes',
+      'require_tls',
+      ...headerMutations,
+      'typed_per_filter_config',
+      'include_request_attempt_count',
+      'include_attempt_count_in_response',
+      'retry_policy',
+    ],
+    ignored: { metadata: metadataUnread },
+    unsupported: {
+      matcher: 'use routes',
+      virtual_clusters: 'use stat_prefix of a route',
+      rate_limits: rateLimits,
+      cors: filterCors,
+      retry_policy_typed_config: typedRetry,
+      hedge_policy: hedging,
+      include_is_timeout_retry_header: 'x-envoy-is-timeout-retry is not sent',
+      per_request_buffer_limit_bytes: 'use per_connection_buffer_limit_bytes of the listener',
+      request_mirror_policies: mirroring,
+    },
+  },
+  [`${R}.Route`]: {
+    supported: [
+      'name',
+      'match',
+      'route',
+      'redirect',
+      'direct_response',
+      'metadata',
+      'typed_per_filter_config',
+      ...headerMutations,
+      'stat_prefix',
+    ],
+    ignored: { decorator: spansAbsent, tracing: spansAbsent },
+    unsupported: {
+      filter_action: 'extension actions are not offered',
+      non_forwarding_action: 'a proxy forwards, redirects or replies',
+      per_request_buffer_limit_bytes: 'use per_connection_buffer_limit_bytes of the listener',
+    },
+  },
+  [`${R}.FilterConfig`]: {
+    supported: ['config', 'disabled'],
+    ignored: { is_optional: 'a configuration that is not known is refused in any case' },
+  },
+  [`${R}.RouteMatch`]: {
+    supported: [
+      'prefix',
+      'path',
+      'safe_regex',
+      'connect_matcher',
+      'path_separated_prefix',
+      'case_sensitive',
+      'runtime_fraction',
+      'headers',
+      'query_parameters',
+      'grpc',
+    ],
+    unsupported: {
+      path_match_policy: 'use prefix, path, path_separated_prefix or safe_regex',
+      tls_context: 'it arrives with TLS',
+      dynamic_metadata: 'dynamic metadata does not exist yet',
+    },
+  },
+  [`${R}.RouteMatch.GrpcRouteMatchOptions`]: { supported: [] },
+  [`${R}.RouteMatch.ConnectMatcher`]: { supported: [] },
+  [`${R}.RouteAction`]: {
+    supported: [
+      'cluster',
+      'cluster_header',
+      'weighted_clusters',
+      'cluster_not_found_response_code',
+      'metadata_match',
+      'prefix_rewrite',
+      'regex_rewrite',
+      'host_rewrite_literal',
+      'auto_host_rewrite',
+      'host_rewrite_header',
+      'host_rewrite_path_regex',
+      'append_x_forwarded_host',
+      'timeout',
+      'idle_timeout',
+      'retry_policy',
+      'priority',
+      'upgrade_configs',
+      'max_stream_duration',
+    ],
+    ignored: { hash_policy: 'read only by the hash balancers, which are refused' },
+    unsupported: {
+      cluster_specifier_plugin: clusterPlugins,
+      inline_cluster_specifier_plugin: clusterPlugins,
+      path_rewrite_policy: 'use prefix_rewrite or regex_rewrite',
+      early_data_policy: 'TLS early data is not offered',
+      retry_policy_typed_config: typedRetry,
+      request_mirror_policies: mirroring,
+      rate_limits: rateLimits,
+      include_vh_rate_limits: { unless: [false], why: rateLimits },
+      cors: filterCors,
+      max_grpc_timeout: 'use max_stream_duration.max_stream_duration',
+      grpc_timeout_offset: 'use max_stream_duration.max_stream_duration',
+      internal_redirect_policy: internalRedirects,
+      internal_redirect_action: internalRedirects,
+      max_internal_redirects: internalRedirects,
+      hedge_policy: hedging,
+    },
+  },
+  [`${R}.RouteAction.UpgradeConfig`]: {
+    supported: ['upgrade_type', 'enabled'],
+    unsupported: { connect_config: 'CONNECT is forwarded, not terminated' },
+  },
+  [`${R}.RouteAction.MaxStreamDuration`]: {
+    supported: ['max_stream_duration'],
+    unsupported: {
+      grpc_timeout_header_max: 'use max_stream_duration',
+      grpc_timeout_header_offset: 'use max_stream_duration',
+    },
+  },
+  [`${R}.RedirectAction`]: {
+    supported: [
+      'https_redirect',
+      'scheme_redirect',
+      'host_redirect',
+      'port_redirect',
+      'path_redirect',
+      'prefix_rewrite',
+      'regex_rewrite',
+      'response_code',
+      'strip_query',
+    ],
+  },
+  [`${R}.DirectResponseAction`]: { supported: ['status', 'body'] },
+  [`${R}.RetryPolicy`]: {
+    supported: [
+      'retry_on',
+      'num_retries',
+      'per_try_timeout',
+      'per_try_idle_timeout',
+      'retry_host_predicate',
+      'host_selection_retry_max_attempts',
+      'retriable_status_codes',
+      'retry_back_off',
+      'retriable_headers',
+      'retriable_request_headers',
+    ],
+    unsupported: {
+      retry_priority: 'retries use the priorities of the cluster',
+      retry_options_predicates: 'extension predicates are not offered',
+      rate_limited_retry_back_off: 'use retry_back_off',
+    },
+  },
+  [`${R}.RetryPolicy.RetryBackOff`]: { supported: ['base_interval', 'max_interval'] },
+  [`${R}.RetryPolicy.RetryHostPredicate`]: { supported: ['name', 'typed_config'] },
+  'envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate': { supported: [] },
+  [`${R}.WeightedCluster`]: {
+    supported: ['clusters', 'total_weight', 'runtime_key_prefix'],
+    unsupported: { header_name: 'the choice is random' },
+  },
+  [`${R}.WeightedCluster.ClusterWeight`]: {
+    supported: [
+      'name',
+      'cluster_header',
+      'weight',
+      ...headerMutations,
+      'typed_per_filter_config',
+      'host_rewrite_literal',
+    ],
+    unsupported: { metadata_match: 'subset load balancing is not offered yet' },
+  },
+  [`${R}.HeaderMatcher`]: {
+    supported: [
+      'name',
+      'exact_match',
+      'safe_regex_match',
+      'range_match',
+      'present_match',
+      'prefix_match',
+      'suffix_match',
+      'contains_match',
+      'string_match',
+      'invert_match',
+      'treat_missing_header_as_empty',
+    ],
+  },
+  [`${R}.QueryParameterMatcher`]: { supported: ['name', 'string_match', 'present_match'] },
+};
