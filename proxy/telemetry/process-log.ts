@@ -144,11 +144,11 @@ class LeveledLog implements ComponentLog {
   }
 
   #writer(severity: Severity): WriteLine {
-    return (first: string | Fields, second = '') => {
+    return (first: string | Fields, second?: string) => {
       if (!this.isEnabled(severity)) return;
       const fields = { time: new Date().toISOString(), component: this.#name };
       if (typeof first === 'string') this.#output.write(severity, fields, first);
-      else this.#output.write(severity, { ...fields, ...first }, second);
+      else this.#output.write(severity, { ...fields, ...first }, second ?? '');
     };
   }
 }

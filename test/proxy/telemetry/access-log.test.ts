@@ -1,0 +1,126 @@
+import fc from 'fast-check';
+import t from 'tap';
+import type { AccessLog, AccessLogSink } from '../../../config/access-log.ts';
+import { RequestHead } from '../../../proxy/http/message.ts';
+import { StreamInfo } from '../../../proxy/http/stream-info.ts';
+import { AccessLogs, type LogBatch } from '../../../proxy/telemetry/access-log.ts';
+
+const file: AccessLogSink = { kind: 'file', path: 'a.log' };
+
+function textLog(format: string, sink = file): AccessLog {
+  return { sink, format: { kind: 'text', format, omitEmptyValues: false } };
+}
+
+function fixture(flushSizeBytes = 64 * 1024) {
+  const batches: LogBatch[] = [];
+  const logs = new AccessLogs({
+    random: () => 0,
+    runtime: new Map(),
+    flushSizeBytes,
+    publish: (batch) => batches.push(structuredClone(batch)),
+  });
+  return { logs, batches };
+}
+
+function finished(path: string, code = 200) {
+  const request = new RequestHead();
+  request.path = path;
+  const info = new StreamInfo();
+  info.responseCode = code;
+  return { info, request, response: null, responseTrailers: null, localReplyBody: '' };
+}
+
+const textOf = (batches: readonly LogBatch[]) =>
+  batches.map(({ bytes }) => Buffer.from(bytes).toString('latin1')).join('');
+
+t.test('lines wait for the flush and leave as one batch of plain data', (t) => {
+  const { logs, batches } = fixture();
+  const [log] = logs.compile([textLog('%REQ(:PATH)% %RESPONSE_CODE%\n')]);
+  log!.log(finished('/a'));
+  log!.log(finished('/b', 404));
+  t.strictSame(batches, []);
+  logs.flush();
+  logs.flush();
+  t.equal(batches.length, 1);
+  t.match(batches[0], { sink: file, lines: 2, cause: 'interval' });
+  t.equal(textOf(batches), '/a 200\n/b 404\n');
+  t.equal(batches[0]!.bytes.buffer.byteLength, 14, 'no more than the lines travels');
+  t.end();
+});
+
+t.test('a batch that is full leaves at once', (t) => {
+  const { logs, batches } = fixture(10);
+  const [log] = logs.compile([textLog('%REQ(:PATH)%\n')]);
+  log!.log(finished('/123'));
+  t.equal(batches.length, 0);
+  log!.log(finished('/456'));
+  t.match(batches, [{ lines: 2, cause: 'size' }]);
+  logs.flush();
+  t.equal(batches.length, 1);
+  t.end();
+});
+
+t.test('logs with one sink share its batch in order, other sinks have their own', (t) => {
+  const { logs, batches } = fixture();
+  const [first, second, other] = logs.compile([textLog('1\n'), textLog('2\n'), textLog('3\n', { kind: 'stdout' })]);
+  for (const log of [second!, first!, other!, second!]) log.log(finished('/'));
+  logs.flush();
+  t.strictSame(
+    batches.map(({ sink, lines }) => ({ kind: sink.kind, lines })),
+    [
+      { kind: 'file', lines: 3 },
+      { kind: 'stdout', lines: 1 },
+    ],
+  );
+  t.equal(textOf(batches), '2\n1\n2\n3\n');
+  t.end();
+});
+
+t.test('a filter decides which requests are logged', (t) => {
+  const { logs, batches } = fixture();
+  const [log] = logs.compile([
+    { ...textLog('%RESPONSE_CODE%\n'), filter: { kind: 'status-code', comparison: { op: 'ge', value: 500 } } },
+  ]);
+  log!.log(finished('/', 200));
+  log!.log(finished('/', 503));
+  logs.flush();
+  t.equal(textOf(batches), '503\n');
+  t.end();
+});
+
+t.test('JSON lines are logged too', (t) => {
+  const { logs, batches } = fixture();
+  const format = {
+    kind: 'json' as const,
+    fields: { code: '%RESPONSE_CODE%', path: '%REQ(:PATH)%' },
+    omitEmptyValues: false,
+    sortProperties: false,
+  };
+  const [log] = logs.compile([{ sink: file, format }]);
+  log!.log(finished('/"'));
+  logs.flush();
+  t.strictSame(JSON.parse(textOf(batches)), { code: 200, path: '/"' });
+  t.end();
+});
+
+t.test('whatever the lengths of lines and the size of a batch, every byte arrives once and in order', (t) => {
+  const path = fc.string({
+    unit: fc.integer({ min: 0x21, max: 0xff }).map((code) => String.fromCharCode(code)),
+    maxLength: 9000,
+  });
+  fc.assert(
+    fc.property(fc.array(path, { maxLength: 30 }), fc.integer({ min: 0, max: 20_000 }), (paths, flushSizeBytes) => {
+      const { logs, batches } = fixture(flushSizeBytes);
+      const [log] = logs.compile([textLog('[%REQ(:PATH)%]\n')]);
+      for (const each of paths) log!.log(finished(`/${each}`));
+      logs.flush();
+      t.equal(textOf(batches), paths.map((each) => `[/${each}]\n`).join(''));
+      t.equal(
+        batches.reduce((sum, { lines }) => sum + lines, 0),
+        paths.length,
+      );
+    }),
+    { numRuns: 50 },
+  );
+  t.end();
+});

@@ -1,0 +1,205 @@
+import { readFileSync, renameSync } from 'node:fs';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import t from 'tap';
+import type { AccessLogSink } from '../../../config/access-log.ts';
+import { LogSinks } from '../../../proxy/telemetry/log-sink.ts';
+import type { LogWriter } from '../../../proxy/telemetry/log-writer.ts';
+import { filesystemStats } from '../../../proxy/telemetry/server-stats.ts';
+import { StatsStore } from '../../../proxy/telemetry/stats-store.ts';
+import { WorkerStats } from '../../../proxy/telemetry/worker-stats.ts';
+
+interface Fixture {
+  readonly open?: (sink: AccessLogSink) => Promise<LogWriter>;
+  readonly queueLimitBytes?: number;
+}
+
+function fixture(options: Fixture = {}) {
+  const store = new StatsStore();
+  const warnings: string[] = [];
+  const retries: (() => void)[] = [];
+  const sinks = new LogSinks({
+    stats: new WorkerStats((message) => store.accept(0, message)),
+    onWarning: (text) => warnings.push(text),
+    schedule: (task) => retries.push(task),
+    ...options,
+  });
+  const stat = (index: number) => store.get(filesystemStats)!.value(index);
+  return { sinks, warnings, retries, stat };
+}
+
+function batch(text: string, path = 'a.log') {
+  const bytes = Buffer.from(text);
+  return { sink: { kind: 'file', path } as const, bytes, lines: text.split('\n').length - 1, cause: 'size' } as const;
+}
+
+/** A file in memory that fails while `failure` is set and writes no more than `most` bytes at a time. */
+function memoryFile(most = Number.POSITIVE_INFINITY) {
+  const file = { text: '', failure: null as Error | null, opened: 0, closed: 0 };
+  const open = async (): Promise<LogWriter> => {
+    file.opened++;
+    return {
+      write: async (bytes) => {
+        if (file.failure !== null) throw file.failure;
+        const written = Math.min(most, bytes.length);
+        file.text += Buffer.from(bytes.subarray(0, written)).toString();
+        return written;
+      },
+      close: async () => {
+        file.closed++;
+      },
+    };
+  };
+  return { file, open };
+}
+
+t.test('batches are appended to the file in order and counted', async (t) => {
+  const path = join(t.testdir({ 'a.log': 'before\n' }), 'a.log');
+  const { sinks, stat } = fixture();
+  sinks.write(batch('1\n2\n', path));
+  sinks.write({ ...batch('3\n', path), cause: 'interval' });
+  t.equal(stat(filesystemStats.writeTotalBuffered), 6);
+  await sinks.close();
+  t.equal(readFileSync(path, 'utf8'), 'before\n1\n2\n3\n');
+  t.equal(stat(filesystemStats.writeBuffered), 3);
+  t.equal(stat(filesystemStats.writeCompleted), 2);
+  t.equal(stat(filesystemStats.flushedByTimer), 1);
+  t.equal(stat(filesystemStats.writeTotalBuffered), 0);
+});
+
+t.test('after a reopen lines go to the new file, those from before to the old one', async (t) => {
+  const path = join(t.testdir(), 'a.log');
+  const first = fixture();
+  first.sinks.write(batch('opens\n', path));
+  await first.sinks.close();
+  const { sinks } = fixture();
+  sinks.write(batch('old\n', path));
+  await sinks.close();
+  const rotated = fixture();
+  rotated.sinks.write(batch('older\n', path));
+  rotated.sinks.write(batch('old\n', path));
+  await rotated.sinks.close();
+  t.equal(readFileSync(path, 'utf8'), 'opens\nold\nolder\nold\n');
+});
+
+t.test('a rotated file is let go and a new one is made', async (t) => {
+  const path = join(t.testdir(), 'a.log');
+  const opened: (() => void)[] = [];
+  const { openLog } = await import('../../../proxy/telemetry/log-writer.ts');
+  const { sinks } = fixture({
+    open: async (sink) => {
+      const writer = await openLog(sink);
+      opened.shift()?.();
+      return writer;
+    },
+  });
+  const isOpen = new Promise<void>((resolve) => opened.push(resolve));
+  sinks.write(batch('old\n', path));
+  await isOpen;
+  renameSync(path, `${path}.1`);
+  sinks.reopen();
+  sinks.write(batch('new\n', path));
+  await sinks.close();
+  t.equal(readFileSync(`${path}.1`, 'utf8'), 'old\n');
+  t.equal(readFileSync(path, 'utf8'), 'new\n');
+});
+
+t.test('when a file cannot be reopened the old one is kept', async (t) => {
+  const { file, open } = memoryFile();
+  let isGone = false;
+  const { sinks, warnings, stat } = fixture({
+    open: () => (isGone ? Promise.reject(new Error('EACCES: no')) : open()),
+  });
+  sinks.write(batch('1\n'));
+  await sinks.close();
+  t.equal(file.closed, 1);
+  sinks.write(batch('2\n'));
+  sinks.reopen();
+  sinks.write(batch('3\n'));
+  queueMicrotask(() => {
+    isGone = true;
+  });
+  await sinks.close();
+  t.equal(file.text, '1\n2\n3\n');
+  t.equal(stat(filesystemStats.reopenFailed), 1);
+  t.match(warnings, [/a\.log cannot be reopened.*EACCES/]);
+});
+
+t.test('a full disk loses the oldest batches only, warns once, and tells when it is over', async (t) => {
+  const { file, open } = memoryFile();
+  const { sinks, warnings, retries, stat } = fixture({ open, queueLimitBytes: 6 });
+  file.failure = new Error('ENOSPC: no space left on device');
+  sinks.write(batch('1\n'));
+  await sinks.close();
+  for (const text of ['2\n', '3\n', '4\n', '5\n']) sinks.write(batch(text));
+  t.equal(stat(filesystemStats.writeTotalBuffered), 6);
+  retries.shift()!();
+  await sinks.close();
+  t.equal(warnings.length, 1);
+  t.match(warnings[0], /a\.log cannot be written.*ENOSPC/);
+  file.failure = null;
+  await sinks.close();
+  t.equal(file.text, '3\n4\n5\n');
+  t.match(warnings[1], /a\.log is written again; 2 lines were lost/);
+  t.equal(stat(filesystemStats.writeTotalBuffered), 0);
+  t.ok(stat(filesystemStats.writeFailed) >= 3, 'two batches and the failed writes');
+});
+
+t.test('while a sink fails, new lines wait for the clock and do not try again', async (t) => {
+  const { file, open } = memoryFile();
+  const { sinks, retries } = fixture({ open });
+  file.failure = new Error('EIO');
+  sinks.write(batch('1\n'));
+  await sinks.close();
+  const { opened } = file;
+  sinks.write(batch('2\n'));
+  sinks.write(batch('3\n'));
+  t.equal(file.opened, opened);
+  t.equal(retries.length, 1);
+  file.failure = null;
+  retries.shift()!();
+  await sinks.close();
+  t.equal(file.text, '1\n2\n3\n');
+});
+
+t.test('a file that cannot be opened costs no other sink a line', async (t) => {
+  const dir = t.testdir();
+  const { sinks, warnings } = fixture();
+  sinks.write(batch('lost\n', join(dir, 'missing', 'a.log')));
+  sinks.write(batch('kept\n', join(dir, 'b.log')));
+  await sinks.close();
+  t.equal(readFileSync(join(dir, 'b.log'), 'utf8'), 'kept\n');
+  t.match(warnings, [/ENOENT/]);
+});
+
+t.test('a line begun is finished, whatever the writer takes at a time and whenever it fails', async (t) => {
+  const lines = fc.array(fc.record({ length: fc.integer({ min: 1, max: 20 }), isFailing: fc.boolean() }), {
+    maxLength: 30,
+  });
+  await fc.assert(
+    fc.asyncProperty(lines, fc.integer({ min: 1, max: 7 }), async (steps, most) => {
+      const { file, open } = memoryFile(most);
+      const { sinks } = fixture({ open, queueLimitBytes: 60 });
+      for (const [number, { length, isFailing }] of steps.entries()) {
+        file.failure = isFailing ? new Error('ENOSPC') : null;
+        sinks.write(batch(`${String(number).padStart(length, '.')}\n`));
+        if (number % 3 === 0) await sinks.close();
+      }
+      file.failure = null;
+      await sinks.close();
+      const numbers = file.text
+        .split('\n')
+        .slice(0, -1)
+        .map((line) => {
+          const [, number] = /^\.*(\d+)$/.exec(line)!;
+          t.equal(line.length, Math.max(steps[Number(number)]!.length, number!.length));
+          return Number(number);
+        });
+      t.strictSame(
+        numbers,
+        [...new Set(numbers)].toSorted((left, right) => left - right),
+      );
+    }),
+    { numRuns: 60 },
+  );
+});

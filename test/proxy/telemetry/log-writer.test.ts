@@ -1,0 +1,36 @@
+import { spawnSync } from 'node:child_process';
+import { statSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import { openLog } from '../../../proxy/telemetry/log-writer.ts';
+
+t.test('a file is made, appended to, and not readable for writing by others', async (t) => {
+  const path = join(t.testdir(), 'a.log');
+  const writer = await openLog({ kind: 'file', path });
+  t.equal(await writer.write(Buffer.from('line\n')), 5);
+  await writer.close();
+  const { size, mode } = statSync(path);
+  t.equal(size, 5);
+  t.equal(mode & 0o022, 0);
+});
+
+t.test('what cannot be opened rejects with the system error', async (t) => {
+  await t.rejects(openLog({ kind: 'file', path: join(t.testdir(), 'missing', 'a.log') }), { code: 'ENOENT' });
+});
+
+t.test('standard streams are written by any of their names', (t) => {
+  const module = new URL('../../../proxy/telemetry/log-writer.ts', import.meta.url);
+  const script = `
+    const { openLog } = await import('${module}');
+    const sinks = [{ kind: 'stdout' }, { kind: 'file', path: '/dev/stdout' }, { kind: 'stderr' }, { kind: 'file', path: '/dev/stderr' }];
+    for (const sink of sinks) {
+      const writer = await openLog(sink);
+      await writer.write(Buffer.from('line\\n'));
+      await writer.close();
+    }
+  `;
+  const run = spawnSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' });
+  t.equal(run.stdout, 'line\nline\n');
+  t.equal(run.stderr, 'line\nline\n');
+  t.end();
+});
