@@ -59,9 +59,8 @@ export const HeaderId = {
 export type HeaderId = (typeof HeaderId)[keyof typeof HeaderId];
 
 /** ASCII lower case of every byte; other bytes map to themselves. */
-export const lowerCase: Uint8Array = Uint8Array.from({ length: 256 }, (_, byte) =>
-  byte >= 0x41 && byte <= 0x5a ? byte + 32 : byte,
-);
+export const lowerCase: Uint8Array = new Uint8Array(256);
+for (let byte = 0; byte < 256; byte++) lowerCase[byte] = byte >= 0x41 && byte <= 0x5a ? byte + 32 : byte;
 
 /** A header name prepared for look-ups: lower case, with its bytes and its id. Made at compile time, not per request. */
 export interface HeaderName {
@@ -70,16 +69,18 @@ export interface HeaderName {
   readonly id: HeaderId;
 }
 
-const wireNames: readonly (readonly [string, HeaderId])[] = Object.entries(HeaderId)
-  .filter(([key]) => key !== 'other')
-  .map(([key, id]) => [wireName(key), id] as const);
-
 // `contentLength` → `content-length`; digits stay with the word before them, as in `http2-settings`.
 function wireName(key: string): string {
   return key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 }
 
-const idByName: ReadonlyMap<string, HeaderId> = new Map(wireNames);
+const idByName = new Map<string, HeaderId>();
+let longestName = 0;
+for (const key in HeaderId) {
+  const name = wireName(key);
+  if (key !== 'other') idByName.set(name, HeaderId[key as keyof typeof HeaderId]);
+  longestName = Math.max(longestName, name.length);
+}
 
 /** Prepares a name for look-ups. */
 export function headerName(name: string): HeaderName {
@@ -89,21 +90,18 @@ export function headerName(name: string): HeaderName {
 
 // Names bucketed by length and first letter: a look-up touches one or two candidates. An array indexed by
 // `length * 32 + (letter & 31)`, because a Map look-up costs more than the comparison it saves.
-const longestName = Math.max(...wireNames.map(([name]) => name.length));
-const candidates: (readonly HeaderName[] | undefined)[] = [];
-for (const [text] of wireNames) {
+const candidates: HeaderName[][] = [];
+for (let slot = 0; slot <= longestName * 32 + 31; slot++) candidates.push([]);
+for (const text of idByName.keys()) {
   const name = headerName(text);
-  const slot = text.length * 32 + (name.bytes[0]! & 31);
-  candidates[slot] = [...(candidates[slot] ?? []), name];
+  candidates[text.length * 32 + (name.bytes[0]! & 31)]!.push(name);
 }
-for (let slot = 0; slot <= longestName * 32 + 31; slot++) candidates[slot] ??= undefined;
 
 /** The id of the name in `bytes[start, end)`, compared without case. */
 export function identifyHeader(bytes: Uint8Array, start: number, end: number): HeaderId {
   const length = end - start;
   if (length > longestName || length === 0) return HeaderId.other;
-  const slot = candidates[length * 32 + (bytes[start]! & 31)];
-  if (slot === undefined) return HeaderId.other;
+  const slot = candidates[length * 32 + (bytes[start]! & 31)]!;
   for (let index = 0; index < slot.length; index++) {
     const candidate = slot[index]!;
     if (equalsIgnoreCase(bytes, start, candidate.bytes)) return candidate.id;

@@ -125,8 +125,11 @@ export class BodyDecoder {
       this.#state = next;
       at++;
       if (next === State.data || next === State.done) break;
-      // The byte belongs to the first trailer: the reader takes it again.
-      if (next === State.trailers) return this.#beginTrailers(at - 1);
+      if (next === State.trailers) {
+        this.#beginTrailers();
+        // The byte belongs to the first trailer: the reader takes it again.
+        return this.#stepTrailers(bytes, at - 1, end);
+      }
     }
     if (this.#state === State.done) this.#finish();
     this.dataStart = at;
@@ -187,12 +190,9 @@ export class BodyDecoder {
     return this.#state;
   }
 
-  #beginTrailers(position: number): number {
+  #beginTrailers(): void {
     const { maxTrailersBytes, maxTrailersCount } = this.#limits;
     this.#trailerReader = new TrailerReader(this.#errors.trailers, maxTrailersBytes, maxTrailersCount);
-    this.dataStart = position;
-    this.dataEnd = position;
-    return position;
   }
 
   #stepTrailers(bytes: Buffer, position: number, end: number): number {

@@ -18,26 +18,26 @@ const connectionUpgrade = encodeLine('Connection', 'Upgrade');
 const trailersBytes = Buffer.from('trailers');
 const h2c = 'h2c';
 
-const hopByHopIds = flags(
+const hopByHopIds = flags([
   HeaderId.connection,
   HeaderId.keepAlive,
   HeaderId.proxyConnection,
   HeaderId.te,
   HeaderId.upgrade,
   HeaderId.http2Settings,
-);
+]);
 
 /** Fields whose nomination is refused. The X-Forwarded ones as in Envoy: without them the origin is masked. */
-const protectedIds = flags(
+const protectedIds = flags([
   HeaderId.host,
   HeaderId.contentLength,
   HeaderId.transferEncoding,
   HeaderId.xForwardedFor,
   HeaderId.xForwardedHost,
   HeaderId.xForwardedProto,
-);
+]);
 
-function flags(...ids: readonly number[]): Uint8Array {
+function flags(ids: readonly number[]): Uint8Array {
   const table = new Uint8Array(256);
   for (const id of ids) table[id] = 1;
   return table;

@@ -64,7 +64,6 @@ const phrases: readonly (readonly [number, string])[] = [
   [511, 'Network Authentication Required'],
 ];
 
-const lowestStatus = 100;
 const highestStatus = 999;
 const byStatus: string[] = new Array<string>(highestStatus + 1).fill('Unknown');
 for (const [status, phrase] of phrases) byStatus[status] = phrase;
@@ -74,9 +73,10 @@ export function standardReason(status: number): string {
   return byStatus[status] ?? 'Unknown';
 }
 
-const lines: readonly Uint8Array[] = byStatus.map((phrase, status) =>
-  Buffer.from(status < lowestStatus ? '' : `HTTP/1.1 ${status} ${phrase}\r\n`),
-);
+const lines: Uint8Array[] = [];
+for (let status = 0; status <= highestStatus; status++) {
+  lines.push(Buffer.from(`HTTP/1.1 ${status} ${byStatus[status]}\r\n`));
+}
 
 /** The whole status line with the standard phrase, for `100 ≤ status ≤ 999`. */
 export function responseLine(status: number): Uint8Array {

@@ -8,7 +8,8 @@ import { FieldScanner } from './field-scanner.ts';
 
 // RFC 9110 §6.5.1: what frames, routes, authenticates or controls a message was decided on before trailers came; what
 // belongs to one connection cannot be sent on at all.
-const forbiddenNames: readonly HeaderName[] = [
+const forbiddenNames: HeaderName[] = [];
+for (const name of [
   'content-length',
   'transfer-encoding',
   'host',
@@ -32,7 +33,9 @@ const forbiddenNames: readonly HeaderName[] = [
   'content-encoding',
   'content-type',
   'content-range',
-].map(headerName);
+]) {
+  forbiddenNames.push(headerName(name));
+}
 
 export class TrailerReader {
   readonly trailers = new HeaderTable();
