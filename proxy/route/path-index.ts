@@ -64,13 +64,29 @@ export class PathIndex {
       }
       const next = path.charCodeAt(at);
       if (next === 0x2f && node.separated < best) best = node.separated;
-      const slot = node.firsts.indexOf(next);
-      if (slot < 0) return best;
-      node = node.children[slot]!;
-      if (node.lowest >= best || at + node.label.length > end || !path.startsWith(node.label, at)) return best;
-      at += node.label.length;
+      const child = childAt(node, next);
+      if (child === null || child.lowest >= best) return best;
+      node = child;
+      at = labelEnd(node.label, path, at, end);
+      if (at < 0) return best;
     }
   }
+}
+
+// Loops over a few characters, where `indexOf` and `startsWith` would each cost a call out of compiled code.
+
+function childAt(node: Node, first: number): Node | null {
+  const { firsts } = node;
+  for (let slot = 0; slot < firsts.length; slot++) if (firsts[slot] === first) return node.children[slot]!;
+  return null;
+}
+
+/** Where the label ends in the path; -1 when the path goes another way before `end`. */
+function labelEnd(label: string, path: string, from: number, end: number): number {
+  const stop = from + label.length;
+  if (stop > end) return -1;
+  for (let at = from + 1; at < stop; at++) if (path.charCodeAt(at) !== label.charCodeAt(at - from)) return -1;
+  return stop;
 }
 
 function createNode(label: string): Node {

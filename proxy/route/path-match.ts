@@ -18,10 +18,13 @@ export function pathEnd(path: string): number {
 export class PathMatch {
   readonly config: RouteMatch['path'];
   readonly #matches: (path: string) => boolean;
+  /** -1 where the whole path matches. */
+  readonly #literalLength: number;
 
   constructor(config: RouteMatch['path'], caseSensitive: boolean) {
     this.config = config;
     this.#matches = compile(config, caseSensitive);
+    this.#literalLength = 'value' in config ? Buffer.byteLength(config.value) : -1;
   }
 
   /** `path` is without query and fragment. */
@@ -31,8 +34,7 @@ export class PathMatch {
 
   /** How much of the path a prefix rewrite replaces, given where it ends. */
   matchedLength(end: number): number {
-    const { config } = this;
-    return config.kind === 'regex' || config.kind === 'connect' ? end : Buffer.byteLength(config.value);
+    return this.#literalLength < 0 ? end : this.#literalLength;
   }
 }
 

@@ -74,7 +74,11 @@ export class RouteTable {
     if (this.#exact.size === 0 && this.#suffixes.isEmpty && this.#prefixes.isEmpty) return this.#default;
     if (authority === '') return null;
     const port = this.config.ignorePortInHostMatching ? portStart(authority) : -1;
-    const host = asciiLowerCase(port < 0 ? authority : authority.slice(0, port));
+    const named = port < 0 ? authority : authority.slice(0, port);
+    // Almost every client sends lower case: what is found as it stands needs no copy.
+    const asWritten = this.#exact.get(named);
+    if (asWritten !== undefined) return asWritten;
+    const host = asciiLowerCase(named);
     return this.#exact.get(host) ?? this.#suffixes.findSuffix(host) ?? this.#prefixes.findPrefix(host) ?? this.#default;
   }
 }
