@@ -1,7 +1,7 @@
 // outrigger as it is shipped: the bundle through bin/outrigger, never the .ts files (stripping types at start costs
 // 60 ms and 34 MB), with the very bootstrap and flags that Envoy gets.
-import { execFileSync } from 'node:child_process';
-import { existsSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { envoyBootstrap } from './envoy-bootstrap.ts';
 import type { Peer, PeerSetup } from './peer.ts';
@@ -11,10 +11,12 @@ const COMMAND = join(ROOT, 'bin', 'outrigger');
 
 export const outrigger: Peer = { name: 'outrigger', install, version, prepare };
 
+// Asked to run rather than looked for: a dist/ that a build left half made is not a program.
 function install(): void {
-  if (!existsSync(COMMAND) || !existsSync(join(ROOT, 'dist'))) {
-    throw new Error('bin/outrigger or its bundle in dist/ is missing; npm ci makes it');
-  }
+  const outcome = spawnSync(COMMAND, ['--version'], { encoding: 'utf8' });
+  if (outcome.status === 0) return;
+  const reason = outcome.error?.message ?? outcome.stderr.trim().split('\n')[0];
+  throw new Error(`bin/outrigger does not run (${reason}); npm ci makes its bundle`);
 }
 
 function version(): string {

@@ -9,17 +9,18 @@ import type { Peer, PeerName } from './peer.ts';
 const ALL: readonly Peer[] = [envoy, nginx, haproxy, outrigger];
 export const PEER_NAMES: readonly PeerName[] = ALL.map((peer) => peer.name);
 
-export type Roster = { readonly peers: readonly Peer[]; readonly absent: readonly string[] };
+export type AbsentPeer = { readonly name: PeerName; readonly reason: string };
+export type Roster = { readonly peers: readonly Peer[]; readonly absent: readonly AbsentPeer[] };
 
 export function assembleRoster(wanted: readonly PeerName[]): Roster {
   const peers: Peer[] = [];
-  const absent: string[] = [];
+  const absent: AbsentPeer[] = [];
   for (const peer of ALL.filter((one) => wanted.includes(one.name))) {
     try {
       peer.install();
       peers.push(peer);
     } catch (error) {
-      absent.push(`${peer.name} takes no part: ${(error as Error).message}`);
+      absent.push({ name: peer.name, reason: (error as Error).message });
     }
   }
   return { peers, absent };

@@ -10,8 +10,8 @@ import type { AxisResult } from '../suite/throughput.ts';
 export type EngineReport = {
   readonly machine: readonly string[];
   readonly versions: ReadonlyMap<PeerName, string>;
-  // One sentence for each peer that could not take part.
-  readonly absent: readonly string[];
+  // By name only: the reasons may hold paths of the machine, which do not belong into a published report.
+  readonly absent: readonly PeerName[];
   readonly rounds: number;
   readonly slotSeconds: number;
   readonly axes: readonly AxisResult[];

@@ -41,12 +41,13 @@ function goalsTable(report: EngineReport): string {
 
 function environment(report: EngineReport): string {
   const versions = [...report.versions].map(([name, version]) => `${name}: ${version}`);
+  const absent = report.absent.map((name) => `${name}: took no part, it could not be installed`);
   const method = [
     `Rounds: ${report.rounds}, each peer twice a round for ${report.slotSeconds} s (A B C D, D C B A)`,
     `A round with more than ${MOST_STEAL_SHARE * 100} % steal on either core is discarded and repeated`,
     'Figures: median (least-most) of the rounds; one worker on core 0, load and origin on core 1',
   ];
-  return [...report.machine, ...versions, ...report.absent, ...method].map((line) => `- ${line}`).join('\n');
+  return [...report.machine, ...versions, ...absent, ...method].map((line) => `- ${line}`).join('\n');
 }
 
 function axisSection(result: AxisResult): string {

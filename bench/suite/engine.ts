@@ -40,7 +40,7 @@ export type EngineOptions = {
 export async function runEngine(options: EngineOptions): Promise<void> {
   ensureWrk();
   const { peers, absent } = assembleRoster(options.peers);
-  for (const sentence of absent) console.log(sentence);
+  for (const one of absent) console.log(`${one.name} takes no part: ${one.reason}`);
   if (peers.length === 0) throw new Error('no proxy to measure');
   const origin = await startOrigin();
   const wanted = options.only.length > 0 ? options.only : options.quick ? QUICK : FULL;
@@ -50,7 +50,7 @@ export async function runEngine(options: EngineOptions): Promise<void> {
   const report: EngineReport = {
     machine: describeMachine(),
     versions: new Map(peers.map((peer) => [peer.name, peer.version()])),
-    absent,
+    absent: absent.map((one) => one.name),
     rounds: options.rounds,
     slotSeconds: options.slotSeconds,
     axes: [...bare.axes, ...mesh.axes],
