@@ -5,6 +5,7 @@
 // tells when a sink begins to fail, and one when it works again.
 // https://www.envoyproxy.io/docs/envoy/latest/configuration/observability/access_log/stats
 
+import { setTimeout as delay } from 'node:timers/promises';
 import type { AccessLogSink } from '../../config/access-log.ts';
 import type { LogBatch } from './access-log.ts';
 import { type LogWriter, openLog } from './log-writer.ts';
@@ -21,8 +22,14 @@ export interface LogSinksOptions {
   readonly open?: (sink: AccessLogSink) => Promise<LogWriter>;
   /** Runs `task` after `delayMs`, unless the process ends before. */
   readonly schedule?: (task: () => void, delayMs: number) => void;
+  /** Resolves after `delayMs`. */
+  readonly pause?: (delayMs: number) => Promise<unknown>;
 }
 
+/** Between two attempts at a pipe that is full. */
+const fullPipeMs = 10;
+/** At the end of the process, a pipe that took nothing so often in a row is given up: 1 s. */
+const patience = 100;
 /** Time between two attempts at a sink that failed. */
 const retryMs = 1000;
 const defaultQueueLimitBytes = 8 * 1024 * 1024;
@@ -39,6 +46,7 @@ export class LogSinks {
       queueLimitBytes: options.queueLimitBytes ?? defaultQueueLimitBytes,
       open: options.open ?? openLog,
       schedule: options.schedule ?? ((task, delayMs) => setTimeout(task, delayMs).unref()),
+      pause: options.pause ?? delay,
     };
   }
 
@@ -70,6 +78,7 @@ interface SinkContext {
   readonly queueLimitBytes: number;
   readonly open: (sink: AccessLogSink) => Promise<LogWriter>;
   readonly schedule: (task: () => void, delayMs: number) => void;
+  readonly pause: (delayMs: number) => Promise<unknown>;
 }
 
 /**
@@ -92,6 +101,7 @@ class LogSink {
   #written = 0;
   #writer: LogWriter | null = null;
   #state: State = 'idle';
+  #isClosing = false;
   #lostLines = 0;
   #running: Promise<void> = Promise.resolve();
 
@@ -119,10 +129,12 @@ class LogSink {
   }
 
   async close(): Promise<void> {
+    this.#isClosing = true;
     if (this.#state === 'failing') this.#start();
     await this.#running;
     await this.#writer?.close();
     this.#writer = null;
+    this.#isClosing = false;
   }
 
   // The batch being written stays, so that no line is torn.
@@ -171,13 +183,22 @@ class LogSink {
         continue;
       }
       this.#writer ??= await this.#context.open(this.#sink);
-      while (this.#written < entry.bytes.length) {
-        this.#written += await this.#writer.write(entry.bytes.subarray(this.#written));
-      }
+      await this.#writeBatch(this.#writer, entry.bytes);
       this.#queue.shift();
       this.#written = 0;
       this.#forget(entry.bytes.length);
       this.#context.block.inc(filesystemStats.writeCompleted);
+    }
+  }
+
+  async #writeBatch(writer: LogWriter, bytes: Uint8Array): Promise<void> {
+    let refusals = 0;
+    while (this.#written < bytes.length) {
+      const written = await writer.write(bytes.subarray(this.#written));
+      this.#written += written;
+      refusals = written === 0 ? refusals + 1 : 0;
+      if (this.#isClosing && refusals > patience) throw new Error('its reader stands still');
+      if (written === 0) await this.#context.pause(fullPipeMs);
     }
   }
 

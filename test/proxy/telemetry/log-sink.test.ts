@@ -12,6 +12,7 @@ import { WorkerStats } from '../../../proxy/telemetry/worker-stats.ts';
 interface Fixture {
   readonly open?: (sink: AccessLogSink) => Promise<LogWriter>;
   readonly queueLimitBytes?: number;
+  readonly pause?: () => Promise<unknown>;
 }
 
 function fixture(options: Fixture = {}) {
@@ -65,21 +66,6 @@ t.test('batches are appended to the file in order and counted', async (t) => {
   t.equal(stat(filesystemStats.writeCompleted), 2);
   t.equal(stat(filesystemStats.flushedByTimer), 1);
   t.equal(stat(filesystemStats.writeTotalBuffered), 0);
-});
-
-t.test('after a reopen lines go to the new file, those from before to the old one', async (t) => {
-  const path = join(t.testdir(), 'a.log');
-  const first = fixture();
-  first.sinks.write(batch('opens\n', path));
-  await first.sinks.close();
-  const { sinks } = fixture();
-  sinks.write(batch('old\n', path));
-  await sinks.close();
-  const rotated = fixture();
-  rotated.sinks.write(batch('older\n', path));
-  rotated.sinks.write(batch('old\n', path));
-  await rotated.sinks.close();
-  t.equal(readFileSync(path, 'utf8'), 'opens\nold\nolder\nold\n');
 });
 
 t.test('a rotated file is let go and a new one is made', async (t) => {
@@ -160,6 +146,30 @@ t.test('while a sink fails, new lines wait for the clock and do not try again', 
   retries.shift()!();
   await sinks.close();
   t.equal(file.text, '1\n2\n3\n');
+});
+
+t.test('a reader that stands still is waited for, but not at the end of the process', async (t) => {
+  const { file, open } = memoryFile();
+  let refusals = 3;
+  let pauses = 0;
+  const { sinks, warnings } = fixture({
+    open: async () => {
+      const writer = await open();
+      return { ...writer, write: async (bytes) => (refusals-- > 0 ? 0 : writer.write(bytes)) };
+    },
+    pause: async () => {
+      pauses++;
+    },
+  });
+  sinks.write(batch('1\n'));
+  await sinks.close();
+  t.equal(file.text, '1\n');
+  t.equal(pauses, 3);
+  refusals = Number.POSITIVE_INFINITY;
+  sinks.write(batch('2\n'));
+  await sinks.close();
+  t.equal(file.text, '1\n');
+  t.match(warnings, [/its reader stands still/]);
 });
 
 t.test('a file that cannot be opened costs no other sink a line', async (t) => {

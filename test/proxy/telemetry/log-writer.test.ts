@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { statSync } from 'node:fs';
+import { closeSync, constants, openSync, readSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { openLog } from '../../../proxy/telemetry/log-writer.ts';
@@ -33,4 +33,20 @@ t.test('standard streams are written by any of their names', (t) => {
   t.equal(run.stdout, 'line\nline\n');
   t.equal(run.stderr, 'line\nline\n');
   t.end();
+});
+
+t.test('a full pipe takes nothing and does not block the thread that writes', async (t) => {
+  const path = join(t.testdir(), 'pipe');
+  t.equal(spawnSync('mkfifo', [path]).status, 0);
+  await t.rejects(openLog({ kind: 'file', path }), { code: 'ENXIO' }, 'nobody reads it yet');
+  const reader = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  const writer = await openLog({ kind: 'file', path });
+  const bytes = Buffer.alloc(1 << 20, 'x');
+  const written = await writer.write(bytes);
+  t.ok(written > 0 && written < bytes.length);
+  t.equal(await writer.write(bytes), 0);
+  t.ok(readSync(reader, bytes) > 0);
+  t.ok((await writer.write(bytes)) > 0);
+  await writer.close();
+  closeSync(reader);
 });
