@@ -50,8 +50,8 @@ t.test("V8's compiled code is left beside the bundle", (t) => {
 });
 
 t.test('the same sources make the same bytes, wherever they lie', (t) => {
-  const first = treeOf(t, { ...PROGRAM, second: structuredClone(PROGRAM) });
-  const second = join(first, 'second');
+  const root = treeOf(t, { first: PROGRAM, second: structuredClone(PROGRAM) });
+  const [first, second] = [join(root, 'first'), join(root, 'second')];
   bundle(first);
   bundle(second);
   for (const file of ['outrigger.mjs', 'worker.mjs']) {
