@@ -62,12 +62,11 @@ export class StatGroup {
 
   /** Whether a counter or gauge was ever written, or a histogram recorded into (Envoy's `usedonly`). */
   isUsed(index: number): boolean {
-    return this.#parts.some((part) => !Object.is(slot(part, index), -0) && !this.#isUnmadePointer(part, index));
-  }
-
-  #isUnmadePointer(part: Part, index: number): boolean {
     const { kind } = this.scope.stats[index]!;
-    return (kind === 'histogram' || kind === 'status-codes') && slot(part, index) === 0;
+    // A counter or gauge begins as minus zero (see StatBlock), an address as zero.
+    const unused = kind === 'counter' || kind === 'gauge' ? -0 : 0;
+    for (const part of this.#parts) if (!Object.is(slot(part, index), unused)) return true;
+    return false;
   }
 
   /** Counts by status code, ascending. */
