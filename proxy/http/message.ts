@@ -40,6 +40,11 @@ export class RequestHead {
   expectsContinue = false;
 }
 
+/** Whether body bytes follow; a length of 0 announces none. */
+export function hasBody(head: { readonly framing: BodyFraming; readonly contentLength: number }): boolean {
+  return head.framing !== BodyFraming.none && (head.framing !== BodyFraming.length || head.contentLength > 0);
+}
+
 /** The head of a response. One object lives as long as its upstream connection. */
 export class ResponseHead {
   readonly headers = new HeaderTable();

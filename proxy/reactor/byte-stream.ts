@@ -43,6 +43,8 @@ export interface ByteStream {
   readonly bytesReceived: number;
   readonly bytesSent: number;
 
+  /** Whether bytes, an end or an error wait in the kernel unread: one look (MSG_PEEK), nothing is consumed. */
+  hasInput(): boolean;
   /** Sends `buffer[start, end)`. What the kernel does not take is copied and sent when it can be. */
   write(buffer: NativeBuffer, start: number, end: number): void;
   /** Stops `onData`. At most one read (64 KiB) more is taken from the kernel and kept. The end is still noticed. */

@@ -1,0 +1,255 @@
+// The connections of one worker to one endpoint, for one routing priority.
+//
+// Idle connections are taken last-in first-out: the youngest is the least likely to be closed by its peer in the very
+// moment we use it, and the old ones can retire. The keep-alive race that users see as 503 UC is met three times: the
+// pool learns after how long this endpoint closes idle connections and retires its own before that, a request that may
+// not be repeated looks at the socket before it uses it, and what still fails is replayed once (upstream-request.ts).
+
+import { type ConnectionOwner, Http1ClientConnection } from '../http/http1/client-connection.ts';
+import type { OutputBuffer } from '../http/http1/output-buffer.ts';
+import type { CloseReason } from '../reactor/byte-stream.ts';
+import { connectTo } from '../reactor/connection.ts';
+import type { Reactor } from '../reactor/reactor.ts';
+import { clusterStats } from '../telemetry/cluster-stats.ts';
+import { endpointStats } from '../telemetry/endpoint-stats.ts';
+import type { CircuitBreaker } from './circuit-breaker.ts';
+import type { ClusterRuntime } from './cluster-runtime.ts';
+import type { EndpointRuntime } from './endpoint-runtime.ts';
+import { connectFailure, overflowFailure, type UpstreamFailure } from './upstream-failure.ts';
+
+/** Retire an idle connection at this share of the idle time after which the endpoint was seen to close one. */
+const retireShare = 0.8;
+
+/** A request that waits for a connection. Exactly one of the two is called, once, unless it is cancelled. */
+export interface PoolWaiter {
+  onConnectionReady(connection: Http1ClientConnection): void;
+  onConnectionFailed(failure: UpstreamFailure): void;
+}
+
+export interface PoolContext {
+  readonly reactor: Reactor;
+  readonly output: OutputBuffer;
+}
+
+export class EndpointPool implements ConnectionOwner {
+  readonly #context: PoolContext;
+  readonly #cluster: ClusterRuntime;
+  readonly #endpoint: EndpointRuntime;
+  readonly #breaker: CircuitBreaker;
+  readonly #idle: Http1ClientConnection[] = [];
+  readonly #waiting: PoolWaiter[] = [];
+  #connecting = 0;
+  #open = 0;
+  #isDraining = false;
+  /** Idle time after which the endpoint closes; infinite until it is learnt. */
+  #learntIdleMs = Number.POSITIVE_INFINITY;
+
+  constructor(context: PoolContext, cluster: ClusterRuntime, endpoint: EndpointRuntime, breaker: CircuitBreaker) {
+    this.#context = context;
+    this.#cluster = cluster;
+    this.#endpoint = endpoint;
+    this.#breaker = breaker;
+  }
+
+  get connectionCount(): number {
+    return this.#open;
+  }
+
+  /** What the endpoint was seen to do with idle connections, for messages and admin; infinite when unknown. */
+  get learntIdleMs(): number {
+    return this.#learntIdleMs;
+  }
+
+  /**
+   * Finds a connection for a request: an idle one at once, else a new one when it is there. `fresh` refuses idle
+   * connections (a replay); `mustNotRepeat` looks at the socket of an idle one first.
+   */
+  acquire(waiter: PoolWaiter, fresh: boolean, mustNotRepeat: boolean): void {
+    if (!fresh) {
+      const connection = this.#takeIdle(mustNotRepeat);
+      if (connection !== null) {
+        waiter.onConnectionReady(connection);
+        return;
+      }
+    }
+    if (!this.#breaker.tryAcquirePendingRequest()) {
+      this.#cluster.stats.inc(clusterStats.upstreamRqPendingOverflow);
+      waiter.onConnectionFailed(overflowFailure);
+      return;
+    }
+    this.#cluster.stats.inc(clusterStats.upstreamRqPendingTotal);
+    this.#cluster.stats.inc(clusterStats.upstreamRqPendingActive);
+    this.#waiting.push(waiter);
+    if (this.#connecting < this.#waiting.length) this.#connect();
+  }
+
+  /** A waiting request went away. */
+  cancel(waiter: PoolWaiter): void {
+    const index = this.#waiting.indexOf(waiter);
+    if (index < 0) return;
+    this.#waiting.splice(index, 1);
+    this.#releasePending();
+  }
+
+  /** The endpoint left the cluster: idle connections close now, busy ones after their exchange. */
+  drain(): void {
+    this.#isDraining = true;
+    for (const connection of this.#idle.splice(0)) connection.close();
+  }
+
+  /** Closes connections that have been idle for too long; called now and then. */
+  retireIdle(): void {
+    const oldest = this.#idle[0];
+    if (oldest === undefined) return;
+    const bound = this.#context.reactor.nowMs - this.#retireAfterMs();
+    // Last-in first-out: the longest idle are in front.
+    while (this.#idle.length > 0 && this.#idle[0]!.idleSinceMs <= bound) {
+      this.#cluster.stats.inc(clusterStats.upstreamCxIdleTimeout);
+      this.#idle.shift()!.close();
+    }
+  }
+
+  #takeIdle(mustNotRepeat: boolean): Http1ClientConnection | null {
+    const now = this.#context.reactor.nowMs;
+    for (;;) {
+      const connection = this.#idle.pop();
+      if (connection === undefined) return null;
+      const idleMs = now - connection.idleSinceMs;
+      if (idleMs >= this.#retireAfterMs()) {
+        this.#cluster.stats.inc(clusterStats.upstreamCxIdleTimeout);
+        connection.close();
+        continue;
+      }
+      if (mustNotRepeat && connection.stream.hasInput()) {
+        connection.close();
+        continue;
+      }
+      connection.idleBeforeMs = idleMs;
+      return connection;
+    }
+  }
+
+  #retireAfterMs(): number {
+    const configured = this.#cluster.config.upstreamHttp.idleTimeoutMs;
+    const learnt = this.#learntIdleMs * retireShare;
+    return configured === 0 ? learnt : Math.min(configured, learnt);
+  }
+
+  #connect(): void {
+    const { stats, config } = this.#cluster;
+    // Envoy's rule: a pool that has no connection at all may open one above the limit, or it could never serve.
+    if (!this.#breaker.tryAcquireConnection()) {
+      stats.inc(clusterStats.upstreamCxOverflow);
+      if (this.#open > 0) return;
+      this.#breaker.acquireConnection();
+    }
+    this.#connecting++;
+    this.#open++;
+    this.#endpoint.activeConnections++;
+    stats.inc(clusterStats.upstreamCxTotal);
+    stats.inc(clusterStats.upstreamCxActive);
+    stats.inc(clusterStats.upstreamCxHttp1Total);
+    this.#endpoint.stats.inc(endpointStats.cxTotal);
+    this.#endpoint.stats.inc(endpointStats.cxActive);
+    const connection = new Http1ClientConnection(this, this.#context.output, {
+      maxHeadersBytes: config.upstreamHttp.maxResponseHeadersKb * 1024,
+      maxHeadersCount: config.upstreamHttp.maxResponseHeadersCount,
+    });
+    connection.connectStartedAtMs = this.#context.reactor.nowMs;
+    connection.stream = connectTo(
+      this.#context.reactor,
+      {
+        address: this.#endpoint.address,
+        bindAddress: config.bindAddress?.kind === 'ip' ? config.bindAddress : undefined,
+        connectTimeoutMs: config.connectTimeoutMs,
+        keepAlive: config.keepAlive,
+        noDelay: true,
+      },
+      connection,
+    );
+  }
+
+  onConnectionEstablished(connection: Http1ClientConnection): void {
+    this.#connecting--;
+    connection.idleSinceMs = this.#context.reactor.nowMs;
+    this.#cluster.stats.record(
+      clusterStats.upstreamCxConnectMs,
+      connection.idleSinceMs - connection.connectStartedAtMs,
+    );
+    this.#offer(connection);
+  }
+
+  onConnectionIdle(connection: Http1ClientConnection): void {
+    const { maxRequestsPerConnection } = this.#cluster.config.upstreamHttp;
+    if (this.#isDraining || (maxRequestsPerConnection > 0 && connection.exchangeCount >= maxRequestsPerConnection)) {
+      connection.close();
+      return;
+    }
+    if (connection.head.keepAliveTimeoutMs > 0) this.#learn(connection.head.keepAliveTimeoutMs);
+    connection.idleSinceMs = this.#context.reactor.nowMs;
+    this.#offer(connection);
+  }
+
+  #offer(connection: Http1ClientConnection): void {
+    const waiter = this.#waiting.shift();
+    if (waiter === undefined) {
+      this.#idle.push(connection);
+      return;
+    }
+    this.#releasePending();
+    connection.idleBeforeMs = connection.exchangeCount === 0 ? -1 : 0;
+    waiter.onConnectionReady(connection);
+  }
+
+  #releasePending(): void {
+    this.#breaker.releasePendingRequest();
+    this.#cluster.stats.dec(clusterStats.upstreamRqPendingActive);
+  }
+
+  onConnectionClosed(connection: Http1ClientConnection, reason: CloseReason, wasIdle: boolean): void {
+    const { stats } = this.#cluster;
+    const wasConnecting = connection.exchangeCount === 0 && connection.idleSinceMs === 0;
+    this.#open--;
+    this.#endpoint.activeConnections--;
+    this.#breaker.releaseConnection();
+    stats.dec(clusterStats.upstreamCxActive);
+    stats.inc(clusterStats.upstreamCxDestroy);
+    this.#endpoint.stats.dec(endpointStats.cxActive);
+    if (wasConnecting) {
+      this.#connecting--;
+      this.#failWaiting(reason);
+      return;
+    }
+    if (reason.kind === 'remote' || reason.kind === 'error') stats.inc(clusterStats.upstreamCxDestroyRemote);
+    else stats.inc(clusterStats.upstreamCxDestroyLocal);
+    if (wasIdle) this.#forgetIdle(connection, reason);
+    if (this.#waiting.length > this.#connecting) this.#connect();
+  }
+
+  #forgetIdle(connection: Http1ClientConnection, reason: CloseReason): void {
+    const index = this.#idle.indexOf(connection);
+    if (index < 0) return;
+    this.#idle.splice(index, 1);
+    if (reason.kind !== 'local') this.#learn(this.#context.reactor.nowMs - connection.idleSinceMs);
+  }
+
+  #learn(idleMs: number): void {
+    // Below a tenth of a second it is a restart or a refusal, not an idle timeout.
+    if (idleMs >= 100 && idleMs < this.#learntIdleMs) this.#learntIdleMs = idleMs;
+  }
+
+  // As Envoy: an endpoint that refuses one connection fails all that wait for it, so that they can try another.
+  #failWaiting(reason: CloseReason): void {
+    const { stats } = this.#cluster;
+    stats.inc(
+      reason.kind === 'connect-timeout' ? clusterStats.upstreamCxConnectTimeout : clusterStats.upstreamCxConnectFail,
+    );
+    this.#endpoint.stats.inc(endpointStats.cxConnectFail);
+    const failure = connectFailure(reason);
+    for (const waiter of this.#waiting.splice(0)) {
+      this.#releasePending();
+      stats.inc(clusterStats.upstreamRqPendingFailureEject);
+      waiter.onConnectionFailed(failure);
+    }
+  }
+}

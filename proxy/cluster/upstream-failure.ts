@@ -1,0 +1,43 @@
+// Why an attempt at an endpoint failed, decided where the fact is known. One place (`proxy/http/upstream-request.ts`)
+// turns it into a retry, a local reply, a response flag and counters.
+
+import { describeErrno } from '../../native/errno.ts';
+import type { CloseReason } from '../reactor/byte-stream.ts';
+
+export interface UpstreamFailure {
+  readonly kind:
+    | 'connect-failure'
+    | 'connect-timeout'
+    /** The peer ended or reset a connection that was in use. */
+    | 'connection-termination'
+    | 'protocol-error'
+    /** A circuit breaker is open. */
+    | 'overflow';
+  /** What happened, in plain words, without the endpoint's address. */
+  readonly reason: string;
+}
+
+/** The failure of a connection attempt. */
+export function connectFailure(reason: CloseReason): UpstreamFailure {
+  switch (reason.kind) {
+    case 'connect-timeout':
+      return { kind: 'connect-timeout', reason: 'the connection was not accepted within connect_timeout' };
+    case 'error':
+      return { kind: 'connect-failure', reason: describeErrno(reason.errno) };
+    case 'local':
+    case 'remote':
+      return { kind: 'connect-failure', reason: 'the connection was closed before it was established' };
+  }
+}
+
+/** The failure of a connection that carried a request. */
+export function terminationFailure(reason: CloseReason, idleBeforeMs: number): UpstreamFailure {
+  const how = reason.kind === 'error' ? describeErrno(reason.errno) : 'the endpoint closed the connection';
+  const age = idleBeforeMs >= 0 ? ` (the connection was reused after ${(idleBeforeMs / 1000).toFixed(1)} s idle)` : '';
+  return { kind: 'connection-termination', reason: `${how} before the response was complete${age}` };
+}
+
+export const overflowFailure: UpstreamFailure = Object.freeze({
+  kind: 'overflow',
+  reason: 'a circuit breaker of the cluster is open',
+});

@@ -1,0 +1,164 @@
+// Envoy's command line, as pilot-agent and test harnesses pass it.
+// https://www.envoyproxy.io/docs/envoy/latest/operations/cli
+
+import { readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+
+export interface Flags {
+  readonly mode: 'serve' | 'validate' | 'version' | 'help';
+  readonly configPath?: string;
+  readonly configYaml?: string;
+  readonly logLevel: string;
+  readonly componentLogLevel: string;
+  /** 0 takes the cgroup's CPU quota. */
+  readonly concurrency: number;
+  readonly serviceNode?: string;
+  readonly serviceCluster?: string;
+  readonly serviceZone?: string;
+  readonly drainTimeMs: number;
+  readonly drainStrategy: 'gradual' | 'immediate';
+  readonly logFlushIntervalMs: number;
+  readonly logFlushSizeBytes: number;
+  readonly allowUnknownStaticFields: boolean;
+  readonly restartEpoch: number;
+}
+
+interface FlagRule {
+  readonly names: readonly string[];
+  readonly takesValue: boolean;
+  /** Accepted because harnesses pass it; what it would change does not exist here. */
+  readonly withoutEffect?: string;
+  readonly help: string;
+}
+
+const rules: readonly FlagRule[] = [
+  { names: ['-c', '--config-path'], takesValue: true, help: 'bootstrap file, YAML or JSON' },
+  { names: ['--config-yaml'], takesValue: true, help: 'bootstrap text merged over the file' },
+  { names: ['-l', '--log-level'], takesValue: true, help: 'trace debug info warning error critical off' },
+  { names: ['--component-log-level'], takesValue: true, help: 'component:level,…' },
+  { names: ['--log-format'], takesValue: true, withoutEffect: 'log lines are JSON', help: 'accepted' },
+  { names: ['--concurrency'], takesValue: true, help: 'worker threads; default: the CPU quota, rounded up' },
+  { names: ['--service-node'], takesValue: true, help: 'node id' },
+  { names: ['--service-cluster'], takesValue: true, help: 'node cluster' },
+  { names: ['--service-zone'], takesValue: true, help: 'node zone' },
+  { names: ['--drain-time-s'], takesValue: true, help: 'longest wait for requests in flight at SIGTERM; default 600' },
+  { names: ['--drain-strategy'], takesValue: true, help: 'gradual or immediate' },
+  { names: ['--parent-shutdown-time-s'], takesValue: true, withoutEffect: 'no hot restart yet', help: 'accepted' },
+  { names: ['--disable-hot-restart'], takesValue: false, withoutEffect: 'no hot restart yet', help: 'accepted' },
+  { names: ['--base-id'], takesValue: true, withoutEffect: 'no hot restart yet', help: 'accepted' },
+  { names: ['--use-dynamic-base-id'], takesValue: false, withoutEffect: 'no hot restart yet', help: 'accepted' },
+  { names: ['--restart-epoch'], takesValue: true, help: 'shown by /server_info' },
+  {
+    names: ['--local-address-ip-version'],
+    takesValue: true,
+    withoutEffect: 'both families are served',
+    help: 'accepted',
+  },
+  { names: ['--file-flush-interval-msec'], takesValue: true, help: 'access logs are written this often; default 1000' },
+  { names: ['--file-flush-min-size-kb'], takesValue: true, help: '… or when this much waits; default 64' },
+  { names: ['--skip-deprecated-logs'], takesValue: false, withoutEffect: 'there are none', help: 'accepted' },
+  { names: ['--enable-core-dump'], takesValue: false, withoutEffect: 'left to the system', help: 'accepted' },
+  { names: ['--allow-unknown-static-fields'], takesValue: false, help: 'unknown fields are warnings' },
+  {
+    names: ['--reject-unknown-dynamic-fields'],
+    takesValue: false,
+    withoutEffect: 'they are always rejected',
+    help: 'accepted',
+  },
+  { names: ['--mode'], takesValue: true, help: 'serve or validate' },
+  { names: ['--version'], takesValue: false, help: 'prints the version' },
+  { names: ['-h', '--help'], takesValue: false, help: 'prints this' },
+];
+
+/** A command line that cannot be used; the message says what would be right. */
+export class FlagError extends Error {}
+
+/** Reads the arguments behind the command's name. Throws FlagError. */
+export function parseFlags(args: readonly string[]): Flags {
+  const values = collect(args);
+  const get = (name: string): string | undefined => values.get(name);
+  const number = (name: string, fallback: number): number => numberOf(name, get(name), fallback);
+  const mode = get('--mode') ?? 'serve';
+  if (mode !== 'serve' && mode !== 'validate') throw new FlagError(`--mode ${mode}: serve and validate are supported`);
+  const strategy = get('--drain-strategy') ?? 'gradual';
+  if (strategy !== 'gradual' && strategy !== 'immediate')
+    throw new FlagError(`--drain-strategy ${strategy}: gradual or immediate`);
+  const flags: Flags = {
+    mode: values.has('--help') ? 'help' : values.has('--version') ? 'version' : mode,
+    logLevel: get('--log-level') ?? 'info',
+    componentLogLevel: get('--component-log-level') ?? '',
+    concurrency: number('--concurrency', 0),
+    drainTimeMs: number('--drain-time-s', 600) * 1000,
+    drainStrategy: strategy,
+    logFlushIntervalMs: number('--file-flush-interval-msec', 1000),
+    logFlushSizeBytes: number('--file-flush-min-size-kb', 64) * 1024,
+    allowUnknownStaticFields: values.has('--allow-unknown-static-fields'),
+    restartEpoch: number('--restart-epoch', 0),
+    ...optional('configPath', get('--config-path')),
+    ...optional('configYaml', get('--config-yaml')),
+    ...optional('serviceNode', get('--service-node')),
+    ...optional('serviceCluster', get('--service-cluster')),
+    ...optional('serviceZone', get('--service-zone')),
+  };
+  const needsConfig = flags.mode === 'serve' || flags.mode === 'validate';
+  if (needsConfig && flags.configPath === undefined && flags.configYaml === undefined) {
+    throw new FlagError('a bootstrap is needed: -c FILE or --config-yaml TEXT');
+  }
+  return flags;
+}
+
+function optional<K extends string>(key: K, value: string | undefined): Partial<Record<K, string>> {
+  return value === undefined ? {} : ({ [key]: value } as Record<K, string>);
+}
+
+// By the rule's last name, whatever spelling was used: `-c x`, `--config-path x`, `--config-path=x`.
+function collect(args: readonly string[]): ReadonlyMap<string, string> {
+  const values = new Map<string, string>();
+  for (let index = 0; index < args.length; index++) {
+    const arg = args[index]!;
+    const equals = arg.startsWith('--') ? arg.indexOf('=') : -1;
+    const name = equals < 0 ? arg : arg.slice(0, equals);
+    const rule = rules.find((each) => each.names.includes(name));
+    if (rule === undefined) throw new FlagError(`unknown argument ${arg}: outrigger --help lists what there is`);
+    const key = rule.names[rule.names.length - 1]!;
+    if (!rule.takesValue) {
+      if (equals >= 0) throw new FlagError(`${name} takes no value`);
+      values.set(key, '');
+      continue;
+    }
+    const value = equals >= 0 ? arg.slice(equals + 1) : args[++index];
+    if (value === undefined) throw new FlagError(`${name} needs a value`);
+    values.set(key, value);
+  }
+  return values;
+}
+
+function numberOf(name: string, text: string | undefined, fallback: number): number {
+  if (text === undefined) return fallback;
+  if (!/^\d{1,9}$/.test(text)) throw new FlagError(`${name} ${text}: a whole number is needed`);
+  return Number(text);
+}
+
+/** Worker threads: the cgroup's quota rounded up, never more than the processors there are (user-pains 4.14). */
+export function defaultConcurrency(readFile: (path: string) => string = (path) => readFileSync(path, 'utf8')): number {
+  const processors = availableParallelism();
+  let text: string;
+  try {
+    text = readFile('/sys/fs/cgroup/cpu.max');
+  } catch (error) {
+    // No cgroup v2 here, so no quota: the processors are what there is.
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return processors;
+    throw error;
+  }
+  const [quota, period] = text.trim().split(' ');
+  if (quota === undefined || quota === 'max') return processors;
+  return Math.max(1, Math.min(processors, Math.ceil(Number(quota) / Number(period))));
+}
+
+export function helpText(): string {
+  const lines = rules.map(
+    (rule) =>
+      `  ${rule.names.join(', ')}${rule.takesValue ? ' VALUE' : ''}\n      ${rule.help}${rule.withoutEffect === undefined ? '' : ` (no effect: ${rule.withoutEffect})`}`,
+  );
+  return `outrigger -c bootstrap.yaml [options]\n\n${lines.join('\n')}\n`;
+}

@@ -1,0 +1,90 @@
+// Where the process stands: what it was started with, what it serves, whether it is ready or leaving.
+
+import type { Bootstrap } from '../../config/bootstrap.ts';
+import type { Snapshot } from '../../config/snapshot.ts';
+import type { BoundListener } from '../worker/messages.ts';
+
+export type Phase =
+  /** Workers have not confirmed the first snapshot. */
+  | { readonly kind: 'initializing' }
+  | { readonly kind: 'live' }
+  /** `onDrained` is called once, when no connection is left. */
+  | { readonly kind: 'draining'; readonly onDrained: () => void };
+
+export interface ServerStateOptions {
+  readonly concurrency: number;
+  readonly restartEpoch: number;
+  readonly version: string;
+  readonly commandLine: readonly string[];
+}
+
+export class ServerState {
+  readonly options: ServerStateOptions;
+  readonly startedAtMs = performance.timeOrigin;
+  #phase: Phase = { kind: 'initializing' };
+  #failsHealthCheck = false;
+  #bootstrap: Bootstrap | null = null;
+  #snapshot: Snapshot | null = null;
+  #document: unknown = null;
+  #listeners: readonly BoundListener[] = [];
+  #drained: (() => void) | null = null;
+
+  constructor(options: ServerStateOptions) {
+    this.options = options;
+  }
+
+  setConfiguration(bootstrap: Bootstrap, snapshot: Snapshot, document: unknown): void {
+    this.#bootstrap = bootstrap;
+    this.#snapshot = snapshot;
+    this.#document = document;
+  }
+
+  setSnapshot(snapshot: Snapshot): void {
+    this.#snapshot = snapshot;
+  }
+
+  get bootstrap(): Bootstrap | null {
+    return this.#bootstrap;
+  }
+
+  get snapshot(): Snapshot | null {
+    return this.#snapshot;
+  }
+
+  /** The file as it was read, for `/config_dump`. */
+  get document(): unknown {
+    return this.#document;
+  }
+
+  /** Addresses with the ports that the kernel gave. */
+  get listeners(): readonly BoundListener[] {
+    return this.#listeners;
+  }
+
+  onApplied(_generation: number, listeners: readonly BoundListener[]): void {
+    if (listeners.length > 0) this.#listeners = listeners;
+    if (this.#phase.kind === 'initializing') this.#phase = { kind: 'live' };
+  }
+
+  startDraining(onDrained: () => void): void {
+    this.#phase = { kind: 'draining', onDrained };
+    this.#drained = onDrained;
+  }
+
+  onDrained(): void {
+    const drained = this.#drained;
+    this.#drained = null;
+    drained?.();
+  }
+
+  /** `/healthcheck/fail` and `/ok`. */
+  setFailsHealthCheck(fails: boolean): void {
+    this.#failsHealthCheck = fails;
+  }
+
+  /** Envoy's words: LIVE, DRAINING, PRE_INITIALIZING, INITIALIZING. */
+  get name(): 'LIVE' | 'DRAINING' | 'INITIALIZING' {
+    if (this.#phase.kind === 'draining' || this.#failsHealthCheck) return 'DRAINING';
+    return this.#phase.kind === 'live' ? 'LIVE' : 'INITIALIZING';
+  }
+}

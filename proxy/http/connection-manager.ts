@@ -1,0 +1,192 @@
+// The HTTP connection manager of one filter chain, compiled: everything a request asks of its configuration is here as
+// a field, made once when the snapshot arrived.
+
+import type { HttpConnectionManager, RouterFilter } from '../../config/http-connection-manager.ts';
+import type { Random } from '../../config/random.ts';
+import type { ChooseContext } from '../cluster/balancer.ts';
+import type { ClusterTable } from '../cluster/cluster-table.ts';
+import type { FormatContext } from '../format/format-context.ts';
+import { compileRanges } from '../listener/ip-range.ts';
+import type { Reactor } from '../reactor/reactor.ts';
+import type { CompiledRoute } from '../route/compiled-route.ts';
+import { compileRouteTable, type MatchContext, type RouteTable } from '../route/route-table.ts';
+import type { AccessLogger } from '../telemetry/access-log.ts';
+import { countDownstreamResponse, httpStats } from '../telemetry/http-stats.ts';
+import type { StatBlock } from '../telemetry/stats.ts';
+import { type AuthorityNormalizer, compileAuthorityNormalizer } from './authority.ts';
+import { HeaderId, type HeaderName, headerName } from './header-name.ts';
+import { type EncodedLine, encodeLine } from './header-table.ts';
+import type { BodyLimits } from './http1/body-decoder.ts';
+import type { OutputBuffer } from './http1/output-buffer.ts';
+import type { RequestParserOptions } from './http1/request-parser.ts';
+import type { Http1ServerConnection } from './http1/server-connection.ts';
+import type { ResponseHead } from './message.ts';
+import { compilePathNormalizer, type PathNormalizer } from './path-normalization.ts';
+import type { Stream } from './stream.ts';
+import { StreamInfo } from './stream-info.ts';
+
+/** What every connection of a worker shares. */
+export interface HttpContext {
+  readonly reactor: Reactor;
+  readonly output: OutputBuffer;
+  readonly clusters: ClusterTable;
+  readonly random: Random;
+  readonly matchContext: MatchContext;
+  /** Filled for each choice of an endpoint. */
+  readonly chooseContext: { -readonly [K in keyof ChooseContext]: ChooseContext[K] };
+  /** Wall clock minus the reactor's clock, ms. */
+  readonly wallOffsetMs: number;
+  /** This machine's own address, told to the next hop in x-forwarded-for when the peer is on loopback. */
+  readonly localIp: string;
+  /** Lines of `date`, renewed once a second. */
+  readonly dateLine: { current: EncodedLine };
+}
+
+/** What is known of a downstream connection when its filter chain was chosen. */
+export interface ConnectionFacts {
+  readonly connectionId: number;
+  readonly remoteAddress: string;
+  readonly remoteIp: string;
+  readonly isLoopbackPeer: boolean;
+  readonly localAddress: string;
+  readonly localPort: number;
+  readonly listenerName: string;
+  readonly filterChainName: string;
+  readonly bufferLimitBytes: number;
+  /** `ip:port` before redirection; undefined when the listener does not look. */
+  readonly originalDestination: string | undefined;
+}
+
+/** Told when a connection that a listener started is gone. */
+export interface ConnectionCounter {
+  onConnectionGone(): void;
+}
+
+/** Envoy's default for `internal_address_config`: private and loopback ranges are internal. */
+const privateRanges = [
+  { ip: '10.0.0.0', prefixLength: 8 },
+  { ip: '172.16.0.0', prefixLength: 12 },
+  { ip: '192.168.0.0', prefixLength: 16 },
+  { ip: '127.0.0.0', prefixLength: 8 },
+  { ip: 'fd00::', prefixLength: 8 },
+  { ip: '::1', prefixLength: 128 },
+];
+
+export interface ConnectionManagerOptions {
+  readonly config: HttpConnectionManager;
+  readonly context: HttpContext;
+  readonly stats: StatBlock;
+  /** The same counters of the listener (`listener.ADDRESS.http.PREFIX`). */
+  readonly accessLoggers: readonly AccessLogger[];
+}
+
+export class ConnectionManager {
+  readonly config: HttpConnectionManager;
+  readonly context: HttpContext;
+  readonly stats: StatBlock;
+  readonly routes: RouteTable;
+  readonly router: RouterFilter;
+  readonly parserOptions: RequestParserOptions;
+  readonly trailerLimits: BodyLimits;
+  readonly internalOnlyHeaders: readonly HeaderName[];
+  readonly isInternalAddress: (ip: string) => boolean;
+  readonly normalizeAuthority: AuthorityNormalizer;
+  readonly normalizePath: PathNormalizer;
+  readonly connections = new Set<Http1ServerConnection>();
+  /** Responses close their connections: the listener is going away. */
+  isDraining = false;
+  readonly #accessLoggers: readonly AccessLogger[];
+  readonly #serverLine: EncodedLine;
+  /** One object for all lines: a logger writes at once and keeps nothing of it. */
+  readonly #logContext: FormatContext = {
+    info: new StreamInfo(),
+    request: null,
+    response: null,
+    responseTrailers: null,
+    localReplyBody: '',
+  };
+
+  constructor(options: ConnectionManagerOptions) {
+    const { config, context } = options;
+    this.config = config;
+    this.context = context;
+    this.stats = options.stats;
+    this.#accessLoggers = options.accessLoggers;
+    this.router = config.httpFilters[config.httpFilters.length - 1]!.config;
+    this.routes = compileRouteTable(config.routes.routes, { suppressEnvoyHeaders: this.router.suppressEnvoyHeaders });
+    this.internalOnlyHeaders = config.routes.routes.internalOnlyHeaders.map(headerName);
+    const ranges = config.internalAddressRanges.length > 0 ? config.internalAddressRanges : privateRanges;
+    this.isInternalAddress = compileRanges(ranges);
+    this.normalizeAuthority = compileAuthorityNormalizer(config);
+    this.normalizePath = compilePathNormalizer(config);
+    this.#serverLine = encodeLine('server', config.serverName);
+    this.trailerLimits = {
+      maxTrailersBytes: config.maxRequestHeadersKb * 1024,
+      maxTrailersCount: config.maxHeadersCount,
+    };
+    this.parserOptions = {
+      maxHeadersBytes: config.maxRequestHeadersKb * 1024,
+      maxHeadersCount: config.maxHeadersCount,
+      underscores: config.headersWithUnderscores,
+      allowAbsoluteUrl: config.http1.allowAbsoluteUrl,
+      allowCustomMethods: config.http1.allowCustomMethods,
+      acceptHttp10: config.http1.acceptHttp10,
+      defaultHostForHttp10: config.http1.defaultHostForHttp10,
+      rejectPathWithFragment: true,
+    };
+  }
+
+  /** Whether this route, or the connection manager for all routes, allows the protocol. */
+  allowsUpgrade(protocol: string, route: CompiledRoute): boolean {
+    const { action } = route;
+    const own = action.kind === 'forward' ? action.config.upgrades[protocol] : undefined;
+    return own ?? this.config.upgrades[protocol] ?? false;
+  }
+
+  /** The last edits of every response head: server, date, request id. */
+  finishResponseHead(head: ResponseHead, stream: Stream): void {
+    const { headers } = head;
+    const { config } = this;
+    const server = headers.findId(HeaderId.server);
+    if (config.serverHeader === 'overwrite' || (config.serverHeader === 'append-if-absent' && server < 0)) {
+      if (server >= 0) headers.removeId(HeaderId.server);
+      headers.appendLine(this.#serverLine);
+    }
+    if (headers.findId(HeaderId.date) < 0) headers.appendLine(this.context.dateLine.current);
+    if (config.alwaysSetRequestIdInResponse && stream.info.requestId !== '') {
+      headers.set(requestIdName, stream.info.requestId);
+    }
+    if (config.via !== '') {
+      const via = headers.get(viaName);
+      headers.set(viaName, via === undefined ? config.via : `${via}, ${config.via}`);
+    }
+  }
+
+  /** The one log point: counters and access logs of a finished request. */
+  logRequest(stream: Stream, response: ResponseHead | null): void {
+    const { stats } = this;
+    const { info } = stream;
+    stats.dec(httpStats.downstreamRqActive);
+    const status = info.responseCode;
+    if (status === 0) stats.inc(httpStats.downstreamRqRxReset);
+    else countDownstreamResponse(stats, httpStats, status);
+    stats.record(httpStats.downstreamRqTime, info.endedAtMs - info.startedAtMs);
+    if (this.#accessLoggers.length === 0) return;
+    const logContext = this.#logContext;
+    logContext.info = info;
+    logContext.request = stream.head;
+    logContext.response = response;
+    for (let index = 0; index < this.#accessLoggers.length; index++) {
+      this.#accessLoggers[index]!.log(this.#logContext);
+    }
+  }
+
+  /** Idle connections close, busy ones after their request. */
+  drain(): void {
+    this.isDraining = true;
+    for (const connection of [...this.connections]) connection.drain();
+  }
+}
+
+const requestIdName = headerName('x-request-id');
+const viaName = headerName('via');

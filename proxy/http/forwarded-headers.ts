@@ -1,0 +1,130 @@
+// What the next hop is told about the client: x-forwarded-for, -proto, x-envoy-internal, x-request-id, via.
+// Envoy's rules: https://www.envoyproxy.io/docs/envoy/latest/configuration/http/http_conn_man/headers
+
+import { HeaderId, headerName } from './header-name.ts';
+import { encodeLine } from './header-table.ts';
+import { newRequestId } from './request-id.ts';
+import type { Stream } from './stream.ts';
+
+const protoHttpLine = encodeLine('x-forwarded-proto', 'http');
+const internalLine = encodeLine('x-envoy-internal', 'true');
+const viaName = headerName('via');
+
+/** Set by us or by trusted hops only: removed from requests that are not internal. */
+const internalOnlyIds: readonly HeaderId[] = [
+  HeaderId.xEnvoyRetriableStatusCodes,
+  HeaderId.xEnvoyRetriableHeaderNames,
+  HeaderId.xEnvoyRetryOn,
+  HeaderId.xEnvoyRetryGrpcOn,
+  HeaderId.xEnvoyMaxRetries,
+  HeaderId.xEnvoyUpstreamAltStatName,
+  HeaderId.xEnvoyUpstreamRqTimeoutMs,
+  HeaderId.xEnvoyUpstreamRqPerTryTimeoutMs,
+  HeaderId.xEnvoyExpectedRqTimeoutMs,
+  HeaderId.xEnvoyForceTrace,
+  HeaderId.xEnvoyIpTags,
+  HeaderId.xEnvoyHedgeOnPerTryTimeout,
+];
+const edgeOnlyIds: readonly HeaderId[] = [
+  HeaderId.xEnvoyDecoratorOperation,
+  HeaderId.xEnvoyDownstreamServiceCluster,
+  HeaderId.xEnvoyDownstreamServiceNode,
+  HeaderId.xEnvoyOriginalPath,
+];
+
+export function applyForwardedHeaders(stream: Stream): void {
+  const { head, manager } = stream;
+  const { headers } = head;
+  const { config } = manager;
+  if (config.useRemoteAddress) applyRemoteAddress(stream);
+  else applyTrustedXff(stream);
+  if (headers.findId(HeaderId.xForwardedProto) < 0) headers.appendLine(protoHttpLine);
+  const isEdge = config.useRemoteAddress && !stream.isInternal;
+  stream.isExternal = isEdge;
+  if (stream.isInternal) {
+    headers.removeId(HeaderId.xEnvoyInternal);
+    headers.appendLine(internalLine);
+  } else {
+    cleanInternalHeaders(stream, isEdge);
+  }
+  applyRequestId(stream, isEdge);
+  if (config.via !== '') {
+    const via = headers.get(viaName);
+    headers.set(viaName, via === undefined ? config.via : `${via}, ${config.via}`);
+  }
+}
+
+// `use_remote_address`: the peer itself is the client, or the first hop we do not trust.
+function applyRemoteAddress(stream: Stream): void {
+  const { head, manager, facts, info } = stream;
+  const { headers } = head;
+  const { config } = manager;
+  const received = headers.findId(HeaderId.xForwardedFor);
+  let client = facts.remoteIp;
+  if (config.xffNumTrustedHops > 0 && received >= 0) {
+    const named = lastAddress(headers.value(received), config.xffNumTrustedHops - 1);
+    if (named !== '') {
+      client = named;
+      info.downstreamRemoteAddress = `${named}:0`;
+    }
+  }
+  stream.isInternal = received < 0 && manager.isInternalAddress(client);
+  if (!config.skipXffAppend) {
+    const own = facts.isLoopbackPeer ? manager.context.localIp : facts.remoteIp;
+    if (received < 0) headers.append('x-forwarded-for', own);
+    else headers.replaceValue(received, `${headers.value(received)},${own}`);
+  }
+  if (config.xffNumTrustedHops === 0) headers.removeId(HeaderId.xForwardedProto);
+}
+
+// Otherwise the client is whom x-forwarded-for names, counted from its end.
+function applyTrustedXff(stream: Stream): void {
+  const { headers } = stream.head;
+  const received = headers.findId(HeaderId.xForwardedFor);
+  if (received < 0) {
+    stream.isInternal = false;
+    return;
+  }
+  const value = headers.value(received);
+  const named = lastAddress(value, stream.manager.config.xffNumTrustedHops);
+  if (named === '') return;
+  stream.info.downstreamRemoteAddress = `${named}:0`;
+  stream.isInternal = !value.includes(',') && stream.manager.isInternalAddress(named);
+}
+
+/** The address `skip` places before the last of a comma-separated list; empty when there is none. */
+function lastAddress(value: string, skip: number): string {
+  let end = value.length;
+  for (let hop = 0; hop < skip; hop++) {
+    end = value.lastIndexOf(',', end - 1);
+    if (end < 0) return '';
+  }
+  const start = value.lastIndexOf(',', end - 1) + 1;
+  return value.slice(start, end).trim();
+}
+
+function cleanInternalHeaders(stream: Stream, isEdge: boolean): void {
+  const { headers } = stream.head;
+  headers.removeId(HeaderId.xEnvoyInternal);
+  for (let index = 0; index < internalOnlyIds.length; index++) headers.removeId(internalOnlyIds[index]!);
+  if (isEdge) for (let index = 0; index < edgeOnlyIds.length; index++) headers.removeId(edgeOnlyIds[index]!);
+  const { internalOnlyHeaders } = stream.manager;
+  for (let index = 0; index < internalOnlyHeaders.length; index++) headers.remove(internalOnlyHeaders[index]!);
+}
+
+function applyRequestId(stream: Stream, isEdge: boolean): void {
+  const { head, info, manager } = stream;
+  const { config } = manager;
+  const row = head.headers.findId(HeaderId.xRequestId);
+  if (!config.generateRequestId) {
+    if (row >= 0) info.requestId = head.headers.value(row);
+    return;
+  }
+  if (row >= 0 && (config.preserveExternalRequestId || !isEdge)) {
+    info.requestId = head.headers.value(row);
+    return;
+  }
+  info.requestId = newRequestId();
+  if (row >= 0) head.headers.replaceValue(row, info.requestId);
+  else head.headers.append('x-request-id', info.requestId);
+}

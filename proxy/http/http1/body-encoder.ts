@@ -1,0 +1,59 @@
+// Writes a body in the framing its head announced. The same for requests and responses.
+
+import type { NativeBuffer } from '../../../native/native-buffer.ts';
+import type { ByteStream } from '../../reactor/byte-stream.ts';
+import type { HeaderTable } from '../header-table.ts';
+import { BodyFraming } from '../message.ts';
+import { writeChunkHeader, writeLastChunk } from './head-writer.ts';
+import type { OutputBuffer } from './output-buffer.ts';
+
+/** Hexadecimal digits of a chunk size and its CRLF, at most. */
+const chunkHeaderBound = 18;
+const crlf = Buffer.from('\r\n');
+
+export class BodyEncoder {
+  readonly #output: OutputBuffer;
+  #stream: ByteStream | null = null;
+  #framing: BodyFraming = BodyFraming.none;
+
+  constructor(output: OutputBuffer) {
+    this.#output = output;
+  }
+
+  begin(stream: ByteStream, framing: BodyFraming): void {
+    this.#stream = stream;
+    this.#framing = framing;
+  }
+
+  data(buffer: NativeBuffer, start: number, end: number): void {
+    const output = this.#output;
+    const stream = this.#stream!;
+    if (this.#framing !== BodyFraming.chunked) {
+      output.append(stream, buffer, start, end);
+      return;
+    }
+    output.begin(stream, chunkHeaderBound);
+    output.advanceTo(writeChunkHeader(output.bytes, output.length, end - start));
+    output.append(stream, buffer, start, end);
+    output.appendBytes(stream, crlf);
+  }
+
+  /** Bytes of our own making, already in memory. */
+  dataBytes(bytes: Uint8Array): void {
+    const output = this.#output;
+    const stream = this.#stream!;
+    if (this.#framing === BodyFraming.chunked) {
+      output.begin(stream, chunkHeaderBound);
+      output.advanceTo(writeChunkHeader(output.bytes, output.length, bytes.length));
+    }
+    output.appendBytes(stream, bytes);
+    if (this.#framing === BodyFraming.chunked) output.appendBytes(stream, crlf);
+  }
+
+  end(trailers: HeaderTable | null): void {
+    if (this.#framing !== BodyFraming.chunked) return;
+    const output = this.#output;
+    output.begin(this.#stream!, 8 + (trailers === null ? 0 : trailers.encodedLength));
+    output.advanceTo(writeLastChunk(output.bytes, output.length, trailers));
+  }
+}

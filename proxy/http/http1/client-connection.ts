@@ -1,0 +1,278 @@
+// The client side of HTTP/1.1: one upstream connection, one exchange at a time.
+//
+// RFC 9112 §9.3.2 lets a client pipeline; we never do, because a slow response would hold the ones behind it. A byte
+// that arrives while no exchange is open is somebody else's response (response-queue poisoning, CVE-2026-48931 and its
+// kin): the connection is destroyed, never reused.
+
+import type { NativeBuffer } from '../../../native/native-buffer.ts';
+import { terminationFailure, type UpstreamFailure } from '../../cluster/upstream-failure.ts';
+import type { ByteStream, ByteStreamHandler, CloseReason } from '../../reactor/byte-stream.ts';
+import type { HeaderTable } from '../header-table.ts';
+import { BodyFraming, hasBody, type RequestHead, ResponseHead } from '../message.ts';
+import { BodyDecoder, type BodyLimits } from './body-decoder.ts';
+import { BodyEncoder } from './body-encoder.ts';
+import { requestHeadBound, writeRequestHead } from './head-writer.ts';
+import type { OutputBuffer } from './output-buffer.ts';
+import { ResponseParser, type ResponseParserOptions } from './response-parser.ts';
+
+/** Who receives the response of the exchange that is open. No callback comes after End or Reset. */
+export interface ResponseReceiver {
+  /** 100, 102, 103; and 101, after which `startTunnel` may be called. */
+  onInterimHead(head: ResponseHead): void;
+  onResponseHead(head: ResponseHead, isEnd: boolean): void;
+  onResponseData(buffer: NativeBuffer, start: number, end: number): void;
+  onResponseEnd(trailers: HeaderTable | null): void;
+  onResponseReset(failure: UpstreamFailure): void;
+  /** Request bytes that had to wait were taken. */
+  onRequestDrained(): void;
+  /** False while the other side does not take what it has: nothing more is read. */
+  readonly acceptsResponseBody: boolean;
+}
+
+/** The pool that a connection belongs to. */
+export interface ConnectionOwner {
+  onConnectionEstablished(connection: Http1ClientConnection): void;
+  /** The exchange is over and the connection may carry another. */
+  onConnectionIdle(connection: Http1ClientConnection): void;
+  /** `wasIdle`: no exchange was open. */
+  onConnectionClosed(connection: Http1ClientConnection, reason: CloseReason, wasIdle: boolean): void;
+}
+
+const State = { connecting: 0, idle: 1, head: 2, body: 3, tunnel: 4, closed: 5 } as const;
+type State = (typeof State)[keyof typeof State];
+
+export class Http1ClientConnection implements ByteStreamHandler {
+  /** Set by the pool right after the stream was made. */
+  stream!: ByteStream;
+  readonly head = new ResponseHead();
+  /** On the reactor's clock; when the last exchange ended. */
+  idleSinceMs = 0;
+  connectStartedAtMs = 0;
+  exchangeCount = 0;
+  /** How long it had been idle when the open exchange began; -1 on a fresh connection. */
+  idleBeforeMs = -1;
+
+  readonly #owner: ConnectionOwner;
+  readonly #output: OutputBuffer;
+  readonly #parser: ResponseParser;
+  readonly #decoder = new BodyDecoder('response');
+  readonly #encoder: BodyEncoder;
+  readonly #trailerLimits: BodyLimits;
+  #state: State = State.connecting;
+  #receiver: ResponseReceiver | null = null;
+  #method = '';
+  #requestEnded = false;
+  #keepAlive = true;
+  #sawResponseByte = false;
+
+  constructor(owner: ConnectionOwner, output: OutputBuffer, options: ResponseParserOptions) {
+    this.#owner = owner;
+    this.#output = output;
+    this.#parser = new ResponseParser(options);
+    this.#trailerLimits = { maxTrailersBytes: options.maxHeadersBytes, maxTrailersCount: options.maxHeadersCount };
+    this.#encoder = new BodyEncoder(output);
+  }
+
+  get isIdle(): boolean {
+    return this.#state === State.idle;
+  }
+
+  get isEstablished(): boolean {
+    return this.#state !== State.connecting && this.#state !== State.closed;
+  }
+
+  /** Whether a byte of the response has arrived: the point after which nothing may be replayed. */
+  get sawResponseByte(): boolean {
+    return this.#sawResponseByte;
+  }
+
+  /** True while the peer has not taken all request bytes. */
+  get isRequestBlocked(): boolean {
+    return this.stream.pendingWriteBytes > 0;
+  }
+
+  // ---- Request ---------------------------------------------------------------------------------------------------
+
+  /** Opens an exchange. The head stays in the output buffer until `flush`, so that the body can join it. */
+  sendHead(head: RequestHead, receiver: ResponseReceiver): void {
+    this.#state = State.head;
+    this.#receiver = receiver;
+    this.#method = head.method;
+    this.#requestEnded = !hasBody(head);
+    this.#keepAlive = true;
+    this.#sawResponseByte = false;
+    this.exchangeCount++;
+    this.#parser.reset();
+    this.#output.begin(this.stream, requestHeadBound(head));
+    this.#output.advanceTo(writeRequestHead(head, this.#output.bytes, this.#output.length));
+    this.#encoder.begin(this.stream, head.framing);
+  }
+
+  sendData(buffer: NativeBuffer, start: number, end: number): void {
+    this.#encoder.data(buffer, start, end);
+  }
+
+  sendEnd(trailers: HeaderTable | null): void {
+    this.#encoder.end(trailers);
+    this.#requestEnded = true;
+  }
+
+  flush(): void {
+    this.#output.flush();
+  }
+
+  /** After 101 or a CONNECT's 2xx: bytes pass both ways until both sides have ended. */
+  startTunnel(): void {
+    this.#state = State.tunnel;
+    this.#keepAlive = false;
+    this.#encoder.begin(this.stream, BodyFraming.untilClose);
+  }
+
+  endTunnelWriting(): void {
+    this.#output.flush();
+    this.stream.endWriting();
+  }
+
+  /** Gives up the open exchange: the connection cannot carry another one. */
+  abort(): void {
+    this.#receiver = null;
+    this.#output.discard(this.stream);
+    this.stream.reset();
+  }
+
+  close(): void {
+    this.stream.close();
+  }
+
+  resumeResponse(): void {
+    this.stream.resumeReading();
+  }
+
+  // ---- Response --------------------------------------------------------------------------------------------------
+
+  onConnected(): void {
+    this.#state = State.idle;
+    this.#owner.onConnectionEstablished(this);
+    this.#output.flush();
+  }
+
+  onData(buffer: NativeBuffer, start: number, end: number): number {
+    const consumed = this.#read(buffer, start, end);
+    this.#output.flush();
+    return consumed;
+  }
+
+  #read(buffer: NativeBuffer, start: number, end: number): number {
+    let position = start;
+    while (position < end) {
+      const receiver = this.#receiver;
+      if (receiver === null) {
+        if (!this.stream.isClosed) this.stream.close();
+        return end - start;
+      }
+      this.#sawResponseByte = true;
+      if (this.#state === State.head) {
+        const length = this.#parser.parse(buffer.bytes, position, end, this.head, this.#method);
+        if (length === 0) return position - start;
+        if (length < 0) return this.#fail(this.#parser.error!.reason, end - start);
+        position += length;
+        this.#onHead(receiver);
+      } else if (this.#state === State.tunnel) {
+        receiver.onResponseData(buffer, position, end);
+        position = end;
+      } else {
+        position = this.#decoder.step(buffer.bytes, position, end);
+        if (this.#decoder.error !== null) return this.#fail(this.#decoder.error.reason, end - start);
+        if (this.#decoder.dataEnd > this.#decoder.dataStart) {
+          receiver.onResponseData(buffer, this.#decoder.dataStart, this.#decoder.dataEnd);
+        }
+        if (this.#decoder.isDone && this.#receiver === receiver) this.#finish(receiver, this.#decoder.trailers);
+      }
+      if (this.#receiver !== null && !this.#receiver.acceptsResponseBody) {
+        this.stream.pauseReading();
+        return position - start;
+      }
+    }
+    return position - start;
+  }
+
+  #onHead(receiver: ResponseReceiver): void {
+    const { head } = this;
+    if (head.status < 200) {
+      receiver.onInterimHead(head);
+      if (this.#state === State.head) this.#parser.reset();
+      return;
+    }
+    if (!head.keepAlive) this.#keepAlive = false;
+    const isEnd = !hasBody(head);
+    receiver.onResponseHead(head, isEnd);
+    // The receiver may have given up the exchange, or made a tunnel of it (CONNECT).
+    if (this.#receiver !== receiver || this.#state !== State.head) return;
+    if (isEnd) {
+      this.#finish(receiver, null);
+      return;
+    }
+    this.#state = State.body;
+    this.#decoder.begin(head.framing, head.contentLength, this.#trailerLimits);
+  }
+
+  #finish(receiver: ResponseReceiver, trailers: HeaderTable | null): void {
+    this.#receiver = null;
+    // A response that ends before its request leaves request bytes nobody will read (RFC 9112 §9.6): not reused.
+    const reusable = this.#keepAlive && this.#requestEnded && !this.stream.isClosed;
+    this.#state = State.idle;
+    this.head.headers.clear();
+    receiver.onResponseEnd(trailers);
+    if (reusable) this.#owner.onConnectionIdle(this);
+    else this.stream.close();
+  }
+
+  #fail(reason: string, consumed: number): number {
+    const receiver = this.#receiver;
+    this.#receiver = null;
+    this.stream.close();
+    receiver?.onResponseReset({
+      kind: 'protocol-error',
+      reason: `the endpoint's response is not valid HTTP/1.1: ${reason}`,
+    });
+    return consumed;
+  }
+
+  onEnd(): void {
+    const receiver = this.#receiver;
+    if (receiver === null) {
+      this.stream.close();
+      return;
+    }
+    if (this.#state === State.tunnel) {
+      receiver.onResponseEnd(null);
+      return;
+    }
+    if (this.#state === State.body && this.head.framing === BodyFraming.untilClose) {
+      this.#keepAlive = false;
+      this.#finish(receiver, null);
+      this.#output.flush();
+      return;
+    }
+    this.#receiver = null;
+    this.stream.close();
+    receiver.onResponseReset(terminationFailure({ kind: 'remote' }, this.idleBeforeMs));
+    this.#output.flush();
+  }
+
+  onDrained(): void {
+    this.#receiver?.onRequestDrained();
+    this.#output.flush();
+  }
+
+  onClosed(reason: CloseReason): void {
+    const wasIdle = this.#state === State.idle;
+    const wasConnecting = this.#state === State.connecting;
+    const receiver = this.#receiver;
+    this.#receiver = null;
+    this.#state = State.closed;
+    this.#owner.onConnectionClosed(this, reason, wasIdle && !wasConnecting);
+    receiver?.onResponseReset(terminationFailure(reason, this.idleBeforeMs));
+    this.#output.flush();
+  }
+}

@@ -1,0 +1,380 @@
+// The server side of HTTP/1.1: one downstream connection, one request at a time.
+//
+// A pipelined request waits unread until the response before it is complete (RFC 9112 §9.3.2 wants responses in order;
+// parsing ahead would only buffer for a client that does not wait). A client that half-closes after its request still
+// gets the response.
+
+import type { NativeBuffer } from '../../../native/native-buffer.ts';
+import type { ByteStream, ByteStreamHandler, CloseReason } from '../../reactor/byte-stream.ts';
+import { Deadlines } from '../../reactor/deadlines.ts';
+import { httpStats } from '../../telemetry/http-stats.ts';
+import type { ConnectionCounter, ConnectionFacts, ConnectionManager } from '../connection-manager.ts';
+import { HeaderId } from '../header-name.ts';
+import type { HeaderTable } from '../header-table.ts';
+import { encodeLine } from '../header-table.ts';
+import { LocalReplies, type LocalReply } from '../local-reply.ts';
+import { BodyFraming, HttpVersion, hasBody, RequestHead, type ResponseHead } from '../message.ts';
+import { type ResponseSender, StreamDeadline } from '../response-sender.ts';
+import { Stream } from '../stream.ts';
+import { ResponseFlag } from '../stream-info.ts';
+import { BodyDecoder } from './body-decoder.ts';
+import { BodyEncoder } from './body-encoder.ts';
+import type { CodecError } from './codec-error.ts';
+import { responseHeadBound, writeResponseHead } from './head-writer.ts';
+import { RequestParser } from './request-parser.ts';
+
+const closeLine = encodeLine('connection', 'close');
+const keepAliveLine = encodeLine('connection', 'keep-alive');
+const chunkedLine = encodeLine('transfer-encoding', 'chunked');
+
+/** Deadlines of the connection, behind those of its stream. */
+const ConnectionDeadline = {
+  idle: StreamDeadline.count,
+  requestHeaders: StreamDeadline.count + 1,
+  maxDuration: StreamDeadline.count + 2,
+  count: StreamDeadline.count + 3,
+} as const;
+
+const State = { idle: 0, body: 1, responding: 2, tunnel: 3, closing: 4 } as const;
+type State = (typeof State)[keyof typeof State];
+
+export class Http1ServerConnection implements ByteStreamHandler, ResponseSender {
+  readonly head = new RequestHead();
+  readonly deadlines: Deadlines;
+  readonly #stream: ByteStream;
+  readonly #manager: ConnectionManager;
+  readonly #facts: ConnectionFacts;
+  readonly #counter: ConnectionCounter;
+  readonly #parser: RequestParser;
+  readonly #decoder = new BodyDecoder();
+  readonly #encoder: BodyEncoder;
+  #request: Stream | null = null;
+  #state: State = State.idle;
+  #closeAfterResponse = false;
+  #inputEnded = false;
+  #requestCount = 0;
+
+  constructor(stream: ByteStream, manager: ConnectionManager, facts: ConnectionFacts, counter: ConnectionCounter) {
+    this.#counter = counter;
+    this.#stream = stream;
+    this.#manager = manager;
+    this.#facts = facts;
+    this.#parser = new RequestParser(manager.parserOptions);
+    this.#encoder = new BodyEncoder(manager.context.output);
+    this.deadlines = new Deadlines(manager.context.reactor, this, ConnectionDeadline.count);
+    const { config, stats } = manager;
+    stats.inc(httpStats.downstreamCxTotal);
+    stats.inc(httpStats.downstreamCxActive);
+    stats.inc(httpStats.downstreamCxHttp1Total);
+    stats.inc(httpStats.downstreamCxHttp1Active);
+    this.deadlines.set(ConnectionDeadline.idle, config.idleTimeoutMs);
+    this.deadlines.set(ConnectionDeadline.maxDuration, config.maxConnectionDurationMs);
+    manager.connections.add(this);
+  }
+
+  // ---- Receiving -------------------------------------------------------------------------------------------------
+
+  onConnected(): void {
+    // Accepted connections are established when they are adopted.
+  }
+
+  onData(buffer: NativeBuffer, start: number, end: number): number {
+    let position = start;
+    while (position < end) {
+      const next = this.#step(buffer, position, end);
+      if (next === position) break;
+      position = next;
+    }
+    this.#manager.context.output.flush();
+    return position - start;
+  }
+
+  // Takes one head or one piece of a body. Returns the position unchanged when nothing can be taken now.
+  #step(buffer: NativeBuffer, position: number, end: number): number {
+    const request = this.#request;
+    switch (this.#state) {
+      case State.idle:
+        return this.#readHead(buffer, position, end);
+      case State.body: {
+        if (!request!.acceptsRequestBody) {
+          this.#stream.pauseReading();
+          return position;
+        }
+        return this.#readBody(request!, buffer, position, end);
+      }
+      case State.tunnel:
+        if (!request!.acceptsRequestBody) {
+          this.#stream.pauseReading();
+          return position;
+        }
+        request!.onRequestData(buffer, position, end);
+        return end;
+      case State.responding:
+        this.#stream.pauseReading();
+        return position;
+      default:
+        return end;
+    }
+  }
+
+  #readHead(buffer: NativeBuffer, position: number, end: number): number {
+    // A client that pipelines and does not read its responses gets no further ones (row 63: response flood).
+    if (this.#stream.pendingWriteBytes > 0) {
+      this.#stream.pauseReading();
+      return position;
+    }
+    const length = this.#parser.parse(buffer.bytes, position, end, this.head);
+    if (length === 0) {
+      if (!this.deadlines.isSet(ConnectionDeadline.requestHeaders)) {
+        this.deadlines.set(ConnectionDeadline.requestHeaders, this.#manager.config.requestHeadersTimeoutMs);
+      }
+      return position;
+    }
+    this.deadlines.clear(ConnectionDeadline.requestHeaders);
+    this.deadlines.clear(ConnectionDeadline.idle);
+    if (length < 0) {
+      this.#refuse(this.#parser.error!);
+      return end;
+    }
+    this.#beginRequest(length);
+    return position + length;
+  }
+
+  #beginRequest(headBytes: number): void {
+    const { head } = this;
+    const { config } = this.#manager;
+    this.#requestCount++;
+    this.#closeAfterResponse =
+      !head.keepAlive || (config.maxRequestsPerConnection > 0 && this.#requestCount >= config.maxRequestsPerConnection);
+    const request = new Stream(this.#manager, this.#facts, this);
+    this.#request = request;
+    if (!hasBody(head)) {
+      this.#state = State.responding;
+    } else {
+      this.#state = State.body;
+      this.#decoder.begin(head.framing, head.contentLength, this.#manager.trailerLimits);
+    }
+    if (head.expectsContinue && !config.proxy100Continue) this.#sendContinue();
+    request.onRequestHead(headBytes);
+  }
+
+  // Envoy answers `Expect: 100-continue` itself unless `proxy_100_continue` is set.
+  #sendContinue(): void {
+    this.head.headers.removeId(HeaderId.expect);
+    this.#manager.context.output.appendBytes(this.#stream, continueReply);
+    this.#manager.context.output.flush();
+  }
+
+  #readBody(request: Stream, buffer: NativeBuffer, position: number, end: number): number {
+    const decoder = this.#decoder;
+    const next = decoder.step(buffer.bytes, position, end);
+    if (decoder.error !== null) {
+      this.#refuse(decoder.error);
+      return end;
+    }
+    if (decoder.dataEnd > decoder.dataStart) request.onRequestData(buffer, decoder.dataStart, decoder.dataEnd);
+    if (decoder.isDone && this.#state === State.body) {
+      // Set first: the response may be complete before onRequestEnd returns.
+      this.#state = State.responding;
+      request.onRequestEnd(decoder.trailers);
+    }
+    return next;
+  }
+
+  // A request that is not valid HTTP/1.1: answered when there is still something to answer, and closed for good,
+  // because where the next message begins is unknown.
+  #refuse(error: CodecError): void {
+    const { stats } = this.#manager;
+    stats.inc(httpStats.downstreamCxProtocolError);
+    this.#closeAfterResponse = true;
+    const reply: LocalReply = {
+      status: error.status,
+      body: '',
+      details: error.details,
+      flags: ResponseFlag.downstreamProtocolError,
+    };
+    if (this.#request === null) {
+      this.head.headers.clear();
+      this.head.method = '';
+      this.head.framing = BodyFraming.none;
+      this.#request = new Stream(this.#manager, this.#facts, this);
+      this.#state = State.responding;
+      this.#request.onRefusedHead(reply, error.reason);
+      return;
+    }
+    this.#request.replyLocally(reply, error.reason);
+    if (this.#state === State.body) this.#closeGracefully();
+  }
+
+  onEnd(): void {
+    this.#inputEnded = true;
+    const request = this.#request;
+    if (request === null || this.#state === State.closing) {
+      if (this.#parser.hasPartial) this.#manager.stats.inc(httpStats.downstreamCxProtocolError);
+      this.#stream.closeGracefully(this.#manager.config.delayedCloseTimeoutMs);
+      return;
+    }
+    if (this.#state === State.tunnel) {
+      request.onTunnelInputEnd();
+      return;
+    }
+    if (this.#state === State.responding) return;
+    // The body is cut: the upstream must never take it for a whole one.
+    request.onDownstreamReset(ResponseFlag.downstreamConnectionTermination, 'downstream_remote_disconnect');
+    this.#stream.close();
+  }
+
+  onDrained(): void {
+    this.#request?.onResponseDrained();
+    if (this.#request === null && this.#state === State.idle) this.#stream.resumeReading();
+    this.#manager.context.output.flush();
+  }
+
+  onClosed(_reason: CloseReason): void {
+    const { stats, connections, context } = this.#manager;
+    const request = this.#request;
+    this.#request = null;
+    this.#state = State.closing;
+    if (request !== null) {
+      stats.inc(httpStats.downstreamCxDestroyRemoteActiveRq);
+      request.onDownstreamReset(ResponseFlag.downstreamConnectionTermination, 'downstream_remote_disconnect');
+    }
+    this.deadlines.cancel();
+    connections.delete(this);
+    this.#counter.onConnectionGone();
+    stats.dec(httpStats.downstreamCxActive);
+    stats.dec(httpStats.downstreamCxHttp1Active);
+    stats.inc(httpStats.downstreamCxDestroy);
+    stats.add(httpStats.downstreamCxRxBytesTotal, this.#stream.bytesReceived);
+    stats.add(httpStats.downstreamCxTxBytesTotal, this.#stream.bytesSent);
+    context.output.flush();
+  }
+
+  // ---- ResponseSender ----------------------------------------------------------------------------------------------
+
+  get isResponseBlocked(): boolean {
+    return this.#stream.pendingWriteBytes > 0;
+  }
+
+  sendInterim(head: ResponseHead): void {
+    const { output } = this.#manager.context;
+    output.begin(this.#stream, responseHeadBound(head));
+    output.advanceTo(writeResponseHead(head, output.bytes, output.length));
+    output.flush();
+  }
+
+  sendHead(head: ResponseHead): void {
+    const { output } = this.#manager.context;
+    this.#frame(head);
+    if (this.#mustClose()) {
+      this.#closeAfterResponse = true;
+      if (this.#state !== State.tunnel) head.headers.appendLine(closeLine);
+    } else if (this.head.version === HttpVersion.http10) {
+      head.headers.appendLine(keepAliveLine);
+    }
+    output.begin(this.#stream, responseHeadBound(head));
+    output.advanceTo(writeResponseHead(head, output.bytes, output.length));
+    this.#encoder.begin(this.#stream, head.framing);
+  }
+
+  // An endless or chunked upstream body is chunked for an HTTP/1.1 client and ends with the connection for HTTP/1.0.
+  #frame(head: ResponseHead): void {
+    if (head.framing !== BodyFraming.untilClose && head.framing !== BodyFraming.chunked) return;
+    if (this.head.version === HttpVersion.http10) {
+      head.headers.removeId(HeaderId.transferEncoding);
+      head.framing = BodyFraming.untilClose;
+      this.#closeAfterResponse = true;
+      return;
+    }
+    if (head.headers.findId(HeaderId.transferEncoding) < 0) head.headers.appendLine(chunkedLine);
+    head.framing = BodyFraming.chunked;
+  }
+
+  #mustClose(): boolean {
+    return this.#closeAfterResponse || this.#inputEnded || this.#manager.isDraining;
+  }
+
+  sendData(buffer: NativeBuffer, start: number, end: number): void {
+    this.#encoder.data(buffer, start, end);
+  }
+
+  sendBytes(bytes: Uint8Array): void {
+    this.#encoder.dataBytes(bytes);
+  }
+
+  sendEnd(trailers: HeaderTable | null): void {
+    this.#encoder.end(trailers);
+    this.#request = null;
+    if (this.#state !== State.responding || this.#closeAfterResponse || this.#inputEnded) {
+      this.#closeGracefully();
+      return;
+    }
+    this.#state = State.idle;
+    this.#parser.reset();
+    this.deadlines.set(ConnectionDeadline.idle, this.#manager.config.idleTimeoutMs);
+    this.#stream.resumeReading();
+  }
+
+  abort(): void {
+    this.#request = null;
+    this.#state = State.closing;
+    this.#manager.context.output.flush();
+    this.#stream.reset();
+  }
+
+  startTunnel(): void {
+    this.#state = State.tunnel;
+    this.#closeAfterResponse = true;
+    this.#encoder.begin(this.#stream, BodyFraming.untilClose);
+    this.#manager.context.output.flush();
+    this.#stream.resumeReading();
+  }
+
+  resumeRequest(): void {
+    if (this.#state === State.body || this.#state === State.tunnel) this.#stream.resumeReading();
+  }
+
+  #closeGracefully(): void {
+    this.#state = State.closing;
+    this.#manager.context.output.flush();
+    this.#stream.closeGracefully(this.#manager.config.delayedCloseTimeoutMs);
+  }
+
+  // ---- Deadlines and drain -----------------------------------------------------------------------------------------
+
+  onDeadline(slot: number): void {
+    if (slot < StreamDeadline.count) {
+      this.#request?.onDeadline(slot);
+    } else if (slot === ConnectionDeadline.requestHeaders) {
+      this.#manager.stats.inc(httpStats.downstreamRqHeaderTimeout);
+      this.#refuse({
+        status: 408,
+        details: LocalReplies.requestHeadersTimeout.details,
+        reason: 'the request head was not complete in time',
+      } as CodecError);
+    } else if (this.#request === null) {
+      if (slot === ConnectionDeadline.idle) this.#manager.stats.inc(httpStats.downstreamCxIdleTimeout);
+      else this.#manager.stats.inc(httpStats.downstreamCxMaxDurationReached);
+      this.#closeGracefully();
+    } else {
+      this.#closeAfterResponse = true;
+    }
+    this.#manager.context.output.flush();
+  }
+
+  /** Closes when idle, else after the open request. */
+  drain(): void {
+    if (this.#request !== null) {
+      this.#closeAfterResponse = true;
+      return;
+    }
+    this.#manager.stats.inc(httpStats.downstreamCxDrainClose);
+    this.#closeGracefully();
+  }
+
+  get isBusy(): boolean {
+    return this.#request !== null;
+  }
+}
+
+const continueReply = Buffer.from('HTTP/1.1 100 Continue\r\n\r\n');

@@ -1,0 +1,106 @@
+// Replies that we make ourselves, each known before a request needs it: Envoy's status, text, flags and detail word.
+// https://www.envoyproxy.io/docs/envoy/latest/configuration/http/http_conn_man/response_code_details
+
+import { ResponseFlag } from './stream-info.ts';
+
+export interface LocalReply {
+  readonly status: number;
+  /** Envoy's text, which tools and people search for. */
+  readonly body: string;
+  /** Envoy's response code detail. */
+  readonly details: string;
+  /** Bits of ResponseFlag. */
+  readonly flags: number;
+}
+
+function reply(status: number, body: string, details: string, flags = 0): LocalReply {
+  return Object.freeze({ status, body, details, flags });
+}
+
+const resetPrefix = 'upstream connect error or disconnect/reset before headers. reset reason: ';
+
+export const LocalReplies = {
+  routeNotFound: reply(404, '', 'route_not_found', ResponseFlag.noRouteFound),
+  clusterNotFound503: reply(503, '', 'cluster_not_found', ResponseFlag.noClusterFound),
+  clusterNotFound404: reply(404, '', 'cluster_not_found', ResponseFlag.noClusterFound),
+  clusterNotFound500: reply(500, '', 'cluster_not_found', ResponseFlag.noClusterFound),
+  noHealthyUpstream: reply(503, 'no healthy upstream', 'no_healthy_upstream', ResponseFlag.noHealthyUpstream),
+  missingHost: reply(400, '', 'missing_host_header'),
+  invalidAuthority: reply(400, '', 'http.invalid_authority'),
+  pathNormalizationFailed: reply(400, '', 'path_normalization_failed'),
+  upgradeFailed: reply(403, '', 'upgrade_failed'),
+  tlsRequired: reply(301, '', 'direct_response'),
+  connectFailure: reply(
+    503,
+    `${resetPrefix}remote connection failure`,
+    'upstream_reset_before_response_started{remote_connection_failure}',
+    ResponseFlag.upstreamConnectionFailure,
+  ),
+  connectTimeout: reply(
+    503,
+    `${resetPrefix}connection timeout`,
+    'upstream_reset_before_response_started{connection_timeout}',
+    ResponseFlag.upstreamConnectionFailure,
+  ),
+  connectionTermination: reply(
+    503,
+    `${resetPrefix}connection termination`,
+    'upstream_reset_before_response_started{connection_termination}',
+    ResponseFlag.upstreamConnectionTermination,
+  ),
+  protocolError: reply(
+    502,
+    `${resetPrefix}protocol error`,
+    'upstream_reset_before_response_started{protocol_error}',
+    ResponseFlag.upstreamProtocolError,
+  ),
+  overflow: reply(
+    503,
+    `${resetPrefix}overflow`,
+    'upstream_reset_before_response_started{overflow}',
+    ResponseFlag.upstreamOverflow,
+  ),
+  upstreamTimeout: reply(504, 'upstream request timeout', 'response_timeout', ResponseFlag.upstreamRequestTimeout),
+  perTryTimeout: reply(
+    504,
+    'upstream request timeout',
+    'upstream_per_try_timeout',
+    ResponseFlag.upstreamRequestTimeout,
+  ),
+  maxDurationReached: reply(
+    504,
+    'upstream max stream duration reached',
+    'upstream_max_stream_duration_reached',
+    ResponseFlag.upstreamMaxStreamDurationReached,
+  ),
+  streamIdleTimeout: reply(408, 'stream timeout', 'stream_idle_timeout', ResponseFlag.streamIdleTimeout),
+  requestTimeout: reply(408, 'request timeout', 'request_overall_timeout', ResponseFlag.durationTimeout),
+  requestHeadersTimeout: reply(408, 'request header timeout', 'request_header_timeout', ResponseFlag.durationTimeout),
+  maxStreamDuration: reply(408, 'downstream duration timeout', 'max_duration_timeout', ResponseFlag.durationTimeout),
+  retryBufferExceeded: reply(
+    507,
+    'exceeded request buffer limit while retrying upstream',
+    'request_payload_exceeded_retry_buffer_limit',
+  ),
+} as const;
+
+/** gRPC status for an HTTP status, by the gRPC mapping (doc/http-grpc-status-mapping.md). */
+export function grpcStatusOf(httpStatus: number): number {
+  switch (httpStatus) {
+    case 400:
+      return 13;
+    case 401:
+      return 16;
+    case 403:
+      return 7;
+    case 404:
+      return 12;
+    case 429:
+    case 502:
+    case 503:
+    case 504:
+      return 14;
+    default:
+      return 2;
+  }
+}

@@ -1,0 +1,60 @@
+// The target of a request before routing: authority and path are brought into the one form that routes and endpoints
+// see, so that nobody downstream can read a request differently from the rule that let it pass.
+
+import { isValidAuthority } from './authority.ts';
+import type { ConnectionManager } from './connection-manager.ts';
+import { headerName } from './header-name.ts';
+import { LocalReplies, type LocalReply } from './local-reply.ts';
+import { HttpVersion, type RequestHead } from './message.ts';
+
+const hostName = headerName('host');
+
+/** Why a request is answered here instead of routed. `location` is set for a redirect to the unescaped path. */
+export interface TargetRefusal {
+  readonly reply: LocalReply;
+  readonly reason: string;
+  readonly location: string;
+}
+
+const missingHost: TargetRefusal = {
+  reply: LocalReplies.missingHost,
+  reason: 'an HTTP/1.1 request needs a Host header (RFC 9112 section 3.2)',
+  location: '',
+};
+const badAuthority: TargetRefusal = {
+  reply: LocalReplies.invalidAuthority,
+  reason: 'the Host header or request target does not name one valid host',
+  location: '',
+};
+const badPath: TargetRefusal = {
+  reply: LocalReplies.pathNormalizationFailed,
+  reason: 'the path cannot be normalised safely',
+  location: '',
+};
+
+/** Validates and normalises `head.authority` and `head.path` in place; the Host row follows. */
+export function prepareRequestTarget(
+  head: RequestHead,
+  manager: ConnectionManager,
+  listenerPort: number,
+): TargetRefusal | null {
+  if (head.authority === '') return head.version === HttpVersion.http10 ? null : missingHost;
+  if (!isValidAuthority(head.authority)) return badAuthority;
+  const authority = manager.normalizeAuthority(head.authority, listenerPort);
+  if (authority !== head.authority) {
+    head.authority = authority;
+    head.headers.set(hostName, authority);
+  }
+  if (head.method === 'CONNECT') return null;
+  const result = manager.normalizePath(head.path);
+  if (typeof result === 'string') {
+    head.path = result;
+    return null;
+  }
+  if (result.kind === 'reject') return badPath;
+  return {
+    reply: { status: 307, body: '', details: 'path_normalization_failed', flags: 0 },
+    reason: '',
+    location: result.path,
+  };
+}

@@ -1,0 +1,457 @@
+// One request from its head to its log line. Read top to bottom, this is the life of a request; the page of that name
+// in ARCHITECTURE.md follows it.
+
+import type { Random } from '../../config/random.ts';
+import type { NativeBuffer } from '../../native/native-buffer.ts';
+import type { ClusterRuntime } from '../cluster/cluster-runtime.ts';
+import type { EndpointPool } from '../cluster/endpoint-pool.ts';
+import { poolOf } from '../cluster/endpoint-pools.ts';
+import type { EndpointRuntime } from '../cluster/endpoint-runtime.ts';
+import type { CompiledForward, CompiledRoute } from '../route/compiled-route.ts';
+import { httpStats } from '../telemetry/http-stats.ts';
+import type { ConnectionFacts, ConnectionManager } from './connection-manager.ts';
+import { applyForwardedHeaders } from './forwarded-headers.ts';
+import { HeaderId } from './header-name.ts';
+import { encodeLine, type HeaderTable } from './header-table.ts';
+import { sanitizeRequest, sanitizeResponse } from './http1/hop-by-hop.ts';
+import { LocalReplies, type LocalReply } from './local-reply.ts';
+import { writeLocalReply } from './local-reply-writer.ts';
+import { BodyFraming, HttpVersion, hasBody, type RequestHead, type ResponseHead } from './message.ts';
+import { prepareRequestTarget } from './request-target.ts';
+import { type ResponseSender, StreamDeadline } from './response-sender.ts';
+import { ResponseFlag, StreamInfo } from './stream-info.ts';
+import { overloadedLine, UpstreamRequest } from './upstream-request.ts';
+
+const closeLine = encodeLine('connection', 'close');
+const upgradeLine = encodeLine('connection', 'upgrade');
+
+export class Stream {
+  readonly info = new StreamInfo();
+  readonly head: RequestHead;
+  readonly sender: ResponseSender;
+  readonly manager: ConnectionManager;
+  readonly facts: ConnectionFacts;
+  /** The request came from inside the mesh: Envoy's `x-envoy-internal`. Its timeout and retry headers are obeyed. */
+  isInternal = false;
+  /** An edge request from outside: it is told nothing of our insides. */
+  isExternal = false;
+  /** The route's timeout in force, for messages. */
+  timeoutMs = 0;
+  #perTryMs = 0;
+  #upstream: UpstreamRequest | null = null;
+  #route: CompiledRoute | null = null;
+  #responseHead: ResponseHead | null = null;
+  #requestEnded = false;
+  #responseStarted = false;
+  #isDone = false;
+  #isTunnel = false;
+
+  constructor(manager: ConnectionManager, facts: ConnectionFacts, sender: ResponseSender) {
+    this.manager = manager;
+    this.facts = facts;
+    this.sender = sender;
+    this.head = sender.head;
+  }
+
+  get isDone(): boolean {
+    return this.#isDone;
+  }
+
+  get isTunnel(): boolean {
+    return this.#isTunnel;
+  }
+
+  get nowMs(): number {
+    return this.manager.context.reactor.nowMs;
+  }
+
+  get random(): Random {
+    return this.manager.context.random;
+  }
+
+  get bufferLimitBytes(): number {
+    return this.facts.bufferLimitBytes;
+  }
+
+  // ---- 1. The request head ---------------------------------------------------------------------------------------
+
+  /** The head was parsed. Routes it and starts the upstream request, or replies. */
+  onRequestHead(headerBytes: number): void {
+    const { manager, info, head } = this;
+    this.#begin(headerBytes);
+    if (!hasBody(head)) this.#markRequestEnd();
+
+    const hopByHop = sanitizeRequest(head, true);
+    if (hopByHop !== null) {
+      info.failureReason = hopByHop.reason;
+      this.replyLocally(
+        { status: hopByHop.status, body: '', details: hopByHop.details, flags: ResponseFlag.downstreamProtocolError },
+        hopByHop.reason,
+      );
+      return;
+    }
+    const target = prepareRequestTarget(head, manager, this.facts.localPort);
+    if (target !== null) {
+      this.replyLocally(target.reply, target.reason, target.location);
+      return;
+    }
+    applyForwardedHeaders(this);
+
+    const route = manager.routes.match(head, manager.context.matchContext);
+    if (route === null) {
+      manager.stats.inc(httpStats.noRoute);
+      this.replyLocally(
+        LocalReplies.routeNotFound,
+        `no route matches ${head.method} ${head.authority}${withoutQuery(head.path)}`,
+      );
+      return;
+    }
+    this.#route = route;
+    info.routeName = route.name;
+    info.virtualHostName = route.virtualHost.config.name;
+    this.#followRoute(route);
+  }
+
+  /** The codec refused the head: it is answered and logged like any other request. */
+  onRefusedHead(reply: LocalReply, reason: string): void {
+    this.#begin(0);
+    this.replyLocally(reply, reason);
+  }
+
+  #begin(headerBytes: number): void {
+    const { manager, info, facts, head } = this;
+    const { context, config } = manager;
+    info.startedAtMs = context.reactor.nowMs;
+    info.requestHeadAtMs = info.startedAtMs;
+    info.startWallMs = context.wallOffsetMs + info.startedAtMs;
+    info.protocol = head.version === HttpVersion.http11 ? 'HTTP/1.1' : 'HTTP/1.0';
+    info.requestHeaderBytes = headerBytes;
+    info.connectionId = facts.connectionId;
+    info.downstreamDirectRemoteAddress = facts.remoteAddress;
+    info.downstreamRemoteAddress = facts.remoteAddress;
+    info.downstreamLocalAddress = facts.localAddress;
+    info.filterChainName = facts.filterChainName;
+    info.listenerName = facts.listenerName;
+    manager.stats.inc(httpStats.downstreamRqTotal);
+    manager.stats.inc(httpStats.downstreamRqHttp1Total);
+    manager.stats.inc(httpStats.downstreamRqActive);
+    const { deadlines } = this.sender;
+    deadlines.set(StreamDeadline.streamIdle, config.streamIdleTimeoutMs);
+    if (hasBody(head)) deadlines.set(StreamDeadline.request, config.requestTimeoutMs);
+    deadlines.set(StreamDeadline.maxDuration, config.maxStreamDurationMs);
+  }
+
+  // ---- 2. The route's action -------------------------------------------------------------------------------------
+
+  #followRoute(route: CompiledRoute): void {
+    const { head, manager } = this;
+    if (head.upgrade !== '' && !manager.allowsUpgrade(head.upgrade, route)) {
+      this.replyLocally(LocalReplies.upgradeFailed, `upgrade to ${head.upgrade} is not allowed here (upgrade_configs)`);
+      return;
+    }
+    const { action } = route;
+    switch (action.kind) {
+      case 'redirect':
+        manager.stats.inc(httpStats.rqRedirect);
+        this.replyLocally(
+          { status: action.status, body: '', details: 'direct_response', flags: 0 },
+          '',
+          action.location(head),
+        );
+        return;
+      case 'direct-response':
+        manager.stats.inc(httpStats.rqDirectResponse);
+        this.#replyDirectly(action.status, action.body);
+        return;
+      case 'forward':
+        this.#forward(route, action);
+    }
+  }
+
+  #forward(route: CompiledRoute, action: CompiledForward): void {
+    const { head, manager, info } = this;
+    const name = action.selectCluster(head);
+    const cluster = name === null ? null : manager.context.clusters.get(name);
+    if (cluster === null) {
+      manager.stats.inc(httpStats.noCluster);
+      this.replyLocally(
+        notFoundReply(action.config.clusterNotFoundStatus),
+        `cluster ${name ?? '(none named)'} is not known`,
+      );
+      return;
+    }
+    info.upstreamCluster = cluster.name;
+    info.routeMetadata = route.config.metadata;
+    manager.stats.inc(httpStats.rqTotal);
+    const timeouts = action.timeouts(head, this.isInternal);
+    const retry = action.retryFor(head, this.isInternal);
+    action.removeControlHeaders(head);
+    action.rewriteRequest(head, info);
+    this.timeoutMs = timeouts.timeoutMs;
+    this.#perTryMs = timeouts.perTryMs;
+    if (timeouts.idleMs !== undefined) this.sender.deadlines.set(StreamDeadline.streamIdle, timeouts.idleMs);
+    if (timeouts.maxStreamDurationMs !== undefined)
+      this.sender.deadlines.set(StreamDeadline.maxDuration, timeouts.maxStreamDurationMs);
+    if (!manager.router.suppressEnvoyHeaders && this.timeoutMs > 0) {
+      head.headers.appendLine(action.expectedTimeoutLine(timeouts));
+    }
+    if (this.#requestEnded) this.#armResponseTimeout();
+    this.#upstream = new UpstreamRequest(this, { route, forward: action, cluster, retry });
+    this.#upstream.start();
+  }
+
+  #armResponseTimeout(): void {
+    if (!this.#isTunnel) this.sender.deadlines.set(StreamDeadline.response, this.timeoutMs);
+  }
+
+  armPerTry(): void {
+    this.sender.deadlines.set(StreamDeadline.perTry, this.#perTryMs);
+  }
+
+  chooseEndpoint(cluster: ClusterRuntime, tried: readonly EndpointRuntime[] | null): EndpointRuntime | null {
+    const { chooseContext } = this.manager.context;
+    chooseContext.excluded = tried;
+    chooseContext.originalDestination = this.facts.originalDestination ?? '';
+    return cluster.chooseEndpoint(chooseContext);
+  }
+
+  poolOf(cluster: ClusterRuntime, endpoint: EndpointRuntime, priority: 'default' | 'high'): EndpointPool {
+    return poolOf(this.manager.context, { cluster, endpoint }, priority);
+  }
+
+  // ---- 3. The request body ---------------------------------------------------------------------------------------
+
+  /** False while nobody takes body bytes: the codec stops reading. After a local reply they are taken and dropped. */
+  get acceptsRequestBody(): boolean {
+    return this.#upstream === null || this.#isDone || this.#upstream.acceptsRequestBody;
+  }
+
+  onRequestData(buffer: NativeBuffer, start: number, end: number): void {
+    if (this.#isDone) return;
+    this.info.requestBodyBytes += end - start;
+    this.#touch();
+    this.#upstream?.sendData(buffer, start, end);
+  }
+
+  onRequestEnd(trailers: HeaderTable | null): void {
+    if (this.#isDone) return;
+    this.#markRequestEnd();
+    this.#armResponseTimeout();
+    this.#upstream?.sendEnd(this.manager.config.http1.enableTrailers ? trailers : null);
+  }
+
+  #markRequestEnd(): void {
+    this.#requestEnded = true;
+    this.info.requestEndAtMs = this.nowMs;
+    this.sender.deadlines.clear(StreamDeadline.request);
+  }
+
+  // A byte moved: the stream is not idle. Costs one store.
+  #touch(): void {
+    this.sender.deadlines.set(StreamDeadline.streamIdle, this.manager.config.streamIdleTimeoutMs);
+  }
+
+  /** The client sent FIN inside a tunnel. */
+  onTunnelInputEnd(): void {
+    this.#upstream?.endTunnelWriting();
+  }
+
+  /** The client takes bytes again. */
+  onResponseDrained(): void {
+    this.#upstream?.resumeResponse();
+  }
+
+  // ---- 4. The response -------------------------------------------------------------------------------------------
+
+  onInterimHead(head: ResponseHead): void {
+    if (this.head.version !== HttpVersion.http11) return;
+    if (head.status === 100 && !this.manager.config.proxy100Continue) return;
+    sanitizeResponse(head);
+    this.sender.sendInterim(head);
+  }
+
+  onResponseHead(head: ResponseHead, isEnd: boolean, route: CompiledRoute): void {
+    const { info, manager, sender } = this;
+    info.responseHeadAtMs = this.nowMs;
+    info.responseCodeDetails = 'via_upstream';
+    sender.deadlines.clear(StreamDeadline.perTry);
+    this.#touch();
+    sanitizeResponse(head);
+    if (!manager.router.suppressEnvoyHeaders) {
+      head.headers.removeId(HeaderId.xEnvoyUpstreamServiceTime);
+      head.headers.append(
+        'x-envoy-upstream-service-time',
+        String(Math.round(this.nowMs - info.upstreamRequestStartAtMs)),
+      );
+    }
+    route.mutateResponse(head, this.head, info);
+    this.#sendHead(head);
+    if (isEnd) return;
+    if (sender.isResponseBlocked) return;
+  }
+
+  #sendHead(head: ResponseHead): void {
+    const { info, manager } = this;
+    manager.finishResponseHead(head, this);
+    this.#responseHead = head;
+    this.#responseStarted = true;
+    info.responseCode = head.status;
+    info.downstreamResponseStartAtMs = this.nowMs;
+    this.sender.sendHead(head);
+  }
+
+  onResponseData(buffer: NativeBuffer, start: number, end: number): void {
+    this.info.responseBodyBytes += end - start;
+    this.#touch();
+    this.sender.sendData(buffer, start, end);
+  }
+
+  onResponseEnd(trailers: HeaderTable | null): void {
+    this.info.responseEndAtMs = this.nowMs;
+    this.#upstream = null;
+    this.#finish();
+    this.sender.sendEnd(this.manager.config.http1.enableTrailers ? trailers : null);
+  }
+
+  /** The upstream connection was lost after the head had been sent. */
+  onResponseAborted(reason: string): void {
+    const { info } = this;
+    info.responseFlags |= ResponseFlag.upstreamConnectionTermination;
+    info.responseCodeDetails = 'upstream_reset_after_response_started{connection_termination}';
+    info.failureReason = reason;
+    this.#upstream = null;
+    this.#finish();
+    this.sender.abort();
+  }
+
+  // ---- Tunnels: 101 and CONNECT ------------------------------------------------------------------------------------
+
+  onTunnelHead(head: ResponseHead, route: CompiledRoute): void {
+    const upgrade = head.headers.findId(HeaderId.upgrade) >= 0;
+    sanitizeResponse(head, upgrade);
+    if (upgrade) head.headers.appendLine(upgradeLine);
+    head.framing = BodyFraming.none;
+    this.#isTunnel = true;
+    const { deadlines } = this.sender;
+    deadlines.clear(StreamDeadline.response);
+    deadlines.clear(StreamDeadline.perTry);
+    deadlines.clear(StreamDeadline.request);
+    this.info.responseCodeDetails = 'via_upstream';
+    route.mutateResponse(head, this.head, this.info);
+    this.#sendHead(head);
+    this.sender.startTunnel();
+  }
+
+  /** The endpoint ended its side of a tunnel. */
+  onTunnelEnd(): void {
+    this.onResponseEnd(null);
+  }
+
+  // ---- Local replies -----------------------------------------------------------------------------------------------
+
+  #replyDirectly(status: number, body: Uint8Array): void {
+    this.info.responseCodeDetails = 'direct_response';
+    writeLocalReply(this, { status, body: '', details: 'direct_response', flags: 0 }, '', '', body);
+  }
+
+  /** Answers in the endpoint's place. `reason` is the plain sentence for log and body. */
+  replyLocally(reply: LocalReply, reason: string, location = ''): void {
+    if (this.#isDone) return;
+    const { info } = this;
+    info.responseFlags |= reply.flags;
+    info.responseCodeDetails = reply.details;
+    if (reason !== '') info.failureReason = reason;
+    if (this.#responseStarted) {
+      this.#abandonUpstream();
+      this.#finish();
+      this.sender.abort();
+      return;
+    }
+    this.#abandonUpstream();
+    writeLocalReply(this, reply, reason, location, null);
+  }
+
+  /** Sends a head and body of our own; `writeLocalReply` has filled the head. */
+  sendLocal(head: ResponseHead, body: Uint8Array): void {
+    if (this.info.responseFlags & ResponseFlag.upstreamOverflow) head.headers.appendLine(overloadedLine);
+    if (!this.#requestEnded) head.headers.appendLine(closeLine);
+    this.#route?.mutateResponse(head, this.head, this.info);
+    this.#sendHead(head);
+    this.info.responseBodyBytes = body.length;
+    if (body.length > 0 && this.head.method !== 'HEAD') this.sender.sendBytes(body);
+    this.info.responseEndAtMs = this.nowMs;
+    this.#finish();
+    this.sender.sendEnd(null);
+  }
+
+  // ---- Deadlines and the end ---------------------------------------------------------------------------------------
+
+  onDeadline(slot: number): void {
+    if (this.#isDone) return;
+    const { stats, config } = this.manager;
+    switch (slot) {
+      case StreamDeadline.response:
+        this.#upstream?.onResponseTimeout();
+        return;
+      case StreamDeadline.perTry:
+        this.#upstream?.onPerTryTimeout();
+        return;
+      case StreamDeadline.backoff:
+        this.#upstream?.onBackoffOver();
+        return;
+      case StreamDeadline.streamIdle:
+        stats.inc(httpStats.downstreamRqIdleTimeout);
+        this.info.responseFlags |= ResponseFlag.streamIdleTimeout;
+        this.replyLocally(
+          this.#requestEnded ? { ...LocalReplies.streamIdleTimeout, status: 504 } : LocalReplies.streamIdleTimeout,
+          `no byte moved in either direction for ${config.streamIdleTimeoutMs} ms`,
+        );
+        return;
+      case StreamDeadline.request:
+        stats.inc(httpStats.downstreamRqTimeout);
+        this.replyLocally(
+          LocalReplies.requestTimeout,
+          `the request was not complete after ${config.requestTimeoutMs} ms`,
+        );
+        return;
+      case StreamDeadline.maxDuration:
+        stats.inc(httpStats.downstreamRqMaxDurationReached);
+        this.replyLocally(LocalReplies.maxStreamDuration, 'the request lasted longer than max_stream_duration');
+    }
+  }
+
+  /** The client went away. */
+  onDownstreamReset(flag: number, details: string): void {
+    if (this.#isDone) return;
+    this.info.responseFlags |= flag;
+    this.info.responseCodeDetails = details;
+    this.#abandonUpstream();
+    this.#finish();
+  }
+
+  #abandonUpstream(): void {
+    const upstream = this.#upstream;
+    this.#upstream = null;
+    upstream?.cancel();
+  }
+
+  // Every request comes here exactly once: the one log point.
+  #finish(): void {
+    if (this.#isDone) return;
+    this.#isDone = true;
+    const { info, manager } = this;
+    info.endedAtMs = this.nowMs;
+    for (let slot = 0; slot < StreamDeadline.count; slot++) this.sender.deadlines.clear(slot);
+    manager.logRequest(this, this.#responseHead);
+  }
+}
+
+function notFoundReply(status: 404 | 500 | 503): LocalReply {
+  if (status === 404) return LocalReplies.clusterNotFound404;
+  return status === 500 ? LocalReplies.clusterNotFound500 : LocalReplies.clusterNotFound503;
+}
+
+function withoutQuery(path: string): string {
+  const query = path.indexOf('?');
+  return query < 0 ? path : path.slice(0, query);
+}

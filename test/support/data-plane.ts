@@ -1,0 +1,350 @@
+// A worker in this thread, fed with a snapshot, and what it says: the whole data path through real sockets, without the
+// main thread's start-up around it.
+
+import { MessageChannel, type MessagePort } from 'node:worker_threads';
+import type { Cluster } from '../../config/cluster.ts';
+import type { HttpConnectionManager } from '../../config/http-connection-manager.ts';
+import type { FilterChain, Listener } from '../../config/listener.ts';
+import type { HeaderMutations, Route, RouteAction, VirtualHost } from '../../config/route.ts';
+import { signalEventFd } from '../../native/event-fd.ts';
+import { StatsStore } from '../../proxy/telemetry/stats-store.ts';
+import type { FromWorker, ToWorker } from '../../proxy/worker/messages.ts';
+import { Worker } from '../../proxy/worker/worker.ts';
+
+export interface DataPlane {
+  /** Port of each listener by name. */
+  readonly ports: ReadonlyMap<string, number>;
+  readonly stats: StatsStore;
+  /** Access-log lines so far; `flushLogs` first. */
+  readonly logLines: string[];
+  flushLogs(): Promise<void>;
+  drain(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+/** Starts a worker that serves these listeners and clusters. */
+export async function startDataPlane(config: {
+  listeners: readonly Listener[];
+  clusters: readonly Cluster[];
+}): Promise<DataPlane> {
+  const { port1, port2 } = new MessageChannel();
+  const worker = new Worker({
+    start: { workerIndex: 0, localIp: '127.0.0.1', logFlushIntervalMs: 1000, logFlushSizeBytes: 65536 },
+    port: port2,
+    clock: () => performance.now(),
+    wallClock: Date.now,
+    random: Math.random,
+  });
+  const inbox = new Inbox(port1);
+  const stopped = new Promise<void>((resolve) => worker.run(resolve));
+  const started = await inbox.next('started');
+  const send = (message: ToWorker): void => {
+    port1.postMessage(message);
+    signalEventFd(started.wakeUpDescriptor);
+  };
+  send({
+    kind: 'snapshot',
+    delta: {
+      generation: 1,
+      listeners: { set: config.listeners.map((each) => [each.name, each]), removed: [] },
+      clusters: { set: config.clusters.map((each) => [each.name, each]), removed: [] },
+      assignments: { set: [], removed: [] },
+      runtime: new Map(),
+    },
+  });
+  const applied = await inbox.next('applied');
+  if (applied.failures.length > 0) throw new Error(JSON.stringify(applied.failures));
+  return {
+    ports: new Map(
+      applied.listeners.map(({ name, address }) => [name, Number(address.slice(address.lastIndexOf(':') + 1))]),
+    ),
+    stats: inbox.stats,
+    logLines: inbox.logLines,
+    flushLogs: async () => {
+      const arrived = inbox.next('logs');
+      send({ kind: 'flush-logs' });
+      await arrived;
+    },
+    drain: async () => {
+      const drained = inbox.next('drained');
+      send({ kind: 'drain', inboundOnly: false, stopAccepting: true });
+      await drained;
+    },
+    stop: async () => {
+      send({ kind: 'stop' });
+      await stopped;
+      port1.close();
+    },
+  };
+}
+
+class Inbox {
+  readonly stats = new StatsStore();
+  readonly logLines: string[] = [];
+  readonly #seen: FromWorker[] = [];
+  readonly #waiting: { kind: FromWorker['kind']; resolve: (message: FromWorker) => void }[] = [];
+
+  constructor(port: MessagePort) {
+    port.on('message', (message: FromWorker) => this.#receive(message));
+  }
+
+  next<K extends FromWorker['kind']>(kind: K): Promise<Extract<FromWorker, { kind: K }>> {
+    const index = this.#seen.findIndex((message) => message.kind === kind);
+    if (index >= 0) return Promise.resolve(this.#seen.splice(index, 1)[0] as Extract<FromWorker, { kind: K }>);
+    return new Promise((resolve) => this.#waiting.push({ kind, resolve: resolve as (message: FromWorker) => void }));
+  }
+
+  #receive(message: FromWorker): void {
+    if (message.kind === 'stats') {
+      this.stats.accept(0, message.announcement);
+      return;
+    }
+    if (message.kind === 'logs') {
+      const text = Buffer.from(message.batch.bytes).toString('latin1');
+      this.logLines.push(...text.split('\n').filter((line) => line !== ''));
+    }
+    const index = this.#waiting.findIndex((waiting) => waiting.kind === message.kind);
+    if (index >= 0) this.#waiting.splice(index, 1)[0]!.resolve(message);
+    else if (message.kind !== 'logs') this.#seen.push(message);
+  }
+}
+
+// ---- Configuration with Envoy's defaults ---------------------------------------------------------------------------
+
+export const noMutations: HeaderMutations = { requestAdd: [], requestRemove: [], responseAdd: [], responseRemove: [] };
+
+/** A static cluster over endpoints of 127.0.0.1. */
+export function clusterOf(name: string, ports: readonly number[], overrides: Partial<Cluster> = {}): Cluster {
+  const limits = {
+    maxConnections: 1024,
+    maxPendingRequests: 1024,
+    maxRequests: 1024,
+    maxRetries: 3,
+    trackRemaining: false,
+  };
+  return {
+    name,
+    statName: name,
+    discovery: {
+      kind: 'static',
+      assignment: {
+        overprovisioningFactorPercent: 140,
+        localities: [
+          {
+            locality: { region: '', zone: '', subZone: '' },
+            priority: 0,
+            weight: 1,
+            endpoints: ports.map((port) => ({
+              address: { kind: 'ip', ip: '127.0.0.1', port },
+              hostname: '',
+              weight: 1,
+              health: 'unknown',
+              metadata: {},
+            })),
+          },
+        ],
+      },
+    },
+    connectTimeoutMs: 5000,
+    perConnectionBufferLimitBytes: 1024 * 1024,
+    loadBalancer: { policy: { kind: 'round-robin' }, localityWeighted: false, healthyPanicThresholdPercent: 50 },
+    circuitBreakers: { default: limits, high: limits },
+    upstreamHttp: {
+      protocol: 'http1',
+      idleTimeoutMs: 3_600_000,
+      maxConnectionDurationMs: 0,
+      maxRequestsPerConnection: 0,
+      maxResponseHeadersKb: 60,
+      maxResponseHeadersCount: 100,
+      enableTrailers: false,
+    },
+    metadata: {},
+    ...overrides,
+  };
+}
+
+/** Forwards everything to a cluster. */
+export function forwardTo(
+  cluster: string,
+  overrides: Partial<Extract<RouteAction, { kind: 'forward' }>> = {},
+): RouteAction {
+  return {
+    kind: 'forward',
+    target: { kind: 'cluster', name: cluster },
+    clusterNotFoundStatus: 503,
+    appendForwardedHost: false,
+    timeoutMs: 15_000,
+    priority: 'default',
+    upgrades: {},
+    metadataMatch: {},
+    ...overrides,
+  };
+}
+
+export function routeOf(prefix: string, action: RouteAction, overrides: Partial<Route> = {}): Route {
+  return {
+    name: '',
+    match: {
+      path: { kind: 'prefix', value: prefix },
+      caseSensitive: true,
+      headers: [],
+      queryParameters: [],
+      grpc: false,
+    },
+    action,
+    headers: noMutations,
+    metadata: {},
+    statPrefix: '',
+    perFilterConfig: {},
+    ...overrides,
+  };
+}
+
+export function virtualHostOf(routes: readonly Route[], domains: readonly string[] = ['*']): VirtualHost {
+  return {
+    name: 'all',
+    domains,
+    routes,
+    requireTls: 'none',
+    headers: noMutations,
+    includeRequestAttemptCount: false,
+    includeAttemptCountInResponse: false,
+    perFilterConfig: {},
+  };
+}
+
+export function managerOf(
+  virtualHosts: readonly VirtualHost[],
+  overrides: Partial<HttpConnectionManager> = {},
+): HttpConnectionManager {
+  return {
+    statPrefix: 'test',
+    codec: 'http1',
+    routes: {
+      kind: 'inline',
+      routes: {
+        name: 'routes',
+        virtualHosts,
+        headers: noMutations,
+        internalOnlyHeaders: [],
+        mostSpecificHeaderMutationsWins: false,
+        ignorePortInHostMatching: false,
+        maxDirectResponseBodyBytes: 4096,
+      },
+    },
+    httpFilters: [
+      {
+        kind: 'router',
+        name: 'envoy.filters.http.router',
+        config: {
+          dynamicStats: true,
+          suppressEnvoyHeaders: false,
+          respectExpectedRqTimeout: false,
+          startChildSpan: false,
+          strictCheckHeaders: [],
+          upstreamAccessLogs: [],
+        },
+      },
+    ],
+    accessLogs: [],
+    localReply: { mappers: [] },
+    useRemoteAddress: false,
+    xffNumTrustedHops: 0,
+    skipXffAppend: false,
+    internalAddressRanges: [],
+    unixSocketsAreInternal: false,
+    representIpv4RemoteAsIpv4Mapped: false,
+    via: '',
+    generateRequestId: true,
+    preserveExternalRequestId: false,
+    alwaysSetRequestIdInResponse: false,
+    scheme: { kind: 'as-received' },
+    normalizePath: false,
+    mergeSlashes: false,
+    escapedSlashes: 'keep',
+    stripPort: 'none',
+    stripTrailingHostDot: false,
+    serverName: 'envoy',
+    serverHeader: 'overwrite',
+    proxy100Continue: false,
+    streamErrorOnInvalidMessage: false,
+    maxRequestHeadersKb: 60,
+    maxHeadersCount: 100,
+    headersWithUnderscores: 'allow',
+    idleTimeoutMs: 3_600_000,
+    maxConnectionDurationMs: 0,
+    maxStreamDurationMs: 0,
+    maxRequestsPerConnection: 0,
+    streamIdleTimeoutMs: 300_000,
+    requestTimeoutMs: 0,
+    requestHeadersTimeoutMs: 0,
+    drainTimeoutMs: 5000,
+    delayedCloseTimeoutMs: 1000,
+    http1: {
+      acceptHttp10: false,
+      defaultHostForHttp10: '',
+      enableTrailers: false,
+      allowAbsoluteUrl: true,
+      allowCustomMethods: false,
+      headerCase: 'preserve',
+    },
+    upgrades: {},
+    ...overrides,
+  };
+}
+
+/** A listener on an ephemeral port of 127.0.0.1 with one filter chain. */
+export function listenerOf(
+  name: string,
+  filter: FilterChain['filters'][number],
+  overrides: Partial<Listener> = {},
+): Listener {
+  return {
+    name,
+    address: { kind: 'ip', ip: '127.0.0.1', port: 0 },
+    additionalAddresses: [],
+    statPrefix: name,
+    bindToPort: true,
+    reusePort: true,
+    backlog: 128,
+    ipv4Compatible: false,
+    transparent: false,
+    freebind: false,
+    perConnectionBufferLimitBytes: 1024 * 1024,
+    listenerFilters: [],
+    listenerFiltersTimeoutMs: 15_000,
+    continueOnListenerFiltersTimeout: false,
+    useOriginalDst: false,
+    filterChains: [
+      {
+        name: '',
+        match: {
+          prefixRanges: [],
+          directSourcePrefixRanges: [],
+          sourceType: 'any',
+          sourcePrefixRanges: [],
+          sourcePorts: [],
+          serverNames: [],
+          transportProtocol: '',
+          applicationProtocols: [],
+        },
+        filters: [filter],
+        transportSocketConnectTimeoutMs: 0,
+      },
+    ],
+    trafficDirection: 'unspecified',
+    accessLogs: [],
+    ignoreGlobalConnectionLimit: false,
+    maxConnectionsToAcceptPerTurn: 64,
+    drainType: 'default',
+    ...overrides,
+  };
+}
+
+export function httpListener(name: string, config: HttpConnectionManager): Listener {
+  return listenerOf(name, {
+    kind: 'http-connection-manager',
+    name: 'envoy.filters.network.http_connection_manager',
+    config,
+  });
+}
