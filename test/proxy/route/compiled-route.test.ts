@@ -1,0 +1,302 @@
+import t from 'tap';
+import type { ForwardAction, HeaderMutations, RouteMatch, WeightedCluster } from '../../../config/route.ts';
+import type { RequestHead } from '../../../proxy/http/message.ts';
+import { StreamInfo } from '../../../proxy/http/stream-info.ts';
+import type { CompiledForward } from '../../../proxy/route/compiled-route.ts';
+import { compileRouteTable, type MatchContext } from '../../../proxy/route/route-table.ts';
+import {
+  addition,
+  forwardAction,
+  lines,
+  matchContext,
+  noMutations,
+  type RequestParts,
+  request,
+  response,
+  route,
+  routeConfiguration,
+  routeMatch,
+  virtualHost,
+} from '../../support/route-fixtures.ts';
+
+interface Setting {
+  readonly action?: Partial<ForwardAction>;
+  readonly path?: RouteMatch['path'];
+  readonly caseSensitive?: boolean;
+  readonly route?: Partial<HeaderMutations>;
+  readonly virtualHost?: Partial<HeaderMutations>;
+  readonly configuration?: Partial<HeaderMutations>;
+  readonly mostSpecificWins?: boolean;
+  readonly suppressEnvoyHeaders?: boolean;
+}
+
+function table(setting: Setting) {
+  const path = setting.path ?? { kind: 'prefix', value: '/' };
+  const only = route({
+    match: routeMatch(path, { caseSensitive: setting.caseSensitive ?? true }),
+    action: forwardAction(setting.action),
+    headers: { ...noMutations, ...setting.route },
+  });
+  const config = routeConfiguration({
+    virtualHosts: [virtualHost({ routes: [only], headers: { ...noMutations, ...setting.virtualHost } })],
+    headers: { ...noMutations, ...setting.configuration },
+    mostSpecificHeaderMutationsWins: setting.mostSpecificWins ?? false,
+  });
+  return compileRouteTable(config, { suppressEnvoyHeaders: setting.suppressEnvoyHeaders ?? false });
+}
+
+function forwardOf(setting: Setting, head: RequestHead, context: MatchContext = matchContext()): CompiledForward {
+  const found = table(setting).match(head, context);
+  if (found?.action.kind !== 'forward') throw new Error('the request is not forwarded');
+  return found.action;
+}
+
+/** What the endpoint receives. */
+function rewritten(setting: Setting, parts: RequestParts = {}) {
+  const head = request(parts);
+  const info = new StreamInfo();
+  forwardOf(setting, head).rewriteRequest(head, info);
+  return { path: head.path, authority: head.authority, lines: lines(head), originalPath: info.originalPath };
+}
+
+t.test('a prefix rewrite replaces what matched and keeps the rest and the query', async (t) => {
+  const action = { pathRewrite: { kind: 'prefix', replacement: '/new' } } as const;
+  for (const [path, caseSensitive, target, expected] of [
+    [{ kind: 'prefix', value: '/api' }, true, '/api/v1?x=/api', '/new/v1?x=/api'],
+    [{ kind: 'prefix', value: '/API' }, false, '/api/v1', '/new/v1'],
+    [{ kind: 'path-separated-prefix', value: '/api' }, true, '/api?x', '/new?x'],
+    [{ kind: 'path', value: '/api' }, true, '/api?x', '/new?x'],
+    [{ kind: 'regex', regex: '/a.*' }, true, '/api/v1?x', '/new?x'],
+  ] as const) {
+    t.equal(rewritten({ action, path, caseSensitive }, { path: target }).path, expected, JSON.stringify(path));
+  }
+});
+
+t.test('a regex rewrite works on the path alone', async (t) => {
+  const rewrite = (regex: string, substitution: string, path: string) =>
+    rewritten({ action: { pathRewrite: { kind: 'regex', regex, substitution } } }, { path }).path;
+  t.equal(
+    rewrite('^/service/([^/]+)(/.*)$', '\\2/instance/\\1', '/service/foo/v1/api?a=/service/b/c'),
+    '/v1/api/instance/foo?a=/service/b/c',
+  );
+  t.equal(rewrite('one', 'two', '/xxx/one/yyy/one/zzz'), '/xxx/two/yyy/two/zzz');
+  t.equal(rewrite('^(.*?)one(.*)$', '\\1two\\2', '/xxx/one/yyy/one/zzz'), '/xxx/two/yyy/one/zzz');
+  t.equal(rewrite('(?i)/xxx/', '/yyy/', '/aaa/XxX/bbb'), '/aaa/yyy/bbb');
+  t.equal(rewrite('.*', '', '/a?b'), '/a?b', 'a rewrite to nothing is none');
+});
+
+t.test('the original path is remembered, in a header too unless Envoy headers are suppressed', async (t) => {
+  const action = { pathRewrite: { kind: 'prefix', replacement: '/b' } } as const;
+  const path = { kind: 'prefix', value: '/a' } as const;
+  const parts = { path: '/a?x', headers: [['X-Envoy-Original-Path', '/forged']] } as const;
+  const plain = rewritten({ action, path }, parts);
+  t.equal(plain.originalPath, '/a?x');
+  t.same(plain.lines, ['Host: shop.example', 'X-Envoy-Original-Path: /a?x']);
+  t.same(rewritten({ action, path, suppressEnvoyHeaders: true }, { path: '/a' }).lines, ['Host: shop.example']);
+  t.equal(rewritten({}, parts).originalPath, '', 'without a rewrite there is none');
+});
+
+t.test('the host is rewritten by literal, header and path', async (t) => {
+  const host = (hostRewrite: ForwardAction['hostRewrite'], parts: RequestParts = {}) => {
+    const { authority, lines } = rewritten({ action: hostRewrite ? { hostRewrite } : {} }, parts);
+    t.match(lines[0], /^[Hh]ost: /);
+    t.equal(lines[0]!.slice(6), authority, 'the Host field follows');
+    return authority;
+  };
+  t.equal(host(undefined), 'shop.example');
+  t.equal(host({ kind: 'literal', value: 'a.example' }), 'a.example');
+  t.equal(host({ kind: 'header', name: 'x-host' }, { headers: [['X-Host', 'b.example']] }), 'b.example');
+  t.equal(host({ kind: 'header', name: 'x-host' }), 'shop.example');
+  t.equal(
+    host({ kind: 'path-regex', regex: '^/(.+)/.*$', substitution: '\\1.example' }, { path: '/c/d?e' }),
+    'c.example',
+  );
+  t.equal(host({ kind: 'auto' }), 'shop.example', 'auto waits for the endpoint');
+});
+
+t.test('a rewritten host leaves its traces once', async (t) => {
+  const action = { hostRewrite: { kind: 'literal', value: 'a.example' }, appendForwardedHost: true } as const;
+  t.same(rewritten({ action }).lines, [
+    'Host: a.example',
+    'x-forwarded-host: shop.example',
+    'x-envoy-original-host: shop.example',
+  ]);
+  t.match(rewritten({ action }, { headers: [['X-Forwarded-Host', 'edge']] }).lines, [
+    'Host: a.example',
+    'X-Forwarded-Host: edge,shop.example',
+  ]);
+  t.match(
+    rewritten({ action }, { headers: [['X-Forwarded-Host', 'edge, shop.example']] }).lines,
+    ['Host: a.example', 'X-Forwarded-Host: edge, shop.example'],
+    'not when it is the last one already',
+  );
+  const quiet = { action: { ...action, appendForwardedHost: false }, suppressEnvoyHeaders: true };
+  t.same(rewritten(quiet).lines, ['Host: a.example']);
+});
+
+t.test('auto_host_rewrite takes the endpoint hostname, when it has one', async (t) => {
+  const head = request();
+  const auto = forwardOf({ action: { hostRewrite: { kind: 'auto' } } }, head);
+  auto.rewriteHostForEndpoint(head, '');
+  t.equal(head.authority, 'shop.example');
+  auto.rewriteHostForEndpoint(head, 'pod-1');
+  t.equal(head.authority, 'pod-1');
+  const fixed = request();
+  forwardOf({}, fixed).rewriteHostForEndpoint(fixed, 'pod-1');
+  t.equal(fixed.authority, 'shop.example', 'only where it was asked for');
+});
+
+const level = (name: string) => ({ requestAdd: [addition('x-level', name, { action: 'overwrite' })] });
+
+t.test('the route configuration has the last word on a header, or the route when so set', async (t) => {
+  const levels = { route: level('route'), virtualHost: level('virtual host'), configuration: level('configuration') };
+  t.same(rewritten(levels).lines, ['Host: shop.example', 'x-level: configuration']);
+  t.same(rewritten({ ...levels, mostSpecificWins: true }).lines, ['Host: shop.example', 'x-level: route']);
+});
+
+t.test('appended headers stand in the order of the levels', async (t) => {
+  const append = (name: string) => ({ requestAdd: [addition('x-level', name)] });
+  const levels = { route: append('1'), virtualHost: append('2'), configuration: append('3') };
+  t.same(rewritten(levels).lines.slice(1), ['x-level: 1', 'x-level: 2', 'x-level: 3']);
+});
+
+t.test('every append action does what its name says', async (t) => {
+  const changed = (action: 'append' | 'add-if-absent' | 'overwrite' | 'overwrite-if-exists', present: boolean) =>
+    rewritten(
+      { route: { requestAdd: [addition('X-A', 'new', { action })] } },
+      { headers: present ? [['x-a', 'old']] : [] },
+    ).lines.slice(1);
+  t.same(changed('append', true), ['x-a: old', 'X-A: new']);
+  t.same(changed('append', false), ['X-A: new']);
+  t.same(changed('add-if-absent', true), ['x-a: old']);
+  t.same(changed('add-if-absent', false), ['X-A: new']);
+  t.same(changed('overwrite', true), ['x-a: new']);
+  t.match(changed('overwrite', false), [/^x-a: new$/i]);
+  t.same(changed('overwrite-if-exists', true), ['x-a: new']);
+  t.same(changed('overwrite-if-exists', false), []);
+});
+
+t.test('one level removes, then evaluates, then overwrites, then adds', async (t) => {
+  const mutations = {
+    requestRemove: ['x-gone'],
+    requestAdd: [
+      addition('x-copy', '%REQ(x-a)%'),
+      addition('x-a', 'new', { action: 'overwrite' }),
+      addition('x-lost', '%REQ(x-gone)%'),
+      addition('x-path', '%REQ(:PATH)%'),
+    ],
+  };
+  const parts = {
+    path: '/p',
+    headers: [
+      ['x-a', 'old'],
+      ['x-gone', '1'],
+    ],
+  } as const;
+  t.same(rewritten({ route: mutations }, parts).lines.slice(1), ['x-a: new', 'x-copy: old', 'x-path: /p']);
+});
+
+t.test('a header without a value is left out unless it is to be kept', async (t) => {
+  const add = (keepEmptyValue: boolean) => ({
+    route: { requestAdd: [addition('x-a', '%REQ(x-no)%', { keepEmptyValue })] },
+  });
+  t.same(rewritten(add(false)).lines.slice(1), []);
+  t.same(rewritten(add(true)).lines.slice(1), ['x-a: ']);
+});
+
+t.test('metadata cannot end the header it is written to', async (t) => {
+  const head = request();
+  const info = new StreamInfo();
+  info.dynamicMetadata = new Map([['jwt', new Map([['sub', 'a\r\nx-admin: 1\u010a\u0000']])]]);
+  const action = forwardOf({ route: { requestAdd: [addition('x-sub', '%DYNAMIC_METADATA(jwt:sub)%')] } }, head);
+  action.rewriteRequest(head, info);
+  t.same(lines(head).slice(1), ['x-sub: a\\x0d\\x0ax-admin: 1\u00c4\u008a\\x00']);
+});
+
+t.test('response headers change for every kind of answer and may speak of the request', async (t) => {
+  const mutations = { responseAdd: [addition('x-was', '%REQ(:PATH)% %RESPONSE_CODE%')], responseRemove: ['server'] };
+  const head = request({ path: '/p' });
+  const found = table({ route: mutations }).match(head, matchContext())!;
+  const info = new StreamInfo();
+  info.responseCode = 418;
+  const answer = response(418, [['Server', 'x']]);
+  found.mutateResponse(answer, head, info);
+  t.same(lines(answer), ['x-was: /p 418']);
+});
+
+function weighted(name: string, weight: number, options: Partial<WeightedCluster> = {}): WeightedCluster {
+  return { target: { kind: 'cluster', name }, weight, headers: noMutations, perFilterConfig: {}, ...options };
+}
+
+function weightedAction(clusters: readonly WeightedCluster[], runtimeKeyPrefix = ''): Setting {
+  const totalWeight = clusters.reduce((sum, cluster) => sum + cluster.weight, 0);
+  return { action: { target: { kind: 'weighted', clusters, totalWeight, runtimeKeyPrefix } } };
+}
+
+t.test('a cluster is chosen by weight', async (t) => {
+  const setting = weightedAction([weighted('a', 1), weighted('none', 0), weighted('b', 3)]);
+  for (const [draw, expected] of [
+    [0, 'a'],
+    [0.249, 'a'],
+    [0.25, 'b'],
+    [0.999, 'b'],
+  ] as const) {
+    const head = request();
+    t.equal(forwardOf(setting, head, matchContext([draw])).selectCluster(head), expected, String(draw));
+  }
+});
+
+t.test('runtime values override weights', async (t) => {
+  const setting = weightedAction([weighted('a', 100), weighted('b', 0)], 'shift');
+  const head = request();
+  const choose = (draw: number, runtime: ReadonlyMap<string, number>) =>
+    forwardOf(setting, head, matchContext([draw], runtime)).selectCluster(head);
+  t.equal(choose(0.9, new Map()), 'a');
+  t.equal(
+    choose(
+      0.9,
+      new Map([
+        ['shift.a', 20],
+        ['shift.b', 80],
+      ]),
+    ),
+    'b',
+  );
+  t.equal(table(setting).match(head, matchContext([0.5], new Map([['shift.a', 0]]))), null, 'no weight at all');
+});
+
+t.test('the chosen cluster brings its own header changes and host', async (t) => {
+  const canary = weighted('canary', 1, {
+    headers: { ...noMutations, requestAdd: [addition('x-canary', '1')], responseAdd: [addition('x-from', 'canary')] },
+    hostRewriteLiteral: 'canary.example',
+  });
+  const setting = { ...weightedAction([weighted('stable', 1), canary]), route: { requestAdd: [addition('x-r', '1')] } };
+  const outcome = (draw: number) => {
+    const head = request();
+    const found = table(setting).match(head, matchContext([draw]))!;
+    if (found.action.kind !== 'forward') throw new Error('the request is not forwarded');
+    found.action.rewriteRequest(head, new StreamInfo());
+    const answer = response(200);
+    found.mutateResponse(answer, head, new StreamInfo());
+    return [...lines(head), ...lines(answer)];
+  };
+  t.same(outcome(0.1), ['Host: shop.example', 'x-r: 1']);
+  t.same(outcome(0.9), ['Host: canary.example', 'x-canary: 1', 'x-r: 1', 'x-from: canary']);
+});
+
+t.test('the cluster may be named by a header', async (t) => {
+  const setting = { action: { target: { kind: 'cluster-header', header: 'x-cluster' } } } as const;
+  const named = (headers: readonly (readonly [string, string])[]) => {
+    const head = request({ headers });
+    return forwardOf(setting, head).selectCluster(head);
+  };
+  t.equal(
+    named([
+      ['X-Cluster', 'a'],
+      ['X-Cluster', 'b'],
+    ]),
+    'a',
+  );
+  t.equal(named([['X-Cluster', '']]), null);
+  t.equal(named([]), null);
+});

@@ -1,0 +1,61 @@
+import t from 'tap';
+import type { RedirectAction, RouteMatch } from '../../../config/route.ts';
+import { PathMatch } from '../../../proxy/route/path-match.ts';
+import { CompiledRedirect } from '../../../proxy/route/redirect.ts';
+import { type RequestParts, request } from '../../support/route-fixtures.ts';
+
+const root = { kind: 'prefix', value: '/' } as const;
+
+function location(config: Partial<RedirectAction>, parts: RequestParts = {}, path: RouteMatch['path'] = root): string {
+  const action = { kind: 'redirect', status: 301, https: false, stripQuery: false, ...config } as const;
+  return new CompiledRedirect(action, new PathMatch(path, true)).location(request({ path: '/a?b', ...parts }));
+}
+
+t.test('each part of the URL can be replaced, the others stay', async (t) => {
+  t.equal(location({}), 'http://shop.example/a?b');
+  t.equal(location({ https: true }), 'https://shop.example/a?b');
+  t.equal(location({ scheme: 'ws' }), 'ws://shop.example/a?b');
+  t.equal(location({ host: 'new.example' }), 'http://new.example/a?b');
+  t.equal(location({ port: 8080 }), 'http://shop.example:8080/a?b');
+  t.equal(location({ host: 'new.example', port: 8080 }), 'http://new.example:8080/a?b');
+  t.equal(location({}, { scheme: 'https' }), 'https://shop.example/a?b');
+});
+
+t.test('another port replaces the one of the request', async (t) => {
+  t.equal(location({ port: 8080 }, { authority: 'shop.example:81' }), 'http://shop.example:8080/a?b');
+  t.equal(location({ port: 8080 }, { authority: '[::1]:81' }), 'http://[::1]:8080/a?b');
+  t.equal(location({ port: 8080 }, { authority: '[::1]' }), 'http://[::1]:8080/a?b');
+});
+
+t.test('a default port goes when the scheme changes, and only then', async (t) => {
+  t.equal(location({ https: true }, { authority: 'a:80' }), 'https://a/a?b');
+  t.equal(location({ https: true }, { authority: '[::1]:80' }), 'https://[::1]/a?b');
+  t.equal(location({ https: true }, { authority: 'a:8080' }), 'https://a:8080/a?b');
+  t.equal(location({}, { authority: 'a:80' }), 'http://a:80/a?b');
+  t.equal(location({ scheme: 'http' }, { authority: 'a:443', scheme: 'https' }), 'http://a/a?b');
+  t.equal(
+    location({ https: true }, { authority: 'a:80', headers: [['X-Forwarded-Proto', 'https']] }),
+    'https://a:80/a?b',
+    'what the client spoke counts',
+  );
+});
+
+t.test('the path is replaced, with the query it brings or had', async (t) => {
+  const replace = (value: string) => ({ path: { kind: 'replace', value } }) as const;
+  t.equal(location(replace('/new')), 'http://shop.example/new?b');
+  t.equal(location({ ...replace('/new'), stripQuery: true }), 'http://shop.example/new');
+  t.equal(location(replace('/new?c')), 'http://shop.example/new?c');
+  t.equal(location({ ...replace('/new?c'), stripQuery: true }), 'http://shop.example/new?c');
+  t.equal(location({ stripQuery: true }), 'http://shop.example/a');
+});
+
+t.test('the path is rewritten by prefix and expression', async (t) => {
+  const prefix = { path: { kind: 'prefix', replacement: '/new' } } as const;
+  t.equal(location(prefix, { path: '/old/x?y' }, { kind: 'prefix', value: '/old' }), 'http://shop.example/new/x?y');
+  t.equal(
+    location({ ...prefix, stripQuery: true }, { path: '/old/x?y' }, { kind: 'prefix', value: '/old' }),
+    'http://shop.example/new/x',
+  );
+  const regex = { path: { kind: 'regex', regex: '^/([^/]+)/(.*)$', substitution: '/\\2/\\1' } } as const;
+  t.equal(location(regex, { path: '/a/b?c' }), 'http://shop.example/b/a?c');
+});
