@@ -1,0 +1,45 @@
+import t from 'tap';
+import { clusterStats } from '../../../proxy/telemetry/cluster-stats.ts';
+import { chunkSlots, SlotMemory } from '../../../proxy/telemetry/slot-memory.ts';
+import { StatGroup } from '../../../proxy/telemetry/stat-group.ts';
+import { StatBlock } from '../../../proxy/telemetry/stats.ts';
+
+const { upstreamRqTotal, upstreamRqCode, upstreamRqTime } = clusterStats;
+
+t.test('chunks that are not announced yet read as nothing, and are read when they are', (t) => {
+  const memory = new SlotMemory(() => {});
+  const block = new StatBlock(memory, clusterStats, ['a']);
+  memory.allocate(chunkSlots - clusterStats.scope.stats.length - 1);
+  block.inc(upstreamRqTotal);
+  block.incCode(upstreamRqCode, 200);
+  block.record(upstreamRqTime, 7);
+  const known = { chunks: memory.chunks.slice(0, 1) };
+  const group = new StatGroup(clusterStats.scope, ['a']);
+  group.add({ memory: known, address: block.address });
+  t.equal(group.value(upstreamRqTotal), 1);
+  t.equal(group.codes(upstreamRqCode).size, 0);
+  t.equal(group.histogram(upstreamRqTime).count, 0);
+  known.chunks.push(...memory.chunks.slice(1));
+  t.equal(group.codes(upstreamRqCode).get(200), 1);
+  t.equal(group.histogram(upstreamRqTime).count, 1);
+  t.end();
+});
+
+t.test('a block that is removed takes its numbers and its baseline with it', (t) => {
+  const memory = new SlotMemory(() => {});
+  const group = new StatGroup(clusterStats.scope, ['a']);
+  const [left, right] = [0, 1].map(() => new StatBlock(memory, clusterStats, ['a']));
+  for (const block of [left!, right!]) {
+    group.add({ memory, address: block.address });
+    block.add(upstreamRqTotal, 5);
+  }
+  group.resetCounters();
+  left!.inc(upstreamRqTotal);
+  right!.add(upstreamRqTotal, 2);
+  t.equal(group.value(upstreamRqTotal), 3);
+  group.remove(memory, left!.address);
+  t.equal(group.value(upstreamRqTotal), 2);
+  group.remove(memory, right!.address);
+  t.ok(group.isEmpty);
+  t.end();
+});
