@@ -3,7 +3,7 @@
 import { basename } from 'node:path';
 import t from 'tap';
 import ts from 'typescript';
-import { nodesOf, parse, pathsOf, placeOf, textOf } from './source-tree.ts';
+import { codeLines, nodesOf, parse, pathsOf, placeOf, textOf } from './source-tree.ts';
 
 const MAX_CODE_LINES = 400;
 const NAMES_THAT_SAY_NOTHING = /^(utils?|helpers?|common|types?|index|misc|shared)\.(ts|mjs|js)$/;
@@ -55,10 +55,6 @@ t.test('no class extends another and none is decorated', (t) => {
   t.same(inheritance(parse('x.ts', 'class A extends B {}\nclass E extends Error {}')), ['x.ts:1']);
   t.end();
 });
-
-function codeLines(text: string): number {
-  return text.split('\n').filter((line) => !/^\s*($|\/\/|\/?\*)/.test(line)).length;
-}
 
 function reExports(file: ts.SourceFile): string[] {
   const isReExport = (node: ts.Node) => ts.isExportDeclaration(node) && node.moduleSpecifier !== undefined;

@@ -19,6 +19,11 @@ export function textOf(path: string): string {
   return readFileSync(join(ROOT, path), 'utf8');
 }
 
+/** Lines that are neither blank nor comment. */
+export function codeLines(text: string): number {
+  return text.split('\n').filter((line) => !/^\s*($|\/\/|\/?\*)/.test(line)).length;
+}
+
 export function parse(path: string, text: string = textOf(path)): ts.SourceFile {
   return ts.createSourceFile(path, text, ts.ScriptTarget.ESNext, true);
 }
