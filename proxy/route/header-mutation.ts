@@ -42,7 +42,9 @@ interface CompiledAddition {
   readonly config: HeaderAddition;
   readonly name: HeaderName;
   readonly format: Format;
-  /** The whole line when the value is constant. */
+  /** The value when it is the same for every message. */
+  readonly constant: string | null;
+  /** The whole line of a constant value. */
   readonly line: EncodedLine | null;
   /** The value of the message in hand; null when the field is left out. Kept here to spare a list per message. */
   value: string | null;
@@ -76,8 +78,9 @@ class CompiledLevel {
 
 function compileAddition(config: HeaderAddition): CompiledAddition {
   const format = compileFormat(config.value, { omitEmptyValues: true });
-  const line = format.constant === null ? null : encodeLine(config.name, format.constant);
-  return { config, name: headerName(config.name), format, line, value: null };
+  const constant = format.constant === null ? null : withoutControls(format.constant);
+  const line = constant === null ? null : encodeLine(config.name, constant);
+  return { config, name: headerName(config.name), format, constant, line, value: null };
 }
 
 function overwrites(addition: CompiledAddition): boolean {
@@ -85,11 +88,11 @@ function overwrites(addition: CompiledAddition): boolean {
 }
 
 function evaluate(addition: CompiledAddition, headers: HeaderTable, context: FormatContext): void {
-  const { config, format, name } = addition;
+  const { config, format, name, constant } = addition;
   addition.value = null;
   if (config.action === 'add-if-absent' && headers.has(name)) return;
   if (config.action === 'overwrite-if-exists' && !headers.has(name)) return;
-  // The line end of a format such as LOCAL_REPLY_BODY must not become the end of a field.
-  const value = format.constant ?? withoutControls(format.write(context));
+  // A line end in the configured text must not become the end of a field.
+  const value = constant ?? withoutControls(format.write(context));
   if (value !== '' || config.keepEmptyValue) addition.value = value;
 }

@@ -12,7 +12,8 @@ export class CompiledQueryParameterMatcher {
 
   constructor(config: QueryParameterMatcher) {
     this.config = config;
-    this.#name = toByteString(config.name);
+    // A name with a separator in it is never sent; NUL stands in, which no request target holds.
+    this.#name = /[&=]/.test(config.name) ? '\u0000' : toByteString(config.name);
     this.#predicate = config.match.kind === 'present' ? null : compileStringMatcher(config.match.matcher);
   }
 
@@ -23,7 +24,7 @@ export class CompiledQueryParameterMatcher {
   }
 }
 
-/** The value of the first parameter of this name; empty without `=`; null when there is no such parameter. */
+/** The value of the first parameter of this name, which holds no separator; empty without `=`; null when there is none. */
 export function queryParameter(path: string, name: string): string | null {
   let at = path.indexOf('?') + 1;
   if (at === 0) return null;
@@ -31,7 +32,7 @@ export function queryParameter(path: string, name: string): string | null {
     const ampersand = path.indexOf('&', at);
     const end = ampersand < 0 ? path.length : ampersand;
     const nameEnd = at + name.length;
-    if (nameEnd <= end && path.startsWith(name, at)) {
+    if (path.startsWith(name, at)) {
       if (nameEnd === end) return '';
       if (path.charCodeAt(nameEnd) === 0x3d) return path.slice(nameEnd + 1, end);
     }

@@ -121,15 +121,9 @@ t.test('a rewritten host leaves its traces once', async (t) => {
     'x-forwarded-host: shop.example',
     'x-envoy-original-host: shop.example',
   ]);
-  t.match(rewritten({ action }, { headers: [['X-Forwarded-Host', 'edge']] }).lines, [
-    'Host: a.example',
-    'X-Forwarded-Host: edge,shop.example',
-  ]);
-  t.match(
-    rewritten({ action }, { headers: [['X-Forwarded-Host', 'edge, shop.example']] }).lines,
-    ['Host: a.example', 'X-Forwarded-Host: edge, shop.example'],
-    'not when it is the last one already',
-  );
+  const forwarded = (value: string) => rewritten({ action }, { headers: [['X-Forwarded-Host', value]] }).lines[1];
+  t.equal(forwarded('edge'), 'X-Forwarded-Host: edge,shop.example');
+  t.equal(forwarded('edge, shop.example'), 'X-Forwarded-Host: edge, shop.example', 'it is the last one already');
   const quiet = { action: { ...action, appendForwardedHost: false }, suppressEnvoyHeaders: true };
   t.same(rewritten(quiet).lines, ['Host: a.example']);
 });
@@ -202,6 +196,11 @@ t.test('a header without a value is left out unless it is to be kept', async (t)
   });
   t.same(rewritten(add(false)).lines.slice(1), []);
   t.same(rewritten(add(true)).lines.slice(1), ['x-a: ']);
+});
+
+t.test('a line end in configured text cannot end the header', async (t) => {
+  const additions = [addition('x-a', 'a\nb'), addition('x-b', 'a\r\nb: %REQ(:METHOD)%')];
+  t.same(rewritten({ route: { requestAdd: additions } }).lines.slice(1), ['x-a: a\\x0ab', 'x-b: a\\x0d\\x0ab: GET']);
 });
 
 t.test('metadata cannot end the header it is written to', async (t) => {

@@ -29,6 +29,11 @@ t.test('presence and value', async (t) => {
   t.equal(equal.matches('/?a=1'), true);
   t.equal(equal.matches('/?a=12'), false);
   t.equal(equal.matches('/'), false);
+  for (const name of ['a&b', 'a=1']) {
+    const never = new CompiledQueryParameterMatcher({ name, match: { kind: 'present' } });
+    t.equal(never.matches('/?a&b=1'), false, name);
+    t.equal(never.matches('/?a=1'), false, name);
+  }
 });
 
 t.test('scanning finds what splitting finds', async () => {

@@ -19,6 +19,8 @@ t.test('every kind, with and without case', async (t) => {
     // U+00C9 and U+00E9 in UTF-8: only ASCII letters have a case.
     ['exact', '\u00c9', true, '\u00c3\u0089', true],
     ['exact', '\u00c9', true, '\u00c3\u00a9', false],
+    ['exact', '\u00c9', true, '\u00e3\u0089', false],
+    ['exact', 'A\u00c9', true, 'a\u00c3\u0089', true],
   ] as const) {
     const matches = compileStringMatcher({ kind, value, ignoreCase });
     t.equal(matches(input), expected, JSON.stringify([kind, value, ignoreCase, input]));
