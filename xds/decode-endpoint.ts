@@ -63,13 +63,17 @@ const healthStatuses = {
 } as const satisfies Record<string, HealthStatus>;
 
 function decodeEndpoint(message: LbEndpoint, problems: Problems): Endpoint | undefined {
+  if (message.endpoint === undefined) {
+    problems.at('endpoint').add('endpoint is required');
+    return undefined;
+  }
   const place = problems.at('endpoint').at('address');
-  const address = decodeHostAddress(message.endpoint?.address, place);
-  if (message.endpoint !== undefined && message.endpoint.address === undefined) place.add('address is required');
+  const address = decodeHostAddress(message.endpoint.address, place);
+  if (message.endpoint.address === undefined) place.add('address is required');
   if (address === undefined) return undefined;
   return {
     address,
-    hostname: message.endpoint?.hostname ?? '',
+    hostname: message.endpoint.hostname ?? '',
     weight: message.loadBalancingWeight ?? 1,
     health: healthStatuses[message.healthStatus ?? 'UNKNOWN'],
     metadata: decodeMetadata(message.metadata),

@@ -30,15 +30,20 @@ function numberViolation(value: number, type: string, rules: FieldRules): string
 
 function textViolation(value: string, rules: FieldRules): string | undefined {
   if (value === '' && (rules.min_len ?? 0) === 0) return undefined;
-  const length = lengthViolation([...value].length, rules, 'characters');
+  const length = lengthViolation(charactersOf(value), rules, 'characters');
   if (length !== undefined) return length;
-  const bytes = Buffer.byteLength(value);
-  if (rules.max_bytes !== undefined && bytes > rules.max_bytes)
-    return `must have at most ${rules.max_bytes} bytes, has ${bytes}`;
+  if (rules.max_bytes !== undefined && Buffer.byteLength(value) > rules.max_bytes) {
+    return `must have at most ${rules.max_bytes} bytes, has ${Buffer.byteLength(value)}`;
+  }
   if (rules.pattern !== undefined && !new RegExp(rules.pattern, 'u').test(value)) {
     return `${JSON.stringify(value)} does not match ${rules.pattern}`;
   }
   return headerViolation(value, rules) ?? membershipViolation(value, rules);
+}
+
+/** Code points: a surrogate pair is one character. */
+function charactersOf(value: string): number {
+  return value.length - (value.match(/[\ud800-\udbff][\udc00-\udfff]/g)?.length ?? 0);
 }
 
 /** RFC 9110 section 5.1, with the colon of pseudo-headers. Stricter than Envoy, which lets spaces through here. */

@@ -19,21 +19,30 @@ import type { MessageSupport, Refusal } from './support/support-table.ts';
 /** Records what is unsupported or against the rules in `message` and in all that it holds. */
 export function checkMessage(message: Message, typeName: string, problems: Problems): void {
   const plan = planOf(typeName);
-  for (const { field, support } of plan.fields) {
-    const value = message[field.key];
-    if (value === undefined) {
-      if (support === 'supported' && plan.rulesOfAbsent.has(field)) checkAbsent(field, problems);
-    } else if (support === 'supported') checkField(value, field, problems.at(field.name));
-    else if (support !== 'ignored') refuse(value, { field, refusal: support }, problems);
+  for (const key in message) {
+    const field = plan.descriptor.fieldsByName.get(key)!;
+    const support = supportOf(field, plan);
+    if (support === 'supported') checkField(message[key], field, problems.at(field.name));
+    else if (support !== 'ignored') refuse(message[key], { field, refusal: support }, problems);
   }
-  for (const oneof of plan.descriptor.requiredOneofs) checkRequiredOneof(message, oneof, { plan, problems });
+  for (const field of plan.rulesOfAbsent)
+    if (message[field.key] === undefined) {
+      problems.at(field.name).add(`${field.name} is required`);
+    }
+  for (const oneof of plan.requiredOneofs) {
+    if (oneof.every((field) => message[field.key] === undefined)) reportMissing(oneof, plan, problems);
+  }
 }
 
 interface CheckPlan {
   readonly descriptor: MessageDescriptor;
-  readonly fields: readonly { readonly field: FieldDescriptor; readonly support: FieldSupport }[];
+  readonly table: MessageSupport;
+  /** What was looked up in the table: most fields of most messages are never set. */
+  readonly support: Map<FieldDescriptor, FieldSupport>;
   /** Fields whose rules can be broken by not being there. */
-  readonly rulesOfAbsent: ReadonlySet<FieldDescriptor>;
+  readonly rulesOfAbsent: readonly FieldDescriptor[];
+  /** Members of the oneofs of which one must be set. */
+  readonly requiredOneofs: readonly (readonly FieldDescriptor[])[];
 }
 
 type FieldSupport = 'supported' | 'ignored' | string | Refusal;
@@ -50,16 +59,38 @@ function planOf(typeName: string): CheckPlan {
 }
 
 function makePlan(descriptor: MessageDescriptor, table: MessageSupport): CheckPlan {
-  const fields = descriptor.fields.map((field) => ({ field, support: supportOf(field.name, table) }));
-  const rulesOfAbsent = descriptor.fields.filter((field) => field.rules !== undefined && field.oneof === undefined);
-  return { descriptor, fields, rulesOfAbsent: new Set(rulesOfAbsent) };
+  const { fields } = descriptor;
+  const isChecked = (field: FieldDescriptor) => field.oneof === undefined && table.supported.includes(field.name);
+  return {
+    descriptor,
+    table,
+    support: new Map(),
+    rulesOfAbsent: fields.filter((field) => requires(field) && isChecked(field)),
+    requiredOneofs: descriptor.requiredOneofs.map((oneof) => fields.filter((field) => field.oneof === oneof)),
+  };
+}
+
+/** Whether the field's absence breaks its rules: a scalar without a value is zero or empty, and may not be that. */
+function requires(field: FieldDescriptor): boolean {
+  const { rules } = field;
+  if (rules === undefined) return false;
+  if (rules.required === true) return true;
+  if (field.shape !== 'single') return (rules.min_items ?? 0) > 0;
+  const implied = field.type === 'string' || field.type === 'bytes' ? '' : field.type === 'bool' ? false : 0;
+  return field.kind === 'scalar' && ruleViolation(implied, field.type, rules) !== undefined;
 }
 
 /** A field without a row is refused: a table that was not kept up must not open a hole. */
-function supportOf(name: string, table: MessageSupport): FieldSupport {
-  if (table.supported.includes(name)) return 'supported';
-  if (table.ignored?.[name] !== undefined) return 'ignored';
-  return table.unsupported?.[name] ?? 'it is not known here';
+function supportOf(field: FieldDescriptor, plan: CheckPlan): FieldSupport {
+  let support = plan.support.get(field);
+  if (support === undefined) {
+    const { supported, ignored, unsupported } = plan.table;
+    if (supported.includes(field.name)) support = 'supported';
+    else if (ignored?.[field.name] !== undefined) support = 'ignored';
+    else support = unsupported?.[field.name] ?? 'it is not known here';
+    plan.support.set(field, support);
+  }
+  return support;
 }
 
 function refuse(
@@ -72,21 +103,6 @@ function refuse(
   else if (!refusal.unless.includes(value as string)) {
     problems.at(field.name).unsupported(`${field.name}: ${JSON.stringify(value)}`, refusal.why);
   }
-}
-
-function checkAbsent(field: FieldDescriptor, problems: Problems): void {
-  const { rules } = field;
-  if (rules?.required === true) {
-    problems.at(field.name).add(`${field.name} is required`);
-    return;
-  }
-  if (field.shape !== 'single') {
-    if ((rules?.min_items ?? 0) > 0) problems.at(field.name).add(`${field.name} is required`);
-    return;
-  }
-  if (field.kind !== 'scalar' || rules === undefined) return;
-  const implied = field.type === 'string' || field.type === 'bytes' ? '' : field.type === 'bool' ? false : 0;
-  if (ruleViolation(implied, field.type, rules) !== undefined) problems.at(field.name).add(`${field.name} is required`);
 }
 
 function checkField(value: unknown, field: FieldDescriptor, problems: Problems): void {
@@ -131,11 +147,7 @@ function checkAny(any: Any, problems: Problems): void {
   }
 }
 
-function checkRequiredOneof(message: Message, oneof: string, context: { plan: CheckPlan; problems: Problems }): void {
-  const members = context.plan.descriptor.fields.filter((field) => field.oneof === oneof);
-  if (members.some((field) => message[field.key] !== undefined)) return;
-  const offered = context.plan.fields
-    .filter(({ field, support }) => field.oneof === oneof && support === 'supported')
-    .map(({ field }) => field.name);
-  context.problems.add(offered.length === 1 ? `${offered[0]} is required` : `one of ${offered.join(', ')} is required`);
+function reportMissing(oneof: readonly FieldDescriptor[], plan: CheckPlan, problems: Problems): void {
+  const offered = oneof.filter((field) => supportOf(field, plan) === 'supported').map(({ name }) => name);
+  problems.add(offered.length === 1 ? `${offered[0]} is required` : `one of ${offered.join(', ')} is required`);
 }

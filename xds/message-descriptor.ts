@@ -115,19 +115,23 @@ function parseMessage(name: string, text: string): MessageDescriptor {
   return { name, fields, fieldsByName, requiredOneofs };
 }
 
-const shapes = { '*': 'repeated', '{': 'map' } as const;
-const kinds = { '=': 'enum', '.': 'message', '?': 'opaque' } as const;
+const shapes: { readonly [mark: string]: FieldDescriptor['shape'] } = { '*': 'repeated', '{': 'map' };
+const kinds: { readonly [mark: string]: FieldDescriptor['kind'] } = { '=': 'enum', '.': 'message', '?': 'opaque' };
 
 function parseField(line: string): FieldDescriptor {
-  const [, name, shape, kind, type, oneof, rules] = /^(\S+) ([*{]?)([=.?]?)(\S*) (\S+)(?: (.*))?$/.exec(line)!;
+  const [name, marked, oneof] = line.split(' ', 3) as [string, string, string];
+  const shape = shapes[marked[0] ?? ''];
+  const type = shape === undefined ? marked : marked.slice(1);
+  const kind = kinds[type[0] ?? ''];
+  const rules = line.slice(name.length + marked.length + oneof.length + 3);
   return {
-    name: name!,
-    key: name!.replace(/_(.)/g, (_, next: string) => next.toUpperCase()),
-    shape: shapes[shape as keyof typeof shapes] ?? 'single',
-    kind: kinds[kind as keyof typeof kinds] ?? 'scalar',
-    type: type!,
-    oneof: oneof === '-' ? undefined : oneof!,
-    rules: rules === undefined ? undefined : JSON.parse(rules),
+    name,
+    key: name.replace(/_(.)/g, (_, next: string) => next.toUpperCase()),
+    shape: shape ?? 'single',
+    kind: kind ?? 'scalar',
+    type: kind === undefined ? type : type.slice(1),
+    oneof: oneof === '-' ? undefined : oneof,
+    rules: rules === '' ? undefined : JSON.parse(rules),
   };
 }
 
