@@ -119,6 +119,3 @@ class WildcardDomains {
     return undefined;
   }
 }
-
-export type { CompileContext } from './route-compiler.ts';
-export type { MatchContext } from './route-match.ts';

@@ -56,7 +56,9 @@ for (const folder of [...FOLDERS, 'proxy/http', 'proxy/admin', 'proxy/transport'
 for (const { file, imports } of [...SEEDS, ...ALLOWED]) {
   write(file, `import type * as imported from '${imports}';\nexport type Used = keyof typeof imported;\n`);
 }
-write('proxy/http/second.ts', "import type { Used } from './first.ts';\nexport type Back = Used;\n");
+// A cycle counts when it is one of values: types alone may point back.
+write('proxy/http/first.ts', "import { back } from './second.ts';\nexport const used = () => back;\n");
+write('proxy/http/second.ts', "import { used } from './first.ts';\nexport const back = () => used;\n");
 for (const name of ['package.json', 'tsconfig.json']) copyFileSync(join(ROOT, name), join(tree, name));
 symlinkSync(join(ROOT, 'node_modules'), join(tree, 'node_modules'));
 const violations = cruise();

@@ -13,7 +13,8 @@ import type {
 } from '../../config/route.ts';
 import { RequestHead, ResponseHead } from '../../proxy/http/message.ts';
 import type { CompiledForward } from '../../proxy/route/compiled-route.ts';
-import { compileRouteTable, type MatchContext } from '../../proxy/route/route-table.ts';
+import type { MatchContext } from '../../proxy/route/route-match.ts';
+import { compileRouteTable } from '../../proxy/route/route-table.ts';
 
 export const noMutations: HeaderMutations = { requestAdd: [], requestRemove: [], responseAdd: [], responseRemove: [] };
 
