@@ -1,7 +1,6 @@
 import fc from 'fast-check';
 import t from 'tap';
 import type { JsonFormat } from '../../../config/access-log.ts';
-import { validateJsonFormat } from '../../../config/format-commands.ts';
 import type { FormatContext } from '../../../proxy/format/format-context.ts';
 import { compileJsonFormat, compileLogFormat, type JsonFormatOptions } from '../../../proxy/format/json-format.ts';
 import { StreamInfo } from '../../../proxy/http/stream-info.ts';
@@ -77,11 +76,4 @@ t.test('either kind of log format compiles', async (t) => {
   t.equal(text.write(contextOf('')), '|');
   const json = compileLogFormat({ kind: 'json', fields: { b: 1, a: 2 }, omitEmptyValues: false, sortProperties: true });
   t.equal(json.write(contextOf('')), '{"a":2,"b":1}\n');
-});
-
-t.test('what is wrong in a JSON format is named with its key', async (t) => {
-  t.same(validateJsonFormat({ a: { b: ['%X%', '%PROTOCOL%'] }, c: '%' }), [
-    'a.b.0: %X% is not a supported command',
-    'c: position 0: % must begin a command such as %PROTOCOL% or be written %%',
-  ]);
 });

@@ -1,0 +1,50 @@
+import fc from 'fast-check';
+import t from 'tap';
+import { parseFormat, validateFormat, validateJsonFormat } from '../../config/format-commands.ts';
+
+t.test('a format is taken apart into text and commands', async (t) => {
+  t.same(parseFormat('a%%b %REQ(x?y):3%%PROTOCOL%c').pieces, [
+    'a%b ',
+    { name: 'REQ', argument: 'x?y', maxLength: 3 },
+    { name: 'PROTOCOL', argument: null, maxLength: null },
+    'c',
+  ]);
+  t.same(parseFormat('%START_TIME(%Y-%m)%').pieces, [{ name: 'START_TIME', argument: '%Y-%m', maxLength: null }]);
+  t.same(parseFormat('').pieces, []);
+});
+
+t.test('what is wrong with a format is said in a sentence', async (t) => {
+  for (const [format, message] of [
+    ['%NO_SUCH%', '%NO_SUCH% is not a supported command'],
+    ['%FILTER_STATE(x)%', '%FILTER_STATE% is not a supported command'],
+    ['%PROTOCOL(x)%', '%PROTOCOL% takes no argument'],
+    ['%PROTOCOL:3%', '%PROTOCOL% takes no length'],
+    ['%REQ%', '%REQ% needs an argument'],
+    ['%REQ()%', '%REQ% needs an argument'],
+    ['%REQ(a?b?c)%', '%REQ(a?b?c)% may name one alternative header'],
+    ['%REQ(a\nb)%', '%REQ()% may not hold line breaks'],
+    ['%GRPC_STATUS(x)%', '%GRPC_STATUS(x)% must be CAMEL_STRING, SNAKE_STRING or NUMBER'],
+    ['%METADATA(X:a)%', '%METADATA(X:a)% must begin with DYNAMIC, CLUSTER, ROUTE or UPSTREAM_HOST'],
+    ['at 100% now', 'position 6: % must begin a command such as %PROTOCOL% or be written %%'],
+    ['%REQ(a%', 'position 0: % must begin a command such as %PROTOCOL% or be written %%'],
+    ['%', 'position 0: % must begin a command such as %PROTOCOL% or be written %%'],
+  ] as const) {
+    t.same(validateFormat(format), [message], format);
+  }
+});
+
+t.test('literal text survives escaping', async () => {
+  fc.assert(
+    fc.property(fc.string(), (text) => {
+      const { pieces, errors } = parseFormat(text.replaceAll('%', '%%'));
+      return errors.length === 0 && pieces.join('') === text;
+    }),
+  );
+});
+
+t.test('what is wrong in a JSON format is named with its key', async (t) => {
+  t.same(validateJsonFormat({ a: { b: ['%X%', '%PROTOCOL%'] }, c: '%' }), [
+    'a.b.0: %X% is not a supported command',
+    'c: position 0: % must begin a command such as %PROTOCOL% or be written %%',
+  ]);
+});

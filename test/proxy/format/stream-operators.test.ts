@@ -1,0 +1,67 @@
+import t from 'tap';
+import { streamOperators } from '../../../proxy/format/stream-operators.ts';
+import { ResponseFlag, StreamInfo } from '../../../proxy/http/stream-info.ts';
+import { finishedRequest } from '../../support/format-fixtures.ts';
+
+function operate(name: string, argument: string | null = null, context = finishedRequest()) {
+  return streamOperators[name]!({ name, argument, maxLength: null })(context);
+}
+
+t.test('numbers are numbers and text is text', async (t) => {
+  for (const [name, expected] of [
+    ['RESPONSE_CODE', 200],
+    ['DURATION', 15],
+    ['REQUEST_DURATION', 2],
+    ['DOWNSTREAM_REMOTE_PORT', 51234],
+    ['CONNECTION_ID', 42],
+    ['UPSTREAM_REQUEST_ATTEMPT_COUNT', 2],
+    ['PROTOCOL', 'HTTP/1.1'],
+    ['DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT', 'fd00::3'],
+    ['RESPONSE_FLAGS', '-'],
+  ] as const) {
+    t.equal(operate(name), expected, name);
+  }
+});
+
+t.test('what has not happened is null', async (t) => {
+  const context = { ...finishedRequest(), info: new StreamInfo() };
+  for (const name of [
+    'DURATION',
+    'RESPONSE_TX_DURATION',
+    'UPSTREAM_HOST',
+    'UPSTREAM_REMOTE_PORT',
+    'PROTOCOL',
+    'ROUTE_NAME',
+  ]) {
+    t.equal(operate(name, null, context), null, name);
+  }
+});
+
+t.test('the path of a pipe has no port', async (t) => {
+  const context = finishedRequest();
+  context.info.upstreamRemoteAddress = '/run/app:1.sock';
+  t.equal(operate('UPSTREAM_REMOTE_ADDRESS_WITHOUT_PORT', null, context), '/run/app:1.sock');
+  t.equal(operate('UPSTREAM_REMOTE_PORT', null, context), null);
+});
+
+t.test('response flags are listed in the order of their bits, short and long', async (t) => {
+  const context = finishedRequest();
+  context.info.responseFlags = ResponseFlag.upstreamRetryLimitExceeded | ResponseFlag.upstreamConnectionFailure;
+  t.equal(operate('RESPONSE_FLAGS', null, context), 'UF,URX');
+  t.equal(operate('RESPONSE_FLAGS_LONG', null, context), 'UpstreamConnectionFailure,UpstreamRetryLimitExceeded');
+});
+
+t.test('the trace id is the one of the W3C header', async (t) => {
+  const context = finishedRequest();
+  context.request!.headers.append('traceparent', '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01');
+  t.equal(operate('TRACE_ID', null, context), '4bf92f3577b34da6a3ce929d0e0e4736');
+});
+
+t.test('the environment is read when the format is compiled', async (t) => {
+  process.env['OUTRIGGER_FORMAT_TEST'] = 'blue';
+  const command = { name: 'ENVIRONMENT', argument: 'OUTRIGGER_FORMAT_TEST', maxLength: null };
+  const operator = streamOperators['ENVIRONMENT']!(command);
+  delete process.env['OUTRIGGER_FORMAT_TEST'];
+  t.equal(operator(finishedRequest()), 'blue');
+  t.equal(operate('ENVIRONMENT', 'OUTRIGGER_FORMAT_TEST'), '-');
+});
