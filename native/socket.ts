@@ -104,6 +104,10 @@ export function setNoDelay(fd: number, enabled: boolean): number {
   return setIntegerOption(fd, IPPROTO_TCP, TCP_NODELAY, enabled ? 1 : 0);
 }
 
+export function isNoDelay(fd: number): boolean {
+  return getIntegerOption(fd, IPPROTO_TCP, TCP_NODELAY) === 1;
+}
+
 export function setReuseAddress(fd: number): number {
   return setIntegerOption(fd, SOL_SOCKET, SO_REUSEADDR, 1);
 }

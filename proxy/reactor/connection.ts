@@ -58,6 +58,8 @@ export class Connection implements ByteStream, EventSource, Deferred {
   #isDetached = true;
   #isDeferred = false;
   #isPaused = false;
+  /** The handler is looking at bytes: what it leaves is kept only when it returns. */
+  #isHandlingData = false;
   /** Kept bytes are to be offered again in this turn. */
   #isOfferDue = false;
   #isReadEnded = false;
@@ -136,7 +138,7 @@ export class Connection implements ByteStream, EventSource, Deferred {
   resumeReading(): void {
     if (this.#phase > Phase.open) return;
     this.#isPaused = false;
-    if (this.#kept.lengthBytes > 0) {
+    if (this.#kept.lengthBytes > 0 || this.#isHandlingData) {
       this.#isOfferDue = true;
       this.#defer();
     } else if (this.#phase === Phase.open) {
@@ -251,7 +253,9 @@ export class Connection implements ByteStream, EventSource, Deferred {
       return;
     }
     this.bytesReceived += count;
+    this.#isHandlingData = true;
     const consumed = this.handler.onData(buffer, 0, count);
+    this.#isHandlingData = false;
     if (consumed < count && this.#phase === Phase.open) kept.keep(buffer, consumed, count);
   }
 
@@ -270,7 +274,9 @@ export class Connection implements ByteStream, EventSource, Deferred {
   #offerKept(): void {
     this.#isOfferDue = false;
     const kept = this.#kept;
+    this.#isHandlingData = true;
     const consumed = this.handler.onData(kept.buffer, kept.start, kept.end);
+    this.#isHandlingData = false;
     // When the handler closed the stream, it may hold on to the bytes until it returns to the reactor: see `run`.
     if (this.#phase === Phase.open) kept.consume(consumed);
   }
@@ -278,7 +284,7 @@ export class Connection implements ByteStream, EventSource, Deferred {
   #offerAgain(): void {
     this.#isOfferDue = false;
     if (this.#phase !== Phase.open || this.#isPaused) return;
-    this.#offerKept();
+    if (this.#kept.lengthBytes > 0) this.#offerKept();
     if (this.#phase !== Phase.open) return;
     if (this.#isReadEnded) this.#reportEnd();
     else if (!this.#isPaused && !this.#kept.isFull) this.#unmuteInput();

@@ -45,6 +45,7 @@ export class Reactor {
   readonly #clock: () => number;
   readonly #onWakeUp: (() => void) | undefined;
   readonly #maxSleepMs: number;
+  readonly #nodeLoopIntervalMs: number;
   readonly #epoll = new Epoll();
   /** By descriptor. A generation is never reused, so that a late event of an earlier owner matches nothing. */
   readonly #sources: (EventSource | undefined)[] = [];
@@ -63,6 +64,7 @@ export class Reactor {
     this.#clock = options.clock;
     this.#onWakeUp = options.onWakeUp;
     this.#maxSleepMs = options.maxSleepMs ?? 1000;
+    this.#nodeLoopIntervalMs = Math.min(MAX_NODE_LOOP_INTERVAL_MS, this.#maxSleepMs);
     this.nowMs = this.#clock();
     this.#nodeLoopVisitedAtMs = this.nowMs;
     this.timers = new TimerWheel(this.nowMs);
@@ -129,7 +131,7 @@ export class Reactor {
     while (this.#phase === 'running') {
       this.#turn();
       // A visit costs 2 us (measured), so one in 5 ms is free and one a turn would not be.
-      if (this.nowMs - this.#nodeLoopVisitedAtMs < NODE_LOOP_INTERVAL_MS && !this.#isNodeLoopDue) continue;
+      if (this.nowMs - this.#nodeLoopVisitedAtMs < this.#nodeLoopIntervalMs && !this.#isNodeLoopDue) continue;
       this.#isNodeLoopDue = false;
       setImmediate(this.#runTurns);
       return;
@@ -163,7 +165,7 @@ export class Reactor {
   #sleepMs(): number {
     if (this.#deferred.length > 0) return 0;
     // What a turn started in Node (a promise, a message) must not wait for a full sleep.
-    const longest = this.#owesNodeLoop ? Math.min(NODE_LOOP_INTERVAL_MS, this.#maxSleepMs) : this.#maxSleepMs;
+    const longest = this.#owesNodeLoop ? this.#nodeLoopIntervalMs : this.#maxSleepMs;
     return Math.ceil(Math.min(longest, this.timers.nextDelayMs(this.nowMs)));
   }
 
@@ -188,5 +190,5 @@ export class Reactor {
 type Phase = 'ready' | 'running' | 'stopping' | 'stopped';
 
 const RECEIVE_BUFFER_BYTES = 64 * 1024;
-const NODE_LOOP_INTERVAL_MS = 5;
+const MAX_NODE_LOOP_INTERVAL_MS = 5;
 const MAX_DEFERRED_PER_TURN = 4096;
