@@ -14,11 +14,9 @@ import { Worker } from 'node:worker_threads';
 import pino from 'pino';
 const page: string = readFileSync(new URL('./admin/page.html', import.meta.url), 'utf8');
 pino({ level: 'silent' });
-if (process.argv[2] === '--version') console.log('1.0');
-else {
-  const worker = new Worker(new URL('./worker/main.ts', import.meta.url));
-  worker.once('message', (text: string) => console.log(text, page, koffi.load(null).func('int getpid()')() === process.pid));
-}
+process.on('SIGTERM', () => process.exit(0));
+const worker = new Worker(new URL('./worker/main.ts', import.meta.url));
+worker.once('message', (text: string) => console.log(text, page, koffi.load(null).func('int getpid()')() === process.pid));
 `;
 const PROGRAM = {
   proxy: {
