@@ -14,6 +14,7 @@ import { PlainTransport } from '../transport/plain-transport.ts';
 import type { Transport } from '../transport/transport.ts';
 import type { ByteStream, ByteStreamHandler, CloseReason } from './byte-stream.ts';
 import { type ClientSocketOptions, openClientSocket } from './client-socket.ts';
+import { EventInterest } from './event-interest.ts';
 import { KeptInput } from './kept-input.ts';
 import type { Deferred, EventSource, Reactor } from './reactor.ts';
 import { Timer } from './timer-wheel.ts';
@@ -50,12 +51,10 @@ export class Connection implements ByteStream, EventSource, Deferred {
   bytesSent = 0;
   readonly #reactor: Reactor;
   readonly #transport: Transport;
+  readonly #interest: EventInterest;
   readonly #kept: KeptInput;
   readonly #queue: WriteQueue;
   #phase: Phase = Phase.connecting;
-  /** What epoll is asked for; meaningless while detached from it. */
-  #interest = 0;
-  #isDetached = true;
   #isDeferred = false;
   #isPaused = false;
   /** The handler is looking at bytes: what it leaves is kept only when it returns. */
@@ -81,6 +80,7 @@ export class Connection implements ByteStream, EventSource, Deferred {
     this.#reactor = reactor;
     this.#transport = transport;
     this.handler = handler;
+    this.#interest = new EventInterest(reactor, transport.fd, this);
     this.#kept = new KeptInput(reactor.buffers, options.maxKeptBytes ?? DEFAULT_MAX_KEPT_BYTES);
     this.#queue = new WriteQueue(reactor.buffers);
   }
@@ -233,9 +233,11 @@ export class Connection implements ByteStream, EventSource, Deferred {
     }
     this.#stopTimer();
     this.#phase = Phase.open;
-    if (this.#queue.lengthBytes > 0) this.#want(INPUT);
-    else this.#setInterest(INPUT);
-    if (this.#phase !== Phase.open) return;
+    const registered = this.#interest.set(this.#queue.lengthBytes > 0 ? INPUT | EpollEvent.writable : INPUT);
+    if (registered < 0) {
+      this.#fail(-registered);
+      return;
+    }
     this.handler.onConnected();
     if (this.#phase === Phase.open && this.#isWriteEnding) this.#sendEnd();
   }
@@ -324,7 +326,7 @@ export class Connection implements ByteStream, EventSource, Deferred {
       return;
     }
     this.#unwant(INPUT);
-    if ((events & EpollEvent.hangUp) !== 0) this.#detach();
+    if ((events & EpollEvent.hangUp) !== 0) this.#interest.detach();
   }
 
   #onEventAfterEnd(events: number): void {
@@ -332,7 +334,7 @@ export class Connection implements ByteStream, EventSource, Deferred {
       this.#fail(this.#takeError());
       return;
     }
-    this.#detach();
+    this.#interest.detach();
   }
 
   #discardInput(): void {
@@ -453,31 +455,13 @@ export class Connection implements ByteStream, EventSource, Deferred {
   }
 
   #want(events: number): void {
-    this.#setInterest(this.#interest | events);
+    const result = this.#interest.add(events);
+    if (result < 0) this.#fail(-result);
   }
 
   #unwant(events: number): void {
-    this.#setInterest(this.#interest & ~events);
-  }
-
-  #setInterest(interest: number): void {
-    if (interest === this.#interest && (!this.#isDetached || interest === 0)) return;
-    this.#interest = interest;
-    if (this.#isDetached && interest === 0) return;
-    const { fd } = this.#transport;
-    const result = this.#isDetached ? this.#reactor.register(fd, interest, this) : this.#reactor.modify(fd, interest);
-    if (result < 0) {
-      this.#fail(-result);
-      return;
-    }
-    this.#isDetached = false;
-  }
-
-  /** A hang-up is reported for as long as epoll knows the descriptor, asked for or not: it would spin. */
-  #detach(): void {
-    this.#interest = 0;
-    this.#isDetached = true;
-    this.#reactor.unregister(this.#transport.fd);
+    const result = this.#interest.remove(events);
+    if (result < 0) this.#fail(-result);
   }
 }
 

@@ -1,6 +1,5 @@
 import t from 'tap';
 import { Errno } from '../../../native/errno.ts';
-import { NativeBuffer } from '../../../native/native-buffer.ts';
 import { bind, close, connect as connectSocket, createSocket, listen, localAddress } from '../../../native/socket.ts';
 import { AddressFamily } from '../../../native/socket-address.ts';
 import {
@@ -414,27 +413,4 @@ t.test('a thousand connections leave no descriptor behind', async (t) => {
     );
   }
   t.equal(openDescriptors(), before);
-});
-
-t.test('writes of any size and split arrive in order', async (t) => {
-  const reactor = startReactor(t);
-  const [client, accepted] = await connectedStreams(t, reactor);
-  const buffer = new NativeBuffer(300_000);
-  for (let index = 0; index < buffer.length; index++) buffer.bytes[index] = index % 251;
-  accepted.stream.pauseReading();
-  let expected = 0;
-  for (let size = 1; size < 200_000; size = size * 3 + 1) {
-    for (let repeat = 0; repeat < 60; repeat++) {
-      const start = expected % 251;
-      client.stream.write(buffer, start, start + size);
-      expected += size;
-    }
-  }
-  t.ok(client.stream.pendingWriteBytes > 0);
-  accepted.stream.resumeReading();
-  const text = await accepted.received(expected);
-  t.equal(text.length, expected);
-  let wrong = -1;
-  for (let index = 0; index < expected && wrong < 0; index++) if (text.charCodeAt(index) !== index % 251) wrong = index;
-  t.equal(wrong, -1);
 });
