@@ -121,11 +121,12 @@ function protobufjsJson(schema: Schema): JsonTree {
   const root: JsonTree = { nested: {} };
   for (const message of schema.messages) {
     const fields = Object.fromEntries(message.fields.map((field) => [field.key, protobufjsField(field)]));
-    Object.assign(namespaceAt(root, message.name), { fields });
+    Object.assign(namespaceAt(root, message.name), { fields, oneofs: protobufjsOneofs(message) });
   }
   for (const entry of schema.enums) Object.assign(namespaceAt(root, entry.name), { values: entry.values });
   for (const [name, fields] of Object.entries(wellKnownFields)) {
-    Object.assign(namespaceAt(root, `google.protobuf.${name}`), { fields });
+    const oneofs = name === 'Value' ? { kind: { oneof: Object.keys(fields) } } : {};
+    Object.assign(namespaceAt(root, `google.protobuf.${name}`), { fields, oneofs });
   }
   Object.assign(namespaceAt(root, 'google.protobuf.NullValue'), { values: { NULL_VALUE: 0 } });
   return root;
@@ -147,6 +148,17 @@ function protobufjsField(field: SchemaField): JsonTree {
   const type = field.kind === 'opaque' ? 'bytes' : field.type;
   if (field.shape === 'map') return { keyType: 'string', type, id: field.id };
   return field.shape === 'repeated' ? { rule: 'repeated', type, id: field.id } : { type, id: field.id };
+}
+
+/** Without them a member that is set to its default would not be written. */
+function protobufjsOneofs(message: SchemaMessage): JsonTree {
+  const oneofs: { [name: string]: { oneof: string[] } } = {};
+  for (const { key, oneof } of message.fields) {
+    if (oneof === undefined) continue;
+    oneofs[oneof] ??= { oneof: [] };
+    oneofs[oneof].oneof.push(key);
+  }
+  return oneofs;
 }
 
 const wrapper = (type: string) => ({ value: { type, id: 1 } });

@@ -1,15 +1,9 @@
 // Access logs and their filters (`config.accesslog.v3`).
 
-import type {
-  AccessLog,
-  AccessLogFilter,
-  AccessLogSink,
-  Comparison,
-  JsonFormat,
-  LogFormat,
-} from '../config/access-log.ts';
+import type { AccessLog, AccessLogFilter, AccessLogSink, Comparison, LogFormat } from '../config/access-log.ts';
+import { defaultTextFormat } from '../config/format-commands.ts';
 import type { Problems } from '../config/problems.ts';
-import { decodeLogFormat } from './decode-log-format.ts';
+import { checkedFormat, checkedJsonFormat, decodeLogFormat } from './decode-log-format.ts';
 import { decodeFraction, decodeHeaderMatcher } from './decode-matcher.ts';
 import { extensionType } from './extension.ts';
 import type {
@@ -19,9 +13,8 @@ import type {
   FileAccessLog,
   GrpcStatusFilter,
   StdoutAccessLog,
-  SubstitutionFormatString,
 } from './generated/messages.ts';
-import { enumDescriptor, type JsonObject } from './message-descriptor.ts';
+import { enumDescriptor } from './message-descriptor.ts';
 
 export function decodeAccessLogs(
   messages: readonly AccessLogMessage[] | undefined,
@@ -59,22 +52,17 @@ function decodeSink(type: string, config: FileAccessLog): AccessLogSink | undefi
   return config.path === undefined ? undefined : { kind: 'file', path: config.path };
 }
 
-/** https://www.envoyproxy.io/docs/envoy/latest/configuration/observability/access_log/usage#default-format-string */
-const defaultFormat =
-  '[%START_TIME%] "%REQ(:METHOD)% %REQ(X-ENVOY-ORIGINAL-PATH?:PATH)% %PROTOCOL%" ' +
-  '%RESPONSE_CODE% %RESPONSE_FLAGS% %BYTES_RECEIVED% %BYTES_SENT% %DURATION% ' +
-  '%RESP(X-ENVOY-UPSTREAM-SERVICE-TIME)% "%REQ(X-FORWARDED-FOR)%" "%REQ(USER-AGENT)%" ' +
-  '"%REQ(X-REQUEST-ID)%" "%REQ(:AUTHORITY)%" "%UPSTREAM_HOST%"\n';
-
 /** The fields before `log_format`, which Envoy still takes, are the same formats by older names. */
 function decodeFormat(config: FileAccessLog, problems: Problems): LogFormat | undefined {
   if (config.logFormat !== undefined) return decodeLogFormat(config.logFormat, problems.at('log_format'));
-  const fields: JsonObject | undefined = config.jsonFormat ?? config.typedJsonFormat;
-  if (fields !== undefined) {
-    return { kind: 'json', fields: fields as JsonFormat, omitEmptyValues: false, sortProperties: false };
+  const older = config.jsonFormat === undefined ? 'typed_json_format' : 'json_format';
+  const json = config.jsonFormat ?? config.typedJsonFormat;
+  if (json !== undefined) {
+    const fields = checkedJsonFormat(json, problems.at(older));
+    return { kind: 'json', fields, omitEmptyValues: false, sortProperties: false };
   }
-  const textFormat: SubstitutionFormatString['textFormat'] = config.format || defaultFormat;
-  return { kind: 'text', format: textFormat, omitEmptyValues: false };
+  const format = config.format ? checkedFormat(config.format, problems.at('format')) : defaultTextFormat;
+  return { kind: 'text', format, omitEmptyValues: false };
 }
 
 export function decodeAccessLogFilter(

@@ -2,6 +2,7 @@
 
 import type { Problems } from '../config/problems.ts';
 import type { HeaderAddition, HeaderMutations } from '../config/route.ts';
+import { checkedFormat } from './decode-log-format.ts';
 import type { HeaderValueOption } from './generated/messages.ts';
 
 /** The four lists that a route configuration, virtual host, route and weighted cluster have. */
@@ -47,8 +48,9 @@ function decodeHeaderAddition(message: HeaderValueOption, problems: Problems): H
   if (message.append !== undefined && message.appendAction !== undefined) {
     problems.at('append').add('append and append_action may not both be set; write append_action');
   }
+  const value = checkedFormat(message.header?.value ?? '', problems.at('header').at('value'));
   const action = message.append === false ? 'overwrite' : actions[message.appendAction ?? 'APPEND_IF_EXISTS_OR_ADD'];
-  return { name, value: message.header?.value ?? '', action, keepEmptyValue: message.keepEmptyValue ?? false };
+  return { name, value, action, keepEmptyValue: message.keepEmptyValue ?? false };
 }
 
 function decodeRemovals(names: readonly string[] | undefined, problems: Problems): readonly string[] {

@@ -138,7 +138,7 @@ function fieldFromPlain(value: unknown, field: FieldDescriptor, problems: Proble
 function valueFromPlain(value: unknown, field: FieldDescriptor, problems: Problems): unknown {
   switch (field.kind) {
     case 'scalar':
-      return numberFromPlain(value);
+      return scalarFromPlain(value);
     case 'enum': {
       const name = enumDescriptor(field.type).byNumber.get(value as number);
       if (name === undefined) problems.add(`${value} is not a value of ${field.type}`);
@@ -151,8 +151,9 @@ function valueFromPlain(value: unknown, field: FieldDescriptor, problems: Proble
   }
 }
 
-/** 64-bit integers come as an object of two halves where they need one. */
-function numberFromPlain(value: unknown): unknown {
+/** 64-bit integers come as an object of two halves; bytes as a view that would keep the whole response in memory. */
+function scalarFromPlain(value: unknown): unknown {
+  if (value instanceof Uint8Array) return new Uint8Array(value);
   const isLong = typeof value === 'object' && value !== null && 'toNumber' in value;
   return isLong ? (value as { toNumber(): number }).toNumber() : value;
 }
@@ -163,7 +164,7 @@ function messageFromPlain(plain: Plain, type: string, problems: Problems): unkno
       return anyFromPlain(plain, problems);
     case 'google.protobuf.Duration':
     case 'google.protobuf.Timestamp':
-      return Number(numberFromPlain(plain['seconds'])) * 1000 + Number(plain['nanos']) / 1e6;
+      return Number(scalarFromPlain(plain['seconds'])) * 1000 + Number(plain['nanos']) / 1e6;
     case 'google.protobuf.Struct':
       return mapValues(plain['fields'] as Plain, (value) => jsonFromPlain(value as Plain));
     case 'google.protobuf.ListValue':
@@ -173,7 +174,7 @@ function messageFromPlain(plain: Plain, type: string, problems: Problems): unkno
     case 'google.protobuf.Empty':
       return {};
     default:
-      return type.startsWith('google.protobuf.') ? numberFromPlain(plain['value']) : fromPlain(plain, type, problems);
+      return type.startsWith('google.protobuf.') ? scalarFromPlain(plain['value']) : fromPlain(plain, type, problems);
   }
 }
 

@@ -37,6 +37,13 @@ AccessLog.prototype.name = "";
 AccessLog.prototype.filter = null;
 AccessLog.prototype.typedConfig = null;
 
+let $oneOfFields;
+
+$Object.defineProperty(AccessLog.prototype, "config_type", {
+get: $util.oneOfGetter($oneOfFields = ["typedConfig"]),
+set: $util.oneOfSetter($oneOfFields)
+});
+
 AccessLog.encode = function (message, writer, _depth) {
 if (!writer)
 writer = $Writer.create();
@@ -102,6 +109,7 @@ case 4: {
 if (wireType !== 2)
 break;
 message.typedConfig = $root.google.protobuf.Any.decode(reader, reader.size(), $undefined, _depth + 1, message.typedConfig);
+message.config_type = "typedConfig";
 continue;
 }
 }
@@ -143,9 +151,16 @@ AccessLogFilter.prototype.orFilter = null;
 AccessLogFilter.prototype.headerFilter = null;
 AccessLogFilter.prototype.responseFlagFilter = null;
 AccessLogFilter.prototype.grpcStatusFilter = null;
-AccessLogFilter.prototype.extensionFilter = $util.newBuffer([]);
-AccessLogFilter.prototype.metadataFilter = $util.newBuffer([]);
-AccessLogFilter.prototype.logTypeFilter = $util.newBuffer([]);
+AccessLogFilter.prototype.extensionFilter = null;
+AccessLogFilter.prototype.metadataFilter = null;
+AccessLogFilter.prototype.logTypeFilter = null;
+
+let $oneOfFields;
+
+$Object.defineProperty(AccessLogFilter.prototype, "filter_specifier", {
+get: $util.oneOfGetter($oneOfFields = ["statusCodeFilter", "durationFilter", "notHealthCheckFilter", "traceableFilter", "runtimeFilter", "andFilter", "orFilter", "headerFilter", "responseFlagFilter", "grpcStatusFilter", "extensionFilter", "metadataFilter", "logTypeFilter"]),
+set: $util.oneOfSetter($oneOfFields)
+});
 
 AccessLogFilter.encode = function (message, writer, _depth) {
 if (!writer)
@@ -174,11 +189,11 @@ if (message.responseFlagFilter != null && $Object.hasOwnProperty.call(message, "
 $root.envoy.config.accesslog.v3.ResponseFlagFilter.encode(message.responseFlagFilter, writer.uint32(74).fork(), _depth + 1).ldelim();
 if (message.grpcStatusFilter != null && $Object.hasOwnProperty.call(message, "grpcStatusFilter"))
 $root.envoy.config.accesslog.v3.GrpcStatusFilter.encode(message.grpcStatusFilter, writer.uint32(82).fork(), _depth + 1).ldelim();
-if (message.extensionFilter != null && $Object.hasOwnProperty.call(message, "extensionFilter") && message.extensionFilter.length)
+if (message.extensionFilter != null && $Object.hasOwnProperty.call(message, "extensionFilter"))
 writer.uint32(90).bytes(message.extensionFilter);
-if (message.metadataFilter != null && $Object.hasOwnProperty.call(message, "metadataFilter") && message.metadataFilter.length)
+if (message.metadataFilter != null && $Object.hasOwnProperty.call(message, "metadataFilter"))
 writer.uint32(98).bytes(message.metadataFilter);
-if (message.logTypeFilter != null && $Object.hasOwnProperty.call(message, "logTypeFilter") && message.logTypeFilter.length)
+if (message.logTypeFilter != null && $Object.hasOwnProperty.call(message, "logTypeFilter"))
 writer.uint32(106).bytes(message.logTypeFilter);
 if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
 for (let i = 0; i < message.$unknowns.length; ++i)
@@ -193,7 +208,7 @@ if (_depth === $undefined)
 _depth = 0;
 if (_depth > $Reader.recursionLimit)
 throw $Error("max depth exceeded");
-let end, message, value;
+let end, message;
 if (length === $undefined)
 end = reader.len;
 else {
@@ -217,87 +232,91 @@ case 1: {
 if (wireType !== 2)
 break;
 message.statusCodeFilter = $root.envoy.config.accesslog.v3.StatusCodeFilter.decode(reader, reader.size(), $undefined, _depth + 1, message.statusCodeFilter);
+message.filter_specifier = "statusCodeFilter";
 continue;
 }
 case 2: {
 if (wireType !== 2)
 break;
 message.durationFilter = $root.envoy.config.accesslog.v3.DurationFilter.decode(reader, reader.size(), $undefined, _depth + 1, message.durationFilter);
+message.filter_specifier = "durationFilter";
 continue;
 }
 case 3: {
 if (wireType !== 2)
 break;
 message.notHealthCheckFilter = $root.envoy.config.accesslog.v3.NotHealthCheckFilter.decode(reader, reader.size(), $undefined, _depth + 1, message.notHealthCheckFilter);
+message.filter_specifier = "notHealthCheckFilter";
 continue;
 }
 case 4: {
 if (wireType !== 2)
 break;
 message.traceableFilter = $root.envoy.config.accesslog.v3.TraceableFilter.decode(reader, reader.size(), $undefined, _depth + 1, message.traceableFilter);
+message.filter_specifier = "traceableFilter";
 continue;
 }
 case 5: {
 if (wireType !== 2)
 break;
 message.runtimeFilter = $root.envoy.config.accesslog.v3.RuntimeFilter.decode(reader, reader.size(), $undefined, _depth + 1, message.runtimeFilter);
+message.filter_specifier = "runtimeFilter";
 continue;
 }
 case 6: {
 if (wireType !== 2)
 break;
 message.andFilter = $root.envoy.config.accesslog.v3.AndFilter.decode(reader, reader.size(), $undefined, _depth + 1, message.andFilter);
+message.filter_specifier = "andFilter";
 continue;
 }
 case 7: {
 if (wireType !== 2)
 break;
 message.orFilter = $root.envoy.config.accesslog.v3.OrFilter.decode(reader, reader.size(), $undefined, _depth + 1, message.orFilter);
+message.filter_specifier = "orFilter";
 continue;
 }
 case 8: {
 if (wireType !== 2)
 break;
 message.headerFilter = $root.envoy.config.accesslog.v3.HeaderFilter.decode(reader, reader.size(), $undefined, _depth + 1, message.headerFilter);
+message.filter_specifier = "headerFilter";
 continue;
 }
 case 9: {
 if (wireType !== 2)
 break;
 message.responseFlagFilter = $root.envoy.config.accesslog.v3.ResponseFlagFilter.decode(reader, reader.size(), $undefined, _depth + 1, message.responseFlagFilter);
+message.filter_specifier = "responseFlagFilter";
 continue;
 }
 case 10: {
 if (wireType !== 2)
 break;
 message.grpcStatusFilter = $root.envoy.config.accesslog.v3.GrpcStatusFilter.decode(reader, reader.size(), $undefined, _depth + 1, message.grpcStatusFilter);
+message.filter_specifier = "grpcStatusFilter";
 continue;
 }
 case 11: {
 if (wireType !== 2)
 break;
-if ((value = reader.bytes()).length)
-message.extensionFilter = value;
-else
-delete message.extensionFilter;
+message.extensionFilter = reader.bytes();
+message.filter_specifier = "extensionFilter";
 continue;
 }
 case 12: {
 if (wireType !== 2)
 break;
-if ((value = reader.bytes()).length)
-message.metadataFilter = value;
-else
-delete message.metadataFilter;
+message.metadataFilter = reader.bytes();
+message.filter_specifier = "metadataFilter";
 continue;
 }
 case 13: {
 if (wireType !== 2)
 break;
-if ((value = reader.bytes()).length)
-message.logTypeFilter = value;
-else
-delete message.logTypeFilter;
+message.logTypeFilter = reader.bytes();
+message.filter_specifier = "logTypeFilter";
 continue;
 }
 }
@@ -1444,7 +1463,7 @@ Bootstrap.prototype.statsSinks = $util.emptyArray;
 Bootstrap.prototype.deferredStatOptions = $util.newBuffer([]);
 Bootstrap.prototype.statsConfig = null;
 Bootstrap.prototype.statsFlushInterval = null;
-Bootstrap.prototype.statsFlushOnAdmin = false;
+Bootstrap.prototype.statsFlushOnAdmin = null;
 Bootstrap.prototype.watchdog = $util.newBuffer([]);
 Bootstrap.prototype.watchdogs = $util.newBuffer([]);
 Bootstrap.prototype.tracing = $util.newBuffer([]);
@@ -1472,6 +1491,13 @@ Bootstrap.prototype.listenerManager = null;
 Bootstrap.prototype.applicationLogConfig = $util.newBuffer([]);
 Bootstrap.prototype.grpcAsyncClientManagerConfig = $util.newBuffer([]);
 Bootstrap.prototype.memoryAllocatorManager = $util.newBuffer([]);
+
+let $oneOfFields;
+
+$Object.defineProperty(Bootstrap.prototype, "stats_flush", {
+get: $util.oneOfGetter($oneOfFields = ["statsFlushOnAdmin"]),
+set: $util.oneOfSetter($oneOfFields)
+});
 
 Bootstrap.encode = function (message, writer, _depth) {
 if (!writer)
@@ -1540,7 +1566,7 @@ writer.uint32(218).bytes(message.watchdogs);
 if (message.fatalActions != null && message.fatalActions.length)
 for (let i = 0; i < message.fatalActions.length; ++i)
 writer.uint32(226).bytes(message.fatalActions[i]);
-if (message.statsFlushOnAdmin != null && $Object.hasOwnProperty.call(message, "statsFlushOnAdmin") && message.statsFlushOnAdmin !== false)
+if (message.statsFlushOnAdmin != null && $Object.hasOwnProperty.call(message, "statsFlushOnAdmin"))
 writer.uint32(232).bool(message.statsFlushOnAdmin);
 if (message.dnsResolutionConfig != null && $Object.hasOwnProperty.call(message, "dnsResolutionConfig"))
 $root.envoy.config.core.v3.DnsResolutionConfig.encode(message.dnsResolutionConfig, writer.uint32(242).fork(), _depth + 1).ldelim();
@@ -1685,10 +1711,8 @@ continue;
 case 29: {
 if (wireType !== 0)
 break;
-if (value = reader.bool())
-message.statsFlushOnAdmin = value;
-else
-delete message.statsFlushOnAdmin;
+message.statsFlushOnAdmin = reader.bool();
+message.stats_flush = "statsFlushOnAdmin";
 continue;
 }
 case 8: {
@@ -2277,9 +2301,16 @@ this[keys[i]] = properties[keys[i]];
 
 RuntimeLayer.prototype.name = "";
 RuntimeLayer.prototype.staticLayer = null;
-RuntimeLayer.prototype.diskLayer = $util.newBuffer([]);
+RuntimeLayer.prototype.diskLayer = null;
 RuntimeLayer.prototype.adminLayer = null;
-RuntimeLayer.prototype.rtdsLayer = $util.newBuffer([]);
+RuntimeLayer.prototype.rtdsLayer = null;
+
+let $oneOfFields;
+
+$Object.defineProperty(RuntimeLayer.prototype, "layer_specifier", {
+get: $util.oneOfGetter($oneOfFields = ["staticLayer", "diskLayer", "adminLayer", "rtdsLayer"]),
+set: $util.oneOfSetter($oneOfFields)
+});
 
 RuntimeLayer.encode = function (message, writer, _depth) {
 if (!writer)
@@ -2292,11 +2323,11 @@ if (message.name != null && $Object.hasOwnProperty.call(message, "name") && mess
 writer.uint32(10).string(message.name);
 if (message.staticLayer != null && $Object.hasOwnProperty.call(message, "staticLayer"))
 $root.google.protobuf.Struct.encode(message.staticLayer, writer.uint32(18).fork(), _depth + 1).ldelim();
-if (message.diskLayer != null && $Object.hasOwnProperty.call(message, "diskLayer") && message.diskLayer.length)
+if (message.diskLayer != null && $Object.hasOwnProperty.call(message, "diskLayer"))
 writer.uint32(26).bytes(message.diskLayer);
 if (message.adminLayer != null && $Object.hasOwnProperty.call(message, "adminLayer"))
 $root.envoy.config.bootstrap.v3.RuntimeLayer.AdminLayer.encode(message.adminLayer, writer.uint32(34).fork(), _depth + 1).ldelim();
-if (message.rtdsLayer != null && $Object.hasOwnProperty.call(message, "rtdsLayer") && message.rtdsLayer.length)
+if (message.rtdsLayer != null && $Object.hasOwnProperty.call(message, "rtdsLayer"))
 writer.uint32(42).bytes(message.rtdsLayer);
 if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
 for (let i = 0; i < message.$unknowns.length; ++i)
@@ -2344,30 +2375,28 @@ case 2: {
 if (wireType !== 2)
 break;
 message.staticLayer = $root.google.protobuf.Struct.decode(reader, reader.size(), $undefined, _depth + 1, message.staticLayer);
+message.layer_specifier = "staticLayer";
 continue;
 }
 case 3: {
 if (wireType !== 2)
 break;
-if ((value = reader.bytes()).length)
-message.diskLayer = value;
-else
-delete message.diskLayer;
+message.diskLayer = reader.bytes();
+message.layer_specifier = "diskLayer";
 continue;
 }
 case 4: {
 if (wireType !== 2)
 break;
 message.adminLayer = $root.envoy.config.bootstrap.v3.RuntimeLayer.AdminLayer.decode(reader, reader.size(), $undefined, _depth + 1, message.adminLayer);
+message.layer_specifier = "adminLayer";
 continue;
 }
 case 5: {
 if (wireType !== 2)
 break;
-if ((value = reader.bytes()).length)
-message.rtdsLayer = value;
-else
-delete message.rtdsLayer;
+message.rtdsLayer = reader.bytes();
+message.layer_specifier = "rtdsLayer";
 continue;
 }
 }
@@ -2735,8 +2764,8 @@ this[keys[i]] = properties[keys[i]];
 Cluster.prototype.transportSocketMatches = $util.emptyArray;
 Cluster.prototype.name = "";
 Cluster.prototype.altStatName = "";
-Cluster.prototype.type = 0;
-Cluster.prototype.clusterType = $util.newBuffer([]);
+Cluster.prototype.type = null;
+Cluster.prototype.clusterType = null;
 Cluster.prototype.edsClusterConfig = $util.newBuffer([]);
 Cluster.prototype.connectTimeout = null;
 Cluster.prototype.perConnectionBufferLimitBytes = null;
@@ -2763,8 +2792,8 @@ Cluster.prototype.outlierDetection = $util.newBuffer([]);
 Cluster.prototype.cleanupInterval = null;
 Cluster.prototype.upstreamBindConfig = null;
 Cluster.prototype.lbSubsetConfig = $util.newBuffer([]);
-Cluster.prototype.ringHashLbConfig = $util.newBuffer([]);
-Cluster.prototype.maglevLbConfig = $util.newBuffer([]);
+Cluster.prototype.ringHashLbConfig = null;
+Cluster.prototype.maglevLbConfig = null;
 Cluster.prototype.originalDstLbConfig = null;
 Cluster.prototype.leastRequestLbConfig = null;
 Cluster.prototype.roundRobinLbConfig = null;
@@ -2785,6 +2814,18 @@ Cluster.prototype.trackClusterStats = $util.newBuffer([]);
 Cluster.prototype.preconnectPolicy = $util.newBuffer([]);
 Cluster.prototype.connectionPoolPerDownstreamConnection = false;
 
+let $oneOfFields;
+
+$Object.defineProperty(Cluster.prototype, "cluster_discovery_type", {
+get: $util.oneOfGetter($oneOfFields = ["type", "clusterType"]),
+set: $util.oneOfSetter($oneOfFields)
+});
+
+$Object.defineProperty(Cluster.prototype, "lb_config", {
+get: $util.oneOfGetter($oneOfFields = ["ringHashLbConfig", "maglevLbConfig", "originalDstLbConfig", "leastRequestLbConfig", "roundRobinLbConfig"]),
+set: $util.oneOfSetter($oneOfFields)
+});
+
 Cluster.encode = function (message, writer, _depth) {
 if (!writer)
 writer = $Writer.create();
@@ -2794,7 +2835,7 @@ if (_depth > $util.recursionLimit)
 throw $Error("max depth exceeded");
 if (message.name != null && $Object.hasOwnProperty.call(message, "name") && message.name !== "")
 writer.uint32(10).string(message.name);
-if (message.type != null && $Object.hasOwnProperty.call(message, "type") && message.type !== 0)
+if (message.type != null && $Object.hasOwnProperty.call(message, "type"))
 writer.uint32(16).int32(message.type);
 if (message.edsClusterConfig != null && $Object.hasOwnProperty.call(message, "edsClusterConfig") && message.edsClusterConfig.length)
 writer.uint32(26).bytes(message.edsClusterConfig);
@@ -2830,7 +2871,7 @@ if (message.upstreamBindConfig != null && $Object.hasOwnProperty.call(message, "
 $root.envoy.config.core.v3.BindConfig.encode(message.upstreamBindConfig, writer.uint32(170).fork(), _depth + 1).ldelim();
 if (message.lbSubsetConfig != null && $Object.hasOwnProperty.call(message, "lbSubsetConfig") && message.lbSubsetConfig.length)
 writer.uint32(178).bytes(message.lbSubsetConfig);
-if (message.ringHashLbConfig != null && $Object.hasOwnProperty.call(message, "ringHashLbConfig") && message.ringHashLbConfig.length)
+if (message.ringHashLbConfig != null && $Object.hasOwnProperty.call(message, "ringHashLbConfig"))
 writer.uint32(186).bytes(message.ringHashLbConfig);
 if (message.transportSocket != null && $Object.hasOwnProperty.call(message, "transportSocket"))
 $root.envoy.config.core.v3.TransportSocket.encode(message.transportSocket, writer.uint32(194).fork(), _depth + 1).ldelim();
@@ -2861,7 +2902,7 @@ $root.google.protobuf.Any.encode(message.typedExtensionProtocolOptions[keys[i]],
 }
 if (message.leastRequestLbConfig != null && $Object.hasOwnProperty.call(message, "leastRequestLbConfig"))
 $root.envoy.config.cluster.v3.Cluster.LeastRequestLbConfig.encode(message.leastRequestLbConfig, writer.uint32(298).fork(), _depth + 1).ldelim();
-if (message.clusterType != null && $Object.hasOwnProperty.call(message, "clusterType") && message.clusterType.length)
+if (message.clusterType != null && $Object.hasOwnProperty.call(message, "clusterType"))
 writer.uint32(306).bytes(message.clusterType);
 if (message.respectDnsTtl != null && $Object.hasOwnProperty.call(message, "respectDnsTtl") && message.respectDnsTtl !== false)
 writer.uint32(312).bool(message.respectDnsTtl);
@@ -2891,7 +2932,7 @@ if (message.preconnectPolicy != null && $Object.hasOwnProperty.call(message, "pr
 writer.uint32(402).bytes(message.preconnectPolicy);
 if (message.connectionPoolPerDownstreamConnection != null && $Object.hasOwnProperty.call(message, "connectionPoolPerDownstreamConnection") && message.connectionPoolPerDownstreamConnection !== false)
 writer.uint32(408).bool(message.connectionPoolPerDownstreamConnection);
-if (message.maglevLbConfig != null && $Object.hasOwnProperty.call(message, "maglevLbConfig") && message.maglevLbConfig.length)
+if (message.maglevLbConfig != null && $Object.hasOwnProperty.call(message, "maglevLbConfig"))
 writer.uint32(418).bytes(message.maglevLbConfig);
 if (message.dnsResolutionConfig != null && $Object.hasOwnProperty.call(message, "dnsResolutionConfig"))
 $root.envoy.config.core.v3.DnsResolutionConfig.encode(message.dnsResolutionConfig, writer.uint32(426).fork(), _depth + 1).ldelim();
@@ -2966,19 +3007,15 @@ continue;
 case 2: {
 if (wireType !== 0)
 break;
-if (value = reader.int32())
-message.type = value;
-else
-delete message.type;
+message.type = reader.int32();
+message.cluster_discovery_type = "type";
 continue;
 }
 case 38: {
 if (wireType !== 2)
 break;
-if ((value = reader.bytes()).length)
-message.clusterType = value;
-else
-delete message.clusterType;
+message.clusterType = reader.bytes();
+message.cluster_discovery_type = "clusterType";
 continue;
 }
 case 3: {
@@ -3201,37 +3238,36 @@ continue;
 case 23: {
 if (wireType !== 2)
 break;
-if ((value = reader.bytes()).length)
-message.ringHashLbConfig = value;
-else
-delete message.ringHashLbConfig;
+message.ringHashLbConfig = reader.bytes();
+message.lb_config = "ringHashLbConfig";
 continue;
 }
 case 52: {
 if (wireType !== 2)
 break;
-if ((value = reader.bytes()).length)
-message.maglevLbConfig = value;
-else
-delete message.maglevLbConfig;
+message.maglevLbConfig = reader.bytes();
+message.lb_config = "maglevLbConfig";
 continue;
 }
 case 34: {
 if (wireType !== 2)
 break;
 message.originalDstLbConfig = $root.envoy.config.cluster.v3.Cluster.OriginalDstLbConfig.decode(reader, reader.size(), $undefined, _depth + 1, message.originalDstLbConfig);
+message.lb_config = "originalDstLbConfig";
 continue;
 }
 case 37: {
 if (wireType !== 2)
 break;
 message.leastRequestLbConfig = $root.envoy.config.cluster.v3.Cluster.LeastRequestLbConfig.decode(reader, reader.size(), $undefined, _depth + 1, message.leastRequestLbConfig);
+message.lb_config = "leastRequestLbConfig";
 continue;
 }
 case 56: {
 if (wireType !== 2)
 break;
 message.roundRobinLbConfig = $root.envoy.config.cluster.v3.Cluster.RoundRobinLbConfig.decode(reader, reader.size(), $undefined, _depth + 1, message.roundRobinLbConfig);
+message.lb_config = "roundRobinLbConfig";
 continue;
 }
 case 27: {
@@ -3388,13 +3424,20 @@ this[keys[i]] = properties[keys[i]];
 };
 
 CommonLbConfig.prototype.healthyPanicThreshold = null;
-CommonLbConfig.prototype.zoneAwareLbConfig = $util.newBuffer([]);
+CommonLbConfig.prototype.zoneAwareLbConfig = null;
 CommonLbConfig.prototype.localityWeightedLbConfig = null;
 CommonLbConfig.prototype.updateMergeWindow = null;
 CommonLbConfig.prototype.ignoreNewHostsUntilFirstHc = false;
 CommonLbConfig.prototype.closeConnectionsOnHostSetChange = false;
 CommonLbConfig.prototype.consistentHashingLbConfig = $util.newBuffer([]);
 CommonLbConfig.prototype.overrideHostStatus = $util.newBuffer([]);
+
+let $oneOfFields;
+
+$Object.defineProperty(CommonLbConfig.prototype, "locality_config_specifier", {
+get: $util.oneOfGetter($oneOfFields = ["zoneAwareLbConfig", "localityWeightedLbConfig"]),
+set: $util.oneOfSetter($oneOfFields)
+});
 
 CommonLbConfig.encode = function (message, writer, _depth) {
 if (!writer)
@@ -3405,7 +3448,7 @@ if (_depth > $util.recursionLimit)
 throw $Error("max depth exceeded");
 if (message.healthyPanicThreshold != null && $Object.hasOwnProperty.call(message, "healthyPanicThreshold"))
 $root.envoy.type.v3.Percent.encode(message.healthyPanicThreshold, writer.uint32(10).fork(), _depth + 1).ldelim();
-if (message.zoneAwareLbConfig != null && $Object.hasOwnProperty.call(message, "zoneAwareLbConfig") && message.zoneAwareLbConfig.length)
+if (message.zoneAwareLbConfig != null && $Object.hasOwnProperty.call(message, "zoneAwareLbConfig"))
 writer.uint32(18).bytes(message.zoneAwareLbConfig);
 if (message.localityWeightedLbConfig != null && $Object.hasOwnProperty.call(message, "localityWeightedLbConfig"))
 $root.envoy.config.cluster.v3.Cluster.CommonLbConfig.LocalityWeightedLbConfig.encode(message.localityWeightedLbConfig, writer.uint32(26).fork(), _depth + 1).ldelim();
@@ -3461,16 +3504,15 @@ continue;
 case 2: {
 if (wireType !== 2)
 break;
-if ((value = reader.bytes()).length)
-message.zoneAwareLbConfig = value;
-else
-delete message.zoneAwareLbConfig;
+message.zoneAwareLbConfig = reader.bytes();
+message.locality_config_specifier = "zoneAwareLbConfig";
 continue;
 }
 case 3: {
 if (wireType !== 2)
 break;
 message.localityWeightedLbConfig = $root.envoy.config.cluster.v3.Cluster.CommonLbConfig.LocalityWeightedLbConfig.decode(reader, reader.size(), $undefined, _depth + 1, message.localityWeightedLbConfig);
+message.locality_config_specifier = "localityWeightedLbConfig";
 continue;
 }
 case 4: {
@@ -4156,7 +4198,14 @@ this[keys[i]] = properties[keys[i]];
 
 Address.prototype.socketAddress = null;
 Address.prototype.pipe = null;
-Address.prototype.envoyInternalAddress = $util.newBuffer([]);
+Address.prototype.envoyInternalAddress = null;
+
+let $oneOfFields;
+
+$Object.defineProperty(Address.prototype, "address", {
+get: $util.oneOfGetter($oneOfFields = ["socketAddress", "pipe", "envoyInternalAddress"]),
+set: $util.oneOfSetter($oneOfFields)
+});
 
 Address.encode = function (message, writer, _depth) {
 if (!writer)
@@ -4169,7 +4218,7 @@ if (message.socketAddress != null && $Object.hasOwnProperty.call(message, "socke
 $root.envoy.config.core.v3.SocketAddress.encode(message.socketAddress, writer.uint32(10).fork(), _depth + 1).ldelim();
 if (message.pipe != null && $Object.hasOwnProperty.call(message, "pipe"))
 $root.envoy.config.core.v3.Pipe.encode(message.pipe, writer.uint32(18).fork(), _depth + 1).ldelim();
-if (message.envoyInternalAddress != null && $Object.hasOwnProperty.call(message, "envoyInternalAddress") && message.envoyInternalAddress.length)
+if (message.envoyInternalAddress != null && $Object.hasOwnProperty.call(message, "envoyInternalAddress"))
 writer.uint32(26).bytes(message.envoyInternalAddress);
 if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
 for (let i = 0; i < message.$unknowns.length; ++i)
@@ -4184,7 +4233,7 @@ if (_depth === $undefined)
 _depth = 0;
 if (_depth > $Reader.recursionLimit)
 throw $Error("max depth exceeded");
-let end, message, value;
+let end, message;
 if (length === $undefined)
 end = reader.len;
 else {
@@ -4208,21 +4257,21 @@ case 1: {
 if (wireType !== 2)
 break;
 message.socketAddress = $root.envoy.config.core.v3.SocketAddress.decode(reader, reader.size(), $undefined, _depth + 1, message.socketAddress);
+message.address = "socketAddress";
 continue;
 }
 case 2: {
 if (wireType !== 2)
 break;
 message.pipe = $root.envoy.config.core.v3.Pipe.decode(reader, reader.size(), $undefined, _depth + 1, message.pipe);
+message.address = "pipe";
 continue;
 }
 case 3: {
 if (wireType !== 2)
 break;
-if ((value = reader.bytes()).length)
-message.envoyInternalAddress = value;
-else
-delete message.envoyInternalAddress;
+message.envoyInternalAddress = reader.bytes();
+message.address = "envoyInternalAddress";
 continue;
 }
 }
@@ -4481,11 +4530,18 @@ if (properties[keys[i]] != null && keys[i] !== "__proto__")
 this[keys[i]] = properties[keys[i]];
 };
 
-DataSource.prototype.filename = "";
-DataSource.prototype.inlineBytes = $util.newBuffer([]);
-DataSource.prototype.inlineString = "";
-DataSource.prototype.environmentVariable = "";
+DataSource.prototype.filename = null;
+DataSource.prototype.inlineBytes = null;
+DataSource.prototype.inlineString = null;
+DataSource.prototype.environmentVariable = null;
 DataSource.prototype.watchedDirectory = $util.newBuffer([]);
+
+let $oneOfFields;
+
+$Object.defineProperty(DataSource.prototype, "specifier", {
+get: $util.oneOfGetter($oneOfFields = ["filename", "inlineBytes", "inlineString", "environmentVariable"]),
+set: $util.oneOfSetter($oneOfFields)
+});
 
 DataSource.encode = function (message, writer, _depth) {
 if (!writer)
@@ -4494,13 +4550,13 @@ if (_depth === $undefined)
 _depth = 0;
 if (_depth > $util.recursionLimit)
 throw $Error("max depth exceeded");
-if (message.filename != null && $Object.hasOwnProperty.call(message, "filename") && message.filename !== "")
+if (message.filename != null && $Object.hasOwnProperty.call(message, "filename"))
 writer.uint32(10).string(message.filename);
-if (message.inlineBytes != null && $Object.hasOwnProperty.call(message, "inlineBytes") && message.inlineBytes.length)
+if (message.inlineBytes != null && $Object.hasOwnProperty.call(message, "inlineBytes"))
 writer.uint32(18).bytes(message.inlineBytes);
-if (message.inlineString != null && $Object.hasOwnProperty.call(message, "inlineString") && message.inlineString !== "")
+if (message.inlineString != null && $Object.hasOwnProperty.call(message, "inlineString"))
 writer.uint32(26).string(message.inlineString);
-if (message.environmentVariable != null && $Object.hasOwnProperty.call(message, "environmentVariable") && message.environmentVariable !== "")
+if (message.environmentVariable != null && $Object.hasOwnProperty.call(message, "environmentVariable"))
 writer.uint32(34).string(message.environmentVariable);
 if (message.watchedDirectory != null && $Object.hasOwnProperty.call(message, "watchedDirectory") && message.watchedDirectory.length)
 writer.uint32(42).bytes(message.watchedDirectory);
@@ -4540,37 +4596,29 @@ switch (tag >>>= 3) {
 case 1: {
 if (wireType !== 2)
 break;
-if ((value = reader.stringVerify()).length)
-message.filename = value;
-else
-delete message.filename;
+message.filename = reader.stringVerify();
+message.specifier = "filename";
 continue;
 }
 case 2: {
 if (wireType !== 2)
 break;
-if ((value = reader.bytes()).length)
-message.inlineBytes = value;
-else
-delete message.inlineBytes;
+message.inlineBytes = reader.bytes();
+message.specifier = "inlineBytes";
 continue;
 }
 case 3: {
 if (wireType !== 2)
 break;
-if ((value = reader.stringVerify()).length)
-message.inlineString = value;
-else
-delete message.inlineString;
+message.inlineString = reader.stringVerify();
+message.specifier = "inlineString";
 continue;
 }
 case 4: {
 if (wireType !== 2)
 break;
-if ((value = reader.stringVerify()).length)
-message.environmentVariable = value;
-else
-delete message.environmentVariable;
+message.environmentVariable = reader.stringVerify();
+message.specifier = "environmentVariable";
 continue;
 }
 case 5: {
@@ -5202,6 +5250,13 @@ this[keys[i]] = properties[keys[i]];
 HeaderKeyFormat.prototype.properCaseWords = null;
 HeaderKeyFormat.prototype.statefulFormatter = null;
 
+let $oneOfFields;
+
+$Object.defineProperty(HeaderKeyFormat.prototype, "header_format", {
+get: $util.oneOfGetter($oneOfFields = ["properCaseWords", "statefulFormatter"]),
+set: $util.oneOfSetter($oneOfFields)
+});
+
 HeaderKeyFormat.encode = function (message, writer, _depth) {
 if (!writer)
 writer = $Writer.create();
@@ -5226,7 +5281,7 @@ if (_depth === $undefined)
 _depth = 0;
 if (_depth > $Reader.recursionLimit)
 throw $Error("max depth exceeded");
-let end, message, value;
+let end, message;
 if (length === $undefined)
 end = reader.len;
 else {
@@ -5250,12 +5305,14 @@ case 1: {
 if (wireType !== 2)
 break;
 message.properCaseWords = $root.envoy.config.core.v3.Http1ProtocolOptions.HeaderKeyFormat.ProperCaseWords.decode(reader, reader.size(), $undefined, _depth + 1, message.properCaseWords);
+message.header_format = "properCaseWords";
 continue;
 }
 case 8: {
 if (wireType !== 2)
 break;
 message.statefulFormatter = $root.envoy.config.core.v3.TypedExtensionConfig.decode(reader, reader.size(), $undefined, _depth + 1, message.statefulFormatter);
+message.header_format = "statefulFormatter";
 continue;
 }
 }
@@ -5845,11 +5902,18 @@ Node.prototype.metadata = null;
 Node.prototype.dynamicParameters = $util.emptyObject;
 Node.prototype.locality = null;
 Node.prototype.userAgentName = "";
-Node.prototype.userAgentVersion = "";
-Node.prototype.userAgentBuildVersion = $util.newBuffer([]);
+Node.prototype.userAgentVersion = null;
+Node.prototype.userAgentBuildVersion = null;
 Node.prototype.extensions = $util.emptyArray;
 Node.prototype.clientFeatures = $util.emptyArray;
 Node.prototype.listeningAddresses = $util.emptyArray;
+
+let $oneOfFields;
+
+$Object.defineProperty(Node.prototype, "user_agent_version_type", {
+get: $util.oneOfGetter($oneOfFields = ["userAgentVersion", "userAgentBuildVersion"]),
+set: $util.oneOfSetter($oneOfFields)
+});
 
 Node.encode = function (message, writer, _depth) {
 if (!writer)
@@ -5868,9 +5932,9 @@ if (message.locality != null && $Object.hasOwnProperty.call(message, "locality")
 $root.envoy.config.core.v3.Locality.encode(message.locality, writer.uint32(34).fork(), _depth + 1).ldelim();
 if (message.userAgentName != null && $Object.hasOwnProperty.call(message, "userAgentName") && message.userAgentName !== "")
 writer.uint32(50).string(message.userAgentName);
-if (message.userAgentVersion != null && $Object.hasOwnProperty.call(message, "userAgentVersion") && message.userAgentVersion !== "")
+if (message.userAgentVersion != null && $Object.hasOwnProperty.call(message, "userAgentVersion"))
 writer.uint32(58).string(message.userAgentVersion);
-if (message.userAgentBuildVersion != null && $Object.hasOwnProperty.call(message, "userAgentBuildVersion") && message.userAgentBuildVersion.length)
+if (message.userAgentBuildVersion != null && $Object.hasOwnProperty.call(message, "userAgentBuildVersion"))
 writer.uint32(66).bytes(message.userAgentBuildVersion);
 if (message.extensions != null && message.extensions.length)
 for (let i = 0; i < message.extensions.length; ++i)
@@ -5995,19 +6059,15 @@ continue;
 case 7: {
 if (wireType !== 2)
 break;
-if ((value = reader.stringVerify()).length)
-message.userAgentVersion = value;
-else
-delete message.userAgentVersion;
+message.userAgentVersion = reader.stringVerify();
+message.user_agent_version_type = "userAgentVersion";
 continue;
 }
 case 8: {
 if (wireType !== 2)
 break;
-if ((value = reader.bytes()).length)
-message.userAgentBuildVersion = value;
-else
-delete message.userAgentBuildVersion;
+message.userAgentBuildVersion = reader.bytes();
+message.user_agent_version_type = "userAgentBuildVersion";
 continue;
 }
 case 9: {
@@ -6436,8 +6496,15 @@ if (properties[keys[i]] != null && keys[i] !== "__proto__")
 this[keys[i]] = properties[keys[i]];
 };
 
-SchemeHeaderTransformation.prototype.schemeToOverwrite = "";
+SchemeHeaderTransformation.prototype.schemeToOverwrite = null;
 SchemeHeaderTransformation.prototype.matchUpstream = false;
+
+let $oneOfFields;
+
+$Object.defineProperty(SchemeHeaderTransformation.prototype, "transformation", {
+get: $util.oneOfGetter($oneOfFields = ["schemeToOverwrite"]),
+set: $util.oneOfSetter($oneOfFields)
+});
 
 SchemeHeaderTransformation.encode = function (message, writer, _depth) {
 if (!writer)
@@ -6446,7 +6513,7 @@ if (_depth === $undefined)
 _depth = 0;
 if (_depth > $util.recursionLimit)
 throw $Error("max depth exceeded");
-if (message.schemeToOverwrite != null && $Object.hasOwnProperty.call(message, "schemeToOverwrite") && message.schemeToOverwrite !== "")
+if (message.schemeToOverwrite != null && $Object.hasOwnProperty.call(message, "schemeToOverwrite"))
 writer.uint32(10).string(message.schemeToOverwrite);
 if (message.matchUpstream != null && $Object.hasOwnProperty.call(message, "matchUpstream") && message.matchUpstream !== false)
 writer.uint32(16).bool(message.matchUpstream);
@@ -6486,10 +6553,8 @@ switch (tag >>>= 3) {
 case 1: {
 if (wireType !== 2)
 break;
-if ((value = reader.stringVerify()).length)
-message.schemeToOverwrite = value;
-else
-delete message.schemeToOverwrite;
+message.schemeToOverwrite = reader.stringVerify();
+message.transformation = "schemeToOverwrite";
 continue;
 }
 case 2: {
@@ -6532,10 +6597,17 @@ this[keys[i]] = properties[keys[i]];
 
 SocketAddress.prototype.protocol = 0;
 SocketAddress.prototype.address = "";
-SocketAddress.prototype.portValue = 0;
-SocketAddress.prototype.namedPort = "";
+SocketAddress.prototype.portValue = null;
+SocketAddress.prototype.namedPort = null;
 SocketAddress.prototype.resolverName = "";
 SocketAddress.prototype.ipv4Compat = false;
+
+let $oneOfFields;
+
+$Object.defineProperty(SocketAddress.prototype, "port_specifier", {
+get: $util.oneOfGetter($oneOfFields = ["portValue", "namedPort"]),
+set: $util.oneOfSetter($oneOfFields)
+});
 
 SocketAddress.encode = function (message, writer, _depth) {
 if (!writer)
@@ -6548,9 +6620,9 @@ if (message.protocol != null && $Object.hasOwnProperty.call(message, "protocol")
 writer.uint32(8).int32(message.protocol);
 if (message.address != null && $Object.hasOwnProperty.call(message, "address") && message.address !== "")
 writer.uint32(18).string(message.address);
-if (message.portValue != null && $Object.hasOwnProperty.call(message, "portValue") && message.portValue !== 0)
+if (message.portValue != null && $Object.hasOwnProperty.call(message, "portValue"))
 writer.uint32(24).uint32(message.portValue);
-if (message.namedPort != null && $Object.hasOwnProperty.call(message, "namedPort") && message.namedPort !== "")
+if (message.namedPort != null && $Object.hasOwnProperty.call(message, "namedPort"))
 writer.uint32(34).string(message.namedPort);
 if (message.resolverName != null && $Object.hasOwnProperty.call(message, "resolverName") && message.resolverName !== "")
 writer.uint32(42).string(message.resolverName);
@@ -6610,19 +6682,15 @@ continue;
 case 3: {
 if (wireType !== 0)
 break;
-if (value = reader.uint32())
-message.portValue = value;
-else
-delete message.portValue;
+message.portValue = reader.uint32();
+message.port_specifier = "portValue";
 continue;
 }
 case 4: {
 if (wireType !== 2)
 break;
-if ((value = reader.stringVerify()).length)
-message.namedPort = value;
-else
-delete message.namedPort;
+message.namedPort = reader.stringVerify();
+message.port_specifier = "namedPort";
 continue;
 }
 case 5: {
@@ -6682,9 +6750,16 @@ this[keys[i]] = properties[keys[i]];
 SocketOption.prototype.description = "";
 SocketOption.prototype.level = $util.Long ? $util.Long.fromBits(0,0,false) : 0;
 SocketOption.prototype.name = $util.Long ? $util.Long.fromBits(0,0,false) : 0;
-SocketOption.prototype.intValue = $util.Long ? $util.Long.fromBits(0,0,false) : 0;
-SocketOption.prototype.bufValue = $util.newBuffer([]);
+SocketOption.prototype.intValue = null;
+SocketOption.prototype.bufValue = null;
 SocketOption.prototype.state = 0;
+
+let $oneOfFields;
+
+$Object.defineProperty(SocketOption.prototype, "value", {
+get: $util.oneOfGetter($oneOfFields = ["intValue", "bufValue"]),
+set: $util.oneOfSetter($oneOfFields)
+});
 
 SocketOption.encode = function (message, writer, _depth) {
 if (!writer)
@@ -6699,9 +6774,9 @@ if (message.level != null && $Object.hasOwnProperty.call(message, "level") && (t
 writer.uint32(16).int64(message.level);
 if (message.name != null && $Object.hasOwnProperty.call(message, "name") && (typeof message.name === "object" ? message.name.low || message.name.high : message.name !== 0))
 writer.uint32(24).int64(message.name);
-if (message.intValue != null && $Object.hasOwnProperty.call(message, "intValue") && (typeof message.intValue === "object" ? message.intValue.low || message.intValue.high : message.intValue !== 0))
+if (message.intValue != null && $Object.hasOwnProperty.call(message, "intValue"))
 writer.uint32(32).int64(message.intValue);
-if (message.bufValue != null && $Object.hasOwnProperty.call(message, "bufValue") && message.bufValue.length)
+if (message.bufValue != null && $Object.hasOwnProperty.call(message, "bufValue"))
 writer.uint32(42).bytes(message.bufValue);
 if (message.state != null && $Object.hasOwnProperty.call(message, "state") && message.state !== 0)
 writer.uint32(48).int32(message.state);
@@ -6768,19 +6843,15 @@ continue;
 case 4: {
 if (wireType !== 0)
 break;
-if (typeof (value = reader.int64()) === "object" ? value.low || value.high : value !== 0)
-message.intValue = value;
-else
-delete message.intValue;
+message.intValue = reader.int64();
+message.value = "intValue";
 continue;
 }
 case 5: {
 if (wireType !== 2)
 break;
-if ((value = reader.bytes()).length)
-message.bufValue = value;
-else
-delete message.bufValue;
+message.bufValue = reader.bytes();
+message.value = "bufValue";
 continue;
 }
 case 6: {
@@ -6830,13 +6901,20 @@ if (properties[keys[i]] != null && keys[i] !== "__proto__")
 this[keys[i]] = properties[keys[i]];
 };
 
-SubstitutionFormatString.prototype.textFormat = "";
+SubstitutionFormatString.prototype.textFormat = null;
 SubstitutionFormatString.prototype.jsonFormat = null;
 SubstitutionFormatString.prototype.textFormatSource = null;
 SubstitutionFormatString.prototype.omitEmptyValues = false;
 SubstitutionFormatString.prototype.contentType = "";
 SubstitutionFormatString.prototype.formatters = $util.emptyArray;
 SubstitutionFormatString.prototype.jsonFormatOptions = null;
+
+let $oneOfFields;
+
+$Object.defineProperty(SubstitutionFormatString.prototype, "format", {
+get: $util.oneOfGetter($oneOfFields = ["textFormat", "jsonFormat", "textFormatSource"]),
+set: $util.oneOfSetter($oneOfFields)
+});
 
 SubstitutionFormatString.encode = function (message, writer, _depth) {
 if (!writer)
@@ -6845,7 +6923,7 @@ if (_depth === $undefined)
 _depth = 0;
 if (_depth > $util.recursionLimit)
 throw $Error("max depth exceeded");
-if (message.textFormat != null && $Object.hasOwnProperty.call(message, "textFormat") && message.textFormat !== "")
+if (message.textFormat != null && $Object.hasOwnProperty.call(message, "textFormat"))
 writer.uint32(10).string(message.textFormat);
 if (message.jsonFormat != null && $Object.hasOwnProperty.call(message, "jsonFormat"))
 $root.google.protobuf.Struct.encode(message.jsonFormat, writer.uint32(18).fork(), _depth + 1).ldelim();
@@ -6896,22 +6974,22 @@ switch (tag >>>= 3) {
 case 1: {
 if (wireType !== 2)
 break;
-if ((value = reader.stringVerify()).length)
-message.textFormat = value;
-else
-delete message.textFormat;
+message.textFormat = reader.stringVerify();
+message.format = "textFormat";
 continue;
 }
 case 2: {
 if (wireType !== 2)
 break;
 message.jsonFormat = $root.google.protobuf.Struct.decode(reader, reader.size(), $undefined, _depth + 1, message.jsonFormat);
+message.format = "jsonFormat";
 continue;
 }
 case 5: {
 if (wireType !== 2)
 break;
 message.textFormatSource = $root.envoy.config.core.v3.DataSource.decode(reader, reader.size(), $undefined, _depth + 1, message.textFormatSource);
+message.format = "textFormatSource";
 continue;
 }
 case 3: {
@@ -7075,6 +7153,13 @@ this[keys[i]] = properties[keys[i]];
 TransportSocket.prototype.name = "";
 TransportSocket.prototype.typedConfig = null;
 
+let $oneOfFields;
+
+$Object.defineProperty(TransportSocket.prototype, "config_type", {
+get: $util.oneOfGetter($oneOfFields = ["typedConfig"]),
+set: $util.oneOfSetter($oneOfFields)
+});
+
 TransportSocket.encode = function (message, writer, _depth) {
 if (!writer)
 writer = $Writer.create();
@@ -7132,6 +7217,7 @@ case 3: {
 if (wireType !== 2)
 break;
 message.typedConfig = $root.google.protobuf.Any.decode(reader, reader.size(), $undefined, _depth + 1, message.typedConfig);
+message.config_type = "typedConfig";
 continue;
 }
 }
@@ -7671,10 +7757,17 @@ this[keys[i]] = properties[keys[i]];
 };
 
 LbEndpoint.prototype.endpoint = null;
-LbEndpoint.prototype.endpointName = "";
+LbEndpoint.prototype.endpointName = null;
 LbEndpoint.prototype.healthStatus = 0;
 LbEndpoint.prototype.metadata = null;
 LbEndpoint.prototype.loadBalancingWeight = null;
+
+let $oneOfFields;
+
+$Object.defineProperty(LbEndpoint.prototype, "host_identifier", {
+get: $util.oneOfGetter($oneOfFields = ["endpoint", "endpointName"]),
+set: $util.oneOfSetter($oneOfFields)
+});
 
 LbEndpoint.encode = function (message, writer, _depth) {
 if (!writer)
@@ -7691,7 +7784,7 @@ if (message.metadata != null && $Object.hasOwnProperty.call(message, "metadata")
 $root.envoy.config.core.v3.Metadata.encode(message.metadata, writer.uint32(26).fork(), _depth + 1).ldelim();
 if (message.loadBalancingWeight != null && $Object.hasOwnProperty.call(message, "loadBalancingWeight"))
 $root.google.protobuf.UInt32Value.encode(message.loadBalancingWeight, writer.uint32(34).fork(), _depth + 1).ldelim();
-if (message.endpointName != null && $Object.hasOwnProperty.call(message, "endpointName") && message.endpointName !== "")
+if (message.endpointName != null && $Object.hasOwnProperty.call(message, "endpointName"))
 writer.uint32(42).string(message.endpointName);
 if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
 for (let i = 0; i < message.$unknowns.length; ++i)
@@ -7730,15 +7823,14 @@ case 1: {
 if (wireType !== 2)
 break;
 message.endpoint = $root.envoy.config.endpoint.v3.Endpoint.decode(reader, reader.size(), $undefined, _depth + 1, message.endpoint);
+message.host_identifier = "endpoint";
 continue;
 }
 case 5: {
 if (wireType !== 2)
 break;
-if ((value = reader.stringVerify()).length)
-message.endpointName = value;
-else
-delete message.endpointName;
+message.endpointName = reader.stringVerify();
+message.host_identifier = "endpointName";
 continue;
 }
 case 2: {
@@ -7795,11 +7887,18 @@ this[keys[i]] = properties[keys[i]];
 LocalityLbEndpoints.prototype.locality = null;
 LocalityLbEndpoints.prototype.metadata = null;
 LocalityLbEndpoints.prototype.lbEndpoints = $util.emptyArray;
-LocalityLbEndpoints.prototype.loadBalancerEndpoints = $util.newBuffer([]);
-LocalityLbEndpoints.prototype.ledsClusterLocalityConfig = $util.newBuffer([]);
+LocalityLbEndpoints.prototype.loadBalancerEndpoints = null;
+LocalityLbEndpoints.prototype.ledsClusterLocalityConfig = null;
 LocalityLbEndpoints.prototype.loadBalancingWeight = null;
 LocalityLbEndpoints.prototype.priority = 0;
 LocalityLbEndpoints.prototype.proximity = null;
+
+let $oneOfFields;
+
+$Object.defineProperty(LocalityLbEndpoints.prototype, "lb_config", {
+get: $util.oneOfGetter($oneOfFields = ["loadBalancerEndpoints", "ledsClusterLocalityConfig"]),
+set: $util.oneOfSetter($oneOfFields)
+});
 
 LocalityLbEndpoints.encode = function (message, writer, _depth) {
 if (!writer)
@@ -7819,9 +7918,9 @@ if (message.priority != null && $Object.hasOwnProperty.call(message, "priority")
 writer.uint32(40).uint32(message.priority);
 if (message.proximity != null && $Object.hasOwnProperty.call(message, "proximity"))
 $root.google.protobuf.UInt32Value.encode(message.proximity, writer.uint32(50).fork(), _depth + 1).ldelim();
-if (message.loadBalancerEndpoints != null && $Object.hasOwnProperty.call(message, "loadBalancerEndpoints") && message.loadBalancerEndpoints.length)
+if (message.loadBalancerEndpoints != null && $Object.hasOwnProperty.call(message, "loadBalancerEndpoints"))
 writer.uint32(58).bytes(message.loadBalancerEndpoints);
-if (message.ledsClusterLocalityConfig != null && $Object.hasOwnProperty.call(message, "ledsClusterLocalityConfig") && message.ledsClusterLocalityConfig.length)
+if (message.ledsClusterLocalityConfig != null && $Object.hasOwnProperty.call(message, "ledsClusterLocalityConfig"))
 writer.uint32(66).bytes(message.ledsClusterLocalityConfig);
 if (message.metadata != null && $Object.hasOwnProperty.call(message, "metadata"))
 $root.envoy.config.core.v3.Metadata.encode(message.metadata, writer.uint32(74).fork(), _depth + 1).ldelim();
@@ -7881,19 +7980,15 @@ continue;
 case 7: {
 if (wireType !== 2)
 break;
-if ((value = reader.bytes()).length)
-message.loadBalancerEndpoints = value;
-else
-delete message.loadBalancerEndpoints;
+message.loadBalancerEndpoints = reader.bytes();
+message.lb_config = "loadBalancerEndpoints";
 continue;
 }
 case 8: {
 if (wireType !== 2)
 break;
-if ((value = reader.bytes()).length)
-message.ledsClusterLocalityConfig = value;
-else
-delete message.ledsClusterLocalityConfig;
+message.ledsClusterLocalityConfig = reader.bytes();
+message.lb_config = "ledsClusterLocalityConfig";
 continue;
 }
 case 3: {
@@ -8053,7 +8148,14 @@ this[keys[i]] = properties[keys[i]];
 
 Filter.prototype.name = "";
 Filter.prototype.typedConfig = null;
-Filter.prototype.configDiscovery = $util.newBuffer([]);
+Filter.prototype.configDiscovery = null;
+
+let $oneOfFields;
+
+$Object.defineProperty(Filter.prototype, "config_type", {
+get: $util.oneOfGetter($oneOfFields = ["typedConfig", "configDiscovery"]),
+set: $util.oneOfSetter($oneOfFields)
+});
 
 Filter.encode = function (message, writer, _depth) {
 if (!writer)
@@ -8066,7 +8168,7 @@ if (message.name != null && $Object.hasOwnProperty.call(message, "name") && mess
 writer.uint32(10).string(message.name);
 if (message.typedConfig != null && $Object.hasOwnProperty.call(message, "typedConfig"))
 $root.google.protobuf.Any.encode(message.typedConfig, writer.uint32(34).fork(), _depth + 1).ldelim();
-if (message.configDiscovery != null && $Object.hasOwnProperty.call(message, "configDiscovery") && message.configDiscovery.length)
+if (message.configDiscovery != null && $Object.hasOwnProperty.call(message, "configDiscovery"))
 writer.uint32(42).bytes(message.configDiscovery);
 if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
 for (let i = 0; i < message.$unknowns.length; ++i)
@@ -8114,15 +8216,14 @@ case 4: {
 if (wireType !== 2)
 break;
 message.typedConfig = $root.google.protobuf.Any.decode(reader, reader.size(), $undefined, _depth + 1, message.typedConfig);
+message.config_type = "typedConfig";
 continue;
 }
 case 5: {
 if (wireType !== 2)
 break;
-if ((value = reader.bytes()).length)
-message.configDiscovery = value;
-else
-delete message.configDiscovery;
+message.configDiscovery = reader.bytes();
+message.config_type = "configDiscovery";
 continue;
 }
 }
@@ -8555,10 +8656,17 @@ Listener.prototype.accessLog = $util.emptyArray;
 Listener.prototype.tcpBacklogSize = null;
 Listener.prototype.maxConnectionsToAcceptPerSocketEvent = null;
 Listener.prototype.bindToPort = null;
-Listener.prototype.internalListener = $util.newBuffer([]);
+Listener.prototype.internalListener = null;
 Listener.prototype.enableMptcp = false;
 Listener.prototype.ignoreGlobalConnLimit = false;
 Listener.prototype.bypassOverloadManager = false;
+
+let $oneOfFields;
+
+$Object.defineProperty(Listener.prototype, "listener_specifier", {
+get: $util.oneOfGetter($oneOfFields = ["internalListener"]),
+set: $util.oneOfSetter($oneOfFields)
+});
 
 Listener.encode = function (message, writer, _depth) {
 if (!writer)
@@ -8619,7 +8727,7 @@ if (message.defaultFilterChain != null && $Object.hasOwnProperty.call(message, "
 $root.envoy.config.listener.v3.FilterChain.encode(message.defaultFilterChain, writer.uint32(202).fork(), _depth + 1).ldelim();
 if (message.bindToPort != null && $Object.hasOwnProperty.call(message, "bindToPort"))
 $root.google.protobuf.BoolValue.encode(message.bindToPort, writer.uint32(210).fork(), _depth + 1).ldelim();
-if (message.internalListener != null && $Object.hasOwnProperty.call(message, "internalListener") && message.internalListener.length)
+if (message.internalListener != null && $Object.hasOwnProperty.call(message, "internalListener"))
 writer.uint32(218).bytes(message.internalListener);
 if (message.statPrefix != null && $Object.hasOwnProperty.call(message, "statPrefix") && message.statPrefix !== "")
 writer.uint32(226).string(message.statPrefix);
@@ -8888,10 +8996,8 @@ continue;
 case 27: {
 if (wireType !== 2)
 break;
-if ((value = reader.bytes()).length)
-message.internalListener = value;
-else
-delete message.internalListener;
+message.internalListener = reader.bytes();
+message.listener_specifier = "internalListener";
 continue;
 }
 case 30: {
@@ -9038,8 +9144,15 @@ this[keys[i]] = properties[keys[i]];
 
 ListenerFilter.prototype.name = "";
 ListenerFilter.prototype.typedConfig = null;
-ListenerFilter.prototype.configDiscovery = $util.newBuffer([]);
+ListenerFilter.prototype.configDiscovery = null;
 ListenerFilter.prototype.filterDisabled = $util.newBuffer([]);
+
+let $oneOfFields;
+
+$Object.defineProperty(ListenerFilter.prototype, "config_type", {
+get: $util.oneOfGetter($oneOfFields = ["typedConfig", "configDiscovery"]),
+set: $util.oneOfSetter($oneOfFields)
+});
 
 ListenerFilter.encode = function (message, writer, _depth) {
 if (!writer)
@@ -9054,7 +9167,7 @@ if (message.typedConfig != null && $Object.hasOwnProperty.call(message, "typedCo
 $root.google.protobuf.Any.encode(message.typedConfig, writer.uint32(26).fork(), _depth + 1).ldelim();
 if (message.filterDisabled != null && $Object.hasOwnProperty.call(message, "filterDisabled") && message.filterDisabled.length)
 writer.uint32(34).bytes(message.filterDisabled);
-if (message.configDiscovery != null && $Object.hasOwnProperty.call(message, "configDiscovery") && message.configDiscovery.length)
+if (message.configDiscovery != null && $Object.hasOwnProperty.call(message, "configDiscovery"))
 writer.uint32(42).bytes(message.configDiscovery);
 if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
 for (let i = 0; i < message.$unknowns.length; ++i)
@@ -9102,15 +9215,14 @@ case 3: {
 if (wireType !== 2)
 break;
 message.typedConfig = $root.google.protobuf.Any.decode(reader, reader.size(), $undefined, _depth + 1, message.typedConfig);
+message.config_type = "typedConfig";
 continue;
 }
 case 5: {
 if (wireType !== 2)
 break;
-if ((value = reader.bytes()).length)
-message.configDiscovery = value;
-else
-delete message.configDiscovery;
+message.configDiscovery = reader.bytes();
+message.config_type = "configDiscovery";
 continue;
 }
 case 4: {
@@ -9376,9 +9488,16 @@ if (properties[keys[i]] != null && keys[i] !== "__proto__")
 this[keys[i]] = properties[keys[i]];
 };
 
-StatsMatcher.prototype.rejectAll = false;
-StatsMatcher.prototype.exclusionList = $util.newBuffer([]);
-StatsMatcher.prototype.inclusionList = $util.newBuffer([]);
+StatsMatcher.prototype.rejectAll = null;
+StatsMatcher.prototype.exclusionList = null;
+StatsMatcher.prototype.inclusionList = null;
+
+let $oneOfFields;
+
+$Object.defineProperty(StatsMatcher.prototype, "stats_matcher", {
+get: $util.oneOfGetter($oneOfFields = ["rejectAll", "exclusionList", "inclusionList"]),
+set: $util.oneOfSetter($oneOfFields)
+});
 
 StatsMatcher.encode = function (message, writer, _depth) {
 if (!writer)
@@ -9387,11 +9506,11 @@ if (_depth === $undefined)
 _depth = 0;
 if (_depth > $util.recursionLimit)
 throw $Error("max depth exceeded");
-if (message.rejectAll != null && $Object.hasOwnProperty.call(message, "rejectAll") && message.rejectAll !== false)
+if (message.rejectAll != null && $Object.hasOwnProperty.call(message, "rejectAll"))
 writer.uint32(8).bool(message.rejectAll);
-if (message.exclusionList != null && $Object.hasOwnProperty.call(message, "exclusionList") && message.exclusionList.length)
+if (message.exclusionList != null && $Object.hasOwnProperty.call(message, "exclusionList"))
 writer.uint32(18).bytes(message.exclusionList);
-if (message.inclusionList != null && $Object.hasOwnProperty.call(message, "inclusionList") && message.inclusionList.length)
+if (message.inclusionList != null && $Object.hasOwnProperty.call(message, "inclusionList"))
 writer.uint32(26).bytes(message.inclusionList);
 if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
 for (let i = 0; i < message.$unknowns.length; ++i)
@@ -9406,7 +9525,7 @@ if (_depth === $undefined)
 _depth = 0;
 if (_depth > $Reader.recursionLimit)
 throw $Error("max depth exceeded");
-let end, message, value;
+let end, message;
 if (length === $undefined)
 end = reader.len;
 else {
@@ -9429,28 +9548,22 @@ switch (tag >>>= 3) {
 case 1: {
 if (wireType !== 0)
 break;
-if (value = reader.bool())
-message.rejectAll = value;
-else
-delete message.rejectAll;
+message.rejectAll = reader.bool();
+message.stats_matcher = "rejectAll";
 continue;
 }
 case 2: {
 if (wireType !== 2)
 break;
-if ((value = reader.bytes()).length)
-message.exclusionList = value;
-else
-delete message.exclusionList;
+message.exclusionList = reader.bytes();
+message.stats_matcher = "exclusionList";
 continue;
 }
 case 3: {
 if (wireType !== 2)
 break;
-if ((value = reader.bytes()).length)
-message.inclusionList = value;
-else
-delete message.inclusionList;
+message.inclusionList = reader.bytes();
+message.stats_matcher = "inclusionList";
 continue;
 }
 }
@@ -9629,6 +9742,13 @@ this[keys[i]] = properties[keys[i]];
 ResourceMonitor.prototype.name = "";
 ResourceMonitor.prototype.typedConfig = null;
 
+let $oneOfFields;
+
+$Object.defineProperty(ResourceMonitor.prototype, "config_type", {
+get: $util.oneOfGetter($oneOfFields = ["typedConfig"]),
+set: $util.oneOfSetter($oneOfFields)
+});
+
 ResourceMonitor.encode = function (message, writer, _depth) {
 if (!writer)
 writer = $Writer.create();
@@ -9686,6 +9806,7 @@ case 3: {
 if (wireType !== 2)
 break;
 message.typedConfig = $root.google.protobuf.Any.decode(reader, reader.size(), $undefined, _depth + 1, message.typedConfig);
+message.config_type = "typedConfig";
 continue;
 }
 }
@@ -9926,16 +10047,23 @@ this[keys[i]] = properties[keys[i]];
 };
 
 HeaderMatcher.prototype.name = "";
-HeaderMatcher.prototype.exactMatch = "";
+HeaderMatcher.prototype.exactMatch = null;
 HeaderMatcher.prototype.safeRegexMatch = null;
 HeaderMatcher.prototype.rangeMatch = null;
-HeaderMatcher.prototype.presentMatch = false;
-HeaderMatcher.prototype.prefixMatch = "";
-HeaderMatcher.prototype.suffixMatch = "";
-HeaderMatcher.prototype.containsMatch = "";
+HeaderMatcher.prototype.presentMatch = null;
+HeaderMatcher.prototype.prefixMatch = null;
+HeaderMatcher.prototype.suffixMatch = null;
+HeaderMatcher.prototype.containsMatch = null;
 HeaderMatcher.prototype.stringMatch = null;
 HeaderMatcher.prototype.invertMatch = false;
 HeaderMatcher.prototype.treatMissingHeaderAsEmpty = false;
+
+let $oneOfFields;
+
+$Object.defineProperty(HeaderMatcher.prototype, "header_match_specifier", {
+get: $util.oneOfGetter($oneOfFields = ["exactMatch", "safeRegexMatch", "rangeMatch", "presentMatch", "prefixMatch", "suffixMatch", "containsMatch", "stringMatch"]),
+set: $util.oneOfSetter($oneOfFields)
+});
 
 HeaderMatcher.encode = function (message, writer, _depth) {
 if (!writer)
@@ -9946,21 +10074,21 @@ if (_depth > $util.recursionLimit)
 throw $Error("max depth exceeded");
 if (message.name != null && $Object.hasOwnProperty.call(message, "name") && message.name !== "")
 writer.uint32(10).string(message.name);
-if (message.exactMatch != null && $Object.hasOwnProperty.call(message, "exactMatch") && message.exactMatch !== "")
+if (message.exactMatch != null && $Object.hasOwnProperty.call(message, "exactMatch"))
 writer.uint32(34).string(message.exactMatch);
 if (message.rangeMatch != null && $Object.hasOwnProperty.call(message, "rangeMatch"))
 $root.envoy.type.v3.Int64Range.encode(message.rangeMatch, writer.uint32(50).fork(), _depth + 1).ldelim();
-if (message.presentMatch != null && $Object.hasOwnProperty.call(message, "presentMatch") && message.presentMatch !== false)
+if (message.presentMatch != null && $Object.hasOwnProperty.call(message, "presentMatch"))
 writer.uint32(56).bool(message.presentMatch);
 if (message.invertMatch != null && $Object.hasOwnProperty.call(message, "invertMatch") && message.invertMatch !== false)
 writer.uint32(64).bool(message.invertMatch);
-if (message.prefixMatch != null && $Object.hasOwnProperty.call(message, "prefixMatch") && message.prefixMatch !== "")
+if (message.prefixMatch != null && $Object.hasOwnProperty.call(message, "prefixMatch"))
 writer.uint32(74).string(message.prefixMatch);
-if (message.suffixMatch != null && $Object.hasOwnProperty.call(message, "suffixMatch") && message.suffixMatch !== "")
+if (message.suffixMatch != null && $Object.hasOwnProperty.call(message, "suffixMatch"))
 writer.uint32(82).string(message.suffixMatch);
 if (message.safeRegexMatch != null && $Object.hasOwnProperty.call(message, "safeRegexMatch"))
 $root.envoy.type.matcher.v3.RegexMatcher.encode(message.safeRegexMatch, writer.uint32(90).fork(), _depth + 1).ldelim();
-if (message.containsMatch != null && $Object.hasOwnProperty.call(message, "containsMatch") && message.containsMatch !== "")
+if (message.containsMatch != null && $Object.hasOwnProperty.call(message, "containsMatch"))
 writer.uint32(98).string(message.containsMatch);
 if (message.stringMatch != null && $Object.hasOwnProperty.call(message, "stringMatch"))
 $root.envoy.type.matcher.v3.StringMatcher.encode(message.stringMatch, writer.uint32(106).fork(), _depth + 1).ldelim();
@@ -10011,64 +10139,57 @@ continue;
 case 4: {
 if (wireType !== 2)
 break;
-if ((value = reader.stringVerify()).length)
-message.exactMatch = value;
-else
-delete message.exactMatch;
+message.exactMatch = reader.stringVerify();
+message.header_match_specifier = "exactMatch";
 continue;
 }
 case 11: {
 if (wireType !== 2)
 break;
 message.safeRegexMatch = $root.envoy.type.matcher.v3.RegexMatcher.decode(reader, reader.size(), $undefined, _depth + 1, message.safeRegexMatch);
+message.header_match_specifier = "safeRegexMatch";
 continue;
 }
 case 6: {
 if (wireType !== 2)
 break;
 message.rangeMatch = $root.envoy.type.v3.Int64Range.decode(reader, reader.size(), $undefined, _depth + 1, message.rangeMatch);
+message.header_match_specifier = "rangeMatch";
 continue;
 }
 case 7: {
 if (wireType !== 0)
 break;
-if (value = reader.bool())
-message.presentMatch = value;
-else
-delete message.presentMatch;
+message.presentMatch = reader.bool();
+message.header_match_specifier = "presentMatch";
 continue;
 }
 case 9: {
 if (wireType !== 2)
 break;
-if ((value = reader.stringVerify()).length)
-message.prefixMatch = value;
-else
-delete message.prefixMatch;
+message.prefixMatch = reader.stringVerify();
+message.header_match_specifier = "prefixMatch";
 continue;
 }
 case 10: {
 if (wireType !== 2)
 break;
-if ((value = reader.stringVerify()).length)
-message.suffixMatch = value;
-else
-delete message.suffixMatch;
+message.suffixMatch = reader.stringVerify();
+message.header_match_specifier = "suffixMatch";
 continue;
 }
 case 12: {
 if (wireType !== 2)
 break;
-if ((value = reader.stringVerify()).length)
-message.containsMatch = value;
-else
-delete message.containsMatch;
+message.containsMatch = reader.stringVerify();
+message.header_match_specifier = "containsMatch";
 continue;
 }
 case 13: {
 if (wireType !== 2)
 break;
 message.stringMatch = $root.envoy.type.matcher.v3.StringMatcher.decode(reader, reader.size(), $undefined, _depth + 1, message.stringMatch);
+message.header_match_specifier = "stringMatch";
 continue;
 }
 case 8: {
@@ -10120,7 +10241,14 @@ this[keys[i]] = properties[keys[i]];
 
 QueryParameterMatcher.prototype.name = "";
 QueryParameterMatcher.prototype.stringMatch = null;
-QueryParameterMatcher.prototype.presentMatch = false;
+QueryParameterMatcher.prototype.presentMatch = null;
+
+let $oneOfFields;
+
+$Object.defineProperty(QueryParameterMatcher.prototype, "query_parameter_match_specifier", {
+get: $util.oneOfGetter($oneOfFields = ["stringMatch", "presentMatch"]),
+set: $util.oneOfSetter($oneOfFields)
+});
 
 QueryParameterMatcher.encode = function (message, writer, _depth) {
 if (!writer)
@@ -10133,7 +10261,7 @@ if (message.name != null && $Object.hasOwnProperty.call(message, "name") && mess
 writer.uint32(10).string(message.name);
 if (message.stringMatch != null && $Object.hasOwnProperty.call(message, "stringMatch"))
 $root.envoy.type.matcher.v3.StringMatcher.encode(message.stringMatch, writer.uint32(42).fork(), _depth + 1).ldelim();
-if (message.presentMatch != null && $Object.hasOwnProperty.call(message, "presentMatch") && message.presentMatch !== false)
+if (message.presentMatch != null && $Object.hasOwnProperty.call(message, "presentMatch"))
 writer.uint32(48).bool(message.presentMatch);
 if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
 for (let i = 0; i < message.$unknowns.length; ++i)
@@ -10181,15 +10309,14 @@ case 5: {
 if (wireType !== 2)
 break;
 message.stringMatch = $root.envoy.type.matcher.v3.StringMatcher.decode(reader, reader.size(), $undefined, _depth + 1, message.stringMatch);
+message.query_parameter_match_specifier = "stringMatch";
 continue;
 }
 case 6: {
 if (wireType !== 0)
 break;
-if (value = reader.bool())
-message.presentMatch = value;
-else
-delete message.presentMatch;
+message.presentMatch = reader.bool();
+message.query_parameter_match_specifier = "presentMatch";
 continue;
 }
 }
@@ -10221,15 +10348,27 @@ if (properties[keys[i]] != null && keys[i] !== "__proto__")
 this[keys[i]] = properties[keys[i]];
 };
 
-RedirectAction.prototype.httpsRedirect = false;
-RedirectAction.prototype.schemeRedirect = "";
+RedirectAction.prototype.httpsRedirect = null;
+RedirectAction.prototype.schemeRedirect = null;
 RedirectAction.prototype.hostRedirect = "";
 RedirectAction.prototype.portRedirect = 0;
-RedirectAction.prototype.pathRedirect = "";
-RedirectAction.prototype.prefixRewrite = "";
+RedirectAction.prototype.pathRedirect = null;
+RedirectAction.prototype.prefixRewrite = null;
 RedirectAction.prototype.regexRewrite = null;
 RedirectAction.prototype.responseCode = 0;
 RedirectAction.prototype.stripQuery = false;
+
+let $oneOfFields;
+
+$Object.defineProperty(RedirectAction.prototype, "scheme_rewrite_specifier", {
+get: $util.oneOfGetter($oneOfFields = ["httpsRedirect", "schemeRedirect"]),
+set: $util.oneOfSetter($oneOfFields)
+});
+
+$Object.defineProperty(RedirectAction.prototype, "path_rewrite_specifier", {
+get: $util.oneOfGetter($oneOfFields = ["pathRedirect", "prefixRewrite", "regexRewrite"]),
+set: $util.oneOfSetter($oneOfFields)
+});
 
 RedirectAction.encode = function (message, writer, _depth) {
 if (!writer)
@@ -10240,17 +10379,17 @@ if (_depth > $util.recursionLimit)
 throw $Error("max depth exceeded");
 if (message.hostRedirect != null && $Object.hasOwnProperty.call(message, "hostRedirect") && message.hostRedirect !== "")
 writer.uint32(10).string(message.hostRedirect);
-if (message.pathRedirect != null && $Object.hasOwnProperty.call(message, "pathRedirect") && message.pathRedirect !== "")
+if (message.pathRedirect != null && $Object.hasOwnProperty.call(message, "pathRedirect"))
 writer.uint32(18).string(message.pathRedirect);
 if (message.responseCode != null && $Object.hasOwnProperty.call(message, "responseCode") && message.responseCode !== 0)
 writer.uint32(24).int32(message.responseCode);
-if (message.httpsRedirect != null && $Object.hasOwnProperty.call(message, "httpsRedirect") && message.httpsRedirect !== false)
+if (message.httpsRedirect != null && $Object.hasOwnProperty.call(message, "httpsRedirect"))
 writer.uint32(32).bool(message.httpsRedirect);
-if (message.prefixRewrite != null && $Object.hasOwnProperty.call(message, "prefixRewrite") && message.prefixRewrite !== "")
+if (message.prefixRewrite != null && $Object.hasOwnProperty.call(message, "prefixRewrite"))
 writer.uint32(42).string(message.prefixRewrite);
 if (message.stripQuery != null && $Object.hasOwnProperty.call(message, "stripQuery") && message.stripQuery !== false)
 writer.uint32(48).bool(message.stripQuery);
-if (message.schemeRedirect != null && $Object.hasOwnProperty.call(message, "schemeRedirect") && message.schemeRedirect !== "")
+if (message.schemeRedirect != null && $Object.hasOwnProperty.call(message, "schemeRedirect"))
 writer.uint32(58).string(message.schemeRedirect);
 if (message.portRedirect != null && $Object.hasOwnProperty.call(message, "portRedirect") && message.portRedirect !== 0)
 writer.uint32(64).uint32(message.portRedirect);
@@ -10292,19 +10431,15 @@ switch (tag >>>= 3) {
 case 4: {
 if (wireType !== 0)
 break;
-if (value = reader.bool())
-message.httpsRedirect = value;
-else
-delete message.httpsRedirect;
+message.httpsRedirect = reader.bool();
+message.scheme_rewrite_specifier = "httpsRedirect";
 continue;
 }
 case 7: {
 if (wireType !== 2)
 break;
-if ((value = reader.stringVerify()).length)
-message.schemeRedirect = value;
-else
-delete message.schemeRedirect;
+message.schemeRedirect = reader.stringVerify();
+message.scheme_rewrite_specifier = "schemeRedirect";
 continue;
 }
 case 1: {
@@ -10328,25 +10463,22 @@ continue;
 case 2: {
 if (wireType !== 2)
 break;
-if ((value = reader.stringVerify()).length)
-message.pathRedirect = value;
-else
-delete message.pathRedirect;
+message.pathRedirect = reader.stringVerify();
+message.path_rewrite_specifier = "pathRedirect";
 continue;
 }
 case 5: {
 if (wireType !== 2)
 break;
-if ((value = reader.stringVerify()).length)
-message.prefixRewrite = value;
-else
-delete message.prefixRewrite;
+message.prefixRewrite = reader.stringVerify();
+message.path_rewrite_specifier = "prefixRewrite";
 continue;
 }
 case 9: {
 if (wireType !== 2)
 break;
 message.regexRewrite = $root.envoy.type.matcher.v3.RegexMatchAndSubstitute.decode(reader, reader.size(), $undefined, _depth + 1, message.regexRewrite);
+message.path_rewrite_specifier = "regexRewrite";
 continue;
 }
 case 3: {
@@ -10718,6 +10850,13 @@ this[keys[i]] = properties[keys[i]];
 RetryHostPredicate.prototype.name = "";
 RetryHostPredicate.prototype.typedConfig = null;
 
+let $oneOfFields;
+
+$Object.defineProperty(RetryHostPredicate.prototype, "config_type", {
+get: $util.oneOfGetter($oneOfFields = ["typedConfig"]),
+set: $util.oneOfSetter($oneOfFields)
+});
+
 RetryHostPredicate.encode = function (message, writer, _depth) {
 if (!writer)
 writer = $Writer.create();
@@ -10775,6 +10914,7 @@ case 3: {
 if (wireType !== 2)
 break;
 message.typedConfig = $root.google.protobuf.Any.decode(reader, reader.size(), $undefined, _depth + 1, message.typedConfig);
+message.config_type = "typedConfig";
 continue;
 }
 }
@@ -10819,8 +10959,8 @@ Route.prototype.match = null;
 Route.prototype.route = null;
 Route.prototype.redirect = null;
 Route.prototype.directResponse = null;
-Route.prototype.filterAction = $util.newBuffer([]);
-Route.prototype.nonForwardingAction = $util.newBuffer([]);
+Route.prototype.filterAction = null;
+Route.prototype.nonForwardingAction = null;
 Route.prototype.metadata = null;
 Route.prototype.decorator = $util.newBuffer([]);
 Route.prototype.typedPerFilterConfig = $util.emptyObject;
@@ -10831,6 +10971,13 @@ Route.prototype.responseHeadersToRemove = $util.emptyArray;
 Route.prototype.tracing = $util.newBuffer([]);
 Route.prototype.perRequestBufferLimitBytes = null;
 Route.prototype.statPrefix = "";
+
+let $oneOfFields;
+
+$Object.defineProperty(Route.prototype, "action", {
+get: $util.oneOfGetter($oneOfFields = ["route", "redirect", "directResponse", "filterAction", "nonForwardingAction"]),
+set: $util.oneOfSetter($oneOfFields)
+});
 
 Route.encode = function (message, writer, _depth) {
 if (!writer)
@@ -10874,9 +11021,9 @@ if (message.tracing != null && $Object.hasOwnProperty.call(message, "tracing") &
 writer.uint32(122).bytes(message.tracing);
 if (message.perRequestBufferLimitBytes != null && $Object.hasOwnProperty.call(message, "perRequestBufferLimitBytes"))
 $root.google.protobuf.UInt32Value.encode(message.perRequestBufferLimitBytes, writer.uint32(130).fork(), _depth + 1).ldelim();
-if (message.filterAction != null && $Object.hasOwnProperty.call(message, "filterAction") && message.filterAction.length)
+if (message.filterAction != null && $Object.hasOwnProperty.call(message, "filterAction"))
 writer.uint32(138).bytes(message.filterAction);
-if (message.nonForwardingAction != null && $Object.hasOwnProperty.call(message, "nonForwardingAction") && message.nonForwardingAction.length)
+if (message.nonForwardingAction != null && $Object.hasOwnProperty.call(message, "nonForwardingAction"))
 writer.uint32(146).bytes(message.nonForwardingAction);
 if (message.statPrefix != null && $Object.hasOwnProperty.call(message, "statPrefix") && message.statPrefix !== "")
 writer.uint32(154).string(message.statPrefix);
@@ -10932,36 +11079,35 @@ case 2: {
 if (wireType !== 2)
 break;
 message.route = $root.envoy.config.route.v3.RouteAction.decode(reader, reader.size(), $undefined, _depth + 1, message.route);
+message.action = "route";
 continue;
 }
 case 3: {
 if (wireType !== 2)
 break;
 message.redirect = $root.envoy.config.route.v3.RedirectAction.decode(reader, reader.size(), $undefined, _depth + 1, message.redirect);
+message.action = "redirect";
 continue;
 }
 case 7: {
 if (wireType !== 2)
 break;
 message.directResponse = $root.envoy.config.route.v3.DirectResponseAction.decode(reader, reader.size(), $undefined, _depth + 1, message.directResponse);
+message.action = "directResponse";
 continue;
 }
 case 17: {
 if (wireType !== 2)
 break;
-if ((value = reader.bytes()).length)
-message.filterAction = value;
-else
-delete message.filterAction;
+message.filterAction = reader.bytes();
+message.action = "filterAction";
 continue;
 }
 case 18: {
 if (wireType !== 2)
 break;
-if ((value = reader.bytes()).length)
-message.nonForwardingAction = value;
-else
-delete message.nonForwardingAction;
+message.nonForwardingAction = reader.bytes();
+message.action = "nonForwardingAction";
 continue;
 }
 case 4: {
@@ -11104,19 +11250,19 @@ if (properties[keys[i]] != null && keys[i] !== "__proto__")
 this[keys[i]] = properties[keys[i]];
 };
 
-RouteAction.prototype.cluster = "";
-RouteAction.prototype.clusterHeader = "";
+RouteAction.prototype.cluster = null;
+RouteAction.prototype.clusterHeader = null;
 RouteAction.prototype.weightedClusters = null;
-RouteAction.prototype.clusterSpecifierPlugin = "";
-RouteAction.prototype.inlineClusterSpecifierPlugin = $util.newBuffer([]);
+RouteAction.prototype.clusterSpecifierPlugin = null;
+RouteAction.prototype.inlineClusterSpecifierPlugin = null;
 RouteAction.prototype.clusterNotFoundResponseCode = 0;
 RouteAction.prototype.metadataMatch = null;
 RouteAction.prototype.prefixRewrite = "";
 RouteAction.prototype.regexRewrite = null;
 RouteAction.prototype.pathRewritePolicy = null;
-RouteAction.prototype.hostRewriteLiteral = "";
+RouteAction.prototype.hostRewriteLiteral = null;
 RouteAction.prototype.autoHostRewrite = null;
-RouteAction.prototype.hostRewriteHeader = "";
+RouteAction.prototype.hostRewriteHeader = null;
 RouteAction.prototype.hostRewritePathRegex = null;
 RouteAction.prototype.appendXForwardedHost = false;
 RouteAction.prototype.timeout = null;
@@ -11139,6 +11285,18 @@ RouteAction.prototype.maxInternalRedirects = null;
 RouteAction.prototype.hedgePolicy = $util.newBuffer([]);
 RouteAction.prototype.maxStreamDuration = null;
 
+let $oneOfFields;
+
+$Object.defineProperty(RouteAction.prototype, "cluster_specifier", {
+get: $util.oneOfGetter($oneOfFields = ["cluster", "clusterHeader", "weightedClusters", "clusterSpecifierPlugin", "inlineClusterSpecifierPlugin"]),
+set: $util.oneOfSetter($oneOfFields)
+});
+
+$Object.defineProperty(RouteAction.prototype, "host_rewrite_specifier", {
+get: $util.oneOfGetter($oneOfFields = ["hostRewriteLiteral", "autoHostRewrite", "hostRewriteHeader", "hostRewritePathRegex"]),
+set: $util.oneOfSetter($oneOfFields)
+});
+
 RouteAction.encode = function (message, writer, _depth) {
 if (!writer)
 writer = $Writer.create();
@@ -11146,9 +11304,9 @@ if (_depth === $undefined)
 _depth = 0;
 if (_depth > $util.recursionLimit)
 throw $Error("max depth exceeded");
-if (message.cluster != null && $Object.hasOwnProperty.call(message, "cluster") && message.cluster !== "")
+if (message.cluster != null && $Object.hasOwnProperty.call(message, "cluster"))
 writer.uint32(10).string(message.cluster);
-if (message.clusterHeader != null && $Object.hasOwnProperty.call(message, "clusterHeader") && message.clusterHeader !== "")
+if (message.clusterHeader != null && $Object.hasOwnProperty.call(message, "clusterHeader"))
 writer.uint32(18).string(message.clusterHeader);
 if (message.weightedClusters != null && $Object.hasOwnProperty.call(message, "weightedClusters"))
 $root.envoy.config.route.v3.WeightedCluster.encode(message.weightedClusters, writer.uint32(26).fork(), _depth + 1).ldelim();
@@ -11156,7 +11314,7 @@ if (message.metadataMatch != null && $Object.hasOwnProperty.call(message, "metad
 $root.envoy.config.core.v3.Metadata.encode(message.metadataMatch, writer.uint32(34).fork(), _depth + 1).ldelim();
 if (message.prefixRewrite != null && $Object.hasOwnProperty.call(message, "prefixRewrite") && message.prefixRewrite !== "")
 writer.uint32(42).string(message.prefixRewrite);
-if (message.hostRewriteLiteral != null && $Object.hasOwnProperty.call(message, "hostRewriteLiteral") && message.hostRewriteLiteral !== "")
+if (message.hostRewriteLiteral != null && $Object.hasOwnProperty.call(message, "hostRewriteLiteral"))
 writer.uint32(50).string(message.hostRewriteLiteral);
 if (message.autoHostRewrite != null && $Object.hasOwnProperty.call(message, "autoHostRewrite"))
 $root.google.protobuf.BoolValue.encode(message.autoHostRewrite, writer.uint32(58).fork(), _depth + 1).ldelim();
@@ -11191,7 +11349,7 @@ if (message.hedgePolicy != null && $Object.hasOwnProperty.call(message, "hedgePo
 writer.uint32(218).bytes(message.hedgePolicy);
 if (message.grpcTimeoutOffset != null && $Object.hasOwnProperty.call(message, "grpcTimeoutOffset"))
 $root.google.protobuf.Duration.encode(message.grpcTimeoutOffset, writer.uint32(226).fork(), _depth + 1).ldelim();
-if (message.hostRewriteHeader != null && $Object.hasOwnProperty.call(message, "hostRewriteHeader") && message.hostRewriteHeader !== "")
+if (message.hostRewriteHeader != null && $Object.hasOwnProperty.call(message, "hostRewriteHeader"))
 writer.uint32(234).string(message.hostRewriteHeader);
 if (message.requestMirrorPolicies != null && message.requestMirrorPolicies.length)
 for (let i = 0; i < message.requestMirrorPolicies.length; ++i)
@@ -11208,11 +11366,11 @@ if (message.hostRewritePathRegex != null && $Object.hasOwnProperty.call(message,
 $root.envoy.type.matcher.v3.RegexMatchAndSubstitute.encode(message.hostRewritePathRegex, writer.uint32(282).fork(), _depth + 1).ldelim();
 if (message.maxStreamDuration != null && $Object.hasOwnProperty.call(message, "maxStreamDuration"))
 $root.envoy.config.route.v3.RouteAction.MaxStreamDuration.encode(message.maxStreamDuration, writer.uint32(290).fork(), _depth + 1).ldelim();
-if (message.clusterSpecifierPlugin != null && $Object.hasOwnProperty.call(message, "clusterSpecifierPlugin") && message.clusterSpecifierPlugin !== "")
+if (message.clusterSpecifierPlugin != null && $Object.hasOwnProperty.call(message, "clusterSpecifierPlugin"))
 writer.uint32(298).string(message.clusterSpecifierPlugin);
 if (message.appendXForwardedHost != null && $Object.hasOwnProperty.call(message, "appendXForwardedHost") && message.appendXForwardedHost !== false)
 writer.uint32(304).bool(message.appendXForwardedHost);
-if (message.inlineClusterSpecifierPlugin != null && $Object.hasOwnProperty.call(message, "inlineClusterSpecifierPlugin") && message.inlineClusterSpecifierPlugin.length)
+if (message.inlineClusterSpecifierPlugin != null && $Object.hasOwnProperty.call(message, "inlineClusterSpecifierPlugin"))
 writer.uint32(314).bytes(message.inlineClusterSpecifierPlugin);
 if (message.earlyDataPolicy != null && $Object.hasOwnProperty.call(message, "earlyDataPolicy"))
 $root.envoy.config.core.v3.TypedExtensionConfig.encode(message.earlyDataPolicy, writer.uint32(322).fork(), _depth + 1).ldelim();
@@ -11254,43 +11412,36 @@ switch (tag >>>= 3) {
 case 1: {
 if (wireType !== 2)
 break;
-if ((value = reader.stringVerify()).length)
-message.cluster = value;
-else
-delete message.cluster;
+message.cluster = reader.stringVerify();
+message.cluster_specifier = "cluster";
 continue;
 }
 case 2: {
 if (wireType !== 2)
 break;
-if ((value = reader.stringVerify()).length)
-message.clusterHeader = value;
-else
-delete message.clusterHeader;
+message.clusterHeader = reader.stringVerify();
+message.cluster_specifier = "clusterHeader";
 continue;
 }
 case 3: {
 if (wireType !== 2)
 break;
 message.weightedClusters = $root.envoy.config.route.v3.WeightedCluster.decode(reader, reader.size(), $undefined, _depth + 1, message.weightedClusters);
+message.cluster_specifier = "weightedClusters";
 continue;
 }
 case 37: {
 if (wireType !== 2)
 break;
-if ((value = reader.stringVerify()).length)
-message.clusterSpecifierPlugin = value;
-else
-delete message.clusterSpecifierPlugin;
+message.clusterSpecifierPlugin = reader.stringVerify();
+message.cluster_specifier = "clusterSpecifierPlugin";
 continue;
 }
 case 39: {
 if (wireType !== 2)
 break;
-if ((value = reader.bytes()).length)
-message.inlineClusterSpecifierPlugin = value;
-else
-delete message.inlineClusterSpecifierPlugin;
+message.inlineClusterSpecifierPlugin = reader.bytes();
+message.cluster_specifier = "inlineClusterSpecifierPlugin";
 continue;
 }
 case 20: {
@@ -11332,31 +11483,29 @@ continue;
 case 6: {
 if (wireType !== 2)
 break;
-if ((value = reader.stringVerify()).length)
-message.hostRewriteLiteral = value;
-else
-delete message.hostRewriteLiteral;
+message.hostRewriteLiteral = reader.stringVerify();
+message.host_rewrite_specifier = "hostRewriteLiteral";
 continue;
 }
 case 7: {
 if (wireType !== 2)
 break;
 message.autoHostRewrite = $root.google.protobuf.BoolValue.decode(reader, reader.size(), $undefined, _depth + 1, message.autoHostRewrite);
+message.host_rewrite_specifier = "autoHostRewrite";
 continue;
 }
 case 29: {
 if (wireType !== 2)
 break;
-if ((value = reader.stringVerify()).length)
-message.hostRewriteHeader = value;
-else
-delete message.hostRewriteHeader;
+message.hostRewriteHeader = reader.stringVerify();
+message.host_rewrite_specifier = "hostRewriteHeader";
 continue;
 }
 case 35: {
 if (wireType !== 2)
 break;
 message.hostRewritePathRegex = $root.envoy.type.matcher.v3.RegexMatchAndSubstitute.decode(reader, reader.size(), $undefined, _depth + 1, message.hostRewritePathRegex);
+message.host_rewrite_specifier = "hostRewritePathRegex";
 continue;
 }
 case 38: {
@@ -12056,11 +12205,11 @@ if (properties[keys[i]] != null && keys[i] !== "__proto__")
 this[keys[i]] = properties[keys[i]];
 };
 
-RouteMatch.prototype.prefix = "";
-RouteMatch.prototype.path = "";
+RouteMatch.prototype.prefix = null;
+RouteMatch.prototype.path = null;
 RouteMatch.prototype.safeRegex = null;
 RouteMatch.prototype.connectMatcher = null;
-RouteMatch.prototype.pathSeparatedPrefix = "";
+RouteMatch.prototype.pathSeparatedPrefix = null;
 RouteMatch.prototype.pathMatchPolicy = null;
 RouteMatch.prototype.caseSensitive = null;
 RouteMatch.prototype.runtimeFraction = null;
@@ -12070,6 +12219,13 @@ RouteMatch.prototype.grpc = null;
 RouteMatch.prototype.tlsContext = $util.newBuffer([]);
 RouteMatch.prototype.dynamicMetadata = $util.emptyArray;
 
+let $oneOfFields;
+
+$Object.defineProperty(RouteMatch.prototype, "path_specifier", {
+get: $util.oneOfGetter($oneOfFields = ["prefix", "path", "safeRegex", "connectMatcher", "pathSeparatedPrefix", "pathMatchPolicy"]),
+set: $util.oneOfSetter($oneOfFields)
+});
+
 RouteMatch.encode = function (message, writer, _depth) {
 if (!writer)
 writer = $Writer.create();
@@ -12077,9 +12233,9 @@ if (_depth === $undefined)
 _depth = 0;
 if (_depth > $util.recursionLimit)
 throw $Error("max depth exceeded");
-if (message.prefix != null && $Object.hasOwnProperty.call(message, "prefix") && message.prefix !== "")
+if (message.prefix != null && $Object.hasOwnProperty.call(message, "prefix"))
 writer.uint32(10).string(message.prefix);
-if (message.path != null && $Object.hasOwnProperty.call(message, "path") && message.path !== "")
+if (message.path != null && $Object.hasOwnProperty.call(message, "path"))
 writer.uint32(18).string(message.path);
 if (message.caseSensitive != null && $Object.hasOwnProperty.call(message, "caseSensitive"))
 $root.google.protobuf.BoolValue.encode(message.caseSensitive, writer.uint32(34).fork(), _depth + 1).ldelim();
@@ -12102,7 +12258,7 @@ $root.envoy.config.route.v3.RouteMatch.ConnectMatcher.encode(message.connectMatc
 if (message.dynamicMetadata != null && message.dynamicMetadata.length)
 for (let i = 0; i < message.dynamicMetadata.length; ++i)
 writer.uint32(106).bytes(message.dynamicMetadata[i]);
-if (message.pathSeparatedPrefix != null && $Object.hasOwnProperty.call(message, "pathSeparatedPrefix") && message.pathSeparatedPrefix !== "")
+if (message.pathSeparatedPrefix != null && $Object.hasOwnProperty.call(message, "pathSeparatedPrefix"))
 writer.uint32(114).string(message.pathSeparatedPrefix);
 if (message.pathMatchPolicy != null && $Object.hasOwnProperty.call(message, "pathMatchPolicy"))
 $root.envoy.config.core.v3.TypedExtensionConfig.encode(message.pathMatchPolicy, writer.uint32(122).fork(), _depth + 1).ldelim();
@@ -12142,46 +12298,43 @@ switch (tag >>>= 3) {
 case 1: {
 if (wireType !== 2)
 break;
-if ((value = reader.stringVerify()).length)
-message.prefix = value;
-else
-delete message.prefix;
+message.prefix = reader.stringVerify();
+message.path_specifier = "prefix";
 continue;
 }
 case 2: {
 if (wireType !== 2)
 break;
-if ((value = reader.stringVerify()).length)
-message.path = value;
-else
-delete message.path;
+message.path = reader.stringVerify();
+message.path_specifier = "path";
 continue;
 }
 case 10: {
 if (wireType !== 2)
 break;
 message.safeRegex = $root.envoy.type.matcher.v3.RegexMatcher.decode(reader, reader.size(), $undefined, _depth + 1, message.safeRegex);
+message.path_specifier = "safeRegex";
 continue;
 }
 case 12: {
 if (wireType !== 2)
 break;
 message.connectMatcher = $root.envoy.config.route.v3.RouteMatch.ConnectMatcher.decode(reader, reader.size(), $undefined, _depth + 1, message.connectMatcher);
+message.path_specifier = "connectMatcher";
 continue;
 }
 case 14: {
 if (wireType !== 2)
 break;
-if ((value = reader.stringVerify()).length)
-message.pathSeparatedPrefix = value;
-else
-delete message.pathSeparatedPrefix;
+message.pathSeparatedPrefix = reader.stringVerify();
+message.path_specifier = "pathSeparatedPrefix";
 continue;
 }
 case 15: {
 if (wireType !== 2)
 break;
 message.pathMatchPolicy = $root.envoy.config.core.v3.TypedExtensionConfig.decode(reader, reader.size(), $undefined, _depth + 1, message.pathMatchPolicy);
+message.path_specifier = "pathMatchPolicy";
 continue;
 }
 case 4: {
@@ -12770,7 +12923,14 @@ this[keys[i]] = properties[keys[i]];
 WeightedCluster.prototype.clusters = $util.emptyArray;
 WeightedCluster.prototype.totalWeight = null;
 WeightedCluster.prototype.runtimeKeyPrefix = "";
-WeightedCluster.prototype.headerName = "";
+WeightedCluster.prototype.headerName = null;
+
+let $oneOfFields;
+
+$Object.defineProperty(WeightedCluster.prototype, "random_value_specifier", {
+get: $util.oneOfGetter($oneOfFields = ["headerName"]),
+set: $util.oneOfSetter($oneOfFields)
+});
 
 WeightedCluster.encode = function (message, writer, _depth) {
 if (!writer)
@@ -12786,7 +12946,7 @@ if (message.runtimeKeyPrefix != null && $Object.hasOwnProperty.call(message, "ru
 writer.uint32(18).string(message.runtimeKeyPrefix);
 if (message.totalWeight != null && $Object.hasOwnProperty.call(message, "totalWeight"))
 $root.google.protobuf.UInt32Value.encode(message.totalWeight, writer.uint32(26).fork(), _depth + 1).ldelim();
-if (message.headerName != null && $Object.hasOwnProperty.call(message, "headerName") && message.headerName !== "")
+if (message.headerName != null && $Object.hasOwnProperty.call(message, "headerName"))
 writer.uint32(34).string(message.headerName);
 if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
 for (let i = 0; i < message.$unknowns.length; ++i)
@@ -12847,10 +13007,8 @@ continue;
 case 4: {
 if (wireType !== 2)
 break;
-if ((value = reader.stringVerify()).length)
-message.headerName = value;
-else
-delete message.headerName;
+message.headerName = reader.stringVerify();
+message.random_value_specifier = "headerName";
 continue;
 }
 }
@@ -12893,7 +13051,14 @@ ClusterWeight.prototype.requestHeadersToRemove = $util.emptyArray;
 ClusterWeight.prototype.responseHeadersToAdd = $util.emptyArray;
 ClusterWeight.prototype.responseHeadersToRemove = $util.emptyArray;
 ClusterWeight.prototype.typedPerFilterConfig = $util.emptyObject;
-ClusterWeight.prototype.hostRewriteLiteral = "";
+ClusterWeight.prototype.hostRewriteLiteral = null;
+
+let $oneOfFields;
+
+$Object.defineProperty(ClusterWeight.prototype, "host_rewrite_specifier", {
+get: $util.oneOfGetter($oneOfFields = ["hostRewriteLiteral"]),
+set: $util.oneOfSetter($oneOfFields)
+});
 
 ClusterWeight.encode = function (message, writer, _depth) {
 if (!writer)
@@ -12925,7 +13090,7 @@ for (let keys = $Object.keys(message.typedPerFilterConfig), i = 0; i < keys.leng
 writer.uint32(82).fork().uint32(10).string(keys[i]);
 $root.google.protobuf.Any.encode(message.typedPerFilterConfig[keys[i]], writer.uint32(18).fork(), _depth + 1).ldelim().ldelim();
 }
-if (message.hostRewriteLiteral != null && $Object.hasOwnProperty.call(message, "hostRewriteLiteral") && message.hostRewriteLiteral !== "")
+if (message.hostRewriteLiteral != null && $Object.hasOwnProperty.call(message, "hostRewriteLiteral"))
 writer.uint32(90).string(message.hostRewriteLiteral);
 if (message.clusterHeader != null && $Object.hasOwnProperty.call(message, "clusterHeader") && message.clusterHeader !== "")
 writer.uint32(98).string(message.clusterHeader);
@@ -13063,10 +13228,8 @@ continue;
 case 11: {
 if (wireType !== 2)
 break;
-if ((value = reader.stringVerify()).length)
-message.hostRewriteLiteral = value;
-else
-delete message.hostRewriteLiteral;
+message.hostRewriteLiteral = reader.stringVerify();
+message.host_rewrite_specifier = "hostRewriteLiteral";
 continue;
 }
 }
@@ -13127,10 +13290,17 @@ this[keys[i]] = properties[keys[i]];
 };
 
 FileAccessLog.prototype.path = "";
-FileAccessLog.prototype.format = "";
+FileAccessLog.prototype.format = null;
 FileAccessLog.prototype.jsonFormat = null;
 FileAccessLog.prototype.typedJsonFormat = null;
 FileAccessLog.prototype.logFormat = null;
+
+let $oneOfFields;
+
+$Object.defineProperty(FileAccessLog.prototype, "access_log_format", {
+get: $util.oneOfGetter($oneOfFields = ["format", "jsonFormat", "typedJsonFormat", "logFormat"]),
+set: $util.oneOfSetter($oneOfFields)
+});
 
 FileAccessLog.encode = function (message, writer, _depth) {
 if (!writer)
@@ -13141,7 +13311,7 @@ if (_depth > $util.recursionLimit)
 throw $Error("max depth exceeded");
 if (message.path != null && $Object.hasOwnProperty.call(message, "path") && message.path !== "")
 writer.uint32(10).string(message.path);
-if (message.format != null && $Object.hasOwnProperty.call(message, "format") && message.format !== "")
+if (message.format != null && $Object.hasOwnProperty.call(message, "format"))
 writer.uint32(18).string(message.format);
 if (message.jsonFormat != null && $Object.hasOwnProperty.call(message, "jsonFormat"))
 $root.google.protobuf.Struct.encode(message.jsonFormat, writer.uint32(26).fork(), _depth + 1).ldelim();
@@ -13194,28 +13364,29 @@ continue;
 case 2: {
 if (wireType !== 2)
 break;
-if ((value = reader.stringVerify()).length)
-message.format = value;
-else
-delete message.format;
+message.format = reader.stringVerify();
+message.access_log_format = "format";
 continue;
 }
 case 3: {
 if (wireType !== 2)
 break;
 message.jsonFormat = $root.google.protobuf.Struct.decode(reader, reader.size(), $undefined, _depth + 1, message.jsonFormat);
+message.access_log_format = "jsonFormat";
 continue;
 }
 case 4: {
 if (wireType !== 2)
 break;
 message.typedJsonFormat = $root.google.protobuf.Struct.decode(reader, reader.size(), $undefined, _depth + 1, message.typedJsonFormat);
+message.access_log_format = "typedJsonFormat";
 continue;
 }
 case 5: {
 if (wireType !== 2)
 break;
 message.logFormat = $root.envoy.config.core.v3.SubstitutionFormatString.decode(reader, reader.size(), $undefined, _depth + 1, message.logFormat);
+message.access_log_format = "logFormat";
 continue;
 }
 }
@@ -13263,6 +13434,13 @@ this[keys[i]] = properties[keys[i]];
 
 StderrAccessLog.prototype.logFormat = null;
 
+let $oneOfFields;
+
+$Object.defineProperty(StderrAccessLog.prototype, "access_log_format", {
+get: $util.oneOfGetter($oneOfFields = ["logFormat"]),
+set: $util.oneOfSetter($oneOfFields)
+});
+
 StderrAccessLog.encode = function (message, writer, _depth) {
 if (!writer)
 writer = $Writer.create();
@@ -13285,7 +13463,7 @@ if (_depth === $undefined)
 _depth = 0;
 if (_depth > $Reader.recursionLimit)
 throw $Error("max depth exceeded");
-let end, message, value;
+let end, message;
 if (length === $undefined)
 end = reader.len;
 else {
@@ -13309,6 +13487,7 @@ case 1: {
 if (wireType !== 2)
 break;
 message.logFormat = $root.envoy.config.core.v3.SubstitutionFormatString.decode(reader, reader.size(), $undefined, _depth + 1, message.logFormat);
+message.access_log_format = "logFormat";
 continue;
 }
 }
@@ -13342,6 +13521,13 @@ this[keys[i]] = properties[keys[i]];
 
 StdoutAccessLog.prototype.logFormat = null;
 
+let $oneOfFields;
+
+$Object.defineProperty(StdoutAccessLog.prototype, "access_log_format", {
+get: $util.oneOfGetter($oneOfFields = ["logFormat"]),
+set: $util.oneOfSetter($oneOfFields)
+});
+
 StdoutAccessLog.encode = function (message, writer, _depth) {
 if (!writer)
 writer = $Writer.create();
@@ -13364,7 +13550,7 @@ if (_depth === $undefined)
 _depth = 0;
 if (_depth > $Reader.recursionLimit)
 throw $Error("max depth exceeded");
-let end, message, value;
+let end, message;
 if (length === $undefined)
 end = reader.len;
 else {
@@ -13388,6 +13574,7 @@ case 1: {
 if (wireType !== 2)
 break;
 message.logFormat = $root.envoy.config.core.v3.SubstitutionFormatString.decode(reader, reader.size(), $undefined, _depth + 1, message.logFormat);
+message.access_log_format = "logFormat";
 continue;
 }
 }
@@ -13737,9 +13924,9 @@ this[keys[i]] = properties[keys[i]];
 
 HttpConnectionManager.prototype.codecType = 0;
 HttpConnectionManager.prototype.statPrefix = "";
-HttpConnectionManager.prototype.rds = $util.newBuffer([]);
+HttpConnectionManager.prototype.rds = null;
 HttpConnectionManager.prototype.routeConfig = null;
-HttpConnectionManager.prototype.scopedRoutes = $util.newBuffer([]);
+HttpConnectionManager.prototype.scopedRoutes = null;
 HttpConnectionManager.prototype.httpFilters = $util.emptyArray;
 HttpConnectionManager.prototype.addUserAgent = null;
 HttpConnectionManager.prototype.tracing = $util.newBuffer([]);
@@ -13781,7 +13968,7 @@ HttpConnectionManager.prototype.pathWithEscapedSlashesAction = 0;
 HttpConnectionManager.prototype.requestIdExtension = $util.newBuffer([]);
 HttpConnectionManager.prototype.localReplyConfig = null;
 HttpConnectionManager.prototype.stripMatchingHostPort = false;
-HttpConnectionManager.prototype.stripAnyHostPort = false;
+HttpConnectionManager.prototype.stripAnyHostPort = null;
 HttpConnectionManager.prototype.streamErrorOnInvalidHttpMessage = null;
 HttpConnectionManager.prototype.pathNormalizationOptions = $util.newBuffer([]);
 HttpConnectionManager.prototype.stripTrailingHostDot = false;
@@ -13790,6 +13977,18 @@ HttpConnectionManager.prototype.typedHeaderValidationConfig = null;
 HttpConnectionManager.prototype.appendXForwardedPort = false;
 HttpConnectionManager.prototype.appendLocalOverload = false;
 HttpConnectionManager.prototype.addProxyProtocolConnectionState = null;
+
+let $oneOfFields;
+
+$Object.defineProperty(HttpConnectionManager.prototype, "route_specifier", {
+get: $util.oneOfGetter($oneOfFields = ["rds", "routeConfig", "scopedRoutes"]),
+set: $util.oneOfSetter($oneOfFields)
+});
+
+$Object.defineProperty(HttpConnectionManager.prototype, "strip_port_mode", {
+get: $util.oneOfGetter($oneOfFields = ["stripAnyHostPort"]),
+set: $util.oneOfSetter($oneOfFields)
+});
 
 HttpConnectionManager.encode = function (message, writer, _depth) {
 if (!writer)
@@ -13802,7 +14001,7 @@ if (message.codecType != null && $Object.hasOwnProperty.call(message, "codecType
 writer.uint32(8).int32(message.codecType);
 if (message.statPrefix != null && $Object.hasOwnProperty.call(message, "statPrefix") && message.statPrefix !== "")
 writer.uint32(18).string(message.statPrefix);
-if (message.rds != null && $Object.hasOwnProperty.call(message, "rds") && message.rds.length)
+if (message.rds != null && $Object.hasOwnProperty.call(message, "rds"))
 writer.uint32(26).bytes(message.rds);
 if (message.routeConfig != null && $Object.hasOwnProperty.call(message, "routeConfig"))
 $root.envoy.config.route.v3.RouteConfiguration.encode(message.routeConfig, writer.uint32(34).fork(), _depth + 1).ldelim();
@@ -13857,7 +14056,7 @@ if (message.maxRequestHeadersKb != null && $Object.hasOwnProperty.call(message, 
 $root.google.protobuf.UInt32Value.encode(message.maxRequestHeadersKb, writer.uint32(234).fork(), _depth + 1).ldelim();
 if (message.normalizePath != null && $Object.hasOwnProperty.call(message, "normalizePath"))
 $root.google.protobuf.BoolValue.encode(message.normalizePath, writer.uint32(242).fork(), _depth + 1).ldelim();
-if (message.scopedRoutes != null && $Object.hasOwnProperty.call(message, "scopedRoutes") && message.scopedRoutes.length)
+if (message.scopedRoutes != null && $Object.hasOwnProperty.call(message, "scopedRoutes"))
 writer.uint32(250).bytes(message.scopedRoutes);
 if (message.preserveExternalRequestId != null && $Object.hasOwnProperty.call(message, "preserveExternalRequestId") && message.preserveExternalRequestId !== false)
 writer.uint32(256).bool(message.preserveExternalRequestId);
@@ -13879,7 +14078,7 @@ if (message.streamErrorOnInvalidHttpMessage != null && $Object.hasOwnProperty.ca
 $root.google.protobuf.BoolValue.encode(message.streamErrorOnInvalidHttpMessage, writer.uint32(322).fork(), _depth + 1).ldelim();
 if (message.requestHeadersTimeout != null && $Object.hasOwnProperty.call(message, "requestHeadersTimeout"))
 $root.google.protobuf.Duration.encode(message.requestHeadersTimeout, writer.uint32(330).fork(), _depth + 1).ldelim();
-if (message.stripAnyHostPort != null && $Object.hasOwnProperty.call(message, "stripAnyHostPort") && message.stripAnyHostPort !== false)
+if (message.stripAnyHostPort != null && $Object.hasOwnProperty.call(message, "stripAnyHostPort"))
 writer.uint32(336).bool(message.stripAnyHostPort);
 if (message.pathNormalizationOptions != null && $Object.hasOwnProperty.call(message, "pathNormalizationOptions") && message.pathNormalizationOptions.length)
 writer.uint32(346).bytes(message.pathNormalizationOptions);
@@ -13967,25 +14166,22 @@ continue;
 case 3: {
 if (wireType !== 2)
 break;
-if ((value = reader.bytes()).length)
-message.rds = value;
-else
-delete message.rds;
+message.rds = reader.bytes();
+message.route_specifier = "rds";
 continue;
 }
 case 4: {
 if (wireType !== 2)
 break;
 message.routeConfig = $root.envoy.config.route.v3.RouteConfiguration.decode(reader, reader.size(), $undefined, _depth + 1, message.routeConfig);
+message.route_specifier = "routeConfig";
 continue;
 }
 case 31: {
 if (wireType !== 2)
 break;
-if ((value = reader.bytes()).length)
-message.scopedRoutes = value;
-else
-delete message.scopedRoutes;
+message.scopedRoutes = reader.bytes();
+message.route_specifier = "scopedRoutes";
 continue;
 }
 case 5: {
@@ -14307,10 +14503,8 @@ continue;
 case 42: {
 if (wireType !== 0)
 break;
-if (value = reader.bool())
-message.stripAnyHostPort = value;
-else
-delete message.stripAnyHostPort;
+message.stripAnyHostPort = reader.bool();
+message.strip_port_mode = "stripAnyHostPort";
 continue;
 }
 case 40: {
@@ -14643,9 +14837,16 @@ this[keys[i]] = properties[keys[i]];
 
 HttpFilter.prototype.name = "";
 HttpFilter.prototype.typedConfig = null;
-HttpFilter.prototype.configDiscovery = $util.newBuffer([]);
+HttpFilter.prototype.configDiscovery = null;
 HttpFilter.prototype.isOptional = false;
 HttpFilter.prototype.disabled = false;
+
+let $oneOfFields;
+
+$Object.defineProperty(HttpFilter.prototype, "config_type", {
+get: $util.oneOfGetter($oneOfFields = ["typedConfig", "configDiscovery"]),
+set: $util.oneOfSetter($oneOfFields)
+});
 
 HttpFilter.encode = function (message, writer, _depth) {
 if (!writer)
@@ -14658,7 +14859,7 @@ if (message.name != null && $Object.hasOwnProperty.call(message, "name") && mess
 writer.uint32(10).string(message.name);
 if (message.typedConfig != null && $Object.hasOwnProperty.call(message, "typedConfig"))
 $root.google.protobuf.Any.encode(message.typedConfig, writer.uint32(34).fork(), _depth + 1).ldelim();
-if (message.configDiscovery != null && $Object.hasOwnProperty.call(message, "configDiscovery") && message.configDiscovery.length)
+if (message.configDiscovery != null && $Object.hasOwnProperty.call(message, "configDiscovery"))
 writer.uint32(42).bytes(message.configDiscovery);
 if (message.isOptional != null && $Object.hasOwnProperty.call(message, "isOptional") && message.isOptional !== false)
 writer.uint32(48).bool(message.isOptional);
@@ -14710,15 +14911,14 @@ case 4: {
 if (wireType !== 2)
 break;
 message.typedConfig = $root.google.protobuf.Any.decode(reader, reader.size(), $undefined, _depth + 1, message.typedConfig);
+message.config_type = "typedConfig";
 continue;
 }
 case 5: {
 if (wireType !== 2)
 break;
-if ((value = reader.bytes()).length)
-message.configDiscovery = value;
-else
-delete message.configDiscovery;
+message.configDiscovery = reader.bytes();
+message.config_type = "configDiscovery";
 continue;
 }
 case 6: {
@@ -14996,7 +15196,7 @@ this[keys[i]] = properties[keys[i]];
 };
 
 TcpProxy.prototype.statPrefix = "";
-TcpProxy.prototype.cluster = "";
+TcpProxy.prototype.cluster = null;
 TcpProxy.prototype.weightedClusters = null;
 TcpProxy.prototype.onDemand = $util.newBuffer([]);
 TcpProxy.prototype.metadataMatch = null;
@@ -15012,6 +15212,13 @@ TcpProxy.prototype.accessLogFlushInterval = null;
 TcpProxy.prototype.flushAccessLogOnConnected = false;
 TcpProxy.prototype.accessLogOptions = null;
 
+let $oneOfFields;
+
+$Object.defineProperty(TcpProxy.prototype, "cluster_specifier", {
+get: $util.oneOfGetter($oneOfFields = ["cluster", "weightedClusters"]),
+set: $util.oneOfSetter($oneOfFields)
+});
+
 TcpProxy.encode = function (message, writer, _depth) {
 if (!writer)
 writer = $Writer.create();
@@ -15021,7 +15228,7 @@ if (_depth > $util.recursionLimit)
 throw $Error("max depth exceeded");
 if (message.statPrefix != null && $Object.hasOwnProperty.call(message, "statPrefix") && message.statPrefix !== "")
 writer.uint32(10).string(message.statPrefix);
-if (message.cluster != null && $Object.hasOwnProperty.call(message, "cluster") && message.cluster !== "")
+if (message.cluster != null && $Object.hasOwnProperty.call(message, "cluster"))
 writer.uint32(18).string(message.cluster);
 if (message.downstreamIdleTimeout != null && $Object.hasOwnProperty.call(message, "downstreamIdleTimeout"))
 $root.google.protobuf.Duration.encode(message.downstreamIdleTimeout, writer.uint32(26).fork(), _depth + 1).ldelim();
@@ -15098,16 +15305,15 @@ continue;
 case 2: {
 if (wireType !== 2)
 break;
-if ((value = reader.stringVerify()).length)
-message.cluster = value;
-else
-delete message.cluster;
+message.cluster = reader.stringVerify();
+message.cluster_specifier = "cluster";
 continue;
 }
 case 10: {
 if (wireType !== 2)
 break;
 message.weightedClusters = $root.envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.WeightedCluster.decode(reader, reader.size(), $undefined, _depth + 1, message.weightedClusters);
+message.cluster_specifier = "weightedClusters";
 continue;
 }
 case 14: {
@@ -16182,9 +16388,16 @@ HttpProtocolOptions.prototype.commonHttpProtocolOptions = null;
 HttpProtocolOptions.prototype.upstreamHttpProtocolOptions = $util.newBuffer([]);
 HttpProtocolOptions.prototype.explicitHttpConfig = null;
 HttpProtocolOptions.prototype.useDownstreamProtocolConfig = null;
-HttpProtocolOptions.prototype.autoConfig = $util.newBuffer([]);
+HttpProtocolOptions.prototype.autoConfig = null;
 HttpProtocolOptions.prototype.httpFilters = $util.emptyArray;
 HttpProtocolOptions.prototype.headerValidationConfig = null;
+
+let $oneOfFields;
+
+$Object.defineProperty(HttpProtocolOptions.prototype, "upstream_protocol_options", {
+get: $util.oneOfGetter($oneOfFields = ["explicitHttpConfig", "useDownstreamProtocolConfig", "autoConfig"]),
+set: $util.oneOfSetter($oneOfFields)
+});
 
 HttpProtocolOptions.encode = function (message, writer, _depth) {
 if (!writer)
@@ -16201,7 +16414,7 @@ if (message.explicitHttpConfig != null && $Object.hasOwnProperty.call(message, "
 $root.envoy.extensions.upstreams.http.v3.HttpProtocolOptions.ExplicitHttpConfig.encode(message.explicitHttpConfig, writer.uint32(26).fork(), _depth + 1).ldelim();
 if (message.useDownstreamProtocolConfig != null && $Object.hasOwnProperty.call(message, "useDownstreamProtocolConfig"))
 $root.envoy.extensions.upstreams.http.v3.HttpProtocolOptions.UseDownstreamHttpConfig.encode(message.useDownstreamProtocolConfig, writer.uint32(34).fork(), _depth + 1).ldelim();
-if (message.autoConfig != null && $Object.hasOwnProperty.call(message, "autoConfig") && message.autoConfig.length)
+if (message.autoConfig != null && $Object.hasOwnProperty.call(message, "autoConfig"))
 writer.uint32(42).bytes(message.autoConfig);
 if (message.httpFilters != null && message.httpFilters.length)
 for (let i = 0; i < message.httpFilters.length; ++i)
@@ -16260,21 +16473,21 @@ case 3: {
 if (wireType !== 2)
 break;
 message.explicitHttpConfig = $root.envoy.extensions.upstreams.http.v3.HttpProtocolOptions.ExplicitHttpConfig.decode(reader, reader.size(), $undefined, _depth + 1, message.explicitHttpConfig);
+message.upstream_protocol_options = "explicitHttpConfig";
 continue;
 }
 case 4: {
 if (wireType !== 2)
 break;
 message.useDownstreamProtocolConfig = $root.envoy.extensions.upstreams.http.v3.HttpProtocolOptions.UseDownstreamHttpConfig.decode(reader, reader.size(), $undefined, _depth + 1, message.useDownstreamProtocolConfig);
+message.upstream_protocol_options = "useDownstreamProtocolConfig";
 continue;
 }
 case 5: {
 if (wireType !== 2)
 break;
-if ((value = reader.bytes()).length)
-message.autoConfig = value;
-else
-delete message.autoConfig;
+message.autoConfig = reader.bytes();
+message.upstream_protocol_options = "autoConfig";
 continue;
 }
 case 6: {
@@ -16318,8 +16531,15 @@ this[keys[i]] = properties[keys[i]];
 };
 
 ExplicitHttpConfig.prototype.httpProtocolOptions = null;
-ExplicitHttpConfig.prototype.http2ProtocolOptions = $util.newBuffer([]);
-ExplicitHttpConfig.prototype.http3ProtocolOptions = $util.newBuffer([]);
+ExplicitHttpConfig.prototype.http2ProtocolOptions = null;
+ExplicitHttpConfig.prototype.http3ProtocolOptions = null;
+
+let $oneOfFields;
+
+$Object.defineProperty(ExplicitHttpConfig.prototype, "protocol_config", {
+get: $util.oneOfGetter($oneOfFields = ["httpProtocolOptions", "http2ProtocolOptions", "http3ProtocolOptions"]),
+set: $util.oneOfSetter($oneOfFields)
+});
 
 ExplicitHttpConfig.encode = function (message, writer, _depth) {
 if (!writer)
@@ -16330,9 +16550,9 @@ if (_depth > $util.recursionLimit)
 throw $Error("max depth exceeded");
 if (message.httpProtocolOptions != null && $Object.hasOwnProperty.call(message, "httpProtocolOptions"))
 $root.envoy.config.core.v3.Http1ProtocolOptions.encode(message.httpProtocolOptions, writer.uint32(10).fork(), _depth + 1).ldelim();
-if (message.http2ProtocolOptions != null && $Object.hasOwnProperty.call(message, "http2ProtocolOptions") && message.http2ProtocolOptions.length)
+if (message.http2ProtocolOptions != null && $Object.hasOwnProperty.call(message, "http2ProtocolOptions"))
 writer.uint32(18).bytes(message.http2ProtocolOptions);
-if (message.http3ProtocolOptions != null && $Object.hasOwnProperty.call(message, "http3ProtocolOptions") && message.http3ProtocolOptions.length)
+if (message.http3ProtocolOptions != null && $Object.hasOwnProperty.call(message, "http3ProtocolOptions"))
 writer.uint32(26).bytes(message.http3ProtocolOptions);
 if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
 for (let i = 0; i < message.$unknowns.length; ++i)
@@ -16347,7 +16567,7 @@ if (_depth === $undefined)
 _depth = 0;
 if (_depth > $Reader.recursionLimit)
 throw $Error("max depth exceeded");
-let end, message, value;
+let end, message;
 if (length === $undefined)
 end = reader.len;
 else {
@@ -16371,24 +16591,21 @@ case 1: {
 if (wireType !== 2)
 break;
 message.httpProtocolOptions = $root.envoy.config.core.v3.Http1ProtocolOptions.decode(reader, reader.size(), $undefined, _depth + 1, message.httpProtocolOptions);
+message.protocol_config = "httpProtocolOptions";
 continue;
 }
 case 2: {
 if (wireType !== 2)
 break;
-if ((value = reader.bytes()).length)
-message.http2ProtocolOptions = value;
-else
-delete message.http2ProtocolOptions;
+message.http2ProtocolOptions = reader.bytes();
+message.protocol_config = "http2ProtocolOptions";
 continue;
 }
 case 3: {
 if (wireType !== 2)
 break;
-if ((value = reader.bytes()).length)
-message.http3ProtocolOptions = value;
-else
-delete message.http3ProtocolOptions;
+message.http3ProtocolOptions = reader.bytes();
+message.protocol_config = "http3ProtocolOptions";
 continue;
 }
 }
@@ -16641,8 +16858,15 @@ if (properties[keys[i]] != null && keys[i] !== "__proto__")
 this[keys[i]] = properties[keys[i]];
 };
 
-RegexMatcher.prototype.googleRe2 = $util.newBuffer([]);
+RegexMatcher.prototype.googleRe2 = null;
 RegexMatcher.prototype.regex = "";
+
+let $oneOfFields;
+
+$Object.defineProperty(RegexMatcher.prototype, "engine_type", {
+get: $util.oneOfGetter($oneOfFields = ["googleRe2"]),
+set: $util.oneOfSetter($oneOfFields)
+});
 
 RegexMatcher.encode = function (message, writer, _depth) {
 if (!writer)
@@ -16651,7 +16875,7 @@ if (_depth === $undefined)
 _depth = 0;
 if (_depth > $util.recursionLimit)
 throw $Error("max depth exceeded");
-if (message.googleRe2 != null && $Object.hasOwnProperty.call(message, "googleRe2") && message.googleRe2.length)
+if (message.googleRe2 != null && $Object.hasOwnProperty.call(message, "googleRe2"))
 writer.uint32(10).bytes(message.googleRe2);
 if (message.regex != null && $Object.hasOwnProperty.call(message, "regex") && message.regex !== "")
 writer.uint32(18).string(message.regex);
@@ -16691,10 +16915,8 @@ switch (tag >>>= 3) {
 case 1: {
 if (wireType !== 2)
 break;
-if ((value = reader.bytes()).length)
-message.googleRe2 = value;
-else
-delete message.googleRe2;
+message.googleRe2 = reader.bytes();
+message.engine_type = "googleRe2";
 continue;
 }
 case 2: {
@@ -16735,13 +16957,20 @@ if (properties[keys[i]] != null && keys[i] !== "__proto__")
 this[keys[i]] = properties[keys[i]];
 };
 
-StringMatcher.prototype.exact = "";
-StringMatcher.prototype.prefix = "";
-StringMatcher.prototype.suffix = "";
+StringMatcher.prototype.exact = null;
+StringMatcher.prototype.prefix = null;
+StringMatcher.prototype.suffix = null;
 StringMatcher.prototype.safeRegex = null;
-StringMatcher.prototype.contains = "";
-StringMatcher.prototype.custom = $util.newBuffer([]);
+StringMatcher.prototype.contains = null;
+StringMatcher.prototype.custom = null;
 StringMatcher.prototype.ignoreCase = false;
+
+let $oneOfFields;
+
+$Object.defineProperty(StringMatcher.prototype, "match_pattern", {
+get: $util.oneOfGetter($oneOfFields = ["exact", "prefix", "suffix", "safeRegex", "contains", "custom"]),
+set: $util.oneOfSetter($oneOfFields)
+});
 
 StringMatcher.encode = function (message, writer, _depth) {
 if (!writer)
@@ -16750,19 +16979,19 @@ if (_depth === $undefined)
 _depth = 0;
 if (_depth > $util.recursionLimit)
 throw $Error("max depth exceeded");
-if (message.exact != null && $Object.hasOwnProperty.call(message, "exact") && message.exact !== "")
+if (message.exact != null && $Object.hasOwnProperty.call(message, "exact"))
 writer.uint32(10).string(message.exact);
-if (message.prefix != null && $Object.hasOwnProperty.call(message, "prefix") && message.prefix !== "")
+if (message.prefix != null && $Object.hasOwnProperty.call(message, "prefix"))
 writer.uint32(18).string(message.prefix);
-if (message.suffix != null && $Object.hasOwnProperty.call(message, "suffix") && message.suffix !== "")
+if (message.suffix != null && $Object.hasOwnProperty.call(message, "suffix"))
 writer.uint32(26).string(message.suffix);
 if (message.safeRegex != null && $Object.hasOwnProperty.call(message, "safeRegex"))
 $root.envoy.type.matcher.v3.RegexMatcher.encode(message.safeRegex, writer.uint32(42).fork(), _depth + 1).ldelim();
 if (message.ignoreCase != null && $Object.hasOwnProperty.call(message, "ignoreCase") && message.ignoreCase !== false)
 writer.uint32(48).bool(message.ignoreCase);
-if (message.contains != null && $Object.hasOwnProperty.call(message, "contains") && message.contains !== "")
+if (message.contains != null && $Object.hasOwnProperty.call(message, "contains"))
 writer.uint32(58).string(message.contains);
-if (message.custom != null && $Object.hasOwnProperty.call(message, "custom") && message.custom.length)
+if (message.custom != null && $Object.hasOwnProperty.call(message, "custom"))
 writer.uint32(66).bytes(message.custom);
 if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
 for (let i = 0; i < message.$unknowns.length; ++i)
@@ -16800,52 +17029,43 @@ switch (tag >>>= 3) {
 case 1: {
 if (wireType !== 2)
 break;
-if ((value = reader.stringVerify()).length)
-message.exact = value;
-else
-delete message.exact;
+message.exact = reader.stringVerify();
+message.match_pattern = "exact";
 continue;
 }
 case 2: {
 if (wireType !== 2)
 break;
-if ((value = reader.stringVerify()).length)
-message.prefix = value;
-else
-delete message.prefix;
+message.prefix = reader.stringVerify();
+message.match_pattern = "prefix";
 continue;
 }
 case 3: {
 if (wireType !== 2)
 break;
-if ((value = reader.stringVerify()).length)
-message.suffix = value;
-else
-delete message.suffix;
+message.suffix = reader.stringVerify();
+message.match_pattern = "suffix";
 continue;
 }
 case 5: {
 if (wireType !== 2)
 break;
 message.safeRegex = $root.envoy.type.matcher.v3.RegexMatcher.decode(reader, reader.size(), $undefined, _depth + 1, message.safeRegex);
+message.match_pattern = "safeRegex";
 continue;
 }
 case 7: {
 if (wireType !== 2)
 break;
-if ((value = reader.stringVerify()).length)
-message.contains = value;
-else
-delete message.contains;
+message.contains = reader.stringVerify();
+message.match_pattern = "contains";
 continue;
 }
 case 8: {
 if (wireType !== 2)
 break;
-if ((value = reader.bytes()).length)
-message.custom = value;
-else
-delete message.custom;
+message.custom = reader.bytes();
+message.match_pattern = "custom";
 continue;
 }
 case 6: {
@@ -18473,12 +18693,19 @@ if (properties[keys[i]] != null && keys[i] !== "__proto__")
 this[keys[i]] = properties[keys[i]];
 };
 
-Value.prototype.nullValue = 0;
-Value.prototype.numberValue = 0;
-Value.prototype.stringValue = "";
-Value.prototype.boolValue = false;
+Value.prototype.nullValue = null;
+Value.prototype.numberValue = null;
+Value.prototype.stringValue = null;
+Value.prototype.boolValue = null;
 Value.prototype.structValue = null;
 Value.prototype.listValue = null;
+
+let $oneOfFields;
+
+$Object.defineProperty(Value.prototype, "kind", {
+get: $util.oneOfGetter($oneOfFields = ["nullValue", "numberValue", "stringValue", "boolValue", "structValue", "listValue"]),
+set: $util.oneOfSetter($oneOfFields)
+});
 
 Value.encode = function (message, writer, _depth) {
 if (!writer)
@@ -18487,13 +18714,13 @@ if (_depth === $undefined)
 _depth = 0;
 if (_depth > $util.recursionLimit)
 throw $Error("max depth exceeded");
-if (message.nullValue != null && $Object.hasOwnProperty.call(message, "nullValue") && message.nullValue !== 0)
+if (message.nullValue != null && $Object.hasOwnProperty.call(message, "nullValue"))
 writer.uint32(8).int32(message.nullValue);
-if (message.numberValue != null && $Object.hasOwnProperty.call(message, "numberValue") && !$Object.is(message.numberValue, 0))
+if (message.numberValue != null && $Object.hasOwnProperty.call(message, "numberValue"))
 writer.uint32(17).double(message.numberValue);
-if (message.stringValue != null && $Object.hasOwnProperty.call(message, "stringValue") && message.stringValue !== "")
+if (message.stringValue != null && $Object.hasOwnProperty.call(message, "stringValue"))
 writer.uint32(26).string(message.stringValue);
-if (message.boolValue != null && $Object.hasOwnProperty.call(message, "boolValue") && message.boolValue !== false)
+if (message.boolValue != null && $Object.hasOwnProperty.call(message, "boolValue"))
 writer.uint32(32).bool(message.boolValue);
 if (message.structValue != null && $Object.hasOwnProperty.call(message, "structValue"))
 $root.google.protobuf.Struct.encode(message.structValue, writer.uint32(42).fork(), _depth + 1).ldelim();
@@ -18535,49 +18762,43 @@ switch (tag >>>= 3) {
 case 1: {
 if (wireType !== 0)
 break;
-if (value = reader.int32())
-message.nullValue = value;
-else
-delete message.nullValue;
+message.nullValue = reader.int32();
+message.kind = "nullValue";
 continue;
 }
 case 2: {
 if (wireType !== 1)
 break;
-if (!$Object.is(value = reader.double(), 0))
-message.numberValue = value;
-else
-delete message.numberValue;
+message.numberValue = reader.double();
+message.kind = "numberValue";
 continue;
 }
 case 3: {
 if (wireType !== 2)
 break;
-if ((value = reader.stringVerify()).length)
-message.stringValue = value;
-else
-delete message.stringValue;
+message.stringValue = reader.stringVerify();
+message.kind = "stringValue";
 continue;
 }
 case 4: {
 if (wireType !== 0)
 break;
-if (value = reader.bool())
-message.boolValue = value;
-else
-delete message.boolValue;
+message.boolValue = reader.bool();
+message.kind = "boolValue";
 continue;
 }
 case 5: {
 if (wireType !== 2)
 break;
 message.structValue = $root.google.protobuf.Struct.decode(reader, reader.size(), $undefined, _depth + 1, message.structValue);
+message.kind = "structValue";
 continue;
 }
 case 6: {
 if (wireType !== 2)
 break;
 message.listValue = $root.google.protobuf.ListValue.decode(reader, reader.size(), $undefined, _depth + 1, message.listValue);
+message.kind = "listValue";
 continue;
 }
 }

@@ -1,0 +1,30 @@
+import t from 'tap';
+import { Problems } from '../../config/problems.ts';
+import { parseDocument } from '../../xds/config-document.ts';
+
+function parsed(text: string) {
+  const problems = new Problems();
+  return { tree: parseDocument(text, problems), problems: problems.list.map(({ message }) => message) };
+}
+
+t.test('JSON and YAML give the same tree', async (t) => {
+  const tree = { a: [1, 'b', true, null] };
+  t.same(parsed('{"a": [1, "b", true, null]}').tree, tree);
+  t.same(parsed('a:\n- 1\n- b\n- true\n- ~\n').tree, tree);
+  t.same(parsed('  {a: [1, b, true, null]}').tree, tree, 'a flow mapping begins like JSON');
+});
+
+t.test('words that older YAML takes for booleans are text', async (t) => {
+  t.same(parsed('a: yes\nb: on\nc: 1_000').tree, { a: 'yes', b: 'on', c: '1_000' });
+});
+
+t.test('nothing but space and comments is an empty object', async (t) => {
+  for (const text of ['', '\n', '# a comment\n  # another']) t.same(parsed(text), { tree: {}, problems: [] });
+});
+
+t.test('a syntax error is named with line and column', async (t) => {
+  t.match(parsed('a: 1\nb: [1,\n').problems[0], /^line \d+, column \d+: ./);
+  t.match(parsed('a: 1\na: 2\n').problems[0], /^line 2, column 1: .*duplicate/i);
+  t.match(parsed('{"a": 1,, }').problems[0], /^line 1, column \d+: /);
+  t.equal(parsed('a: 1\n---\nb: 2\n').problems.length, 1, 'one document');
+});
