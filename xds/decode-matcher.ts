@@ -59,20 +59,24 @@ function decodeHeaderMatch(message: HeaderMatcherMessage, problems: Problems): H
     const { start = 0, end = 0 } = message.rangeMatch;
     return { kind: 'range', start, end };
   }
+  if (message.stringMatch === undefined && message.safeRegexMatch !== undefined) {
+    const regex = decodeRegex(message.safeRegexMatch, problems.at('safe_regex_match'));
+    return regex === undefined ? undefined : { kind: 'string', matcher: { kind: 'regex', regex } };
+  }
   const text = headerText(message);
   if (text === undefined) return { kind: 'present', present: true };
   const matcher = decodeStringMatcher(text, message.stringMatch === undefined ? problems : problems.at('string_match'));
   return matcher === undefined ? undefined : { kind: 'string', matcher };
 }
 
-/** The spellings before `string_match`, which Envoy still takes, as a string matcher. */
+/** The spellings of text before `string_match`, which Envoy still takes, as a string matcher. */
 function headerText(message: HeaderMatcherMessage): StringMatcherMessage | undefined {
   if (message.stringMatch !== undefined) return message.stringMatch;
   if (message.exactMatch !== undefined) return { exact: message.exactMatch };
   if (message.prefixMatch !== undefined) return { prefix: message.prefixMatch };
   if (message.suffixMatch !== undefined) return { suffix: message.suffixMatch };
   if (message.containsMatch !== undefined) return { contains: message.containsMatch };
-  return message.safeRegexMatch === undefined ? undefined : { safeRegex: message.safeRegexMatch };
+  return undefined;
 }
 
 export function decodeQueryParameterMatchers(

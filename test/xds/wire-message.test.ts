@@ -122,15 +122,13 @@ function valueArbitrary(field: FieldDescriptor, depth: number): fc.Arbitrary<unk
   if (field.kind === 'scalar' || isScalarMessage(field.type)) return scalarArbitrary(field.type);
   switch (field.type) {
     case 'google.protobuf.Any':
-      return fc
-        .constantFrom(...Object.keys(messageTexts))
-        .chain((typeName) =>
-          messageArbitrary(typeName, depth - 1).map((message) => ({
-            typeUrl: `type.googleapis.com/${typeName}`,
-            typeName,
-            message,
-          })),
-        );
+      return fc.constantFrom(...Object.keys(messageTexts)).chain((typeName) =>
+        messageArbitrary(typeName, depth - 1).map((message) => ({
+          typeUrl: `type.googleapis.com/${typeName}`,
+          typeName,
+          message,
+        })),
+      );
     case 'google.protobuf.Struct':
       return fc.dictionary(
         fc.string().filter((key) => key !== '__proto__'),

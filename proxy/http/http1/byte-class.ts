@@ -1,14 +1,13 @@
 // What each byte may be in an HTTP/1.1 head (RFC 9110 §5.5 and §5.6.2, RFC 9112 §3): one table look-up per byte decides,
 // because the heads of a proxy's life are read byte by byte and by nothing else.
 
-/** Bits of `nameClass`. */
+/** Values of `nameClass`; 0 for bytes that no token may hold. */
 export const NameClass = {
   tchar: 1,
   /** `_` is a tchar too, but origins that read it as `-` make it worth knowing about. */
   underscore: 2,
 } as const;
 
-/** 0 for bytes that no token may hold. */
 export const nameClass = new Uint8Array(256);
 /** 1 for bytes of a field value: visible ASCII, space, tab and obs-text (RFC 9110 §5.5). */
 export const valueClass = new Uint8Array(256);
@@ -34,7 +33,7 @@ export const Byte = {
 for (const letter of "!#$%&'*+-.^`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") {
   nameClass[letter.charCodeAt(0)] = NameClass.tchar;
 }
-nameClass[0x5f] = NameClass.tchar | NameClass.underscore;
+nameClass[0x5f] = NameClass.underscore;
 
 valueClass.fill(1, 0x20, 0x7f);
 valueClass.fill(1, 0x80);

@@ -32,7 +32,7 @@ export class FieldScanner {
   #position = 0;
   #lineStart = 0;
   #nameEnd = inName;
-  #nameBits = 0;
+  #hasUnderscore = false;
   #count = 0;
 
   constructor(options: FieldScannerOptions) {
@@ -46,7 +46,7 @@ export class FieldScanner {
     this.#position = 0;
     this.#lineStart = 0;
     this.#nameEnd = inName;
-    this.#nameBits = 0;
+    this.#hasUnderscore = false;
     this.#count = 0;
   }
 
@@ -58,15 +58,16 @@ export class FieldScanner {
     let at = base + this.#position;
     let lineStart = base + this.#lineStart;
     let nameEnd = this.#nameEnd;
-    let bits = this.#nameBits;
+    let hasUnderscore = this.#hasUnderscore;
     for (;;) {
       if (nameEnd === inName) {
-        for (; at < limit; at++) {
-          const kind = nameClass[bytes[at]!]!;
-          if (kind === 0) break;
-          bits |= kind;
-        }
+        while (at < limit && nameClass[bytes[at]!] === NameClass.tchar) at++;
         if (at === limit) break;
+        if (nameClass[bytes[at]!] === NameClass.underscore) {
+          hasUnderscore = true;
+          at++;
+          continue;
+        }
         if (bytes[at] !== Byte.colon || at === lineStart) {
           if (at !== lineStart || bytes[at] !== Byte.cr) return this.#refuseName(bytes, lineStart, at);
           if (at + 1 === limit) break;
@@ -84,7 +85,7 @@ export class FieldScanner {
       if (++this.#count > this.#maxCount) return this.#refuse(this.#errors.tooMany);
 
       const id = identifyHeader(bytes, lineStart, base + nameEnd);
-      if ((bits & NameClass.underscore) === 0 || this.#keepsUnderscore(bytes, lineStart, base + nameEnd)) {
+      if (!hasUnderscore || this.#keepsUnderscore(bytes, lineStart, base + nameEnd)) {
         let valueStart = base + nameEnd + 1;
         let valueEnd = at;
         while (valueStart < valueEnd && isBlank(bytes[valueStart]!)) valueStart++;
@@ -94,12 +95,12 @@ export class FieldScanner {
       at += 2;
       lineStart = at;
       nameEnd = inName;
-      bits = 0;
+      hasUnderscore = false;
     }
     this.#position = at - base;
     this.#lineStart = lineStart - base;
     this.#nameEnd = nameEnd;
-    this.#nameBits = bits;
+    this.#hasUnderscore = hasUnderscore;
     return 0;
   }
 

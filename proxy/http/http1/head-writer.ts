@@ -25,7 +25,7 @@ const fixedBytes = 128;
 
 /** Bytes that `writeRequestHead` writes at most. */
 export function requestHeadBound(head: RequestHead): number {
-  return head.method.length + head.path.length + 2 * head.authority.length + head.headers.encodedLength + fixedBytes;
+  return head.method.length + head.path.length + 2 * head.authority.length + head.headers.used + fixedBytes;
 }
 
 /** Writes the request head at `offset`; returns the offset behind it. */
@@ -44,7 +44,7 @@ export function writeRequestHead(head: RequestHead, target: Buffer, offset: numb
 
 /** Bytes that `writeResponseHead` writes at most. */
 export function responseHeadBound(head: ResponseHead): number {
-  return head.reason.length + head.headers.encodedLength + fixedBytes;
+  return head.reason.length + head.headers.used + fixedBytes;
 }
 
 /** Writes the response head at `offset`; returns the offset behind it. */

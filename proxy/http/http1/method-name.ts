@@ -10,26 +10,31 @@ const knownMethods =
 /** No known method is longer (`UNSUBSCRIBE`); a longer token is refused before its end is seen. */
 export const longestMethod = 11;
 
+interface Method {
+  readonly text: string;
+  readonly bytes: Uint8Array;
+}
+
 // By first letter: one to six candidates, the common ones first.
-const methodsByLetter: string[][] = [];
+const methodsByLetter: Method[][] = [];
 for (let byte = 0; byte < 256; byte++) methodsByLetter.push([]);
-for (const method of knownMethods.split(' ')) methodsByLetter[method.charCodeAt(0)]!.push(method);
+for (const text of knownMethods.split(' ')) {
+  methodsByLetter[text.charCodeAt(0)]!.push({ text, bytes: Buffer.from(text) });
+}
 
 /** The known method in `bytes[start, end)`; empty when it is none. */
 export function knownMethod(bytes: Buffer, start: number, end: number): string {
   const candidates = methodsByLetter[bytes[start]!]!;
   for (let index = 0; index < candidates.length; index++) {
     const method = candidates[index]!;
-    if (equalsText(bytes, start, end, method)) return method;
+    if (method.bytes.length === end - start && startsWith(bytes, start, method.bytes)) return method.text;
   }
   return '';
 }
 
-/** Whether `bytes[start, end)` is `text`, which is latin1. */
-export function equalsText(bytes: Buffer, start: number, end: number, text: string): boolean {
-  if (text.length !== end - start) return false;
-  for (let index = 0; index < text.length; index++) {
-    if (bytes[start + index] !== text.charCodeAt(index)) return false;
+function startsWith(bytes: Buffer, start: number, wanted: Uint8Array): boolean {
+  for (let index = 0; index < wanted.length; index++) {
+    if (bytes[start + index] !== wanted[index]) return false;
   }
   return true;
 }

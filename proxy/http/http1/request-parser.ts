@@ -6,7 +6,6 @@
 
 import { isValidAuthority } from '../authority.ts';
 import { HeaderId } from '../header-name.ts';
-import type { HeaderTable } from '../header-table.ts';
 import { BodyFraming, HttpVersion, type RequestHead } from '../message.ts';
 import { Byte, nameClass, targetClass } from './byte-class.ts';
 import { type CodecError, requestErrors, requestFieldErrors } from './codec-error.ts';
@@ -20,7 +19,8 @@ import {
   firstListItem,
   hasLeadingZero,
 } from './field-value.ts';
-import { equalsText, knownMethod, longestMethod } from './method-name.ts';
+import { knownMethod, longestMethod } from './method-name.ts';
+import { RememberedText } from './remembered-text.ts';
 import { readTarget } from './target-form.ts';
 
 export interface RequestParserOptions {
@@ -40,7 +40,8 @@ export interface RequestParserOptions {
 const Phase = { start: 0, method: 1, target: 2, version: 3, fields: 4 } as const;
 type Phase = (typeof Phase)[keyof typeof Phase];
 
-const versionPattern = Buffer.from('HTTP/0.0\r\n');
+/** Any digit may stand where the two digits are; nearly always it is these. */
+const versionPattern = Buffer.from('HTTP/1.1\r\n');
 const majorOffset = 5;
 const minorOffset = 7;
 
@@ -58,10 +59,10 @@ export class RequestParser {
   #targetStart = 0;
   #targetEnd = 0;
   #version: HttpVersion = HttpVersion.http11;
-  // The strings of the request before, on this connection: most clients ask one host, many one path, and comparing
-  // bytes is cheaper than making strings.
-  #lastTarget = '';
-  #lastHost = '';
+  readonly #target = new RememberedText();
+  readonly #host = new RememberedText();
+  /** The last host that was found valid; the same string again needs no look. */
+  #validHost = '';
 
   constructor(options: RequestParserOptions) {
     this.#options = options;
@@ -178,14 +179,18 @@ export class RequestParser {
     let at = start + this.#position;
     for (; at < limit && at - versionStart < versionPattern.length; at++) {
       const offset = at - versionStart;
+      if (bytes[at] === versionPattern[offset]) continue;
       const byte = bytes[at]!;
       const isDigit = byte >= Byte.digit0 && byte <= Byte.digit9;
-      const isExpected = offset === majorOffset || offset === minorOffset ? isDigit : byte === versionPattern[offset];
-      if (!isExpected) return this.#refuseLine(requestErrors.invalidVersion);
+      if (!isDigit || (offset !== majorOffset && offset !== minorOffset)) {
+        return this.#refuseLine(requestErrors.invalidVersion);
+      }
     }
     this.#position = at - start;
     if (at - versionStart < versionPattern.length) return false;
-    if (bytes[versionStart + majorOffset] !== 0x31) return this.#refuseLine(requestErrors.unsupportedVersion);
+    if (bytes[versionStart + majorOffset] !== versionPattern[majorOffset]) {
+      return this.#refuseLine(requestErrors.unsupportedVersion);
+    }
     // A later minor version is read as the highest one we know (RFC 9110 §2.5).
     const isHttp10 = bytes[versionStart + minorOffset] === Byte.digit0;
     if (isHttp10 && !this.#options.acceptHttp10) return this.#refuseLine(requestErrors.http10);
@@ -214,12 +219,8 @@ export class RequestParser {
       head.method = bytes.latin1Slice(methodStart, methodEnd);
     }
     head.version = this.#version;
-    const targetStart = start + this.#targetStart;
-    const targetEnd = start + this.#targetEnd;
-    if (!equalsText(bytes, targetStart, targetEnd, this.#lastTarget)) {
-      this.#lastTarget = bytes.latin1Slice(targetStart, targetEnd);
-    }
-    return readTarget(this.#lastTarget, head, this.#options);
+    const target = this.#target.read(bytes, start + this.#targetStart, start + this.#targetEnd);
+    return readTarget(target, head, this.#options);
   }
 
   // ---- The fields that frame and address -----------------------------------------------------------------------
@@ -263,22 +264,15 @@ export class RequestParser {
 
   #readAuthority(head: RequestHead, hostRow: number): CodecError | null {
     if (hostRow < 0) return this.#supplyHost(head);
-    if (!this.#readHost(head.headers, hostRow)) return requestErrors.invalidAuthority;
-    if (head.authority === '') head.authority = this.#lastHost;
-    // The target's host wins, and the origin must see no other (RFC 9112 §3.2.2).
-    else if (head.authority !== this.#lastHost) head.headers.replaceValue(hostRow, head.authority);
-    return null;
-  }
-
-  #readHost(headers: HeaderTable, row: number): boolean {
-    const start = headers.valueStart(row);
-    const end = headers.valueEnd(row);
-    if (equalsText(headers.bytes, start, end, this.#lastHost)) return true;
-    const host = headers.bytes.latin1Slice(start, end);
+    const { headers } = head;
+    const host = this.#host.read(headers.bytes, headers.valueStart(hostRow), headers.valueEnd(hostRow));
     // Empty is what a client sends whose target has no authority (RFC 9112 §3.2).
-    if (host !== '' && !isValidAuthority(host)) return false;
-    this.#lastHost = host;
-    return true;
+    if (host !== this.#validHost && host !== '' && !isValidAuthority(host)) return requestErrors.invalidAuthority;
+    this.#validHost = host;
+    if (head.authority === '') head.authority = host;
+    // The target's host wins, and the origin must see no other (RFC 9112 §3.2.2).
+    else if (head.authority !== host) headers.replaceValue(hostRow, head.authority);
+    return null;
   }
 
   #supplyHost(head: RequestHead): CodecError | null {

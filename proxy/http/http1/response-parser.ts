@@ -16,8 +16,7 @@ import {
   hasLeadingZero,
   keepAliveTimeoutMs,
 } from './field-value.ts';
-import { equalsText } from './method-name.ts';
-import { standardReason } from './reason-phrase.ts';
+import { RememberedText } from './remembered-text.ts';
 
 export interface ResponseParserOptions {
   /** Of the whole head with its status line. */
@@ -42,6 +41,7 @@ export class ResponseParser {
   /** Offset from the first byte of what the caller offers. */
   #position = 0;
   #reasonEnd = 0;
+  readonly #reason = new RememberedText();
   #lengthRow = -1;
   #encodingRow = -1;
 
@@ -143,11 +143,7 @@ export class ResponseParser {
     head.version = bytes[start + minorOffset] === Byte.digit0 ? HttpVersion.http10 : HttpVersion.http11;
     const reasonStart = start + statusPattern.length + 1;
     const reasonEnd = start + this.#reasonEnd;
-    // The standard phrase is compared, not made anew for every response.
-    const standard = standardReason(status);
-    if (reasonEnd <= reasonStart) head.reason = '';
-    else if (equalsText(bytes, reasonStart, reasonEnd, standard)) head.reason = standard;
-    else head.reason = bytes.latin1Slice(reasonStart, reasonEnd);
+    head.reason = reasonEnd <= reasonStart ? '' : this.#reason.read(bytes, reasonStart, reasonEnd);
   }
 
   // ---- The fields that frame -----------------------------------------------------------------------------------
