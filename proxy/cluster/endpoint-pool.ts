@@ -8,7 +8,7 @@
 import { type ConnectionOwner, Http1ClientConnection } from '../http/http1/client-connection.ts';
 import type { OutputBuffer } from '../http/http1/output-buffer.ts';
 import type { CloseReason } from '../reactor/byte-stream.ts';
-import { connectTo } from '../reactor/connection.ts';
+import { connectTo } from '../reactor/client-socket.ts';
 import type { Reactor } from '../reactor/reactor.ts';
 import { clusterStats } from '../telemetry/cluster-stats.ts';
 import { endpointStats } from '../telemetry/endpoint-stats.ts';

@@ -9,7 +9,7 @@ import { connectFailure } from '../cluster/upstream-failure.ts';
 import type { ConnectionCounter, ConnectionFacts, HttpContext } from '../http/connection-manager.ts';
 import { ResponseFlag, StreamInfo } from '../http/stream-info.ts';
 import type { ByteStream, ByteStreamHandler, CloseReason } from '../reactor/byte-stream.ts';
-import { connectTo } from '../reactor/connection.ts';
+import { connectTo } from '../reactor/client-socket.ts';
 import { Deadlines } from '../reactor/deadlines.ts';
 import type { AccessLogger } from '../telemetry/access-log.ts';
 import { clusterStats } from '../telemetry/cluster-stats.ts';

@@ -1,4 +1,4 @@
-// A socket on its way to a peer.
+// Connections that we open: a socket with its options on its way to a peer.
 
 import type { Address, IpAddress, KeepAlive } from '../../config/address.ts';
 import { Errno } from '../../native/errno.ts';
@@ -13,9 +13,14 @@ import {
   setNoDelay,
 } from '../../native/socket.ts';
 import { addressFamily } from '../../native/socket-address.ts';
+import { PlainTransport } from '../transport/plain-transport.ts';
+import type { ByteStreamHandler } from './byte-stream.ts';
+import { Connection, type ConnectionOptions } from './connection.ts';
+import type { Reactor } from './reactor.ts';
 
-export interface ClientSocketOptions {
+export interface ConnectOptions extends ConnectionOptions {
   readonly address: Address;
+  readonly connectTimeoutMs: number;
   /** The source; with port 0 the kernel chooses one when it knows the peer. */
   readonly bindAddress?: IpAddress | undefined;
   readonly keepAlive?: KeepAlive | undefined;
@@ -25,8 +30,16 @@ export interface ClientSocketOptions {
   readonly mark?: number | undefined;
 }
 
+/** Begins to connect. Every outcome, also an immediate failure, is reported later: `onConnected` or `onClosed`. */
+export function connectTo(reactor: Reactor, options: ConnectOptions, handler: ByteStreamHandler): Connection {
+  const transport = new PlainTransport(openSocket(options));
+  const connection = new Connection(reactor, transport, handler, options);
+  connection.beginConnecting(options.connectTimeoutMs);
+  return connection;
+}
+
 /** A descriptor that is connecting or connected, or a negated errno. */
-export function openClientSocket(options: ClientSocketOptions): number {
+function openSocket(options: ConnectOptions): number {
   const fd = createSocket(addressFamily(options.address));
   if (fd < 0) return fd;
   let result = configure(fd, options);
@@ -36,7 +49,7 @@ export function openClientSocket(options: ClientSocketOptions): number {
   return result;
 }
 
-function configure(fd: number, options: ClientSocketOptions): number {
+function configure(fd: number, options: ConnectOptions): number {
   const { address, bindAddress, keepAlive, mark } = options;
   let result = 0;
   if (address.kind === 'ip') {

@@ -3,7 +3,7 @@
 // Level-triggered, one read of up to 64 KiB an event, so that no connection starves another. The plain case costs one
 // recv and one send and nothing else: reads go to the worker's shared buffer and are handed on from there, writes go
 // to the kernel at once, and pausing is a flag. Memory, epoll_ctl and later reports are for what does not go plainly:
-// bytes that wait (`kept-input.ts`, `write-queue.ts`), a paused reader with input, an end or an error.
+// bytes that wait (`stream-input.ts`, `stream-output.ts`), a paused reader with input, an end or an error.
 
 import type { Address } from '../../config/address.ts';
 import { EpollEvent } from '../../native/epoll.ts';
@@ -13,28 +13,16 @@ import { localAddress, remoteAddress, setLinger, socketError } from '../../nativ
 import { PlainTransport } from '../transport/plain-transport.ts';
 import type { Transport } from '../transport/transport.ts';
 import type { ByteStream, ByteStreamHandler, CloseReason } from './byte-stream.ts';
-import { type ClientSocketOptions, openClientSocket } from './client-socket.ts';
 import { EventInterest } from './event-interest.ts';
-import { KeptInput } from './kept-input.ts';
+import { LingeringClose } from './lingering-close.ts';
 import type { Deferred, EventSource, Reactor } from './reactor.ts';
+import { StreamInput } from './stream-input.ts';
+import { StreamOutput } from './stream-output.ts';
 import { Timer } from './timer-wheel.ts';
-import { WriteQueue } from './write-queue.ts';
 
 export interface ConnectionOptions {
   /** Bound of what is kept of received and not consumed bytes, at least 64 KiB; 128 KiB when left out. */
   readonly maxKeptBytes?: number | undefined;
-}
-
-export interface ConnectOptions extends ClientSocketOptions, ConnectionOptions {
-  readonly connectTimeoutMs: number;
-}
-
-/** Begins to connect. Every outcome, also an immediate failure, is reported later: `onConnected` or `onClosed`. */
-export function connectTo(reactor: Reactor, options: ConnectOptions, handler: ByteStreamHandler): Connection {
-  const transport = new PlainTransport(openClientSocket(options));
-  const connection = new Connection(reactor, transport, handler, options);
-  connection.beginConnecting(options.connectTimeoutMs);
-  return connection;
 }
 
 /** Takes over the accepted socket `fd`: the connection closes it from now on. */
@@ -47,25 +35,15 @@ export function adoptDescriptor(reactor: Reactor, fd: number, handler: ByteStrea
 
 export class Connection implements ByteStream, EventSource, Deferred {
   handler: ByteStreamHandler;
-  bytesReceived = 0;
-  bytesSent = 0;
   readonly #reactor: Reactor;
   readonly #transport: Transport;
   readonly #interest: EventInterest;
-  readonly #kept: KeptInput;
-  readonly #queue: WriteQueue;
+  readonly #input: StreamInput;
+  readonly #output: StreamOutput;
   #phase: Phase = Phase.connecting;
   #isDeferred = false;
-  #isPaused = false;
-  /** The handler is looking at bytes: what it leaves is kept only when it returns. */
-  #isHandlingData = false;
-  /** Kept bytes are to be offered again in this turn. */
-  #isOfferDue = false;
-  #isReadEnded = false;
   #isEndReported = false;
-  /** FIN is asked for; sent when nothing is pending. */
-  #isWriteEnding = false;
-  #isWriteEnded = false;
+  #lingering: LingeringClose | undefined;
   /** The errno that a write (or a look) met; the kernel tells it once. 0: none. */
   #brokenBy = 0;
   #closeReason: CloseReason = CLOSED_LOCALLY;
@@ -81,8 +59,8 @@ export class Connection implements ByteStream, EventSource, Deferred {
     this.#transport = transport;
     this.handler = handler;
     this.#interest = new EventInterest(reactor, transport.fd, this);
-    this.#kept = new KeptInput(reactor.buffers, options.maxKeptBytes ?? DEFAULT_MAX_KEPT_BYTES);
-    this.#queue = new WriteQueue(reactor.buffers);
+    this.#input = new StreamInput(reactor, transport, options.maxKeptBytes ?? DEFAULT_MAX_KEPT_BYTES);
+    this.#output = new StreamOutput(reactor, transport);
   }
 
   get isClosed(): boolean {
@@ -90,7 +68,15 @@ export class Connection implements ByteStream, EventSource, Deferred {
   }
 
   get pendingWriteBytes(): number {
-    return this.#queue.lengthBytes;
+    return this.#output.waitingBytes;
+  }
+
+  get bytesReceived(): number {
+    return this.#input.bytesReceived;
+  }
+
+  get bytesSent(): number {
+    return this.#output.bytesSent;
   }
 
   /** First call for a connecting socket, once. */
@@ -110,36 +96,29 @@ export class Connection implements ByteStream, EventSource, Deferred {
   }
 
   write(buffer: NativeBuffer, start: number, end: number): void {
-    if (this.#phase > Phase.open || this.#isWriteEnding || this.#brokenBy !== 0 || start === end) return;
-    if (this.#phase === Phase.connecting || this.#queue.lengthBytes > 0) {
-      this.#queue.append(buffer, start, end);
+    const output = this.#output;
+    if (this.#phase > Phase.open || output.isEnding || this.#brokenBy !== 0 || start === end) return;
+    if (this.#phase === Phase.connecting || output.waitingBytes > 0) {
+      output.enqueue(buffer, start, end);
       return;
     }
-    const taken = this.#transport.write(buffer, start, end - start);
-    if (taken === end - start) {
-      this.bytesSent += taken;
-      return;
-    }
-    if (taken < 0 && taken !== -Errno.EAGAIN) {
-      this.#breakWith(-taken);
-      return;
-    }
-    const sent = Math.max(taken, 0);
-    this.bytesSent += sent;
-    this.#queue.append(buffer, start + sent, end);
-    this.#want(EpollEvent.writable);
+    const result = output.send(buffer, start, end);
+    if (result === 0) return;
+    if (result === -Errno.EAGAIN) this.#want(EpollEvent.writable);
+    else this.#breakWith(-result);
   }
 
   /** Only a flag: epoll is told when there is input to be left alone, which for most requests is never. */
   pauseReading(): void {
-    this.#isPaused = true;
+    this.#input.isPaused = true;
   }
 
   resumeReading(): void {
     if (this.#phase > Phase.open) return;
-    this.#isPaused = false;
-    if (this.#kept.lengthBytes > 0 || this.#isHandlingData) {
-      this.#isOfferDue = true;
+    const input = this.#input;
+    input.isPaused = false;
+    if (input.keptBytes > 0 || input.isBeingHandled) {
+      input.isOfferDue = true;
       this.#defer();
     } else if (this.#phase === Phase.open) {
       this.#unmuteInput();
@@ -147,7 +126,7 @@ export class Connection implements ByteStream, EventSource, Deferred {
   }
 
   hasInput(): boolean {
-    if (this.#phase > Phase.open || this.#isReadEnded || this.#kept.lengthBytes > 0) return true;
+    if (this.#phase > Phase.open || this.#input.isEnded || this.#input.keptBytes > 0) return true;
     const result = this.#transport.look();
     if (result === -Errno.EAGAIN) return false;
     if (result < 0) this.#breakWith(-result);
@@ -155,8 +134,8 @@ export class Connection implements ByteStream, EventSource, Deferred {
   }
 
   endWriting(): void {
-    if (this.#phase > Phase.open || this.#isWriteEnding) return;
-    this.#isWriteEnding = true;
+    if (this.#phase > Phase.open || this.#output.isEnding) return;
+    this.#output.isEnding = true;
     if (this.#phase === Phase.open) this.#sendEnd();
   }
 
@@ -167,13 +146,10 @@ export class Connection implements ByteStream, EventSource, Deferred {
       return;
     }
     this.#phase = Phase.lingering;
-    this.#isPaused = false;
-    this.#isWriteEnding = true;
-    this.#isEndReported = this.#isReadEnded;
+    this.#lingering = new LingeringClose({ interest: this.#interest, input: this.#input, output: this.#output });
     this.#startTimer(timeoutMs);
-    this.#unmuteInput();
     this.#defer();
-    this.#sendEnd();
+    if (this.#lingering.begin()) this.close();
   }
 
   close(): void {
@@ -203,24 +179,27 @@ export class Connection implements ByteStream, EventSource, Deferred {
       this.#onConnectEvent();
       return;
     }
+    if (this.#lingering !== undefined) {
+      if (this.#lingering.onEvents(events)) this.close();
+      return;
+    }
     if ((events & EpollEvent.writable) !== 0) this.#onWritable();
-    if ((events & ~EpollEvent.writable) === 0 || this.#phase === Phase.closed) return;
-    if (this.#isReadEnded) this.#onEventAfterEnd(events);
-    else if (this.#phase === Phase.lingering) this.#discardInput();
-    else if (this.#isPaused || this.#kept.isFull) this.#onEventWhilePaused(events);
+    if ((events & ~EpollEvent.writable) === 0 || this.#phase !== Phase.open) return;
+    const input = this.#input;
+    if (input.isEnded || input.isPaused || input.isFull) this.#onEventUnread(events);
     else this.#read();
   }
 
   /** For the reactor: reports what calls into the stream have brought about. */
   run(): void {
     this.#isDeferred = false;
-    if (this.#phase !== Phase.open) this.#kept.clear();
+    if (this.#phase !== Phase.open) this.#input.clear();
     if (this.#phase === Phase.closed) {
-      this.#queue.clear();
+      this.#output.clear();
       this.handler.onClosed(this.#closeReason);
       return;
     }
-    if (this.#isOfferDue) this.#offerAgain();
+    if (this.#input.isOfferDue) this.#offerAgain();
     if (this.#brokenBy !== 0) this.#finishBroken();
   }
 
@@ -233,63 +212,28 @@ export class Connection implements ByteStream, EventSource, Deferred {
     }
     this.#stopTimer();
     this.#phase = Phase.open;
-    const registered = this.#interest.set(this.#queue.lengthBytes > 0 ? INPUT | EpollEvent.writable : INPUT);
+    const registered = this.#interest.set(this.#output.waitingBytes > 0 ? INPUT | EpollEvent.writable : INPUT);
     if (registered < 0) {
       this.#fail(-registered);
       return;
     }
     this.handler.onConnected();
-    if (this.#phase === Phase.open && this.#isWriteEnding) this.#sendEnd();
+    if (this.#phase === Phase.open && this.#output.isEnding) this.#sendEnd();
   }
 
   #read(): void {
-    const kept = this.#kept;
-    if (kept.lengthBytes > 0) {
-      this.#readBehindKept();
-      return;
-    }
-    const buffer = this.#reactor.receiveBuffer;
-    const count = this.#transport.read(buffer, 0, buffer.length);
-    if (count <= 0) {
-      this.#onNoInput(count);
-      return;
-    }
-    this.bytesReceived += count;
-    this.#isHandlingData = true;
-    const consumed = this.handler.onData(buffer, 0, count);
-    this.#isHandlingData = false;
-    if (consumed < count && this.#phase === Phase.open) kept.keep(buffer, consumed, count);
-  }
-
-  #readBehindKept(): void {
-    const room = this.#kept.makeRoom();
-    const count = this.#transport.read(this.#kept.buffer, this.#kept.end, room);
-    if (count <= 0) {
-      this.#onNoInput(count);
-      return;
-    }
-    this.bytesReceived += count;
-    this.#kept.added(count);
-    this.#offerKept();
-  }
-
-  #offerKept(): void {
-    this.#isOfferDue = false;
-    const kept = this.#kept;
-    this.#isHandlingData = true;
-    const consumed = this.handler.onData(kept.buffer, kept.start, kept.end);
-    this.#isHandlingData = false;
-    // When the handler closed the stream, it may hold on to the bytes until it returns to the reactor: see `run`.
-    if (this.#phase === Phase.open) kept.consume(consumed);
+    const count = this.#input.read(this.handler);
+    if (count <= 0) this.#onNoInput(count);
   }
 
   #offerAgain(): void {
-    this.#isOfferDue = false;
-    if (this.#phase !== Phase.open || this.#isPaused) return;
-    if (this.#kept.lengthBytes > 0) this.#offerKept();
+    const input = this.#input;
+    input.isOfferDue = false;
+    if (this.#phase !== Phase.open || input.isPaused) return;
+    if (input.keptBytes > 0) input.offerKept(this.handler);
     if (this.#phase !== Phase.open) return;
-    if (this.#isReadEnded) this.#reportEnd();
-    else if (!this.#isPaused && !this.#kept.isFull) this.#unmuteInput();
+    if (input.isEnded) this.#reportEnd();
+    else if (!input.isPaused && !input.isFull) this.#unmuteInput();
   }
 
   #onNoInput(result: number): void {
@@ -298,22 +242,26 @@ export class Connection implements ByteStream, EventSource, Deferred {
       this.#fail(-result);
       return;
     }
-    this.#isReadEnded = true;
+    this.#input.isEnded = true;
     this.#reportEnd();
     if (this.#phase < Phase.closed) this.#unwant(INPUT);
   }
 
-  /** Bytes come before the end: those of a paused handler, and those that are to be offered again, still do. */
   #reportEnd(): void {
-    if (this.#isEndReported || (this.#kept.lengthBytes > 0 && (this.#isPaused || this.#isOfferDue))) return;
+    if (this.#isEndReported || this.#input.holdsBackEnd) return;
     this.#isEndReported = true;
     this.handler.onEnd();
     this.#closeIfBothEnded();
   }
 
-  #onEventWhilePaused(events: number): void {
+  /** After the end, or while nothing is to be read: only what cannot wait. */
+  #onEventUnread(events: number): void {
     if ((events & EpollEvent.error) !== 0) {
       this.#fail(this.#takeError());
+      return;
+    }
+    if (this.#input.isEnded) {
+      this.#interest.detach();
       return;
     }
     if ((events & (EpollEvent.peerEnded | EpollEvent.hangUp)) === 0) {
@@ -329,62 +277,28 @@ export class Connection implements ByteStream, EventSource, Deferred {
     if ((events & EpollEvent.hangUp) !== 0) this.#interest.detach();
   }
 
-  #onEventAfterEnd(events: number): void {
-    if ((events & EpollEvent.error) !== 0) {
-      this.#fail(this.#takeError());
-      return;
-    }
-    this.#interest.detach();
-  }
-
-  #discardInput(): void {
-    const buffer = this.#reactor.receiveBuffer;
-    const count = this.#transport.read(buffer, 0, buffer.length);
-    if (count > 0) {
-      this.bytesReceived += count;
-      return;
-    }
-    if (count === -Errno.EAGAIN) return;
-    if (count < 0) {
-      this.close();
-      return;
-    }
-    this.#isReadEnded = true;
-    this.#isEndReported = true;
-    this.#unwant(INPUT);
-    this.#closeIfBothEnded();
-  }
-
   #onWritable(): void {
-    const before = this.#queue.lengthBytes;
-    const result = this.#queue.flush(this.#transport);
-    this.bytesSent += before - this.#queue.lengthBytes;
+    const waited = this.#output.waitingBytes > 0;
+    const result = this.#output.flush();
     if (result === -Errno.EAGAIN) return;
     if (result < 0) {
       this.#breakWith(-result);
       return;
     }
     this.#unwant(EpollEvent.writable);
-    if (this.#isWriteEnding) this.#sendEnd();
-    if (this.#phase === Phase.open && before > 0) this.handler.onDrained();
+    if (this.#output.isEnding) this.#sendEnd();
+    if (this.#phase === Phase.open && waited) this.handler.onDrained();
   }
 
   #sendEnd(): void {
-    if (!this.#isWriteEnded) {
-      if (this.#queue.lengthBytes > 0) return;
-      if (this.#transport.shutdownWrite() < 0) {
-        // ENOTCONN, which says less than the error that ended the connection.
-        this.#breakWith(this.#takeError());
-        return;
-      }
-      this.#isWriteEnded = true;
-    }
-    this.#closeIfBothEnded();
+    // A failure is ENOTCONN, which says less than the error that ended the connection.
+    if (this.#output.sendEnd() < 0) this.#breakWith(this.#takeError());
+    else this.#closeIfBothEnded();
   }
 
   #closeIfBothEnded(): void {
-    if (!this.#isWriteEnded || !this.#isEndReported) return;
-    this.#end(this.#phase === Phase.lingering ? CLOSED_LOCALLY : CLOSED_BY_BOTH);
+    if (!this.#output.isEnded || !this.#isEndReported) return;
+    this.#end(CLOSED_BY_BOTH);
   }
 
   /**
@@ -392,18 +306,15 @@ export class Connection implements ByteStream, EventSource, Deferred {
    * read) may still wait in the kernel, so the end is put off until that was read.
    */
   #breakWith(errno: number): void {
-    if (this.#phase === Phase.lingering) {
-      this.close();
-      return;
-    }
     if (this.#brokenBy === 0) this.#brokenBy = errno;
-    this.#queue.clear();
+    this.#output.clear();
     this.#defer();
   }
 
   #finishBroken(): void {
+    const input = this.#input;
     for (let reads = 0; reads < MAX_READS_WHEN_BROKEN && this.#phase === Phase.open; reads++) {
-      if (this.#isPaused || this.#isReadEnded || this.#kept.isFull || this.#transport.look() <= 0) break;
+      if (input.isPaused || input.isEnded || input.isFull || this.#transport.look() <= 0) break;
       this.#read();
     }
     // Not `onEnd`, though the kernel says 0 once its error was told: a cut message must not look whole.
@@ -411,12 +322,13 @@ export class Connection implements ByteStream, EventSource, Deferred {
   }
 
   #fail(errno: number): void {
-    this.#end(this.#phase === Phase.lingering ? CLOSED_LOCALLY : { kind: 'error', errno });
+    this.#end({ kind: 'error', errno });
   }
 
   #end(reason: CloseReason): void {
     if (this.#phase === Phase.closed) return;
     this.#phase = Phase.closed;
+    this.#input.stop();
     this.#closeReason = reason;
     this.#stopTimer();
     if (this.#transport.fd >= 0) {
@@ -451,7 +363,7 @@ export class Connection implements ByteStream, EventSource, Deferred {
   }
 
   #unmuteInput(): void {
-    if (!this.#isReadEnded) this.#want(INPUT);
+    if (!this.#input.isEnded) this.#want(INPUT);
   }
 
   #want(events: number): void {

@@ -1,0 +1,72 @@
+// The end of a connection whose last bytes must arrive: sends what waits, then FIN, and reads and drops what still comes
+// until the peer has ended too. Closing with unread input would send RST, which makes the peer's kernel drop what it
+// has received and not handed on yet (RFC 9112 section 9.6).
+
+import { EpollEvent } from '../../native/epoll.ts';
+import { Errno } from '../../native/errno.ts';
+import type { EventInterest } from './event-interest.ts';
+import type { StreamInput } from './stream-input.ts';
+import type { StreamOutput } from './stream-output.ts';
+
+/** The parts of the connection that closes. */
+export interface LingeringParts {
+  readonly interest: EventInterest;
+  readonly input: StreamInput;
+  readonly output: StreamOutput;
+}
+
+export class LingeringClose {
+  readonly #parts: LingeringParts;
+
+  constructor(parts: LingeringParts) {
+    this.#parts = parts;
+    parts.input.stop();
+    parts.output.isEnding = true;
+  }
+
+  /** First call, once. Returns as `onEvents`. */
+  begin(): boolean {
+    const { interest, input } = this.#parts;
+    if (!input.isEnded && interest.add(INPUT) < 0) return true;
+    return this.#sendEnd();
+  }
+
+  /** Whether it is over: the peer has ended or failed, and all is sent that can be. */
+  onEvents(events: number): boolean {
+    if ((events & EpollEvent.writable) !== 0 && this.#flush()) return true;
+    if ((events & ~EpollEvent.writable) === 0) return false;
+    if (this.#parts.input.isEnded) return this.#onEventAfterEnd(events);
+    return this.#discard();
+  }
+
+  #flush(): boolean {
+    const { interest, output } = this.#parts;
+    const result = output.flush();
+    if (result === -Errno.EAGAIN) return false;
+    if (result < 0 || interest.remove(EpollEvent.writable) < 0) return true;
+    return this.#sendEnd();
+  }
+
+  #sendEnd(): boolean {
+    const { input, output } = this.#parts;
+    return output.sendEnd() < 0 || (output.isEnded && input.isEnded);
+  }
+
+  #discard(): boolean {
+    const { interest, input, output } = this.#parts;
+    const count = input.discard();
+    if (count > 0 || count === -Errno.EAGAIN) return false;
+    if (count < 0 || output.isEnded) return true;
+    input.isEnded = true;
+    return interest.remove(INPUT) < 0;
+  }
+
+  /** The peer wants nothing more either when that is an error; a hang-up would be told for ever. */
+  #onEventAfterEnd(events: number): boolean {
+    if ((events & EpollEvent.error) !== 0) return true;
+    this.#parts.interest.detach();
+    return false;
+  }
+}
+
+const INPUT = EpollEvent.readable | EpollEvent.peerEnded;

@@ -1,0 +1,69 @@
+// The sending half of a connection: bytes that wait for the peer, and the FIN behind them.
+
+import { Errno } from '../../native/errno.ts';
+import type { NativeBuffer } from '../../native/native-buffer.ts';
+import type { Transport } from '../transport/transport.ts';
+import type { Reactor } from './reactor.ts';
+import { WriteQueue } from './write-queue.ts';
+
+export class StreamOutput {
+  bytesSent = 0;
+  /** FIN is asked for: it is sent when nothing waits. */
+  isEnding = false;
+  isEnded = false;
+  readonly #transport: Transport;
+  readonly #queue: WriteQueue;
+
+  constructor(reactor: Reactor, transport: Transport) {
+    this.#transport = transport;
+    this.#queue = new WriteQueue(reactor.buffers);
+  }
+
+  get waitingBytes(): number {
+    return this.#queue.lengthBytes;
+  }
+
+  /** Copies bytes behind those that wait. */
+  enqueue(buffer: NativeBuffer, start: number, end: number): void {
+    this.#queue.append(buffer, start, end);
+  }
+
+  /**
+   * Sends bytes, and keeps what the kernel does not take. Returns 0 when it took all, -EAGAIN when some wait now, another
+   * negated errno when nothing can be sent any more.
+   */
+  send(buffer: NativeBuffer, start: number, end: number): number {
+    const taken = this.#transport.write(buffer, start, end - start);
+    if (taken === end - start) {
+      this.bytesSent += taken;
+      return 0;
+    }
+    if (taken < 0 && taken !== -Errno.EAGAIN) return taken;
+    const sent = Math.max(taken, 0);
+    this.bytesSent += sent;
+    this.#queue.append(buffer, start + sent, end);
+    return -Errno.EAGAIN;
+  }
+
+  /** Sends what waits. Returns as `send`. */
+  flush(): number {
+    const before = this.#queue.lengthBytes;
+    const result = this.#queue.flush(this.#transport);
+    this.bytesSent += before - this.#queue.lengthBytes;
+    return result;
+  }
+
+  /** Sends FIN, once, when nothing waits in front of it. Returns 0 or a negated errno. */
+  sendEnd(): number {
+    if (this.isEnded || this.#queue.lengthBytes > 0) return 0;
+    const result = this.#transport.shutdownWrite();
+    if (result < 0) return result;
+    this.isEnded = true;
+    return 0;
+  }
+
+  /** Forgets what waits and gives the memory back. */
+  clear(): void {
+    this.#queue.clear();
+  }
+}
