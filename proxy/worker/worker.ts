@@ -32,6 +32,8 @@ export interface WorkerOptions {
   /** Milliseconds since the epoch. */
   readonly wallClock: () => number;
   readonly random: () => number;
+  /** As of the reactor: for a worker that shares its thread with Node's own input and output. */
+  readonly maxSleepMs?: number;
 }
 
 export class Worker {
@@ -52,7 +54,11 @@ export class Worker {
   constructor(options: WorkerOptions) {
     this.#options = options;
     const { start, clock, wallClock, random } = options;
-    this.#reactor = new Reactor({ clock, onWakeUp: () => this.#receive() });
+    this.#reactor = new Reactor({
+      clock,
+      onWakeUp: () => this.#receive(),
+      ...(options.maxSleepMs !== undefined && { maxSleepMs: options.maxSleepMs }),
+    });
     const stats = new WorkerStats((announcement) => this.#send({ kind: 'stats', announcement }));
     this.#clusters = new ClusterTable({ random, statsSource: statsSource(stats), onClusterRemoved: () => undefined });
     this.#logs = new AccessLogs({

@@ -26,6 +26,7 @@ export interface DataPlane {
 export async function startDataPlane(config: {
   listeners: readonly Listener[];
   clusters: readonly Cluster[];
+  runtime?: ReadonlyMap<string, string | number | boolean>;
 }): Promise<DataPlane> {
   const { port1, port2 } = new MessageChannel();
   const worker = new Worker({
@@ -34,6 +35,8 @@ export async function startDataPlane(config: {
     clock: () => performance.now(),
     wallClock: Date.now,
     random: Math.random,
+    // The sockets of the test are on this thread's event loop, behind the worker's.
+    maxSleepMs: 1,
   });
   const inbox = new Inbox(port1);
   const stopped = new Promise<void>((resolve) => worker.run(resolve));
@@ -49,7 +52,7 @@ export async function startDataPlane(config: {
       listeners: { set: config.listeners.map((each) => [each.name, each]), removed: [] },
       clusters: { set: config.clusters.map((each) => [each.name, each]), removed: [] },
       assignments: { set: [], removed: [] },
-      runtime: new Map(),
+      runtime: config.runtime ?? new Map(),
     },
   });
   const applied = await inbox.next('applied');
