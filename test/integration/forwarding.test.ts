@@ -238,3 +238,20 @@ t.test('proxies TCP and passes half closes on', async (t) => {
   for await (const data of socket) text += (data as Buffer).toString('latin1');
   t.equal(text, 'got hello');
 });
+
+t.test('a response that ends with its connection is chunked for the client, whole', async (t) => {
+  const origin = await startOrigin((socket) => {
+    socket.on('data', () => socket.end('HTTP/1.1 200 OK\r\n\r\nuntil the end'));
+  });
+  const plane = await startDataPlane({
+    listeners: [forwardingListener()],
+    clusters: [clusterOf('app', [origin.port])],
+  });
+  t.teardown(() => {
+    origin.stop();
+    return plane.stop();
+  });
+  const text = await exchange(plane.ports.get('http')!, get, (all) => all.endsWith('0\r\n\r\n'));
+  t.match(text, /\r\ntransfer-encoding: chunked\r\n/);
+  t.ok(text.endsWith('\r\nd\r\nuntil the end\r\n0\r\n\r\n'), text);
+});

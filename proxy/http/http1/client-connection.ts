@@ -38,7 +38,7 @@ export interface ConnectionOwner {
   onConnectionClosed(connection: Http1ClientConnection, reason: CloseReason, wasIdle: boolean): void;
 }
 
-const State = { connecting: 0, idle: 1, head: 2, body: 3, tunnel: 4, closed: 5 } as const;
+const State = { connecting: 0, idle: 1, head: 2, body: 3, bodyUntilClose: 4, tunnel: 5, closed: 6 } as const;
 type State = (typeof State)[keyof typeof State];
 
 export class Http1ClientConnection implements ByteStreamHandler {
@@ -205,6 +205,8 @@ export class Http1ClientConnection implements ByteStreamHandler {
     }
     if (!head.keepAlive) this.#keepAlive = false;
     const isEnd = !hasBody(head);
+    // The receiver gives the head the framing that the client gets: ours is the one it came with.
+    const { framing, contentLength } = head;
     receiver.onResponseHead(head, isEnd);
     // The receiver may have given up the exchange, or made a tunnel of it (CONNECT).
     if (this.#receiver !== receiver || this.#state !== State.head) return;
@@ -212,8 +214,8 @@ export class Http1ClientConnection implements ByteStreamHandler {
       this.#finish(receiver, null);
       return;
     }
-    this.#state = State.body;
-    this.#decoder.begin(head.framing, head.contentLength, this.#trailerLimits);
+    this.#state = framing === BodyFraming.untilClose ? State.bodyUntilClose : State.body;
+    this.#decoder.begin(framing, contentLength, this.#trailerLimits);
   }
 
   #finish(receiver: ResponseReceiver, trailers: HeaderTable | null): void {
@@ -221,8 +223,9 @@ export class Http1ClientConnection implements ByteStreamHandler {
     // A response that ends before its request leaves request bytes nobody will read (RFC 9112 §9.6): not reused.
     const reusable = this.#keepAlive && this.#requestEnded && !this.stream.isClosed;
     this.#state = State.idle;
-    this.head.headers.clear();
     receiver.onResponseEnd(trailers);
+    // Not before: the receiver logs the response now.
+    this.head.headers.clear();
     if (reusable) this.#owner.onConnectionIdle(this);
     else this.stream.close();
   }
@@ -248,7 +251,7 @@ export class Http1ClientConnection implements ByteStreamHandler {
       receiver.onResponseEnd(null);
       return;
     }
-    if (this.#state === State.body && this.head.framing === BodyFraming.untilClose) {
+    if (this.#state === State.bodyUntilClose) {
       this.#keepAlive = false;
       this.#finish(receiver, null);
       this.#output.flush();
