@@ -1,22 +1,28 @@
-// The composition root: arguments, bootstrap, workers, admin, signals, drain. The main thread never touches a request.
+// The composition root: arguments, bootstrap, workers, discovery, admin. The main thread never touches a request.
 
-import { networkInterfaces } from 'node:os';
 import { ConfigError } from '../config/problems.ts';
 import type { Snapshot } from '../config/snapshot.ts';
 import { loadBootstrap } from '../xds/bootstrap-file.ts';
 import { staticSnapshot } from '../xds/static-snapshot.ts';
 import { AdminServer } from './admin/server.ts';
 import { defaultConcurrency, FlagError, type Flags, helpText, parseFlags } from './command/flags.ts';
+import { Lifecycle } from './command/lifecycle.ts';
+import { ownAddress } from './command/own-address.ts';
 import { ServerState } from './command/server-state.ts';
 import { version } from './command/version.ts';
+import { DnsDiscovery } from './discovery/dns-discovery.ts';
+import { clusterDiscoveryStats } from './telemetry/cluster-stats.ts';
 import { LogSinks } from './telemetry/log-sink.ts';
 import { createProcessLog, type ProcessLog } from './telemetry/process-log.ts';
 import { StatsStore } from './telemetry/stats-store.ts';
 import { WorkerStats } from './telemetry/worker-stats.ts';
-import { WorkerPool, wholeSnapshot } from './worker/worker-pool.ts';
+import { SnapshotPublisher } from './worker/snapshot-publisher.ts';
+import { WorkerPool } from './worker/worker-pool.ts';
 
 /** Statistics announced by this thread; workers are numbered from 0. */
 const mainThread = -1;
+/** Longest wait for the first answer of DNS: what Envoy waits for a first resource by default. */
+const firstResolutionMs = 15_000;
 /** MiB; see bin/outrigger for the measurement behind the size. */
 const youngGenerationMib = 24;
 
@@ -67,10 +73,8 @@ function load(flags: Flags) {
 function serve(flags: Flags): void {
   const log = createProcessLog({ level: flags.logLevel, componentLevels: flags.componentLogLevel });
   const store = new StatsStore();
-  const sinks = new LogSinks({
-    onWarning: (text) => log.component('file').warn(text),
-    stats: new WorkerStats((message) => store.accept(mainThread, message)),
-  });
+  const stats = new WorkerStats((message) => store.accept(mainThread, message));
+  const sinks = new LogSinks({ onWarning: (text) => log.component('file').warn(text), stats });
   const concurrency = flags.concurrency === 0 ? defaultConcurrency() : flags.concurrency;
   const commandLine = process.argv.slice(2);
   const state = new ServerState({ concurrency, restartEpoch: flags.restartEpoch, version, commandLine });
@@ -78,14 +82,22 @@ function serve(flags: Flags): void {
   const pool = startWorkers({ flags, log, store, sinks, state });
   const { bootstrap, warnings, document } = load(flags);
   for (const warning of warnings) log.component('config').warn(`${warning.path}: ${warning.message}`);
-  const snapshot = staticSnapshot(bootstrap);
-  refuseDnsClusters(snapshot);
-  state.setConfiguration(bootstrap, snapshot, document);
-  pool.publish(wholeSnapshot(snapshot));
-  const { shutdown } = handleSignals({ flags, pool, sinks, state, log });
+  state.setBootstrap(bootstrap, document);
+  serveSnapshot(staticSnapshot(bootstrap), { state, stats, pool, log });
+  const lifecycle = new Lifecycle({
+    workers: pool,
+    logs: sinks,
+    state,
+    log: log.component('main'),
+    drainTimeMs: flags.drainTimeMs,
+    exit: (code) => process.exit(code),
+    schedule: (delayMs, callback) => setTimeout(callback, delayMs),
+  });
+  lifecycle.handleSignals();
   if (bootstrap.admin !== undefined) {
+    const { admin } = bootstrap;
     const buckets = bootstrap.stats.histogramBuckets;
-    new AdminServer({ admin: bootstrap.admin, store, state, pool, log, shutdown, buckets }).listen();
+    new AdminServer({ admin, store, state, pool, log, shutdown: () => lifecycle.shutdown(), buckets }).listen();
   }
   setInterval(() => store.flushIntervals(), 5000).unref();
 }
@@ -128,68 +140,37 @@ function startWorkers({ flags, log, store, sinks, state }: Parts): WorkerPool {
   });
 }
 
-// Names are not resolved yet: a cluster that would stay empty for ever is refused instead.
-function refuseDnsClusters({ clusters }: Snapshot): void {
-  for (const { name, discovery } of clusters.values()) {
-    if (discovery.kind !== 'strict-dns' && discovery.kind !== 'logical-dns') continue;
-    process.stderr.write(
-      `outrigger: cluster ${name}: ${discovery.kind} is not supported yet; give addresses in a STATIC cluster\n`,
-    );
-    process.exit(1);
-  }
-}
-
-interface Lifecycle {
-  readonly flags: Flags;
-  readonly pool: WorkerPool;
-  readonly sinks: LogSinks;
+interface ServingParts {
   readonly state: ServerState;
+  readonly stats: WorkerStats;
+  readonly pool: WorkerPool;
   readonly log: ProcessLog;
 }
 
-// SIGTERM drains and a second one ends; SIGINT ends; SIGHUP and SIGUSR1 reopen log files (Envoy reopens on SIGUSR1).
-function handleSignals(life: Lifecycle): { shutdown: () => void } {
-  const { flags, pool, sinks, state, log } = life;
-  let isDraining = false;
-  const shutdown = (): void => {
-    void pool
-      .stop()
-      .then(() => sinks.close())
-      .then(() => process.exit(0));
-  };
-  const drain = (): void => {
-    if (isDraining) {
-      shutdown();
-      return;
-    }
-    isDraining = true;
-    log
-      .component('main')
-      .info({ drainTimeMs: flags.drainTimeMs }, 'draining: no new connections, requests in flight are finished');
-    state.startDraining(shutdown);
-    pool.drain(false, true);
-    setTimeout(() => {
-      log.component('main').warn('the drain time is over; what is still open is closed');
-      shutdown();
-    }, flags.drainTimeMs);
-  };
-  process.on('SIGTERM', drain);
-  process.on('SIGINT', shutdown);
-  for (const signal of ['SIGHUP', 'SIGUSR1'] as const) {
-    process.on(signal, () => {
-      pool.flushLogs();
-      sinks.reopen();
-    });
-  }
-  return { shutdown };
-}
-
-/** This machine's first address that is not loopback: what Envoy puts into x-forwarded-for for loopback peers. */
-function ownAddress(): string {
-  for (const addresses of Object.values(networkInterfaces())) {
-    for (const address of addresses ?? []) if (address.family === 'IPv4' && !address.internal) return address.address;
-  }
-  return '127.0.0.1';
+// Members that DNS finds join the snapshot; it serves when each cluster was resolved once.
+function serveSnapshot(snapshot: Snapshot, { state, stats, pool, log }: ServingParts): void {
+  const publisher = new SnapshotPublisher({
+    publish: (delta) => pool.publish(delta),
+    onSnapshot: (current) => state.setSnapshot(current),
+    onLate: (clusters) => {
+      log.component('dns').warn({ clusters }, 'serving begins though DNS has not answered for these clusters');
+    },
+    maxWaitMs: firstResolutionMs,
+    schedule: (delayMs, callback) => {
+      const timer = setTimeout(callback, delayMs);
+      return () => clearTimeout(timer);
+    },
+    defer: setImmediate,
+  });
+  const discovery = new DnsDiscovery({
+    onAssignment: (cluster, assignment) => publisher.setAssignment(cluster, assignment),
+    stats: {
+      block: (statName) => stats.block(clusterDiscoveryStats, statName),
+      release: (block) => stats.release(block),
+    },
+  });
+  publisher.start(snapshot);
+  discovery.update(snapshot.clusters);
 }
 
 main();

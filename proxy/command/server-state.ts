@@ -33,9 +33,8 @@ export class ServerState {
     this.options = options;
   }
 
-  setConfiguration(bootstrap: Bootstrap, snapshot: Snapshot, document: unknown): void {
+  setBootstrap(bootstrap: Bootstrap, document: unknown): void {
     this.#bootstrap = bootstrap;
-    this.#snapshot = snapshot;
     this.#document = document;
   }
 

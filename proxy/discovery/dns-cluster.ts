@@ -85,12 +85,16 @@ export class DnsCluster {
   }
 
   #publish(): void {
-    this.#isPublished = true;
     const { discovery, onAssignment } = this.#options;
     const localities = discovery.assignment.localities.map((locality) => ({
       ...locality,
       endpoints: locality.endpoints.flatMap((endpoint) => this.#resolveEndpoint(endpoint)),
     }));
+    // From nothing to no members is no change.
+    if (this.#isPublished || localities.some(({ endpoints }) => endpoints.length > 0)) {
+      this.#count(clusterDiscoveryStats.membershipChange);
+    }
+    this.#isPublished = true;
     onAssignment({ ...discovery.assignment, localities });
   }
 

@@ -1,7 +1,7 @@
 // The main thread's view of its workers: starts them, hands them snapshots, collects what they say.
 
 import { Worker as Thread } from 'node:worker_threads';
-import type { Snapshot, SnapshotDelta } from '../../config/snapshot.ts';
+import type { SnapshotDelta } from '../../config/snapshot.ts';
 import { signalEventFd } from '../../native/event-fd.ts';
 import type { LogBatch } from '../telemetry/access-log.ts';
 import type { BlockAnnouncement } from '../telemetry/worker-stats.ts';
@@ -131,15 +131,4 @@ export class WorkerPool {
         if (this.#workers.every((each) => each.isDrained)) this.#options.onDrained();
     }
   }
-}
-
-/** The whole of a snapshot as a delta from nothing. */
-export function wholeSnapshot(snapshot: Snapshot): SnapshotDelta {
-  return {
-    generation: snapshot.generation,
-    listeners: { set: [...snapshot.listeners], removed: [] },
-    clusters: { set: [...snapshot.clusters], removed: [] },
-    assignments: { set: [...snapshot.assignments], removed: [] },
-    runtime: snapshot.runtime,
-  };
 }

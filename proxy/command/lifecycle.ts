@@ -1,0 +1,80 @@
+// How the process leaves, and the signals that say so: SIGTERM drains and a second one ends, SIGINT ends, SIGHUP and
+// SIGUSR1 open log files anew (Envoy does on SIGUSR1). https://www.envoyproxy.io/docs/envoy/latest/operations/cli
+//
+// Envoy ends at SIGTERM without a drain and leaves that to who started it. Here the one signal that every orchestrator
+// sends is enough: nobody's request is cut for it.
+
+import type { ComponentLog } from '../telemetry/process-log.ts';
+import type { ServerState } from './server-state.ts';
+
+export interface LifecycleOptions {
+  readonly workers: {
+    drain(inboundOnly: boolean, stopAccepting: boolean): void;
+    flushLogs(): void;
+    /** Resolves when their last log lines have arrived. */
+    stop(): Promise<void>;
+  };
+  readonly logs: {
+    reopen(): void;
+    /** Resolves when everything is written, or cannot be. */
+    close(): Promise<void>;
+  };
+  readonly state: ServerState;
+  readonly log: ComponentLog;
+  /** Longest wait for requests in flight. */
+  readonly drainTimeMs: number;
+  readonly exit: (code: number) => void;
+  /** Calls back once after a delay. */
+  readonly schedule: (delayMs: number, callback: () => void) => void;
+}
+
+export class Lifecycle {
+  readonly #options: LifecycleOptions;
+  #phase: 'serving' | 'draining' | 'ending' = 'serving';
+
+  constructor(options: LifecycleOptions) {
+    this.#options = options;
+  }
+
+  handleSignals(): void {
+    process.on('SIGTERM', () => this.leave());
+    process.on('SIGINT', () => this.shutdown());
+    for (const signal of ['SIGHUP', 'SIGUSR1'] as const) process.on(signal, () => this.reopenLogs());
+  }
+
+  /** Drains, then ends; asked again, ends at once. */
+  leave(): void {
+    if (this.#phase !== 'serving') {
+      this.shutdown();
+      return;
+    }
+    this.#phase = 'draining';
+    const { drainTimeMs, log, schedule, state, workers } = this.#options;
+    log.info({ drainTimeMs }, 'draining: no new connections, requests in flight are finished');
+    state.startDraining(() => this.shutdown());
+    workers.drain(false, true);
+    schedule(drainTimeMs, () => {
+      if (this.#phase !== 'draining') return;
+      log.warn('the drain time is over; what is still open is closed');
+      this.shutdown();
+    });
+  }
+
+  /** Ends without waiting for requests; access logs are written. */
+  shutdown(): void {
+    if (this.#phase === 'ending') return;
+    this.#phase = 'ending';
+    const { exit, logs, workers } = this.#options;
+    void workers
+      .stop()
+      .then(() => logs.close())
+      .then(() => exit(0));
+  }
+
+  /** What was logged until now goes to the old files. */
+  reopenLogs(): void {
+    const { logs, workers } = this.#options;
+    workers.flushLogs();
+    logs.reopen();
+  }
+}

@@ -1,0 +1,99 @@
+import t from 'tap';
+import { Lifecycle } from '../../../proxy/command/lifecycle.ts';
+import { ServerState } from '../../../proxy/command/server-state.ts';
+
+/** A life whose clock and whose workers the test plays; `events` is what it did, in order. */
+function make() {
+  const events: string[] = [];
+  const timers: { delayMs: number; callback: () => void }[] = [];
+  const stopped = Promise.withResolvers<void>();
+  const ended = Promise.withResolvers<number>();
+  const state = new ServerState({ concurrency: 1, restartEpoch: 0, version: '0', commandLine: [] });
+  const write = (text: string | object) => events.push(String(text));
+  const lifecycle = new Lifecycle({
+    workers: {
+      drain: (inboundOnly, stopAccepting) => events.push(`drain ${inboundOnly} ${stopAccepting}`),
+      flushLogs: () => events.push('flush logs'),
+      stop: () => {
+        events.push('stop workers');
+        return stopped.promise;
+      },
+    },
+    logs: {
+      reopen: () => events.push('reopen logs'),
+      close: async () => void events.push('close logs'),
+    },
+    state,
+    log: {
+      trace: write,
+      debug: write,
+      info: () => undefined,
+      warn: write,
+      error: write,
+      critical: write,
+      isEnabled: () => true,
+    },
+    drainTimeMs: 5000,
+    exit: (code) => {
+      events.push(`exit ${code}`);
+      ended.resolve(code);
+    },
+    schedule: (delayMs, callback) => timers.push({ delayMs, callback }),
+  });
+  const end = async () => {
+    stopped.resolve();
+    await ended.promise;
+  };
+  return { lifecycle, state, events, timers, end };
+}
+
+t.test('leaving drains, and ends when the last connection is gone', async (t) => {
+  const { lifecycle, state, events, end } = make();
+  lifecycle.leave();
+  t.same(events, ['drain false true']);
+  t.equal(state.name, 'DRAINING');
+  state.onDrained();
+  await end();
+  t.same(events.slice(1), ['stop workers', 'close logs', 'exit 0']);
+});
+
+t.test('the drain time bounds the wait', async (t) => {
+  const { lifecycle, events, timers, end } = make();
+  lifecycle.leave();
+  t.equal(timers[0]!.delayMs, 5000);
+  timers[0]!.callback();
+  await end();
+  t.same(events.slice(1), [
+    'the drain time is over; what is still open is closed',
+    'stop workers',
+    'close logs',
+    'exit 0',
+  ]);
+});
+
+t.test('asked to leave again, it ends at once, and only once', async (t) => {
+  const { lifecycle, state, events, timers, end } = make();
+  lifecycle.leave();
+  lifecycle.leave();
+  lifecycle.leave();
+  lifecycle.shutdown();
+  state.onDrained();
+  timers[0]!.callback();
+  await end();
+  t.same(events, ['drain false true', 'stop workers', 'close logs', 'exit 0']);
+});
+
+t.test('a shutdown waits for the last lines of access logs', async (t) => {
+  const { lifecycle, events, end } = make();
+  lifecycle.shutdown();
+  t.same(events, ['stop workers']);
+  await end();
+  t.same(events, ['stop workers', 'close logs', 'exit 0']);
+});
+
+t.test('log files are opened anew behind what waits', (t) => {
+  const { lifecycle, events } = make();
+  lifecycle.reopenLogs();
+  t.same(events, ['flush logs', 'reopen logs']);
+  t.end();
+});
