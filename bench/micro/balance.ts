@@ -7,7 +7,7 @@ import type { LoadAssignment } from '../../config/endpoint.ts';
 import type { ChooseContext } from '../../proxy/cluster/balancer.ts';
 import { ClusterTable } from '../../proxy/cluster/cluster-table.ts';
 import type { StatsSource } from '../../proxy/cluster/stats-source.ts';
-import { circuitBreakerStats, clusterStats } from '../../proxy/telemetry/cluster-stats.ts';
+import { callerResponseStats, circuitBreakerStats, clusterStats } from '../../proxy/telemetry/cluster-stats.ts';
 import { endpointStats } from '../../proxy/telemetry/endpoint-stats.ts';
 import { WorkerStats } from '../../proxy/telemetry/worker-stats.ts';
 
@@ -44,6 +44,7 @@ const cases: readonly Case[] = [
 const stats = new WorkerStats(() => undefined);
 const statsSource: StatsSource = {
   clusterBlock: (name) => stats.block(clusterStats, name),
+  responseBlock: (name, caller) => stats.block(callerResponseStats[caller], name),
   breakerBlock: (name, priority) => stats.block(circuitBreakerStats[priority], name),
   endpointBlock: (name, address) => stats.block(endpointStats, name, address),
   release: (block) => stats.release(block),

@@ -5,7 +5,12 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Cluster } from '../../config/cluster.ts';
 import type { LoadAssignment } from '../../config/endpoint.ts';
 import type { Random } from '../../config/random.ts';
-import { clusterStats } from '../telemetry/cluster-stats.ts';
+import {
+  clusterStats,
+  countUpstreamResponse,
+  externalResponseStats,
+  internalResponseStats,
+} from '../telemetry/cluster-stats.ts';
 import type { StatBlock } from '../telemetry/stats.ts';
 import type { Balancer, ChooseContext } from './balancer.ts';
 import { compileBalancer } from './balancer-compiler.ts';
@@ -69,6 +74,15 @@ export class ClusterRuntime implements EndpointOwner {
   get stats(): StatBlock {
     this.#stats ??= this.#openStats();
     return this.#stats.cluster;
+  }
+
+  /** Counts a response, also by whether its request came from inside the mesh. */
+  countResponse(status: number, isInternal: boolean): void {
+    this.#stats ??= this.#openStats();
+    const { cluster, internal, external } = this.#stats;
+    countUpstreamResponse(cluster, clusterStats, status);
+    if (isInternal) countUpstreamResponse(internal, internalResponseStats, status);
+    else countUpstreamResponse(external, externalResponseStats, status);
   }
 
   /** Members by assignment; empty for original-dst clusters, whose endpoints `eachEndpoint` gives. */
@@ -194,6 +208,8 @@ export class ClusterRuntime implements EndpointOwner {
     const { statName } = this.#config;
     const blocks: ClusterBlocks = {
       cluster: this.statsSource.clusterBlock(statName),
+      internal: this.statsSource.responseBlock(statName, 'internal'),
+      external: this.statsSource.responseBlock(statName, 'external'),
       default: this.statsSource.breakerBlock(statName, 'default'),
       high: this.statsSource.breakerBlock(statName, 'high'),
     };
@@ -208,6 +224,8 @@ export class ClusterRuntime implements EndpointOwner {
     this.breakers.default.publish(null);
     this.breakers.high.publish(null);
     this.statsSource.release(this.#stats.cluster);
+    this.statsSource.release(this.#stats.internal);
+    this.statsSource.release(this.#stats.external);
     this.statsSource.release(this.#stats.default);
     this.statsSource.release(this.#stats.high);
     this.#stats = null;
@@ -216,6 +234,8 @@ export class ClusterRuntime implements EndpointOwner {
 
 interface ClusterBlocks {
   readonly cluster: StatBlock;
+  readonly internal: StatBlock;
+  readonly external: StatBlock;
   readonly default: StatBlock;
   readonly high: StatBlock;
 }

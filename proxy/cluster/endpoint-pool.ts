@@ -180,6 +180,7 @@ export class EndpointPool implements ConnectionOwner {
   }
 
   onConnectionIdle(connection: Http1ClientConnection): void {
+    this.#countBytes(connection);
     const { maxRequestsPerConnection } = this.#cluster.config.upstreamHttp;
     if (this.#isDraining || (maxRequestsPerConnection > 0 && connection.exchangeCount >= maxRequestsPerConnection)) {
       connection.close();
@@ -209,6 +210,7 @@ export class EndpointPool implements ConnectionOwner {
   onConnectionClosed(connection: Http1ClientConnection, reason: CloseReason, wasIdle: boolean): void {
     const { stats } = this.#cluster;
     const wasConnecting = connection.exchangeCount === 0 && connection.idleSinceMs === 0;
+    this.#countBytes(connection);
     this.#open--;
     this.#endpoint.activeConnections--;
     this.#breaker.releaseConnection();
@@ -220,10 +222,20 @@ export class EndpointPool implements ConnectionOwner {
       this.#failWaiting(reason);
       return;
     }
-    if (reason.kind === 'remote' || reason.kind === 'error') stats.inc(clusterStats.upstreamCxDestroyRemote);
+    if (reason.kind !== 'local' || connection.hasPeerEnded) stats.inc(clusterStats.upstreamCxDestroyRemote);
     else stats.inc(clusterStats.upstreamCxDestroyLocal);
     if (wasIdle) this.#forgetIdle(connection, reason);
     if (this.#waiting.length > this.#connecting) this.#connect();
+  }
+
+  // After each exchange instead of with each read and write: as exact, and done once.
+  #countBytes(connection: Http1ClientConnection): void {
+    const { stats } = this.#cluster;
+    const { bytesReceived, bytesSent } = connection.stream;
+    stats.add(clusterStats.upstreamCxRxBytesTotal, bytesReceived - connection.countedReceivedBytes);
+    stats.add(clusterStats.upstreamCxTxBytesTotal, bytesSent - connection.countedSentBytes);
+    connection.countedReceivedBytes = bytesReceived;
+    connection.countedSentBytes = bytesSent;
   }
 
   #forgetIdle(connection: Http1ClientConnection, reason: CloseReason): void {

@@ -12,7 +12,7 @@ import type { CompiledRoute } from '../route/compiled-route.ts';
 import type { MatchContext } from '../route/route-match.ts';
 import { compileRouteTable, type RouteTable } from '../route/route-table.ts';
 import type { AccessLogger } from '../telemetry/access-log.ts';
-import { countDownstreamResponse, httpStats } from '../telemetry/http-stats.ts';
+import { countDownstreamResponse, httpStats, listenerHttpStats } from '../telemetry/http-stats.ts';
 import type { StatBlock } from '../telemetry/stats.ts';
 import { type AuthorityNormalizer, compileAuthorityNormalizer } from './authority.ts';
 import { HeaderId, type HeaderName, headerName } from './header-name.ts';
@@ -77,7 +77,8 @@ export interface ConnectionManagerOptions {
   readonly config: HttpConnectionManager;
   readonly context: HttpContext;
   readonly stats: StatBlock;
-  /** The same counters of the listener (`listener.ADDRESS.http.PREFIX`). */
+  /** Responses, counted by listener. */
+  readonly listenerStats: StatBlock;
   readonly accessLoggers: readonly AccessLogger[];
 }
 
@@ -96,6 +97,7 @@ export class ConnectionManager {
   readonly connections = new Set<Http1ServerConnection>();
   /** Responses close their connections: the listener is going away. */
   isDraining = false;
+  readonly #listenerStats: StatBlock;
   readonly #accessLoggers: readonly AccessLogger[];
   readonly #serverLine: EncodedLine;
   /** One object for all lines: a logger writes at once and keeps nothing of it. */
@@ -112,6 +114,7 @@ export class ConnectionManager {
     this.config = config;
     this.context = context;
     this.stats = options.stats;
+    this.#listenerStats = options.listenerStats;
     this.#accessLoggers = options.accessLoggers;
     this.router = config.httpFilters[config.httpFilters.length - 1]!.config;
     this.routes = compileRouteTable(config.routes.routes, { suppressEnvoyHeaders: this.router.suppressEnvoyHeaders });
@@ -144,16 +147,16 @@ export class ConnectionManager {
     return own ?? this.config.upgrades[protocol] ?? false;
   }
 
-  /** The last edits of every response head: server, date, request id. */
+  /** The last edits of every response head: date, server, request id. */
   finishResponseHead(head: ResponseHead, stream: Stream): void {
     const { headers } = head;
     const { config } = this;
+    if (headers.findId(HeaderId.date) < 0) headers.appendLine(this.context.dateLine.current);
     const server = headers.findId(HeaderId.server);
     if (config.serverHeader === 'overwrite' || (config.serverHeader === 'append-if-absent' && server < 0)) {
       if (server >= 0) headers.removeId(HeaderId.server);
       headers.appendLine(this.#serverLine);
     }
-    if (headers.findId(HeaderId.date) < 0) headers.appendLine(this.context.dateLine.current);
     if (config.alwaysSetRequestIdInResponse && stream.info.requestId !== '') {
       headers.set(requestIdName, stream.info.requestId);
     }
@@ -170,7 +173,10 @@ export class ConnectionManager {
     stats.dec(httpStats.downstreamRqActive);
     const status = info.responseCode;
     if (status === 0) stats.inc(httpStats.downstreamRqRxReset);
-    else countDownstreamResponse(stats, httpStats, status);
+    else {
+      countDownstreamResponse(stats, httpStats, status);
+      countDownstreamResponse(this.#listenerStats, listenerHttpStats, status);
+    }
     stats.record(httpStats.downstreamRqTime, info.endedAtMs - info.startedAtMs);
     if (this.#accessLoggers.length === 0) return;
     const logContext = this.#logContext;

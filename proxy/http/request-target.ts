@@ -1,6 +1,7 @@
 // The target of a request before routing: authority and path are brought into the one form that routes and endpoints
 // see, so that nobody downstream can read a request differently from the rule that let it pass.
 
+import { httpStats } from '../telemetry/http-stats.ts';
 import { isValidAuthority } from './authority.ts';
 import type { ConnectionManager } from './connection-manager.ts';
 import { headerName } from './header-name.ts';
@@ -8,6 +9,7 @@ import { LocalReplies, type LocalReply } from './local-reply.ts';
 import { HttpVersion, type RequestHead } from './message.ts';
 
 const hostName = headerName('host');
+const slash = 0x2f;
 
 /** Why a request is answered here instead of routed. `location` is set for a redirect to the unescaped path. */
 export interface TargetRefusal {
@@ -24,6 +26,11 @@ const missingHost: TargetRefusal = {
 const badAuthority: TargetRefusal = {
   reply: LocalReplies.invalidAuthority,
   reason: 'the Host header or request target does not name one valid host',
+  location: '',
+};
+const notRelative: TargetRefusal = {
+  reply: { status: 404, body: '', details: 'absolute_path_rejected', flags: 0 },
+  reason: 'the path does not begin with a slash: the target * is not routed',
   location: '',
 };
 const badPath: TargetRefusal = {
@@ -46,6 +53,10 @@ export function prepareRequestTarget(
     head.headers.set(hostName, authority);
   }
   if (head.method === 'CONNECT') return null;
+  if (head.path.charCodeAt(0) !== slash) {
+    manager.stats.inc(httpStats.downstreamRqNonRelativePath);
+    return notRelative;
+  }
   const result = manager.normalizePath(head.path);
   if (typeof result === 'string') {
     head.path = result;

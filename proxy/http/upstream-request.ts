@@ -10,7 +10,7 @@ import type { EndpointRuntime } from '../cluster/endpoint-runtime.ts';
 import type { UpstreamFailure } from '../cluster/upstream-failure.ts';
 import type { CompiledForward, CompiledRoute } from '../route/compiled-route.ts';
 import type { CompiledRetryPolicy, ResetKind } from '../route/retry-policy.ts';
-import { clusterStats, countUpstreamResponse } from '../telemetry/cluster-stats.ts';
+import { clusterStats } from '../telemetry/cluster-stats.ts';
 import { endpointStats } from '../telemetry/endpoint-stats.ts';
 import { headerName } from './header-name.ts';
 import { encodeLine, type HeaderTable } from './header-table.ts';
@@ -234,8 +234,7 @@ export class UpstreamRequest implements PoolWaiter, ResponseReceiver {
   }
 
   #countResponse(status: number): void {
-    const { stats } = this.#cluster;
-    countUpstreamResponse(stats, clusterStats, status);
+    this.#cluster.countResponse(status, this.#stream.isInternal);
     if (status >= 500) this.#endpoint!.stats.inc(endpointStats.rqError);
     else this.#endpoint!.stats.inc(endpointStats.rqSuccess);
   }

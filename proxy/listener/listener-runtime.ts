@@ -12,7 +12,7 @@ import { Http1ServerConnection } from '../http/http1/server-connection.ts';
 import { adoptDescriptor, type Connection } from '../reactor/connection.ts';
 import { ListeningSocket } from '../reactor/listening-socket.ts';
 import type { AccessLogger } from '../telemetry/access-log.ts';
-import { httpStats } from '../telemetry/http-stats.ts';
+import { httpStats, listenerHttpStats } from '../telemetry/http-stats.ts';
 import { listenerStats } from '../telemetry/listener-stats.ts';
 import type { StatBlock } from '../telemetry/stats.ts';
 import { tcpStats } from '../telemetry/tcp-stats.ts';
@@ -38,6 +38,7 @@ interface CompiledChain {
 export class ListenerRuntime {
   readonly config: Listener;
   readonly #context: ListenerContext;
+  readonly #statName: string;
   readonly #stats: StatBlock;
   readonly #matcher: ChainMatcher;
   readonly #chains = new Map<FilterChain, CompiledChain>();
@@ -48,8 +49,8 @@ export class ListenerRuntime {
   constructor(config: Listener, context: ListenerContext) {
     this.config = config;
     this.#context = context;
-    const statName = config.statPrefix === '' ? formatAddress(config.address).replaceAll(':', '_') : config.statPrefix;
-    this.#stats = context.stats.block(listenerStats, statName);
+    this.#statName = config.statPrefix === '' ? formatAddress(config.address).replaceAll(':', '_') : config.statPrefix;
+    this.#stats = context.stats.block(listenerStats, this.#statName);
     this.#matcher = compileFilterChainMatch(config.filterChains, config.defaultFilterChain);
   }
 
@@ -180,6 +181,7 @@ export class ListenerRuntime {
               config: terminal.config,
               context: http,
               stats: stats.block(httpStats, terminal.config.statPrefix),
+              listenerStats: stats.block(listenerHttpStats, this.#statName, terminal.config.statPrefix),
               accessLoggers: compileAccessLogs(terminal.config.accessLogs),
             }),
           }

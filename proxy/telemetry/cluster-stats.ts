@@ -90,6 +90,9 @@ export const externalResponseStats = defineStats('cluster.{envoy_cluster_name}.e
 /** Requests from internal addresses (Envoy's `internal.` stats). */
 export const internalResponseStats = defineStats('cluster.{envoy_cluster_name}.internal', responseStats);
 
+/** Responses by where the request came from. */
+export const callerResponseStats = { internal: internalResponseStats, external: externalResponseStats } as const;
+
 /** Discovery of a cluster's members: written by the main thread only, so that an update counts once. */
 export const clusterDiscoveryStats = defineStats('cluster.{envoy_cluster_name}', {
   membershipChange: counter('membership_change'),

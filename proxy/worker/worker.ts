@@ -16,7 +16,7 @@ import { type ListenerContext, ListenerRuntime } from '../listener/listener-runt
 import { Reactor } from '../reactor/reactor.ts';
 import { Timer } from '../reactor/timer-wheel.ts';
 import { AccessLogs } from '../telemetry/access-log.ts';
-import { circuitBreakerStats, clusterStats } from '../telemetry/cluster-stats.ts';
+import { callerResponseStats, circuitBreakerStats, clusterStats } from '../telemetry/cluster-stats.ts';
 import { endpointStats } from '../telemetry/endpoint-stats.ts';
 import { WorkerStats } from '../telemetry/worker-stats.ts';
 import type { BoundListener, FromWorker, ListenerFailure, ToWorker, WorkerStart } from './messages.ts';
@@ -226,6 +226,7 @@ const noAssignments = { set: [], removed: [] };
 function statsSource(stats: WorkerStats): StatsSource {
   return {
     clusterBlock: (name) => stats.block(clusterStats, name),
+    responseBlock: (name, caller) => stats.block(callerResponseStats[caller], name),
     breakerBlock: (name, priority) => stats.block(circuitBreakerStats[priority], name),
     endpointBlock: (name, address) => stats.block(endpointStats, name, address),
     release: (block) => stats.release(block),

@@ -6,7 +6,7 @@ import type { Random } from '../../config/random.ts';
 import type { ChooseContext } from '../../proxy/cluster/balancer.ts';
 import type { EndpointOwner } from '../../proxy/cluster/endpoint-runtime.ts';
 import type { StatsSource } from '../../proxy/cluster/stats-source.ts';
-import { circuitBreakerStats, clusterStats } from '../../proxy/telemetry/cluster-stats.ts';
+import { callerResponseStats, circuitBreakerStats, clusterStats } from '../../proxy/telemetry/cluster-stats.ts';
 import { endpointStats } from '../../proxy/telemetry/endpoint-stats.ts';
 import { WorkerStats } from '../../proxy/telemetry/worker-stats.ts';
 
@@ -103,6 +103,7 @@ export function makeStatsSource(): StatsSource & { readonly blocksInUse: () => n
   });
   return {
     clusterBlock: (name) => stats.block(clusterStats, name),
+    responseBlock: (name, caller) => stats.block(callerResponseStats[caller], name),
     breakerBlock: (name, priority) => stats.block(circuitBreakerStats[priority], name),
     endpointBlock: (name, address) => stats.block(endpointStats, name, address),
     release: (block) => stats.release(block),

@@ -48,6 +48,11 @@ export class Http1ClientConnection implements ByteStreamHandler {
   /** On the reactor's clock; when the last exchange ended. */
   idleSinceMs = 0;
   connectStartedAtMs = 0;
+  /** The endpoint sends no more: it is who ends the connection. */
+  hasPeerEnded = false;
+  /** Bytes of the stream that the pool has added to the cluster's counters. */
+  countedReceivedBytes = 0;
+  countedSentBytes = 0;
   exchangeCount = 0;
   /** How long it had been idle when the open exchange began; -1 on a fresh connection. */
   idleBeforeMs = -1;
@@ -242,6 +247,7 @@ export class Http1ClientConnection implements ByteStreamHandler {
   }
 
   onEnd(): void {
+    this.hasPeerEnded = true;
     const receiver = this.#receiver;
     if (receiver === null) {
       this.stream.close();

@@ -230,12 +230,13 @@ export class Http1ServerConnection implements ByteStreamHandler, ResponseSender 
     this.#manager.context.output.flush();
   }
 
-  onClosed(_reason: CloseReason): void {
+  onClosed(reason: CloseReason): void {
     const { stats, connections, context } = this.#manager;
     const request = this.#request;
     this.#request = null;
     this.#state = State.closing;
     if (request !== null) {
+      stats.inc(httpStats.downstreamCxDestroyActiveRq);
       stats.inc(httpStats.downstreamCxDestroyRemoteActiveRq);
       request.onDownstreamReset(ResponseFlag.downstreamConnectionTermination, 'downstream_remote_disconnect');
     }
@@ -245,6 +246,8 @@ export class Http1ServerConnection implements ByteStreamHandler, ResponseSender 
     stats.dec(httpStats.downstreamCxActive);
     stats.dec(httpStats.downstreamCxHttp1Active);
     stats.inc(httpStats.downstreamCxDestroy);
+    const isRemote = reason.kind !== 'local' || this.#inputEnded;
+    stats.inc(isRemote ? httpStats.downstreamCxDestroyRemote : httpStats.downstreamCxDestroyLocal);
     stats.add(httpStats.downstreamCxRxBytesTotal, this.#stream.bytesReceived);
     stats.add(httpStats.downstreamCxTxBytesTotal, this.#stream.bytesSent);
     context.output.flush();
