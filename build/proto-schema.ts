@@ -7,6 +7,7 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import protobuf from 'protobufjs';
+import { amendProtos } from './proto-amendments.ts';
 
 export interface Schema {
   readonly messages: readonly SchemaMessage[];
@@ -91,6 +92,7 @@ function loadProtos(protoRoots: readonly string[], messageNames: readonly string
     }
   }
   root.resolveAll();
+  amendProtos(root);
   return root;
 }
 

@@ -178,7 +178,8 @@ const commandSyntax = /%([A-Z0-9_]+)(?:\(([^)]*)\))?(?::([0-9]+))?%/y;
 function checkCommand({ name, argument, maxLength }: FormatCommand): string | null {
   const rule = formatCommands.get(name);
   if (rule === undefined) return `%${name}% is not a supported command`;
-  if (rule.arguments === 'none' && argument !== null) return `%${name}% takes no argument`;
+  // Empty parentheses are as good as none, as in Envoy.
+  if (rule.arguments === 'none' && argument !== null && argument !== '') return `%${name}% takes no argument`;
   if (rule.arguments === 'required' && (argument === null || argument === '')) return `%${name}% needs an argument`;
   if (!rule.length && maxLength !== null) return `%${name}% takes no length`;
   return argument === null ? null : checkArgument(name, argument);

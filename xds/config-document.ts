@@ -3,7 +3,7 @@
 import { load, YAMLException } from 'js-yaml';
 import type { Problems } from '../config/problems.ts';
 
-/** The tree; undefined when the text is neither (recorded with line and column). An empty text is an empty object. */
+/** The tree; undefined when the text is neither, or empty (recorded, with line and column where there is one). */
 export function parseDocument(text: string, problems: Problems): unknown {
   if (/^\s*\{/.test(text)) {
     const parsed = parseJson(text);
@@ -23,9 +23,11 @@ function parseJson(text: string): unknown {
 }
 
 function parseYaml(text: string, problems: Problems): unknown {
-  if (text.replace(/^\s*(#.*)?$/gm, '').trim() === '') return {};
   try {
-    return load(text) ?? {};
+    const tree = text.replace(/^\s*(#.*)?$/gm, '').trim() === '' ? null : load(text);
+    if (tree !== null && tree !== undefined) return tree;
+    problems.add('is empty; the least that can be started is {}');
+    return undefined;
   } catch (error) {
     if (!(error instanceof YAMLException)) throw error;
     const { reason, mark } = error;

@@ -114,7 +114,7 @@ function decodePlainFilter(message: AccessLogFilterMessage): AccessLogFilter | u
   return message.grpcStatusFilter === undefined ? undefined : decodeGrpcStatus(message.grpcStatusFilter);
 }
 
-const operators = { EQ: 'eq', GE: 'ge', LE: 'le' } as const;
+const operators = { EQ: 'eq', GE: 'ge', LE: 'le', NE: 'ne' } as const;
 
 function decodeComparison(message: ComparisonFilter | undefined): Comparison {
   const { defaultValue: value = 0, runtimeKey } = message?.value ?? {};

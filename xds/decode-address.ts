@@ -1,11 +1,12 @@
 // Addresses and socket settings (`config.core.v3`).
 
-import { isIP } from 'node:net';
-import type { Address, CidrRange, HostAddress, KeepAlive } from '../config/address.ts';
+import { isIP, SocketAddress as SystemAddress } from 'node:net';
+import type { Address, CidrRange, HostAddress, KeepAlive, PipeAddress } from '../config/address.ts';
 import type { Problems } from '../config/problems.ts';
 import type {
   Address as AddressMessage,
   CidrRange as CidrRangeMessage,
+  Pipe,
   SocketAddress,
   TcpKeepalive,
 } from './generated/messages.ts';
@@ -28,12 +29,22 @@ export function decodeHostAddress(
   problems: Problems,
 ): Address | HostAddress | undefined {
   if (message?.pipe !== undefined) {
-    const { path, mode } = message.pipe;
-    return path === undefined ? undefined : { kind: 'pipe', path, ...given('mode', mode) };
+    return decodePipe(message.pipe, problems.at('pipe'));
   }
   return message?.socketAddress === undefined
     ? undefined
     : decodeSocketAddress(message.socketAddress, problems.at('socket_address'));
+}
+
+/** `sun_path` of `struct sockaddr_un` (unix(7)) has 108 bytes, the zero at the end included. */
+const maxPipePathBytes = 107;
+
+function decodePipe({ path, mode }: Pipe, problems: Problems): PipeAddress | undefined {
+  if (path === undefined) return undefined;
+  const length = Buffer.byteLength(path);
+  if (length > maxPipePathBytes) problems.at('path').add(`must have at most ${maxPipePathBytes} bytes, has ${length}`);
+  if (path.startsWith('@') && mode !== undefined) problems.at('mode').add('an abstract socket has no file, so no mode');
+  return { kind: 'pipe', path, ...given('mode', mode) };
 }
 
 /** TCP only. */
@@ -41,9 +52,17 @@ export function decodeSocketAddress(message: SocketAddress, problems: Problems):
   if (message.protocol === 'UDP') problems.at('protocol').unsupported('UDP', 'write TCP');
   const { address, portValue: port } = message;
   if (address === undefined || port === undefined) return undefined;
+  if (message.ipv4Compat === true && !/^(::$|::ffff:)/i.test(address)) {
+    problems.at('ipv4_compat').add(`only :: and IPv4-mapped addresses can take IPv4 connections, ${address} cannot`);
+  }
   return isIP(address) === 0 || address.includes('%')
     ? { kind: 'host', hostname: address, port }
-    : { kind: 'ip', ip: address, port };
+    : { kind: 'ip', ip: canonicalIp(address), port };
+}
+
+/** An IPv6 address in the one spelling that the system has for it: stats, logs and admin pages show that. */
+function canonicalIp(ip: string): string {
+  return ip.includes(':') ? new SystemAddress({ address: ip, family: 'ipv6' }).address : ip;
 }
 
 export function decodeCidrRanges(

@@ -1,6 +1,6 @@
 // The bootstrap message to the domain type (`config.bootstrap.v3.Bootstrap`).
 
-import type { Address } from '../config/address.ts';
+import { type Address, formatAddress } from '../config/address.ts';
 import type { Bootstrap } from '../config/bootstrap.ts';
 import type { Cluster } from '../config/cluster.ts';
 import type { Listener } from '../config/listener.ts';
@@ -50,13 +50,38 @@ function decodeClusters(message: Message, bind: Address | undefined, problems: P
 function decodeListeners(message: Message, runtime: RuntimeValues, problems: Problems): readonly Listener[] {
   const listeners: Listener[] = [];
   const names = new UniqueNames('listener');
+  const addresses = new Map<string, number>();
   for (const [index, listener] of (message.staticResources?.listeners ?? []).entries()) {
     const place = problems.item(index);
     const decoded = decodeListener(listener, runtime, place);
     names.add(decoded?.name ?? listener.name, place);
-    if (decoded !== undefined) listeners.push(decoded);
+    if (decoded === undefined) continue;
+    checkUniqueAddresses(decoded, { index, addresses }, place);
+    listeners.push(decoded);
   }
   return listeners;
+}
+
+/** Port 0 is a new port each time. Listeners without a socket of their own are looked up by address too. */
+function checkUniqueAddresses(
+  { address, additionalAddresses }: Listener,
+  known: { readonly index: number; readonly addresses: Map<string, number> },
+  problems: Problems,
+): void {
+  for (const [index, each] of [address, ...additionalAddresses].entries()) {
+    if (each.kind === 'ip' && each.port === 0) continue;
+    const text = formatAddress(each);
+    const first = known.addresses.get(text);
+    const place =
+      index === 0
+        ? problems.at('address')
+        : problems
+            .at('additional_addresses')
+            .item(index - 1)
+            .at('address');
+    if (first === undefined) known.addresses.set(text, known.index);
+    else if (first !== known.index) place.add(`${text} is the address of listeners[${first}] already`);
+  }
 }
 
 class UniqueNames {

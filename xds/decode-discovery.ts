@@ -123,6 +123,7 @@ function decodeAddresses(messages: readonly AddressMessage[] | undefined, proble
   const addresses: Address[] = [];
   for (const [index, message] of (messages ?? []).entries()) {
     const address = decodeAddress(message, problems.item(index));
+    if (address?.kind === 'pipe') problems.item(index).at('pipe').add('a DNS resolver is reached by an IP address');
     if (address !== undefined) addresses.push(address);
   }
   return addresses;

@@ -25,21 +25,13 @@ function decodeWeightedClusters(message: WeightedClustersMessage, problems: Prob
     if (decoded !== undefined) clusters.push(decoded);
   }
   const totalWeight = clusters.reduce((sum, cluster) => sum + cluster.weight, 0);
-  checkTotalWeight(message, { clusters, totalWeight }, problems);
+  checkTotalWeight(clusters, totalWeight, problems.at('clusters'));
   return { kind: 'weighted', clusters, totalWeight, runtimeKeyPrefix: message.runtimeKeyPrefix ?? '' };
 }
 
-function checkTotalWeight(
-  message: WeightedClustersMessage,
-  decoded: { readonly clusters: readonly WeightedCluster[]; readonly totalWeight: number },
-  problems: Problems,
-): void {
-  const { clusters, totalWeight } = decoded;
-  if (clusters.length > 0 && totalWeight === 0) problems.at('clusters').add('the sum of weights must be more than 0');
-  if (totalWeight > 0xffff_ffff) problems.at('clusters').add('the sum of weights must be at most 4294967295');
-  if (message.totalWeight !== undefined && message.totalWeight !== totalWeight) {
-    problems.at('total_weight').add(`must be the sum of the weights, ${totalWeight}, or be left out`);
-  }
+function checkTotalWeight(clusters: readonly WeightedCluster[], totalWeight: number, problems: Problems): void {
+  if (clusters.length > 0 && totalWeight === 0) problems.add('the sum of weights must be more than 0');
+  if (totalWeight > 0xffff_ffff) problems.add('the sum of weights must be at most 4294967295');
 }
 
 function decodeWeightedCluster(

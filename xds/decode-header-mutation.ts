@@ -58,8 +58,28 @@ function decodeRemovals(names: readonly string[] | undefined, problems: Problems
   return names ?? [];
 }
 
-/** Envoy's rule: what routing decides on is changed by rewrites only. */
+/**
+ * Pseudo-headers and host are Envoy's rule: what routing decides on is changed by rewrites only. The others frame the
+ * message or belong to one connection; Envoy lets them through and then overwrites, doubles or trusts them.
+ */
 function checkModifiable(name: string, problems: Problems): void {
-  if (!name.startsWith(':') && name.toLowerCase() !== 'host') return;
-  problems.add(`${name} may not be modified; use a path or host rewrite`);
+  const lower = name.toLowerCase();
+  if (lower.startsWith(':') || lower === 'host') {
+    problems.add(`${name} may not be modified; use a path or host rewrite`);
+  } else if (framing.has(lower)) {
+    problems.unsupported(`modifying ${name}`, 'it belongs to the connection and its framing');
+  }
 }
+
+/** RFC 9112 section 6, RFC 9110 section 7.6.1. */
+const framing: ReadonlySet<string> = new Set([
+  'connection',
+  'content-length',
+  'http2-settings',
+  'keep-alive',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+]);

@@ -7,6 +7,7 @@ import { decodeAccessLogs } from './decode-access-log.ts';
 import { decodeAddress } from './decode-address.ts';
 import { decodeFilterChain } from './decode-filter-chain.ts';
 import { extensionType } from './extension.ts';
+import { checkFilterChainOverlap } from './filter-chain-overlap.ts';
 import type {
   ListenerFilter as ListenerFilterMessage,
   Listener as ListenerMessage,
@@ -89,33 +90,16 @@ function decodeFilterChains(
   problems: Problems,
 ): Pick<Listener, 'filterChains' | 'defaultFilterChain'> {
   const filterChains: FilterChain[] = [];
-  const seen = new Map<string, number>();
   for (const [index, chain] of (message.filterChains ?? []).entries()) {
-    const decoded = decodeFilterChain(chain, problems.at('filter_chains').item(index));
-    checkUniqueMatch(decoded, { index, seen }, problems.at('filter_chains'));
-    filterChains.push(decoded);
+    filterChains.push(decodeFilterChain(chain, problems.at('filter_chains').item(index)));
   }
+  checkFilterChainOverlap(filterChains, problems.at('filter_chains'));
   const fallback = message.defaultFilterChain;
   const defaultFilterChain = fallback && decodeFilterChain(fallback, problems.at('default_filter_chain'));
   if (filterChains.length === 0 && fallback === undefined) {
     problems.at('filter_chains').add('a listener needs a filter chain');
   }
   return { filterChains, ...given('defaultFilterChain', defaultFilterChain) };
-}
-
-function checkUniqueMatch(
-  chain: FilterChain,
-  position: { readonly index: number; readonly seen: Map<string, number> },
-  problems: Problems,
-): void {
-  const key = JSON.stringify(chain.match);
-  const first = position.seen.get(key);
-  if (first === undefined) position.seen.set(key, position.index);
-  else
-    problems
-      .item(position.index)
-      .at('filter_chain_match')
-      .add(`matches the same connections as filter_chains[${first}]`);
 }
 
 const originalDst = 'envoy.extensions.filters.listener.original_dst.v3.OriginalDst';

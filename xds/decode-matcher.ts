@@ -24,6 +24,7 @@ export function decodeStringMatcher(message: StringMatcherMessage, problems: Pro
   if (message.prefix !== undefined) return { kind: 'prefix', value: message.prefix, ignoreCase };
   if (message.suffix !== undefined) return { kind: 'suffix', value: message.suffix, ignoreCase };
   if (message.contains !== undefined) return { kind: 'contains', value: message.contains, ignoreCase };
+  if (ignoreCase) problems.at('ignore_case').add('has no effect on safe_regex; write (?i) at the start of the regex');
   const regex = decodeRegex(message.safeRegex, problems.at('safe_regex'));
   return regex === undefined ? undefined : { kind: 'regex', regex };
 }

@@ -73,6 +73,8 @@ function decodeBuckets(message: HistogramBucketSettings, problems: Problems) {
 
 const downstreamConnections =
   'envoy.extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig';
+/** Monitors are found by name, where other extensions are by type. */
+const connectionMonitor = 'envoy.resource_monitors.global_downstream_max_connections';
 const resourceMonitor = { what: 'resource monitor', known: [downstreamConnections] } as const;
 
 /** The limit of open downstream connections: a resource monitor, or the runtime key that it replaces. */
@@ -85,6 +87,7 @@ export function decodeConnectionLimit(
   for (const [index, monitor] of (message?.resourceMonitors ?? []).entries()) {
     const place = problems.at('resource_monitors').item(index);
     if (extensionType(monitor, resourceMonitor, place) === undefined) continue;
+    if (monitor.name !== connectionMonitor) place.at('name').add(`must be ${connectionMonitor}`);
     if (limit !== undefined) place.add('there is a limit of downstream connections already');
     const config = monitor.typedConfig?.message as DownstreamConnectionsConfig | undefined;
     limit = config?.maxActiveDownstreamConnections;

@@ -27,7 +27,6 @@ export function decodeRouteConfiguration(message: RouteConfigurationMessage, pro
   for (const [index, host] of (message.virtualHosts ?? []).entries()) {
     virtualHosts.push(decodeVirtualHost(host, maxDirectResponseBodyBytes, hostProblems.item(index)));
   }
-  checkUniqueNames(virtualHosts, hostProblems);
   checkUniqueDomains(virtualHosts, hostProblems);
   return {
     name: message.name ?? '',
@@ -38,19 +37,6 @@ export function decodeRouteConfiguration(message: RouteConfigurationMessage, pro
     ignorePortInHostMatching: message.ignorePortInHostMatching ?? false,
     maxDirectResponseBodyBytes,
   };
-}
-
-function checkUniqueNames(virtualHosts: readonly VirtualHost[], problems: Problems): void {
-  const seen = new Map<string, number>();
-  for (const [index, { name }] of virtualHosts.entries()) {
-    const first = seen.get(name);
-    if (first === undefined) seen.set(name, index);
-    else
-      problems
-        .item(index)
-        .at('name')
-        .add(`virtual host ${JSON.stringify(name)} exists already: virtual_hosts[${first}]`);
-  }
 }
 
 function checkUniqueDomains(virtualHosts: readonly VirtualHost[], problems: Problems): void {

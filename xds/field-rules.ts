@@ -20,6 +20,9 @@ function numberViolation(value: number, type: string, rules: FieldRules): string
   const show = (number: number) => (type === 'google.protobuf.Duration' ? `${number / 1000}s` : `${number}`);
   // Envoy takes no negative duration anywhere, whatever the rules of the field.
   if (type === 'google.protobuf.Duration' && value < 0) return `must not be negative, got ${show(value)}`;
+  if (type === 'google.protobuf.Duration' && value > maxDurationMs) {
+    return `must be at most ${show(maxDurationMs)}, got ${show(value)}`;
+  }
   if (rules.gt !== undefined && !(value > rules.gt)) return `must be more than ${show(rules.gt)}, got ${show(value)}`;
   if (rules.gte !== undefined && !(value >= rules.gte))
     return `must be at least ${show(rules.gte)}, got ${show(value)}`;
@@ -27,6 +30,9 @@ function numberViolation(value: number, type: string, rules: FieldRules): string
   if (rules.lte !== undefined && !(value <= rules.lte)) return `must be at most ${show(rules.lte)}, got ${show(value)}`;
   return membershipViolation(value, rules);
 }
+
+/** Envoy's bound: 2^63 nanoseconds, rounded down to whole seconds less one. */
+const maxDurationMs = 9_223_372_035_999;
 
 function textViolation(value: string, rules: FieldRules): string | undefined {
   if (value === '' && (rules.min_len ?? 0) === 0) return undefined;

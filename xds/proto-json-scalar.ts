@@ -1,5 +1,10 @@
 // Scalars of proto3 JSON, and the well-known types that are written as one scalar
 // (https://protobuf.dev/programming-guides/json/).
+//
+// Files that Envoy starts with must start here, so what protobuf's own reader takes beyond those rules is taken too: the
+// words of YAML 1.1 for booleans, and wrappers and durations spelled out as messages.
+
+import type { JsonObject } from './message-descriptor.ts';
 
 /** What a value of the type looks like, for "expected …". */
 export function scalarExpectation(type: string): string {
@@ -11,13 +16,18 @@ export function scalarExpectation(type: string): string {
  * (64-bit ones as the nearest double), milliseconds for `Duration`, milliseconds since 1970 for `Timestamp`.
  */
 export function readScalar(type: string, json: unknown): string | number | boolean | Uint8Array | undefined {
+  if (typeof json === 'object' && json !== null) return readSpelledOut(type, json as JsonObject);
   switch (type) {
     case 'string':
     case 'google.protobuf.StringValue':
       return typeof json === 'string' ? json : undefined;
     case 'bool':
     case 'google.protobuf.BoolValue':
-      return typeof json === 'boolean' ? json : undefined;
+      return typeof json === 'string'
+        ? booleanWords.get(json.toLowerCase())
+        : typeof json === 'boolean'
+          ? json
+          : undefined;
     case 'bytes':
     case 'google.protobuf.BytesValue':
       return readBytes(json);
@@ -39,6 +49,39 @@ export function readScalar(type: string, json: unknown): string | number | boole
 export function isScalarMessage(type: string): boolean {
   return type in integerRanges ? type.startsWith('google.') : scalarMessages.has(type);
 }
+
+const booleanWords: ReadonlyMap<string, boolean> = new Map([
+  ...['true', 'yes', 'on', 'y'].map((word) => [word, true] as const),
+  ...['false', 'no', 'off', 'n'].map((word) => [word, false] as const),
+]);
+
+/** `{value: 5}` for a wrapper, `{seconds: 1, nanos: 500000000}` for a duration. */
+function readSpelledOut(type: string, json: JsonObject): ReturnType<typeof readScalar> {
+  if (!isScalarMessage(type) || Array.isArray(json)) return undefined;
+  if (type === 'google.protobuf.Duration') return readDurationFields(json);
+  const { value, ...others } = json;
+  if (Object.keys(others).length > 0 || typeof value === 'object' || type === 'google.protobuf.Timestamp')
+    return undefined;
+  return value === undefined ? impliedValues[type] : readScalar(type, value);
+}
+
+function readDurationFields({ seconds = 0, nanos = 0, ...others }: JsonObject): number | undefined {
+  const wholeSeconds = readInteger('int64', seconds);
+  const wholeNanos = readInteger('int32', nanos);
+  const isRight = wholeSeconds !== undefined && wholeNanos !== undefined && Object.keys(others).length === 0;
+  return isRight && Math.abs(wholeSeconds) <= maxDurationSeconds ? wholeSeconds * 1000 + wholeNanos / 1e6 : undefined;
+}
+
+const impliedValues: { readonly [type: string]: string | number | boolean } = {
+  'google.protobuf.StringValue': '',
+  'google.protobuf.BoolValue': false,
+  'google.protobuf.DoubleValue': 0,
+  'google.protobuf.FloatValue': 0,
+  'google.protobuf.Int32Value': 0,
+  'google.protobuf.UInt32Value': 0,
+  'google.protobuf.Int64Value': 0,
+  'google.protobuf.UInt64Value': 0,
+};
 
 /** Largest magnitude of a Duration in seconds, from duration.proto: some 10,000 years. */
 const maxDurationSeconds = 315_576_000_000;
@@ -92,17 +135,19 @@ const integerRanges: { readonly [type: string]: readonly [number, number] } = {
 };
 
 function readInteger(type: string, json: unknown): number | undefined {
-  const value = typeof json === 'string' && /^-?\d+$/.test(json) ? Number(json) : json;
+  const value = typeof json === 'string' && decimal.test(json) ? Number(json) : json;
   if (typeof value !== 'number' || !Number.isInteger(value)) return undefined;
   const [min, max] = integerRanges[type]!;
   return value >= min && value <= max ? value : undefined;
 }
 
+const decimal = /^-?\d+(\.\d+)?([eE][+-]?\d+)?$/;
+
 function readDouble(json: unknown): number | undefined {
   if (typeof json === 'number') return json;
   if (typeof json !== 'string') return undefined;
   if (json === 'NaN' || json === 'Infinity' || json === '-Infinity') return Number(json);
-  return /^-?\d+(\.\d+)?([eE][+-]?\d+)?$/.test(json) ? Number(json) : undefined;
+  return decimal.test(json) ? Number(json) : undefined;
 }
 
 function readBytes(json: unknown): Uint8Array | undefined {

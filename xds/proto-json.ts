@@ -8,6 +8,7 @@
 import type { Problem } from '../config/problems.ts';
 import {
   type Any,
+  type EnumDescriptor,
   enumDescriptor,
   type FieldDescriptor,
   type JsonObject,
@@ -143,9 +144,10 @@ class ProtoJsonReader {
   }
 
   #readEnum(json: unknown, type: string): string | undefined {
-    const { byName, byNumber } = enumDescriptor(type);
+    const descriptor = enumDescriptor(type);
+    const { byName } = descriptor;
     if (typeof json === 'string' && byName.has(json)) return json;
-    const name = typeof json === 'number' ? byNumber.get(json) : undefined;
+    const name = enumName(json, descriptor);
     if (name !== undefined) return name;
     const meant = typeof json === 'string' ? nearestName(json, byName.keys()) : undefined;
     const hint = meant === undefined ? `expected one of ${[...byName.keys()].join(', ')}` : `did you mean ${meant}?`;
@@ -254,6 +256,14 @@ function pathText(steps: readonly (string | number)[]): string {
 
 function isObject(json: unknown): json is JsonObject {
   return typeof json === 'object' && json !== null && !Array.isArray(json);
+}
+
+/** By number, also in quotes, or by name in any case: what protobuf's own reader takes beyond the rules. */
+function enumName(json: unknown, { byName, byNumber }: EnumDescriptor): string | undefined {
+  if (typeof json === 'number') return byNumber.get(json);
+  if (typeof json !== 'string') return undefined;
+  const upper = json.toUpperCase();
+  return byName.has(upper) ? upper : /^\d+$/.test(json) ? byNumber.get(Number(json)) : undefined;
 }
 
 function isDefault(value: unknown, field: FieldDescriptor): boolean {

@@ -18,9 +18,15 @@ t.test('words that older YAML takes for booleans are text', async (t) => {
   t.same(parsed('a: yes\nb: on\nc: 1_000').tree, { a: 'yes', b: 'on', c: '1_000' });
 });
 
-t.test('nothing but space and comments is an empty object', async (t) => {
-  for (const text of ['', '\n', '# a comment\n  # another']) t.same(parsed(text), { tree: {}, problems: [] });
-});
+t.test(
+  'an empty document is a problem, as a file that was cut off must not start a proxy without listeners',
+  async (t) => {
+    const problems = ['is empty; the least that can be started is {}'];
+    for (const text of ['', '\n', '# a comment\n  # another', 'null', '---\n']) {
+      t.same(parsed(text), { tree: undefined, problems });
+    }
+  },
+);
 
 t.test('a syntax error is named with line and column', async (t) => {
   t.match(parsed('a: 1\nb: [1,\n').problems[0], /^line \d+, column \d+: ./);

@@ -16,8 +16,13 @@ t.test('literal addresses and pipes', async (t) => {
     port: 80,
   });
   t.same(address('{socket_address: {address: "::1", port_value: 0}}').value, { kind: 'ip', ip: '::1', port: 0 });
-  t.same(address('{pipe: {path: "@a", mode: 438}}').value, { kind: 'pipe', path: '@a', mode: 0o666 });
+  t.same(address('{pipe: {path: /a, mode: 438}}').value, { kind: 'pipe', path: '/a', mode: 0o666 });
   t.same(address('{pipe: {path: /run/a}}').value, { kind: 'pipe', path: '/run/a' });
+});
+
+t.test('an IPv6 address has one spelling', async (t) => {
+  const { value } = address('{socket_address: {address: "2001:DB8:0:0::1", port_value: 80}}');
+  t.same(value, { kind: 'ip', ip: '2001:db8::1', port: 80 });
 });
 
 t.test('a name is for the discovery of a cluster only', async (t) => {
@@ -45,6 +50,12 @@ t.test('what no connection of ours can have is a problem', async (t) => {
     ['{socket_address: {port_value: 1}}', 'socket_address.address: address is required'],
     ['{}', ': one of socket_address, pipe is required'],
     ['{pipe: {path: /a, mode: 512}}', 'pipe.mode: must be at most 511, got 512'],
+    ['{pipe: {path: "@a", mode: 511}}', 'pipe.mode: an abstract socket has no file, so no mode'],
+    [`{pipe: {path: /${'é'.repeat(54)}}}`, 'pipe.path: must have at most 107 bytes, has 109'],
+    [
+      '{socket_address: {address: "::1", port_value: 1, ipv4_compat: true}}',
+      'socket_address.ipv4_compat: only :: and IPv4-mapped addresses can take IPv4 connections, ::1 cannot',
+    ],
   ];
   for (const [yaml, problem] of rows) t.same(address(yaml).problems, [problem]);
 });

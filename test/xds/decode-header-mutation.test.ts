@@ -45,6 +45,18 @@ t.test('what routing decides on is not modified', async (t) => {
   }
 });
 
+t.test('what frames a message or belongs to a connection is not modified', async (t) => {
+  for (const name of ['Content-Length', 'transfer-encoding', 'connection', 'keep-alive', 'upgrade', 'te', 'trailer']) {
+    const problem = `${name} is not supported; it belongs to the connection and its framing`;
+    t.same(mutations(`response_headers_to_add: [{header: {key: ${name}, value: v}}]`).problems, [
+      `response_headers_to_add[0].header.key: modifying ${problem}`,
+    ]);
+    t.same(mutations(`request_headers_to_remove: [${name}]`).problems, [
+      `request_headers_to_remove[0]: modifying ${problem}`,
+    ]);
+  }
+});
+
 t.test('a value that cannot be formatted is a problem', async (t) => {
   const value = (text: string) => mutations(`request_headers_to_add: [{header: {key: a, value: "${text}"}}]`).problems;
   t.same(value('%PROTOCOL% 100%%'), []);

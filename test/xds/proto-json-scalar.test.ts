@@ -9,7 +9,8 @@ t.test('scalars are read by the rules of proto3 JSON', async (t) => {
     ['string', 'a', 'a'],
     ['string', 5, undefined],
     ['bool', true, true],
-    ['bool', 'true', undefined],
+    ['bool', 'maybe', undefined],
+    ['bool', 1, undefined],
     ['uint32', 5, 5],
     ['uint32', '5', 5],
     ['uint32', 5.5, undefined],
@@ -42,6 +43,27 @@ t.test('scalars are read by the rules of proto3 JSON', async (t) => {
     ['google.protobuf.Timestamp', '1970-01-01', undefined],
     ['google.protobuf.Timestamp', '1970-13-01T00:00:00Z', undefined],
     ['bytes', 'not base64!', undefined],
+  ];
+  for (const [type, json, value] of rows) t.same(readScalar(type, json), value, `${type} ${JSON.stringify(json)}`);
+});
+
+t.test('what protobuf and YAML 1.1 take beyond the rules is taken', async (t) => {
+  const rows: readonly [type: string, json: unknown, value: unknown][] = [
+    ['bool', 'true', true],
+    ['bool', 'Off', false],
+    ['google.protobuf.BoolValue', 'yes', true],
+    ['uint32', '1.0', 1],
+    ['uint32', '1e3', 1000],
+    ['google.protobuf.UInt32Value', { value: '7' }, 7],
+    ['google.protobuf.UInt32Value', {}, 0],
+    ['google.protobuf.UInt32Value', { value: 7, more: 1 }, undefined],
+    ['google.protobuf.UInt32Value', { value: { value: 7 } }, undefined],
+    ['google.protobuf.UInt32Value', [7], undefined],
+    ['uint32', { value: 7 }, undefined],
+    [duration, { seconds: '2', nanos: 500_000_000 }, 2500],
+    [duration, {}, 0],
+    [duration, { seconds: 1.5 }, undefined],
+    [duration, { minutes: 1 }, undefined],
   ];
   for (const [type, json, value] of rows) t.same(readScalar(type, json), value, `${type} ${JSON.stringify(json)}`);
 });

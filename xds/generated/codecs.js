@@ -515,6 +515,7 @@ const valuesById = $Object.create(null), values = $Object.create(valuesById);
 values[valuesById[0] = "EQ"] = 0;
 values[valuesById[1] = "GE"] = 1;
 values[valuesById[2] = "LE"] = 2;
+values[valuesById[3] = "NE"] = 3;
 return values;
 })();
 

@@ -50,7 +50,7 @@ export const messageTexts: { readonly [name: string]: string } = {
   'envoy.config.core.v3.Pipe': 'path string - {"min_len":1}\nmode uint32 - {"lte":511}',
   'envoy.config.core.v3.RuntimeDouble': 'default_value double -\nruntime_key string - {"min_len":1}',
   'envoy.config.core.v3.RuntimeFractionalPercent': 'default_value .envoy.type.v3.FractionalPercent - {"required":true}\nruntime_key string -',
-  'envoy.config.core.v3.RuntimeUInt32': 'default_value uint32 -\nruntime_key string - {"min_len":1}',
+  'envoy.config.core.v3.RuntimeUInt32': 'default_value uint32 -\nruntime_key string -',
   'envoy.config.core.v3.SchemeHeaderTransformation': 'scheme_to_overwrite string transformation {"in":["http","https"]}\nmatch_upstream bool -',
   'envoy.config.core.v3.SocketAddress': '!port_specifier\nprotocol =envoy.config.core.v3.SocketAddress.Protocol -\naddress string - {"min_len":1}\nport_value uint32 port_specifier {"lte":65535}\nnamed_port string port_specifier\nresolver_name string -\nipv4_compat bool -',
   'envoy.config.core.v3.SocketOption': '!value\ndescription string -\nlevel int64 -\nname int64 -\nint_value int64 value\nbuf_value bytes value\nstate =envoy.config.core.v3.SocketOption.SocketState -',
@@ -127,7 +127,7 @@ export const messageTexts: { readonly [name: string]: string } = {
 };
 
 export const enumTexts: { readonly [name: string]: string } = {
-  'envoy.config.accesslog.v3.ComparisonFilter.Op': 'EQ=0 GE=1 LE=2',
+  'envoy.config.accesslog.v3.ComparisonFilter.Op': 'EQ=0 GE=1 LE=2 NE=3',
   'envoy.config.accesslog.v3.GrpcStatusFilter.Status': 'OK=0 CANCELED=1 UNKNOWN=2 INVALID_ARGUMENT=3 DEADLINE_EXCEEDED=4 NOT_FOUND=5 ALREADY_EXISTS=6 PERMISSION_DENIED=7 RESOURCE_EXHAUSTED=8 FAILED_PRECONDITION=9 ABORTED=10 OUT_OF_RANGE=11 UNIMPLEMENTED=12 INTERNAL=13 UNAVAILABLE=14 DATA_LOSS=15 UNAUTHENTICATED=16',
   'envoy.config.cluster.v3.Cluster.ClusterProtocolSelection': 'USE_CONFIGURED_PROTOCOL=0 USE_DOWNSTREAM_PROTOCOL=1',
   'envoy.config.cluster.v3.Cluster.DiscoveryType': 'STATIC=0 STRICT_DNS=1 LOGICAL_DNS=2 EDS=3 ORIGINAL_DST=4',

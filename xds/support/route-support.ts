@@ -197,7 +197,8 @@ export const routeSupport: SupportTable = {
   [`${R}.RetryPolicy.RetryHostPredicate`]: { supported: ['name', 'typed_config'] },
   'envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate': { supported: [] },
   [`${R}.WeightedCluster`]: {
-    supported: ['clusters', 'total_weight', 'runtime_key_prefix'],
+    supported: ['clusters', 'runtime_key_prefix'],
+    ignored: { total_weight: 'the sum of the weights is what counts, as in Envoy' },
     unsupported: { header_name: 'the choice is random' },
   },
   [`${R}.WeightedCluster.ClusterWeight`]: {
