@@ -21,6 +21,7 @@ import type { BodyLimits } from './http1/body-decoder.ts';
 import type { OutputBuffer } from './http1/output-buffer.ts';
 import type { RequestParserOptions } from './http1/request-parser.ts';
 import type { Http1ServerConnection } from './http1/server-connection.ts';
+import { compileLocalReplyMapping, type LocalReplyMapping } from './local-reply-mapper.ts';
 import type { ResponseHead } from './message.ts';
 import { compilePathNormalizer, type PathNormalizer } from './path-normalization.ts';
 import type { Stream } from './stream.ts';
@@ -94,6 +95,8 @@ export class ConnectionManager {
   readonly isInternalAddress: (ip: string) => boolean;
   readonly normalizeAuthority: AuthorityNormalizer;
   readonly normalizePath: PathNormalizer;
+  /** Null without a `local_reply_config`. */
+  readonly localReplyMapping: LocalReplyMapping | null;
   readonly connections = new Set<Http1ServerConnection>();
   /** Responses close their connections: the listener is going away. */
   isDraining = false;
@@ -123,6 +126,7 @@ export class ConnectionManager {
     this.isInternalAddress = compileRanges(ranges);
     this.normalizeAuthority = compileAuthorityNormalizer(config);
     this.normalizePath = compilePathNormalizer(config);
+    this.localReplyMapping = compileLocalReplyMapping(config.localReply, context.matchContext);
     this.#serverLine = encodeLine('server', config.serverName);
     this.trailerLimits = {
       maxTrailersBytes: config.maxRequestHeadersKb * 1024,

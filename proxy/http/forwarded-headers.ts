@@ -7,6 +7,7 @@ import { newRequestId } from './request-id.ts';
 import type { Stream } from './stream.ts';
 
 const protoHttpLine = encodeLine('x-forwarded-proto', 'http');
+const protoHttpsLine = encodeLine('x-forwarded-proto', 'https');
 const internalLine = encodeLine('x-envoy-internal', 'true');
 const viaName = headerName('via');
 
@@ -38,7 +39,13 @@ export function applyForwardedHeaders(stream: Stream): void {
   const { config } = manager;
   if (config.useRemoteAddress) applyRemoteAddress(stream);
   else applyTrustedXff(stream);
-  if (headers.findId(HeaderId.xForwardedProto) < 0) headers.appendLine(protoHttpLine);
+  if (config.scheme.kind === 'overwrite') {
+    head.scheme = config.scheme.scheme;
+    headers.removeId(HeaderId.xForwardedProto);
+    headers.appendLine(head.scheme === 'https' ? protoHttpsLine : protoHttpLine);
+  } else if (headers.findId(HeaderId.xForwardedProto) < 0) {
+    headers.appendLine(protoHttpLine);
+  }
   const isEdge = config.useRemoteAddress && !stream.isInternal;
   stream.isExternal = isEdge;
   if (stream.isInternal) {

@@ -1,34 +1,76 @@
-// Gives a local reply its form: Envoy's text plus a plain sentence, JSON for who asks for it, status and message for gRPC.
+// Gives a local reply its form: Envoy's text plus a plain sentence, JSON for who asks for it, status and message for gRPC,
+// and whatever `local_reply_config` makes of it.
 
-import { HeaderId, headerName } from './header-name.ts';
+import { toByteString } from '../format/byte-string.ts';
+import type { FormatContext } from '../format/format-context.ts';
+import { HeaderId } from './header-name.ts';
+import { encodeLine } from './header-table.ts';
 import { grpcStatusOf, type LocalReply } from './local-reply.ts';
+import type { LocalReplyDraft } from './local-reply-mapper.ts';
 import { BodyFraming, ResponseHead } from './message.ts';
 import type { Stream } from './stream.ts';
+import { ResponseFlag, StreamInfo } from './stream-info.ts';
 
-const contentType = headerName('content-type');
 const noBody = new Uint8Array(0);
+/** What Envoy adds when a circuit breaker refused the request. */
+const overloadedLine = encodeLine('x-envoy-overloaded', 'true');
 
-/** Builds the head and body of a reply and sends it. `fixedBody` is a direct response's. */
-export function writeLocalReply(
-  stream: Stream,
-  reply: LocalReply,
-  reason: string,
-  location: string,
-  fixedBody: Uint8Array | null,
-): void {
+/** What is known of a reply beside its kind. */
+export interface ReplyParts {
+  /** The plain sentence of what went wrong; empty when nothing did. */
+  readonly reason: string;
+  /** Where a redirect leads to; empty when it is none. */
+  readonly location: string;
+  /** The body of a direct response, sent as it is; null for other replies. */
+  readonly fixedBody: Uint8Array | null;
+}
+
+/** Builds the head and body of a reply and sends it. */
+export function writeLocalReply(stream: Stream, reply: LocalReply, parts: ReplyParts): void {
   const head = new ResponseHead();
   head.status = reply.status;
-  if (location !== '') head.headers.append('location', location);
-  if (isGrpc(stream)) {
-    writeGrpc(stream, head, reply, reason);
+  if (parts.location !== '') head.headers.append('location', parts.location);
+  if ((reply.flags & ResponseFlag.upstreamOverflow) !== 0) head.headers.appendLine(overloadedLine);
+  const mapping = stream.manager.localReplyMapping;
+  if (mapping === null && parts.fixedBody !== null && !isGrpc(stream)) {
+    sendBody(stream, head, parts.fixedBody, 'text/plain');
     return;
   }
-  const body = fixedBody ?? bodyOf(stream, head, reply, reason);
-  if (fixedBody !== null && body.length > 0) head.headers.append('content-type', 'text/plain');
-  head.framing = body.length === 0 ? BodyFraming.none : BodyFraming.length;
-  head.contentLength = body.length;
-  if (!hasNoContent(reply.status)) head.headers.append('content-length', String(body.length));
-  stream.sendLocal(head, body);
+  const draft = draftOf(stream, reply, parts);
+  if (mapping !== null) {
+    stream.info.responseCode = reply.status;
+    mapping.apply(head, draft, contextOf(stream, head));
+  }
+  if (isGrpc(stream)) sendGrpc(stream, head, draft.body);
+  else sendBody(stream, head, draft.body === '' ? noBody : Buffer.from(draft.body, 'latin1'), draft.contentType);
+}
+
+function draftOf(stream: Stream, reply: LocalReply, parts: ReplyParts): LocalReplyDraft {
+  if (parts.fixedBody !== null) return { body: Buffer.from(parts.fixedBody).latin1Slice(), contentType: 'text/plain' };
+  // The sentence names clusters and endpoints: for callers inside the mesh only.
+  const sentence = stream.isExternal ? '' : parts.reason;
+  const isJson = stream.manager.localReplyMapping === null && !isGrpc(stream) && wantsJson(stream);
+  if (isJson && (reply.body !== '' || sentence !== '')) {
+    return { body: toByteString(jsonBody(reply, sentence, stream.info.requestId)), contentType: 'application/json' };
+  }
+  const separator = reply.body === '' || sentence === '' ? '' : '; ';
+  return { body: toByteString(`${reply.body}${separator}${sentence}`), contentType: 'text/plain' };
+}
+
+function jsonBody(reply: LocalReply, reason: string, requestId: string): string {
+  const { status, details, body } = reply;
+  return `${JSON.stringify({ status, details, message: body, reason, request_id: requestId })}\n`;
+}
+
+function sendBody(stream: Stream, head: ResponseHead, body: Uint8Array, contentType: string): void {
+  const { headers } = head;
+  // A status without content has none, whatever was configured: its bytes would be read as the next response.
+  const sent = hasNoContent(head.status) ? noBody : body;
+  if (sent.length > 0) headers.append('content-type', contentType);
+  head.framing = sent.length === 0 ? BodyFraming.none : BodyFraming.length;
+  head.contentLength = sent.length;
+  if (!hasNoContent(head.status)) headers.append('content-length', String(sent.length));
+  stream.sendLocal(head, sent);
 }
 
 /** 204 and 304 carry no content and no length of it (RFC 9110 §8.6). */
@@ -36,40 +78,51 @@ function hasNoContent(status: number): boolean {
   return status === 204 || status === 304 || status < 200;
 }
 
-function bodyOf(stream: Stream, head: ResponseHead, reply: LocalReply, reason: string): Uint8Array {
-  // The sentence names clusters and endpoints: for callers inside the mesh only.
-  const sentence = stream.isExternal ? '' : reason;
-  if (reply.body === '' && sentence === '') return noBody;
-  if (wantsJson(stream)) {
-    head.headers.append('content-type', 'application/json');
-    return Buffer.from(
-      `${JSON.stringify({ status: reply.status, details: reply.details, message: reply.body, reason: sentence, request_id: stream.info.requestId })}\n`,
-    );
-  }
-  head.headers.append('content-type', 'text/plain');
-  const text = reply.body === '' ? sentence : sentence === '' ? reply.body : `${reply.body}; ${sentence}`;
-  return Buffer.from(text, 'utf8');
-}
-
-function isGrpc(stream: Stream): boolean {
-  const { headers } = stream.head;
-  const row = headers.find(contentType);
-  return row >= 0 && headers.value(row).startsWith('application/grpc');
-}
-
 // A gRPC client reads the status from headers of a response without body ("trailers only").
-function writeGrpc(stream: Stream, head: ResponseHead, reply: LocalReply, reason: string): void {
+function sendGrpc(stream: Stream, head: ResponseHead, message: string): void {
+  const { headers } = head;
+  const status = grpcStatusOf(head.status);
   head.status = 200;
-  head.headers.append('content-type', 'application/grpc');
-  head.headers.append('grpc-status', String(grpcStatusOf(reply.status)));
-  const message = stream.isExternal || reason === '' ? reply.body : `${reply.body}; ${reason}`;
-  if (message !== '') head.headers.append('grpc-message', encodeURIComponent(message).replaceAll('%20', ' '));
-  head.headers.append('content-length', '0');
+  headers.append('content-type', 'application/grpc');
+  headers.append('grpc-status', String(status));
+  if (message !== '') headers.append('grpc-message', percentEncoded(message));
+  headers.append('content-length', '0');
   stream.sendLocal(head, noBody);
 }
 
-function wantsJson(stream: Stream): boolean {
-  const { headers } = stream.head;
-  const row = headers.findId(HeaderId.accept);
-  return row >= 0 && headers.value(row).includes('application/json');
+/** As gRPC wants its message: printable ASCII but for `%` stays, every other byte is encoded. */
+function percentEncoded(bytes: string): string {
+  let encoded = '';
+  for (let at = 0; at < bytes.length; at++) {
+    const code = bytes.charCodeAt(at);
+    if (code >= 0x20 && code <= 0x7e && code !== 0x25) encoded += bytes[at]!;
+    else encoded += `%${code.toString(16).toUpperCase().padStart(2, '0')}`;
+  }
+  return encoded;
+}
+
+const sharedContext: FormatContext = {
+  info: new StreamInfo(),
+  request: null,
+  response: null,
+  responseTrailers: null,
+  localReplyBody: '',
+};
+
+// One object for every reply of the thread: formats are written at once and keep nothing of it.
+function contextOf(stream: Stream, head: ResponseHead): FormatContext {
+  sharedContext.info = stream.info;
+  sharedContext.request = stream.head;
+  sharedContext.response = head;
+  return sharedContext;
+}
+
+function isGrpc({ head }: Stream): boolean {
+  const row = head.headers.findId(HeaderId.contentType);
+  return row >= 0 && head.headers.value(row).startsWith('application/grpc');
+}
+
+function wantsJson({ head }: Stream): boolean {
+  const row = head.headers.findId(HeaderId.accept);
+  return row >= 0 && head.headers.value(row).includes('application/json');
 }

@@ -29,7 +29,6 @@ export const LocalReplies = {
   invalidAuthority: reply(400, '', 'http.invalid_authority'),
   pathNormalizationFailed: reply(400, '', 'path_normalization_failed'),
   upgradeFailed: reply(403, '', 'upgrade_failed'),
-  tlsRequired: reply(301, '', 'direct_response'),
   connectFailure: reply(
     503,
     `${resetPrefix}remote connection failure`,
@@ -67,22 +66,26 @@ export const LocalReplies = {
     'upstream_per_try_timeout',
     ResponseFlag.upstreamRequestTimeout,
   ),
-  maxDurationReached: reply(
+  perTryIdleTimeout: reply(
     504,
-    'upstream max stream duration reached',
-    'upstream_max_stream_duration_reached',
-    ResponseFlag.upstreamMaxStreamDurationReached,
+    'upstream request timeout',
+    'upstream_per_try_idle_timeout',
+    ResponseFlag.upstreamRequestTimeout,
   ),
+  // Status 504 once the request is complete: then it is not the client who lets us wait.
   streamIdleTimeout: reply(408, 'stream timeout', 'stream_idle_timeout', ResponseFlag.streamIdleTimeout),
-  requestTimeout: reply(408, 'request timeout', 'request_overall_timeout', ResponseFlag.durationTimeout),
-  requestHeadersTimeout: reply(408, 'request header timeout', 'request_header_timeout', ResponseFlag.durationTimeout),
-  maxStreamDuration: reply(408, 'downstream duration timeout', 'max_duration_timeout', ResponseFlag.durationTimeout),
-  retryBufferExceeded: reply(
-    507,
-    'exceeded request buffer limit while retrying upstream',
-    'request_payload_exceeded_retry_buffer_limit',
-  ),
+  streamIdleTimeoutAfterRequest: reply(504, 'stream timeout', 'stream_idle_timeout', ResponseFlag.streamIdleTimeout),
+  maxStreamDuration: reply(408, 'downstream duration timeout', 'max_duration_timeout'),
+  maxStreamDurationAfterRequest: reply(504, 'downstream duration timeout', 'max_duration_timeout'),
+  requestTimeout: reply(408, 'request timeout', 'request_overall_timeout'),
+  requestHeadersTimeout: reply(408, 'request header timeout', 'request_header_timeout'),
 } as const;
+
+/** The reply of a route whose cluster is not there, with the status that it asks for. */
+export function clusterNotFoundReply(status: 404 | 500 | 503): LocalReply {
+  if (status === 404) return LocalReplies.clusterNotFound404;
+  return status === 500 ? LocalReplies.clusterNotFound500 : LocalReplies.clusterNotFound503;
+}
 
 /** gRPC status for an HTTP status, by the gRPC mapping (doc/http-grpc-status-mapping.md). */
 export function grpcStatusOf(httpStatus: number): number {

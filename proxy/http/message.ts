@@ -40,6 +40,21 @@ export class RequestHead {
   expectsContinue = false;
 }
 
+/** Whether a second sending means no more than the first (RFC 9110 §9.2.2). Methods that are not known are not. */
+export function isIdempotent(method: string): boolean {
+  switch (method) {
+    case 'GET':
+    case 'HEAD':
+    case 'OPTIONS':
+    case 'TRACE':
+    case 'PUT':
+    case 'DELETE':
+      return true;
+    default:
+      return false;
+  }
+}
+
 /** Whether body bytes follow; a length of 0 announces none. */
 export function hasBody(head: { readonly framing: BodyFraming; readonly contentLength: number }): boolean {
   return head.framing !== BodyFraming.none && (head.framing !== BodyFraming.length || head.contentLength > 0);

@@ -17,6 +17,8 @@ export interface ResponseSender {
   sendHead(head: ResponseHead): void;
   sendData(buffer: NativeBuffer, start: number, end: number): void;
   sendBytes(bytes: Uint8Array): void;
+  /** No further request is taken on a connection that carries one at a time: what may follow cannot be trusted. */
+  closeAfterResponse(): void;
   /** The response is complete. */
   sendEnd(trailers: HeaderTable | null): void;
   /** The response cannot be completed: ends it so that the client cannot take it for a whole one. */
@@ -39,5 +41,7 @@ export const StreamDeadline = {
   maxDuration: 4,
   /** The wait before a retry. */
   backoff: 5,
-  count: 6,
+  /** No byte of the response within one attempt. */
+  perTryIdle: 6,
+  count: 7,
 } as const;

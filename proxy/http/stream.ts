@@ -3,26 +3,25 @@
 
 import type { Random } from '../../config/random.ts';
 import type { NativeBuffer } from '../../native/native-buffer.ts';
-import type { ClusterRuntime } from '../cluster/cluster-runtime.ts';
-import type { EndpointPool } from '../cluster/endpoint-pool.ts';
-import { poolOf } from '../cluster/endpoint-pools.ts';
-import type { EndpointRuntime } from '../cluster/endpoint-runtime.ts';
+import type { UpstreamFailure } from '../cluster/upstream-failure.ts';
 import type { CompiledForward, CompiledRoute } from '../route/compiled-route.ts';
 import { httpStats } from '../telemetry/http-stats.ts';
 import type { ConnectionFacts, ConnectionManager } from './connection-manager.ts';
+import { downstreamTimeout } from './downstream-timeouts.ts';
+import { cutResponse } from './failure-reply.ts';
 import { applyForwardedHeaders } from './forwarded-headers.ts';
 import { HeaderId } from './header-name.ts';
 import { encodeLine, type HeaderTable } from './header-table.ts';
 import { sanitizeRequest, sanitizeResponse } from './http1/hop-by-hop.ts';
-import { LocalReplies, type LocalReply } from './local-reply.ts';
+import { clusterNotFoundReply, LocalReplies, type LocalReply } from './local-reply.ts';
 import { writeLocalReply } from './local-reply-writer.ts';
 import { BodyFraming, HttpVersion, hasBody, type RequestHead, type ResponseHead } from './message.ts';
 import { prepareRequestTarget } from './request-target.ts';
 import { type ResponseSender, StreamDeadline } from './response-sender.ts';
+import { addAttemptCount, addServiceTime } from './router-headers.ts';
 import { ResponseFlag, StreamInfo } from './stream-info.ts';
-import { overloadedLine, UpstreamRequest } from './upstream-request.ts';
+import { UpstreamRequest } from './upstream-request.ts';
 
-const closeLine = encodeLine('connection', 'close');
 const upgradeLine = encodeLine('connection', 'upgrade');
 
 export class Stream {
@@ -35,9 +34,10 @@ export class Stream {
   isInternal = false;
   /** An edge request from outside: it is told nothing of our insides. */
   isExternal = false;
-  /** The route's timeout in force, for messages. */
-  timeoutMs = 0;
-  #perTryMs = 0;
+  /** `stream_idle_timeout`, or the route's own. */
+  #idleMs = 0;
+  /** The route's, from the end of the request to the end of the response. */
+  #timeoutMs = 0;
   #upstream: UpstreamRequest | null = null;
   #route: CompiledRoute | null = null;
   #responseHead: ResponseHead | null = null;
@@ -68,12 +68,6 @@ export class Stream {
   get random(): Random {
     return this.manager.context.random;
   }
-
-  get bufferLimitBytes(): number {
-    return this.facts.bufferLimitBytes;
-  }
-
-  // ---- 1. The request head ---------------------------------------------------------------------------------------
 
   /** The head was parsed. Routes it and starts the upstream request, or replies. */
   onRequestHead(headerBytes: number): void {
@@ -136,18 +130,23 @@ export class Stream {
     manager.stats.inc(httpStats.downstreamRqHttp1Total);
     manager.stats.inc(httpStats.downstreamRqActive);
     const { deadlines } = this.sender;
-    deadlines.set(StreamDeadline.streamIdle, config.streamIdleTimeoutMs);
+    this.#idleMs = config.streamIdleTimeoutMs;
+    deadlines.set(StreamDeadline.streamIdle, this.#idleMs);
     if (hasBody(head)) deadlines.set(StreamDeadline.request, config.requestTimeoutMs);
     deadlines.set(StreamDeadline.maxDuration, config.maxStreamDurationMs);
   }
 
-  // ---- 2. The route's action -------------------------------------------------------------------------------------
-
   #followRoute(route: CompiledRoute): void {
     const { head, manager } = this;
-    if (head.upgrade !== '' && !manager.allowsUpgrade(head.upgrade, route)) {
-      this.replyLocally(LocalReplies.upgradeFailed, `upgrade to ${head.upgrade} is not allowed here (upgrade_configs)`);
-      return;
+    const upgrade = head.method === 'CONNECT' ? 'connect' : head.upgrade;
+    if (upgrade !== '') {
+      // Bytes that a client sends ahead are no requests, whoever refuses: the connection carries nothing after this.
+      this.sender.closeAfterResponse();
+      if (!manager.allowsUpgrade(upgrade, route)) {
+        manager.stats.inc(httpStats.downstreamRqWsOnNonWsRoute);
+        this.replyLocally(LocalReplies.upgradeFailed, `upgrade to ${upgrade} is not allowed here (upgrade_configs)`);
+        return;
+      }
     }
     const { action } = route;
     switch (action.kind) {
@@ -169,13 +168,13 @@ export class Stream {
   }
 
   #forward(route: CompiledRoute, action: CompiledForward): void {
-    const { head, manager, info } = this;
+    const { head, manager, info, sender } = this;
     const name = action.selectCluster(head);
     const cluster = name === null ? null : manager.context.clusters.get(name);
     if (cluster === null) {
       manager.stats.inc(httpStats.noCluster);
       this.replyLocally(
-        notFoundReply(action.config.clusterNotFoundStatus),
+        clusterNotFoundReply(action.config.clusterNotFoundStatus),
         `cluster ${name ?? '(none named)'} is not known`,
       );
       return;
@@ -183,43 +182,25 @@ export class Stream {
     info.upstreamCluster = cluster.name;
     info.routeMetadata = route.config.metadata;
     manager.stats.inc(httpStats.rqTotal);
-    const timeouts = action.timeouts(head, this.isInternal);
-    const retry = action.retryFor(head, this.isInternal);
-    action.removeControlHeaders(head);
+    const timeouts = action.takeTimeouts(head);
     action.rewriteRequest(head, info);
-    this.timeoutMs = timeouts.timeoutMs;
-    this.#perTryMs = timeouts.perTryMs;
-    if (timeouts.idleMs !== undefined) this.sender.deadlines.set(StreamDeadline.streamIdle, timeouts.idleMs);
-    if (timeouts.maxStreamDurationMs !== undefined)
-      this.sender.deadlines.set(StreamDeadline.maxDuration, timeouts.maxStreamDurationMs);
-    if (!manager.router.suppressEnvoyHeaders && this.timeoutMs > 0) {
-      head.headers.appendLine(action.expectedTimeoutLine(timeouts));
+    const retry = action.takeRetries(head);
+    this.#timeoutMs = timeouts.timeoutMs;
+    if (timeouts.idleMs !== undefined) {
+      this.#idleMs = timeouts.idleMs;
+      this.#touch();
     }
+    if (timeouts.maxStreamDurationMs !== undefined)
+      sender.deadlines.set(StreamDeadline.maxDuration, timeouts.maxStreamDurationMs);
+    if (!manager.router.suppressEnvoyHeaders) action.addExpectedTimeout(head, timeouts);
     if (this.#requestEnded) this.#armResponseTimeout();
-    this.#upstream = new UpstreamRequest(this, { route, forward: action, cluster, retry });
+    this.#upstream = new UpstreamRequest(this, { route, forward: action, cluster, retry, timeouts });
     this.#upstream.start();
   }
 
   #armResponseTimeout(): void {
-    if (!this.#isTunnel) this.sender.deadlines.set(StreamDeadline.response, this.timeoutMs);
+    if (!this.#isTunnel) this.sender.deadlines.set(StreamDeadline.response, this.#timeoutMs);
   }
-
-  armPerTry(): void {
-    this.sender.deadlines.set(StreamDeadline.perTry, this.#perTryMs);
-  }
-
-  chooseEndpoint(cluster: ClusterRuntime, tried: readonly EndpointRuntime[] | null): EndpointRuntime | null {
-    const { chooseContext } = this.manager.context;
-    chooseContext.excluded = tried;
-    chooseContext.originalDestination = this.facts.originalDestination ?? '';
-    return cluster.chooseEndpoint(chooseContext);
-  }
-
-  poolOf(cluster: ClusterRuntime, endpoint: EndpointRuntime, priority: 'default' | 'high'): EndpointPool {
-    return poolOf(this.manager.context, { cluster, endpoint }, priority);
-  }
-
-  // ---- 3. The request body ---------------------------------------------------------------------------------------
 
   /** False while nobody takes body bytes: the codec stops reading. After a local reply they are taken and dropped. */
   get acceptsRequestBody(): boolean {
@@ -248,7 +229,7 @@ export class Stream {
 
   // A byte moved: the stream is not idle. Costs one store.
   #touch(): void {
-    this.sender.deadlines.set(StreamDeadline.streamIdle, this.manager.config.streamIdleTimeoutMs);
+    this.sender.deadlines.set(StreamDeadline.streamIdle, this.#idleMs);
   }
 
   /** The client sent FIN inside a tunnel. */
@@ -261,8 +242,6 @@ export class Stream {
     this.#upstream?.resumeResponse();
   }
 
-  // ---- 4. The response -------------------------------------------------------------------------------------------
-
   onInterimHead(head: ResponseHead): void {
     if (this.head.version !== HttpVersion.http11) return;
     if (head.status === 100 && !this.manager.config.proxy100Continue) return;
@@ -270,24 +249,16 @@ export class Stream {
     this.sender.sendInterim(head);
   }
 
-  onResponseHead(head: ResponseHead, isEnd: boolean, route: CompiledRoute): void {
-    const { info, manager, sender } = this;
+  onResponseHead(head: ResponseHead, route: CompiledRoute): void {
+    const { info } = this;
     info.responseHeadAtMs = this.nowMs;
     info.responseCodeDetails = 'via_upstream';
-    sender.deadlines.clear(StreamDeadline.perTry);
     this.#touch();
     sanitizeResponse(head);
-    if (!manager.router.suppressEnvoyHeaders) {
-      head.headers.removeId(HeaderId.xEnvoyUpstreamServiceTime);
-      head.headers.append(
-        'x-envoy-upstream-service-time',
-        String(Math.round(this.nowMs - info.upstreamRequestStartAtMs)),
-      );
-    }
+    if (!this.manager.router.suppressEnvoyHeaders) addServiceTime(head, info);
+    addAttemptCount(head, route, info);
     route.mutateResponse(head, this.head, info);
     this.#sendHead(head);
-    if (isEnd) return;
-    if (sender.isResponseBlocked) return;
   }
 
   #sendHead(head: ResponseHead): void {
@@ -314,17 +285,16 @@ export class Stream {
   }
 
   /** The upstream connection was lost after the head had been sent. */
-  onResponseAborted(reason: string): void {
+  onResponseAborted(failure: UpstreamFailure): void {
     const { info } = this;
-    info.responseFlags |= ResponseFlag.upstreamConnectionTermination;
-    info.responseCodeDetails = 'upstream_reset_after_response_started{connection_termination}';
-    info.failureReason = reason;
+    const { flag, details } = cutResponse(failure);
+    info.responseFlags |= flag;
+    info.responseCodeDetails = details;
+    info.failureReason = failure.reason;
     this.#upstream = null;
     this.#finish();
     this.sender.abort();
   }
-
-  // ---- Tunnels: 101 and CONNECT ------------------------------------------------------------------------------------
 
   onTunnelHead(head: ResponseHead, route: CompiledRoute): void {
     const upgrade = head.headers.findId(HeaderId.upgrade) >= 0;
@@ -335,8 +305,12 @@ export class Stream {
     const { deadlines } = this.sender;
     deadlines.clear(StreamDeadline.response);
     deadlines.clear(StreamDeadline.perTry);
+    deadlines.clear(StreamDeadline.perTryIdle);
     deadlines.clear(StreamDeadline.request);
+    this.manager.stats.inc(httpStats.downstreamCxUpgradesTotal);
+    this.manager.stats.inc(httpStats.downstreamCxUpgradesActive);
     this.info.responseCodeDetails = 'via_upstream';
+    addAttemptCount(head, route, this.info);
     route.mutateResponse(head, this.head, this.info);
     this.#sendHead(head);
     this.sender.startTunnel();
@@ -347,11 +321,10 @@ export class Stream {
     this.onResponseEnd(null);
   }
 
-  // ---- Local replies -----------------------------------------------------------------------------------------------
-
   #replyDirectly(status: number, body: Uint8Array): void {
     this.info.responseCodeDetails = 'direct_response';
-    writeLocalReply(this, { status, body: '', details: 'direct_response', flags: 0 }, '', '', body);
+    const reply = { status, body: '', details: 'direct_response', flags: 0 };
+    writeLocalReply(this, reply, { reason: '', location: '', fixedBody: body });
   }
 
   /** Answers in the endpoint's place. `reason` is the plain sentence for log and body. */
@@ -361,21 +334,24 @@ export class Stream {
     info.responseFlags |= reply.flags;
     info.responseCodeDetails = reply.details;
     if (reason !== '') info.failureReason = reason;
+    this.#abandonUpstream();
     if (this.#responseStarted) {
-      this.#abandonUpstream();
       this.#finish();
       this.sender.abort();
       return;
     }
-    this.#abandonUpstream();
-    writeLocalReply(this, reply, reason, location, null);
+    // A message that was not valid HTTP says little about where the next one begins.
+    if (reply.status === 400 && !this.manager.config.streamErrorOnInvalidMessage) this.sender.closeAfterResponse();
+    writeLocalReply(this, reply, { reason, location, fixedBody: null });
   }
 
   /** Sends a head and body of our own; `writeLocalReply` has filled the head. */
   sendLocal(head: ResponseHead, body: Uint8Array): void {
-    if (this.info.responseFlags & ResponseFlag.upstreamOverflow) head.headers.appendLine(overloadedLine);
-    if (!this.#requestEnded) head.headers.appendLine(closeLine);
-    this.#route?.mutateResponse(head, this.head, this.info);
+    if (!this.#requestEnded) this.sender.closeAfterResponse();
+    if (this.#route !== null) {
+      addAttemptCount(head, this.#route, this.info);
+      this.#route.mutateResponse(head, this.head, this.info);
+    }
     this.#sendHead(head);
     this.info.responseBodyBytes = body.length;
     if (body.length > 0 && this.head.method !== 'HEAD') this.sender.sendBytes(body);
@@ -384,40 +360,11 @@ export class Stream {
     this.sender.sendEnd(null);
   }
 
-  // ---- Deadlines and the end ---------------------------------------------------------------------------------------
-
   onDeadline(slot: number): void {
     if (this.#isDone) return;
-    const { stats, config } = this.manager;
-    switch (slot) {
-      case StreamDeadline.response:
-        this.#upstream?.onResponseTimeout();
-        return;
-      case StreamDeadline.perTry:
-        this.#upstream?.onPerTryTimeout();
-        return;
-      case StreamDeadline.backoff:
-        this.#upstream?.onBackoffOver();
-        return;
-      case StreamDeadline.streamIdle:
-        stats.inc(httpStats.downstreamRqIdleTimeout);
-        this.info.responseFlags |= ResponseFlag.streamIdleTimeout;
-        this.replyLocally(
-          this.#requestEnded ? { ...LocalReplies.streamIdleTimeout, status: 504 } : LocalReplies.streamIdleTimeout,
-          `no byte moved in either direction for ${config.streamIdleTimeoutMs} ms`,
-        );
-        return;
-      case StreamDeadline.request:
-        stats.inc(httpStats.downstreamRqTimeout);
-        this.replyLocally(
-          LocalReplies.requestTimeout,
-          `the request was not complete after ${config.requestTimeoutMs} ms`,
-        );
-        return;
-      case StreamDeadline.maxDuration:
-        stats.inc(httpStats.downstreamRqMaxDurationReached);
-        this.replyLocally(LocalReplies.maxStreamDuration, 'the request lasted longer than max_stream_duration');
-    }
+    const timeout = downstreamTimeout(slot, this.manager, this.#requestEnded);
+    if (timeout === null) this.#upstream?.onDeadline(slot);
+    else this.replyLocally(timeout.reply, timeout.reason);
   }
 
   /** The client went away. */
@@ -442,13 +389,9 @@ export class Stream {
     const { info, manager } = this;
     info.endedAtMs = this.nowMs;
     for (let slot = 0; slot < StreamDeadline.count; slot++) this.sender.deadlines.clear(slot);
+    if (this.#isTunnel) manager.stats.dec(httpStats.downstreamCxUpgradesActive);
     manager.logRequest(this, this.#responseHead);
   }
-}
-
-function notFoundReply(status: 404 | 500 | 503): LocalReply {
-  if (status === 404) return LocalReplies.clusterNotFound404;
-  return status === 500 ? LocalReplies.clusterNotFound500 : LocalReplies.clusterNotFound503;
 }
 
 function withoutQuery(path: string): string {

@@ -1,25 +1,33 @@
 // The upstream side of one request: attempts, retries, timeouts.
 //
 // An attempt chooses an endpoint, waits for a connection, sends the request and receives the response. Whatever goes
-// wrong arrives in `#failed`, the one place that decides between replay, retry and reply.
+// wrong arrives in `#failed`, the one place that decides between retry and reply; only the keep-alive race is decided
+// before it, in `onResponseReset`. What an attempt holds (a request of the breaker, its endpoint) is taken in `#attempt`
+// and given back in `#leaveEndpoint`.
 
-import { NativeBuffer } from '../../native/native-buffer.ts';
+import type { NativeBuffer } from '../../native/native-buffer.ts';
+import type { CircuitBreaker } from '../cluster/circuit-breaker.ts';
 import type { ClusterRuntime } from '../cluster/cluster-runtime.ts';
 import type { EndpointPool, PoolWaiter } from '../cluster/endpoint-pool.ts';
+import { poolOf } from '../cluster/endpoint-pools.ts';
 import type { EndpointRuntime } from '../cluster/endpoint-runtime.ts';
-import type { UpstreamFailure } from '../cluster/upstream-failure.ts';
+import { overflowFailure, type UpstreamFailure } from '../cluster/upstream-failure.ts';
 import type { CompiledForward, CompiledRoute } from '../route/compiled-route.ts';
-import type { CompiledRetryPolicy, ResetKind } from '../route/retry-policy.ts';
+import type { CompiledRetryPolicy } from '../route/retry-policy.ts';
+import { type RequestTimeouts, renewExpectedTimeout } from '../route/timeouts.ts';
 import { clusterStats } from '../telemetry/cluster-stats.ts';
 import { endpointStats } from '../telemetry/endpoint-stats.ts';
+import { chooseEndpoint } from './endpoint-choice.ts';
+import { failureReply, resetKind } from './failure-reply.ts';
 import { headerName } from './header-name.ts';
-import { encodeLine, type HeaderTable } from './header-table.ts';
+import type { HeaderTable } from './header-table.ts';
 import type { Http1ClientConnection, ResponseReceiver } from './http1/client-connection.ts';
+import { KeptRequestBody } from './kept-request-body.ts';
 import { LocalReplies, type LocalReply } from './local-reply.ts';
-import { BodyFraming, hasBody, type ResponseHead } from './message.ts';
+import { BodyFraming, hasBody, isIdempotent, type ResponseHead } from './message.ts';
 import { StreamDeadline } from './response-sender.ts';
+import { RetryState } from './retry-state.ts';
 import type { Stream } from './stream.ts';
-import { ResponseFlag } from './stream-info.ts';
 
 const attemptCountName = headerName('x-envoy-attempt-count');
 
@@ -31,133 +39,114 @@ export interface UpstreamPlan {
   readonly route: CompiledRoute;
   readonly forward: CompiledForward;
   readonly cluster: ClusterRuntime;
+  /** Null when nothing is retried. */
   readonly retry: CompiledRetryPolicy | null;
+  readonly timeouts: RequestTimeouts;
 }
 
 export class UpstreamRequest implements PoolWaiter, ResponseReceiver {
   readonly #stream: Stream;
   readonly #route: CompiledRoute;
-  /** Null when nothing is retried. */
-  readonly #retry: CompiledRetryPolicy | null;
   readonly #forward: CompiledForward;
   readonly #cluster: ClusterRuntime;
+  readonly #retry: CompiledRetryPolicy | null;
+  readonly #timeouts: RequestTimeouts;
+  /** Null until an attempt fails. */
+  #retryState: RetryState | null = null;
   #state: State = State.choosing;
+  /** Set from `#attempt` to `#leaveEndpoint`. */
   #endpoint: EndpointRuntime | null = null;
   #pool: EndpointPool | null = null;
   #connection: Http1ClientConnection | null = null;
-  #retriesLeft: number;
-  #holdsRetry = false;
-  #holdsRequest = false;
   #wasReplayed = false;
-  #tried: EndpointRuntime[] | null = null;
   #requestEnded: boolean;
   #isTunnel = false;
   #attemptStartedAtMs = 0;
-  /** Body bytes sent so far, kept for a repeat; null once they are more than may be kept or nothing may repeat. */
-  #kept: Buffer[] | null = null;
-  #keptBytes = 0;
+  /** Null when there is no body, it is too large to be kept, or nothing may repeat it. */
+  #kept: KeptRequestBody | null = null;
 
   constructor(stream: Stream, plan: UpstreamPlan) {
-    const { route, forward, cluster, retry } = plan;
     this.#stream = stream;
-    this.#route = route;
-    this.#forward = forward;
-    this.#cluster = cluster;
-    this.#retry = retry;
-    this.#retriesLeft = retry === null ? 0 : retry.maxRetries;
+    this.#route = plan.route;
+    this.#forward = plan.forward;
+    this.#cluster = plan.cluster;
+    this.#retry = plan.retry;
+    this.#timeouts = plan.timeouts;
     this.#requestEnded = !hasBody(stream.head);
-    if (!this.#requestEnded && (retry !== null || this.#isIdempotent)) this.#kept = [];
+    if (!this.#requestEnded && (plan.retry !== null || this.#isIdempotent)) {
+      this.#kept = new KeptRequestBody(stream.facts.bufferLimitBytes);
+    }
   }
 
-  get #breaker() {
+  get #breaker(): CircuitBreaker {
     return this.#forward.config.priority === 'high' ? this.#cluster.breakers.high : this.#cluster.breakers.default;
   }
 
   get #isIdempotent(): boolean {
-    switch (this.#stream.head.method) {
-      case 'GET':
-      case 'HEAD':
-      case 'OPTIONS':
-      case 'TRACE':
-      case 'PUT':
-      case 'DELETE':
-        return true;
-      default:
-        return false;
-    }
+    return isIdempotent(this.#stream.head.method);
   }
-
-  // ---- Attempts --------------------------------------------------------------------------------------------------
 
   /** Starts the first attempt. */
   start(): void {
-    const { stats } = this.#cluster;
-    if (!this.#breaker.tryAcquireRequest()) {
-      stats.inc(clusterStats.upstreamRqPendingOverflow);
-      this.#giveUp(LocalReplies.overflow, 'the limit of concurrent requests to the cluster (max_requests) is reached');
-      return;
-    }
-    this.#holdsRequest = true;
-    stats.inc(clusterStats.upstreamRqTotal);
-    stats.inc(clusterStats.upstreamRqActive);
     this.#attempt(false);
   }
 
   #attempt(fresh: boolean): void {
     this.#state = State.choosing;
     const stream = this.#stream;
+    const cluster = this.#cluster;
     stream.info.attemptCount++;
-    const endpoint = stream.chooseEndpoint(this.#cluster, this.#tried);
+    const endpoint = chooseEndpoint(stream, cluster, this.#retryState);
     if (endpoint === null) {
-      this.#cluster.stats.inc(clusterStats.upstreamCxNoneHealthy);
-      this.#giveUp(LocalReplies.noHealthyUpstream, `cluster ${this.#cluster.name} has no healthy endpoint`);
+      cluster.stats.inc(clusterStats.upstreamCxNoneHealthy);
+      this.#giveUp(LocalReplies.noHealthyUpstream, `cluster ${cluster.name} has no healthy endpoint`);
       return;
     }
+    if (!this.#breaker.tryAcquireRequest()) {
+      cluster.stats.inc(clusterStats.upstreamRqPendingOverflow);
+      this.#failed(overflowFailure);
+      return;
+    }
+    cluster.stats.inc(clusterStats.upstreamRqTotal);
+    cluster.stats.inc(clusterStats.upstreamRqActive);
     this.#endpoint = endpoint;
     endpoint.activeRequests++;
     endpoint.stats.inc(endpointStats.rqTotal);
     endpoint.stats.inc(endpointStats.rqActive);
     this.#state = State.waiting;
     this.#attemptStartedAtMs = stream.nowMs;
-    this.#pool = stream.poolOf(this.#cluster, endpoint, this.#forward.config.priority);
+    this.#pool = poolOf(stream.manager.context, { cluster, endpoint }, this.#forward.config.priority);
     this.#pool.acquire(this, fresh, !this.#isIdempotent);
   }
 
   onConnectionReady(connection: Http1ClientConnection): void {
     const stream = this.#stream;
     const { info, head } = stream;
+    const endpoint = this.#endpoint!;
     this.#connection = connection;
     this.#state = State.sending;
     info.upstreamRequestStartAtMs = stream.nowMs;
-    info.upstreamRemoteAddress = this.#endpoint!.addressText;
-    info.upstreamHostname = this.#endpoint!.hostname;
-    this.#forward.rewriteHostForEndpoint(head, this.#endpoint!.hostname);
+    info.upstreamRemoteAddress = endpoint.addressText;
+    info.upstreamHostname = endpoint.hostname;
+    this.#forward.rewriteHostForEndpoint(head, endpoint.hostname, info.attemptCount === 1);
     if (this.#route.virtualHost.config.includeRequestAttemptCount) {
       head.headers.set(attemptCountName, String(info.attemptCount));
     }
+    if (info.attemptCount > 1) renewExpectedTimeout(head, this.#timeouts, stream.nowMs - info.startedAtMs);
     connection.sendHead(head, this);
-    if (this.#kept !== null) for (const piece of this.#kept) this.#sendKept(piece);
+    this.#kept?.sendTo(connection);
     if (this.#requestEnded) {
       if (head.framing === BodyFraming.chunked) connection.sendEnd(null);
       this.#onRequestSent();
     } else {
       stream.sender.resumeRequest();
     }
-    this.#stream.armPerTry();
-  }
-
-  #sendKept(piece: Buffer): void {
-    const copy = new NativeBuffer(piece.length);
-    piece.copy(copy.bytes);
-    this.#connection!.sendData(copy, 0, piece.length);
   }
 
   onConnectionFailed(failure: UpstreamFailure): void {
     this.#pool = null;
     this.#failed(failure);
   }
-
-  // ---- Request body ----------------------------------------------------------------------------------------------
 
   /** False while there is no connection to take body bytes or the endpoint is slow. */
   get acceptsRequestBody(): boolean {
@@ -166,28 +155,27 @@ export class UpstreamRequest implements PoolWaiter, ResponseReceiver {
   }
 
   sendData(buffer: NativeBuffer, start: number, end: number): void {
-    if (this.#kept !== null) this.#keep(buffer, start, end);
-    this.#connection?.sendData(buffer, start, end);
-  }
-
-  #keep(buffer: NativeBuffer, start: number, end: number): void {
-    this.#keptBytes += end - start;
-    if (this.#keptBytes > this.#stream.bufferLimitBytes) {
+    if (this.#kept !== null && !this.#kept.add(buffer, start, end)) {
       this.#kept = null;
       this.#cluster.stats.inc(clusterStats.retryOrShadowAbandoned);
-      return;
     }
-    this.#kept!.push(Buffer.from(buffer.bytes.subarray(start, end)));
+    this.#connection?.sendData(buffer, start, end);
   }
 
   sendEnd(trailers: HeaderTable | null): void {
     this.#requestEnded = true;
-    this.#connection?.sendEnd(trailers);
+    if (this.#connection === null) return;
+    this.#connection.sendEnd(trailers);
     this.#onRequestSent();
   }
 
+  // The time of an attempt runs from here, as in Envoy: neither the wait for a connection nor a slow client counts.
   #onRequestSent(): void {
-    this.#stream.info.upstreamRequestEndAtMs = this.#stream.nowMs;
+    const { info, sender, nowMs } = this.#stream;
+    info.upstreamRequestEndAtMs = nowMs;
+    if (this.#state !== State.sending) return;
+    sender.deadlines.set(StreamDeadline.perTry, this.#timeouts.perTryMs);
+    sender.deadlines.set(StreamDeadline.perTryIdle, this.#timeouts.perTryIdleMs);
   }
 
   /** The client's end of a tunnel is over. */
@@ -203,40 +191,50 @@ export class UpstreamRequest implements PoolWaiter, ResponseReceiver {
     this.#connection?.resumeResponse();
   }
 
-  // ---- Response --------------------------------------------------------------------------------------------------
-
   get acceptsResponseBody(): boolean {
     return !this.#stream.sender.isResponseBlocked;
   }
 
   onInterimHead(head: ResponseHead): void {
-    if (head.status === 101) this.#startTunnel(head);
-    else this.#stream.onInterimHead(head);
-  }
-
-  onResponseHead(head: ResponseHead, isEnd: boolean): void {
-    const { stats } = this.#cluster;
-    const status = head.status;
-    this.#countResponse(status);
-    if (this.#isRetriable(head)) {
-      stats.inc(clusterStats.upstreamRqRetry);
-      this.#abandonAttempt();
-      this.#retryLater();
-      return;
-    }
-    if (this.#stream.info.attemptCount > 1 && status < 500) stats.inc(clusterStats.upstreamRqRetrySuccess);
-    this.#state = State.receiving;
-    if (this.#stream.head.method === 'CONNECT' && status >= 200 && status < 300) {
+    if (head.status === 101) {
       this.#startTunnel(head);
       return;
     }
-    this.#stream.onResponseHead(head, isEnd, this.#route);
+    this.#touch();
+    this.#stream.onInterimHead(head);
+  }
+
+  onResponseHead(head: ResponseHead, isEnd: boolean): void {
+    const { status } = head;
+    this.#countResponse(status);
+    if (this.#retry?.shouldRetryResponse(head) && this.#mayRetry()) {
+      // A response without a body leaves its connection fit for others; it is over when this returns.
+      if (isEnd) this.#connection = null;
+      this.#retryLater();
+      return;
+    }
+    const stream = this.#stream;
+    if (stream.info.attemptCount > 1 && status < 500) this.#cluster.stats.inc(clusterStats.upstreamRqRetrySuccess);
+    this.#state = State.receiving;
+    if (stream.head.method === 'CONNECT' && status >= 200 && status < 300) {
+      this.#startTunnel(head);
+      return;
+    }
+    stream.sender.deadlines.clear(StreamDeadline.perTry);
+    this.#touch();
+    stream.onResponseHead(head, this.#route);
   }
 
   #countResponse(status: number): void {
     this.#cluster.countResponse(status, this.#stream.isInternal);
     if (status >= 500) this.#endpoint!.stats.inc(endpointStats.rqError);
     else this.#endpoint!.stats.inc(endpointStats.rqSuccess);
+  }
+
+  // A byte of the response: the attempt is not idle.
+  #touch(): void {
+    const { perTryIdleMs } = this.#timeouts;
+    if (perTryIdleMs > 0) this.#stream.sender.deadlines.set(StreamDeadline.perTryIdle, perTryIdleMs);
   }
 
   #startTunnel(head: ResponseHead): void {
@@ -247,16 +245,14 @@ export class UpstreamRequest implements PoolWaiter, ResponseReceiver {
   }
 
   onResponseData(buffer: NativeBuffer, start: number, end: number): void {
+    if (!this.#isTunnel) this.#touch();
     this.#stream.onResponseData(buffer, start, end);
   }
 
   onResponseEnd(trailers: HeaderTable | null): void {
-    if (this.#isTunnel) {
-      this.#stream.onTunnelEnd();
-      return;
-    }
-    this.#cluster.stats.record(clusterStats.upstreamRqTime, this.#stream.nowMs - this.#attemptStartedAtMs);
+    if (this.#state !== State.receiving) return;
     this.#connection = null;
+    this.#cluster.stats.record(clusterStats.upstreamRqTime, this.#stream.nowMs - this.#attemptStartedAtMs);
     this.#release();
     this.#stream.onResponseEnd(trailers);
   }
@@ -285,125 +281,105 @@ export class UpstreamRequest implements PoolWaiter, ResponseReceiver {
     this.#failed(failure);
   }
 
-  /** Whether the whole request, as far as it was read, could be sent again. */
-  get #canRepeat(): boolean {
-    return this.#kept !== null || !hasBody(this.#stream.head);
-  }
-
-  // ---- Failure ---------------------------------------------------------------------------------------------------
-
   #failed(failure: UpstreamFailure): void {
     if (this.#state === State.done) return;
     if (this.#state === State.receiving) {
       this.#release();
-      this.#stream.onResponseAborted(failure.reason);
+      this.#stream.onResponseAborted(failure);
       return;
     }
     this.#endpoint?.stats.inc(endpointStats.rqError);
-    const retry = this.#retry;
-    if (retry?.shouldRetryReset(resetKind(failure)) && this.#mayRetry()) {
-      this.#cluster.stats.inc(clusterStats.upstreamRqRetry);
-      this.#abandonAttempt();
+    const kind = resetKind(failure);
+    if (kind !== null && this.#retry?.shouldRetryReset(kind) && this.#mayRetry()) {
       this.#retryLater();
       return;
     }
-    this.#giveUp(replyFor(failure), this.#describe(failure.reason));
+    this.#giveUp(failureReply(failure, this.#stream.info.attemptCount > 1), this.#describe(failure.reason));
   }
 
+  // With who failed and in which attempt: the sentence of log and reply.
   #describe(reason: string): string {
     const { attemptCount } = this.#stream.info;
     const attempts = attemptCount > 1 ? `, attempt ${attemptCount}` : '';
     return `${this.#cluster.name} at ${this.#endpoint?.addressText ?? 'no endpoint'}: ${reason}${attempts}`;
   }
 
-  #isRetriable(head: ResponseHead): boolean {
-    const retry = this.#retry;
-    if (retry === null || !retry.shouldRetryResponse(head)) return false;
-    return this.#mayRetry();
+  /** Whether the request, as far as it was read, could be sent again; what is still to come follows by itself. */
+  get #canRepeat(): boolean {
+    return this.#kept !== null || !hasBody(this.#stream.head);
   }
 
-  // Takes one retry out of the request's count and the cluster's budget.
+  // Called when the policy asks for a retry: takes it, or says that it cannot be.
   #mayRetry(): boolean {
-    const { stats } = this.#cluster;
-    if (!this.#canRepeat || !this.#requestEnded) return false;
-    if (this.#retriesLeft <= 0) {
-      stats.inc(clusterStats.upstreamRqRetryLimitExceeded);
-      this.#stream.info.responseFlags |= ResponseFlag.upstreamRetryLimitExceeded;
-      return false;
-    }
-    if (!this.#breaker.tryAcquireRetry()) {
-      stats.inc(clusterStats.upstreamRqRetryOverflow);
-      return false;
-    }
-    this.#holdsRetry = true;
-    this.#retriesLeft--;
-    return true;
+    if (!this.#canRepeat) return false;
+    this.#retryState ??= new RetryState(this.#retry!, this.#breaker, this.#cluster.stats);
+    return this.#retryState.take(this.#stream.info);
   }
 
   #retryLater(): void {
+    const retryState = this.#retryState!;
+    if (this.#endpoint !== null) retryState.leave(this.#endpoint);
+    this.#abandonAttempt();
     this.#state = State.backoff;
-    const attempt = this.#stream.info.attemptCount;
-    const delayMs = this.#retry!.backoffMs(attempt, this.#stream.random);
-    this.#stream.sender.deadlines.set(StreamDeadline.backoff, Math.max(delayMs, 1));
+    this.#stream.sender.deadlines.set(StreamDeadline.backoff, retryState.delayMs(this.#stream.random));
   }
 
-  /** The wait before a retry is over. */
-  onBackoffOver(): void {
-    this.#breaker.releaseRetry();
-    this.#holdsRetry = false;
-    this.#attempt(false);
+  /** One of the deadlines that are an attempt's or the response's. */
+  onDeadline(slot: number): void {
+    const { stats } = this.#cluster;
+    switch (slot) {
+      case StreamDeadline.backoff:
+        this.#attempt(false);
+        return;
+      case StreamDeadline.perTry:
+        stats.inc(clusterStats.upstreamRqPerTryTimeout);
+        this.#timedOut(LocalReplies.perTryTimeout, 'no response within per_try_timeout');
+        return;
+      case StreamDeadline.perTryIdle:
+        stats.inc(clusterStats.upstreamRqPerTryIdleTimeout);
+        this.#timedOut(LocalReplies.perTryIdleTimeout, 'no byte of the response within per_try_idle_timeout');
+        return;
+      default:
+        stats.inc(clusterStats.upstreamRqTimeout);
+        this.#endpoint?.stats.inc(endpointStats.rqTimeout);
+        this.#giveUp(
+          LocalReplies.upstreamTimeout,
+          this.#describe(`no complete response within ${this.#timeouts.timeoutMs} ms`),
+        );
+    }
   }
 
-  /** The attempt took longer than it may. */
-  onPerTryTimeout(): void {
-    this.#cluster.stats.inc(clusterStats.upstreamRqPerTryTimeout);
-    const retry = this.#retry;
-    if (retry?.shouldRetryReset('timeout') && this.#mayRetry()) {
-      this.#cluster.stats.inc(clusterStats.upstreamRqRetry);
-      this.#abandonAttempt();
+  // An attempt's time is over: retried unless its response has begun.
+  #timedOut(reply: LocalReply, reason: string): void {
+    this.#endpoint?.stats.inc(endpointStats.rqTimeout);
+    const hasBegun = this.#state === State.receiving;
+    if (!hasBegun && this.#retry?.shouldRetryReset('timeout') && this.#mayRetry()) {
       this.#retryLater();
       return;
     }
-    this.#giveUp(LocalReplies.perTryTimeout, this.#describe('no complete response within per_try_timeout'));
-  }
-
-  onResponseTimeout(): void {
-    this.#cluster.stats.inc(clusterStats.upstreamRqTimeout);
-    this.#endpoint?.stats.inc(endpointStats.rqTimeout);
-    this.#giveUp(
-      LocalReplies.upstreamTimeout,
-      this.#describe(`no complete response within ${this.#stream.timeoutMs} ms`),
-    );
+    this.#giveUp(reply, this.#describe(reason));
   }
 
   #giveUp(reply: LocalReply, reason: string): void {
-    this.#state = State.done;
     this.cancel();
     this.#stream.replyLocally(reply, reason);
   }
 
-  // ---- Letting go ------------------------------------------------------------------------------------------------
-
   /** The request is over for the client: whatever is open upstream is given up. */
   cancel(): void {
-    if (this.#pool !== null && this.#connection === null) this.#pool.cancel(this);
-    if (this.#connection !== null) {
-      this.#cluster.stats.inc(clusterStats.upstreamRqTxReset);
-      const connection = this.#connection;
-      this.#connection = null;
-      connection.abort();
-    }
+    if (this.#connection !== null) this.#cluster.stats.inc(clusterStats.upstreamRqTxReset);
+    this.#abandonAttempt();
     this.#release();
   }
 
   #abandonAttempt(): void {
-    if (this.#retry?.avoidPreviousHosts && this.#endpoint !== null) {
-      this.#tried ??= [];
-      this.#tried.push(this.#endpoint);
-    }
+    const { deadlines } = this.#stream.sender;
+    deadlines.clear(StreamDeadline.perTry);
+    deadlines.clear(StreamDeadline.perTryIdle);
     const connection = this.#connection;
     this.#connection = null;
-    connection?.abort();
+    if (connection !== null) connection.abort();
+    else if (this.#pool !== null) this.#pool.cancel(this);
     this.#leaveEndpoint();
   }
 
@@ -414,48 +390,13 @@ export class UpstreamRequest implements PoolWaiter, ResponseReceiver {
     endpoint.stats.dec(endpointStats.rqActive);
     this.#endpoint = null;
     this.#pool = null;
+    this.#breaker.releaseRequest();
+    this.#cluster.stats.dec(clusterStats.upstreamRqActive);
   }
 
   #release(): void {
     this.#state = State.done;
     this.#leaveEndpoint();
-    if (this.#holdsRetry) this.#breaker.releaseRetry();
-    this.#holdsRetry = false;
-    if (!this.#holdsRequest) return;
-    this.#holdsRequest = false;
-    this.#breaker.releaseRequest();
-    this.#cluster.stats.dec(clusterStats.upstreamRqActive);
+    this.#retryState?.release();
   }
 }
-
-function resetKind(failure: UpstreamFailure): ResetKind {
-  switch (failure.kind) {
-    case 'connect-failure':
-    case 'connect-timeout':
-      return 'connect-failure';
-    case 'connection-termination':
-    case 'protocol-error':
-      return 'reset';
-    case 'overflow':
-      // Envoy retries what a breaker refused under the same conditions as a reset before the request.
-      return 'reset-before-request';
-  }
-}
-
-function replyFor(failure: UpstreamFailure): LocalReply {
-  switch (failure.kind) {
-    case 'connect-failure':
-      return LocalReplies.connectFailure;
-    case 'connect-timeout':
-      return LocalReplies.connectTimeout;
-    case 'connection-termination':
-      return LocalReplies.connectionTermination;
-    case 'protocol-error':
-      return LocalReplies.protocolError;
-    case 'overflow':
-      return LocalReplies.overflow;
-  }
-}
-
-/** Constant line that Envoy adds when a breaker refused a request. */
-export const overloadedLine = encodeLine('x-envoy-overloaded', 'true');

@@ -23,7 +23,7 @@ import type { PathMatch } from './path-match.ts';
 import { compilePathRewrite, type PathRewrite } from './path-rewrite.ts';
 import type { CompiledRedirect } from './redirect.ts';
 import { CompiledRetryPolicy, noRetries, retryHeaderIds } from './retry-policy.ts';
-import { compileTimeouts, type RequestTimeouts, requestedTimeouts } from './timeouts.ts';
+import { compileTimeouts, type RequestTimeouts, requestedTimeouts, timeoutHeaderIds } from './timeouts.ts';
 
 /** Where a route stands: what it inherits. */
 export interface RouteScope {
@@ -78,7 +78,7 @@ export interface ForwardParts {
 export class CompiledForward {
   readonly kind = 'forward';
   readonly config: ForwardAction;
-  /** The policy of the configuration; null when it has none. `retryFor` gives the one in force for a request. */
+  /** The policy of the configuration; null when it has none. `takeRetries` gives the one in force for a request. */
   readonly retry: CompiledRetryPolicy | null;
   readonly #cluster: (head: RequestHead) => string | null;
   readonly #requestMutation: CompiledHeaderMutation | null;
@@ -87,7 +87,7 @@ export class CompiledForward {
   readonly #rewritesHostForEndpoint: boolean;
   readonly #pathRewrite: PathRewrite | null;
   readonly #timeouts: RequestTimeouts;
-  readonly #expectedTimeout: EncodedLine;
+  readonly #expectedTimeout: EncodedLine | null;
   readonly #authorityChange: { readonly appendForwardedHost: boolean; readonly keepOriginal: boolean };
 
   constructor(parts: ForwardParts) {
@@ -131,35 +131,47 @@ export class CompiledForward {
     }
   }
 
-  /** `auto_host_rewrite`: once an endpoint was chosen. An endpoint without a name changes nothing. */
-  rewriteHostForEndpoint(head: RequestHead, hostname: string): void {
-    if (this.#rewritesHostForEndpoint) changeAuthority(head, hostname, this.#authorityChange);
+  /**
+   * `auto_host_rewrite`: once an endpoint was chosen. An endpoint without a name changes nothing. What the client had asked for
+   * is remembered on the first attempt only: on a further one the authority is that of the endpoint before.
+   */
+  rewriteHostForEndpoint(head: RequestHead, hostname: string, isFirstAttempt: boolean): void {
+    if (!this.#rewritesHostForEndpoint) return;
+    changeAuthority(head, hostname, isFirstAttempt ? this.#authorityChange : silentChange);
   }
 
-  /** The limits in force; `isTrusted` is whether the client may set them by headers. */
-  timeouts(head: RequestHead, isTrusted: boolean): RequestTimeouts {
-    return isTrusted && hasControlHeader(head.headers) ? requestedTimeouts(this.#timeouts, head) : this.#timeouts;
+  /**
+   * The limits in force, with what the request asks for in headers, which are taken out of it. They count only from whom they
+   * were let through (`forwarded-headers.ts`). Called before `rewriteRequest`, as in Envoy: what the route adds under
+   * these names goes to the endpoint.
+   */
+  takeTimeouts(head: RequestHead): RequestTimeouts {
+    if (!hasAny(head.headers, isTimeoutId)) return this.#timeouts;
+    const timeouts = requestedTimeouts(this.#timeouts, head);
+    removeAll(head.headers, isTimeoutId);
+    return timeouts;
   }
 
-  /** The retries in force, with what a trusted client asks for; null when nothing is to be retried. */
-  retryFor(head: RequestHead, isTrusted: boolean): CompiledRetryPolicy | null {
-    const asked = isTrusted && hasControlHeader(head.headers);
-    if (this.retry === null && !asked) return null;
-    const policy = asked ? (this.retry ?? noRetries).requestedBy(head) : this.retry!;
+  /**
+   * The retries in force, with what the request's headers ask for, which are taken out of it; null when nothing is to be
+   * retried. Called after `rewriteRequest`, as in Envoy: a route may ask for retries by adding these headers.
+   */
+  takeRetries(head: RequestHead): CompiledRetryPolicy | null {
+    if (!hasAny(head.headers, isRetryId)) return this.retry?.appliesTo(head) ? this.retry : null;
+    const policy = (this.retry ?? noRetries).requestedBy(head);
+    removeAll(head.headers, isRetryId);
     return policy.appliesTo(head) ? policy : null;
   }
 
-  /** Removes the headers that `timeouts` and `retryFor` obey: they are for us and not for the endpoint. */
-  removeControlHeaders(head: RequestHead): void {
-    const { headers } = head;
-    for (let row = 0; row < headers.rowCount; row++) {
-      if (isControlId[headers.id(row)] === 1) headers.removeRow(row);
+  /** Tells the endpoint in `x-envoy-expected-rq-timeout-ms` how long it has; nothing when that is without end. */
+  addExpectedTimeout({ headers }: RequestHead, timeouts: RequestTimeouts): void {
+    headers.removeId(HeaderId.xEnvoyExpectedRqTimeoutMs);
+    if (timeouts === this.#timeouts) {
+      if (this.#expectedTimeout !== null) headers.appendLine(this.#expectedTimeout);
+      return;
     }
-  }
-
-  /** The line `x-envoy-expected-rq-timeout-ms` for these limits: how long the endpoint has. Not for limits without end. */
-  expectedTimeoutLine(timeouts: RequestTimeouts): EncodedLine {
-    return timeouts === this.#timeouts ? this.#expectedTimeout : expectedTimeoutLine(timeouts);
+    const line = expectedTimeoutLine(timeouts);
+    if (line !== null) headers.appendLine(line);
   }
 }
 
@@ -184,18 +196,28 @@ function compileCluster(
   };
 }
 
-function expectedTimeoutLine(timeouts: RequestTimeouts): EncodedLine {
-  return encodeLine('x-envoy-expected-rq-timeout-ms', String(timeouts.perTryMs || timeouts.timeoutMs));
+function expectedTimeoutLine({ perTryMs, timeoutMs }: RequestTimeouts): EncodedLine | null {
+  const expectedMs = perTryMs || timeoutMs;
+  return expectedMs === 0 ? null : encodeLine('x-envoy-expected-rq-timeout-ms', String(expectedMs));
 }
 
 // One pass over the rows finds out whether any of these is there, where a look-up for each would be eight.
-const isControlId = new Uint8Array(256);
-for (const id of retryHeaderIds) isControlId[id] = 1;
-isControlId[HeaderId.other] = 0;
+const isTimeoutId = flagsOf(timeoutHeaderIds);
+const isRetryId = flagsOf(retryHeaderIds);
 
-function hasControlHeader(headers: HeaderTable): boolean {
-  for (let row = 0; row < headers.rowCount; row++) if (isControlId[headers.id(row)] === 1) return true;
+function flagsOf(ids: readonly HeaderId[]): Uint8Array {
+  const flags = new Uint8Array(256);
+  for (const id of ids) flags[id] = 1;
+  return flags;
+}
+
+function hasAny(headers: HeaderTable, flags: Uint8Array): boolean {
+  for (let row = 0; row < headers.rowCount; row++) if (flags[headers.id(row)] === 1) return true;
   return false;
+}
+
+function removeAll(headers: HeaderTable, flags: Uint8Array): void {
+  for (let row = 0; row < headers.rowCount; row++) if (flags[headers.id(row)] === 1) headers.removeRow(row);
 }
 
 const sharedContext: FormatContext = {

@@ -112,7 +112,7 @@ export const noRetries = new CompiledRetryPolicy({
   hostSelectionMaxAttempts: 1,
 });
 
-/** Headers that the router obeys and does not pass on. */
+/** Headers that ask for retries: obeyed and not passed on. */
 export const retryHeaderIds: readonly HeaderId[] = [
   HeaderId.xEnvoyRetryOn,
   HeaderId.xEnvoyRetryGrpcOn,
@@ -120,8 +120,6 @@ export const retryHeaderIds: readonly HeaderId[] = [
   HeaderId.xEnvoyRetriableStatusCodes,
   HeaderId.xEnvoyRetriableHeaderNames,
   HeaderId.xEnvoyHedgeOnPerTryTimeout,
-  HeaderId.xEnvoyUpstreamRqTimeoutMs,
-  HeaderId.xEnvoyUpstreamRqPerTryTimeoutMs,
 ];
 
 const conditionBits: Readonly<Record<RetryCondition, number>> = {

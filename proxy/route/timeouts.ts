@@ -31,7 +31,13 @@ export function compileTimeouts(action: ForwardAction, retry: RetryPolicy | unde
   });
 }
 
-/** The values for one request from a trusted client. The same object when it asks for nothing. */
+/** Headers that ask for timeouts: obeyed and not passed on. */
+export const timeoutHeaderIds: readonly HeaderId[] = [
+  HeaderId.xEnvoyUpstreamRqTimeoutMs,
+  HeaderId.xEnvoyUpstreamRqPerTryTimeoutMs,
+];
+
+/** The values for one request that brings such headers. The same object when they ask for nothing. */
 export function requestedTimeouts(configured: RequestTimeouts, head: RequestHead): RequestTimeouts {
   const total = milliseconds(head.headers, HeaderId.xEnvoyUpstreamRqTimeoutMs);
   const perTry = milliseconds(head.headers, HeaderId.xEnvoyUpstreamRqPerTryTimeoutMs);
@@ -43,6 +49,18 @@ export function requestedTimeouts(configured: RequestTimeouts, head: RequestHead
     idleMs: configured.idleMs,
     maxStreamDurationMs: configured.maxStreamDurationMs,
   });
+}
+
+/**
+ * Says in `x-envoy-expected-rq-timeout-ms`, where it was told before, how long the endpoint of a further attempt has: less by
+ * what earlier attempts took. Out of time is 1 ms, because 0 would mean no end.
+ */
+export function renewExpectedTimeout({ headers }: RequestHead, timeouts: RequestTimeouts, elapsedMs: number): void {
+  const { timeoutMs, perTryMs } = timeouts;
+  const row = headers.findId(HeaderId.xEnvoyExpectedRqTimeoutMs);
+  if (timeoutMs === 0 || row < 0) return;
+  const leftMs = Math.max(1, Math.round(timeoutMs - elapsedMs));
+  headers.replaceValue(row, String(perTryMs === 0 ? leftMs : Math.min(perTryMs, leftMs)));
 }
 
 /** The whole number in a header; -1 when it is absent or no whole number. */

@@ -41,7 +41,7 @@ interface Reference {
 }
 
 function referencesOf(page: string): Reference[] {
-  const found = page.matchAll(/`([\w.-]+(?:\/[\w.-]+)+\.(?:ts|mjs|c)):([A-Za-z_][\w.]*)(?:\(\))?`/g);
+  const found = page.matchAll(/`([\w.-]+(?:\/[\w.-]+)+\.(?:ts|mjs|c)):(#?[A-Za-z_][\w.]*)(?:\(\))?`/g);
   return [...found].map((match) => ({ path: match[1]!, name: match[2]! }));
 }
 

@@ -117,6 +117,10 @@ export class Http1ClientConnection implements ByteStreamHandler {
     this.#encoder.data(buffer, start, end);
   }
 
+  sendBytes(bytes: Uint8Array): void {
+    this.#encoder.dataBytes(bytes);
+  }
+
   sendEnd(trailers: HeaderTable | null): void {
     this.#encoder.end(trailers);
     this.#requestEnded = true;

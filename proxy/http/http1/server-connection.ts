@@ -305,6 +305,10 @@ export class Http1ServerConnection implements ByteStreamHandler, ResponseSender 
     this.#encoder.dataBytes(bytes);
   }
 
+  closeAfterResponse(): void {
+    this.#closeAfterResponse = true;
+  }
+
   sendEnd(trailers: HeaderTable | null): void {
     this.#encoder.end(trailers);
     this.#request = null;

@@ -132,12 +132,12 @@ t.test('a rewritten host leaves its traces once', async (t) => {
 t.test('auto_host_rewrite takes the endpoint hostname, when it has one', async (t) => {
   const head = request();
   const auto = forwardOf({ action: { hostRewrite: { kind: 'auto' } } }, head);
-  auto.rewriteHostForEndpoint(head, '');
+  auto.rewriteHostForEndpoint(head, '', true);
   t.equal(head.authority, 'shop.example');
-  auto.rewriteHostForEndpoint(head, 'pod-1');
+  auto.rewriteHostForEndpoint(head, 'pod-1', true);
   t.equal(head.authority, 'pod-1');
   const fixed = request();
-  forwardOf({}, fixed).rewriteHostForEndpoint(fixed, 'pod-1');
+  forwardOf({}, fixed).rewriteHostForEndpoint(fixed, 'pod-1', true);
   t.equal(fixed.authority, 'shop.example', 'only where it was asked for');
 });
 
@@ -227,4 +227,12 @@ t.test('the cluster may be named by a header', async (t) => {
   );
   t.equal(named([['X-Cluster', '']]), null);
   t.equal(named([]), null);
+});
+
+t.test('auto_host_rewrite of a further attempt remembers the client, not the endpoint before', async (t) => {
+  const head = request();
+  const auto = forwardOf({ action: { hostRewrite: { kind: 'auto' }, appendForwardedHost: true } }, head);
+  auto.rewriteHostForEndpoint(head, 'pod-1', true);
+  auto.rewriteHostForEndpoint(head, 'pod-2', false);
+  t.same(lines(head), ['Host: pod-2', 'x-forwarded-host: shop.example', 'x-envoy-original-host: shop.example']);
 });

@@ -7,6 +7,7 @@ import {
   forward,
   forwardAction,
   headerMatcher,
+  lines,
   matchContext,
   request,
   response,
@@ -100,26 +101,31 @@ t.test('the wait is uniform below a bound that doubles up to the longest', async
 t.test('retries can be limited to requests with a header', async (t) => {
   const retriableRequestHeaders = [headerMatcher('x-safe', { kind: 'present', present: true })];
   const action = forward({ retryPolicy: retryPolicy({ retryOn: ['5xx'], retriableRequestHeaders }) });
-  t.equal(action.retryFor(request(), false), null);
-  t.equal(action.retryFor(request({ headers: [['X-Safe', '1']] }), false), action.retry);
+  t.equal(action.takeRetries(request()), null);
+  t.equal(action.takeRetries(request({ headers: [['X-Safe', '1']] })), action.retry);
 });
 
 t.test('a policy without conditions, and no policy, retry nothing', async (t) => {
-  t.equal(forward({}).retryFor(request(), true), null);
-  t.equal(forward({ retryPolicy: retryPolicy() }).retryFor(request(), true), null);
+  t.equal(forward({}).takeRetries(request()), null);
+  t.equal(forward({ retryPolicy: retryPolicy() }).takeRetries(request()), null);
 });
 
-t.test('a trusted request adds conditions and sets how often', async (t) => {
-  const head = request({
-    headers: [
-      ['X-Envoy-Retry-On', ' gateway-error, unknown,unavailable'],
-      ['X-Envoy-Retry-Grpc-On', 'internal'],
-      ['X-Envoy-Max-Retries', '7'],
-      ['X-Envoy-Retriable-Status-Codes', '418, x, 420'],
-      ['X-Envoy-Retriable-Header-Names', 'X-One, x-two'],
-    ],
-  });
-  const asked = forward({}).retryFor(head, true)!;
+t.test('the headers of a request add conditions and set how often; they are for us only', async (t) => {
+  const asking = () =>
+    request({
+      headers: [
+        ['X-Envoy-Retry-On', ' gateway-error, unknown,unavailable'],
+        ['X-Envoy-Retry-Grpc-On', 'internal'],
+        ['X-Envoy-Max-Retries', '7'],
+        ['X-Envoy-Retriable-Status-Codes', '418, x, 420'],
+        ['X-Envoy-Retriable-Header-Names', 'X-One, x-two'],
+        ['X-Envoy-Hedge-On-Per-Try-Timeout', 'true'],
+        ['X-Custom', '1'],
+      ],
+    });
+  const head = asking();
+  const asked = forward({}).takeRetries(head)!;
+  t.same(lines(head), ['Host: shop.example', 'X-Custom: 1']);
   t.equal(asked.maxRetries, 7);
   t.equal(asked.shouldRetryResponse(response(502)), true);
   t.equal(asked.shouldRetryResponse(response(500)), false);
@@ -130,21 +136,20 @@ t.test('a trusted request adds conditions and sets how often', async (t) => {
     false,
     'a gRPC condition in the other header',
   );
-  t.equal(forward({}).retryFor(head, false), null, 'nobody else may');
   const configured = forward({
     retryPolicy: retryPolicy({ retryOn: ['retriable-status-codes', 'retriable-headers'], retriableStatusCodes: [404] }),
   });
-  const both = configured.retryFor(head, true)!;
+  const both = configured.takeRetries(asking())!;
   for (const status of [404, 418, 420, 503]) t.equal(both.shouldRetryResponse(response(status)), true, String(status));
   t.equal(both.shouldRetryResponse(response(200, [['X-Two', '']])), true);
-  t.equal(configured.retryFor(head, false)!.shouldRetryResponse(response(418)), false);
+  t.equal(configured.takeRetries(request())!.shouldRetryResponse(response(418)), false);
 });
 
 t.test('the header for the number of retries wins over the configuration', async (t) => {
   const head = request({ headers: [['X-Envoy-Max-Retries', '2']] });
   const configured = forward({ retryPolicy: retryPolicy({ retryOn: ['5xx'], numRetries: 9 }) });
-  t.equal(configured.retryFor(head, true)!.maxRetries, 2);
-  t.equal(configured.retryFor(head, false)!.maxRetries, 9);
+  t.equal(configured.takeRetries(head)!.maxRetries, 2);
+  t.equal(configured.takeRetries(request())!.maxRetries, 9);
 });
 
 t.test('the virtual host lends its policy to routes without one', async (t) => {
@@ -160,7 +165,7 @@ t.test('the virtual host lends its policy to routes without one', async (t) => {
     const head = request({ path });
     const action = table.match(head, matchContext())!.action;
     if (action.kind !== 'forward') throw new Error('the request is not forwarded');
-    return [action.retryFor(head, false)?.maxRetries, action.timeouts(head, false).perTryMs];
+    return [action.takeRetries(head)?.maxRetries, action.takeTimeouts(head).perTryMs];
   };
   t.same(retries('/own'), [1, 0]);
   t.same(retries('/other'), [4, 70]);

@@ -1,0 +1,47 @@
+// The endpoint of one attempt: fills the context that all choices of the worker share and asks the cluster.
+
+import type { ClusterRuntime } from '../cluster/cluster-runtime.ts';
+import type { EndpointRuntime } from '../cluster/endpoint-runtime.ts';
+import { type HeaderName, headerName } from './header-name.ts';
+import type { RetryState } from './retry-state.ts';
+import type { Stream } from './stream.ts';
+
+/** Null when there is none. `retry` is null on the first attempt. */
+export function chooseEndpoint(
+  stream: Stream,
+  cluster: ClusterRuntime,
+  retry: RetryState | null,
+): EndpointRuntime | null {
+  const { chooseContext } = stream.manager.context;
+  chooseContext.excluded = retry === null ? null : retry.excluded;
+  if (retry !== null) chooseContext.hostSelectionMaxAttempts = retry.policy.hostSelectionMaxAttempts;
+  const { discovery } = cluster.config;
+  if (discovery.kind === 'original-dst') {
+    chooseContext.originalDestination = stream.facts.originalDestination ?? '';
+    chooseContext.originalDestinationHeader = discovery.useHttpHeader
+      ? namedDestination(stream, discovery.httpHeaderName)
+      : null;
+  }
+  return cluster.chooseEndpoint(chooseContext);
+}
+
+const defaultName = headerName('x-envoy-original-dst-host');
+/** Names that clusters ask for: a handful in all configurations that a worker ever sees. */
+const otherNames = new Map<string, HeaderName>();
+
+// The first field is the one that counts, as in Envoy; null when there is none, and the connection's own destination stands.
+function namedDestination(stream: Stream, httpHeaderName: string): string | null {
+  const { headers } = stream.head;
+  const row = headers.find(destinationName(httpHeaderName));
+  return row < 0 ? null : headers.value(row);
+}
+
+function destinationName(httpHeaderName: string): HeaderName {
+  if (httpHeaderName === '' || httpHeaderName === defaultName.text) return defaultName;
+  let name = otherNames.get(httpHeaderName);
+  if (name === undefined) {
+    name = headerName(httpHeaderName);
+    otherNames.set(httpHeaderName, name);
+  }
+  return name;
+}
