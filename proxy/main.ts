@@ -97,7 +97,9 @@ function serve(flags: Flags): void {
   if (bootstrap.admin !== undefined) {
     const { admin } = bootstrap;
     const buckets = bootstrap.stats.histogramBuckets;
-    new AdminServer({ admin, store, state, pool, log, shutdown: () => lifecycle.shutdown(), buckets }).listen();
+    const shutdown = (): void => lifecycle.shutdown();
+    const reopenLogs = (): void => lifecycle.reopenLogs();
+    new AdminServer({ admin, store, stats, state, pool, log, flags, buckets, shutdown, reopenLogs }).listen();
   }
   setInterval(() => store.flushIntervals(), 5000).unref();
 }

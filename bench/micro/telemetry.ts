@@ -8,6 +8,7 @@ import { StreamInfo } from '../../proxy/http/stream-info.ts';
 import { AccessLogs } from '../../proxy/telemetry/access-log.ts';
 import { clusterStats, countUpstreamResponse } from '../../proxy/telemetry/cluster-stats.ts';
 import { prometheusText } from '../../proxy/telemetry/prometheus.ts';
+import { everyStat } from '../../proxy/telemetry/stats-query.ts';
 import { StatsStore } from '../../proxy/telemetry/stats-store.ts';
 import { statsText } from '../../proxy/telemetry/stats-text.ts';
 import { WorkerStats } from '../../proxy/telemetry/worker-stats.ts';
@@ -66,9 +67,9 @@ function measureScrape(): void {
   const bytes = (process.memoryUsage().rss - before) / clusters;
   console.log(`${`${clusters} used clusters, each`.padEnd(60)} ${bytes.toFixed(0).padStart(8)} bytes`);
   const outputs = {
-    '/stats': () => statsText(store, { usedOnly: false, accepts: null }),
-    '/stats?usedonly': () => statsText(store, { usedOnly: true, accepts: null }),
-    '/stats/prometheus?usedonly': () => prometheusText(store, { usedOnly: true, accepts: null }, []),
+    '/stats': () => statsText(store, everyStat),
+    '/stats?usedonly': () => statsText(store, { ...everyStat, usedOnly: true }),
+    '/stats/prometheus?usedonly': () => prometheusText(store, { ...everyStat, usedOnly: true }, []),
   };
   for (const [name, output] of Object.entries(outputs)) {
     const start = performance.now();

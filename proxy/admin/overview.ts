@@ -11,7 +11,7 @@ import type { AdminContext } from './server.ts';
 /** How many clusters the page lists; of 10,000 nobody reads more. */
 const clusterLimit = 200;
 
-export function overview(context: AdminContext): unknown {
+export function overview(context: AdminContext, _query: URLSearchParams): unknown {
   const { state, pool } = context;
   return {
     atMs: Date.now(),

@@ -1,149 +1,122 @@
-// Every admin path: what it answers and whether it changes something.
+// Every admin path: what it answers, what it can be asked, and whether it changes something.
 
-import { readFileSync } from 'node:fs';
-import { prometheusText } from '../telemetry/prometheus.ts';
-import type { StatsQuery } from '../telemetry/stats-store.ts';
-import { statsJson, statsText } from '../telemetry/stats-text.ts';
-import { clustersJson, clustersText } from './clusters.ts';
+import { type AdminAnswer, type AdminRequest, type AnswerPath, json, ok, text } from './admin-answer.ts';
+import { clusters } from './clusters.ts';
 import { configDump } from './config-dump.ts';
+import { logging } from './logging.ts';
 import { overview } from './overview.ts';
+import { page } from './page.ts';
+import { modifyRuntime, runtime } from './runtime.ts';
 import type { AdminContext } from './server.ts';
-import { listenersJson, listenersText, memory, runtime, serverInfo } from './server-info.ts';
-
-export interface AdminRequest {
-  readonly query: URLSearchParams;
-}
-
-export interface AdminAnswer {
-  readonly status: number;
-  readonly type: string;
-  readonly body: string | Generator<string>;
-}
+import { listeners, memory, ready, serverInfo } from './server-info.ts';
+import { prometheus, stats } from './stats-answers.ts';
 
 export interface AdminRoute {
   readonly path: string;
   readonly help: string;
   /** POST only. */
   readonly changes: boolean;
-  readonly answer: (context: AdminContext, request: AdminRequest) => AdminAnswer;
+  readonly answer: AnswerPath;
+  /** Query parameters, each with a sentence. */
+  readonly parameters: Readonly<Record<string, string>>;
 }
 
+const statsParameters = {
+  usedonly: 'Only what was ever written',
+  filter: 'Regular expression (RE2) that a name must contain a match of',
+  invert_filter: 'Takes what the filter does not match',
+};
+
 export const adminRoutes: readonly AdminRoute[] = [
-  get('/', 'a live page for people', () => html(page)),
-  get('/overview', 'what the live page shows, as JSON', (context) => json(overview(context))),
-  get('/ready', 'LIVE when traffic is served', ({ state }) => ({
-    ...text(`${state.name}\n`),
-    status: state.name === 'LIVE' ? 200 : 503,
-  })),
-  get('/server_info', 'version, state, uptime, command line', (context) => json(serverInfo(context))),
-  get('/stats', 'statistics; ?format=json|prometheus &filter=REGEX &usedonly', stats),
-  get('/stats/prometheus', 'statistics for Prometheus; ?filter=REGEX &usedonly', prometheus),
-  get('/config_dump', 'the configuration that is served', (context) => json(configDump(context))),
-  get('/clusters', 'clusters and their endpoints; ?format=json', (context, { query }) =>
-    query.get('format') === 'json' ? json(clustersJson(context)) : text(clustersText(context)),
-  ),
-  get('/listeners', 'listeners and their addresses; ?format=json', (context, { query }) =>
-    query.get('format') === 'json' ? json(listenersJson(context)) : text(listenersText(context)),
-  ),
+  get('/', 'a live page for people', page),
   get('/certs', 'certificates in use', () => json({ certificates: [] })),
-  get('/runtime', 'runtime values', (context) => json(runtime(context))),
-  get('/memory', 'memory of the process', () => json(memory())),
-  get('/help', 'this list', () => text(help())),
-  post('/logging', 'log levels; ?level=LEVEL for all, ?COMPONENT=LEVEL for one', logging),
-  post('/drain_listeners', 'drains; ?inboundonly ?graceful', ({ pool }, { query }) => {
-    pool.drain(query.has('inboundonly'), !query.has('graceful'));
-    return text('OK\n');
+  get('/clusters', 'clusters and their endpoints', clusters, {
+    filter: 'Regular expression (RE2) for names of clusters',
+    format: 'One of (text, json)',
+  }),
+  get('/config_dump', 'the configuration that is served, without secrets', configDump, {
+    resource: 'One kind of resource, such as static_clusters',
+    mask: 'Fields to keep, separated by commas; with resource, fields of each element',
+    name_regex: 'Only what is called so: a regular expression (RE2) for the whole name',
+    include_eds: 'Adds the endpoints of clusters',
+  }),
+  get('/contention', 'lock contention', () => text('Workers share no lock: there is no contention to show.\n')),
+  post('/drain_listeners', 'stops accepting connections and asks clients to leave', drainListeners, {
+    graceful: 'Asks clients to leave first; stops accepting after --drain-time-s',
+    skip_exit: 'Asks clients to leave and goes on accepting',
+    inboundonly: 'Only listeners with traffic_direction INBOUND',
   }),
   post('/healthcheck/fail', 'makes /ready fail', ({ state }) => {
     state.setFailsHealthCheck(true);
-    return text('OK\n');
+    return ok();
   }),
   post('/healthcheck/ok', 'takes that back', ({ state }) => {
     state.setFailsHealthCheck(false);
-    return text('OK\n');
+    return ok();
   }),
-  post('/quitquitquit', 'ends the process', ({ shutdown }) => {
+  get('/help', 'this list', () => text(helpText())),
+  get('/hot_restart_version', 'there is no hot restart', () => text('disabled')),
+  get('/init_dump', 'what start-up waits for', () => json({})),
+  get('/listeners', 'listeners and their addresses', listeners, { format: 'One of (text, json)' }),
+  post('/logging', 'shows and changes levels of the process log', logging, {
+    level: 'One level for all loggers; One of (trace, debug, info, warning, error, critical, off)',
+    paths: 'Levels of several: name:level,name:level',
+  }),
+  get('/memory', 'memory of the process', memory),
+  get('/overview', 'what the live page shows, as JSON', (context, { query }) => json(overview(context, query)), {
+    clusters: 'Part of the names of the clusters to list',
+  }),
+  post('/quitquitquit', 'ends the process in order', ({ shutdown }) => {
     setImmediate(shutdown);
-    return text('OK\n');
+    return ok();
+  }),
+  get('/ready', '200 LIVE when traffic is served, else 503', ready),
+  post('/reopen_logs', 'opens access log files anew', ({ reopenLogs }) => {
+    reopenLogs();
+    return ok();
   }),
   post('/reset_counters', 'sets all counters to 0', ({ store }) => {
     store.resetCounters();
-    return text('OK\n');
+    return ok();
+  }),
+  get('/runtime', 'runtime values', runtime),
+  post('/runtime_modify', 'sets runtime values: ?key1=value1&key2=value2; an empty value takes it back', modifyRuntime),
+  get('/server_info', 'version, state, uptime, command line', serverInfo),
+  get('/stats', 'statistics', stats, {
+    ...statsParameters,
+    format: 'One of (text, json, prometheus)',
+    type: 'One of (All, Counters, Gauges, Histograms, TextReadouts)',
+    histogram_buckets: 'One of (cumulative, disjoint, detailed, summary)',
+  }),
+  get('/stats/prometheus', 'statistics for Prometheus', prometheus, {
+    ...statsParameters,
+    histogram_buckets: 'One of (cumulative, summary)',
   }),
 ];
 
-type Answer = AdminRoute['answer'];
-
-function get(path: string, help: string, answer: Answer): AdminRoute {
-  return { path, help, changes: false, answer };
+/** Envoy's list: a path and its parameters, each with a sentence. */
+export function helpText(): string {
+  const lines = adminRoutes.map(({ path, help, changes, parameters }) => {
+    const known = Object.entries(parameters).map(([name, sentence]) => `      ${name}: ${sentence}\n`);
+    return `  ${path}${changes ? ' (POST)' : ''}: ${help}\n${known.join('')}`;
+  });
+  return `admin commands are:\n${lines.join('')}`;
 }
 
-function post(path: string, help: string, answer: Answer): AdminRoute {
-  return { path, help, changes: true, answer };
+function get(path: string, help: string, answer: AnswerPath, parameters = {}): AdminRoute {
+  return { path, help, changes: false, answer, parameters };
 }
 
-function text(body: string | Generator<string>): AdminAnswer {
-  return { status: 200, type: 'text/plain', body };
+function post(path: string, help: string, answer: AnswerPath, parameters = {}): AdminRoute {
+  return { path, help, changes: true, answer, parameters };
 }
 
-function json(value: unknown): AdminAnswer {
-  return { status: 200, type: 'application/json', body: `${JSON.stringify(value, null, 1)}\n` };
-}
-
-function html(body: string): AdminAnswer {
-  return { status: 200, type: 'text/html', body };
-}
-
-const page = readFileSync(new URL('./page.html', import.meta.url), 'utf8');
-
-function stats(context: AdminContext, request: AdminRequest): AdminAnswer {
-  const query = statsQuery(request);
-  if (typeof query === 'string') return badRequest(query);
-  const format = request.query.get('format') ?? 'text';
-  switch (format) {
-    case 'text':
-      return text(statsText(context.store, query));
-    case 'json':
-      return { status: 200, type: 'application/json', body: statsJson(context.store, query) };
-    case 'prometheus':
-      return prometheus(context, request);
-    default:
-      return badRequest(`format=${format}: text, json and prometheus are supported\n`);
-  }
-}
-
-function prometheus(context: AdminContext, request: AdminRequest): AdminAnswer {
-  const query = statsQuery(request);
-  if (typeof query === 'string') return badRequest(query);
-  return text(prometheusText(context.store, query, context.buckets));
-}
-
-function statsQuery({ query }: AdminRequest): StatsQuery | string {
-  const filter = query.get('filter');
-  const usedOnly = query.has('usedonly');
-  if (filter === null) return { usedOnly, accepts: null };
-  let pattern: RegExp;
-  try {
-    pattern = new RegExp(filter);
-  } catch (error) {
-    return `filter: ${error instanceof Error ? error.message : String(error)}\n`;
-  }
-  return { usedOnly, accepts: (name) => pattern.test(name) };
-}
-
-function badRequest(body: string): AdminAnswer {
-  return { status: 400, type: 'text/plain', body };
-}
-
-function logging({ log }: AdminContext, { query }: AdminRequest): AdminAnswer {
-  for (const [name, level] of query) {
-    const problem = name === 'level' ? log.setLevel(level) : log.setComponentLevel(name, level);
-    if (problem !== null) return badRequest(`${problem}\n`);
-  }
-  const lines = [...log.levels()].map(([component, level]) => `  ${component}: ${level}`);
-  return text(`active loggers:\n${lines.join('\n')}\n`);
-}
-
-function help(): string {
-  return `admin commands are:\n${adminRoutes.map((route) => `  ${route.path}${route.changes ? ' (POST)' : ''}: ${route.help}`).join('\n')}\n`;
+function drainListeners({ pool, flags }: AdminContext, { query }: AdminRequest): AdminAnswer {
+  const inboundOnly = query.has('inboundonly');
+  const keepsAccepting = query.has('skip_exit');
+  // As in Envoy, nothing is left to delay when accepting goes on.
+  const isGraceful = query.has('graceful') && !keepsAccepting;
+  pool.drain(inboundOnly, !keepsAccepting && !isGraceful);
+  if (isGraceful) setTimeout(() => pool.drain(inboundOnly, true), flags.drainTimeMs).unref();
+  return ok();
 }

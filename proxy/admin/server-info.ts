@@ -1,65 +1,90 @@
-// `/server_info`, `/listeners`, `/runtime`, `/memory` in Envoy's JSON.
+// `/server_info`, `/listeners`, `/memory`, `/ready` in Envoy's formats.
 
 import { getHeapStatistics } from 'node:v8';
+import type { Flags } from '../command/flags.ts';
+import { type AdminAnswer, type AdminRequest, json, text } from './admin-answer.ts';
 import type { AdminContext } from './server.ts';
 
-export function serverInfo({ state, pool }: AdminContext): unknown {
-  const { version, concurrency, restartEpoch, commandLine } = state.options;
+/** 200 when every worker serves, 503 before that and from the moment the process drains or is told to fail. */
+export function ready({ state }: AdminContext): AdminAnswer {
+  return { ...text(`${state.name}\n`), status: state.name === 'LIVE' ? 200 : 503 };
+}
+
+export function serverInfo({ state, pool, flags }: AdminContext): AdminAnswer {
+  const { version, concurrency } = state.options;
   const uptime = `${Math.floor((Date.now() - state.startedAtMs) / 1000)}s`;
   const node = state.bootstrap?.node;
-  return {
+  return json({
     version: `outrigger/${version}`,
     state: state.name,
     uptime_current_epoch: uptime,
     uptime_all_epochs: uptime,
     hot_restart_version: 'disabled',
-    command_line_options: { concurrency, restart_epoch: restartEpoch, arguments: commandLine },
+    command_line_options: commandLineOptions(flags, concurrency),
     node:
       node === undefined
         ? {}
-        : { id: node.id, cluster: node.cluster, locality: node.locality, metadata: node.metadata },
+        : {
+            id: node.id,
+            cluster: node.cluster,
+            metadata: node.metadata,
+            locality: { region: node.locality.region, zone: node.locality.zone, sub_zone: node.locality.subZone },
+            user_agent_name: 'outrigger',
+          },
     worker_generations: pool.generations,
+  });
+}
+
+/** `admin.v3.CommandLineOptions`: the fields that mean something here. */
+function commandLineOptions(flags: Flags, concurrency: number): unknown {
+  return {
+    concurrency,
+    config_path: flags.configPath ?? '',
+    config_yaml: flags.configYaml ?? '',
+    allow_unknown_static_fields: flags.allowUnknownStaticFields,
+    log_level: flags.logLevel,
+    component_log_level: flags.componentLogLevel,
+    service_cluster: flags.serviceCluster ?? '',
+    service_node: flags.serviceNode ?? '',
+    service_zone: flags.serviceZone ?? '',
+    file_flush_interval: seconds(flags.logFlushIntervalMs),
+    file_flush_min_size: flags.logFlushSizeBytes,
+    drain_time: seconds(flags.drainTimeMs),
+    drain_strategy: flags.drainStrategy === 'gradual' ? 'Gradual' : 'Immediate',
+    mode: 'Serve',
+    disable_hot_restart: true,
+    restart_epoch: flags.restartEpoch,
   };
 }
 
-/** `name::address` lines, as Envoy prints them. */
-export function listenersText({ state }: AdminContext): string {
-  return state.listeners.map(({ name, address }) => `${name}::${address}\n`).join('');
+function seconds(durationMs: number): string {
+  return `${durationMs / 1000}s`;
 }
 
-export function listenersJson({ state }: AdminContext): unknown {
-  return {
+/** `name::address` lines, as Envoy prints them; or JSON. */
+export function listeners({ state }: AdminContext, { query }: AdminRequest): AdminAnswer {
+  if (query.get('format') !== 'json') {
+    return text(state.listeners.map(({ name, address }) => `${name}::${address}\n`).join(''));
+  }
+  return json({
     listener_statuses: state.listeners.map(({ name, address }) => {
       const colon = address.lastIndexOf(':');
       if (colon < 0) return { name, local_address: { pipe: { path: address } } };
       const ip = address.slice(0, colon).replace(/^\[|\]$/g, '');
       return { name, local_address: { socket_address: { address: ip, port_value: Number(address.slice(colon + 1)) } } };
     }),
-  };
-}
-
-export function runtime({ state }: AdminContext): unknown {
-  const layers = state.bootstrap?.runtimeLayers ?? [];
-  const entries: Record<string, { final_value: string; layer_values: string[] }> = {};
-  for (const [key, value] of state.bootstrap?.runtime ?? []) {
-    entries[key] = {
-      final_value: String(value),
-      layer_values: layers.map((layer) => String(layer.values.get(key) ?? '')),
-    };
-  }
-  return { layers: layers.map((layer) => layer.name), entries };
+  });
 }
 
 /** Envoy's fields, in bytes, as strings as its proto3 JSON has them. */
-export function memory(): unknown {
+export function memory(): AdminAnswer {
   const heap = getHeapStatistics();
-  const { rss } = process.memoryUsage();
-  return {
+  return json({
     allocated: String(heap.used_heap_size + heap.external_memory),
     heap_size: String(heap.total_heap_size),
     pageheap_unmapped: '0',
     pageheap_free: String(heap.total_heap_size - heap.used_heap_size),
     total_thread_cache: '0',
-    total_physical_bytes: String(rss),
-  };
+    total_physical_bytes: String(process.memoryUsage.rss()),
+  });
 }

@@ -1,49 +1,82 @@
 // The admin interface: Envoy's paths in Envoy's formats, and a page for people.
 // https://www.envoyproxy.io/docs/envoy/latest/operations/admin
 //
-// It runs on the main thread, so that a large answer never delays a request. What changes something is POST only: a
-// link or an image on a foreign page must not be able to stop a proxy.
+// It runs on the main thread, so that a large answer never delays a request. What changes something is POST only and not
+// taken from a page of another origin: a link, an image or a form elsewhere must not be able to stop a proxy.
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { formatAddress } from '../../config/address.ts';
 import type { Admin } from '../../config/bootstrap.ts';
+import type { Flags } from '../command/flags.ts';
 import type { ServerState } from '../command/server-state.ts';
+import type { HistogramBuckets } from '../telemetry/histogram-text.ts';
 import type { ProcessLog } from '../telemetry/process-log.ts';
-import type { HistogramBuckets } from '../telemetry/prometheus.ts';
+import { ProcessStats } from '../telemetry/process-stats.ts';
 import type { StatsStore } from '../telemetry/stats-store.ts';
+import type { WorkerStats } from '../telemetry/worker-stats.ts';
 import type { WorkerPool } from '../worker/worker-pool.ts';
-import { type AdminAnswer, type AdminRequest, type AdminRoute, adminRoutes } from './routes.ts';
+import { type AdminAnswer, failure } from './admin-answer.ts';
+import { contentSecurityPolicy } from './page.ts';
+import { processFacts } from './process-facts.ts';
+import { type AdminRoute, adminRoutes, helpText } from './routes.ts';
+import { RuntimeOverrides } from './runtime-overrides.ts';
 
 export interface AdminContext {
   readonly store: StatsStore;
   readonly state: ServerState;
-  readonly pool: WorkerPool;
+  readonly pool: Pick<WorkerPool, 'generations' | 'drain' | 'publish'>;
   readonly log: ProcessLog;
+  readonly flags: Flags;
+  readonly overrides: RuntimeOverrides;
+  readonly buckets: HistogramBuckets;
+  /** Brings the statistics of the process itself up to date. */
+  readonly refreshStats: () => void;
+  readonly reopenLogs: () => void;
   /** Ends the process in order. */
   readonly shutdown: () => void;
-  readonly buckets: HistogramBuckets;
 }
 
-export interface AdminServerOptions extends AdminContext {
+export interface AdminServerOptions extends Omit<AdminContext, 'overrides' | 'refreshStats'> {
   readonly admin: Admin;
+  /** Statistics of the main thread. */
+  readonly stats: WorkerStats;
+  /** A connection on which nothing moves for so long is closed; default one minute. */
+  readonly idleTimeoutMs?: number;
 }
+
+/** Connections at a time: probes, scrapers and a few people. More is a fault, and must not eat file descriptors. */
+const connectionLimit = 256;
+/** Form values of `/runtime_modify`; no other body is wanted. */
+const bodyLimitBytes = 64 * 1024;
+const defaultIdleTimeoutMs = 60_000;
 
 export class AdminServer {
   readonly #options: AdminServerOptions;
+  readonly #context: AdminContext;
   readonly #server: Server;
   readonly #routes: ReadonlyMap<string, AdminRoute> = new Map(adminRoutes.map((route) => [route.path, route]));
 
   constructor(options: AdminServerOptions) {
     this.#options = options;
-    this.#server = createServer({ maxHeaderSize: 16 * 1024, requestTimeout: 30_000 }, (request, response) =>
-      this.#handle(request, response),
+    const processStats = new ProcessStats(options.stats, options.store);
+    const overrides = new RuntimeOverrides();
+    const refreshStats = (): void => processStats.refresh(processFacts(this.#context));
+    this.#context = { ...options, overrides, refreshStats };
+    const idleTimeoutMs = options.idleTimeoutMs ?? defaultIdleTimeoutMs;
+    this.#server = createServer(
+      {
+        maxHeaderSize: 16 * 1024,
+        headersTimeout: idleTimeoutMs,
+        requestTimeout: idleTimeoutMs,
+        keepAliveTimeout: idleTimeoutMs,
+        connectionsCheckingInterval: Math.min(idleTimeoutMs, 5000),
+      },
+      (request, response) => this.#receive(request, response),
     );
-    this.#server.on('error', (error) => {
-      options.log
-        .component('admin')
-        .critical(`the admin interface cannot listen on ${formatAddress(options.admin.address)}: ${error.message}`);
-      process.exit(1);
-    });
+    this.#server.maxConnections = connectionLimit;
+    // Also the end of a client that does not read a large answer.
+    this.#server.setTimeout(idleTimeoutMs);
+    this.#server.on('error', (error) => this.#onError(error));
   }
 
   /** Begins to listen; `onListening` gets the address with the port that the kernel gave. */
@@ -51,72 +84,118 @@ export class AdminServer {
     const { address } = this.#options.admin;
     const listening = (): void => {
       const bound = this.#server.address();
-      const text =
+      const name =
         bound === null || typeof bound === 'string'
           ? (bound ?? '')
           : formatAddress({ kind: 'ip', ip: bound.address, port: bound.port });
-      this.#options.log.component('admin').info({ address: text }, 'admin interface is listening');
-      onListening?.(text);
+      this.#options.log.component('admin').info({ address: name }, 'admin interface is listening');
+      onListening?.(name);
     };
-    if (address.kind === 'pipe') this.#server.listen(address.path, listening);
+    // A leading @ is the abstract namespace, which the kernel spells with a NUL.
+    if (address.kind === 'pipe') this.#server.listen(address.path.replace(/^@/, '\0'), listening);
     else this.#server.listen(address.port, address.ip, listening);
+  }
+
+  openConnections(): Promise<number> {
+    return new Promise((resolve, reject) =>
+      this.#server.getConnections((error, count) => (error === null ? resolve(count) : reject(error))),
+    );
   }
 
   close(): void {
     this.#server.close();
+    this.#server.closeAllConnections();
   }
 
-  #handle(request: IncomingMessage, response: ServerResponse): void {
-    // A body is never wanted, and never kept.
-    request.resume();
-    const url = new URL(request.url ?? '/', 'http://admin');
-    const route = this.#routes.get(url.pathname);
-    if (route === undefined) {
-      send(response, { status: 404, type: 'text/plain', body: `invalid path. ${helpHint}\n` });
+  // A process whose admin address is taken does not start. Later errors, such as no free descriptor for a client, are
+  // that client's alone.
+  #onError(error: Error): void {
+    const log = this.#options.log.component('admin');
+    if (this.#server.listening) {
+      log.warn(`an admin connection was not accepted: ${error.message}`);
       return;
     }
-    if (route.changes && request.method !== 'POST') {
-      send(response, {
-        status: 405,
-        type: 'text/plain',
-        body: `Method Not Allowed: ${route.path} changes something; use POST (curl -X POST …)\n`,
-      });
-      return;
+    const address = formatAddress(this.#options.admin.address);
+    log.critical(`the admin interface cannot listen on ${address}: ${error.message}`);
+    process.exit(1);
+  }
+
+  // A body that is too large is read to its end, so that the client hears why, but not kept; `requestTimeout` ends it.
+  #receive(request: IncomingMessage, response: ServerResponse): void {
+    let body = '';
+    let isTooLarge = false;
+    request.setEncoding('latin1');
+    request.on('data', (text: string) => {
+      isTooLarge ||= body.length + text.length > bodyLimitBytes;
+      if (!isTooLarge) body += text;
+    });
+    request.on('end', () => {
+      if (isTooLarge) send(response, failure(413, `a body of more than ${bodyLimitBytes} bytes is not taken\n`));
+      else this.#answer(request, response, body);
+    });
+    // A client that goes away before its answer is nobody's fault.
+    request.on('error', () => response.destroy());
+  }
+
+  // A fault of one answer must not end the process, whose data plane works.
+  #answer(request: IncomingMessage, response: ServerResponse, body: string): void {
+    const report = (error: unknown): void => {
+      const what = error instanceof Error ? (error.stack ?? error.message) : String(error);
+      this.#options.log.component('admin').critical(`${request.method} ${request.url} failed: ${what}`);
+      if (response.headersSent) response.destroy();
+      else send(response, failure(500, 'the answer could not be made; the log says why\n'));
+    };
+    try {
+      send(response, this.#answerOf(request, body), report);
+    } catch (error) {
+      report(error);
     }
-    const asked: AdminRequest = { query: url.searchParams };
-    send(response, route.answer(this.#options, asked));
+  }
+
+  #answerOf({ url = '/', method, headers }: IncomingMessage, body: string): AdminAnswer {
+    const mark = url.indexOf('?');
+    const path = mark < 0 ? url : url.slice(0, mark);
+    const route = this.#routes.get(path);
+    if (route === undefined) return failure(404, `invalid path. ${helpText()}`);
+    if (route.changes && method !== 'POST') return failure(405, `Method ${method} not allowed, POST required.`);
+    if (route.changes && isForeign(headers)) return failure(403, 'a page of another origin may not change anything\n');
+    const isForm = headers['content-type']?.startsWith('application/x-www-form-urlencoded') ?? false;
+    return route.answer(this.#context, {
+      query: new URLSearchParams(mark < 0 ? '' : url.slice(mark + 1)),
+      form: new URLSearchParams(isForm ? body : ''),
+    });
   }
 }
 
-const helpHint = 'GET /help lists the paths there are';
+// Browsers name the origin of a page that posts; curl and harnesses name none.
+function isForeign({ origin, host }: IncomingMessage['headers']): boolean {
+  return origin !== undefined && origin !== `http://${host}`;
+}
 
-function send(response: ServerResponse, answer: AdminAnswer): void {
+function send(response: ServerResponse, answer: AdminAnswer, onFailure?: (error: unknown) => void): void {
   response.writeHead(answer.status, {
-    'content-type': answer.type.startsWith('text/') ? `${answer.type}; charset=UTF-8` : answer.type,
+    'content-type': answer.type,
     'cache-control': 'no-cache, max-age=0',
     'x-content-type-options': 'nosniff',
+    ...(answer.type.startsWith('text/html') ? { 'content-security-policy': contentSecurityPolicy } : {}),
     server: 'outrigger',
   });
-  if (typeof answer.body === 'string') {
-    response.end(answer.body);
-    return;
-  }
-  sendPieces(response, answer.body);
+  if (typeof answer.body === 'string') response.end(answer.body);
+  else sendPieces(response, answer.body, onFailure);
 }
 
 // Large answers are made as they are sent: the next piece when the last was taken.
-function sendPieces(response: ServerResponse, pieces: Generator<string>): void {
+function sendPieces(response: ServerResponse, pieces: Generator<string>, onFailure?: (error: unknown) => void): void {
   const next = (): void => {
-    for (;;) {
-      const piece = pieces.next();
-      if (piece.done) {
-        response.end();
-        return;
-      }
-      if (!response.write(piece.value)) {
+    try {
+      for (let piece = pieces.next(); !piece.done; piece = pieces.next()) {
+        if (response.write(piece.value)) continue;
         response.once('drain', next);
         return;
       }
+      response.end();
+    } catch (error) {
+      onFailure?.(error);
     }
   };
   next();

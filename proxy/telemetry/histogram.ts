@@ -78,6 +78,12 @@ function lowerBound(bucket: number): number {
 /** The bucket of values too small to tell from zero, in `HistogramSummary.buckets`. */
 const zeroBucket = -1;
 
+export interface BucketCount {
+  readonly lower: number;
+  readonly width: number;
+  readonly count: number;
+}
+
 /** A histogram read back: the sum of those of several threads, or the difference between two moments. */
 export class HistogramSummary {
   count = 0;
@@ -156,6 +162,14 @@ export class HistogramSummary {
         total += sorted[index++]![1];
       }
       return total;
+    });
+  }
+
+  /** Every bucket that holds something, ascending. */
+  buckets(): BucketCount[] {
+    return this.#sorted().map(([bucket, count]) => {
+      if (bucket === zeroBucket) return { lower: 0, width: smallest, count };
+      return { lower: lowerBound(bucket), width: lowerBound(bucket + 1) - lowerBound(bucket), count };
     });
   }
 

@@ -4,22 +4,23 @@
 // The format wants all series of a metric together, the store has all metrics of a scope together: so the metrics are
 // listed first (a few hundred, whatever the number of clusters), then each walks over the groups that have it.
 
-import { defaultBounds } from './histogram.ts';
+import { type HistogramSummary, reportedQuantiles } from './histogram.ts';
+import { boundsOf, type HistogramBuckets } from './histogram-text.ts';
 import type { StatGroup } from './stat-group.ts';
 import { metricOf } from './stat-scope.ts';
 import type { Stat, StatScope } from './stats.ts';
-import type { StatsQuery, StatsStore } from './stats-store.ts';
+import type { StatsQuery } from './stats-query.ts';
+import { wantsKind } from './stats-query.ts';
+import type { StatsStore } from './stats-store.ts';
 import { pieceLength } from './stats-text.ts';
 
-/** Upper bounds by stat prefix (`stats_config.histogram_bucket_settings`); the first that fits counts. */
-export type HistogramBuckets = readonly { readonly prefix: string; readonly bounds: readonly number[] }[];
-
-/** The text, in pieces. */
+/** The text, in pieces. Histograms are quantiles of the last interval when a summary is asked for, else buckets. */
 export function* prometheusText(store: StatsStore, query: StatsQuery, buckets: HistogramBuckets): Generator<string> {
   const groups = Map.groupBy(store.groups(), (group) => group.scope);
   let piece = '';
   for (const [name, metric] of metricsOf(groups.keys())) {
-    let header = `# TYPE ${name} ${metric.type}\n`;
+    const isSummary = metric.type === 'histogram' && query.histograms === 'summary';
+    let header = `# TYPE ${name} ${isSummary ? 'summary' : metric.type}\n`;
     for (const { scope, index, label } of metric.members) {
       for (const group of groups.get(scope)!) {
         const series = { name, stat: scope.stats[index]!, index, label };
@@ -74,8 +75,10 @@ interface Selection {
 }
 
 function seriesText(series: Series, group: StatGroup, selection: Selection): string {
-  const { usedOnly, accepts } = selection.query;
+  const { query, buckets } = selection;
+  const { usedOnly, accepts } = query;
   const { name, stat, index } = series;
+  if (!wantsKind(query, stat.kind)) return '';
   if (usedOnly && !group.isUsed(index)) return '';
   const fullName = group.prefix + stat.name;
   if (stat.kind === 'status-codes') {
@@ -89,21 +92,37 @@ function seriesText(series: Series, group: StatGroup, selection: Selection): str
   if (accepts !== null && !accepts(fullName)) return '';
   const allLabels = joinLabels(series.label, group.labels);
   if (stat.kind !== 'histogram') return `${name}{${allLabels}} ${group.value(index)}\n`;
-  const bounds = selection.buckets.find(({ prefix }) => fullName.startsWith(prefix))?.bounds ?? defaultBounds;
-  return histogramText(name, allLabels, { group, index, bounds });
+  if (query.histograms === 'summary') {
+    return summaryText(name, allLabels, { total: group.histogram(index), interval: group.interval(index) });
+  }
+  return bucketsText(name, allLabels, { total: group.histogram(index), bounds: boundsOf(fullName, buckets) });
 }
 
-function histogramText(
+function bucketsText(
   name: string,
   labels: string,
-  { group, index, bounds }: { group: StatGroup; index: number; bounds: readonly number[] },
+  { total, bounds }: { total: HistogramSummary; bounds: readonly number[] },
 ): string {
-  const summary = group.histogram(index);
-  const counts = summary.cumulativeCounts(bounds);
+  const counts = total.cumulativeCounts(bounds);
   const lines = bounds.map((bound, at) => `${name}_bucket{${joinLabels(labels, `le="${bound}"`)}} ${counts[at]}\n`);
-  lines.push(`${name}_bucket{${joinLabels(labels, 'le="+Inf"')}} ${summary.count}\n`);
-  lines.push(`${name}_sum{${labels}} ${summary.sum}\n`, `${name}_count{${labels}} ${summary.count}\n`);
+  lines.push(`${name}_bucket{${joinLabels(labels, 'le="+Inf"')}} ${total.count}\n`, totalsText(name, labels, total));
   return lines.join('');
+}
+
+function summaryText(
+  name: string,
+  labels: string,
+  { total, interval }: { total: HistogramSummary; interval: HistogramSummary },
+): string {
+  const values = interval.quantiles(reportedQuantiles);
+  const lines = reportedQuantiles.map(
+    (quantile, at) => `${name}{${joinLabels(labels, `quantile="${quantile}"`)}} ${values[at]}\n`,
+  );
+  return `${lines.join('')}${totalsText(name, labels, total)}`;
+}
+
+function totalsText(name: string, labels: string, total: HistogramSummary): string {
+  return `${name}_sum{${labels}} ${total.sum}\n${name}_count{${labels}} ${total.count}\n`;
 }
 
 function joinLabels(first: string, second: string): string {

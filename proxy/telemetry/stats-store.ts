@@ -9,14 +9,6 @@ export interface StatsStoreOptions {
   readonly rejectAll: boolean;
 }
 
-/** What of the statistics is asked for, in any format. */
-export interface StatsQuery {
-  /** Only what was ever written. */
-  readonly usedOnly: boolean;
-  /** Whether a full name (`cluster.a.upstream_rq_total`) is asked for; null is every name. */
-  readonly accepts: ((name: string) => boolean) | null;
-}
-
 /** One thread's announcements. */
 interface Source {
   readonly chunks: Float64Array[];
@@ -63,10 +55,12 @@ export class StatsStore {
     return this.#groups.get(this.#scope(set.scope))?.get(names.join('\0'));
   }
 
-  /** Every group, by prefix. The groups of sets that share a template follow one another. */
+  /** Every group that is listed, by prefix. The groups of sets that share a template follow one another. */
   groups(): readonly StatGroup[] {
     if (this.#rejectAll) return [];
-    this.#sorted ??= [...this.#all()].sort((left, right) => compare(left.prefix, right.prefix));
+    this.#sorted ??= [...this.#all()]
+      .filter(({ scope }) => scope.isListed)
+      .sort((left, right) => compare(left.prefix, right.prefix));
     return this.#sorted;
   }
 

@@ -4,19 +4,25 @@
 // Output comes in pieces: 10,000 clusters are 60 MB of text, which nobody wants in memory at once or in one turn of
 // the main thread.
 
-import { type HistogramSummary, reportedQuantiles } from './histogram.ts';
+import {
+  boundsOf,
+  type HistogramBuckets,
+  histogramJson,
+  histogramLine,
+  type NamedHistogram,
+  percents,
+} from './histogram-text.ts';
 import type { StatGroup } from './stat-group.ts';
-import type { StatsQuery, StatsStore } from './stats-store.ts';
+import { type StatsQuery, wantsKind } from './stats-query.ts';
+import type { StatsStore } from './stats-store.ts';
 
 /** Characters after which a piece is handed out. */
 export const pieceLength = 64 * 1024;
 
-/** `/stats`: a line for each stat. */
-export function* statsText(store: StatsStore, query: StatsQuery): Generator<string> {
+/** `/stats`: a line for each stat. `buckets` bound what the bucket forms of histograms show. */
+export function* statsText(store: StatsStore, query: StatsQuery, buckets: HistogramBuckets = []): Generator<string> {
   let piece = '';
-  for (const [name, value] of store.texts()) {
-    if (query.accepts === null || query.accepts(name)) piece += `${name}: "${value}"\n`;
-  }
+  for (const [name, value] of texts(store, query)) piece += `${name}: "${value}"\n`;
   for (const stats of numbersByPrefix(store, query)) {
     for (const { name, value } of stats) piece += `${name}: ${value}\n`;
     if (piece.length >= pieceLength) {
@@ -24,8 +30,8 @@ export function* statsText(store: StatsStore, query: StatsQuery): Generator<stri
       piece = '';
     }
   }
-  for (const histogram of histograms(store, query)) {
-    piece += `${histogram.name}: ${quantileText(histogram)}\n`;
+  for (const histogram of histograms(store, query, buckets)) {
+    piece += histogramLine(histogram, query.histograms);
     if (piece.length >= pieceLength) {
       yield piece;
       piece = '';
@@ -35,11 +41,10 @@ export function* statsText(store: StatsStore, query: StatsQuery): Generator<stri
 }
 
 /** `/stats?format=json`: one object, `{"stats":[{"name","value"} …, {"histograms": …}]}`. */
-export function* statsJson(store: StatsStore, query: StatsQuery): Generator<string> {
+export function* statsJson(store: StatsStore, query: StatsQuery, buckets: HistogramBuckets = []): Generator<string> {
   let piece = '{"stats":[';
   let separator = '';
-  for (const [name, value] of store.texts()) {
-    if (query.accepts !== null && !query.accepts(name)) continue;
+  for (const [name, value] of texts(store, query)) {
     piece += `${separator}${JSON.stringify({ name, value })}`;
     separator = ',';
   }
@@ -53,18 +58,33 @@ export function* statsJson(store: StatsStore, query: StatsQuery): Generator<stri
       piece = '';
     }
   }
-  const percents = reportedQuantiles.map(percent);
-  piece += `${separator}{"histograms":{"supported_quantiles":${JSON.stringify(percents)},"computed_quantiles":[`;
-  separator = '';
-  for (const histogram of histograms(store, query)) {
-    piece += `${separator}${JSON.stringify(quantileObject(histogram))}`;
-    separator = ',';
+  const [before, after] = jsonFrames[query.histograms];
+  // The list is there only when something is in it, as in Envoy.
+  let opening = `${separator}${before}`;
+  for (const histogram of histograms(store, query, buckets)) {
+    piece += `${opening}${JSON.stringify(histogramJson(histogram, query.histograms))}`;
+    opening = ',';
     if (piece.length >= pieceLength) {
       yield piece;
       piece = '';
     }
   }
-  yield `${piece}]}}]}`;
+  yield `${piece}${opening === ',' ? after : ''}]}`;
+}
+
+const percentList = JSON.stringify(percents);
+
+/** What stands around the list of histograms. */
+const jsonFrames = {
+  summary: [`{"histograms":{"supported_quantiles":${percentList},"computed_quantiles":[`, ']}}'],
+  detailed: [`{"histograms":{"supported_percentiles":${percentList},"details":[`, ']}}'],
+  cumulative: ['{"histograms":[', ']}'],
+  disjoint: ['{"histograms":[', ']}'],
+} as const;
+
+function* texts(store: StatsStore, query: StatsQuery): Generator<readonly [string, string]> {
+  if (query.type !== 'All' && query.type !== 'TextReadouts') return;
+  for (const text of store.texts()) if (query.accepts?.(text[0]) ?? true) yield text;
 }
 
 interface NamedNumber {
@@ -90,7 +110,8 @@ function* numbersByPrefix(store: StatsStore, query: StatsQuery): Generator<Named
 function addNumbers(stats: NamedNumber[], group: StatGroup, query: StatsQuery): void {
   const { accepts } = query;
   group.scope.stats.forEach((stat, index) => {
-    if (stat.kind === 'histogram' || (query.usedOnly && !group.isUsed(index))) return;
+    if (stat.kind === 'histogram' || !wantsKind(query, stat.kind)) return;
+    if (query.usedOnly && !group.isUsed(index)) return;
     const name = group.prefix + stat.name;
     if (stat.kind === 'status-codes') {
       for (const [code, value] of group.codes(index)) {
@@ -103,57 +124,17 @@ function addNumbers(stats: NamedNumber[], group: StatGroup, query: StatsQuery): 
   });
 }
 
-interface NamedHistogram {
-  readonly name: string;
-  readonly total: HistogramSummary;
-  readonly interval: HistogramSummary;
-}
-
-function* histograms(store: StatsStore, query: StatsQuery): Generator<NamedHistogram> {
+function* histograms(store: StatsStore, query: StatsQuery, buckets: HistogramBuckets): Generator<NamedHistogram> {
+  if (!wantsKind(query, 'histogram')) return;
   for (const group of store.groups()) {
     for (const [index, stat] of group.scope.stats.entries()) {
       if (stat.kind !== 'histogram' || (query.usedOnly && !group.isUsed(index))) continue;
       const name = group.prefix + stat.name;
       if (query.accepts !== null && !query.accepts(name)) continue;
-      yield { name, total: group.histogram(index), interval: group.interval(index) };
+      const bounds = boundsOf(name, buckets);
+      yield { name, total: group.histogram(index), interval: group.interval(index), bounds };
     }
   }
-}
-
-// `P50(interval,cumulative)`.
-function quantileText(histogram: NamedHistogram): string {
-  if (histogram.total.count === 0) return 'No recorded values';
-  const total = histogram.total.quantiles(reportedQuantiles);
-  const interval = histogram.interval.quantiles(reportedQuantiles);
-  return reportedQuantiles
-    .map((quantile, index) => `P${percent(quantile)}(${numberText(interval[index]!)},${numberText(total[index]!)})`)
-    .join(' ');
-}
-
-function quantileObject(histogram: NamedHistogram): unknown {
-  const total = histogram.total.quantiles(reportedQuantiles);
-  const interval = histogram.interval.quantiles(reportedQuantiles);
-  return {
-    name: histogram.name,
-    values: reportedQuantiles.map((_, index) => ({
-      cumulative: jsonNumber(total[index]!),
-      interval: jsonNumber(interval[index]!),
-    })),
-  };
-}
-
-function numberText(value: number): string {
-  return Number.isNaN(value) ? 'nan' : String(value);
-}
-
-// JSON has no NaN; Envoy writes null for it.
-function jsonNumber(value: number): number | null {
-  return Number.isNaN(value) ? null : value;
-}
-
-// 0.999 · 100 is 99.9 and not 99.90000000000001.
-function percent(quantile: number): number {
-  return Math.round(quantile * 1000) / 10;
 }
 
 function byName(left: NamedNumber, right: NamedNumber): number {

@@ -27,6 +27,8 @@ export type HistogramUnit = 'ms' | 'bytes' | 'percent' | 'count';
 export interface StatScope {
   readonly template: string;
   readonly stats: readonly Stat[];
+  /** Whether `/stats` shows it. What is not listed is for one reader only, such as `/clusters`. */
+  readonly isListed: boolean;
 }
 
 export interface StatSet {
@@ -53,10 +55,11 @@ export function statusCodes(name: string): Stat {
 export function defineStats<K extends string>(
   template: string,
   stats: Readonly<Record<K, Stat>>,
+  { isListed = true } = {},
 ): StatSet & Readonly<Record<K, number>> {
   const keys = Object.keys(stats) as K[];
   const indexes = Object.fromEntries(keys.map((key, index) => [key, index])) as Record<K, number>;
-  return Object.freeze({ ...indexes, scope: { template, stats: keys.map((key) => stats[key]) } });
+  return Object.freeze({ ...indexes, scope: { template, stats: keys.map((key) => stats[key]), isListed } });
 }
 
 /** Envoy's spelling of a name within a stat name: `10.0.0.1:80` is `10.0.0.1_80`. */

@@ -21,11 +21,7 @@ const TESTED_ELSEWHERE: ReadonlyMap<string, string> = new Map([
  */
 const OWED: ReadonlySet<string> = new Set([
   'config/problems.ts',
-  'proxy/admin/clusters.ts',
   'proxy/admin/overview.ts',
-  'proxy/admin/routes.ts',
-  'proxy/admin/server-info.ts',
-  'proxy/admin/server.ts',
   'proxy/cluster/endpoint-pool.ts',
   'proxy/cluster/endpoint-pools.ts',
   'proxy/command/flags.ts',

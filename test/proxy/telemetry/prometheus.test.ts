@@ -4,10 +4,11 @@ import { http1Stats, listenerHttpStats } from '../../../proxy/telemetry/http-sta
 import { listenerWorkerStats } from '../../../proxy/telemetry/listener-stats.ts';
 import { prometheusText } from '../../../proxy/telemetry/prometheus.ts';
 import { clusterManagerStats } from '../../../proxy/telemetry/server-stats.ts';
+import { everyStat } from '../../../proxy/telemetry/stats-query.ts';
 import { StatsStore } from '../../../proxy/telemetry/stats-store.ts';
 import { WorkerStats } from '../../../proxy/telemetry/worker-stats.ts';
 
-const used = { usedOnly: true, accepts: null };
+const used = { ...everyStat, usedOnly: true, histograms: 'cumulative' } as const;
 
 function fixture() {
   const store = new StatsStore();
@@ -95,7 +96,7 @@ t.test('names cannot break out of a label', (t) => {
 t.test('every metric has one TYPE line and its series follow it', (t) => {
   const { store, worker } = fixture();
   for (let number = 0; number < 50; number++) worker.block(clusterStats, `cluster-${number}`);
-  const pieces = [...prometheusText(store, { usedOnly: false, accepts: null }, [])];
+  const pieces = [...prometheusText(store, everyStat, [])];
   t.ok(pieces.length > 3, 'in pieces');
   const seen = new Set<string>();
   let current = '';

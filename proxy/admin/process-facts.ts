@@ -1,0 +1,24 @@
+// What the process knows about itself when somebody asks for its statistics.
+
+import { getHeapStatistics } from 'node:v8';
+import type { ProcessFacts } from '../telemetry/process-stats.ts';
+import type { AdminContext } from './server.ts';
+
+export function processFacts({ state, pool, overrides }: AdminContext): ProcessFacts {
+  const heap = getHeapStatistics();
+  const layers = state.bootstrap?.runtimeLayers ?? [];
+  return {
+    state: state.name,
+    uptimeMs: Date.now() - state.startedAtMs,
+    version: state.options.version,
+    restartEpoch: state.options.restartEpoch,
+    generations: pool.generations,
+    snapshot: state.snapshot,
+    runtime: { keys: overrides.flatten(layers).size, layers: layers.length, overrides: overrides.size },
+    memory: {
+      allocatedBytes: heap.used_heap_size + heap.external_memory,
+      heapBytes: heap.total_heap_size,
+      physicalBytes: process.memoryUsage.rss(),
+    },
+  };
+}

@@ -1,0 +1,34 @@
+// The answers about runtime values. A change reaches every worker before the next event it handles.
+
+import { type AdminAnswer, type AdminRequest, failure, json, ok } from './admin-answer.ts';
+import type { AdminContext } from './server.ts';
+
+export function runtime({ state, overrides }: AdminContext): AdminAnswer {
+  return json(overrides.dump(state.bootstrap?.runtimeLayers ?? []));
+}
+
+export function modifyRuntime({ state, overrides, pool }: AdminContext, { query, form }: AdminRequest): AdminAnswer {
+  const values = query.size > 0 ? query : form;
+  if (values.size === 0) return failure(400, usage);
+  const layers = state.bootstrap?.runtimeLayers ?? [];
+  const { snapshot } = state;
+  if (snapshot === null || !layers.some((layer) => layer.kind === 'admin')) {
+    return failure(503, 'No admin layer specified\n');
+  }
+  overrides.modify(values);
+  pool.publish({
+    generation: snapshot.generation,
+    listeners: unchanged,
+    clusters: unchanged,
+    assignments: unchanged,
+    runtime: overrides.flatten(layers),
+  });
+  return ok();
+}
+
+const unchanged = { set: [], removed: [] };
+
+const usage = `usage: /runtime_modify?key1=value1&key2=value2&keyN=valueN
+       or send the parameters as form values
+use an empty value to remove a previously added override
+`;

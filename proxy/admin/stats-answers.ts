@@ -1,0 +1,57 @@
+// `/stats` and `/stats/prometheus`: what a query asks for.
+// https://www.envoyproxy.io/docs/envoy/latest/operations/admin#get--stats
+
+import { prometheusText } from '../telemetry/prometheus.ts';
+import {
+  type HistogramForm,
+  histogramForms,
+  type StatsQuery,
+  type StatType,
+  statTypes,
+} from '../telemetry/stats-query.ts';
+import { statsJson, statsText } from '../telemetry/stats-text.ts';
+import { type AdminAnswer, type AdminRequest, failure, jsonPieces, nameFilter, text } from './admin-answer.ts';
+import type { AdminContext } from './server.ts';
+
+export function stats(context: AdminContext, request: AdminRequest): AdminAnswer {
+  const format = request.query.get('format') ?? 'text';
+  if (format === 'prometheus') return prometheus(context, request);
+  if (format !== 'text' && format !== 'json') return failure(400, 'usage: /stats?format=(json|prometheus|text)\n\n');
+  const query = statsQuery(request);
+  if ('status' in query) return query;
+  context.refreshStats();
+  if (format === 'json') return jsonPieces(statsJson(context.store, query, context.buckets));
+  return text(statsText(context.store, query, context.buckets));
+}
+
+export function prometheus(context: AdminContext, request: AdminRequest): AdminAnswer {
+  const query = statsQuery(request);
+  if ('status' in query) return query;
+  const isAsked = request.query.has('histogram_buckets');
+  const { histograms } = query;
+  if (isAsked && histograms !== 'cumulative' && histograms !== 'summary') {
+    return failure(400, 'unsupported prometheus histogram bucket mode\n');
+  }
+  context.refreshStats();
+  // Buckets, unless a summary is asked for: the other default of the same parameter.
+  const form = isAsked ? histograms : 'cumulative';
+  return text(prometheusText(context.store, { ...query, histograms: form }, context.buckets));
+}
+
+function statsQuery({ query }: AdminRequest): StatsQuery | AdminAnswer {
+  const filter = nameFilter(query.get('filter'));
+  if (filter !== null && typeof filter !== 'function') return filter;
+  const type = (query.get('type') ?? 'All') as StatType;
+  if (!statTypes.includes(type)) return failure(400, 'invalid &type= param');
+  const histograms = (query.get('histogram_buckets') ?? 'summary') as HistogramForm;
+  if (!histogramForms.includes(histograms)) {
+    return failure(400, `usage: /stats?histogram_buckets=(${histogramForms.join('|')})\n`);
+  }
+  const isInverted = query.has('invert_filter');
+  return {
+    usedOnly: query.has('usedonly'),
+    accepts: filter !== null && isInverted ? (name) => !filter(name) : filter,
+    type,
+    histograms,
+  };
+}

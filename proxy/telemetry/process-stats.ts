@@ -1,0 +1,109 @@
+// What the main thread counts of the process as a whole: `server.`, `listener_manager.`, `cluster_manager.`, `runtime.`.
+// Most of it is read from elsewhere, so it is written when somebody asks and not kept up to date in between.
+
+import type { Snapshot } from '../../config/snapshot.ts';
+import { listenerManagerStats, listenerStats } from './listener-stats.ts';
+import { clusterManagerStats, runtimeStats, serverStats } from './server-stats.ts';
+import type { StatBlock } from './stats.ts';
+import type { StatsStore } from './stats-store.ts';
+import type { WorkerStats } from './worker-stats.ts';
+
+export interface ProcessFacts {
+  readonly state: 'LIVE' | 'DRAINING' | 'INITIALIZING';
+  readonly uptimeMs: number;
+  /** `1.2.3`. */
+  readonly version: string;
+  readonly restartEpoch: number;
+  /** Generation that each worker serves; 0 is none yet. */
+  readonly generations: readonly number[];
+  /** Null before the first. */
+  readonly snapshot: Snapshot | null;
+  readonly runtime: { readonly keys: number; readonly layers: number; readonly overrides: number };
+  readonly memory: { readonly allocatedBytes: number; readonly heapBytes: number; readonly physicalBytes: number };
+}
+
+/** Envoy's numbers for `server.state`. */
+const stateNumbers = { LIVE: 0, DRAINING: 1, INITIALIZING: 3 } as const;
+/** What Envoy shows when there is no certificate. */
+const noCertificate = 2 ** 32 - 1;
+
+export class ProcessStats {
+  readonly #store: StatsStore;
+  readonly #server: StatBlock;
+  readonly #listeners: StatBlock;
+  readonly #clusters: StatBlock;
+  readonly #runtime: StatBlock;
+  #seen: Snapshot | null = null;
+
+  constructor(stats: WorkerStats, store: StatsStore) {
+    this.#store = store;
+    this.#server = stats.block(serverStats);
+    this.#listeners = stats.block(listenerManagerStats);
+    this.#clusters = stats.block(clusterManagerStats);
+    this.#runtime = stats.block(runtimeStats);
+    // The runtime is read once, with the bootstrap, and there is no directory of overrides.
+    this.#runtime.inc(runtimeStats.loadSuccess);
+    this.#runtime.inc(runtimeStats.overrideDirNotExists);
+  }
+
+  refresh(facts: ProcessFacts): void {
+    const server = this.#server;
+    server.set(serverStats.uptime, Math.floor(facts.uptimeMs / 1000));
+    server.set(serverStats.live, facts.state === 'LIVE' ? 1 : 0);
+    server.set(serverStats.state, stateNumbers[facts.state]);
+    server.set(serverStats.version, versionNumber(facts.version));
+    server.set(serverStats.concurrency, facts.generations.length);
+    server.set(serverStats.hotRestartEpoch, facts.restartEpoch);
+    server.set(serverStats.memoryAllocated, facts.memory.allocatedBytes);
+    server.set(serverStats.memoryHeapSize, facts.memory.heapBytes);
+    server.set(serverStats.memoryPhysicalSize, facts.memory.physicalBytes);
+    server.set(serverStats.totalConnections, this.#openConnections());
+    server.set(serverStats.daysUntilFirstCertExpiring, noCertificate);
+    this.#runtime.set(runtimeStats.numKeys, facts.runtime.keys);
+    this.#runtime.set(runtimeStats.numLayers, facts.runtime.layers);
+    this.#runtime.set(runtimeStats.adminOverridesActive, facts.runtime.overrides > 0 ? 1 : 0);
+    this.#listeners.set(listenerManagerStats.workersStarted, facts.generations.every((each) => each > 0) ? 1 : 0);
+    if (facts.snapshot !== null && facts.snapshot !== this.#seen) this.#compare(facts.snapshot);
+  }
+
+  #compare(snapshot: Snapshot): void {
+    const { listeners, clusters } = snapshot;
+    const ofListeners = changes(this.#seen?.listeners, listeners);
+    this.#listeners.add(listenerManagerStats.listenerAdded, ofListeners.added);
+    this.#listeners.add(listenerManagerStats.listenerModified, ofListeners.modified);
+    this.#listeners.add(listenerManagerStats.listenerRemoved, ofListeners.removed);
+    this.#listeners.set(listenerManagerStats.totalListenersActive, listeners.size);
+    const ofClusters = changes(this.#seen?.clusters, clusters);
+    this.#clusters.add(clusterManagerStats.clusterAdded, ofClusters.added);
+    this.#clusters.add(clusterManagerStats.clusterModified, ofClusters.modified);
+    this.#clusters.add(clusterManagerStats.clusterRemoved, ofClusters.removed);
+    this.#clusters.set(clusterManagerStats.activeClusters, clusters.size);
+    this.#seen = snapshot;
+  }
+
+  #openConnections(): number {
+    let open = 0;
+    for (const group of this.#store.groups()) {
+      if (group.scope.template === listenerStats.scope.template) open += group.value(listenerStats.downstreamCxActive);
+    }
+    return open;
+  }
+}
+
+// Resources that a snapshot did not change are the same objects as before.
+function changes<T>(earlier: ReadonlyMap<string, T> | undefined, after: ReadonlyMap<string, T>) {
+  const before = earlier ?? new Map<string, T>();
+  let added = 0;
+  let modified = 0;
+  for (const [name, resource] of after) {
+    if (!before.has(name)) added++;
+    else if (before.get(name) !== resource) modified++;
+  }
+  return { added, modified, removed: before.size + added - after.size };
+}
+
+/** 1.2.3 as 1002003. */
+function versionNumber(version: string): number {
+  const [major = 0, minor = 0, patch = 0] = version.split(/[.-]/).map(Number);
+  return major * 1e6 + minor * 1e3 + patch;
+}

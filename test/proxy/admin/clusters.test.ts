@@ -1,0 +1,82 @@
+import t from 'tap';
+import { endpointStats } from '../../../proxy/telemetry/endpoint-stats.ts';
+import { startAdmin } from '../../support/admin-fixtures.ts';
+import { clusterOf } from '../../support/data-plane.ts';
+
+async function adminWithClusters(t: { teardown: (after: () => void) => void }) {
+  const clusters = new Map([
+    ['app', clusterOf('app', [80, 81])],
+    ['other', clusterOf('other', [])],
+  ]);
+  const admin = await startAdmin({ snapshot: { clusters } });
+  t.teardown(admin.stop);
+  const block = admin.worker.block(endpointStats, 'app', '127.0.0.1:80');
+  block.inc(endpointStats.rqTotal);
+  block.inc(endpointStats.cxActive);
+  return admin;
+}
+
+t.test('the text has a line for each fact of a cluster and of its endpoints', async (t) => {
+  const admin = await adminWithClusters(t);
+  const { text } = await admin.get('/clusters');
+  const lines = text.split('\n');
+  for (const line of [
+    'app::observability_name::app',
+    'app::default_priority::max_connections::1024',
+    'app::high_priority::max_retries::3',
+    'app::added_via_api::false',
+    'app::127.0.0.1:80::cx_active::1',
+    'app::127.0.0.1:80::rq_total::1',
+    'app::127.0.0.1:81::rq_total::0',
+    'app::127.0.0.1:81::health_flags::healthy',
+    'app::127.0.0.1:81::weight::1',
+    'other::observability_name::other',
+  ])
+    t.ok(lines.includes(line), line);
+});
+
+t.test('a filter chooses clusters by name', async (t) => {
+  const admin = await adminWithClusters(t);
+  t.notMatch((await admin.get('/clusters?filter=^oth')).text, /^app/m);
+  t.match((await admin.get('/clusters?filter=^oth')).text, /^other::/);
+  t.equal((await admin.get('/clusters?filter=(')).status, 400);
+});
+
+t.test('the JSON is that of ClusterStatuses, 64-bit numbers as text', async (t) => {
+  const admin = await adminWithClusters(t);
+  const { cluster_statuses } = JSON.parse((await admin.get('/clusters?format=json')).text);
+  t.match(cluster_statuses[0], {
+    name: 'app',
+    observability_name: 'app',
+    circuit_breakers: { thresholds: [{ max_connections: 1024 }, { priority: 'HIGH', max_retries: 3 }] },
+    host_statuses: [
+      {
+        address: { socket_address: { address: '127.0.0.1', port_value: 80 } },
+        health_status: { eds_health_status: 'HEALTHY' },
+      },
+      {},
+    ],
+  });
+  const { stats } = cluster_statuses[0].host_statuses[0];
+  t.match(
+    stats.find((each: { name: string }) => each.name === 'rq_total'),
+    { value: '1', type: 'COUNTER' },
+  );
+  t.match(
+    stats.find((each: { name: string }) => each.name === 'cx_active'),
+    { value: '1', type: 'GAUGE' },
+  );
+});
+
+t.test('no clusters are empty text and valid JSON', async (t) => {
+  const admin = await startAdmin();
+  t.teardown(admin.stop);
+  t.equal((await admin.get('/clusters')).text, '');
+  t.strictSame(JSON.parse((await admin.get('/clusters?format=json')).text), { cluster_statuses: [] });
+});
+
+t.test('endpoints are counted for /clusters and are no series of /stats', async (t) => {
+  const admin = await adminWithClusters(t);
+  t.notMatch((await admin.get('/stats')).text, /endpoint/);
+  t.notMatch((await admin.get('/stats/prometheus')).text, /endpoint/);
+});

@@ -1,0 +1,116 @@
+import t from 'tap';
+import { startAdmin } from '../../support/admin-fixtures.ts';
+import { clusterOf } from '../../support/data-plane.ts';
+
+const manager = {
+  '@type': 'type.googleapis.com/x.HttpConnectionManager',
+  route_config: { name: 'local', virtual_hosts: [] },
+};
+const document = {
+  node: { id: 'n' },
+  static_resources: {
+    listeners: [{ name: 'web', filter_chains: [{ filters: [{ name: 'hcm', typed_config: manager }] }] }],
+    clusters: [
+      { name: 'app', connect_timeout: '1s' },
+      { name: 'app-2', connect_timeout: '2s' },
+    ],
+  },
+};
+
+async function dumpOf(query: string, given: unknown = document) {
+  const snapshot = { clusters: new Map([['app', clusterOf('app', [80])]]) };
+  const admin = await startAdmin({ document: given, snapshot });
+  try {
+    const { status, text } = await admin.get(`/config_dump${query}`);
+    return { status, text, configs: status === 200 ? JSON.parse(text).configs : undefined };
+  } finally {
+    admin.stop();
+  }
+}
+
+t.test('sections come in the order of Envoy, each resource with its type', async (t) => {
+  const { configs } = await dumpOf('');
+  t.strictSame(
+    configs.map((section: { '@type': string }) => section['@type'].replace('type.googleapis.com/envoy.admin.v3.', '')),
+    [
+      'BootstrapConfigDump',
+      'ClustersConfigDump',
+      'ListenersConfigDump',
+      'ScopedRoutesConfigDump',
+      'RoutesConfigDump',
+      'SecretsConfigDump',
+    ],
+  );
+  t.match(configs[0], { bootstrap: document, last_updated: /^\d{4}-/ });
+  t.match(configs[1].static_clusters[0].cluster, {
+    '@type': 'type.googleapis.com/envoy.config.cluster.v3.Cluster',
+    name: 'app',
+  });
+  t.match(configs[4].static_route_configs[0].route_config, { '@type': /RouteConfiguration$/, name: 'local' });
+});
+
+t.test('endpoints are added when they are asked for', async (t) => {
+  const { configs } = await dumpOf('?resource=static_endpoint_configs&include_eds');
+  t.match(configs, [
+    {
+      '@type': 'type.googleapis.com/envoy.admin.v3.EndpointsConfigDump.StaticEndpointConfig',
+      endpoint_config: {
+        cluster_name: 'app',
+        endpoints: [
+          { lb_endpoints: [{ endpoint: { address: { socket_address: { address: '127.0.0.1', port_value: 80 } } } }] },
+        ],
+      },
+    },
+  ]);
+});
+
+t.test('one kind of resource, masked', async (t) => {
+  const { configs } = await dumpOf('?resource=static_clusters&mask=cluster.name');
+  const type = { '@type': 'type.googleapis.com/envoy.admin.v3.ClustersConfigDump.StaticCluster' };
+  const cluster = { '@type': 'type.googleapis.com/envoy.config.cluster.v3.Cluster' };
+  t.strictSame(configs, [
+    { ...type, cluster: { ...cluster, name: 'app' } },
+    { ...type, cluster: { ...cluster, name: 'app-2' } },
+  ]);
+  t.equal((await dumpOf('?resource=dynamic_listeners')).text, '{}\n');
+});
+
+t.test('a name is matched whole', async (t) => {
+  const { configs } = await dumpOf('?resource=static_clusters&name_regex=app');
+  t.strictSame(
+    configs.map((each: { cluster: { name: string } }) => each.cluster.name),
+    ['app'],
+  );
+});
+
+t.test('a mask without resource keeps the sections that have the field', async (t) => {
+  const { configs } = await dumpOf('?mask=bootstrap.node');
+  t.match(configs, [{ '@type': /BootstrapConfigDump$/, bootstrap: { node: { id: 'n' } } }]);
+  t.equal(configs.length, 1);
+  t.equal(configs[0].bootstrap.static_resources, undefined);
+});
+
+t.test('what cannot be asked is refused in the words of Envoy', async (t) => {
+  t.match(await dumpOf('?resource=nothing'), { status: 404, text: 'nothing not found in config dump\n' });
+  t.match(await dumpOf('?resource=bootstrap'), { status: 400, text: /^bootstrap is not a repeated field/ });
+  t.match(await dumpOf('?mask=nothing'), { status: 400, text: /^FieldMask nothing could not be/ });
+  t.match(await dumpOf('?resource=static_clusters&mask=a.b'), { status: 400, text: /^FieldMask a\.b could not be/ });
+  t.match(await dumpOf('?name_regex=('), { status: 400, text: /^Error while parsing name_regex from \(: / });
+});
+
+t.test('secrets do not leave, in either spelling, nested or not', async (t) => {
+  const secret = 'MIIEsecret';
+  const withKeys = {
+    staticResources: {
+      clusters: [
+        { name: 'a', private_key: { inline_string: secret }, typed: [{ privateKey: { inlineBytes: secret } }] },
+      ],
+      listeners: [{ name: 'b', password: secret, certificate_chain: { inline_string: 'public' } }],
+    },
+    generic_secret: { secret: { inline_string: secret } },
+  };
+  const { text } = await dumpOf('', withKeys);
+  t.notMatch(text, secret);
+  t.match(text, /"privateKey": \{\s*"inlineBytes": "\[redacted\]"/);
+  t.match(text, /"inline_string": "public"/);
+});

@@ -1,0 +1,121 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import t from 'tap';
+import { clusterStats } from '../../../proxy/telemetry/cluster-stats.ts';
+import { startAdmin } from '../../support/admin-fixtures.ts';
+
+/** Sends raw bytes and reads until the server ends the connection. */
+async function raw(port: number, bytes: string): Promise<string> {
+  const socket = connect(port, '127.0.0.1');
+  socket.on('error', () => socket.destroy());
+  socket.write(bytes);
+  let text = '';
+  socket.setEncoding('latin1').on('data', (data: string) => {
+    text += data;
+  });
+  await once(socket, 'close');
+  return text;
+}
+
+t.test('a path that is not there is 404 with the list of those that are', async (t) => {
+  const admin = await startAdmin();
+  t.teardown(admin.stop);
+  const { status, text } = await admin.get('/nothing');
+  t.equal(status, 404);
+  t.match(text, /^invalid path\. admin commands are:\n {2}\/: /);
+});
+
+t.test('a path that changes something takes POST only, in the words of Envoy', async (t) => {
+  const admin = await startAdmin();
+  t.teardown(admin.stop);
+  const { status, text } = await admin.get('/quitquitquit');
+  t.equal(status, 405);
+  t.equal(text, 'Method GET not allowed, POST required.');
+  t.strictSame(admin.calls, []);
+  t.equal((await admin.post('/quitquitquit')).text, 'OK\n');
+  t.strictSame(admin.calls, ['shutdown']);
+});
+
+t.test('a page of another origin cannot post', async (t) => {
+  const admin = await startAdmin();
+  t.teardown(admin.stop);
+  const foreign = await admin.post('/quitquitquit', { headers: { origin: 'http://evil.example' } });
+  t.equal(foreign.status, 403);
+  t.strictSame(admin.calls, []);
+  t.equal((await admin.post('/healthcheck/fail', { headers: { origin: admin.origin } })).status, 200);
+});
+
+t.test('targets that are no URL are answered and end nothing', async (t) => {
+  const admin = await startAdmin();
+  t.teardown(admin.stop);
+  for (const target of ['//', '//[', '/%', 'http://[/', '*', '/stats?filter=%']) {
+    t.match(await raw(admin.port, `GET ${target} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`), /^HTTP\/1\.1 \d/);
+  }
+  t.equal((await admin.get('/help')).status, 200);
+});
+
+t.test('HEAD is answered without a body', async (t) => {
+  const admin = await startAdmin();
+  t.teardown(admin.stop);
+  const text = await raw(admin.port, 'HEAD /help HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n');
+  t.match(text, /^HTTP\/1\.1 200 OK\r\n/);
+  t.match(text, /\r\n\r\n$/);
+});
+
+t.test('a head or body that is too large is refused', async (t) => {
+  const admin = await startAdmin();
+  t.teardown(admin.stop);
+  t.match(
+    await raw(admin.port, `GET /stats HTTP/1.1\r\nHost: a\r\nx: ${'x'.repeat(20_000)}\r\n\r\n`),
+    /^HTTP\/1\.1 431 /,
+  );
+  const body = 'x'.repeat(200_000);
+  t.match(
+    await raw(
+      admin.port,
+      `POST /runtime_modify HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+    ),
+    /^HTTP\/1\.1 413 /,
+  );
+});
+
+t.test('a client that sends or reads nothing loses its connection', async (t) => {
+  const admin = await startAdmin({ options: { idleTimeoutMs: 50 } });
+  t.teardown(admin.stop);
+  for (let number = 0; number < 3000; number++) admin.worker.block(clusterStats, `cluster-${number}`);
+  const silent = connect(admin.port, '127.0.0.1');
+  const reader = connect(admin.port, '127.0.0.1');
+  silent.resume();
+  for (const socket of [silent, reader]) socket.on('error', () => socket.destroy());
+  reader.pause();
+  reader.write('GET /stats HTTP/1.1\r\nHost: a\r\n\r\n');
+  await once(silent, 'close');
+  const connections = () => admin.openConnections();
+  while ((await connections()) > 0) await new Promise((resolve) => setImmediate(resolve));
+  t.equal(await connections(), 0);
+  reader.destroy();
+});
+
+t.test('an answer that throws is 500 and the next request is served', async (t) => {
+  const admin = await startAdmin({
+    options: {
+      reopenLogs: () => {
+        throw new Error('broken');
+      },
+    },
+  });
+  t.teardown(admin.stop);
+  t.equal((await admin.post('/reopen_logs')).status, 500);
+  t.equal((await admin.get('/ready')).status, 503);
+});
+
+t.test('answers are not cached and not sniffed; the page lets nothing foreign in', async (t) => {
+  const admin = await startAdmin();
+  t.teardown(admin.stop);
+  const { headers } = await admin.get('/help');
+  t.equal(headers.get('cache-control'), 'no-cache, max-age=0');
+  t.equal(headers.get('x-content-type-options'), 'nosniff');
+  const policy = (await admin.get('/')).headers.get('content-security-policy') ?? '';
+  t.match(policy, /default-src 'none'; script-src 'sha256-[^']+'; style-src 'sha256-/);
+  t.notMatch(policy, /unsafe/);
+});

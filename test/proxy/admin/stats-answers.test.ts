@@ -1,0 +1,92 @@
+import t from 'tap';
+import { clusterStats } from '../../../proxy/telemetry/cluster-stats.ts';
+import { type AdminFixture, startAdmin } from '../../support/admin-fixtures.ts';
+
+async function adminWithStats(t: { teardown: (after: () => void) => void }): Promise<AdminFixture> {
+  const admin = await startAdmin();
+  t.teardown(admin.stop);
+  const block = admin.worker.block(clusterStats, 'a');
+  block.inc(clusterStats.upstreamRqTotal);
+  block.set(clusterStats.upstreamRqActive, 2);
+  block.record(clusterStats.upstreamRqTime, 3);
+  return admin;
+}
+
+t.test('type, filter and invert_filter choose; names are matched anywhere', async (t) => {
+  const admin = await adminWithStats(t);
+  const { text } = await admin.get('/stats?usedonly&type=Counters&filter=a.upstream');
+  t.equal(text, 'cluster.a.upstream_rq_total: 1\n');
+  t.equal(
+    (await admin.get('/stats?usedonly&type=Gauges&filter=^cluster[.]')).text,
+    'cluster.a.upstream_rq_active: 2\n',
+  );
+  t.equal(
+    (await admin.get('/stats?usedonly&type=Gauges&filter=^(server|runtime|listener_manager|cluster_)&invert_filter'))
+      .text,
+    'cluster.a.upstream_rq_active: 2\n',
+  );
+  t.match((await admin.get('/stats?usedonly&type=Histograms')).text, /^cluster\.a\.upstream_rq_time: P0\(nan,3\) /);
+  t.equal((await admin.get('/stats?type=TextReadouts')).text, '');
+});
+
+t.test('histograms are shown by buckets or in detail', async (t) => {
+  const admin = await adminWithStats(t);
+  const ask = async (form: string) =>
+    (await admin.get(`/stats?filter=upstream_rq_time$&usedonly&histogram_buckets=${form}`)).text;
+  t.match(
+    await ask('cumulative'),
+    /^cluster\.a\.upstream_rq_time: B0\.5\(0,0\) B1\(0,0\) B5\(0,1\) B10\(0,1\) .* B1\.8e\+06\(0,1\) B3\.6e\+06\(0,1\)\n$/,
+  );
+  t.match(await ask('disjoint'), / B5\(0,1\) B10\(0,0\) /);
+  t.match(
+    await ask('detailed'),
+    /^cluster\.a\.upstream_rq_time:\n {2}totals=3,0\.125:1\n {2}intervals=\n {2}summary=P0\(nan,3\) /,
+  );
+});
+
+t.test('the JSON of each form is the one of Envoy', async (t) => {
+  const admin = await adminWithStats(t);
+  const ask = async (form: string) =>
+    JSON.parse((await admin.get(`/stats?format=json&filter=upstream_rq_time$&usedonly&histogram_buckets=${form}`)).text)
+      .stats[0].histograms;
+  t.match(await ask('summary'), {
+    computed_quantiles: [{ name: 'cluster.a.upstream_rq_time', values: [{ cumulative: 3, interval: null }] }],
+  });
+  t.match((await ask('cumulative'))[0].buckets[2], { upper_bound: 5, interval: 0, cumulative: 1 });
+  t.match((await ask('disjoint'))[0].buckets[3], { upper_bound: 10, interval: 0, cumulative: 0 });
+  t.match(await ask('detailed'), {
+    details: [{ totals: [{ lower_bound: 3, width: 0.125, count: 1 }], intervals: [] }],
+  });
+});
+
+t.test('what cannot be asked is 400 and says what can', async (t) => {
+  const admin = await adminWithStats(t);
+  t.match(await admin.get('/stats?filter=('), { status: 400, text: /^Invalid re2 regex: / });
+  t.match(await admin.get('/stats?type=none'), { status: 400, text: 'invalid &type= param' });
+  t.match(await admin.get('/stats?format=html'), { status: 400, text: /^usage: \/stats\?format=/ });
+  t.match(await admin.get('/stats?histogram_buckets=none'), {
+    status: 400,
+    text: /^usage: \/stats\?histogram_buckets=/,
+  });
+  t.match(await admin.get('/stats/prometheus?histogram_buckets=detailed'), { status: 400 });
+});
+
+t.test('Prometheus gets buckets, or quantiles when it asks for a summary', async (t) => {
+  const admin = await adminWithStats(t);
+  const filter = 'usedonly&filter=upstream_rq_time';
+  t.match((await admin.get(`/stats/prometheus?${filter}`)).text, /^# TYPE envoy_cluster_upstream_rq_time histogram\n/);
+  const summary = (await admin.get(`/stats/prometheus?${filter}&histogram_buckets=summary`)).text;
+  t.match(summary, /^# TYPE envoy_cluster_upstream_rq_time summary\n.*\{envoy_cluster_name="a",quantile="0"\} NaN\n/);
+  t.match(summary, /_sum\{envoy_cluster_name="a"\} 3\n.*_count\{envoy_cluster_name="a"\} 1\n$/);
+  t.equal(
+    (await admin.get(`/stats?format=prometheus&${filter}`)).text,
+    (await admin.get(`/stats/prometheus?${filter}`)).text,
+  );
+});
+
+t.test('the process itself is in the statistics', async (t) => {
+  const admin = await adminWithStats(t);
+  admin.state.onApplied(1, []);
+  const { text } = await admin.get('/stats?filter=^server.(live|state|concurrency|version)$');
+  t.equal(text, 'server.concurrency: 1\nserver.live: 1\nserver.state: 0\nserver.version: 1002003\n');
+});

@@ -1,0 +1,77 @@
+import t from 'tap';
+import { emptySnapshot } from '../../../config/snapshot.ts';
+import { listenerManagerStats, listenerStats } from '../../../proxy/telemetry/listener-stats.ts';
+import { type ProcessFacts, ProcessStats } from '../../../proxy/telemetry/process-stats.ts';
+import { clusterManagerStats, runtimeStats, serverStats } from '../../../proxy/telemetry/server-stats.ts';
+import { StatsStore } from '../../../proxy/telemetry/stats-store.ts';
+import { WorkerStats } from '../../../proxy/telemetry/worker-stats.ts';
+import { clusterOf } from '../../support/data-plane.ts';
+
+const facts: ProcessFacts = {
+  state: 'LIVE',
+  uptimeMs: 2500,
+  version: '1.2.3-rc.1',
+  restartEpoch: 0,
+  generations: [1, 1],
+  snapshot: null,
+  runtime: { keys: 2, layers: 1, overrides: 0 },
+  memory: { allocatedBytes: 1, heapBytes: 2, physicalBytes: 3 },
+};
+
+function fixture() {
+  const store = new StatsStore();
+  const main = new WorkerStats((message) => store.accept(-1, message));
+  const worker = new WorkerStats((message) => store.accept(0, message));
+  return { store, worker, process: new ProcessStats(main, store) };
+}
+
+t.test('facts become gauges, open connections are those of all listeners', (t) => {
+  const { store, worker, process } = fixture();
+  for (const name of ['a', 'b']) worker.block(listenerStats, name).inc(listenerStats.downstreamCxActive);
+  process.refresh(facts);
+  const server = store.get(serverStats);
+  t.equal(server?.value(serverStats.uptime), 2);
+  t.equal(server?.value(serverStats.live), 1);
+  t.equal(server?.value(serverStats.version), 1002003);
+  t.equal(server?.value(serverStats.concurrency), 2);
+  t.equal(server?.value(serverStats.totalConnections), 2);
+  t.equal(store.get(runtimeStats)?.value(runtimeStats.numKeys), 2);
+  t.equal(store.get(listenerManagerStats)?.value(listenerManagerStats.workersStarted), 1);
+  process.refresh({ ...facts, state: 'DRAINING', generations: [1, 0] });
+  t.equal(server?.value(serverStats.state), 1);
+  t.equal(store.get(listenerManagerStats)?.value(listenerManagerStats.workersStarted), 0);
+  t.end();
+});
+
+t.test('clusters are counted as they come, change and go', (t) => {
+  const { store, process } = fixture();
+  const a = clusterOf('a', [1]);
+  const count = () => {
+    const group = store.get(clusterManagerStats);
+    const { clusterAdded, clusterModified, clusterRemoved, activeClusters } = clusterManagerStats;
+    return [clusterAdded, clusterModified, clusterRemoved, activeClusters].map((index) => group?.value(index));
+  };
+  process.refresh({
+    ...facts,
+    snapshot: {
+      ...emptySnapshot,
+      clusters: new Map([
+        ['a', a],
+        ['b', a],
+      ]),
+    },
+  });
+  t.strictSame(count(), [2, 0, 0, 2]);
+  process.refresh({
+    ...facts,
+    snapshot: {
+      ...emptySnapshot,
+      clusters: new Map([
+        ['a', clusterOf('a', [2])],
+        ['c', a],
+      ]),
+    },
+  });
+  t.strictSame(count(), [3, 1, 1, 2]);
+  t.end();
+});
