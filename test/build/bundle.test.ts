@@ -6,17 +6,23 @@ import t, { type Test } from 'tap';
 const ROOT = join(import.meta.dirname, '../..');
 
 // As small as a program can be that has what ours has: a worker, a native library, a bundled CommonJS library that
-// requires Node's own modules, and a file read from beside the source.
+// requires Node's own modules, a file read from beside the source, and, when it is to serve, a listener.
 const MAIN = `
 import koffi from 'koffi';
 import { readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
 import { Worker } from 'node:worker_threads';
 import pino from 'pino';
 const page: string = readFileSync(new URL('./admin/page.html', import.meta.url), 'utf8');
 pino({ level: 'silent' });
 process.on('SIGTERM', () => process.exit(0));
 const worker = new Worker(new URL('./worker/main.ts', import.meta.url));
-worker.once('message', (text: string) => console.log(text, page, koffi.load(null).func('int getpid()')() === process.pid));
+const isNative = koffi.load(null).func('int getpid()')() === process.pid;
+worker.once('message', (text: string) => console.log(text, page, isNative));
+if (process.argv.includes('--config-yaml')) {
+  const listener = createServer((_, response) => response.end());
+  listener.listen(0, '127.0.0.1', () => console.log('http 127.0.0.1:' + listener.address().port));
+}
 `;
 const PROGRAM = {
   proxy: {
@@ -33,9 +39,9 @@ t.test('the bundle runs without its sources and finds its worker, its files and 
   const built = bundle(tree);
   t.equal(built.status, 0, built.stderr);
   cpSync(join(tree, 'dist'), join(tree, 'elsewhere'), { recursive: true });
-  const run = spawnSync(process.execPath, [join(tree, 'elsewhere/outrigger.mjs')], { encoding: 'utf8' });
+  const run = spawnSync(process.execPath, [join(tree, 'elsewhere/outrigger.cjs')], { encoding: 'utf8' });
   t.equal(run.stdout, 'worker <page> true\n', run.stderr);
-  t.notMatch(readFileSync(join(tree, 'dist/outrigger.mjs'), 'utf8'), /sourceMappingURL|: string =/);
+  t.notMatch(readFileSync(join(tree, 'dist/outrigger.cjs'), 'utf8'), /sourceMappingURL|: string =/);
   t.end();
 });
 
@@ -52,7 +58,7 @@ t.test('the same sources make the same bytes, wherever they lie', (t) => {
   const [first, second] = [join(root, 'first'), join(root, 'second')];
   bundle(first);
   bundle(second);
-  for (const file of ['outrigger.mjs', 'worker.mjs']) {
+  for (const file of ['outrigger.cjs', 'worker.cjs']) {
     t.ok(readFileSync(join(first, 'dist', file)).equals(readFileSync(join(second, 'dist', file))), file);
   }
   t.end();
@@ -83,9 +89,9 @@ for (const { name, tree, says } of REFUSALS) {
 }
 
 t.test('a failed build leaves no older bundle to be run by mistake', (t) => {
-  const tree = treeOf(t, { ...withMain("import './absent.ts';"), dist: { 'outrigger.mjs': 'old' } });
+  const tree = treeOf(t, { ...withMain("import './absent.ts';"), dist: { 'outrigger.cjs': 'old' } });
   bundle(tree);
-  t.notOk(existsSync(join(tree, 'dist/outrigger.mjs')));
+  t.notOk(existsSync(join(tree, 'dist/outrigger.cjs')));
   t.end();
 });
 
