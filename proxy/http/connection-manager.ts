@@ -74,6 +74,9 @@ const privateRanges = [
   { ip: '::1', prefixLength: 128 },
 ];
 
+/** Istio sets it to false: the fragment is cut off then. */
+const rejectFragmentKey = 'envoy.reloadable_features.http_reject_path_with_fragment';
+
 export interface ConnectionManagerOptions {
   readonly config: HttpConnectionManager;
   readonly context: HttpContext;
@@ -140,7 +143,7 @@ export class ConnectionManager {
       allowCustomMethods: config.http1.allowCustomMethods,
       acceptHttp10: config.http1.acceptHttp10,
       defaultHostForHttp10: config.http1.defaultHostForHttp10,
-      rejectPathWithFragment: true,
+      rejectPathWithFragment: context.matchContext.runtime.get(rejectFragmentKey) !== false,
     };
   }
 

@@ -6,7 +6,7 @@ import { isValidAuthority } from './authority.ts';
 import type { ConnectionManager } from './connection-manager.ts';
 import { headerName } from './header-name.ts';
 import { LocalReplies, type LocalReply } from './local-reply.ts';
-import { HttpVersion, type RequestHead } from './message.ts';
+import type { RequestHead } from './message.ts';
 
 const hostName = headerName('host');
 const slash = 0x2f;
@@ -18,11 +18,6 @@ export interface TargetRefusal {
   readonly location: string;
 }
 
-const missingHost: TargetRefusal = {
-  reply: LocalReplies.missingHost,
-  reason: 'an HTTP/1.1 request needs a Host header (RFC 9112 section 3.2)',
-  location: '',
-};
 const badAuthority: TargetRefusal = {
   reply: LocalReplies.invalidAuthority,
   reason: 'the Host header or request target does not name one valid host',
@@ -45,7 +40,8 @@ export function prepareRequestTarget(
   manager: ConnectionManager,
   listenerPort: number,
 ): TargetRefusal | null {
-  if (head.authority === '') return head.version === HttpVersion.http10 ? null : missingHost;
+  // Empty is what a client says whose target has no authority (RFC 9112 §3.2); one that is missing the codec refuses.
+  if (head.authority === '') return null;
   if (!isValidAuthority(head.authority)) return badAuthority;
   const authority = manager.normalizeAuthority(head.authority, listenerPort);
   if (authority !== head.authority) {

@@ -27,6 +27,8 @@ export async function startDataPlane(config: {
   listeners: readonly Listener[];
   clusters: readonly Cluster[];
   runtime?: ReadonlyMap<string, string | number | boolean>;
+  /** 0 never sleeps: for a test of thousands of short exchanges. */
+  maxSleepMs?: 0 | 1;
 }): Promise<DataPlane> {
   const { port1, port2 } = new MessageChannel();
   const worker = new Worker({
@@ -36,7 +38,7 @@ export async function startDataPlane(config: {
     wallClock: Date.now,
     random: Math.random,
     // The sockets of the test are on this thread's event loop, behind the worker's.
-    maxSleepMs: 1,
+    maxSleepMs: config.maxSleepMs ?? 1,
   });
   const inbox = new Inbox(port1);
   const stopped = new Promise<void>((resolve) => worker.run(resolve));

@@ -269,6 +269,11 @@ export class Http1ServerConnection implements ByteStreamHandler, ResponseSender 
   sendHead(head: ResponseHead): void {
     const { output } = this.#manager.context;
     this.#frame(head);
+    if (this.#state === State.body) {
+      // Nobody waits for the rest of a request that was answered: the connection ends behind the response.
+      this.#manager.stats.inc(httpStats.downstreamRqResponseBeforeRqComplete);
+      this.#closeAfterResponse = true;
+    }
     if (this.#mustClose()) {
       this.#closeAfterResponse = true;
       if (this.#state !== State.tunnel) head.headers.appendLine(closeLine);
@@ -335,6 +340,8 @@ export class Http1ServerConnection implements ByteStreamHandler, ResponseSender 
     this.#encoder.begin(this.#stream, BodyFraming.untilClose);
     this.#manager.context.output.flush();
     this.#stream.resumeReading();
+    // The client may have ended its side before there was a tunnel to end.
+    if (this.#inputEnded) this.#request!.onTunnelInputEnd();
   }
 
   resumeRequest(): void {
