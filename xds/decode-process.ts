@@ -16,7 +16,6 @@ import type {
   OverloadManager,
   StatsConfig,
 } from './generated/messages.ts';
-import { given } from './given.ts';
 
 /** Command-line flags that win over the node of the file. */
 export interface NodeOverrides {
@@ -37,19 +36,18 @@ export function decodeNode(message: NodeMessage | undefined, overrides: NodeOver
 
 /** Undefined without an address: there is no admin interface then. */
 export function decodeAdmin(message: AdminMessage | undefined, problems: Problems): Admin | undefined {
+  refuseAdminLogs(message?.accessLog, problems.at('access_log'));
   if (message?.address === undefined) return undefined;
   const address = decodeAddress(message.address, problems.at('address'));
-  const accessLogPath = message.accessLogPath ?? decodeAdminLog(message, problems.at('access_log'));
-  return address && { address, ...given('accessLogPath', accessLogPath) };
+  return address && { address };
 }
 
-/** One file, in the format that admin requests are logged in. */
-function decodeAdminLog(message: AdminMessage, problems: Problems): string | undefined {
-  const [log, ...more] = decodeAccessLogs(message.accessLog, problems);
-  if (more.length > 0) problems.item(1).unsupported('a second access log of the admin interface');
-  if (log === undefined) return undefined;
-  if (log.filter !== undefined) problems.item(0).at('filter').unsupported('a filter of admin requests');
-  return log.sink.kind === 'file' ? log.sink.path : `/dev/${log.sink.kind}`;
+/** Many files have an access log that goes nowhere: Envoy once required one. */
+function refuseAdminLogs(messages: AdminMessage['accessLog'], problems: Problems): void {
+  for (const [index, log] of decodeAccessLogs(messages, problems).entries()) {
+    if (log.sink.kind === 'file' && log.sink.path === '/dev/null') continue;
+    problems.item(index).unsupported('an access log of the admin interface', 'admin requests are not logged');
+  }
 }
 
 export function decodeStats(message: StatsConfig | undefined, problems: Problems): StatsOptions {

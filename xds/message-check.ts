@@ -22,8 +22,8 @@ export function checkMessage(message: Message, typeName: string, problems: Probl
   for (const key in message) {
     const field = plan.descriptor.fieldsByName.get(key)!;
     const support = supportOf(field, plan);
-    if (support === 'supported') checkField(message[key], field, problems.at(field.name));
-    else if (support !== 'ignored') refuse(message[key], { field, refusal: support }, problems);
+    if (support === 'supported' || support === 'ignored') checkField(message[key], field, problems.at(field.name));
+    else refuse(message[key], { field, refusal: support }, problems);
   }
   for (const field of plan.rulesOfAbsent)
     if (message[field.key] === undefined) {

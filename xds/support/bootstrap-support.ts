@@ -67,12 +67,15 @@ export const bootstrapSupport: SupportTable = {
     },
   },
   'envoy.config.bootstrap.v3.Admin': {
-    supported: ['access_log', 'access_log_path', 'address'],
+    supported: ['access_log', 'address'],
     ignored: {
       profile_path: "path of Envoy's own CPU profiler",
       ignore_global_conn_limit: 'admin connections never count against the limit',
     },
-    unsupported: { socket_options: 'the admin listener has no socket options' },
+    unsupported: {
+      access_log_path: { unless: ['/dev/null'], why: 'admin requests are not logged' },
+      socket_options: 'the admin listener has no socket options',
+    },
   },
   'envoy.config.bootstrap.v3.LayeredRuntime': { supported: ['layers'] },
   'envoy.config.bootstrap.v3.RuntimeLayer': {

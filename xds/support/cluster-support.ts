@@ -42,10 +42,10 @@ export const clusterSupport: SupportTable = {
       'common_lb_config',
       'transport_socket',
       'metadata',
-      'protocol_selection',
       'upstream_connection_options',
     ],
     ignored: {
+      protocol_selection: 'connections on both sides speak HTTP/1.1',
       close_connections_on_host_health_failure: noHealthChecks,
       ignore_health_on_host_removal: noHealthChecks,
     },

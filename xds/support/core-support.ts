@@ -20,8 +20,11 @@ export const coreSupport: SupportTable = {
     supported: ['keepalive_probes', 'keepalive_time', 'keepalive_interval'],
   },
   'envoy.config.core.v3.SocketOption': {
-    supported: ['level', 'name', 'int_value', 'state'],
-    ignored: { description: 'a note for people' },
+    supported: ['level', 'name', 'int_value'],
+    ignored: {
+      description: 'a note for people',
+      state: 'the keep-alive options, which are the supported ones, act the same in every state',
+    },
     unsupported: { buf_value: 'only the keep-alive options are offered' },
   },
   'envoy.config.core.v3.BindConfig': {

@@ -23,7 +23,6 @@ export const httpSupport: SupportTable = {
       'stream_idle_timeout',
       'request_timeout',
       'request_headers_timeout',
-      'drain_timeout',
       'delayed_close_timeout',
       'access_log',
       'use_remote_address',
@@ -35,7 +34,6 @@ export const httpSupport: SupportTable = {
       'preserve_external_request_id',
       'always_set_request_id_in_response',
       'proxy_100_continue',
-      'represent_ipv4_remote_address_as_ipv4_mapped_ipv6',
       'upgrade_configs',
       'normalize_path',
       'merge_slashes',
@@ -47,6 +45,7 @@ export const httpSupport: SupportTable = {
       'strip_trailing_host_dot',
     ],
     ignored: {
+      drain_timeout: 'spaces out the two notices by which HTTP/2 closes; HTTP/1.1 closes after the response in flight',
       http2_protocol_options: http2NotServed,
       http3_protocol_options: http2NotServed,
       set_current_client_cert_details: withoutMutualTls,
@@ -55,6 +54,10 @@ export const httpSupport: SupportTable = {
     unsupported: {
       rds: withXds,
       scoped_routes: withXds,
+      represent_ipv4_remote_address_as_ipv4_mapped_ipv6: {
+        unless: [false],
+        why: 'IPv4 addresses are written as such',
+      },
       add_user_agent: { unless: [false], why: 'user-agent is forwarded as received' },
       tracing: 'it arrives with tracing',
       access_log_flush_interval: 'a request is logged at its end',
@@ -74,7 +77,10 @@ export const httpSupport: SupportTable = {
       append_local_overload: 'x-envoy-local-overloaded is not appended',
     },
   },
-  [`${HCM}.HttpConnectionManager.InternalAddressConfig`]: { supported: ['unix_sockets', 'cidr_ranges'] },
+  [`${HCM}.HttpConnectionManager.InternalAddressConfig`]: {
+    supported: ['cidr_ranges'],
+    unsupported: { unix_sockets: 'peers on Unix sockets are external' },
+  },
   [`${HCM}.HttpConnectionManager.UpgradeConfig`]: {
     supported: ['upgrade_type', 'enabled'],
     unsupported: { filters: 'upgraded requests pass the filters of the connection manager' },
@@ -92,15 +98,15 @@ export const httpSupport: SupportTable = {
     },
   },
   'envoy.extensions.filters.http.router.v3.Router': {
-    supported: [
-      'dynamic_stats',
-      'start_child_span',
-      'upstream_log',
-      'suppress_envoy_headers',
-      'strict_check_headers',
-      'respect_expected_rq_timeout',
-    ],
+    supported: ['suppress_envoy_headers'],
+    ignored: {
+      dynamic_stats: 'statistics of clusters are kept in any case; not keeping them would save nothing',
+      start_child_span: 'acts on spans, which are not made yet',
+    },
     unsupported: {
+      upstream_log: 'the access log of the connection manager has the upstream of the last attempt',
+      strict_check_headers: 'x-envoy-* headers with a wrong value are ignored',
+      respect_expected_rq_timeout: 'the timeout of the route applies',
       upstream_log_options: 'an upstream request is logged at its end',
       suppress_grpc_request_failure_code_stats: 'failed gRPC calls are always counted',
       upstream_http_filters: 'upstream HTTP filters are not offered',

@@ -4,6 +4,9 @@ import type { SupportTable } from './support-table.ts';
 
 const withXds = 'it arrives with the xDS client';
 
+const neverWaits = 'original_dst, the one listener filter there is, never waits for bytes';
+const subsets = 'read only by the subset balancer, which is refused';
+
 export const listenerSupport: SupportTable = {
   'envoy.config.listener.v3.Listener': {
     supported: [
@@ -18,13 +21,10 @@ export const listenerSupport: SupportTable = {
       'deprecated_v1',
       'drain_type',
       'listener_filters',
-      'listener_filters_timeout',
-      'continue_on_listener_filters_timeout',
       'transparent',
       'freebind',
       'socket_options',
       'traffic_direction',
-      'reuse_port',
       'enable_reuse_port',
       'access_log',
       'tcp_backlog_size',
@@ -32,7 +32,12 @@ export const listenerSupport: SupportTable = {
       'bind_to_port',
       'ignore_global_conn_limit',
     ],
-    ignored: { metadata: 'shown in /config_dump; nothing that is supported reads it' },
+    ignored: {
+      metadata: 'shown in /config_dump; nothing that is supported reads it',
+      reuse_port: 'enable_reuse_port says it, as in Envoy',
+      listener_filters_timeout: neverWaits,
+      continue_on_listener_filters_timeout: neverWaits,
+    },
     unsupported: {
       filter_chain_matcher: 'use filter_chain_match',
       tcp_fast_open_queue_length: { unless: [0], why: 'TCP fast open is not offered' },
@@ -58,8 +63,11 @@ export const listenerSupport: SupportTable = {
   },
   'envoy.extensions.filters.listener.original_dst.v3.OriginalDst': { supported: [] },
   'envoy.config.listener.v3.FilterChain': {
-    supported: ['filter_chain_match', 'filters', 'transport_socket', 'transport_socket_connect_timeout', 'name'],
-    ignored: { metadata: 'shown in /config_dump; nothing that is supported reads it' },
+    supported: ['filter_chain_match', 'filters', 'transport_socket', 'name'],
+    ignored: {
+      metadata: 'shown in /config_dump; nothing that is supported reads it',
+      transport_socket_connect_timeout: 'a plain connection has no handshake',
+    },
     unsupported: {
       use_proxy_proto: { unless: [false], why: 'the PROXY protocol is not offered' },
       on_demand_configuration: withXds,
@@ -99,19 +107,18 @@ export const listenerSupport: SupportTable = {
       'flush_access_log_on_connected',
       'access_log_options',
     ],
+    ignored: { metadata_match: subsets, hash_policy: 'read only by the hash balancers, which are refused' },
     unsupported: {
       on_demand: withXds,
-      metadata_match: 'subset load balancing is not offered yet',
       downstream_idle_timeout: 'use idle_timeout',
       upstream_idle_timeout: 'use idle_timeout',
-      hash_policy: 'hash load balancing is not offered yet',
       tunneling_config: 'tunnelling over HTTP CONNECT is not offered',
     },
   },
   'envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.WeightedCluster': { supported: ['clusters'] },
   'envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.WeightedCluster.ClusterWeight': {
     supported: ['name', 'weight'],
-    unsupported: { metadata_match: 'subset load balancing is not offered yet' },
+    ignored: { metadata_match: subsets },
   },
   'envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.TcpAccessLogOptions': {
     supported: ['access_log_flush_interval', 'flush_access_log_on_connected'],

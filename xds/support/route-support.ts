@@ -12,6 +12,7 @@ const clusterPlugins = 'cluster specifier plugins are not offered';
 const internalRedirects = 'internal redirects are not offered';
 const spansAbsent = 'acts on spans, which are not made yet';
 const metadataUnread = 'shown in /config_dump; nothing that is supported reads it';
+const subsets = 'read only by the subset balancer, which is refused';
 const headerMutations = [
   'request_headers_to_add',
   'request_headers_to_remove',
@@ -55,7 +56,7 @@ export const routeSupport: SupportTable = {
     ignored: { metadata: metadataUnread },
     unsupported: {
       matcher: 'use routes',
-      virtual_clusters: 'use stat_prefix of a route',
+      virtual_clusters: 'statistics are kept by cluster and connection manager',
       rate_limits: rateLimits,
       cors: filterCors,
       retry_policy_typed_config: typedRetry,
@@ -75,10 +76,10 @@ export const routeSupport: SupportTable = {
       'metadata',
       'typed_per_filter_config',
       ...headerMutations,
-      'stat_prefix',
     ],
     ignored: { decorator: spansAbsent, tracing: spansAbsent },
     unsupported: {
+      stat_prefix: 'statistics are kept by cluster and connection manager',
       filter_action: 'extension actions are not offered',
       non_forwarding_action: 'a proxy forwards, redirects or replies',
       per_request_buffer_limit_bytes: 'use per_connection_buffer_limit_bytes of the listener',
@@ -115,7 +116,6 @@ export const routeSupport: SupportTable = {
       'cluster_header',
       'weighted_clusters',
       'cluster_not_found_response_code',
-      'metadata_match',
       'prefix_rewrite',
       'regex_rewrite',
       'host_rewrite_literal',
@@ -130,7 +130,7 @@ export const routeSupport: SupportTable = {
       'upgrade_configs',
       'max_stream_duration',
     ],
-    ignored: { hash_policy: 'read only by the hash balancers, which are refused' },
+    ignored: { hash_policy: 'read only by the hash balancers, which are refused', metadata_match: subsets },
     unsupported: {
       cluster_specifier_plugin: clusterPlugins,
       inline_cluster_specifier_plugin: clusterPlugins,
@@ -210,7 +210,7 @@ export const routeSupport: SupportTable = {
       'typed_per_filter_config',
       'host_rewrite_literal',
     ],
-    unsupported: { metadata_match: 'subset load balancing is not offered yet' },
+    ignored: { metadata_match: subsets },
   },
   [`${R}.HeaderMatcher`]: {
     supported: [
