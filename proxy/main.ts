@@ -17,7 +17,7 @@ import { createProcessLog, type ProcessLog } from './telemetry/process-log.ts';
 import { StatsStore } from './telemetry/stats-store.ts';
 import { WorkerStats } from './telemetry/worker-stats.ts';
 import { SnapshotPublisher } from './worker/snapshot-publisher.ts';
-import { WorkerPool } from './worker/worker-pool.ts';
+import { WorkerPool, type WorkerPoolOptions } from './worker/worker-pool.ts';
 
 /** Statistics announced by this thread; workers are numbered from 0. */
 const mainThread = -1;
@@ -71,18 +71,32 @@ function load(flags: Flags) {
 }
 
 function serve(flags: Flags): void {
-  const log = createProcessLog({ level: flags.logLevel, componentLevels: flags.componentLogLevel });
-  const store = new StatsStore();
-  const stats = new WorkerStats((message) => store.accept(mainThread, message));
-  const sinks = new LogSinks({ onWarning: (text) => log.component('file').warn(text), stats });
+  const log = openProcessLog(flags);
   const concurrency = flags.concurrency === 0 ? defaultConcurrency() : flags.concurrency;
   const commandLine = process.argv.slice(2);
-  const state = new ServerState({ concurrency, restartEpoch: flags.restartEpoch, version, commandLine });
-  // Threads start while this one reads the configuration: both take about as long.
-  const pool = startWorkers({ flags, log, store, sinks, state });
+  const state = new ServerState({
+    concurrency,
+    restartEpoch: flags.restartEpoch,
+    version,
+    commandLine,
+    onFailsHealthCheck: (fails) => pool.setFailsHealthCheck(fails),
+  });
+  // Threads start while this one reads the configuration: both take about as long. They are heard when it is done.
+  const pool = startWorkers({
+    flags,
+    log,
+    state,
+    onStats: (worker, announcement) => store.accept(worker, announcement),
+    onLogs: (batch) => sinks.write(batch),
+  });
   const { bootstrap, warnings, document } = load(flags);
   for (const warning of warnings) log.component('config').warn(`${warning.path}: ${warning.message}`);
   state.setBootstrap(bootstrap, document);
+  const store = new StatsStore({ rejectAll: bootstrap.stats.rejectAll });
+  const stats = new WorkerStats((message) => store.accept(mainThread, message));
+  const sinks = new LogSinks({ onWarning: (text) => log.component('file').warn(text), stats });
+  const { maxDownstreamConnections } = bootstrap;
+  if (maxDownstreamConnections !== undefined) pool.limitConnections(maxDownstreamConnections);
   serveSnapshot(staticSnapshot(bootstrap), { state, stats, pool, log });
   const lifecycle = new Lifecycle({
     workers: pool,
@@ -104,15 +118,23 @@ function serve(flags: Flags): void {
   setInterval(() => store.flushIntervals(), 5000).unref();
 }
 
-interface Parts {
+function openProcessLog({ logLevel, componentLogLevel }: Flags): ProcessLog {
+  try {
+    return createProcessLog({ level: logLevel, componentLevels: componentLogLevel });
+  } catch (error) {
+    // The only failure there is: a level or a component that does not exist.
+    process.stderr.write(`outrigger: ${(error as Error).message}\n`);
+    process.exit(2);
+  }
+}
+
+interface WorkerParts extends Pick<WorkerPoolOptions, 'onStats' | 'onLogs'> {
   readonly flags: Flags;
   readonly log: ProcessLog;
-  readonly store: StatsStore;
-  readonly sinks: LogSinks;
   readonly state: ServerState;
 }
 
-function startWorkers({ flags, log, store, sinks, state }: Parts): WorkerPool {
+function startWorkers({ flags, log, state, onStats, onLogs }: WorkerParts): WorkerPool {
   const main = log.component('main');
   return new WorkerPool({
     concurrency: state.options.concurrency,
@@ -121,18 +143,23 @@ function startWorkers({ flags, log, store, sinks, state }: Parts): WorkerPool {
       localIp: ownAddress(),
       logFlushIntervalMs: flags.logFlushIntervalMs,
       logFlushSizeBytes: flags.logFlushSizeBytes,
+      drainTimeMs: flags.drainTimeMs,
+      drainStrategy: flags.drainStrategy,
     },
-    onStats: (worker, announcement) => store.accept(worker, announcement),
-    onLogs: (batch) => sinks.write(batch),
-    onApplied: (generation, listeners, failures) => {
-      for (const { name, address, reason } of failures) {
-        main.critical(`listener ${name} cannot listen on ${address}: ${reason}`);
-      }
-      if (failures.length > 0) process.exit(1);
+    onStats,
+    onLogs,
+    onApplied: (generation, listeners) => {
+      const isFirst = state.name === 'INITIALIZING';
       state.onApplied(generation, listeners);
       const bound = listeners.map(({ name, address }) => `${name} ${address}`);
-      main.info({ generation, listeners: bound }, 'configuration is served');
+      if (isFirst) main.info({ generation, listeners: bound }, 'configuration is served');
+      else main.debug({ generation }, 'a new generation is served');
     },
+    onListenFailure: (listener, { address, reason }) => {
+      main.critical(`listener ${listener} cannot listen on ${address}: ${reason}`);
+      process.exit(1);
+    },
+    onWarning: (text) => main.warn(text),
     onDrained: () => state.onDrained(),
     onFailure: (worker, error) => {
       const what = error.stack ?? error.message;

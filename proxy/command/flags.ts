@@ -3,6 +3,7 @@
 
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
+import { logLevels } from '../telemetry/process-log.ts';
 
 export interface Flags {
   readonly mode: 'serve' | 'validate' | 'version' | 'help';
@@ -37,6 +38,8 @@ const rules: readonly FlagRule[] = [
   { names: ['-l', '--log-level'], takesValue: true, help: 'trace debug info warning error critical off' },
   { names: ['--component-log-level'], takesValue: true, help: 'component:level,…' },
   { names: ['--log-format'], takesValue: true, withoutEffect: 'log lines are JSON', help: 'accepted' },
+  { names: ['--log-format-escaped'], takesValue: false, withoutEffect: 'log lines are JSON', help: 'accepted' },
+  { names: ['--log-stacktrace-single-entry'], takesValue: false, withoutEffect: 'it is always one', help: 'accepted' },
   { names: ['--concurrency'], takesValue: true, help: 'worker threads; default: the CPU quota, rounded up' },
   { names: ['--service-node'], takesValue: true, help: 'node id' },
   { names: ['--service-cluster'], takesValue: true, help: 'node cluster' },
@@ -47,6 +50,8 @@ const rules: readonly FlagRule[] = [
   { names: ['--disable-hot-restart'], takesValue: false, withoutEffect: 'no hot restart yet', help: 'accepted' },
   { names: ['--base-id'], takesValue: true, withoutEffect: 'no hot restart yet', help: 'accepted' },
   { names: ['--use-dynamic-base-id'], takesValue: false, withoutEffect: 'no hot restart yet', help: 'accepted' },
+  { names: ['--socket-path'], takesValue: true, withoutEffect: 'no hot restart yet', help: 'accepted' },
+  { names: ['--socket-mode'], takesValue: true, withoutEffect: 'no hot restart yet', help: 'accepted' },
   { names: ['--restart-epoch'], takesValue: true, help: 'shown by /server_info' },
   {
     names: ['--local-address-ip-version'],
@@ -65,6 +70,13 @@ const rules: readonly FlagRule[] = [
     withoutEffect: 'they are always rejected',
     help: 'accepted',
   },
+  {
+    names: ['--ignore-unknown-dynamic-fields'],
+    takesValue: false,
+    withoutEffect: 'there are no dynamic resources yet',
+    help: 'accepted',
+  },
+  { names: ['--cpuset-threads'], takesValue: false, withoutEffect: 'CPU limits are always heeded', help: 'accepted' },
   { names: ['--mode'], takesValue: true, help: 'serve or validate' },
   { names: ['--version'], takesValue: false, help: 'prints the version' },
   { names: ['-h', '--help'], takesValue: false, help: 'prints this' },
@@ -85,7 +97,7 @@ export function parseFlags(args: readonly string[]): Flags {
     throw new FlagError(`--drain-strategy ${strategy}: gradual or immediate`);
   const flags: Flags = {
     mode: values.has('--help') ? 'help' : values.has('--version') ? 'version' : mode,
-    logLevel: get('--log-level') ?? 'info',
+    logLevel: logLevelOf(get('--log-level') ?? 'info'),
     componentLogLevel: get('--component-log-level') ?? '',
     concurrency: number('--concurrency', 0),
     drainTimeMs: number('--drain-time-s', 600) * 1000,
@@ -131,6 +143,15 @@ function collect(args: readonly string[]): ReadonlyMap<string, string> {
     values.set(key, value);
   }
   return values;
+}
+
+/** With Envoy's other name of `warning`. */
+function logLevelOf(level: string): string {
+  const name = level === 'warn' ? 'warning' : level;
+  if (!(logLevels as readonly string[]).includes(name)) {
+    throw new FlagError(`--log-level ${level}: there are ${logLevels.join(', ')}`);
+  }
+  return name;
 }
 
 function numberOf(name: string, text: string | undefined, fallback: number): number {

@@ -16,6 +16,8 @@ export interface ServerStateOptions {
   readonly restartEpoch: number;
   readonly version: string;
   readonly commandLine: readonly string[];
+  /** `/healthcheck/fail` and `/healthcheck/ok` change more than what `/ready` says. */
+  readonly onFailsHealthCheck?: (fails: boolean) => void;
 }
 
 export class ServerState {
@@ -61,7 +63,7 @@ export class ServerState {
   }
 
   onApplied(_generation: number, listeners: readonly BoundListener[]): void {
-    if (listeners.length > 0) this.#listeners = listeners;
+    this.#listeners = listeners;
     if (this.#phase.kind === 'initializing') this.#phase = { kind: 'live' };
   }
 
@@ -79,6 +81,7 @@ export class ServerState {
   /** `/healthcheck/fail` and `/ok`. */
   setFailsHealthCheck(fails: boolean): void {
     this.#failsHealthCheck = fails;
+    this.options.onFailsHealthCheck?.(fails);
   }
 
   /** Envoy's words: LIVE, DRAINING, PRE_INITIALIZING, INITIALIZING. */

@@ -1,140 +1,160 @@
-// A listener at work in one worker: its sockets, the choice of a filter chain for each connection, and the start of the
-// chain's terminal filter.
+// A listener at work in one worker: its sockets, its limits, the choice of a filter chain for each connection, and its
+// own counters and access log. https://www.envoyproxy.io/docs/envoy/latest/configuration/listeners/listeners
 
-import type { AccessLog } from '../../config/access-log.ts';
 import { type Address, formatAddress } from '../../config/address.ts';
 import type { FilterChain, Listener } from '../../config/listener.ts';
 import { describeErrno } from '../../native/errno.ts';
 import { close, originalDestination } from '../../native/socket.ts';
-import { TcpProxyFilter } from '../filter/tcp-proxy.ts';
-import { type ConnectionFacts, ConnectionManager, type HttpContext } from '../http/connection-manager.ts';
-import { Http1ServerConnection } from '../http/http1/server-connection.ts';
+import type { ConnectionFacts } from '../http/connection-manager.ts';
+import { ResponseFlag } from '../http/stream-info.ts';
 import { adoptDescriptor, type Connection } from '../reactor/connection.ts';
 import { ListeningSocket } from '../reactor/listening-socket.ts';
 import type { AccessLogger } from '../telemetry/access-log.ts';
-import { httpStats, listenerHttpStats } from '../telemetry/http-stats.ts';
-import { listenerStats } from '../telemetry/listener-stats.ts';
+import { listenerStats, listenerWorkerStats } from '../telemetry/listener-stats.ts';
 import type { StatBlock } from '../telemetry/stats.ts';
-import { tcpStats } from '../telemetry/tcp-stats.ts';
-import type { WorkerStats } from '../telemetry/worker-stats.ts';
+import type { DescriptorReserve } from './descriptor-reserve.ts';
 import { type ChainMatcher, compileFilterChainMatch } from './filter-chain-match.ts';
+import { type FilterChainContext, FilterChainRuntime } from './filter-chain-runtime.ts';
+import { type ConnectionOwner, ListenerConnection } from './listener-connection.ts';
+import { LimitedConnections, type SharedLimit } from './shared-limit.ts';
 
-export interface ListenerContext {
-  readonly http: HttpContext;
-  readonly stats: WorkerStats;
-  readonly compileAccessLogs: (logs: readonly AccessLog[]) => readonly AccessLogger[];
+export interface ListenerContext extends FilterChainContext {
+  readonly workerIndex: number;
+  readonly reserve: DescriptorReserve;
   /** The listener bound to this address, for `use_original_dst`. */
   readonly findListener: (address: Address) => ListenerRuntime | null;
+  /** Accepting failed for want of descriptors or memory. */
+  readonly onAcceptError: (listener: string, errno: number) => void;
+  /** The last open connection of a listener is gone. */
+  readonly onIdle: () => void;
+  /** `Bootstrap.maxDownstreamConnections`, null without. */
+  globalLimit: LimitedConnections | null;
   nextConnectionId: number;
 }
 
-/** A filter chain made ready on its first connection. */
-interface CompiledChain {
-  readonly config: FilterChain;
-  readonly manager: ConnectionManager | null;
-  readonly tcp: TcpProxyFilter | null;
+/** What the main thread prepared for a listener. */
+export interface ListenerSockets {
+  /** Listening sockets, owned by the listener from now on. */
+  readonly descriptors: readonly number[];
+  /** Of `Listener.connectionLimit`, the same for all workers; absent without one. */
+  readonly limit?: SharedLimit;
 }
 
-export class ListenerRuntime {
+export class ListenerRuntime implements ConnectionOwner {
   readonly config: Listener;
   readonly #context: ListenerContext;
   readonly #statName: string;
   readonly #stats: StatBlock;
+  readonly #workerStats: StatBlock;
   readonly #matcher: ChainMatcher;
-  readonly #chains = new Map<FilterChain, CompiledChain>();
+  readonly #accessLoggers: readonly AccessLogger[];
+  readonly #chains = new Map<FilterChain, FilterChainRuntime>();
+  readonly #limit: LimitedConnections | null;
+  readonly #globalLimit: LimitedConnections | null;
+  readonly #maxKeptBytes: number;
   #sockets: ListeningSocket[] = [];
   #open = 0;
   #isDraining = false;
+  #closesAfterResponse = false;
 
-  constructor(config: Listener, context: ListenerContext) {
+  /** Begins to accept. Throws when the kernel refuses an event for a socket that listens already. */
+  constructor(config: Listener, sockets: ListenerSockets, context: ListenerContext) {
     this.config = config;
     this.#context = context;
+    const { stats } = context;
     this.#statName = config.statPrefix === '' ? formatAddress(config.address).replaceAll(':', '_') : config.statPrefix;
-    this.#stats = context.stats.block(listenerStats, this.#statName);
+    this.#stats = stats.block(listenerStats, this.#statName);
+    this.#workerStats = stats.block(listenerWorkerStats, this.#statName, String(context.workerIndex));
     this.#matcher = compileFilterChainMatch(config.filterChains, config.defaultFilterChain);
+    this.#accessLoggers = context.compileAccessLogs(config.accessLogs);
+    this.#limit = sockets.limit === undefined ? null : new LimitedConnections(sockets.limit);
+    this.#globalLimit = config.ignoreGlobalConnectionLimit ? null : context.globalLimit;
+    this.#maxKeptBytes = keptBytesFor(config);
+    for (const descriptor of sockets.descriptors) this.#listen(descriptor);
   }
 
-  /** Opens the sockets. Returns the addresses bound, or what went wrong. */
-  open(): { readonly bound: readonly string[]; readonly failure: string | null } {
-    const bound: string[] = [];
-    if (!this.config.bindToPort) return { bound, failure: null };
-    for (const address of [this.config.address, ...this.config.additionalAddresses]) {
-      const socket = ListeningSocket.open(
-        this.#context.http.reactor,
-        address,
-        {
-          backlog: this.config.backlog,
-          reusePort: this.config.reusePort && address.kind === 'ip',
-          ipv4Compatible: this.config.ipv4Compatible,
-          transparent: this.config.transparent,
-          freebind: this.config.freebind,
-          maxAcceptsPerTurn: this.config.maxConnectionsToAcceptPerTurn,
-        },
-        this,
-      );
-      if (typeof socket === 'number') return { bound, failure: `${formatAddress(address)}: ${describeErrno(-socket)}` };
-      this.#sockets.push(socket);
-      const local = socket.localAddress();
-      if (local !== undefined) bound.push(formatAddress(local));
-    }
-    return { bound, failure: null };
+  #listen(descriptor: number): void {
+    const options = { maxAcceptsPerTurn: this.config.maxConnectionsToAcceptPerTurn };
+    const socket = ListeningSocket.adopt(this.#context.http.reactor, descriptor, options, this);
+    if (typeof socket === 'number') throw new Error(`listener ${this.config.name}: ${describeErrno(-socket)}`);
+    if (this.#context.reserve.isShort) socket.pause();
+    this.#sockets.push(socket);
   }
 
   /** A connection arrived at one of our sockets. */
   onAccept(descriptor: number): void {
-    const { connectionLimit } = this.config;
-    if (connectionLimit !== undefined && this.#open >= connectionLimit) {
-      this.#stats.inc(listenerStats.downstreamCxOverflow);
-      close(descriptor);
-      return;
-    }
+    this.#context.reserve.onAccepted(descriptor);
     this.accept(descriptor);
   }
 
-  onAcceptError(_errno: number): void {
-    this.#stats.inc(listenerStats.downstreamGlobalCxOverflow);
+  onAcceptError(errno: number): void {
+    this.#context.onAcceptError(this.config.name, errno);
   }
 
-  /** Listener filters, hand-over by original destination, filter chain match, terminal filter. */
+  /** Original destination, and the hand-over to the listener that is bound to it. */
   accept(descriptor: number): void {
-    const { config } = this;
-    const wantsOriginal = config.useOriginalDst || config.listenerFilters.length > 0;
+    const { useOriginalDst, listenerFilters } = this.config;
+    const wantsOriginal = useOriginalDst || listenerFilters.length > 0;
     const original = wantsOriginal ? originalDestination(descriptor) : undefined;
-    if (config.useOriginalDst && original !== undefined) {
-      const other = this.#context.findListener(original);
-      if (other !== null && other !== this) {
-        other.accept(descriptor);
-        return;
-      }
+    const other = useOriginalDst && original !== undefined ? this.#context.findListener(original) : null;
+    (other ?? this).admit(descriptor, original);
+  }
+
+  /** Limits, filter chain match, terminal filter. */
+  admit(descriptor: number, original: Address | undefined): void {
+    if (this.#isWithinLimits()) this.#begin(descriptor, original);
+    else close(descriptor);
+  }
+
+  // As Envoy: the process's limit is asked first, and a rejected connection is closed without a word.
+  #isWithinLimits(): boolean {
+    if (this.#globalLimit !== null && !this.#globalLimit.tryAdd()) {
+      this.#stats.inc(listenerStats.downstreamGlobalCxOverflow);
+      return false;
     }
+    if (this.#limit === null || this.#limit.tryAdd()) return true;
+    this.#globalLimit?.remove();
+    this.#stats.inc(listenerStats.downstreamCxOverflow);
+    return false;
+  }
+
+  #begin(descriptor: number, original: Address | undefined): void {
     this.#stats.inc(listenerStats.downstreamCxTotal);
     this.#stats.inc(listenerStats.downstreamCxActive);
+    this.#workerStats.inc(listenerWorkerStats.downstreamCxTotal);
+    this.#workerStats.inc(listenerWorkerStats.downstreamCxActive);
     this.#open++;
-    const connection = adoptDescriptor(this.#context.http.reactor, descriptor, pendingHandler, {
-      maxKeptBytes: keptBytesFor(config),
-    });
-    const facts = this.#factsOf(connection, original);
+    const { reactor } = this.#context.http;
+    const connection = adoptDescriptor(reactor, descriptor, pendingHandler, { maxKeptBytes: this.#maxKeptBytes });
+    const chain = this.#choose(connection, original);
+    const facts = this.#factsOf(connection, original, chain?.name ?? '');
+    const counted = new ListenerConnection(this, connection, facts, reactor.nowMs);
+    if (chain !== null) {
+      this.#chain(chain).start(connection, facts, counted);
+      return;
+    }
+    this.#stats.inc(listenerStats.noFilterChainMatch);
+    connection.close();
+    this.#end(counted, ResponseFlag.noRouteFound);
+  }
+
+  #choose(connection: Connection, original: Address | undefined): FilterChain | null {
     const local = original ?? connection.localAddress();
-    const chain = this.#matcher.match({
+    const remote = connection.remoteAddress();
+    const remoteIp = remote?.kind === 'ip' ? remote.ip : '';
+    return this.#matcher.match({
       destinationIp: local?.kind === 'ip' ? local.ip : '',
       destinationPort: local?.kind === 'ip' ? local.port : 0,
       serverName: '',
       transportProtocol: 'raw_buffer',
       applicationProtocols: [],
-      directSourceIp: facts.remoteIp,
-      sourceIp: facts.remoteIp,
-      sourcePort: portOf(facts.remoteAddress),
+      directSourceIp: remoteIp,
+      sourceIp: remoteIp,
+      sourcePort: remote?.kind === 'ip' ? remote.port : 0,
     });
-    if (chain === null) {
-      this.#stats.inc(listenerStats.noFilterChainMatch);
-      this.onConnectionGone();
-      connection.close();
-      return;
-    }
-    this.#start(this.#compile(chain), connection, { ...facts, filterChainName: chain.name });
   }
 
-  #factsOf(connection: Connection, original: Address | undefined): ConnectionFacts {
+  #factsOf(connection: Connection, original: Address | undefined, filterChainName: string): ConnectionFacts {
     const remote = connection.remoteAddress();
     const local = original ?? connection.localAddress();
     const remoteIp = remote?.kind === 'ip' ? remote.ip : '';
@@ -146,65 +166,58 @@ export class ListenerRuntime {
       localAddress: local === undefined ? '' : formatAddress(local),
       localPort: local?.kind === 'ip' ? local.port : 0,
       listenerName: this.config.name,
-      filterChainName: '',
+      filterChainName,
       bufferLimitBytes: this.config.perConnectionBufferLimitBytes,
       originalDestination: original === undefined ? undefined : formatAddress(original),
     };
   }
 
-  #start(chain: CompiledChain, connection: Connection, facts: ConnectionFacts): void {
-    if (chain.manager !== null) {
-      connection.handler = new Http1ServerConnection(connection, chain.manager, facts, this);
-    } else {
-      chain.tcp!.start(connection, facts, this);
+  #chain(config: FilterChain): FilterChainRuntime {
+    let chain = this.#chains.get(config);
+    if (chain === undefined) {
+      chain = new FilterChainRuntime(config, this.#statName, this.#context);
+      if (this.#isDraining) chain.drain();
+      else if (this.#closesAfterResponse) chain.setClosesAfterResponse(true);
+      this.#chains.set(config, chain);
     }
+    return chain;
   }
 
-  /** A connection of this listener has closed. */
-  onConnectionGone(): void {
-    this.#open--;
+  onConnectionEnd(connection: ListenerConnection): void {
+    this.#end(connection, 0);
+  }
+
+  #end(connection: ListenerConnection, responseFlags: number): void {
+    const { http, onIdle } = this.#context;
+    const { nowMs } = http.reactor;
     this.#stats.dec(listenerStats.downstreamCxActive);
     this.#stats.inc(listenerStats.downstreamCxDestroy);
-  }
-
-  #compile(config: FilterChain): CompiledChain {
-    const existing = this.#chains.get(config);
-    if (existing !== undefined) return existing;
-    const terminal = config.filters[config.filters.length - 1]!;
-    const { http, stats, compileAccessLogs } = this.#context;
-    const chain: CompiledChain =
-      terminal.kind === 'http-connection-manager'
-        ? {
-            config,
-            tcp: null,
-            manager: new ConnectionManager({
-              config: terminal.config,
-              context: http,
-              stats: stats.block(httpStats, terminal.config.statPrefix),
-              listenerStats: stats.block(listenerHttpStats, this.#statName, terminal.config.statPrefix),
-              accessLoggers: compileAccessLogs(terminal.config.accessLogs),
-            }),
-          }
-        : {
-            config,
-            manager: null,
-            tcp: new TcpProxyFilter({
-              config: terminal.config,
-              context: http,
-              stats: stats.block(tcpStats, terminal.config.statPrefix),
-              accessLoggers: compileAccessLogs(terminal.config.accessLogs),
-            }),
-          };
-    this.#chains.set(config, chain);
-    return chain;
+    this.#stats.record(listenerStats.downstreamCxLengthMs, nowMs - connection.startedAtMs);
+    this.#workerStats.dec(listenerWorkerStats.downstreamCxActive);
+    this.#globalLimit?.remove();
+    this.#limit?.remove();
+    if (this.#accessLoggers.length > 0) {
+      const info = connection.describe(nowMs, http.wallOffsetMs);
+      info.responseFlags = responseFlags;
+      for (const logger of this.#accessLoggers) {
+        logger.log({ info, request: null, response: null, responseTrailers: null, localReplyBody: '' });
+      }
+    }
+    this.#open--;
+    if (this.#open === 0) onIdle();
   }
 
   get openConnections(): number {
     return this.#open;
   }
 
-  get isDraining(): boolean {
-    return this.#isDraining;
+  /** Leaves new connections in the kernel's queue. */
+  pause(): void {
+    for (const socket of this.#sockets) socket.pause();
+  }
+
+  resume(): void {
+    for (const socket of this.#sockets) socket.resume();
   }
 
   /** No new connections. */
@@ -216,27 +229,39 @@ export class ListenerRuntime {
   /** Idle HTTP connections close, busy ones after their response. TCP connections run until the drain time is over. */
   drain(): void {
     this.#isDraining = true;
-    for (const chain of this.#chains.values()) chain.manager?.drain();
+    for (const chain of this.#chains.values()) chain.drain();
+  }
+
+  /** As `drain`, for each HTTP connection that is open now with this probability. */
+  drainSome(probability: number): void {
+    for (const chain of this.#chains.values()) chain.drainSome(probability);
+  }
+
+  /** `/healthcheck/fail`: clients leave after their response, for another instance. A listener may not care. */
+  setFailsHealthCheck(fails: boolean): void {
+    if (this.config.drainType === 'modify-only' || this.#isDraining) return;
+    this.#closesAfterResponse = fails;
+    for (const chain of this.#chains.values()) chain.setClosesAfterResponse(fails);
+  }
+
+  /** Nothing is accepted any more and the last connection is gone: its stats may disappear. */
+  release(): void {
+    for (const chain of this.#chains.values()) chain.release();
+    this.#context.stats.release(this.#workerStats);
+    this.#context.stats.release(this.#stats);
   }
 }
 
 // A request head may be larger than what is kept by default; it is parsed whole.
-function keptBytesFor(config: Listener): number {
+function keptBytesFor({ filterChains, defaultFilterChain }: Listener): number {
   let largest = 0;
-  for (const chain of [
-    ...config.filterChains,
-    ...(config.defaultFilterChain === undefined ? [] : [config.defaultFilterChain]),
-  ]) {
+  for (const chain of defaultFilterChain === undefined ? filterChains : [...filterChains, defaultFilterChain]) {
     for (const filter of chain.filters) {
       if (filter.kind === 'http-connection-manager')
         largest = Math.max(largest, filter.config.maxRequestHeadersKb * 1024);
     }
   }
   return 128 * 1024 + largest;
-}
-
-function portOf(address: string): number {
-  return Number(address.slice(address.lastIndexOf(':') + 1)) || 0;
 }
 
 // Between adoption and the choice of a filter chain no event can arrive: both happen in one callback.

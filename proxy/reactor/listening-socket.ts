@@ -1,7 +1,7 @@
 // A socket that accepts connections, a bounded number a turn. When the process has no descriptor left, accepting stops
 // for a moment: the connection stays in the backlog and a level-triggered event for it would spin.
 
-import type { Address } from '../../config/address.ts';
+import type { Address, KeepAlive } from '../../config/address.ts';
 import { EpollEvent } from '../../native/epoll.ts';
 import { Errno } from '../../native/errno.ts';
 import {
@@ -13,6 +13,7 @@ import {
   localAddress,
   setFreebind,
   setIpv6Only,
+  setKeepAlive,
   setNoDelay,
   setReuseAddress,
   setReusePort,
@@ -33,6 +34,8 @@ export interface ListeningSocketOptions {
   /** Accepts connections to addresses that are not this machine's (TPROXY). Needs CAP_NET_ADMIN. */
   readonly transparent?: boolean | undefined;
   readonly freebind?: boolean | undefined;
+  /** Probes of idle connections; accepted sockets inherit them. */
+  readonly keepAlive?: KeepAlive | undefined;
   /** 64 when left out. */
   readonly maxAcceptsPerTurn?: number | undefined;
 }
@@ -42,6 +45,17 @@ export interface ListeningSocketHandler {
   onAccept(fd: number): void;
   /** Accepting failed with this errno (positive), such as EMFILE, and is tried again after a pause. */
   onAcceptError(errno: number): void;
+}
+
+/** A socket that listens on `address`, for `ListeningSocket.adopt` in any thread; or a negated errno such as -EADDRINUSE. */
+export function openListeningDescriptor(address: Address, options: ListeningSocketOptions): number {
+  const fd = createSocket(addressFamily(address));
+  if (fd < 0) return fd;
+  let result = prepare(fd, address, options);
+  if (result >= 0) result = listen(fd, options.backlog ?? DEFAULT_BACKLOG);
+  if (result >= 0) return fd;
+  close(fd);
+  return result;
 }
 
 export class ListeningSocket implements EventSource {
@@ -56,15 +70,8 @@ export class ListeningSocket implements EventSource {
   /** Listens on `address`, or returns a negated errno such as -EADDRINUSE. */
   // biome-ignore format: one signature
   static open(reactor: Reactor, address: Address, options: ListeningSocketOptions, handler: ListeningSocketHandler): ListeningSocket | number {
-    const fd = createSocket(addressFamily(address));
-    if (fd < 0) return fd;
-    let result = prepare(fd, address, options);
-    if (result >= 0) result = listen(fd, options.backlog ?? DEFAULT_BACKLOG);
-    if (result < 0) {
-      close(fd);
-      return result;
-    }
-    return ListeningSocket.adopt(reactor, fd, options, handler);
+    const fd = openListeningDescriptor(address, options);
+    return fd < 0 ? fd : ListeningSocket.adopt(reactor, fd, options, handler);
   }
 
   /** Accepts from `fd`, which listens already (a duplicate of another's, or inherited), and owns it from now on. */
@@ -157,6 +164,7 @@ function prepare(fd: number, address: Address, options: ListeningSocketOptions):
   if (result >= 0 && options.freebind) result = setFreebind(fd, family);
   // Accepted sockets inherit it: a system call a connection saved.
   if (result >= 0) result = setNoDelay(fd, true);
+  if (result >= 0 && options.keepAlive !== undefined) result = setKeepAlive(fd, options.keepAlive);
   return result < 0 ? result : bind(fd, address);
 }
 

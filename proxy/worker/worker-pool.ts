@@ -3,9 +3,12 @@
 import { Worker as Thread } from 'node:worker_threads';
 import type { SnapshotDelta } from '../../config/snapshot.ts';
 import { signalEventFd } from '../../native/event-fd.ts';
+import { type OpenFailure, openListener } from '../listener/listener-opening.ts';
+import type { ListenerSockets } from '../listener/listener-runtime.ts';
+import { makeSharedLimit } from '../listener/shared-limit.ts';
 import type { LogBatch } from '../telemetry/access-log.ts';
 import type { BlockAnnouncement } from '../telemetry/worker-stats.ts';
-import type { BoundListener, FromWorker, ListenerFailure, ToWorker, WorkerStart } from './messages.ts';
+import type { BoundListener, FromWorker, ToWorker, WorkerStart } from './messages.ts';
 
 export interface WorkerPoolOptions {
   readonly concurrency: number;
@@ -14,12 +17,11 @@ export interface WorkerPoolOptions {
   readonly youngGenerationMib: number;
   readonly onStats: (worker: number, announcement: BlockAnnouncement) => void;
   readonly onLogs: (batch: LogBatch) => void;
-  /** Every worker serves this generation. */
-  readonly onApplied: (
-    generation: number,
-    listeners: readonly BoundListener[],
-    failures: readonly ListenerFailure[],
-  ) => void;
+  /** Every worker serves this generation, at these addresses. */
+  readonly onApplied: (generation: number, listeners: readonly BoundListener[]) => void;
+  /** An address is taken or not ours: the delta was not published. */
+  readonly onListenFailure: (listener: string, failure: OpenFailure) => void;
+  readonly onWarning: (text: string) => void;
   readonly onDrained: () => void;
   /** A worker died: the process cannot serve any more. */
   readonly onFailure: (worker: number, error: Error) => void;
@@ -30,13 +32,13 @@ interface WorkerThread {
   wakeUpDescriptor: number;
   generation: number;
   isDrained: boolean;
-  listeners: readonly BoundListener[];
-  failures: readonly ListenerFailure[];
 }
 
 export class WorkerPool {
   readonly #options: WorkerPoolOptions;
   readonly #workers: WorkerThread[] = [];
+  /** Of each listener, with the ports that the kernel gave. */
+  readonly #addresses = new Map<string, readonly string[]>();
   #isStopping = false;
 
   constructor(options: WorkerPoolOptions) {
@@ -49,8 +51,35 @@ export class WorkerPool {
     return this.#workers.map((worker) => worker.generation);
   }
 
+  /** Opens the sockets of its listeners, then hands the delta out. */
   publish(delta: SnapshotDelta): void {
-    this.#broadcast({ kind: 'snapshot', delta });
+    const sockets = this.#workers.map((): [string, ListenerSockets][] => []);
+    for (const [name, config] of delta.listeners.set) {
+      const opened = openListener(config, this.#workers.length);
+      if ('reason' in opened) {
+        this.#options.onListenFailure(name, opened);
+        return;
+      }
+      const limit = config.connectionLimit === undefined ? {} : { limit: makeSharedLimit(config.connectionLimit) };
+      for (const [worker, descriptors] of opened.descriptors.entries()) {
+        sockets[worker]!.push([name, { descriptors, ...limit }]);
+      }
+      this.#addresses.set(name, opened.addresses);
+    }
+    for (const name of delta.listeners.removed) this.#addresses.delete(name);
+    for (const [index, worker] of this.#workers.entries()) {
+      this.#post(worker, { kind: 'snapshot', delta, sockets: sockets[index]! });
+    }
+  }
+
+  /** Open downstream connections of all workers together. Before the first `publish`. */
+  limitConnections(max: number): void {
+    this.#broadcast({ kind: 'limit-connections', limit: makeSharedLimit(max) });
+  }
+
+  /** Whether clients are asked to leave after each response. */
+  setFailsHealthCheck(fails: boolean): void {
+    this.#broadcast({ kind: 'fail-health-check', fails });
   }
 
   drain(inboundOnly: boolean, stopAccepting: boolean): void {
@@ -83,8 +112,6 @@ export class WorkerPool {
       wakeUpDescriptor: -1,
       generation: 0,
       isDrained: false,
-      listeners: [],
-      failures: [],
     };
     thread.on('message', (message: FromWorker) => this.#onMessage(index, worker, message));
     thread.on('error', (error) => this.#options.onFailure(index, error));
@@ -95,11 +122,13 @@ export class WorkerPool {
   }
 
   #broadcast(message: ToWorker): void {
-    for (const worker of this.#workers) {
-      worker.thread.postMessage(message);
-      // A worker that has not started yet reads its port when it does.
-      if (worker.wakeUpDescriptor >= 0) signalEventFd(worker.wakeUpDescriptor);
-    }
+    for (const worker of this.#workers) this.#post(worker, message);
+  }
+
+  #post(worker: WorkerThread, message: ToWorker): void {
+    worker.thread.postMessage(message);
+    // A worker that has not started yet reads its port when it does.
+    if (worker.wakeUpDescriptor >= 0) signalEventFd(worker.wakeUpDescriptor);
   }
 
   #onMessage(index: number, worker: WorkerThread, message: FromWorker): void {
@@ -110,15 +139,12 @@ export class WorkerPool {
         return;
       case 'applied':
         worker.generation = message.generation;
-        worker.listeners = message.listeners;
-        worker.failures = message.failures;
         if (this.#workers.every((each) => each.generation === message.generation)) {
-          this.#options.onApplied(
-            message.generation,
-            worker.listeners,
-            this.#workers.flatMap((each) => each.failures),
-          );
+          this.#options.onApplied(message.generation, this.#bound());
         }
+        return;
+      case 'warning':
+        this.#options.onWarning(message.text);
         return;
       case 'stats':
         this.#options.onStats(index, message.announcement);
@@ -130,5 +156,9 @@ export class WorkerPool {
         worker.isDrained = true;
         if (this.#workers.every((each) => each.isDrained)) this.#options.onDrained();
     }
+  }
+
+  #bound(): BoundListener[] {
+    return [...this.#addresses].flatMap(([name, addresses]) => addresses.map((address) => ({ name, address })));
   }
 }

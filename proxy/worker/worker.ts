@@ -3,26 +3,33 @@
 
 import type { MessagePort } from 'node:worker_threads';
 import { receiveMessageOnPort } from 'node:worker_threads';
-import { type Address, formatAddress } from '../../config/address.ts';
 import type { Listener } from '../../config/listener.ts';
 import type { SnapshotDelta } from '../../config/snapshot.ts';
+import { describeErrno } from '../../native/errno.ts';
+import { fileLimit } from '../../native/file-limit.ts';
 import { ClusterTable } from '../cluster/cluster-table.ts';
 import type { Http1EndpointPools } from '../cluster/endpoint-pools.ts';
 import type { StatsSource } from '../cluster/stats-source.ts';
 import type { HttpContext } from '../http/connection-manager.ts';
 import { HttpDate } from '../http/http-date.ts';
 import { OutputBuffer } from '../http/http1/output-buffer.ts';
-import { type ListenerContext, ListenerRuntime } from '../listener/listener-runtime.ts';
+import { DescriptorReserve } from '../listener/descriptor-reserve.ts';
+import { ListenerDirectory } from '../listener/listener-directory.ts';
+import { type ListenerContext, ListenerRuntime, type ListenerSockets } from '../listener/listener-runtime.ts';
+import { LimitedConnections } from '../listener/shared-limit.ts';
 import { Reactor } from '../reactor/reactor.ts';
 import { Timer } from '../reactor/timer-wheel.ts';
 import { AccessLogs } from '../telemetry/access-log.ts';
-import { callerResponseStats, circuitBreakerStats, clusterStats } from '../telemetry/cluster-stats.ts';
+import { callerResponseStats, circuitBreakerStats, clusterStats, routeStats } from '../telemetry/cluster-stats.ts';
 import { endpointStats } from '../telemetry/endpoint-stats.ts';
 import { WorkerStats } from '../telemetry/worker-stats.ts';
-import type { BoundListener, FromWorker, ListenerFailure, ToWorker, WorkerStart } from './messages.ts';
+import { DrainSequence } from './drain-sequence.ts';
+import type { FromWorker, ToWorker, WorkerStart } from './messages.ts';
 
 /** How often idle connections and unused endpoints are looked for. */
 const housekeepingMs = 1000;
+/** A process without descriptors says so this often. */
+const warningIntervalMs = 60_000;
 
 export interface WorkerOptions {
   readonly start: WorkerStart;
@@ -45,11 +52,16 @@ export class Worker {
   readonly #date: HttpDate;
   readonly #runtime = new Map<string, string | number | boolean>();
   readonly #listeners = new Map<string, ListenerRuntime>();
+  readonly #directory = new ListenerDirectory<ListenerRuntime>();
   /** Removed or replaced; kept until their last connection is gone. */
   readonly #draining = new Set<ListenerRuntime>();
   readonly #housekeeping = new Timer(() => this.#keepHouse());
-  #generation = 0;
-  #isDraining = false;
+  readonly #logFlush = new Timer(() => this.#flushLogs());
+  #drainSequence: DrainSequence | null = null;
+  /** `drained` is to be said. */
+  #isLeaving = false;
+  #failsHealthCheck = false;
+  #warnedAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: WorkerOptions) {
     this.#options = options;
@@ -84,12 +96,18 @@ export class Worker {
       wallOffsetMs: wallClock() - clock(),
       localIp: start.localIp,
       dateLine: this.#date,
+      routeBlock: (virtualHost, statPrefix) => stats.block(routeStats, virtualHost, statPrefix),
     };
     this.#context = {
       http,
       stats,
       compileAccessLogs: (logs) => this.#logs.compile(logs),
-      findListener: (address) => this.#findListener(address),
+      workerIndex: start.workerIndex,
+      reserve: this.#reserveDescriptors(),
+      findListener: (address) => this.#directory.find(address),
+      onAcceptError: (listener, errno) => this.#warn(`listener ${listener} cannot accept: ${describeErrno(errno)}`),
+      onIdle: () => this.#reportDrained(),
+      globalLimit: null,
       nextConnectionId: start.workerIndex * 2 ** 40 + 1,
     };
   }
@@ -97,6 +115,7 @@ export class Worker {
   /** Runs until the main thread says stop. */
   run(onStopped: () => void): void {
     this.#reactor.timers.schedule(this.#housekeeping, housekeepingMs);
+    this.#reactor.timers.schedule(this.#logFlush, this.#options.start.logFlushIntervalMs);
     this.#reactor.start(onStopped);
     this.#send({ kind: 'started', wakeUpDescriptor: this.#reactor.wakeUpFd });
     this.#reactor.wakeUp();
@@ -117,10 +136,17 @@ export class Worker {
   #onMessage(message: ToWorker): void {
     switch (message.kind) {
       case 'snapshot':
-        this.#apply(message.delta);
+        this.#apply(message.delta, new Map(message.sockets));
+        return;
+      case 'limit-connections':
+        this.#context.globalLimit = new LimitedConnections(message.limit);
         return;
       case 'drain':
         this.#drain(message.inboundOnly, message.stopAccepting);
+        return;
+      case 'fail-health-check':
+        this.#failsHealthCheck = message.fails;
+        for (const listener of this.#listeners.values()) listener.setFailsHealthCheck(message.fails);
         return;
       case 'flush-logs':
         this.#logs.flush();
@@ -134,77 +160,65 @@ export class Worker {
   // ---- Snapshot ------------------------------------------------------------------------------------------------
 
   // Make before break: clusters are there before the listeners whose routes name them.
-  #apply(delta: SnapshotDelta): void {
+  #apply(delta: SnapshotDelta, sockets: ReadonlyMap<string, ListenerSockets>): void {
     if (delta.runtime !== undefined) {
       this.#runtime.clear();
       for (const [key, value] of delta.runtime) this.#runtime.set(key, value);
     }
     this.#clusters.apply({ clusters: { set: delta.clusters.set, removed: [] }, assignments: delta.assignments });
-    const listeners: BoundListener[] = [];
-    const failures: ListenerFailure[] = [];
-    for (const [name, config] of delta.listeners.set) this.#setListener(name, config, { listeners, failures });
+    for (const [name, config] of delta.listeners.set) this.#setListener(name, config, sockets.get(name)!);
     for (const name of delta.listeners.removed) this.#removeListener(name);
     this.#clusters.apply({ clusters: { set: [], removed: delta.clusters.removed }, assignments: noAssignments });
-    this.#generation = delta.generation;
-    this.#send({ kind: 'applied', generation: this.#generation, listeners, failures });
+    this.#send({ kind: 'applied', generation: delta.generation });
   }
 
-  #setListener(
-    name: string,
-    config: Listener,
-    result: { listeners: BoundListener[]; failures: ListenerFailure[] },
-  ): void {
-    const listener = new ListenerRuntime(config, this.#context);
-    const { bound, failure } = listener.open();
-    if (failure !== null) {
-      listener.stopAccepting();
-      result.failures.push({ name, address: formatAddress(config.address), reason: failure });
-      return;
-    }
+  #setListener(name: string, config: Listener, sockets: ListenerSockets): void {
+    const listener = new ListenerRuntime(config, sockets, this.#context);
+    if (this.#failsHealthCheck) listener.setFailsHealthCheck(true);
     this.#removeListener(name);
     this.#listeners.set(name, listener);
-    for (const address of bound) result.listeners.push({ name, address });
+    this.#directory.add(listener);
   }
 
   #removeListener(name: string): void {
     const listener = this.#listeners.get(name);
     if (listener === undefined) return;
     this.#listeners.delete(name);
+    this.#directory.remove(listener);
     listener.stopAccepting();
     listener.drain();
-    if (listener.openConnections > 0) this.#draining.add(listener);
-  }
-
-  // As Envoy: the exact address first, then the wildcard address with the same port.
-  #findListener(address: Address): ListenerRuntime | null {
-    if (address.kind !== 'ip') return null;
-    let wildcard: ListenerRuntime | null = null;
-    for (const listener of this.#listeners.values()) {
-      const own = listener.config.address;
-      if (own.kind !== 'ip' || own.port !== address.port) continue;
-      if (own.ip === address.ip) return listener;
-      if (own.ip === '0.0.0.0' || own.ip === '::') wildcard = listener;
-    }
-    return wildcard;
+    this.#draining.add(listener);
   }
 
   // ---- Drain and housekeeping ------------------------------------------------------------------------------------
 
   #drain(inboundOnly: boolean, stopAccepting: boolean): void {
-    this.#isDraining = true;
-    for (const listener of this.#listeners.values()) {
-      if (inboundOnly && listener.config.trafficDirection !== 'inbound') continue;
-      if (stopAccepting) listener.stopAccepting();
+    const listeners = [...this.#listeners.values()].filter(
+      ({ config }) => !inboundOnly || config.trafficDirection === 'inbound',
+    );
+    if (!stopAccepting) {
+      const { drainStrategy, drainTimeMs } = this.#options.start;
+      this.#drainSequence ??= new DrainSequence({
+        timers: this.#reactor.timers,
+        strategy: drainStrategy,
+        drainTimeMs,
+        listeners: () => listeners,
+      });
+      return;
+    }
+    for (const listener of listeners) {
+      listener.stopAccepting();
       listener.drain();
     }
+    this.#isLeaving = true;
     this.#reportDrained();
   }
 
   #reportDrained(): void {
-    if (!this.#isDraining) return;
+    if (!this.#isLeaving) return;
     for (const listener of this.#listeners.values()) if (listener.openConnections > 0) return;
     for (const listener of this.#draining) if (listener.openConnections > 0) return;
-    this.#isDraining = false;
+    this.#isLeaving = false;
     this.#send({ kind: 'drained' });
   }
 
@@ -214,10 +228,42 @@ export class Worker {
     for (const cluster of this.#clusters.inUse()) {
       for (const endpoint of cluster.eachEndpoint()) (endpoint.pools as Http1EndpointPools | null)?.retireIdle();
     }
-    for (const listener of this.#draining) if (listener.openConnections === 0) this.#draining.delete(listener);
+    for (const listener of this.#draining) {
+      if (listener.openConnections > 0) continue;
+      this.#draining.delete(listener);
+      listener.release();
+    }
+    this.#reactor.timers.schedule(this.#housekeeping, housekeepingMs);
+  }
+
+  #flushLogs(): void {
     this.#logs.flush();
-    this.#reportDrained();
-    this.#reactor.timers.schedule(this.#housekeeping, this.#isDraining ? 50 : housekeepingMs);
+    this.#reactor.timers.schedule(this.#logFlush, this.#options.start.logFlushIntervalMs);
+  }
+
+  // ---- Descriptors -------------------------------------------------------------------------------------------------
+
+  #reserveDescriptors(): DescriptorReserve {
+    const found = fileLimit();
+    if (typeof found === 'number') throw new Error(`no limit of descriptors: ${describeErrno(-found)}`);
+    const limit = found.soft;
+    return new DescriptorReserve({
+      reactor: this.#reactor,
+      limit,
+      onChange: (isShort) => {
+        if (isShort) this.#warn(`nearly all of the ${limit} descriptors (ulimit -n) are in use: new connections wait`);
+        for (const listener of this.#listeners.values()) {
+          if (isShort) listener.pause();
+          else listener.resume();
+        }
+      },
+    });
+  }
+
+  #warn(text: string): void {
+    if (this.#reactor.nowMs - this.#warnedAtMs < warningIntervalMs) return;
+    this.#warnedAtMs = this.#reactor.nowMs;
+    this.#send({ kind: 'warning', text });
   }
 }
 

@@ -7,6 +7,7 @@ import type { HttpConnectionManager } from '../../config/http-connection-manager
 import type { FilterChain, Listener } from '../../config/listener.ts';
 import type { HeaderMutations, Route, RouteAction, VirtualHost } from '../../config/route.ts';
 import { signalEventFd } from '../../native/event-fd.ts';
+import { openListener } from '../../proxy/listener/listener-opening.ts';
 import { StatsStore } from '../../proxy/telemetry/stats-store.ts';
 import type { FromWorker, ToWorker } from '../../proxy/worker/messages.ts';
 import { Worker } from '../../proxy/worker/worker.ts';
@@ -32,7 +33,14 @@ export async function startDataPlane(config: {
 }): Promise<DataPlane> {
   const { port1, port2 } = new MessageChannel();
   const worker = new Worker({
-    start: { workerIndex: 0, localIp: '127.0.0.1', logFlushIntervalMs: 1000, logFlushSizeBytes: 65536 },
+    start: {
+      workerIndex: 0,
+      localIp: '127.0.0.1',
+      logFlushIntervalMs: 1000,
+      logFlushSizeBytes: 65536,
+      drainTimeMs: 1000,
+      drainStrategy: 'gradual',
+    },
     port: port2,
     clock: () => performance.now(),
     wallClock: Date.now,
@@ -47,6 +55,7 @@ export async function startDataPlane(config: {
     port1.postMessage(message);
     signalEventFd(started.wakeUpDescriptor);
   };
+  const opened = config.listeners.map((each) => ({ name: each.name, ...openOn(each) }));
   send({
     kind: 'snapshot',
     delta: {
@@ -56,13 +65,11 @@ export async function startDataPlane(config: {
       assignments: { set: [], removed: [] },
       runtime: config.runtime ?? new Map(),
     },
+    sockets: opened.map(({ name, descriptors }) => [name, { descriptors }]),
   });
-  const applied = await inbox.next('applied');
-  if (applied.failures.length > 0) throw new Error(JSON.stringify(applied.failures));
+  await inbox.next('applied');
   return {
-    ports: new Map(
-      applied.listeners.map(({ name, address }) => [name, Number(address.slice(address.lastIndexOf(':') + 1))]),
-    ),
+    ports: new Map(opened.map(({ name, port }) => [name, port])),
     stats: inbox.stats,
     logLines: inbox.logLines,
     flushLogs: async () => {
@@ -81,6 +88,13 @@ export async function startDataPlane(config: {
       port1.close();
     },
   };
+}
+
+function openOn(listener: Listener): { readonly descriptors: readonly number[]; readonly port: number } {
+  const opened = openListener(listener, 1);
+  if ('reason' in opened) throw new Error(`${opened.address}: ${opened.reason}`);
+  const [address = ''] = opened.addresses;
+  return { descriptors: opened.descriptors[0]!, port: Number(address.slice(address.lastIndexOf(':') + 1)) };
 }
 
 class Inbox {

@@ -1,0 +1,89 @@
+// A filter chain at work in one worker: its terminal filter, made ready when the first connection chooses the chain.
+
+import type { AccessLog } from '../../config/access-log.ts';
+import type { FilterChain, NetworkFilter } from '../../config/listener.ts';
+import { TcpProxyFilter } from '../filter/tcp-proxy.ts';
+import {
+  type ConnectionCounter,
+  type ConnectionFacts,
+  ConnectionManager,
+  type HttpContext,
+} from '../http/connection-manager.ts';
+import { Http1ServerConnection } from '../http/http1/server-connection.ts';
+import type { Connection } from '../reactor/connection.ts';
+import type { AccessLogger } from '../telemetry/access-log.ts';
+import { httpStats, listenerHttpStats } from '../telemetry/http-stats.ts';
+import type { StatBlock, StatSet } from '../telemetry/stats.ts';
+import { tcpStats } from '../telemetry/tcp-stats.ts';
+import type { WorkerStats } from '../telemetry/worker-stats.ts';
+
+export interface FilterChainContext {
+  readonly http: HttpContext;
+  readonly stats: WorkerStats;
+  readonly compileAccessLogs: (logs: readonly AccessLog[]) => readonly AccessLogger[];
+}
+
+type TerminalFilter =
+  | { readonly kind: 'http'; readonly manager: ConnectionManager }
+  | { readonly kind: 'tcp'; readonly filter: TcpProxyFilter };
+
+export class FilterChainRuntime {
+  readonly #terminal: TerminalFilter;
+  readonly #context: FilterChainContext;
+  /** What is released at the end. */
+  readonly #blocks: StatBlock[] = [];
+
+  /** `listenerStatName` is the listener's name in stats. */
+  constructor(config: FilterChain, listenerStatName: string, context: FilterChainContext) {
+    this.#context = context;
+    this.#terminal = this.#compile(config.filters[config.filters.length - 1]!, listenerStatName);
+  }
+
+  #compile(filter: NetworkFilter, listenerStatName: string): TerminalFilter {
+    const { statPrefix, accessLogs } = filter.config;
+    const shared = { context: this.#context.http, accessLoggers: this.#context.compileAccessLogs(accessLogs) };
+    if (filter.kind === 'tcp-proxy') {
+      const stats = this.#block(tcpStats, statPrefix);
+      return { kind: 'tcp', filter: new TcpProxyFilter({ config: filter.config, stats, ...shared }) };
+    }
+    const stats = this.#block(httpStats, statPrefix);
+    const listenerStats = this.#block(listenerHttpStats, listenerStatName, statPrefix);
+    return { kind: 'http', manager: new ConnectionManager({ config: filter.config, stats, listenerStats, ...shared }) };
+  }
+
+  #block(set: StatSet, ...names: readonly string[]): StatBlock {
+    const block = this.#context.stats.block(set, ...names);
+    this.#blocks.push(block);
+    return block;
+  }
+
+  start(connection: Connection, facts: ConnectionFacts, counter: ConnectionCounter): void {
+    if (this.#terminal.kind === 'http') {
+      connection.handler = new Http1ServerConnection(connection, this.#terminal.manager, facts, counter);
+    } else {
+      this.#terminal.filter.start(connection, facts, counter);
+    }
+  }
+
+  /** Idle HTTP connections close, busy ones after their response. TCP connections run until the drain time is over. */
+  drain(): void {
+    if (this.#terminal.kind === 'http') this.#terminal.manager.drain();
+  }
+
+  /** As `drain`, for each HTTP connection that is open now with this probability. */
+  drainSome(probability: number): void {
+    if (this.#terminal.kind !== 'http') return;
+    const { random } = this.#context.http;
+    for (const connection of [...this.#terminal.manager.connections]) if (random() < probability) connection.drain();
+  }
+
+  /** Whether every response asks the client to leave; idle connections stay. */
+  setClosesAfterResponse(closes: boolean): void {
+    if (this.#terminal.kind === 'http') this.#terminal.manager.isDraining = closes;
+  }
+
+  /** The last connection is gone and none comes: its stats may disappear. */
+  release(): void {
+    for (const block of this.#blocks) this.#context.stats.release(block);
+  }
+}

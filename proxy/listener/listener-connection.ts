@@ -1,0 +1,46 @@
+// One downstream connection as its listener counts and logs it, from the accept to its end.
+
+import type { ConnectionCounter, ConnectionFacts } from '../http/connection-manager.ts';
+import { StreamInfo } from '../http/stream-info.ts';
+import type { ByteStream } from '../reactor/byte-stream.ts';
+
+/** What is told when the connection is gone. */
+export interface ConnectionOwner {
+  onConnectionEnd(connection: ListenerConnection): void;
+}
+
+export class ListenerConnection implements ConnectionCounter {
+  readonly startedAtMs: number;
+  readonly #owner: ConnectionOwner;
+  readonly #stream: ByteStream;
+  readonly #facts: ConnectionFacts;
+
+  constructor(owner: ConnectionOwner, stream: ByteStream, facts: ConnectionFacts, nowMs: number) {
+    this.#owner = owner;
+    this.#stream = stream;
+    this.#facts = facts;
+    this.startedAtMs = nowMs;
+  }
+
+  onConnectionGone(): void {
+    this.#owner.onConnectionEnd(this);
+  }
+
+  /** For the listener's access log. */
+  describe(nowMs: number, wallOffsetMs: number): StreamInfo {
+    const facts = this.#facts;
+    const info = new StreamInfo();
+    info.startedAtMs = this.startedAtMs;
+    info.startWallMs = wallOffsetMs + this.startedAtMs;
+    info.endedAtMs = nowMs;
+    info.connectionId = facts.connectionId;
+    info.downstreamRemoteAddress = facts.remoteAddress;
+    info.downstreamDirectRemoteAddress = facts.remoteAddress;
+    info.downstreamLocalAddress = facts.localAddress;
+    info.listenerName = facts.listenerName;
+    info.filterChainName = facts.filterChainName;
+    info.requestBodyBytes = this.#stream.bytesReceived;
+    info.responseBodyBytes = this.#stream.bytesSent;
+    return info;
+  }
+}
