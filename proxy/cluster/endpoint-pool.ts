@@ -97,16 +97,30 @@ export class EndpointPool implements ConnectionOwner {
     for (const connection of this.#idle.splice(0)) connection.close();
   }
 
-  /** Closes connections that have been idle for too long; called now and then. */
+  /** Closes connections that have been idle, or open, for too long; called now and then. */
   retireIdle(): void {
-    const oldest = this.#idle[0];
-    if (oldest === undefined) return;
+    if (this.#idle.length === 0) return;
+    if (this.#cluster.config.upstreamHttp.maxConnectionDurationMs > 0) this.#retireOld();
     const bound = this.#context.reactor.nowMs - this.#retireAfterMs();
     // Last-in first-out: the longest idle are in front.
     while (this.#idle.length > 0 && this.#idle[0]!.idleSinceMs <= bound) {
       this.#cluster.stats.inc(clusterStats.upstreamCxIdleTimeout);
       this.#idle.shift()!.close();
     }
+  }
+
+  #retireOld(): void {
+    for (let index = this.#idle.length - 1; index >= 0; index--) {
+      if (this.#isTooOld(this.#idle[index]!)) this.#idle.splice(index, 1)[0]!.close();
+    }
+  }
+
+  /** `max_connection_duration` is over: the connection finishes what it carries and takes nothing more. */
+  #isTooOld(connection: Http1ClientConnection): boolean {
+    const longestMs = this.#cluster.config.upstreamHttp.maxConnectionDurationMs;
+    if (longestMs === 0 || this.#context.reactor.nowMs - connection.connectStartedAtMs < longestMs) return false;
+    this.#cluster.stats.inc(clusterStats.upstreamCxMaxDurationReached);
+    return true;
   }
 
   #takeIdle(mustNotRepeat: boolean): Http1ClientConnection | null {
@@ -120,7 +134,7 @@ export class EndpointPool implements ConnectionOwner {
         connection.close();
         continue;
       }
-      if (mustNotRepeat && connection.stream.hasInput()) {
+      if (this.#isTooOld(connection) || (mustNotRepeat && connection.stream.hasInput())) {
         connection.close();
         continue;
       }
@@ -182,7 +196,9 @@ export class EndpointPool implements ConnectionOwner {
   onConnectionIdle(connection: Http1ClientConnection): void {
     this.#countBytes(connection);
     const { maxRequestsPerConnection } = this.#cluster.config.upstreamHttp;
-    if (this.#isDraining || (maxRequestsPerConnection > 0 && connection.exchangeCount >= maxRequestsPerConnection)) {
+    const isSpent = maxRequestsPerConnection > 0 && connection.exchangeCount >= maxRequestsPerConnection;
+    if (isSpent) this.#cluster.stats.inc(clusterStats.upstreamCxMaxRequests);
+    if (isSpent || this.#isDraining || this.#isTooOld(connection)) {
       connection.close();
       return;
     }

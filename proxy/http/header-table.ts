@@ -5,7 +5,7 @@
 // already there and its row points to it. So the order and the case of names survive, and writing a message is the
 // copying of a few contiguous ranges.
 
-import { equalsIgnoreCase, HeaderId, type HeaderName, identifyHeader } from './header-name.ts';
+import { equalsIgnoreCase, HeaderId, type HeaderName, identifyHeader, lowerCase } from './header-name.ts';
 
 /** Integers a row takes: start and end of name, start and end of value, end of line (behind its CRLF). */
 const rowSize = 5;
@@ -235,6 +235,21 @@ export class HeaderTable {
     }
     for (let row = this.find(name, first + 1); row >= 0; row = this.find(name, row + 1)) this.removeRow(row);
     this.replaceValue(first, value);
+  }
+
+  /** Spells every name as `Content-Type`: a capital at its start and behind each `-` (`proper_case_words`). */
+  spellProperCase(): void {
+    const { bytes } = this;
+    for (let row = 0; row < this.rowCount; row++) {
+      if (this.isRemoved(row)) continue;
+      const end = this.nameEnd(row);
+      let isFirst = true;
+      for (let at = this.lineStart(row); at < end; at++) {
+        const lower = lowerCase[bytes[at]!]!;
+        bytes[at] = isFirst && lower >= 0x61 && lower <= 0x7a ? lower - 32 : lower;
+        isFirst = lower === 0x2d;
+      }
+    }
   }
 
   #writeLine(name: string, value: string): number {

@@ -144,8 +144,9 @@ export class Http1ServerConnection implements ByteStreamHandler, ResponseSender 
     const { head } = this;
     const { config } = this.#manager;
     this.#requestCount++;
-    this.#closeAfterResponse =
-      !head.keepAlive || (config.maxRequestsPerConnection > 0 && this.#requestCount >= config.maxRequestsPerConnection);
+    const isLast = config.maxRequestsPerConnection > 0 && this.#requestCount >= config.maxRequestsPerConnection;
+    if (isLast) this.#manager.stats.inc(httpStats.downstreamCxMaxRequestsReached);
+    this.#closeAfterResponse = isLast || !head.keepAlive;
     const request = new Stream(this.#manager, this.#facts, this);
     this.#request = request;
     if (!hasBody(head)) {
@@ -276,13 +277,19 @@ export class Http1ServerConnection implements ByteStreamHandler, ResponseSender 
     }
     if (this.#mustClose()) {
       this.#closeAfterResponse = true;
-      if (this.#state !== State.tunnel) head.headers.appendLine(closeLine);
+      if (!this.#opensTunnel(head)) head.headers.appendLine(closeLine);
     } else if (this.head.version === HttpVersion.http10) {
       head.headers.appendLine(keepAliveLine);
     }
+    if (this.#manager.config.http1.headerCase === 'proper-case') head.headers.spellProperCase();
     output.begin(this.#stream, responseHeadBound(head));
     output.advanceTo(writeResponseHead(head, output.bytes, output.length));
     this.#encoder.begin(this.#stream, head.framing);
+  }
+
+  // The connection of a tunnel ends with it, and says so by no header.
+  #opensTunnel(head: ResponseHead): boolean {
+    return head.status === 101 || (this.head.method === 'CONNECT' && head.status >= 200 && head.status < 300);
   }
 
   // An endless or chunked upstream body is chunked for an HTTP/1.1 client and ends with the connection for HTTP/1.0.
