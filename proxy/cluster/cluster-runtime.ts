@@ -10,6 +10,7 @@ import {
   countUpstreamResponse,
   externalResponseStats,
   internalResponseStats,
+  retryResponseStats,
 } from '../telemetry/cluster-stats.ts';
 import type { StatBlock } from '../telemetry/stats.ts';
 import type { Balancer, ChooseContext } from './balancer.ts';
@@ -74,6 +75,12 @@ export class ClusterRuntime implements EndpointOwner {
   get stats(): StatBlock {
     this.#stats ??= this.#openStats();
     return this.#stats.cluster;
+  }
+
+  /** Counts a response that a retry follows: no client sees it. */
+  countRetriedResponse(status: number): void {
+    this.#stats ??= this.#openStats();
+    countUpstreamResponse(this.#stats.retry, retryResponseStats, status);
   }
 
   /** Counts a response, also by whether its request came from inside the mesh. */
@@ -210,6 +217,7 @@ export class ClusterRuntime implements EndpointOwner {
       cluster: this.statsSource.clusterBlock(statName),
       internal: this.statsSource.responseBlock(statName, 'internal'),
       external: this.statsSource.responseBlock(statName, 'external'),
+      retry: this.statsSource.responseBlock(statName, 'retry'),
       default: this.statsSource.breakerBlock(statName, 'default'),
       high: this.statsSource.breakerBlock(statName, 'high'),
     };
@@ -226,6 +234,7 @@ export class ClusterRuntime implements EndpointOwner {
     this.statsSource.release(this.#stats.cluster);
     this.statsSource.release(this.#stats.internal);
     this.statsSource.release(this.#stats.external);
+    this.statsSource.release(this.#stats.retry);
     this.statsSource.release(this.#stats.default);
     this.statsSource.release(this.#stats.high);
     this.#stats = null;
@@ -236,6 +245,7 @@ interface ClusterBlocks {
   readonly cluster: StatBlock;
   readonly internal: StatBlock;
   readonly external: StatBlock;
+  readonly retry: StatBlock;
   readonly default: StatBlock;
   readonly high: StatBlock;
 }

@@ -232,14 +232,22 @@ export class EndpointPool implements ConnectionOwner {
     this.#breaker.releaseConnection();
     stats.dec(clusterStats.upstreamCxActive);
     stats.inc(clusterStats.upstreamCxDestroy);
+    stats.record(clusterStats.upstreamCxLengthMs, this.#context.reactor.nowMs - connection.connectStartedAtMs);
     this.#endpoint.stats.dec(endpointStats.cxActive);
     if (wasConnecting) {
+      stats.inc(clusterStats.upstreamCxDestroyRemote);
       this.#connecting--;
       this.#failWaiting(reason);
       return;
     }
-    if (reason.kind !== 'local' || connection.hasPeerEnded) stats.inc(clusterStats.upstreamCxDestroyRemote);
-    else stats.inc(clusterStats.upstreamCxDestroyLocal);
+    stats.record(clusterStats.upstreamRqPerCx, connection.exchangeCount);
+    const isRemote = reason.kind !== 'local' || connection.hasPeerEnded;
+    stats.inc(isRemote ? clusterStats.upstreamCxDestroyRemote : clusterStats.upstreamCxDestroyLocal);
+    if (!wasIdle) {
+      const { upstreamCxDestroyRemoteWithActiveRq, upstreamCxDestroyLocalWithActiveRq } = clusterStats;
+      stats.inc(clusterStats.upstreamCxDestroyWithActiveRq);
+      stats.inc(isRemote ? upstreamCxDestroyRemoteWithActiveRq : upstreamCxDestroyLocalWithActiveRq);
+    }
     if (wasIdle) this.#forgetIdle(connection, reason);
     if (this.#waiting.length > this.#connecting) this.#connect();
   }

@@ -7,7 +7,7 @@ export interface StatsSource {
   /** A block of `clusterStats`. `statName` is the cluster's `alt_stat_name` or its name. */
   clusterBlock(statName: string): StatBlock;
   /** A block of `callerResponseStats`. */
-  responseBlock(statName: string, caller: 'internal' | 'external'): StatBlock;
+  responseBlock(statName: string, caller: 'internal' | 'external' | 'retry'): StatBlock;
   /** A block of `circuitBreakerStats`. */
   breakerBlock(statName: string, priority: 'default' | 'high'): StatBlock;
   /** A block of `endpointStats`. `address` is `ip:port` or a pipe's path. */

@@ -42,6 +42,8 @@ export interface HttpContext {
   readonly localIp: string;
   /** Lines of `date`, renewed once a second. */
   readonly dateLine: { current: EncodedLine };
+  /** A block of `routeStats`. */
+  readonly routeBlock: (virtualHost: string, statPrefix: string) => StatBlock;
 }
 
 /** What is known of a downstream connection when its filter chain was chosen. */

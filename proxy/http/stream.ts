@@ -93,6 +93,7 @@ export class Stream {
 
     const route = manager.routes.match(head, manager.context.matchContext);
     if (route === null) {
+      manager.stats.inc(httpStats.rqTotal);
       manager.stats.inc(httpStats.noRoute);
       this.replyLocally(
         LocalReplies.routeNotFound,
@@ -148,9 +149,12 @@ export class Stream {
         return;
       }
     }
+    manager.stats.inc(httpStats.rqTotal);
     const { action } = route;
     switch (action.kind) {
       case 'redirect':
+        // Envoy counts a redirect as a direct response; its own counter is for people.
+        manager.stats.inc(httpStats.rqDirectResponse);
         manager.stats.inc(httpStats.rqRedirect);
         this.replyLocally(
           { status: action.status, body: '', details: 'direct_response', flags: 0 },
@@ -181,7 +185,6 @@ export class Stream {
     }
     info.upstreamCluster = cluster.name;
     info.routeMetadata = route.config.metadata;
-    manager.stats.inc(httpStats.rqTotal);
     const timeouts = action.takeTimeouts(head);
     action.rewriteRequest(head, info);
     const retry = action.takeRetries(head);

@@ -15,8 +15,10 @@ import { overflowFailure, type UpstreamFailure } from '../cluster/upstream-failu
 import type { CompiledForward, CompiledRoute } from '../route/compiled-route.ts';
 import type { CompiledRetryPolicy } from '../route/retry-policy.ts';
 import { type RequestTimeouts, renewExpectedTimeout } from '../route/timeouts.ts';
-import { clusterStats } from '../telemetry/cluster-stats.ts';
+import { clusterStats, countUpstreamResponse, routeStats } from '../telemetry/cluster-stats.ts';
 import { endpointStats } from '../telemetry/endpoint-stats.ts';
+import type { StatBlock } from '../telemetry/stats.ts';
+import type { HttpContext } from './connection-manager.ts';
 import { chooseEndpoint } from './endpoint-choice.ts';
 import { failureReply, resetKind } from './failure-reply.ts';
 import { headerName } from './header-name.ts';
@@ -58,10 +60,14 @@ export class UpstreamRequest implements PoolWaiter, ResponseReceiver {
   #endpoint: EndpointRuntime | null = null;
   #pool: EndpointPool | null = null;
   #connection: Http1ClientConnection | null = null;
+  /** Null when the route has no `stat_prefix`. */
+  readonly #routeStats: StatBlock | null;
   #wasReplayed = false;
   #requestEnded: boolean;
   #isTunnel = false;
   #attemptStartedAtMs = 0;
+  /** The attempt has a connection: from there on it counts as a request of the endpoint's, as in Envoy. */
+  #isCounted = false;
   /** Null when there is no body, it is too large to be kept, or nothing may repeat it. */
   #kept: KeptRequestBody | null = null;
 
@@ -72,6 +78,7 @@ export class UpstreamRequest implements PoolWaiter, ResponseReceiver {
     this.#cluster = plan.cluster;
     this.#retry = plan.retry;
     this.#timeouts = plan.timeouts;
+    this.#routeStats = statsOf(plan.route, stream.manager.context);
     this.#requestEnded = !hasBody(stream.head);
     if (!this.#requestEnded && (plan.retry !== null || this.#isIdempotent)) {
       this.#kept = new KeptRequestBody(stream.facts.bufferLimitBytes);
@@ -88,6 +95,7 @@ export class UpstreamRequest implements PoolWaiter, ResponseReceiver {
 
   /** Starts the first attempt. */
   start(): void {
+    this.#routeStats?.inc(routeStats.upstreamRqTotal);
     this.#attempt(false);
   }
 
@@ -107,12 +115,8 @@ export class UpstreamRequest implements PoolWaiter, ResponseReceiver {
       this.#failed(overflowFailure);
       return;
     }
-    cluster.stats.inc(clusterStats.upstreamRqTotal);
-    cluster.stats.inc(clusterStats.upstreamRqActive);
     this.#endpoint = endpoint;
     endpoint.activeRequests++;
-    endpoint.stats.inc(endpointStats.rqTotal);
-    endpoint.stats.inc(endpointStats.rqActive);
     this.#state = State.waiting;
     this.#attemptStartedAtMs = stream.nowMs;
     this.#pool = poolOf(stream.manager.context, { cluster, endpoint }, this.#forward.config.priority);
@@ -125,6 +129,7 @@ export class UpstreamRequest implements PoolWaiter, ResponseReceiver {
     const endpoint = this.#endpoint!;
     this.#connection = connection;
     this.#state = State.sending;
+    this.#countAttempt(endpoint);
     info.upstreamRequestStartAtMs = stream.nowMs;
     info.upstreamRemoteAddress = endpoint.addressText;
     info.upstreamHostname = endpoint.hostname;
@@ -206,13 +211,15 @@ export class UpstreamRequest implements PoolWaiter, ResponseReceiver {
 
   onResponseHead(head: ResponseHead, isEnd: boolean): void {
     const { status } = head;
-    this.#countResponse(status);
+    this.#countOutcome(status);
     if (this.#retry?.shouldRetryResponse(head) && this.#mayRetry()) {
+      this.#cluster.countRetriedResponse(status);
       // A response without a body leaves its connection fit for others; it is over when this returns.
       if (isEnd) this.#connection = null;
       this.#retryLater();
       return;
     }
+    this.#countResponse(status);
     const stream = this.#stream;
     if (stream.info.attemptCount > 1 && status < 500) this.#cluster.stats.inc(clusterStats.upstreamRqRetrySuccess);
     this.#state = State.receiving;
@@ -225,8 +232,21 @@ export class UpstreamRequest implements PoolWaiter, ResponseReceiver {
     stream.onResponseHead(head, this.#route);
   }
 
+  #countAttempt(endpoint: EndpointRuntime): void {
+    this.#isCounted = true;
+    this.#cluster.stats.inc(clusterStats.upstreamRqTotal);
+    this.#cluster.stats.inc(clusterStats.upstreamRqActive);
+    endpoint.stats.inc(endpointStats.rqTotal);
+    endpoint.stats.inc(endpointStats.rqActive);
+  }
+
+  // What the client gets, also when it is a reply of our own.
   #countResponse(status: number): void {
     this.#cluster.countResponse(status, this.#stream.isInternal);
+    if (this.#routeStats !== null) countUpstreamResponse(this.#routeStats, routeStats, status);
+  }
+
+  #countOutcome(status: number): void {
     if (status >= 500) this.#endpoint!.stats.inc(endpointStats.rqError);
     else this.#endpoint!.stats.inc(endpointStats.rqSuccess);
   }
@@ -252,7 +272,9 @@ export class UpstreamRequest implements PoolWaiter, ResponseReceiver {
   onResponseEnd(trailers: HeaderTable | null): void {
     if (this.#state !== State.receiving) return;
     this.#connection = null;
-    this.#cluster.stats.record(clusterStats.upstreamRqTime, this.#stream.nowMs - this.#attemptStartedAtMs);
+    const tookMs = this.#stream.nowMs - this.#attemptStartedAtMs;
+    this.#cluster.stats.record(clusterStats.upstreamRqTime, tookMs);
+    this.#routeStats?.record(routeStats.upstreamRqTime, tookMs);
     this.#release();
     this.#stream.onResponseEnd(trailers);
   }
@@ -341,6 +363,7 @@ export class UpstreamRequest implements PoolWaiter, ResponseReceiver {
         return;
       default:
         stats.inc(clusterStats.upstreamRqTimeout);
+        this.#routeStats?.inc(routeStats.upstreamRqTimeout);
         this.#endpoint?.stats.inc(endpointStats.rqTimeout);
         this.#giveUp(
           LocalReplies.upstreamTimeout,
@@ -361,6 +384,7 @@ export class UpstreamRequest implements PoolWaiter, ResponseReceiver {
   }
 
   #giveUp(reply: LocalReply, reason: string): void {
+    if (this.#state !== State.receiving) this.#countResponse(reply.status);
     this.cancel();
     this.#stream.replyLocally(reply, reason);
   }
@@ -387,10 +411,12 @@ export class UpstreamRequest implements PoolWaiter, ResponseReceiver {
     const endpoint = this.#endpoint;
     if (endpoint === null) return;
     endpoint.activeRequests--;
-    endpoint.stats.dec(endpointStats.rqActive);
     this.#endpoint = null;
     this.#pool = null;
     this.#breaker.releaseRequest();
+    if (!this.#isCounted) return;
+    this.#isCounted = false;
+    endpoint.stats.dec(endpointStats.rqActive);
     this.#cluster.stats.dec(clusterStats.upstreamRqActive);
   }
 
@@ -399,4 +425,11 @@ export class UpstreamRequest implements PoolWaiter, ResponseReceiver {
     this.#leaveEndpoint();
     this.#retryState?.release();
   }
+}
+
+function statsOf(route: CompiledRoute, { routeBlock }: HttpContext): StatBlock | null {
+  const { statPrefix } = route.config;
+  if (statPrefix === '') return null;
+  route.stats ??= routeBlock(route.virtualHost.config.name, statPrefix);
+  return route.stats;
 }

@@ -17,6 +17,7 @@ import { HeaderId, headerName } from '../http/header-name.ts';
 import { type EncodedLine, encodeLine, type HeaderTable } from '../http/header-table.ts';
 import type { RequestHead, ResponseHead } from '../http/message.ts';
 import { StreamInfo } from '../http/stream-info.ts';
+import type { StatBlock } from '../telemetry/stats.ts';
 import type { CompiledHeaderMutation } from './header-mutation.ts';
 import { changeAuthority, compileHostRewrite, type HostRewrite } from './host-rewrite.ts';
 import type { PathMatch } from './path-match.ts';
@@ -37,6 +38,8 @@ export interface CompiledRoute {
   readonly virtualHost: RouteScope;
   readonly action: CompiledForward | CompiledRedirect | CompiledDirectResponse;
   readonly responseMutation: CompiledHeaderMutation | null;
+  /** Counters of a route with a `stat_prefix`, taken by its first request. */
+  stats: StatBlock | null;
   /** Applies the response header changes of route, virtual host and route configuration, to local replies too. */
   mutateResponse(head: ResponseHead, request: RequestHead, info: StreamInfo): void;
 }
@@ -56,7 +59,7 @@ export interface RouteParts {
 }
 
 export function createRoute({ config, virtualHost, action, responseMutation }: RouteParts): CompiledRoute {
-  return { name: config.name, config, virtualHost, action, responseMutation, mutateResponse };
+  return { name: config.name, config, virtualHost, action, responseMutation, stats: null, mutateResponse };
 }
 
 function mutateResponse(this: CompiledRoute, head: ResponseHead, request: RequestHead, info: StreamInfo): void {

@@ -90,8 +90,15 @@ export const externalResponseStats = defineStats('cluster.{envoy_cluster_name}.e
 /** Requests from internal addresses (Envoy's `internal.` stats). */
 export const internalResponseStats = defineStats('cluster.{envoy_cluster_name}.internal', responseStats);
 
-/** Responses by where the request came from. */
-export const callerResponseStats = { internal: internalResponseStats, external: externalResponseStats } as const;
+/** Responses that were followed by a retry (Envoy's `retry.` stats): they are in no other count. */
+export const retryResponseStats = defineStats('cluster.{envoy_cluster_name}.retry', responseStats);
+
+/** Responses by where the request came from, and those that nobody saw. */
+export const callerResponseStats = {
+  internal: internalResponseStats,
+  external: externalResponseStats,
+  retry: retryResponseStats,
+} as const;
 
 /** Discovery of a cluster's members: written by the main thread only, so that an update counts once. */
 export const clusterDiscoveryStats = defineStats('cluster.{envoy_cluster_name}', {
@@ -133,6 +140,16 @@ export const clusterHttp1Stats = defineStats('cluster.{envoy_cluster_name}.http1
   metadataNotSupportedError: counter('metadata_not_supported_error'),
   requestsRejectedWithUnderscoresInHeaders: counter('requests_rejected_with_underscores_in_headers'),
   responseFlood: counter('response_flood'),
+});
+
+/**
+ * Responses of a route that has a `stat_prefix`; a block takes the virtual host's name and the prefix.
+ * https://www.envoyproxy.io/docs/envoy/latest/configuration/http/http_filters/router_filter#route-statistics
+ */
+export const routeStats = defineStats('vhost.{envoy_virtual_host}.route.{envoy_route}', {
+  upstreamRqTotal: counter('upstream_rq_total'),
+  upstreamRqTimeout: counter('upstream_rq_timeout'),
+  ...responseStats,
 });
 
 type ResponseStats = typeof externalResponseStats;

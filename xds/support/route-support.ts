@@ -56,7 +56,7 @@ export const routeSupport: SupportTable = {
     ignored: { metadata: metadataUnread },
     unsupported: {
       matcher: 'use routes',
-      virtual_clusters: 'statistics are kept by cluster and connection manager',
+      virtual_clusters: 'statistics are kept by cluster, connection manager and route (stat_prefix)',
       rate_limits: rateLimits,
       cors: filterCors,
       retry_policy_typed_config: typedRetry,
@@ -75,11 +75,11 @@ export const routeSupport: SupportTable = {
       'direct_response',
       'metadata',
       'typed_per_filter_config',
+      'stat_prefix',
       ...headerMutations,
     ],
     ignored: { decorator: spansAbsent, tracing: spansAbsent },
     unsupported: {
-      stat_prefix: 'statistics are kept by cluster and connection manager',
       filter_action: 'extension actions are not offered',
       non_forwarding_action: 'a proxy forwards, redirects or replies',
       per_request_buffer_limit_bytes: 'use per_connection_buffer_limit_bytes of the listener',

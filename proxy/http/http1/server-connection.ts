@@ -43,6 +43,7 @@ export class Http1ServerConnection implements ByteStreamHandler, ResponseSender 
   readonly deadlines: Deadlines;
   readonly #stream: ByteStream;
   readonly #manager: ConnectionManager;
+  readonly #openedAtMs: number;
   readonly #facts: ConnectionFacts;
   readonly #counter: ConnectionCounter;
   readonly #parser: RequestParser;
@@ -63,6 +64,7 @@ export class Http1ServerConnection implements ByteStreamHandler, ResponseSender 
     this.#encoder = new BodyEncoder(manager.context.output);
     this.deadlines = new Deadlines(manager.context.reactor, this, ConnectionDeadline.count);
     const { config, stats } = manager;
+    this.#openedAtMs = manager.context.reactor.nowMs;
     stats.inc(httpStats.downstreamCxTotal);
     stats.inc(httpStats.downstreamCxActive);
     stats.inc(httpStats.downstreamCxHttp1Total);
@@ -249,6 +251,7 @@ export class Http1ServerConnection implements ByteStreamHandler, ResponseSender 
     stats.inc(httpStats.downstreamCxDestroy);
     const isRemote = reason.kind !== 'local' || this.#inputEnded;
     stats.inc(isRemote ? httpStats.downstreamCxDestroyRemote : httpStats.downstreamCxDestroyLocal);
+    stats.record(httpStats.downstreamCxLengthMs, context.reactor.nowMs - this.#openedAtMs);
     stats.add(httpStats.downstreamCxRxBytesTotal, this.#stream.bytesReceived);
     stats.add(httpStats.downstreamCxTxBytesTotal, this.#stream.bytesSent);
     context.output.flush();

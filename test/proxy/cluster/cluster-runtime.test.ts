@@ -125,7 +125,11 @@ t.test('stats are taken on first use and given back when the last user of a remo
   t.equal(statsSource.blocksInUse(), 0);
   t.equal(cluster.stats.get(clusterStats.membershipTotal), 2);
   endpoint.stats.inc(0);
-  t.equal(statsSource.blocksInUse(), 6, 'the cluster, two kinds of callers, two circuit breakers, one endpoint');
+  t.equal(
+    statsSource.blocksInUse(),
+    7,
+    'the cluster, two kinds of callers, retried responses, two circuit breakers, one endpoint',
+  );
   endpoint.activeConnections = 1;
   cluster.breakers.high.tryAcquireRequest();
 
@@ -134,10 +138,10 @@ t.test('stats are taken on first use and given back when the last user of a remo
   t.equal(cluster.chooseEndpoint(makeContext()), null);
   t.equal(cluster.stats.get(clusterStats.membershipTotal), 0);
   cluster.cleanUp(1000);
-  t.equal(statsSource.blocksInUse(), 6);
+  t.equal(statsSource.blocksInUse(), 7);
   endpoint.activeConnections = 0;
   cluster.cleanUp(2000);
-  t.equal(statsSource.blocksInUse(), 5, 'the endpoint is idle');
+  t.equal(statsSource.blocksInUse(), 6, 'the endpoint is idle');
   t.equal(cluster.isGone, false);
   cluster.breakers.high.releaseRequest();
   cluster.cleanUp(3000);

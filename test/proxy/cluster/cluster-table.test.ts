@@ -119,7 +119,7 @@ t.test('counters of a removed cluster stay until its last request ends', (t) => 
   fruit.breakers.default.tryAcquireRequest();
   apply({ removed: ['fruit'] });
   table.cleanUp(1000);
-  t.equal(statsSource.blocksInUse(), 5);
+  t.equal(statsSource.blocksInUse(), 6);
   fruit.breakers.default.releaseRequest();
   table.cleanUp(2000);
   t.equal(statsSource.blocksInUse(), 0);
