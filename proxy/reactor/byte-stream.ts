@@ -6,6 +6,7 @@
 
 import type { Address } from '../../config/address.ts';
 import type { NativeBuffer } from '../../native/native-buffer.ts';
+import type { TransferPipe } from './transfer-pipe.ts';
 
 /** Why a stream is gone. */
 export type CloseReason =
@@ -33,6 +34,15 @@ export interface ByteStreamHandler {
   onClosed(reason: CloseReason): void;
 }
 
+/** Where bulk input may go without passing through our memory. */
+export interface Relay {
+  readonly sink: ByteStream;
+  /** How many bytes may go there next; above 0. */
+  readonly limitBytes: number;
+  /** As `onData`, when `count` bytes have gone to the sink, or wait in it, already. */
+  onRelayed(count: number): void;
+}
+
 export interface ByteStream {
   /** May be changed at any time; a pooled upstream stream changes handlers with its owner. */
   handler: ByteStreamHandler;
@@ -47,7 +57,14 @@ export interface ByteStream {
   hasInput(): boolean;
   /** Sends `buffer[start, end)`. What the kernel does not take is copied and sent when it can be. */
   write(buffer: NativeBuffer, start: number, end: number): void;
-  /** Stops `onData`. At most one read (64 KiB) more is taken from the kernel and kept. The end is still noticed. */
+  /** As `write`, for `length` bytes that `pipe` holds; it is empty afterwards, whatever happens. */
+  writeFrom(pipe: TransferPipe, length: number): void;
+  /**
+   * While the stream carries bulk, its input goes to `relay` instead of `onData`; which way one read goes is the
+   * stream's choice. Null: all of it goes to `onData` again.
+   */
+  relayTo(relay: Relay | null): void;
+  /** Stops `onData`. At most one read more is taken from the kernel and kept. The end is still noticed. */
   pauseReading(): void;
   /** Starts `onData` again; kept bytes are offered later in this turn. */
   resumeReading(): void;

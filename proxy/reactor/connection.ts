@@ -1,6 +1,6 @@
 // A byte stream over a socket of the reactor: flow control in both directions, half close, and exactly one end.
 //
-// Level-triggered, one read of up to 64 KiB an event, so that no connection starves another. The plain case costs one
+// Level-triggered, one bounded read an event, so that no connection starves another. The plain case costs one
 // recv and one send and nothing else: reads go to the worker's shared buffer and are handed on from there, writes go
 // to the kernel at once, and pausing is a flag. Memory, epoll_ctl and later reports are for what does not go plainly:
 // bytes that wait (`stream-input.ts`, `stream-output.ts`), a paused reader with input, an end or an error.
@@ -12,13 +12,14 @@ import type { NativeBuffer } from '../../native/native-buffer.ts';
 import { localAddress, remoteAddress, setLinger, socketError } from '../../native/socket.ts';
 import { PlainTransport } from '../transport/plain-transport.ts';
 import type { Transport } from '../transport/transport.ts';
-import type { ByteStream, ByteStreamHandler, CloseReason } from './byte-stream.ts';
+import type { ByteStream, ByteStreamHandler, CloseReason, Relay } from './byte-stream.ts';
 import { EventInterest } from './event-interest.ts';
 import { LingeringClose } from './lingering-close.ts';
 import type { Deferred, EventSource, Reactor } from './reactor.ts';
 import { StreamInput } from './stream-input.ts';
 import { StreamOutput } from './stream-output.ts';
 import { Timer } from './timer-wheel.ts';
+import type { TransferPipe } from './transfer-pipe.ts';
 
 export interface ConnectionOptions {
   /** Bound of what is kept of received and not consumed bytes, at least 64 KiB; 128 KiB when left out. */
@@ -102,10 +103,23 @@ export class Connection implements ByteStream, EventSource, Deferred {
       output.enqueue(buffer, start, end);
       return;
     }
-    const result = output.send(buffer, start, end);
+    this.#afterSend(output.send(buffer, start, end));
+  }
+
+  writeFrom(pipe: TransferPipe, length: number): void {
+    const { receiveBuffer } = this.#reactor;
+    if (this.#phase > Phase.open || this.#output.isEnding || this.#brokenBy !== 0) pipe.discard(length, receiveBuffer);
+    else this.#afterSend(this.#output.sendFrom(pipe, length, receiveBuffer));
+  }
+
+  #afterSend(result: number): void {
     if (result === 0) return;
     if (result === -Errno.EAGAIN) this.#want(EpollEvent.writable);
     else this.#breakWith(-result);
+  }
+
+  relayTo(relay: Relay | null): void {
+    this.#input.relayTo(relay);
   }
 
   /** Only a flag: epoll is told when there is input to be left alone, which for most requests is never. */
@@ -297,8 +311,7 @@ export class Connection implements ByteStream, EventSource, Deferred {
   }
 
   #closeIfBothEnded(): void {
-    if (!this.#output.isEnded || !this.#isEndReported) return;
-    this.#end(CLOSED_BY_BOTH);
+    if (this.#output.isEnded && this.#isEndReported) this.#end(CLOSED_BY_BOTH);
   }
 
   /**
@@ -344,16 +357,12 @@ export class Connection implements ByteStream, EventSource, Deferred {
   }
 
   #startTimer(timeoutMs: number): void {
-    this.#timer ??= new Timer(() => this.#onTimeout());
+    this.#timer ??= new Timer(() => this.#end(this.#phase === Phase.connecting ? CONNECT_TIMED_OUT : CLOSED_LOCALLY));
     this.#reactor.timers.schedule(this.#timer, timeoutMs);
   }
 
   #stopTimer(): void {
     if (this.#timer !== undefined) this.#reactor.timers.cancel(this.#timer);
-  }
-
-  #onTimeout(): void {
-    this.#end(this.#phase === Phase.connecting ? CONNECT_TIMED_OUT : CLOSED_LOCALLY);
   }
 
   #defer(): void {

@@ -4,6 +4,7 @@ import { Errno } from '../../native/errno.ts';
 import type { NativeBuffer } from '../../native/native-buffer.ts';
 import type { Transport } from '../transport/transport.ts';
 import type { Reactor } from './reactor.ts';
+import type { TransferPipe } from './transfer-pipe.ts';
 import { WriteQueue } from './write-queue.ts';
 
 export class StreamOutput {
@@ -43,6 +44,23 @@ export class StreamOutput {
     this.bytesSent += sent;
     this.#queue.append(buffer, start + sent, end);
     return -Errno.EAGAIN;
+  }
+
+  /** As `send`, for the `length` bytes that `pipe` holds. It is empty afterwards; what is lost goes by way of `scratch`. */
+  sendFrom(pipe: TransferPipe, length: number, scratch: NativeBuffer): number {
+    const taken = this.#queue.lengthBytes > 0 ? -Errno.EAGAIN : pipe.empty(this.#transport.fd, length);
+    if (taken === length) {
+      this.bytesSent += taken;
+      return 0;
+    }
+    if (taken < 0 && taken !== -Errno.EAGAIN) {
+      pipe.discard(length, scratch);
+      return taken;
+    }
+    const sent = Math.max(taken, 0);
+    this.bytesSent += sent;
+    const kept = this.#queue.appendFrom(pipe, length - sent);
+    return kept < 0 ? kept : -Errno.EAGAIN;
   }
 
   /** Sends what waits. Returns as `send`. */

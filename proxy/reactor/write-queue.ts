@@ -1,8 +1,10 @@
 // Bytes that a peer has not taken yet, in order, copied into pooled chunks. Empty, it holds no memory.
 
+import { Errno } from '../../native/errno.ts';
 import type { NativeBuffer } from '../../native/native-buffer.ts';
 import type { Transport } from '../transport/transport.ts';
 import type { BufferPool } from './buffer-pool.ts';
+import type { TransferPipe } from './transfer-pipe.ts';
 
 export class WriteQueue {
   readonly #pool: BufferPool;
@@ -29,6 +31,19 @@ export class WriteQueue {
       this.#end += copied;
       from += copied;
     }
+  }
+
+  /** Moves `length` bytes, which `pipe` holds, behind what is queued. Returns 0 or a negated errno. */
+  appendFrom(pipe: TransferPipe, length: number): number {
+    for (let left = length; left > 0; ) {
+      const chunk = this.#tailFor(left);
+      const count = pipe.read(chunk, this.#end, Math.min(left, chunk.length - this.#end));
+      if (count <= 0) return count === 0 ? -Errno.EIO : count;
+      this.#end += count;
+      this.#lengthBytes += count;
+      left -= count;
+    }
+    return 0;
   }
 
   /** Writes until all is taken (0), or the transport refuses (its negated errno, -EAGAIN first of all). */

@@ -28,7 +28,6 @@ const OWED: ReadonlySet<string> = new Set([
   'proxy/command/server-state.ts',
   'proxy/discovery/dns-cluster.ts',
   'proxy/discovery/dns-target.ts',
-  'proxy/filter/tcp-proxy.ts',
   'proxy/http/authority.ts',
   'proxy/http/connection-manager.ts',
   'proxy/http/forwarded-headers.ts',

@@ -1,0 +1,250 @@
+// One connection of tcp_proxy: finds an endpoint, passes bytes and half closes both ways, and is logged once at its end.
+//
+// Each side closes by itself when both its directions have ended in order, after all that waits was taken. So an orderly
+// end of one side asks nothing of the other; only a reset, a deadline or a failure to connect does.
+
+import type { NativeBuffer } from '../../native/native-buffer.ts';
+import type { ClusterRuntime } from '../cluster/cluster-runtime.ts';
+import { connectFailure } from '../cluster/upstream-failure.ts';
+import type { ConnectionCounter, ConnectionFacts } from '../http/connection-manager.ts';
+import { ResponseFlag, StreamInfo } from '../http/stream-info.ts';
+import type { ByteStream, ByteStreamHandler, CloseReason, Relay } from '../reactor/byte-stream.ts';
+import { Deadlines } from '../reactor/deadlines.ts';
+import { clusterStats } from '../telemetry/cluster-stats.ts';
+import { tcpStats } from '../telemetry/tcp-stats.ts';
+import type { TcpProxyFilter } from './tcp-proxy.ts';
+import { TcpUpstream } from './tcp-upstream.ts';
+
+const Deadline = { idle: 0, maxDuration: 1, logFlush: 2, count: 3 } as const;
+
+export class TcpSession implements ByteStreamHandler, Relay {
+  readonly limitBytes: number;
+  readonly #filter: TcpProxyFilter;
+  readonly #downstream: ByteStream;
+  readonly #facts: ConnectionFacts;
+  readonly #counter: ConnectionCounter;
+  readonly #deadlines: Deadlines;
+  readonly #info = new StreamInfo();
+  #upstream: TcpUpstream | null = null;
+  #isDownstreamPaused = false;
+  #isUpstreamPaused = false;
+  #downstreamEnded = false;
+  #isDownstreamGone = false;
+  /** The downstream is gone in order, and bytes for the endpoint wait. */
+  #isFlushing = false;
+
+  constructor(filter: TcpProxyFilter, downstream: ByteStream, facts: ConnectionFacts, counter: ConnectionCounter) {
+    this.#filter = filter;
+    this.#downstream = downstream;
+    this.#facts = facts;
+    this.#counter = counter;
+    this.limitBytes = facts.bufferLimitBytes > 0 ? facts.bufferLimitBytes : Number.POSITIVE_INFINITY;
+    const { context, config } = filter;
+    this.#deadlines = new Deadlines(context.reactor, this, Deadline.count);
+    this.#deadlines.set(Deadline.maxDuration, config.maxDownstreamConnectionDurationMs);
+    this.#deadlines.set(Deadline.logFlush, config.accessLogFlushIntervalMs);
+    const info = this.#info;
+    info.startedAtMs = context.reactor.nowMs;
+    info.startWallMs = context.wallOffsetMs + info.startedAtMs;
+    info.connectionId = facts.connectionId;
+    info.downstreamRemoteAddress = facts.remoteAddress;
+    info.downstreamDirectRemoteAddress = facts.remoteAddress;
+    info.downstreamLocalAddress = facts.localAddress;
+    info.filterChainName = facts.filterChainName;
+    info.listenerName = facts.listenerName;
+    filter.stats.inc(tcpStats.downstreamCxTotal);
+    downstream.handler = this;
+  }
+
+  /** Begins an attempt at an endpoint. Every outcome is a callback of the upstream or the end of the downstream. */
+  connect(): void {
+    const { context, stats } = this.#filter;
+    const cluster = this.#filter.chooseCluster();
+    if (cluster === null) {
+      stats.inc(tcpStats.downstreamCxNoRoute);
+      this.#giveUp(ResponseFlag.noClusterFound, 'the cluster is not known');
+      return;
+    }
+    this.#info.upstreamCluster = cluster.name;
+    const { chooseContext } = context;
+    chooseContext.excluded = null;
+    chooseContext.originalDestination = this.#facts.originalDestination ?? '';
+    const endpoint = cluster.chooseEndpoint(chooseContext);
+    if (endpoint === null) {
+      cluster.stats.inc(clusterStats.upstreamCxNoneHealthy);
+      this.#giveUp(ResponseFlag.noHealthyUpstream, `cluster ${cluster.name} has no healthy endpoint`);
+      return;
+    }
+    if (!cluster.breakers.default.tryAcquireConnection()) {
+      cluster.stats.inc(clusterStats.upstreamCxOverflow);
+      this.#giveUp(ResponseFlag.upstreamOverflow, `max_connections of cluster ${cluster.name} is reached`);
+      return;
+    }
+    this.#info.attemptCount++;
+    this.#info.upstreamRemoteAddress = endpoint.addressText;
+    const { reactor } = context;
+    const limitBytes = cluster.config.perConnectionBufferLimitBytes || Number.POSITIVE_INFINITY;
+    this.#upstream = new TcpUpstream(this, { reactor, cluster, endpoint, sink: this.#downstream, limitBytes });
+  }
+
+  onUpstreamConnected(): void {
+    const upstream = this.#upstream!;
+    this.#touch();
+    if (this.#filter.config.flushAccessLogOnConnected) this.#log();
+    this.#downstream.relayTo(this);
+    upstream.stream.relayTo(upstream);
+    this.#downstream.resumeReading();
+    if (this.#downstreamEnded) upstream.stream.endWriting();
+  }
+
+  /** Where relayed bytes of the downstream go. */
+  get sink(): ByteStream {
+    return this.#upstream!.stream;
+  }
+
+  /** An accepted connection is established from the start. */
+  onConnected(): void {}
+
+  onData(buffer: NativeBuffer, start: number, end: number): number {
+    const upstream = this.#upstream;
+    if (upstream === null || !upstream.isEstablished) {
+      this.#downstream.pauseReading();
+      return 0;
+    }
+    upstream.stream.write(buffer, start, end);
+    this.onRelayed(end - start);
+    return end - start;
+  }
+
+  onRelayed(count: number): void {
+    const upstream = this.#upstream!;
+    this.#touch();
+    this.#info.requestBodyBytes += count;
+    this.#filter.stats.add(tcpStats.downstreamCxRxBytesTotal, count);
+    upstream.countSent(count);
+    if (upstream.stream.pendingWriteBytes === 0 || this.#isDownstreamPaused) return;
+    this.#isDownstreamPaused = true;
+    this.#filter.stats.inc(tcpStats.downstreamFlowControlPausedReadingTotal);
+    this.#downstream.pauseReading();
+  }
+
+  onUpstreamBytes(count: number): void {
+    this.#touch();
+    this.#info.responseBodyBytes += count;
+    this.#filter.stats.add(tcpStats.downstreamCxTxBytesTotal, count);
+    if (this.#downstream.pendingWriteBytes === 0 || this.#isUpstreamPaused) return;
+    this.#isUpstreamPaused = true;
+    this.#upstream!.pauseReading();
+  }
+
+  onUpstreamDrained(): void {
+    this.#touch();
+    if (!this.#isDownstreamPaused) return;
+    this.#isDownstreamPaused = false;
+    this.#filter.stats.inc(tcpStats.downstreamFlowControlResumedReadingTotal);
+    this.#downstream.resumeReading();
+  }
+
+  onDrained(): void {
+    this.#touch();
+    if (!this.#isUpstreamPaused) return;
+    this.#isUpstreamPaused = false;
+    this.#upstream?.resumeReading();
+  }
+
+  onEnd(): void {
+    this.#downstreamEnded = true;
+    if (this.#upstream?.isEstablished) this.#upstream.stream.endWriting();
+  }
+
+  onUpstreamEnd(): void {
+    this.#downstream.endWriting();
+  }
+
+  onClosed(reason: CloseReason): void {
+    const { stats, context } = this.#filter;
+    const upstream = this.#upstream;
+    this.#isDownstreamGone = true;
+    if (upstream === null) {
+      this.#deadlines.cancel();
+    } else if (reason.kind === 'remote') {
+      // What the endpoint has not taken yet still goes to it. Nobody is waiting: only the idle timeout bounds it.
+      this.#deadlines.clear(Deadline.maxDuration);
+      this.#deadlines.clear(Deadline.logFlush);
+      this.#isFlushing = true;
+      stats.inc(tcpStats.upstreamFlushTotal);
+      stats.inc(tcpStats.upstreamFlushActive);
+    } else {
+      this.#deadlines.cancel();
+      // A cut stream must not look complete.
+      if (reason.kind === 'error') upstream.stream.reset();
+      else upstream.stream.close();
+    }
+    this.#info.endedAtMs = context.reactor.nowMs;
+    this.#counter.onConnectionGone();
+    this.#log();
+  }
+
+  /** `reason` is local when we closed it ourselves: whoever did so closes the downstream too. */
+  onUpstreamClosed(reason: CloseReason): void {
+    const upstream = this.#upstream!;
+    this.#upstream = null;
+    if (this.#isDownstreamGone) {
+      this.#deadlines.cancel();
+      if (this.#isFlushing) this.#filter.stats.dec(tcpStats.upstreamFlushActive);
+    } else if (!upstream.isEstablished) {
+      this.#onConnectFailed(upstream.cluster, reason);
+    } else if (reason.kind === 'error') {
+      this.#info.responseFlags |= ResponseFlag.upstreamRemoteReset;
+      this.#downstream.reset();
+    }
+  }
+
+  #onConnectFailed(cluster: ClusterRuntime, reason: CloseReason): void {
+    if (reason.kind === 'local') return;
+    if (this.#info.attemptCount < this.#filter.config.maxConnectAttempts) {
+      this.connect();
+      return;
+    }
+    cluster.stats.inc(clusterStats.upstreamCxConnectAttemptsExceeded);
+    this.#giveUp(
+      ResponseFlag.upstreamConnectionFailure | ResponseFlag.upstreamRetryLimitExceeded,
+      `${cluster.name} at ${this.#info.upstreamRemoteAddress}: ${connectFailure(reason).reason}`,
+    );
+  }
+
+  #log(): void {
+    const info = this.#info;
+    info.upstreamBytesSent = info.requestBodyBytes;
+    info.upstreamBytesReceived = info.responseBodyBytes;
+    this.#filter.log(info);
+  }
+
+  #giveUp(flags: number, reason: string): void {
+    this.#info.responseFlags |= flags;
+    this.#info.failureReason = reason;
+    this.#downstream.close();
+  }
+
+  /** A byte moved: the idle timeout counts from the last one in either direction, once there is an upstream. */
+  #touch(): void {
+    this.#deadlines.set(Deadline.idle, this.#filter.config.idleTimeoutMs);
+  }
+
+  onDeadline(slot: number): void {
+    const { stats, config } = this.#filter;
+    if (slot === Deadline.logFlush) {
+      this.#log();
+      this.#deadlines.set(Deadline.logFlush, config.accessLogFlushIntervalMs);
+      return;
+    }
+    if (slot === Deadline.idle) {
+      stats.inc(tcpStats.idleTimeout);
+    } else {
+      stats.inc(tcpStats.maxDownstreamConnectionDuration);
+      this.#info.responseFlags |= ResponseFlag.durationTimeout;
+    }
+    this.#upstream?.stream.close();
+    this.#downstream.close();
+  }
+}

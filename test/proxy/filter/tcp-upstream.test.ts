@@ -1,0 +1,99 @@
+// What a cluster counts of one connection, by how it ends. The counters of each case are those of Envoy 1.40.
+
+import t, { type Test } from 'tap';
+import { ClusterRuntime } from '../../../proxy/cluster/cluster-runtime.ts';
+import type { TcpSession } from '../../../proxy/filter/tcp-session.ts';
+import { TcpUpstream } from '../../../proxy/filter/tcp-upstream.ts';
+import { clusterStats } from '../../../proxy/telemetry/cluster-stats.ts';
+import { StatsStore } from '../../../proxy/telemetry/stats-store.ts';
+import { WorkerStats } from '../../../proxy/telemetry/worker-stats.ts';
+import {
+  makeAssignment,
+  makeCluster,
+  makeContext,
+  makeEndpoint,
+  makeLocality,
+  makeStatsSource,
+  seededRandom,
+} from '../../support/cluster-fixtures.ts';
+import { connectedStreams, listenOn, startReactor } from '../../support/reactor-fixtures.ts';
+
+t.test('a refused connection is a failure, and the peer’s doing', async (t) => {
+  const { upstream, counted, closed } = await open(t, { refuse: true });
+  await closed;
+  t.notOk(upstream.isEstablished);
+  t.same(counted(), { upstreamCxTotal: 1, upstreamCxConnectFail: 1, upstreamCxDestroy: 1, upstreamCxDestroyRemote: 1 });
+});
+
+t.test('a connection that we give up before it stands is no failure', async (t) => {
+  const { upstream, counted, closed, acceptor } = await open(t);
+  upstream.stream.close();
+  await closed;
+  t.same(counted(), { upstreamCxTotal: 1, upstreamCxDestroy: 1, upstreamCxDestroyLocal: 1 });
+  (await acceptor.next()).stream.close();
+});
+
+t.test('an established connection counts as a request that its end has cut', async (t) => {
+  for (const side of ['Local', 'Remote'] as const) {
+    const { upstream, counted, closed, acceptor, connected } = await open(t);
+    await connected;
+    const endpoint = await acceptor.next();
+    if (side === 'Local') upstream.stream.close();
+    else endpoint.stream.reset();
+    await closed;
+    t.same(counted(), {
+      upstreamCxTotal: 1,
+      upstreamCxDestroy: 1,
+      [`upstreamCxDestroy${side}`]: 1,
+      upstreamCxDestroyWithActiveRq: 1,
+      [`upstreamCxDestroy${side}WithActiveRq`]: 1,
+    });
+    endpoint.stream.close();
+  }
+});
+
+const COUNTED = [
+  'upstreamCxTotal',
+  'upstreamCxActive',
+  'upstreamCxConnectFail',
+  'upstreamCxConnectTimeout',
+  'upstreamCxDestroy',
+  'upstreamCxDestroyLocal',
+  'upstreamCxDestroyRemote',
+  'upstreamCxDestroyWithActiveRq',
+  'upstreamCxDestroyLocalWithActiveRq',
+  'upstreamCxDestroyRemoteWithActiveRq',
+] as const;
+
+/** An upstream of a session that only listens. */
+async function open(t: Test, { refuse = false } = {}) {
+  const reactor = startReactor(t);
+  const [, accepted] = await connectedStreams(t, reactor);
+  const acceptor = listenOn(t, reactor);
+  const port = acceptor.address.kind === 'ip' ? acceptor.address.port : 0;
+  if (refuse) acceptor.socket.close();
+  const store = new StatsStore();
+  const stats = new WorkerStats((message) => store.accept(0, message));
+  const assignment = makeAssignment([makeLocality([makeEndpoint('127.0.0.1', { port })])]);
+  const config = makeCluster({ discovery: { kind: 'static', assignment } });
+  const statsSource = { ...makeStatsSource(), clusterBlock: (name: string) => stats.block(clusterStats, name) };
+  const cluster = new ClusterRuntime(config, assignment, { statsSource, random: seededRandom(1) });
+  cluster.breakers.default.tryAcquireConnection();
+  const connected = Promise.withResolvers<void>();
+  const closed = Promise.withResolvers<void>();
+  const session = {
+    onUpstreamConnected: () => connected.resolve(),
+    onUpstreamClosed: () => closed.resolve(),
+  } as unknown as TcpSession;
+  const endpoint = cluster.chooseEndpoint(makeContext())!;
+  const options = { reactor, cluster, endpoint, sink: accepted.stream, limitBytes: Number.POSITIVE_INFINITY };
+  const upstream = new TcpUpstream(session, options);
+  const counted = (): Record<string, number> => {
+    const group = store.get(clusterStats, cluster.config.statName)!;
+    const values = COUNTED.map((name) => [name, group.value(clusterStats[name])] as const);
+    t.equal(cluster.breakers.default.connections, 0, 'the circuit breaker has it back');
+    t.equal(endpoint.activeConnections, 0);
+    return Object.fromEntries(values.filter(([, value]) => value !== 0));
+  };
+  return { upstream, acceptor, counted, connected: connected.promise, closed: closed.promise };
+}
