@@ -10,11 +10,16 @@ import { decodeTransportSocket } from './decode-transport-socket.ts';
 import { decodeUpstreamHttp } from './decode-upstream-http.ts';
 import type { BindConfig, CircuitBreakers, Cluster as ClusterMessage, RoutingPriority } from './generated/messages.ts';
 import { given } from './given.ts';
+import { SharedParts } from './shared-parts.ts';
 
 /** Envoy's defaults. */
 const defaultConnectTimeoutMs = 5_000;
 const defaultBufferLimitBytes = 1_048_576;
 const defaultPanicPercent = 50;
+
+const sharedBalancers = new SharedParts<LoadBalancer>();
+const sharedBreakers = new SharedParts<Cluster['circuitBreakers']>();
+const sharedHttpOptions = new SharedParts<Cluster['upstreamHttp']>();
 
 /** `defaultBind` is the source address of clusters without one of their own (`cluster_manager.upstream_bind_config`). */
 export function decodeCluster(
@@ -37,9 +42,9 @@ export function decodeCluster(
     discovery,
     connectTimeoutMs: message.connectTimeout ?? defaultConnectTimeoutMs,
     perConnectionBufferLimitBytes: message.perConnectionBufferLimitBytes ?? defaultBufferLimitBytes,
-    loadBalancer,
-    circuitBreakers,
-    upstreamHttp,
+    loadBalancer: sharedBalancers.share(loadBalancer),
+    circuitBreakers: sharedBreakers.share(circuitBreakers),
+    upstreamHttp: sharedHttpOptions.share(upstreamHttp),
     ...given('keepAlive', keepAlive && decodeKeepAlive(keepAlive)),
     ...given('bindAddress', bindAddress ?? defaultBind),
     metadata: decodeMetadata(message.metadata),

@@ -17,6 +17,10 @@ import type {
   Locality as LocalityMessage,
   Metadata as MetadataMessage,
 } from './generated/messages.ts';
+import { SharedParts } from './shared-parts.ts';
+
+const sharedLocalities = new SharedParts<Locality>();
+const noMetadata: Metadata = {};
 
 /** Envoy's default of `overprovisioning_factor`. */
 const defaultOverprovisioning = 140;
@@ -46,11 +50,12 @@ function decodeLocalityEndpoints(message: LocalityLbEndpoints, problems: Problem
 }
 
 export function decodeLocality(message: LocalityMessage | undefined): Locality {
-  return { region: message?.region ?? '', zone: message?.zone ?? '', subZone: message?.subZone ?? '' };
+  const { region = '', zone = '', subZone = '' } = message ?? {};
+  return sharedLocalities.share({ region, zone, subZone });
 }
 
 export function decodeMetadata(message: MetadataMessage | undefined): Metadata {
-  return message?.filterMetadata ?? {};
+  return message?.filterMetadata ?? noMetadata;
 }
 
 const healthStatuses = {

@@ -13,13 +13,25 @@ export interface HeaderMutationFields {
   readonly responseHeadersToRemove?: readonly string[];
 }
 
+const noMutations: HeaderMutations = { requestAdd: [], requestRemove: [], responseAdd: [], responseRemove: [] };
+
 export function decodeHeaderMutations(message: HeaderMutationFields, problems: Problems): HeaderMutations {
+  if (mutatesNothing(message)) return noMutations;
   return {
     requestAdd: decodeHeaderAdditions(message.requestHeadersToAdd, problems.at('request_headers_to_add')),
     requestRemove: decodeRemovals(message.requestHeadersToRemove, problems.at('request_headers_to_remove')),
     responseAdd: decodeHeaderAdditions(message.responseHeadersToAdd, problems.at('response_headers_to_add')),
     responseRemove: decodeRemovals(message.responseHeadersToRemove, problems.at('response_headers_to_remove')),
   };
+}
+
+function mutatesNothing(message: HeaderMutationFields): boolean {
+  return (
+    message.requestHeadersToAdd === undefined &&
+    message.requestHeadersToRemove === undefined &&
+    message.responseHeadersToAdd === undefined &&
+    message.responseHeadersToRemove === undefined
+  );
 }
 
 export function decodeHeaderAdditions(

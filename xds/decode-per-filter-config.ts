@@ -9,12 +9,15 @@ import type { Any } from './message-descriptor.ts';
 
 const filterConfig = 'envoy.config.route.v3.FilterConfig';
 
+const noConfigs: PerFilterConfig = {};
+
 export function decodePerFilterConfig(
   configs: { readonly [filterName: string]: Any } | undefined,
   problems: Problems,
 ): PerFilterConfig {
+  if (configs === undefined) return noConfigs;
   const decoded: { [filterName: string]: { disabled: boolean } } = {};
-  for (const [name, any] of Object.entries(configs ?? {})) {
+  for (const [name, any] of Object.entries(configs)) {
     if (any.typeName !== filterConfig) {
       problems.item(name).unsupported(`filter configuration ${any.typeUrl}`, `only ${filterConfig} is`);
       continue;

@@ -76,13 +76,16 @@ function decodeHostRewrite(message: ForwardMessage, problems: Problems): Pick<Fo
   return rewrite === undefined ? {} : { hostRewrite: { kind: 'path-regex', ...rewrite } };
 }
 
+const noUpgrades: { readonly [protocol: string]: boolean } = {};
+
 /** The form is that of the connection manager's `upgrade_configs` too. */
 export function decodeUpgrades(
   messages: readonly { readonly upgradeType?: string; readonly enabled?: boolean }[] | undefined,
   problems: Problems,
 ): { readonly [protocol: string]: boolean } {
+  if (messages === undefined) return noUpgrades;
   const upgrades: { [protocol: string]: boolean } = {};
-  for (const [index, { upgradeType = '', enabled = true }] of (messages ?? []).entries()) {
+  for (const [index, { upgradeType = '', enabled = true }] of messages.entries()) {
     const protocol = upgradeType.toLowerCase();
     if (protocol in upgrades) problems.item(index).at('upgrade_type').add(`${upgradeType} exists already`);
     upgrades[protocol] = enabled;

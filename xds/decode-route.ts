@@ -16,6 +16,7 @@ import type {
 } from './generated/messages.ts';
 import { given } from './given.ts';
 import { decodeRegex } from './regex.ts';
+import { SharedParts } from './shared-parts.ts';
 
 /** Envoy's default of `max_direct_response_body_size_bytes`. */
 const defaultMaxDirectResponseBodyBytes = 4096;
@@ -97,19 +98,21 @@ function decodeRoute(message: RouteMessage, maxBodyBytes: number, problems: Prob
   };
 }
 
+const sharedMatches = new SharedParts<RouteMatch>();
+
 function decodeRouteMatch(message: RouteMatchMessage, problems: Problems): RouteMatch | undefined {
   const path = decodePath(message, problems);
   const headers = decodeHeaderMatchers(message.headers, problems.at('headers'));
   const queryParameters = decodeQueryParameterMatchers(message.queryParameters, problems.at('query_parameters'));
   if (path === undefined) return undefined;
-  return {
+  return sharedMatches.share({
     path,
     caseSensitive: message.caseSensitive ?? true,
     headers,
     queryParameters,
     ...given('runtimeFraction', message.runtimeFraction && decodeRuntimeFraction(message.runtimeFraction)),
     grpc: message.grpc !== undefined,
-  };
+  });
 }
 
 function decodePath(message: RouteMatchMessage, problems: Problems): RouteMatch['path'] | undefined {
