@@ -1,0 +1,336 @@
+// Clusters and endpoints; scalars of every kind, as clusters have them.
+
+import { type ConfigCase, oursRefuses, refuses, takes } from './config-case.ts';
+import * as at from './config-place.ts';
+
+export const clusterCases: readonly ConfigCase[] = [
+  refuses(
+    at.cluster,
+    'conect_timeout: 1s',
+    'clusters[0].conect_timeout: unknown field of envoy.config.cluster.v3.Cluster; did you mean `connect_timeout`?',
+  ),
+  oursRefuses(
+    at.cluster,
+    'connect_timeout: 1s, connectTimeout: 1s',
+    'clusters[0].connectTimeout: connect_timeout is given twice, in both spellings',
+  ),
+  oursRefuses(at.cluster, 'connect_timeout: 1s, connect_timeout: 2s', ': line 1, column 63: duplicated mapping key'),
+  takes(at.cluster, 'connect_timeout: null'),
+  takes(at.cluster, 'connect_timeout: 1s'),
+  takes(at.cluster, 'connect_timeout: 0.25s'),
+  takes(at.cluster, 'connect_timeout: 1.5s'),
+  refuses(
+    at.cluster,
+    'connect_timeout: 100ms',
+    'clusters[0].connect_timeout: expected a duration in seconds such as "1.5s", got "100ms"',
+  ),
+  refuses(
+    at.cluster,
+    'connect_timeout: 1',
+    'clusters[0].connect_timeout: expected a duration in seconds such as "1.5s", got 1',
+  ),
+  refuses(
+    at.cluster,
+    'connect_timeout: "1"',
+    'clusters[0].connect_timeout: expected a duration in seconds such as "1.5s", got "1"',
+  ),
+  refuses(
+    at.cluster,
+    'connect_timeout: 1m',
+    'clusters[0].connect_timeout: expected a duration in seconds such as "1.5s", got "1m"',
+  ),
+  refuses(at.cluster, 'connect_timeout: -1s', 'clusters[0].connect_timeout: must not be negative, got -1s'),
+  refuses(at.cluster, 'connect_timeout: 0s', 'clusters[0].connect_timeout: must be more than 0s, got 0s'),
+  refuses(
+    at.cluster,
+    'connect_timeout: 0.0000000001s',
+    'clusters[0].connect_timeout: expected a duration in seconds such as "1.5s", got "0.0000000001s"',
+  ),
+  refuses(
+    at.cluster,
+    'connect_timeout: .5s',
+    'clusters[0].connect_timeout: expected a duration in seconds such as "1.5s", got ".5s"',
+  ),
+  refuses(
+    at.cluster,
+    'connect_timeout: 1.s',
+    'clusters[0].connect_timeout: expected a duration in seconds such as "1.5s", got "1.s"',
+  ),
+  takes(at.cluster, 'connect_timeout: {seconds: 1}'),
+  refuses(
+    at.cluster,
+    'connect_timeout: true',
+    'clusters[0].connect_timeout: expected a duration in seconds such as "1.5s", got true',
+  ),
+  takes(at.cluster, 'circuit_breakers: {thresholds: [{max_connections: 1}]}'),
+  takes(at.cluster, 'circuit_breakers: {thresholds: [{max_connections: "1"}]}'),
+  takes(at.cluster, 'circuit_breakers: {thresholds: [{max_connections: 1.0}]}'),
+  refuses(
+    at.cluster,
+    'circuit_breakers: {thresholds: [{max_connections: 1.5}]}',
+    'thresholds[0].max_connections: expected a whole number from 0 to 4294967295, got 1.5',
+  ),
+  refuses(
+    at.cluster,
+    'circuit_breakers: {thresholds: [{max_connections: -1}]}',
+    'thresholds[0].max_connections: expected a whole number from 0 to 4294967295, got -1',
+  ),
+  oursRefuses(
+    at.cluster,
+    'circuit_breakers: {thresholds: [{max_connections: "0x10"}]}',
+    'thresholds[0].max_connections: expected a whole number from 0 to 4294967295, got "0x10"',
+  ),
+  takes(at.cluster, 'lb_policy: RANDOM'),
+  takes(at.cluster, 'lb_policy: random'),
+  refuses(
+    at.cluster,
+    'lb_policy: 99',
+    'clusters[0].lb_policy: 99 is not a value of this field; expected one of ROUND_ROBIN, LEAST_REQUEST,',
+  ),
+  refuses(
+    at.cluster,
+    'lb_policy: RANDUM',
+    'clusters[0].lb_policy: "RANDUM" is not a value of this field; did you mean RANDOM?',
+  ),
+  oursRefuses(
+    at.cluster,
+    'lb_policy: RING_HASH',
+    'clusters[0].lb_policy: RING_HASH is not supported; write ROUND_ROBIN, LEAST_REQUEST or RANDOM',
+  ),
+  takes(at.cluster, 'per_connection_buffer_limit_bytes: {value: 1}'),
+  takes(at.cluster, 'max_requests_per_connection: 0'),
+  refuses(
+    at.cluster,
+    'common_lb_config: {healthy_panic_threshold: {value: 101}}',
+    'healthy_panic_threshold.value: must be at most 100, got 101',
+  ),
+  refuses(
+    at.cluster,
+    'common_lb_config: {healthy_panic_threshold: 10}',
+    'common_lb_config.healthy_panic_threshold: expected an object, got 10',
+  ),
+  takes(at.cluster, 'type: STATIC'),
+  refuses(
+    at.cluster,
+    'type: LOGICAL_DNS',
+    'clusters[0].load_assignment: a LOGICAL_DNS cluster needs exactly one locality with one endpoint',
+  ),
+  refuses(at.cluster, 'type: EDS', 'clusters[0].type: EDS is not supported; it arrives with the xDS client'),
+  takes(at.cluster, 'type: static'),
+  takes(at.cluster, 'type: ORIGINAL_DST, lb_policy: CLUSTER_PROVIDED'),
+  refuses(
+    at.cluster,
+    'type: ORIGINAL_DST, lb_policy: CLUSTER_PROVIDED, load_assignment: {cluster_name: c}',
+    'clusters[0].load_assignment: an ORIGINAL_DST cluster has no load_assignment: connections bring their',
+  ),
+  refuses(
+    at.cluster,
+    'type: STATIC, lb_policy: CLUSTER_PROVIDED',
+    'clusters[0].lb_policy: a cluster of type ORIGINAL_DST needs lb_policy CLUSTER_PROVIDED, and no other cluster',
+  ),
+  takes(at.cluster, 'type: STATIC, original_dst_lb_config: {use_http_header: true}'),
+  takes(
+    at.cluster,
+    'type: STRICT_DNS, load_assignment: {cluster_name: c, endpoints: [{lb_endpoints: [{endpoint: {address: {socket_address: {address: localhost, port_value: 80}}}}]}]}',
+  ),
+  refuses(
+    at.cluster,
+    'type: LOGICAL_DNS, load_assignment: {cluster_name: c, endpoints: [{lb_endpoints: [{endpoint: {address: {socket_address: {address: localhost, port_value: 80}}}}, {endpoint: {address: {socket_address: {address: localhost, port_value: 81}}}}]}]}',
+    'clusters[0].load_assignment: a LOGICAL_DNS cluster needs exactly one locality with one endpoint',
+  ),
+  takes(
+    at.cluster,
+    'type: STRICT_DNS, typed_dns_resolver_config: {name: envoy.network.dns_resolver.cares, typed_config: {"@type": type.googleapis.com/envoy.extensions.network.dns_resolver.cares.v3.CaresDnsResolverConfig, resolvers: [{socket_address: {address: 127.0.0.1, port_value: 53}}]}}',
+  ),
+  refuses(
+    at.cluster,
+    'type: STRICT_DNS, typed_dns_resolver_config: {name: envoy.network.dns_resolver.cares, typed_config: {"@type": type.googleapis.com/envoy.extensions.network.dns_resolver.cares.v3.CaresDnsResolverConfig, resolvers: [{pipe: {path: /tmp/x}}]}}',
+    'resolvers[0].pipe: a DNS resolver is reached by an IP address',
+  ),
+  refuses(
+    at.cluster,
+    'type: STRICT_DNS, typed_dns_resolver_config: {name: envoy.network.dns_resolver.cares, typed_config: {"@type": type.googleapis.com/envoy.extensions.network.dns_resolver.cares.v3.CaresDnsResolverConfig, resolvers: [{socket_address: {address: dns.local, port_value: 53}}]}}',
+    'socket_address.address: "dns.local" is not a literal IP address',
+  ),
+  takes(at.cluster, 'type: STRICT_DNS, dns_resolvers: [{socket_address: {address: 127.0.0.1, port_value: 53}}]'),
+  refuses(
+    at.cluster,
+    'type: STRICT_DNS, dns_resolution_config: {resolvers: [{pipe: {path: /x}}]}',
+    'resolvers[0].pipe: a DNS resolver is reached by an IP address',
+  ),
+  refuses(
+    at.cluster,
+    'type: STRICT_DNS, dns_resolution_config: {resolvers: []}',
+    'dns_resolution_config.resolvers: resolvers is required',
+  ),
+  refuses(
+    at.cluster,
+    'type: STRICT_DNS, dns_refresh_rate: 0s',
+    'clusters[0].dns_refresh_rate: must be more than 0.001s, got 0s',
+  ),
+  refuses(
+    at.cluster,
+    'type: STRICT_DNS, dns_refresh_rate: 0.001s',
+    'clusters[0].dns_refresh_rate: must be more than 0.001s, got 0.001s',
+  ),
+  refuses(
+    at.cluster,
+    'type: STRICT_DNS, dns_failure_refresh_rate: {base_interval: 2s, max_interval: 1s}',
+    'dns_failure_refresh_rate.max_interval: must not be less than base_interval',
+  ),
+  refuses(
+    at.cluster,
+    'type: STRICT_DNS, dns_failure_refresh_rate: {max_interval: 1s}',
+    'dns_failure_refresh_rate.base_interval: base_interval is required',
+  ),
+  refuses(
+    at.locality,
+    'lb_endpoints: [{endpoint: {address: {socket_address: {address: localhost, port_value: 80}}}}]',
+    'socket_address.address: "localhost" is not a literal IP address; use type STRICT_DNS or LOGICAL_DNS',
+  ),
+  takes(at.locality, 'lb_endpoints: [{endpoint: {address: {socket_address: {address: 127.0.0.1, port_value: 0}}}}]'),
+  refuses(
+    at.locality,
+    'lb_endpoints: [{endpoint: {address: {socket_address: {address: 127.0.0.1}}}}]',
+    'address.socket_address: port_value is required',
+  ),
+  refuses(at.locality, 'lb_endpoints: [{}]', 'lb_endpoints[0].endpoint: endpoint is required'),
+  refuses(at.endpoint, 'load_balancing_weight: 0', 'lb_endpoints[0].load_balancing_weight: must be at least 1, got 0'),
+  takes(
+    at.locality,
+    'lb_endpoints: [{load_balancing_weight: 4294967295, endpoint: {address: {socket_address: {address: 127.0.0.1, port_value: 80}}}}, {load_balancing_weight: 1, endpoint: {address: {socket_address: {address: 127.0.0.2, port_value: 80}}}}]',
+  ),
+  refuses(at.locality, 'load_balancing_weight: 0', 'endpoints[0].load_balancing_weight: must be at least 1, got 0'),
+  refuses(at.locality, 'priority: 129', 'endpoints[0].priority: must be at most 128, got 129'),
+  takes(at.locality, 'priority: 128'),
+  takes(
+    at.locality,
+    'priority: 2, lb_endpoints: [{endpoint: {address: {socket_address: {address: 127.0.0.1, port_value: 80}}}}]',
+  ),
+  takes(at.endpoint, 'health_status: DRAINING'),
+  takes(at.endpoint, 'metadata: {filter_metadata: {envoy.lb: {a: b}}}'),
+  refuses(at.cluster, 'load_assignment: {endpoints: []}', 'load_assignment.cluster_name: cluster_name is required'),
+  takes(at.cluster, 'load_assignment: {cluster_name: other}'),
+  refuses(
+    at.cluster,
+    'load_assignment: {cluster_name: c, policy: {overprovisioning_factor: 0}}',
+    'policy.overprovisioning_factor: must be more than 0, got 0',
+  ),
+  refuses(
+    at.cluster,
+    'hosts: [{socket_address: {address: 127.0.0.1, port_value: 80}}]',
+    'clusters[0].hosts: unknown field of envoy.config.cluster.v3.Cluster',
+  ),
+  refuses(
+    at.cluster,
+    'lb_policy: LEAST_REQUEST, least_request_lb_config: {choice_count: 1}',
+    'least_request_lb_config.choice_count: must be at least 2, got 1',
+  ),
+  takes(at.cluster, 'least_request_lb_config: {choice_count: 3}'),
+  refuses(
+    at.cluster,
+    'least_request_lb_config: {choice_count: 3}, round_robin_lb_config: {}',
+    'clusters[0].round_robin_lb_config: only one of least_request_lb_config and round_robin_lb_config may be set',
+  ),
+  takes(
+    at.cluster,
+    'lb_policy: LEAST_REQUEST, least_request_lb_config: {active_request_bias: {default_value: -1, runtime_key: a}}',
+  ),
+  refuses(
+    at.cluster,
+    'common_lb_config: {locality_weighted_lb_config: {}, zone_aware_lb_config: {}}',
+    'common_lb_config.zone_aware_lb_config: only one of locality_weighted_lb_config and zone_aware_lb_config may',
+  ),
+  takes(at.upstreamHttp, 'explicit_http_config: {http_protocol_options: {}}'),
+  refuses(
+    at.upstreamHttp,
+    '',
+    'v3.HttpProtocolOptions"]: one of explicit_http_config, use_downstream_protocol_config is required',
+  ),
+  oursRefuses(
+    at.upstreamHttp,
+    'explicit_http_config: {http2_protocol_options: {}}',
+    'explicit_http_config.http2_protocol_options: http2_protocol_options is not supported; HTTP/2 to endpoints is',
+  ),
+  refuses(
+    at.upstreamHttp,
+    'explicit_http_config: {}',
+    'HttpProtocolOptions"].explicit_http_config: http_protocol_options is required',
+  ),
+  refuses(
+    at.cluster,
+    'typed_extension_protocol_options: {a: {"@type": type.googleapis.com/google.protobuf.Empty}}',
+    'clusters[0].typed_extension_protocol_options["a"]: protocol options type.googleapis.com/google.protobuf.Empty',
+  ),
+  takes(
+    at.upstreamHttp,
+    'common_http_protocol_options: {idle_timeout: 1s, max_requests_per_connection: 5}, explicit_http_config: {http_protocol_options: {}}',
+  ),
+  oursRefuses(
+    at.cluster,
+    'common_http_protocol_options: {idle_timeout: 1s}, typed_extension_protocol_options: {envoy.extensions.upstreams.http.v3.HttpProtocolOptions: {"@type": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions, explicit_http_config: {http_protocol_options: {}}}}',
+    'clusters[0].common_http_protocol_options: may not be set together with',
+  ),
+  oursRefuses(
+    at.cluster,
+    'http2_protocol_options: {}',
+    'clusters[0].http2_protocol_options: http2_protocol_options is not supported; HTTP/2 to endpoints is not',
+  ),
+  takes(at.cluster, 'upstream_connection_options: {tcp_keepalive: {keepalive_time: 5}}'),
+  takes(at.cluster, 'upstream_bind_config: {source_address: {address: 127.0.0.1, port_value: 0}}'),
+  refuses(
+    at.cluster,
+    'upstream_bind_config: {source_address: {address: 127.0.0.1}}',
+    'upstream_bind_config.source_address: port_value is required',
+  ),
+  refuses(
+    at.cluster,
+    'upstream_bind_config: {source_address: {address: localhost, port_value: 0}}',
+    'source_address.address: "localhost" is not a literal IP address',
+  ),
+  oursRefuses(
+    at.cluster,
+    'outlier_detection: {}',
+    'clusters[0].outlier_detection: outlier_detection is not supported; outlier detection is not offered yet',
+  ),
+  oursRefuses(
+    at.cluster,
+    'health_checks: [{timeout: 1s, interval: 1s, healthy_threshold: 1, unhealthy_threshold: 1, tcp_health_check: {}}]',
+    'clusters[0].health_checks: health_checks is not supported; active health checks are not offered yet',
+  ),
+  oursRefuses(
+    at.cluster,
+    'transport_socket: {name: t, typed_config: {"@type": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext}}',
+    'transport_socket.typed_config: transport socket',
+  ),
+  takes(at.cluster, 'alt_stat_name: a'),
+  oursRefuses(
+    at.cluster,
+    'cluster_type: {name: envoy.cluster.static}',
+    'clusters[0].cluster_type: cluster_type is not supported; use type',
+  ),
+  oursRefuses(
+    at.cluster,
+    'load_balancing_policy: {policies: [{typed_extension_config: {name: rr, typed_config: {"@type": type.googleapis.com/envoy.extensions.load_balancing_policies.round_robin.v3.RoundRobin}}}]}',
+    'clusters[0].load_balancing_policy: load_balancing_policy is not supported; use lb_policy',
+  ),
+  refuses(
+    at.cluster,
+    'type: strict-dns',
+    'clusters[0].type: "strict-dns" is not a value of this field; did you mean STRICT_DNS?',
+  ),
+  takes(at.cluster, 'type: Strict_Dns'),
+  takes(at.cluster, 'connect_timeout: {seconds: 1, nanos: 5000000}'),
+  takes(at.cluster, 'connect_timeout: {seconds: "1"}'),
+  refuses(
+    at.endpoint,
+    'load_balancing_weight: -1',
+    'lb_endpoints[0].load_balancing_weight: expected a whole number from 0 to 4294967295, got -1',
+  ),
+  takes(at.cluster, 'common_lb_config: {healthy_panic_threshold: {value: "50"}}'),
+  refuses(
+    at.cluster,
+    'max_requests_per_connection: 4294967296',
+    'clusters[0].max_requests_per_connection: expected a whole number from 0 to 4294967295, got 4294967296',
+  ),
+];
