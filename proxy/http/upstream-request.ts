@@ -64,6 +64,8 @@ export class UpstreamRequest implements PoolWaiter, ResponseReceiver {
   readonly #routeStats: StatBlock | null;
   #wasReplayed = false;
   #requestEnded: boolean;
+  /** Of the request, once it has ended; they live as long as it does. */
+  #trailers: HeaderTable | null = null;
   #isTunnel = false;
   #attemptStartedAtMs = 0;
   /** The attempt has a connection: from there on it counts as a request of the endpoint's, as in Envoy. */
@@ -141,7 +143,7 @@ export class UpstreamRequest implements PoolWaiter, ResponseReceiver {
     connection.sendHead(head, this);
     this.#kept?.sendTo(connection);
     if (this.#requestEnded) {
-      if (head.framing === BodyFraming.chunked) connection.sendEnd(null);
+      if (head.framing === BodyFraming.chunked) connection.sendEnd(this.#trailers);
       this.#onRequestSent();
     } else {
       stream.sender.resumeRequest();
@@ -169,6 +171,7 @@ export class UpstreamRequest implements PoolWaiter, ResponseReceiver {
 
   sendEnd(trailers: HeaderTable | null): void {
     this.#requestEnded = true;
+    this.#trailers = trailers;
     if (this.#connection === null) return;
     this.#connection.sendEnd(trailers);
     this.#onRequestSent();
@@ -267,6 +270,15 @@ export class UpstreamRequest implements PoolWaiter, ResponseReceiver {
   onResponseData(buffer: NativeBuffer, start: number, end: number): void {
     if (!this.#isTunnel) this.#touch();
     this.#stream.onResponseData(buffer, start, end);
+  }
+
+  get responseSink(): ByteStream | null {
+    return this.#isTunnel ? null : this.#stream.sender.dataSink;
+  }
+
+  onResponseRelayed(length: number): void {
+    this.#touch();
+    this.#stream.onResponseRelayed(length);
   }
 
   onResponseEnd(trailers: HeaderTable | null): void {

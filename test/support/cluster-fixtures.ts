@@ -8,6 +8,7 @@ import type { EndpointOwner } from '../../proxy/cluster/endpoint-runtime.ts';
 import type { StatsSource } from '../../proxy/cluster/stats-source.ts';
 import { callerResponseStats, circuitBreakerStats, clusterStats } from '../../proxy/telemetry/cluster-stats.ts';
 import { endpointStats } from '../../proxy/telemetry/endpoint-stats.ts';
+import type { StatsStore } from '../../proxy/telemetry/stats-store.ts';
 import { WorkerStats } from '../../proxy/telemetry/worker-stats.ts';
 
 /** Mulberry32: the same numbers for the same seed. */
@@ -94,10 +95,11 @@ export function makeContext(given: Partial<ChooseContext> = {}): ChooseContext {
   };
 }
 
-/** Real counters in memory of their own, which knows what was taken and not given back. */
-export function makeStatsSource(): StatsSource & { readonly blocksInUse: () => number } {
+/** Real counters in memory of their own, which knows what was taken and not given back. `store` lets them be read. */
+export function makeStatsSource(store?: StatsStore): StatsSource & { readonly blocksInUse: () => number } {
   let blocks = 0;
   const stats = new WorkerStats((message) => {
+    store?.accept(0, message);
     if (message.kind === 'block') blocks++;
     if (message.kind === 'release') blocks--;
   });

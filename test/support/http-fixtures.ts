@@ -1,0 +1,314 @@
+// A request's life without sockets: the real stream, routes, cluster and counters between a client and endpoints that
+// do what a test says, under a clock that a test moves.
+
+import type { CircuitBreaker } from '../../config/cluster.ts';
+import type { HttpConnectionManager } from '../../config/http-connection-manager.ts';
+import type { Route } from '../../config/route.ts';
+import { NativeBuffer } from '../../native/native-buffer.ts';
+import { ClusterRuntime } from '../../proxy/cluster/cluster-runtime.ts';
+import type { ClusterTable } from '../../proxy/cluster/cluster-table.ts';
+import type { PoolWaiter } from '../../proxy/cluster/endpoint-pool.ts';
+import type { EndpointPools, EndpointRuntime } from '../../proxy/cluster/endpoint-runtime.ts';
+import { type ConnectionFacts, ConnectionManager, type HttpContext } from '../../proxy/http/connection-manager.ts';
+import { encodeLine, type HeaderTable } from '../../proxy/http/header-table.ts';
+import type { Http1ClientConnection, ResponseReceiver } from '../../proxy/http/http1/client-connection.ts';
+import { RequestHead, ResponseHead } from '../../proxy/http/message.ts';
+import { type ResponseSender, StreamDeadline } from '../../proxy/http/response-sender.ts';
+import { Stream } from '../../proxy/http/stream.ts';
+import { Deadlines } from '../../proxy/reactor/deadlines.ts';
+import type { Reactor } from '../../proxy/reactor/reactor.ts';
+import { TimerWheel } from '../../proxy/reactor/timer-wheel.ts';
+import type { AccessLogger } from '../../proxy/telemetry/access-log.ts';
+import { routeStats } from '../../proxy/telemetry/cluster-stats.ts';
+import { httpStats, listenerHttpStats } from '../../proxy/telemetry/http-stats.ts';
+import { StatsStore } from '../../proxy/telemetry/stats-store.ts';
+import { WorkerStats } from '../../proxy/telemetry/worker-stats.ts';
+import {
+  makeAssignment,
+  makeCluster,
+  makeEndpoint,
+  makeLocality,
+  makeStatsSource,
+  seededRandom,
+} from './cluster-fixtures.ts';
+import { managerOf, routeOf, virtualHostOf } from './data-plane.ts';
+import { forwardAction } from './route-fixtures.ts';
+
+/** Time that passes when a test says so. */
+export class FakeReactor {
+  nowMs = 0;
+  readonly timers = new TimerWheel(0);
+
+  /** Lets time pass millisecond by millisecond, so that every timer fires when it is due. */
+  advance(ms: number): void {
+    for (let passed = 0; passed < ms; passed++) this.timers.advance(++this.nowMs);
+  }
+}
+
+/** What the client gets. */
+export class FakeClient implements ResponseSender {
+  readonly head = new RequestHead();
+  readonly deadlines: Deadlines;
+  isResponseBlocked = false;
+  status = 0;
+  readonly interim: number[] = [];
+  headers: readonly string[] = [];
+  body = '';
+  ending: 'open' | 'ended' | 'aborted' = 'open';
+  closes = false;
+  isTunnel = false;
+  onDeadline: (slot: number) => void = () => undefined;
+
+  constructor(reactor: Reactor) {
+    this.deadlines = new Deadlines(reactor, { onDeadline: (slot) => this.onDeadline(slot) }, StreamDeadline.count);
+  }
+
+  sendInterim({ status }: ResponseHead): void {
+    this.interim.push(status);
+  }
+  sendHead(head: ResponseHead): void {
+    if (this.status !== 0) throw new Error('a second response head');
+    this.status = head.status;
+    this.headers = fieldsOf(head.headers);
+  }
+  sendData(buffer: NativeBuffer, start: number, end: number): void {
+    this.body += buffer.bytes.latin1Slice(start, end);
+  }
+  sendBytes(bytes: Uint8Array): void {
+    this.body += Buffer.from(bytes).latin1Slice();
+  }
+  closeAfterResponse(): void {
+    this.closes = true;
+  }
+  sendEnd(): void {
+    if (this.ending !== 'open') throw new Error(`an end after the response was ${this.ending}`);
+    this.ending = 'ended';
+  }
+  abort(): void {
+    if (this.ending !== 'open') throw new Error(`an abort after the response was ${this.ending}`);
+    this.ending = 'aborted';
+  }
+  startTunnel(): void {
+    this.isTunnel = true;
+  }
+  resumeRequest(): void {
+    // The test sends body bytes when it likes.
+  }
+}
+
+/** A connection to an endpoint, as far as a request sees it. */
+export class FakeConnection {
+  readonly endpoint: string;
+  readonly head = new ResponseHead();
+  idleBeforeMs = -1;
+  sawResponseByte = false;
+  isRequestBlocked = false;
+  /** The head as it was sent, then the body. */
+  requestHead = '';
+  requestBody = '';
+  requestEnded = false;
+  isOpen = true;
+  wasAborted = false;
+  receiver: ResponseReceiver | null = null;
+
+  constructor(endpoint: string) {
+    this.endpoint = endpoint;
+  }
+
+  sendHead(head: RequestHead, receiver: ResponseReceiver): void {
+    this.requestHead = [`${head.method} ${head.path}`, ...fieldsOf(head.headers)].join('\n');
+    this.receiver = receiver;
+  }
+  sendData(buffer: NativeBuffer, start: number, end: number): void {
+    this.requestBody += buffer.bytes.latin1Slice(start, end);
+  }
+  sendBytes(bytes: Uint8Array): void {
+    this.requestBody += Buffer.from(bytes).latin1Slice();
+  }
+  sendEnd(): void {
+    this.requestEnded = true;
+  }
+  abort(): void {
+    this.isOpen = false;
+    this.wasAborted = true;
+  }
+  startTunnel(): void {}
+  endTunnelWriting(): void {}
+  resumeResponse(): void {}
+}
+
+/** Who waits for a connection, over all endpoints. */
+export interface Waiting {
+  readonly endpoint: EndpointRuntime;
+  readonly waiter: PoolWaiter;
+  readonly fresh: boolean;
+}
+
+export interface SceneOptions {
+  readonly routes?: readonly Route[];
+  readonly manager?: Partial<HttpConnectionManager>;
+  readonly facts?: Partial<ConnectionFacts>;
+  readonly endpoints?: number;
+  readonly breaker?: Partial<CircuitBreaker>;
+  readonly random?: () => number;
+  readonly accessLoggers?: readonly AccessLogger[];
+}
+
+/** A worker's inside with one cluster, `service`, in front of endpoints 10.0.0.1, 10.0.0.2 … */
+export class Scene {
+  readonly reactor = new FakeReactor();
+  readonly waiting: Waiting[] = [];
+  readonly connections: FakeConnection[] = [];
+  /** What everybody counted. */
+  readonly stats = new StatsStore();
+  readonly cluster: ClusterRuntime;
+  readonly manager: ConnectionManager;
+  readonly #facts: ConnectionFacts;
+
+  constructor(options: SceneOptions = {}) {
+    const random = options.random ?? seededRandom(1);
+    const limits = { ...makeCluster().circuitBreakers.default, ...options.breaker };
+    const endpoints = Array.from({ length: options.endpoints ?? 1 }, (_, index) => makeEndpoint(`10.0.0.${index + 1}`));
+    this.cluster = new ClusterRuntime(
+      makeCluster({
+        name: 'service',
+        discovery: { kind: 'static', assignment: makeAssignment([makeLocality(endpoints)]) },
+        circuitBreakers: { default: limits, high: limits },
+      }),
+      null,
+      { random, statsSource: makeStatsSource(this.stats) },
+    );
+    for (const endpoint of this.cluster.eachEndpoint()) endpoint.pools = this.#poolsOf(endpoint);
+    const stats = new WorkerStats((message) => this.stats.accept(1, message));
+    this.manager = new ConnectionManager({
+      config: managerOf([virtualHostOf(options.routes ?? [routeOf('/', forwardAction())])], options.manager),
+      context: this.#context(random, stats),
+      stats: stats.block(httpStats, 'test'),
+      listenerStats: stats.block(listenerHttpStats, '127.0.0.1_80', 'test'),
+      accessLoggers: options.accessLoggers ?? [],
+    });
+    this.#facts = { ...anyConnection, ...options.facts };
+  }
+
+  #context(random: () => number, stats: WorkerStats): HttpContext {
+    const { cluster } = this;
+    return {
+      reactor: this.reactor as unknown as Reactor,
+      output: undefined as unknown as HttpContext['output'],
+      clusters: { get: (name) => (name === cluster.name ? cluster : null) } as ClusterTable,
+      random,
+      matchContext: { random, runtime: new Map() },
+      chooseContext: {
+        random,
+        excluded: null,
+        hostSelectionMaxAttempts: 1,
+        originalDestination: '',
+        originalDestinationHeader: null,
+      },
+      wallOffsetMs: 0,
+      localIp: '192.0.2.9',
+      dateLine: { current: encodeLine('date', 'now') },
+      routeBlock: (virtualHost, statPrefix) => stats.block(routeStats, virtualHost, statPrefix),
+    };
+  }
+
+  #poolsOf(endpoint: EndpointRuntime): EndpointPools {
+    const pool = {
+      acquire: (waiter: PoolWaiter, fresh: boolean) => this.waiting.push({ endpoint, waiter, fresh }),
+      cancel: (waiter: PoolWaiter) => {
+        const index = this.waiting.findIndex((each) => each.waiter === waiter);
+        if (index >= 0) this.waiting.splice(index, 1);
+      },
+    };
+    return { get: () => pool, drain: () => undefined } as EndpointPools;
+  }
+
+  /** Begins a request; `fill` makes its head. */
+  request(fill: (head: RequestHead) => void = () => undefined): {
+    readonly stream: Stream;
+    readonly client: FakeClient;
+  } {
+    const client = new FakeClient(this.reactor as unknown as Reactor);
+    const { head } = client;
+    head.method = 'GET';
+    head.path = '/';
+    head.authority = 'shop.example';
+    head.headers.append('Host', 'shop.example');
+    fill(head);
+    const stream = new Stream(this.manager, this.#facts, client);
+    client.onDeadline = (slot) => stream.onDeadline(slot);
+    stream.onRequestHead(100);
+    return { stream, client };
+  }
+
+  /** Gives the request that waits for longest a connection. `idleBeforeMs` makes it a used one. */
+  connect(idleBeforeMs = -1): FakeConnection {
+    const { endpoint, waiter } = this.waiting.shift()!;
+    const connection = new FakeConnection(endpoint.addressText);
+    connection.idleBeforeMs = idleBeforeMs;
+    this.connections.push(connection);
+    waiter.onConnectionReady(connection as unknown as Http1ClientConnection);
+    return connection;
+  }
+
+  /** The connection attempt of the request that waits for longest fails. */
+  refuse(kind: 'connect-failure' | 'connect-timeout' | 'overflow' = 'connect-failure'): void {
+    this.waiting.shift()!.waiter.onConnectionFailed({ kind, reason: 'no' });
+  }
+
+  /** The connection is lost while it carries a request. */
+  lose(connection: FakeConnection, kind: 'connection-termination' | 'protocol-error' = 'connection-termination'): void {
+    connection.isOpen = false;
+    connection.receiver!.onResponseReset({ kind, reason: 'lost' });
+  }
+
+  /** A response head; with `isEnd` the whole response. */
+  respond(connection: FakeConnection, status: number, isEnd = true, fields: readonly [string, string][] = []): void {
+    const { head, receiver } = connection;
+    head.headers.clear();
+    head.status = status;
+    for (const [name, value] of fields) head.headers.append(name, value);
+    connection.sawResponseByte = true;
+    receiver!.onResponseHead(head, isEnd);
+    if (isEnd && connection.isOpen) this.end(connection);
+  }
+
+  data(connection: FakeConnection, text: string): void {
+    const buffer = bufferOf(text);
+    connection.receiver!.onResponseData(buffer, 0, text.length);
+  }
+
+  end(connection: FakeConnection): void {
+    connection.isOpen = false;
+    connection.receiver!.onResponseEnd(null);
+  }
+}
+
+/** Text as the reactor would hand it on. */
+export function bufferOf(text: string): NativeBuffer {
+  const buffer = new NativeBuffer(Math.max(text.length, 1));
+  buffer.bytes.latin1Write(text);
+  return buffer;
+}
+
+/** The fields of a table as lines, in order. */
+export function fieldsOf(headers: HeaderTable): readonly string[] {
+  const fields: string[] = [];
+  for (let row = 0; row < headers.rowCount; row++) {
+    if (!headers.isRemoved(row)) fields.push(`${headers.name(row)}: ${headers.value(row)}`);
+  }
+  return fields;
+}
+
+export const anyConnection: ConnectionFacts = {
+  connectionId: 1,
+  remoteAddress: '198.51.100.7:4000',
+  remoteIp: '198.51.100.7',
+  isLoopbackPeer: false,
+  localAddress: '192.0.2.9:80',
+  localPort: 80,
+  listenerName: 'http',
+  filterChainName: '',
+  bufferLimitBytes: 64,
+  originalDestination: undefined,
+};
