@@ -60,6 +60,10 @@ export class EndpointPool implements ConnectionOwner {
     return this.#learntIdleMs;
   }
 
+  get turn(): number {
+    return this.#context.reactor.turn;
+  }
+
   /**
    * Finds a connection for a request: an idle one at once, else a new one when it is there. `fresh` refuses idle
    * connections (a replay); `mustNotRepeat` looks at the socket of an idle one first.
@@ -211,6 +215,12 @@ export class EndpointPool implements ConnectionOwner {
     const waiter = this.#waiting.shift();
     if (waiter === undefined) {
       this.#idle.push(connection);
+      return;
+    }
+    // No turn passes between the last response and the next request in which bytes behind it would be noticed.
+    if (connection.exchangeCount > 0 && connection.stream.hasInput()) {
+      this.#waiting.unshift(waiter);
+      connection.close();
       return;
     }
     this.#releasePending();

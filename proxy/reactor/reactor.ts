@@ -37,6 +37,8 @@ export interface ReactorOptions {
 export class Reactor {
   /** The time of this turn. */
   nowMs: number;
+  /** Counts turns. What is reported in a turn had happened before anything was done in it. */
+  turn = 0;
   readonly timers: TimerWheel;
   /** Shared by all connections of the worker: what one event reads is used up before the next event. */
   readonly receiveBuffer = new NativeBuffer(RECEIVE_BUFFER_BYTES);
@@ -158,6 +160,7 @@ export class Reactor {
   #turn(): void {
     const count = this.#epoll.wait(this.#sleepMs());
     if (count < 0) throw new Error(`epoll_wait failed: ${describeErrno(-count)}`);
+    this.turn++;
     this.nowMs = this.#clock();
     this.timers.observe(this.nowMs);
     for (let index = 0; index < count; index++) {

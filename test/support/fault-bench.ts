@@ -46,7 +46,7 @@ export class FaultBench {
   /** Runs until the end of the test. */
   static async start(t: Test, options: FaultBenchOptions = {}): Promise<FaultBench> {
     const origin = await RawOrigin.start(t, () => undefined);
-    const routes = [virtualHostOf([routeOf('/', forwardTo('app', { timeoutMs: 0 }))])];
+    const routes = [virtualHostOf([routeOf('/', forwardTo('app', { timeoutMs: 0, upgrades: { websocket: true } }))])];
     const plane = await startDataPlane({
       listeners: [httpListener('http', managerOf(routes, options.manager))],
       clusters: [

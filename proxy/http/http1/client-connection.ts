@@ -31,6 +31,8 @@ export interface ResponseReceiver {
 
 /** The pool that a connection belongs to. */
 export interface ConnectionOwner {
+  /** Which turn of the reactor this is. */
+  readonly turn: number;
   onConnectionEstablished(connection: Http1ClientConnection): void;
   /** The exchange is over and the connection may carry another. */
   onConnectionIdle(connection: Http1ClientConnection): void;
@@ -69,6 +71,11 @@ export class Http1ClientConnection implements ByteStreamHandler {
   #requestEnded = false;
   #keepAlive = true;
   #sawResponseByte = false;
+  #offersUpgrade = false;
+  /** The reactor's turn in which the open exchange began. */
+  #begunInTurn = 0;
+  /** Bytes at hand behind what was read last. */
+  #unreadBytes = 0;
 
   constructor(owner: ConnectionOwner, output: OutputBuffer, options: ResponseParserOptions) {
     this.#owner = owner;
@@ -106,6 +113,8 @@ export class Http1ClientConnection implements ByteStreamHandler {
     this.#requestEnded = !hasBody(head);
     this.#keepAlive = true;
     this.#sawResponseByte = false;
+    this.#offersUpgrade = head.upgrade !== '';
+    this.#begunInTurn = this.#owner.turn;
     this.exchangeCount++;
     this.#parser.reset();
     this.#output.begin(this.stream, requestHeadBound(head));
@@ -179,18 +188,26 @@ export class Http1ClientConnection implements ByteStreamHandler {
         if (!this.stream.isClosed) this.stream.close();
         return end - start;
       }
-      this.#sawResponseByte = true;
+      if (!this.#sawResponseByte) {
+        if (this.#begunInTurn === this.#owner.turn) return this.#refuseUnsolicited(end - start);
+        this.#sawResponseByte = true;
+      }
       if (this.#state === State.head) {
         const length = this.#parser.parse(buffer.bytes, position, end, this.head, this.#method);
         if (length === 0) return position - start;
         if (length < 0) return this.#fail(this.#parser.error!.reason, end - start);
         position += length;
+        this.#unreadBytes = end - position;
+        if (this.head.status === 101 && !this.#mayUpgrade) {
+          return this.#fail('101 Switching Protocols was not asked for', end - start);
+        }
         this.#onHead(receiver);
       } else if (this.#state === State.tunnel) {
         receiver.onResponseData(buffer, position, end);
         position = end;
       } else {
         position = this.#decoder.step(buffer.bytes, position, end);
+        this.#unreadBytes = end - position;
         if (this.#decoder.error !== null) return this.#fail(this.#decoder.error.reason, end - start);
         if (this.#decoder.dataEnd > this.#decoder.dataStart) {
           receiver.onResponseData(buffer, this.#decoder.dataStart, this.#decoder.dataEnd);
@@ -203,6 +220,21 @@ export class Http1ClientConnection implements ByteStreamHandler {
       }
     }
     return position - start;
+  }
+
+  /** A server switches protocols when it has the whole of a request that offers it (RFC 9110 §7.8). */
+  get #mayUpgrade(): boolean {
+    return this.#offersUpgrade && this.#requestEnded;
+  }
+
+  // Events are gathered before they are handled: input that is reported in the turn in which the request was sent was
+  // there before it, so it answers nobody. The request is as good as unsent.
+  #refuseUnsolicited(consumed: number): number {
+    const receiver = this.#receiver!;
+    this.#receiver = null;
+    this.stream.close();
+    receiver.onResponseReset(unsolicitedFailure);
+    return consumed;
   }
 
   #onHead(receiver: ResponseReceiver): void {
@@ -229,8 +261,10 @@ export class Http1ClientConnection implements ByteStreamHandler {
 
   #finish(receiver: ResponseReceiver, trailers: HeaderTable | null): void {
     this.#receiver = null;
-    // A response that ends before its request leaves request bytes nobody will read (RFC 9112 §9.6): not reused.
-    const reusable = this.#keepAlive && this.#requestEnded && !this.stream.isClosed;
+    // A response that ends before its request leaves request bytes nobody will read (RFC 9112 §9.6); bytes behind a
+    // response would be taken for the next one's.
+    const isInStep = this.#requestEnded && this.#unreadBytes === 0;
+    const reusable = this.#keepAlive && isInStep && !this.stream.isClosed;
     this.#state = State.idle;
     receiver.onResponseEnd(trailers);
     // Not before: the receiver logs the response now.
@@ -258,7 +292,9 @@ export class Http1ClientConnection implements ByteStreamHandler {
       return;
     }
     if (this.#state === State.tunnel) {
+      this.#receiver = null;
       receiver.onResponseEnd(null);
+      this.stream.closeGracefully(tunnelCloseMs);
       return;
     }
     if (this.#state === State.bodyUntilClose) {
@@ -289,3 +325,11 @@ export class Http1ClientConnection implements ByteStreamHandler {
     this.#output.flush();
   }
 }
+
+const unsolicitedFailure: UpstreamFailure = Object.freeze({
+  kind: 'connection-termination',
+  reason: 'the endpoint had sent bytes that nobody asked for on the idle connection',
+});
+
+/** How long an endpoint that has ended its side of a tunnel may take for what is still on its way to it. */
+const tunnelCloseMs = 1000;
