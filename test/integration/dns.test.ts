@@ -53,6 +53,9 @@ async function grown(sidecar: Sidecar, name: string): Promise<void> {
   while ((await stat(sidecar, name)) <= before);
 }
 
+// Each test starts a process, which takes seconds on a busy machine.
+t.setTimeout(120_000);
+
 t.test('a strict cluster follows its name: more addresses, others, none, and failures', async (t) => {
   const { server, settings } = await startDns(t);
   const port = await startNamedOrigin(t, 'one', '127.0.0.1');

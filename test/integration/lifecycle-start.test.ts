@@ -1,0 +1,32 @@
+// How the process says that it cannot start.
+
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import t from 'tap';
+import { clusterAt, httpFilterChain, socketAddress, startSidecar } from '../support/sidecar.ts';
+
+t.test('a port that is taken is a sentence and exit code 1', async (t) => {
+  const server = createServer();
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.teardown(() => server.close());
+  const { port } = server.address() as { port: number };
+  const listeners = [{ name: 'http', address: socketAddress(port), filter_chains: [httpFilterChain('app')] }];
+  const bootstrap = { static_resources: { listeners, clusters: [clusterAt('app', 1)] } };
+  const sidecar = await startSidecar(t, { bootstrap, isReady: false });
+  t.equal(await sidecar.ended, 1);
+  t.match(sidecar.log.at(-1)!.msg, `listener http cannot listen on 127.0.0.1:${port}: `);
+});
+
+t.test('a command line that cannot be used is one line and exit code 2', async (t) => {
+  for (const [flags, line] of [
+    [['--log-level', 'loud'], /^outrigger: --log-level loud: there are trace, debug/],
+    [['--component-log-level', 'nobody:debug'], /^outrigger: .*nobody/],
+    [['--concurrency', 'x'], /^outrigger: --concurrency x: a whole number is needed$/],
+  ] as const) {
+    const sidecar = await startSidecar(t, { bootstrap: {}, flags, isReady: false });
+    t.equal(await sidecar.ended, 2);
+    t.equal(sidecar.log.length, 1);
+    t.match(sidecar.log[0]!.msg, line);
+  }
+});
