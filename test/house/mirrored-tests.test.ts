@@ -21,7 +21,6 @@ const TESTED_ELSEWHERE: ReadonlyMap<string, string> = new Map([
  */
 const OWED: ReadonlySet<string> = new Set([
   'config/problems.ts',
-  'proxy/admin/overview.ts',
   'proxy/cluster/endpoint-pool.ts',
   'proxy/cluster/endpoint-pools.ts',
   'proxy/command/flags.ts',

@@ -1,0 +1,70 @@
+// What the live page says of a listener: where it listens, what each filter chain does, and how it goes.
+
+import { formatAddress } from '../../config/address.ts';
+import type { HttpConnectionManager } from '../../config/http-connection-manager.ts';
+import type { FilterChain, Listener, TcpProxy } from '../../config/listener.ts';
+import { httpStats } from '../telemetry/http-stats.ts';
+import { tcpStats } from '../telemetry/tcp-stats.ts';
+import { latencyOf } from './latency.ts';
+import type { AdminContext } from './server.ts';
+
+export function listenerOverview(context: AdminContext, listener: Listener): unknown {
+  const bound = context.state.listeners.filter((each) => each.name === listener.name).map((each) => each.address);
+  const { defaultFilterChain } = listener;
+  const chains =
+    defaultFilterChain === undefined ? listener.filterChains : [...listener.filterChains, defaultFilterChain];
+  return {
+    name: listener.name,
+    direction: listener.trafficDirection === 'unspecified' ? '' : listener.trafficDirection,
+    addresses: bound.length > 0 ? bound : [formatAddress(listener.address)],
+    isBound: listener.bindToPort,
+    chains: chains.map((chain) => chainOverview(context, chain)),
+  };
+}
+
+function chainOverview(context: AdminContext, chain: FilterChain): unknown {
+  const terminal = chain.filters[chain.filters.length - 1];
+  switch (terminal?.kind) {
+    case 'tcp-proxy':
+      return tcpOverview(context, terminal.config);
+    case 'http-connection-manager':
+      return httpOverview(context, terminal.config);
+    case undefined:
+      return { kind: 'closed', statPrefix: '' };
+  }
+}
+
+function tcpOverview({ store }: AdminContext, { statPrefix, clusters }: TcpProxy): unknown {
+  const group = store.get(tcpStats, statPrefix);
+  const value = (index: number): number => group?.value(index) ?? 0;
+  return {
+    kind: 'TCP',
+    statPrefix,
+    clusters: clusters.map((cluster) => cluster.name),
+    connections: value(tcpStats.downstreamCxTotal),
+    receivedBytes: value(tcpStats.downstreamCxRxBytesTotal),
+    sentBytes: value(tcpStats.downstreamCxTxBytesTotal),
+  };
+}
+
+function httpOverview({ store }: AdminContext, { statPrefix, routes }: HttpConnectionManager): unknown {
+  const group = store.get(httpStats, statPrefix);
+  const value = (index: number): number => group?.value(index) ?? 0;
+  const { virtualHosts } = routes.routes;
+  return {
+    kind: 'HTTP',
+    statPrefix,
+    virtualHosts: virtualHosts.length,
+    routes: virtualHosts.reduce((sum, host) => sum + host.routes.length, 0),
+    requests: value(httpStats.downstreamRqTotal),
+    active: value(httpStats.downstreamRqActive),
+    connections: value(httpStats.downstreamCxActive),
+    answered: {
+      '2xx': value(httpStats.downstreamRq2xx),
+      '3xx': value(httpStats.downstreamRq3xx),
+      '4xx': value(httpStats.downstreamRq4xx),
+      '5xx': value(httpStats.downstreamRq5xx),
+    },
+    latencyMs: latencyOf(group, httpStats.downstreamRqTime),
+  };
+}
