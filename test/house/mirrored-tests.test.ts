@@ -42,8 +42,6 @@ const OWED: ReadonlySet<string> = new Set([
   'proxy/http/http1/hop-by-hop.ts',
   'proxy/http/http1/output-buffer.ts',
   'proxy/http/http1/reason-phrase.ts',
-  'proxy/http/http1/request-parser.ts',
-  'proxy/http/http1/response-parser.ts',
   'proxy/http/http1/server-connection.ts',
   'proxy/http/http1/target-form.ts',
   'proxy/http/http1/trailer-reader.ts',

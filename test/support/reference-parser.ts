@@ -44,7 +44,10 @@ export function readResponse(text: string, { requestMethod, isEnd }: ResponseCon
   if (typeof head === 'string') return head;
   const [version, code] = head.firstLine;
   const status = Number(code);
-  if (requestMethod === 'CONNECT' && status >= 200 && status < 300) return withBody(text, head, 0);
+  if (requestMethod === 'CONNECT' && status >= 200 && status < 300) {
+    const isTwice = ['content-length', 'transfer-encoding'].some((name) => valuesOf(head, name).length > 1);
+    return isTwice ? 'refused' : withBody(text, head, 0);
+  }
   const framing = framingOf(head);
   if (framing === 'refused' || (version === 'HTTP/1.0' && framing === 'chunked')) return 'refused';
   if (status < 200 || status === 204) return framing === 0 ? withBody(text, head, 0) : 'refused';
