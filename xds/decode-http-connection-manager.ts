@@ -36,16 +36,6 @@ function decodeCodec(message: Message, problems: Problems): HttpConnectionManage
   return codec === 'AUTO' ? 'auto' : 'http1';
 }
 
-/** What Envoy's `Network::Utility::isInternalAddress` counts: RFC 1918, RFC 4193 (locally assigned) and loopback. */
-const defaultInternalRanges = [
-  { ip: '10.0.0.0', prefixLength: 8 },
-  { ip: '172.16.0.0', prefixLength: 12 },
-  { ip: '192.168.0.0', prefixLength: 16 },
-  { ip: '127.0.0.1', prefixLength: 32 },
-  { ip: 'fd00::', prefixLength: 8 },
-  { ip: '::1', prefixLength: 128 },
-];
-
 function decodeClientIdentity(message: Message, problems: Problems) {
   const internal = message.internalAddressConfig;
   const ranges = decodeCidrRanges(internal?.cidrRanges, problems.at('internal_address_config').at('cidr_ranges'));
@@ -54,7 +44,7 @@ function decodeClientIdentity(message: Message, problems: Problems) {
     useRemoteAddress: message.useRemoteAddress ?? false,
     xffNumTrustedHops: message.xffNumTrustedHops ?? 0,
     skipXffAppend: message.skipXffAppend ?? false,
-    internalAddressRanges: ranges.length === 0 ? defaultInternalRanges : ranges,
+    internalAddressRanges: ranges,
     unixSocketsAreInternal: internal?.unixSockets ?? false,
     representIpv4RemoteAsIpv4Mapped: message.representIpv4RemoteAddressAsIpv4MappedIpv6 ?? false,
     via: message.via ?? '',

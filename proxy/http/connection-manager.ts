@@ -66,16 +66,6 @@ export interface ConnectionCounter {
   onConnectionGone(): void;
 }
 
-/** Envoy's default for `internal_address_config`: private and loopback ranges are internal. */
-const privateRanges = [
-  { ip: '10.0.0.0', prefixLength: 8 },
-  { ip: '172.16.0.0', prefixLength: 12 },
-  { ip: '192.168.0.0', prefixLength: 16 },
-  { ip: '127.0.0.0', prefixLength: 8 },
-  { ip: 'fd00::', prefixLength: 8 },
-  { ip: '::1', prefixLength: 128 },
-];
-
 /** Istio sets it to false: the fragment is cut off then. */
 const rejectFragmentKey = 'envoy.reloadable_features.http_reject_path_with_fragment';
 
@@ -127,8 +117,7 @@ export class ConnectionManager {
     this.router = config.httpFilters[config.httpFilters.length - 1]!.config;
     this.routes = compileRouteTable(config.routes.routes, { suppressEnvoyHeaders: this.router.suppressEnvoyHeaders });
     this.internalOnlyHeaders = config.routes.routes.internalOnlyHeaders.map(headerName);
-    const ranges = config.internalAddressRanges.length > 0 ? config.internalAddressRanges : privateRanges;
-    this.isInternalAddress = compileRanges(ranges);
+    this.isInternalAddress = compileRanges(config.internalAddressRanges);
     this.normalizeAuthority = compileAuthorityNormalizer(config);
     this.normalizePath = compilePathNormalizer(config);
     this.localReplyMapping = compileLocalReplyMapping(config.localReply, context.matchContext);
@@ -163,8 +152,8 @@ export class ConnectionManager {
     if (headers.findId(HeaderId.date) < 0) headers.appendLine(this.context.dateLine.current);
     const server = headers.findId(HeaderId.server);
     if (config.serverHeader === 'overwrite' || (config.serverHeader === 'append-if-absent' && server < 0)) {
-      if (server >= 0) headers.removeId(HeaderId.server);
-      headers.appendLine(this.#serverLine);
+      if (server >= 0) headers.set(serverName, config.serverName);
+      else headers.appendLine(this.#serverLine);
     }
     if (config.alwaysSetRequestIdInResponse && stream.info.requestId !== '') {
       headers.set(requestIdName, stream.info.requestId);
@@ -205,4 +194,5 @@ export class ConnectionManager {
 }
 
 const requestIdName = headerName('x-request-id');
+const serverName = headerName('server');
 const viaName = headerName('via');

@@ -55,6 +55,7 @@ export const HeaderId = {
   xEnvoyOriginalMethod: 50,
   xEnvoyUpstreamStreamDurationMs: 51,
   xEnvoyLocalOverloaded: 52,
+  xForwardedClientCert: 53,
 } as const;
 export type HeaderId = (typeof HeaderId)[keyof typeof HeaderId];
 

@@ -58,7 +58,11 @@ export function prepareRequestTarget(
     head.path = result;
     return null;
   }
-  if (result.kind === 'reject') return badPath;
+  if (result.kind === 'reject') {
+    manager.stats.inc(httpStats.downstreamRqFailedPathNormalization);
+    return badPath;
+  }
+  manager.stats.inc(httpStats.downstreamRqRedirectedWithNormalizedPath);
   return {
     reply: { status: 307, body: '', details: 'path_normalization_failed', flags: 0 },
     reason: '',

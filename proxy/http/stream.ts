@@ -186,6 +186,7 @@ export class Stream {
     info.upstreamCluster = cluster.name;
     info.routeMetadata = route.config.metadata;
     const timeouts = action.takeTimeouts(head);
+    if (!manager.router.suppressEnvoyHeaders) action.addExpectedTimeout(head, timeouts);
     action.rewriteRequest(head, info);
     const retry = action.takeRetries(head);
     this.#timeoutMs = timeouts.timeoutMs;
@@ -195,7 +196,6 @@ export class Stream {
     }
     if (timeouts.maxStreamDurationMs !== undefined)
       sender.deadlines.set(StreamDeadline.maxDuration, timeouts.maxStreamDurationMs);
-    if (!manager.router.suppressEnvoyHeaders) action.addExpectedTimeout(head, timeouts);
     if (this.#requestEnded) this.#armResponseTimeout();
     this.#upstream = new UpstreamRequest(this, { route, forward: action, cluster, retry, timeouts });
     this.#upstream.start();
@@ -302,7 +302,7 @@ export class Stream {
   onTunnelHead(head: ResponseHead, route: CompiledRoute): void {
     const upgrade = head.headers.findId(HeaderId.upgrade) >= 0;
     sanitizeResponse(head, upgrade);
-    if (upgrade) head.headers.appendLine(upgradeLine);
+    if (upgrade && head.headers.findId(HeaderId.connection) < 0) head.headers.appendLine(upgradeLine);
     head.framing = BodyFraming.none;
     this.#isTunnel = true;
     const { deadlines } = this.sender;

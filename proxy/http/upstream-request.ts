@@ -118,6 +118,8 @@ export class UpstreamRequest implements PoolWaiter, ResponseReceiver {
       return;
     }
     this.#endpoint = endpoint;
+    stream.info.upstreamRemoteAddress = endpoint.addressText;
+    stream.info.upstreamHostname = endpoint.hostname;
     endpoint.activeRequests++;
     this.#state = State.waiting;
     this.#attemptStartedAtMs = stream.nowMs;
@@ -133,8 +135,6 @@ export class UpstreamRequest implements PoolWaiter, ResponseReceiver {
     this.#state = State.sending;
     this.#countAttempt(endpoint);
     info.upstreamRequestStartAtMs = stream.nowMs;
-    info.upstreamRemoteAddress = endpoint.addressText;
-    info.upstreamHostname = endpoint.hostname;
     this.#forward.rewriteHostForEndpoint(head, endpoint.hostname, info.attemptCount === 1);
     if (this.#route.virtualHost.config.includeRequestAttemptCount) {
       head.headers.set(attemptCountName, String(info.attemptCount));

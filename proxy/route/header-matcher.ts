@@ -1,9 +1,10 @@
 // `config.route.v3.HeaderMatcher` over requests and responses: routes, retry policies and access-log filters use it.
-// Several fields of one name are one value joined by commas. A missing header fails every match but that of absence,
+// Of several fields of one name one that matches is enough. A missing header fails every match but that of absence,
 // inverted or not, unless it is to be treated as empty.
 
 import type { HeaderMatch, HeaderMatcher } from '../../config/matcher.ts';
 import { type HeaderName, headerName } from '../http/header-name.ts';
+import type { HeaderTable } from '../http/header-table.ts';
 import type { RequestHead, ResponseHead } from '../http/message.ts';
 import { compileStringMatcher, type StringPredicate } from './string-matcher.ts';
 
@@ -11,31 +12,45 @@ export class CompiledHeaderMatcher {
   readonly config: HeaderMatcher;
   readonly #name: HeaderName;
   readonly #predicate: StringPredicate;
+  readonly #invert: boolean;
   readonly #whenMissing: boolean;
 
   constructor(config: HeaderMatcher) {
     this.config = config;
     this.#name = headerName(config.name);
-    const matches = compileMatch(config.match);
-    this.#predicate = config.invert ? (value) => !matches(value) : matches;
+    this.#predicate = compileMatch(config.match);
+    this.#invert = config.invert;
     this.#whenMissing = matchesMissing(config, this.#predicate);
   }
 
   matchesRequest(head: RequestHead): boolean {
-    return this.#matches(requestValue(head, this.#name));
+    if (!isPseudo(this.#name)) return this.#matchesField(head.headers);
+    return this.#matches(pseudoValue(head, this.#name));
   }
 
   matchesResponse(head: ResponseHead): boolean {
-    return this.#matches(this.#name.text === ':status' ? String(head.status) : head.headers.get(this.#name));
+    return this.#name.text === ':status' ? this.#matches(String(head.status)) : this.#matchesField(head.headers);
+  }
+
+  #matchesField(headers: HeaderTable): boolean {
+    let row = headers.find(this.#name);
+    if (row < 0) return this.#whenMissing;
+    for (; row >= 0; row = headers.find(this.#name, row + 1)) {
+      if (this.#predicate(headers.value(row))) return !this.#invert;
+    }
+    return this.#invert;
   }
 
   #matches(value: string | undefined): boolean {
-    return value === undefined ? this.#whenMissing : this.#predicate(value);
+    return value === undefined ? this.#whenMissing : this.#predicate(value) !== this.#invert;
   }
 }
 
-function requestValue(head: RequestHead, name: HeaderName): string | undefined {
-  if (name.bytes[0] !== 0x3a && name.text !== 'host') return head.headers.get(name);
+function isPseudo(name: HeaderName): boolean {
+  return name.bytes[0] === 0x3a || name.text === 'host';
+}
+
+function pseudoValue(head: RequestHead, name: HeaderName): string | undefined {
   switch (name.text) {
     case ':method':
       return head.method;
@@ -52,7 +67,7 @@ function requestValue(head: RequestHead, name: HeaderName): string | undefined {
 }
 
 function matchesMissing(config: HeaderMatcher, predicate: StringPredicate): boolean {
-  if (config.treatMissingAsEmpty) return predicate('');
+  if (config.treatMissingAsEmpty) return predicate('') !== config.invert;
   return config.match.kind === 'present' && config.match.present === config.invert;
 }
 

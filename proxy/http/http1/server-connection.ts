@@ -21,6 +21,7 @@ import { BodyDecoder } from './body-decoder.ts';
 import { BodyEncoder } from './body-encoder.ts';
 import type { CodecError } from './codec-error.ts';
 import { responseHeadBound, writeResponseHead } from './head-writer.ts';
+import { standardReason } from './reason-phrase.ts';
 import { RequestParser } from './request-parser.ts';
 
 const closeLine = encodeLine('connection', 'close');
@@ -192,21 +193,26 @@ export class Http1ServerConnection implements ByteStreamHandler, ResponseSender 
     this.#closeAfterResponse = true;
     const reply: LocalReply = {
       status: error.status,
-      body: '',
+      body: standardReason(error.status),
       details: error.details,
       flags: ResponseFlag.downstreamProtocolError,
     };
     if (this.#request === null) {
-      this.head.headers.clear();
-      this.head.method = '';
-      this.head.framing = BodyFraming.none;
-      this.#request = new Stream(this.#manager, this.#facts, this);
-      this.#state = State.responding;
-      this.#request.onRefusedHead(reply, error.reason);
+      this.#refuseHead(reply, error.reason);
       return;
     }
     this.#request.replyLocally(reply, error.reason);
     if (this.#state === State.body) this.#closeGracefully();
+  }
+
+  #refuseHead(reply: LocalReply, reason: string): void {
+    this.#closeAfterResponse = true;
+    this.head.headers.clear();
+    this.head.method = '';
+    this.head.framing = BodyFraming.none;
+    this.#request = new Stream(this.#manager, this.#facts, this);
+    this.#state = State.responding;
+    this.#request.onRefusedHead(reply, reason);
   }
 
   onEnd(): void {
@@ -297,6 +303,7 @@ export class Http1ServerConnection implements ByteStreamHandler, ResponseSender 
 
   // An endless or chunked upstream body is chunked for an HTTP/1.1 client and ends with the connection for HTTP/1.0.
   #frame(head: ResponseHead): void {
+    if (head.framing === BodyFraming.none && this.head.method === 'HEAD') this.#announceFraming(head);
     if (head.framing !== BodyFraming.untilClose && head.framing !== BodyFraming.chunked) return;
     if (this.head.version === HttpVersion.http10) {
       head.headers.removeId(HeaderId.transferEncoding);
@@ -306,6 +313,13 @@ export class Http1ServerConnection implements ByteStreamHandler, ResponseSender 
     }
     if (head.headers.findId(HeaderId.transferEncoding) < 0) head.headers.appendLine(chunkedLine);
     head.framing = BodyFraming.chunked;
+  }
+
+  // What a GET would have been answered with (RFC 9110 section 9.3.2): without a length it would be chunked.
+  #announceFraming({ status, headers }: ResponseHead): void {
+    if (status < 200 || status === 204 || status === 304 || this.head.version === HttpVersion.http10) return;
+    if (headers.findId(HeaderId.contentLength) >= 0 || headers.findId(HeaderId.transferEncoding) >= 0) return;
+    headers.appendLine(chunkedLine);
   }
 
   #mustClose(): boolean {
@@ -371,11 +385,7 @@ export class Http1ServerConnection implements ByteStreamHandler, ResponseSender 
       this.#request?.onDeadline(slot);
     } else if (slot === ConnectionDeadline.requestHeaders) {
       this.#manager.stats.inc(httpStats.downstreamRqHeaderTimeout);
-      this.#refuse({
-        status: 408,
-        details: LocalReplies.requestHeadersTimeout.details,
-        reason: 'the request head was not complete in time',
-      } as CodecError);
+      this.#refuseHead(LocalReplies.requestHeadersTimeout, 'the request head was not complete in time');
     } else if (this.#request === null) {
       if (slot === ConnectionDeadline.idle) this.#manager.stats.inc(httpStats.downstreamCxIdleTimeout);
       else this.#manager.stats.inc(httpStats.downstreamCxMaxDurationReached);
