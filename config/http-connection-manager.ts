@@ -16,7 +16,7 @@ export interface HttpConnectionManager {
   readonly useRemoteAddress: boolean;
   readonly xffNumTrustedHops: number;
   readonly skipXffAppend: boolean;
-  /** Peers whose headers count as internal; defaults to RFC 1918 and unique local addresses as Envoy's does. */
+  /** Peers whose headers count as internal; none when empty, as in Envoy since 1.33. */
   readonly internalAddressRanges: readonly CidrRange[];
   readonly unixSocketsAreInternal: boolean;
   readonly representIpv4RemoteAsIpv4Mapped: boolean;

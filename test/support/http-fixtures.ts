@@ -50,6 +50,7 @@ export class FakeClient implements ResponseSender {
   readonly head = new RequestHead();
   readonly deadlines: Deadlines;
   isResponseBlocked = false;
+  readonly dataSink = null;
   status = 0;
   readonly interim: number[] = [];
   headers: readonly string[] = [];
