@@ -50,16 +50,28 @@ export class Problems {
   }
 }
 
-/** Thrown by the control plane's outermost functions when a configuration has problems; lists every one. */
+/** Thrown by the control plane's outermost functions when a configuration has problems; `problems` has every one. */
 export class ConfigError extends Error {
   readonly problems: readonly Problem[];
 
   constructor(subject: string, problems: readonly Problem[]) {
-    const lines = problems.map(
-      (problem) => `  ${problem.path === '' ? '(document)' : problem.path}: ${problem.message}`,
-    );
-    super(`${subject}: ${problems.length} problem${problems.length === 1 ? '' : 's'}\n${lines.join('\n')}`);
+    super([`${subject}: ${counted(problems.length, 'problem')}`, ...linesOf(problems)].join('\n'));
     this.name = 'ConfigError';
     this.problems = problems;
   }
+}
+
+/** A file that is wrong in one way is wrong in it many times; a screen of problems is as good as ten thousand. */
+const maxLines = 100;
+
+function linesOf(problems: readonly Problem[]): readonly string[] {
+  const lines = problems
+    .slice(0, maxLines)
+    .map(({ path, message }) => `  ${path === '' ? '(document)' : path}: ${message}`);
+  const rest = problems.length - lines.length;
+  return rest === 0 ? lines : [...lines, `  and ${counted(rest, 'more problem')}`];
+}
+
+function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? '' : 's'}`;
 }

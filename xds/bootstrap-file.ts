@@ -12,7 +12,7 @@ import type { NodeOverrides } from './decode-process.ts';
 import { mergeDocuments } from './document-merge.ts';
 import { checkMessage } from './message-check.ts';
 import { readProtoJson } from './proto-json.ts';
-import { writtenPath } from './written-path.ts';
+import { inDocumentOrder, writtenPath } from './written-path.ts';
 
 export interface BootstrapSource {
   /** A file with YAML or JSON (`-c`). */
@@ -44,7 +44,7 @@ export function loadBootstrap(source: BootstrapSource): LoadedBootstrap {
   const bootstrap = decodeBootstrap(message, source.overrides ?? {}, problems);
   const found = [...misread, ...ownProblems(problems.list, misread, document)];
   if (!source.allowUnknownFields) found.push(...unknownFields);
-  if (found.length > 0) throw new ConfigError(subject, found);
+  if (found.length > 0) throw new ConfigError(subject, inDocumentOrder(found, document));
   return { bootstrap, warnings: unknownFields, document };
 }
 

@@ -6,6 +6,7 @@ import type { Problems } from '../config/problems.ts';
 import { decodeAccessLogs } from './decode-access-log.ts';
 import { decodeAddress } from './decode-address.ts';
 import { decodeFilterChain } from './decode-filter-chain.ts';
+import { type RuntimeValues, runtimeNumber } from './decode-runtime.ts';
 import { extensionType } from './extension.ts';
 import { checkFilterChainOverlap } from './filter-chain-overlap.ts';
 import type {
@@ -14,9 +15,6 @@ import type {
   SocketOption,
 } from './generated/messages.ts';
 import { given } from './given.ts';
-
-/** Runtime values of the bootstrap, by key: some listener options have no field. */
-export type Runtime = ReadonlyMap<string, string | number | boolean>;
 
 /** Envoy's defaults. */
 const defaultBufferLimitBytes = 1_048_576;
@@ -30,8 +28,12 @@ const defaultMaxAccepts = 64;
 
 const directions = { UNSPECIFIED: 'unspecified', INBOUND: 'inbound', OUTBOUND: 'outbound' } as const;
 
-/** A listener without a name is named by its address. Undefined without an address. */
-export function decodeListener(message: ListenerMessage, runtime: Runtime, problems: Problems): Listener | undefined {
+/** A listener without a name is named by its address. Undefined without an address. Some options are runtime values. */
+export function decodeListener(
+  message: ListenerMessage,
+  runtime: RuntimeValues,
+  problems: Problems,
+): Listener | undefined {
   const address = decodeAddress(message.address, problems.at('address'));
   if (message.address === undefined) problems.at('address').add('address is required');
   const chains = decodeFilterChains(message, problems);
@@ -41,7 +43,7 @@ export function decodeListener(message: ListenerMessage, runtime: Runtime, probl
   const keepAlive = decodeSocketOptions(message.socketOptions, problems.at('socket_options'));
   if (address === undefined) return undefined;
   const name = message.name ?? formatAddress(address);
-  const connectionLimit = runtime.get(`envoy.resource_limits.listener.${name}.connection_limit`);
+  const connectionLimit = runtimeNumber(runtime, `envoy.resource_limits.listener.${name}.connection_limit`);
   return {
     name,
     address,
@@ -57,7 +59,7 @@ export function decodeListener(message: ListenerMessage, runtime: Runtime, probl
     ...chains,
     trafficDirection: directions[message.trafficDirection ?? 'UNSPECIFIED'],
     accessLogs,
-    ...given('connectionLimit', typeof connectionLimit === 'number' ? connectionLimit : undefined),
+    ...given('connectionLimit', connectionLimit),
     ignoreGlobalConnectionLimit: message.ignoreGlobalConnLimit ?? false,
     maxConnectionsToAcceptPerTurn: message.maxConnectionsToAcceptPerSocketEvent ?? defaultMaxAccepts,
     drainType: message.drainType === 'MODIFY_ONLY' ? 'modify-only' : 'default',

@@ -6,7 +6,7 @@ import { decodeAccessLogs } from './decode-access-log.ts';
 import { decodeAddress } from './decode-address.ts';
 import { decodeLocality } from './decode-endpoint.ts';
 import { decodeStringMatcher } from './decode-matcher.ts';
-import type { RuntimeValues } from './decode-runtime.ts';
+import { type RuntimeValues, runtimeNumber } from './decode-runtime.ts';
 import { extensionType } from './extension.ts';
 import type {
   Admin as AdminMessage,
@@ -90,6 +90,5 @@ export function decodeConnectionLimit(
     const config = monitor.typedConfig?.message as DownstreamConnectionsConfig | undefined;
     limit = config?.maxActiveDownstreamConnections;
   }
-  const older = runtime.get('overload.global_downstream_max_connections');
-  return limit ?? (typeof older === 'number' ? older : undefined);
+  return limit ?? runtimeNumber(runtime, 'overload.global_downstream_max_connections');
 }

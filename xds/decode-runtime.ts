@@ -22,6 +22,13 @@ export function decodeRuntime(
   return { layers, values };
 }
 
+/** A number, also one in quotes, as Envoy reads it; undefined without. */
+export function runtimeNumber(values: RuntimeValues, key: string): number | undefined {
+  const value = values.get(key);
+  if (typeof value === 'number') return value;
+  return typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : undefined;
+}
+
 function checkLayer(layer: RuntimeLayer, earlier: readonly RuntimeLayer[], problems: Problems): void {
   if (earlier.some(({ name }) => name === layer.name)) problems.at('name').add(`${layer.name} exists already`);
   if (layer.kind === 'admin' && earlier.some(({ kind }) => kind === 'admin')) {

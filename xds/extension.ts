@@ -3,6 +3,7 @@
 
 import type { Problems } from '../config/problems.ts';
 import type { Any } from './message-descriptor.ts';
+import { nearestName } from './nearest-name.ts';
 
 /** A message with `name` and `typed_config`, the usual form of an extension point. */
 export interface Extension {
@@ -21,7 +22,8 @@ export function extensionType<T extends string>(
 ): T | undefined {
   const any = extension.typedConfig;
   if (any === undefined) {
-    problems.at('typed_config').add(`typed_config is required: it says which ${expected.what} this is`);
+    const example = `"@type": type.googleapis.com/${expected.known[0]}`;
+    problems.at('typed_config').add(`typed_config is required: it says which ${expected.what} this is (${example})`);
     return undefined;
   }
   const type = expected.known.find((name) => name === any.typeName);
@@ -32,5 +34,8 @@ export function extensionType<T extends string>(
 
 function hint(any: Any, expected: { readonly known: readonly string[] }): string {
   if (any.typeName.startsWith('envoy.extensions.transport_sockets.tls.')) return 'it arrives with TLS';
+  // Full names are long and much alike: a third of their letters would be another filter.
+  const meant = nearestName(any.typeName, expected.known, 3);
+  if (meant !== undefined) return `did you mean ${meant}?`;
   return expected.known.length === 1 ? `only ${expected.known[0]} is` : `supported are ${expected.known.join(', ')}`;
 }

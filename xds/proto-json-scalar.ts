@@ -45,6 +45,18 @@ export function readScalar(type: string, json: unknown): string | number | boole
   }
 }
 
+/** The duration that was probably meant by a number, or by text with another unit; undefined when there is none. */
+export function meantDuration(json: unknown): string | undefined {
+  if (typeof json !== 'number' && typeof json !== 'string') return undefined;
+  const parts = /^(\d+(?:\.\d+)?) ?(ms|s|m|h|)$/.exec(`${json}`);
+  if (parts === null) return undefined;
+  const seconds = Number(parts[1]) * secondsOf[parts[2]!]!;
+  // Six digits are microseconds: finer than any timer, and free of rounding errors.
+  return `${Number(seconds.toFixed(6))}s`;
+}
+
+const secondsOf: { readonly [unit: string]: number } = { ms: 0.001, s: 1, '': 1, m: 60, h: 3600 };
+
 /** Types that `readScalar` reads although the proto file has them as messages: presence is kept. */
 export function isScalarMessage(type: string): boolean {
   return type in integerRanges ? type.startsWith('google.') : scalarMessages.has(type);

@@ -16,8 +16,8 @@ import {
   type MessageDescriptor,
   messageDescriptor,
 } from './message-descriptor.ts';
-import { nearestName } from './nearest-name.ts';
-import { isScalarMessage, readScalar, scalarExpectation } from './proto-json-scalar.ts';
+import { nearestField, nearestName } from './nearest-name.ts';
+import { isScalarMessage, meantDuration, readScalar, scalarExpectation } from './proto-json-scalar.ts';
 
 export interface ProtoJsonResult {
   readonly message: Message;
@@ -39,6 +39,19 @@ export function readProtoJson(json: unknown, typeName: string): ProtoJsonResult 
 const maxDepth = 100;
 
 const typedStructs = new Set(['udpa.type.v1.TypedStruct', 'xds.type.v3.TypedStruct']);
+
+/** Fields of Envoy's API before version 3 that live on in old files, and what took their place. */
+const formerFields: ReadonlyMap<string, string> = new Map([
+  ['envoy.config.cluster.v3.Cluster.hosts', 'load_assignment'],
+  ['envoy.config.cluster.v3.Cluster.tls_context', 'transport_socket'],
+  ['envoy.config.listener.v3.FilterChain.tls_context', 'transport_socket'],
+  ['envoy.config.bootstrap.v3.Bootstrap.runtime', 'layered_runtime'],
+  ['envoy.config.listener.v3.Filter.config', 'typed_config'],
+  ['envoy.config.listener.v3.ListenerFilter.config', 'typed_config'],
+  ['envoy.config.accesslog.v3.AccessLog.config', 'typed_config'],
+  ['envoy.config.core.v3.TransportSocket.config', 'typed_config'],
+  ['envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter.config', 'typed_config'],
+]);
 
 class ProtoJsonReader {
   readonly problems: Problem[] = [];
@@ -139,7 +152,11 @@ class ProtoJsonReader {
 
   #readScalar(json: unknown, type: string): unknown {
     const value = readScalar(type, json);
-    if (value === undefined) this.#report(`expected ${scalarExpectation(type)}, got ${shown(json)}`);
+    if (value === undefined) {
+      const meant = type === 'google.protobuf.Duration' ? meantDuration(json) : undefined;
+      const hint = meant === undefined ? '' : `; did you mean "${meant}"?`;
+      this.#report(`expected ${scalarExpectation(type)}, got ${shown(json)}${hint}`);
+    }
     return value;
   }
 
@@ -238,7 +255,7 @@ class ProtoJsonReader {
   #reportUnknown(name: string, descriptor: MessageDescriptor): void {
     const isSnakeCase = name.includes('_') || !/[A-Z]/.test(name);
     const names = descriptor.fields.map((field) => (isSnakeCase ? field.name : field.key));
-    const meant = nearestName(name, names);
+    const meant = formerFields.get(`${descriptor.name}.${name}`) ?? nearestField(name, names);
     const hint = meant === undefined ? '' : `; did you mean \`${meant}\`?`;
     this.unknownFields.push({ path: pathText(this.#path), message: `unknown field of ${descriptor.name}${hint}` });
   }

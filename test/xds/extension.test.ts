@@ -22,8 +22,12 @@ t.test('an extension that is not known is refused by its type', async (t) => {
   t.match(typeOf('x/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext').problems[0], /arrives with TLS/);
 });
 
+t.test('a slip in the name of a type is found', async (t) => {
+  t.match(typeOf('x/a.Ruoter').problems[0], /is not supported; did you mean a\.Router\?$/);
+});
+
 t.test('a name alone is no configuration', async (t) => {
   t.same(typeOf(undefined).problems, [
-    'filters[0].typed_config: typed_config is required: it says which HTTP filter this is',
+    'filters[0].typed_config: typed_config is required: it says which HTTP filter this is ("@type": type.googleapis.com/a.Router)',
   ]);
 });

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import t from 'tap';
-import { isScalarMessage, readScalar, scalarExpectation } from '../../xds/proto-json-scalar.ts';
+import { isScalarMessage, meantDuration, readScalar, scalarExpectation } from '../../xds/proto-json-scalar.ts';
 
 const duration = 'google.protobuf.Duration';
 
@@ -98,4 +98,18 @@ t.test('wrappers and instants are scalars that keep their presence, other messag
   t.notOk(isScalarMessage('uint64'));
   t.notOk(isScalarMessage('google.protobuf.Struct'));
   t.notOk(isScalarMessage('envoy.config.core.v3.Node'));
+});
+
+t.test('what duration was meant', async (t) => {
+  const rows: readonly [json: unknown, meant: string | undefined][] = [
+    [30, '30s'],
+    ['30', '30s'],
+    ['250ms', '0.25s'],
+    ['1.5m', '90s'],
+    ['2h', '7200s'],
+    ['soon', undefined],
+    [-1, undefined],
+    [{}, undefined],
+  ];
+  for (const [json, meant] of rows) t.equal(meantDuration(json), meant, String(json));
 });

@@ -54,7 +54,10 @@ t.test('unknown fields are named with the field that was probably meant, in the 
 t.test('a value of the wrong kind is named with its path and what would be right', async (t) => {
   const rows: readonly [yaml: string, problem: string][] = [
     ['{name: 5}', 'name: expected text (numbers and true or false need quotes), got 5'],
-    ['{connect_timeout: 5}', 'connect_timeout: expected a duration in seconds such as "1.5s", got 5'],
+    [
+      '{connect_timeout: 5}',
+      'connect_timeout: expected a duration in seconds such as "1.5s", got 5; did you mean "5s"?',
+    ],
     ['{dns_resolvers: {}}', 'dns_resolvers: expected a list, got an object'],
     ['{load_assignment: [1]}', 'load_assignment: expected an object, got a list'],
     [

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { writtenPath } from '../../xds/written-path.ts';
+import { inDocumentOrder, writtenPath } from '../../xds/written-path.ts';
 
 t.test('a path has the spelling of the document, field by field', async (t) => {
   const document = { static_resources: { clusters: [{}, { loadAssignment: { endpoints: [{ priority: 1 }] } }] } };
@@ -25,4 +25,14 @@ t.test('fields of a TypedStruct are below its value', async (t) => {
     typed_config: { '@type': 'type.googleapis.com/udpa.type.v1.TypedStruct', value: { statPrefix: 'a' } },
   };
   t.equal(writtenPath('typed_config.stat_prefix', document), 'typed_config.value.statPrefix');
+});
+
+t.test('problems are listed in the order of the document, what is missing after what is there', async (t) => {
+  const document = { b: [{ y: 1, x: { k: 1 } }, {}], a: 2 };
+  const paths = ['a', 'b[1].z', 'b[0].missing', 'b[0].x["k"]', 'b[0].y', 'c', 'b[0]', ''];
+  const problems = paths.map((path) => ({ path, message: '' }));
+  t.same(
+    inDocumentOrder(problems, document).map(({ path }) => path),
+    ['', 'b[0]', 'b[0].y', 'b[0].x["k"]', 'b[0].missing', 'b[1].z', 'a', 'c'],
+  );
 });

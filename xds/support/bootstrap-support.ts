@@ -21,6 +21,7 @@ export const bootstrapSupport: SupportTable = {
       stats_flush_on_admin: 'stats are summed when they are read',
       deferred_stat_options: 'counters are created on first use in any case',
       inline_headers: "a speed hint for Envoy's header map",
+      application_log_config: 'log lines are JSON, as with --log-format',
       memory_allocator_manager: 'tunes an allocator that is not used here',
     },
     unsupported: {
@@ -49,7 +50,6 @@ export const bootstrapSupport: SupportTable = {
       xds_delegate_extension: withXds,
       xds_config_tracker_extension: withXds,
       listener_manager: 'there is one listener manager',
-      application_log_config: 'use --log-format',
       grpc_async_client_manager_config: withXds,
     },
   },
