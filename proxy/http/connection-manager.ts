@@ -152,8 +152,8 @@ export class ConnectionManager {
     if (headers.findId(HeaderId.date) < 0) headers.appendLine(this.context.dateLine.current);
     const server = headers.findId(HeaderId.server);
     if (config.serverHeader === 'overwrite' || (config.serverHeader === 'append-if-absent' && server < 0)) {
-      if (server >= 0) headers.removeId(HeaderId.server);
-      headers.appendLine(this.#serverLine);
+      if (server >= 0) headers.set(serverName, config.serverName);
+      else headers.appendLine(this.#serverLine);
     }
     if (config.alwaysSetRequestIdInResponse && stream.info.requestId !== '') {
       headers.set(requestIdName, stream.info.requestId);
@@ -194,4 +194,5 @@ export class ConnectionManager {
 }
 
 const requestIdName = headerName('x-request-id');
+const serverName = headerName('server');
 const viaName = headerName('via');

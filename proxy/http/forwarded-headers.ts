@@ -1,16 +1,20 @@
 // What the next hop is told about the client: x-forwarded-for, -proto, x-envoy-internal, x-request-id, via.
 // Envoy's rules: https://www.envoyproxy.io/docs/envoy/latest/configuration/http/http_conn_man/headers
 
+import { isIP } from 'node:net';
 import { HeaderId, headerName } from './header-name.ts';
-import { encodeLine } from './header-table.ts';
+import { encodeLine, type HeaderTable } from './header-table.ts';
 import { newRequestId } from './request-id.ts';
 import type { Stream } from './stream.ts';
 
 const protoHttpLine = encodeLine('x-forwarded-proto', 'http');
 const protoHttpsLine = encodeLine('x-forwarded-proto', 'https');
+const https = Buffer.from('https');
 const internalLine = encodeLine('x-envoy-internal', 'true');
-const externalAddressName = headerName('x-envoy-external-address');
 const viaName = headerName('via');
+const forwardedForName = headerName('x-forwarded-for');
+const forwardedProtoName = headerName('x-forwarded-proto');
+const externalAddressName = headerName('x-envoy-external-address');
 
 /** Set by us or by trusted hops only: removed from requests that are not internal. */
 const internalOnlyIds: readonly HeaderId[] = [
@@ -38,15 +42,22 @@ export function applyForwardedHeaders(stream: Stream): void {
   const { head, manager } = stream;
   const { headers } = head;
   const { config } = manager;
-  let client = '';
-  if (config.useRemoteAddress) client = applyRemoteAddress(stream);
-  else applyTrustedXff(stream);
+  joinForwardedFor(headers);
+  // Only mutual TLS could vouch for it.
+  headers.removeId(HeaderId.xForwardedClientCert);
+  const client = config.useRemoteAddress ? applyRemoteAddress(stream) : applyTrustedXff(stream);
   if (config.scheme.kind === 'overwrite') {
     head.scheme = config.scheme.scheme;
     headers.removeId(HeaderId.xForwardedProto);
     headers.appendLine(head.scheme === 'https' ? protoHttpsLine : protoHttpLine);
-  } else if (headers.findId(HeaderId.xForwardedProto) < 0) {
-    headers.appendLine(protoHttpLine);
+  } else {
+    const proto = headers.findId(HeaderId.xForwardedProto);
+    if (proto < 0) headers.appendLine(protoHttpLine);
+    else if (headers.valueEquals(proto, https)) head.scheme = 'https';
+  }
+  if (config.via !== '') {
+    const via = headers.get(viaName);
+    headers.set(viaName, via === undefined ? config.via : `${via}, ${config.via}`);
   }
   const isEdge = config.useRemoteAddress && !stream.isInternal;
   stream.isExternal = isEdge;
@@ -55,16 +66,20 @@ export function applyForwardedHeaders(stream: Stream): void {
     headers.appendLine(internalLine);
   } else {
     cleanInternalHeaders(stream, isEdge);
-    if (isEdge) headers.set(externalAddressName, client);
+    if (isEdge && client !== '') headers.set(externalAddressName, client);
   }
   applyRequestId(stream, isEdge);
-  if (config.via !== '') {
-    const via = headers.get(viaName);
-    headers.set(viaName, via === undefined ? config.via : `${via}, ${config.via}`);
-  }
 }
 
-// `use_remote_address`: the peer itself is the client, or the first hop we do not trust. Returns the client's address.
+// Several fields are one list (RFC 9110 section 5.3): who reads only the first can be told another client.
+function joinForwardedFor(headers: HeaderTable): void {
+  const first = headers.findId(HeaderId.xForwardedFor);
+  if (first < 0) return;
+  if (headers.findId(HeaderId.xForwardedFor, first + 1) >= 0)
+    headers.set(forwardedForName, headers.get(forwardedForName)!);
+}
+
+// `use_remote_address`: the peer itself is the client, or the first hop we do not trust. Returns its address.
 function applyRemoteAddress(stream: Stream): string {
   const { head, manager, facts, info } = stream;
   const { headers } = head;
@@ -82,28 +97,38 @@ function applyRemoteAddress(stream: Stream): string {
   if (!config.skipXffAppend) {
     const own = facts.isLoopbackPeer ? manager.context.localIp : facts.remoteIp;
     if (received < 0) headers.append('x-forwarded-for', own);
-    else headers.replaceValue(received, `${headers.value(received)},${own}`);
+    else headers.replaceValue(received, joined(headers.value(received), own));
   }
-  if (config.xffNumTrustedHops === 0) headers.removeId(HeaderId.xForwardedProto);
+  if (config.xffNumTrustedHops === 0) overwriteForwardedProto(headers);
   return client;
 }
 
-// Otherwise the client is whom x-forwarded-for names, counted from its end.
-function applyTrustedXff(stream: Stream): void {
+// The hop before us is not trusted to tell how the client reached it: over this connection.
+function overwriteForwardedProto(headers: HeaderTable): void {
+  if (headers.findId(HeaderId.xForwardedProto) >= 0) headers.set(forwardedProtoName, 'http');
+}
+
+function joined(list: string, item: string): string {
+  return list === '' ? item : `${list},${item}`;
+}
+
+// Otherwise the client is whom x-forwarded-for names, counted from its end. Returns its address, empty when unknown.
+function applyTrustedXff(stream: Stream): string {
   const { headers } = stream.head;
   const received = headers.findId(HeaderId.xForwardedFor);
   if (received < 0) {
     stream.isInternal = false;
-    return;
+    return '';
   }
   const value = headers.value(received);
   const named = lastAddress(value, stream.manager.config.xffNumTrustedHops);
-  if (named === '') return;
+  if (named === '') return '';
   stream.info.downstreamRemoteAddress = `${named}:0`;
   stream.isInternal = !value.includes(',') && stream.manager.isInternalAddress(named);
+  return named;
 }
 
-/** The address `skip` places before the last of a comma-separated list; empty when there is none. */
+/** The address `skip` places before the last of a comma-separated list; empty when there is none or it is no address. */
 function lastAddress(value: string, skip: number): string {
   let end = value.length;
   for (let hop = 0; hop < skip; hop++) {
@@ -111,7 +136,8 @@ function lastAddress(value: string, skip: number): string {
     if (end < 0) return '';
   }
   const start = value.lastIndexOf(',', end - 1) + 1;
-  return value.slice(start, end).trim();
+  const address = value.slice(start, end).trim();
+  return isIP(address) === 0 ? '' : address;
 }
 
 function cleanInternalHeaders(stream: Stream, isEdge: boolean): void {

@@ -18,7 +18,7 @@ function finished(config: Partial<HttpConnectionManager>, fields: [string, strin
 t.test('the server header is ours, theirs, or ours when they have none', async (t) => {
   const server = (serverHeader: HttpConnectionManager['serverHeader'], fields: [string, string][]) =>
     finished({ serverName: 'us', serverHeader }, fields).filter((line) => line.toLowerCase().startsWith('server'));
-  t.same(server('overwrite', [['Server', 'them']]), ['server: us']);
+  t.same(server('overwrite', [['Server', 'them']]), ['Server: us']);
   t.same(server('append-if-absent', [['Server', 'them']]), ['Server: them']);
   t.same(server('append-if-absent', []), ['server: us']);
   t.same(server('pass-through', [['Server', 'them']]), ['Server: them']);

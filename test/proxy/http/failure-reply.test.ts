@@ -1,0 +1,47 @@
+import t from 'tap';
+import type { UpstreamFailure } from '../../../proxy/cluster/upstream-failure.ts';
+import { cutResponse, failureReply, resetKind } from '../../../proxy/http/failure-reply.ts';
+import { ResponseFlag } from '../../../proxy/http/stream-info.ts';
+
+const failure = (kind: UpstreamFailure['kind']): UpstreamFailure => ({ kind, reason: 'no' });
+
+t.test('each failure has the status, flag and detail of Envoy', async (t) => {
+  const expected = {
+    'connect-failure': [503, ResponseFlag.upstreamConnectionFailure, 'remote_connection_failure'],
+    'connect-timeout': [503, ResponseFlag.upstreamConnectionFailure, 'connection_timeout'],
+    'connection-termination': [503, ResponseFlag.upstreamConnectionTermination, 'connection_termination'],
+    'protocol-error': [502, ResponseFlag.upstreamProtocolError, 'protocol_error'],
+    overflow: [503, ResponseFlag.upstreamOverflow, 'overflow'],
+  } as const;
+  for (const [kind, [status, flags, word]] of Object.entries(expected)) {
+    const reply = failureReply(failure(kind as UpstreamFailure['kind']), false);
+    t.match(reply, { status, flags, details: `upstream_reset_before_response_started{${word}}` }, kind);
+    t.equal(reply.body.split('reset reason: ')[1], word.replaceAll('_', ' '), kind);
+  }
+});
+
+t.test('a reply after a retry says so', async (t) => {
+  t.equal(
+    failureReply(failure('overflow'), true).body,
+    'upstream connect error or disconnect/reset before headers. retried and the latest reset reason: overflow',
+  );
+});
+
+t.test('policies know connection failures and resets; an open breaker is never asked again', async (t) => {
+  t.equal(resetKind(failure('connect-failure')), 'connect-failure');
+  t.equal(resetKind(failure('connect-timeout')), 'connect-failure');
+  t.equal(resetKind(failure('connection-termination')), 'reset');
+  t.equal(resetKind(failure('protocol-error')), 'reset');
+  t.equal(resetKind(failure('overflow')), null);
+});
+
+t.test('a response that was cut is flagged by what cut it', async (t) => {
+  t.match(cutResponse(failure('protocol-error')), {
+    flag: ResponseFlag.upstreamProtocolError,
+    details: /protocol_error/,
+  });
+  t.match(cutResponse(failure('connection-termination')), {
+    flag: ResponseFlag.upstreamConnectionTermination,
+    details: 'upstream_reset_after_response_started{connection_termination}',
+  });
+});
