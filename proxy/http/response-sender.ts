@@ -1,6 +1,7 @@
 // The downstream half of the codec seam: what a stream asks of the protocol its client speaks.
 
 import type { NativeBuffer } from '../../native/native-buffer.ts';
+import type { ByteStream } from '../reactor/byte-stream.ts';
 import type { Deadlines } from '../reactor/deadlines.ts';
 import type { HeaderTable } from './header-table.ts';
 import type { RequestHead, ResponseHead } from './message.ts';
@@ -16,6 +17,8 @@ export interface ResponseSender {
   /** `head.framing` says how the body will be framed; the codec may change it to what its version can carry. */
   sendHead(head: ResponseHead): void;
   sendData(buffer: NativeBuffer, start: number, end: number): void;
+  /** Where data may also go past `sendData`, when nothing is added to it; null when it is framed. */
+  readonly dataSink: ByteStream | null;
   sendBytes(bytes: Uint8Array): void;
   /** No further request is taken on a connection that carries one at a time: what may follow cannot be trusted. */
   closeAfterResponse(): void;

@@ -280,6 +280,12 @@ export class Stream {
     this.sender.sendData(buffer, start, end);
   }
 
+  /** Data of the response went to `sender.dataSink` already. */
+  onResponseRelayed(length: number): void {
+    this.info.responseBodyBytes += length;
+    this.#touch();
+  }
+
   onResponseEnd(trailers: HeaderTable | null): void {
     this.info.responseEndAtMs = this.nowMs;
     this.#upstream = null;

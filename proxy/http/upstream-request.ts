@@ -12,6 +12,7 @@ import type { EndpointPool, PoolWaiter } from '../cluster/endpoint-pool.ts';
 import { poolOf } from '../cluster/endpoint-pools.ts';
 import type { EndpointRuntime } from '../cluster/endpoint-runtime.ts';
 import { overflowFailure, type UpstreamFailure } from '../cluster/upstream-failure.ts';
+import type { ByteStream } from '../reactor/byte-stream.ts';
 import type { CompiledForward, CompiledRoute } from '../route/compiled-route.ts';
 import type { CompiledRetryPolicy } from '../route/retry-policy.ts';
 import { type RequestTimeouts, renewExpectedTimeout } from '../route/timeouts.ts';

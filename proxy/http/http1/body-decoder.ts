@@ -102,6 +102,11 @@ export class BodyDecoder {
     return this.#stepChunkLine(bytes, position, end);
   }
 
+  /** `length` bytes of data, at most `remaining` and above 0, went past this decoder. */
+  skip(length: number): void {
+    this.#stepData(0, length);
+  }
+
   #stepData(position: number, end: number): number {
     const available = end - position;
     if (available < this.#remaining) {

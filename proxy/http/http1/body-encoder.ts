@@ -25,6 +25,11 @@ export class BodyEncoder {
     this.#framing = framing;
   }
 
+  /** Whether data leaves as it came, without framing of its own. */
+  get isTransparent(): boolean {
+    return this.#framing !== BodyFraming.chunked;
+  }
+
   data(buffer: NativeBuffer, start: number, end: number): void {
     const output = this.#output;
     const stream = this.#stream!;

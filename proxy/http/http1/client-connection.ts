@@ -6,7 +6,7 @@
 
 import type { NativeBuffer } from '../../../native/native-buffer.ts';
 import { terminationFailure, type UpstreamFailure } from '../../cluster/upstream-failure.ts';
-import type { ByteStream, ByteStreamHandler, CloseReason } from '../../reactor/byte-stream.ts';
+import type { ByteStream, ByteStreamHandler, CloseReason, Relay } from '../../reactor/byte-stream.ts';
 import type { HeaderTable } from '../header-table.ts';
 import { BodyFraming, hasBody, type RequestHead, ResponseHead } from '../message.ts';
 import { BodyDecoder, type BodyLimits } from './body-decoder.ts';
@@ -21,6 +21,10 @@ export interface ResponseReceiver {
   onInterimHead(head: ResponseHead): void;
   onResponseHead(head: ResponseHead, isEnd: boolean): void;
   onResponseData(buffer: NativeBuffer, start: number, end: number): void;
+  /** Where data of the response may go past `onResponseData`; null when it may not. */
+  readonly responseSink: ByteStream | null;
+  /** `length` bytes of data went to `responseSink`. */
+  onResponseRelayed(length: number): void;
   onResponseEnd(trailers: HeaderTable | null): void;
   onResponseReset(failure: UpstreamFailure): void;
   /** Request bytes that had to wait were taken. */
@@ -43,10 +47,15 @@ export interface ConnectionOwner {
 const State = { connecting: 0, idle: 1, head: 2, body: 3, bodyUntilClose: 4, tunnel: 5, closed: 6 } as const;
 type State = (typeof State)[keyof typeof State];
 
-export class Http1ClientConnection implements ByteStreamHandler {
+/** Less than this is read at once anyway. */
+const RELAYED_BYTES = 128 * 1024;
+
+export class Http1ClientConnection implements ByteStreamHandler, Relay {
   /** Set by the pool right after the stream was made. */
   stream!: ByteStream;
   readonly head = new ResponseHead();
+  /** Where the open response is relayed to, while it is. */
+  sink!: ByteStream;
   /** On the reactor's clock; when the last exchange ended. */
   idleSinceMs = 0;
   connectStartedAtMs = 0;
@@ -66,16 +75,17 @@ export class Http1ClientConnection implements ByteStreamHandler {
   readonly #encoder: BodyEncoder;
   readonly #trailerLimits: BodyLimits;
   #state: State = State.connecting;
-  #receiver: ResponseReceiver | null = null;
-  #method = '';
-  #requestEnded = false;
-  #keepAlive = true;
-  #sawResponseByte = false;
   #offersUpgrade = false;
   /** The reactor's turn in which the open exchange began. */
   #begunInTurn = 0;
   /** Bytes at hand behind what was read last. */
   #unreadBytes = 0;
+  #receiver: ResponseReceiver | null = null;
+  #method = '';
+  #requestEnded = false;
+  #keepAlive = true;
+  #sawResponseByte = false;
+  #isRelaying = false;
 
   constructor(owner: ConnectionOwner, output: OutputBuffer, options: ResponseParserOptions) {
     this.#owner = owner;
@@ -211,6 +221,9 @@ export class Http1ClientConnection implements ByteStreamHandler {
         if (this.#decoder.error !== null) return this.#fail(this.#decoder.error.reason, end - start);
         if (this.#decoder.dataEnd > this.#decoder.dataStart) {
           receiver.onResponseData(buffer, this.#decoder.dataStart, this.#decoder.dataEnd);
+          if (this.#decoder.remaining >= RELAYED_BYTES && this.#receiver === receiver && !this.#isRelaying) {
+            this.#relay(receiver);
+          }
         }
         if (this.#decoder.isDone && this.#receiver === receiver) this.#finish(receiver, this.#decoder.trailers);
       }
@@ -220,6 +233,31 @@ export class Http1ClientConnection implements ByteStreamHandler {
       }
     }
     return position - start;
+  }
+
+  /** A long rest of a body or of a chunk, which need not pass through our memory. */
+  #relay(receiver: ResponseReceiver): void {
+    const sink = receiver.responseSink;
+    if (sink === null) return;
+    this.sink = sink;
+    this.#isRelaying = true;
+    this.stream.relayTo(this);
+  }
+
+  /** How much of the body may be relayed. */
+  get limitBytes(): number {
+    return this.#decoder.remaining;
+  }
+
+  onRelayed(length: number): void {
+    const receiver = this.#receiver;
+    if (receiver === null) return;
+    this.#decoder.skip(length);
+    if (this.#decoder.remaining === 0) this.#endRelay();
+    receiver.onResponseRelayed(length);
+    if (this.#decoder.isDone) this.#finish(receiver, null);
+    else if (!receiver.acceptsResponseBody) this.stream.pauseReading();
+    this.#output.flush();
   }
 
   /** A server switches protocols when it has the whole of a request that offers it (RFC 9110 §7.8). */
@@ -261,6 +299,7 @@ export class Http1ClientConnection implements ByteStreamHandler {
 
   #finish(receiver: ResponseReceiver, trailers: HeaderTable | null): void {
     this.#receiver = null;
+    if (this.#isRelaying) this.#endRelay();
     // A response that ends before its request leaves request bytes nobody will read (RFC 9112 §9.6); bytes behind a
     // response would be taken for the next one's.
     const isInStep = this.#requestEnded && this.#unreadBytes === 0;
@@ -271,6 +310,11 @@ export class Http1ClientConnection implements ByteStreamHandler {
     this.head.headers.clear();
     if (reusable) this.#owner.onConnectionIdle(this);
     else this.stream.close();
+  }
+
+  #endRelay(): void {
+    this.#isRelaying = false;
+    this.stream.relayTo(null);
   }
 
   #fail(reason: string, consumed: number): number {

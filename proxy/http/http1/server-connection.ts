@@ -326,6 +326,10 @@ export class Http1ServerConnection implements ByteStreamHandler, ResponseSender 
     return this.#closeAfterResponse || this.#inputEnded || this.#manager.isDraining;
   }
 
+  get dataSink(): ByteStream | null {
+    return this.#encoder.isTransparent ? this.#stream : null;
+  }
+
   sendData(buffer: NativeBuffer, start: number, end: number): void {
     this.#encoder.data(buffer, start, end);
   }
