@@ -5,6 +5,7 @@
 // pool learns after how long this endpoint closes idle connections and retires its own before that, a request that may
 // not be repeated looks at the socket before it uses it, and what still fails is replayed once (upstream-request.ts).
 
+import { formatAddress } from '../../config/address.ts';
 import { type ConnectionOwner, Http1ClientConnection } from '../http/http1/client-connection.ts';
 import type { OutputBuffer } from '../http/http1/output-buffer.ts';
 import type { CloseReason } from '../reactor/byte-stream.ts';
@@ -190,6 +191,8 @@ export class EndpointPool implements ConnectionOwner {
   onConnectionEstablished(connection: Http1ClientConnection): void {
     this.#connecting--;
     connection.idleSinceMs = this.#context.reactor.nowMs;
+    const local = connection.stream.localAddress();
+    if (local !== undefined) connection.localAddressText = formatAddress(local);
     this.#cluster.stats.record(
       clusterStats.upstreamCxConnectMs,
       connection.idleSinceMs - connection.connectStartedAtMs,

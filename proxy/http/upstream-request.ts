@@ -136,6 +136,7 @@ export class UpstreamRequest implements PoolWaiter, ResponseReceiver {
     this.#state = State.sending;
     this.#countAttempt(endpoint);
     info.upstreamRequestStartAtMs = stream.nowMs;
+    info.upstreamLocalAddress = connection.localAddressText;
     this.#forward.rewriteHostForEndpoint(head, endpoint.hostname, info.attemptCount === 1);
     if (this.#route.virtualHost.config.includeRequestAttemptCount) {
       head.headers.set(attemptCountName, String(info.attemptCount));

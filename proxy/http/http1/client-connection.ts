@@ -59,6 +59,8 @@ export class Http1ClientConnection implements ByteStreamHandler, Relay {
   /** On the reactor's clock; when the last exchange ended. */
   idleSinceMs = 0;
   connectStartedAtMs = 0;
+  /** Our end, `ip:port`; empty until the connection is established. */
+  localAddressText = '';
   /** The endpoint sends no more: it is who ends the connection. */
   hasPeerEnded = false;
   /** Bytes of the stream that the pool has added to the cluster's counters. */

@@ -292,7 +292,9 @@ export class Http1ServerConnection implements ByteStreamHandler, ResponseSender 
     }
     if (this.#manager.config.http1.headerCase === 'proper-case') head.headers.spellProperCase();
     output.begin(this.#stream, responseHeadBound(head));
-    output.advanceTo(writeResponseHead(head, output.bytes, output.length));
+    const start = output.length;
+    output.advanceTo(writeResponseHead(head, output.bytes, start));
+    if (this.#request !== null) this.#request.info.responseHeaderBytes = output.length - start;
     this.#encoder.begin(this.#stream, head.framing);
   }
 

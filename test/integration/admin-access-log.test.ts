@@ -1,0 +1,83 @@
+// What an access log says of a request, through real sockets: the operators of the format that Istio writes by default,
+// for a request that is forwarded and for one whose endpoint cannot be reached.
+
+import { createServer } from 'node:http';
+import t from 'tap';
+import {
+  clusterOf,
+  forwardTo,
+  httpListener,
+  managerOf,
+  routeOf,
+  startDataPlane,
+  virtualHostOf,
+} from '../support/data-plane.ts';
+
+const format =
+  '%REQ(:METHOD)% %REQ(X-ENVOY-ORIGINAL-PATH?:PATH)% %PROTOCOL% %RESPONSE_CODE% %RESPONSE_FLAGS% %RESPONSE_CODE_DETAILS% ' +
+  '%UPSTREAM_TRANSPORT_FAILURE_REASON% %BYTES_RECEIVED% %BYTES_SENT% %UPSTREAM_HOST% %UPSTREAM_CLUSTER_RAW% ' +
+  '%UPSTREAM_LOCAL_ADDRESS% %DOWNSTREAM_LOCAL_ADDRESS% %REQUESTED_SERVER_NAME% %ROUTE_NAME% %RESPONSE_HEADERS_BYTES%\n';
+
+async function listen(server: ReturnType<typeof createServer>): Promise<number> {
+  return new Promise((resolve) => {
+    server.listen(0, '127.0.0.1', () => resolve((server.address() as { port: number }).port));
+  });
+}
+
+t.test('a line names both ends of the upstream connection, and the endpoint that was not reached', async (t) => {
+  const origin = createServer((request, response) => {
+    request.resume();
+    response.end('hello');
+  });
+  const port = await listen(origin);
+  const closing = createServer();
+  const closed = await listen(closing);
+  await new Promise((resolve) => closing.close(resolve));
+  const routes = [
+    routeOf('/dead', forwardTo('dead'), { name: 'to-dead' }),
+    routeOf('/', forwardTo('app'), { name: 'to-app' }),
+  ];
+  const plane = await startDataPlane({
+    listeners: [
+      httpListener(
+        'http',
+        managerOf([virtualHostOf(routes)], {
+          accessLogs: [{ sink: { kind: 'stdout' }, format: { kind: 'text', format, omitEmptyValues: false } }],
+        }),
+      ),
+    ],
+    clusters: [clusterOf('app', [port]), clusterOf('dead', [closed])],
+  });
+  t.teardown(() => {
+    origin.closeAllConnections();
+    origin.close();
+    return plane.stop();
+  });
+  const at = `http://127.0.0.1:${plane.ports.get('http')}`;
+  const headerBytes: number[] = [];
+  for (const [path, init] of [
+    ['/a', { method: 'POST', body: 'abc' }],
+    ['/dead', {}],
+  ] as const) {
+    const response = await fetch(at + path, init);
+    await response.text();
+    headerBytes.push([...response.headers].reduce((sum, [name, value]) => sum + name.length + value.length + 4, 0));
+  }
+  await plane.flushLogs();
+  const local = `127.0.0.1:${plane.ports.get('http')}`;
+  t.match(
+    plane.logLines[0],
+    new RegExp(
+      `^POST /a HTTP/1\\.1 200 - via_upstream - 3 5 127\\.0\\.0\\.1:${port} app 127\\.0\\.0\\.1:\\d+ ${local} - to-app \\d+$`,
+    ),
+  );
+  t.match(
+    plane.logLines[1],
+    new RegExp(
+      `^GET /dead HTTP/1\\.1 503 UF upstream_reset_before_response_started\\{remote_connection_failure\\} - 0 \\d+ 127\\.0\\.0\\.1:${closed} dead - ${local} - to-dead \\d+$`,
+    ),
+  );
+  const logged = plane.logLines.map((line) => Number(line.slice(line.lastIndexOf(' ') + 1)));
+  const statusLine = 'HTTP/1.1 200 OK\r\n'.length;
+  t.equal(logged[0], headerBytes[0]! + statusLine + '\r\n'.length);
+});
