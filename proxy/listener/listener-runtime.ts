@@ -4,7 +4,7 @@
 import { type Address, formatAddress } from '../../config/address.ts';
 import type { FilterChain, Listener } from '../../config/listener.ts';
 import { describeErrno } from '../../native/errno.ts';
-import { close, originalDestination } from '../../native/socket.ts';
+import { close } from '../../native/socket.ts';
 import type { ConnectionFacts } from '../http/connection-manager.ts';
 import { ResponseFlag } from '../http/stream-info.ts';
 import { adoptDescriptor, type Connection } from '../reactor/connection.ts';
@@ -21,6 +21,8 @@ import { LimitedConnections, type SharedLimit } from './shared-limit.ts';
 export interface ListenerContext extends FilterChainContext {
   readonly workerIndex: number;
   readonly reserve: DescriptorReserve;
+  /** Where a connection was headed before it was redirected; undefined when it was not. */
+  readonly originalDestination: (descriptor: number) => Address | undefined;
   /** The listener bound to this address, for `use_original_dst`. */
   readonly findListener: (address: Address) => ListenerRuntime | null;
   /** Accepting failed for want of descriptors or memory. */
@@ -95,7 +97,7 @@ export class ListenerRuntime implements ConnectionOwner {
   accept(descriptor: number): void {
     const { useOriginalDst, listenerFilters } = this.config;
     const wantsOriginal = useOriginalDst || listenerFilters.length > 0;
-    const original = wantsOriginal ? originalDestination(descriptor) : undefined;
+    const original = wantsOriginal ? this.#context.originalDestination(descriptor) : undefined;
     const other = useOriginalDst && original !== undefined ? this.#context.findListener(original) : null;
     (other ?? this).admit(descriptor, original);
   }

@@ -29,6 +29,7 @@ export interface WorkerPoolOptions {
 
 interface WorkerThread {
   readonly thread: Thread;
+  readonly ended: Promise<void>;
   wakeUpDescriptor: number;
   generation: number;
   isDrained: boolean;
@@ -93,12 +94,9 @@ export class WorkerPool {
 
   /** Ends every worker; resolves when their last log lines have arrived. */
   async stop(): Promise<void> {
-    this.#isStopping = true;
-    const ended = this.#workers.map(
-      (worker) => new Promise<void>((resolve) => worker.thread.once('exit', () => resolve())),
-    );
     this.#broadcast({ kind: 'stop' });
-    await Promise.all(ended);
+    this.#isStopping = true;
+    await Promise.all(this.#workers.map((worker) => worker.ended));
   }
 
   #start(index: number): WorkerThread {
@@ -109,6 +107,7 @@ export class WorkerPool {
     });
     const worker: WorkerThread = {
       thread,
+      ended: new Promise((resolve) => thread.once('exit', () => resolve())),
       wakeUpDescriptor: -1,
       generation: 0,
       isDrained: false,
@@ -126,6 +125,8 @@ export class WorkerPool {
   }
 
   #post(worker: WorkerThread, message: ToWorker): void {
+    // A worker that stops closes its wake-up descriptor, and the number may be somebody else's by now.
+    if (this.#isStopping) return;
     worker.thread.postMessage(message);
     // A worker that has not started yet reads its port when it does.
     if (worker.wakeUpDescriptor >= 0) signalEventFd(worker.wakeUpDescriptor);

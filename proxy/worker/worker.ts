@@ -7,6 +7,7 @@ import type { Listener } from '../../config/listener.ts';
 import type { SnapshotDelta } from '../../config/snapshot.ts';
 import { describeErrno } from '../../native/errno.ts';
 import { fileLimit } from '../../native/file-limit.ts';
+import { originalDestination } from '../../native/socket.ts';
 import { ClusterTable } from '../cluster/cluster-table.ts';
 import type { Http1EndpointPools } from '../cluster/endpoint-pools.ts';
 import type { StatsSource } from '../cluster/stats-source.ts';
@@ -104,6 +105,7 @@ export class Worker {
       compileAccessLogs: (logs) => this.#logs.compile(logs),
       workerIndex: start.workerIndex,
       reserve: this.#reserveDescriptors(),
+      originalDestination,
       findListener: (address) => this.#directory.find(address),
       onAcceptError: (listener, errno) => this.#warn(`listener ${listener} cannot accept: ${describeErrno(errno)}`),
       onIdle: () => this.#reportDrained(),

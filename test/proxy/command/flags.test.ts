@@ -1,0 +1,109 @@
+import t from 'tap';
+import { defaultConcurrency, FlagError, helpText, parseFlags } from '../../../proxy/command/flags.ts';
+
+t.test('without more than a bootstrap everything has the value that the help names', (t) => {
+  t.match(parseFlags(['-c', 'bootstrap.yaml']), {
+    mode: 'serve',
+    configPath: 'bootstrap.yaml',
+    configYaml: undefined,
+    logLevel: 'info',
+    componentLogLevel: '',
+    concurrency: 0,
+    drainTimeMs: 600_000,
+    drainStrategy: 'gradual',
+    logFlushIntervalMs: 1000,
+    logFlushSizeBytes: 65_536,
+    allowUnknownStaticFields: false,
+    restartEpoch: 0,
+  });
+  t.end();
+});
+
+t.test('a flag is found under all its spellings', (t) => {
+  for (const args of [['-c', 'x'], ['--config-path', 'x'], ['--config-path=x']])
+    t.equal(parseFlags(args).configPath, 'x');
+  t.equal(parseFlags(['--config-yaml={a: b=c}']).configYaml, '{a: b=c}', 'the value may hold an equals sign');
+  t.equal(parseFlags(['-c', 'x', '-l', 'debug']).logLevel, 'debug');
+  t.equal(parseFlags(['-c', 'x', '-l', 'warn']).logLevel, 'warning', "Envoy's other name");
+  t.end();
+});
+
+t.test("what Istio's agent passes is taken", (t) => {
+  const args = [
+    ...['-c', 'etc/istio/proxy/envoy-rev.json', '--drain-time-s', '45', '--drain-strategy', 'immediate'],
+    ...['--local-address-ip-version', 'v4', '--file-flush-interval-msec', '1000', '--disable-hot-restart'],
+    ...['--allow-unknown-static-fields', '-l', 'warning', '--component-log-level', 'misc:error', '--concurrency', '2'],
+    ...['--log-format', '%Y-%m-%dT%T.%fZ\t%l\tenvoy %n %g:%#\t%v', '--skip-deprecated-logs'],
+    ...['--parent-shutdown-time-s', '60', '--base-id', '1', '--use-dynamic-base-id', '--restart-epoch', '0'],
+    ...['--service-node', 'sidecar~10.0.0.1', '--service-cluster', 'app', '--service-zone', 'eu-1'],
+  ];
+  t.match(parseFlags(args), {
+    drainTimeMs: 45_000,
+    drainStrategy: 'immediate',
+    logFlushIntervalMs: 1000,
+    allowUnknownStaticFields: true,
+    logLevel: 'warning',
+    componentLogLevel: 'misc:error',
+    concurrency: 2,
+    serviceNode: 'sidecar~10.0.0.1',
+    serviceCluster: 'app',
+    serviceZone: 'eu-1',
+  });
+  t.end();
+});
+
+t.test('help and version need no bootstrap', (t) => {
+  t.equal(parseFlags(['--help']).mode, 'help');
+  t.equal(parseFlags(['-h']).mode, 'help');
+  t.equal(parseFlags(['--version']).mode, 'version');
+  t.equal(parseFlags(['--mode', 'validate', '-c', 'x']).mode, 'validate');
+  t.end();
+});
+
+t.test('what cannot be used is refused in one sentence', (t) => {
+  for (const [args, sentence] of [
+    [[], /^a bootstrap is needed: -c FILE/],
+    [['-c', 'x', '--frobnicate'], /^unknown argument --frobnicate: /],
+    [['-c', 'x', 'y'], /^unknown argument y: /],
+    [['-c'], /^-c needs a value$/],
+    [['-c', 'x', '--concurrency', '-1'], /^--concurrency -1: a whole number is needed$/],
+    [['-c', 'x', '--drain-time-s', '1.5'], /^--drain-time-s 1\.5: a whole number/],
+    [['-c', 'x', '--disable-hot-restart=true'], /^--disable-hot-restart takes no value$/],
+    [['-c', 'x', '--mode', 'init_only'], /^--mode init_only: serve and validate/],
+    [['-c', 'x', '--drain-strategy', 'slow'], /^--drain-strategy slow: gradual or immediate$/],
+    [['-c', 'x', '-l', 'loud'], /^--log-level loud: there are trace, /],
+  ] as const) {
+    t.throws(() => parseFlags(args), new FlagError(), args.join(' '));
+    t.throws(() => parseFlags(args), { message: sentence });
+  }
+  t.end();
+});
+
+t.test('the help names every flag and what has no effect', (t) => {
+  const text = helpText();
+  t.match(text, '-c, --config-path VALUE');
+  t.match(text, /--base-id VALUE\n {6}accepted \(no effect: no hot restart yet\)/);
+  t.end();
+});
+
+t.test("workers are as many as the cgroup's quota, rounded up", (t) => {
+  const of = (text: string) => defaultConcurrency(() => text);
+  const processors = of('max 100000\n');
+  t.ok(processors >= 1);
+  t.equal(of('50000 100000\n'), 1);
+  t.equal(of('100001 100000\n'), Math.min(2, processors));
+  t.equal(of('99999999 100000\n'), processors, 'never more than there are processors');
+  t.end();
+});
+
+t.test('without a cgroup file the processors count; another failure is not hidden', (t) => {
+  const failing = (code: string) => () => {
+    throw Object.assign(new Error(code), { code });
+  };
+  t.equal(
+    defaultConcurrency(failing('ENOENT')),
+    defaultConcurrency(() => 'max 100000'),
+  );
+  t.throws(() => defaultConcurrency(failing('EACCES')), { code: 'EACCES' });
+  t.end();
+});
