@@ -6,6 +6,7 @@ import { loadBootstrap } from '../xds/bootstrap-file.ts';
 import { staticSnapshot } from '../xds/static-snapshot.ts';
 import { AdminServer } from './admin/server.ts';
 import { defaultConcurrency, FlagError, type Flags, helpText, parseFlags } from './command/flags.ts';
+import { returnHeap } from './command/heap-return.ts';
 import { Lifecycle } from './command/lifecycle.ts';
 import { ownAddress } from './command/own-address.ts';
 import { ServerState } from './command/server-state.ts';
@@ -25,6 +26,9 @@ const mainThread = -1;
 const firstResolutionMs = 15_000;
 /** MiB; see bin/outrigger for the measurement behind the size. */
 const youngGenerationMib = 24;
+
+/** After the first snapshot is served: what a start allocates is garbage by then. */
+const compactionDelayMs = 1000;
 
 function main(): void {
   let flags: Flags;
@@ -118,6 +122,11 @@ function serve(flags: Flags): void {
   setInterval(() => store.flushIntervals(), 5000).unref();
 }
 
+function compact(state: ServerState): void {
+  state.compactDocument();
+  returnHeap();
+}
+
 function openProcessLog({ logLevel, componentLogLevel }: Flags): ProcessLog {
   try {
     return createProcessLog({ level: logLevel, componentLevels: componentLogLevel });
@@ -151,6 +160,7 @@ function startWorkers({ flags, log, state, onStats, onLogs }: WorkerParts): Work
     onApplied: (generation, listeners) => {
       const isFirst = state.name === 'INITIALIZING';
       state.onApplied(generation, listeners);
+      if (isFirst) setTimeout(() => compact(state), compactionDelayMs).unref();
       const bound = listeners.map(({ name, address }) => `${name} ${address}`);
       if (isFirst) main.info({ generation, listeners: bound }, 'configuration is served');
       else main.debug({ generation }, 'a new generation is served');

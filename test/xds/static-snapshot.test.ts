@@ -1,0 +1,63 @@
+import { execFileSync } from 'node:child_process';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import t from 'tap';
+
+const CLUSTERS = 2000;
+
+// A process of its own: the heap of a test runner holds too much else.
+const PROGRAM = `
+import { loadBootstrap } from '${sourceUrl('xds/bootstrap-file.ts')}';
+import { staticSnapshot } from '${sourceUrl('xds/static-snapshot.ts')}';
+const indexes = Array.from({ length: ${CLUSTERS} }, (_, index) => index);
+const address = { socket_address: { address: '10.0.0.1', port_value: 80 } };
+const manager = {
+  '@type': 'type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager',
+  stat_prefix: 'http',
+  route_config: {
+    virtual_hosts: indexes.map((index) => ({
+      name: 'virtual-host-' + index,
+      domains: ['service-' + index + '.example'],
+      routes: [{ match: { prefix: '/' }, route: { cluster: 'service-' + index } }],
+    })),
+  },
+  http_filters: [
+    { name: 'router', typed_config: { '@type': 'type.googleapis.com/envoy.extensions.filters.http.router.v3.Router' } },
+  ],
+};
+const yaml = JSON.stringify({
+  static_resources: {
+    listeners: [{ name: 'http', address, filter_chains: [{ filters: [{ name: 'http', typed_config: manager }] }] }],
+    clusters: indexes.map((index) => ({
+      name: 'service-' + index,
+      load_assignment: {
+        cluster_name: 'service-' + index,
+        endpoints: [{ lb_endpoints: [{ endpoint: { address } }] }],
+      },
+      circuit_breakers: { thresholds: [{ max_requests: 1e9 }, { priority: 'HIGH', max_requests: 1e9 }] },
+    })),
+  },
+});
+const snapshotOf = (source) => staticSnapshot(loadBootstrap({ yaml: source, allowUnknownFields: false }).bootstrap);
+const usedBytes = () => { gc(); return process.memoryUsage().heapUsed; };
+snapshotOf('{}');
+const empty = usedBytes();
+const snapshot = snapshotOf(yaml);
+const own = usedBytes();
+const copy = structuredClone(snapshot);
+const cloned = usedBytes();
+console.log(JSON.stringify({ own: own - empty, copy: cloned - own, clusters: snapshot.clusters.size + copy.clusters.size }));
+`;
+
+t.test('a cluster and its virtual host take less than 2 KiB of the main thread, and of a worker', (t) => {
+  const args = ['--expose-gc', '--input-type=module', '--eval', PROGRAM];
+  const { own, copy, clusters } = JSON.parse(execFileSync(process.execPath, args, { encoding: 'utf8' }));
+  t.equal(clusters, 2 * CLUSTERS);
+  t.ok(own / CLUSTERS < 2048, `${own / CLUSTERS} bytes`);
+  t.ok(copy / CLUSTERS < 2048, `${copy / CLUSTERS} bytes`);
+  t.end();
+});
+
+function sourceUrl(path: string): string {
+  return pathToFileURL(join(import.meta.dirname, '../..', path)).href;
+}
