@@ -2,10 +2,6 @@
 import { busyShare, elapsedCoreTime, readCoreTimes, stealShare } from './core-time.ts';
 import { readCpuTime } from './process-cpu.ts';
 
-// The hypervisor gave a core to somebody else: such a slot says nothing about the proxy. Stated before the run,
-// applied by the code and never by hand.
-export const MOST_STEAL_SHARE = 0.01;
-
 export type Load = { readonly requests: number; readonly bytes: number; readonly seconds: number };
 
 export type Slot = Load & {

@@ -1,6 +1,6 @@
 // RESULTS.md from one engine run.
-import { MOST_STEAL_SHARE } from '../measure/measured-load.ts';
 import type { Memory } from '../measure/process-memory.ts';
+import { MOST_STEAL_SHARE } from '../measure/quiet-rounds.ts';
 import type { LatencyResult } from '../suite/latency.ts';
 import type { MemoryResult } from '../suite/memory.ts';
 import type { ScaleRow } from '../suite/scale.ts';
@@ -44,7 +44,7 @@ function environment(report: EngineReport): string {
   const absent = report.absent.map((name) => `${name}: took no part, it could not be installed`);
   const method = [
     `Rounds: ${report.rounds}, each peer twice a round for ${report.slotSeconds} s (A B C D, D C B A)`,
-    `A round with more than ${MOST_STEAL_SHARE * 100} % steal on either core is discarded and repeated`,
+    `A round with more than ${MOST_STEAL_SHARE * 100} % steal on either core is repeated; the quietest rounds count`,
     'Figures: median (least-most) of the rounds; one worker on core 0, load and origin on core 1',
   ];
   return [...report.machine, ...versions, ...absent, ...method].map((line) => `- ${line}`).join('\n');
@@ -77,7 +77,7 @@ function axisSection(result: AxisResult): string {
     ),
   ]);
   const header = ['peer', 'requests/s', 'CPU us', 'user us', 'system us', 'MiB per CPU s', 'others on the core, %'];
-  return `## ${result.axis.title}\n\n${markdownTable(header, rows)}${discardNote(result.discardedRounds)}`;
+  return `## ${result.axis.title}\n\n${markdownTable(header, rows)}${stealNote(result)}`;
 }
 
 function latencySection(result: LatencyResult): string {
@@ -104,7 +104,7 @@ function latencySection(result: LatencyResult): string {
   ]);
   const header = ['peer', 'p50 us', 'p99 us', 'generator late p99 us', 'CPU us a request'];
   const title = `Latency, open loop at ${result.requestsPerSecond} requests/s (half of the slowest peer)`;
-  return `## ${title}\n\n${markdownTable(header, rows)}${discardNote(result.discardedRounds)}`;
+  return `## ${title}\n\n${markdownTable(header, rows)}${stealNote(result)}`;
 }
 
 function memorySection(result: MemoryResult): string {
@@ -149,7 +149,7 @@ function scaleSection(row: ScaleRow): string {
       1,
     ),
     formatSpread(
-      samples.flatMap((sample) => sample.cpuMicros ?? []),
+      samples.map((sample) => sample.cpuMicros),
       1,
     ),
   ]);
@@ -157,6 +157,8 @@ function scaleSection(row: ScaleRow): string {
   return `## ${row.clusters} clusters and virtual hosts\n\n${markdownTable(header, rows)}`;
 }
 
-function discardNote(discarded: number): string {
-  return discarded === 0 ? '' : `\n\nRounds discarded for steal: ${discarded}. A dash means that none was left.`;
+function stealNote(result: { readonly discardedRounds: number; readonly mostStealShare: number }): string {
+  if (result.mostStealShare <= MOST_STEAL_SHARE) return '';
+  const most = (result.mostStealShare * 100).toFixed(1);
+  return `\n\nDisturbed: up to ${most} % steal in these rounds, the quietest; ${result.discardedRounds} others were left out.`;
 }

@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { patternBody, SMALL_BODY_BYTES } from '../load/bodies.ts';
 import type { PacedOptions, PacedOutcome } from '../load/paced-load.ts';
-import { MOST_STEAL_SHARE, measureLoad, type Slot } from '../measure/measured-load.ts';
+import { measureLoad, type Slot } from '../measure/measured-load.ts';
+import { QuietRounds } from '../measure/quiet-rounds.ts';
 import type { PeerName } from '../peers/peer.ts';
 import { LOAD_CORE } from '../peers/pinned-process.ts';
 import type { RunningPeer } from '../peers/running-peer.ts';
@@ -29,32 +30,28 @@ export type LatencyResult = {
   readonly requestsPerSecond: number;
   readonly samples: ReadonlyMap<PeerName | 'direct', readonly LatencySample[]>;
   readonly discardedRounds: number;
+  readonly mostStealShare: number;
 };
 
 export async function measureLatency(peers: readonly RunningPeer[], options: LatencyOptions): Promise<LatencyResult> {
   const requestsPerSecond = await halfOfSlowest(peers, options.slotSeconds);
-  const samples = new Map<PeerName | 'direct', LatencySample[]>([['direct', []]]);
-  for (const peer of peers) samples.set(peer.name, []);
-  let valid = 0;
-  let discarded = 0;
-  while (valid < options.rounds && discarded < options.rounds) {
+  const measured = new QuietRounds<readonly [PeerName | 'direct', LatencySample][]>(options.rounds);
+  while (!measured.isComplete) {
     const round: [PeerName | 'direct', LatencySample][] = [['direct', await direct(options, requestsPerSecond)]];
-    let steal = 0;
+    let stealShare = 0;
     for (const peer of [...peers, ...peers.toReversed()]) {
       const { sample, slot } = await paced(peer, requestsPerSecond, options.slotSeconds);
-      steal = Math.max(steal, slot.stealShare);
+      stealShare = Math.max(stealShare, slot.stealShare);
       round.push([peer.name, sample]);
     }
-    if (steal > MOST_STEAL_SHARE) discarded += 1;
-    else {
-      valid += 1;
-      for (const [name, sample] of round) samples.get(name)!.push(sample);
-    }
-    options.log(
-      `latency at ${requestsPerSecond}/s: ${steal > MOST_STEAL_SHARE ? 'round discarded, ' : ''}${line(round)}`,
-    );
+    measured.add(round, stealShare);
+    options.log(`latency at ${requestsPerSecond}/s: steal ${(stealShare * 100).toFixed(1)} %: ${line(round)}`);
   }
-  return { requestsPerSecond, samples, discardedRounds: discarded };
+  const { rounds, discarded, mostStealShare } = measured.select();
+  const samples = new Map<PeerName | 'direct', LatencySample[]>([['direct', []]]);
+  for (const peer of peers) samples.set(peer.name, []);
+  for (const [name, sample] of rounds.flat()) samples.get(name)!.push(sample);
+  return { requestsPerSecond, samples, discardedRounds: discarded, mostStealShare };
 }
 
 async function halfOfSlowest(peers: readonly RunningPeer[], seconds: number): Promise<number> {

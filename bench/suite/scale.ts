@@ -1,6 +1,5 @@
 // 1, 1,000 and 10,000 clusters, each with its virtual host: time to the first 200, memory, CPU per request.
 
-import { MOST_STEAL_SHARE } from '../measure/measured-load.ts';
 import { readMemory } from '../measure/process-memory.ts';
 import type { Peer, PeerName } from '../peers/peer.ts';
 import { startPeer } from '../peers/running-peer.ts';
@@ -20,8 +19,7 @@ export type ScaleSample = {
   readonly startMs: number;
   readonly rssBytes: number;
   readonly loadedRssBytes: number;
-  // null when the steal rule took the slot out; start and memory stay.
-  readonly cpuMicros: number | null;
+  readonly cpuMicros: number;
 };
 
 export type ScaleRow = { readonly clusters: number; readonly samples: ReadonlyMap<PeerName, readonly ScaleSample[]> };
@@ -54,6 +52,6 @@ async function sampleScale(peer: Peer, clusters: number, options: ScaleOptions):
     startMs: running.startMs,
     rssBytes,
     loadedRssBytes,
-    cpuMicros: slot.stealShare > MOST_STEAL_SHARE ? null : cpuMicros,
+    cpuMicros,
   };
 }

@@ -2,7 +2,8 @@
 // forwards and then backwards (A B C, C B A), so that a drift of the machine meets all of them alike.
 import { checkBodiesDuring } from '../load/body-check.ts';
 import { runWrk } from '../load/wrk.ts';
-import { joinSlots, MOST_STEAL_SHARE, measureLoad, type Slot } from '../measure/measured-load.ts';
+import { joinSlots, measureLoad, type Slot } from '../measure/measured-load.ts';
+import { QuietRounds } from '../measure/quiet-rounds.ts';
 import type { PeerName } from '../peers/peer.ts';
 import type { RunningPeer } from '../peers/running-peer.ts';
 import type { Axis } from './axes.ts';
@@ -15,10 +16,10 @@ export type ThroughputOptions = {
 
 export type AxisResult = {
   readonly axis: Axis;
-  // One joined slot a valid round, for each peer.
+  // One joined slot a round that counts, for each peer.
   readonly rounds: ReadonlyMap<PeerName, readonly Slot[]>;
-  // Rounds that the steal rule took out, for all peers at once: the rest stays a comparison of like with like.
   readonly discardedRounds: number;
+  readonly mostStealShare: number;
 };
 
 export async function measureAxis(
@@ -26,25 +27,22 @@ export async function measureAxis(
   peers: readonly RunningPeer[],
   options: ThroughputOptions,
 ): Promise<AxisResult> {
-  const rounds = new Map<PeerName, Slot[]>(peers.map((peer) => [peer.name, []]));
-  let valid = 0;
-  let discarded = 0;
+  const measured = new QuietRounds<ReadonlyMap<PeerName, Slot>>(options.rounds);
   // Pools fill and the JIT settles before anything counts.
   for (const peer of peers) await runSlot(axis, peer, 1);
-  // A discarded round is repeated, but not for ever: on a crowded host the report says how many were left.
-  while (valid < options.rounds && discarded < options.rounds) {
+  while (!measured.isComplete) {
     const round = await runRound(axis, peers, options.slotSeconds);
-    const steal = Math.max(...[...round.values()].map((slot) => slot.stealShare));
-    const discard = steal > MOST_STEAL_SHARE;
-    if (discard) discarded += 1;
-    else {
-      valid += 1;
-      for (const [name, slot] of round) rounds.get(name)!.push(slot);
-    }
-    const verdict = discard ? `discarded, steal ${(steal * 100).toFixed(1)} %` : `${valid} of ${options.rounds}`;
-    options.log(`${axis.name}: round ${verdict}: ${roundLine(round)}`);
+    const stealShare = Math.max(...[...round.values()].map((slot) => slot.stealShare));
+    measured.add(round, stealShare);
+    options.log(`${axis.name}: steal ${(stealShare * 100).toFixed(1)} %: ${roundLine(round)}`);
   }
-  return { axis, rounds, discardedRounds: discarded };
+  const { rounds, discarded, mostStealShare } = measured.select();
+  return {
+    axis,
+    rounds: new Map(peers.map(({ name }) => [name, rounds.map((round) => round.get(name)!)])),
+    discardedRounds: discarded,
+    mostStealShare,
+  };
 }
 
 async function runRound(axis: Axis, peers: readonly RunningPeer[], seconds: number): Promise<Map<PeerName, Slot>> {

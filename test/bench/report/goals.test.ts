@@ -28,7 +28,7 @@ function reportOf(cpuMs: Partial<Record<PeerName, number>>): EngineReport {
     absent: [],
     rounds: 1,
     slotSeconds: 1,
-    axes: axes.map((axis) => ({ axis, rounds, discardedRounds: 2 })),
+    axes: axes.map((axis) => ({ axis, rounds, discardedRounds: 2, mostStealShare: 0.034 })),
     latency: null,
     memory: null,
     start: new Map(Object.keys(cpuMs).map((name) => [name as PeerName, [60, 70, 80]])),
@@ -59,12 +59,12 @@ t.test('without outrigger, or without the axis, nothing is claimed', async (t) =
 });
 
 t.test(
-  'the report shows goals, figures and discarded rounds, and a dash for a peer without a valid round',
+  'the report shows goals, figures and how disturbed they are, and a dash for a peer without a round',
   async (t) => {
     const report = reportOf({ outrigger: 16, envoy: 40 });
     const text = renderResults(report);
     t.match(text, '| outrigger | 1 000 | 16.0 | 16.0 | 0.0 | 60 | 0 |');
-    t.match(text, 'Rounds discarded for steal: 2.');
+    t.match(text, 'Disturbed: up to 3.4 % steal in these rounds, the quietest; 2 others were left out.');
     t.match(text, '| envoy | 70.0 (60.0-80.0) |');
     const empty = {
       ...report,
