@@ -27,14 +27,10 @@ const OWED: ReadonlySet<string> = new Set([
   'proxy/reactor/deadlines.ts',
   'xds/bootstrap-file.ts',
   'xds/decode-bootstrap.ts',
-  'xds/decode-cluster.ts',
-  'xds/decode-discovery.ts',
-  'xds/decode-endpoint.ts',
   'xds/decode-filter-chain.ts',
   'xds/decode-http-connection-manager.ts',
   'xds/decode-listener.ts',
   'xds/decode-process.ts',
-  'xds/decode-upstream-http.ts',
 ]);
 
 const tests = new Map(pathsOf('test/**/*.test.ts').map((path) => [path, importsOf(parse(path))]));
