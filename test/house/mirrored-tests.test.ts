@@ -24,7 +24,6 @@ const OWED: ReadonlySet<string> = new Set([
   'proxy/cluster/endpoint-pools.ts',
   'proxy/http/http1/client-connection.ts',
   'proxy/http/http1/server-connection.ts',
-  'proxy/reactor/deadlines.ts',
   'xds/bootstrap-file.ts',
   'xds/decode-bootstrap.ts',
   'xds/decode-filter-chain.ts',
