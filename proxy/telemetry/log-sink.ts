@@ -139,7 +139,8 @@ class LogSink {
 
   // The batch being written stays, so that no line is torn.
   #dropOldest(): void {
-    const { block, queueLimitBytes } = this.#context;
+    const { block, queueLimitBytes, onWarning } = this.#context;
+    const hadLost = this.#lostLines > 0;
     let first = this.#state === 'writing' || this.#written > 0 ? 1 : 0;
     while (this.#queuedBytes > queueLimitBytes && first < this.#queue.length - 1) {
       const entry = this.#queue[first]!;
@@ -151,6 +152,10 @@ class LogSink {
       this.#forget(entry.bytes.length);
       this.#lostLines += entry.lines;
       block.inc(filesystemStats.writeFailed);
+    }
+    // A sink that fails has said so already.
+    if (this.#lostLines > 0 && !hadLost && this.#state === 'writing') {
+      onWarning(`log ${this.#name} is not read fast enough: the oldest lines are dropped`);
     }
   }
 
@@ -169,7 +174,7 @@ class LogSink {
     this.#running = this.#writeAll().then(
       () => {
         this.#state = 'idle';
-        if (wasFailing) this.#reportRecovery();
+        if (wasFailing || this.#lostLines > 0) this.#reportRecovery();
       },
       (error: Error) => this.#onFailure(error, wasFailing),
     );

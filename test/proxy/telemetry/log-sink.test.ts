@@ -172,6 +172,34 @@ t.test('a reader that stands still is waited for, but not at the end of the proc
   t.match(warnings, [/its reader stands still/]);
 });
 
+t.test('when a reader is too slow the oldest lines go, which is said once, and again when it reads', async (t) => {
+  const { file, open } = memoryFile();
+  let isReading = false;
+  let read: () => void = () => undefined;
+  const { sinks, warnings, stat } = fixture({
+    queueLimitBytes: 6,
+    open: async () => {
+      const writer = await open();
+      return { ...writer, write: async (bytes) => (isReading ? writer.write(bytes) : 0) };
+    },
+    pause: () =>
+      new Promise<void>((resolve) => {
+        read = resolve;
+      }),
+  });
+  for (const line of ['1\n', '2\n', '3\n', '4\n', '5\n']) sinks.write(batch(line));
+  t.strictSame(warnings, ['log a.log is not read fast enough: the oldest lines are dropped']);
+  t.equal(stat(filesystemStats.writeFailed), 2);
+  t.equal(stat(filesystemStats.writeTotalBuffered), 6);
+  // The batch being written waits for its reader from the next turn on.
+  await new Promise((resolve) => setImmediate(resolve));
+  isReading = true;
+  read();
+  await sinks.close();
+  t.equal(file.text, '1\n4\n5\n', 'the batch being written is kept, so that no line is torn');
+  t.match(warnings, [/not read fast enough/, 'log a.log is written again; 2 lines were lost']);
+});
+
 t.test('a file that cannot be opened costs no other sink a line', async (t) => {
   const dir = t.testdir();
   const { sinks, warnings } = fixture();
