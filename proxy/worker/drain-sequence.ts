@@ -1,4 +1,5 @@
-// A graceful drain of listeners: clients are asked to leave over the drain time, then nothing is accepted any more.
+// A graceful drain of listeners: clients are asked to leave over the drain time. New ones are accepted all the while;
+// whoever asked for the drain ends that.
 //
 // Envoy draws for each response whether it closes, with a chance that grows over the drain time (`gradual`), or closes
 // with every one from the start (`immediate`). Here the draw is made for each connection once a step, so that a request
@@ -11,43 +12,32 @@ export interface DrainedListener {
   /** All HTTP connections, those to come too. */
   drain(): void;
   drainSome(probability: number): void;
-  stopAccepting(): void;
 }
 
 export interface DrainSequenceOptions {
   readonly timers: TimerWheel;
   readonly strategy: 'gradual' | 'immediate';
   readonly drainTimeMs: number;
-  /** What is drained; read at each step. */
-  readonly listeners: () => Iterable<DrainedListener>;
+  readonly listeners: readonly DrainedListener[];
 }
 
-export class DrainSequence {
-  readonly #options: DrainSequenceOptions;
-  readonly #timer = new Timer(() => this.#step());
-  #steps = 0;
-
-  /** Begins at once. */
-  constructor(options: DrainSequenceOptions) {
-    this.#options = options;
-    const { drainTimeMs, listeners, strategy, timers } = options;
-    if (strategy === 'immediate') for (const listener of listeners()) listener.drain();
-    timers.schedule(this.#timer, drainTimeMs / stepCount);
-  }
-
-  #step(): void {
-    const { drainTimeMs, listeners, strategy, timers } = this.#options;
+/** Begins at once. */
+export function startDrainSequence({ timers, strategy, drainTimeMs, listeners }: DrainSequenceOptions): void {
+  let steps = 0;
+  const step = (): void => {
     // Of those that are still there, the share that makes the departed grow linearly.
-    const probability = 1 / (stepCount - this.#steps);
-    this.#steps++;
-    const isLast = this.#steps === stepCount;
-    for (const listener of listeners()) {
-      if (isLast) listener.stopAccepting();
+    const probability = 1 / (stepCount - steps);
+    steps++;
+    const isLast = steps === stepCount;
+    for (const listener of listeners) {
       if (isLast) listener.drain();
       else if (strategy === 'gradual') listener.drainSome(probability);
     }
-    if (!isLast) timers.schedule(this.#timer, drainTimeMs / stepCount);
-  }
+    if (!isLast) timers.schedule(timer, drainTimeMs / stepCount);
+  };
+  const timer = new Timer(step);
+  if (strategy === 'immediate') for (const listener of listeners) listener.drain();
+  timers.schedule(timer, drainTimeMs / stepCount);
 }
 
 const stepCount = 20;

@@ -28,7 +28,7 @@ export type ToWorker =
     }
   /**
    * Ask clients to leave: with `stopAccepting` now and for good, which `drained` answers when the last connection is
-   * gone; otherwise over the drain time.
+   * gone; otherwise over the drain time, and new ones are accepted.
    */
   | { readonly kind: 'drain'; readonly inboundOnly: boolean; readonly stopAccepting: boolean }
   | { readonly kind: 'fail-health-check'; readonly fails: boolean }

@@ -24,7 +24,7 @@ import { AccessLogs } from '../telemetry/access-log.ts';
 import { callerResponseStats, circuitBreakerStats, clusterStats, routeStats } from '../telemetry/cluster-stats.ts';
 import { endpointStats } from '../telemetry/endpoint-stats.ts';
 import { WorkerStats } from '../telemetry/worker-stats.ts';
-import { DrainSequence } from './drain-sequence.ts';
+import { startDrainSequence } from './drain-sequence.ts';
 import type { FromWorker, ToWorker, WorkerStart } from './messages.ts';
 
 /** How often idle connections and unused endpoints are looked for. */
@@ -58,7 +58,6 @@ export class Worker {
   readonly #draining = new Set<ListenerRuntime>();
   readonly #housekeeping = new Timer(() => this.#keepHouse());
   readonly #logFlush = new Timer(() => this.#flushLogs());
-  #drainSequence: DrainSequence | null = null;
   /** `drained` is to be said. */
   #isLeaving = false;
   #failsHealthCheck = false;
@@ -200,12 +199,7 @@ export class Worker {
     );
     if (!stopAccepting) {
       const { drainStrategy, drainTimeMs } = this.#options.start;
-      this.#drainSequence ??= new DrainSequence({
-        timers: this.#reactor.timers,
-        strategy: drainStrategy,
-        drainTimeMs,
-        listeners: () => listeners,
-      });
+      startDrainSequence({ timers: this.#reactor.timers, strategy: drainStrategy, drainTimeMs, listeners });
       return;
     }
     for (const listener of listeners) {
