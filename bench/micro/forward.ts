@@ -18,7 +18,7 @@ import { Http1ServerConnection } from '../../proxy/http/http1/server-connection.
 import type { ByteStream, ByteStreamHandler } from '../../proxy/reactor/byte-stream.ts';
 import { Reactor } from '../../proxy/reactor/reactor.ts';
 import { AccessLogs } from '../../proxy/telemetry/access-log.ts';
-import { callerResponseStats, circuitBreakerStats, clusterStats } from '../../proxy/telemetry/cluster-stats.ts';
+import { callerResponseStats, circuitBreakerStats, clusterStats, routeStats } from '../../proxy/telemetry/cluster-stats.ts';
 import { endpointStats } from '../../proxy/telemetry/endpoint-stats.ts';
 import { httpStats, listenerHttpStats } from '../../proxy/telemetry/http-stats.ts';
 import { WorkerStats } from '../../proxy/telemetry/worker-stats.ts';
@@ -133,6 +133,7 @@ reactor.stop();
 function runTurn(): void {
   reactor.nowMs = clock();
   for (const stream of downstreams) stream.handler.onData(requestBuffer, 0, requestBuffer.length);
+  reactor.turn++;
   for (const stream of upstreams) stream.handler.onData(responseBuffer, 0, responseBuffer.length);
   reactor.timers.advance(reactor.nowMs);
 }
