@@ -11,11 +11,19 @@ export interface TimeoutReply {
   readonly reason: string;
 }
 
+/** What the stream knows of itself. */
+export interface TimedStream {
+  /** The request is complete: who lets us wait is not the client. */
+  readonly requestEnded: boolean;
+  /** The idle timeout in force, of the connection manager or the route. */
+  readonly idleMs: number;
+}
+
 /** Counts the timeout that has passed and says how it is answered; null when `slot` is not one of these. */
 export function downstreamTimeout(
   slot: number,
   manager: ConnectionManager,
-  requestEnded: boolean,
+  { requestEnded, idleMs }: TimedStream,
 ): TimeoutReply | null {
   const { stats, config } = manager;
   switch (slot) {
@@ -23,7 +31,7 @@ export function downstreamTimeout(
       stats.inc(httpStats.downstreamRqIdleTimeout);
       return {
         reply: requestEnded ? LocalReplies.streamIdleTimeoutAfterRequest : LocalReplies.streamIdleTimeout,
-        reason: 'no byte moved in either direction for as long as the idle timeout of stream or route',
+        reason: `no byte moved in either direction for ${idleMs} ms`,
       };
     case StreamDeadline.request:
       stats.inc(httpStats.downstreamRqTimeout);

@@ -371,7 +371,10 @@ export class Stream {
 
   onDeadline(slot: number): void {
     if (this.#isDone) return;
-    const timeout = downstreamTimeout(slot, this.manager, this.#requestEnded);
+    const timeout = downstreamTimeout(slot, this.manager, {
+      requestEnded: this.#requestEnded,
+      idleMs: this.#idleMs,
+    });
     if (timeout === null) this.#upstream?.onDeadline(slot);
     else this.replyLocally(timeout.reply, timeout.reason);
   }

@@ -232,6 +232,8 @@ export class UpstreamRequest implements PoolWaiter, ResponseReceiver {
       this.#startTunnel(head);
       return;
     }
+    // From here on nothing is repeated, and what still comes of the body need not be kept.
+    this.#kept = null;
     stream.sender.deadlines.clear(StreamDeadline.perTry);
     this.#touch();
     stream.onResponseHead(head, this.#route);

@@ -118,6 +118,14 @@ t.test('a slow response without a byte is idle, for as long as the route says', 
   t.same(idle({ streamIdleTimeoutMs: 50 }, 0), ['xxx', 'open', 0], '0 is none');
 });
 
+t.test('a client that waits in vain is told for how long nothing moved', async (t) => {
+  const scene = new Scene({ routes: [routeOf('/', forwardAction({ idleTimeoutMs: 70 }))] });
+  const { client } = scene.request();
+  scene.connect();
+  scene.reactor.advance(71);
+  t.match(client, { status: 504, body: 'stream timeout; no byte moved in either direction for 70 ms' });
+});
+
 t.test('a client that stops sending is timed out as configured', async (t) => {
   const scene = new Scene({ manager: { requestTimeoutMs: 50 } });
   const { client, stream } = scene.request(post);
