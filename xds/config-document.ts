@@ -25,8 +25,10 @@ function parseJson(text: string): unknown {
 function parseYaml(text: string, problems: Problems): unknown {
   try {
     const tree = text.replace(/^\s*(#.*)?$/gm, '').trim() === '' ? null : load(text);
-    if (tree !== null && tree !== undefined) return tree;
-    problems.add('is empty; the least that can be started is {}');
+    if (tree === null || tree === undefined) problems.add('is empty; the least that can be started is {}');
+    else if (text.includes('&') && valuesIn(tree, new Map()) > maxValues) {
+      problems.add(`has more than ${maxValues} values when its aliases are unfolded`);
+    } else return tree;
     return undefined;
   } catch (error) {
     if (!(error instanceof YAMLException)) throw error;
@@ -34,4 +36,20 @@ function parseYaml(text: string, problems: Problems): unknown {
     problems.add(mark === undefined ? reason : `line ${mark.line + 1}, column ${mark.column + 1}: ${reason}`);
     return undefined;
   }
+}
+
+/** Twenty times what 10,000 clusters with their routes have. */
+const maxValues = 10_000_000;
+
+/** How many values there are to walk. A part that several aliases name is counted as often, but looked at once. */
+function valuesIn(tree: unknown, known: Map<object, number>): number {
+  if (typeof tree !== 'object' || tree === null) return 1;
+  const before = known.get(tree);
+  if (before !== undefined) return before;
+  // A part that contains itself has no end.
+  known.set(tree, Number.POSITIVE_INFINITY);
+  let count = 1;
+  for (const value of Object.values(tree)) count += valuesIn(value, known);
+  known.set(tree, count);
+  return count;
 }

@@ -24,12 +24,6 @@ const OWED: ReadonlySet<string> = new Set([
   'proxy/cluster/endpoint-pools.ts',
   'proxy/http/http1/client-connection.ts',
   'proxy/http/http1/server-connection.ts',
-  'xds/bootstrap-file.ts',
-  'xds/decode-bootstrap.ts',
-  'xds/decode-filter-chain.ts',
-  'xds/decode-http-connection-manager.ts',
-  'xds/decode-listener.ts',
-  'xds/decode-process.ts',
 ]);
 
 const tests = new Map(pathsOf('test/**/*.test.ts').map((path) => [path, importsOf(parse(path))]));

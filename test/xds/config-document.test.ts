@@ -34,3 +34,19 @@ t.test('a syntax error is named with line and column', async (t) => {
   t.match(parsed('{"a": 1,, }').problems[0], /^line 1, column \d+: /);
   t.equal(parsed('a: 1\n---\nb: 2\n').problems.length, 1, 'one document');
 });
+
+t.test('aliases are taken, but not those that unfold to millions of values or for ever', async (t) => {
+  t.same(parsed('a: &x {k: 1}\nb: [*x, *x]').tree, { a: { k: 1 }, b: [{ k: 1 }, { k: 1 }] });
+  const bomb = ['a0: &x0 {k: 1}'];
+  for (let level = 1; level < 12; level++) {
+    bomb.push(
+      `a${level}: &x${level} [${Array(9)
+        .fill(`*x${level - 1}`)
+        .join(', ')}]`,
+    );
+  }
+  const problems = ['has more than 10000000 values when its aliases are unfolded'];
+  t.same(parsed(bomb.join('\n')), { tree: undefined, problems });
+  t.same(parsed('a: &x {b: [*x]}'), { tree: undefined, problems });
+  t.same(parsed('a: &x\n- *x\n').problems, problems);
+});
