@@ -15,6 +15,8 @@ export function modifyRuntime({ state, overrides, pool }: AdminContext, { query,
   if (snapshot === null || !layers.some((layer) => layer.kind === 'admin')) {
     return failure(503, 'No admin layer specified\n');
   }
+  // A change must not reach the workers before the first configuration: they would take it for that.
+  if (state.name === 'INITIALIZING') return failure(503, 'starting: ask again when /ready says LIVE\n');
   overrides.modify(values);
   pool.publish({
     generation: snapshot.generation,

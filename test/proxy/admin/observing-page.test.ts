@@ -25,7 +25,7 @@ t.test('every statistic that is named exists', (t) => {
     ),
   ];
   t.ok(named.length > 25, `${named.length} names`);
-  for (const [, name] of named) t.ok(known.has(name!), name);
+  for (const [, name] of named) t.ok(known.has(name!), name!);
   t.end();
 });
 
@@ -33,7 +33,7 @@ t.test('every path that is named exists', (t) => {
   const paths = new Set(adminRoutes.map((route) => route.path));
   const absent = new Set(['/tap', '/stats/recentlookups', '/dev/stdout', '/dev/stderr']);
   for (const [, path] of page.matchAll(/`(?:GET |POST )?(\/[a-z_/]*)(?:\?[^`]*)?`/g)) {
-    if (!absent.has(path!)) t.ok(paths.has(path!), path);
+    if (!absent.has(path!)) t.ok(paths.has(path!), path!);
   }
   t.end();
 });

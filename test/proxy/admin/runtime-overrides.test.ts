@@ -16,6 +16,7 @@ const layers = [
 t.test('an override goes over the layers below, reaches the workers, and can be taken back', async (t) => {
   const admin = await startAdmin({ bootstrap: { runtimeLayers: layers } });
   t.teardown(admin.stop);
+  admin.state.onApplied(1, []);
   t.equal((await admin.post('/runtime_modify?a.b=7&d=true&e=text')).text, 'OK\n');
   t.match(JSON.parse((await admin.get('/runtime')).text), {
     layers: ['static', 'admin'],
@@ -42,6 +43,7 @@ t.test('an override goes over the layers below, reaches the workers, and can be 
 t.test('values come as form fields too', async (t) => {
   const admin = await startAdmin({ bootstrap: { runtimeLayers: layers } });
   t.teardown(admin.stop);
+  admin.state.onApplied(1, []);
   const headers = { 'content-type': 'application/x-www-form-urlencoded' };
   t.equal((await admin.post('/runtime_modify', { headers, body: 'a.b=9' })).status, 200);
   t.equal(admin.published[0]?.runtime?.get('a.b'), 9);
@@ -50,10 +52,19 @@ t.test('values come as form fields too', async (t) => {
 t.test('a key that objects are born with is a key like another', async (t) => {
   const admin = await startAdmin({ bootstrap: { runtimeLayers: layers } });
   t.teardown(admin.stop);
+  admin.state.onApplied(1, []);
   await admin.post('/runtime_modify?__proto__=1&constructor=2');
   const { text } = await admin.get('/runtime');
   t.match(text, /"__proto__": \{/);
   t.match(text, /"constructor": \{/);
+});
+
+t.test('before the first configuration is served nothing is sent to the workers', async (t) => {
+  const admin = await startAdmin({ bootstrap: { runtimeLayers: layers } });
+  t.teardown(admin.stop);
+  t.match(await admin.post('/runtime_modify?a.b=1'), { status: 503, text: /^starting/ });
+  t.strictSame(admin.published, []);
+  t.match((await admin.get('/runtime')).text, /"final_value": "5"/);
 });
 
 t.test('without values it says how, without an admin layer that there is none', async (t) => {
