@@ -4,7 +4,7 @@ import { ConfigError } from '../config/problems.ts';
 import type { Snapshot } from '../config/snapshot.ts';
 import { loadBootstrap } from '../xds/bootstrap-file.ts';
 import { staticSnapshot } from '../xds/static-snapshot.ts';
-import { AdminServer } from './admin/server.ts';
+import type { AdminServerOptions } from './admin/server.ts';
 import { defaultConcurrency, FlagError, type Flags, helpText, parseFlags } from './command/flags.ts';
 import { returnHeap } from './command/heap-return.ts';
 import { Lifecycle } from './command/lifecycle.ts';
@@ -27,6 +27,8 @@ const firstResolutionMs = 15_000;
 /** MiB; see bin/outrigger for the measurement behind the size. */
 const youngGenerationMib = 24;
 
+/** Loading the admin interface takes 20 ms of a core that the workers need for the first request. */
+const adminDelayMs = 50;
 /** After the first snapshot is served: what a start allocates is garbage by then. */
 const compactionDelayMs = 1000;
 
@@ -117,7 +119,8 @@ function serve(flags: Flags): void {
     const buckets = bootstrap.stats.histogramBuckets;
     const shutdown = (): void => lifecycle.shutdown();
     const reopenLogs = (): void => lifecycle.reopenLogs();
-    new AdminServer({ admin, store, stats, state, pool, log, flags, buckets, shutdown, reopenLogs }).listen();
+    const options = { admin, store, stats, state, pool, log, flags, buckets, shutdown, reopenLogs };
+    setTimeout(() => void startAdmin(options), adminDelayMs);
   }
   setInterval(() => store.flushIntervals(), 5000).unref();
 }
@@ -125,6 +128,11 @@ function serve(flags: Flags): void {
 function compact(state: ServerState): void {
   state.compactDocument();
   returnHeap();
+}
+
+async function startAdmin(options: AdminServerOptions): Promise<void> {
+  const { AdminServer } = await import('./admin/server.ts');
+  new AdminServer(options).listen();
 }
 
 function openProcessLog({ logLevel, componentLogLevel }: Flags): ProcessLog {

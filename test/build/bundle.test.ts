@@ -45,6 +45,21 @@ t.test('the bundle runs without its sources and finds its worker, its files and 
   t.end();
 });
 
+t.test('what few need of Node is loaded when it is first used', (t) => {
+  const text = `
+import { randomFillSync } from 'node:crypto';
+const isLoaded = () => process.moduleLoadList.includes('NativeModule crypto');
+const before = isLoaded();
+randomFillSync(new Uint8Array(1));
+console.log(before, isLoaded());
+`;
+  const tree = treeOf(t, withMain(text));
+  bundle(tree);
+  const run = spawnSync(process.execPath, [join(tree, 'dist/outrigger.cjs')], { encoding: 'utf8' });
+  t.equal(run.stdout, 'false true\n', run.stderr);
+  t.end();
+});
+
 t.test("V8's compiled code is left beside the bundle", (t) => {
   const tree = treeOf(t, PROGRAM);
   bundle(tree);
