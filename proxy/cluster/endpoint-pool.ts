@@ -248,7 +248,8 @@ export class EndpointPool implements ConnectionOwner {
     stats.record(clusterStats.upstreamCxLengthMs, this.#context.reactor.nowMs - connection.connectStartedAtMs);
     this.#endpoint.stats.dec(endpointStats.cxActive);
     if (wasConnecting) {
-      stats.inc(clusterStats.upstreamCxDestroyRemote);
+      const isRefused = reason.kind === 'error';
+      stats.inc(isRefused ? clusterStats.upstreamCxDestroyRemote : clusterStats.upstreamCxDestroyLocal);
       this.#connecting--;
       this.#failWaiting(reason);
       return;
@@ -261,7 +262,7 @@ export class EndpointPool implements ConnectionOwner {
       stats.inc(clusterStats.upstreamCxDestroyWithActiveRq);
       stats.inc(isRemote ? upstreamCxDestroyRemoteWithActiveRq : upstreamCxDestroyLocalWithActiveRq);
     }
-    if (wasIdle) this.#forgetIdle(connection, reason);
+    if (wasIdle) this.#forgetIdle(connection, isRemote);
     if (this.#waiting.length > this.#connecting) this.#connect();
   }
 
@@ -275,11 +276,11 @@ export class EndpointPool implements ConnectionOwner {
     connection.countedSentBytes = bytesSent;
   }
 
-  #forgetIdle(connection: Http1ClientConnection, reason: CloseReason): void {
+  #forgetIdle(connection: Http1ClientConnection, isRemote: boolean): void {
     const index = this.#idle.indexOf(connection);
     if (index < 0) return;
     this.#idle.splice(index, 1);
-    if (reason.kind !== 'local') this.#learn(this.#context.reactor.nowMs - connection.idleSinceMs);
+    if (isRemote) this.#learn(this.#context.reactor.nowMs - connection.idleSinceMs);
   }
 
   #learn(idleMs: number): void {
@@ -290,9 +291,9 @@ export class EndpointPool implements ConnectionOwner {
   // As Envoy: an endpoint that refuses one connection fails all that wait for it, so that they can try another.
   #failWaiting(reason: CloseReason): void {
     const { stats } = this.#cluster;
-    stats.inc(
-      reason.kind === 'connect-timeout' ? clusterStats.upstreamCxConnectTimeout : clusterStats.upstreamCxConnectFail,
-    );
+    // To Envoy a timeout is a failure too.
+    stats.inc(clusterStats.upstreamCxConnectFail);
+    if (reason.kind === 'connect-timeout') stats.inc(clusterStats.upstreamCxConnectTimeout);
     this.#endpoint.stats.inc(endpointStats.cxConnectFail);
     const failure = connectFailure(reason);
     for (const waiter of this.#waiting.splice(0)) {
