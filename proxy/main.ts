@@ -104,6 +104,27 @@ function serve(flags: Flags): void {
   const { maxDownstreamConnections } = bootstrap;
   if (maxDownstreamConnections !== undefined) pool.limitConnections(maxDownstreamConnections);
   serveSnapshot(staticSnapshot(bootstrap), { state, stats, pool, log });
+  const lifecycle = handleSignals({ flags, log, state, pool, sinks });
+  if (bootstrap.admin !== undefined) {
+    const { admin } = bootstrap;
+    const buckets = bootstrap.stats.histogramBuckets;
+    const shutdown = (): void => lifecycle.shutdown();
+    const reopenLogs = (): void => lifecycle.reopenLogs();
+    const options = { admin, store, stats, state, pool, log, flags, buckets, shutdown, reopenLogs };
+    setTimeout(() => void startAdmin(options), adminDelayMs);
+  }
+  setInterval(() => store.flushIntervals(), 5000).unref();
+}
+
+interface LifecycleParts {
+  readonly flags: Flags;
+  readonly log: ProcessLog;
+  readonly state: ServerState;
+  readonly pool: WorkerPool;
+  readonly sinks: LogSinks;
+}
+
+function handleSignals({ flags, log, state, pool, sinks }: LifecycleParts): Lifecycle {
   const lifecycle = new Lifecycle({
     workers: pool,
     logs: sinks,
@@ -114,15 +135,7 @@ function serve(flags: Flags): void {
     schedule: (delayMs, callback) => setTimeout(callback, delayMs),
   });
   lifecycle.handleSignals();
-  if (bootstrap.admin !== undefined) {
-    const { admin } = bootstrap;
-    const buckets = bootstrap.stats.histogramBuckets;
-    const shutdown = (): void => lifecycle.shutdown();
-    const reopenLogs = (): void => lifecycle.reopenLogs();
-    const options = { admin, store, stats, state, pool, log, flags, buckets, shutdown, reopenLogs };
-    setTimeout(() => void startAdmin(options), adminDelayMs);
-  }
-  setInterval(() => store.flushIntervals(), 5000).unref();
+  return lifecycle;
 }
 
 function compact(state: ServerState): void {
