@@ -20,7 +20,7 @@ import { Reactor } from '../../proxy/reactor/reactor.ts';
 import { AccessLogs } from '../../proxy/telemetry/access-log.ts';
 import { callerResponseStats, circuitBreakerStats, clusterStats, routeStats } from '../../proxy/telemetry/cluster-stats.ts';
 import { endpointStats } from '../../proxy/telemetry/endpoint-stats.ts';
-import { httpStats, listenerHttpStats } from '../../proxy/telemetry/http-stats.ts';
+import { http1Stats, httpStats, listenerHttpStats } from '../../proxy/telemetry/http-stats.ts';
 import { WorkerStats } from '../../proxy/telemetry/worker-stats.ts';
 import { loadBootstrap } from '../../xds/bootstrap-file.ts';
 import { staticSnapshot } from '../../xds/static-snapshot.ts';
@@ -109,6 +109,7 @@ const context: HttpContext = {
   wallOffsetMs: Date.now() - clock(),
   localIp: '127.0.0.1',
   dateLine: new HttpDate(Date.now),
+  http1: stats.block(http1Stats),
   routeBlock: (virtualHost, statPrefix) => stats.block(routeStats, virtualHost, statPrefix),
 };
 

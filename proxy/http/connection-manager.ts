@@ -42,6 +42,8 @@ export interface HttpContext {
   readonly localIp: string;
   /** Lines of `date`, renewed once a second. */
   readonly dateLine: { current: EncodedLine };
+  /** A block of `http1Stats`, for all connections of the worker. */
+  readonly http1: StatBlock;
   /** A block of `routeStats`. */
   readonly routeBlock: (virtualHost: string, statPrefix: string) => StatBlock;
 }

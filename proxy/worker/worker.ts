@@ -23,6 +23,7 @@ import { Timer } from '../reactor/timer-wheel.ts';
 import { AccessLogs } from '../telemetry/access-log.ts';
 import { callerResponseStats, circuitBreakerStats, clusterStats, routeStats } from '../telemetry/cluster-stats.ts';
 import { endpointStats } from '../telemetry/endpoint-stats.ts';
+import { http1Stats } from '../telemetry/http-stats.ts';
 import { WorkerStats } from '../telemetry/worker-stats.ts';
 import { startDrainSequence } from './drain-sequence.ts';
 import type { FromWorker, ToWorker, WorkerStart } from './messages.ts';
@@ -96,6 +97,7 @@ export class Worker {
       wallOffsetMs: wallClock() - clock(),
       localIp: start.localIp,
       dateLine: this.#date,
+      http1: stats.block(http1Stats),
       routeBlock: (virtualHost, statPrefix) => stats.block(routeStats, virtualHost, statPrefix),
     };
     this.#context = {

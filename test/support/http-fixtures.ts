@@ -20,7 +20,7 @@ import type { Reactor } from '../../proxy/reactor/reactor.ts';
 import { TimerWheel } from '../../proxy/reactor/timer-wheel.ts';
 import type { AccessLogger } from '../../proxy/telemetry/access-log.ts';
 import { routeStats } from '../../proxy/telemetry/cluster-stats.ts';
-import { httpStats, listenerHttpStats } from '../../proxy/telemetry/http-stats.ts';
+import { http1Stats, httpStats, listenerHttpStats } from '../../proxy/telemetry/http-stats.ts';
 import { StatsStore } from '../../proxy/telemetry/stats-store.ts';
 import { WorkerStats } from '../../proxy/telemetry/worker-stats.ts';
 import {
@@ -209,6 +209,7 @@ export class Scene {
       wallOffsetMs: 0,
       localIp: '192.0.2.9',
       dateLine: { current: encodeLine('date', 'now') },
+      http1: stats.block(http1Stats),
       routeBlock: (virtualHost, statPrefix) => stats.block(routeStats, virtualHost, statPrefix),
     };
   }

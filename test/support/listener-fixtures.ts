@@ -11,6 +11,7 @@ import { openListener } from '../../proxy/listener/listener-opening.ts';
 import { type ListenerContext, ListenerRuntime, type ListenerSockets } from '../../proxy/listener/listener-runtime.ts';
 import { AccessLogs } from '../../proxy/telemetry/access-log.ts';
 import { routeStats } from '../../proxy/telemetry/cluster-stats.ts';
+import { http1Stats } from '../../proxy/telemetry/http-stats.ts';
 import { StatsStore } from '../../proxy/telemetry/stats-store.ts';
 import { WorkerStats } from '../../proxy/telemetry/worker-stats.ts';
 import { makeContext, makeStatsSource } from './cluster-fixtures.ts';
@@ -56,6 +57,7 @@ export function makeListenerBench(t: Test): ListenerBench {
       wallOffsetMs: 0,
       localIp: '192.0.2.1',
       dateLine: { current: encodeLine('date', 'now') },
+      http1: stats.block(http1Stats),
       routeBlock: (virtualHost, statPrefix) => stats.block(routeStats, virtualHost, statPrefix),
     },
     stats,

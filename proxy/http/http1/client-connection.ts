@@ -308,8 +308,8 @@ export class Http1ClientConnection implements ByteStreamHandler, Relay {
     const reusable = this.#keepAlive && isInStep && !this.stream.isClosed;
     this.#state = State.idle;
     receiver.onResponseEnd(trailers);
-    // Not before: the receiver logs the response now.
-    this.head.headers.clear();
+    // Not before: the receiver logs the response now. Not later: an idle connection keeps no memory of a large head.
+    this.head.headers.shrink();
     if (reusable) this.#owner.onConnectionIdle(this);
     else this.stream.close();
   }

@@ -7,7 +7,7 @@
 import type { NativeBuffer } from '../../../native/native-buffer.ts';
 import type { ByteStream, ByteStreamHandler, CloseReason } from '../../reactor/byte-stream.ts';
 import { Deadlines } from '../../reactor/deadlines.ts';
-import { httpStats } from '../../telemetry/http-stats.ts';
+import { http1Stats, httpStats } from '../../telemetry/http-stats.ts';
 import type { ConnectionCounter, ConnectionFacts, ConnectionManager } from '../connection-manager.ts';
 import { HeaderId } from '../header-name.ts';
 import type { HeaderTable } from '../header-table.ts';
@@ -19,7 +19,7 @@ import { Stream } from '../stream.ts';
 import { ResponseFlag } from '../stream-info.ts';
 import { BodyDecoder } from './body-decoder.ts';
 import { BodyEncoder } from './body-encoder.ts';
-import type { CodecError } from './codec-error.ts';
+import { type CodecError, requestFieldErrors } from './codec-error.ts';
 import { responseHeadBound, writeResponseHead } from './head-writer.ts';
 import { standardReason } from './reason-phrase.ts';
 import { RequestParser } from './request-parser.ts';
@@ -55,6 +55,8 @@ export class Http1ServerConnection implements ByteStreamHandler, ResponseSender 
   #closeAfterResponse = false;
   #inputEnded = false;
   #requestCount = 0;
+  /** What of the parser's count is in the stats. */
+  #droppedHeaders = 0;
 
   constructor(stream: ByteStream, manager: ConnectionManager, facts: ConnectionFacts, counter: ConnectionCounter) {
     this.#counter = counter;
@@ -139,8 +141,15 @@ export class Http1ServerConnection implements ByteStreamHandler, ResponseSender 
       this.#refuse(this.#parser.error!);
       return end;
     }
+    if (this.#parser.droppedHeaders !== this.#droppedHeaders) this.#countDroppedHeaders();
     this.#beginRequest(length);
     return position + length;
+  }
+
+  #countDroppedHeaders(): void {
+    const { droppedHeaders } = this.#parser;
+    this.#manager.context.http1.add(http1Stats.droppedHeadersWithUnderscores, droppedHeaders - this.#droppedHeaders);
+    this.#droppedHeaders = droppedHeaders;
   }
 
   #beginRequest(headBytes: number): void {
@@ -190,6 +199,9 @@ export class Http1ServerConnection implements ByteStreamHandler, ResponseSender 
   #refuse(error: CodecError): void {
     const { stats } = this.#manager;
     stats.inc(httpStats.downstreamCxProtocolError);
+    if (error === requestFieldErrors.underscore || error === requestFieldErrors.framingLookalike) {
+      this.#manager.context.http1.inc(http1Stats.requestsRejectedWithUnderscoresInHeaders);
+    }
     this.#closeAfterResponse = true;
     const reply: LocalReply = {
       status: error.status,
@@ -305,10 +317,11 @@ export class Http1ServerConnection implements ByteStreamHandler, ResponseSender 
 
   // An endless or chunked upstream body is chunked for an HTTP/1.1 client and ends with the connection for HTTP/1.0.
   #frame(head: ResponseHead): void {
+    // RFC 9112 §6.1: never to a client of HTTP/1.0, not even in the answer to its HEAD.
+    if (this.head.version === HttpVersion.http10) head.headers.removeId(HeaderId.transferEncoding);
     if (head.framing === BodyFraming.none && this.head.method === 'HEAD') this.#announceFraming(head);
     if (head.framing !== BodyFraming.untilClose && head.framing !== BodyFraming.chunked) return;
     if (this.head.version === HttpVersion.http10) {
-      head.headers.removeId(HeaderId.transferEncoding);
       head.framing = BodyFraming.untilClose;
       this.#closeAfterResponse = true;
       return;
@@ -352,6 +365,8 @@ export class Http1ServerConnection implements ByteStreamHandler, ResponseSender 
       return;
     }
     this.#state = State.idle;
+    // A connection may be idle for hours: it keeps no memory of a large head.
+    this.head.headers.shrink();
     this.#parser.reset();
     this.deadlines.set(ConnectionDeadline.idle, this.#manager.config.idleTimeoutMs);
     this.#stream.resumeReading();

@@ -1,0 +1,149 @@
+// A client's connection through a real worker, without an endpoint where none is needed: what ends it, what keeps it,
+// and what is said to clients of either version. What hostile clients do to it is in test/integration.
+
+import t, { type Test } from 'tap';
+import type { HttpConnectionManager } from '../../../../config/http-connection-manager.ts';
+import { http1Stats, httpStats } from '../../../../proxy/telemetry/http-stats.ts';
+import {
+  clusterOf,
+  type DataPlane,
+  forwardTo,
+  httpListener,
+  managerOf,
+  routeOf,
+  startDataPlane,
+  virtualHostOf,
+} from '../../../support/data-plane.ts';
+import { RawClient } from '../../../support/raw-client.ts';
+import { onEachRequest, RawOrigin } from '../../../support/raw-origin.ts';
+import { type ReferenceMessage, readResponses, valuesOf } from '../../../support/reference-parser.ts';
+
+interface Bench {
+  readonly plane: DataPlane;
+  readonly requests: ReferenceMessage[];
+}
+
+/** Everything is answered with `answer` by an origin. */
+async function start(t: Test, options: Partial<HttpConnectionManager>, answer = ok('hello')): Promise<Bench> {
+  const requests: ReferenceMessage[] = [];
+  const origin = await RawOrigin.start(t, (connection) =>
+    onEachRequest(connection, (request) => {
+      requests.push(request);
+      connection.write(answer);
+      if (!/Content-Length|chunked/.test(answer)) connection.socket.end();
+    }),
+  );
+  const manager = managerOf([virtualHostOf([routeOf('/', forwardTo('app'))])], options);
+  const plane = await startDataPlane({
+    listeners: [httpListener('http', manager)],
+    clusters: [clusterOf('app', [origin.port])],
+  });
+  t.teardown(() => plane.stop());
+  return { plane, requests };
+}
+
+function ok(body: string): string {
+  return `HTTP/1.1 200 OK\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+}
+
+const get = 'GET /x HTTP/1.1\r\nHost: a\r\n\r\n';
+const chunked = 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n';
+const acceptHttp10 = { http1: { ...managerOf([]).http1, acceptHttp10: true } };
+
+async function ask({ plane }: Bench, text: string): Promise<string> {
+  const client = await RawClient.open(plane.ports.get('http')!);
+  await client.write(text);
+  const answer = await client.ended();
+  client.close();
+  return answer;
+}
+
+t.test('a client of HTTP/1.0 gets a body that ends with the connection, and no Transfer-Encoding', async (t) => {
+  for (const answer of [chunked, 'HTTP/1.1 200 OK\r\n\r\nhello']) {
+    const bench = await start(t, acceptHttp10, answer);
+    const text = await ask(bench, 'GET / HTTP/1.0\r\nHost: a\r\nConnection: keep-alive\r\n\r\n');
+    t.match(text, /\r\nconnection: close\r\n(.*\r\n)*\r\nhello$/);
+    t.notMatch(text, /transfer-encoding/i);
+  }
+  const bench = await start(t, acceptHttp10, 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n');
+  t.notMatch(await ask(bench, 'HEAD / HTTP/1.0\r\nHost: a\r\n\r\n'), /transfer-encoding/i);
+});
+
+t.test('a client of HTTP/1.0 that asks for it keeps its connection', async (t) => {
+  const bench = await start(t, acceptHttp10);
+  const one = 'GET / HTTP/1.0\r\nHost: a\r\nConnection: keep-alive\r\n\r\n';
+  const text = await ask(bench, `${one}${one}GET / HTTP/1.0\r\nHost: a\r\n\r\n`);
+  const { messages } = readResponses(text, ['GET', 'GET', 'GET']);
+  t.same(
+    messages.map((message) => valuesOf(message, 'connection')),
+    [['keep-alive'], ['keep-alive'], ['close']],
+  );
+});
+
+t.test('a body without an end of its own is chunked for a client of HTTP/1.1', async (t) => {
+  const bench = await start(t, {}, 'HTTP/1.1 200 OK\r\n\r\nhello');
+  const text = await ask(bench, 'GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n');
+  t.match(text, /\r\ntransfer-encoding: chunked\r\n/);
+  t.match(text, /\r\n\r\n5\r\nhello\r\n0\r\n\r\n$/);
+});
+
+t.test('Expect: 100-continue is answered here, or by the endpoint when so configured', async (t) => {
+  const post =
+    'POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\nabc';
+  for (const proxy100Continue of [false, true]) {
+    const bench = await start(t, { proxy100Continue });
+    const text = await ask(bench, post);
+    t.equal(text.startsWith('HTTP/1.1 100 Continue\r\n\r\n'), !proxy100Continue);
+    t.same(valuesOf(bench.requests[0]!, 'expect'), proxy100Continue ? ['100-continue'] : []);
+    t.equal(bench.requests[0]?.body, 'abc');
+  }
+});
+
+t.test('a connection ends after as many requests as it may carry', async (t) => {
+  const bench = await start(t, { maxRequestsPerConnection: 2 });
+  const { messages, rest } = readResponses(await ask(bench, get.repeat(3)), ['GET', 'GET', 'GET']);
+  t.same(
+    messages.map((message) => valuesOf(message, 'connection')),
+    [[], ['close']],
+  );
+  t.equal(rest, '');
+  t.equal(bench.requests.length, 2);
+});
+
+t.test('an idle connection ends after its time, and one that carries a request does not', async (t) => {
+  const bench = await start(t, { idleTimeoutMs: 20 });
+  t.equal(await ask(bench, ''), '');
+  t.match(await ask(bench, get), /hello$/);
+  t.equal(count(bench, httpStats.downstreamCxIdleTimeout), 2);
+});
+
+function count({ plane }: Bench, index: number): number {
+  return plane.stats.get(httpStats, 'test')!.value(index);
+}
+
+t.test('what is refused is counted, answered once and closed', async (t) => {
+  const bench = await start(t, {});
+  const { messages } = readResponses(await ask(bench, `${get}GET / HTTP/1.1\r\nHost : a\r\n\r\n${get}`), [
+    'GET',
+    'GET',
+  ]);
+  t.same(
+    messages.map(({ firstLine }) => firstLine[1]),
+    ['200', '400'],
+  );
+  t.equal(count(bench, httpStats.downstreamCxProtocolError), 1);
+  t.equal(count(bench, httpStats.downstreamRq4xx), 1);
+  t.equal(bench.requests.length, 1);
+});
+
+t.test('names with underscores are counted when they are dropped and when they are refused', async (t) => {
+  const request = 'GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\na_b: 1\r\nc_d: 2\r\n\r\n';
+  const dropping = await start(t, { headersWithUnderscores: 'drop-header' });
+  await ask(dropping, request.replace('Connection: close\r\n', '') + request);
+  const refusing = await start(t, { headersWithUnderscores: 'reject-request' });
+  t.match(await ask(refusing, request), /^HTTP\/1\.1 400 /);
+  const codec = (bench: Bench, index: number) => bench.plane.stats.get(http1Stats)?.value(index);
+  t.equal(codec(dropping, http1Stats.droppedHeadersWithUnderscores), 4);
+  t.equal(codec(refusing, http1Stats.requestsRejectedWithUnderscoresInHeaders), 1);
+  t.equal(codec(refusing, http1Stats.responseFlood), 0);
+});
