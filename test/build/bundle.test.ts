@@ -17,6 +17,11 @@ const page: string = readFileSync(new URL('./admin/page.html', import.meta.url),
 pino({ level: 'silent' });
 process.on('SIGTERM', () => process.exit(0));
 const worker = new Worker(new URL('./worker/main.ts', import.meta.url));
+class Reply {
+  /** Comments within classes stay in the bundle … */
+  readonly text = '…';
+}
+if (new Reply().text.charCodeAt(0) !== 0x2026) throw new Error('text was changed');
 const isNative = koffi.load(null).func('int getpid()')() === process.pid;
 worker.once('message', (text: string) => console.log(text, page, isNative));
 if (process.argv.includes('--config-yaml')) {
@@ -41,7 +46,10 @@ t.test('the bundle runs without its sources and finds its worker, its files and 
   cpSync(join(tree, 'dist'), join(tree, 'elsewhere'), { recursive: true });
   const run = spawnSync(process.execPath, [join(tree, 'elsewhere/outrigger.cjs')], { encoding: 'utf8' });
   t.equal(run.stdout, 'worker <page> true\n', run.stderr);
-  t.notMatch(readFileSync(join(tree, 'dist/outrigger.cjs'), 'utf8'), /sourceMappingURL|: string =/);
+  const text = readFileSync(join(tree, 'dist/outrigger.cjs'), 'utf8');
+  t.notMatch(text, /sourceMappingURL|: string =/);
+  t.match(text, /^[\t\r\n -~]+$/, 'ASCII only');
+  t.match(text, 'Comments within classes stay');
   t.end();
 });
 
