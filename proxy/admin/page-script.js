@@ -380,6 +380,8 @@ async function update() {
     if (!response.ok) throw new Error(`status ${response.status}`);
     const facts = await response.json();
     answeredAtMs = Date.now();
+    // The answer to what was typed a moment ago must not replace that to what is typed now.
+    if (asked !== byId('search').value) return;
     setLost(null);
     show(facts);
   } catch (error) {

@@ -92,6 +92,15 @@ export class ClusterRuntime implements EndpointOwner {
     else countUpstreamResponse(external, externalResponseStats, status);
   }
 
+  /** Records how long a response took, also by whether its request came from inside the mesh. */
+  recordResponseTime(tookMs: number, isInternal: boolean): void {
+    this.#stats ??= this.#openStats();
+    const { cluster, internal, external } = this.#stats;
+    cluster.record(clusterStats.upstreamRqTime, tookMs);
+    if (isInternal) internal.record(internalResponseStats.upstreamRqTime, tookMs);
+    else external.record(externalResponseStats.upstreamRqTime, tookMs);
+  }
+
   /** Members by assignment; empty for original-dst clusters, whose endpoints `eachEndpoint` gives. */
   get endpoints(): EndpointSet {
     this.#endpoints ??= this.#buildEndpoints([]);

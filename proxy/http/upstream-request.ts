@@ -289,7 +289,7 @@ export class UpstreamRequest implements PoolWaiter, ResponseReceiver {
     if (this.#state !== State.receiving) return;
     this.#connection = null;
     const tookMs = this.#stream.nowMs - this.#attemptStartedAtMs;
-    this.#cluster.stats.record(clusterStats.upstreamRqTime, tookMs);
+    this.#cluster.recordResponseTime(tookMs, this.#stream.isInternal);
     this.#routeStats?.record(routeStats.upstreamRqTime, tookMs);
     this.#release();
     this.#stream.onResponseEnd(trailers);

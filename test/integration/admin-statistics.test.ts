@@ -143,6 +143,7 @@ t.test('requests are counted as Envoy counts them', async (t) => {
     'http.test.downstream_rq_time',
     'http.test.downstream_cx_length_ms',
     'cluster.app.upstream_rq_time',
+    'cluster.app.external.upstream_rq_time',
     'cluster.app.upstream_cx_connect_ms',
     'cluster.app.upstream_cx_length_ms',
     'cluster.app.upstream_rq_per_cx',
