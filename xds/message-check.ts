@@ -20,10 +20,9 @@ import type { MessageSupport, Refusal } from './support/support-table.ts';
 export function checkMessage(message: Message, typeName: string, problems: Problems): void {
   const plan = planOf(typeName);
   for (const key in message) {
-    const field = plan.descriptor.fieldsByName.get(key)!;
-    const support = supportOf(field, plan);
-    if (support === 'supported' || support === 'ignored') checkField(message[key], field, problems.at(field.name));
-    else refuse(message[key], { field, refusal: support }, problems);
+    const check = plan.checks.get(key) ?? makeCheck(key, plan);
+    if (check.refusal === null) checkField(message[key], check, problems);
+    else refuse(message[key], { field: check.field, refusal: check.refusal }, problems);
   }
   for (const field of plan.rulesOfAbsent)
     if (message[field.key] === undefined) {
@@ -37,15 +36,38 @@ export function checkMessage(message: Message, typeName: string, problems: Probl
 interface CheckPlan {
   readonly descriptor: MessageDescriptor;
   readonly table: MessageSupport;
-  /** What was looked up in the table: most fields of most messages are never set. */
-  readonly support: Map<FieldDescriptor, FieldSupport>;
+  /** By key, made when a field is first set: most fields of most messages never are. */
+  readonly checks: Map<string, FieldCheck>;
   /** Fields whose rules can be broken by not being there. */
   readonly rulesOfAbsent: readonly FieldDescriptor[];
   /** Members of the oneofs of which one must be set. */
   readonly requiredOneofs: readonly (readonly FieldDescriptor[])[];
 }
 
+/** What is done with a set field. A bootstrap has hundreds of thousands, so all that can be is decided beforehand. */
+interface FieldCheck {
+  readonly field: FieldDescriptor;
+  /** Null when the field is supported or ignored. */
+  readonly refusal: string | Refusal | null;
+  /** Durations have a rule even without rules of their own. */
+  readonly hasRules: boolean;
+  readonly isMessage: boolean;
+}
+
 type FieldSupport = 'supported' | 'ignored' | string | Refusal;
+
+function makeCheck(key: string, plan: CheckPlan): FieldCheck {
+  const field = plan.descriptor.fieldsByName.get(key)!;
+  const support = supportOf(field, plan);
+  const check = {
+    field,
+    refusal: support === 'supported' || support === 'ignored' ? null : support,
+    hasRules: field.rules !== undefined || field.type === 'google.protobuf.Duration',
+    isMessage: field.kind === 'message' && !isScalarMessage(field.type),
+  };
+  plan.checks.set(key, check);
+  return check;
+}
 
 const plans = new Map<string, CheckPlan>();
 
@@ -64,7 +86,7 @@ function makePlan(descriptor: MessageDescriptor, table: MessageSupport): CheckPl
   return {
     descriptor,
     table,
-    support: new Map(),
+    checks: new Map(),
     rulesOfAbsent: fields.filter((field) => requires(field) && isChecked(field)),
     requiredOneofs: descriptor.requiredOneofs.map((oneof) => fields.filter((field) => field.oneof === oneof)),
   };
@@ -81,16 +103,10 @@ function requires(field: FieldDescriptor): boolean {
 }
 
 /** A field without a row is refused: a table that was not kept up must not open a hole. */
-function supportOf(field: FieldDescriptor, plan: CheckPlan): FieldSupport {
-  let support = plan.support.get(field);
-  if (support === undefined) {
-    const { supported, ignored, unsupported } = plan.table;
-    if (supported.includes(field.name)) support = 'supported';
-    else if (ignored?.[field.name] !== undefined) support = 'ignored';
-    else support = unsupported?.[field.name] ?? 'it is not known here';
-    plan.support.set(field, support);
-  }
-  return support;
+function supportOf(field: FieldDescriptor, { table }: CheckPlan): FieldSupport {
+  if (table.supported.includes(field.name)) return 'supported';
+  if (table.ignored?.[field.name] !== undefined) return 'ignored';
+  return table.unsupported?.[field.name] ?? 'it is not known here';
 }
 
 function refuse(
@@ -105,37 +121,41 @@ function refuse(
   }
 }
 
-function checkField(value: unknown, field: FieldDescriptor, problems: Problems): void {
-  if (field.shape === 'single') {
-    checkValue(value, field, problems);
-  } else if (field.shape === 'repeated') {
-    const items = value as readonly unknown[];
-    const violation = field.rules === undefined ? undefined : ruleViolation(items, field.type, field.rules);
-    if (violation !== undefined) problems.add(violation);
-    for (let index = 0; index < items.length; index++) checkItem(items[index], field, problems.item(index));
-  } else {
-    const map = value as Message;
-    for (const key in map) checkItem(map[key], field, problems.item(key));
+function checkField(value: unknown, check: FieldCheck, problems: Problems): void {
+  const { field } = check;
+  if (field.shape !== 'single') {
+    checkElements(value, check, problems.at(field.name));
+    return;
   }
-}
-
-function checkItem(value: unknown, field: FieldDescriptor, problems: Problems): void {
-  const rules = field.rules?.items;
-  const violation = rules === undefined ? undefined : ruleViolation(value, field.type, rules);
-  if (violation !== undefined) problems.add(violation);
-  checkNested(value, field, problems);
+  const violation = check.hasRules ? ruleViolation(value, field.type, field.rules ?? noRules) : undefined;
+  if (violation !== undefined) problems.at(field.name).add(violation);
+  if (check.isMessage) checkNested(value, field, problems.at(field.name));
 }
 
 const noRules: FieldRules = {};
 
-function checkValue(value: unknown, field: FieldDescriptor, problems: Problems): void {
-  const violation = ruleViolation(value, field.type, field.rules ?? noRules);
+function checkElements(value: unknown, check: FieldCheck, problems: Problems): void {
+  const { field } = check;
+  if (field.shape === 'map') {
+    const map = value as Message;
+    for (const key in map) checkElement(map[key], check, problems.item(key));
+    return;
+  }
+  const items = value as readonly unknown[];
+  const violation = field.rules === undefined ? undefined : ruleViolation(items, field.type, field.rules);
   if (violation !== undefined) problems.add(violation);
-  checkNested(value, field, problems);
+  if (!check.isMessage && field.rules?.items === undefined) return;
+  for (let index = 0; index < items.length; index++) checkElement(items[index], check, problems.item(index));
+}
+
+function checkElement(value: unknown, { field, isMessage }: FieldCheck, problems: Problems): void {
+  const rules = field.rules?.items;
+  const violation = rules === undefined ? undefined : ruleViolation(value, field.type, rules);
+  if (violation !== undefined) problems.add(violation);
+  if (isMessage) checkNested(value, field, problems);
 }
 
 function checkNested(value: unknown, field: FieldDescriptor, problems: Problems): void {
-  if (field.kind !== 'message' || isScalarMessage(field.type)) return;
   if (field.type === 'google.protobuf.Any') checkAny(value as Any, problems);
   else if (!field.type.startsWith('google.protobuf.')) checkMessage(value as Message, field.type, problems);
 }
