@@ -15,6 +15,8 @@ export interface UpstreamFailure {
     | 'overflow';
   /** What happened, in plain words, without the endpoint's address. */
   readonly reason: string;
+  /** Why the kernel could not connect, where it said so. */
+  readonly errno?: number;
 }
 
 /** The failure of a connection attempt. */
@@ -23,7 +25,7 @@ export function connectFailure(reason: CloseReason): UpstreamFailure {
     case 'connect-timeout':
       return { kind: 'connect-timeout', reason: 'the connection was not accepted within connect_timeout' };
     case 'error':
-      return { kind: 'connect-failure', reason: describeErrno(reason.errno) };
+      return { kind: 'connect-failure', reason: describeErrno(reason.errno), errno: reason.errno };
     case 'local':
     case 'remote':
       return { kind: 'connect-failure', reason: 'the connection was closed before it was established' };

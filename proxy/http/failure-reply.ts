@@ -1,6 +1,7 @@
 // What an attempt's failure is to the client and to the retry policy.
 // https://www.envoyproxy.io/docs/envoy/latest/configuration/http/http_conn_man/response_code_details
 
+import { Errno } from '../../native/errno.ts';
 import type { UpstreamFailure } from '../cluster/upstream-failure.ts';
 import type { ResetKind } from '../route/retry-policy.ts';
 import { LocalReplies, type LocalReply } from './local-reply.ts';
@@ -24,13 +25,29 @@ export function resetKind(failure: UpstreamFailure): ResetKind | null {
 /** The reply when the response had not begun. `isRetry` says so in the text, as Envoy's does. */
 export function failureReply(failure: UpstreamFailure, isRetry: boolean): LocalReply {
   const { status, body, details, flags } = firstFailureReply(failure);
+  const transport = transportFailureReason(failure);
   return {
     status,
     body: isRetry ? body.replace('reset reason', 'retried and the latest reset reason') : body,
-    details,
+    details: transport === '' ? details : details.replace('}', `|${transport}}`),
     flags,
   };
 }
+
+/** What Envoy says of a connection that the kernel could not make, without blanks; empty for every other failure. */
+export function transportFailureReason({ errno }: UpstreamFailure): string {
+  const text = errno === undefined ? undefined : libcTexts.get(errno);
+  return text === undefined ? '' : `delayed_connect_error:_${text}`;
+}
+
+/** The texts of strerror(3), which people search for in logs, for what a connection attempt meets. */
+const libcTexts: ReadonlyMap<number, string> = new Map([
+  [Errno.ECONNREFUSED, 'Connection_refused'],
+  [Errno.ECONNRESET, 'Connection_reset_by_peer'],
+  [Errno.ETIMEDOUT, 'Connection_timed_out'],
+  [Errno.EHOSTUNREACH, 'No_route_to_host'],
+  [Errno.ENETUNREACH, 'Network_is_unreachable'],
+]);
 
 function firstFailureReply(failure: UpstreamFailure): LocalReply {
   switch (failure.kind) {

@@ -21,7 +21,7 @@ import { endpointStats } from '../telemetry/endpoint-stats.ts';
 import type { StatBlock } from '../telemetry/stats.ts';
 import type { HttpContext } from './connection-manager.ts';
 import { chooseEndpoint } from './endpoint-choice.ts';
-import { failureReply, resetKind } from './failure-reply.ts';
+import { failureReply, resetKind, transportFailureReason } from './failure-reply.ts';
 import { headerName } from './header-name.ts';
 import type { HeaderTable } from './header-table.ts';
 import type { Http1ClientConnection, ResponseReceiver } from './http1/client-connection.ts';
@@ -327,6 +327,7 @@ export class UpstreamRequest implements PoolWaiter, ResponseReceiver {
       return;
     }
     this.#endpoint?.stats.inc(endpointStats.rqError);
+    this.#stream.info.upstreamTransportFailureReason = transportFailureReason(failure);
     const kind = resetKind(failure);
     if (kind !== null && this.#retry?.shouldRetryReset(kind) && this.#mayRetry()) {
       this.#retryLater();

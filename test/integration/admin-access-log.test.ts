@@ -74,7 +74,7 @@ t.test('a line names both ends of the upstream connection, and the endpoint that
   t.match(
     plane.logLines[1],
     new RegExp(
-      `^GET /dead HTTP/1\\.1 503 UF upstream_reset_before_response_started\\{remote_connection_failure\\} - 0 \\d+ 127\\.0\\.0\\.1:${closed} dead - ${local} - to-dead \\d+$`,
+      `^GET /dead HTTP/1\\.1 503 UF upstream_reset_before_response_started\\{remote_connection_failure\\|delayed_connect_error:_Connection_refused\\} delayed_connect_error:_Connection_refused 0 \\d+ 127\\.0\\.0\\.1:${closed} dead - ${local} - to-dead \\d+$`,
     ),
   );
   const logged = plane.logLines.map((line) => Number(line.slice(line.lastIndexOf(' ') + 1)));

@@ -115,7 +115,7 @@ t.test('failures upstream have the status of Envoy, flag, detail and text, and a
   const cases: readonly (readonly [path: string, line: string, body: RegExp])[] = [
     [
       '/refused',
-      `503 UF ${reset}{remote_connection_failure}`,
+      `503 UF ${reset}{remote_connection_failure|delayed_connect_error:_Connection_refused}`,
       /reset reason: remote connection failure; refused at 127/,
     ],
     ['/empty', '503 UH no_healthy_upstream', /^no healthy upstream; cluster empty has no healthy endpoint$/],

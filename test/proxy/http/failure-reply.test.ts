@@ -1,6 +1,7 @@
 import t from 'tap';
+import { Errno } from '../../../native/errno.ts';
 import type { UpstreamFailure } from '../../../proxy/cluster/upstream-failure.ts';
-import { cutResponse, failureReply, resetKind } from '../../../proxy/http/failure-reply.ts';
+import { cutResponse, failureReply, resetKind, transportFailureReason } from '../../../proxy/http/failure-reply.ts';
 import { ResponseFlag } from '../../../proxy/http/stream-info.ts';
 
 const failure = (kind: UpstreamFailure['kind']): UpstreamFailure => ({ kind, reason: 'no' });
@@ -18,6 +19,17 @@ t.test('each failure has the status, flag and detail of Envoy', async (t) => {
     t.match(reply, { status, flags, details: `upstream_reset_before_response_started{${word}}` }, kind);
     t.equal(reply.body.split('reset reason: ')[1], word.replaceAll('_', ' '), kind);
   }
+});
+
+t.test('a connection that the kernel could not make is named as in the logs of Envoy', async (t) => {
+  const refused: UpstreamFailure = { kind: 'connect-failure', reason: 'connection refused', errno: Errno.ECONNREFUSED };
+  t.equal(
+    failureReply(refused, false).details,
+    'upstream_reset_before_response_started{remote_connection_failure|delayed_connect_error:_Connection_refused}',
+  );
+  t.equal(transportFailureReason(refused), 'delayed_connect_error:_Connection_refused');
+  t.equal(transportFailureReason({ ...refused, errno: Errno.EINVAL }), '', 'what is not known is not made up');
+  t.equal(transportFailureReason(failure('overflow')), '');
 });
 
 t.test('a reply after a retry says so', async (t) => {
