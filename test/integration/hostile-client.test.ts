@@ -2,6 +2,7 @@
 // gets, what the endpoint sees of it, and that nobody else notices (`FaultBench.during`).
 
 import t from 'tap';
+import { clusterOf } from '../support/data-plane.ts';
 import { FaultBench } from '../support/fault-bench.ts';
 import { nextTurn, type RawClient } from '../support/raw-client.ts';
 import type { OriginConnection } from '../support/raw-origin.ts';
@@ -49,6 +50,21 @@ t.test('a client that resets', async (t) => {
       }),
     );
   }
+});
+
+t.test('clients that reset in a storm', async (t) => {
+  // Room for all of them: whom a circuit breaker refuses meanwhile is another matter.
+  const { circuitBreakers } = clusterOf('app', []);
+  const bench = await FaultBench.start(t, { cluster: { circuitBreakers } });
+  await bench.during(t, async () => {
+    for (let wave = 0; wave < 5; wave++) {
+      const clients = await Promise.all(Array.from({ length: 40 }, () => bench.client()));
+      for (const [index, client] of clients.entries()) client.socket.write([get, post, chunked, 'GET'][index % 4]!);
+      // Some are reset before the proxy has seen them, some while their requests wait.
+      if (wave % 2 === 0) await nextTurn();
+      for (const client of clients) client.reset();
+    }
+  });
 });
 
 t.test('a client that ends its side', async (t) => {

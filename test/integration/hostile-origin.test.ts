@@ -9,6 +9,8 @@ import type { OriginConnection } from '../support/raw-origin.ts';
 import { type ReferenceMessage, readResponse, readResponses } from '../support/reference-parser.ts';
 
 const poison = 'HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison';
+/** So large that it is relayed inside the kernel. */
+const large = 'l'.repeat(1024 * 1024);
 const chunkedHead = 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n';
 
 /** How an endpoint answers one request. */
@@ -43,6 +45,7 @@ const faults: readonly Fault[] = [
   { name: 'another response behind the first', writes: [`${ok(2)}ok${poison}`], client: [200, 'ok'] },
   { name: 'another response a moment later', writes: [`${ok(2)}ok`, poison], client: [200, 'ok'] },
   { name: 'another response behind the last chunk', writes: [`${chunkedHead}0\r\n\r\n${poison}`], client: [200, ''] },
+  { name: 'another response behind a large body', writes: [ok(large.length) + large + poison], client: [200, large] },
   { name: 'one byte behind the body', writes: [`${ok(2)}okX`], client: [200, 'ok'] },
   { name: 'a body behind the answer to HEAD', writes: [`${ok(6)}poison`], method: 'HEAD', client: [200, ''] },
   { name: 'a response behind the answer to HEAD', writes: [ok(6), poison], method: 'HEAD', client: [200, ''] },
