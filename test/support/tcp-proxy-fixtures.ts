@@ -39,8 +39,8 @@ export interface TcpPlane {
   /** The counters of a set that are not 0, by the end of their Envoy name. */
   cluster(name: string, stat: keyof typeof clusterStats): number;
   tcp(stat: keyof typeof tcpStats): number;
-  /** Lines logged so far. */
-  lines(): Promise<readonly string[]>;
+  /** Lines logged, once there are `count`. */
+  lines(count: number): Promise<readonly string[]>;
 }
 
 /** Serves `config`, with clusters of endpoints by port, until the end of the test. */
@@ -57,8 +57,10 @@ export async function startTcpPlane(
     connect: () => TcpClient.connect(t, plane.ports.get('tcp')!),
     cluster: (name, stat) => plane.stats.get(clusterStats, name)?.value(clusterStats[stat] as number) ?? 0,
     tcp: (stat) => plane.stats.get(tcpStats, 'tcp')?.value(tcpStats[stat] as number) ?? 0,
-    lines: async () => {
-      await plane.flushLogs();
+    lines: async (count) => {
+      // Not awaited: when the interval has flushed already, there is nothing left to come.
+      void plane.flushLogs();
+      await until(() => plane.logLines.length >= count);
       return plane.logLines;
     },
   };
@@ -101,4 +103,9 @@ export class TcpClient {
     while (this.text.length < length) await this.#changed.promise;
     return this.text;
   }
+}
+
+/** Asks again after every turn of Node's loop. */
+export async function until(isTrue: () => boolean): Promise<void> {
+  while (!isTrue()) await new Promise(setImmediate);
 }
