@@ -13,6 +13,7 @@ import { applyForwardedHeaders } from './forwarded-headers.ts';
 import { HeaderId } from './header-name.ts';
 import { encodeLine, type HeaderTable } from './header-table.ts';
 import { sanitizeRequest, sanitizeResponse } from './http1/hop-by-hop.ts';
+import { standardReason } from './http1/reason-phrase.ts';
 import { clusterNotFoundReply, LocalReplies, type LocalReply } from './local-reply.ts';
 import { writeLocalReply } from './local-reply-writer.ts';
 import { BodyFraming, HttpVersion, hasBody, type RequestHead, type ResponseHead } from './message.ts';
@@ -79,11 +80,18 @@ export class Stream {
     if (hopByHop !== null) {
       info.failureReason = hopByHop.reason;
       this.replyLocally(
-        { status: hopByHop.status, body: '', details: hopByHop.details, flags: ResponseFlag.downstreamProtocolError },
+        {
+          status: hopByHop.status,
+          body: standardReason(hopByHop.status),
+          details: hopByHop.details,
+          flags: ResponseFlag.downstreamProtocolError,
+        },
         hopByHop.reason,
       );
       return;
     }
+    // Bytes that a client sends ahead are no requests, whoever refuses: the connection carries nothing after this.
+    if (head.method === 'CONNECT' || head.upgrade !== '') this.sender.closeAfterResponse();
     const target = prepareRequestTarget(head, manager, this.facts.localPort);
     if (target !== null) {
       this.replyLocally(target.reply, target.reason, target.location);
@@ -141,8 +149,6 @@ export class Stream {
     const { head, manager } = this;
     const upgrade = head.method === 'CONNECT' ? 'connect' : head.upgrade;
     if (upgrade !== '') {
-      // Bytes that a client sends ahead are no requests, whoever refuses: the connection carries nothing after this.
-      this.sender.closeAfterResponse();
       if (!manager.allowsUpgrade(upgrade, route)) {
         manager.stats.inc(httpStats.downstreamRqWsOnNonWsRoute);
         this.replyLocally(LocalReplies.upgradeFailed, `upgrade to ${upgrade} is not allowed here (upgrade_configs)`);
@@ -256,6 +262,7 @@ export class Stream {
     const { info } = this;
     info.responseHeadAtMs = this.nowMs;
     info.responseCodeDetails = 'via_upstream';
+    info.responseCode = head.status;
     this.#touch();
     sanitizeResponse(head);
     if (!this.manager.router.suppressEnvoyHeaders) addServiceTime(head, info);
@@ -362,8 +369,10 @@ export class Stream {
       this.#route.mutateResponse(head, this.head, this.info);
     }
     this.#sendHead(head);
-    this.info.responseBodyBytes = body.length;
-    if (body.length > 0 && this.head.method !== 'HEAD') this.sender.sendBytes(body);
+    if (body.length > 0 && this.head.method !== 'HEAD') {
+      this.info.responseBodyBytes = body.length;
+      this.sender.sendBytes(body);
+    }
     this.info.responseEndAtMs = this.nowMs;
     this.#finish();
     this.sender.sendEnd(null);

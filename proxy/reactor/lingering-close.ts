@@ -49,9 +49,7 @@ export class LingeringClose {
 
   #sendEnd(): boolean {
     const { input, output } = this.#parts;
-    // Closing sends FIN as well.
-    if (input.isEnded && output.waitingBytes === 0) return true;
-    return output.sendEnd() < 0;
+    return output.sendEnd() < 0 || (output.isEnded && input.isEnded);
   }
 
   #discard(): boolean {

@@ -9,6 +9,7 @@ const PRESERVE_CASE = `${TYPES}envoy.extensions.http.header_formatters.preserve_
 /** What each access log line holds; the client's address tells which case it belongs to. */
 export const logFields: readonly string[] = [
   'DOWNSTREAM_DIRECT_REMOTE_ADDRESS',
+  'START_TIME',
   'RESPONSE_CODE',
   'RESPONSE_FLAGS',
   'RESPONSE_FLAGS_LONG',
@@ -90,7 +91,7 @@ export function httpListener(name: string, routes: Json, manager: Json = {}, mor
         http_filters: [router],
         http_protocol_options: preserveCase,
         // Envoy keeps a connection that it ends for so long, waiting for the client to close first.
-        delayed_close_timeout: '0.1s',
+        delayed_close_timeout: '0.02s',
         access_log: accessLog,
         ...manager,
       },

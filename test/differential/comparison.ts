@@ -1,7 +1,7 @@
 // Runs the cases of a suite through both proxies, one after the other, and returns what differed.
 
 import { join } from 'node:path';
-import { exchange } from './exchange.ts';
+import { type Exchange, exchange } from './exchange.ts';
 import type { HttpMessage } from './http-message.ts';
 import { compare, type Difference, type Facts, type Observation, observe } from './observation.ts';
 import { type ProxyName, ProxyProcess, type Stats } from './proxy-process.ts';
@@ -21,6 +21,8 @@ const STATS = '^(http|listener|tcp|cluster)\\.';
 const IGNORED_STATS = /^(http\.admin|listener\.admin|cluster\.[^.]+\.(lb_|max_host_weight))|\.worker_0\./;
 /** Zero when nothing is under way any more. */
 const ACTIVITY = /\.(downstream_cx_active|downstream_rq_active|upstream_rq_active|upstream_rq_pending_active)$/;
+/** More reads than a proxy can need to notice the end of a connection; each takes some milliseconds. */
+const MAX_READS = 1000;
 
 export async function compareSuite(suite: Suite, options: ComparisonOptions): Promise<Difference[]> {
   const started: ProxyProcess[] = [];
@@ -54,16 +56,26 @@ type CaseFacts = Omit<Facts, 'logLines'>;
 
 async function runAll(suite: Suite, proxies: readonly ProxyProcess[], origin: RecordingOrigin): Promise<CaseFacts[][]> {
   const facts: CaseFacts[][] = proxies.map(() => []);
+  let before = await Promise.all(proxies.map((proxy) => proxy.stats(STATS)));
   for (const each of suite.cases) {
-    for (const [index, proxy] of proxies.entries()) facts[index]!.push(await runCase(each, proxy, origin));
+    for (const [index, proxy] of proxies.entries()) {
+      facts[index]!.push(await runCase(each, { proxy, origin, before: before[index]! }));
+    }
+    before = facts.map((all) => all.at(-1)!.after);
   }
   return facts;
 }
 
-async function runCase(each: Case, proxy: ProxyProcess, origin: RecordingOrigin): Promise<CaseFacts> {
-  const before = await proxy.stats(STATS);
+interface Stage {
+  readonly proxy: ProxyProcess;
+  readonly origin: RecordingOrigin;
+  readonly before: Stats;
+}
+
+async function runCase(each: Case, { proxy, origin, before }: Stage): Promise<CaseFacts> {
   origin.expect(stepsOf(each), each.isTcp);
-  const done = await exchange(proxy.port(each.listener ?? 'main'), {
+  const listener = each.listener ?? 'main';
+  const done = await exchange(proxy.port(listener), {
     send: typeof each.send === 'string' ? [each.send] : each.send,
     expects: each.expects ?? 1,
     isTcp: each.isTcp ?? false,
@@ -71,8 +83,8 @@ async function runCase(each: Case, proxy: ProxyProcess, origin: RecordingOrigin)
     ...(each.clientResets ? { resetsAfter: origin.nextRequest() } : {}),
   });
   const received: readonly HttpMessage[] = await origin.received();
-  const after = await settledStats(proxy);
-  return { exchange: done, received, before, after, ports: proxy.ports };
+  const after = await settledStats(proxy, listener, before);
+  return { listener, exchange: done, received, before, after, ports: proxy.ports };
 }
 
 function stepsOf({ origin }: Case): readonly OriginStep[] {
@@ -80,18 +92,36 @@ function stepsOf({ origin }: Case): readonly OriginStep[] {
   return typeof origin === 'string' ? [{ onEnd: origin }] : origin;
 }
 
-/** Statistics when the connection of the case is gone and nothing is in flight. */
-async function settledStats(proxy: ProxyProcess): Promise<Stats> {
-  for (;;) {
-    const stats = await proxy.stats(STATS);
-    const isBusy = [...stats].some(([name, value]) => value !== 0 && ACTIVITY.test(name) && !IGNORED_STATS.test(name));
-    if (!isBusy) return new Map([...stats].filter(([name]) => !IGNORED_STATS.test(name)));
+/** Statistics when the connection of the case was counted from its begin to its end, and nothing moves any more. */
+async function settledStats(proxy: ProxyProcess, listener: string, before: Stats): Promise<Stats> {
+  let last = '';
+  for (let read = 0; read < MAX_READS; read++) {
+    const stats = new Map([...(await proxy.stats(STATS))].filter(([name]) => !IGNORED_STATS.test(name)));
+    const text = JSON.stringify([...stats]);
+    if (text === last && hasSettled(stats, listener, before)) return stats;
+    last = text;
   }
+  throw new Error(`${proxy.name}: the statistics of listener ${listener} do not come to rest: ${last}`);
+}
+
+function hasSettled(stats: Stats, listener: string, before: Stats): boolean {
+  const value = (name: string): number => stats.get(name) ?? 0;
+  const begun = `listener.${listener}.downstream_cx_total`;
+  const isCounted = value(begun) > (before.get(begun) ?? 0);
+  const isClosed = value(`http.${listener}.downstream_cx_total`) === value(`http.${listener}.downstream_cx_destroy`);
+  return isCounted && isClosed && ![...stats].some(([name, active]) => active !== 0 && ACTIVITY.test(name));
+}
+
+/** The clock of a proxy is read once a turn; the kernel gives a port again much later. */
+const clockToleranceMs = 100;
+
+function isLineOf({ clientPort, startedAtMs, endedAtMs }: Exchange, line: string): boolean {
+  const [address, time] = line.split('\t');
+  const atMs = Date.parse(time ?? '');
+  const isInTime = atMs >= startedAtMs - clockToleranceMs && atMs <= endedAtMs + clockToleranceMs;
+  return isInTime && address === `127.0.0.1:${clientPort}`;
 }
 
 function observeAll(facts: readonly CaseFacts[], log: readonly string[]): Observation[] {
-  return facts.map((each) => {
-    const address = `127.0.0.1:${each.exchange.clientPort}\t`;
-    return observe({ ...each, logLines: log.filter((line) => line.startsWith(address)) });
-  });
+  return facts.map((each) => observe({ ...each, logLines: log.filter((line) => isLineOf(each.exchange, line)) }));
 }

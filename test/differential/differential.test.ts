@@ -13,6 +13,10 @@ import type { Difference } from './observation.ts';
 import { RecordingOrigin } from './recording-origin.ts';
 import { suites } from './suites.ts';
 
+/** Some milliseconds a case on an idle machine; tests share it with others. */
+const timeoutMs = 220_000;
+t.setTimeout(timeoutMs);
+
 const wanted = process.argv.slice(2);
 const envoy = findEnvoy();
 
@@ -23,7 +27,7 @@ function compareAll(envoyPath: string): void {
   const used = new Set<number>();
   const directory = t.testdir({});
   for (const suite of suites.filter(({ name }) => wanted.length === 0 || wanted.includes(name))) {
-    t.test(`${suite.name}: ${suite.cases.length} cases`, async (t) => {
+    t.test(`${suite.name}: ${suite.cases.length} cases`, { timeout: timeoutMs }, async (t) => {
       const origin = await RecordingOrigin.start();
       t.teardown(() => origin.stop());
       const differences = await compareSuite(suite, { envoyPath, directory, origin });

@@ -23,12 +23,16 @@ export interface Exchange {
   readonly rest: string;
   readonly ending: 'closed by client' | 'closed by proxy' | 'reset by proxy' | `silent for ${number} ms`;
   readonly clientPort: number;
+  /** Wall clock. */
+  readonly startedAtMs: number;
+  readonly endedAtMs: number;
 }
 
 /** No case takes so long by design: who waits longer has missed something. */
 const silenceMs = 5000;
 
 export async function exchange(port: number, plan: ExchangePlan): Promise<Exchange> {
+  const startedAtMs = Date.now();
   const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
   socket.setNoDelay(true);
   await once(socket, 'connect');
@@ -36,7 +40,14 @@ export async function exchange(port: number, plan: ExchangePlan): Promise<Exchan
   const conversation = new Conversation(socket, plan);
   const ending = await conversation.ending;
   socket.destroy();
-  return { responses: conversation.responses, rest: conversation.rest, ending, clientPort };
+  return {
+    responses: conversation.responses,
+    rest: conversation.rest,
+    ending,
+    clientPort,
+    startedAtMs,
+    endedAtMs: Date.now(),
+  };
 }
 
 class Conversation {
@@ -75,7 +86,7 @@ class Conversation {
 
   #sendNext(): void {
     const piece = this.#plan.send[this.#sent++];
-    if (piece !== undefined) this.#socket.write(piece, 'latin1');
+    if (piece !== undefined && piece !== '') this.#socket.write(piece, 'latin1');
     if (this.#plan.halfCloses && this.#sent === this.#plan.send.length) this.#socket.end();
   }
 

@@ -21,6 +21,7 @@ export interface Difference {
 export const absent = '(absent)';
 
 export interface Facts {
+  readonly listener: string;
   readonly exchange: Exchange;
   readonly received: readonly HttpMessage[];
   readonly logLines: readonly string[];
@@ -41,7 +42,7 @@ export function observe(facts: Facts): Observation {
   for (const [index, line] of facts.logLines.entries()) setLogLine(set, `log.${index}`, line);
   const digits = serviceTimeDigits(facts.exchange);
   for (const [name, value] of facts.after) {
-    const extra = name.endsWith('.downstream_cx_tx_bytes_total') ? digits : 0;
+    const extra = name === `http.${facts.listener}.downstream_cx_tx_bytes_total` ? digits : 0;
     const change = value - (facts.before.get(name) ?? 0) - extra;
     if (change !== 0) set(`stat.${name}`, String(change));
   }
@@ -83,18 +84,26 @@ function setMessage(set: Set, place: string, message: HttpMessage): void {
 
 function setLogLine(set: Set, place: string, line: string): void {
   const values = line.split('\t');
-  for (const [index, field] of logFields.entries()) set(`${place}.${field}`, values[index] ?? absent);
+  for (const [index, field] of logFields.entries()) {
+    if (field !== 'START_TIME') set(`${place}.${field}`, values[index] ?? absent);
+  }
 }
 
 const uuid = /\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b/g;
 const httpDate = /\b(Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT\b/g;
 
+function portPattern(port: number): RegExp {
+  return new RegExp(`(?<!\\d)${port}(?!\\d)`, 'g');
+}
+
 // What must differ between two runs is named here and nowhere else: ports, dates, request ids, durations.
 function normaliser({ exchange, ports }: Facts): (field: string, value: string) => string {
-  const known = [...ports].map(([name, port]) => [new RegExp(`\\b${port}\\b`, 'g'), `<port of ${name}>`] as const);
-  const client = new RegExp(`\\b${exchange.clientPort}\\b`, 'g');
+  const known = [...ports].map(([name, port]) => [portPattern(port), `<port of ${name}>`] as const);
+  const client = portPattern(exchange.clientPort);
   return (field, value) => {
     if (field.endsWith('.header.x-envoy-upstream-service-time') && /^\d+$/.test(value)) return '<ms>';
+    // What is left of the timeout when a later attempt begins.
+    if (/^origin\.[1-9]\d*\.header\.x-envoy-expected-rq-timeout-ms$/.test(field)) return '<ms>';
     let text = value.replace(client, '<client port>').replace(uuid, '<uuid>').replace(httpDate, '<date>');
     for (const [pattern, name] of known) text = text.replace(pattern, name);
     return text;

@@ -68,7 +68,7 @@ export class ProxyProcess {
 
   /** Counters and gauges whose name `filter` (RE2) matches. */
   async stats(filter: string): Promise<Stats> {
-    const text = await this.admin('GET', `/stats?filter=${encodeURIComponent(filter)}`);
+    const text = await this.admin('GET', `/stats?usedonly&filter=${encodeURIComponent(filter)}`);
     const stats = new Map<string, number>();
     for (const [, name, value] of text.matchAll(/^(\S+): (\d+)$/gm)) stats.set(name!, Number(value));
     return stats;

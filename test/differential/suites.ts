@@ -1,6 +1,13 @@
 // Every table of cases, in the order they run.
 
+import { faults } from './cases/faults.ts';
+import { forwarded } from './cases/forwarded.ts';
+import { headers } from './cases/headers.ts';
 import { messages } from './cases/messages.ts';
+import { pathsAndHosts } from './cases/paths.ts';
+import { refused } from './cases/refused.ts';
+import { routes } from './cases/routes.ts';
+import { tcp } from './cases/tcp.ts';
 import type { Suite } from './suite.ts';
 
-export const suites: readonly Suite[] = [messages];
+export const suites: readonly Suite[] = [messages, pathsAndHosts, forwarded, headers, routes, faults, refused, tcp];

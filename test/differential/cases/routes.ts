@@ -1,0 +1,189 @@
+// Which route a request takes and what the route makes of it.
+
+import { bootstrap, cluster, httpListener, type Json } from '../bootstrap.ts';
+import { requestOf, type Suite } from '../suite.ts';
+
+const to = (name: string, match: Json, action: Json = { cluster: 'app' }): Json => ({ name, match, route: action });
+const host = (
+  name: string,
+  domains: readonly string[],
+  routes: readonly Json[] = [to(name, { prefix: '/' })],
+): Json => ({
+  name,
+  domains,
+  routes,
+});
+
+const headerMatchers: Readonly<Record<string, Json>> = {
+  exact: { string_match: { exact: 'a' } },
+  prefix: { string_match: { prefix: 'a' } },
+  suffix: { string_match: { suffix: 'a' } },
+  contains: { string_match: { contains: 'a' } },
+  regex: { string_match: { safe_regex: { regex: 'a+b?' } } },
+  'ignore-case': { string_match: { exact: 'A', ignore_case: true } },
+  range: { range_match: { start: -5, end: 10 } },
+  present: { present_match: true },
+  absent: { present_match: false },
+  inverted: { string_match: { exact: 'a' }, invert_match: true },
+  'missing-empty': { string_match: { exact: '' }, treat_missing_header_as_empty: true },
+};
+
+const redirects: Readonly<Record<string, Json>> = {
+  '/r/host': { host_redirect: 'other.example' },
+  '/r/port': { port_redirect: 8443 },
+  '/r/https': { https_redirect: true },
+  '/r/scheme': { scheme_redirect: 'ftp' },
+  '/r/path': { path_redirect: '/there' },
+  '/r/query-path': { path_redirect: '/there?own=1' },
+  '/r/prefix': { prefix_rewrite: '/pre' },
+  '/r/regex': { regex_rewrite: { pattern: { regex: '^/r/regex/(\\w+)' }, substitution: '/\\1/x' } },
+  '/r/strip': { path_redirect: '/there', strip_query: true },
+  '/r/302': { path_redirect: '/there', response_code: 'FOUND' },
+  '/r/303': { path_redirect: '/there', response_code: 'SEE_OTHER' },
+  '/r/307': { path_redirect: '/there', response_code: 'TEMPORARY_REDIRECT' },
+  '/r/308': { path_redirect: '/there', response_code: 'PERMANENT_REDIRECT' },
+};
+
+const pathHost = { pattern: { regex: '^/w/path-host/(\\w+).*' }, substitution: '\\1.example' };
+const weight = (key: string): Json => ({ header: { key, value: 'w' } });
+const other: Json = {
+  name: 'other',
+  weight: 5,
+  request_headers_to_add: [weight('x-weight')],
+  response_headers_to_add: [weight('x-back')],
+};
+const rewrites: Readonly<Record<string, Json>> = {
+  '/w/prefix': { cluster: 'app', prefix_rewrite: '/new' },
+  '/w/slash/': { cluster: 'app', prefix_rewrite: '/' },
+  '/w/regex': { cluster: 'app', regex_rewrite: { pattern: { regex: '/(\\w+)/regex' }, substitution: '/re/\\1' } },
+  '/w/host': { cluster: 'app', host_rewrite_literal: 'new.example' },
+  '/w/auto': { cluster: 'app', auto_host_rewrite: true },
+  '/w/header': { cluster: 'app', host_rewrite_header: 'x-host' },
+  '/w/path-host': { cluster: 'app', host_rewrite_path_regex: pathHost },
+  '/w/forwarded': { cluster: 'app', host_rewrite_literal: 'new.example', append_x_forwarded_host: true },
+  '/w/timeout': { cluster: 'app', timeout: '7s' },
+  '/w/no-timeout': { cluster: 'app', timeout: '0s' },
+  '/w/cluster-header': { cluster_header: 'x-cluster' },
+  '/w/weighted': { weighted_clusters: { clusters: [{ name: 'app', weight: 0 }, other] } },
+  '/w/unknown-503': { cluster: 'unknown' },
+  '/w/unknown-404': { cluster: 'unknown', cluster_not_found_response_code: 'NOT_FOUND' },
+  '/w/unknown-500': { cluster: 'unknown', cluster_not_found_response_code: 'INTERNAL_SERVER_ERROR' },
+};
+
+const html = { header: { key: 'content-type', value: 'text/html' }, append_action: 'OVERWRITE_IF_EXISTS_OR_ADD' };
+const direct = (path: string, status: number, text?: string): Json => ({
+  name: path,
+  match: { prefix: path },
+  direct_response: { status, ...(text === undefined ? {} : { body: { inline_string: text } }) },
+});
+const query = (name: string, matcher: Json): Json => ({ prefix: '/q', query_parameters: [{ name, ...matcher }] });
+const fraction = (numerator: number): Json => ({
+  prefix: '/fraction',
+  runtime_fraction: { default_value: { numerator } },
+});
+
+const kinds: readonly Json[] = [
+  to('exact', { path: '/exact' }),
+  to('exact-any-case', { path: '/Exact-Case', case_sensitive: false }),
+  to('separated', { path_separated_prefix: '/sep' }),
+  to('regex', { safe_regex: { regex: '/re/[a-z]+' } }),
+  to('prefix', { prefix: '/pre' }),
+  to('prefix-any-case', { prefix: '/PRE-case', case_sensitive: false }),
+  to('query-exact', query('a', { string_match: { exact: '1' } })),
+  to('query-present', query('b', { present_match: true })),
+  to('query-regex', query('c', { string_match: { safe_regex: { regex: '\\d+' } } })),
+  to('never', fraction(0)),
+  to('always', fraction(100)),
+  to('grpc', { prefix: '/grpc', grpc: {} }),
+  direct('/direct', 418, 'short and stout'),
+  direct('/empty', 204),
+  { ...direct('/ok', 200, 'fine'), response_headers_to_add: [html] },
+  ...Object.entries(headerMatchers).map(([name, matcher]) =>
+    to(`header-${name}`, {
+      prefix: '/h',
+      headers: [
+        { name: 'x-want', ...matcher },
+        { name: 'x-case', string_match: { exact: name } },
+      ],
+    }),
+  ),
+  ...Object.entries(redirects).map(([path, redirect]) => ({ name: path, match: { prefix: path }, redirect })),
+  ...Object.entries(rewrites).map(([path, action]) => to(path, { prefix: path }, action)),
+];
+
+const domains = [
+  host('exact', ['exact.example']),
+  host('port', ['port.example:81']),
+  host('suffix', ['*.suffix.example']),
+  host('longer', ['*.b.suffix.example']),
+  host('prefix', ['prefix.*']),
+  { ...host('tls', ['tls.example']), require_tls: 'ALL' },
+  host('kinds', ['kinds.example'], kinds),
+];
+const hosts = [
+  'exact.example',
+  'EXACT.example',
+  'exact.example:99',
+  'port.example:81',
+  'port.example',
+  'a.suffix.example',
+  'a.b.suffix.example',
+  '.suffix.example',
+  'suffix.example',
+  'prefix.x',
+  'prefix.',
+  'nobody.example',
+];
+const paths =
+  '/exact /exact/ /exact?q /EXACT-CASE /sep /sep/a /sepa /sep?x /re/abc /re/abc1 /re/abc?q=1 /prefixed /pre-CASE /q?a=1 ' +
+  '/q?a=2&b /q?c=12 /q?c=x /q /fraction /grpc /direct /direct?x /empty /ok';
+const values = ['a', 'ab', 'ba', 'A', '7', '10', '-5', 'x', ''];
+const at = (name: string, ...fields: string[]): string[] => [`Host: ${name}`, ...fields];
+const kind = (path: string, ...fields: string[]): string => requestOf('GET', path, at('kinds.example', ...fields));
+const withBody = (path: string): string => `${requestOf('POST', path, at('kinds.example', 'Content-Length: 3'))}abc`;
+
+export const routes: Suite = {
+  name: 'routes',
+  bootstrap: (origin) =>
+    bootstrap(
+      [
+        httpListener('main', { name: 'routes', validate_clusters: false, virtual_hosts: domains }),
+        httpListener('ports', {
+          name: 'ports',
+          ignore_port_in_host_matching: true,
+          virtual_hosts: [host('exact', ['exact.example'])],
+        }),
+      ],
+      [cluster('app', [origin]), cluster('other', [origin])],
+    ),
+  cases: [
+    ...hosts.map((name) => ({ name: `host ${name}`, send: requestOf('GET', '/', at(name)) })),
+    { name: 'the port of the host ignored', listener: 'ports', send: requestOf('GET', '/', at('exact.example:99')) },
+    { name: 'TLS required', send: requestOf('GET', '/x?y', at('tls.example')) },
+    { name: 'TLS said to be there', send: requestOf('GET', '/', at('tls.example', 'X-Forwarded-Proto: https')) },
+    ...paths.split(' ').map((path) => ({ name: `path ${path}`, send: kind(path) })),
+    { name: 'a gRPC request', send: kind('/grpc/S/M', 'Content-Type: application/grpc') },
+    ...Object.keys(headerMatchers).flatMap((name) => [
+      ...values.map((value) => ({
+        name: `header ${name} of ${value}`,
+        send: kind('/h', `X-Case: ${name}`, `X-Want: ${value}`),
+      })),
+      { name: `header ${name} without it`, send: kind('/h', `X-Case: ${name}`) },
+      { name: `header ${name} twice`, send: kind('/h', `X-Case: ${name}`, 'X-Want: a', 'X-Want: b') },
+    ]),
+    ...Object.keys(redirects).map((path) => ({ name: `redirect ${path}`, send: kind(`${path}/more?q=1`) })),
+    { name: 'redirect to a port with a port', send: requestOf('GET', '/r/port', at('kinds.example:81')) },
+    { name: 'redirect of a POST', send: withBody('/r/307') },
+    ...Object.keys(rewrites).map((path) => ({
+      name: `rewrite ${path}`,
+      send: kind(`${path}/more?q=1`, 'X-Host: h.example', 'X-Cluster: other'),
+    })),
+    { name: 'rewrite of exactly the prefix', send: kind('/w/prefix') },
+    { name: 'rewrite of a prefix to a slash', send: kind('/w/slash/') },
+    { name: 'a cluster header that is missing', send: kind('/w/cluster-header') },
+    { name: 'a cluster header that names nothing known', send: kind('/w/cluster-header', 'X-Cluster: nobody') },
+    { name: 'a host header that is missing', send: kind('/w/header') },
+    { name: 'a direct response to a HEAD', send: requestOf('HEAD', '/direct', at('kinds.example')) },
+    { name: 'a direct response to a POST', send: withBody('/direct') },
+  ],
+};
