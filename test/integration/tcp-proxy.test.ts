@@ -155,7 +155,7 @@ t.test('max_connect_attempts are made, each at the next endpoint', async (t) => 
 
 t.test('a connection without a byte for idle_timeout ends, one with bytes does not', async (t) => {
   const origin = await RawOrigin.start(t, echo);
-  const proxy = await startTcpPlane(t, { idleTimeoutMs: 60 }, [clusterAt(origin.port)]);
+  const proxy = await startTcpPlane(t, { idleTimeoutMs: 250 }, [clusterAt(origin.port)]);
   const [busy, idle] = [await proxy.connect(), await proxy.connect()];
   let isIdleOver = false;
   void idle.ended.then(() => {
@@ -163,7 +163,7 @@ t.test('a connection without a byte for idle_timeout ends, one with bytes does n
   });
   for (let sent = 1; !isIdleOver; sent++) {
     busy.socket.write('.');
-    await busy.received(sent);
+    await Promise.race([busy.received(sent), busy.ended]);
   }
   t.notOk(busy.socket.readableEnded);
   t.equal(await busy.ended, 'end');
