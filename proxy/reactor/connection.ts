@@ -265,7 +265,7 @@ export class Connection implements ByteStream, EventSource, Deferred {
     if (this.#isEndReported || this.#input.holdsBackEnd) return;
     this.#isEndReported = true;
     this.handler.onEnd();
-    this.#closeIfBothEnded();
+    if (this.#output.isEnded) this.#end(CLOSED_BY_BOTH);
   }
 
   /** After the end, or while nothing is to be read: only what cannot wait. */
@@ -305,13 +305,10 @@ export class Connection implements ByteStream, EventSource, Deferred {
   }
 
   #sendEnd(): void {
+    // When nothing is left in either direction, closing sends FIN as well and saves the system call.
+    if (this.#isEndReported && this.#output.waitingBytes === 0) this.#end(CLOSED_BY_BOTH);
     // A failure is ENOTCONN, which says less than the error that ended the connection.
-    if (this.#output.sendEnd() < 0) this.#breakWith(this.#takeError());
-    else this.#closeIfBothEnded();
-  }
-
-  #closeIfBothEnded(): void {
-    if (this.#output.isEnded && this.#isEndReported) this.#end(CLOSED_BY_BOTH);
+    else if (this.#output.sendEnd() < 0) this.#breakWith(this.#takeError());
   }
 
   /**

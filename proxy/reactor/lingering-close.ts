@@ -49,7 +49,9 @@ export class LingeringClose {
 
   #sendEnd(): boolean {
     const { input, output } = this.#parts;
-    return output.sendEnd() < 0 || (output.isEnded && input.isEnded);
+    // Closing sends FIN as well.
+    if (input.isEnded && output.waitingBytes === 0) return true;
+    return output.sendEnd() < 0;
   }
 
   #discard(): boolean {
