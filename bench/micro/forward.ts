@@ -18,7 +18,12 @@ import { Http1ServerConnection } from '../../proxy/http/http1/server-connection.
 import type { ByteStream, ByteStreamHandler } from '../../proxy/reactor/byte-stream.ts';
 import { Reactor } from '../../proxy/reactor/reactor.ts';
 import { AccessLogs } from '../../proxy/telemetry/access-log.ts';
-import { callerResponseStats, circuitBreakerStats, clusterStats, routeStats } from '../../proxy/telemetry/cluster-stats.ts';
+import {
+  callerResponseStats,
+  circuitBreakerStats,
+  clusterStats,
+  routeStats,
+} from '../../proxy/telemetry/cluster-stats.ts';
 import { endpointStats } from '../../proxy/telemetry/endpoint-stats.ts';
 import { http1Stats, httpStats, listenerHttpStats } from '../../proxy/telemetry/http-stats.ts';
 import { WorkerStats } from '../../proxy/telemetry/worker-stats.ts';

@@ -3,7 +3,7 @@
 
 import { isIP } from 'node:net';
 import { HeaderId, headerName } from './header-name.ts';
-import { encodeLine, type HeaderTable } from './header-table.ts';
+import { encodeLine, type HeaderTable, headerIdSet } from './header-table.ts';
 import { newRequestId } from './request-id.ts';
 import type { Stream } from './stream.ts';
 
@@ -37,6 +37,8 @@ const edgeOnlyIds: readonly HeaderId[] = [
   HeaderId.xEnvoyDownstreamServiceNode,
   HeaderId.xEnvoyOriginalPath,
 ];
+
+const internalOnlySet = headerIdSet([HeaderId.xEnvoyInternal, ...internalOnlyIds, ...edgeOnlyIds]);
 
 export function applyForwardedHeaders(stream: Stream): void {
   const { head, manager } = stream;
@@ -142,9 +144,11 @@ function lastAddress(value: string, skip: number): string {
 
 function cleanInternalHeaders(stream: Stream, isEdge: boolean): void {
   const { headers } = stream.head;
-  headers.removeId(HeaderId.xEnvoyInternal);
-  for (let index = 0; index < internalOnlyIds.length; index++) headers.removeId(internalOnlyIds[index]!);
-  if (isEdge) for (let index = 0; index < edgeOnlyIds.length; index++) headers.removeId(edgeOnlyIds[index]!);
+  if (headers.mayHave(internalOnlySet)) {
+    headers.removeId(HeaderId.xEnvoyInternal);
+    for (let index = 0; index < internalOnlyIds.length; index++) headers.removeId(internalOnlyIds[index]!);
+    if (isEdge) for (let index = 0; index < edgeOnlyIds.length; index++) headers.removeId(edgeOnlyIds[index]!);
+  }
   const { internalOnlyHeaders } = stream.manager;
   for (let index = 0; index < internalOnlyHeaders.length; index++) headers.remove(internalOnlyHeaders[index]!);
 }

@@ -23,11 +23,16 @@ export class HeaderTable {
   rowCount = 0;
   #rows = new Int32Array(initialRows * rowSize);
   #ids = new Uint8Array(initialRows);
+  // Which ids were added, a bit each: most look-ups are for what is not there.
+  #addedBelow32 = 0;
+  #addedAbove = 0;
 
   /** Forgets everything; keeps the memory. */
   clear(): void {
     this.used = 0;
     this.rowCount = 0;
+    this.#addedBelow32 = 0;
+    this.#addedAbove = 0;
   }
 
   /** Makes room for `extra` more bytes behind `used`. */
@@ -79,6 +84,8 @@ export class HeaderTable {
     rows[at + 3] = valueEnd;
     rows[at + 4] = lineEnd;
     this.#ids[row] = id;
+    if (id < 32) this.#addedBelow32 |= 1 << id;
+    else this.#addedAbove |= 1 << (id - 32);
     this.rowCount = row + 1;
   }
 
@@ -124,9 +131,15 @@ export class HeaderTable {
 
   /** The first row with a well-known name, from `from` on; -1 when there is none. */
   findId(id: HeaderId, from = 0): number {
+    if (((id < 32 ? this.#addedBelow32 >>> id : this.#addedAbove >>> (id - 32)) & 1) === 0) return -1;
     const ids = this.#ids;
     for (let row = from; row < this.rowCount; row++) if (ids[row] === id) return row;
     return -1;
+  }
+
+  /** Whether a row with an id of the set was ever added: false is sure, true is to be looked up. */
+  mayHave(set: HeaderIdSet): boolean {
+    return ((this.#addedBelow32 & set.below32) | (this.#addedAbove & set.above)) !== 0;
   }
 
   /** The first row with this name, from `from` on; -1 when there is none. */
@@ -206,7 +219,9 @@ export class HeaderTable {
     const { bytes } = line;
     this.reserve(bytes.length);
     const at = this.used;
-    this.bytes.set(bytes, at);
+    const store = this.bytes;
+    // A loop, because a call of `set` costs as much as 60 bytes of it.
+    for (let index = 0; index < bytes.length; index++) store[at + index] = bytes[index]!;
     this.used = at + bytes.length;
     this.addIdentifiedRow(line.id, at, at + line.nameLength, at + line.nameLength + 2, this.used - 2, this.used);
   }
@@ -287,13 +302,40 @@ export class HeaderTable {
       if (ids[row] === removedId) continue;
       const start = rows[row * rowSize]!;
       if (start !== rangeEnd) {
-        at += this.bytes.copy(target, at, rangeStart, rangeEnd);
+        at = copyRange(this.bytes, rangeStart, rangeEnd, target, at);
         rangeStart = start;
       }
       rangeEnd = rows[row * rowSize + 4]!;
     }
-    return at + this.bytes.copy(target, at, rangeStart, rangeEnd);
+    return copyRange(this.bytes, rangeStart, rangeEnd, target, at);
   }
+}
+
+function copyRange(source: Buffer, start: number, end: number, target: Buffer, offset: number): number {
+  if (end - start > longestLoop) return offset + source.copy(target, offset, start, end);
+  let at = offset;
+  for (let index = start; index < end; index++) target[at++] = source[index]!;
+  return at;
+}
+
+/** Bytes up to which a loop is quicker than a call of `copy` (about 60 ns before its first byte). */
+const longestLoop = 80;
+
+/** A set of ids, a bit each. */
+export interface HeaderIdSet {
+  readonly below32: number;
+  readonly above: number;
+}
+
+/** Every name that is not well known is in the set when `HeaderId.other` is. */
+export function headerIdSet(ids: readonly HeaderId[]): HeaderIdSet {
+  let below32 = 0;
+  let above = 0;
+  for (const id of ids) {
+    if (id < 32) below32 |= 1 << id;
+    else above |= 1 << (id - 32);
+  }
+  return { below32, above };
 }
 
 /** A header line made at compile time. */

@@ -19,8 +19,7 @@ const TESTED_ELSEWHERE: ReadonlyMap<string, string> = new Map([
  * Files that only tests of their callers reach so far. A test of its own is owed to each; take it off the list when the
  * test arrives, and put nothing on it.
  */
-const OWED: ReadonlySet<string> = new Set([
-]);
+const OWED: ReadonlySet<string> = new Set([]);
 
 const tests = new Map(pathsOf('test/**/*.test.ts').map((path) => [path, importsOf(parse(path))]));
 const sources = pathsOf(SHIPPED.map((folder) => `${folder}/**/*.ts`)).filter((path) => !path.endsWith('.d.ts'));

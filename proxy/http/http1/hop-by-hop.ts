@@ -5,7 +5,7 @@
 // could have those removed would make us and the next hop see different messages, or a request without its origin.
 
 import { equalsIgnoreCase, HeaderId, identifyHeader, lowerCase } from '../header-name.ts';
-import { encodeLine, type HeaderTable } from '../header-table.ts';
+import { encodeLine, type HeaderTable, headerIdSet } from '../header-table.ts';
 import type { RequestHead, ResponseHead } from '../message.ts';
 import { Byte } from './byte-class.ts';
 import { type CodecError, requestErrors } from './codec-error.ts';
@@ -18,14 +18,16 @@ const connectionUpgrade = encodeLine('Connection', 'Upgrade');
 const trailersBytes = Buffer.from('trailers');
 const h2c = 'h2c';
 
-const hopByHopIds = flags([
+const hopByHop = [
   HeaderId.connection,
   HeaderId.keepAlive,
   HeaderId.proxyConnection,
   HeaderId.te,
   HeaderId.upgrade,
   HeaderId.http2Settings,
-]);
+];
+const hopByHopIds = flags(hopByHop);
+const hopByHopSet = headerIdSet(hopByHop);
 
 /** Fields whose nomination is refused. The X-Forwarded ones as in Envoy: without them the origin is masked. */
 const protectedIds = flags([
@@ -89,6 +91,7 @@ function countNominations(headers: HeaderTable, row: number): number {
 }
 
 function removeHopByHop(headers: HeaderTable, keepUpgrade: boolean): void {
+  if (!headers.mayHave(hopByHopSet)) return;
   const { rowCount } = headers;
   let keepsUpgradeRow = false;
   for (let row = 0; row < rowCount; row++) {

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import t from 'tap';
 import { HeaderId, headerName } from '../../../proxy/http/header-name.ts';
-import { encodeLine, HeaderTable } from '../../../proxy/http/header-table.ts';
+import { encodeLine, HeaderTable, headerIdSet } from '../../../proxy/http/header-table.ts';
 
 /** A table filled as a codec does: the bytes at once, then the rows over them. */
 function received(...lines: string[]): HeaderTable {
@@ -149,4 +149,23 @@ t.test('any edits leave what they leave of a plain list', async () => {
     }),
     { numRuns: 500 },
   );
+});
+
+t.test('a set of ids tells for sure when none of them was ever added', async (t) => {
+  const table = new HeaderTable();
+  const low = headerIdSet([HeaderId.xEnvoyRetryOn]);
+  const high = headerIdSet([HeaderId.xEnvoyForceTrace]);
+  table.append('host', 'a');
+  t.notOk(table.mayHave(low) || table.mayHave(high));
+  table.append('x-envoy-force-trace', 'true');
+  t.ok(table.mayHave(high));
+  t.notOk(table.mayHave(low));
+  t.equal(table.findId(HeaderId.xEnvoyForceTrace), 1);
+  t.equal(table.findId(HeaderId.xEnvoyRetryOn), -1);
+  table.clear();
+  t.notOk(table.mayHave(high));
+});
+
+t.test('every well-known name has a bit of its own', async (t) => {
+  t.ok(Math.max(...Object.values(HeaderId)) < 64);
 });
