@@ -21,8 +21,8 @@ RUN npm ci --no-audit --no-fund
 RUN mkdir /image && cp -r --parents \
     bin dist package.json LICENSE \
     node_modules/node-linux-*/bin/node node_modules/node-linux-*/LICENSE \
-    node_modules/koffi/package.json node_modules/koffi/LICENSE.txt node_modules/koffi/index.js \
-    node_modules/koffi/src/koffi/index.js node_modules/koffi/src/koffi/src/static.js \
+    node_modules/koffi/package.json node_modules/koffi/LICENSE.txt node_modules/koffi/index.cjs \
+    node_modules/koffi/src/koffi/index.cjs node_modules/koffi/src/koffi/src/static.cjs \
     node_modules/@koromix/koffi-linux-*/package.json node_modules/@koromix/koffi-linux-*/index.js \
     node_modules/@koromix/koffi-linux-*/linux_* \
     /image

@@ -1,9 +1,8 @@
 // The connections of one worker to one endpoint, for one routing priority.
 //
-// Idle connections are taken last-in first-out: the youngest is the least likely to be closed by its peer in the very
-// moment we use it, and the old ones can retire. The keep-alive race that users see as 503 UC is met three times: the
-// pool learns after how long this endpoint closes idle connections and retires its own before that, a request that may
-// not be repeated looks at the socket before it uses it, and what still fails is replayed once (upstream-request.ts).
+// The keep-alive race that users see as 503 UC is met three times: the pool learns after how long this endpoint closes
+// idle connections and retires its own before that, a request that may not be repeated looks at the socket before it
+// uses it, and what still fails is replayed once (upstream-request.ts).
 
 import { formatAddress } from '../../config/address.ts';
 import { type ConnectionOwner, Http1ClientConnection } from '../http/http1/client-connection.ts';
@@ -16,6 +15,7 @@ import { endpointStats } from '../telemetry/endpoint-stats.ts';
 import type { CircuitBreaker } from './circuit-breaker.ts';
 import type { ClusterRuntime } from './cluster-runtime.ts';
 import type { EndpointRuntime } from './endpoint-runtime.ts';
+import { IdleConnections } from './idle-connections.ts';
 import { connectFailure, overflowFailure, type UpstreamFailure } from './upstream-failure.ts';
 
 /** Retire an idle connection at this share of the idle time after which the endpoint was seen to close one. */
@@ -37,7 +37,7 @@ export class EndpointPool implements ConnectionOwner {
   readonly #cluster: ClusterRuntime;
   readonly #endpoint: EndpointRuntime;
   readonly #breaker: CircuitBreaker;
-  readonly #idle: Http1ClientConnection[] = [];
+  readonly #idle = new IdleConnections();
   readonly #waiting: PoolWaiter[] = [];
   #connecting = 0;
   #open = 0;
@@ -99,24 +99,18 @@ export class EndpointPool implements ConnectionOwner {
   /** The endpoint left the cluster: idle connections close now, busy ones after their exchange. */
   drain(): void {
     this.#isDraining = true;
-    for (const connection of this.#idle.splice(0)) connection.close();
+    for (const connection of this.#idle.takeEach(() => true)) connection.close();
   }
 
   /** Closes connections that have been idle, or open, for too long; called now and then. */
   retireIdle(): void {
-    if (this.#idle.length === 0) return;
-    if (this.#cluster.config.upstreamHttp.maxConnectionDurationMs > 0) this.#retireOld();
-    const bound = this.#context.reactor.nowMs - this.#retireAfterMs();
-    // Last-in first-out: the longest idle are in front.
-    while (this.#idle.length > 0 && this.#idle[0]!.idleSinceMs <= bound) {
-      this.#cluster.stats.inc(clusterStats.upstreamCxIdleTimeout);
-      this.#idle.shift()!.close();
+    if (this.#cluster.config.upstreamHttp.maxConnectionDurationMs > 0) {
+      for (const connection of this.#idle.takeEach((one) => this.#isTooOld(one))) connection.close();
     }
-  }
-
-  #retireOld(): void {
-    for (let index = this.#idle.length - 1; index >= 0; index--) {
-      if (this.#isTooOld(this.#idle[index]!)) this.#idle.splice(index, 1)[0]!.close();
+    const bound = this.#context.reactor.nowMs - this.#retireAfterMs();
+    for (const connection of this.#idle.takeWhile(this.turn, ({ idleSinceMs }) => idleSinceMs <= bound)) {
+      this.#cluster.stats.inc(clusterStats.upstreamCxIdleTimeout);
+      connection.close();
     }
   }
 
@@ -131,15 +125,16 @@ export class EndpointPool implements ConnectionOwner {
   #takeIdle(mustNotRepeat: boolean): Http1ClientConnection | null {
     const now = this.#context.reactor.nowMs;
     for (;;) {
-      const connection = this.#idle.pop();
-      if (connection === undefined) return null;
+      const connection = this.#idle.pop(this.turn);
+      if (connection === null) return null;
       const idleMs = now - connection.idleSinceMs;
       if (idleMs >= this.#retireAfterMs()) {
         this.#cluster.stats.inc(clusterStats.upstreamCxIdleTimeout);
         connection.close();
         continue;
       }
-      if (this.#isTooOld(connection) || (mustNotRepeat && connection.stream.hasInput())) {
+      const mustLook = mustNotRepeat || connection.idleSinceTurn === this.turn;
+      if (this.#isTooOld(connection) || (mustLook && connection.stream.hasInput())) {
         connection.close();
         continue;
       }
@@ -217,7 +212,7 @@ export class EndpointPool implements ConnectionOwner {
   #offer(connection: Http1ClientConnection): void {
     const waiter = this.#waiting.shift();
     if (waiter === undefined) {
-      this.#idle.push(connection);
+      this.#idle.push(connection, this.turn);
       return;
     }
     // No turn passes between the last response and the next request in which bytes behind it would be noticed.
@@ -277,9 +272,7 @@ export class EndpointPool implements ConnectionOwner {
   }
 
   #forgetIdle(connection: Http1ClientConnection, isRemote: boolean): void {
-    const index = this.#idle.indexOf(connection);
-    if (index < 0) return;
-    this.#idle.splice(index, 1);
+    if (!this.#idle.delete(connection)) return;
     if (isRemote) this.#learn(this.#context.reactor.nowMs - connection.idleSinceMs);
   }
 

@@ -58,6 +58,8 @@ export class Http1ClientConnection implements ByteStreamHandler, Relay {
   sink!: ByteStream;
   /** On the reactor's clock; when the last exchange ended. */
   idleSinceMs = 0;
+  /** In which turn of the reactor. */
+  idleSinceTurn = -1;
   connectStartedAtMs = 0;
   /** Our end, `ip:port`; empty until the connection is established. */
   localAddressText = '';

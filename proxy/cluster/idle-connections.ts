@@ -1,0 +1,72 @@
+// The idle connections of a pool, taken last-in first-out: the youngest is the least likely to be closed by its peer in
+// the very moment we use it, and the old ones can retire.
+//
+// One that became idle in this turn is taken last. Whatever its endpoint sent behind the response is reported at the
+// next turn at the earliest; a request that took the connection before would be answered by those bytes.
+
+import type { Http1ClientConnection } from '../http/http1/client-connection.ts';
+
+export class IdleConnections {
+  /** Idle for a turn at least; the longest idle first. */
+  readonly #settled: Http1ClientConnection[] = [];
+  /** Became idle in `#turn`. */
+  readonly #recent: Http1ClientConnection[] = [];
+  #turn = -1;
+
+  /** The connection became idle in `turn` of the reactor. */
+  push(connection: Http1ClientConnection, turn: number): void {
+    this.#settle(turn);
+    connection.idleSinceTurn = turn;
+    this.#recent.push(connection);
+  }
+
+  /**
+   * The youngest that is settled, else the youngest; null when there is none. One whose `idleSinceTurn` is this turn has
+   * to be looked at before it is used.
+   */
+  pop(turn: number): Http1ClientConnection | null {
+    this.#settle(turn);
+    return this.#settled.pop() ?? this.#recent.pop() ?? null;
+  }
+
+  /** Whether it was there. */
+  delete(connection: Http1ClientConnection): boolean {
+    return remove(this.#settled, connection) || remove(this.#recent, connection);
+  }
+
+  /** Takes out, the longest idle first, every settled connection up to the first that may stay. */
+  takeWhile(turn: number, mayGo: (connection: Http1ClientConnection) => boolean): Http1ClientConnection[] {
+    this.#settle(turn);
+    let count = 0;
+    while (count < this.#settled.length && mayGo(this.#settled[count]!)) count++;
+    return this.#settled.splice(0, count);
+  }
+
+  /** Takes out every connection of which this is true. */
+  takeEach(mayGo: (connection: Http1ClientConnection) => boolean): Http1ClientConnection[] {
+    const taken: Http1ClientConnection[] = [];
+    for (const list of [this.#settled, this.#recent]) {
+      for (let index = list.length - 1; index >= 0; index--) {
+        const connection = list[index]!;
+        if (!mayGo(connection)) continue;
+        list.splice(index, 1);
+        taken.push(connection);
+      }
+    }
+    return taken;
+  }
+
+  #settle(turn: number): void {
+    if (turn === this.#turn) return;
+    this.#turn = turn;
+    for (let index = 0; index < this.#recent.length; index++) this.#settled.push(this.#recent[index]!);
+    this.#recent.length = 0;
+  }
+}
+
+function remove(list: Http1ClientConnection[], connection: Http1ClientConnection): boolean {
+  const index = list.indexOf(connection);
+  if (index < 0) return false;
+  list.splice(index, 1);
+  return true;
+}
