@@ -92,6 +92,11 @@ export class UpstreamRequest implements PoolWaiter, ResponseReceiver {
     return this.#forward.config.priority === 'high' ? this.#cluster.breakers.high : this.#cluster.breakers.default;
   }
 
+  /** `enable_trailers` of the cluster; that of the connection manager is the stream's to ask. Both must be set. */
+  get #passesTrailers(): boolean {
+    return this.#cluster.config.upstreamHttp.enableTrailers;
+  }
+
   get #isIdempotent(): boolean {
     return isIdempotent(this.#stream.head.method);
   }
@@ -173,9 +178,9 @@ export class UpstreamRequest implements PoolWaiter, ResponseReceiver {
 
   sendEnd(trailers: HeaderTable | null): void {
     this.#requestEnded = true;
-    this.#trailers = trailers;
+    this.#trailers = this.#passesTrailers ? trailers : null;
     if (this.#connection === null) return;
-    this.#connection.sendEnd(trailers);
+    this.#connection.sendEnd(this.#trailers);
     this.#onRequestSent();
   }
 
@@ -287,12 +292,22 @@ export class UpstreamRequest implements PoolWaiter, ResponseReceiver {
 
   onResponseEnd(trailers: HeaderTable | null): void {
     if (this.#state !== State.receiving) return;
+    this.#noteWireBytes();
     this.#connection = null;
     const tookMs = this.#stream.nowMs - this.#attemptStartedAtMs;
     this.#cluster.recordResponseTime(tookMs, this.#stream.isInternal);
     this.#routeStats?.record(routeStats.upstreamRqTime, tookMs);
     this.#release();
-    this.#stream.onResponseEnd(trailers);
+    this.#stream.onResponseEnd(this.#passesTrailers ? trailers : null);
+  }
+
+  // Of the last attempt, as in Envoy.
+  #noteWireBytes(): void {
+    const connection = this.#connection;
+    if (connection === null) return;
+    const { info } = this.#stream;
+    info.upstreamBytesSent = connection.exchangeBytesSent;
+    info.upstreamBytesReceived = connection.exchangeBytesReceived;
   }
 
   onResponseReset(failure: UpstreamFailure): void {
@@ -305,6 +320,7 @@ export class UpstreamRequest implements PoolWaiter, ResponseReceiver {
       !this.#connection.sawResponseByte &&
       this.#isIdempotent &&
       this.#canRepeat;
+    this.#noteWireBytes();
     this.#connection = null;
     this.#cluster.stats.inc(clusterStats.upstreamRqRxReset);
     if (replay) {
@@ -417,6 +433,7 @@ export class UpstreamRequest implements PoolWaiter, ResponseReceiver {
     const { deadlines } = this.#stream.sender;
     deadlines.clear(StreamDeadline.perTry);
     deadlines.clear(StreamDeadline.perTryIdle);
+    this.#noteWireBytes();
     const connection = this.#connection;
     this.#connection = null;
     if (connection !== null) connection.abort();

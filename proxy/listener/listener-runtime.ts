@@ -89,6 +89,10 @@ export class ListenerRuntime implements ConnectionOwner {
     this.accept(descriptor);
   }
 
+  onAccepted(count: number): void {
+    this.#stats.record(listenerStats.connectionsAcceptedPerSocketEvent, count);
+  }
+
   onAcceptError(errno: number): void {
     this.#context.onAcceptError(this.config.name, errno);
   }

@@ -43,6 +43,8 @@ export interface ListeningSocketOptions {
 export interface ListeningSocketHandler {
   /** A connection: the handler owns `fd` (non-blocking, TCP_NODELAY set) and must adopt or close it. */
   onAccept(fd: number): void;
+  /** How many connections one event brought, after `onAccept` of each. */
+  onAccepted(count: number): void;
   /** Accepting failed with this errno (positive), such as EMFILE, and is tried again after a pause. */
   onAcceptError(errno: number): void;
 }
@@ -125,15 +127,17 @@ export class ListeningSocket implements EventSource {
 
   /** For the reactor. */
   onEvents(): void {
-    for (let accepted = 0; accepted < this.#maxAcceptsPerTurn; accepted++) {
+    let accepted = 0;
+    while (accepted < this.#maxAcceptsPerTurn && !this.#isPaused && !this.#isClosed) {
       const fd = accept(this.#fd);
       if (fd < 0) {
         if (!isPassing(-fd)) this.#onAcceptError(-fd);
-        return;
+        break;
       }
+      accepted++;
       this.#handler.onAccept(fd);
-      if (this.#isPaused || this.#isClosed) return;
     }
+    if (accepted > 0) this.#handler.onAccepted(accepted);
   }
 
   #onAcceptError(errno: number): void {

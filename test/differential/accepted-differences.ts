@@ -111,11 +111,6 @@ export const acceptedDifferences: readonly AcceptedDifference[] = [
       /: closed within the/.test(place) && /start-line|\.body|RESPONSE_|upstream_|downstream_rq_/.test(field),
   },
   {
-    section: 'Failures of endpoints',
-    reason: 'why a connection could not be made stands in the sentence of the reply, not in the detail',
-    explains: ({ field, envoy }) => /delayed_connect_error/.test(envoy) && field.startsWith('log.'),
-  },
-  {
     section: 'Upgrades',
     reason: 'a response that refuses an upgrade is forwarded as it is; a tunnel that the client ends is no error',
     explains: ({ place }) => /: a websocket/.test(place),

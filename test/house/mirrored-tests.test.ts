@@ -15,18 +15,11 @@ const TESTED_ELSEWHERE: ReadonlyMap<string, string> = new Map([
   ['proxy/worker/main.ts', "the worker's entry: every integration test starts it"],
 ]);
 
-/**
- * Files that only tests of their callers reach so far. A test of its own is owed to each; take it off the list when the
- * test arrives, and put nothing on it.
- */
-const OWED: ReadonlySet<string> = new Set([]);
-
 const tests = new Map(pathsOf('test/**/*.test.ts').map((path) => [path, importsOf(parse(path))]));
 const sources = pathsOf(SHIPPED.map((folder) => `${folder}/**/*.ts`)).filter((path) => !path.endsWith('.d.ts'));
 
 t.test('every shipped file with more than a few lines of logic has a test at the mirrored path', (t) => {
-  const isTested = (path: string) =>
-    tests.has(mirrorOf(path)) || isImportedBeside(path) || TESTED_ELSEWHERE.has(path) || OWED.has(path);
+  const isTested = (path: string) => tests.has(mirrorOf(path)) || isImportedBeside(path) || TESTED_ELSEWHERE.has(path);
   t.same(
     sources.filter((path) => codeLines(textOf(path)) > SMALL && hasLogic(parse(path)) && !isTested(path)),
     [],

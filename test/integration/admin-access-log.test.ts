@@ -81,3 +81,46 @@ t.test('a line names both ends of the upstream connection, and the endpoint that
   const statusLine = 'HTTP/1.1 200 OK\r\n'.length;
   t.equal(logged[0], headerBytes[0]! + statusLine + '\r\n'.length);
 });
+
+t.test('the bytes of each exchange on the wire are logged, on a connection that carries several', async (t) => {
+  const exchanges: string[] = [];
+  const seen = { sent: 0, received: 0 };
+  const origin = createServer((request, response) => {
+    request.resume();
+    response.end('hello', () => {
+      const { bytesRead, bytesWritten } = request.socket;
+      exchanges.push(`${bytesRead - seen.received} ${bytesWritten - seen.sent}`);
+      seen.received = bytesRead;
+      seen.sent = bytesWritten;
+    });
+  });
+  const wireFormat = '%UPSTREAM_WIRE_BYTES_SENT% %UPSTREAM_WIRE_BYTES_RECEIVED%\n';
+  const port = await listen(origin);
+  const plane = await startDataPlane({
+    listeners: [
+      httpListener(
+        'http',
+        managerOf([virtualHostOf([routeOf('/', forwardTo('app'))])], {
+          accessLogs: [
+            { sink: { kind: 'stdout' }, format: { kind: 'text', format: wireFormat, omitEmptyValues: false } },
+          ],
+        }),
+      ),
+    ],
+    clusters: [clusterOf('app', [port])],
+  });
+  t.teardown(() => {
+    origin.closeAllConnections();
+    origin.close();
+    return plane.stop();
+  });
+  for (const body of ['abc', 'a longer body']) {
+    await (await fetch(`http://127.0.0.1:${plane.ports.get('http')}/`, { method: 'POST', body })).text();
+  }
+  await plane.flushLogs();
+  t.equal(exchanges.length, 2);
+  t.same(
+    plane.logLines.map((line) => line.trim()),
+    exchanges,
+  );
+});

@@ -104,6 +104,8 @@ export class FakeConnection {
   idleBeforeMs = -1;
   sawResponseByte = false;
   isRequestBlocked = false;
+  exchangeBytesSent = 0;
+  exchangeBytesReceived = 0;
   /** The head as it was sent, then the body. */
   requestHead = '';
   requestBody = '';

@@ -118,6 +118,7 @@ export function listenOn(t: Test, reactor: Reactor, address: Address = LOOPBACK)
         if (resolve === undefined) accepted.push(handler);
         else resolve(handler);
       },
+      onAccepted() {},
       onAcceptError(errno) {
         t.fail(`accepting failed with errno ${errno}`);
       },

@@ -107,6 +107,15 @@ export class Http1ClientConnection implements ByteStreamHandler, Relay {
     return this.#state !== State.connecting && this.#state !== State.closed;
   }
 
+  /** Since the connection was idle, when the pool counted what had been sent and received before. */
+  get exchangeBytesSent(): number {
+    return this.stream.bytesSent - this.countedSentBytes;
+  }
+
+  get exchangeBytesReceived(): number {
+    return this.stream.bytesReceived - this.countedReceivedBytes;
+  }
+
   /** Whether a byte of the response has arrived: the point after which nothing may be replayed. */
   get sawResponseByte(): boolean {
     return this.#sawResponseByte;

@@ -18,6 +18,8 @@ class CountingHandler implements ListeningSocketHandler {
     close(fd);
   }
 
+  onAccepted(): void {}
+
   onAcceptError(errno: number): void {
     this.errors.push(errno);
     this.onError?.();
@@ -65,7 +67,12 @@ t.test('an IPv6 socket takes IPv4 peers only when told to', async (t) => {
 t.test('an accepted connection sends small writes at once', async (t) => {
   const reactor = startReactor(t);
   const { promise, resolve } = Promise.withResolvers<number>();
-  const socket = ListeningSocket.open(reactor, LOOPBACK, {}, { onAccept: resolve, onAcceptError: unexpected });
+  const socket = ListeningSocket.open(
+    reactor,
+    LOOPBACK,
+    {},
+    { onAccept: resolve, onAccepted() {}, onAcceptError: unexpected },
+  );
   const client = connect(reactor, (socket as ListeningSocket).localAddress()!);
   const fd = await promise;
   t.ok(isNoDelay(fd));
@@ -95,6 +102,7 @@ t.test('a paused socket leaves connections in the backlog', async (t) => {
 t.test('accepts of a turn are bounded, and the rest comes in the next', async (t) => {
   const reactor = startReactor(t);
   const perTurn = new Map<number, number>();
+  const reported: number[] = [];
   const handler = new CountingHandler();
   const onAccept = (fd: number) => {
     perTurn.set(reactor.nowMs, (perTurn.get(reactor.nowMs) ?? 0) + 1);
@@ -103,6 +111,7 @@ t.test('accepts of a turn are bounded, and the rest comes in the next', async (t
   const options = { maxAcceptsPerTurn: 3 };
   const socket = ListeningSocket.open(reactor, LOOPBACK, options, {
     onAccept,
+    onAccepted: (count) => reported.push(count),
     onAcceptError: unexpected,
   }) as ListeningSocket;
   socket.pause();
@@ -112,6 +121,7 @@ t.test('accepts of a turn are bounded, and the rest comes in the next', async (t
   await Promise.all(clients.map((client) => client.saw('end')));
   t.equal(handler.accepted, 10);
   t.same([...perTurn.values()], [3, 3, 3, 1]);
+  t.same(reported, [3, 3, 3, 1], 'and told when they are over');
   for (const client of clients) client.stream.close();
   socket.close();
 });
