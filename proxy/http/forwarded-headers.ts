@@ -17,7 +17,8 @@ const forwardedProtoName = headerName('x-forwarded-proto');
 const externalAddressName = headerName('x-envoy-external-address');
 
 /** Set by us or by trusted hops only: removed from requests that are not internal. */
-const internalOnlyIds: readonly HeaderId[] = [
+const internalOnly = headerIdSet([
+  HeaderId.xEnvoyInternal,
   HeaderId.xEnvoyRetriableStatusCodes,
   HeaderId.xEnvoyRetriableHeaderNames,
   HeaderId.xEnvoyRetryOn,
@@ -30,15 +31,13 @@ const internalOnlyIds: readonly HeaderId[] = [
   HeaderId.xEnvoyForceTrace,
   HeaderId.xEnvoyIpTags,
   HeaderId.xEnvoyHedgeOnPerTryTimeout,
-];
-const edgeOnlyIds: readonly HeaderId[] = [
+]);
+const edgeOnly = headerIdSet([
   HeaderId.xEnvoyDecoratorOperation,
   HeaderId.xEnvoyDownstreamServiceCluster,
   HeaderId.xEnvoyDownstreamServiceNode,
   HeaderId.xEnvoyOriginalPath,
-];
-
-const internalOnlySet = headerIdSet([HeaderId.xEnvoyInternal, ...internalOnlyIds, ...edgeOnlyIds]);
+]);
 
 export function applyForwardedHeaders(stream: Stream): void {
   const { head, manager } = stream;
@@ -144,11 +143,8 @@ function lastAddress(value: string, skip: number): string {
 
 function cleanInternalHeaders(stream: Stream, isEdge: boolean): void {
   const { headers } = stream.head;
-  if (headers.mayHave(internalOnlySet)) {
-    headers.removeId(HeaderId.xEnvoyInternal);
-    for (let index = 0; index < internalOnlyIds.length; index++) headers.removeId(internalOnlyIds[index]!);
-    if (isEdge) for (let index = 0; index < edgeOnlyIds.length; index++) headers.removeId(edgeOnlyIds[index]!);
-  }
+  headers.removeAny(internalOnly);
+  if (isEdge) headers.removeAny(edgeOnly);
   const { internalOnlyHeaders } = stream.manager;
   for (let index = 0; index < internalOnlyHeaders.length; index++) headers.remove(internalOnlyHeaders[index]!);
 }

@@ -185,6 +185,13 @@ export class HeaderTable {
     return this.valueEnd(row) - start === lower.length && equalsIgnoreCase(this.bytes, start, lower);
   }
 
+  /** Whether a row with an id of the set is there. One pass, where a look-up for each id would be many. */
+  hasAny(set: HeaderIdSet): boolean {
+    if (!this.mayHave(set)) return false;
+    for (let row = 0; row < this.rowCount; row++) if (set.has[this.#ids[row]!] === 1) return true;
+    return false;
+  }
+
   // ---- Editing -------------------------------------------------------------------------------------------------
 
   removeRow(row: number): void {
@@ -193,6 +200,12 @@ export class HeaderTable {
 
   removeId(id: HeaderId): void {
     for (let row = this.findId(id); row >= 0; row = this.findId(id, row + 1)) this.removeRow(row);
+  }
+
+  /** Removes every row with an id of the set. */
+  removeAny(set: HeaderIdSet): void {
+    if (!this.mayHave(set)) return;
+    for (let row = 0; row < this.rowCount; row++) if (set.has[this.#ids[row]!] === 1) this.removeRow(row);
   }
 
   remove(name: HeaderName): void {
@@ -321,21 +334,25 @@ function copyRange(source: Buffer, start: number, end: number, target: Buffer, o
 /** Bytes up to which a loop is quicker than a call of `copy` (about 60 ns before its first byte). */
 const longestLoop = 80;
 
-/** A set of ids, a bit each. */
+/** A set of ids: a bit each, to compare with what a table has, and a flag each, to ask for one. */
 export interface HeaderIdSet {
   readonly below32: number;
   readonly above: number;
+  /** 1 at the ids of the set. */
+  readonly has: Uint8Array;
 }
 
 /** Every name that is not well known is in the set when `HeaderId.other` is. */
 export function headerIdSet(ids: readonly HeaderId[]): HeaderIdSet {
   let below32 = 0;
   let above = 0;
+  const has = new Uint8Array(256);
   for (const id of ids) {
+    has[id] = 1;
     if (id < 32) below32 |= 1 << id;
     else above |= 1 << (id - 32);
   }
-  return { below32, above };
+  return { below32, above, has };
 }
 
 /** A header line made at compile time. */

@@ -332,11 +332,6 @@ export class Stream {
     this.sender.startTunnel();
   }
 
-  /** The endpoint ended its side of a tunnel. */
-  onTunnelEnd(): void {
-    this.onResponseEnd(null);
-  }
-
   #replyDirectly(status: number, body: Uint8Array): void {
     this.info.responseCodeDetails = 'direct_response';
     const reply = { status, body: '', details: 'direct_response', flags: 0 };

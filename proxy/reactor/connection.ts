@@ -27,8 +27,12 @@ export interface ConnectionOptions {
 }
 
 /** Takes over the accepted socket `fd`: the connection closes it from now on. */
-// biome-ignore format: one signature
-export function adoptDescriptor(reactor: Reactor, fd: number, handler: ByteStreamHandler, options: ConnectionOptions = {}): Connection {
+export function adoptDescriptor(
+  reactor: Reactor,
+  fd: number,
+  handler: ByteStreamHandler,
+  options: ConnectionOptions = {},
+): Connection {
   const connection = new Connection(reactor, new PlainTransport(fd), handler, options);
   connection.beginOpen();
   return connection;
@@ -54,7 +58,6 @@ export class Connection implements ByteStream, EventSource, Deferred {
   #localAddress: Address | undefined;
 
   /** `transport.fd` may be a negated errno: the stream then ends with it. */
-  // biome-ignore format: one signature
   constructor(reactor: Reactor, transport: Transport, handler: ByteStreamHandler, options: ConnectionOptions) {
     this.#reactor = reactor;
     this.#transport = transport;

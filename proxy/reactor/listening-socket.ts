@@ -70,15 +70,23 @@ export class ListeningSocket implements EventSource {
   #isClosed = false;
 
   /** Listens on `address`, or returns a negated errno such as -EADDRINUSE. */
-  // biome-ignore format: one signature
-  static open(reactor: Reactor, address: Address, options: ListeningSocketOptions, handler: ListeningSocketHandler): ListeningSocket | number {
+  static open(
+    reactor: Reactor,
+    address: Address,
+    options: ListeningSocketOptions,
+    handler: ListeningSocketHandler,
+  ): ListeningSocket | number {
     const fd = openListeningDescriptor(address, options);
     return fd < 0 ? fd : ListeningSocket.adopt(reactor, fd, options, handler);
   }
 
   /** Accepts from `fd`, which listens already (a duplicate of another's, or inherited), and owns it from now on. */
-  // biome-ignore format: one signature
-  static adopt(reactor: Reactor, fd: number, options: ListeningSocketOptions, handler: ListeningSocketHandler): ListeningSocket | number {
+  static adopt(
+    reactor: Reactor,
+    fd: number,
+    options: ListeningSocketOptions,
+    handler: ListeningSocketHandler,
+  ): ListeningSocket | number {
     const socket = new ListeningSocket(reactor, fd, options, handler);
     const result = reactor.register(fd, EpollEvent.readable, socket);
     if (result >= 0) return socket;
@@ -86,7 +94,6 @@ export class ListeningSocket implements EventSource {
     return result;
   }
 
-  // biome-ignore format: one signature
   private constructor(reactor: Reactor, fd: number, options: ListeningSocketOptions, handler: ListeningSocketHandler) {
     this.#reactor = reactor;
     this.#fd = fd;

@@ -14,7 +14,7 @@ import type {
 import { toByteString } from '../format/byte-string.ts';
 import type { FormatContext } from '../format/format-context.ts';
 import { HeaderId, headerName } from '../http/header-name.ts';
-import { type EncodedLine, encodeLine, type HeaderIdSet, type HeaderTable, headerIdSet } from '../http/header-table.ts';
+import { type EncodedLine, encodeLine, headerIdSet } from '../http/header-table.ts';
 import type { RequestHead, ResponseHead } from '../http/message.ts';
 import { StreamInfo } from '../http/stream-info.ts';
 import type { StatBlock } from '../telemetry/stats.ts';
@@ -149,9 +149,9 @@ export class CompiledForward {
    * these names goes to the endpoint.
    */
   takeTimeouts(head: RequestHead): RequestTimeouts {
-    if (!hasAny(head.headers, timeoutIds, isTimeoutId)) return this.#timeouts;
+    if (!head.headers.hasAny(timeoutIds)) return this.#timeouts;
     const timeouts = requestedTimeouts(this.#timeouts, head);
-    removeAll(head.headers, isTimeoutId);
+    head.headers.removeAny(timeoutIds);
     return timeouts;
   }
 
@@ -160,9 +160,9 @@ export class CompiledForward {
    * retried. Called after `rewriteRequest`, as in Envoy: a route may ask for retries by adding these headers.
    */
   takeRetries(head: RequestHead): CompiledRetryPolicy | null {
-    if (!hasAny(head.headers, retryIds, isRetryId)) return this.retry?.appliesTo(head) ? this.retry : null;
+    if (!head.headers.hasAny(retryIds)) return this.retry?.appliesTo(head) ? this.retry : null;
     const policy = (this.retry ?? noRetries).requestedBy(head);
-    removeAll(head.headers, isRetryId);
+    head.headers.removeAny(retryIds);
     return policy.appliesTo(head) ? policy : null;
   }
 
@@ -204,27 +204,8 @@ function expectedTimeoutLine({ perTryMs, timeoutMs }: RequestTimeouts): EncodedL
   return expectedMs === 0 ? null : encodeLine('x-envoy-expected-rq-timeout-ms', String(expectedMs));
 }
 
-// One pass over the rows finds out whether any of these is there, where a look-up for each would be eight.
-const isTimeoutId = flagsOf(timeoutHeaderIds);
-const isRetryId = flagsOf(retryHeaderIds);
 const timeoutIds = headerIdSet(timeoutHeaderIds);
 const retryIds = headerIdSet(retryHeaderIds);
-
-function flagsOf(ids: readonly HeaderId[]): Uint8Array {
-  const flags = new Uint8Array(256);
-  for (const id of ids) flags[id] = 1;
-  return flags;
-}
-
-function hasAny(headers: HeaderTable, set: HeaderIdSet, flags: Uint8Array): boolean {
-  if (!headers.mayHave(set)) return false;
-  for (let row = 0; row < headers.rowCount; row++) if (flags[headers.id(row)] === 1) return true;
-  return false;
-}
-
-function removeAll(headers: HeaderTable, flags: Uint8Array): void {
-  for (let row = 0; row < headers.rowCount; row++) if (flags[headers.id(row)] === 1) headers.removeRow(row);
-}
 
 const sharedContext: FormatContext = {
   info: new StreamInfo(),

@@ -97,8 +97,8 @@ export class CompiledRetryPolicy {
   }
 }
 
-/** The policy of a route that has none: nothing is retried unless a trusted client asks. */
-export const noRetries = new CompiledRetryPolicy({
+/** Envoy's defaults: nothing is retried. */
+export const emptyRetryPolicy: RetryPolicy = {
   retryOn: [],
   retriableStatusCodes: [],
   retriableHeaders: [],
@@ -110,7 +110,10 @@ export const noRetries = new CompiledRetryPolicy({
   backoffMaxMs: 250,
   avoidPreviousHosts: false,
   hostSelectionMaxAttempts: 1,
-});
+};
+
+/** The policy of a route that has none: nothing is retried unless a trusted client asks. */
+export const noRetries = new CompiledRetryPolicy(emptyRetryPolicy);
 
 /** Headers that ask for retries: obeyed and not passed on. */
 export const retryHeaderIds: readonly HeaderId[] = [

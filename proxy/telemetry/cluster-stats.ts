@@ -134,14 +134,6 @@ export const circuitBreakerStats = {
   high: defineStats('cluster.{envoy_cluster_name}.circuit_breakers.high', breakerStats),
 } as const;
 
-/** The codec towards endpoints of the cluster. */
-export const clusterHttp1Stats = defineStats('cluster.{envoy_cluster_name}.http1', {
-  droppedHeadersWithUnderscores: counter('dropped_headers_with_underscores'),
-  metadataNotSupportedError: counter('metadata_not_supported_error'),
-  requestsRejectedWithUnderscoresInHeaders: counter('requests_rejected_with_underscores_in_headers'),
-  responseFlood: counter('response_flood'),
-});
-
 /**
  * Responses of a route that has a `stat_prefix`; a block takes the virtual host's name and the prefix.
  * https://www.envoyproxy.io/docs/envoy/latest/configuration/http/http_filters/router_filter#route-statistics

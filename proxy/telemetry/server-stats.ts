@@ -60,13 +60,3 @@ export const runtimeStats = defineStats('runtime', {
   deprecatedFeatureUse: counter('deprecated_feature_use'),
   deprecatedFeatureSeenSinceProcessStart: gauge('deprecated_feature_seen_since_process_start'),
 });
-
-/** https://www.envoyproxy.io/docs/envoy/latest/intro/arch_overview/upstream/dns_resolution#statistics */
-export const dnsStats = defineStats('dns.cares', {
-  resolveTotal: counter('resolve_total'),
-  pendingResolutions: gauge('pending_resolutions'),
-  notFound: counter('not_found'),
-  getAddrFailure: counter('get_addr_failure'),
-  timeouts: counter('timeouts'),
-  reinits: counter('reinits'),
-});

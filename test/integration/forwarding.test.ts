@@ -2,7 +2,7 @@
 
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
-import t from 'tap';
+import t, { type Test } from 'tap';
 import { clusterStats } from '../../proxy/telemetry/cluster-stats.ts';
 import {
   clusterOf,
@@ -69,9 +69,8 @@ function forwardingListener(cluster = 'app') {
   return httpListener('http', managerOf([virtualHostOf([routeOf('/', forwardTo(cluster))])]));
 }
 
-t.test('forwards a request and its response, names in the case they came in', async (t) => {
-  const received: string[] = [];
-  const origin = await startOrigin(replyingOrigin(hello, received));
+/** One listener in front of `origin`; both end with the test. */
+async function startForwarding(t: Test, origin: { readonly port: number; readonly stop: () => void }) {
   const plane = await startDataPlane({
     listeners: [forwardingListener()],
     clusters: [clusterOf('app', [origin.port])],
@@ -80,6 +79,13 @@ t.test('forwards a request and its response, names in the case they came in', as
     origin.stop();
     return plane.stop();
   });
+  return plane;
+}
+
+t.test('forwards a request and its response, names in the case they came in', async (t) => {
+  const received: string[] = [];
+  const origin = await startOrigin(replyingOrigin(hello, received));
+  const plane = await startForwarding(t, origin);
   const text = await exchange(plane.ports.get('http')!, 'GET /x HTTP/1.1\r\nHost: a\r\nX-Mixed: Yes\r\n\r\n', (all) =>
     all.endsWith('hello'),
   );
@@ -93,14 +99,7 @@ t.test('forwards a request and its response, names in the case they came in', as
 
 t.test('answers pipelined requests in order over one upstream connection', async (t) => {
   const origin = await startOrigin(replyingOrigin(hello));
-  const plane = await startDataPlane({
-    listeners: [forwardingListener()],
-    clusters: [clusterOf('app', [origin.port])],
-  });
-  t.teardown(() => {
-    origin.stop();
-    return plane.stop();
-  });
+  const plane = await startForwarding(t, origin);
   const text = await exchange(plane.ports.get('http')!, get.repeat(5), (all) => all.split('hello').length === 6);
   t.equal(text.split('HTTP/1.1 200 OK').length - 1, 5);
   t.equal(plane.stats.get(clusterStats, 'app')?.value(clusterStats.upstreamCxTotal), 1);
@@ -117,14 +116,7 @@ t.test('forwards a chunked body that arrives byte by byte', async (t) => {
       socket.write(hello);
     });
   });
-  const plane = await startDataPlane({
-    listeners: [forwardingListener()],
-    clusters: [clusterOf('app', [origin.port])],
-  });
-  t.teardown(() => {
-    origin.stop();
-    return plane.stop();
-  });
+  const plane = await startForwarding(t, origin);
   const socket = connect(plane.ports.get('http')!, '127.0.0.1');
   socket.setNoDelay(true);
   await once(socket, 'connect');
@@ -148,14 +140,7 @@ t.test('replays a request once when a reused connection dies before the response
       else socket.write(hello);
     });
   });
-  const plane = await startDataPlane({
-    listeners: [forwardingListener()],
-    clusters: [clusterOf('app', [origin.port])],
-  });
-  t.teardown(() => {
-    origin.stop();
-    return plane.stop();
-  });
+  const plane = await startForwarding(t, origin);
   const text = await exchange(plane.ports.get('http')!, get.repeat(2), (all) => all.split('hello').length === 3);
   t.equal(text.split('HTTP/1.1 200 OK').length - 1, 2, 'the client sees no error');
   t.equal(connections, 2);
@@ -175,14 +160,7 @@ t.test('says why when the endpoint refuses the connection', async (t) => {
 t.test('refuses a smuggled request and forwards nothing of it', async (t) => {
   const received: string[] = [];
   const origin = await startOrigin(replyingOrigin(hello, received));
-  const plane = await startDataPlane({
-    listeners: [forwardingListener()],
-    clusters: [clusterOf('app', [origin.port])],
-  });
-  t.teardown(() => {
-    origin.stop();
-    return plane.stop();
-  });
+  const plane = await startForwarding(t, origin);
   const bytes = 'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nG';
   const text = await exchange(plane.ports.get('http')!, bytes, () => false);
   t.match(text, /^HTTP\/1\.1 400 Bad Request\r\n/);
@@ -194,14 +172,7 @@ t.test('a response cut by the endpoint is cut for the client too', async (t) => 
   const origin = await startOrigin((socket) => {
     socket.on('data', () => socket.end('HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\npart'));
   });
-  const plane = await startDataPlane({
-    listeners: [forwardingListener()],
-    clusters: [clusterOf('app', [origin.port])],
-  });
-  t.teardown(() => {
-    origin.stop();
-    return plane.stop();
-  });
+  const plane = await startForwarding(t, origin);
   await t.rejects(
     exchange(plane.ports.get('http')!, get, () => false),
     { code: 'ECONNRESET' },
@@ -243,14 +214,7 @@ t.test('a response that ends with its connection is chunked for the client, whol
   const origin = await startOrigin((socket) => {
     socket.on('data', () => socket.end('HTTP/1.1 200 OK\r\n\r\nuntil the end'));
   });
-  const plane = await startDataPlane({
-    listeners: [forwardingListener()],
-    clusters: [clusterOf('app', [origin.port])],
-  });
-  t.teardown(() => {
-    origin.stop();
-    return plane.stop();
-  });
+  const plane = await startForwarding(t, origin);
   const text = await exchange(plane.ports.get('http')!, get, (all) => all.endsWith('0\r\n\r\n'));
   t.match(text, /\r\ntransfer-encoding: chunked\r\n/);
   t.ok(text.endsWith('\r\nd\r\nuntil the end\r\n0\r\n\r\n'), text);

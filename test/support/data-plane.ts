@@ -11,6 +11,7 @@ import { openListener } from '../../proxy/listener/listener-opening.ts';
 import { StatsStore } from '../../proxy/telemetry/stats-store.ts';
 import type { FromWorker, ToWorker } from '../../proxy/worker/messages.ts';
 import { Worker } from '../../proxy/worker/worker.ts';
+import { makeAssignment, makeCluster, makeEndpoint, makeLocality } from './cluster-fixtures.ts';
 
 export interface DataPlane {
   /** Port of each listener by name. */
@@ -134,52 +135,9 @@ export const noMutations: HeaderMutations = { requestAdd: [], requestRemove: [],
 
 /** A static cluster over endpoints of 127.0.0.1. */
 export function clusterOf(name: string, ports: readonly number[], overrides: Partial<Cluster> = {}): Cluster {
-  const limits = {
-    maxConnections: 1024,
-    maxPendingRequests: 1024,
-    maxRequests: 1024,
-    maxRetries: 3,
-    trackRemaining: false,
-  };
-  return {
-    name,
-    statName: name,
-    discovery: {
-      kind: 'static',
-      assignment: {
-        overprovisioningFactorPercent: 140,
-        localities: [
-          {
-            locality: { region: '', zone: '', subZone: '' },
-            priority: 0,
-            weight: 1,
-            endpoints: ports.map((port) => ({
-              address: { kind: 'ip', ip: '127.0.0.1', port },
-              hostname: '',
-              weight: 1,
-              health: 'unknown',
-              metadata: {},
-            })),
-          },
-        ],
-      },
-    },
-    connectTimeoutMs: 5000,
-    perConnectionBufferLimitBytes: 1024 * 1024,
-    loadBalancer: { policy: { kind: 'round-robin' }, localityWeighted: false, healthyPanicThresholdPercent: 50 },
-    circuitBreakers: { default: limits, high: limits },
-    upstreamHttp: {
-      protocol: 'http1',
-      idleTimeoutMs: 3_600_000,
-      maxConnectionDurationMs: 0,
-      maxRequestsPerConnection: 0,
-      maxResponseHeadersKb: 60,
-      maxResponseHeadersCount: 100,
-      enableTrailers: false,
-    },
-    metadata: {},
-    ...overrides,
-  };
+  const endpoints = ports.map((port) => makeEndpoint('127.0.0.1', { port }));
+  const assignment = makeAssignment([makeLocality(endpoints, { weight: 1 })]);
+  return makeCluster({ name, discovery: { kind: 'static', assignment }, ...overrides });
 }
 
 /** Forwards everything to a cluster. */

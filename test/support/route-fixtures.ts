@@ -13,6 +13,7 @@ import type {
 } from '../../config/route.ts';
 import { RequestHead, ResponseHead } from '../../proxy/http/message.ts';
 import type { CompiledForward } from '../../proxy/route/compiled-route.ts';
+import { emptyRetryPolicy } from '../../proxy/route/retry-policy.ts';
 import type { MatchContext } from '../../proxy/route/route-match.ts';
 import { compileRouteTable } from '../../proxy/route/route-table.ts';
 
@@ -83,20 +84,7 @@ export function routeConfiguration(options: Partial<RouteConfiguration> = {}): R
 }
 
 export function retryPolicy(options: Partial<RetryPolicy> = {}): RetryPolicy {
-  return {
-    retryOn: [],
-    retriableStatusCodes: [],
-    retriableHeaders: [],
-    retriableRequestHeaders: [],
-    numRetries: 1,
-    perTryTimeoutMs: 0,
-    perTryIdleTimeoutMs: 0,
-    backoffBaseMs: 25,
-    backoffMaxMs: 250,
-    avoidPreviousHosts: false,
-    hostSelectionMaxAttempts: 1,
-    ...options,
-  };
+  return { ...emptyRetryPolicy, ...options };
 }
 
 export function headerMatcher(

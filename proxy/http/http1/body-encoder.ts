@@ -4,11 +4,9 @@ import type { NativeBuffer } from '../../../native/native-buffer.ts';
 import type { ByteStream } from '../../reactor/byte-stream.ts';
 import type { HeaderTable } from '../header-table.ts';
 import { BodyFraming } from '../message.ts';
-import { writeChunkHeader, writeLastChunk } from './head-writer.ts';
+import { chunkHeaderBound, lastChunkBound, writeChunkHeader, writeLastChunk } from './head-writer.ts';
 import type { OutputBuffer } from './output-buffer.ts';
 
-/** Hexadecimal digits of a chunk size and its CRLF, at most. */
-const chunkHeaderBound = 18;
 const crlf = Buffer.from('\r\n');
 
 export class BodyEncoder {
@@ -58,7 +56,7 @@ export class BodyEncoder {
   end(trailers: HeaderTable | null): void {
     if (this.#framing !== BodyFraming.chunked) return;
     const output = this.#output;
-    output.begin(this.#stream!, 8 + (trailers === null ? 0 : trailers.encodedLength));
+    output.begin(this.#stream!, lastChunkBound(trailers));
     output.advanceTo(writeLastChunk(output.bytes, output.length, trailers));
   }
 }

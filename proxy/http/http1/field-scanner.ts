@@ -104,6 +104,19 @@ export class FieldScanner {
     return 0;
   }
 
+  /**
+   * As `scan`, and copies the block into the table once it is complete, without its empty line: whoever writes the head
+   * ends it.
+   */
+  read(bytes: Buffer, base: number, limit: number, table: HeaderTable): number {
+    const length = this.scan(bytes, base, limit, table);
+    if (length <= 0) return length;
+    table.reserve(length - 2);
+    bytes.copy(table.bytes, 0, base, base + length - 2);
+    table.used = length - 2;
+    return length;
+  }
+
   #keepsUnderscore(bytes: Buffer, start: number, end: number): boolean {
     // Origins that read `_` as `-` (CGI, WSGI) would frame the message by it while nobody before them did.
     if (isFramingLookalike(bytes, start, end)) this.error = this.#errors.framingLookalike;

@@ -41,19 +41,42 @@ export function hasLeadingZero(headers: HeaderTable, row: number): boolean {
   return headers.valueEnd(row) - start > 1 && headers.bytes[start] === Byte.digit0;
 }
 
+/** The items of a list value one by one, empty ones left out (RFC 9110 §5.6.1). Reused, so that a header costs no memory. */
+export class ListItems {
+  /** Of the item that `next` found, in the store of the table. */
+  start = 0;
+  end = 0;
+  #bytes: Buffer = Buffer.alloc(0);
+  #next = 0;
+  #limit = 0;
+
+  begin(headers: HeaderTable, row: number): void {
+    this.#bytes = headers.bytes;
+    this.#next = headers.valueStart(row);
+    this.#limit = headers.valueEnd(row);
+  }
+
+  next(): boolean {
+    const bytes = this.#bytes;
+    while (this.#next < this.#limit) {
+      const start = skipBlank(bytes, this.#next, this.#limit);
+      const comma = listItemEnd(bytes, start, this.#limit);
+      this.#next = comma + 1;
+      this.start = start;
+      this.end = trimBlank(bytes, start, comma);
+      if (this.end > start) return true;
+    }
+    return false;
+  }
+}
+
+const items = new ListItems();
+
 /** The ConnectionOption bits of a Connection row. */
 export function connectionOptions(headers: HeaderTable, row: number): number {
-  const { bytes } = headers;
-  const end = headers.valueEnd(row);
   let bits = 0;
-  let at = headers.valueStart(row);
-  while (at < end) {
-    const start = skipBlank(bytes, at, end);
-    const comma = listItemEnd(bytes, start, end);
-    const itemEnd = trimBlank(bytes, start, comma);
-    if (itemEnd > start) bits |= optionBit(bytes, start, itemEnd);
-    at = comma + 1;
-  }
+  items.begin(headers, row);
+  while (items.next()) bits |= optionBit(headers.bytes, items.start, items.end);
   return bits;
 }
 
@@ -65,20 +88,20 @@ function optionBit(bytes: Buffer, start: number, end: number): number {
   return ConnectionOption.other;
 }
 
-export function skipBlank(bytes: Buffer, start: number, end: number): number {
+function skipBlank(bytes: Buffer, start: number, end: number): number {
   let at = start;
   while (at < end && (bytes[at] === Byte.space || bytes[at] === Byte.tab || bytes[at] === Byte.comma)) at++;
   return at;
 }
 
-export function trimBlank(bytes: Buffer, start: number, end: number): number {
+function trimBlank(bytes: Buffer, start: number, end: number): number {
   let at = end;
   while (at > start && (bytes[at - 1] === Byte.space || bytes[at - 1] === Byte.tab)) at--;
   return at;
 }
 
 /** The offset of the comma behind a list's item, or `end`. */
-export function listItemEnd(bytes: Buffer, start: number, end: number): number {
+function listItemEnd(bytes: Buffer, start: number, end: number): number {
   let at = start;
   while (at < end && bytes[at] !== Byte.comma) at++;
   return at;

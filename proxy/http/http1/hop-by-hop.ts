@@ -9,7 +9,7 @@ import { encodeLine, type HeaderTable, headerIdSet } from '../header-table.ts';
 import type { RequestHead, ResponseHead } from '../message.ts';
 import { Byte } from './byte-class.ts';
 import { type CodecError, requestErrors } from './codec-error.ts';
-import { ConnectionOption, connectionOptions, listItemEnd, skipBlank, trimBlank } from './field-value.ts';
+import { ConnectionOption, connectionOptions, ListItems } from './field-value.ts';
 
 /** Envoy's bound: more is an attack on whoever searches the header for them. */
 const maxNominations = 10;
@@ -18,19 +18,19 @@ const connectionUpgrade = encodeLine('Connection', 'Upgrade');
 const trailersBytes = Buffer.from('trailers');
 const h2c = 'h2c';
 
-const hopByHop = [
+const items = new ListItems();
+
+const hopByHop = headerIdSet([
   HeaderId.connection,
   HeaderId.keepAlive,
   HeaderId.proxyConnection,
   HeaderId.te,
   HeaderId.upgrade,
   HeaderId.http2Settings,
-];
-const hopByHopIds = flags(hopByHop);
-const hopByHopSet = headerIdSet(hopByHop);
+]);
 
 /** Fields whose nomination is refused. The X-Forwarded ones as in Envoy: without them the origin is masked. */
-const protectedIds = flags([
+const protectedNames = headerIdSet([
   HeaderId.host,
   HeaderId.contentLength,
   HeaderId.transferEncoding,
@@ -38,12 +38,6 @@ const protectedIds = flags([
   HeaderId.xForwardedHost,
   HeaderId.xForwardedProto,
 ]);
-
-function flags(ids: readonly number[]): Uint8Array {
-  const table = new Uint8Array(256);
-  for (const id of ids) table[id] = 1;
-  return table;
-}
 
 /**
  * Readies a received request for the next hop. An offer to switch to h2c is taken out and the request goes on as a
@@ -72,31 +66,24 @@ export function sanitizeResponse(head: ResponseHead, keepUpgrade = false): void 
 /** How many names a Connection row lists; -1 when one of them may not be nominated. */
 function countNominations(headers: HeaderTable, row: number): number {
   const { bytes } = headers;
-  const end = headers.valueEnd(row);
   let count = 0;
-  let at = headers.valueStart(row);
-  while (at < end) {
-    const start = skipBlank(bytes, at, end);
-    const comma = listItemEnd(bytes, start, end);
-    const nameEnd = trimBlank(bytes, start, comma);
-    if (nameEnd > start) {
-      count++;
-      if (protectedIds[identifyHeader(bytes, start, nameEnd)] === 1) return -1;
-      // A colon is in no field name; it is in the names of HTTP/2's pseudo-headers.
-      for (let index = start; index < nameEnd; index++) if (bytes[index] === Byte.colon) return -1;
-    }
-    at = comma + 1;
+  items.begin(headers, row);
+  while (items.next()) {
+    count++;
+    if (protectedNames.has[identifyHeader(bytes, items.start, items.end)] === 1) return -1;
+    // A colon is in no field name; it is in the names of HTTP/2's pseudo-headers.
+    for (let index = items.start; index < items.end; index++) if (bytes[index] === Byte.colon) return -1;
   }
   return count;
 }
 
 function removeHopByHop(headers: HeaderTable, keepUpgrade: boolean): void {
-  if (!headers.mayHave(hopByHopSet)) return;
+  if (!headers.mayHave(hopByHop)) return;
   const { rowCount } = headers;
   let keepsUpgradeRow = false;
   for (let row = 0; row < rowCount; row++) {
     const id = headers.id(row);
-    if (hopByHopIds[id] === 0) continue;
+    if (hopByHop.has[id] === 0) continue;
     if (id === HeaderId.te) keepTrailersOnly(headers, row);
     else if (id === HeaderId.upgrade && keepUpgrade) keepsUpgradeRow = true;
     else {
@@ -118,36 +105,23 @@ function keepTrailersOnly(headers: HeaderTable, row: number): void {
 }
 
 function listHas(headers: HeaderTable, row: number, lower: Uint8Array): boolean {
-  const { bytes } = headers;
-  const end = headers.valueEnd(row);
-  let at = headers.valueStart(row);
-  while (at < end) {
-    const start = skipBlank(bytes, at, end);
-    const comma = listItemEnd(bytes, start, end);
-    const itemEnd = trimBlank(bytes, start, comma);
-    if (itemEnd - start === lower.length && equalsIgnoreCase(bytes, start, lower)) return true;
-    at = comma + 1;
+  items.begin(headers, row);
+  while (items.next()) {
+    if (items.end - items.start === lower.length && equalsIgnoreCase(headers.bytes, items.start, lower)) return true;
   }
   return false;
 }
 
 function removeNominated(headers: HeaderTable, row: number): void {
-  const { bytes } = headers;
-  const end = headers.valueEnd(row);
-  let at = headers.valueStart(row);
-  while (at < end) {
-    const start = skipBlank(bytes, at, end);
-    const comma = listItemEnd(bytes, start, end);
-    removeNamed(headers, start, trimBlank(bytes, start, comma));
-    at = comma + 1;
-  }
+  items.begin(headers, row);
+  while (items.next()) removeNamed(headers, items.start, items.end);
 }
 
 /** Removes the rows whose name is the store's `bytes[start, end)`; what is hop-by-hop anyway has its own rules. */
 function removeNamed(headers: HeaderTable, start: number, end: number): void {
   const { bytes } = headers;
   const id = identifyHeader(bytes, start, end);
-  if (protectedIds[id] === 1 || hopByHopIds[id] === 1) return;
+  if (protectedNames.has[id] === 1 || hopByHop.has[id] === 1) return;
   for (let row = 0; row < headers.rowCount; row++) {
     if (headers.id(row) !== id) continue;
     const lineStart = headers.lineStart(row);

@@ -80,16 +80,11 @@ export class ResponseParser {
       if (!this.#scanStatusLine(bytes, start, limit)) return this.#suspendOrRefuse(limit < end);
     }
     const base = start + this.#position;
-    const length = this.#fields.scan(bytes, base, limit, head.headers);
+    const length = this.#fields.read(bytes, base, limit, head.headers);
     if (length <= 0) {
       this.error = this.#fields.error;
       return this.#suspendOrRefuse(limit < end);
     }
-    const { headers } = head;
-    // Without the empty line: whoever writes the head ends it.
-    headers.reserve(length - 2);
-    bytes.copy(headers.bytes, 0, base, base + length - 2);
-    headers.used = length - 2;
     this.#readStatusLine(bytes, start, head);
     this.error = this.#readFields(head, requestMethod);
     if (this.error !== null) return -1;

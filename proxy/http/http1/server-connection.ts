@@ -426,10 +426,6 @@ export class Http1ServerConnection implements ByteStreamHandler, ResponseSender 
     this.#manager.stats.inc(httpStats.downstreamCxDrainClose);
     this.#closeGracefully();
   }
-
-  get isBusy(): boolean {
-    return this.#request !== null;
-  }
 }
 
 const continueReply = Buffer.from('HTTP/1.1 100 Continue\r\n\r\n');
