@@ -10,6 +10,11 @@ const FOLDERS = [
     mayImport: ['config'],
     comment: 'The wire is translated into the vocabulary; the proxy is not its business.',
   },
+  {
+    name: 'control-plane',
+    mayImport: ['config', 'xds'],
+    comment: 'A program of its own that speaks the same wire; nothing of it runs in a data plane.',
+  },
   { name: 'sampler', mayImport: [], comment: 'Sampling decisions are pure arithmetic, usable outside of a proxy.' },
   {
     name: 'bpf',
@@ -24,7 +29,7 @@ const FOLDERS = [
   },
 ];
 
-const OURS = '^(config|native|xds|sampler|bpf|proxy|bench|test|build|demo)/';
+const OURS = '^(config|native|xds|control-plane|sampler|bpf|proxy|bench|test|build|demo)/';
 
 const folderRules = FOLDERS.map(({ name, mayImport, except, comment }) => ({
   name: `${name}-direction`,
@@ -38,6 +43,11 @@ const folderRules = FOLDERS.map(({ name, mayImport, except, comment }) => ({
 const VENDORS = [
   { library: 'koffi', home: '^native/', comment: 'Every foreign call and every pointer in one small folder.' },
   { library: 'protobufjs', home: '^xds/', comment: 'Only xds/ knows wire messages.' },
+  {
+    library: '@grpc/grpc-js',
+    home: '^(xds/client|control-plane)/',
+    comment: 'Calls of our own only: requests of others never pass through a library.',
+  },
   { library: 'js-yaml', home: '^xds/', comment: 'Files of operators are read through one door, with one error form.' },
   { library: 'pino', home: '^proxy/telemetry/', comment: 'One logger, configured once.' },
   {
@@ -52,7 +62,7 @@ const vendorRules = VENDORS.map(({ library, home, comment }) => ({
   name: `${library}-in-one-place`,
   comment,
   severity: 'error',
-  from: { path: '^(config|native|xds|sampler|bpf|proxy)/', pathNot: home },
+  from: { path: '^(config|native|xds|control-plane|sampler|bpf|proxy)/', pathNot: home },
   to: { path: `(^|/)node_modules/${library}/` },
 }));
 
@@ -66,7 +76,7 @@ export default {
         'The composition root joins the proxy to xds/; like the rest of it, it ships without tests and benchmarks.',
       severity: 'error',
       from: { path: '^proxy/(main\\.ts|command/)' },
-      to: { path: OURS, pathNot: '^(config|native|xds|sampler|bpf|proxy)/' },
+      to: { path: OURS, pathNot: '^(config|native|xds|control-plane|sampler|bpf|proxy)/' },
     },
     ...vendorRules,
     {
@@ -102,7 +112,7 @@ export default {
       name: 'only-declared-dependencies',
       comment: 'What another package happens to bring along can vanish with its next version.',
       severity: 'error',
-      from: { path: '^(config|native|xds|sampler|bpf|proxy)/' },
+      from: { path: '^(config|native|xds|control-plane|sampler|bpf|proxy)/' },
       to: { dependencyTypes: ['npm-dev', 'npm-no-pkg'] },
     },
     {

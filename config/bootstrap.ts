@@ -2,6 +2,7 @@
 
 import type { Address } from './address.ts';
 import type { Cluster } from './cluster.ts';
+import type { ConfigSource, GrpcApi, GrpcCluster } from './config-source.ts';
 import type { Locality } from './endpoint.ts';
 import type { Listener } from './listener.ts';
 
@@ -10,6 +11,9 @@ export interface Bootstrap {
   readonly admin?: Admin;
   readonly listeners: readonly Listener[];
   readonly clusters: readonly Cluster[];
+  /** Static clusters that `envoy_grpc` names; requests cannot be sent to them. */
+  readonly grpcClusters: ReadonlyMap<string, GrpcCluster>;
+  readonly dynamicResources: DynamicResources;
   /** Flattened `layered_runtime`: later layers win. */
   readonly runtime: ReadonlyMap<string, string | number | boolean>;
   /** Keys of each layer, for `/runtime`. */
@@ -19,11 +23,20 @@ export interface Bootstrap {
   readonly maxDownstreamConnections?: number;
 }
 
+/** `dynamic_resources`; empty without a control plane. */
+export interface DynamicResources {
+  readonly ads?: GrpcApi;
+  readonly clusters?: ConfigSource;
+  readonly listeners?: ConfigSource;
+}
+
 export interface Node {
   readonly id: string;
   readonly cluster: string;
   readonly locality: Locality;
   readonly metadata: { readonly [key: string]: unknown };
+  /** The whole node as it is sent to a control plane: `config.core.v3.Node` in proto3 JSON. */
+  readonly wire: { readonly [key: string]: unknown };
 }
 
 export interface Admin {
@@ -33,8 +46,10 @@ export interface Admin {
 
 export interface RuntimeLayer {
   readonly name: string;
-  /** Static, or the admin layer that `POST /runtime_modify` changes. */
-  readonly kind: 'static' | 'admin';
+  /** Static, the admin layer that `POST /runtime_modify` changes, or one that a control plane sends. */
+  readonly kind: 'static' | 'admin' | 'rtds';
+  /** Of a layer that a control plane sends. */
+  readonly source?: ConfigSource;
   readonly values: ReadonlyMap<string, string | number | boolean>;
 }
 

@@ -1,6 +1,7 @@
 // A cluster: how its members are found, chosen, connected to and protected (`config.cluster.v3.Cluster`).
 
 import type { Address, KeepAlive } from './address.ts';
+import type { ConfigSource } from './config-source.ts';
 import type { LoadAssignment, Metadata } from './endpoint.ts';
 
 export interface Cluster {
@@ -26,6 +27,8 @@ export type Discovery =
       readonly assignment: LoadAssignment;
       readonly dns: DnsOptions;
     }
+  /** Members come from `source` under `serviceName` (`eds_cluster_config`), which is the cluster's name by default. */
+  | { readonly kind: 'eds'; readonly serviceName: string; readonly source: ConfigSource }
   /** Endpoints are the connections' own destinations. Hosts unused for `cleanupIntervalMs` are dropped. */
   | {
       readonly kind: 'original-dst';

@@ -2,6 +2,7 @@
 
 import type { AccessLog, AccessLogFilter, LogFormat } from './access-log.ts';
 import type { CidrRange } from './address.ts';
+import type { ConfigSource } from './config-source.ts';
 import type { HeaderAddition, RouteConfiguration } from './route.ts';
 
 export interface HttpConnectionManager {
@@ -59,7 +60,10 @@ export interface HttpConnectionManager {
   readonly upgrades: { readonly [protocol: string]: boolean };
 }
 
-export type RouteSource = { readonly kind: 'inline'; readonly routes: RouteConfiguration };
+export type RouteSource =
+  | { readonly kind: 'inline'; readonly routes: RouteConfiguration }
+  /** By name among `Snapshot.routes`. */
+  | { readonly kind: 'rds'; readonly name: string; readonly source: ConfigSource };
 
 /** An HTTP filter in order; the last is the router. A new kind is a new member here and a file in `proxy/filter/`. */
 export type HttpFilter = { readonly kind: 'router'; readonly name: string; readonly config: RouterFilter };

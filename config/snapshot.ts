@@ -3,6 +3,7 @@
 import type { Cluster } from './cluster.ts';
 import type { LoadAssignment } from './endpoint.ts';
 import type { Listener } from './listener.ts';
+import type { RouteConfiguration } from './route.ts';
 
 export interface Snapshot {
   /** Grows by one with every published snapshot; 0 is the empty one before the first. */
@@ -11,6 +12,8 @@ export interface Snapshot {
   readonly clusters: ReadonlyMap<string, Cluster>;
   /** Resolved members by cluster name. Original-dst clusters have none; a DNS cluster appears when it was resolved. */
   readonly assignments: ReadonlyMap<string, LoadAssignment>;
+  /** Route configurations that listeners refer to by name; those written in place are part of their listener. */
+  readonly routes: ReadonlyMap<string, RouteConfiguration>;
   readonly runtime: ReadonlyMap<string, string | number | boolean>;
 }
 
@@ -20,9 +23,13 @@ export interface SnapshotDelta {
   readonly listeners: MapDelta<Listener>;
   readonly clusters: MapDelta<Cluster>;
   readonly assignments: MapDelta<LoadAssignment>;
+  readonly routes: MapDelta<RouteConfiguration>;
   /** Present only when it changed. */
   readonly runtime?: ReadonlyMap<string, string | number | boolean>;
 }
+
+/** What is to change, before it has a generation. */
+export type SnapshotChange = Omit<SnapshotDelta, 'generation'>;
 
 export interface MapDelta<T> {
   readonly set: readonly (readonly [string, T])[];
@@ -34,5 +41,6 @@ export const emptySnapshot: Snapshot = {
   listeners: new Map(),
   clusters: new Map(),
   assignments: new Map(),
+  routes: new Map(),
   runtime: new Map(),
 };

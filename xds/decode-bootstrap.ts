@@ -28,6 +28,8 @@ export function decodeBootstrap(message: Message, overrides: NodeOverrides, prob
     ...given('admin', decodeAdmin(message.admin, problems.at('admin'))),
     listeners,
     clusters,
+    grpcClusters: new Map(),
+    dynamicResources: {},
     runtime: runtime.values,
     runtimeLayers: runtime.layers,
     stats: decodeStats(message.statsConfig, problems.at('stats_config')),

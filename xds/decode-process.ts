@@ -31,6 +31,7 @@ export function decodeNode(message: NodeMessage | undefined, overrides: NodeOver
     cluster: overrides.nodeCluster ?? message?.cluster ?? '',
     locality: overrides.zone === undefined ? locality : { ...locality, zone: overrides.zone },
     metadata: message?.metadata ?? {},
+    wire: {},
   };
 }
 

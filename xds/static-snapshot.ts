@@ -15,6 +15,7 @@ export function staticSnapshot(bootstrap: Bootstrap): Snapshot {
     listeners: new Map(bootstrap.listeners.map((listener) => [listener.name, listener])),
     clusters: new Map(bootstrap.clusters.map((cluster) => [cluster.name, cluster])),
     assignments,
+    routes: new Map(),
     runtime: bootstrap.runtime,
   };
 }

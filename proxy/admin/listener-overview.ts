@@ -50,7 +50,7 @@ function tcpOverview({ store }: AdminContext, { statPrefix, clusters }: TcpProxy
 function httpOverview({ store }: AdminContext, { statPrefix, routes }: HttpConnectionManager): unknown {
   const group = store.get(httpStats, statPrefix);
   const value = (index: number): number => group?.value(index) ?? 0;
-  const { virtualHosts } = routes.routes;
+  const virtualHosts = routes.kind === 'inline' ? routes.routes.virtualHosts : [];
   return {
     kind: 'HTTP',
     statPrefix,

@@ -23,6 +23,7 @@ export function modifyRuntime({ state, overrides, pool }: AdminContext, { query,
     listeners: unchanged,
     clusters: unchanged,
     assignments: unchanged,
+    routes: unchanged,
     runtime: overrides.flatten(layers),
   });
   return ok();

@@ -117,6 +117,7 @@ export class ConnectionManager {
     this.#listenerStats = options.listenerStats;
     this.#accessLoggers = options.accessLoggers;
     this.router = config.httpFilters[config.httpFilters.length - 1]!.config;
+    if (config.routes.kind === 'rds') throw new Error('routes by name have no table here yet');
     this.routes = compileRouteTable(config.routes.routes, { suppressEnvoyHeaders: this.router.suppressEnvoyHeaders });
     this.internalOnlyHeaders = config.routes.routes.internalOnlyHeaders.map(headerName);
     this.isInternalAddress = compileRanges(config.internalAddressRanges);

@@ -89,7 +89,13 @@ export class SnapshotPublisher {
   #publishAssignments(): void {
     const generation = this.#snapshot!.generation + 1;
     const set = this.#takePending(generation);
-    this.#options.publish({ generation, listeners: nothing, clusters: nothing, assignments: { set, removed: [] } });
+    this.#options.publish({
+      generation,
+      listeners: nothing,
+      clusters: nothing,
+      assignments: { set, removed: [] },
+      routes: nothing,
+    });
   }
 
   #takePending(generation: number): readonly (readonly [string, LoadAssignment])[] {
@@ -119,6 +125,7 @@ function wholeSnapshot(snapshot: Snapshot): SnapshotDelta {
     listeners: { set: [...snapshot.listeners], removed: [] },
     clusters: { set: [...snapshot.clusters], removed: [] },
     assignments: { set: [...snapshot.assignments], removed: [] },
+    routes: { set: [...snapshot.routes], removed: [] },
     runtime: snapshot.runtime,
   };
 }

@@ -7,7 +7,19 @@ import { dirname, join } from 'node:path';
 import t from 'tap';
 
 const ROOT = join(import.meta.dirname, '../..');
-const FOLDERS = ['config', 'native', 'xds', 'sampler', 'bpf', 'proxy', 'bench', 'test', 'build', 'demo'];
+const FOLDERS = [
+  'config',
+  'native',
+  'xds',
+  'control-plane',
+  'sampler',
+  'bpf',
+  'proxy',
+  'bench',
+  'test',
+  'build',
+  'demo',
+];
 
 interface Seed {
   readonly rule: string;
@@ -19,12 +31,14 @@ const SEEDS: readonly Seed[] = [
   { rule: 'config-direction', file: 'config/a.ts', imports: '../native/clean.ts' },
   { rule: 'native-direction', file: 'native/a.ts', imports: '../proxy/http/clean.ts' },
   { rule: 'xds-direction', file: 'xds/a.ts', imports: '../native/clean.ts' },
+  { rule: 'control-plane-direction', file: 'control-plane/a.ts', imports: '../proxy/http/clean.ts' },
   { rule: 'sampler-direction', file: 'sampler/a.ts', imports: '../config/clean.ts' },
   { rule: 'bpf-direction', file: 'bpf/a.ts', imports: '../proxy/http/clean.ts' },
   { rule: 'proxy-direction', file: 'proxy/http/a.ts', imports: '../../xds/clean.ts' },
   { rule: 'composition-root-direction', file: 'proxy/command/a.ts', imports: '../../bench/clean.ts' },
   { rule: 'koffi-in-one-place', file: 'proxy/http/b.ts', imports: 'koffi' },
   { rule: 'protobufjs-in-one-place', file: 'proxy/http/c.ts', imports: 'protobufjs' },
+  { rule: '@grpc/grpc-js-in-one-place', file: 'xds/b.ts', imports: '@grpc/grpc-js' },
   { rule: 'js-yaml-in-one-place', file: 'config/b.ts', imports: 'js-yaml' },
   { rule: 'pino-in-one-place', file: 'proxy/http/d.ts', imports: 'pino' },
   { rule: 're2js-in-one-place', file: 'proxy/route/a.ts', imports: 're2js' },

@@ -7,7 +7,7 @@ import ts from 'typescript';
 export const ROOT = join(import.meta.dirname, '../..');
 
 /** Folders whose code is shipped. */
-export const SHIPPED = ['config', 'native', 'xds', 'sampler', 'bpf', 'proxy'];
+export const SHIPPED = ['config', 'native', 'xds', 'control-plane', 'sampler', 'bpf', 'proxy'];
 
 /** Paths relative to the repository, sorted. `pattern` as in `fs.globSync`. */
 export function pathsOf(pattern: string | readonly string[]): readonly string[] {

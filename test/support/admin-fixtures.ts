@@ -81,9 +81,11 @@ export async function startAdmin(given: AdminFixtureOptions = {}): Promise<Admin
 }
 
 const bootstrap: Bootstrap = {
-  node: { id: 'n', cluster: 'c', locality: { region: 'r', zone: 'z', subZone: '' }, metadata: {} },
+  node: { id: 'n', cluster: 'c', locality: { region: 'r', zone: 'z', subZone: '' }, metadata: {}, wire: {} },
   listeners: [],
   clusters: [],
+  grpcClusters: new Map(),
+  dynamicResources: {},
   runtime: new Map(),
   runtimeLayers: [],
   stats: { histogramBuckets: [], rejectAll: false },

@@ -64,6 +64,7 @@ export async function startDataPlane(config: {
       listeners: { set: config.listeners.map((each) => [each.name, each]), removed: [] },
       clusters: { set: config.clusters.map((each) => [each.name, each]), removed: [] },
       assignments: { set: [], removed: [] },
+      routes: { set: [], removed: [] },
       runtime: config.runtime ?? new Map(),
     },
     sockets: opened.map(({ name, descriptors }) => [name, { descriptors }]),

@@ -106,7 +106,9 @@ t.test('only a single hop from a configured range is internal', async (t) => {
 
 t.test('headers of our own are kept from internal requests only', async (t) => {
   const given = [xff('10.0.0.5'), ['x-envoy-original-path', '/o'], ['x-secret', '1']] as const;
-  const routes = new Scene().manager.config.routes.routes;
+  const source = new Scene().manager.config.routes;
+  if (source.kind !== 'inline') throw new Error('the scene has its routes in place');
+  const { routes } = source;
   const config = { routes: { kind: 'inline', routes: { ...routes, internalOnlyHeaders: ['x-secret'] } } } as const;
   const internal = told({ ...config, internalAddressRanges: internalRanges }, given).fields;
   t.match(internal.get('x-secret'), '1');

@@ -54,6 +54,7 @@ function deltaOf(generation: number, ...listeners: readonly Listener[]): Snapsho
     listeners: { set: listeners.map((each) => [each.name, each]), removed: [] },
     clusters: nothing,
     assignments: nothing,
+    routes: nothing,
   };
 }
 

@@ -66,7 +66,7 @@ async function startWorker(t: Test) {
     }
     const nothing = { set: [], removed: [] };
     const set = listeners.map((each): [string, Listener] => [each.name, each]);
-    const delta = { generation, listeners: { set, removed }, clusters: nothing, assignments: nothing };
+    const delta = { generation, listeners: { set, removed }, clusters: nothing, assignments: nothing, routes: nothing };
     send({ kind: 'snapshot', delta, sockets });
     t.equal((await take('applied')).generation, generation);
     return port;

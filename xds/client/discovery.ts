@@ -1,0 +1,62 @@
+// What a stream of configuration and the users of its resources say to each other. A stream knows nothing of the types:
+// it carries bytes, names and versions, and answers the control plane by what its consumers say.
+// https://www.envoyproxy.io/docs/envoy/latest/api-docs/xds_protocol
+
+import type { Problem } from '../../config/problems.ts';
+
+/** The name that subscribes to everything there is. */
+export const wildcard = '*';
+
+export interface ResourceType {
+  /** `type.googleapis.com/` and the message's full name. */
+  readonly typeUrl: string;
+  /** `cds`, `eds` … as in the names of statistics. */
+  readonly shortName: string;
+  /** Name of a resource by its message's bytes; state-of-the-world responses do not say it elsewhere. */
+  readonly nameOf: (message: Uint8Array) => string;
+}
+
+/** One response, in the order of the wire. */
+export interface DiscoveryUpdate {
+  /** `system_version_info`, or `version_info` of a state-of-the-world response. */
+  readonly version: string;
+  readonly resources: readonly ReceivedResource[];
+  /** Names that are not there any more. A state-of-the-world stream works them out for types whose responses are whole. */
+  readonly removed: readonly string[];
+}
+
+export interface ReceivedResource {
+  readonly name: string;
+  readonly version: string;
+  readonly aliases: readonly string[];
+  /** After this the resource is gone unless it is renewed; undefined is for ever. */
+  readonly ttlMs?: number;
+  /**
+   * The message's bytes, a view of the response that is copied by who keeps it. Undefined is a heartbeat: what is held
+   * lives on for another `ttlMs`.
+   */
+  readonly message: Uint8Array | undefined;
+}
+
+export interface RefusedResource {
+  readonly name: string;
+  readonly problems: readonly Problem[];
+}
+
+/** Uses the resources of one type from one source. */
+export interface ResourceConsumer {
+  readonly type: ResourceType;
+  /** Exactly what is held, for `initial_resource_versions`: the accepted state of each resource. */
+  heldVersions(): Iterable<readonly [name: string, version: string]>;
+  /** Takes what is right of an update and returns what is not; nothing refused is an ACK. */
+  onUpdate(update: DiscoveryUpdate): readonly RefusedResource[];
+  /** A name that was subscribed to and did not come within its time. It may come later. */
+  onAbsent(name: string): void;
+}
+
+/** Subscriptions of one source. Changes of one turn of the event loop travel in one request. */
+export interface ResourceSubscriptions {
+  /** `name` may be the wildcard. Subscribing twice is subscribing once; a resource that was let go is sent again. */
+  subscribe(typeUrl: string, name: string, initialFetchTimeoutMs: number): void;
+  unsubscribe(typeUrl: string, name: string): void;
+}
