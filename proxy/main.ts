@@ -1,5 +1,6 @@
 // The composition root: arguments, bootstrap, workers, discovery, admin. The main thread never touches a request.
 
+import type { DynamicState } from '../config/dynamic-state.ts';
 import { ConfigError } from '../config/problems.ts';
 import type { Snapshot } from '../config/snapshot.ts';
 import { loadBootstrap } from '../xds/bootstrap-file.ts';
@@ -110,11 +111,14 @@ function serve(flags: Flags): void {
     const buckets = bootstrap.stats.histogramBuckets;
     const shutdown = (): void => lifecycle.shutdown();
     const reopenLogs = (): void => lifecycle.reopenLogs();
-    const options = { admin, store, stats, state, pool, log, flags, buckets, shutdown, reopenLogs };
+    const dynamic = noControlPlane;
+    const options = { admin, store, stats, state, dynamic, pool, log, flags, buckets, shutdown, reopenLogs };
     setTimeout(() => void startAdmin(options), adminDelayMs);
   }
   setInterval(() => store.flushIntervals(), 5000).unref();
 }
+
+const noControlPlane: DynamicState = { sources: () => [], resources: () => [] };
 
 interface LifecycleParts {
   readonly flags: Flags;

@@ -12,18 +12,28 @@ import type { AdminContext } from './server.ts';
 export function clusters(context: AdminContext, { query }: AdminRequest): AdminAnswer {
   const filter = nameFilter(query.get('filter'));
   if (filter !== null && typeof filter !== 'function') return filter;
-  const wanted = [...(context.state.snapshot?.clusters ?? [])].filter(([name]) => filter?.(name) ?? true);
+  const { snapshot, bootstrap } = context.state;
+  const written = new Set(bootstrap?.clusters.map(({ name }) => name));
+  const wanted = [...(snapshot?.clusters ?? [])]
+    .filter(([name]) => filter?.(name) ?? true)
+    .map(([name, cluster]): NamedCluster => ({ name, cluster, isAdded: !written.has(name) }));
   return query.get('format') === 'json'
     ? jsonPieces(clustersJson(context, wanted))
     : text(clustersText(context, wanted));
 }
 
-type NamedClusters = readonly (readonly [string, Cluster])[];
+interface NamedCluster {
+  readonly name: string;
+  readonly cluster: Cluster;
+  /** By a control plane. */
+  readonly isAdded: boolean;
+}
 
-function* clustersText(context: AdminContext, wanted: NamedClusters): Generator<string> {
+function* clustersText(context: AdminContext, wanted: readonly NamedCluster[]): Generator<string> {
   let piece = '';
-  for (const [name, cluster] of wanted) {
-    piece += clusterText(name, cluster);
+  for (const each of wanted) {
+    const { name, cluster } = each;
+    piece += clusterText(each);
     for (const { endpoint, group } of endpointsOf(context, name, cluster)) {
       piece += endpointText(context, name, { cluster, endpoint, group });
     }
@@ -34,7 +44,7 @@ function* clustersText(context: AdminContext, wanted: NamedClusters): Generator<
   yield piece;
 }
 
-function clusterText(name: string, cluster: Cluster): string {
+function clusterText({ name, cluster, isAdded }: NamedCluster): string {
   let output = `${name}::observability_name::${cluster.statName}\n`;
   for (const priority of ['default', 'high'] as const) {
     const limits = cluster.circuitBreakers[priority];
@@ -43,7 +53,7 @@ function clusterText(name: string, cluster: Cluster): string {
     output += `${name}::${priority}_priority::max_requests::${limits.maxRequests}\n`;
     output += `${name}::${priority}_priority::max_retries::${limits.maxRetries}\n`;
   }
-  return `${output}${name}::added_via_api::false\n`;
+  return `${output}${name}::added_via_api::${isAdded}\n`;
 }
 
 interface Member {
@@ -91,11 +101,11 @@ function healthFlags({ health }: Endpoint): string {
   }
 }
 
-function* clustersJson(context: AdminContext, wanted: NamedClusters): Generator<string> {
+function* clustersJson(context: AdminContext, wanted: readonly NamedCluster[]): Generator<string> {
   let piece = '{\n "cluster_statuses": [';
   let separator = '\n';
-  for (const [name, cluster] of wanted) {
-    piece += `${separator}${JSON.stringify(clusterJson(context, name, cluster), null, 1)}`;
+  for (const each of wanted) {
+    piece += `${separator}${JSON.stringify(clusterJson(context, each), null, 1)}`;
     separator = ',\n';
     if (piece.length < pieceLength) continue;
     yield piece;
@@ -104,10 +114,11 @@ function* clustersJson(context: AdminContext, wanted: NamedClusters): Generator<
   yield `${piece}\n ]\n}\n`;
 }
 
-function clusterJson(context: AdminContext, name: string, cluster: Cluster): unknown {
+function clusterJson(context: AdminContext, { name, cluster, isAdded }: NamedCluster): unknown {
   const { circuitBreakers } = cluster;
   return {
     name,
+    ...(isAdded && { added_via_api: true }),
     host_statuses: [...endpointsOf(context, name, cluster)].map((member) =>
       endpointJson(context, { cluster, ...member }),
     ),

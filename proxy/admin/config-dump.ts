@@ -1,15 +1,17 @@
-// `/config_dump`: the bootstrap as it was read and its static resources, in Envoy's sections.
+// `/config_dump`: the bootstrap as it was read, its static resources and what control planes sent, in Envoy's sections.
 // https://www.envoyproxy.io/docs/envoy/latest/operations/admin#get--config_dump
 
+import type { DynamicState } from '../../config/dynamic-state.ts';
 import type { ServerState } from '../command/server-state.ts';
 import { Regex } from '../route/regex.ts';
 import { type AdminAnswer, type AdminRequest, failure, json } from './admin-answer.ts';
+import { type DynamicDump, dumpedTypes, dynamicDump } from './dynamic-dump.ts';
 import { endpointConfigs } from './endpoint-configs.ts';
 import { applyMask, field, parseMask } from './field-mask.ts';
 import { redact } from './redaction.ts';
 import type { AdminContext } from './server.ts';
 
-export function configDump({ state }: AdminContext, { query }: AdminRequest): AdminAnswer {
+export function configDump({ state, dynamic }: AdminContext, { query }: AdminRequest): AdminAnswer {
   const resource = query.get('resource');
   const pattern = query.get('name_regex');
   let isWanted: ((name: string) => boolean) | null = null;
@@ -21,7 +23,7 @@ export function configDump({ state }: AdminContext, { query }: AdminRequest): Ad
       return failure(400, `Error while parsing name_regex from ${pattern}: ${(error as Error).message}\n`);
     }
   }
-  const sections = sectionsOf(state, { hasEndpoints: query.has('include_eds'), isWanted });
+  const sections = sectionsOf(state, dynamic, { hasEndpoints: query.has('include_eds'), isWanted });
   const mask = query.get('mask');
   return resource === null ? wholeDump(sections, mask) : resourceDump(sections, resource, mask);
 }
@@ -74,49 +76,68 @@ const entryTypes: ReadonlyMap<string, string> = new Map([
   ['static_secrets', 'SecretsConfigDump.StaticSecret'],
   ['dynamic_active_secrets', 'SecretsConfigDump.DynamicSecret'],
   ['dynamic_warming_secrets', 'SecretsConfigDump.DynamicSecret'],
+  ['ecds_filters', 'EcdsConfigDump.EcdsFilterConfig'],
 ]);
 
-function sectionsOf(state: ServerState, { hasEndpoints, isWanted }: Selection): readonly Section[] {
+function sectionsOf(state: ServerState, sent: DynamicState, { hasEndpoints, isWanted }: Selection): readonly Section[] {
   const bootstrap = redact(state.document ?? {});
   const last_updated = new Date(state.startedAtMs).toISOString();
   const resources = field(bootstrap, 'static_resources');
   const listeners = listOf(resources, 'listeners');
-  const named = (entries: readonly unknown[], nameField = 'name'): readonly unknown[] =>
-    isWanted === null ? entries : entries.filter((entry) => isWanted(String(field(entry, nameField) ?? '')));
-  const typed = (type: string, entry: unknown): unknown => ({
-    '@type': `type.googleapis.com/envoy.config.${type}`,
-    ...(entry as Section),
-  });
-  const endpoints = hasEndpoints ? named(endpointConfigs(state), 'cluster_name') : [];
+  const dynamic = dynamicDump(sent, isWanted ?? (() => true));
+  const written = (entries: readonly unknown[], typeName: string, entryField: string): readonly unknown[] =>
+    named(entries, isWanted).map((entry) => ({
+      [entryField]: { '@type': `type.googleapis.com/${typeName}`, ...(entry as Section) },
+      last_updated,
+    }));
   return [
     { '@type': `${adminType}.BootstrapConfigDump`, bootstrap, last_updated },
-    section('ClustersConfigDump', 'static_clusters', named(listOf(resources, 'clusters')), (cluster) => ({
-      cluster: typed('cluster.v3.Cluster', cluster),
-      last_updated,
-    })),
-    ...(hasEndpoints
-      ? [
-          section('EndpointsConfigDump', 'static_endpoint_configs', endpoints, (assignment) => ({
-            endpoint_config: typed('endpoint.v3.ClusterLoadAssignment', assignment),
-          })),
-        ]
-      : []),
-    section('ListenersConfigDump', 'static_listeners', named(listeners), (listener) => ({
-      listener: typed('listener.v3.Listener', listener),
-      last_updated,
-    })),
-    { '@type': `${adminType}.ScopedRoutesConfigDump` },
-    section('RoutesConfigDump', 'static_route_configs', named(inlineRoutes(listeners)), (routes) => ({
-      route_config: typed('route.v3.RouteConfiguration', routes),
-      last_updated,
-    })),
-    { '@type': `${adminType}.SecretsConfigDump` },
+    section('ClustersConfigDump', {
+      ...versionInfo(dynamic, dumpedTypes.cluster),
+      static_clusters: written(listOf(resources, 'clusters'), dumpedTypes.cluster, 'cluster'),
+      ...dynamic.clusters(),
+    }),
+    ...(hasEndpoints ? [endpointSection(state, dynamic, isWanted)] : []),
+    ...optionalSection('EcdsConfigDump', dynamic.extensions()),
+    section('ListenersConfigDump', {
+      ...versionInfo(dynamic, dumpedTypes.listener),
+      static_listeners: written(listeners, dumpedTypes.listener, 'listener'),
+      ...dynamic.listeners(),
+    }),
+    section('ScopedRoutesConfigDump', {}),
+    section('RoutesConfigDump', {
+      static_route_configs: written(inlineRoutes(listeners), dumpedTypes.routes, 'route_config'),
+      ...dynamic.routes(),
+    }),
+    section('SecretsConfigDump', dynamic.secrets()),
   ];
 }
 
-function section(type: string, name: string, entries: readonly unknown[], wrap: (entry: unknown) => unknown): Section {
-  const head = { '@type': `${adminType}.${type}` };
-  return entries.length === 0 ? head : { ...head, [name]: entries.map(wrap) };
+/** Clusters whose members a control plane sends are shown as it sent them, all others as they are now. */
+function endpointSection(state: ServerState, dynamic: DynamicDump, isWanted: Selection['isWanted']): Section {
+  const members = named(endpointConfigs(state), isWanted, 'cluster_name').map((assignment) => ({
+    endpoint_config: { '@type': `type.googleapis.com/${dumpedTypes.assignment}`, ...(assignment as Section) },
+  }));
+  return section('EndpointsConfigDump', { static_endpoint_configs: members, ...dynamic.endpoints() });
+}
+
+function named(entries: readonly unknown[], isWanted: Selection['isWanted'], nameField = 'name'): readonly unknown[] {
+  return isWanted === null ? entries : entries.filter((entry) => isWanted(String(field(entry, nameField) ?? '')));
+}
+
+function versionInfo(dynamic: DynamicDump, typeName: string): Section {
+  const version = dynamic.version(typeName);
+  return version === '' ? {} : { version_info: version };
+}
+
+/** Lists without entries are left out, as proto3 JSON does. */
+function section(type: string, fields: Section): Section {
+  const filled = Object.entries(fields).filter(([, value]) => !Array.isArray(value) || value.length > 0);
+  return { '@type': `${adminType}.${type}`, ...Object.fromEntries(filled) };
+}
+
+function optionalSection(type: string, fields: Section): readonly Section[] {
+  return Object.keys(fields).length === 0 ? [] : [section(type, fields)];
 }
 
 /** The `route_config` of every connection manager. */

@@ -1,4 +1,5 @@
-// The members of every cluster as they are now, in the JSON of `ClusterLoadAssignment`, for `/config_dump?include_eds`.
+// The members of every cluster that finds them without a control plane, as they are now, in the JSON of
+// `ClusterLoadAssignment`, for `/config_dump?include_eds`.
 
 import type { Address, HostAddress } from '../../config/address.ts';
 import type { Cluster } from '../../config/cluster.ts';
@@ -20,7 +21,8 @@ export function addressJson(address: Address | HostAddress): unknown {
 }
 
 export function endpointConfigs({ snapshot }: ServerState): readonly unknown[] {
-  return [...(snapshot?.clusters ?? [])].map(([name, cluster]) => ({
+  const clusters = [...(snapshot?.clusters ?? [])].filter(([, { discovery }]) => discovery.kind !== 'eds');
+  return clusters.map(([name, cluster]) => ({
     cluster_name: name,
     endpoints: (assignmentOf(snapshot, name, cluster)?.localities ?? []).map((group) => ({
       locality: { region: group.locality.region, zone: group.locality.zone, sub_zone: group.locality.subZone },

@@ -10,6 +10,7 @@ import { modifyRuntime, runtime } from './runtime.ts';
 import type { AdminContext } from './server.ts';
 import { listeners, memory, ready, serverInfo } from './server-info.ts';
 import { prometheus, stats } from './stats-answers.ts';
+import { xds } from './xds.ts';
 
 export interface AdminRoute {
   readonly path: string;
@@ -92,6 +93,7 @@ export const adminRoutes: readonly AdminRoute[] = [
     ...statsParameters,
     histogram_buckets: 'One of (cumulative, summary)',
   }),
+  get('/xds', 'how it stands with control planes, and what each worker runs', xds, { format: 'One of (text, json)' }),
 ];
 
 /** Envoy's list: a path and its parameters, each with a sentence. */

@@ -7,6 +7,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { formatAddress } from '../../config/address.ts';
 import type { Admin } from '../../config/bootstrap.ts';
+import type { DynamicState } from '../../config/dynamic-state.ts';
 import type { Flags } from '../command/flags.ts';
 import type { ServerState } from '../command/server-state.ts';
 import type { HistogramBuckets } from '../telemetry/histogram-text.ts';
@@ -24,6 +25,8 @@ import { RuntimeOverrides } from './runtime-overrides.ts';
 export interface AdminContext {
   readonly store: StatsStore;
   readonly state: ServerState;
+  /** What control planes sent. */
+  readonly dynamic: DynamicState;
   readonly pool: Pick<WorkerPool, 'generations' | 'drain' | 'publish'>;
   readonly log: ProcessLog;
   readonly flags: Flags;

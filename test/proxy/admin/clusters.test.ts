@@ -8,7 +8,7 @@ async function adminWithClusters(t: { teardown: (after: () => void) => void }) {
     ['app', clusterOf('app', [80, 81])],
     ['other', clusterOf('other', [])],
   ]);
-  const admin = await startAdmin({ snapshot: { clusters } });
+  const admin = await startAdmin({ snapshot: { clusters }, bootstrap: { clusters: [clusterOf('app', [80, 81])] } });
   t.teardown(admin.stop);
   const block = admin.worker.block(endpointStats, 'app', '127.0.0.1:80');
   block.inc(endpointStats.rqTotal);
@@ -31,6 +31,7 @@ t.test('the text has a line for each fact of a cluster and of its endpoints', as
     'app::127.0.0.1:81::health_flags::healthy',
     'app::127.0.0.1:81::weight::1',
     'other::observability_name::other',
+    'other::added_via_api::true',
   ])
     t.ok(lines.includes(line), line);
 });

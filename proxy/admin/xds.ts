@@ -1,0 +1,96 @@
+// `/xds`: how it stands with each control plane, and which generation of the configuration each worker runs. Envoy has
+// nothing like it; with it, "did my change arrive, and what was wrong with it" is one request.
+
+import type { SourceStatus, TypeStatus } from '../../config/dynamic-state.ts';
+import { type AdminAnswer, type AdminRequest, failure, json, text } from './admin-answer.ts';
+import type { AdminContext } from './server.ts';
+
+export function xds({ dynamic, pool, state }: AdminContext, { query }: AdminRequest): AdminAnswer {
+  const format = query.get('format') ?? 'text';
+  const generation = state.snapshot?.generation ?? 0;
+  const workers = pool.generations;
+  if (format === 'json') return json({ generation, workers, sources: dynamic.sources().map(sourceJson) });
+  if (format !== 'text') return failure(400, `format ${format} is not known; one of text, json\n`);
+  const running = workers.map((each, index) => `worker ${index} runs generation ${each}\n`).join('');
+  const sources = dynamic.sources();
+  const none = 'There is no control plane: the configuration is that of the bootstrap.\n';
+  return text(
+    `generation ${generation}\n${running}\n${sources.length === 0 ? none : sources.map(sourceText).join('\n')}`,
+  );
+}
+
+function sourceText(source: SourceStatus): string {
+  const head = `${source.name}: ${source.protocol} from ${source.target}, ${connectionText(source.connection)}\n`;
+  return head + source.types.map(typeText).join('');
+}
+
+function connectionText(connection: SourceStatus['connection']): string {
+  switch (connection.kind) {
+    case 'connecting':
+      return 'connecting';
+    case 'connected': {
+      const whom = connection.controlPlane === '' ? '' : ` to ${connection.controlPlane}`;
+      return `connected${whom} since ${timeOf(connection.sinceMs)}`;
+    }
+    case 'waiting':
+      return `not connected (${connection.lastError}), next attempt ${timeOf(connection.untilMs)}`;
+  }
+}
+
+function typeText(type: TypeStatus): string {
+  const subscribed = type.isWildcard ? 'everything' : `${type.subscribed.length} names`;
+  const ack =
+    type.lastAck === undefined ? 'nothing yet' : `${quoted(type.lastAck.version)} at ${timeOf(type.lastAck.atMs)}`;
+  const lines = [
+    `  ${type.typeUrl.slice(type.typeUrl.lastIndexOf('/') + 1)}`,
+    `    subscribed to ${subscribed}, holds ${type.heldCount}`,
+    `    accepted ${ack}; ${type.responses} responses, ${type.bytesReceived} bytes, last applied in ${type.lastApplyMs.toFixed(1)} ms`,
+  ];
+  if (type.lastNack !== undefined) {
+    const { version, atMs, text: why } = type.lastNack;
+    lines.push(`    refused ${quoted(version)} at ${timeOf(atMs)}:`, ...why.split('\n').map((line) => `      ${line}`));
+  }
+  return `${lines.join('\n')}\n`;
+}
+
+function quoted(version: string): string {
+  return version === '' ? 'a response without a version' : `version ${version}`;
+}
+
+function sourceJson({ connection, types, ...source }: SourceStatus): unknown {
+  return {
+    ...source,
+    connection: {
+      state: connection.kind,
+      ...(connection.kind === 'connected' && {
+        since: timeOf(connection.sinceMs),
+        control_plane: connection.controlPlane,
+      }),
+      ...(connection.kind === 'waiting' && { until: timeOf(connection.untilMs), last_error: connection.lastError }),
+    },
+    types: types.map(typeJson),
+  };
+}
+
+function typeJson(type: TypeStatus): unknown {
+  return {
+    type_url: type.typeUrl,
+    wildcard: type.isWildcard,
+    subscribed: type.subscribed,
+    held: type.heldCount,
+    version: type.version,
+    ...(type.lastAck !== undefined && {
+      last_ack: { version: type.lastAck.version, at: timeOf(type.lastAck.atMs) },
+    }),
+    ...(type.lastNack !== undefined && {
+      last_nack: { version: type.lastNack.version, at: timeOf(type.lastNack.atMs), text: type.lastNack.text },
+    }),
+    responses: type.responses,
+    bytes_received: type.bytesReceived,
+    last_apply_ms: type.lastApplyMs,
+  };
+}
+
+function timeOf(atMs: number): string {
+  return new Date(atMs).toISOString();
+}

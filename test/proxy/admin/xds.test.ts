@@ -1,0 +1,76 @@
+import t from 'tap';
+import type { SourceStatus, TypeStatus } from '../../../config/dynamic-state.ts';
+import { startAdmin } from '../../support/admin-fixtures.ts';
+
+const clusters: TypeStatus = {
+  typeUrl: 'type.googleapis.com/envoy.config.cluster.v3.Cluster',
+  isWildcard: true,
+  subscribed: [],
+  heldCount: 3,
+  version: '8',
+  lastAck: { version: '7', atMs: 0 },
+  lastNack: { version: '8', atMs: 1000, text: 'cluster "a": lb_policy: MAGLEV is not supported\ncluster "b": name' },
+  responses: 2,
+  bytesReceived: 900,
+  lastApplyMs: 1.25,
+};
+
+async function ask(path: string, connection: SourceStatus['connection']) {
+  const source: SourceStatus = {
+    name: 'ads',
+    target: 'istiod:15010',
+    protocol: 'delta',
+    connection,
+    types: [clusters],
+  };
+  const dynamic = { sources: () => [source], resources: () => [] };
+  const admin = await startAdmin({ options: { dynamic } });
+  try {
+    return await admin.get(path);
+  } finally {
+    admin.stop();
+  }
+}
+
+t.test('the page says what was accepted, what was refused and why, and what workers run', async (t) => {
+  const { text } = await ask('/xds', { kind: 'connected', sinceMs: 0, controlPlane: 'istiod-1' });
+  t.match(text, 'generation 1\nworker 0 runs generation 1\n');
+  t.match(text, 'ads: delta from istiod:15010, connected to istiod-1 since 1970-01-01T00:00:00.000Z');
+  t.match(
+    text,
+    '  envoy.config.cluster.v3.Cluster\n    subscribed to everything, holds 3\n    accepted version 7 at 1970',
+  );
+  t.match(text, '    refused version 8 at 1970-01-01T00:00:01.000Z:\n      cluster "a": lb_policy: MAGLEV');
+  t.match(text, '\n      cluster "b": name\n');
+});
+
+t.test('a control plane that cannot be reached is named with the reason', async (t) => {
+  const waiting = { kind: 'waiting', untilMs: 2000, lastError: '14 UNAVAILABLE: no route' } as const;
+  const { text } = await ask('/xds', waiting);
+  t.match(text, 'not connected (14 UNAVAILABLE: no route), next attempt 1970-01-01T00:00:02.000Z');
+});
+
+t.test('JSON has the same for programs', async (t) => {
+  const { text } = await ask('/xds?format=json', { kind: 'connecting' });
+  t.match(JSON.parse(text), {
+    generation: 1,
+    workers: [1],
+    sources: [
+      {
+        name: 'ads',
+        protocol: 'delta',
+        connection: { state: 'connecting' },
+        types: [
+          { wildcard: true, held: 3, last_ack: { version: '7' }, last_nack: { version: '8' }, last_apply_ms: 1.25 },
+        ],
+      },
+    ],
+  });
+  t.match(await ask('/xds?format=xml', { kind: 'connecting' }), { status: 400, text: /^format xml is not known/ });
+});
+
+t.test('without a control plane the page says so', async (t) => {
+  const admin = await startAdmin();
+  t.teardown(() => admin.stop());
+  t.match((await admin.get('/xds')).text, /^There is no control plane/m);
+});
