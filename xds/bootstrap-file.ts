@@ -10,9 +10,8 @@ import { parseDocument } from './config-document.ts';
 import { decodeBootstrap } from './decode-bootstrap.ts';
 import type { NodeOverrides } from './decode-process.ts';
 import { mergeDocuments } from './document-merge.ts';
-import { checkMessage } from './message-check.ts';
-import { readProtoJson } from './proto-json.ts';
-import { inDocumentOrder, writtenPath } from './written-path.ts';
+import { readDocumentMessage } from './document-message.ts';
+import { inDocumentOrder } from './written-path.ts';
 
 export interface BootstrapSource {
   /** A file with YAML or JSON (`-c`). */
@@ -38,14 +37,13 @@ const bootstrapType = 'envoy.config.bootstrap.v3.Bootstrap';
 export function loadBootstrap(source: BootstrapSource): LoadedBootstrap {
   const subject = source.path ?? '--config-yaml';
   const document = readDocument(source, subject);
-  const { message, problems: misread, unknownFields } = readProtoJson(document, bootstrapType);
-  const problems = new Problems();
-  checkMessage(message, bootstrapType, problems);
-  const bootstrap = decodeBootstrap(message, source.overrides ?? {}, problems);
-  const found = [...misread, ...ownProblems(problems.list, misread, document)];
+  const { value, problems, unknownFields } = readDocumentMessage(document, bootstrapType, (message, found) =>
+    decodeBootstrap(message, source.overrides ?? {}, found),
+  );
+  const found = [...problems];
   if (!source.allowUnknownFields) found.push(...unknownFields);
   if (found.length > 0) throw new ConfigError(subject, inDocumentOrder(found, document));
-  return { bootstrap, warnings: unknownFields, document };
+  return { bootstrap: value, warnings: unknownFields, document };
 }
 
 function readDocument(source: BootstrapSource, subject: string): unknown {
@@ -70,16 +68,4 @@ function parseText(text: string, subject: string): unknown {
   const document = parseDocument(text, problems);
   if (!problems.isEmpty) throw new ConfigError(subject, problems.list);
   return document;
-}
-
-/** Without those that only follow from a value that could not be read: below it, or the oneof that it is a member of. */
-function ownProblems(found: readonly Problem[], misread: readonly Problem[], document: unknown): readonly Problem[] {
-  const written = found.map(({ path, message }) => ({ path: writtenPath(path, document), message }));
-  const follows = (path: string, cause: string) => isWithin(path, cause) || path === cause.replace(/\.?[^.]*$/, '');
-  return written.filter(({ path }) => !misread.some((cause) => follows(path, cause.path)));
-}
-
-function isWithin(path: string, outer: string): boolean {
-  if (!path.startsWith(outer) || outer === '') return outer === '';
-  return path.length === outer.length || path[outer.length] === '.' || path[outer.length] === '[';
 }

@@ -45,8 +45,7 @@ function comparePlaces(a: readonly number[], b: readonly number[]): number {
 /** The position of each step among its siblings. */
 function placesOf(path: string, document: unknown): readonly number[] {
   let place: unknown = document;
-  return [...path.matchAll(steps)].map(([, field, index]) => {
-    const key: string | number = field ?? JSON.parse(index!);
+  return splitPath(path).map((key) => {
     const position = positionOf(key, place);
     place = member(place, key);
     return position;
@@ -57,6 +56,11 @@ function positionOf(key: string | number, place: unknown): number {
   if (typeof key === 'number') return key;
   const position = typeof place === 'object' && place !== null ? Object.keys(place).indexOf(key) : -1;
   return position < 0 ? Number.MAX_SAFE_INTEGER : position;
+}
+
+/** The fields and indices of a path, in order: `a.b[0]["key"]` is a, b, 0, key. */
+export function splitPath(path: string): readonly (string | number)[] {
+  return [...path.matchAll(steps)].map(([, field, index]) => field ?? JSON.parse(index!));
 }
 
 const steps = /([^.[\]]+)|\[(\d+|"(?:[^"\\]|\\.)*")\]/g;

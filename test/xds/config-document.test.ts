@@ -1,6 +1,6 @@
 import t from 'tap';
 import { Problems } from '../../config/problems.ts';
-import { parseDocument } from '../../xds/config-document.ts';
+import { parseDocument, parseDocuments } from '../../xds/config-document.ts';
 
 function parsed(text: string) {
   const problems = new Problems();
@@ -49,4 +49,17 @@ t.test('aliases are taken, but not those that unfold to millions of values or fo
   t.same(parsed(bomb.join('\n')), { tree: undefined, problems });
   t.same(parsed('a: &x {b: [*x]}'), { tree: undefined, problems });
   t.same(parsed('a: &x\n- *x\n').problems, problems);
+});
+
+t.test('a text may have several documents; empty ones are counted and left out', async (t) => {
+  const problems = new Problems();
+  t.same(parseDocuments('a: 1\n---\n# nothing\n---\nb: 2\n', problems), [
+    { index: 0, tree: { a: 1 } },
+    { index: 2, tree: { b: 2 } },
+  ]);
+  t.same(parseDocuments('{"a": 1}', problems), [{ index: 0, tree: { a: 1 } }]);
+  t.same(parseDocuments('# only a comment\n', problems), []);
+  t.same(problems.list, []);
+  t.equal(parseDocuments('a: 1\n---\nb: [\n', problems), undefined);
+  t.match(problems.list, [{ message: /^line 4, column \d+: / }]);
 });
