@@ -7,8 +7,8 @@ import { decodeCidrRanges } from './decode-address.ts';
 import { decodeHttpFilters } from './decode-http-filter.ts';
 import { decodeHttp1Options } from './decode-http1-options.ts';
 import { decodeLocalReply } from './decode-local-reply.ts';
-import { decodeRouteConfiguration } from './decode-route.ts';
 import { decodeUpgrades } from './decode-route-action.ts';
+import { decodeRouteSource } from './decode-route-source.ts';
 import type { HttpConnectionManager as Message } from './generated/messages.ts';
 
 /** Undefined when it has no route configuration that could be read. */
@@ -25,9 +25,9 @@ export function decodeHttpConnectionManager(message: Message, problems: Problems
     upgrades: decodeUpgrades(message.upgradeConfigs, problems.at('upgrade_configs')),
   };
   const codec = decodeCodec(message, problems.at('codec_type'));
-  if (message.routeConfig === undefined) return undefined;
-  const routes = decodeRouteConfiguration(message.routeConfig, problems.at('route_config'));
-  return { statPrefix: message.statPrefix ?? '', codec, routes: { kind: 'inline', routes }, httpFilters, ...parts };
+  const routes = decodeRouteSource(message, problems);
+  if (routes === undefined) return undefined;
+  return { statPrefix: message.statPrefix ?? '', codec, routes, httpFilters, ...parts };
 }
 
 function decodeCodec(message: Message, problems: Problems): HttpConnectionManager['codec'] {
