@@ -17,6 +17,7 @@ import { OutputBuffer } from '../../proxy/http/http1/output-buffer.ts';
 import { Http1ServerConnection } from '../../proxy/http/http1/server-connection.ts';
 import type { ByteStream, ByteStreamHandler } from '../../proxy/reactor/byte-stream.ts';
 import { Reactor } from '../../proxy/reactor/reactor.ts';
+import { RouteTables } from '../../proxy/route/route-tables.ts';
 import { AccessLogs } from '../../proxy/telemetry/access-log.ts';
 import {
   callerResponseStats,
@@ -102,6 +103,7 @@ const context: HttpContext = {
   reactor,
   output: new OutputBuffer(),
   clusters,
+  routeTables: new RouteTables(),
   random,
   matchContext: { random, runtime },
   chooseContext: {

@@ -11,6 +11,7 @@ import type { Reactor } from '../reactor/reactor.ts';
 import type { CompiledRoute } from '../route/compiled-route.ts';
 import type { MatchContext } from '../route/route-match.ts';
 import { compileRouteTable, type RouteTable } from '../route/route-table.ts';
+import type { RouteTables, RouteTableUser } from '../route/route-tables.ts';
 import type { AccessLogger } from '../telemetry/access-log.ts';
 import { countDownstreamResponse, httpStats, listenerHttpStats } from '../telemetry/http-stats.ts';
 import type { StatBlock } from '../telemetry/stats.ts';
@@ -32,6 +33,8 @@ export interface HttpContext {
   readonly reactor: Reactor;
   readonly output: OutputBuffer;
   readonly clusters: ClusterTable;
+  /** Those that connection managers find by name. */
+  readonly routeTables: RouteTables;
   readonly random: Random;
   readonly matchContext: MatchContext;
   /** Filled for each choice of an endpoint. */
@@ -80,15 +83,16 @@ export interface ConnectionManagerOptions {
   readonly accessLoggers: readonly AccessLogger[];
 }
 
-export class ConnectionManager {
+export class ConnectionManager implements RouteTableUser {
   readonly config: HttpConnectionManager;
   readonly context: HttpContext;
   readonly stats: StatBlock;
-  readonly routes: RouteTable;
+  /** By name, it is another object after each change. */
+  routes: RouteTable;
   readonly router: RouterFilter;
   readonly parserOptions: RequestParserOptions;
   readonly trailerLimits: BodyLimits;
-  readonly internalOnlyHeaders: readonly HeaderName[];
+  internalOnlyHeaders: readonly HeaderName[];
   readonly isInternalAddress: (ip: string) => boolean;
   readonly normalizeAuthority: AuthorityNormalizer;
   readonly normalizePath: PathNormalizer;
@@ -117,9 +121,12 @@ export class ConnectionManager {
     this.#listenerStats = options.listenerStats;
     this.#accessLoggers = options.accessLoggers;
     this.router = config.httpFilters[config.httpFilters.length - 1]!.config;
-    if (config.routes.kind === 'rds') throw new Error('routes by name have no table here yet');
-    this.routes = compileRouteTable(config.routes.routes, { suppressEnvoyHeaders: this.router.suppressEnvoyHeaders });
-    this.internalOnlyHeaders = config.routes.routes.internalOnlyHeaders.map(headerName);
+    const { suppressEnvoyHeaders } = this.router;
+    this.routes =
+      config.routes.kind === 'inline'
+        ? compileRouteTable(config.routes.routes, { suppressEnvoyHeaders })
+        : context.routeTables.use(config.routes.name, this, { suppressEnvoyHeaders });
+    this.internalOnlyHeaders = this.routes.config.internalOnlyHeaders.map(headerName);
     this.isInternalAddress = compileRanges(config.internalAddressRanges);
     this.normalizeAuthority = compileAuthorityNormalizer(config);
     this.normalizePath = compilePathNormalizer(config);
@@ -187,6 +194,18 @@ export class ConnectionManager {
     for (let index = 0; index < this.#accessLoggers.length; index++) {
       this.#accessLoggers[index]!.log(this.#logContext);
     }
+  }
+
+  /** Requests that come from now on find their routes here. */
+  setRoutes(table: RouteTable): void {
+    this.routes = table;
+    this.internalOnlyHeaders = table.config.internalOnlyHeaders.map(headerName);
+  }
+
+  /** The last connection is gone and none comes. */
+  release(): void {
+    const { routes } = this.config;
+    if (routes.kind === 'rds') this.context.routeTables.release(routes.name, this);
   }
 
   /** Idle connections close, busy ones after their request. */

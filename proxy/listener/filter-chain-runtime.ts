@@ -84,6 +84,7 @@ export class FilterChainRuntime {
 
   /** The last connection is gone and none comes: its stats may disappear. */
   release(): void {
+    if (this.#terminal.kind === 'http') this.#terminal.manager.release();
     for (const block of this.#blocks) this.#context.stats.release(block);
   }
 }

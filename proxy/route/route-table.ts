@@ -27,17 +27,15 @@ export class RouteTable {
   readonly #suffixes = new WildcardDomains();
   readonly #prefixes = new WildcardDomains();
   #default: CompiledVirtualHost | null = null;
+  readonly #context: CompileContext;
+  #isIndexed = false;
   // Connections send many requests for one authority; comparing it is cheaper than hashing it.
-  #lastAuthority = '';
+  #lastAuthority: string | null = null;
   #lastVirtualHost: CompiledVirtualHost | null = null;
 
   constructor(config: RouteConfiguration, context: CompileContext) {
     this.config = config;
-    for (const virtualHost of config.virtualHosts) {
-      const compiled = new CompiledVirtualHost(virtualHost, config, context);
-      for (const domain of virtualHost.domains) this.#addDomain(domain.toLowerCase(), compiled);
-    }
-    this.#lastVirtualHost = this.#lookUp('');
+    this.#context = context;
   }
 
   /** The virtual host of an authority (`host` or `host:port`, in any case); null when no domain covers it. */
@@ -62,6 +60,15 @@ export class RouteTable {
     return { virtualHost: virtualHost.config.name, routes: virtualHost.explain(head, context) };
   }
 
+  // Not before the first request: of the tables that a control plane sends again and again, few are asked in between.
+  #index(): void {
+    this.#isIndexed = true;
+    for (const virtualHost of this.config.virtualHosts) {
+      const compiled = new CompiledVirtualHost(virtualHost, this.config, this.#context);
+      for (const domain of virtualHost.domains) this.#addDomain(domain.toLowerCase(), compiled);
+    }
+  }
+
   // As in Envoy, of two equal domains the configuration is refused; here the first stays.
   #addDomain(domain: string, virtualHost: CompiledVirtualHost): void {
     if (domain === '*') this.#default ??= virtualHost;
@@ -71,6 +78,7 @@ export class RouteTable {
   }
 
   #lookUp(authority: string): CompiledVirtualHost | null {
+    if (!this.#isIndexed) this.#index();
     if (this.#exact.size === 0 && this.#suffixes.isEmpty && this.#prefixes.isEmpty) return this.#default;
     if (authority === '') return null;
     const port = this.config.ignorePortInHostMatching ? portStart(authority) : -1;

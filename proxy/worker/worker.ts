@@ -20,6 +20,7 @@ import { type ListenerContext, ListenerRuntime, type ListenerSockets } from '../
 import { LimitedConnections } from '../listener/shared-limit.ts';
 import { Reactor } from '../reactor/reactor.ts';
 import { Timer } from '../reactor/timer-wheel.ts';
+import { RouteTables } from '../route/route-tables.ts';
 import { AccessLogs } from '../telemetry/access-log.ts';
 import { callerResponseStats, circuitBreakerStats, clusterStats, routeStats } from '../telemetry/cluster-stats.ts';
 import { endpointStats } from '../telemetry/endpoint-stats.ts';
@@ -49,6 +50,7 @@ export class Worker {
   readonly #options: WorkerOptions;
   readonly #reactor: Reactor;
   readonly #clusters: ClusterTable;
+  readonly #routeTables = new RouteTables();
   readonly #logs: AccessLogs;
   readonly #context: ListenerContext;
   readonly #date: HttpDate;
@@ -85,6 +87,7 @@ export class Worker {
       reactor: this.#reactor,
       output: new OutputBuffer(),
       clusters: this.#clusters,
+      routeTables: this.#routeTables,
       random,
       matchContext: { random, runtime: this.#runtime },
       chooseContext: {
@@ -162,13 +165,14 @@ export class Worker {
 
   // ---- Snapshot ------------------------------------------------------------------------------------------------
 
-  // Make before break: clusters are there before the listeners whose routes name them.
+  // Make before break: clusters are there before the routes that name them, and these before their listeners.
   #apply(delta: SnapshotDelta, sockets: ReadonlyMap<string, ListenerSockets>): void {
     if (delta.runtime !== undefined) {
       this.#runtime.clear();
       for (const [key, value] of delta.runtime) this.#runtime.set(key, value);
     }
     this.#clusters.apply({ clusters: { set: delta.clusters.set, removed: [] }, assignments: delta.assignments });
+    this.#routeTables.apply(delta.routes);
     for (const [name, config] of delta.listeners.set) this.#setListener(name, config, sockets.get(name)!);
     for (const name of delta.listeners.removed) this.#removeListener(name);
     this.#clusters.apply({ clusters: { set: [], removed: delta.clusters.removed }, assignments: noAssignments });

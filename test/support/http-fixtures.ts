@@ -18,6 +18,7 @@ import { Stream } from '../../proxy/http/stream.ts';
 import { Deadlines } from '../../proxy/reactor/deadlines.ts';
 import type { Reactor } from '../../proxy/reactor/reactor.ts';
 import { TimerWheel } from '../../proxy/reactor/timer-wheel.ts';
+import { RouteTables } from '../../proxy/route/route-tables.ts';
 import type { AccessLogger } from '../../proxy/telemetry/access-log.ts';
 import { routeStats } from '../../proxy/telemetry/cluster-stats.ts';
 import { http1Stats, httpStats, listenerHttpStats } from '../../proxy/telemetry/http-stats.ts';
@@ -199,6 +200,7 @@ export class Scene {
       reactor: this.reactor as unknown as Reactor,
       output: undefined as unknown as HttpContext['output'],
       clusters: { get: (name) => (name === cluster.name ? cluster : null) } as ClusterTable,
+      routeTables: new RouteTables(),
       random,
       matchContext: { random, runtime: new Map() },
       chooseContext: {

@@ -9,6 +9,7 @@ import { OutputBuffer } from '../../proxy/http/http1/output-buffer.ts';
 import { DescriptorReserve } from '../../proxy/listener/descriptor-reserve.ts';
 import { openListener } from '../../proxy/listener/listener-opening.ts';
 import { type ListenerContext, ListenerRuntime, type ListenerSockets } from '../../proxy/listener/listener-runtime.ts';
+import { RouteTables } from '../../proxy/route/route-tables.ts';
 import { AccessLogs } from '../../proxy/telemetry/access-log.ts';
 import { routeStats } from '../../proxy/telemetry/cluster-stats.ts';
 import { http1Stats } from '../../proxy/telemetry/http-stats.ts';
@@ -51,6 +52,7 @@ export function makeListenerBench(t: Test): ListenerBench {
       reactor,
       output: new OutputBuffer(),
       clusters: new ClusterTable({ random, statsSource: makeStatsSource(), onClusterRemoved: () => undefined }),
+      routeTables: new RouteTables(),
       random,
       matchContext: { random, runtime },
       chooseContext: makeContext(),

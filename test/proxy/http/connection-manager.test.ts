@@ -5,7 +5,7 @@ import { encodeLine } from '../../../proxy/http/header-table.ts';
 import { httpStats } from '../../../proxy/telemetry/http-stats.ts';
 import { routeOf } from '../../support/data-plane.ts';
 import { Scene, type SceneOptions } from '../../support/http-fixtures.ts';
-import { forwardAction } from '../../support/route-fixtures.ts';
+import { forwardAction, routeConfiguration, virtualHost } from '../../support/route-fixtures.ts';
 
 /** The response head that the client gets for one of the endpoint with these fields. */
 function finished(config: Partial<HttpConnectionManager>, fields: [string, string][] = []): readonly string[] {
@@ -88,3 +88,40 @@ t.test('every request is counted and logged once, when it is over', async (t) =>
   t.equal(value(httpStats.downstreamRq4xx), 1);
   t.equal(value(httpStats.downstreamRqRxReset), 1);
 });
+
+t.test(
+  'a table of routes by name is replaced for the next request, and the one under way keeps its route',
+  async (t) => {
+    const source = { initialFetchTimeoutMs: 0, kind: 'ads' } as const;
+    const scene = new Scene({ manager: { routes: { kind: 'rds', name: 'table', source } } });
+    const { routeTables } = scene.manager.context;
+    const tableOf = (routeName: string, internalOnlyHeaders: readonly string[]) => ({
+      set: [
+        [
+          'table',
+          routeConfiguration({
+            virtualHosts: [virtualHost({ routes: [routeOf('/', forwardAction(), { name: routeName })] })],
+            internalOnlyHeaders,
+          }),
+        ] as const,
+      ],
+      removed: [],
+    });
+    const missing = scene.request();
+    t.same([missing.client.status, missing.stream.info.responseCodeDetails], [404, 'route_not_found']);
+    routeTables.apply(tableOf('first', ['x-secret']));
+    const underWay = scene.request();
+    t.same(
+      scene.manager.internalOnlyHeaders.map(({ text }) => text),
+      ['x-secret'],
+    );
+    routeTables.apply(tableOf('second', []));
+    t.same(scene.manager.internalOnlyHeaders, []);
+    scene.respond(scene.connect(), 200);
+    t.same([underWay.client.status, underWay.stream.info.routeName], [200, 'first']);
+    t.equal(scene.request().stream.info.routeName, 'second');
+    scene.manager.release();
+    routeTables.apply(tableOf('third', []));
+    t.equal(scene.manager.routes.config.virtualHosts[0]?.routes[0]?.name, 'second');
+  },
+);
