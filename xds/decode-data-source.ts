@@ -1,6 +1,8 @@
-// Data sources: a value in place, in a file, or in an environment variable. Read once, when the configuration is loaded.
+// Data sources: a value in place, in a file, or in an environment variable. Read once, when the configuration is loaded,
+// but for secrets of our own calls, which are read when they are used.
 
 import { readFileSync } from 'node:fs';
+import type { SecretText } from '../config/config-source.ts';
 import type { Problems } from '../config/problems.ts';
 import type { DataSource } from './generated/messages.ts';
 
@@ -17,6 +19,15 @@ export function decodeTextSource(message: DataSource, problems: Problems): strin
   if (message.inlineString !== undefined) return message.inlineString;
   const bytes = decodeDataSource(message, problems);
   return bytes === undefined ? undefined : Buffer.from(bytes).toString();
+}
+
+/** Where the text is, to be read when it is used. Undefined when the source says nothing, which was reported. */
+export function decodeSecretText(message: DataSource): SecretText | undefined {
+  if (message.filename !== undefined) return { kind: 'file', path: message.filename };
+  const variable = message.environmentVariable;
+  if (variable !== undefined) return { kind: 'environment', variable };
+  const text = message.inlineString ?? (message.inlineBytes && Buffer.from(message.inlineBytes).toString());
+  return text === undefined ? undefined : { kind: 'inline', text };
 }
 
 function readVariable(name: string, problems: Problems): Uint8Array | undefined {

@@ -1458,7 +1458,7 @@ Bootstrap.prototype.nodeContextParams = $util.emptyArray;
 Bootstrap.prototype.staticResources = null;
 Bootstrap.prototype.dynamicResources = $util.newBuffer([]);
 Bootstrap.prototype.clusterManager = null;
-Bootstrap.prototype.hdsConfig = $util.newBuffer([]);
+Bootstrap.prototype.hdsConfig = null;
 Bootstrap.prototype.flagsPath = "";
 Bootstrap.prototype.statsSinks = $util.emptyArray;
 Bootstrap.prototype.deferredStatOptions = $util.newBuffer([]);
@@ -1480,7 +1480,7 @@ Bootstrap.prototype.typedDnsResolverConfig = null;
 Bootstrap.prototype.bootstrapExtensions = $util.emptyArray;
 Bootstrap.prototype.fatalActions = $util.emptyArray;
 Bootstrap.prototype.configSources = $util.emptyArray;
-Bootstrap.prototype.defaultConfigSource = $util.newBuffer([]);
+Bootstrap.prototype.defaultConfigSource = null;
 Bootstrap.prototype.defaultSocketInterface = "";
 Bootstrap.prototype.certificateProviderInstances = $util.emptyObject;
 Bootstrap.prototype.inlineHeaders = $util.emptyArray;
@@ -1530,8 +1530,8 @@ if (message.admin != null && $Object.hasOwnProperty.call(message, "admin"))
 $root.envoy.config.bootstrap.v3.Admin.encode(message.admin, writer.uint32(98).fork(), _depth + 1).ldelim();
 if (message.statsConfig != null && $Object.hasOwnProperty.call(message, "statsConfig"))
 $root.envoy.config.metrics.v3.StatsConfig.encode(message.statsConfig, writer.uint32(106).fork(), _depth + 1).ldelim();
-if (message.hdsConfig != null && $Object.hasOwnProperty.call(message, "hdsConfig") && message.hdsConfig.length)
-writer.uint32(114).bytes(message.hdsConfig);
+if (message.hdsConfig != null && $Object.hasOwnProperty.call(message, "hdsConfig"))
+$root.envoy.config.core.v3.ApiConfigSource.encode(message.hdsConfig, writer.uint32(114).fork(), _depth + 1).ldelim();
 if (message.overloadManager != null && $Object.hasOwnProperty.call(message, "overloadManager"))
 $root.envoy.config.overload.v3.OverloadManager.encode(message.overloadManager, writer.uint32(122).fork(), _depth + 1).ldelim();
 if (message.enableDispatcherStats != null && $Object.hasOwnProperty.call(message, "enableDispatcherStats") && message.enableDispatcherStats !== false)
@@ -1549,9 +1549,9 @@ for (let i = 0; i < message.bootstrapExtensions.length; ++i)
 $root.envoy.config.core.v3.TypedExtensionConfig.encode(message.bootstrapExtensions[i], writer.uint32(170).fork(), _depth + 1).ldelim();
 if (message.configSources != null && message.configSources.length)
 for (let i = 0; i < message.configSources.length; ++i)
-writer.uint32(178).bytes(message.configSources[i]);
-if (message.defaultConfigSource != null && $Object.hasOwnProperty.call(message, "defaultConfigSource") && message.defaultConfigSource.length)
-writer.uint32(186).bytes(message.defaultConfigSource);
+$root.envoy.config.core.v3.ConfigSource.encode(message.configSources[i], writer.uint32(178).fork(), _depth + 1).ldelim();
+if (message.defaultConfigSource != null && $Object.hasOwnProperty.call(message, "defaultConfigSource"))
+$root.envoy.config.core.v3.ConfigSource.encode(message.defaultConfigSource, writer.uint32(186).fork(), _depth + 1).ldelim();
 if (message.defaultSocketInterface != null && $Object.hasOwnProperty.call(message, "defaultSocketInterface") && message.defaultSocketInterface !== "")
 writer.uint32(194).string(message.defaultSocketInterface);
 if (message.certificateProviderInstances != null && $Object.hasOwnProperty.call(message, "certificateProviderInstances"))
@@ -1665,10 +1665,7 @@ continue;
 case 14: {
 if (wireType !== 2)
 break;
-if ((value = reader.bytes()).length)
-message.hdsConfig = value;
-else
-delete message.hdsConfig;
+message.hdsConfig = $root.envoy.config.core.v3.ApiConfigSource.decode(reader, reader.size(), $undefined, _depth + 1, message.hdsConfig);
 continue;
 }
 case 5: {
@@ -1827,16 +1824,13 @@ if (wireType !== 2)
 break;
 if (!(message.configSources && message.configSources.length))
 message.configSources = [];
-message.configSources.push(reader.bytes());
+message.configSources.push($root.envoy.config.core.v3.ConfigSource.decode(reader, reader.size(), $undefined, _depth + 1));
 continue;
 }
 case 23: {
 if (wireType !== 2)
 break;
-if ((value = reader.bytes()).length)
-message.defaultConfigSource = value;
-else
-delete message.defaultConfigSource;
+message.defaultConfigSource = $root.envoy.config.core.v3.ConfigSource.decode(reader, reader.size(), $undefined, _depth + 1, message.defaultConfigSource);
 continue;
 }
 case 24: {
@@ -2093,7 +2087,7 @@ this[keys[i]] = properties[keys[i]];
 ClusterManager.prototype.localClusterName = "";
 ClusterManager.prototype.outlierDetection = $util.newBuffer([]);
 ClusterManager.prototype.upstreamBindConfig = null;
-ClusterManager.prototype.loadStatsConfig = $util.newBuffer([]);
+ClusterManager.prototype.loadStatsConfig = null;
 ClusterManager.prototype.enableDeferredClusterCreation = false;
 
 ClusterManager.encode = function (message, writer, _depth) {
@@ -2109,8 +2103,8 @@ if (message.outlierDetection != null && $Object.hasOwnProperty.call(message, "ou
 writer.uint32(18).bytes(message.outlierDetection);
 if (message.upstreamBindConfig != null && $Object.hasOwnProperty.call(message, "upstreamBindConfig"))
 $root.envoy.config.core.v3.BindConfig.encode(message.upstreamBindConfig, writer.uint32(26).fork(), _depth + 1).ldelim();
-if (message.loadStatsConfig != null && $Object.hasOwnProperty.call(message, "loadStatsConfig") && message.loadStatsConfig.length)
-writer.uint32(34).bytes(message.loadStatsConfig);
+if (message.loadStatsConfig != null && $Object.hasOwnProperty.call(message, "loadStatsConfig"))
+$root.envoy.config.core.v3.ApiConfigSource.encode(message.loadStatsConfig, writer.uint32(34).fork(), _depth + 1).ldelim();
 if (message.enableDeferredClusterCreation != null && $Object.hasOwnProperty.call(message, "enableDeferredClusterCreation") && message.enableDeferredClusterCreation !== false)
 writer.uint32(40).bool(message.enableDeferredClusterCreation);
 if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
@@ -2173,10 +2167,7 @@ continue;
 case 4: {
 if (wireType !== 2)
 break;
-if ((value = reader.bytes()).length)
-message.loadStatsConfig = value;
-else
-delete message.loadStatsConfig;
+message.loadStatsConfig = $root.envoy.config.core.v3.ApiConfigSource.decode(reader, reader.size(), $undefined, _depth + 1, message.loadStatsConfig);
 continue;
 }
 case 5: {
@@ -2778,7 +2769,7 @@ Cluster.prototype.circuitBreakers = null;
 Cluster.prototype.upstreamHttpProtocolOptions = $util.newBuffer([]);
 Cluster.prototype.commonHttpProtocolOptions = null;
 Cluster.prototype.httpProtocolOptions = null;
-Cluster.prototype.http2ProtocolOptions = $util.newBuffer([]);
+Cluster.prototype.http2ProtocolOptions = null;
 Cluster.prototype.typedExtensionProtocolOptions = $util.emptyObject;
 Cluster.prototype.dnsRefreshRate = null;
 Cluster.prototype.dnsFailureRefreshRate = null;
@@ -2807,7 +2798,7 @@ Cluster.prototype.closeConnectionsOnHostHealthFailure = false;
 Cluster.prototype.ignoreHealthOnHostRemoval = false;
 Cluster.prototype.filters = $util.emptyArray;
 Cluster.prototype.loadBalancingPolicy = $util.newBuffer([]);
-Cluster.prototype.lrsServer = $util.newBuffer([]);
+Cluster.prototype.lrsServer = null;
 Cluster.prototype.lrsReportEndpointMetrics = $util.emptyArray;
 Cluster.prototype.trackTimeoutBudgets = false;
 Cluster.prototype.upstreamConfig = null;
@@ -2855,8 +2846,8 @@ if (message.circuitBreakers != null && $Object.hasOwnProperty.call(message, "cir
 $root.envoy.config.cluster.v3.CircuitBreakers.encode(message.circuitBreakers, writer.uint32(82).fork(), _depth + 1).ldelim();
 if (message.httpProtocolOptions != null && $Object.hasOwnProperty.call(message, "httpProtocolOptions"))
 $root.envoy.config.core.v3.Http1ProtocolOptions.encode(message.httpProtocolOptions, writer.uint32(106).fork(), _depth + 1).ldelim();
-if (message.http2ProtocolOptions != null && $Object.hasOwnProperty.call(message, "http2ProtocolOptions") && message.http2ProtocolOptions.length)
-writer.uint32(114).bytes(message.http2ProtocolOptions);
+if (message.http2ProtocolOptions != null && $Object.hasOwnProperty.call(message, "http2ProtocolOptions"))
+$root.envoy.config.core.v3.Http2ProtocolOptions.encode(message.http2ProtocolOptions, writer.uint32(114).fork(), _depth + 1).ldelim();
 if (message.dnsRefreshRate != null && $Object.hasOwnProperty.call(message, "dnsRefreshRate"))
 $root.google.protobuf.Duration.encode(message.dnsRefreshRate, writer.uint32(130).fork(), _depth + 1).ldelim();
 if (message.dnsLookupFamily != null && $Object.hasOwnProperty.call(message, "dnsLookupFamily") && message.dnsLookupFamily !== 0)
@@ -2912,8 +2903,8 @@ for (let i = 0; i < message.filters.length; ++i)
 writer.uint32(322).bytes(message.filters[i]);
 if (message.loadBalancingPolicy != null && $Object.hasOwnProperty.call(message, "loadBalancingPolicy") && message.loadBalancingPolicy.length)
 writer.uint32(330).bytes(message.loadBalancingPolicy);
-if (message.lrsServer != null && $Object.hasOwnProperty.call(message, "lrsServer") && message.lrsServer.length)
-writer.uint32(338).bytes(message.lrsServer);
+if (message.lrsServer != null && $Object.hasOwnProperty.call(message, "lrsServer"))
+$root.envoy.config.core.v3.ConfigSource.encode(message.lrsServer, writer.uint32(338).fork(), _depth + 1).ldelim();
 if (message.transportSocketMatches != null && message.transportSocketMatches.length)
 for (let i = 0; i < message.transportSocketMatches.length; ++i)
 writer.uint32(346).bytes(message.transportSocketMatches[i]);
@@ -3099,10 +3090,7 @@ continue;
 case 14: {
 if (wireType !== 2)
 break;
-if ((value = reader.bytes()).length)
-message.http2ProtocolOptions = value;
-else
-delete message.http2ProtocolOptions;
+message.http2ProtocolOptions = $root.envoy.config.core.v3.Http2ProtocolOptions.decode(reader, reader.size(), $undefined, _depth + 1, message.http2ProtocolOptions);
 continue;
 }
 case 36: {
@@ -3342,10 +3330,7 @@ continue;
 case 42: {
 if (wireType !== 2)
 break;
-if ((value = reader.bytes()).length)
-message.lrsServer = value;
-else
-delete message.lrsServer;
+message.lrsServer = $root.envoy.config.core.v3.ConfigSource.decode(reader, reader.size(), $undefined, _depth + 1, message.lrsServer);
 continue;
 }
 case 57: {
@@ -4295,6 +4280,258 @@ return message;
 return Address;
 })();
 
+v3.AggregatedConfigSource = (function() {
+
+const AggregatedConfigSource = function (properties) {
+if (properties)
+for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+if (properties[keys[i]] != null && keys[i] !== "__proto__")
+this[keys[i]] = properties[keys[i]];
+};
+
+AggregatedConfigSource.encode = function (message, writer, _depth) {
+if (!writer)
+writer = $Writer.create();
+if (_depth === $undefined)
+_depth = 0;
+if (_depth > $util.recursionLimit)
+throw $Error("max depth exceeded");
+if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+for (let i = 0; i < message.$unknowns.length; ++i)
+writer.raw(message.$unknowns[i]);
+return writer;
+};
+
+AggregatedConfigSource.decode = function (reader, length, _end, _depth, _target) {
+if (!(reader instanceof $Reader))
+reader = $Reader.create(reader);
+if (_depth === $undefined)
+_depth = 0;
+if (_depth > $Reader.recursionLimit)
+throw $Error("max depth exceeded");
+let end, message;
+if (length === $undefined)
+end = reader.len;
+else {
+end = reader.pos + length;
+if (end > reader.len)
+throw $RangeError("index out of range");
+length = reader.len;
+reader.len = end;
+}
+message = _target || new $root.envoy.config.core.v3.AggregatedConfigSource();
+while (reader.pos < end) {
+let start = reader.pos;
+let tag = reader.tag();
+if (tag === _end) {
+_end = $undefined;
+break;
+}
+reader.skipType(tag & 7, _depth, tag);
+if (!reader.discardUnknown) {
+$util.makeProp(message, "$unknowns", false);
+(message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+}
+}
+if (length !== $undefined) {
+if (reader.pos !== end)
+throw $RangeError("index out of range");
+reader.len = length;
+}
+if (_end !== $undefined)
+throw $Error("missing end group");
+return message;
+};
+
+return AggregatedConfigSource;
+})();
+
+v3.ApiConfigSource = (function() {
+
+const ApiConfigSource = function (properties) {
+this.clusterNames = [];
+this.grpcServices = [];
+this.configValidators = [];
+if (properties)
+for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+if (properties[keys[i]] != null && keys[i] !== "__proto__")
+this[keys[i]] = properties[keys[i]];
+};
+
+ApiConfigSource.prototype.apiType = 0;
+ApiConfigSource.prototype.transportApiVersion = 0;
+ApiConfigSource.prototype.clusterNames = $util.emptyArray;
+ApiConfigSource.prototype.grpcServices = $util.emptyArray;
+ApiConfigSource.prototype.refreshDelay = null;
+ApiConfigSource.prototype.requestTimeout = null;
+ApiConfigSource.prototype.rateLimitSettings = $util.newBuffer([]);
+ApiConfigSource.prototype.setNodeOnFirstMessageOnly = false;
+ApiConfigSource.prototype.configValidators = $util.emptyArray;
+
+ApiConfigSource.encode = function (message, writer, _depth) {
+if (!writer)
+writer = $Writer.create();
+if (_depth === $undefined)
+_depth = 0;
+if (_depth > $util.recursionLimit)
+throw $Error("max depth exceeded");
+if (message.apiType != null && $Object.hasOwnProperty.call(message, "apiType") && message.apiType !== 0)
+writer.uint32(8).int32(message.apiType);
+if (message.clusterNames != null && message.clusterNames.length)
+for (let i = 0; i < message.clusterNames.length; ++i)
+writer.uint32(18).string(message.clusterNames[i]);
+if (message.refreshDelay != null && $Object.hasOwnProperty.call(message, "refreshDelay"))
+$root.google.protobuf.Duration.encode(message.refreshDelay, writer.uint32(26).fork(), _depth + 1).ldelim();
+if (message.grpcServices != null && message.grpcServices.length)
+for (let i = 0; i < message.grpcServices.length; ++i)
+$root.envoy.config.core.v3.GrpcService.encode(message.grpcServices[i], writer.uint32(34).fork(), _depth + 1).ldelim();
+if (message.requestTimeout != null && $Object.hasOwnProperty.call(message, "requestTimeout"))
+$root.google.protobuf.Duration.encode(message.requestTimeout, writer.uint32(42).fork(), _depth + 1).ldelim();
+if (message.rateLimitSettings != null && $Object.hasOwnProperty.call(message, "rateLimitSettings") && message.rateLimitSettings.length)
+writer.uint32(50).bytes(message.rateLimitSettings);
+if (message.setNodeOnFirstMessageOnly != null && $Object.hasOwnProperty.call(message, "setNodeOnFirstMessageOnly") && message.setNodeOnFirstMessageOnly !== false)
+writer.uint32(56).bool(message.setNodeOnFirstMessageOnly);
+if (message.transportApiVersion != null && $Object.hasOwnProperty.call(message, "transportApiVersion") && message.transportApiVersion !== 0)
+writer.uint32(64).int32(message.transportApiVersion);
+if (message.configValidators != null && message.configValidators.length)
+for (let i = 0; i < message.configValidators.length; ++i)
+$root.envoy.config.core.v3.TypedExtensionConfig.encode(message.configValidators[i], writer.uint32(74).fork(), _depth + 1).ldelim();
+if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+for (let i = 0; i < message.$unknowns.length; ++i)
+writer.raw(message.$unknowns[i]);
+return writer;
+};
+
+ApiConfigSource.decode = function (reader, length, _end, _depth, _target) {
+if (!(reader instanceof $Reader))
+reader = $Reader.create(reader);
+if (_depth === $undefined)
+_depth = 0;
+if (_depth > $Reader.recursionLimit)
+throw $Error("max depth exceeded");
+let end, message, value;
+if (length === $undefined)
+end = reader.len;
+else {
+end = reader.pos + length;
+if (end > reader.len)
+throw $RangeError("index out of range");
+length = reader.len;
+reader.len = end;
+}
+message = _target || new $root.envoy.config.core.v3.ApiConfigSource();
+while (reader.pos < end) {
+let start = reader.pos;
+let tag = reader.tag();
+if (tag === _end) {
+_end = $undefined;
+break;
+}
+let wireType = tag & 7;
+switch (tag >>>= 3) {
+case 1: {
+if (wireType !== 0)
+break;
+if (value = reader.int32())
+message.apiType = value;
+else
+delete message.apiType;
+continue;
+}
+case 8: {
+if (wireType !== 0)
+break;
+if (value = reader.int32())
+message.transportApiVersion = value;
+else
+delete message.transportApiVersion;
+continue;
+}
+case 2: {
+if (wireType !== 2)
+break;
+if (!(message.clusterNames && message.clusterNames.length))
+message.clusterNames = [];
+message.clusterNames.push(reader.stringVerify());
+continue;
+}
+case 4: {
+if (wireType !== 2)
+break;
+if (!(message.grpcServices && message.grpcServices.length))
+message.grpcServices = [];
+message.grpcServices.push($root.envoy.config.core.v3.GrpcService.decode(reader, reader.size(), $undefined, _depth + 1));
+continue;
+}
+case 3: {
+if (wireType !== 2)
+break;
+message.refreshDelay = $root.google.protobuf.Duration.decode(reader, reader.size(), $undefined, _depth + 1, message.refreshDelay);
+continue;
+}
+case 5: {
+if (wireType !== 2)
+break;
+message.requestTimeout = $root.google.protobuf.Duration.decode(reader, reader.size(), $undefined, _depth + 1, message.requestTimeout);
+continue;
+}
+case 6: {
+if (wireType !== 2)
+break;
+if ((value = reader.bytes()).length)
+message.rateLimitSettings = value;
+else
+delete message.rateLimitSettings;
+continue;
+}
+case 7: {
+if (wireType !== 0)
+break;
+if (value = reader.bool())
+message.setNodeOnFirstMessageOnly = value;
+else
+delete message.setNodeOnFirstMessageOnly;
+continue;
+}
+case 9: {
+if (wireType !== 2)
+break;
+if (!(message.configValidators && message.configValidators.length))
+message.configValidators = [];
+message.configValidators.push($root.envoy.config.core.v3.TypedExtensionConfig.decode(reader, reader.size(), $undefined, _depth + 1));
+continue;
+}
+}
+reader.skipType(wireType, _depth, tag);
+if (!reader.discardUnknown) {
+$util.makeProp(message, "$unknowns", false);
+(message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+}
+}
+if (length !== $undefined) {
+if (reader.pos !== end)
+throw $RangeError("index out of range");
+reader.len = length;
+}
+if (_end !== $undefined)
+throw $Error("missing end group");
+return message;
+};
+
+ApiConfigSource.ApiType = (function() {
+const valuesById = $Object.create(null), values = $Object.create(valuesById);
+values[valuesById[0] = "DEPRECATED_AND_UNAVAILABLE_DO_NOT_USE"] = 0;
+values[valuesById[1] = "REST"] = 1;
+values[valuesById[2] = "GRPC"] = 2;
+values[valuesById[3] = "DELTA_GRPC"] = 3;
+values[valuesById[5] = "AGGREGATED_GRPC"] = 5;
+values[valuesById[6] = "AGGREGATED_DELTA_GRPC"] = 6;
+return values;
+})();
+
+return ApiConfigSource;
+})();
+
 v3.BindConfig = (function() {
 
 const BindConfig = function (properties) {
@@ -4522,6 +4759,167 @@ return message;
 return CidrRange;
 })();
 
+v3.ConfigSource = (function() {
+
+const ConfigSource = function (properties) {
+this.authorities = [];
+if (properties)
+for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+if (properties[keys[i]] != null && keys[i] !== "__proto__")
+this[keys[i]] = properties[keys[i]];
+};
+
+ConfigSource.prototype.authorities = $util.emptyArray;
+ConfigSource.prototype.path = null;
+ConfigSource.prototype.pathConfigSource = null;
+ConfigSource.prototype.apiConfigSource = null;
+ConfigSource.prototype.ads = null;
+ConfigSource.prototype.self = null;
+ConfigSource.prototype.initialFetchTimeout = null;
+ConfigSource.prototype.resourceApiVersion = 0;
+
+let $oneOfFields;
+
+$Object.defineProperty(ConfigSource.prototype, "config_source_specifier", {
+get: $util.oneOfGetter($oneOfFields = ["path", "pathConfigSource", "apiConfigSource", "ads", "self"]),
+set: $util.oneOfSetter($oneOfFields)
+});
+
+ConfigSource.encode = function (message, writer, _depth) {
+if (!writer)
+writer = $Writer.create();
+if (_depth === $undefined)
+_depth = 0;
+if (_depth > $util.recursionLimit)
+throw $Error("max depth exceeded");
+if (message.path != null && $Object.hasOwnProperty.call(message, "path"))
+writer.uint32(10).string(message.path);
+if (message.apiConfigSource != null && $Object.hasOwnProperty.call(message, "apiConfigSource"))
+$root.envoy.config.core.v3.ApiConfigSource.encode(message.apiConfigSource, writer.uint32(18).fork(), _depth + 1).ldelim();
+if (message.ads != null && $Object.hasOwnProperty.call(message, "ads"))
+$root.envoy.config.core.v3.AggregatedConfigSource.encode(message.ads, writer.uint32(26).fork(), _depth + 1).ldelim();
+if (message.initialFetchTimeout != null && $Object.hasOwnProperty.call(message, "initialFetchTimeout"))
+$root.google.protobuf.Duration.encode(message.initialFetchTimeout, writer.uint32(34).fork(), _depth + 1).ldelim();
+if (message.self != null && $Object.hasOwnProperty.call(message, "self"))
+writer.uint32(42).bytes(message.self);
+if (message.resourceApiVersion != null && $Object.hasOwnProperty.call(message, "resourceApiVersion") && message.resourceApiVersion !== 0)
+writer.uint32(48).int32(message.resourceApiVersion);
+if (message.authorities != null && message.authorities.length)
+for (let i = 0; i < message.authorities.length; ++i)
+writer.uint32(58).bytes(message.authorities[i]);
+if (message.pathConfigSource != null && $Object.hasOwnProperty.call(message, "pathConfigSource"))
+$root.envoy.config.core.v3.PathConfigSource.encode(message.pathConfigSource, writer.uint32(66).fork(), _depth + 1).ldelim();
+if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+for (let i = 0; i < message.$unknowns.length; ++i)
+writer.raw(message.$unknowns[i]);
+return writer;
+};
+
+ConfigSource.decode = function (reader, length, _end, _depth, _target) {
+if (!(reader instanceof $Reader))
+reader = $Reader.create(reader);
+if (_depth === $undefined)
+_depth = 0;
+if (_depth > $Reader.recursionLimit)
+throw $Error("max depth exceeded");
+let end, message, value;
+if (length === $undefined)
+end = reader.len;
+else {
+end = reader.pos + length;
+if (end > reader.len)
+throw $RangeError("index out of range");
+length = reader.len;
+reader.len = end;
+}
+message = _target || new $root.envoy.config.core.v3.ConfigSource();
+while (reader.pos < end) {
+let start = reader.pos;
+let tag = reader.tag();
+if (tag === _end) {
+_end = $undefined;
+break;
+}
+let wireType = tag & 7;
+switch (tag >>>= 3) {
+case 7: {
+if (wireType !== 2)
+break;
+if (!(message.authorities && message.authorities.length))
+message.authorities = [];
+message.authorities.push(reader.bytes());
+continue;
+}
+case 1: {
+if (wireType !== 2)
+break;
+message.path = reader.stringVerify();
+message.config_source_specifier = "path";
+continue;
+}
+case 8: {
+if (wireType !== 2)
+break;
+message.pathConfigSource = $root.envoy.config.core.v3.PathConfigSource.decode(reader, reader.size(), $undefined, _depth + 1, message.pathConfigSource);
+message.config_source_specifier = "pathConfigSource";
+continue;
+}
+case 2: {
+if (wireType !== 2)
+break;
+message.apiConfigSource = $root.envoy.config.core.v3.ApiConfigSource.decode(reader, reader.size(), $undefined, _depth + 1, message.apiConfigSource);
+message.config_source_specifier = "apiConfigSource";
+continue;
+}
+case 3: {
+if (wireType !== 2)
+break;
+message.ads = $root.envoy.config.core.v3.AggregatedConfigSource.decode(reader, reader.size(), $undefined, _depth + 1, message.ads);
+message.config_source_specifier = "ads";
+continue;
+}
+case 5: {
+if (wireType !== 2)
+break;
+message.self = reader.bytes();
+message.config_source_specifier = "self";
+continue;
+}
+case 4: {
+if (wireType !== 2)
+break;
+message.initialFetchTimeout = $root.google.protobuf.Duration.decode(reader, reader.size(), $undefined, _depth + 1, message.initialFetchTimeout);
+continue;
+}
+case 6: {
+if (wireType !== 0)
+break;
+if (value = reader.int32())
+message.resourceApiVersion = value;
+else
+delete message.resourceApiVersion;
+continue;
+}
+}
+reader.skipType(wireType, _depth, tag);
+if (!reader.discardUnknown) {
+$util.makeProp(message, "$unknowns", false);
+(message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+}
+}
+if (length !== $undefined) {
+if (reader.pos !== end)
+throw $RangeError("index out of range");
+reader.len = length;
+}
+if (_end !== $undefined)
+throw $Error("missing end group");
+return message;
+};
+
+return ConfigSource;
+})();
+
 v3.DataSource = (function() {
 
 const DataSource = function (properties) {
@@ -4535,7 +4933,7 @@ DataSource.prototype.filename = null;
 DataSource.prototype.inlineBytes = null;
 DataSource.prototype.inlineString = null;
 DataSource.prototype.environmentVariable = null;
-DataSource.prototype.watchedDirectory = $util.newBuffer([]);
+DataSource.prototype.watchedDirectory = null;
 
 let $oneOfFields;
 
@@ -4559,8 +4957,8 @@ if (message.inlineString != null && $Object.hasOwnProperty.call(message, "inline
 writer.uint32(26).string(message.inlineString);
 if (message.environmentVariable != null && $Object.hasOwnProperty.call(message, "environmentVariable"))
 writer.uint32(34).string(message.environmentVariable);
-if (message.watchedDirectory != null && $Object.hasOwnProperty.call(message, "watchedDirectory") && message.watchedDirectory.length)
-writer.uint32(42).bytes(message.watchedDirectory);
+if (message.watchedDirectory != null && $Object.hasOwnProperty.call(message, "watchedDirectory"))
+$root.envoy.config.core.v3.WatchedDirectory.encode(message.watchedDirectory, writer.uint32(42).fork(), _depth + 1).ldelim();
 if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
 for (let i = 0; i < message.$unknowns.length; ++i)
 writer.raw(message.$unknowns[i]);
@@ -4625,10 +5023,7 @@ continue;
 case 5: {
 if (wireType !== 2)
 break;
-if ((value = reader.bytes()).length)
-message.watchedDirectory = value;
-else
-delete message.watchedDirectory;
+message.watchedDirectory = $root.envoy.config.core.v3.WatchedDirectory.decode(reader, reader.size(), $undefined, _depth + 1, message.watchedDirectory);
 continue;
 }
 }
@@ -4835,6 +5230,872 @@ return message;
 };
 
 return DnsResolverOptions;
+})();
+
+v3.GrpcService = (function() {
+
+const GrpcService = function (properties) {
+this.initialMetadata = [];
+if (properties)
+for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+if (properties[keys[i]] != null && keys[i] !== "__proto__")
+this[keys[i]] = properties[keys[i]];
+};
+
+GrpcService.prototype.envoyGrpc = null;
+GrpcService.prototype.googleGrpc = null;
+GrpcService.prototype.timeout = null;
+GrpcService.prototype.initialMetadata = $util.emptyArray;
+GrpcService.prototype.retryPolicy = $util.newBuffer([]);
+
+let $oneOfFields;
+
+$Object.defineProperty(GrpcService.prototype, "target_specifier", {
+get: $util.oneOfGetter($oneOfFields = ["envoyGrpc", "googleGrpc"]),
+set: $util.oneOfSetter($oneOfFields)
+});
+
+GrpcService.encode = function (message, writer, _depth) {
+if (!writer)
+writer = $Writer.create();
+if (_depth === $undefined)
+_depth = 0;
+if (_depth > $util.recursionLimit)
+throw $Error("max depth exceeded");
+if (message.envoyGrpc != null && $Object.hasOwnProperty.call(message, "envoyGrpc"))
+$root.envoy.config.core.v3.GrpcService.EnvoyGrpc.encode(message.envoyGrpc, writer.uint32(10).fork(), _depth + 1).ldelim();
+if (message.googleGrpc != null && $Object.hasOwnProperty.call(message, "googleGrpc"))
+$root.envoy.config.core.v3.GrpcService.GoogleGrpc.encode(message.googleGrpc, writer.uint32(18).fork(), _depth + 1).ldelim();
+if (message.timeout != null && $Object.hasOwnProperty.call(message, "timeout"))
+$root.google.protobuf.Duration.encode(message.timeout, writer.uint32(26).fork(), _depth + 1).ldelim();
+if (message.initialMetadata != null && message.initialMetadata.length)
+for (let i = 0; i < message.initialMetadata.length; ++i)
+$root.envoy.config.core.v3.HeaderValue.encode(message.initialMetadata[i], writer.uint32(42).fork(), _depth + 1).ldelim();
+if (message.retryPolicy != null && $Object.hasOwnProperty.call(message, "retryPolicy") && message.retryPolicy.length)
+writer.uint32(50).bytes(message.retryPolicy);
+if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+for (let i = 0; i < message.$unknowns.length; ++i)
+writer.raw(message.$unknowns[i]);
+return writer;
+};
+
+GrpcService.decode = function (reader, length, _end, _depth, _target) {
+if (!(reader instanceof $Reader))
+reader = $Reader.create(reader);
+if (_depth === $undefined)
+_depth = 0;
+if (_depth > $Reader.recursionLimit)
+throw $Error("max depth exceeded");
+let end, message, value;
+if (length === $undefined)
+end = reader.len;
+else {
+end = reader.pos + length;
+if (end > reader.len)
+throw $RangeError("index out of range");
+length = reader.len;
+reader.len = end;
+}
+message = _target || new $root.envoy.config.core.v3.GrpcService();
+while (reader.pos < end) {
+let start = reader.pos;
+let tag = reader.tag();
+if (tag === _end) {
+_end = $undefined;
+break;
+}
+let wireType = tag & 7;
+switch (tag >>>= 3) {
+case 1: {
+if (wireType !== 2)
+break;
+message.envoyGrpc = $root.envoy.config.core.v3.GrpcService.EnvoyGrpc.decode(reader, reader.size(), $undefined, _depth + 1, message.envoyGrpc);
+message.target_specifier = "envoyGrpc";
+continue;
+}
+case 2: {
+if (wireType !== 2)
+break;
+message.googleGrpc = $root.envoy.config.core.v3.GrpcService.GoogleGrpc.decode(reader, reader.size(), $undefined, _depth + 1, message.googleGrpc);
+message.target_specifier = "googleGrpc";
+continue;
+}
+case 3: {
+if (wireType !== 2)
+break;
+message.timeout = $root.google.protobuf.Duration.decode(reader, reader.size(), $undefined, _depth + 1, message.timeout);
+continue;
+}
+case 5: {
+if (wireType !== 2)
+break;
+if (!(message.initialMetadata && message.initialMetadata.length))
+message.initialMetadata = [];
+message.initialMetadata.push($root.envoy.config.core.v3.HeaderValue.decode(reader, reader.size(), $undefined, _depth + 1));
+continue;
+}
+case 6: {
+if (wireType !== 2)
+break;
+if ((value = reader.bytes()).length)
+message.retryPolicy = value;
+else
+delete message.retryPolicy;
+continue;
+}
+}
+reader.skipType(wireType, _depth, tag);
+if (!reader.discardUnknown) {
+$util.makeProp(message, "$unknowns", false);
+(message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+}
+}
+if (length !== $undefined) {
+if (reader.pos !== end)
+throw $RangeError("index out of range");
+reader.len = length;
+}
+if (_end !== $undefined)
+throw $Error("missing end group");
+return message;
+};
+
+GrpcService.EnvoyGrpc = (function() {
+
+const EnvoyGrpc = function (properties) {
+if (properties)
+for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+if (properties[keys[i]] != null && keys[i] !== "__proto__")
+this[keys[i]] = properties[keys[i]];
+};
+
+EnvoyGrpc.prototype.clusterName = "";
+EnvoyGrpc.prototype.authority = "";
+EnvoyGrpc.prototype.retryPolicy = $util.newBuffer([]);
+EnvoyGrpc.prototype.maxReceiveMessageLength = null;
+EnvoyGrpc.prototype.skipEnvoyHeaders = false;
+
+EnvoyGrpc.encode = function (message, writer, _depth) {
+if (!writer)
+writer = $Writer.create();
+if (_depth === $undefined)
+_depth = 0;
+if (_depth > $util.recursionLimit)
+throw $Error("max depth exceeded");
+if (message.clusterName != null && $Object.hasOwnProperty.call(message, "clusterName") && message.clusterName !== "")
+writer.uint32(10).string(message.clusterName);
+if (message.authority != null && $Object.hasOwnProperty.call(message, "authority") && message.authority !== "")
+writer.uint32(18).string(message.authority);
+if (message.retryPolicy != null && $Object.hasOwnProperty.call(message, "retryPolicy") && message.retryPolicy.length)
+writer.uint32(26).bytes(message.retryPolicy);
+if (message.maxReceiveMessageLength != null && $Object.hasOwnProperty.call(message, "maxReceiveMessageLength"))
+$root.google.protobuf.UInt32Value.encode(message.maxReceiveMessageLength, writer.uint32(34).fork(), _depth + 1).ldelim();
+if (message.skipEnvoyHeaders != null && $Object.hasOwnProperty.call(message, "skipEnvoyHeaders") && message.skipEnvoyHeaders !== false)
+writer.uint32(40).bool(message.skipEnvoyHeaders);
+if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+for (let i = 0; i < message.$unknowns.length; ++i)
+writer.raw(message.$unknowns[i]);
+return writer;
+};
+
+EnvoyGrpc.decode = function (reader, length, _end, _depth, _target) {
+if (!(reader instanceof $Reader))
+reader = $Reader.create(reader);
+if (_depth === $undefined)
+_depth = 0;
+if (_depth > $Reader.recursionLimit)
+throw $Error("max depth exceeded");
+let end, message, value;
+if (length === $undefined)
+end = reader.len;
+else {
+end = reader.pos + length;
+if (end > reader.len)
+throw $RangeError("index out of range");
+length = reader.len;
+reader.len = end;
+}
+message = _target || new $root.envoy.config.core.v3.GrpcService.EnvoyGrpc();
+while (reader.pos < end) {
+let start = reader.pos;
+let tag = reader.tag();
+if (tag === _end) {
+_end = $undefined;
+break;
+}
+let wireType = tag & 7;
+switch (tag >>>= 3) {
+case 1: {
+if (wireType !== 2)
+break;
+if ((value = reader.stringVerify()).length)
+message.clusterName = value;
+else
+delete message.clusterName;
+continue;
+}
+case 2: {
+if (wireType !== 2)
+break;
+if ((value = reader.stringVerify()).length)
+message.authority = value;
+else
+delete message.authority;
+continue;
+}
+case 3: {
+if (wireType !== 2)
+break;
+if ((value = reader.bytes()).length)
+message.retryPolicy = value;
+else
+delete message.retryPolicy;
+continue;
+}
+case 4: {
+if (wireType !== 2)
+break;
+message.maxReceiveMessageLength = $root.google.protobuf.UInt32Value.decode(reader, reader.size(), $undefined, _depth + 1, message.maxReceiveMessageLength);
+continue;
+}
+case 5: {
+if (wireType !== 0)
+break;
+if (value = reader.bool())
+message.skipEnvoyHeaders = value;
+else
+delete message.skipEnvoyHeaders;
+continue;
+}
+}
+reader.skipType(wireType, _depth, tag);
+if (!reader.discardUnknown) {
+$util.makeProp(message, "$unknowns", false);
+(message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+}
+}
+if (length !== $undefined) {
+if (reader.pos !== end)
+throw $RangeError("index out of range");
+reader.len = length;
+}
+if (_end !== $undefined)
+throw $Error("missing end group");
+return message;
+};
+
+return EnvoyGrpc;
+})();
+
+GrpcService.GoogleGrpc = (function() {
+
+const GoogleGrpc = function (properties) {
+this.callCredentials = [];
+if (properties)
+for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+if (properties[keys[i]] != null && keys[i] !== "__proto__")
+this[keys[i]] = properties[keys[i]];
+};
+
+GoogleGrpc.prototype.targetUri = "";
+GoogleGrpc.prototype.channelCredentials = null;
+GoogleGrpc.prototype.callCredentials = $util.emptyArray;
+GoogleGrpc.prototype.statPrefix = "";
+GoogleGrpc.prototype.credentialsFactoryName = "";
+GoogleGrpc.prototype.config = null;
+GoogleGrpc.prototype.perStreamBufferLimitBytes = null;
+GoogleGrpc.prototype.channelArgs = $util.newBuffer([]);
+
+GoogleGrpc.encode = function (message, writer, _depth) {
+if (!writer)
+writer = $Writer.create();
+if (_depth === $undefined)
+_depth = 0;
+if (_depth > $util.recursionLimit)
+throw $Error("max depth exceeded");
+if (message.targetUri != null && $Object.hasOwnProperty.call(message, "targetUri") && message.targetUri !== "")
+writer.uint32(10).string(message.targetUri);
+if (message.channelCredentials != null && $Object.hasOwnProperty.call(message, "channelCredentials"))
+$root.envoy.config.core.v3.GrpcService.GoogleGrpc.ChannelCredentials.encode(message.channelCredentials, writer.uint32(18).fork(), _depth + 1).ldelim();
+if (message.callCredentials != null && message.callCredentials.length)
+for (let i = 0; i < message.callCredentials.length; ++i)
+$root.envoy.config.core.v3.GrpcService.GoogleGrpc.CallCredentials.encode(message.callCredentials[i], writer.uint32(26).fork(), _depth + 1).ldelim();
+if (message.statPrefix != null && $Object.hasOwnProperty.call(message, "statPrefix") && message.statPrefix !== "")
+writer.uint32(34).string(message.statPrefix);
+if (message.credentialsFactoryName != null && $Object.hasOwnProperty.call(message, "credentialsFactoryName") && message.credentialsFactoryName !== "")
+writer.uint32(42).string(message.credentialsFactoryName);
+if (message.config != null && $Object.hasOwnProperty.call(message, "config"))
+$root.google.protobuf.Struct.encode(message.config, writer.uint32(50).fork(), _depth + 1).ldelim();
+if (message.perStreamBufferLimitBytes != null && $Object.hasOwnProperty.call(message, "perStreamBufferLimitBytes"))
+$root.google.protobuf.UInt32Value.encode(message.perStreamBufferLimitBytes, writer.uint32(58).fork(), _depth + 1).ldelim();
+if (message.channelArgs != null && $Object.hasOwnProperty.call(message, "channelArgs") && message.channelArgs.length)
+writer.uint32(66).bytes(message.channelArgs);
+if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+for (let i = 0; i < message.$unknowns.length; ++i)
+writer.raw(message.$unknowns[i]);
+return writer;
+};
+
+GoogleGrpc.decode = function (reader, length, _end, _depth, _target) {
+if (!(reader instanceof $Reader))
+reader = $Reader.create(reader);
+if (_depth === $undefined)
+_depth = 0;
+if (_depth > $Reader.recursionLimit)
+throw $Error("max depth exceeded");
+let end, message, value;
+if (length === $undefined)
+end = reader.len;
+else {
+end = reader.pos + length;
+if (end > reader.len)
+throw $RangeError("index out of range");
+length = reader.len;
+reader.len = end;
+}
+message = _target || new $root.envoy.config.core.v3.GrpcService.GoogleGrpc();
+while (reader.pos < end) {
+let start = reader.pos;
+let tag = reader.tag();
+if (tag === _end) {
+_end = $undefined;
+break;
+}
+let wireType = tag & 7;
+switch (tag >>>= 3) {
+case 1: {
+if (wireType !== 2)
+break;
+if ((value = reader.stringVerify()).length)
+message.targetUri = value;
+else
+delete message.targetUri;
+continue;
+}
+case 2: {
+if (wireType !== 2)
+break;
+message.channelCredentials = $root.envoy.config.core.v3.GrpcService.GoogleGrpc.ChannelCredentials.decode(reader, reader.size(), $undefined, _depth + 1, message.channelCredentials);
+continue;
+}
+case 3: {
+if (wireType !== 2)
+break;
+if (!(message.callCredentials && message.callCredentials.length))
+message.callCredentials = [];
+message.callCredentials.push($root.envoy.config.core.v3.GrpcService.GoogleGrpc.CallCredentials.decode(reader, reader.size(), $undefined, _depth + 1));
+continue;
+}
+case 4: {
+if (wireType !== 2)
+break;
+if ((value = reader.stringVerify()).length)
+message.statPrefix = value;
+else
+delete message.statPrefix;
+continue;
+}
+case 5: {
+if (wireType !== 2)
+break;
+if ((value = reader.stringVerify()).length)
+message.credentialsFactoryName = value;
+else
+delete message.credentialsFactoryName;
+continue;
+}
+case 6: {
+if (wireType !== 2)
+break;
+message.config = $root.google.protobuf.Struct.decode(reader, reader.size(), $undefined, _depth + 1, message.config);
+continue;
+}
+case 7: {
+if (wireType !== 2)
+break;
+message.perStreamBufferLimitBytes = $root.google.protobuf.UInt32Value.decode(reader, reader.size(), $undefined, _depth + 1, message.perStreamBufferLimitBytes);
+continue;
+}
+case 8: {
+if (wireType !== 2)
+break;
+if ((value = reader.bytes()).length)
+message.channelArgs = value;
+else
+delete message.channelArgs;
+continue;
+}
+}
+reader.skipType(wireType, _depth, tag);
+if (!reader.discardUnknown) {
+$util.makeProp(message, "$unknowns", false);
+(message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+}
+}
+if (length !== $undefined) {
+if (reader.pos !== end)
+throw $RangeError("index out of range");
+reader.len = length;
+}
+if (_end !== $undefined)
+throw $Error("missing end group");
+return message;
+};
+
+GoogleGrpc.CallCredentials = (function() {
+
+const CallCredentials = function (properties) {
+if (properties)
+for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+if (properties[keys[i]] != null && keys[i] !== "__proto__")
+this[keys[i]] = properties[keys[i]];
+};
+
+CallCredentials.prototype.accessToken = null;
+CallCredentials.prototype.googleComputeEngine = null;
+CallCredentials.prototype.googleRefreshToken = null;
+CallCredentials.prototype.serviceAccountJwtAccess = null;
+CallCredentials.prototype.googleIam = null;
+CallCredentials.prototype.fromPlugin = null;
+CallCredentials.prototype.stsService = null;
+
+let $oneOfFields;
+
+$Object.defineProperty(CallCredentials.prototype, "credential_specifier", {
+get: $util.oneOfGetter($oneOfFields = ["accessToken", "googleComputeEngine", "googleRefreshToken", "serviceAccountJwtAccess", "googleIam", "fromPlugin", "stsService"]),
+set: $util.oneOfSetter($oneOfFields)
+});
+
+CallCredentials.encode = function (message, writer, _depth) {
+if (!writer)
+writer = $Writer.create();
+if (_depth === $undefined)
+_depth = 0;
+if (_depth > $util.recursionLimit)
+throw $Error("max depth exceeded");
+if (message.accessToken != null && $Object.hasOwnProperty.call(message, "accessToken"))
+writer.uint32(10).string(message.accessToken);
+if (message.googleComputeEngine != null && $Object.hasOwnProperty.call(message, "googleComputeEngine"))
+$root.google.protobuf.Empty.encode(message.googleComputeEngine, writer.uint32(18).fork(), _depth + 1).ldelim();
+if (message.googleRefreshToken != null && $Object.hasOwnProperty.call(message, "googleRefreshToken"))
+writer.uint32(26).string(message.googleRefreshToken);
+if (message.serviceAccountJwtAccess != null && $Object.hasOwnProperty.call(message, "serviceAccountJwtAccess"))
+writer.uint32(34).bytes(message.serviceAccountJwtAccess);
+if (message.googleIam != null && $Object.hasOwnProperty.call(message, "googleIam"))
+writer.uint32(42).bytes(message.googleIam);
+if (message.fromPlugin != null && $Object.hasOwnProperty.call(message, "fromPlugin"))
+$root.envoy.config.core.v3.GrpcService.GoogleGrpc.CallCredentials.MetadataCredentialsFromPlugin.encode(message.fromPlugin, writer.uint32(50).fork(), _depth + 1).ldelim();
+if (message.stsService != null && $Object.hasOwnProperty.call(message, "stsService"))
+writer.uint32(58).bytes(message.stsService);
+if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+for (let i = 0; i < message.$unknowns.length; ++i)
+writer.raw(message.$unknowns[i]);
+return writer;
+};
+
+CallCredentials.decode = function (reader, length, _end, _depth, _target) {
+if (!(reader instanceof $Reader))
+reader = $Reader.create(reader);
+if (_depth === $undefined)
+_depth = 0;
+if (_depth > $Reader.recursionLimit)
+throw $Error("max depth exceeded");
+let end, message;
+if (length === $undefined)
+end = reader.len;
+else {
+end = reader.pos + length;
+if (end > reader.len)
+throw $RangeError("index out of range");
+length = reader.len;
+reader.len = end;
+}
+message = _target || new $root.envoy.config.core.v3.GrpcService.GoogleGrpc.CallCredentials();
+while (reader.pos < end) {
+let start = reader.pos;
+let tag = reader.tag();
+if (tag === _end) {
+_end = $undefined;
+break;
+}
+let wireType = tag & 7;
+switch (tag >>>= 3) {
+case 1: {
+if (wireType !== 2)
+break;
+message.accessToken = reader.stringVerify();
+message.credential_specifier = "accessToken";
+continue;
+}
+case 2: {
+if (wireType !== 2)
+break;
+message.googleComputeEngine = $root.google.protobuf.Empty.decode(reader, reader.size(), $undefined, _depth + 1, message.googleComputeEngine);
+message.credential_specifier = "googleComputeEngine";
+continue;
+}
+case 3: {
+if (wireType !== 2)
+break;
+message.googleRefreshToken = reader.stringVerify();
+message.credential_specifier = "googleRefreshToken";
+continue;
+}
+case 4: {
+if (wireType !== 2)
+break;
+message.serviceAccountJwtAccess = reader.bytes();
+message.credential_specifier = "serviceAccountJwtAccess";
+continue;
+}
+case 5: {
+if (wireType !== 2)
+break;
+message.googleIam = reader.bytes();
+message.credential_specifier = "googleIam";
+continue;
+}
+case 6: {
+if (wireType !== 2)
+break;
+message.fromPlugin = $root.envoy.config.core.v3.GrpcService.GoogleGrpc.CallCredentials.MetadataCredentialsFromPlugin.decode(reader, reader.size(), $undefined, _depth + 1, message.fromPlugin);
+message.credential_specifier = "fromPlugin";
+continue;
+}
+case 7: {
+if (wireType !== 2)
+break;
+message.stsService = reader.bytes();
+message.credential_specifier = "stsService";
+continue;
+}
+}
+reader.skipType(wireType, _depth, tag);
+if (!reader.discardUnknown) {
+$util.makeProp(message, "$unknowns", false);
+(message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+}
+}
+if (length !== $undefined) {
+if (reader.pos !== end)
+throw $RangeError("index out of range");
+reader.len = length;
+}
+if (_end !== $undefined)
+throw $Error("missing end group");
+return message;
+};
+
+CallCredentials.MetadataCredentialsFromPlugin = (function() {
+
+const MetadataCredentialsFromPlugin = function (properties) {
+if (properties)
+for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+if (properties[keys[i]] != null && keys[i] !== "__proto__")
+this[keys[i]] = properties[keys[i]];
+};
+
+MetadataCredentialsFromPlugin.prototype.name = "";
+MetadataCredentialsFromPlugin.prototype.typedConfig = null;
+
+let $oneOfFields;
+
+$Object.defineProperty(MetadataCredentialsFromPlugin.prototype, "config_type", {
+get: $util.oneOfGetter($oneOfFields = ["typedConfig"]),
+set: $util.oneOfSetter($oneOfFields)
+});
+
+MetadataCredentialsFromPlugin.encode = function (message, writer, _depth) {
+if (!writer)
+writer = $Writer.create();
+if (_depth === $undefined)
+_depth = 0;
+if (_depth > $util.recursionLimit)
+throw $Error("max depth exceeded");
+if (message.name != null && $Object.hasOwnProperty.call(message, "name") && message.name !== "")
+writer.uint32(10).string(message.name);
+if (message.typedConfig != null && $Object.hasOwnProperty.call(message, "typedConfig"))
+$root.google.protobuf.Any.encode(message.typedConfig, writer.uint32(26).fork(), _depth + 1).ldelim();
+if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+for (let i = 0; i < message.$unknowns.length; ++i)
+writer.raw(message.$unknowns[i]);
+return writer;
+};
+
+MetadataCredentialsFromPlugin.decode = function (reader, length, _end, _depth, _target) {
+if (!(reader instanceof $Reader))
+reader = $Reader.create(reader);
+if (_depth === $undefined)
+_depth = 0;
+if (_depth > $Reader.recursionLimit)
+throw $Error("max depth exceeded");
+let end, message, value;
+if (length === $undefined)
+end = reader.len;
+else {
+end = reader.pos + length;
+if (end > reader.len)
+throw $RangeError("index out of range");
+length = reader.len;
+reader.len = end;
+}
+message = _target || new $root.envoy.config.core.v3.GrpcService.GoogleGrpc.CallCredentials.MetadataCredentialsFromPlugin();
+while (reader.pos < end) {
+let start = reader.pos;
+let tag = reader.tag();
+if (tag === _end) {
+_end = $undefined;
+break;
+}
+let wireType = tag & 7;
+switch (tag >>>= 3) {
+case 1: {
+if (wireType !== 2)
+break;
+if ((value = reader.stringVerify()).length)
+message.name = value;
+else
+delete message.name;
+continue;
+}
+case 3: {
+if (wireType !== 2)
+break;
+message.typedConfig = $root.google.protobuf.Any.decode(reader, reader.size(), $undefined, _depth + 1, message.typedConfig);
+message.config_type = "typedConfig";
+continue;
+}
+}
+reader.skipType(wireType, _depth, tag);
+if (!reader.discardUnknown) {
+$util.makeProp(message, "$unknowns", false);
+(message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+}
+}
+if (length !== $undefined) {
+if (reader.pos !== end)
+throw $RangeError("index out of range");
+reader.len = length;
+}
+if (_end !== $undefined)
+throw $Error("missing end group");
+return message;
+};
+
+return MetadataCredentialsFromPlugin;
+})();
+
+return CallCredentials;
+})();
+
+GoogleGrpc.ChannelCredentials = (function() {
+
+const ChannelCredentials = function (properties) {
+if (properties)
+for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+if (properties[keys[i]] != null && keys[i] !== "__proto__")
+this[keys[i]] = properties[keys[i]];
+};
+
+ChannelCredentials.prototype.sslCredentials = null;
+ChannelCredentials.prototype.googleDefault = null;
+ChannelCredentials.prototype.localCredentials = null;
+
+let $oneOfFields;
+
+$Object.defineProperty(ChannelCredentials.prototype, "credential_specifier", {
+get: $util.oneOfGetter($oneOfFields = ["sslCredentials", "googleDefault", "localCredentials"]),
+set: $util.oneOfSetter($oneOfFields)
+});
+
+ChannelCredentials.encode = function (message, writer, _depth) {
+if (!writer)
+writer = $Writer.create();
+if (_depth === $undefined)
+_depth = 0;
+if (_depth > $util.recursionLimit)
+throw $Error("max depth exceeded");
+if (message.sslCredentials != null && $Object.hasOwnProperty.call(message, "sslCredentials"))
+$root.envoy.config.core.v3.GrpcService.GoogleGrpc.SslCredentials.encode(message.sslCredentials, writer.uint32(10).fork(), _depth + 1).ldelim();
+if (message.googleDefault != null && $Object.hasOwnProperty.call(message, "googleDefault"))
+$root.google.protobuf.Empty.encode(message.googleDefault, writer.uint32(18).fork(), _depth + 1).ldelim();
+if (message.localCredentials != null && $Object.hasOwnProperty.call(message, "localCredentials"))
+writer.uint32(26).bytes(message.localCredentials);
+if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+for (let i = 0; i < message.$unknowns.length; ++i)
+writer.raw(message.$unknowns[i]);
+return writer;
+};
+
+ChannelCredentials.decode = function (reader, length, _end, _depth, _target) {
+if (!(reader instanceof $Reader))
+reader = $Reader.create(reader);
+if (_depth === $undefined)
+_depth = 0;
+if (_depth > $Reader.recursionLimit)
+throw $Error("max depth exceeded");
+let end, message;
+if (length === $undefined)
+end = reader.len;
+else {
+end = reader.pos + length;
+if (end > reader.len)
+throw $RangeError("index out of range");
+length = reader.len;
+reader.len = end;
+}
+message = _target || new $root.envoy.config.core.v3.GrpcService.GoogleGrpc.ChannelCredentials();
+while (reader.pos < end) {
+let start = reader.pos;
+let tag = reader.tag();
+if (tag === _end) {
+_end = $undefined;
+break;
+}
+let wireType = tag & 7;
+switch (tag >>>= 3) {
+case 1: {
+if (wireType !== 2)
+break;
+message.sslCredentials = $root.envoy.config.core.v3.GrpcService.GoogleGrpc.SslCredentials.decode(reader, reader.size(), $undefined, _depth + 1, message.sslCredentials);
+message.credential_specifier = "sslCredentials";
+continue;
+}
+case 2: {
+if (wireType !== 2)
+break;
+message.googleDefault = $root.google.protobuf.Empty.decode(reader, reader.size(), $undefined, _depth + 1, message.googleDefault);
+message.credential_specifier = "googleDefault";
+continue;
+}
+case 3: {
+if (wireType !== 2)
+break;
+message.localCredentials = reader.bytes();
+message.credential_specifier = "localCredentials";
+continue;
+}
+}
+reader.skipType(wireType, _depth, tag);
+if (!reader.discardUnknown) {
+$util.makeProp(message, "$unknowns", false);
+(message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+}
+}
+if (length !== $undefined) {
+if (reader.pos !== end)
+throw $RangeError("index out of range");
+reader.len = length;
+}
+if (_end !== $undefined)
+throw $Error("missing end group");
+return message;
+};
+
+return ChannelCredentials;
+})();
+
+GoogleGrpc.SslCredentials = (function() {
+
+const SslCredentials = function (properties) {
+if (properties)
+for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+if (properties[keys[i]] != null && keys[i] !== "__proto__")
+this[keys[i]] = properties[keys[i]];
+};
+
+SslCredentials.prototype.rootCerts = null;
+SslCredentials.prototype.privateKey = null;
+SslCredentials.prototype.certChain = null;
+
+SslCredentials.encode = function (message, writer, _depth) {
+if (!writer)
+writer = $Writer.create();
+if (_depth === $undefined)
+_depth = 0;
+if (_depth > $util.recursionLimit)
+throw $Error("max depth exceeded");
+if (message.rootCerts != null && $Object.hasOwnProperty.call(message, "rootCerts"))
+$root.envoy.config.core.v3.DataSource.encode(message.rootCerts, writer.uint32(10).fork(), _depth + 1).ldelim();
+if (message.privateKey != null && $Object.hasOwnProperty.call(message, "privateKey"))
+$root.envoy.config.core.v3.DataSource.encode(message.privateKey, writer.uint32(18).fork(), _depth + 1).ldelim();
+if (message.certChain != null && $Object.hasOwnProperty.call(message, "certChain"))
+$root.envoy.config.core.v3.DataSource.encode(message.certChain, writer.uint32(26).fork(), _depth + 1).ldelim();
+if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+for (let i = 0; i < message.$unknowns.length; ++i)
+writer.raw(message.$unknowns[i]);
+return writer;
+};
+
+SslCredentials.decode = function (reader, length, _end, _depth, _target) {
+if (!(reader instanceof $Reader))
+reader = $Reader.create(reader);
+if (_depth === $undefined)
+_depth = 0;
+if (_depth > $Reader.recursionLimit)
+throw $Error("max depth exceeded");
+let end, message, value;
+if (length === $undefined)
+end = reader.len;
+else {
+end = reader.pos + length;
+if (end > reader.len)
+throw $RangeError("index out of range");
+length = reader.len;
+reader.len = end;
+}
+message = _target || new $root.envoy.config.core.v3.GrpcService.GoogleGrpc.SslCredentials();
+while (reader.pos < end) {
+let start = reader.pos;
+let tag = reader.tag();
+if (tag === _end) {
+_end = $undefined;
+break;
+}
+let wireType = tag & 7;
+switch (tag >>>= 3) {
+case 1: {
+if (wireType !== 2)
+break;
+message.rootCerts = $root.envoy.config.core.v3.DataSource.decode(reader, reader.size(), $undefined, _depth + 1, message.rootCerts);
+continue;
+}
+case 2: {
+if (wireType !== 2)
+break;
+message.privateKey = $root.envoy.config.core.v3.DataSource.decode(reader, reader.size(), $undefined, _depth + 1, message.privateKey);
+continue;
+}
+case 3: {
+if (wireType !== 2)
+break;
+message.certChain = $root.envoy.config.core.v3.DataSource.decode(reader, reader.size(), $undefined, _depth + 1, message.certChain);
+continue;
+}
+}
+reader.skipType(wireType, _depth, tag);
+if (!reader.discardUnknown) {
+$util.makeProp(message, "$unknowns", false);
+(message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+}
+}
+if (length !== $undefined) {
+if (reader.pos !== end)
+throw $RangeError("index out of range");
+reader.len = length;
+}
+if (_end !== $undefined)
+throw $Error("missing end group");
+return message;
+};
+
+return SslCredentials;
+})();
+
+return GoogleGrpc;
+})();
+
+return GrpcService;
 })();
 
 v3.HeaderValue = (function() {
@@ -5405,6 +6666,233 @@ return HeaderKeyFormat;
 return Http1ProtocolOptions;
 })();
 
+v3.Http2ProtocolOptions = (function() {
+
+const Http2ProtocolOptions = function (properties) {
+this.customSettingsParameters = [];
+if (properties)
+for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+if (properties[keys[i]] != null && keys[i] !== "__proto__")
+this[keys[i]] = properties[keys[i]];
+};
+
+Http2ProtocolOptions.prototype.hpackTableSize = null;
+Http2ProtocolOptions.prototype.maxConcurrentStreams = null;
+Http2ProtocolOptions.prototype.initialStreamWindowSize = null;
+Http2ProtocolOptions.prototype.initialConnectionWindowSize = null;
+Http2ProtocolOptions.prototype.allowConnect = false;
+Http2ProtocolOptions.prototype.allowMetadata = false;
+Http2ProtocolOptions.prototype.maxOutboundFrames = null;
+Http2ProtocolOptions.prototype.maxOutboundControlFrames = null;
+Http2ProtocolOptions.prototype.maxConsecutiveInboundFramesWithEmptyPayload = null;
+Http2ProtocolOptions.prototype.maxInboundPriorityFramesPerStream = null;
+Http2ProtocolOptions.prototype.maxInboundWindowUpdateFramesPerDataFrameSent = null;
+Http2ProtocolOptions.prototype.streamErrorOnInvalidHttpMessaging = false;
+Http2ProtocolOptions.prototype.overrideStreamErrorOnInvalidHttpMessage = null;
+Http2ProtocolOptions.prototype.customSettingsParameters = $util.emptyArray;
+Http2ProtocolOptions.prototype.connectionKeepalive = null;
+Http2ProtocolOptions.prototype.useOghttp2Codec = null;
+
+Http2ProtocolOptions.encode = function (message, writer, _depth) {
+if (!writer)
+writer = $Writer.create();
+if (_depth === $undefined)
+_depth = 0;
+if (_depth > $util.recursionLimit)
+throw $Error("max depth exceeded");
+if (message.hpackTableSize != null && $Object.hasOwnProperty.call(message, "hpackTableSize"))
+$root.google.protobuf.UInt32Value.encode(message.hpackTableSize, writer.uint32(10).fork(), _depth + 1).ldelim();
+if (message.maxConcurrentStreams != null && $Object.hasOwnProperty.call(message, "maxConcurrentStreams"))
+$root.google.protobuf.UInt32Value.encode(message.maxConcurrentStreams, writer.uint32(18).fork(), _depth + 1).ldelim();
+if (message.initialStreamWindowSize != null && $Object.hasOwnProperty.call(message, "initialStreamWindowSize"))
+$root.google.protobuf.UInt32Value.encode(message.initialStreamWindowSize, writer.uint32(26).fork(), _depth + 1).ldelim();
+if (message.initialConnectionWindowSize != null && $Object.hasOwnProperty.call(message, "initialConnectionWindowSize"))
+$root.google.protobuf.UInt32Value.encode(message.initialConnectionWindowSize, writer.uint32(34).fork(), _depth + 1).ldelim();
+if (message.allowConnect != null && $Object.hasOwnProperty.call(message, "allowConnect") && message.allowConnect !== false)
+writer.uint32(40).bool(message.allowConnect);
+if (message.allowMetadata != null && $Object.hasOwnProperty.call(message, "allowMetadata") && message.allowMetadata !== false)
+writer.uint32(48).bool(message.allowMetadata);
+if (message.maxOutboundFrames != null && $Object.hasOwnProperty.call(message, "maxOutboundFrames"))
+$root.google.protobuf.UInt32Value.encode(message.maxOutboundFrames, writer.uint32(58).fork(), _depth + 1).ldelim();
+if (message.maxOutboundControlFrames != null && $Object.hasOwnProperty.call(message, "maxOutboundControlFrames"))
+$root.google.protobuf.UInt32Value.encode(message.maxOutboundControlFrames, writer.uint32(66).fork(), _depth + 1).ldelim();
+if (message.maxConsecutiveInboundFramesWithEmptyPayload != null && $Object.hasOwnProperty.call(message, "maxConsecutiveInboundFramesWithEmptyPayload"))
+$root.google.protobuf.UInt32Value.encode(message.maxConsecutiveInboundFramesWithEmptyPayload, writer.uint32(74).fork(), _depth + 1).ldelim();
+if (message.maxInboundPriorityFramesPerStream != null && $Object.hasOwnProperty.call(message, "maxInboundPriorityFramesPerStream"))
+$root.google.protobuf.UInt32Value.encode(message.maxInboundPriorityFramesPerStream, writer.uint32(82).fork(), _depth + 1).ldelim();
+if (message.maxInboundWindowUpdateFramesPerDataFrameSent != null && $Object.hasOwnProperty.call(message, "maxInboundWindowUpdateFramesPerDataFrameSent"))
+$root.google.protobuf.UInt32Value.encode(message.maxInboundWindowUpdateFramesPerDataFrameSent, writer.uint32(90).fork(), _depth + 1).ldelim();
+if (message.streamErrorOnInvalidHttpMessaging != null && $Object.hasOwnProperty.call(message, "streamErrorOnInvalidHttpMessaging") && message.streamErrorOnInvalidHttpMessaging !== false)
+writer.uint32(96).bool(message.streamErrorOnInvalidHttpMessaging);
+if (message.customSettingsParameters != null && message.customSettingsParameters.length)
+for (let i = 0; i < message.customSettingsParameters.length; ++i)
+writer.uint32(106).bytes(message.customSettingsParameters[i]);
+if (message.overrideStreamErrorOnInvalidHttpMessage != null && $Object.hasOwnProperty.call(message, "overrideStreamErrorOnInvalidHttpMessage"))
+$root.google.protobuf.BoolValue.encode(message.overrideStreamErrorOnInvalidHttpMessage, writer.uint32(114).fork(), _depth + 1).ldelim();
+if (message.connectionKeepalive != null && $Object.hasOwnProperty.call(message, "connectionKeepalive"))
+$root.envoy.config.core.v3.KeepaliveSettings.encode(message.connectionKeepalive, writer.uint32(122).fork(), _depth + 1).ldelim();
+if (message.useOghttp2Codec != null && $Object.hasOwnProperty.call(message, "useOghttp2Codec"))
+$root.google.protobuf.BoolValue.encode(message.useOghttp2Codec, writer.uint32(130).fork(), _depth + 1).ldelim();
+if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+for (let i = 0; i < message.$unknowns.length; ++i)
+writer.raw(message.$unknowns[i]);
+return writer;
+};
+
+Http2ProtocolOptions.decode = function (reader, length, _end, _depth, _target) {
+if (!(reader instanceof $Reader))
+reader = $Reader.create(reader);
+if (_depth === $undefined)
+_depth = 0;
+if (_depth > $Reader.recursionLimit)
+throw $Error("max depth exceeded");
+let end, message, value;
+if (length === $undefined)
+end = reader.len;
+else {
+end = reader.pos + length;
+if (end > reader.len)
+throw $RangeError("index out of range");
+length = reader.len;
+reader.len = end;
+}
+message = _target || new $root.envoy.config.core.v3.Http2ProtocolOptions();
+while (reader.pos < end) {
+let start = reader.pos;
+let tag = reader.tag();
+if (tag === _end) {
+_end = $undefined;
+break;
+}
+let wireType = tag & 7;
+switch (tag >>>= 3) {
+case 1: {
+if (wireType !== 2)
+break;
+message.hpackTableSize = $root.google.protobuf.UInt32Value.decode(reader, reader.size(), $undefined, _depth + 1, message.hpackTableSize);
+continue;
+}
+case 2: {
+if (wireType !== 2)
+break;
+message.maxConcurrentStreams = $root.google.protobuf.UInt32Value.decode(reader, reader.size(), $undefined, _depth + 1, message.maxConcurrentStreams);
+continue;
+}
+case 3: {
+if (wireType !== 2)
+break;
+message.initialStreamWindowSize = $root.google.protobuf.UInt32Value.decode(reader, reader.size(), $undefined, _depth + 1, message.initialStreamWindowSize);
+continue;
+}
+case 4: {
+if (wireType !== 2)
+break;
+message.initialConnectionWindowSize = $root.google.protobuf.UInt32Value.decode(reader, reader.size(), $undefined, _depth + 1, message.initialConnectionWindowSize);
+continue;
+}
+case 5: {
+if (wireType !== 0)
+break;
+if (value = reader.bool())
+message.allowConnect = value;
+else
+delete message.allowConnect;
+continue;
+}
+case 6: {
+if (wireType !== 0)
+break;
+if (value = reader.bool())
+message.allowMetadata = value;
+else
+delete message.allowMetadata;
+continue;
+}
+case 7: {
+if (wireType !== 2)
+break;
+message.maxOutboundFrames = $root.google.protobuf.UInt32Value.decode(reader, reader.size(), $undefined, _depth + 1, message.maxOutboundFrames);
+continue;
+}
+case 8: {
+if (wireType !== 2)
+break;
+message.maxOutboundControlFrames = $root.google.protobuf.UInt32Value.decode(reader, reader.size(), $undefined, _depth + 1, message.maxOutboundControlFrames);
+continue;
+}
+case 9: {
+if (wireType !== 2)
+break;
+message.maxConsecutiveInboundFramesWithEmptyPayload = $root.google.protobuf.UInt32Value.decode(reader, reader.size(), $undefined, _depth + 1, message.maxConsecutiveInboundFramesWithEmptyPayload);
+continue;
+}
+case 10: {
+if (wireType !== 2)
+break;
+message.maxInboundPriorityFramesPerStream = $root.google.protobuf.UInt32Value.decode(reader, reader.size(), $undefined, _depth + 1, message.maxInboundPriorityFramesPerStream);
+continue;
+}
+case 11: {
+if (wireType !== 2)
+break;
+message.maxInboundWindowUpdateFramesPerDataFrameSent = $root.google.protobuf.UInt32Value.decode(reader, reader.size(), $undefined, _depth + 1, message.maxInboundWindowUpdateFramesPerDataFrameSent);
+continue;
+}
+case 12: {
+if (wireType !== 0)
+break;
+if (value = reader.bool())
+message.streamErrorOnInvalidHttpMessaging = value;
+else
+delete message.streamErrorOnInvalidHttpMessaging;
+continue;
+}
+case 14: {
+if (wireType !== 2)
+break;
+message.overrideStreamErrorOnInvalidHttpMessage = $root.google.protobuf.BoolValue.decode(reader, reader.size(), $undefined, _depth + 1, message.overrideStreamErrorOnInvalidHttpMessage);
+continue;
+}
+case 13: {
+if (wireType !== 2)
+break;
+if (!(message.customSettingsParameters && message.customSettingsParameters.length))
+message.customSettingsParameters = [];
+message.customSettingsParameters.push(reader.bytes());
+continue;
+}
+case 15: {
+if (wireType !== 2)
+break;
+message.connectionKeepalive = $root.envoy.config.core.v3.KeepaliveSettings.decode(reader, reader.size(), $undefined, _depth + 1, message.connectionKeepalive);
+continue;
+}
+case 16: {
+if (wireType !== 2)
+break;
+message.useOghttp2Codec = $root.google.protobuf.BoolValue.decode(reader, reader.size(), $undefined, _depth + 1, message.useOghttp2Codec);
+continue;
+}
+}
+reader.skipType(wireType, _depth, tag);
+if (!reader.discardUnknown) {
+$util.makeProp(message, "$unknowns", false);
+(message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+}
+}
+if (length !== $undefined) {
+if (reader.pos !== end)
+throw $RangeError("index out of range");
+reader.len = length;
+}
+if (_end !== $undefined)
+throw $Error("missing end group");
+return message;
+};
+
+return Http2ProtocolOptions;
+})();
+
 v3.HttpProtocolOptions = (function() {
 
 const HttpProtocolOptions = function (properties) {
@@ -5620,6 +7108,112 @@ return message;
 };
 
 return JsonFormatOptions;
+})();
+
+v3.KeepaliveSettings = (function() {
+
+const KeepaliveSettings = function (properties) {
+if (properties)
+for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+if (properties[keys[i]] != null && keys[i] !== "__proto__")
+this[keys[i]] = properties[keys[i]];
+};
+
+KeepaliveSettings.prototype.interval = null;
+KeepaliveSettings.prototype.timeout = null;
+KeepaliveSettings.prototype.intervalJitter = null;
+KeepaliveSettings.prototype.connectionIdleInterval = null;
+
+KeepaliveSettings.encode = function (message, writer, _depth) {
+if (!writer)
+writer = $Writer.create();
+if (_depth === $undefined)
+_depth = 0;
+if (_depth > $util.recursionLimit)
+throw $Error("max depth exceeded");
+if (message.interval != null && $Object.hasOwnProperty.call(message, "interval"))
+$root.google.protobuf.Duration.encode(message.interval, writer.uint32(10).fork(), _depth + 1).ldelim();
+if (message.timeout != null && $Object.hasOwnProperty.call(message, "timeout"))
+$root.google.protobuf.Duration.encode(message.timeout, writer.uint32(18).fork(), _depth + 1).ldelim();
+if (message.intervalJitter != null && $Object.hasOwnProperty.call(message, "intervalJitter"))
+$root.envoy.type.v3.Percent.encode(message.intervalJitter, writer.uint32(26).fork(), _depth + 1).ldelim();
+if (message.connectionIdleInterval != null && $Object.hasOwnProperty.call(message, "connectionIdleInterval"))
+$root.google.protobuf.Duration.encode(message.connectionIdleInterval, writer.uint32(34).fork(), _depth + 1).ldelim();
+if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+for (let i = 0; i < message.$unknowns.length; ++i)
+writer.raw(message.$unknowns[i]);
+return writer;
+};
+
+KeepaliveSettings.decode = function (reader, length, _end, _depth, _target) {
+if (!(reader instanceof $Reader))
+reader = $Reader.create(reader);
+if (_depth === $undefined)
+_depth = 0;
+if (_depth > $Reader.recursionLimit)
+throw $Error("max depth exceeded");
+let end, message, value;
+if (length === $undefined)
+end = reader.len;
+else {
+end = reader.pos + length;
+if (end > reader.len)
+throw $RangeError("index out of range");
+length = reader.len;
+reader.len = end;
+}
+message = _target || new $root.envoy.config.core.v3.KeepaliveSettings();
+while (reader.pos < end) {
+let start = reader.pos;
+let tag = reader.tag();
+if (tag === _end) {
+_end = $undefined;
+break;
+}
+let wireType = tag & 7;
+switch (tag >>>= 3) {
+case 1: {
+if (wireType !== 2)
+break;
+message.interval = $root.google.protobuf.Duration.decode(reader, reader.size(), $undefined, _depth + 1, message.interval);
+continue;
+}
+case 2: {
+if (wireType !== 2)
+break;
+message.timeout = $root.google.protobuf.Duration.decode(reader, reader.size(), $undefined, _depth + 1, message.timeout);
+continue;
+}
+case 3: {
+if (wireType !== 2)
+break;
+message.intervalJitter = $root.envoy.type.v3.Percent.decode(reader, reader.size(), $undefined, _depth + 1, message.intervalJitter);
+continue;
+}
+case 4: {
+if (wireType !== 2)
+break;
+message.connectionIdleInterval = $root.google.protobuf.Duration.decode(reader, reader.size(), $undefined, _depth + 1, message.connectionIdleInterval);
+continue;
+}
+}
+reader.skipType(wireType, _depth, tag);
+if (!reader.discardUnknown) {
+$util.makeProp(message, "$unknowns", false);
+(message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+}
+}
+if (length !== $undefined) {
+if (reader.pos !== end)
+throw $RangeError("index out of range");
+reader.len = length;
+}
+if (_end !== $undefined)
+throw $Error("missing end group");
+return message;
+};
+
+return KeepaliveSettings;
 })();
 
 v3.Locality = (function() {
@@ -6113,6 +7707,97 @@ return message;
 };
 
 return Node;
+})();
+
+v3.PathConfigSource = (function() {
+
+const PathConfigSource = function (properties) {
+if (properties)
+for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+if (properties[keys[i]] != null && keys[i] !== "__proto__")
+this[keys[i]] = properties[keys[i]];
+};
+
+PathConfigSource.prototype.path = "";
+PathConfigSource.prototype.watchedDirectory = null;
+
+PathConfigSource.encode = function (message, writer, _depth) {
+if (!writer)
+writer = $Writer.create();
+if (_depth === $undefined)
+_depth = 0;
+if (_depth > $util.recursionLimit)
+throw $Error("max depth exceeded");
+if (message.path != null && $Object.hasOwnProperty.call(message, "path") && message.path !== "")
+writer.uint32(10).string(message.path);
+if (message.watchedDirectory != null && $Object.hasOwnProperty.call(message, "watchedDirectory"))
+$root.envoy.config.core.v3.WatchedDirectory.encode(message.watchedDirectory, writer.uint32(18).fork(), _depth + 1).ldelim();
+if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+for (let i = 0; i < message.$unknowns.length; ++i)
+writer.raw(message.$unknowns[i]);
+return writer;
+};
+
+PathConfigSource.decode = function (reader, length, _end, _depth, _target) {
+if (!(reader instanceof $Reader))
+reader = $Reader.create(reader);
+if (_depth === $undefined)
+_depth = 0;
+if (_depth > $Reader.recursionLimit)
+throw $Error("max depth exceeded");
+let end, message, value;
+if (length === $undefined)
+end = reader.len;
+else {
+end = reader.pos + length;
+if (end > reader.len)
+throw $RangeError("index out of range");
+length = reader.len;
+reader.len = end;
+}
+message = _target || new $root.envoy.config.core.v3.PathConfigSource();
+while (reader.pos < end) {
+let start = reader.pos;
+let tag = reader.tag();
+if (tag === _end) {
+_end = $undefined;
+break;
+}
+let wireType = tag & 7;
+switch (tag >>>= 3) {
+case 1: {
+if (wireType !== 2)
+break;
+if ((value = reader.stringVerify()).length)
+message.path = value;
+else
+delete message.path;
+continue;
+}
+case 2: {
+if (wireType !== 2)
+break;
+message.watchedDirectory = $root.envoy.config.core.v3.WatchedDirectory.decode(reader, reader.size(), $undefined, _depth + 1, message.watchedDirectory);
+continue;
+}
+}
+reader.skipType(wireType, _depth, tag);
+if (!reader.discardUnknown) {
+$util.makeProp(message, "$unknowns", false);
+(message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+}
+}
+if (length !== $undefined) {
+if (reader.pos !== end)
+throw $RangeError("index out of range");
+reader.len = length;
+}
+if (_end !== $undefined)
+throw $Error("missing end group");
+return message;
+};
+
+return PathConfigSource;
 })();
 
 v3.Pipe = (function() {
@@ -7332,6 +9017,96 @@ return message;
 return TypedExtensionConfig;
 })();
 
+v3.WatchedDirectory = (function() {
+
+const WatchedDirectory = function (properties) {
+if (properties)
+for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+if (properties[keys[i]] != null && keys[i] !== "__proto__")
+this[keys[i]] = properties[keys[i]];
+};
+
+WatchedDirectory.prototype.path = "";
+
+WatchedDirectory.encode = function (message, writer, _depth) {
+if (!writer)
+writer = $Writer.create();
+if (_depth === $undefined)
+_depth = 0;
+if (_depth > $util.recursionLimit)
+throw $Error("max depth exceeded");
+if (message.path != null && $Object.hasOwnProperty.call(message, "path") && message.path !== "")
+writer.uint32(10).string(message.path);
+if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+for (let i = 0; i < message.$unknowns.length; ++i)
+writer.raw(message.$unknowns[i]);
+return writer;
+};
+
+WatchedDirectory.decode = function (reader, length, _end, _depth, _target) {
+if (!(reader instanceof $Reader))
+reader = $Reader.create(reader);
+if (_depth === $undefined)
+_depth = 0;
+if (_depth > $Reader.recursionLimit)
+throw $Error("max depth exceeded");
+let end, message, value;
+if (length === $undefined)
+end = reader.len;
+else {
+end = reader.pos + length;
+if (end > reader.len)
+throw $RangeError("index out of range");
+length = reader.len;
+reader.len = end;
+}
+message = _target || new $root.envoy.config.core.v3.WatchedDirectory();
+while (reader.pos < end) {
+let start = reader.pos;
+let tag = reader.tag();
+if (tag === _end) {
+_end = $undefined;
+break;
+}
+let wireType = tag & 7;
+switch (tag >>>= 3) {
+case 1: {
+if (wireType !== 2)
+break;
+if ((value = reader.stringVerify()).length)
+message.path = value;
+else
+delete message.path;
+continue;
+}
+}
+reader.skipType(wireType, _depth, tag);
+if (!reader.discardUnknown) {
+$util.makeProp(message, "$unknowns", false);
+(message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+}
+}
+if (length !== $undefined) {
+if (reader.pos !== end)
+throw $RangeError("index out of range");
+reader.len = length;
+}
+if (_end !== $undefined)
+throw $Error("missing end group");
+return message;
+};
+
+return WatchedDirectory;
+})();
+
+v3.ApiVersion = (function() {
+const valuesById = $Object.create(null), values = $Object.create(valuesById);
+values[valuesById[0] = "AUTO"] = 0;
+values[valuesById[1] = "V2"] = 1;
+values[valuesById[2] = "V3"] = 2;
+return values;
+})();
+
 v3.HealthStatus = (function() {
 const valuesById = $Object.create(null), values = $Object.create(valuesById);
 values[valuesById[0] = "UNKNOWN"] = 0;
@@ -8037,6 +9812,123 @@ return v3;
 })();
 
 return endpoint;
+})();
+
+config.grpc_credential = (function() {
+
+const grpc_credential = {};
+
+grpc_credential.v3 = (function() {
+
+const v3 = {};
+
+v3.FileBasedMetadataConfig = (function() {
+
+const FileBasedMetadataConfig = function (properties) {
+if (properties)
+for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+if (properties[keys[i]] != null && keys[i] !== "__proto__")
+this[keys[i]] = properties[keys[i]];
+};
+
+FileBasedMetadataConfig.prototype.secretData = null;
+FileBasedMetadataConfig.prototype.headerKey = "";
+FileBasedMetadataConfig.prototype.headerPrefix = "";
+
+FileBasedMetadataConfig.encode = function (message, writer, _depth) {
+if (!writer)
+writer = $Writer.create();
+if (_depth === $undefined)
+_depth = 0;
+if (_depth > $util.recursionLimit)
+throw $Error("max depth exceeded");
+if (message.secretData != null && $Object.hasOwnProperty.call(message, "secretData"))
+$root.envoy.config.core.v3.DataSource.encode(message.secretData, writer.uint32(10).fork(), _depth + 1).ldelim();
+if (message.headerKey != null && $Object.hasOwnProperty.call(message, "headerKey") && message.headerKey !== "")
+writer.uint32(18).string(message.headerKey);
+if (message.headerPrefix != null && $Object.hasOwnProperty.call(message, "headerPrefix") && message.headerPrefix !== "")
+writer.uint32(26).string(message.headerPrefix);
+if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+for (let i = 0; i < message.$unknowns.length; ++i)
+writer.raw(message.$unknowns[i]);
+return writer;
+};
+
+FileBasedMetadataConfig.decode = function (reader, length, _end, _depth, _target) {
+if (!(reader instanceof $Reader))
+reader = $Reader.create(reader);
+if (_depth === $undefined)
+_depth = 0;
+if (_depth > $Reader.recursionLimit)
+throw $Error("max depth exceeded");
+let end, message, value;
+if (length === $undefined)
+end = reader.len;
+else {
+end = reader.pos + length;
+if (end > reader.len)
+throw $RangeError("index out of range");
+length = reader.len;
+reader.len = end;
+}
+message = _target || new $root.envoy.config.grpc_credential.v3.FileBasedMetadataConfig();
+while (reader.pos < end) {
+let start = reader.pos;
+let tag = reader.tag();
+if (tag === _end) {
+_end = $undefined;
+break;
+}
+let wireType = tag & 7;
+switch (tag >>>= 3) {
+case 1: {
+if (wireType !== 2)
+break;
+message.secretData = $root.envoy.config.core.v3.DataSource.decode(reader, reader.size(), $undefined, _depth + 1, message.secretData);
+continue;
+}
+case 2: {
+if (wireType !== 2)
+break;
+if ((value = reader.stringVerify()).length)
+message.headerKey = value;
+else
+delete message.headerKey;
+continue;
+}
+case 3: {
+if (wireType !== 2)
+break;
+if ((value = reader.stringVerify()).length)
+message.headerPrefix = value;
+else
+delete message.headerPrefix;
+continue;
+}
+}
+reader.skipType(wireType, _depth, tag);
+if (!reader.discardUnknown) {
+$util.makeProp(message, "$unknowns", false);
+(message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+}
+}
+if (length !== $undefined) {
+if (reader.pos !== end)
+throw $RangeError("index out of range");
+reader.len = length;
+}
+if (_end !== $undefined)
+throw $Error("missing end group");
+return message;
+};
+
+return FileBasedMetadataConfig;
+})();
+
+return v3;
+})();
+
+return grpc_credential;
 })();
 
 config.listener = (function() {
@@ -13933,7 +15825,7 @@ HttpConnectionManager.prototype.addUserAgent = null;
 HttpConnectionManager.prototype.tracing = $util.newBuffer([]);
 HttpConnectionManager.prototype.commonHttpProtocolOptions = null;
 HttpConnectionManager.prototype.httpProtocolOptions = null;
-HttpConnectionManager.prototype.http2ProtocolOptions = $util.newBuffer([]);
+HttpConnectionManager.prototype.http2ProtocolOptions = null;
 HttpConnectionManager.prototype.http3ProtocolOptions = $util.newBuffer([]);
 HttpConnectionManager.prototype.serverName = "";
 HttpConnectionManager.prototype.serverHeaderTransformation = 0;
@@ -14015,8 +15907,8 @@ if (message.tracing != null && $Object.hasOwnProperty.call(message, "tracing") &
 writer.uint32(58).bytes(message.tracing);
 if (message.httpProtocolOptions != null && $Object.hasOwnProperty.call(message, "httpProtocolOptions"))
 $root.envoy.config.core.v3.Http1ProtocolOptions.encode(message.httpProtocolOptions, writer.uint32(66).fork(), _depth + 1).ldelim();
-if (message.http2ProtocolOptions != null && $Object.hasOwnProperty.call(message, "http2ProtocolOptions") && message.http2ProtocolOptions.length)
-writer.uint32(74).bytes(message.http2ProtocolOptions);
+if (message.http2ProtocolOptions != null && $Object.hasOwnProperty.call(message, "http2ProtocolOptions"))
+$root.envoy.config.core.v3.Http2ProtocolOptions.encode(message.http2ProtocolOptions, writer.uint32(74).fork(), _depth + 1).ldelim();
 if (message.serverName != null && $Object.hasOwnProperty.call(message, "serverName") && message.serverName !== "")
 writer.uint32(82).string(message.serverName);
 if (message.drainTimeout != null && $Object.hasOwnProperty.call(message, "drainTimeout"))
@@ -14223,10 +16115,7 @@ continue;
 case 9: {
 if (wireType !== 2)
 break;
-if ((value = reader.bytes()).length)
-message.http2ProtocolOptions = value;
-else
-delete message.http2ProtocolOptions;
+message.http2ProtocolOptions = $root.envoy.config.core.v3.Http2ProtocolOptions.decode(reader, reader.size(), $undefined, _depth + 1, message.http2ProtocolOptions);
 continue;
 }
 case 44: {
@@ -16360,6 +18249,945 @@ return v3;
 return raw_buffer;
 })();
 
+transport_sockets.tls = (function() {
+
+const tls = {};
+
+tls.v3 = (function() {
+
+const v3 = {};
+
+v3.CertificateValidationContext = (function() {
+
+const CertificateValidationContext = function (properties) {
+this.verifyCertificateSpki = [];
+this.verifyCertificateHash = [];
+this.matchTypedSubjectAltNames = [];
+this.matchSubjectAltNames = [];
+if (properties)
+for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+if (properties[keys[i]] != null && keys[i] !== "__proto__")
+this[keys[i]] = properties[keys[i]];
+};
+
+CertificateValidationContext.prototype.trustedCa = null;
+CertificateValidationContext.prototype.caCertificateProviderInstance = $util.newBuffer([]);
+CertificateValidationContext.prototype.systemRootCerts = null;
+CertificateValidationContext.prototype.watchedDirectory = null;
+CertificateValidationContext.prototype.verifyCertificateSpki = $util.emptyArray;
+CertificateValidationContext.prototype.verifyCertificateHash = $util.emptyArray;
+CertificateValidationContext.prototype.matchTypedSubjectAltNames = $util.emptyArray;
+CertificateValidationContext.prototype.matchSubjectAltNames = $util.emptyArray;
+CertificateValidationContext.prototype.requireSignedCertificateTimestamp = null;
+CertificateValidationContext.prototype.crl = null;
+CertificateValidationContext.prototype.allowExpiredCertificate = false;
+CertificateValidationContext.prototype.trustChainVerification = 0;
+CertificateValidationContext.prototype.customValidatorConfig = null;
+CertificateValidationContext.prototype.onlyVerifyLeafCertCrl = false;
+CertificateValidationContext.prototype.maxVerifyDepth = null;
+
+CertificateValidationContext.encode = function (message, writer, _depth) {
+if (!writer)
+writer = $Writer.create();
+if (_depth === $undefined)
+_depth = 0;
+if (_depth > $util.recursionLimit)
+throw $Error("max depth exceeded");
+if (message.trustedCa != null && $Object.hasOwnProperty.call(message, "trustedCa"))
+$root.envoy.config.core.v3.DataSource.encode(message.trustedCa, writer.uint32(10).fork(), _depth + 1).ldelim();
+if (message.verifyCertificateHash != null && message.verifyCertificateHash.length)
+for (let i = 0; i < message.verifyCertificateHash.length; ++i)
+writer.uint32(18).string(message.verifyCertificateHash[i]);
+if (message.verifyCertificateSpki != null && message.verifyCertificateSpki.length)
+for (let i = 0; i < message.verifyCertificateSpki.length; ++i)
+writer.uint32(26).string(message.verifyCertificateSpki[i]);
+if (message.requireSignedCertificateTimestamp != null && $Object.hasOwnProperty.call(message, "requireSignedCertificateTimestamp"))
+$root.google.protobuf.BoolValue.encode(message.requireSignedCertificateTimestamp, writer.uint32(50).fork(), _depth + 1).ldelim();
+if (message.crl != null && $Object.hasOwnProperty.call(message, "crl"))
+$root.envoy.config.core.v3.DataSource.encode(message.crl, writer.uint32(58).fork(), _depth + 1).ldelim();
+if (message.allowExpiredCertificate != null && $Object.hasOwnProperty.call(message, "allowExpiredCertificate") && message.allowExpiredCertificate !== false)
+writer.uint32(64).bool(message.allowExpiredCertificate);
+if (message.matchSubjectAltNames != null && message.matchSubjectAltNames.length)
+for (let i = 0; i < message.matchSubjectAltNames.length; ++i)
+$root.envoy.type.matcher.v3.StringMatcher.encode(message.matchSubjectAltNames[i], writer.uint32(74).fork(), _depth + 1).ldelim();
+if (message.trustChainVerification != null && $Object.hasOwnProperty.call(message, "trustChainVerification") && message.trustChainVerification !== 0)
+writer.uint32(80).int32(message.trustChainVerification);
+if (message.watchedDirectory != null && $Object.hasOwnProperty.call(message, "watchedDirectory"))
+$root.envoy.config.core.v3.WatchedDirectory.encode(message.watchedDirectory, writer.uint32(90).fork(), _depth + 1).ldelim();
+if (message.customValidatorConfig != null && $Object.hasOwnProperty.call(message, "customValidatorConfig"))
+$root.envoy.config.core.v3.TypedExtensionConfig.encode(message.customValidatorConfig, writer.uint32(98).fork(), _depth + 1).ldelim();
+if (message.caCertificateProviderInstance != null && $Object.hasOwnProperty.call(message, "caCertificateProviderInstance") && message.caCertificateProviderInstance.length)
+writer.uint32(106).bytes(message.caCertificateProviderInstance);
+if (message.onlyVerifyLeafCertCrl != null && $Object.hasOwnProperty.call(message, "onlyVerifyLeafCertCrl") && message.onlyVerifyLeafCertCrl !== false)
+writer.uint32(112).bool(message.onlyVerifyLeafCertCrl);
+if (message.matchTypedSubjectAltNames != null && message.matchTypedSubjectAltNames.length)
+for (let i = 0; i < message.matchTypedSubjectAltNames.length; ++i)
+$root.envoy.extensions.transport_sockets.tls.v3.SubjectAltNameMatcher.encode(message.matchTypedSubjectAltNames[i], writer.uint32(122).fork(), _depth + 1).ldelim();
+if (message.maxVerifyDepth != null && $Object.hasOwnProperty.call(message, "maxVerifyDepth"))
+$root.google.protobuf.UInt32Value.encode(message.maxVerifyDepth, writer.uint32(130).fork(), _depth + 1).ldelim();
+if (message.systemRootCerts != null && $Object.hasOwnProperty.call(message, "systemRootCerts"))
+$root.envoy.extensions.transport_sockets.tls.v3.CertificateValidationContext.SystemRootCerts.encode(message.systemRootCerts, writer.uint32(138).fork(), _depth + 1).ldelim();
+if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+for (let i = 0; i < message.$unknowns.length; ++i)
+writer.raw(message.$unknowns[i]);
+return writer;
+};
+
+CertificateValidationContext.decode = function (reader, length, _end, _depth, _target) {
+if (!(reader instanceof $Reader))
+reader = $Reader.create(reader);
+if (_depth === $undefined)
+_depth = 0;
+if (_depth > $Reader.recursionLimit)
+throw $Error("max depth exceeded");
+let end, message, value;
+if (length === $undefined)
+end = reader.len;
+else {
+end = reader.pos + length;
+if (end > reader.len)
+throw $RangeError("index out of range");
+length = reader.len;
+reader.len = end;
+}
+message = _target || new $root.envoy.extensions.transport_sockets.tls.v3.CertificateValidationContext();
+while (reader.pos < end) {
+let start = reader.pos;
+let tag = reader.tag();
+if (tag === _end) {
+_end = $undefined;
+break;
+}
+let wireType = tag & 7;
+switch (tag >>>= 3) {
+case 1: {
+if (wireType !== 2)
+break;
+message.trustedCa = $root.envoy.config.core.v3.DataSource.decode(reader, reader.size(), $undefined, _depth + 1, message.trustedCa);
+continue;
+}
+case 13: {
+if (wireType !== 2)
+break;
+if ((value = reader.bytes()).length)
+message.caCertificateProviderInstance = value;
+else
+delete message.caCertificateProviderInstance;
+continue;
+}
+case 17: {
+if (wireType !== 2)
+break;
+message.systemRootCerts = $root.envoy.extensions.transport_sockets.tls.v3.CertificateValidationContext.SystemRootCerts.decode(reader, reader.size(), $undefined, _depth + 1, message.systemRootCerts);
+continue;
+}
+case 11: {
+if (wireType !== 2)
+break;
+message.watchedDirectory = $root.envoy.config.core.v3.WatchedDirectory.decode(reader, reader.size(), $undefined, _depth + 1, message.watchedDirectory);
+continue;
+}
+case 3: {
+if (wireType !== 2)
+break;
+if (!(message.verifyCertificateSpki && message.verifyCertificateSpki.length))
+message.verifyCertificateSpki = [];
+message.verifyCertificateSpki.push(reader.stringVerify());
+continue;
+}
+case 2: {
+if (wireType !== 2)
+break;
+if (!(message.verifyCertificateHash && message.verifyCertificateHash.length))
+message.verifyCertificateHash = [];
+message.verifyCertificateHash.push(reader.stringVerify());
+continue;
+}
+case 15: {
+if (wireType !== 2)
+break;
+if (!(message.matchTypedSubjectAltNames && message.matchTypedSubjectAltNames.length))
+message.matchTypedSubjectAltNames = [];
+message.matchTypedSubjectAltNames.push($root.envoy.extensions.transport_sockets.tls.v3.SubjectAltNameMatcher.decode(reader, reader.size(), $undefined, _depth + 1));
+continue;
+}
+case 9: {
+if (wireType !== 2)
+break;
+if (!(message.matchSubjectAltNames && message.matchSubjectAltNames.length))
+message.matchSubjectAltNames = [];
+message.matchSubjectAltNames.push($root.envoy.type.matcher.v3.StringMatcher.decode(reader, reader.size(), $undefined, _depth + 1));
+continue;
+}
+case 6: {
+if (wireType !== 2)
+break;
+message.requireSignedCertificateTimestamp = $root.google.protobuf.BoolValue.decode(reader, reader.size(), $undefined, _depth + 1, message.requireSignedCertificateTimestamp);
+continue;
+}
+case 7: {
+if (wireType !== 2)
+break;
+message.crl = $root.envoy.config.core.v3.DataSource.decode(reader, reader.size(), $undefined, _depth + 1, message.crl);
+continue;
+}
+case 8: {
+if (wireType !== 0)
+break;
+if (value = reader.bool())
+message.allowExpiredCertificate = value;
+else
+delete message.allowExpiredCertificate;
+continue;
+}
+case 10: {
+if (wireType !== 0)
+break;
+if (value = reader.int32())
+message.trustChainVerification = value;
+else
+delete message.trustChainVerification;
+continue;
+}
+case 12: {
+if (wireType !== 2)
+break;
+message.customValidatorConfig = $root.envoy.config.core.v3.TypedExtensionConfig.decode(reader, reader.size(), $undefined, _depth + 1, message.customValidatorConfig);
+continue;
+}
+case 14: {
+if (wireType !== 0)
+break;
+if (value = reader.bool())
+message.onlyVerifyLeafCertCrl = value;
+else
+delete message.onlyVerifyLeafCertCrl;
+continue;
+}
+case 16: {
+if (wireType !== 2)
+break;
+message.maxVerifyDepth = $root.google.protobuf.UInt32Value.decode(reader, reader.size(), $undefined, _depth + 1, message.maxVerifyDepth);
+continue;
+}
+}
+reader.skipType(wireType, _depth, tag);
+if (!reader.discardUnknown) {
+$util.makeProp(message, "$unknowns", false);
+(message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+}
+}
+if (length !== $undefined) {
+if (reader.pos !== end)
+throw $RangeError("index out of range");
+reader.len = length;
+}
+if (_end !== $undefined)
+throw $Error("missing end group");
+return message;
+};
+
+CertificateValidationContext.SystemRootCerts = (function() {
+
+const SystemRootCerts = function (properties) {
+if (properties)
+for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+if (properties[keys[i]] != null && keys[i] !== "__proto__")
+this[keys[i]] = properties[keys[i]];
+};
+
+SystemRootCerts.encode = function (message, writer, _depth) {
+if (!writer)
+writer = $Writer.create();
+if (_depth === $undefined)
+_depth = 0;
+if (_depth > $util.recursionLimit)
+throw $Error("max depth exceeded");
+if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+for (let i = 0; i < message.$unknowns.length; ++i)
+writer.raw(message.$unknowns[i]);
+return writer;
+};
+
+SystemRootCerts.decode = function (reader, length, _end, _depth, _target) {
+if (!(reader instanceof $Reader))
+reader = $Reader.create(reader);
+if (_depth === $undefined)
+_depth = 0;
+if (_depth > $Reader.recursionLimit)
+throw $Error("max depth exceeded");
+let end, message;
+if (length === $undefined)
+end = reader.len;
+else {
+end = reader.pos + length;
+if (end > reader.len)
+throw $RangeError("index out of range");
+length = reader.len;
+reader.len = end;
+}
+message = _target || new $root.envoy.extensions.transport_sockets.tls.v3.CertificateValidationContext.SystemRootCerts();
+while (reader.pos < end) {
+let start = reader.pos;
+let tag = reader.tag();
+if (tag === _end) {
+_end = $undefined;
+break;
+}
+reader.skipType(tag & 7, _depth, tag);
+if (!reader.discardUnknown) {
+$util.makeProp(message, "$unknowns", false);
+(message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+}
+}
+if (length !== $undefined) {
+if (reader.pos !== end)
+throw $RangeError("index out of range");
+reader.len = length;
+}
+if (_end !== $undefined)
+throw $Error("missing end group");
+return message;
+};
+
+return SystemRootCerts;
+})();
+
+CertificateValidationContext.TrustChainVerification = (function() {
+const valuesById = $Object.create(null), values = $Object.create(valuesById);
+values[valuesById[0] = "VERIFY_TRUST_CHAIN"] = 0;
+values[valuesById[1] = "ACCEPT_UNTRUSTED"] = 1;
+return values;
+})();
+
+return CertificateValidationContext;
+})();
+
+v3.CommonTlsContext = (function() {
+
+const CommonTlsContext = function (properties) {
+this.tlsCertificates = [];
+this.tlsCertificateSdsSecretConfigs = [];
+this.alpnProtocols = [];
+if (properties)
+for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+if (properties[keys[i]] != null && keys[i] !== "__proto__")
+this[keys[i]] = properties[keys[i]];
+};
+
+CommonTlsContext.prototype.tlsParams = $util.newBuffer([]);
+CommonTlsContext.prototype.tlsCertificates = $util.emptyArray;
+CommonTlsContext.prototype.tlsCertificateSdsSecretConfigs = $util.emptyArray;
+CommonTlsContext.prototype.tlsCertificateProviderInstance = $util.newBuffer([]);
+CommonTlsContext.prototype.tlsCertificateCertificateProvider = $util.newBuffer([]);
+CommonTlsContext.prototype.tlsCertificateCertificateProviderInstance = $util.newBuffer([]);
+CommonTlsContext.prototype.validationContext = null;
+CommonTlsContext.prototype.validationContextSdsSecretConfig = null;
+CommonTlsContext.prototype.combinedValidationContext = null;
+CommonTlsContext.prototype.validationContextCertificateProvider = null;
+CommonTlsContext.prototype.validationContextCertificateProviderInstance = null;
+CommonTlsContext.prototype.alpnProtocols = $util.emptyArray;
+CommonTlsContext.prototype.customHandshaker = null;
+CommonTlsContext.prototype.keyLog = $util.newBuffer([]);
+
+let $oneOfFields;
+
+$Object.defineProperty(CommonTlsContext.prototype, "validation_context_type", {
+get: $util.oneOfGetter($oneOfFields = ["validationContext", "validationContextSdsSecretConfig", "combinedValidationContext", "validationContextCertificateProvider", "validationContextCertificateProviderInstance"]),
+set: $util.oneOfSetter($oneOfFields)
+});
+
+CommonTlsContext.encode = function (message, writer, _depth) {
+if (!writer)
+writer = $Writer.create();
+if (_depth === $undefined)
+_depth = 0;
+if (_depth > $util.recursionLimit)
+throw $Error("max depth exceeded");
+if (message.tlsParams != null && $Object.hasOwnProperty.call(message, "tlsParams") && message.tlsParams.length)
+writer.uint32(10).bytes(message.tlsParams);
+if (message.tlsCertificates != null && message.tlsCertificates.length)
+for (let i = 0; i < message.tlsCertificates.length; ++i)
+$root.envoy.extensions.transport_sockets.tls.v3.TlsCertificate.encode(message.tlsCertificates[i], writer.uint32(18).fork(), _depth + 1).ldelim();
+if (message.validationContext != null && $Object.hasOwnProperty.call(message, "validationContext"))
+$root.envoy.extensions.transport_sockets.tls.v3.CertificateValidationContext.encode(message.validationContext, writer.uint32(26).fork(), _depth + 1).ldelim();
+if (message.alpnProtocols != null && message.alpnProtocols.length)
+for (let i = 0; i < message.alpnProtocols.length; ++i)
+writer.uint32(34).string(message.alpnProtocols[i]);
+if (message.tlsCertificateSdsSecretConfigs != null && message.tlsCertificateSdsSecretConfigs.length)
+for (let i = 0; i < message.tlsCertificateSdsSecretConfigs.length; ++i)
+writer.uint32(50).bytes(message.tlsCertificateSdsSecretConfigs[i]);
+if (message.validationContextSdsSecretConfig != null && $Object.hasOwnProperty.call(message, "validationContextSdsSecretConfig"))
+writer.uint32(58).bytes(message.validationContextSdsSecretConfig);
+if (message.combinedValidationContext != null && $Object.hasOwnProperty.call(message, "combinedValidationContext"))
+writer.uint32(66).bytes(message.combinedValidationContext);
+if (message.tlsCertificateCertificateProvider != null && $Object.hasOwnProperty.call(message, "tlsCertificateCertificateProvider") && message.tlsCertificateCertificateProvider.length)
+writer.uint32(74).bytes(message.tlsCertificateCertificateProvider);
+if (message.validationContextCertificateProvider != null && $Object.hasOwnProperty.call(message, "validationContextCertificateProvider"))
+writer.uint32(82).bytes(message.validationContextCertificateProvider);
+if (message.tlsCertificateCertificateProviderInstance != null && $Object.hasOwnProperty.call(message, "tlsCertificateCertificateProviderInstance") && message.tlsCertificateCertificateProviderInstance.length)
+writer.uint32(90).bytes(message.tlsCertificateCertificateProviderInstance);
+if (message.validationContextCertificateProviderInstance != null && $Object.hasOwnProperty.call(message, "validationContextCertificateProviderInstance"))
+writer.uint32(98).bytes(message.validationContextCertificateProviderInstance);
+if (message.customHandshaker != null && $Object.hasOwnProperty.call(message, "customHandshaker"))
+$root.envoy.config.core.v3.TypedExtensionConfig.encode(message.customHandshaker, writer.uint32(106).fork(), _depth + 1).ldelim();
+if (message.tlsCertificateProviderInstance != null && $Object.hasOwnProperty.call(message, "tlsCertificateProviderInstance") && message.tlsCertificateProviderInstance.length)
+writer.uint32(114).bytes(message.tlsCertificateProviderInstance);
+if (message.keyLog != null && $Object.hasOwnProperty.call(message, "keyLog") && message.keyLog.length)
+writer.uint32(122).bytes(message.keyLog);
+if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+for (let i = 0; i < message.$unknowns.length; ++i)
+writer.raw(message.$unknowns[i]);
+return writer;
+};
+
+CommonTlsContext.decode = function (reader, length, _end, _depth, _target) {
+if (!(reader instanceof $Reader))
+reader = $Reader.create(reader);
+if (_depth === $undefined)
+_depth = 0;
+if (_depth > $Reader.recursionLimit)
+throw $Error("max depth exceeded");
+let end, message, value;
+if (length === $undefined)
+end = reader.len;
+else {
+end = reader.pos + length;
+if (end > reader.len)
+throw $RangeError("index out of range");
+length = reader.len;
+reader.len = end;
+}
+message = _target || new $root.envoy.extensions.transport_sockets.tls.v3.CommonTlsContext();
+while (reader.pos < end) {
+let start = reader.pos;
+let tag = reader.tag();
+if (tag === _end) {
+_end = $undefined;
+break;
+}
+let wireType = tag & 7;
+switch (tag >>>= 3) {
+case 1: {
+if (wireType !== 2)
+break;
+if ((value = reader.bytes()).length)
+message.tlsParams = value;
+else
+delete message.tlsParams;
+continue;
+}
+case 2: {
+if (wireType !== 2)
+break;
+if (!(message.tlsCertificates && message.tlsCertificates.length))
+message.tlsCertificates = [];
+message.tlsCertificates.push($root.envoy.extensions.transport_sockets.tls.v3.TlsCertificate.decode(reader, reader.size(), $undefined, _depth + 1));
+continue;
+}
+case 6: {
+if (wireType !== 2)
+break;
+if (!(message.tlsCertificateSdsSecretConfigs && message.tlsCertificateSdsSecretConfigs.length))
+message.tlsCertificateSdsSecretConfigs = [];
+message.tlsCertificateSdsSecretConfigs.push(reader.bytes());
+continue;
+}
+case 14: {
+if (wireType !== 2)
+break;
+if ((value = reader.bytes()).length)
+message.tlsCertificateProviderInstance = value;
+else
+delete message.tlsCertificateProviderInstance;
+continue;
+}
+case 9: {
+if (wireType !== 2)
+break;
+if ((value = reader.bytes()).length)
+message.tlsCertificateCertificateProvider = value;
+else
+delete message.tlsCertificateCertificateProvider;
+continue;
+}
+case 11: {
+if (wireType !== 2)
+break;
+if ((value = reader.bytes()).length)
+message.tlsCertificateCertificateProviderInstance = value;
+else
+delete message.tlsCertificateCertificateProviderInstance;
+continue;
+}
+case 3: {
+if (wireType !== 2)
+break;
+message.validationContext = $root.envoy.extensions.transport_sockets.tls.v3.CertificateValidationContext.decode(reader, reader.size(), $undefined, _depth + 1, message.validationContext);
+message.validation_context_type = "validationContext";
+continue;
+}
+case 7: {
+if (wireType !== 2)
+break;
+message.validationContextSdsSecretConfig = reader.bytes();
+message.validation_context_type = "validationContextSdsSecretConfig";
+continue;
+}
+case 8: {
+if (wireType !== 2)
+break;
+message.combinedValidationContext = reader.bytes();
+message.validation_context_type = "combinedValidationContext";
+continue;
+}
+case 10: {
+if (wireType !== 2)
+break;
+message.validationContextCertificateProvider = reader.bytes();
+message.validation_context_type = "validationContextCertificateProvider";
+continue;
+}
+case 12: {
+if (wireType !== 2)
+break;
+message.validationContextCertificateProviderInstance = reader.bytes();
+message.validation_context_type = "validationContextCertificateProviderInstance";
+continue;
+}
+case 4: {
+if (wireType !== 2)
+break;
+if (!(message.alpnProtocols && message.alpnProtocols.length))
+message.alpnProtocols = [];
+message.alpnProtocols.push(reader.stringVerify());
+continue;
+}
+case 13: {
+if (wireType !== 2)
+break;
+message.customHandshaker = $root.envoy.config.core.v3.TypedExtensionConfig.decode(reader, reader.size(), $undefined, _depth + 1, message.customHandshaker);
+continue;
+}
+case 15: {
+if (wireType !== 2)
+break;
+if ((value = reader.bytes()).length)
+message.keyLog = value;
+else
+delete message.keyLog;
+continue;
+}
+}
+reader.skipType(wireType, _depth, tag);
+if (!reader.discardUnknown) {
+$util.makeProp(message, "$unknowns", false);
+(message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+}
+}
+if (length !== $undefined) {
+if (reader.pos !== end)
+throw $RangeError("index out of range");
+reader.len = length;
+}
+if (_end !== $undefined)
+throw $Error("missing end group");
+return message;
+};
+
+return CommonTlsContext;
+})();
+
+v3.SubjectAltNameMatcher = (function() {
+
+const SubjectAltNameMatcher = function (properties) {
+if (properties)
+for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+if (properties[keys[i]] != null && keys[i] !== "__proto__")
+this[keys[i]] = properties[keys[i]];
+};
+
+SubjectAltNameMatcher.prototype.sanType = 0;
+SubjectAltNameMatcher.prototype.matcher = null;
+SubjectAltNameMatcher.prototype.oid = "";
+
+SubjectAltNameMatcher.encode = function (message, writer, _depth) {
+if (!writer)
+writer = $Writer.create();
+if (_depth === $undefined)
+_depth = 0;
+if (_depth > $util.recursionLimit)
+throw $Error("max depth exceeded");
+if (message.sanType != null && $Object.hasOwnProperty.call(message, "sanType") && message.sanType !== 0)
+writer.uint32(8).int32(message.sanType);
+if (message.matcher != null && $Object.hasOwnProperty.call(message, "matcher"))
+$root.envoy.type.matcher.v3.StringMatcher.encode(message.matcher, writer.uint32(18).fork(), _depth + 1).ldelim();
+if (message.oid != null && $Object.hasOwnProperty.call(message, "oid") && message.oid !== "")
+writer.uint32(26).string(message.oid);
+if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+for (let i = 0; i < message.$unknowns.length; ++i)
+writer.raw(message.$unknowns[i]);
+return writer;
+};
+
+SubjectAltNameMatcher.decode = function (reader, length, _end, _depth, _target) {
+if (!(reader instanceof $Reader))
+reader = $Reader.create(reader);
+if (_depth === $undefined)
+_depth = 0;
+if (_depth > $Reader.recursionLimit)
+throw $Error("max depth exceeded");
+let end, message, value;
+if (length === $undefined)
+end = reader.len;
+else {
+end = reader.pos + length;
+if (end > reader.len)
+throw $RangeError("index out of range");
+length = reader.len;
+reader.len = end;
+}
+message = _target || new $root.envoy.extensions.transport_sockets.tls.v3.SubjectAltNameMatcher();
+while (reader.pos < end) {
+let start = reader.pos;
+let tag = reader.tag();
+if (tag === _end) {
+_end = $undefined;
+break;
+}
+let wireType = tag & 7;
+switch (tag >>>= 3) {
+case 1: {
+if (wireType !== 0)
+break;
+if (value = reader.int32())
+message.sanType = value;
+else
+delete message.sanType;
+continue;
+}
+case 2: {
+if (wireType !== 2)
+break;
+message.matcher = $root.envoy.type.matcher.v3.StringMatcher.decode(reader, reader.size(), $undefined, _depth + 1, message.matcher);
+continue;
+}
+case 3: {
+if (wireType !== 2)
+break;
+if ((value = reader.stringVerify()).length)
+message.oid = value;
+else
+delete message.oid;
+continue;
+}
+}
+reader.skipType(wireType, _depth, tag);
+if (!reader.discardUnknown) {
+$util.makeProp(message, "$unknowns", false);
+(message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+}
+}
+if (length !== $undefined) {
+if (reader.pos !== end)
+throw $RangeError("index out of range");
+reader.len = length;
+}
+if (_end !== $undefined)
+throw $Error("missing end group");
+return message;
+};
+
+SubjectAltNameMatcher.SanType = (function() {
+const valuesById = $Object.create(null), values = $Object.create(valuesById);
+values[valuesById[0] = "SAN_TYPE_UNSPECIFIED"] = 0;
+values[valuesById[1] = "EMAIL"] = 1;
+values[valuesById[2] = "DNS"] = 2;
+values[valuesById[3] = "URI"] = 3;
+values[valuesById[4] = "IP_ADDRESS"] = 4;
+values[valuesById[5] = "OTHER_NAME"] = 5;
+return values;
+})();
+
+return SubjectAltNameMatcher;
+})();
+
+v3.TlsCertificate = (function() {
+
+const TlsCertificate = function (properties) {
+this.signedCertificateTimestamp = [];
+if (properties)
+for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+if (properties[keys[i]] != null && keys[i] !== "__proto__")
+this[keys[i]] = properties[keys[i]];
+};
+
+TlsCertificate.prototype.certificateChain = null;
+TlsCertificate.prototype.privateKey = null;
+TlsCertificate.prototype.pkcs12 = null;
+TlsCertificate.prototype.watchedDirectory = null;
+TlsCertificate.prototype.privateKeyProvider = $util.newBuffer([]);
+TlsCertificate.prototype.password = null;
+TlsCertificate.prototype.ocspStaple = null;
+TlsCertificate.prototype.signedCertificateTimestamp = $util.emptyArray;
+
+TlsCertificate.encode = function (message, writer, _depth) {
+if (!writer)
+writer = $Writer.create();
+if (_depth === $undefined)
+_depth = 0;
+if (_depth > $util.recursionLimit)
+throw $Error("max depth exceeded");
+if (message.certificateChain != null && $Object.hasOwnProperty.call(message, "certificateChain"))
+$root.envoy.config.core.v3.DataSource.encode(message.certificateChain, writer.uint32(10).fork(), _depth + 1).ldelim();
+if (message.privateKey != null && $Object.hasOwnProperty.call(message, "privateKey"))
+$root.envoy.config.core.v3.DataSource.encode(message.privateKey, writer.uint32(18).fork(), _depth + 1).ldelim();
+if (message.password != null && $Object.hasOwnProperty.call(message, "password"))
+$root.envoy.config.core.v3.DataSource.encode(message.password, writer.uint32(26).fork(), _depth + 1).ldelim();
+if (message.ocspStaple != null && $Object.hasOwnProperty.call(message, "ocspStaple"))
+$root.envoy.config.core.v3.DataSource.encode(message.ocspStaple, writer.uint32(34).fork(), _depth + 1).ldelim();
+if (message.signedCertificateTimestamp != null && message.signedCertificateTimestamp.length)
+for (let i = 0; i < message.signedCertificateTimestamp.length; ++i)
+$root.envoy.config.core.v3.DataSource.encode(message.signedCertificateTimestamp[i], writer.uint32(42).fork(), _depth + 1).ldelim();
+if (message.privateKeyProvider != null && $Object.hasOwnProperty.call(message, "privateKeyProvider") && message.privateKeyProvider.length)
+writer.uint32(50).bytes(message.privateKeyProvider);
+if (message.watchedDirectory != null && $Object.hasOwnProperty.call(message, "watchedDirectory"))
+$root.envoy.config.core.v3.WatchedDirectory.encode(message.watchedDirectory, writer.uint32(58).fork(), _depth + 1).ldelim();
+if (message.pkcs12 != null && $Object.hasOwnProperty.call(message, "pkcs12"))
+$root.envoy.config.core.v3.DataSource.encode(message.pkcs12, writer.uint32(66).fork(), _depth + 1).ldelim();
+if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+for (let i = 0; i < message.$unknowns.length; ++i)
+writer.raw(message.$unknowns[i]);
+return writer;
+};
+
+TlsCertificate.decode = function (reader, length, _end, _depth, _target) {
+if (!(reader instanceof $Reader))
+reader = $Reader.create(reader);
+if (_depth === $undefined)
+_depth = 0;
+if (_depth > $Reader.recursionLimit)
+throw $Error("max depth exceeded");
+let end, message, value;
+if (length === $undefined)
+end = reader.len;
+else {
+end = reader.pos + length;
+if (end > reader.len)
+throw $RangeError("index out of range");
+length = reader.len;
+reader.len = end;
+}
+message = _target || new $root.envoy.extensions.transport_sockets.tls.v3.TlsCertificate();
+while (reader.pos < end) {
+let start = reader.pos;
+let tag = reader.tag();
+if (tag === _end) {
+_end = $undefined;
+break;
+}
+let wireType = tag & 7;
+switch (tag >>>= 3) {
+case 1: {
+if (wireType !== 2)
+break;
+message.certificateChain = $root.envoy.config.core.v3.DataSource.decode(reader, reader.size(), $undefined, _depth + 1, message.certificateChain);
+continue;
+}
+case 2: {
+if (wireType !== 2)
+break;
+message.privateKey = $root.envoy.config.core.v3.DataSource.decode(reader, reader.size(), $undefined, _depth + 1, message.privateKey);
+continue;
+}
+case 8: {
+if (wireType !== 2)
+break;
+message.pkcs12 = $root.envoy.config.core.v3.DataSource.decode(reader, reader.size(), $undefined, _depth + 1, message.pkcs12);
+continue;
+}
+case 7: {
+if (wireType !== 2)
+break;
+message.watchedDirectory = $root.envoy.config.core.v3.WatchedDirectory.decode(reader, reader.size(), $undefined, _depth + 1, message.watchedDirectory);
+continue;
+}
+case 6: {
+if (wireType !== 2)
+break;
+if ((value = reader.bytes()).length)
+message.privateKeyProvider = value;
+else
+delete message.privateKeyProvider;
+continue;
+}
+case 3: {
+if (wireType !== 2)
+break;
+message.password = $root.envoy.config.core.v3.DataSource.decode(reader, reader.size(), $undefined, _depth + 1, message.password);
+continue;
+}
+case 4: {
+if (wireType !== 2)
+break;
+message.ocspStaple = $root.envoy.config.core.v3.DataSource.decode(reader, reader.size(), $undefined, _depth + 1, message.ocspStaple);
+continue;
+}
+case 5: {
+if (wireType !== 2)
+break;
+if (!(message.signedCertificateTimestamp && message.signedCertificateTimestamp.length))
+message.signedCertificateTimestamp = [];
+message.signedCertificateTimestamp.push($root.envoy.config.core.v3.DataSource.decode(reader, reader.size(), $undefined, _depth + 1));
+continue;
+}
+}
+reader.skipType(wireType, _depth, tag);
+if (!reader.discardUnknown) {
+$util.makeProp(message, "$unknowns", false);
+(message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+}
+}
+if (length !== $undefined) {
+if (reader.pos !== end)
+throw $RangeError("index out of range");
+reader.len = length;
+}
+if (_end !== $undefined)
+throw $Error("missing end group");
+return message;
+};
+
+return TlsCertificate;
+})();
+
+v3.UpstreamTlsContext = (function() {
+
+const UpstreamTlsContext = function (properties) {
+if (properties)
+for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+if (properties[keys[i]] != null && keys[i] !== "__proto__")
+this[keys[i]] = properties[keys[i]];
+};
+
+UpstreamTlsContext.prototype.commonTlsContext = null;
+UpstreamTlsContext.prototype.sni = "";
+UpstreamTlsContext.prototype.allowRenegotiation = false;
+UpstreamTlsContext.prototype.maxSessionKeys = null;
+UpstreamTlsContext.prototype.enforceRsaKeyUsage = null;
+
+UpstreamTlsContext.encode = function (message, writer, _depth) {
+if (!writer)
+writer = $Writer.create();
+if (_depth === $undefined)
+_depth = 0;
+if (_depth > $util.recursionLimit)
+throw $Error("max depth exceeded");
+if (message.commonTlsContext != null && $Object.hasOwnProperty.call(message, "commonTlsContext"))
+$root.envoy.extensions.transport_sockets.tls.v3.CommonTlsContext.encode(message.commonTlsContext, writer.uint32(10).fork(), _depth + 1).ldelim();
+if (message.sni != null && $Object.hasOwnProperty.call(message, "sni") && message.sni !== "")
+writer.uint32(18).string(message.sni);
+if (message.allowRenegotiation != null && $Object.hasOwnProperty.call(message, "allowRenegotiation") && message.allowRenegotiation !== false)
+writer.uint32(24).bool(message.allowRenegotiation);
+if (message.maxSessionKeys != null && $Object.hasOwnProperty.call(message, "maxSessionKeys"))
+$root.google.protobuf.UInt32Value.encode(message.maxSessionKeys, writer.uint32(34).fork(), _depth + 1).ldelim();
+if (message.enforceRsaKeyUsage != null && $Object.hasOwnProperty.call(message, "enforceRsaKeyUsage"))
+$root.google.protobuf.BoolValue.encode(message.enforceRsaKeyUsage, writer.uint32(42).fork(), _depth + 1).ldelim();
+if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+for (let i = 0; i < message.$unknowns.length; ++i)
+writer.raw(message.$unknowns[i]);
+return writer;
+};
+
+UpstreamTlsContext.decode = function (reader, length, _end, _depth, _target) {
+if (!(reader instanceof $Reader))
+reader = $Reader.create(reader);
+if (_depth === $undefined)
+_depth = 0;
+if (_depth > $Reader.recursionLimit)
+throw $Error("max depth exceeded");
+let end, message, value;
+if (length === $undefined)
+end = reader.len;
+else {
+end = reader.pos + length;
+if (end > reader.len)
+throw $RangeError("index out of range");
+length = reader.len;
+reader.len = end;
+}
+message = _target || new $root.envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext();
+while (reader.pos < end) {
+let start = reader.pos;
+let tag = reader.tag();
+if (tag === _end) {
+_end = $undefined;
+break;
+}
+let wireType = tag & 7;
+switch (tag >>>= 3) {
+case 1: {
+if (wireType !== 2)
+break;
+message.commonTlsContext = $root.envoy.extensions.transport_sockets.tls.v3.CommonTlsContext.decode(reader, reader.size(), $undefined, _depth + 1, message.commonTlsContext);
+continue;
+}
+case 2: {
+if (wireType !== 2)
+break;
+if ((value = reader.stringVerify()).length)
+message.sni = value;
+else
+delete message.sni;
+continue;
+}
+case 3: {
+if (wireType !== 0)
+break;
+if (value = reader.bool())
+message.allowRenegotiation = value;
+else
+delete message.allowRenegotiation;
+continue;
+}
+case 4: {
+if (wireType !== 2)
+break;
+message.maxSessionKeys = $root.google.protobuf.UInt32Value.decode(reader, reader.size(), $undefined, _depth + 1, message.maxSessionKeys);
+continue;
+}
+case 5: {
+if (wireType !== 2)
+break;
+message.enforceRsaKeyUsage = $root.google.protobuf.BoolValue.decode(reader, reader.size(), $undefined, _depth + 1, message.enforceRsaKeyUsage);
+continue;
+}
+}
+reader.skipType(wireType, _depth, tag);
+if (!reader.discardUnknown) {
+$util.makeProp(message, "$unknowns", false);
+(message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+}
+}
+if (length !== $undefined) {
+if (reader.pos !== end)
+throw $RangeError("index out of range");
+reader.len = length;
+}
+if (_end !== $undefined)
+throw $Error("missing end group");
+return message;
+};
+
+return UpstreamTlsContext;
+})();
+
+return v3;
+})();
+
+return tls;
+})();
+
 return transport_sockets;
 })();
 
@@ -16552,7 +19380,7 @@ throw $Error("max depth exceeded");
 if (message.httpProtocolOptions != null && $Object.hasOwnProperty.call(message, "httpProtocolOptions"))
 $root.envoy.config.core.v3.Http1ProtocolOptions.encode(message.httpProtocolOptions, writer.uint32(10).fork(), _depth + 1).ldelim();
 if (message.http2ProtocolOptions != null && $Object.hasOwnProperty.call(message, "http2ProtocolOptions"))
-writer.uint32(18).bytes(message.http2ProtocolOptions);
+$root.envoy.config.core.v3.Http2ProtocolOptions.encode(message.http2ProtocolOptions, writer.uint32(18).fork(), _depth + 1).ldelim();
 if (message.http3ProtocolOptions != null && $Object.hasOwnProperty.call(message, "http3ProtocolOptions"))
 writer.uint32(26).bytes(message.http3ProtocolOptions);
 if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
@@ -16598,7 +19426,7 @@ continue;
 case 2: {
 if (wireType !== 2)
 break;
-message.http2ProtocolOptions = reader.bytes();
+message.http2ProtocolOptions = $root.envoy.config.core.v3.Http2ProtocolOptions.decode(reader, reader.size(), $undefined, _depth + 1, message.http2ProtocolOptions);
 message.protocol_config = "http2ProtocolOptions";
 continue;
 }
@@ -16639,7 +19467,7 @@ this[keys[i]] = properties[keys[i]];
 };
 
 UseDownstreamHttpConfig.prototype.httpProtocolOptions = null;
-UseDownstreamHttpConfig.prototype.http2ProtocolOptions = $util.newBuffer([]);
+UseDownstreamHttpConfig.prototype.http2ProtocolOptions = null;
 UseDownstreamHttpConfig.prototype.http3ProtocolOptions = $util.newBuffer([]);
 
 UseDownstreamHttpConfig.encode = function (message, writer, _depth) {
@@ -16651,8 +19479,8 @@ if (_depth > $util.recursionLimit)
 throw $Error("max depth exceeded");
 if (message.httpProtocolOptions != null && $Object.hasOwnProperty.call(message, "httpProtocolOptions"))
 $root.envoy.config.core.v3.Http1ProtocolOptions.encode(message.httpProtocolOptions, writer.uint32(10).fork(), _depth + 1).ldelim();
-if (message.http2ProtocolOptions != null && $Object.hasOwnProperty.call(message, "http2ProtocolOptions") && message.http2ProtocolOptions.length)
-writer.uint32(18).bytes(message.http2ProtocolOptions);
+if (message.http2ProtocolOptions != null && $Object.hasOwnProperty.call(message, "http2ProtocolOptions"))
+$root.envoy.config.core.v3.Http2ProtocolOptions.encode(message.http2ProtocolOptions, writer.uint32(18).fork(), _depth + 1).ldelim();
 if (message.http3ProtocolOptions != null && $Object.hasOwnProperty.call(message, "http3ProtocolOptions") && message.http3ProtocolOptions.length)
 writer.uint32(26).bytes(message.http3ProtocolOptions);
 if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
@@ -16697,10 +19525,7 @@ continue;
 case 2: {
 if (wireType !== 2)
 break;
-if ((value = reader.bytes()).length)
-message.http2ProtocolOptions = value;
-else
-delete message.http2ProtocolOptions;
+message.http2ProtocolOptions = $root.envoy.config.core.v3.Http2ProtocolOptions.decode(reader, reader.size(), $undefined, _depth + 1, message.http2ProtocolOptions);
 continue;
 }
 case 3: {

@@ -100,7 +100,7 @@ export interface Bootstrap {
   readonly staticResources?: Bootstrap_StaticResources;
   readonly dynamicResources?: unknown;
   readonly clusterManager?: ClusterManager;
-  readonly hdsConfig?: unknown;
+  readonly hdsConfig?: ApiConfigSource;
   readonly flagsPath?: string;
   readonly statsSinks?: readonly unknown[];
   readonly deferredStatOptions?: unknown;
@@ -121,8 +121,8 @@ export interface Bootstrap {
   readonly typedDnsResolverConfig?: TypedExtensionConfig;
   readonly bootstrapExtensions?: readonly TypedExtensionConfig[];
   readonly fatalActions?: readonly unknown[];
-  readonly configSources?: readonly unknown[];
-  readonly defaultConfigSource?: unknown;
+  readonly configSources?: readonly ConfigSource[];
+  readonly defaultConfigSource?: ConfigSource;
   readonly defaultSocketInterface?: string;
   readonly certificateProviderInstances?: { readonly [key: string]: TypedExtensionConfig };
   readonly inlineHeaders?: readonly unknown[];
@@ -148,7 +148,7 @@ export interface ClusterManager {
   readonly localClusterName?: string;
   readonly outlierDetection?: unknown;
   readonly upstreamBindConfig?: BindConfig;
-  readonly loadStatsConfig?: unknown;
+  readonly loadStatsConfig?: ApiConfigSource;
   readonly enableDeferredClusterCreation?: boolean;
 }
 
@@ -206,7 +206,7 @@ export interface Cluster {
   readonly upstreamHttpProtocolOptions?: unknown;
   readonly commonHttpProtocolOptions?: CoreHttpProtocolOptions;
   readonly httpProtocolOptions?: Http1ProtocolOptions;
-  readonly http2ProtocolOptions?: unknown;
+  readonly http2ProtocolOptions?: Http2ProtocolOptions;
   readonly typedExtensionProtocolOptions?: { readonly [key: string]: Any };
   readonly dnsRefreshRate?: number;
   readonly dnsFailureRefreshRate?: Cluster_RefreshRate;
@@ -235,7 +235,7 @@ export interface Cluster {
   readonly ignoreHealthOnHostRemoval?: boolean;
   readonly filters?: readonly unknown[];
   readonly loadBalancingPolicy?: unknown;
-  readonly lrsServer?: unknown;
+  readonly lrsServer?: ConfigSource;
   readonly lrsReportEndpointMetrics?: readonly string[];
   readonly trackTimeoutBudgets?: boolean;
   readonly upstreamConfig?: TypedExtensionConfig;
@@ -300,6 +300,23 @@ export interface Address {
   readonly envoyInternalAddress?: unknown;
 }
 
+/** `envoy.config.core.v3.AggregatedConfigSource` */
+export interface AggregatedConfigSource {
+}
+
+/** `envoy.config.core.v3.ApiConfigSource` */
+export interface ApiConfigSource {
+  readonly apiType?: ApiConfigSource_ApiType;
+  readonly transportApiVersion?: ApiVersion;
+  readonly clusterNames?: readonly string[];
+  readonly grpcServices?: readonly GrpcService[];
+  readonly refreshDelay?: number;
+  readonly requestTimeout?: number;
+  readonly rateLimitSettings?: unknown;
+  readonly setNodeOnFirstMessageOnly?: boolean;
+  readonly configValidators?: readonly TypedExtensionConfig[];
+}
+
 /** `envoy.config.core.v3.BindConfig` */
 export interface BindConfig {
   readonly sourceAddress?: SocketAddress;
@@ -316,13 +333,25 @@ export interface CidrRange {
   readonly prefixLen?: number;
 }
 
+/** `envoy.config.core.v3.ConfigSource` */
+export interface ConfigSource {
+  readonly authorities?: readonly unknown[];
+  readonly path?: string;
+  readonly pathConfigSource?: PathConfigSource;
+  readonly apiConfigSource?: ApiConfigSource;
+  readonly ads?: AggregatedConfigSource;
+  readonly self?: unknown;
+  readonly initialFetchTimeout?: number;
+  readonly resourceApiVersion?: ApiVersion;
+}
+
 /** `envoy.config.core.v3.DataSource` */
 export interface DataSource {
   readonly filename?: string;
   readonly inlineBytes?: Uint8Array;
   readonly inlineString?: string;
   readonly environmentVariable?: string;
-  readonly watchedDirectory?: unknown;
+  readonly watchedDirectory?: WatchedDirectory;
 }
 
 /** `envoy.config.core.v3.DnsResolutionConfig` */
@@ -335,6 +364,67 @@ export interface DnsResolutionConfig {
 export interface DnsResolverOptions {
   readonly useTcpForDnsLookups?: boolean;
   readonly noDefaultSearchDomain?: boolean;
+}
+
+/** `envoy.config.core.v3.GrpcService` */
+export interface GrpcService {
+  readonly envoyGrpc?: GrpcService_EnvoyGrpc;
+  readonly googleGrpc?: GrpcService_GoogleGrpc;
+  readonly timeout?: number;
+  readonly initialMetadata?: readonly HeaderValue[];
+  readonly retryPolicy?: unknown;
+}
+
+/** `envoy.config.core.v3.GrpcService.EnvoyGrpc` */
+export interface GrpcService_EnvoyGrpc {
+  readonly clusterName?: string;
+  readonly authority?: string;
+  readonly retryPolicy?: unknown;
+  readonly maxReceiveMessageLength?: number;
+  readonly skipEnvoyHeaders?: boolean;
+}
+
+/** `envoy.config.core.v3.GrpcService.GoogleGrpc` */
+export interface GrpcService_GoogleGrpc {
+  readonly targetUri?: string;
+  readonly channelCredentials?: GrpcService_GoogleGrpc_ChannelCredentials;
+  readonly callCredentials?: readonly GrpcService_GoogleGrpc_CallCredentials[];
+  readonly statPrefix?: string;
+  readonly credentialsFactoryName?: string;
+  readonly config?: JsonObject;
+  readonly perStreamBufferLimitBytes?: number;
+  readonly channelArgs?: unknown;
+}
+
+/** `envoy.config.core.v3.GrpcService.GoogleGrpc.CallCredentials` */
+export interface GrpcService_GoogleGrpc_CallCredentials {
+  readonly accessToken?: string;
+  readonly googleComputeEngine?: JsonObject;
+  readonly googleRefreshToken?: string;
+  readonly serviceAccountJwtAccess?: unknown;
+  readonly googleIam?: unknown;
+  readonly fromPlugin?: GrpcService_GoogleGrpc_CallCredentials_MetadataCredentialsFromPlugin;
+  readonly stsService?: unknown;
+}
+
+/** `envoy.config.core.v3.GrpcService.GoogleGrpc.CallCredentials.MetadataCredentialsFromPlugin` */
+export interface GrpcService_GoogleGrpc_CallCredentials_MetadataCredentialsFromPlugin {
+  readonly name?: string;
+  readonly typedConfig?: Any;
+}
+
+/** `envoy.config.core.v3.GrpcService.GoogleGrpc.ChannelCredentials` */
+export interface GrpcService_GoogleGrpc_ChannelCredentials {
+  readonly sslCredentials?: GrpcService_GoogleGrpc_SslCredentials;
+  readonly googleDefault?: JsonObject;
+  readonly localCredentials?: unknown;
+}
+
+/** `envoy.config.core.v3.GrpcService.GoogleGrpc.SslCredentials` */
+export interface GrpcService_GoogleGrpc_SslCredentials {
+  readonly rootCerts?: DataSource;
+  readonly privateKey?: DataSource;
+  readonly certChain?: DataSource;
 }
 
 /** `envoy.config.core.v3.HeaderValue` */
@@ -376,6 +466,26 @@ export interface Http1ProtocolOptions_HeaderKeyFormat {
 export interface Http1ProtocolOptions_HeaderKeyFormat_ProperCaseWords {
 }
 
+/** `envoy.config.core.v3.Http2ProtocolOptions` */
+export interface Http2ProtocolOptions {
+  readonly hpackTableSize?: number;
+  readonly maxConcurrentStreams?: number;
+  readonly initialStreamWindowSize?: number;
+  readonly initialConnectionWindowSize?: number;
+  readonly allowConnect?: boolean;
+  readonly allowMetadata?: boolean;
+  readonly maxOutboundFrames?: number;
+  readonly maxOutboundControlFrames?: number;
+  readonly maxConsecutiveInboundFramesWithEmptyPayload?: number;
+  readonly maxInboundPriorityFramesPerStream?: number;
+  readonly maxInboundWindowUpdateFramesPerDataFrameSent?: number;
+  readonly streamErrorOnInvalidHttpMessaging?: boolean;
+  readonly overrideStreamErrorOnInvalidHttpMessage?: boolean;
+  readonly customSettingsParameters?: readonly unknown[];
+  readonly connectionKeepalive?: KeepaliveSettings;
+  readonly useOghttp2Codec?: boolean;
+}
+
 /** `envoy.config.core.v3.HttpProtocolOptions` */
 export interface CoreHttpProtocolOptions {
   readonly idleTimeout?: number;
@@ -389,6 +499,14 @@ export interface CoreHttpProtocolOptions {
 /** `envoy.config.core.v3.JsonFormatOptions` */
 export interface JsonFormatOptions {
   readonly sortProperties?: boolean;
+}
+
+/** `envoy.config.core.v3.KeepaliveSettings` */
+export interface KeepaliveSettings {
+  readonly interval?: number;
+  readonly timeout?: number;
+  readonly intervalJitter?: Percent;
+  readonly connectionIdleInterval?: number;
 }
 
 /** `envoy.config.core.v3.Locality` */
@@ -417,6 +535,12 @@ export interface Node {
   readonly extensions?: readonly unknown[];
   readonly clientFeatures?: readonly string[];
   readonly listeningAddresses?: readonly Address[];
+}
+
+/** `envoy.config.core.v3.PathConfigSource` */
+export interface PathConfigSource {
+  readonly path?: string;
+  readonly watchedDirectory?: WatchedDirectory;
 }
 
 /** `envoy.config.core.v3.Pipe` */
@@ -499,6 +623,11 @@ export interface TypedExtensionConfig {
   readonly typedConfig?: Any;
 }
 
+/** `envoy.config.core.v3.WatchedDirectory` */
+export interface WatchedDirectory {
+  readonly path?: string;
+}
+
 /** `envoy.config.endpoint.v3.ClusterLoadAssignment` */
 export interface ClusterLoadAssignment {
   readonly clusterName?: string;
@@ -542,6 +671,13 @@ export interface LocalityLbEndpoints {
   readonly loadBalancingWeight?: number;
   readonly priority?: number;
   readonly proximity?: number;
+}
+
+/** `envoy.config.grpc_credential.v3.FileBasedMetadataConfig` */
+export interface FileBasedMetadataConfig {
+  readonly secretData?: DataSource;
+  readonly headerKey?: string;
+  readonly headerPrefix?: string;
 }
 
 /** `envoy.config.listener.v3.AdditionalAddress` */
@@ -962,7 +1098,7 @@ export interface HttpConnectionManager {
   readonly tracing?: unknown;
   readonly commonHttpProtocolOptions?: CoreHttpProtocolOptions;
   readonly httpProtocolOptions?: Http1ProtocolOptions;
-  readonly http2ProtocolOptions?: unknown;
+  readonly http2ProtocolOptions?: Http2ProtocolOptions;
   readonly http3ProtocolOptions?: unknown;
   readonly serverName?: string;
   readonly serverHeaderTransformation?: HttpConnectionManager_ServerHeaderTransformation;
@@ -1116,6 +1252,75 @@ export interface PreviousHostsPredicate {
 export interface RawBuffer {
 }
 
+/** `envoy.extensions.transport_sockets.tls.v3.CertificateValidationContext` */
+export interface CertificateValidationContext {
+  readonly trustedCa?: DataSource;
+  readonly caCertificateProviderInstance?: unknown;
+  readonly systemRootCerts?: CertificateValidationContext_SystemRootCerts;
+  readonly watchedDirectory?: WatchedDirectory;
+  readonly verifyCertificateSpki?: readonly string[];
+  readonly verifyCertificateHash?: readonly string[];
+  readonly matchTypedSubjectAltNames?: readonly SubjectAltNameMatcher[];
+  readonly matchSubjectAltNames?: readonly StringMatcher[];
+  readonly requireSignedCertificateTimestamp?: boolean;
+  readonly crl?: DataSource;
+  readonly allowExpiredCertificate?: boolean;
+  readonly trustChainVerification?: CertificateValidationContext_TrustChainVerification;
+  readonly customValidatorConfig?: TypedExtensionConfig;
+  readonly onlyVerifyLeafCertCrl?: boolean;
+  readonly maxVerifyDepth?: number;
+}
+
+/** `envoy.extensions.transport_sockets.tls.v3.CertificateValidationContext.SystemRootCerts` */
+export interface CertificateValidationContext_SystemRootCerts {
+}
+
+/** `envoy.extensions.transport_sockets.tls.v3.CommonTlsContext` */
+export interface CommonTlsContext {
+  readonly tlsParams?: unknown;
+  readonly tlsCertificates?: readonly TlsCertificate[];
+  readonly tlsCertificateSdsSecretConfigs?: readonly unknown[];
+  readonly tlsCertificateProviderInstance?: unknown;
+  readonly tlsCertificateCertificateProvider?: unknown;
+  readonly tlsCertificateCertificateProviderInstance?: unknown;
+  readonly validationContext?: CertificateValidationContext;
+  readonly validationContextSdsSecretConfig?: unknown;
+  readonly combinedValidationContext?: unknown;
+  readonly validationContextCertificateProvider?: unknown;
+  readonly validationContextCertificateProviderInstance?: unknown;
+  readonly alpnProtocols?: readonly string[];
+  readonly customHandshaker?: TypedExtensionConfig;
+  readonly keyLog?: unknown;
+}
+
+/** `envoy.extensions.transport_sockets.tls.v3.SubjectAltNameMatcher` */
+export interface SubjectAltNameMatcher {
+  readonly sanType?: SubjectAltNameMatcher_SanType;
+  readonly matcher?: StringMatcher;
+  readonly oid?: string;
+}
+
+/** `envoy.extensions.transport_sockets.tls.v3.TlsCertificate` */
+export interface TlsCertificate {
+  readonly certificateChain?: DataSource;
+  readonly privateKey?: DataSource;
+  readonly pkcs12?: DataSource;
+  readonly watchedDirectory?: WatchedDirectory;
+  readonly privateKeyProvider?: unknown;
+  readonly password?: DataSource;
+  readonly ocspStaple?: DataSource;
+  readonly signedCertificateTimestamp?: readonly DataSource[];
+}
+
+/** `envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext` */
+export interface UpstreamTlsContext {
+  readonly commonTlsContext?: CommonTlsContext;
+  readonly sni?: string;
+  readonly allowRenegotiation?: boolean;
+  readonly maxSessionKeys?: number;
+  readonly enforceRsaKeyUsage?: boolean;
+}
+
 /** `envoy.extensions.upstreams.http.v3.HttpProtocolOptions` */
 export interface HttpHttpProtocolOptions {
   readonly commonHttpProtocolOptions?: CoreHttpProtocolOptions;
@@ -1130,14 +1335,14 @@ export interface HttpHttpProtocolOptions {
 /** `envoy.extensions.upstreams.http.v3.HttpProtocolOptions.ExplicitHttpConfig` */
 export interface HttpProtocolOptions_ExplicitHttpConfig {
   readonly httpProtocolOptions?: Http1ProtocolOptions;
-  readonly http2ProtocolOptions?: unknown;
+  readonly http2ProtocolOptions?: Http2ProtocolOptions;
   readonly http3ProtocolOptions?: unknown;
 }
 
 /** `envoy.extensions.upstreams.http.v3.HttpProtocolOptions.UseDownstreamHttpConfig` */
 export interface HttpProtocolOptions_UseDownstreamHttpConfig {
   readonly httpProtocolOptions?: Http1ProtocolOptions;
-  readonly http2ProtocolOptions?: unknown;
+  readonly http2ProtocolOptions?: Http2ProtocolOptions;
   readonly http3ProtocolOptions?: unknown;
 }
 
@@ -1187,6 +1392,8 @@ export type Cluster_ClusterProtocolSelection = 'USE_CONFIGURED_PROTOCOL' | 'USE_
 export type Cluster_DiscoveryType = 'STATIC' | 'STRICT_DNS' | 'LOGICAL_DNS' | 'EDS' | 'ORIGINAL_DST';
 export type Cluster_DnsLookupFamily = 'AUTO' | 'V4_ONLY' | 'V6_ONLY' | 'V4_PREFERRED' | 'ALL';
 export type Cluster_LbPolicy = 'ROUND_ROBIN' | 'LEAST_REQUEST' | 'RING_HASH' | 'RANDOM' | 'MAGLEV' | 'CLUSTER_PROVIDED' | 'LOAD_BALANCING_POLICY_CONFIG';
+export type ApiConfigSource_ApiType = 'DEPRECATED_AND_UNAVAILABLE_DO_NOT_USE' | 'REST' | 'GRPC' | 'DELTA_GRPC' | 'AGGREGATED_GRPC' | 'AGGREGATED_DELTA_GRPC';
+export type ApiVersion = 'AUTO' | 'V2' | 'V3';
 export type HeaderValueOption_HeaderAppendAction = 'APPEND_IF_EXISTS_OR_ADD' | 'ADD_IF_ABSENT' | 'OVERWRITE_IF_EXISTS_OR_ADD' | 'OVERWRITE_IF_EXISTS';
 export type HealthStatus = 'UNKNOWN' | 'HEALTHY' | 'UNHEALTHY' | 'DRAINING' | 'TIMEOUT' | 'DEGRADED';
 export type HttpProtocolOptions_HeadersWithUnderscoresAction = 'ALLOW' | 'REJECT_REQUEST' | 'DROP_HEADER';
@@ -1205,4 +1412,6 @@ export type HttpConnectionManager_ForwardClientCertDetails = 'SANITIZE' | 'FORWA
 export type HttpConnectionManager_PathWithEscapedSlashesAction = 'IMPLEMENTATION_SPECIFIC_DEFAULT' | 'KEEP_UNCHANGED' | 'REJECT_REQUEST' | 'UNESCAPE_AND_REDIRECT' | 'UNESCAPE_AND_FORWARD';
 export type HttpConnectionManager_ServerHeaderTransformation = 'OVERWRITE' | 'APPEND_IF_ABSENT' | 'PASS_THROUGH';
 export type PreserveCaseFormatterConfig_FormatterTypeOnEnvoyHeaders = 'DEFAULT' | 'PROPER_CASE';
+export type CertificateValidationContext_TrustChainVerification = 'VERIFY_TRUST_CHAIN' | 'ACCEPT_UNTRUSTED';
+export type SubjectAltNameMatcher_SanType = 'SAN_TYPE_UNSPECIFIED' | 'EMAIL' | 'DNS' | 'URI' | 'IP_ADDRESS' | 'OTHER_NAME';
 export type FractionalPercent_DenominatorType = 'HUNDRED' | 'TEN_THOUSAND' | 'MILLION';

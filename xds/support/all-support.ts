@@ -3,11 +3,13 @@
 import { accessLogSupport } from './access-log-support.ts';
 import { bootstrapSupport } from './bootstrap-support.ts';
 import { clusterSupport } from './cluster-support.ts';
+import { configSourceSupport } from './config-source-support.ts';
 import { coreSupport } from './core-support.ts';
 import { httpSupport } from './http-support.ts';
 import { listenerSupport } from './listener-support.ts';
 import { routeSupport } from './route-support.ts';
 import type { SupportTable } from './support-table.ts';
+import { tlsSupport } from './tls-support.ts';
 
 /** A chapter of the support documentation: a title and its messages. */
 export interface SupportChapter {
@@ -21,6 +23,8 @@ export const supportChapters: readonly SupportChapter[] = [
   { title: 'HTTP connection manager', messages: httpSupport },
   { title: 'Routes', messages: routeSupport },
   { title: 'Clusters and endpoints', messages: clusterSupport },
+  { title: 'Configuration sources', messages: configSourceSupport },
+  { title: 'TLS of calls to a control plane', messages: tlsSupport },
   { title: 'Access logs', messages: accessLogSupport },
   { title: 'Shared messages', messages: coreSupport },
 ];
