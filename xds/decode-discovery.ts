@@ -1,10 +1,13 @@
-// How the members of a cluster are found: listed, resolved by DNS, or the connections' own destinations.
+// How the members of a cluster are found: listed, sent by a control plane, resolved by DNS, or the connections' own
+// destinations.
 
 import type { Address } from '../config/address.ts';
 import type { Discovery, DnsLookupFamily, DnsOptions } from '../config/cluster.ts';
+import type { ConfigSource } from '../config/config-source.ts';
 import type { LoadAssignment } from '../config/endpoint.ts';
 import type { Problems } from '../config/problems.ts';
 import { decodeAddress } from './decode-address.ts';
+import { decodeConfigSource } from './decode-config-source.ts';
 import { decodeLoadAssignment } from './decode-endpoint.ts';
 import { extensionType } from './extension.ts';
 import type {
@@ -14,13 +17,14 @@ import type {
   Cluster as ClusterMessage,
 } from './generated/messages.ts';
 import { given } from './given.ts';
+import { SharedParts } from './shared-parts.ts';
 
 export function decodeDiscovery(message: ClusterMessage, problems: Problems): Discovery | undefined {
   const assignmentProblems = problems.at('load_assignment');
   const assignment = decodeLoadAssignment(message.loadAssignment ?? {}, assignmentProblems);
   switch (message.type ?? 'STATIC') {
     case 'STATIC':
-      checkLiteral(assignment, assignmentProblems);
+      checkLiteralAddresses(assignment, assignmentProblems);
       return { kind: 'static', assignment };
     case 'STRICT_DNS':
       return { kind: 'strict-dns', assignment, dns: decodeDns(message, problems) };
@@ -33,12 +37,15 @@ export function decodeDiscovery(message: ClusterMessage, problems: Problems): Di
       }
       return decodeOriginalDst(message);
     case 'EDS':
-      problems.at('type').unsupported('EDS', 'it arrives with the xDS client');
-      return undefined;
+      if (message.loadAssignment !== undefined) {
+        assignmentProblems.add('an EDS cluster has no load_assignment: its members come from eds_config');
+      }
+      return decodeEds(message, problems.at('eds_cluster_config'));
   }
 }
 
-function checkLiteral(assignment: LoadAssignment, problems: Problems): void {
+/** Where nobody resolves names, the members have addresses. */
+export function checkLiteralAddresses(assignment: LoadAssignment, problems: Problems): void {
   for (const [locality, { endpoints }] of assignment.localities.entries()) {
     for (const [index, { address }] of endpoints.entries()) {
       if (address.kind !== 'host') continue;
@@ -50,6 +57,19 @@ function checkLiteral(assignment: LoadAssignment, problems: Problems): void {
         .add(`${JSON.stringify(address.hostname)} is not a literal IP address; use type STRICT_DNS or LOGICAL_DNS`);
     }
   }
+}
+
+const sharedSources = new SharedParts<ConfigSource>();
+
+function decodeEds(message: ClusterMessage, problems: Problems): Discovery | undefined {
+  const { edsConfig, serviceName = message.name ?? '' } = message.edsClusterConfig ?? {};
+  const place = problems.at('eds_config');
+  if (edsConfig === undefined) {
+    place.add('eds_config is required: it says where the members come from');
+    return undefined;
+  }
+  const source = decodeConfigSource(edsConfig, place);
+  return source && { kind: 'eds', serviceName, source: sharedSources.share(source) };
 }
 
 function checkSingle(assignment: LoadAssignment, problems: Problems): void {

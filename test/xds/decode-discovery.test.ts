@@ -97,9 +97,25 @@ t.test('ORIGINAL_DST has no members', async (t) => {
   t.match(discovery(`type: ORIGINAL_DST, ${members('127.0.0.1')}`).problems[0], /has no load_assignment/);
 });
 
-t.test('EDS arrives with the control plane', async (t) => {
-  t.same(discovery('type: EDS'), {
-    value: undefined,
-    problems: ['type: EDS is not supported; it arrives with the xDS client'],
+t.test('the members of an EDS cluster come from a source, under the name of the cluster or of a service', async (t) => {
+  const eds = (config: string) => discovery(`type: EDS, eds_cluster_config: ${config}`);
+  const ads = { kind: 'ads', initialFetchTimeoutMs: 15_000 };
+  t.same(eds('{eds_config: {ads: {}}}'), { value: { kind: 'eds', serviceName: 'c', source: ads }, problems: [] });
+  t.match(eds('{service_name: s, eds_config: {initial_fetch_timeout: 0s, ads: {}}}').value, {
+    serviceName: 's',
+    source: { initialFetchTimeoutMs: 0 },
   });
+  t.match(eds('{eds_config: {path: /a.yaml}}').value, { source: { kind: 'path', path: '/a.yaml' } });
+  const sourceOf = ({ value }: ReturnType<typeof eds>) => (value?.kind === 'eds' ? value.source : undefined);
+  const [one, other] = ['a', 'b'].map((service) => sourceOf(eds(`{service_name: ${service}, eds_config: {ads: {}}}`)));
+  t.equal(one, other, 'equal sources are one object');
+});
+
+t.test('an EDS cluster says where its members come from, and lists none', async (t) => {
+  const missing = ['eds_cluster_config.eds_config: eds_config is required: it says where the members come from'];
+  t.same(discovery('type: EDS'), { value: undefined, problems: missing });
+  t.same(discovery('type: EDS, eds_cluster_config: {service_name: s}').problems, missing);
+  t.same(discovery(`type: EDS, eds_cluster_config: {eds_config: {ads: {}}}, ${members('127.0.0.1')}`).problems, [
+    'load_assignment: an EDS cluster has no load_assignment: its members come from eds_config',
+  ]);
 });

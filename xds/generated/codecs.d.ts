@@ -6,3 +6,7 @@ export interface CodecNamespace {
 }
 export const envoy: CodecNamespace;
 export const google: CodecNamespace;
+export const istio: CodecNamespace;
+export const stats: CodecNamespace;
+export const udpa: CodecNamespace;
+export const xds: CodecNamespace;

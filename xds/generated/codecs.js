@@ -1994,7 +1994,7 @@ for (let i = 0; i < message.clusters.length; ++i)
 $root.envoy.config.cluster.v3.Cluster.encode(message.clusters[i], writer.uint32(18).fork(), _depth + 1).ldelim();
 if (message.secrets != null && message.secrets.length)
 for (let i = 0; i < message.secrets.length; ++i)
-writer.uint32(26).bytes(message.secrets[i]);
+$root.envoy.extensions.transport_sockets.tls.v3.Secret.encode(message.secrets[i], writer.uint32(26).fork(), _depth + 1).ldelim();
 if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
 for (let i = 0; i < message.$unknowns.length; ++i)
 writer.raw(message.$unknowns[i]);
@@ -2049,7 +2049,7 @@ if (wireType !== 2)
 break;
 if (!(message.secrets && message.secrets.length))
 message.secrets = [];
-message.secrets.push(reader.bytes());
+message.secrets.push($root.envoy.extensions.transport_sockets.tls.v3.Secret.decode(reader, reader.size(), $undefined, _depth + 1));
 continue;
 }
 }
@@ -2758,7 +2758,7 @@ Cluster.prototype.name = "";
 Cluster.prototype.altStatName = "";
 Cluster.prototype.type = null;
 Cluster.prototype.clusterType = null;
-Cluster.prototype.edsClusterConfig = $util.newBuffer([]);
+Cluster.prototype.edsClusterConfig = null;
 Cluster.prototype.connectTimeout = null;
 Cluster.prototype.perConnectionBufferLimitBytes = null;
 Cluster.prototype.lbPolicy = 0;
@@ -2829,8 +2829,8 @@ if (message.name != null && $Object.hasOwnProperty.call(message, "name") && mess
 writer.uint32(10).string(message.name);
 if (message.type != null && $Object.hasOwnProperty.call(message, "type"))
 writer.uint32(16).int32(message.type);
-if (message.edsClusterConfig != null && $Object.hasOwnProperty.call(message, "edsClusterConfig") && message.edsClusterConfig.length)
-writer.uint32(26).bytes(message.edsClusterConfig);
+if (message.edsClusterConfig != null && $Object.hasOwnProperty.call(message, "edsClusterConfig"))
+$root.envoy.config.cluster.v3.Cluster.EdsClusterConfig.encode(message.edsClusterConfig, writer.uint32(26).fork(), _depth + 1).ldelim();
 if (message.connectTimeout != null && $Object.hasOwnProperty.call(message, "connectTimeout"))
 $root.google.protobuf.Duration.encode(message.connectTimeout, writer.uint32(34).fork(), _depth + 1).ldelim();
 if (message.perConnectionBufferLimitBytes != null && $Object.hasOwnProperty.call(message, "perConnectionBufferLimitBytes"))
@@ -2900,14 +2900,14 @@ if (message.respectDnsTtl != null && $Object.hasOwnProperty.call(message, "respe
 writer.uint32(312).bool(message.respectDnsTtl);
 if (message.filters != null && message.filters.length)
 for (let i = 0; i < message.filters.length; ++i)
-writer.uint32(322).bytes(message.filters[i]);
+$root.envoy.config.cluster.v3.Filter.encode(message.filters[i], writer.uint32(322).fork(), _depth + 1).ldelim();
 if (message.loadBalancingPolicy != null && $Object.hasOwnProperty.call(message, "loadBalancingPolicy") && message.loadBalancingPolicy.length)
 writer.uint32(330).bytes(message.loadBalancingPolicy);
 if (message.lrsServer != null && $Object.hasOwnProperty.call(message, "lrsServer"))
 $root.envoy.config.core.v3.ConfigSource.encode(message.lrsServer, writer.uint32(338).fork(), _depth + 1).ldelim();
 if (message.transportSocketMatches != null && message.transportSocketMatches.length)
 for (let i = 0; i < message.transportSocketMatches.length; ++i)
-writer.uint32(346).bytes(message.transportSocketMatches[i]);
+$root.envoy.config.cluster.v3.Cluster.TransportSocketMatch.encode(message.transportSocketMatches[i], writer.uint32(346).fork(), _depth + 1).ldelim();
 if (message.dnsFailureRefreshRate != null && $Object.hasOwnProperty.call(message, "dnsFailureRefreshRate"))
 $root.envoy.config.cluster.v3.Cluster.RefreshRate.encode(message.dnsFailureRefreshRate, writer.uint32(354).fork(), _depth + 1).ldelim();
 if (message.useTcpForDnsLookups != null && $Object.hasOwnProperty.call(message, "useTcpForDnsLookups") && message.useTcpForDnsLookups !== false)
@@ -2975,7 +2975,7 @@ if (wireType !== 2)
 break;
 if (!(message.transportSocketMatches && message.transportSocketMatches.length))
 message.transportSocketMatches = [];
-message.transportSocketMatches.push(reader.bytes());
+message.transportSocketMatches.push($root.envoy.config.cluster.v3.Cluster.TransportSocketMatch.decode(reader, reader.size(), $undefined, _depth + 1));
 continue;
 }
 case 1: {
@@ -3013,10 +3013,7 @@ continue;
 case 3: {
 if (wireType !== 2)
 break;
-if ((value = reader.bytes()).length)
-message.edsClusterConfig = value;
-else
-delete message.edsClusterConfig;
+message.edsClusterConfig = $root.envoy.config.cluster.v3.Cluster.EdsClusterConfig.decode(reader, reader.size(), $undefined, _depth + 1, message.edsClusterConfig);
 continue;
 }
 case 4: {
@@ -3315,7 +3312,7 @@ if (wireType !== 2)
 break;
 if (!(message.filters && message.filters.length))
 message.filters = [];
-message.filters.push(reader.bytes());
+message.filters.push($root.envoy.config.cluster.v3.Filter.decode(reader, reader.size(), $undefined, _depth + 1));
 continue;
 }
 case 41: {
@@ -3627,6 +3624,97 @@ return LocalityWeightedLbConfig;
 })();
 
 return CommonLbConfig;
+})();
+
+Cluster.EdsClusterConfig = (function() {
+
+const EdsClusterConfig = function (properties) {
+if (properties)
+for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+if (properties[keys[i]] != null && keys[i] !== "__proto__")
+this[keys[i]] = properties[keys[i]];
+};
+
+EdsClusterConfig.prototype.edsConfig = null;
+EdsClusterConfig.prototype.serviceName = "";
+
+EdsClusterConfig.encode = function (message, writer, _depth) {
+if (!writer)
+writer = $Writer.create();
+if (_depth === $undefined)
+_depth = 0;
+if (_depth > $util.recursionLimit)
+throw $Error("max depth exceeded");
+if (message.edsConfig != null && $Object.hasOwnProperty.call(message, "edsConfig"))
+$root.envoy.config.core.v3.ConfigSource.encode(message.edsConfig, writer.uint32(10).fork(), _depth + 1).ldelim();
+if (message.serviceName != null && $Object.hasOwnProperty.call(message, "serviceName") && message.serviceName !== "")
+writer.uint32(18).string(message.serviceName);
+if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+for (let i = 0; i < message.$unknowns.length; ++i)
+writer.raw(message.$unknowns[i]);
+return writer;
+};
+
+EdsClusterConfig.decode = function (reader, length, _end, _depth, _target) {
+if (!(reader instanceof $Reader))
+reader = $Reader.create(reader);
+if (_depth === $undefined)
+_depth = 0;
+if (_depth > $Reader.recursionLimit)
+throw $Error("max depth exceeded");
+let end, message, value;
+if (length === $undefined)
+end = reader.len;
+else {
+end = reader.pos + length;
+if (end > reader.len)
+throw $RangeError("index out of range");
+length = reader.len;
+reader.len = end;
+}
+message = _target || new $root.envoy.config.cluster.v3.Cluster.EdsClusterConfig();
+while (reader.pos < end) {
+let start = reader.pos;
+let tag = reader.tag();
+if (tag === _end) {
+_end = $undefined;
+break;
+}
+let wireType = tag & 7;
+switch (tag >>>= 3) {
+case 1: {
+if (wireType !== 2)
+break;
+message.edsConfig = $root.envoy.config.core.v3.ConfigSource.decode(reader, reader.size(), $undefined, _depth + 1, message.edsConfig);
+continue;
+}
+case 2: {
+if (wireType !== 2)
+break;
+if ((value = reader.stringVerify()).length)
+message.serviceName = value;
+else
+delete message.serviceName;
+continue;
+}
+}
+reader.skipType(wireType, _depth, tag);
+if (!reader.discardUnknown) {
+$util.makeProp(message, "$unknowns", false);
+(message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+}
+}
+if (length !== $undefined) {
+if (reader.pos !== end)
+throw $RangeError("index out of range");
+reader.len = length;
+}
+if (_end !== $undefined)
+throw $Error("missing end group");
+return message;
+};
+
+return EdsClusterConfig;
 })();
 
 Cluster.LeastRequestLbConfig = (function() {
@@ -4014,6 +4102,106 @@ return message;
 return RoundRobinLbConfig;
 })();
 
+Cluster.TransportSocketMatch = (function() {
+
+const TransportSocketMatch = function (properties) {
+if (properties)
+for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+if (properties[keys[i]] != null && keys[i] !== "__proto__")
+this[keys[i]] = properties[keys[i]];
+};
+
+TransportSocketMatch.prototype.name = "";
+TransportSocketMatch.prototype.match = null;
+TransportSocketMatch.prototype.transportSocket = null;
+
+TransportSocketMatch.encode = function (message, writer, _depth) {
+if (!writer)
+writer = $Writer.create();
+if (_depth === $undefined)
+_depth = 0;
+if (_depth > $util.recursionLimit)
+throw $Error("max depth exceeded");
+if (message.name != null && $Object.hasOwnProperty.call(message, "name") && message.name !== "")
+writer.uint32(10).string(message.name);
+if (message.match != null && $Object.hasOwnProperty.call(message, "match"))
+$root.google.protobuf.Struct.encode(message.match, writer.uint32(18).fork(), _depth + 1).ldelim();
+if (message.transportSocket != null && $Object.hasOwnProperty.call(message, "transportSocket"))
+$root.envoy.config.core.v3.TransportSocket.encode(message.transportSocket, writer.uint32(26).fork(), _depth + 1).ldelim();
+if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+for (let i = 0; i < message.$unknowns.length; ++i)
+writer.raw(message.$unknowns[i]);
+return writer;
+};
+
+TransportSocketMatch.decode = function (reader, length, _end, _depth, _target) {
+if (!(reader instanceof $Reader))
+reader = $Reader.create(reader);
+if (_depth === $undefined)
+_depth = 0;
+if (_depth > $Reader.recursionLimit)
+throw $Error("max depth exceeded");
+let end, message, value;
+if (length === $undefined)
+end = reader.len;
+else {
+end = reader.pos + length;
+if (end > reader.len)
+throw $RangeError("index out of range");
+length = reader.len;
+reader.len = end;
+}
+message = _target || new $root.envoy.config.cluster.v3.Cluster.TransportSocketMatch();
+while (reader.pos < end) {
+let start = reader.pos;
+let tag = reader.tag();
+if (tag === _end) {
+_end = $undefined;
+break;
+}
+let wireType = tag & 7;
+switch (tag >>>= 3) {
+case 1: {
+if (wireType !== 2)
+break;
+if ((value = reader.stringVerify()).length)
+message.name = value;
+else
+delete message.name;
+continue;
+}
+case 2: {
+if (wireType !== 2)
+break;
+message.match = $root.google.protobuf.Struct.decode(reader, reader.size(), $undefined, _depth + 1, message.match);
+continue;
+}
+case 3: {
+if (wireType !== 2)
+break;
+message.transportSocket = $root.envoy.config.core.v3.TransportSocket.decode(reader, reader.size(), $undefined, _depth + 1, message.transportSocket);
+continue;
+}
+}
+reader.skipType(wireType, _depth, tag);
+if (!reader.discardUnknown) {
+$util.makeProp(message, "$unknowns", false);
+(message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+}
+}
+if (length !== $undefined) {
+if (reader.pos !== end)
+throw $RangeError("index out of range");
+reader.len = length;
+}
+if (_end !== $undefined)
+throw $Error("missing end group");
+return message;
+};
+
+return TransportSocketMatch;
+})();
+
 Cluster.ClusterProtocolSelection = (function() {
 const valuesById = $Object.create(null), values = $Object.create(valuesById);
 values[valuesById[0] = "USE_CONFIGURED_PROTOCOL"] = 0;
@@ -4054,6 +4242,109 @@ return values;
 })();
 
 return Cluster;
+})();
+
+v3.Filter = (function() {
+
+const Filter = function (properties) {
+if (properties)
+for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+if (properties[keys[i]] != null && keys[i] !== "__proto__")
+this[keys[i]] = properties[keys[i]];
+};
+
+Filter.prototype.name = "";
+Filter.prototype.typedConfig = null;
+Filter.prototype.configDiscovery = $util.newBuffer([]);
+
+Filter.encode = function (message, writer, _depth) {
+if (!writer)
+writer = $Writer.create();
+if (_depth === $undefined)
+_depth = 0;
+if (_depth > $util.recursionLimit)
+throw $Error("max depth exceeded");
+if (message.name != null && $Object.hasOwnProperty.call(message, "name") && message.name !== "")
+writer.uint32(10).string(message.name);
+if (message.typedConfig != null && $Object.hasOwnProperty.call(message, "typedConfig"))
+$root.google.protobuf.Any.encode(message.typedConfig, writer.uint32(18).fork(), _depth + 1).ldelim();
+if (message.configDiscovery != null && $Object.hasOwnProperty.call(message, "configDiscovery") && message.configDiscovery.length)
+writer.uint32(26).bytes(message.configDiscovery);
+if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+for (let i = 0; i < message.$unknowns.length; ++i)
+writer.raw(message.$unknowns[i]);
+return writer;
+};
+
+Filter.decode = function (reader, length, _end, _depth, _target) {
+if (!(reader instanceof $Reader))
+reader = $Reader.create(reader);
+if (_depth === $undefined)
+_depth = 0;
+if (_depth > $Reader.recursionLimit)
+throw $Error("max depth exceeded");
+let end, message, value;
+if (length === $undefined)
+end = reader.len;
+else {
+end = reader.pos + length;
+if (end > reader.len)
+throw $RangeError("index out of range");
+length = reader.len;
+reader.len = end;
+}
+message = _target || new $root.envoy.config.cluster.v3.Filter();
+while (reader.pos < end) {
+let start = reader.pos;
+let tag = reader.tag();
+if (tag === _end) {
+_end = $undefined;
+break;
+}
+let wireType = tag & 7;
+switch (tag >>>= 3) {
+case 1: {
+if (wireType !== 2)
+break;
+if ((value = reader.stringVerify()).length)
+message.name = value;
+else
+delete message.name;
+continue;
+}
+case 2: {
+if (wireType !== 2)
+break;
+message.typedConfig = $root.google.protobuf.Any.decode(reader, reader.size(), $undefined, _depth + 1, message.typedConfig);
+continue;
+}
+case 3: {
+if (wireType !== 2)
+break;
+if ((value = reader.bytes()).length)
+message.configDiscovery = value;
+else
+delete message.configDiscovery;
+continue;
+}
+}
+reader.skipType(wireType, _depth, tag);
+if (!reader.discardUnknown) {
+$util.makeProp(message, "$unknowns", false);
+(message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+}
+}
+if (length !== $undefined) {
+if (reader.pos !== end)
+throw $RangeError("index out of range");
+reader.len = length;
+}
+if (_end !== $undefined)
+throw $Error("missing end group");
+return message;
+};
+
+return Filter;
 })();
 
 v3.UpstreamConnectionOptions = (function() {
@@ -11038,7 +11329,7 @@ this[keys[i]] = properties[keys[i]];
 ListenerFilter.prototype.name = "";
 ListenerFilter.prototype.typedConfig = null;
 ListenerFilter.prototype.configDiscovery = null;
-ListenerFilter.prototype.filterDisabled = $util.newBuffer([]);
+ListenerFilter.prototype.filterDisabled = null;
 
 let $oneOfFields;
 
@@ -11058,8 +11349,8 @@ if (message.name != null && $Object.hasOwnProperty.call(message, "name") && mess
 writer.uint32(10).string(message.name);
 if (message.typedConfig != null && $Object.hasOwnProperty.call(message, "typedConfig"))
 $root.google.protobuf.Any.encode(message.typedConfig, writer.uint32(26).fork(), _depth + 1).ldelim();
-if (message.filterDisabled != null && $Object.hasOwnProperty.call(message, "filterDisabled") && message.filterDisabled.length)
-writer.uint32(34).bytes(message.filterDisabled);
+if (message.filterDisabled != null && $Object.hasOwnProperty.call(message, "filterDisabled"))
+$root.envoy.config.listener.v3.ListenerFilterChainMatchPredicate.encode(message.filterDisabled, writer.uint32(34).fork(), _depth + 1).ldelim();
 if (message.configDiscovery != null && $Object.hasOwnProperty.call(message, "configDiscovery"))
 writer.uint32(42).bytes(message.configDiscovery);
 if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
@@ -11121,10 +11412,7 @@ continue;
 case 4: {
 if (wireType !== 2)
 break;
-if ((value = reader.bytes()).length)
-message.filterDisabled = value;
-else
-delete message.filterDisabled;
+message.filterDisabled = $root.envoy.config.listener.v3.ListenerFilterChainMatchPredicate.decode(reader, reader.size(), $undefined, _depth + 1, message.filterDisabled);
 continue;
 }
 }
@@ -11145,6 +11433,216 @@ return message;
 };
 
 return ListenerFilter;
+})();
+
+v3.ListenerFilterChainMatchPredicate = (function() {
+
+const ListenerFilterChainMatchPredicate = function (properties) {
+if (properties)
+for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+if (properties[keys[i]] != null && keys[i] !== "__proto__")
+this[keys[i]] = properties[keys[i]];
+};
+
+ListenerFilterChainMatchPredicate.prototype.orMatch = null;
+ListenerFilterChainMatchPredicate.prototype.andMatch = null;
+ListenerFilterChainMatchPredicate.prototype.notMatch = null;
+ListenerFilterChainMatchPredicate.prototype.anyMatch = null;
+ListenerFilterChainMatchPredicate.prototype.destinationPortRange = null;
+
+let $oneOfFields;
+
+$Object.defineProperty(ListenerFilterChainMatchPredicate.prototype, "rule", {
+get: $util.oneOfGetter($oneOfFields = ["orMatch", "andMatch", "notMatch", "anyMatch", "destinationPortRange"]),
+set: $util.oneOfSetter($oneOfFields)
+});
+
+ListenerFilterChainMatchPredicate.encode = function (message, writer, _depth) {
+if (!writer)
+writer = $Writer.create();
+if (_depth === $undefined)
+_depth = 0;
+if (_depth > $util.recursionLimit)
+throw $Error("max depth exceeded");
+if (message.orMatch != null && $Object.hasOwnProperty.call(message, "orMatch"))
+$root.envoy.config.listener.v3.ListenerFilterChainMatchPredicate.MatchSet.encode(message.orMatch, writer.uint32(10).fork(), _depth + 1).ldelim();
+if (message.andMatch != null && $Object.hasOwnProperty.call(message, "andMatch"))
+$root.envoy.config.listener.v3.ListenerFilterChainMatchPredicate.MatchSet.encode(message.andMatch, writer.uint32(18).fork(), _depth + 1).ldelim();
+if (message.notMatch != null && $Object.hasOwnProperty.call(message, "notMatch"))
+$root.envoy.config.listener.v3.ListenerFilterChainMatchPredicate.encode(message.notMatch, writer.uint32(26).fork(), _depth + 1).ldelim();
+if (message.anyMatch != null && $Object.hasOwnProperty.call(message, "anyMatch"))
+writer.uint32(32).bool(message.anyMatch);
+if (message.destinationPortRange != null && $Object.hasOwnProperty.call(message, "destinationPortRange"))
+$root.envoy.type.v3.Int32Range.encode(message.destinationPortRange, writer.uint32(42).fork(), _depth + 1).ldelim();
+if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+for (let i = 0; i < message.$unknowns.length; ++i)
+writer.raw(message.$unknowns[i]);
+return writer;
+};
+
+ListenerFilterChainMatchPredicate.decode = function (reader, length, _end, _depth, _target) {
+if (!(reader instanceof $Reader))
+reader = $Reader.create(reader);
+if (_depth === $undefined)
+_depth = 0;
+if (_depth > $Reader.recursionLimit)
+throw $Error("max depth exceeded");
+let end, message;
+if (length === $undefined)
+end = reader.len;
+else {
+end = reader.pos + length;
+if (end > reader.len)
+throw $RangeError("index out of range");
+length = reader.len;
+reader.len = end;
+}
+message = _target || new $root.envoy.config.listener.v3.ListenerFilterChainMatchPredicate();
+while (reader.pos < end) {
+let start = reader.pos;
+let tag = reader.tag();
+if (tag === _end) {
+_end = $undefined;
+break;
+}
+let wireType = tag & 7;
+switch (tag >>>= 3) {
+case 1: {
+if (wireType !== 2)
+break;
+message.orMatch = $root.envoy.config.listener.v3.ListenerFilterChainMatchPredicate.MatchSet.decode(reader, reader.size(), $undefined, _depth + 1, message.orMatch);
+message.rule = "orMatch";
+continue;
+}
+case 2: {
+if (wireType !== 2)
+break;
+message.andMatch = $root.envoy.config.listener.v3.ListenerFilterChainMatchPredicate.MatchSet.decode(reader, reader.size(), $undefined, _depth + 1, message.andMatch);
+message.rule = "andMatch";
+continue;
+}
+case 3: {
+if (wireType !== 2)
+break;
+message.notMatch = $root.envoy.config.listener.v3.ListenerFilterChainMatchPredicate.decode(reader, reader.size(), $undefined, _depth + 1, message.notMatch);
+message.rule = "notMatch";
+continue;
+}
+case 4: {
+if (wireType !== 0)
+break;
+message.anyMatch = reader.bool();
+message.rule = "anyMatch";
+continue;
+}
+case 5: {
+if (wireType !== 2)
+break;
+message.destinationPortRange = $root.envoy.type.v3.Int32Range.decode(reader, reader.size(), $undefined, _depth + 1, message.destinationPortRange);
+message.rule = "destinationPortRange";
+continue;
+}
+}
+reader.skipType(wireType, _depth, tag);
+if (!reader.discardUnknown) {
+$util.makeProp(message, "$unknowns", false);
+(message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+}
+}
+if (length !== $undefined) {
+if (reader.pos !== end)
+throw $RangeError("index out of range");
+reader.len = length;
+}
+if (_end !== $undefined)
+throw $Error("missing end group");
+return message;
+};
+
+ListenerFilterChainMatchPredicate.MatchSet = (function() {
+
+const MatchSet = function (properties) {
+this.rules = [];
+if (properties)
+for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+if (properties[keys[i]] != null && keys[i] !== "__proto__")
+this[keys[i]] = properties[keys[i]];
+};
+
+MatchSet.prototype.rules = $util.emptyArray;
+
+MatchSet.encode = function (message, writer, _depth) {
+if (!writer)
+writer = $Writer.create();
+if (_depth === $undefined)
+_depth = 0;
+if (_depth > $util.recursionLimit)
+throw $Error("max depth exceeded");
+if (message.rules != null && message.rules.length)
+for (let i = 0; i < message.rules.length; ++i)
+$root.envoy.config.listener.v3.ListenerFilterChainMatchPredicate.encode(message.rules[i], writer.uint32(10).fork(), _depth + 1).ldelim();
+if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+for (let i = 0; i < message.$unknowns.length; ++i)
+writer.raw(message.$unknowns[i]);
+return writer;
+};
+
+MatchSet.decode = function (reader, length, _end, _depth, _target) {
+if (!(reader instanceof $Reader))
+reader = $Reader.create(reader);
+if (_depth === $undefined)
+_depth = 0;
+if (_depth > $Reader.recursionLimit)
+throw $Error("max depth exceeded");
+let end, message;
+if (length === $undefined)
+end = reader.len;
+else {
+end = reader.pos + length;
+if (end > reader.len)
+throw $RangeError("index out of range");
+length = reader.len;
+reader.len = end;
+}
+message = _target || new $root.envoy.config.listener.v3.ListenerFilterChainMatchPredicate.MatchSet();
+while (reader.pos < end) {
+let start = reader.pos;
+let tag = reader.tag();
+if (tag === _end) {
+_end = $undefined;
+break;
+}
+let wireType = tag & 7;
+switch (tag >>>= 3) {
+case 1: {
+if (wireType !== 2)
+break;
+if (!(message.rules && message.rules.length))
+message.rules = [];
+message.rules.push($root.envoy.config.listener.v3.ListenerFilterChainMatchPredicate.decode(reader, reader.size(), $undefined, _depth + 1));
+continue;
+}
+}
+reader.skipType(wireType, _depth, tag);
+if (!reader.discardUnknown) {
+$util.makeProp(message, "$unknowns", false);
+(message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+}
+}
+if (length !== $undefined) {
+if (reader.pos !== end)
+throw $RangeError("index out of range");
+reader.len = length;
+}
+if (_end !== $undefined)
+throw $Error("missing end group");
+return message;
+};
+
+return MatchSet;
+})();
+
+return ListenerFilterChainMatchPredicate;
 })();
 
 return v3;
@@ -15507,6 +16005,505 @@ filters.http = (function() {
 
 const http = {};
 
+http.cors = (function() {
+
+const cors = {};
+
+cors.v3 = (function() {
+
+const v3 = {};
+
+v3.Cors = (function() {
+
+const Cors = function (properties) {
+if (properties)
+for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+if (properties[keys[i]] != null && keys[i] !== "__proto__")
+this[keys[i]] = properties[keys[i]];
+};
+
+Cors.encode = function (message, writer, _depth) {
+if (!writer)
+writer = $Writer.create();
+if (_depth === $undefined)
+_depth = 0;
+if (_depth > $util.recursionLimit)
+throw $Error("max depth exceeded");
+if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+for (let i = 0; i < message.$unknowns.length; ++i)
+writer.raw(message.$unknowns[i]);
+return writer;
+};
+
+Cors.decode = function (reader, length, _end, _depth, _target) {
+if (!(reader instanceof $Reader))
+reader = $Reader.create(reader);
+if (_depth === $undefined)
+_depth = 0;
+if (_depth > $Reader.recursionLimit)
+throw $Error("max depth exceeded");
+let end, message;
+if (length === $undefined)
+end = reader.len;
+else {
+end = reader.pos + length;
+if (end > reader.len)
+throw $RangeError("index out of range");
+length = reader.len;
+reader.len = end;
+}
+message = _target || new $root.envoy.extensions.filters.http.cors.v3.Cors();
+while (reader.pos < end) {
+let start = reader.pos;
+let tag = reader.tag();
+if (tag === _end) {
+_end = $undefined;
+break;
+}
+reader.skipType(tag & 7, _depth, tag);
+if (!reader.discardUnknown) {
+$util.makeProp(message, "$unknowns", false);
+(message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+}
+}
+if (length !== $undefined) {
+if (reader.pos !== end)
+throw $RangeError("index out of range");
+reader.len = length;
+}
+if (_end !== $undefined)
+throw $Error("missing end group");
+return message;
+};
+
+return Cors;
+})();
+
+return v3;
+})();
+
+return cors;
+})();
+
+http.fault = (function() {
+
+const fault = {};
+
+fault.v3 = (function() {
+
+const v3 = {};
+
+v3.HTTPFault = (function() {
+
+const HTTPFault = function (properties) {
+this.headers = [];
+this.downstreamNodes = [];
+if (properties)
+for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+if (properties[keys[i]] != null && keys[i] !== "__proto__")
+this[keys[i]] = properties[keys[i]];
+};
+
+HTTPFault.prototype.delay = $util.newBuffer([]);
+HTTPFault.prototype.abort = $util.newBuffer([]);
+HTTPFault.prototype.upstreamCluster = "";
+HTTPFault.prototype.headers = $util.emptyArray;
+HTTPFault.prototype.downstreamNodes = $util.emptyArray;
+HTTPFault.prototype.maxActiveFaults = null;
+HTTPFault.prototype.responseRateLimit = $util.newBuffer([]);
+HTTPFault.prototype.delayPercentRuntime = "";
+HTTPFault.prototype.abortPercentRuntime = "";
+HTTPFault.prototype.delayDurationRuntime = "";
+HTTPFault.prototype.abortHttpStatusRuntime = "";
+HTTPFault.prototype.maxActiveFaultsRuntime = "";
+HTTPFault.prototype.responseRateLimitPercentRuntime = "";
+HTTPFault.prototype.abortGrpcStatusRuntime = "";
+HTTPFault.prototype.disableDownstreamClusterStats = false;
+HTTPFault.prototype.filterMetadata = null;
+
+HTTPFault.encode = function (message, writer, _depth) {
+if (!writer)
+writer = $Writer.create();
+if (_depth === $undefined)
+_depth = 0;
+if (_depth > $util.recursionLimit)
+throw $Error("max depth exceeded");
+if (message.delay != null && $Object.hasOwnProperty.call(message, "delay") && message.delay.length)
+writer.uint32(10).bytes(message.delay);
+if (message.abort != null && $Object.hasOwnProperty.call(message, "abort") && message.abort.length)
+writer.uint32(18).bytes(message.abort);
+if (message.upstreamCluster != null && $Object.hasOwnProperty.call(message, "upstreamCluster") && message.upstreamCluster !== "")
+writer.uint32(26).string(message.upstreamCluster);
+if (message.headers != null && message.headers.length)
+for (let i = 0; i < message.headers.length; ++i)
+$root.envoy.config.route.v3.HeaderMatcher.encode(message.headers[i], writer.uint32(34).fork(), _depth + 1).ldelim();
+if (message.downstreamNodes != null && message.downstreamNodes.length)
+for (let i = 0; i < message.downstreamNodes.length; ++i)
+writer.uint32(42).string(message.downstreamNodes[i]);
+if (message.maxActiveFaults != null && $Object.hasOwnProperty.call(message, "maxActiveFaults"))
+$root.google.protobuf.UInt32Value.encode(message.maxActiveFaults, writer.uint32(50).fork(), _depth + 1).ldelim();
+if (message.responseRateLimit != null && $Object.hasOwnProperty.call(message, "responseRateLimit") && message.responseRateLimit.length)
+writer.uint32(58).bytes(message.responseRateLimit);
+if (message.delayPercentRuntime != null && $Object.hasOwnProperty.call(message, "delayPercentRuntime") && message.delayPercentRuntime !== "")
+writer.uint32(66).string(message.delayPercentRuntime);
+if (message.abortPercentRuntime != null && $Object.hasOwnProperty.call(message, "abortPercentRuntime") && message.abortPercentRuntime !== "")
+writer.uint32(74).string(message.abortPercentRuntime);
+if (message.delayDurationRuntime != null && $Object.hasOwnProperty.call(message, "delayDurationRuntime") && message.delayDurationRuntime !== "")
+writer.uint32(82).string(message.delayDurationRuntime);
+if (message.abortHttpStatusRuntime != null && $Object.hasOwnProperty.call(message, "abortHttpStatusRuntime") && message.abortHttpStatusRuntime !== "")
+writer.uint32(90).string(message.abortHttpStatusRuntime);
+if (message.maxActiveFaultsRuntime != null && $Object.hasOwnProperty.call(message, "maxActiveFaultsRuntime") && message.maxActiveFaultsRuntime !== "")
+writer.uint32(98).string(message.maxActiveFaultsRuntime);
+if (message.responseRateLimitPercentRuntime != null && $Object.hasOwnProperty.call(message, "responseRateLimitPercentRuntime") && message.responseRateLimitPercentRuntime !== "")
+writer.uint32(106).string(message.responseRateLimitPercentRuntime);
+if (message.abortGrpcStatusRuntime != null && $Object.hasOwnProperty.call(message, "abortGrpcStatusRuntime") && message.abortGrpcStatusRuntime !== "")
+writer.uint32(114).string(message.abortGrpcStatusRuntime);
+if (message.disableDownstreamClusterStats != null && $Object.hasOwnProperty.call(message, "disableDownstreamClusterStats") && message.disableDownstreamClusterStats !== false)
+writer.uint32(120).bool(message.disableDownstreamClusterStats);
+if (message.filterMetadata != null && $Object.hasOwnProperty.call(message, "filterMetadata"))
+$root.google.protobuf.Struct.encode(message.filterMetadata, writer.uint32(130).fork(), _depth + 1).ldelim();
+if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+for (let i = 0; i < message.$unknowns.length; ++i)
+writer.raw(message.$unknowns[i]);
+return writer;
+};
+
+HTTPFault.decode = function (reader, length, _end, _depth, _target) {
+if (!(reader instanceof $Reader))
+reader = $Reader.create(reader);
+if (_depth === $undefined)
+_depth = 0;
+if (_depth > $Reader.recursionLimit)
+throw $Error("max depth exceeded");
+let end, message, value;
+if (length === $undefined)
+end = reader.len;
+else {
+end = reader.pos + length;
+if (end > reader.len)
+throw $RangeError("index out of range");
+length = reader.len;
+reader.len = end;
+}
+message = _target || new $root.envoy.extensions.filters.http.fault.v3.HTTPFault();
+while (reader.pos < end) {
+let start = reader.pos;
+let tag = reader.tag();
+if (tag === _end) {
+_end = $undefined;
+break;
+}
+let wireType = tag & 7;
+switch (tag >>>= 3) {
+case 1: {
+if (wireType !== 2)
+break;
+if ((value = reader.bytes()).length)
+message.delay = value;
+else
+delete message.delay;
+continue;
+}
+case 2: {
+if (wireType !== 2)
+break;
+if ((value = reader.bytes()).length)
+message.abort = value;
+else
+delete message.abort;
+continue;
+}
+case 3: {
+if (wireType !== 2)
+break;
+if ((value = reader.stringVerify()).length)
+message.upstreamCluster = value;
+else
+delete message.upstreamCluster;
+continue;
+}
+case 4: {
+if (wireType !== 2)
+break;
+if (!(message.headers && message.headers.length))
+message.headers = [];
+message.headers.push($root.envoy.config.route.v3.HeaderMatcher.decode(reader, reader.size(), $undefined, _depth + 1));
+continue;
+}
+case 5: {
+if (wireType !== 2)
+break;
+if (!(message.downstreamNodes && message.downstreamNodes.length))
+message.downstreamNodes = [];
+message.downstreamNodes.push(reader.stringVerify());
+continue;
+}
+case 6: {
+if (wireType !== 2)
+break;
+message.maxActiveFaults = $root.google.protobuf.UInt32Value.decode(reader, reader.size(), $undefined, _depth + 1, message.maxActiveFaults);
+continue;
+}
+case 7: {
+if (wireType !== 2)
+break;
+if ((value = reader.bytes()).length)
+message.responseRateLimit = value;
+else
+delete message.responseRateLimit;
+continue;
+}
+case 8: {
+if (wireType !== 2)
+break;
+if ((value = reader.stringVerify()).length)
+message.delayPercentRuntime = value;
+else
+delete message.delayPercentRuntime;
+continue;
+}
+case 9: {
+if (wireType !== 2)
+break;
+if ((value = reader.stringVerify()).length)
+message.abortPercentRuntime = value;
+else
+delete message.abortPercentRuntime;
+continue;
+}
+case 10: {
+if (wireType !== 2)
+break;
+if ((value = reader.stringVerify()).length)
+message.delayDurationRuntime = value;
+else
+delete message.delayDurationRuntime;
+continue;
+}
+case 11: {
+if (wireType !== 2)
+break;
+if ((value = reader.stringVerify()).length)
+message.abortHttpStatusRuntime = value;
+else
+delete message.abortHttpStatusRuntime;
+continue;
+}
+case 12: {
+if (wireType !== 2)
+break;
+if ((value = reader.stringVerify()).length)
+message.maxActiveFaultsRuntime = value;
+else
+delete message.maxActiveFaultsRuntime;
+continue;
+}
+case 13: {
+if (wireType !== 2)
+break;
+if ((value = reader.stringVerify()).length)
+message.responseRateLimitPercentRuntime = value;
+else
+delete message.responseRateLimitPercentRuntime;
+continue;
+}
+case 14: {
+if (wireType !== 2)
+break;
+if ((value = reader.stringVerify()).length)
+message.abortGrpcStatusRuntime = value;
+else
+delete message.abortGrpcStatusRuntime;
+continue;
+}
+case 15: {
+if (wireType !== 0)
+break;
+if (value = reader.bool())
+message.disableDownstreamClusterStats = value;
+else
+delete message.disableDownstreamClusterStats;
+continue;
+}
+case 16: {
+if (wireType !== 2)
+break;
+message.filterMetadata = $root.google.protobuf.Struct.decode(reader, reader.size(), $undefined, _depth + 1, message.filterMetadata);
+continue;
+}
+}
+reader.skipType(wireType, _depth, tag);
+if (!reader.discardUnknown) {
+$util.makeProp(message, "$unknowns", false);
+(message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+}
+}
+if (length !== $undefined) {
+if (reader.pos !== end)
+throw $RangeError("index out of range");
+reader.len = length;
+}
+if (_end !== $undefined)
+throw $Error("missing end group");
+return message;
+};
+
+return HTTPFault;
+})();
+
+return v3;
+})();
+
+return fault;
+})();
+
+http.grpc_stats = (function() {
+
+const grpc_stats = {};
+
+grpc_stats.v3 = (function() {
+
+const v3 = {};
+
+v3.FilterConfig = (function() {
+
+const FilterConfig = function (properties) {
+if (properties)
+for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+if (properties[keys[i]] != null && keys[i] !== "__proto__")
+this[keys[i]] = properties[keys[i]];
+};
+
+FilterConfig.prototype.emitFilterState = false;
+FilterConfig.prototype.individualMethodStatsAllowlist = null;
+FilterConfig.prototype.statsForAllMethods = null;
+FilterConfig.prototype.enableUpstreamStats = false;
+FilterConfig.prototype.replaceDotsInGrpcServiceName = false;
+
+let $oneOfFields;
+
+$Object.defineProperty(FilterConfig.prototype, "per_method_stat_specifier", {
+get: $util.oneOfGetter($oneOfFields = ["individualMethodStatsAllowlist", "statsForAllMethods"]),
+set: $util.oneOfSetter($oneOfFields)
+});
+
+FilterConfig.encode = function (message, writer, _depth) {
+if (!writer)
+writer = $Writer.create();
+if (_depth === $undefined)
+_depth = 0;
+if (_depth > $util.recursionLimit)
+throw $Error("max depth exceeded");
+if (message.emitFilterState != null && $Object.hasOwnProperty.call(message, "emitFilterState") && message.emitFilterState !== false)
+writer.uint32(8).bool(message.emitFilterState);
+if (message.individualMethodStatsAllowlist != null && $Object.hasOwnProperty.call(message, "individualMethodStatsAllowlist"))
+writer.uint32(18).bytes(message.individualMethodStatsAllowlist);
+if (message.statsForAllMethods != null && $Object.hasOwnProperty.call(message, "statsForAllMethods"))
+$root.google.protobuf.BoolValue.encode(message.statsForAllMethods, writer.uint32(26).fork(), _depth + 1).ldelim();
+if (message.enableUpstreamStats != null && $Object.hasOwnProperty.call(message, "enableUpstreamStats") && message.enableUpstreamStats !== false)
+writer.uint32(32).bool(message.enableUpstreamStats);
+if (message.replaceDotsInGrpcServiceName != null && $Object.hasOwnProperty.call(message, "replaceDotsInGrpcServiceName") && message.replaceDotsInGrpcServiceName !== false)
+writer.uint32(40).bool(message.replaceDotsInGrpcServiceName);
+if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+for (let i = 0; i < message.$unknowns.length; ++i)
+writer.raw(message.$unknowns[i]);
+return writer;
+};
+
+FilterConfig.decode = function (reader, length, _end, _depth, _target) {
+if (!(reader instanceof $Reader))
+reader = $Reader.create(reader);
+if (_depth === $undefined)
+_depth = 0;
+if (_depth > $Reader.recursionLimit)
+throw $Error("max depth exceeded");
+let end, message, value;
+if (length === $undefined)
+end = reader.len;
+else {
+end = reader.pos + length;
+if (end > reader.len)
+throw $RangeError("index out of range");
+length = reader.len;
+reader.len = end;
+}
+message = _target || new $root.envoy.extensions.filters.http.grpc_stats.v3.FilterConfig();
+while (reader.pos < end) {
+let start = reader.pos;
+let tag = reader.tag();
+if (tag === _end) {
+_end = $undefined;
+break;
+}
+let wireType = tag & 7;
+switch (tag >>>= 3) {
+case 1: {
+if (wireType !== 0)
+break;
+if (value = reader.bool())
+message.emitFilterState = value;
+else
+delete message.emitFilterState;
+continue;
+}
+case 2: {
+if (wireType !== 2)
+break;
+message.individualMethodStatsAllowlist = reader.bytes();
+message.per_method_stat_specifier = "individualMethodStatsAllowlist";
+continue;
+}
+case 3: {
+if (wireType !== 2)
+break;
+message.statsForAllMethods = $root.google.protobuf.BoolValue.decode(reader, reader.size(), $undefined, _depth + 1, message.statsForAllMethods);
+message.per_method_stat_specifier = "statsForAllMethods";
+continue;
+}
+case 4: {
+if (wireType !== 0)
+break;
+if (value = reader.bool())
+message.enableUpstreamStats = value;
+else
+delete message.enableUpstreamStats;
+continue;
+}
+case 5: {
+if (wireType !== 0)
+break;
+if (value = reader.bool())
+message.replaceDotsInGrpcServiceName = value;
+else
+delete message.replaceDotsInGrpcServiceName;
+continue;
+}
+}
+reader.skipType(wireType, _depth, tag);
+if (!reader.discardUnknown) {
+$util.makeProp(message, "$unknowns", false);
+(message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+}
+}
+if (length !== $undefined) {
+if (reader.pos !== end)
+throw $RangeError("index out of range");
+reader.len = length;
+}
+if (_end !== $undefined)
+throw $Error("missing end group");
+return message;
+};
+
+return FilterConfig;
+})();
+
+return v3;
+})();
+
+return grpc_stats;
+})();
+
 http.router = (function() {
 
 const router = {};
@@ -15706,6 +16703,86 @@ filters.listener = (function() {
 
 const listener = {};
 
+listener.http_inspector = (function() {
+
+const http_inspector = {};
+
+http_inspector.v3 = (function() {
+
+const v3 = {};
+
+v3.HttpInspector = (function() {
+
+const HttpInspector = function (properties) {
+if (properties)
+for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+if (properties[keys[i]] != null && keys[i] !== "__proto__")
+this[keys[i]] = properties[keys[i]];
+};
+
+HttpInspector.encode = function (message, writer, _depth) {
+if (!writer)
+writer = $Writer.create();
+if (_depth === $undefined)
+_depth = 0;
+if (_depth > $util.recursionLimit)
+throw $Error("max depth exceeded");
+if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+for (let i = 0; i < message.$unknowns.length; ++i)
+writer.raw(message.$unknowns[i]);
+return writer;
+};
+
+HttpInspector.decode = function (reader, length, _end, _depth, _target) {
+if (!(reader instanceof $Reader))
+reader = $Reader.create(reader);
+if (_depth === $undefined)
+_depth = 0;
+if (_depth > $Reader.recursionLimit)
+throw $Error("max depth exceeded");
+let end, message;
+if (length === $undefined)
+end = reader.len;
+else {
+end = reader.pos + length;
+if (end > reader.len)
+throw $RangeError("index out of range");
+length = reader.len;
+reader.len = end;
+}
+message = _target || new $root.envoy.extensions.filters.listener.http_inspector.v3.HttpInspector();
+while (reader.pos < end) {
+let start = reader.pos;
+let tag = reader.tag();
+if (tag === _end) {
+_end = $undefined;
+break;
+}
+reader.skipType(tag & 7, _depth, tag);
+if (!reader.discardUnknown) {
+$util.makeProp(message, "$unknowns", false);
+(message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+}
+}
+if (length !== $undefined) {
+if (reader.pos !== end)
+throw $RangeError("index out of range");
+reader.len = length;
+}
+if (_end !== $undefined)
+throw $Error("missing end group");
+return message;
+};
+
+return HttpInspector;
+})();
+
+return v3;
+})();
+
+return http_inspector;
+})();
+
 listener.original_dst = (function() {
 
 const original_dst = {};
@@ -15786,6 +16863,138 @@ return v3;
 return original_dst;
 })();
 
+listener.tls_inspector = (function() {
+
+const tls_inspector = {};
+
+tls_inspector.v3 = (function() {
+
+const v3 = {};
+
+v3.TlsInspector = (function() {
+
+const TlsInspector = function (properties) {
+if (properties)
+for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+if (properties[keys[i]] != null && keys[i] !== "__proto__")
+this[keys[i]] = properties[keys[i]];
+};
+
+TlsInspector.prototype.enableJa3Fingerprinting = null;
+TlsInspector.prototype.initialReadBufferSize = null;
+TlsInspector.prototype.enableJa4Fingerprinting = null;
+TlsInspector.prototype.closeConnectionOnClientHelloParsingErrors = false;
+TlsInspector.prototype.maxClientHelloSize = null;
+
+TlsInspector.encode = function (message, writer, _depth) {
+if (!writer)
+writer = $Writer.create();
+if (_depth === $undefined)
+_depth = 0;
+if (_depth > $util.recursionLimit)
+throw $Error("max depth exceeded");
+if (message.enableJa3Fingerprinting != null && $Object.hasOwnProperty.call(message, "enableJa3Fingerprinting"))
+$root.google.protobuf.BoolValue.encode(message.enableJa3Fingerprinting, writer.uint32(10).fork(), _depth + 1).ldelim();
+if (message.initialReadBufferSize != null && $Object.hasOwnProperty.call(message, "initialReadBufferSize"))
+$root.google.protobuf.UInt32Value.encode(message.initialReadBufferSize, writer.uint32(18).fork(), _depth + 1).ldelim();
+if (message.enableJa4Fingerprinting != null && $Object.hasOwnProperty.call(message, "enableJa4Fingerprinting"))
+$root.google.protobuf.BoolValue.encode(message.enableJa4Fingerprinting, writer.uint32(26).fork(), _depth + 1).ldelim();
+if (message.closeConnectionOnClientHelloParsingErrors != null && $Object.hasOwnProperty.call(message, "closeConnectionOnClientHelloParsingErrors") && message.closeConnectionOnClientHelloParsingErrors !== false)
+writer.uint32(32).bool(message.closeConnectionOnClientHelloParsingErrors);
+if (message.maxClientHelloSize != null && $Object.hasOwnProperty.call(message, "maxClientHelloSize"))
+$root.google.protobuf.UInt32Value.encode(message.maxClientHelloSize, writer.uint32(42).fork(), _depth + 1).ldelim();
+if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+for (let i = 0; i < message.$unknowns.length; ++i)
+writer.raw(message.$unknowns[i]);
+return writer;
+};
+
+TlsInspector.decode = function (reader, length, _end, _depth, _target) {
+if (!(reader instanceof $Reader))
+reader = $Reader.create(reader);
+if (_depth === $undefined)
+_depth = 0;
+if (_depth > $Reader.recursionLimit)
+throw $Error("max depth exceeded");
+let end, message, value;
+if (length === $undefined)
+end = reader.len;
+else {
+end = reader.pos + length;
+if (end > reader.len)
+throw $RangeError("index out of range");
+length = reader.len;
+reader.len = end;
+}
+message = _target || new $root.envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector();
+while (reader.pos < end) {
+let start = reader.pos;
+let tag = reader.tag();
+if (tag === _end) {
+_end = $undefined;
+break;
+}
+let wireType = tag & 7;
+switch (tag >>>= 3) {
+case 1: {
+if (wireType !== 2)
+break;
+message.enableJa3Fingerprinting = $root.google.protobuf.BoolValue.decode(reader, reader.size(), $undefined, _depth + 1, message.enableJa3Fingerprinting);
+continue;
+}
+case 2: {
+if (wireType !== 2)
+break;
+message.initialReadBufferSize = $root.google.protobuf.UInt32Value.decode(reader, reader.size(), $undefined, _depth + 1, message.initialReadBufferSize);
+continue;
+}
+case 3: {
+if (wireType !== 2)
+break;
+message.enableJa4Fingerprinting = $root.google.protobuf.BoolValue.decode(reader, reader.size(), $undefined, _depth + 1, message.enableJa4Fingerprinting);
+continue;
+}
+case 4: {
+if (wireType !== 0)
+break;
+if (value = reader.bool())
+message.closeConnectionOnClientHelloParsingErrors = value;
+else
+delete message.closeConnectionOnClientHelloParsingErrors;
+continue;
+}
+case 5: {
+if (wireType !== 2)
+break;
+message.maxClientHelloSize = $root.google.protobuf.UInt32Value.decode(reader, reader.size(), $undefined, _depth + 1, message.maxClientHelloSize);
+continue;
+}
+}
+reader.skipType(wireType, _depth, tag);
+if (!reader.discardUnknown) {
+$util.makeProp(message, "$unknowns", false);
+(message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+}
+}
+if (length !== $undefined) {
+if (reader.pos !== end)
+throw $RangeError("index out of range");
+reader.len = length;
+}
+if (_end !== $undefined)
+throw $Error("missing end group");
+return message;
+};
+
+return TlsInspector;
+})();
+
+return v3;
+})();
+
+return tls_inspector;
+})();
+
 return listener;
 })();
 
@@ -15822,7 +17031,7 @@ HttpConnectionManager.prototype.routeConfig = null;
 HttpConnectionManager.prototype.scopedRoutes = null;
 HttpConnectionManager.prototype.httpFilters = $util.emptyArray;
 HttpConnectionManager.prototype.addUserAgent = null;
-HttpConnectionManager.prototype.tracing = $util.newBuffer([]);
+HttpConnectionManager.prototype.tracing = null;
 HttpConnectionManager.prototype.commonHttpProtocolOptions = null;
 HttpConnectionManager.prototype.httpProtocolOptions = null;
 HttpConnectionManager.prototype.http2ProtocolOptions = null;
@@ -15858,7 +17067,7 @@ HttpConnectionManager.prototype.upgradeConfigs = $util.emptyArray;
 HttpConnectionManager.prototype.normalizePath = null;
 HttpConnectionManager.prototype.mergeSlashes = false;
 HttpConnectionManager.prototype.pathWithEscapedSlashesAction = 0;
-HttpConnectionManager.prototype.requestIdExtension = $util.newBuffer([]);
+HttpConnectionManager.prototype.requestIdExtension = null;
 HttpConnectionManager.prototype.localReplyConfig = null;
 HttpConnectionManager.prototype.stripMatchingHostPort = false;
 HttpConnectionManager.prototype.stripAnyHostPort = null;
@@ -15895,7 +17104,7 @@ writer.uint32(8).int32(message.codecType);
 if (message.statPrefix != null && $Object.hasOwnProperty.call(message, "statPrefix") && message.statPrefix !== "")
 writer.uint32(18).string(message.statPrefix);
 if (message.rds != null && $Object.hasOwnProperty.call(message, "rds"))
-writer.uint32(26).bytes(message.rds);
+$root.envoy.extensions.filters.network.http_connection_manager.v3.Rds.encode(message.rds, writer.uint32(26).fork(), _depth + 1).ldelim();
 if (message.routeConfig != null && $Object.hasOwnProperty.call(message, "routeConfig"))
 $root.envoy.config.route.v3.RouteConfiguration.encode(message.routeConfig, writer.uint32(34).fork(), _depth + 1).ldelim();
 if (message.httpFilters != null && message.httpFilters.length)
@@ -15903,8 +17112,8 @@ for (let i = 0; i < message.httpFilters.length; ++i)
 $root.envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter.encode(message.httpFilters[i], writer.uint32(42).fork(), _depth + 1).ldelim();
 if (message.addUserAgent != null && $Object.hasOwnProperty.call(message, "addUserAgent"))
 $root.google.protobuf.BoolValue.encode(message.addUserAgent, writer.uint32(50).fork(), _depth + 1).ldelim();
-if (message.tracing != null && $Object.hasOwnProperty.call(message, "tracing") && message.tracing.length)
-writer.uint32(58).bytes(message.tracing);
+if (message.tracing != null && $Object.hasOwnProperty.call(message, "tracing"))
+$root.envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.Tracing.encode(message.tracing, writer.uint32(58).fork(), _depth + 1).ldelim();
 if (message.httpProtocolOptions != null && $Object.hasOwnProperty.call(message, "httpProtocolOptions"))
 $root.envoy.config.core.v3.Http1ProtocolOptions.encode(message.httpProtocolOptions, writer.uint32(66).fork(), _depth + 1).ldelim();
 if (message.http2ProtocolOptions != null && $Object.hasOwnProperty.call(message, "http2ProtocolOptions"))
@@ -15959,8 +17168,8 @@ if (message.serverHeaderTransformation != null && $Object.hasOwnProperty.call(me
 writer.uint32(272).int32(message.serverHeaderTransformation);
 if (message.commonHttpProtocolOptions != null && $Object.hasOwnProperty.call(message, "commonHttpProtocolOptions"))
 $root.envoy.config.core.v3.HttpProtocolOptions.encode(message.commonHttpProtocolOptions, writer.uint32(282).fork(), _depth + 1).ldelim();
-if (message.requestIdExtension != null && $Object.hasOwnProperty.call(message, "requestIdExtension") && message.requestIdExtension.length)
-writer.uint32(290).bytes(message.requestIdExtension);
+if (message.requestIdExtension != null && $Object.hasOwnProperty.call(message, "requestIdExtension"))
+$root.envoy.extensions.filters.network.http_connection_manager.v3.RequestIDExtension.encode(message.requestIdExtension, writer.uint32(290).fork(), _depth + 1).ldelim();
 if (message.alwaysSetRequestIdInResponse != null && $Object.hasOwnProperty.call(message, "alwaysSetRequestIdInResponse") && message.alwaysSetRequestIdInResponse !== false)
 writer.uint32(296).bool(message.alwaysSetRequestIdInResponse);
 if (message.localReplyConfig != null && $Object.hasOwnProperty.call(message, "localReplyConfig"))
@@ -16059,7 +17268,7 @@ continue;
 case 3: {
 if (wireType !== 2)
 break;
-message.rds = reader.bytes();
+message.rds = $root.envoy.extensions.filters.network.http_connection_manager.v3.Rds.decode(reader, reader.size(), $undefined, _depth + 1, message.rds);
 message.route_specifier = "rds";
 continue;
 }
@@ -16094,10 +17303,7 @@ continue;
 case 7: {
 if (wireType !== 2)
 break;
-if ((value = reader.bytes()).length)
-message.tracing = value;
-else
-delete message.tracing;
+message.tracing = $root.envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.Tracing.decode(reader, reader.size(), $undefined, _depth + 1, message.tracing);
 continue;
 }
 case 35: {
@@ -16369,10 +17575,7 @@ continue;
 case 36: {
 if (wireType !== 2)
 break;
-if ((value = reader.bytes()).length)
-message.requestIdExtension = value;
-else
-delete message.requestIdExtension;
+message.requestIdExtension = $root.envoy.extensions.filters.network.http_connection_manager.v3.RequestIDExtension.decode(reader, reader.size(), $undefined, _depth + 1, message.requestIdExtension);
 continue;
 }
 case 38: {
@@ -16570,6 +17773,158 @@ return message;
 };
 
 return InternalAddressConfig;
+})();
+
+HttpConnectionManager.Tracing = (function() {
+
+const Tracing = function (properties) {
+this.customTags = [];
+if (properties)
+for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+if (properties[keys[i]] != null && keys[i] !== "__proto__")
+this[keys[i]] = properties[keys[i]];
+};
+
+Tracing.prototype.clientSampling = null;
+Tracing.prototype.randomSampling = null;
+Tracing.prototype.overallSampling = null;
+Tracing.prototype.verbose = false;
+Tracing.prototype.maxPathTagLength = null;
+Tracing.prototype.customTags = $util.emptyArray;
+Tracing.prototype.provider = $util.newBuffer([]);
+Tracing.prototype.spawnUpstreamSpan = null;
+
+Tracing.encode = function (message, writer, _depth) {
+if (!writer)
+writer = $Writer.create();
+if (_depth === $undefined)
+_depth = 0;
+if (_depth > $util.recursionLimit)
+throw $Error("max depth exceeded");
+if (message.clientSampling != null && $Object.hasOwnProperty.call(message, "clientSampling"))
+$root.envoy.type.v3.Percent.encode(message.clientSampling, writer.uint32(26).fork(), _depth + 1).ldelim();
+if (message.randomSampling != null && $Object.hasOwnProperty.call(message, "randomSampling"))
+$root.envoy.type.v3.Percent.encode(message.randomSampling, writer.uint32(34).fork(), _depth + 1).ldelim();
+if (message.overallSampling != null && $Object.hasOwnProperty.call(message, "overallSampling"))
+$root.envoy.type.v3.Percent.encode(message.overallSampling, writer.uint32(42).fork(), _depth + 1).ldelim();
+if (message.verbose != null && $Object.hasOwnProperty.call(message, "verbose") && message.verbose !== false)
+writer.uint32(48).bool(message.verbose);
+if (message.maxPathTagLength != null && $Object.hasOwnProperty.call(message, "maxPathTagLength"))
+$root.google.protobuf.UInt32Value.encode(message.maxPathTagLength, writer.uint32(58).fork(), _depth + 1).ldelim();
+if (message.customTags != null && message.customTags.length)
+for (let i = 0; i < message.customTags.length; ++i)
+writer.uint32(66).bytes(message.customTags[i]);
+if (message.provider != null && $Object.hasOwnProperty.call(message, "provider") && message.provider.length)
+writer.uint32(74).bytes(message.provider);
+if (message.spawnUpstreamSpan != null && $Object.hasOwnProperty.call(message, "spawnUpstreamSpan"))
+$root.google.protobuf.BoolValue.encode(message.spawnUpstreamSpan, writer.uint32(82).fork(), _depth + 1).ldelim();
+if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+for (let i = 0; i < message.$unknowns.length; ++i)
+writer.raw(message.$unknowns[i]);
+return writer;
+};
+
+Tracing.decode = function (reader, length, _end, _depth, _target) {
+if (!(reader instanceof $Reader))
+reader = $Reader.create(reader);
+if (_depth === $undefined)
+_depth = 0;
+if (_depth > $Reader.recursionLimit)
+throw $Error("max depth exceeded");
+let end, message, value;
+if (length === $undefined)
+end = reader.len;
+else {
+end = reader.pos + length;
+if (end > reader.len)
+throw $RangeError("index out of range");
+length = reader.len;
+reader.len = end;
+}
+message = _target || new $root.envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.Tracing();
+while (reader.pos < end) {
+let start = reader.pos;
+let tag = reader.tag();
+if (tag === _end) {
+_end = $undefined;
+break;
+}
+let wireType = tag & 7;
+switch (tag >>>= 3) {
+case 3: {
+if (wireType !== 2)
+break;
+message.clientSampling = $root.envoy.type.v3.Percent.decode(reader, reader.size(), $undefined, _depth + 1, message.clientSampling);
+continue;
+}
+case 4: {
+if (wireType !== 2)
+break;
+message.randomSampling = $root.envoy.type.v3.Percent.decode(reader, reader.size(), $undefined, _depth + 1, message.randomSampling);
+continue;
+}
+case 5: {
+if (wireType !== 2)
+break;
+message.overallSampling = $root.envoy.type.v3.Percent.decode(reader, reader.size(), $undefined, _depth + 1, message.overallSampling);
+continue;
+}
+case 6: {
+if (wireType !== 0)
+break;
+if (value = reader.bool())
+message.verbose = value;
+else
+delete message.verbose;
+continue;
+}
+case 7: {
+if (wireType !== 2)
+break;
+message.maxPathTagLength = $root.google.protobuf.UInt32Value.decode(reader, reader.size(), $undefined, _depth + 1, message.maxPathTagLength);
+continue;
+}
+case 8: {
+if (wireType !== 2)
+break;
+if (!(message.customTags && message.customTags.length))
+message.customTags = [];
+message.customTags.push(reader.bytes());
+continue;
+}
+case 9: {
+if (wireType !== 2)
+break;
+if ((value = reader.bytes()).length)
+message.provider = value;
+else
+delete message.provider;
+continue;
+}
+case 10: {
+if (wireType !== 2)
+break;
+message.spawnUpstreamSpan = $root.google.protobuf.BoolValue.decode(reader, reader.size(), $undefined, _depth + 1, message.spawnUpstreamSpan);
+continue;
+}
+}
+reader.skipType(wireType, _depth, tag);
+if (!reader.discardUnknown) {
+$util.makeProp(message, "$unknowns", false);
+(message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+}
+}
+if (length !== $undefined) {
+if (reader.pos !== end)
+throw $RangeError("index out of range");
+reader.len = length;
+}
+if (_end !== $undefined)
+throw $Error("missing end group");
+return message;
+};
+
+return Tracing;
 })();
 
 HttpConnectionManager.UpgradeConfig = (function() {
@@ -16939,6 +18294,176 @@ return message;
 };
 
 return LocalReplyConfig;
+})();
+
+v3.Rds = (function() {
+
+const Rds = function (properties) {
+if (properties)
+for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+if (properties[keys[i]] != null && keys[i] !== "__proto__")
+this[keys[i]] = properties[keys[i]];
+};
+
+Rds.prototype.configSource = null;
+Rds.prototype.routeConfigName = "";
+
+Rds.encode = function (message, writer, _depth) {
+if (!writer)
+writer = $Writer.create();
+if (_depth === $undefined)
+_depth = 0;
+if (_depth > $util.recursionLimit)
+throw $Error("max depth exceeded");
+if (message.configSource != null && $Object.hasOwnProperty.call(message, "configSource"))
+$root.envoy.config.core.v3.ConfigSource.encode(message.configSource, writer.uint32(10).fork(), _depth + 1).ldelim();
+if (message.routeConfigName != null && $Object.hasOwnProperty.call(message, "routeConfigName") && message.routeConfigName !== "")
+writer.uint32(18).string(message.routeConfigName);
+if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+for (let i = 0; i < message.$unknowns.length; ++i)
+writer.raw(message.$unknowns[i]);
+return writer;
+};
+
+Rds.decode = function (reader, length, _end, _depth, _target) {
+if (!(reader instanceof $Reader))
+reader = $Reader.create(reader);
+if (_depth === $undefined)
+_depth = 0;
+if (_depth > $Reader.recursionLimit)
+throw $Error("max depth exceeded");
+let end, message, value;
+if (length === $undefined)
+end = reader.len;
+else {
+end = reader.pos + length;
+if (end > reader.len)
+throw $RangeError("index out of range");
+length = reader.len;
+reader.len = end;
+}
+message = _target || new $root.envoy.extensions.filters.network.http_connection_manager.v3.Rds();
+while (reader.pos < end) {
+let start = reader.pos;
+let tag = reader.tag();
+if (tag === _end) {
+_end = $undefined;
+break;
+}
+let wireType = tag & 7;
+switch (tag >>>= 3) {
+case 1: {
+if (wireType !== 2)
+break;
+message.configSource = $root.envoy.config.core.v3.ConfigSource.decode(reader, reader.size(), $undefined, _depth + 1, message.configSource);
+continue;
+}
+case 2: {
+if (wireType !== 2)
+break;
+if ((value = reader.stringVerify()).length)
+message.routeConfigName = value;
+else
+delete message.routeConfigName;
+continue;
+}
+}
+reader.skipType(wireType, _depth, tag);
+if (!reader.discardUnknown) {
+$util.makeProp(message, "$unknowns", false);
+(message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+}
+}
+if (length !== $undefined) {
+if (reader.pos !== end)
+throw $RangeError("index out of range");
+reader.len = length;
+}
+if (_end !== $undefined)
+throw $Error("missing end group");
+return message;
+};
+
+return Rds;
+})();
+
+v3.RequestIDExtension = (function() {
+
+const RequestIDExtension = function (properties) {
+if (properties)
+for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+if (properties[keys[i]] != null && keys[i] !== "__proto__")
+this[keys[i]] = properties[keys[i]];
+};
+
+RequestIDExtension.prototype.typedConfig = null;
+
+RequestIDExtension.encode = function (message, writer, _depth) {
+if (!writer)
+writer = $Writer.create();
+if (_depth === $undefined)
+_depth = 0;
+if (_depth > $util.recursionLimit)
+throw $Error("max depth exceeded");
+if (message.typedConfig != null && $Object.hasOwnProperty.call(message, "typedConfig"))
+$root.google.protobuf.Any.encode(message.typedConfig, writer.uint32(10).fork(), _depth + 1).ldelim();
+if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+for (let i = 0; i < message.$unknowns.length; ++i)
+writer.raw(message.$unknowns[i]);
+return writer;
+};
+
+RequestIDExtension.decode = function (reader, length, _end, _depth, _target) {
+if (!(reader instanceof $Reader))
+reader = $Reader.create(reader);
+if (_depth === $undefined)
+_depth = 0;
+if (_depth > $Reader.recursionLimit)
+throw $Error("max depth exceeded");
+let end, message, value;
+if (length === $undefined)
+end = reader.len;
+else {
+end = reader.pos + length;
+if (end > reader.len)
+throw $RangeError("index out of range");
+length = reader.len;
+reader.len = end;
+}
+message = _target || new $root.envoy.extensions.filters.network.http_connection_manager.v3.RequestIDExtension();
+while (reader.pos < end) {
+let start = reader.pos;
+let tag = reader.tag();
+if (tag === _end) {
+_end = $undefined;
+break;
+}
+let wireType = tag & 7;
+switch (tag >>>= 3) {
+case 1: {
+if (wireType !== 2)
+break;
+message.typedConfig = $root.google.protobuf.Any.decode(reader, reader.size(), $undefined, _depth + 1, message.typedConfig);
+continue;
+}
+}
+reader.skipType(wireType, _depth, tag);
+if (!reader.discardUnknown) {
+$util.makeProp(message, "$unknowns", false);
+(message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+}
+}
+if (length !== $undefined) {
+if (reader.pos !== end)
+throw $RangeError("index out of range");
+reader.len = length;
+}
+if (_end !== $undefined)
+throw $Error("missing end group");
+return message;
+};
+
+return RequestIDExtension;
 })();
 
 v3.ResponseMapper = (function() {
@@ -17968,6 +19493,115 @@ return dns_resolver;
 return network;
 })();
 
+extensions.request_id = (function() {
+
+const request_id = {};
+
+request_id.uuid = (function() {
+
+const uuid = {};
+
+uuid.v3 = (function() {
+
+const v3 = {};
+
+v3.UuidRequestIdConfig = (function() {
+
+const UuidRequestIdConfig = function (properties) {
+if (properties)
+for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+if (properties[keys[i]] != null && keys[i] !== "__proto__")
+this[keys[i]] = properties[keys[i]];
+};
+
+UuidRequestIdConfig.prototype.packTraceReason = null;
+UuidRequestIdConfig.prototype.useRequestIdForTraceSampling = null;
+
+UuidRequestIdConfig.encode = function (message, writer, _depth) {
+if (!writer)
+writer = $Writer.create();
+if (_depth === $undefined)
+_depth = 0;
+if (_depth > $util.recursionLimit)
+throw $Error("max depth exceeded");
+if (message.packTraceReason != null && $Object.hasOwnProperty.call(message, "packTraceReason"))
+$root.google.protobuf.BoolValue.encode(message.packTraceReason, writer.uint32(10).fork(), _depth + 1).ldelim();
+if (message.useRequestIdForTraceSampling != null && $Object.hasOwnProperty.call(message, "useRequestIdForTraceSampling"))
+$root.google.protobuf.BoolValue.encode(message.useRequestIdForTraceSampling, writer.uint32(18).fork(), _depth + 1).ldelim();
+if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+for (let i = 0; i < message.$unknowns.length; ++i)
+writer.raw(message.$unknowns[i]);
+return writer;
+};
+
+UuidRequestIdConfig.decode = function (reader, length, _end, _depth, _target) {
+if (!(reader instanceof $Reader))
+reader = $Reader.create(reader);
+if (_depth === $undefined)
+_depth = 0;
+if (_depth > $Reader.recursionLimit)
+throw $Error("max depth exceeded");
+let end, message, value;
+if (length === $undefined)
+end = reader.len;
+else {
+end = reader.pos + length;
+if (end > reader.len)
+throw $RangeError("index out of range");
+length = reader.len;
+reader.len = end;
+}
+message = _target || new $root.envoy.extensions.request_id.uuid.v3.UuidRequestIdConfig();
+while (reader.pos < end) {
+let start = reader.pos;
+let tag = reader.tag();
+if (tag === _end) {
+_end = $undefined;
+break;
+}
+let wireType = tag & 7;
+switch (tag >>>= 3) {
+case 1: {
+if (wireType !== 2)
+break;
+message.packTraceReason = $root.google.protobuf.BoolValue.decode(reader, reader.size(), $undefined, _depth + 1, message.packTraceReason);
+continue;
+}
+case 2: {
+if (wireType !== 2)
+break;
+message.useRequestIdForTraceSampling = $root.google.protobuf.BoolValue.decode(reader, reader.size(), $undefined, _depth + 1, message.useRequestIdForTraceSampling);
+continue;
+}
+}
+reader.skipType(wireType, _depth, tag);
+if (!reader.discardUnknown) {
+$util.makeProp(message, "$unknowns", false);
+(message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+}
+}
+if (length !== $undefined) {
+if (reader.pos !== end)
+throw $RangeError("index out of range");
+reader.len = length;
+}
+if (_end !== $undefined)
+throw $Error("missing end group");
+return message;
+};
+
+return UuidRequestIdConfig;
+})();
+
+return v3;
+})();
+
+return uuid;
+})();
+
+return request_id;
+})();
+
 extensions.resource_monitors = (function() {
 
 const resource_monitors = {};
@@ -18798,6 +20432,214 @@ return message;
 return CommonTlsContext;
 })();
 
+v3.GenericSecret = (function() {
+
+const GenericSecret = function (properties) {
+if (properties)
+for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+if (properties[keys[i]] != null && keys[i] !== "__proto__")
+this[keys[i]] = properties[keys[i]];
+};
+
+GenericSecret.prototype.secret = null;
+
+GenericSecret.encode = function (message, writer, _depth) {
+if (!writer)
+writer = $Writer.create();
+if (_depth === $undefined)
+_depth = 0;
+if (_depth > $util.recursionLimit)
+throw $Error("max depth exceeded");
+if (message.secret != null && $Object.hasOwnProperty.call(message, "secret"))
+$root.envoy.config.core.v3.DataSource.encode(message.secret, writer.uint32(10).fork(), _depth + 1).ldelim();
+if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+for (let i = 0; i < message.$unknowns.length; ++i)
+writer.raw(message.$unknowns[i]);
+return writer;
+};
+
+GenericSecret.decode = function (reader, length, _end, _depth, _target) {
+if (!(reader instanceof $Reader))
+reader = $Reader.create(reader);
+if (_depth === $undefined)
+_depth = 0;
+if (_depth > $Reader.recursionLimit)
+throw $Error("max depth exceeded");
+let end, message, value;
+if (length === $undefined)
+end = reader.len;
+else {
+end = reader.pos + length;
+if (end > reader.len)
+throw $RangeError("index out of range");
+length = reader.len;
+reader.len = end;
+}
+message = _target || new $root.envoy.extensions.transport_sockets.tls.v3.GenericSecret();
+while (reader.pos < end) {
+let start = reader.pos;
+let tag = reader.tag();
+if (tag === _end) {
+_end = $undefined;
+break;
+}
+let wireType = tag & 7;
+switch (tag >>>= 3) {
+case 1: {
+if (wireType !== 2)
+break;
+message.secret = $root.envoy.config.core.v3.DataSource.decode(reader, reader.size(), $undefined, _depth + 1, message.secret);
+continue;
+}
+}
+reader.skipType(wireType, _depth, tag);
+if (!reader.discardUnknown) {
+$util.makeProp(message, "$unknowns", false);
+(message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+}
+}
+if (length !== $undefined) {
+if (reader.pos !== end)
+throw $RangeError("index out of range");
+reader.len = length;
+}
+if (_end !== $undefined)
+throw $Error("missing end group");
+return message;
+};
+
+return GenericSecret;
+})();
+
+v3.Secret = (function() {
+
+const Secret = function (properties) {
+if (properties)
+for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+if (properties[keys[i]] != null && keys[i] !== "__proto__")
+this[keys[i]] = properties[keys[i]];
+};
+
+Secret.prototype.name = "";
+Secret.prototype.tlsCertificate = null;
+Secret.prototype.sessionTicketKeys = null;
+Secret.prototype.validationContext = null;
+Secret.prototype.genericSecret = null;
+
+let $oneOfFields;
+
+$Object.defineProperty(Secret.prototype, "type", {
+get: $util.oneOfGetter($oneOfFields = ["tlsCertificate", "sessionTicketKeys", "validationContext", "genericSecret"]),
+set: $util.oneOfSetter($oneOfFields)
+});
+
+Secret.encode = function (message, writer, _depth) {
+if (!writer)
+writer = $Writer.create();
+if (_depth === $undefined)
+_depth = 0;
+if (_depth > $util.recursionLimit)
+throw $Error("max depth exceeded");
+if (message.name != null && $Object.hasOwnProperty.call(message, "name") && message.name !== "")
+writer.uint32(10).string(message.name);
+if (message.tlsCertificate != null && $Object.hasOwnProperty.call(message, "tlsCertificate"))
+$root.envoy.extensions.transport_sockets.tls.v3.TlsCertificate.encode(message.tlsCertificate, writer.uint32(18).fork(), _depth + 1).ldelim();
+if (message.sessionTicketKeys != null && $Object.hasOwnProperty.call(message, "sessionTicketKeys"))
+writer.uint32(26).bytes(message.sessionTicketKeys);
+if (message.validationContext != null && $Object.hasOwnProperty.call(message, "validationContext"))
+$root.envoy.extensions.transport_sockets.tls.v3.CertificateValidationContext.encode(message.validationContext, writer.uint32(34).fork(), _depth + 1).ldelim();
+if (message.genericSecret != null && $Object.hasOwnProperty.call(message, "genericSecret"))
+$root.envoy.extensions.transport_sockets.tls.v3.GenericSecret.encode(message.genericSecret, writer.uint32(42).fork(), _depth + 1).ldelim();
+if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+for (let i = 0; i < message.$unknowns.length; ++i)
+writer.raw(message.$unknowns[i]);
+return writer;
+};
+
+Secret.decode = function (reader, length, _end, _depth, _target) {
+if (!(reader instanceof $Reader))
+reader = $Reader.create(reader);
+if (_depth === $undefined)
+_depth = 0;
+if (_depth > $Reader.recursionLimit)
+throw $Error("max depth exceeded");
+let end, message, value;
+if (length === $undefined)
+end = reader.len;
+else {
+end = reader.pos + length;
+if (end > reader.len)
+throw $RangeError("index out of range");
+length = reader.len;
+reader.len = end;
+}
+message = _target || new $root.envoy.extensions.transport_sockets.tls.v3.Secret();
+while (reader.pos < end) {
+let start = reader.pos;
+let tag = reader.tag();
+if (tag === _end) {
+_end = $undefined;
+break;
+}
+let wireType = tag & 7;
+switch (tag >>>= 3) {
+case 1: {
+if (wireType !== 2)
+break;
+if ((value = reader.stringVerify()).length)
+message.name = value;
+else
+delete message.name;
+continue;
+}
+case 2: {
+if (wireType !== 2)
+break;
+message.tlsCertificate = $root.envoy.extensions.transport_sockets.tls.v3.TlsCertificate.decode(reader, reader.size(), $undefined, _depth + 1, message.tlsCertificate);
+message.type = "tlsCertificate";
+continue;
+}
+case 3: {
+if (wireType !== 2)
+break;
+message.sessionTicketKeys = reader.bytes();
+message.type = "sessionTicketKeys";
+continue;
+}
+case 4: {
+if (wireType !== 2)
+break;
+message.validationContext = $root.envoy.extensions.transport_sockets.tls.v3.CertificateValidationContext.decode(reader, reader.size(), $undefined, _depth + 1, message.validationContext);
+message.type = "validationContext";
+continue;
+}
+case 5: {
+if (wireType !== 2)
+break;
+message.genericSecret = $root.envoy.extensions.transport_sockets.tls.v3.GenericSecret.decode(reader, reader.size(), $undefined, _depth + 1, message.genericSecret);
+message.type = "genericSecret";
+continue;
+}
+}
+reader.skipType(wireType, _depth, tag);
+if (!reader.discardUnknown) {
+$util.makeProp(message, "$unknowns", false);
+(message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+}
+}
+if (length !== $undefined) {
+if (reader.pos !== end)
+throw $RangeError("index out of range");
+reader.len = length;
+}
+if (_end !== $undefined)
+throw $Error("missing end group");
+return message;
+};
+
+return Secret;
+})();
+
 v3.SubjectAltNameMatcher = (function() {
 
 const SubjectAltNameMatcher = function (properties) {
@@ -19572,6 +21414,118 @@ return upstreams;
 return extensions;
 })();
 
+envoy.service = (function() {
+
+const service = {};
+
+service.runtime = (function() {
+
+const runtime = {};
+
+runtime.v3 = (function() {
+
+const v3 = {};
+
+v3.Runtime = (function() {
+
+const Runtime = function (properties) {
+if (properties)
+for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+if (properties[keys[i]] != null && keys[i] !== "__proto__")
+this[keys[i]] = properties[keys[i]];
+};
+
+Runtime.prototype.name = "";
+Runtime.prototype.layer = null;
+
+Runtime.encode = function (message, writer, _depth) {
+if (!writer)
+writer = $Writer.create();
+if (_depth === $undefined)
+_depth = 0;
+if (_depth > $util.recursionLimit)
+throw $Error("max depth exceeded");
+if (message.name != null && $Object.hasOwnProperty.call(message, "name") && message.name !== "")
+writer.uint32(10).string(message.name);
+if (message.layer != null && $Object.hasOwnProperty.call(message, "layer"))
+$root.google.protobuf.Struct.encode(message.layer, writer.uint32(18).fork(), _depth + 1).ldelim();
+if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+for (let i = 0; i < message.$unknowns.length; ++i)
+writer.raw(message.$unknowns[i]);
+return writer;
+};
+
+Runtime.decode = function (reader, length, _end, _depth, _target) {
+if (!(reader instanceof $Reader))
+reader = $Reader.create(reader);
+if (_depth === $undefined)
+_depth = 0;
+if (_depth > $Reader.recursionLimit)
+throw $Error("max depth exceeded");
+let end, message, value;
+if (length === $undefined)
+end = reader.len;
+else {
+end = reader.pos + length;
+if (end > reader.len)
+throw $RangeError("index out of range");
+length = reader.len;
+reader.len = end;
+}
+message = _target || new $root.envoy.service.runtime.v3.Runtime();
+while (reader.pos < end) {
+let start = reader.pos;
+let tag = reader.tag();
+if (tag === _end) {
+_end = $undefined;
+break;
+}
+let wireType = tag & 7;
+switch (tag >>>= 3) {
+case 1: {
+if (wireType !== 2)
+break;
+if ((value = reader.stringVerify()).length)
+message.name = value;
+else
+delete message.name;
+continue;
+}
+case 2: {
+if (wireType !== 2)
+break;
+message.layer = $root.google.protobuf.Struct.decode(reader, reader.size(), $undefined, _depth + 1, message.layer);
+continue;
+}
+}
+reader.skipType(wireType, _depth, tag);
+if (!reader.discardUnknown) {
+$util.makeProp(message, "$unknowns", false);
+(message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+}
+}
+if (length !== $undefined) {
+if (reader.pos !== end)
+throw $RangeError("index out of range");
+reader.len = length;
+}
+if (_end !== $undefined)
+throw $Error("missing end group");
+return message;
+};
+
+return Runtime;
+})();
+
+return v3;
+})();
+
+return runtime;
+})();
+
+return service;
+})();
+
 envoy.type = (function() {
 
 const type = {};
@@ -20035,6 +21989,100 @@ return values;
 return FractionalPercent;
 })();
 
+v3.Int32Range = (function() {
+
+const Int32Range = function (properties) {
+if (properties)
+for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+if (properties[keys[i]] != null && keys[i] !== "__proto__")
+this[keys[i]] = properties[keys[i]];
+};
+
+Int32Range.prototype.start = 0;
+Int32Range.prototype.end = 0;
+
+Int32Range.encode = function (message, writer, _depth) {
+if (!writer)
+writer = $Writer.create();
+if (_depth === $undefined)
+_depth = 0;
+if (_depth > $util.recursionLimit)
+throw $Error("max depth exceeded");
+if (message.start != null && $Object.hasOwnProperty.call(message, "start") && message.start !== 0)
+writer.uint32(8).int32(message.start);
+if (message.end != null && $Object.hasOwnProperty.call(message, "end") && message.end !== 0)
+writer.uint32(16).int32(message.end);
+if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+for (let i = 0; i < message.$unknowns.length; ++i)
+writer.raw(message.$unknowns[i]);
+return writer;
+};
+
+Int32Range.decode = function (reader, length, _end, _depth, _target) {
+if (!(reader instanceof $Reader))
+reader = $Reader.create(reader);
+if (_depth === $undefined)
+_depth = 0;
+if (_depth > $Reader.recursionLimit)
+throw $Error("max depth exceeded");
+let end, message, value;
+if (length === $undefined)
+end = reader.len;
+else {
+end = reader.pos + length;
+if (end > reader.len)
+throw $RangeError("index out of range");
+length = reader.len;
+reader.len = end;
+}
+message = _target || new $root.envoy.type.v3.Int32Range();
+while (reader.pos < end) {
+let start = reader.pos;
+let tag = reader.tag();
+if (tag === _end) {
+_end = $undefined;
+break;
+}
+let wireType = tag & 7;
+switch (tag >>>= 3) {
+case 1: {
+if (wireType !== 0)
+break;
+if (value = reader.int32())
+message.start = value;
+else
+delete message.start;
+continue;
+}
+case 2: {
+if (wireType !== 0)
+break;
+if (value = reader.int32())
+message.end = value;
+else
+delete message.end;
+continue;
+}
+}
+reader.skipType(wireType, _depth, tag);
+if (!reader.discardUnknown) {
+$util.makeProp(message, "$unknowns", false);
+(message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+}
+}
+if (length !== $undefined) {
+if (reader.pos !== end)
+throw $RangeError("index out of range");
+reader.len = length;
+}
+if (_end !== $undefined)
+throw $Error("missing end group");
+return message;
+};
+
+return Int32Range;
+})();
+
 v3.Int64Range = (function() {
 
 const Int64Range = function (properties) {
@@ -20218,6 +22266,583 @@ return type;
 })();
 
 return envoy;
+})();
+
+export const istio = $root.istio = (() => {
+
+const istio = {};
+
+istio.envoy = (function() {
+
+const envoy = {};
+
+envoy.config = (function() {
+
+const config = {};
+
+config.filter = (function() {
+
+const filter = {};
+
+filter.http = (function() {
+
+const http = {};
+
+http.alpn = (function() {
+
+const alpn = {};
+
+alpn.v2alpha1 = (function() {
+
+const v2alpha1 = {};
+
+v2alpha1.FilterConfig = (function() {
+
+const FilterConfig = function (properties) {
+this.alpnOverride = [];
+if (properties)
+for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+if (properties[keys[i]] != null && keys[i] !== "__proto__")
+this[keys[i]] = properties[keys[i]];
+};
+
+FilterConfig.prototype.alpnOverride = $util.emptyArray;
+
+FilterConfig.encode = function (message, writer, _depth) {
+if (!writer)
+writer = $Writer.create();
+if (_depth === $undefined)
+_depth = 0;
+if (_depth > $util.recursionLimit)
+throw $Error("max depth exceeded");
+if (message.alpnOverride != null && message.alpnOverride.length)
+for (let i = 0; i < message.alpnOverride.length; ++i)
+writer.uint32(10).bytes(message.alpnOverride[i]);
+if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+for (let i = 0; i < message.$unknowns.length; ++i)
+writer.raw(message.$unknowns[i]);
+return writer;
+};
+
+FilterConfig.decode = function (reader, length, _end, _depth, _target) {
+if (!(reader instanceof $Reader))
+reader = $Reader.create(reader);
+if (_depth === $undefined)
+_depth = 0;
+if (_depth > $Reader.recursionLimit)
+throw $Error("max depth exceeded");
+let end, message;
+if (length === $undefined)
+end = reader.len;
+else {
+end = reader.pos + length;
+if (end > reader.len)
+throw $RangeError("index out of range");
+length = reader.len;
+reader.len = end;
+}
+message = _target || new $root.istio.envoy.config.filter.http.alpn.v2alpha1.FilterConfig();
+while (reader.pos < end) {
+let start = reader.pos;
+let tag = reader.tag();
+if (tag === _end) {
+_end = $undefined;
+break;
+}
+let wireType = tag & 7;
+switch (tag >>>= 3) {
+case 1: {
+if (wireType !== 2)
+break;
+if (!(message.alpnOverride && message.alpnOverride.length))
+message.alpnOverride = [];
+message.alpnOverride.push(reader.bytes());
+continue;
+}
+}
+reader.skipType(wireType, _depth, tag);
+if (!reader.discardUnknown) {
+$util.makeProp(message, "$unknowns", false);
+(message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+}
+}
+if (length !== $undefined) {
+if (reader.pos !== end)
+throw $RangeError("index out of range");
+reader.len = length;
+}
+if (_end !== $undefined)
+throw $Error("missing end group");
+return message;
+};
+
+return FilterConfig;
+})();
+
+return v2alpha1;
+})();
+
+return alpn;
+})();
+
+return http;
+})();
+
+return filter;
+})();
+
+return config;
+})();
+
+return envoy;
+})();
+
+return istio;
+})();
+
+export const stats = $root.stats = (() => {
+
+const stats = {};
+
+stats.PluginConfig = (function() {
+
+const PluginConfig = function (properties) {
+this.metrics = [];
+this.definitions = [];
+if (properties)
+for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+if (properties[keys[i]] != null && keys[i] !== "__proto__")
+this[keys[i]] = properties[keys[i]];
+};
+
+PluginConfig.prototype.debug = false;
+PluginConfig.prototype.maxPeerCacheSize = 0;
+PluginConfig.prototype.statPrefix = "";
+PluginConfig.prototype.fieldSeparator = "";
+PluginConfig.prototype.valueSeparator = "";
+PluginConfig.prototype.disableHostHeaderFallback = false;
+PluginConfig.prototype.tcpReportingDuration = null;
+PluginConfig.prototype.metrics = $util.emptyArray;
+PluginConfig.prototype.definitions = $util.emptyArray;
+PluginConfig.prototype.reporter = 0;
+PluginConfig.prototype.rotationInterval = null;
+PluginConfig.prototype.gracefulDeletionInterval = null;
+
+PluginConfig.encode = function (message, writer, _depth) {
+if (!writer)
+writer = $Writer.create();
+if (_depth === $undefined)
+_depth = 0;
+if (_depth > $util.recursionLimit)
+throw $Error("max depth exceeded");
+if (message.debug != null && $Object.hasOwnProperty.call(message, "debug") && message.debug !== false)
+writer.uint32(8).bool(message.debug);
+if (message.maxPeerCacheSize != null && $Object.hasOwnProperty.call(message, "maxPeerCacheSize") && message.maxPeerCacheSize !== 0)
+writer.uint32(16).int32(message.maxPeerCacheSize);
+if (message.statPrefix != null && $Object.hasOwnProperty.call(message, "statPrefix") && message.statPrefix !== "")
+writer.uint32(26).string(message.statPrefix);
+if (message.fieldSeparator != null && $Object.hasOwnProperty.call(message, "fieldSeparator") && message.fieldSeparator !== "")
+writer.uint32(34).string(message.fieldSeparator);
+if (message.valueSeparator != null && $Object.hasOwnProperty.call(message, "valueSeparator") && message.valueSeparator !== "")
+writer.uint32(42).string(message.valueSeparator);
+if (message.disableHostHeaderFallback != null && $Object.hasOwnProperty.call(message, "disableHostHeaderFallback") && message.disableHostHeaderFallback !== false)
+writer.uint32(48).bool(message.disableHostHeaderFallback);
+if (message.tcpReportingDuration != null && $Object.hasOwnProperty.call(message, "tcpReportingDuration"))
+$root.google.protobuf.Duration.encode(message.tcpReportingDuration, writer.uint32(58).fork(), _depth + 1).ldelim();
+if (message.metrics != null && message.metrics.length)
+for (let i = 0; i < message.metrics.length; ++i)
+writer.uint32(66).bytes(message.metrics[i]);
+if (message.definitions != null && message.definitions.length)
+for (let i = 0; i < message.definitions.length; ++i)
+writer.uint32(74).bytes(message.definitions[i]);
+if (message.reporter != null && $Object.hasOwnProperty.call(message, "reporter") && message.reporter !== 0)
+writer.uint32(80).int32(message.reporter);
+if (message.rotationInterval != null && $Object.hasOwnProperty.call(message, "rotationInterval"))
+$root.google.protobuf.Duration.encode(message.rotationInterval, writer.uint32(90).fork(), _depth + 1).ldelim();
+if (message.gracefulDeletionInterval != null && $Object.hasOwnProperty.call(message, "gracefulDeletionInterval"))
+$root.google.protobuf.Duration.encode(message.gracefulDeletionInterval, writer.uint32(98).fork(), _depth + 1).ldelim();
+if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+for (let i = 0; i < message.$unknowns.length; ++i)
+writer.raw(message.$unknowns[i]);
+return writer;
+};
+
+PluginConfig.decode = function (reader, length, _end, _depth, _target) {
+if (!(reader instanceof $Reader))
+reader = $Reader.create(reader);
+if (_depth === $undefined)
+_depth = 0;
+if (_depth > $Reader.recursionLimit)
+throw $Error("max depth exceeded");
+let end, message, value;
+if (length === $undefined)
+end = reader.len;
+else {
+end = reader.pos + length;
+if (end > reader.len)
+throw $RangeError("index out of range");
+length = reader.len;
+reader.len = end;
+}
+message = _target || new $root.stats.PluginConfig();
+while (reader.pos < end) {
+let start = reader.pos;
+let tag = reader.tag();
+if (tag === _end) {
+_end = $undefined;
+break;
+}
+let wireType = tag & 7;
+switch (tag >>>= 3) {
+case 1: {
+if (wireType !== 0)
+break;
+if (value = reader.bool())
+message.debug = value;
+else
+delete message.debug;
+continue;
+}
+case 2: {
+if (wireType !== 0)
+break;
+if (value = reader.int32())
+message.maxPeerCacheSize = value;
+else
+delete message.maxPeerCacheSize;
+continue;
+}
+case 3: {
+if (wireType !== 2)
+break;
+if ((value = reader.stringVerify()).length)
+message.statPrefix = value;
+else
+delete message.statPrefix;
+continue;
+}
+case 4: {
+if (wireType !== 2)
+break;
+if ((value = reader.stringVerify()).length)
+message.fieldSeparator = value;
+else
+delete message.fieldSeparator;
+continue;
+}
+case 5: {
+if (wireType !== 2)
+break;
+if ((value = reader.stringVerify()).length)
+message.valueSeparator = value;
+else
+delete message.valueSeparator;
+continue;
+}
+case 6: {
+if (wireType !== 0)
+break;
+if (value = reader.bool())
+message.disableHostHeaderFallback = value;
+else
+delete message.disableHostHeaderFallback;
+continue;
+}
+case 7: {
+if (wireType !== 2)
+break;
+message.tcpReportingDuration = $root.google.protobuf.Duration.decode(reader, reader.size(), $undefined, _depth + 1, message.tcpReportingDuration);
+continue;
+}
+case 8: {
+if (wireType !== 2)
+break;
+if (!(message.metrics && message.metrics.length))
+message.metrics = [];
+message.metrics.push(reader.bytes());
+continue;
+}
+case 9: {
+if (wireType !== 2)
+break;
+if (!(message.definitions && message.definitions.length))
+message.definitions = [];
+message.definitions.push(reader.bytes());
+continue;
+}
+case 10: {
+if (wireType !== 0)
+break;
+if (value = reader.int32())
+message.reporter = value;
+else
+delete message.reporter;
+continue;
+}
+case 11: {
+if (wireType !== 2)
+break;
+message.rotationInterval = $root.google.protobuf.Duration.decode(reader, reader.size(), $undefined, _depth + 1, message.rotationInterval);
+continue;
+}
+case 12: {
+if (wireType !== 2)
+break;
+message.gracefulDeletionInterval = $root.google.protobuf.Duration.decode(reader, reader.size(), $undefined, _depth + 1, message.gracefulDeletionInterval);
+continue;
+}
+}
+reader.skipType(wireType, _depth, tag);
+if (!reader.discardUnknown) {
+$util.makeProp(message, "$unknowns", false);
+(message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+}
+}
+if (length !== $undefined) {
+if (reader.pos !== end)
+throw $RangeError("index out of range");
+reader.len = length;
+}
+if (_end !== $undefined)
+throw $Error("missing end group");
+return message;
+};
+
+return PluginConfig;
+})();
+
+stats.Reporter = (function() {
+const valuesById = $Object.create(null), values = $Object.create(valuesById);
+values[valuesById[0] = "UNSPECIFIED"] = 0;
+values[valuesById[1] = "SERVER_GATEWAY"] = 1;
+return values;
+})();
+
+return stats;
+})();
+
+export const udpa = $root.udpa = (() => {
+
+const udpa = {};
+
+udpa.type = (function() {
+
+const type = {};
+
+type.v1 = (function() {
+
+const v1 = {};
+
+v1.TypedStruct = (function() {
+
+const TypedStruct = function (properties) {
+if (properties)
+for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+if (properties[keys[i]] != null && keys[i] !== "__proto__")
+this[keys[i]] = properties[keys[i]];
+};
+
+TypedStruct.prototype.typeUrl = "";
+TypedStruct.prototype.value = null;
+
+TypedStruct.encode = function (message, writer, _depth) {
+if (!writer)
+writer = $Writer.create();
+if (_depth === $undefined)
+_depth = 0;
+if (_depth > $util.recursionLimit)
+throw $Error("max depth exceeded");
+if (message.typeUrl != null && $Object.hasOwnProperty.call(message, "typeUrl") && message.typeUrl !== "")
+writer.uint32(10).string(message.typeUrl);
+if (message.value != null && $Object.hasOwnProperty.call(message, "value"))
+$root.google.protobuf.Struct.encode(message.value, writer.uint32(18).fork(), _depth + 1).ldelim();
+if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+for (let i = 0; i < message.$unknowns.length; ++i)
+writer.raw(message.$unknowns[i]);
+return writer;
+};
+
+TypedStruct.decode = function (reader, length, _end, _depth, _target) {
+if (!(reader instanceof $Reader))
+reader = $Reader.create(reader);
+if (_depth === $undefined)
+_depth = 0;
+if (_depth > $Reader.recursionLimit)
+throw $Error("max depth exceeded");
+let end, message, value;
+if (length === $undefined)
+end = reader.len;
+else {
+end = reader.pos + length;
+if (end > reader.len)
+throw $RangeError("index out of range");
+length = reader.len;
+reader.len = end;
+}
+message = _target || new $root.udpa.type.v1.TypedStruct();
+while (reader.pos < end) {
+let start = reader.pos;
+let tag = reader.tag();
+if (tag === _end) {
+_end = $undefined;
+break;
+}
+let wireType = tag & 7;
+switch (tag >>>= 3) {
+case 1: {
+if (wireType !== 2)
+break;
+if ((value = reader.stringVerify()).length)
+message.typeUrl = value;
+else
+delete message.typeUrl;
+continue;
+}
+case 2: {
+if (wireType !== 2)
+break;
+message.value = $root.google.protobuf.Struct.decode(reader, reader.size(), $undefined, _depth + 1, message.value);
+continue;
+}
+}
+reader.skipType(wireType, _depth, tag);
+if (!reader.discardUnknown) {
+$util.makeProp(message, "$unknowns", false);
+(message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+}
+}
+if (length !== $undefined) {
+if (reader.pos !== end)
+throw $RangeError("index out of range");
+reader.len = length;
+}
+if (_end !== $undefined)
+throw $Error("missing end group");
+return message;
+};
+
+return TypedStruct;
+})();
+
+return v1;
+})();
+
+return type;
+})();
+
+return udpa;
+})();
+
+export const xds = $root.xds = (() => {
+
+const xds = {};
+
+xds.type = (function() {
+
+const type = {};
+
+type.v3 = (function() {
+
+const v3 = {};
+
+v3.TypedStruct = (function() {
+
+const TypedStruct = function (properties) {
+if (properties)
+for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+if (properties[keys[i]] != null && keys[i] !== "__proto__")
+this[keys[i]] = properties[keys[i]];
+};
+
+TypedStruct.prototype.typeUrl = "";
+TypedStruct.prototype.value = null;
+
+TypedStruct.encode = function (message, writer, _depth) {
+if (!writer)
+writer = $Writer.create();
+if (_depth === $undefined)
+_depth = 0;
+if (_depth > $util.recursionLimit)
+throw $Error("max depth exceeded");
+if (message.typeUrl != null && $Object.hasOwnProperty.call(message, "typeUrl") && message.typeUrl !== "")
+writer.uint32(10).string(message.typeUrl);
+if (message.value != null && $Object.hasOwnProperty.call(message, "value"))
+$root.google.protobuf.Struct.encode(message.value, writer.uint32(18).fork(), _depth + 1).ldelim();
+if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+for (let i = 0; i < message.$unknowns.length; ++i)
+writer.raw(message.$unknowns[i]);
+return writer;
+};
+
+TypedStruct.decode = function (reader, length, _end, _depth, _target) {
+if (!(reader instanceof $Reader))
+reader = $Reader.create(reader);
+if (_depth === $undefined)
+_depth = 0;
+if (_depth > $Reader.recursionLimit)
+throw $Error("max depth exceeded");
+let end, message, value;
+if (length === $undefined)
+end = reader.len;
+else {
+end = reader.pos + length;
+if (end > reader.len)
+throw $RangeError("index out of range");
+length = reader.len;
+reader.len = end;
+}
+message = _target || new $root.xds.type.v3.TypedStruct();
+while (reader.pos < end) {
+let start = reader.pos;
+let tag = reader.tag();
+if (tag === _end) {
+_end = $undefined;
+break;
+}
+let wireType = tag & 7;
+switch (tag >>>= 3) {
+case 1: {
+if (wireType !== 2)
+break;
+if ((value = reader.stringVerify()).length)
+message.typeUrl = value;
+else
+delete message.typeUrl;
+continue;
+}
+case 2: {
+if (wireType !== 2)
+break;
+message.value = $root.google.protobuf.Struct.decode(reader, reader.size(), $undefined, _depth + 1, message.value);
+continue;
+}
+}
+reader.skipType(wireType, _depth, tag);
+if (!reader.discardUnknown) {
+$util.makeProp(message, "$unknowns", false);
+(message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+}
+}
+if (length !== $undefined) {
+if (reader.pos !== end)
+throw $RangeError("index out of range");
+reader.len = length;
+}
+if (_end !== $undefined)
+throw $Error("missing end group");
+return message;
+};
+
+return TypedStruct;
+})();
+
+return v3;
+})();
+
+return type;
+})();
+
+return xds;
 })();
 
 export const google = $root.google = (() => {

@@ -140,7 +140,7 @@ export interface Bootstrap {
 export interface Bootstrap_StaticResources {
   readonly listeners?: readonly Listener[];
   readonly clusters?: readonly Cluster[];
-  readonly secrets?: readonly unknown[];
+  readonly secrets?: readonly Secret[];
 }
 
 /** `envoy.config.bootstrap.v3.ClusterManager` */
@@ -190,12 +190,12 @@ export interface CircuitBreakers_Thresholds {
 
 /** `envoy.config.cluster.v3.Cluster` */
 export interface Cluster {
-  readonly transportSocketMatches?: readonly unknown[];
+  readonly transportSocketMatches?: readonly Cluster_TransportSocketMatch[];
   readonly name?: string;
   readonly altStatName?: string;
   readonly type?: Cluster_DiscoveryType;
   readonly clusterType?: unknown;
-  readonly edsClusterConfig?: unknown;
+  readonly edsClusterConfig?: Cluster_EdsClusterConfig;
   readonly connectTimeout?: number;
   readonly perConnectionBufferLimitBytes?: number;
   readonly lbPolicy?: Cluster_LbPolicy;
@@ -233,7 +233,7 @@ export interface Cluster {
   readonly upstreamConnectionOptions?: UpstreamConnectionOptions;
   readonly closeConnectionsOnHostHealthFailure?: boolean;
   readonly ignoreHealthOnHostRemoval?: boolean;
-  readonly filters?: readonly unknown[];
+  readonly filters?: readonly ClusterFilter[];
   readonly loadBalancingPolicy?: unknown;
   readonly lrsServer?: ConfigSource;
   readonly lrsReportEndpointMetrics?: readonly string[];
@@ -260,6 +260,12 @@ export interface Cluster_CommonLbConfig {
 export interface Cluster_CommonLbConfig_LocalityWeightedLbConfig {
 }
 
+/** `envoy.config.cluster.v3.Cluster.EdsClusterConfig` */
+export interface Cluster_EdsClusterConfig {
+  readonly edsConfig?: ConfigSource;
+  readonly serviceName?: string;
+}
+
 /** `envoy.config.cluster.v3.Cluster.LeastRequestLbConfig` */
 export interface Cluster_LeastRequestLbConfig {
   readonly choiceCount?: number;
@@ -284,6 +290,20 @@ export interface Cluster_RefreshRate {
 /** `envoy.config.cluster.v3.Cluster.RoundRobinLbConfig` */
 export interface Cluster_RoundRobinLbConfig {
   readonly slowStartConfig?: unknown;
+}
+
+/** `envoy.config.cluster.v3.Cluster.TransportSocketMatch` */
+export interface Cluster_TransportSocketMatch {
+  readonly name?: string;
+  readonly match?: JsonObject;
+  readonly transportSocket?: TransportSocket;
+}
+
+/** `envoy.config.cluster.v3.Filter` */
+export interface ClusterFilter {
+  readonly name?: string;
+  readonly typedConfig?: Any;
+  readonly configDiscovery?: unknown;
 }
 
 /** `envoy.config.cluster.v3.UpstreamConnectionOptions` */
@@ -687,7 +707,7 @@ export interface AdditionalAddress {
 }
 
 /** `envoy.config.listener.v3.Filter` */
-export interface Filter {
+export interface ConfigListenerFilter {
   readonly name?: string;
   readonly typedConfig?: Any;
   readonly configDiscovery?: unknown;
@@ -696,7 +716,7 @@ export interface Filter {
 /** `envoy.config.listener.v3.FilterChain` */
 export interface FilterChain {
   readonly filterChainMatch?: FilterChainMatch;
-  readonly filters?: readonly Filter[];
+  readonly filters?: readonly ConfigListenerFilter[];
   readonly useProxyProto?: boolean;
   readonly metadata?: Metadata;
   readonly transportSocket?: TransportSocket;
@@ -767,7 +787,21 @@ export interface ListenerFilter {
   readonly name?: string;
   readonly typedConfig?: Any;
   readonly configDiscovery?: unknown;
-  readonly filterDisabled?: unknown;
+  readonly filterDisabled?: ListenerFilterChainMatchPredicate;
+}
+
+/** `envoy.config.listener.v3.ListenerFilterChainMatchPredicate` */
+export interface ListenerFilterChainMatchPredicate {
+  readonly orMatch?: ListenerFilterChainMatchPredicate_MatchSet;
+  readonly andMatch?: ListenerFilterChainMatchPredicate_MatchSet;
+  readonly notMatch?: ListenerFilterChainMatchPredicate;
+  readonly anyMatch?: boolean;
+  readonly destinationPortRange?: Int32Range;
+}
+
+/** `envoy.config.listener.v3.ListenerFilterChainMatchPredicate.MatchSet` */
+export interface ListenerFilterChainMatchPredicate_MatchSet {
+  readonly rules?: readonly ListenerFilterChainMatchPredicate[];
 }
 
 /** `envoy.config.metrics.v3.HistogramBucketSettings` */
@@ -813,7 +847,7 @@ export interface DirectResponseAction {
 }
 
 /** `envoy.config.route.v3.FilterConfig` */
-export interface FilterConfig {
+export interface RouteFilterConfig {
   readonly config?: Any;
   readonly isOptional?: boolean;
   readonly disabled?: boolean;
@@ -1069,6 +1103,39 @@ export interface StdoutAccessLog {
   readonly logFormat?: SubstitutionFormatString;
 }
 
+/** `envoy.extensions.filters.http.cors.v3.Cors` */
+export interface Cors {
+}
+
+/** `envoy.extensions.filters.http.fault.v3.HTTPFault` */
+export interface HTTPFault {
+  readonly delay?: unknown;
+  readonly abort?: unknown;
+  readonly upstreamCluster?: string;
+  readonly headers?: readonly HeaderMatcher[];
+  readonly downstreamNodes?: readonly string[];
+  readonly maxActiveFaults?: number;
+  readonly responseRateLimit?: unknown;
+  readonly delayPercentRuntime?: string;
+  readonly abortPercentRuntime?: string;
+  readonly delayDurationRuntime?: string;
+  readonly abortHttpStatusRuntime?: string;
+  readonly maxActiveFaultsRuntime?: string;
+  readonly responseRateLimitPercentRuntime?: string;
+  readonly abortGrpcStatusRuntime?: string;
+  readonly disableDownstreamClusterStats?: boolean;
+  readonly filterMetadata?: JsonObject;
+}
+
+/** `envoy.extensions.filters.http.grpc_stats.v3.FilterConfig` */
+export interface GrpcStatsFilterConfig {
+  readonly emitFilterState?: boolean;
+  readonly individualMethodStatsAllowlist?: unknown;
+  readonly statsForAllMethods?: boolean;
+  readonly enableUpstreamStats?: boolean;
+  readonly replaceDotsInGrpcServiceName?: boolean;
+}
+
 /** `envoy.extensions.filters.http.router.v3.Router` */
 export interface Router {
   readonly dynamicStats?: boolean;
@@ -1082,20 +1149,33 @@ export interface Router {
   readonly upstreamHttpFilters?: readonly HttpFilter[];
 }
 
+/** `envoy.extensions.filters.listener.http_inspector.v3.HttpInspector` */
+export interface HttpInspector {
+}
+
 /** `envoy.extensions.filters.listener.original_dst.v3.OriginalDst` */
 export interface OriginalDst {
+}
+
+/** `envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector` */
+export interface TlsInspector {
+  readonly enableJa3Fingerprinting?: boolean;
+  readonly initialReadBufferSize?: number;
+  readonly enableJa4Fingerprinting?: boolean;
+  readonly closeConnectionOnClientHelloParsingErrors?: boolean;
+  readonly maxClientHelloSize?: number;
 }
 
 /** `envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager` */
 export interface HttpConnectionManager {
   readonly codecType?: HttpConnectionManager_CodecType;
   readonly statPrefix?: string;
-  readonly rds?: unknown;
+  readonly rds?: Rds;
   readonly routeConfig?: RouteConfiguration;
   readonly scopedRoutes?: unknown;
   readonly httpFilters?: readonly HttpFilter[];
   readonly addUserAgent?: boolean;
-  readonly tracing?: unknown;
+  readonly tracing?: HttpConnectionManager_Tracing;
   readonly commonHttpProtocolOptions?: CoreHttpProtocolOptions;
   readonly httpProtocolOptions?: Http1ProtocolOptions;
   readonly http2ProtocolOptions?: Http2ProtocolOptions;
@@ -1131,7 +1211,7 @@ export interface HttpConnectionManager {
   readonly normalizePath?: boolean;
   readonly mergeSlashes?: boolean;
   readonly pathWithEscapedSlashesAction?: HttpConnectionManager_PathWithEscapedSlashesAction;
-  readonly requestIdExtension?: unknown;
+  readonly requestIdExtension?: RequestIDExtension;
   readonly localReplyConfig?: LocalReplyConfig;
   readonly stripMatchingHostPort?: boolean;
   readonly stripAnyHostPort?: boolean;
@@ -1149,6 +1229,18 @@ export interface HttpConnectionManager {
 export interface HttpConnectionManager_InternalAddressConfig {
   readonly unixSockets?: boolean;
   readonly cidrRanges?: readonly CidrRange[];
+}
+
+/** `envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.Tracing` */
+export interface HttpConnectionManager_Tracing {
+  readonly clientSampling?: Percent;
+  readonly randomSampling?: Percent;
+  readonly overallSampling?: Percent;
+  readonly verbose?: boolean;
+  readonly maxPathTagLength?: number;
+  readonly customTags?: readonly unknown[];
+  readonly provider?: unknown;
+  readonly spawnUpstreamSpan?: boolean;
 }
 
 /** `envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.UpgradeConfig` */
@@ -1171,6 +1263,17 @@ export interface HttpFilter {
 export interface LocalReplyConfig {
   readonly mappers?: readonly ResponseMapper[];
   readonly bodyFormat?: SubstitutionFormatString;
+}
+
+/** `envoy.extensions.filters.network.http_connection_manager.v3.Rds` */
+export interface Rds {
+  readonly configSource?: ConfigSource;
+  readonly routeConfigName?: string;
+}
+
+/** `envoy.extensions.filters.network.http_connection_manager.v3.RequestIDExtension` */
+export interface RequestIDExtension {
+  readonly typedConfig?: Any;
 }
 
 /** `envoy.extensions.filters.network.http_connection_manager.v3.ResponseMapper` */
@@ -1239,6 +1342,12 @@ export interface CaresDnsResolverConfig {
 export interface GetAddrInfoDnsResolverConfig {
 }
 
+/** `envoy.extensions.request_id.uuid.v3.UuidRequestIdConfig` */
+export interface UuidRequestIdConfig {
+  readonly packTraceReason?: boolean;
+  readonly useRequestIdForTraceSampling?: boolean;
+}
+
 /** `envoy.extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig` */
 export interface DownstreamConnectionsConfig {
   readonly maxActiveDownstreamConnections?: number;
@@ -1291,6 +1400,20 @@ export interface CommonTlsContext {
   readonly alpnProtocols?: readonly string[];
   readonly customHandshaker?: TypedExtensionConfig;
   readonly keyLog?: unknown;
+}
+
+/** `envoy.extensions.transport_sockets.tls.v3.GenericSecret` */
+export interface GenericSecret {
+  readonly secret?: DataSource;
+}
+
+/** `envoy.extensions.transport_sockets.tls.v3.Secret` */
+export interface Secret {
+  readonly name?: string;
+  readonly tlsCertificate?: TlsCertificate;
+  readonly sessionTicketKeys?: unknown;
+  readonly validationContext?: CertificateValidationContext;
+  readonly genericSecret?: GenericSecret;
 }
 
 /** `envoy.extensions.transport_sockets.tls.v3.SubjectAltNameMatcher` */
@@ -1346,6 +1469,12 @@ export interface HttpProtocolOptions_UseDownstreamHttpConfig {
   readonly http3ProtocolOptions?: unknown;
 }
 
+/** `envoy.service.runtime.v3.Runtime` */
+export interface Runtime {
+  readonly name?: string;
+  readonly layer?: JsonObject;
+}
+
 /** `envoy.type.matcher.v3.RegexMatchAndSubstitute` */
 export interface RegexMatchAndSubstitute {
   readonly pattern?: RegexMatcher;
@@ -1375,6 +1504,12 @@ export interface FractionalPercent {
   readonly denominator?: FractionalPercent_DenominatorType;
 }
 
+/** `envoy.type.v3.Int32Range` */
+export interface Int32Range {
+  readonly start?: number;
+  readonly end?: number;
+}
+
 /** `envoy.type.v3.Int64Range` */
 export interface Int64Range {
   readonly start?: number;
@@ -1384,6 +1519,39 @@ export interface Int64Range {
 /** `envoy.type.v3.Percent` */
 export interface Percent {
   readonly value?: number;
+}
+
+/** `istio.envoy.config.filter.http.alpn.v2alpha1.FilterConfig` */
+export interface AlpnFilterConfig {
+  readonly alpnOverride?: readonly unknown[];
+}
+
+/** `stats.PluginConfig` */
+export interface PluginConfig {
+  readonly debug?: boolean;
+  readonly maxPeerCacheSize?: number;
+  readonly statPrefix?: string;
+  readonly fieldSeparator?: string;
+  readonly valueSeparator?: string;
+  readonly disableHostHeaderFallback?: boolean;
+  readonly tcpReportingDuration?: number;
+  readonly metrics?: readonly unknown[];
+  readonly definitions?: readonly unknown[];
+  readonly reporter?: Reporter;
+  readonly rotationInterval?: number;
+  readonly gracefulDeletionInterval?: number;
+}
+
+/** `udpa.type.v1.TypedStruct` */
+export interface UdpaTypeTypedStruct {
+  readonly typeUrl?: string;
+  readonly value?: JsonObject;
+}
+
+/** `xds.type.v3.TypedStruct` */
+export interface XdsTypeTypedStruct {
+  readonly typeUrl?: string;
+  readonly value?: JsonObject;
 }
 
 export type ComparisonFilter_Op = 'EQ' | 'GE' | 'LE' | 'NE';
@@ -1415,3 +1583,4 @@ export type PreserveCaseFormatterConfig_FormatterTypeOnEnvoyHeaders = 'DEFAULT' 
 export type CertificateValidationContext_TrustChainVerification = 'VERIFY_TRUST_CHAIN' | 'ACCEPT_UNTRUSTED';
 export type SubjectAltNameMatcher_SanType = 'SAN_TYPE_UNSPECIFIED' | 'EMAIL' | 'DNS' | 'URI' | 'IP_ADDRESS' | 'OTHER_NAME';
 export type FractionalPercent_DenominatorType = 'HUNDRED' | 'TEN_THOUSAND' | 'MILLION';
+export type Reporter = 'UNSPECIFIED' | 'SERVER_GATEWAY';

@@ -6,7 +6,9 @@ import { clusterSupport } from './cluster-support.ts';
 import { configSourceSupport } from './config-source-support.ts';
 import { coreSupport } from './core-support.ts';
 import { httpSupport } from './http-support.ts';
+import { istioSupport } from './istio-support.ts';
 import { listenerSupport } from './listener-support.ts';
+import { resourceSupport } from './resource-support.ts';
 import { routeSupport } from './route-support.ts';
 import type { SupportTable } from './support-table.ts';
 import { tlsSupport } from './tls-support.ts';
@@ -25,7 +27,9 @@ export const supportChapters: readonly SupportChapter[] = [
   { title: 'Clusters and endpoints', messages: clusterSupport },
   { title: 'Configuration sources', messages: configSourceSupport },
   { title: 'TLS of calls to a control plane', messages: tlsSupport },
+  { title: 'Resources of control planes', messages: resourceSupport },
   { title: 'Access logs', messages: accessLogSupport },
+  { title: "Istio's filters", messages: istioSupport },
   { title: 'Shared messages', messages: coreSupport },
 ];
 

@@ -6,7 +6,7 @@ const C = 'envoy.config.cluster.v3';
 const E = 'envoy.config.endpoint.v3';
 const DNS = 'envoy.extensions.network.dns_resolver';
 const withTls = 'it arrives with TLS';
-const withXds = 'it arrives with the xDS client';
+const noLoadReports = 'load is not reported';
 const hashBalancers = 'hash load balancing is not offered yet';
 const noHealthChecks = 'acts only with health checks, which are refused';
 const slowStart = 'slow start is not offered';
@@ -21,6 +21,7 @@ export const clusterSupport: SupportTable = {
       'connect_timeout',
       'per_connection_buffer_limit_bytes',
       'lb_policy',
+      'eds_cluster_config',
       'load_assignment',
       'max_requests_per_connection',
       'circuit_breakers',
@@ -41,6 +42,8 @@ export const clusterSupport: SupportTable = {
       'round_robin_lb_config',
       'common_lb_config',
       'transport_socket',
+      'transport_socket_matches',
+      'filters',
       'metadata',
       'upstream_connection_options',
     ],
@@ -50,9 +53,7 @@ export const clusterSupport: SupportTable = {
       ignore_health_on_host_removal: noHealthChecks,
     },
     unsupported: {
-      transport_socket_matches: withTls,
       cluster_type: 'use type',
-      eds_cluster_config: withXds,
       health_checks: 'active health checks are not offered yet',
       upstream_http_protocol_options: withTls,
       http2_protocol_options: http2,
@@ -62,10 +63,9 @@ export const clusterSupport: SupportTable = {
       lb_subset_config: 'subset load balancing is not offered yet',
       ring_hash_lb_config: hashBalancers,
       maglev_lb_config: hashBalancers,
-      filters: 'upstream network filters are not offered',
       load_balancing_policy: 'use lb_policy',
-      lrs_server: withXds,
-      lrs_report_endpoint_metrics: withXds,
+      lrs_server: noLoadReports,
+      lrs_report_endpoint_metrics: noLoadReports,
       track_timeout_budgets: 'timeout budget histograms are not recorded',
       upstream_config: 'extension upstreams are not offered',
       track_cluster_stats: 'extra cluster histograms are not recorded',
@@ -73,6 +73,12 @@ export const clusterSupport: SupportTable = {
       connection_pool_per_downstream_connection: 'pools are shared by the connections of a worker',
     },
   },
+  [`${C}.Cluster.EdsClusterConfig`]: { supported: ['eds_config', 'service_name'] },
+  [`${C}.Filter`]: {
+    supported: ['name', 'typed_config'],
+    unsupported: { config_discovery: 'write typed_config' },
+  },
+  [`${C}.Cluster.TransportSocketMatch`]: { supported: ['name', 'match', 'transport_socket'] },
   [`${C}.Cluster.RefreshRate`]: { supported: ['base_interval', 'max_interval'] },
   [`${C}.Cluster.RoundRobinLbConfig`]: { supported: [], unsupported: { slow_start_config: slowStart } },
   [`${C}.Cluster.LeastRequestLbConfig`]: {
@@ -128,7 +134,7 @@ export const clusterSupport: SupportTable = {
     supported: ['overprovisioning_factor'],
     unsupported: {
       drop_overloads: 'dropping a share of requests is not offered',
-      endpoint_stale_after: withXds,
+      endpoint_stale_after: 'members stay until the control plane changes them',
       weighted_priority_health: 'endpoints count as one each in priority health',
     },
   },
@@ -140,7 +146,7 @@ export const clusterSupport: SupportTable = {
     },
     unsupported: {
       load_balancer_endpoints: 'use lb_endpoints',
-      leds_cluster_locality_config: withXds,
+      leds_cluster_locality_config: 'write the endpoints in place',
     },
   },
   [`${E}.LbEndpoint`]: {

@@ -5,6 +5,9 @@ import type { SupportTable } from './support-table.ts';
 const withXds = 'it arrives with the xDS client';
 const http2NotServed = 'options of a protocol that is not served yet; connections that speak it are refused';
 const withoutMutualTls = 'without mutual TLS the x-forwarded-client-cert header is removed in any case';
+const withoutSpans = 'spans are not made yet; x-request-id has the decision whether to trace';
+const grpcCounts = 'gRPC calls are not counted yet: they come over HTTP/2';
+const noFault = 'fault injection is not offered yet';
 const HCM = 'envoy.extensions.filters.network.http_connection_manager.v3';
 
 export const httpSupport: SupportTable = {
@@ -12,6 +15,7 @@ export const httpSupport: SupportTable = {
     supported: [
       'codec_type',
       'stat_prefix',
+      'rds',
       'route_config',
       'http_filters',
       'common_http_protocol_options',
@@ -43,6 +47,8 @@ export const httpSupport: SupportTable = {
       'strip_any_host_port',
       'stream_error_on_invalid_http_message',
       'strip_trailing_host_dot',
+      'tracing',
+      'request_id_extension',
     ],
     ignored: {
       drain_timeout: 'spaces out the two notices by which HTTP/2 closes; HTTP/1.1 closes after the response in flight',
@@ -52,14 +58,12 @@ export const httpSupport: SupportTable = {
       add_proxy_protocol_connection_state: 'acts only with the PROXY protocol, which is refused',
     },
     unsupported: {
-      rds: withXds,
-      scoped_routes: withXds,
+      scoped_routes: 'write route_config or rds',
       represent_ipv4_remote_address_as_ipv4_mapped_ipv6: {
         unless: [false],
         why: 'IPv4 addresses are written as such',
       },
       add_user_agent: { unless: [false], why: 'user-agent is forwarded as received' },
-      tracing: 'it arrives with tracing',
       access_log_flush_interval: 'a request is logged at its end',
       flush_access_log_on_new_request: 'a request is logged at its end',
       access_log_options: 'a request is logged at its end',
@@ -69,13 +73,27 @@ export const httpSupport: SupportTable = {
         unless: ['SANITIZE', 'FORWARD_ONLY', 'APPEND_FORWARD', 'SANITIZE_SET'],
         why: 'x-forwarded-client-cert of a connection without mutual TLS is always removed',
       },
-      request_id_extension: 'request ids are UUIDs',
       path_normalization_options: 'use normalize_path and merge_slashes',
       proxy_status_config: 'the proxy-status header is not sent',
       typed_header_validation_config: 'headers are always validated strictly',
       append_x_forwarded_port: 'x-forwarded-port is not appended',
       append_local_overload: 'x-envoy-local-overloaded is not appended',
     },
+  },
+  [`${HCM}.Rds`]: { supported: ['config_source', 'route_config_name'] },
+  [`${HCM}.HttpConnectionManager.Tracing`]: {
+    supported: ['client_sampling', 'random_sampling', 'overall_sampling'],
+    ignored: {
+      verbose: withoutSpans,
+      max_path_tag_length: withoutSpans,
+      custom_tags: withoutSpans,
+      provider: withoutSpans,
+      spawn_upstream_span: withoutSpans,
+    },
+  },
+  [`${HCM}.RequestIDExtension`]: { supported: ['typed_config'] },
+  'envoy.extensions.request_id.uuid.v3.UuidRequestIdConfig': {
+    supported: ['pack_trace_reason', 'use_request_id_for_trace_sampling'],
   },
   [`${HCM}.HttpConnectionManager.InternalAddressConfig`]: {
     supported: ['cidr_ranges'],
@@ -112,6 +130,38 @@ export const httpSupport: SupportTable = {
       upstream_http_filters: 'upstream HTTP filters are not offered',
     },
   },
+  'envoy.extensions.filters.http.grpc_stats.v3.FilterConfig': {
+    supported: [],
+    ignored: {
+      emit_filter_state: grpcCounts,
+      individual_method_stats_allowlist: grpcCounts,
+      stats_for_all_methods: grpcCounts,
+      enable_upstream_stats: grpcCounts,
+      replace_dots_in_grpc_service_name: grpcCounts,
+    },
+  },
+  'envoy.extensions.filters.http.fault.v3.HTTPFault': {
+    supported: [],
+    ignored: { disable_downstream_cluster_stats: 'no fault is injected that could be counted' },
+    unsupported: {
+      delay: noFault,
+      abort: noFault,
+      upstream_cluster: noFault,
+      headers: noFault,
+      downstream_nodes: noFault,
+      max_active_faults: noFault,
+      response_rate_limit: noFault,
+      delay_percent_runtime: noFault,
+      abort_percent_runtime: noFault,
+      delay_duration_runtime: noFault,
+      abort_http_status_runtime: noFault,
+      max_active_faults_runtime: noFault,
+      response_rate_limit_percent_runtime: noFault,
+      abort_grpc_status_runtime: noFault,
+      filter_metadata: noFault,
+    },
+  },
+  'envoy.extensions.filters.http.cors.v3.Cors': { supported: [] },
   'envoy.config.core.v3.SchemeHeaderTransformation': {
     supported: ['scheme_to_overwrite'],
     unsupported: { match_upstream: 'it arrives with TLS' },

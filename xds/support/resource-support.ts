@@ -1,0 +1,14 @@
+// Fields of the resources that only control planes send; the others have tables with what they belong to.
+
+import type { SupportTable } from './support-table.ts';
+
+const T = 'envoy.extensions.transport_sockets.tls.v3';
+
+export const resourceSupport: SupportTable = {
+  [`${T}.Secret`]: {
+    supported: ['name', 'tls_certificate', 'validation_context', 'generic_secret'],
+    unsupported: { session_ticket_keys: 'sessions are not resumed with tickets of others' },
+  },
+  [`${T}.GenericSecret`]: { supported: ['secret'] },
+  'envoy.service.runtime.v3.Runtime': { supported: ['name', 'layer'] },
+};
