@@ -16,6 +16,7 @@ export async function generateProtos(): Promise<ReadonlyMap<string, string>> {
   const protoRoots = [
     ...['envoy-api', 'xds', 'googleapis', 'protoc-gen-validate'].map((name) => join(dependencies, name)),
     join(repository, 'node_modules/protobufjs'),
+    join(repository, 'build/protos'),
   ];
   const schema = readSchema(protoRoots, Object.keys(supportTable));
   return new Map([
@@ -35,6 +36,10 @@ export interface CodecNamespace {
 }
 export const envoy: CodecNamespace;
 export const google: CodecNamespace;
+export const istio: CodecNamespace;
+export const stats: CodecNamespace;
+export const udpa: CodecNamespace;
+export const xds: CodecNamespace;
 `;
 
 if (import.meta.main) {

@@ -60,20 +60,26 @@ export function typesFile(schema: Schema): string {
   return `${header('In-memory form: xds/README.md.')}${from}\n\n${body}`;
 }
 
-/** The last names of a message, with its package in front where two packages have the same. */
+/** The last names of a message, with as much of its package in front as makes them unlike the others. */
 function typeNames(schema: Schema): ReadonlyMap<string, string> {
-  const all = [...schema.messages, ...schema.enums].map((entry) => entry.name);
-  const short = (name: string) => (/[A-Z].*$/.exec(name)?.[0] ?? name).replaceAll('.', '_');
-  const count = new Map<string, number>();
-  for (const name of all) count.set(short(name), (count.get(short(name)) ?? 0) + 1);
-  return new Map(
-    all.map((name) => [name, (count.get(short(name)) ?? 0) > 1 ? packagePrefix(name) + short(name) : short(name)]),
-  );
+  const all = [...schema.messages, ...schema.enums].map(({ name }) => name);
+  const names = new Map<string, string>();
+  for (let segments = 0; names.size < all.length; segments++) {
+    const taken = [...names.values()];
+    const open = all.filter((name) => !names.has(name)).map((name) => [name, prefixedName(name, segments)] as const);
+    const count = new Map<string, number>();
+    for (const text of [...taken, ...open.map(([, text]) => text)]) count.set(text, (count.get(text) ?? 0) + 1);
+    for (const [name, text] of open) if (count.get(text) === 1) names.set(name, text);
+  }
+  return names;
 }
 
-function packagePrefix(name: string): string {
-  const segment = name.split('.').findLast((part) => /^[a-z]/.test(part) && !/^v\d/.test(part)) ?? '';
-  return segment.replace(/(?:^|_)(.)/g, (_, first: string) => first.toUpperCase());
+/** `envoy.config.route.v3.Route.Action` with one segment is `RouteRoute_Action`. */
+function prefixedName(name: string, segments: number): string {
+  const [path, short = name] = name.split(/\.(?=[A-Z])(.*)/s);
+  const parts = path!.split('.').filter((part) => !/^v\d/.test(part));
+  const prefix = segments === 0 ? '' : parts.slice(-segments).join('_');
+  return prefix.replace(/(?:^|_)(.)/g, (_, first: string) => first.toUpperCase()) + short.replaceAll('.', '_');
 }
 
 function fieldType(field: SchemaField, names: ReadonlyMap<string, string>): string {

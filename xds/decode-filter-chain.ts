@@ -6,9 +6,9 @@ import { decodeCidrRanges } from './decode-address.ts';
 import { decodeHttpConnectionManager } from './decode-http-connection-manager.ts';
 import { decodeTcpProxy } from './decode-tcp-proxy.ts';
 import { decodeTransportSocket } from './decode-transport-socket.ts';
-import { extensionType } from './extension.ts';
+import { extensionType, isInertFilter } from './extension.ts';
 import type {
-  Filter,
+  ConfigListenerFilter as Filter,
   FilterChain as FilterChainMessage,
   HttpConnectionManager,
   FilterChainMatch as MatchMessage,
@@ -58,11 +58,12 @@ const tcpProxyType = 'envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy';
 const managerType = 'envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager';
 const networkFilter = { what: 'network filter', known: [managerType, tcpProxyType] } as const;
 
-/** The last filter is terminal, and only the last: both kinds there are yet are terminal. */
+/** The last filter is terminal, and only the last. Those without effect stand before it and are left out. */
 function decodeNetworkFilters(messages: readonly Filter[] | undefined, problems: Problems): readonly NetworkFilter[] {
   const filters: NetworkFilter[] = [];
   for (const [index, message] of (messages ?? []).entries()) {
     const itemProblems = problems.item(index);
+    if (isInertFilter(message, 'network filter')) continue;
     const type = extensionType(message, networkFilter, itemProblems);
     if (type === undefined) continue;
     if (index < messages!.length - 1)
@@ -70,7 +71,10 @@ function decodeNetworkFilters(messages: readonly Filter[] | undefined, problems:
     const filter = decodeNetworkFilter(message, type, itemProblems.at('typed_config'));
     if (filter !== undefined) filters.push(filter);
   }
-  if ((messages?.length ?? 0) === 0) problems.add(`needs a terminal filter, one of ${networkFilter.known.join(', ')}`);
+  const last = messages?.at(-1);
+  if (last === undefined || isInertFilter(last, 'network filter')) {
+    problems.add(`the last filter must be terminal, one of ${networkFilter.known.join(', ')}`);
+  }
   return filters;
 }
 

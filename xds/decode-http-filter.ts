@@ -1,9 +1,9 @@
-// HTTP filters. Each kind is a row of `decoders` and a decoder.
+// HTTP filters. Those without effect are left out, so that they cost nothing per request.
 
 import type { HttpFilter, RouterFilter } from '../config/http-connection-manager.ts';
 import type { Problems } from '../config/problems.ts';
 import { decodeAccessLogs } from './decode-access-log.ts';
-import { extensionType } from './extension.ts';
+import { extensionType, isInertFilter } from './extension.ts';
 import type { HttpFilter as HttpFilterMessage, Router } from './generated/messages.ts';
 
 const routerType = 'envoy.extensions.filters.http.router.v3.Router';
@@ -17,6 +17,7 @@ export function decodeHttpFilters(
   const filters: HttpFilter[] = [];
   const last = (messages?.length ?? 0) - 1;
   for (const [index, message] of (messages ?? []).entries()) {
+    if (isInertFilter(message, 'HTTP filter')) continue;
     const type = extensionType(message, httpFilter, problems.item(index));
     if (type === undefined) continue;
     if (index !== last) problems.item(index).add('the router must be the last HTTP filter');

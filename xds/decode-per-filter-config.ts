@@ -4,7 +4,7 @@
 
 import type { Problems } from '../config/problems.ts';
 import type { PerFilterConfig } from '../config/route.ts';
-import type { FilterConfig } from './generated/messages.ts';
+import type { RouteFilterConfig } from './generated/messages.ts';
 import type { Any } from './message-descriptor.ts';
 
 const filterConfig = 'envoy.config.route.v3.FilterConfig';
@@ -22,7 +22,7 @@ export function decodePerFilterConfig(
       problems.item(name).unsupported(`filter configuration ${any.typeUrl}`, `only ${filterConfig} is`);
       continue;
     }
-    const { config, disabled = false } = any.message as FilterConfig;
+    const { config, disabled = false } = any.message as RouteFilterConfig;
     if (config !== undefined) problems.item(name).at('config').unsupported(`filter configuration ${config.typeUrl}`);
     decoded[name] = { disabled };
   }

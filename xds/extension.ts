@@ -4,6 +4,7 @@
 import type { Problems } from '../config/problems.ts';
 import type { Any } from './message-descriptor.ts';
 import { nearestName } from './nearest-name.ts';
+import { type FilterPlace, inertFilters } from './support/inert-filters.ts';
 
 /** A message with `name` and `typed_config`, the usual form of an extension point. */
 export interface Extension {
@@ -30,6 +31,13 @@ export function extensionType<T extends string>(
   if (type === undefined)
     problems.at('typed_config').unsupported(`${expected.what} ${any.typeUrl}`, hint(any, expected));
   return type;
+}
+
+const inertPlaces = new Map(inertFilters.map(({ type, places }) => [type, places]));
+
+/** Whether this is a filter that is accepted and has no effect yet: it is not carried any further. */
+export function isInertFilter({ typedConfig }: Extension, place: FilterPlace): boolean {
+  return typedConfig !== undefined && inertPlaces.get(typedConfig.typeName)?.includes(place) === true;
 }
 
 function hint(any: Any, expected: { readonly known: readonly string[] }): string {

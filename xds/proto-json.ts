@@ -38,7 +38,7 @@ export function readProtoJson(json: unknown, typeName: string): ProtoJsonResult 
 /** protobuf's own limit of nesting; it also ends a YAML alias that contains itself. */
 const maxDepth = 100;
 
-const typedStructs = new Set(['udpa.type.v1.TypedStruct', 'xds.type.v3.TypedStruct']);
+export const typedStructs: ReadonlySet<string> = new Set(['udpa.type.v1.TypedStruct', 'xds.type.v3.TypedStruct']);
 
 /** Fields of Envoy's API before version 3 that live on in old files, and what took their place. */
 const formerFields: ReadonlyMap<string, string> = new Map([

@@ -5,7 +5,7 @@
 // memory (README.md), so that checks and decoders do not know which road a message came by.
 
 import type { Problems } from '../config/problems.ts';
-import { type CodecNamespace, envoy, google } from './generated/codecs.js';
+import { type CodecNamespace, envoy, google, istio, stats, udpa, xds } from './generated/codecs.js';
 import {
   type Any,
   enumDescriptor,
@@ -15,6 +15,8 @@ import {
   type Message,
   messageDescriptor,
 } from './message-descriptor.ts';
+import { typedStructs } from './proto-json.ts';
+import { unwrapTypedStruct } from './typed-struct.ts';
 
 /** The bytes of a message of a generated type. Throws for opaque fields: their content is not known. */
 export function encodeMessage(message: Message, typeName: string): Uint8Array {
@@ -37,7 +39,7 @@ interface Codec {
 type Plain = { readonly [key: string]: unknown };
 
 function codecOf(typeName: string): Codec {
-  let place: CodecNamespace | undefined = { envoy, google };
+  let place: CodecNamespace | undefined = { envoy, google, istio, stats, udpa, xds };
   for (const part of typeName.split('.')) place = place?.[part];
   if (place === undefined) throw new Error(`no code for message ${typeName}`);
   return place as unknown as Codec;
@@ -182,7 +184,8 @@ function anyFromPlain(plain: Plain, problems: Problems): Any {
   const typeUrl = plain['typeUrl'] as string;
   const typeName = typeUrl.slice(typeUrl.lastIndexOf('/') + 1);
   if (messageDescriptor(typeName) === undefined) return { typeUrl, typeName };
-  return { typeUrl, typeName, message: decodeMessage(plain['value'] as Uint8Array, typeName, problems) ?? {} };
+  const message = decodeMessage(plain['value'] as Uint8Array, typeName, problems) ?? {};
+  return typedStructs.has(typeName) ? unwrapTypedStruct(message, problems) : { typeUrl, typeName, message };
 }
 
 function jsonFromPlain(plain: Plain): JsonValue {

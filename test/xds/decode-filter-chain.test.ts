@@ -51,7 +51,7 @@ t.test('what a match sets', async (t) => {
 
 t.test('the last filter is terminal, and only the last', async (t) => {
   const rows: readonly [filters: string, problem: string | RegExp][] = [
-    ['', /^filters: needs a terminal filter, one of /],
+    ['', /^filters: the last filter must be terminal, one of /],
     [`${tcp}, ${tcp}`, 'filters[0]: a terminal network filter must be the last of its filter chain'],
     [filter('echo.v3.Echo', ''), /^filters\[0\]\.typed_config: network filter .*Echo is not supported/],
     ['{name: f}', /^filters\[0\]\.typed_config: typed_config is required/],

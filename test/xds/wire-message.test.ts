@@ -4,6 +4,7 @@ import t from 'tap';
 import { Problems } from '../../config/problems.ts';
 import { messageTexts } from '../../xds/generated/descriptors.ts';
 import { enumDescriptor, type FieldDescriptor, type Message, messageDescriptor } from '../../xds/message-descriptor.ts';
+import { typedStructs } from '../../xds/proto-json.ts';
 import { isScalarMessage } from '../../xds/proto-json-scalar.ts';
 import { decodeMessage, encodeMessage } from '../../xds/wire-message.ts';
 import { messageOf } from '../support/config-fixtures.ts';
@@ -117,18 +118,23 @@ function fieldArbitrary(field: FieldDescriptor, depth: number): fc.Arbitrary<unk
     : value;
 }
 
+/** An Any that holds a TypedStruct becomes the message inside. */
+const namesInAny = Object.keys(messageTexts).filter((name) => !typedStructs.has(name));
+
 function valueArbitrary(field: FieldDescriptor, depth: number): fc.Arbitrary<unknown> {
   if (field.kind === 'enum') return fc.constantFrom(...enumDescriptor(field.type).byName.keys());
   if (field.kind === 'scalar' || isScalarMessage(field.type)) return scalarArbitrary(field.type);
   switch (field.type) {
     case 'google.protobuf.Any':
-      return fc.constantFrom(...Object.keys(messageTexts)).chain((typeName) =>
+      return fc.constantFrom(...namesInAny).chain((typeName) =>
         messageArbitrary(typeName, depth - 1).map((message) => ({
           typeUrl: `type.googleapis.com/${typeName}`,
           typeName,
           message,
         })),
       );
+    case 'google.protobuf.Empty':
+      return fc.constant({});
     case 'google.protobuf.Struct':
       return fc.dictionary(
         fc.string().filter((key) => key !== '__proto__'),

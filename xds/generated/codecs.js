@@ -1456,7 +1456,7 @@ this[keys[i]] = properties[keys[i]];
 Bootstrap.prototype.node = null;
 Bootstrap.prototype.nodeContextParams = $util.emptyArray;
 Bootstrap.prototype.staticResources = null;
-Bootstrap.prototype.dynamicResources = $util.newBuffer([]);
+Bootstrap.prototype.dynamicResources = null;
 Bootstrap.prototype.clusterManager = null;
 Bootstrap.prototype.hdsConfig = null;
 Bootstrap.prototype.flagsPath = "";
@@ -1511,8 +1511,8 @@ if (message.node != null && $Object.hasOwnProperty.call(message, "node"))
 $root.envoy.config.core.v3.Node.encode(message.node, writer.uint32(10).fork(), _depth + 1).ldelim();
 if (message.staticResources != null && $Object.hasOwnProperty.call(message, "staticResources"))
 $root.envoy.config.bootstrap.v3.Bootstrap.StaticResources.encode(message.staticResources, writer.uint32(18).fork(), _depth + 1).ldelim();
-if (message.dynamicResources != null && $Object.hasOwnProperty.call(message, "dynamicResources") && message.dynamicResources.length)
-writer.uint32(26).bytes(message.dynamicResources);
+if (message.dynamicResources != null && $Object.hasOwnProperty.call(message, "dynamicResources"))
+$root.envoy.config.bootstrap.v3.Bootstrap.DynamicResources.encode(message.dynamicResources, writer.uint32(26).fork(), _depth + 1).ldelim();
 if (message.clusterManager != null && $Object.hasOwnProperty.call(message, "clusterManager"))
 $root.envoy.config.bootstrap.v3.ClusterManager.encode(message.clusterManager, writer.uint32(34).fork(), _depth + 1).ldelim();
 if (message.flagsPath != null && $Object.hasOwnProperty.call(message, "flagsPath") && message.flagsPath !== "")
@@ -1650,10 +1650,7 @@ continue;
 case 3: {
 if (wireType !== 2)
 break;
-if ((value = reader.bytes()).length)
-message.dynamicResources = value;
-else
-delete message.dynamicResources;
+message.dynamicResources = $root.envoy.config.bootstrap.v3.Bootstrap.DynamicResources.decode(reader, reader.size(), $undefined, _depth + 1, message.dynamicResources);
 continue;
 }
 case 4: {
@@ -1962,6 +1959,127 @@ if (_end !== $undefined)
 throw $Error("missing end group");
 return message;
 };
+
+Bootstrap.DynamicResources = (function() {
+
+const DynamicResources = function (properties) {
+if (properties)
+for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+if (properties[keys[i]] != null && keys[i] !== "__proto__")
+this[keys[i]] = properties[keys[i]];
+};
+
+DynamicResources.prototype.ldsConfig = null;
+DynamicResources.prototype.ldsResourcesLocator = "";
+DynamicResources.prototype.cdsConfig = null;
+DynamicResources.prototype.cdsResourcesLocator = "";
+DynamicResources.prototype.adsConfig = null;
+
+DynamicResources.encode = function (message, writer, _depth) {
+if (!writer)
+writer = $Writer.create();
+if (_depth === $undefined)
+_depth = 0;
+if (_depth > $util.recursionLimit)
+throw $Error("max depth exceeded");
+if (message.ldsConfig != null && $Object.hasOwnProperty.call(message, "ldsConfig"))
+$root.envoy.config.core.v3.ConfigSource.encode(message.ldsConfig, writer.uint32(10).fork(), _depth + 1).ldelim();
+if (message.cdsConfig != null && $Object.hasOwnProperty.call(message, "cdsConfig"))
+$root.envoy.config.core.v3.ConfigSource.encode(message.cdsConfig, writer.uint32(18).fork(), _depth + 1).ldelim();
+if (message.adsConfig != null && $Object.hasOwnProperty.call(message, "adsConfig"))
+$root.envoy.config.core.v3.ApiConfigSource.encode(message.adsConfig, writer.uint32(26).fork(), _depth + 1).ldelim();
+if (message.ldsResourcesLocator != null && $Object.hasOwnProperty.call(message, "ldsResourcesLocator") && message.ldsResourcesLocator !== "")
+writer.uint32(42).string(message.ldsResourcesLocator);
+if (message.cdsResourcesLocator != null && $Object.hasOwnProperty.call(message, "cdsResourcesLocator") && message.cdsResourcesLocator !== "")
+writer.uint32(50).string(message.cdsResourcesLocator);
+if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+for (let i = 0; i < message.$unknowns.length; ++i)
+writer.raw(message.$unknowns[i]);
+return writer;
+};
+
+DynamicResources.decode = function (reader, length, _end, _depth, _target) {
+if (!(reader instanceof $Reader))
+reader = $Reader.create(reader);
+if (_depth === $undefined)
+_depth = 0;
+if (_depth > $Reader.recursionLimit)
+throw $Error("max depth exceeded");
+let end, message, value;
+if (length === $undefined)
+end = reader.len;
+else {
+end = reader.pos + length;
+if (end > reader.len)
+throw $RangeError("index out of range");
+length = reader.len;
+reader.len = end;
+}
+message = _target || new $root.envoy.config.bootstrap.v3.Bootstrap.DynamicResources();
+while (reader.pos < end) {
+let start = reader.pos;
+let tag = reader.tag();
+if (tag === _end) {
+_end = $undefined;
+break;
+}
+let wireType = tag & 7;
+switch (tag >>>= 3) {
+case 1: {
+if (wireType !== 2)
+break;
+message.ldsConfig = $root.envoy.config.core.v3.ConfigSource.decode(reader, reader.size(), $undefined, _depth + 1, message.ldsConfig);
+continue;
+}
+case 5: {
+if (wireType !== 2)
+break;
+if ((value = reader.stringVerify()).length)
+message.ldsResourcesLocator = value;
+else
+delete message.ldsResourcesLocator;
+continue;
+}
+case 2: {
+if (wireType !== 2)
+break;
+message.cdsConfig = $root.envoy.config.core.v3.ConfigSource.decode(reader, reader.size(), $undefined, _depth + 1, message.cdsConfig);
+continue;
+}
+case 6: {
+if (wireType !== 2)
+break;
+if ((value = reader.stringVerify()).length)
+message.cdsResourcesLocator = value;
+else
+delete message.cdsResourcesLocator;
+continue;
+}
+case 3: {
+if (wireType !== 2)
+break;
+message.adsConfig = $root.envoy.config.core.v3.ApiConfigSource.decode(reader, reader.size(), $undefined, _depth + 1, message.adsConfig);
+continue;
+}
+}
+reader.skipType(wireType, _depth, tag);
+if (!reader.discardUnknown) {
+$util.makeProp(message, "$unknowns", false);
+(message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+}
+}
+if (length !== $undefined) {
+if (reader.pos !== end)
+throw $RangeError("index out of range");
+reader.len = length;
+}
+if (_end !== $undefined)
+throw $Error("missing end group");
+return message;
+};
+
+return DynamicResources;
+})();
 
 Bootstrap.StaticResources = (function() {
 
@@ -2320,7 +2438,7 @@ writer.uint32(26).bytes(message.diskLayer);
 if (message.adminLayer != null && $Object.hasOwnProperty.call(message, "adminLayer"))
 $root.envoy.config.bootstrap.v3.RuntimeLayer.AdminLayer.encode(message.adminLayer, writer.uint32(34).fork(), _depth + 1).ldelim();
 if (message.rtdsLayer != null && $Object.hasOwnProperty.call(message, "rtdsLayer"))
-writer.uint32(42).bytes(message.rtdsLayer);
+$root.envoy.config.bootstrap.v3.RuntimeLayer.RtdsLayer.encode(message.rtdsLayer, writer.uint32(42).fork(), _depth + 1).ldelim();
 if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
 for (let i = 0; i < message.$unknowns.length; ++i)
 writer.raw(message.$unknowns[i]);
@@ -2387,7 +2505,7 @@ continue;
 case 5: {
 if (wireType !== 2)
 break;
-message.rtdsLayer = reader.bytes();
+message.rtdsLayer = $root.envoy.config.bootstrap.v3.RuntimeLayer.RtdsLayer.decode(reader, reader.size(), $undefined, _depth + 1, message.rtdsLayer);
 message.layer_specifier = "rtdsLayer";
 continue;
 }
@@ -2472,6 +2590,97 @@ return message;
 };
 
 return AdminLayer;
+})();
+
+RuntimeLayer.RtdsLayer = (function() {
+
+const RtdsLayer = function (properties) {
+if (properties)
+for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+if (properties[keys[i]] != null && keys[i] !== "__proto__")
+this[keys[i]] = properties[keys[i]];
+};
+
+RtdsLayer.prototype.name = "";
+RtdsLayer.prototype.rtdsConfig = null;
+
+RtdsLayer.encode = function (message, writer, _depth) {
+if (!writer)
+writer = $Writer.create();
+if (_depth === $undefined)
+_depth = 0;
+if (_depth > $util.recursionLimit)
+throw $Error("max depth exceeded");
+if (message.name != null && $Object.hasOwnProperty.call(message, "name") && message.name !== "")
+writer.uint32(10).string(message.name);
+if (message.rtdsConfig != null && $Object.hasOwnProperty.call(message, "rtdsConfig"))
+$root.envoy.config.core.v3.ConfigSource.encode(message.rtdsConfig, writer.uint32(18).fork(), _depth + 1).ldelim();
+if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+for (let i = 0; i < message.$unknowns.length; ++i)
+writer.raw(message.$unknowns[i]);
+return writer;
+};
+
+RtdsLayer.decode = function (reader, length, _end, _depth, _target) {
+if (!(reader instanceof $Reader))
+reader = $Reader.create(reader);
+if (_depth === $undefined)
+_depth = 0;
+if (_depth > $Reader.recursionLimit)
+throw $Error("max depth exceeded");
+let end, message, value;
+if (length === $undefined)
+end = reader.len;
+else {
+end = reader.pos + length;
+if (end > reader.len)
+throw $RangeError("index out of range");
+length = reader.len;
+reader.len = end;
+}
+message = _target || new $root.envoy.config.bootstrap.v3.RuntimeLayer.RtdsLayer();
+while (reader.pos < end) {
+let start = reader.pos;
+let tag = reader.tag();
+if (tag === _end) {
+_end = $undefined;
+break;
+}
+let wireType = tag & 7;
+switch (tag >>>= 3) {
+case 1: {
+if (wireType !== 2)
+break;
+if ((value = reader.stringVerify()).length)
+message.name = value;
+else
+delete message.name;
+continue;
+}
+case 2: {
+if (wireType !== 2)
+break;
+message.rtdsConfig = $root.envoy.config.core.v3.ConfigSource.decode(reader, reader.size(), $undefined, _depth + 1, message.rtdsConfig);
+continue;
+}
+}
+reader.skipType(wireType, _depth, tag);
+if (!reader.discardUnknown) {
+$util.makeProp(message, "$unknowns", false);
+(message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+}
+}
+if (length !== $undefined) {
+if (reader.pos !== end)
+throw $RangeError("index out of range");
+reader.len = length;
+}
+if (_end !== $undefined)
+throw $Error("missing end group");
+return message;
+};
+
+return RtdsLayer;
 })();
 
 return RuntimeLayer;
@@ -4959,6 +5168,94 @@ return message;
 return BindConfig;
 })();
 
+v3.BuildVersion = (function() {
+
+const BuildVersion = function (properties) {
+if (properties)
+for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+if (properties[keys[i]] != null && keys[i] !== "__proto__")
+this[keys[i]] = properties[keys[i]];
+};
+
+BuildVersion.prototype.version = null;
+BuildVersion.prototype.metadata = null;
+
+BuildVersion.encode = function (message, writer, _depth) {
+if (!writer)
+writer = $Writer.create();
+if (_depth === $undefined)
+_depth = 0;
+if (_depth > $util.recursionLimit)
+throw $Error("max depth exceeded");
+if (message.version != null && $Object.hasOwnProperty.call(message, "version"))
+$root.envoy.type.v3.SemanticVersion.encode(message.version, writer.uint32(10).fork(), _depth + 1).ldelim();
+if (message.metadata != null && $Object.hasOwnProperty.call(message, "metadata"))
+$root.google.protobuf.Struct.encode(message.metadata, writer.uint32(18).fork(), _depth + 1).ldelim();
+if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+for (let i = 0; i < message.$unknowns.length; ++i)
+writer.raw(message.$unknowns[i]);
+return writer;
+};
+
+BuildVersion.decode = function (reader, length, _end, _depth, _target) {
+if (!(reader instanceof $Reader))
+reader = $Reader.create(reader);
+if (_depth === $undefined)
+_depth = 0;
+if (_depth > $Reader.recursionLimit)
+throw $Error("max depth exceeded");
+let end, message, value;
+if (length === $undefined)
+end = reader.len;
+else {
+end = reader.pos + length;
+if (end > reader.len)
+throw $RangeError("index out of range");
+length = reader.len;
+reader.len = end;
+}
+message = _target || new $root.envoy.config.core.v3.BuildVersion();
+while (reader.pos < end) {
+let start = reader.pos;
+let tag = reader.tag();
+if (tag === _end) {
+_end = $undefined;
+break;
+}
+let wireType = tag & 7;
+switch (tag >>>= 3) {
+case 1: {
+if (wireType !== 2)
+break;
+message.version = $root.envoy.type.v3.SemanticVersion.decode(reader, reader.size(), $undefined, _depth + 1, message.version);
+continue;
+}
+case 2: {
+if (wireType !== 2)
+break;
+message.metadata = $root.google.protobuf.Struct.decode(reader, reader.size(), $undefined, _depth + 1, message.metadata);
+continue;
+}
+}
+reader.skipType(wireType, _depth, tag);
+if (!reader.discardUnknown) {
+$util.makeProp(message, "$unknowns", false);
+(message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+}
+}
+if (length !== $undefined) {
+if (reader.pos !== end)
+throw $RangeError("index out of range");
+reader.len = length;
+}
+if (_end !== $undefined)
+throw $Error("missing end group");
+return message;
+};
+
+return BuildVersion;
+})();
+
 v3.CidrRange = (function() {
 
 const CidrRange = function (properties) {
@@ -5521,6 +5818,146 @@ return message;
 };
 
 return DnsResolverOptions;
+})();
+
+v3.Extension = (function() {
+
+const Extension = function (properties) {
+this.typeUrls = [];
+if (properties)
+for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+if (properties[keys[i]] != null && keys[i] !== "__proto__")
+this[keys[i]] = properties[keys[i]];
+};
+
+Extension.prototype.name = "";
+Extension.prototype.category = "";
+Extension.prototype.typeDescriptor = "";
+Extension.prototype.version = null;
+Extension.prototype.disabled = false;
+Extension.prototype.typeUrls = $util.emptyArray;
+
+Extension.encode = function (message, writer, _depth) {
+if (!writer)
+writer = $Writer.create();
+if (_depth === $undefined)
+_depth = 0;
+if (_depth > $util.recursionLimit)
+throw $Error("max depth exceeded");
+if (message.name != null && $Object.hasOwnProperty.call(message, "name") && message.name !== "")
+writer.uint32(10).string(message.name);
+if (message.category != null && $Object.hasOwnProperty.call(message, "category") && message.category !== "")
+writer.uint32(18).string(message.category);
+if (message.typeDescriptor != null && $Object.hasOwnProperty.call(message, "typeDescriptor") && message.typeDescriptor !== "")
+writer.uint32(26).string(message.typeDescriptor);
+if (message.version != null && $Object.hasOwnProperty.call(message, "version"))
+$root.envoy.config.core.v3.BuildVersion.encode(message.version, writer.uint32(34).fork(), _depth + 1).ldelim();
+if (message.disabled != null && $Object.hasOwnProperty.call(message, "disabled") && message.disabled !== false)
+writer.uint32(40).bool(message.disabled);
+if (message.typeUrls != null && message.typeUrls.length)
+for (let i = 0; i < message.typeUrls.length; ++i)
+writer.uint32(50).string(message.typeUrls[i]);
+if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+for (let i = 0; i < message.$unknowns.length; ++i)
+writer.raw(message.$unknowns[i]);
+return writer;
+};
+
+Extension.decode = function (reader, length, _end, _depth, _target) {
+if (!(reader instanceof $Reader))
+reader = $Reader.create(reader);
+if (_depth === $undefined)
+_depth = 0;
+if (_depth > $Reader.recursionLimit)
+throw $Error("max depth exceeded");
+let end, message, value;
+if (length === $undefined)
+end = reader.len;
+else {
+end = reader.pos + length;
+if (end > reader.len)
+throw $RangeError("index out of range");
+length = reader.len;
+reader.len = end;
+}
+message = _target || new $root.envoy.config.core.v3.Extension();
+while (reader.pos < end) {
+let start = reader.pos;
+let tag = reader.tag();
+if (tag === _end) {
+_end = $undefined;
+break;
+}
+let wireType = tag & 7;
+switch (tag >>>= 3) {
+case 1: {
+if (wireType !== 2)
+break;
+if ((value = reader.stringVerify()).length)
+message.name = value;
+else
+delete message.name;
+continue;
+}
+case 2: {
+if (wireType !== 2)
+break;
+if ((value = reader.stringVerify()).length)
+message.category = value;
+else
+delete message.category;
+continue;
+}
+case 3: {
+if (wireType !== 2)
+break;
+if ((value = reader.stringVerify()).length)
+message.typeDescriptor = value;
+else
+delete message.typeDescriptor;
+continue;
+}
+case 4: {
+if (wireType !== 2)
+break;
+message.version = $root.envoy.config.core.v3.BuildVersion.decode(reader, reader.size(), $undefined, _depth + 1, message.version);
+continue;
+}
+case 5: {
+if (wireType !== 0)
+break;
+if (value = reader.bool())
+message.disabled = value;
+else
+delete message.disabled;
+continue;
+}
+case 6: {
+if (wireType !== 2)
+break;
+if (!(message.typeUrls && message.typeUrls.length))
+message.typeUrls = [];
+message.typeUrls.push(reader.stringVerify());
+continue;
+}
+}
+reader.skipType(wireType, _depth, tag);
+if (!reader.discardUnknown) {
+$util.makeProp(message, "$unknowns", false);
+(message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+}
+}
+if (length !== $undefined) {
+if (reader.pos !== end)
+throw $RangeError("index out of range");
+reader.len = length;
+}
+if (_end !== $undefined)
+throw $Error("missing end group");
+return message;
+};
+
+return Extension;
 })();
 
 v3.GrpcService = (function() {
@@ -7821,10 +8258,10 @@ writer.uint32(50).string(message.userAgentName);
 if (message.userAgentVersion != null && $Object.hasOwnProperty.call(message, "userAgentVersion"))
 writer.uint32(58).string(message.userAgentVersion);
 if (message.userAgentBuildVersion != null && $Object.hasOwnProperty.call(message, "userAgentBuildVersion"))
-writer.uint32(66).bytes(message.userAgentBuildVersion);
+$root.envoy.config.core.v3.BuildVersion.encode(message.userAgentBuildVersion, writer.uint32(66).fork(), _depth + 1).ldelim();
 if (message.extensions != null && message.extensions.length)
 for (let i = 0; i < message.extensions.length; ++i)
-writer.uint32(74).bytes(message.extensions[i]);
+$root.envoy.config.core.v3.Extension.encode(message.extensions[i], writer.uint32(74).fork(), _depth + 1).ldelim();
 if (message.clientFeatures != null && message.clientFeatures.length)
 for (let i = 0; i < message.clientFeatures.length; ++i)
 writer.uint32(82).string(message.clientFeatures[i]);
@@ -7832,8 +8269,10 @@ if (message.listeningAddresses != null && message.listeningAddresses.length)
 for (let i = 0; i < message.listeningAddresses.length; ++i)
 $root.envoy.config.core.v3.Address.encode(message.listeningAddresses[i], writer.uint32(90).fork(), _depth + 1).ldelim();
 if (message.dynamicParameters != null && $Object.hasOwnProperty.call(message, "dynamicParameters"))
-for (let keys = $Object.keys(message.dynamicParameters), i = 0; i < keys.length; ++i)
-writer.uint32(98).fork().uint32(10).string(keys[i]).uint32(18).bytes(message.dynamicParameters[keys[i]]).ldelim();
+for (let keys = $Object.keys(message.dynamicParameters), i = 0; i < keys.length; ++i) {
+writer.uint32(98).fork().uint32(10).string(keys[i]);
+$root.xds.core.v3.ContextParams.encode(message.dynamicParameters[keys[i]], writer.uint32(18).fork(), _depth + 1).ldelim().ldelim();
+}
 if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
 for (let i = 0; i < message.$unknowns.length; ++i)
 writer.raw(message.$unknowns[i]);
@@ -7901,7 +8340,7 @@ if (end2 > reader.len)
 throw $RangeError("index out of range");
 reader.len = end2;
 key = "";
-value = [];
+value = null;
 while (reader.pos < end2) {
 let tag2 = reader.tag();
 wireType = tag2 & 7;
@@ -7914,7 +8353,7 @@ continue;
 case 2:
 if (wireType !== 2)
 break;
-value = reader.bytes();
+value = $root.xds.core.v3.ContextParams.decode(reader, reader.size(), $undefined, _depth + 1, value);
 continue;
 }
 reader.skipType(wireType, _depth, tag2);
@@ -7924,7 +8363,7 @@ throw $RangeError("index out of range");
 reader.len = end;
 if (key === "__proto__")
 $util.makeProp(message.dynamicParameters, key);
-message.dynamicParameters[key] = value;
+message.dynamicParameters[key] = value || new $root.xds.core.v3.ContextParams();
 continue;
 }
 case 4: {
@@ -7952,7 +8391,7 @@ continue;
 case 8: {
 if (wireType !== 2)
 break;
-message.userAgentBuildVersion = reader.bytes();
+message.userAgentBuildVersion = $root.envoy.config.core.v3.BuildVersion.decode(reader, reader.size(), $undefined, _depth + 1, message.userAgentBuildVersion);
 message.user_agent_version_type = "userAgentBuildVersion";
 continue;
 }
@@ -7961,7 +8400,7 @@ if (wireType !== 2)
 break;
 if (!(message.extensions && message.extensions.length))
 message.extensions = [];
-message.extensions.push(reader.bytes());
+message.extensions.push($root.envoy.config.core.v3.Extension.decode(reader, reader.size(), $undefined, _depth + 1));
 continue;
 }
 case 10: {
@@ -15997,6 +16436,106 @@ return stream;
 return access_loggers;
 })();
 
+extensions.bootstrap = (function() {
+
+const bootstrap = {};
+
+bootstrap.internal_listener = (function() {
+
+const internal_listener = {};
+
+internal_listener.v3 = (function() {
+
+const v3 = {};
+
+v3.InternalListener = (function() {
+
+const InternalListener = function (properties) {
+if (properties)
+for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+if (properties[keys[i]] != null && keys[i] !== "__proto__")
+this[keys[i]] = properties[keys[i]];
+};
+
+InternalListener.prototype.bufferSizeKb = null;
+
+InternalListener.encode = function (message, writer, _depth) {
+if (!writer)
+writer = $Writer.create();
+if (_depth === $undefined)
+_depth = 0;
+if (_depth > $util.recursionLimit)
+throw $Error("max depth exceeded");
+if (message.bufferSizeKb != null && $Object.hasOwnProperty.call(message, "bufferSizeKb"))
+$root.google.protobuf.UInt32Value.encode(message.bufferSizeKb, writer.uint32(10).fork(), _depth + 1).ldelim();
+if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+for (let i = 0; i < message.$unknowns.length; ++i)
+writer.raw(message.$unknowns[i]);
+return writer;
+};
+
+InternalListener.decode = function (reader, length, _end, _depth, _target) {
+if (!(reader instanceof $Reader))
+reader = $Reader.create(reader);
+if (_depth === $undefined)
+_depth = 0;
+if (_depth > $Reader.recursionLimit)
+throw $Error("max depth exceeded");
+let end, message, value;
+if (length === $undefined)
+end = reader.len;
+else {
+end = reader.pos + length;
+if (end > reader.len)
+throw $RangeError("index out of range");
+length = reader.len;
+reader.len = end;
+}
+message = _target || new $root.envoy.extensions.bootstrap.internal_listener.v3.InternalListener();
+while (reader.pos < end) {
+let start = reader.pos;
+let tag = reader.tag();
+if (tag === _end) {
+_end = $undefined;
+break;
+}
+let wireType = tag & 7;
+switch (tag >>>= 3) {
+case 1: {
+if (wireType !== 2)
+break;
+message.bufferSizeKb = $root.google.protobuf.UInt32Value.decode(reader, reader.size(), $undefined, _depth + 1, message.bufferSizeKb);
+continue;
+}
+}
+reader.skipType(wireType, _depth, tag);
+if (!reader.discardUnknown) {
+$util.makeProp(message, "$unknowns", false);
+(message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+}
+}
+if (length !== $undefined) {
+if (reader.pos !== end)
+throw $RangeError("index out of range");
+reader.len = length;
+}
+if (_end !== $undefined)
+throw $Error("missing end group");
+return message;
+};
+
+return InternalListener;
+})();
+
+return v3;
+})();
+
+return internal_listener;
+})();
+
+return bootstrap;
+})();
+
 extensions.filters = (function() {
 
 const filters = {};
@@ -22259,6 +22798,112 @@ return message;
 return Percent;
 })();
 
+v3.SemanticVersion = (function() {
+
+const SemanticVersion = function (properties) {
+if (properties)
+for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+if (properties[keys[i]] != null && keys[i] !== "__proto__")
+this[keys[i]] = properties[keys[i]];
+};
+
+SemanticVersion.prototype.majorNumber = 0;
+SemanticVersion.prototype.minorNumber = 0;
+SemanticVersion.prototype.patch = 0;
+
+SemanticVersion.encode = function (message, writer, _depth) {
+if (!writer)
+writer = $Writer.create();
+if (_depth === $undefined)
+_depth = 0;
+if (_depth > $util.recursionLimit)
+throw $Error("max depth exceeded");
+if (message.majorNumber != null && $Object.hasOwnProperty.call(message, "majorNumber") && message.majorNumber !== 0)
+writer.uint32(8).uint32(message.majorNumber);
+if (message.minorNumber != null && $Object.hasOwnProperty.call(message, "minorNumber") && message.minorNumber !== 0)
+writer.uint32(16).uint32(message.minorNumber);
+if (message.patch != null && $Object.hasOwnProperty.call(message, "patch") && message.patch !== 0)
+writer.uint32(24).uint32(message.patch);
+if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+for (let i = 0; i < message.$unknowns.length; ++i)
+writer.raw(message.$unknowns[i]);
+return writer;
+};
+
+SemanticVersion.decode = function (reader, length, _end, _depth, _target) {
+if (!(reader instanceof $Reader))
+reader = $Reader.create(reader);
+if (_depth === $undefined)
+_depth = 0;
+if (_depth > $Reader.recursionLimit)
+throw $Error("max depth exceeded");
+let end, message, value;
+if (length === $undefined)
+end = reader.len;
+else {
+end = reader.pos + length;
+if (end > reader.len)
+throw $RangeError("index out of range");
+length = reader.len;
+reader.len = end;
+}
+message = _target || new $root.envoy.type.v3.SemanticVersion();
+while (reader.pos < end) {
+let start = reader.pos;
+let tag = reader.tag();
+if (tag === _end) {
+_end = $undefined;
+break;
+}
+let wireType = tag & 7;
+switch (tag >>>= 3) {
+case 1: {
+if (wireType !== 0)
+break;
+if (value = reader.uint32())
+message.majorNumber = value;
+else
+delete message.majorNumber;
+continue;
+}
+case 2: {
+if (wireType !== 0)
+break;
+if (value = reader.uint32())
+message.minorNumber = value;
+else
+delete message.minorNumber;
+continue;
+}
+case 3: {
+if (wireType !== 0)
+break;
+if (value = reader.uint32())
+message.patch = value;
+else
+delete message.patch;
+continue;
+}
+}
+reader.skipType(wireType, _depth, tag);
+if (!reader.discardUnknown) {
+$util.makeProp(message, "$unknowns", false);
+(message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+}
+}
+if (length !== $undefined) {
+if (reader.pos !== end)
+throw $RangeError("index out of range");
+reader.len = length;
+}
+if (_end !== $undefined)
+throw $Error("missing end group");
+return message;
+};
+
+return SemanticVersion;
+})();
+
 return v3;
 })();
 
@@ -22736,6 +23381,131 @@ return udpa;
 export const xds = $root.xds = (() => {
 
 const xds = {};
+
+xds.core = (function() {
+
+const core = {};
+
+core.v3 = (function() {
+
+const v3 = {};
+
+v3.ContextParams = (function() {
+
+const ContextParams = function (properties) {
+this.params = {};
+if (properties)
+for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+if (properties[keys[i]] != null && keys[i] !== "__proto__")
+this[keys[i]] = properties[keys[i]];
+};
+
+ContextParams.prototype.params = $util.emptyObject;
+
+ContextParams.encode = function (message, writer, _depth) {
+if (!writer)
+writer = $Writer.create();
+if (_depth === $undefined)
+_depth = 0;
+if (_depth > $util.recursionLimit)
+throw $Error("max depth exceeded");
+if (message.params != null && $Object.hasOwnProperty.call(message, "params"))
+for (let keys = $Object.keys(message.params), i = 0; i < keys.length; ++i)
+writer.uint32(10).fork().uint32(10).string(keys[i]).uint32(18).string(message.params[keys[i]]).ldelim();
+if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+for (let i = 0; i < message.$unknowns.length; ++i)
+writer.raw(message.$unknowns[i]);
+return writer;
+};
+
+ContextParams.decode = function (reader, length, _end, _depth, _target) {
+if (!(reader instanceof $Reader))
+reader = $Reader.create(reader);
+if (_depth === $undefined)
+_depth = 0;
+if (_depth > $Reader.recursionLimit)
+throw $Error("max depth exceeded");
+let end, message, key, value;
+if (length === $undefined)
+end = reader.len;
+else {
+end = reader.pos + length;
+if (end > reader.len)
+throw $RangeError("index out of range");
+length = reader.len;
+reader.len = end;
+}
+message = _target || new $root.xds.core.v3.ContextParams();
+while (reader.pos < end) {
+let start = reader.pos;
+let tag = reader.tag();
+if (tag === _end) {
+_end = $undefined;
+break;
+}
+let wireType = tag & 7;
+switch (tag >>>= 3) {
+case 1: {
+if (wireType !== 2)
+break;
+if (message.params === $util.emptyObject)
+message.params = {};
+let end2 = reader.size() + reader.pos;
+if (end2 > reader.len)
+throw $RangeError("index out of range");
+reader.len = end2;
+key = "";
+value = "";
+while (reader.pos < end2) {
+let tag2 = reader.tag();
+wireType = tag2 & 7;
+switch (tag2 >>>= 3) {
+case 1:
+if (wireType !== 2)
+break;
+key = reader.stringVerify();
+continue;
+case 2:
+if (wireType !== 2)
+break;
+value = reader.stringVerify();
+continue;
+}
+reader.skipType(wireType, _depth, tag2);
+}
+if (reader.pos !== end2)
+throw $RangeError("index out of range");
+reader.len = end;
+if (key === "__proto__")
+$util.makeProp(message.params, key);
+message.params[key] = value;
+continue;
+}
+}
+reader.skipType(wireType, _depth, tag);
+if (!reader.discardUnknown) {
+$util.makeProp(message, "$unknowns", false);
+(message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+}
+}
+if (length !== $undefined) {
+if (reader.pos !== end)
+throw $RangeError("index out of range");
+reader.len = length;
+}
+if (_end !== $undefined)
+throw $Error("missing end group");
+return message;
+};
+
+return ContextParams;
+})();
+
+return v3;
+})();
+
+return core;
+})();
 
 xds.type = (function() {
 

@@ -98,7 +98,7 @@ export interface Bootstrap {
   readonly node?: Node;
   readonly nodeContextParams?: readonly string[];
   readonly staticResources?: Bootstrap_StaticResources;
-  readonly dynamicResources?: unknown;
+  readonly dynamicResources?: Bootstrap_DynamicResources;
   readonly clusterManager?: ClusterManager;
   readonly hdsConfig?: ApiConfigSource;
   readonly flagsPath?: string;
@@ -136,6 +136,15 @@ export interface Bootstrap {
   readonly memoryAllocatorManager?: unknown;
 }
 
+/** `envoy.config.bootstrap.v3.Bootstrap.DynamicResources` */
+export interface Bootstrap_DynamicResources {
+  readonly ldsConfig?: ConfigSource;
+  readonly ldsResourcesLocator?: string;
+  readonly cdsConfig?: ConfigSource;
+  readonly cdsResourcesLocator?: string;
+  readonly adsConfig?: ApiConfigSource;
+}
+
 /** `envoy.config.bootstrap.v3.Bootstrap.StaticResources` */
 export interface Bootstrap_StaticResources {
   readonly listeners?: readonly Listener[];
@@ -163,11 +172,17 @@ export interface RuntimeLayer {
   readonly staticLayer?: JsonObject;
   readonly diskLayer?: unknown;
   readonly adminLayer?: RuntimeLayer_AdminLayer;
-  readonly rtdsLayer?: unknown;
+  readonly rtdsLayer?: RuntimeLayer_RtdsLayer;
 }
 
 /** `envoy.config.bootstrap.v3.RuntimeLayer.AdminLayer` */
 export interface RuntimeLayer_AdminLayer {
+}
+
+/** `envoy.config.bootstrap.v3.RuntimeLayer.RtdsLayer` */
+export interface RuntimeLayer_RtdsLayer {
+  readonly name?: string;
+  readonly rtdsConfig?: ConfigSource;
 }
 
 /** `envoy.config.cluster.v3.CircuitBreakers` */
@@ -347,6 +362,12 @@ export interface BindConfig {
   readonly localAddressSelector?: TypedExtensionConfig;
 }
 
+/** `envoy.config.core.v3.BuildVersion` */
+export interface BuildVersion {
+  readonly version?: SemanticVersion;
+  readonly metadata?: JsonObject;
+}
+
 /** `envoy.config.core.v3.CidrRange` */
 export interface CidrRange {
   readonly addressPrefix?: string;
@@ -384,6 +405,16 @@ export interface DnsResolutionConfig {
 export interface DnsResolverOptions {
   readonly useTcpForDnsLookups?: boolean;
   readonly noDefaultSearchDomain?: boolean;
+}
+
+/** `envoy.config.core.v3.Extension` */
+export interface Extension {
+  readonly name?: string;
+  readonly category?: string;
+  readonly typeDescriptor?: string;
+  readonly version?: BuildVersion;
+  readonly disabled?: boolean;
+  readonly typeUrls?: readonly string[];
 }
 
 /** `envoy.config.core.v3.GrpcService` */
@@ -547,12 +578,12 @@ export interface Node {
   readonly id?: string;
   readonly cluster?: string;
   readonly metadata?: JsonObject;
-  readonly dynamicParameters?: { readonly [key: string]: unknown };
+  readonly dynamicParameters?: { readonly [key: string]: ContextParams };
   readonly locality?: Locality;
   readonly userAgentName?: string;
   readonly userAgentVersion?: string;
-  readonly userAgentBuildVersion?: unknown;
-  readonly extensions?: readonly unknown[];
+  readonly userAgentBuildVersion?: BuildVersion;
+  readonly extensions?: readonly Extension[];
   readonly clientFeatures?: readonly string[];
   readonly listeningAddresses?: readonly Address[];
 }
@@ -1103,6 +1134,11 @@ export interface StdoutAccessLog {
   readonly logFormat?: SubstitutionFormatString;
 }
 
+/** `envoy.extensions.bootstrap.internal_listener.v3.InternalListener` */
+export interface InternalListener {
+  readonly bufferSizeKb?: number;
+}
+
 /** `envoy.extensions.filters.http.cors.v3.Cors` */
 export interface Cors {
 }
@@ -1521,6 +1557,13 @@ export interface Percent {
   readonly value?: number;
 }
 
+/** `envoy.type.v3.SemanticVersion` */
+export interface SemanticVersion {
+  readonly majorNumber?: number;
+  readonly minorNumber?: number;
+  readonly patch?: number;
+}
+
 /** `istio.envoy.config.filter.http.alpn.v2alpha1.FilterConfig` */
 export interface AlpnFilterConfig {
   readonly alpnOverride?: readonly unknown[];
@@ -1546,6 +1589,11 @@ export interface PluginConfig {
 export interface UdpaTypeTypedStruct {
   readonly typeUrl?: string;
   readonly value?: JsonObject;
+}
+
+/** `xds.core.v3.ContextParams` */
+export interface ContextParams {
+  readonly params?: { readonly [key: string]: string };
 }
 
 /** `xds.type.v3.TypedStruct` */

@@ -10,7 +10,6 @@ const noLoadReports = 'load is not reported';
 const hashBalancers = 'hash load balancing is not offered yet';
 const noHealthChecks = 'acts only with health checks, which are refused';
 const slowStart = 'slow start is not offered';
-const http2 = 'HTTP/2 to endpoints is not offered yet';
 
 export const clusterSupport: SupportTable = {
   [`${C}.Cluster`]: {
@@ -27,6 +26,7 @@ export const clusterSupport: SupportTable = {
       'circuit_breakers',
       'common_http_protocol_options',
       'http_protocol_options',
+      'http2_protocol_options',
       'typed_extension_protocol_options',
       'dns_refresh_rate',
       'dns_failure_refresh_rate',
@@ -56,7 +56,6 @@ export const clusterSupport: SupportTable = {
       cluster_type: 'use type',
       health_checks: 'active health checks are not offered yet',
       upstream_http_protocol_options: withTls,
-      http2_protocol_options: http2,
       use_tcp_for_dns_lookups: 'DNS uses UDP and falls back to TCP for truncated answers',
       wait_for_warm_on_init: { unless: [true], why: 'a cluster is used when its first resolution is done' },
       outlier_detection: 'outlier detection is not offered yet',
@@ -185,8 +184,8 @@ export const clusterSupport: SupportTable = {
     },
   },
   'envoy.extensions.upstreams.http.v3.HttpProtocolOptions.ExplicitHttpConfig': {
-    supported: ['http_protocol_options'],
-    unsupported: { http2_protocol_options: http2, http3_protocol_options: 'HTTP/3 is not offered' },
+    supported: ['http_protocol_options', 'http2_protocol_options'],
+    unsupported: { http3_protocol_options: 'HTTP/3 is not offered' },
   },
   'envoy.extensions.upstreams.http.v3.HttpProtocolOptions.UseDownstreamHttpConfig': {
     supported: ['http_protocol_options'],

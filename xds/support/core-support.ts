@@ -40,6 +40,8 @@ export const coreSupport: SupportTable = {
   'envoy.config.core.v3.TransportSocket': { supported: ['name', 'typed_config'] },
   'envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer': { supported: [] },
   'envoy.config.core.v3.TypedExtensionConfig': { supported: ['name', 'typed_config'] },
+  'udpa.type.v1.TypedStruct': { supported: ['type_url', 'value'] },
+  'xds.type.v3.TypedStruct': { supported: ['type_url', 'value'] },
   'envoy.config.core.v3.Metadata': {
     supported: ['filter_metadata'],
     ignored: { typed_filter_metadata: 'nothing that is supported reads typed metadata' },

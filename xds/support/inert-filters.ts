@@ -1,0 +1,70 @@
+// Filters that are accepted although they do nothing here yet.
+//
+// Every listener and cluster of an Istio sidecar holds some of them: refusing them would refuse all. Skipping any filter
+// that is not known would open what it protects. So those are listed one by one that only observe, that act only
+// with TLS, or that do nothing until a route configures them, which is refused. Any other filter is refused by name.
+
+export type FilterPlace = 'network filter' | 'HTTP filter' | 'cluster filter';
+
+export interface InertFilter {
+  /** Full name of its configuration, also where that comes as a TypedStruct. */
+  readonly type: string;
+  readonly places: readonly FilterPlace[];
+  /** What it does in Envoy, which shows why nothing that protects is lost. */
+  readonly why: string;
+  /** When it is to act. */
+  readonly acts: string;
+}
+
+const peerMetadata = {
+  why: 'gives metrics and logs the labels of the peer; its x-envoy-peer-metadata headers are neither added nor removed',
+  acts: 'with Istio metrics',
+};
+const metrics = { why: 'counts for istio_… metrics', acts: 'with Istio metrics' };
+const alpn = { why: 'chooses the protocols offered in the TLS handshake with an endpoint', acts: 'with TLS' };
+const metadataExchange = {
+  why: 'puts metadata before the bytes of a connection only when TLS negotiated istio-peer-exchange',
+  acts: 'with TLS',
+};
+
+/** The types in `envoy.extensions` are where Istio's filters move to in newer releases. */
+export const inertFilters: readonly InertFilter[] = [
+  {
+    type: 'envoy.tcp.metadataexchange.config.MetadataExchange',
+    places: ['network filter', 'cluster filter'],
+    ...metadataExchange,
+  },
+  {
+    type: 'envoy.extensions.filters.network.metadata_exchange.v3.MetadataExchange',
+    places: ['network filter', 'cluster filter'],
+    ...metadataExchange,
+  },
+  { type: 'io.istio.http.peer_metadata.Config', places: ['HTTP filter'], ...peerMetadata },
+  { type: 'envoy.extensions.filters.http.peer_metadata.v3.Config', places: ['HTTP filter'], ...peerMetadata },
+  { type: 'stats.PluginConfig', places: ['network filter', 'HTTP filter'], ...metrics },
+  {
+    type: 'envoy.extensions.filters.http.istio_stats.v3.PluginConfig',
+    places: ['network filter', 'HTTP filter'],
+    ...metrics,
+  },
+  { type: 'istio.envoy.config.filter.http.alpn.v2alpha1.FilterConfig', places: ['HTTP filter'], ...alpn },
+  { type: 'envoy.extensions.filters.http.alpn.v3.FilterConfig', places: ['HTTP filter'], ...alpn },
+  {
+    type: 'envoy.extensions.filters.http.grpc_stats.v3.FilterConfig',
+    places: ['HTTP filter'],
+    why: 'counts gRPC calls',
+    acts: 'with HTTP/2',
+  },
+  {
+    type: 'envoy.extensions.filters.http.fault.v3.HTTPFault',
+    places: ['HTTP filter'],
+    why: 'does nothing while it is empty; a delay or abort is refused, here and on a route',
+    acts: 'with fault injection',
+  },
+  {
+    type: 'envoy.extensions.filters.http.cors.v3.Cors',
+    places: ['HTTP filter'],
+    why: 'does nothing until a route has a policy, which is refused',
+    acts: 'with the CORS filter',
+  },
+];
