@@ -3,9 +3,11 @@ import { parseArgs } from 'node:util';
 import type { PeerName } from './peers/peer.ts';
 import { PEER_NAMES } from './peers/roster.ts';
 import { AXIS_NAMES, type EngineOptions } from './suite/engine.ts';
+import { XDS_PEER_NAMES, type XdsOptions } from './suite/xds.ts';
 
 export const USAGE = `usage:
   npm run bench -- engine [--quick] [--only AXIS,...] [--rounds N] [--seconds N] [--peers NAME,...] [--write]
+  npm run bench -- xds [--rounds N] [--peers NAME,...] [--write]
   npm run bench -- smoke
   npm run bench -- soak [--minutes N] [--peers NAME]
   npm run bench -- profile
@@ -14,11 +16,13 @@ peers: ${PEER_NAMES.join(' ')}`;
 
 const FULL_ROUNDS = 5;
 const FULL_SLOT_SECONDS = 2;
+const XDS_ROUNDS = 3;
 // Fewer samples give no verdict.
 const LEAST_SOAK_MINUTES = 2;
 
 export type Command =
   | { readonly kind: 'engine'; readonly options: EngineOptions }
+  | { readonly kind: 'xds'; readonly options: XdsOptions }
   | { readonly kind: 'smoke' }
   | { readonly kind: 'soak'; readonly minutes: number; readonly peer: PeerName }
   | { readonly kind: 'profile' };
@@ -43,6 +47,11 @@ export function parseCommand(argv: readonly string[]): Command {
   if (kind === 'soak') {
     const [peer] = namesOf(values.peers ?? 'outrigger', PEER_NAMES) as [PeerName];
     return { kind, minutes: soakMinutes(values.minutes), peer };
+  }
+  if (kind === 'xds') {
+    const peers = namesOf(values.peers ?? XDS_PEER_NAMES.join(','), XDS_PEER_NAMES) as PeerName[];
+    const rounds = positive('rounds', values.rounds ?? String(XDS_ROUNDS));
+    return { kind, options: { rounds, peers, write: values.write } };
   }
   if (kind !== 'engine') throw new Error(`unknown command: ${kind ?? 'none'}`);
   const options: EngineOptions = {

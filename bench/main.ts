@@ -7,6 +7,7 @@ import { runEngine } from './suite/engine.ts';
 import { runProfile } from './suite/profile.ts';
 import { runSmoke } from './suite/smoke.ts';
 import { runSoak } from './suite/soak.ts';
+import { runXds } from './suite/xds.ts';
 
 try {
   const command = parseCommand(process.argv.slice(2));
@@ -26,6 +27,9 @@ async function run(command: Command): Promise<number> {
   switch (command.kind) {
     case 'engine':
       await runEngine(command.options);
+      return 0;
+    case 'xds':
+      await runXds(command.options);
       return 0;
     case 'smoke':
       await runSmoke();

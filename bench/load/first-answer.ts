@@ -1,12 +1,15 @@
 // When does a proxy that was just started answer its first proxied 200? Connects in a tight loop: a pause between
 // attempts would become the resolution of the start-up figure.
 import { connect } from 'node:net';
+import { setTimeout } from 'node:timers/promises';
 import type { PinnedProcess } from '../peers/pinned-process.ts';
 
 export type FirstAnswerOptions = {
   readonly port: number;
   readonly authority: string;
   readonly deadlineMs: number;
+  // Rest between attempts, for who shares the core with something that is to be quick. 0 unless told.
+  readonly pauseMs?: number;
   readonly process: Pick<PinnedProcess, 'alive' | 'lastOutput'>;
 };
 
@@ -15,6 +18,7 @@ export async function awaitFirstAnswer(options: FirstAnswerOptions): Promise<big
   const deadline = performance.now() + options.deadlineMs;
   for (let left = options.deadlineMs; left > 0; left = deadline - performance.now()) {
     if (await answers(options.port, options.authority, left)) return process.hrtime.bigint();
+    if (options.pauseMs !== undefined) await setTimeout(options.pauseMs);
     if (!options.process.alive()) throw new Error(`it ended before it answered:\n${options.process.lastOutput()}`);
   }
   throw new Error(`no 200 within ${options.deadlineMs} ms:\n${options.process.lastOutput()}`);

@@ -10,9 +10,11 @@ const TYPE = 'type.googleapis.com/envoy.extensions';
 const ROUTER = `${TYPE}.filters.http.router.v3.Router`;
 const CONNECTION_MANAGER = `${TYPE}.filters.network.http_connection_manager.v3.HttpConnectionManager`;
 const TCP_PROXY = `${TYPE}.filters.network.tcp_proxy.v3.TcpProxy`;
+const HTTP_PROTOCOL_OPTIONS = `${TYPE}.upstreams.http.v3.HttpProtocolOptions`;
 const FILE_ACCESS_LOG = `${TYPE}.access_loggers.file.v3.FileAccessLog`;
 
 export function envoyBootstrap(setup: PeerSetup): object {
+  if (setup.controlPlanePort !== undefined) return dynamicBootstrap(setup, setup.controlPlanePort);
   const indexes = Array.from({ length: setup.clusters }, (_, index) => index);
   return {
     admin: { address: address(setup.adminPort) },
@@ -28,6 +30,39 @@ export function envoyBootstrap(setup: PeerSetup): object {
         }),
       ],
       clusters: indexes.map((index) => cluster(index, setup.originPort)),
+    },
+  };
+}
+
+// What Istio's agent writes: one delta stream for all types, over HTTP/2 without TLS.
+function dynamicBootstrap(setup: PeerSetup, controlPlanePort: number): object {
+  const ads = { ads: {}, resource_api_version: 'V3', initial_fetch_timeout: '60s' };
+  return {
+    node: { id: 'bench', cluster: 'bench' },
+    admin: { address: address(setup.adminPort) },
+    dynamic_resources: {
+      ads_config: {
+        api_type: 'DELTA_GRPC',
+        transport_api_version: 'V3',
+        grpc_services: [{ envoy_grpc: { cluster_name: 'control-plane' } }],
+      },
+      cds_config: ads,
+      lds_config: ads,
+    },
+    static_resources: { clusters: [controlPlaneCluster(controlPlanePort)] },
+  };
+}
+
+function controlPlaneCluster(port: number): object {
+  const http2 = { '@type': HTTP_PROTOCOL_OPTIONS, explicit_http_config: { http2_protocol_options: {} } };
+  return {
+    name: 'control-plane',
+    type: 'STATIC',
+    connect_timeout: '1s',
+    typed_extension_protocol_options: { 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': http2 },
+    load_assignment: {
+      cluster_name: 'control-plane',
+      endpoints: [{ lb_endpoints: [{ endpoint: { address: address(port) } }] }],
     },
   };
 }

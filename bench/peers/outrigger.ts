@@ -26,5 +26,7 @@ function version(): string {
 function prepare(setup: PeerSetup): readonly string[] {
   const bootstrap = join(setup.directory, 'bootstrap.json');
   writeFileSync(bootstrap, JSON.stringify(envoyBootstrap(setup)));
-  return [COMMAND, '-c', bootstrap, '--concurrency', '1', '--disable-hot-restart', '--log-level', 'warning'];
+  const common = [COMMAND, '-c', bootstrap, '--concurrency', '1', '--disable-hot-restart', '--log-level', 'warning'];
+  // What an earlier round was sent would be served before this one's push.
+  return setup.controlPlanePort === undefined ? common : [...common, '--no-config-cache'];
 }

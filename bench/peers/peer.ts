@@ -14,6 +14,8 @@ export type PeerSetup = {
   readonly tcpPort: number;
   readonly adminPort: number;
   readonly originPort: number;
+  // gRPC port of a control plane on loopback that has the rest of the configuration; undefined: all is in the bootstrap.
+  readonly controlPlanePort?: number | undefined;
   // Number of clusters and of virtual hosts; 1 means one virtual host that takes every authority.
   readonly clusters: number;
 };

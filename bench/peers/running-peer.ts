@@ -14,6 +14,8 @@ export type StartOptions = {
   readonly profile: Profile;
   readonly clusters: number;
   readonly originPort: number;
+  // A control plane on loopback, and the port of the listener it serves; undefined: all is in the bootstrap.
+  readonly dynamic?: { readonly controlPlanePort: number; readonly httpPort: number };
   readonly environment?: Readonly<Record<string, string>>;
 };
 
@@ -32,13 +34,18 @@ export type RunningPeer = {
 
 export async function startPeer(peer: Peer, options: StartOptions): Promise<RunningPeer> {
   const directory = mkdtempSync(join(tmpdir(), `outrigger-bench-${peer.name}-`));
-  const [httpPort, tcpPort, adminPort] = (await freePorts(3)) as [number, number, number];
-  const command = peer.prepare({ directory, httpPort, tcpPort, adminPort, ...options });
+  const [freePort, tcpPort, adminPort] = (await freePorts(3)) as [number, number, number];
+  const { httpPort = freePort, controlPlanePort } = options.dynamic ?? {};
+  const command = peer.prepare({ directory, httpPort, tcpPort, adminPort, controlPlanePort, ...options });
   const authority = options.clusters === 1 ? 'bench.example' : virtualHostDomain(options.clusters - 1);
   const environment = options.environment ?? {};
   const spawnedAt = process.hrtime.bigint();
   const child = startPinned(command, { core: PROXY_CORE, directory, environment });
-  const answeredAt = await firstAnswer(peer.name, child, { httpPort, authority });
+  const answeredAt = await firstAnswer(peer.name, child, {
+    httpPort,
+    authority,
+    isPaused: options.dynamic !== undefined,
+  });
   return {
     name: peer.name,
     pid: child.pid,
@@ -54,12 +61,16 @@ export async function startPeer(peer: Peer, options: StartOptions): Promise<Runn
   };
 }
 
-async function firstAnswer(name: PeerName, child: PinnedProcess, at: { httpPort: number; authority: string }) {
+// With a control plane on the load's core, a tight loop would keep it from sending.
+type FirstRequest = { readonly httpPort: number; readonly authority: string; readonly isPaused: boolean };
+
+async function firstAnswer(name: PeerName, child: PinnedProcess, at: FirstRequest) {
   try {
     return await awaitFirstAnswer({
       port: at.httpPort,
       authority: at.authority,
       deadlineMs: READY_DEADLINE_MS,
+      ...(at.isPaused && { pauseMs: 1 }),
       process: child,
     });
   } catch (error) {

@@ -1,5 +1,4 @@
 // The whole comparison: which suites run, on which processes, in which order.
-import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ensureWrk } from '../load/wrk.ts';
 import { describeMachine } from '../measure/machine.ts';
@@ -9,7 +8,8 @@ import type { Peer, PeerName, Profile } from '../peers/peer.ts';
 import { assembleRoster } from '../peers/roster.ts';
 import { type RunningPeer, startPeer } from '../peers/running-peer.ts';
 import type { EngineReport } from '../report/engine-report.ts';
-import { renderResults } from '../report/results.ts';
+import { ENGINE_TITLE, renderResults } from '../report/results.ts';
+import { writePart } from '../report/results-file.ts';
 import { AXES } from './axes.ts';
 import { type LatencyResult, measureLatency } from './latency.ts';
 import { measureMemory } from './memory.ts';
@@ -61,7 +61,7 @@ export async function runEngine(options: EngineOptions): Promise<void> {
   };
   const results = renderResults(report);
   console.log(results);
-  if (options.write) writeFileSync(RESULTS, results);
+  if (options.write) writePart(RESULTS, ENGINE_TITLE, results);
   await origin.stop();
 }
 

@@ -23,6 +23,12 @@ t.test('axes and peers are lists of known names', async (t) => {
   t.throws(() => parseCommand(['engine', '--peers', 'apache']), /unknown name: apache/);
 });
 
+t.test('xds takes the peers that follow a control plane', async (t) => {
+  t.match(parseCommand(['xds']), { kind: 'xds', options: { rounds: 3, peers: ['envoy', 'outrigger'], write: false } });
+  t.match(parseCommand(['xds', '--peers', 'envoy', '--rounds', '1']), { options: { rounds: 1, peers: ['envoy'] } });
+  t.throws(() => parseCommand(['xds', '--peers', 'nginx']), /unknown name: nginx/);
+});
+
 t.test('numbers are whole and above zero', async (t) => {
   t.throws(() => parseCommand(['engine', '--rounds', '0']), /--rounds takes a whole number/);
   t.throws(() => parseCommand(['soak', '--minutes', 'x']), /--minutes takes a whole number/);

@@ -49,3 +49,10 @@ t.test('every cluster has a virtual host of its own', async (t) => {
     [['service-0.example'], ['service-1.example'], ['service-2.example']],
   );
 });
+
+t.test('with a control plane only its address is in the file', async (t) => {
+  const bootstrap = envoyBootstrap({ ...SETUP, clusters: 10_000, controlPlanePort: 18000 }) as Shape;
+  t.match(bootstrap, { dynamic_resources: { ads_config: { api_type: 'DELTA_GRPC' } } });
+  t.equal(bootstrap.static_resources.clusters.length, 1);
+  t.equal(bootstrap.static_resources.listeners, undefined);
+});

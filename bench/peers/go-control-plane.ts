@@ -1,0 +1,117 @@
+// The control plane of the xds suite: go-control-plane's library in a small program (test/go-control-plane), because a
+// server of our own making would flatter our own client. Tests use it as a second server as well.
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+
+const SOURCE = join(import.meta.dirname, '..', '..', 'test', 'go-control-plane');
+const CACHE = join(import.meta.dirname, '..', '.cache');
+
+export type ControlPlaneOptions = {
+  readonly clusters: number;
+  readonly hosts: number;
+  // Ports of the listeners it serves.
+  readonly listenerPorts: readonly number[];
+  readonly endpointPort: number;
+  readonly cache?: 'linear' | 'snapshot';
+  // Put before the command, such as taskset with its arguments.
+  readonly prefix?: readonly string[];
+};
+
+// One response, as `/status` tells it.
+export type SentResponse = {
+  readonly type_url: string;
+  readonly version: string;
+  readonly resources: number;
+  readonly removed: number;
+  readonly bytes: number;
+  // Wall clock, microseconds since 1970; answered 0 is not yet.
+  readonly sent_at_us: number;
+  readonly answered_at_us: number;
+  readonly nack?: string;
+};
+
+export type ControlPlaneStatus = { readonly streams: number; readonly responses: readonly SentResponse[] };
+
+export type ControlPlane = {
+  readonly pid: number;
+  readonly xdsPort: number;
+  // Rejects with what the control plane says when it refuses.
+  readonly changeEndpoint: (cluster: string, address: string) => Promise<void>;
+  readonly changeRoute: (host: string, cluster: string) => Promise<void>;
+  readonly push: (change: Readonly<Record<string, string>>) => Promise<void>;
+  readonly restartStreams: () => Promise<void>;
+  // The last `count` responses, of one type (`cds`, `eds`, `lds`, `rds`) or of all.
+  readonly status: (type?: string, count?: number) => Promise<ControlPlaneStatus>;
+  readonly stop: () => Promise<void>;
+};
+
+// Path of the program, built when its source is new (30 s, then at once). Throws an Error with one sentence when Go is
+// missing or cannot build it.
+export function buildControlPlane(): string {
+  const hash = createHash('sha256');
+  for (const file of readdirSync(SOURCE).filter((name) => /\.(go|mod|sum)$/.test(name))) {
+    hash.update(file).update(readFileSync(join(SOURCE, file)));
+  }
+  const binary = join(CACHE, `go-control-plane-${hash.digest('hex').slice(0, 16)}`);
+  if (existsSync(binary)) return binary;
+  if (!isGoThere()) throw new Error('Go is needed to build test/go-control-plane');
+  mkdirSync(CACHE, { recursive: true });
+  const outcome = spawnSync('go', ['build', '-o', binary, '.'], { cwd: SOURCE, encoding: 'utf8' });
+  if (outcome.status !== 0) throw new Error(`go could not build test/go-control-plane: ${outcome.stderr.trim()}`);
+  return binary;
+}
+
+function isGoThere(): boolean {
+  return spawnSync('go', ['version']).status === 0;
+}
+
+// Rejects when the program ends before it is ready.
+export async function startControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
+  const command = [
+    ...(options.prefix ?? []),
+    buildControlPlane(),
+    `--cache=${options.cache ?? 'linear'}`,
+    `--clusters=${options.clusters}`,
+    `--hosts=${options.hosts}`,
+    `--listeners=${options.listenerPorts.join(',')}`,
+    `--endpoints=127.0.0.1:${options.endpointPort}`,
+  ];
+  const child = spawn(command[0]!, command.slice(1), { stdio: ['ignore', 'pipe', 'inherit'] });
+  const addresses = await firstLine(child);
+  const post = async (path: string, query: Readonly<Record<string, string>>) => {
+    await ask(`http://${addresses.http}${path}?${new URLSearchParams(query)}`, 'POST');
+  };
+  return {
+    pid: addresses.pid,
+    xdsPort: Number(addresses.xds.slice(addresses.xds.lastIndexOf(':') + 1)),
+    changeEndpoint: (cluster, address) => post('/change', { kind: 'endpoint', cluster, address }),
+    changeRoute: (host, cluster) => post('/change', { kind: 'route', host, cluster }),
+    push: (change) => post('/push', change),
+    restartStreams: () => post('/restart-stream', {}),
+    status: (type = '', count = 1000) => ask(`http://${addresses.http}/status?type=${type}&last=${count}`, 'GET'),
+    stop: async () => {
+      if (child.exitCode !== null || child.signalCode !== null) return;
+      child.kill('SIGTERM');
+      await once(child, 'exit');
+    },
+  };
+}
+
+async function firstLine(child: ChildProcess): Promise<{ pid: number; xds: string; http: string }> {
+  const lines = createInterface({ input: child.stdout! });
+  const ended = once(child, 'close').then(() =>
+    Promise.reject(new Error('go-control-plane ended before it was ready')),
+  );
+  const [line] = (await Promise.race([once(lines, 'line'), ended])) as [string];
+  return JSON.parse(line);
+}
+
+async function ask(url: string, method: string): Promise<ControlPlaneStatus> {
+  const response = await fetch(url, { method });
+  if (!response.ok) throw new Error(`${url}: ${(await response.text()).trim()}`);
+  return (await response.json()) as ControlPlaneStatus;
+}

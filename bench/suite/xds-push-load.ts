@@ -1,0 +1,79 @@
+// What requests feel of pushes: p99 of an even load alone, while endpoints change all the time, and while all clusters
+// with their endpoints are pushed anew.
+//
+// The control plane shares the load's core. It runs as SCHED_IDLE meanwhile and the load rests between requests, so
+// that the load is served first and the control plane takes what is left of the core.
+import { execFile, execFileSync } from 'node:child_process';
+import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { patternBody, SMALL_BODY_BYTES } from '../load/bodies.ts';
+import type { PacedOptions, PacedOutcome } from '../load/paced-load.ts';
+import type { ControlPlane } from '../peers/go-control-plane.ts';
+import { LOAD_CORE } from '../peers/pinned-process.ts';
+import type { RunningPeer } from '../peers/running-peer.ts';
+
+const CLIENT = join(import.meta.dirname, '..', 'load', 'paced-client.ts');
+const CONNECTIONS = 32;
+const REQUESTS_PER_SECOND = 1_000;
+const SECONDS = 4;
+const CHANGE_EVERY_MS = 10;
+// Nothing else sends so many endpoints at once.
+const PUSH_LEAST = 1_000;
+// The load has its connections by then.
+const PUSH_AFTER_MS = 500;
+
+export type PushLoad = { readonly quiet: PacedOutcome; readonly changes: PacedOutcome; readonly push: PacedOutcome };
+
+export type PushLoadOptions = {
+  readonly controlPlane: ControlPlane;
+  readonly changedAddress: string;
+  // Clusters to change, as many as `changesNeeded`, none of them changed before.
+  readonly clusters: readonly number[];
+  // Something new for the whole push.
+  readonly push: Readonly<Record<string, string>>;
+};
+
+export const changesNeeded = (SECONDS * 1_000) / CHANGE_EVERY_MS;
+
+export async function measurePushLoad(running: RunningPeer, options: PushLoadOptions): Promise<PushLoad> {
+  const { controlPlane } = options;
+  schedule(controlPlane.pid, '--idle');
+  const quiet = await runClient(running);
+  const [changes] = await Promise.all([runClient(running), changeEndpoints(options)]);
+  const [push] = await Promise.all([
+    runClient(running),
+    setTimeout(PUSH_AFTER_MS).then(() => controlPlane.push(options.push)),
+  ]);
+  const { responses } = await controlPlane.status('eds', 1);
+  if (responses[0]!.resources < PUSH_LEAST) throw new Error('the push was not sent while the load ran: a busy machine');
+  schedule(controlPlane.pid, '--other');
+  return { quiet, changes, push };
+}
+
+async function changeEndpoints(options: PushLoadOptions): Promise<void> {
+  const startedAt = performance.now();
+  for (const [index, cluster] of options.clusters.entries()) {
+    await setTimeout(Math.max(0, startedAt + index * CHANGE_EVERY_MS - performance.now()));
+    await options.controlPlane.changeEndpoint(`service-${cluster}`, options.changedAddress);
+  }
+}
+
+function schedule(pid: number, policy: '--idle' | '--other'): void {
+  execFileSync('chrt', ['--all-tasks', policy, '--pid', '0', String(pid)]);
+}
+
+async function runClient(running: RunningPeer): Promise<PacedOutcome> {
+  const options: PacedOptions = {
+    port: running.httpPort,
+    connections: CONNECTIONS,
+    requestsPerSecond: REQUESTS_PER_SECOND,
+    seconds: SECONDS,
+    request: `GET / HTTP/1.1\r\nHost: ${running.authority}\r\n\r\n`,
+    rests: true,
+    expectedBody: patternBody(SMALL_BODY_BYTES),
+  };
+  const command = ['-c', String(LOAD_CORE), process.execPath, CLIENT, JSON.stringify(options)];
+  const { stdout } = await promisify(execFile)('taskset', command);
+  return JSON.parse(stdout) as PacedOutcome;
+}

@@ -1,0 +1,69 @@
+// Goals of the xds suite, and its tables.
+import t from 'tap';
+import { judgeXdsGoals, renderXdsResults, type XdsReport, type XdsSample } from '../../../bench/report/xds-results.ts';
+
+function sample(servingMs: number, p99Micros: number, changesMs: readonly number[] = [1]): XdsSample {
+  const outcome = (p99: number) => ({ requests: 1, p50Micros: 1, p99Micros: p99, lagP99Micros: 0 });
+  const load = { quiet: outcome(100), changes: outcome(p99Micros), push: outcome(p99Micros) };
+  return { servingMs, rssBytes: servingMs * 2 ** 20, changesMs, load };
+}
+
+function report(samples: XdsReport['samples']): XdsReport {
+  return { machine: ['CPU: one'], versions: new Map([['envoy', '1']]), clusters: 10_000, samples };
+}
+
+function verdicts(of: XdsReport): readonly string[] {
+  return judgeXdsGoals(of).map((goal) => goal.verdict);
+}
+
+t.test('goals are ratios to Envoy of medians, the p99 of a change is absolute', async (t) => {
+  const envoy = [sample(100, 300), sample(120, 300), sample(900, 300)];
+  const better = [sample(40, 200), sample(40, 200), sample(500, 200)];
+  t.same(
+    new Set(
+      verdicts(
+        report(
+          new Map([
+            ['envoy', envoy],
+            ['outrigger', better],
+          ]),
+        ),
+      ),
+    ),
+    new Set(['met']),
+  );
+  const worse = [sample(200, 400, [50])];
+  t.same(
+    new Set(
+      verdicts(
+        report(
+          new Map([
+            ['envoy', envoy],
+            ['outrigger', worse],
+          ]),
+        ),
+      ),
+    ),
+    new Set(['missed']),
+  );
+});
+
+t.test('two proxies that feel nothing are equals', async (t) => {
+  const samples: XdsReport['samples'] = new Map([
+    ['envoy', [sample(100, 90)]],
+    ['outrigger', [sample(10, 100)]],
+  ]);
+  t.match(judgeXdsGoals(report(samples)).at(-1), { measured: '1.00', verdict: 'met' });
+});
+
+t.test('a run with one proxy gives no verdict', async (t) => {
+  const alone = report(new Map([['envoy', [sample(100, 200)]]]));
+  t.same(new Set(verdicts(alone)), new Set(['not measured in this run']));
+  t.match(renderXdsResults(alone), /\n\| envoy \| 100 \| 100\.0 \|\n/);
+});
+
+t.test('quantiles are taken over the changes of all rounds', async (t) => {
+  const rounds = [sample(1, 1, Array(99).fill(2)), sample(1, 1, Array(1).fill(30))];
+  const text = renderXdsResults(report(new Map([['outrigger', rounds]])));
+  t.match(text, /\| outrigger \| 2\.0 \| 2\.0 \| 30\.0 \|/);
+});
