@@ -5,6 +5,7 @@ import { ConfigError } from '../config/problems.ts';
 import type { Snapshot } from '../config/snapshot.ts';
 import { loadBootstrap } from '../xds/bootstrap-file.ts';
 import { staticSnapshot } from '../xds/static-snapshot.ts';
+import { RuntimeOverrides } from './admin/runtime-overrides.ts';
 import type { AdminServerOptions } from './admin/server.ts';
 import { defaultConcurrency, FlagError, type Flags, helpText, parseFlags } from './command/flags.ts';
 import { returnHeap } from './command/heap-return.ts';
@@ -18,7 +19,7 @@ import { LogSinks } from './telemetry/log-sink.ts';
 import { createProcessLog, type ProcessLog } from './telemetry/process-log.ts';
 import { StatsStore } from './telemetry/stats-store.ts';
 import { WorkerStats } from './telemetry/worker-stats.ts';
-import { SnapshotPublisher } from './worker/snapshot-publisher.ts';
+import { SnapshotPublisher, wholeSnapshot } from './worker/snapshot-publisher.ts';
 import { WorkerPool, type WorkerPoolOptions } from './worker/worker-pool.ts';
 
 /** Statistics announced by this thread; workers are numbered from 0. */
@@ -104,7 +105,9 @@ function serve(flags: Flags): void {
   const sinks = new LogSinks({ onWarning: (text) => log.component('file').warn(text), stats });
   const { maxDownstreamConnections } = bootstrap;
   if (maxDownstreamConnections !== undefined) pool.limitConnections(maxDownstreamConnections);
-  serveSnapshot(staticSnapshot(bootstrap), { state, stats, pool, log });
+  const publisher = createPublisher({ state, stats, pool, log });
+  publisher.update(wholeSnapshot(staticSnapshot(bootstrap)));
+  publisher.ready();
   const lifecycle = handleSignals({ flags, log, state, pool, sinks });
   if (bootstrap.admin !== undefined) {
     const { admin } = bootstrap;
@@ -112,8 +115,10 @@ function serve(flags: Flags): void {
     const shutdown = (): void => lifecycle.shutdown();
     const reopenLogs = (): void => lifecycle.reopenLogs();
     const dynamic = noControlPlane;
-    const options = { admin, store, stats, state, dynamic, pool, log, flags, buckets, shutdown, reopenLogs };
-    setTimeout(() => void startAdmin(options), adminDelayMs);
+    const overrides = new RuntimeOverrides();
+    const setRuntime = (values: Snapshot['runtime']): void => publisher.setRuntime(values);
+    const process = { store, stats, state, dynamic, pool, log, flags, overrides, setRuntime, shutdown, reopenLogs };
+    setTimeout(() => void startAdmin({ admin, buckets, ...process }), adminDelayMs);
   }
   setInterval(() => store.flushIntervals(), 5000).unref();
 }
@@ -211,13 +216,14 @@ interface ServingParts {
   readonly log: ProcessLog;
 }
 
-// Members that DNS finds join the snapshot; it serves when each cluster was resolved once.
-function serveSnapshot(snapshot: Snapshot, { state, stats, pool, log }: ServingParts): void {
+// Members that DNS finds join the snapshot of their clusters.
+function createPublisher({ state, stats, pool, log }: ServingParts): SnapshotPublisher {
   const publisher = new SnapshotPublisher({
     publish: (delta) => pool.publish(delta),
     onSnapshot: (current) => state.setSnapshot(current),
+    onDnsClusters: (clusters) => discovery.update(clusters),
     onLate: (clusters) => {
-      log.component('dns').warn({ clusters }, 'serving begins though DNS has not answered for these clusters');
+      log.component('dns').warn({ clusters }, 'clusters are served though DNS has not answered for them');
     },
     maxWaitMs: firstResolutionMs,
     schedule: (delayMs, callback) => {
@@ -233,8 +239,7 @@ function serveSnapshot(snapshot: Snapshot, { state, stats, pool, log }: ServingP
       release: (block) => stats.release(block),
     },
   });
-  publisher.start(snapshot);
-  discovery.update(snapshot.clusters);
+  return publisher;
 }
 
 main();

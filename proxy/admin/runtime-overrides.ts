@@ -5,9 +5,11 @@ import type { RuntimeLayer } from '../../config/bootstrap.ts';
 
 export type RuntimeValue = string | number | boolean;
 
-/** The admin layer of a running process. Values live as long as the process. */
+/** The layers of a running process that change: the operator's, and those that a control plane sends. */
 export class RuntimeOverrides {
+  /** The operator's: they live as long as the process. */
   readonly #values = new Map<string, RuntimeValue>();
+  readonly #sent = new Map<string, ReadonlyMap<string, RuntimeValue>>();
 
   get size(): number {
     return this.#values.size;
@@ -19,6 +21,11 @@ export class RuntimeOverrides {
       if (value === '') this.#values.delete(key);
       else this.#values.set(key, parse(value));
     }
+  }
+
+  /** The values of a layer that a control plane sends. */
+  setLayer(name: string, values: ReadonlyMap<string, RuntimeValue>): void {
+    this.#sent.set(name, values);
   }
 
   /** The layers flattened, later ones before earlier ones. */
@@ -41,7 +48,8 @@ export class RuntimeOverrides {
   }
 
   #valuesOf(layer: RuntimeLayer): ReadonlyMap<string, RuntimeValue> {
-    return layer.kind === 'admin' ? this.#values : layer.values;
+    if (layer.kind === 'admin') return this.#values;
+    return this.#sent.get(layer.name) ?? layer.values;
   }
 }
 

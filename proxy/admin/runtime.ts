@@ -7,29 +7,18 @@ export function runtime({ state, overrides }: AdminContext): AdminAnswer {
   return json(overrides.dump(state.bootstrap?.runtimeLayers ?? []));
 }
 
-export function modifyRuntime({ state, overrides, pool }: AdminContext, { query, form }: AdminRequest): AdminAnswer {
+export function modifyRuntime(
+  { state, overrides, setRuntime }: AdminContext,
+  { query, form }: AdminRequest,
+): AdminAnswer {
   const values = query.size > 0 ? query : form;
   if (values.size === 0) return failure(400, usage);
   const layers = state.bootstrap?.runtimeLayers ?? [];
-  const { snapshot } = state;
-  if (snapshot === null || !layers.some((layer) => layer.kind === 'admin')) {
-    return failure(503, 'No admin layer specified\n');
-  }
-  // A change must not reach the workers before the first configuration: they would take it for that.
-  if (state.name === 'INITIALIZING') return failure(503, 'starting: ask again when /ready says LIVE\n');
+  if (!layers.some((layer) => layer.kind === 'admin')) return failure(503, 'No admin layer specified\n');
   overrides.modify(values);
-  pool.publish({
-    generation: snapshot.generation,
-    listeners: unchanged,
-    clusters: unchanged,
-    assignments: unchanged,
-    routes: unchanged,
-    runtime: overrides.flatten(layers),
-  });
+  setRuntime(overrides.flatten(layers));
   return ok();
 }
-
-const unchanged = { set: [], removed: [] };
 
 const usage = `usage: /runtime_modify?key1=value1&key2=value2&keyN=valueN
        or send the parameters as form values

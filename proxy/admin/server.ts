@@ -8,6 +8,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { formatAddress } from '../../config/address.ts';
 import type { Admin } from '../../config/bootstrap.ts';
 import type { DynamicState } from '../../config/dynamic-state.ts';
+import type { Snapshot } from '../../config/snapshot.ts';
 import type { Flags } from '../command/flags.ts';
 import type { ServerState } from '../command/server-state.ts';
 import type { HistogramBuckets } from '../telemetry/histogram-text.ts';
@@ -20,17 +21,19 @@ import { type AdminAnswer, failure } from './admin-answer.ts';
 import { contentSecurityPolicy } from './page.ts';
 import { processFacts } from './process-facts.ts';
 import { type AdminRoute, adminRoutes, helpText } from './routes.ts';
-import { RuntimeOverrides } from './runtime-overrides.ts';
+import type { RuntimeOverrides } from './runtime-overrides.ts';
 
 export interface AdminContext {
   readonly store: StatsStore;
   readonly state: ServerState;
   /** What control planes sent. */
   readonly dynamic: DynamicState;
-  readonly pool: Pick<WorkerPool, 'generations' | 'drain' | 'publish'>;
+  readonly pool: Pick<WorkerPool, 'generations' | 'drain'>;
   readonly log: ProcessLog;
   readonly flags: Flags;
   readonly overrides: RuntimeOverrides;
+  /** Hands all runtime values to the workers. */
+  readonly setRuntime: (values: Snapshot['runtime']) => void;
   readonly buckets: HistogramBuckets;
   /** Brings the statistics of the process itself up to date. */
   readonly refreshStats: () => void;
@@ -39,7 +42,7 @@ export interface AdminContext {
   readonly shutdown: () => void;
 }
 
-export interface AdminServerOptions extends Omit<AdminContext, 'overrides' | 'refreshStats'> {
+export interface AdminServerOptions extends Omit<AdminContext, 'refreshStats'> {
   readonly admin: Admin;
   /** Statistics of the main thread. */
   readonly stats: WorkerStats;
@@ -62,9 +65,8 @@ export class AdminServer {
   constructor(options: AdminServerOptions) {
     this.#options = options;
     const processStats = new ProcessStats(options.stats, options.store);
-    const overrides = new RuntimeOverrides();
     const refreshStats = (): void => processStats.refresh(processFacts(this.#context));
-    this.#context = { ...options, overrides, refreshStats };
+    this.#context = { ...options, refreshStats };
     const idleTimeoutMs = options.idleTimeoutMs ?? defaultIdleTimeoutMs;
     this.#server = createServer(
       {

@@ -1,131 +1,215 @@
-// How the snapshot of now reaches the workers: whole when it can serve, then each change as a delta.
+// The one place that makes generations: changes of a control plane, members that DNS found and runtime values of an
+// operator become snapshots, and go to the workers as deltas. What is known in one turn of the event loop is one delta.
 //
 // As in Envoy, listeners begin when every DNS cluster was asked for its members once; a request that came before would
-// find a cluster without endpoints. A failed attempt counts, and a name server that stays silent delays the start by a
-// bounded time only. https://www.envoyproxy.io/docs/envoy/latest/intro/arch_overview/operations/init
+// find a cluster without endpoints. A failed attempt counts, and a name server that stays silent delays by a bounded
+// time only. A DNS cluster that comes later is kept back for the same reason, with the listeners, routes and removals of
+// its change; those of later changes wait behind them, because they may rely on them.
+// https://www.envoyproxy.io/docs/envoy/latest/intro/arch_overview/operations/init
 
+import type { Cluster } from '../../config/cluster.ts';
 import type { LoadAssignment } from '../../config/endpoint.ts';
-import type { Snapshot, SnapshotDelta } from '../../config/snapshot.ts';
+import { emptySnapshot, type Snapshot, type SnapshotChange, type SnapshotDelta } from '../../config/snapshot.ts';
+import { PendingChange } from './pending-change.ts';
 
 export interface SnapshotPublisherOptions {
   /** Hands a delta to every worker. */
   readonly publish: (delta: SnapshotDelta) => void;
-  /** The snapshot of now, from the moment it is known. */
+  /** The snapshot of now; with generation 0 the one that waits for its first members. */
   readonly onSnapshot: (snapshot: Snapshot) => void;
-  /** Serving begins though these clusters have no members yet. */
+  /** All DNS clusters of now. They are resolved from here on, and their members told to `setAssignment`. */
+  readonly onDnsClusters: (clusters: ReadonlyMap<string, Cluster>) => void;
+  /** These clusters are served though they have no members yet. */
   readonly onLate: (clusters: readonly string[]) => void;
   /** Longest wait for the first members of DNS clusters. */
   readonly maxWaitMs: number;
   /** Calls back once after a delay; returns what prevents it. */
   readonly schedule: (delayMs: number, callback: () => void) => () => void;
-  /** Calls back in a later turn of the event loop: what many clusters learn in one turn is one delta. */
+  /** Calls back in a later turn of the event loop. */
   readonly defer: (callback: () => void) => void;
 }
 
-type State =
-  | { readonly kind: 'empty' }
-  /** For the first members of these clusters. */
-  | { readonly kind: 'waiting'; readonly clusters: Set<string>; readonly stopWaiting: () => void }
-  | { readonly kind: 'published' };
+/** A change that waits for the first members of DNS clusters. */
+interface HeldChange {
+  readonly change: PendingChange;
+  readonly clusters: Set<string>;
+  stopWaiting: () => void;
+}
 
 export class SnapshotPublisher {
   readonly #options: SnapshotPublisherOptions;
-  #state: State = { kind: 'empty' };
-  #snapshot: Snapshot | null = null;
-  /** Assignments that no delta has carried yet. */
-  readonly #pending = new Map<string, LoadAssignment>();
+  #phase: /** Until `ready`. */ 'collecting' | /** For members. */ 'waiting' | 'serving' = 'collecting';
+  #snapshot: Snapshot = emptySnapshot;
+  /** What the next delta carries. */
+  #next = new PendingChange();
+  /** The oldest first; before the first publication it is one, with everything. */
+  readonly #held: HeldChange[] = [{ change: new PendingChange(), clusters: new Set(), stopWaiting: () => undefined }];
+  readonly #dnsClusters = new Map<string, Cluster>();
+  #isDeferred = false;
 
   constructor(options: SnapshotPublisherOptions) {
     this.#options = options;
   }
 
-  /** The first snapshot. Once. */
-  start(snapshot: Snapshot): void {
-    this.#setSnapshot(snapshot);
-    const { schedule, maxWaitMs, onLate } = this.#options;
-    const clusters = new Set(unresolved(snapshot));
-    if (clusters.size === 0) {
-      this.#publishWhole();
-      return;
-    }
-    const stopWaiting = schedule(maxWaitMs, () => {
-      onLate([...clusters]);
-      this.#publishWhole();
-    });
-    this.#state = { kind: 'waiting', clusters, stopWaiting };
+  /** Everything that is served first has been told; the first publication waits for members only. Once. */
+  ready(): void {
+    const first = this.#held[0]!;
+    this.#phase = 'waiting';
+    if (first.clusters.size > 0) this.#options.onSnapshot(first.change.applyTo(emptySnapshot, 0));
+    this.#boundWait(first);
+    this.#publishDue();
   }
 
-  /** The members of a cluster are known for the first time, or changed. */
+  /** A name is either set or removed. */
+  update(change: SnapshotChange): void {
+    const unresolved = this.#unresolved(change);
+    if (this.#phase !== 'serving') {
+      const first = this.#held[0]!;
+      first.change.add(change);
+      for (const name of change.clusters.removed) first.clusters.delete(name);
+      for (const name of unresolved) first.clusters.add(name);
+    } else {
+      this.#supersede(change);
+      if (this.#held.length === 0 && unresolved.size === 0) this.#next.add(change);
+      else this.#hold(change, unresolved);
+    }
+    this.#followDns(change);
+    this.#publishSoon();
+  }
+
+  /** The members of a DNS cluster are known for the first time, or changed. A cluster that has left has none. */
   setAssignment(cluster: string, assignment: LoadAssignment): void {
-    const isFirst = this.#pending.size === 0;
-    this.#pending.set(cluster, assignment);
-    switch (this.#state.kind) {
-      case 'empty':
-        throw new Error(`members of ${cluster} before the first snapshot`);
-      case 'waiting': {
-        const { clusters, stopWaiting } = this.#state;
-        clusters.delete(cluster);
-        if (clusters.size > 0) return;
-        stopWaiting();
-        this.#publishWhole();
-        return;
+    if (!this.#dnsClusters.has(cluster)) return;
+    const held = this.#held.find(({ change }) => change.clusters.get(cluster));
+    held?.clusters.delete(cluster);
+    (held?.change ?? this.#next).assignments.set(cluster, assignment);
+    this.#publishSoon();
+  }
+
+  /** All runtime values, of all layers. At once, so that who asked for them is answered when they are under way. */
+  setRuntime(runtime: Snapshot['runtime']): void {
+    (this.#phase === 'serving' ? this.#next : this.#held[0]!.change).runtime = runtime;
+    if (this.#phase === 'serving') this.#publishDue();
+  }
+
+  #unresolved({ clusters }: SnapshotChange): ReadonlySet<string> {
+    const names = new Set<string>();
+    for (const [name, { discovery }] of clusters.set) if (isDns(discovery) && !this.#hasMembers(name)) names.add(name);
+    return names;
+  }
+
+  #hasMembers(cluster: string): boolean {
+    for (const { change } of this.#held) if (change.assignments.get(cluster)) return true;
+    const next = this.#next.assignments.get(cluster);
+    return next === undefined ? this.#snapshot.assignments.has(cluster) : next !== null;
+  }
+
+  // What goes out ahead of older changes must not be undone by them, and a removal is told again.
+  #supersede({ clusters, assignments }: SnapshotChange): void {
+    for (const { change, clusters: waiting } of this.#held) {
+      for (const [name] of clusters.set) {
+        if (change.clusters.get(name) !== null) continue;
+        change.clusters.forget(name);
+        change.assignments.forget(name);
       }
-      case 'published':
-        if (isFirst) this.#options.defer(() => this.#publishAssignments());
+      for (const [name] of assignments.set) change.assignments.forget(name);
+      // What is to go need not come first.
+      for (const name of clusters.removed) {
+        waiting.delete(name);
+        change.clusters.forget(name);
+        change.assignments.forget(name);
+      }
     }
   }
 
-  #setSnapshot(snapshot: Snapshot): void {
-    this.#snapshot = snapshot;
-    this.#options.onSnapshot(snapshot);
+  // Members and clusters that can serve harm nobody who does not know them yet. Everything else waits.
+  #hold(change: SnapshotChange, unresolved: ReadonlySet<string>): void {
+    const held: HeldChange = {
+      change: new PendingChange(),
+      clusters: new Set(unresolved),
+      stopWaiting: () => undefined,
+    };
+    const { clusters, assignments, runtime, ...rest } = change;
+    held.change.add({
+      ...rest,
+      clusters: { set: [], removed: clusters.removed },
+      assignments: { set: [], removed: assignments.removed },
+    });
+    for (const [name, cluster] of clusters.set) {
+      const earlier = this.#held.find((each) => each.change.clusters.get(name));
+      if (earlier !== undefined) {
+        earlier.change.clusters.set(name, cluster);
+        held.clusters.delete(name);
+        if (!isDns(cluster.discovery)) earlier.clusters.delete(name);
+      } else if (unresolved.has(name)) held.change.clusters.set(name, cluster);
+      else this.#next.clusters.set(name, cluster);
+    }
+    this.#next.assignments.add({ set: assignments.set, removed: [] });
+    this.#next.runtime = runtime ?? this.#next.runtime;
+    this.#held.push(held);
+    this.#boundWait(held);
   }
 
-  #publishWhole(): void {
-    this.#state = { kind: 'published' };
-    this.#takePending(this.#snapshot!.generation);
-    this.#options.publish(wholeSnapshot(this.#snapshot!));
-  }
-
-  #publishAssignments(): void {
-    const generation = this.#snapshot!.generation + 1;
-    const set = this.#takePending(generation);
-    this.#options.publish({
-      generation,
-      listeners: nothing,
-      clusters: nothing,
-      assignments: { set, removed: [] },
-      routes: nothing,
+  #boundWait(held: HeldChange): void {
+    if (held.clusters.size === 0) return;
+    const { schedule, maxWaitMs, onLate } = this.#options;
+    held.stopWaiting = schedule(maxWaitMs, () => {
+      onLate([...held.clusters]);
+      held.clusters.clear();
+      this.#publishDue();
     });
   }
 
-  #takePending(generation: number): readonly (readonly [string, LoadAssignment])[] {
-    const snapshot = this.#snapshot!;
-    const set = [...this.#pending];
-    this.#pending.clear();
-    this.#setSnapshot({ ...snapshot, generation, assignments: new Map([...snapshot.assignments, ...set]) });
-    return set;
+  #followDns({ clusters }: SnapshotChange): void {
+    let isChanged = false;
+    for (const name of clusters.removed) isChanged = this.#dnsClusters.delete(name) || isChanged;
+    for (const [name, cluster] of clusters.set) {
+      if (isDns(cluster.discovery)) {
+        this.#dnsClusters.set(name, cluster);
+        isChanged = true;
+      } else if (this.#dnsClusters.delete(name)) isChanged = true;
+    }
+    if (isChanged) this.#options.onDnsClusters(this.#dnsClusters);
+  }
+
+  #publishSoon(): void {
+    if (this.#phase === 'collecting' || this.#isDeferred) return;
+    this.#isDeferred = true;
+    this.#options.defer(() => {
+      this.#isDeferred = false;
+      this.#publishDue();
+    });
+  }
+
+  #publishDue(): void {
+    while (this.#held.length > 0 && this.#held[0]!.clusters.size === 0) {
+      const { change, stopWaiting } = this.#held.shift()!;
+      stopWaiting();
+      this.#next.add(change.toChange());
+    }
+    const isFirst = this.#phase === 'waiting';
+    if (isFirst ? this.#held.length > 0 : this.#next.isEmpty) return;
+    this.#phase = 'serving';
+    const change = this.#next;
+    this.#next = new PendingChange();
+    const generation = this.#snapshot.generation + 1;
+    this.#snapshot = change.applyTo(this.#snapshot, generation);
+    this.#options.onSnapshot(this.#snapshot);
+    this.#options.publish(change.toDelta(generation));
   }
 }
 
-const nothing = { set: [], removed: [] };
-
-function unresolved({ clusters, assignments }: Snapshot): string[] {
-  const names: string[] = [];
-  for (const { name, discovery } of clusters.values()) {
-    const isResolved = discovery.kind === 'strict-dns' || discovery.kind === 'logical-dns';
-    if (isResolved && !assignments.has(name)) names.push(name);
-  }
-  return names;
-}
-
-/** The whole of a snapshot as a delta from nothing. */
-function wholeSnapshot(snapshot: Snapshot): SnapshotDelta {
+/** The whole of a snapshot as a change from nothing. */
+export function wholeSnapshot(snapshot: Snapshot): SnapshotChange {
   return {
-    generation: snapshot.generation,
     listeners: { set: [...snapshot.listeners], removed: [] },
     clusters: { set: [...snapshot.clusters], removed: [] },
     assignments: { set: [...snapshot.assignments], removed: [] },
     routes: { set: [...snapshot.routes], removed: [] },
     runtime: snapshot.runtime,
   };
+}
+
+function isDns({ kind }: Cluster['discovery']): boolean {
+  return kind === 'strict-dns' || kind === 'logical-dns';
 }

@@ -1,8 +1,9 @@
 // An admin server on a port of its own, with a configuration and statistics that a test sets, and no workers.
 
 import type { Bootstrap } from '../../config/bootstrap.ts';
-import type { Snapshot, SnapshotDelta } from '../../config/snapshot.ts';
+import type { Snapshot } from '../../config/snapshot.ts';
 import { emptySnapshot } from '../../config/snapshot.ts';
+import { RuntimeOverrides } from '../../proxy/admin/runtime-overrides.ts';
 import { AdminServer, type AdminServerOptions } from '../../proxy/admin/server.ts';
 import { parseFlags } from '../../proxy/command/flags.ts';
 import { ServerState } from '../../proxy/command/server-state.ts';
@@ -20,7 +21,8 @@ export interface AdminFixture {
   readonly state: ServerState;
   /** What the workers were told, and what the process was. */
   readonly calls: string[];
-  readonly published: SnapshotDelta[];
+  /** Runtime values that the workers were sent. */
+  readonly runtimes: Snapshot['runtime'][];
   get(path: string): Promise<{ status: number; text: string; headers: Headers }>;
   post(path: string, init?: RequestInit): Promise<{ status: number; text: string; headers: Headers }>;
   openConnections(): Promise<number>;
@@ -41,7 +43,7 @@ export async function startAdmin(given: AdminFixtureOptions = {}): Promise<Admin
   state.setBootstrap({ ...bootstrap, ...given.bootstrap }, given.document ?? {});
   state.setSnapshot({ ...emptySnapshot, generation: 1, ...given.snapshot });
   const calls: string[] = [];
-  const published: SnapshotDelta[] = [];
+  const runtimes: Snapshot['runtime'][] = [];
   const server = new AdminServer({
     admin: { address: { kind: 'ip', ip: '127.0.0.1', port: 0 } },
     store,
@@ -50,8 +52,9 @@ export async function startAdmin(given: AdminFixtureOptions = {}): Promise<Admin
     pool: {
       generations: [1],
       drain: (inboundOnly, stopAccepting) => calls.push(`drain ${inboundOnly} ${stopAccepting}`),
-      publish: (delta) => published.push(delta),
     },
+    overrides: new RuntimeOverrides(),
+    setRuntime: (values) => runtimes.push(values),
     log: createProcessLog({ level: 'off', componentLevels: '' }),
     flags: parseFlags(['-c', 'bootstrap.yaml', '--drain-time-s', '0']),
     buckets: [],
@@ -73,7 +76,7 @@ export async function startAdmin(given: AdminFixtureOptions = {}): Promise<Admin
     worker,
     state,
     calls,
-    published,
+    runtimes,
     get: (path) => ask(path, {}),
     post: (path, init = {}) => ask(path, { ...init, method: 'POST' }),
     openConnections: () => server.openConnections(),

@@ -1,4 +1,5 @@
 import t from 'tap';
+import { RuntimeOverrides } from '../../../proxy/admin/runtime-overrides.ts';
 import { startAdmin } from '../../support/admin-fixtures.ts';
 
 const layers = [
@@ -27,7 +28,7 @@ t.test('an override goes over the layers below, reaches the workers, and can be 
     },
   });
   t.strictSame(
-    [...(admin.published[0]?.runtime ?? [])],
+    [...admin.runtimes[0]!],
     [
       ['a.b', 7],
       ['c', 'x'],
@@ -35,9 +36,8 @@ t.test('an override goes over the layers below, reaches the workers, and can be 
       ['e', 'text'],
     ],
   );
-  t.strictSame(admin.published[0]?.clusters, { set: [], removed: [] });
   await admin.post('/runtime_modify?a.b=');
-  t.equal(admin.published[1]?.runtime?.get('a.b'), 5);
+  t.equal(admin.runtimes[1]?.get('a.b'), 5);
 });
 
 t.test('values come as form fields too', async (t) => {
@@ -46,7 +46,7 @@ t.test('values come as form fields too', async (t) => {
   admin.state.onApplied(1, []);
   const headers = { 'content-type': 'application/x-www-form-urlencoded' };
   t.equal((await admin.post('/runtime_modify', { headers, body: 'a.b=9' })).status, 200);
-  t.equal(admin.published[0]?.runtime?.get('a.b'), 9);
+  t.equal(admin.runtimes[0]?.get('a.b'), 9);
 });
 
 t.test('a key that objects are born with is a key like another', async (t) => {
@@ -59,12 +59,32 @@ t.test('a key that objects are born with is a key like another', async (t) => {
   t.match(text, /"constructor": \{/);
 });
 
-t.test('before the first configuration is served nothing is sent to the workers', async (t) => {
-  const admin = await startAdmin({ bootstrap: { runtimeLayers: layers } });
-  t.teardown(admin.stop);
-  t.match(await admin.post('/runtime_modify?a.b=1'), { status: 503, text: /^starting/ });
-  t.strictSame(admin.published, []);
-  t.match((await admin.get('/runtime')).text, /"final_value": "5"/);
+t.test('what a control plane sends stands in the place of its layer', (t) => {
+  const overrides = new RuntimeOverrides();
+  const sent = { name: 'sent', kind: 'rtds', values: new Map() } as const;
+  overrides.modify([['c', 'mine']]);
+  overrides.setLayer(
+    'sent',
+    new Map([
+      ['a.b', 6],
+      ['c', 7],
+    ]),
+  );
+  t.strictSame(
+    [...overrides.flatten([...layers, sent])],
+    [
+      ['a.b', 6],
+      ['c', 7],
+    ],
+  );
+  t.strictSame(
+    [...overrides.flatten([layers[0], sent, layers[1]])],
+    [
+      ['a.b', 6],
+      ['c', 'mine'],
+    ],
+  );
+  t.end();
 });
 
 t.test('without values it says how, without an admin layer that there is none', async (t) => {
@@ -72,5 +92,5 @@ t.test('without values it says how, without an admin layer that there is none', 
   t.teardown(admin.stop);
   t.match(await admin.post('/runtime_modify'), { status: 400, text: /^usage: / });
   t.match(await admin.post('/runtime_modify?a=1'), { status: 503, text: 'No admin layer specified\n' });
-  t.strictSame(admin.published, []);
+  t.strictSame(admin.runtimes, []);
 });
