@@ -12,7 +12,10 @@ export interface ResourceType {
   readonly typeUrl: string;
   /** `cds`, `eds` … as in the names of statistics. */
   readonly shortName: string;
-  /** Name of a resource by its message's bytes; state-of-the-world responses do not say it elsewhere. */
+  /**
+   * Name of a resource by its message's bytes; state-of-the-world responses do not say it elsewhere. Empty when the
+   * bytes have none or are no message: it never throws.
+   */
   readonly nameOf: (message: Uint8Array) => string;
 }
 
@@ -50,9 +53,22 @@ export interface ResourceConsumer {
   heldVersions(): Iterable<readonly [name: string, version: string]>;
   /** Takes what is right of an update and returns what is not; nothing refused is an ACK. */
   onUpdate(update: DiscoveryUpdate): readonly RefusedResource[];
-  /** A name that was subscribed to and did not come within its time. It may come later. */
+  /**
+   * A name that was subscribed to and did not come within its time, or of which the control plane said that it is not
+   * there. It may come later. The wildcard, when nothing came at all.
+   */
   onAbsent(name: string): void;
 }
+
+/** Calls back once, after `delayMs`, unless what it returns is called before. */
+export type Schedule = (delayMs: number, callback: () => void) => () => void;
+
+/** A line for the operator: what happened, and the facts of it. */
+export type DiscoveryLog = (
+  level: 'debug' | 'info' | 'warning' | 'error',
+  text: string,
+  facts: { readonly [fact: string]: string | number },
+) => void;
 
 /** Subscriptions of one source. Changes of one turn of the event loop travel in one request. */
 export interface ResourceSubscriptions {

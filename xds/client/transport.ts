@@ -18,6 +18,11 @@ export interface DiscoveryStreamEvents {
 
 export interface DiscoveryStreamHandle {
   send(message: Uint8Array): void;
+  /**
+   * Messages that were sent and not yet handed to the peer. With it, a peer that does not read makes a client wait with
+   * its subscriptions, and gives up one that pushes without reading the answers. Undefined is taken for 0.
+   */
+  pendingMessages?(): number;
   /** Ends the stream; `onEnd` is not called any more. */
   cancel(): void;
 }

@@ -1,0 +1,58 @@
+// What is wrong with a response before anybody looks at its resources: names that are missing or said twice, messages of
+// another type. The rest of the response is not to suffer from it.
+
+import type { ReceivedResource, RefusedResource, ResourceType } from './discovery.ts';
+import type { DiscoveryResponse, WireResource } from './discovery-wire.ts';
+import type { Subscriptions } from './subscriptions.ts';
+
+export interface CheckedResponse {
+  /** Subscribed to, each name once. */
+  readonly accepted: readonly ReceivedResource[];
+  readonly refused: readonly RefusedResource[];
+  /** All that came, whether it was right or wanted or not. */
+  readonly names: ReadonlySet<string>;
+  /** A resource did not even say its name: it may be any of those that seem not to have come. */
+  readonly hasNameless: boolean;
+}
+
+export function checkResponse(
+  response: DiscoveryResponse,
+  type: ResourceType,
+  subscriptions: Subscriptions,
+): CheckedResponse {
+  const named = response.resources.map((resource) => withName(resource, type));
+  const names = new Set<string>();
+  const repeated = new Set<string>();
+  for (const { name } of named) {
+    if (names.has(name)) repeated.add(name);
+    names.add(name);
+  }
+  for (const name of response.removed) if (names.has(name)) repeated.add(name);
+  const hasNameless = names.delete('');
+
+  const accepted: ReceivedResource[] = [];
+  const refused: RefusedResource[] = [...repeated].filter((name) => name !== '').map(refuseRepeated);
+  for (const [index, resource] of named.entries()) {
+    const { name, aliases } = resource;
+    const problem = problemWith(resource, type);
+    if (problem !== undefined) refused.push({ name: name || `resources[${index}]`, problems: [problem] });
+    else if (!repeated.has(name) && subscriptions.covers(name, aliases)) accepted.push(resource);
+  }
+  return { accepted, refused, names, hasNameless };
+}
+
+function withName(resource: WireResource, type: ResourceType): WireResource {
+  if (resource.name !== '' || resource.message === undefined || resource.payloadType !== type.typeUrl) return resource;
+  return { ...resource, name: type.nameOf(resource.message) };
+}
+
+function problemWith({ name, message, payloadType }: WireResource, { typeUrl }: ResourceType) {
+  if (message !== undefined && payloadType !== typeUrl) {
+    return { path: '', message: `is a ${payloadType || 'message without a type'}, and was sent as a ${typeUrl}` };
+  }
+  return name === '' ? { path: '', message: 'has no name' } : undefined;
+}
+
+function refuseRepeated(name: string): RefusedResource {
+  return { name, problems: [{ path: '', message: 'is in the response more than once' }] };
+}

@@ -1,0 +1,197 @@
+// All there is to one type from one source: what is subscribed to, what of it is late, what expires, and how each
+// response was answered. It outlives streams; DiscoveryClient has those and sends what is returned here.
+
+import type { TypeStatus } from '../../config/dynamic-state.ts';
+import {
+  type DiscoveryUpdate,
+  type ReceivedResource,
+  type RefusedResource,
+  type ResourceConsumer,
+  type Schedule,
+  wildcard,
+} from './discovery.ts';
+import type { DiscoveryRequest, DiscoveryResponse } from './discovery-wire.ts';
+import { NameTimers } from './name-timers.ts';
+import { refusalText } from './refusal-text.ts';
+import { type CheckedResponse, checkResponse } from './response-check.ts';
+import { Subscriptions } from './subscriptions.ts';
+import type { TypeStream } from './type-stream.ts';
+
+export interface TypeSessionOptions {
+  readonly consumer: ResourceConsumer;
+  readonly stream: TypeStream;
+  /** Milliseconds since 1970. */
+  readonly clock: () => number;
+  readonly schedule: Schedule;
+  /** A name did not come within its time. */
+  readonly onLate: (name: string) => void;
+  /** A resource was not renewed within its TTL. */
+  readonly onExpired: (name: string) => void;
+}
+
+/** What came of a response. */
+export interface Outcome {
+  /** Empty when the response has no nonce to answer by. */
+  readonly requests: readonly DiscoveryRequest[];
+  /** Undefined when all was accepted. */
+  readonly refusal: string | undefined;
+  readonly applyMs: number;
+}
+
+export class TypeSession {
+  readonly #consumer: ResourceConsumer;
+  readonly #stream: TypeStream;
+  readonly #clock: () => number;
+  readonly #subscriptions = new Subscriptions();
+  readonly #late: NameTimers;
+  readonly #expiry: NameTimers;
+  #status: Pick<TypeStatus, 'version' | 'lastAck' | 'lastNack' | 'responses' | 'bytesReceived' | 'lastApplyMs'> = {
+    version: '',
+    responses: 0,
+    bytesReceived: 0,
+    lastApplyMs: 0,
+  };
+
+  constructor({ consumer, stream, clock, schedule, onLate, onExpired }: TypeSessionOptions) {
+    this.#consumer = consumer;
+    this.#stream = stream;
+    this.#clock = clock;
+    this.#late = new NameTimers(schedule, (name) => {
+      onLate(name);
+      consumer.onAbsent(name);
+    });
+    this.#expiry = new NameTimers(schedule, (name) => {
+      onExpired(name);
+      consumer.onUpdate({ version: this.#status.version, resources: [], removed: [name] });
+    });
+  }
+
+  get typeUrl(): string {
+    return this.#consumer.type.typeUrl;
+  }
+
+  /** Whether the control plane was asked for this type on the stream of now. */
+  get isAsked(): boolean {
+    return this.#stream.isAsked;
+  }
+
+  /** False when nothing changes by it. A timeout of 0 ms waits for ever. */
+  subscribe(name: string, initialFetchTimeoutMs: number): boolean {
+    if (!this.#subscriptions.add(name)) return false;
+    // From the subscription on, connected or not, as in Envoy: without a control plane those who wait go on as well.
+    if (initialFetchTimeoutMs > 0) this.#late.start(name, initialFetchTimeoutMs);
+    return true;
+  }
+
+  /** False when nothing changes by it. */
+  unsubscribe(name: string): boolean {
+    if (!this.#subscriptions.delete(name)) return false;
+    this.#late.cancel(name);
+    if (!this.#subscriptions.covers(name)) this.#expiry.cancel(name);
+    return true;
+  }
+
+  onStreamOpened(): readonly DiscoveryRequest[] {
+    this.#stream.transition({ kind: 'opened' });
+    return this.changes();
+  }
+
+  /** What the control plane must be told of what changed since it was last told. */
+  changes(): readonly DiscoveryRequest[] {
+    return this.#stream.transition({
+      kind: 'subscriptions',
+      subscriptions: this.#subscriptions,
+      held: () => this.#consumer.heldVersions(),
+    });
+  }
+
+  onResponse(response: DiscoveryResponse, bytes: number): Outcome {
+    const startMs = this.#clock();
+    const refused = this.#takeOver(response);
+    const refusal = refused.length === 0 ? undefined : refusalText(refused);
+    const requests = this.#stream.transition({
+      kind: 'handled',
+      response,
+      ...(refusal !== undefined && { refusal }),
+    });
+    const endMs = this.#clock();
+    this.#count(response, { refusal, bytes, atMs: endMs, applyMs: endMs - startMs });
+    return { requests, refusal, applyMs: endMs - startMs };
+  }
+
+  status(): TypeStatus {
+    let heldCount = 0;
+    for (const _held of this.#consumer.heldVersions()) heldCount++;
+    const { names, isWildcard } = this.#subscriptions;
+    const subscribed = [...names].filter((name) => name !== wildcard);
+    return { typeUrl: this.typeUrl, isWildcard, subscribed, heldCount, ...this.#status };
+  }
+
+  stop(): void {
+    this.#late.cancelAll();
+    this.#expiry.cancelAll();
+  }
+
+  #takeOver(response: DiscoveryResponse): readonly RefusedResource[] {
+    const { type } = this.#consumer;
+    const checked = checkResponse(response, type, this.#subscriptions);
+    const removed = this.#removedBy(response, checked);
+    const absent = removed.filter((name) => this.#subscriptions.awaited.has(name));
+    const update: DiscoveryUpdate = { version: response.version, resources: checked.accepted, removed };
+    const refused = [...checked.refused, ...this.#consumer.onUpdate(update)];
+
+    const refusedNames = new Set(refused.map(({ name }) => name));
+    for (const resource of checked.accepted) if (!refusedNames.has(resource.name)) this.#onReceived(resource);
+    for (const name of removed) {
+      this.#onAnswered(name);
+      this.#expiry.cancel(name);
+    }
+    this.#onAnswered(wildcard);
+    for (const name of absent) this.#consumer.onAbsent(name);
+    return refused;
+  }
+
+  /** Without what nobody wants, and without what only seems to be gone because the response could not be read. */
+  #removedBy(response: DiscoveryResponse, { names, hasNameless }: CheckedResponse): readonly string[] {
+    const removed = hasNameless ? response.removed : this.#stream.removedBy(response, names, this.#known());
+    return removed.filter((name) => !names.has(name) && this.#subscriptions.covers(name));
+  }
+
+  *#known(): Iterable<string> {
+    for (const [name] of this.#consumer.heldVersions()) yield name;
+    for (const name of this.#subscriptions.awaited) if (name !== wildcard) yield name;
+  }
+
+  #onReceived({ name, aliases, ttlMs }: ReceivedResource): void {
+    this.#onAnswered(name);
+    for (const alias of aliases) this.#onAnswered(alias);
+    if (ttlMs === undefined) this.#expiry.cancel(name);
+    else this.#expiry.start(name, ttlMs);
+  }
+
+  #onAnswered(name: string): void {
+    this.#subscriptions.onAnswered(name);
+    this.#late.cancel(name);
+  }
+
+  #count(response: DiscoveryResponse, { refusal, bytes, atMs, applyMs }: Handled): void {
+    const { version, nonce } = response;
+    const { responses, bytesReceived } = this.#status;
+    this.#status = {
+      ...this.#status,
+      version,
+      responses: responses + 1,
+      bytesReceived: bytesReceived + bytes,
+      lastApplyMs: applyMs,
+      ...(nonce !== '' && refusal === undefined && { lastAck: { version, atMs } }),
+      ...(nonce !== '' && refusal !== undefined && { lastNack: { version, atMs, text: refusal } }),
+    };
+  }
+}
+
+interface Handled {
+  readonly refusal: string | undefined;
+  readonly bytes: number;
+  readonly atMs: number;
+  readonly applyMs: number;
+}
