@@ -3,12 +3,7 @@
 import type { AccessLog } from '../../config/access-log.ts';
 import type { FilterChain, NetworkFilter } from '../../config/listener.ts';
 import { TcpProxyFilter } from '../filter/tcp-proxy.ts';
-import {
-  type ConnectionCounter,
-  type ConnectionFacts,
-  ConnectionManager,
-  type HttpContext,
-} from '../http/connection-manager.ts';
+import { type ConnectionFacts, ConnectionManager, type HttpContext } from '../http/connection-manager.ts';
 import { Http1ServerConnection } from '../http/http1/server-connection.ts';
 import type { Connection } from '../reactor/connection.ts';
 import type { AccessLogger } from '../telemetry/access-log.ts';
@@ -16,6 +11,7 @@ import { httpStats, listenerHttpStats } from '../telemetry/http-stats.ts';
 import type { StatBlock, StatSet } from '../telemetry/stats.ts';
 import { tcpStats } from '../telemetry/tcp-stats.ts';
 import type { WorkerStats } from '../telemetry/worker-stats.ts';
+import type { ListenerConnection } from './listener-connection.ts';
 
 export interface FilterChainContext {
   readonly http: HttpContext;
@@ -30,6 +26,8 @@ type TerminalFilter =
 export class FilterChainRuntime {
   readonly #terminal: TerminalFilter;
   readonly #context: FilterChainContext;
+  /** Those that are open. */
+  readonly connections = new Set<ListenerConnection>();
   /** What is released at the end. */
   readonly #blocks: StatBlock[] = [];
 
@@ -57,7 +55,9 @@ export class FilterChainRuntime {
     return block;
   }
 
-  start(connection: Connection, facts: ConnectionFacts, counter: ConnectionCounter): void {
+  start(connection: Connection, facts: ConnectionFacts, counter: ListenerConnection): void {
+    counter.chain = this;
+    this.connections.add(counter);
     if (this.#terminal.kind === 'http') {
       connection.handler = new Http1ServerConnection(connection, this.#terminal.manager, facts, counter);
     } else {
@@ -80,6 +80,15 @@ export class FilterChainRuntime {
   /** Whether every response asks the client to leave; idle connections stay. */
   setClosesAfterResponse(closes: boolean): void {
     if (this.#terminal.kind === 'http') this.#terminal.manager.isDraining = closes;
+  }
+
+  get openConnections(): number {
+    return this.connections.size;
+  }
+
+  /** The drain time is over. What an HTTP connection still carries by now is a response. */
+  closeConnections(): void {
+    for (const connection of this.connections) connection.cut(this.#terminal.kind === 'http');
   }
 
   /** The last connection is gone and none comes: its stats may disappear. */

@@ -3,6 +3,7 @@
 import type { ConnectionCounter, ConnectionFacts } from '../http/connection-manager.ts';
 import { StreamInfo } from '../http/stream-info.ts';
 import type { ByteStream } from '../reactor/byte-stream.ts';
+import type { FilterChainRuntime } from './filter-chain-runtime.ts';
 
 /** What is told when the connection is gone. */
 export interface ConnectionOwner {
@@ -11,6 +12,8 @@ export interface ConnectionOwner {
 
 export class ListenerConnection implements ConnectionCounter {
   readonly startedAtMs: number;
+  /** The filter chain that has it; null while, or because, none was chosen. */
+  chain: FilterChainRuntime | null = null;
   readonly #owner: ConnectionOwner;
   readonly #stream: ByteStream;
   readonly #facts: ConnectionFacts;
@@ -23,7 +26,14 @@ export class ListenerConnection implements ConnectionCounter {
   }
 
   onConnectionGone(): void {
+    this.chain?.connections.delete(this);
     this.#owner.onConnectionEnd(this);
+  }
+
+  /** At once. With RST when a response may be under way, so that nobody takes the cut one for whole. */
+  cut(withReset: boolean): void {
+    if (withReset) this.#stream.reset();
+    else this.#stream.close();
   }
 
   /** For the listener's access log. */

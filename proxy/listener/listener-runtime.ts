@@ -15,6 +15,7 @@ import type { StatBlock } from '../telemetry/stats.ts';
 import type { DescriptorReserve } from './descriptor-reserve.ts';
 import { type ChainMatcher, compileFilterChainMatch } from './filter-chain-match.ts';
 import { type FilterChainContext, FilterChainRuntime } from './filter-chain-runtime.ts';
+import { filterChainsOf, type KeptFilterChain } from './listener-change.ts';
 import { type ConnectionOwner, ListenerConnection } from './listener-connection.ts';
 import { LimitedConnections, type SharedLimit } from './shared-limit.ts';
 
@@ -43,17 +44,17 @@ export interface ListenerSockets {
 }
 
 export class ListenerRuntime implements ConnectionOwner {
-  readonly config: Listener;
+  config: Listener;
   readonly #context: ListenerContext;
   readonly #statName: string;
   readonly #stats: StatBlock;
   readonly #workerStats: StatBlock;
-  readonly #matcher: ChainMatcher;
+  #matcher: ChainMatcher;
   readonly #accessLoggers: readonly AccessLogger[];
-  readonly #chains = new Map<FilterChain, FilterChainRuntime>();
+  #chains = new Map<FilterChain, FilterChainRuntime>();
   readonly #limit: LimitedConnections | null;
   readonly #globalLimit: LimitedConnections | null;
-  readonly #maxKeptBytes: number;
+  #maxKeptBytes: number;
   #sockets: ListeningSocket[] = [];
   #open = 0;
   #isDraining = false;
@@ -226,6 +227,36 @@ export class ListenerRuntime implements ConnectionOwner {
     for (const socket of this.#sockets) socket.resume();
   }
 
+  /** Accepts in the place of `before`, from its sockets: no connection is refused meanwhile. */
+  takeSockets(before: ListenerRuntime): void {
+    const { backlog, maxConnectionsToAcceptPerTurn } = this.config;
+    const options = { backlog, maxAcceptsPerTurn: maxConnectionsToAcceptPerTurn };
+    this.#sockets = before.#sockets;
+    before.#sockets = [];
+    for (const socket of this.#sockets) socket.handOver(this, options);
+  }
+
+  /**
+   * For a configuration that differs in filter chains only. Those that are kept go on with their connections; returns
+   * the others, whose connections are to be drained.
+   */
+  updateFilterChains(config: Listener, kept: readonly KeptFilterChain[]): readonly FilterChainRuntime[] {
+    const [before, after] = [filterChainsOf(this.config), filterChainsOf(config)];
+    const chains = new Map<FilterChain, FilterChainRuntime>();
+    for (const { index, earlierIndex } of kept) {
+      const earlier = before[earlierIndex]!;
+      const chain = this.#chains.get(earlier);
+      if (chain !== undefined) chains.set(after[index]!, chain);
+      this.#chains.delete(earlier);
+    }
+    const others = [...this.#chains.values()];
+    this.#chains = chains;
+    this.config = config;
+    this.#matcher = compileFilterChainMatch(config.filterChains, config.defaultFilterChain);
+    this.#maxKeptBytes = keptBytesFor(config);
+    return others;
+  }
+
   /** No new connections. */
   stopAccepting(): void {
     for (const socket of this.#sockets) socket.close();
@@ -250,6 +281,11 @@ export class ListenerRuntime implements ConnectionOwner {
     for (const chain of this.#chains.values()) chain.setClosesAfterResponse(fails);
   }
 
+  /** The drain time is over. */
+  closeConnections(): void {
+    for (const chain of this.#chains.values()) chain.closeConnections();
+  }
+
   /** Nothing is accepted any more and the last connection is gone: its stats may disappear. */
   release(): void {
     for (const chain of this.#chains.values()) chain.release();
@@ -259,9 +295,9 @@ export class ListenerRuntime implements ConnectionOwner {
 }
 
 // A request head may be larger than what is kept by default; it is parsed whole.
-function keptBytesFor({ filterChains, defaultFilterChain }: Listener): number {
+function keptBytesFor(config: Listener): number {
   let largest = 0;
-  for (const chain of defaultFilterChain === undefined ? filterChains : [...filterChains, defaultFilterChain]) {
+  for (const chain of filterChainsOf(config)) {
     for (const filter of chain.filters) {
       if (filter.kind === 'http-connection-manager')
         largest = Math.max(largest, filter.config.maxRequestHeadersKb * 1024);

@@ -63,8 +63,8 @@ export function openListeningDescriptor(address: Address, options: ListeningSock
 export class ListeningSocket implements EventSource {
   readonly #reactor: Reactor;
   readonly #fd: number;
-  readonly #handler: ListeningSocketHandler;
-  readonly #maxAcceptsPerTurn: number;
+  #handler: ListeningSocketHandler;
+  #maxAcceptsPerTurn: number;
   readonly #retryTimer = new Timer(() => this.#updateInterest());
   #isPaused = false;
   #isClosed = false;
@@ -104,6 +104,17 @@ export class ListeningSocket implements EventSource {
   /** With the port that the kernel chose, when 0 was asked for. */
   localAddress(): Address | undefined {
     return this.#isClosed ? undefined : localAddress(this.#fd);
+  }
+
+  /** Connections go to another handler from now on, those that wait in the backlog too. */
+  handOver(
+    handler: ListeningSocketHandler,
+    options: Pick<ListeningSocketOptions, 'backlog' | 'maxAcceptsPerTurn'>,
+  ): void {
+    this.#handler = handler;
+    this.#maxAcceptsPerTurn = options.maxAcceptsPerTurn ?? DEFAULT_MAX_ACCEPTS_PER_TURN;
+    // Of a socket that listens already this changes the length of the backlog (listen(2)) and cannot fail.
+    listen(this.#fd, options.backlog ?? DEFAULT_BACKLOG);
   }
 
   /** For handing the socket to a successor; it stays this object's. */

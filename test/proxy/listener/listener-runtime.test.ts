@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import t, { type Test } from 'tap';
 import type { Address } from '../../../config/address.ts';
+import { ListenerRuntime } from '../../../proxy/listener/listener-runtime.ts';
 import { LimitedConnections, makeSharedLimit } from '../../../proxy/listener/shared-limit.ts';
 import { listenerStats, listenerWorkerStats } from '../../../proxy/telemetry/listener-stats.ts';
 import { answering, makeListenerBench } from '../../support/listener-fixtures.ts';
@@ -171,4 +172,62 @@ t.test('a released listener leaves no stats behind', async (t) => {
   listener.stopAccepting();
   listener.release();
   t.same(named(), []);
+});
+
+t.test('a successor accepts from the same sockets, and those that wait in the backlog come to it', async (t) => {
+  const { listen, context } = makeListenerBench(t);
+  const { listener, port } = listen(answering('http', 'before'));
+  const early = await open(t, port);
+  t.equal(await ask(early), 'before');
+  listener.pause();
+  const waiting = await open(t, port);
+  const answer = ask(waiting);
+  const next = new ListenerRuntime(answering('http', 'after', { backlog: 7 }), { descriptors: [] }, context);
+  t.teardown(() => next.stopAccepting());
+  next.takeSockets(listener);
+  next.resume();
+  t.equal(await answer, 'after');
+  listener.stopAccepting();
+  t.equal(await ask(await open(t, port)), 'after');
+  t.equal(await ask(early), 'before', 'until it is drained');
+});
+
+t.test('filter chains that stay keep their connections, the others are handed out for a drain', async (t) => {
+  const { listen, context } = makeListenerBench(t);
+  context.originalDestination = () => undefined;
+  const chainOf = (name: string, body: string, destinationPort?: number) => {
+    const [chain] = answering('http', body).filterChains;
+    return { ...chain!, name, match: { ...chain!.match, ...(destinationPort !== undefined && { destinationPort }) } };
+  };
+  const config = answering('http', 'x', { filterChains: [chainOf('all', 'one')] });
+  const { listener, port } = listen(config);
+  const early = await open(t, port);
+  t.equal(await ask(early), 'one');
+  const kept = { ...config, filterChains: [chainOf('special', 'two', port), chainOf('all', 'one')] };
+  t.same(listener.updateFilterChains(kept, [{ index: 1, earlierIndex: 0 }]), []);
+  const late = await open(t, port);
+  t.same([await ask(early), await ask(late)], ['one', 'two']);
+  const changed = { ...config, filterChains: [chainOf('special', 'three', port), chainOf('all', 'one')] };
+  const retired = listener.updateFilterChains(changed, [{ index: 1, earlierIndex: 1 }]);
+  t.same(
+    retired.map(({ openConnections }) => openConnections),
+    [1],
+  );
+  t.equal(await ask(await open(t, port)), 'three');
+  for (const chain of retired) chain.drain();
+  await late.ended();
+  late.close();
+  while (retired[0]!.openConnections > 0) await new Promise((resolve) => setImmediate(resolve));
+  t.equal(await ask(early), 'one');
+});
+
+t.test('at the end of a drain requests under way are cut with a reset', async (t) => {
+  const { listen } = makeListenerBench(t);
+  const { listener, port } = listen(answering('http', 'x'));
+  const client = await open(t, port);
+  await client.write('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n');
+  while (listener.openConnections === 0) await new Promise((resolve) => setImmediate(resolve));
+  listener.closeConnections();
+  await client.ended();
+  t.equal(client.outcome, 'ECONNRESET');
 });
