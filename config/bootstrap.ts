@@ -48,7 +48,8 @@ export interface RuntimeLayer {
   readonly name: string;
   /** Static, the admin layer that `POST /runtime_modify` changes, or one that a control plane sends. */
   readonly kind: 'static' | 'admin' | 'rtds';
-  /** Of a layer that a control plane sends. */
+  /** Of a layer that a control plane sends: the name of its resource, and where it comes from. */
+  readonly resource?: string;
   readonly source?: ConfigSource;
   readonly values: ReadonlyMap<string, string | number | boolean>;
 }

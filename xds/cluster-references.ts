@@ -1,5 +1,6 @@
 // Routes of a static route table may name only clusters that are there, as Envoy has it for route tables that are written
-// in place (`validate_clusters`). A static bootstrap is complete: a name that is missing is a slip of the pen.
+// in place (`validate_clusters`). A static bootstrap is complete: a name that is missing is a slip of the pen. So is the
+// name of a cluster that is for calls of our own.
 
 import type { Problems } from '../config/problems.ts';
 import type {
@@ -8,12 +9,19 @@ import type {
   HttpConnectionManager,
   RouteAction,
   RouteConfiguration,
+  TcpProxy,
 } from './generated/messages.ts';
 import { nearestName } from './nearest-name.ts';
 
-export function checkClusterReferences(message: Bootstrap_StaticResources, problems: Problems): void {
-  const names = new Set<string>();
-  for (const { name } of message.clusters ?? []) if (name !== undefined) names.add(name);
+/** `forCalls` are the static clusters that requests cannot be sent to. */
+export function checkClusterReferences(
+  message: Bootstrap_StaticResources,
+  forCalls: ReadonlyMap<string, unknown>,
+  problems: Problems,
+): void {
+  const known = new Set<string>();
+  for (const { name } of message.clusters ?? []) if (name !== undefined && !forCalls.has(name)) known.add(name);
+  const names = { known, forCalls };
   for (const [index, listener] of (message.listeners ?? []).entries()) {
     const place = problems.at('listeners').item(index);
     for (const [position, chain] of (listener.filterChains ?? []).entries()) {
@@ -25,17 +33,31 @@ export function checkClusterReferences(message: Bootstrap_StaticResources, probl
   }
 }
 
-type Names = ReadonlySet<string>;
+interface Names {
+  readonly known: ReadonlySet<string>;
+  readonly forCalls: ReadonlyMap<string, unknown>;
+}
 
 const managerType = 'envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager';
+const tcpProxyType = 'envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy';
 
 function checkFilterChain(chain: FilterChain, names: Names, problems: Problems): void {
   for (const [index, { typedConfig }] of (chain.filters ?? []).entries()) {
+    const place = problems.at('filters').item(index).at('typed_config');
+    if (typedConfig?.typeName === tcpProxyType) checkTcpProxy(typedConfig.message as TcpProxy, names, place);
     if (typedConfig?.typeName !== managerType) continue;
     const { routeConfig } = typedConfig.message as HttpConnectionManager;
     if (routeConfig === undefined || routeConfig.validateClusters === false) continue;
-    const place = problems.at('filters').item(index).at('typed_config').at('route_config');
-    checkRouteConfiguration(routeConfig, names, place);
+    checkRouteConfiguration(routeConfig, names, place.at('route_config'));
+  }
+}
+
+/** Envoy lets a TCP proxy name a cluster that is not there. */
+function checkTcpProxy({ cluster, weightedClusters }: TcpProxy, names: Names, problems: Problems): void {
+  if (names.forCalls.has(cluster ?? '')) addMissing(cluster!, names, problems.at('cluster'));
+  for (const [index, { name = '' }] of (weightedClusters?.clusters ?? []).entries()) {
+    const place = problems.at('weighted_clusters').at('clusters').item(index).at('name');
+    if (names.forCalls.has(name)) addMissing(name, names, place);
   }
 }
 
@@ -55,7 +77,7 @@ function namesMissing(route: RouteAction, names: Names): boolean {
 }
 
 function isMissing(name: string | undefined, names: Names): boolean {
-  return name !== undefined && name !== '' && !names.has(name);
+  return name !== undefined && name !== '' && !names.known.has(name);
 }
 
 function report(route: RouteAction, names: Names, problems: Problems): void {
@@ -66,8 +88,12 @@ function report(route: RouteAction, names: Names, problems: Problems): void {
   }
 }
 
-function addMissing(name: string, names: Names, problems: Problems): void {
-  const meant = nearestName(name, names);
+function addMissing(name: string, { known, forCalls }: Names, problems: Problems): void {
+  if (forCalls.has(name)) {
+    problems.add(`cluster ${JSON.stringify(name)} is for calls to a control plane; requests cannot be sent to it`);
+    return;
+  }
+  const meant = nearestName(name, known);
   const hint = meant === undefined ? '' : `; did you mean ${JSON.stringify(meant)}?`;
   problems.add(`there is no cluster ${JSON.stringify(name)}${hint}`);
 }

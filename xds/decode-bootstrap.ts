@@ -1,35 +1,40 @@
 // The bootstrap message to the domain type (`config.bootstrap.v3.Bootstrap`).
 
-import { type Address, formatAddress } from '../config/address.ts';
-import type { Bootstrap } from '../config/bootstrap.ts';
-import type { Cluster } from '../config/cluster.ts';
+import { formatAddress } from '../config/address.ts';
+import type { Bootstrap, Node } from '../config/bootstrap.ts';
 import type { Listener } from '../config/listener.ts';
 import type { Problems } from '../config/problems.ts';
 import { checkClusterReferences } from './cluster-references.ts';
-import { decodeBindConfig, decodeCluster } from './decode-cluster.ts';
+import { decodeDynamicResources } from './decode-dynamic-resources.ts';
 import { decodeListener } from './decode-listener.ts';
 import { decodeAdmin, decodeConnectionLimit, decodeNode, decodeStats, type NodeOverrides } from './decode-process.ts';
 import { decodeRuntime, type RuntimeValues } from './decode-runtime.ts';
+import { decodeStaticClusters } from './decode-static-clusters.ts';
+import { extensionType } from './extension.ts';
 import type { Bootstrap as Message } from './generated/messages.ts';
 import { given } from './given.ts';
+import { UniqueNames } from './unique-names.ts';
 
 /** What is wrong is recorded; the result is of use only when nothing was. */
 export function decodeBootstrap(message: Message, overrides: NodeOverrides, problems: Problems): Bootstrap {
-  const runtime = decodeRuntime(message.layeredRuntime, problems.at('layered_runtime'));
-  const bindConfig = message.clusterManager?.upstreamBindConfig;
-  const bind = decodeBindConfig(bindConfig, problems.at('cluster_manager').at('upstream_bind_config'));
+  const { clusters, grpcClusters } = decodeStaticClusters(message, problems);
+  const known = { hasAds: message.dynamicResources?.adsConfig !== undefined, grpcClusters };
+  const dynamicResources = decodeDynamicResources(message.dynamicResources, known, problems.at('dynamic_resources'));
+  const runtime = decodeRuntime(message.layeredRuntime, known, problems.at('layered_runtime'));
   const statics = problems.at('static_resources');
-  const clusters = decodeClusters(message, bind, statics.at('clusters'));
   const listeners = decodeListeners(message, runtime.values, statics.at('listeners'));
-  checkClusterReferences(message.staticResources ?? {}, statics);
+  checkClusterReferences(message.staticResources ?? {}, grpcClusters, statics);
+  checkBootstrapExtensions(message, problems.at('bootstrap_extensions'));
   const limit = decodeConnectionLimit(message.overloadManager, runtime.values, problems.at('overload_manager'));
+  const node = decodeNode(message.node, overrides);
+  if (message.dynamicResources !== undefined) requireIdentity(node, problems.at('node'));
   return {
-    node: decodeNode(message.node, overrides),
+    node,
     ...given('admin', decodeAdmin(message.admin, problems.at('admin'))),
     listeners,
     clusters,
-    grpcClusters: new Map(),
-    dynamicResources: {},
+    grpcClusters,
+    dynamicResources,
     runtime: runtime.values,
     runtimeLayers: runtime.layers,
     stats: decodeStats(message.statsConfig, problems.at('stats_config')),
@@ -37,16 +42,20 @@ export function decodeBootstrap(message: Message, overrides: NodeOverrides, prob
   };
 }
 
-function decodeClusters(message: Message, bind: Address | undefined, problems: Problems): readonly Cluster[] {
-  const clusters: Cluster[] = [];
-  const names = new UniqueNames('cluster');
-  for (const [index, cluster] of (message.staticResources?.clusters ?? []).entries()) {
-    const place = problems.item(index);
-    names.add(cluster.name, place);
-    const decoded = decodeCluster(cluster, bind, place);
-    if (decoded !== undefined) clusters.push(decoded);
+/** As in Envoy: a control plane knows who asks by these. */
+function requireIdentity({ id, cluster }: Node, problems: Problems): void {
+  if (id === '') problems.at('id').add('id is required by a control plane; it may be given as --service-node');
+  if (cluster === '') problems.at('cluster').add('cluster is required by a control plane, or --service-cluster');
+}
+
+const internalListener = 'envoy.extensions.bootstrap.internal_listener.v3.InternalListener';
+const bootstrapExtension = { what: 'bootstrap extension', known: [internalListener] } as const;
+
+/** The one that Istio's bootstrap has only allows internal listeners, which are refused where one is written. */
+function checkBootstrapExtensions({ bootstrapExtensions = [] }: Message, problems: Problems): void {
+  for (const [index, extension] of bootstrapExtensions.entries()) {
+    extensionType(extension, bootstrapExtension, problems.item(index));
   }
-  return clusters;
 }
 
 function decodeListeners(message: Message, runtime: RuntimeValues, problems: Problems): readonly Listener[] {
@@ -83,21 +92,5 @@ function checkUniqueAddresses(
             .at('address');
     if (first === undefined) known.addresses.set(text, known.index);
     else if (first !== known.index) place.add(`${text} is the address of listeners[${first}] already`);
-  }
-}
-
-class UniqueNames {
-  readonly #what: string;
-  readonly #seen = new Map<string, string>();
-
-  constructor(what: string) {
-    this.#what = what;
-  }
-
-  add(name: string | undefined, problems: Problems): void {
-    if (name === undefined) return;
-    const first = this.#seen.get(name);
-    if (first === undefined) this.#seen.set(name, problems.path);
-    else problems.at('name').add(`${this.#what} ${JSON.stringify(name)} exists already: ${first}`);
   }
 }

@@ -2,6 +2,7 @@
 
 import type { Admin, Node, StatsOptions } from '../config/bootstrap.ts';
 import type { Problems } from '../config/problems.ts';
+import packageFile from '../package.json' with { type: 'json' };
 import { decodeAccessLogs } from './decode-access-log.ts';
 import { decodeAddress } from './decode-address.ts';
 import { decodeLocality } from './decode-endpoint.ts';
@@ -16,6 +17,8 @@ import type {
   OverloadManager,
   StatsConfig,
 } from './generated/messages.ts';
+import { given } from './given.ts';
+import { supportTable } from './support/all-support.ts';
 
 /** Command-line flags that win over the node of the file. */
 export interface NodeOverrides {
@@ -25,14 +28,51 @@ export interface NodeOverrides {
 }
 
 export function decodeNode(message: NodeMessage | undefined, overrides: NodeOverrides): Node {
-  const locality = decodeLocality(message?.locality);
+  const written = withOverrides(message ?? {}, overrides);
   return {
-    id: overrides.nodeId ?? message?.id ?? '',
-    cluster: overrides.nodeCluster ?? message?.cluster ?? '',
-    locality: overrides.zone === undefined ? locality : { ...locality, zone: overrides.zone },
-    metadata: message?.metadata ?? {},
-    wire: {},
+    id: written.id ?? '',
+    cluster: written.cluster ?? '',
+    locality: decodeLocality(written.locality),
+    metadata: written.metadata ?? {},
+    wire: withUserAgent(written),
   };
+}
+
+function withOverrides(message: NodeMessage, { nodeId, nodeCluster, zone }: NodeOverrides): NodeMessage {
+  return {
+    ...message,
+    ...given('id', nodeId),
+    ...given('cluster', nodeCluster),
+    ...given('locality', zone === undefined ? undefined : { ...message.locality, zone }),
+  };
+}
+
+/** `xds_features.rst` of Envoy: what a control plane may do because the client says that it understands it. */
+const clientFeatures = ['xds.config.supports-resource-ttl', 'xds.config.resource-in-sotw'];
+
+/** Who we are is not the operator's to say, as in Envoy. The message has the same form in memory and as JSON. */
+function withUserAgent(node: NodeMessage): Node['wire'] {
+  const { userAgentVersion: _replaced, ...rest } = node;
+  const [majorNumber = 0, minorNumber = 0, patch = 0] = packageFile.version.split('.').map(Number);
+  return {
+    ...rest,
+    userAgentName: packageFile.name,
+    userAgentBuildVersion: { version: { majorNumber, minorNumber, patch } },
+    extensions: [...(node.extensions ?? []), ...filterExtensions()],
+    clientFeatures: [...new Set([...(node.clientFeatures ?? []), ...clientFeatures])],
+  };
+}
+
+/** A filter's package is its name and category: `envoy.extensions.filters.http.router.v3` is `envoy.filters.http.router`. */
+const filterPackage = /^envoy\.extensions\.(filters\.(?:network|http|listener))\.(\w+)\.v3\./;
+
+function filterExtensions(): readonly { name: string; category: string }[] {
+  const categories = new Map<string, string>();
+  for (const type of Object.keys(supportTable)) {
+    const [, category, filter] = filterPackage.exec(type) ?? [];
+    if (category !== undefined) categories.set(`envoy.${category}.${filter}`, `envoy.${category}`);
+  }
+  return [...categories].map(([name, category]) => ({ name, category }));
 }
 
 /** Undefined without an address: there is no admin interface then. */

@@ -2,19 +2,23 @@
 
 import type { RuntimeLayer } from '../config/bootstrap.ts';
 import type { Problems } from '../config/problems.ts';
+import type { KnownSources } from './config-source-problem.ts';
+import { decodeKnownSource } from './decode-dynamic-resources.ts';
 import type { LayeredRuntime, RuntimeLayer as LayerMessage } from './generated/messages.ts';
+import { given } from './given.ts';
 import type { JsonObject } from './message-descriptor.ts';
 
 export type RuntimeValues = ReadonlyMap<string, string | number | boolean>;
 
 export function decodeRuntime(
   message: LayeredRuntime | undefined,
+  known: KnownSources,
   problems: Problems,
 ): { readonly layers: readonly RuntimeLayer[]; readonly values: RuntimeValues } {
   const values = new Map<string, string | number | boolean>();
   const layers: RuntimeLayer[] = [];
   for (const [index, layer] of (message?.layers ?? []).entries()) {
-    const decoded = decodeLayer(layer, problems.at('layers').item(index));
+    const decoded = decodeLayer(layer, known, problems.at('layers').item(index));
     checkLayer(decoded, layers, problems.at('layers').item(index));
     layers.push(decoded);
     for (const [key, value] of decoded.values) values.set(key, value);
@@ -36,10 +40,30 @@ function checkLayer(layer: RuntimeLayer, earlier: readonly RuntimeLayer[], probl
   }
 }
 
-function decodeLayer(message: LayerMessage, problems: Problems): RuntimeLayer {
-  const values = new Map<string, string | number | boolean>();
-  flatten(message.staticLayer ?? {}, { prefix: '', values }, problems.at('static_layer'));
+function decodeLayer(message: LayerMessage, known: KnownSources, problems: Problems): RuntimeLayer {
+  if (message.rtdsLayer !== undefined) return decodeRtdsLayer(message, known, problems.at('rtds_layer'));
+  const values = decodeRuntimeValues(message.staticLayer ?? {}, problems.at('static_layer'));
   return { name: message.name ?? '', kind: message.adminLayer === undefined ? 'static' : 'admin', values };
+}
+
+/** Empty until its resource comes. */
+function decodeRtdsLayer(
+  { name = '', rtdsLayer }: LayerMessage,
+  known: KnownSources,
+  problems: Problems,
+): RuntimeLayer {
+  const { name: resource, rtdsConfig } = rtdsLayer ?? {};
+  if (resource === undefined) problems.at('name').add('name is required: it is the resource that is asked for');
+  if (rtdsConfig === undefined) problems.at('rtds_config').add('rtds_config is required: it says where it comes from');
+  const source = rtdsConfig && decodeKnownSource(rtdsConfig, known, problems.at('rtds_config'));
+  return { name, kind: 'rtds', ...given('resource', resource), ...given('source', source), values: new Map() };
+}
+
+/** The values of one layer by their whole names. */
+export function decodeRuntimeValues(tree: JsonObject, problems: Problems): RuntimeValues {
+  const values = new Map<string, string | number | boolean>();
+  flatten(tree, { prefix: '', values }, problems);
+  return values;
 }
 
 /** `{a: {b: 1}}` is the value `a.b`, unless it is a fractional percent, which is one value of its own. */

@@ -8,6 +8,7 @@ import type {
   Cluster,
   CoreHttpProtocolOptions,
   Http1ProtocolOptions,
+  Http2ProtocolOptions,
   HttpHttpProtocolOptions,
 } from './generated/messages.ts';
 
@@ -16,6 +17,7 @@ const typedOptions = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
 export function decodeUpstreamHttp(cluster: Cluster, problems: Problems): UpstreamHttpOptions {
   const place = problems.at('typed_extension_protocol_options');
   refuseOthers(cluster, place);
+  refuseHttp2(cluster.http2ProtocolOptions, problems);
   const typed = cluster.typedExtensionProtocolOptions?.[typedOptions];
   if (typed?.typeName !== typedOptions) {
     checkHttp1(cluster.httpProtocolOptions, problems.at('http_protocol_options'));
@@ -29,6 +31,7 @@ export function decodeUpstreamHttp(cluster: Cluster, problems: Problems): Upstre
   const options = typed.message as HttpHttpProtocolOptions;
   const common = options.commonHttpProtocolOptions;
   const { explicitHttpConfig: explicit, useDownstreamProtocolConfig: downstream } = options;
+  refuseHttp2(explicit?.http2ProtocolOptions, place.item(typedOptions).at('explicit_http_config'));
   const http1 = explicit?.httpProtocolOptions ?? downstream?.httpProtocolOptions;
   const field = explicit === undefined ? 'use_downstream_protocol_config' : 'explicit_http_config';
   checkHttp1(http1, place.item(typedOptions).at(field).at('http_protocol_options'));
@@ -50,6 +53,12 @@ function refuseOlder(cluster: Cluster, problems: Problems): void {
   for (const [name, value] of Object.entries(older)) {
     if (value !== undefined) problems.at(name).add(`may not be set together with ${typedOptions}, which replaces it`);
   }
+}
+
+/** Clusters of calls of our own have it: they are decoded elsewhere. */
+function refuseHttp2(options: Http2ProtocolOptions | undefined, problems: Problems): void {
+  if (options === undefined) return;
+  problems.at('http2_protocol_options').unsupported('http2_protocol_options', 'HTTP/2 to endpoints is not offered yet');
 }
 
 interface OptionParts {

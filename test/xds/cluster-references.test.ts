@@ -29,11 +29,30 @@ t.test('unless the route configuration says not to look', async (t) => {
   t.same(host('{match: {prefix: /}, route: {cluster: nowhere}}', 'validate_clusters: false, '), []);
 });
 
+t.test('a cluster for calls to a control plane is not for requests, nor for TCP', async (t) => {
+  const problems = new Problems();
+  const typeName = 'envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy';
+  const tcp = (message: object) => ({ filters: [{ typedConfig: { typeUrl: `a/${typeName}`, typeName, message } }] });
+  const filterChains = [
+    tcp({ cluster: 'calls' }),
+    tcp({ weightedClusters: { clusters: [{ name: 'c' }, { name: 'calls' }] } }),
+    tcp({ cluster: 'nowhere' }),
+  ];
+  const clusters = [{ name: 'c' }, { name: 'calls' }];
+  checkClusterReferences({ clusters, listeners: [{ filterChains }] }, new Map([['calls', {}]]), problems);
+  const message = 'cluster "calls" is for calls to a control plane; requests cannot be sent to it';
+  const filter = (chain: number) => `listeners[0].filter_chains[${chain}].filters[0].typed_config`;
+  t.same(problems.list, [
+    { path: `${filter(0)}.cluster`, message },
+    { path: `${filter(1)}.weighted_clusters.clusters[1].name`, message },
+  ]);
+});
+
 t.test('the default filter chain is looked at too', async (t) => {
   const problems = new Problems();
   const typeName = 'envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager';
   const message = { routeConfig: { virtualHosts: [{ routes: [{ route: { cluster: 'x' } }] }] } };
   const defaultFilterChain = { filters: [{ typedConfig: { typeUrl: `a/${typeName}`, typeName, message } }] };
-  checkClusterReferences({ listeners: [{ defaultFilterChain }] }, problems);
+  checkClusterReferences({ listeners: [{ defaultFilterChain }] }, new Map(), problems);
   t.match(problems.list, [{ path: /^listeners\[0\]\.default_filter_chain\.filters\[0\]/, message: /no cluster "x"/ }]);
 });

@@ -61,16 +61,15 @@ t.test("a service by gRPC's own name for it", async (t) => {
 });
 
 t.test('a token that rotates in a file', async (t) => {
-  t.match(fileToken('secret_data: {filename: /token}, header_key: authorization, header_prefix: "Bearer "'), {
-    value: {
-      target: {
-        credentials: {
-          tls: { roots: { kind: 'file', path: '/root.pem' } },
-          accessToken: { kind: 'file', path: '/token' },
-        },
-      },
+  const { value, problems } = fileToken(
+    'secret_data: {filename: /token}, header_key: authorization, header_prefix: "Bearer "',
+  );
+  t.same(problems, []);
+  t.match(value?.target, {
+    credentials: {
+      tls: { roots: { kind: 'file', path: '/root.pem' } },
+      accessToken: { kind: 'file', path: '/token' },
     },
-    problems: [],
   });
   const place = 'google_grpc.call_credentials[0].from_plugin';
   t.match(fileToken('secret_data: {filename: /token}').problems, [`${place}.typed_config.header_prefix: must be "Bea`]);

@@ -1,7 +1,9 @@
 import t from 'tap';
 import { Problems } from '../../config/problems.ts';
+import { version } from '../../proxy/command/version.ts';
 import { decodeAdmin, decodeConnectionLimit, decodeNode, decodeStats } from '../../xds/decode-process.ts';
 import type { Admin, Node, OverloadManager, StatsConfig } from '../../xds/generated/messages.ts';
+import { decodeMessage, encodeMessage } from '../../xds/wire-message.ts';
 import { decodedAs, messageOf } from '../support/config-fixtures.ts';
 
 t.test('the command line wins over the node of the file', async (t) => {
@@ -13,19 +15,44 @@ t.test('the command line wins over the node of the file', async (t) => {
     locality: { region: 'r', zone: 'z', subZone: 's' },
     metadata: { A: { b: [1] } },
   };
-  t.same(decodeNode(message, {}), node);
-  t.same(decodeNode(message, { nodeId: 'j', nodeCluster: 'd', zone: 'y' }), {
-    ...node,
-    id: 'j',
-    cluster: 'd',
-    locality: { ...node.locality, zone: 'y' },
-  });
-  t.same(decodeNode(undefined, {}), {
+  t.match(decodeNode(message, {}), node);
+  const overridden = decodeNode(message, { nodeId: 'j', nodeCluster: 'd', zone: 'y' });
+  t.match(overridden, { ...node, id: 'j', cluster: 'd', locality: { ...node.locality, zone: 'y' } });
+  t.match(overridden.wire, { id: 'j', cluster: 'd', locality: { region: 'r', zone: 'y', subZone: 's' } });
+  t.match(decodeNode(undefined, {}), {
     id: '',
     cluster: '',
     locality: { region: '', zone: '', subZone: '' },
     metadata: {},
   });
+});
+
+t.test('a control plane is told the whole node, and who we are', async (t) => {
+  const type = 'envoy.config.core.v3.Node';
+  const yaml = `{id: i, cluster: c, metadata: {A: {b: [1]}}, user_agent_name: u, user_agent_version: "1", client_features: [f],
+    extensions: [{name: e, version: {version: {major_number: 1}}}], dynamic_parameters: {t: {params: {k: v}}},
+    listening_addresses: [{socket_address: {address: 1.2.3.4, port_value: 5}}]}`;
+  const { wire } = decodeNode(messageOf(type, yaml) as Node, {});
+  const [majorNumber, minorNumber, patch] = version.split('.').map(Number);
+  const problems = new Problems();
+  const sent = decodeMessage(encodeMessage(wire, type), type, problems);
+  t.same(problems.list, []);
+  t.match(sent, {
+    id: 'i',
+    cluster: 'c',
+    metadata: { A: { b: [1] } },
+    userAgentName: 'outrigger',
+    clientFeatures: ['f', 'xds.config.supports-resource-ttl', 'xds.config.resource-in-sotw'],
+    dynamicParameters: { t: { params: { k: 'v' } } },
+    listeningAddresses: [{ socketAddress: { address: '1.2.3.4', portValue: 5 } }],
+  });
+  const built = (sent!['userAgentBuildVersion'] as { version: object }).version;
+  t.same({ majorNumber: 0, minorNumber: 0, patch: 0, ...built }, { majorNumber, minorNumber, patch });
+  t.notOk('userAgentVersion' in sent!, 'there is one version');
+  const extensions = (sent!['extensions'] as { name: string; category?: string }[]).map(({ name }) => name);
+  t.equal(extensions[0], 'e');
+  const known = ['envoy.filters.network.tcp_proxy', 'envoy.filters.http.router', 'envoy.filters.listener.original_dst'];
+  for (const name of known) t.equal(extensions.filter((each) => each === name).length, 1, name);
 });
 
 t.test('the admin interface has an address, and logs that go nowhere', async (t) => {

@@ -3,9 +3,10 @@ import { decodeRuntime, runtimeNumber } from '../../xds/decode-runtime.ts';
 import type { LayeredRuntime } from '../../xds/generated/messages.ts';
 import { decodedAs } from '../support/config-fixtures.ts';
 
+const known = { hasAds: true, grpcClusters: new Map() };
 const runtime = (layers: string) =>
   decodedAs('envoy.config.bootstrap.v3.LayeredRuntime', `{layers: [${layers}]}`, (message: LayeredRuntime, problems) =>
-    decodeRuntime(message, problems),
+    decodeRuntime(message, known, problems),
   );
 
 t.test('objects are names with dots, and later layers win', async (t) => {
@@ -33,10 +34,29 @@ t.test('objects are names with dots, and later layers win', async (t) => {
 
 t.test('without a runtime there are no layers', async (t) => {
   t.same(
-    decodedAs('envoy.config.bootstrap.v3.LayeredRuntime', '{}', (_, problems) => decodeRuntime(undefined, problems))
-      .value.layers,
+    decodedAs('envoy.config.bootstrap.v3.LayeredRuntime', '{}', (_, problems) =>
+      decodeRuntime(undefined, known, problems),
+    ).value.layers,
     [],
   );
+});
+
+t.test('a layer that a control plane sends is empty until it comes', async (t) => {
+  t.same(runtime('{name: a, rtds_layer: {name: resource, rtds_config: {ads: {}, initial_fetch_timeout: 1s}}}'), {
+    value: {
+      layers: [
+        {
+          name: 'a',
+          kind: 'rtds',
+          resource: 'resource',
+          source: { kind: 'ads', initialFetchTimeoutMs: 1000 },
+          values: new Map(),
+        },
+      ],
+      values: new Map(),
+    },
+    problems: [],
+  });
 });
 
 t.test('problems', async (t) => {
@@ -61,6 +81,14 @@ t.test('problems', async (t) => {
     [
       '{name: a, disk_layer: {symlink_root: b}}',
       'layers[0].disk_layer: disk_layer is not supported; write the values in a static_layer',
+    ],
+    [
+      '{name: a, rtds_layer: {rtds_config: {ads: {}}}}',
+      'layers[0].rtds_layer.name: name is required: it is the resource that is asked for',
+    ],
+    [
+      '{name: a, rtds_layer: {name: b}}',
+      'layers[0].rtds_layer.rtds_config: rtds_config is required: it says where it comes from',
     ],
     ['{static_layer: {}}', 'layers[0].name: name is required'],
   ];

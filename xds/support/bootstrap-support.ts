@@ -2,8 +2,9 @@
 
 import type { SupportTable } from './support-table.ts';
 
-const withXds = 'it arrives with the xDS client';
-const onlySentToControlPlane = 'only sent to a control plane';
+const noXdstp = 'xdstp:// names are not offered';
+const noDelegates = 'extensions cannot be loaded';
+const allStats = 'every statistic is kept; filter when scraping: /stats?filter=';
 
 export const bootstrapSupport: SupportTable = {
   'envoy.config.bootstrap.v3.Bootstrap': {
@@ -15,6 +16,8 @@ export const bootstrapSupport: SupportTable = {
       'layered_runtime',
       'admin',
       'overload_manager',
+      'dynamic_resources',
+      'bootstrap_extensions',
     ],
     ignored: {
       stats_flush_interval: 'stats are summed when they are read; there is no sink to flush to',
@@ -25,8 +28,7 @@ export const bootstrapSupport: SupportTable = {
       memory_allocator_manager: 'tunes an allocator that is not used here',
     },
     unsupported: {
-      node_context_params: withXds,
-      dynamic_resources: withXds,
+      node_context_params: noXdstp,
       hds_config: 'health discovery is not offered',
       flags_path: 'use the runtime layers',
       stats_sinks: 'scrape /stats/prometheus',
@@ -39,19 +41,26 @@ export const bootstrapSupport: SupportTable = {
       use_tcp_for_dns_lookups: 'DNS uses UDP and falls back to TCP for truncated answers',
       dns_resolution_config: 'set it on the cluster',
       typed_dns_resolver_config: 'set it on the cluster',
-      bootstrap_extensions: 'extensions cannot be loaded',
       fatal_actions: 'extensions cannot be loaded',
-      config_sources: withXds,
-      default_config_source: withXds,
+      config_sources: noXdstp,
+      default_config_source: noXdstp,
       default_socket_interface: 'there is one socket interface',
       certificate_provider_instances: 'it arrives with TLS',
       perf_tracing_file_path: 'use a CPU profile',
       default_regex_engine: 'regular expressions always have RE2 syntax and linear time',
-      xds_delegate_extension: withXds,
-      xds_config_tracker_extension: withXds,
+      xds_delegate_extension: noDelegates,
+      xds_config_tracker_extension: noDelegates,
       listener_manager: 'there is one listener manager',
-      grpc_async_client_manager_config: withXds,
+      grpc_async_client_manager_config: 'a connection to a control plane is kept as long as its streams',
     },
+  },
+  'envoy.config.bootstrap.v3.Bootstrap.DynamicResources': {
+    supported: ['lds_config', 'cds_config', 'ads_config'],
+    unsupported: { lds_resources_locator: noXdstp, cds_resources_locator: noXdstp },
+  },
+  'envoy.extensions.bootstrap.internal_listener.v3.InternalListener': {
+    supported: [],
+    ignored: { buffer_size_kb: 'internal listeners are refused where one is written' },
   },
   'envoy.config.bootstrap.v3.Bootstrap.StaticResources': {
     supported: ['listeners', 'clusters'],
@@ -63,7 +72,7 @@ export const bootstrapSupport: SupportTable = {
     unsupported: {
       local_cluster_name: 'zone aware routing is not offered',
       outlier_detection: 'outlier detection is not offered yet',
-      load_stats_config: withXds,
+      load_stats_config: 'load is not reported',
     },
   },
   'envoy.config.bootstrap.v3.Admin': {
@@ -79,36 +88,45 @@ export const bootstrapSupport: SupportTable = {
   },
   'envoy.config.bootstrap.v3.LayeredRuntime': { supported: ['layers'] },
   'envoy.config.bootstrap.v3.RuntimeLayer': {
-    supported: ['name', 'static_layer', 'admin_layer'],
-    unsupported: { disk_layer: 'write the values in a static_layer', rtds_layer: withXds },
+    supported: ['name', 'static_layer', 'admin_layer', 'rtds_layer'],
+    unsupported: { disk_layer: 'write the values in a static_layer' },
   },
+  'envoy.config.bootstrap.v3.RuntimeLayer.RtdsLayer': { supported: ['name', 'rtds_config'] },
   'envoy.config.bootstrap.v3.RuntimeLayer.AdminLayer': { supported: [] },
   'envoy.config.core.v3.Node': {
-    supported: ['id', 'cluster', 'metadata', 'locality'],
+    supported: [
+      'id',
+      'cluster',
+      'metadata',
+      'locality',
+      'dynamic_parameters',
+      'extensions',
+      'client_features',
+      'listening_addresses',
+    ],
     ignored: {
-      dynamic_parameters: onlySentToControlPlane,
-      user_agent_name: onlySentToControlPlane,
-      user_agent_version: onlySentToControlPlane,
-      user_agent_build_version: onlySentToControlPlane,
-      extensions: onlySentToControlPlane,
-      client_features: onlySentToControlPlane,
-      listening_addresses: onlySentToControlPlane,
+      user_agent_name: 'a control plane is told who we are, as Envoy does',
+      user_agent_version: 'a control plane is told who we are, as Envoy does',
+      user_agent_build_version: 'a control plane is told who we are, as Envoy does',
     },
+  },
+  'xds.core.v3.ContextParams': { supported: ['params'] },
+  'envoy.config.core.v3.BuildVersion': { supported: ['version', 'metadata'] },
+  'envoy.type.v3.SemanticVersion': { supported: ['major_number', 'minor_number', 'patch'] },
+  'envoy.config.core.v3.Extension': {
+    supported: ['name', 'category', 'type_descriptor', 'version', 'disabled', 'type_urls'],
   },
   'envoy.config.core.v3.Locality': { supported: ['region', 'zone', 'sub_zone'] },
   'envoy.config.metrics.v3.StatsConfig': {
     supported: ['stats_matcher', 'histogram_bucket_settings'],
-    unsupported: {
-      stats_tags: "Envoy's default tags are extracted",
-      use_all_default_tags: { unless: [true], why: "Envoy's default tags are always extracted" },
+    ignored: {
+      stats_tags: "labels are those of Envoy's default tags",
+      use_all_default_tags: "labels are those of Envoy's default tags",
     },
   },
   'envoy.config.metrics.v3.StatsMatcher': {
     supported: ['reject_all'],
-    unsupported: {
-      exclusion_list: 'filter when scraping: /stats?filter=',
-      inclusion_list: 'filter when scraping: /stats?filter=',
-    },
+    ignored: { exclusion_list: allStats, inclusion_list: allStats },
   },
   'envoy.config.metrics.v3.HistogramBucketSettings': { supported: ['match', 'buckets'] },
   'envoy.config.overload.v3.OverloadManager': {
