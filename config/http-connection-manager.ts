@@ -25,6 +25,8 @@ export interface HttpConnectionManager {
   readonly generateRequestId: boolean;
   readonly preserveExternalRequestId: boolean;
   readonly alwaysSetRequestIdInResponse: boolean;
+  /** Without it requests are not chosen for tracing, and their ids are left as they came. */
+  readonly tracing?: TraceSampling;
   readonly scheme: { readonly kind: 'as-received' } | { readonly kind: 'overwrite'; readonly scheme: 'http' | 'https' };
 
   // The path and authority before routing.
@@ -75,6 +77,18 @@ export interface RouterFilter {
   readonly startChildSpan: boolean;
   readonly strictCheckHeaders: readonly string[];
   readonly upstreamAccessLogs: readonly AccessLog[];
+}
+
+/** Which requests are chosen for tracing. The choice is told to other hops in `x-request-id`. */
+export interface TraceSampling {
+  /** Of requests with `x-client-trace-id`, 0 to 100. */
+  readonly clientPercent: number;
+  /** Of all other requests, 0 to 10,000. */
+  readonly randomPerTenThousand: number;
+  /** What is kept of those chosen by any rule, 0 to 10,000. */
+  readonly overallPerTenThousand: number;
+  /** Off: ids are left as they came. */
+  readonly marksIds: boolean;
 }
 
 export interface Http1Options {

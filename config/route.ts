@@ -83,11 +83,23 @@ export interface ForwardAction {
   readonly idleTimeoutMs?: number;
   /** From the first byte of the request to the end of the response; undefined is none. */
   readonly maxStreamDurationMs?: number;
+  /** Undefined: the deadline that a gRPC client sends does not count. */
+  readonly grpcTimeout?: GrpcTimeout;
   readonly retryPolicy?: RetryPolicy;
   readonly priority: 'default' | 'high';
   /** `upgrade_configs` by lower-case protocol: whether it is allowed here. */
   readonly upgrades: { readonly [protocol: string]: boolean };
   readonly metadataMatch: Metadata;
+}
+
+/** What the deadline of a request's `grpc-timeout` limits, and by how much. */
+export interface GrpcTimeout {
+  /** `timeout` is of gRPC requests only (`max_grpc_timeout`), `stream-duration` of all (`grpc_timeout_header_max`). */
+  readonly limits: 'timeout' | 'stream-duration';
+  /** 0 is none. */
+  readonly maxMs: number;
+  /** Taken off the deadline, so that this proxy answers before the client gives up. */
+  readonly offsetMs: number;
 }
 
 export type ForwardTarget =

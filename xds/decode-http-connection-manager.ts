@@ -9,7 +9,9 @@ import { decodeHttp1Options } from './decode-http1-options.ts';
 import { decodeLocalReply } from './decode-local-reply.ts';
 import { decodeUpgrades } from './decode-route-action.ts';
 import { decodeRouteSource } from './decode-route-source.ts';
+import { decodeTracing } from './decode-tracing.ts';
 import type { HttpConnectionManager as Message } from './generated/messages.ts';
+import { given } from './given.ts';
 
 /** Undefined when it has no route configuration that could be read. */
 export function decodeHttpConnectionManager(message: Message, problems: Problems): HttpConnectionManager | undefined {
@@ -18,6 +20,7 @@ export function decodeHttpConnectionManager(message: Message, problems: Problems
     accessLogs: decodeAccessLogs(message.accessLog, problems.at('access_log')),
     localReply: decodeLocalReply(message.localReplyConfig ?? {}, problems.at('local_reply_config')),
     ...decodeClientIdentity(message, problems),
+    ...given('tracing', decodeTracing(message, problems)),
     ...decodePathOptions(message, problems),
     ...decodeResponseOptions(message),
     ...decodeLimits(message),

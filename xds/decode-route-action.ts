@@ -1,7 +1,7 @@
 // What a route does: forward, redirect or reply (`config.route.v3.RouteAction` and its siblings).
 
 import type { Problems } from '../config/problems.ts';
-import type { DirectResponseAction, ForwardAction, RedirectAction, RouteAction } from '../config/route.ts';
+import type { DirectResponseAction, ForwardAction, GrpcTimeout, RedirectAction, RouteAction } from '../config/route.ts';
 import { decodeDataSource } from './decode-data-source.ts';
 import { decodeMetadata } from './decode-endpoint.ts';
 import { decodeForwardTarget } from './decode-forward-target.ts';
@@ -46,11 +46,21 @@ function decodeForward(message: ForwardMessage, problems: Problems): ForwardActi
     timeoutMs: message.timeout ?? defaultTimeoutMs,
     ...given('idleTimeoutMs', message.idleTimeout),
     ...given('maxStreamDurationMs', message.maxStreamDuration?.maxStreamDuration),
+    ...given('grpcTimeout', decodeGrpcTimeout(message)),
     ...given('retryPolicy', retryPolicy),
     priority: message.priority === 'HIGH' ? 'high' : 'default',
     upgrades,
     metadataMatch: decodeMetadata(message.metadataMatch),
   };
+}
+
+/** `max_stream_duration` takes the place of the older fields, as in Envoy. */
+function decodeGrpcTimeout(message: ForwardMessage): GrpcTimeout | undefined {
+  const duration = message.maxStreamDuration;
+  const maxMs = duration === undefined ? message.maxGrpcTimeout : duration.grpcTimeoutHeaderMax;
+  const offsetMs = duration === undefined ? message.grpcTimeoutOffset : duration.grpcTimeoutHeaderOffset;
+  if (maxMs === undefined) return undefined;
+  return { limits: duration === undefined ? 'timeout' : 'stream-duration', maxMs, offsetMs: offsetMs ?? 0 };
 }
 
 function decodePathRewrite(message: ForwardMessage, problems: Problems): Pick<ForwardAction, 'pathRewrite'> {

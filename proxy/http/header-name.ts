@@ -56,6 +56,8 @@ export const HeaderId = {
   xEnvoyUpstreamStreamDurationMs: 51,
   xEnvoyLocalOverloaded: 52,
   xForwardedClientCert: 53,
+  xClientTraceId: 54,
+  grpcTimeout: 55,
 } as const;
 export type HeaderId = (typeof HeaderId)[keyof typeof HeaderId];
 

@@ -18,6 +18,7 @@ import { type EncodedLine, encodeLine, headerIdSet } from '../http/header-table.
 import type { RequestHead, ResponseHead } from '../http/message.ts';
 import { StreamInfo } from '../http/stream-info.ts';
 import type { StatBlock } from '../telemetry/stats.ts';
+import { compileGrpcTimeout, type GrpcTimeoutRule } from './grpc-timeout.ts';
 import type { CompiledHeaderMutation } from './header-mutation.ts';
 import { changeAuthority, compileHostRewrite, type HostRewrite } from './host-rewrite.ts';
 import type { PathMatch } from './path-match.ts';
@@ -90,6 +91,7 @@ export class CompiledForward {
   readonly #rewritesHostForEndpoint: boolean;
   readonly #pathRewrite: PathRewrite | null;
   readonly #timeouts: RequestTimeouts;
+  readonly #grpcTimeout: GrpcTimeoutRule | null;
   readonly #expectedTimeout: EncodedLine | null;
   readonly #authorityChange: { readonly appendForwardedHost: boolean; readonly keepOriginal: boolean };
 
@@ -105,6 +107,7 @@ export class CompiledForward {
     this.#rewritesHostForEndpoint = config.hostRewrite?.kind === 'auto';
     this.#pathRewrite = config.pathRewrite === undefined ? null : compilePathRewrite(config.pathRewrite, parts.match);
     this.#timeouts = compileTimeouts(config, retry);
+    this.#grpcTimeout = compileGrpcTimeout(config);
     this.#expectedTimeout = expectedTimeoutLine(this.#timeouts);
     this.#authorityChange = {
       appendForwardedHost: config.appendForwardedHost,
@@ -149,8 +152,9 @@ export class CompiledForward {
    * these names goes to the endpoint.
    */
   takeTimeouts(head: RequestHead): RequestTimeouts {
-    if (!head.headers.hasAny(timeoutIds)) return this.#timeouts;
-    const timeouts = requestedTimeouts(this.#timeouts, head);
+    const configured = this.#grpcTimeout === null ? this.#timeouts : this.#grpcTimeout(this.#timeouts, head);
+    if (!head.headers.hasAny(timeoutIds)) return configured;
+    const timeouts = requestedTimeouts(configured, head);
     head.headers.removeAny(timeoutIds);
     return timeouts;
   }

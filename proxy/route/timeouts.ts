@@ -86,8 +86,8 @@ function milliseconds(headers: HeaderTable, id: HeaderId): number {
   return Math.min(wholeHeader(headers, id), longestMs);
 }
 
-// An attempt that may take as long as the whole request needs no timer of its own.
-function withinTotal(timeouts: RequestTimeouts): RequestTimeouts {
+/** An attempt that may take as long as the whole request needs no timer of its own. */
+export function withinTotal(timeouts: RequestTimeouts): RequestTimeouts {
   const { timeoutMs, perTryMs } = timeouts;
   if (timeoutMs === 0 || perTryMs < timeoutMs) return timeouts;
   return {

@@ -27,6 +27,15 @@ t.test('what a route sets for forwarding', async (t) => {
     ['timeout: 0s', { timeoutMs: 0 }],
     ['idle_timeout: 0s', { idleTimeoutMs: 0 }],
     ['max_stream_duration: {max_stream_duration: 2s}', { maxStreamDurationMs: 2000 }],
+    [
+      'max_grpc_timeout: 0s, grpc_timeout_offset: 0.1s',
+      { grpcTimeout: { limits: 'timeout', maxMs: 0, offsetMs: 100 } },
+    ],
+    [
+      'max_grpc_timeout: 5s, max_stream_duration: {grpc_timeout_header_max: 2s}',
+      { grpcTimeout: { limits: 'stream-duration', maxMs: 2000, offsetMs: 0 } },
+    ],
+    ['max_grpc_timeout: 5s, max_stream_duration: {}', { grpcTimeout: undefined }],
     ['priority: HIGH', { priority: 'high' }],
     ['cluster_not_found_response_code: NOT_FOUND', { clusterNotFoundStatus: 404 }],
     ['cluster_not_found_response_code: INTERNAL_SERVER_ERROR', { clusterNotFoundStatus: 500 }],

@@ -129,6 +129,8 @@ export const routeSupport: SupportTable = {
       'priority',
       'upgrade_configs',
       'max_stream_duration',
+      'max_grpc_timeout',
+      'grpc_timeout_offset',
     ],
     ignored: { hash_policy: 'read only by the hash balancers, which are refused', metadata_match: subsets },
     unsupported: {
@@ -141,8 +143,6 @@ export const routeSupport: SupportTable = {
       rate_limits: rateLimits,
       include_vh_rate_limits: { unless: [false], why: rateLimits },
       cors: filterCors,
-      max_grpc_timeout: 'use max_stream_duration.max_stream_duration',
-      grpc_timeout_offset: 'use max_stream_duration.max_stream_duration',
       internal_redirect_policy: internalRedirects,
       internal_redirect_action: internalRedirects,
       max_internal_redirects: internalRedirects,
@@ -154,11 +154,7 @@ export const routeSupport: SupportTable = {
     unsupported: { connect_config: 'CONNECT is forwarded, not terminated' },
   },
   [`${R}.RouteAction.MaxStreamDuration`]: {
-    supported: ['max_stream_duration'],
-    unsupported: {
-      grpc_timeout_header_max: 'use max_stream_duration',
-      grpc_timeout_header_offset: 'use max_stream_duration',
-    },
+    supported: ['max_stream_duration', 'grpc_timeout_header_max', 'grpc_timeout_header_offset'],
   },
   [`${R}.RedirectAction`]: {
     supported: [

@@ -1,0 +1,68 @@
+// The expectations are what Envoy 1.40 sends and logs with the same sampling, the same ids and no collector of traces.
+
+import t from 'tap';
+import type { TraceSampling } from '../../../config/http-connection-manager.ts';
+import { fieldsOf, Scene } from '../../support/http-fixtures.ts';
+
+const all: TraceSampling = {
+  clientPercent: 100,
+  randomPerTenThousand: 10_000,
+  overallPerTenThousand: 10_000,
+  marksIds: true,
+};
+const none = { ...all, randomPerTenThousand: 0 };
+
+/** The id that the next hop gets, and whether the request counts as traced. */
+function sent(tracing: TraceSampling | undefined, id: string, ...more: readonly (readonly [string, string])[]) {
+  const { stream, client } = new Scene({ manager: tracing === undefined ? {} : { tracing } }).request((head) => {
+    if (id !== '') head.headers.append('x-request-id', id);
+    for (const [name, value] of more) head.headers.append(name, value);
+  });
+  const lines = fieldsOf(client.head.headers).filter((field) => field.startsWith('x-request-id: '));
+  if (lines.length !== 1 || lines[0] !== `x-request-id: ${stream.info.requestId}`) throw new Error(lines.join());
+  return { id: stream.info.requestId, isTraced: stream.info.isTraced };
+}
+
+const id = (reason: string, digits = '11111111') => `${digits}-1111-${reason}111-8111-111111111111`;
+const fromClient = ['x-client-trace-id', 'z'] as const;
+
+t.test('without tracing an id stays as it came', async (t) => {
+  t.equal(sent(undefined, id('4'), fromClient).id, id('4'));
+  t.equal(sent(undefined, id('9')).id, id('9'));
+});
+
+t.test('a request that is sampled has a 9 in its id, also in one that is made here', async (t) => {
+  t.same(sent(all, id('4')), { id: id('9'), isTraced: false });
+  t.match(sent(all, '').id, /^[0-9a-f]{8}-[0-9a-f]{4}-9/);
+  t.match(sent(none, '').id, /^[0-9a-f]{8}-[0-9a-f]{4}-4/);
+});
+
+t.test('a choice that an id brings is kept, unless the overall share is used up', async (t) => {
+  for (const reason of ['9', 'a', 'b']) {
+    t.equal(sent(none, id(reason)).id, id(reason));
+    t.equal(sent({ ...all, overallPerTenThousand: 0 }, id(reason)).id, id('4'));
+  }
+  t.equal(sent(none, id('a')).isTraced, true);
+});
+
+t.test('a request with x-client-trace-id is chosen by its own share', async (t) => {
+  t.equal(sent(none, id('4'), fromClient).id, id('b'));
+  t.equal(sent({ ...none, clientPercent: 0 }, id('4'), fromClient).id, id('4'));
+});
+
+t.test('the first digits of an id decide, so that all hops decide alike', async (t) => {
+  const half = { ...all, randomPerTenThousand: 5_000 };
+  // 4999 and 5000 in hexadecimal.
+  t.equal(sent(half, id('4', '00001387')).id, id('9', '00001387'));
+  t.equal(sent(half, id('4', '00001388')).id, id('4', '00001388'));
+  t.equal(sent(half, id('4', 'FFFFFFFF')).id, id('4', 'FFFFFFFF'), '4294967295 % 10000 is 7295');
+});
+
+t.test('an id that is no UUID is left as it is', async (t) => {
+  for (const other of ['abc', '11111111', 'zzzzzzzz-1111-4111-8111-111111111111']) t.equal(sent(all, other).id, other);
+});
+
+t.test('with marking off an id stays as it came', async (t) => {
+  t.same(sent({ ...all, marksIds: false }, id('4')), { id: id('4'), isTraced: false });
+  t.same(sent({ ...none, marksIds: false }, id('a')), { id: id('a'), isTraced: true });
+});
