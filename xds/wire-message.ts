@@ -1,5 +1,6 @@
-// Messages to and from the protobuf wire format, by the generated protobufjs code. The only file that loads protobufjs,
-// which costs memory and start-up time that a static bootstrap does not need: nothing on its road imports this.
+// Messages to and from the protobuf wire format, by the generated protobufjs code. Only this and the
+// client of control planes load protobufjs, which costs memory and start-up time that a static bootstrap does not need:
+// nothing on its road imports them.
 //
 // protobufjs has its own form for well-known types and enums; here it is turned into the one form that messages have in
 // memory (README.md), so that checks and decoders do not know which road a message came by.

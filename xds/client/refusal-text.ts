@@ -8,11 +8,9 @@ const maxBytes = 4096;
 /** For the line that counts what was left out. */
 const reservedBytes = 32;
 
-/** At most 4 KiB of UTF-8. */
+/** At most 4 KiB of UTF-8. `refused` is not empty. */
 export function refusalText(refused: readonly RefusedResource[]): string {
-  const lines = refused.flatMap(({ name, problems }) =>
-    problems.map(({ path, message }) => `${name}: ${path === '' ? '' : `${path}: `}${message}`),
-  );
+  const lines = refused.flatMap(linesOf);
   const said: string[] = [];
   let bytes = 0;
   for (const line of lines) {
@@ -20,9 +18,14 @@ export function refusalText(refused: readonly RefusedResource[]): string {
     if (bytes > maxBytes - reservedBytes) break;
     said.push(line);
   }
-  if (said.length === 0) said.push(cut(lines[0] ?? 'refused', maxBytes - reservedBytes));
+  if (said.length === 0) said.push(cut(lines[0]!, maxBytes - reservedBytes));
   const rest = lines.length - said.length;
   return rest <= 0 ? said.join('\n') : `${said.join('\n')}\nand ${rest} more`;
+}
+
+function linesOf({ name, problems }: RefusedResource): readonly string[] {
+  if (problems.length === 0) return [`${name}: is refused`];
+  return problems.map(({ path, message }) => `${name}: ${path === '' ? '' : `${path}: `}${message}`);
 }
 
 /** The start of a text, not split within a character. */
