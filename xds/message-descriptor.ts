@@ -3,7 +3,7 @@
 //
 // Text of a message, one line each:
 //   !NAME                          one member of the oneof NAME must be set
-//   name SHAPE KIND type oneof {rules}
+//   name=number SHAPE KIND type oneof {rules}
 // SHAPE is nothing, `*` (repeated) or `{` (map with string keys). KIND is nothing for a scalar, `=` for an enum, `.` for a
 // message, `?` for an opaque message that is known by name only. `-` stands for no oneof. Rules are those of
 // protoc-gen-validate as JSON; durations in milliseconds.
@@ -45,6 +45,8 @@ export interface FieldDescriptor {
   readonly name: string;
   /** lowerCamelCase: the JSON name and the key in memory. */
   readonly key: string;
+  /** Number on the wire. */
+  readonly id: number;
   readonly shape: 'single' | 'repeated' | 'map';
   readonly kind: 'scalar' | 'enum' | 'message' | 'opaque';
   /** Scalar name or full type name; empty for opaque fields. */
@@ -119,14 +121,16 @@ const shapes: { readonly [mark: string]: FieldDescriptor['shape'] } = { '*': 're
 const kinds: { readonly [mark: string]: FieldDescriptor['kind'] } = { '=': 'enum', '.': 'message', '?': 'opaque' };
 
 function parseField(line: string): FieldDescriptor {
-  const [name, marked, oneof] = line.split(' ', 3) as [string, string, string];
+  const [start, marked, oneof] = line.split(' ', 3) as [string, string, string];
+  const [name, id] = start.split('=') as [string, string];
   const shape = shapes[marked[0] ?? ''];
   const type = shape === undefined ? marked : marked.slice(1);
   const kind = kinds[type[0] ?? ''];
-  const rules = line.slice(name.length + marked.length + oneof.length + 3);
+  const rules = line.slice(start.length + marked.length + oneof.length + 3);
   return {
     name,
     key: name.replace(/_(.)/g, (_, next: string) => next.toUpperCase()),
+    id: Number(id),
     shape: shape ?? 'single',
     kind: kind ?? 'scalar',
     type: kind === undefined ? type : type.slice(1),
