@@ -19,7 +19,7 @@ import { decodeRegex } from './regex.ts';
 import { SharedParts } from './shared-parts.ts';
 
 /** Envoy's default of `max_direct_response_body_size_bytes`. */
-const defaultMaxDirectResponseBodyBytes = 4096;
+export const defaultMaxDirectResponseBodyBytes = 4096;
 
 export function decodeRouteConfiguration(message: RouteConfigurationMessage, problems: Problems): RouteConfiguration {
   const maxDirectResponseBodyBytes = message.maxDirectResponseBodySizeBytes ?? defaultMaxDirectResponseBodyBytes;
@@ -58,7 +58,7 @@ function checkUniqueDomains(virtualHosts: readonly VirtualHost[], problems: Prob
 
 const tlsRequirements = { NONE: 'none', EXTERNAL_ONLY: 'external-only', ALL: 'all' } as const;
 
-function decodeVirtualHost(message: VirtualHostMessage, maxBodyBytes: number, problems: Problems): VirtualHost {
+export function decodeVirtualHost(message: VirtualHostMessage, maxBodyBytes: number, problems: Problems): VirtualHost {
   const routes: Route[] = [];
   for (const [index, route] of (message.routes ?? []).entries()) {
     const decoded = decodeRoute(route, maxBodyBytes, problems.at('routes').item(index));

@@ -1,0 +1,40 @@
+// What a snapshot lacks to be whole. It serves nevertheless: requests that need what is missing are answered by 404 or 503.
+
+import type { Problem } from './problems.ts';
+import { clustersOfListener, clustersOfRoutes, namedRoutesOf } from './references.ts';
+import type { Snapshot } from './snapshot.ts';
+
+/** Paths say which of the snapshot's resources is not whole, such as `routes["web"]`. */
+export function snapshotProblems(snapshot: Snapshot): readonly Problem[] {
+  const problems: Problem[] = [];
+  for (const [name, { discovery }] of snapshot.clusters) {
+    if (discovery.kind === 'original-dst' || snapshot.assignments.has(name)) continue;
+    problems.push({ path: pathOf('clusters', name), message: 'its members are not known' });
+  }
+  for (const [name, routes] of snapshot.routes) {
+    addMissingClusters(clustersOfRoutes(routes), { snapshot, path: pathOf('routes', name) }, problems);
+  }
+  for (const [name, listener] of snapshot.listeners) {
+    const path = pathOf('listeners', name);
+    addMissingClusters(clustersOfListener(listener), { snapshot, path }, problems);
+    for (const { name: routes } of namedRoutesOf(listener)) {
+      if (snapshot.routes.has(routes)) continue;
+      problems.push({ path, message: `there is no route configuration ${JSON.stringify(routes)}` });
+    }
+  }
+  return problems;
+}
+
+function addMissingClusters(
+  names: ReadonlySet<string>,
+  { snapshot, path }: { readonly snapshot: Snapshot; readonly path: string },
+  problems: Problem[],
+): void {
+  for (const name of names) {
+    if (!snapshot.clusters.has(name)) problems.push({ path, message: `there is no cluster ${JSON.stringify(name)}` });
+  }
+}
+
+function pathOf(part: string, name: string): string {
+  return `${part}[${JSON.stringify(name)}]`;
+}

@@ -1,0 +1,41 @@
+import t from 'tap';
+import { snapshotProblems } from '../../config/snapshot-problems.ts';
+import {
+  AssemblyBench,
+  assignment,
+  edsCluster,
+  rdsListener,
+  routeTable,
+  staticCluster,
+  tcpListener,
+} from '../support/assembly-bench.ts';
+
+t.test('a whole snapshot has no problems', async (t) => {
+  const bench = new AssemblyBench().startEmpty();
+  bench.respond('cds', {
+    a: staticCluster('a', 1),
+    b: edsCluster('b'),
+    o: '{name: o, type: ORIGINAL_DST, lb_policy: CLUSTER_PROVIDED}',
+  });
+  bench.respond('eds', { b: assignment('b') });
+  bench.respond('lds', { l: rdsListener('l', 1000, 'r'), m: tcpListener('m', 1001, 'b') });
+  bench.respond('rds', { r: routeTable('r', 'a') });
+  t.same(snapshotProblems(bench.snapshot), []);
+});
+
+t.test('what is missing is named', async (t) => {
+  const bench = new AssemblyBench().startEmpty();
+  bench.respond('cds', { d: '{name: d, type: STRICT_DNS, load_assignment: {cluster_name: d}}' });
+  bench.respond('lds', { l: rdsListener('l', 1000, 'r', 's'), m: tcpListener('m', 1001, 'b') });
+  bench.absent('rds', 's');
+  bench.respond('rds', { r: routeTable('r', 'a') });
+  t.same(
+    snapshotProblems(bench.snapshot).map(({ path, message }) => `${path}: ${message}`),
+    [
+      'clusters["d"]: its members are not known',
+      'routes["r"]: there is no cluster "a"',
+      'listeners["m"]: there is no cluster "b"',
+      'listeners["l"]: there is no route configuration "s"',
+    ],
+  );
+});

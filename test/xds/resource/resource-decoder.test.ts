@@ -1,0 +1,61 @@
+import t from 'tap';
+import { Problems } from '../../../config/problems.ts';
+import { clusterDecoder } from '../../../xds/resource/cluster-resource.ts';
+import { extensionConfigDecoder } from '../../../xds/resource/extension-config-resource.ts';
+import { listenerDecoder } from '../../../xds/resource/listener-resource.ts';
+import { loadAssignmentDecoder } from '../../../xds/resource/load-assignment-resource.ts';
+import type { ResourceDecoder } from '../../../xds/resource/resource-decoder.ts';
+import { routeConfigurationDecoder } from '../../../xds/resource/route-configuration-resource.ts';
+import { runtimeDecoder } from '../../../xds/resource/runtime-resource.ts';
+import { virtualHostDecoder } from '../../../xds/resource/virtual-host-resource.ts';
+import { encodedOf, inlineListener } from '../../support/assembly-bench.ts';
+
+function decoded<T>(decoder: ResourceDecoder<T>, yaml: string) {
+  const bytes = encodedOf(decoder.type.typeUrl.replace('type.googleapis.com/', ''), yaml);
+  const problems = new Problems();
+  const value = decoder.decode(bytes, problems);
+  const name = decoder.type.nameOf(bytes);
+  return { name, value, problems: problems.list.map(({ path, message }) => `${path}: ${message}`) };
+}
+
+t.test('each type comes by its bytes as its domain type', async (t) => {
+  const bind = { kind: 'ip', ip: '127.0.0.6', port: 0 } as const;
+  t.match(decoded(clusterDecoder(bind), '{name: a}'), {
+    name: 'a',
+    value: { name: 'a', bindAddress: bind },
+    problems: [],
+  });
+  t.match(decoded(loadAssignmentDecoder, '{cluster_name: a}'), { name: 'a', value: { localities: [] }, problems: [] });
+  t.match(decoded(routeConfigurationDecoder, '{name: r}'), { name: 'r', value: { name: 'r' }, problems: [] });
+  t.match(decoded(virtualHostDecoder, '{name: v, domains: [A]}'), { value: { domains: ['a'] }, problems: [] });
+  t.same(decoded(runtimeDecoder, '{name: r, layer: {a: {b: 1}}}').value, new Map([['a.b', 1]]));
+  const router = '{name: f, typed_config: {"@type": x/envoy.extensions.filters.http.router.v3.Router}}';
+  t.same(decoded(extensionConfigDecoder, router).value, {
+    name: 'f',
+    typeName: 'envoy.extensions.filters.http.router.v3.Router',
+    message: {},
+  });
+});
+
+t.test('options of a listener that are runtime values are those of the moment', async (t) => {
+  let limit = 1;
+  const runtime = () => new Map([['envoy.resource_limits.listener.l.connection_limit', limit]]);
+  const decoder = listenerDecoder(runtime);
+  t.match(decoded(decoder, inlineListener('l', 1)).value, { connectionLimit: 1 });
+  limit = 2;
+  t.match(decoded(decoder, inlineListener('l', 1)).value, { connectionLimit: 2 });
+});
+
+t.test('what is wrong has its path in the resource', async (t) => {
+  t.match(decoded(clusterDecoder(undefined), '{name: a, lb_policy: MAGLEV}').problems, [/^lb_policy: MAGLEV is not/]);
+  const host = '{endpoint: {address: {socket_address: {address: a.example, port_value: 1}}}}';
+  t.match(decoded(loadAssignmentDecoder, `{cluster_name: a, endpoints: [{lb_endpoints: [${host}]}]}`).problems, [
+    /^endpoints\[0\]\.lb_endpoints\[0\]\.endpoint\.address\.socket_address\.address: "a.example" is not a literal/,
+  ]);
+  t.match(decoded(extensionConfigDecoder, '{name: f, typed_config: {"@type": x/a.b.C}}').problems, [
+    'typed_config: a.b.C is not supported',
+  ]);
+  const problems = new Problems();
+  t.equal(clusterDecoder(undefined).decode(Uint8Array.of(0xff, 0xff), problems), undefined);
+  t.match(problems.list, [{ path: '', message: /envoy\.config\.cluster\.v3\.Cluster/ }]);
+});

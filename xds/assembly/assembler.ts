@@ -1,0 +1,212 @@
+// From resources that arrive one by one, in any order, to a configuration that is consistent at every step.
+//
+// Resource sets decode what changed and hand it to the parts here: clusters with their members, route configurations,
+// listeners. Each keeps the state that serves and a newer one that waits for what it needs; the rules are in their files.
+// What arrives in one turn of the event loop is one change. Static resources take part as if a control plane had sent
+// them once.
+
+import type { Address } from '../../config/address.ts';
+import type { Bootstrap } from '../../config/bootstrap.ts';
+import type { ResourceStatus } from '../../config/dynamic-state.ts';
+import { Problems } from '../../config/problems.ts';
+import type { SnapshotChange } from '../../config/snapshot.ts';
+import type { RefusedResource, ResourceType, Schedule } from '../client/discovery.ts';
+import type { RuntimeValues } from '../decode-runtime.ts';
+import { extensionConfigDecoder } from '../resource/extension-config-resource.ts';
+import type { ResourceSet } from '../resource/resource-set.ts';
+import { secretDecoder } from '../resource/secret-resource.ts';
+import { virtualHostDecoder } from '../resource/virtual-host-resource.ts';
+import type { AssemblyContext } from './assembly-context.ts';
+import { ClusterAssembly } from './cluster-assembly.ts';
+import { InitialFetch } from './initial-fetch.ts';
+import { ListenerAssembly, type ListenerSockets } from './listener-assembly.ts';
+import { ReferenceCounts } from './reference-counts.ts';
+import { RouteAssembly } from './route-assembly.ts';
+import { RuntimeLayers } from './runtime-layers.ts';
+import { SnapshotChanges } from './snapshot-changes.ts';
+import { type ResourceSources, SubscribedType } from './subscribed-type.ts';
+
+export interface AssemblerOptions {
+  readonly bootstrap: Pick<Bootstrap, 'clusters' | 'grpcClusters' | 'listeners' | 'runtimeLayers' | 'dynamicResources'>;
+  /** Source address of clusters without one of their own. */
+  readonly defaultBind?: Address;
+  readonly sources: ResourceSources;
+  readonly sockets: ListenerSockets;
+  /** How long connections of a listener that was replaced or removed may still need its routes. */
+  readonly drainTimeMs: number;
+  readonly schedule: Schedule;
+  /** Calls back at the end of this turn of the event loop. */
+  readonly defer: (callback: () => void) => void;
+  /** Milliseconds since 1970. */
+  readonly clock: () => number;
+  /** All runtime values of now. */
+  readonly runtime: () => RuntimeValues;
+  readonly onRuntimeLayer: (layer: string, values: RuntimeValues) => void;
+  readonly onChange: (change: SnapshotChange) => void;
+  /** What is served first is complete: every change until here makes it. Once. */
+  readonly onReady: () => void;
+}
+
+export class Assembler {
+  readonly #options: AssemblerOptions;
+  readonly #context: AssemblyContext;
+  readonly #changes = new SnapshotChanges();
+  readonly #layers: RuntimeLayers;
+  readonly #clusters: ClusterAssembly;
+  readonly #routes: RouteAssembly;
+  readonly #listeners: ListenerAssembly;
+  readonly #initialFetch: InitialFetch;
+  readonly #types: readonly TypeAssembly[];
+  #isStarted = false;
+  #isFlushDue = false;
+  #isReady = false;
+
+  constructor(options: AssemblerOptions) {
+    this.#options = options;
+    const { bootstrap, sources, schedule, clock } = options;
+    const onDue = (): void => this.#flushLater();
+    const references = new ReferenceCounts();
+    this.#context = { sources, changes: this.#changes, references, schedule, clock, onDue };
+    this.#layers = new RuntimeLayers(this.#context, options.onRuntimeLayer);
+    this.#clusters = this.#makeClusters();
+    this.#routes = new RouteAssembly(this.#context, this.#clusters.unserved);
+    this.#listeners = this.#makeListeners();
+    const { clusters, listeners } = bootstrap.dynamicResources;
+    this.#initialFetch = new InitialFetch({
+      clusters: { type: this.#clusters.resources.type, source: clusters },
+      listeners: { type: this.#listeners.resources.type, source: listeners },
+      sources,
+      schedule,
+      onDue,
+    });
+    this.#types = this.#makeTypes();
+  }
+
+  /** Types that have a consumer, in the order in which they are best asked for. */
+  get types(): readonly ResourceType[] {
+    return this.#types.map(({ type }) => type);
+  }
+
+  /** What takes the resources of a type from a source. Throws for a type that has none. */
+  consumer(type: ResourceType, sourceName: string): ResourceSet<unknown> {
+    return this.#typeOf(type.typeUrl).setOf(sourceName);
+  }
+
+  /** For `DynamicState.resources`: of all sources. */
+  resources(typeUrl: string): readonly ResourceStatus[] {
+    return this.#types.find(({ type }) => type.typeUrl === typeUrl)?.statuses() ?? [];
+  }
+
+  /** Begins with the static resources. Once. Returns those that cannot be, with which nothing should go on. */
+  start(): readonly RefusedResource[] {
+    const { clusters, listeners, runtimeLayers } = this.#options.bootstrap;
+    const refused: RefusedResource[] = [];
+    for (const cluster of clusters) {
+      const problems = new Problems();
+      this.#clusters.checkSource(cluster, problems);
+      if (problems.isEmpty) this.#clusters.put(cluster);
+      else refused.push({ name: cluster.name, problems: problems.list });
+    }
+    for (const listener of listeners) {
+      const problems = new Problems();
+      this.#listeners.checkSources(listener, problems);
+      if (problems.isEmpty) this.#listeners.put(listener);
+      else refused.push({ name: listener.name, problems: problems.list });
+    }
+    this.#layers.subscribe(runtimeLayers);
+    this.#isStarted = true;
+    this.#flushLater();
+    return refused;
+  }
+
+  #flushLater(): void {
+    if (this.#isFlushDue || !this.#isStarted) return;
+    this.#isFlushDue = true;
+    this.#options.defer(() => this.#flush());
+  }
+
+  /** Routes before the listeners that wait for them; what is let go before the clusters that it named. */
+  #flush(): void {
+    this.#isFlushDue = false;
+    this.#routes.settle();
+    this.#listeners.settle();
+    this.#routes.resources.letGoUnused();
+    this.#clusters.dropUnused();
+    this.#clusters.members.letGoUnused();
+    const stage = this.#initialFetch.advance({
+      hasRuntime: this.#layers.areKnown,
+      hasClusters: this.#clusters.unserved.size === 0,
+      hasListeners: !this.#listeners.areWarming,
+    });
+    if (stage === 'runtime' || stage === 'clusters') return;
+    const change = this.#changes.take();
+    if (change !== undefined) this.#options.onChange(change);
+    if (stage === 'complete' && !this.#isReady) {
+      this.#isReady = true;
+      this.#options.onReady();
+    }
+  }
+
+  #makeClusters(): ClusterAssembly {
+    const { bootstrap, defaultBind } = this.#options;
+    const names = bootstrap.clusters.map(({ name }) => name);
+    return new ClusterAssembly(this.#context, {
+      reservedNames: new Set([...names, ...bootstrap.grpcClusters.keys()]),
+      defaultBind,
+      onAnswer: () => this.#initialFetch.clusters.onAnswer(),
+    });
+  }
+
+  #makeListeners(): ListenerAssembly {
+    const { bootstrap, sockets, drainTimeMs, runtime } = this.#options;
+    return new ListenerAssembly(this.#context, {
+      routes: this.#routes,
+      sockets,
+      reservedNames: new Set(bootstrap.listeners.map(({ name }) => name)),
+      unserved: this.#clusters.unserved,
+      drainTimeMs,
+      runtime,
+      onAnswer: () => this.#initialFetch.listeners.onAnswer(),
+    });
+  }
+
+  /** Nothing uses the last three yet: whatever would is refused, so that nobody subscribes. */
+  #makeTypes(): readonly TypeAssembly[] {
+    const { sources, clock } = this.#context;
+    const unused = { sources, clock, removal: 'ignored', onChange: () => undefined } as const;
+    return [
+      namedType(this.#layers.resources),
+      wholeType(this.#clusters.resources),
+      namedType(this.#clusters.members),
+      wholeType(this.#listeners.resources),
+      namedType(this.#routes.resources),
+      namedType(new SubscribedType({ decoder: secretDecoder, ...unused })),
+      namedType(new SubscribedType({ decoder: extensionConfigDecoder, ...unused })),
+      namedType(new SubscribedType({ decoder: virtualHostDecoder, ...unused, removal: 'honoured' })),
+    ];
+  }
+
+  #typeOf(typeUrl: string): TypeAssembly {
+    const found = this.#types.find(({ type }) => type.typeUrl === typeUrl);
+    if (found === undefined) throw new Error(`nothing takes resources of ${typeUrl}`);
+    return found;
+  }
+}
+
+interface TypeAssembly {
+  readonly type: ResourceType;
+  readonly setOf: (sourceName: string) => ResourceSet<unknown>;
+  readonly statuses: () => readonly ResourceStatus[];
+}
+
+function wholeType(set: ResourceSet<unknown>): TypeAssembly {
+  return { type: set.type, setOf: () => set, statuses: () => set.statuses() };
+}
+
+function namedType<T, User>(resources: SubscribedType<T, User>): TypeAssembly {
+  return {
+    type: resources.type,
+    setOf: (sourceName) => resources.resourceSet(sourceName),
+    statuses: () => resources.statuses(),
+  };
+}

@@ -1,0 +1,222 @@
+// Listeners: which state of each serves, and which newer one waits for its routes.
+//
+// A listener serves when the state of each of its route configurations is known or known not to come, and no cluster that
+// it names itself is warming. Until then its older state does. Its sockets are opened when it arrives, so that an address
+// that cannot be had is a refusal. https://www.envoyproxy.io/docs/envoy/latest/configuration/listeners/lds
+
+import type { Listener } from '../../config/listener.ts';
+import type { Problems } from '../../config/problems.ts';
+import { clustersOfListener, namedRoutesOf } from '../../config/references.ts';
+import type { RuntimeValues } from '../decode-runtime.ts';
+import { listenerDecoder } from '../resource/listener-resource.ts';
+import { type Removal, ResourceSet, type ResourceUser } from '../resource/resource-set.ts';
+import type { AssemblyContext } from './assembly-context.ts';
+import { ClusterWait } from './cluster-wait.ts';
+import { ListenerAddresses } from './listener-addresses.ts';
+import type { RouteAssembly, Routes } from './route-assembly.ts';
+
+/** One state of a listener. It uses its routes as long as it serves or is to serve. */
+interface ListenerVersion {
+  readonly listener: Listener;
+  readonly routes: readonly Routes[];
+  /** Clusters that it names itself. */
+  readonly references: ReadonlySet<string>;
+  readonly wait: ClusterWait;
+}
+
+/** Sockets on the main thread. */
+export interface ListenerSockets {
+  /** Opens those that are not open; the reason when one cannot be. Closes what an earlier state was prepared for. */
+  prepare(listener: Listener): string | undefined;
+  /** Closes those that were prepared for a listener of this name and do not serve. */
+  discard(name: string): void;
+}
+
+export interface ListenerAssemblyOptions {
+  readonly routes: RouteAssembly;
+  readonly sockets: ListenerSockets;
+  /** Names that a control plane may not take: those of static listeners. */
+  readonly reservedNames: ReadonlySet<string>;
+  /** Clusters that are warming and have no older state that serves. */
+  readonly unserved: ReadonlySet<string>;
+  /** How long connections of a state that was replaced or removed may still need its routes. */
+  readonly drainTimeMs: number;
+  /** Values of now. */
+  readonly runtime: () => RuntimeValues;
+  /** The end of a response. */
+  readonly onAnswer: () => void;
+}
+
+export class ListenerAssembly implements ResourceUser<Listener> {
+  readonly resources: ResourceSet<Listener>;
+  readonly #context: AssemblyContext;
+  readonly #options: ListenerAssemblyOptions;
+  readonly #entries = new Map<string, ListenerEntry>();
+  readonly #warming = new Set<ListenerEntry>();
+  readonly #addresses = new ListenerAddresses();
+
+  constructor(context: AssemblyContext, options: ListenerAssemblyOptions) {
+    this.#context = context;
+    this.#options = options;
+    this.resources = new ResourceSet({
+      decoder: listenerDecoder(options.runtime),
+      user: this,
+      clock: context.clock,
+    });
+  }
+
+  /** Whether a newer state of any waits. */
+  get areWarming(): boolean {
+    return this.#warming.size > 0;
+  }
+
+  set({ name, value }: { readonly name: string; readonly value: Listener }, problems: Problems): void {
+    if (this.#options.reservedNames.has(name)) problems.at('name').add('is the name of a static listener');
+    const taken = this.#addresses.problemWith(value);
+    if (taken !== undefined) problems.at('address').add(taken);
+    this.checkSources(value, problems);
+    if (!problems.isEmpty) return;
+    const unbound = this.#options.sockets.prepare(value);
+    if (unbound !== undefined) problems.at('address').add(unbound);
+    else this.put(value);
+  }
+
+  /** Whether routes can come from where they are said to. */
+  checkSources(listener: Listener, problems: Problems): void {
+    const { sources } = this.#context;
+    const place = problems.at('filter_chains');
+    for (const { name, source } of namedRoutesOf(listener)) {
+      const problem = sources.problemWith(source);
+      if (problem !== undefined) place.add(`route configuration ${JSON.stringify(name)}: ${problem}`);
+      const other = this.#options.routes.resources.otherSourceOf(source, name);
+      if (other !== undefined) {
+        place.add(`route configuration ${JSON.stringify(name)} comes from ${other} already, for another listener`);
+      }
+    }
+  }
+
+  /** A new listener, or a new state of a known one. */
+  put(listener: Listener): void {
+    const { name } = listener;
+    let entry = this.#entries.get(name);
+    if (entry === undefined) {
+      entry = { name, active: undefined, warming: undefined };
+      this.#entries.set(name, entry);
+    }
+    const version = this.#makeVersion(listener);
+    this.#addresses.take(listener);
+    const { warming } = entry;
+    entry.warming = version;
+    this.#warming.add(entry);
+    // After the new state uses its routes: the same ones are not let go in between.
+    if (warming !== undefined) this.#discard(entry, warming);
+    this.#context.onDue();
+  }
+
+  remove(name: string): Removal {
+    const { changes, onDue } = this.#context;
+    const entry = this.#entries.get(name)!;
+    const { warming, active } = entry;
+    this.#entries.delete(name);
+    this.#warming.delete(entry);
+    entry.warming = undefined;
+    entry.active = undefined;
+    onDue();
+    if (warming !== undefined) {
+      this.#discard(entry, warming);
+      this.#options.sockets.discard(name);
+    }
+    if (active === undefined) return 'gone';
+    changes.listeners.remove(name);
+    this.#retire(entry, active);
+    this.#drain(active, () => {
+      if (!this.#entries.has(name)) this.resources.forget(name);
+    });
+    return 'draining';
+  }
+
+  onAnswer(): void {
+    this.#options.onAnswer();
+  }
+
+  stateOf(name: string): 'active' | 'warming' {
+    return this.#entries.get(name)?.warming === undefined ? 'active' : 'warming';
+  }
+
+  /** Serves what misses nothing any more. At the end of a turn, after the routes. */
+  settle(): void {
+    for (const entry of this.#warming) {
+      const version = entry.warming!;
+      if (this.#isComplete(version)) this.#serve(entry, version);
+    }
+  }
+
+  #isComplete({ routes, wait, references }: ListenerVersion): boolean {
+    const { routes: known } = this.#options;
+    for (const each of routes) if (!known.isKnown(each)) return false;
+    return wait.isOver(references);
+  }
+
+  #serve(entry: ListenerEntry, version: ListenerVersion): void {
+    const { changes, references } = this.#context;
+    const { active } = entry;
+    version.wait.stop();
+    this.#warming.delete(entry);
+    entry.warming = undefined;
+    entry.active = version;
+    changes.listeners.set(entry.name, version.listener);
+    references.add(version.references);
+    if (active === undefined) return;
+    this.#retire(entry, active);
+    if (active.routes.every((routes) => version.routes.includes(routes))) this.#releaseRoutes(active);
+    else this.#drain(active, () => undefined);
+  }
+
+  /** It does not serve new connections any more. */
+  #retire(entry: ListenerEntry, version: ListenerVersion): void {
+    this.#context.references.remove(version.references);
+    this.#giveBackAddresses(entry, version);
+  }
+
+  /** Connections that are drained still find their routes. */
+  #drain(version: ListenerVersion, onOver: () => void): void {
+    const { schedule, onDue } = this.#context;
+    schedule(this.#options.drainTimeMs, () => {
+      this.#releaseRoutes(version);
+      onOver();
+      onDue();
+    });
+  }
+
+  /** It never served. */
+  #discard(entry: ListenerEntry, version: ListenerVersion): void {
+    version.wait.stop();
+    this.#releaseRoutes(version);
+    this.#giveBackAddresses(entry, version);
+  }
+
+  #releaseRoutes(version: ListenerVersion): void {
+    for (const routes of version.routes) this.#options.routes.resources.release(routes, version);
+  }
+
+  #giveBackAddresses({ active, warming }: ListenerEntry, { listener }: ListenerVersion): void {
+    const others = [active, warming].filter((version) => version !== undefined).map((version) => version.listener);
+    this.#addresses.release(listener, others);
+  }
+
+  #makeVersion(listener: Listener): ListenerVersion {
+    const { routes, unserved } = this.#options;
+    const { schedule, onDue } = this.#context;
+    const used: Routes[] = [];
+    const wait = new ClusterWait({ unserved, schedule, onOver: onDue });
+    const version = { listener, routes: used, references: clustersOfListener(listener), wait };
+    for (const { name, source } of namedRoutesOf(listener)) used.push(routes.resources.use(source, name, version));
+    return version;
+  }
+}
+
+interface ListenerEntry {
+  readonly name: string;
+  active: ListenerVersion | undefined;
+  warming: ListenerVersion | undefined;
+}

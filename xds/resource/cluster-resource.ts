@@ -1,0 +1,16 @@
+// Clusters (CDS).
+
+import type { Address } from '../../config/address.ts';
+import type { Cluster } from '../../config/cluster.ts';
+import { decodeCluster } from '../decode-cluster.ts';
+import type { Cluster as Message } from '../generated/messages.ts';
+import { makeResourceDecoder, type ResourceDecoder } from './resource-decoder.ts';
+
+/** `defaultBind` is the source address of clusters without one of their own (`cluster_manager.upstream_bind_config`). */
+export function clusterDecoder(defaultBind: Address | undefined): ResourceDecoder<Cluster> {
+  return makeResourceDecoder({
+    messageName: 'envoy.config.cluster.v3.Cluster',
+    shortName: 'cds',
+    decode: (message: Message, problems) => decodeCluster(message, defaultBind, problems),
+  });
+}

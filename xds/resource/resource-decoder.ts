@@ -1,0 +1,39 @@
+// From the bytes of a resource to its domain type: wire → message → checks → values, the road of a bootstrap's messages.
+// There is one file for each type that a control plane sends.
+
+import type { Problems } from '../../config/problems.ts';
+import type { ResourceType } from '../client/discovery.ts';
+import { checkMessage } from '../message-check.ts';
+import { decodeMessage } from '../wire-message.ts';
+import { resourceNameOf } from './resource-name.ts';
+
+export interface ResourceDecoder<T> {
+  readonly type: ResourceType;
+  /** False for types whose resources are named by where they belong rather than in their message. */
+  readonly isSentUnderOwnName: boolean;
+  /** Paths of problems begin in the resource. Undefined only with problems; with problems the value is of no use. */
+  readonly decode: (bytes: Uint8Array, problems: Problems) => T | undefined;
+}
+
+export interface ResourceDecoderOptions<M, T> {
+  /** Full name, such as `envoy.config.cluster.v3.Cluster`. */
+  readonly messageName: string;
+  readonly shortName: string;
+  /** True when it is not given. */
+  readonly isSentUnderOwnName?: boolean;
+  readonly decode: (message: M, problems: Problems) => T | undefined;
+}
+
+export function makeResourceDecoder<M, T>(options: ResourceDecoderOptions<M, T>): ResourceDecoder<T> {
+  const { messageName, shortName } = options;
+  return {
+    type: { typeUrl: `type.googleapis.com/${messageName}`, shortName, nameOf: resourceNameOf },
+    isSentUnderOwnName: options.isSentUnderOwnName ?? true,
+    decode(bytes, problems) {
+      const message = decodeMessage(bytes, messageName, problems);
+      if (message === undefined) return undefined;
+      checkMessage(message, messageName, problems);
+      return options.decode(message as M, problems);
+    },
+  };
+}

@@ -1,0 +1,216 @@
+// The resources of one type from one source: what was sent, what was accepted of it, and what was refused.
+//
+// A resource that was not changed is not decoded: control planes resend everything after a reconnect, and Istio, which
+// has no versions, with every push. So the bytes of what is held are kept and compared.
+
+import type { ResourceStatus } from '../../config/dynamic-state.ts';
+import { type Problem, Problems } from '../../config/problems.ts';
+import type {
+  DiscoveryUpdate,
+  ReceivedResource,
+  RefusedResource,
+  ResourceConsumer,
+  ResourceType,
+} from '../client/discovery.ts';
+import { decodeMessage } from '../wire-message.ts';
+import type { ResourceDecoder } from './resource-decoder.ts';
+
+/** What becomes of a resource that was removed. `kept` is still in use and still counts as held. */
+export type Removal = 'gone' | 'draining' | 'kept';
+
+/** Who the resources are for. */
+export interface ResourceUser<T> {
+  /** Undefined when the type is subscribed to as a whole. */
+  readonly names?: SubscribedNames;
+  /** Takes a new state, unless it records why not; then the one before stays. */
+  set(resource: { readonly name: string; readonly value: T }, problems: Problems): void;
+  remove(name: string): Removal;
+  /** The end of a response, or of the time for the first one. */
+  onAnswer(): void;
+  stateOf(name: string): 'active' | 'warming';
+}
+
+export interface SubscribedNames {
+  /** What nobody needs is passed over: it is sent when it is subscribed to. */
+  needs(name: string): boolean;
+  /** It did not come within its time, or is said not to exist. It may come later. */
+  onAbsent(name: string): void;
+}
+
+export interface ResourceSetOptions<T> {
+  readonly decoder: ResourceDecoder<T>;
+  readonly user: ResourceUser<T>;
+  /** Milliseconds since 1970. */
+  readonly clock: () => number;
+}
+
+export class ResourceSet<T> implements ResourceConsumer {
+  readonly type: ResourceType;
+  readonly #decoder: ResourceDecoder<T>;
+  readonly #user: ResourceUser<T>;
+  readonly #clock: () => number;
+  readonly #held = new Map<string, HeldState>();
+  readonly #refused = new Map<string, RefusedState>();
+  readonly #absent = new Set<string>();
+
+  constructor({ decoder, user, clock }: ResourceSetOptions<T>) {
+    this.type = decoder.type;
+    this.#decoder = decoder;
+    this.#user = user;
+    this.#clock = clock;
+  }
+
+  *heldVersions(): Iterable<readonly [name: string, version: string]> {
+    for (const [name, { version, isDraining }] of this.#held) if (!isDraining) yield [name, version];
+  }
+
+  /** The accepted resources with their bytes, which are not to be changed. */
+  *held(): Iterable<readonly [name: string, resource: { readonly version: string; readonly bytes: Uint8Array }]> {
+    for (const entry of this.#held) if (!entry[1].isDraining) yield entry;
+  }
+
+  onUpdate({ removed, resources }: DiscoveryUpdate): readonly RefusedResource[] {
+    const refused: RefusedResource[] = [];
+    for (const name of removed) this.#remove(name);
+    const repeated = repeatedNames(resources);
+    for (const name of repeated) {
+      refused.push({ name, problems: [{ path: '', message: 'is more than once in one response' }] });
+    }
+    for (const resource of resources) {
+      if (repeated.has(resource.name)) continue;
+      const problems = this.#take(resource);
+      if (problems.length > 0) refused.push({ name: resource.name, problems });
+    }
+    this.#user.onAnswer();
+    return refused;
+  }
+
+  onAbsent(name: string): void {
+    const { names } = this.#user;
+    if (names === undefined) this.#user.onAnswer();
+    else if (!this.#held.has(name) && names.needs(name)) {
+      this.#absent.add(name);
+      names.onAbsent(name);
+    }
+  }
+
+  /** Nobody needs it any more: it is not held, and not expected. */
+  forget(name: string): void {
+    this.#held.delete(name);
+    this.#refused.delete(name);
+    this.#absent.delete(name);
+  }
+
+  statuses(): ResourceStatus[] {
+    const names = new Set([...this.#held.keys(), ...this.#refused.keys(), ...this.#absent]);
+    return [...names].map((name) => this.#statusOf(name));
+  }
+
+  #remove(name: string): void {
+    this.#refused.delete(name);
+    const held = this.#held.get(name);
+    if (held === undefined) {
+      // A name that was asked for and does not exist: waiting for it would be in vain.
+      if (this.#user.names !== undefined) this.onAbsent(name);
+      return;
+    }
+    switch (this.#user.remove(name)) {
+      case 'gone':
+        this.#held.delete(name);
+        break;
+      case 'draining':
+        held.isDraining = true;
+        break;
+      case 'kept':
+    }
+  }
+
+  #take({ name, version, message }: ReceivedResource): readonly Problem[] {
+    // A heartbeat: what is held lives on.
+    if (message === undefined || this.#user.names?.needs(name) === false) return [];
+    const held = this.#held.get(name);
+    if (held !== undefined && !held.isDraining && Buffer.compare(held.bytes, message) === 0) {
+      held.version = version;
+      this.#refused.delete(name);
+      return [];
+    }
+    const problems = new Problems();
+    const value = this.#decode(name, message, problems);
+    if (problems.isEmpty && value !== undefined) this.#user.set({ name, value }, problems);
+    // A view would keep the whole response in memory, and a piece of a pool the pool.
+    const state = { version, bytes: new Uint8Array(message), atMs: this.#clock() };
+    if (!problems.isEmpty) this.#refused.set(name, { ...state, problems: problems.list });
+    else {
+      this.#held.set(name, { ...state, isDraining: false });
+      this.#refused.delete(name);
+      this.#absent.delete(name);
+    }
+    return problems.list;
+  }
+
+  #decode(name: string, message: Uint8Array, problems: Problems): T | undefined {
+    const ownName = this.type.nameOf(message);
+    if (name === '') problems.at('name').add('a resource needs a name');
+    else if (ownName !== name && this.#decoder.isSentUnderOwnName) {
+      problems.at('name').add(`is ${JSON.stringify(ownName)}, but the resource was sent as ${JSON.stringify(name)}`);
+    }
+    return this.#decoder.decode(message, problems);
+  }
+
+  #statusOf(name: string): ResourceStatus {
+    const held = this.#held.get(name);
+    const refused = this.#refused.get(name);
+    const newest = held ?? refused;
+    return {
+      name,
+      version: newest?.version ?? '',
+      lastUpdatedMs: newest?.atMs ?? 0,
+      state: this.#stateOf(name, held),
+      document: () => (held === undefined ? undefined : this.#documentOf(held.bytes)),
+      ...(refused === undefined
+        ? {}
+        : {
+            refused: {
+              version: refused.version,
+              atMs: refused.atMs,
+              problems: refused.problems,
+              document: () => this.#documentOf(refused.bytes),
+            },
+          }),
+    };
+  }
+
+  #stateOf(name: string, held: HeldState | undefined): ResourceStatus['state'] {
+    if (held === undefined) return this.#refused.has(name) ? 'refused' : 'absent';
+    return held.isDraining ? 'draining' : this.#user.stateOf(name);
+  }
+
+  #documentOf(bytes: Uint8Array): unknown {
+    return decodeMessage(bytes, this.type.typeUrl.slice(this.type.typeUrl.lastIndexOf('/') + 1), new Problems());
+  }
+}
+
+interface ResourceState {
+  readonly bytes: Uint8Array;
+  readonly atMs: number;
+}
+
+interface HeldState extends ResourceState {
+  version: string;
+  isDraining: boolean;
+}
+
+interface RefusedState extends ResourceState {
+  readonly version: string;
+  readonly problems: readonly Problem[];
+}
+
+function repeatedNames(resources: readonly ReceivedResource[]): ReadonlySet<string> {
+  const seen = new Set<string>();
+  const repeated = new Set<string>();
+  for (const { name } of resources) {
+    if (seen.has(name)) repeated.add(name);
+    else seen.add(name);
+  }
+  return repeated;
+}
