@@ -196,7 +196,12 @@ function startWorkers({ flags, log, state, onStats, onLogs }: WorkerParts): Work
       else main.debug({ generation }, 'a new generation is served');
     },
     onListenFailure: (listener, { address, reason }) => {
-      main.critical(`listener ${listener} cannot listen on ${address}: ${reason}`);
+      const text = `listener ${listener} cannot listen on ${address}: ${reason}`;
+      if (state.name !== 'INITIALIZING') {
+        main.error(text);
+        return;
+      }
+      main.critical(text);
       process.exit(1);
     },
     onWarning: (text) => main.warn(text),

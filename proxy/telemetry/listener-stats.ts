@@ -26,7 +26,7 @@ export const listenerWorkerStats = defineStats('listener.{envoy_listener_address
   downstreamCxActive: gauge('downstream_cx_active'),
 });
 
-/** Written by the main thread. */
+/** Written by the main thread, but for what is draining: that workers know. */
 export const listenerManagerStats = defineStats('listener_manager', {
   listenerAdded: counter('listener_added'),
   listenerModified: counter('listener_modified'),
@@ -37,7 +37,7 @@ export const listenerManagerStats = defineStats('listener_manager', {
   listenerInPlaceUpdated: counter('listener_in_place_updated'),
   totalListenersActive: gauge('total_listeners_active'),
   totalListenersWarming: gauge('total_listeners_warming'),
-  totalListenersDraining: gauge('total_listeners_draining'),
-  totalFilterChainsDraining: gauge('total_filter_chains_draining'),
+  totalListenersDraining: gauge('total_listeners_draining', 'max'),
+  totalFilterChainsDraining: gauge('total_filter_chains_draining', 'max'),
   workersStarted: gauge('workers_started'),
 });

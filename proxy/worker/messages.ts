@@ -1,14 +1,17 @@
 // What the main thread and a worker say to each other. Plain data only: everything here is structured-cloned.
 
 import type { SnapshotDelta } from '../../config/snapshot.ts';
+import type { KeptFilterChain } from '../listener/listener-change.ts';
 import type { ListenerSockets } from '../listener/listener-runtime.ts';
 import type { SharedLimit } from '../listener/shared-limit.ts';
 import type { LogBatch } from '../telemetry/access-log.ts';
 import type { BlockAnnouncement } from '../telemetry/worker-stats.ts';
+import type { GenerationMemory } from './generations.ts';
 
 /** What a worker is started with. */
 export interface WorkerStart {
   readonly workerIndex: number;
+  readonly generations: GenerationMemory;
   readonly localIp: string;
   readonly logFlushIntervalMs: number;
   readonly logFlushSizeBytes: number;
@@ -20,11 +23,11 @@ export interface WorkerStart {
 export type ToWorker =
   /** Of the process, over all workers; before the first snapshot. */
   | { readonly kind: 'limit-connections'; readonly limit: SharedLimit }
-  /** `sockets` has an entry for each listener that the delta sets. */
+  /** `placements` has an entry for each listener that the delta sets. */
   | {
       readonly kind: 'snapshot';
       readonly delta: SnapshotDelta;
-      readonly sockets: readonly (readonly [string, ListenerSockets])[];
+      readonly placements: readonly (readonly [string, ListenerPlacement])[];
     }
   /**
    * Ask clients to leave: with `stopAccepting` now and for good, which `drained` answers when the last connection is
@@ -35,10 +38,19 @@ export type ToWorker =
   | { readonly kind: 'flush-logs' }
   | { readonly kind: 'stop' };
 
+/** How a listener comes to its place. */
+export type ListenerPlacement =
+  /** On sockets of its own. All connections of the one before are drained. */
+  | { readonly kind: 'open'; readonly sockets: ListenerSockets }
+  /** On the sockets of the one before, whose connections are drained. `limit` as of `ListenerSockets`. */
+  | { readonly kind: 'take-over'; readonly limit?: SharedLimit }
+  /** It is the one before, with other filter chains; connections of those that are kept stay. */
+  | { readonly kind: 'filter-chains'; readonly kept: readonly KeptFilterChain[] };
+
 export type FromWorker =
   /** The worker's reactor runs; `wakeUpDescriptor` is signalled after every message to it. */
   | { readonly kind: 'started'; readonly wakeUpDescriptor: number }
-  /** The snapshot is compiled and serves. */
+  /** The snapshot is compiled and serves. Not said of one that the next one followed at once. */
   | { readonly kind: 'applied'; readonly generation: number }
   | { readonly kind: 'stats'; readonly announcement: BlockAnnouncement }
   | { readonly kind: 'logs'; readonly batch: LogBatch }

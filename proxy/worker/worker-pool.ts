@@ -1,25 +1,27 @@
 // The main thread's view of its workers: starts them, hands them snapshots, collects what they say.
 
 import { Worker as Thread } from 'node:worker_threads';
+import type { Listener } from '../../config/listener.ts';
 import type { SnapshotDelta } from '../../config/snapshot.ts';
 import { signalEventFd } from '../../native/event-fd.ts';
-import { type OpenFailure, openListener } from '../listener/listener-opening.ts';
-import type { ListenerSockets } from '../listener/listener-runtime.ts';
+import type { OpenFailure } from '../listener/listener-opening.ts';
 import { makeSharedLimit } from '../listener/shared-limit.ts';
 import type { LogBatch } from '../telemetry/access-log.ts';
 import type { BlockAnnouncement } from '../telemetry/worker-stats.ts';
-import type { BoundListener, FromWorker, ToWorker, WorkerStart } from './messages.ts';
+import { type GenerationMemory, Generations, makeGenerationMemory } from './generations.ts';
+import type { BoundListener, FromWorker, ListenerPlacement, ToWorker, WorkerStart } from './messages.ts';
+import { OpenListeners } from './open-listeners.ts';
 
 export interface WorkerPoolOptions {
   readonly concurrency: number;
-  readonly start: Omit<WorkerStart, 'workerIndex'>;
+  readonly start: Omit<WorkerStart, 'workerIndex' | 'generations'>;
   /** Young generation of each worker, MiB; the process's flag does not reach worker threads. */
   readonly youngGenerationMib: number;
   readonly onStats: (worker: number, announcement: BlockAnnouncement) => void;
   readonly onLogs: (batch: LogBatch) => void;
-  /** Every worker serves this generation, at these addresses. */
+  /** Every worker serves this generation, at these addresses. Not called for one that the next followed at once. */
   readonly onApplied: (generation: number, listeners: readonly BoundListener[]) => void;
-  /** An address is taken or not ours: the delta was not published. */
+  /** An address is taken or not ours: the delta was published without this listener, and one before it goes on. */
   readonly onListenFailure: (listener: string, failure: OpenFailure) => void;
   readonly onWarning: (text: string) => void;
   readonly onDrained: () => void;
@@ -38,38 +40,58 @@ interface WorkerThread {
 export class WorkerPool {
   readonly #options: WorkerPoolOptions;
   readonly #workers: WorkerThread[] = [];
-  /** Of each listener, with the ports that the kernel gave. */
-  readonly #addresses = new Map<string, readonly string[]>();
+  readonly #listeners: OpenListeners;
+  readonly #generationMemory: GenerationMemory;
+  readonly #generations: Generations;
+  #published = 0;
   #isStopping = false;
 
   constructor(options: WorkerPoolOptions) {
     this.#options = options;
+    this.#listeners = new OpenListeners(options.concurrency);
+    this.#generationMemory = makeGenerationMemory(options.concurrency);
+    this.#generations = new Generations(this.#generationMemory);
     for (let index = 0; index < options.concurrency; index++) this.#workers.push(this.#start(index));
   }
 
-  /** Generation that each worker runs, for the admin page. */
+  /** Generation that each worker serves; 0 is none yet. */
   get generations(): readonly number[] {
-    return this.#workers.map((worker) => worker.generation);
+    return this.#generations.applied;
   }
 
-  /** Opens the sockets of its listeners, then hands the delta out. */
+  /**
+   * Opens the sockets of a listener that is to be published, or keeps those that serve it already. Returns a sentence
+   * when it cannot listen. Connections wait in the kernel until the listener is published.
+   */
+  prepareListener(config: Listener): string | undefined {
+    const failure = this.#listeners.prepare(config);
+    return failure && `cannot listen on ${failure.address}: ${failure.reason}`;
+  }
+
+  /** Closes what was prepared for a listener that is not published after all. */
+  discardListener(name: string): void {
+    this.#listeners.discard(name);
+  }
+
+  /** Opens the sockets of listeners that were not prepared, then hands the delta out. */
   publish(delta: SnapshotDelta): void {
-    const sockets = this.#workers.map((): [string, ListenerSockets][] => []);
+    const set: [string, Listener][] = [];
+    const placements = this.#workers.map((): [string, ListenerPlacement][] => []);
+    for (const name of delta.listeners.removed) this.#listeners.remove(name);
     for (const [name, config] of delta.listeners.set) {
-      const opened = openListener(config, this.#workers.length);
-      if ('reason' in opened) {
-        this.#options.onListenFailure(name, opened);
-        return;
+      const placed = this.#listeners.place(config);
+      if ('reason' in placed) {
+        this.#options.onListenFailure(name, placed);
+        continue;
       }
-      const limit = config.connectionLimit === undefined ? {} : { limit: makeSharedLimit(config.connectionLimit) };
-      for (const [worker, descriptors] of opened.descriptors.entries()) {
-        sockets[worker]!.push([name, { descriptors, ...limit }]);
-      }
-      this.#addresses.set(name, opened.addresses);
+      set.push([name, config]);
+      for (const [worker, placement] of placed.entries()) placements[worker]!.push([name, placement]);
     }
-    for (const name of delta.listeners.removed) this.#addresses.delete(name);
+    this.#generations.publish(delta.generation, this.#published);
+    this.#published = delta.generation;
+    const possible = { ...delta, listeners: { set, removed: delta.listeners.removed } };
     for (const [index, worker] of this.#workers.entries()) {
-      this.#post(worker, { kind: 'snapshot', delta, sockets: sockets[index]! });
+      this.#post(worker, { kind: 'snapshot', delta: possible, placements: placements[index]! });
     }
   }
 
@@ -102,7 +124,7 @@ export class WorkerPool {
   #start(index: number): WorkerThread {
     const { youngGenerationMib, start } = this.#options;
     const thread = new Thread(new URL('./main.ts', import.meta.url), {
-      workerData: { ...start, workerIndex: index } satisfies WorkerStart,
+      workerData: { ...start, workerIndex: index, generations: this.#generationMemory } satisfies WorkerStart,
       resourceLimits: { maxYoungGenerationSizeMb: youngGenerationMib },
     });
     const worker: WorkerThread = {
@@ -141,7 +163,7 @@ export class WorkerPool {
       case 'applied':
         worker.generation = message.generation;
         if (this.#workers.every((each) => each.generation === message.generation)) {
-          this.#options.onApplied(message.generation, this.#bound());
+          this.#options.onApplied(message.generation, this.#listeners.bound());
         }
         return;
       case 'warning':
@@ -157,9 +179,5 @@ export class WorkerPool {
         worker.isDrained = true;
         if (this.#workers.every((each) => each.isDrained)) this.#options.onDrained();
     }
-  }
-
-  #bound(): BoundListener[] {
-    return [...this.#addresses].flatMap(([name, addresses]) => addresses.map((address) => ({ name, address })));
   }
 }

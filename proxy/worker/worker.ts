@@ -3,7 +3,6 @@
 
 import type { MessagePort } from 'node:worker_threads';
 import { receiveMessageOnPort } from 'node:worker_threads';
-import type { Listener } from '../../config/listener.ts';
 import type { SnapshotDelta } from '../../config/snapshot.ts';
 import { describeErrno } from '../../native/errno.ts';
 import { fileLimit } from '../../native/file-limit.ts';
@@ -15,8 +14,7 @@ import type { HttpContext } from '../http/connection-manager.ts';
 import { HttpDate } from '../http/http-date.ts';
 import { OutputBuffer } from '../http/http1/output-buffer.ts';
 import { DescriptorReserve } from '../listener/descriptor-reserve.ts';
-import { ListenerDirectory } from '../listener/listener-directory.ts';
-import { type ListenerContext, ListenerRuntime, type ListenerSockets } from '../listener/listener-runtime.ts';
+import type { ListenerContext } from '../listener/listener-runtime.ts';
 import { LimitedConnections } from '../listener/shared-limit.ts';
 import { Reactor } from '../reactor/reactor.ts';
 import { Timer } from '../reactor/timer-wheel.ts';
@@ -26,8 +24,9 @@ import { callerResponseStats, circuitBreakerStats, clusterStats, routeStats } fr
 import { endpointStats } from '../telemetry/endpoint-stats.ts';
 import { http1Stats } from '../telemetry/http-stats.ts';
 import { WorkerStats } from '../telemetry/worker-stats.ts';
-import { startDrainSequence } from './drain-sequence.ts';
-import type { FromWorker, ToWorker, WorkerStart } from './messages.ts';
+import { Generations } from './generations.ts';
+import { ListenerTable } from './listener-table.ts';
+import type { FromWorker, ListenerPlacement, ToWorker, WorkerStart } from './messages.ts';
 
 /** How often idle connections and unused endpoints are looked for. */
 const housekeepingMs = 1000;
@@ -55,15 +54,12 @@ export class Worker {
   readonly #context: ListenerContext;
   readonly #date: HttpDate;
   readonly #runtime = new Map<string, string | number | boolean>();
-  readonly #listeners = new Map<string, ListenerRuntime>();
-  readonly #directory = new ListenerDirectory<ListenerRuntime>();
-  /** Removed or replaced; kept until their last connection is gone. */
-  readonly #draining = new Set<ListenerRuntime>();
+  readonly #listeners: ListenerTable;
+  readonly #generations: Generations;
   readonly #housekeeping = new Timer(() => this.#keepHouse());
   readonly #logFlush = new Timer(() => this.#flushLogs());
   /** `drained` is to be said. */
   #isLeaving = false;
-  #failsHealthCheck = false;
   #warnedAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: WorkerOptions) {
@@ -110,12 +106,20 @@ export class Worker {
       workerIndex: start.workerIndex,
       reserve: this.#reserveDescriptors(),
       originalDestination,
-      findListener: (address) => this.#directory.find(address),
+      findListener: (address) => this.#listeners.find(address),
       onAcceptError: (listener, errno) => this.#warn(`listener ${listener} cannot accept: ${describeErrno(errno)}`),
       onIdle: () => this.#reportDrained(),
       globalLimit: null,
       nextConnectionId: start.workerIndex * 2 ** 40 + 1,
     };
+    const { drainStrategy: strategy, drainTimeMs } = start;
+    this.#listeners = new ListenerTable({
+      context: this.#context,
+      timers: this.#reactor.timers,
+      strategy,
+      drainTimeMs,
+    });
+    this.#generations = new Generations(start.generations);
   }
 
   /** Runs until the main thread says stop. */
@@ -142,7 +146,7 @@ export class Worker {
   #onMessage(message: ToWorker): void {
     switch (message.kind) {
       case 'snapshot':
-        this.#apply(message.delta, new Map(message.sockets));
+        this.#apply(message.delta, new Map(message.placements));
         return;
       case 'limit-connections':
         this.#context.globalLimit = new LimitedConnections(message.limit);
@@ -151,8 +155,7 @@ export class Worker {
         this.#drain(message.inboundOnly, message.stopAccepting);
         return;
       case 'fail-health-check':
-        this.#failsHealthCheck = message.fails;
-        for (const listener of this.#listeners.values()) listener.setFailsHealthCheck(message.fails);
+        this.#listeners.setFailsHealthCheck(message.fails);
         return;
       case 'flush-logs':
         this.#logs.flush();
@@ -166,60 +169,34 @@ export class Worker {
   // ---- Snapshot ------------------------------------------------------------------------------------------------
 
   // Make before break: clusters are there before the routes that name them, and these before their listeners.
-  #apply(delta: SnapshotDelta, sockets: ReadonlyMap<string, ListenerSockets>): void {
+  #apply(delta: SnapshotDelta, placements: ReadonlyMap<string, ListenerPlacement>): void {
+    const { generation } = delta;
     if (delta.runtime !== undefined) {
       this.#runtime.clear();
       for (const [key, value] of delta.runtime) this.#runtime.set(key, value);
     }
     this.#clusters.apply({ clusters: { set: delta.clusters.set, removed: [] }, assignments: delta.assignments });
     this.#routeTables.apply(delta.routes);
-    for (const [name, config] of delta.listeners.set) this.#setListener(name, config, sockets.get(name)!);
-    for (const name of delta.listeners.removed) this.#removeListener(name);
+    this.#listeners.apply(delta.listeners, placements);
     this.#clusters.apply({ clusters: { set: [], removed: delta.clusters.removed }, assignments: noAssignments });
-    this.#send({ kind: 'applied', generation: delta.generation });
-  }
-
-  #setListener(name: string, config: Listener, sockets: ListenerSockets): void {
-    const listener = new ListenerRuntime(config, sockets, this.#context);
-    if (this.#failsHealthCheck) listener.setFailsHealthCheck(true);
-    this.#removeListener(name);
-    this.#listeners.set(name, listener);
-    this.#directory.add(listener);
-  }
-
-  #removeListener(name: string): void {
-    const listener = this.#listeners.get(name);
-    if (listener === undefined) return;
-    this.#listeners.delete(name);
-    this.#directory.remove(listener);
-    listener.stopAccepting();
-    listener.drain();
-    this.#draining.add(listener);
+    this.#generations.apply(this.#options.start.workerIndex, generation);
+    if (generation === this.#generations.published) this.#send({ kind: 'applied', generation });
   }
 
   // ---- Drain and housekeeping ------------------------------------------------------------------------------------
 
   #drain(inboundOnly: boolean, stopAccepting: boolean): void {
-    const listeners = [...this.#listeners.values()].filter(
-      ({ config }) => !inboundOnly || config.trafficDirection === 'inbound',
-    );
     if (!stopAccepting) {
-      const { drainStrategy, drainTimeMs } = this.#options.start;
-      startDrainSequence({ timers: this.#reactor.timers, strategy: drainStrategy, drainTimeMs, listeners });
+      this.#listeners.drain(inboundOnly);
       return;
     }
-    for (const listener of listeners) {
-      listener.stopAccepting();
-      listener.drain();
-    }
+    this.#listeners.stop(inboundOnly);
     this.#isLeaving = true;
     this.#reportDrained();
   }
 
   #reportDrained(): void {
-    if (!this.#isLeaving) return;
-    for (const listener of this.#listeners.values()) if (listener.openConnections > 0) return;
-    for (const listener of this.#draining) if (listener.openConnections > 0) return;
+    if (!this.#isLeaving || this.#listeners.hasConnections()) return;
     this.#isLeaving = false;
     this.#send({ kind: 'drained' });
   }
@@ -230,11 +207,7 @@ export class Worker {
     for (const cluster of this.#clusters.inUse()) {
       for (const endpoint of cluster.eachEndpoint()) (endpoint.pools as Http1EndpointPools | null)?.retireIdle();
     }
-    for (const listener of this.#draining) {
-      if (listener.openConnections > 0) continue;
-      this.#draining.delete(listener);
-      listener.release();
-    }
+    this.#listeners.cleanUp();
     this.#reactor.timers.schedule(this.#housekeeping, housekeepingMs);
   }
 
@@ -254,10 +227,7 @@ export class Worker {
       limit,
       onChange: (isShort) => {
         if (isShort) this.#warn(`nearly all of the ${limit} descriptors (ulimit -n) are in use: new connections wait`);
-        for (const listener of this.#listeners.values()) {
-          if (isShort) listener.pause();
-          else listener.resume();
-        }
+        this.#listeners.setPaused(isShort);
       },
     });
   }

@@ -6,10 +6,12 @@ import type { Cluster } from '../../config/cluster.ts';
 import type { HttpConnectionManager } from '../../config/http-connection-manager.ts';
 import type { FilterChain, Listener } from '../../config/listener.ts';
 import type { HeaderMutations, Route, RouteAction, VirtualHost } from '../../config/route.ts';
+import type { SnapshotChange } from '../../config/snapshot.ts';
 import { signalEventFd } from '../../native/event-fd.ts';
-import { openListener } from '../../proxy/listener/listener-opening.ts';
 import { StatsStore } from '../../proxy/telemetry/stats-store.ts';
-import type { FromWorker, ToWorker } from '../../proxy/worker/messages.ts';
+import { Generations, makeGenerationMemory } from '../../proxy/worker/generations.ts';
+import type { FromWorker, ListenerPlacement, ToWorker } from '../../proxy/worker/messages.ts';
+import { OpenListeners } from '../../proxy/worker/open-listeners.ts';
 import { Worker } from '../../proxy/worker/worker.ts';
 import { makeAssignment, makeCluster, makeEndpoint, makeLocality } from './cluster-fixtures.ts';
 
@@ -20,6 +22,8 @@ export interface DataPlane {
   /** Access-log lines so far; `flushLogs` first. */
   readonly logLines: string[];
   flushLogs(): Promise<void>;
+  /** Resolves when the change is served; what it does not name stays. */
+  update(change: Partial<SnapshotChange>): Promise<void>;
   drain(): Promise<void>;
   stop(): Promise<void>;
 }
@@ -29,18 +33,21 @@ export async function startDataPlane(config: {
   listeners: readonly Listener[];
   clusters: readonly Cluster[];
   runtime?: ReadonlyMap<string, string | number | boolean>;
+  drainStrategy?: 'gradual' | 'immediate';
   /** 0 never sleeps: for a test of thousands of short exchanges. */
   maxSleepMs?: 0 | 1;
 }): Promise<DataPlane> {
   const { port1, port2 } = new MessageChannel();
+  const generationMemory = makeGenerationMemory(1);
   const worker = new Worker({
     start: {
       workerIndex: 0,
+      generations: generationMemory,
       localIp: '127.0.0.1',
       logFlushIntervalMs: 1000,
       logFlushSizeBytes: 65536,
       drainTimeMs: 1000,
-      drainStrategy: 'gradual',
+      drainStrategy: config.drainStrategy ?? 'gradual',
     },
     port: port2,
     clock: () => performance.now(),
@@ -56,22 +63,27 @@ export async function startDataPlane(config: {
     port1.postMessage(message);
     signalEventFd(started.wakeUpDescriptor);
   };
-  const opened = config.listeners.map((each) => ({ name: each.name, ...openOn(each) }));
-  send({
-    kind: 'snapshot',
-    delta: {
-      generation: 1,
-      listeners: { set: config.listeners.map((each) => [each.name, each]), removed: [] },
-      clusters: { set: config.clusters.map((each) => [each.name, each]), removed: [] },
-      assignments: { set: [], removed: [] },
-      routes: { set: [], removed: [] },
-      runtime: config.runtime ?? new Map(),
-    },
-    sockets: opened.map(({ name, descriptors }) => [name, { descriptors }]),
+  const open = new OpenListeners(1);
+  const generations = new Generations(generationMemory);
+  const update = async (change: Partial<SnapshotChange>): Promise<void> => {
+    const generation = generations.published + 1;
+    const delta = { ...noChange, ...change, generation };
+    for (const name of delta.listeners.removed) open.remove(name);
+    const placements = delta.listeners.set.map(([name, listener]) => [name, placeOn(open, listener)] as const);
+    generations.publish(generation, generation - 1);
+    send({ kind: 'snapshot', delta, placements });
+    await inbox.next('applied');
+  };
+  await update({
+    listeners: { set: config.listeners.map((each) => [each.name, each]), removed: [] },
+    clusters: { set: config.clusters.map((each) => [each.name, each]), removed: [] },
+    runtime: config.runtime ?? new Map(),
   });
-  await inbox.next('applied');
   return {
-    ports: new Map(opened.map(({ name, port }) => [name, port])),
+    ports: new Map(
+      open.bound().map(({ name, address }) => [name, Number(address.slice(address.lastIndexOf(':') + 1))]),
+    ),
+    update,
     stats: inbox.stats,
     logLines: inbox.logLines,
     flushLogs: async () => {
@@ -92,11 +104,17 @@ export async function startDataPlane(config: {
   };
 }
 
-function openOn(listener: Listener): { readonly descriptors: readonly number[]; readonly port: number } {
-  const opened = openListener(listener, 1);
-  if ('reason' in opened) throw new Error(`${opened.address}: ${opened.reason}`);
-  const [address = ''] = opened.addresses;
-  return { descriptors: opened.descriptors[0]!, port: Number(address.slice(address.lastIndexOf(':') + 1)) };
+const noChange: SnapshotChange = {
+  listeners: { set: [], removed: [] },
+  clusters: { set: [], removed: [] },
+  assignments: { set: [], removed: [] },
+  routes: { set: [], removed: [] },
+};
+
+function placeOn(open: OpenListeners, listener: Listener): ListenerPlacement {
+  const placed = open.place(listener);
+  if ('reason' in placed) throw new Error(`${placed.address}: ${placed.reason}`);
+  return placed[0]!;
 }
 
 class Inbox {

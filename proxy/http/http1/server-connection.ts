@@ -53,6 +53,8 @@ export class Http1ServerConnection implements ByteStreamHandler, ResponseSender 
   #request: Stream | null = null;
   #state: State = State.idle;
   #closeAfterResponse = false;
+  /** Drained. */
+  #isLeaving = false;
   #inputEnded = false;
   #requestCount = 0;
   /** What of the parser's count is in the stats. */
@@ -338,7 +340,7 @@ export class Http1ServerConnection implements ByteStreamHandler, ResponseSender 
   }
 
   #mustClose(): boolean {
-    return this.#closeAfterResponse || this.#inputEnded || this.#manager.isDraining;
+    return this.#closeAfterResponse || this.#isLeaving || this.#inputEnded || this.#manager.isDraining;
   }
 
   get dataSink(): ByteStream | null {
@@ -368,7 +370,7 @@ export class Http1ServerConnection implements ByteStreamHandler, ResponseSender 
     // A connection may be idle for hours: it keeps no memory of a large head.
     this.head.headers.shrink();
     this.#parser.reset();
-    this.deadlines.set(ConnectionDeadline.idle, this.#manager.config.idleTimeoutMs);
+    this.deadlines.set(ConnectionDeadline.idle, this.#isLeaving ? lastRequestMs : this.#manager.config.idleTimeoutMs);
     this.#stream.resumeReading();
   }
 
@@ -408,7 +410,7 @@ export class Http1ServerConnection implements ByteStreamHandler, ResponseSender 
       this.#manager.stats.inc(httpStats.downstreamRqHeaderTimeout);
       this.#refuseHead(LocalReplies.requestHeadersTimeout, 'the request head was not complete in time');
     } else if (this.#request === null) {
-      if (slot === ConnectionDeadline.idle) this.#manager.stats.inc(httpStats.downstreamCxIdleTimeout);
+      if (slot === ConnectionDeadline.idle) this.#countIdle();
       else this.#manager.stats.inc(httpStats.downstreamCxMaxDurationReached);
       this.#closeGracefully();
     } else {
@@ -417,15 +419,25 @@ export class Http1ServerConnection implements ByteStreamHandler, ResponseSender 
     this.#manager.context.output.flush();
   }
 
-  /** Closes when idle, else after the open request. */
+  #countIdle(): void {
+    if (!this.#isLeaving) this.#manager.stats.inc(httpStats.downstreamCxIdleTimeout);
+  }
+
+  /**
+   * The next response, or the one under way, is the last. An idle connection is closed a little later: the request that
+   * a busy client has sent meanwhile would be lost, and the response tells it to leave.
+   */
   drain(): void {
-    if (this.#request !== null) {
-      this.#closeAfterResponse = true;
-      return;
-    }
+    if (this.#isLeaving) return;
+    this.#isLeaving = true;
     this.#manager.stats.inc(httpStats.downstreamCxDrainClose);
-    this.#closeGracefully();
+    if (this.#request === null && this.#state === State.idle) {
+      this.deadlines.set(ConnectionDeadline.idle, lastRequestMs);
+    }
   }
 }
+
+/** How long an idle connection that is drained waits for the request that may be on its way. */
+const lastRequestMs = 250;
 
 const continueReply = Buffer.from('HTTP/1.1 100 Continue\r\n\r\n');

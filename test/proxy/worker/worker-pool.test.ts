@@ -70,16 +70,18 @@ t.test('a delta is applied when every worker serves it, and its addresses are to
   t.equal(applications(), 1);
 });
 
-t.test('a taken address is told, and no worker hears of the delta', async (t) => {
+t.test('a taken address is told, and the rest of the delta is served', async (t) => {
   const server = createServer();
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   t.teardown(() => server.close());
   const { port } = server.address() as { port: number };
-  const { pool, refused } = startPool(t, 2);
-  pool.publish(deltaOf(1, { ...httpListener('http', managerOf([])), address: { kind: 'ip', ip: '127.0.0.1', port } }));
-  t.match(await refused, `http 127.0.0.1:${port} `);
-  t.same(pool.generations, [0, 0]);
+  const { pool, refused, applied } = startPool(t, 2);
+  const taken = { ...httpListener('taken', managerOf([])), address: { kind: 'ip', ip: '127.0.0.1', port } } as const;
+  t.match(pool.prepareListener(taken), `cannot listen on 127.0.0.1:${port}: `);
+  pool.publish(deltaOf(1, taken, httpListener('free', managerOf([]))));
+  t.match(await refused, `taken 127.0.0.1:${port} `);
+  t.match((await applied).addresses, [/^free /]);
 });
 
 t.test('the death of a worker is told with its number and reason', async (t) => {

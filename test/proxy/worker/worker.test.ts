@@ -8,14 +8,14 @@ import type { AccessLog } from '../../../config/access-log.ts';
 import type { Listener } from '../../../config/listener.ts';
 import { signalEventFd } from '../../../native/event-fd.ts';
 import { openListener } from '../../../proxy/listener/listener-opening.ts';
-import type { ListenerSockets } from '../../../proxy/listener/listener-runtime.ts';
 import { makeSharedLimit } from '../../../proxy/listener/shared-limit.ts';
-import type { FromWorker, ToWorker, WorkerStart } from '../../../proxy/worker/messages.ts';
+import { Generations, makeGenerationMemory } from '../../../proxy/worker/generations.ts';
+import type { FromWorker, ListenerPlacement, ToWorker, WorkerStart } from '../../../proxy/worker/messages.ts';
 import { Worker } from '../../../proxy/worker/worker.ts';
 import { httpListener, managerOf, routeOf, virtualHostOf } from '../../support/data-plane.ts';
 import { RawClient } from '../../support/raw-client.ts';
 
-const start: WorkerStart = {
+const start: Omit<WorkerStart, 'generations'> = {
   workerIndex: 0,
   localIp: '127.0.0.1',
   logFlushIntervalMs: 5,
@@ -42,7 +42,16 @@ async function startWorker(t: Test) {
     }
   };
   const clock = () => performance.now();
-  const worker = new Worker({ start, port: port2, clock, wallClock: Date.now, random: Math.random, maxSleepMs: 1 });
+  const memory = makeGenerationMemory(1);
+  const generations = new Generations(memory);
+  const worker = new Worker({
+    start: { ...start, generations: memory },
+    port: port2,
+    clock,
+    wallClock: Date.now,
+    random: Math.random,
+    maxSleepMs: 1,
+  });
   const stopped = new Promise<void>((resolve) => worker.run(resolve));
   const { wakeUpDescriptor } = await take('started');
   const send = (message: ToWorker): void => {
@@ -57,18 +66,20 @@ async function startWorker(t: Test) {
   /** Returns the port of the last listener. */
   const serve = async (generation: number, listeners: readonly Listener[], removed: readonly string[] = []) => {
     let port = 0;
-    const sockets: [string, ListenerSockets][] = [];
+    const placements: [string, ListenerPlacement][] = [];
     for (const listener of listeners) {
       const opened = openListener(listener, 1);
       if ('reason' in opened) throw new Error(opened.reason);
-      sockets.push([listener.name, { descriptors: opened.descriptors[0]! }]);
+      placements.push([listener.name, { kind: 'open', sockets: { descriptors: opened.descriptors[0]! } }]);
       port = Number(opened.addresses[0]?.split(':')[1]);
     }
     const nothing = { set: [], removed: [] };
     const set = listeners.map((each): [string, Listener] => [each.name, each]);
     const delta = { generation, listeners: { set, removed }, clusters: nothing, assignments: nothing, routes: nothing };
-    send({ kind: 'snapshot', delta, sockets });
+    generations.publish(generation, generations.published);
+    send({ kind: 'snapshot', delta, placements });
     t.equal((await take('applied')).generation, generation);
+    t.same(generations.applied, [generation]);
     return port;
   };
   return { send, take, serve, heard };

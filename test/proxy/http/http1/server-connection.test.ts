@@ -37,6 +37,7 @@ async function start(t: Test, options: Partial<HttpConnectionManager>, answer = 
   const plane = await startDataPlane({
     listeners: [httpListener('http', manager)],
     clusters: [clusterOf('app', [origin.port])],
+    drainStrategy: 'immediate',
   });
   t.teardown(() => plane.stop());
   return { plane, requests };
@@ -146,4 +147,27 @@ t.test('names with underscores are counted when they are dropped and when they a
   t.equal(codec(dropping, http1Stats.droppedHeadersWithUnderscores), 4);
   t.equal(codec(refusing, http1Stats.requestsRejectedWithUnderscoresInHeaders), 1);
   t.equal(codec(refusing, http1Stats.responseFlood), 0);
+});
+
+t.test('a client that asks while its connection is drained gets its response, and leaves with it', async (t) => {
+  const { plane } = await start(t, {});
+  const port = plane.ports.get('http')!;
+  const [busy, fresh, idle] = [await RawClient.open(port), await RawClient.open(port), await RawClient.open(port)];
+  for (const client of [busy, idle]) {
+    await client.write(get);
+    await client.until((text) => text.endsWith('hello'));
+    t.notMatch(client.text, /connection: close/);
+    client.text = '';
+  }
+  await plane.update({ listeners: { set: [], removed: ['http'] } });
+  for (const client of [busy, fresh]) {
+    await client.write(get);
+    t.match(await client.ended(), /\r\nconnection: close\r\n(.*\r\n)*\r\nhello$/);
+  }
+  await idle.ended();
+  t.same([busy.outcome, fresh.outcome, idle.outcome, idle.text], ['end', 'end', 'end', '']);
+  const { downstreamCxDrainClose, downstreamCxIdleTimeout } = httpStats;
+  const http = plane.stats.get(httpStats, 'test')!;
+  t.same([http.value(downstreamCxDrainClose), http.value(downstreamCxIdleTimeout)], [3, 0]);
+  for (const client of [busy, fresh, idle]) client.close();
 });

@@ -1,0 +1,22 @@
+import t from 'tap';
+import { Generations, makeGenerationMemory } from '../../../proxy/worker/generations.ts';
+
+t.test('what is published and what each worker serves is seen by all who share the memory', (t) => {
+  const memory = makeGenerationMemory(2);
+  const [main, worker] = [new Generations(memory), new Generations(memory)];
+  t.same([main.published, main.applied], [0, [0, 0]]);
+  main.publish(1, 0);
+  t.equal(worker.published, 1);
+  worker.apply(1, 1);
+  t.same(main.applied, [0, 1]);
+  t.end();
+});
+
+t.test('a generation follows the one before, and nobody else publishes', (t) => {
+  const memory = makeGenerationMemory(1);
+  const generations = new Generations(memory);
+  generations.publish(1, 0);
+  t.throws(() => new Generations(memory).publish(1, 0), /was to follow 0, but 1 is published/);
+  t.throws(() => generations.publish(1, 1), /generation 1 was to follow 1/);
+  t.end();
+});
