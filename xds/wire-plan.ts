@@ -56,11 +56,14 @@ export interface ValuePlan {
   readonly names: EnumDescriptor | undefined;
   /** What a value without presence has when it is not on the wire. */
   readonly implied: unknown;
+  /** Of `nestedPlan`: made late, because messages hold themselves. */
+  nested: MessagePlan | undefined;
 }
 
 /** The plan of the message type that a value of kind `message` has. */
 export function nestedPlan(plan: ValuePlan): MessagePlan {
-  return messagePlan(messageDescriptor(plan.type)!);
+  plan.nested ??= messagePlan(messageDescriptor(plan.type)!);
+  return plan.nested;
 }
 
 const plans = new Map<MessageDescriptor, MessagePlan>();
@@ -86,7 +89,13 @@ export function generatedPlan(type: string): ValuePlan {
   return { ...noValue, kind: valueKinds.message, type };
 }
 
-const noValue = { wireType: wireTypes.length, scalar: undefined, names: undefined, implied: undefined };
+const noValue = {
+  wireType: wireTypes.length,
+  scalar: undefined,
+  names: undefined,
+  implied: undefined,
+  nested: undefined,
+};
 
 const wellKnownKinds: { readonly [type: string]: ValuePlan['kind'] } = {
   'google.protobuf.Any': valueKinds.any,

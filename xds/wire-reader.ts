@@ -27,7 +27,7 @@ import {
   valueKinds,
   wellKnownPlan,
 } from './wire-plan.ts';
-import { wireTypes } from './wire-scalar.ts';
+import { nearestDouble, wireTypes } from './wire-scalar.ts';
 
 /** protobuf's own limit of nesting. What an `Any` holds counts too. */
 const maxDepth = 100;
@@ -195,7 +195,7 @@ export class WireReader {
     let nanos = (before - seconds * 1000) * 1e6;
     while (reader.pos < reader.len) {
       const tag = reader.tag();
-      if (tag === secondsTag) seconds = Number(reader.int64());
+      if (tag === secondsTag) seconds = nearestDouble(reader.int64());
       else if (tag === nanosTag) nanos = reader.int32();
       else this.#skip(tag);
     }

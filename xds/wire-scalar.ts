@@ -23,6 +23,11 @@ export function scalarCodec(type: string): ScalarCodec {
   return codec;
 }
 
+/** protobufjs reads 64-bit integers as objects of two halves. Their own `valueOf` would make text on the way. */
+export function nearestDouble(value: unknown): number {
+  return typeof value === 'number' ? value : (value as { toNumber(): number }).toNumber();
+}
+
 /** The scalar in a wrapper such as `google.protobuf.BoolValue`; undefined when the type is not a wrapper. */
 export function wrappedScalar(type: string): ScalarCodec | undefined {
   const name = wrappers[type];
@@ -77,7 +82,7 @@ const codecs: { readonly [type: string]: ScalarCodec } = {
   double: number(fixed64, 'double'),
 };
 
-type NumberType = Exclude<keyof Reader & keyof Writer, 'string' | 'bytes' | 'bool' | `${string}s`> & keyof Reader;
+type NumberType = `${'' | 'u' | 's'}int${32 | 64}` | `${'' | 's'}fixed${32 | 64}` | 'float' | 'double';
 
 /** protobufjs has a method for each type, with the type's name, in both directions. */
 function number(wireType: number, type: NumberType): ScalarCodec {
@@ -85,7 +90,7 @@ function number(wireType: number, type: NumberType): ScalarCodec {
   return {
     wireType,
     implied: 0,
-    read: is64Bit ? (reader) => Number(reader[type as 'int64']()) : (reader) => reader[type as 'int32'](),
+    read: is64Bit ? (reader) => nearestDouble(reader[type as 'int64']()) : (reader) => reader[type as 'int32'](),
     write: (writer, value) => writer[type as 'int32'](value as number),
   };
 }
