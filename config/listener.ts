@@ -39,7 +39,30 @@ export interface Listener {
   readonly drainType: 'default' | 'modify-only';
 }
 
-export type ListenerFilter = { readonly kind: 'original-dst' };
+/** What looks at a new connection before its filter chain is chosen (`config.listener.v3.ListenerFilter`). */
+export type ListenerFilter = { readonly kind: 'original-dst' } | InspectorFilter;
+
+/** A filter that waits for the first bytes of a connection. */
+export type InspectorFilter = (TlsInspectorFilter | { readonly kind: 'http-inspector' }) & {
+  /** Connections that the filter leaves alone; none when absent. */
+  readonly disabledFor?: ListenerFilterPredicate;
+};
+
+/** `extensions.filters.listener.tls_inspector.v3.TlsInspector`. */
+export interface TlsInspectorFilter {
+  readonly kind: 'tls-inspector';
+  readonly maxClientHelloBytes: number;
+  /** Close what does not begin with a sound ClientHello; otherwise it is taken for plain bytes. */
+  readonly closesOnParsingErrors: boolean;
+}
+
+/** Asked about the port a connection was headed to (`ListenerFilterChainMatchPredicate`). */
+export type ListenerFilterPredicate =
+  | { readonly kind: 'any' }
+  /** From `firstPort` up to and without `endPort`. */
+  | { readonly kind: 'destination-port'; readonly firstPort: number; readonly endPort: number }
+  | { readonly kind: 'and' | 'or'; readonly rules: readonly ListenerFilterPredicate[] }
+  | { readonly kind: 'not'; readonly rule: ListenerFilterPredicate };
 
 export interface FilterChain {
   readonly name: string;

@@ -8,8 +8,18 @@ import { declare, outcome } from './libc.ts';
 import { NativeBuffer } from './native-buffer.ts';
 import { close } from './socket.ts';
 
-/** Interests and events. `error` and `hangUp` are reported whether asked for or not. */
-export const EpollEvent = { readable: 0x1, writable: 0x4, error: 0x8, hangUp: 0x10, peerEnded: 0x2000 } as const;
+/**
+ * Interests and events. `error` and `hangUp` are reported whether asked for or not. `edgeTriggered` is an interest only:
+ * what is ready is reported when it changes, not for as long as it lasts.
+ */
+export const EpollEvent = {
+  readable: 0x1,
+  writable: 0x4,
+  error: 0x8,
+  hangUp: 0x10,
+  peerEnded: 0x2000,
+  edgeTriggered: 0x8000_0000,
+} as const;
 
 /** Events taken from the kernel at once. */
 export const MAX_EVENTS = 512;

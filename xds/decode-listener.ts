@@ -1,19 +1,15 @@
 // Listeners (`config.listener.v3.Listener`).
 
 import { type Address, formatAddress, type KeepAlive } from '../config/address.ts';
-import type { FilterChain, Listener, ListenerFilter } from '../config/listener.ts';
+import type { FilterChain, Listener } from '../config/listener.ts';
 import type { Problems } from '../config/problems.ts';
 import { decodeAccessLogs } from './decode-access-log.ts';
 import { decodeAddress } from './decode-address.ts';
 import { decodeFilterChain } from './decode-filter-chain.ts';
+import { decodeListenerFilters } from './decode-listener-filter.ts';
 import { type RuntimeValues, runtimeNumber } from './decode-runtime.ts';
-import { extensionType } from './extension.ts';
 import { checkFilterChainOverlap } from './filter-chain-overlap.ts';
-import type {
-  ListenerFilter as ListenerFilterMessage,
-  Listener as ListenerMessage,
-  SocketOption,
-} from './generated/messages.ts';
+import type { Listener as ListenerMessage, SocketOption } from './generated/messages.ts';
 import { given } from './given.ts';
 
 /** Envoy's defaults. */
@@ -102,24 +98,6 @@ function decodeFilterChains(
     problems.at('filter_chains').add('a listener needs a filter chain');
   }
   return { filterChains, ...given('defaultFilterChain', defaultFilterChain) };
-}
-
-const originalDst = 'envoy.extensions.filters.listener.original_dst.v3.OriginalDst';
-const listenerFilter = { what: 'listener filter', known: [originalDst] } as const;
-
-/** `use_original_dst` implies the filter that finds the destination, as in Envoy. */
-function decodeListenerFilters(message: ListenerMessage, problems: Problems): readonly ListenerFilter[] {
-  const filters: ListenerFilter[] = [];
-  for (const [index, filter] of (message.listenerFilters ?? []).entries()) {
-    const decoded = decodeListenerFilter(filter, problems.item(index));
-    if (decoded !== undefined) filters.push(decoded);
-  }
-  if (message.useOriginalDst === true && filters.length === 0) filters.push({ kind: 'original-dst' });
-  return filters;
-}
-
-function decodeListenerFilter(message: ListenerFilterMessage, problems: Problems): ListenerFilter | undefined {
-  return extensionType(message, listenerFilter, problems) === undefined ? undefined : { kind: 'original-dst' };
 }
 
 /** Numbers of <sys/socket.h> and <netinet/tcp.h> on Linux, which is what the configuration is written in. */

@@ -210,6 +210,7 @@ function openDownstream(_: unknown, index: number): FakeStream {
     filterChainName: '',
     bufferLimitBytes: 1024 * 1024,
     originalDestination: undefined,
+    requestedServerName: '',
   };
   stream.handler = new Http1ServerConnection(stream, manager, facts, { onConnectionGone: () => {} });
   return stream;

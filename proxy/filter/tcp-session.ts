@@ -52,6 +52,7 @@ export class TcpSession implements ByteStreamHandler, Relay {
     info.downstreamLocalAddress = facts.localAddress;
     info.filterChainName = facts.filterChainName;
     info.listenerName = facts.listenerName;
+    info.requestedServerName = facts.requestedServerName;
     filter.stats.inc(tcpStats.downstreamCxTotal);
     downstream.handler = this;
   }

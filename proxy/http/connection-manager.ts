@@ -64,6 +64,8 @@ export interface ConnectionFacts {
   readonly bufferLimitBytes: number;
   /** `ip:port` before redirection; undefined when the listener does not look. */
   readonly originalDestination: string | undefined;
+  /** SNI, lower case; empty when there was none or nobody looked. */
+  readonly requestedServerName: string;
 }
 
 /** Told when a connection that a listener started is gone. */

@@ -135,6 +135,7 @@ export class Stream {
     info.downstreamLocalAddress = facts.localAddress;
     info.filterChainName = facts.filterChainName;
     info.listenerName = facts.listenerName;
+    info.requestedServerName = facts.requestedServerName;
     manager.stats.inc(httpStats.downstreamRqTotal);
     manager.stats.inc(httpStats.downstreamRqHttp1Total);
     manager.stats.inc(httpStats.downstreamRqActive);

@@ -15,10 +15,11 @@ export class ListenerConnection implements ConnectionCounter {
   /** The filter chain that has it; null while, or because, none was chosen. */
   chain: FilterChainRuntime | null = null;
   readonly #owner: ConnectionOwner;
-  readonly #stream: ByteStream;
+  readonly #stream: ByteStream | null;
   readonly #facts: ConnectionFacts;
 
-  constructor(owner: ConnectionOwner, stream: ByteStream, facts: ConnectionFacts, nowMs: number) {
+  /** `stream` is null for one that ended before it had a filter chain: nothing was read of it. */
+  constructor(owner: ConnectionOwner, stream: ByteStream | null, facts: ConnectionFacts, nowMs: number) {
     this.#owner = owner;
     this.#stream = stream;
     this.#facts = facts;
@@ -32,8 +33,8 @@ export class ListenerConnection implements ConnectionCounter {
 
   /** At once. With RST when a response may be under way, so that nobody takes the cut one for whole. */
   cut(withReset: boolean): void {
-    if (withReset) this.#stream.reset();
-    else this.#stream.close();
+    if (withReset) this.#stream?.reset();
+    else this.#stream?.close();
   }
 
   /** For the listener's access log. */
@@ -49,8 +50,9 @@ export class ListenerConnection implements ConnectionCounter {
     info.downstreamLocalAddress = facts.localAddress;
     info.listenerName = facts.listenerName;
     info.filterChainName = facts.filterChainName;
-    info.requestBodyBytes = this.#stream.bytesReceived;
-    info.responseBodyBytes = this.#stream.bytesSent;
+    info.requestedServerName = facts.requestedServerName;
+    info.requestBodyBytes = this.#stream?.bytesReceived ?? 0;
+    info.responseBodyBytes = this.#stream?.bytesSent ?? 0;
     return info;
   }
 }

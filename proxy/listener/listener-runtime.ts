@@ -4,10 +4,10 @@
 import { type Address, formatAddress } from '../../config/address.ts';
 import type { FilterChain, Listener } from '../../config/listener.ts';
 import { describeErrno } from '../../native/errno.ts';
-import { close } from '../../native/socket.ts';
+import { close, localAddress, remoteAddress } from '../../native/socket.ts';
 import type { ConnectionFacts } from '../http/connection-manager.ts';
 import { ResponseFlag } from '../http/stream-info.ts';
-import { adoptDescriptor, type Connection } from '../reactor/connection.ts';
+import { adoptDescriptor } from '../reactor/connection.ts';
 import { ListeningSocket } from '../reactor/listening-socket.ts';
 import type { AccessLogger } from '../telemetry/access-log.ts';
 import { listenerStats, listenerWorkerStats } from '../telemetry/listener-stats.ts';
@@ -17,7 +17,10 @@ import { type ChainMatcher, compileFilterChainMatch } from './filter-chain-match
 import { type FilterChainContext, FilterChainRuntime } from './filter-chain-runtime.ts';
 import { filterChainsOf, type KeptFilterChain } from './listener-change.ts';
 import { type ConnectionOwner, ListenerConnection } from './listener-connection.ts';
+import { type ConnectionFindings, nothingFound } from './listener-filter.ts';
+import { compileListenerFilters, type ListenerFilters } from './listener-filters.ts';
 import { LimitedConnections, type SharedLimit } from './shared-limit.ts';
+import type { WaitingConnection } from './waiting-connection.ts';
 
 export interface ListenerContext extends FilterChainContext {
   readonly workerIndex: number;
@@ -55,6 +58,9 @@ export class ListenerRuntime implements ConnectionOwner {
   readonly #limit: LimitedConnections | null;
   readonly #globalLimit: LimitedConnections | null;
   #maxKeptBytes: number;
+  readonly #wantsOriginal: boolean;
+  /** Null when no filter waits for bytes: a connection begins at once. */
+  readonly #filters: ListenerFilters | null;
   #sockets: ListeningSocket[] = [];
   #open = 0;
   #isDraining = false;
@@ -73,6 +79,14 @@ export class ListenerRuntime implements ConnectionOwner {
     this.#limit = sockets.limit === undefined ? null : new LimitedConnections(sockets.limit);
     this.#globalLimit = config.ignoreGlobalConnectionLimit ? null : context.globalLimit;
     this.#maxKeptBytes = keptBytesFor(config);
+    this.#wantsOriginal = config.useOriginalDst || config.listenerFilters.some(({ kind }) => kind === 'original-dst');
+    this.#filters = compileListenerFilters(config, {
+      reactor: context.http.reactor,
+      stats,
+      listenerStats: this.#stats,
+      onInspected: (descriptor, original, found) => this.#begin(descriptor, original, found),
+      onDropped: (connection) => this.#onDropped(connection),
+    });
     for (const descriptor of sockets.descriptors) this.#listen(descriptor);
   }
 
@@ -98,19 +112,22 @@ export class ListenerRuntime implements ConnectionOwner {
     this.#context.onAcceptError(this.config.name, errno);
   }
 
-  /** Original destination, and the hand-over to the listener that is bound to it. */
+  /** Original destination, and the hand-over to the listener that is bound to it, whose filters then look at it. */
   accept(descriptor: number): void {
-    const { useOriginalDst, listenerFilters } = this.config;
-    const wantsOriginal = useOriginalDst || listenerFilters.length > 0;
-    const original = wantsOriginal ? this.#context.originalDestination(descriptor) : undefined;
-    const other = useOriginalDst && original !== undefined ? this.#context.findListener(original) : null;
+    const original = this.#wantsOriginal ? this.#context.originalDestination(descriptor) : undefined;
+    const other = this.config.useOriginalDst && original !== undefined ? this.#context.findListener(original) : null;
     (other ?? this).admit(descriptor, original);
   }
 
-  /** Limits, filter chain match, terminal filter. */
+  /** Limits, listener filters, filter chain match, terminal filter. */
   admit(descriptor: number, original: Address | undefined): void {
-    if (this.#isWithinLimits()) this.#begin(descriptor, original);
-    else close(descriptor);
+    if (!this.#isWithinLimits()) {
+      close(descriptor);
+      return;
+    }
+    this.#open++;
+    if (this.#filters === null) this.#begin(descriptor, original, nothingFound);
+    else this.#filters.inspect(descriptor, original);
   }
 
   // As Envoy: the process's limit is asked first, and a rejected connection is closed without a word.
@@ -125,16 +142,17 @@ export class ListenerRuntime implements ConnectionOwner {
     return false;
   }
 
-  #begin(descriptor: number, original: Address | undefined): void {
+  #begin(descriptor: number, original: Address | undefined, found: Readonly<ConnectionFindings>): void {
     this.#stats.inc(listenerStats.downstreamCxTotal);
     this.#stats.inc(listenerStats.downstreamCxActive);
     this.#workerStats.inc(listenerWorkerStats.downstreamCxTotal);
     this.#workerStats.inc(listenerWorkerStats.downstreamCxActive);
-    this.#open++;
     const { reactor } = this.#context.http;
     const connection = adoptDescriptor(reactor, descriptor, pendingHandler, { maxKeptBytes: this.#maxKeptBytes });
-    const chain = this.#choose(connection, original);
-    const facts = this.#factsOf(connection, original, chain?.name ?? '');
+    const remote = connection.remoteAddress();
+    const origin = { remote, local: original ?? connection.localAddress(), original, found };
+    const chain = this.#choose(origin);
+    const facts = this.#factsOf(origin, chain?.name ?? '');
     const counted = new ListenerConnection(this, connection, facts, reactor.nowMs);
     if (chain !== null) {
       this.#chain(chain).start(connection, facts, counted);
@@ -145,25 +163,21 @@ export class ListenerRuntime implements ConnectionOwner {
     this.#end(counted, ResponseFlag.noRouteFound);
   }
 
-  #choose(connection: Connection, original: Address | undefined): FilterChain | null {
-    const local = original ?? connection.localAddress();
-    const remote = connection.remoteAddress();
+  #choose({ remote, local, found }: ConnectionOrigin): FilterChain | null {
     const remoteIp = remote?.kind === 'ip' ? remote.ip : '';
     return this.#matcher.match({
       destinationIp: local?.kind === 'ip' ? local.ip : '',
       destinationPort: local?.kind === 'ip' ? local.port : 0,
-      serverName: '',
-      transportProtocol: 'raw_buffer',
-      applicationProtocols: [],
+      serverName: found.serverName,
+      transportProtocol: found.transportProtocol === '' ? 'raw_buffer' : found.transportProtocol,
+      applicationProtocols: found.applicationProtocols,
       directSourceIp: remoteIp,
       sourceIp: remoteIp,
       sourcePort: remote?.kind === 'ip' ? remote.port : 0,
     });
   }
 
-  #factsOf(connection: Connection, original: Address | undefined, filterChainName: string): ConnectionFacts {
-    const remote = connection.remoteAddress();
-    const local = original ?? connection.localAddress();
+  #factsOf({ remote, local, original, found }: ConnectionOrigin, filterChainName: string): ConnectionFacts {
     const remoteIp = remote?.kind === 'ip' ? remote.ip : '';
     return {
       connectionId: this.#context.nextConnectionId++,
@@ -176,7 +190,18 @@ export class ListenerRuntime implements ConnectionOwner {
       filterChainName,
       bufferLimitBytes: this.config.perConnectionBufferLimitBytes,
       originalDestination: original === undefined ? undefined : formatAddress(original),
+      requestedServerName: found.serverName,
     };
+  }
+
+  /** It ended before a filter chain was chosen, and was no connection yet to the counters. */
+  #onDropped({ descriptor, original, found, startedAtMs }: WaitingConnection): void {
+    if (this.#accessLoggers.length > 0) {
+      const local = original ?? localAddress(descriptor, true);
+      const facts = this.#factsOf({ remote: remoteAddress(descriptor, true), local, original, found }, '');
+      this.#log(new ListenerConnection(this, null, facts, startedAtMs), 0);
+    }
+    this.#leave();
   }
 
   #chain(config: FilterChain): FilterChainRuntime {
@@ -195,25 +220,32 @@ export class ListenerRuntime implements ConnectionOwner {
   }
 
   #end(connection: ListenerConnection, responseFlags: number): void {
-    const { http, onIdle } = this.#context;
-    const { nowMs } = http.reactor;
     this.#stats.dec(listenerStats.downstreamCxActive);
     this.#stats.inc(listenerStats.downstreamCxDestroy);
-    this.#stats.record(listenerStats.downstreamCxLengthMs, nowMs - connection.startedAtMs);
+    this.#stats.record(listenerStats.downstreamCxLengthMs, this.#context.http.reactor.nowMs - connection.startedAtMs);
     this.#workerStats.dec(listenerWorkerStats.downstreamCxActive);
-    this.#globalLimit?.remove();
-    this.#limit?.remove();
-    if (this.#accessLoggers.length > 0) {
-      const info = connection.describe(nowMs, http.wallOffsetMs);
-      info.responseFlags = responseFlags;
-      for (const logger of this.#accessLoggers) {
-        logger.log({ info, request: null, response: null, responseTrailers: null, localReplyBody: '' });
-      }
-    }
-    this.#open--;
-    if (this.#open === 0) onIdle();
+    if (this.#accessLoggers.length > 0) this.#log(connection, responseFlags);
+    this.#leave();
   }
 
+  #log(connection: ListenerConnection, responseFlags: number): void {
+    const { http } = this.#context;
+    const info = connection.describe(http.reactor.nowMs, http.wallOffsetMs);
+    info.responseFlags = responseFlags;
+    for (const logger of this.#accessLoggers) {
+      logger.log({ info, request: null, response: null, responseTrailers: null, localReplyBody: '' });
+    }
+  }
+
+  /** One connection less, whatever became of it. */
+  #leave(): void {
+    this.#globalLimit?.remove();
+    this.#limit?.remove();
+    this.#open--;
+    if (this.#open === 0) this.#context.onIdle();
+  }
+
+  /** Those that wait for listener filters included. */
   get openConnections(): number {
     return this.#open;
   }
@@ -266,6 +298,7 @@ export class ListenerRuntime implements ConnectionOwner {
   /** Idle HTTP connections close, busy ones after their response. TCP connections run until the drain time is over. */
   drain(): void {
     this.#isDraining = true;
+    this.#filters?.drain();
     for (const chain of this.#chains.values()) chain.drain();
   }
 
@@ -283,15 +316,26 @@ export class ListenerRuntime implements ConnectionOwner {
 
   /** The drain time is over. */
   closeConnections(): void {
+    this.#filters?.close();
     for (const chain of this.#chains.values()) chain.closeConnections();
   }
 
   /** Nothing is accepted any more and the last connection is gone: its stats may disappear. */
   release(): void {
     for (const chain of this.#chains.values()) chain.release();
+    this.#filters?.release();
     this.#context.stats.release(this.#workerStats);
     this.#context.stats.release(this.#stats);
   }
+}
+
+/** Where a connection comes from and goes to, and what its first bytes said. */
+interface ConnectionOrigin {
+  readonly remote: Address | undefined;
+  /** Before redirection, when there was one. */
+  readonly local: Address | undefined;
+  readonly original: Address | undefined;
+  readonly found: Readonly<ConnectionFindings>;
 }
 
 // A request head may be larger than what is kept by default; it is parsed whole.

@@ -61,7 +61,7 @@ export const listenerCases: readonly ConfigCase[] = [
   refuses(at.tcpProxy, '', 'filters[0].typed_config: one of cluster, weighted_clusters is required'),
   takes(at.tcpProxy, 'cluster: nowhere'),
   refuses(at.listener, '', 'listeners[0].filter_chains: a listener needs a filter chain'),
-  oursRefuses(at.filterChains, '{}', 'filter_chains[0].filters: needs a terminal filter, one of'),
+  oursRefuses(at.filterChains, '{}', 'filter_chains[0].filters: the last filter must be terminal, one of'),
   refuses(
     at.listenerAddress,
     '{socket_address: {protocol: UDP, address: 127.0.0.1, port_value: 1}}',
@@ -124,15 +124,24 @@ export const listenerCases: readonly ConfigCase[] = [
     'listener_filters: [{name: envoy.filters.listener.original_dst}]',
     'listener_filters[0].typed_config: typed_config is required: it says which listener filter this is',
   ),
+  takes(
+    at.servingListener,
+    'listener_filters_timeout: 0s, continue_on_listener_filters_timeout: true, listener_filters: [{name: o, filter_disabled: {or_match: {rules: [{destination_port_range: {start: 80, end: 81}}, {not_match: {any_match: true}}]}}, typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector, initial_read_buffer_size: 512, max_client_hello_size: 16384, close_connection_on_client_hello_parsing_errors: true, enable_ja4_fingerprinting: false}}, {name: h, typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.listener.http_inspector.v3.HttpInspector}}]',
+  ),
+  refuses(
+    at.servingListener,
+    'listener_filters: [{name: o, typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector, max_client_hello_size: 16385}}]',
+    'max_client_hello_size: must be at most 16384, got 16385',
+  ),
   oursRefuses(
     at.servingListener,
-    'listener_filters: [{name: o, typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector}}]',
+    'listener_filters: [{name: o, typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol}}]',
     'listener_filters[0].typed_config: listener filter',
   ),
   refuses(
     at.servingListener,
     'listener_filters: [{name: o, typed_config: {"@type": type.googleapis.com/no.Such}}]',
-    'listener_filters[0].typed_config: listener filter type.googleapis.com/no.Such is not supported; only',
+    'listener_filters[0].typed_config: listener filter type.googleapis.com/no.Such is not supported; supported are',
   ),
   takes(at.servingListener, 'reuse_port: true'),
   takes(at.servingListener, 'enable_reuse_port: false'),

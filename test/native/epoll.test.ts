@@ -48,6 +48,19 @@ t.test('a batch holds events of a closed descriptor whose number is another sock
   t.end();
 });
 
+t.test('edge-triggered, what is ready is told again only when more is', (t) => {
+  const epoll = epollFor(t);
+  const fd = signalled();
+  epoll.add(fd, 1, EpollEvent.readable | EpollEvent.edgeTriggered);
+  t.equal(epoll.wait(0), 1);
+  t.equal(epoll.events(0), EpollEvent.readable);
+  t.equal(epoll.wait(0), 0);
+  signalEventFd(fd);
+  t.equal(epoll.wait(0), 1);
+  close(fd);
+  t.end();
+});
+
 t.test('interest is changed and taken back', (t) => {
   const epoll = epollFor(t);
   const fd = signalled();

@@ -317,4 +317,5 @@ export const anyConnection: ConnectionFacts = {
   filterChainName: '',
   bufferLimitBytes: 64,
   originalDestination: undefined,
+  requestedServerName: '',
 };

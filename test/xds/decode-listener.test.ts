@@ -95,10 +95,4 @@ t.test('problems', async (t) => {
   t.same(listener(`${address}, filter_chains: [{filters: [${filter}]}, {filters: [${filter}]}]`).problems, [
     'filter_chains[1].filter_chain_match: matches the same connections as filter_chains[0]',
   ]);
-  t.match(
-    serving(
-      'listener_filters: [{name: i, typed_config: {"@type": a/envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector}}]',
-    ).problems,
-    [/^listener_filters\[0\]\.typed_config: listener filter .* is not supported/],
-  );
 });

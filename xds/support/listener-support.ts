@@ -4,7 +4,6 @@ import type { SupportTable } from './support-table.ts';
 
 const withXds = 'it arrives with the xDS client';
 
-const neverWaits = 'original_dst, the one listener filter there is, never waits for bytes';
 const subsets = 'read only by the subset balancer, which is refused';
 
 export const listenerSupport: SupportTable = {
@@ -31,12 +30,12 @@ export const listenerSupport: SupportTable = {
       'max_connections_to_accept_per_socket_event',
       'bind_to_port',
       'ignore_global_conn_limit',
+      'listener_filters_timeout',
+      'continue_on_listener_filters_timeout',
     ],
     ignored: {
       metadata: 'shown in /config_dump; nothing that is supported reads it',
       reuse_port: 'enable_reuse_port says it, as in Envoy',
-      listener_filters_timeout: neverWaits,
-      continue_on_listener_filters_timeout: neverWaits,
     },
     unsupported: {
       filter_chain_matcher: 'use filter_chain_match',
@@ -55,13 +54,24 @@ export const listenerSupport: SupportTable = {
     unsupported: { socket_options: 'set them on the listener' },
   },
   'envoy.config.listener.v3.ListenerFilter': {
-    supported: ['name', 'typed_config'],
+    supported: ['name', 'typed_config', 'filter_disabled'],
+    unsupported: { config_discovery: withXds },
+  },
+  'envoy.config.listener.v3.ListenerFilterChainMatchPredicate': {
+    supported: ['or_match', 'and_match', 'not_match', 'any_match', 'destination_port_range'],
+  },
+  'envoy.config.listener.v3.ListenerFilterChainMatchPredicate.MatchSet': { supported: ['rules'] },
+  'envoy.type.v3.Int32Range': { supported: ['start', 'end'] },
+  'envoy.extensions.filters.listener.original_dst.v3.OriginalDst': { supported: [] },
+  'envoy.extensions.filters.listener.http_inspector.v3.HttpInspector': { supported: [] },
+  'envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector': {
+    supported: ['close_connection_on_client_hello_parsing_errors', 'max_client_hello_size'],
+    ignored: { initial_read_buffer_size: 'connections are looked at in one buffer of the worker, and need none' },
     unsupported: {
-      config_discovery: withXds,
-      filter_disabled: 'a listener filter applies to all connections of its listener',
+      enable_ja3_fingerprinting: { unless: [false], why: 'fingerprints of clients are not made' },
+      enable_ja4_fingerprinting: { unless: [false], why: 'fingerprints of clients are not made' },
     },
   },
-  'envoy.extensions.filters.listener.original_dst.v3.OriginalDst': { supported: [] },
   'envoy.config.listener.v3.FilterChain': {
     supported: ['filter_chain_match', 'filters', 'transport_socket', 'name'],
     ignored: {

@@ -126,4 +126,5 @@ const FACTS: ConnectionFacts = {
   filterChainName: '',
   bufferLimitBytes: 1_048_576,
   originalDestination: undefined,
+  requestedServerName: '',
 };
