@@ -22,6 +22,7 @@ const NOT_PER_REQUEST: ReadonlyMap<string, string> = new Map([
   ['proxy/format/metadata-operators.ts:dynamic', 'a log line that asks for a whole namespace of metadata'],
   ['proxy/format/metadata-operators.ts:write', 'a log line that asks for structured metadata'],
   ['proxy/http/connection-manager.ts:drain', 'once, when draining begins'],
+  ['proxy/http/connection-manager.ts:setRoutes', 'when a table of routes by name is replaced'],
   ['proxy/http/local-reply-writer.ts:jsonBody', 'a local reply to a client that asks for JSON'],
   ['proxy/reactor/pipe-file.ts:outcomeOf', 'passes on what is no errno: a mistake in a call, which ends the process'],
   ['proxy/reactor/reactor.ts:start', 'a call in the wrong order ends the process'],
@@ -34,6 +35,7 @@ const NOT_PER_REQUEST: ReadonlyMap<string, string> = new Map([
   ['proxy/route/retry-policy.ts:namedHeaders', 'a request that brings x-envoy-retry headers'],
   ['proxy/route/retry-policy.ts:requestedBy', 'a request that brings x-envoy-retry headers'],
   ['proxy/route/route-compiler.ts', 'once a route configuration'],
+  ['proxy/route/route-tables.ts', 'once a table of routes by name'],
   ['proxy/route/route-match.ts:explain', 'asked by the admin interface'],
 ]);
 

@@ -1,0 +1,143 @@
+// Listeners that change under load: what their clients see of it.
+
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import t, { type Test } from 'tap';
+import type { Listener } from '../../config/listener.ts';
+import { listenerStats } from '../../proxy/telemetry/listener-stats.ts';
+import { clusterOf, forwardTo, httpListener, managerOf, routeOf, virtualHostOf } from '../support/data-plane.ts';
+import { answering } from '../support/listener-fixtures.ts';
+import { RawClient } from '../support/raw-client.ts';
+import { RawOrigin } from '../support/raw-origin.ts';
+import { type ServedSnapshots, serveSnapshots } from '../support/served-snapshots.ts';
+
+// Threads start slowly on a busy machine.
+t.setTimeout(120_000);
+
+const setOf = (...listeners: readonly Listener[]) => ({
+  listeners: { set: listeners.map((each) => [each.name, each] as const), removed: [] },
+});
+
+/** One request on a connection of its own; the body, or what went wrong. */
+async function ask(port: number): Promise<string> {
+  const socket = connect(port, '127.0.0.1');
+  let text = '';
+  socket.on('data', (data) => {
+    text += data.toString('latin1');
+  });
+  socket.write('GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n');
+  try {
+    await once(socket, 'end');
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code ?? String(error);
+  } finally {
+    socket.destroy();
+  }
+  return /\r\n\r\n(\w+)$/.exec(text)?.[1] ?? `cut: ${text}`;
+}
+
+/** Clients that connect, ask and connect again, until they are told to stop. */
+function keepAsking(port: number) {
+  const answers: string[] = [];
+  let isOver = false;
+  const run = async (): Promise<void> => {
+    while (!isOver) answers.push(await ask(port));
+  };
+  const clients = Array.from({ length: 4 }, run);
+  return {
+    stop: async (): Promise<readonly string[]> => {
+      isOver = true;
+      await Promise.all(clients);
+      return answers;
+    },
+  };
+}
+
+const replacements: readonly (readonly [string, (step: number) => Partial<Listener>])[] = [
+  ['replaced', (step) => ({ backlog: 100 + step })],
+  ['changed in its filter chains', () => ({})],
+];
+
+for (const reusePort of [true, false]) {
+  for (const [name, givenOf] of replacements) {
+    t.test(`a listener that is ${name} 200 times refuses and cuts nobody (reuse_port: ${reusePort})`, async (t) => {
+      const config = (step: number) => answering('http', `step${step}`, { reusePort, ...givenOf(step) });
+      const served = await serveSnapshots(t, { first: setOf(config(0)) });
+      const port = served.port('http');
+      const clients = keepAsking(port);
+      for (let step = 1; step <= 200; step++) await served.serve(setOf(config(step)));
+      const answers = await clients.stop();
+      t.same(
+        answers.filter((answer) => !/^step\d+$/.test(answer)),
+        [],
+        `${answers.length} clients`,
+      );
+      t.ok(answers.length > 0);
+      t.equal(await ask(port), 'step200');
+      t.equal(served.port('http'), port);
+    });
+  }
+}
+
+t.test('a listener moves to another address, and the former one is closed', async (t) => {
+  const served = await serveSnapshots(t, { first: setOf(answering('http', 'before')) });
+  const before = served.port('http');
+  const moved = answering('http', 'after', { address: { kind: 'ip', ip: '127.0.0.2', port: 0 } });
+  t.equal(served.pool.prepareListener(moved), undefined);
+  t.equal(await ask(before), 'before', 'until the change is published');
+  await served.serve(setOf(moved));
+  t.equal(await ask(before), 'ECONNREFUSED');
+  t.not(served.port('http'), before);
+});
+
+t.test('a taken address is refused before anything is published', async (t) => {
+  const first = setOf(answering('one', 'one', { reusePort: false }), answering('other', 'other'));
+  const served = await serveSnapshots(t, { first });
+  const taken = { kind: 'ip', ip: '127.0.0.1', port: served.port('one') } as const;
+  const refusal = served.pool.prepareListener(answering('other', 'moved', { address: taken }));
+  t.equal(refusal, `cannot listen on 127.0.0.1:${taken.port}: address already in use`);
+  t.equal(await ask(served.port('other')), 'other');
+});
+
+/** A request whose response never ends, through a listener that the test then changes. */
+async function stuckRequest(t: Test, drainTimeMs: number) {
+  const origin = await RawOrigin.start(t, (connection) => {
+    connection.onText = () => connection.write('HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf');
+  });
+  const manager = managerOf([virtualHostOf([routeOf('/', forwardTo('app'))])]);
+  const cluster = clusterOf('app', [origin.port]);
+  const first = {
+    ...setOf(httpListener('http', manager), answering('other', 'other')),
+    clusters: { set: [['app', cluster] as const], removed: [] },
+  };
+  const served = await serveSnapshots(t, { first, drainTimeMs });
+  const client = await RawClient.open(served.port('http'));
+  t.teardown(() => client.close());
+  await client.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
+  await client.until((text) => text.endsWith('half'));
+  return { served, client };
+}
+
+t.test('what a removed listener still has at the end of the drain time is cut', async (t) => {
+  const { served, client } = await stuckRequest(t, 300);
+  await served.serve({ listeners: { set: [], removed: ['http'] } });
+  t.equal(client.outcome, undefined, 'a request under way goes on');
+  await client.ended();
+  t.equal(client.outcome, 'ECONNRESET');
+  await isGone(served, 'http');
+  t.equal(await ask(served.port('other')), 'other');
+});
+
+t.test('a changed filter chain lets requests under way go on, and cuts them at the end', async (t) => {
+  const { served, client } = await stuckRequest(t, 300);
+  const port = served.port('http');
+  await served.serve(setOf(answering('http', 'changed')));
+  t.equal(client.outcome, undefined);
+  t.equal(await ask(port), 'changed');
+  await client.ended();
+  t.equal(client.outcome, 'ECONNRESET');
+});
+
+async function isGone(served: ServedSnapshots, listener: string): Promise<void> {
+  while (served.stats.get(listenerStats, listener) !== undefined) await new Promise((resolve) => setImmediate(resolve));
+}
