@@ -37,6 +37,11 @@ export class ControlPlaneSession {
     for (const [type, state] of this.#types) this.#push(type, state);
   }
 
+  /** The response goes out once more, and so does its answer. */
+  expectAgain({ type, nonce = '' }: SentResponse): void {
+    this.#types.get(type)!.unanswered.push(nonce);
+  }
+
   /** Nothing is under way: each response was answered. */
   get isSettled(): boolean {
     return [...this.#types.values()].every(({ unanswered }) => unanswered.length === 0);
@@ -98,7 +103,8 @@ export class ControlPlaneSession {
 
   #onAnswer(state: TypeState, nonce: string, error: string | undefined): void {
     this.#expect(state.unanswered[0] === nonce, `an answer to ${nonce} before that to ${state.unanswered[0]}`);
-    state.unanswered = state.unanswered.filter((other) => other !== nonce);
+    const index = state.unanswered.indexOf(nonce);
+    if (index >= 0) state.unanswered.splice(index, 1);
     if (error !== undefined) this.refusals.push(`${nonce} ${error}`);
   }
 
