@@ -153,16 +153,18 @@ class HelloBody {
     return this.#bytes.latin1Slice(start, end).toLowerCase();
   }
 
+  /** A list that is not sound counts as none, as in Envoy: what ends the TLS refuses it, and it is TLS all the same. */
   #readProtocols(): readonly string[] {
     const protocols: string[] = [];
+    if (this.#end - this.#at < 2) return noProtocols;
     const listBytes = this.#number(2);
-    if (listBytes === 0 || listBytes !== this.#end - this.#at) this.#isValid = false;
-    while (this.#isValid && this.#at < this.#end) {
+    if (listBytes !== this.#end - this.#at) return noProtocols;
+    while (this.#at < this.#end) {
       const length = this.#number(1);
       const start = this.#at;
-      this.#skip(length);
-      if (length === 0 || !this.#isValid) this.#isValid = false;
-      else protocols.push(this.#bytes.latin1Slice(start, this.#at));
+      if (length === 0 || start + length > this.#end) return noProtocols;
+      this.#at += length;
+      protocols.push(this.#bytes.latin1Slice(start, this.#at));
     }
     return protocols;
   }

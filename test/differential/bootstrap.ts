@@ -34,6 +34,8 @@ export const logFields: readonly string[] = [
   'REQ(X-REQUEST-ID)',
   'RESP(SERVER)',
   'RESP(CONTENT-TYPE)',
+  'FILTER_CHAIN_NAME',
+  'REQUESTED_SERVER_NAME',
 ];
 
 const logFormat = `${logFields.map((field) => `%${field}%`).join('\t')}\n`;
@@ -80,28 +82,32 @@ export function listener(name: string, filter: Json, more: Json = {}): Json {
 
 /** A listener with an HTTP connection manager; `manager` wins over the defaults. */
 export function httpListener(name: string, routes: Json, manager: Json = {}, more: Json = {}): Json {
-  return listener(
-    name,
-    {
-      name: 'envoy.filters.network.http_connection_manager',
-      typed_config: {
-        '@type': HCM,
-        stat_prefix: name,
-        route_config: routes,
-        http_filters: [router],
-        http_protocol_options: preserveCase,
-        // Envoy keeps a connection that it ends for so long, waiting for the client to close first.
-        delayed_close_timeout: '0.02s',
-        access_log: accessLog,
-        ...manager,
-      },
+  return listener(name, httpManager(name, routes, manager), more);
+}
+
+export function httpManager(name: string, routes: Json, manager: Json = {}): Json {
+  return {
+    name: 'envoy.filters.network.http_connection_manager',
+    typed_config: {
+      '@type': HCM,
+      stat_prefix: name,
+      route_config: routes,
+      http_filters: [router],
+      http_protocol_options: preserveCase,
+      // Envoy keeps a connection that it ends for so long, waiting for the client to close first.
+      delayed_close_timeout: '0.02s',
+      access_log: accessLog,
+      ...manager,
     },
-    more,
-  );
+  };
 }
 
 export function tcpListener(name: string, proxy: Json): Json {
-  return listener(name, {
+  return listener(name, tcpProxy(name, proxy));
+}
+
+export function tcpProxy(name: string, proxy: Json): Json {
+  return {
     name: 'envoy.filters.network.tcp_proxy',
     typed_config: {
       '@type': `${TYPES}envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy`,
@@ -109,7 +115,7 @@ export function tcpListener(name: string, proxy: Json): Json {
       access_log: accessLog,
       ...proxy,
     },
-  });
+  };
 }
 
 /** One virtual host for every domain. */

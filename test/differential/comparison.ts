@@ -16,8 +16,8 @@ export interface ComparisonOptions {
 
 const OUTRIGGER = join(import.meta.dirname, '../../proxy/main.ts');
 
-/** Stats of listeners, connection managers, TCP proxies and clusters; the admin interface's are left out. */
-const STATS = '^(http|listener|tcp|cluster)\\.';
+/** Stats of listeners and their filters, connection managers, TCP proxies and clusters; the admin interface's are left out. */
+const STATS = '^(http|listener|tcp|cluster|http_inspector|tls_inspector)\\.';
 const IGNORED_STATS = /^(http\.admin|listener\.admin|cluster\.[^.]+\.(lb_|max_host_weight))|\.worker_0\./;
 /** Zero when nothing is under way any more. */
 const ACTIVITY = /\.(downstream_cx_active|downstream_rq_active|upstream_rq_active|upstream_rq_pending_active)$/;

@@ -3,6 +3,7 @@
 import { faults } from './cases/faults.ts';
 import { forwarded } from './cases/forwarded.ts';
 import { headers } from './cases/headers.ts';
+import { inspectors } from './cases/inspectors.ts';
 import { messages } from './cases/messages.ts';
 import { pathsAndHosts } from './cases/paths.ts';
 import { refused } from './cases/refused.ts';
@@ -10,4 +11,14 @@ import { routes } from './cases/routes.ts';
 import { tcp } from './cases/tcp.ts';
 import type { Suite } from './suite.ts';
 
-export const suites: readonly Suite[] = [messages, pathsAndHosts, forwarded, headers, routes, faults, refused, tcp];
+export const suites: readonly Suite[] = [
+  messages,
+  pathsAndHosts,
+  forwarded,
+  headers,
+  routes,
+  faults,
+  refused,
+  tcp,
+  inspectors,
+];
