@@ -11,6 +11,7 @@ COPY bin ./bin
 COPY bpf ./bpf
 COPY build ./build
 COPY config ./config
+COPY control-plane ./control-plane
 COPY native ./native
 COPY proxy ./proxy
 COPY sampler ./sampler

@@ -1,0 +1,72 @@
+// What is in the folder: the text of each file by node group. Files of the folder itself are for every node; those of
+// `nodes/GLOB/` are for the nodes whose id the folder's name matches, beside the former.
+
+import { type Dirent, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+export interface FolderContent {
+  readonly files: readonly FolderFile[];
+  /** Files and folders that cannot be read, with the reason. */
+  readonly unreadable: readonly { readonly file: string; readonly message: string }[];
+}
+
+export interface FolderFile {
+  /** Relative to the folder. */
+  readonly file: string;
+  /** Glob of node ids; undefined for every node. */
+  readonly group: string | undefined;
+  readonly text: string;
+}
+
+/** The folder with the folders of node groups. */
+export const groupsFolder = 'nodes';
+
+/** Files in the order of their names. A folder that is not there is unreadable, as one without access is. */
+export function readFolder(folder: string): FolderContent {
+  const files: FolderFile[] = [];
+  const unreadable: { file: string; message: string }[] = [];
+  const attempt = (file: string, read: () => void): void => {
+    try {
+      read();
+    } catch (error) {
+      unreadable.push({ file, message: `cannot be read: ${(error as NodeJS.ErrnoException).code}` });
+    }
+  };
+  const readFiles = (place: string, group: string | undefined): void => {
+    for (const entry of entriesOf(join(folder, place))) {
+      if (!isResourceFile(entry)) continue;
+      const file = join(place, entry.name);
+      attempt(file, () => files.push({ file, group, text: readFileSync(join(folder, file), 'utf8') }));
+    }
+  };
+  attempt('.', () => {
+    readFiles('', undefined);
+    for (const group of groupsOf(folder)) readFiles(join(groupsFolder, group), group);
+  });
+  return { files, unreadable };
+}
+
+/** Globs of node ids that have a folder. */
+export function groupsOf(folder: string): readonly string[] {
+  if (!entriesOf(folder).some((entry) => entry.name === groupsFolder && entry.isDirectory())) return [];
+  return entriesOf(join(folder, groupsFolder))
+    .filter((entry) => !isHidden(entry.name) && (entry.isDirectory() || entry.isSymbolicLink()))
+    .map(({ name }) => name);
+}
+
+function entriesOf(folder: string): readonly Dirent[] {
+  return readdirSync(folder, { withFileTypes: true }).sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+/**
+ * Editors write `.x.yaml.swp`, `#x.yaml#`, `x.yaml~` and names without an ending of ours. Files of a Kubernetes ConfigMap
+ * are links into a hidden folder.
+ */
+function isResourceFile(entry: Dirent): boolean {
+  if (!entry.isFile() && !entry.isSymbolicLink()) return false;
+  return /\.(ya?ml|json)$/.test(entry.name) && !isHidden(entry.name) && !entry.name.startsWith('#');
+}
+
+function isHidden(name: string): boolean {
+  return name.startsWith('.');
+}

@@ -1,0 +1,138 @@
+// The composition: a folder that is followed, a cache of snapshots, the server that sends them, and a page about it.
+
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import type { Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { ClientStream } from './client-stream.ts';
+import { DiscoveryServer, type ServerTls } from './discovery-server.ts';
+import type { Refusal } from './discovery-session.ts';
+import type { ControlPlaneFlags } from './flags.ts';
+import { FolderFollower } from './folder-follower.ts';
+import { problemText } from './problem-text.ts';
+import { ServedFolder } from './served-folder.ts';
+import type { ServedSnapshot } from './served-snapshot.ts';
+import { servedType } from './served-type.ts';
+import { SnapshotCache } from './snapshot-cache.ts';
+import { differenceLines } from './snapshot-difference.ts';
+import { type KeptRefusal, makeStatusServer } from './status-page.ts';
+
+export interface BoundPorts {
+  readonly port: number;
+  readonly statusPort: number | undefined;
+}
+
+/** A data plane that refuses again and again must not fill the memory. */
+const maxRefusals = 100;
+
+export class ControlPlane {
+  readonly #flags: ControlPlaneFlags;
+  readonly #log: (line: string) => void;
+  readonly #cache = new SnapshotCache();
+  readonly #folder: ServedFolder;
+  readonly #follower: FolderFollower;
+  readonly #server: DiscoveryServer;
+  readonly #statusServer: Server;
+  readonly #refusals: KeptRefusal[] = [];
+  #reported = '';
+
+  /** `log` takes lines for people. */
+  constructor(flags: ControlPlaneFlags, log: (line: string) => void) {
+    this.#flags = flags;
+    this.#log = log;
+    this.#folder = new ServedFolder({ folder: flags.folder, hasUpstreams: flags.upstreams.length > 0 });
+    this.#follower = new FolderFollower({ folder: flags.folder, onChange: () => this.#refresh() });
+    const onRefusal = (client: ClientStream, refusal: Refusal) => this.#onRefusal(client, refusal);
+    this.#server = new DiscoveryServer({ cache: this.#cache, clock: Date.now, onRefusal });
+    this.#statusServer = makeStatusServer({
+      folder: flags.folder,
+      files: () => this.#folder.files,
+      problems: () => this.#folder.problems,
+      snapshots: () => this.#cache.snapshots,
+      groupFor: (nodeId) => this.#cache.groupFor(nodeId),
+      clients: () => this.#server.clients,
+      refusals: () => this.#refusals,
+    });
+  }
+
+  /** Resolves when clients can connect, with the ports; rejects when it cannot listen, and is closed then. */
+  async start(): Promise<BoundPorts> {
+    const { folder, listen, status } = this.#flags;
+    this.#follower.start();
+    this.#refresh();
+    try {
+      const { port, statusPort } = await this.#listen();
+      this.#log(`serves ${folder} on ${withPort(listen, port)}`);
+      if (status !== undefined) this.#log(`status on http://${withPort(status, statusPort!)}/status`);
+      return { port, statusPort };
+    } catch (error) {
+      await this.close();
+      throw error;
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#follower.stop();
+    this.#statusServer.close();
+    this.#statusServer.closeAllConnections();
+    await this.#server.close();
+  }
+
+  async #listen(): Promise<BoundPorts> {
+    const { listen, status, tls } = this.#flags;
+    const port = await this.#server.listen(listen, tls && readTls(tls));
+    return { port, statusPort: status === undefined ? undefined : await this.#listenForStatus(status) };
+  }
+
+  async #listenForStatus(address: string): Promise<number> {
+    const colon = address.lastIndexOf(':');
+    const host = address.slice(0, colon).replace(/^\[|\]$/g, '');
+    this.#statusServer.listen(Number(address.slice(colon + 1)), host);
+    await once(this.#statusServer, 'listening');
+    return (this.#statusServer.address() as AddressInfo).port;
+  }
+
+  #refresh(): void {
+    this.#folder.refresh();
+    const before = this.#cache.snapshots;
+    this.#cache.update(this.#folder.groups);
+    this.#report(this.#folder.problems.map(problemText), before);
+  }
+
+  /** What people need to know after they saved a file: what is wrong, or that it is served. */
+  #report(problems: readonly string[], before: ReadonlyMap<string, ServedSnapshot>): void {
+    const text = problems.join('\n');
+    const hadProblems = this.#reported !== '';
+    if (text !== this.#reported) for (const problem of problems) this.#log(problem);
+    if (text !== this.#reported && text !== '') {
+      this.#log(
+        before.size === 0
+          ? 'nothing is served until this is mended'
+          : 'the last good state is served until this is mended',
+      );
+    }
+    this.#reported = text;
+    if (text === '' && hadProblems) this.#log('every file is right again');
+    for (const line of differenceLines(before, this.#cache.snapshots)) this.#log(line);
+  }
+
+  #onRefusal(client: ClientStream, refusal: Refusal): void {
+    const nodeId = client.node?.id ?? '';
+    const type = servedType(refusal.typeUrl)?.shortName ?? refusal.typeUrl;
+    this.#log(
+      `node ${JSON.stringify(nodeId)} (${client.peer}) refused ${type} version ${refusal.version}: ${refusal.text}`,
+    );
+    this.#refusals.push({ ...refusal, nodeId, peer: client.peer, atMs: Date.now() });
+    if (this.#refusals.length > maxRefusals) this.#refusals.shift();
+  }
+}
+
+function readTls({ certificate, key, clientAuthority }: NonNullable<ControlPlaneFlags['tls']>): ServerTls {
+  const pair = { certificateChain: readFileSync(certificate), privateKey: readFileSync(key) };
+  return clientAuthority === undefined ? pair : { ...pair, clientAuthority: readFileSync(clientAuthority) };
+}
+
+/** The address with the port that was bound, for `:0`. */
+function withPort(address: string, port: number): string {
+  return address.startsWith('unix:') ? address : address.replace(/:\d+$/, `:${port}`);
+}

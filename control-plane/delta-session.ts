@@ -1,0 +1,151 @@
+// A client of the incremental protocol: it says what it has and which names it wants, and gets what is new to it.
+// https://www.envoyproxy.io/docs/envoy/latest/api-docs/xds_protocol#incremental-xds
+
+import { wildcard } from '../xds/client/discovery.ts';
+import { type DeltaRequest, readDeltaRequest, writeDeltaResponse } from './discovery-message.ts';
+import {
+  type DiscoverySession,
+  maxNamesOfStream,
+  maxTypesOfStream,
+  type RequestOutcome,
+  type SessionOptions,
+} from './discovery-session.ts';
+import type { ServedResource, ServedResources, ServedSnapshot } from './served-snapshot.ts';
+import { assignmentType } from './served-type.ts';
+import { inSendingOrder, type SubscriptionStatus, TypeSubscription } from './type-subscription.ts';
+
+export class DeltaSession implements DiscoverySession {
+  readonly protocol = 'delta';
+  readonly #options: SessionOptions;
+  readonly #types = new Map<string, TypeSubscription>();
+  #order: readonly TypeSubscription[] = [];
+  #nonce = 0;
+
+  constructor(options: SessionOptions) {
+    this.#options = options;
+  }
+
+  onRequest(message: Uint8Array): RequestOutcome {
+    const request = readDeltaRequest(message);
+    if (request === undefined)
+      return { kind: 'failed', code: 'INVALID_ARGUMENT', reason: 'not a DeltaDiscoveryRequest' };
+    const typeUrl = this.#options.typeUrl ?? request.typeUrl;
+    if (typeUrl === '') return { kind: 'failed', code: 'INVALID_ARGUMENT', reason: 'a request without type_url' };
+    const type = this.#types.get(typeUrl) ?? this.#begin(typeUrl, request);
+    if (request.subscribe.length > 0 || request.unsubscribe.length > 0) changeSubscription(type, request);
+    if (this.#namesOfAll() > maxNamesOfStream || this.#types.size > maxTypesOfStream) {
+      return { kind: 'failed', code: 'RESOURCE_EXHAUSTED', reason: 'more subscriptions than a stream may have' };
+    }
+    const { node, responseNonce, refusal: text } = request;
+    if (responseNonce === '' && text === undefined) return { kind: 'taken', node, refusal: undefined };
+    const version = type.onAnswer(responseNonce, text, this.#options.clock());
+    return { kind: 'taken', node, refusal: text === undefined ? undefined : { typeUrl, version, text } };
+  }
+
+  next(snapshot: ServedSnapshot): Buffer | undefined {
+    for (const type of this.#order) {
+      const resources = type.takeChange(snapshot);
+      if (resources === undefined) continue;
+      const changed = changedResources(type, resources);
+      const removed = removedNames(type, resources);
+      type.unanswered.clear();
+      // A wildcard that matches nothing is answered too: the client waits for it at its start.
+      if (changed.length === 0 && removed.length === 0 && (type.wasAnswered || !type.isWildcard)) continue;
+      for (const { name, version } of changed) type.held.set(name, version);
+      for (const name of removed) type.held.delete(name);
+      this.#resendAssignments(changed);
+      const nonce = String(++this.#nonce);
+      type.onSent(nonce, resources.version);
+      const { typeUrl } = type;
+      return writeDeltaResponse({ typeUrl, version: resources.version, nonce, resources: changed, removed });
+    }
+    return undefined;
+  }
+
+  status(): readonly SubscriptionStatus[] {
+    return this.#order.map((type) => type.status());
+  }
+
+  /** The first request of a type on this stream: what the client brings from an earlier one counts, nonces do not. */
+  #begin(typeUrl: string, request: DeltaRequest): TypeSubscription {
+    const type = new TypeSubscription(typeUrl);
+    this.#types.set(typeUrl, type);
+    this.#order = inSendingOrder(this.#types);
+    // The form from before `*` existed.
+    type.isWildcard = request.subscribe.length === 0 && request.unsubscribe.length === 0;
+    for (const name of request.subscribe) if (!request.held.has(name)) type.unanswered.add(name);
+    for (const [name, version] of request.held) type.held.set(name, version);
+    return type;
+  }
+
+  /**
+   * Envoy warms a changed EDS cluster until its assignment comes again, which the client does not ask for:
+   * https://github.com/envoyproxy/envoy/issues/13009.
+   */
+  #resendAssignments(sent: readonly ServedResource[]): void {
+    const assignments = this.#types.get(assignmentType.typeUrl);
+    if (assignments === undefined) return;
+    for (const { references } of sent) {
+      if (references.assignment !== undefined && assignments.held.delete(references.assignment))
+        assignments.markChanged();
+    }
+  }
+
+  #namesOfAll(): number {
+    let count = 0;
+    for (const { names, held } of this.#types.values()) count += names.size + held.size;
+    return count;
+  }
+}
+
+/**
+ * A name that is subscribed to again is sent again: the client may have let go of it. So is one that only `*` still
+ * covers: whether it does, the client cannot know.
+ */
+function changeSubscription(type: TypeSubscription, request: DeltaRequest): void {
+  for (const name of request.subscribe) {
+    if (name === wildcard) type.isWildcard = true;
+    else {
+      type.names.add(name);
+      if (request.held.has(name)) continue;
+      type.held.delete(name);
+      type.unanswered.add(name);
+    }
+  }
+  for (const name of request.unsubscribe) {
+    if (name === wildcard) stopWildcard(type);
+    else if (type.names.delete(name)) {
+      type.held.delete(name);
+      if (type.isWildcard) type.unanswered.add(name);
+      else type.unanswered.delete(name);
+    }
+  }
+  type.markChanged();
+}
+
+function stopWildcard(type: TypeSubscription): void {
+  type.isWildcard = false;
+  for (const name of type.held.keys()) if (!type.names.has(name)) type.held.delete(name);
+}
+
+function changedResources(type: TypeSubscription, { byName }: ServedResources): readonly ServedResource[] {
+  const changed: ServedResource[] = [];
+  if (type.isWildcard) {
+    for (const resource of byName.values())
+      if (type.held.get(resource.name) !== resource.version) changed.push(resource);
+    return changed;
+  }
+  for (const name of type.names) {
+    const resource = byName.get(name);
+    if (resource !== undefined && type.held.get(name) !== resource.version) changed.push(resource);
+  }
+  return changed;
+}
+
+function removedNames(type: TypeSubscription, { byName }: ServedResources): readonly string[] {
+  const removed: string[] = [];
+  for (const name of type.held.keys()) if (!byName.has(name)) removed.push(name);
+  for (const name of type.unanswered)
+    if (!byName.has(name) && name !== wildcard && !type.held.has(name)) removed.push(name);
+  return removed;
+}

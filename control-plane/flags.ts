@@ -1,0 +1,91 @@
+// The command line of `outrigger control-plane`.
+
+import { parseArgs } from 'node:util';
+
+export interface ControlPlaneFlags {
+  readonly folder: string;
+  readonly listen: string;
+  readonly status: string | undefined;
+  readonly tls: { readonly certificate: string; readonly key: string; readonly clientAuthority?: string } | undefined;
+  readonly upstreams: readonly string[];
+  readonly sourceTtlMs: number;
+  /** Reports what is wrong with the folder, and ends. */
+  readonly isCheck: boolean;
+}
+
+export const usage = `outrigger control-plane --dir DIR --listen ADDRESS [option…]
+
+  --dir DIR            folder with resources; followed while it runs
+  --listen ADDRESS     where data planes connect: 127.0.0.1:18000, [::]:18000 or unix:/path
+  --status ADDRESS     answers /status and /ready by HTTP
+  --tls-cert FILE      serve by TLS with this certificate chain (PEM) …
+  --tls-key FILE       … and its private key
+  --client-ca FILE     serve only clients with a certificate of this authority (PEM)
+  --upstream [NAME=]ADDRESS
+                       another control plane whose resources are served too; may be repeated
+  --source-ttl SECONDS how long the last state of a lost upstream is served; default 3600, 0 is for ever
+  --check              report what is wrong with the folder, and end
+  --help               this
+`;
+
+/** A command line that cannot be used; the message says what would be right. */
+export class FlagError extends Error {}
+
+/** Undefined when help was asked for. Throws FlagError. */
+export function parseControlPlaneFlags(args: readonly string[]): ControlPlaneFlags | undefined {
+  const values = valuesOf(args);
+  if (values.help === true) return undefined;
+  const { dir, listen, check = false } = values;
+  if (dir === undefined) throw new FlagError('a folder is needed: --dir DIR');
+  if (listen === undefined && !check) throw new FlagError('an address is needed: --listen 127.0.0.1:18000');
+  return {
+    folder: dir,
+    listen: listen ?? '',
+    status: values.status,
+    tls: tlsOf(values['tls-cert'], values['tls-key'], values['client-ca']),
+    upstreams: values.upstream ?? [],
+    sourceTtlMs: secondsOf('--source-ttl', values['source-ttl'] ?? '3600') * 1000,
+    isCheck: check,
+  };
+}
+
+function valuesOf(args: readonly string[]) {
+  const text = { type: 'string' } as const;
+  const toggle = { type: 'boolean' } as const;
+  const options = {
+    dir: text,
+    listen: text,
+    status: text,
+    'tls-cert': text,
+    'tls-key': text,
+    'client-ca': text,
+    upstream: { type: 'string', multiple: true },
+    'source-ttl': text,
+    check: toggle,
+    help: toggle,
+  } as const;
+  try {
+    return parseArgs({ args: [...args], options, strict: true, allowPositionals: false }).values;
+  } catch (error) {
+    throw new FlagError((error as Error).message);
+  }
+}
+
+function tlsOf(
+  certificate: string | undefined,
+  key: string | undefined,
+  clientAuthority: string | undefined,
+): ControlPlaneFlags['tls'] {
+  if (certificate !== undefined && key !== undefined) {
+    return { certificate, key, ...(clientAuthority !== undefined && { clientAuthority }) };
+  }
+  if (certificate !== undefined || key !== undefined || clientAuthority !== undefined) {
+    throw new FlagError('TLS needs both --tls-cert and --tls-key');
+  }
+  return undefined;
+}
+
+function secondsOf(name: string, text: string): number {
+  if (/^\d{1,9}$/.test(text)) return Number(text);
+  throw new FlagError(`${name} ${text}: expected a whole number of seconds`);
+}

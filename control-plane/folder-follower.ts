@@ -1,0 +1,115 @@
+// Tells when something in the folder changed. Editors write a file in place or rename one over it; Kubernetes swaps the
+// link `..data` of a mounted ConfigMap; a deployment may swap the folder itself. All of them are events of a folder, and
+// what changed is found by reading it, so the events need not be understood.
+
+import { type FSWatcher, statSync, watch } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
+import { groupsFolder, groupsOf } from './config-folder.ts';
+
+export interface FolderFollowerOptions {
+  readonly folder: string;
+  /** Something may have changed: not before the writer is probably done, not later than 100 ms after it began. */
+  readonly onChange: () => void;
+}
+
+/** Writing a file takes several system calls, each of them an event. */
+const quietMs = 10;
+/** Somebody who writes all the time must not keep changes from being served. */
+const latestMs = 50;
+/** For file systems without events, and for folders whose parent cannot be watched. */
+const pollMs = 1_000;
+
+export class FolderFollower {
+  readonly #folder: string;
+  readonly #onChange: () => void;
+  readonly #watchers = new Map<string, { readonly watcher: FSWatcher; readonly identity: string }>();
+  #poll: NodeJS.Timeout | undefined;
+  #quiet: NodeJS.Timeout | undefined;
+  #firstEventAtMs: number | undefined;
+  #lastSeen = '';
+
+  constructor({ folder, onChange }: FolderFollowerOptions) {
+    this.#folder = resolve(folder);
+    this.#onChange = onChange;
+  }
+
+  start(): void {
+    this.#watchAll();
+    this.#lastSeen = this.#seen();
+    this.#poll = setInterval(() => {
+      if (this.#seen() !== this.#lastSeen) this.#tell();
+    }, pollMs);
+  }
+
+  stop(): void {
+    clearInterval(this.#poll);
+    clearTimeout(this.#quiet);
+    for (const { watcher } of this.#watchers.values()) watcher.close();
+    this.#watchers.clear();
+  }
+
+  #onEvent(): void {
+    const now = performance.now();
+    this.#firstEventAtMs ??= now;
+    clearTimeout(this.#quiet);
+    const delayMs = Math.max(0, Math.min(quietMs, this.#firstEventAtMs + latestMs - now));
+    this.#quiet = setTimeout(() => this.#tell(), delayMs);
+  }
+
+  #tell(): void {
+    this.#firstEventAtMs = undefined;
+    // Folders that came are watched before they are read: what is written in between is an event.
+    this.#watchAll();
+    this.#lastSeen = this.#seen();
+    this.#onChange();
+  }
+
+  #watchAll(): void {
+    const folders = new Set([dirname(this.#folder), ...this.#folders()]);
+    for (const folder of folders) this.#watch(folder);
+    for (const [folder, { watcher }] of this.#watchers) {
+      if (folders.has(folder)) continue;
+      watcher.close();
+      this.#watchers.delete(folder);
+    }
+  }
+
+  /** Those that are there. */
+  #folders(): readonly string[] {
+    const nodes = join(this.#folder, groupsFolder);
+    const folders = [this.#folder, nodes].filter((folder) => identityOf(folder) !== '');
+    return folders.length < 2 ? folders : [...folders, ...groupsOf(this.#folder).map((group) => join(nodes, group))];
+  }
+
+  #watch(folder: string): void {
+    const identity = identityOf(folder);
+    const watched = this.#watchers.get(folder);
+    if (watched?.identity === identity) return;
+    watched?.watcher.close();
+    this.#watchers.delete(folder);
+    if (identity === '') return;
+    // Of the parent only the folder itself matters: it is often /etc or /tmp.
+    const isParent = folder === dirname(this.#folder);
+    const watcher = watch(folder, (_, name) => {
+      if (!isParent || name === basename(this.#folder)) this.#onEvent();
+    });
+    watcher.once('error', () => {
+      watcher.close();
+      this.#watchers.delete(folder);
+      this.#onEvent();
+    });
+    this.#watchers.set(folder, { watcher, identity });
+  }
+
+  #seen(): string {
+    return this.#folders()
+      .map((folder) => `${folder} ${identityOf(folder)} ${statSync(folder, { throwIfNoEntry: false })?.mtimeMs}`)
+      .join('\n');
+  }
+}
+
+/** A watcher is bound to the folder, not to its name. Empty when there is none. */
+function identityOf(folder: string): string {
+  const stat = statSync(folder, { throwIfNoEntry: false });
+  return stat?.isDirectory() === true ? `${stat.dev}:${stat.ino}` : '';
+}

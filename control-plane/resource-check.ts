@@ -1,0 +1,54 @@
+// Whether a data plane would take a resource, by the data plane's own decoders, and what the resource names of others.
+
+import { formatAddress } from '../config/address.ts';
+import type { Listener } from '../config/listener.ts';
+import type { Problems } from '../config/problems.ts';
+import { clustersOfListener, clustersOfRoutes, namedRoutesOf } from '../config/references.ts';
+import { decodeCluster } from '../xds/decode-cluster.ts';
+import { checkLiteralAddresses } from '../xds/decode-discovery.ts';
+import { decodeLoadAssignment } from '../xds/decode-endpoint.ts';
+import { decodeListener } from '../xds/decode-listener.ts';
+import { decodeRouteConfiguration, decodeVirtualHost, defaultMaxDirectResponseBodyBytes } from '../xds/decode-route.ts';
+import { decodeRuntimeValues } from '../xds/decode-runtime.ts';
+import type { JsonObject, Message } from '../xds/message-descriptor.ts';
+import { noReferences, type ResourceReferences } from './served-snapshot.ts';
+import type { ServedType } from './served-type.ts';
+
+/** Records what is wrong with a message that the message checks have seen; see `readDocumentMessage`. */
+export function checkResource(type: ServedType, message: Message, problems: Problems): ResourceReferences {
+  switch (type.shortName) {
+    case 'cds':
+      return clusterReferences(message, problems);
+    case 'eds':
+      checkLiteralAddresses(decodeLoadAssignment(message, problems), problems);
+      return noReferences;
+    case 'lds':
+      return listenerReferences(decodeListener(message, new Map(), problems));
+    case 'rds':
+      return { ...noReferences, clusters: [...clustersOfRoutes(decodeRouteConfiguration(message, problems))] };
+    case 'vhds':
+      decodeVirtualHost(message, defaultMaxDirectResponseBodyBytes, problems);
+      return noReferences;
+    case 'rtds':
+      decodeRuntimeValues((message['layer'] ?? {}) as JsonObject, problems.at('layer'));
+      return noReferences;
+    default:
+      // Secrets may name files of the data plane's machine, and what an extension takes is known to who uses it.
+      return noReferences;
+  }
+}
+
+function clusterReferences(message: Message, problems: Problems): ResourceReferences {
+  const discovery = decodeCluster(message, undefined, problems)?.discovery;
+  return discovery?.kind === 'eds' ? { ...noReferences, assignment: discovery.serviceName } : noReferences;
+}
+
+function listenerReferences(listener: Listener | undefined): ResourceReferences {
+  if (listener === undefined) return noReferences;
+  const { bindToPort, address, additionalAddresses } = listener;
+  return {
+    clusters: [...clustersOfListener(listener)],
+    routes: namedRoutesOf(listener).map(({ name }) => name),
+    addresses: bindToPort ? [address, ...additionalAddresses].map(formatAddress) : [],
+  };
+}

@@ -1,0 +1,103 @@
+// The folder as node groups with their resources: files that did not change are not read as YAML again, and a group is
+// replaced only by one that is right as a whole.
+
+import { readFolder } from './config-folder.ts';
+import { type FileProblem, type ResourceFile, readResourceFile } from './resource-file.ts';
+import type { ServedResource } from './served-snapshot.ts';
+import { everyNode } from './snapshot-cache.ts';
+import { checkSnapshot } from './snapshot-check.ts';
+
+export interface ServedFolderOptions {
+  readonly folder: string;
+  /** What files name may come from another control plane: what is missing is no fault then. */
+  readonly hasUpstreams: boolean;
+}
+
+interface ReadFile {
+  readonly text: string;
+  readonly content: ResourceFile;
+}
+
+export class ServedFolder {
+  readonly #options: ServedFolderOptions;
+  #read: ReadonlyMap<string, ReadFile> = new Map();
+  #groups: ReadonlyMap<string, readonly ServedResource[]> = new Map();
+  #problems: readonly FileProblem[] = [];
+  #files: readonly string[] = [];
+
+  constructor(options: ServedFolderOptions) {
+    this.#options = options;
+  }
+
+  /** By glob, `everyNode` among them: the last state of each that was right. Empty before the first. */
+  get groups(): ReadonlyMap<string, readonly ServedResource[]> {
+    return this.#groups;
+  }
+
+  /** What is wrong with the files as they are now. */
+  get problems(): readonly FileProblem[] {
+    return this.#problems;
+  }
+
+  get files(): readonly string[] {
+    return this.#files;
+  }
+
+  /** Reads the folder. A group with a problem, in its own files or in those for every node, stays as it was. */
+  refresh(): void {
+    const { files, unreadable } = readFolder(this.#options.folder);
+    const problems: FileProblem[] = unreadable.map(({ file, message }) => ({ file, path: '', message }));
+    const read = new Map<string, ReadFile>();
+    const resources = new Map<string, ServedResource[]>([[everyNode, []]]);
+    const broken = new Set<string>(unreadable.length > 0 ? [everyNode] : []);
+    for (const { file, group = everyNode, text } of files) {
+      const before = this.#read.get(file);
+      const known = before?.text === text ? before : { text, content: readResourceFile(file, text) };
+      read.set(file, known);
+      if (known.content.problems.length > 0) broken.add(group);
+      problems.push(...known.content.problems);
+      const ofGroup = resources.get(group);
+      if (ofGroup === undefined) resources.set(group, [...known.content.resources]);
+      else ofGroup.push(...known.content.resources);
+    }
+    this.#read = read;
+    this.#files = files.map(({ file }) => file);
+    this.#groups = this.#rightGroups(resources, broken, problems);
+    this.#problems = problems;
+  }
+
+  #rightGroups(
+    resources: ReadonlyMap<string, readonly ServedResource[]>,
+    broken: ReadonlySet<string>,
+    problems: FileProblem[],
+  ): ReadonlyMap<string, readonly ServedResource[]> {
+    const groups = new Map<string, readonly ServedResource[]>();
+    const seen = new Set<string>();
+    for (const [group, own] of resources) {
+      const candidate = group === everyNode ? own : overlaid(resources.get(everyNode)!, own);
+      // Names that a broken file would have would be missing: one fault is not reported as many.
+      const isBroken = broken.has(everyNode) || broken.has(group);
+      const faults = isBroken ? [] : checkSnapshot(candidate, this.#options.hasUpstreams);
+      for (const fault of faults) {
+        const text = `${fault.place} ${fault.message}`;
+        if (!seen.has(text)) problems.push(problemAt(fault.place, fault.message));
+        seen.add(text);
+      }
+      const served = isBroken || faults.length > 0 ? this.#groups.get(group) : candidate;
+      if (served !== undefined) groups.set(group, served);
+    }
+    return groups;
+  }
+}
+
+/** A group's own resources take the place of those for every node with the same name. */
+function overlaid(common: readonly ServedResource[], own: readonly ServedResource[]): readonly ServedResource[] {
+  const key = ({ type, name }: ServedResource) => `${type.shortName} ${name}`;
+  const replaced = new Set(own.map(key));
+  return [...common.filter((resource) => !replaced.has(key(resource))), ...own];
+}
+
+function problemAt(place: string, message: string): FileProblem {
+  const colon = place.lastIndexOf(':');
+  return { file: place.slice(0, colon), line: Number(place.slice(colon + 1)), path: '', message };
+}

@@ -1,0 +1,175 @@
+import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { connect } from 'node:http2';
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+import { DiscoveryServer, type ServerTls } from '../../control-plane/discovery-server.ts';
+import { servedTypes } from '../../control-plane/served-type.ts';
+import { everyNode, SnapshotCache } from '../../control-plane/snapshot-cache.ts';
+import { encodeRequest } from '../../xds/client/discovery-wire.ts';
+import { encodeMessage } from '../../xds/wire-message.ts';
+import { resourcesOfText, serviceText, typeUrls } from '../support/control-plane-fixtures.ts';
+import { DiscoveryCall } from '../support/discovery-call.ts';
+
+async function startServer(t: Test, tls?: ServerTls) {
+  const cache = new SnapshotCache();
+  const refusals: string[] = [];
+  const server = new DiscoveryServer({
+    cache,
+    clock: () => 1,
+    onRefusal: ({ node }, { typeUrl, text }) => refusals.push(`${node?.id} ${typeUrl} ${text}`),
+  });
+  const port = await server.listen('127.0.0.1:0', tls);
+  t.teardown(() => server.close());
+  const publish = (text: string) => cache.update(new Map([[everyNode, resourcesOfText(text)]]));
+  return { server, refusals, publish, address: `localhost:${port}` };
+}
+
+t.test('every type has services of its own, in both protocols', async (t) => {
+  const { address, publish } = await startServer(t);
+  publish(serviceText('a'));
+  for (const { deltaMethod, stateOfTheWorldMethod, typeUrl, shortName } of servedTypes) {
+    const delta = new DiscoveryCall(t, { address, method: deltaMethod });
+    delta.ask('');
+    const count = ['cds', 'eds'].includes(shortName) ? 1 : 0;
+    t.match(await delta.next(), { typeUrl, resources: { length: count } }, deltaMethod);
+    if (stateOfTheWorldMethod === undefined) continue;
+    const whole = new DiscoveryCall(t, { address, method: stateOfTheWorldMethod, protocol: 'state-of-the-world' });
+    whole.askWhole('');
+    t.match(await whole.next(), { typeUrl, resources: { length: count } }, stateOfTheWorldMethod);
+  }
+});
+
+t.test('a client waits until there is something to serve', async (t) => {
+  const { address, publish, server } = await startServer(t);
+  const call = new DiscoveryCall(t, { address });
+  call.ask('lds');
+  call.ask('cds');
+  call.ask('cds', { nonce: 'x' });
+  const response = call.next();
+  t.equal(
+    await Promise.race([response, call.ended, aTurn()]),
+    undefined,
+    'an empty answer would take away what it has',
+  );
+  publish(serviceText('a'));
+  t.match(await response, { resources: [{ name: 'a' }] });
+  t.equal(server.clients.size, 1);
+});
+
+t.test('a refusal is told with who refused what', async (t) => {
+  const { address, publish, refusals } = await startServer(t);
+  publish(serviceText('a'));
+  const call = new DiscoveryCall(t, { address, nodeId: 'n1' });
+  call.ask('cds');
+  const { nonce, typeUrl } = await call.next();
+  call.ask('cds', { nonce, refusal: 'it is wrong' });
+  call.ask('eds', { subscribe: ['a'] });
+  await call.next();
+  t.same(refusals, [`n1 ${typeUrl} it is wrong`]);
+});
+
+t.test('a client that goes away is forgotten', async (t) => {
+  const { address, publish, server } = await startServer(t);
+  publish(serviceText('a'));
+  const call = new DiscoveryCall(t, { address });
+  call.ask('cds');
+  await call.next();
+  const [client] = server.clients;
+  const other = new DiscoveryCall(t, { address });
+  other.ask('cds');
+  await other.next();
+  call.stream.cancel();
+  while (server.clients.has(client!)) await aTurn();
+  t.equal(server.clients.size, 1);
+});
+
+t.test('requests without a node, and bytes that are no request, end the stream', async (t) => {
+  const { address, publish } = await startServer(t);
+  publish(serviceText('a'));
+  const nameless = new DiscoveryCall(t, { address });
+  nameless.stream.write(Buffer.from([0x12, 1, 0x78]));
+  t.match(await nameless.ended, { code: 3, details: 'the first request needs a node' });
+  const garbage = new DiscoveryCall(t, { address });
+  garbage.stream.write(Buffer.from([0xff]));
+  t.match(await garbage.ended, { code: 3, details: 'not a DeltaDiscoveryRequest' });
+});
+
+t.test('a client that does not read is sent the newest state when it reads again, not all that were', async (t) => {
+  const { address, publish } = await startServer(t);
+  // Larger than the 64 KiB that HTTP/2 takes from a server before the client has read any of it.
+  const bulky = (port: number) =>
+    `service: a\nendpoints: [${Array.from({ length: 4_000 }, (_, index) => `"127.0.${index >> 8}.${index & 255}:${port}"`)}]\n`;
+  publish(bulky(1));
+  const client = connect(`http://${address}`);
+  t.teardown(() => client.destroy());
+  const path = '/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources';
+  const headers = { ':method': 'POST', ':path': path, 'content-type': 'application/grpc', te: 'trailers' };
+  const stream = client.request(headers, { endStream: false });
+  const node = encodeMessage({ id: 'n' }, 'envoy.config.core.v3.Node');
+  const subscription = { typeUrl: typeUrls['eds']!, subscribe: ['a'], unsubscribe: [], initialVersions: [], nonce: '' };
+  stream.write(framed(encodeRequest({ kind: 'delta', ...subscription }, node)));
+  await once(stream, 'response');
+  for (let port = 2; port <= 8; port++) {
+    await aTurn();
+    publish(bulky(port));
+  }
+  publish(serviceText('a'));
+  const sizes: number[] = [];
+  let received = Buffer.alloc(0);
+  for await (const chunk of stream) {
+    received = Buffer.concat([received, chunk]);
+    for (; received.length > 5; received = received.subarray(5 + sizes.at(-1)!)) {
+      if (received.length < 5 + received.readUInt32BE(1)) break;
+      sizes.push(received.readUInt32BE(1));
+    }
+    if ((sizes.at(-1) ?? 1e9) < 1000) break;
+  }
+  t.equal(sizes.length, 2, 'the one that was on its way, and the newest');
+});
+
+t.test('a server that stops tells its clients to come back', async (t) => {
+  const { address, publish, server } = await startServer(t);
+  publish(serviceText('a'));
+  const call = new DiscoveryCall(t, { address });
+  call.ask('cds');
+  await call.next();
+  const closed = server.close();
+  t.match(await call.ended, { code: 14, details: 'the control plane is stopping' });
+  await closed;
+});
+
+t.test('by TLS, only clients with a certificate are served when an authority is named', async (t) => {
+  const folder = t.testdir();
+  const openssl = (...args: string[]) => execFileSync('openssl', args, { cwd: folder, stdio: 'pipe' });
+  const subject = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost'];
+  const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
+  openssl('req', '-x509', ...key, '-keyout', 'key.pem', '-out', 'cert.pem', '-days', '2', ...subject);
+  const pem = (file: string) => readFileSync(join(folder, file));
+  const pair = { certificateChain: pem('cert.pem'), privateKey: pem('key.pem') };
+  const { address, publish } = await startServer(t, { ...pair, clientAuthority: pem('cert.pem') });
+  publish(serviceText('a'));
+  const authority = pem('cert.pem');
+  const known = new DiscoveryCall(t, {
+    address,
+    tls: { authority, certificate: pem('cert.pem'), key: pem('key.pem') },
+  });
+  known.ask('cds');
+  t.match(await known.next(), { resources: [{ name: 'a' }] });
+  const unknown = new DiscoveryCall(t, { address, tls: { authority } });
+  unknown.ask('cds');
+  t.match(await unknown.ended, { code: 14 });
+});
+
+/** A message with its length, as gRPC has it. */
+function framed(message: Uint8Array): Buffer {
+  const head = Buffer.alloc(5);
+  head.writeUInt32BE(message.length, 1);
+  return Buffer.concat([head, message]);
+}
+
+/** What is under way on the loopback interface arrives meanwhile. */
+function aTurn(): Promise<undefined> {
+  return new Promise((resolve) => setTimeout(() => resolve(undefined), 20));
+}

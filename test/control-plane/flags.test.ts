@@ -1,0 +1,54 @@
+import t from 'tap';
+import { parseControlPlaneFlags, usage } from '../../control-plane/flags.ts';
+
+const needed = ['--dir', 'd', '--listen', '127.0.0.1:1'];
+
+t.test('a folder and an address suffice', async (t) => {
+  t.same(parseControlPlaneFlags(needed), {
+    folder: 'd',
+    listen: '127.0.0.1:1',
+    status: undefined,
+    tls: undefined,
+    upstreams: [],
+    sourceTtlMs: 3_600_000,
+    isCheck: false,
+  });
+});
+
+t.test('every flag', async (t) => {
+  const more = '--status [::1]:2 --tls-cert c --tls-key k --client-ca a --upstream x=b:1 --upstream c:1 --source-ttl 0';
+  t.match(parseControlPlaneFlags([...needed, ...more.split(' ')]), {
+    status: '[::1]:2',
+    tls: { certificate: 'c', key: 'k', clientAuthority: 'a' },
+    upstreams: ['x=b:1', 'c:1'],
+    sourceTtlMs: 0,
+  });
+  t.match(parseControlPlaneFlags(['--check', '--dir', 'd']), { isCheck: true });
+  t.equal(parseControlPlaneFlags(['--help']), undefined);
+});
+
+t.test('a command line that cannot be used says what would be right', async (t) => {
+  t.throws(() => parseControlPlaneFlags([]), { message: 'a folder is needed: --dir DIR' });
+  t.throws(() => parseControlPlaneFlags(['--dir', 'd']), { message: 'an address is needed: --listen 127.0.0.1:18000' });
+  t.throws(() => parseControlPlaneFlags([...needed, '--tls-key', 'k']), {
+    message: 'TLS needs both --tls-cert and --tls-key',
+  });
+  t.throws(() => parseControlPlaneFlags([...needed, '--source-ttl', '1s']), { message: /whole number of seconds/ });
+  t.throws(() => parseControlPlaneFlags([...needed, '--lsten', 'k']), { message: /--lsten/ });
+});
+
+t.test('the help names every flag', async (t) => {
+  for (const flag of [
+    'dir',
+    'listen',
+    'status',
+    'tls-cert',
+    'tls-key',
+    'client-ca',
+    'upstream',
+    'source-ttl',
+    'check',
+  ]) {
+    t.match(usage, `--${flag}`);
+  }
+});

@@ -1,0 +1,53 @@
+import t from 'tap';
+import { everyNode, SnapshotCache } from '../../control-plane/snapshot-cache.ts';
+import { differenceLines } from '../../control-plane/snapshot-difference.ts';
+import { resourcesOfText, serviceText, snapshotOfText, typeUrls } from '../support/control-plane-fixtures.ts';
+
+const a = resourcesOfText(serviceText('a'));
+const b = resourcesOfText(serviceText('b'));
+
+t.test('a node has the snapshot of its group, and none before there is one', async (t) => {
+  const cache = new SnapshotCache();
+  t.equal(cache.snapshotFor('x'), undefined);
+  cache.update(
+    new Map([
+      [everyNode, a],
+      ['edge-*', b],
+    ]),
+  );
+  const namesFor = (node: string) => [...cache.snapshotFor(node)!.types.get(typeUrls['cds']!)!.byName.keys()];
+  t.same(namesFor('x'), ['a']);
+  t.same(namesFor('edge-1'), ['b']);
+  t.equal(cache.groupFor('edge-1'), 'edge-*');
+});
+
+t.test('followers are called until they let go', async (t) => {
+  const cache = new SnapshotCache();
+  let calls = 0;
+  const unfollow = cache.follow(() => calls++);
+  cache.update(new Map([[everyNode, a]]));
+  unfollow();
+  cache.update(new Map([[everyNode, b]]));
+  t.equal(calls, 1);
+});
+
+t.test('a difference names what was added, changed and removed', async (t) => {
+  const before = new Map([[everyNode, snapshotOfText(`${serviceText('a')}---\n${serviceText('b')}`)]]);
+  const after = new Map([
+    [everyNode, snapshotOfText(`${serviceText('a', 2)}---\n${serviceText('c')}`)],
+    ['edge', snapshotOfText(serviceText('e'))],
+  ]);
+  t.match(differenceLines(before, after), [
+    /^cds: added c; removed b \(version \S+\)$/,
+    /^eds: added c; changed a; removed b \(version \S+\)$/,
+    /^cds for edge: added e /,
+    /^eds for edge: added e /,
+  ]);
+  t.same(differenceLines(before, before), []);
+  t.match(differenceLines(before, new Map([[everyNode, { types: new Map() }]])), [
+    'cds: removed a, b',
+    'eds: removed a, b',
+  ]);
+  const many = snapshotOfText(Array.from({ length: 8 }, (_, index) => serviceText(`s${index}`)).join('---\n'));
+  t.match(differenceLines(new Map(), new Map([['', many]])), [/^cds: added s0, s1, s2, s3, s4 and 3 more /]);
+});
