@@ -36,9 +36,11 @@ function decodeMetadata(messages: readonly HeaderValue[] | undefined, problems: 
   const metadata: { key: string; value: string }[] = [];
   for (const [index, { key = '', value = '' }] of (messages ?? []).entries()) {
     const place = problems.item(index);
-    if (/^:|^grpc-|-bin$/i.test(key)) place.at('key').add(`${key} is a name that gRPC keeps for itself`);
+    if (/^grpc-|-bin$/i.test(key)) place.at('key').add(`${key} is a name that gRPC keeps for itself`);
     if (/%/.test(value.replaceAll('%%', '')))
       place.at('value').unsupported('a %COMMAND%', 'write %% for a percent sign');
+    if (!/^[0-9a-z_.-]+$/i.test(key)) place.at('key').add(`${JSON.stringify(key)} is not a key of gRPC metadata`);
+    if (!/^[ -~]*$/.test(value)) place.at('value').add('must be ASCII without control characters');
     metadata.push({ key: key.toLowerCase(), value: value.replaceAll('%%', '%') });
   }
   return metadata;

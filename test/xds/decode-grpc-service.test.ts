@@ -92,9 +92,11 @@ t.test('a token is not sent in clear text', async (t) => {
 t.test('what cannot be followed is refused with what to write', async (t) => {
   const metadata = (key: string, value: string) =>
     service(`envoy_grpc: {cluster_name: c}, initial_metadata: [{key: "${key}", value: "${value}"}]`).problems;
-  for (const key of [':path', 'grpc-timeout', 'x-bin']) {
+  for (const key of ['grpc-timeout', 'x-bin']) {
     t.match(metadata(key, 'v'), [/^initial_metadata\[0\]\.key: .*gRPC keeps for itself/], key);
   }
+  t.match(metadata('x!', 'v'), [/^initial_metadata\[0\]\.key: "x!" is not a key of gRPC metadata$/]);
+  t.match(metadata('a', 'ü'), [/^initial_metadata\[0\]\.value: must be ASCII/]);
   t.match(metadata('a', '%HOSTNAME%'), [/^initial_metadata\[0\]\.value: a %COMMAND% is not supported/]);
   t.match(google('channel_credentials: {ssl_credentials: {cert_chain: {inline_string: c}}}').problems, [
     /^google_grpc\.channel_credentials\.ssl_credentials: cert_chain and private_key belong together/,

@@ -1,0 +1,178 @@
+import { execFileSync } from 'node:child_process';
+import { X509Certificate } from 'node:crypto';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { ServerCredentials } from '@grpc/grpc-js';
+import t from 'tap';
+import type { GrpcTls, SecretText } from '../../../config/config-source.ts';
+import { identityProblem } from '../../../xds/client/peer-identity.ts';
+import { type CertificateFiles, makeLeaf, makeRoot } from '../../support/certificates.ts';
+import { clusterTransport, loopback, openStream, startEcho, uriTransport } from '../../support/grpc-streams.ts';
+
+const directory = t.testdir();
+const root = makeRoot(directory, 'root');
+const stranger = makeRoot(directory, 'stranger');
+const subjectAltName = 'DNS:istiod.example,URI:spiffe://mesh/ns/a/sa/b,IP:127.0.0.1';
+const server = makeLeaf({ directory, name: 'server', root, subjectAltName });
+const named = makeLeaf({ directory, name: 'named', root, subjectAltName: 'DNS:istiod.example' });
+const expired = makeLeaf({ directory, name: 'expired', root, subjectAltName, isExpired: true });
+const client = makeLeaf({ directory, name: 'client', root, subjectAltName: 'URI:spiffe://mesh/ns/c/sa/d' });
+
+const file = (path: string): SecretText => ({ kind: 'file', path });
+const trusting = (certificates: CertificateFiles): GrpcTls => ({
+  roots: file(certificates.certificate),
+  subjectAltNames: [],
+});
+const serving = ({ certificate, key }: CertificateFiles, clients: CertificateFiles | null = null) =>
+  ServerCredentials.createSsl(
+    clients && readFileSync(clients.certificate),
+    [{ cert_chain: readFileSync(certificate), private_key: readFileSync(key) }],
+    clients !== null,
+  );
+
+t.test('a peer that the roots vouch for, with the right name', async (t) => {
+  const { port } = await startEcho(t, { credentials: serving(server) });
+  const dns = { type: 'dns', value: 'istiod.example' } as const;
+  const uri = { type: 'uri', value: 'spiffe://mesh/ns/a/sa/b' } as const;
+  const settings: readonly GrpcTls[] = [
+    trusting(root),
+    { ...trusting(root), sni: 'istiod.example' },
+    { ...trusting(root), sni: 'other.example', subjectAltNames: [dns] },
+    { ...trusting(root), subjectAltNames: [{ type: 'dns', value: 'other' }, uri] },
+    { roots: { kind: 'inline', text: readFileSync(root.certificate, 'utf8') }, subjectAltNames: [] },
+  ];
+  for (const tls of settings) {
+    const transport = clusterTransport({ endpoints: [loopback(port)], tls });
+    t.equal(await openStream(transport).ask('a'), 'a control');
+    transport.close();
+  }
+});
+
+t.test('any other peer is refused, and why is told', async (t) => {
+  const refusal = async (credentials: ServerCredentials, tls: GrpcTls) => {
+    const { port } = await startEcho(t, { credentials });
+    const { code, reason } = await openStream(clusterTransport({ endpoints: [loopback(port)], tls })).ended;
+    t.equal(code, 14);
+    t.notMatch(reason, /PRIVATE|BEGIN/);
+    return reason;
+  };
+  t.match(
+    await refusal(serving(named), trusting(root)),
+    /certificate is for DNS:istiod.example, not for 127.0.0.1 \(check/,
+  );
+  t.match(await refusal(serving(server), { ...trusting(root), sni: 'other' }), /not for other \(check sni/);
+  const other = { type: 'uri', value: 'spiffe://mesh/ns/a/sa/x' } as const;
+  t.match(await refusal(serving(server), { ...trusting(root), subjectAltNames: [other] }), /not for spiffe:.*\/x \(/);
+  t.match(await refusal(serving(server), trusting(stranger)), /signed by one of the trusted roots\?/);
+  t.match(await refusal(serving(server), { subjectAltNames: [] }), /signed by one of the trusted roots\?/);
+  t.match(await refusal(serving(expired), trusting(root)), /certificate has expired \(check the rotation/);
+  t.match(await refusal(ServerCredentials.createInsecure(), trusting(root)), /does that port speak TLS\?/);
+});
+
+t.test('a certificate of our own is shown to those who ask', async (t) => {
+  const { port } = await startEcho(t, { credentials: serving(server, root) });
+  const shown = { certificateChain: file(client.certificate), privateKey: file(client.key) };
+  const transport = clusterTransport({ endpoints: [loopback(port)], tls: { ...trusting(root), ...shown } });
+  t.equal(await openStream(transport).ask('a'), 'a control');
+  transport.close();
+  const none = clusterTransport({ endpoints: [loopback(port)], tls: trusting(root) });
+  t.equal((await openStream(none).ended).code, 14);
+});
+
+t.test('roots and tokens are read again for each connection', async (t) => {
+  const { port } = await startEcho(t, { credentials: serving(server) });
+  const roots = join(directory, 'mounted.pem');
+  const token = join(directory, 'token');
+  writeFileSync(roots, readFileSync(stranger.certificate));
+  writeFileSync(token, 'first\n');
+  const transport = uriTransport(`127.0.0.1:${port}`, {
+    tls: { roots: file(roots), subjectAltNames: [] },
+    accessToken: file(token),
+  });
+  t.match((await openStream(transport).ended).reason, /trusted roots/);
+  writeFileSync(roots, readFileSync(root.certificate));
+  t.match(await openStream(transport).ask('a'), /^a 127\.0\.0\.1:\d+ Bearer first$/);
+  writeFileSync(token, 'second');
+  t.match(await openStream(transport).ask('a'), /Bearer second$/);
+  transport.close();
+});
+
+t.test('a secret that cannot be read or used ends the stream with its place, not with what it is', async (t) => {
+  const reasonOf = async (tls: Partial<GrpcTls>, accessToken?: SecretText) => {
+    const credentials = { tls: { ...trusting(root), ...tls }, ...(accessToken && { accessToken }) };
+    const { reason } = await openStream(uriTransport('127.0.0.1:1', credentials)).ended;
+    t.notMatch(reason, /hidden/);
+    return reason;
+  };
+  const hidden = { kind: 'inline', text: 'hid\u0000hidden' } as const;
+  const rows: readonly [Promise<string>, RegExp][] = [
+    [
+      reasonOf({ roots: file('/nowhere') }),
+      /no connection to 127.0.0.1:1: the trusted certificates in \/nowhere cannot be read: ENOENT/,
+    ],
+    [reasonOf({ roots: hidden }), /the trusted certificates of the configuration is not PEM/],
+    [
+      reasonOf({}, { kind: 'environment', variable: 'NOT_SET_ANYWHERE' }),
+      /access token in the environment variable NOT_SET_ANYWHERE cannot be read/,
+    ],
+    [reasonOf({}, hidden), /the access token of the configuration is empty or no token/],
+    [reasonOf({}, { kind: 'inline', text: ' ' }), /is empty or no token/],
+    [
+      reasonOf({ certificateChain: file(server.certificate), privateKey: file(client.key) }),
+      /server\.pem, .*client\.key: cannot be used/,
+    ],
+  ];
+  for (const [reason, expected] of rows) t.match(await reason, expected);
+});
+
+t.test('names are compared whole and by their type', async (t) => {
+  const problem = (type: 'dns' | 'uri' | 'ip-address' | 'email', value: string, certificate = server.certificate) =>
+    identityProblem(
+      new X509Certificate(readFileSync(certificate)),
+      { subjectAltNames: [{ type, value }] },
+      'unused.example',
+    );
+  t.equal(problem('uri', 'spiffe://mesh/ns/a/sa/b'), undefined);
+  t.match(problem('uri', 'spiffe://mesh/ns/a/sa'), /not for spiffe/);
+  t.match(problem('dns', 'spiffe://mesh/ns/a/sa/b'), /not for/);
+  t.equal(problem('ip-address', '127.0.0.1'), undefined);
+  t.match(problem('ip-address', 'no address'), /not for/);
+  const rest = makeLeaf({ directory, name: 'rest', root, subjectAltName: 'email:a@b.example,DNS:*.wild.example' });
+  t.equal(problem('email', 'a@b.example', rest.certificate), undefined);
+  t.equal(problem('dns', 'one.wild.example', rest.certificate), undefined, 'as Envoy compares host names');
+  t.match(problem('dns', 'two.one.wild.example', rest.certificate), /not for/);
+});
+
+t.test('a name that is written into another is not taken for it', async (t) => {
+  const configuration = join(directory, 'quoted.cnf');
+  writeFileSync(configuration, '[san]\nsubjectAltName=@names\n[names]\nDNS.1=a.example\\, URI:spiffe://mesh/admin\n');
+  const certificate = join(directory, 'quoted.pem');
+  const key = [
+    '-newkey',
+    'ec',
+    '-pkeyopt',
+    'ec_paramgen_curve:P-256',
+    '-nodes',
+    '-keyout',
+    join(directory, 'quoted.key'),
+  ];
+  const request = [
+    'req',
+    '-x509',
+    ...key,
+    '-out',
+    certificate,
+    '-subj',
+    '/CN=q',
+    '-config',
+    configuration,
+    '-extensions',
+    'san',
+  ];
+  writeFileSync(configuration, `${readFileSync(configuration, 'utf8')}[req]\ndistinguished_name=dn\n[dn]\n`);
+  execFileSync('openssl', request, { stdio: 'pipe' });
+  const x509 = new X509Certificate(readFileSync(certificate));
+  t.match(x509.subjectAltName, /URI:spiffe/, 'it is there as text');
+  const subjectAltNames = [{ type: 'uri', value: 'spiffe://mesh/admin' }] as const;
+  t.match(identityProblem(x509, { subjectAltNames }, 'x'), /not for spiffe/);
+});

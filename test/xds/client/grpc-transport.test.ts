@@ -1,0 +1,176 @@
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import t from 'tap';
+import { makeGrpcTransport } from '../../../xds/client/grpc-transport.ts';
+import { byteMethod, startByteServer } from '../../support/byte-server.ts';
+import { clusterTransport, loopback, openStream, startEcho, uriTransport } from '../../support/grpc-streams.ts';
+
+t.test('bytes go both ways, also those that were sent before there was a connection', async (t) => {
+  const { port } = await startEcho(t);
+  const transport = clusterTransport({ endpoints: [loopback(port)] });
+  t.equal(transport.target, `127.0.0.1:${port}`);
+  const stream = openStream(transport);
+  t.equal(stream.handle.pendingMessages?.(), 0);
+  const answer = stream.ask('a');
+  t.equal(stream.handle.pendingMessages?.(), 1, 'it waits for the connection');
+  t.equal(await answer, 'a control', 'the authority is the name of the cluster, as in Envoy');
+  t.equal(await stream.ask('b'), 'b control');
+  t.equal(stream.handle.pendingMessages?.(), 0);
+  transport.close();
+});
+
+t.test('calls carry their metadata and authority', async (t) => {
+  const { port } = await startEcho(t);
+  const transport = clusterTransport(
+    { endpoints: [loopback(port)] },
+    {
+      target: { kind: 'cluster', cluster: 'control', authority: 'istiod.example' },
+      initialMetadata: [{ key: 'clusterid', value: 'Kubernetes' }],
+    },
+  );
+  t.equal(await openStream(transport).ask('a'), 'a istiod.example Kubernetes');
+  transport.close();
+});
+
+t.test("Unix sockets, names, and targets in gRPC's own naming", async (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'grpc-'));
+  t.teardown(() => rmSync(directory, { recursive: true }));
+  const path = join(directory, 'socket');
+  await startEcho(t, { address: `unix:${path}` });
+  const { port } = await startEcho(t);
+  const transports = [
+    clusterTransport({ endpoints: [{ kind: 'pipe', path }] }),
+    clusterTransport({ endpoints: [{ kind: 'host', hostname: 'localhost', port }] }),
+    uriTransport(`unix:${path}`),
+    uriTransport(`dns:///localhost:${port}`),
+    uriTransport(`127.0.0.1:${port}`),
+  ];
+  for (const transport of transports) {
+    t.match(await openStream(transport).ask('a'), /^a /, transport.target);
+    transport.close();
+  }
+});
+
+t.test('endpoints are tried in their order', async (t) => {
+  const closed = await closedPort();
+  const { port } = await startEcho(t);
+  const transport = clusterTransport({ endpoints: [loopback(closed), loopback(port)] });
+  t.equal(await openStream(transport).ask('a'), 'a control', 'what was sent goes to the one that answers');
+  transport.close();
+  const nowhere = clusterTransport({ endpoints: [loopback(closed), { kind: 'pipe', path: '/nowhere/socket' }] });
+  const { code, reason } = await openStream(nowhere).ended;
+  t.equal(code, 14);
+  t.match(
+    reason,
+    new RegExp(`^14 UNAVAILABLE: no connection to 127.0.0.1:${closed}: .*ECONNREFUSED.*does the control`),
+  );
+  t.match(reason, /; 14 UNAVAILABLE: no connection to \/nowhere\/socket: .*ENOENT.*does the process run/);
+});
+
+t.test('a peer that accepts connections and says nothing is given up', async (t) => {
+  const silent = createServer((socket) => socket.resume()).listen(0, '127.0.0.1');
+  await once(silent, 'listening');
+  t.teardown(() => silent.close());
+  const { port } = silent.address() as AddressInfo;
+  const accepted = once(silent, 'connection');
+  const transport = clusterTransport({ endpoints: [loopback(port)], connectTimeoutMs: 500 });
+  const { ended } = openStream(transport);
+  t.match(await ended, { code: 14, reason: `no connection to 127.0.0.1:${port}: no answer within 500 ms` });
+  const [socket] = await accepted;
+  if (!socket.closed) await once(socket, 'close');
+  t.pass('and so is the connection');
+});
+
+t.test('a message of 100 MB', async (t) => {
+  const size = 100 * 1000 * 1000;
+  const server = await startByteServer({ onMessage: (stream) => stream.send(Buffer.alloc(size, 'x')) });
+  t.teardown(() => server.close());
+  const transport = clusterTransport({ endpoints: [loopback(server.port)] });
+  const stream = openStream(transport);
+  const text = await stream.ask('a');
+  t.equal(text.length, size);
+  t.equal(stream.messages.length, 1);
+  transport.close();
+});
+
+t.test('how a stream ended is told in words', async (t) => {
+  const ends: readonly [code: number, expected: RegExp][] = [
+    [0, /^the stream was ended by 127/],
+    [7, /^7 PERMISSION_DENIED: the stream to 127[\d.:]* ended: no \(check the node id/],
+    [12, /^12 UNIMPLEMENTED: .*api_type/],
+    [14, /^14 UNAVAILABLE: the stream to 127[\d.:]* ended: no$/],
+    [16, /^16 UNAUTHENTICATED: .*check the token/],
+  ];
+  for (const [code, expected] of ends) {
+    const server = await startByteServer({ onMessage: (stream) => stream.end(code, 'no') });
+    t.teardown(() => server.close());
+    const stream = openStream(clusterTransport({ endpoints: [loopback(server.port)] }));
+    stream.handle.send(Buffer.from('a'));
+    const end = await stream.ended;
+    t.equal(end.code, code);
+    t.match(end.reason, expected);
+  }
+});
+
+t.test('a server that goes away ends the stream, and one that comes back is found', async (t) => {
+  const first = await startEcho(t);
+  const transport = clusterTransport({ endpoints: [loopback(first.port)] });
+  const stream = openStream(transport);
+  await stream.ask('a');
+  first.close();
+  t.match((await stream.ended).reason, /: the stream to 127[\d.:]* ended/);
+  t.match((await openStream(transport).ended).reason, /ECONNREFUSED/);
+  await startEcho(t, { address: `127.0.0.1:${first.port}` });
+  t.equal(await openStream(transport).ask('b'), 'b control');
+  transport.close();
+});
+
+t.test('a stream outlives the GOAWAY that asks for no new ones', async (t) => {
+  const server = await startEcho(t);
+  const transport = clusterTransport({ endpoints: [loopback(server.port)] });
+  const stream = openStream(transport);
+  await stream.ask('a');
+  const drained = server.drain();
+  t.equal(await stream.ask('b'), 'b control');
+  stream.handle.cancel();
+  await drained;
+  t.pass('and lets the server go when it ends');
+});
+
+t.test('nothing is called back after a stream was cancelled, and nothing is sent', async (t) => {
+  const { port } = await startEcho(t);
+  const transport = clusterTransport({ endpoints: [loopback(port)] });
+  const cancelled = openStream(transport);
+  await cancelled.ask('a');
+  cancelled.handle.send(Buffer.from('b'));
+  cancelled.handle.cancel();
+  cancelled.handle.send(Buffer.from('c'));
+  cancelled.handle.cancel();
+  const early = openStream(transport);
+  early.handle.send(Buffer.from('d'));
+  early.handle.cancel();
+  let hasEnded = false;
+  for (const { ended } of [cancelled, early]) void ended.then(() => (hasEnded = true));
+  await openStream(transport).ask('e');
+  t.equal(hasEnded, false);
+  t.equal(cancelled.messages.length, 1);
+  t.equal(early.messages.length, 0);
+  transport.close();
+});
+
+t.test('a service of a cluster that is not there is a fault of the caller', async (t) => {
+  const service = { target: { kind: 'cluster' as const, cluster: 'c' }, initialMetadata: [] };
+  t.throws(() => makeGrpcTransport({ service, clusters: new Map(), method: byteMethod }), /no gRPC cluster c/);
+});
+
+async function closedPort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}

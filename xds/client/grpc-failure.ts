@@ -1,0 +1,59 @@
+// Why a call ended, in words that say where it went, what happened, and what to look at.
+
+import { status as statusCodes } from '@grpc/grpc-js';
+import type { StreamEnd } from './transport.ts';
+
+export interface GrpcFailure {
+  readonly code: number;
+  readonly details: string;
+  /** Of the peer, for people. */
+  readonly peer: string;
+  readonly isConnected: boolean;
+}
+
+export function describeFailure({ code, details, peer, isConnected }: GrpcFailure): StreamEnd {
+  if (code === statusCodes.OK) return { code, reason: `the stream was ended by ${peer}` };
+  const what = tidy(details);
+  const where = isConnected ? `the stream to ${peer} ended` : `no connection to ${peer}`;
+  const hint = hintOf(code, what);
+  const reason = `${code} ${statusCodes[code] ?? 'UNKNOWN'}: ${where}${what === '' ? '' : `: ${what}`}`;
+  return { code, reason: hint === undefined ? reason : `${reason} (${hint})` };
+}
+
+/** Without what the library says around the cause. */
+function tidy(details: string): string {
+  return details
+    .replace(/^No connection established(\. Last error: )?/, '')
+    .replace(/\. Resolution note: .*$/s, '')
+    .replace(/^(?:null|Error: )/, '')
+    .replace(/ \(\d{4}-\d\d-\d\dT[\d:.]+Z\)$/, '')
+    .replace(/^Error: /, '');
+}
+
+const hints: readonly (readonly [RegExp, string])[] = [
+  [/ECONNREFUSED/, 'does the control plane run, and listen there?'],
+  [/ENOENT/, 'does the process run that makes this socket?'],
+  [/EACCES/, 'may this user open the socket?'],
+  [/ENOTFOUND|EAI_AGAIN|[Nn]ame resolution/, 'does DNS know the name?'],
+  [/EHOSTUNREACH|ENETUNREACH|no answer within/, 'do routes and firewalls let it through?'],
+  [/certificate has expired|not yet valid/i, 'check the rotation of its certificate, and the clocks'],
+  [/certificate is for/, 'check sni and match_typed_subject_alt_names'],
+  [/self.signed|unable to (?:get|verify)|issuer/i, 'is its certificate signed by one of the trusted roots?'],
+  [/wrong version number|packet length too long|disconnected before secure TLS/i, 'does that port speak TLS?'],
+  [/alert/i, 'does it ask for a certificate of ours?'],
+  [/larger than max/, 'a message may have 256 MiB'],
+];
+
+function hintOf(code: number, what: string): string | undefined {
+  for (const [pattern, hint] of hints) if (pattern.test(what)) return hint;
+  switch (code) {
+    case statusCodes.UNAUTHENTICATED:
+      return 'check the token or the certificate that is sent';
+    case statusCodes.PERMISSION_DENIED:
+      return 'check the node id and its namespace, and who the token is for';
+    case statusCodes.UNIMPLEMENTED:
+      return 'does it speak this kind of discovery? See api_type';
+    default:
+      return undefined;
+  }
+}
