@@ -1,0 +1,133 @@
+// Does everything that a real Istio pushes to a sidecar decode, and is the rest refused by name and path?
+
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+import type { Listener } from '../../config/listener.ts';
+import { startIstiod } from './istiod.ts';
+import { findIstiod } from './istiod-program.ts';
+import { PushedMesh, type SidecarIdentity } from './pushed-mesh.ts';
+
+/** Three control planes start one after the other; the first run builds their program. */
+t.setTimeout(230_000);
+
+const istiod = await findIstiod();
+const options = 'missing' in istiod ? { skip: istiod.missing } : {};
+const program = 'path' in istiod ? istiod.path : '';
+
+const documents = (name: string) => readFileSync(join(import.meta.dirname, 'mesh', `${name}.yaml`), 'utf8');
+const client: SidecarIdentity = {
+  ip: '10.1.0.1',
+  pod: 'client-1',
+  namespace: 'shop',
+  app: 'client',
+  interceptionMode: 'REDIRECT',
+};
+const withoutTls = {
+  enableAutoMtls: false,
+  accessLogFile: '/dev/stdout',
+  extensionProviders: [{ name: 'zipkin', zipkin: { service: 'web.shop.svc.cluster.local', port: 80 } }],
+};
+
+/** What a sidecar was pushed of a mesh, once all of it is there. */
+async function pushed(t: Test, mesh: object, files: readonly string[], identity = client) {
+  const control = await startIstiod(t, { program, mesh });
+  for (const file of files) await control.apply(documents(file));
+  const received = new PushedMesh(t, control.xdsAddress, identity);
+  await received.until(() => isComplete(received));
+  return { control, mesh: received };
+}
+
+/** Istio takes in each kind of object by itself: a mesh may be pushed while only a part of it is known. */
+function isComplete({ assignments, clusters, listeners, routes }: PushedMesh): boolean {
+  const web = assignments.get('outbound|80||web.shop.svc.cluster.local');
+  const endpoints = web?.localities.flatMap((locality) => locality.endpoints) ?? [];
+  const hosts = routes.get('80')?.virtualHosts.map(({ name }) => name) ?? [];
+  return (
+    endpoints.length === 2 &&
+    ['web.shop.svc.cluster.local:80', 'api.example.com:80'].every((host) => hosts.includes(host)) &&
+    clusters.names.includes('outbound|80|v2|web.shop.svc.cluster.local') &&
+    listeners.names.some((name) => name.endsWith('_8003'))
+  );
+}
+
+function filterNames({ filterChains, defaultFilterChain }: Listener): readonly string[] {
+  const chains = defaultFilterChain === undefined ? filterChains : [...filterChains, defaultFilterChain];
+  return chains.flatMap(({ filters }) => filters.map(({ kind }) => kind));
+}
+
+const common = ['services', 'external', 'routes'];
+
+t.test('everything of a mesh without TLS is understood', options, async (t) => {
+  const { control, mesh } = await pushed(t, withoutTls, [...common, 'without-tls']);
+  await mesh.until(() => mesh.listeners.get('virtualInbound')?.filterChains.length === 7);
+  t.same(mesh.problems, []);
+  t.same(mesh.clusters.get('outbound|80|v1|web.shop.svc.cluster.local')?.circuitBreakers.default.maxConnections, 100);
+  t.equal(mesh.clusters.get('outbound|80||api.example.com')?.discovery.kind, 'strict-dns');
+  t.equal(mesh.clusters.get('PassthroughCluster')?.discovery.kind, 'original-dst');
+  const inbound = mesh.listeners.get('virtualInbound')?.filterChains.map(({ name }) => name);
+  const own = ['0.0.0.0_8080', '0.0.0.0_9000', '0.0.0.0_9001', '0.0.0.0_9001'];
+  t.same(inbound, ['virtualInbound-blackhole', 'virtualInbound-catchall-http', 'virtualInbound', ...own]);
+  const kinds = mesh.listeners.values().flatMap(filterNames);
+  t.same([...new Set(kinds)].sort(), ['http-connection-manager', 'tcp-proxy'], 'filters without effect are left out');
+  const weighted = mesh.routes.get('80')?.virtualHosts.flatMap(({ routes }) => routes.map(({ name }) => name));
+  t.ok(weighted?.includes('weights'));
+  await control.acknowledged('client-1.shop', 4);
+});
+
+t.test('so it is where listeners are bound and nothing is redirected', options, async (t) => {
+  const { mesh } = await pushed(t, withoutTls, [...common, 'without-tls'], { ...client, interceptionMode: 'NONE' });
+  t.same(mesh.problems, []);
+  t.equal(mesh.listeners.get('127.0.0.1_80')?.bindToPort, true);
+});
+
+/** Each as `type "name": path: words`, where any index may stand. */
+const refusals: readonly RegExp[] = [
+  /^cds "outbound\|8104\|.*: lb_policy: RING_HASH is not supported/,
+  /^cds "outbound\|8104\|.*: ring_hash_lb_config: .* is not supported/,
+  /^cds "outbound\|8105\|.*: outlier_detection: .* is not supported/,
+  /^cds "outbound\|8106\|.*: transport_socket\.typed_config(\.common_tls_context\.\w+)?: .* is not supported/,
+  /^cds "outbound\|8107\|.*: least_request_lb_config\.slow_start_config: .* is not supported/,
+  /^cds "outbound\|8109\|.*\.explicit_http_config\.http2_protocol_options: .* is not supported/,
+  /^lds "virtualInbound": filter_chains\[\d+\]\.filters\[\d+\]\.typed_config\.http_filters\[\d+\]\.typed_config: HTTP filter .*\.rbac\.v3\.RBAC is not supported/,
+  /^lds "virtualInbound": .*\.http_filters\[\d+\]\.typed_config: HTTP filter .*\.JwtAuthentication is not supported/,
+  /^lds "virtualInbound": filter_chains\[\d+\]\.filters\[\d+\]\.typed_config: network filter .*\.rbac\.v3\.RBAC is not supported/,
+  /^rds "8101": virtual_hosts\[\d+\]\.routes\[\d+\]\.typed_per_filter_config\["envoy.filters.http.fault"\].* is not supported/,
+  /^rds "8102": virtual_hosts\[\d+\]\.routes\[\d+\]\.route\.request_mirror_policies: .* is not supported/,
+  /^rds "8103": .*\.typed_per_filter_config\["envoy.filters.http.cors"\]: .*\.CorsPolicy is not supported/,
+  /^rds "8108": .*\.retry_policy\.retry_priority: .* is not supported/,
+];
+
+t.test('what protects or changes traffic and is not built is refused by name and path', options, async (t) => {
+  const { control, mesh } = await pushed(t, withoutTls, [...common, 'without-tls', 'refused']);
+  await mesh.until(() => refusals.every((refusal) => mesh.problems.some((problem) => refusal.test(problem))));
+  t.same(
+    mesh.problems.filter((problem) => !refusals.some((refusal) => refusal.test(problem))),
+    [],
+  );
+  await t.rejects(control.acknowledged('client-1.shop', 4), /^client-1\.shop refused: .* is not supported/);
+});
+
+t.test('a mesh with TLS is refused where TLS is asked for, and nowhere else', options, async (t) => {
+  const { mesh } = await pushed(t, { ...withoutTls, enableAutoMtls: true }, common);
+  const outbound =
+    'cds "outbound|80||web.shop.svc.cluster.local": transport_socket_matches[0].transport_socket.typed_config';
+  const inbound = /^lds "virtualInbound": filter_chains\[\d+\]\.transport_socket\.typed_config: /;
+  t.ok(
+    mesh.problems.some(
+      (problem) => problem.startsWith(`${outbound}: transport socket`) && /arrives with TLS/.test(problem),
+    ),
+  );
+  t.ok(mesh.problems.some((problem) => inbound.test(problem) && /DownstreamTlsContext is not supported/.test(problem)));
+  t.same(
+    mesh.problems.filter(
+      (problem) =>
+        !/: (filter_chains|transport_socket_matches)\[\d+\]\.transport_socket|: transport_socket\./.test(problem),
+    ),
+    [],
+  );
+  t.same(
+    mesh.listeners.problems().filter((problem) => !problem.startsWith('lds "virtualInbound"')),
+    [],
+  );
+});
