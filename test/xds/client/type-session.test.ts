@@ -1,0 +1,92 @@
+import t from 'tap';
+import { DeltaStream } from '../../../xds/client/delta-stream.ts';
+import type { DiscoveryResponse } from '../../../xds/client/discovery-wire.ts';
+import { TypeSession } from '../../../xds/client/type-session.ts';
+import { HandClock, RecordingConsumer } from '../../support/discovery-fixtures.ts';
+import { endpointType } from '../../support/discovery-messages.ts';
+
+function session() {
+  const time = new HandClock();
+  const consumer = new RecordingConsumer(endpointType);
+  const events: string[] = [];
+  const session = new TypeSession({
+    consumer,
+    stream: new DeltaStream(endpointType),
+    clock: time.clock,
+    schedule: time.schedule,
+    onLate: (name) => events.push(`late ${name}`),
+    onExpired: (name) => events.push(`expired ${name}`),
+  });
+  return { time, consumer, events, session };
+}
+
+function response(names: readonly string[], changes: Partial<DiscoveryResponse> = {}): DiscoveryResponse {
+  const resources = names.map((name) => ({
+    name,
+    version: '1',
+    aliases: [],
+    message: new Uint8Array(0),
+    payloadType: endpointType,
+  }));
+  return { typeUrl: endpointType, version: 'v', nonce: 'n', controlPlane: '', removed: [], resources, ...changes };
+}
+
+t.test('says whether a subscription changes anything', async (t) => {
+  const { session: s } = session();
+  t.same(
+    [s.subscribe('a', 0), s.subscribe('a', 0), s.unsubscribe('a'), s.unsubscribe('a')],
+    [true, false, true, false],
+  );
+});
+
+t.test('asks on each stream, and is not asked before', async (t) => {
+  const { session: s } = session();
+  t.same([s.onStreamOpened(), s.isAsked], [[], false]);
+  s.subscribe('a', 0);
+  t.equal(s.changes().length, 1);
+  t.same([s.changes(), s.isAsked], [[], true]);
+  t.equal(s.onStreamOpened().length, 1);
+});
+
+t.test('an outcome is the answer, the refusal and the time that it took', async (t) => {
+  const { session: s, consumer, time } = session();
+  s.subscribe('a', 0);
+  s.onStreamOpened();
+  consumer.onTold = () => time.advance(7);
+  t.match(s.onResponse(response(['a']), 10), { requests: [{ nonce: 'n' }], refusal: undefined, applyMs: 7 });
+  consumer.refuses.set('a', [{ path: 'p', message: 'm' }]);
+  t.match(s.onResponse(response(['a']), 10), { requests: [{ nonce: 'n', refusal: 'a: p: m' }], refusal: 'a: p: m' });
+  t.match(s.status(), { responses: 2, bytesReceived: 20, heldCount: 1, lastNack: { text: 'a: p: m' } });
+});
+
+t.test('tells what is late and what expired before its consumer hears of it', async (t) => {
+  const { session: s, consumer, time, events } = session();
+  s.subscribe('a', 10);
+  s.subscribe('b', 0);
+  s.onStreamOpened();
+  const [b] = response(['b']).resources;
+  s.onResponse(response([], { resources: [{ ...b!, ttlMs: 20 }] }), 0);
+  time.advance(20);
+  t.same(events, ['late a', 'expired b']);
+  t.same(consumer.take(), ['+b@1', '?a', '-b']);
+});
+
+t.test('a resource that was let go does not expire any more', async (t) => {
+  const { session: s, consumer, time } = session();
+  s.subscribe('a', 10);
+  s.onStreamOpened();
+  const [a] = response(['a']).resources;
+  s.onResponse(response([], { resources: [{ ...a!, ttlMs: 20 }] }), 0);
+  s.unsubscribe('a');
+  time.advance(100);
+  t.same([consumer.take(), time.waits], [['+a@1'], []]);
+});
+
+t.test('a wait for a removed resource is over', async (t) => {
+  const { session: s, consumer, time } = session();
+  s.subscribe('a', 10);
+  s.onStreamOpened();
+  s.onResponse(response([], { removed: ['a'] }), 0);
+  time.advance(100);
+  t.same(consumer.take(), ['-a', '?a']);
+});
