@@ -39,8 +39,8 @@ export interface FieldPlan extends ValuePlan {
   readonly shape: FieldDescriptor['shape'];
   /** False when the default is the same as nothing: scalars outside of a oneof. */
   readonly hasPresence: boolean;
-  /** Keys of the other members of its oneof. */
-  readonly rivals: readonly string[];
+  /** The other members of its oneof. */
+  readonly rivals: readonly FieldDescriptor[];
   /** Repeated numbers come packed, or one by one. */
   readonly isPackable: boolean;
 }
@@ -127,7 +127,7 @@ function fieldPlan(field: FieldDescriptor, { fields }: MessageDescriptor): Field
     id,
     shape,
     hasPresence: isMember || value.kind > valueKinds.enum,
-    rivals: isMember ? fields.filter((one) => one.oneof === oneof && one !== field).map((one) => one.key) : [],
+    rivals: isMember ? fields.filter((one) => one.oneof === oneof && one !== field) : [],
     isPackable: shape === 'repeated' && value.wireType !== wireTypes.length,
   };
 }

@@ -17,6 +17,7 @@ import {
 } from './message-descriptor.ts';
 import { typedStructs } from './proto-json.ts';
 import { unwrapTypedStruct } from './typed-struct.ts';
+import { closeFrame, openFrame } from './wire-frame.ts';
 import {
   type FieldPlan,
   generatedPlan,
@@ -78,7 +79,8 @@ export class WireReader {
   #readSingle(field: FieldPlan, message: MutableMessage): void {
     const { key, rivals } = field;
     for (let index = 0; index < rivals.length; index++) {
-      if (message[rivals[index]!] !== undefined) delete message[rivals[index]!];
+      const { key: rival } = rivals[index]!;
+      if (message[rival] !== undefined) delete message[rival];
     }
     const value = this.#readValue(field, message[key]);
     if (value !== undefined && (field.hasPresence || !isImplied(value, field))) message[key] = value;
@@ -87,9 +89,9 @@ export class WireReader {
 
   #readPacked(field: FieldPlan, message: MutableMessage): void {
     const reader = this.#reader;
-    const outer = this.#open();
+    const outer = openFrame(this.#reader);
     while (reader.pos < reader.len) this.#readItem(field, message);
-    this.#close(outer);
+    closeFrame(this.#reader, outer);
   }
 
   #readItem(field: FieldPlan, message: MutableMessage): void {
@@ -104,7 +106,7 @@ export class WireReader {
 
   #readEntry(field: FieldPlan, message: MutableMessage): void {
     const reader = this.#reader;
-    const outer = this.#open();
+    const outer = openFrame(this.#reader);
     let key = '';
     let hasValue = false;
     let value: unknown;
@@ -119,7 +121,7 @@ export class WireReader {
       } else this.#skip(tag);
     }
     if (!hasValue) value = this.#readMissing(field);
-    this.#close(outer);
+    closeFrame(this.#reader, outer);
     if (value === undefined) return;
     // Without a prototype: keys are the sender's, `__proto__` too.
     message[field.key] ??= Object.create(null);
@@ -142,9 +144,9 @@ export class WireReader {
       case valueKinds.opaque:
         return this.#reader.bytes();
     }
-    const outer = this.#open();
+    const outer = openFrame(this.#reader);
     const value = this.#readContent(plan, before);
-    this.#close(outer);
+    closeFrame(this.#reader, outer);
     return value;
   }
 
@@ -266,7 +268,7 @@ export class WireReader {
 
   #readStructEntry(struct: MutableMessage): void {
     const reader = this.#reader;
-    const outer = this.#open();
+    const outer = openFrame(this.#reader);
     let key = '';
     let value: JsonValue = null;
     while (reader.pos < reader.len) {
@@ -275,7 +277,7 @@ export class WireReader {
       else if (tag === entryValueTag) value = this.#readNestedJson(value);
       else this.#skip(tag);
     }
-    this.#close(outer);
+    closeFrame(this.#reader, outer);
     struct[key] = value;
   }
 
@@ -292,9 +294,9 @@ export class WireReader {
   }
 
   #readNestedJson(before: JsonValue): JsonValue {
-    const outer = this.#open();
+    const outer = openFrame(this.#reader);
     const value = this.#readJson(before);
-    this.#close(outer);
+    closeFrame(this.#reader, outer);
     return value;
   }
 
@@ -312,11 +314,11 @@ export class WireReader {
       else if (tag === stringTag) value = reader.stringVerify();
       else if (tag === boolTag) value = reader.bool();
       else if (tag === structTag || tag === listTag) {
-        const outer = this.#open();
+        const outer = openFrame(this.#reader);
         const isList = Array.isArray(value);
         if (tag === listTag) value = this.#readList(isList ? (value as JsonValue[]) : []);
         else value = this.#readStruct(isObject(value) && !isList ? value : Object.create(null));
-        this.#close(outer);
+        closeFrame(this.#reader, outer);
       } else this.#skip(tag);
     }
     this.#depth--;
@@ -325,22 +327,6 @@ export class WireReader {
 
   #enter(): void {
     if (this.#depth++ > maxDepth) throw new Error(`nested deeper than ${maxDepth} levels`);
-  }
-
-  /** Narrows the reader to what a length is in front of; returns what `close` widens it to again. */
-  #open(): number {
-    const reader = this.#reader;
-    const outer = reader.len;
-    const end = reader.size() + reader.pos;
-    if (end > outer) throw new RangeError('index out of range');
-    reader.len = end;
-    return outer;
-  }
-
-  #close(outer: number): void {
-    const reader = this.#reader;
-    if (reader.pos !== reader.len) throw new RangeError('index out of range');
-    reader.len = outer;
   }
 
   #skip(tag: number): void {

@@ -7,6 +7,8 @@ import type { Reader, Writer } from 'protobufjs/minimal.js';
 export const wireTypes = { varint: 0, fixed64: 1, length: 2, fixed32: 5 } as const;
 
 export interface ScalarCodec {
+  /** Its name in proto files. */
+  readonly type: string;
   /** Of one value: repeated numbers may also come packed, with a length in front. */
   readonly wireType: number;
   /** What a field without presence has when it is not on the wire. */
@@ -50,12 +52,14 @@ const { varint, fixed64, length, fixed32 } = wireTypes;
 
 const codecs: { readonly [type: string]: ScalarCodec } = {
   string: {
+    type: 'string',
     wireType: length,
     implied: '',
     read: (reader) => reader.stringVerify(),
     write: (writer, value) => writer.string(value as string),
   },
   bytes: {
+    type: 'bytes',
     wireType: length,
     implied: new Uint8Array(),
     // A view would keep the whole response in memory.
@@ -63,6 +67,7 @@ const codecs: { readonly [type: string]: ScalarCodec } = {
     write: (writer, value) => writer.bytes(value as Uint8Array),
   },
   bool: {
+    type: 'bool',
     wireType: varint,
     implied: false,
     read: (reader) => reader.bool(),
@@ -88,6 +93,7 @@ type NumberType = `${'' | 'u' | 's'}int${32 | 64}` | `${'' | 's'}fixed${32 | 64}
 function number(wireType: number, type: NumberType): ScalarCodec {
   const is64Bit = type.endsWith('64');
   return {
+    type,
     wireType,
     implied: 0,
     read: is64Bit ? (reader) => nearestDouble(reader[type as 'int64']()) : (reader) => reader[type as 'int32'](),
