@@ -17,6 +17,7 @@ import { DnsDiscovery } from './discovery/dns-discovery.ts';
 import { clusterDiscoveryStats } from './telemetry/cluster-stats.ts';
 import { LogSinks } from './telemetry/log-sink.ts';
 import { createProcessLog, type ProcessLog } from './telemetry/process-log.ts';
+import { SnapshotStats } from './telemetry/snapshot-stats.ts';
 import { StatsStore } from './telemetry/stats-store.ts';
 import { WorkerStats } from './telemetry/worker-stats.ts';
 import { SnapshotPublisher, wholeSnapshot } from './worker/snapshot-publisher.ts';
@@ -105,7 +106,8 @@ function serve(flags: Flags): void {
   const sinks = new LogSinks({ onWarning: (text) => log.component('file').warn(text), stats });
   const { maxDownstreamConnections } = bootstrap;
   if (maxDownstreamConnections !== undefined) pool.limitConnections(maxDownstreamConnections);
-  const publisher = createPublisher({ state, stats, pool, log });
+  const snapshotStats = new SnapshotStats(stats, concurrency);
+  const publisher = createPublisher({ state, stats, snapshotStats, pool, log });
   publisher.update(wholeSnapshot(staticSnapshot(bootstrap)));
   publisher.ready();
   const lifecycle = handleSignals({ flags, log, state, pool, sinks });
@@ -117,8 +119,8 @@ function serve(flags: Flags): void {
     const dynamic = noControlPlane;
     const overrides = new RuntimeOverrides();
     const setRuntime = (values: Snapshot['runtime']): void => publisher.setRuntime(values);
-    const process = { store, stats, state, dynamic, pool, log, flags, overrides, setRuntime, shutdown, reopenLogs };
-    setTimeout(() => void startAdmin({ admin, buckets, ...process }), adminDelayMs);
+    const parts = { store, stats, state, dynamic, pool, log, flags, overrides, setRuntime, shutdown, reopenLogs };
+    setTimeout(() => void startAdmin({ admin, buckets, ...parts }), adminDelayMs);
   }
   setInterval(() => store.flushIntervals(), 5000).unref();
 }
@@ -217,14 +219,18 @@ function startWorkers({ flags, log, state, onStats, onLogs }: WorkerParts): Work
 interface ServingParts {
   readonly state: ServerState;
   readonly stats: WorkerStats;
+  readonly snapshotStats: SnapshotStats;
   readonly pool: WorkerPool;
   readonly log: ProcessLog;
 }
 
 // Members that DNS finds join the snapshot of their clusters.
-function createPublisher({ state, stats, pool, log }: ServingParts): SnapshotPublisher {
+function createPublisher({ state, stats, snapshotStats, pool, log }: ServingParts): SnapshotPublisher {
   const publisher = new SnapshotPublisher({
-    publish: (delta) => pool.publish(delta),
+    publish: (delta, before) => {
+      snapshotStats.onPublished(delta, before);
+      pool.publish(delta);
+    },
     onSnapshot: (current) => state.setSnapshot(current),
     onDnsClusters: (clusters) => discovery.update(clusters),
     onLate: (clusters) => {

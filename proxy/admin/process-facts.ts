@@ -13,7 +13,6 @@ export function processFacts({ state, pool, overrides }: AdminContext): ProcessF
     version: state.options.version,
     restartEpoch: state.options.restartEpoch,
     generations: pool.generations,
-    snapshot: state.snapshot,
     runtime: { keys: overrides.flatten(layers).size, layers: layers.length, overrides: overrides.size },
     memory: {
       allocatedBytes: heap.used_heap_size + heap.external_memory,

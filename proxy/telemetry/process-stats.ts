@@ -1,9 +1,8 @@
-// What the main thread counts of the process as a whole: `server.`, `listener_manager.`, `cluster_manager.`, `runtime.`.
+// What the main thread counts of the process as a whole: `server.`, `runtime.` and whether workers have started.
 // Most of it is read from elsewhere, so it is written when somebody asks and not kept up to date in between.
 
-import type { Snapshot } from '../../config/snapshot.ts';
 import { listenerManagerStats, listenerStats } from './listener-stats.ts';
-import { clusterManagerStats, runtimeStats, serverStats } from './server-stats.ts';
+import { runtimeStats, serverStats } from './server-stats.ts';
 import type { StatBlock } from './stats.ts';
 import type { StatsStore } from './stats-store.ts';
 import type { WorkerStats } from './worker-stats.ts';
@@ -16,8 +15,6 @@ export interface ProcessFacts {
   readonly restartEpoch: number;
   /** Generation that each worker serves; 0 is none yet. */
   readonly generations: readonly number[];
-  /** Null before the first. */
-  readonly snapshot: Snapshot | null;
   readonly runtime: { readonly keys: number; readonly layers: number; readonly overrides: number };
   readonly memory: { readonly allocatedBytes: number; readonly heapBytes: number; readonly physicalBytes: number };
 }
@@ -31,15 +28,12 @@ export class ProcessStats {
   readonly #store: StatsStore;
   readonly #server: StatBlock;
   readonly #listeners: StatBlock;
-  readonly #clusters: StatBlock;
   readonly #runtime: StatBlock;
-  #seen: Snapshot | null = null;
 
   constructor(stats: WorkerStats, store: StatsStore) {
     this.#store = store;
     this.#server = stats.block(serverStats);
     this.#listeners = stats.block(listenerManagerStats);
-    this.#clusters = stats.block(clusterManagerStats);
     this.#runtime = stats.block(runtimeStats);
     // The runtime is read once, with the bootstrap, and there is no directory of overrides.
     this.#runtime.inc(runtimeStats.loadSuccess);
@@ -63,22 +57,6 @@ export class ProcessStats {
     this.#runtime.set(runtimeStats.numLayers, facts.runtime.layers);
     this.#runtime.set(runtimeStats.adminOverridesActive, facts.runtime.overrides > 0 ? 1 : 0);
     this.#listeners.set(listenerManagerStats.workersStarted, facts.generations.every((each) => each > 0) ? 1 : 0);
-    if (facts.snapshot !== null && facts.snapshot !== this.#seen) this.#compare(facts.snapshot);
-  }
-
-  #compare(snapshot: Snapshot): void {
-    const { listeners, clusters } = snapshot;
-    const ofListeners = changes(this.#seen?.listeners, listeners);
-    this.#listeners.add(listenerManagerStats.listenerAdded, ofListeners.added);
-    this.#listeners.add(listenerManagerStats.listenerModified, ofListeners.modified);
-    this.#listeners.add(listenerManagerStats.listenerRemoved, ofListeners.removed);
-    this.#listeners.set(listenerManagerStats.totalListenersActive, listeners.size);
-    const ofClusters = changes(this.#seen?.clusters, clusters);
-    this.#clusters.add(clusterManagerStats.clusterAdded, ofClusters.added);
-    this.#clusters.add(clusterManagerStats.clusterModified, ofClusters.modified);
-    this.#clusters.add(clusterManagerStats.clusterRemoved, ofClusters.removed);
-    this.#clusters.set(clusterManagerStats.activeClusters, clusters.size);
-    this.#seen = snapshot;
   }
 
   #openConnections(): number {
@@ -88,18 +66,6 @@ export class ProcessStats {
     }
     return open;
   }
-}
-
-// Resources that a snapshot did not change are the same objects as before.
-function changes<T>(earlier: ReadonlyMap<string, T> | undefined, after: ReadonlyMap<string, T>) {
-  const before = earlier ?? new Map<string, T>();
-  let added = 0;
-  let modified = 0;
-  for (const [name, resource] of after) {
-    if (!before.has(name)) added++;
-    else if (before.get(name) !== resource) modified++;
-  }
-  return { added, modified, removed: before.size + added - after.size };
 }
 
 /** 1.2.3 as 1002003. */

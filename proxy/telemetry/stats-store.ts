@@ -69,6 +69,10 @@ export class StatsStore {
     this.#texts.set(name, value);
   }
 
+  removeText(name: string): void {
+    this.#texts.delete(name);
+  }
+
   texts(): ReadonlyMap<string, string> {
     return this.#rejectAll ? new Map() : this.#texts;
   }

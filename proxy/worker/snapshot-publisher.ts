@@ -13,8 +13,8 @@ import { emptySnapshot, type Snapshot, type SnapshotChange, type SnapshotDelta }
 import { PendingChange } from './pending-change.ts';
 
 export interface SnapshotPublisherOptions {
-  /** Hands a delta to every worker. */
-  readonly publish: (delta: SnapshotDelta) => void;
+  /** Hands a delta to every worker; `before` is the snapshot that it changes. */
+  readonly publish: (delta: SnapshotDelta, before: Snapshot) => void;
   /** The snapshot of now; with generation 0 the one that waits for its first members. */
   readonly onSnapshot: (snapshot: Snapshot) => void;
   /** All DNS clusters of now. They are resolved from here on, and their members told to `setAssignment`. */
@@ -192,10 +192,11 @@ export class SnapshotPublisher {
     this.#phase = 'serving';
     const change = this.#next;
     this.#next = new PendingChange();
-    const generation = this.#snapshot.generation + 1;
-    this.#snapshot = change.applyTo(this.#snapshot, generation);
+    const before = this.#snapshot;
+    const generation = before.generation + 1;
+    this.#snapshot = change.applyTo(before, generation);
     this.#options.onSnapshot(this.#snapshot);
-    this.#options.publish(change.toDelta(generation));
+    this.#options.publish(change.toDelta(generation), before);
   }
 }
 

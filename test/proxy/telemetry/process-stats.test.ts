@@ -1,11 +1,9 @@
 import t from 'tap';
-import { emptySnapshot } from '../../../config/snapshot.ts';
 import { listenerManagerStats, listenerStats } from '../../../proxy/telemetry/listener-stats.ts';
 import { type ProcessFacts, ProcessStats } from '../../../proxy/telemetry/process-stats.ts';
-import { clusterManagerStats, runtimeStats, serverStats } from '../../../proxy/telemetry/server-stats.ts';
+import { runtimeStats, serverStats } from '../../../proxy/telemetry/server-stats.ts';
 import { StatsStore } from '../../../proxy/telemetry/stats-store.ts';
 import { WorkerStats } from '../../../proxy/telemetry/worker-stats.ts';
-import { clusterOf } from '../../support/data-plane.ts';
 
 const facts: ProcessFacts = {
   state: 'LIVE',
@@ -13,7 +11,6 @@ const facts: ProcessFacts = {
   version: '1.2.3-rc.1',
   restartEpoch: 0,
   generations: [1, 1],
-  snapshot: null,
   runtime: { keys: 2, layers: 1, overrides: 0 },
   memory: { allocatedBytes: 1, heapBytes: 2, physicalBytes: 3 },
 };
@@ -40,38 +37,5 @@ t.test('facts become gauges, open connections are those of all listeners', (t) =
   process.refresh({ ...facts, state: 'DRAINING', generations: [1, 0] });
   t.equal(server?.value(serverStats.state), 1);
   t.equal(store.get(listenerManagerStats)?.value(listenerManagerStats.workersStarted), 0);
-  t.end();
-});
-
-t.test('clusters are counted as they come, change and go', (t) => {
-  const { store, process } = fixture();
-  const a = clusterOf('a', [1]);
-  const count = () => {
-    const group = store.get(clusterManagerStats);
-    const { clusterAdded, clusterModified, clusterRemoved, activeClusters } = clusterManagerStats;
-    return [clusterAdded, clusterModified, clusterRemoved, activeClusters].map((index) => group?.value(index));
-  };
-  process.refresh({
-    ...facts,
-    snapshot: {
-      ...emptySnapshot,
-      clusters: new Map([
-        ['a', a],
-        ['b', a],
-      ]),
-    },
-  });
-  t.strictSame(count(), [2, 0, 0, 2]);
-  process.refresh({
-    ...facts,
-    snapshot: {
-      ...emptySnapshot,
-      clusters: new Map([
-        ['a', clusterOf('a', [2])],
-        ['c', a],
-      ]),
-    },
-  });
-  t.strictSame(count(), [3, 1, 1, 2]);
   t.end();
 });

@@ -1,0 +1,157 @@
+// What is counted of resources that come from a control plane, by subscription as in Envoy, and of the control plane.
+// https://www.envoyproxy.io/docs/envoy/latest/configuration/overview/mgmt_server#xds-subscription-statistics
+
+import { createHash } from 'node:crypto';
+import { clusterStats } from './cluster-stats.ts';
+import { scopePrefix } from './stat-scope.ts';
+import { counter, defineStats, gauge, histogram, type StatBlock } from './stats.ts';
+import type { StatsStore } from './stats-store.ts';
+import type { WorkerStats } from './worker-stats.ts';
+
+const subscriptionStats = {
+  initFetchTimeout: counter('init_fetch_timeout'),
+  updateAttempt: counter('update_attempt'),
+  updateSuccess: counter('update_success'),
+  updateFailure: counter('update_failure'),
+  updateRejected: counter('update_rejected'),
+  /** Milliseconds since 1970. */
+  updateTime: gauge('update_time'),
+  updateDuration: histogram('update_duration', 'ms'),
+  /** A number that is the same wherever the version is. */
+  version: gauge('version'),
+};
+
+export const cdsStats = defineStats('cluster_manager.cds', subscriptionStats);
+export const ldsStats = defineStats('listener_manager.lds', subscriptionStats);
+export const edsStats = defineStats('cluster.{envoy_cluster_name}', {
+  ...subscriptionStats,
+  updateEmpty: counter('update_empty'),
+});
+export const rdsStats = defineStats(
+  'http.{envoy_http_conn_manager_prefix}.rds.{envoy_rds_route_config}',
+  subscriptionStats,
+);
+
+const setOf = { cds: cdsStats, lds: ldsStats, eds: edsStats, rds: rdsStats } as const;
+
+export const controlPlaneStats = defineStats('control_plane', {
+  connectedState: gauge('connected_state'),
+  pendingRequests: gauge('pending_requests'),
+  rateLimitEnforced: counter('rate_limit_enforced'),
+});
+
+/** What is subscribed to. `cluster` is the cluster's name in statistics, `statPrefix` the connection manager's. */
+export type Subscription =
+  | { readonly kind: 'cds' | 'lds' }
+  | { readonly kind: 'eds'; readonly cluster: string }
+  | { readonly kind: 'rds'; readonly statPrefix: string; readonly routeConfiguration: string };
+
+export type SubscriptionEvent =
+  /** A request was sent. */
+  | { readonly kind: 'attempt' }
+  /** Resources were accepted: when (ms since 1970), and how long that took. */
+  | { readonly kind: 'success'; readonly version: string; readonly atMs: number; readonly durationMs: number }
+  /** Something was refused. */
+  | { readonly kind: 'rejected' }
+  /** The stream ended or could not be opened. */
+  | { readonly kind: 'failure' }
+  | { readonly kind: 'init-fetch-timeout' };
+
+export class DiscoveryStats {
+  readonly #stats: WorkerStats;
+  readonly #store: StatsStore;
+  readonly #controlPlane: StatBlock;
+  /** By the name of the subscription. */
+  readonly #blocks = new Map<string, StatBlock>();
+
+  /** Announcements of `stats` go to `store`. */
+  constructor(stats: WorkerStats, store: StatsStore) {
+    this.#stats = stats;
+    this.#store = store;
+    this.#controlPlane = stats.block(controlPlaneStats);
+  }
+
+  /** Of EDS only what concerns clusters in use: counters of 10,000 that nobody asks for would be 10 MB. */
+  record(subscription: Subscription, event: SubscriptionEvent): void {
+    const block = this.#block(subscription);
+    if (block === null) return;
+    const set = setOf[subscription.kind];
+    switch (event.kind) {
+      case 'attempt':
+        block.inc(set.updateAttempt);
+        return;
+      case 'success':
+        block.inc(set.updateSuccess);
+        block.set(set.updateTime, event.atMs);
+        block.record(set.updateDuration, event.durationMs);
+        block.set(set.version, versionNumber(event.version));
+        this.#store.setText(versionTextOf(subscription), event.version);
+        return;
+      case 'rejected':
+        block.inc(set.updateRejected);
+        return;
+      case 'failure':
+        block.inc(set.updateFailure);
+        return;
+      case 'init-fetch-timeout':
+        block.inc(set.initFetchTimeout);
+    }
+  }
+
+  /** Nobody subscribes to it any more. */
+  release(subscription: Subscription): void {
+    const key = versionTextOf(subscription);
+    const block = this.#blocks.get(key);
+    if (block === undefined) return;
+    this.#blocks.delete(key);
+    this.#stats.release(block);
+    this.#store.removeText(key);
+  }
+
+  /** How many streams are open now, and who answered last (empty when nobody did). */
+  setControlPlane(openStreams: number, identifier: string): void {
+    this.#controlPlane.set(controlPlaneStats.connectedState, openStreams > 0 ? 1 : 0);
+    this.#store.setText('control_plane.identifier', identifier);
+  }
+
+  /** Requests that wait to be sent. */
+  setPendingRequests(pending: number): void {
+    this.#controlPlane.set(controlPlaneStats.pendingRequests, pending);
+  }
+
+  /** A request had to wait for the limit of their rate. */
+  countRateLimit(): void {
+    this.#controlPlane.inc(controlPlaneStats.rateLimitEnforced);
+  }
+
+  #block(subscription: Subscription): StatBlock | null {
+    const key = versionTextOf(subscription);
+    const known = this.#blocks.get(key);
+    if (known !== undefined) return known;
+    if (subscription.kind === 'eds' && this.#store.get(clusterStats, subscription.cluster) === undefined) return null;
+    const block = this.#stats.block(setOf[subscription.kind], ...namesOf(subscription));
+    this.#blocks.set(key, block);
+    return block;
+  }
+}
+
+function namesOf(subscription: Subscription): readonly string[] {
+  switch (subscription.kind) {
+    case 'eds':
+      return [subscription.cluster];
+    case 'rds':
+      return [subscription.statPrefix, subscription.routeConfiguration];
+    default:
+      return [];
+  }
+}
+
+/** The name of the text with its version, which is that of no other subscription. */
+function versionTextOf(subscription: Subscription): string {
+  return `${scopePrefix(setOf[subscription.kind].scope, namesOf(subscription))}version_text`;
+}
+
+// Envoy shows the 64 bits of an xxHash, more than our numbers hold. Only whether two are equal says something.
+function versionNumber(version: string): number {
+  return version === '' ? 0 : createHash('sha1').update(version).digest().readUIntBE(0, 6);
+}
