@@ -108,3 +108,13 @@ t.test('problems', async (t) => {
     [/^transport_socket\.typed_config: .*arrives with TLS/],
   );
 });
+
+t.test('sockets by the metadata of endpoints are accepted while all are plain', async (t) => {
+  const match = (type: string) =>
+    `{name: m, match: {tlsMode: x}, transport_socket: {name: s, typed_config: {"@type": a/envoy.extensions.transport_sockets.${type}}}}`;
+  const plain = match('raw_buffer.v3.RawBuffer');
+  t.same(cluster(`transport_socket_matches: [${plain}, {name: n}]`).problems, []);
+  t.match(cluster(`transport_socket_matches: [${plain}, ${match('tls.v3.UpstreamTlsContext')}]`).problems, [
+    /^transport_socket_matches\[1\]\.transport_socket\.typed_config: transport socket .* is not supported; it arrives with TLS$/,
+  ]);
+});

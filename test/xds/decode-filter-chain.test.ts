@@ -49,9 +49,20 @@ t.test('what a match sets', async (t) => {
   });
 });
 
+const stats = '{name: s, typed_config: {"@type": a/stats.PluginConfig}}';
+
+t.test('filters without effect stand before the terminal one, and are left out', async (t) => {
+  const { value, problems } = chain(`filters: [${stats}, ${stats}, ${tcp}]`);
+  t.same(problems, []);
+  t.match(value.filters, [{ kind: 'tcp-proxy' }]);
+  t.equal(value.filters.length, 1);
+});
+
 t.test('the last filter is terminal, and only the last', async (t) => {
   const rows: readonly [filters: string, problem: string | RegExp][] = [
     ['', /^filters: the last filter must be terminal, one of /],
+    [stats, /^filters: the last filter must be terminal, one of /],
+    [`${tcp}, ${stats}`, 'filters[0]: a terminal network filter must be the last of its filter chain'],
     [`${tcp}, ${tcp}`, 'filters[0]: a terminal network filter must be the last of its filter chain'],
     [filter('echo.v3.Echo', ''), /^filters\[0\]\.typed_config: network filter .*Echo is not supported/],
     ['{name: f}', /^filters\[0\]\.typed_config: typed_config is required/],

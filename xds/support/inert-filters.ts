@@ -10,20 +10,20 @@ export interface InertFilter {
   /** Full name of its configuration, also where that comes as a TypedStruct. */
   readonly type: string;
   readonly places: readonly FilterPlace[];
-  /** What it does in Envoy, which shows why nothing that protects is lost. */
-  readonly why: string;
-  /** When it is to act. */
+  /** What it does in Envoy, which shows that nothing that protects is lost. */
+  readonly inEnvoy: string;
+  /** With what it is to act here. */
   readonly acts: string;
 }
 
 const peerMetadata = {
-  why: 'gives metrics and logs the labels of the peer; its x-envoy-peer-metadata headers are neither added nor removed',
+  inEnvoy: 'exchanges labels with the peer for metrics, in x-envoy-peer-metadata headers',
   acts: 'with Istio metrics',
 };
-const metrics = { why: 'counts for istio_… metrics', acts: 'with Istio metrics' };
-const alpn = { why: 'chooses the protocols offered in the TLS handshake with an endpoint', acts: 'with TLS' };
+const metrics = { inEnvoy: 'counts for istio_… metrics', acts: 'with Istio metrics' };
+const alpn = { inEnvoy: 'chooses the protocols offered in the TLS handshake with an endpoint', acts: 'with TLS' };
 const metadataExchange = {
-  why: 'puts metadata before the bytes of a connection only when TLS negotiated istio-peer-exchange',
+  inEnvoy: 'puts metadata before the bytes of a connection only when TLS negotiated istio-peer-exchange',
   acts: 'with TLS',
 };
 
@@ -52,19 +52,19 @@ export const inertFilters: readonly InertFilter[] = [
   {
     type: 'envoy.extensions.filters.http.grpc_stats.v3.FilterConfig',
     places: ['HTTP filter'],
-    why: 'counts gRPC calls',
+    inEnvoy: 'counts gRPC calls',
     acts: 'with HTTP/2',
   },
   {
     type: 'envoy.extensions.filters.http.fault.v3.HTTPFault',
     places: ['HTTP filter'],
-    why: 'does nothing while it is empty; a delay or abort is refused, here and on a route',
+    inEnvoy: 'delays or aborts requests; none while it is empty, which it and routes must be',
     acts: 'with fault injection',
   },
   {
     type: 'envoy.extensions.filters.http.cors.v3.Cors',
     places: ['HTTP filter'],
-    why: 'does nothing until a route has a policy, which is refused',
+    inEnvoy: 'answers to other origins where a route has a policy, which is refused',
     acts: 'with the CORS filter',
   },
 ];
