@@ -7,7 +7,7 @@ import type { SourceStatus } from '../../config/dynamic-state.ts';
 import type { Random } from '../../config/random.ts';
 import { BackOff } from './back-off.ts';
 import { DeltaStream } from './delta-stream.ts';
-import type { DiscoveryLog, ResourceConsumer, ResourceSubscriptions, Schedule } from './discovery.ts';
+import type { DiscoveryLog, RefusedResource, ResourceConsumer, ResourceSubscriptions, Schedule } from './discovery.ts';
 import {
   type DiscoveryRequest,
   type DiscoveryResponse,
@@ -51,7 +51,10 @@ export interface DiscoveryObserver {
 export interface ObservedResponse {
   readonly typeUrl: string;
   readonly version: string;
-  readonly isAccepted: boolean;
+  /** All that was in it, with those that were refused. */
+  readonly names: Iterable<string>;
+  /** None of an acknowledged response. */
+  readonly refused: readonly RefusedResource[];
   readonly bytes: number;
   readonly applyMs: number;
 }
@@ -175,8 +178,8 @@ export class DiscoveryClient implements ResourceSubscriptions {
   #onResponse(session: TypeSession, response: DiscoveryResponse, bytes: number): void {
     const { log, observer } = this.#options;
     const { typeUrl, version, nonce } = response;
-    const { requests, refusal, applyMs } = session.onResponse(response, bytes);
-    observer?.onResponse?.({ typeUrl, version, isAccepted: refusal === undefined, bytes, applyMs });
+    const { requests, refusal, refused, names, applyMs } = session.onResponse(response, bytes);
+    observer?.onResponse?.({ typeUrl, version, names, refused, bytes, applyMs });
     if (refusal !== undefined) log('warning', 'refused configuration', this.#facts({ typeUrl, version, refusal }));
     if (nonce === '') log('warning', 'a response without a nonce cannot be answered', this.#facts({ typeUrl }));
     this.#send(requests);

@@ -1,7 +1,7 @@
 // What is wrong with a response before anybody looks at its resources: names that are missing or said twice, messages of
 // another type. The rest of the response is not to suffer from it.
 
-import type { ReceivedResource, RefusedResource, ResourceType } from './discovery.ts';
+import type { ReceivedResource, RefusedResource, ResourceConsumer, ResourceType } from './discovery.ts';
 import type { DiscoveryResponse, WireResource } from './discovery-wire.ts';
 import type { Subscriptions } from './subscriptions.ts';
 
@@ -15,11 +15,15 @@ export interface CheckedResponse {
   readonly hasNameless: boolean;
 }
 
+/** The part of a consumer that a response is compared with. */
+export type CheckedAgainst = Pick<ResourceConsumer, 'type' | 'heldVersions'>;
+
 export function checkResponse(
   response: DiscoveryResponse,
-  type: ResourceType,
+  consumer: CheckedAgainst,
   subscriptions: Subscriptions,
 ): CheckedResponse {
+  const { type } = consumer;
   const named = response.resources.map((resource) => withName(resource, type));
   const names = new Set<string>();
   const repeated = new Set<string>();
@@ -29,13 +33,15 @@ export function checkResponse(
   }
   for (const name of response.removed) if (names.has(name)) repeated.add(name);
   const hasNameless = names.delete('');
+  const hasHeartbeat = named.some(({ message }) => message === undefined);
+  const held = new Map(hasHeartbeat ? consumer.heldVersions() : []);
 
   const accepted: ReceivedResource[] = [];
   const refused: RefusedResource[] = [...repeated].filter((name) => name !== '').map(refuseRepeated);
   for (const [index, resource] of named.entries()) {
     const { name, aliases } = resource;
-    const problem = problemWith(resource, type);
-    if (problem !== undefined) refused.push({ name: name || `resources[${index}]`, problems: [problem] });
+    const message = problemWith(resource, type, held);
+    if (message !== undefined) refused.push({ name: name || `resources[${index}]`, problems: [{ path: '', message }] });
     else if (!repeated.has(name) && subscriptions.covers(name, aliases)) accepted.push(resource);
   }
   return { accepted, refused, names, hasNameless };
@@ -46,11 +52,20 @@ function withName(resource: WireResource, type: ResourceType): WireResource {
   return { ...resource, name: type.nameOf(resource.message) };
 }
 
-function problemWith({ name, message, payloadType }: WireResource, { typeUrl }: ResourceType) {
+function problemWith(
+  { name, version, message, payloadType }: WireResource,
+  { typeUrl }: ResourceType,
+  held: ReadonlyMap<string, string>,
+): string | undefined {
   if (message !== undefined && payloadType !== typeUrl) {
-    return { path: '', message: `is a ${payloadType || 'message without a type'}, and was sent as a ${typeUrl}` };
+    return `is a ${payloadType || 'message without a type'}, and was sent as a ${typeUrl}`;
   }
-  return name === '' ? { path: '', message: 'has no name' } : undefined;
+  if (name === '') return 'has no name';
+  // Renewing another state than that of the control plane would keep the wrong one alive.
+  if (message === undefined && held.get(name) !== version) {
+    return `is a heartbeat of version ${JSON.stringify(version)}, which is not held`;
+  }
+  return undefined;
 }
 
 function refuseRepeated(name: string): RefusedResource {

@@ -33,8 +33,11 @@ export interface TypeSessionOptions {
 export interface Outcome {
   /** Empty when the response has no nonce to answer by. */
   readonly requests: readonly DiscoveryRequest[];
-  /** Undefined when all was accepted. */
+  /** What a NACK says; undefined when all was accepted. */
   readonly refusal: string | undefined;
+  readonly refused: readonly RefusedResource[];
+  /** All that was in the response. */
+  readonly names: ReadonlySet<string>;
   readonly applyMs: number;
 }
 
@@ -107,7 +110,8 @@ export class TypeSession {
 
   onResponse(response: DiscoveryResponse, bytes: number): Outcome {
     const startMs = this.#clock();
-    const refused = this.#takeOver(response);
+    const checked = checkResponse(response, this.#consumer, this.#subscriptions);
+    const refused = this.#takeOver(response, checked);
     const refusal = refused.length === 0 ? undefined : refusalText(refused);
     const requests = this.#stream.transition({
       kind: 'handled',
@@ -116,7 +120,7 @@ export class TypeSession {
     });
     const endMs = this.#clock();
     this.#count(response, { refusal, bytes, atMs: endMs, applyMs: endMs - startMs });
-    return { requests, refusal, applyMs: endMs - startMs };
+    return { requests, refusal, refused, names: checked.names, applyMs: endMs - startMs };
   }
 
   status(): TypeStatus {
@@ -132,9 +136,7 @@ export class TypeSession {
     this.#expiry.cancelAll();
   }
 
-  #takeOver(response: DiscoveryResponse): readonly RefusedResource[] {
-    const { type } = this.#consumer;
-    const checked = checkResponse(response, type, this.#subscriptions);
+  #takeOver(response: DiscoveryResponse, checked: CheckedResponse): readonly RefusedResource[] {
     const removed = this.#removedBy(response, checked);
     const absent = removed.filter((name) => this.#subscriptions.awaited.has(name));
     const update: DiscoveryUpdate = { version: response.version, resources: checked.accepted, removed };

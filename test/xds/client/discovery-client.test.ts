@@ -198,20 +198,31 @@ for (const protocol of protocols) {
 
   t.test(`${protocol}: an observer is told what is to be counted`, async (t) => {
     const seen: unknown[] = [];
-    const { stream, client, time } = started(protocol, {
+    const { stream, client, time, clusters } = started(protocol, {
       observer: {
         onConnection: ({ kind }) => seen.push(kind),
         onRequest: () => seen.push('request'),
-        onResponse: ({ isAccepted, version }: ObservedResponse) => seen.push([isAccepted, version]),
+        onResponse: ({ names, refused, version }: ObservedResponse) =>
+          seen.push([version, [...names], refused.map(({ name }) => name)]),
         onFetchTimeout: (_type, name) => seen.push(name),
       },
     });
-    stream.respond({ type: clusterType, version: '1', nonce: 'n1' });
+    clusters.refuses.set('b', [{ path: '', message: 'no' }]);
+    stream.respond({ type: clusterType, version: '1', nonce: 'n1', resources: [{ name: 'a' }, { name: 'b' }] });
     client.subscribe(endpointType, 'a', 10);
     time.endTurn();
     time.advance(10);
     stream.end();
-    t.same(seen, ['connecting', 'request', 'connected', [true, '1'], 'request', 'request', 'a', 'waiting']);
+    t.same(seen, [
+      'connecting',
+      'request',
+      'connected',
+      ['1', ['a', 'b'], ['b']],
+      'request',
+      'request',
+      'a',
+      'waiting',
+    ]);
   });
 
   t.test(`${protocol}: a peer that does not read gets no more changes until it does`, async (t) => {

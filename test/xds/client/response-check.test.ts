@@ -10,6 +10,9 @@ const type = {
   nameOf: (message: Uint8Array) => Buffer.from(message).toString(),
 };
 
+/** Holds version 1 of `beat`. */
+const consumer = { type, heldVersions: () => new Map([['beat', '1']]) };
+
 function resource(name: string, changes: Partial<WireResource> = {}): WireResource {
   return { name, version: '', aliases: [], message: new Uint8Array(0), payloadType: clusterType, ...changes };
 }
@@ -18,7 +21,7 @@ function check(resources: readonly WireResource[], removed: readonly string[] = 
   const subscriptions = new Subscriptions();
   subscriptions.add('*');
   const response = { typeUrl: clusterType, version: '', nonce: '', controlPlane: '', resources, removed };
-  const { accepted, refused, names, hasNameless } = checkResponse(response, type, subscriptions);
+  const { accepted, refused, names, hasNameless } = checkResponse(response, consumer, subscriptions);
   return {
     accepted: accepted.map(({ name }) => name),
     refused: refused.map(({ name, problems }) => `${name} ${problems.map(({ message }) => message).join()}`),
@@ -55,7 +58,7 @@ t.test('a name that is said twice is refused once, also when it is said to be re
 });
 
 t.test('a message must have the type of the response, and a heartbeat has none', async (t) => {
-  const heartbeat = resource('beat', { message: undefined, payloadType: '' });
+  const heartbeat = resource('beat', { version: '1', message: undefined, payloadType: '' });
   const { accepted, refused } = check([
     resource('a', { payloadType: listenerType }),
     resource('b', { payloadType: '' }),
@@ -65,5 +68,13 @@ t.test('a message must have the type of the response, and a heartbeat has none',
   t.same(refused, [
     `a is a ${listenerType}, and was sent as a ${clusterType}`,
     `b is a message without a type, and was sent as a ${clusterType}`,
+  ]);
+});
+
+t.test('a heartbeat must be of what is held', async (t) => {
+  const beat = { message: undefined, payloadType: '' };
+  t.same(check([resource('beat', { ...beat, version: '2' }), resource('other', beat)]).refused, [
+    'beat is a heartbeat of version "2", which is not held',
+    'other is a heartbeat of version "", which is not held',
   ]);
 });
