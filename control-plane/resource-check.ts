@@ -1,6 +1,6 @@
 // Whether a data plane would take a resource, by the data plane's own decoders, and what the resource names of others.
 
-import { formatAddress } from '../config/address.ts';
+import { type Address, formatAddress } from '../config/address.ts';
 import type { Listener } from '../config/listener.ts';
 import type { Problems } from '../config/problems.ts';
 import { clustersOfListener, clustersOfRoutes, namedRoutesOf } from '../config/references.ts';
@@ -49,6 +49,11 @@ function listenerReferences(listener: Listener | undefined): ResourceReferences 
   return {
     clusters: [...clustersOfListener(listener)],
     routes: namedRoutesOf(listener).map(({ name }) => name),
-    addresses: bindToPort ? [address, ...additionalAddresses].map(formatAddress) : [],
+    addresses: (bindToPort ? [address, ...additionalAddresses] : []).filter(isOne).map(formatAddress),
   };
+}
+
+/** Port 0 is another port for each listener. */
+function isOne(address: Address): boolean {
+  return address.kind !== 'ip' || address.port !== 0;
 }

@@ -21,6 +21,7 @@ filter_chains: [${tcp(5)}]\n`;
     routes: [],
     addresses: ['127.0.0.1:1', '127.0.0.1:2'],
   });
+  t.same(resourcesOfText(listener.replaceAll('_value: 2', '_value: 0'))[0]!.references.addresses, ['127.0.0.1:1']);
   t.same(resourcesOfText(`${listener}bind_to_port: false\n`)[0]!.references.addresses, []);
 });
 
