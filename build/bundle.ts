@@ -28,6 +28,12 @@ const ENTRIES: ReadonlyMap<string, string> = new Map([
   ['worker', 'proxy/worker/main.ts'],
 ]);
 
+/**
+ * Name in dist/ → package that is loaded when it is first used: the data plane starts without it, and both programs share
+ * the one file.
+ */
+const LIBRARIES: ReadonlyMap<string, string> = new Map([['grpc-js', '@grpc/grpc-js']]);
+
 // What `import.meta.url` is in an ES module.
 const MODULE_URL = "const moduleUrl = require('node:url').pathToFileURL(__filename).href;";
 
@@ -65,7 +71,10 @@ async function bundle(source: string, out: string): Promise<void> {
   if (missing.length > 0) throw new Error(`entry file missing: ${missing.join(', ')}`);
   rmSync(out, { recursive: true, force: true });
   await build({
-    entryPoints: Object.fromEntries([...ENTRIES].map(([name, entry]) => [name, join(source, entry)])),
+    entryPoints: {
+      ...Object.fromEntries([...ENTRIES].map(([name, entry]) => [name, join(source, entry)])),
+      ...Object.fromEntries(LIBRARIES),
+    },
     outdir: out,
     // Paths in the text are relative to this: the same sources make the same bytes, wherever they lie.
     absWorkingDir: source,
@@ -79,11 +88,11 @@ async function bundle(source: string, out: string): Promise<void> {
     define: { 'import.meta.url': 'moduleUrl' },
     legalComments: 'none',
     logLevel: 'warning',
-    plugins: [relativeUrls(source, out), lazyBuiltins()],
+    plugins: [relativeUrls(source, out), lazyBuiltins(), sharedLibraries()],
   });
-  for (const name of ENTRIES.keys()) makeAscii(join(out, `${name}.cjs`));
+  for (const name of [...ENTRIES.keys(), ...LIBRARIES.keys()]) makeAscii(join(out, `${name}.cjs`));
   await fillCache(out);
-  for (const name of ENTRIES.keys()) {
+  for (const name of [...ENTRIES.keys(), ...LIBRARIES.keys()]) {
     const file = join(out, `${name}.cjs`);
     console.log(`${relative(source, file)} ${Math.round(statSync(file).size / 1024)} KiB`);
   }
@@ -149,6 +158,19 @@ function lazyBuiltins(): Plugin {
         const getters = names.map((name) => `get ${name}() { return require('${path}').${name}; },`);
         return { contents: `module.exports = {\n${getters.join('\n')}\n};\n`, loader: 'js' };
       });
+    },
+  };
+}
+
+/** An import of a library is one of its file in dist/. */
+function sharedLibraries(): Plugin {
+  const files = new Map([...LIBRARIES].map(([name, library]) => [library, `./${name}.cjs`]));
+  return {
+    name: 'shared libraries',
+    setup(build) {
+      build.onResolve({ filter: /^@/ }, ({ path, kind }) =>
+        kind === 'entry-point' || !files.has(path) ? undefined : { path: files.get(path)!, external: true },
+      );
     },
   };
 }
