@@ -9,6 +9,8 @@ export interface CheckedResponse {
   /** Subscribed to, each name once. */
   readonly accepted: readonly ReceivedResource[];
   readonly refused: readonly RefusedResource[];
+  /** Asked for by these names, and said not to exist. */
+  readonly absent: readonly string[];
   /** All that came, whether it was right or wanted or not. */
   readonly names: ReadonlySet<string>;
   /** A resource did not even say its name: it may be any of those that seem not to have come. */
@@ -37,14 +39,17 @@ export function checkResponse(
   const held = new Map(hasHeartbeat ? consumer.heldVersions() : []);
 
   const accepted: ReceivedResource[] = [];
+  const absent: string[] = [];
   const refused: RefusedResource[] = [...repeated].filter((name) => name !== '').map(refuseRepeated);
   for (const [index, resource] of named.entries()) {
     const { name, aliases } = resource;
     const message = problemWith(resource, type, held);
     if (message !== undefined) refused.push({ name: name || `resources[${index}]`, problems: [{ path: '', message }] });
-    else if (!repeated.has(name) && subscriptions.covers(name, aliases)) accepted.push(resource);
+    else if (repeated.has(name) || !subscriptions.covers(name, aliases)) continue;
+    else if (isVoid(resource, held)) absent.push(...[name, ...aliases].filter((one) => subscriptions.names.has(one)));
+    else accepted.push(resource);
   }
-  return { accepted, refused, names, hasNameless };
+  return { accepted, refused, absent, names, hasNameless };
 }
 
 function withName(resource: WireResource, type: ResourceType): WireResource {
@@ -62,10 +67,15 @@ function problemWith(
   }
   if (name === '') return 'has no name';
   // Renewing another state than that of the control plane would keep the wrong one alive.
-  if (message === undefined && held.get(name) !== version) {
-    return `is a heartbeat of version ${JSON.stringify(version)}, which is not held`;
+  if (message === undefined && held.has(name) && held.get(name) !== version) {
+    return `is a heartbeat of version ${JSON.stringify(version)}, and ${JSON.stringify(held.get(name))} is held`;
   }
   return undefined;
+}
+
+/** How a virtual host that was asked for is said not to exist: its name without a message (Envoy's docs on VHDS). */
+function isVoid({ name, message }: WireResource, held: ReadonlyMap<string, string>): boolean {
+  return message === undefined && !held.has(name);
 }
 
 function refuseRepeated(name: string): RefusedResource {

@@ -138,17 +138,14 @@ export class TypeSession {
 
   #takeOver(response: DiscoveryResponse, checked: CheckedResponse): readonly RefusedResource[] {
     const removed = this.#removedBy(response, checked);
-    const absent = removed.filter((name) => this.#subscriptions.awaited.has(name));
+    const absent = [...checked.absent, ...removed.filter((name) => this.#subscriptions.awaited.has(name))];
     const update: DiscoveryUpdate = { version: response.version, resources: checked.accepted, removed };
     const refused = [...checked.refused, ...this.#consumer.onUpdate(update)];
 
     const refusedNames = new Set(refused.map(({ name }) => name));
     for (const resource of checked.accepted) if (!refusedNames.has(resource.name)) this.#onReceived(resource);
-    for (const name of removed) {
-      this.#onAnswered(name);
-      this.#expiry.cancel(name);
-    }
-    this.#onAnswered(wildcard);
+    for (const name of removed) this.#expiry.cancel(name);
+    for (const name of [...removed, ...checked.absent, wildcard]) this.#onAnswered(name);
     for (const name of absent) this.#consumer.onAbsent(name);
     return refused;
   }

@@ -322,3 +322,16 @@ t.test('a resource that is subscribed to by an alias is taken', async (t) => {
   stream.respond({ type: routeType, nonce: 'n1', resources: [{ name: 'r/real', aliases: ['r/alias'] }] });
   t.same(consumers.get(routeType)!.take(), ['+r/real@']);
 });
+
+t.test('a resource that comes without a message, under a name that was asked for, does not exist', async (t) => {
+  const { stream, client, consumers, time } = started([]);
+  client.subscribe(routeType, 'r/alias', 1000);
+  time.endTurn();
+  stream.take();
+  const resources = [{ name: 'r/real', aliases: ['r/alias'], isHeartbeat: true }];
+  stream.respond({ type: routeType, nonce: 'n1', resources });
+  t.same(consumers.get(routeType)!.take(), ['?r/alias']);
+  t.same(stream.take(), [{ type: routeType, nonce: 'n1' }]);
+  time.advance(1000);
+  t.same(consumers.get(routeType)!.take(), [], 'and is not waited for');
+});

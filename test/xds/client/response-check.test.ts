@@ -72,9 +72,21 @@ t.test('a message must have the type of the response, and a heartbeat has none',
 });
 
 t.test('a heartbeat must be of what is held', async (t) => {
-  const beat = { message: undefined, payloadType: '' };
-  t.same(check([resource('beat', { ...beat, version: '2' }), resource('other', beat)]).refused, [
-    'beat is a heartbeat of version "2", which is not held',
-    'other is a heartbeat of version "", which is not held',
+  const beat = { message: undefined, payloadType: '', ttlMs: 1000 };
+  t.same(check([resource('beat', { ...beat, version: '2' })]).refused, [
+    'beat is a heartbeat of version "2", and "1" is held',
   ]);
+});
+
+t.test('a name without a message is what does not exist', async (t) => {
+  const nothing = { message: undefined, payloadType: '' };
+  const subscriptions = new Subscriptions();
+  for (const name of ['asked', 'by alias', 'other']) subscriptions.add(name);
+  const resources = [resource('asked', nothing), resource('real', { ...nothing, aliases: ['by alias', 'not asked'] })];
+  const response = { typeUrl: clusterType, version: '', nonce: '', controlPlane: '', resources, removed: [] };
+  t.match(checkResponse(response, consumer, subscriptions), {
+    accepted: [],
+    refused: [],
+    absent: ['asked', 'by alias'],
+  });
 });
