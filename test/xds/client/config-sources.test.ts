@@ -1,0 +1,116 @@
+import t, { type Test } from 'tap';
+import type { Bootstrap } from '../../../config/bootstrap.ts';
+import type { ConfigSource, GrpcApi } from '../../../config/config-source.ts';
+import { ConfigSources } from '../../../xds/client/config-sources.ts';
+import { HandClock, PlayedTransport, RecordingConsumer } from '../../support/discovery-fixtures.ts';
+import { clusterType, endpointType } from '../../support/discovery-messages.ts';
+
+const api = (cluster: string, more: Partial<GrpcApi> = {}): GrpcApi => ({
+  protocol: 'delta',
+  service: { target: { kind: 'cluster', cluster }, initialMetadata: [] },
+  setNodeOnFirstMessageOnly: true,
+  ...more,
+});
+const node = {
+  id: 'me',
+  cluster: 'c',
+  locality: { region: '', zone: '', subZone: '' },
+  metadata: {},
+  wire: { id: 'me', cluster: 'c' },
+};
+const ads: ConfigSource = { kind: 'ads', initialFetchTimeoutMs: 0 };
+const own = (grpc: GrpcApi): ConfigSource => ({ kind: 'grpc', api: grpc, initialFetchTimeoutMs: 0 });
+const control = { name: 'control', endpoints: [], connectTimeoutMs: 1 };
+const clusters = new RecordingConsumer(clusterType).type;
+const endpoints = new RecordingConsumer(endpointType).type;
+
+function made(t: Test, dynamicResources: Bootstrap['dynamicResources'] = { ads: api('control') }) {
+  const time = new HandClock();
+  const opened: { readonly method: string; readonly transport: PlayedTransport }[] = [];
+  const consumers: string[] = [];
+  const sources = new ConfigSources({
+    bootstrap: { node, grpcClusters: new Map([['control', control]]), dynamicResources },
+    types: () => [clusters, endpoints],
+    makeConsumer: (type, sourceName) => {
+      consumers.push(`${sourceName}: ${type.typeUrl.split('.').at(-1)}`);
+      return new RecordingConsumer(type.typeUrl);
+    },
+    clock: time.clock,
+    schedule: time.schedule,
+    defer: time.defer,
+    random: () => 0.5,
+    log: () => undefined,
+    makeTransport: ({ protocol }, method) => {
+      const transport = new PlayedTransport(protocol);
+      opened.push({ method, transport });
+      return transport;
+    },
+  });
+  t.teardown(() => sources.stop());
+  return { sources, time, opened, consumers };
+}
+
+t.test('one aggregated stream carries every type', async (t) => {
+  const { sources, opened, consumers, time } = made(t);
+  const subscriptions = sources.subscriptions(ads, clusters);
+  t.equal(sources.subscriptions({ ...ads, initialFetchTimeoutMs: 5 }, endpoints), subscriptions);
+  t.same(consumers, ['ads: Cluster', 'ads: ClusterLoadAssignment']);
+  subscriptions.subscribe(clusterType, '*', 0);
+  subscriptions.subscribe(endpointType, 'a', 0);
+  t.equal(opened[0]!.transport.streams.length, 0, 'not before the start');
+  sources.start();
+  time.endTurn();
+  t.equal(opened.length, 1);
+  t.match(opened[0]!.method, /DeltaAggregatedResources$/);
+  t.match(
+    opened[0]!.transport.last.take().map(({ type, node: id }) => [type, id]),
+    [
+      [clusterType, 'me'],
+      [endpointType, undefined],
+    ],
+  );
+  t.match(sources.statuses(), [{ name: 'ads', protocol: 'delta' }]);
+});
+
+t.test('a source of its own is shared by those who name the same', async (t) => {
+  const { sources, opened, consumers } = made(t);
+  sources.start();
+  const first = sources.subscriptions(own(api('control')), endpoints);
+  t.equal(opened[0]!.transport.streams.length, 1, 'opened at once, as the others are');
+  t.equal(sources.subscriptions(own(api('control')), endpoints), first);
+  const other = own(api('control', { protocol: 'state-of-the-world' }));
+  t.not(sources.subscriptions(other, endpoints), first);
+  t.not(sources.subscriptions(own(api('control')), clusters), first, 'a type has a stream of its own');
+  t.same(consumers, [
+    'clusterloadassignment control: ClusterLoadAssignment',
+    'clusterloadassignment control (2): ClusterLoadAssignment',
+    'cluster control: Cluster',
+  ]);
+  t.same(
+    opened.map(({ method }) => method.split('/').at(-1)),
+    ['DeltaEndpoints', 'StreamEndpoints', 'DeltaClusters'],
+  );
+});
+
+t.test('a file is a source', async (t) => {
+  const { sources } = made(t);
+  const file: ConfigSource = { kind: 'path', path: '/nowhere/eds.yaml', initialFetchTimeoutMs: 0 };
+  t.equal(sources.nameOf(file, endpoints), 'clusterloadassignment /nowhere/eds.yaml');
+  sources.subscriptions(file, endpoints).subscribe(endpointType, 'a', 0);
+  t.match(sources.statuses(), [{ protocol: 'file', target: '/nowhere/eds.yaml' }]);
+});
+
+t.test('what is named and is not there is a problem', async (t) => {
+  const { sources } = made(t);
+  t.equal(sources.problemWith(ads), undefined);
+  t.equal(sources.problemWith(own(api('control'))), undefined);
+  t.equal(sources.problemWith({ kind: 'path', path: '/a', initialFetchTimeoutMs: 0 }), undefined);
+  t.equal(
+    sources.problemWith(own(api('contol'))),
+    'there is no static cluster "contol" for gRPC; did you mean "control"?',
+  );
+  t.throws(() => sources.subscriptions(own(api('contol')), clusters), /no static cluster/);
+  const without = made(t, {}).sources;
+  t.match(without.problemWith(ads), /there is no ads_config/);
+  t.throws(() => without.subscriptions(ads, clusters), /there is no ads_config/);
+});

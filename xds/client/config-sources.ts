@@ -1,0 +1,183 @@
+// Every source of dynamic configuration of the process: the aggregated stream, streams for one type, files. Those that are
+// equal are one.
+
+import type { Bootstrap } from '../../config/bootstrap.ts';
+import type { ConfigSource, GrpcApi } from '../../config/config-source.ts';
+import type { SourceStatus } from '../../config/dynamic-state.ts';
+import type { Random } from '../../config/random.ts';
+import { configSourceProblem } from '../config-source-problem.ts';
+import { encodeMessage } from '../wire-message.ts';
+import type { DiscoveryLog, ResourceConsumer, ResourceSubscriptions, ResourceType, Schedule } from './discovery.ts';
+import { DiscoveryClient, type DiscoveryObserver } from './discovery-client.ts';
+import { aggregatedMethod, discoveryMethod } from './discovery-method.ts';
+import { FileSource } from './file-source.ts';
+import { makeGrpcTransport } from './grpc-transport.ts';
+import type { DiscoveryTransport } from './transport.ts';
+
+export interface ConfigSourcesOptions {
+  readonly bootstrap: Pick<Bootstrap, 'node' | 'grpcClusters' | 'dynamicResources'>;
+  /** Types that may come over the aggregated stream, in the order in which they are asked for. */
+  readonly types: () => readonly ResourceType[];
+  /** What takes the resources of a type from a source. Called once for each. */
+  readonly makeConsumer: (type: ResourceType, sourceName: string) => ResourceConsumer;
+  /** Milliseconds since 1970. */
+  readonly clock: () => number;
+  readonly random: Random;
+  readonly schedule: Schedule;
+  /** Calls back at the end of this turn of the event loop. */
+  readonly defer: (callback: () => void) => void;
+  readonly log: DiscoveryLog;
+  readonly observer?: DiscoveryObserver;
+  /** How streams are carried; gRPC when it is not given. */
+  readonly makeTransport?: (api: GrpcApi, method: string) => DiscoveryTransport;
+}
+
+/** What a source is, whichever kind. */
+interface RunningSource extends ResourceSubscriptions {
+  start(): void;
+  stop(): void;
+  status(): SourceStatus;
+}
+
+export class ConfigSources {
+  readonly #options: ConfigSourcesOptions;
+  readonly #node: Uint8Array;
+  readonly #sources = new Map<string, RunningSource>();
+  readonly #apiNames = new ApiNames();
+  #isRunning = false;
+
+  constructor(options: ConfigSourcesOptions) {
+    this.#options = options;
+    this.#node = encodeMessage(options.bootstrap.node.wire, 'envoy.config.core.v3.Node');
+  }
+
+  /** Opens the streams; those of sources that are named later are opened then. */
+  start(): void {
+    this.#isRunning = true;
+    for (const source of this.#sources.values()) source.start();
+  }
+
+  stop(): void {
+    this.#isRunning = false;
+    for (const source of this.#sources.values()) source.stop();
+  }
+
+  /** Why nothing can come from a source, as a sentence; undefined when something can. */
+  problemWith(source: ConfigSource): string | undefined {
+    const { dynamicResources, grpcClusters } = this.#options.bootstrap;
+    return configSourceProblem(source, { hasAds: dynamicResources.ads !== undefined, grpcClusters });
+  }
+
+  /** The same for sources that lead to the same stream or file. */
+  nameOf(source: ConfigSource, type: ResourceType): string {
+    switch (source.kind) {
+      case 'ads':
+        return 'ads';
+      case 'path':
+        return `${type.shortName} ${source.path}`;
+      case 'grpc':
+        return this.#apiNames.nameOf(type, source.api);
+    }
+  }
+
+  /** Throws for a source that has a problem. */
+  subscriptions(source: ConfigSource, type: ResourceType): ResourceSubscriptions {
+    const name = this.nameOf(source, type);
+    let found = this.#sources.get(name);
+    if (found === undefined) {
+      found = this.#make(source, type, name);
+      this.#sources.set(name, found);
+      if (this.#isRunning) found.start();
+    }
+    return found;
+  }
+
+  /** Of the sources that were named so far. */
+  statuses(): readonly SourceStatus[] {
+    return [...this.#sources.values()].map((source) => source.status());
+  }
+
+  #make(source: ConfigSource, type: ResourceType, name: string): RunningSource {
+    const problem = this.problemWith(source);
+    if (problem !== undefined) throw new Error(problem);
+    const { types, makeConsumer, bootstrap } = this.#options;
+    switch (source.kind) {
+      case 'path':
+        return this.#makeFile(source, makeConsumer(type, name), name);
+      case 'ads': {
+        const api = bootstrap.dynamicResources.ads!;
+        const consumers = types().map((each) => makeConsumer(each, name));
+        return this.#makeClient({ api, name, consumers, method: aggregatedMethod(api.protocol) });
+      }
+      case 'grpc': {
+        const { api } = source;
+        const method = discoveryMethod(type.typeUrl, api.protocol);
+        if (method === undefined) throw new Error(`${type.typeUrl} has no ${api.protocol} stream of its own`);
+        return this.#makeClient({ api, name, consumers: [makeConsumer(type, name)], method });
+      }
+    }
+  }
+
+  #makeFile(source: Extract<ConfigSource, { kind: 'path' }>, consumer: ResourceConsumer, name: string): FileSource {
+    const { clock, schedule, defer, log } = this.#options;
+    const { path, watchedDirectory } = source;
+    const watched = watchedDirectory === undefined ? {} : { watchedDirectory };
+    return new FileSource({ name, path, ...watched, consumer, clock, schedule, defer, log });
+  }
+
+  #makeClient(parts: {
+    readonly api: GrpcApi;
+    readonly name: string;
+    readonly consumers: readonly ResourceConsumer[];
+    readonly method: string;
+  }): DiscoveryClient {
+    const { clock, random, schedule, defer, log, observer } = this.#options;
+    const { api, name, consumers, method } = parts;
+    return new DiscoveryClient({
+      name,
+      protocol: api.protocol,
+      node: this.#node,
+      setNodeOnFirstMessageOnly: api.setNodeOnFirstMessageOnly,
+      transport: this.#makeTransport(api, method),
+      consumers,
+      clock,
+      random,
+      schedule,
+      defer,
+      log,
+      ...(observer && { observer }),
+    });
+  }
+
+  #makeTransport(api: GrpcApi, method: string): DiscoveryTransport {
+    const { makeTransport, bootstrap } = this.#options;
+    if (makeTransport !== undefined) return makeTransport(api, method);
+    return makeGrpcTransport({ service: api.service, clusters: bootstrap.grpcClusters, method });
+  }
+}
+
+/** Names of streams of their own by where they lead. What else tells two of them apart may be secret: they are counted. */
+class ApiNames {
+  readonly #names = new Map<string, string>();
+  readonly #counts = new Map<string, number>();
+
+  nameOf({ shortName }: ResourceType, api: GrpcApi): string {
+    const key = `${shortName} ${JSON.stringify(api)}`;
+    let name = this.#names.get(key);
+    if (name === undefined) {
+      name = this.#newName(`${shortName} ${placeOf(api)}`);
+      this.#names.set(key, name);
+    }
+    return name;
+  }
+
+  #newName(base: string): string {
+    const count = (this.#counts.get(base) ?? 0) + 1;
+    this.#counts.set(base, count);
+    return count === 1 ? base : `${base} (${count})`;
+  }
+}
+
+function placeOf({ service: { target } }: GrpcApi): string {
+  return target.kind === 'cluster' ? target.cluster : target.uri;
+}
