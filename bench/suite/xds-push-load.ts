@@ -20,6 +20,7 @@ const SECONDS = 4;
 const CHANGE_EVERY_MS = 10;
 // Nothing else sends so many endpoints at once.
 const PUSH_LEAST = 1_000;
+const PUSH_ATTEMPTS = 3;
 // The load has its connections by then.
 const PUSH_AFTER_MS = 500;
 
@@ -30,8 +31,8 @@ export type PushLoadOptions = {
   readonly changedAddress: string;
   // Clusters to change, as many as `changesNeeded`, none of them changed before.
   readonly clusters: readonly number[];
-  // Something new for the whole push.
-  readonly push: Readonly<Record<string, string>>;
+  // Something new for each push of everything.
+  readonly nextPush: () => Readonly<Record<string, string>>;
 };
 
 export const changesNeeded = (SECONDS * 1_000) / CHANGE_EVERY_MS;
@@ -41,14 +42,23 @@ export async function measurePushLoad(running: RunningPeer, options: PushLoadOpt
   schedule(controlPlane.pid, '--idle');
   const quiet = await runClient(running);
   const [changes] = await Promise.all([runClient(running), changeEndpoints(options)]);
-  const [push] = await Promise.all([
-    runClient(running),
-    setTimeout(PUSH_AFTER_MS).then(() => controlPlane.push(options.push)),
-  ]);
-  const { responses } = await controlPlane.status('eds', 1);
-  if (responses[0]!.resources < PUSH_LEAST) throw new Error('the push was not sent while the load ran: a busy machine');
+  const push = await loadDuringPush(running, options);
   schedule(controlPlane.pid, '--other');
   return { quiet, changes, push };
+}
+
+// On a busy machine the control plane may get no time to send before the load is over: then once more.
+async function loadDuringPush(running: RunningPeer, options: PushLoadOptions): Promise<PacedOutcome> {
+  const { controlPlane } = options;
+  for (let attempt = 0; attempt < PUSH_ATTEMPTS; attempt += 1) {
+    const [outcome] = await Promise.all([
+      runClient(running),
+      setTimeout(PUSH_AFTER_MS).then(() => controlPlane.push(options.nextPush())),
+    ]);
+    const { responses } = await controlPlane.status('eds', 1);
+    if (responses[0]!.resources >= PUSH_LEAST) return outcome;
+  }
+  throw new Error('the control plane got no time to push while the load ran: the machine is too busy');
 }
 
 async function changeEndpoints(options: PushLoadOptions): Promise<void> {

@@ -100,15 +100,19 @@ class XdsSuite {
     const { controlPlane, witnessAddress } = this.#around;
     const { push, running } = await measureFirstPush(peer, { ...this.#around, clusters: CLUSTERS });
     const changesMs = await measureChangedEndpoint(running, { ...this.#around, clusters: this.#clusters(CHANGES) });
-    this.#pushes += 1;
     const load = await measurePushLoad(running, {
       controlPlane,
       changedAddress: witnessAddress,
       clusters: this.#clusters(changesNeeded),
-      push: { zone: `zone-${this.#pushes}`, connect_timeout_ms: `${1_000 + this.#pushes}` },
+      nextPush: () => this.#push(),
     });
     await running.stop();
     return { ...push, changesMs, load };
+  }
+
+  #push(): Readonly<Record<string, string>> {
+    this.#pushes += 1;
+    return { zone: `zone-${this.#pushes}`, connect_timeout_ms: `${1_000 + this.#pushes}` };
   }
 
   #clusters(count: number): readonly number[] {
