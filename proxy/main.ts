@@ -1,12 +1,12 @@
 // The composition root: arguments, bootstrap, workers, discovery, admin. The main thread never touches a request.
 
-import type { DynamicState } from '../config/dynamic-state.ts';
 import { ConfigError } from '../config/problems.ts';
 import type { Snapshot } from '../config/snapshot.ts';
 import { loadBootstrap } from '../xds/bootstrap-file.ts';
-import { staticSnapshot } from '../xds/static-snapshot.ts';
 import { RuntimeOverrides } from './admin/runtime-overrides.ts';
 import type { AdminServerOptions } from './admin/server.ts';
+import { describeConfigError, followControlPlanes } from './command/control-plane.ts';
+import { DiscoveryObservation } from './command/discovery-observation.ts';
 import { defaultConcurrency, FlagError, type Flags, helpText, parseFlags } from './command/flags.ts';
 import { returnHeap } from './command/heap-return.ts';
 import { Lifecycle } from './command/lifecycle.ts';
@@ -15,12 +15,13 @@ import { ServerState } from './command/server-state.ts';
 import { version } from './command/version.ts';
 import { DnsDiscovery } from './discovery/dns-discovery.ts';
 import { clusterDiscoveryStats } from './telemetry/cluster-stats.ts';
+import { DiscoveryStats } from './telemetry/discovery-stats.ts';
 import { LogSinks } from './telemetry/log-sink.ts';
 import { createProcessLog, type ProcessLog } from './telemetry/process-log.ts';
 import { SnapshotStats } from './telemetry/snapshot-stats.ts';
 import { StatsStore } from './telemetry/stats-store.ts';
 import { WorkerStats } from './telemetry/worker-stats.ts';
-import { SnapshotPublisher, wholeSnapshot } from './worker/snapshot-publisher.ts';
+import { SnapshotPublisher } from './worker/snapshot-publisher.ts';
 import { WorkerPool, type WorkerPoolOptions } from './worker/worker-pool.ts';
 
 /** Statistics announced by this thread; workers are numbered from 0. */
@@ -108,24 +109,34 @@ function serve(flags: Flags): void {
   if (maxDownstreamConnections !== undefined) pool.limitConnections(maxDownstreamConnections);
   const snapshotStats = new SnapshotStats(stats, concurrency);
   const publisher = createPublisher({ state, stats, snapshotStats, pool, log });
-  publisher.update(wholeSnapshot(staticSnapshot(bootstrap)));
-  publisher.ready();
   const lifecycle = handleSignals({ flags, log, state, pool, sinks });
-  if (bootstrap.admin !== undefined) {
-    const { admin } = bootstrap;
-    const buckets = bootstrap.stats.histogramBuckets;
-    const shutdown = (): void => lifecycle.shutdown();
-    const reopenLogs = (): void => lifecycle.reopenLogs();
-    const dynamic = noControlPlane;
-    const overrides = new RuntimeOverrides();
-    const setRuntime = (values: Snapshot['runtime']): void => publisher.setRuntime(values);
-    const parts = { store, stats, state, dynamic, pool, log, flags, overrides, setRuntime, shutdown, reopenLogs };
-    setTimeout(() => void startAdmin({ admin, buckets, ...parts }), adminDelayMs);
-  }
+  const overrides = new RuntimeOverrides();
+  const observation = new DiscoveryObservation({
+    stats: new DiscoveryStats(stats, store),
+    snapshotStats,
+    snapshot: () => state.snapshot,
+    clock: Date.now,
+    schedule: (delayMs, callback) => setTimeout(callback, delayMs).unref(),
+  });
+  const { drainTimeMs } = flags;
+  const following = { bootstrap, publisher, overrides, observation, pool, drainTimeMs, log: log.component('config') };
+  void followControlPlanes(following).then(
+    (dynamic) => {
+      if (bootstrap.admin === undefined) return;
+      const shutdown = (): void => lifecycle.shutdown();
+      const reopenLogs = (): void => lifecycle.reopenLogs();
+      const setRuntime = (values: Snapshot['runtime']): void => publisher.setRuntime(values);
+      const parts = { store, stats, state, dynamic, pool, log, flags, overrides, setRuntime, shutdown, reopenLogs };
+      const options = { admin: bootstrap.admin, buckets: bootstrap.stats.histogramBuckets, ...parts };
+      setTimeout(() => void startAdmin(options), adminDelayMs);
+    },
+    (error) => {
+      process.stderr.write(`outrigger: ${describeConfigError(error)}\n`);
+      process.exit(1);
+    },
+  );
   setInterval(() => store.flushIntervals(), 5000).unref();
 }
-
-const noControlPlane: DynamicState = { sources: () => [], resources: () => [] };
 
 interface LifecycleParts {
   readonly flags: Flags;

@@ -21,7 +21,7 @@ export function xds({ dynamic, pool, state }: AdminContext, { query }: AdminRequ
 
 function sourceText(source: SourceStatus): string {
   const head = `${source.name}: ${source.protocol} from ${source.target}, ${connectionText(source.connection)}\n`;
-  return head + source.types.map(typeText).join('');
+  return head + source.types.filter(isUsed).map(typeText).join('');
 }
 
 function connectionText(connection: SourceStatus['connection']): string {
@@ -35,6 +35,11 @@ function connectionText(connection: SourceStatus['connection']): string {
     case 'waiting':
       return `not connected (${connection.lastError}), next attempt ${timeOf(connection.untilMs)}`;
   }
+}
+
+/** A stream may carry types that nothing asks for. */
+function isUsed({ isWildcard, subscribed, responses }: TypeStatus): boolean {
+  return isWildcard || subscribed.length > 0 || responses > 0;
 }
 
 function typeText(type: TypeStatus): string {

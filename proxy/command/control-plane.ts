@@ -1,0 +1,75 @@
+// Joins what control planes send to the process: changes to the publisher, events to statistics and the log.
+
+import type { Bootstrap } from '../../config/bootstrap.ts';
+import type { DynamicState } from '../../config/dynamic-state.ts';
+import { ConfigError } from '../../config/problems.ts';
+import type { Snapshot } from '../../config/snapshot.ts';
+import { needsDynamicConfiguration } from '../../xds/dynamic-need.ts';
+import { staticSnapshot } from '../../xds/static-snapshot.ts';
+import type { RuntimeOverrides } from '../admin/runtime-overrides.ts';
+import type { ComponentLog } from '../telemetry/process-log.ts';
+import { type SnapshotPublisher, wholeSnapshot } from '../worker/snapshot-publisher.ts';
+import type { WorkerPool } from '../worker/worker-pool.ts';
+import type { DiscoveryObservation } from './discovery-observation.ts';
+
+export interface ControlPlaneParts {
+  readonly bootstrap: Bootstrap;
+  readonly publisher: SnapshotPublisher;
+  readonly overrides: RuntimeOverrides;
+  readonly observation: DiscoveryObservation;
+  readonly pool: Pick<WorkerPool, 'prepareListener' | 'discardListener'>;
+  readonly drainTimeMs: number;
+  readonly log: ComponentLog;
+}
+
+/** Without a control plane nothing was sent. */
+export const noControlPlane: DynamicState = { sources: () => [], resources: () => [] };
+
+/**
+ * Begins with the bootstrap's resources, and follows its sources. Resolves when sources are followed, which is not when
+ * they have answered. Throws `ConfigError` when a static resource needs what cannot be had.
+ */
+export async function followControlPlanes(parts: ControlPlaneParts): Promise<DynamicState> {
+  const { bootstrap, publisher } = parts;
+  if (!needsDynamicConfiguration(bootstrap)) {
+    publisher.update(wholeSnapshot(staticSnapshot(bootstrap)));
+    publisher.ready();
+    return noControlPlane;
+  }
+  publisher.setRuntime(bootstrap.runtime);
+  const { DynamicConfiguration } = await import('../../xds/dynamic-configuration.ts');
+  const runtime = (): Snapshot['runtime'] => parts.overrides.flatten(bootstrap.runtimeLayers);
+  const configuration = new DynamicConfiguration({
+    bootstrap,
+    sockets: {
+      prepare: (listener) => parts.pool.prepareListener(listener),
+      discard: (name) => parts.pool.discardListener(name),
+    },
+    drainTimeMs: parts.drainTimeMs,
+    schedule: (delayMs, callback) => {
+      const timer = setTimeout(callback, delayMs);
+      return () => clearTimeout(timer);
+    },
+    defer: setImmediate,
+    clock: Date.now,
+    random: Math.random,
+    runtime,
+    onRuntimeLayer: (layer, values) => {
+      parts.overrides.setLayer(layer, values);
+      publisher.setRuntime(runtime());
+    },
+    onChange: (change) => publisher.update(change),
+    onReady: () => publisher.ready(),
+    log: (level, text, facts) => parts.log[level === 'warning' ? 'warn' : level](facts, text),
+    observer: parts.observation,
+  });
+  parts.observation.follow(configuration);
+  configuration.start();
+  return configuration;
+}
+
+/** What is wrong, as a line for who started the process; anything else is a fault of ours and goes on up. */
+export function describeConfigError(error: unknown): string {
+  if (error instanceof ConfigError) return error.message;
+  throw error;
+}

@@ -1,0 +1,124 @@
+// Statistics of discovery, in Envoy's names, from what discovery clients tell.
+
+import type { DynamicState, SourceStatus } from '../../config/dynamic-state.ts';
+import type { FilterChain, Listener } from '../../config/listener.ts';
+import type { Snapshot } from '../../config/snapshot.ts';
+import type { DiscoveryObserver, ObservedResponse } from '../../xds/client/discovery-client.ts';
+import type { DiscoveryStats, Subscription, SubscriptionEvent } from '../telemetry/discovery-stats.ts';
+import type { SnapshotStats } from '../telemetry/snapshot-stats.ts';
+
+export interface DiscoveryObservationOptions {
+  readonly stats: DiscoveryStats;
+  readonly snapshotStats: SnapshotStats;
+  /** The snapshot that is served; null before the first. */
+  readonly snapshot: () => Snapshot | null;
+  /** Milliseconds since 1970. */
+  readonly clock: () => number;
+  /** Calls back once after a delay. */
+  readonly schedule: (delayMs: number, callback: () => void) => void;
+}
+
+/** Counting what is warming looks at every cluster. */
+const countIntervalMs = 1000;
+
+const prefix = 'type.googleapis.com/envoy.config.';
+const clusterType = `${prefix}cluster.v3.Cluster`;
+const listenerType = `${prefix}listener.v3.Listener`;
+const assignmentType = `${prefix}endpoint.v3.ClusterLoadAssignment`;
+const routeType = `${prefix}route.v3.RouteConfiguration`;
+
+export class DiscoveryObservation implements DiscoveryObserver {
+  readonly #options: DiscoveryObservationOptions;
+  #state: DynamicState | null = null;
+  #isCountDue = false;
+
+  constructor(options: DiscoveryObservationOptions) {
+    this.#options = options;
+  }
+
+  /** Whose state is counted from now on. */
+  follow(state: DynamicState): void {
+    this.#state = state;
+  }
+
+  onConnection(connection: SourceStatus['connection']): void {
+    const open = (this.#state?.sources() ?? []).filter((source) => source.connection.kind === 'connected');
+    const identifier = connection.kind === 'connected' ? connection.controlPlane : '';
+    this.#options.stats.setControlPlane(open.length, identifier);
+    if (connection.kind !== 'waiting') return;
+    for (const kind of ['cds', 'lds'] as const) this.#options.stats.record({ kind }, { kind: 'failure' });
+  }
+
+  onRequest(typeUrl: string): void {
+    const whole = wholeSubscription(typeUrl);
+    if (whole !== undefined) this.#options.stats.record(whole, { kind: 'attempt' });
+  }
+
+  onResponse({ typeUrl, version, names, refused, applyMs }: ObservedResponse): void {
+    const atMs = this.#options.clock();
+    const success: SubscriptionEvent = { kind: 'success', version, atMs, durationMs: applyMs };
+    const whole = wholeSubscription(typeUrl);
+    if (whole !== undefined) {
+      this.#options.stats.record(whole, refused.length === 0 ? success : { kind: 'rejected' });
+    } else {
+      const bad = new Set(refused.map(({ name }) => name));
+      for (const name of names) this.#record(typeUrl, name, bad.has(name) ? { kind: 'rejected' } : success);
+    }
+    this.#countSoon();
+  }
+
+  onFetchTimeout(typeUrl: string, name: string): void {
+    const whole = wholeSubscription(typeUrl);
+    if (whole !== undefined) this.#options.stats.record(whole, { kind: 'init-fetch-timeout' });
+    else this.#record(typeUrl, name, { kind: 'init-fetch-timeout' });
+  }
+
+  #record(typeUrl: string, name: string, event: SubscriptionEvent): void {
+    const { stats, snapshot } = this.#options;
+    for (const subscription of subscriptionsOf(typeUrl, name, snapshot())) stats.record(subscription, event);
+  }
+
+  #countSoon(): void {
+    if (this.#isCountDue) return;
+    this.#isCountDue = true;
+    this.#options.schedule(countIntervalMs, () => {
+      this.#isCountDue = false;
+      this.#countWarming();
+    });
+  }
+
+  #countWarming(): void {
+    const count = (typeUrl: string): number =>
+      this.#state?.resources(typeUrl).filter(({ state }) => state === 'warming').length ?? 0;
+    this.#options.snapshotStats.setWarming({ clusters: count(clusterType), listeners: count(listenerType) });
+  }
+}
+
+function wholeSubscription(typeUrl: string): Subscription | undefined {
+  if (typeUrl === clusterType) return { kind: 'cds' };
+  return typeUrl === listenerType ? { kind: 'lds' } : undefined;
+}
+
+/** Who subscribed to a resource: clusters by their name in statistics, connection managers by their prefix. */
+function* subscriptionsOf(typeUrl: string, name: string, snapshot: Snapshot | null): Generator<Subscription> {
+  if (typeUrl === assignmentType) {
+    const cluster = snapshot?.clusters.get(name);
+    if (cluster !== undefined) yield { kind: 'eds', cluster: cluster.statName };
+  }
+  if (typeUrl !== routeType || snapshot === null) return;
+  const prefixes = new Set<string>();
+  for (const listener of snapshot.listeners.values()) for (const each of prefixesOf(listener, name)) prefixes.add(each);
+  for (const statPrefix of prefixes) yield { kind: 'rds', statPrefix, routeConfiguration: name };
+}
+
+function* prefixesOf({ filterChains, defaultFilterChain }: Listener, routes: string): Generator<string> {
+  const chains: readonly FilterChain[] =
+    defaultFilterChain === undefined ? filterChains : [...filterChains, defaultFilterChain];
+  for (const { filters } of chains) {
+    for (const filter of filters) {
+      if (filter.kind !== 'http-connection-manager') continue;
+      const { routes: source, statPrefix } = filter.config;
+      if (source.kind === 'rds' && source.name === routes) yield statPrefix;
+    }
+  }
+}

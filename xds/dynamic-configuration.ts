@@ -1,0 +1,65 @@
+// Everything that a control plane has to do with, behind one door: sources that are followed, the assembler that makes
+// one configuration of what they send, and what an operator may ask about both.
+//
+// Loaded only by a process that has a control plane: gRPC and the wire formats are a third of the program.
+
+import type { Bootstrap } from '../config/bootstrap.ts';
+import type { DynamicState, ResourceStatus, SourceStatus } from '../config/dynamic-state.ts';
+import { ConfigError } from '../config/problems.ts';
+import type { Random } from '../config/random.ts';
+import { Assembler, type AssemblerOptions } from './assembly/assembler.ts';
+import { ConfigSources } from './client/config-sources.ts';
+import type { DiscoveryLog } from './client/discovery.ts';
+import type { DiscoveryObserver } from './client/discovery-client.ts';
+
+export interface DynamicConfigurationOptions extends Omit<AssemblerOptions, 'bootstrap' | 'sources'> {
+  readonly bootstrap: Bootstrap;
+  readonly random: Random;
+  readonly log: DiscoveryLog;
+  readonly observer?: DiscoveryObserver;
+}
+
+export class DynamicConfiguration implements DynamicState {
+  readonly #assembler: Assembler;
+  readonly #sources: ConfigSources;
+
+  constructor(options: DynamicConfigurationOptions) {
+    const { bootstrap, clock, random, schedule, defer, log, observer } = options;
+    this.#sources = new ConfigSources({
+      bootstrap,
+      types: () => this.#assembler.types,
+      makeConsumer: (type, sourceName) => this.#assembler.consumer(type, sourceName),
+      clock,
+      random,
+      schedule,
+      defer,
+      log,
+      ...(observer !== undefined && { observer }),
+    });
+    this.#assembler = new Assembler({ ...options, sources: this.#sources });
+  }
+
+  /** Throws `ConfigError` when static resources need what cannot be had. */
+  start(): void {
+    const refused = this.#assembler.start();
+    if (refused.length > 0) {
+      const problems = refused.flatMap(({ name, problems: found }) =>
+        found.map(({ path, message }) => ({ path: `${name}: ${path}`, message })),
+      );
+      throw new ConfigError('static resources', problems);
+    }
+    this.#sources.start();
+  }
+
+  stop(): void {
+    this.#sources.stop();
+  }
+
+  sources(): readonly SourceStatus[] {
+    return this.#sources.statuses();
+  }
+
+  resources(typeUrl: string): readonly ResourceStatus[] {
+    return this.#assembler.resources(typeUrl);
+  }
+}
