@@ -5,6 +5,7 @@ import type { LoadAssignment } from '../../config/endpoint.ts';
 import type { Listener } from '../../config/listener.ts';
 import type { RouteConfiguration } from '../../config/route.ts';
 import type { MapDelta, Snapshot, SnapshotChange, SnapshotDelta } from '../../config/snapshot.ts';
+import { LayeredMap } from './layered-map.ts';
 
 export class PendingChange {
   readonly listeners = new PendingMap<Listener>();
@@ -98,12 +99,6 @@ export class PendingMap<T extends object> {
   }
 
   applyTo(map: ReadonlyMap<string, T>): ReadonlyMap<string, T> {
-    if (this.isEmpty) return map;
-    const after = new Map(map);
-    for (const [name, value] of this.#changes) {
-      if (value === null) after.delete(name);
-      else after.set(name, value);
-    }
-    return after;
+    return this.isEmpty ? map : LayeredMap.change(map, this.#changes);
   }
 }

@@ -185,7 +185,8 @@ export class SnapshotPublisher {
     while (this.#held.length > 0 && this.#held[0]!.clusters.size === 0) {
       const { change, stopWaiting } = this.#held.shift()!;
       stopWaiting();
-      this.#next.add(change.toChange());
+      if (this.#next.isEmpty) this.#next = change;
+      else this.#next.add(change.toChange());
     }
     const isFirst = this.#phase === 'waiting';
     if (isFirst ? this.#held.length > 0 : this.#next.isEmpty) return;
