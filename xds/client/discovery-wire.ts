@@ -2,7 +2,9 @@
 // A push of a whole mesh is one message of a hundred megabytes: generated code would make an object of every level, only
 // to be taken apart again, where here each resource is one object with a view of its bytes.
 
-import protobuf, { type Reader as WireReader, type Writer as WireWriter } from 'protobufjs/minimal.js';
+import protobuf, { type Reader, type Writer } from 'protobufjs/minimal.js';
+import { closeFrame, openFrame } from '../wire-frame.ts';
+import { nearestDouble, wireTypes } from '../wire-scalar.ts';
 import type { ReceivedResource } from './discovery.ts';
 
 /** What a client says, in either protocol. Lists that are empty are not on the wire. */
@@ -86,25 +88,30 @@ const wrapperType = 'type.googleapis.com/envoy.service.discovery.v3.Resource';
 /** `google.rpc.Code.INVALID_ARGUMENT`. */
 const invalidArgument = 3;
 
+/** Of a field with a length. */
 function tag(field: number): number {
-  return (field << 3) | 2;
+  return (field << 3) | wireTypes.length;
 }
 
-function writeString(writer: WireWriter, field: number, text: string): void {
+const secondsTag = (1 << 3) | wireTypes.varint;
+const nanosTag = (2 << 3) | wireTypes.varint;
+const codeTag = (1 << 3) | wireTypes.varint;
+
+function writeString(writer: Writer, field: number, text: string): void {
   if (text !== '') writer.uint32(tag(field)).string(text);
 }
 
-function writeVersion(writer: WireWriter, name: string, version: string): void {
+function writeVersion(writer: Writer, name: string, version: string): void {
   writer.uint32(tag(5)).fork().uint32(tag(1)).string(name).uint32(tag(2)).string(version).ldelim();
 }
 
-function writeRefusal(writer: WireWriter, field: number, refusal: string | undefined): void {
+function writeRefusal(writer: Writer, field: number, refusal: string | undefined): void {
   if (refusal === undefined) return;
-  writer.uint32(tag(field)).fork().uint32(8).int32(invalidArgument).uint32(tag(2)).string(refusal).ldelim();
+  writer.uint32(tag(field)).fork().uint32(codeTag).int32(invalidArgument).uint32(tag(2)).string(refusal).ldelim();
 }
 
 /** The reader throws on bytes that are no message; nothing of that leaves this file. */
-function read(bytes: Uint8Array, readMessage: (reader: WireReader) => DiscoveryResponse): ReadResult {
+function read(bytes: Uint8Array, readMessage: (reader: Reader) => DiscoveryResponse): ReadResult {
   try {
     return { kind: 'response', response: readMessage(protobuf.Reader.create(bytes)) };
   } catch (error) {
@@ -112,71 +119,71 @@ function read(bytes: Uint8Array, readMessage: (reader: WireReader) => DiscoveryR
   }
 }
 
-function readDelta(reader: WireReader): DiscoveryResponse {
+function readDelta(reader: Reader): DiscoveryResponse {
   const resources: WireResource[] = [];
   const removed: string[] = [];
   let version = '';
   let typeUrl = '';
   let nonce = '';
   let controlPlane = '';
-  readFields(reader, reader.len, (field) => {
+  readFields(reader, (field) => {
     if (field === tag(1)) version = readString(reader);
-    else if (field === tag(2)) resources.push(readResource(reader, endOf(reader)));
+    else if (field === tag(2)) resources.push(framed(reader, readResource));
     else if (field === tag(4)) typeUrl = readString(reader);
     else if (field === tag(5)) nonce = readString(reader);
     else if (field === tag(6)) removed.push(readString(reader));
-    else if (field === tag(7)) controlPlane = readFirstString(reader);
-    else if (field === tag(8)) removed.push(readFirstString(reader));
+    else if (field === tag(7)) controlPlane = framed(reader, readFirstString);
+    else if (field === tag(8)) removed.push(framed(reader, readFirstString));
     else return false;
     return true;
   });
   return { typeUrl, version, nonce, controlPlane, resources, removed };
 }
 
-function readStateOfTheWorld(reader: WireReader): DiscoveryResponse {
+function readStateOfTheWorld(reader: Reader): DiscoveryResponse {
   const resources: WireResource[] = [];
   let version = '';
   let typeUrl = '';
   let nonce = '';
   let controlPlane = '';
-  readFields(reader, reader.len, (field) => {
+  readFields(reader, (field) => {
     if (field === tag(1)) version = readString(reader);
     else if (field === tag(2)) resources.push(readBareResource(reader));
     else if (field === tag(4)) typeUrl = readString(reader);
     else if (field === tag(5)) nonce = readString(reader);
-    else if (field === tag(6)) controlPlane = readFirstString(reader);
+    else if (field === tag(6)) controlPlane = framed(reader, readFirstString);
     else return false;
     return true;
   });
   return { typeUrl, version, nonce, controlPlane, resources, removed: [] };
 }
 
-function readBareResource(reader: WireReader): WireResource {
-  const { typeUrl, value } = readAny(reader, endOf(reader));
+function readBareResource(reader: Reader): WireResource {
+  const { typeUrl, value } = framed(reader, readAny);
   if (typeUrl !== wrapperType) return { name: '', version: '', aliases: [], message: value, payloadType: typeUrl };
-  const wrapped = protobuf.Reader.create(value);
-  return readResource(wrapped, wrapped.len);
+  return readResource(protobuf.Reader.create(value));
 }
 
 /** A `Resource`: name, version and TTL around a message. */
-function readResource(reader: WireReader, end: number): WireResource {
+function readResource(reader: Reader): WireResource {
   const aliases: string[] = [];
   let name = '';
+  let otherName = '';
   let version = '';
   let payload: Payload | undefined;
   let ttlMs: number | undefined;
-  readFields(reader, end, (field) => {
+  readFields(reader, (field) => {
     if (field === tag(1)) version = readString(reader);
-    else if (field === tag(2)) payload = readAny(reader, endOf(reader));
+    else if (field === tag(2)) payload = framed(reader, readAny);
     else if (field === tag(3)) name = readString(reader);
     else if (field === tag(4)) aliases.push(readString(reader));
-    else if (field === tag(6)) ttlMs = readDuration(reader, endOf(reader));
-    else if (field === tag(8)) name ||= readFirstString(reader);
+    else if (field === tag(6)) ttlMs = framed(reader, readDuration);
+    else if (field === tag(8)) otherName = framed(reader, readFirstString);
     else return false;
     return true;
   });
   return {
-    name,
+    name: name || otherName,
     version,
     aliases,
     ...(ttlMs !== undefined && { ttlMs }),
@@ -191,10 +198,10 @@ interface Payload {
 }
 
 /** `google.protobuf.Any`. */
-function readAny(reader: WireReader, end: number): Payload {
+function readAny(reader: Reader): Payload {
   let typeUrl = '';
   let value: Uint8Array = noBytes;
-  readFields(reader, end, (field) => {
+  readFields(reader, (field) => {
     if (field === tag(1)) typeUrl = readString(reader);
     else if (field === tag(2)) value = reader.bytes();
     else return false;
@@ -206,11 +213,11 @@ function readAny(reader: WireReader, end: number): Payload {
 const noBytes = new Uint8Array(0);
 
 /** `google.protobuf.Duration` in milliseconds. */
-function readDuration(reader: WireReader, end: number): number {
+function readDuration(reader: Reader): number {
   let ms = 0;
-  readFields(reader, end, (field) => {
-    if (field === 8) ms += Number(String(reader.int64())) * 1000;
-    else if (field === 16) ms += reader.int32() / 1e6;
+  readFields(reader, (field) => {
+    if (field === secondsTag) ms += nearestDouble(reader.int64()) * 1000;
+    else if (field === nanosTag) ms += reader.int32() / 1e6;
     else return false;
     return true;
   });
@@ -218,9 +225,9 @@ function readDuration(reader: WireReader, end: number): number {
 }
 
 /** Field 1 of a message that is of no other interest. */
-function readFirstString(reader: WireReader): string {
+function readFirstString(reader: Reader): string {
   let text = '';
-  readFields(reader, endOf(reader), (field) => {
+  readFields(reader, (field) => {
     if (field !== tag(1)) return false;
     text = readString(reader);
     return true;
@@ -228,24 +235,28 @@ function readFirstString(reader: WireReader): string {
   return text;
 }
 
-/** Goes through the fields of a message that ends at `end`; what `onField` does not take is skipped. */
-function readFields(reader: WireReader, end: number, onField: (field: number) => boolean): void {
-  if (end > reader.len) throw new RangeError(`a message ends ${end - reader.len} bytes behind the response`);
-  while (reader.pos < end) {
-    const field = reader.uint32();
+/** A message within a message. */
+function framed<T>(reader: Reader, readMessage: (reader: Reader) => T): T {
+  const outer = openFrame(reader);
+  const message = readMessage(reader);
+  closeFrame(reader, outer);
+  return message;
+}
+
+/** Goes through the fields that are left; what `onField` does not take is skipped. */
+function readFields(reader: Reader, onField: (field: number) => boolean): void {
+  while (reader.pos < reader.len) {
+    const field = reader.tag();
     if (!onField(field)) reader.skipType(field & 7, 0, field >>> 3);
   }
-  if (reader.pos > end) throw new RangeError('a field is longer than its message');
 }
 
-function endOf(reader: WireReader): number {
-  const length = reader.uint32();
-  return reader.pos + length;
-}
-
-function readString(reader: WireReader): string {
+/**
+ * Replacing what is not UTF-8 would make one name of two, so it is refused, as proto3 asks. The reader's own
+ * `stringVerify` makes a response with 10,000 resources take 45 ms instead of 14.
+ */
+function readString(reader: Reader): string {
   return utf8.decode(reader.bytes());
 }
 
-/** Replacing what is not UTF-8 would make one name of two, so it is refused, as proto3 asks. */
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });

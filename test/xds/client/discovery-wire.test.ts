@@ -162,6 +162,9 @@ t.test('removed names are read in their newer form too', async (t) => {
   t.same(responseOf('delta', Uint8Array.of(0x42, 5, 0x0a, 1, 0x61, 0x12, 0)).removed, ['a']);
   // resources { resource_name { name: "a" } }
   t.equal(responseOf('delta', Uint8Array.of(0x12, 5, 0x42, 3, 0x0a, 1, 0x61)).resources[0]?.name, 'a');
+  // The same behind name: "b", and in front of version: "c".
+  const both = Uint8Array.of(0x12, 11, 0x1a, 1, 0x62, 0x42, 3, 0x0a, 1, 0x61, 0x0a, 1, 0x63);
+  t.match(responseOf('delta', both).resources, [{ name: 'b', version: 'c' }]);
 });
 
 t.test('unknown fields of every wire type are skipped', async (t) => {
