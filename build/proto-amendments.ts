@@ -2,28 +2,37 @@
 // since in the messages that are read, and matters, is here.
 
 import protobuf from 'protobufjs';
+import { type NewerFieldType, newerFields } from './newer-fields.ts';
 
 /** Changes the proto files as they were read. Throws when one has no longer what is to be changed. */
 export function amendProtos(root: protobuf.Root): void {
   root.lookupEnum('envoy.config.accesslog.v3.ComparisonFilter.Op').add('NE', 3);
   dropRules(root, 'envoy.config.core.v3.RuntimeUInt32', 'runtime_key');
   dropRules(root, 'envoy.extensions.network.dns_resolver.cares.v3.CaresDnsResolverConfig', 'resolvers');
-  addTlsInspectorFields(root);
+  addNewerFields(root);
 }
 
-function addTlsInspectorFields(root: protobuf.Root): void {
-  const inspector = root.lookupType('envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector');
-  const largest = new protobuf.Field('max_client_hello_size', 5, 'google.protobuf.UInt32Value');
-  largest.parsedOptions = [{ '(validate.rules)': { uint32: { gt: 255, lte: 16_384 } } }];
-  const added = [
-    new protobuf.Field('enable_ja4_fingerprinting', 3, 'google.protobuf.BoolValue'),
-    new protobuf.Field('close_connection_on_client_hello_parsing_errors', 4, 'bool'),
-    largest,
-  ];
-  for (const field of added) {
-    inspector.add(field);
-    field.resolve();
+function addNewerFields(root: protobuf.Root): void {
+  root.add(new protobuf.Type(unread));
+  for (const [message, fields] of Object.entries(newerFields)) {
+    const parent = root.lookupType(message);
+    for (const [name, [number, type, rules]] of Object.entries(fields)) {
+      const field = new protobuf.Field(name, number, typeName(parent, name, type));
+      if (rules !== undefined) field.parsedOptions = [{ '(validate.rules)': { uint32: rules } }];
+      parent.add(field);
+      field.resolve();
+    }
   }
+}
+
+/** A type that has no table, and so is opaque. */
+const unread = 'Unread';
+
+function typeName(parent: protobuf.Type, field: string, type: NewerFieldType): string {
+  if (typeof type === 'string') return type === 'unread' ? `.${unread}` : type;
+  const name = field.replace(/(?:^|_)(.)/g, (_, first: string) => first.toUpperCase());
+  parent.add(new protobuf.Enum(name, Object.fromEntries(type.map((value, number) => [value, number]))));
+  return name;
 }
 
 function dropRules(root: protobuf.Root, type: string, name: string): void {

@@ -114,7 +114,7 @@ function decodeDns(message: ClusterMessage, problems: Problems): DnsOptions {
     respectTtl: message.respectDnsTtl ?? false,
     failureRefreshBaseMs,
     failureRefreshMaxMs,
-    jitterMs: 0,
+    jitterMs: message.dnsJitter ?? 0,
     resolvers: decodeResolvers(message, problems),
   };
 }

@@ -78,7 +78,7 @@ function makeOptions(cluster: Cluster, parts: OptionParts, problems: Problems): 
     idleTimeoutMs: common?.idleTimeout ?? 3_600_000,
     maxConnectionDurationMs: common?.maxConnectionDuration ?? 0,
     maxRequestsPerConnection: common?.maxRequestsPerConnection ?? cluster.maxRequestsPerConnection ?? 0,
-    maxResponseHeadersKb: 60,
+    maxResponseHeadersKb: common?.maxResponseHeadersKb ?? 60,
     maxResponseHeadersCount: common?.maxHeadersCount ?? 100,
     enableTrailers: http1?.enableTrailers ?? false,
   };

@@ -113,7 +113,7 @@ export const routeCases: readonly ConfigCase[] = [
   refuses(
     at.directResponse,
     'status: 200, body_format: {text_format_source: {inline_string: "%NOPE%"}}',
-    'direct_response.body_format: unknown field of envoy.config.route.v3.DirectResponseAction',
+    'direct_response.body_format: body_format is not supported; write the body',
   ),
   refuses(
     at.routeMatch,

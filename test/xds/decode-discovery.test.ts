@@ -38,8 +38,8 @@ t.test('DNS clusters have the defaults', async (t) => {
 
 t.test('what a DNS cluster sets', async (t) => {
   const dns = (fields: string) => discovery(`type: STRICT_DNS, ${members('a.example')}, ${fields}`);
-  t.match(dns('dns_lookup_family: V4_PREFERRED, dns_refresh_rate: 1s, respect_dns_ttl: true').value, {
-    dns: { family: 'v4-preferred', refreshRateMs: 1000, respectTtl: true },
+  t.match(dns('dns_lookup_family: V4_PREFERRED, dns_refresh_rate: 1s, respect_dns_ttl: true, dns_jitter: 2s').value, {
+    dns: { family: 'v4-preferred', refreshRateMs: 1000, respectTtl: true, jitterMs: 2000 },
   });
   t.match(dns('dns_failure_refresh_rate: {base_interval: 2s}').value, {
     dns: { failureRefreshBaseMs: 2000, failureRefreshMaxMs: 20_000 },

@@ -27,13 +27,14 @@ t.test('the defaults', async (t) => {
 
 t.test('the same options in their three places', async (t) => {
   const common =
-    'common_http_protocol_options: {idle_timeout: 1s, max_connection_duration: 2s, max_requests_per_connection: 3, max_headers_count: 4}';
+    'common_http_protocol_options: {idle_timeout: 1s, max_connection_duration: 2s, max_requests_per_connection: 3, max_headers_count: 4, max_response_headers_kb: 96}';
   const http1 = 'http_protocol_options: {enable_trailers: true}';
   const expected = {
     ...defaults,
     idleTimeoutMs: 1000,
     maxConnectionDurationMs: 2000,
     maxRequestsPerConnection: 3,
+    maxResponseHeadersKb: 96,
     maxResponseHeadersCount: 4,
     enableTrailers: true,
   };

@@ -4,6 +4,7 @@ import { messageTexts } from '../../xds/generated/descriptors.ts';
 import { checkMessage } from '../../xds/message-check.ts';
 import { messageDescriptor } from '../../xds/message-descriptor.ts';
 import { supportTable } from '../../xds/support/all-support.ts';
+import { decodeMessage } from '../../xds/wire-message.ts';
 import { messageOf } from '../support/config-fixtures.ts';
 
 function problemsOf(typeName: string, yaml: string): readonly string[] {
@@ -91,4 +92,13 @@ t.test('what is required and missing is named', async (t) => {
   t.same(problemsOf('envoy.config.route.v3.WeightedCluster', '{}'), ['clusters: clusters is required']);
   t.same(problemsOf('envoy.config.route.v3.DirectResponseAction', '{}'), ['status: status is required']);
   t.same(problemsOf('envoy.config.core.v3.SchemeHeaderTransformation', '{}'), [], 'the oneof is not required');
+});
+
+t.test('a field that is newer than the proto files is seen on the wire, and refused', async (t) => {
+  const match = 'envoy.config.route.v3.RouteMatch';
+  // Fields 1 (prefix) and 17 (cookies).
+  const bytes = Uint8Array.of(0x0a, 1, 0x2f, 0x8a, 1, 0);
+  const problems = new Problems();
+  checkMessage(decodeMessage(bytes, match, problems)!, match, problems);
+  t.match(problems.list, [{ path: 'cookies', message: /^cookies is not supported/ }]);
 });

@@ -257,6 +257,11 @@ export interface Cluster {
   readonly trackClusterStats?: unknown;
   readonly preconnectPolicy?: unknown;
   readonly connectionPoolPerDownstreamConnection?: boolean;
+  readonly dnsJitter?: number;
+  readonly transportSocketMatcher?: unknown;
+  readonly perConnectionBufferHighWatermarkTimeout?: number;
+  readonly statsMatcher?: unknown;
+  readonly queuingPolicies?: unknown;
 }
 
 /** `envoy.config.cluster.v3.Cluster.CommonLbConfig` */
@@ -360,6 +365,7 @@ export interface BindConfig {
   readonly extraSourceAddresses?: readonly unknown[];
   readonly additionalSourceAddresses?: readonly SocketAddress[];
   readonly localAddressSelector?: TypedExtensionConfig;
+  readonly validateNetworkNamespaces?: boolean;
 }
 
 /** `envoy.config.core.v3.BuildVersion` */
@@ -505,6 +511,7 @@ export interface Http1ProtocolOptions {
   readonly sendFullyQualifiedUrl?: boolean;
   readonly useBalsaParser?: boolean;
   readonly allowCustomMethods?: boolean;
+  readonly ignoreHttp11Upgrade?: unknown;
 }
 
 /** `envoy.config.core.v3.Http1ProtocolOptions.HeaderKeyFormat` */
@@ -545,6 +552,8 @@ export interface CoreHttpProtocolOptions {
   readonly maxStreamDuration?: number;
   readonly headersWithUnderscoresAction?: HttpProtocolOptions_HeadersWithUnderscoresAction;
   readonly maxRequestsPerConnection?: number;
+  readonly maxResponseHeadersKb?: number;
+  readonly maxConnectionDurationJitter?: unknown;
 }
 
 /** `envoy.config.core.v3.JsonFormatOptions` */
@@ -632,6 +641,7 @@ export interface SocketAddress {
   readonly namedPort?: string;
   readonly resolverName?: string;
   readonly ipv4Compat?: boolean;
+  readonly networkNamespaceFilepath?: string;
 }
 
 /** `envoy.config.core.v3.SocketOption` */
@@ -642,6 +652,8 @@ export interface SocketOption {
   readonly intValue?: number;
   readonly bufValue?: Uint8Array;
   readonly state?: SocketOption_SocketState;
+  readonly type?: unknown;
+  readonly ipVersion?: SocketOption_IpVersion;
 }
 
 /** `envoy.config.core.v3.SubstitutionFormatString` */
@@ -701,6 +713,7 @@ export interface Endpoint {
   readonly healthCheckConfig?: unknown;
   readonly hostname?: string;
   readonly additionalAddresses?: readonly unknown[];
+  readonly observabilityName?: string;
 }
 
 /** `envoy.config.endpoint.v3.LbEndpoint` */
@@ -735,6 +748,7 @@ export interface FileBasedMetadataConfig {
 export interface AdditionalAddress {
   readonly address?: Address;
   readonly socketOptions?: unknown;
+  readonly tcpKeepalive?: unknown;
 }
 
 /** `envoy.config.listener.v3.Filter` */
@@ -806,6 +820,10 @@ export interface Listener {
   readonly enableMptcp?: boolean;
   readonly ignoreGlobalConnLimit?: boolean;
   readonly bypassOverloadManager?: boolean;
+  readonly fcdsConfig?: unknown;
+  readonly tcpKeepalive?: unknown;
+  readonly perConnectionBufferHighWatermarkTimeout?: number;
+  readonly statsMatcher?: unknown;
 }
 
 /** `envoy.config.listener.v3.Listener.DeprecatedV1` */
@@ -875,6 +893,7 @@ export interface ResourceMonitor {
 export interface DirectResponseAction {
   readonly status?: number;
   readonly body?: DataSource;
+  readonly bodyFormat?: unknown;
 }
 
 /** `envoy.config.route.v3.FilterConfig` */
@@ -917,6 +936,7 @@ export interface RedirectAction {
   readonly regexRewrite?: RegexMatchAndSubstitute;
   readonly responseCode?: RedirectAction_RedirectResponseCode;
   readonly stripQuery?: boolean;
+  readonly pathRewrite?: string;
 }
 
 /** `envoy.config.route.v3.RetryPolicy` */
@@ -934,6 +954,7 @@ export interface RetryPolicy {
   readonly rateLimitedRetryBackOff?: unknown;
   readonly retriableHeaders?: readonly HeaderMatcher[];
   readonly retriableRequestHeaders?: readonly HeaderMatcher[];
+  readonly refreshClusterOnRetry?: boolean;
 }
 
 /** `envoy.config.route.v3.RetryPolicy.RetryBackOff` */
@@ -967,6 +988,8 @@ export interface Route {
   readonly tracing?: unknown;
   readonly perRequestBufferLimitBytes?: number;
   readonly statPrefix?: string;
+  readonly requestBodyBufferLimit?: number;
+  readonly routeSpecifiers?: unknown;
 }
 
 /** `envoy.config.route.v3.RouteAction` */
@@ -1005,6 +1028,9 @@ export interface RouteAction {
   readonly maxInternalRedirects?: number;
   readonly hedgePolicy?: unknown;
   readonly maxStreamDuration?: RouteAction_MaxStreamDuration;
+  readonly flushTimeout?: number;
+  readonly hostRewrite?: string;
+  readonly pathRewrite?: string;
 }
 
 /** `envoy.config.route.v3.RouteAction.MaxStreamDuration` */
@@ -1040,6 +1066,8 @@ export interface RouteConfiguration {
   readonly ignorePathParametersInPathMatching?: boolean;
   readonly typedPerFilterConfig?: { readonly [key: string]: Any };
   readonly metadata?: Metadata;
+  readonly vhostHeader?: string;
+  readonly routeSpecifiers?: unknown;
 }
 
 /** `envoy.config.route.v3.RouteMatch` */
@@ -1057,6 +1085,8 @@ export interface RouteMatch {
   readonly grpc?: RouteMatch_GrpcRouteMatchOptions;
   readonly tlsContext?: unknown;
   readonly dynamicMetadata?: readonly unknown[];
+  readonly filterState?: unknown;
+  readonly cookies?: unknown;
 }
 
 /** `envoy.config.route.v3.RouteMatch.ConnectMatcher` */
@@ -1091,6 +1121,8 @@ export interface VirtualHost {
   readonly perRequestBufferLimitBytes?: number;
   readonly requestMirrorPolicies?: readonly unknown[];
   readonly metadata?: Metadata;
+  readonly requestBodyBufferLimit?: number;
+  readonly routeSpecifiers?: unknown;
 }
 
 /** `envoy.config.route.v3.WeightedCluster` */
@@ -1099,6 +1131,7 @@ export interface WeightedCluster {
   readonly totalWeight?: number;
   readonly runtimeKeyPrefix?: string;
   readonly headerName?: string;
+  readonly useHashPolicy?: boolean;
 }
 
 /** `envoy.config.route.v3.WeightedCluster.ClusterWeight` */
@@ -1183,6 +1216,7 @@ export interface Router {
   readonly respectExpectedRqTimeout?: boolean;
   readonly suppressGrpcRequestFailureCodeStats?: boolean;
   readonly upstreamHttpFilters?: readonly HttpFilter[];
+  readonly rejectConnectRequestEarlyData?: boolean;
 }
 
 /** `envoy.extensions.filters.listener.http_inspector.v3.HttpInspector` */
@@ -1259,6 +1293,12 @@ export interface HttpConnectionManager {
   readonly appendXForwardedPort?: boolean;
   readonly appendLocalOverload?: boolean;
   readonly addProxyProtocolConnectionState?: boolean;
+  readonly http1SafeMaxConnectionDuration?: boolean;
+  readonly streamFlushTimeout?: number;
+  readonly forwardClientCertMatcher?: unknown;
+  readonly forwardProtoConfig?: unknown;
+  readonly drainTimeoutJitter?: unknown;
+  readonly recordRouteResolutionStats?: boolean;
 }
 
 /** `envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.InternalAddressConfig` */
@@ -1277,6 +1317,9 @@ export interface HttpConnectionManager_Tracing {
   readonly customTags?: readonly unknown[];
   readonly provider?: unknown;
   readonly spawnUpstreamSpan?: boolean;
+  readonly operation?: string;
+  readonly upstreamOperation?: string;
+  readonly noContextPropagation?: boolean;
 }
 
 /** `envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.UpgradeConfig` */
@@ -1339,12 +1382,20 @@ export interface TcpProxy {
   readonly accessLogFlushInterval?: number;
   readonly flushAccessLogOnConnected?: boolean;
   readonly accessLogOptions?: TcpProxy_TcpAccessLogOptions;
+  readonly backoffOptions?: unknown;
+  readonly proxyProtocolTlvs?: unknown;
+  readonly maxDownstreamConnectionDurationJitterPercentage?: unknown;
+  readonly upstreamConnectMode?: TcpProxy_UpstreamConnectMode;
+  readonly maxEarlyDataBytes?: number;
+  readonly proxyProtocolTlvMergePolicy?: TcpProxy_ProxyProtocolTlvMergePolicy;
+  readonly checkDrainClose?: boolean;
 }
 
 /** `envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.TcpAccessLogOptions` */
 export interface TcpProxy_TcpAccessLogOptions {
   readonly accessLogFlushInterval?: number;
   readonly flushAccessLogOnConnected?: boolean;
+  readonly flushAccessLogOnStart?: boolean;
 }
 
 /** `envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.WeightedCluster` */
@@ -1372,10 +1423,19 @@ export interface CaresDnsResolverConfig {
   readonly filterUnroutableFamilies?: boolean;
   readonly dnsResolverOptions?: DnsResolverOptions;
   readonly udpMaxQueries?: number;
+  readonly queryTimeoutSeconds?: number;
+  readonly queryTries?: number;
+  readonly rotateNameservers?: boolean;
+  readonly edns0MaxPayloadSize?: number;
+  readonly maxUdpChannelDuration?: number;
+  readonly reinitChannelOnTimeout?: boolean;
+  readonly qcacheMaxTtl?: number;
 }
 
 /** `envoy.extensions.network.dns_resolver.getaddrinfo.v3.GetAddrInfoDnsResolverConfig` */
 export interface GetAddrInfoDnsResolverConfig {
+  readonly numRetries?: number;
+  readonly numResolverThreads?: number;
 }
 
 /** `envoy.extensions.request_id.uuid.v3.UuidRequestIdConfig` */
@@ -1489,6 +1549,10 @@ export interface HttpHttpProtocolOptions {
   readonly autoConfig?: unknown;
   readonly httpFilters?: readonly HttpFilter[];
   readonly headerValidationConfig?: TypedExtensionConfig;
+  readonly outlierDetection?: unknown;
+  readonly requestMirrorPolicies?: unknown;
+  readonly hashPolicy?: unknown;
+  readonly retryPolicy?: unknown;
 }
 
 /** `envoy.extensions.upstreams.http.v3.HttpProtocolOptions.ExplicitHttpConfig` */
@@ -1615,6 +1679,7 @@ export type HealthStatus = 'UNKNOWN' | 'HEALTHY' | 'UNHEALTHY' | 'DRAINING' | 'T
 export type HttpProtocolOptions_HeadersWithUnderscoresAction = 'ALLOW' | 'REJECT_REQUEST' | 'DROP_HEADER';
 export type RoutingPriority = 'DEFAULT' | 'HIGH';
 export type SocketAddress_Protocol = 'TCP' | 'UDP';
+export type SocketOption_IpVersion = 'SOCKET_IP_VERSION_UNSPECIFIED' | 'SOCKET_IP_VERSION_IPV4' | 'SOCKET_IP_VERSION_IPV6';
 export type SocketOption_SocketState = 'STATE_PREBIND' | 'STATE_BOUND' | 'STATE_LISTENING';
 export type TrafficDirection = 'UNSPECIFIED' | 'INBOUND' | 'OUTBOUND';
 export type FilterChainMatch_ConnectionSourceType = 'ANY' | 'SAME_IP_OR_LOOPBACK' | 'EXTERNAL';
@@ -1627,6 +1692,8 @@ export type HttpConnectionManager_CodecType = 'AUTO' | 'HTTP1' | 'HTTP2' | 'HTTP
 export type HttpConnectionManager_ForwardClientCertDetails = 'SANITIZE' | 'FORWARD_ONLY' | 'APPEND_FORWARD' | 'SANITIZE_SET' | 'ALWAYS_FORWARD_ONLY';
 export type HttpConnectionManager_PathWithEscapedSlashesAction = 'IMPLEMENTATION_SPECIFIC_DEFAULT' | 'KEEP_UNCHANGED' | 'REJECT_REQUEST' | 'UNESCAPE_AND_REDIRECT' | 'UNESCAPE_AND_FORWARD';
 export type HttpConnectionManager_ServerHeaderTransformation = 'OVERWRITE' | 'APPEND_IF_ABSENT' | 'PASS_THROUGH';
+export type TcpProxy_ProxyProtocolTlvMergePolicy = 'ADD_IF_ABSENT' | 'OVERWRITE_BY_TYPE_IF_EXISTS_OR_ADD' | 'APPEND_IF_EXISTS_OR_ADD';
+export type TcpProxy_UpstreamConnectMode = 'IMMEDIATE' | 'ON_DOWNSTREAM_DATA' | 'ON_DOWNSTREAM_TLS_HANDSHAKE';
 export type PreserveCaseFormatterConfig_FormatterTypeOnEnvoyHeaders = 'DEFAULT' | 'PROPER_CASE';
 export type CertificateValidationContext_TrustChainVerification = 'VERIFY_TRUST_CHAIN' | 'ACCEPT_UNTRUSTED';
 export type SubjectAltNameMatcher_SanType = 'SAN_TYPE_UNSPECIFIED' | 'EMAIL' | 'DNS' | 'URI' | 'IP_ADDRESS' | 'OTHER_NAME';

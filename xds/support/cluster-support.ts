@@ -9,6 +9,7 @@ const withTls = 'it arrives with TLS';
 const noLoadReports = 'load is not reported';
 const hashBalancers = 'hash load balancing is not offered yet';
 const noHealthChecks = 'acts only with health checks, which are refused';
+const ownResolver = "tunes Envoy's resolver; Node's has times of its own";
 const slowStart = 'slow start is not offered';
 
 export const clusterSupport: SupportTable = {
@@ -32,6 +33,7 @@ export const clusterSupport: SupportTable = {
       'dns_failure_refresh_rate',
       'respect_dns_ttl',
       'dns_lookup_family',
+      'dns_jitter',
       'dns_resolvers',
       'dns_resolution_config',
       'typed_dns_resolver_config',
@@ -48,12 +50,16 @@ export const clusterSupport: SupportTable = {
       'upstream_connection_options',
     ],
     ignored: {
+      stats_matcher: 'all statistics are kept',
       protocol_selection: 'connections on both sides speak HTTP/1.1',
       close_connections_on_host_health_failure: noHealthChecks,
       ignore_health_on_host_removal: noHealthChecks,
     },
     unsupported: {
       cluster_type: 'use type',
+      transport_socket_matcher: withTls,
+      per_connection_buffer_high_watermark_timeout: 'a peer that does not read is ended by idle timeouts',
+      queuing_policies: 'requests wait in the order in which they came',
       health_checks: 'active health checks are not offered yet',
       upstream_http_protocol_options: withTls,
       use_tcp_for_dns_lookups: 'DNS uses UDP and falls back to TCP for truncated answers',
@@ -154,7 +160,7 @@ export const clusterSupport: SupportTable = {
   },
   [`${E}.Endpoint`]: {
     supported: ['address', 'hostname'],
-    ignored: { health_check_config: noHealthChecks },
+    ignored: { health_check_config: noHealthChecks, observability_name: 'statistics are by address' },
     unsupported: { additional_addresses: 'write one endpoint for each address' },
   },
   'envoy.config.core.v3.DnsResolutionConfig': { supported: ['resolvers', 'dns_resolver_options'] },
@@ -167,19 +173,35 @@ export const clusterSupport: SupportTable = {
   },
   [`${DNS}.cares.v3.CaresDnsResolverConfig`]: {
     supported: ['resolvers', 'dns_resolver_options'],
-    ignored: { udp_max_queries: 'each query has its own socket' },
+    ignored: {
+      udp_max_queries: 'each query has its own socket',
+      query_timeout_seconds: ownResolver,
+      query_tries: ownResolver,
+      rotate_nameservers: ownResolver,
+      edns0_max_payload_size: ownResolver,
+      max_udp_channel_duration: ownResolver,
+      reinit_channel_on_timeout: ownResolver,
+      qcache_max_ttl: ownResolver,
+    },
     unsupported: {
       use_resolvers_as_fallback: 'the resolvers that are listed are used first and only',
       filter_unroutable_families: 'choose the family with dns_lookup_family',
     },
   },
-  [`${DNS}.getaddrinfo.v3.GetAddrInfoDnsResolverConfig`]: { supported: [] },
+  [`${DNS}.getaddrinfo.v3.GetAddrInfoDnsResolverConfig`]: {
+    supported: [],
+    ignored: { num_retries: ownResolver, num_resolver_threads: ownResolver },
+  },
   'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': {
     supported: ['common_http_protocol_options', 'explicit_http_config', 'use_downstream_protocol_config'],
     unsupported: {
       upstream_http_protocol_options: withTls,
       auto_config: 'it chooses the protocol by TLS; use explicit_http_config.http_protocol_options',
       http_filters: 'upstream HTTP filters are not offered',
+      outlier_detection: 'outlier detection is not offered yet',
+      request_mirror_policies: 'request mirroring is not offered',
+      hash_policy: hashBalancers,
+      retry_policy: 'write it on the route',
       header_validation_config: 'headers are always validated strictly',
     },
   },

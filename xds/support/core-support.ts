@@ -11,6 +11,7 @@ export const coreSupport: SupportTable = {
     supported: ['protocol', 'address', 'port_value', 'ipv4_compat'],
     unsupported: {
       named_port: 'write port_value',
+      network_namespace_filepath: 'sockets are of the namespace that the process is in',
       resolver_name: 'write a literal address, or use a DNS cluster',
     },
   },
@@ -25,13 +26,18 @@ export const coreSupport: SupportTable = {
       description: 'a note for people',
       state: 'the keep-alive options, which are the supported ones, act the same in every state',
     },
-    unsupported: { buf_value: 'only the keep-alive options are offered' },
+    unsupported: {
+      buf_value: 'only the keep-alive options are offered',
+      type: 'listeners are TCP or Unix sockets',
+      ip_version: 'an option is for all addresses of its listener',
+    },
   },
   'envoy.config.core.v3.BindConfig': {
     supported: ['source_address'],
     unsupported: {
       freebind: { unless: [false], why: 'bind to an address of this machine' },
       socket_options: 'only the source address is offered',
+      validate_network_namespaces: 'one source address is offered',
       extra_source_addresses: 'one source address is offered',
       additional_source_addresses: 'one source address is offered',
       local_address_selector: 'one source address is offered',

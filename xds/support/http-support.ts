@@ -51,6 +51,8 @@ export const httpSupport: SupportTable = {
       'request_id_extension',
     ],
     ignored: {
+      drain_timeout_jitter: 'acts on drain_timeout, which has no effect',
+      record_route_resolution_stats: 'these counters are not kept',
       drain_timeout: 'spaces out the two notices by which HTTP/2 closes; HTTP/1.1 closes after the response in flight',
       http2_protocol_options: http2NotServed,
       http3_protocol_options: http2NotServed,
@@ -77,6 +79,10 @@ export const httpSupport: SupportTable = {
       proxy_status_config: 'the proxy-status header is not sent',
       typed_header_validation_config: 'headers are always validated strictly',
       append_x_forwarded_port: 'x-forwarded-port is not appended',
+      http1_safe_max_connection_duration: 'max_connection_duration ends a connection between two requests',
+      stream_flush_timeout: 'use stream_idle_timeout',
+      forward_client_cert_matcher: 'x-forwarded-client-cert of a connection without mutual TLS is always removed',
+      forward_proto_config: 'x-forwarded-proto is as with use_remote_address',
       append_local_overload: 'x-envoy-local-overloaded is not appended',
     },
   },
@@ -89,6 +95,9 @@ export const httpSupport: SupportTable = {
       custom_tags: withoutSpans,
       provider: withoutSpans,
       spawn_upstream_span: withoutSpans,
+      operation: withoutSpans,
+      upstream_operation: withoutSpans,
+      no_context_propagation: withoutSpans,
     },
   },
   [`${HCM}.RequestIDExtension`]: { supported: ['typed_config'] },
@@ -128,6 +137,7 @@ export const httpSupport: SupportTable = {
       upstream_log_options: 'an upstream request is logged at its end',
       suppress_grpc_request_failure_code_stats: 'failed gRPC calls are always counted',
       upstream_http_filters: 'upstream HTTP filters are not offered',
+      reject_connect_request_early_data: 'bytes behind CONNECT wait until the endpoint has answered',
     },
   },
   'envoy.extensions.filters.http.grpc_stats.v3.FilterConfig': {
@@ -174,7 +184,9 @@ export const httpSupport: SupportTable = {
       'max_stream_duration',
       'headers_with_underscores_action',
       'max_requests_per_connection',
+      'max_response_headers_kb',
     ],
+    unsupported: { max_connection_duration_jitter: 'max_connection_duration is exact' },
   },
   'envoy.config.core.v3.Http1ProtocolOptions': {
     supported: [
@@ -189,6 +201,7 @@ export const httpSupport: SupportTable = {
     ignored: { use_balsa_parser: 'chooses between two parsers inside Envoy' },
     unsupported: {
       allow_chunked_length: 'a message with both framings is refused (RFC 9112 section 6.3)',
+      ignore_http_11_upgrade: 'use upgrade_configs',
       send_fully_qualified_url: 'origin form is sent upstream',
     },
   },

@@ -2,6 +2,7 @@
 
 import type { SupportTable } from './support-table.ts';
 
+const proxyProtocol = 'the PROXY protocol is not offered';
 const withXds = 'it arrives with the xDS client';
 
 const subsets = 'read only by the subset balancer, which is refused';
@@ -35,6 +36,7 @@ export const listenerSupport: SupportTable = {
     ],
     ignored: {
       metadata: 'shown in /config_dump; nothing that is supported reads it',
+      stats_matcher: 'all statistics are kept',
       reuse_port: 'enable_reuse_port says it, as in Envoy',
     },
     unsupported: {
@@ -44,6 +46,9 @@ export const listenerSupport: SupportTable = {
       api_listener: 'listeners are TCP or Unix sockets',
       connection_balance_config: 'the kernel spreads connections over the workers',
       internal_listener: 'internal listeners are not offered',
+      fcds_config: 'filter chains come with their listener',
+      tcp_keepalive: 'write it as socket_options',
+      per_connection_buffer_high_watermark_timeout: 'a peer that does not read is ended by idle timeouts',
       enable_mptcp: 'multipath TCP is not offered',
       bypass_overload_manager: 'use ignore_global_conn_limit',
     },
@@ -51,7 +56,10 @@ export const listenerSupport: SupportTable = {
   'envoy.config.listener.v3.Listener.DeprecatedV1': { supported: ['bind_to_port'] },
   'envoy.config.listener.v3.AdditionalAddress': {
     supported: ['address'],
-    unsupported: { socket_options: 'set them on the listener' },
+    unsupported: {
+      socket_options: 'set them on the listener',
+      tcp_keepalive: 'set it on the listener, as socket_options',
+    },
   },
   'envoy.config.listener.v3.ListenerFilter': {
     supported: ['name', 'typed_config', 'filter_disabled'],
@@ -79,7 +87,7 @@ export const listenerSupport: SupportTable = {
       transport_socket_connect_timeout: 'a plain connection has no handshake',
     },
     unsupported: {
-      use_proxy_proto: { unless: [false], why: 'the PROXY protocol is not offered' },
+      use_proxy_proto: { unless: [false], why: proxyProtocol },
       on_demand_configuration: withXds,
     },
   },
@@ -120,6 +128,13 @@ export const listenerSupport: SupportTable = {
     ignored: { metadata_match: subsets, hash_policy: 'read only by the hash balancers, which are refused' },
     unsupported: {
       on_demand: withXds,
+      backoff_options: 'further attempts to connect follow at once',
+      proxy_protocol_tlvs: proxyProtocol,
+      proxy_protocol_tlv_merge_policy: { unless: ['ADD_IF_ABSENT'], why: proxyProtocol },
+      max_downstream_connection_duration_jitter_percentage: 'max_downstream_connection_duration is exact',
+      upstream_connect_mode: { unless: ['IMMEDIATE'], why: 'the endpoint is connected at once' },
+      max_early_data_bytes: 'bytes wait in the socket until the endpoint is connected',
+      check_drain_close: 'connections end with the drain time of their listener',
       downstream_idle_timeout: 'use idle_timeout',
       upstream_idle_timeout: 'use idle_timeout',
       tunneling_config: 'tunnelling over HTTP CONNECT is not offered',
@@ -132,5 +147,6 @@ export const listenerSupport: SupportTable = {
   },
   'envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.TcpAccessLogOptions': {
     supported: ['access_log_flush_interval', 'flush_access_log_on_connected'],
+    unsupported: { flush_access_log_on_start: 'use flush_access_log_on_connected' },
   },
 };

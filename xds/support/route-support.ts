@@ -13,6 +13,8 @@ const internalRedirects = 'internal redirects are not offered';
 const spansAbsent = 'acts on spans, which are not made yet';
 const metadataUnread = 'shown in /config_dump; nothing that is supported reads it';
 const subsets = 'read only by the subset balancer, which is refused';
+const routeSpecifiers = 'extensions that choose routes are not offered';
+const bodyLimit = 'use per_connection_buffer_limit_bytes of the listener';
 const headerMutations = [
   'request_headers_to_add',
   'request_headers_to_remove',
@@ -34,6 +36,8 @@ export const routeSupport: SupportTable = {
     ],
     ignored: { metadata: metadataUnread },
     unsupported: {
+      vhost_header: 'virtual hosts are found by the host header',
+      route_specifiers: routeSpecifiers,
       vhds: 'it arrives with the xDS client',
       cluster_specifier_plugins: clusterPlugins,
       request_mirror_policies: mirroring,
@@ -62,7 +66,9 @@ export const routeSupport: SupportTable = {
       retry_policy_typed_config: typedRetry,
       hedge_policy: hedging,
       include_is_timeout_retry_header: 'x-envoy-is-timeout-retry is not sent',
-      per_request_buffer_limit_bytes: 'use per_connection_buffer_limit_bytes of the listener',
+      per_request_buffer_limit_bytes: bodyLimit,
+      request_body_buffer_limit: bodyLimit,
+      route_specifiers: routeSpecifiers,
       request_mirror_policies: mirroring,
     },
   },
@@ -82,7 +88,9 @@ export const routeSupport: SupportTable = {
     unsupported: {
       filter_action: 'extension actions are not offered',
       non_forwarding_action: 'a proxy forwards, redirects or replies',
-      per_request_buffer_limit_bytes: 'use per_connection_buffer_limit_bytes of the listener',
+      per_request_buffer_limit_bytes: bodyLimit,
+      request_body_buffer_limit: bodyLimit,
+      route_specifiers: routeSpecifiers,
     },
   },
   [`${R}.FilterConfig`]: {
@@ -106,6 +114,8 @@ export const routeSupport: SupportTable = {
       path_match_policy: 'use prefix, path, path_separated_prefix or safe_regex',
       tls_context: 'it arrives with TLS',
       dynamic_metadata: 'dynamic metadata does not exist yet',
+      filter_state: 'filter state does not exist yet',
+      cookies: 'match the cookie header',
     },
   },
   [`${R}.RouteMatch.GrpcRouteMatchOptions`]: { supported: [] },
@@ -137,6 +147,9 @@ export const routeSupport: SupportTable = {
       cluster_specifier_plugin: clusterPlugins,
       inline_cluster_specifier_plugin: clusterPlugins,
       path_rewrite_policy: 'use prefix_rewrite or regex_rewrite',
+      path_rewrite: 'use prefix_rewrite or regex_rewrite',
+      host_rewrite: 'use host_rewrite_literal, host_rewrite_header or host_rewrite_path_regex',
+      flush_timeout: 'use idle_timeout',
       early_data_policy: 'TLS early data is not offered',
       retry_policy_typed_config: typedRetry,
       request_mirror_policies: mirroring,
@@ -168,8 +181,12 @@ export const routeSupport: SupportTable = {
       'response_code',
       'strip_query',
     ],
+    unsupported: { path_rewrite: 'use path_redirect, prefix_rewrite or regex_rewrite' },
   },
-  [`${R}.DirectResponseAction`]: { supported: ['status', 'body'] },
+  [`${R}.DirectResponseAction`]: {
+    supported: ['status', 'body'],
+    unsupported: { body_format: 'write the body' },
+  },
   [`${R}.RetryPolicy`]: {
     supported: [
       'retry_on',
@@ -187,6 +204,7 @@ export const routeSupport: SupportTable = {
       retry_priority: 'retries use the priorities of the cluster',
       retry_options_predicates: 'extension predicates are not offered',
       rate_limited_retry_back_off: 'use retry_back_off',
+      refresh_cluster_on_retry: 'a retry goes to the same cluster',
     },
   },
   [`${R}.RetryPolicy.RetryBackOff`]: { supported: ['base_interval', 'max_interval'] },
@@ -195,7 +213,7 @@ export const routeSupport: SupportTable = {
   [`${R}.WeightedCluster`]: {
     supported: ['clusters', 'runtime_key_prefix'],
     ignored: { total_weight: 'the sum of the weights is what counts, as in Envoy' },
-    unsupported: { header_name: 'the choice is random' },
+    unsupported: { header_name: 'the choice is random', use_hash_policy: 'the choice is random' },
   },
   [`${R}.WeightedCluster.ClusterWeight`]: {
     supported: [
