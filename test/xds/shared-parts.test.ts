@@ -20,6 +20,17 @@ t.test('whatever was shared before, a part keeps its value', (t) => {
   t.end();
 });
 
+t.test('two parts are one object exactly when they are equal', (t) => {
+  const values = [fc.nat(1), fc.boolean(), fc.constant(null)];
+  const part = fc.object({ key: fc.constantFrom('a', 'b'), maxDepth: 3, values });
+  const agrees = fc.property(part, part, (one, other) => {
+    const parts = new SharedParts<object>();
+    return (parts.share(one) === parts.share(structuredClone(other))) === isDeepStrictEqual(one, other);
+  });
+  t.doesNotThrow(() => fc.assert(agrees, { numRuns: 1000 }));
+  t.end();
+});
+
 t.test('clusters and routes that say the same share what they say', (t) => {
   const cluster = (name: string) => `
     - name: ${name}
