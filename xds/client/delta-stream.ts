@@ -43,7 +43,7 @@ export class DeltaStream implements TypeStream {
   #ask(subscriptions: Subscriptions, held: () => Held): readonly DiscoveryRequest[] {
     subscriptions.takeChanges();
     if (subscriptions.names.size === 0) return noRequests;
-    // The form that servers of before the explicit wildcard know too; for other types it would mean nothing.
+    // The form that servers from before the explicit wildcard know too. For other types not all take it for one.
     const isImplied = isListedType(this.#typeUrl) && subscriptions.names.size === 1 && subscriptions.isWildcard;
     this.#state = { kind: 'asked', isWildcardImplied: isImplied };
     const subscribe = isImplied ? [] : [...subscriptions.names];

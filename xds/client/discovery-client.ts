@@ -69,7 +69,6 @@ export class DiscoveryClient implements ResourceSubscriptions {
   #isFlushDue = false;
   /** Of the next stream, or of a flush that waits for the peer to read. */
   #cancelRetry: () => void = nothing;
-  #isRunning = false;
 
   constructor(options: DiscoveryClientOptions) {
     this.#options = options;
@@ -79,13 +78,11 @@ export class DiscoveryClient implements ResourceSubscriptions {
   }
 
   start(): void {
-    this.#isRunning = true;
     this.#open();
   }
 
   /** Nothing is called back any more. */
   stop(): void {
-    this.#isRunning = false;
     this.#cancelRetry();
     this.#stream?.handle.cancel();
     this.#stream = null;
@@ -134,7 +131,7 @@ export class DiscoveryClient implements ResourceSubscriptions {
 
   #open(): void {
     const { transport, clock } = this.#options;
-    this.#connect({ kind: 'connecting' });
+    this.#setConnection({ kind: 'connecting' });
     const events = {
       onMessage: (message: Uint8Array) => this.#onMessage(stream, message),
       onEnd: (end: StreamEnd) => this.#onEnd(stream, end),
@@ -171,7 +168,7 @@ export class DiscoveryClient implements ResourceSubscriptions {
     if (stream.isAnswered) return;
     stream.isAnswered = true;
     this.#backOff.reset();
-    this.#connect({ kind: 'connected', sinceMs: this.#options.clock(), controlPlane });
+    this.#setConnection({ kind: 'connected', sinceMs: this.#options.clock(), controlPlane });
     this.#options.log('info', 'connected to the control plane', this.#facts({ controlPlane }));
   }
 
@@ -202,7 +199,7 @@ export class DiscoveryClient implements ResourceSubscriptions {
     const isClean = code === 0 && stream.isAnswered;
     const delayMs = isClean ? this.#backOff.afterCleanEnd(nowMs - stream.openedMs) : this.#backOff.afterFailure();
     const waitMs = Math.round(delayMs);
-    this.#connect({ kind: 'waiting', untilMs: nowMs + waitMs, lastError: reason });
+    this.#setConnection({ kind: 'waiting', untilMs: nowMs + waitMs, lastError: reason });
     log(isClean ? 'info' : 'warning', 'the stream to the control plane ended', this.#facts({ reason, waitMs }));
     this.#cancelRetry = schedule(waitMs, () => this.#open());
   }
@@ -224,7 +221,7 @@ export class DiscoveryClient implements ResourceSubscriptions {
 
   /** A new stream is told everything, so that without one there is nothing to do. */
   #flush(): void {
-    if (this.#stream === null || !this.#isRunning) return;
+    if (this.#stream === null) return;
     if (pendingOf(this.#stream) > maxPendingBeforeChanges) {
       this.#cancelRetry();
       this.#cancelRetry = this.#options.schedule(flushRetryMs, () => this.#flush());
@@ -253,7 +250,7 @@ export class DiscoveryClient implements ResourceSubscriptions {
     this.#abandon(stream, 'the control plane sends responses and does not read the answers');
   }
 
-  #connect(connection: SourceStatus['connection']): void {
+  #setConnection(connection: SourceStatus['connection']): void {
     this.#connection = connection;
     this.#options.observer?.onConnection?.(connection);
   }
