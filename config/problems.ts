@@ -41,6 +41,14 @@ export class Problems {
     this.add(instead === undefined ? `${what} is not supported` : `${what} is not supported; ${instead}`);
   }
 
+  /** Drops what was found below this path: it does not matter in what is refused as a whole. */
+  forgetBelow(): void {
+    const isBelow = ({ path }: Problem) => path.startsWith(`${this.path}.`) || path.startsWith(`${this.path}[`);
+    for (let index = this.#found.length - 1; index >= 0; index--) {
+      if (isBelow(this.#found[index]!)) this.#found.splice(index, 1);
+    }
+  }
+
   get isEmpty(): boolean {
     return this.#found.length === 0;
   }

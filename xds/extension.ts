@@ -28,8 +28,11 @@ export function extensionType<T extends string>(
     return undefined;
   }
   const type = expected.known.find((name) => name === any.typeName);
-  if (type === undefined)
-    problems.at('typed_config').unsupported(`${expected.what} ${any.typeUrl}`, hint(any, expected));
+  if (type === undefined) {
+    const place = problems.at('typed_config');
+    place.forgetBelow();
+    place.unsupported(`${expected.what} ${any.typeUrl}`, hint(any, expected));
+  }
   return type;
 }
 

@@ -44,3 +44,15 @@ t.test('thousands of problems are not printed, but are there', async (t) => {
   t.match(many(10_000).message, /and 9900 more problems$/);
   t.equal(many(10_000).problems.length, 10_000);
 });
+
+t.test('what is refused as a whole has no problems inside', async (t) => {
+  const problems = new Problems();
+  for (const path of ['a', 'ab']) problems.at(path).add('kept');
+  problems.at('a').at('b').add('dropped');
+  problems.at('a').item(0).add('dropped');
+  problems.at('a').forgetBelow();
+  t.same(
+    problems.list.map(({ path, message }) => `${path}: ${message}`),
+    ['a: kept', 'ab: kept'],
+  );
+});

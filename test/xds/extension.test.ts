@@ -22,6 +22,16 @@ t.test('an extension that is not known is refused by its type', async (t) => {
   t.match(typeOf('x/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext').problems[0], /arrives with TLS/);
 });
 
+t.test('of an extension that is refused nothing else is said', async (t) => {
+  const problems = new Problems();
+  problems.at('typed_config').at('x').add('is wrong');
+  extensionType({ typedConfig: { typeUrl: 'x/b.C', typeName: 'b.C' } }, expected, problems);
+  t.same(
+    problems.list.map(({ path }) => path),
+    ['typed_config'],
+  );
+});
+
 t.test('a slip in the name of a type is found', async (t) => {
   t.match(typeOf('x/a.Ruoter').problems[0], /is not supported; did you mean a\.Router\?$/);
 });
