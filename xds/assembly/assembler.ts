@@ -9,7 +9,7 @@ import type { Address } from '../../config/address.ts';
 import type { Bootstrap } from '../../config/bootstrap.ts';
 import type { ResourceStatus } from '../../config/dynamic-state.ts';
 import { Problems } from '../../config/problems.ts';
-import type { SnapshotChange } from '../../config/snapshot.ts';
+import type { Snapshot, SnapshotChange } from '../../config/snapshot.ts';
 import type { RefusedResource, ResourceType, Schedule } from '../client/discovery.ts';
 import type { RuntimeValues } from '../decode-runtime.ts';
 import { extensionConfigDecoder } from '../resource/extension-config-resource.ts';
@@ -95,6 +95,17 @@ export class Assembler {
   /** For `DynamicState.resources`: of all sources. */
   resources(typeUrl: string): readonly ResourceStatus[] {
     return this.#types.find(({ type }) => type.typeUrl === typeUrl)?.statuses() ?? [];
+  }
+
+  /** What is served now, as the changes told it; without the members that DNS finds. */
+  get served(): Omit<Snapshot, 'generation' | 'runtime'> {
+    const { listeners, clusters, assignments, routes } = this.#changes;
+    return {
+      listeners: listeners.served,
+      clusters: clusters.served,
+      assignments: assignments.served,
+      routes: routes.served,
+    };
   }
 
   /** Begins with the static resources. Once. Returns those that cannot be, with which nothing should go on. */

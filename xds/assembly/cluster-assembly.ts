@@ -12,7 +12,7 @@ import { clusterDecoder } from '../resource/cluster-resource.ts';
 import { loadAssignmentDecoder } from '../resource/load-assignment-resource.ts';
 import { type Removal, ResourceSet, type ResourceUser } from '../resource/resource-set.ts';
 import type { AssemblyContext } from './assembly-context.ts';
-import { type SubscribedResource, SubscribedType } from './subscribed-type.ts';
+import { isSettled, type SubscribedResource, SubscribedType } from './subscribed-type.ts';
 
 /** Longest stay of a removed cluster that the served configuration still names. */
 const maxStayMs = 10_000;
@@ -144,7 +144,7 @@ export class ClusterAssembly implements ResourceUser<Cluster> {
     const { warming, active } = entry;
     if (warming === undefined) return;
     const { members } = warming;
-    if (members !== undefined && members.value === undefined && !members.isAbsent) return;
+    if (members !== undefined && !isSettled(members, active !== undefined)) return;
     entry.active = warming;
     entry.warming = undefined;
     this.#unserved.delete(entry.name);
@@ -190,7 +190,7 @@ export class ClusterAssembly implements ResourceUser<Cluster> {
     this.#release(entry.active!);
     changes.clusters.remove(entry.name);
     changes.assignments.remove(entry.name);
-    this.resources.forget(entry.name);
+    this.resources.onDrained(entry.name);
     onDue();
   }
 }

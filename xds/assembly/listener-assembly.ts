@@ -129,9 +129,7 @@ export class ListenerAssembly implements ResourceUser<Listener> {
     if (active === undefined) return 'gone';
     changes.listeners.remove(name);
     this.#retire(entry, active);
-    this.#drain(active, () => {
-      if (!this.#entries.has(name)) this.resources.forget(name);
-    });
+    this.#drain(active, () => this.resources.onDrained(name));
     return 'draining';
   }
 
@@ -147,13 +145,13 @@ export class ListenerAssembly implements ResourceUser<Listener> {
   settle(): void {
     for (const entry of this.#warming) {
       const version = entry.warming!;
-      if (this.#isComplete(version)) this.#serve(entry, version);
+      if (this.#isComplete(version, entry.active !== undefined)) this.#serve(entry, version);
     }
   }
 
-  #isComplete({ routes, wait, references }: ListenerVersion): boolean {
+  #isComplete({ routes, wait, references }: ListenerVersion, hasOlder: boolean): boolean {
     const { routes: known } = this.#options;
-    for (const each of routes) if (!known.isKnown(each)) return false;
+    for (const each of routes) if (!known.isSettled(each, hasOlder)) return false;
     return wait.isOver(references);
   }
 

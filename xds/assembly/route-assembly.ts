@@ -6,7 +6,7 @@ import type { RouteConfiguration } from '../../config/route.ts';
 import { routeConfigurationDecoder } from '../resource/route-configuration-resource.ts';
 import type { AssemblyContext } from './assembly-context.ts';
 import { ClusterWait } from './cluster-wait.ts';
-import { type SubscribedResource, SubscribedType } from './subscribed-type.ts';
+import { isSettled, type SubscribedResource, SubscribedType } from './subscribed-type.ts';
 
 /** Used by states of listeners. */
 export type Routes = SubscribedResource<RouteConfiguration, object>;
@@ -30,15 +30,15 @@ export class RouteAssembly {
       sources,
       clock,
       removal: 'ignored',
-      onChange: (routes) => this.#onRoutes(routes),
+      onChange: (routes, wasMissing) => this.#onRoutes(routes, wasMissing),
       onLetGo: (routes) => this.#onLetGo(routes),
       stateOf: (name) => (this.#pending.has(name) ? 'warming' : 'active'),
     });
   }
 
-  /** A state of this name serves, or is known not to come. */
-  isKnown({ name, isAbsent }: Routes): boolean {
-    return isAbsent || this.#references.has(name);
+  /** Whether a listener has what it may wait for. `hasOlder`: an older state of the listener serves. */
+  isSettled(routes: Routes, hasOlder: boolean): boolean {
+    return this.#references.has(routes.name) || (routes.value === undefined && isSettled(routes, hasOlder));
   }
 
   /** Serves what has waited enough. At the end of a turn. */
@@ -47,14 +47,17 @@ export class RouteAssembly {
       if (pending.wait.isOver(pending.references)) this.#serve(name, pending);
   }
 
-  #onRoutes({ name, value }: Routes): void {
+  #onRoutes({ name, value }: Routes, wasMissing: boolean): void {
     const { schedule, onDue } = this.#context;
     onDue();
     if (value === undefined) return;
     const older = this.#pending.get(name);
     // Of several states that wait, the last one serves when the time of the first is over.
     const wait = older?.wait ?? new ClusterWait({ unserved: this.#unserved, schedule, onOver: onDue });
-    this.#pending.set(name, { routes: value, references: clustersOfRoutes(value), wait });
+    const pending = { routes: value, references: clustersOfRoutes(value), wait };
+    // A listener that serves without them answers 404: whatever they can route to is better.
+    if (wasMissing) this.#serve(name, pending);
+    else this.#pending.set(name, pending);
   }
 
   #onLetGo({ name }: Routes): void {

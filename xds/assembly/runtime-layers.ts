@@ -4,7 +4,7 @@ import type { RuntimeLayer } from '../../config/bootstrap.ts';
 import type { RuntimeValues } from '../decode-runtime.ts';
 import { runtimeDecoder } from '../resource/runtime-resource.ts';
 import type { AssemblyContext } from './assembly-context.ts';
-import { type SubscribedResource, SubscribedType } from './subscribed-type.ts';
+import { isSettled, type SubscribedResource, SubscribedType } from './subscribed-type.ts';
 
 export class RuntimeLayers {
   readonly resources: SubscribedType<RuntimeValues, RuntimeLayer>;
@@ -33,6 +33,6 @@ export class RuntimeLayers {
 
   /** Each came, or is known not to come. */
   get areKnown(): boolean {
-    return this.#used.every(({ value, isAbsent }) => value !== undefined || isAbsent);
+    return this.#used.every((resource) => isSettled(resource, false));
   }
 }

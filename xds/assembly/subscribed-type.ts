@@ -24,6 +24,13 @@ export interface SubscribedResource<T, User> {
   readonly value: T | undefined;
   /** It did not come within its time: its users go on without it until it comes. */
   readonly isAbsent: boolean;
+  /** It came and was refused: users that have no older state that serves go on without it, as in Envoy. */
+  readonly isRefused: boolean;
+}
+
+/** Whether a user has what it may wait for. `hasOlder`: an older state of the user serves. */
+export function isSettled({ value, isAbsent, isRefused }: ResourceState<unknown>, hasOlder: boolean): boolean {
+  return value !== undefined || isAbsent || (isRefused && !hasOlder);
 }
 
 export interface SubscribedTypeOptions<T, User> {
@@ -33,8 +40,8 @@ export interface SubscribedTypeOptions<T, User> {
   readonly clock: () => number;
   /** What it does to a resource that is in use. For most types nothing, as in Envoy: the last state serves. */
   readonly removal: 'ignored' | 'honoured';
-  /** It came, changed, or is known not to come. */
-  readonly onChange: (resource: SubscribedResource<T, User>) => void;
+  /** It came, changed, or is known not to come. `wasMissing`: users may have gone on without it before. */
+  readonly onChange: (resource: SubscribedResource<T, User>, wasMissing: boolean) => void;
   /** Nobody uses it any more. */
   readonly onLetGo?: (resource: SubscribedResource<T, User>) => void;
   readonly stateOf?: (name: string) => 'active' | 'warming';
@@ -64,7 +71,7 @@ export class SubscribedType<T, User> {
     const { resources } = this.#ofSource(sources.nameOf(source, decoder.type));
     let resource = resources.get(name);
     if (resource === undefined) {
-      resource = { name, source, users: new Set(), value: undefined, isAbsent: false };
+      resource = { name, source, users: new Set(), ...nothing };
       resources.set(name, resource);
       sources.subscriptions(source, decoder.type).subscribe(decoder.type.typeUrl, name, source.initialFetchTimeoutMs);
     }
@@ -120,19 +127,23 @@ export class SubscribedType<T, User> {
 
   #makeUser(resources: ReadonlyMap<string, MutableResource<T, User>>): ResourceUser<T> {
     const { removal, onChange, stateOf } = this.#options;
-    const change = (name: string, state: Pick<MutableResource<T, User>, 'value' | 'isAbsent'>) => {
+    const change = (name: string, state: ResourceState<T>) => {
       const resource = resources.get(name);
-      if (resource !== undefined) onChange(Object.assign(resource, state));
+      if (resource === undefined) return;
+      const wasMissing = resource.isAbsent || resource.isRefused;
+      onChange(Object.assign(resource, state), wasMissing);
     };
     return {
       names: {
         needs: (name) => resources.has(name),
-        onAbsent: (name) => change(name, { value: undefined, isAbsent: true }),
+        onAbsent: (name) => change(name, { ...nothing, isAbsent: true }),
+        onRefused: (name) =>
+          change(name, { ...nothing, isAbsent: resources.get(name)?.isAbsent ?? false, isRefused: true }),
       },
-      set: ({ name, value }) => change(name, { value, isAbsent: false }),
+      set: ({ name, value }) => change(name, { ...nothing, value }),
       remove(name): Removal {
         if (removal === 'ignored') return 'kept';
-        change(name, { value: undefined, isAbsent: true });
+        change(name, { ...nothing, isAbsent: true });
         return 'gone';
       },
       onAnswer: () => undefined,
@@ -141,12 +152,17 @@ export class SubscribedType<T, User> {
   }
 }
 
+type ResourceState<T> = Pick<SubscribedResource<T, unknown>, 'value' | 'isAbsent' | 'isRefused'>;
+
+const nothing: ResourceState<never> = { value: undefined, isAbsent: false, isRefused: false };
+
 interface MutableResource<T, User> {
   readonly name: string;
   readonly source: ConfigSource;
   readonly users: Set<User>;
   value: T | undefined;
   isAbsent: boolean;
+  isRefused: boolean;
 }
 
 interface ResourcesOfSource<T, User> {

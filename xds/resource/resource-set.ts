@@ -35,6 +35,8 @@ export interface SubscribedNames {
   needs(name: string): boolean;
   /** It did not come within its time, or is said not to exist. It may come later. */
   onAbsent(name: string): void;
+  /** It came, was refused, and there is no older state of it. */
+  onRefused(name: string): void;
 }
 
 export interface ResourceSetOptions<T> {
@@ -94,6 +96,11 @@ export class ResourceSet<T> implements ResourceConsumer {
     }
   }
 
+  /** A removed resource does not serve any more, unless it came back. */
+  onDrained(name: string): void {
+    if (this.#held.get(name)?.isDraining) this.#held.delete(name);
+  }
+
   /** Nobody needs it any more: it is not held, and not expected. */
   forget(name: string): void {
     this.#held.delete(name);
@@ -114,6 +121,7 @@ export class ResourceSet<T> implements ResourceConsumer {
       if (this.#user.names !== undefined) this.onAbsent(name);
       return;
     }
+    if (held.isDraining) return;
     switch (this.#user.remove(name)) {
       case 'gone':
         this.#held.delete(name);
@@ -139,8 +147,10 @@ export class ResourceSet<T> implements ResourceConsumer {
     if (problems.isEmpty && value !== undefined) this.#user.set({ name, value }, problems);
     // A view would keep the whole response in memory, and a piece of a pool the pool.
     const state = { version, bytes: new Uint8Array(message), atMs: this.#clock() };
-    if (!problems.isEmpty) this.#refused.set(name, { ...state, problems: problems.list });
-    else {
+    if (!problems.isEmpty) {
+      this.#refused.set(name, { ...state, problems: problems.list });
+      if (held === undefined) this.#user.names?.onRefused(name);
+    } else {
       this.#held.set(name, { ...state, isDraining: false });
       this.#refused.delete(name);
       this.#absent.delete(name);

@@ -48,6 +48,20 @@ t.test('members that are said not to exist are not waited for', async (t) => {
   t.same(portsOf(bench.snapshot, 'a'), []);
 });
 
+t.test('refused members are not waited for, unless an older state of the cluster serves', async (t) => {
+  const bench = started();
+  bench.respond('cds', { a: edsCluster('a', { service: 's1' }) });
+  const host = '{endpoint: {address: {socket_address: {address: a.example, port_value: 1}}}}';
+  const wrong = (service: string) => `{cluster_name: ${service}, endpoints: [{lb_endpoints: [${host}]}]}`;
+  t.match(bench.respond('eds', { s1: wrong('s1') }), [/"a.example" is not a literal IP address/]);
+  t.same(portsOf(bench.snapshot, 'a'), []);
+  bench.respond('eds', { s1: assignment('s1', 1) });
+  bench.respond('cds', { a: edsCluster('a', { service: 's2' }) });
+  bench.respond('eds', { s2: wrong('s2') });
+  t.same(portsOf(bench.snapshot, 'a'), [1]);
+  t.same(bench.states('cds'), ['a warming']);
+});
+
 t.test('an update of a cluster takes the members that are held', async (t) => {
   const bench = started();
   bench.respond('cds', { a: edsCluster('a') });

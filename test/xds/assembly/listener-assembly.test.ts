@@ -43,6 +43,17 @@ t.test('a listener serves without the routes that did not come within their time
   t.ok(bench.snapshot.routes.has('r'));
 });
 
+t.test('refused routes are not waited for, unless an older state of the listener serves', async (t) => {
+  const bench = started();
+  const wrong = (name: string) => `{name: ${name}, virtual_hosts: [{name: h, domains: [x, x]}]}`;
+  bench.respond('lds', { l: rdsListener('l', 1000, 'r1') });
+  t.match(bench.respond('rds', { r1: wrong('r1') }), [/domain "x" exists already/]);
+  t.ok(bench.snapshot.listeners.has('l'));
+  bench.respond('lds', { l: rdsListener('l', 1001, 'r2') });
+  bench.respond('rds', { r2: wrong('r2') });
+  t.equal(portOf(bench.snapshot.listeners.get('l')), 1000);
+});
+
 t.test('the older state serves while a newer one waits for its routes', async (t) => {
   const bench = started({ drainTimeMs: 1_000 });
   bench.respond('lds', { l: rdsListener('l', 1000, 'r1') });

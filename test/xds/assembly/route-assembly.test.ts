@@ -77,6 +77,15 @@ t.test('routes wait five seconds at most, counted from the first state that wait
   t.same(clustersOf(bench), ['b', 'c'], 'the next state has its own five seconds');
 });
 
+t.test('routes that a listener had to serve without do not wait when they come', async (t) => {
+  const bench = serving();
+  bench.respond('lds', { m: rdsListener('m', 1001, 'late') });
+  bench.absent('rds', 'late');
+  bench.respond('cds', { b: edsCluster('b') });
+  bench.respond('rds', { late: routeTable('late', 'a', 'b') });
+  t.same(clustersOf(bench, 'late'), ['a', 'b']);
+});
+
 t.test('routes do not wait for a cluster that is removed again', async (t) => {
   const bench = serving();
   bench.respond('cds', { b: edsCluster('b') });

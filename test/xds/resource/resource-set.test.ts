@@ -15,7 +15,11 @@ function makeSet({ needed = null as readonly string[] | null, removal = 'gone' a
   let answers = 0;
   const user: ResourceUser<string> = {
     ...(needed !== null && {
-      names: { needs: (name: string) => needed.includes(name), onAbsent: (name: string) => absent.push(name) },
+      names: {
+        needs: (name: string) => needed.includes(name),
+        onAbsent: (name: string) => absent.push(name),
+        onRefused: (name: string) => absent.push(`${name} refused`),
+      },
     }),
     set({ name, value }, problems) {
       if (value.includes('taken')) problems.at('address').add('is taken');
@@ -118,9 +122,16 @@ t.test('a removed resource that still serves is shown and not held; it may come 
   t.same([...set.heldVersions()], []);
   t.same([...set.held()], []);
   t.match(set.statuses(), [{ name: 'a', state: 'draining' }]);
+  update([], ['a']);
+  t.same(taken, ['a=a1', 'a removed'], 'it is removed once');
   update([sent('a', 'a1')]);
   t.same(taken, ['a=a1', 'a removed', 'a=a1']);
   t.match(set.statuses(), [{ name: 'a', state: 'active' }]);
+  set.onDrained('a');
+  t.same([...set.heldVersions()], [['a', '1']]);
+  update([], ['a']);
+  set.onDrained('a');
+  t.same(set.statuses(), []);
 });
 
 t.test('a removal that is ignored leaves the resource held', async (t) => {
@@ -152,6 +163,13 @@ t.test('what nobody needs is passed over, what does not come is known to be abse
   t.same(absent, ['b', 'a'], 'what is held is not absent');
   set.forget('b');
   t.equal(set.statuses().length, 1);
+});
+
+t.test('a refusal of what has no older state is told', async (t) => {
+  const { update, absent } = makeSet({ needed: ['a', 'b'] });
+  update([sent('a', 'a1'), sent('b', 'b wrong')]);
+  update([sent('a', 'a wrong')]);
+  t.same(absent, ['b refused']);
 });
 
 t.test('every response is an answer, and so is the end of the wait for everything', async (t) => {
