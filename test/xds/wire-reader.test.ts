@@ -50,6 +50,30 @@ t.test('two messages in a row are merged as another implementation merges them',
   );
 });
 
+t.test('damaged bytes are refused exactly when another implementation refuses them', async () => {
+  const accepts = (act: () => unknown) => {
+    try {
+      act();
+      return true;
+    } catch {
+      return false;
+    }
+  };
+  const damage = fc.array(fc.tuple(fc.nat(), fc.nat(255)), { minLength: 1, maxLength: 3 });
+  fc.assert(
+    fc.property(typedMessages, damage, ([name, message], changes) => {
+      const bytes = referenceBytes(message, name);
+      fc.pre(bytes.length > 0);
+      for (const [at, value] of changes) bytes[at % bytes.length] = value;
+      strictEqual(
+        accepts(() => read(bytes, name)),
+        accepts(() => referenceCanonical(bytes, name)),
+      );
+    }),
+    { numRuns: 300 },
+  );
+});
+
 t.test('bytes that end too early, and any others, are an Error or a message', async () => {
   const attempt = (bytes: Uint8Array, name: string) => {
     try {
