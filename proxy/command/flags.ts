@@ -22,6 +22,9 @@ export interface Flags {
   readonly logFlushSizeBytes: number;
   readonly allowUnknownStaticFields: boolean;
   readonly restartEpoch: number;
+  /** False keeps no accepted configuration for the next start. */
+  readonly keepsConfigCache: boolean;
+  readonly configCacheDirectory?: string;
 }
 
 interface FlagRule {
@@ -73,10 +76,20 @@ const rules: readonly FlagRule[] = [
   {
     names: ['--ignore-unknown-dynamic-fields'],
     takesValue: false,
-    withoutEffect: 'there are no dynamic resources yet',
+    withoutEffect: 'fields that are not known are passed over',
     help: 'accepted',
   },
   { names: ['--cpuset-threads'], takesValue: false, withoutEffect: 'CPU limits are always heeded', help: 'accepted' },
+  {
+    names: ['--config-cache-dir'],
+    takesValue: true,
+    help: 'where accepted configuration is kept for the next start; $XDG_CACHE_HOME/outrigger or /var/cache/outrigger',
+  },
+  {
+    names: ['--no-config-cache'],
+    takesValue: false,
+    help: 'keeps no configuration; a start waits for the control plane',
+  },
   { names: ['--mode'], takesValue: true, help: 'serve or validate' },
   { names: ['--version'], takesValue: false, help: 'prints the version' },
   { names: ['-h', '--help'], takesValue: false, help: 'prints this' },
@@ -106,8 +119,10 @@ export function parseFlags(args: readonly string[]): Flags {
     logFlushSizeBytes: number('--file-flush-min-size-kb', 64) * 1024,
     allowUnknownStaticFields: values.has('--allow-unknown-static-fields'),
     restartEpoch: number('--restart-epoch', 0),
+    keepsConfigCache: !values.has('--no-config-cache'),
     ...optional('configPath', get('--config-path')),
     ...optional('configYaml', get('--config-yaml')),
+    ...optional('configCacheDirectory', get('--config-cache-dir')),
     ...optional('serviceNode', get('--service-node')),
     ...optional('serviceCluster', get('--service-cluster')),
     ...optional('serviceZone', get('--service-zone')),

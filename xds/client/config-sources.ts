@@ -7,11 +7,14 @@ import type { SourceStatus } from '../../config/dynamic-state.ts';
 import type { Random } from '../../config/random.ts';
 import { configSourceProblem } from '../config-source-problem.ts';
 import { encodeMessage } from '../wire-message.ts';
+import type { KeptType } from './cache-format.ts';
+import { CachedSource, type HoldingConsumer, type RunningSource } from './cached-source.ts';
 import type { DiscoveryLog, ResourceConsumer, ResourceSubscriptions, ResourceType, Schedule } from './discovery.ts';
 import { DiscoveryClient, type DiscoveryObserver } from './discovery-client.ts';
 import { aggregatedMethod, discoveryMethod } from './discovery-method.ts';
 import { FileSource } from './file-source.ts';
 import { makeGrpcTransport } from './grpc-transport.ts';
+import type { ResourceCache } from './resource-cache.ts';
 import type { DiscoveryTransport } from './transport.ts';
 
 export interface ConfigSourcesOptions {
@@ -19,7 +22,7 @@ export interface ConfigSourcesOptions {
   /** Types that may come over the aggregated stream, in the order in which they are asked for. */
   readonly types: () => readonly ResourceType[];
   /** What takes the resources of a type from a source. Called once for each. */
-  readonly makeConsumer: (type: ResourceType, sourceName: string) => ResourceConsumer;
+  readonly makeConsumer: (type: ResourceType, sourceName: string) => HoldingConsumer;
   /** Milliseconds since 1970. */
   readonly clock: () => number;
   readonly random: Random;
@@ -28,15 +31,10 @@ export interface ConfigSourcesOptions {
   readonly defer: (callback: () => void) => void;
   readonly log: DiscoveryLog;
   readonly observer?: DiscoveryObserver;
+  /** Where what streams bring is kept for the next start. */
+  readonly cache?: ResourceCache;
   /** How streams are carried; gRPC when it is not given. */
   readonly makeTransport?: (api: GrpcApi, method: string) => DiscoveryTransport;
-}
-
-/** What a source is, whichever kind. */
-interface RunningSource extends ResourceSubscriptions {
-  start(): void;
-  stop(): void;
-  status(): SourceStatus;
 }
 
 export class ConfigSources {
@@ -44,10 +42,14 @@ export class ConfigSources {
   readonly #node: Uint8Array;
   readonly #sources = new Map<string, RunningSource>();
   readonly #apiNames = new ApiNames();
+  readonly #cached: CachedSource[] = [];
+  /** Of an earlier run. */
+  readonly #kept: readonly KeptType[];
   #isRunning = false;
 
   constructor(options: ConfigSourcesOptions) {
     this.#options = options;
+    this.#kept = options.cache?.load() ?? [];
     this.#node = encodeMessage(options.bootstrap.node.wire, 'envoy.config.core.v3.Node');
   }
 
@@ -107,13 +109,13 @@ export class ConfigSources {
       case 'ads': {
         const api = bootstrap.dynamicResources.ads!;
         const consumers = types().map((each) => makeConsumer(each, name));
-        return this.#makeClient({ api, name, consumers, method: aggregatedMethod(api.protocol) });
+        return this.#makeStream({ api, name, consumers, method: aggregatedMethod(api.protocol) });
       }
       case 'grpc': {
         const { api } = source;
         const method = discoveryMethod(type.typeUrl, api.protocol);
         if (method === undefined) throw new Error(`${type.typeUrl} has no ${api.protocol} stream of its own`);
-        return this.#makeClient({ api, name, consumers: [makeConsumer(type, name)], method });
+        return this.#makeStream({ api, name, consumers: [makeConsumer(type, name)], method });
       }
     }
   }
@@ -125,14 +127,24 @@ export class ConfigSources {
     return new FileSource({ name, path, ...watched, consumer, clock, schedule, defer, log });
   }
 
-  #makeClient(parts: {
-    readonly api: GrpcApi;
-    readonly name: string;
-    readonly consumers: readonly ResourceConsumer[];
-    readonly method: string;
-  }): DiscoveryClient {
+  #makeStream(parts: StreamParts): RunningSource {
+    const { cache, defer, log } = this.#options;
+    if (cache === undefined) return this.#makeClient(parts, parts.consumers);
+    const source = new CachedSource({
+      name: parts.name,
+      kept: this.#kept,
+      consumers: parts.consumers,
+      makeSource: (consumers) => this.#makeClient(parts, consumers),
+      defer,
+      log,
+      onChange: () => cache.noteChange(() => this.#cached.flatMap((each) => each.content())),
+    });
+    this.#cached.push(source);
+    return source;
+  }
+
+  #makeClient({ api, name, method }: StreamParts, consumers: readonly ResourceConsumer[]): DiscoveryClient {
     const { clock, random, schedule, defer, log, observer } = this.#options;
-    const { api, name, consumers, method } = parts;
     return new DiscoveryClient({
       name,
       protocol: api.protocol,
@@ -154,6 +166,13 @@ export class ConfigSources {
     if (makeTransport !== undefined) return makeTransport(api, method);
     return makeGrpcTransport({ service: api.service, clusters: bootstrap.grpcClusters, method });
   }
+}
+
+interface StreamParts {
+  readonly api: GrpcApi;
+  readonly name: string;
+  readonly consumers: readonly HoldingConsumer[];
+  readonly method: string;
 }
 
 /** Names of streams of their own by where they lead. What else tells two of them apart may be secret: they are counted. */

@@ -15,6 +15,8 @@ t.test('without more than a bootstrap everything has the value that the help nam
     logFlushSizeBytes: 65_536,
     allowUnknownStaticFields: false,
     restartEpoch: 0,
+    keepsConfigCache: true,
+    configCacheDirectory: undefined,
   });
   t.end();
 });
@@ -49,6 +51,12 @@ t.test("what Istio's agent passes is taken", (t) => {
     serviceCluster: 'app',
     serviceZone: 'eu-1',
   });
+  t.end();
+});
+
+t.test('accepted configuration is kept unless that is turned off', (t) => {
+  t.match(parseFlags(['-c', 'x', '--config-cache-dir', '/a']), { keepsConfigCache: true, configCacheDirectory: '/a' });
+  t.equal(parseFlags(['-c', 'x', '--no-config-cache']).keepsConfigCache, false);
   t.end();
 });
 

@@ -1,9 +1,11 @@
 import t, { type Test } from 'tap';
 import type { Bootstrap } from '../../../config/bootstrap.ts';
 import type { ConfigSource, GrpcApi } from '../../../config/config-source.ts';
-import { ConfigSources } from '../../../xds/client/config-sources.ts';
+import { ConfigSources, type ConfigSourcesOptions } from '../../../xds/client/config-sources.ts';
+import { openResourceCache, type ResourceCache } from '../../../xds/client/resource-cache.ts';
 import { HandClock, PlayedTransport, RecordingConsumer } from '../../support/discovery-fixtures.ts';
 import { clusterType, endpointType } from '../../support/discovery-messages.ts';
+import { holdingConsumer } from '../../support/holding-consumer.ts';
 
 const api = (cluster: string, more: Partial<GrpcApi> = {}): GrpcApi => ({
   protocol: 'delta',
@@ -24,7 +26,11 @@ const control = { name: 'control', endpoints: [], connectTimeoutMs: 1 };
 const clusters = new RecordingConsumer(clusterType).type;
 const endpoints = new RecordingConsumer(endpointType).type;
 
-function made(t: Test, dynamicResources: Bootstrap['dynamicResources'] = { ads: api('control') }) {
+function made(
+  t: Test,
+  dynamicResources: Bootstrap['dynamicResources'] = { ads: api('control') },
+  options: Partial<ConfigSourcesOptions> = {},
+) {
   const time = new HandClock();
   const opened: { readonly method: string; readonly transport: PlayedTransport }[] = [];
   const consumers: string[] = [];
@@ -33,7 +39,7 @@ function made(t: Test, dynamicResources: Bootstrap['dynamicResources'] = { ads: 
     types: () => [clusters, endpoints],
     makeConsumer: (type, sourceName) => {
       consumers.push(`${sourceName}: ${type.typeUrl.split('.').at(-1)}`);
-      return new RecordingConsumer(type.typeUrl);
+      return holdingConsumer(type.typeUrl).consumer;
     },
     clock: time.clock,
     schedule: time.schedule,
@@ -45,9 +51,10 @@ function made(t: Test, dynamicResources: Bootstrap['dynamicResources'] = { ads: 
       opened.push({ method, transport });
       return transport;
     },
+    ...options,
   });
   t.teardown(() => sources.stop());
-  return { sources, time, opened, consumers };
+  return { sources, time, opened, consumers, cache: options.cache };
 }
 
 t.test('one aggregated stream carries every type', async (t) => {
@@ -113,4 +120,21 @@ t.test('what is named and is not there is a problem', async (t) => {
   const without = made(t, {}).sources;
   t.match(without.problemWith(ads), /there is no ads_config/);
   t.throws(() => without.subscriptions(ads, clusters), /there is no ads_config/);
+});
+
+t.test('what streams bring is kept for the next start, what files bring is on disk already', async (t) => {
+  const directory = t.testdir({});
+  const time = new HandClock();
+  const open = () =>
+    openResourceCache({ directory, identity: 'me', schedule: time.schedule, log: () => undefined }) as ResourceCache;
+  const first = made(t, { ads: api('control') }, { cache: open() });
+  first.sources.subscriptions(ads, clusters).subscribe(clusterType, '*', 0);
+  first.sources.start();
+  first.opened[0]!.transport.last.respond({ type: clusterType, nonce: 'n', resources: [{ name: 'a', version: '1' }] });
+  await first.cache!.flush();
+  const second = made(t, { ads: api('control') }, { cache: open() });
+  second.sources.subscriptions(ads, clusters).subscribe(clusterType, '*', 0);
+  second.sources.start();
+  for (let turn = 0; turn < 10; turn++) second.time.endTurn();
+  t.match(second.opened[0]!.transport.last.take(), [{ type: clusterType, initialVersions: { a: '1' } }]);
 });

@@ -1,0 +1,25 @@
+// A consumer that writes down what it is told, and keeps the bytes of what it takes.
+
+import type { HoldingConsumer } from '../../xds/client/cached-source.ts';
+import { RecordingConsumer } from './discovery-fixtures.ts';
+
+export interface RecordedConsumer {
+  readonly consumer: HoldingConsumer;
+  readonly recorder: RecordingConsumer;
+}
+
+export function holdingConsumer(typeUrl: string): RecordedConsumer {
+  const recorder = new RecordingConsumer(typeUrl);
+  const messages = new Map<string, Uint8Array>();
+  const consumer: HoldingConsumer = {
+    type: recorder.type,
+    heldVersions: () => recorder.heldVersions(),
+    onUpdate: (update) => {
+      for (const { name, message } of update.resources) if (message !== undefined) messages.set(name, message);
+      return recorder.onUpdate(update);
+    },
+    onAbsent: (name) => recorder.onAbsent(name),
+    held: () => [...recorder.held].map(([name, version]) => [name, { version, bytes: messages.get(name)! }] as const),
+  };
+  return { consumer, recorder };
+}

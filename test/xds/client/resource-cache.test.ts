@@ -1,0 +1,184 @@
+import {
+  chmodSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import type { KeptType } from '../../../xds/client/cache-format.ts';
+import {
+  cacheIdentity,
+  defaultCacheDirectory,
+  openResourceCache,
+  type ResourceCache,
+  type ResourceCacheOptions,
+} from '../../../xds/client/resource-cache.ts';
+import { HandClock } from '../../support/discovery-fixtures.ts';
+
+const types = (version: string): readonly KeptType[] => [
+  { source: 'ads', typeUrl: 't', resources: [{ name: 'a', version, bytes: Buffer.from(`message ${version}`) }] },
+];
+
+function opened(directory: string, options: Partial<ResourceCacheOptions> = {}) {
+  const time = new HandClock();
+  const logged: string[] = [];
+  const cache = openResourceCache({
+    directory,
+    identity: 'me',
+    schedule: time.schedule,
+    log: (level, text, facts) => logged.push(`${level} ${text} ${facts['reason'] ?? facts['code'] ?? ''}`),
+    ...options,
+  });
+  return { cache: cache as ResourceCache, time, logged };
+}
+
+const fileIn = (directory: string) => join(directory, readdirSync(directory)[0]!);
+
+t.test('what was accepted is there after a restart, and only for this user to read', async (t) => {
+  const directory = join(t.testdir(), 'not', 'there');
+  const { cache, logged } = opened(directory);
+  t.same(cache.load(), []);
+  t.match(logged, [/^debug no configuration was kept/]);
+  cache.noteChange(() => types('1'));
+  await cache.flush();
+  t.same(readdirSync(directory).length, 1, 'and nothing beside it');
+  t.equal(statSync(fileIn(directory)).mode & 0o777, 0o600);
+  t.match(opened(directory).cache.load(), [{ source: 'ads', resources: [{ name: 'a', version: '1' }] }]);
+  t.equal(Buffer.from(cache.load()[0]!.resources[0]!.bytes).toString(), 'message 1');
+});
+
+t.test('changes of ten seconds are one file, of the last state', async (t) => {
+  const directory = t.testdir({});
+  const { cache, time } = opened(directory);
+  let asked = 0;
+  const content = (version: string) => () => {
+    asked++;
+    return types(version);
+  };
+  cache.noteChange(content('1'));
+  time.advance(9_000);
+  cache.noteChange(content('2'));
+  t.equal(asked, 0);
+  time.advance(1_000);
+  await cache.flush();
+  t.equal(asked, 1);
+  t.match(cache.load(), [{ resources: [{ version: '2' }] }]);
+  t.same(time.waits, []);
+  await cache.flush();
+  t.equal(asked, 1, 'nothing changed since');
+  cache.noteChange(content('3'));
+  t.same(time.waits, [10_000]);
+  await cache.flush();
+  t.same(time.waits, []);
+  t.match(cache.load(), [{ resources: [{ version: '3' }] }]);
+});
+
+t.test("another node's or control plane's state is a file of its own", async (t) => {
+  const directory = t.testdir({});
+  const mine = opened(directory).cache;
+  const other = opened(directory, { identity: 'other' }).cache;
+  mine.noteChange(() => types('1'));
+  await mine.flush();
+  t.same(other.load(), []);
+  other.noteChange(() => types('2'));
+  await other.flush();
+  t.match(mine.load(), [{ resources: [{ version: '1' }] }]);
+});
+
+t.test('a file that cannot be trusted is ignored with a warning', async (t) => {
+  const directory = t.testdir({});
+  const { cache, logged } = opened(directory);
+  cache.noteChange(() => types('1'));
+  await cache.flush();
+  const file = fileIn(directory);
+  const whole = readFileSync(file);
+  writeFileSync(file, whole.subarray(0, -1));
+  t.same(cache.load(), []);
+  t.equal(logged.pop(), 'warning the file of accepted configuration it is ignored: it is damaged');
+  writeFileSync(file, whole);
+  chmodSync(file, 0o620);
+  t.same(cache.load(), []);
+  t.equal(logged.pop(), 'warning the file of accepted configuration it is ignored: others than this user may write it');
+  chmodSync(file, 0o600);
+  t.equal(cache.load().length, 1);
+});
+
+t.test('a link is not followed', async (t) => {
+  const directory = join(t.testdir({ elsewhere: {} }), 'cache');
+  const { cache, logged } = opened(directory);
+  cache.noteChange(() => types('1'));
+  await cache.flush();
+  const file = fileIn(directory);
+  const moved = join(directory, '..', 'elsewhere', 'moved');
+  renameSync(file, moved);
+  symlinkSync(moved, file);
+  t.same(cache.load(), []);
+  t.match(logged, [/ignored: ELOOP/]);
+});
+
+t.test('a state that is too large is not written, once said', async (t) => {
+  const directory = t.testdir({});
+  const { cache, logged } = opened(directory);
+  const bytes = new Uint8Array(129 * 1024 * 1024);
+  const huge = [{ source: 'ads', typeUrl: 't', resources: ['a', 'b'].map((name) => ({ name, version: '', bytes })) }];
+  for (let time = 0; time < 2; time++) {
+    cache.noteChange(() => huge);
+    await cache.flush();
+  }
+  t.match(logged, [/not written any more: 270532608 bytes are too many/]);
+  t.equal(logged.length, 1);
+  t.same(readdirSync(directory), []);
+});
+
+t.test('a disk that fails is a warning', async (t) => {
+  const directory = t.testdir({});
+  const { cache, logged } = opened(directory);
+  cache.noteChange(() => types('1'));
+  await cache.flush();
+  const file = fileIn(directory);
+  const second = opened(directory);
+  mkdirSync(`${file}.new`);
+  second.cache.noteChange(() => types('2'));
+  await second.cache.flush();
+  t.match(second.logged, [/^warning the file of accepted configuration it could not be written: /]);
+  t.match(cache.load(), [{ resources: [{ version: '1' }] }], 'and the file is what it was');
+  t.same(logged, []);
+});
+
+t.test('without a directory nothing is kept, said once', async (t) => {
+  const blocked = join(t.testdir({ file: '' }), 'file', 'below');
+  const { cache, logged } = opened(blocked);
+  t.equal(cache, undefined);
+  t.same(logged, ['info accepted configuration is not kept on disk: the directory cannot be used ENOTDIR']);
+});
+
+t.test('where, and whose', async (t) => {
+  t.equal(defaultCacheDirectory({}), '/var/cache/outrigger');
+  t.equal(defaultCacheDirectory({ XDG_CACHE_HOME: '' }), '/var/cache/outrigger');
+  t.equal(defaultCacheDirectory({ XDG_CACHE_HOME: '/home/me/.cache' }), '/home/me/.cache/outrigger');
+  const node = { id: 'n', cluster: 'c', locality: { region: '', zone: '', subZone: '' }, metadata: {}, wire: {} };
+  const identity = (uri: string, id = 'n') =>
+    cacheIdentity({
+      node: { ...node, id },
+      grpcClusters: new Map(),
+      dynamicResources: {
+        ads: {
+          protocol: 'delta',
+          setNodeOnFirstMessageOnly: true,
+          service: {
+            target: { kind: 'uri', uri, credentials: { accessToken: { kind: 'inline', text: 'hidden' } } },
+            initialMetadata: [],
+          },
+        },
+      },
+    });
+  t.equal(identity('a:1'), '["n","c","a:1"]');
+  t.not(identity('b:1'), identity('a:1'));
+  t.not(identity('a:1', 'm'), identity('a:1'));
+  t.equal(cacheIdentity({ node, grpcClusters: new Map(), dynamicResources: {} }), '["n","c"]');
+});

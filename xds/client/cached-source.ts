@@ -1,0 +1,166 @@
+// A stream whose accepted resources are kept on disk. At the start, what was kept is given to those who subscribe, so
+// that they need not wait; the stream then names it to the control plane, which sends what changed since.
+
+import type { SourceStatus } from '../../config/dynamic-state.ts';
+import type { KeptResource, KeptType } from './cache-format.ts';
+import {
+  type DiscoveryLog,
+  type DiscoveryUpdate,
+  type RefusedResource,
+  type ResourceConsumer,
+  type ResourceSubscriptions,
+  wildcard,
+} from './discovery.ts';
+import { refusalText } from './refusal-text.ts';
+
+/** Takes resources, and can say what it took. */
+export interface HoldingConsumer extends ResourceConsumer {
+  /** The accepted resources; their bytes are not to be changed. */
+  held(): Iterable<readonly [name: string, resource: { readonly version: string; readonly bytes: Uint8Array }]>;
+}
+
+export interface CachedSourceOptions {
+  /** As in `SourceStatus.name`. */
+  readonly name: string;
+  readonly kept: readonly KeptType[];
+  readonly consumers: readonly HoldingConsumer[];
+  /** Makes the stream; its consumers are those above, watched for what they accept. */
+  readonly makeSource: (consumers: readonly ResourceConsumer[]) => RunningSource;
+  /** Calls back at the end of this turn of the event loop. */
+  readonly defer: (callback: () => void) => void;
+  readonly log: DiscoveryLog;
+  /** Something was accepted, removed or let go. */
+  readonly onChange: () => void;
+}
+
+export interface RunningSource extends ResourceSubscriptions {
+  start(): void;
+  stop(): void;
+  status(): SourceStatus;
+}
+
+/**
+ * Turns without anything to give after which the stream is opened. What is given leads to subscriptions a turn or two
+ * later: clusters to their members, listeners to their routes.
+ */
+const quietTurns = 3;
+
+/** Keys would be given to whoever can read the disk. They are sent again soon, or made again. */
+const neverKept = 'type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret';
+
+export class CachedSource implements RunningSource {
+  readonly #options: CachedSourceOptions;
+  readonly #consumers: ReadonlyMap<string, HoldingConsumer>;
+  readonly #source: RunningSource;
+  /** What was kept and not given yet, by type and name. A type has none once the control plane spoke of it. */
+  readonly #kept = new Map<string, Map<string, KeptResource>>();
+  readonly #due = new Map<string, KeptResource[]>();
+  #isGivingDue = false;
+  #isStopped = false;
+
+  constructor(options: CachedSourceOptions) {
+    const { name, kept, consumers, makeSource } = options;
+    this.#options = options;
+    this.#consumers = new Map(consumers.map((consumer) => [consumer.type.typeUrl, consumer]));
+    for (const { source, typeUrl, resources } of kept) {
+      if (source !== name || !this.#consumers.has(typeUrl)) continue;
+      this.#kept.set(typeUrl, new Map(resources.map((resource) => [resource.name, resource])));
+    }
+    this.#source = makeSource(consumers.map((consumer) => this.#watched(consumer)));
+  }
+
+  /** The stream is opened when what was kept has been given. */
+  start(): void {
+    if (this.#kept.size === 0) this.#source.start();
+    else this.#startWhenQuiet(quietTurns);
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    this.#source.stop();
+  }
+
+  subscribe(typeUrl: string, name: string, initialFetchTimeoutMs: number): void {
+    this.#source.subscribe(typeUrl, name, initialFetchTimeoutMs);
+    const kept = this.#kept.get(typeUrl);
+    if (kept === undefined) return;
+    if (name === wildcard) for (const resource of kept.values()) this.#give(typeUrl, resource);
+    const resource = kept.get(name);
+    if (resource !== undefined) this.#give(typeUrl, resource);
+  }
+
+  unsubscribe(typeUrl: string, name: string): void {
+    this.#source.unsubscribe(typeUrl, name);
+    this.#options.onChange();
+  }
+
+  status(): SourceStatus {
+    return this.#source.status();
+  }
+
+  /** What is to be kept now. What was kept and is not known to be gone stays. */
+  content(): readonly KeptType[] {
+    const { name } = this.#options;
+    return [...this.#consumers].flatMap(([typeUrl, consumer]) => {
+      if (typeUrl === neverKept) return [];
+      const resources = new Map(this.#kept.get(typeUrl));
+      for (const [each, { version, bytes }] of consumer.held()) resources.set(each, { name: each, version, bytes });
+      return resources.size === 0 ? [] : [{ source: name, typeUrl, resources: [...resources.values()] }];
+    });
+  }
+
+  /** At the end of the turn: whoever subscribes is not to be answered in the middle of it. */
+  #give(typeUrl: string, resource: KeptResource): void {
+    this.#kept.get(typeUrl)!.delete(resource.name);
+    const due = this.#due.get(typeUrl);
+    if (due === undefined) this.#due.set(typeUrl, [resource]);
+    else due.push(resource);
+    if (this.#isGivingDue) return;
+    this.#isGivingDue = true;
+    this.#options.defer(() => {
+      this.#isGivingDue = false;
+      this.#giveDue();
+    });
+  }
+
+  #giveDue(): void {
+    const given = [...this.#due];
+    this.#due.clear();
+    for (const [typeUrl, resources] of given) {
+      const received = resources.map(({ name, version, bytes }) => ({ name, version, aliases: [], message: bytes }));
+      const refused = this.#consumers.get(typeUrl)!.onUpdate({ version: '', resources: received, removed: [] });
+      const { log, name: source } = this.#options;
+      const count = received.length - refused.length;
+      log('info', 'configuration of an earlier run is used', { source, typeUrl, count });
+      if (refused.length > 0) {
+        log('warning', 'configuration of an earlier run was refused', { source, refusal: refusalText(refused) });
+      }
+    }
+  }
+
+  #startWhenQuiet(turnsLeft: number): void {
+    this.#options.defer(() => {
+      if (this.#isStopped) return;
+      if (this.#due.size > 0) this.#startWhenQuiet(quietTurns);
+      else if (turnsLeft > 0) this.#startWhenQuiet(turnsLeft - 1);
+      else this.#source.start();
+    });
+  }
+
+  #watched(consumer: HoldingConsumer): ResourceConsumer {
+    const { typeUrl } = consumer.type;
+    return {
+      type: consumer.type,
+      heldVersions: () => consumer.heldVersions(),
+      onUpdate: (update: DiscoveryUpdate): readonly RefusedResource[] => {
+        // From now on the control plane knows better.
+        this.#kept.delete(typeUrl);
+        this.#due.delete(typeUrl);
+        const refused = consumer.onUpdate(update);
+        this.#options.onChange();
+        return refused;
+      },
+      onAbsent: (name) => consumer.onAbsent(name),
+    };
+  }
+}
