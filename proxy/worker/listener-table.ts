@@ -106,8 +106,7 @@ export class ListenerTable {
       for (const chain of this.#listeners.get(name)!.updateFilterChains(config, placement.kept)) this.#retire(chain);
       return;
     }
-    const before = this.#listeners.get(name);
-    const listener = this.#create(config, placement, before);
+    const listener = this.#create(config, placement);
     if (this.#failsHealthCheck) listener.setFailsHealthCheck(true);
     this.#remove(name);
     this.#listeners.set(name, listener);
@@ -118,16 +117,12 @@ export class ListenerTable {
     }
   }
 
-  #create(
-    config: Listener,
-    placement: Exclude<ListenerPlacement, { kind: 'filter-chains' }>,
-    before: ListenerRuntime | undefined,
-  ): ListenerRuntime {
+  #create(config: Listener, placement: Exclude<ListenerPlacement, { kind: 'filter-chains' }>): ListenerRuntime {
     const { context } = this.#options;
     if (placement.kind === 'open') return new ListenerRuntime(config, placement.sockets, context);
     const { limit } = placement;
     const listener = new ListenerRuntime(config, { descriptors: [], ...(limit !== undefined && { limit }) }, context);
-    listener.takeSockets(before!);
+    listener.takeSockets(this.#listeners.get(placement.from)!);
     return listener;
   }
 

@@ -42,8 +42,8 @@ export type ToWorker =
 export type ListenerPlacement =
   /** On sockets of its own. All connections of the one before are drained. */
   | { readonly kind: 'open'; readonly sockets: ListenerSockets }
-  /** On the sockets of the one before, whose connections are drained. `limit` as of `ListenerSockets`. */
-  | { readonly kind: 'take-over'; readonly limit?: SharedLimit }
+  /** On the sockets of the listener named `from`, which is this one as it was, or leaves. `limit` as of `ListenerSockets`. */
+  | { readonly kind: 'take-over'; readonly from: string; readonly limit?: SharedLimit }
   /** It is the one before, with other filter chains; connections of those that are kept stay. */
   | { readonly kind: 'filter-chains'; readonly kept: readonly KeptFilterChain[] };
 

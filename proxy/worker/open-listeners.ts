@@ -2,6 +2,7 @@
 // workers have, so that a change is told to them as what it means for sockets and connections.
 
 import type { Listener } from '../../config/listener.ts';
+import type { MapDelta } from '../../config/snapshot.ts';
 import { close } from '../../native/socket.ts';
 import { compareListeners, hasSameSockets } from '../listener/listener-change.ts';
 import { type OpenedListener, type OpenFailure, openListener } from '../listener/listener-opening.ts';
@@ -10,8 +11,7 @@ import type { BoundListener, ListenerPlacement } from './messages.ts';
 
 export class OpenListeners {
   readonly #workerCount: number;
-  /** Addresses are with the ports that the kernel gave. */
-  readonly #open = new Map<string, { readonly config: Listener; readonly addresses: readonly string[] }>();
+  readonly #open = new Map<string, OpenListener>();
   readonly #prepared = new Map<string, { readonly config: Listener; readonly opened: OpenedListener }>();
 
   constructor(workerCount: number) {
@@ -23,14 +23,16 @@ export class OpenListeners {
     return [...this.#open].flatMap(([name, { addresses }]) => addresses.map((address) => ({ name, address })));
   }
 
-  /** Opens the sockets that `place` will need. Connections wait in their backlog until then. */
+  /**
+   * Opens the sockets that `place` will need; connections wait in their backlog until then. Those that serve a listener
+   * with these addresses are not opened again: it is this one, or leaves when this one comes.
+   */
   prepare(config: Listener): OpenFailure | undefined {
     const { name } = config;
     const prepared = this.#prepared.get(name);
     if (prepared !== undefined && hasSameSockets(prepared.config, config)) return undefined;
     this.discard(name);
-    const open = this.#open.get(name);
-    if (open !== undefined && hasSameSockets(open.config, config)) return undefined;
+    for (const open of this.#open.values()) if (hasSameSockets(open.config, config)) return undefined;
     const opened = openListener(config, this.#workerCount);
     if ('reason' in opened) return opened;
     this.#prepared.set(name, { config, opened });
@@ -45,35 +47,59 @@ export class OpenListeners {
     for (const descriptor of prepared.opened.descriptors.flat()) close(descriptor);
   }
 
-  /** What each worker is to do for a listener that is new or changed. After a failure the one before goes on. */
-  place(config: Listener): readonly ListenerPlacement[] | OpenFailure {
-    const { name } = config;
-    const limit = config.connectionLimit === undefined ? {} : { limit: makeSharedLimit(config.connectionLimit) };
-    const open = this.#open.get(name);
-    const change = open === undefined ? null : compareListeners(open.config, config);
-    if (open === undefined || change === null || change.kind === 'sockets') {
-      const opened = this.#take(config);
-      if ('reason' in opened) return opened;
-      this.#open.set(name, { config, addresses: opened.addresses });
-      return opened.descriptors.map((descriptors) => ({ kind: 'open', sockets: { descriptors, ...limit } }));
+  /** What each worker is to do for the listeners of a delta. Those that fail are as they were before. */
+  place({ set, removed }: MapDelta<Listener>): ReadonlyMap<string, readonly ListenerPlacement[] | OpenFailure> {
+    const leaving: OpenListener[] = [];
+    for (const name of removed) {
+      this.discard(name);
+      const open = this.#open.get(name);
+      if (open !== undefined) leaving.push(open);
+      this.#open.delete(name);
     }
-    this.discard(name);
-    this.#open.set(name, { config, addresses: open.addresses });
-    const placement: ListenerPlacement = change.kind === 'listener' ? { kind: 'take-over', ...limit } : change;
+    return new Map(set.map(([name, config]) => [name, this.#place(config, leaving)]));
+  }
+
+  #place(config: Listener, leaving: OpenListener[]): readonly ListenerPlacement[] | OpenFailure {
+    const open = this.#open.get(config.name);
+    const change = open === undefined ? null : compareListeners(open.config, config);
+    if (change?.kind === 'filter-chains') return this.#keep(config, open!, change);
+    const { connectionLimit } = config;
+    const limit = connectionLimit === undefined ? {} : { limit: makeSharedLimit(connectionLimit) };
+    const former = change?.kind === 'listener' ? open : takeOneLike(config, leaving);
+    if (former !== undefined) {
+      return this.#keep(config, former, { kind: 'take-over', from: former.config.name, ...limit });
+    }
+    const opened = this.#takePrepared(config) ?? openListener(config, this.#workerCount);
+    if ('reason' in opened) return opened;
+    this.#open.set(config.name, { config, addresses: opened.addresses });
+    return opened.descriptors.map((descriptors) => ({ kind: 'open', sockets: { descriptors, ...limit } }));
+  }
+
+  #takePrepared(config: Listener): OpenedListener | undefined {
+    const prepared = this.#prepared.get(config.name);
+    if (prepared === undefined || !hasSameSockets(prepared.config, config)) {
+      this.discard(config.name);
+      return undefined;
+    }
+    this.#prepared.delete(config.name);
+    return prepared.opened;
+  }
+
+  #keep(config: Listener, { addresses }: OpenListener, placement: ListenerPlacement): readonly ListenerPlacement[] {
+    this.discard(config.name);
+    this.#open.set(config.name, { config, addresses });
     return new Array<ListenerPlacement>(this.#workerCount).fill(placement);
   }
+}
 
-  /** The workers close its sockets. */
-  remove(name: string): void {
-    this.discard(name);
-    this.#open.delete(name);
-  }
+/** A listener whose sockets serve this one; taken out, because they serve one only. */
+function takeOneLike(config: Listener, leaving: OpenListener[]): OpenListener | undefined {
+  const index = leaving.findIndex((each) => hasSameSockets(each.config, config));
+  return index < 0 ? undefined : leaving.splice(index, 1)[0];
+}
 
-  #take(config: Listener): OpenedListener | OpenFailure {
-    const failure = this.prepare(config);
-    if (failure !== undefined) return failure;
-    const { opened } = this.#prepared.get(config.name)!;
-    this.#prepared.delete(config.name);
-    return opened;
-  }
+interface OpenListener {
+  readonly config: Listener;
+  /** With the ports that the kernel gave. */
+  readonly addresses: readonly string[];
 }

@@ -77,9 +77,9 @@ export class WorkerPool {
   publish(delta: SnapshotDelta): void {
     const set: [string, Listener][] = [];
     const placements = this.#workers.map((): [string, ListenerPlacement][] => []);
-    for (const name of delta.listeners.removed) this.#listeners.remove(name);
+    const places = this.#listeners.place(delta.listeners);
     for (const [name, config] of delta.listeners.set) {
-      const placed = this.#listeners.place(config);
+      const placed = places.get(name)!;
       if ('reason' in placed) {
         this.#options.onListenFailure(name, placed);
         continue;

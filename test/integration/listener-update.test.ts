@@ -10,6 +10,7 @@ import { answering } from '../support/listener-fixtures.ts';
 import { RawClient } from '../support/raw-client.ts';
 import { RawOrigin } from '../support/raw-origin.ts';
 import { type ServedSnapshots, serveSnapshots } from '../support/served-snapshots.ts';
+import { tcpListener } from '../support/tcp-proxy-fixtures.ts';
 
 // Threads start slowly on a busy machine.
 t.setTimeout(120_000);
@@ -53,30 +54,45 @@ function keepAsking(port: number) {
   };
 }
 
-const replacements: readonly (readonly [string, (step: number) => Partial<Listener>])[] = [
-  ['replaced', (step) => ({ backlog: 100 + step })],
-  ['changed in its filter chains', () => ({})],
-];
+for (const reusePort of [true, false]) {
+  t.test(`a listener that changes 200 times refuses and cuts nobody (reuse_port: ${reusePort})`, async (t) => {
+    // Every second time it is replaced, and only its filter chain changes in between.
+    const config = (step: number) =>
+      answering('http', `step${step}`, { reusePort, backlog: 100 + Math.floor(step / 2) });
+    const served = await serveSnapshots(t, { first: setOf(config(0)) });
+    const port = served.port('http');
+    const clients = keepAsking(port);
+    for (let step = 1; step <= 200; step++) await served.serve(setOf(config(step)));
+    const answers = await clients.stop();
+    t.same(
+      answers.filter((answer) => !/^step\d+$/.test(answer)),
+      [],
+      `${answers.length} clients`,
+    );
+    t.ok(answers.length > 0);
+    t.equal(await ask(port), 'step200');
+    t.equal(served.port('http'), port);
+  });
+}
 
 for (const reusePort of [true, false]) {
-  for (const [name, givenOf] of replacements) {
-    t.test(`a listener that is ${name} 200 times refuses and cuts nobody (reuse_port: ${reusePort})`, async (t) => {
-      const config = (step: number) => answering('http', `step${step}`, { reusePort, ...givenOf(step) });
-      const served = await serveSnapshots(t, { first: setOf(config(0)) });
-      const port = served.port('http');
-      const clients = keepAsking(port);
-      for (let step = 1; step <= 200; step++) await served.serve(setOf(config(step)));
-      const answers = await clients.stop();
-      t.same(
-        answers.filter((answer) => !/^step\d+$/.test(answer)),
-        [],
-        `${answers.length} clients`,
-      );
-      t.ok(answers.length > 0);
-      t.equal(await ask(port), 'step200');
-      t.equal(served.port('http'), port);
-    });
-  }
+  t.test(`a listener that is renamed 50 times refuses and cuts nobody (reuse_port: ${reusePort})`, async (t) => {
+    const config = (step: number) => answering(`name${step}`, `step${step}`, { reusePort });
+    const served = await serveSnapshots(t, { first: setOf(config(0)) });
+    const port = served.port('name0');
+    const clients = keepAsking(port);
+    for (let step = 1; step <= 50; step++) {
+      t.equal(served.pool.prepareListener(config(step)), undefined);
+      await served.serve({ listeners: { ...setOf(config(step)).listeners, removed: [`name${step - 1}`] } });
+    }
+    const answers = await clients.stop();
+    t.same(
+      answers.filter((answer) => !/^step\d+$/.test(answer)),
+      [],
+      `${answers.length} clients`,
+    );
+    t.equal(served.port('name50'), port);
+  });
 }
 
 t.test('a listener moves to another address, and the former one is closed', async (t) => {
@@ -141,3 +157,23 @@ t.test('a changed filter chain lets requests under way go on, and cuts them at t
 async function isGone(served: ServedSnapshots, listener: string): Promise<void> {
   while (served.stats.get(listenerStats, listener) !== undefined) await new Promise((resolve) => setImmediate(resolve));
 }
+
+t.test('a TCP connection of a removed listener runs until the drain time is over', async (t) => {
+  const origin = await RawOrigin.start(t, (connection) => {
+    connection.onText = (added) => connection.write(added);
+  });
+  const first = {
+    ...setOf(tcpListener()),
+    clusters: { set: [['app', clusterOf('app', [origin.port])] as const], removed: [] },
+  };
+  const served = await serveSnapshots(t, { first, drainTimeMs: 300 });
+  const client = await RawClient.open(served.port('tcp'));
+  t.teardown(() => client.close());
+  await client.write('before');
+  await client.until((text) => text === 'before');
+  await served.serve({ listeners: { set: [], removed: ['tcp'] } });
+  await client.write(' after');
+  t.equal(await client.until((text) => text === 'before after'), 'before after');
+  await client.ended();
+  t.equal(client.outcome, 'end');
+});

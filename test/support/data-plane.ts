@@ -8,6 +8,7 @@ import type { FilterChain, Listener } from '../../config/listener.ts';
 import type { HeaderMutations, Route, RouteAction, VirtualHost } from '../../config/route.ts';
 import type { SnapshotChange } from '../../config/snapshot.ts';
 import { signalEventFd } from '../../native/event-fd.ts';
+import type { OpenFailure } from '../../proxy/listener/listener-opening.ts';
 import { StatsStore } from '../../proxy/telemetry/stats-store.ts';
 import { Generations, makeGenerationMemory } from '../../proxy/worker/generations.ts';
 import type { FromWorker, ListenerPlacement, ToWorker } from '../../proxy/worker/messages.ts';
@@ -68,8 +69,7 @@ export async function startDataPlane(config: {
   const update = async (change: Partial<SnapshotChange>): Promise<void> => {
     const generation = generations.published + 1;
     const delta = { ...noChange, ...change, generation };
-    for (const name of delta.listeners.removed) open.remove(name);
-    const placements = delta.listeners.set.map(([name, listener]) => [name, placeOn(open, listener)] as const);
+    const placements = [...open.place(delta.listeners)].map(([name, placed]) => [name, placementOf(placed)] as const);
     generations.publish(generation, generation - 1);
     send({ kind: 'snapshot', delta, placements });
     await inbox.next('applied');
@@ -111,8 +111,7 @@ const noChange: SnapshotChange = {
   routes: { set: [], removed: [] },
 };
 
-function placeOn(open: OpenListeners, listener: Listener): ListenerPlacement {
-  const placed = open.place(listener);
+function placementOf(placed: readonly ListenerPlacement[] | OpenFailure): ListenerPlacement {
   if ('reason' in placed) throw new Error(`${placed.address}: ${placed.reason}`);
   return placed[0]!;
 }

@@ -80,7 +80,22 @@ t.test('a listener takes the sockets over from the one before, which drains', as
   const port = open(answering('http', 'before'));
   const early = await client(t, port);
   t.equal(await ask(early), 'before');
-  set(answering('http', 'after', { backlog: 5 }), { kind: 'take-over' });
+  set(answering('http', 'after', { backlog: 5 }), { kind: 'take-over', from: 'http' });
+  t.same(draining(), [1, 0]);
+  t.equal(await ask(await client(t, port)), 'after');
+  await early.ended();
+  t.equal(early.outcome, 'end');
+});
+
+t.test('a listener of another name takes the sockets over from one that leaves', async (t) => {
+  const { open, table, draining } = makeTable(t, 60_000);
+  const port = open(answering('http', 'before'));
+  const early = await client(t, port);
+  t.equal(await ask(early), 'before');
+  table.apply(
+    { set: [['renamed', answering('renamed', 'after')]], removed: ['http'] },
+    new Map([['renamed', { kind: 'take-over', from: 'http' }]]),
+  );
   t.same(draining(), [1, 0]);
   t.equal(await ask(await client(t, port)), 'after');
   await early.ended();
@@ -112,7 +127,7 @@ t.test('an address leads to the listener that is bound to it now', (t) => {
   set(config, placement);
   t.equal(table.find(address)?.config, config);
   const changed = { ...config, backlog: 7 };
-  set(changed, { kind: 'take-over' });
+  set(changed, { kind: 'take-over', from: 'http' });
   t.equal(table.find(address)?.config, changed);
   remove('http');
   t.equal(table.find(address), null);
@@ -130,6 +145,6 @@ t.test('after a stop, listeners that come or change accept nothing either', asyn
   t.notOk(await isRefused(outPort));
   table.stop(false);
   t.ok(await isRefused(outPort));
-  set(answering('out', 'after', { backlog: 5 }), { kind: 'take-over' });
+  set(answering('out', 'after', { backlog: 5 }), { kind: 'take-over', from: 'out' });
   t.ok(await isRefused(outPort));
 });

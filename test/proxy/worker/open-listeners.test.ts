@@ -14,13 +14,21 @@ function make(t: Test) {
   t.teardown(() => {
     for (const descriptor of owned) close(descriptor);
   });
-  const place = (config: Listener) => {
-    const placed = listeners.place(config);
-    if ('reason' in placed) return placed.reason;
-    for (const each of placed) if (each.kind === 'open') owned.push(...each.sockets.descriptors);
-    return placed.map(({ kind }) => kind);
+  /** What one worker is told; of several listeners about the first. */
+  const place = (config: Listener, removed: readonly string[] = [], ...others: readonly Listener[]) => {
+    const set = [config, ...others].map((each) => [each.name, each] as const);
+    const places = listeners.place({ set, removed });
+    for (const placed of places.values()) {
+      if ('reason' in placed) continue;
+      for (const each of placed) if (each.kind === 'open') owned.push(...each.sockets.descriptors);
+    }
+    const placed = places.get(config.name)!;
+    return 'reason' in placed ? placed : placed[0]!;
   };
-  return { listeners, place, owned };
+  const remove = (name: string): void => {
+    listeners.place({ set: [], removed: [name] });
+  };
+  return { listeners, place, remove, owned };
 }
 
 const portOf = (listeners: OpenListeners) => Number(listeners.bound()[0]?.address.split(':')[1]);
@@ -28,35 +36,54 @@ const at = (port: number, given: Partial<Listener> = {}) =>
   answering('http', 'x', { address: { kind: 'ip', ip: '127.0.0.1', port }, ...given });
 
 t.test('a new listener opens, a changed one keeps its sockets or is the same one', (t) => {
-  const { listeners, place } = make(t);
-  t.same(place(at(0)), ['open', 'open']);
+  const { listeners, place, remove } = make(t);
+  t.match(place(at(0)), { kind: 'open' });
   const bound = listeners.bound();
   t.match(bound, [{ name: 'http', address: /^127\.0\.0\.1:[1-9]/ }]);
-  t.same(place(at(0, { backlog: 5 })), ['take-over', 'take-over']);
-  t.same(place(at(0, { backlog: 5, filterChains: [] })), ['filter-chains', 'filter-chains']);
+  t.same(place(at(0, { backlog: 5 })), { kind: 'take-over', from: 'http' });
+  t.same(place(at(0, { backlog: 5, filterChains: [] })), { kind: 'filter-chains', kept: [] });
   t.same(listeners.bound(), bound);
-  listeners.remove('http');
+  remove('http');
   t.same(listeners.bound(), []);
-  t.same(place(at(0)), ['open', 'open'], 'after its removal it is new');
+  t.match(place(at(0)), { kind: 'open' }, 'after its removal it is new');
   t.end();
 });
 
-t.test('a limit is one memory for all workers, made anew with the listener', (t) => {
-  const { listeners } = make(t);
-  const limited = at(0, { bindToPort: false, connectionLimit: 3 });
-  const [one, other] = listeners.place(limited) as unknown as { sockets: { limit: object } }[];
-  t.match(one!.sockets.limit, { max: 3 });
-  t.equal(one!.sockets.limit, other!.sockets.limit);
-  const [after] = listeners.place({ ...limited, connectionLimit: 4 }) as unknown as { limit: object }[];
-  t.match(after!.limit, { max: 4 });
+t.test('each worker has sockets of its own, and a limit is one memory for all', (t) => {
+  const { listeners, owned } = make(t);
+  const limited = at(0, { connectionLimit: 3 });
+  const placed = listeners.place({ set: [['http', limited]], removed: [] }).get('http') as {
+    kind: string;
+    sockets: { descriptors: number[]; limit: object };
+  }[];
+  owned.push(...placed.flatMap(({ sockets }) => sockets.descriptors));
+  t.equal(new Set(owned).size, 2);
+  t.match(placed[0]!.sockets.limit, { max: 3 });
+  t.equal(placed[0]!.sockets.limit, placed[1]!.sockets.limit);
+  const after = listeners.place({ set: [['http', { ...limited, connectionLimit: 4 }]], removed: [] });
+  t.match(after.get('http'), [{ kind: 'take-over', limit: { max: 4 } }]);
+  t.end();
+});
+
+t.test('a listener of another name takes over the sockets of one that leaves', (t) => {
+  const { listeners, place } = make(t);
+  place(at(0, { reusePort: false }));
+  const address = listeners.bound()[0]!.address;
+  const before = openDescriptors();
+  const renamed = { ...at(0, { reusePort: false }), name: 'renamed' };
+  t.equal(listeners.prepare(renamed), undefined);
+  const third = { ...renamed, name: 'third' };
+  t.same(place(renamed, ['http'], third), { kind: 'take-over', from: 'http' });
+  t.match(listeners.bound(), [{ name: 'renamed', address }, { name: 'third' }]);
+  t.equal(openDescriptors(), before + 2, 'only the third has its own');
   t.end();
 });
 
 t.test('a listener that was prepared accepts into its backlog, and is placed on those sockets', async (t) => {
-  const { listeners, place, owned } = make(t);
+  const { listeners, place, remove, owned } = make(t);
   place(at(0));
   const port = portOf(listeners);
-  listeners.remove('http');
+  remove('http');
   for (const descriptor of owned.splice(0)) close(descriptor);
   t.equal(listeners.prepare(at(port)), undefined);
   const before = openDescriptors();
@@ -64,12 +91,12 @@ t.test('a listener that was prepared accepts into its backlog, and is placed on 
   t.teardown(() => client.destroy());
   await once(client, 'connect');
   t.equal(listeners.prepare(at(port, { backlog: 9 })), undefined, 'the same sockets serve this one too');
-  t.same(place(at(port, { backlog: 9 })), ['open', 'open']);
+  t.match(place(at(port, { backlog: 9 })), { kind: 'open' });
   t.equal(openDescriptors(), before + 1, 'nothing but the client was opened');
 });
 
 t.test('what was prepared and is not wanted is closed', (t) => {
-  const { listeners, place } = make(t);
+  const { listeners, place, remove } = make(t);
   const before = openDescriptors();
   listeners.prepare(at(0));
   listeners.discard('http');
@@ -77,13 +104,16 @@ t.test('what was prepared and is not wanted is closed', (t) => {
   t.equal(openDescriptors(), before);
   listeners.prepare(at(0));
   listeners.prepare(at(0, { freebind: true }));
-  listeners.remove('http');
+  remove('http');
   t.equal(openDescriptors(), before, 'another preparation replaces it, a removal ends it');
   place(at(0));
   const open = openDescriptors();
   listeners.prepare(at(0, { freebind: true }));
   listeners.prepare(at(0));
   t.equal(openDescriptors(), open, 'a change that is taken back needs nothing');
+  listeners.prepare(at(0, { freebind: true }));
+  place(at(0, { transparent: false, reusePort: false }));
+  t.equal(openDescriptors(), open + 2, 'what is placed in its stead ends it too');
   t.end();
 });
 
@@ -95,7 +125,7 @@ t.test('a taken address is refused with it, and what was there goes on', (t) => 
   t.match(other.listeners.prepare(at(port)), { address: `127.0.0.1:${port}`, reason: /in use/ });
   other.place(at(0));
   const bound = other.listeners.bound();
-  t.match(other.place(at(port)), /in use/);
+  t.match(other.place(at(port)), { reason: /in use/ });
   t.same(other.listeners.bound(), bound);
   t.end();
 });
