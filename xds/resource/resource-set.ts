@@ -12,7 +12,7 @@ import type {
   ResourceConsumer,
   ResourceType,
 } from '../client/discovery.ts';
-import { decodeMessage } from '../wire-message.ts';
+import { writeProtoJson } from '../proto-json-writer.ts';
 import type { ResourceDecoder } from './resource-decoder.ts';
 
 /** What becomes of a resource that was removed. `kept` is still in use and still counts as held. */
@@ -196,7 +196,7 @@ export class ResourceSet<T> implements ResourceConsumer {
   }
 
   #documentOf(bytes: Uint8Array): unknown {
-    return decodeMessage(bytes, this.type.typeUrl.slice(this.type.typeUrl.lastIndexOf('/') + 1), new Problems());
+    return writeProtoJson(bytes, this.type.typeUrl.slice(this.type.typeUrl.lastIndexOf('/') + 1));
   }
 }
 

@@ -198,5 +198,5 @@ t.test('the document of a resource is its JSON', async (t) => {
   const message = encodedOf(messageName, assignment('a', 1));
   const a: ReceivedResource = { name: '\n', version: '', aliases: [], message };
   set.onUpdate({ version: '', resources: [a], removed: [] });
-  t.match(JSON.stringify(set.statuses()[0]!.document()), /"port_?[vV]alue":1/);
+  t.match(JSON.stringify(set.statuses()[0]!.document()), /"port_value":1/);
 });
