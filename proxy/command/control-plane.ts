@@ -22,14 +22,19 @@ export interface ControlPlaneParts {
   readonly log: ComponentLog;
 }
 
+export interface FollowedSources extends DynamicState {
+  /** Nothing is followed any more; what was sent goes on serving. */
+  stop(): void;
+}
+
 /** Without a control plane nothing was sent. */
-export const noControlPlane: DynamicState = { sources: () => [], resources: () => [] };
+export const noControlPlane: FollowedSources = { sources: () => [], resources: () => [], stop: () => undefined };
 
 /**
  * Begins with the bootstrap's resources, and follows its sources. Resolves when sources are followed, which is not when
  * they have answered. Throws `ConfigError` when a static resource needs what cannot be had.
  */
-export async function followControlPlanes(parts: ControlPlaneParts): Promise<DynamicState> {
+export async function followControlPlanes(parts: ControlPlaneParts): Promise<FollowedSources> {
   const { bootstrap, publisher } = parts;
   if (!needsDynamicConfiguration(bootstrap)) {
     publisher.update(wholeSnapshot(staticSnapshot(bootstrap)));

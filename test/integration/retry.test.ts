@@ -85,7 +85,7 @@ t.test('a body that was on its way is sent again, whole', async (t) => {
   const origin = await RawOrigin.start(t, (connection) => {
     connection.onText = (_, { index, socket, text }) => {
       if (index === 0 && text.endsWith('6\r\nfirst \r\n')) socket.resetAndDestroy();
-      else if (text.endsWith('0\r\n\r\n')) connection.write(hello);
+      else if (text.endsWith('\r\n0\r\n\r\n')) connection.write(hello);
     };
   });
   const { client } = await open(t, clusterOf('app', [origin.port]), { action: retrying({ retryOn: ['reset'] }) });

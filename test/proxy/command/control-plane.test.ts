@@ -1,0 +1,87 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setImmediate as aTurn } from 'node:timers/promises';
+import t from 'tap';
+import { ConfigError } from '../../../config/problems.ts';
+import type { SnapshotDelta } from '../../../config/snapshot.ts';
+import { RuntimeOverrides } from '../../../proxy/admin/runtime-overrides.ts';
+import { describeConfigError, followControlPlanes, noControlPlane } from '../../../proxy/command/control-plane.ts';
+import { DiscoveryObservation } from '../../../proxy/command/discovery-observation.ts';
+import { DiscoveryStats } from '../../../proxy/telemetry/discovery-stats.ts';
+import { createProcessLog } from '../../../proxy/telemetry/process-log.ts';
+import { SnapshotStats } from '../../../proxy/telemetry/snapshot-stats.ts';
+import { StatsStore } from '../../../proxy/telemetry/stats-store.ts';
+import { WorkerStats } from '../../../proxy/telemetry/worker-stats.ts';
+import { SnapshotPublisher } from '../../../proxy/worker/snapshot-publisher.ts';
+import { bootstrapOf } from '../../support/config-fixtures.ts';
+
+function partsFor(yaml: string) {
+  const deltas: SnapshotDelta[] = [];
+  const store = new StatsStore();
+  const stats = new WorkerStats((message) => store.accept(0, message));
+  const publisher = new SnapshotPublisher({
+    publish: (delta) => deltas.push(delta),
+    onSnapshot: () => undefined,
+    onDnsClusters: () => undefined,
+    onLate: () => undefined,
+    maxWaitMs: 0,
+    schedule: () => () => undefined,
+    defer: setImmediate,
+  });
+  const observation = new DiscoveryObservation({
+    stats: new DiscoveryStats(stats, store),
+    snapshotStats: new SnapshotStats(stats, 1),
+    snapshot: () => null,
+    clock: Date.now,
+    schedule: () => undefined,
+  });
+  const parts = {
+    bootstrap: bootstrapOf(yaml).bootstrap,
+    publisher,
+    overrides: new RuntimeOverrides(),
+    observation,
+    pool: { prepareListener: () => undefined, discardListener: () => undefined },
+    drainTimeMs: 0,
+    log: createProcessLog({ level: 'off', componentLevels: '' }).component('config'),
+  };
+  return { parts, deltas };
+}
+
+t.test('a bootstrap that has everything is published whole, and nobody is followed', async (t) => {
+  const { parts, deltas } = partsFor('static_resources: { clusters: [{ name: app, type: STATIC }] }');
+  t.equal(await followControlPlanes(parts), noControlPlane);
+  t.same(noControlPlane.sources(), []);
+  t.same(noControlPlane.resources('any'), []);
+  t.equal(deltas.length, 1);
+  t.same(
+    deltas[0]!.clusters.set.map(([name]) => name),
+    ['app'],
+  );
+});
+
+t.test('runtime layers from elsewhere reach the publisher with the others', async (t) => {
+  const path = join(t.testdir({}), 'runtime.yaml');
+  const type = 'type.googleapis.com/envoy.service.runtime.v3.Runtime';
+  writeFileSync(path, `version_info: '1'\nresources: [{ '@type': ${type}, name: sent, layer: { a: 2 } }]\n`);
+  const source = `{ path_config_source: { path: '${path}' }, resource_api_version: V3 }`;
+  const { parts, deltas } = partsFor(`
+node: { id: n, cluster: c }
+layered_runtime:
+  layers:
+    - { name: written, static_layer: { a: 1, b: 1 } }
+    - { name: sent, rtds_layer: { name: sent, rtds_config: ${source} } }
+`);
+  const dynamic = await followControlPlanes(parts);
+  t.teardown(() => dynamic.stop());
+  while (deltas.length === 0) await aTurn();
+  t.same([...deltas[0]!.runtime!].sort(), [
+    ['a', 2],
+    ['b', 1],
+  ]);
+  t.match(dynamic.resources(type), [{ name: 'sent', state: 'active' }]);
+});
+
+t.test('only an error of the configuration is a line for people', async (t) => {
+  t.equal(describeConfigError(new ConfigError('static', [{ path: 'a', message: 'b' }])), 'static: 1 problem\n  a: b');
+  t.throws(() => describeConfigError(new TypeError('ours')), TypeError);
+});

@@ -1,0 +1,112 @@
+import t from 'tap';
+import type { SourceStatus } from '../../../config/dynamic-state.ts';
+import type { Listener } from '../../../config/listener.ts';
+import { emptySnapshot, type Snapshot } from '../../../config/snapshot.ts';
+import { DiscoveryObservation } from '../../../proxy/command/discovery-observation.ts';
+import { clusterStats } from '../../../proxy/telemetry/cluster-stats.ts';
+import { DiscoveryStats } from '../../../proxy/telemetry/discovery-stats.ts';
+import { SnapshotStats } from '../../../proxy/telemetry/snapshot-stats.ts';
+import { everyStat } from '../../../proxy/telemetry/stats-query.ts';
+import { StatsStore } from '../../../proxy/telemetry/stats-store.ts';
+import { statsText } from '../../../proxy/telemetry/stats-text.ts';
+import { WorkerStats } from '../../../proxy/telemetry/worker-stats.ts';
+import { clusterOf, httpListener, managerOf } from '../../support/data-plane.ts';
+
+const prefix = 'type.googleapis.com/envoy.config.';
+const clusters = `${prefix}cluster.v3.Cluster`;
+const assignments = `${prefix}endpoint.v3.ClusterLoadAssignment`;
+const routes = `${prefix}route.v3.RouteConfiguration`;
+const source = { kind: 'ads', initialFetchTimeoutMs: 0 } as const;
+const refusal = { name: 'b', problems: [{ path: '', message: 'wrong' }] };
+
+function observe(snapshot: Partial<Snapshot> = {}) {
+  const store = new StatsStore();
+  const stats = new WorkerStats((message) => store.accept(0, message));
+  const waiting: (() => void)[] = [];
+  const observation = new DiscoveryObservation({
+    stats: new DiscoveryStats(stats, store),
+    snapshotStats: new SnapshotStats(stats, 1),
+    snapshot: () => ({ ...emptySnapshot, ...snapshot }),
+    clock: () => 5000,
+    schedule: (_, callback) => waiting.push(callback),
+  });
+  /** What was written, by name. */
+  const shown = (): ReadonlyMap<string, string> => {
+    const lines = [...statsText(store, { ...everyStat, usedOnly: true })].join('').trimEnd().split('\n');
+    return new Map(lines.map((line) => line.split(/: (.*)/s).slice(0, 2) as [string, string]));
+  };
+  return { observation, shown, stats, waiting };
+}
+
+const response = { version: 'v1', names: ['a', 'b'], refused: [], bytes: 10, applyMs: 1 };
+
+t.test('a whole response is one success, or one rejection', async (t) => {
+  const { observation, shown } = observe();
+  observation.onRequest(clusters);
+  observation.onResponse({ ...response, typeUrl: clusters });
+  observation.onResponse({ ...response, typeUrl: clusters, refused: [refusal] });
+  t.equal(shown().get('cluster_manager.cds.update_attempt'), '1');
+  t.equal(shown().get('cluster_manager.cds.update_success'), '1');
+  t.equal(shown().get('cluster_manager.cds.update_rejected'), '1');
+  t.equal(shown().get('cluster_manager.cds.version_text'), '"v1"');
+});
+
+t.test('named resources count for who uses them', async (t) => {
+  const config = managerOf([], { routes: { kind: 'rds', name: 'a', source }, statPrefix: 'outbound' });
+  const listeners: ReadonlyMap<string, Listener> = new Map([['web', httpListener('web', config)]]);
+  const { observation, shown, stats } = observe({
+    listeners,
+    clusters: new Map([
+      ['a', clusterOf('a', [], { statName: 'alias' })],
+      ['b', clusterOf('b', [])],
+    ]),
+  });
+  for (const name of ['alias', 'b']) stats.block(clusterStats, name);
+  observation.onResponse({ ...response, typeUrl: assignments, refused: [refusal] });
+  observation.onResponse({ ...response, typeUrl: routes });
+  t.equal(shown().get('cluster.alias.update_success'), '1');
+  t.equal(shown().get('cluster.b.update_rejected'), '1');
+  t.equal(shown().get('cluster.b.update_success') ?? '0', '0');
+  t.equal(shown().get('http.outbound.rds.a.update_success'), '1');
+});
+
+t.test('what did not come in time is counted', async (t) => {
+  const { observation, shown } = observe();
+  observation.onFetchTimeout(clusters, '*');
+  t.equal(shown().get('cluster_manager.cds.init_fetch_timeout'), '1');
+});
+
+t.test('a control plane is connected while any of its streams is', async (t) => {
+  const { observation, shown } = observe();
+  const connected = { kind: 'connected', sinceMs: 0, controlPlane: 'istiod-1' } as const;
+  let connection: SourceStatus['connection'] = connected;
+  observation.follow({
+    sources: () => [{ name: 'ads', target: 'x', protocol: 'delta', connection, types: [] }],
+    resources: () => [],
+  });
+  observation.onConnection(connection);
+  t.equal(shown().get('control_plane.connected_state'), '1');
+  t.equal(shown().get('control_plane.identifier'), '"istiod-1"');
+  connection = { kind: 'waiting', untilMs: 1, lastError: 'gone' };
+  observation.onConnection(connection);
+  t.equal(shown().get('control_plane.connected_state'), '0');
+  t.equal(shown().get('cluster_manager.cds.update_failure'), '1');
+});
+
+t.test('what is warming is counted once for many responses', async (t) => {
+  const { observation, shown, waiting } = observe();
+  let asked = 0;
+  const warming = { name: 'a', version: '', lastUpdatedMs: 0, state: 'warming', document: () => undefined } as const;
+  observation.follow({
+    sources: () => [],
+    resources: (typeUrl) => {
+      asked++;
+      return typeUrl === clusters ? [warming] : [];
+    },
+  });
+  for (let count = 0; count < 100; count++) observation.onResponse({ ...response, typeUrl: assignments });
+  t.equal(asked, 0);
+  t.equal(waiting.length, 1);
+  waiting[0]!();
+  t.equal(shown().get('cluster_manager.warming_clusters'), '1');
+});
