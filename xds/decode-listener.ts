@@ -37,6 +37,10 @@ export function decodeListener(
   const listenerFilters = decodeListenerFilters(message, problems.at('listener_filters'));
   const accessLogs = decodeAccessLogs(message.accessLog, problems.at('access_log'));
   const keepAlive = decodeSocketOptions(message.socketOptions, problems.at('socket_options'));
+  // The limit of connections is all that there is of an overload manager.
+  if (message.bypassOverloadManager === true && message.ignoreGlobalConnLimit !== true) {
+    problems.at('bypass_overload_manager').unsupported('bypass_overload_manager', 'set ignore_global_conn_limit too');
+  }
   if (address === undefined) return undefined;
   const name = message.name ?? formatAddress(address);
   const connectionLimit = runtimeNumber(runtime, `envoy.resource_limits.listener.${name}.connection_limit`);

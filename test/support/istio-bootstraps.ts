@@ -29,9 +29,13 @@ const plain = (name: string, number: number) => `
   - {name: ${name}, alt_stat_name: "${name};", type: STATIC, connect_timeout: 0.250s, load_assignment: ${endpoint(port('127.0.0.1', number))}}`;
 const router =
   '{name: envoy.filters.http.router, typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router}}';
+const compressor =
+  '{name: envoy.filters.http.compressor.gzip, typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.http.compressor.v3.Compressor, compressor_library: {name: gzip, typed_config: {"@type": type.googleapis.com/envoy.extensions.compression.gzip.compressor.v3.Gzip}}}}';
 const listener = (number: number, prefix: string, cluster: string) => `
   - name: 0.0.0.0_${number}
     address: ${port('0.0.0.0', number)}
+    ignore_global_conn_limit: true
+    bypass_overload_manager: true
     filter_chains:
     - filters:
       - name: envoy.filters.network.http_connection_manager
@@ -40,7 +44,7 @@ const listener = (number: number, prefix: string, cluster: string) => `
           codec_type: AUTO
           stat_prefix: ${cluster}
           route_config: {virtual_hosts: [{name: all, domains: ["*"], routes: [{match: {prefix: ${prefix}}, route: {cluster: ${cluster}}}]}]}
-          http_filters: [${router}]`;
+          http_filters: [${compressor}, ${router}]`;
 
 /** Calls go to two Unix sockets below `directory`: `XDS` for the control plane, `socket` for certificates. */
 export function pilotAgentBootstrap(directory: string): string {
@@ -70,6 +74,7 @@ static_resources:
     max_requests_per_connection: 1
     ${http2}
   listeners:${listener(15090, '/stats/prometheus', 'prometheus_stats')}${listener(15021, '/healthz/ready', 'agent')}
+cluster_manager: {outlier_detection: {event_log_path: /dev/stdout}}
 deferred_stat_options: {enable_deferred_creation_stats: true}
 `;
 }

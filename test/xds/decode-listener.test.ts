@@ -96,3 +96,9 @@ t.test('problems', async (t) => {
     'filter_chains[1].filter_chain_match: matches the same connections as filter_chains[0]',
   ]);
 });
+
+t.test('an overload manager is bypassed by not counting for the limit of connections', async (t) => {
+  const problems = (fields: string) => listener(`${address}, ${chains}, ${fields}`).problems;
+  t.same(problems('bypass_overload_manager: true, ignore_global_conn_limit: true'), []);
+  t.match(problems('bypass_overload_manager: true'), [/^bypass_overload_manager: .*set ignore_global_conn_limit too$/]);
+});

@@ -68,10 +68,12 @@ export const bootstrapSupport: SupportTable = {
   },
   'envoy.config.bootstrap.v3.ClusterManager': {
     supported: ['upstream_bind_config'],
-    ignored: { enable_deferred_cluster_creation: 'runtime objects of a cluster are made on first use in any case' },
+    ignored: {
+      enable_deferred_cluster_creation: 'runtime objects of a cluster are made on first use in any case',
+      outlier_detection: 'its log has nothing to say: outlier_detection of clusters is refused',
+    },
     unsupported: {
       local_cluster_name: 'zone aware routing is not offered',
-      outlier_detection: 'outlier detection is not offered yet',
       load_stats_config: 'load is not reported',
     },
   },

@@ -2,7 +2,8 @@
 //
 // Every listener and cluster of an Istio sidecar holds some of them: refusing them would refuse all. Skipping any filter
 // that is not known would open what it protects. So those are listed one by one that only observe, that act only
-// with TLS, or that do nothing until a route configures them, which is refused. Any other filter is refused by name.
+// with TLS, that do nothing until a route configures them, which is refused, or that save bytes and change nothing else.
+// Any other filter is refused by name.
 
 export type FilterPlace = 'network filter' | 'HTTP filter' | 'cluster filter';
 
@@ -66,5 +67,11 @@ export const inertFilters: readonly InertFilter[] = [
     places: ['HTTP filter'],
     inEnvoy: 'answers to other origins where a route has a policy, which is refused',
     acts: 'with the CORS filter',
+  },
+  {
+    type: 'envoy.extensions.filters.http.compressor.v3.Compressor',
+    places: ['HTTP filter'],
+    inEnvoy: 'compresses bodies for clients that take them compressed; they take them as they are, too',
+    acts: 'with the compressor filter',
   },
 ];
