@@ -14,6 +14,8 @@ export interface Bootstrap {
   /** Static clusters that `envoy_grpc` names; requests cannot be sent to them. */
   readonly grpcClusters: ReadonlyMap<string, GrpcCluster>;
   readonly dynamicResources: DynamicResources;
+  /** Source address of clusters without one of their own (`cluster_manager.upstream_bind_config`). */
+  readonly defaultBindAddress?: Address;
   /** Flattened `layered_runtime`: later layers win. */
   readonly runtime: ReadonlyMap<string, string | number | boolean>;
   /** Keys of each layer, for `/runtime`. */

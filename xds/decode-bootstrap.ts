@@ -17,7 +17,7 @@ import { UniqueNames } from './unique-names.ts';
 
 /** What is wrong is recorded; the result is of use only when nothing was. */
 export function decodeBootstrap(message: Message, overrides: NodeOverrides, problems: Problems): Bootstrap {
-  const { clusters, grpcClusters } = decodeStaticClusters(message, problems);
+  const { clusters, grpcClusters, defaultBindAddress } = decodeStaticClusters(message, problems);
   const known = { hasAds: message.dynamicResources?.adsConfig !== undefined, grpcClusters };
   const dynamicResources = decodeDynamicResources(message.dynamicResources, known, problems.at('dynamic_resources'));
   const runtime = decodeRuntime(message.layeredRuntime, known, problems.at('layered_runtime'));
@@ -35,6 +35,7 @@ export function decodeBootstrap(message: Message, overrides: NodeOverrides, prob
     clusters,
     grpcClusters,
     dynamicResources,
+    ...given('defaultBindAddress', defaultBindAddress),
     runtime: runtime.values,
     runtimeLayers: runtime.layers,
     stats: decodeStats(message.statsConfig, problems.at('stats_config')),

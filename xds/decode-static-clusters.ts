@@ -13,12 +13,13 @@ import type {
   ConfigSource,
   Bootstrap as Message,
 } from './generated/messages.ts';
+import { given } from './given.ts';
 import { UniqueNames } from './unique-names.ts';
 
 export function decodeStaticClusters(
   message: Message,
   problems: Problems,
-): Pick<Bootstrap, 'clusters' | 'grpcClusters'> {
+): Pick<Bootstrap, 'clusters' | 'grpcClusters' | 'defaultBindAddress'> {
   const bind = decodeBind(message, problems);
   const clusters: Cluster[] = [];
   const grpcClusters = new Map<string, GrpcCluster>();
@@ -35,7 +36,7 @@ export function decodeStaticClusters(
       if (decoded !== undefined) clusters.push(decoded);
     }
   }
-  return { clusters, grpcClusters };
+  return { clusters, grpcClusters, ...given('defaultBindAddress', bind) };
 }
 
 function decodeBind({ clusterManager }: Message, problems: Problems): Address | undefined {

@@ -33,7 +33,7 @@ const UNREAD: ReadonlyMap<string, string> = new Map([
 const READERS = ['proxy/**/*.ts', 'xds/client/*.ts', 'xds/assembly/*.ts'];
 
 t.test('every field of the domain types is read by the data plane, or has a reason not to be', async (t) => {
-  const read = new Set(READERS.flatMap((folder) => pathsOf(folder)).flatMap((path) => [...fieldsRead(path)]));
+  const read = new Set(pathsOf(READERS).flatMap((path) => [...fieldsRead(path)]));
   const declared = pathsOf('config/*.ts').flatMap((path) => [...fieldsDeclared(path)]);
   t.ok(declared.length > 200, `${declared.length} fields`);
   t.same(

@@ -5,7 +5,6 @@
 // What arrives in one turn of the event loop is one change. Static resources take part as if a control plane had sent
 // them once.
 
-import type { Address } from '../../config/address.ts';
 import type { Bootstrap } from '../../config/bootstrap.ts';
 import type { ResourceStatus } from '../../config/dynamic-state.ts';
 import { Problems } from '../../config/problems.ts';
@@ -27,9 +26,7 @@ import { SnapshotChanges } from './snapshot-changes.ts';
 import { type ResourceSources, SubscribedType } from './subscribed-type.ts';
 
 export interface AssemblerOptions {
-  readonly bootstrap: Pick<Bootstrap, 'clusters' | 'grpcClusters' | 'listeners' | 'runtimeLayers' | 'dynamicResources'>;
-  /** Source address of clusters without one of their own. */
-  readonly defaultBind?: Address;
+  readonly bootstrap: BootstrapResources;
   readonly sources: ResourceSources;
   readonly sockets: ListenerSockets;
   /** How long connections of a listener that was replaced or removed may still need its routes. */
@@ -46,6 +43,11 @@ export interface AssemblerOptions {
   /** What is served first is complete: every change until here makes it. Once. */
   readonly onReady: () => void;
 }
+
+export type BootstrapResources = Pick<
+  Bootstrap,
+  'clusters' | 'grpcClusters' | 'listeners' | 'runtimeLayers' | 'dynamicResources' | 'defaultBindAddress'
+>;
 
 export class Assembler {
   readonly #options: AssemblerOptions;
@@ -159,11 +161,11 @@ export class Assembler {
   }
 
   #makeClusters(): ClusterAssembly {
-    const { bootstrap, defaultBind } = this.#options;
+    const { bootstrap } = this.#options;
     const names = bootstrap.clusters.map(({ name }) => name);
     return new ClusterAssembly(this.#context, {
       reservedNames: new Set([...names, ...bootstrap.grpcClusters.keys()]),
-      defaultBind,
+      defaultBind: bootstrap.defaultBindAddress,
       onAnswer: () => this.#initialFetch.clusters.onAnswer(),
     });
   }

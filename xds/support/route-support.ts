@@ -38,7 +38,7 @@ export const routeSupport: SupportTable = {
     unsupported: {
       vhost_header: 'virtual hosts are found by the host header',
       route_specifiers: routeSpecifiers,
-      vhds: 'it arrives with the xDS client',
+      vhds: 'write the virtual hosts in the route configuration',
       cluster_specifier_plugins: clusterPlugins,
       request_mirror_policies: mirroring,
       ignore_path_parameters_in_path_matching: 'path parameters are part of the path',

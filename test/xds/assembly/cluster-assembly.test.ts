@@ -243,6 +243,13 @@ t.test('a cluster that comes back while it leaves stays', async (t) => {
   t.same(bench.held('cds'), ['a']);
 });
 
+t.test('a cluster has the source address of the bootstrap unless it has one of its own', async (t) => {
+  const defaultBindAddress = { kind: 'ip', ip: '127.0.0.6', port: 0 } as const;
+  const bench = new AssemblyBench({ defaultBindAddress }).startEmpty();
+  bench.respond('cds', { a: staticCluster('a', 1) });
+  t.same(bench.snapshot.clusters.get('a')?.bindAddress, defaultBindAddress);
+});
+
 t.test('a cluster is refused whose members cannot come, and one with the name of a static one', async (t) => {
   const bench = started();
   const grpc = 'api_type: DELTA_GRPC, transport_api_version: V3, grpc_services: [{envoy_grpc: {cluster_name: x}}]';
