@@ -1,21 +1,26 @@
 // The composition: a folder that is followed, a cache of snapshots, the server that sends them, and a page about it.
 
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { hostname } from 'node:os';
 import type { ClientStream } from './client-stream.ts';
 import { DiscoveryServer, type ServerTls } from './discovery-server.ts';
 import type { Refusal } from './discovery-session.ts';
 import type { ControlPlaneFlags } from './flags.ts';
 import { FolderFollower } from './folder-follower.ts';
+import { LocalStatement } from './local-statement.ts';
 import { problemText } from './problem-text.ts';
+import { seenByAll, uniteResources } from './resource-union.ts';
 import { ServedFolder } from './served-folder.ts';
 import type { ServedSnapshot } from './served-snapshot.ts';
 import { servedType } from './served-type.ts';
-import { SnapshotCache } from './snapshot-cache.ts';
+import { type GroupResources, SnapshotCache } from './snapshot-cache.ts';
 import { differenceLines } from './snapshot-difference.ts';
 import { type KeptRefusal, makeStatusServer } from './status-page.ts';
+import { UpstreamSources } from './upstream-sources.ts';
 
 export interface BoundPorts {
   readonly port: number;
@@ -31,6 +36,8 @@ export class ControlPlane {
   readonly #cache = new SnapshotCache();
   readonly #folder: ServedFolder;
   readonly #follower: FolderFollower;
+  readonly #local: LocalStatement;
+  readonly #upstreams: UpstreamSources;
   readonly #server: DiscoveryServer;
   readonly #statusServer: Server;
   readonly #refusals: KeptRefusal[] = [];
@@ -42,6 +49,9 @@ export class ControlPlane {
     this.#log = log;
     this.#folder = new ServedFolder({ folder: flags.folder, hasUpstreams: flags.upstreams.length > 0 });
     this.#follower = new FolderFollower({ folder: flags.folder, onChange: () => this.#refresh() });
+    const origin = `${hostname()}/${randomBytes(6).toString('base64url')}`;
+    this.#local = new LocalStatement(origin);
+    this.#upstreams = new UpstreamSources({ flags, origin, log, onChange: () => this.#onUpstreamChange() });
     const onRefusal = (client: ClientStream, refusal: Refusal) => this.#onRefusal(client, refusal);
     this.#server = new DiscoveryServer({ cache: this.#cache, clock: Date.now, onRefusal });
     this.#statusServer = makeStatusServer({
@@ -52,6 +62,7 @@ export class ControlPlane {
       groupFor: (nodeId) => this.#cache.groupFor(nodeId),
       clients: () => this.#server.clients,
       refusals: () => this.#refusals,
+      upstreams: () => this.#upstreams.statuses(),
     });
   }
 
@@ -60,6 +71,7 @@ export class ControlPlane {
     const { folder, listen, status } = this.#flags;
     this.#follower.start();
     this.#refresh();
+    this.#upstreams.start();
     try {
       const { port, statusPort } = await this.#listen();
       this.#log(`serves ${folder} on ${withPort(listen, port)}`);
@@ -73,6 +85,7 @@ export class ControlPlane {
 
   async close(): Promise<void> {
     this.#follower.stop();
+    this.#upstreams.stop();
     this.#statusServer.close();
     this.#statusServer.closeAllConnections();
     await this.#server.close();
@@ -95,8 +108,26 @@ export class ControlPlane {
   #refresh(): void {
     this.#folder.refresh();
     const before = this.#cache.snapshots;
-    this.#cache.update(this.#folder.groups);
+    this.#publish();
     this.#report(this.#folder.problems.map(problemText), before);
+  }
+
+  #onUpstreamChange(): void {
+    const before = this.#cache.snapshots;
+    this.#publish();
+    for (const line of differenceLines(before, this.#cache.snapshots)) this.#log(line);
+  }
+
+  #publish(): void {
+    // What an upstream has would be taken from clients that had it from an earlier run.
+    if (!this.#upstreams.isReady) return;
+    const groups = new Map<string, GroupResources>();
+    for (const [group, resources] of this.#folder.groups) {
+      const statements = [this.#local.update(group, resources), ...this.#upstreams.statements()];
+      const seen = (typeUrl: string) => seenByAll(statements, typeUrl);
+      groups.set(group, { resources: uniteResources(statements), seen });
+    }
+    this.#cache.update(groups);
   }
 
   /** What people need to know after they saved a file: what is wrong, or that it is served. */

@@ -2,7 +2,7 @@
 // https://www.envoyproxy.io/docs/envoy/latest/api-docs/xds_protocol#incremental-xds
 
 import { wildcard } from '../xds/client/discovery.ts';
-import { type DeltaRequest, readDeltaRequest, writeDeltaResponse } from './discovery-message.ts';
+import { type DeltaRequest, readDeltaRequest, type SentResource, writeDeltaResponse } from './discovery-message.ts';
 import {
   type DiscoverySession,
   maxNamesOfStream,
@@ -10,9 +10,11 @@ import {
   type RequestOutcome,
   type SessionOptions,
 } from './discovery-session.ts';
-import type { ServedResource, ServedResources, ServedSnapshot } from './served-snapshot.ts';
+import type { ServedResources, ServedSnapshot } from './served-snapshot.ts';
 import { assignmentType } from './served-type.ts';
+import { vectorFeature, statedVersion as withChanges } from './stated-version.ts';
 import { inSendingOrder, type SubscriptionStatus, TypeSubscription } from './type-subscription.ts';
+import { emptyVector, type VersionVector } from './version-vector.ts';
 
 export class DeltaSession implements DiscoverySession {
   readonly protocol = 'delta';
@@ -20,6 +22,8 @@ export class DeltaSession implements DiscoverySession {
   readonly #types = new Map<string, TypeSubscription>();
   #order: readonly TypeSubscription[] = [];
   #nonce = 0;
+  /** Versions as this client has them. */
+  #spell: (version: string, changes: VersionVector) => string = withoutChanges;
 
   constructor(options: SessionOptions) {
     this.#options = options;
@@ -37,6 +41,7 @@ export class DeltaSession implements DiscoverySession {
       return { kind: 'failed', code: 'RESOURCE_EXHAUSTED', reason: 'more subscriptions than a stream may have' };
     }
     const { node, responseNonce, refusal: text } = request;
+    if (node?.clientFeatures.includes(vectorFeature)) this.#spell = withChanges;
     if (responseNonce === '' && text === undefined) return { kind: 'taken', node, refusal: undefined };
     const version = type.onAnswer(responseNonce, text, this.#options.clock());
     return { kind: 'taken', node, refusal: text === undefined ? undefined : { typeUrl, version, text } };
@@ -46,18 +51,18 @@ export class DeltaSession implements DiscoverySession {
     for (const type of this.#order) {
       const resources = type.takeChange(snapshot);
       if (resources === undefined) continue;
-      const changed = changedResources(type, resources);
+      const changed = this.#changedResources(type, resources);
       const removed = removedNames(type, resources);
       type.unanswered.clear();
       // A wildcard that matches nothing is answered too: the client waits for it at its start.
       if (changed.length === 0 && removed.length === 0 && (type.wasAnswered || !type.isWildcard)) continue;
       for (const { name, version } of changed) type.held.set(name, version);
       for (const name of removed) type.held.delete(name);
-      this.#resendAssignments(changed);
+      this.#resendAssignments(changed, resources);
       const nonce = String(++this.#nonce);
-      type.onSent(nonce, resources.version);
-      const { typeUrl } = type;
-      return writeDeltaResponse({ typeUrl, version: resources.version, nonce, resources: changed, removed });
+      const version = this.#spell(resources.version, resources.seen);
+      type.onSent(nonce, version);
+      return writeDeltaResponse({ typeUrl: type.typeUrl, version, nonce, resources: changed, removed });
     }
     return undefined;
   }
@@ -82,13 +87,24 @@ export class DeltaSession implements DiscoverySession {
    * Envoy warms a changed EDS cluster until its assignment comes again, which the client does not ask for:
    * https://github.com/envoyproxy/envoy/issues/13009.
    */
-  #resendAssignments(sent: readonly ServedResource[]): void {
+  #resendAssignments(sent: readonly SentResource[], { byName }: ServedResources): void {
     const assignments = this.#types.get(assignmentType.typeUrl);
     if (assignments === undefined) return;
-    for (const { references } of sent) {
-      if (references.assignment !== undefined && assignments.held.delete(references.assignment))
-        assignments.markChanged();
+    for (const { name } of sent) {
+      const assignment = byName.get(name)?.references.assignment;
+      if (assignment !== undefined && assignments.held.delete(assignment)) assignments.markChanged();
     }
+  }
+
+  #changedResources(type: TypeSubscription, { byName }: ServedResources): readonly SentResource[] {
+    const changed: SentResource[] = [];
+    for (const name of type.isWildcard ? byName.keys() : type.names) {
+      const resource = byName.get(name);
+      if (resource === undefined) continue;
+      const version = this.#spell(resource.version, resource.changes ?? emptyVector);
+      if (type.held.get(name) !== version) changed.push({ name, version, message: resource.message });
+    }
+    return changed;
   }
 
   #namesOfAll(): number {
@@ -128,24 +144,14 @@ function stopWildcard(type: TypeSubscription): void {
   for (const name of type.held.keys()) if (!type.names.has(name)) type.held.delete(name);
 }
 
-function changedResources(type: TypeSubscription, { byName }: ServedResources): readonly ServedResource[] {
-  const changed: ServedResource[] = [];
-  if (type.isWildcard) {
-    for (const resource of byName.values())
-      if (type.held.get(resource.name) !== resource.version) changed.push(resource);
-    return changed;
-  }
-  for (const name of type.names) {
-    const resource = byName.get(name);
-    if (resource !== undefined && type.held.get(name) !== resource.version) changed.push(resource);
-  }
-  return changed;
-}
-
 function removedNames(type: TypeSubscription, { byName }: ServedResources): readonly string[] {
   const removed: string[] = [];
   for (const name of type.held.keys()) if (!byName.has(name)) removed.push(name);
   for (const name of type.unanswered)
     if (!byName.has(name) && name !== wildcard && !type.held.has(name)) removed.push(name);
   return removed;
+}
+
+function withoutChanges(version: string): string {
+  return version;
 }

@@ -7,10 +7,18 @@ export interface ControlPlaneFlags {
   readonly listen: string;
   readonly status: string | undefined;
   readonly tls: { readonly certificate: string; readonly key: string; readonly clientAuthority?: string } | undefined;
-  readonly upstreams: readonly string[];
+  readonly upstreams: readonly UpstreamFlag[];
+  /** Who this is to its upstreams. */
+  readonly nodeId: string;
   readonly sourceTtlMs: number;
   /** Reports what is wrong with the folder, and ends. */
   readonly isCheck: boolean;
+}
+
+export interface UpstreamFlag {
+  /** The address unless it has one. */
+  readonly name: string;
+  readonly address: string;
 }
 
 export const usage = `outrigger control-plane --dir DIR --listen ADDRESS [option…]
@@ -24,6 +32,7 @@ export const usage = `outrigger control-plane --dir DIR --listen ADDRESS [option
   --upstream [NAME=]ADDRESS
                        another control plane whose resources are served too; may be repeated
   --source-ttl SECONDS how long the last state of a lost upstream is served; default 3600, 0 is for ever
+  --node ID            node id that upstreams are told; Istio needs sidecar~IP~POD.NAMESPACE~DOMAIN
   --check              report what is wrong with the folder, and end
   --help               this
 `;
@@ -43,7 +52,8 @@ export function parseControlPlaneFlags(args: readonly string[]): ControlPlaneFla
     listen: listen ?? '',
     status: values.status,
     tls: tlsOf(values['tls-cert'], values['tls-key'], values['client-ca']),
-    upstreams: values.upstream ?? [],
+    upstreams: upstreamsOf(values.upstream ?? []),
+    nodeId: values.node ?? 'outrigger-control-plane',
     sourceTtlMs: secondsOf('--source-ttl', values['source-ttl'] ?? '3600') * 1000,
     isCheck: check,
   };
@@ -61,6 +71,7 @@ function valuesOf(args: readonly string[]) {
     'client-ca': text,
     upstream: { type: 'string', multiple: true },
     'source-ttl': text,
+    node: text,
     check: toggle,
     help: toggle,
   } as const;
@@ -83,6 +94,20 @@ function tlsOf(
     throw new FlagError('TLS needs both --tls-cert and --tls-key');
   }
   return undefined;
+}
+
+function upstreamsOf(texts: readonly string[]): readonly UpstreamFlag[] {
+  const upstreams = texts.map((text) => {
+    const equals = text.indexOf('=');
+    return { name: equals < 0 ? text : text.slice(0, equals), address: text.slice(equals + 1) };
+  });
+  for (const [index, { name, address }] of upstreams.entries()) {
+    if (name === '' || address === '')
+      throw new FlagError(`--upstream ${texts[index]}: expected NAME=ADDRESS or ADDRESS`);
+    if (upstreams.findIndex((other) => other.name === name) !== index)
+      throw new FlagError(`--upstream ${name} is there twice`);
+  }
+  return upstreams;
 }
 
 function secondsOf(name: string, text: string): number {

@@ -10,6 +10,7 @@ import { decodeLoadAssignment } from '../xds/decode-endpoint.ts';
 import { decodeListener } from '../xds/decode-listener.ts';
 import { decodeRouteConfiguration, decodeVirtualHost, defaultMaxDirectResponseBodyBytes } from '../xds/decode-route.ts';
 import { decodeRuntimeValues } from '../xds/decode-runtime.ts';
+import type { Cluster } from '../xds/generated/messages.ts';
 import type { JsonObject, Message } from '../xds/message-descriptor.ts';
 import { noReferences, type ResourceReferences } from './served-snapshot.ts';
 import type { ServedType } from './served-type.ts';
@@ -39,8 +40,10 @@ export function checkResource(type: ServedType, message: Message, problems: Prob
 }
 
 function clusterReferences(message: Message, problems: Problems): ResourceReferences {
-  const discovery = decodeCluster(message, undefined, problems)?.discovery;
-  return discovery?.kind === 'eds' ? { ...noReferences, assignment: discovery.serviceName } : noReferences;
+  decodeCluster(message, undefined, problems);
+  // Of the message, so that it is known also of a cluster that is not supported here.
+  const { type, name = '', edsClusterConfig } = message as Cluster;
+  return type === 'EDS' ? { ...noReferences, assignment: edsClusterConfig?.serviceName ?? name } : noReferences;
 }
 
 function listenerReferences(listener: Listener | undefined): ResourceReferences {

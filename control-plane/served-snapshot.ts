@@ -3,7 +3,8 @@
 // them is sent nothing.
 
 import { createHash } from 'node:crypto';
-import type { ServedType } from './served-type.ts';
+import { type ServedType, servedTypes } from './served-type.ts';
+import { compareVectors, emptyVector, type VersionVector } from './version-vector.ts';
 
 export interface ServedResource {
   readonly type: ServedType;
@@ -15,6 +16,8 @@ export interface ServedResource {
   readonly references: ResourceReferences;
   /** `FILE:LINE`, or the control plane that it came from. */
   readonly place: string;
+  /** The changes that it is made of, where they are counted. */
+  readonly changes?: VersionVector;
 }
 
 export interface ResourceReferences {
@@ -27,24 +30,30 @@ export interface ResourceReferences {
 }
 
 export interface ServedSnapshot {
-  /** By type URL; types without resources are left out. */
+  /** By type URL; types of which nothing is known are left out. */
   readonly types: ReadonlyMap<string, ServedResources>;
 }
 
 export interface ServedResources {
   /** Hash of names and versions. */
   readonly version: string;
+  /** All changes of the type that are known of, those of resources that are gone too. */
+  readonly seen: VersionVector;
   readonly byName: ReadonlyMap<string, ServedResource>;
 }
 
 export const noReferences: ResourceReferences = { clusters: [], routes: [], addresses: [] };
-const noResources: ServedResources = { version: '', byName: new Map() };
+const noResources: ServedResources = { version: '', seen: emptyVector, byName: new Map() };
 
-/**
- * A snapshot of the resources, whose names are unique within their type. What `previous` has in the same form is taken
- * from it, so that an unchanged type is the same object.
- */
-export function makeSnapshot(resources: Iterable<ServedResource>, previous?: ServedSnapshot): ServedSnapshot {
+export interface SnapshotContext {
+  /** What it has in the same form is taken from it, so that an unchanged type is the same object. */
+  readonly previous?: ServedSnapshot | undefined;
+  /** `ServedResources.seen` of a type; nothing when left out. */
+  readonly seen?: (typeUrl: string) => VersionVector;
+}
+
+/** A snapshot of the resources, whose names are unique within their type. */
+export function makeSnapshot(resources: Iterable<ServedResource>, context: SnapshotContext = {}): ServedSnapshot {
   const byType = new Map<string, Map<string, ServedResource>>();
   for (const resource of resources) {
     const { typeUrl } = resource.type;
@@ -52,13 +61,27 @@ export function makeSnapshot(resources: Iterable<ServedResource>, previous?: Ser
     if (byName === undefined) byType.set(typeUrl, new Map([[resource.name, resource]]));
     else byName.set(resource.name, resource);
   }
+  for (const { typeUrl } of servedTypes) {
+    // That the last one went is something to be told.
+    if (!byType.has(typeUrl) && context.seen !== undefined && context.seen(typeUrl).size > 0)
+      byType.set(typeUrl, new Map());
+  }
   const types = new Map<string, ServedResources>();
   for (const [typeUrl, byName] of byType) {
-    const before = previous?.types.get(typeUrl);
-    const version = versionOfAll(byName);
-    types.set(typeUrl, before?.version === version ? before : { version, byName });
+    const made = { version: versionOfAll(byName), seen: context.seen?.(typeUrl) ?? emptyVector, byName };
+    const before = context.previous?.types.get(typeUrl);
+    types.set(typeUrl, before !== undefined && isSame(before, made) ? before : made);
   }
   return { types };
+}
+
+function isSame(a: ServedResources, b: ServedResources): boolean {
+  if (a.version !== b.version || compareVectors(a.seen, b.seen) !== 'equal') return false;
+  // Changes that led back to the same content are changes to a control plane that follows this one.
+  for (const [name, { changes = emptyVector }] of a.byName) {
+    if (compareVectors(changes, b.byName.get(name)?.changes ?? emptyVector) !== 'equal') return false;
+  }
+  return true;
 }
 
 export function resourcesOf(snapshot: ServedSnapshot, typeUrl: string): ServedResources {

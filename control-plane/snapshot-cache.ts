@@ -2,6 +2,13 @@
 
 import { groupOf } from './node-group.ts';
 import { makeSnapshot, type ServedResource, type ServedSnapshot } from './served-snapshot.ts';
+import type { VersionVector } from './version-vector.ts';
+
+export interface GroupResources {
+  readonly resources: readonly ServedResource[];
+  /** As in `ServedResources`, by type URL. */
+  readonly seen?: (typeUrl: string) => VersionVector;
+}
 
 /** Key of the snapshot for nodes that no group is for. */
 export const everyNode = '';
@@ -11,10 +18,10 @@ export class SnapshotCache {
   readonly #followers = new Set<() => void>();
 
   /** By glob of node ids; `everyNode` is for all others. What did not change stays the same object. */
-  update(groups: ReadonlyMap<string, readonly ServedResource[]>): void {
+  update(groups: ReadonlyMap<string, GroupResources>): void {
     const snapshots = new Map<string, ServedSnapshot>();
-    for (const [group, resources] of groups) {
-      snapshots.set(group, makeSnapshot(resources, this.#snapshots.get(group)));
+    for (const [group, { resources, seen }] of groups) {
+      snapshots.set(group, makeSnapshot(resources, { previous: this.#snapshots.get(group), ...(seen && { seen }) }));
     }
     this.#snapshots = snapshots;
     for (const follower of this.#followers) follower();

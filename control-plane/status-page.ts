@@ -1,6 +1,7 @@
 // What `--status` answers: `/status` for people and scripts, `/ready` for probes.
 
 import { createServer, type Server } from 'node:http';
+import type { SourceStatus } from '../config/dynamic-state.ts';
 import type { ClientStream } from './client-stream.ts';
 import type { Refusal } from './discovery-session.ts';
 import type { FileProblem } from './resource-file.ts';
@@ -15,6 +16,7 @@ export interface StatusSources {
   readonly groupFor: (nodeId: string) => string;
   readonly clients: () => Iterable<ClientStream>;
   readonly refusals: () => readonly KeptRefusal[];
+  readonly upstreams: () => readonly SourceStatus[];
 }
 
 /** A refusal outlives the client that sent it. */
@@ -48,6 +50,13 @@ export function statusOf(sources: StatusSources): object {
     files: sources.files(),
     problems: sources.problems(),
     groups: [...sources.snapshots()].map(([group, snapshot]) => ({ nodes: group || '*', types: typesOf(snapshot) })),
+    upstreams: sources.upstreams().map(({ name, target, connection, types }) => ({
+      name,
+      target,
+      connection: connection.kind,
+      ...(connection.kind === 'waiting' && { lastError: connection.lastError }),
+      held: Object.fromEntries(types.map(({ typeUrl, heldCount }) => [nameOf(typeUrl), heldCount])),
+    })),
     clients: [...sources.clients()].map((client) => clientOf(client, sources)),
     refusals: sources.refusals().map(({ nodeId, peer, typeUrl, version, text, atMs }) => ({
       node: nodeId,
@@ -61,11 +70,10 @@ export function statusOf(sources: StatusSources): object {
 }
 
 function typesOf({ types }: ServedSnapshot): object {
-  const entries = [...types].map(([typeUrl, { version, byName }]) => [
-    nameOf(typeUrl),
-    { version, count: byName.size },
-  ]);
-  return Object.fromEntries(entries);
+  const entries = [...types].filter(([, { byName }]) => byName.size > 0);
+  return Object.fromEntries(
+    entries.map(([typeUrl, { version, byName }]) => [nameOf(typeUrl), { version, count: byName.size }]),
+  );
 }
 
 function clientOf({ node, peer, session }: ClientStream, { groupFor }: StatusSources): object {

@@ -52,7 +52,7 @@ function connect() {
     initialVersions: [],
   } as const;
   const ask = () => call.emit('data', Buffer.from(encodeRequest({ ...request, nonce: '' }, node)));
-  const publish = (text: string) => cache.update(new Map([[everyNode, resourcesOfText(text)]]));
+  const publish = (text: string) => cache.update(new Map([[everyNode, { resources: resourcesOfText(text) }]]));
   const names = () =>
     call.written.map((bytes) => {
       const result = readDeltaResponse(bytes);

@@ -1,7 +1,11 @@
 import t from 'tap';
 import { DeltaSession } from '../../control-plane/delta-session.ts';
+import { LocalStatement } from '../../control-plane/local-statement.ts';
+import { seenByAll, uniteResources } from '../../control-plane/resource-union.ts';
 import { makeSnapshot, type ServedSnapshot } from '../../control-plane/served-snapshot.ts';
+import { vectorFeature } from '../../control-plane/stated-version.ts';
 import { type DiscoveryRequest, encodeRequest, readDeltaResponse } from '../../xds/client/discovery-wire.ts';
+import { encodeMessage } from '../../xds/wire-message.ts';
 import { resourcesOfText, serviceText, snapshotOfText, typeUrls } from '../support/control-plane-fixtures.ts';
 
 type Delta = Extract<DiscoveryRequest, { readonly kind: 'delta' }>;
@@ -71,7 +75,7 @@ t.test('only what changed is sent', async (t) => {
 });
 
 t.test('a type that did not change is not looked at again', async (t) => {
-  const next = makeSnapshot(resourcesOfText(`${serviceText('a', 9)}---\n${serviceText('b')}`), shops);
+  const next = makeSnapshot(resourcesOfText(`${serviceText('a', 9)}---\n${serviceText('b')}`), { previous: shops });
   t.equal(next.types.get(typeUrls['cds']!), shops.types.get(typeUrls['cds']!));
   t.not(next.types.get(typeUrls['eds']!), shops.types.get(typeUrls['eds']!));
 });
@@ -171,7 +175,7 @@ t.test('the assignment of a changed cluster is sent again, because Envoy waits f
   const changed = resourcesOfText(`${serviceText('a')}---\n${serviceText('b')}`).map((resource) =>
     resource.type.shortName === 'cds' && resource.name === 'a' ? { ...resource, version: 'new' } : resource,
   );
-  client.publish(makeSnapshot(changed, shops));
+  client.publish(makeSnapshot(changed, { previous: shops }));
   t.same(client.drain(), ['cds a -', 'eds a -']);
 });
 
@@ -214,6 +218,29 @@ t.test('a stream of one type needs no type URL; the aggregated one does', async 
   t.same(client.drain(), ['cds a b -']);
   t.match(clientOf(shops).ask(''), { kind: 'failed', code: 'INVALID_ARGUMENT' });
 });
+
+t.test(
+  'another control plane is told the changes in each state, and of changes back to the same content',
+  async (t) => {
+    const local = new LocalStatement('east');
+    const snapshotAfter = (port: number, previous?: ServedSnapshot) => {
+      const statement = local.update('', resourcesOfText(serviceText('a', port)));
+      const seen = (typeUrl: string) => seenByAll([statement], typeUrl);
+      return makeSnapshot(uniteResources([statement]), { previous, seen });
+    };
+    const client = clientOf(snapshotAfter(1));
+    const node = encodeMessage({ id: 'n', clientFeatures: [vectorFeature] }, 'envoy.config.core.v3.Node');
+    const request = { kind: 'delta', subscribe: ['a'], unsubscribe: [], initialVersions: [], nonce: '' } as const;
+    client.session.onRequest(encodeRequest({ ...request, typeUrl: typeUrls['eds']! }, node));
+    const first = client.next()!;
+    t.match([first.version, first.resources[0]!.version], [/^[\w-]{12};east=2$/, /^[\w-]{12};east=2$/]);
+    const between = snapshotAfter(2);
+    client.publish(snapshotAfter(1, between));
+    const second = client.next()!;
+    t.same(second.resources[0]!.message, first.resources[0]!.message);
+    t.match(second.resources[0]!.version, /;east=4$/);
+  },
+);
 
 t.test('a type that is not known has nothing', async (t) => {
   const client = clientOf(shops);

@@ -22,7 +22,7 @@ async function startServer(t: Test, tls?: ServerTls) {
   });
   const port = await server.listen('127.0.0.1:0', tls);
   t.teardown(() => server.close());
-  const publish = (text: string) => cache.update(new Map([[everyNode, resourcesOfText(text)]]));
+  const publish = (text: string) => cache.update(new Map([[everyNode, { resources: resourcesOfText(text) }]]));
   return { server, refusals, publish, address: `localhost:${port}` };
 }
 

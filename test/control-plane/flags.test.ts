@@ -10,17 +10,23 @@ t.test('a folder and an address suffice', async (t) => {
     status: undefined,
     tls: undefined,
     upstreams: [],
+    nodeId: 'outrigger-control-plane',
     sourceTtlMs: 3_600_000,
     isCheck: false,
   });
 });
 
 t.test('every flag', async (t) => {
-  const more = '--status [::1]:2 --tls-cert c --tls-key k --client-ca a --upstream x=b:1 --upstream c:1 --source-ttl 0';
+  const more =
+    '--status [::1]:2 --tls-cert c --tls-key k --client-ca a --upstream x=b:1 --upstream c:1 --source-ttl 0 --node n';
   t.match(parseControlPlaneFlags([...needed, ...more.split(' ')]), {
     status: '[::1]:2',
     tls: { certificate: 'c', key: 'k', clientAuthority: 'a' },
-    upstreams: ['x=b:1', 'c:1'],
+    upstreams: [
+      { name: 'x', address: 'b:1' },
+      { name: 'c:1', address: 'c:1' },
+    ],
+    nodeId: 'n',
     sourceTtlMs: 0,
   });
   t.match(parseControlPlaneFlags(['--check', '--dir', 'd']), { isCheck: true });
@@ -33,6 +39,8 @@ t.test('a command line that cannot be used says what would be right', async (t) 
   t.throws(() => parseControlPlaneFlags([...needed, '--tls-key', 'k']), {
     message: 'TLS needs both --tls-cert and --tls-key',
   });
+  t.throws(() => parseControlPlaneFlags([...needed, '--upstream', '=a:1']), { message: /expected NAME=ADDRESS/ });
+  t.throws(() => parseControlPlaneFlags([...needed, '--upstream', 'a:1', '--upstream', 'a:1']), { message: /twice/ });
   t.throws(() => parseControlPlaneFlags([...needed, '--source-ttl', '1s']), { message: /whole number of seconds/ });
   t.throws(() => parseControlPlaneFlags([...needed, '--lsten', 'k']), { message: /--lsten/ });
 });

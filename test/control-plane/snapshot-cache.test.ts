@@ -3,8 +3,8 @@ import { everyNode, SnapshotCache } from '../../control-plane/snapshot-cache.ts'
 import { differenceLines } from '../../control-plane/snapshot-difference.ts';
 import { resourcesOfText, serviceText, snapshotOfText, typeUrls } from '../support/control-plane-fixtures.ts';
 
-const a = resourcesOfText(serviceText('a'));
-const b = resourcesOfText(serviceText('b'));
+const a = { resources: resourcesOfText(serviceText('a')) };
+const b = { resources: resourcesOfText(serviceText('b')) };
 
 t.test('a node has the snapshot of its group, and none before there is one', async (t) => {
   const cache = new SnapshotCache();

@@ -124,7 +124,7 @@ t.test('the assignment of a changed cluster is sent again', async (t) => {
   const changed = resourcesOfText(`${serviceText('a')}---\n${serviceText('b')}`).map((resource) =>
     resource.type.shortName === 'cds' && resource.name === 'a' ? { ...resource, version: 'new' } : resource,
   );
-  client.publish(makeSnapshot(changed, shops));
+  client.publish(makeSnapshot(changed, { previous: shops }));
   t.same(client.drain(), ['cds 2', 'eds 1']);
 });
 

@@ -10,6 +10,7 @@ const nobody: StatusSources = {
   groupFor: () => '',
   clients: () => [],
   refusals: () => [],
+  upstreams: () => [],
 };
 
 t.test('nothing is not ready', async (t) => {
@@ -19,6 +20,7 @@ t.test('nothing is not ready', async (t) => {
     files: [],
     problems: [],
     groups: [],
+    upstreams: [],
     clients: [],
     refusals: [],
   });

@@ -1,0 +1,69 @@
+// The upstreams of the command line, as sources over gRPC.
+
+import type { SourceStatus } from '../config/dynamic-state.ts';
+import type { Schedule } from '../xds/client/discovery.ts';
+import { makeGrpcTransport } from '../xds/client/grpc-transport.ts';
+import type { ControlPlaneFlags } from './flags.ts';
+import type { SourceStatement } from './resource-union.ts';
+import { UpstreamSource } from './upstream-source.ts';
+
+export interface UpstreamSourcesOptions {
+  readonly flags: ControlPlaneFlags;
+  /** Of this run alone. */
+  readonly origin: string;
+  readonly log: (line: string) => void;
+  readonly onChange: () => void;
+}
+
+const method = '/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources';
+
+export class UpstreamSources {
+  readonly #sources: readonly UpstreamSource[];
+
+  constructor({ flags, origin, log, onChange }: UpstreamSourcesOptions) {
+    this.#sources = flags.upstreams.map(({ name, address }) => {
+      const target = { kind: 'uri', uri: address, credentials: {} } as const;
+      return new UpstreamSource({
+        name,
+        nodeId: flags.nodeId,
+        origin: `${origin}/${name}`,
+        transport: makeGrpcTransport({ service: { target, initialMetadata: [] }, clusters: new Map(), method }),
+        timeToLiveMs: flags.sourceTtlMs,
+        clock: Date.now,
+        random: Math.random,
+        schedule: afterMs,
+        defer: setImmediate,
+        log: (level, text, facts) => {
+          if (level !== 'debug') log(`upstream ${name}: ${text} ${JSON.stringify(facts)}`);
+        },
+        onChange,
+      });
+    });
+  }
+
+  /** Whether each of them answered, or had its time. */
+  get isReady(): boolean {
+    return !this.#sources.some((source) => source.isAwaited);
+  }
+
+  start(): void {
+    for (const source of this.#sources) source.start();
+  }
+
+  stop(): void {
+    for (const source of this.#sources) source.stop();
+  }
+
+  statements(): readonly SourceStatement[] {
+    return this.#sources.map((source) => source.statement());
+  }
+
+  statuses(): readonly SourceStatus[] {
+    return this.#sources.map((source) => source.status());
+  }
+}
+
+const afterMs: Schedule = (delayMs, callback) => {
+  const timer = setTimeout(callback, delayMs);
+  return () => clearTimeout(timer);
+};

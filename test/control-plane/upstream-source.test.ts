@@ -1,0 +1,210 @@
+// Against a control plane that a test plays itself: what is asked for, what is stated, and for how long.
+
+import t from 'tap';
+import { readDeltaRequest, writeDeltaResponse } from '../../control-plane/discovery-message.ts';
+import type { StatedType } from '../../control-plane/resource-union.ts';
+import { UpstreamSource } from '../../control-plane/upstream-source.ts';
+import type { DiscoveryStreamEvents } from '../../xds/client/transport.ts';
+import { resourcesOfText, typeUrls } from '../support/control-plane-fixtures.ts';
+
+interface Timer {
+  readonly atMs: number;
+  readonly callback: () => void;
+}
+
+/** `clock` is the wall clock of the source's machine. */
+function makeSource(options: { readonly timeToLiveMs?: number; readonly clock?: () => number } = {}) {
+  const timers = new Set<Timer>();
+  const deferred: (() => void)[] = [];
+  const streams: DiscoveryStreamEvents[] = [];
+  const requests: string[] = [];
+  let nowMs = 0;
+  let changes = 0;
+  let nonce = 0;
+  const runDeferred = () => {
+    for (let next = deferred.shift(); next !== undefined; next = deferred.shift()) next();
+  };
+  const source = new UpstreamSource({
+    name: 'east',
+    nodeId: 'node',
+    origin: 'here/run/east',
+    transport: {
+      target: 'east:1',
+      open(events) {
+        streams.push(events);
+        return { send: (bytes) => record(bytes), cancel: () => {} };
+      },
+      close: () => {},
+    },
+    timeToLiveMs: options.timeToLiveMs ?? 60_000,
+    clock: options.clock ?? (() => 0),
+    random: () => 0.5,
+    schedule: (delayMs, callback) => {
+      const timer = { atMs: nowMs + delayMs, callback };
+      timers.add(timer);
+      return () => timers.delete(timer);
+    },
+    defer: (callback) => deferred.push(callback),
+    log: () => {},
+    onChange: () => changes++,
+  });
+  function record(bytes: Uint8Array): void {
+    const { typeUrl, subscribe, unsubscribe, held, responseNonce } = readDeltaRequest(bytes)!;
+    if (responseNonce !== '') return;
+    const type = Object.entries(typeUrls).find(([, url]) => url === typeUrl)![0];
+    requests.push(`${type} +${subscribe} -${unsubscribe} held ${[...held.keys()]}`);
+  }
+  return {
+    source,
+    start() {
+      source.start();
+      runDeferred();
+    },
+    /** What was asked since the last call, without acknowledgements. */
+    asked: () => requests.splice(0),
+    changes: () => changes,
+    names: (shortName: string) => [...typeOf(source, shortName).byName.keys()],
+    answer(shortName: string, text: string, { version = 'v', removed = [] as string[] } = {}) {
+      const resources = resourcesOfText(text)
+        .filter(({ type }) => type.shortName === shortName)
+        .map(({ name, message }) => ({ name, version, message }));
+      const response = { typeUrl: typeUrls[shortName]!, version, nonce: String(++nonce), resources, removed };
+      streams.at(-1)!.onMessage(writeDeltaResponse(response));
+      runDeferred();
+    },
+    breakStream() {
+      streams.at(-1)!.onEnd({ code: 14, reason: 'gone' });
+      runDeferred();
+    },
+    advance(ms: number) {
+      nowMs += ms;
+      for (const timer of [...timers].filter(({ atMs }) => atMs <= nowMs)) {
+        timers.delete(timer);
+        timer.callback();
+      }
+      runDeferred();
+    },
+  };
+}
+
+function typeOf(source: UpstreamSource, shortName: string): StatedType {
+  return source.statement().types.get(typeUrls[shortName]!)!;
+}
+
+const shop = 'service: shop\nlisten: 127.0.0.1:1\nendpoints: [127.0.0.1:9]\n';
+
+t.test('everything is followed: clusters and listeners, and what they name', async (t) => {
+  const { start, asked, answer, names, source, changes } = makeSource();
+  start();
+  t.ok(source.isAwaited);
+  t.same(
+    asked().map((line) => line.slice(0, 3)),
+    ['cds', 'lds'],
+  );
+  answer('cds', shop);
+  t.notOk(source.isAwaited);
+  t.same(asked(), ['eds +shop - held ']);
+  t.ok(typeOf(source, 'eds').awaits('shop'));
+  answer('lds', shop);
+  t.same(asked(), ['rds +shop - held ']);
+  answer('eds', shop);
+  answer('rds', shop);
+  t.same(['cds', 'eds', 'lds', 'rds'].map(names), [['shop'], ['shop'], ['shop'], ['shop']]);
+  t.notOk(typeOf(source, 'eds').awaits('shop'));
+  t.equal(changes(), 4);
+});
+
+t.test('what is removed is let go with what it named', async (t) => {
+  const { start, asked, answer, names } = makeSource();
+  start();
+  answer('cds', shop);
+  answer('eds', shop);
+  asked();
+  answer('cds', '# nothing', { removed: ['shop'] });
+  t.same(asked(), ['eds + -shop held ']);
+  t.same([names('cds'), names('eds')], [[], []]);
+});
+
+t.test('changes of a control plane that does not count them are counted here', async (t) => {
+  const { start, answer, source } = makeSource();
+  start();
+  answer('cds', shop);
+  t.same(typeOf(source, 'cds').byName.get('shop')!.changes, new Map([['here/run/east/cds', 1]]));
+  answer('cds', shop);
+  t.same(typeOf(source, 'cds').byName.get('shop')!.changes, new Map([['here/run/east/cds', 2]]));
+  t.same(typeOf(source, 'cds').seen, new Map([['here/run/east/cds', 2]]));
+});
+
+t.test('changes that are counted by the source are taken as they are', async (t) => {
+  const { start, answer, source } = makeSource();
+  start();
+  answer('cds', shop, { version: 'hash;west=7' });
+  t.same(typeOf(source, 'cds').byName.get('shop')!.changes, new Map([['west', 7]]));
+  t.same(typeOf(source, 'cds').seen, new Map([['west', 7]]));
+});
+
+t.test('a lost source keeps its last state until its time to live is over', async (t) => {
+  const { start, answer, breakStream, advance, names } = makeSource({ timeToLiveMs: 60_000 });
+  start();
+  answer('cds', shop);
+  breakStream();
+  advance(59_999);
+  t.same(names('cds'), ['shop']);
+  advance(1);
+  t.same(names('cds'), []);
+});
+
+t.test('a source that comes back in time says what changed, and its time to live begins anew', async (t) => {
+  const { start, answer, breakStream, advance, names, asked } = makeSource({ timeToLiveMs: 60_000 });
+  start();
+  answer('cds', shop);
+  breakStream();
+  asked();
+  advance(59_000);
+  t.match(asked(), [/^cds .* held shop$/, /^eds \+shop - held $/], 'it is told what is held');
+  answer('cds', shop.replace('service: shop', 'service: cart'), { removed: ['shop'] });
+  advance(120_000);
+  t.same(names('cds'), ['cart'], 'it is not lost any more');
+});
+
+t.test('0 keeps the last state for ever', async (t) => {
+  const { start, answer, breakStream, advance, names } = makeSource({ timeToLiveMs: 0 });
+  start();
+  answer('cds', shop);
+  breakStream();
+  advance(2 ** 40);
+  t.same(names('cds'), ['shop']);
+});
+
+t.test('a source that does not answer at the start is not waited for without end', async (t) => {
+  const { start, source, advance, changes } = makeSource();
+  start();
+  advance(4_999);
+  t.ok(source.isAwaited);
+  advance(1);
+  t.notOk(source.isAwaited);
+  t.ok(changes() >= 1, 'others are served then');
+});
+
+t.test('no wall clock decides: not one that jumps back and forth by years', async (t) => {
+  const statesWith = (clock: () => number) => {
+    const { start, answer, breakStream, advance, names, source } = makeSource({ clock });
+    start();
+    answer('cds', shop);
+    const states = [names('cds')];
+    breakStream();
+    advance(30_000);
+    answer('cds', shop.replace('service: shop', 'service: cart'));
+    states.push(names('cds'));
+    breakStream();
+    advance(60_000);
+    states.push(names('cds'));
+    return { states, seen: typeOf(source, 'cds').seen };
+  };
+  let turn = 0;
+  const year = 365 * 86_400_000;
+  t.same(
+    statesWith(() => (turn++ % 2 === 0 ? 80 * year : -5 * year)),
+    statesWith(() => 0),
+  );
+});

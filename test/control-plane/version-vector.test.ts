@@ -1,0 +1,55 @@
+import fc from 'fast-check';
+import t from 'tap';
+import { changesOf, statedVersion } from '../../control-plane/stated-version.ts';
+import { compareVectors, covers, formatVector, joinVectors, parseVector } from '../../control-plane/version-vector.ts';
+
+const vector = (counts: { readonly [origin: string]: number }) => new Map(Object.entries(counts));
+const vectors = fc
+  .dictionary(fc.constantFrom('a', 'b', 'c'), fc.integer({ min: 1, max: 3 }))
+  .map((counts) => new Map(Object.entries(counts)));
+
+t.test('of two states one has all changes of the other, or neither has', async (t) => {
+  t.equal(compareVectors(vector({ a: 1 }), vector({ a: 1 })), 'equal');
+  t.equal(compareVectors(vector({ a: 1 }), vector({ a: 2 })), 'before');
+  t.equal(compareVectors(vector({ a: 1, b: 1 }), vector({ a: 1 })), 'after');
+  t.equal(compareVectors(vector({ a: 1 }), vector({ b: 1 })), 'concurrent');
+  t.equal(compareVectors(vector({ a: 2, b: 1 }), vector({ a: 1, b: 2 })), 'concurrent');
+});
+
+t.test('the order has two sides, and joining is the least that has both', async (t) => {
+  const opposite = { equal: 'equal', before: 'after', after: 'before', concurrent: 'concurrent' } as const;
+  const law = fc.property(vectors, vectors, vectors, (a, b, c) => {
+    const joined = joinVectors(a, b);
+    return (
+      compareVectors(b, a) === opposite[compareVectors(a, b)] &&
+      covers(joined, a) &&
+      covers(joined, b) &&
+      (!(covers(c, a) && covers(c, b)) || covers(c, joined)) &&
+      compareVectors(joined, joinVectors(b, a)) === 'equal'
+    );
+  });
+  t.equal(fc.check(law, { numRuns: 1000 }).failed, false);
+});
+
+t.test('a vector travels as text, whatever the names of origins are', async (t) => {
+  t.equal(formatVector(vector({ west: 2, east: 1 })), 'east=1,west=2');
+  const anyVector = fc.dictionary(fc.string({ minLength: 1 }), fc.integer({ min: 1, max: 1e9 })).map(vector);
+  const law = fc.property(anyVector, (any) => compareVectors(parseVector(formatVector(any))!, any) === 'equal');
+  t.equal(fc.check(law).failed, false);
+  const isStable = (text: string) => {
+    const parsed = parseVector(text);
+    return parsed === undefined || compareVectors(parseVector(formatVector(parsed))!, parsed) === 'equal';
+  };
+  t.equal(fc.check(fc.property(fc.string({ unit: fc.constantFrom('a', '%', '=', ',', '1') }), isStable)).failed, false);
+  for (const wrong of ['a', 'a=', 'a=0', 'a=-1', '=1', 'a=1,', 'a=1,a=2', 'a=1=2', '%=1', 'a=1.5']) {
+    t.equal(parseVector(wrong), undefined, wrong);
+  }
+});
+
+t.test('a version may carry its changes', async (t) => {
+  const version = statedVersion('hash', vector({ a: 1 }));
+  t.equal(version, 'hash;a=1');
+  t.same(changesOf(version), vector({ a: 1 }));
+  t.equal(changesOf('2026-01-01/5'), undefined, 'one of a control plane that counts otherwise');
+  t.equal(changesOf('a;b'), undefined);
+});

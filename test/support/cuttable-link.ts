@@ -1,0 +1,62 @@
+// A TCP connection between two programs that a test can cut, and mend, while both of them live on.
+
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
+import type { Test } from 'tap';
+
+export class CuttableLink {
+  readonly #server: Server;
+  readonly #sockets = new Set<Socket>();
+  #isCut = false;
+
+  private constructor(server: Server) {
+    this.#server = server;
+  }
+
+  static async to(t: Test, port: number): Promise<CuttableLink> {
+    const server = createServer();
+    const link = new CuttableLink(server);
+    server.on('connection', (socket) => link.#forward(socket, port));
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    t.teardown(() => {
+      link.cut();
+      server.close();
+    });
+    return link;
+  }
+
+  get address(): string {
+    return `127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+  }
+
+  /** Connections end, and new ones too, as soon as they are made. */
+  cut(): void {
+    this.#isCut = true;
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
+  mend(): void {
+    this.#isCut = false;
+  }
+
+  #forward(socket: Socket, port: number): void {
+    if (this.#isCut) {
+      socket.destroy();
+      return;
+    }
+    const other = connect(port, '127.0.0.1');
+    for (const [one, two] of [
+      [socket, other],
+      [other, socket],
+    ] as const) {
+      this.#sockets.add(one);
+      one.pipe(two);
+      // A reset on one side is a reset on the other.
+      one.on('error', () => two.destroy());
+      one.on('close', () => {
+        this.#sockets.delete(one);
+        two.destroy();
+      });
+    }
+  }
+}
