@@ -49,7 +49,7 @@ const quietTurns = 3;
 const neverKept = 'type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret';
 
 export class CachedSource implements RunningSource {
-  readonly #options: CachedSourceOptions;
+  readonly #options: Omit<CachedSourceOptions, 'kept'>;
   readonly #consumers: ReadonlyMap<string, HoldingConsumer>;
   readonly #source: RunningSource;
   /** What was kept and not given yet, by type and name. A type has none once the control plane spoke of it. */
@@ -59,8 +59,10 @@ export class CachedSource implements RunningSource {
   #isStopped = false;
 
   constructor(options: CachedSourceOptions) {
-    const { name, kept, consumers, makeSource } = options;
-    this.#options = options;
+    // What was kept are views of one file, which is not to stay in memory for one of them.
+    const { kept, ...rest } = options;
+    const { name, consumers, makeSource } = rest;
+    this.#options = rest;
     this.#consumers = new Map(consumers.map((consumer) => [consumer.type.typeUrl, consumer]));
     for (const { source, typeUrl, resources } of kept) {
       if (source !== name || !this.#consumers.has(typeUrl)) continue;

@@ -43,8 +43,8 @@ export class ConfigSources {
   readonly #sources = new Map<string, RunningSource>();
   readonly #apiNames = new ApiNames();
   readonly #cached: CachedSource[] = [];
-  /** Of an earlier run. */
-  readonly #kept: readonly KeptType[];
+  /** Of an earlier run, and not given to its source yet. */
+  #kept: readonly KeptType[];
   #isRunning = false;
 
   constructor(options: ConfigSourcesOptions) {
@@ -130,9 +130,11 @@ export class ConfigSources {
   #makeStream(parts: StreamParts): RunningSource {
     const { cache, defer, log } = this.#options;
     if (cache === undefined) return this.#makeClient(parts, parts.consumers);
+    const kept = this.#kept.filter(({ source }) => source === parts.name);
+    this.#kept = this.#kept.filter(({ source }) => source !== parts.name);
     const source = new CachedSource({
       name: parts.name,
-      kept: this.#kept,
+      kept,
       consumers: parts.consumers,
       makeSource: (consumers) => this.#makeClient(parts, consumers),
       defer,

@@ -160,7 +160,7 @@ t.test('without a directory nothing is kept, said once', async (t) => {
 t.test('where, and whose', async (t) => {
   t.equal(defaultCacheDirectory({}), '/var/cache/outrigger');
   t.equal(defaultCacheDirectory({ XDG_CACHE_HOME: '' }), '/var/cache/outrigger');
-  t.equal(defaultCacheDirectory({ XDG_CACHE_HOME: '/home/me/.cache' }), '/home/me/.cache/outrigger');
+  t.equal(defaultCacheDirectory({ XDG_CACHE_HOME: '/caches' }), '/caches/outrigger');
   const node = { id: 'n', cluster: 'c', locality: { region: '', zone: '', subZone: '' }, metadata: {}, wire: {} };
   const identity = (uri: string, id = 'n') =>
     cacheIdentity({
