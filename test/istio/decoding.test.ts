@@ -6,7 +6,8 @@ import t, { type Test } from 'tap';
 import type { Listener } from '../../config/listener.ts';
 import { startIstiod } from './istiod.ts';
 import { findIstiod } from './istiod-program.ts';
-import { PushedMesh, type SidecarIdentity } from './pushed-mesh.ts';
+import { PushedMesh } from './pushed-mesh.ts';
+import type { SidecarIdentity } from './sidecar-identity.ts';
 
 /** Three control planes start one after the other; the first run builds their program. */
 t.setTimeout(230_000);

@@ -20,27 +20,33 @@ export interface Istiod {
    * proxy's words when it has refused one.
    */
   acknowledged(proxy: string, types: number): Promise<void>;
+  /** Ends it before the test does. */
+  stop(): Promise<void>;
 }
 
 export interface IstiodOptions {
   readonly program: string;
   /** `MeshConfig`; Istio's defaults for what it does not say. */
   readonly mesh: object;
+  /** A free port when left out. */
+  readonly xdsAddress?: string;
 }
 
-export async function startIstiod(t: Test, { program, mesh }: IstiodOptions): Promise<Istiod> {
+const anyPort = '127.0.0.1:0';
+
+export async function startIstiod(t: Test, { program, mesh, xdsAddress = anyPort }: IstiodOptions): Promise<Istiod> {
   const folder = mkdtempSync(join(tmpdir(), 'outrigger-istiod-'));
   const meshFile = join(folder, 'mesh.json');
   writeFileSync(meshFile, JSON.stringify(mesh));
-  const anyPort = '127.0.0.1:0';
-  const flags = ['-xds', anyPort, '-tls', anyPort, '-http', anyPort, '-out', folder, '-mesh', meshFile];
+  const flags = ['-xds', xdsAddress, '-tls', anyPort, '-http', anyPort, '-out', folder, '-mesh', meshFile];
   const child = spawn(program, flags, { stdio: ['ignore', 'pipe', 'ignore'] });
   const ended = once(child, 'close');
-  t.teardown(async () => {
+  const stop = async () => {
     child.kill('SIGKILL');
     await ended;
-    rmSync(folder, { recursive: true });
-  });
+    rmSync(folder, { recursive: true, force: true });
+  };
+  t.teardown(stop);
   await logged(child.stdout, /ready \{/);
   const { xds, http } = JSON.parse(readFileSync(join(folder, 'istiod.json'), 'utf8'));
   const post = async (path: string, body: string) => {
@@ -51,6 +57,7 @@ export async function startIstiod(t: Test, { program, mesh }: IstiodOptions): Pr
     xdsAddress: xds,
     apply: (documents) => post('/apply', documents),
     remove: (documents) => post('/delete', documents),
+    stop,
     acknowledged: (proxy, types) => untilAcknowledged(`http://${http}/debug/syncz`, proxy, types),
   };
 }

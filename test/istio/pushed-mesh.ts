@@ -21,31 +21,7 @@ import { loadAssignmentDecoder } from '../../xds/resource/load-assignment-resour
 import type { ResourceDecoder } from '../../xds/resource/resource-decoder.ts';
 import { routeConfigurationDecoder } from '../../xds/resource/route-configuration-resource.ts';
 import { encodeMessage } from '../../xds/wire-message.ts';
-
-export interface SidecarIdentity {
-  readonly ip: string;
-  readonly pod: string;
-  readonly namespace: string;
-  readonly app: string;
-  /** How traffic reaches it: by redirection, or at listeners that are bound. */
-  readonly interceptionMode: 'REDIRECT' | 'NONE';
-}
-
-/** `node` as Istio's own agent fills it. */
-export function istioNode({ ip, pod, namespace, app, interceptionMode }: SidecarIdentity) {
-  return {
-    id: `sidecar~${ip}~${pod}.${namespace}~${namespace}.svc.cluster.local`,
-    cluster: `${app}.${namespace}`,
-    metadata: {
-      INSTANCE_IPS: ip,
-      NAMESPACE: namespace,
-      CLUSTER_ID: 'Kubernetes',
-      ISTIO_VERSION: '1.30.3',
-      INTERCEPTION_MODE: interceptionMode,
-      LABELS: { app },
-    },
-  };
-}
+import { istioNode, type SidecarIdentity } from './sidecar-identity.ts';
 
 const method = '/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources';
 /** Nothing is given up: a test ends when what it waits for does not come. */
