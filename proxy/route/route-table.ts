@@ -1,7 +1,7 @@
 // From a request to its route: the virtual host by authority, then the first route of it that matches.
 // https://www.envoyproxy.io/docs/envoy/latest/configuration/http/http_conn_man/route_matching
 
-import type { RouteConfiguration } from '../../config/route.ts';
+import type { RouteConfiguration, VirtualHost } from '../../config/route.ts';
 import { portStart } from '../http/authority.ts';
 import type { RequestHead } from '../http/message.ts';
 import { asciiLowerCase } from './ascii-case.ts';
@@ -22,12 +22,14 @@ export function compileRouteTable(config: RouteConfiguration, context: CompileCo
 }
 
 export class RouteTable {
-  readonly config: RouteConfiguration;
+  config: RouteConfiguration;
   readonly #exact = new Map<string, CompiledVirtualHost>();
   readonly #suffixes = new WildcardDomains();
   readonly #prefixes = new WildcardDomains();
   #default: CompiledVirtualHost | null = null;
   readonly #context: CompileContext;
+  /** What virtual hosts are compiled with: without the others, so that one does not keep all alive. */
+  readonly #scope: RouteConfiguration;
   #isIndexed = false;
   // Connections send many requests for one authority; comparing it is cheaper than hashing it.
   #lastAuthority: string | null = null;
@@ -36,6 +38,7 @@ export class RouteTable {
   constructor(config: RouteConfiguration, context: CompileContext) {
     this.config = config;
     this.#context = context;
+    this.#scope = { ...config, virtualHosts: [] };
   }
 
   /** The virtual host of an authority (`host` or `host:port`, in any case); null when no domain covers it. */
@@ -53,6 +56,18 @@ export class RouteTable {
     return virtualHost === null ? null : virtualHost.match(head, context);
   }
 
+  /** Takes virtual hosts out and in; `config` is what that comes to, and differs in nothing else. */
+  update(config: RouteConfiguration, removed: readonly VirtualHost[], added: readonly VirtualHost[]): void {
+    this.config = config;
+    if (!this.#isIndexed) return;
+    for (const virtualHost of removed) {
+      for (const domain of virtualHost.domains) this.#removeDomain(domain.toLowerCase(), virtualHost);
+    }
+    for (const virtualHost of added) this.#add(virtualHost);
+    this.#lastAuthority = null;
+    this.#lastVirtualHost = null;
+  }
+
   /** Every decision on the way to the route. For people, not for the data path. */
   explain(head: RequestHead, context: MatchContext): RouteExplanation {
     const virtualHost = this.#lookUp(head.authority);
@@ -63,10 +78,12 @@ export class RouteTable {
   // Not before the first request: of the tables that a control plane sends again and again, few are asked in between.
   #index(): void {
     this.#isIndexed = true;
-    for (const virtualHost of this.config.virtualHosts) {
-      const compiled = new CompiledVirtualHost(virtualHost, this.config, this.#context);
-      for (const domain of virtualHost.domains) this.#addDomain(domain.toLowerCase(), compiled);
-    }
+    for (const virtualHost of this.config.virtualHosts) this.#add(virtualHost);
+  }
+
+  #add(virtualHost: VirtualHost): void {
+    const compiled = new CompiledVirtualHost(virtualHost, this.#scope, this.#context);
+    for (const domain of virtualHost.domains) this.#addDomain(domain.toLowerCase(), compiled);
   }
 
   // As in Envoy, of two equal domains the configuration is refused; here the first stays.
@@ -75,6 +92,14 @@ export class RouteTable {
     else if (domain.startsWith('*')) this.#suffixes.add(domain.slice(1), virtualHost);
     else if (domain.endsWith('*')) this.#prefixes.add(domain.slice(0, -1), virtualHost);
     else if (!this.#exact.has(domain)) this.#exact.set(domain, virtualHost);
+  }
+
+  #removeDomain(domain: string, virtualHost: VirtualHost): void {
+    if (domain === '*') {
+      if (this.#default?.config === virtualHost) this.#default = null;
+    } else if (domain.startsWith('*')) this.#suffixes.remove(domain.slice(1), virtualHost);
+    else if (domain.endsWith('*')) this.#prefixes.remove(domain.slice(0, -1), virtualHost);
+    else if (this.#exact.get(domain)?.config === virtualHost) this.#exact.delete(domain);
   }
 
   #lookUp(authority: string): CompiledVirtualHost | null {
@@ -98,7 +123,7 @@ class WildcardDomains {
   readonly #lengths: number[] = [];
 
   get isEmpty(): boolean {
-    return this.#lengths.length === 0;
+    return this.#virtualHosts.size === 0;
   }
 
   add(text: string, virtualHost: CompiledVirtualHost): void {
@@ -107,6 +132,13 @@ class WildcardDomains {
     if (this.#lengths.includes(text.length)) return;
     this.#lengths.push(text.length);
     this.#lengths.sort((one, other) => other - one);
+  }
+
+  remove(text: string, virtualHost: VirtualHost): void {
+    if (this.#virtualHosts.get(text)?.config !== virtualHost) return;
+    this.#virtualHosts.delete(text);
+    for (const other of this.#virtualHosts.keys()) if (other.length === text.length) return;
+    this.#lengths.splice(this.#lengths.indexOf(text.length), 1);
   }
 
   findSuffix(host: string): CompiledVirtualHost | undefined {

@@ -5,6 +5,7 @@
 
 import type { RouteConfiguration } from '../../config/route.ts';
 import type { MapDelta } from '../../config/snapshot.ts';
+import { changeVirtualHosts, type RouteChange } from './route-change.ts';
 import type { CompileContext } from './route-compiler.ts';
 import { compileRouteTable, type RouteTable } from './route-table.ts';
 
@@ -18,14 +19,18 @@ export class RouteTables {
   readonly #inUse = new Map<string, SharedTable[]>();
 
   /** Applies a delta between two events of the reactor. */
-  apply(delta: MapDelta<RouteConfiguration>): void {
+  apply(delta: MapDelta<RouteChange>): void {
     for (const name of delta.removed) {
       this.#configs.delete(name);
       this.#replace(name);
     }
-    for (const [name, config] of delta.set) {
-      this.#configs.set(name, config);
-      this.#replace(name);
+    for (const [name, change] of delta.set) {
+      if (change.kind === 'virtual-hosts') {
+        this.#update(name, change);
+      } else {
+        this.#configs.set(name, change.config);
+        this.#replace(name);
+      }
     }
   }
 
@@ -53,6 +58,17 @@ export class RouteTables {
       shared.table = this.#compile(name, shared.context);
       for (const user of shared.users) user.setRoutes(shared.table);
     }
+  }
+
+  // In place: nothing of a table is read in the middle of this, and its users have it already.
+  #update(name: string, change: Extract<RouteChange, { kind: 'virtual-hosts' }>): void {
+    const before = this.#configs.get(name)!;
+    const config = changeVirtualHosts(before, change);
+    this.#configs.set(name, config);
+    const changed = new Set(change.removed);
+    for (const virtualHost of change.set) changed.add(virtualHost.name);
+    const removed = before.virtualHosts.filter((each) => changed.has(each.name));
+    for (const { table } of this.#inUse.get(name) ?? []) table.update(config, removed, change.set);
   }
 
   #compile(name: string, context: CompileContext): RouteTable {

@@ -1,9 +1,10 @@
 // What the main thread and a worker say to each other. Plain data only: everything here is structured-cloned.
 
-import type { SnapshotDelta } from '../../config/snapshot.ts';
+import type { MapDelta, SnapshotDelta } from '../../config/snapshot.ts';
 import type { KeptFilterChain } from '../listener/listener-change.ts';
 import type { ListenerSockets } from '../listener/listener-runtime.ts';
 import type { SharedLimit } from '../listener/shared-limit.ts';
+import type { RouteChange } from '../route/route-change.ts';
 import type { LogBatch } from '../telemetry/access-log.ts';
 import type { BlockAnnouncement } from '../telemetry/worker-stats.ts';
 import type { GenerationMemory } from './generations.ts';
@@ -23,10 +24,11 @@ export interface WorkerStart {
 export type ToWorker =
   /** Of the process, over all workers; before the first snapshot. */
   | { readonly kind: 'limit-connections'; readonly limit: SharedLimit }
-  /** `placements` has an entry for each listener that the delta sets. */
+  /** `placements` has an entry for each listener that the delta sets; routes are told by what changes in them. */
   | {
       readonly kind: 'snapshot';
-      readonly delta: SnapshotDelta;
+      readonly delta: Omit<SnapshotDelta, 'routes'>;
+      readonly routes: MapDelta<RouteChange>;
       readonly placements: readonly (readonly [string, ListenerPlacement])[];
     }
   /**

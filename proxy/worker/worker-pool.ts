@@ -11,6 +11,7 @@ import type { BlockAnnouncement } from '../telemetry/worker-stats.ts';
 import { type GenerationMemory, Generations, makeGenerationMemory } from './generations.ts';
 import type { BoundListener, FromWorker, ListenerPlacement, ToWorker, WorkerStart } from './messages.ts';
 import { OpenListeners } from './open-listeners.ts';
+import { SentRoutes } from './sent-routes.ts';
 
 export interface WorkerPoolOptions {
   readonly concurrency: number;
@@ -41,6 +42,7 @@ export class WorkerPool {
   readonly #options: WorkerPoolOptions;
   readonly #workers: WorkerThread[] = [];
   readonly #listeners: OpenListeners;
+  readonly #routes = new SentRoutes();
   readonly #generationMemory: GenerationMemory;
   readonly #generations: Generations;
   #published = 0;
@@ -89,9 +91,11 @@ export class WorkerPool {
     }
     this.#generations.publish(delta.generation, this.#published);
     this.#published = delta.generation;
-    const possible = { ...delta, listeners: { set, removed: delta.listeners.removed } };
+    const { routes, ...rest } = delta;
+    const possible = { ...rest, listeners: { set, removed: delta.listeners.removed } };
+    const routeChanges = this.#routes.take(routes);
     for (const [index, worker] of this.#workers.entries()) {
-      this.#post(worker, { kind: 'snapshot', delta: possible, placements: placements[index]! });
+      this.#post(worker, { kind: 'snapshot', delta: possible, routes: routeChanges, placements: placements[index]! });
     }
   }
 

@@ -3,7 +3,6 @@
 
 import type { MessagePort } from 'node:worker_threads';
 import { receiveMessageOnPort } from 'node:worker_threads';
-import type { SnapshotDelta } from '../../config/snapshot.ts';
 import { describeErrno } from '../../native/errno.ts';
 import { fileLimit } from '../../native/file-limit.ts';
 import { originalDestination } from '../../native/socket.ts';
@@ -26,7 +25,7 @@ import { http1Stats } from '../telemetry/http-stats.ts';
 import { WorkerStats } from '../telemetry/worker-stats.ts';
 import { Generations } from './generations.ts';
 import { ListenerTable } from './listener-table.ts';
-import type { FromWorker, ListenerPlacement, ToWorker, WorkerStart } from './messages.ts';
+import type { FromWorker, ToWorker, WorkerStart } from './messages.ts';
 
 /** How often idle connections and unused endpoints are looked for. */
 const housekeepingMs = 1000;
@@ -146,7 +145,7 @@ export class Worker {
   #onMessage(message: ToWorker): void {
     switch (message.kind) {
       case 'snapshot':
-        this.#apply(message.delta, new Map(message.placements));
+        this.#apply(message);
         return;
       case 'limit-connections':
         this.#context.globalLimit = new LimitedConnections(message.limit);
@@ -169,15 +168,15 @@ export class Worker {
   // ---- Snapshot ------------------------------------------------------------------------------------------------
 
   // Make before break: clusters are there before the routes that name them, and these before their listeners.
-  #apply(delta: SnapshotDelta, placements: ReadonlyMap<string, ListenerPlacement>): void {
+  #apply({ delta, routes, placements }: Extract<ToWorker, { kind: 'snapshot' }>): void {
     const { generation } = delta;
     if (delta.runtime !== undefined) {
       this.#runtime.clear();
       for (const [key, value] of delta.runtime) this.#runtime.set(key, value);
     }
     this.#clusters.apply({ clusters: { set: delta.clusters.set, removed: [] }, assignments: delta.assignments });
-    this.#routeTables.apply(delta.routes);
-    this.#listeners.apply(delta.listeners, placements);
+    this.#routeTables.apply(routes);
+    this.#listeners.apply(delta.listeners, new Map(placements));
     this.#clusters.apply({ clusters: { set: [], removed: delta.clusters.removed }, assignments: noAssignments });
     this.#generations.apply(this.#options.start.workerIndex, generation);
     if (generation === this.#generations.published) this.#send({ kind: 'applied', generation });

@@ -35,7 +35,8 @@ const NOT_PER_REQUEST: ReadonlyMap<string, string> = new Map([
   ['proxy/route/retry-policy.ts:namedHeaders', 'a request that brings x-envoy-retry headers'],
   ['proxy/route/retry-policy.ts:requestedBy', 'a request that brings x-envoy-retry headers'],
   ['proxy/route/route-compiler.ts', 'once a route configuration'],
-  ['proxy/route/route-tables.ts', 'once a table of routes by name'],
+  ['proxy/route/route-change.ts', 'once a change of a table of routes by name'],
+  ['proxy/route/route-tables.ts', 'once a change of a table of routes by name'],
   ['proxy/route/route-match.ts:explain', 'asked by the admin interface'],
 ]);
 

@@ -13,6 +13,7 @@ import { StatsStore } from '../../proxy/telemetry/stats-store.ts';
 import { Generations, makeGenerationMemory } from '../../proxy/worker/generations.ts';
 import type { FromWorker, ListenerPlacement, ToWorker } from '../../proxy/worker/messages.ts';
 import { OpenListeners } from '../../proxy/worker/open-listeners.ts';
+import { SentRoutes } from '../../proxy/worker/sent-routes.ts';
 import { Worker } from '../../proxy/worker/worker.ts';
 import { makeAssignment, makeCluster, makeEndpoint, makeLocality } from './cluster-fixtures.ts';
 
@@ -65,13 +66,14 @@ export async function startDataPlane(config: {
     signalEventFd(started.wakeUpDescriptor);
   };
   const open = new OpenListeners(1);
+  const routes = new SentRoutes();
   const generations = new Generations(generationMemory);
   const update = async (change: Partial<SnapshotChange>): Promise<void> => {
     const generation = generations.published + 1;
     const delta = { ...noChange, ...change, generation };
     const placements = [...open.place(delta.listeners)].map(([name, placed]) => [name, placementOf(placed)] as const);
     generations.publish(generation, generation - 1);
-    send({ kind: 'snapshot', delta, placements });
+    send({ kind: 'snapshot', delta, routes: routes.take(delta.routes), placements });
     await inbox.next('applied');
   };
   await update({

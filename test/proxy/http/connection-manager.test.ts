@@ -99,10 +99,13 @@ t.test(
       set: [
         [
           'table',
-          routeConfiguration({
-            virtualHosts: [virtualHost({ routes: [routeOf('/', forwardAction(), { name: routeName })] })],
-            internalOnlyHeaders,
-          }),
+          {
+            kind: 'whole',
+            config: routeConfiguration({
+              virtualHosts: [virtualHost({ routes: [routeOf('/', forwardAction(), { name: routeName })] })],
+              internalOnlyHeaders,
+            }),
+          },
         ] as const,
       ],
       removed: [],

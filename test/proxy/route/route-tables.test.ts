@@ -28,15 +28,10 @@ class User {
   }
 }
 
-const set = (name: string, routeName: string) => ({
-  set: [
-    [
-      name,
-      routeConfiguration({ name, virtualHosts: [virtualHost({ routes: [route({ name: routeName })] })] }),
-    ] as const,
-  ],
-  removed: [],
-});
+const set = (name: string, routeName: string) => {
+  const config = routeConfiguration({ name, virtualHosts: [virtualHost({ routes: [route({ name: routeName })] })] });
+  return { set: [[name, { kind: 'whole', config }] as const], removed: [] };
+};
 
 t.test('a name without a table has no route', (t) => {
   const user = new User(new RouteTables());
@@ -83,5 +78,26 @@ t.test('who has let a name go hears of it no more', (t) => {
   other.release();
   other.release();
   t.equal(new User(tables).routeName, 'one', 'the table itself stays');
+  t.end();
+});
+
+t.test('of a large table only the virtual hosts that changed are taken, by all who use it', (t) => {
+  const tables = new RouteTables();
+  const hosts = ['a', 'b', 'c'].map((name) => virtualHost({ name, domains: [name], routes: [route({ name })] }));
+  const config = routeConfiguration({ name: 'a', virtualHosts: hosts });
+  tables.apply({ set: [['a', { kind: 'whole', config }]], removed: [] });
+  const [user, quiet] = [new User(tables), new User(tables, { suppressEnvoyHeaders: true })];
+  const routesOf = ({ table }: User) =>
+    ['a', 'b', 'c', 'd'].map((authority) => table.match(request({ authority }), matchContext())?.name);
+  t.same(routesOf(user), ['a', 'b', 'c', undefined]);
+  const changed = virtualHost({ name: 'b', domains: ['b', 'd'], routes: [route({ name: 'other' })] });
+  const before = user.table;
+  tables.apply({ set: [['a', { kind: 'virtual-hosts', set: [changed], removed: ['c'] }]], removed: [] });
+  t.equal(user.table, before);
+  for (const each of [user, quiet, new User(tables)]) t.same(routesOf(each), ['a', 'other', undefined, 'other']);
+  t.same(
+    user.table.config.virtualHosts.map(({ name }) => name),
+    ['a', 'b'],
+  );
   t.end();
 });
