@@ -3,8 +3,8 @@
 
 import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import type { Socket } from 'node:net';
-import { createSecureContext, getCACertificates, type PeerCertificate, type SecureContext } from 'node:tls';
+import { isIP, type Socket } from 'node:net';
+import { connect, createSecureContext, getCACertificates, type SecureContext } from 'node:tls';
 import { ChannelCredentials } from '@grpc/grpc-js';
 import type { GrpcTls, SecretText } from '../../config/config-source.ts';
 import type { GrpcPeer } from './grpc-peer.ts';
@@ -14,29 +14,53 @@ import { identityProblem } from './peer-identity.ts';
  * `onSocket` is given each connection before a byte was sent over it. Throws an error with a sentence for people when a
  * secret cannot be read or used.
  */
-export function channelCredentials(peer: GrpcPeer, onSocket: (socket: Socket) => void): ChannelCredentials {
-  const credentials = plainOrTls(peer);
+export function channelCredentials({ tls, host }: GrpcPeer, onSocket: (socket: Socket) => void): ChannelCredentials {
+  const secured = tls && { secureContext: secureContext(tls), tls, host };
+  const credentials =
+    secured === undefined
+      ? ChannelCredentials.createInsecure()
+      : ChannelCredentials.createFromSecureContext(secured.secureContext);
   const makeConnector = credentials._createSecureConnector.bind(credentials);
   credentials._createSecureConnector = (...parts) => {
     const connector = makeConnector(...parts);
-    const connect = connector.connect.bind(connector);
+    const connectPlain = connector.connect.bind(connector);
     connector.connect = (socket) => {
       onSocket(socket);
-      return connect(socket);
+      return secured === undefined ? connectPlain(socket) : connectTls(socket, secured);
     };
     return connector;
   };
   return credentials;
 }
 
-function plainOrTls({ tls, host }: GrpcPeer): ChannelCredentials {
-  if (tls === undefined) return ChannelCredentials.createInsecure();
-  return ChannelCredentials.createFromSecureContext(secureContext(tls), {
-    checkServerIdentity: (_host: string, { raw }: PeerCertificate) => {
+/** In place of the library's own, which asks for an IP address by SNI, and that is not permitted (RFC 6066 section 3). */
+function connectTls(socket: Socket, { secureContext, tls, host }: SecuredPeer): Promise<SecureSocket> {
+  const name = tls.sni ?? host;
+  const { promise, resolve, reject } = Promise.withResolvers<SecureSocket>();
+  const secured = connect({
+    socket,
+    secureContext,
+    ALPNProtocols: ['h2'],
+    ...(isIP(name) === 0 && { servername: name }),
+    checkServerIdentity: (_host, { raw }) => {
       const problem = identityProblem(new X509Certificate(raw), tls, host);
       return problem === undefined ? undefined : new Error(problem);
     },
   });
+  secured.once('secureConnect', () => resolve({ socket: secured, secure: true }));
+  secured.on('error', reject);
+  return promise;
+}
+
+interface SecuredPeer {
+  readonly secureContext: SecureContext;
+  readonly tls: GrpcTls;
+  readonly host: string;
+}
+
+interface SecureSocket {
+  readonly socket: Socket;
+  readonly secure: boolean;
 }
 
 /** `Bearer …` (RFC 6750). Throws as above. */

@@ -49,7 +49,8 @@ export function peersOf({ target }: GrpcService, clusters: ReadonlyMap<string, G
 function uriOf(address: Address | HostAddress): string {
   switch (address.kind) {
     case 'pipe':
-      return `unix:${address.path}`;
+      // A zero in front is how the system has the abstract namespace.
+      return `unix:${address.path.replace(/^@/, '\0')}`;
     case 'host':
       return `dns:${formatAddress(address)}`;
     case 'ip':

@@ -115,7 +115,7 @@ class GrpcStream implements DiscoveryStreamHandle {
 
   #call(peer: GrpcPeer): Pick<Attempt, 'client' | 'call' | 'sockets'> {
     const { method, service } = this.#options;
-    const { uri, tls, accessToken, authority, keepAlive } = peer;
+    const { uri, accessToken, authority, keepAlive } = peer;
     const metadata = new Metadata();
     for (const { key, value } of service.initialMetadata) metadata.add(key, value);
     if (accessToken !== undefined) metadata.set('authorization', authorization(accessToken));
@@ -134,7 +134,6 @@ class GrpcStream implements DiscoveryStreamHandle {
       'grpc.enable_retries': 0,
       'grpc.enable_channelz': 0,
       ...(authority !== undefined && { 'grpc.default_authority': authority }),
-      ...(tls?.sni !== undefined && { 'grpc.ssl_target_name_override': tls.sni }),
     });
     return { client, sockets, call: client.makeBidiStreamRequest(method, asBuffer, asBytes, metadata, {}) };
   }

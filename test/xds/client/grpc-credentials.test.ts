@@ -1,7 +1,10 @@
 import { execFileSync } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
+import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { createServer } from 'node:tls';
 import { ServerCredentials } from '@grpc/grpc-js';
 import t from 'tap';
 import type { GrpcTls, SecretText } from '../../../config/config-source.ts';
@@ -77,6 +80,22 @@ t.test('a certificate of our own is shown to those who ask', async (t) => {
   transport.close();
   const none = clusterTransport({ endpoints: [loopback(port)], tls: trusting(root) });
   t.equal((await openStream(none).ended).code, 14);
+});
+
+t.test('a peer is asked for by its name, never by an address', async (t) => {
+  const asked: (string | false | undefined)[] = [];
+  const files = { cert: readFileSync(server.certificate), key: readFileSync(server.key) };
+  const listener = createServer({ ...files, ALPNProtocols: ['h2'] }, (socket) => {
+    asked.push(socket.servername);
+    socket.destroy();
+  }).listen(0, '127.0.0.1');
+  await once(listener, 'listening');
+  t.teardown(() => listener.close());
+  const { port } = listener.address() as AddressInfo;
+  for (const sni of [{ sni: 'istiod.example' }, {}]) {
+    await openStream(clusterTransport({ endpoints: [loopback(port)], tls: { ...trusting(root), ...sni } })).ended;
+  }
+  t.same(asked, ['istiod.example', false]);
 });
 
 t.test('roots and tokens are read again for each connection', async (t) => {

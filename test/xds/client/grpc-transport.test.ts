@@ -40,8 +40,11 @@ t.test("Unix sockets, names, and targets in gRPC's own naming", async (t) => {
   t.teardown(() => rmSync(directory, { recursive: true }));
   const path = join(directory, 'socket');
   await startEcho(t, { address: `unix:${path}` });
+  const abstract = `outrigger-test-${process.pid}`;
+  await startEcho(t, { address: `unix:\0${abstract}` });
   const { port } = await startEcho(t);
   const transports = [
+    clusterTransport({ endpoints: [{ kind: 'pipe', path: `@${abstract}` }] }),
     clusterTransport({ endpoints: [{ kind: 'pipe', path }] }),
     clusterTransport({ endpoints: [{ kind: 'host', hostname: 'localhost', port }] }),
     uriTransport(`unix:${path}`),
