@@ -1,14 +1,14 @@
 // `npm start` as a newcomer meets it: what it prints is true, and Ctrl-C leaves nothing behind.
 
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import t from 'tap';
 
-t.test('the printed curl lines work and Ctrl-C ends everything', async (t) => {
+t.test('the printed lines work, a saved file is followed, and Ctrl-C ends everything', async (t) => {
   const start = join(import.meta.dirname, '../../demo/start.ts');
-  const demo = spawn(process.execPath, [start], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const demo = spawn(process.execPath, [start], { stdio: ['ignore', 'pipe', 'ignore'] });
   t.teardown(() => demo.kill('SIGTERM'));
   const lines: string[] = [];
   for await (const line of createInterface({ input: demo.stdout })) {
@@ -17,19 +17,24 @@ t.test('the printed curl lines work and Ctrl-C ends everything', async (t) => {
   }
   demo.stdout.resume();
   const text = lines.join('\n');
-  const curls = [...text.matchAll(/^ {2}curl (.*?)(http:\S+)$/gm)];
-  t.equal(curls.length, 3, text);
-  const bodies = await Promise.all(curls.map(([, options, url]) => ask(options!, url!)));
-  t.match(bodies, [/^hello from replica [12]\n$/, /^replica [12] answers 200\n$/, /^to and fro$/]);
+  const [hello, flaky, helloAgain] = [...text.matchAll(/^ {2}curl (?:-i )?(http:\S+)$/gm)].map((match) => match[1]!);
+  t.match(await (await fetch(hello!)).text(), /^hello from replica [12]\n$/);
+  t.match(await (await fetch(flaky!)).text(), /^replica [12] answers 200\n$/);
+  const replicas = async () => new Set([await textOf(helloAgain!), await textOf(helloAgain!)]);
+  t.same([...(await replicas())].sort(), ['hello from replica 1\n', 'hello from replica 2\n']);
+  execFileSync('/bin/sh', ['-c', /^ {2}(sed .*)$/m.exec(text)![1]!]);
+  while ((await replicas()).has('hello from replica 1\n'));
+  t.same([...(await replicas())], ['hello from replica 2\n'], 'the one that is left');
   const admin = /Admin page: (\S+)/.exec(text)![1]!;
   t.match((await fetch(admin)).headers.get('content-type'), /^text\/html/);
+  const status = /Control plane: (\S+)/.exec(text)![1]!;
+  t.match(await (await fetch(status)).json(), { ready: true, problems: [], clients: [{ node: 'demo' }] });
   demo.kill('SIGINT');
   t.same(await once(demo, 'exit'), [0, null]);
   await t.rejects(fetch(admin), 'nobody listens any more');
+  await t.rejects(fetch(status), 'the control plane neither');
 });
 
-async function ask(options: string, url: string): Promise<string> {
-  const body = /-d '(.*)'/.exec(options)?.[1];
-  const response = await fetch(url, body === undefined ? {} : { method: 'POST', body });
-  return response.text();
+async function textOf(url: string): Promise<string> {
+  return (await fetch(url)).text();
 }

@@ -18,7 +18,7 @@ export function resourcesOfText(text: string, file = 'test.yaml'): readonly Serv
 }
 
 export function snapshotOfText(text: string, previous?: ServedSnapshot): ServedSnapshot {
-  return makeSnapshot(resourcesOfText(text), previous);
+  return makeSnapshot(resourcesOfText(text), { previous });
 }
 
 /** A service without a listener: a cluster and its assignment. */

@@ -1,0 +1,70 @@
+// The control plane from files and outrigger behind it, as `npm start` has them: what is saved is served.
+
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+import { ControlPlane } from '../../control-plane/control-plane.ts';
+import { parseControlPlaneFlags } from '../../control-plane/flags.ts';
+import { demoBootstrap } from '../../demo/bootstrap.ts';
+import { renameIntoPlace, writeFiles } from '../support/control-plane-fixtures.ts';
+import { startSidecar } from '../support/sidecar.ts';
+
+const servedWithinMs = 100;
+
+t.test('a saved change of endpoints or routes is served within 100 ms, a broken one is not', async (t) => {
+  const [first, second] = [await startOrigin(t, 'first'), await startOrigin(t, 'second')];
+  const file = (endpoint: number, to: string) =>
+    `service: shop\nlisten: 127.0.0.1:0\nendpoints: ["127.0.0.1:${endpoint}"]\nroutes: [{to: ${to}}]\n`;
+  const root = t.testdir({ resources: {} });
+  const folder = join(root, 'resources');
+  writeFiles(folder, {
+    'shop.yaml': file(first, 'shop'),
+    'canary.yaml': `service: canary\nendpoints: ["127.0.0.1:${second}"]\n`,
+  });
+  const lines: string[] = [];
+  const flags = parseControlPlaneFlags(['--dir', folder, '--listen', '127.0.0.1:0'])!;
+  const controlPlane = new ControlPlane(flags, (line) => lines.push(line));
+  const { port } = await controlPlane.start();
+  t.teardown(() => controlPlane.close());
+  const bootstrap = JSON.parse(demoBootstrap({ adminPort: 0, controlPlanePort: port }));
+  const sidecar = await startSidecar(t, { bootstrap, flags: ['--concurrency', '1', '--no-config-cache'] });
+  const url = `http://127.0.0.1:${sidecar.port('shop')}/`;
+  const ask = async () => (await fetch(url)).text();
+  t.equal(await ask(), 'first');
+  const change = async (text: string, wanted: string) => {
+    const began = performance.now();
+    renameIntoPlace(folder, 'shop.yaml', text);
+    while ((await ask()) !== wanted);
+    return performance.now() - began;
+  };
+  const times: number[] = [];
+  for (let round = 0; round < 3; round++) {
+    times.push(await change(file(second, 'shop'), 'second'), await change(file(first, 'shop'), 'first'));
+    times.push(await change(file(first, 'canary'), 'second'), await change(file(first, 'shop'), 'first'));
+  }
+  // Alone on a machine it takes 20 to 30 ms. Where others run too, those that were not disturbed count.
+  const tookMs = [...times].sort((a, b) => a - b)[times.length / 4]!;
+  t.ok(tookMs < servedWithinMs, times.map(Math.round).join(' '));
+  t.comment(`served after ${times.map(Math.round).join(' ')} ms`);
+  const before = lines.length;
+  renameIntoPlace(folder, 'shop.yaml', file(second, 'nowhere'));
+  while (lines.length < before + 2) await new Promise((resolve) => setImmediate(resolve));
+  t.match(lines.slice(before), [/^shop\.yaml:1: .*needs cluster "nowhere"/, /^the last good state is served/]);
+  t.equal(await ask(), 'first');
+  t.same(
+    lines.filter((line) => line.includes('refused')),
+    [],
+  );
+});
+
+async function startOrigin(t: Test, name: string): Promise<number> {
+  const server = createServer((_, response) => response.end(name));
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  t.teardown(() => {
+    server.close();
+    server.closeAllConnections();
+  });
+  return (server.address() as AddressInfo).port;
+}
