@@ -3,8 +3,8 @@
 // long as addresses and socket options do. Found out on the main thread, so that workers compare nothing.
 // https://www.envoyproxy.io/docs/envoy/latest/configuration/listeners/lds#filter-chain-only-update
 
-import { isDeepStrictEqual } from 'node:util';
 import type { FilterChain, Listener } from '../../config/listener.ts';
+import { isSameData } from '../../config/same-data.ts';
 
 export type ListenerChange =
   | { readonly kind: 'sockets' }
@@ -20,13 +20,13 @@ export interface KeptFilterChain {
 /** The listeners have one name. */
 export function compareListeners(before: Listener, after: Listener): ListenerChange {
   if (!hasSameSockets(before, after)) return { kind: 'sockets' };
-  if (!isDeepStrictEqual(withoutFilterChains(before), withoutFilterChains(after))) return { kind: 'listener' };
+  if (!isSameData(withoutFilterChains(before), withoutFilterChains(after))) return { kind: 'listener' };
   return { kind: 'filter-chains', kept: keptFilterChains(filterChainsOf(before), filterChainsOf(after)) };
 }
 
 /** Whether sockets that were opened for one serve the other; the backlog can be changed while a socket listens. */
 export function hasSameSockets(before: Listener, after: Listener): boolean {
-  return isDeepStrictEqual(socketsOf(before), socketsOf(after));
+  return isSameData(socketsOf(before), socketsOf(after));
 }
 
 /** The default one is last. */
@@ -51,7 +51,7 @@ function keptFilterChains(before: readonly FilterChain[], after: readonly Filter
     for (const earlierIndex of left) {
       const earlier = before[earlierIndex]!;
       // A name is compared first: it tells most chains apart before all that they hold is looked at.
-      if (earlier.name !== chain.name || !isDeepStrictEqual(earlier, chain)) continue;
+      if (earlier.name !== chain.name || !isSameData(earlier, chain)) continue;
       left.delete(earlierIndex);
       kept.push({ index, earlierIndex });
       break;
