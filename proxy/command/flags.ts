@@ -70,8 +70,7 @@ const rules: readonly FlagRule[] = [
   {
     names: ['--reject-unknown-dynamic-fields'],
     takesValue: false,
-    withoutEffect: 'they are always rejected',
-    help: 'accepted',
+    help: 'refused: fields of a control plane that are not known are passed over',
   },
   {
     names: ['--ignore-unknown-dynamic-fields'],
@@ -105,6 +104,9 @@ export function parseFlags(args: readonly string[]): Flags {
   const number = (name: string, fallback: number): number => numberOf(name, get(name), fallback);
   const mode = get('--mode') ?? 'serve';
   if (mode !== 'serve' && mode !== 'validate') throw new FlagError(`--mode ${mode}: serve and validate are supported`);
+  if (values.has('--reject-unknown-dynamic-fields')) {
+    throw new FlagError('--reject-unknown-dynamic-fields is not supported: fields that are not known are passed over');
+  }
   const strategy = get('--drain-strategy') ?? 'gradual';
   if (strategy !== 'gradual' && strategy !== 'immediate')
     throw new FlagError(`--drain-strategy ${strategy}: gradual or immediate`);

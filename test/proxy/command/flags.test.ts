@@ -54,6 +54,15 @@ t.test("what Istio's agent passes is taken", (t) => {
   t.end();
 });
 
+t.test('a promise that would not be kept is refused', (t) => {
+  t.throws(
+    () => parseFlags(['-c', 'x', '--reject-unknown-dynamic-fields']),
+    /is not supported: fields that are not known/,
+  );
+  t.equal(parseFlags(['-c', 'x', '--ignore-unknown-dynamic-fields']).mode, 'serve');
+  t.end();
+});
+
 t.test('accepted configuration is kept unless that is turned off', (t) => {
   t.match(parseFlags(['-c', 'x', '--config-cache-dir', '/a']), { keepsConfigCache: true, configCacheDirectory: '/a' });
   t.equal(parseFlags(['-c', 'x', '--no-config-cache']).keepsConfigCache, false);

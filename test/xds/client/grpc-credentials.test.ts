@@ -83,7 +83,7 @@ t.test('a certificate of our own is shown to those who ask', async (t) => {
 });
 
 t.test('a peer is asked for by its name, never by an address', async (t) => {
-  const asked: (string | false | undefined)[] = [];
+  const asked: (string | false | null)[] = [];
   const files = { cert: readFileSync(server.certificate), key: readFileSync(server.key) };
   const listener = createServer({ ...files, ALPNProtocols: ['h2'] }, (socket) => {
     asked.push(socket.servername);
