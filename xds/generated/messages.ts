@@ -1630,7 +1630,29 @@ export interface SemanticVersion {
 
 /** `istio.envoy.config.filter.http.alpn.v2alpha1.FilterConfig` */
 export interface AlpnFilterConfig {
-  readonly alpnOverride?: readonly unknown[];
+  readonly alpnOverride?: readonly FilterConfig_AlpnOverride[];
+}
+
+/** `istio.envoy.config.filter.http.alpn.v2alpha1.FilterConfig.AlpnOverride` */
+export interface FilterConfig_AlpnOverride {
+  readonly upstreamProtocol?: FilterConfig_Protocol;
+  readonly alpnOverride?: readonly string[];
+}
+
+/** `stats.MetricConfig` */
+export interface MetricConfig {
+  readonly dimensions?: { readonly [key: string]: string };
+  readonly name?: string;
+  readonly tagsToRemove?: readonly string[];
+  readonly match?: string;
+  readonly drop?: boolean;
+}
+
+/** `stats.MetricDefinition` */
+export interface MetricDefinition {
+  readonly name?: string;
+  readonly value?: string;
+  readonly type?: MetricType;
 }
 
 /** `stats.PluginConfig` */
@@ -1642,8 +1664,8 @@ export interface PluginConfig {
   readonly valueSeparator?: string;
   readonly disableHostHeaderFallback?: boolean;
   readonly tcpReportingDuration?: number;
-  readonly metrics?: readonly unknown[];
-  readonly definitions?: readonly unknown[];
+  readonly metrics?: readonly MetricConfig[];
+  readonly definitions?: readonly MetricDefinition[];
   readonly reporter?: Reporter;
   readonly rotationInterval?: number;
   readonly gracefulDeletionInterval?: number;
@@ -1698,4 +1720,6 @@ export type PreserveCaseFormatterConfig_FormatterTypeOnEnvoyHeaders = 'DEFAULT' 
 export type CertificateValidationContext_TrustChainVerification = 'VERIFY_TRUST_CHAIN' | 'ACCEPT_UNTRUSTED';
 export type SubjectAltNameMatcher_SanType = 'SAN_TYPE_UNSPECIFIED' | 'EMAIL' | 'DNS' | 'URI' | 'IP_ADDRESS' | 'OTHER_NAME';
 export type FractionalPercent_DenominatorType = 'HUNDRED' | 'TEN_THOUSAND' | 'MILLION';
+export type FilterConfig_Protocol = 'HTTP10' | 'HTTP11' | 'HTTP2';
+export type MetricType = 'COUNTER' | 'GAUGE' | 'HISTOGRAM';
 export type Reporter = 'UNSPECIFIED' | 'SERVER_GATEWAY';

@@ -2,7 +2,9 @@
 
 import type { SupportTable } from './support-table.ts';
 
+const ALPN = 'istio.envoy.config.filter.http.alpn.v2alpha1';
 const metrics = 'Istio metrics are not kept yet';
+const noHandshake = 'connections to endpoints are plain: there is no TLS handshake to offer protocols in';
 
 export const istioSupport: SupportTable = {
   'stats.PluginConfig': {
@@ -22,8 +24,14 @@ export const istioSupport: SupportTable = {
       graceful_deletion_interval: metrics,
     },
   },
-  'istio.envoy.config.filter.http.alpn.v2alpha1.FilterConfig': {
+  'stats.MetricConfig': {
     supported: [],
-    ignored: { alpn_override: 'connections to endpoints are plain: there is no TLS handshake to offer protocols in' },
+    ignored: { dimensions: metrics, name: metrics, tags_to_remove: metrics, match: metrics, drop: metrics },
+  },
+  'stats.MetricDefinition': { supported: [], ignored: { name: metrics, value: metrics, type: metrics } },
+  [`${ALPN}.FilterConfig`]: { supported: [], ignored: { alpn_override: noHandshake } },
+  [`${ALPN}.FilterConfig.AlpnOverride`]: {
+    supported: [],
+    ignored: { upstream_protocol: noHandshake, alpn_override: noHandshake },
   },
 };
