@@ -40,18 +40,18 @@ type Fields = { readonly [name: string]: string };
 
 class Mesh {
   readonly istiod: Istiod;
-  readonly #port: number;
+  readonly port: number;
   #applied = 0;
 
   constructor(istiod: Istiod, port: number) {
     this.istiod = istiod;
-    this.#port = port;
+    this.port = port;
   }
 
   /** A request to `web` through the sidecar's outbound listener, on a connection of its own. */
   async ask(path: string, fields: Fields = {}): Promise<Answer> {
-    const host = `web.shop.svc.cluster.local:${this.#port}`;
-    const asked = request({ port: this.#port, path, headers: { host, ...fields }, agent: false });
+    const host = `web.shop.svc.cluster.local:${this.port}`;
+    const asked = request({ port: this.port, path, headers: { host, ...fields }, agent: false });
     asked.end();
     try {
       const [response] = await once(asked, 'response');
@@ -116,14 +116,14 @@ interface StartedMesh {
   readonly objects: readonly object[];
 }
 
-async function startMesh(t: Test): Promise<StartedMesh> {
+async function startMesh(t: Test, apiType: 'DELTA_GRPC' | 'GRPC' = 'DELTA_GRPC'): Promise<StartedMesh> {
   const istiod = await startIstiod(t, { program: path, mesh: loopbackMeshConfig });
   const port = await freePort();
   const [v1, v2] = await Promise.all([startVersion(t, 'v1', '127.0.0.11'), startVersion(t, 'v2', '127.0.0.12')]);
   const web = [webService(port), ...webVersion(v1), ...webVersion(v2), webSubsets('v1', 'v2')];
   const objects = [...meshObjects(), ...web, webRoutes({ route: [toVersion('v1')] })];
   await istiod.apply(documents(...objects));
-  const bootstrap = istioBootstrap(loopbackSidecar, istiod.xdsAddress);
+  const bootstrap = istioBootstrap(loopbackSidecar, istiod.xdsAddress, apiType);
   await startSidecar(t, { bootstrap, flags: ['--no-config-cache', '--concurrency', '1'] });
   const mesh = new Mesh(istiod, port);
   await mesh.until(ok('v1 /'), '/');
@@ -186,4 +186,16 @@ t.test('without a control plane everything goes on, and with the next one it is 
   await next.apply(documents(...objects, webRoutes({ route: [toVersion('v2')] })));
   await mesh.until(ok('v2 /'), '/');
   await next.acknowledged('client-1.shop', 4);
+});
+
+t.test('the state of the world is followed as changes are', options, async (t) => {
+  const { mesh, v2 } = await startMesh(t, 'GRPC');
+  await mesh.route({ route: [toVersion('v2')] });
+  t.same(await mesh.ask('/'), ok('v2 /'));
+  await mesh.istiod.remove(documents(...webVersion(v2)));
+  await mesh.until({ status: 503, body: 'no healthy upstream' }, '/');
+  await mesh.istiod.acknowledged('client-1.shop', 4);
+  await mesh.istiod.remove(documents(webService(mesh.port)));
+  await mesh.until(nobody, '/');
+  t.same(await mesh.ask('/'), nobody, 'its listener is closed');
 });

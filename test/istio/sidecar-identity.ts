@@ -26,7 +26,7 @@ export function istioNode({ ip, pod, namespace, app, interceptionMode }: Sidecar
 }
 
 /** A bootstrap that takes everything from istiod's plain-text port. */
-export function istioBootstrap(identity: SidecarIdentity, xdsAddress: string) {
+export function istioBootstrap(identity: SidecarIdentity, xdsAddress: string, apiType: 'DELTA_GRPC' | 'GRPC') {
   const [address, port] = xdsAddress.split(':');
   const endpoint = { address: { socket_address: { address, port_value: Number(port) } } };
   const fromAds = { ads: {}, resource_api_version: 'V3', initial_fetch_timeout: '0s' };
@@ -36,7 +36,7 @@ export function istioBootstrap(identity: SidecarIdentity, xdsAddress: string) {
       cds_config: fromAds,
       lds_config: fromAds,
       ads_config: {
-        api_type: 'DELTA_GRPC',
+        api_type: apiType,
         transport_api_version: 'V3',
         set_node_on_first_message_only: true,
         grpc_services: [{ envoy_grpc: { cluster_name: 'xds-grpc' } }],
