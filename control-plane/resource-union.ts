@@ -27,6 +27,9 @@ export type StatedResource = ServedResource & { readonly changes: VersionVector 
 
 /** Of concurrent statements that cannot be merged the first is taken: the order of `statements` is that of trust. */
 export function uniteResources(statements: readonly SourceStatement[]): readonly StatedResource[] {
+  const [only, ...others] = statements;
+  if (only !== undefined && others.length === 0)
+    return [...only.types.values()].flatMap(({ byName }) => [...byName.values()]);
   return servedTypes.flatMap((type) => {
     const stated = statements.map(({ types }) => types.get(type.typeUrl)).filter((each) => each !== undefined);
     const names = new Set(stated.flatMap(({ byName }) => [...byName.keys()]));

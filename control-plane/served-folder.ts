@@ -1,7 +1,7 @@
 // The folder as node groups with their resources: files that did not change are not read as YAML again, and a group is
 // replaced only by one that is right as a whole.
 
-import { readFolder } from './config-folder.ts';
+import { type FolderFile, readFolder } from './config-folder.ts';
 import { type FileProblem, type ResourceFile, readResourceFile } from './resource-file.ts';
 import type { ServedResource } from './served-snapshot.ts';
 import { everyNode } from './snapshot-cache.ts';
@@ -13,8 +13,7 @@ export interface ServedFolderOptions {
   readonly hasUpstreams: boolean;
 }
 
-interface ReadFile {
-  readonly text: string;
+interface ReadFile extends FolderFile {
   readonly content: ResourceFile;
 }
 
@@ -45,20 +44,21 @@ export class ServedFolder {
 
   /** Reads the folder. A group with a problem, in its own files or in those for every node, stays as it was. */
   refresh(): void {
-    const { files, unreadable } = readFolder(this.#options.folder);
+    const { files, unreadable } = readFolder(this.#options.folder, this.#read);
     const problems: FileProblem[] = unreadable.map(({ file, message }) => ({ file, path: '', message }));
     const read = new Map<string, ReadFile>();
     const resources = new Map<string, ServedResource[]>([[everyNode, []]]);
     const broken = new Set<string>(unreadable.length > 0 ? [everyNode] : []);
-    for (const { file, group = everyNode, text } of files) {
+    for (const each of files) {
+      const { file, group = everyNode, text } = each;
       const before = this.#read.get(file);
-      const known = before?.text === text ? before : { text, content: readResourceFile(file, text) };
-      read.set(file, known);
-      if (known.content.problems.length > 0) broken.add(group);
-      problems.push(...known.content.problems);
+      const content = before?.text === text ? before.content : readResourceFile(file, text);
+      read.set(file, { ...each, content });
+      if (content.problems.length > 0) broken.add(group);
+      problems.push(...content.problems);
       const ofGroup = resources.get(group);
-      if (ofGroup === undefined) resources.set(group, [...known.content.resources]);
-      else ofGroup.push(...known.content.resources);
+      if (ofGroup === undefined) resources.set(group, [...content.resources]);
+      else ofGroup.push(...content.resources);
     }
     this.#read = read;
     this.#files = files.map(({ file }) => file);

@@ -10,7 +10,7 @@ import { checkSnapshot } from '../../control-plane/snapshot-check.ts';
 const page = readFileSync(join(import.meta.dirname, '../../docs/control-plane.md'), 'utf8');
 
 t.test('the examples of the page are right, and fit together', async (t) => {
-  const files = [...page.matchAll(/```yaml\n([^]*?)```/g)].map((match) => readResourceFile('page', match[1]!));
+  const files = [...page.matchAll(/```yaml\n(.*?)```/gs)].map((match) => readResourceFile('page', match[1]!));
   t.ok(files.length >= 2);
   t.same(
     files.flatMap(({ problems }) => problems),
