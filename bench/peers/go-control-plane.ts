@@ -79,8 +79,10 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     `--hosts=${options.hosts}`,
     `--listeners=${options.listenerPorts.join(',')}`,
     `--endpoints=127.0.0.1:${options.endpointPort}`,
+    // A program that crashed leaves nothing behind.
+    '--until-eof',
   ];
-  const child = spawn(command[0]!, command.slice(1), { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(command[0]!, command.slice(1), { stdio: ['pipe', 'pipe', 'inherit'] });
   const addresses = await firstLine(child);
   const post = async (path: string, query: Readonly<Record<string, string>>) => {
     await ask(`http://${addresses.http}${path}?${new URLSearchParams(query)}`, 'POST');

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"io"
 	"log"
 	"net"
 	"net/http"
@@ -32,7 +33,11 @@ func main() {
 	listenerPorts := flag.String("listeners", "", "ports of the listeners, by comma")
 	clusters := flag.Int("clusters", 1, "number of clusters, service-0 and on")
 	hosts := flag.Int("hosts", 1, "number of virtual hosts, service-0.example and on")
+	untilEOF := flag.Bool("until-eof", false, "end when standard input does: with whoever started it")
 	flag.Parse()
+	if *untilEOF {
+		go endWithInput()
+	}
 
 	desired, err := newMesh(strings.Split(*endpoints, ","), *listenerPorts)
 	exitOn(err)
@@ -65,6 +70,12 @@ func register(to *grpc.Server, xds server.Server) {
 	endpointservice.RegisterEndpointDiscoveryServiceServer(to, xds)
 	listenerservice.RegisterListenerDiscoveryServiceServer(to, xds)
 	routeservice.RegisterRouteDiscoveryServiceServer(to, xds)
+}
+
+func endWithInput() {
+	// However it ends, nobody is there any more.
+	_, _ = io.Copy(io.Discard, os.Stdin)
+	os.Exit(0)
 }
 
 func exitOn(err error) {

@@ -5,7 +5,7 @@ import { judgeXdsGoals, renderXdsResults, type XdsReport, type XdsSample } from 
 function sample(servingMs: number, p99Micros: number, changesMs: readonly number[] = [1]): XdsSample {
   const outcome = (p99: number) => ({ requests: 1, p50Micros: 1, p99Micros: p99, lagP99Micros: 0 });
   const load = { quiet: outcome(100), changes: outcome(p99Micros), push: outcome(p99Micros) };
-  return { servingMs, rssBytes: servingMs * 2 ** 20, changesMs, load };
+  return { servingMs, cpuMs: servingMs, rssBytes: servingMs * 2 ** 20, changesMs, load };
 }
 
 function report(samples: XdsReport['samples']): XdsReport {
@@ -59,7 +59,7 @@ t.test('two proxies that feel nothing are equals', async (t) => {
 t.test('a run with one proxy gives no verdict', async (t) => {
   const alone = report(new Map([['envoy', [sample(100, 200)]]]));
   t.same(new Set(verdicts(alone)), new Set(['not measured in this run']));
-  t.match(renderXdsResults(alone), /\n\| envoy \| 100 \| 100\.0 \|\n/);
+  t.match(renderXdsResults(alone), /\n\| envoy \| 100 \| 100 \| 100\.0 \|\n/);
 });
 
 t.test('quantiles are taken over the changes of all rounds', async (t) => {
