@@ -9,7 +9,7 @@ import { describeConfigError, followControlPlanes } from './command/control-plan
 import { DiscoveryObservation } from './command/discovery-observation.ts';
 import { defaultConcurrency, FlagError, type Flags, helpText, parseFlags } from './command/flags.ts';
 import { returnHeap } from './command/heap-return.ts';
-import { Lifecycle } from './command/lifecycle.ts';
+import { Lifecycle, type LifecycleOptions } from './command/lifecycle.ts';
 import { ownAddress } from './command/own-address.ts';
 import { ServerState } from './command/server-state.ts';
 import { version } from './command/version.ts';
@@ -109,7 +109,8 @@ function serve(flags: Flags): void {
   if (maxDownstreamConnections !== undefined) pool.limitConnections(maxDownstreamConnections);
   const snapshotStats = new SnapshotStats(stats, concurrency);
   const publisher = createPublisher({ state, stats, snapshotStats, pool, log });
-  const lifecycle = handleSignals({ flags, log, state, pool, sinks });
+  const saveConfiguration = async (): Promise<void> => (await following).stop();
+  const lifecycle = handleSignals({ flags, log, state, pool, sinks, saveConfiguration });
   const overrides = new RuntimeOverrides();
   const observation = new DiscoveryObservation({
     stats: new DiscoveryStats(stats, store),
@@ -118,9 +119,17 @@ function serve(flags: Flags): void {
     clock: Date.now,
     schedule: (delayMs, callback) => setTimeout(callback, delayMs).unref(),
   });
-  const { drainTimeMs } = flags;
-  const following = { bootstrap, publisher, overrides, observation, pool, drainTimeMs, log: log.component('config') };
-  void followControlPlanes(following).then(
+  const following = followControlPlanes({
+    bootstrap,
+    publisher,
+    overrides,
+    observation,
+    pool,
+    drainTimeMs: flags.drainTimeMs,
+    cacheDirectory: flags.keepsConfigCache ? flags.configCacheDirectory : null,
+    log: log.component('config'),
+  });
+  following.then(
     (dynamic) => {
       if (bootstrap.admin === undefined) return;
       const shutdown = (): void => lifecycle.shutdown();
@@ -138,7 +147,7 @@ function serve(flags: Flags): void {
   setInterval(() => store.flushIntervals(), 5000).unref();
 }
 
-interface LifecycleParts {
+interface LifecycleParts extends Pick<LifecycleOptions, 'saveConfiguration'> {
   readonly flags: Flags;
   readonly log: ProcessLog;
   readonly state: ServerState;
@@ -146,10 +155,11 @@ interface LifecycleParts {
   readonly sinks: LogSinks;
 }
 
-function handleSignals({ flags, log, state, pool, sinks }: LifecycleParts): Lifecycle {
+function handleSignals({ flags, log, state, pool, sinks, saveConfiguration }: LifecycleParts): Lifecycle {
   const lifecycle = new Lifecycle({
     workers: pool,
     logs: sinks,
+    saveConfiguration,
     state,
     log: log.component('main'),
     drainTimeMs: flags.drainTimeMs,

@@ -11,20 +11,29 @@ import { Assembler, type AssemblerOptions } from './assembly/assembler.ts';
 import { ConfigSources } from './client/config-sources.ts';
 import type { DiscoveryLog } from './client/discovery.ts';
 import type { DiscoveryObserver } from './client/discovery-client.ts';
+import { cacheIdentity, openResourceCache, type ResourceCache } from './client/resource-cache.ts';
+import { given } from './given.ts';
 
 export interface DynamicConfigurationOptions extends Omit<AssemblerOptions, 'bootstrap' | 'sources'> {
   readonly bootstrap: Bootstrap;
   readonly random: Random;
   readonly log: DiscoveryLog;
   readonly observer?: DiscoveryObserver;
+  /** Where accepted resources are kept for the next start; undefined keeps none. */
+  readonly cacheDirectory?: string;
 }
 
 export class DynamicConfiguration implements DynamicState {
   readonly #assembler: Assembler;
   readonly #sources: ConfigSources;
+  readonly #cache: ResourceCache | undefined;
 
   constructor(options: DynamicConfigurationOptions) {
-    const { bootstrap, clock, random, schedule, defer, log, observer } = options;
+    const { bootstrap, clock, random, schedule, defer, log, observer, cacheDirectory: directory } = options;
+    this.#cache =
+      directory === undefined
+        ? undefined
+        : openResourceCache({ directory, identity: cacheIdentity(bootstrap), schedule, log });
     this.#sources = new ConfigSources({
       bootstrap,
       types: () => this.#assembler.types,
@@ -34,7 +43,8 @@ export class DynamicConfiguration implements DynamicState {
       schedule,
       defer,
       log,
-      ...(observer !== undefined && { observer }),
+      ...given('observer', observer),
+      ...given('cache', this.#cache),
     });
     this.#assembler = new Assembler({ ...options, sources: this.#sources });
   }
@@ -51,8 +61,10 @@ export class DynamicConfiguration implements DynamicState {
     this.#sources.start();
   }
 
-  stop(): void {
+  /** Resolves when what was accepted is on the disk. */
+  async stop(): Promise<void> {
     this.#sources.stop();
+    await this.#cache?.flush();
   }
 
   sources(): readonly SourceStatus[] {

@@ -19,16 +19,18 @@ export interface ControlPlaneParts {
   readonly observation: DiscoveryObservation;
   readonly pool: Pick<WorkerPool, 'prepareListener' | 'discardListener'>;
   readonly drainTimeMs: number;
+  /** Where accepted resources are kept for the next start; undefined is the usual place, null keeps none. */
+  readonly cacheDirectory: string | null | undefined;
   readonly log: ComponentLog;
 }
 
 export interface FollowedSources extends DynamicState {
   /** Nothing is followed any more; what was sent goes on serving. */
-  stop(): void;
+  stop(): Promise<void>;
 }
 
 /** Without a control plane nothing was sent. */
-export const noControlPlane: FollowedSources = { sources: () => [], resources: () => [], stop: () => undefined };
+export const noControlPlane: FollowedSources = { sources: () => [], resources: () => [], stop: async () => undefined };
 
 /**
  * Begins with the bootstrap's resources, and follows its sources. Resolves when sources are followed, which is not when
@@ -43,6 +45,8 @@ export async function followControlPlanes(parts: ControlPlaneParts): Promise<Fol
   }
   publisher.setRuntime(bootstrap.runtime);
   const { DynamicConfiguration } = await import('../../xds/dynamic-configuration.ts');
+  const { defaultCacheDirectory } = await import('../../xds/client/resource-cache.ts');
+  const { cacheDirectory = defaultCacheDirectory(process.env) } = parts;
   const runtime = (): Snapshot['runtime'] => parts.overrides.flatten(bootstrap.runtimeLayers);
   const configuration = new DynamicConfiguration({
     bootstrap,
@@ -67,6 +71,7 @@ export async function followControlPlanes(parts: ControlPlaneParts): Promise<Fol
     onReady: () => publisher.ready(),
     log: (level, text, facts) => parts.log[level === 'warning' ? 'warn' : level](facts, text),
     observer: parts.observation,
+    ...(cacheDirectory !== null && { cacheDirectory }),
   });
   parts.observation.follow(configuration);
   configuration.start();

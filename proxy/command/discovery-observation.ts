@@ -31,6 +31,10 @@ export class DiscoveryObservation implements DiscoveryObserver {
   readonly #options: DiscoveryObservationOptions;
   #state: DynamicState | null = null;
   #isCountDue = false;
+  /** Types that were asked for: a stream that failed before is no failure of theirs. */
+  readonly #asked = new Set<'cds' | 'lds'>();
+  /** Of route configurations whose listeners do not serve yet: whose they are is not known before. */
+  #early: EarlyEvent[] = [];
 
   constructor(options: DiscoveryObservationOptions) {
     this.#options = options;
@@ -46,12 +50,14 @@ export class DiscoveryObservation implements DiscoveryObserver {
     const identifier = connection.kind === 'connected' ? connection.controlPlane : '';
     this.#options.stats.setControlPlane(open.length, identifier);
     if (connection.kind !== 'waiting') return;
-    for (const kind of ['cds', 'lds'] as const) this.#options.stats.record({ kind }, { kind: 'failure' });
+    for (const kind of this.#asked) this.#options.stats.record({ kind }, { kind: 'failure' });
   }
 
   onRequest(typeUrl: string): void {
     const whole = wholeSubscription(typeUrl);
-    if (whole !== undefined) this.#options.stats.record(whole, { kind: 'attempt' });
+    if (whole === undefined) return;
+    this.#asked.add(whole.kind);
+    this.#options.stats.record(whole, { kind: 'attempt' });
   }
 
   onResponse({ typeUrl, version, names, refused, applyMs }: ObservedResponse): void {
@@ -75,7 +81,21 @@ export class DiscoveryObservation implements DiscoveryObserver {
 
   #record(typeUrl: string, name: string, event: SubscriptionEvent): void {
     const { stats, snapshot } = this.#options;
-    for (const subscription of subscriptionsOf(typeUrl, name, snapshot())) stats.record(subscription, event);
+    let isEarly = typeUrl === routeType;
+    for (const subscription of subscriptionsOf(typeUrl, name, snapshot())) {
+      stats.record(subscription, event);
+      isEarly = false;
+    }
+    if (isEarly) this.#early.push({ name, event });
+  }
+
+  #recordEarly(): void {
+    const early = this.#early;
+    this.#early = [];
+    if (early.length === 0) return;
+    const names = new Set(this.#state?.resources(routeType).map(({ name }) => name));
+    for (const { name, event } of early) if (names.has(name)) this.#record(routeType, name, event);
+    if (this.#early.length > 0) this.#countSoon();
   }
 
   #countSoon(): void {
@@ -84,6 +104,7 @@ export class DiscoveryObservation implements DiscoveryObserver {
     this.#options.schedule(countIntervalMs, () => {
       this.#isCountDue = false;
       this.#countWarming();
+      this.#recordEarly();
     });
   }
 
@@ -94,7 +115,12 @@ export class DiscoveryObservation implements DiscoveryObserver {
   }
 }
 
-function wholeSubscription(typeUrl: string): Subscription | undefined {
+interface EarlyEvent {
+  readonly name: string;
+  readonly event: SubscriptionEvent;
+}
+
+function wholeSubscription(typeUrl: string): { readonly kind: 'cds' | 'lds' } | undefined {
   if (typeUrl === clusterType) return { kind: 'cds' };
   return typeUrl === listenerType ? { kind: 'lds' } : undefined;
 }

@@ -19,6 +19,8 @@ export interface LifecycleOptions {
     /** Resolves when everything is written, or cannot be. */
     close(): Promise<void>;
   };
+  /** Resolves when what is to outlive the process is written. */
+  readonly saveConfiguration: () => Promise<void>;
   readonly state: ServerState;
   readonly log: ComponentLog;
   /** Longest wait for requests in flight. */
@@ -64,10 +66,10 @@ export class Lifecycle {
   shutdown(): void {
     if (this.#phase === 'ending') return;
     this.#phase = 'ending';
-    const { exit, logs, workers } = this.#options;
+    const { exit, logs, saveConfiguration, workers } = this.#options;
     void workers
       .stop()
-      .then(() => logs.close())
+      .then(() => Promise.all([logs.close(), saveConfiguration()]))
       .then(() => exit(0));
   }
 

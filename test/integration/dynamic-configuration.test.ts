@@ -10,6 +10,9 @@ import { renameIntoPlace, writeFiles } from '../support/control-plane-fixtures.t
 import { startNamedOrigin } from '../support/named-origin.ts';
 import { startSidecar } from '../support/sidecar.ts';
 
+// Seven processes are started here, one after the other.
+t.setTimeout(120_000);
+
 type Files = { readonly [path: string]: string };
 
 async function startControlPlane(t: Test, files: Files, listen = '127.0.0.1:0') {
@@ -53,7 +56,8 @@ function bootstrapFor(controlPlanePort: number, protocol = 'DELTA_GRPC'): object
   };
 }
 
-const withoutCache: readonly string[] = [];
+// One worker: a test of configuration needs no more, and starts sooner.
+const withoutCache = ['--no-config-cache', '--concurrency', '1'];
 
 function ask(port: number, path = '/'): Promise<{ readonly status: number; readonly body: string }> {
   return new Promise((resolve, reject) => {
@@ -149,4 +153,21 @@ t.test('an address that is taken is a refusal of that listener alone', async (t)
   const sidecar = await startSidecar(t, { bootstrap: bootstrapFor(port), flags: withoutCache });
   t.match(await ask(sidecar.port('shop')), { status: 200 });
   t.match(await sidecar.admin('/xds'), new RegExp(`late: .*127\\.0\\.0\\.1:${taken}`));
+});
+
+t.test('a restart without the control plane serves at once what was accepted before', async (t) => {
+  const origin = await startNamedOrigin(t, 'origin');
+  const controlPlane = await startControlPlane(t, { 'shop.yaml': service('shop', 0, origin) });
+  const bootstrap = bootstrapFor(controlPlane.port);
+  const flags = ['--concurrency', '1', '--config-cache-dir', join(t.testdir({}), 'cache')];
+  const first = await startSidecar(t, { bootstrap, flags });
+  t.match(await ask(first.port('shop')), { status: 200, body: 'origin' });
+  first.process.kill('SIGTERM');
+  t.equal(await first.ended, 0);
+  await controlPlane.close();
+
+  const second = await startSidecar(t, { bootstrap, flags });
+  t.match(await ask(second.port('shop')), { status: 200, body: 'origin' });
+  t.match(await second.admin('/xds'), /^ads: delta from .*not connected/m);
+  t.match(await second.admin('/ready'), 'LIVE');
 });

@@ -42,6 +42,7 @@ function partsFor(yaml: string) {
     observation,
     pool: { prepareListener: () => undefined, discardListener: () => undefined },
     drainTimeMs: 0,
+    cacheDirectory: null,
     log: createProcessLog({ level: 'off', componentLevels: '' }).component('config'),
   };
   return { parts, deltas };

@@ -23,6 +23,7 @@ function make() {
       reopen: () => events.push('reopen logs'),
       close: async () => void events.push('close logs'),
     },
+    saveConfiguration: async () => void events.push('save configuration'),
     state,
     log: {
       trace: write,
@@ -54,7 +55,7 @@ t.test('leaving drains, and ends when the last connection is gone', async (t) =>
   t.equal(state.name, 'DRAINING');
   state.onDrained();
   await end();
-  t.same(events.slice(1), ['stop workers', 'close logs', 'exit 0']);
+  t.same(events.slice(1), ['stop workers', 'close logs', 'save configuration', 'exit 0']);
 });
 
 t.test('the drain time bounds the wait', async (t) => {
@@ -67,6 +68,7 @@ t.test('the drain time bounds the wait', async (t) => {
     'the drain time is over; what is still open is closed',
     'stop workers',
     'close logs',
+    'save configuration',
     'exit 0',
   ]);
 });
@@ -80,7 +82,7 @@ t.test('asked to leave again, it ends at once, and only once', async (t) => {
   state.onDrained();
   timers[0]!.callback();
   await end();
-  t.same(events, ['drain false true', 'stop workers', 'close logs', 'exit 0']);
+  t.same(events, ['drain false true', 'stop workers', 'close logs', 'save configuration', 'exit 0']);
 });
 
 t.test('a shutdown waits for the last lines of access logs', async (t) => {
@@ -88,7 +90,7 @@ t.test('a shutdown waits for the last lines of access logs', async (t) => {
   lifecycle.shutdown();
   t.same(events, ['stop workers']);
   await end();
-  t.same(events, ['stop workers', 'close logs', 'exit 0']);
+  t.same(events, ['stop workers', 'close logs', 'save configuration', 'exit 0']);
 });
 
 t.test('log files are opened anew behind what waits', (t) => {
