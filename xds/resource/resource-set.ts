@@ -144,7 +144,8 @@ export class ResourceSet<T> implements ResourceConsumer {
     }
     const problems = new Problems();
     const value = this.#decode(name, message, problems);
-    if (problems.isEmpty && value !== undefined) this.#user.set({ name, value }, problems);
+    if (value === undefined && problems.isEmpty) problems.add('cannot be read');
+    if (problems.isEmpty) this.#user.set({ name, value: value! }, problems);
     // A view would keep the whole response in memory, and a piece of a pool the pool.
     const state = { version, bytes: new Uint8Array(message), atMs: this.#clock() };
     if (!problems.isEmpty) {
