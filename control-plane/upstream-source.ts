@@ -2,28 +2,16 @@
 // it is away, until its time to live is over; how long that is, is counted and not read from a clock.
 
 import type { SourceStatus } from '../config/dynamic-state.ts';
-import { Problems } from '../config/problems.ts';
 import type { Random } from '../config/random.ts';
-import {
-  type DiscoveryLog,
-  type DiscoveryUpdate,
-  type RefusedResource,
-  type ResourceConsumer,
-  type ResourceSubscriptions,
-  type ResourceType,
-  type Schedule,
-  wildcard,
-} from '../xds/client/discovery.ts';
+import { type DiscoveryLog, type Schedule, wildcard } from '../xds/client/discovery.ts';
 import { DiscoveryClient } from '../xds/client/discovery-client.ts';
 import type { DiscoveryTransport } from '../xds/client/transport.ts';
-import { resourceNameOf } from '../xds/resource/resource-name.ts';
-import { decodeMessage, encodeMessage } from '../xds/wire-message.ts';
-import { checkResource } from './resource-check.ts';
-import type { SourceStatement, StatedResource } from './resource-union.ts';
-import { noReferences, type ResourceReferences, versionOf } from './served-snapshot.ts';
+import { encodeMessage } from '../xds/wire-message.ts';
+import { HeldResources, initialFetchTimeoutMs } from './held-resources.ts';
+import type { SourceStatement, StatedResource, StatedType } from './resource-union.ts';
+import type { ResourceReferences } from './served-snapshot.ts';
 import { assignmentType, clusterType, listenerType, routeType, type ServedType } from './served-type.ts';
-import { changesOf, vectorFeature } from './stated-version.ts';
-import { emptyVector, type VersionVector } from './version-vector.ts';
+import { vectorFeature } from './stated-version.ts';
 
 export interface UpstreamSourceOptions {
   /** For people, and in the version vectors of what it sends. */
@@ -43,8 +31,6 @@ export interface UpstreamSourceOptions {
   readonly onChange: () => void;
 }
 
-/** Envoy's default. */
-const initialFetchTimeoutMs = 15_000;
 /**
  * Nothing is served before each source answered or had this long: what it has would be taken from clients that had it from
  * an earlier run. No longer, because two control planes that follow each other and start together wait for each other.
@@ -54,7 +40,10 @@ const firstAnswerMs = 5_000;
 export class UpstreamSource {
   readonly #options: UpstreamSourceOptions;
   readonly #client: DiscoveryClient;
-  readonly #types: readonly HeldType[];
+  readonly #clusters: HeldResources;
+  readonly #assignments: HeldResources;
+  readonly #listeners: HeldResources;
+  readonly #routes: HeldResources;
   #cancelForgetting: (() => void) | undefined;
   #isChangeDue = false;
   #isAwaited = true;
@@ -64,15 +53,18 @@ export class UpstreamSource {
     this.#options = options;
     const onChange = () => this.#onChange();
     const origin = options.origin;
-    const types = [clusterType, assignmentType, listenerType, routeType];
-    this.#types = types.map((type) => new HeldType({ type, origin, place: options.name, onChange }));
+    const held = (type: ServedType) => new HeldResources({ type, origin, place: options.name, onChange });
+    this.#clusters = held(clusterType);
+    this.#assignments = held(assignmentType);
+    this.#listeners = held(listenerType);
+    this.#routes = held(routeType);
     const node = { id: options.nodeId, userAgentName: 'outrigger control-plane', clientFeatures: [vectorFeature] };
     this.#client = new DiscoveryClient({
       ...options,
       protocol: 'delta',
       node: encodeMessage(node, 'envoy.config.core.v3.Node'),
       setNodeOnFirstMessageOnly: true,
-      consumers: this.#types,
+      consumers: this.#all(),
       observer: { onConnection: (connection) => this.#onConnection(connection.kind) },
     });
   }
@@ -92,13 +84,20 @@ export class UpstreamSource {
 
   /** Its first answer is waited for: of what it has nothing may be said yet. */
   get isAwaited(): boolean {
-    return (
-      this.#isAwaited && !this.#types.some((held) => held.type.typeUrl === clusterType.typeUrl && held.hasAnswered)
-    );
+    if (!this.#isAwaited) return false;
+    const hasAnswered = this.#clusters.hasAnswered && this.#listeners.hasAnswered;
+    return !hasAnswered || this.#assignments.isAwaiting || this.#routes.isAwaiting;
   }
 
   statement(): SourceStatement {
-    return { types: new Map(this.#types.map((held) => [held.type.typeUrl, held])) };
+    return {
+      types: new Map<string, StatedType>([
+        [clusterType.typeUrl, completeOf(this.#clusters, this.#assignments, assignmentOf)],
+        [assignmentType.typeUrl, this.#assignments],
+        [listenerType.typeUrl, completeOf(this.#listeners, this.#routes, routesOf)],
+        [routeType.typeUrl, this.#routes],
+      ]),
+    };
   }
 
   status(): SourceStatus {
@@ -116,15 +115,8 @@ export class UpstreamSource {
     this.#isChangeDue = true;
     this.#options.defer(() => {
       this.#isChangeDue = false;
-      const [clusters, assignments, listeners, routes] = this.#types;
-      assignments!.subscribeTo(
-        namesIn(clusters!, ({ assignment }) => (assignment === undefined ? [] : [assignment])),
-        this.#client,
-      );
-      routes!.subscribeTo(
-        namesIn(listeners!, (references) => references.routes),
-        this.#client,
-      );
+      this.#assignments.subscribeTo(namesIn(this.#clusters, assignmentOf), this.#client);
+      this.#routes.subscribeTo(namesIn(this.#listeners, routesOf), this.#client);
       this.#options.onChange();
     });
   }
@@ -143,105 +135,32 @@ export class UpstreamSource {
     this.#options.log('warning', 'an upstream was away too long: what it sent is not served any more', {
       upstream: this.#options.name,
     });
-    for (const held of this.#types) held.forget();
+    for (const held of this.#all()) held.forget();
+  }
+
+  #all(): readonly HeldResources[] {
+    return [this.#clusters, this.#assignments, this.#listeners, this.#routes];
   }
 }
 
-interface HeldTypeOptions {
-  readonly type: ServedType;
-  readonly origin: string;
-  readonly place: string;
-  readonly onChange: () => void;
-}
+const assignmentOf = ({ assignment }: ResourceReferences) => (assignment === undefined ? [] : [assignment]);
+const routesOf = ({ routes }: ResourceReferences) => routes;
 
-/** What the source has of one type. */
-class HeldType implements ResourceConsumer {
-  readonly type: ResourceType;
-  readonly byName = new Map<string, StatedResource>();
-  seen: VersionVector = emptyVector;
-  hasAnswered = false;
-  readonly #options: HeldTypeOptions;
-  /** As the source spells them. */
-  readonly #versions = new Map<string, string>();
-  #subscribed: ReadonlySet<string> = new Set();
-  #changes = 0;
+type NamesOf = (references: ResourceReferences) => readonly string[];
 
-  constructor(options: HeldTypeOptions) {
-    const { typeUrl, shortName } = options.type;
-    this.type = { typeUrl, shortName, nameOf: resourceNameOf };
-    this.#options = options;
-  }
-
-  heldVersions(): Iterable<readonly [string, string]> {
-    return this.#versions;
-  }
-
-  onUpdate({ version, resources, removed }: DiscoveryUpdate): readonly RefusedResource[] {
-    const { type, origin, place, onChange } = this.#options;
-    // One change for all that came together, by a source that does not count them.
-    const counted: VersionVector = new Map([[`${origin}/${type.shortName}`, ++this.#changes]]);
-    this.seen = changesOf(version) ?? counted;
-    for (const { name, version: own, message } of resources) {
-      if (message === undefined) continue;
-      const bytes = Uint8Array.from(message);
-      const changes = changesOf(own) ?? counted;
-      const references = referencesOf(type, bytes);
-      this.byName.set(name, { type, name, version: versionOf(bytes), message: bytes, references, place, changes });
-      this.#versions.set(name, own);
-    }
-    for (const name of removed) this.#drop(name);
-    this.hasAnswered = true;
-    onChange();
-    return [];
-  }
-
-  onAbsent(name: string): void {
-    this.#drop(name);
-    this.hasAnswered = true;
-    this.#options.onChange();
-  }
-
-  awaits(name: string): boolean {
-    return this.#subscribed.has(name) && !this.byName.has(name);
-  }
-
-  forget(): void {
-    this.byName.clear();
-    this.#versions.clear();
-    this.seen = emptyVector;
-    this.#options.onChange();
-  }
-
-  subscribeTo(names: ReadonlySet<string>, subscriptions: ResourceSubscriptions): void {
-    for (const name of names) {
-      if (!this.#subscribed.has(name)) subscriptions.subscribe(this.type.typeUrl, name, initialFetchTimeoutMs);
-    }
-    for (const name of this.#subscribed) {
-      if (names.has(name)) continue;
-      subscriptions.unsubscribe(this.type.typeUrl, name);
-      this.#drop(name);
-    }
-    this.#subscribed = names;
-  }
-
-  #drop(name: string): void {
-    this.byName.delete(name);
-    this.#versions.delete(name);
-  }
-}
-
-function namesIn(
-  { byName }: HeldType,
-  namesOf: (references: ResourceReferences) => readonly string[],
-): ReadonlySet<string> {
+function namesIn({ byName }: HeldResources, namesOf: NamesOf): ReadonlySet<string> {
   const names = new Set<string>();
   for (const { references } of byName.values()) for (const name of namesOf(references)) names.add(name);
   return names;
 }
 
-/** Data planes judge what is right; here only the names count that are to be asked for. */
-function referencesOf(type: ServedType, bytes: Uint8Array): ResourceReferences {
-  const unjudged = new Problems();
-  const message = decodeMessage(bytes, type.messageType, unjudged);
-  return message === undefined ? noReferences : checkResource(type, message, unjudged);
+/**
+ * What is stated of resources that need others: not before those arrived, because clients would get a new cluster without
+ * endpoints, or a listener without routes.
+ */
+function completeOf(held: HeldResources, needed: HeldResources, namesOf: NamesOf): StatedType {
+  const isComplete = ({ references }: StatedResource) => !namesOf(references).some((name) => needed.awaits(name));
+  const byName = new Map([...held.byName].filter(([, resource]) => isComplete(resource)));
+  const awaits = (name: string) => held.awaits(name) || (held.byName.has(name) && !byName.has(name));
+  return { seen: held.seen, byName, awaits };
 }

@@ -1,0 +1,121 @@
+// What an upstream has of one type, as bytes with the changes that they are made of.
+
+import { Problems } from '../config/problems.ts';
+import type {
+  DiscoveryUpdate,
+  RefusedResource,
+  ResourceConsumer,
+  ResourceSubscriptions,
+  ResourceType,
+} from '../xds/client/discovery.ts';
+import { resourceNameOf } from '../xds/resource/resource-name.ts';
+import { decodeMessage } from '../xds/wire-message.ts';
+import { checkResource } from './resource-check.ts';
+import type { StatedResource, StatedType } from './resource-union.ts';
+import { noReferences, type ResourceReferences, versionOf } from './served-snapshot.ts';
+import type { ServedType } from './served-type.ts';
+import { changesOf } from './stated-version.ts';
+import { emptyVector, type VersionVector } from './version-vector.ts';
+
+export interface HeldResourcesOptions {
+  readonly type: ServedType;
+  readonly origin: string;
+  /** For people: where it comes from. */
+  readonly place: string;
+  readonly onChange: () => void;
+}
+
+/** Envoy's default. */
+export const initialFetchTimeoutMs = 15_000;
+
+export class HeldResources implements ResourceConsumer, StatedType {
+  readonly type: ResourceType;
+  readonly byName = new Map<string, StatedResource>();
+  seen: VersionVector = emptyVector;
+  hasAnswered = false;
+  readonly #options: HeldResourcesOptions;
+  /** As the source spells them. */
+  readonly #versions = new Map<string, string>();
+  #subscribed: ReadonlySet<string> = new Set();
+  /** Of the subscribed names those that are not there. */
+  readonly #absent = new Set<string>();
+  #changes = 0;
+
+  constructor(options: HeldResourcesOptions) {
+    const { typeUrl, shortName } = options.type;
+    this.type = { typeUrl, shortName, nameOf: resourceNameOf };
+    this.#options = options;
+  }
+
+  heldVersions(): Iterable<readonly [string, string]> {
+    return this.#versions;
+  }
+
+  onUpdate({ version, resources, removed }: DiscoveryUpdate): readonly RefusedResource[] {
+    const { type, origin, place, onChange } = this.#options;
+    // One change for all that came together, by a source that does not count them.
+    const counted: VersionVector = new Map([[`${origin}/${type.shortName}`, ++this.#changes]]);
+    this.seen = changesOf(version) ?? counted;
+    for (const { name, version: own, message } of resources) {
+      if (message === undefined) continue;
+      const bytes = Uint8Array.from(message);
+      const changes = changesOf(own) ?? counted;
+      const references = referencesOf(type, bytes);
+      this.byName.set(name, { type, name, version: versionOf(bytes), message: bytes, references, place, changes });
+      this.#versions.set(name, own);
+      this.#absent.delete(name);
+    }
+    for (const name of removed) this.#remove(name);
+    this.hasAnswered = true;
+    onChange();
+    return [];
+  }
+
+  onAbsent(name: string): void {
+    this.#remove(name);
+    this.hasAnswered = true;
+    this.#options.onChange();
+  }
+
+  awaits(name: string): boolean {
+    return this.#subscribed.has(name) && !this.byName.has(name) && !this.#absent.has(name);
+  }
+
+  get isAwaiting(): boolean {
+    return [...this.#subscribed].some((name) => this.awaits(name));
+  }
+
+  forget(): void {
+    this.byName.clear();
+    this.#versions.clear();
+    this.#absent.clear();
+    this.seen = emptyVector;
+    this.#options.onChange();
+  }
+
+  subscribeTo(names: ReadonlySet<string>, subscriptions: ResourceSubscriptions): void {
+    for (const name of names) {
+      if (!this.#subscribed.has(name)) subscriptions.subscribe(this.type.typeUrl, name, initialFetchTimeoutMs);
+    }
+    for (const name of this.#subscribed) {
+      if (names.has(name)) continue;
+      subscriptions.unsubscribe(this.type.typeUrl, name);
+      this.#remove(name);
+      this.#absent.delete(name);
+    }
+    this.#subscribed = names;
+  }
+
+  #remove(name: string): void {
+    this.byName.delete(name);
+    this.#versions.delete(name);
+    if (this.#subscribed.has(name)) this.#absent.add(name);
+  }
+}
+
+/** Data planes judge what is right; here only the names count that are to be asked for. */
+function referencesOf(type: ServedType, bytes: Uint8Array): ResourceReferences {
+  const unjudged = new Problems();
+  const message = decodeMessage(bytes, type.messageType, unjudged);
+  return message === undefined ? noReferences : checkResource(type, message, unjudged);
+}
