@@ -90,9 +90,10 @@ function endpointText({ store }: AdminContext, name: string, { cluster, endpoint
 function healthFlags({ health }: Endpoint): string {
   switch (health) {
     case 'unhealthy':
-    case 'draining':
     case 'timeout':
       return '/failed_eds_health';
+    case 'draining':
+      return '/eds_status_draining';
     case 'degraded':
       return '/degraded_eds_health';
     case 'healthy':

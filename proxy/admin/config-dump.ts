@@ -115,10 +115,21 @@ function sectionsOf(state: ServerState, sent: DynamicState, { hasEndpoints, isWa
 
 /** Clusters whose members a control plane sends are shown as it sent them, all others as they are now. */
 function endpointSection(state: ServerState, dynamic: DynamicDump, isWanted: Selection['isWanted']): Section {
-  const members = named(endpointConfigs(state), isWanted, 'cluster_name').map((assignment) => ({
-    endpoint_config: { '@type': `type.googleapis.com/${dumpedTypes.assignment}`, ...(assignment as Section) },
-  }));
-  return section('EndpointsConfigDump', { static_endpoint_configs: members, ...dynamic.endpoints() });
+  const written = new Set(
+    listOf(field(state.document, 'static_resources'), 'clusters').map((each) => field(each, 'name')),
+  );
+  const lists: Record<'static' | 'dynamic', unknown[]> = { static: [], dynamic: [] };
+  for (const assignment of named(endpointConfigs(state), isWanted, 'cluster_name')) {
+    const isWritten = written.has(field(assignment, 'cluster_name'));
+    lists[isWritten ? 'static' : 'dynamic'].push({
+      endpoint_config: { '@type': `type.googleapis.com/${dumpedTypes.assignment}`, ...(assignment as Section) },
+    });
+  }
+  const { dynamic_endpoint_configs: sent = [] } = dynamic.endpoints();
+  return section('EndpointsConfigDump', {
+    static_endpoint_configs: lists.static,
+    dynamic_endpoint_configs: [...lists.dynamic, ...sent],
+  });
 }
 
 function named(entries: readonly unknown[], isWanted: Selection['isWanted'], nameField = 'name'): readonly unknown[] {

@@ -100,8 +100,10 @@ export class DnsCluster {
 
   #resolveEndpoint(endpoint: Endpoint): Endpoint[] {
     const { address } = endpoint;
-    if (address.kind !== 'host') return [endpoint];
-    const hostname = endpoint.hostname === '' ? address.hostname : endpoint.hostname;
+    if (address.kind === 'pipe') return [endpoint];
+    const written = address.kind === 'ip' ? address.ip : address.hostname;
+    const hostname = endpoint.hostname === '' ? written : endpoint.hostname;
+    if (address.kind === 'ip') return [{ ...endpoint, hostname }];
     const ips = this.#resolved.get(address.hostname) ?? [];
     return ips.map((ip) => ({ ...endpoint, hostname, address: { kind: 'ip', ip, port: address.port } }));
   }

@@ -3,7 +3,7 @@
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -100,8 +100,11 @@ export class ProxyProcess {
     this.#child.kill('SIGKILL');
   }
 
+  /** Empty until something was logged. */
   accessLog(): readonly string[] {
-    return readFileSync(join(this.#directory, 'access.log'), 'utf8')
+    const file = join(this.#directory, 'access.log');
+    if (!existsSync(file)) return [];
+    return readFileSync(file, 'utf8')
       .split('\n')
       .filter((line) => line !== '');
   }

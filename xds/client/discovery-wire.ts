@@ -155,7 +155,9 @@ function readStateOfTheWorld(reader: Reader): DiscoveryResponse {
     else return false;
     return true;
   });
-  return { typeUrl, version, nonce, controlPlane, resources, removed: [] };
+  // A resource without a wrapper has no version but that of the response, which operators look for.
+  const versioned = resources.map((resource) => (resource.name === '' ? { ...resource, version } : resource));
+  return { typeUrl, version, nonce, controlPlane, resources: versioned, removed: [] };
 }
 
 function readBareResource(reader: Reader): WireResource {

@@ -48,6 +48,8 @@ export class TypeSession {
   readonly #subscriptions = new Subscriptions();
   readonly #late: NameTimers;
   readonly #expiry: NameTimers;
+  /** Names whose last state was refused: that they are gone is to be told, too. */
+  readonly #refused = new Set<string>();
   #status: Pick<TypeStatus, 'version' | 'lastAck' | 'lastNack' | 'responses' | 'bytesReceived' | 'lastApplyMs'> = {
     version: '',
     responses: 0,
@@ -90,6 +92,7 @@ export class TypeSession {
   unsubscribe(name: string): boolean {
     if (!this.#subscriptions.delete(name)) return false;
     this.#late.cancel(name);
+    this.#refused.delete(name);
     if (!this.#subscriptions.covers(name)) this.#expiry.cancel(name);
     return true;
   }
@@ -147,6 +150,9 @@ export class TypeSession {
     for (const name of removed) this.#expiry.cancel(name);
     for (const name of [...removed, ...checked.absent, wildcard]) this.#onAnswered(name);
     for (const name of absent) this.#consumer.onAbsent(name);
+    for (const name of removed) this.#refused.delete(name);
+    for (const name of checked.names) this.#refused.delete(name);
+    for (const name of refusedNames) this.#refused.add(name);
     return refused;
   }
 
@@ -158,6 +164,7 @@ export class TypeSession {
 
   *#known(): Iterable<string> {
     for (const [name] of this.#consumer.heldVersions()) yield name;
+    yield* this.#refused;
     for (const name of this.#subscriptions.awaited) if (name !== wildcard) yield name;
   }
 

@@ -88,9 +88,26 @@ t.test('a control plane is connected while any of its streams is', async (t) => 
   t.equal(shown().get('control_plane.connected_state'), '1');
   t.equal(shown().get('control_plane.identifier'), '"istiod-1"');
   connection = { kind: 'waiting', untilMs: 1, lastError: 'gone' };
+  observation.onRequest(clusters);
   observation.onConnection(connection);
   t.equal(shown().get('control_plane.connected_state'), '0');
   t.equal(shown().get('cluster_manager.cds.update_failure'), '1');
+  t.equal(shown().get('listener_manager.lds.update_failure'), undefined, 'listeners were not asked for');
+});
+
+t.test('routes count for a listener that waits for them as soon as it serves', async (t) => {
+  const config = managerOf([], { routes: { kind: 'rds', name: 'a', source }, statPrefix: 'outbound' });
+  const listeners = new Map<string, Listener>();
+  const { observation, shown, waiting } = observe({ listeners });
+  const held = { name: 'a', version: '', lastUpdatedMs: 0, state: 'active', document: () => undefined } as const;
+  observation.follow({ sources: () => [], resources: (typeUrl) => (typeUrl === routes ? [held] : []) });
+  observation.onResponse({ ...response, typeUrl: routes });
+  waiting.shift()!();
+  t.equal(shown().get('http.outbound.rds.a.update_success'), undefined);
+  listeners.set('web', httpListener('web', config));
+  waiting.shift()!();
+  t.equal(shown().get('http.outbound.rds.a.update_success'), '1');
+  t.same(waiting, [], 'and of b nobody ever asks');
 });
 
 t.test('what is warming is counted once for many responses', async (t) => {
@@ -109,4 +126,19 @@ t.test('what is warming is counted once for many responses', async (t) => {
   t.equal(waiting.length, 1);
   waiting[0]!();
   t.equal(shown().get('cluster_manager.warming_clusters'), '1');
+});
+
+t.test('counters of what left the configuration leave with it', async (t) => {
+  const { observation, shown, stats } = observe({ clusters: new Map([['a', clusterOf('a', [])]]) });
+  stats.block(clusterStats, 'a');
+  observation.onResponse({ ...response, names: ['a'], typeUrl: assignments });
+  t.equal(shown().get('cluster.a.update_success'), '1');
+  const nothing = { set: [], removed: [] };
+  const before = { ...emptySnapshot, clusters: new Map([['a', clusterOf('a', [])]]) };
+  const delta = { generation: 2, clusters: { set: [], removed: ['a'] }, assignments: nothing, listeners: nothing };
+  observation.onPublished({ ...delta, routes: nothing }, before);
+  t.equal(shown().has('cluster.a.update_success'), false);
+  t.equal(shown().get('cluster_manager.cluster_removed'), '1');
+  observation.onListenFailure();
+  t.equal(shown().get('listener_manager.listener_create_failure'), '1');
 });

@@ -64,6 +64,13 @@ function make(kind: ResolvedDiscovery['kind'], assignment: LoadAssignment) {
   };
 }
 
+t.test('an address that needs no question is the name of its member', async (t) => {
+  const endpoints = [named('', { address: { kind: 'ip', ip: '10.0.0.1', port: 80 } })];
+  const { start, assignments } = make('strict-dns', makeAssignment([makeLocality(endpoints)], 140));
+  await start();
+  t.match(assignments.at(-1)?.localities, [{ endpoints: [{ hostname: '10.0.0.1', address: { ip: '10.0.0.1' } }] }]);
+});
+
 t.test('localities, priorities, weights and metadata stay with the addresses of a name', async (t) => {
   const endpoint = named('a.test', { weight: 7, metadata: { lb: { version: 'v1' } } });
   const localities = [

@@ -52,7 +52,7 @@ t.test('a refusal has the last accepted version', async (t) => {
     { type: clusterType, version: '1', nonce: 'n2', error: 'a: type: is odd' },
     { type: clusterType, version: '3', nonce: 'n3' },
   ]);
-  t.same(consumer.take(), ['+a@', '+b@', '+a@', '+b@'], 'what is right of a refused response applies');
+  t.same(consumer.take(), ['+a@1', '+b@2', '+a@3', '+b@3'], 'what is right of a refused response applies');
 });
 
 t.test('the first response may be refused, and then there is no version to name', async (t) => {
@@ -68,7 +68,7 @@ t.test('a response without a nonce is applied and not answered', async (t) => {
   stream.take();
   stream.respond({ type: clusterType, version: '1', resources: [{ name: 'a' }] });
   t.same(stream.take(), []);
-  t.same(consumers.get(clusterType)!.take(), ['+a@']);
+  t.same(consumers.get(clusterType)!.take(), ['+a@1'], 'with the version of the response');
 });
 
 t.test('clusters that a response lacks are gone, endpoints are not', async (t) => {
@@ -82,8 +82,8 @@ t.test('clusters that a response lacks are gone, endpoints are not', async (t) =
     stream.respond({ type, version: '2', nonce: 'n2', resources: [{ name: 'b' }] });
     stream.respond({ type, version: '3', nonce: 'n3' });
   }
-  t.same(consumers.get(clusterType)!.take(), ['+a@', '+b@', '+b@', '-a', '-b']);
-  t.same(consumers.get(endpointType)!.take(), ['+a@', '+b@', '+b@']);
+  t.same(consumers.get(clusterType)!.take(), ['+a@1', '+b@1', '+b@2', '-a', '-b']);
+  t.same(consumers.get(endpointType)!.take(), ['+a@1', '+b@1', '+b@2']);
 });
 
 t.test('a refused cluster is not gone, nor is any while a resource does not say its name', async (t) => {
@@ -94,11 +94,22 @@ t.test('a refused cluster is not gone, nor is any while a resource does not say 
   consumer.take();
   consumer.refuses.set('a', [{ path: '', message: 'no' }]);
   stream.respond({ type: clusterType, version: '2', nonce: 'n2', resources });
-  t.same(consumer.take(), ['+b@']);
+  t.same(consumer.take(), ['+b@2']);
   stream.take();
   stream.respond({ type: clusterType, version: '3', nonce: 'n3', resources: [{ name: '' }, { name: 'b' }] });
-  t.same(consumer.take(), ['+b@']);
+  t.same(consumer.take(), ['+b@3']);
   t.same(stream.take(), [{ type: clusterType, version: '1', nonce: 'n3', error: 'resources[0]: has no name' }]);
+});
+
+t.test('a cluster that never was accepted is gone when a response lacks it', async (t) => {
+  const { stream, consumers } = started([[clusterType, '*']]);
+  const consumer = consumers.get(clusterType)!;
+  consumer.refuses.set('a', [{ path: '', message: 'no' }]);
+  stream.respond({ type: clusterType, version: '1', nonce: 'n1', resources: [{ name: 'a' }] });
+  stream.respond({ type: clusterType, version: '2', nonce: 'n2', resources: [{ name: 'b' }] });
+  t.same(consumer.take(), ['+b@2', '-a']);
+  stream.respond({ type: clusterType, version: '3', nonce: 'n3', resources: [{ name: 'b' }] });
+  t.same(consumer.take(), ['+b@3']);
 });
 
 t.test('a cluster that is asked for by name and missing does not exist', async (t) => {
@@ -107,7 +118,7 @@ t.test('a cluster that is asked for by name and missing does not exist', async (
     [clusterType, 'b'],
   ]);
   stream.respond({ type: clusterType, version: '1', nonce: 'n1', resources: [{ name: 'b' }] });
-  t.same(consumers.get(clusterType)!.take(), ['+b@', '-a', '?a']);
+  t.same(consumers.get(clusterType)!.take(), ['+b@1', '-a', '?a']);
 });
 
 t.test('a reconnect has the last accepted version, and no nonce', async (t) => {
@@ -183,7 +194,7 @@ t.test('a heartbeat renews, and says nothing of what it does not name', async (t
   time.advance(8000);
   const beat = { name: 'a', version: '1', isWrapped: true, ttlMs: 10_000, isHeartbeat: true };
   stream.respond({ type: clusterType, version: '1', nonce: 'n2', resources: [beat] });
-  t.same(consumer.take(), ['+a@1', '+b@', '~a']);
+  t.same(consumer.take(), ['+a@1', '+b@1', '~a']);
   time.advance(9000);
   t.same(consumer.take(), []);
   time.advance(1000);
