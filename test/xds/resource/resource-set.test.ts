@@ -39,7 +39,7 @@ function makeSet({ needed = null as readonly string[] | null, removal = 'gone' a
       const text = textOf(message);
       decoded.push(text);
       if (text.includes('wrong')) problems.at('field').add('is wrong');
-      return text;
+      return text.includes('nothing') ? undefined : text;
     },
   };
   let nowMs = 0;
@@ -69,6 +69,12 @@ t.test('what is right is taken, what is wrong is returned, and the state before 
   t.same(update([sent('a', 'a wrong', '2')]), ['a: field: is wrong']);
   t.same(taken, ['a=a1']);
   t.same([...set.heldVersions()], [['a', '1']]);
+});
+
+t.test('a resource of which nothing can be made is refused', async (t) => {
+  const { set, update } = makeSet();
+  t.same(update([sent('a', 'a nothing')]), ['a: : cannot be read']);
+  t.same([...set.heldVersions()], []);
 });
 
 t.test('an unchanged resource is not decoded, and has the new version', async (t) => {
