@@ -84,9 +84,7 @@ export class UpstreamSource {
 
   /** Its first answer is waited for: of what it has nothing may be said yet. */
   get isAwaited(): boolean {
-    if (!this.#isAwaited) return false;
-    const hasAnswered = this.#clusters.hasAnswered && this.#listeners.hasAnswered;
-    return !hasAnswered || this.#assignments.isAwaiting || this.#routes.isAwaiting;
+    return this.#isAwaited;
   }
 
   statement(): SourceStatement {
@@ -117,8 +115,17 @@ export class UpstreamSource {
       this.#isChangeDue = false;
       this.#assignments.subscribeTo(namesIn(this.#clusters, assignmentOf), this.#client);
       this.#routes.subscribeTo(namesIn(this.#listeners, routesOf), this.#client);
+      if (this.#isAwaited && this.#hasAnswered()) {
+        this.#isAwaited = false;
+        this.#cancelWaiting();
+      }
       this.#options.onChange();
     });
+  }
+
+  #hasAnswered(): boolean {
+    const hasRoots = this.#clusters.hasAnswered && this.#listeners.hasAnswered;
+    return hasRoots && !this.#assignments.isAwaiting && !this.#routes.isAwaiting;
   }
 
   #onConnection(kind: SourceStatus['connection']['kind']): void {

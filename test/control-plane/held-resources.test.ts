@@ -1,0 +1,71 @@
+import t from 'tap';
+import { HeldResources } from '../../control-plane/held-resources.ts';
+import { servedType } from '../../control-plane/served-type.ts';
+import { resourcesOfText, serviceText, typeUrls } from '../support/control-plane-fixtures.ts';
+
+function makeHeld(shortName = 'eds') {
+  let changes = 0;
+  const type = servedType(typeUrls[shortName]!)!;
+  const held = new HeldResources({ type, origin: 'o', place: 'east', onChange: () => changes++ });
+  const receive = (name: string, version = 'v') => {
+    const { message } = resourcesOfText(serviceText(name)).find((resource) => resource.type === type)!;
+    return held.onUpdate({ version: 'all', resources: [{ name, version, aliases: [], message }], removed: [] });
+  };
+  const asked: string[] = [];
+  const subscriptions = {
+    subscribe: (_: string, name: string) => asked.push(`+${name}`),
+    unsubscribe: (_: string, name: string) => asked.push(`-${name}`),
+  };
+  return {
+    held,
+    receive,
+    asked,
+    changes: () => changes,
+    want: (...names: string[]) => held.subscribeTo(new Set(names), subscriptions),
+  };
+}
+
+t.test('what is received is held, with the versions of its source', async (t) => {
+  const { held, receive, changes } = makeHeld();
+  t.same(receive('a', '7'), [], 'others judge it');
+  t.same([...held.heldVersions()], [['a', '7']]);
+  t.match(held.byName.get('a'), { name: 'a', place: 'east', version: /^[\w-]{12}$/ });
+  t.equal(changes(), 1);
+});
+
+t.test('bytes are copied out of the response, and may be anything', async (t) => {
+  const { held } = makeHeld('cds');
+  const message = Uint8Array.of(0xff);
+  held.onUpdate({ version: '', resources: [{ name: 'x', version: '', aliases: [], message }], removed: [] });
+  message[0] = 0;
+  t.same(held.byName.get('x')!.message, Uint8Array.of(0xff));
+  held.onUpdate({ version: '', resources: [{ name: 'x', version: '', aliases: [], message: undefined }], removed: [] });
+  t.ok(held.byName.has('x'), 'a heartbeat brings nothing new');
+});
+
+t.test('what was asked for is awaited until it came, or is known not to be there', async (t) => {
+  const { held, receive, want, asked } = makeHeld();
+  want('a', 'b', 'c');
+  t.ok(held.isAwaiting);
+  receive('a');
+  held.onAbsent('b');
+  t.same(
+    ['a', 'b', 'c', 'd'].map((name) => held.awaits(name)),
+    [false, false, true, false],
+  );
+  held.onUpdate({ version: '', resources: [], removed: ['c'] });
+  t.notOk(held.isAwaiting);
+  want('b');
+  t.same(asked, ['+a', '+b', '+c', '-a', '-c']);
+  t.same([...held.byName.keys()], [], 'what is let go is dropped');
+});
+
+t.test('what is forgotten is awaited again', async (t) => {
+  const { held, receive, want } = makeHeld();
+  want('a');
+  receive('a');
+  held.forget();
+  t.same([...held.heldVersions()], []);
+  t.ok(held.awaits('a'));
+  t.equal(held.seen.size, 0);
+});
