@@ -1,6 +1,5 @@
 // The composition root: arguments, bootstrap, workers, discovery, admin. The main thread never touches a request.
 
-import { ConfigError } from '../config/problems.ts';
 import type { Snapshot } from '../config/snapshot.ts';
 import { loadBootstrap } from '../xds/bootstrap-file.ts';
 import { RuntimeOverrides } from './admin/runtime-overrides.ts';
@@ -74,9 +73,7 @@ function load(flags: Flags) {
       },
     });
   } catch (error) {
-    if (!(error instanceof ConfigError)) throw error;
-    process.stderr.write(`outrigger: ${error.message}\n`);
-    process.exit(1);
+    endWithConfigError(error);
   }
 }
 
@@ -108,10 +105,6 @@ function serve(flags: Flags): void {
   const { maxDownstreamConnections } = bootstrap;
   if (maxDownstreamConnections !== undefined) pool.limitConnections(maxDownstreamConnections);
   const snapshotStats = new SnapshotStats(stats, concurrency);
-  const publisher = createPublisher({ state, stats, snapshotStats, pool, log });
-  const saveConfiguration = async (): Promise<void> => (await following).stop();
-  const lifecycle = handleSignals({ flags, log, state, pool, sinks, saveConfiguration });
-  const overrides = new RuntimeOverrides();
   const observation = new DiscoveryObservation({
     stats: new DiscoveryStats(stats, store),
     snapshotStats,
@@ -119,6 +112,8 @@ function serve(flags: Flags): void {
     clock: Date.now,
     schedule: (delayMs, callback) => setTimeout(callback, delayMs).unref(),
   });
+  const publisher = createPublisher({ state, stats, observation, pool, log });
+  const overrides = new RuntimeOverrides();
   const following = followControlPlanes({
     bootstrap,
     publisher,
@@ -129,22 +124,23 @@ function serve(flags: Flags): void {
     cacheDirectory: flags.keepsConfigCache ? flags.configCacheDirectory : null,
     log: log.component('config'),
   });
-  following.then(
-    (dynamic) => {
-      if (bootstrap.admin === undefined) return;
-      const shutdown = (): void => lifecycle.shutdown();
-      const reopenLogs = (): void => lifecycle.reopenLogs();
-      const setRuntime = (values: Snapshot['runtime']): void => publisher.setRuntime(values);
-      const parts = { store, stats, state, dynamic, pool, log, flags, overrides, setRuntime, shutdown, reopenLogs };
-      const options = { admin: bootstrap.admin, buckets: bootstrap.stats.histogramBuckets, ...parts };
-      setTimeout(() => void startAdmin(options), adminDelayMs);
-    },
-    (error) => {
-      process.stderr.write(`outrigger: ${describeConfigError(error)}\n`);
-      process.exit(1);
-    },
-  );
+  const saveConfiguration = async (): Promise<void> => (await following).stop();
+  const lifecycle = handleSignals({ flags, log, state, pool, sinks, saveConfiguration });
+  following.then((dynamic) => {
+    if (bootstrap.admin === undefined) return;
+    const shutdown = (): void => lifecycle.shutdown();
+    const reopenLogs = (): void => lifecycle.reopenLogs();
+    const setRuntime = (values: Snapshot['runtime']): void => publisher.setRuntime(values);
+    const parts = { store, stats, state, dynamic, pool, log, flags, overrides, setRuntime, shutdown, reopenLogs };
+    const options = { admin: bootstrap.admin, buckets: bootstrap.stats.histogramBuckets, ...parts };
+    setTimeout(() => void startAdmin(options), adminDelayMs);
+  }, endWithConfigError);
   setInterval(() => store.flushIntervals(), 5000).unref();
+}
+
+function endWithConfigError(error: unknown): never {
+  process.stderr.write(`outrigger: ${describeConfigError(error)}\n`);
+  process.exit(1);
 }
 
 interface LifecycleParts extends Pick<LifecycleOptions, 'saveConfiguration'> {
@@ -240,16 +236,16 @@ function startWorkers({ flags, log, state, onStats, onLogs }: WorkerParts): Work
 interface ServingParts {
   readonly state: ServerState;
   readonly stats: WorkerStats;
-  readonly snapshotStats: SnapshotStats;
+  readonly observation: DiscoveryObservation;
   readonly pool: WorkerPool;
   readonly log: ProcessLog;
 }
 
 // Members that DNS finds join the snapshot of their clusters.
-function createPublisher({ state, stats, snapshotStats, pool, log }: ServingParts): SnapshotPublisher {
+function createPublisher({ state, stats, observation, pool, log }: ServingParts): SnapshotPublisher {
   const publisher = new SnapshotPublisher({
     publish: (delta, before) => {
-      snapshotStats.onPublished(delta, before);
+      observation.onPublished(delta, before);
       pool.publish(delta);
     },
     onSnapshot: (current) => state.setSnapshot(current),

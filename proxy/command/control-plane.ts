@@ -51,7 +51,11 @@ export async function followControlPlanes(parts: ControlPlaneParts): Promise<Fol
   const configuration = new DynamicConfiguration({
     bootstrap,
     sockets: {
-      prepare: (listener) => parts.pool.prepareListener(listener),
+      prepare: (listener) => {
+        const reason = parts.pool.prepareListener(listener);
+        if (reason !== undefined) parts.observation.onListenFailure();
+        return reason;
+      },
       discard: (name) => parts.pool.discardListener(name),
     },
     drainTimeMs: parts.drainTimeMs,

@@ -2,7 +2,7 @@
 
 import type { DynamicState, SourceStatus } from '../../config/dynamic-state.ts';
 import type { FilterChain, Listener } from '../../config/listener.ts';
-import type { Snapshot } from '../../config/snapshot.ts';
+import type { Snapshot, SnapshotDelta } from '../../config/snapshot.ts';
 import type { DiscoveryObserver, ObservedResponse } from '../../xds/client/discovery-client.ts';
 import type { DiscoveryStats, Subscription, SubscriptionEvent } from '../telemetry/discovery-stats.ts';
 import type { SnapshotStats } from '../telemetry/snapshot-stats.ts';
@@ -77,6 +77,23 @@ export class DiscoveryObservation implements DiscoveryObserver {
     const whole = wholeSubscription(typeUrl);
     if (whole !== undefined) this.#options.stats.record(whole, { kind: 'init-fetch-timeout' });
     else this.#record(typeUrl, name, { kind: 'init-fetch-timeout' });
+  }
+
+  /** A delta goes to the workers; `before` is the snapshot that it changes. What leaves is not counted any more. */
+  onPublished(delta: SnapshotDelta, before: Snapshot): void {
+    this.#options.snapshotStats.onPublished(delta, before);
+    const { stats } = this.#options;
+    for (const name of delta.clusters.removed) {
+      for (const subscription of subscriptionsOf(assignmentType, name, before)) stats.release(subscription);
+    }
+    for (const name of delta.routes.removed) {
+      for (const subscription of subscriptionsOf(routeType, name, before)) stats.release(subscription);
+    }
+  }
+
+  /** A listener of a control plane could not be opened. */
+  onListenFailure(): void {
+    this.#options.snapshotStats.countListenFailure();
   }
 
   #record(typeUrl: string, name: string, event: SubscriptionEvent): void {
