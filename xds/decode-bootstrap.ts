@@ -13,6 +13,7 @@ import { decodeStaticClusters } from './decode-static-clusters.ts';
 import { extensionType } from './extension.ts';
 import type { Bootstrap as Message } from './generated/messages.ts';
 import { given } from './given.ts';
+import { checkSourceReferences } from './source-references.ts';
 import { UniqueNames } from './unique-names.ts';
 
 /** What is wrong is recorded; the result is of use only when nothing was. */
@@ -24,10 +25,11 @@ export function decodeBootstrap(message: Message, overrides: NodeOverrides, prob
   const statics = problems.at('static_resources');
   const listeners = decodeListeners(message, runtime.values, statics.at('listeners'));
   checkClusterReferences(message.staticResources ?? {}, grpcClusters, statics);
+  checkSourceReferences(message.staticResources ?? {}, known, statics);
   checkBootstrapExtensions(message, problems.at('bootstrap_extensions'));
   const limit = decodeConnectionLimit(message.overloadManager, runtime.values, problems.at('overload_manager'));
   const node = decodeNode(message.node, overrides);
-  if (message.dynamicResources !== undefined) requireIdentity(node, problems.at('node'));
+  if (Object.keys(dynamicResources).length > 0) requireIdentity(node, problems.at('node'));
   return {
     node,
     ...given('admin', decodeAdmin(message.admin, problems.at('admin'))),

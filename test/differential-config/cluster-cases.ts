@@ -115,7 +115,7 @@ export const clusterCases: readonly ConfigCase[] = [
     'type: LOGICAL_DNS',
     'clusters[0].load_assignment: a LOGICAL_DNS cluster needs exactly one locality with one endpoint',
   ),
-  refuses(at.cluster, 'type: EDS', 'clusters[0].type: EDS is not supported; it arrives with the xDS client'),
+  refuses(at.cluster, 'type: EDS', 'eds_cluster_config.eds_config: eds_config is required: it says where the'),
   takes(at.cluster, 'type: static'),
   takes(at.cluster, 'type: ORIGINAL_DST, lb_policy: CLUSTER_PROVIDED'),
   refuses(
@@ -255,7 +255,7 @@ export const clusterCases: readonly ConfigCase[] = [
   refuses(
     at.upstreamHttp,
     'explicit_http_config: {}',
-    'HttpProtocolOptions"].explicit_http_config: http_protocol_options is required',
+    'HttpProtocolOptions"].explicit_http_config: one of http_protocol_options, http2_protocol_options is required',
   ),
   refuses(
     at.cluster,

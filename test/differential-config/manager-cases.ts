@@ -38,7 +38,7 @@ export const managerCases: readonly ConfigCase[] = [
   refuses(
     at.bareManager,
     'http_filters: [{name: r, typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router}}]',
-    'filters[0].typed_config: route_config is required',
+    'filters[0].typed_config: one of rds, route_config is required',
   ),
   oursRefuses(at.bareManager, 'route_config: {}', 'typed_config.http_filters: the last HTTP filter must be the router'),
   refuses(
@@ -113,7 +113,7 @@ export const managerCases: readonly ConfigCase[] = [
   refuses(
     at.bareManager,
     'rds: {route_config_name: a, config_source: {ads: {}}}, http_filters: [{name: r, typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router}}]',
-    'typed_config.rds: rds is not supported; it arrives with the xDS client',
+    'rds.config_source: there is no ads_config in the bootstrap that ads could mean',
   ),
   takes(at.manager, 'common_http_protocol_options: {max_stream_duration: 1s}'),
   refuses(

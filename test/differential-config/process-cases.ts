@@ -66,11 +66,7 @@ export const processCases: readonly ConfigCase[] = [
     'layers[0].static_layer["a"]: a fractional percent for a is not supported; write a percentage as a number',
   ),
   takes(at.bootstrap, 'stats_config: {stats_matcher: {reject_all: true}}'),
-  oursRefuses(
-    at.bootstrap,
-    'stats_config: {stats_tags: [{tag_name: a, regex: "b"}]}',
-    "stats_config.stats_tags: stats_tags is not supported; Envoy's default tags are extracted",
-  ),
+  takes(at.bootstrap, 'stats_config: {stats_tags: [{tag_name: a, regex: "b"}]}'),
   takes(at.bootstrap, 'stats_config: {histogram_bucket_settings: [{match: {prefix: a}, buckets: [1, 2]}]}'),
   refuses(
     at.bootstrap,
@@ -96,10 +92,32 @@ export const processCases: readonly ConfigCase[] = [
     'overload_manager: {resource_monitors: [{name: whatever, typed_config: {"@type": type.googleapis.com/envoy.extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig, max_active_downstream_connections: 10}}]}',
     'resource_monitors[0].name: must be envoy.resource_monitors.global_downstream_max_connections',
   ),
+  takes(at.bootstrap, 'dynamic_resources: {}'),
+  refuses(at.bootstrap, 'dynamic_resources: {cds_config: {}}', 'cds_config: one of path, path_config_source, '),
+  refuses(
+    at.bootstrap,
+    'dynamic_resources: {cds_config: {self: {}}}',
+    'cds_config.self: self is not supported; name the',
+  ),
   oursRefuses(
     at.bootstrap,
-    'dynamic_resources: {}',
-    'dynamic_resources: dynamic_resources is not supported; it arrives with the xDS client',
+    'node: {id: i, cluster: c}, dynamic_resources: {cds_config: {ads: {}}}',
+    'dynamic_resources.cds_config: there is no ads_config in the bootstrap that ads could mean',
+  ),
+  refuses(
+    at.bootstrap,
+    'node: {id: i, cluster: c}, dynamic_resources: {cds_config: {api_config_source: {api_type: GRPC, transport_api_version: V2, grpc_services: [{envoy_grpc: {cluster_name: nowhere}}]}}}',
+    'cds_config.api_config_source.transport_api_version: V2 is not supported; write V3',
+  ),
+  refuses(
+    at.bootstrap,
+    'node: {id: i, cluster: c}, dynamic_resources: {cds_config: {api_config_source: {api_type: AGGREGATED_GRPC, transport_api_version: V3, grpc_services: [{envoy_grpc: {cluster_name: nowhere}}]}}}',
+    'cds_config.api_config_source.api_type: AGGREGATED_GRPC is not supported; write ads_config',
+  ),
+  oursRefuses(
+    at.bootstrap,
+    'node: {id: i, cluster: c}, dynamic_resources: {cds_config: {api_config_source: {api_type: DELTA_GRPC, transport_api_version: V3, grpc_services: [{envoy_grpc: {cluster_name: nowhere}}]}}}',
+    'dynamic_resources.cds_config: there is no static cluster "nowhere" for gRPC',
   ),
   refuses(
     at.bootstrap,
@@ -145,10 +163,6 @@ export const processCases: readonly ConfigCase[] = [
     'stats_config: {stats_matcher: {reject_all: true, inclusion_list: {patterns: [{prefix: a}]}}}',
     'stats_matcher.inclusion_list: only one of reject_all and inclusion_list may be set',
   ),
-  oursRefuses(
-    at.bootstrap,
-    'stats_config: {stats_matcher: {inclusion_list: {patterns: [{prefix: a}]}}}',
-    'stats_matcher.inclusion_list: inclusion_list is not supported; filter when scraping: /stats?filter=',
-  ),
+  takes(at.bootstrap, 'stats_config: {stats_matcher: {inclusion_list: {patterns: [{prefix: a}]}}}'),
   refuses(at.bootstrap, 'stats_config: {stats_matcher: {}}', 'stats_config.stats_matcher: reject_all is required'),
 ];

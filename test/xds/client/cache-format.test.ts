@@ -55,8 +55,9 @@ t.test("another version's and another node's file are not read", async (t) => {
 t.test('no bytes with a right checksum make it read beyond their end', async (t) => {
   const { crc32 } = await import('node:zlib');
   const start = Buffer.concat([Buffer.from('outrigger resources 1\n'), Buffer.of(2, 0, 0, 0), Buffer.from('me')]);
+  // Text that is not UTF-8 would be read with replacements.
   const field = fc.oneof(
-    fc.uint8Array({ maxLength: 8 }),
+    fc.uint8Array({ maxLength: 8, max: 0x7f }),
     fc.nat(9).map((length) => Buffer.of(length, 0, 0, 0)),
     fc.constantFrom(1, 2, 0).map((mark) => Buffer.of(mark)),
   );
