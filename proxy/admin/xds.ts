@@ -2,6 +2,8 @@
 // nothing like it; with it, "did my change arrive, and what was wrong with it" is one request.
 
 import type { SourceStatus, TypeStatus } from '../../config/dynamic-state.ts';
+import type { Problem } from '../../config/problems.ts';
+import { snapshotProblems } from '../../config/snapshot-problems.ts';
 import { type AdminAnswer, type AdminRequest, failure, json, text } from './admin-answer.ts';
 import type { AdminContext } from './server.ts';
 
@@ -9,14 +11,26 @@ export function xds({ dynamic, pool, state }: AdminContext, { query }: AdminRequ
   const format = query.get('format') ?? 'text';
   const generation = state.snapshot?.generation ?? 0;
   const workers = pool.generations;
-  if (format === 'json') return json({ generation, workers, sources: dynamic.sources().map(sourceJson) });
+  const missing = state.snapshot === null ? [] : snapshotProblems(state.snapshot);
+  if (format === 'json') {
+    return json({ generation, workers, missing, sources: dynamic.sources().map(sourceJson) });
+  }
   if (format !== 'text') return failure(400, `format ${format} is not known; one of text, json\n`);
   const running = workers.map((each, index) => `worker ${index} runs generation ${each}\n`).join('');
   const sources = dynamic.sources();
   const none = 'There is no control plane: the configuration is that of the bootstrap.\n';
-  return text(
-    `generation ${generation}\n${running}\n${sources.length === 0 ? none : sources.map(sourceText).join('\n')}`,
-  );
+  const followed = sources.length === 0 ? none : sources.map(sourceText).join('\n');
+  return text(`generation ${generation}\n${running}${missingText(missing)}\n${followed}`);
+}
+
+/** As many lines as a person reads. */
+const maxMissingLines = 20;
+
+function missingText(missing: readonly Problem[]): string {
+  if (missing.length === 0) return '';
+  const lines = missing.slice(0, maxMissingLines).map(({ path, message }) => `  ${path}: ${message}\n`);
+  const rest = missing.length - lines.length;
+  return `\nwhat is served lacks:\n${lines.join('')}${rest === 0 ? '' : `  and ${rest} more (?format=json has all)\n`}`;
 }
 
 function sourceText(source: SourceStatus): string {

@@ -1,6 +1,7 @@
 import t from 'tap';
 import type { SourceStatus, TypeStatus } from '../../../config/dynamic-state.ts';
 import { startAdmin } from '../../support/admin-fixtures.ts';
+import { clusterOf } from '../../support/data-plane.ts';
 
 const clusters: TypeStatus = {
   typeUrl: 'type.googleapis.com/envoy.config.cluster.v3.Cluster',
@@ -73,4 +74,16 @@ t.test('without a control plane the page says so', async (t) => {
   const admin = await startAdmin();
   t.teardown(() => admin.stop());
   t.match((await admin.get('/xds')).text, /^There is no control plane/m);
+});
+
+t.test('what the served configuration lacks is named, as much as a person reads', async (t) => {
+  const names = Array.from({ length: 22 }, (_, index) => `c${index}`);
+  const source = { kind: 'eds', serviceName: 'x', source: { kind: 'ads', initialFetchTimeoutMs: 0 } } as const;
+  const clusters = new Map(names.map((name) => [name, clusterOf(name, [], { discovery: source })]));
+  const admin = await startAdmin({ snapshot: { clusters } });
+  t.teardown(() => admin.stop());
+  const { text } = await admin.get('/xds');
+  t.match(text, 'what is served lacks:\n  clusters["c0"]: its members are not known\n');
+  t.match(text, '\n  and 2 more (?format=json has all)\n');
+  t.equal(JSON.parse((await admin.get('/xds?format=json')).text).missing.length, 22);
 });
