@@ -101,7 +101,11 @@ export class ControlPlane {
     const colon = address.lastIndexOf(':');
     const host = address.slice(0, colon).replace(/^\[|\]$/g, '');
     this.#statusServer.listen(Number(address.slice(colon + 1)), host);
-    await once(this.#statusServer, 'listening');
+    try {
+      await once(this.#statusServer, 'listening');
+    } catch (error) {
+      throw new Error(`--status ${address}: cannot listen: ${(error as NodeJS.ErrnoException).code}`);
+    }
     return (this.#statusServer.address() as AddressInfo).port;
   }
 
@@ -150,12 +154,16 @@ export class ControlPlane {
   #onRefusal(client: ClientStream, refusal: Refusal): void {
     const nodeId = client.node?.id ?? '';
     const type = servedType(refusal.typeUrl)?.shortName ?? refusal.typeUrl;
-    this.#log(
-      `node ${JSON.stringify(nodeId)} (${client.peer}) refused ${type} version ${refusal.version}: ${refusal.text}`,
-    );
+    const text = printable(refusal.text);
+    this.#log(`node ${JSON.stringify(nodeId)} (${client.peer}) refused ${type} version ${refusal.version}: ${text}`);
     this.#refusals.push({ ...refusal, nodeId, peer: client.peer, atMs: Date.now() });
     if (this.#refusals.length > maxRefusals) this.#refusals.shift();
   }
+}
+
+/** What a peer wrote: its lines below ours, and nothing that a terminal would obey. */
+function printable(text: string): string {
+  return text.replace(/[^\P{Cc}\n]/gu, '�').replaceAll('\n', '\n  ');
 }
 
 function readTls({ certificate, key, clientAuthority }: NonNullable<ControlPlaneFlags['tls']>): ServerTls {

@@ -58,10 +58,15 @@ export class DiscoveryServer {
     this.#server.addService(Object.fromEntries(definitions), Object.fromEntries(handlers));
   }
 
-  /** Resolves with the port when clients can connect. Rejects when the address cannot be bound. */
+  /** Resolves with the port when clients can connect. Rejects with a sentence when the address cannot be bound. */
   listen(address: string, tls?: ServerTls): Promise<number> {
+    // The library says on standard error what it returns as well.
+    setLogVerbosity(logVerbosity.NONE);
     return new Promise((resolve, reject) => {
-      this.#server.bindAsync(address, credentialsOf(tls), (error, port) => (error ? reject(error) : resolve(port)));
+      this.#server.bindAsync(address, credentialsOf(tls), (error, port) => {
+        if (error === null) resolve(port);
+        else reject(new Error(`--listen ${address}: cannot listen: ${causeOf(error)}`));
+      });
     });
   }
 
@@ -85,6 +90,11 @@ export class DiscoveryServer {
     const onEnd = (ended: ClientStream) => this.clients.delete(ended);
     this.clients.add(new ClientStream({ call, session, cache, onRefusal, onEnd }));
   }
+}
+
+/** Without what the library says around it. */
+function causeOf({ message }: Error): string {
+  return /\berrors: \[(?:listen )?(.*)\]$/.exec(message)?.[1] ?? message;
 }
 
 type Call = ServerDuplexStream<Buffer, Buffer>;

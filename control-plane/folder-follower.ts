@@ -27,6 +27,8 @@ export class FolderFollower {
   #quiet: NodeJS.Timeout | undefined;
   #firstEventAtMs: number | undefined;
   #lastSeen = '';
+  /** Some folder cannot be watched, as when the system's limit of watches is reached: then every poll looks. */
+  #isBlind = false;
 
   constructor({ folder, onChange }: FolderFollowerOptions) {
     this.#folder = resolve(folder);
@@ -37,7 +39,7 @@ export class FolderFollower {
     this.#watchAll();
     this.#lastSeen = this.#seen();
     this.#poll = setInterval(() => {
-      if (this.#seen() !== this.#lastSeen) this.#tell();
+      if (this.#isBlind || this.#seen() !== this.#lastSeen) this.#tell();
     }, pollMs);
   }
 
@@ -65,6 +67,7 @@ export class FolderFollower {
   }
 
   #watchAll(): void {
+    this.#isBlind = false;
     const folders = new Set([dirname(this.#folder), ...this.#folders()]);
     for (const folder of folders) this.#watch(folder);
     for (const [folder, { watcher }] of this.#watchers) {
@@ -78,7 +81,17 @@ export class FolderFollower {
   #folders(): readonly string[] {
     const nodes = join(this.#folder, groupsFolder);
     const folders = [this.#folder, nodes].filter((folder) => identityOf(folder) !== '');
-    return folders.length < 2 ? folders : [...folders, ...groupsOf(this.#folder).map((group) => join(nodes, group))];
+    return folders.length < 2 ? folders : [...folders, ...this.#groups().map((group) => join(nodes, group))];
+  }
+
+  #groups(): readonly string[] {
+    try {
+      return groupsOf(this.#folder);
+    } catch (error) {
+      // It went between two looks; reading it will say so.
+      if ((error as NodeJS.ErrnoException).code === undefined) throw error;
+      return [];
+    }
   }
 
   #watch(folder: string): void {
@@ -88,17 +101,31 @@ export class FolderFollower {
     watched?.watcher.close();
     this.#watchers.delete(folder);
     if (identity === '') return;
-    // Of the parent only the folder itself matters: it is often /etc or /tmp.
-    const isParent = folder === dirname(this.#folder);
-    const watcher = watch(folder, (_, name) => {
-      if (!isParent || name === basename(this.#folder)) this.#onEvent();
-    });
+    const watcher = this.#newWatcher(folder);
+    if (watcher === undefined) {
+      this.#isBlind = true;
+      return;
+    }
     watcher.once('error', () => {
       watcher.close();
       this.#watchers.delete(folder);
       this.#onEvent();
     });
     this.#watchers.set(folder, { watcher, identity });
+  }
+
+  /** Undefined when the system does not let it be watched. */
+  #newWatcher(folder: string): FSWatcher | undefined {
+    // Of the parent only the folder itself matters: it is often /etc or /tmp.
+    const isParent = folder === dirname(this.#folder);
+    try {
+      return watch(folder, (_, name) => {
+        if (!isParent || name === basename(this.#folder)) this.#onEvent();
+      });
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === undefined) throw error;
+      return undefined;
+    }
   }
 
   #seen(): string {

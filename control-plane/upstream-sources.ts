@@ -33,8 +33,8 @@ export class UpstreamSources {
         random: Math.random,
         schedule: afterMs,
         defer: setImmediate,
-        log: (level, text, facts) => {
-          if (level !== 'debug') log(`upstream ${name}: ${text} ${JSON.stringify(facts)}`);
+        log: (level, text, { source, upstream, ...facts }) => {
+          if (level !== 'debug') log(`upstream ${name}: ${text}${factsText(facts)}`);
         },
         onChange,
       });
@@ -61,6 +61,12 @@ export class UpstreamSources {
   statuses(): readonly SourceStatus[] {
     return this.#sources.map((source) => source.status());
   }
+}
+
+/** ` (waitMs: 200, reason: …)` for people. */
+function factsText(facts: { readonly [fact: string]: string | number }): string {
+  const texts = Object.entries(facts).map(([name, value]) => `${name}: ${value}`);
+  return texts.length === 0 ? '' : ` (${texts.join(', ')})`;
 }
 
 const afterMs: Schedule = (delayMs, callback) => {
