@@ -1,6 +1,13 @@
 // The gRPC server: the aggregated service, and one for each type, in both protocols.
 
-import { type MethodDefinition, Server, ServerCredentials, type ServerDuplexStream } from '@grpc/grpc-js';
+import {
+  logVerbosity,
+  type MethodDefinition,
+  Server,
+  ServerCredentials,
+  type ServerDuplexStream,
+  setLogVerbosity,
+} from '@grpc/grpc-js';
 import { ClientStream } from './client-stream.ts';
 import { DeltaSession } from './delta-session.ts';
 import type { DiscoverySession, Refusal } from './discovery-session.ts';

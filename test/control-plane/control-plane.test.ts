@@ -121,14 +121,20 @@ t.test('/status shows who has what, and what was refused by whom', async (t) => 
     ],
     refusals: [{ node: 'edge-1', type: 'cds', version, text: 'cluster "e": no\ncluster "a": neither' }],
   });
-  t.match(lines.at(-1), /^node "edge-1" \(127\.0\.0\.1:\d+\) refused cds version \S+: cluster "e": no\n/);
+  t.match(
+    lines.at(-1),
+    /^node "edge-1" \(127\.0\.0\.1:\d+\) refused cds version \S+: cluster "e": no\n {2}cluster "a"/,
+  );
   t.equal((await ask('/else')).status, 404);
 });
 
 t.test('an address that is taken is said', async (t) => {
   const { address } = await start(t, { 'a.yaml': serviceText('a') });
   const second = new ControlPlane(parseControlPlaneFlags(['--dir', t.testdir(), '--listen', address])!, () => {});
-  await t.rejects(second.start(), { message: /EADDRINUSE/ });
+  await t.rejects(second.start(), { message: /^--listen 127\.0\.0\.1:\d+: cannot listen: EADDRINUSE/ });
+  const flags = ['--dir', t.testdir(), '--listen', '127.0.0.1:0', '--status', address];
+  const third = new ControlPlane(parseControlPlaneFlags(flags)!, () => {});
+  await t.rejects(third.start(), { message: `--status ${address}: cannot listen: EADDRINUSE` });
 });
 
 /** Events of files are on their way meanwhile. */
