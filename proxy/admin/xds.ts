@@ -58,18 +58,25 @@ function isUsed({ isWildcard, subscribed, responses }: TypeStatus): boolean {
 
 function typeText(type: TypeStatus): string {
   const subscribed = type.isWildcard ? 'everything' : `${type.subscribed.length} names`;
-  const ack =
-    type.lastAck === undefined ? 'nothing yet' : `${quoted(type.lastAck.version)} at ${timeOf(type.lastAck.atMs)}`;
   const lines = [
     `  ${type.typeUrl.slice(type.typeUrl.lastIndexOf('/') + 1)}`,
     `    subscribed to ${subscribed}, holds ${type.heldCount}`,
-    `    accepted ${ack}; ${type.responses} responses, ${type.bytesReceived} bytes, last applied in ${type.lastApplyMs.toFixed(1)} ms`,
+    `    ${type.responses === 0 ? silenceText(type) : responsesText(type)}`,
   ];
   if (type.lastNack !== undefined) {
     const { version, atMs, text: why } = type.lastNack;
     lines.push(`    refused ${quoted(version)} at ${timeOf(atMs)}:`, ...why.split('\n').map((line) => `      ${line}`));
   }
   return `${lines.join('\n')}\n`;
+}
+
+function silenceText({ heldCount }: TypeStatus): string {
+  return heldCount === 0 ? 'no response yet' : 'no response yet: an earlier run accepted what is held';
+}
+
+function responsesText({ lastAck, responses, bytesReceived, lastApplyMs }: TypeStatus): string {
+  const ack = lastAck === undefined ? 'nothing yet' : `${quoted(lastAck.version)} at ${timeOf(lastAck.atMs)}`;
+  return `accepted ${ack}; ${responses} responses, ${bytesReceived} bytes, last applied in ${lastApplyMs.toFixed(1)} ms`;
 }
 
 function quoted(version: string): string {

@@ -65,7 +65,8 @@ export class ClusterAssembly implements ResourceUser<Cluster> {
   }
 
   set({ name, value }: { readonly name: string; readonly value: Cluster }, problems: Problems): void {
-    if (this.#options.reservedNames.has(name)) problems.at('name').add('is the name of a static cluster');
+    if (this.#options.reservedNames.has(name))
+      problems.at('name').add('is the name of a static cluster, which a control plane may not change');
     this.checkSource(value, problems);
     if (problems.isEmpty) this.put(value);
   }

@@ -71,7 +71,8 @@ export class ListenerAssembly implements ResourceUser<Listener> {
   }
 
   set({ name, value }: { readonly name: string; readonly value: Listener }, problems: Problems): void {
-    if (this.#options.reservedNames.has(name)) problems.at('name').add('is the name of a static listener');
+    if (this.#options.reservedNames.has(name))
+      problems.at('name').add('is the name of a static listener, which a control plane may not change');
     const taken = this.#addresses.problemWith(value);
     if (taken !== undefined) problems.at('address').add(taken);
     this.checkSources(value, problems);

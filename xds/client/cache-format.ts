@@ -44,7 +44,7 @@ export function* encodeCache(identity: string, types: readonly KeptType[]): Iter
 
 /** Resources are views of `file`. */
 export function decodeCache(file: Buffer, identity: string): CacheContent {
-  if (!file.subarray(0, magic.length).equals(magic)) return unusable('it is not of this version');
+  if (!file.subarray(0, magic.length).equals(magic)) return unusable('it has the format of another version');
   const end = file.length - 4;
   if (end < magic.length || crc32(file.subarray(0, end)) !== file.readUInt32LE(end)) return unusable('it is damaged');
   const reader = new CacheReader(file.subarray(magic.length, end));

@@ -7,7 +7,14 @@ import type { SourceStatus } from '../../config/dynamic-state.ts';
 import type { Random } from '../../config/random.ts';
 import { BackOff } from './back-off.ts';
 import { DeltaStream } from './delta-stream.ts';
-import type { DiscoveryLog, RefusedResource, ResourceConsumer, ResourceSubscriptions, Schedule } from './discovery.ts';
+import {
+  type DiscoveryLog,
+  type RefusedResource,
+  type ResourceConsumer,
+  type ResourceSubscriptions,
+  type Schedule,
+  wildcard,
+} from './discovery.ts';
 import {
   type DiscoveryRequest,
   type DiscoveryResponse,
@@ -123,9 +130,10 @@ export class DiscoveryClient implements ResourceSubscriptions {
       schedule,
       onLate: (name) => {
         observer?.onFetchTimeout?.(typeUrl, name);
-        log('warning', 'a resource did not come within its initial fetch timeout', this.#facts({ typeUrl, name }));
+        log('warning', lateText(name), this.#facts({ typeUrl, name }));
       },
-      onExpired: (name) => log('info', 'a resource expired', this.#facts({ typeUrl, name })),
+      onExpired: (name) =>
+        log('info', 'a resource expired: it was not renewed within its TTL', this.#facts({ typeUrl, name })),
     });
   }
 
@@ -177,8 +185,9 @@ export class DiscoveryClient implements ResourceSubscriptions {
     const { typeUrl, version, nonce } = response;
     const { requests, refusal, refused, names, applyMs } = session.onResponse(response, bytes);
     observer?.onResponse?.({ typeUrl, version, names, refused, bytes, applyMs });
-    if (refusal !== undefined) log('warning', 'refused configuration', this.#facts({ typeUrl, version, refusal }));
-    if (nonce === '') log('warning', 'a response without a nonce cannot be answered', this.#facts({ typeUrl }));
+    if (refusal !== undefined) log('warning', refusedText, this.#facts({ typeUrl, version, refusal }));
+    if (nonce === '')
+      log('warning', 'a response without a nonce was applied, and cannot be answered', this.#facts({ typeUrl }));
     this.#send(requests);
     this.#checkPeerReads();
   }
@@ -200,7 +209,7 @@ export class DiscoveryClient implements ResourceSubscriptions {
     const delayMs = isClean ? this.#backOff.afterCleanEnd(nowMs - stream.openedMs) : this.#backOff.afterFailure();
     const waitMs = Math.round(delayMs);
     this.#setConnection({ kind: 'waiting', untilMs: nowMs + waitMs, lastError: reason });
-    log(isClean ? 'info' : 'warning', 'the stream to the control plane ended', this.#facts({ reason, waitMs }));
+    log(isClean ? 'info' : 'warning', endedText, this.#facts({ reason, waitMs }));
     this.#cancelRetry = schedule(waitMs, () => this.#open());
   }
 
@@ -273,6 +282,15 @@ interface Stream {
 
 /** Type URLs come from the peer: it is not to fill memory or the log with them. */
 const maxUnaskedTypes = 32;
+
+/** Each says what becomes of requests meanwhile: that is what who reads it at night asks first. */
+const endedText = 'the stream to the control plane ended; what was accepted stays in use';
+const refusedText = 'refused resources; their last accepted state stays in use';
+
+function lateText(name: string): string {
+  if (name === wildcard) return 'nothing came within the initial_fetch_timeout; the start goes on without it';
+  return 'a resource did not come within its initial_fetch_timeout; what needs it goes on without it';
+}
 
 /** Above this the peer does not read: what changes meanwhile is told as one change when it does. */
 const maxPendingBeforeChanges = 64;

@@ -171,7 +171,7 @@ export class FileSource implements ResourceSubscriptions {
     }
     const text = refusalText(refused);
     this.#counts = { ...this.#counts, ...counted, lastNack: { version, atMs, text } };
-    log('warning', 'refused configuration of a file', { path, refusal: text });
+    log('warning', 'refused resources of a file; their last accepted state stays in use', { path, refusal: text });
   }
 
   /** What was read before stays. */
@@ -180,7 +180,7 @@ export class FileSource implements ResourceSubscriptions {
     const isKnown = this.#connection.kind === 'waiting' && this.#connection.lastError === reason;
     this.#connection = { kind: 'waiting', untilMs: clock() + retryMs, lastError: reason };
     if (isKnown) return;
-    log('error', 'a file of configuration cannot be used; what was read before stays', { source: name, reason });
+    log('error', 'a file of configuration cannot be used; what was read before stays in use', { source: name, reason });
   }
 }
 

@@ -42,7 +42,8 @@ export function openResourceCache(options: ResourceCacheOptions): ResourceCache 
     return new ResourceCache(options);
   } catch (error) {
     const { code = 'unknown' } = error as NodeJS.ErrnoException;
-    log('info', 'accepted configuration is not kept on disk: the directory cannot be used', { directory, code });
+    const text = 'accepted configuration is not kept on disk: the directory cannot be used; see --config-cache-dir';
+    log('info', text, { directory, code });
     return undefined;
   }
 }
@@ -75,11 +76,11 @@ export class ResourceCache {
     try {
       const content = decodeCache(readOwnFile(this.#path), identity);
       if (content.kind === 'kept') return content.types;
-      this.#warn(`it is ignored: ${content.reason}`);
+      this.#warn('ignored', content.reason);
     } catch (error) {
       const { code, message } = error as NodeJS.ErrnoException;
       if (code === 'ENOENT') log('debug', 'no configuration was kept by an earlier run', { path: this.#path });
-      else this.#warn(`it is ignored: ${code ?? message}`);
+      else this.#warn('ignored', code ?? message);
     }
     return [];
   }
@@ -111,7 +112,7 @@ export class ResourceCache {
       await writeWhole(temporary, encodeCache(this.#options.identity, types));
       await rename(temporary, this.#path);
     } catch (error) {
-      this.#warn(`it could not be written: ${(error as NodeJS.ErrnoException).code ?? error}`);
+      this.#warn('not written', (error as NodeJS.ErrnoException).code ?? String(error));
     }
   }
 
@@ -119,13 +120,13 @@ export class ResourceCache {
     let bytes = 0;
     for (const { resources } of types) for (const resource of resources) bytes += resource.bytes.length;
     const isTooLarge = bytes > maxFileBytes;
-    if (isTooLarge && !this.#isTooLarge) this.#warn(`it is not written any more: ${bytes} bytes are too many`);
+    if (isTooLarge && !this.#isTooLarge) this.#warn('not written any more', `${bytes} bytes are too many`);
     this.#isTooLarge = isTooLarge;
     return isTooLarge;
   }
 
-  #warn(reason: string): void {
-    this.#options.log('warning', 'the file of accepted configuration', { path: this.#path, reason });
+  #warn(what: string, reason: string): void {
+    this.#options.log('warning', `the file of accepted configuration is ${what}`, { path: this.#path, reason });
   }
 }
 

@@ -2,7 +2,7 @@
 
 import type { SupportTable } from './support-table.ts';
 
-const withXds = 'it arrives with the xDS client';
+const inPlace = 'extension discovery is not offered; write typed_config';
 const http2NotServed = 'options of a protocol that is not served yet; connections that speak it are refused';
 const withoutMutualTls = 'without mutual TLS the x-forwarded-client-cert header is removed in any case';
 const withoutSpans = 'spans are not made yet; x-request-id has the decision whether to trace';
@@ -120,7 +120,7 @@ export const httpSupport: SupportTable = {
     supported: ['name', 'typed_config'],
     ignored: { is_optional: 'a filter that is not known is refused in any case' },
     unsupported: {
-      config_discovery: withXds,
+      config_discovery: inPlace,
       disabled: 'remove the filter',
     },
   },

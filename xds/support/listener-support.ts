@@ -3,7 +3,8 @@
 import type { SupportTable } from './support-table.ts';
 
 const proxyProtocol = 'the PROXY protocol is not offered';
-const withXds = 'it arrives with the xDS client';
+const inPlace = 'extension discovery is not offered; write typed_config';
+const onDemand = 'nothing is fetched on demand: what is configured is there before the first request';
 
 const subsets = 'read only by the subset balancer, which is refused';
 
@@ -63,7 +64,7 @@ export const listenerSupport: SupportTable = {
   },
   'envoy.config.listener.v3.ListenerFilter': {
     supported: ['name', 'typed_config', 'filter_disabled'],
-    unsupported: { config_discovery: withXds },
+    unsupported: { config_discovery: inPlace },
   },
   'envoy.config.listener.v3.ListenerFilterChainMatchPredicate': {
     supported: ['or_match', 'and_match', 'not_match', 'any_match', 'destination_port_range'],
@@ -88,7 +89,7 @@ export const listenerSupport: SupportTable = {
     },
     unsupported: {
       use_proxy_proto: { unless: [false], why: proxyProtocol },
-      on_demand_configuration: withXds,
+      on_demand_configuration: onDemand,
     },
   },
   'envoy.config.listener.v3.FilterChainMatch': {
@@ -110,7 +111,7 @@ export const listenerSupport: SupportTable = {
   },
   'envoy.config.listener.v3.Filter': {
     supported: ['name', 'typed_config'],
-    unsupported: { config_discovery: withXds },
+    unsupported: { config_discovery: inPlace },
   },
   'envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy': {
     supported: [
@@ -127,7 +128,7 @@ export const listenerSupport: SupportTable = {
     ],
     ignored: { metadata_match: subsets, hash_policy: 'read only by the hash balancers, which are refused' },
     unsupported: {
-      on_demand: withXds,
+      on_demand: onDemand,
       backoff_options: 'further attempts to connect follow at once',
       proxy_protocol_tlvs: proxyProtocol,
       proxy_protocol_tlv_merge_policy: { unless: ['ADD_IF_ABSENT'], why: proxyProtocol },

@@ -263,6 +263,8 @@ t.test('a cluster is refused whose members cannot come, and one with the name of
   t.same([...bench.snapshot.clusters.keys()], ['b'], 'the good ones of the response are taken');
   t.same(bench.states('cds'), ['a refused', 'b active']);
   const statics = new AssemblyBench({ clusters: [bench.snapshot.clusters.get('b')!] }).startEmpty();
-  t.same(statics.respond('cds', { b: staticCluster('b', 2) }), ['b: name: is the name of a static cluster']);
+  t.same(statics.respond('cds', { b: staticCluster('b', 2) }), [
+    'b: name: is the name of a static cluster, which a control plane may not change',
+  ]);
   t.same(portsOf(statics.snapshot, 'b'), [1]);
 });

@@ -47,7 +47,7 @@ t.test("another version's and another node's file are not read", async (t) => {
   t.same(decodeCache(file, 'you'), { kind: 'unusable', reason: 'it is of another node or control plane' });
   t.same(decodeCache(Buffer.from('outrigger resources 2\n…'), 'me'), {
     kind: 'unusable',
-    reason: 'it is not of this version',
+    reason: 'it has the format of another version',
   });
   t.equal(decodeCache(Buffer.of(), 'me').kind, 'unusable');
 });

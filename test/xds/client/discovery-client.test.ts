@@ -328,14 +328,16 @@ t.test('refusals, late resources and lost streams are warnings', async (t) => {
   clusters.refuses.set('a', [{ path: '', message: 'no' }]);
   stream.respond({ type: clusterType, nonce: 'n1', resources: [{ name: 'a' }] });
   client.subscribe(endpointType, 'a', 10);
-  time.advance(10);
+  client.subscribe(listenerType, '*', 20);
+  time.advance(20);
   stream.end();
   t.same(
     logged.filter((line) => line.startsWith('warning')),
     [
-      'warning refused configuration',
-      'warning a resource did not come within its initial fetch timeout',
-      'warning the stream to the control plane ended',
+      'warning refused resources; their last accepted state stays in use',
+      'warning a resource did not come within its initial_fetch_timeout; what needs it goes on without it',
+      'warning nothing came within the initial_fetch_timeout; the start goes on without it',
+      'warning the stream to the control plane ended; what was accepted stays in use',
     ],
   );
 });

@@ -91,7 +91,10 @@ t.test('a resource that is refused is told, the others of the file are used', as
   source.start();
   await until(() => logged.length === 1);
   t.same([...consumer.held.keys()], ['b']);
-  t.equal(logged[0], 'warning refused configuration of a file a: lb_policy: is bad');
+  t.equal(
+    logged[0],
+    'warning refused resources of a file; their last accepted state stays in use a: lb_policy: is bad',
+  );
   t.match(source.status().types[0]!.lastNack, { version: 'v', text: 'a: lb_policy: is bad' });
 });
 
