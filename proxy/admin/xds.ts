@@ -76,7 +76,7 @@ function silenceText({ heldCount }: TypeStatus): string {
 
 function responsesText({ lastAck, responses, bytesReceived, lastApplyMs }: TypeStatus): string {
   const ack = lastAck === undefined ? 'nothing yet' : `${quoted(lastAck.version)} at ${timeOf(lastAck.atMs)}`;
-  return `accepted ${ack}; ${responses} responses, ${bytesReceived} bytes, last applied in ${lastApplyMs.toFixed(1)} ms`;
+  return `acknowledged ${ack}; ${responses} responses, ${bytesReceived} bytes, last applied in ${lastApplyMs.toFixed(1)} ms`;
 }
 
 function quoted(version: string): string {

@@ -39,7 +39,7 @@ t.test('the page says what was accepted, what was refused and why, and what work
   t.match(text, 'ads: delta from istiod:15010, connected to istiod-1 since 1970-01-01T00:00:00.000Z');
   t.match(
     text,
-    '  envoy.config.cluster.v3.Cluster\n    subscribed to everything, holds 3\n    accepted version 7 at 1970',
+    '  envoy.config.cluster.v3.Cluster\n    subscribed to everything, holds 3\n    acknowledged version 7 at 1970',
   );
   t.match(text, '    refused version 8 at 1970-01-01T00:00:01.000Z:\n      cluster "a": lb_policy: MAGLEV');
   t.match(text, '\n      cluster "b": name\n');
