@@ -43,7 +43,7 @@ export class ProcessStats {
   refresh(facts: ProcessFacts): void {
     const server = this.#server;
     server.set(serverStats.uptime, Math.floor(facts.uptimeMs / 1000));
-    server.set(serverStats.live, facts.state === 'LIVE' ? 1 : 0);
+    server.set(serverStats.live, facts.state === 'DRAINING' ? 0 : 1);
     server.set(serverStats.state, stateNumbers[facts.state]);
     server.set(serverStats.version, versionNumber(facts.version));
     server.set(serverStats.concurrency, facts.generations.length);

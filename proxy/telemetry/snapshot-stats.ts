@@ -26,6 +26,10 @@ export class SnapshotStats {
     this.#clusters.add(clusterManagerStats.clusterModified, ofClusters.modified);
     this.#clusters.add(clusterManagerStats.clusterRemoved, ofClusters.removed);
     this.#clusters.set(clusterManagerStats.activeClusters, ofClusters.size);
+    this.#clusters.add(
+      clusterManagerStats.clusterUpdated,
+      countChanges(delta.assignments, before.assignments).modified,
+    );
     const ofListeners = countChanges(delta.listeners, before.listeners);
     this.#listeners.add(listenerManagerStats.listenerAdded, ofListeners.added);
     this.#listeners.add(listenerManagerStats.listenerModified, ofListeners.modified);

@@ -23,6 +23,17 @@ t.test('a pattern that RE2 does not have is a problem at its path', async (t) =>
   }
 });
 
+t.test('a pattern that would take long to compile is a problem', async (t) => {
+  for (const regex of ['(a|b)*'.repeat(20_000), 'ab{1000}'.repeat(100), `${'a'.repeat(1000)}b{1,1000}`]) {
+    const problems = new Problems();
+    t.equal(decodeRegex({ regex }, problems), undefined);
+    t.match(problems.list[0]?.message, /too large/);
+  }
+  const problems = new Problems();
+  t.equal(decodeRegex({ regex: '[a-z]{1,255}' }, problems), '[a-z]{1,255}');
+  t.ok(problems.isEmpty);
+});
+
 t.test('a substitution may name the groups that exist', async (t) => {
   t.same(substitute('(a)(b)', '\\2\\1\\0\\\\').value, { regex: '(a)(b)', substitution: '\\2\\1\\0\\\\' });
   t.match(

@@ -38,6 +38,17 @@ function fixture() {
   return { counted, store, clusters, listeners };
 }
 
+t.test('members that change are an update of their cluster, the first ones are not', async (t) => {
+  const { counted, store } = fixture();
+  const members = { localities: [], overprovisioningFactorPercent: 140 };
+  const first = { ...noChange, assignments: { set: [['a', members] as const], removed: [] } };
+  const updated = () => store.get(clusterManagerStats)!.value(clusterManagerStats.clusterUpdated);
+  counted.onPublished(first, emptySnapshot);
+  t.equal(updated(), 0);
+  counted.onPublished(first, { ...emptySnapshot, assignments: new Map([['a', members]]) });
+  t.equal(updated(), 1);
+});
+
 t.test('clusters and listeners are counted as they come, change and go', (t) => {
   const { counted, store, clusters, listeners } = fixture();
   const cluster = clusterOf('a', [1]);
