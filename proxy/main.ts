@@ -8,6 +8,7 @@ import { describeConfigError, followControlPlanes } from './command/control-plan
 import { DiscoveryObservation } from './command/discovery-observation.ts';
 import { defaultConcurrency, FlagError, type Flags, helpText, parseFlags } from './command/flags.ts';
 import { returnHeap } from './command/heap-return.ts';
+import { raiseInliningLimits } from './command/inlining.ts';
 import { Lifecycle, type LifecycleOptions } from './command/lifecycle.ts';
 import { ownAddress } from './command/own-address.ts';
 import { ServerState } from './command/server-state.ts';
@@ -209,7 +210,10 @@ function startWorkers({ flags, log, state, onStats, onLogs }: WorkerParts): Work
     onApplied: (generation, listeners) => {
       const isFirst = state.name === 'INITIALIZING';
       state.onApplied(generation, listeners);
-      if (isFirst) setTimeout(() => compact(state), compactionDelayMs).unref();
+      if (isFirst) {
+        raiseInliningLimits();
+        setTimeout(() => compact(state), compactionDelayMs).unref();
+      }
       const bound = listeners.map(({ name, address }) => `${name} ${address}`);
       if (isFirst) main.info({ generation, listeners: bound }, 'configuration is served');
       else main.debug({ generation }, 'a new generation is served');
