@@ -34,8 +34,22 @@ function missingText(missing: readonly Problem[]): string {
 }
 
 function sourceText(source: SourceStatus): string {
-  const head = `${source.name}: ${source.protocol} from ${source.target}, ${connectionText(source.connection)}\n`;
-  return head + source.types.filter(isUsed).map(typeText).join('');
+  const { name, protocol, target, connection, types } = source;
+  const state =
+    protocol === 'file' ? fileText(connection) : `${protocol} from ${target}, ${connectionText(connection)}`;
+  return `${name}: ${state}\n${types.filter(isUsed).map(typeText).join('')}`;
+}
+
+/** A file has its path in its name, and is read again when it is replaced. */
+function fileText(connection: SourceStatus['connection']): string {
+  switch (connection.kind) {
+    case 'connecting':
+      return 'not read yet';
+    case 'connected':
+      return `read at ${timeOf(connection.sinceMs)}`;
+    case 'waiting':
+      return `cannot be used (${connection.lastError}); what was read before stays in use`;
+  }
 }
 
 function connectionText(connection: SourceStatus['connection']): string {

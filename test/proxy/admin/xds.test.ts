@@ -16,14 +16,12 @@ const clusters: TypeStatus = {
   lastApplyMs: 1.25,
 };
 
-async function ask(path: string, connection: SourceStatus['connection']) {
-  const source: SourceStatus = {
-    name: 'ads',
-    target: 'istiod:15010',
-    protocol: 'delta',
-    connection,
-    types: [clusters],
-  };
+const stream = { name: 'ads', target: 'istiod:15010', protocol: 'delta' } as const;
+
+type Place = Pick<SourceStatus, 'name' | 'target' | 'protocol'>;
+
+async function ask(path: string, connection: SourceStatus['connection'], place: Place = stream) {
+  const source: SourceStatus = { ...place, connection, types: [clusters] };
   const dynamic = { sources: () => [source], resources: () => [] };
   const admin = await startAdmin({ options: { dynamic } });
   try {
@@ -49,6 +47,20 @@ t.test('a control plane that cannot be reached is named with the reason', async 
   const waiting = { kind: 'waiting', untilMs: 2000, lastError: '14 UNAVAILABLE: no route' } as const;
   const { text } = await ask('/xds', waiting);
   t.match(text, 'not connected (14 UNAVAILABLE: no route), next attempt 1970-01-01T00:00:02.000Z');
+});
+
+t.test('a file is read, or cannot be used', async (t) => {
+  const file = { name: 'cds /etc/c.yaml', target: '/etc/c.yaml', protocol: 'file' } as const;
+  const text = async (connection: SourceStatus['connection']) => (await ask('/xds', connection, file)).text;
+  t.match(await text({ kind: 'connecting' }), 'cds /etc/c.yaml: not read yet\n');
+  t.match(
+    await text({ kind: 'connected', sinceMs: 0, controlPlane: '' }),
+    'cds /etc/c.yaml: read at 1970-01-01T00:00:00.000Z\n',
+  );
+  t.match(
+    await text({ kind: 'waiting', untilMs: 0, lastError: 'ENOENT' }),
+    'cds /etc/c.yaml: cannot be used (ENOENT); what was read before stays in use\n',
+  );
 });
 
 t.test('JSON has the same for programs', async (t) => {
