@@ -35,6 +35,8 @@ export class DiscoveryObservation implements DiscoveryObserver {
   readonly #asked = new Set<'cds' | 'lds'>();
   /** Of route configurations whose listeners do not serve yet: whose they are is not known before. */
   #early: EarlyEvent[] = [];
+  /** Who had a route configuration, by its name and theirs: by the time it leaves, no listener names it any more. */
+  readonly #routeUsers = new Map<string, Map<string, Subscription>>();
 
   constructor(options: DiscoveryObservationOptions) {
     this.#options = options;
@@ -87,7 +89,8 @@ export class DiscoveryObservation implements DiscoveryObserver {
       for (const subscription of subscriptionsOf(assignmentType, name, before)) stats.release(subscription);
     }
     for (const name of delta.routes.removed) {
-      for (const subscription of subscriptionsOf(routeType, name, before)) stats.release(subscription);
+      for (const subscription of this.#routeUsers.get(name)?.values() ?? []) stats.release(subscription);
+      this.#routeUsers.delete(name);
     }
   }
 
@@ -101,9 +104,17 @@ export class DiscoveryObservation implements DiscoveryObserver {
     let isEarly = typeUrl === routeType;
     for (const subscription of subscriptionsOf(typeUrl, name, snapshot())) {
       stats.record(subscription, event);
+      if (subscription.kind === 'rds') this.#noteRouteUser(subscription);
       isEarly = false;
     }
     if (isEarly) this.#early.push({ name, event });
+  }
+
+  #noteRouteUser(subscription: Subscription & { readonly kind: 'rds' }): void {
+    const { routeConfiguration, statPrefix } = subscription;
+    const users = this.#routeUsers.get(routeConfiguration) ?? new Map<string, Subscription>();
+    users.set(statPrefix, subscription);
+    this.#routeUsers.set(routeConfiguration, users);
   }
 
   #recordEarly(): void {
@@ -128,7 +139,10 @@ export class DiscoveryObservation implements DiscoveryObserver {
   #countWarming(): void {
     const count = (typeUrl: string): number =>
       this.#state?.resources(typeUrl).filter(({ state }) => state === 'warming').length ?? 0;
-    this.#options.snapshotStats.setWarming({ clusters: count(clusterType), listeners: count(listenerType) });
+    const warming = { clusters: count(clusterType), listeners: count(listenerType) };
+    this.#options.snapshotStats.setWarming(warming);
+    // What waits may end its waiting without another response.
+    if (warming.clusters + warming.listeners > 0) this.#countSoon();
   }
 }
 

@@ -126,6 +126,11 @@ t.test('what is warming is counted once for many responses', async (t) => {
   t.equal(waiting.length, 1);
   waiting[0]!();
   t.equal(shown().get('cluster_manager.warming_clusters'), '1');
+  observation.follow({ sources: () => [], resources: () => [] });
+  t.equal(waiting.length, 2, 'and again as long as anything is warming');
+  waiting[1]!();
+  t.equal(shown().get('cluster_manager.warming_clusters') ?? '0', '0');
+  t.equal(waiting.length, 2);
 });
 
 t.test('counters of what left the configuration leave with it', async (t) => {
@@ -139,6 +144,21 @@ t.test('counters of what left the configuration leave with it', async (t) => {
   observation.onPublished({ ...delta, routes: nothing }, before);
   t.equal(shown().has('cluster.a.update_success'), false);
   t.equal(shown().get('cluster_manager.cluster_removed'), '1');
+});
+
+t.test('routes that leave after their listener has moved on are not counted any more', async (t) => {
+  const config = managerOf([], { routes: { kind: 'rds', name: 'a', source }, statPrefix: 'outbound' });
+  const { observation, shown } = observe({ listeners: new Map([['web', httpListener('web', config)]]) });
+  observation.onResponse({ ...response, names: ['a'], typeUrl: routes });
+  t.equal(shown().get('http.outbound.rds.a.update_success'), '1');
+  const nothing = { set: [], removed: [] };
+  const unchanged = { generation: 2, clusters: nothing, assignments: nothing, listeners: nothing };
+  observation.onPublished({ ...unchanged, routes: { set: [], removed: ['a'] } }, emptySnapshot);
+  t.equal(shown().has('http.outbound.rds.a.update_success'), false);
+});
+
+t.test('a listener that cannot be opened is counted', async (t) => {
+  const { observation, shown } = observe();
   observation.onListenFailure();
   t.equal(shown().get('listener_manager.listener_create_failure'), '1');
 });
