@@ -16,7 +16,7 @@ function whyNot(): string | false {
     buildControlPlane();
     return false;
   } catch (error) {
-    return (error as Error).message;
+    return (error as Error).message.split('\n', 1)[0]!;
   }
 }
 

@@ -57,7 +57,9 @@ class Mesh {
       const [response] = await once(asked, 'response');
       return { status: response.statusCode, body: await text(response) };
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ECONNREFUSED') return nobody;
+      const { code } = error as NodeJS.ErrnoException;
+      // A connection that is not accepted yet when its listener closes is reset by the kernel.
+      if (code === 'ECONNREFUSED' || code === 'ECONNRESET') return nobody;
       throw error;
     }
   }

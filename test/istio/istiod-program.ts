@@ -11,8 +11,8 @@ import { text } from 'node:stream/consumers';
 const ROOT = join(import.meta.dirname, '../..');
 const SOURCE = join(ROOT, '../shared/istiod');
 const CACHE = join(ROOT, 'node_modules/.cache/istiod-lab');
-/** Below what the runner allows a test file. */
-const LONGEST_BUILD_MS = 200_000;
+/** Below what the runner allows a test file; before a merge enough for what Go has compiled already, and no more. */
+const LONGEST_BUILD_MS = process.env['CI'] === undefined ? 200_000 : 45_000;
 
 export type IstiodProgram = { readonly path: string } | { readonly missing: string };
 
