@@ -9,6 +9,9 @@ import {
 } from '../../bench/peers/go-control-plane.ts';
 import { FollowedMesh, type Protocol } from './followed-mesh.ts';
 
+/** The first run builds the program, for half a minute on a quiet machine. */
+t.setTimeout(230_000);
+
 const missing = whyNot();
 
 function whyNot(): string | false {
