@@ -49,7 +49,7 @@ export function readFolder(folder: string, before: ReadonlyMap<string, FolderFil
       });
     }
   };
-  attempt('.', () => {
+  attempt(folder, () => {
     readFiles('', undefined);
     for (const group of groupsOf(folder)) readFiles(join(groupsFolder, group), group);
   });

@@ -167,8 +167,20 @@ function printable(text: string): string {
 }
 
 function readTls({ certificate, key, clientAuthority }: NonNullable<ControlPlaneFlags['tls']>): ServerTls {
-  const pair = { certificateChain: readFileSync(certificate), privateKey: readFileSync(key) };
-  return clientAuthority === undefined ? pair : { ...pair, clientAuthority: readFileSync(clientAuthority) };
+  const pair = { certificateChain: readPem('--tls-cert', certificate), privateKey: readPem('--tls-key', key) };
+  return clientAuthority === undefined ? pair : { ...pair, clientAuthority: readPem('--client-ca', clientAuthority) };
+}
+
+/** What is wrong inside of PEM is said by TLS itself; that a file is none is not. */
+function readPem(flag: string, path: string): Buffer {
+  let text: Buffer;
+  try {
+    text = readFileSync(path);
+  } catch (error) {
+    throw new Error(`${flag} ${path}: cannot be read: ${(error as NodeJS.ErrnoException).code}`);
+  }
+  if (!text.includes('-----BEGIN ')) throw new Error(`${flag} ${path}: is not PEM`);
+  return text;
 }
 
 /** The address with the port that was bound, for `:0`. */

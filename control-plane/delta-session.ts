@@ -9,6 +9,7 @@ import {
   maxTypesOfStream,
   type RequestOutcome,
   type SessionOptions,
+  tooManySubscriptions,
 } from './discovery-session.ts';
 import type { ServedResources, ServedSnapshot } from './served-snapshot.ts';
 import { assignmentType } from './served-type.ts';
@@ -38,7 +39,7 @@ export class DeltaSession implements DiscoverySession {
     const type = this.#types.get(typeUrl) ?? this.#begin(typeUrl, request);
     if (request.subscribe.length > 0 || request.unsubscribe.length > 0) changeSubscription(type, request);
     if (this.#namesOfAll() > maxNamesOfStream || this.#types.size > maxTypesOfStream) {
-      return { kind: 'failed', code: 'RESOURCE_EXHAUSTED', reason: 'more subscriptions than a stream may have' };
+      return { kind: 'failed', code: 'RESOURCE_EXHAUSTED', reason: tooManySubscriptions };
     }
     const { node, responseNonce, refusal: text } = request;
     if (node?.clientFeatures.includes(vectorFeature)) this.#spell = withChanges;

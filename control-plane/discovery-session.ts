@@ -41,3 +41,4 @@ export interface SessionOptions {
 export const maxNamesOfStream = 500_000;
 /** There are eight, and Istio has some of its own. */
 export const maxTypesOfStream = 64;
+export const tooManySubscriptions = `more than ${maxNamesOfStream} names or ${maxTypesOfStream} types on one stream`;

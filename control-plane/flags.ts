@@ -49,8 +49,8 @@ export function parseControlPlaneFlags(args: readonly string[]): ControlPlaneFla
   if (listen === undefined && !check) throw new FlagError('an address is needed: --listen 127.0.0.1:18000');
   return {
     folder: dir,
-    listen: listen ?? '',
-    status: values.status,
+    listen: listen === undefined ? '' : listenAddress(listen),
+    status: values.status === undefined ? undefined : addressWithPort('--status', values.status),
     tls: tlsOf(values['tls-cert'], values['tls-key'], values['client-ca']),
     upstreams: upstreamsOf(values.upstream ?? []),
     nodeId: values.node ?? 'outrigger-control-plane',
@@ -80,6 +80,16 @@ function valuesOf(args: readonly string[]) {
   } catch (error) {
     throw new FlagError((error as Error).message);
   }
+}
+
+function listenAddress(text: string): string {
+  return text.startsWith('unix:') ? text : addressWithPort('--listen', text);
+}
+
+function addressWithPort(flag: string, text: string): string {
+  const port = /^(?:\[[\da-f:.]+\]|[^:[\]]+):(\d{1,5})$/i.exec(text)?.[1];
+  if (port !== undefined && Number(port) <= 65_535) return text;
+  throw new FlagError(`${flag} ${text}: expected an address and a port, such as 127.0.0.1:18000`);
 }
 
 function tlsOf(

@@ -14,6 +14,7 @@ import {
   maxTypesOfStream,
   type RequestOutcome,
   type SessionOptions,
+  tooManySubscriptions,
 } from './discovery-session.ts';
 import type { ServedResource, ServedResources, ServedSnapshot } from './served-snapshot.ts';
 import { assignmentType, servedType } from './served-type.ts';
@@ -42,7 +43,7 @@ export class StateOfTheWorldSession implements DiscoverySession {
     // Requests of a stream are in order and have all names, so the newest is right even with the nonce of an older response.
     setNames(type, request.names, known === undefined);
     if (this.#namesOfAll() > maxNamesOfStream || this.#types.size > maxTypesOfStream) {
-      return { kind: 'failed', code: 'RESOURCE_EXHAUSTED', reason: 'more subscriptions than a stream may have' };
+      return { kind: 'failed', code: 'RESOURCE_EXHAUSTED', reason: tooManySubscriptions };
     }
     const { node, responseNonce, refusal: text } = request;
     if (responseNonce === '' && text === undefined) return { kind: 'taken', node, refusal: undefined };

@@ -139,7 +139,7 @@ export class UpstreamSource {
   }
 
   #forget(): void {
-    this.#options.log('warning', 'an upstream was away too long: what it sent is not served any more', {
+    this.#options.log('warning', 'away for longer than --source-ttl: what it sent is not served any more', {
       upstream: this.#options.name,
     });
     for (const held of this.#all()) held.forget();

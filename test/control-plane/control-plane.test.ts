@@ -137,6 +137,17 @@ t.test('an address that is taken is said', async (t) => {
   await t.rejects(third.start(), { message: `--status ${address}: cannot listen: EADDRINUSE` });
 });
 
+t.test('a file of TLS that cannot be used is named with its flag', async (t) => {
+  const folder = t.testdir({ resources: {}, 'not-pem': 'x' });
+  const starting = (certificate: string) => {
+    const tls = ['--tls-cert', join(folder, certificate), '--tls-key', join(folder, 'not-pem')];
+    const args = ['--dir', join(folder, 'resources'), '--listen', '127.0.0.1:0', ...tls];
+    return new ControlPlane(parseControlPlaneFlags(args)!, () => {}).start();
+  };
+  await t.rejects(starting('absent'), { message: `--tls-cert ${join(folder, 'absent')}: cannot be read: ENOENT` });
+  await t.rejects(starting('not-pem'), { message: `--tls-cert ${join(folder, 'not-pem')}: is not PEM` });
+});
+
 /** Events of files are on their way meanwhile. */
 function aTurn(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, 5));

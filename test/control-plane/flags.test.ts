@@ -29,6 +29,7 @@ t.test('every flag', async (t) => {
     nodeId: 'n',
     sourceTtlMs: 0,
   });
+  t.match(parseControlPlaneFlags(['--dir', 'd', '--listen', 'unix:/run/x']), { listen: 'unix:/run/x' });
   t.match(parseControlPlaneFlags(['--check', '--dir', 'd']), { isCheck: true });
   t.equal(parseControlPlaneFlags(['--help']), undefined);
 });
@@ -42,6 +43,12 @@ t.test('a command line that cannot be used says what would be right', async (t) 
   t.throws(() => parseControlPlaneFlags([...needed, '--upstream', '=a:1']), { message: /expected NAME=ADDRESS/ });
   t.throws(() => parseControlPlaneFlags([...needed, '--upstream', 'a:1', '--upstream', 'a:1']), { message: /twice/ });
   t.throws(() => parseControlPlaneFlags([...needed, '--source-ttl', '1s']), { message: /whole number of seconds/ });
+  for (const address of ['18000', 'localhost', '::1:80', '127.0.0.1:65536', '127.0.0.1:', ':80']) {
+    const expected = 'expected an address and a port, such as 127.0.0.1:18000';
+    const listen = ['--dir', 'd', '--listen', address];
+    t.throws(() => parseControlPlaneFlags(listen), { message: `--listen ${address}: ${expected}` });
+    t.throws(() => parseControlPlaneFlags([...needed, '--status', address]), { message: /^--status/ });
+  }
   t.throws(() => parseControlPlaneFlags([...needed, '--lsten', 'k']), { message: /--lsten/ });
 });
 

@@ -100,6 +100,6 @@ t.test('a folder that cannot be read is a problem, and what it had is served on'
   served.refresh();
   rmSync(folder, { recursive: true });
   served.refresh();
-  t.same(problems(), ['.: cannot be read: ENOENT']);
+  t.same(problems(), [`${folder}: cannot be read: ENOENT`]);
   t.same(namesOf(), ['cds a', 'eds a']);
 });

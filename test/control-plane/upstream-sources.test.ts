@@ -3,7 +3,7 @@ import { parseControlPlaneFlags } from '../../control-plane/flags.ts';
 import { UpstreamSources } from '../../control-plane/upstream-sources.ts';
 
 function sourcesOf(...upstreams: readonly string[]) {
-  const args = ['--dir', 'd', '--listen', 'l', ...upstreams.flatMap((upstream) => ['--upstream', upstream])];
+  const args = ['--dir', 'd', '--listen', 'unix:l', ...upstreams.flatMap((upstream) => ['--upstream', upstream])];
   const lines: string[] = [];
   const log = (line: string) => lines.push(line);
   return {
