@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import t, { type Test } from 'tap';
 import type { Listener } from '../../../config/listener.ts';
@@ -34,6 +35,14 @@ function make(t: Test) {
 const portOf = (listeners: OpenListeners) => Number(listeners.bound()[0]?.address.split(':')[1]);
 const at = (port: number, given: Partial<Listener> = {}) =>
   answering('http', 'x', { address: { kind: 'ip', ip: '127.0.0.1', port }, ...given });
+
+/** Inodes of the sockets that listen at a port: unlike counted descriptors, nobody else's. */
+function listeningAt(port: number): readonly string[] {
+  const place = `0100007F:${port.toString(16).toUpperCase().padStart(4, '0')}`;
+  const sockets = readFileSync('/proc/self/net/tcp', 'utf8').trim().split('\n').slice(1);
+  const listening = sockets.map((line) => line.trim().split(/\s+/)).filter((fields) => fields[3] === '0A');
+  return listening.flatMap((fields) => (fields[1] === place ? [fields[9]!] : [])).sort();
+}
 
 t.test('a new listener opens, a changed one keeps its sockets or is the same one', (t) => {
   const { listeners, place, remove } = make(t);
@@ -86,13 +95,14 @@ t.test('a listener that was prepared accepts into its backlog, and is placed on 
   remove('http');
   for (const descriptor of owned.splice(0)) close(descriptor);
   t.equal(listeners.prepare(at(port)), undefined);
-  const before = openDescriptors();
+  const before = listeningAt(port);
+  t.equal(before.length, 2, 'one for each worker');
   const client = connect(port, '127.0.0.1');
   t.teardown(() => client.destroy());
   await once(client, 'connect');
   t.equal(listeners.prepare(at(port, { backlog: 9 })), undefined, 'the same sockets serve this one too');
   t.match(place(at(port, { backlog: 9 })), { kind: 'open' });
-  t.equal(openDescriptors(), before + 1, 'nothing but the client was opened');
+  t.same(listeningAt(port), before, 'they are the same sockets still');
 });
 
 t.test('what was prepared and is not wanted is closed', (t) => {
