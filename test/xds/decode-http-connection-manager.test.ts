@@ -121,7 +121,10 @@ t.test('the router is there once, and last', async (t) => {
 });
 
 t.test('problems', async (t) => {
-  t.same(bare(`http_filters: [${router()}]`), { value: undefined, problems: [': one of rds, route_config is required'] });
+  t.same(bare(`http_filters: [${router()}]`), {
+    value: undefined,
+    problems: [': one of rds, route_config is required'],
+  });
   t.match(manager('codec_type: HTTP2').problems, ['codec_type: HTTP2 is not supported; write AUTO or HTTP1']);
   t.match(manager('strip_any_host_port: true, strip_matching_host_port: true').problems, [
     /^strip_any_host_port: only one/,
