@@ -47,6 +47,7 @@ t.test('a client waits until there is something to serve', async (t) => {
   call.ask('lds');
   call.ask('cds');
   call.ask('cds', { nonce: 'x' });
+  while ([...server.clients][0]?.session.status().length !== 2) await aTurn();
   const response = call.next();
   t.equal(
     await Promise.race([response, call.ended, aTurn()]),
