@@ -23,7 +23,7 @@ export function decodeMessage(bytes: Uint8Array, typeName: string, problems: Pro
   try {
     return new WireReader(bytes, problems).read(descriptor);
   } catch (error) {
-    problems.add(`is not a ${typeName}: ${(error as Error).message}`);
+    problems.add(`its bytes cannot be read as ${typeName}: ${(error as Error).message}`);
     return undefined;
   }
 }

@@ -246,7 +246,7 @@ export class WireReader {
     } catch (error) {
       this.#path.length = steps;
       this.#depth = depth;
-      this.#problemsHere().add(`is not a ${plan.type}: ${(error as Error).message}`);
+      this.#problemsHere().add(`its bytes cannot be read as ${plan.type}: ${(error as Error).message}`);
       return {};
     } finally {
       reader.pos = pos;

@@ -44,7 +44,7 @@ t.test('an Any of an unknown type keeps its name', async (t) => {
 t.test('bytes that are no message, and numbers that no enum has, are problems', async (t) => {
   const problems = new Problems();
   t.equal(decodeMessage(Uint8Array.of(0xff, 0xff), 'envoy.config.core.v3.Node', problems), undefined);
-  t.match(problems.list[0]?.message, /is not a envoy\.config\.core\.v3\.Node/);
+  t.match(problems.list[0]?.message, /cannot be read as envoy\.config\.core\.v3\.Node/);
   // Field 6 (lb_policy), varint 99.
   t.same(decodeMessage(Uint8Array.of(0x30, 99), 'envoy.config.cluster.v3.Cluster', problems), {});
   t.same(problems.list[1], {
