@@ -46,7 +46,6 @@ export function clusterSequences({ first, second, ports: [port] }: Stage): reado
     },
     {
       name: 'a cluster without an assignment',
-      initialFetchTimeout: '1s',
       steps: [
         {
           name: 'first push',

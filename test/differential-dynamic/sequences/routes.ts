@@ -61,7 +61,6 @@ export function routeSequences({ first, second, ports: [port] }: Stage): readonl
     },
     {
       name: 'routes that are not there',
-      initialFetchTimeout: '1s',
       steps: [
         { name: 'first push', mesh: changed(mesh, { routes: { all: null } }), answers: [[port, '/', '404']] },
         { name: 'they come', mesh, answers: [[port, '/', '200 first']] },
