@@ -68,10 +68,6 @@ export const acceptedDifferences: readonly AcceptedDifference[] = [
     explains: ({ field, outrigger }) => /^stat\.http\.in\.rds\..*\.update_failure$/.test(field) && outrigger === '0',
   },
   {
-    reason: 'a refused listener has a name',
-    explains: ({ field, outrigger }) => /^dump\.dynamic_listeners\.\(nameless\)/.test(field) && outrigger === absent,
-  },
-  {
     reason: 'statistics of a cluster begin with its first request',
     explains: ({ field }) => /^stat\.cluster\.[^.]+\.(update_|init_fetch_|version_|membership_)/.test(field),
   },
