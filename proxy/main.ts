@@ -7,7 +7,7 @@ import type { AdminServerOptions } from './admin/server.ts';
 import { describeConfigError, followControlPlanes } from './command/control-plane.ts';
 import { DiscoveryObservation } from './command/discovery-observation.ts';
 import { defaultConcurrency, FlagError, type Flags, helpText, parseFlags } from './command/flags.ts';
-import { returnHeap } from './command/heap-return.ts';
+import { HeapReturns, returnHeap } from './command/heap-return.ts';
 import { raiseInliningLimits } from './command/inlining.ts';
 import { Lifecycle, type LifecycleOptions } from './command/lifecycle.ts';
 import { ownAddress } from './command/own-address.ts';
@@ -106,12 +106,15 @@ function serve(flags: Flags): void {
   const { maxDownstreamConnections } = bootstrap;
   if (maxDownstreamConnections !== undefined) pool.limitConnections(maxDownstreamConnections);
   const snapshotStats = new SnapshotStats(stats, concurrency);
+  const later = (delayMs: number, callback: () => void): unknown => setTimeout(callback, delayMs).unref();
+  const heapReturns = new HeapReturns({ returnHeap, schedule: later });
   const observation = new DiscoveryObservation({
     stats: new DiscoveryStats(stats, store),
     snapshotStats,
     snapshot: () => state.snapshot,
     clock: Date.now,
-    schedule: (delayMs, callback) => setTimeout(callback, delayMs).unref(),
+    onRead: (bytes) => heapReturns.onRead(bytes),
+    schedule: later,
   });
   const publisher = createPublisher({ state, stats, observation, pool, log });
   const overrides = new RuntimeOverrides();

@@ -14,6 +14,8 @@ export interface DiscoveryObservationOptions {
   readonly snapshot: () => Snapshot | null;
   /** Milliseconds since 1970. */
   readonly clock: () => number;
+  /** Is told of every response. */
+  readonly onRead: (bytes: number) => void;
   /** Calls back once after a delay. */
   readonly schedule: (delayMs: number, callback: () => void) => void;
 }
@@ -62,7 +64,8 @@ export class DiscoveryObservation implements DiscoveryObserver {
     this.#options.stats.record(whole, { kind: 'attempt' });
   }
 
-  onResponse({ typeUrl, version, names, refused, applyMs }: ObservedResponse): void {
+  onResponse({ typeUrl, version, names, refused, bytes, applyMs }: ObservedResponse): void {
+    this.#options.onRead(bytes);
     const atMs = this.#options.clock();
     const success: SubscriptionEvent = { kind: 'success', version, atMs, durationMs: applyMs };
     const whole = wholeSubscription(typeUrl);

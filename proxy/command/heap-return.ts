@@ -15,3 +15,36 @@ export function returnHeap(): void {
   const collect: Collect = runInNewContext('gc');
   collect({ type: 'major', flavor: 'last-resort' });
 }
+
+/** A push of 10,000 clusters is 5 MB on the wire and some forty times that as garbage. */
+const bulkBytes = 1024 * 1024;
+/** What comes in one push comes within this. */
+const settlingMs = 10_000;
+
+export interface HeapReturnsOptions {
+  readonly returnHeap: () => void;
+  /** Calls back once after a delay. */
+  readonly schedule: (delayMs: number, callback: () => void) => void;
+}
+
+/** Returns the heap some time after much of a control plane was read. */
+export class HeapReturns {
+  readonly #options: HeapReturnsOptions;
+  #readBytes = 0;
+  #isDue = false;
+
+  constructor(options: HeapReturnsOptions) {
+    this.#options = options;
+  }
+
+  onRead(bytes: number): void {
+    this.#readBytes += bytes;
+    if (this.#isDue || this.#readBytes < bulkBytes) return;
+    this.#isDue = true;
+    this.#options.schedule(settlingMs, () => {
+      this.#isDue = false;
+      this.#readBytes = 0;
+      this.#options.returnHeap();
+    });
+  }
+}

@@ -33,6 +33,7 @@ function partsFor(yaml: string) {
     snapshotStats: new SnapshotStats(stats, 1),
     snapshot: () => null,
     clock: Date.now,
+    onRead: () => undefined,
     schedule: () => undefined,
   });
   const parts = {

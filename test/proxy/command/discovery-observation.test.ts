@@ -28,6 +28,7 @@ function observe(snapshot: Partial<Snapshot> = {}) {
     snapshotStats: new SnapshotStats(stats, 1),
     snapshot: () => ({ ...emptySnapshot, ...snapshot }),
     clock: () => 5000,
+    onRead: () => undefined,
     schedule: (_, callback) => waiting.push(callback),
   });
   /** What was written, by name. */

@@ -1,6 +1,6 @@
 import { getHeapStatistics } from 'node:v8';
 import t from 'tap';
-import { returnHeap } from '../../../proxy/command/heap-return.ts';
+import { HeapReturns, returnHeap } from '../../../proxy/command/heap-return.ts';
 
 const MIB = 2 ** 20;
 
@@ -16,4 +16,23 @@ t.test('garbage is collected and its pages leave the heap', (t) => {
   t.ok(after.used_heap_size < before.used_heap_size - 20 * MIB);
   t.ok(after.total_physical_size < before.total_physical_size - 15 * MIB);
   t.end();
+});
+
+t.test('the heap is returned once after much was read, and not for little', async (t) => {
+  const waiting: (() => void)[] = [];
+  let returns = 0;
+  const returning = new HeapReturns({
+    returnHeap: () => returns++,
+    schedule: (_, callback) => waiting.push(callback),
+  });
+  for (let count = 0; count < 1023; count++) returning.onRead(1024);
+  t.equal(waiting.length, 0);
+  for (let count = 0; count < 5000; count++) returning.onRead(1024);
+  t.equal(waiting.length, 1, 'one push is one return');
+  waiting.shift()!();
+  t.equal(returns, 1);
+  returning.onRead(1024);
+  t.equal(waiting.length, 0, 'what was read before is settled');
+  returning.onRead(MIB);
+  t.equal(waiting.length, 1);
 });
