@@ -164,7 +164,9 @@ t.test('an Any holds its message, or is a problem where it stands', async (t) =>
   t.same(read(any('x/y.Z', Uint8Array.of(0xff)), filter), { typedConfig: { typeUrl: 'x/y.Z', typeName: 'y.Z' } });
   const problems = new Problems();
   t.match(read(any(nodeUrl, Uint8Array.of(0x0a, 9)), filter, problems), { typedConfig: { message: {} } });
-  t.match(problems.list, [{ path: 'typed_config', message: /^its bytes cannot be read as envoy\.config\.core\.v3\.Node: / }]);
+  t.match(problems.list, [
+    { path: 'typed_config', message: /^its bytes cannot be read as envoy\.config\.core\.v3\.Node: / },
+  ]);
   const wrapped = any('x/google.protobuf.UInt32Value', Uint8Array.of(0x08, 5));
   t.match(read(wrapped, filter), { typedConfig: { typeName: 'google.protobuf.UInt32Value', message: 5 } });
 });
