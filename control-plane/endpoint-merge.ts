@@ -2,8 +2,8 @@
 
 import { Problems } from '../config/problems.ts';
 import type { Cluster, ClusterLoadAssignment, LocalityLbEndpoints } from '../xds/generated/messages.ts';
-import type { Message } from '../xds/message-descriptor.ts';
-import { decodeMessage, encodeMessage } from '../xds/wire-message.ts';
+import type { Message } from '../xds/message/message-descriptor.ts';
+import { decodeMessage, encodeMessage } from '../xds/message/wire-message.ts';
 import type { ServedType } from './served-type.ts';
 
 /**

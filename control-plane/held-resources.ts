@@ -8,8 +8,8 @@ import type {
   ResourceSubscriptions,
   ResourceType,
 } from '../xds/client/discovery.ts';
+import { decodeMessage } from '../xds/message/wire-message.ts';
 import { resourceNameOf } from '../xds/resource/resource-name.ts';
-import { decodeMessage } from '../xds/wire-message.ts';
 import { checkResource } from './resource-check.ts';
 import type { StatedResource, StatedType } from './resource-union.ts';
 import { noReferences, type ResourceReferences, versionOf } from './served-snapshot.ts';

@@ -1,13 +1,13 @@
 // One file of the folder: Envoy resources, or services in the short form, with all that is wrong with them.
 
 import { type Problem, Problems } from '../config/problems.ts';
-import { type IndexedDocument, parseDocuments } from '../xds/config-document.ts';
-import { lineOf } from '../xds/document-lines.ts';
-import { readDocumentMessage } from '../xds/document-message.ts';
-import { messageDescriptor } from '../xds/message-descriptor.ts';
-import { nearestName } from '../xds/nearest-name.ts';
-import { encodeMessage } from '../xds/wire-message.ts';
-import { inDocumentOrder } from '../xds/written-path.ts';
+import { type IndexedDocument, parseDocuments } from '../xds/document/config-document.ts';
+import { lineOf } from '../xds/document/document-lines.ts';
+import { readDocumentMessage } from '../xds/document/document-message.ts';
+import { inDocumentOrder } from '../xds/document/written-path.ts';
+import { messageDescriptor } from '../xds/message/message-descriptor.ts';
+import { nearestName } from '../xds/message/nearest-name.ts';
+import { encodeMessage } from '../xds/message/wire-message.ts';
 import { checkResource } from './resource-check.ts';
 import { type ServedResource, versionOf } from './served-snapshot.ts';
 import { resourceName, type ServedType, servedType, servedTypes } from './served-type.ts';

@@ -1,6 +1,6 @@
 // The types of resources that are served: how clients ask for each, and in which order their changes are sent.
 
-import type { Message } from '../xds/message-descriptor.ts';
+import type { Message } from '../xds/message/message-descriptor.ts';
 
 export interface ServedType {
   /** `type.googleapis.com/` and the message's full name. */

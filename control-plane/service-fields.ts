@@ -1,7 +1,7 @@
 // Reading values of the short form, with problems in words for people who know no protobuf.
 
 import type { Problems } from '../config/problems.ts';
-import { nearestName } from '../xds/nearest-name.ts';
+import { nearestName } from '../xds/message/nearest-name.ts';
 
 export type Mapping = { readonly [key: string]: unknown };
 

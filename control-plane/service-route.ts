@@ -1,7 +1,7 @@
 // A route of the short form, as `envoy.config.route.v3.Route`.
 
 import type { Problems } from '../config/problems.ts';
-import { decodeRegex } from '../xds/regex.ts';
+import { decodeRegex } from '../xds/decode/regex.ts';
 import { checkKeys, isMapping, type Mapping, readDuration, readNumber, readText } from './service-fields.ts';
 
 const maxRetries = 100;

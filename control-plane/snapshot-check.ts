@@ -1,7 +1,7 @@
 // Whether resources fit together, before any of them is served: a half-written change of several files must not reach a
 // data plane, which would answer 503 where a route names a cluster that is not there yet.
 
-import { nearestName } from '../xds/nearest-name.ts';
+import { nearestName } from '../xds/message/nearest-name.ts';
 import type { ServedResource } from './served-snapshot.ts';
 import { assignmentType, clusterType, listenerType, routeType, type ServedType } from './served-type.ts';
 

@@ -6,7 +6,7 @@ import type { Random } from '../config/random.ts';
 import { type DiscoveryLog, type Schedule, wildcard } from '../xds/client/discovery.ts';
 import { DiscoveryClient } from '../xds/client/discovery-client.ts';
 import type { DiscoveryTransport } from '../xds/client/transport.ts';
-import { encodeMessage } from '../xds/wire-message.ts';
+import { encodeMessage } from '../xds/message/wire-message.ts';
 import { HeldResources, initialFetchTimeoutMs } from './held-resources.ts';
 import type { SourceStatement, StatedResource, StatedType } from './resource-union.ts';
 import type { ResourceReferences } from './served-snapshot.ts';

@@ -1,17 +1,17 @@
 // From an Envoy bootstrap file to a `Bootstrap`, or to one error that lists everything that is wrong with it.
 //
-// Text → tree (config-document) → message (proto-json) → checks (message-check) → domain types (decode-*).
+// Text → tree (config-document) → message (proto-json) → checks (message-check) → domain types (decode/).
 // Each step goes on after a problem with what it could read, so that an operator repairs a file once.
 
 import { readFileSync } from 'node:fs';
 import type { Bootstrap } from '../config/bootstrap.ts';
 import { ConfigError, type Problem, Problems } from '../config/problems.ts';
-import { parseDocument } from './config-document.ts';
-import { decodeBootstrap } from './decode-bootstrap.ts';
-import type { NodeOverrides } from './decode-process.ts';
-import { mergeDocuments } from './document-merge.ts';
-import { readDocumentMessage } from './document-message.ts';
-import { inDocumentOrder } from './written-path.ts';
+import { decodeBootstrap } from './decode/bootstrap.ts';
+import type { NodeOverrides } from './decode/process.ts';
+import { parseDocument } from './document/config-document.ts';
+import { mergeDocuments } from './document/document-merge.ts';
+import { readDocumentMessage } from './document/document-message.ts';
+import { inDocumentOrder } from './document/written-path.ts';
 
 export interface BootstrapSource {
   /** A file with YAML or JSON (`-c`). */

@@ -12,7 +12,7 @@ import { ConfigSources } from './client/config-sources.ts';
 import type { DiscoveryLog } from './client/discovery.ts';
 import type { DiscoveryObserver } from './client/discovery-client.ts';
 import { cacheIdentity, openResourceCache, type ResourceCache } from './client/resource-cache.ts';
-import { given } from './given.ts';
+import { given } from './decode/given.ts';
 
 export interface DynamicConfigurationOptions extends Omit<AssemblerOptions, 'bootstrap' | 'sources'> {
   readonly bootstrap: Bootstrap;

@@ -7,7 +7,7 @@ import { ClientStream } from '../../control-plane/client-stream.ts';
 import { DeltaSession } from '../../control-plane/delta-session.ts';
 import { everyNode, SnapshotCache } from '../../control-plane/snapshot-cache.ts';
 import { encodeRequest, readDeltaResponse } from '../../xds/client/discovery-wire.ts';
-import { encodeMessage } from '../../xds/wire-message.ts';
+import { encodeMessage } from '../../xds/message/wire-message.ts';
 import { resourcesOfText, serviceText, typeUrls } from '../support/control-plane-fixtures.ts';
 
 /** A call whose writes are done when the test says so. */

@@ -5,7 +5,7 @@ import { seenByAll, uniteResources } from '../../control-plane/resource-union.ts
 import { makeSnapshot, type ServedSnapshot } from '../../control-plane/served-snapshot.ts';
 import { vectorFeature } from '../../control-plane/stated-version.ts';
 import { type DiscoveryRequest, encodeRequest, readDeltaResponse } from '../../xds/client/discovery-wire.ts';
-import { encodeMessage } from '../../xds/wire-message.ts';
+import { encodeMessage } from '../../xds/message/wire-message.ts';
 import { resourcesOfText, serviceText, snapshotOfText, typeUrls } from '../support/control-plane-fixtures.ts';
 
 type Delta = Extract<DiscoveryRequest, { readonly kind: 'delta' }>;

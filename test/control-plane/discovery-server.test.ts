@@ -8,7 +8,7 @@ import { DiscoveryServer, type ServerTls } from '../../control-plane/discovery-s
 import { servedTypes } from '../../control-plane/served-type.ts';
 import { everyNode, SnapshotCache } from '../../control-plane/snapshot-cache.ts';
 import { encodeRequest } from '../../xds/client/discovery-wire.ts';
-import { encodeMessage } from '../../xds/wire-message.ts';
+import { encodeMessage } from '../../xds/message/wire-message.ts';
 import { resourcesOfText, serviceText, typeUrls } from '../support/control-plane-fixtures.ts';
 import { DiscoveryCall } from '../support/discovery-call.ts';
 

@@ -2,7 +2,7 @@ import t from 'tap';
 import { Problems } from '../../config/problems.ts';
 import { mergeMessages } from '../../control-plane/endpoint-merge.ts';
 import { servedTypes } from '../../control-plane/served-type.ts';
-import { decodeMessage, encodeMessage } from '../../xds/wire-message.ts';
+import { decodeMessage, encodeMessage } from '../../xds/message/wire-message.ts';
 import { messageOf } from '../support/config-fixtures.ts';
 
 const [clusters, assignments] = servedTypes as [(typeof servedTypes)[0], (typeof servedTypes)[0]];

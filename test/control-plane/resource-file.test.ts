@@ -3,7 +3,7 @@ import t from 'tap';
 import { Problems } from '../../config/problems.ts';
 import { problemText } from '../../control-plane/problem-text.ts';
 import { readResourceFile } from '../../control-plane/resource-file.ts';
-import { decodeMessage } from '../../xds/wire-message.ts';
+import { decodeMessage } from '../../xds/message/wire-message.ts';
 
 const cluster = 'type.googleapis.com/envoy.config.cluster.v3.Cluster';
 const problemsOf = (text: string) => readResourceFile('x.yaml', text).problems.map(problemText);

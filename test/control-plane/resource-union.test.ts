@@ -8,7 +8,7 @@ import {
   seenByAll,
   uniteResources,
 } from '../../control-plane/resource-union.ts';
-import { decodeMessage } from '../../xds/wire-message.ts';
+import { decodeMessage } from '../../xds/message/wire-message.ts';
 import { resourcesOfText, typeUrls } from '../support/control-plane-fixtures.ts';
 
 /** A control plane with services by name and the ports of their endpoints. */

@@ -4,7 +4,7 @@ import { readAddress } from '../../control-plane/service-address.ts';
 import { readDuration } from '../../control-plane/service-fields.ts';
 import { serviceResources } from '../../control-plane/service-form.ts';
 import { serviceRoute } from '../../control-plane/service-route.ts';
-import { parseDocument } from '../../xds/config-document.ts';
+import { parseDocument } from '../../xds/document/config-document.ts';
 
 function resourcesFrom(yaml: string) {
   const problems = new Problems();

@@ -7,7 +7,7 @@ import { Problems } from '../../config/problems.ts';
 import { ControlPlane } from '../../control-plane/control-plane.ts';
 import { parseControlPlaneFlags } from '../../control-plane/flags.ts';
 import type { ClusterLoadAssignment } from '../../xds/generated/messages.ts';
-import { decodeMessage } from '../../xds/wire-message.ts';
+import { decodeMessage } from '../../xds/message/wire-message.ts';
 import { renameIntoPlace, typeUrls } from '../support/control-plane-fixtures.ts';
 import { CuttableLink } from '../support/cuttable-link.ts';
 import { DiscoveryCall } from '../support/discovery-call.ts';

@@ -5,8 +5,8 @@ import { DiscoveryServer } from '../../control-plane/discovery-server.ts';
 import { noReferences, type ServedResource, versionOf } from '../../control-plane/served-snapshot.ts';
 import { type ServedType, servedTypes } from '../../control-plane/served-type.ts';
 import { SnapshotCache } from '../../control-plane/snapshot-cache.ts';
-import { readProtoJson } from '../../xds/proto-json.ts';
-import { encodeMessage } from '../../xds/wire-message.ts';
+import { readProtoJson } from '../../xds/message/proto-json.ts';
+import { encodeMessage } from '../../xds/message/wire-message.ts';
 import type { Json } from '../differential/bootstrap.ts';
 import { type Mesh, ownAddress, type Resources } from './mesh.ts';
 

@@ -16,12 +16,12 @@ import {
 } from '../../xds/client/discovery.ts';
 import { DiscoveryClient } from '../../xds/client/discovery-client.ts';
 import { makeGrpcTransport } from '../../xds/client/grpc-transport.ts';
+import { encodeMessage } from '../../xds/message/wire-message.ts';
 import { clusterDecoder } from '../../xds/resource/cluster-resource.ts';
 import { listenerDecoder } from '../../xds/resource/listener-resource.ts';
 import { loadAssignmentDecoder } from '../../xds/resource/load-assignment-resource.ts';
 import type { ResourceDecoder } from '../../xds/resource/resource-decoder.ts';
 import { routeConfigurationDecoder } from '../../xds/resource/route-configuration-resource.ts';
-import { encodeMessage } from '../../xds/wire-message.ts';
 
 export type Protocol = 'delta' | 'state-of-the-world';
 

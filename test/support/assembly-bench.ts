@@ -5,7 +5,7 @@ import type { ConfigSource } from '../../config/config-source.ts';
 import { emptySnapshot, type MapDelta, type Snapshot, type SnapshotChange } from '../../config/snapshot.ts';
 import { Assembler, type AssemblerOptions } from '../../xds/assembly/assembler.ts';
 import type { ReceivedResource, RefusedResource, ResourceType } from '../../xds/client/discovery.ts';
-import { encodeMessage } from '../../xds/wire-message.ts';
+import { encodeMessage } from '../../xds/message/wire-message.ts';
 import { messageOf } from './config-fixtures.ts';
 
 const ads: ConfigSource = { kind: 'ads', initialFetchTimeoutMs: 15_000 };

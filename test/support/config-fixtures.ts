@@ -2,10 +2,10 @@
 
 import { ConfigError, Problems } from '../../config/problems.ts';
 import { type BootstrapSource, loadBootstrap } from '../../xds/bootstrap-file.ts';
-import { parseDocument } from '../../xds/config-document.ts';
-import { checkMessage } from '../../xds/message-check.ts';
-import type { Message } from '../../xds/message-descriptor.ts';
-import { readProtoJson } from '../../xds/proto-json.ts';
+import { parseDocument } from '../../xds/document/config-document.ts';
+import { checkMessage } from '../../xds/message/message-check.ts';
+import type { Message } from '../../xds/message/message-descriptor.ts';
+import { readProtoJson } from '../../xds/message/proto-json.ts';
 
 export interface Decoded<D> {
   readonly value: D;

@@ -9,7 +9,7 @@ import {
   readDeltaResponse,
   readStateOfTheWorldResponse,
 } from '../../xds/client/discovery-wire.ts';
-import { encodeMessage } from '../../xds/wire-message.ts';
+import { encodeMessage } from '../../xds/message/wire-message.ts';
 import { typeUrls } from './control-plane-fixtures.ts';
 
 const aggregated = '/envoy.service.discovery.v3.AggregatedDiscoveryService';

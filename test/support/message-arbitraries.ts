@@ -2,9 +2,14 @@
 
 import fc from 'fast-check';
 import { messageTexts } from '../../xds/generated/descriptors.ts';
-import { enumDescriptor, type FieldDescriptor, type Message, messageDescriptor } from '../../xds/message-descriptor.ts';
-import { typedStructs } from '../../xds/proto-json.ts';
-import { isScalarMessage } from '../../xds/proto-json-scalar.ts';
+import {
+  enumDescriptor,
+  type FieldDescriptor,
+  type Message,
+  messageDescriptor,
+} from '../../xds/message/message-descriptor.ts';
+import { typedStructs } from '../../xds/message/proto-json.ts';
+import { isScalarMessage } from '../../xds/message/proto-json-scalar.ts';
 
 /** A type's name and a message of it, up to three levels deep. */
 export const typedMessages: fc.Arbitrary<readonly [typeName: string, message: Message]> = fc

@@ -10,7 +10,7 @@ import {
   type JsonValue,
   type Message,
   messageDescriptor,
-} from '../../xds/message-descriptor.ts';
+} from '../../xds/message/message-descriptor.ts';
 
 type Tree = { [name: string]: unknown };
 

@@ -10,7 +10,7 @@ import type { ResourceStatus } from '../../config/dynamic-state.ts';
 import { Problems } from '../../config/problems.ts';
 import type { Snapshot, SnapshotChange } from '../../config/snapshot.ts';
 import type { RefusedResource, ResourceType, Schedule } from '../client/discovery.ts';
-import type { RuntimeValues } from '../decode-runtime.ts';
+import type { RuntimeValues } from '../decode/runtime.ts';
 import { extensionConfigDecoder } from '../resource/extension-config-resource.ts';
 import type { ResourceSet } from '../resource/resource-set.ts';
 import { secretDecoder } from '../resource/secret-resource.ts';

@@ -7,7 +7,7 @@
 import type { Listener } from '../../config/listener.ts';
 import type { Problems } from '../../config/problems.ts';
 import { clustersOfListener, namedRoutesOf } from '../../config/references.ts';
-import type { RuntimeValues } from '../decode-runtime.ts';
+import type { RuntimeValues } from '../decode/runtime.ts';
 import { listenerDecoder } from '../resource/listener-resource.ts';
 import { type Removal, ResourceSet, type ResourceUser } from '../resource/resource-set.ts';
 import type { AssemblyContext } from './assembly-context.ts';

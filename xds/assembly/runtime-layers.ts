@@ -1,7 +1,7 @@
 // Layers of the runtime that a control plane sends.
 
 import type { RuntimeLayer } from '../../config/bootstrap.ts';
-import type { RuntimeValues } from '../decode-runtime.ts';
+import type { RuntimeValues } from '../decode/runtime.ts';
 import { runtimeDecoder } from '../resource/runtime-resource.ts';
 import type { AssemblyContext } from './assembly-context.ts';
 import { isSettled, type SubscribedResource, SubscribedType } from './subscribed-type.ts';

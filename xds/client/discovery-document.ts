@@ -1,10 +1,10 @@
 // A file with a discovery response: YAML or JSON, as Envoy reads them from a `path_config_source`.
 
 import { type Problem, Problems } from '../../config/problems.ts';
-import { parseDocument } from '../config-document.ts';
-import { readDocumentMessage } from '../document-message.ts';
-import { encodeMessage } from '../wire-message.ts';
-import { inDocumentOrder } from '../written-path.ts';
+import { parseDocument } from '../document/config-document.ts';
+import { readDocumentMessage } from '../document/document-message.ts';
+import { inDocumentOrder } from '../document/written-path.ts';
+import { encodeMessage } from '../message/wire-message.ts';
 import type { ReceivedResource, ResourceType } from './discovery.ts';
 
 export type DiscoveryDocument =

@@ -3,8 +3,8 @@
 // to be taken apart again, where here each resource is one object with a view of its bytes.
 
 import protobuf, { type Reader, type Writer } from 'protobufjs/minimal.js';
-import { closeFrame, openFrame } from '../wire-frame.ts';
-import { nearestDouble, wireTypes } from '../wire-scalar.ts';
+import { closeFrame, openFrame } from '../message/wire-frame.ts';
+import { nearestDouble, wireTypes } from '../message/wire-scalar.ts';
 import type { ReceivedResource } from './discovery.ts';
 
 /** What a client says, in either protocol. Lists that are empty are not on the wire. */

@@ -2,7 +2,7 @@
 
 import type { Address } from '../../config/address.ts';
 import type { Cluster } from '../../config/cluster.ts';
-import { decodeCluster } from '../decode-cluster.ts';
+import { decodeCluster } from '../decode/cluster.ts';
 import type { Cluster as Message } from '../generated/messages.ts';
 import { makeResourceDecoder, type ResourceDecoder } from './resource-decoder.ts';
 

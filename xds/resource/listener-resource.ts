@@ -1,8 +1,8 @@
 // Listeners (LDS).
 
 import type { Listener } from '../../config/listener.ts';
-import { decodeListener } from '../decode-listener.ts';
-import type { RuntimeValues } from '../decode-runtime.ts';
+import { decodeListener } from '../decode/listener.ts';
+import type { RuntimeValues } from '../decode/runtime.ts';
 import type { Listener as Message } from '../generated/messages.ts';
 import { makeResourceDecoder, type ResourceDecoder } from './resource-decoder.ts';
 

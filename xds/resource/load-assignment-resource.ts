@@ -1,8 +1,8 @@
 // Members of clusters (EDS), each under the service name of its cluster.
 
 import type { LoadAssignment } from '../../config/endpoint.ts';
-import { checkLiteralAddresses } from '../decode-discovery.ts';
-import { decodeLoadAssignment } from '../decode-endpoint.ts';
+import { checkLiteralAddresses } from '../decode/discovery.ts';
+import { decodeLoadAssignment } from '../decode/endpoint.ts';
 import type { ClusterLoadAssignment as Message } from '../generated/messages.ts';
 import { makeResourceDecoder, type ResourceDecoder } from './resource-decoder.ts';
 

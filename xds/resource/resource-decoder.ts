@@ -3,8 +3,8 @@
 
 import type { Problems } from '../../config/problems.ts';
 import type { ResourceType } from '../client/discovery.ts';
-import { checkMessage } from '../message-check.ts';
-import { decodeMessage } from '../wire-message.ts';
+import { checkMessage } from '../message/message-check.ts';
+import { decodeMessage } from '../message/wire-message.ts';
 import { resourceNameOf } from './resource-name.ts';
 
 export interface ResourceDecoder<T> {

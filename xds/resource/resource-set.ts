@@ -12,7 +12,7 @@ import type {
   ResourceConsumer,
   ResourceType,
 } from '../client/discovery.ts';
-import { writeProtoJson } from '../proto-json-writer.ts';
+import { writeProtoJson } from '../message/proto-json-writer.ts';
 import type { ResourceDecoder } from './resource-decoder.ts';
 
 /** What becomes of a resource that was removed. `kept` is still in use and still counts as held. */

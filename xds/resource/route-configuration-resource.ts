@@ -1,7 +1,7 @@
 // Route configurations (RDS).
 
 import type { RouteConfiguration } from '../../config/route.ts';
-import { decodeRouteConfiguration } from '../decode-route.ts';
+import { decodeRouteConfiguration } from '../decode/route.ts';
 import { makeResourceDecoder, type ResourceDecoder } from './resource-decoder.ts';
 
 export const routeConfigurationDecoder: ResourceDecoder<RouteConfiguration> = makeResourceDecoder({

@@ -1,6 +1,6 @@
 // Layers of the runtime (RTDS).
 
-import { decodeRuntimeValues, type RuntimeValues } from '../decode-runtime.ts';
+import { decodeRuntimeValues, type RuntimeValues } from '../decode/runtime.ts';
 import type { Runtime as Message } from '../generated/messages.ts';
 import { makeResourceDecoder, type ResourceDecoder } from './resource-decoder.ts';
 

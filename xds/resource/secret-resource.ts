@@ -2,14 +2,14 @@
 
 import type { Problems } from '../../config/problems.ts';
 import type { Secret } from '../../config/secret.ts';
-import { decodeDataSource, decodeTextSource } from '../decode-data-source.ts';
+import { decodeDataSource, decodeTextSource } from '../decode/data-source.ts';
+import { given } from '../decode/given.ts';
 import type {
   CertificateValidationContext,
   GenericSecret,
   Secret as Message,
   TlsCertificate,
 } from '../generated/messages.ts';
-import { given } from '../given.ts';
 import { makeResourceDecoder, type ResourceDecoder } from './resource-decoder.ts';
 
 /** Files are read when the secret arrives. */

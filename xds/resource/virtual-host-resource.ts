@@ -2,7 +2,7 @@
 // https://www.envoyproxy.io/docs/envoy/latest/configuration/http/http_conn_man/vhds
 
 import type { VirtualHost } from '../../config/route.ts';
-import { decodeVirtualHost, defaultMaxDirectResponseBodyBytes } from '../decode-route.ts';
+import { decodeVirtualHost, defaultMaxDirectResponseBodyBytes } from '../decode/route.ts';
 import type { VirtualHost as Message } from '../generated/messages.ts';
 import { makeResourceDecoder, type ResourceDecoder } from './resource-decoder.ts';
 

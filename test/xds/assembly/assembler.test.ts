@@ -2,8 +2,8 @@ import t from 'tap';
 import type { Cluster } from '../../../config/cluster.ts';
 import type { ConfigSource } from '../../../config/config-source.ts';
 import type { Listener } from '../../../config/listener.ts';
-import { decodeCluster } from '../../../xds/decode-cluster.ts';
-import { decodeListener } from '../../../xds/decode-listener.ts';
+import { decodeCluster } from '../../../xds/decode/cluster.ts';
+import { decodeListener } from '../../../xds/decode/listener.ts';
 import {
   AssemblyBench,
   assignment,

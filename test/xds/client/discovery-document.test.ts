@@ -2,8 +2,8 @@ import fc from 'fast-check';
 import t from 'tap';
 import { Problems } from '../../../config/problems.ts';
 import { readDiscoveryDocument } from '../../../xds/client/discovery-document.ts';
+import { decodeMessage } from '../../../xds/message/wire-message.ts';
 import { clusterDecoder } from '../../../xds/resource/cluster-resource.ts';
-import { decodeMessage } from '../../../xds/wire-message.ts';
 
 const { type } = clusterDecoder(undefined);
 const read = (text: string) => readDiscoveryDocument(text, type);

@@ -7,7 +7,7 @@ import { ControlPlane } from '../../../control-plane/control-plane.ts';
 import { parseControlPlaneFlags } from '../../../control-plane/flags.ts';
 import { DiscoveryClient } from '../../../xds/client/discovery-client.ts';
 import { makeGrpcTransport } from '../../../xds/client/grpc-transport.ts';
-import { encodeMessage } from '../../../xds/wire-message.ts';
+import { encodeMessage } from '../../../xds/message/wire-message.ts';
 import { aggregatedMethod } from '../../support/control-plane-bench.ts';
 import { renameIntoPlace, serviceText, writeFiles } from '../../support/control-plane-fixtures.ts';
 import { RecordingConsumer } from '../../support/discovery-fixtures.ts';

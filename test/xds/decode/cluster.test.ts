@@ -1,0 +1,120 @@
+import t from 'tap';
+import { decodeBindConfig, decodeCluster } from '../../../xds/decode/cluster.ts';
+import type { BindConfig, Cluster } from '../../../xds/generated/messages.ts';
+import { decodedAs } from '../../support/config-fixtures.ts';
+
+const defaultBind = { kind: 'ip', ip: '127.0.0.9', port: 0 } as const;
+const cluster = (fields: string, bind?: typeof defaultBind) =>
+  decodedAs('envoy.config.cluster.v3.Cluster', `{name: c, ${fields}}`, (message: Cluster, problems) =>
+    decodeCluster(message, bind, problems),
+  );
+const limits = {
+  maxConnections: 1024,
+  maxPendingRequests: 1024,
+  maxRequests: 1024,
+  maxRetries: 3,
+  trackRemaining: false,
+};
+
+t.test('a cluster has the defaults', async (t) => {
+  const { value, problems } = cluster('');
+  t.same(problems, []);
+  t.match(value, {
+    name: 'c',
+    statName: 'c',
+    discovery: { kind: 'static' },
+    connectTimeoutMs: 5000,
+    perConnectionBufferLimitBytes: 1_048_576,
+    loadBalancer: { policy: { kind: 'round-robin' }, localityWeighted: false, healthyPanicThresholdPercent: 50 },
+    circuitBreakers: { default: limits, high: limits },
+    metadata: {},
+  });
+  t.notOk('keepAlive' in value! || 'bindAddress' in value!);
+});
+
+t.test('what a cluster sets', async (t) => {
+  t.match(
+    cluster(
+      'alt_stat_name: s, connect_timeout: 1.5s, per_connection_buffer_limit_bytes: 9, metadata: {filter_metadata: {n: {k: v}}}, upstream_connection_options: {tcp_keepalive: {keepalive_time: 5}}',
+    ).value,
+    {
+      statName: 's',
+      connectTimeoutMs: 1500,
+      perConnectionBufferLimitBytes: 9,
+      metadata: { n: { k: 'v' } },
+      keepAlive: { timeSeconds: 5 },
+    },
+  );
+});
+
+t.test('balancers', async (t) => {
+  const policy = (fields: string) => cluster(fields).value?.loadBalancer.policy;
+  t.same(policy('lb_policy: RANDOM'), { kind: 'random' });
+  t.same(policy('lb_policy: LEAST_REQUEST'), { kind: 'least-request', choiceCount: 2, activeRequestBias: 1 });
+  t.same(
+    policy(
+      'lb_policy: LEAST_REQUEST, least_request_lb_config: {choice_count: 4, active_request_bias: {default_value: 0, runtime_key: k}}',
+    ),
+    { kind: 'least-request', choiceCount: 4, activeRequestBias: 0 },
+  );
+  t.same(policy('type: ORIGINAL_DST, lb_policy: CLUSTER_PROVIDED'), { kind: 'cluster-provided' });
+  t.match(cluster('common_lb_config: {locality_weighted_lb_config: {}, healthy_panic_threshold: {}}').value, {
+    loadBalancer: { localityWeighted: true, healthyPanicThresholdPercent: 0 },
+  });
+});
+
+t.test('limits by priority', async (t) => {
+  const thresholds =
+    '{max_connections: 1, max_pending_requests: 2, max_requests: 3, max_retries: 4, track_remaining: true}, {priority: HIGH, max_connections: 5}';
+  t.same(cluster(`circuit_breakers: {thresholds: [${thresholds}]}`).value?.circuitBreakers, {
+    default: { maxConnections: 1, maxPendingRequests: 2, maxRequests: 3, maxRetries: 4, trackRemaining: true },
+    high: { ...limits, maxConnections: 5 },
+  });
+});
+
+t.test('a source address of its own wins over the one for all clusters', async (t) => {
+  t.match(cluster('', defaultBind).value, { bindAddress: defaultBind });
+  t.match(cluster('upstream_bind_config: {source_address: {address: 127.0.0.1, port_value: 0}}', defaultBind).value, {
+    bindAddress: { ip: '127.0.0.1' },
+  });
+  const bind = (yaml: string) =>
+    decodedAs('envoy.config.core.v3.BindConfig', yaml, (message: BindConfig, problems) =>
+      decodeBindConfig(message, problems),
+    );
+  t.same(bind('{source_address: {address: a.example, port_value: 0}}').problems, [
+    'source_address.address: "a.example" is not a literal IP address',
+  ]);
+});
+
+t.test('problems', async (t) => {
+  const pair =
+    'lb_policy: a cluster of type ORIGINAL_DST needs lb_policy CLUSTER_PROVIDED, and no other cluster may have it';
+  const rows: readonly [fields: string, problem: string][] = [
+    ['lb_policy: CLUSTER_PROVIDED', pair],
+    ['type: ORIGINAL_DST', pair],
+    ['lb_policy: MAGLEV', 'lb_policy: MAGLEV is not supported; write ROUND_ROBIN, LEAST_REQUEST or RANDOM'],
+    [
+      'circuit_breakers: {thresholds: [{}, {}]}',
+      'circuit_breakers.thresholds[1].priority: there are thresholds of priority DEFAULT already',
+    ],
+    ['connect_timeout: 0s', 'connect_timeout: must be more than 0s, got 0s'],
+    ['health_checks: [{}]', 'health_checks: health_checks is not supported; active health checks are not offered yet'],
+  ];
+  for (const [fields, problem] of rows) t.same(cluster(fields).problems, [problem]);
+  t.match(
+    cluster(
+      'transport_socket: {name: t, typed_config: {"@type": a/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext}}',
+    ).problems,
+    [/^transport_socket\.typed_config: .*arrives with TLS/],
+  );
+});
+
+t.test('sockets by the metadata of endpoints are accepted while all are plain', async (t) => {
+  const match = (type: string) =>
+    `{name: m, match: {tlsMode: x}, transport_socket: {name: s, typed_config: {"@type": a/envoy.extensions.transport_sockets.${type}}}}`;
+  const plain = match('raw_buffer.v3.RawBuffer');
+  t.same(cluster(`transport_socket_matches: [${plain}, {name: n}]`).problems, []);
+  t.match(cluster(`transport_socket_matches: [${plain}, ${match('tls.v3.UpstreamTlsContext')}]`).problems, [
+    /^transport_socket_matches\[1\]\.transport_socket\.typed_config: transport socket .* is not supported; it arrives with TLS$/,
+  ]);
+});

@@ -1,0 +1,86 @@
+import t from 'tap';
+import { decodeFilterChain } from '../../../xds/decode/filter-chain.ts';
+import type { FilterChain } from '../../../xds/generated/messages.ts';
+import { decodedAs } from '../../support/config-fixtures.ts';
+
+const chain = (fields: string) =>
+  decodedAs('envoy.config.listener.v3.FilterChain', `{${fields}}`, (message: FilterChain, problems) =>
+    decodeFilterChain(message, problems),
+  );
+const filter = (type: string, fields: string) =>
+  `{name: f, typed_config: {"@type": a/envoy.extensions.filters.network.${type}, ${fields}}}`;
+const tcp = filter('tcp_proxy.v3.TcpProxy', 'stat_prefix: t, cluster: c');
+const tcpList = `filters: [${tcp}]`;
+
+t.test('a chain without a match takes any connection', async (t) => {
+  const { value, problems } = chain(tcpList);
+  t.same(problems, []);
+  t.same(value.match, {
+    prefixRanges: [],
+    directSourcePrefixRanges: [],
+    sourceType: 'any',
+    sourcePrefixRanges: [],
+    sourcePorts: [],
+    serverNames: [],
+    transportProtocol: '',
+    applicationProtocols: [],
+  });
+  t.match(value, { name: '', filters: [{ kind: 'tcp-proxy', name: 'f' }], transportSocketConnectTimeoutMs: 0 });
+});
+
+t.test('what a match sets', async (t) => {
+  const range = '{address_prefix: 10.0.0.0, prefix_len: 8}';
+  const { value, problems } = chain(
+    `name: n, ${tcpList}, filter_chain_match: {destination_port: 80, prefix_ranges: [${range}], direct_source_prefix_ranges: [${range}], source_type: EXTERNAL, source_prefix_ranges: [${range}], source_ports: [1, 2], server_names: [A.Example, "*.B"], transport_protocol: tls, application_protocols: [h2]}`,
+  );
+  const ranges = [{ ip: '10.0.0.0', prefixLength: 8 }];
+  t.same(problems, []);
+  t.equal(value.name, 'n');
+  t.same(value.match, {
+    destinationPort: 80,
+    prefixRanges: ranges,
+    directSourcePrefixRanges: ranges,
+    sourceType: 'external',
+    sourcePrefixRanges: ranges,
+    sourcePorts: [1, 2],
+    serverNames: ['a.example', '*.b'],
+    transportProtocol: 'tls',
+    applicationProtocols: ['h2'],
+  });
+});
+
+const stats = '{name: s, typed_config: {"@type": a/stats.PluginConfig}}';
+
+t.test('filters without effect stand before the terminal one, and are left out', async (t) => {
+  const { value, problems } = chain(`filters: [${stats}, ${stats}, ${tcp}]`);
+  t.same(problems, []);
+  t.match(value.filters, [{ kind: 'tcp-proxy' }]);
+  t.equal(value.filters.length, 1);
+});
+
+t.test('the last filter is terminal, and only the last', async (t) => {
+  const rows: readonly [filters: string, problem: string | RegExp][] = [
+    ['', /^filters: the last filter must be terminal, one of /],
+    [stats, /^filters: the last filter must be terminal, one of /],
+    [`${tcp}, ${stats}`, 'filters[0]: a terminal network filter must be the last of its filter chain'],
+    [`${tcp}, ${tcp}`, 'filters[0]: a terminal network filter must be the last of its filter chain'],
+    [filter('echo.v3.Echo', ''), /^filters\[0\]\.typed_config: network filter .*Echo is not supported/],
+    ['{name: f}', /^filters\[0\]\.typed_config: typed_config is required/],
+  ];
+  for (const [filters, problem] of rows) t.match(chain(`filters: [${filters}]`).problems[0], problem);
+});
+
+t.test('problems', async (t) => {
+  const rows: readonly [fields: string, problem: string | RegExp][] = [
+    ['filter_chain_match: {server_names: ["a.*"]}', /server_names\[0\]: "a\.\*": a wildcard may only be/],
+    ['filter_chain_match: {address_suffix: a}', /address_suffix is not supported/],
+    [
+      'transport_socket: {name: t, typed_config: {"@type": a/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext}}',
+      /^transport_socket\.typed_config: .*arrives with TLS/,
+    ],
+  ];
+  for (const [fields, problem] of rows) t.match(chain(`${tcpList}, ${fields}`).problems, [problem]);
+  const plain =
+    'transport_socket: {name: t, typed_config: {"@type": a/envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer}}';
+  t.same(chain(`${tcpList}, ${plain}`).problems, []);
+});

@@ -1,0 +1,59 @@
+import t from 'tap';
+import { decodeUpstreamTls } from '../../../xds/decode/upstream-tls.ts';
+import type { UpstreamTlsContext } from '../../../xds/generated/messages.ts';
+import { decodedAs } from '../../support/config-fixtures.ts';
+
+const tls = (fields: string, more = '') =>
+  decodedAs(
+    'envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext',
+    `{common_tls_context: {${fields}}${more}}`,
+    (message: UpstreamTlsContext, problems) => decodeUpstreamTls(message, problems),
+  );
+const roots = 'trusted_ca: {filename: /root.pem}';
+
+t.test('TLS', async (t) => {
+  const certificate =
+    'tls_certificates: [{certificate_chain: {filename: /chain.pem}, private_key: {environment_variable: KEY}}]';
+  const names =
+    'match_typed_subject_alt_names: [{san_type: DNS, matcher: {exact: a}}, {san_type: URI, matcher: {exact: "spiffe://t/a"}}]';
+  const { value, problems } = tls(
+    `${certificate}, alpn_protocols: [h2], validation_context: {${roots}, ${names}}`,
+    ', sni: istiod.example',
+  );
+  t.same(problems, []);
+  t.same(value, {
+    roots: { kind: 'file', path: '/root.pem' },
+    certificateChain: { kind: 'file', path: '/chain.pem' },
+    privateKey: { kind: 'environment', variable: 'KEY' },
+    sni: 'istiod.example',
+    subjectAltNames: [
+      { type: 'dns', value: 'a' },
+      { type: 'uri', value: 'spiffe://t/a' },
+    ],
+  });
+  t.same(tls('validation_context: {system_root_certs: {}}').value, { subjectAltNames: [] });
+  const older = tls(`validation_context: {${roots}, match_subject_alt_names: [{exact: a}]}`).value;
+  t.same(
+    older.subjectAltNames.map(({ type, value: name }) => `${type} ${name}`),
+    ['email a', 'dns a', 'uri a', 'ip-address a'],
+  );
+});
+
+t.test('a peer that nobody verifies is refused', async (t) => {
+  const place = 'common_tls_context';
+  t.match(tls('').problems, [`${place}.validation_context: trusted_ca or system_root_certs is required`]);
+  t.match(tls(`validation_context: {${roots}, trust_chain_verification: ACCEPT_UNTRUSTED}`).problems, [
+    /trust_chain_verification: "ACCEPT_UNTRUSTED" is not supported; certificates are always verified$/,
+  ]);
+  t.match(
+    tls(`validation_context: {${roots}, match_typed_subject_alt_names: [{san_type: DNS, matcher: {prefix: a}}]}`)
+      .problems,
+    [/match_typed_subject_alt_names\[0\]\.matcher: a matcher other than exact is not supported/],
+  );
+  t.match(tls(`validation_context: {${roots}, match_typed_subject_alt_names: [{matcher: {exact: a}}]}`).problems, [
+    /match_typed_subject_alt_names\[0\]\.san_type: san_type must be one of EMAIL, DNS, URI, IP_ADDRESS$/,
+  ]);
+  t.match(tls(`validation_context: {${roots}}, tls_certificates: [{certificate_chain: {filename: /a}}]`).problems, [
+    /tls_certificates\[0\]: certificate_chain and private_key belong together$/,
+  ]);
+});

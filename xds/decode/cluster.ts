@@ -1,0 +1,131 @@
+// Clusters (`config.cluster.v3.Cluster`).
+
+import type { Address } from '../../config/address.ts';
+import type { CircuitBreaker, Cluster, LoadBalancer } from '../../config/cluster.ts';
+import type { Problems } from '../../config/problems.ts';
+import type { BindConfig, CircuitBreakers, Cluster as ClusterMessage, RoutingPriority } from '../generated/messages.ts';
+import { decodeKeepAlive, decodeSocketAddress } from './address.ts';
+import { checkClusterFilters } from './cluster-filter.ts';
+import { decodeDiscovery } from './discovery.ts';
+import { decodeMetadata } from './endpoint.ts';
+import { given } from './given.ts';
+import { SharedParts } from './shared-parts.ts';
+import { decodeTransportSocket, decodeTransportSocketMatches } from './transport-socket.ts';
+import { decodeUpstreamHttp } from './upstream-http.ts';
+
+/** Envoy's defaults. */
+const defaultConnectTimeoutMs = 5_000;
+const defaultBufferLimitBytes = 1_048_576;
+const defaultPanicPercent = 50;
+
+const sharedBalancers = new SharedParts<LoadBalancer>();
+const sharedBreakers = new SharedParts<Cluster['circuitBreakers']>();
+const sharedHttpOptions = new SharedParts<Cluster['upstreamHttp']>();
+
+/** `defaultBind` is the source address of clusters without one of their own (`cluster_manager.upstream_bind_config`). */
+export function decodeCluster(
+  message: ClusterMessage,
+  defaultBind: Address | undefined,
+  problems: Problems,
+): Cluster | undefined {
+  const name = message.name ?? '';
+  const discovery = decodeDiscovery(message, problems);
+  const loadBalancer = decodeLoadBalancer(message, problems.at('lb_policy'));
+  decodeTransportSocket(message.transportSocket, problems.at('transport_socket'));
+  decodeTransportSocketMatches(message.transportSocketMatches, problems.at('transport_socket_matches'));
+  checkClusterFilters(message.filters, problems.at('filters'));
+  const keepAlive = message.upstreamConnectionOptions?.tcpKeepalive;
+  const bindAddress = decodeBindConfig(message.upstreamBindConfig, problems.at('upstream_bind_config'));
+  const circuitBreakers = decodeCircuitBreakers(message.circuitBreakers, problems.at('circuit_breakers'));
+  const upstreamHttp = decodeUpstreamHttp(message, problems);
+  if (discovery === undefined || loadBalancer === undefined) return undefined;
+  return {
+    name,
+    statName: message.altStatName ?? name,
+    discovery,
+    connectTimeoutMs: message.connectTimeout ?? defaultConnectTimeoutMs,
+    perConnectionBufferLimitBytes: message.perConnectionBufferLimitBytes ?? defaultBufferLimitBytes,
+    loadBalancer: sharedBalancers.share(loadBalancer),
+    circuitBreakers: sharedBreakers.share(circuitBreakers),
+    upstreamHttp: sharedHttpOptions.share(upstreamHttp),
+    ...given('keepAlive', keepAlive && decodeKeepAlive(keepAlive)),
+    ...given('bindAddress', bindAddress ?? defaultBind),
+    metadata: decodeMetadata(message.metadata),
+  };
+}
+
+/** The source address of upstream connections. */
+export function decodeBindConfig(message: BindConfig | undefined, problems: Problems): Address | undefined {
+  if (message?.sourceAddress === undefined) return undefined;
+  const place = problems.at('source_address');
+  // Port 0 is the default of a source address: any port.
+  const address = decodeSocketAddress({ portValue: 0, ...message.sourceAddress }, place);
+  if (address?.kind !== 'host') return address;
+  place.at('address').add(`${JSON.stringify(address.hostname)} is not a literal IP address`);
+  return undefined;
+}
+
+function decodeLoadBalancer(message: ClusterMessage, problems: Problems): LoadBalancer | undefined {
+  const policy = decodePolicy(message, problems);
+  if (policy === undefined) return undefined;
+  const common = message.commonLbConfig;
+  // Envoy takes a threshold that is set without a value as 0: panic routing is off.
+  const panic = common?.healthyPanicThreshold;
+  return {
+    policy,
+    localityWeighted: common?.localityWeightedLbConfig !== undefined,
+    healthyPanicThresholdPercent: panic === undefined ? defaultPanicPercent : (panic.value ?? 0),
+  };
+}
+
+function decodePolicy(message: ClusterMessage, problems: Problems): LoadBalancer['policy'] | undefined {
+  const policy = message.lbPolicy ?? 'ROUND_ROBIN';
+  const isOriginalDst = message.type === 'ORIGINAL_DST';
+  if (isOriginalDst !== (policy === 'CLUSTER_PROVIDED')) {
+    problems.add('a cluster of type ORIGINAL_DST needs lb_policy CLUSTER_PROVIDED, and no other cluster may have it');
+  }
+  switch (policy) {
+    case 'ROUND_ROBIN':
+      return { kind: 'round-robin' };
+    case 'LEAST_REQUEST':
+      return {
+        kind: 'least-request',
+        choiceCount: message.leastRequestLbConfig?.choiceCount ?? 2,
+        activeRequestBias: decodeBias(message),
+      };
+    case 'RANDOM':
+      return { kind: 'random' };
+    case 'CLUSTER_PROVIDED':
+      return { kind: 'cluster-provided' };
+    default:
+      problems.unsupported(policy, 'write ROUND_ROBIN, LEAST_REQUEST or RANDOM');
+      return undefined;
+  }
+}
+
+function decodeBias(message: ClusterMessage): number {
+  const bias = message.leastRequestLbConfig?.activeRequestBias;
+  return bias === undefined ? 1 : (bias.defaultValue ?? 0);
+}
+
+function decodeCircuitBreakers(message: CircuitBreakers | undefined, problems: Problems): Cluster['circuitBreakers'] {
+  const seen = new Set<RoutingPriority>();
+  for (const [index, { priority = 'DEFAULT' }] of (message?.thresholds ?? []).entries()) {
+    const place = problems.at('thresholds').item(index).at('priority');
+    if (seen.has(priority)) place.add(`there are thresholds of priority ${priority} already`);
+    seen.add(priority);
+  }
+  return { default: decodeBreaker(message, 'DEFAULT'), high: decodeBreaker(message, 'HIGH') };
+}
+
+/** Envoy's defaults. */
+function decodeBreaker(message: CircuitBreakers | undefined, priority: RoutingPriority): CircuitBreaker {
+  const found = message?.thresholds?.find((thresholds) => (thresholds.priority ?? 'DEFAULT') === priority);
+  return {
+    maxConnections: found?.maxConnections ?? 1024,
+    maxPendingRequests: found?.maxPendingRequests ?? 1024,
+    maxRequests: found?.maxRequests ?? 1024,
+    maxRetries: found?.maxRetries ?? 3,
+    trackRemaining: found?.trackRemaining ?? false,
+  };
+}

@@ -1,0 +1,45 @@
+// HTTP filters. Those without effect are left out, so that they cost nothing per request.
+
+import type { HttpFilter, RouterFilter } from '../../config/http-connection-manager.ts';
+import type { Problems } from '../../config/problems.ts';
+import type { HttpFilter as HttpFilterMessage, Router } from '../generated/messages.ts';
+import { decodeAccessLogs } from './access-log.ts';
+import { extensionType, isInertFilter } from './extension.ts';
+
+const routerType = 'envoy.extensions.filters.http.router.v3.Router';
+const httpFilter = { what: 'HTTP filter', known: [routerType] } as const;
+
+/** Filters in order. The router has to be there once, and last. */
+export function decodeHttpFilters(
+  messages: readonly HttpFilterMessage[] | undefined,
+  problems: Problems,
+): readonly HttpFilter[] {
+  const filters: HttpFilter[] = [];
+  const last = (messages?.length ?? 0) - 1;
+  for (const [index, message] of (messages ?? []).entries()) {
+    if (isInertFilter(message, 'HTTP filter')) continue;
+    const type = extensionType(message, httpFilter, problems.item(index));
+    if (type === undefined) continue;
+    if (index !== last) problems.item(index).add('the router must be the last HTTP filter');
+    filters.push(decodeRouterFilter(message, problems.item(index).at('typed_config')));
+  }
+  const endsWithRouter = messages?.[last]?.typedConfig?.typeName === routerType;
+  if (!endsWithRouter) problems.add(`the last HTTP filter must be the router (${routerType})`);
+  return filters;
+}
+
+function decodeRouterFilter(message: HttpFilterMessage, problems: Problems): HttpFilter {
+  const config = decodeRouter(message.typedConfig?.message as Router, problems);
+  return { kind: 'router', name: message.name ?? '', config };
+}
+
+function decodeRouter(message: Router, problems: Problems): RouterFilter {
+  return {
+    dynamicStats: message.dynamicStats ?? true,
+    suppressEnvoyHeaders: message.suppressEnvoyHeaders ?? false,
+    respectExpectedRqTimeout: message.respectExpectedRqTimeout ?? false,
+    startChildSpan: message.startChildSpan ?? false,
+    strictCheckHeaders: message.strictCheckHeaders ?? [],
+    upstreamAccessLogs: decodeAccessLogs(message.upstreamLog, problems.at('upstream_log')),
+  };
+}

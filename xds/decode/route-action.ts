@@ -1,0 +1,155 @@
+// What a route does: forward, redirect or reply (`config.route.v3.RouteAction` and its siblings).
+
+import type { Problems } from '../../config/problems.ts';
+import type {
+  DirectResponseAction,
+  ForwardAction,
+  GrpcTimeout,
+  RedirectAction,
+  RouteAction,
+} from '../../config/route.ts';
+import type {
+  DirectResponseAction as DirectResponseMessage,
+  RouteAction as ForwardMessage,
+  RedirectAction as RedirectMessage,
+  Route as RouteMessage,
+} from '../generated/messages.ts';
+import { decodeDataSource } from './data-source.ts';
+import { decodeMetadata } from './endpoint.ts';
+import { decodeForwardTarget } from './forward-target.ts';
+import { given } from './given.ts';
+import { decodeRegexSubstitution } from './regex.ts';
+import { decodeRetryPolicy } from './retry-policy.ts';
+
+/** Of the members of the oneof `action`. Direct responses with more than `maxBodyBytes` are a problem. */
+export function decodeRouteAction(
+  message: RouteMessage,
+  maxBodyBytes: number,
+  problems: Problems,
+): RouteAction | undefined {
+  if (message.route !== undefined) return decodeForward(message.route, problems.at('route'));
+  if (message.redirect !== undefined) return decodeRedirect(message.redirect, problems.at('redirect'));
+  if (message.directResponse === undefined) return undefined;
+  return decodeDirectResponse(message.directResponse, maxBodyBytes, problems.at('direct_response'));
+}
+
+/** Envoy's default of `timeout`. */
+const defaultTimeoutMs = 15_000;
+const notFoundStatuses = { SERVICE_UNAVAILABLE: 503, NOT_FOUND: 404, INTERNAL_SERVER_ERROR: 500 } as const;
+
+function decodeForward(message: ForwardMessage, problems: Problems): ForwardAction | undefined {
+  const target = decodeForwardTarget(message, problems);
+  const rewrites = { ...decodePathRewrite(message, problems), ...decodeHostRewrite(message, problems) };
+  const retryPolicy = message.retryPolicy && decodeRetryPolicy(message.retryPolicy, problems.at('retry_policy'));
+  const upgrades = decodeRouteUpgrades(message, problems.at('upgrade_configs'));
+  if (target === undefined) return undefined;
+  return {
+    kind: 'forward',
+    target,
+    clusterNotFoundStatus: notFoundStatuses[message.clusterNotFoundResponseCode ?? 'SERVICE_UNAVAILABLE'],
+    ...rewrites,
+    appendForwardedHost: message.appendXForwardedHost ?? false,
+    timeoutMs: message.timeout ?? defaultTimeoutMs,
+    ...given('idleTimeoutMs', message.idleTimeout),
+    ...given('maxStreamDurationMs', message.maxStreamDuration?.maxStreamDuration),
+    ...given('grpcTimeout', decodeGrpcTimeout(message)),
+    ...given('retryPolicy', retryPolicy),
+    priority: message.priority === 'HIGH' ? 'high' : 'default',
+    upgrades,
+    metadataMatch: decodeMetadata(message.metadataMatch),
+  };
+}
+
+/** `max_stream_duration` takes the place of the older fields, as in Envoy. */
+function decodeGrpcTimeout(message: ForwardMessage): GrpcTimeout | undefined {
+  const duration = message.maxStreamDuration;
+  const maxMs = duration === undefined ? message.maxGrpcTimeout : duration.grpcTimeoutHeaderMax;
+  const offsetMs = duration === undefined ? message.grpcTimeoutOffset : duration.grpcTimeoutHeaderOffset;
+  if (maxMs === undefined) return undefined;
+  return { limits: duration === undefined ? 'timeout' : 'stream-duration', maxMs, offsetMs: offsetMs ?? 0 };
+}
+
+function decodePathRewrite(message: ForwardMessage, problems: Problems): Pick<ForwardAction, 'pathRewrite'> {
+  if (message.prefixRewrite !== undefined && message.regexRewrite !== undefined) {
+    problems.at('regex_rewrite').add('only one of prefix_rewrite and regex_rewrite may be set');
+  }
+  if (message.prefixRewrite !== undefined) {
+    return { pathRewrite: { kind: 'prefix', replacement: message.prefixRewrite } };
+  }
+  const rewrite = decodeRegexSubstitution(message.regexRewrite, problems.at('regex_rewrite'));
+  return rewrite === undefined ? {} : { pathRewrite: { kind: 'regex', ...rewrite } };
+}
+
+function decodeHostRewrite(message: ForwardMessage, problems: Problems): Pick<ForwardAction, 'hostRewrite'> {
+  if (message.hostRewriteLiteral !== undefined) {
+    return { hostRewrite: { kind: 'literal', value: message.hostRewriteLiteral } };
+  }
+  if (message.autoHostRewrite === true) return { hostRewrite: { kind: 'auto' } };
+  if (message.hostRewriteHeader !== undefined) {
+    return { hostRewrite: { kind: 'header', name: message.hostRewriteHeader } };
+  }
+  const rewrite = decodeRegexSubstitution(message.hostRewritePathRegex, problems.at('host_rewrite_path_regex'));
+  return rewrite === undefined ? {} : { hostRewrite: { kind: 'path-regex', ...rewrite } };
+}
+
+const noUpgrades: { readonly [protocol: string]: boolean } = {};
+
+/** The form is that of the connection manager's `upgrade_configs` too. */
+export function decodeUpgrades(
+  messages: readonly { readonly upgradeType?: string; readonly enabled?: boolean }[] | undefined,
+  problems: Problems,
+): { readonly [protocol: string]: boolean } {
+  if (messages === undefined) return noUpgrades;
+  const upgrades: { [protocol: string]: boolean } = {};
+  for (const [index, { upgradeType = '', enabled = true }] of messages.entries()) {
+    const protocol = upgradeType.toLowerCase();
+    if (protocol in upgrades) problems.item(index).at('upgrade_type').add(`${upgradeType} exists already`);
+    upgrades[protocol] = enabled;
+  }
+  return upgrades;
+}
+
+function decodeRouteUpgrades(message: ForwardMessage, problems: Problems): ForwardAction['upgrades'] {
+  return decodeUpgrades(message.upgradeConfigs, problems);
+}
+
+const redirectStatuses = {
+  MOVED_PERMANENTLY: 301,
+  FOUND: 302,
+  SEE_OTHER: 303,
+  TEMPORARY_REDIRECT: 307,
+  PERMANENT_REDIRECT: 308,
+} as const;
+
+function decodeRedirect(message: RedirectMessage, problems: Problems): RedirectAction {
+  return {
+    kind: 'redirect',
+    status: redirectStatuses[message.responseCode ?? 'MOVED_PERMANENTLY'],
+    https: message.httpsRedirect ?? false,
+    ...given('scheme', message.schemeRedirect),
+    ...given('host', message.hostRedirect),
+    ...given('port', message.portRedirect),
+    ...given('path', decodeRedirectPath(message, problems)),
+    stripQuery: message.stripQuery ?? false,
+  };
+}
+
+function decodeRedirectPath(message: RedirectMessage, problems: Problems): RedirectAction['path'] {
+  if (message.pathRedirect !== undefined) return { kind: 'replace', value: message.pathRedirect };
+  if (message.prefixRewrite !== undefined) return { kind: 'prefix', replacement: message.prefixRewrite };
+  const rewrite = decodeRegexSubstitution(message.regexRewrite, problems.at('regex_rewrite'));
+  return rewrite === undefined ? undefined : { kind: 'regex', ...rewrite };
+}
+
+function decodeDirectResponse(
+  message: DirectResponseMessage,
+  maxBodyBytes: number,
+  problems: Problems,
+): DirectResponseAction | undefined {
+  const body = message.body === undefined ? new Uint8Array() : decodeDataSource(message.body, problems.at('body'));
+  if (message.status === undefined || body === undefined) return undefined;
+  if (body.length > maxBodyBytes) {
+    problems.at('body').add(`has ${body.length} bytes; max_direct_response_body_size_bytes is ${maxBodyBytes}`);
+  }
+  return { kind: 'direct-response', status: message.status, body };
+}

@@ -1,0 +1,75 @@
+// The static clusters: most are for requests, some for calls of our own to a control plane.
+
+import type { Address } from '../../config/address.ts';
+import type { Bootstrap } from '../../config/bootstrap.ts';
+import type { Cluster } from '../../config/cluster.ts';
+import type { GrpcCluster } from '../../config/config-source.ts';
+import type { Problems } from '../../config/problems.ts';
+import type {
+  ApiConfigSource,
+  Cluster as ClusterMessage,
+  ConfigSource,
+  Bootstrap as Message,
+} from '../generated/messages.ts';
+import { decodeBindConfig, decodeCluster } from './cluster.ts';
+import { given } from './given.ts';
+import { decodeGrpcCluster, speaksHttp2 } from './grpc-cluster.ts';
+import { UniqueNames } from './unique-names.ts';
+
+export function decodeStaticClusters(
+  message: Message,
+  problems: Problems,
+): Pick<Bootstrap, 'clusters' | 'grpcClusters' | 'defaultBindAddress'> {
+  const bind = decodeBind(message, problems);
+  const clusters: Cluster[] = [];
+  const grpcClusters = new Map<string, GrpcCluster>();
+  const forCalls = new CallClusters(message);
+  const names = new UniqueNames('cluster');
+  for (const [index, cluster] of (message.staticResources?.clusters ?? []).entries()) {
+    const place = problems.at('static_resources').at('clusters').item(index);
+    names.add(cluster.name, place);
+    if (forCalls.has(cluster)) {
+      const decoded = decodeGrpcCluster(cluster, place);
+      if (decoded !== undefined) grpcClusters.set(decoded.name, decoded);
+    } else {
+      const decoded = decodeCluster(cluster, bind, place);
+      if (decoded !== undefined) clusters.push(decoded);
+    }
+  }
+  return { clusters, grpcClusters, ...given('defaultBindAddress', bind) };
+}
+
+function decodeBind({ clusterManager }: Message, problems: Problems): Address | undefined {
+  const place = problems.at('cluster_manager').at('upstream_bind_config');
+  return decodeBindConfig(clusterManager?.upstreamBindConfig, place);
+}
+
+/**
+ * A cluster that a gRPC service of the bootstrap names is for calls. Resources that are yet to come may name others, such
+ * as the `sds-grpc` of Istio: where there is a control plane, those are the ones with HTTP/2, which requests do not have.
+ */
+class CallClusters {
+  readonly #named: ReadonlySet<string>;
+  readonly #hasControlPlane: boolean;
+
+  constructor(message: Message) {
+    this.#named = new Set(apisOf(message).flatMap(clusterNames));
+    this.#hasControlPlane = message.dynamicResources !== undefined;
+  }
+
+  has(cluster: ClusterMessage): boolean {
+    return this.#named.has(cluster.name ?? '') || (this.#hasControlPlane && speaksHttp2(cluster));
+  }
+}
+
+function apisOf({ dynamicResources, layeredRuntime, staticResources }: Message): readonly ApiConfigSource[] {
+  const sources: (ConfigSource | undefined)[] = [dynamicResources?.cdsConfig, dynamicResources?.ldsConfig];
+  for (const { rtdsLayer } of layeredRuntime?.layers ?? []) sources.push(rtdsLayer?.rtdsConfig);
+  for (const { edsClusterConfig } of staticResources?.clusters ?? []) sources.push(edsClusterConfig?.edsConfig);
+  const apis = [dynamicResources?.adsConfig, ...sources.map((source) => source?.apiConfigSource)];
+  return apis.filter((api) => api !== undefined);
+}
+
+function clusterNames({ grpcServices = [] }: ApiConfigSource): readonly string[] {
+  return grpcServices.flatMap(({ envoyGrpc }) => envoyGrpc?.clusterName ?? []);
+}

@@ -1,0 +1,93 @@
+// HTTP options of a cluster, which are an extension of it (`extensions.upstreams.http.v3.HttpProtocolOptions`). The fields
+// of the cluster itself with the same meaning are older; Envoy still takes them.
+
+import type { UpstreamHttpOptions } from '../../config/cluster.ts';
+import type { Problems } from '../../config/problems.ts';
+import type {
+  Cluster,
+  CoreHttpProtocolOptions,
+  Http1ProtocolOptions,
+  Http2ProtocolOptions,
+  HttpHttpProtocolOptions,
+} from '../generated/messages.ts';
+import { decodeHeaderCase } from './http1-options.ts';
+
+const typedOptions = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
+
+export function decodeUpstreamHttp(cluster: Cluster, problems: Problems): UpstreamHttpOptions {
+  const place = problems.at('typed_extension_protocol_options');
+  refuseOthers(cluster, place);
+  refuseHttp2(cluster.http2ProtocolOptions, problems);
+  const typed = cluster.typedExtensionProtocolOptions?.[typedOptions];
+  if (typed?.typeName !== typedOptions) {
+    checkHttp1(cluster.httpProtocolOptions, problems.at('http_protocol_options'));
+    return makeOptions(
+      cluster,
+      { common: cluster.commonHttpProtocolOptions, http1: cluster.httpProtocolOptions },
+      problems,
+    );
+  }
+  refuseOlder(cluster, problems);
+  const options = typed.message as HttpHttpProtocolOptions;
+  const common = options.commonHttpProtocolOptions;
+  const { explicitHttpConfig: explicit, useDownstreamProtocolConfig: downstream } = options;
+  refuseHttp2(explicit?.http2ProtocolOptions, place.item(typedOptions).at('explicit_http_config'));
+  const http1 = explicit?.httpProtocolOptions ?? downstream?.httpProtocolOptions;
+  const field = explicit === undefined ? 'use_downstream_protocol_config' : 'explicit_http_config';
+  checkHttp1(http1, place.item(typedOptions).at(field).at('http_protocol_options'));
+  return makeOptions(cluster, { common, http1 }, place.item(typedOptions));
+}
+
+function refuseOthers(cluster: Cluster, problems: Problems): void {
+  for (const [name, any] of Object.entries(cluster.typedExtensionProtocolOptions ?? {})) {
+    if (name === typedOptions && any.typeName === typedOptions) continue;
+    problems.item(name).unsupported(`protocol options ${any.typeUrl}`, `only ${typedOptions} is, by that name`);
+  }
+}
+
+function refuseOlder(cluster: Cluster, problems: Problems): void {
+  const older = {
+    common_http_protocol_options: cluster.commonHttpProtocolOptions,
+    http_protocol_options: cluster.httpProtocolOptions,
+  };
+  for (const [name, value] of Object.entries(older)) {
+    if (value !== undefined) problems.at(name).add(`may not be set together with ${typedOptions}, which replaces it`);
+  }
+}
+
+/** Clusters of calls of our own have it: they are decoded elsewhere. */
+function refuseHttp2(options: Http2ProtocolOptions | undefined, problems: Problems): void {
+  if (options === undefined) return;
+  problems.at('http2_protocol_options').unsupported('http2_protocol_options', 'HTTP/2 to endpoints is not offered yet');
+}
+
+interface OptionParts {
+  readonly common: CoreHttpProtocolOptions | undefined;
+  readonly http1: Http1ProtocolOptions | undefined;
+}
+
+/** Envoy's defaults. */
+function makeOptions(cluster: Cluster, parts: OptionParts, problems: Problems): UpstreamHttpOptions {
+  const { common, http1 } = parts;
+  if (common?.maxStreamDuration !== undefined) {
+    const place = problems.at('common_http_protocol_options').at('max_stream_duration');
+    place.unsupported('max_stream_duration of a cluster', 'set it on the route');
+  }
+  return {
+    protocol: 'http1',
+    idleTimeoutMs: common?.idleTimeout ?? 3_600_000,
+    maxConnectionDurationMs: common?.maxConnectionDuration ?? 0,
+    maxRequestsPerConnection: common?.maxRequestsPerConnection ?? cluster.maxRequestsPerConnection ?? 0,
+    maxResponseHeadersKb: common?.maxResponseHeadersKb ?? 60,
+    maxResponseHeadersCount: common?.maxHeadersCount ?? 100,
+    enableTrailers: http1?.enableTrailers ?? false,
+  };
+}
+
+/** What only a downstream connection has is without effect here, in Envoy too; the spelling of names is not. */
+function checkHttp1(http1: Http1ProtocolOptions | undefined, problems: Problems): void {
+  const place = problems.at('header_key_format');
+  if (decodeHeaderCase(http1, place) === 'proper-case') {
+    place.at('proper_case_words').unsupported('proper_case_words of a cluster', 'names keep their case');
+  }
+}
