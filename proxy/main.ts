@@ -107,7 +107,7 @@ function serve(flags: Flags): void {
   if (maxDownstreamConnections !== undefined) pool.limitConnections(maxDownstreamConnections);
   const snapshotStats = new SnapshotStats(stats, concurrency);
   const later = (delayMs: number, callback: () => void): unknown => setTimeout(callback, delayMs).unref();
-  const heapReturns = new HeapReturns({ returnHeap, schedule: later });
+  const heapReturns = new HeapReturns({ returnHeap, clock: () => performance.now(), schedule: later });
   const observation = new DiscoveryObservation({
     stats: new DiscoveryStats(stats, store),
     snapshotStats,

@@ -18,19 +18,21 @@ export function returnHeap(): void {
 
 /** A push of 10,000 clusters is 5 MB on the wire and some forty times that as garbage. */
 const bulkBytes = 1024 * 1024;
-/** What comes in one push comes within this. */
-const settlingMs = 10_000;
+/** Nothing is read for so long after a push. While changes go on, V8 collects by itself, in steps that nobody feels. */
+const quietMs = 10_000;
 
 export interface HeapReturnsOptions {
   readonly returnHeap: () => void;
+  readonly clock: () => number;
   /** Calls back once after a delay. */
   readonly schedule: (delayMs: number, callback: () => void) => void;
 }
 
-/** Returns the heap some time after much of a control plane was read. */
+/** Returns the heap when much of a control plane was read and it is quiet again. */
 export class HeapReturns {
   readonly #options: HeapReturnsOptions;
   #readBytes = 0;
+  #readAtMs = 0;
   #isDue = false;
 
   constructor(options: HeapReturnsOptions) {
@@ -39,12 +41,23 @@ export class HeapReturns {
 
   onRead(bytes: number): void {
     this.#readBytes += bytes;
+    this.#readAtMs = this.#options.clock();
     if (this.#isDue || this.#readBytes < bulkBytes) return;
     this.#isDue = true;
-    this.#options.schedule(settlingMs, () => {
+    this.#wait(quietMs);
+  }
+
+  #wait(delayMs: number): void {
+    const { clock, returnHeap, schedule } = this.#options;
+    schedule(delayMs, () => {
+      const leftMs = this.#readAtMs + quietMs - clock();
+      if (leftMs > 0) {
+        this.#wait(leftMs);
+        return;
+      }
       this.#isDue = false;
       this.#readBytes = 0;
-      this.#options.returnHeap();
+      returnHeap();
     });
   }
 }

@@ -8,6 +8,7 @@ import type { RouteChange } from '../route/route-change.ts';
 import type { LogBatch } from '../telemetry/access-log.ts';
 import type { BlockAnnouncement } from '../telemetry/worker-stats.ts';
 import type { GenerationMemory } from './generations.ts';
+import type { SnapshotPart } from './snapshot-parts.ts';
 
 /** What a worker is started with. */
 export interface WorkerStart {
@@ -25,6 +26,8 @@ export type ToWorker =
   /** Of the process, over all workers; before the first snapshot. */
   | { readonly kind: 'limit-connections'; readonly limit: SharedLimit }
   /** `placements` has an entry for each listener that the delta sets; routes are told by what changes in them. */
+  /** Applied with the snapshot that comes next. */
+  | { readonly kind: 'snapshot-part'; readonly part: SnapshotPart }
   | {
       readonly kind: 'snapshot';
       readonly delta: Omit<SnapshotDelta, 'routes'>;

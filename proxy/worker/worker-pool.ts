@@ -12,6 +12,7 @@ import { type GenerationMemory, Generations, makeGenerationMemory } from './gene
 import type { BoundListener, FromWorker, ListenerPlacement, ToWorker, WorkerStart } from './messages.ts';
 import { OpenListeners } from './open-listeners.ts';
 import { SentRoutes } from './sent-routes.ts';
+import { splitDelta } from './snapshot-parts.ts';
 
 export interface WorkerPoolOptions {
   readonly concurrency: number;
@@ -92,10 +93,11 @@ export class WorkerPool {
     this.#generations.publish(delta.generation, this.#published);
     this.#published = delta.generation;
     const { routes, ...rest } = delta;
-    const possible = { ...rest, listeners: { set, removed: delta.listeners.removed } };
+    const split = splitDelta({ ...rest, listeners: { set, removed: delta.listeners.removed } });
+    for (const part of split.parts) this.#broadcast({ kind: 'snapshot-part', part });
     const routeChanges = this.#routes.take(routes);
     for (const [index, worker] of this.#workers.entries()) {
-      this.#post(worker, { kind: 'snapshot', delta: possible, routes: routeChanges, placements: placements[index]! });
+      this.#post(worker, { kind: 'snapshot', delta: split.rest, routes: routeChanges, placements: placements[index]! });
     }
   }
 

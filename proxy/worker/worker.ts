@@ -26,6 +26,7 @@ import { WorkerStats } from '../telemetry/worker-stats.ts';
 import { Generations } from './generations.ts';
 import { ListenerTable } from './listener-table.ts';
 import type { FromWorker, ToWorker, WorkerStart } from './messages.ts';
+import { ReceivedParts } from './snapshot-parts.ts';
 
 /** How often idle connections and unused endpoints are looked for. */
 const housekeepingMs = 1000;
@@ -55,6 +56,7 @@ export class Worker {
   readonly #runtime = new Map<string, string | number | boolean>();
   readonly #listeners: ListenerTable;
   readonly #generations: Generations;
+  readonly #parts = new ReceivedParts();
   readonly #housekeeping = new Timer(() => this.#keepHouse());
   readonly #logFlush = new Timer(() => this.#flushLogs());
   /** `drained` is to be said. */
@@ -138,12 +140,21 @@ export class Worker {
     for (;;) {
       const received = receiveMessageOnPort(this.#options.port);
       if (received === undefined) return;
-      this.#onMessage(received.message as ToWorker);
+      const message = received.message as ToWorker;
+      this.#onMessage(message);
+      // The next one in the next turn: requests come in between.
+      if (message.kind === 'snapshot-part') {
+        this.#reactor.wakeUp();
+        return;
+      }
     }
   }
 
   #onMessage(message: ToWorker): void {
     switch (message.kind) {
+      case 'snapshot-part':
+        this.#parts.add(message.part);
+        return;
       case 'snapshot':
         this.#apply(message);
         return;
@@ -168,7 +179,8 @@ export class Worker {
   // ---- Snapshot ------------------------------------------------------------------------------------------------
 
   // Make before break: clusters are there before the routes that name them, and these before their listeners.
-  #apply({ delta, routes, placements }: Extract<ToWorker, { kind: 'snapshot' }>): void {
+  #apply({ delta: rest, routes, placements }: Extract<ToWorker, { kind: 'snapshot' }>): void {
+    const delta = this.#parts.complete(rest);
     const { generation } = delta;
     if (delta.runtime !== undefined) {
       this.#runtime.clear();

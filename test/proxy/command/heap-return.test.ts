@@ -18,18 +18,31 @@ t.test('garbage is collected and its pages leave the heap', (t) => {
   t.end();
 });
 
-t.test('the heap is returned once after much was read, and not for little', async (t) => {
-  const waiting: (() => void)[] = [];
+t.test('the heap is returned once after much was read, when it is quiet again', async (t) => {
+  const waiting: { readonly delayMs: number; readonly callback: () => void }[] = [];
   let returns = 0;
+  let nowMs = 0;
   const returning = new HeapReturns({
     returnHeap: () => returns++,
-    schedule: (_, callback) => waiting.push(callback),
+    clock: () => nowMs,
+    schedule: (delayMs, callback) => waiting.push({ delayMs, callback }),
   });
+  const wait = (): number => {
+    const { delayMs, callback } = waiting.shift()!;
+    nowMs += delayMs;
+    callback();
+    return delayMs;
+  };
   for (let count = 0; count < 1023; count++) returning.onRead(1024);
-  t.equal(waiting.length, 0);
+  t.equal(waiting.length, 0, 'that is little');
   for (let count = 0; count < 5000; count++) returning.onRead(1024);
   t.equal(waiting.length, 1, 'one push is one return');
-  waiting.shift()!();
+  nowMs = 4000;
+  returning.onRead(1);
+  nowMs = 0;
+  t.equal(wait(), 10_000);
+  t.equal(returns, 0, 'something was read meanwhile');
+  t.equal(wait(), 4000);
   t.equal(returns, 1);
   returning.onRead(1024);
   t.equal(waiting.length, 0, 'what was read before is settled');

@@ -86,8 +86,8 @@ t.test('a taken address is told, and the rest of the delta is served', async (t)
 
 t.test('the death of a worker is told with its number and reason', async (t) => {
   const { pool, failed } = startPool(t, 1);
-  pool.publish({ ...deltaOf(1), clusters: undefined as never });
-  t.match(await failed, /^0 .*undefined/);
+  pool.publish({ ...deltaOf(1), runtime: 5 as never });
+  t.match(await failed, /^0 .*not iterable/);
 });
 
 t.test('a drain is over when every worker says so, and a stop ends all threads', async (t) => {
