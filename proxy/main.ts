@@ -12,6 +12,7 @@ import { raiseInliningLimits } from './command/inlining.ts';
 import { Lifecycle, type LifecycleOptions } from './command/lifecycle.ts';
 import { ownAddress } from './command/own-address.ts';
 import { ServerState } from './command/server-state.ts';
+import { giveWayToWorkers } from './command/thread-priority.ts';
 import { version } from './command/version.ts';
 import { DnsDiscovery } from './discovery/dns-discovery.ts';
 import { clusterDiscoveryStats } from './telemetry/cluster-stats.ts';
@@ -215,6 +216,7 @@ function startWorkers({ flags, log, state, onStats, onLogs }: WorkerParts): Work
       state.onApplied(generation, listeners);
       if (isFirst) {
         raiseInliningLimits();
+        giveWayToWorkers();
         setTimeout(() => compact(state), compactionDelayMs).unref();
       }
       const bound = listeners.map(({ name, address }) => `${name} ${address}`);
