@@ -3,25 +3,17 @@
 
 import { wildcard } from '../xds/client/discovery.ts';
 import { type DeltaRequest, readDeltaRequest, type SentResource, writeDeltaResponse } from './discovery-message.ts';
-import {
-  type DiscoverySession,
-  maxNamesOfStream,
-  maxTypesOfStream,
-  type RequestOutcome,
-  type SessionOptions,
-  tooManySubscriptions,
-} from './discovery-session.ts';
+import type { DiscoverySession, RequestOutcome, SessionOptions } from './discovery-session.ts';
 import type { ServedResources, ServedSnapshot } from './served-snapshot.ts';
-import { assignmentType } from './served-type.ts';
+import { SessionTypes } from './session-types.ts';
 import { vectorFeature, statedVersion as withChanges } from './stated-version.ts';
-import { inSendingOrder, type SubscriptionStatus, TypeSubscription } from './type-subscription.ts';
+import type { SubscriptionStatus, TypeSubscription } from './type-subscription.ts';
 import { emptyVector, type VersionVector } from './version-vector.ts';
 
 export class DeltaSession implements DiscoverySession {
   readonly protocol = 'delta';
   readonly #options: SessionOptions;
-  readonly #types = new Map<string, TypeSubscription>();
-  #order: readonly TypeSubscription[] = [];
+  readonly #types = new SessionTypes();
   #nonce = 0;
   /** Versions as this client has them. */
   #spell: (version: string, changes: VersionVector) => string = withoutChanges;
@@ -38,18 +30,13 @@ export class DeltaSession implements DiscoverySession {
     if (typeUrl === '') return { kind: 'failed', code: 'INVALID_ARGUMENT', reason: 'a request without type_url' };
     const type = this.#types.get(typeUrl) ?? this.#begin(typeUrl, request);
     if (request.subscribe.length > 0 || request.unsubscribe.length > 0) changeSubscription(type, request);
-    if (this.#namesOfAll() > maxNamesOfStream || this.#types.size > maxTypesOfStream) {
-      return { kind: 'failed', code: 'RESOURCE_EXHAUSTED', reason: tooManySubscriptions };
-    }
-    const { node, responseNonce, refusal: text } = request;
-    if (node?.clientFeatures.includes(vectorFeature)) this.#spell = withChanges;
-    if (responseNonce === '' && text === undefined) return { kind: 'taken', node, refusal: undefined };
-    const version = type.onAnswer(responseNonce, text, this.#options.clock());
-    return { kind: 'taken', node, refusal: text === undefined ? undefined : { typeUrl, version, text } };
+    const outcome = this.#types.finish(type, request, this.#options.clock());
+    if (outcome.kind === 'taken' && outcome.node?.clientFeatures.includes(vectorFeature)) this.#spell = withChanges;
+    return outcome;
   }
 
   next(snapshot: ServedSnapshot): Buffer | undefined {
-    for (const type of this.#order) {
+    for (const type of this.#types.inOrder) {
       const resources = type.takeChange(snapshot);
       if (resources === undefined) continue;
       const changed = this.#changedResources(type, resources);
@@ -59,7 +46,7 @@ export class DeltaSession implements DiscoverySession {
       if (changed.length === 0 && removed.length === 0 && (type.wasAnswered || !type.isWildcard)) continue;
       for (const { name, version } of changed) type.held.set(name, version);
       for (const name of removed) type.held.delete(name);
-      this.#resendAssignments(changed, resources);
+      this.#types.resendAssignments(changed.map(({ name }) => resources.byName.get(name)?.references.assignment));
       const nonce = String(++this.#nonce);
       const version = this.#spell(resources.version, resources.seen);
       type.onSent(nonce, version);
@@ -69,32 +56,17 @@ export class DeltaSession implements DiscoverySession {
   }
 
   status(): readonly SubscriptionStatus[] {
-    return this.#order.map((type) => type.status());
+    return this.#types.status();
   }
 
   /** The first request of a type on this stream: what the client brings from an earlier one counts, nonces do not. */
   #begin(typeUrl: string, request: DeltaRequest): TypeSubscription {
-    const type = new TypeSubscription(typeUrl);
-    this.#types.set(typeUrl, type);
-    this.#order = inSendingOrder(this.#types);
+    const type = this.#types.begin(typeUrl);
     // The form from before `*` existed.
     type.isWildcard = request.subscribe.length === 0 && request.unsubscribe.length === 0;
     for (const name of request.subscribe) if (!request.held.has(name)) type.unanswered.add(name);
     for (const [name, version] of request.held) type.held.set(name, version);
     return type;
-  }
-
-  /**
-   * Envoy warms a changed EDS cluster until its assignment comes again, which the client does not ask for:
-   * https://github.com/envoyproxy/envoy/issues/13009.
-   */
-  #resendAssignments(sent: readonly SentResource[], { byName }: ServedResources): void {
-    const assignments = this.#types.get(assignmentType.typeUrl);
-    if (assignments === undefined) return;
-    for (const { name } of sent) {
-      const assignment = byName.get(name)?.references.assignment;
-      if (assignment !== undefined && assignments.held.delete(assignment)) assignments.markChanged();
-    }
   }
 
   #changedResources(type: TypeSubscription, { byName }: ServedResources): readonly SentResource[] {
@@ -106,12 +78,6 @@ export class DeltaSession implements DiscoverySession {
       if (type.held.get(name) !== version) changed.push({ name, version, message: resource.message });
     }
     return changed;
-  }
-
-  #namesOfAll(): number {
-    let count = 0;
-    for (const { names, held } of this.#types.values()) count += names.size + held.size;
-    return count;
   }
 }
 

@@ -8,25 +8,18 @@ import {
   type StateOfTheWorldRequest,
   writeStateOfTheWorldResponse,
 } from './discovery-message.ts';
-import {
-  type DiscoverySession,
-  maxNamesOfStream,
-  maxTypesOfStream,
-  type RequestOutcome,
-  type SessionOptions,
-  tooManySubscriptions,
-} from './discovery-session.ts';
+import type { DiscoverySession, RequestOutcome, SessionOptions } from './discovery-session.ts';
 import type { ServedResource, ServedResources, ServedSnapshot } from './served-snapshot.ts';
-import { assignmentType, servedType } from './served-type.ts';
-import { inSendingOrder, type SubscriptionStatus, TypeSubscription } from './type-subscription.ts';
+import { servedType } from './served-type.ts';
+import { SessionTypes } from './session-types.ts';
+import type { SubscriptionStatus, TypeSubscription } from './type-subscription.ts';
 
 export class StateOfTheWorldSession implements DiscoverySession {
   readonly protocol = 'state-of-the-world';
   readonly #options: SessionOptions;
-  readonly #types = new Map<string, TypeSubscription>();
+  readonly #types = new SessionTypes();
   /** What a client that comes back says it accepted last, until its first response is due. */
   readonly #claimed = new Map<TypeSubscription, string>();
-  #order: readonly TypeSubscription[] = [];
   #nonce = 0;
 
   constructor(options: SessionOptions) {
@@ -42,17 +35,11 @@ export class StateOfTheWorldSession implements DiscoverySession {
     const type = known ?? this.#begin(typeUrl, request);
     // Requests of a stream are in order and have all names, so the newest is right even with the nonce of an older response.
     setNames(type, request.names, known === undefined);
-    if (this.#namesOfAll() > maxNamesOfStream || this.#types.size > maxTypesOfStream) {
-      return { kind: 'failed', code: 'RESOURCE_EXHAUSTED', reason: tooManySubscriptions };
-    }
-    const { node, responseNonce, refusal: text } = request;
-    if (responseNonce === '' && text === undefined) return { kind: 'taken', node, refusal: undefined };
-    const version = type.onAnswer(responseNonce, text, this.#options.clock());
-    return { kind: 'taken', node, refusal: text === undefined ? undefined : { typeUrl, version, text } };
+    return this.#types.finish(type, request, this.#options.clock());
   }
 
   next(snapshot: ServedSnapshot): Buffer | undefined {
-    for (const type of this.#order) {
+    for (const type of this.#types.inOrder) {
       const resources = type.takeChange(snapshot);
       if (resources === undefined) continue;
       const wanted = wantedResources(type, resources);
@@ -66,7 +53,7 @@ export class StateOfTheWorldSession implements DiscoverySession {
       for (const name of type.held.keys()) if (!resources.byName.has(name)) type.held.delete(name);
       if (sent === undefined) continue;
       for (const { name, version } of sent) type.held.set(name, version);
-      this.#resendAssignments(changed);
+      this.#types.resendAssignments(changed.map(({ references }) => references.assignment));
       const nonce = String(++this.#nonce);
       type.onSent(nonce, resources.version);
       const { typeUrl } = type;
@@ -76,13 +63,11 @@ export class StateOfTheWorldSession implements DiscoverySession {
   }
 
   status(): readonly SubscriptionStatus[] {
-    return this.#order.map((type) => type.status());
+    return this.#types.status();
   }
 
   #begin(typeUrl: string, request: StateOfTheWorldRequest): TypeSubscription {
-    const type = new TypeSubscription(typeUrl);
-    this.#types.set(typeUrl, type);
-    this.#order = inSendingOrder(this.#types);
+    const type = this.#types.begin(typeUrl);
     if (request.version !== '') this.#claimed.set(type, request.version);
     return type;
   }
@@ -92,22 +77,6 @@ export class StateOfTheWorldSession implements DiscoverySession {
     const claimed = this.#claimed.get(type);
     this.#claimed.delete(type);
     return claimed === version && type.isWildcard;
-  }
-
-  /** See the session of the incremental protocol. */
-  #resendAssignments(sent: readonly ServedResource[]): void {
-    const assignments = this.#types.get(assignmentType.typeUrl);
-    if (assignments === undefined) return;
-    for (const { references } of sent) {
-      if (references.assignment !== undefined && assignments.held.delete(references.assignment))
-        assignments.markChanged();
-    }
-  }
-
-  #namesOfAll(): number {
-    let count = 0;
-    for (const { names, held } of this.#types.values()) count += names.size + held.size;
-    return count;
   }
 }
 
