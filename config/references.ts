@@ -41,7 +41,8 @@ export function namedRoutesOf(listener: Listener): readonly NamedRoutes[] {
   return [...found.values()];
 }
 
-function filterChainsOf({ filterChains, defaultFilterChain }: Listener): readonly FilterChain[] {
+/** Of a listener; the default one is last. */
+export function filterChainsOf({ filterChains, defaultFilterChain }: Listener): readonly FilterChain[] {
   return defaultFilterChain === undefined ? filterChains : [...filterChains, defaultFilterChain];
 }
 

@@ -3,6 +3,7 @@
 import { formatAddress } from '../../config/address.ts';
 import type { HttpConnectionManager } from '../../config/http-connection-manager.ts';
 import type { FilterChain, Listener, TcpProxy } from '../../config/listener.ts';
+import { filterChainsOf } from '../../config/references.ts';
 import { httpStats } from '../telemetry/http-stats.ts';
 import { tcpStats } from '../telemetry/tcp-stats.ts';
 import { latencyOf } from './latency.ts';
@@ -10,15 +11,12 @@ import type { AdminContext } from './server.ts';
 
 export function listenerOverview(context: AdminContext, listener: Listener): unknown {
   const bound = context.state.listeners.filter((each) => each.name === listener.name).map((each) => each.address);
-  const { defaultFilterChain } = listener;
-  const chains =
-    defaultFilterChain === undefined ? listener.filterChains : [...listener.filterChains, defaultFilterChain];
   return {
     name: listener.name,
     direction: listener.trafficDirection === 'unspecified' ? '' : listener.trafficDirection,
     addresses: bound.length > 0 ? bound : [formatAddress(listener.address)],
     isBound: listener.bindToPort,
-    chains: chains.map((chain) => chainOverview(context, chain)),
+    chains: filterChainsOf(listener).map((chain) => chainOverview(context, chain)),
   };
 }
 

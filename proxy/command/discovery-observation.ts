@@ -1,7 +1,8 @@
 // Statistics of discovery, in Envoy's names, from what discovery clients tell.
 
 import type { DynamicState, SourceStatus } from '../../config/dynamic-state.ts';
-import type { FilterChain, Listener } from '../../config/listener.ts';
+import type { Listener } from '../../config/listener.ts';
+import { filterChainsOf } from '../../config/references.ts';
 import type { Snapshot, SnapshotDelta } from '../../config/snapshot.ts';
 import type { DiscoveryObserver, ObservedResponse } from '../../xds/client/discovery-client.ts';
 import type { DiscoveryStats, Subscription, SubscriptionEvent } from '../telemetry/discovery-stats.ts';
@@ -171,10 +172,8 @@ function* subscriptionsOf(typeUrl: string, name: string, snapshot: Snapshot | nu
   for (const statPrefix of prefixes) yield { kind: 'rds', statPrefix, routeConfiguration: name };
 }
 
-function* prefixesOf({ filterChains, defaultFilterChain }: Listener, routes: string): Generator<string> {
-  const chains: readonly FilterChain[] =
-    defaultFilterChain === undefined ? filterChains : [...filterChains, defaultFilterChain];
-  for (const { filters } of chains) {
+function* prefixesOf(listener: Listener, routes: string): Generator<string> {
+  for (const { filters } of filterChainsOf(listener)) {
     for (const filter of filters) {
       if (filter.kind !== 'http-connection-manager') continue;
       const { routes: source, statPrefix } = filter.config;

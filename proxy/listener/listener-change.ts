@@ -4,6 +4,7 @@
 // https://www.envoyproxy.io/docs/envoy/latest/configuration/listeners/lds#filter-chain-only-update
 
 import type { FilterChain, Listener } from '../../config/listener.ts';
+import { filterChainsOf } from '../../config/references.ts';
 import { isSameData } from '../../config/same-data.ts';
 
 export type ListenerChange =
@@ -27,11 +28,6 @@ export function compareListeners(before: Listener, after: Listener): ListenerCha
 /** Whether sockets that were opened for one serve the other; the backlog can be changed while a socket listens. */
 export function hasSameSockets(before: Listener, after: Listener): boolean {
   return isSameData(socketsOf(before), socketsOf(after));
-}
-
-/** The default one is last. */
-export function filterChainsOf({ filterChains, defaultFilterChain }: Listener): readonly FilterChain[] {
-  return defaultFilterChain === undefined ? filterChains : [...filterChains, defaultFilterChain];
 }
 
 function socketsOf(listener: Listener) {

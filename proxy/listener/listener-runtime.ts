@@ -3,6 +3,7 @@
 
 import { type Address, formatAddress } from '../../config/address.ts';
 import type { FilterChain, Listener } from '../../config/listener.ts';
+import { filterChainsOf } from '../../config/references.ts';
 import { describeErrno } from '../../native/errno.ts';
 import { close, localAddress, remoteAddress } from '../../native/socket.ts';
 import type { ConnectionFacts } from '../http/connection-manager.ts';
@@ -15,7 +16,7 @@ import type { StatBlock } from '../telemetry/stats.ts';
 import type { DescriptorReserve } from './descriptor-reserve.ts';
 import { type ChainMatcher, compileFilterChainMatch } from './filter-chain-match.ts';
 import { type FilterChainContext, FilterChainRuntime } from './filter-chain-runtime.ts';
-import { filterChainsOf, type KeptFilterChain } from './listener-change.ts';
+import type { KeptFilterChain } from './listener-change.ts';
 import { type ConnectionOwner, ListenerConnection } from './listener-connection.ts';
 import { type ConnectionFindings, nothingFound } from './listener-filter.ts';
 import { compileListenerFilters, type ListenerFilters } from './listener-filters.ts';

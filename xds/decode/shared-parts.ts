@@ -2,6 +2,8 @@
 // limits and HTTP 10,000 times; as one object each it is kept once by the main thread, and sent to and kept by a worker
 // once, because structured cloning keeps identity.
 
+import { isSameData } from '../../config/same-data.ts';
+
 /** Different parts that are remembered; a configuration with more is read correctly and shares less. */
 const capacity = 256;
 
@@ -13,7 +15,7 @@ export class SharedParts<T extends object> {
   /** The first part that was equal to this one; this one when there was none. */
   share(part: T): T {
     // Most say what the one before said, and comparing takes a tenth of the time of making text.
-    if (!isSame(part, this.#last)) this.#last = this.#find(part);
+    if (!isSameData(part, this.#last)) this.#last = this.#find(part);
     return this.#last!;
   }
 
@@ -26,18 +28,4 @@ export class SharedParts<T extends object> {
     this.#parts.set(text, part);
     return part;
   }
-}
-
-/** Of plain data. May be false for what is the same but for an undefined property. */
-function isSame(one: unknown, other: unknown): boolean {
-  if (one === other) return true;
-  if (typeof one !== 'object' || typeof other !== 'object' || one === null || other === null) return false;
-  if (Array.isArray(one) !== Array.isArray(other)) return false;
-  let keys = 0;
-  for (const key in one) {
-    if (!isSame(one[key as keyof typeof one], other[key as keyof typeof other])) return false;
-    keys++;
-  }
-  for (const _ in other) keys--;
-  return keys === 0;
 }

@@ -1,6 +1,7 @@
 import t from 'tap';
 import type { FilterChain, Listener } from '../../../config/listener.ts';
-import { compareListeners, filterChainsOf } from '../../../proxy/listener/listener-change.ts';
+import { filterChainsOf } from '../../../config/references.ts';
+import { compareListeners } from '../../../proxy/listener/listener-change.ts';
 import { answering } from '../../support/listener-fixtures.ts';
 
 const chainOf = (name: string, body = name): FilterChain => ({ ...answering('x', body).filterChains[0]!, name });
