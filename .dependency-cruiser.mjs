@@ -45,8 +45,13 @@ const VENDORS = [
   { library: 'protobufjs', home: '^xds/', comment: 'Only xds/ knows wire messages.' },
   {
     library: '@grpc/grpc-js',
-    home: '^(xds/client|control-plane)/',
+    home: '^(xds/client|control-plane|proxy/export)/',
     comment: 'Calls of our own only: requests of others never pass through a library.',
+  },
+  {
+    library: '@opentelemetry',
+    home: '^proxy/export/',
+    comment: 'Telemetry leaves through one folder; what happens to a request is recorded without a library.',
   },
   { library: 'js-yaml', home: '^xds/', comment: 'Files of operators are read through one door, with one error form.' },
   { library: 'pino', home: '^proxy/telemetry/', comment: 'One logger, configured once.' },

@@ -4,6 +4,7 @@ import type { AccessLog, AccessLogFilter, LogFormat } from './access-log.ts';
 import type { CidrRange } from './address.ts';
 import type { ConfigSource } from './config-source.ts';
 import type { HeaderAddition, RouteConfiguration } from './route.ts';
+import type { Tracing } from './tracing.ts';
 
 export interface HttpConnectionManager {
   readonly statPrefix: string;
@@ -26,7 +27,7 @@ export interface HttpConnectionManager {
   readonly preserveExternalRequestId: boolean;
   readonly alwaysSetRequestIdInResponse: boolean;
   /** Without it requests are not chosen for tracing, and their ids are left as they came. */
-  readonly tracing?: TraceSampling;
+  readonly tracing?: Tracing;
   readonly scheme: { readonly kind: 'as-received' } | { readonly kind: 'overwrite'; readonly scheme: 'http' | 'https' };
 
   // The path and authority before routing.
@@ -77,18 +78,6 @@ export interface RouterFilter {
   readonly startChildSpan: boolean;
   readonly strictCheckHeaders: readonly string[];
   readonly upstreamAccessLogs: readonly AccessLog[];
-}
-
-/** Which requests are chosen for tracing. The choice is told to other hops in `x-request-id`. */
-export interface TraceSampling {
-  /** Of requests with `x-client-trace-id`, 0 to 100. */
-  readonly clientPercent: number;
-  /** Of all other requests, 0 to 10,000. */
-  readonly randomPerTenThousand: number;
-  /** What is kept of those chosen by any rule, 0 to 10,000. */
-  readonly overallPerTenThousand: number;
-  /** Off: ids are left as they came. */
-  readonly marksIds: boolean;
 }
 
 export interface Http1Options {

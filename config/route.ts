@@ -2,6 +2,7 @@
 
 import type { Metadata } from './endpoint.ts';
 import type { HeaderMatcher, QueryParameterMatcher, RuntimeFraction } from './matcher.ts';
+import type { RouteDecorator, RouteTracing } from './tracing.ts';
 
 export interface RouteConfiguration {
   readonly name: string;
@@ -36,6 +37,8 @@ export interface Route {
   readonly metadata: Metadata;
   readonly statPrefix: string;
   readonly perFilterConfig: PerFilterConfig;
+  readonly decorator?: RouteDecorator;
+  readonly tracing?: RouteTracing;
 }
 
 /** Configuration by HTTP filter name (`typed_per_filter_config`), decoded by the filter's own decoder. */

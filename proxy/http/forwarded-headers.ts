@@ -157,11 +157,11 @@ function applyRequestId(stream: Stream, isEdge: boolean): void {
   const isKept = row >= 0 && (config.preserveExternalRequestId || !isEdge);
   if (isKept || !config.generateRequestId) {
     if (row >= 0) info.requestId = head.headers.value(row);
-    if (config.tracing !== undefined) applyTraceChoice(stream, config.tracing);
+    if (config.tracing?.sampling.usesRequestId === true) applyTraceChoice(stream, config.tracing.sampling);
     return;
   }
   info.requestId = newRequestId();
   if (row >= 0) head.headers.replaceValue(row, info.requestId);
   else head.headers.append('x-request-id', info.requestId);
-  if (config.tracing !== undefined) applyTraceChoice(stream, config.tracing);
+  if (config.tracing?.sampling.usesRequestId === true) applyTraceChoice(stream, config.tracing.sampling);
 }

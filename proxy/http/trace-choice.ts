@@ -2,7 +2,7 @@
 // hops behind us follow it. It is the 15th character of a UUID, 4 where nothing was chosen.
 // https://www.envoyproxy.io/docs/envoy/latest/configuration/http/http_conn_man/headers#x-request-id
 
-import type { TraceSampling } from '../../config/http-connection-manager.ts';
+import type { TraceSampling } from '../../config/tracing.ts';
 import { HeaderId } from './header-name.ts';
 import type { Stream } from './stream.ts';
 

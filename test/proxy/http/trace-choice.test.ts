@@ -1,20 +1,33 @@
 // The expectations are what Envoy 1.40 sends and logs with the same sampling, the same ids and no collector of traces.
 
 import t from 'tap';
-import type { TraceSampling } from '../../../config/http-connection-manager.ts';
+import type { TraceSampling } from '../../../config/tracing.ts';
 import { fieldsOf, Scene } from '../../support/http-fixtures.ts';
 
 const all: TraceSampling = {
   clientPercent: 100,
   randomPerTenThousand: 10_000,
   overallPerTenThousand: 10_000,
+  usesRequestId: true,
   marksIds: true,
 };
 const none = { ...all, randomPerTenThousand: 0 };
 
+const tracing = {
+  customTags: [],
+  maxPathTagLength: 256,
+  verbose: false,
+  spawnUpstreamSpan: false,
+  operation: '',
+  upstreamOperation: '',
+  noContextPropagation: false,
+};
+
 /** The id that the next hop gets, and whether the request counts as traced. */
-function sent(tracing: TraceSampling | undefined, id: string, ...more: readonly (readonly [string, string])[]) {
-  const { stream, client } = new Scene({ manager: tracing === undefined ? {} : { tracing } }).request((head) => {
+function sent(sampling: TraceSampling | undefined, id: string, ...more: readonly (readonly [string, string])[]) {
+  const { stream, client } = new Scene({
+    manager: sampling === undefined ? {} : { tracing: { ...tracing, sampling } },
+  }).request((head) => {
     if (id !== '') head.headers.append('x-request-id', id);
     for (const [name, value] of more) head.headers.append(name, value);
   });

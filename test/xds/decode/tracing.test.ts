@@ -8,7 +8,7 @@ const decoded = (fields: string) =>
   decodedAs(
     typeName,
     `{stat_prefix: s, route_config: {}, ${fields}}`,
-    (message: HttpConnectionManager, problems) => decodeTracing(message, problems) ?? null,
+    (message: HttpConnectionManager, problems) => decodeTracing(message, problems)?.sampling ?? null,
   );
 const uuid = (fields: string) =>
   `request_id_extension: {typed_config: {"@type": a/envoy.extensions.request_id.uuid.v3.UuidRequestIdConfig, ${fields}}}`;
@@ -19,7 +19,13 @@ t.test('without tracing nothing is chosen', async (t) => {
 });
 
 t.test('shares have their defaults, and are rounded down', async (t) => {
-  const all = { clientPercent: 100, randomPerTenThousand: 10_000, overallPerTenThousand: 10_000, marksIds: true };
+  const all = {
+    clientPercent: 100,
+    randomPerTenThousand: 10_000,
+    overallPerTenThousand: 10_000,
+    usesRequestId: true,
+    marksIds: true,
+  };
   t.same(decoded('tracing: {}'), { value: all, problems: [] });
   t.same(
     decoded(
@@ -32,7 +38,7 @@ t.test('shares have their defaults, and are rounded down', async (t) => {
 t.test('the extension says what is done with ids', async (t) => {
   t.match(decoded(`tracing: {}, ${uuid('pack_trace_reason: false')}`), { value: { marksIds: false }, problems: [] });
   const independent = decoded(`tracing: {}, ${uuid('use_request_id_for_trace_sampling: false')}`);
-  t.same(independent, { value: null, problems: [] });
+  t.match(independent, { value: { usesRequestId: false }, problems: [] });
 });
 
 t.test('another kind of request id is refused', async (t) => {

@@ -1,0 +1,22 @@
+// Where telemetry is sent: a collector behind one of our own clusters (`config.core.v3.GrpcService`, `HttpService`).
+
+export type TelemetryService =
+  | {
+      readonly kind: 'grpc';
+      readonly cluster: string;
+      /** `:authority`; empty takes the cluster's name, as in Envoy. */
+      readonly authority: string;
+      /** Of one call; 0 is none. */
+      readonly timeoutMs: number;
+      /** `initial_metadata`, lower-case names. Values can be secrets: never printed. */
+      readonly metadata: readonly (readonly [string, string])[];
+    }
+  | {
+      readonly kind: 'http';
+      readonly cluster: string;
+      /** `http_uri.uri`: its path is posted to, its authority is the `host`. */
+      readonly uri: string;
+      readonly timeoutMs: number;
+      /** `request_headers_to_add`. Values can be secrets: never printed. */
+      readonly headers: readonly (readonly [string, string])[];
+    };
