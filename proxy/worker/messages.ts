@@ -7,6 +7,8 @@ import type { SharedLimit } from '../listener/shared-limit.ts';
 import type { RouteChange } from '../route/route-change.ts';
 import type { LogBatch } from '../telemetry/access-log.ts';
 import type { BlockAnnouncement } from '../telemetry/worker-stats.ts';
+import type { RecordingSettings } from '../tracing/recording-settings.ts';
+import type { TracingMessage } from '../tracing/tracing-message.ts';
 import type { GenerationMemory } from './generations.ts';
 import type { SnapshotPart } from './snapshot-parts.ts';
 
@@ -40,7 +42,12 @@ export type ToWorker =
    */
   | { readonly kind: 'drain'; readonly inboundOnly: boolean; readonly stopAccepting: boolean }
   | { readonly kind: 'fail-health-check'; readonly fails: boolean }
+  /** Access logs and records of traces leave now. */
   | { readonly kind: 'flush-logs' }
+  /** What is kept of traces; the shipped settings until it is said. */
+  | { readonly kind: 'sampling'; readonly settings: RecordingSettings }
+  /** A batch of records was taken. */
+  | { readonly kind: 'spans-taken' }
   | { readonly kind: 'stop' };
 
 /** How a listener comes to its place. */
@@ -59,6 +66,7 @@ export type FromWorker =
   | { readonly kind: 'applied'; readonly generation: number }
   | { readonly kind: 'stats'; readonly announcement: BlockAnnouncement }
   | { readonly kind: 'logs'; readonly batch: LogBatch }
+  | TracingMessage
   /** A sentence for the process's log. */
   | { readonly kind: 'warning'; readonly text: string }
   | { readonly kind: 'drained' };

@@ -8,6 +8,8 @@ import type { OpenFailure } from '../listener/listener-opening.ts';
 import { makeSharedLimit } from '../listener/shared-limit.ts';
 import type { LogBatch } from '../telemetry/access-log.ts';
 import type { BlockAnnouncement } from '../telemetry/worker-stats.ts';
+import type { RecordingSettings } from '../tracing/recording-settings.ts';
+import type { TracingMessage } from '../tracing/tracing-message.ts';
 import { type GenerationMemory, Generations, makeGenerationMemory } from './generations.ts';
 import type { BoundListener, FromWorker, ListenerPlacement, ToWorker, WorkerStart } from './messages.ts';
 import { OpenListeners } from './open-listeners.ts';
@@ -21,6 +23,8 @@ export interface WorkerPoolOptions {
   readonly youngGenerationMib: number;
   readonly onStats: (worker: number, announcement: BlockAnnouncement) => void;
   readonly onLogs: (batch: LogBatch) => void;
+  /** Records are answered by `takeSpans`. Without it they stay in the worker, which drops what comes after. */
+  readonly onTracing?: (worker: number, message: TracingMessage) => void;
   /** Every worker serves this generation, at these addresses. Not called for one that the next followed at once. */
   readonly onApplied: (generation: number, listeners: readonly BoundListener[]) => void;
   /** An address is taken or not ours: the delta was published without this listener, and one before it goes on. */
@@ -120,6 +124,16 @@ export class WorkerPool {
     this.#broadcast({ kind: 'flush-logs' });
   }
 
+  /** What is kept of traces from now on. */
+  setSampling(settings: RecordingSettings): void {
+    this.#broadcast({ kind: 'sampling', settings });
+  }
+
+  /** A batch of records of this worker was taken: it may send another. */
+  takeSpans(worker: number): void {
+    this.#post(this.#workers[worker]!, { kind: 'spans-taken' });
+  }
+
   /** Ends every worker; resolves when their last log lines have arrived. */
   async stop(): Promise<void> {
     this.#broadcast({ kind: 'stop' });
@@ -180,6 +194,12 @@ export class WorkerPool {
         return;
       case 'logs':
         this.#options.onLogs(message.batch);
+        return;
+      case 'sampling-memory':
+      case 'sampling-key':
+      case 'trace-provider':
+      case 'spans':
+        this.#options.onTracing?.(index, message);
         return;
       case 'drained':
         worker.isDrained = true;
