@@ -1,0 +1,216 @@
+// Gives the busiest keys a slot each: a small integer by which counters and thresholds lie in arrays and in shared memory.
+//
+// The number of slots is fixed, so that an operator's 10,000 routes, or a peer that finds a way to make keys, cost no more
+// than 500. What finds no free slot counts on slot 0 together with all others in its place. There it is watched by
+// Space-Saving (Metwally, Agrawal, El Abbadi 2005), which finds each key above 1/64 of that traffic in 64 counters; once it
+// is clearly busier than the idlest owner, it takes that one's slot. Owners change in `age` only, about once a second:
+// a flood of new keys neither pushes out those that are in use nor floods whoever is told of owners.
+
+/** What requests have in common that are sampled alike. `rule` tells apart those that a rule about headers chose. */
+export interface SamplingKey {
+  readonly service: string;
+  readonly route: string;
+  readonly method: string;
+  /** Index in `SamplingSettings.rules` of the rule about headers that chose the request; -1 when none did. */
+  readonly rule: number;
+}
+
+/** A key that remembers its slot. Made by `KeyTable.keyFor`, kept by the caller as long as it likes, on one thread. */
+export interface SlottedKey extends SamplingKey {
+  readonly id: string;
+  /** Where it was last; the table checks it before it is believed. */
+  slot: number;
+}
+
+export interface KeyTableOptions {
+  /** Number of slots, slot 0 included. */
+  readonly slots?: number;
+  /** A slot whose key was not seen for so long is free again. */
+  readonly idleMs?: number;
+  /** Told when a slot gets another owner, null when it gets none. Not told of slot 0. */
+  readonly onOwner: (slot: number, key: SamplingKey | null) => void;
+}
+
+export const maxKeys = 500;
+
+/** All keys without a slot of their own share slot 0 under this name. */
+export const otherKey: SamplingKey = { service: '*', route: '*', method: '*', rule: -1 };
+export const otherSlot = 0;
+
+/** Text by which keys are equal, here and on other threads. */
+export function keyId(key: SamplingKey): string {
+  // A line break is in no name of a header, method or resource.
+  return `${key.service}\n${key.route}\n${key.method}\n${key.rule}`;
+}
+
+export class KeyTable {
+  readonly slots: number;
+  readonly #idleMs: number;
+  readonly #onOwner: (slot: number, key: SamplingKey | null) => void;
+  readonly #owners: (SlottedKey | null)[];
+  readonly #slotOf = new Map<string, number>();
+  readonly #counts: Float64Array;
+  readonly #idleForMs: Float64Array;
+  readonly #free: number[] = [];
+  readonly #waiting = new SpaceSaving(watchedKeys);
+  #agedAtMs: number | undefined;
+
+  constructor({ slots = maxKeys, idleMs = 120_000, onOwner }: KeyTableOptions) {
+    this.slots = slots;
+    this.#idleMs = idleMs;
+    this.#onOwner = onOwner;
+    this.#owners = new Array<SlottedKey | null>(slots).fill(null);
+    this.#counts = new Float64Array(slots);
+    this.#idleForMs = new Float64Array(slots);
+    for (let slot = slots - 1; slot > otherSlot; slot--) this.#free.push(slot);
+  }
+
+  /** Once a route and method; the key has no slot before the first `slotFor`. */
+  keyFor(key: SamplingKey): SlottedKey {
+    const { service, route, method, rule } = key;
+    return { service, route, method, rule, id: keyId(key), slot: otherSlot };
+  }
+
+  /** The key's slot, or slot 0. Counts `arrivals` of it. Allocates nothing for a key that has its slot. */
+  slotFor(key: SlottedKey, arrivals = 1): number {
+    const slot = this.#owners[key.slot] === key ? key.slot : this.#find(key, arrivals);
+    this.#counts[slot]! += arrivals;
+    this.#idleForMs[slot] = 0;
+    return slot;
+  }
+
+  /** The slot that a key has now, without counting it; 0 when it has none. */
+  slotOf(key: SlottedKey): number {
+    return this.#slotOf.get(key.id) ?? otherSlot;
+  }
+
+  ownerOf(slot: number): SamplingKey | null {
+    return slot === otherSlot ? otherKey : (this.#owners[slot] ?? null);
+  }
+
+  /** To be called about once a second: frees idle slots and gives slots to busy keys that had none. Told of new owners. */
+  age(nowMs: number): void {
+    // A clock that is set forward makes no key idle, and one that is set back makes none younger.
+    const elapsedMs = Math.min(Math.max(nowMs - (this.#agedAtMs ?? nowMs), 0), longestStepMs);
+    this.#agedAtMs = nowMs;
+    const kept = 0.5 ** (elapsedMs / halfLifeMs);
+    for (let slot = 0; slot < this.slots; slot++) {
+      this.#counts[slot]! *= kept;
+      this.#idleForMs[slot]! += elapsedMs;
+      if (this.#owners[slot] !== null && this.#idleForMs[slot]! >= this.#idleMs) this.#free.push(this.#release(slot));
+    }
+    this.#waiting.scale(kept);
+    this.#promote();
+  }
+
+  #find(key: SlottedKey, arrivals: number): number {
+    // Another object of the same key may own the slot: routes of an old and a new snapshot. The last that came has it.
+    const slot = this.#slotOf.get(key.id) ?? this.#free.pop();
+    if (slot === undefined) {
+      this.#waiting.add(key, arrivals);
+      return otherSlot;
+    }
+    this.#own(slot, key);
+    return slot;
+  }
+
+  #own(slot: number, key: SlottedKey): void {
+    this.#owners[slot] = key;
+    key.slot = slot;
+    if (this.#slotOf.get(key.id) === slot) return;
+    this.#slotOf.set(key.id, slot);
+    this.#counts[slot] = 0;
+    this.#idleForMs[slot] = 0;
+    this.#onOwner(slot, key);
+  }
+
+  #release(slot: number): number {
+    this.#slotOf.delete(this.#owners[slot]!.id);
+    this.#owners[slot] = null;
+    this.#counts[slot] = 0;
+    this.#onOwner(slot, null);
+    return slot;
+  }
+
+  #promote(): void {
+    for (const { key, count } of this.#waiting.takeSure()) {
+      let slot = this.#free.pop();
+      if (slot === undefined) {
+        const idlest = this.#idlest();
+        // Twice as busy, so that two keys of about the same rate do not change places every second.
+        if (count <= 2 * this.#counts[idlest]!) return;
+        slot = this.#release(idlest);
+      }
+      this.#own(slot, key);
+      this.#counts[slot] = count;
+      this.#waiting.remove(key);
+    }
+  }
+
+  #idlest(): number {
+    let idlest = 1;
+    for (let slot = 2; slot < this.slots; slot++) if (this.#counts[slot]! < this.#counts[idlest]!) idlest = slot;
+    return idlest;
+  }
+}
+
+/** Long enough that a key with a request every few seconds does not look idle. */
+const halfLifeMs = 10_000;
+const longestStepMs = 5_000;
+const watchedKeys = 64;
+
+interface Watched {
+  key: SlottedKey;
+  count: number;
+  /** What it took over with the counter: so much of `count` may be others'. */
+  error: number;
+}
+
+/** Counts the busiest of many keys: a new one takes the counter of the lowest, and its count with it. */
+class SpaceSaving {
+  readonly #capacity: number;
+  readonly #watched = new Map<string, Watched>();
+
+  constructor(capacity: number) {
+    this.#capacity = capacity;
+  }
+
+  add(key: SlottedKey, arrivals: number): void {
+    const known = this.#watched.get(key.id);
+    if (known !== undefined) {
+      known.count += arrivals;
+      known.key = key;
+    } else if (this.#watched.size < this.#capacity) {
+      this.#watched.set(key.id, { key, count: arrivals, error: 0 });
+    } else {
+      const lowest = this.#lowest();
+      this.#watched.delete(lowest.key.id);
+      this.#watched.set(key.id, { key, count: lowest.count + arrivals, error: lowest.count });
+    }
+  }
+
+  remove(key: SlottedKey): void {
+    this.#watched.delete(key.id);
+  }
+
+  scale(factor: number): void {
+    for (const watched of this.#watched.values()) {
+      watched.count *= factor;
+      watched.error *= factor;
+    }
+  }
+
+  /** What is surely each one's own, highest first. */
+  takeSure(): readonly { readonly key: SlottedKey; readonly count: number }[] {
+    const sure = [...this.#watched.values()].map(({ key, count, error }) => ({ key, count: count - error }));
+    return sure.sort((a, b) => b.count - a.count);
+  }
+
+  #lowest(): Watched {
+    let lowest: Watched | undefined;
+    for (const watched of this.#watched.values()) {
+      if (lowest === undefined || watched.count < lowest.count) lowest = watched;
+    }
+    return lowest!;
+  }
+}
