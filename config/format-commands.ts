@@ -76,6 +76,8 @@ export const formatCommands: ReadonlyMap<string, FormatCommandRule> = new Map([
     'RESPONSE_HEADERS_BYTES',
     'RESPONSE_TX_DURATION',
     'ROUTE_NAME',
+    'SAMPLING_REASON',
+    'SPAN_ID',
     'STREAM_ID',
     'TRACE_ID',
     'UPSTREAM_CLUSTER',

@@ -5,6 +5,7 @@ import { hostname } from 'node:os';
 import type { FormatCommand } from '../../config/format-commands.ts';
 import { headerName } from '../http/header-name.ts';
 import { responseFlagNames, type StreamInfo } from '../http/stream-info.ts';
+import { SamplingReason, samplingReasonNames } from '../tracing/sampling-reason.ts';
 import { withoutControls } from './byte-string.ts';
 import type { FormatContext, Operator } from './format-context.ts';
 import { compileIsoTime, compileTimePattern } from './time-format.ts';
@@ -86,6 +87,14 @@ export const streamOperators: Readonly<Record<string, (command: FormatCommand) =
   CONNECTION_ID: number('connectionId'),
   STREAM_ID: text('requestId'),
   TRACE_ID: () => traceId,
+  SPAN_ID:
+    () =>
+    ({ info }) =>
+      info.trace === null ? null : info.trace.spanIdText,
+  SAMPLING_REASON:
+    () =>
+    ({ info }) =>
+      info.trace === null || info.trace.reason === SamplingReason.none ? null : samplingReasonNames[info.trace.reason]!,
 
   // Facts of a TLS connection: a plain one has none.
   DOWNSTREAM_TLS_VERSION: text('downstreamTlsVersion'),
@@ -173,8 +182,10 @@ function longFlags({ info }: FormatContext): string {
 
 const traceparent = headerName('traceparent');
 
-// The trace id of the W3C header (https://www.w3.org/TR/trace-context/#traceparent-header): 32 digits behind the version.
-function traceId({ request }: FormatContext): string | null {
+// Of the trace that we take part in. Without a provider Envoy has nothing to say; the id that the caller sent is what a
+// reader of the log looks for then (https://www.w3.org/TR/trace-context/#traceparent-header): 32 digits behind the version.
+function traceId({ info, request }: FormatContext): string | null {
+  if (info.trace !== null) return info.trace.traceIdText;
   const row = request === null ? -1 : request.headers.find(traceparent);
   if (row < 0) return null;
   const value = request!.headers.value(row);

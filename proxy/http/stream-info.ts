@@ -2,6 +2,7 @@
 // known; read once at the end. Envoy calls it StreamInfo.
 
 import type { Metadata } from '../../config/endpoint.ts';
+import type { SamplingReason } from '../tracing/sampling-reason.ts';
 
 /** Response flags as bits. https://www.envoyproxy.io/docs/envoy/latest/configuration/observability/access_log/usage */
 export const ResponseFlag = {
@@ -60,6 +61,16 @@ export const responseFlagNames: readonly { readonly bit: number; readonly short:
   { bit: ResponseFlag.dnsResolutionFailed, short: 'DF', long: 'DnsResolutionFailed' },
   { bit: ResponseFlag.downstreamRemoteReset, short: 'DR', long: 'DownstreamRemoteReset' },
 ];
+
+/** What logs can say of the trace of a request. Whoever traces keeps it until the logs are written. */
+export interface LoggedTrace {
+  /** 32 lower-case hex digits. */
+  readonly traceIdText: string;
+  /** 16 lower-case hex digits, of our span that the caller's request made. */
+  readonly spanIdText: string;
+  /** Why it is kept; `none` when it is not. */
+  readonly reason: SamplingReason;
+}
 
 /**
  * One request (or one TCP connection, whose HTTP fields stay empty). Times `…AtMs` are on the reactor's monotonic clock;
@@ -125,5 +136,7 @@ export class StreamInfo {
   dynamicMetadata: Map<string, Map<string, unknown>> | null = null;
   /** Whether a trace of this request is kept; for the `traceable` log filter. */
   isTraced = false;
+  /** Null without a tracing provider. */
+  trace: LoggedTrace | null = null;
   isHealthCheck = false;
 }

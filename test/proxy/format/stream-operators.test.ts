@@ -1,6 +1,7 @@
 import t from 'tap';
 import { streamOperators } from '../../../proxy/format/stream-operators.ts';
 import { ResponseFlag, StreamInfo } from '../../../proxy/http/stream-info.ts';
+import { SamplingReason } from '../../../proxy/tracing/sampling-reason.ts';
 import { finishedRequest } from '../../support/format-fixtures.ts';
 
 function operate(name: string, argument: string | null = null, context = finishedRequest()) {
@@ -51,10 +52,25 @@ t.test('response flags are listed in the order of their bits, short and long', a
   t.equal(operate('RESPONSE_FLAGS_LONG', null, context), 'UpstreamConnectionFailure,UpstreamRetryLimitExceeded');
 });
 
-t.test('the trace id is the one of the W3C header', async (t) => {
+t.test('without a provider the trace id is the one of the W3C header, and there is no span of ours', async (t) => {
   const context = finishedRequest();
   context.request!.headers.append('traceparent', '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01');
   t.equal(operate('TRACE_ID', null, context), '4bf92f3577b34da6a3ce929d0e0e4736');
+  t.equal(operate('SPAN_ID', null, context), null);
+  t.equal(operate('SAMPLING_REASON', null, context), null);
+});
+
+t.test('a trace is told by its ids, and by why it is kept', async (t) => {
+  const context = finishedRequest();
+  context.request!.headers.append('traceparent', '00-00000000000000000000000000000001-0000000000000002-01');
+  const trace = { traceIdText: '4bf92f3577b34da6a3ce929d0e0e4736', spanIdText: '00f067aa0ba902b7' };
+  context.info.trace = { ...trace, reason: SamplingReason.error };
+  t.equal(operate('TRACE_ID', null, context), '4bf92f3577b34da6a3ce929d0e0e4736');
+  t.equal(operate('SPAN_ID', null, context), '00f067aa0ba902b7');
+  t.equal(operate('SAMPLING_REASON', null, context), 'error');
+  context.info.trace = { ...trace, reason: SamplingReason.none };
+  t.equal(operate('SPAN_ID', null, context), '00f067aa0ba902b7', 'ids are there whether it is kept or not');
+  t.equal(operate('SAMPLING_REASON', null, context), null);
 });
 
 t.test('the environment is read when the format is compiled', async (t) => {
