@@ -5,6 +5,8 @@ import type { Cluster } from './cluster.ts';
 import type { ConfigSource, GrpcApi, GrpcCluster } from './config-source.ts';
 import type { Locality } from './endpoint.ts';
 import type { Listener } from './listener.ts';
+import type { TelemetryResource, TelemetryService } from './telemetry-service.ts';
+import type { TraceProvider } from './tracing.ts';
 
 export interface Bootstrap {
   readonly node: Node;
@@ -21,6 +23,8 @@ export interface Bootstrap {
   /** Keys of each layer, for `/runtime`. */
   readonly runtimeLayers: readonly RuntimeLayer[];
   readonly stats: StatsOptions;
+  /** Of connection managers that trace and name none (`tracing.http`). */
+  readonly traceProvider?: TraceProvider;
   /** Open downstream connections over all listeners; undefined is no limit. */
   readonly maxDownstreamConnections?: number;
 }
@@ -60,4 +64,24 @@ export interface StatsOptions {
   /** Upper bounds of Prometheus buckets by stat prefix; empty means Envoy's default buckets. */
   readonly histogramBuckets: readonly { readonly prefix: string; readonly bounds: readonly number[] }[];
   readonly rejectAll: boolean;
+  readonly sinks: readonly StatsSink[];
+  /** Between two exports to the sinks. Envoy's default is 5 s. */
+  readonly flushIntervalMs: number;
+}
+
+/** `stat_sinks.open_telemetry.v3.SinkConfig`: metrics that are sent to a collector. */
+export interface StatsSink {
+  readonly service: TelemetryService;
+  readonly resource: TelemetryResource;
+  /** What was counted since the last export, rather than since the start. */
+  readonly countersAsDeltas: boolean;
+  readonly histogramsAsDeltas: boolean;
+  /** What names hold, such as that of a cluster, is sent as attributes. */
+  readonly tagsAsAttributes: boolean;
+  /** … and left out of the names. */
+  readonly usesTagExtractedNames: boolean;
+  /** In front of every name, with a dot in between; empty is none. */
+  readonly prefix: string;
+  /** 0 is no limit. */
+  readonly maxDataPointsPerRequest: number;
 }

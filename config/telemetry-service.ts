@@ -1,4 +1,5 @@
-// Where telemetry is sent: a collector behind one of our own clusters (`config.core.v3.GrpcService`, `HttpService`).
+// Where telemetry is sent: a collector behind one of our own clusters (`config.core.v3.GrpcService`, `HttpService`). And
+// whose it is: the resource of OpenTelemetry.
 
 export type TelemetryService =
   | {
@@ -20,3 +21,11 @@ export type TelemetryService =
       /** `request_headers_to_add`. Values can be secrets: never printed. */
       readonly headers: readonly (readonly [string, string])[];
     };
+
+/** What tells who sent telemetry, besides what every signal says of the process. */
+export interface TelemetryResource {
+  /** Read OTEL_RESOURCE_ATTRIBUTES (`environment_resource_detector`). */
+  readonly fromEnvironment: boolean;
+  /** They win over those of the environment. */
+  readonly attributes: readonly (readonly [string, string])[];
+}

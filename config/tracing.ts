@@ -1,7 +1,7 @@
 // Tracing of one HTTP connection manager (`HttpConnectionManager.Tracing`), and what routes change of it.
 // https://www.envoyproxy.io/docs/envoy/latest/intro/arch_overview/observability/tracing
 
-import type { TelemetryService } from './telemetry-service.ts';
+import type { TelemetryResource, TelemetryService } from './telemetry-service.ts';
 
 export interface Tracing {
   readonly sampling: TraceSampling;
@@ -79,12 +79,7 @@ export interface OpenTelemetryProvider {
   readonly service: TelemetryService;
   /** `service.name`; empty takes OTEL_SERVICE_NAME, then the node's cluster, then `unknown_service:outrigger`. */
   readonly serviceName: string;
-  readonly resource: {
-    /** Read OTEL_RESOURCE_ATTRIBUTES (`environment_resource_detector`). */
-    readonly fromEnvironment: boolean;
-    /** `static_config_resource_detector` */
-    readonly attributes: readonly (readonly [string, string])[];
-  };
+  readonly resource: TelemetryResource;
   /** `always-on`: every request without a parent's choice. Absent: by percentage. */
   readonly sampler?: 'always-on' | 'parent-based';
   /** Spans that may wait; Envoy's default is 1024. */

@@ -4,7 +4,7 @@
 // thread writes files (`log-sink.ts`); a full disk or a slow reader never reaches a worker.
 // https://www.envoyproxy.io/docs/envoy/latest/configuration/observability/access_log/usage
 
-import type { AccessLog, AccessLogSink } from '../../config/access-log.ts';
+import type { AccessLog, AccessLogSink, LineLog } from '../../config/access-log.ts';
 import type { Random } from '../../config/random.ts';
 import type { Format } from '../format/format.ts';
 import type { FormatContext } from '../format/format-context.ts';
@@ -45,7 +45,8 @@ export class AccessLogs {
   }
 
   compile(logs: readonly AccessLog[]): readonly AccessLogger[] {
-    return logs.map(({ filter, format, sink }) => {
+    const lineLogs = logs.filter((log): log is LineLog => 'sink' in log);
+    return lineLogs.map(({ filter, format, sink }) => {
       const predicate = filter === undefined ? null : compileAccessLogFilter(filter, this.#options);
       return new CompiledAccessLog(compileLogFormat(format), predicate, this.#batch(sink));
     });

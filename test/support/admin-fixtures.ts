@@ -92,5 +92,5 @@ const bootstrap: Bootstrap = {
   dynamicResources: {},
   runtime: new Map(),
   runtimeLayers: [],
-  stats: { histogramBuckets: [], rejectAll: false },
+  stats: { histogramBuckets: [], rejectAll: false, sinks: [], flushIntervalMs: 5_000 },
 };

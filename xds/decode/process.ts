@@ -86,7 +86,7 @@ export function decodeAdmin(message: AdminMessage | undefined, problems: Problem
 /** Many files have an access log that goes nowhere: Envoy once required one. */
 function refuseAdminLogs(messages: AdminMessage['accessLog'], problems: Problems): void {
   for (const [index, log] of decodeAccessLogs(messages, problems).entries()) {
-    if (log.sink.kind === 'file' && log.sink.path === '/dev/null') continue;
+    if ('sink' in log && log.sink.kind === 'file' && log.sink.path === '/dev/null') continue;
     problems.item(index).unsupported('an access log of the admin interface', 'admin requests are not logged');
   }
 }
@@ -97,7 +97,7 @@ export function decodeStats(message: StatsConfig | undefined, problems: Problems
     const buckets = decodeBuckets(settings, problems.at('histogram_bucket_settings').item(index));
     if (buckets !== undefined) histogramBuckets.push(buckets);
   }
-  return { histogramBuckets, rejectAll: message?.statsMatcher?.rejectAll ?? false };
+  return { histogramBuckets, rejectAll: message?.statsMatcher?.rejectAll ?? false, sinks: [], flushIntervalMs: 5_000 };
 }
 
 function decodeBuckets(message: HistogramBucketSettings, problems: Problems) {

@@ -1,5 +1,5 @@
 import t from 'tap';
-import type { AccessLogFilter } from '../../../config/access-log.ts';
+import type { AccessLogFilter, LineLog } from '../../../config/access-log.ts';
 import { defaultTextFormat } from '../../../config/format-commands.ts';
 import { decodeAccessLogFilter, decodeAccessLogs } from '../../../xds/decode/access-log.ts';
 import type { AccessLog, AccessLogFilter as FilterMessage } from '../../../xds/generated/messages.ts';
@@ -33,7 +33,7 @@ t.test('a log goes to a file, to stdout or to stderr', async (t) => {
 });
 
 t.test('the format is text or JSON, in newer and older fields', async (t) => {
-  const format = (fields: string) => file(`path: /a, ${fields}`).value[0]?.format;
+  const format = (fields: string) => (file(`path: /a, ${fields}`).value[0] as LineLog).format;
   const line = { kind: 'text', format: '%PROTOCOL%\n', omitEmptyValues: false };
   t.same(format('log_format: {text_format_source: {inline_string: "%PROTOCOL%\\n"}}'), line);
   t.same(format('log_format: {text_format: "%PROTOCOL%\\n"}'), line);

@@ -28,7 +28,7 @@ t.test('an empty bootstrap has nothing', async (t) => {
       dynamicResources: {},
       runtime: new Map(),
       runtimeLayers: [],
-      stats: { histogramBuckets: [], rejectAll: false },
+      stats: { histogramBuckets: [], rejectAll: false, sinks: [], flushIntervalMs: 5_000 },
     },
   );
 });
