@@ -5,10 +5,8 @@
 // by, and reports, the copy that it took, and no threshold depends on the random value it is compared with. Counters
 // are 32-bit and wrap: the reader takes differences, modulo 2^32.
 
+import { maxKeys } from '../../sampler/key-table.ts';
 import { randomLength } from './trace-context.ts';
-
-/** Slots of keys. The last is shared by all keys that have no slot of their own. */
-export const keySlots = 512;
 
 /** What is counted by slot, in the worker. */
 export const KeyCounter = {
@@ -31,14 +29,14 @@ export type ReachedStratum = (typeof ReachedStratum)[keyof typeof ReachedStratum
 
 const countersBySlot = 5;
 const thresholdBytes = 16;
-const reachedAt = keySlots * thresholdBytes;
+const reachedAt = maxKeys * thresholdBytes;
 const countersAt = reachedAt + 2 * thresholdBytes;
-const totalBytes = countersAt + keySlots * countersBySlot * Uint32Array.BYTES_PER_ELEMENT;
+const totalBytes = countersAt + maxKeys * countersBySlot * Uint32Array.BYTES_PER_ELEMENT;
 
 /** A view of one worker's memory, on either side. */
 export class SamplingMemory {
   readonly buffer: SharedArrayBuffer;
-  /** 14 lower-case hex digits at `thresholdAt(slot)`; `g` in the first place keeps nothing. */
+  /** A `Threshold` of sampler/threshold.ts at `thresholdAt(slot)`, with slots of sampler/key-table.ts. */
   readonly thresholds: Uint8Array;
   readonly #counters: Uint32Array;
 
@@ -69,7 +67,7 @@ export class SamplingMemory {
     return this.#counters[slot * countersBySlot + counter]!;
   }
 
-  /** 14 lower-case hex digits, or `never`. */
+  /** 14 lower-case hex digits, or `never` of sampler/threshold.ts. */
   setThreshold(slot: number, threshold: string): void {
     this.#write(thresholdAt(slot), threshold);
   }
@@ -84,9 +82,6 @@ export class SamplingMemory {
     for (let index = 0; index < randomLength; index++) this.thresholds[at + index] = threshold.charCodeAt(index);
   }
 }
-
-/** Greater than every random value: nothing is kept. */
-export const never = 'g'.repeat(randomLength);
 
 /** Where the threshold of a slot begins in `SamplingMemory.thresholds`. */
 export function thresholdAt(slot: number): number {
