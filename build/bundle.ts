@@ -32,7 +32,10 @@ const ENTRIES: ReadonlyMap<string, string> = new Map([
  * Name in dist/ → package that is loaded when it is first used: the data plane starts without it, and both programs share
  * the one file.
  */
-const LIBRARIES: ReadonlyMap<string, string> = new Map([['grpc-js', '@grpc/grpc-js']]);
+const LIBRARIES: ReadonlyMap<string, string> = new Map([
+  ['grpc-js', '@grpc/grpc-js'],
+  ['otlp-settings', '@opentelemetry/otlp-exporter-base/node-http'],
+]);
 
 // What `import.meta.url` is in an ES module.
 const MODULE_URL = "const moduleUrl = require('node:url').pathToFileURL(__filename).href;";

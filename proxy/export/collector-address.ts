@@ -1,0 +1,63 @@
+// Where a collector is now. Providers name a cluster of ours, and a cluster changes while its telemetry is sent: nobody
+// keeps what this answers for longer than one attempt.
+
+import type { Address, HostAddress } from '../../config/address.ts';
+import type { GrpcCluster } from '../../config/config-source.ts';
+import type { LoadAssignment } from '../../config/endpoint.ts';
+import type { Snapshot } from '../../config/snapshot.ts';
+
+export interface CollectorClusters {
+  /** What is served now; null before the first snapshot. */
+  readonly snapshot: () => Pick<Snapshot, 'clusters' | 'assignments'> | null;
+  /** Static clusters for calls of our own: `Bootstrap.grpcClusters`. */
+  readonly grpcClusters: ReadonlyMap<string, GrpcCluster>;
+}
+
+export type CollectorAddress = Address | HostAddress;
+
+export type Collector =
+  /** `addresses` has one at least, those of the best priority that has any. */
+  | { readonly kind: 'found'; readonly addresses: readonly CollectorAddress[]; readonly connectTimeoutMs: number }
+  /** There is no such cluster. */
+  | { readonly kind: 'no-cluster'; readonly reason: string }
+  /** There is, and nothing can be sent to it now. */
+  | { readonly kind: 'unreachable'; readonly reason: string };
+
+export function findCollector(name: string, { snapshot, grpcClusters }: CollectorClusters): Collector {
+  const own = grpcClusters.get(name);
+  if (own !== undefined) return ofGrpcCluster(own);
+  const now = snapshot();
+  const cluster = now?.clusters.get(name);
+  if (cluster === undefined) return { kind: 'no-cluster', reason: `there is no cluster ${name}` };
+  if (cluster.discovery.kind === 'original-dst') {
+    return { kind: 'unreachable', reason: `cluster ${name} has no members of its own: its type is ORIGINAL_DST` };
+  }
+  const addresses = bestAddresses(now?.assignments.get(name));
+  if (addresses.length === 0) return { kind: 'unreachable', reason: `cluster ${name} has no healthy endpoint` };
+  return { kind: 'found', addresses, connectTimeoutMs: cluster.connectTimeoutMs };
+}
+
+function ofGrpcCluster({ name, endpoints, connectTimeoutMs, tls }: GrpcCluster): Collector {
+  // In clear text nothing is sent to who was to be reached by TLS.
+  if (tls !== undefined) {
+    return { kind: 'unreachable', reason: `cluster ${name} uses TLS, which is not offered for telemetry yet` };
+  }
+  if (endpoints.length === 0) return { kind: 'unreachable', reason: `cluster ${name} has no endpoint` };
+  return { kind: 'found', addresses: endpoints, connectTimeoutMs };
+}
+
+/** Telemetry is no load that needs balancing: a collector of a lower priority is for when there is none of a higher. */
+function bestAddresses(assignment: LoadAssignment | undefined): readonly CollectorAddress[] {
+  const localities = [...(assignment?.localities ?? [])].sort((left, right) => left.priority - right.priority);
+  let best: CollectorAddress[] = [];
+  let priority = Number.NaN;
+  for (const locality of localities) {
+    if (best.length > 0 && locality.priority !== priority) break;
+    priority = locality.priority;
+    const usable = locality.endpoints.filter(({ health }) => !unusable.has(health));
+    best = [...best, ...usable.map(({ address }) => address)];
+  }
+  return best;
+}
+
+const unusable: ReadonlySet<string> = new Set(['unhealthy', 'draining', 'timeout']);

@@ -1,0 +1,170 @@
+// Unary gRPC calls with bytes as messages.
+//
+// @grpc/grpc-js itself, because OpenTelemetry's gRPC exporter keeps one address for life, neither sets `:authority` nor tries
+// again, and goes through a proxy that the environment of the workload names.
+// https://opentelemetry.io/docs/specs/otlp/#failures
+
+import { Client, credentials, Metadata, type ServiceError, status } from '@grpc/grpc-js';
+import { formatAddress } from '../../config/address.ts';
+import type { CollectorAddress } from './collector-address.ts';
+import { ProtobufReader, WireType } from './protobuf-reader.ts';
+import { type AttemptLimits, type AttemptResult, maxAnswerBytes, type Transport } from './transport.ts';
+
+export interface GrpcTransportOptions {
+  /** Such as `/opentelemetry.proto.collector.trace.v1.TraceService/Export`. */
+  readonly method: string;
+  readonly authority: string;
+  readonly metadata: readonly (readonly [string, string])[];
+  readonly usesGzip: boolean;
+}
+
+/** What a collector that was away for long is tried again with: the library's own limit is two minutes. */
+const maxReconnectMs = 5000;
+const gzip = 2;
+
+export class GrpcTransport implements Transport {
+  readonly #options: GrpcTransportOptions;
+  readonly #metadata = new Metadata();
+  readonly #clients = new Map<string, Client>();
+
+  constructor(options: GrpcTransportOptions) {
+    this.#options = options;
+    for (const [key, value] of options.metadata) {
+      this.#metadata.add(key, key.endsWith('-bin') ? Buffer.from(value, 'base64') : value);
+    }
+  }
+
+  attempt(address: CollectorAddress, body: Uint8Array, limits: AttemptLimits): Promise<AttemptResult> {
+    const { promise, resolve } = Promise.withResolvers<AttemptResult>();
+    const deadline = new Date(Date.now() + limits.answerMs);
+    const client = this.#client(targetOf(address));
+    const { method } = this.#options;
+    const call = client.makeUnaryRequest(
+      method,
+      asBuffer,
+      asBytes,
+      body,
+      this.#metadata,
+      { deadline },
+      (error, answer) => {
+        limits.signal.removeEventListener('abort', cancel);
+        resolve(error === null ? { kind: 'accepted', answer: answer ?? new Uint8Array() } : resultOf(error));
+      },
+    );
+    const cancel = (): void => call.cancel();
+    limits.signal.addEventListener('abort', cancel, { once: true });
+    return promise;
+  }
+
+  retain(addresses: readonly CollectorAddress[]): void {
+    if (this.#clients.size === 0) return;
+    const targets = new Set(addresses.map(targetOf));
+    for (const [target, client] of this.#clients) {
+      if (targets.has(target)) continue;
+      this.#clients.delete(target);
+      client.close();
+    }
+  }
+
+  close(): void {
+    this.retain([]);
+  }
+
+  #client(target: string): Client {
+    const known = this.#clients.get(target);
+    if (known !== undefined) return known;
+    const { authority, usesGzip } = this.#options;
+    const client = new Client(target, credentials.createInsecure(), {
+      'grpc.default_authority': authority,
+      'grpc.primary_user_agent': 'outrigger',
+      'grpc.max_receive_message_length': maxAnswerBytes,
+      'grpc.max_reconnect_backoff_ms': maxReconnectMs,
+      'grpc.use_local_subchannel_pool': 1,
+      'grpc.service_config_disable_resolution': 1,
+      // A proxy in the environment is for the workload beside us.
+      'grpc.enable_http_proxy': 0,
+      'grpc.enable_retries': 0,
+      'grpc.enable_channelz': 0,
+      ...(usesGzip && { 'grpc.default_compression_algorithm': gzip }),
+    });
+    this.#clients.set(target, client);
+    return client;
+  }
+}
+
+const retryable: ReadonlySet<number> = new Set([
+  status.CANCELLED,
+  status.DEADLINE_EXCEEDED,
+  status.ABORTED,
+  status.OUT_OF_RANGE,
+  status.UNAVAILABLE,
+  status.DATA_LOSS,
+]);
+
+function resultOf({ code, details, metadata }: ServiceError): AttemptResult {
+  const reason = `${status[code] ?? code}: ${details}`;
+  const [info] = metadata?.get('grpc-status-details-bin') ?? [];
+  const afterMs = info instanceof Uint8Array ? retryDelayMs(info) : undefined;
+  if (afterMs !== undefined && (retryable.has(code) || code === status.RESOURCE_EXHAUSTED)) {
+    return { kind: 'try-again', reason, afterMs };
+  }
+  // RESOURCE_EXHAUSTED alone says that the request is too large, or a quota is used up for long.
+  return { kind: retryable.has(code) ? 'try-again' : 'refused', reason };
+}
+
+/**
+ * `google.rpc.RetryInfo.retry_delay` (1) among the details (3, each an `Any` of type URL 1 and value 2) of a
+ * `google.rpc.Status`; undefined when there is none.
+ */
+export function retryDelayMs(statusDetails: Uint8Array): number | undefined {
+  const details = new ProtobufReader(statusDetails);
+  while (details.next()) {
+    if (details.field !== 3 || details.wireType !== WireType.bytes) continue;
+    const any = details.message();
+    let isRetryInfo = false;
+    let value: ProtobufReader | null = null;
+    while (any.next()) {
+      if (any.field === 1 && any.wireType === WireType.bytes) isRetryInfo = any.text.endsWith('/google.rpc.RetryInfo');
+      if (any.field === 2 && any.wireType === WireType.bytes) value = any.message();
+    }
+    if (isRetryInfo && value !== null && !any.isDamaged) return durationMs(value);
+  }
+  return undefined;
+}
+
+/** Of a message whose field 1 is a `google.protobuf.Duration`; nothing else is a delay of nothing. */
+function durationMs(message: ProtobufReader): number | undefined {
+  let delayMs = 0;
+  while (message.next()) {
+    if (message.field !== 1 || message.wireType !== WireType.bytes) continue;
+    const duration = message.message();
+    while (duration.next()) {
+      if (duration.wireType !== WireType.varint) continue;
+      const part = Number(BigInt.asIntN(64, duration.value));
+      if (duration.field === 1) delayMs += part * 1000;
+      if (duration.field === 2) delayMs += part / 1e6;
+    }
+    if (duration.isDamaged) return undefined;
+  }
+  return message.isDamaged ? undefined : Math.max(delayMs, 0);
+}
+
+/** In gRPC's own naming: https://github.com/grpc/grpc/blob/master/doc/naming.md */
+function targetOf(address: CollectorAddress): string {
+  switch (address.kind) {
+    case 'pipe':
+      return `unix:${address.path.replace(/^@/, '\0')}`;
+    case 'host':
+      return `dns:${formatAddress(address)}`;
+    case 'ip':
+      return `${address.ip.includes(':') ? 'ipv6' : 'ipv4'}:${formatAddress(address)}`;
+  }
+}
+
+function asBuffer(message: Uint8Array): Buffer {
+  return Buffer.from(message.buffer, message.byteOffset, message.length);
+}
+
+function asBytes(message: Buffer): Uint8Array {
+  return message;
+}

@@ -1,0 +1,131 @@
+// Requests by HTTP/1.1 POST on kept connections: OTLP over HTTP/protobuf, and Zipkin.
+//
+// Node's own client, because the exporters of OpenTelemetry keep one URL for life, while the members of a cluster change.
+// Whether a request is worth another attempt is the same rule for both protocols.
+// https://opentelemetry.io/docs/specs/otlp/#failures-1
+
+import { Agent, type ClientRequest, type IncomingMessage, type RequestOptions, request } from 'node:http';
+import type { CollectorAddress } from './collector-address.ts';
+import { type AttemptLimits, type AttemptResult, maxAnswerBytes, type Transport } from './transport.ts';
+
+export interface HttpTransportOptions {
+  readonly path: string;
+  /** Lower-case names; `host` is the authority. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** Milliseconds since 1970, for a `Retry-After` with a date. */
+  readonly wallClock: () => number;
+}
+
+/** An idle connection is closed before a collector does; Go's servers wait for minutes. */
+const idleMs = 30_000;
+const retryable: ReadonlySet<number> = new Set([429, 502, 503, 504]);
+
+export class HttpTransport implements Transport {
+  readonly #options: HttpTransportOptions;
+  readonly #agent = new Agent({ keepAlive: true, timeout: idleMs, scheduling: 'lifo' });
+
+  constructor(options: HttpTransportOptions) {
+    this.#options = options;
+  }
+
+  attempt(address: CollectorAddress, body: Uint8Array, limits: AttemptLimits): Promise<AttemptResult> {
+    const { path, headers } = this.#options;
+    const { promise, resolve } = Promise.withResolvers<AttemptResult>();
+    const call = request({
+      ...placeOf(address),
+      method: 'POST',
+      path,
+      headers: { ...headers, 'content-length': body.length },
+      agent: this.#agent,
+      signal: limits.signal,
+    });
+    const stopTimers = startTimers(call, limits);
+    call.once('response', (response) => this.#read(response, resolve));
+    call.on('error', (error: NodeJS.ErrnoException) => {
+      // The collector closed a kept connection while this request was on its way to it: nothing is wrong with either.
+      const isStale = call.reusedSocket && error.code === 'ECONNRESET';
+      resolve({ kind: 'try-again', reason: error.message, ...(isStale && { afterMs: 0 }) });
+    });
+    // Also of an answer that was cut.
+    call.once('close', () => {
+      stopTimers();
+      resolve({ kind: 'try-again', reason: 'the connection was closed before the answer' });
+    });
+    call.end(body);
+    return promise;
+  }
+
+  /** Idle connections close by themselves. */
+  retain(): void {}
+
+  close(): void {
+    this.#agent.destroy();
+  }
+
+  #read(response: IncomingMessage, resolve: (result: AttemptResult) => void): void {
+    const chunks: Buffer[] = [];
+    let length = 0;
+    const finish = (): void => resolve(this.#resultOf(response, Buffer.concat(chunks)));
+    response.on('data', (chunk: Buffer) => {
+      length += chunk.length;
+      if (length <= maxAnswerBytes) {
+        chunks.push(chunk);
+        return;
+      }
+      // What it said until now tells enough, and the rest is not read.
+      chunks.length = 0;
+      finish();
+      response.destroy();
+    });
+    response.once('end', finish);
+    // An answer that is cut is told by the request's `close`.
+    response.once('error', ignore);
+  }
+
+  #resultOf({ statusCode = 0, headers }: IncomingMessage, answer: Uint8Array): AttemptResult {
+    if (statusCode >= 200 && statusCode < 300) return { kind: 'accepted', answer };
+    const reason = `it answered ${statusCode}`;
+    if (!retryable.has(statusCode)) return { kind: 'refused', reason };
+    const afterMs = retryAfterMs(headers['retry-after'], this.#options.wallClock());
+    return { kind: 'try-again', reason, ...(afterMs !== undefined && { afterMs }) };
+  }
+}
+
+/** Seconds, or a date (RFC 9110 section 10.2.3); undefined when it is neither. */
+export function retryAfterMs(value: string | undefined, nowMs: number): number | undefined {
+  if (value === undefined) return undefined;
+  if (/^\s*\d{1,9}\s*$/.test(value)) return Number(value) * 1000;
+  // All forms of a date name the day; otherwise the parser takes nearly anything.
+  if (!/^\s*[A-Z][a-z]{2}/.test(value)) return undefined;
+  const date = Date.parse(value);
+  return Number.isNaN(date) ? undefined : Math.max(date - nowMs, 0);
+}
+
+function placeOf(address: CollectorAddress): RequestOptions {
+  switch (address.kind) {
+    case 'ip':
+      return { host: address.ip, port: address.port };
+    case 'host':
+      return { host: address.hostname, port: address.port };
+    case 'pipe':
+      // A zero in front is how the system has the abstract namespace.
+      return { socketPath: address.path.replace(/^@/, '\0') };
+  }
+}
+
+function startTimers(call: ClientRequest, { connectMs, answerMs }: AttemptLimits): () => void {
+  const giveUp = (what: string, limitMs: number) => () => call.destroy(new Error(`no ${what} within ${limitMs} ms`));
+  const answer = setTimeout(giveUp('answer', answerMs), answerMs);
+  let connect: NodeJS.Timeout | undefined;
+  call.once('socket', (socket) => {
+    if (!socket.connecting) return;
+    connect = setTimeout(giveUp('connection', connectMs), connectMs);
+    socket.once('connect', () => clearTimeout(connect));
+  });
+  return () => {
+    clearTimeout(answer);
+    clearTimeout(connect);
+  };
+}
+
+function ignore(): void {}

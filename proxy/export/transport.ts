@@ -1,0 +1,28 @@
+// One attempt to hand a request to one address. Protocols differ in this, and in nothing else: when to try again, and
+// where, is the sender's business.
+
+import type { CollectorAddress } from './collector-address.ts';
+
+export interface Transport {
+  /** Never rejects. Both limits are in milliseconds; `signal` ends the attempt. */
+  attempt(address: CollectorAddress, body: Uint8Array, limits: AttemptLimits): Promise<AttemptResult>;
+  /** Connections to other addresses are not needed any more. */
+  retain(addresses: readonly CollectorAddress[]): void;
+  close(): void;
+}
+
+export interface AttemptLimits {
+  readonly connectMs: number;
+  readonly answerMs: number;
+  readonly signal: AbortSignal;
+}
+
+export type AttemptResult =
+  | { readonly kind: 'accepted'; readonly answer: Uint8Array }
+  /** Another attempt would end the same way. */
+  | { readonly kind: 'refused'; readonly reason: string }
+  /** `afterMs`: how long the collector asks to be left alone. */
+  | { readonly kind: 'try-again'; readonly reason: string; readonly afterMs?: number };
+
+/** A collector says what it refused in a few words; what says more is none. */
+export const maxAnswerBytes = 64 * 1024;
