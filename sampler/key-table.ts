@@ -6,13 +6,13 @@
 // is clearly busier than the idlest owner, it takes that one's slot. Owners change in `age` only, about once a second:
 // a flood of new keys neither pushes out those that are in use nor floods whoever is told of owners.
 
-/** What requests have in common that are sampled alike. `rule` tells apart those that a rule about headers chose. */
+/** What requests have in common that are sampled alike. `headerRule` tells apart those that a rule about headers chose. */
 export interface SamplingKey {
   readonly service: string;
   readonly route: string;
   readonly method: string;
   /** Index in `SamplingSettings.rules` of the rule about headers that chose the request; -1 when none did. */
-  readonly rule: number;
+  readonly headerRule: number;
 }
 
 /** A key that remembers its slot. Made by `KeyTable.keyFor`, kept by the caller as long as it likes, on one thread. */
@@ -33,14 +33,14 @@ export interface KeyTableOptions {
 
 export const maxKeys = 500;
 
-/** All keys without a slot of their own share slot 0 under this name. */
-export const otherKey: SamplingKey = { service: '*', route: '*', method: '*', rule: -1 };
+/** All keys without a slot of their own share slot 0 under this name. No rule about services or routes is meant for it. */
+export const otherKey: SamplingKey = { service: '*', route: '*', method: '*', headerRule: -1 };
 export const otherSlot = 0;
 
 /** Text by which keys are equal, here and on other threads. */
 export function keyId(key: SamplingKey): string {
   // A line break is in no name of a header, method or resource.
-  return `${key.service}\n${key.route}\n${key.method}\n${key.rule}`;
+  return `${key.service}\n${key.route}\n${key.method}\n${key.headerRule}`;
 }
 
 export class KeyTable {
@@ -67,8 +67,8 @@ export class KeyTable {
 
   /** Once a route and method; the key has no slot before the first `slotFor`. */
   keyFor(key: SamplingKey): SlottedKey {
-    const { service, route, method, rule } = key;
-    return { service, route, method, rule, id: keyId(key), slot: otherSlot };
+    const { service, route, method, headerRule } = key;
+    return { service, route, method, headerRule, id: keyId(key), slot: otherSlot };
   }
 
   /** The key's slot, or slot 0. Counts `arrivals` of it. Allocates nothing for a key that has its slot. */

@@ -2,8 +2,8 @@ import fc from 'fast-check';
 import t from 'tap';
 import { KeyTable, keyId, otherKey, otherSlot, type SamplingKey, type SlottedKey } from '../../sampler/key-table.ts';
 
-function key(service: string, rule = -1): SamplingKey {
-  return { service, route: '/', method: 'GET', rule };
+function key(service: string, headerRule = -1): SamplingKey {
+  return { service, route: '/', method: 'GET', headerRule };
 }
 
 /** A table and what it told of owners, as `slot=service`. */
