@@ -15,7 +15,7 @@ export type TelemetryService =
   | {
       readonly kind: 'http';
       readonly cluster: string;
-      /** `http_uri.uri`: its path is posted to, its authority is the `host`. */
+      /** Always `http://authority/path`: the path is posted to, the authority is the `host`. */
       readonly uri: string;
       readonly timeoutMs: number;
       /** `request_headers_to_add`. Values can be secrets: never printed. */

@@ -37,9 +37,10 @@ export interface TraceSampling {
 
 /** What a route says in place of its connection manager: `RouteTracing`, and its `decorator`. */
 export interface RouteTracing {
-  readonly clientPerTenThousand?: number;
-  readonly randomPerTenThousand?: number;
-  readonly overallPerTenThousand?: number;
+  /** 10,000 when left out, as in Envoy: never what the connection manager says. */
+  readonly clientPerTenThousand: number;
+  readonly randomPerTenThousand: number;
+  readonly overallPerTenThousand: number;
   /** Before those of the connection manager where both name a tag. */
   readonly customTags: readonly CustomTag[];
   readonly operation: string;
@@ -80,10 +81,18 @@ export interface OpenTelemetryProvider {
   /** `service.name`; empty takes OTEL_SERVICE_NAME, then the node's cluster, then `unknown_service:outrigger`. */
   readonly serviceName: string;
   readonly resource: TelemetryResource;
-  /** `always-on`: every request without a parent's choice. Absent: by percentage. */
-  readonly sampler?: 'always-on' | 'parent-based';
+  /** Decides in place of the percentages of connection managers and routes. */
+  readonly sampler?: TraceSampler;
   /** Spans that may wait; Envoy's default is 1024. */
   readonly maxQueuedSpans: number;
+}
+
+/** Samplers of `extensions.tracers.opentelemetry.samplers.v3`. */
+export interface TraceSampler {
+  /** `parent_based`: the caller's choice counts where it has made one. Otherwise it does not, as in Envoy. */
+  readonly followsParent: boolean;
+  /** Of the others, 0 to 1: 1 is `always_on`, less is `trace_id_ratio_based`. */
+  readonly probability: number;
 }
 
 /** `config.trace.v3.ZipkinConfig` */
