@@ -1,16 +1,9 @@
 // The control plane of the xds suite: go-control-plane's library in a small program (test/go-control-plane), because a
 // server of our own making would flatter our own client. Tests use it as a second server as well.
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-
-const SOURCE = join(import.meta.dirname, '..', '..', 'test', 'go-control-plane');
-const CACHE = join(import.meta.dirname, '..', '.cache');
-// Below what the test runner allows a file; before a merge enough for what Go has downloaded already, and no more.
-const LONGEST_BUILD_MS = process.env['CI'] === undefined ? 200_000 : 90_000;
+import { buildGoProgram } from './go-program.ts';
 
 export type ControlPlaneOptions = {
   readonly clusters: number;
@@ -51,26 +44,9 @@ export type ControlPlane = {
   readonly stop: () => Promise<void>;
 };
 
-// Path of the program, built when its source is new (30 s, then at once). Throws an Error with one sentence when Go is
-// missing or cannot build it.
+// Path of the program, as of `buildGoProgram`.
 export function buildControlPlane(): string {
-  const hash = createHash('sha256');
-  for (const file of readdirSync(SOURCE).filter((name) => /\.(go|mod|sum)$/.test(name))) {
-    hash.update(file).update(readFileSync(join(SOURCE, file)));
-  }
-  const binary = join(CACHE, `go-control-plane-${hash.digest('hex').slice(0, 16)}`);
-  if (existsSync(binary)) return binary;
-  if (!isGoThere()) throw new Error('Go is needed to build test/go-control-plane');
-  mkdirSync(CACHE, { recursive: true });
-  const limits = { timeout: LONGEST_BUILD_MS, encoding: 'utf8' } as const;
-  const outcome = spawnSync('go', ['build', '-o', binary, '.'], { cwd: SOURCE, ...limits });
-  if (outcome.signal !== null) throw new Error('test/go-control-plane is half built: run this again');
-  if (outcome.status !== 0) throw new Error(`go could not build test/go-control-plane: ${outcome.stderr.trim()}`);
-  return binary;
-}
-
-function isGoThere(): boolean {
-  return spawnSync('go', ['version']).status === 0;
+  return buildGoProgram('go-control-plane');
 }
 
 // Rejects when the program ends before it is ready.
