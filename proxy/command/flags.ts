@@ -25,6 +25,8 @@ export interface Flags {
   /** False keeps no accepted configuration for the next start. */
   readonly keepsConfigCache: boolean;
   readonly configCacheDirectory?: string;
+  /** Without one, Envoy's percentages decide what is sampled. */
+  readonly samplingConfigPath?: string;
 }
 
 interface FlagRule {
@@ -89,6 +91,11 @@ const rules: readonly FlagRule[] = [
     takesValue: false,
     help: 'keeps no configuration; a start waits for the control plane',
   },
+  {
+    names: ['--sampling-config'],
+    takesValue: true,
+    help: 'file of sampling settings, YAML or JSON, followed while it changes; without one percentages decide',
+  },
   { names: ['--mode'], takesValue: true, help: 'serve or validate' },
   { names: ['--version'], takesValue: false, help: 'prints the version' },
   { names: ['-h', '--help'], takesValue: false, help: 'prints this' },
@@ -125,6 +132,7 @@ export function parseFlags(args: readonly string[]): Flags {
     ...optional('configPath', get('--config-path')),
     ...optional('configYaml', get('--config-yaml')),
     ...optional('configCacheDirectory', get('--config-cache-dir')),
+    ...optional('samplingConfigPath', get('--sampling-config')),
     ...optional('serviceNode', get('--service-node')),
     ...optional('serviceCluster', get('--service-cluster')),
     ...optional('serviceZone', get('--service-zone')),

@@ -3,7 +3,7 @@
 // As in Envoy a file is replaced by moving another over it, which is one step: one that is written in place would be read
 // when half of it is there. https://www.envoyproxy.io/docs/envoy/latest/api-v3/config/core/v3/config_source.proto
 
-import { type FSWatcher, readFileSync, watch } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import type { SourceStatus, TypeStatus } from '../../config/dynamic-state.ts';
 import type { Problem } from '../../config/problems.ts';
@@ -16,6 +16,7 @@ import {
   wildcard,
 } from './discovery.ts';
 import { readDiscoveryDocument } from './discovery-document.ts';
+import { FolderWatch } from './folder-watch.ts';
 import { NameTimers } from './name-timers.ts';
 import { refusalText } from './refusal-text.ts';
 
@@ -34,17 +35,13 @@ export interface FileSourceOptions {
   readonly log: DiscoveryLog;
 }
 
-/** A folder that is not there is looked for again after this. */
-const watchAgainMs = 5_000;
-
 export class FileSource implements ResourceSubscriptions {
   readonly #options: FileSourceOptions;
   readonly #subscribed = new Set<string>();
   readonly #late: NameTimers;
+  readonly #watch: FolderWatch;
   /** Of the last file that was right. */
   #held: { readonly version: string; readonly names: ReadonlySet<string> } | undefined;
-  #watcher: FSWatcher | undefined;
-  #cancelRetry: () => void = nothing;
   #isReadDue = false;
   #isRunning = false;
   #connection: SourceStatus['connection'] = { kind: 'connecting' };
@@ -57,18 +54,24 @@ export class FileSource implements ResourceSubscriptions {
   constructor(options: FileSourceOptions) {
     this.#options = options;
     this.#late = new NameTimers(options.schedule, (name) => options.consumer.onAbsent(name));
+    this.#watch = new FolderWatch({
+      directory: options.watchedDirectory ?? dirname(options.path),
+      schedule: options.schedule,
+      onEvent: (event, file) => this.#onEvent(event, file),
+      onFailure: (reason, retryMs) => this.#fail(reason, retryMs),
+      onRetry: () => this.#readLater(),
+    });
   }
 
   start(): void {
     this.#isRunning = true;
-    this.#watch();
+    this.#watch.start();
     this.#readLater();
   }
 
   stop(): void {
     this.#isRunning = false;
-    this.#cancelRetry();
-    this.#watcher?.close();
+    this.#watch.stop();
     this.#late.cancelAll();
   }
 
@@ -96,27 +99,6 @@ export class FileSource implements ResourceSubscriptions {
       ...this.#counts,
     };
     return { name, target: path, protocol: 'file', connection: this.#connection, types: [type] };
-  }
-
-  #watch(): void {
-    const { path, watchedDirectory } = this.#options;
-    const directory = watchedDirectory ?? dirname(path);
-    try {
-      const watcher = watch(directory, (event, file) => this.#onEvent(event, file));
-      watcher.on('error', (error: NodeJS.ErrnoException) => this.#watchAgain(directory, error));
-      this.#watcher = watcher;
-    } catch (error) {
-      this.#watchAgain(directory, error as NodeJS.ErrnoException);
-    }
-  }
-
-  #watchAgain(directory: string, { code = 'unknown' }: NodeJS.ErrnoException): void {
-    this.#watcher?.close();
-    this.#fail(`${directory} cannot be watched: ${code}`, watchAgainMs);
-    this.#cancelRetry = this.#options.schedule(watchAgainMs, () => {
-      this.#watch();
-      this.#readLater();
-    });
   }
 
   /** A file that is new in its folder has no state that half of it could replace: it is tried until it is whole. */
@@ -193,5 +175,3 @@ function textOf(problems: readonly Problem[]): string {
   const more = problems.length - texts.length;
   return [...texts, ...(more > 0 ? [`and ${more} more`] : [])].join('; ');
 }
-
-function nothing(): void {}

@@ -69,6 +69,13 @@ t.test('accepted configuration is kept unless that is turned off', (t) => {
   t.end();
 });
 
+t.test('a file of sampling settings is named, or there is none', (t) => {
+  t.equal(parseFlags(['-c', 'x', '--sampling-config', 's.yaml']).samplingConfigPath, 's.yaml');
+  t.equal(parseFlags(['-c', 'x']).samplingConfigPath, undefined);
+  t.throws(() => parseFlags(['-c', 'x', '--sampling-config']), /needs a value/);
+  t.end();
+});
+
 t.test('help and version need no bootstrap', (t) => {
   t.equal(parseFlags(['--help']).mode, 'help');
   t.equal(parseFlags(['-h']).mode, 'help');

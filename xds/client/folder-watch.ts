@@ -1,0 +1,56 @@
+// Tells when something happens to the files of a folder. A folder and not a file is watched, because a file is replaced by
+// moving another over it, and the watch of a file stays with the one that is gone. Kubernetes moves a link beside it.
+
+import { type FSWatcher, watch } from 'node:fs';
+import type { Schedule } from './discovery.ts';
+
+export interface FolderWatchOptions {
+  readonly directory: string;
+  readonly schedule: Schedule;
+  /** `rename` when one came, went or was moved. `file` is null where the system does not say which. */
+  readonly onEvent: (event: string, file: string | null) => void;
+  /** The folder cannot be watched, or not any more. It is tried again after `retryMs`. */
+  readonly onFailure: (reason: string, retryMs: number) => void;
+  /** It is tried again: what is in it may have changed unseen. */
+  readonly onRetry: () => void;
+}
+
+/** A folder that is not there is looked for again after this. */
+const watchAgainMs = 5_000;
+
+export class FolderWatch {
+  readonly #options: FolderWatchOptions;
+  #watcher: FSWatcher | undefined;
+  #cancelRetry: () => void = nothing;
+
+  constructor(options: FolderWatchOptions) {
+    this.#options = options;
+  }
+
+  start(): void {
+    try {
+      const watcher = watch(this.#options.directory, (event, file) => this.#options.onEvent(event, file));
+      watcher.on('error', (error: NodeJS.ErrnoException) => this.#retry(error));
+      this.#watcher = watcher;
+    } catch (error) {
+      this.#retry(error as NodeJS.ErrnoException);
+    }
+  }
+
+  stop(): void {
+    this.#cancelRetry();
+    this.#watcher?.close();
+  }
+
+  #retry({ code = 'unknown' }: NodeJS.ErrnoException): void {
+    const { directory, schedule, onFailure, onRetry } = this.#options;
+    this.#watcher?.close();
+    onFailure(`${directory} cannot be watched: ${code}`, watchAgainMs);
+    this.#cancelRetry = schedule(watchAgainMs, () => {
+      this.start();
+      onRetry();
+    });
+  }
+}
+
+function nothing(): void {}
