@@ -1,6 +1,9 @@
 // Well-known header names as small integers, so that the data path compares numbers and not strings.
 
-/** Names that some stage looks up on every request. 0 stands for every other name. */
+/**
+ * Names that some stage looks up on every request. 0 stands for every other name, 63 is the last that there can be: a
+ * table says in two words of 32 bits which it has.
+ */
 export const HeaderId = {
   other: 0,
   host: 1,
@@ -58,6 +61,14 @@ export const HeaderId = {
   xForwardedClientCert: 53,
   xClientTraceId: 54,
   grpcTimeout: 55,
+  traceparent: 56,
+  tracestate: 57,
+  b3: 58,
+  xB3Traceid: 59,
+  xB3Spanid: 60,
+  xB3Sampled: 61,
+  xB3Flags: 62,
+  xB3Parentspanid: 63,
 } as const;
 export type HeaderId = (typeof HeaderId)[keyof typeof HeaderId];
 

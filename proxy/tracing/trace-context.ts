@@ -30,6 +30,8 @@ export class TraceContext {
   readonly line: EncodedLine = encodeLine('traceparent', '00-00000000000000000000000000000000-0000000000000000-00');
   /** 16 digits of the caller's span; meaningful when `hasParent`. */
   readonly parentSpanId: Uint8Array = new Uint8Array(spanIdLength);
+  /** 16 digits of the attempt that `renewSpanId` told the endpoint of; the id in `line` is then its parent's. */
+  readonly attemptSpanId: Uint8Array = new Uint8Array(spanIdLength);
   hasParent = false;
   parentDecision: ParentDecision = ParentDecision.absent;
   /** Formats that arrived, bits of `TraceFormat`. */
@@ -38,14 +40,27 @@ export class TraceContext {
   hasRandomFlag = false;
   /** 14 digits of `ot=rv:`; empty when R is taken from the trace id. */
   randomValue = '';
-  /** `ot=th:` of the parent, zeros cut; empty when it is not known or was found inconsistent. */
+  /** `ot=th:` of the parent, zeros cut; empty when it is not known or was found inconsistent with its decision. */
   threshold = '';
   /** Other keys of the `ot` member, as received and without `th` and `rv`; empty when there are none. */
   otherOt = '';
-  /** Members of tracestate other than `ot`, as received; empty when there are none. */
+  /** Members of tracestate other than `ot` and our own, as received; empty when there are none. */
   otherState = '';
+  /** Value of our own member of tracestate, `trust.chain` of the hop before; empty when there was none. */
+  receivedChain = '';
+  /** Lines of tracestate arrived, and none of their members is to be dropped. */
+  keepsState = false;
   /** B3 extracts a 64-bit trace id: it is padded in `line`, and told on as it came where B3 is written. */
   has64BitId = false;
+
+  /** Formats that `inject` wrote. */
+  sentFormats = 0;
+  /** What is told on, set by whoever decides, before `inject`. `extract` leaves the parent's threshold in it. */
+  isSampled = false;
+  /** Zeros cut; empty when the probability is not known. */
+  sentThreshold = '';
+  /** `trust.chain` of our span; empty tells none. */
+  sentChain = '';
 
   get traceId(): string {
     return text(this.line.bytes, TraceparentAt.traceId, traceIdLength);
@@ -65,7 +80,13 @@ export class TraceContext {
     this.threshold = '';
     this.otherOt = '';
     this.otherState = '';
+    this.receivedChain = '';
+    this.keepsState = false;
     this.has64BitId = false;
+    this.sentFormats = 0;
+    this.isSampled = false;
+    this.sentThreshold = '';
+    this.sentChain = '';
   }
 }
 

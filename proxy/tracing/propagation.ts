@@ -1,0 +1,111 @@
+// The way of a trace through this hop: what arrived is taken out of the headers, ids are made, and the next hop is told.
+// Every hop tells the ids, whether the request is kept or not: whoever keeps one later has ids that join.
+//
+// A request that brings nothing, or a plain `traceparent`, is read and written without a string and without an object.
+
+import { HeaderId } from '../http/header-name.ts';
+import { type HeaderTable, headerIdSet } from '../http/header-table.ts';
+import { findB3, type ReceivedB3, takeB3Ids } from './b3-reader.ts';
+import { writeB3 } from './b3-writer.ts';
+import type { RandomDigits } from './random-digits.ts';
+import {
+  ParentDecision,
+  spanIdLength,
+  type TraceContext,
+  TraceFormat,
+  TraceparentAt,
+  traceIdLength,
+} from './trace-context.ts';
+import { readTraceState, writeTraceState } from './trace-state.ts';
+import {
+  findTraceparent,
+  hasRandomFlag,
+  isSameTrace,
+  replaceSpanId,
+  takeTraceparent,
+  writeTraceparent,
+} from './w3c.ts';
+
+/**
+ * Makes the context that of the request. The provider's own format, one of `providerFormats`, comes before the others: the
+ * first that has ids gives them, and the first that says so gives the decision. B3's debug counts wherever it stands.
+ */
+export function extract(headers: HeaderTable, context: TraceContext, providerFormats: number): void {
+  context.reset();
+  if (!headers.mayHave(traceIds)) return;
+  context.formats = formatsOf(headers);
+  if (context.formats === 0) return;
+  const traceparentAt = findTraceparent(headers);
+  const prefersW3c = (providerFormats & TraceFormat.w3c) !== 0;
+  if (prefersW3c && traceparentAt >= 0) takeTraceparent(headers, traceparentAt, context);
+  if ((context.formats & (TraceFormat.b3 | TraceFormat.b3Multi)) !== 0) takeB3(headers, findB3(headers), context);
+  if (traceparentAt < 0) return;
+  if (!context.hasParent) takeTraceparent(headers, traceparentAt, context);
+  else if (!prefersW3c && !isSameTrace(headers, traceparentAt, context)) return;
+  context.hasRandomFlag = hasRandomFlag(headers, traceparentAt);
+  if (headers.findId(HeaderId.tracestate) >= 0) readTraceState(headers, context);
+}
+
+/** A span id of our own, and where no trace arrived a trace id. `is64Bit`: half of a new trace id is zeros, as Zipkin's. */
+export function beginIds(context: TraceContext, random: RandomDigits, is64Bit = false): void {
+  const { bytes } = context.line;
+  random.write(bytes, TraceparentAt.spanId, spanIdLength);
+  if (context.hasParent) return;
+  context.hasRandomFlag = true;
+  context.has64BitId = is64Bit;
+  const zeros = is64Bit ? traceIdLength / 2 : 0;
+  bytes.fill(digitZero, TraceparentAt.traceId, TraceparentAt.traceId + zeros);
+  random.write(bytes, TraceparentAt.traceId + zeros, traceIdLength - zeros);
+}
+
+/**
+ * Tells the next hop: ids, `isSampled`, `sentThreshold` and `sentChain` of the context, in the formats that arrived and in
+ * those of the provider.
+ */
+export function inject(context: TraceContext, headers: HeaderTable, providerFormats: number): void {
+  context.sentFormats = context.formats | providerFormats;
+  if ((context.sentFormats & TraceFormat.w3c) !== 0) {
+    writeTraceparent(headers, context);
+    writeTraceState(headers, context);
+  } else {
+    headers.removeId(HeaderId.tracestate);
+  }
+  writeB3(headers, context, false);
+}
+
+/**
+ * After `inject`: the attempt that begins is a span of its own, a child of the request's. Its id is in `attemptSpanId` and
+ * replaces the one that was told.
+ */
+export function renewSpanId(context: TraceContext, headers: HeaderTable, random: RandomDigits): void {
+  random.write(context.attemptSpanId, 0, spanIdLength);
+  if ((context.sentFormats & TraceFormat.w3c) !== 0) replaceSpanId(headers, context.attemptSpanId);
+  if ((context.sentFormats & (TraceFormat.b3 | TraceFormat.b3Multi)) !== 0) writeB3(headers, context, true);
+}
+
+const multiIds = headerIdSet([HeaderId.xB3Traceid, HeaderId.xB3Spanid, HeaderId.xB3Sampled, HeaderId.xB3Flags]);
+const traceIds = headerIdSet([
+  HeaderId.traceparent,
+  HeaderId.b3,
+  HeaderId.xB3Traceid,
+  HeaderId.xB3Spanid,
+  HeaderId.xB3Sampled,
+  HeaderId.xB3Flags,
+]);
+const digitZero = 0x30;
+
+/** Of which fields are there, malformed ones too: a hop before us speaks that language. */
+function formatsOf(headers: HeaderTable): number {
+  let formats = 0;
+  if (headers.findId(HeaderId.traceparent) >= 0) formats |= TraceFormat.w3c;
+  if (headers.findId(HeaderId.b3) >= 0) formats |= TraceFormat.b3;
+  if (headers.hasAny(multiIds)) formats |= TraceFormat.b3Multi;
+  return formats;
+}
+
+function takeB3(headers: HeaderTable, b3: ReceivedB3, context: TraceContext): void {
+  if (b3.decision === ParentDecision.debug || context.parentDecision === ParentDecision.absent) {
+    context.parentDecision = b3.decision;
+  }
+  if (!context.hasParent && b3.traceIdAt >= 0) takeB3Ids(headers, b3, context);
+}
