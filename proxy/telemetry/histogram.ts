@@ -111,6 +111,14 @@ export class HistogramSummary {
     }
   }
 
+  /** Adds another reading. */
+  include(other: HistogramSummary): void {
+    this.sum += other.sum;
+    this.min = Math.min(this.min, other.min);
+    this.max = Math.max(this.max, other.max);
+    for (const [bucket, count] of other.#counts) this.#add(bucket, count);
+  }
+
   #add(bucket: number, count: number): void {
     if (count <= 0) return;
     this.#counts.set(bucket, (this.#counts.get(bucket) ?? 0) + count);

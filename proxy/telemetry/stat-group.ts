@@ -3,7 +3,14 @@
 import { HistogramSummary } from './histogram.ts';
 import { chunkNumber, type SlotChunks, slotOffset } from './slot-memory.ts';
 import { scopeLabels, scopePrefix } from './stat-scope.ts';
+import { addCodes, StatTotals } from './stat-totals.ts';
 import { CodeGroup, type StatScope } from './stats.ts';
+
+/** What an export needs of the stats of one scope under one set of names. */
+export type SeriesGroup = Pick<
+  StatGroup,
+  'scope' | 'names' | 'prefix' | 'labels' | 'value' | 'isUsed' | 'codes' | 'histogram' | 'interval'
+>;
 
 /** The block of one thread. */
 export interface GroupPart {
@@ -24,6 +31,9 @@ export class StatGroup {
   /** `envoy_cluster_name="a"` */
   readonly labels: string;
   readonly #parts: Part[] = [];
+  /** What blocks that are gone have counted: a counter never falls while the group lives. Null before the first. */
+  #kept: StatTotals | null = null;
+  #isGone = false;
   /** By the index of a histogram that has values: its state at the last flush, and what came between the last two. */
   readonly #flushed = new Map<number, { readonly total: HistogramSummary; readonly interval: HistogramSummary }>();
 
@@ -38,21 +48,32 @@ export class StatGroup {
     this.#parts.push({ ...part, baseline: null });
   }
 
-  /** Forgets the block at `address` of `memory`. */
+  /**
+   * Forgets the block at `address` of `memory`; what it has counted stays. Of the last block nothing is taken down: the
+   * group is gone, and whoever wants its numbers reads them at once.
+   */
   remove(memory: SlotChunks, address: number): void {
     const index = this.#parts.findIndex((part) => part.memory === memory && part.address === address);
-    if (index >= 0) this.#parts.splice(index, 1);
+    if (index < 0) return;
+    this.#isGone = this.#parts.length === 1;
+    if (this.#isGone) return;
+    const [part] = this.#parts.splice(index, 1);
+    const alone = new StatGroup(this.scope, this.names);
+    alone.#parts.push(part!);
+    this.#kept ??= new StatTotals(this.scope);
+    this.#kept.add(alone);
   }
 
-  get isEmpty(): boolean {
-    return this.#parts.length === 0;
+  /** Its last block was removed. */
+  get isGone(): boolean {
+    return this.#isGone;
   }
 
   /** The value of a counter or gauge. */
   value(index: number): number {
     const stat = this.scope.stats[index]!;
     const isGreatest = stat.kind === 'gauge' && stat.combine === 'max';
-    let value = 0;
+    let value = this.#kept?.value(index) ?? 0;
     for (const part of this.#parts) {
       const own = slot(part, index) - (part.baseline?.values[index] ?? 0);
       value = isGreatest ? Math.max(value, own) : value + own;
@@ -66,24 +87,21 @@ export class StatGroup {
     // A counter or gauge begins as minus zero (see StatBlock), an address as zero.
     const unused = kind === 'counter' || kind === 'gauge' ? -0 : 0;
     for (const part of this.#parts) if (!Object.is(slot(part, index), unused)) return true;
-    return false;
+    return this.#kept?.isUsed(index) ?? false;
   }
 
   /** Counts by status code, ascending. */
   codes(index: number): ReadonlyMap<number, number> {
-    const counts = new Map<number, number>();
-    for (const part of this.#parts) {
-      const baseline = part.baseline?.codes.get(index);
-      for (const [code, count] of codesOf(part, index)) {
-        counts.set(code, (counts.get(code) ?? 0) + count - (baseline?.get(code) ?? 0));
-      }
-    }
+    const counts = new Map(this.#kept?.codes(index));
+    for (const part of this.#parts) addCodes(counts, new Map(codesOf(part, index)), part.baseline?.codes.get(index));
     return new Map([...counts].sort((left, right) => left[0] - right[0]));
   }
 
   /** Everything recorded since the start. */
   histogram(index: number): HistogramSummary {
     const summary = new HistogramSummary();
+    const kept = this.#kept?.histogram(index);
+    if (kept !== undefined) summary.include(kept);
     for (const part of this.#parts) {
       const address = slot(part, index);
       if (address !== 0) summary.merge(part.memory, address);
@@ -109,6 +127,7 @@ export class StatGroup {
   /** Counters begin again at 0. Gauges and histograms stay, as in Envoy. */
   resetCounters(): void {
     const { stats } = this.scope;
+    this.#kept?.resetCounters();
     for (const part of this.#parts) {
       const values = new Float64Array(stats.length);
       const codes = new Map<number, ReadonlyMap<number, number>>();

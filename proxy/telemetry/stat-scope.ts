@@ -16,10 +16,18 @@ export function scopePrefix(scope: StatScope, names: readonly string[]): string 
 
 /** `envoy_cluster_name="a"`, as it stands between braces: the innermost name first, as Envoy prints it. */
 export function scopeLabels(scope: StatScope, names: readonly string[]): string {
-  const labels = [...scope.template.matchAll(placeholder)].map(
-    ([, label], index) => `${label}="${escapeLabel(sanitizeName(names[index] ?? ''))}"`,
-  );
-  return labels.reverse().join(',');
+  return labelsOf(scope, names)
+    .map(([label, value]) => `${label}="${escapeLabel(value)}"`)
+    .join(',');
+}
+
+/** Labels and their values, innermost first. Values of Envoy's labels are spelled as Envoy does; ours stay as they are. */
+export function labelsOf({ template, vocabulary }: StatScope, names: readonly string[]): [string, string][] {
+  const labels = [...template.matchAll(placeholder)].map(([, label], index): [string, string] => {
+    const name = names[index] ?? '';
+    return [label!, vocabulary === 'envoy' ? sanitizeName(name) : name];
+  });
+  return labels.reverse();
 }
 
 export interface Metric {
@@ -33,7 +41,7 @@ export function metricOf(scope: StatScope, stat: Stat): Metric {
   const segments = scope.template.split('.').map((segment) => segment.replace(placeholder, '').replace(/_$/, ''));
   const responseClass = /^(.*_)(\d)xx$/.exec(stat.name);
   const name = responseClass === null ? stat.name : `${responseClass[1]}xx`;
-  const words = ['envoy', ...segments.filter((segment) => segment !== ''), name];
+  const words = [scope.vocabulary, ...segments.filter((segment) => segment !== ''), name];
   return {
     name: words.join('_').replaceAll(/[^A-Za-z0-9_]/g, '_'),
     label: responseClass === null ? '' : `envoy_response_code_class="${responseClass[2]}"`,

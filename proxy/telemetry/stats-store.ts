@@ -9,6 +9,14 @@ export interface StatsStoreOptions {
   readonly rejectAll: boolean;
 }
 
+/** Follows what happens to groups. */
+export interface StatsObserver {
+  /** The last thread has released the group: its numbers can be read now and not any more afterwards. */
+  onGone(group: StatGroup): void;
+  /** Counters have begun again at 0. */
+  onReset(): void;
+}
+
 /** One thread's announcements. */
 interface Source {
   readonly chunks: Float64Array[];
@@ -26,9 +34,15 @@ export class StatsStore {
   readonly #groups = new Map<StatScope, Map<string, StatGroup>>();
   readonly #texts = new Map<string, string>();
   #sorted: readonly StatGroup[] | null = null;
+  #observer: StatsObserver | null = null;
 
   constructor(options: StatsStoreOptions = { rejectAll: false }) {
     this.#rejectAll = options.rejectAll;
+  }
+
+  /** There is one observer. */
+  observe(observer: StatsObserver): void {
+    this.#observer = observer;
   }
 
   /** Takes an announcement of thread `source` (any number, one for each thread), in the order it made them. */
@@ -80,6 +94,7 @@ export class StatsStore {
   /** `POST /reset_counters`. */
   resetCounters(): void {
     for (const group of this.#all()) group.resetCounters();
+    this.#observer?.onReset();
   }
 
   /** Ends an interval of all histograms; called every `stats_flush_interval` (5 s). */
@@ -132,7 +147,8 @@ export class StatsStore {
     const { group, address } = from.blocks.get(block)!;
     from.blocks.delete(block);
     group.remove(from, address);
-    if (group.isEmpty) {
+    if (group.isGone) {
+      this.#observer?.onGone(group);
       this.#groups.get(group.scope)!.delete(group.names.join('\0'));
       this.#sorted = null;
     }

@@ -96,7 +96,7 @@ interface NamedNumber {
 function* numbersByPrefix(store: StatsStore, query: StatsQuery): Generator<NamedNumber[]> {
   let prefix = '';
   let stats: NamedNumber[] = [];
-  for (const group of store.groups()) {
+  for (const group of envoyGroups(store)) {
     if (group.prefix !== prefix) {
       yield stats.sort(byName);
       prefix = group.prefix;
@@ -105,6 +105,11 @@ function* numbersByPrefix(store: StatsStore, query: StatsQuery): Generator<Named
     addNumbers(stats, group, query);
   }
   yield stats.sort(byName);
+}
+
+// Ours are metrics: their labels would make no name that can be read.
+function* envoyGroups(store: StatsStore): Generator<StatGroup> {
+  for (const group of store.groups()) if (group.scope.vocabulary === 'envoy') yield group;
 }
 
 function addNumbers(stats: NamedNumber[], group: StatGroup, query: StatsQuery): void {
@@ -126,7 +131,7 @@ function addNumbers(stats: NamedNumber[], group: StatGroup, query: StatsQuery): 
 
 function* histograms(store: StatsStore, query: StatsQuery, buckets: HistogramBuckets): Generator<NamedHistogram> {
   if (!wantsKind(query, 'histogram')) return;
-  for (const group of store.groups()) {
+  for (const group of envoyGroups(store)) {
     for (const [index, stat] of group.scope.stats.entries()) {
       if (stat.kind !== 'histogram' || (query.usedOnly && !group.isUsed(index))) continue;
       const name = group.prefix + stat.name;

@@ -27,8 +27,10 @@ export type HistogramUnit = 'ms' | 'bytes' | 'percent' | 'count';
 export interface StatScope {
   readonly template: string;
   readonly stats: readonly Stat[];
-  /** Whether `/stats` shows it. What is not listed is for one reader only, such as `/clusters`. */
+  /** Whether it is exported. What is not listed is for one reader only, such as `/clusters`. */
   readonly isListed: boolean;
+  /** Whose names they are. `/stats` speaks Envoy's; ours are metrics only, as `outrigger_…`. */
+  readonly vocabulary: 'envoy' | 'outrigger';
 }
 
 export interface StatSet {
@@ -55,11 +57,12 @@ export function statusCodes(name: string): Stat {
 export function defineStats<K extends string>(
   template: string,
   stats: Readonly<Record<K, Stat>>,
-  { isListed = true } = {},
+  { isListed = true, vocabulary = 'envoy' }: Partial<Pick<StatScope, 'isListed' | 'vocabulary'>> = {},
 ): StatSet & Readonly<Record<K, number>> {
   const keys = Object.keys(stats) as K[];
   const indexes = Object.fromEntries(keys.map((key, index) => [key, index])) as Record<K, number>;
-  return Object.freeze({ ...indexes, scope: { template, stats: keys.map((key) => stats[key]), isListed } });
+  const scope = { template, stats: keys.map((key) => stats[key]), isListed, vocabulary };
+  return Object.freeze({ ...indexes, scope });
 }
 
 /** Envoy's spelling of a name within a stat name: `10.0.0.1:80` is `10.0.0.1_80`. */

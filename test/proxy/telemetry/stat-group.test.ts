@@ -4,7 +4,7 @@ import { chunkSlots, SlotMemory } from '../../../proxy/telemetry/slot-memory.ts'
 import { StatGroup } from '../../../proxy/telemetry/stat-group.ts';
 import { StatBlock } from '../../../proxy/telemetry/stats.ts';
 
-const { upstreamRqTotal, upstreamRqCode, upstreamRqTime } = clusterStats;
+const { upstreamRqTotal, upstreamRqCode, upstreamRqTime, upstreamCxActive } = clusterStats;
 
 t.test('chunks that are not announced yet read as nothing, and are read when they are', (t) => {
   const memory = new SlotMemory(() => {});
@@ -25,21 +25,35 @@ t.test('chunks that are not announced yet read as nothing, and are read when the
   t.end();
 });
 
-t.test('a block that is removed takes its numbers and its baseline with it', (t) => {
+t.test('what a block has counted since a reset stays when it is removed, until the last is', (t) => {
   const memory = new SlotMemory(() => {});
   const group = new StatGroup(clusterStats.scope, ['a']);
   const [left, right] = [0, 1].map(() => new StatBlock(memory, clusterStats, ['a']));
   for (const block of [left!, right!]) {
     group.add({ memory, address: block.address });
     block.add(upstreamRqTotal, 5);
+    block.inc(upstreamCxActive);
   }
   group.resetCounters();
   left!.inc(upstreamRqTotal);
+  left!.incCode(upstreamRqCode, 503);
+  left!.record(upstreamRqTime, 4);
   right!.add(upstreamRqTotal, 2);
   t.equal(group.value(upstreamRqTotal), 3);
   group.remove(memory, left!.address);
-  t.equal(group.value(upstreamRqTotal), 2);
+  t.equal(group.value(upstreamRqTotal), 3);
+  t.equal(group.codes(upstreamRqCode).get(503), 1);
+  t.equal(group.histogram(upstreamRqTime).sum, 4);
+  t.ok(group.isUsed(upstreamRqTime));
+  t.equal(group.value(upstreamCxActive), 1, 'a gauge is of what is there');
+  t.notOk(group.isGone);
+  group.resetCounters();
+  t.equal(group.value(upstreamRqTotal), 0);
+  t.equal(group.codes(upstreamRqCode).get(503), 0);
+  t.equal(group.histogram(upstreamRqTime).count, 1);
+  right!.inc(upstreamRqTotal);
   group.remove(memory, right!.address);
-  t.ok(group.isEmpty);
+  t.ok(group.isGone);
+  t.equal(group.value(upstreamRqTotal), 1, 'to be read once more');
   t.end();
 });

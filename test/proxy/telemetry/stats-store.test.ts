@@ -80,13 +80,21 @@ t.test('an interval of a histogram is what came between two flushes', (t) => {
   t.end();
 });
 
-t.test('a group lives until the last worker released it', (t) => {
+t.test('a group lives, and its counters do not fall, until the last worker released it', (t) => {
   const { store, workers, first, second } = fixture();
   first.inc(upstreamRqTotal);
   second.inc(upstreamRqTotal);
+  const seen: string[] = [];
+  store.observe({
+    onGone: (group) => seen.push(`${group.names} with ${group.value(upstreamRqTotal)}`),
+    onReset: () => seen.push('reset'),
+  });
   workers[0]!.release(first);
-  t.equal(store.get(clusterStats, 'a')!.value(upstreamRqTotal), 1);
+  t.equal(store.get(clusterStats, 'a')!.value(upstreamRqTotal), 2);
+  second.inc(upstreamRqTotal);
   workers[1]!.release(second);
+  store.resetCounters();
+  t.strictSame(seen, ['a with 3', 'reset']);
   t.equal(store.get(clusterStats, 'a'), undefined);
   t.end();
 });
