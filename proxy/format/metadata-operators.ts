@@ -32,7 +32,7 @@ function fixed(argument: string, source: (context: FormatContext) => Metadata | 
   const [namespace, ...keys] = argument.split(':');
   return (context) => {
     const metadata = source(context);
-    return metadata === null ? null : write(descend(own(metadata, namespace!), keys));
+    return metadata === null ? null : writeMetadata(descend(own(metadata, namespace!), keys));
   };
 }
 
@@ -41,12 +41,13 @@ function dynamic(argument: string): Operator {
   return ({ info }) => {
     const values = info.dynamicMetadata?.get(namespace!);
     if (values === undefined) return null;
-    if (keys.length === 0) return write(Object.fromEntries(values));
-    return write(descend(values.get(keys[0]!), keys.slice(1)));
+    if (keys.length === 0) return writeMetadata(Object.fromEntries(values));
+    return writeMetadata(descend(values.get(keys[0]!), keys.slice(1)));
   };
 }
 
-function descend(value: unknown, keys: readonly string[]): unknown {
+/** What is found at the end of a path of keys; undefined when there is nothing. */
+export function descend(value: unknown, keys: readonly string[]): unknown {
   let found = value;
   for (const key of keys) found = own(found, key);
   return found;
@@ -59,7 +60,8 @@ function own(value: unknown, key: string): unknown {
     : undefined;
 }
 
-function write(value: unknown): string | number | null {
+/** A value as formats write it: text as a byte string, a number as it is, all else as JSON. */
+export function writeMetadata(value: unknown): string | number | null {
   if (value === undefined || value === null) return null;
   if (typeof value === 'number') return value;
   return withoutControls(toByteString(typeof value === 'string' ? value : JSON.stringify(value)));

@@ -1,0 +1,59 @@
+// Custom tags of logs and spans: a name, and a value that is read from a request as format strings read it.
+// https://www.envoyproxy.io/docs/envoy/latest/api-v3/type/tracing/v3/custom_tag.proto
+
+import type { Metadata } from '../../config/endpoint.ts';
+import type { CustomTag } from '../../config/tracing.ts';
+import { toByteString, withoutControls } from './byte-string.ts';
+import { compileFormat } from './format.ts';
+import type { FormatContext, Operator } from './format-context.ts';
+import { headerOperators } from './header-operators.ts';
+import { descend, writeMetadata } from './metadata-operators.ts';
+
+/** Reads the value of a tag; null leaves the tag out. The environment is read now. */
+export function compileCustomTag({ source }: Pick<CustomTag, 'source'>): Operator {
+  switch (source.kind) {
+    case 'literal':
+      return constant(source.value);
+    case 'environment':
+      return constant(process.env[source.name] ?? source.defaultValue);
+    case 'request-header': {
+      const read = headerOperators['REQ']!({ name: 'REQ', argument: source.name, maxLength: null });
+      return orDefault(read, source.defaultValue);
+    }
+    case 'metadata': {
+      const { of, namespace, path, defaultValue } = source;
+      const read = metadataSources[of];
+      return orDefault((context) => writeMetadata(descend(read(context, namespace), path)), defaultValue);
+    }
+    case 'format': {
+      const format = compileFormat(source.format, { omitEmptyValues: true });
+      return (context) => format.write(context) || null;
+    }
+  }
+}
+
+function constant(text: string): Operator {
+  const value = text === '' ? null : withoutControls(toByteString(text));
+  return () => value;
+}
+
+function orDefault(read: Operator, defaultValue: string): Operator {
+  const missing = defaultValue === '' ? null : toByteString(defaultValue);
+  return (context) => read(context) ?? missing;
+}
+
+type MetadataSource = Extract<CustomTag['source'], { readonly kind: 'metadata' }>['of'];
+
+const metadataSources: Readonly<Record<MetadataSource, (context: FormatContext, namespace: string) => unknown>> = {
+  request: ({ info }, namespace) => {
+    const values = info.dynamicMetadata?.get(namespace);
+    return values === undefined ? undefined : Object.fromEntries(values);
+  },
+  route: ({ info }, namespace) => inNamespace(info.routeMetadata, namespace),
+  cluster: ({ info }, namespace) => inNamespace(info.clusterMetadata, namespace),
+  endpoint: ({ info }, namespace) => inNamespace(info.endpointMetadata, namespace),
+};
+
+function inNamespace(metadata: Metadata | null, namespace: string): unknown {
+  return metadata === null ? undefined : descend(metadata, [namespace]);
+}
