@@ -19,6 +19,7 @@ import { CircuitBreaker } from './circuit-breaker.ts';
 import type { EndpointOwner, EndpointRuntime } from './endpoint-runtime.ts';
 import { buildEndpointSet, type EndpointSet } from './endpoint-set.ts';
 import { OriginalDestinations } from './original-dst.ts';
+import { serviceNameOf } from './service-name.ts';
 import type { StatsSource } from './stats-source.ts';
 
 /** What clusters take from the worker. */
@@ -42,6 +43,7 @@ export class ClusterRuntime implements EndpointOwner {
   /** Endpoints that left, until they are idle and their counters can go. */
   #departed: EndpointRuntime[] = [];
   #stats: ClusterBlocks | null = null;
+  #serviceName: string | null = null;
   #isRemoved = false;
 
   /** `assignment` is null while the members are not known. */
@@ -64,6 +66,12 @@ export class ClusterRuntime implements EndpointOwner {
 
   get statName(): string {
     return this.#config.statName;
+  }
+
+  /** The destination service, as traces and request metrics name it. */
+  get serviceName(): string {
+    this.#serviceName ??= serviceNameOf(this.#config);
+    return this.#serviceName;
   }
 
   /** The cluster is gone from the configuration; it has no endpoints any more. */
@@ -141,6 +149,7 @@ export class ClusterRuntime implements EndpointOwner {
   updateConfig(config: Cluster): void {
     const before = this.#config;
     this.#config = config;
+    this.#serviceName = null;
     this.breakers.default.updateLimits(config.circuitBreakers.default);
     this.breakers.high.updateLimits(config.circuitBreakers.high);
     if (!areConnectionsAlike(before, config)) for (const endpoint of this.#built()) endpoint.drainPools();

@@ -18,6 +18,7 @@ import { type EncodedLine, encodeLine, headerIdSet } from '../http/header-table.
 import type { RequestHead, ResponseHead } from '../http/message.ts';
 import { StreamInfo } from '../http/stream-info.ts';
 import type { StatBlock } from '../telemetry/stats.ts';
+import type { RouteKeys } from '../tracing/sampling-keys.ts';
 import { compileGrpcTimeout, type GrpcTimeoutRule } from './grpc-timeout.ts';
 import type { CompiledHeaderMutation } from './header-mutation.ts';
 import { changeAuthority, compileHostRewrite, type HostRewrite } from './host-rewrite.ts';
@@ -41,6 +42,8 @@ export interface CompiledRoute {
   readonly responseMutation: CompiledHeaderMutation | null;
   /** Counters of a route with a `stat_prefix`, taken by its first request. */
   stats: StatBlock | null;
+  /** What its requests count for when traces are sampled, taken by its first traced request. */
+  samplingKeys: RouteKeys | null;
   /** Applies the response header changes of route, virtual host and route configuration, to local replies too. */
   mutateResponse(head: ResponseHead, request: RequestHead, info: StreamInfo): void;
 }
@@ -60,7 +63,16 @@ export interface RouteParts {
 }
 
 export function createRoute({ config, virtualHost, action, responseMutation }: RouteParts): CompiledRoute {
-  return { name: config.name, config, virtualHost, action, responseMutation, stats: null, mutateResponse };
+  return {
+    name: config.name,
+    config,
+    virtualHost,
+    action,
+    responseMutation,
+    stats: null,
+    samplingKeys: null,
+    mutateResponse,
+  };
 }
 
 function mutateResponse(this: CompiledRoute, head: ResponseHead, request: RequestHead, info: StreamInfo): void {

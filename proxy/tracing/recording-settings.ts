@@ -1,6 +1,7 @@
-// What a worker needs to know of the sampling settings.
+// What a worker needs to know of the sampling settings, and the form in which it asks them.
 
-import type { SamplingSettings } from '../../sampler/settings.ts';
+import { RuleTable } from '../../sampler/rules.ts';
+import { defaultSettings, type SamplingSettings } from '../../sampler/settings.ts';
 
 export interface RecordingSettings
   extends Pick<SamplingSettings, 'errors' | 'slow' | 'retries' | 'debug' | 'upgrade' | 'rules'> {
@@ -15,4 +16,37 @@ export interface RecordingSettings
 export function recordingSettings(settings: SamplingSettings, followsKeys: boolean): RecordingSettings {
   const { errors, slow, retries, debug, upgrade, rules } = settings;
   return { followsKeys, errors, retries, debug, upgrade, rules, ...(slow !== undefined && { slow }) };
+}
+
+export const shippedRecording: RecordingSettings = recordingSettings(defaultSettings, false);
+
+/** Settings made ready for requests. */
+export class CompiledRecording {
+  readonly followsKeys: boolean;
+  readonly rules: RuleTable;
+  /** Infinity keeps no request for being slow. */
+  readonly slowOverMs: number;
+  readonly keepsRetries: boolean;
+  readonly upgradeFrom: SamplingSettings['upgrade']['accept'];
+  readonly #keepsLocalReplies: boolean;
+  readonly #isHttpError = new Uint8Array(1000);
+  readonly #isGrpcError = new Uint8Array(1000);
+
+  constructor({ followsKeys, errors, slow, retries, upgrade, rules }: RecordingSettings) {
+    this.followsKeys = followsKeys;
+    this.rules = new RuleTable(rules);
+    this.slowOverMs = slow === undefined || slow.maxPerSecond === 0 ? Number.POSITIVE_INFINITY : slow.overMs;
+    this.keepsRetries = retries.maxPerSecond > 0;
+    this.upgradeFrom = upgrade.accept;
+    this.#keepsLocalReplies = errors.keep && errors.localReplies;
+    if (!errors.keep) return;
+    for (const [first, last] of errors.http) this.#isHttpError.fill(1, first, last + 1);
+    for (const code of errors.grpc) this.#isGrpcError[code] = 1;
+  }
+
+  /** `grpcStatus` is -1 where the request is not gRPC's. `isCut`: not answered by endpoint or route, or not to the end. */
+  isError(status: number, grpcStatus: number, isCut: boolean): boolean {
+    if (isCut && this.#keepsLocalReplies) return true;
+    return this.#isHttpError[status] === 1 || (grpcStatus >= 0 && this.#isGrpcError[grpcStatus] === 1);
+  }
 }

@@ -1,0 +1,174 @@
+// The trace of one request while it runs: its context, what was decided of it, and its attempts. Objects are pooled by worker and
+// refilled, so that a request which is not kept allocates nothing.
+
+import type { ClusterRuntime } from '../cluster/cluster-runtime.ts';
+import type { EndpointRuntime } from '../cluster/endpoint-runtime.ts';
+import type { HeaderTable } from '../http/header-table.ts';
+import type { LoggedTrace } from '../http/stream-info.ts';
+import type { CompiledRoute } from '../route/compiled-route.ts';
+import { inject, renewSpanId } from './propagation.ts';
+import type { RandomDigits } from './random-digits.ts';
+import { SamplingReason } from './sampling-reason.ts';
+import { randomLength, spanIdLength, TraceContext, TraceparentAt, traceIdLength } from './trace-context.ts';
+
+/** One sending of the request to an endpoint. */
+export class AttemptTrace {
+  readonly spanId = new Uint8Array(spanIdLength);
+  endpoint: EndpointRuntime | null = null;
+  startedAtMs = 0;
+  endedAtMs = -1;
+  /** 0 when there was no response head. */
+  status = 0;
+  /** A plain sentence; empty when it did not fail. */
+  failure = '';
+}
+
+/** What a request's trace takes from its connection manager. */
+export interface TracePropagation {
+  /** Bits of `TraceFormat`. */
+  readonly formats: number;
+  /** `no_context_propagation`: headers are left as they came. */
+  readonly isSilent: boolean;
+  /** Each attempt has a span, and an id of it is told. */
+  readonly hasAttemptSpans: boolean;
+  readonly random: RandomDigits;
+}
+
+export class RequestTrace implements LoggedTrace {
+  readonly context = new TraceContext();
+  /** R, 14 digits. */
+  readonly random = new Uint8Array(randomLength);
+  /** What R was compared with, 14 digits; meaningful when `hasThreshold`. */
+  readonly threshold = new Uint8Array(randomLength);
+  hasThreshold = false;
+  /** Chosen before anything was known of the outcome, here or by the caller. */
+  isHeadKept = false;
+  /** Why it is kept, so far: the outcome may know better. */
+  reason: SamplingReason = SamplingReason.none;
+  /** The callee keeps the trace and said so. */
+  isUpgraded = false;
+  /** The span has the id of the caller's, as Zipkin may. */
+  sharesSpanId = false;
+  keySlot = 0;
+  route: CompiledRoute | null = null;
+  cluster: ClusterRuntime | null = null;
+  /** Name of the span that the other side of the hop gave in `x-envoy-decorator-operation`; empty when it gave none. */
+  givenOperation = '';
+  /** -1 where the request is not gRPC's, or its status is not known. */
+  grpcStatus = -1;
+  attemptCount = 0;
+  /** The first `attemptCount` are those of this request. */
+  readonly attempts: AttemptTrace[] = [];
+  /** Null between requests. */
+  #propagation: TracePropagation | null = null;
+  #isAttemptOpen = false;
+
+  get traceIdText(): string {
+    return this.context.traceId;
+  }
+
+  get spanIdText(): string {
+    return this.context.spanId;
+  }
+
+  /** Made new for a request; the context is filled by whoever takes the object. */
+  begin(route: CompiledRoute | null, cluster: ClusterRuntime | null, propagation: TracePropagation): void {
+    this.hasThreshold = false;
+    this.isHeadKept = false;
+    this.reason = SamplingReason.none;
+    this.isUpgraded = false;
+    this.sharesSpanId = false;
+    this.keySlot = 0;
+    this.route = route;
+    this.cluster = cluster;
+    this.givenOperation = '';
+    this.grpcStatus = -1;
+    this.attemptCount = 0;
+    this.#propagation = propagation;
+    this.#isAttemptOpen = false;
+  }
+
+  /** R, from where the context has it. */
+  takeRandom(): void {
+    const { line, randomValue } = this.context;
+    const { random } = this;
+    const from = TraceparentAt.traceId + traceIdLength - randomLength;
+    for (let index = 0; index < randomLength; index++) {
+      random[index] = randomValue === '' ? line.bytes[from + index]! : randomValue.charCodeAt(index);
+    }
+  }
+
+  /** Tells the next hop, after all other changes to the headers. */
+  inject(headers: HeaderTable): void {
+    const { isSilent, formats } = this.#propagation!;
+    if (!isSilent) inject(this.context, headers, formats);
+  }
+
+  /** An endpoint was chosen. Its headers are told the id of this attempt where attempts are spans. */
+  beginAttempt(endpoint: EndpointRuntime, headers: HeaderTable, nowMs: number): void {
+    const attempt = this.attempts[this.attemptCount] ?? this.#anotherAttempt();
+    this.attemptCount++;
+    this.#isAttemptOpen = true;
+    attempt.endpoint = endpoint;
+    attempt.startedAtMs = nowMs;
+    attempt.endedAtMs = -1;
+    attempt.status = 0;
+    attempt.failure = '';
+    const { hasAttemptSpans, isSilent, random } = this.#propagation!;
+    if (!hasAttemptSpans) return;
+    if (isSilent) random.write(attempt.spanId, 0, spanIdLength);
+    else {
+      renewSpanId(this.context, headers, random);
+      attempt.spanId.set(this.context.attemptSpanId);
+    }
+  }
+
+  #anotherAttempt(): AttemptTrace {
+    const attempt = new AttemptTrace();
+    this.attempts.push(attempt);
+    return attempt;
+  }
+
+  /** The head of a response arrived. */
+  attemptAnswered(status: number): void {
+    if (this.#isAttemptOpen) this.attempts[this.attemptCount - 1]!.status = status;
+  }
+
+  /** The attempt will get no response, or no more of it. The first reason counts. */
+  attemptFailed(reason: string): void {
+    if (!this.#isAttemptOpen) return;
+    const attempt = this.attempts[this.attemptCount - 1]!;
+    if (attempt.failure === '') attempt.failure = reason;
+  }
+
+  /** The attempt left its endpoint, whatever became of it. */
+  endAttempt(nowMs: number): void {
+    if (!this.#isAttemptOpen) return;
+    this.#isAttemptOpen = false;
+    this.attempts[this.attemptCount - 1]!.endedAtMs = nowMs;
+  }
+
+  /** Lets go of what outlives requests. */
+  clear(): void {
+    this.route = null;
+    this.cluster = null;
+    this.#propagation = null;
+    for (let index = 0; index < this.attemptCount; index++) this.attempts[index]!.endpoint = null;
+  }
+}
+
+const longestPool = 1024;
+
+/** Requests that run at the same time have an object each; those of a burst that is over are not kept. */
+export class TracePool {
+  readonly #free: RequestTrace[] = [];
+
+  take(): RequestTrace {
+    return this.#free.pop() ?? new RequestTrace();
+  }
+
+  give(trace: RequestTrace): void {
+    trace.clear();
+    if (this.#free.length < longestPool) this.#free.push(trace);
+  }
+}
