@@ -73,7 +73,6 @@ export class HttpTransport implements Transport {
         return;
       }
       // What it said until now tells enough, and the rest is not read.
-      chunks.length = 0;
       finish();
       response.destroy();
     });

@@ -1,0 +1,65 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http2';
+import type { AddressInfo } from 'node:net';
+import { gunzipSync } from 'node:zlib';
+import fc from 'fast-check';
+import t from 'tap';
+import { GrpcTransport, retryDelayMs } from '../../../proxy/export/grpc-transport.ts';
+import { loopback } from '../../support/export-fixtures.ts';
+
+const retryInfo = 'type.googleapis.com/google.rpc.RetryInfo';
+
+/** A bytes field of less than 128 bytes. */
+const bytes = (field: number, contents: Uint8Array): Buffer =>
+  Buffer.concat([Buffer.from([(field << 3) | 2, contents.length]), contents]);
+const detail = (type: string, value: Uint8Array): Buffer =>
+  bytes(3, Buffer.concat([bytes(1, Buffer.from(type)), bytes(2, value)]));
+
+t.test('the delay of a RetryInfo among the details of a status', (t) => {
+  // 2 s and 500,000,000 ns
+  const delay = bytes(1, Buffer.from([0x08, 0x02, 0x10, 0x80, 0xca, 0xb5, 0xee, 0x01]));
+  const other = detail('type.googleapis.com/google.rpc.ErrorInfo', bytes(1, Buffer.from('quota')));
+  t.equal(retryDelayMs(Buffer.concat([Buffer.from([0x08, 0x08]), other, detail(retryInfo, delay)])), 2500);
+  t.equal(retryDelayMs(detail(retryInfo, new Uint8Array())), 0, 'at once');
+  t.equal(retryDelayMs(other), undefined);
+  t.equal(retryDelayMs(detail(retryInfo, Buffer.from([0x0a, 0x03, 0x08]))), undefined, 'cut');
+  t.end();
+});
+
+t.test('any details give a delay or none', (t) => {
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 80 }), fc.uint8Array({ maxLength: 40 }), (whole, inner) => {
+      for (const details of [whole, detail(retryInfo, inner)]) {
+        const delayMs = retryDelayMs(details);
+        if (delayMs !== undefined && !(delayMs >= 0)) return false;
+      }
+      return true;
+    }),
+  );
+  t.end();
+});
+
+t.test('a message is compressed when that is asked for', async (t) => {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const received = Promise.withResolvers<{ readonly encoding: unknown; readonly bytes: Buffer }>();
+  server.on('stream', async (stream, headers) => {
+    const chunks: Buffer[] = [];
+    for await (const chunk of stream) chunks.push(chunk as Buffer);
+    received.resolve({ encoding: headers['grpc-encoding'], bytes: Buffer.concat(chunks) });
+    stream.respond({ ':status': 200, 'content-type': 'application/grpc', 'grpc-status': '0' }, { endStream: true });
+  });
+  const transport = new GrpcTransport({ method: '/a.B/C', authority: 'a', metadata: [], usesGzip: true });
+  t.teardown(() => {
+    transport.close();
+    server.close();
+  });
+  const limits = { connectMs: 1000, answerMs: 5000, signal: new AbortController().signal };
+  const attempt = transport.attempt(loopback((server.address() as AddressInfo).port), Buffer.from('message'), limits);
+  const { encoding, bytes } = await received.promise;
+  t.equal(encoding, 'gzip');
+  t.equal(bytes[0], 1, 'the flag of a compressed message');
+  t.equal(gunzipSync(bytes.subarray(5)).toString(), 'message');
+  // A status without a message is an error of the collector's.
+  t.match(await attempt, { kind: 'refused' });
+});

@@ -1,0 +1,115 @@
+// What senders and queues of telemetry are given in tests: clusters of one snapshot, and a clock that a test moves.
+
+import type { Address, HostAddress } from '../../config/address.ts';
+import type { Cluster } from '../../config/cluster.ts';
+import type { GrpcCluster } from '../../config/config-source.ts';
+import type { Endpoint, HealthStatus } from '../../config/endpoint.ts';
+import type { CollectorClusters } from '../../proxy/export/collector-address.ts';
+import type { SenderContext } from '../../proxy/export/otlp-sender.ts';
+import type { ExportClock } from '../../proxy/export/sender.ts';
+
+export const loopback = (port: number): Address => ({ kind: 'ip', ip: '127.0.0.1', port });
+
+export interface Member {
+  readonly address: Address;
+  readonly health?: HealthStatus;
+  readonly priority?: number;
+}
+
+/** Clusters that a test changes while they are used. */
+export class FakeClusters implements CollectorClusters {
+  readonly grpcClusters = new Map<string, GrpcCluster>();
+  #clusters = new Map<string, Cluster>();
+  #members = new Map<string, readonly Member[]>();
+
+  set(name: string, members: readonly Member[], kind: 'static' | 'original-dst' = 'static'): this {
+    this.#clusters.set(name, { name, connectTimeoutMs: 1000, discovery: { kind } } as Cluster);
+    this.#members.set(name, members);
+    return this;
+  }
+
+  setGrpc(name: string, endpoints: readonly (Address | HostAddress)[], more: Partial<GrpcCluster> = {}): this {
+    this.grpcClusters.set(name, { name, endpoints, connectTimeoutMs: 1000, ...more });
+    return this;
+  }
+
+  remove(name: string): void {
+    this.#clusters.delete(name);
+    this.#members.delete(name);
+  }
+
+  readonly snapshot = () => ({
+    clusters: this.#clusters,
+    assignments: new Map([...this.#members].map(([name, members]) => [name, assignmentOf(members)])),
+  });
+}
+
+function assignmentOf(members: readonly Member[]) {
+  const locality = { region: '', zone: '', subZone: '' };
+  return {
+    overprovisioningFactorPercent: 140,
+    localities: members.map(({ address, health = 'unknown', priority = 0 }) => {
+      const endpoint: Endpoint = { address, hostname: '', weight: 1, health, metadata: {} };
+      return { locality, priority, weight: 1, endpoints: [endpoint] };
+    }),
+  };
+}
+
+interface Timer {
+  readonly atMs: number;
+  readonly callback: () => void;
+}
+
+/** Time stands still until a test moves it. */
+export class FakeExportClock implements ExportClock {
+  #nowMs = 1000;
+  #timers: Timer[] = [];
+  #onSchedule: (() => void)[] = [];
+
+  readonly nowMs = (): number => this.#nowMs;
+
+  readonly schedule = (delayMs: number, callback: () => void): (() => void) => {
+    const timer = { atMs: this.#nowMs + delayMs, callback };
+    this.#timers.push(timer);
+    for (const resolve of this.#onSchedule.splice(0)) resolve();
+    return () => {
+      this.#timers = this.#timers.filter((each) => each !== timer);
+    };
+  };
+
+  /** Delays of what is scheduled, soonest first. */
+  get delays(): readonly number[] {
+    return this.#timers.map(({ atMs }) => atMs - this.#nowMs).sort((left, right) => left - right);
+  }
+
+  /** Resolves when something is scheduled, now or later. */
+  async scheduled(): Promise<void> {
+    if (this.#timers.length === 0) await new Promise<void>((resolve) => this.#onSchedule.push(resolve));
+  }
+
+  advance(ms: number): void {
+    this.#nowMs += ms;
+    const due = this.#timers.filter(({ atMs }) => atMs <= this.#nowMs);
+    this.#timers = this.#timers.filter(({ atMs }) => atMs > this.#nowMs);
+    for (const { callback } of due) callback();
+  }
+}
+
+/** Real time, without waits between attempts. */
+export const hastyClock: ExportClock = {
+  nowMs: () => performance.now(),
+  schedule: (_delayMs, callback) => {
+    const immediate = setImmediate(callback);
+    return () => clearImmediate(immediate);
+  },
+};
+
+export function senderContext(clusters: CollectorClusters, warnings: string[] = []): SenderContext {
+  return {
+    clusters,
+    clock: hastyClock,
+    wallClock: Date.now,
+    random: () => 0.5,
+    onWarning: (text) => warnings.push(text),
+  };
+}
