@@ -3,11 +3,13 @@ import { parseArgs } from 'node:util';
 import type { PeerName } from './peers/peer.ts';
 import { PEER_NAMES } from './peers/roster.ts';
 import { AXIS_NAMES, type EngineOptions } from './suite/engine.ts';
+import type { TelemetryOptions } from './suite/telemetry.ts';
 import { XDS_PEER_NAMES, type XdsOptions } from './suite/xds.ts';
 
 export const USAGE = `usage:
   npm run bench -- engine [--quick] [--only AXIS,...] [--rounds N] [--seconds N] [--peers NAME,...] [--write]
   npm run bench -- xds [--rounds N] [--peers NAME,...] [--write]
+  npm run bench -- telemetry [--rounds N] [--seconds N] [--write]
   npm run bench -- smoke
   npm run bench -- soak [--minutes N] [--peers NAME]
   npm run bench -- profile
@@ -23,6 +25,7 @@ const LEAST_SOAK_MINUTES = 2;
 export type Command =
   | { readonly kind: 'engine'; readonly options: EngineOptions }
   | { readonly kind: 'xds'; readonly options: XdsOptions }
+  | { readonly kind: 'telemetry'; readonly options: TelemetryOptions }
   | { readonly kind: 'smoke' }
   | { readonly kind: 'soak'; readonly minutes: number; readonly peer: PeerName }
   | { readonly kind: 'profile' };
@@ -52,6 +55,11 @@ export function parseCommand(argv: readonly string[]): Command {
     const peers = namesOf(values.peers ?? XDS_PEER_NAMES.join(','), XDS_PEER_NAMES) as PeerName[];
     const rounds = positive('rounds', values.rounds ?? String(XDS_ROUNDS));
     return { kind, options: { rounds, peers, write: values.write } };
+  }
+  if (kind === 'telemetry') {
+    const rounds = positive('rounds', values.rounds ?? String(FULL_ROUNDS));
+    const slotSeconds = positive('seconds', values.seconds ?? String(FULL_SLOT_SECONDS));
+    return { kind, options: { rounds, slotSeconds, write: values.write } };
   }
   if (kind !== 'engine') throw new Error(`unknown command: ${kind ?? 'none'}`);
   const options: EngineOptions = {

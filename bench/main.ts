@@ -7,6 +7,7 @@ import { runEngine } from './suite/engine.ts';
 import { runProfile } from './suite/profile.ts';
 import { runSmoke } from './suite/smoke.ts';
 import { runSoak } from './suite/soak.ts';
+import { runTelemetry } from './suite/telemetry.ts';
 import { runXds } from './suite/xds.ts';
 
 try {
@@ -30,6 +31,9 @@ async function run(command: Command): Promise<number> {
       return 0;
     case 'xds':
       await runXds(command.options);
+      return 0;
+    case 'telemetry':
+      await runTelemetry(command.options);
       return 0;
     case 'smoke':
       await runSmoke();

@@ -13,8 +13,8 @@ export type PacedOptions = {
   readonly connections: number;
   readonly requestsPerSecond: number;
   readonly seconds: number;
-  // The request's bytes, sent as they are.
-  readonly request: string;
+  // Requests' bytes, sent as they are, in turn.
+  readonly requests: readonly string[];
   // Rests 1 ms between two looks at the schedule instead of spinning: for when others need the core as well.
   readonly rests?: boolean;
   // Every response's body is compared with this.
@@ -29,6 +29,7 @@ export type PacedOutcome = {
   readonly lagP99Micros: number;
 };
 
+// `due` has the numbers of the requests that wait on it; the first is on its way.
 type Lane = { readonly socket: Socket; readonly reader: ResponseReader; readonly due: number[] };
 
 // Rejects on a wrong or failed response, and when a connection closes.
@@ -41,6 +42,8 @@ export async function runPacedLoad(options: PacedOptions): Promise<PacedOutcome>
   let over = false;
   await new Promise<void>((resolve, reject) => {
     const startedAt = nowMicros();
+    const dueMicros = (number: number): number => startedAt + number * gapMicros;
+    const textOf = (number: number): string => options.requests[number % options.requests.length]!;
     const rest = options.rests ? (turn: () => void) => setTimeout(turn, 1) : setImmediate;
     let next = 0;
     for (const lane of lanes) {
@@ -50,18 +53,18 @@ export async function runPacedLoad(options: PacedOptions): Promise<PacedOutcome>
         const problem = lane.reader.read(bytes);
         if (problem !== '') return reject(new Error(problem));
         if (!lane.reader.complete) return;
-        latencies.record(Math.max(0, nowMicros() - lane.due.shift()!));
+        latencies.record(Math.max(0, nowMicros() - dueMicros(lane.due.shift()!)));
         lane.reader.reset();
-        if (lane.due.length > 0) lane.socket.write(options.request);
+        if (lane.due.length > 0) lane.socket.write(textOf(lane.due[0]!));
         else if (latencies.total === total) resolve();
       });
     }
     const turn = () => {
       const now = nowMicros();
-      for (let due = startedAt + next * gapMicros; next < total && due <= now; due = startedAt + next * gapMicros) {
+      for (let due = dueMicros(next); next < total && due <= now; due = dueMicros(next)) {
         const lane = lanes[next % lanes.length]!;
         lags.record(now - due);
-        if (lane.due.push(due) === 1) lane.socket.write(options.request);
+        if (lane.due.push(next) === 1) lane.socket.write(textOf(next));
         next += 1;
       }
       if (next < total && !over) rest(turn);

@@ -1,6 +1,6 @@
 // The one bootstrap that Envoy and outrigger both run, byte for byte. Switches of the bare profile follow Envoy's own
 // advice: https://www.envoyproxy.io/docs/envoy/latest/faq/performance/how_to_benchmark_envoy
-import { type PeerSetup, virtualHostDomain } from './peer.ts';
+import { type PeerSetup, type TelemetrySetup, virtualHostDomain } from './peer.ts';
 
 // Thresholds have no off switch; Envoy's FAQ "disable_circuit_breaking" gives this number.
 const NO_LIMIT = 1_000_000_000;
@@ -12,6 +12,9 @@ const CONNECTION_MANAGER = `${TYPE}.filters.network.http_connection_manager.v3.H
 const TCP_PROXY = `${TYPE}.filters.network.tcp_proxy.v3.TcpProxy`;
 const HTTP_PROTOCOL_OPTIONS = `${TYPE}.upstreams.http.v3.HttpProtocolOptions`;
 const FILE_ACCESS_LOG = `${TYPE}.access_loggers.file.v3.FileAccessLog`;
+const OPENTELEMETRY = 'type.googleapis.com/envoy.config.trace.v3.OpenTelemetryConfig';
+const PAYMENT = 'payment';
+const COLLECTOR = 'collector';
 
 export function envoyBootstrap(setup: PeerSetup): object {
   if (setup.controlPlanePort !== undefined) return dynamicBootstrap(setup, setup.controlPlanePort);
@@ -29,7 +32,10 @@ export function envoyBootstrap(setup: PeerSetup): object {
           typed_config: { '@type': TCP_PROXY, stat_prefix: 'tcp', cluster: clusterName(0) },
         }),
       ],
-      clusters: indexes.map((index) => cluster(index, setup.originPort)),
+      clusters: [
+        ...indexes.map((index) => cluster(clusterName(index), setup.originPort)),
+        ...(setup.telemetry === undefined ? [] : tracedClusters(setup.telemetry, setup.originPort)),
+      ],
     },
   };
 }
@@ -74,7 +80,8 @@ function connectionManager(setup: PeerSetup, indexes: readonly number[]): object
     '@type': CONNECTION_MANAGER,
     stat_prefix: 'ingress',
     codec_type: 'HTTP1',
-    generate_request_id: mesh,
+    // Envoy chooses traces by request id.
+    generate_request_id: mesh || setup.telemetry !== undefined,
     route_config: {
       name: 'local',
       virtual_hosts: indexes.map((index) => ({
@@ -82,12 +89,36 @@ function connectionManager(setup: PeerSetup, indexes: readonly number[]): object
         domains: [setup.clusters === 1 ? '*' : virtualHostDomain(index)],
         ...(mesh
           ? meshRoutes(index)
-          : { routes: [{ match: { prefix: '/' }, route: { cluster: clusterName(index) } }] }),
+          : { routes: [...paymentRoute(setup), { match: { prefix: '/' }, route: { cluster: clusterName(index) } }] }),
       })),
     },
     http_filters: [{ name: 'envoy.filters.http.router', typed_config: router }],
+    ...(setup.telemetry === undefined ? {} : tracing(setup.telemetry)),
     ...(mesh ? { access_log: [fileAccessLog(setup.directory)] } : {}),
   };
+}
+
+// A service whose traces weigh more.
+function paymentRoute({ telemetry }: PeerSetup): readonly object[] {
+  return telemetry === undefined ? [] : [{ match: { prefix: '/payment' }, route: { cluster: PAYMENT } }];
+}
+
+function tracedClusters({ collectorPort }: TelemetrySetup, originPort: number): readonly object[] {
+  return [cluster(PAYMENT, originPort), cluster(COLLECTOR, collectorPort)];
+}
+
+function tracing({ collectorPort, percent }: TelemetrySetup): object {
+  if (percent === null) return {};
+  const uri = `http://127.0.0.1:${collectorPort}/v1/traces`;
+  const provider = {
+    name: 'envoy.tracers.opentelemetry',
+    typed_config: {
+      '@type': OPENTELEMETRY,
+      service_name: 'bench',
+      http_service: { http_uri: { uri, cluster: COLLECTOR, timeout: '1s' } },
+    },
+  };
+  return { tracing: { random_sampling: { value: percent }, provider } };
 }
 
 // Requests of the suites match the last route only: every one of the twenty is looked at.
@@ -127,7 +158,7 @@ function listener(name: string, port: number, filter: object): object {
   return { name, address: address(port), filter_chains: [{ filters: [filter] }] };
 }
 
-function cluster(index: number, port: number): object {
+function cluster(name: string, port: number): object {
   const limits = {
     max_connections: NO_LIMIT,
     max_pending_requests: NO_LIMIT,
@@ -135,7 +166,7 @@ function cluster(index: number, port: number): object {
     max_retries: NO_LIMIT,
   };
   return {
-    name: clusterName(index),
+    name,
     type: 'STATIC',
     connect_timeout: '1s',
     circuit_breakers: {
@@ -145,7 +176,7 @@ function cluster(index: number, port: number): object {
       ],
     },
     load_assignment: {
-      cluster_name: clusterName(index),
+      cluster_name: name,
       endpoints: [{ lb_endpoints: [{ endpoint: { address: address(port) } }] }],
     },
   };

@@ -1,6 +1,6 @@
 // The origin: nginx on the load generator's core, chosen because it answers for about 6 us of CPU and Debian's
 // nginx-light brings the echo module, which really reads and returns a request's body.
-// Paths: / 100 B from the configuration, /medium and /large files in memory (tmpfs), /echo the request's body.
+// Paths: / 100 B from the configuration, /medium and /large files in memory (tmpfs), /echo the request's body, /error 500.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { LARGE_BODY_BYTES, MEDIUM_BODY_BYTES, patternBody, SMALL_BODY_BYTES } from '../load/bodies.ts';
@@ -48,6 +48,7 @@ http {
     root ${directory};
     location = /echo { echo_read_request_body; echo_request_body; }
     location = /medium { }
+    location = /error { return 500; }
     location = /large { }
     location / { return 200 "${patternBody(SMALL_BODY_BYTES)}"; }
   }

@@ -27,6 +27,12 @@ function prepare(setup: PeerSetup): readonly string[] {
   const bootstrap = join(setup.directory, 'bootstrap.json');
   writeFileSync(bootstrap, JSON.stringify(envoyBootstrap(setup)));
   const common = [COMMAND, '-c', bootstrap, '--concurrency', '1', '--disable-hot-restart', '--log-level', 'warning'];
+  const { samplingFile } = setup.telemetry ?? {};
+  if (samplingFile !== undefined) {
+    const path = join(setup.directory, 'sampling.yaml');
+    writeFileSync(path, samplingFile);
+    return [...common, '--sampling-config', path];
+  }
   // What an earlier round was sent would be served before this one's push.
   return setup.controlPlanePort === undefined ? common : [...common, '--no-config-cache'];
 }

@@ -16,8 +16,18 @@ export type PeerSetup = {
   readonly originPort: number;
   // gRPC port of a control plane on loopback that has the rest of the configuration; undefined: all is in the bootstrap.
   readonly controlPlanePort?: number | undefined;
+  readonly telemetry?: TelemetrySetup | undefined;
   // Number of clusters and of virtual hosts; 1 means one virtual host that takes every authority.
   readonly clusters: number;
+};
+
+// Spans to a collector on loopback, over OTLP with HTTP.
+export type TelemetrySetup = {
+  readonly collectorPort: number;
+  // Share of requests that Envoy's settings choose, 0 to 100; null: no tracing, and all else as with it.
+  readonly percent: number | null;
+  // Outrigger's own rules in their place, as the text of its sampling file.
+  readonly samplingFile?: string;
 };
 
 export type Peer = {

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { awaitFirstAnswer } from '../load/first-answer.ts';
 import { freePorts } from './free-ports.ts';
-import { type Peer, type PeerName, type Profile, virtualHostDomain } from './peer.ts';
+import { type Peer, type PeerName, type Profile, type TelemetrySetup, virtualHostDomain } from './peer.ts';
 import { type PinnedProcess, PROXY_CORE, startPinned } from './pinned-process.ts';
 
 // Envoy reads 10,000 clusters in about 6 s.
@@ -16,6 +16,7 @@ export type StartOptions = {
   readonly originPort: number;
   // A control plane on loopback, and the port of the listener it serves; undefined: all is in the bootstrap.
   readonly dynamic?: { readonly controlPlanePort: number; readonly httpPort: number };
+  readonly telemetry?: TelemetrySetup | undefined;
   readonly environment?: Readonly<Record<string, string>>;
 };
 

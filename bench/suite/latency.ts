@@ -85,7 +85,7 @@ async function runClient(load: { port: number; authority: string; rate: number; 
     connections: CONNECTIONS,
     requestsPerSecond: load.rate,
     seconds: load.seconds,
-    request: `GET / HTTP/1.1\r\nHost: ${load.authority}\r\n\r\n`,
+    requests: [`GET / HTTP/1.1\r\nHost: ${load.authority}\r\n\r\n`],
     expectedBody: patternBody(SMALL_BODY_BYTES),
   };
   // SCHED_IDLE: the spinning client only gets what the origin leaves of the core.

@@ -79,7 +79,7 @@ async function runClient(running: RunningPeer): Promise<PacedOutcome> {
     connections: CONNECTIONS,
     requestsPerSecond: REQUESTS_PER_SECOND,
     seconds: SECONDS,
-    request: `GET / HTTP/1.1\r\nHost: ${running.authority}\r\n\r\n`,
+    requests: [`GET / HTTP/1.1\r\nHost: ${running.authority}\r\n\r\n`],
     rests: true,
     expectedBody: patternBody(SMALL_BODY_BYTES),
   };

@@ -29,6 +29,10 @@ t.test('xds takes the peers that follow a control plane', async (t) => {
   t.throws(() => parseCommand(['xds', '--peers', 'nginx']), /unknown name: nginx/);
 });
 
+t.test('telemetry runs as long as engine', async (t) => {
+  t.match(parseCommand(['telemetry']), { kind: 'telemetry', options: { rounds: 5, slotSeconds: 2, write: false } });
+});
+
 t.test('numbers are whole and above zero', async (t) => {
   t.throws(() => parseCommand(['engine', '--rounds', '0']), /--rounds takes a whole number/);
   t.throws(() => parseCommand(['soak', '--minutes', 'x']), /--minutes takes a whole number/);

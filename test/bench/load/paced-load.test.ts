@@ -19,7 +19,7 @@ async function listen(server: Server): Promise<number> {
 t.test('a fixed delay is what the median reports', async (t) => {
   const server = createServer((_, response) => setTimeout(() => response.end('body'), DELAY_MS));
   t.teardown(() => server.close());
-  const outcome = await runPacedLoad({ ...LOAD, port: await listen(server), request: REQUEST });
+  const outcome = await runPacedLoad({ ...LOAD, port: await listen(server), requests: [REQUEST] });
   t.equal(outcome.requests, 200);
   // Node's timers may fire up to 1 ms early.
   t.ok(outcome.p50Micros >= (DELAY_MS - 1) * 1000, `${outcome.p50Micros} us`);
@@ -36,7 +36,7 @@ t.test('a stall is charged to every request that came due in it', async (t) => {
     void release.promise.then(() => response.end('body'));
   });
   t.teardown(() => server.close());
-  const outcome = await runPacedLoad({ ...LOAD, port: await listen(server), request: REQUEST });
+  const outcome = await runPacedLoad({ ...LOAD, port: await listen(server), requests: [REQUEST] });
   // 80 of the 200 come due during the stall, and a closed loop would have seen only 8 of them.
   t.equal(outcome.requests, 200);
   t.ok(outcome.p99Micros >= (stallMs - 40) * 1000, `${outcome.p99Micros} us`);
@@ -45,13 +45,26 @@ t.test('a stall is charged to every request that came due in it', async (t) => {
 t.test('a wrong body fails the load', async (t) => {
   const server = createServer((_, response) => response.end('bodx'));
   t.teardown(() => server.close());
-  const load = runPacedLoad({ ...LOAD, port: await listen(server), request: REQUEST });
+  const load = runPacedLoad({ ...LOAD, port: await listen(server), requests: [REQUEST] });
   await t.rejects(load, { message: 'the body differs' });
 });
 
 t.test('a connection that closes fails the load', async (t) => {
   const server = createServer((request) => request.socket.end());
   t.teardown(() => server.close());
-  const load = runPacedLoad({ ...LOAD, port: await listen(server), request: REQUEST });
+  const load = runPacedLoad({ ...LOAD, port: await listen(server), requests: [REQUEST] });
   await t.rejects(load, { message: 'the proxy closed a connection' });
+});
+
+t.test('several requests take turns', async (t) => {
+  const paths: string[] = [];
+  const server = createServer((request, response) => {
+    paths.push(request.url!);
+    response.end('body');
+  });
+  t.teardown(() => server.close());
+  const requests = ['/a', '/b', '/a', '/c'].map((path) => `GET ${path} HTTP/1.1\r\nHost: origin\r\n\r\n`);
+  await runPacedLoad({ ...LOAD, port: await listen(server), requests });
+  const counts = Object.groupBy(paths, (path) => path);
+  t.same([counts['/a']?.length, counts['/b']?.length, counts['/c']?.length], [100, 50, 50]);
 });

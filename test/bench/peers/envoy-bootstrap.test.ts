@@ -56,3 +56,17 @@ t.test('with a control plane only its address is in the file', async (t) => {
   t.equal(bootstrap.static_resources.clusters.length, 1);
   t.equal(bootstrap.static_resources.listeners, undefined);
 });
+
+t.test('with a collector spans go there, and a payment service is routed to', async (t) => {
+  const setup = { ...SETUP, telemetry: { collectorPort: 4318, percent: 1 } };
+  const manager = connectionManager(setup);
+  t.match(manager, { generate_request_id: true, tracing: { random_sampling: { value: 1 } } });
+  t.match(JSON.stringify(manager), '"prefix":"/payment"');
+  t.equal((envoyBootstrap(setup) as Shape).static_resources.clusters.length, 3);
+});
+
+t.test('beside it one without tracing is the same in everything else', async (t) => {
+  const { tracing, ...others } = connectionManager({ ...SETUP, telemetry: { collectorPort: 4318, percent: 1 } });
+  t.ok(tracing);
+  t.same(connectionManager({ ...SETUP, telemetry: { collectorPort: 4318, percent: null } }), others);
+});

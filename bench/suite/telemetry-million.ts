@@ -1,0 +1,130 @@
+// A million spans a minute offered to one core: what the sampler and the export of what it keeps cost, and whether the
+// errors among them are all there.
+//
+// The load is even, 16,667 requests a second, 3 of 10 to a payment service. Beside it a few requests a second fail,
+// fewer than the fuse lets through.
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { patternBody, SMALL_BODY_BYTES } from '../load/bodies.ts';
+import type { PacedOptions, PacedOutcome } from '../load/paced-load.ts';
+import { joinSlots, measureLoad, type Slot } from '../measure/measured-load.ts';
+import { readMemory } from '../measure/process-memory.ts';
+import type { Peer } from '../peers/peer.ts';
+import { LOAD_CORE } from '../peers/pinned-process.ts';
+import { type RunningPeer, startPeer } from '../peers/running-peer.ts';
+import { type CollectedSpan, startSpanCollector } from '../peers/span-collector.ts';
+
+const CLIENT = join(import.meta.dirname, '..', 'load', 'paced-client.ts');
+const REQUESTS_PER_SECOND = 1_000_000 / 60;
+const SECONDS = 10;
+const CONNECTIONS = 64;
+const ERROR_EVERY_MS = 250;
+// A second to be chosen among, a second to be sent.
+const SETTLE_MS = 3_000;
+const PATHS = ['/', '/', '/payment', '/', '/', '/payment', '/', '/', '/payment', '/'];
+const SAMPLING = 'sampling:\n  budget: { traces_per_second: 1000 }\n';
+
+export type Million = {
+  readonly offered: number;
+  readonly seconds: number;
+  readonly kept: number;
+  readonly errorsSent: number;
+  readonly errorsKept: number;
+  // Kept errors that stand for more than themselves, or are there twice.
+  readonly errorsMiscounted: number;
+  readonly off: Slot;
+  readonly on: Slot;
+  readonly addedBytes: number;
+};
+
+export async function measureMillion(peer: Peer, originPort: number): Promise<Million> {
+  const collector = await startSpanCollector({ keeps: true });
+  const options = { profile: 'bare', clusters: 1, originPort } as const;
+  const without = { collectorPort: collector.port, percent: null };
+  const off = await startPeer(peer, { ...options, telemetry: without });
+  const on = await startPeer(peer, { ...options, telemetry: { ...without, percent: 100, samplingFile: SAMPLING } });
+  for (const one of [off, on]) await offer(one, 1);
+  await setTimeout(SETTLE_MS);
+  const before = collector.spans().length;
+  const slots = { off: [] as Slot[], on: [] as Slot[] };
+  let offered = 0;
+  let errorsSent = 0;
+  for (const [name, one] of [
+    ['off', off],
+    ['on', on],
+    ['on', on],
+    ['off', off],
+  ] as const) {
+    const errors = sendErrors(one);
+    slots[name].push(await measureLoad(one.pid, () => offer(one, SECONDS)));
+    const sent = await errors.stop();
+    if (name === 'on') {
+      offered += slots.on.at(-1)!.requests + sent;
+      errorsSent += sent;
+    }
+  }
+  await setTimeout(SETTLE_MS);
+  const addedBytes = readMemory(on.pid).rssBytes - readMemory(off.pid).rssBytes;
+  await off.stop();
+  await on.stop();
+  const spans = collector.spans();
+  await collector.stop();
+  const errors = spans.filter(({ attributes }) => attributes['sampling.reason'] === 'error');
+  return {
+    offered,
+    seconds: 2 * SECONDS,
+    kept: spans.length - before,
+    errorsSent,
+    errorsKept: new Set(errors.map(({ traceId }) => traceId)).size,
+    errorsMiscounted: errors.length - errors.filter(standsForItself).length + repeated(errors),
+    off: joinSlots(slots.off),
+    on: joinSlots(slots.on),
+    addedBytes,
+  };
+}
+
+// `ot=th:0`: it was sure to be kept.
+function standsForItself({ traceState }: CollectedSpan): boolean {
+  return /(^|,)ot=(.*;)?th:0(;|,|$)/.test(traceState);
+}
+
+function repeated(spans: readonly CollectedSpan[]): number {
+  return spans.length - new Set(spans.map(({ traceId }) => traceId)).size;
+}
+
+async function offer(running: RunningPeer, seconds: number) {
+  const options: PacedOptions = {
+    port: running.httpPort,
+    connections: CONNECTIONS,
+    requestsPerSecond: REQUESTS_PER_SECOND,
+    seconds,
+    requests: PATHS.map((path) => `GET ${path} HTTP/1.1\r\nHost: ${running.authority}\r\n\r\n`),
+    expectedBody: patternBody(SMALL_BODY_BYTES),
+  };
+  const idle = ['-c', String(LOAD_CORE), 'chrt', '--idle', '0'];
+  const startedAt = performance.now();
+  const { stdout } = await promisify(execFile)('taskset', [...idle, process.execPath, CLIENT, JSON.stringify(options)]);
+  const outcome = JSON.parse(stdout) as PacedOutcome;
+  return { requests: outcome.requests, bytes: 0, seconds: (performance.now() - startedAt) / 1000 };
+}
+
+function sendErrors(running: RunningPeer): { readonly stop: () => Promise<number> } {
+  const ending = new AbortController();
+  const sending = (async () => {
+    for (let sent = 0; ; sent += 1) {
+      await setTimeout(ERROR_EVERY_MS, undefined, { signal: ending.signal }).catch(() => undefined);
+      if (ending.signal.aborted) return sent;
+      const response = await fetch(`http://127.0.0.1:${running.httpPort}/error`);
+      await response.arrayBuffer();
+      if (response.status !== 500) throw new Error(`/error was answered ${response.status}`);
+    }
+  })();
+  return {
+    stop: () => {
+      ending.abort();
+      return sending;
+    },
+  };
+}
