@@ -1,7 +1,6 @@
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import { type AddressInfo, createServer as createTcpServer } from 'node:net';
-import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import type { TelemetryService } from '../../../config/telemetry-service.ts';
 import { openSender } from '../../../proxy/export/otlp-sender.ts';
@@ -232,12 +231,12 @@ t.test('http: what is no HTTP, and an answer without an end, take neither time n
   t.match(warnings, [/not OTLP/]);
 });
 
-t.test('http: a collector behind a socket of the file system', async (t) => {
-  const path = join(t.testdir(), 'otel.sock');
-  const server = createServer((_request, response) => void response.end()).listen(path);
+t.test('http: a collector behind a Unix socket', async (t) => {
+  const name = `outrigger-test-${process.pid}`;
+  const server = createServer((_request, response) => void response.end()).listen(`\0${name}`);
   await once(server, 'listening');
   t.teardown(() => server.close());
-  const clusters = new FakeClusters().set('otel', [{ address: { kind: 'pipe', path } }]);
+  const clusters = new FakeClusters().set('otel', [{ address: { kind: 'pipe', path: `@${name}` } }]);
   const sender = openSender(http, 'traces', senderContext(clusters));
   t.teardown(() => sender.close());
   t.match(await sender.send(request), { kind: 'sent' });
