@@ -6,7 +6,6 @@ import { HeaderId, headerName } from './header-name.ts';
 import { encodeLine, type HeaderTable, headerIdSet } from './header-table.ts';
 import { newRequestId } from './request-id.ts';
 import type { Stream } from './stream.ts';
-import { applyTraceChoice } from './trace-choice.ts';
 
 const protoHttpLine = encodeLine('x-forwarded-proto', 'http');
 const protoHttpsLine = encodeLine('x-forwarded-proto', 'https');
@@ -157,11 +156,9 @@ function applyRequestId(stream: Stream, isEdge: boolean): void {
   const isKept = row >= 0 && (config.preserveExternalRequestId || !isEdge);
   if (isKept || !config.generateRequestId) {
     if (row >= 0) info.requestId = head.headers.value(row);
-    if (config.tracing?.sampling.usesRequestId === true) applyTraceChoice(stream, config.tracing.sampling);
     return;
   }
   info.requestId = newRequestId();
   if (row >= 0) head.headers.replaceValue(row, info.requestId);
   else head.headers.append('x-request-id', info.requestId);
-  if (config.tracing?.sampling.usesRequestId === true) applyTraceChoice(stream, config.tracing.sampling);
 }

@@ -21,6 +21,7 @@ import { prepareRequestTarget } from './request-target.ts';
 import { type ResponseSender, StreamDeadline } from './response-sender.ts';
 import { addAttemptCount, addServiceTime } from './router-headers.ts';
 import { ResponseFlag, StreamInfo } from './stream-info.ts';
+import { applyTraceChoice } from './trace-choice.ts';
 import { UpstreamRequest } from './upstream-request.ts';
 
 const upgradeLine = encodeLine('connection', 'upgrade');
@@ -100,6 +101,7 @@ export class Stream {
     applyForwardedHeaders(this);
 
     const route = manager.routes.match(head, manager.context.matchContext);
+    applyTraceChoice(this, route);
     if (route === null) {
       manager.stats.inc(httpStats.rqTotal);
       manager.stats.inc(httpStats.noRoute);

@@ -1,51 +1,80 @@
-// Whether a request is traced. No spans are made here, but the choice is, as in Envoy, which writes it into the request id:
-// hops behind us follow it. It is the 15th character of a UUID, 4 where nothing was chosen.
+// Whether a request is traced, as Envoy chooses once the route is known, and writes into the request id: hops behind us
+// follow it. It is the 15th character of a UUID, 4 where nothing was chosen.
 // https://www.envoyproxy.io/docs/envoy/latest/configuration/http/http_conn_man/headers#x-request-id
+//
+// Without a provider this is the whole choice. With one, `requestedReason` and the shares are parts of the decision that
+// the tracer makes by the trace's own random value, and `markTraceReason` tells it on.
 
-import type { TraceSampling } from '../../config/tracing.ts';
+import type { RouteTracing, TraceSampling } from '../../config/tracing.ts';
+import type { CompiledRoute } from '../route/compiled-route.ts';
 import { HeaderId } from './header-name.ts';
 import type { Stream } from './stream.ts';
 
 /** The character of a choice in a request id. */
-const TraceReason = { none: '4', sampled: '9', forced: 'a', client: 'b' } as const;
-type TraceReason = (typeof TraceReason)[keyof typeof TraceReason];
+export const TraceReason = { none: '4', sampled: '9', forced: 'a', client: 'b' } as const;
+export type TraceReason = (typeof TraceReason)[keyof typeof TraceReason];
+
+/** Chooses for a request by the digits of its id, so that all hops decide alike, and marks the id. */
+export function applyTraceChoice(stream: Stream, route: CompiledRoute | null): void {
+  const sampling = stream.manager.config.tracing?.sampling;
+  if (sampling === undefined || !sampling.usesRequestId) return;
+  const tracing = route?.config.tracing;
+  const number = leadingNumber(stream.info.requestId);
+  let reason: TraceReason = TraceReason.none;
+  if (number >= 0) {
+    const share = number % allShares;
+    reason = requestedReason(stream, route);
+    if (reason === TraceReason.none && share < randomShare(sampling, tracing)) reason = TraceReason.sampled;
+    if (share >= overallShare(sampling, tracing)) reason = TraceReason.none;
+  }
+  markTraceReason(stream, reason);
+}
+
+/**
+ * What a request asks for beside its trace headers: the choice that its id brings, or else `x-client-trace-id` by its share,
+ * or `x-envoy-force-trace`. None when ids are not to decide (`use_request_id_for_trace_sampling`), as in Envoy.
+ */
+export function requestedReason(stream: Stream, route: CompiledRoute | null): TraceReason {
+  const sampling = stream.manager.config.tracing?.sampling;
+  if (sampling === undefined || !sampling.usesRequestId) return TraceReason.none;
+  const received = reasonOf(stream.info.requestId);
+  if (received !== TraceReason.none) return received;
+  const { headers } = stream.head;
+  if (
+    headers.findId(HeaderId.xClientTraceId) >= 0 &&
+    stream.random() * allShares < clientShare(sampling, route?.config.tracing)
+  )
+    return TraceReason.client;
+  return headers.findId(HeaderId.xEnvoyForceTrace) >= 0 ? TraceReason.forced : TraceReason.none;
+}
+
+/** Tells the choice to the log filter and, in the id, to other hops. An id that is no UUID stays as it is. */
+export function markTraceReason({ head, info, manager }: Stream, reason: TraceReason): void {
+  // Envoy's `traceable_filter` passes forced requests only.
+  info.isTraced = reason === TraceReason.forced;
+  const id = info.requestId;
+  if (manager.config.tracing?.sampling.marksIds !== true || id.length !== idLength || reasonOf(id) === reason) return;
+  info.requestId = id.slice(0, reasonAt) + reason + id.slice(reasonAt + 1);
+  head.headers.replaceValue(head.headers.findId(HeaderId.xRequestId), info.requestId);
+}
+
+/** Of all requests, per ten thousand. A route that says anything of tracing speaks for itself: what it leaves out is all. */
+export function randomShare(sampling: TraceSampling, route: RouteTracing | undefined): number {
+  return route === undefined ? sampling.randomPerTenThousand : (route.randomPerTenThousand ?? allShares);
+}
+
+/** Of those chosen by any rule, per ten thousand. */
+export function overallShare(sampling: TraceSampling, route: RouteTracing | undefined): number {
+  return route === undefined ? sampling.overallPerTenThousand : (route.overallPerTenThousand ?? allShares);
+}
+
+function clientShare(sampling: TraceSampling, route: RouteTracing | undefined): number {
+  return route === undefined ? sampling.clientPercent * 100 : (route.clientPerTenThousand ?? allShares);
+}
 
 const idLength = 36;
 const reasonAt = 14;
-
-/** Chooses for a request whose id is known, and marks the id. */
-export function applyTraceChoice(stream: Stream, sampling: TraceSampling): void {
-  const { head, info } = stream;
-  const reason = chooseReason(stream, sampling);
-  info.isTraced = reason === TraceReason.forced;
-  if (!sampling.marksIds) return;
-  const marked = markedId(info.requestId, reason);
-  if (marked === info.requestId) return;
-  info.requestId = marked;
-  head.headers.replaceValue(head.headers.findId(HeaderId.xRequestId), marked);
-}
-
-// An id that brings a choice keeps it. Otherwise its first digits decide, so that all hops decide alike.
-function chooseReason({ head, info, random }: Stream, sampling: TraceSampling): TraceReason {
-  const number = leadingNumber(info.requestId);
-  if (number < 0) return TraceReason.none;
-  const share = number % 10_000;
-  let reason = reasonOf(info.requestId);
-  if (reason === TraceReason.none) {
-    const { headers } = head;
-    if (headers.findId(HeaderId.xClientTraceId) >= 0 && random() * 100 < sampling.clientPercent) {
-      reason = TraceReason.client;
-    } else if (headers.findId(HeaderId.xEnvoyForceTrace) >= 0) reason = TraceReason.forced;
-    else if (share < sampling.randomPerTenThousand) reason = TraceReason.sampled;
-  }
-  return share < sampling.overallPerTenThousand ? reason : TraceReason.none;
-}
-
-/** One that is no UUID stays as it is. */
-function markedId(id: string, reason: TraceReason): string {
-  if (id.length !== idLength || reasonOf(id) === reason) return id;
-  return id.slice(0, reasonAt) + reason + id.slice(reasonAt + 1);
-}
+const allShares = 10_000;
 
 function reasonOf(id: string): TraceReason {
   if (id.length !== idLength) return TraceReason.none;

@@ -1,8 +1,11 @@
 // The expectations are what Envoy 1.40 sends and logs with the same sampling, the same ids and no collector of traces.
 
 import t from 'tap';
-import type { TraceSampling } from '../../../config/tracing.ts';
+import type { RouteTracing, TraceSampling } from '../../../config/tracing.ts';
+import { requestedReason, TraceReason } from '../../../proxy/http/trace-choice.ts';
+import { routeOf } from '../../support/data-plane.ts';
 import { fieldsOf, Scene } from '../../support/http-fixtures.ts';
+import { forwardAction } from '../../support/route-fixtures.ts';
 
 const all: TraceSampling = {
   clientPercent: 100,
@@ -78,4 +81,63 @@ t.test('an id that is no UUID is left as it is', async (t) => {
 t.test('with marking off an id stays as it came', async (t) => {
   t.same(sent({ ...all, marksIds: false }, id('4')), { id: id('4'), isTraced: false });
   t.same(sent({ ...none, marksIds: false }, id('a')), { id: id('a'), isTraced: true });
+});
+
+t.test('a route that says something of tracing speaks for itself, and what it leaves out is all', async (t) => {
+  const sentBy = (route: Partial<RouteTracing>, sampling: TraceSampling, ...more: (readonly [string, string])[]) => {
+    const own: RouteTracing = { customTags: [], operation: '', upstreamOperation: '', ...route };
+    const { stream } = new Scene({
+      manager: { tracing: { ...tracing, sampling } },
+      routes: [{ ...routeOf('/', forwardAction()), tracing: own }],
+    }).request((head) => {
+      head.headers.append('x-request-id', id('4'));
+      for (const [name, value] of more) head.headers.append(name, value);
+    });
+    return stream.info.requestId;
+  };
+  t.equal(sentBy({}, none), id('9'));
+  t.equal(sentBy({ randomPerTenThousand: 0 }, all), id('4'));
+  t.equal(sentBy({ overallPerTenThousand: 0 }, all), id('4'));
+  t.equal(sentBy({}, { ...all, overallPerTenThousand: 0 }), id('9'));
+  t.equal(sentBy({ randomPerTenThousand: 0 }, { ...none, clientPercent: 0 }, fromClient), id('b'));
+  t.equal(sentBy({ randomPerTenThousand: 0, clientPerTenThousand: 0 }, all, fromClient), id('4'));
+});
+
+t.test('a request that no route matches is chosen for by its connection manager', async (t) => {
+  const { stream } = new Scene({ routes: [], manager: { tracing: { ...tracing, sampling: all } } }).request((head) => {
+    head.headers.append('x-request-id', id('4'));
+  });
+  t.equal(stream.info.requestId, id('9'));
+});
+
+t.test('what a request asks for is known without its share of all', async (t) => {
+  const asked = (mark: string, sampling: TraceSampling, ...more: (readonly [string, string])[]) => {
+    const { stream } = new Scene({ manager: { tracing: { ...tracing, sampling } } }).request((head) => {
+      head.headers.append('x-request-id', id(mark));
+      for (const [name, value] of more) head.headers.append(name, value);
+    });
+    // As it arrived: the scene has chosen already.
+    stream.info.requestId = id(mark);
+    return requestedReason(stream, null);
+  };
+  const untold = { ...all, marksIds: false };
+  t.equal(asked('4', untold), TraceReason.none);
+  t.equal(asked('9', untold), TraceReason.sampled);
+  t.equal(asked('4', untold, fromClient), TraceReason.client);
+  t.equal(asked('a', { ...untold, usesRequestId: false }), TraceReason.none);
+});
+
+t.test('a request from inside may force its trace, one from outside may not', async (t) => {
+  const forced = (remoteIp: string) => {
+    const { stream } = new Scene({
+      manager: { useRemoteAddress: true, preserveExternalRequestId: true, tracing: { ...tracing, sampling: none } },
+      facts: { remoteIp },
+    }).request((head) => {
+      head.headers.append('x-request-id', id('4'));
+      head.headers.append('x-envoy-force-trace', 'true');
+    });
+    return { id: stream.info.requestId, isTraced: stream.info.isTraced };
+  };
+  t.same(forced('10.0.0.7'), { id: id('a'), isTraced: true });
+  t.same(forced('198.51.100.7'), { id: id('4'), isTraced: false });
 });
