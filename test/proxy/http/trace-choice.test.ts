@@ -130,7 +130,12 @@ t.test('what a request asks for is known without its share of all', async (t) =>
 t.test('a request from inside may force its trace, one from outside may not', async (t) => {
   const forced = (remoteIp: string) => {
     const { stream } = new Scene({
-      manager: { useRemoteAddress: true, preserveExternalRequestId: true, tracing: { ...tracing, sampling: none } },
+      manager: {
+        useRemoteAddress: true,
+        internalAddressRanges: [{ ip: '10.0.0.0', prefixLength: 8 }],
+        preserveExternalRequestId: true,
+        tracing: { ...tracing, sampling: none },
+      },
       facts: { remoteIp },
     }).request((head) => {
       head.headers.append('x-request-id', id('4'));
