@@ -6,7 +6,7 @@
 import { HeaderId } from '../http/header-name.ts';
 import type { HeaderTable } from '../http/header-table.ts';
 import { isHexText } from './hex-digits.ts';
-import { ParentDecision, randomLength, type TraceContext } from './trace-context.ts';
+import { ParentDecision, randomLength, type TraceContext, TraceparentAt, traceIdLength } from './trace-context.ts';
 
 /** Reads all lines as one list. A list with an error is dropped, as the recommendation has it. */
 export function readTraceState(headers: HeaderTable, context: TraceContext): void {
@@ -78,24 +78,30 @@ function readLine(bytes: Buffer, from: number, end: number, context: TraceContex
     const equals = keyEnd(bytes, start, stop);
     if (equals < 0 || !isValue(bytes, equals + 1, stop) || list.members === maxMembers) return false;
     list.members++;
-    takeMember(bytes.latin1Slice(start, equals), bytes.latin1Slice(equals + 1, stop), context);
+    if (isKey(bytes, start, equals, otKey)) takeOt(bytes.latin1Slice(equals + 1, stop), context);
+    else if (isKey(bytes, start, equals, ownKey)) takeOwn(bytes.latin1Slice(equals + 1, stop), context);
+    else context.otherState = joined(context.otherState, bytes.latin1Slice(start, stop));
   }
   return true;
 }
 
-function takeMember(key: string, value: string, context: TraceContext): void {
-  if (key === otKey) {
-    // The first one counts: what stands farther right is older.
-    if (list.hasOt) context.keepsState = false;
-    else readOt(value, context);
-    list.hasOt = true;
-  } else if (key === ownKey) {
-    // It is about the hop before and never told on.
-    context.keepsState = false;
-    if (isHexText(value, chainLength, chainLength)) context.receivedChain = value;
-  } else {
-    context.otherState = joined(context.otherState, `${key}=${value}`);
-  }
+/** The first one counts: what stands farther right is older. */
+function takeOt(value: string, context: TraceContext): void {
+  if (list.hasOt) context.keepsState = false;
+  else readOt(value, context);
+  list.hasOt = true;
+}
+
+/** It is about the hop before, and never told on. */
+function takeOwn(value: string, context: TraceContext): void {
+  context.keepsState = false;
+  if (isHexText(value, chainLength, chainLength)) context.receivedChain = value;
+}
+
+function isKey(bytes: Uint8Array, start: number, end: number, key: string): boolean {
+  if (end - start !== key.length) return false;
+  for (let index = 0; index < key.length; index++) if (bytes[start + index] !== key.charCodeAt(index)) return false;
+  return true;
 }
 
 function skipSpace(bytes: Uint8Array, from: number, end: number): number {
@@ -170,12 +176,21 @@ function withoutEndingZeros(digits: string): string {
 // A parent is sampled iff its random value reaches its threshold; where that is not so its probability is not known.
 function checkThreshold(context: TraceContext): void {
   if (context.threshold === '') return;
-  const random = context.randomValue === '' ? context.traceId.slice(-randomLength) : context.randomValue;
-  const decision = random >= context.threshold ? ParentDecision.sampled : ParentDecision.notSampled;
+  const decision = reaches(context) ? ParentDecision.sampled : ParentDecision.notSampled;
   if (context.parentDecision === decision) return;
   context.threshold = '';
   context.keepsState = false;
 }
+
+function reaches({ line, randomValue, threshold }: TraceContext): boolean {
+  for (let index = 0; index < threshold.length; index++) {
+    const digit = randomValue === '' ? line.bytes[randomAt + index]! : randomValue.charCodeAt(index);
+    if (digit !== threshold.charCodeAt(index)) return digit > threshold.charCodeAt(index);
+  }
+  return true;
+}
+
+const randomAt = TraceparentAt.traceId + traceIdLength - randomLength;
 
 function otMember(context: TraceContext): string {
   let entries = context.sentThreshold === '' ? '' : `th:${context.sentThreshold}`;
