@@ -27,8 +27,9 @@ import {
 } from './w3c.ts';
 
 /**
- * Makes the context that of the request. The provider's own format, one of `providerFormats`, comes before the others: the
- * first that has ids gives them, and the first that says so gives the decision. B3's debug counts wherever it stands.
+ * Makes the context that of the request. For a provider that writes B3, as Zipkin's, B3 comes before W3C, for any other
+ * behind it: the first that has ids gives them, and the first that says so gives the decision. B3's debug counts wherever
+ * it stands.
  */
 export function extract(headers: HeaderTable, context: TraceContext, providerFormats: number): void {
   context.reset();
@@ -36,9 +37,9 @@ export function extract(headers: HeaderTable, context: TraceContext, providerFor
   context.formats = formatsOf(headers);
   if (context.formats === 0) return;
   const traceparentAt = findTraceparent(headers);
-  const prefersW3c = (providerFormats & TraceFormat.w3c) !== 0;
+  const prefersW3c = (providerFormats & anyB3) === 0;
   if (prefersW3c && traceparentAt >= 0) takeTraceparent(headers, traceparentAt, context);
-  if ((context.formats & (TraceFormat.b3 | TraceFormat.b3Multi)) !== 0) takeB3(headers, findB3(headers), context);
+  if ((context.formats & anyB3) !== 0) takeB3(headers, findB3(headers), context);
   if (traceparentAt < 0) return;
   if (!context.hasParent) takeTraceparent(headers, traceparentAt, context);
   else if (!prefersW3c && !isSameTrace(headers, traceparentAt, context)) return;
@@ -80,7 +81,7 @@ export function inject(context: TraceContext, headers: HeaderTable, providerForm
 export function renewSpanId(context: TraceContext, headers: HeaderTable, random: RandomDigits): void {
   random.write(context.attemptSpanId, 0, spanIdLength);
   if ((context.sentFormats & TraceFormat.w3c) !== 0) replaceSpanId(headers, context.attemptSpanId);
-  if ((context.sentFormats & (TraceFormat.b3 | TraceFormat.b3Multi)) !== 0) writeB3(headers, context, true);
+  if ((context.sentFormats & anyB3) !== 0) writeB3(headers, context, true);
 }
 
 const multiIds = headerIdSet([HeaderId.xB3Traceid, HeaderId.xB3Spanid, HeaderId.xB3Sampled, HeaderId.xB3Flags]);
@@ -92,6 +93,7 @@ const traceIds = headerIdSet([
   HeaderId.xB3Sampled,
   HeaderId.xB3Flags,
 ]);
+const anyB3 = TraceFormat.b3 | TraceFormat.b3Multi;
 const digitZero = 0x30;
 
 /** Of which fields are there, malformed ones too: a hop before us speaks that language. */

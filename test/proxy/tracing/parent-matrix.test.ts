@@ -157,7 +157,7 @@ t.test('any mixture is read as the model reads it, and what is told on is right 
   );
   fc.assert(
     fc.property(fc.array(field, { maxLength: 7 }), providers, (fields, provider) => {
-      const parent = modelParent(fields, (provider & TraceFormat.w3c) !== 0);
+      const parent = modelParent(fields, provider === TraceFormat.w3c);
       const { context, decision, hasParent, sent } = passed(fields, provider);
       if (decision !== parent.decision || hasParent !== (parent.ids !== undefined)) return false;
       if (parent.ids !== undefined && context.traceId !== parent.ids.traceId) return false;
