@@ -169,7 +169,14 @@ function compileManager(): ConnectionManager {
   const chain = snapshot.listeners.get('http')!.filterChains[0] as FilterChain;
   const filter = chain.filters[0]!;
   if (filter.kind !== 'http-connection-manager') throw new Error('the first listener is not HTTP');
-  const logs = new AccessLogs({ random, runtime, flushSizeBytes: 64 * 1024, publish: () => {} });
+  const logs = new AccessLogs({
+    random,
+    runtime,
+    flushSizeBytes: 64 * 1024,
+    publish: () => {},
+    publishEntries: () => {},
+    onEntries: () => {},
+  });
   return new ConnectionManager({
     config: filter.config,
     context,

@@ -2,6 +2,7 @@
 // CPU time, the best of some rounds: other work on the machine can only slow a round down.
 // Run: node bench/micro/telemetry.ts
 
+import type { LogCollector } from '../../config/access-log.ts';
 import { defaultTextFormat } from '../../config/format-commands.ts';
 import { RequestHead } from '../../proxy/http/message.ts';
 import { StreamInfo } from '../../proxy/http/stream-info.ts';
@@ -44,14 +45,34 @@ function measureCounting(): void {
   );
 }
 
+const collector: LogCollector = {
+  kind: 'http-entries',
+  service: { kind: 'grpc', cluster: 'als', authority: '', timeoutMs: 0, metadata: [] },
+  logName: 'log',
+  flushIntervalMs: 1000,
+  bufferSizeBytes: 64 * 1024,
+  customTags: [],
+  requestHeaders: [],
+  responseHeaders: [],
+  responseTrailers: [],
+};
+
 function measureLog(): void {
-  const options = { random: () => 0, runtime: new Map(), flushSizeBytes: 64 * 1024, publish: () => {} };
+  const options = {
+    random: () => 0,
+    runtime: new Map(),
+    flushSizeBytes: 64 * 1024,
+    publish: () => {},
+    publishEntries: () => {},
+    onEntries: () => {},
+  };
   const format = { kind: 'text', format: defaultTextFormat, omitEmptyValues: false } as const;
-  const [log] = new AccessLogs(options).compile([{ sink: { kind: 'stdout' }, format }]);
+  const [log, entryLog] = new AccessLogs(options).compile([{ sink: { kind: 'stdout' }, format }, { collector }]);
   const request = new RequestHead();
   request.path = '/a/path/of/some/length';
   const context = { info: new StreamInfo(), request, response: null, responseTrailers: null, localReplyBody: '' };
   measure("access-log line of Envoy's default format, into its batch", () => log!.log(context));
+  measure('entry for an access log service, into its batch', () => entryLog!.log(context));
 }
 
 function measureScrape(): void {

@@ -5,7 +5,7 @@ import type { KeptFilterChain } from '../listener/listener-change.ts';
 import type { ListenerSockets } from '../listener/listener-runtime.ts';
 import type { SharedLimit } from '../listener/shared-limit.ts';
 import type { RouteChange } from '../route/route-change.ts';
-import type { LogBatch } from '../telemetry/access-log.ts';
+import type { EntryBatch, LogBatch } from '../telemetry/access-log.ts';
 import type { BlockAnnouncement } from '../telemetry/worker-stats.ts';
 import type { RecordingSettings } from '../tracing/recording-settings.ts';
 import type { TracingMessage } from '../tracing/tracing-message.ts';
@@ -66,6 +66,7 @@ export type FromWorker =
   | { readonly kind: 'applied'; readonly generation: number }
   | { readonly kind: 'stats'; readonly announcement: BlockAnnouncement }
   | { readonly kind: 'logs'; readonly batch: LogBatch }
+  | { readonly kind: 'log-entries'; readonly batch: EntryBatch }
   | TracingMessage
   /** A sentence for the process's log. */
   | { readonly kind: 'warning'; readonly text: string }

@@ -6,7 +6,7 @@ import type { SnapshotDelta } from '../../config/snapshot.ts';
 import { signalEventFd } from '../../native/event-fd.ts';
 import type { OpenFailure } from '../listener/listener-opening.ts';
 import { makeSharedLimit } from '../listener/shared-limit.ts';
-import type { LogBatch } from '../telemetry/access-log.ts';
+import type { EntryBatch, LogBatch } from '../telemetry/access-log.ts';
 import type { BlockAnnouncement } from '../telemetry/worker-stats.ts';
 import type { RecordingSettings } from '../tracing/recording-settings.ts';
 import type { TracingMessage } from '../tracing/tracing-message.ts';
@@ -23,6 +23,8 @@ export interface WorkerPoolOptions {
   readonly youngGenerationMib: number;
   readonly onStats: (worker: number, announcement: BlockAnnouncement) => void;
   readonly onLogs: (batch: LogBatch) => void;
+  /** Access log entries for collectors. */
+  readonly onLogEntries?: (batch: EntryBatch) => void;
   /** Records are answered by `takeSpans`. Without it they stay in the worker, which drops what comes after. */
   readonly onTracing?: (worker: number, message: TracingMessage) => void;
   /** Every worker serves this generation, at these addresses. Not called for one that the next followed at once. */
@@ -194,6 +196,9 @@ export class WorkerPool {
         return;
       case 'logs':
         this.#options.onLogs(message.batch);
+        return;
+      case 'log-entries':
+        this.#options.onLogEntries?.(message.batch);
         return;
       case 'sampling-memory':
       case 'sampling-key':

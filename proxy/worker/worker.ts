@@ -59,6 +59,7 @@ export class Worker {
   readonly #parts = new ReceivedParts();
   readonly #housekeeping = new Timer(() => this.#keepHouse());
   readonly #logFlush = new Timer(() => this.#flushLogs());
+  readonly #entryFlush = new Timer(() => this.#logs.flushEntries());
   /** `drained` is to be said. */
   #isLeaving = false;
   #warnedAtMs = Number.NEGATIVE_INFINITY;
@@ -78,6 +79,8 @@ export class Worker {
       runtime: this.#runtime,
       flushSizeBytes: start.logFlushSizeBytes,
       publish: (batch) => this.#send({ kind: 'logs', batch }),
+      publishEntries: (batch) => this.#send({ kind: 'log-entries', batch }),
+      onEntries: (withinMs) => this.#scheduleEntries(withinMs),
     });
     this.#date = new HttpDate(wallClock);
     const http: HttpContext = {
@@ -225,6 +228,10 @@ export class Worker {
   #flushLogs(): void {
     this.#logs.flush();
     this.#reactor.timers.schedule(this.#logFlush, this.#options.start.logFlushIntervalMs);
+  }
+
+  #scheduleEntries(withinMs: number): void {
+    if (!this.#entryFlush.isArmed) this.#reactor.timers.schedule(this.#entryFlush, withinMs);
   }
 
   // ---- Descriptors -------------------------------------------------------------------------------------------------

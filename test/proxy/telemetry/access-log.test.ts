@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import t from 'tap';
-import type { AccessLog, AccessLogSink } from '../../../config/access-log.ts';
+import type { AccessLog, AccessLogSink, LogCollector } from '../../../config/access-log.ts';
 import { RequestHead } from '../../../proxy/http/message.ts';
 import { StreamInfo } from '../../../proxy/http/stream-info.ts';
-import { AccessLogs, type LogBatch } from '../../../proxy/telemetry/access-log.ts';
+import { AccessLogs, type EntryBatch, type LogBatch } from '../../../proxy/telemetry/access-log.ts';
 
 const file: AccessLogSink = { kind: 'file', path: 'a.log' };
 
@@ -13,13 +13,17 @@ function textLog(format: string, sink = file): AccessLog {
 
 function fixture(flushSizeBytes = 64 * 1024) {
   const batches: LogBatch[] = [];
+  const entries: EntryBatch[] = [];
+  const due: number[] = [];
   const logs = new AccessLogs({
     random: () => 0,
     runtime: new Map(),
     flushSizeBytes,
     publish: (batch) => batches.push(structuredClone(batch)),
+    publishEntries: (batch) => entries.push(structuredClone(batch)),
+    onEntries: (withinMs) => due.push(withinMs),
   });
-  return { logs, batches };
+  return { logs, batches, entries, due };
 }
 
 function finished(path: string, code = 200) {
@@ -122,5 +126,73 @@ t.test('whatever the lengths of lines and the size of a batch, every byte arrive
     }),
     { numRuns: 50 },
   );
+  t.end();
+});
+
+function entryLog(name: string, more: Partial<LogCollector> = {}): AccessLog {
+  const collector = {
+    kind: 'http-entries',
+    service: { kind: 'grpc', cluster: 'als', authority: '', timeoutMs: 0, metadata: [] },
+    logName: name,
+    flushIntervalMs: 1000,
+    bufferSizeBytes: 16_384,
+    customTags: [],
+    requestHeaders: [],
+    responseHeaders: [],
+    responseTrailers: [],
+    ...more,
+  } as LogCollector;
+  return { collector };
+}
+
+const linesOf = ({ bytes }: EntryBatch) => Buffer.from(bytes).toString('latin1').split('\n');
+
+t.test('entries for a collector wait for a call that is asked for, and leave as lines of JSON', (t) => {
+  const { logs, batches, entries, due } = fixture();
+  const [log] = logs.compile([entryLog('a')]);
+  t.strictSame(due, []);
+  log!.log(finished('/a'));
+  log!.log(finished('/b'));
+  t.strictSame(due, [100], 'asked for once');
+  logs.flushEntries();
+  logs.flushEntries();
+  t.strictSame(batches, []);
+  t.equal(entries.length, 1);
+  t.match(entries[0], { collector: { logName: 'a' }, entries: 2 });
+  const [first, second, rest] = linesOf(entries[0]!);
+  t.equal(JSON.parse(first!)[1][4], '/a');
+  t.equal(JSON.parse(second!)[1][4], '/b');
+  t.equal(rest, '');
+  t.end();
+});
+
+t.test('equal collectors share a batch, and keep it when the configuration comes again', (t) => {
+  const { logs, entries } = fixture();
+  const [first, second, other] = logs.compile([entryLog('a'), entryLog('a'), entryLog('b')]);
+  for (const log of [first!, second!, other!]) log.log(finished('/'));
+  logs.compile([entryLog('a')])[0]!.log(finished('/'));
+  logs.flush();
+  t.strictSame(
+    entries.map((batch) => [batch.collector.logName, batch.entries]),
+    [
+      ['a', 3],
+      ['b', 1],
+    ],
+  );
+  t.equal(new Set(entries.map(({ key }) => key)).size, 2);
+  t.end();
+});
+
+t.test('a collector that wants every entry at once has it, one in a hurry has a shorter wait', (t) => {
+  const { logs, entries, due } = fixture();
+  const [eager, quick] = logs.compile([
+    entryLog('eager', { bufferSizeBytes: 0 }),
+    entryLog('quick', { flushIntervalMs: 20 }),
+  ]);
+  eager!.log(finished('/'));
+  t.match(entries, [{ entries: 1 }]);
+  t.strictSame(due, []);
+  quick!.log(finished('/'));
+  t.strictSame(due, [20]);
   t.end();
 });
