@@ -16,6 +16,13 @@ export const requestStats = defineStats(
   { vocabulary: 'outrigger' },
 );
 
+/** Requests of series that are gone: with them the sum over all series never falls. A block takes the last two names. */
+export const expiredRequestStats = defineStats(
+  '{status}.{grpc_status}',
+  { requestsExpiredTotal: counter('requests_expired_total') },
+  { vocabulary: 'outrigger' },
+);
+
 /** The name in place of all names that found no room. */
 export const otherName = 'other';
 

@@ -90,6 +90,29 @@ export class StatGroup {
     return this.#kept?.isUsed(index) ?? false;
   }
 
+  /** How many series it has: stats that were used, each status code one. And what its counters make together. */
+  use(): { readonly series: number; readonly counted: number } {
+    const { stats } = this.scope;
+    let series = 0;
+    let counted = 0;
+    for (let index = 0; index < stats.length; index++) {
+      if (!this.isUsed(index)) continue;
+      const { kind } = stats[index]!;
+      series += kind === 'status-codes' ? this.#codesSeen(index) : 1;
+      if (kind === 'counter') counted += this.value(index);
+    }
+    return { series, counted };
+  }
+
+  // There are few, so that a list is searched faster than a set is made: of 10,000 clusters, all codes are looked at.
+  #codesSeen(index: number): number {
+    const seen: number[] = [...(this.#kept?.codes(index).keys() ?? [])];
+    for (const part of this.#parts) {
+      for (const [code] of codesOf(part, index)) if (!seen.includes(code)) seen.push(code);
+    }
+    return seen.length;
+  }
+
   /** Counts by status code, ascending. */
   codes(index: number): ReadonlyMap<number, number> {
     const counts = new Map(this.#kept?.codes(index));

@@ -21,11 +21,22 @@ export function scopeLabels(scope: StatScope, names: readonly string[]): string 
     .join(',');
 }
 
+/** Labels in the order of a block's names. */
+export function labelNames(scope: StatScope): readonly string[] {
+  const known = labelsByScope.get(scope);
+  if (known !== undefined) return known;
+  const labels = [...scope.template.matchAll(placeholder)].map(([, label]) => label!);
+  labelsByScope.set(scope, labels);
+  return labels;
+}
+
+const labelsByScope = new WeakMap<StatScope, readonly string[]>();
+
 /** Labels and their values, innermost first. Values of Envoy's labels are spelled as Envoy does; ours stay as they are. */
-export function labelsOf({ template, vocabulary }: StatScope, names: readonly string[]): [string, string][] {
-  const labels = [...template.matchAll(placeholder)].map(([, label], index): [string, string] => {
+export function labelsOf(scope: StatScope, names: readonly string[]): [string, string][] {
+  const labels = labelNames(scope).map((label, index): [string, string] => {
     const name = names[index] ?? '';
-    return [label!, vocabulary === 'envoy' ? sanitizeName(name) : name];
+    return [label, scope.vocabulary === 'envoy' ? sanitizeName(name) : name];
   });
   return labels.reverse();
 }

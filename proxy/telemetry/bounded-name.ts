@@ -1,0 +1,86 @@
+// A name that the budget of series bounds: all groups of one cluster, of one route, of one key of requests. They are
+// exported under that name or in `other`, together.
+
+import { otherName } from './request-stats.ts';
+import type { StatGroup } from './stat-group.ts';
+import { labelNames } from './stat-scope.ts';
+import { StatTotals } from './stat-totals.ts';
+import type { StatScope } from './stats.ts';
+
+/** Of these there is a cluster or route for each name. Listeners are few, and their ports are not made by a mesh. */
+const boundedTemplates: readonly string[] = ['cluster.{', 'vhost.{'];
+/** Labels that are kept in `other`: they have few values, and without them nobody sees errors in it. */
+const labelsOfOther: ReadonlySet<string> = new Set(['status', 'grpc_status', 'reason']);
+
+export function isBounded({ scope, names }: StatGroup): boolean {
+  if (scope.vocabulary === 'outrigger') return labelNames(scope).some((label) => !labelsOfOther.has(label));
+  return names.length > 0 && boundedTemplates.some((start) => scope.template.startsWith(start));
+}
+
+/** The name that a bounded group belongs to. */
+export function nameOf({ scope, names }: StatGroup): string {
+  const isCluster = scope.template.startsWith('cluster.{');
+  return isCluster ? `cluster\0${names[0]}` : `${scope.template}\0${names.join('\0')}`;
+}
+
+/** The names that `other` has in place of these. */
+export function otherNames(scope: StatScope, names: readonly string[]): readonly string[] {
+  return labelNames(scope).map((label, index) => (labelsOfOther.has(label) ? names[index]! : otherName));
+}
+
+export class BoundedName {
+  readonly groups = new Set<StatGroup>();
+  /** What groups with series of their own have counted in `other` before. */
+  readonly countedInOther = new Map<StatGroup, StatTotals>();
+  place: 'new' | 'own' | 'other' = 'new';
+  ownSinceMs = 0;
+  /** With series of its own, at any time. */
+  wasExported = false;
+  /** When requests were last seen to be counted. */
+  usedAtMs: number;
+  /** What was counted between the last two looks. */
+  gained = 0;
+  /** How many it needs. */
+  series = 0;
+  /** It is called as `other` is, and can have no series of its own. */
+  isOther = false;
+  #activity = 0;
+
+  constructor(nowMs: number) {
+    this.usedAtMs = nowMs;
+  }
+
+  add(group: StatGroup): void {
+    this.groups.add(group);
+    const inOther = otherNames(group.scope, group.names);
+    this.isOther = inOther.every((name, index) => name === group.names[index]);
+  }
+
+  totalsInOther(group: StatGroup): StatTotals {
+    const known = this.countedInOther.get(group) ?? new StatTotals(group.scope);
+    this.countedInOther.set(group, known);
+    return known;
+  }
+
+  /** Looks what was used since. Returns whether there are series that were not there before. */
+  measure(nowMs: number): boolean {
+    let activity = 0;
+    let series = 0;
+    for (const group of this.groups) {
+      const use = group.use();
+      series += use.series;
+      if (!isOfDiscovery(group.scope)) activity += use.counted;
+    }
+    const hasMore = series !== this.series;
+    this.series = series;
+    this.gained = activity - this.#activity;
+    this.#activity = activity;
+    if (this.gained !== 0) this.usedAtMs = nowMs;
+    return hasMore;
+  }
+}
+
+/** Members are looked up again and again, also of a cluster that nobody uses. */
+function isOfDiscovery({ stats }: StatScope): boolean {
+  return stats[0]!.name === 'membership_change';
+}
