@@ -105,6 +105,7 @@ function serve(flags: Flags): void {
   const stats = new WorkerStats((message) => store.accept(mainThread, message));
   const sinks = new LogSinks({ onWarning: (text) => log.component('file').warn(text), stats });
   const { maxDownstreamConnections } = bootstrap;
+  pool.identify({ id: bootstrap.node.id, zone: bootstrap.node.locality.zone });
   if (maxDownstreamConnections !== undefined) pool.limitConnections(maxDownstreamConnections);
   const snapshotStats = new SnapshotStats(stats, concurrency);
   const later = (delayMs: number, callback: () => void): unknown => setTimeout(callback, delayMs).unref();

@@ -15,9 +15,10 @@ import type { RouteTables, RouteTableUser } from '../route/route-tables.ts';
 import type { AccessLogger } from '../telemetry/access-log.ts';
 import { countDownstreamResponse, httpStats, listenerHttpStats } from '../telemetry/http-stats.ts';
 import type { StatBlock } from '../telemetry/stats.ts';
+import type { RequestTracer } from '../tracing/request-tracer.ts';
 import { type AuthorityNormalizer, compileAuthorityNormalizer } from './authority.ts';
 import { HeaderId, type HeaderName, headerName } from './header-name.ts';
-import { type EncodedLine, encodeLine } from './header-table.ts';
+import { type EncodedLine, encodeLine, type HeaderTable } from './header-table.ts';
 import type { BodyLimits } from './http1/body-decoder.ts';
 import type { OutputBuffer } from './http1/output-buffer.ts';
 import type { RequestParserOptions } from './http1/request-parser.ts';
@@ -83,6 +84,8 @@ export interface ConnectionManagerOptions {
   /** Responses, counted by listener. */
   readonly listenerStats: StatBlock;
   readonly accessLoggers: readonly AccessLogger[];
+  /** Null, or absent, without a tracing provider. */
+  readonly tracer?: RequestTracer | null;
 }
 
 export class ConnectionManager implements RouteTableUser {
@@ -101,6 +104,8 @@ export class ConnectionManager implements RouteTableUser {
   /** Null without a `local_reply_config`. */
   readonly localReplyMapping: LocalReplyMapping | null;
   readonly connections = new Set<Http1ServerConnection>();
+  /** Null without a tracing provider. */
+  readonly tracer: RequestTracer | null;
   /** Responses close their connections: the listener is going away. */
   isDraining = false;
   readonly #listenerStats: StatBlock;
@@ -122,6 +127,7 @@ export class ConnectionManager implements RouteTableUser {
     this.stats = options.stats;
     this.#listenerStats = options.listenerStats;
     this.#accessLoggers = options.accessLoggers;
+    this.tracer = options.tracer ?? null;
     this.router = config.httpFilters[config.httpFilters.length - 1]!.config;
     const { suppressEnvoyHeaders } = this.router;
     this.routes =
@@ -177,7 +183,7 @@ export class ConnectionManager implements RouteTableUser {
   }
 
   /** The one log point: counters and access logs of a finished request. */
-  logRequest(stream: Stream, response: ResponseHead | null): void {
+  logRequest(stream: Stream, response: ResponseHead | null, trailers: HeaderTable | null): void {
     const { stats } = this;
     const { info } = stream;
     stats.dec(httpStats.downstreamRqActive);
@@ -188,14 +194,19 @@ export class ConnectionManager implements RouteTableUser {
       countDownstreamResponse(this.#listenerStats, listenerHttpStats, status);
     }
     stats.record(httpStats.downstreamRqTime, info.endedAtMs - info.startedAtMs);
-    if (this.#accessLoggers.length === 0) return;
+    const { tracer } = this;
+    if (tracer === null && this.#accessLoggers.length === 0) return;
     const logContext = this.#logContext;
     logContext.info = info;
     logContext.request = stream.head;
     logContext.response = response;
+    logContext.responseTrailers = trailers;
+    // Logs tell whether the trace is kept.
+    if (tracer !== null) tracer.finish(stream.trace!, logContext);
     for (let index = 0; index < this.#accessLoggers.length; index++) {
       this.#accessLoggers[index]!.log(this.#logContext);
     }
+    if (tracer !== null) tracer.release(stream);
   }
 
   /** Requests that come from now on find their routes here. */

@@ -6,6 +6,7 @@ import type { NativeBuffer } from '../../native/native-buffer.ts';
 import type { UpstreamFailure } from '../cluster/upstream-failure.ts';
 import type { CompiledForward, CompiledRoute } from '../route/compiled-route.ts';
 import { httpStats } from '../telemetry/http-stats.ts';
+import type { RequestTrace } from '../tracing/request-trace.ts';
 import type { ConnectionFacts, ConnectionManager } from './connection-manager.ts';
 import { downstreamTimeout } from './downstream-timeouts.ts';
 import { cutResponse } from './failure-reply.ts';
@@ -32,6 +33,8 @@ export class Stream {
   readonly sender: ResponseSender;
   readonly manager: ConnectionManager;
   readonly facts: ConnectionFacts;
+  /** Null where nothing is recorded, and before it is known where the request goes. */
+  trace: RequestTrace | null = null;
   /** The request came from inside the mesh: Envoy's `x-envoy-internal`. Its timeout and retry headers are obeyed. */
   isInternal = false;
   /** An edge request from outside: it is told nothing of our insides. */
@@ -43,6 +46,7 @@ export class Stream {
   #upstream: UpstreamRequest | null = null;
   #route: CompiledRoute | null = null;
   #responseHead: ResponseHead | null = null;
+  #responseTrailers: HeaderTable | null = null;
   #requestEnded = false;
   #responseStarted = false;
   #isDone = false;
@@ -101,7 +105,7 @@ export class Stream {
     applyForwardedHeaders(this);
 
     const route = manager.routes.match(head, manager.context.matchContext);
-    applyTraceChoice(this, route);
+    if (manager.tracer === null) applyTraceChoice(this, route);
     if (route === null) {
       manager.stats.inc(httpStats.rqTotal);
       manager.stats.inc(httpStats.noRoute);
@@ -194,9 +198,12 @@ export class Stream {
     }
     info.upstreamCluster = cluster.name;
     info.routeMetadata = route.config.metadata;
+    info.clusterMetadata = cluster.config.metadata;
+    if (manager.tracer !== null) manager.tracer.begin(this, route, cluster);
     const timeouts = action.takeTimeouts(head);
     if (!manager.router.suppressEnvoyHeaders) action.addExpectedTimeout(head, timeouts);
     action.rewriteRequest(head, info);
+    this.trace?.inject(head.headers);
     const retry = action.takeRetries(head);
     this.#timeoutMs = timeouts.timeoutMs;
     if (timeouts.idleMs !== undefined) {
@@ -276,6 +283,7 @@ export class Stream {
 
   #sendHead(head: ResponseHead): void {
     const { info, manager } = this;
+    manager.tracer?.onResponseHead(this, this.#route, head);
     manager.finishResponseHead(head, this);
     this.#responseHead = head;
     this.#responseStarted = true;
@@ -299,6 +307,7 @@ export class Stream {
   onResponseEnd(trailers: HeaderTable | null): void {
     this.info.responseEndAtMs = this.nowMs;
     this.#upstream = null;
+    this.#responseTrailers = trailers;
     this.#finish();
     this.sender.sendEnd(this.manager.config.http1.enableTrailers ? trailers : null);
   }
@@ -409,7 +418,8 @@ export class Stream {
     info.endedAtMs = this.nowMs;
     for (let slot = 0; slot < StreamDeadline.count; slot++) this.sender.deadlines.clear(slot);
     if (this.#isTunnel) manager.stats.dec(httpStats.downstreamCxUpgradesActive);
-    manager.logRequest(this, this.#responseHead);
+    if (manager.tracer !== null && this.trace === null) manager.tracer.begin(this, this.#route, null);
+    manager.logRequest(this, this.#responseHead, this.#responseTrailers);
   }
 }
 

@@ -126,6 +126,8 @@ export class UpstreamRequest implements PoolWaiter, ResponseReceiver {
     this.#endpoint = endpoint;
     stream.info.upstreamRemoteAddress = endpoint.addressText;
     stream.info.upstreamHostname = endpoint.hostname;
+    stream.info.endpointMetadata = endpoint.metadata;
+    stream.trace?.beginAttempt(endpoint, stream.head.headers, stream.nowMs);
     endpoint.activeRequests++;
     this.#state = State.waiting;
     this.#attemptStartedAtMs = stream.nowMs;
@@ -222,6 +224,7 @@ export class UpstreamRequest implements PoolWaiter, ResponseReceiver {
   onResponseHead(head: ResponseHead, isEnd: boolean): void {
     const { status } = head;
     this.#countOutcome(status);
+    this.#stream.trace?.attemptAnswered(status);
     if (this.#retry?.shouldRetryResponse(head) && this.#mayRetry()) {
       this.#cluster.countRetriedResponse(status);
       // A response without a body leaves its connection fit for others; it is over when this returns.
@@ -323,6 +326,7 @@ export class UpstreamRequest implements PoolWaiter, ResponseReceiver {
     this.#noteWireBytes();
     this.#connection = null;
     this.#cluster.stats.inc(clusterStats.upstreamRqRxReset);
+    this.#stream.trace?.attemptFailed(failure.reason);
     if (replay) {
       // The keep-alive race: the endpoint closed the connection while our request was on its way. It is no failure of
       // the endpoint, so it costs no retry and counts as the same attempt.
@@ -337,6 +341,7 @@ export class UpstreamRequest implements PoolWaiter, ResponseReceiver {
 
   #failed(failure: UpstreamFailure): void {
     if (this.#state === State.done) return;
+    this.#stream.trace?.attemptFailed(failure.reason);
     if (this.#state === State.receiving) {
       this.#release();
       this.#stream.onResponseAborted(failure);
@@ -398,15 +403,18 @@ export class UpstreamRequest implements PoolWaiter, ResponseReceiver {
         stats.inc(clusterStats.upstreamRqTimeout);
         this.#routeStats?.inc(routeStats.upstreamRqTimeout);
         this.#endpoint?.stats.inc(endpointStats.rqTimeout);
-        this.#giveUp(
-          LocalReplies.upstreamTimeout,
-          this.#describe(`no complete response within ${this.#timeouts.timeoutMs} ms`),
-        );
+        this.#outOfTime(`no complete response within ${this.#timeouts.timeoutMs} ms`);
     }
+  }
+
+  #outOfTime(reason: string): void {
+    this.#stream.trace?.attemptFailed(reason);
+    this.#giveUp(LocalReplies.upstreamTimeout, this.#describe(reason));
   }
 
   // An attempt's time is over: retried unless its response has begun.
   #timedOut(reply: LocalReply, reason: string): void {
+    this.#stream.trace?.attemptFailed(reason);
     this.#endpoint?.stats.inc(endpointStats.rqTimeout);
     const hasBegun = this.#state === State.receiving;
     if (!hasBegun && this.#retry?.shouldRetryReset('timeout') && this.#mayRetry()) {
@@ -445,6 +453,7 @@ export class UpstreamRequest implements PoolWaiter, ResponseReceiver {
     const endpoint = this.#endpoint;
     if (endpoint === null) return;
     endpoint.activeRequests--;
+    this.#stream.trace?.endAttempt(this.#stream.nowMs);
     this.#endpoint = null;
     this.#pool = null;
     this.#breaker.releaseRequest();

@@ -11,12 +11,21 @@ import { httpStats, listenerHttpStats } from '../telemetry/http-stats.ts';
 import type { StatBlock, StatSet } from '../telemetry/stats.ts';
 import { tcpStats } from '../telemetry/tcp-stats.ts';
 import type { WorkerStats } from '../telemetry/worker-stats.ts';
+import type { WorkerTracing } from '../tracing/worker-tracing.ts';
 import type { ListenerConnection } from './listener-connection.ts';
 
 export interface FilterChainContext {
   readonly http: HttpContext;
   readonly stats: WorkerStats;
   readonly compileAccessLogs: (logs: readonly AccessLog[]) => readonly AccessLogger[];
+  readonly tracing: WorkerTracing;
+}
+
+/** What a filter chain takes from its listener. */
+export interface FilterChainOwner {
+  /** The listener's name in stats. */
+  readonly statName: string;
+  readonly isOutbound: boolean;
 }
 
 type TerminalFilter =
@@ -31,13 +40,12 @@ export class FilterChainRuntime {
   /** What is released at the end. */
   readonly #blocks: StatBlock[] = [];
 
-  /** `listenerStatName` is the listener's name in stats. */
-  constructor(config: FilterChain, listenerStatName: string, context: FilterChainContext) {
+  constructor(config: FilterChain, owner: FilterChainOwner, context: FilterChainContext) {
     this.#context = context;
-    this.#terminal = this.#compile(config.filters[config.filters.length - 1]!, listenerStatName);
+    this.#terminal = this.#compile(config.filters[config.filters.length - 1]!, owner);
   }
 
-  #compile(filter: NetworkFilter, listenerStatName: string): TerminalFilter {
+  #compile(filter: NetworkFilter, { statName, isOutbound }: FilterChainOwner): TerminalFilter {
     const { statPrefix, accessLogs } = filter.config;
     const shared = { context: this.#context.http, accessLoggers: this.#context.compileAccessLogs(accessLogs) };
     if (filter.kind === 'tcp-proxy') {
@@ -45,8 +53,10 @@ export class FilterChainRuntime {
       return { kind: 'tcp', filter: new TcpProxyFilter({ config: filter.config, stats, ...shared }) };
     }
     const stats = this.#block(httpStats, statPrefix);
-    const listenerStats = this.#block(listenerHttpStats, listenerStatName, statPrefix);
-    return { kind: 'http', manager: new ConnectionManager({ config: filter.config, stats, listenerStats, ...shared }) };
+    const listenerStats = this.#block(listenerHttpStats, statName, statPrefix);
+    const tracer = this.#context.tracing.compile(filter.config, isOutbound);
+    const options = { config: filter.config, stats, listenerStats, tracer, ...shared };
+    return { kind: 'http', manager: new ConnectionManager(options) };
   }
 
   #block(set: StatSet, ...names: readonly string[]): StatBlock {

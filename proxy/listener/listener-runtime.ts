@@ -208,7 +208,8 @@ export class ListenerRuntime implements ConnectionOwner {
   #chain(config: FilterChain): FilterChainRuntime {
     let chain = this.#chains.get(config);
     if (chain === undefined) {
-      chain = new FilterChainRuntime(config, this.#statName, this.#context);
+      const owner = { statName: this.#statName, isOutbound: this.config.trafficDirection === 'outbound' };
+      chain = new FilterChainRuntime(config, owner, this.#context);
       if (this.#isDraining) chain.drain();
       else if (this.#closesAfterResponse) chain.setClosesAfterResponse(true);
       this.#chains.set(config, chain);

@@ -30,8 +30,12 @@ interface MethodKeys {
 
 /** How a route is named where paths would be too many: its name, else the text of its path matcher. */
 export function routeTemplate(route: CompiledRoute): string {
-  if (route.name !== '') return route.name;
-  const { path } = route.config.match;
+  return route.name === '' ? pathTemplate(route) : route.name;
+}
+
+/** The text of the path matcher of a route. */
+export function pathTemplate({ config }: CompiledRoute): string {
+  const { path } = config.match;
   switch (path.kind) {
     case 'connect':
       return 'CONNECT';

@@ -28,12 +28,12 @@ export const RecordFlag = {
   sharesSpanId: 8,
 } as const;
 
-/** What stands in a record beside the trace. */
+/** What stands in a record beside the trace: one object, refilled for each. */
 export interface RecordFacts {
   readonly provider: number;
-  readonly spanCount: number;
-  readonly signature: number;
-  readonly isNewSignature: boolean;
+  spanCount: number;
+  signature: number;
+  isNewSignature: boolean;
 }
 
 /** Writes all but the spans. Returns what `writer.endLength32` is given behind the last of them. */

@@ -8,6 +8,7 @@ import type { RouteChange } from '../route/route-change.ts';
 import type { EntryBatch, LogBatch } from '../telemetry/access-log.ts';
 import type { BlockAnnouncement } from '../telemetry/worker-stats.ts';
 import type { RecordingSettings } from '../tracing/recording-settings.ts';
+import type { TracedNode } from '../tracing/span-recorder.ts';
 import type { TracingMessage } from '../tracing/tracing-message.ts';
 import type { GenerationMemory } from './generations.ts';
 import type { SnapshotPart } from './snapshot-parts.ts';
@@ -25,6 +26,8 @@ export interface WorkerStart {
 }
 
 export type ToWorker =
+  /** Who this proxy is; before the first snapshot. */
+  | { readonly kind: 'identify'; readonly node: TracedNode }
   /** Of the process, over all workers; before the first snapshot. */
   | { readonly kind: 'limit-connections'; readonly limit: SharedLimit }
   /** `placements` has an entry for each listener that the delta sets; routes are told by what changes in them. */

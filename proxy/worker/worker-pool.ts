@@ -9,6 +9,7 @@ import { makeSharedLimit } from '../listener/shared-limit.ts';
 import type { EntryBatch, LogBatch } from '../telemetry/access-log.ts';
 import type { BlockAnnouncement } from '../telemetry/worker-stats.ts';
 import type { RecordingSettings } from '../tracing/recording-settings.ts';
+import type { TracedNode } from '../tracing/span-recorder.ts';
 import type { TracingMessage } from '../tracing/tracing-message.ts';
 import { type GenerationMemory, Generations, makeGenerationMemory } from './generations.ts';
 import type { BoundListener, FromWorker, ListenerPlacement, ToWorker, WorkerStart } from './messages.ts';
@@ -105,6 +106,11 @@ export class WorkerPool {
     for (const [index, worker] of this.#workers.entries()) {
       this.#post(worker, { kind: 'snapshot', delta: split.rest, routes: routeChanges, placements: placements[index]! });
     }
+  }
+
+  /** As whom traces name this proxy. Before the first `publish`. */
+  identify(node: TracedNode): void {
+    this.#broadcast({ kind: 'identify', node });
   }
 
   /** Open downstream connections of all workers together. Before the first `publish`. */

@@ -1,6 +1,7 @@
 // A data-plane worker: one reactor, its listeners and clusters, and the snapshot they serve. Everything a request needs
 // lives in this thread; the main thread is heard of between two events only.
 
+import { randomFillSync } from 'node:crypto';
 import type { MessagePort } from 'node:worker_threads';
 import { receiveMessageOnPort } from 'node:worker_threads';
 import { describeErrno } from '../../native/errno.ts';
@@ -23,6 +24,8 @@ import { callerResponseStats, circuitBreakerStats, clusterStats, routeStats } fr
 import { endpointStats } from '../telemetry/endpoint-stats.ts';
 import { http1Stats } from '../telemetry/http-stats.ts';
 import { WorkerStats } from '../telemetry/worker-stats.ts';
+import type { TracingMessage } from '../tracing/tracing-message.ts';
+import { WorkerTracing } from '../tracing/worker-tracing.ts';
 import { Generations } from './generations.ts';
 import { ListenerTable } from './listener-table.ts';
 import type { FromWorker, ToWorker, WorkerStart } from './messages.ts';
@@ -51,6 +54,7 @@ export class Worker {
   readonly #clusters: ClusterTable;
   readonly #routeTables = new RouteTables();
   readonly #logs: AccessLogs;
+  readonly #tracing: WorkerTracing;
   readonly #context: ListenerContext;
   readonly #date: HttpDate;
   readonly #runtime = new Map<string, string | number | boolean>();
@@ -103,10 +107,17 @@ export class Worker {
       http1: stats.block(http1Stats),
       routeBlock: (virtualHost, statPrefix) => stats.block(routeStats, virtualHost, statPrefix),
     };
+    this.#tracing = new WorkerTracing({
+      timers: this.#reactor.timers,
+      wallOffsetMs: http.wallOffsetMs,
+      fillRandom: randomFillSync,
+      publish: (message) => this.#sendTracing(message),
+    });
     this.#context = {
       http,
       stats,
       compileAccessLogs: (logs) => this.#logs.compile(logs),
+      tracing: this.#tracing,
       workerIndex: start.workerIndex,
       reserve: this.#reserveDescriptors(),
       originalDestination,
@@ -139,6 +150,12 @@ export class Worker {
     this.#options.port.postMessage(message);
   }
 
+  // Records leave without being copied: the buffer of a batch is its own.
+  #sendTracing(message: TracingMessage): void {
+    if (message.kind === 'spans') this.#options.port.postMessage(message, [message.bytes.buffer]);
+    else this.#send(message);
+  }
+
   #receive(): void {
     for (;;) {
       const received = receiveMessageOnPort(this.#options.port);
@@ -161,6 +178,9 @@ export class Worker {
       case 'snapshot':
         this.#apply(message);
         return;
+      case 'identify':
+        this.#tracing.identify(message.node);
+        return;
       case 'limit-connections':
         this.#context.globalLimit = new LimitedConnections(message.limit);
         return;
@@ -172,9 +192,17 @@ export class Worker {
         return;
       case 'flush-logs':
         this.#logs.flush();
+        this.#tracing.flush();
+        return;
+      case 'sampling':
+        this.#tracing.set(message.settings);
+        return;
+      case 'spans-taken':
+        this.#tracing.onTaken();
         return;
       case 'stop':
         this.#logs.flush();
+        this.#tracing.finish();
         this.#reactor.stop();
     }
   }
@@ -222,6 +250,7 @@ export class Worker {
       for (const endpoint of cluster.eachEndpoint()) (endpoint.pools as Http1EndpointPools | null)?.retireIdle();
     }
     this.#listeners.cleanUp();
+    this.#tracing.keepHouse(this.#reactor.nowMs);
     this.#reactor.timers.schedule(this.#housekeeping, housekeepingMs);
   }
 

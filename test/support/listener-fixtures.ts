@@ -15,6 +15,7 @@ import { routeStats } from '../../proxy/telemetry/cluster-stats.ts';
 import { http1Stats } from '../../proxy/telemetry/http-stats.ts';
 import { StatsStore } from '../../proxy/telemetry/stats-store.ts';
 import { WorkerStats } from '../../proxy/telemetry/worker-stats.ts';
+import { WorkerTracing } from '../../proxy/tracing/worker-tracing.ts';
 import { makeContext, makeStatsSource } from './cluster-fixtures.ts';
 import { httpListener, managerOf, routeOf, virtualHostOf } from './data-plane.ts';
 import { startReactor } from './reactor-fixtures.ts';
@@ -64,6 +65,12 @@ export function makeListenerBench(t: Test): ListenerBench {
     },
     stats,
     compileAccessLogs: (configs) => logs.compile(configs),
+    tracing: new WorkerTracing({
+      timers: reactor.timers,
+      wallOffsetMs: 0,
+      fillRandom: (bytes) => bytes.fill(7),
+      publish: () => undefined,
+    }),
     workerIndex: 3,
     reserve: new DescriptorReserve({ reactor, limit: 1_048_576, onChange: () => undefined }),
     originalDestination: noAddress,

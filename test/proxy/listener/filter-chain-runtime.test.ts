@@ -24,7 +24,7 @@ const tcpProxy = {
 t.test('an HTTP chain counts under its prefix and under its listener, until it is released', (t) => {
   const { context, store } = makeListenerBench(t);
   const [config] = answering('http', 'x').filterChains;
-  const chain = new FilterChainRuntime(config!, '10.0.0.1_80', context);
+  const chain = new FilterChainRuntime(config!, { statName: '10.0.0.1_80', isOutbound: false }, context);
   t.ok(store.get(httpStats, 'test'));
   t.ok(store.get(listenerHttpStats, '10.0.0.1_80', 'test'));
   chain.release();
@@ -35,7 +35,11 @@ t.test('an HTTP chain counts under its prefix and under its listener, until it i
 
 t.test('a TCP chain counts under its prefix, and drains mean nothing to it', (t) => {
   const { context, store } = makeListenerBench(t);
-  const chain = new FilterChainRuntime(listenerOf('tcp', tcpProxy).filterChains[0]!, 'tcp', context);
+  const chain = new FilterChainRuntime(
+    listenerOf('tcp', tcpProxy).filterChains[0]!,
+    { statName: 'tcp', isOutbound: false },
+    context,
+  );
   t.ok(store.get(tcpStats, 'mongo'));
   t.doesNotThrow(() => {
     chain.drain();

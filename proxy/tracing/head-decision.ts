@@ -1,0 +1,137 @@
+// The decision before a request is forwarded. The caller's word counts where there is one; otherwise the trace's random value R is
+// compared with a threshold, so that every hop that compares it with a lower one keeps the trace too.
+//
+// Without a sampling file the threshold says Envoy's percentages; with one it is that of the request's key, which the main
+// thread renews, and `overall_sampling` remains a ceiling.
+
+import type { TraceProvider, TraceSampling, Tracing } from '../../config/tracing.ts';
+import type { Stream } from '../http/stream.ts';
+import { markTraceReason, overallShare, randomShare, requestedReason, TraceReason } from '../http/trace-choice.ts';
+import type { CompiledRoute } from '../route/compiled-route.ts';
+import type { RequestTrace } from './request-trace.ts';
+import { KeyCounter, thresholdAt } from './sampling-memory.ts';
+import { SamplingReason } from './sampling-reason.ts';
+import {
+  alwaysBytes,
+  copyThreshold,
+  isAtLeast,
+  percentageThreshold,
+  raiseThreshold,
+  readThresholdText,
+  thresholdText,
+} from './threshold-bytes.ts';
+import { ParentDecision } from './trace-context.ts';
+import type { TracingParts } from './worker-tracing.ts';
+
+/** Of a connection manager, or of a route in its place. */
+interface Percentages {
+  readonly random: Uint8Array;
+  readonly overall: Uint8Array;
+}
+
+export class HeadDecision {
+  readonly #sampling: TraceSampling;
+  readonly #parts: TracingParts;
+  readonly #own: Percentages;
+  readonly #byRoute = new WeakMap<CompiledRoute, Percentages>();
+  /** A sampler of the provider decides in place of all others; null without one. */
+  readonly #sampler: Uint8Array | null;
+  readonly #followsParent: boolean;
+
+  constructor({ sampling }: Tracing, provider: TraceProvider, parts: TracingParts) {
+    this.#sampling = sampling;
+    this.#parts = parts;
+    this.#own = percentages(sampling, undefined);
+    const sampler = provider.kind === 'opentelemetry' ? provider.sampler : undefined;
+    this.#sampler = sampler === undefined ? null : percentageThreshold(sampler.probability);
+    this.#followsParent = sampler === undefined || sampler.followsParent;
+  }
+
+  /** Fills the trace, and says the choice in its context and in the request id. Counts the request for its key. */
+  decide(trace: RequestTrace, stream: Stream): void {
+    const { memory } = this.#parts;
+    const asked = requestedReason(stream, trace.route);
+    const parent = this.#followsParent ? parentOf(trace, asked) : ParentDecision.absent;
+    if (parent === ParentDecision.absent) {
+      memory.count(trace.keySlot, KeyCounter.arrivals);
+      this.#choose(trace, asked);
+    } else {
+      memory.count(trace.keySlot, KeyCounter.withParent);
+      follow(trace, parent);
+    }
+    const { context } = trace;
+    context.isSampled = trace.isHeadKept;
+    context.sentThreshold = trace.isHeadKept && trace.hasThreshold ? thresholdText(trace.threshold) : '';
+    if (this.#sampling.usesRequestId) markTraceReason(stream, markOf(trace, asked));
+  }
+
+  #choose(trace: RequestTrace, asked: TraceReason): void {
+    const { threshold } = trace;
+    const isForced = asked === TraceReason.forced || asked === TraceReason.client;
+    this.#fillThreshold(trace, isForced);
+    trace.hasThreshold = true;
+    if (!isAtLeast(trace.random, 0, threshold, 0)) return;
+    trace.isHeadKept = true;
+    trace.reason = isForced ? SamplingReason.debug : SamplingReason.head;
+  }
+
+  #fillThreshold({ threshold, route, keySlot }: RequestTrace, isForced: boolean): void {
+    const { settings, memory } = this.#parts;
+    if (this.#sampler !== null) {
+      copyThreshold(threshold, this.#sampler, 0);
+      return;
+    }
+    // Envoy leaves the choice to its tracer then, which has no other reason to refuse.
+    const isLeftOpen = !this.#sampling.usesRequestId;
+    const shares = route?.config.tracing === undefined ? this.#own : this.#sharesOf(route);
+    if (isForced) copyThreshold(threshold, alwaysBytes, 0);
+    else if (settings.followsKeys) copyThreshold(threshold, memory.thresholds, thresholdAt(keySlot));
+    else copyThreshold(threshold, isLeftOpen ? alwaysBytes : shares.random, 0);
+    if (!isLeftOpen) raiseThreshold(threshold, shares.overall);
+  }
+
+  #sharesOf(route: CompiledRoute): Percentages {
+    let shares = this.#byRoute.get(route);
+    if (shares === undefined) {
+      shares = percentages(this.#sampling, route);
+      this.#byRoute.set(route, shares);
+    }
+    return shares;
+  }
+}
+
+function percentages(sampling: TraceSampling, route: CompiledRoute | undefined): Percentages {
+  const tracing = route?.config.tracing;
+  return {
+    random: percentageThreshold(randomShare(sampling, tracing) / 10_000),
+    overall: percentageThreshold(overallShare(sampling, tracing) / 10_000),
+  };
+}
+
+// Trace headers have the first word. A choice in the request id is a caller's too: of hops that know no other way.
+function parentOf({ context }: RequestTrace, asked: TraceReason): ParentDecision {
+  if (context.parentDecision !== ParentDecision.absent) return context.parentDecision;
+  return asked === TraceReason.sampled ? ParentDecision.sampled : ParentDecision.absent;
+}
+
+function follow(trace: RequestTrace, parent: ParentDecision): void {
+  const { context } = trace;
+  if (parent === ParentDecision.notSampled) return;
+  trace.isHeadKept = true;
+  if (parent === ParentDecision.debug) {
+    trace.reason = SamplingReason.debug;
+    trace.hasThreshold = true;
+    copyThreshold(trace.threshold, alwaysBytes, 0);
+    return;
+  }
+  trace.reason = SamplingReason.parent;
+  trace.hasThreshold = context.threshold !== '';
+  if (trace.hasThreshold) readThresholdText(trace.threshold, context.threshold);
+}
+
+/** What other hops read in the request id. */
+function markOf({ isHeadKept, reason }: RequestTrace, asked: TraceReason): TraceReason {
+  if (!isHeadKept) return TraceReason.none;
+  if (reason === SamplingReason.debug) return asked === TraceReason.client ? TraceReason.client : TraceReason.forced;
+  return TraceReason.sampled;
+}

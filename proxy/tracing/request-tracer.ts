@@ -1,0 +1,161 @@
+// Traces of one connection manager: begins them, decides about them, records those that are kept.
+//
+// A decision is made twice. Before the request is forwarded, by the caller's word or by probability: it is told to the next
+// hop. At the end, when the outcome is known: an error, a slow request, a retry is kept though the first decision was
+// against it. What is kept in neither way has cost its ids, and no allocation.
+
+import type { TraceProvider, Tracing } from '../../config/tracing.ts';
+import type { ClusterRuntime } from '../cluster/cluster-runtime.ts';
+import type { FormatContext } from '../format/format-context.ts';
+import type { ResponseHead } from '../http/message.ts';
+import type { Stream } from '../http/stream.ts';
+import type { StreamInfo } from '../http/stream-info.ts';
+import type { CompiledRoute } from '../route/compiled-route.ts';
+import { errorSignature } from './error-signatures.ts';
+import { receivedGrpcStatus } from './grpc-outcome.ts';
+import { HeadDecision } from './head-decision.ts';
+import { beginIds, extract } from './propagation.ts';
+import type { RequestTrace, TracePropagation } from './request-trace.ts';
+import { KeyCounter, ReachedStratum, reachedThresholdAt } from './sampling-memory.ts';
+import { SamplingReason } from './sampling-reason.ts';
+import { isCutShort } from './span-error.ts';
+import type { RecordFacts } from './span-record.ts';
+import type { SpanRecorder } from './span-recorder.ts';
+import { isAtLeast } from './threshold-bytes.ts';
+import { spanIdLength, TraceFormat, TraceparentAt } from './trace-context.ts';
+import type { TracingParts } from './worker-tracing.ts';
+
+export interface RequestTracerOptions {
+  readonly tracing: Tracing;
+  readonly provider: TraceProvider;
+  /** As announced to the main thread. */
+  readonly providerIndex: number;
+  /** Of the listener. */
+  readonly isOutbound: boolean;
+  readonly parts: TracingParts;
+  readonly recorder: SpanRecorder;
+}
+
+export class RequestTracer {
+  readonly isOutbound: boolean;
+  readonly #parts: TracingParts;
+  readonly #recorder: SpanRecorder;
+  readonly #head: HeadDecision;
+  readonly #propagation: TracePropagation;
+  readonly #is64Bit: boolean;
+  readonly #sharesSpanIds: boolean;
+  readonly #facts: RecordFacts;
+
+  constructor({ tracing, provider, providerIndex, isOutbound, parts, recorder }: RequestTracerOptions) {
+    this.isOutbound = isOutbound;
+    this.#parts = parts;
+    this.#recorder = recorder;
+    this.#head = new HeadDecision(tracing, provider, parts);
+    this.#propagation = {
+      formats: formatsOf(provider),
+      isSilent: tracing.noContextPropagation,
+      hasAttemptSpans: tracing.spawnUpstreamSpan,
+      random: parts.random,
+    };
+    this.#is64Bit = provider.kind === 'zipkin' && !provider.traceId128Bit;
+    this.#sharesSpanIds = provider.kind === 'zipkin' && provider.sharedSpanContext && !isOutbound;
+    this.#facts = { provider: providerIndex, spanCount: 0, signature: 0, isNewSignature: false };
+  }
+
+  /** Takes the trace out of the request's headers, or begins one, and decides. Without a cluster nothing is forwarded. */
+  begin(stream: Stream, route: CompiledRoute | null, cluster: ClusterRuntime | null): void {
+    const { head, info } = stream;
+    const { keys, pool, random } = this.#parts;
+    const trace = pool.take();
+    trace.begin(route, cluster, this.#propagation);
+    const { context } = trace;
+    extract(head.headers, context, this.#propagation.formats);
+    beginIds(context, random, this.#is64Bit);
+    if (this.#sharesSpanIds && context.hasParent) shareSpanId(trace);
+    trace.takeRandom();
+    trace.keySlot = keys.slotFor(head, route, cluster);
+    this.#head.decide(trace, stream);
+    info.trace = trace;
+    stream.trace = trace;
+  }
+
+  /** The head of the response is ready but for what this hop says in it. */
+  onResponseHead(stream: Stream, route: CompiledRoute | null, _head: ResponseHead): void {
+    // A reply of our own to a request that goes nowhere.
+    if (stream.trace === null) this.begin(stream, route, null);
+  }
+
+  /** The request is over: decides again, and records it if it is kept. */
+  finish(trace: RequestTrace, context: FormatContext): void {
+    const { info } = context;
+    trace.grpcStatus = receivedGrpcStatus(context);
+    const reason = this.#outcomeReason(trace, info);
+    trace.reason = reason;
+    if (reason === SamplingReason.none) return;
+    const isError = reason === SamplingReason.error;
+    const signature = isError ? errorSignature(info, trace.grpcStatus) : 0;
+    const isNewSignature = isError && this.#parts.signatures.isNew(signature, info.endedAtMs);
+    const { memory, batch } = this.#parts;
+    if (!isNewSignature && this.#isBelowReached(trace)) {
+      memory.count(trace.keySlot, isError ? KeyCounter.errorsSkipped : KeyCounter.headSkipped);
+      return;
+    }
+    if (!batch.hasRoom(isError)) {
+      memory.count(trace.keySlot, KeyCounter.recordsDropped);
+      return;
+    }
+    const facts = this.#facts;
+    facts.signature = signature;
+    facts.isNewSignature = isNewSignature;
+    this.#recorder.write(trace, context, facts);
+    batch.onWritten();
+  }
+
+  /** Nobody reads the trace any more. */
+  release(stream: Stream): void {
+    const { trace } = stream;
+    stream.trace = null;
+    stream.info.trace = null;
+    if (trace !== null) this.#parts.pool.give(trace);
+  }
+
+  // The outcome comes before the first decision: its stratum keeps all of its kind, the chosen among them, so that none
+  // stands for more than itself.
+  #outcomeReason(trace: RequestTrace, info: StreamInfo): SamplingReason {
+    const { settings } = this.#parts;
+    const { responseCode, attemptCount } = info;
+    if (settings.isError(responseCode, trace.grpcStatus, isCutShort(info))) return SamplingReason.error;
+    if (trace.reason === SamplingReason.debug) return SamplingReason.debug;
+    // A tunnel lasts as long as its ends like.
+    if (info.endedAtMs - info.startedAtMs > settings.slowOverMs && responseCode !== 101) return SamplingReason.slow;
+    if (attemptCount > 1 && settings.keepsRetries) return SamplingReason.retry;
+    if (trace.reason !== SamplingReason.none) return trace.reason;
+    return trace.isUpgraded ? SamplingReason.upgrade : SamplingReason.none;
+  }
+
+  // What stage 2 would not keep need not be written. An error that was chosen before is weighed with the chosen ones too.
+  #isBelowReached(trace: RequestTrace): boolean {
+    const { thresholds } = this.#parts.memory;
+    switch (trace.reason) {
+      case SamplingReason.head:
+      case SamplingReason.parent:
+        return !isAtLeast(trace.random, 0, thresholds, reachedThresholdAt(ReachedStratum.head));
+      case SamplingReason.error:
+        return !trace.isHeadKept && !isAtLeast(trace.random, 0, thresholds, reachedThresholdAt(ReachedStratum.error));
+      default:
+        return false;
+    }
+  }
+}
+
+/** Formats that are written whatever arrived. Zipkin's tracer writes fields of their own, as in Envoy. */
+function formatsOf(provider: TraceProvider): number {
+  if (provider.kind === 'opentelemetry') return TraceFormat.w3c;
+  return provider.alsoW3c ? TraceFormat.b3Multi | TraceFormat.w3c : TraceFormat.b3Multi;
+}
+
+function shareSpanId(trace: RequestTrace): void {
+  const { line, parentSpanId } = trace.context;
+  trace.sharesSpanId = true;
+  for (let index = 0; index < spanIdLength; index++) line.bytes[TraceparentAt.spanId + index] = parentSpanId[index]!;
+}

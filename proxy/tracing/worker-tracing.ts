@@ -1,0 +1,128 @@
+// What all traces of a worker share: settings, keys and their memory, the batch of records, the pool. Nothing of it is made
+// before the first connection manager with a provider is compiled.
+
+import { isDeepStrictEqual } from 'node:util';
+import type { HttpConnectionManager } from '../../config/http-connection-manager.ts';
+import type { TraceProvider } from '../../config/tracing.ts';
+import type { TimerWheel } from '../reactor/timer-wheel.ts';
+import { ErrorSignatures } from './error-signatures.ts';
+import { RandomDigits } from './random-digits.ts';
+import { CompiledRecording, type RecordingSettings, shippedRecording } from './recording-settings.ts';
+import { TracePool } from './request-trace.ts';
+import { RequestTracer } from './request-tracer.ts';
+import { SamplingKeys } from './sampling-keys.ts';
+import { SamplingMemory } from './sampling-memory.ts';
+import { SpanBatch } from './span-batch.ts';
+import { SpanRecorder, type TracedNode } from './span-recorder.ts';
+import type { TracingMessage } from './tracing-message.ts';
+
+export interface WorkerTracingOptions {
+  readonly timers: TimerWheel;
+  /** Wall clock minus the reactor's clock, ms. */
+  readonly wallOffsetMs: number;
+  /** Overwrites all bytes with random ones. */
+  readonly fillRandom: (bytes: Uint8Array) => unknown;
+  /** The buffer of a batch of records may be taken over. */
+  readonly publish: (message: TracingMessage) => void;
+}
+
+/** An index is a byte of each record. It is given again when all are, to the provider that was announced longest ago. */
+const mostProviders = 256;
+
+/** What tracers use together. */
+export interface TracingParts {
+  settings: CompiledRecording;
+  readonly memory: SamplingMemory;
+  readonly keys: SamplingKeys;
+  readonly batch: SpanBatch;
+  readonly signatures: ErrorSignatures;
+  readonly pool: TracePool;
+  readonly random: RandomDigits;
+}
+
+export class WorkerTracing {
+  readonly #options: WorkerTracingOptions;
+  readonly #providers: TraceProvider[] = [];
+  #announced = 0;
+  #node: TracedNode = { id: '', zone: '' };
+  #settings = new CompiledRecording(shippedRecording);
+  #parts: TracingParts | null = null;
+
+  constructor(options: WorkerTracingOptions) {
+    this.#options = options;
+  }
+
+  /** Null for a connection manager without a provider. */
+  compile({ tracing }: HttpConnectionManager, isOutbound: boolean): RequestTracer | null {
+    if (tracing?.provider === undefined) return null;
+    const { wallOffsetMs } = this.#options;
+    const node = this.#node;
+    const parts = this.#parts ?? this.#open();
+    return new RequestTracer({
+      tracing,
+      provider: tracing.provider,
+      providerIndex: this.#announce(tracing.provider),
+      isOutbound,
+      parts,
+      recorder: new SpanRecorder({ tracing, writer: parts.batch.writer, isOutbound, node, wallOffsetMs }),
+    });
+  }
+
+  /** Before the first connection manager is compiled. */
+  identify(node: TracedNode): void {
+    this.#node = node;
+  }
+
+  set(settings: RecordingSettings): void {
+    this.#settings = new CompiledRecording(settings);
+    if (this.#parts === null) return;
+    this.#parts.settings = this.#settings;
+    this.#parts.keys.rules = this.#settings.rules;
+  }
+
+  /** The main thread took a batch. */
+  onTaken(): void {
+    this.#parts?.batch.onTaken();
+  }
+
+  /** Records leave now. */
+  flush(): void {
+    this.#parts?.batch.flush();
+  }
+
+  /** The worker ends: what waits leaves, however far behind the main thread is. */
+  finish(): void {
+    this.#parts?.batch.finish();
+  }
+
+  /** To be called about once a second. */
+  keepHouse(nowMs: number): void {
+    this.#parts?.keys.age(nowMs);
+  }
+
+  #open(): TracingParts {
+    const { timers, publish, fillRandom } = this.#options;
+    const memory = new SamplingMemory();
+    publish({ kind: 'sampling-memory', memory: memory.buffer });
+    this.#parts = {
+      settings: this.#settings,
+      memory,
+      keys: new SamplingKeys(this.#settings.rules, memory, publish),
+      batch: new SpanBatch({ timers, publish: (bytes, count) => publish({ kind: 'spans', bytes, count }) }),
+      signatures: new ErrorSignatures(),
+      pool: new TracePool(),
+      random: new RandomDigits(fillRandom),
+    };
+    return this.#parts;
+  }
+
+  // Equal ones are one, over all changes of the configuration: their queue on the main thread goes on.
+  #announce(provider: TraceProvider): number {
+    const known = this.#providers.findIndex((each) => isDeepStrictEqual(each, provider));
+    if (known >= 0) return known;
+    const index = this.#announced++ % mostProviders;
+    this.#providers[index] = provider;
+    this.#options.publish({ kind: 'trace-provider', index, provider });
+    return index;
+  }
+}
