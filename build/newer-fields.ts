@@ -1,12 +1,22 @@
 // Fields that Envoy's messages have got since the proto files of the npm package were written, up to Envoy 1.40. On the wire
 // a field that is not known would be skipped in silence; one that is listed here is carried or refused by its row.
 
-/** A scalar, a well-known message, the names of an enum from 0 on, or `unread`: any other message. */
+/**
+ * A scalar, the full name of a message, the names of an enum from 0 on, or `unread`: any other message. `repeated` may
+ * stand in front.
+ */
 export type NewerFieldType = string | readonly string[];
 
-type NewerField = readonly [number: number, type: NewerFieldType, rules?: { readonly [rule: string]: number }];
+type NewerField = readonly [number: number, type: NewerFieldType, options?: NewerFieldOptions];
 
-/** By message and field; rules are those of protoc-gen-validate. */
+interface NewerFieldOptions {
+  /** Those of protoc-gen-validate. */
+  readonly rules?: { readonly [rule: string]: number };
+  readonly oneof?: string;
+}
+
+const core = 'envoy.config.core.v3';
+
 export const newerFields: {
   readonly [message: string]: { readonly [field: string]: NewerField };
 } = {
@@ -48,13 +58,13 @@ export const newerFields: {
   'envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector': {
     enable_ja4_fingerprinting: [3, 'google.protobuf.BoolValue'],
     close_connection_on_client_hello_parsing_errors: [4, 'bool'],
-    max_client_hello_size: [5, 'google.protobuf.UInt32Value', { gt: 255, lte: 16_384 }],
+    max_client_hello_size: [5, 'google.protobuf.UInt32Value', { rules: { gt: 255, lte: 16_384 } }],
   },
   'envoy.extensions.filters.http.router.v3.Router': {
     reject_connect_request_early_data: [10, 'google.protobuf.BoolValue'],
   },
   'envoy.config.core.v3.HttpProtocolOptions': {
-    max_response_headers_kb: [7, 'google.protobuf.UInt32Value', { gt: 0, lte: 8192 }],
+    max_response_headers_kb: [7, 'google.protobuf.UInt32Value', { rules: { gt: 0, lte: 8192 } }],
     max_connection_duration_jitter: [8, 'unread'],
   },
   'envoy.config.core.v3.Http1ProtocolOptions': { ignore_http_11_upgrade: [11, 'unread'] },
@@ -109,5 +119,43 @@ export const newerFields: {
     request_mirror_policies: [9, 'unread'],
     hash_policy: [10, 'unread'],
     retry_policy: [11, 'unread'],
+  },
+  [`${core}.GrpcService.GoogleGrpc`]: {
+    channel_credentials_plugin: [9, 'unread'],
+    call_credentials_plugin: [10, 'unread'],
+  },
+  [`${core}.HttpService`]: { formatters: [3, 'unread'] },
+  'envoy.config.trace.v3.OpenTelemetryConfig': {
+    max_cache_size: [6, 'google.protobuf.UInt32Value'],
+    set_telemetry_sdk_resource_attributes: [7, 'google.protobuf.BoolValue'],
+    set_service_name_resource_attribute: [8, 'google.protobuf.BoolValue'],
+    set_instrumentation_scope: [9, 'google.protobuf.BoolValue'],
+    exporter: [10, 'unread'],
+  },
+  'envoy.config.trace.v3.ZipkinConfig': {
+    trace_context_option: [8, ['USE_B3', 'USE_B3_WITH_W3C_PROPAGATION']],
+    collector_service: [9, `${core}.HttpService`],
+    timestamp_trace_ids: [10, 'bool'],
+  },
+  'envoy.type.tracing.v3.CustomTag': {
+    value: [6, 'string', { oneof: 'type' }],
+    value_type: [7, ['UNSPECIFIED', 'STRING', 'INT', 'DOUBLE', 'BOOL']],
+  },
+  'envoy.config.route.v3.Tracing': { operation: [5, 'string'], upstream_operation: [6, 'string'] },
+  'envoy.extensions.access_loggers.open_telemetry.v3.OpenTelemetryAccessLogConfig': {
+    http_service: [8, `${core}.HttpService`],
+    grpc_service: [9, `${core}.GrpcService`],
+    log_name: [10, 'string'],
+    buffer_flush_interval: [11, 'google.protobuf.Duration'],
+    buffer_size_bytes: [12, 'google.protobuf.UInt32Value'],
+    filter_state_objects_to_log: [13, 'repeated string'],
+    custom_tags: [14, 'repeated envoy.type.tracing.v3.CustomTag'],
+    resource_detectors: [15, `repeated ${core}.TypedExtensionConfig`],
+  },
+  'envoy.extensions.stat_sinks.open_telemetry.v3.SinkConfig': {
+    resource_detectors: [7, `repeated ${core}.TypedExtensionConfig`],
+    custom_metric_conversions: [8, 'unread'],
+    http_service: [9, `${core}.HttpService`, { oneof: 'protocol_specifier' }],
+    max_data_points_per_request: [10, 'uint32'],
   },
 };

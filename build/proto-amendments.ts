@@ -9,6 +9,11 @@ export function amendProtos(root: protobuf.Root): void {
   root.lookupEnum('envoy.config.accesslog.v3.ComparisonFilter.Op').add('NE', 3);
   dropRules(root, 'envoy.config.core.v3.RuntimeUInt32', 'runtime_key');
   dropRules(root, 'envoy.extensions.network.dns_resolver.cares.v3.CaresDnsResolverConfig', 'resolvers');
+  const openTelemetryLog = 'envoy.extensions.access_loggers.open_telemetry.v3.OpenTelemetryAccessLogConfig';
+  dropRules(root, openTelemetryLog, 'common_config');
+  for (const name of ['collector_cluster', 'collector_endpoint']) {
+    dropRules(root, 'envoy.config.trace.v3.ZipkinConfig', name);
+  }
   addNewerFields(root);
 }
 
@@ -16,10 +21,12 @@ function addNewerFields(root: protobuf.Root): void {
   root.add(new protobuf.Type(unread));
   for (const [message, fields] of Object.entries(newerFields)) {
     const parent = root.lookupType(message);
-    for (const [name, [number, type, rules]] of Object.entries(fields)) {
-      const field = new protobuf.Field(name, number, typeName(parent, name, type));
-      if (rules !== undefined) field.parsedOptions = [{ '(validate.rules)': { uint32: rules } }];
-      parent.add(field);
+    for (const [name, [number, type, { rules, oneof } = {}]] of Object.entries(fields)) {
+      const [, repeated, element] = /^(repeated )?(.*)$/.exec(typeName(parent, name, type))!;
+      const field = new protobuf.Field(name, number, element!, repeated?.trim());
+      if (rules !== undefined) field.parsedOptions = [{ '(validate.rules)': { any: rules } }];
+      if (oneof === undefined) parent.add(field);
+      else parent.oneofs[oneof]!.add(field);
       field.resolve();
     }
   }

@@ -4,7 +4,7 @@
 // content is not looked at. On the wire an opaque message is `bytes`, which has the same encoding: it is seen and
 // refused there too, where a missing field would be dropped in silence.
 
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import protobuf from 'protobufjs';
 import { amendProtos } from './proto-amendments.ts';
@@ -83,17 +83,38 @@ function loadProtos(protoRoots: readonly string[], messageNames: readonly string
   const locate = (path: string) => protoRoots.map((dir) => join(dir, path)).find((file) => existsSync(file));
   // The well-known types are built into protobufjs and need no file.
   root.resolvePath = (_origin, path) => locate(path) ?? path;
-  const packages = new Set(messageNames.map((name) => name.replace(/(\.[A-Z]\w*)+$/, '').replaceAll('.', '/')));
-  for (const folder of [...packages].sort()) {
-    const directory = locate(folder);
-    if (directory === undefined) throw new Error(`no proto folder ${folder}`);
-    for (const file of readdirSync(directory).sort()) {
-      if (file.endsWith('.proto')) root.loadSync(join(directory, file), { keepCase: true });
+  const packages = new Map<string, Set<string>>();
+  for (const name of messageNames) {
+    const [, packageName = '', message = ''] = /^(.*?)\.([A-Z]\w*)/.exec(name) ?? [];
+    const folder = packageName.replaceAll('.', '/');
+    packages.set(folder, (packages.get(folder) ?? new Set()).add(message));
+  }
+  for (const folder of [...packages.keys()].sort()) {
+    for (const file of protoFiles(folder, protoRoots)) {
+      if (declaresAny(file, packages.get(folder)!)) root.loadSync(file, { keepCase: true });
     }
   }
   root.resolveAll();
   amendProtos(root);
   return root;
+}
+
+/** Of one package, which may be in several roots. */
+function protoFiles(folder: string, protoRoots: readonly string[]): readonly string[] {
+  const directories = protoRoots.map((root) => join(root, folder)).filter((directory) => existsSync(directory));
+  if (directories.length === 0) throw new Error(`no proto folder ${folder}`);
+  return directories.flatMap((directory) =>
+    readdirSync(directory)
+      .filter((name) => name.endsWith('.proto'))
+      .sort()
+      .map((name) => join(directory, name)),
+  );
+}
+
+/** Files beside the wanted ones may import what is not there. */
+function declaresAny(file: string, messages: ReadonlySet<string>): boolean {
+  const declared = readFileSync(file, 'utf8').matchAll(/^message (\w+)/gm);
+  return [...declared].some(([, name]) => messages.has(name!));
 }
 
 function readField(field: protobuf.Field, known: Set<string>, enums: Map<string, SchemaEnum>): SchemaField {

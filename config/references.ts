@@ -1,6 +1,7 @@
 // What configurations refer to by name: a cluster or route configuration must be there before what names it, and may go
 // when nothing does. Names that arrive with a request (`cluster_header`) are not known before.
 
+import type { AccessLog } from './access-log.ts';
 import type { RouteSource } from './http-connection-manager.ts';
 import type { FilterChain, Listener } from './listener.ts';
 import type { ForwardTarget, RouteConfiguration } from './route.ts';
@@ -26,6 +27,24 @@ export function clustersOfListener(listener: Listener): ReadonlySet<string> {
     }
   }
   return names.size === 0 ? none : names;
+}
+
+/** Clusters that what a listener records is sent to: spans and access logs. Static ones for gRPC are among them. */
+export function collectorsOfListener(listener: Listener): ReadonlySet<string> {
+  const names = new Set<string>();
+  addCollectors(listener.accessLogs, names);
+  for (const { filters } of filterChainsOf(listener)) {
+    for (const { config } of filters) {
+      addCollectors(config.accessLogs, names);
+      if ('tracing' in config && config.tracing?.provider !== undefined)
+        names.add(config.tracing.provider.service.cluster);
+    }
+  }
+  return names.size === 0 ? none : names;
+}
+
+function addCollectors(logs: readonly AccessLog[], names: Set<string>): void {
+  for (const log of logs) if ('collector' in log) names.add(log.collector.service.cluster);
 }
 
 /** Route configurations that a listener has by name, each once. */

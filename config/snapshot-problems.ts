@@ -1,11 +1,17 @@
 // What a snapshot lacks to be whole. It serves nevertheless: requests that need what is missing are answered by 404 or 503.
 
 import type { Problem } from './problems.ts';
-import { clustersOfListener, clustersOfRoutes, namedRoutesOf } from './references.ts';
+import { clustersOfListener, clustersOfRoutes, collectorsOfListener, namedRoutesOf } from './references.ts';
 import type { Snapshot } from './snapshot.ts';
 
-/** Paths say which of the snapshot's resources is not whole, such as `routes["web"]`. */
-export function snapshotProblems(snapshot: Snapshot): readonly Problem[] {
+/**
+ * Paths say which of the snapshot's resources is not whole, such as `routes["web"]`. `forCalls` are the static clusters
+ * that telemetry may be sent to besides those of the snapshot.
+ */
+export function snapshotProblems(
+  snapshot: Snapshot,
+  forCalls: ReadonlyMap<string, unknown> = new Map(),
+): readonly Problem[] {
   const problems: Problem[] = [];
   for (const [name, { discovery }] of snapshot.clusters) {
     if (discovery.kind === 'original-dst' || snapshot.assignments.has(name)) continue;
@@ -17,6 +23,8 @@ export function snapshotProblems(snapshot: Snapshot): readonly Problem[] {
   for (const [name, listener] of snapshot.listeners) {
     const path = pathOf('listeners', name);
     addMissingClusters(clustersOfListener(listener), { snapshot, path }, problems);
+    const collectors = [...collectorsOfListener(listener)].filter((collector) => !forCalls.has(collector));
+    addMissingClusters(new Set(collectors), { snapshot, path }, problems);
     for (const { name: routes } of namedRoutesOf(listener)) {
       if (snapshot.routes.has(routes)) continue;
       problems.push({ path, message: `there is no route configuration ${JSON.stringify(routes)}` });

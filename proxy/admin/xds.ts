@@ -11,7 +11,7 @@ export function xds({ dynamic, pool, state }: AdminContext, { query }: AdminRequ
   const format = query.get('format') ?? 'text';
   const generation = state.snapshot?.generation ?? 0;
   const workers = pool.generations;
-  const missing = state.snapshot === null ? [] : snapshotProblems(state.snapshot);
+  const missing = state.snapshot === null ? [] : snapshotProblems(state.snapshot, state.bootstrap?.grpcClusters);
   if (format === 'json') {
     return json({ generation, workers, missing, sources: dynamic.sources().map(sourceJson) });
   }

@@ -13,7 +13,7 @@ const UNREAD: ReadonlyMap<string, string> = new Map([
   ['drainTimeoutMs', 'ignored: it is for HTTP/2'],
   ['metadataMatch', 'ignored: it is for the subset balancer'],
   ['dynamicStats', 'ignored: statistics are kept in any case'],
-  ['startChildSpan', 'ignored: there are no spans'],
+  ['startChildSpan', 'read where tracing is decoded, as the older way to say spawnUpstreamSpan'],
   ['representIpv4RemoteAsIpv4Mapped', 'refused'],
   ['unixSocketsAreInternal', 'refused'],
   ['respectExpectedRqTimeout', 'refused'],

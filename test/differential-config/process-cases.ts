@@ -122,7 +122,7 @@ export const processCases: readonly ConfigCase[] = [
   refuses(
     at.bootstrap,
     'stats_sinks: [{name: envoy.stat_sinks.statsd}]',
-    'stats_sinks: stats_sinks is not supported; scrape /stats/prometheus',
+    'stats_sinks[0].typed_config: typed_config is required: it says which stats sink this is',
   ),
   oursRefuses(at.bootstrap, 'flags_path: /tmp', 'flags_path: flags_path is not supported; use the runtime layers'),
   oursRefuses(

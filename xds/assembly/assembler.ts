@@ -46,7 +46,13 @@ export interface AssemblerOptions {
 
 export type BootstrapResources = Pick<
   Bootstrap,
-  'clusters' | 'grpcClusters' | 'listeners' | 'runtimeLayers' | 'dynamicResources' | 'defaultBindAddress'
+  | 'clusters'
+  | 'grpcClusters'
+  | 'listeners'
+  | 'runtimeLayers'
+  | 'dynamicResources'
+  | 'defaultBindAddress'
+  | 'traceProvider'
 >;
 
 export class Assembler {
@@ -179,6 +185,7 @@ export class Assembler {
       unserved: this.#clusters.unserved,
       drainTimeMs,
       runtime,
+      traceProvider: bootstrap.traceProvider,
       onAnswer: () => this.#initialFetch.listeners.onAnswer(),
     });
   }

@@ -6,7 +6,8 @@
 
 import type { Listener } from '../../config/listener.ts';
 import type { Problems } from '../../config/problems.ts';
-import { clustersOfListener, namedRoutesOf } from '../../config/references.ts';
+import { clustersOfListener, collectorsOfListener, namedRoutesOf } from '../../config/references.ts';
+import type { TraceProvider } from '../../config/tracing.ts';
 import type { RuntimeValues } from '../decode/runtime.ts';
 import { listenerDecoder } from '../resource/listener-resource.ts';
 import { type Removal, ResourceSet, type ResourceUser } from '../resource/resource-set.ts';
@@ -19,7 +20,7 @@ import type { RouteAssembly, Routes } from './route-assembly.ts';
 interface ListenerVersion {
   readonly listener: Listener;
   readonly routes: readonly Routes[];
-  /** Clusters that it names itself. */
+  /** Clusters that it names itself, those of its telemetry included. */
   readonly references: ReadonlySet<string>;
   readonly wait: ClusterWait;
 }
@@ -43,6 +44,8 @@ export interface ListenerAssemblyOptions {
   readonly drainTimeMs: number;
   /** Values of now. */
   readonly runtime: () => RuntimeValues;
+  /** Of connection managers that trace and name none. */
+  readonly traceProvider: TraceProvider | undefined;
   /** The end of a response. */
   readonly onAnswer: () => void;
 }
@@ -59,7 +62,7 @@ export class ListenerAssembly implements ResourceUser<Listener> {
     this.#context = context;
     this.#options = options;
     this.resources = new ResourceSet({
-      decoder: listenerDecoder(options.runtime),
+      decoder: listenerDecoder(options.runtime, options.traceProvider),
       user: this,
       clock: context.clock,
     });
@@ -208,7 +211,8 @@ export class ListenerAssembly implements ResourceUser<Listener> {
     const { schedule, onDue } = this.#context;
     const used: Routes[] = [];
     const wait = new ClusterWait({ unserved, schedule, onOver: onDue });
-    const version = { listener, routes: used, references: clustersOfListener(listener), wait };
+    const references = new Set([...clustersOfListener(listener), ...collectorsOfListener(listener)]);
+    const version = { listener, routes: used, references, wait };
     for (const { name, source } of namedRoutesOf(listener)) used.push(routes.resources.use(source, name, version));
     return version;
   }

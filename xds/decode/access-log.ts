@@ -1,6 +1,15 @@
 // Access logs and their filters (`config.accesslog.v3`).
 
-import type { AccessLog, AccessLogFilter, AccessLogSink, Comparison, LogFormat } from '../../config/access-log.ts';
+import type {
+  AccessLog,
+  AccessLogFilter,
+  AccessLogSink,
+  CollectorLog,
+  Comparison,
+  LineLog,
+  LogCollector,
+  LogFormat,
+} from '../../config/access-log.ts';
 import { defaultTextFormat } from '../../config/format-commands.ts';
 import type { Problems } from '../../config/problems.ts';
 import type {
@@ -9,10 +18,14 @@ import type {
   ComparisonFilter,
   FileAccessLog,
   GrpcStatusFilter,
+  HttpGrpcAccessLogConfig,
+  OpenTelemetryAccessLogConfig,
   StdoutAccessLog,
 } from '../generated/messages.ts';
 import { enumDescriptor } from '../message/message-descriptor.ts';
+import { decodeLogEntries, decodeLogRecords } from './access-log-collector.ts';
 import { extensionType } from './extension.ts';
+import { given } from './given.ts';
 import { checkedFormat, checkedJsonFormat, decodeLogFormat } from './log-format.ts';
 import { decodeFraction, decodeHeaderMatcher } from './matcher.ts';
 
@@ -31,19 +44,43 @@ export function decodeAccessLogs(
 const fileLog = 'envoy.extensions.access_loggers.file.v3.FileAccessLog';
 const stdoutLog = 'envoy.extensions.access_loggers.stream.v3.StdoutAccessLog';
 const stderrLog = 'envoy.extensions.access_loggers.stream.v3.StderrAccessLog';
-const accessLogger = { what: 'access logger', known: [fileLog, stdoutLog, stderrLog] } as const;
+const httpEntries = 'envoy.extensions.access_loggers.grpc.v3.HttpGrpcAccessLogConfig';
+const tcpEntries = 'envoy.extensions.access_loggers.grpc.v3.TcpGrpcAccessLogConfig';
+const openTelemetry = 'envoy.extensions.access_loggers.open_telemetry.v3.OpenTelemetryAccessLogConfig';
+const accessLogger = {
+  what: 'access logger',
+  known: [fileLog, stdoutLog, stderrLog, httpEntries, tcpEntries, openTelemetry],
+} as const;
+
+type LoggerType = (typeof accessLogger.known)[number];
 
 function decodeAccessLog(message: AccessLogMessage, problems: Problems): AccessLog | undefined {
   const type = extensionType(message, accessLogger, problems);
   if (type === undefined) return undefined;
-  const config = message.typedConfig?.message as FileAccessLog & StdoutAccessLog;
-  const configProblems = problems.at('typed_config');
-  const sink = decodeSink(type, config);
-  const format = decodeFormat(config, configProblems);
+  const destination = decodeDestination(type, message.typedConfig?.message, problems.at('typed_config'));
   const isFiltered = message.filter !== undefined;
   const filter = isFiltered ? decodeAccessLogFilter(message.filter, problems.at('filter')) : undefined;
-  if (sink === undefined || format === undefined || (isFiltered && filter === undefined)) return undefined;
-  return filter === undefined ? { sink, format } : { filter, sink, format };
+  if (destination === undefined || (isFiltered && filter === undefined)) return undefined;
+  return { ...given('filter', filter), ...destination };
+}
+
+type Destination = Pick<LineLog, 'sink' | 'format'> | Pick<CollectorLog, 'collector'>;
+
+function decodeDestination(type: LoggerType, config: unknown, problems: Problems): Destination | undefined {
+  if (type === fileLog || type === stdoutLog || type === stderrLog) {
+    const lines = config as FileAccessLog & StdoutAccessLog;
+    const sink = decodeSink(type, lines);
+    const format = decodeFormat(lines, problems);
+    return sink && format && { sink, format };
+  }
+  const collector = decodeCollector(type, config, problems);
+  return collector && { collector };
+}
+
+function decodeCollector(type: LoggerType, config: unknown, problems: Problems): LogCollector | undefined {
+  if (type === openTelemetry) return decodeLogRecords(config as OpenTelemetryAccessLogConfig, problems);
+  const kind = type === httpEntries ? 'http-entries' : 'tcp-entries';
+  return decodeLogEntries(kind, config as HttpGrpcAccessLogConfig, problems);
 }
 
 function decodeSink(type: string, config: FileAccessLog): AccessLogSink | undefined {

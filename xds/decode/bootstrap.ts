@@ -6,6 +6,8 @@ import type { Listener } from '../../config/listener.ts';
 import type { Problems } from '../../config/problems.ts';
 import type { Bootstrap as Message } from '../generated/messages.ts';
 import { checkClusterReferences } from './cluster-references.ts';
+import { checkCollectorReferences } from './collector-references.ts';
+import { withTraceProvider } from './default-trace-provider.ts';
 import { decodeDynamicResources } from './dynamic-resources.ts';
 import { extensionType } from './extension.ts';
 import { given } from './given.ts';
@@ -14,6 +16,8 @@ import { decodeAdmin, decodeConnectionLimit, decodeNode, decodeStats, type NodeO
 import { decodeRuntime, type RuntimeValues } from './runtime.ts';
 import { checkSourceReferences } from './source-references.ts';
 import { decodeStaticClusters } from './static-clusters.ts';
+import { decodeStatsSinks } from './stats-sink.ts';
+import { decodeTraceProvider } from './trace-provider.ts';
 import { UniqueNames } from './unique-names.ts';
 
 /** What is wrong is recorded; the result is of use only when nothing was. */
@@ -25,22 +29,26 @@ export function decodeBootstrap(message: Message, overrides: NodeOverrides, prob
   const statics = problems.at('static_resources');
   const listeners = decodeListeners(message, runtime.values, statics.at('listeners'));
   checkClusterReferences(message.staticResources ?? {}, grpcClusters, statics);
+  checkCollectorReferences(message, grpcClusters, problems);
   checkSourceReferences(message.staticResources ?? {}, known, statics);
   checkBootstrapExtensions(message, problems.at('bootstrap_extensions'));
   const limit = decodeConnectionLimit(message.overloadManager, runtime.values, problems.at('overload_manager'));
+  const provider = message.tracing?.http;
+  const traceProvider = provider && decodeTraceProvider(provider, problems.at('tracing').at('http'));
   const node = decodeNode(message.node, overrides);
   if (Object.keys(dynamicResources).length > 0) requireIdentity(node, problems.at('node'));
   return {
     node,
     ...given('admin', decodeAdmin(message.admin, problems.at('admin'))),
-    listeners,
+    listeners: listeners.map((listener) => withTraceProvider(listener, traceProvider)),
     clusters,
     grpcClusters,
     dynamicResources,
     ...given('defaultBindAddress', defaultBindAddress),
     runtime: runtime.values,
     runtimeLayers: runtime.layers,
-    stats: decodeStats(message.statsConfig, problems.at('stats_config')),
+    stats: { ...decodeStats(message.statsConfig, problems.at('stats_config')), ...decodeStatsSinks(message, problems) },
+    ...given('traceProvider', traceProvider),
     ...given('maxDownstreamConnections', limit),
   };
 }

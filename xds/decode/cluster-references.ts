@@ -90,7 +90,7 @@ function report(route: RouteAction, names: Names, problems: Problems): void {
 
 function addMissing(name: string, { known, forCalls }: Names, problems: Problems): void {
   if (forCalls.has(name)) {
-    problems.add(`cluster ${JSON.stringify(name)} is for calls to a control plane; requests cannot be sent to it`);
+    problems.add(`cluster ${JSON.stringify(name)} is for gRPC calls of our own; requests cannot be sent to it`);
     return;
   }
   const meant = nearestName(name, known);

@@ -12,13 +12,20 @@ export interface Extension {
   readonly typedConfig?: Any;
 }
 
+export interface ExpectedExtension<T extends string> {
+  /** The extension point, such as `network filter`. */
+  readonly what: string;
+  readonly known: readonly T[];
+  /** What to write in place of those that are not known; their list otherwise. */
+  readonly instead?: string;
+}
+
 /**
- * The full name of the extension's message, when it is one of `known`; undefined otherwise (recorded). `what` names the
- * extension point, such as `network filter`.
+ * The full name of the extension's message, when it is one of `known`; undefined otherwise (recorded).
  */
 export function extensionType<T extends string>(
   extension: Extension,
-  expected: { readonly what: string; readonly known: readonly T[] },
+  expected: ExpectedExtension<T>,
   problems: Problems,
 ): T | undefined {
   const any = extension.typedConfig;
@@ -43,10 +50,11 @@ export function isInertFilter({ typedConfig }: Extension, place: FilterPlace): b
   return typedConfig !== undefined && inertPlaces.get(typedConfig.typeName)?.includes(place) === true;
 }
 
-function hint(any: Any, expected: { readonly known: readonly string[] }): string {
+function hint(any: Any, expected: ExpectedExtension<string>): string {
   if (any.typeName.startsWith('envoy.extensions.transport_sockets.tls.')) return 'it arrives with TLS';
   // Full names are long and much alike: a third of their letters would be another filter.
   const meant = nearestName(any.typeName, expected.known, 3);
   if (meant !== undefined) return `did you mean ${meant}?`;
+  if (expected.instead !== undefined) return expected.instead;
   return expected.known.length === 1 ? `only ${expected.known[0]} is` : `supported are ${expected.known.join(', ')}`;
 }

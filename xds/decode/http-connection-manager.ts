@@ -16,11 +16,12 @@ import { decodeTracing } from './tracing.ts';
 /** Undefined when it has no route configuration that could be read. */
 export function decodeHttpConnectionManager(message: Message, problems: Problems): HttpConnectionManager | undefined {
   const httpFilters = decodeHttpFilters(message.httpFilters, problems.at('http_filters'));
+  const startsChildSpan = httpFilters.some(({ config }) => config.startChildSpan);
   const parts = {
     accessLogs: decodeAccessLogs(message.accessLog, problems.at('access_log')),
     localReply: decodeLocalReply(message.localReplyConfig ?? {}, problems.at('local_reply_config')),
     ...decodeClientIdentity(message, problems),
-    ...given('tracing', decodeTracing(message, problems)),
+    ...given('tracing', decodeTracing(message, startsChildSpan, problems)),
     ...decodePathOptions(message, problems),
     ...decodeResponseOptions(message),
     ...decodeLimits(message),

@@ -91,13 +91,17 @@ function refuseAdminLogs(messages: AdminMessage['accessLog'], problems: Problems
   }
 }
 
-export function decodeStats(message: StatsConfig | undefined, problems: Problems): StatsOptions {
+/** What is kept; sinks have a file of their own. */
+export function decodeStats(
+  message: StatsConfig | undefined,
+  problems: Problems,
+): Pick<StatsOptions, 'histogramBuckets' | 'rejectAll'> {
   const histogramBuckets: { prefix: string; bounds: readonly number[] }[] = [];
   for (const [index, settings] of (message?.histogramBucketSettings ?? []).entries()) {
     const buckets = decodeBuckets(settings, problems.at('histogram_bucket_settings').item(index));
     if (buckets !== undefined) histogramBuckets.push(buckets);
   }
-  return { histogramBuckets, rejectAll: message?.statsMatcher?.rejectAll ?? false, sinks: [], flushIntervalMs: 5_000 };
+  return { histogramBuckets, rejectAll: message?.statsMatcher?.rejectAll ?? false };
 }
 
 function decodeBuckets(message: HistogramBucketSettings, problems: Problems) {

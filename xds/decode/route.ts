@@ -17,6 +17,7 @@ import { decodeRegex } from './regex.ts';
 import { decodeRetryPolicy } from './retry-policy.ts';
 import { decodeRouteAction } from './route-action.ts';
 import { SharedParts } from './shared-parts.ts';
+import { decodeDecorator, decodeRouteTracing } from './tracing.ts';
 
 /** Envoy's default of `max_direct_response_body_size_bytes`. */
 export const defaultMaxDirectResponseBodyBytes = 4096;
@@ -86,6 +87,7 @@ function decodeRoute(message: RouteMessage, maxBodyBytes: number, problems: Prob
   const action = decodeRouteAction(message, maxBodyBytes, problems);
   const headers = decodeHeaderMutations(message, problems);
   const perFilterConfig = perFilterConfigOf(message, problems);
+  const tracing = message.tracing && decodeRouteTracing(message.tracing, problems.at('tracing'));
   if (match === undefined || action === undefined) return undefined;
   return {
     name: message.name ?? '',
@@ -95,6 +97,8 @@ function decodeRoute(message: RouteMessage, maxBodyBytes: number, problems: Prob
     metadata: decodeMetadata(message.metadata),
     statPrefix: message.statPrefix ?? '',
     perFilterConfig,
+    ...given('decorator', message.decorator && decodeDecorator(message.decorator)),
+    ...given('tracing', tracing),
   };
 }
 

@@ -1,10 +1,10 @@
-// The static clusters: most are for requests, some for calls of our own to a control plane.
+// The static clusters: most are for requests, some for gRPC calls of our own to a control plane or collector.
 
 import type { Address } from '../../config/address.ts';
 import type { Bootstrap } from '../../config/bootstrap.ts';
 import type { Cluster } from '../../config/cluster.ts';
 import type { GrpcCluster } from '../../config/config-source.ts';
-import type { Problems } from '../../config/problems.ts';
+import { Problems } from '../../config/problems.ts';
 import type {
   ApiConfigSource,
   Cluster as ClusterMessage,
@@ -12,6 +12,7 @@ import type {
   Bootstrap as Message,
 } from '../generated/messages.ts';
 import { decodeBindConfig, decodeCluster } from './cluster.ts';
+import { collectorReferences } from './collector-references.ts';
 import { given } from './given.ts';
 import { decodeGrpcCluster, speaksHttp2 } from './grpc-cluster.ts';
 import { UniqueNames } from './unique-names.ts';
@@ -53,7 +54,8 @@ class CallClusters {
   readonly #hasControlPlane: boolean;
 
   constructor(message: Message) {
-    this.#named = new Set(apisOf(message).flatMap(clusterNames));
+    const collectors = collectorReferences(message, new Problems()).filter(({ protocol }) => protocol === 'grpc');
+    this.#named = new Set([...apisOf(message).flatMap(clusterNames), ...collectors.map(({ cluster }) => cluster)]);
     this.#hasControlPlane = message.dynamicResources !== undefined;
   }
 

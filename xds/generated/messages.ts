@@ -102,14 +102,14 @@ export interface Bootstrap {
   readonly clusterManager?: ClusterManager;
   readonly hdsConfig?: ApiConfigSource;
   readonly flagsPath?: string;
-  readonly statsSinks?: readonly unknown[];
+  readonly statsSinks?: readonly StatsSink[];
   readonly deferredStatOptions?: unknown;
   readonly statsConfig?: StatsConfig;
   readonly statsFlushInterval?: number;
   readonly statsFlushOnAdmin?: boolean;
   readonly watchdog?: unknown;
   readonly watchdogs?: unknown;
-  readonly tracing?: unknown;
+  readonly tracing?: TraceTracing;
   readonly layeredRuntime?: LayeredRuntime;
   readonly admin?: Admin;
   readonly overloadManager?: OverloadManager;
@@ -298,7 +298,7 @@ export interface Cluster_OriginalDstLbConfig {
   readonly useHttpHeader?: boolean;
   readonly httpHeaderName?: string;
   readonly upstreamPortOverride?: number;
-  readonly metadataKey?: unknown;
+  readonly metadataKey?: MetadataKey;
 }
 
 /** `envoy.config.cluster.v3.Cluster.RefreshRate` */
@@ -451,6 +451,8 @@ export interface GrpcService_GoogleGrpc {
   readonly config?: JsonObject;
   readonly perStreamBufferLimitBytes?: number;
   readonly channelArgs?: unknown;
+  readonly channelCredentialsPlugin?: unknown;
+  readonly callCredentialsPlugin?: unknown;
 }
 
 /** `envoy.config.core.v3.GrpcService.GoogleGrpc.CallCredentials` */
@@ -554,6 +556,20 @@ export interface CoreHttpProtocolOptions {
   readonly maxRequestsPerConnection?: number;
   readonly maxResponseHeadersKb?: number;
   readonly maxConnectionDurationJitter?: unknown;
+}
+
+/** `envoy.config.core.v3.HttpService` */
+export interface HttpService {
+  readonly httpUri?: HttpUri;
+  readonly requestHeadersToAdd?: readonly HeaderValueOption[];
+  readonly formatters?: unknown;
+}
+
+/** `envoy.config.core.v3.HttpUri` */
+export interface HttpUri {
+  readonly uri?: string;
+  readonly cluster?: string;
+  readonly timeout?: number;
 }
 
 /** `envoy.config.core.v3.JsonFormatOptions` */
@@ -874,6 +890,12 @@ export interface StatsMatcher {
   readonly inclusionList?: unknown;
 }
 
+/** `envoy.config.metrics.v3.StatsSink` */
+export interface StatsSink {
+  readonly name?: string;
+  readonly typedConfig?: Any;
+}
+
 /** `envoy.config.overload.v3.OverloadManager` */
 export interface OverloadManager {
   readonly refreshInterval?: number;
@@ -887,6 +909,12 @@ export interface OverloadManager {
 export interface ResourceMonitor {
   readonly name?: string;
   readonly typedConfig?: Any;
+}
+
+/** `envoy.config.route.v3.Decorator` */
+export interface Decorator {
+  readonly operation?: string;
+  readonly propagate?: boolean;
 }
 
 /** `envoy.config.route.v3.DirectResponseAction` */
@@ -979,13 +1007,13 @@ export interface Route {
   readonly filterAction?: unknown;
   readonly nonForwardingAction?: unknown;
   readonly metadata?: Metadata;
-  readonly decorator?: unknown;
+  readonly decorator?: Decorator;
   readonly typedPerFilterConfig?: { readonly [key: string]: Any };
   readonly requestHeadersToAdd?: readonly HeaderValueOption[];
   readonly requestHeadersToRemove?: readonly string[];
   readonly responseHeadersToAdd?: readonly HeaderValueOption[];
   readonly responseHeadersToRemove?: readonly string[];
-  readonly tracing?: unknown;
+  readonly tracing?: RouteTracing;
   readonly perRequestBufferLimitBytes?: number;
   readonly statPrefix?: string;
   readonly requestBodyBufferLimit?: number;
@@ -1097,6 +1125,16 @@ export interface RouteMatch_ConnectMatcher {
 export interface RouteMatch_GrpcRouteMatchOptions {
 }
 
+/** `envoy.config.route.v3.Tracing` */
+export interface RouteTracing {
+  readonly clientSampling?: FractionalPercent;
+  readonly randomSampling?: FractionalPercent;
+  readonly overallSampling?: FractionalPercent;
+  readonly customTags?: readonly CustomTag[];
+  readonly operation?: string;
+  readonly upstreamOperation?: string;
+}
+
 /** `envoy.config.route.v3.VirtualHost` */
 export interface VirtualHost {
   readonly name?: string;
@@ -1148,6 +1186,45 @@ export interface WeightedCluster_ClusterWeight {
   readonly hostRewriteLiteral?: string;
 }
 
+/** `envoy.config.trace.v3.OpenTelemetryConfig` */
+export interface OpenTelemetryConfig {
+  readonly grpcService?: GrpcService;
+  readonly httpService?: HttpService;
+  readonly serviceName?: string;
+  readonly resourceDetectors?: readonly TypedExtensionConfig[];
+  readonly sampler?: TypedExtensionConfig;
+  readonly maxCacheSize?: number;
+  readonly setTelemetrySdkResourceAttributes?: boolean;
+  readonly setServiceNameResourceAttribute?: boolean;
+  readonly setInstrumentationScope?: boolean;
+  readonly exporter?: unknown;
+}
+
+/** `envoy.config.trace.v3.Tracing` */
+export interface TraceTracing {
+  readonly http?: Tracing_Http;
+}
+
+/** `envoy.config.trace.v3.Tracing.Http` */
+export interface Tracing_Http {
+  readonly name?: string;
+  readonly typedConfig?: Any;
+}
+
+/** `envoy.config.trace.v3.ZipkinConfig` */
+export interface ZipkinConfig {
+  readonly collectorCluster?: string;
+  readonly collectorEndpoint?: string;
+  readonly traceId128bit?: boolean;
+  readonly sharedSpanContext?: boolean;
+  readonly collectorEndpointVersion?: ZipkinConfig_CollectorEndpointVersion;
+  readonly collectorHostname?: string;
+  readonly splitSpansForRequest?: boolean;
+  readonly traceContextOption?: ZipkinConfig_TraceContextOption;
+  readonly collectorService?: HttpService;
+  readonly timestampTraceIds?: boolean;
+}
+
 /** `envoy.extensions.access_loggers.file.v3.FileAccessLog` */
 export interface FileAccessLog {
   readonly path?: string;
@@ -1155,6 +1232,50 @@ export interface FileAccessLog {
   readonly jsonFormat?: JsonObject;
   readonly typedJsonFormat?: JsonObject;
   readonly logFormat?: SubstitutionFormatString;
+}
+
+/** `envoy.extensions.access_loggers.grpc.v3.CommonGrpcAccessLogConfig` */
+export interface CommonGrpcAccessLogConfig {
+  readonly logName?: string;
+  readonly grpcService?: GrpcService;
+  readonly transportApiVersion?: ApiVersion;
+  readonly bufferFlushInterval?: number;
+  readonly bufferSizeBytes?: number;
+  readonly filterStateObjectsToLog?: readonly string[];
+  readonly grpcStreamRetryPolicy?: unknown;
+  readonly customTags?: readonly CustomTag[];
+}
+
+/** `envoy.extensions.access_loggers.grpc.v3.HttpGrpcAccessLogConfig` */
+export interface HttpGrpcAccessLogConfig {
+  readonly commonConfig?: CommonGrpcAccessLogConfig;
+  readonly additionalRequestHeadersToLog?: readonly string[];
+  readonly additionalResponseHeadersToLog?: readonly string[];
+  readonly additionalResponseTrailersToLog?: readonly string[];
+}
+
+/** `envoy.extensions.access_loggers.grpc.v3.TcpGrpcAccessLogConfig` */
+export interface TcpGrpcAccessLogConfig {
+  readonly commonConfig?: CommonGrpcAccessLogConfig;
+}
+
+/** `envoy.extensions.access_loggers.open_telemetry.v3.OpenTelemetryAccessLogConfig` */
+export interface OpenTelemetryAccessLogConfig {
+  readonly commonConfig?: CommonGrpcAccessLogConfig;
+  readonly disableBuiltinLabels?: boolean;
+  readonly resourceAttributes?: KeyValueList;
+  readonly body?: AnyValue;
+  readonly attributes?: KeyValueList;
+  readonly statPrefix?: string;
+  readonly formatters?: readonly TypedExtensionConfig[];
+  readonly httpService?: HttpService;
+  readonly grpcService?: GrpcService;
+  readonly logName?: string;
+  readonly bufferFlushInterval?: number;
+  readonly bufferSizeBytes?: number;
+  readonly filterStateObjectsToLog?: readonly string[];
+  readonly customTags?: readonly CustomTag[];
+  readonly resourceDetectors?: readonly TypedExtensionConfig[];
 }
 
 /** `envoy.extensions.access_loggers.stream.v3.StderrAccessLog` */
@@ -1314,8 +1435,8 @@ export interface HttpConnectionManager_Tracing {
   readonly overallSampling?: Percent;
   readonly verbose?: boolean;
   readonly maxPathTagLength?: number;
-  readonly customTags?: readonly unknown[];
-  readonly provider?: unknown;
+  readonly customTags?: readonly CustomTag[];
+  readonly provider?: Tracing_Http;
   readonly spawnUpstreamSpan?: boolean;
   readonly operation?: string;
   readonly upstreamOperation?: string;
@@ -1451,6 +1572,43 @@ export interface DownstreamConnectionsConfig {
 
 /** `envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate` */
 export interface PreviousHostsPredicate {
+}
+
+/** `envoy.extensions.stat_sinks.open_telemetry.v3.SinkConfig` */
+export interface SinkConfig {
+  readonly grpcService?: GrpcService;
+  readonly reportCountersAsDeltas?: boolean;
+  readonly reportHistogramsAsDeltas?: boolean;
+  readonly emitTagsAsAttributes?: boolean;
+  readonly useTagExtractedName?: boolean;
+  readonly prefix?: string;
+  readonly resourceDetectors?: readonly TypedExtensionConfig[];
+  readonly customMetricConversions?: unknown;
+  readonly httpService?: HttpService;
+  readonly maxDataPointsPerRequest?: number;
+}
+
+/** `envoy.extensions.tracers.opentelemetry.resource_detectors.v3.EnvironmentResourceDetectorConfig` */
+export interface EnvironmentResourceDetectorConfig {
+}
+
+/** `envoy.extensions.tracers.opentelemetry.resource_detectors.v3.StaticConfigResourceDetectorConfig` */
+export interface StaticConfigResourceDetectorConfig {
+  readonly attributes?: { readonly [key: string]: string };
+}
+
+/** `envoy.extensions.tracers.opentelemetry.samplers.v3.AlwaysOnSamplerConfig` */
+export interface AlwaysOnSamplerConfig {
+}
+
+/** `envoy.extensions.tracers.opentelemetry.samplers.v3.ParentBasedSamplerConfig` */
+export interface ParentBasedSamplerConfig {
+  readonly wrappedSampler?: TypedExtensionConfig;
+}
+
+/** `envoy.extensions.tracers.opentelemetry.samplers.v3.TraceIdRatioBasedSamplerConfig` */
+export interface TraceIdRatioBasedSamplerConfig {
+  readonly samplingPercentage?: FractionalPercent;
 }
 
 /** `envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer` */
@@ -1598,6 +1756,76 @@ export interface StringMatcher {
   readonly ignoreCase?: boolean;
 }
 
+/** `envoy.type.metadata.v3.MetadataKey` */
+export interface MetadataKey {
+  readonly key?: string;
+  readonly path?: readonly MetadataKey_PathSegment[];
+}
+
+/** `envoy.type.metadata.v3.MetadataKey.PathSegment` */
+export interface MetadataKey_PathSegment {
+  readonly key?: string;
+}
+
+/** `envoy.type.metadata.v3.MetadataKind` */
+export interface MetadataKind {
+  readonly request?: MetadataKind_Request;
+  readonly route?: MetadataKind_Route;
+  readonly cluster?: MetadataKind_Cluster;
+  readonly host?: MetadataKind_Host;
+}
+
+/** `envoy.type.metadata.v3.MetadataKind.Cluster` */
+export interface MetadataKind_Cluster {
+}
+
+/** `envoy.type.metadata.v3.MetadataKind.Host` */
+export interface MetadataKind_Host {
+}
+
+/** `envoy.type.metadata.v3.MetadataKind.Request` */
+export interface MetadataKind_Request {
+}
+
+/** `envoy.type.metadata.v3.MetadataKind.Route` */
+export interface MetadataKind_Route {
+}
+
+/** `envoy.type.tracing.v3.CustomTag` */
+export interface CustomTag {
+  readonly tag?: string;
+  readonly literal?: CustomTag_Literal;
+  readonly environment?: CustomTag_Environment;
+  readonly requestHeader?: CustomTag_Header;
+  readonly metadata?: CustomTag_Metadata;
+  readonly value?: string;
+  readonly valueType?: CustomTag_ValueType;
+}
+
+/** `envoy.type.tracing.v3.CustomTag.Environment` */
+export interface CustomTag_Environment {
+  readonly name?: string;
+  readonly defaultValue?: string;
+}
+
+/** `envoy.type.tracing.v3.CustomTag.Header` */
+export interface CustomTag_Header {
+  readonly name?: string;
+  readonly defaultValue?: string;
+}
+
+/** `envoy.type.tracing.v3.CustomTag.Literal` */
+export interface CustomTag_Literal {
+  readonly value?: string;
+}
+
+/** `envoy.type.tracing.v3.CustomTag.Metadata` */
+export interface CustomTag_Metadata {
+  readonly kind?: MetadataKind;
+  readonly metadataKey?: MetadataKey;
+  readonly defaultValue?: string;
+}
+
 /** `envoy.type.v3.FractionalPercent` */
 export interface FractionalPercent {
   readonly numerator?: number;
@@ -1637,6 +1865,33 @@ export interface AlpnFilterConfig {
 export interface FilterConfig_AlpnOverride {
   readonly upstreamProtocol?: FilterConfig_Protocol;
   readonly alpnOverride?: readonly string[];
+}
+
+/** `opentelemetry.proto.common.v1.AnyValue` */
+export interface AnyValue {
+  readonly stringValue?: string;
+  readonly boolValue?: boolean;
+  readonly intValue?: number;
+  readonly doubleValue?: number;
+  readonly arrayValue?: ArrayValue;
+  readonly kvlistValue?: KeyValueList;
+  readonly bytesValue?: Uint8Array;
+}
+
+/** `opentelemetry.proto.common.v1.ArrayValue` */
+export interface ArrayValue {
+  readonly values?: readonly AnyValue[];
+}
+
+/** `opentelemetry.proto.common.v1.KeyValue` */
+export interface KeyValue {
+  readonly key?: string;
+  readonly value?: AnyValue;
+}
+
+/** `opentelemetry.proto.common.v1.KeyValueList` */
+export interface KeyValueList {
+  readonly values?: readonly KeyValue[];
 }
 
 /** `stats.MetricConfig` */
@@ -1710,6 +1965,8 @@ export type RedirectAction_RedirectResponseCode = 'MOVED_PERMANENTLY' | 'FOUND' 
 export type RouteAction_ClusterNotFoundResponseCode = 'SERVICE_UNAVAILABLE' | 'NOT_FOUND' | 'INTERNAL_SERVER_ERROR';
 export type RouteAction_InternalRedirectAction = 'PASS_THROUGH_INTERNAL_REDIRECT' | 'HANDLE_INTERNAL_REDIRECT';
 export type VirtualHost_TlsRequirementType = 'NONE' | 'EXTERNAL_ONLY' | 'ALL';
+export type ZipkinConfig_CollectorEndpointVersion = 'DEPRECATED_AND_UNAVAILABLE_DO_NOT_USE' | 'HTTP_JSON' | 'HTTP_PROTO' | 'GRPC';
+export type ZipkinConfig_TraceContextOption = 'USE_B3' | 'USE_B3_WITH_W3C_PROPAGATION';
 export type HttpConnectionManager_CodecType = 'AUTO' | 'HTTP1' | 'HTTP2' | 'HTTP3';
 export type HttpConnectionManager_ForwardClientCertDetails = 'SANITIZE' | 'FORWARD_ONLY' | 'APPEND_FORWARD' | 'SANITIZE_SET' | 'ALWAYS_FORWARD_ONLY';
 export type HttpConnectionManager_PathWithEscapedSlashesAction = 'IMPLEMENTATION_SPECIFIC_DEFAULT' | 'KEEP_UNCHANGED' | 'REJECT_REQUEST' | 'UNESCAPE_AND_REDIRECT' | 'UNESCAPE_AND_FORWARD';
@@ -1719,6 +1976,7 @@ export type TcpProxy_UpstreamConnectMode = 'IMMEDIATE' | 'ON_DOWNSTREAM_DATA' | 
 export type PreserveCaseFormatterConfig_FormatterTypeOnEnvoyHeaders = 'DEFAULT' | 'PROPER_CASE';
 export type CertificateValidationContext_TrustChainVerification = 'VERIFY_TRUST_CHAIN' | 'ACCEPT_UNTRUSTED';
 export type SubjectAltNameMatcher_SanType = 'SAN_TYPE_UNSPECIFIED' | 'EMAIL' | 'DNS' | 'URI' | 'IP_ADDRESS' | 'OTHER_NAME';
+export type CustomTag_ValueType = 'UNSPECIFIED' | 'STRING' | 'INT' | 'DOUBLE' | 'BOOL';
 export type FractionalPercent_DenominatorType = 'HUNDRED' | 'TEN_THOUSAND' | 'MILLION';
 export type FilterConfig_Protocol = 'HTTP10' | 'HTTP11' | 'HTTP2';
 export type MetricType = 'COUNTER' | 'GAUGE' | 'HISTOGRAM';

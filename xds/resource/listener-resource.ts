@@ -1,16 +1,24 @@
 // Listeners (LDS).
 
 import type { Listener } from '../../config/listener.ts';
+import type { TraceProvider } from '../../config/tracing.ts';
+import { withTraceProvider } from '../decode/default-trace-provider.ts';
 import { decodeListener } from '../decode/listener.ts';
 import type { RuntimeValues } from '../decode/runtime.ts';
 import type { Listener as Message } from '../generated/messages.ts';
 import { makeResourceDecoder, type ResourceDecoder } from './resource-decoder.ts';
 
-/** Some options are runtime values: those of the moment when the listener arrives. */
-export function listenerDecoder(runtime: () => RuntimeValues): ResourceDecoder<Listener> {
+/** Some options are runtime values: those of the moment when the listener arrives. The provider is the bootstrap's. */
+export function listenerDecoder(
+  runtime: () => RuntimeValues,
+  traceProvider?: TraceProvider,
+): ResourceDecoder<Listener> {
   return makeResourceDecoder({
     messageName: 'envoy.config.listener.v3.Listener',
     shortName: 'lds',
-    decode: (message: Message, problems) => decodeListener(message, runtime(), problems),
+    decode: (message: Message, problems) => {
+      const listener = decodeListener(message, runtime(), problems);
+      return listener && withTraceProvider(listener, traceProvider);
+    },
   });
 }

@@ -3,6 +3,9 @@
 import type { SupportTable } from './support-table.ts';
 
 const AL = 'envoy.config.accesslog.v3';
+const GRPC = 'envoy.extensions.access_loggers.grpc.v3';
+const OTLP = 'opentelemetry.proto.common.v1';
+const noFilterState = 'no filter that is supported keeps state, so that there is nothing to log';
 
 export const accessLogSupport: SupportTable = {
   [`${AL}.AccessLog`]: { supported: ['name', 'filter', 'typed_config'] },
@@ -44,4 +47,58 @@ export const accessLogSupport: SupportTable = {
   },
   'envoy.extensions.access_loggers.stream.v3.StdoutAccessLog': { supported: ['log_format'] },
   'envoy.extensions.access_loggers.stream.v3.StderrAccessLog': { supported: ['log_format'] },
+  [`${GRPC}.HttpGrpcAccessLogConfig`]: {
+    supported: [
+      'common_config',
+      'additional_request_headers_to_log',
+      'additional_response_headers_to_log',
+      'additional_response_trailers_to_log',
+    ],
+  },
+  [`${GRPC}.TcpGrpcAccessLogConfig`]: { supported: ['common_config'] },
+  [`${GRPC}.CommonGrpcAccessLogConfig`]: {
+    supported: [
+      'log_name',
+      'grpc_service',
+      'transport_api_version',
+      'buffer_flush_interval',
+      'buffer_size_bytes',
+      'custom_tags',
+    ],
+    ignored: {
+      filter_state_objects_to_log: noFilterState,
+      grpc_stream_retry_policy: 'a stream is opened again with a back-off for as long as it takes',
+    },
+  },
+  'envoy.extensions.access_loggers.open_telemetry.v3.OpenTelemetryAccessLogConfig': {
+    supported: [
+      'common_config',
+      'grpc_service',
+      'http_service',
+      'log_name',
+      'buffer_flush_interval',
+      'buffer_size_bytes',
+      'custom_tags',
+      'disable_builtin_labels',
+      'resource_attributes',
+      'resource_detectors',
+      'body',
+      'attributes',
+      'stat_prefix',
+    ],
+    ignored: { filter_state_objects_to_log: noFilterState },
+    unsupported: { formatters: 'extension formatters are not offered' },
+  },
+  [`${OTLP}.AnyValue`]: {
+    supported: ['string_value', 'array_value', 'kvlist_value'],
+    unsupported: {
+      bool_value: 'write string_value',
+      int_value: 'write string_value',
+      double_value: 'write string_value',
+      bytes_value: 'write string_value',
+    },
+  },
+  [`${OTLP}.ArrayValue`]: { supported: ['values'] },
+  [`${OTLP}.KeyValueList`]: { supported: ['values'] },
+  [`${OTLP}.KeyValue`]: { supported: ['key', 'value'] },
 };

@@ -12,6 +12,7 @@ import { resourceSupport } from './resource-support.ts';
 import { routeSupport } from './route-support.ts';
 import type { SupportTable } from './support-table.ts';
 import { tlsSupport } from './tls-support.ts';
+import { tracingSupport } from './tracing-support.ts';
 
 /** A chapter of the support documentation: a title and its messages. */
 export interface SupportChapter {
@@ -28,6 +29,7 @@ export const supportChapters: readonly SupportChapter[] = [
   { title: 'Configuration sources', messages: configSourceSupport },
   { title: 'TLS of calls to a control plane', messages: tlsSupport },
   { title: 'Resources of control planes', messages: resourceSupport },
+  { title: 'Tracing and where telemetry goes', messages: tracingSupport },
   { title: 'Access logs', messages: accessLogSupport },
   { title: "Istio's filters", messages: istioSupport },
   { title: 'Shared messages', messages: coreSupport },

@@ -43,8 +43,7 @@ export const configSourceSupport: SupportTable = {
     },
   },
   [`${C}.GrpcService`]: {
-    supported: ['envoy_grpc', 'google_grpc', 'initial_metadata'],
-    ignored: { timeout: 'a stream of configuration has no end' },
+    supported: ['envoy_grpc', 'google_grpc', 'initial_metadata', 'timeout'],
     unsupported: { retry_policy: ownBackOff },
   },
   [`${C}.GrpcService.EnvoyGrpc`]: {
@@ -59,6 +58,8 @@ export const configSourceSupport: SupportTable = {
       config: 'the one credentials factory that is offered has no configuration',
       per_stream_buffer_limit_bytes: sizeOfMessages,
       channel_args: 'they are options of a library that is not used here',
+      channel_credentials_plugin: googleOnly,
+      call_credentials_plugin: tokenOnly,
     },
   },
   [`${C}.GrpcService.GoogleGrpc.ChannelCredentials`]: {

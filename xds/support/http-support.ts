@@ -5,7 +5,6 @@ import type { SupportTable } from './support-table.ts';
 const inPlace = 'extension discovery is not offered; write typed_config';
 const http2NotServed = 'options of a protocol that is not served yet; connections that speak it are refused';
 const withoutMutualTls = 'without mutual TLS the x-forwarded-client-cert header is removed in any case';
-const withoutSpans = 'spans are not made yet; x-request-id has the decision whether to trace';
 const grpcCounts = 'gRPC calls are not counted yet: they come over HTTP/2';
 const noFault = 'fault injection is not offered yet';
 const HCM = 'envoy.extensions.filters.network.http_connection_manager.v3';
@@ -88,17 +87,19 @@ export const httpSupport: SupportTable = {
   },
   [`${HCM}.Rds`]: { supported: ['config_source', 'route_config_name'] },
   [`${HCM}.HttpConnectionManager.Tracing`]: {
-    supported: ['client_sampling', 'random_sampling', 'overall_sampling'],
-    ignored: {
-      verbose: withoutSpans,
-      max_path_tag_length: withoutSpans,
-      custom_tags: withoutSpans,
-      provider: withoutSpans,
-      spawn_upstream_span: withoutSpans,
-      operation: withoutSpans,
-      upstream_operation: withoutSpans,
-      no_context_propagation: withoutSpans,
-    },
+    supported: [
+      'client_sampling',
+      'random_sampling',
+      'overall_sampling',
+      'verbose',
+      'max_path_tag_length',
+      'custom_tags',
+      'provider',
+      'spawn_upstream_span',
+      'operation',
+      'upstream_operation',
+      'no_context_propagation',
+    ],
   },
   [`${HCM}.RequestIDExtension`]: { supported: ['typed_config'] },
   'envoy.extensions.request_id.uuid.v3.UuidRequestIdConfig': {
@@ -125,10 +126,9 @@ export const httpSupport: SupportTable = {
     },
   },
   'envoy.extensions.filters.http.router.v3.Router': {
-    supported: ['suppress_envoy_headers'],
+    supported: ['suppress_envoy_headers', 'start_child_span'],
     ignored: {
       dynamic_stats: 'statistics of clusters are kept in any case; not keeping them would save nothing',
-      start_child_span: 'acts on spans, which are not made yet',
     },
     unsupported: {
       upstream_log: 'the access log of the connection manager has the upstream of the last attempt',

@@ -10,7 +10,6 @@ const hedging = 'request hedging is not offered';
 const typedRetry = 'write retry_policy';
 const clusterPlugins = 'cluster specifier plugins are not offered';
 const internalRedirects = 'internal redirects are not offered';
-const spansAbsent = 'acts on spans, which are not made yet';
 const metadataUnread = 'shown in /config_dump; nothing that is supported reads it';
 const subsets = 'read only by the subset balancer, which is refused';
 const routeSpecifiers = 'extensions that choose routes are not offered';
@@ -82,9 +81,10 @@ export const routeSupport: SupportTable = {
       'metadata',
       'typed_per_filter_config',
       'stat_prefix',
+      'decorator',
+      'tracing',
       ...headerMutations,
     ],
-    ignored: { decorator: spansAbsent, tracing: spansAbsent },
     unsupported: {
       filter_action: 'extension actions are not offered',
       non_forwarding_action: 'a proxy forwards, redirects or replies',
@@ -92,6 +92,17 @@ export const routeSupport: SupportTable = {
       request_body_buffer_limit: bodyLimit,
       route_specifiers: routeSpecifiers,
     },
+  },
+  [`${R}.Decorator`]: { supported: ['operation', 'propagate'] },
+  [`${R}.Tracing`]: {
+    supported: [
+      'client_sampling',
+      'random_sampling',
+      'overall_sampling',
+      'custom_tags',
+      'operation',
+      'upstream_operation',
+    ],
   },
   [`${R}.FilterConfig`]: {
     supported: ['config', 'disabled'],

@@ -70,7 +70,7 @@ t.test('a format that cannot be written is a problem at its field', async (t) =>
 
 t.test('another logger is refused', async (t) => {
   t.match(
-    log('{typed_config: {"@type": a/envoy.extensions.access_loggers.grpc.v3.HttpGrpcAccessLogConfig}}').problems[0],
+    log('{typed_config: {"@type": a/envoy.extensions.access_loggers.wasm.v3.WasmAccessLog}}').problems[0],
     /access logger a\/envoy.*is not supported/,
   );
   t.match(log('{name: envoy.access_loggers.file}').problems[0], /typed_config is required/);

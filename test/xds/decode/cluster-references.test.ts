@@ -40,7 +40,7 @@ t.test('a cluster for calls to a control plane is not for requests, nor for TCP'
   ];
   const clusters = [{ name: 'c' }, { name: 'calls' }];
   checkClusterReferences({ clusters, listeners: [{ filterChains }] }, new Map([['calls', {}]]), problems);
-  const message = 'cluster "calls" is for calls to a control plane; requests cannot be sent to it';
+  const message = 'cluster "calls" is for gRPC calls of our own; requests cannot be sent to it';
   const filter = (chain: number) => `listeners[0].filter_chains[${chain}].filters[0].typed_config`;
   t.same(problems.list, [
     { path: `${filter(0)}.cluster`, message },

@@ -8,7 +8,7 @@ const decoded = (fields: string) =>
   decodedAs(
     typeName,
     `{stat_prefix: s, route_config: {}, ${fields}}`,
-    (message: HttpConnectionManager, problems) => decodeTracing(message, problems)?.sampling ?? null,
+    (message: HttpConnectionManager, problems) => decodeTracing(message, false, problems)?.sampling ?? null,
   );
 const uuid = (fields: string) =>
   `request_id_extension: {typed_config: {"@type": a/envoy.extensions.request_id.uuid.v3.UuidRequestIdConfig, ${fields}}}`;
