@@ -35,6 +35,7 @@ const ENTRIES: ReadonlyMap<string, string> = new Map([
 const LIBRARIES: ReadonlyMap<string, string> = new Map([
   ['grpc-js', '@grpc/grpc-js'],
   ['otlp-settings', '@opentelemetry/otlp-exporter-base/node-http'],
+  ['otel-resources', '@opentelemetry/resources'],
 ]);
 
 // What `import.meta.url` is in an ES module.
