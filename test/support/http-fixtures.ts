@@ -1,6 +1,7 @@
 // A request's life without sockets: the real stream, routes, cluster and counters between a client and endpoints that
 // do what a test says, under a clock that a test moves.
 
+import { randomFillSync } from 'node:crypto';
 import type { CircuitBreaker } from '../../config/cluster.ts';
 import type { HttpConnectionManager } from '../../config/http-connection-manager.ts';
 import type { Route } from '../../config/route.ts';
@@ -24,6 +25,8 @@ import { routeStats } from '../../proxy/telemetry/cluster-stats.ts';
 import { http1Stats, httpStats, listenerHttpStats } from '../../proxy/telemetry/http-stats.ts';
 import { StatsStore } from '../../proxy/telemetry/stats-store.ts';
 import { WorkerStats } from '../../proxy/telemetry/worker-stats.ts';
+import type { TracingMessage } from '../../proxy/tracing/tracing-message.ts';
+import { WorkerTracing } from '../../proxy/tracing/worker-tracing.ts';
 import {
   makeAssignment,
   makeCluster,
@@ -156,6 +159,10 @@ export interface SceneOptions {
   readonly breaker?: Partial<CircuitBreaker>;
   readonly random?: () => number;
   readonly accessLoggers?: readonly AccessLogger[];
+  /** Of the listener. */
+  readonly isOutbound?: boolean;
+  /** Bytes of ids, one after the other, again and again. */
+  readonly fillRandom?: (bytes: Uint8Array) => unknown;
 }
 
 /** A worker's inside with one cluster, `service`, in front of endpoints 10.0.0.1, 10.0.0.2 … */
@@ -165,6 +172,9 @@ export class Scene {
   readonly connections: FakeConnection[] = [];
   /** What everybody counted. */
   readonly stats = new StatsStore();
+  /** What the worker said of traces. */
+  readonly tracingMessages: TracingMessage[] = [];
+  readonly tracing: WorkerTracing;
   readonly cluster: ClusterRuntime;
   readonly manager: ConnectionManager;
   readonly #facts: ConnectionFacts;
@@ -184,8 +194,17 @@ export class Scene {
     );
     for (const endpoint of this.cluster.eachEndpoint()) endpoint.pools = this.#poolsOf(endpoint);
     const stats = new WorkerStats((message) => this.stats.accept(1, message));
+    this.tracing = new WorkerTracing({
+      timers: this.reactor.timers,
+      wallOffsetMs: 0,
+      fillRandom: options.fillRandom ?? randomFillSync,
+      publish: (message) => this.tracingMessages.push(message),
+    });
+    this.tracing.identify({ id: 'node-1', zone: 'zone-1' });
+    const config = managerOf([virtualHostOf(options.routes ?? [routeOf('/', forwardAction())])], options.manager);
     this.manager = new ConnectionManager({
-      config: managerOf([virtualHostOf(options.routes ?? [routeOf('/', forwardAction())])], options.manager),
+      config,
+      tracer: this.tracing.compile(config, options.isOutbound ?? false),
       context: this.#context(random, stats),
       stats: stats.block(httpStats, 'test'),
       listenerStats: stats.block(listenerHttpStats, '127.0.0.1_80', 'test'),

@@ -1,0 +1,420 @@
+import t from 'tap';
+import type { FormatContext } from '../../../proxy/format/format-context.ts';
+import type { RequestHead } from '../../../proxy/http/message.ts';
+import { recordingSettings } from '../../../proxy/tracing/recording-settings.ts';
+import { KeyCounter, ReachedStratum, SamplingMemory } from '../../../proxy/tracing/sampling-memory.ts';
+import { SamplingReason } from '../../../proxy/tracing/sampling-reason.ts';
+import { defaultSettings } from '../../../sampler/settings.ts';
+import { never } from '../../../sampler/threshold.ts';
+import { routeOf } from '../../support/data-plane.ts';
+import { Scene, type SceneOptions } from '../../support/http-fixtures.ts';
+import { forwardAction, retryPolicy } from '../../support/route-fixtures.ts';
+import { recordsOf, someProvider, tracingOf } from '../../support/trace-fixtures.ts';
+
+const traceId = '0af7651916cd43dd8448eb211c80319c';
+const callerId = 'b7ad6b7169203331';
+
+/** A scene whose percentage keeps nothing, unless it is told otherwise. */
+function sceneOf(sampling: Parameters<typeof tracingOf>[1] = {}, options: SceneOptions = {}) {
+  const none = { randomPerTenThousand: 0, ...sampling };
+  return new Scene({ ...options, manager: { tracing: tracingOf({}, none), ...options.manager } });
+}
+
+function records(scene: Scene) {
+  scene.tracing.flush();
+  return recordsOf(scene.tracingMessages);
+}
+
+function memoryOf(scene: Scene): SamplingMemory {
+  const message = scene.tracingMessages.find(({ kind }) => kind === 'sampling-memory');
+  if (message?.kind !== 'sampling-memory') throw new Error('no memory was announced');
+  return new SamplingMemory(message.memory);
+}
+
+function withParent(flags: string, ...more: readonly (readonly [string, string])[]) {
+  return ({ headers }: RequestHead): void => {
+    headers.append('traceparent', `00-${traceId}-${callerId}-${flags}`);
+    for (const [name, value] of more) headers.append(name, value);
+  };
+}
+
+function header(requestHead: string, name: string): string | undefined {
+  const line = requestHead.split('\n').find((each) => each.toLowerCase().startsWith(`${name}: `));
+  return line?.slice(name.length + 2);
+}
+
+t.test('a request that is chosen is recorded once, with the ids that the endpoint was told', async (t) => {
+  const scene = sceneOf({ randomPerTenThousand: 10_000 });
+  scene.request((head) => {
+    head.path = '/cart?x=1';
+    head.headers.append('user-agent', 'curl/8');
+  });
+  const connection = scene.connect();
+  scene.reactor.advance(12);
+  scene.respond(connection, 201);
+  const [record, ...others] = records(scene);
+  t.same(others, []);
+  const [span] = record!.spans;
+  const told = /^00-([0-9a-f]{32})-([0-9a-f]{16})-03$/.exec(header(connection.requestHead, 'traceparent') ?? '')!;
+  t.same([span!.traceId, span!.spanId, span!.parentSpanId], [told[1], told[2], '']);
+  t.equal(header(connection.requestHead, 'tracestate'), 'ot=th:0');
+  t.equal(record!.reason, SamplingReason.head);
+  t.same([record!.isHeadKept, record!.threshold, record!.random], [true, '0'.repeat(14), told[1]!.slice(-14)]);
+  t.equal(span!.kind, 2);
+  t.equal(span!.name, 'GET /');
+  t.equal(span!.endNs - span!.startNs, 12_000_000n);
+  t.equal(span!.status, null);
+  const { 'guid:x-request-id': requestId, ...attributes } = span!.attributes;
+  t.match(requestId, /^[0-9a-f]{8}-[0-9a-f]{4}-9/, 'the id says that the trace is kept');
+  t.same(attributes, {
+    'http.request.method': 'GET',
+    'network.protocol.version': '1.1',
+    'url.scheme': 'http',
+    'url.path': '/cart',
+    'url.query': 'x=1',
+    'server.address': 'shop.example',
+    'network.peer.address': '198.51.100.7',
+    'network.peer.port': 4000,
+    'client.address': '198.51.100.7',
+    'user_agent.original': 'curl/8',
+    downstream_cluster: '-',
+    'http.response.status_code': 201,
+    'http.request.body.size': 0,
+    'http.response.body.size': 0,
+    response_flags: '-',
+    component: 'proxy',
+    node_id: 'node-1',
+    zone: 'zone-1',
+    'http.route': '/',
+    upstream_cluster: 'service',
+    'upstream_cluster.name': 'service',
+    'sampling.reason': 'head',
+  });
+});
+
+t.test('what is not chosen is told on as such, with ids, and not recorded', async (t) => {
+  const scene = sceneOf();
+  const { stream } = scene.request();
+  const connection = scene.connect();
+  t.match(header(connection.requestHead, 'traceparent'), /^00-[0-9a-f]{32}-[0-9a-f]{16}-02$/);
+  t.equal(header(connection.requestHead, 'tracestate'), undefined);
+  t.match(stream.info.requestId, /^[0-9a-f]{8}-[0-9a-f]{4}-4/);
+  scene.respond(connection, 200);
+  t.same(records(scene), []);
+  t.equal(stream.info.trace, null);
+});
+
+t.test('the caller has the first word, and its threshold and trace state are told on', async (t) => {
+  const scene = sceneOf();
+  scene.request(withParent('01', ['tracestate', 'ot=th:8;k:v,other=1']));
+  const kept = scene.connect();
+  scene.respond(kept, 200);
+  scene.request(withParent('00'));
+  const dropped = scene.connect();
+  scene.respond(dropped, 200);
+  t.match(header(kept.requestHead, 'traceparent'), new RegExp(`^00-${traceId}-[0-9a-f]{16}-01$`));
+  t.match(header(dropped.requestHead, 'traceparent'), new RegExp(`^00-${traceId}-[0-9a-f]{16}-00$`));
+  const [record, ...others] = records(scene);
+  t.same(others, []);
+  t.equal(record!.reason, SamplingReason.parent);
+  t.same([record!.spans[0]!.traceId, record!.spans[0]!.parentSpanId], [traceId, callerId]);
+  t.equal(record!.spans[0]!.flags, 0x301);
+  t.match(record, { isHeadKept: true, ot: 'k:v', otherState: 'other=1' });
+});
+
+t.test("a choice in the request id is a caller's, where trace headers have none", async (t) => {
+  const scene = sceneOf();
+  const withId = (mark: string) => (head: RequestHead) =>
+    head.headers.append('x-request-id', `01234567-89ab-${mark}def-8123-456789abcdef`);
+  for (const mark of ['9', 'a', 'b', '4']) {
+    scene.request(withId(mark));
+    scene.respond(scene.connect(), 200);
+  }
+  t.same(
+    records(scene).map(({ reason }) => reason),
+    [SamplingReason.parent, SamplingReason.debug, SamplingReason.debug],
+  );
+});
+
+t.test('errors, slow requests and retries are kept whatever was chosen, by their outcome', async (t) => {
+  const routes = [routeOf('/', forwardAction({ retryPolicy: retryPolicy({ retryOn: ['5xx'], numRetries: 1 }) }))];
+  const scene = sceneOf({}, { routes });
+  const serve = (status: number, afterMs: number) => {
+    const connection = scene.connect();
+    scene.reactor.advance(afterMs);
+    scene.respond(connection, status);
+  };
+  scene.request();
+  serve(200, 5);
+  scene.request();
+  serve(404, 5);
+  scene.request();
+  serve(200, 1001);
+  scene.request();
+  serve(503, 5);
+  scene.reactor.advance(200);
+  serve(200, 5);
+  scene.request();
+  serve(503, 5);
+  scene.reactor.advance(200);
+  serve(503, 5);
+  t.same(
+    records(scene).map(({ reason, isHeadKept, threshold }) => [reason, isHeadKept, threshold]),
+    [
+      [SamplingReason.slow, false, never],
+      [SamplingReason.retry, false, never],
+      [SamplingReason.error, false, never],
+    ],
+  );
+});
+
+t.test(
+  'a reply of our own and a response that is cut are errors; a redirect and a direct response are not',
+  async (t) => {
+    const scene = sceneOf(
+      {},
+      {
+        routes: [
+          routeOf('/moved', { kind: 'redirect', status: 301, https: true, stripQuery: false }),
+          routeOf('/fixed', { kind: 'direct-response', status: 200, body: Buffer.from('ok') }),
+          routeOf('/service', forwardAction()),
+        ],
+      },
+    );
+    const get = (path: string) =>
+      scene.request((head) => {
+        head.path = path;
+      });
+    get('/moved');
+    get('/fixed');
+    t.same(records(scene), []);
+    const unknown = get('/nowhere');
+    t.equal(unknown.client.status, 404);
+    get('/service');
+    const connection = scene.connect();
+    scene.respond(connection, 200, false);
+    scene.lose(connection);
+    get('/service');
+    scene.refuse();
+    const gone = get('/service');
+    scene.connect();
+    gone.stream.onDownstreamReset(0, 'downstream_remote_disconnect');
+    const spans = records(scene).map(({ reason, spans: [span] }) => {
+      t.equal(reason, SamplingReason.error);
+      return [
+        span!.name,
+        span!.attributes['error.type'],
+        span!.status?.code,
+        span!.attributes['http.response.status_code'],
+      ];
+    });
+    t.same(spans, [
+      ['GET', undefined, undefined, 404],
+      ['GET /service', 'UC', 'STATUS_CODE_ERROR', 200],
+      ['GET /service', 'UF', 'STATUS_CODE_ERROR', 503],
+      ['GET /service', '_OTHER', 'STATUS_CODE_ERROR', undefined],
+    ]);
+  },
+);
+
+t.test('gRPC errors are found in the head of a response without body and in trailers', async (t) => {
+  const scene = sceneOf();
+  const call = () =>
+    scene.request((head) => {
+      head.method = 'POST';
+      head.path = '/shop.Cart/Add';
+      head.headers.append('content-type', 'application/grpc+proto');
+    });
+  for (const status of ['0', '5', '13', '']) {
+    call();
+    scene.respond(scene.connect(), 200, true, status === '' ? [] : [['grpc-status', status]]);
+  }
+  const [record, ...others] = records(scene);
+  t.same(others, [], "NOT_FOUND is the client's fault");
+  t.match(record!.spans[0]!.attributes, {
+    'rpc.system': 'grpc',
+    'rpc.service': 'shop.Cart',
+    'rpc.method': 'Add',
+    'rpc.grpc.status_code': 13,
+    'error.type': '13',
+  });
+  t.equal(record!.spans[0]!.status?.code, 'STATUS_CODE_ERROR');
+});
+
+t.test('each attempt is a child span with an id of its own, which its endpoint was told', async (t) => {
+  const routes = [routeOf('/', forwardAction({ retryPolicy: retryPolicy({ retryOn: ['5xx'], numRetries: 1 }) }))];
+  const scene = new Scene({
+    endpoints: 2,
+    routes,
+    manager: { tracing: tracingOf({ spawnUpstreamSpan: true }) },
+    isOutbound: true,
+  });
+  scene.request();
+  const first = scene.connect();
+  scene.respond(first, 500);
+  scene.reactor.advance(200);
+  const second = scene.connect();
+  scene.lose(second);
+  const [record] = records(scene);
+  const [request, ...attempts] = record!.spans;
+  t.equal(request!.kind, 2);
+  t.same(
+    attempts.map(({ kind, parentSpanId }) => [kind, parentSpanId]),
+    attempts.map(() => [3, request!.spanId]),
+  );
+  const told = [first, second].map(({ requestHead }) => header(requestHead, 'traceparent')!.slice(36, 52));
+  t.same(
+    attempts.map(({ spanId }) => spanId),
+    told,
+  );
+  t.equal(new Set([request!.spanId, ...told]).size, 3);
+  t.match(attempts[0]!.attributes, { 'http.response.status_code': 500, upstream_address: first.endpoint });
+  t.match(attempts[1]!.attributes, { 'http.request.resend_count': 1, 'error.type': 'upstream_reset' });
+  t.match(attempts[1]!.status, { code: 'STATUS_CODE_ERROR', message: 'lost' });
+});
+
+t.test('without child spans an outbound request is one client span, and its attempts are events', async (t) => {
+  const routes = [routeOf('/', forwardAction({ retryPolicy: retryPolicy({ retryOn: ['5xx'], numRetries: 1 }) }))];
+  const scene = new Scene({ routes, manager: { tracing: tracingOf() }, isOutbound: true });
+  scene.request();
+  scene.respond(scene.connect(), 503);
+  scene.reactor.advance(200);
+  scene.respond(scene.connect(), 200);
+  const [{ spans }] = records(scene) as [ReturnType<typeof records>[number]];
+  t.equal(spans.length, 1);
+  t.equal(spans[0]!.kind, 3);
+  t.same(spans[0]!.events, [
+    { name: 'upstream_attempt', attributes: { upstream_address: '10.0.0.1:80', 'http.response.status_code': 503 } },
+    { name: 'upstream_attempt', attributes: { upstream_address: '10.0.0.1:80', 'http.response.status_code': 200 } },
+  ]);
+});
+
+t.test('with a sampling file the threshold of the key decides, and overall_sampling is its ceiling', async (t) => {
+  const counts = { kept: 0, th: new Set<string | undefined>() };
+  const run = (overallPerTenThousand: number) => {
+    const scene = sceneOf({ overallPerTenThousand });
+    scene.tracing.set(recordingSettings(defaultSettings, true));
+    scene.request();
+    scene.respond(scene.connect(), 200);
+    const key = scene.tracingMessages.find(({ kind }) => kind === 'sampling-key');
+    if (key?.kind !== 'sampling-key') throw new Error('no key was announced');
+    t.same(key.key, { service: 'service', route: '/', method: 'GET', headerRule: -1 });
+    memoryOf(scene).setThreshold(key.slot, '80000000000000');
+    counts.kept = 0;
+    counts.th.clear();
+    for (let request = 0; request < 400; request++) {
+      scene.request();
+      const connection = scene.connect();
+      if (header(connection.requestHead, 'traceparent')!.endsWith('-03')) {
+        counts.kept++;
+        counts.th.add(header(connection.requestHead, 'tracestate'));
+      }
+      scene.respond(connection, 200);
+    }
+    t.equal(memoryOf(scene).counter(key.slot, KeyCounter.arrivals), 401);
+  };
+  run(10_000);
+  // A fair coin is thrown 400 times: five standard deviations are 50.
+  t.ok(Math.abs(counts.kept - 200) < 50, `${counts.kept} of 400`);
+  t.same([...counts.th], ['ot=th:8']);
+  run(2500);
+  t.ok(Math.abs(counts.kept - 100) < 45, `${counts.kept} of 400`);
+  t.same([...counts.th], ['ot=th:c']);
+});
+
+t.test('what stage 2 has left behind is counted and not written, but for an error of a new kind', async (t) => {
+  const scene = sceneOf({ randomPerTenThousand: 10_000 });
+  scene.request();
+  scene.respond(scene.connect(), 200);
+  const memory = memoryOf(scene);
+  memory.setReached(ReachedStratum.head, never);
+  memory.setReached(ReachedStratum.error, never);
+  const before = records(scene).length;
+  scene.request();
+  scene.respond(scene.connect(), 200);
+  const slot = scene.tracingMessages.find(({ kind }) => kind === 'sampling-key');
+  const keySlot = slot?.kind === 'sampling-key' ? slot.slot : 0;
+  t.equal(records(scene).length, before);
+  t.equal(memory.counter(keySlot, KeyCounter.headSkipped), 1);
+  for (let request = 0; request < 3; request++) {
+    scene.request(withParent('00'));
+    scene.respond(scene.connect(), 500);
+  }
+  t.equal(records(scene).length, before + 1);
+  t.match(records(scene).at(-1), { reason: SamplingReason.error, isSignatureNew: true });
+  t.equal(memory.counter(keySlot, KeyCounter.errorsSkipped), 2);
+});
+
+t.test('a main thread that is behind costs the newest plain records, then those of errors', async (t) => {
+  const scene = sceneOf({ randomPerTenThousand: 10_000 });
+  const one = (status: number) => {
+    scene.request((head) => head.headers.append('user-agent', 'x'.repeat(2000)));
+    scene.respond(scene.connect(), status);
+  };
+  for (let request = 0; request < 2000; request++) one(200);
+  const batches = () => scene.tracingMessages.filter(({ kind }) => kind === 'spans').length;
+  t.equal(batches(), 32);
+  const memory = memoryOf(scene);
+  const dropped = () => memory.counter(1, KeyCounter.recordsDropped);
+  const slot = scene.tracingMessages.find(({ kind }) => kind === 'sampling-key');
+  t.equal(slot?.kind === 'sampling-key' ? slot.slot : 0, 1);
+  const before = dropped();
+  t.ok(before > 0, `${before} dropped`);
+  one(500);
+  t.equal(dropped(), before, 'an error still has room');
+  scene.tracing.onTaken();
+  t.equal(batches(), 33);
+  one(200);
+  t.equal(dropped(), before);
+  scene.tracing.finish();
+  t.equal(records(scene).length, 2002 - before);
+});
+
+t.test('logs are told the trace and why it is kept, and nothing of it afterwards', async (t) => {
+  const seen: unknown[] = [];
+  const log = ({ info }: FormatContext) => {
+    const { traceIdText, spanIdText, reason } = info.trace!;
+    seen.push([traceIdText, spanIdText.length, reason]);
+  };
+  const scene = sceneOf({}, { accessLoggers: [{ log }] });
+  const { stream } = scene.request(withParent('01'));
+  scene.respond(scene.connect(), 200);
+  scene.request(withParent('00'));
+  scene.respond(scene.connect(), 200);
+  t.same(seen, [
+    [traceId, 16, SamplingReason.parent],
+    [traceId, 16, SamplingReason.none],
+  ]);
+  t.equal(stream.info.trace, null);
+});
+
+t.test('trace headers are left as they came where context is not to be propagated', async (t) => {
+  const scene = new Scene({ manager: { tracing: tracingOf({ noContextPropagation: true, spawnUpstreamSpan: true }) } });
+  scene.request(withParent('01'));
+  const connection = scene.connect();
+  t.equal(header(connection.requestHead, 'traceparent'), `00-${traceId}-${callerId}-01`);
+  scene.respond(connection, 200);
+  scene.request();
+  t.equal(header(scene.connect().requestHead, 'traceparent'), undefined);
+  const [request, attempt] = records(scene)[0]!.spans;
+  t.equal(attempt!.parentSpanId, request!.spanId);
+  t.not(attempt!.spanId, request!.spanId);
+});
+
+t.test('a provider is announced once, with its first connection manager', async (t) => {
+  const scene = new Scene({ manager: { tracing: tracingOf() } });
+  t.same(
+    scene.tracingMessages.map(({ kind }) => kind),
+    ['sampling-memory', 'trace-provider'],
+  );
+  const { config } = scene.manager;
+  scene.tracing.compile(config, true);
+  t.equal(scene.tracingMessages.length, 2);
+  scene.tracing.compile(
+    { ...config, tracing: tracingOf({ provider: { ...someProvider, serviceName: 'other' } }) },
+    true,
+  );
+  t.match(scene.tracingMessages[2], { kind: 'trace-provider', index: 1, provider: { serviceName: 'other' } });
+  t.equal(scene.tracing.compile({ ...config, tracing: undefined! }, true), null);
+  t.same(new Scene().tracingMessages, []);
+});

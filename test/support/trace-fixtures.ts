@@ -1,0 +1,100 @@
+// Connection managers that trace, and what was recorded of their requests, decoded.
+
+import type { OpenTelemetryProvider, Tracing } from '../../config/tracing.ts';
+import { readSpanRecords, type SpanRecord } from '../../proxy/export/span-record-reader.ts';
+import type { TracingMessage } from '../../proxy/tracing/tracing-message.ts';
+import { attributesOf, decodeOtlp, type KeyValue } from './otlp-messages.ts';
+
+export const someProvider: OpenTelemetryProvider = {
+  kind: 'opentelemetry',
+  name: 'envoy.tracers.opentelemetry',
+  service: { kind: 'grpc', cluster: 'collector', authority: '', timeoutMs: 0, metadata: [] },
+  serviceName: '',
+  resource: { fromEnvironment: false, attributes: [] },
+  maxQueuedSpans: 1024,
+};
+
+/** Keeps every request that asks for nothing else. */
+export function tracingOf(fields: Partial<Tracing> = {}, sampling: Partial<Tracing['sampling']> = {}): Tracing {
+  return {
+    sampling: {
+      clientPercent: 100,
+      randomPerTenThousand: 10_000,
+      overallPerTenThousand: 10_000,
+      usesRequestId: true,
+      marksIds: true,
+      ...sampling,
+    },
+    provider: someProvider,
+    customTags: [],
+    maxPathTagLength: 256,
+    verbose: false,
+    spawnUpstreamSpan: false,
+    operation: '',
+    upstreamOperation: '',
+    noContextPropagation: false,
+    ...fields,
+  };
+}
+
+export interface RecordedSpan {
+  readonly traceId: string;
+  readonly spanId: string;
+  readonly parentSpanId: string;
+  readonly name: string;
+  readonly kind: number;
+  readonly startNs: bigint;
+  readonly endNs: bigint;
+  readonly attributes: Readonly<Record<string, unknown>>;
+  readonly events: readonly { readonly name: string; readonly attributes: Readonly<Record<string, unknown>> }[];
+  readonly status: { readonly code: string; readonly message: string } | null;
+  readonly flags: number;
+}
+
+export interface RecordedRequest extends Omit<SpanRecord, 'spans'> {
+  readonly spans: readonly RecordedSpan[];
+}
+
+/** Records of all batches so far, oldest first. */
+export function recordsOf(messages: readonly TracingMessage[]): readonly RecordedRequest[] {
+  return messages.flatMap((message) =>
+    message.kind === 'spans'
+      ? readSpanRecords(message.bytes).map((record) => ({ ...record, spans: record.spans.map(decodeSpan) }))
+      : [],
+  );
+}
+
+function decodeSpan(bytes: Uint8Array): RecordedSpan {
+  const span = decodeOtlp('Span', bytes) as unknown as WireSpan;
+  return {
+    traceId: hex(span.traceId),
+    spanId: hex(span.spanId),
+    parentSpanId: hex(span.parentSpanId),
+    name: span.name,
+    kind: ['', '', 'SPAN_KIND_SERVER', 'SPAN_KIND_CLIENT'].indexOf(span.kind),
+    startNs: BigInt(span.startTimeUnixNano),
+    endNs: BigInt(span.endTimeUnixNano),
+    attributes: attributesOf(span.attributes),
+    events: span.events.map(({ name, attributes }) => ({ name, attributes: attributesOf(attributes) })),
+    status: span.status,
+    flags: span.flags,
+  };
+}
+
+interface WireSpan {
+  readonly traceId: Buffer;
+  readonly spanId: Buffer;
+  readonly parentSpanId: Buffer;
+  readonly name: string;
+  readonly kind: string;
+  readonly startTimeUnixNano: string;
+  readonly endTimeUnixNano: string;
+  readonly attributes: readonly KeyValue[];
+  readonly events: readonly { readonly name: string; readonly attributes: readonly KeyValue[] }[];
+  readonly status: { readonly code: string; readonly message: string } | null;
+  readonly flags: number;
+}
+
+function hex(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('hex');
+}
