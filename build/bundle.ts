@@ -20,11 +20,13 @@ import { build, type Plugin } from 'esbuild';
 
 /**
  * Name in dist/ → entry. The worker's entry is a thread of its own and cannot share a file with the main thread; the
- * control plane is a program of its own, and what it needs must not be read by every data plane at its start.
+ * control plane and the audit are programs of their own, and what they need must not be read by every data plane at
+ * its start.
  */
 const ENTRIES: ReadonlyMap<string, string> = new Map([
   ['outrigger', 'proxy/main.ts'],
   ['control-plane', 'control-plane/main.ts'],
+  ['audit', 'proxy/command/audit-main.ts'],
   ['worker', 'proxy/worker/main.ts'],
 ]);
 

