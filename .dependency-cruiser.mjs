@@ -15,7 +15,12 @@ const FOLDERS = [
     mayImport: ['config', 'xds'],
     comment: 'A program of its own that speaks the same wire; nothing of it runs in a data plane.',
   },
-  { name: 'sampler', mayImport: [], comment: 'Sampling decisions are pure arithmetic, usable outside of a proxy.' },
+  {
+    name: 'sampler',
+    mayImport: [],
+    except: '^sampler/simulate/main\\.ts$',
+    comment: 'Sampling decisions are pure arithmetic, usable outside of a proxy.',
+  },
   {
     name: 'bpf',
     mayImport: ['config', 'native'],
@@ -82,6 +87,13 @@ export default {
       severity: 'error',
       from: { path: '^proxy/(main\\.ts|command/)' },
       to: { path: OURS, pathNot: '^(config|native|xds|control-plane|sampler|bpf|proxy)/' },
+    },
+    {
+      name: 'simulator-direction',
+      comment: 'The simulator reads the same file of settings as the proxy, through the same door.',
+      severity: 'error',
+      from: { path: '^sampler/simulate/main\\.ts$' },
+      to: { path: OURS, pathNot: '^(sampler/|config/problems\\.ts$|xds/document/)' },
     },
     ...vendorRules,
     {
