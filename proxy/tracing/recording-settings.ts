@@ -2,6 +2,7 @@
 
 import { RuleTable } from '../../sampler/rules.ts';
 import { defaultSettings, type SamplingSettings } from '../../sampler/settings.ts';
+import { UpgradeBudget } from './server-timing.ts';
 
 export interface RecordingSettings
   extends Pick<SamplingSettings, 'errors' | 'slow' | 'retries' | 'debug' | 'upgrade' | 'rules'> {
@@ -28,6 +29,7 @@ export class CompiledRecording {
   readonly slowOverMs: number;
   readonly keepsRetries: boolean;
   readonly upgradeFrom: SamplingSettings['upgrade']['accept'];
+  readonly upgrades: UpgradeBudget;
   readonly #keepsLocalReplies: boolean;
   readonly #isHttpError = new Uint8Array(1000);
   readonly #isGrpcError = new Uint8Array(1000);
@@ -38,6 +40,7 @@ export class CompiledRecording {
     this.slowOverMs = slow === undefined || slow.maxPerSecond === 0 ? Number.POSITIVE_INFINITY : slow.overMs;
     this.keepsRetries = retries.maxPerSecond > 0;
     this.upgradeFrom = upgrade.accept;
+    this.upgrades = new UpgradeBudget(upgrade.maxPerSecond);
     this.#keepsLocalReplies = errors.keep && errors.localReplies;
     if (!errors.keep) return;
     for (const [first, last] of errors.http) this.#isHttpError.fill(1, first, last + 1);

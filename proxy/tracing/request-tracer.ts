@@ -7,6 +7,7 @@
 import type { TraceProvider, Tracing } from '../../config/tracing.ts';
 import type { ClusterRuntime } from '../cluster/cluster-runtime.ts';
 import type { FormatContext } from '../format/format-context.ts';
+import type { HeaderTable } from '../http/header-table.ts';
 import type { ResponseHead } from '../http/message.ts';
 import type { Stream } from '../http/stream.ts';
 import type { StreamInfo } from '../http/stream-info.ts';
@@ -16,8 +17,11 @@ import { receivedGrpcStatus } from './grpc-outcome.ts';
 import { HeadDecision } from './head-decision.ts';
 import { beginIds, extract } from './propagation.ts';
 import type { RequestTrace, TracePropagation } from './request-trace.ts';
+import { RouteDecorators } from './route-decorator.ts';
 import { KeyCounter, ReachedStratum, reachedThresholdAt } from './sampling-memory.ts';
 import { SamplingReason } from './sampling-reason.ts';
+import { isTrustedHop, takeTraceTiming, writeTraceTiming } from './server-timing.ts';
+import { hostOf } from './span-attributes.ts';
 import { isCutShort } from './span-error.ts';
 import type { RecordFacts } from './span-record.ts';
 import type { SpanRecorder } from './span-recorder.ts';
@@ -37,17 +41,16 @@ export interface RequestTracerOptions {
 }
 
 export class RequestTracer {
-  readonly isOutbound: boolean;
   readonly #parts: TracingParts;
   readonly #recorder: SpanRecorder;
   readonly #head: HeadDecision;
   readonly #propagation: TracePropagation;
   readonly #is64Bit: boolean;
   readonly #sharesSpanIds: boolean;
+  readonly #decorators: RouteDecorators;
   readonly #facts: RecordFacts;
 
   constructor({ tracing, provider, providerIndex, isOutbound, parts, recorder }: RequestTracerOptions) {
-    this.isOutbound = isOutbound;
     this.#parts = parts;
     this.#recorder = recorder;
     this.#head = new HeadDecision(tracing, provider, parts);
@@ -59,6 +62,7 @@ export class RequestTracer {
     };
     this.#is64Bit = provider.kind === 'zipkin' && !provider.traceId128Bit;
     this.#sharesSpanIds = provider.kind === 'zipkin' && provider.sharedSpanContext && !isOutbound;
+    this.#decorators = new RouteDecorators(isOutbound);
     this.#facts = { provider: providerIndex, spanCount: 0, signature: 0, isNewSignature: false };
   }
 
@@ -75,14 +79,31 @@ export class RequestTracer {
     trace.takeRandom();
     trace.keySlot = keys.slotFor(head, route, cluster);
     this.#head.decide(trace, stream);
+    this.#decorators.onRequest(trace, head.headers);
     info.trace = trace;
     stream.trace = trace;
   }
 
-  /** The head of the response is ready but for what this hop says in it. */
-  onResponseHead(stream: Stream, route: CompiledRoute | null, _head: ResponseHead): void {
+  /** The head of the response is ready but for what one hop tells the other in it. */
+  onResponseHead(stream: Stream, route: CompiledRoute | null, { headers, status }: ResponseHead): void {
     // A reply of our own to a request that goes nowhere.
     if (stream.trace === null) this.begin(stream, route, null);
+    const trace = stream.trace!;
+    this.#decorators.onResponse(trace, headers);
+    this.#takeUpgrade(trace, headers, stream);
+    if (trace.context.isSampled) return;
+    const { settings } = this.#parts;
+    if (!isTrustedHop(settings.upgradeFrom, null, stream.isInternal)) return;
+    const isError = settings.isError(status, -1, isCutShort(stream.info));
+    if (isError || trace.isUpgraded) writeTraceTiming(headers, trace.context);
+  }
+
+  // What an endpoint says is never told on; it is believed of one that is trusted, and so often at most.
+  #takeUpgrade(trace: RequestTrace, headers: HeaderTable, { info, manager, nowMs }: Stream): void {
+    if (!takeTraceTiming(headers, trace.context) || trace.context.isSampled) return;
+    const { settings } = this.#parts;
+    const isInternal = manager.isInternalAddress(hostOf(info.upstreamRemoteAddress));
+    if (isTrustedHop(settings.upgradeFrom, null, isInternal)) trace.isUpgraded = settings.upgrades.take(nowMs);
   }
 
   /** The request is over: decides again, and records it if it is kept. */

@@ -189,8 +189,8 @@ function writeHostAndPort(writer: SpanWriter, address: string, hostKey: Uint8Arr
   if (port > 0) writer.integerAttribute(field, portKey, port);
 }
 
-// `host`, `host:port`, `[v6]:port`, or a path.
-function hostOf(address: string): string {
+/** Of `host`, `host:port`, `[v6]:port`, or a path. */
+export function hostOf(address: string): string {
   if (address.charCodeAt(0) === 0x5b) return address.slice(1, Math.max(1, address.indexOf(']')));
   const colon = address.lastIndexOf(':');
   return colon < 0 || address.charCodeAt(0) === 0x2f ? address : address.slice(0, colon);

@@ -28,6 +28,7 @@ import { EventField, errorStatus, SpanField, SpanFlag, SpanKind, StatusField } f
 import { beginRecord, type RecordFacts } from './span-record.ts';
 import { attributeKey, type SpanWriter } from './span-writer.ts';
 import { spanIdLength, TraceparentAt, traceIdLength } from './trace-context.ts';
+import { trustAttributes } from './trust.ts';
 
 /** This proxy, as spans name it. */
 export interface TracedNode {
@@ -75,7 +76,9 @@ export class SpanRecorder {
     this.#options = options;
     this.#writer = options.writer;
     this.#kind = isOutbound && !tracing.spawnUpstreamSpan ? SpanKind.client : SpanKind.server;
+    // No connection is of mutual TLS yet.
     this.#constant = encodeAttributes([
+      ...trustAttributes(null, ''),
       ['component', 'proxy'],
       ['node_id', node.id],
       ['zone', node.zone],

@@ -82,6 +82,7 @@ t.test('a request that is chosen is recorded once, with the ids that the endpoin
     'http.request.body.size': 0,
     'http.response.body.size': 0,
     response_flags: '-',
+    'trust.transport': 'plain',
     component: 'proxy',
     node_id: 'node-1',
     zone: 'zone-1',
@@ -418,3 +419,56 @@ t.test('a provider is announced once, with its first connection manager', async 
   t.equal(scene.tracing.compile({ ...config, tracing: undefined! }, true), null);
   t.same(new Scene().tracingMessages, []);
 });
+
+t.test("a route's decorator names the span, and is told to the other side of the hop where it is to be", async (t) => {
+  const decorated = (propagate: boolean) => [
+    routeOf('/', forwardAction(), { decorator: { operation: 'cart.add', propagate } }),
+  ];
+  const operation = 'x-envoy-decorator-operation';
+  const run = (options: SceneOptions, given: { readonly request?: string; readonly response?: string } = {}) => {
+    const scene = new Scene({ manager: { tracing: tracingOf() }, ...options });
+    const { client } = scene.request(({ headers }) => {
+      if (given.request !== undefined) headers.append(operation, given.request);
+    });
+    const connection = scene.connect();
+    scene.respond(connection, 200, true, given.response === undefined ? [] : [[operation, given.response]]);
+    const [record] = records(scene);
+    const inResponse = client.headers.find((line) => line.startsWith(operation));
+    return [record!.spans[0]!.name, header(connection.requestHead, operation), inResponse];
+  };
+  const told = `${operation}: cart.add`;
+  t.same(run({ routes: decorated(true) }), ['cart.add', undefined, told]);
+  t.same(run({ routes: decorated(false) }), ['cart.add', undefined, undefined]);
+  t.same(run({ routes: decorated(true) }, { request: 'theirs' }), ['theirs', undefined, undefined]);
+  t.same(run({ routes: decorated(true), isOutbound: true }), ['cart.add', 'cart.add', undefined]);
+  t.same(run({ routes: decorated(true), isOutbound: true }, { response: 'theirs' }), ['theirs', 'cart.add', undefined]);
+  t.same(run({ isOutbound: true }, { request: 'passing' }), ['GET /', 'passing', undefined]);
+});
+
+t.test(
+  'a callee that keeps a trace is followed where it is trusted, and its word goes to a trusted caller only',
+  async (t) => {
+    const inside10 = { internalAddressRanges: [{ ip: '10.0.0.0', prefixLength: 8 }], useRemoteAddress: true };
+    const run = (accept: 'mesh' | 'internal', remoteIp: string) => {
+      const scene = new Scene({
+        manager: { tracing: tracingOf({}, { randomPerTenThousand: 0 }), ...inside10 },
+        facts: { remoteIp },
+      });
+      scene.tracing.set(recordingSettings({ ...defaultSettings, upgrade: { accept, maxPerSecond: 1 } }, false));
+      const { client } = scene.request();
+      const connection = scene.connect();
+      const ids = header(connection.requestHead, 'traceparent')!.slice(3, 52);
+      scene.respond(connection, 200, true, [['server-timing', `db;dur=3, trace;desc=00-${ids}-01`]]);
+      const timing = client.headers.filter((line) => line.toLowerCase().startsWith('server-timing'));
+      return { reasons: records(scene).map(({ reason }) => reason), timing, ids };
+    };
+    t.match(run('mesh', '10.0.0.9'), { reasons: [], timing: ['server-timing: db;dur=3'] });
+    t.match(run('internal', '198.51.100.7'), {
+      reasons: [SamplingReason.upgrade],
+      timing: ['server-timing: db;dur=3'],
+    });
+    const inside = run('internal', '10.0.0.9');
+    t.same(inside.reasons, [SamplingReason.upgrade]);
+    t.match(inside.timing[1], new RegExp(`^server-timing: trace;desc=00-${inside.ids.slice(0, 32)}-[0-9a-f]{16}-01$`));
+  },
+);
