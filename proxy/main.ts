@@ -10,6 +10,7 @@ import { defaultConcurrency, FlagError, type Flags, helpText, parseFlags } from 
 import { HeapReturns, returnHeap } from './command/heap-return.ts';
 import { raiseInliningLimits } from './command/inlining.ts';
 import { Lifecycle, type LifecycleOptions } from './command/lifecycle.ts';
+import { createMetrics } from './command/metrics.ts';
 import { ownAddress } from './command/own-address.ts';
 import { ServerState } from './command/server-state.ts';
 import { giveWayToWorkers } from './command/thread-priority.ts';
@@ -20,13 +21,10 @@ import { DiscoveryStats } from './telemetry/discovery-stats.ts';
 import { LogSinks } from './telemetry/log-sink.ts';
 import { createProcessLog, type ProcessLog } from './telemetry/process-log.ts';
 import { SnapshotStats } from './telemetry/snapshot-stats.ts';
-import { StatsStore } from './telemetry/stats-store.ts';
-import { WorkerStats } from './telemetry/worker-stats.ts';
+import type { WorkerStats } from './telemetry/worker-stats.ts';
 import { SnapshotPublisher } from './worker/snapshot-publisher.ts';
 import { WorkerPool, type WorkerPoolOptions } from './worker/worker-pool.ts';
 
-/** Statistics announced by this thread; workers are numbered from 0. */
-const mainThread = -1;
 /** Longest wait for the first answer of DNS: what Envoy waits for a first resource by default. */
 const firstResolutionMs = 15_000;
 /** MiB; see bin/outrigger for the measurement behind the size. */
@@ -101,8 +99,8 @@ function serve(flags: Flags): void {
   const { bootstrap, warnings, document } = load(flags);
   for (const warning of warnings) log.component('config').warn(`${warning.path}: ${warning.message}`);
   state.setBootstrap(bootstrap, document);
-  const store = new StatsStore({ rejectAll: bootstrap.stats.rejectAll });
-  const stats = new WorkerStats((message) => store.accept(mainThread, message));
+  const metrics = createMetrics(bootstrap.stats, flags.maxStatSeries);
+  const { store, stats } = metrics;
   const sinks = new LogSinks({ onWarning: (text) => log.component('file').warn(text), stats });
   const { maxDownstreamConnections } = bootstrap;
   pool.identify({ id: bootstrap.node.id, zone: bootstrap.node.locality.zone });
@@ -137,8 +135,8 @@ function serve(flags: Flags): void {
     const shutdown = (): void => lifecycle.shutdown();
     const reopenLogs = (): void => lifecycle.reopenLogs();
     const setRuntime = (values: Snapshot['runtime']): void => publisher.setRuntime(values);
-    const parts = { store, stats, state, dynamic, pool, log, flags, overrides, setRuntime, shutdown, reopenLogs };
-    const options = { admin: bootstrap.admin, buckets: bootstrap.stats.histogramBuckets, ...parts };
+    const parts = { state, dynamic, pool, log, flags, overrides, setRuntime, shutdown, reopenLogs };
+    const options = { admin: bootstrap.admin, ...metrics, ...parts };
     setTimeout(() => void startAdmin(options), adminDelayMs);
   }, endWithConfigError);
   setInterval(() => store.flushIntervals(), 5000).unref();

@@ -7,6 +7,8 @@ export interface AdminRequest {
   readonly query: URLSearchParams;
   /** Form values of the body; empty for any other body. */
   readonly form: URLSearchParams;
+  /** The Accept header; empty without one. */
+  readonly accept: string;
 }
 
 export interface AdminAnswer {

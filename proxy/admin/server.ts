@@ -11,9 +11,11 @@ import type { DynamicState } from '../../config/dynamic-state.ts';
 import type { Snapshot } from '../../config/snapshot.ts';
 import type { Flags } from '../command/flags.ts';
 import type { ServerState } from '../command/server-state.ts';
+import type { Exemplars } from '../telemetry/exemplars.ts';
 import type { HistogramBuckets } from '../telemetry/histogram-text.ts';
 import type { ProcessLog } from '../telemetry/process-log.ts';
 import { ProcessStats } from '../telemetry/process-stats.ts';
+import type { SeriesBudget } from '../telemetry/series-budget.ts';
 import type { StatsStore } from '../telemetry/stats-store.ts';
 import type { WorkerStats } from '../telemetry/worker-stats.ts';
 import type { WorkerPool } from '../worker/worker-pool.ts';
@@ -25,6 +27,9 @@ import type { RuntimeOverrides } from './runtime-overrides.ts';
 
 export interface AdminContext {
   readonly store: StatsStore;
+  /** What of the store is exported. */
+  readonly budget: SeriesBudget;
+  readonly exemplars: Exemplars;
   readonly state: ServerState;
   /** What control planes sent. */
   readonly dynamic: DynamicState;
@@ -168,6 +173,7 @@ export class AdminServer {
     return route.answer(this.#context, {
       query: new URLSearchParams(mark < 0 ? '' : url.slice(mark + 1)),
       form: new URLSearchParams(isForm ? body : ''),
+      accept: headers.accept ?? '',
     });
   }
 }

@@ -1,6 +1,7 @@
 // `/stats` and `/stats/prometheus`: what a query asks for.
 // https://www.envoyproxy.io/docs/envoy/latest/operations/admin#get--stats
 
+import { openMetricsText, openMetricsType } from '../telemetry/openmetrics.ts';
 import { prometheusText } from '../telemetry/prometheus.ts';
 import {
   type HistogramForm,
@@ -10,6 +11,7 @@ import {
   statTypes,
 } from '../telemetry/stats-query.ts';
 import { statsJson, statsText } from '../telemetry/stats-text.ts';
+import { prefersOpenMetrics } from './accepted-type.ts';
 import { type AdminAnswer, type AdminRequest, failure, jsonPieces, nameFilter, text } from './admin-answer.ts';
 import type { AdminContext } from './server.ts';
 
@@ -34,8 +36,9 @@ export function prometheus(context: AdminContext, request: AdminRequest): AdminA
   }
   context.refreshStats();
   // Buckets, unless a summary is asked for: the other default of the same parameter.
-  const form = isAsked ? histograms : 'cumulative';
-  return text(prometheusText(context.store, { ...query, histograms: form }, context.buckets));
+  const asked = { ...query, histograms: isAsked ? histograms : 'cumulative' };
+  if (!prefersOpenMetrics(request.accept)) return text(prometheusText(context.budget, asked, context.buckets));
+  return { status: 200, type: openMetricsType, body: openMetricsText(context.budget, asked, context) };
 }
 
 function statsQuery({ query }: AdminRequest): StatsQuery | AdminAnswer {

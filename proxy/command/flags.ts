@@ -21,6 +21,10 @@ export interface Flags {
   readonly logFlushIntervalMs: number;
   readonly logFlushSizeBytes: number;
   readonly allowUnknownStaticFields: boolean;
+  /** Series exported of clusters, routes and keys of requests; beyond it they are `other`. */
+  readonly maxStatSeries: number;
+  /** Requests are counted by service and route also where nothing is traced. */
+  readonly requestMetrics: boolean;
   readonly restartEpoch: number;
   /** False keeps no accepted configuration for the next start. */
   readonly keepsConfigCache: boolean;
@@ -66,6 +70,16 @@ const rules: readonly FlagRule[] = [
   },
   { names: ['--file-flush-interval-msec'], takesValue: true, help: 'access logs are written this often; default 1000' },
   { names: ['--file-flush-min-size-kb'], takesValue: true, help: '… or when this much waits; default 64' },
+  {
+    names: ['--max-stat-series'],
+    takesValue: true,
+    help: 'series exported of clusters, routes and requests before they are counted as other; default 2000',
+  },
+  {
+    names: ['--request-metrics'],
+    takesValue: false,
+    help: 'counts requests by service, route and outcome also where nothing is traced',
+  },
   { names: ['--skip-deprecated-logs'], takesValue: false, withoutEffect: 'there are none', help: 'accepted' },
   { names: ['--enable-core-dump'], takesValue: false, withoutEffect: 'left to the system', help: 'accepted' },
   { names: ['--allow-unknown-static-fields'], takesValue: false, help: 'unknown fields are warnings' },
@@ -127,6 +141,8 @@ export function parseFlags(args: readonly string[]): Flags {
     logFlushIntervalMs: number('--file-flush-interval-msec', 1000),
     logFlushSizeBytes: number('--file-flush-min-size-kb', 64) * 1024,
     allowUnknownStaticFields: values.has('--allow-unknown-static-fields'),
+    maxStatSeries: number('--max-stat-series', 2000),
+    requestMetrics: values.has('--request-metrics'),
     restartEpoch: number('--restart-epoch', 0),
     keepsConfigCache: !values.has('--no-config-cache'),
     ...optional('configPath', get('--config-path')),

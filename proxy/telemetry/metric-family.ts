@@ -35,12 +35,12 @@ interface Member {
   readonly label: string;
 }
 
-/** Counters first, then gauges, then histograms, each by name: Envoy's order. Each family is to be walked over at once. */
-export function* metricFamilies(source: SeriesSource, query: StatsQuery): Generator<MetricFamily> {
+/** Counters first, then gauges, then histograms, each by name: Envoy's order. Values are read as series are walked over, once. */
+export function metricFamilies(source: SeriesSource, query: StatsQuery): readonly MetricFamily[] {
   const groups = Map.groupBy(source.groups(), ({ scope }) => scope);
-  for (const [name, { type, members }] of membersByMetric(groups.keys())) {
-    yield { name, type, series: seriesOf(members, groups, query) };
-  }
+  return membersByMetric(groups.keys()).map(([name, { type, members }]) => {
+    return { name, type, series: seriesOf(members, groups, query) };
+  });
 }
 
 const typeOrder = ['counter', 'gauge', 'histogram'];

@@ -126,7 +126,7 @@ export class SeriesBudget {
 
   /** What has series may have got more of them. The least recently used leave, of those the last that came or the idlest. */
   #shrink(): void {
-    const own = this.#own();
+    const own = this.#own().reverse();
     let ownSeries = sumOfSeries(own);
     if (ownSeries + this.#seriesOfOther() <= this.#options.maxSeries) return;
     own.sort(

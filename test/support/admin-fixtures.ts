@@ -7,7 +7,9 @@ import { RuntimeOverrides } from '../../proxy/admin/runtime-overrides.ts';
 import { AdminServer, type AdminServerOptions } from '../../proxy/admin/server.ts';
 import { parseFlags } from '../../proxy/command/flags.ts';
 import { ServerState } from '../../proxy/command/server-state.ts';
+import { Exemplars } from '../../proxy/telemetry/exemplars.ts';
 import { createProcessLog } from '../../proxy/telemetry/process-log.ts';
+import { SeriesBudget } from '../../proxy/telemetry/series-budget.ts';
 import { StatsStore } from '../../proxy/telemetry/stats-store.ts';
 import { WorkerStats } from '../../proxy/telemetry/worker-stats.ts';
 
@@ -39,6 +41,7 @@ export interface AdminFixtureOptions {
 export async function startAdmin(given: AdminFixtureOptions = {}): Promise<AdminFixture> {
   const store = new StatsStore();
   const worker = new WorkerStats((message) => store.accept(0, message));
+  const stats = new WorkerStats((message) => store.accept(-1, message));
   const state = new ServerState({ concurrency: 1, restartEpoch: 0, version: '1.2.3', commandLine: [] });
   state.setBootstrap({ ...bootstrap, ...given.bootstrap }, given.document ?? {});
   state.setSnapshot({ ...emptySnapshot, generation: 1, ...given.snapshot });
@@ -47,7 +50,9 @@ export async function startAdmin(given: AdminFixtureOptions = {}): Promise<Admin
   const server = new AdminServer({
     admin: { address: { kind: 'ip', ip: '127.0.0.1', port: 0 } },
     store,
-    stats: new WorkerStats((message) => store.accept(-1, message)),
+    budget: new SeriesBudget({ store, stats, maxSeries: 2000, clock: () => 0 }),
+    exemplars: new Exemplars({ maxSeries: 2000, buckets: [] }),
+    stats,
     state,
     pool: {
       generations: [1],

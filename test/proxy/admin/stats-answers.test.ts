@@ -1,6 +1,11 @@
 import t from 'tap';
 import { clusterStats } from '../../../proxy/telemetry/cluster-stats.ts';
+import { SeriesBudget } from '../../../proxy/telemetry/series-budget.ts';
+import { StatsStore } from '../../../proxy/telemetry/stats-store.ts';
+import { WorkerStats } from '../../../proxy/telemetry/worker-stats.ts';
 import { type AdminFixture, startAdmin } from '../../support/admin-fixtures.ts';
+import { parseOpenMetrics } from '../../support/openmetrics-parser.ts';
+import { parseExposition } from '../../support/prometheus-parser.ts';
 
 async function adminWithStats(t: { teardown: (after: () => void) => void }): Promise<AdminFixture> {
   const admin = await startAdmin();
@@ -82,6 +87,37 @@ t.test('Prometheus gets buckets, or quantiles when it asks for a summary', async
     (await admin.get(`/stats?format=prometheus&${filter}`)).text,
     (await admin.get(`/stats/prometheus?${filter}`)).text,
   );
+});
+
+t.test('who asks for OpenMetrics gets it, with its type; all others get the older text', async (t) => {
+  const admin = await adminWithStats(t);
+  const ask = async (accept: string) => {
+    const answer = await fetch(`${admin.origin}/stats/prometheus?usedonly`, { headers: { accept } });
+    return { type: answer.headers.get('content-type'), text: await answer.text() };
+  };
+  const newer = await ask('application/openmetrics-text;version=1.0.0;q=0.6,text/plain;version=0.0.4;q=0.3,*/*;q=0.2');
+  t.equal(newer.type, 'application/openmetrics-text; version=1.0.0; charset=utf-8');
+  t.ok(parseOpenMetrics(newer.text).has('envoy_cluster_upstream_rq_time'));
+  const older = await ask('*/*');
+  t.match(older.type, /^text\/plain/);
+  t.ok(parseExposition(older.text).has('envoy_cluster_upstream_rq_time'));
+});
+
+t.test('Prometheus gets the names that the budget allows, /stats gets all', async (t) => {
+  const store = new StatsStore();
+  const stats = new WorkerStats((message) => store.accept(0, message));
+  for (const name of ['a', 'b', 'c']) stats.block(clusterStats, name).inc(clusterStats.upstreamRqTotal);
+  const budget = new SeriesBudget({ store, stats, maxSeries: 2, clock: () => 0 });
+  const admin = await startAdmin({ options: { store, budget } });
+  t.teardown(() => admin.stop());
+  const filter = 'usedonly&filter=upstream_rq_total';
+  t.equal(
+    (await admin.get(`/stats/prometheus?${filter}`)).text,
+    '# TYPE envoy_cluster_upstream_rq_total counter\n' +
+      'envoy_cluster_upstream_rq_total{envoy_cluster_name="a"} 1\n' +
+      'envoy_cluster_upstream_rq_total{envoy_cluster_name="other"} 2\n',
+  );
+  t.match((await admin.get(`/stats?${filter}`)).text, /cluster\.a\..*\ncluster\.b\..*\ncluster\.c\..*\n/);
 });
 
 t.test('the process itself is in the statistics', async (t) => {

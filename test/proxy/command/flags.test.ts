@@ -76,6 +76,15 @@ t.test('a file of sampling settings is named, or there is none', (t) => {
   t.end();
 });
 
+t.test('exported series are bounded by default', (t) => {
+  t.match(parseFlags(['-c', 'x']), { maxStatSeries: 2000, requestMetrics: false });
+  t.match(parseFlags(['-c', 'x', '--max-stat-series', '50', '--request-metrics']), {
+    maxStatSeries: 50,
+    requestMetrics: true,
+  });
+  t.end();
+});
+
 t.test('help and version need no bootstrap', (t) => {
   t.equal(parseFlags(['--help']).mode, 'help');
   t.equal(parseFlags(['-h']).mode, 'help');

@@ -1,0 +1,33 @@
+// Statistics of the process as they are exported: what all threads count, within the budget of series.
+
+import type { StatsOptions } from '../../config/bootstrap.ts';
+import { Exemplars } from '../telemetry/exemplars.ts';
+import type { HistogramBuckets } from '../telemetry/histogram-text.ts';
+import { SeriesBudget } from '../telemetry/series-budget.ts';
+import { StatsStore } from '../telemetry/stats-store.ts';
+import { WorkerStats } from '../telemetry/worker-stats.ts';
+
+export interface Metrics {
+  readonly store: StatsStore;
+  /** Of this thread. */
+  readonly stats: WorkerStats;
+  readonly budget: SeriesBudget;
+  /** Told of each request whose trace is kept. */
+  readonly exemplars: Exemplars;
+  readonly buckets: HistogramBuckets;
+}
+
+/** Statistics announced by this thread; workers are numbered from 0. */
+const mainThread = -1;
+
+export function createMetrics({ rejectAll, histogramBuckets }: StatsOptions, maxSeries: number): Metrics {
+  const store = new StatsStore({ rejectAll });
+  const stats = new WorkerStats((message) => store.accept(mainThread, message));
+  return {
+    store,
+    stats,
+    budget: new SeriesBudget({ store, stats, maxSeries, clock: () => performance.now() }),
+    exemplars: new Exemplars({ maxSeries, buckets: histogramBuckets }),
+    buckets: histogramBuckets,
+  };
+}
