@@ -58,18 +58,18 @@ export function markTraceReason({ head, info, manager }: Stream, reason: TraceRe
   head.headers.replaceValue(head.headers.findId(HeaderId.xRequestId), info.requestId);
 }
 
-/** Of all requests, per ten thousand. A route that says anything of tracing speaks for itself: what it leaves out is all. */
+/** Of all requests, per ten thousand. A route that says anything of tracing speaks for itself. */
 export function randomShare(sampling: TraceSampling, route: RouteTracing | undefined): number {
-  return route === undefined ? sampling.randomPerTenThousand : (route.randomPerTenThousand ?? allShares);
+  return (route ?? sampling).randomPerTenThousand;
 }
 
 /** Of those chosen by any rule, per ten thousand. */
 export function overallShare(sampling: TraceSampling, route: RouteTracing | undefined): number {
-  return route === undefined ? sampling.overallPerTenThousand : (route.overallPerTenThousand ?? allShares);
+  return (route ?? sampling).overallPerTenThousand;
 }
 
 function clientShare(sampling: TraceSampling, route: RouteTracing | undefined): number {
-  return route === undefined ? sampling.clientPercent * 100 : (route.clientPerTenThousand ?? allShares);
+  return route === undefined ? sampling.clientPercent * 100 : route.clientPerTenThousand;
 }
 
 const idLength = 36;

@@ -7,11 +7,7 @@ import { ParentDecision, TraceContext, TraceFormat } from '../../../proxy/tracin
 import { tableOf } from '../../support/header-lines.ts';
 import { fieldsOf } from '../../support/http-fixtures.ts';
 import { seededDigits } from '../../support/trace-digits.ts';
-
-export const traceId = '12345678901234567890123456789012';
-export const parentId = '1234567890123456';
-/** A right field, on which a case builds. */
-export const rightParent = `traceparent: 00-${traceId}-${parentId}-00`;
+import { type TraceContextCase, traceId } from './cases.ts';
 
 export interface NextHop {
   readonly traceId: string;
@@ -32,6 +28,17 @@ export function nextHop(...lines: readonly string[]): NextHop {
   context.isSampled = context.parentDecision === ParentDecision.sampled;
   inject(context, headers, TraceFormat.w3c);
   return readNextHop(fieldsOf(headers));
+}
+
+/** Whether the next hop got what the case says: a new span of the trace that arrived, or of a new one. */
+export function isAsExpected(next: NextHop, { lines, isContinued, members }: TraceContextCase): boolean {
+  const isNewSpan = !lines.some((line) => line.includes(`-${next.spanId}-`));
+  const isInherited = next.traceId === traceId;
+  // A new id has nothing to do with one that arrived, be it longer or in part wrong.
+  const isBegun = !lines.some((line) => line.includes(next.traceId.slice(4, 28)));
+  const isState =
+    members.length === 0 ? next.members.length === 0 : members.every((each, at) => next.members[at] === each);
+  return isNewSpan && isState && (isContinued ? isInherited : isBegun);
 }
 
 /** `fields` are lines `name: value`. */
