@@ -3,6 +3,7 @@
 //
 // A worker gives keys slots of its own, in the order in which it meets them. They are one key here by what they say.
 
+import type { CappedRecord, ClosedWindow } from '../../sampler/export-cap.ts';
 import { keyId, maxKeys, otherKey, otherSlot, type SamplingKey, type SlottedKey } from '../../sampler/key-table.ts';
 import { RootRates } from '../../sampler/root-rates.ts';
 import type { SamplingSettings } from '../../sampler/settings.ts';
@@ -34,6 +35,7 @@ export type SamplingAnnouncement = Extract<TracingMessage, { readonly kind: 'sam
 
 /** Who owns a slot of one worker. */
 interface WorkerKey {
+  readonly id: string;
   readonly slotted: SlottedKey;
   readonly sampled: SampledKey;
   /** `unseen`: nothing that we decide has arrived; `due`: it has, and the worker has no threshold yet. */
@@ -57,6 +59,7 @@ export class SamplingService {
   readonly #reached: [Threshold, Threshold] = [always, always];
   #settings: SamplingSettings;
   #replicas = 1;
+  #tracesInWindow = 0;
   #usedPerSecond = 0;
   #windowFromMs: number;
 
@@ -106,23 +109,22 @@ export class SamplingService {
     else if (elapsedMs < 0) this.#windowFromMs = nowMs;
   }
 
-  /** The key that a slot of a worker has now; that of no key of its own for one that has none. */
-  keyAt(worker: number, slot: number): SamplingKey {
-    return this.#workers.get(worker)?.keys.get(slot)?.sampled.key ?? otherKey;
+  /** What the key of a worker's slot is counted by; that of all others for a slot without one. */
+  keyIdAt(worker: number, slot: number): string {
+    return this.#workers.get(worker)?.keys.get(slot)?.id ?? otherId;
   }
 
-  /** Stage 2 keeps a record of this key. */
-  countKept(key: SamplingKey, reason: SamplingReason, count = 1): void {
-    this.#sampled(key)?.countKept(reason, count);
-    this.#totals.add(samplingStats.kept, count);
-    const byReason = keptStats[reason];
-    if (byReason !== undefined) this.#totals.add(byReason, count);
-  }
-
-  /** Stage 2 drops a record of this key: more came than may leave. */
-  countCapped(key: SamplingKey, stratum: ReachedStratum, count = 1): void {
-    const sampled = this.#sampled(key);
-    this.#countDropped(sampled, stratum === ReachedStratum.error ? 'errors' : 'budget', count);
+  /** Stage 2 has closed a window. `key` of its records is a `keyIdAt`; one that is gone by now counts with the others. */
+  takeWindow({ kept, suppressed }: Pick<ClosedWindow<CappedRecord>, 'kept' | 'suppressed'>): void {
+    const traces = new Set<string>();
+    for (const { record, reason } of kept) {
+      this.#countKept(this.#sampled(record.key), SamplingReason[reason]);
+      if (reason === 'head' || reason === 'parent') traces.add(record.random);
+    }
+    this.#tracesInWindow += traces.size;
+    for (const { key, reason, count } of suppressed) {
+      this.#countDropped(this.#sampled(key), reason === 'error' ? 'errors' : 'budget', count);
+    }
   }
 
   /** The threshold that stage 2 has reached in the window that runs: workers need not write what is below. */
@@ -130,11 +132,6 @@ export class SamplingService {
     if (this.#reached[stratum] === threshold) return;
     this.#reached[stratum] = threshold;
     for (const { memory } of this.#workers.values()) memory.setReached(stratum, threshold);
-  }
-
-  /** Traces that left in the second that stage 2 has just closed, errors and the like not counted. */
-  setBudgetUse(tracesPerSecond: number): void {
-    this.#usedPerSecond = tracesPerSecond;
   }
 
   /** Traces a second that this instance may keep: its part of the budget. Stage 2 holds it. */
@@ -170,13 +167,14 @@ export class SamplingService {
   #own(worker: Worker, slot: number, key: SamplingKey | null): void {
     const before = worker.keys.get(slot);
     worker.keys.delete(slot);
-    if (before !== undefined) this.#release(before.sampled);
+    if (before !== undefined) this.#release(before);
     if (key === null) return;
-    worker.keys.set(slot, { slotted: this.#rates.keyFor(key), sampled: this.#use(key), threshold: 'unseen' });
+    const id = keyId(key);
+    const sampled = this.#use(id, key);
+    worker.keys.set(slot, { id, slotted: this.#rates.keyFor(key), sampled, threshold: 'unseen' });
   }
 
-  #use(key: SamplingKey): SampledKey {
-    const id = keyId(key);
+  #use(id: string, key: SamplingKey): SampledKey {
     let sampled = this.#keys.get(id);
     if (sampled === undefined) {
       sampled = new SampledKey(key, this.#options.stats);
@@ -186,15 +184,14 @@ export class SamplingService {
     return sampled;
   }
 
-  #release(sampled: SampledKey): void {
+  #release({ id, sampled }: WorkerKey): void {
     if (--sampled.users > 0) return;
-    this.#keys.delete(keyId(sampled.key));
+    this.#keys.delete(id);
     sampled.release();
   }
 
-  /** A key that is gone counts with the others. */
-  #sampled(key: SamplingKey): SampledKey | undefined {
-    return this.#keys.get(keyId(key)) ?? this.#keys.get(keyId(otherKey));
+  #sampled(id: string): SampledKey | undefined {
+    return this.#keys.get(id) ?? this.#keys.get(otherId);
   }
 
   #read(worker: Worker): void {
@@ -219,6 +216,13 @@ export class SamplingService {
     this.#countDropped(sampled, 'overload', since(KeyCounter.recordsDropped));
   }
 
+  #countKept(sampled: SampledKey | undefined, reason: SamplingReason): void {
+    sampled?.countKept(reason, 1);
+    this.#totals.inc(samplingStats.kept);
+    const byReason = keptStats[reason];
+    if (byReason !== undefined) this.#totals.inc(byReason);
+  }
+
   #countDropped(sampled: SampledKey | undefined, reason: DropReason, count: number): void {
     if (count === 0) return;
     sampled?.countDropped(reason, count);
@@ -241,6 +245,8 @@ export class SamplingService {
 
   #closeWindow(nowMs: number, elapsedMs: number): void {
     this.#windowFromMs = nowMs;
+    this.#usedPerSecond = (this.#tracesInWindow * 1000) / elapsedMs;
+    this.#tracesInWindow = 0;
     this.#probabilities((sampled, probability) => {
       const unchosen = sampled.closeWindow(elapsedMs, this.#options.setsThresholds ? probability : undefined);
       this.#totals.add(samplingStats.dropped, unchosen);
@@ -266,6 +272,7 @@ export class SamplingService {
 }
 
 const windowMs = 1000;
+const otherId = keyId(otherKey);
 const counters = Object.keys(KeyCounter).length;
 
 const keptStats: Readonly<Partial<Record<SamplingReason, number>>> = {

@@ -10,8 +10,8 @@ import {
   SamplingMemory,
   thresholdAt,
 } from '../../../proxy/tracing/sampling-memory.ts';
-import { SamplingReason } from '../../../proxy/tracing/sampling-reason.ts';
-import type { SamplingKey } from '../../../sampler/key-table.ts';
+import type { CappedRecord, KeptRecord } from '../../../sampler/export-cap.ts';
+import { keyId, otherKey, type SamplingKey } from '../../../sampler/key-table.ts';
 import { defaultSettings, type SamplingSettings } from '../../../sampler/settings.ts';
 import { always, never, probabilityOf } from '../../../sampler/threshold.ts';
 
@@ -82,6 +82,19 @@ class FakeWorker {
     const at = reachedThresholdAt(stratum);
     return Buffer.from(this.memory.thresholds.subarray(at, at + 14)).toString('latin1');
   }
+}
+
+/** A window of stage 2 in which so many records of a key were kept, each of a trace of its own. */
+function closed(key: SamplingKey, counts: Readonly<Partial<Record<KeptRecord<CappedRecord>['reason'], number>>>) {
+  const kept = Object.entries(counts).flatMap(([reason, count]) =>
+    Array.from({ length: count }, (_, index): KeptRecord<CappedRecord> => {
+      const random = `${reason}${index}`.padStart(14, '0');
+      const facts = { threshold: always, headKept: true, signature: 0, sizeBytes: 0, key: keyId(key) };
+      const kind = reason as Exclude<KeptRecord<CappedRecord>['reason'], 'rare'>;
+      return { record: { ...facts, random, reason: kind }, threshold: always, reason: kind };
+    }),
+  );
+  return { kept, suppressed: [] };
 }
 
 function near(t: Test, found: number, wanted: number): void {
@@ -192,14 +205,14 @@ t.test('a slot that changes its owner counts for the new one, and the old key is
   );
   worker.count(1, 20);
   worker.own(1, pay);
-  t.same(sampling.keyAt(0, 1), pay);
+  t.equal(sampling.keyIdAt(0, 1), keyId(pay));
   run(1);
   t.match(sampling.overview().keys, [{ service: 'payment', requestsPerSecond: 20 }, { service: '*' }]);
   t.notMatch(metrics(), 'catalog');
   worker.own(1, null);
-  t.equal(sampling.keyAt(0, 1).service, '*', 'records that were under way count with the others');
-  sampling.countKept(pay, SamplingReason.head);
-  t.match(sampling.overview().keys, [{ service: '*', kept: { head: 1 } }]);
+  t.equal(sampling.keyIdAt(0, 1), keyId(otherKey));
+  sampling.takeWindow(closed(pay, { head: 1 }));
+  t.match(sampling.overview().keys, [{ service: '*', kept: { head: 1 } }], 'what was under way counts with the others');
   t.end();
 });
 
@@ -212,26 +225,27 @@ t.test('what is kept and dropped is counted by key and reason, and in sum', (t) 
   worker.count(1, 3, KeyCounter.headSkipped);
   worker.count(1, 2, KeyCounter.errorsSkipped);
   worker.count(1, 1, KeyCounter.recordsDropped);
-  sampling.countKept(pay, SamplingReason.head, 7);
-  sampling.countKept(pay, SamplingReason.error);
-  sampling.countCapped(pay, ReachedStratum.head);
-  sampling.countCapped(pay, ReachedStratum.error, 4);
-  sampling.setBudgetUse(7);
-  run(5);
+  const suppressed = [
+    { key: keyId(pay), reason: 'head', count: 1 },
+    { key: keyId(pay), reason: 'error', count: 4 },
+  ] as const;
+  sampling.takeWindow({ ...closed(pay, { head: 6, parent: 1, error: 1 }), suppressed });
+  run(1);
+  t.equal(sampling.overview().budget.usedPerSecond, 7);
+  t.match(metrics(), 'envoy_sampling_budget_used_percent{} 70');
+  run(4);
   const dropped = { budget: 4, errors: 6, overload: 1, probability: 60 - 8 - 11 };
   const ofPay = sampling.overview().keys.find(({ service }) => service === 'payment');
-  t.match(ofPay, { kept: { head: 7, error: 1 }, dropped });
-  t.equal(sampling.overview().budget.usedPerSecond, 7);
+  t.match(ofPay, { kept: { head: 6, parent: 1, error: 1 }, dropped });
   const labels = 'rule="",method="POST",route="/pay",service="payment"';
   for (const line of [
-    `outrigger_sampler_kept_total{reason="head",${labels}} 7`,
+    `outrigger_sampler_kept_total{reason="head",${labels}} 6`,
     `outrigger_sampler_dropped_total{reason="errors",${labels}} 6`,
     'outrigger_sampler_errors_suppressed_total{} 6',
     'envoy_sampling_kept{} 8',
     'envoy_sampling_kept_error{} 1',
     `envoy_sampling_dropped{} ${4 + 6 + 1 + dropped.probability}`,
     'envoy_sampling_dropped_overload{} 1',
-    'envoy_sampling_budget_used_percent{} 70',
   ]) {
     t.match(metrics(), line);
   }
@@ -244,7 +258,7 @@ t.test('requests whose records are still under way are not called dropped', (t) 
   worker.own(1, pay);
   worker.count(1, 10);
   run(2);
-  sampling.countKept(pay, SamplingReason.head, 10);
+  sampling.takeWindow(closed(pay, { head: 10 }));
   run(5);
   t.same(sampling.overview().keys.find(({ service }) => service === 'payment')!.dropped, {});
   t.end();
