@@ -1,5 +1,5 @@
 import t from 'tap';
-import { clustersOfListener, clustersOfRoutes, namedRoutesOf } from '../../config/references.ts';
+import { clustersOfListener, clustersOfRoutes, collectorsOfListener, namedRoutesOf } from '../../config/references.ts';
 import { bootstrapOf } from '../support/config-fixtures.ts';
 
 const manager = (routes: string) =>
@@ -50,4 +50,20 @@ t.test('a listener names each of its route configurations once', async (t) => {
     ['a', 'b', 'c'],
   );
   t.equal(clustersOfListener(found).size, 0);
+});
+
+t.test('a listener names the clusters that its spans and access logs are sent to', async (t) => {
+  const grpc = (cluster: string) => `grpc_service: {envoy_grpc: {cluster_name: ${cluster}}}`;
+  const log = (cluster: string) =>
+    `access_log: [{name: a, typed_config: {"@type": t/envoy.extensions.access_loggers.open_telemetry.v3.OpenTelemetryAccessLogConfig, ${grpc(cluster)}}}, {name: b, typed_config: {"@type": t/envoy.extensions.access_loggers.stream.v3.StdoutAccessLog}}]`;
+  const tracing = `tracing: {provider: {name: p, typed_config: {"@type": t/envoy.config.trace.v3.OpenTelemetryConfig, ${grpc('spans')}}}}`;
+  const member = (name: string) =>
+    `{name: ${name}, load_assignment: {cluster_name: ${name}, endpoints: [{lb_endpoints: [{endpoint: {address: ${address}}}]}]}}`;
+  const yaml = `{name: l, address: ${address}, ${log('all')}, filter_chains: [{filters: [${manager(`route_config: {}, ${tracing}, ${log('http')}`)}]}], default_filter_chain: {filters: [${tcp(`cluster: tcp, ${log('tcp')}`)}]}}`;
+  const members = ['all', 'spans', 'http', 'tcp'].map(member).join(', ');
+  const text = `{static_resources: {listeners: [${yaml.replace('cluster: tcp,', 'cluster: other,')}], clusters: [${members}]}}`;
+  const found = bootstrapOf(text).bootstrap.listeners[0]!;
+  t.same([...collectorsOfListener(found)], ['all', 'http', 'spans', 'tcp']);
+  t.same([...clustersOfListener(found)], ['other']);
+  t.equal(collectorsOfListener(listener([], tcp('cluster: a'))).size, 0);
 });

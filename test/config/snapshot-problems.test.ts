@@ -8,6 +8,7 @@ import {
   routeTable,
   staticCluster,
   tcpListener,
+  tracedListener,
 } from '../support/assembly-bench.ts';
 
 t.test('a whole snapshot has no problems', async (t) => {
@@ -38,4 +39,11 @@ t.test('what is missing is named', async (t) => {
       'listeners["l"]: there is no route configuration "s"',
     ],
   );
+});
+
+t.test('so is a collector, which may be a cluster for calls of our own', async (t) => {
+  const bench = new AssemblyBench().startEmpty();
+  bench.respond('lds', { l: tracedListener('l', 1000, 'spans') });
+  t.same(snapshotProblems(bench.snapshot), [{ path: 'listeners["l"]', message: 'there is no cluster "spans"' }]);
+  t.same(snapshotProblems(bench.snapshot, new Map([['spans', {}]])), []);
 });

@@ -77,6 +77,57 @@ export const logFilter: Place = (fields) =>
     `access_log: [{name: log, filter: {${fields}}, typed_config: {"@type": ${types}.access_loggers.stream.v3.StdoutAccessLog}}]`,
   );
 
+/** The same bootstrap with clusters that telemetry is sent to: `g` for gRPC, `h` for HTTP. */
+function withCollectors(text: string): string {
+  const members = (name: string) =>
+    `load_assignment: {cluster_name: ${name}, endpoints: [{lb_endpoints: [{endpoint: {address: ${anyEndpoint}}}]}]}`;
+  const collectors = `{name: g, ${members('g')}}, {name: h, ${members('h')}}`;
+  const withC = text.replace('clusters: [{name: c}]', `clusters: [{name: c}, ${collectors}]`);
+  return withC.replace('static_resources: {}', `static_resources: {clusters: [${collectors}]}`);
+}
+
+export const tracing: Place = (fields) => withCollectors(manager(`tracing: {${fields}}`));
+export const routeTracing: Place = (fields) => withCollectors(forward('').replace('match:', `${fields}, match:`));
+
+/** A trace provider by the name of its type and its fields, such as `ZipkinConfig, collector_cluster: c`. */
+export const traceProvider: Place = (fields) =>
+  tracing(`provider: {name: p, typed_config: {"@type": type.googleapis.com/envoy.config.trace.v3.${fields}}}`);
+export const openTelemetryTracer: Place = (fields) => traceProvider(`OpenTelemetryConfig${more(fields)}`);
+export const otlpHttpTracer: Place = (fields) =>
+  openTelemetryTracer(`http_service: {http_uri: {uri: "http://h/v1/traces", cluster: h, timeout: 1s}${more(fields)}}`);
+
+/** By the name of its type in `opentelemetry.samplers.v3`, and its fields. */
+export const traceSampler: Place = (fields) =>
+  openTelemetryTracer(
+    `grpc_service: {envoy_grpc: {cluster_name: g}}, sampler: {name: s, typed_config: {"@type": ${types}.tracers.opentelemetry.samplers.v3.${fields}}}`,
+  );
+
+/** Fields of Zipkin beside its version. */
+export const zipkinTracer: Place = (fields) =>
+  traceProvider(`ZipkinConfig, collector_endpoint_version: HTTP_JSON${more(fields)}`);
+export const customTag: Place = (fields) => tracing(`custom_tags: [{tag: a${more(fields)}}]`);
+
+/** Fields beside `static_resources` with `g` and `h`. */
+export const telemetry: Place = (fields) => withCollectors(bootstrap(fields));
+export const statsSink: Place = (fields) =>
+  telemetry(
+    `stats_sinks: [{name: s, typed_config: {"@type": ${types}.stat_sinks.open_telemetry.v3.SinkConfig${more(fields)}}}]`,
+  );
+
+/** Fields of the `common_config` of a gRPC access log beside its name. */
+export const grpcLog: Place = (fields) =>
+  collectedLog(`grpc.v3.HttpGrpcAccessLogConfig, common_config: {log_name: access${more(fields)}}`);
+export const recordLog: Place = (fields) =>
+  collectedLog(`open_telemetry.v3.OpenTelemetryAccessLogConfig${more(fields)}`);
+
+/** A logger by the name of its type in `access_loggers`, and its fields. */
+export const collectedLog: Place = (fields) =>
+  withCollectors(manager(`access_log: [{name: log, typed_config: {"@type": ${types}.access_loggers.${fields}}}]`));
+export const collectedTcpLog: Place = (fields) =>
+  withCollectors(
+    tcpProxy(`cluster: c, access_log: [{name: log, typed_config: {"@type": ${types}.access_loggers.${fields}}}]`),
+  );
+
 /** Fields of a cluster beside its name. */
 export const cluster: Place = (fields) => `{static_resources: {clusters: [{name: c${more(fields)}}]}}`;
 

@@ -13,6 +13,7 @@ import { listenerCases } from './listener-cases.ts';
 import { managerCases } from './manager-cases.ts';
 import { processCases } from './process-cases.ts';
 import { routeCases } from './route-cases.ts';
+import { telemetryCases } from './telemetry-cases.ts';
 
 const chapters = {
   'the process': processCases,
@@ -21,6 +22,7 @@ const chapters = {
   routes: routeCases,
   clusters: clusterCases,
   'headers and logs': formatCases,
+  telemetry: telemetryCases,
 };
 
 for (const [chapter, cases] of Object.entries(chapters)) {

@@ -226,6 +226,17 @@ export function tcpListener(name: string, port: number, cluster: string): string
   return `{name: ${name}, address: ${socketAddress(port)}, filter_chains: [{filters: [${filter}]}]}`;
 }
 
+/** A listener without routes whose spans are sent to a cluster. Without a name for it: to the bootstrap's. */
+export function tracedListener(name: string, port: number, collector?: string): string {
+  const type = 'type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager';
+  const router =
+    '{name: r, typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router}}';
+  const provider = `provider: {name: own, typed_config: {"@type": type.googleapis.com/envoy.config.trace.v3.OpenTelemetryConfig, grpc_service: {envoy_grpc: {cluster_name: ${collector}}}}}`;
+  const tracing = collector === undefined ? '' : provider;
+  const manager = `{name: http, typed_config: {"@type": ${type}, stat_prefix: s, route_config: {}, http_filters: [${router}], tracing: {${tracing}}}}`;
+  return `{name: ${name}, address: ${socketAddress(port)}, filter_chains: [{filters: [${manager}]}]}`;
+}
+
 /** Ports served by the cluster in the snapshot; undefined without members. */
 export function portsOf({ assignments }: Snapshot, cluster: string): readonly number[] | undefined {
   const found = assignments.get(cluster);

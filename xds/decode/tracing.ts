@@ -73,7 +73,7 @@ export function decodeRouteTracing(message: RouteMessage, problems: Problems): R
 function perTenThousand(message: FractionalPercent | undefined): number {
   if (message === undefined) return 10_000;
   const { numerator, denominator } = decodeFraction(message, undefined);
-  return Math.min(10_000, Math.floor((numerator / denominator) * 10_000));
+  return Math.min(10_000, Math.floor((numerator * 10_000) / denominator));
 }
 
 function decodeOperations(

@@ -9,6 +9,7 @@ import {
   routeTable,
   staticCluster,
   tcpListener,
+  tracedListener,
 } from '../../support/assembly-bench.ts';
 
 const started = (options: ConstructorParameters<typeof AssemblyBench>[0] = {}) =>
@@ -140,6 +141,37 @@ t.test('a listener waits for the clusters that it names itself and that are warm
   t.same([...bench.snapshot.listeners.keys()], ['tcp']);
   bench.pass(5_000);
   t.same([...bench.snapshot.listeners.keys()], ['tcp', 'http'], 'five seconds at most');
+});
+
+t.test('… and for those that its telemetry is sent to, which stay as long as it names them', async (t) => {
+  const bench = started();
+  bench.respond('cds', { a: edsCluster('a') });
+  bench.respond('lds', { l: tracedListener('l', 1000, 'a') });
+  t.same([...bench.snapshot.listeners.keys()], []);
+  bench.respond('eds', { a: assignment('a', 1) });
+  t.same([...bench.snapshot.listeners.keys()], ['l']);
+  bench.respond('cds', {}, ['a']);
+  t.ok(bench.snapshot.clusters.has('a'), 'its last spans are still to be sent');
+  bench.respond('lds', { l: tracedListener('l', 1000) });
+  t.notOk(bench.snapshot.clusters.has('a'));
+});
+
+t.test('a collector that exists nowhere is not waited for', async (t) => {
+  const bench = started();
+  t.same(bench.respond('lds', { l: tracedListener('l', 1000, 'nowhere') }), []);
+  t.same([...bench.snapshot.listeners.keys()], ['l']);
+});
+
+t.test("a listener that names no provider gets the bootstrap's", async (t) => {
+  const service = { kind: 'http', cluster: 'a', uri: 'http://a/', timeoutMs: 1, headers: [] } as const;
+  const options = { encoding: 'json', traceId128Bit: true, sharedSpanContext: false, alsoW3c: false } as const;
+  const bench = started({ traceProvider: { kind: 'zipkin', name: 'fallback', service, ...options } });
+  bench.respond('lds', { l: tracedListener('l', 1000), m: tracedListener('m', 1001, 'b') });
+  const names = [...bench.snapshot.listeners.values()].map(({ filterChains }) => {
+    const filter = filterChains[0]?.filters[0];
+    return filter?.kind === 'http-connection-manager' && filter.config.tracing?.provider?.name;
+  });
+  t.same(names, ['fallback', 'own']);
 });
 
 t.test('two listeners on one address: the second is refused by name and address', async (t) => {

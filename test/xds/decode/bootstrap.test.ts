@@ -88,6 +88,29 @@ t.test('a control plane, with what comes from it', async (t) => {
   });
 });
 
+t.test('the provider of the bootstrap is that of connection managers without one', async (t) => {
+  const provider = (name: string) =>
+    `{name: ${name}, typed_config: {"@type": a/envoy.config.trace.v3.ZipkinConfig, collector_cluster: c, collector_endpoint: /x, collector_endpoint_version: HTTP_JSON}}`;
+  const manager = (tracing: string) =>
+    `{name: m, typed_config: {"@type": a/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager, stat_prefix: s, route_config: {}, http_filters: [{name: r, typed_config: {"@type": a/envoy.extensions.filters.http.router.v3.Router}}], tracing: {${tracing}}}}`;
+  const written = (name: string, port: number, tracing: string) =>
+    `{name: ${name}, address: ${at(port)}, filter_chains: [{filters: [${manager(tracing)}]}]}`;
+  const { value, problems } = bootstrap(
+    `tracing: {http: ${provider('fallback')}}, static_resources: {clusters: [{name: c}], listeners: [${written('l', 1, '')}, ${written('m', 2, `provider: ${provider('own')}`)}]}`,
+  );
+  t.same(problems, []);
+  t.match(value.traceProvider, { kind: 'zipkin', name: 'fallback' });
+  const names = value.listeners.map(({ filterChains }) => {
+    const filter = filterChains[0]?.filters[0];
+    return filter?.kind === 'http-connection-manager' && filter.config.tracing?.provider?.name;
+  });
+  t.same(names, ['fallback', 'own']);
+  t.match(
+    bootstrap('tracing: {http: {name: d, typed_config: {"@type": a/envoy.config.trace.v3.XRayConfig}}}').problems,
+    [/^tracing\.http\.typed_config: trace provider .*XRayConfig is not supported/],
+  );
+});
+
 t.test('what comes from nowhere is a problem', async (t) => {
   t.same(dynamic('cds_config: {ads: {}}').problems, [
     'dynamic_resources.cds_config: there is no ads_config in the bootstrap that ads could mean',
