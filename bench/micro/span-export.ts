@@ -151,7 +151,7 @@ measure('objects of the SDK of them, and its serializer', () => {
 });
 measure('bytes of the worker, with trace_state', () => {
   const items = readSpanRecords(written).map(({ spans, ot, otherState }) =>
-    spanFields(spans, { traceState: traceStateText('fd70a4', ot, otherState), firstSpan: new Uint8Array() }),
+    spanFields(spans, traceStateText('fd70a4', ot, otherState)),
   );
   return traceRequest(described, described, items).length;
 });

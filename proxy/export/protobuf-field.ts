@@ -1,6 +1,7 @@
 // Frames bytes as fields of protobuf messages, where contents are there already and only their lengths are missing.
 // https://protobuf.dev/programming-guides/encoding/
 
+const fixed64 = 1;
 const lengthDelimited = 2;
 
 /** Tag and length that stand before `length` bytes of a bytes, text or message field. Field numbers below 16. */
@@ -35,6 +36,26 @@ export function bytesField(field: number, contents: Uint8Array): Uint8Array {
 
 export function textField(field: number, text: string): Uint8Array {
   return bytesField(field, Buffer.from(text));
+}
+
+/** A varint of a number that is not negative and below 2^53. */
+export function integerField(field: number, value: number): Uint8Array {
+  const bytes = [field << 3];
+  let rest = value;
+  while (rest > 0x7f) {
+    bytes.push((rest % 0x80) | 0x80);
+    rest = Math.floor(rest / 0x80);
+  }
+  bytes.push(rest);
+  return Uint8Array.from(bytes);
+}
+
+/** A number that is not negative and below 2^53. */
+export function fixed64Field(field: number, value: number): Uint8Array {
+  const bytes = Buffer.alloc(9);
+  bytes[0] = (field << 3) | fixed64;
+  bytes.writeBigUInt64LE(BigInt(value), 1);
+  return bytes;
 }
 
 function varintLength(value: number): number {

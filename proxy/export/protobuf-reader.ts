@@ -15,6 +15,8 @@ export class ProtobufReader {
   wireType = 0;
   /** Of a varint modulo 2^64, a fixed32 or fixed64. Unsigned. */
   value = 0n;
+  /** Where the field begins: its tag. */
+  tagStart = 0;
   /** Where the contents of a bytes field lie. */
   start = 0;
   end = 0;
@@ -29,6 +31,7 @@ export class ProtobufReader {
   /** Reads the next field; false at the end, which `isDamaged` tells from a fault. */
   next(): boolean {
     if (this.#isDamaged || this.#at >= this.#end) return false;
+    this.tagStart = this.#at;
     const tag = this.#varint();
     this.field = Number(tag >> 3n);
     this.wireType = Number(tag & 7n);

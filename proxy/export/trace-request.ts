@@ -3,6 +3,7 @@
 // https://github.com/open-telemetry/opentelemetry-proto/blob/main/opentelemetry/proto/trace/v1/trace.proto
 
 import { bytesField, fieldHead, fieldHeadLength, textField, writeFieldHead } from './protobuf-field.ts';
+import { ProtobufReader, WireType } from './protobuf-reader.ts';
 
 /** Fields of `Span`. */
 const traceStateField = 3;
@@ -12,37 +13,46 @@ const describedBy = 1;
 const contained = 2;
 const resourceSpansField = 1;
 
-export interface SpanEnding {
-  /** Empty writes none. */
-  readonly traceState: string;
-  /** Whole fields that stand behind the first span (attributes are repeated fields). */
-  readonly firstSpan: Uint8Array;
-}
-
-/** The spans of one record as they stand in `ScopeSpans`. */
-export function spanFields(spans: readonly Uint8Array[], { traceState, firstSpan }: SpanEnding): Uint8Array {
+/** The spans of one record as they stand in `ScopeSpans`. An empty state is not written. */
+export function spanFields(spans: readonly Uint8Array[], traceState: string): Uint8Array {
   const state = traceState === '' ? nothing : textField(traceStateField, traceState);
   let total = 0;
-  for (let index = 0; index < spans.length; index++) {
-    const length = spans[index]!.length + state.length + (index === 0 ? firstSpan.length : 0);
+  for (const span of spans) {
+    const length = span.length + state.length;
     total += fieldHeadLength(length) + length;
   }
   const fields = Buffer.allocUnsafeSlow(total);
   let at = 0;
-  for (let index = 0; index < spans.length; index++) {
-    const span = spans[index]!;
-    const more = index === 0 ? firstSpan : nothing;
-    at = writeFieldHead(fields, at, contained, span.length + state.length + more.length);
-    for (const part of [span, state, more]) {
-      fields.set(part, at);
-      at += part.length;
-    }
+  for (const span of spans) {
+    at = writeFieldHead(fields, at, contained, span.length + state.length);
+    fields.set(span, at);
+    fields.set(state, at + span.length);
+    at += span.length + state.length;
   }
   return fields;
 }
 
+/** The span with `value` in the place of an attribute that it has; keys are unique in a span. */
+export function withAttribute(span: Uint8Array, key: string, value: string): Uint8Array {
+  const fields = new ProtobufReader(span);
+  const parts: Uint8Array[] = [];
+  let kept = 0;
+  while (fields.next()) {
+    if (fields.field !== attributesField || fields.wireType !== WireType.bytes) continue;
+    if (keyOf(fields.message()) !== key) continue;
+    parts.push(span.subarray(kept, fields.tagStart));
+    kept = fields.end;
+  }
+  return Buffer.concat([...parts, span.subarray(kept), spanAttribute(key, value)]);
+}
+
+function keyOf(pair: ProtobufReader): string {
+  while (pair.next()) if (pair.field === 1 && pair.wireType === WireType.bytes) return pair.text;
+  return '';
+}
+
 /** One text attribute of a span, a whole field. */
-export function spanAttribute(key: string, value: string): Uint8Array {
+function spanAttribute(key: string, value: string): Uint8Array {
   return bytesField(attributesField, keyValue(key, value));
 }
 

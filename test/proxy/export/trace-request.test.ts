@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import t from 'tap';
-import { keyValue, spanAttribute, spanFields, traceRequest } from '../../../proxy/export/trace-request.ts';
-import { decodeOtlp, encodeOtlp } from '../../support/otlp-messages.ts';
+import { keyValue, spanFields, traceRequest, withAttribute } from '../../../proxy/export/trace-request.ts';
+import { attributesOf, decodeOtlp, encodeOtlp, type KeyValue } from '../../support/otlp-messages.ts';
 import { encodeSpan } from '../../support/span-fixtures.ts';
 
 t.test('spans of any size come out as they went in, in one resource and scope', (t) => {
@@ -14,7 +14,7 @@ t.test('spans of any size come out as they went in, in one resource and scope', 
       const items = records.map((names) =>
         spanFields(
           names.map((name) => encodeSpan({ name })),
-          { traceState: 'ot=th:c', firstSpan: spanAttribute('k', 'v') },
+          'ot=th:c',
         ),
       );
       const resource = encodeOtlp('Resource', { attributes: [{ key: 'service.name', value: { stringValue: 'a' } }] });
@@ -39,37 +39,31 @@ t.test('spans of any size come out as they went in, in one resource and scope', 
   t.end();
 });
 
-t.test('every span has the state, and the first what is added to it', (t) => {
-  const firstSpan = spanAttribute('sampling.reason', 'rare');
-  const item = spanFields([encodeSpan({ attributes: { a: 1 } }), encodeSpan()], {
-    traceState: 'ot=th:c,a=b',
-    firstSpan,
-  });
+t.test('every span has the state', (t) => {
+  const item = spanFields([encodeSpan({ attributes: { a: 1 } }), encodeSpan()], 'ot=th:c,a=b');
   const request = decodeOtlp('ExportTraceServiceRequest', traceRequest(new Uint8Array(), new Uint8Array(), [item]));
-  t.match(request, {
-    resourceSpans: [
-      {
-        scopeSpans: [
-          {
-            spans: [
-              {
-                traceState: 'ot=th:c,a=b',
-                attributes: [{ key: 'a' }, { key: 'sampling.reason', value: { stringValue: 'rare' } }],
-              },
-              { traceState: 'ot=th:c,a=b', attributes: [] },
-            ],
-          },
-        ],
-      },
-    ],
-  });
+  const spans = [
+    { traceState: 'ot=th:c,a=b', attributes: [{ key: 'a' }] },
+    { traceState: 'ot=th:c,a=b', attributes: [] },
+  ];
+  t.match(request, { resourceSpans: [{ scopeSpans: [{ spans }] }] });
   t.end();
 });
 
 t.test('without a state there is no field of it', (t) => {
   const span = encodeSpan();
-  const item = spanFields([span], { traceState: '', firstSpan: new Uint8Array() });
-  t.equal(Buffer.compare(item.subarray(2), span), 0);
+  t.equal(Buffer.compare(spanFields([span], '').subarray(2), span), 0);
+  t.end();
+});
+
+t.test('an attribute is replaced where it is, and added where it is not', (t) => {
+  const attributesIn = (span: Uint8Array) => attributesOf(decodeOtlp('Span', span)['attributes'] as KeyValue[]);
+  const span = encodeSpan({ attributes: { a: 1, reason: 'error', b: 'c' }, name: 'kept' });
+  const changed = withAttribute(span, 'reason', 'rare');
+  t.same(attributesIn(changed), { a: 1, b: 'c', reason: 'rare' });
+  t.equal((decodeOtlp('Span', changed)['attributes'] as unknown[]).length, 3, 'keys are unique');
+  t.equal(decodeOtlp('Span', changed)['name'], 'kept');
+  t.same(attributesIn(withAttribute(encodeSpan(), 'reason', 'rare')), { reason: 'rare' });
   t.end();
 });
 

@@ -1,0 +1,224 @@
+// Records of kept requests from all workers, on their way to collectors: stage 2 of sampling holds them for a second and says which
+// leave, and with which threshold.
+//
+// Without a sampling file Envoy's percentages are the whole of what was asked for, so that what they chose has no cap and leaves
+// at once; errors and the other outcomes have theirs in either case.
+
+import type { TraceProvider } from '../../config/tracing.ts';
+import { type CappedRecord, ExportCap, type KeptRecord, type OfferedReason } from '../../sampler/export-cap.ts';
+import type { SamplingSettings } from '../../sampler/settings.ts';
+import { never, writeThreshold } from '../../sampler/threshold.ts';
+import { ReachedStratum } from '../tracing/sampling-memory.ts';
+import { SamplingReason, samplingReasonNames } from '../tracing/sampling-reason.ts';
+import type { TracingMessage } from '../tracing/tracing-message.ts';
+import { LatestErrors } from './latest-errors.ts';
+import type { SamplingService } from './sampling-service.ts';
+import type { SpanExporter } from './span-exporter.ts';
+import { readSpanRecords, type SpanRecord } from './span-record-reader.ts';
+import { readSpan, type SpanView } from './span-view.ts';
+
+export interface SpanCollectorOptions {
+  readonly settings: SamplingSettings;
+  /** There is a sampling file. */
+  readonly hasBudget: boolean;
+  readonly sampling: Pick<SamplingService, 'keyIdAt' | 'takeWindow' | 'setReached' | 'tracesPerSecond'>;
+  readonly open: (provider: TraceProvider) => SpanExporter;
+  /** Milliseconds that only grow. */
+  readonly clock: () => number;
+  /** Of some of the kept traces: the first of each tick. */
+  readonly onKept?: (kept: KeptTrace) => void;
+}
+
+/** A trace that can be looked for. */
+export interface KeptTrace {
+  /** As `keyId` writes it. */
+  readonly key: string;
+  /** The span of the request. */
+  readonly span: SpanView;
+}
+
+export type SpanAnnouncement = Extract<TracingMessage, { readonly kind: 'trace-provider' | 'spans' }>;
+
+/** How often `tick` is to be called. */
+export const collectorTickMs = 100;
+
+export class SpanCollector {
+  readonly errors = new LatestErrors();
+  readonly #options: SpanCollectorOptions;
+  readonly #cap: ExportCap<WaitingRecord>;
+  /** By what the provider says: workers announce equal ones each for themselves. */
+  readonly #destinations = new Map<string, Destination>();
+  /** By worker, then by the index that its records have. */
+  readonly #announced = new Map<number, Map<number, Destination>>();
+  /** What left since the last tick without a cap. */
+  #passed: KeptRecord<CappedRecord>[] = [];
+  #settings: SamplingSettings;
+  #looksLeft = looksPerTick;
+  #ticks = 0;
+
+  constructor(options: SpanCollectorOptions) {
+    this.#options = options;
+    this.#settings = options.settings;
+    this.#cap = new ExportCap(options.settings, this.#tracesPerSecond);
+  }
+
+  /** What a worker (any number, one for each) says, in the order in which it does. */
+  accept(worker: number, message: SpanAnnouncement): void {
+    if (message.kind === 'trace-provider') {
+      this.#announce(worker, message.index, message.provider);
+      return;
+    }
+    for (const record of readSpanRecords(message.bytes)) this.#take(worker, record);
+    this.#tellReached();
+  }
+
+  /** The sampling file has changed. */
+  configure(settings: SamplingSettings): void {
+    this.#settings = settings;
+  }
+
+  /** To be called every `collectorTickMs`. */
+  tick(): void {
+    this.#looksLeft = looksPerTick;
+    this.#closeWindow(false);
+    if (++this.#ticks % unusedTicks === 0) this.#closeUnused();
+  }
+
+  /** Lets go what waits; what no collector takes within `withinMs` is given up. */
+  async close(withinMs: number): Promise<void> {
+    this.#closeWindow(true);
+    await Promise.all([...this.#destinations.values()].map(({ exporter }) => exporter?.close(withinMs)));
+  }
+
+  #announce(worker: number, index: number, provider: TraceProvider): void {
+    const key = JSON.stringify(provider);
+    let destination = this.#destinations.get(key);
+    if (destination === undefined) {
+      destination = { provider, exporter: null, isUsed: false };
+      this.#destinations.set(key, destination);
+    }
+    const ofWorker = this.#announced.get(worker) ?? new Map<number, Destination>();
+    ofWorker.set(index, destination);
+    this.#announced.set(worker, ofWorker);
+  }
+
+  #take(worker: number, record: SpanRecord): void {
+    const { sampling, hasBudget } = this.#options;
+    const destination = this.#announced.get(worker)?.get(record.provider);
+    if (destination === undefined) throw new Error(`worker ${worker} has not announced provider ${record.provider}`);
+    const key = sampling.keyIdAt(worker, record.keySlot);
+    const isChosen = record.reason === SamplingReason.head || record.reason === SamplingReason.parent;
+    if (!isChosen || hasBudget) {
+      const own = ownRecord(record);
+      this.#cap.offer({ ...cappedRecord(own, key), pending: { record: own, destination } });
+      return;
+    }
+    const capped = cappedRecord(record, key);
+    this.#passed.push({ record: capped, threshold: record.threshold, reason: capped.reason });
+    this.#release({ record, destination }, { key, threshold: record.threshold, reason: record.reason });
+  }
+
+  #closeWindow(isFinal: boolean): void {
+    const { sampling, clock } = this.#options;
+    this.#cap.configure(this.#settings, this.#tracesPerSecond);
+    const { kept, suppressed } = this.#cap.close(clock(), isFinal);
+    for (const { record, threshold, reason } of kept) {
+      this.#release(record.pending, { key: record.key, threshold, reason: SamplingReason[reason] });
+    }
+    const passed = this.#passed;
+    this.#passed = [];
+    sampling.takeWindow({ kept: passed.length === 0 ? kept : [...kept, ...passed], suppressed });
+    this.#tellReached();
+  }
+
+  #release({ record, destination }: PendingRecord, { key, threshold, reason }: Fate): void {
+    const isRare = reason === SamplingReason.rare;
+    const isError = isRare || reason === SamplingReason.error;
+    const th = threshold === null ? null : (writeThreshold(threshold) ?? null);
+    destination.isUsed = true;
+    destination.exporter ??= this.#options.open(destination.provider);
+    destination.exporter.push(record, { th, isRare, isError });
+    this.#look(record, key, isError);
+  }
+
+  // A look takes as long as all the rest: at 10,000 traces a second not every one gets it. Errors have a fuse of their own.
+  #look(record: SpanRecord, key: string, isError: boolean): void {
+    if (!isError && (this.#looksLeft <= 0 || this.#options.onKept === undefined)) return;
+    this.#looksLeft--;
+    const span = readSpan(record.spans[0]!);
+    if (span === null) throw new RangeError('a worker wrote a span that cannot be read');
+    if (isError) this.errors.add(span, key);
+    this.#options.onKept?.({ key, span });
+  }
+
+  #tellReached(): void {
+    const { sampling, hasBudget } = this.#options;
+    if (hasBudget) sampling.setReached(ReachedStratum.head, this.#cap.reached('head'));
+    sampling.setReached(ReachedStratum.error, this.#cap.reached('error'));
+  }
+
+  // Nobody says which providers a new configuration has no more. One that is used again is opened again.
+  #closeUnused(): void {
+    for (const destination of this.#destinations.values()) {
+      if (!destination.isUsed) {
+        void destination.exporter?.close(0);
+        destination.exporter = null;
+      }
+      destination.isUsed = false;
+    }
+  }
+
+  get #tracesPerSecond(): number {
+    return this.#options.hasBudget ? this.#options.sampling.tracesPerSecond : unlimited;
+  }
+}
+
+/** Spans that are looked into, of a tick. */
+const looksPerTick = 32;
+/** Ten minutes. */
+const unusedTicks = 6000;
+/** More than can come in a second, and a number that can be counted with. */
+const unlimited = 1_000_000;
+
+interface Destination {
+  readonly provider: TraceProvider;
+  /** Opened with the first record. */
+  exporter: SpanExporter | null;
+  isUsed: boolean;
+}
+
+interface PendingRecord {
+  readonly record: SpanRecord;
+  readonly destination: Destination;
+}
+
+interface Fate {
+  readonly key: string;
+  readonly threshold: string | null;
+  readonly reason: SamplingReason;
+}
+
+interface WaitingRecord extends CappedRecord {
+  readonly pending: PendingRecord;
+}
+
+function cappedRecord(record: SpanRecord, key: string): CappedRecord {
+  const { random, threshold, isHeadKept, reason, signature, spans } = record;
+  let sizeBytes = 0;
+  for (const span of spans) sizeBytes += span.length;
+  return {
+    key,
+    random,
+    // What the head did not choose says by which threshold; of what it chose without one nothing is known.
+    threshold: threshold ?? (isHeadKept ? null : never),
+    headKept: isHeadKept,
+    reason: samplingReasonNames[reason] as OfferedReason,
+    signature,
+    sizeBytes,
+  };
+}
+
+/** Without the batch that it came in, of which the rest may be dropped at once. */
+function ownRecord(record: SpanRecord): SpanRecord {
+  return { ...record, spans: record.spans.map((span) => new Uint8Array(span)) };
+}
