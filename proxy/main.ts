@@ -4,6 +4,7 @@ import type { Snapshot } from '../config/snapshot.ts';
 import { loadBootstrap } from '../xds/bootstrap-file.ts';
 import { RuntimeOverrides } from './admin/runtime-overrides.ts';
 import type { AdminServerOptions } from './admin/server.ts';
+import { AccessLogDestinations } from './command/access-log-destinations.ts';
 import { describeConfigError, followControlPlanes } from './command/control-plane.ts';
 import { DiscoveryObservation } from './command/discovery-observation.ts';
 import { defaultConcurrency, FlagError, type Flags, helpText, parseFlags } from './command/flags.ts';
@@ -18,7 +19,6 @@ import { version } from './command/version.ts';
 import { DnsDiscovery } from './discovery/dns-discovery.ts';
 import { clusterDiscoveryStats } from './telemetry/cluster-stats.ts';
 import { DiscoveryStats } from './telemetry/discovery-stats.ts';
-import { LogSinks } from './telemetry/log-sink.ts';
 import { createProcessLog, type ProcessLog } from './telemetry/process-log.ts';
 import { SnapshotStats } from './telemetry/snapshot-stats.ts';
 import type { WorkerStats } from './telemetry/worker-stats.ts';
@@ -94,14 +94,15 @@ function serve(flags: Flags): void {
     log,
     state,
     onStats: (worker, announcement) => store.accept(worker, announcement),
-    onLogs: (batch) => sinks.write(batch),
+    onLogs: (batch) => accessLogs.write(batch),
+    onLogEntries: (batch) => accessLogs.writeEntries(batch),
   });
   const { bootstrap, warnings, document } = load(flags);
   for (const warning of warnings) log.component('config').warn(`${warning.path}: ${warning.message}`);
   state.setBootstrap(bootstrap, document);
   const metrics = createMetrics(bootstrap.stats, flags.maxStatSeries);
   const { store, stats } = metrics;
-  const sinks = new LogSinks({ onWarning: (text) => log.component('file').warn(text), stats });
+  const accessLogs = new AccessLogDestinations({ bootstrap, state, stats, log });
   const { maxDownstreamConnections } = bootstrap;
   pool.identify({ id: bootstrap.node.id, zone: bootstrap.node.locality.zone });
   if (maxDownstreamConnections !== undefined) pool.limitConnections(maxDownstreamConnections);
@@ -129,7 +130,7 @@ function serve(flags: Flags): void {
     log: log.component('config'),
   });
   const saveConfiguration = async (): Promise<void> => (await following).stop();
-  const lifecycle = handleSignals({ flags, log, state, pool, sinks, saveConfiguration });
+  const lifecycle = handleSignals({ flags, log, state, pool, logs: accessLogs, saveConfiguration });
   following.then((dynamic) => {
     if (bootstrap.admin === undefined) return;
     const shutdown = (): void => lifecycle.shutdown();
@@ -147,18 +148,17 @@ function endWithConfigError(error: unknown): never {
   process.exit(1);
 }
 
-interface LifecycleParts extends Pick<LifecycleOptions, 'saveConfiguration'> {
+interface LifecycleParts extends Pick<LifecycleOptions, 'saveConfiguration' | 'logs'> {
   readonly flags: Flags;
   readonly log: ProcessLog;
   readonly state: ServerState;
   readonly pool: WorkerPool;
-  readonly sinks: LogSinks;
 }
 
-function handleSignals({ flags, log, state, pool, sinks, saveConfiguration }: LifecycleParts): Lifecycle {
+function handleSignals({ flags, log, state, pool, logs, saveConfiguration }: LifecycleParts): Lifecycle {
   const lifecycle = new Lifecycle({
     workers: pool,
-    logs: sinks,
+    logs,
     saveConfiguration,
     state,
     log: log.component('main'),
@@ -190,13 +190,13 @@ function openProcessLog({ logLevel, componentLogLevel }: Flags): ProcessLog {
   }
 }
 
-interface WorkerParts extends Pick<WorkerPoolOptions, 'onStats' | 'onLogs'> {
+interface WorkerParts extends Pick<WorkerPoolOptions, 'onStats' | 'onLogs' | 'onLogEntries'> {
   readonly flags: Flags;
   readonly log: ProcessLog;
   readonly state: ServerState;
 }
 
-function startWorkers({ flags, log, state, onStats, onLogs }: WorkerParts): WorkerPool {
+function startWorkers({ flags, log, state, onStats, onLogs, onLogEntries }: WorkerParts): WorkerPool {
   const main = log.component('main');
   return new WorkerPool({
     concurrency: state.options.concurrency,
@@ -210,6 +210,7 @@ function startWorkers({ flags, log, state, onStats, onLogs }: WorkerParts): Work
     },
     onStats,
     onLogs,
+    onLogEntries,
     onApplied: (generation, listeners) => {
       const isFirst = state.name === 'INITIALIZING';
       state.onApplied(generation, listeners);

@@ -3,9 +3,11 @@
 // https://www.envoyproxy.io/docs/envoy/latest/api-v3/service/accesslog/v3/als.proto
 
 import type { CustomTag } from '../../config/tracing.ts';
+import { toByteString } from '../format/byte-string.ts';
 import { ResponseFlag } from '../http/stream-info.ts';
 import type { CommonFacts, EntryFacts, HttpFacts } from '../telemetry/access-log-entry.ts';
 import { SpanWriter } from '../tracing/span-writer.ts';
+import { bytesField } from './protobuf-field.ts';
 
 /** What the names of tags and headers are: facts are told by their places. */
 export interface EntryNames {
@@ -23,9 +25,10 @@ export function writeEntry(facts: EntryFacts, names: EntryNames): Uint8Array {
   writeCommon(common, http === null, names);
   writer.endMessage(start);
   if (http === null) {
+    const downstreamBytes = common[15];
     const connection = writer.beginMessage(2);
-    integer(1, common[15][1]);
-    integer(2, common[15][0]);
+    integer(1, downstreamBytes[1]);
+    integer(2, downstreamBytes[0]);
     writer.endMessage(connection);
   } else writeHttp(http, names);
   return Buffer.from(writer.bytes.subarray(0, writer.used));
@@ -34,7 +37,7 @@ export function writeEntry(facts: EntryFacts, names: EntryNames): Uint8Array {
 /** `node` is an encoded `core.v3.Node`. */
 export function writeIdentifier(node: Uint8Array, logName: string): Uint8Array {
   const name = Buffer.from(logName);
-  return delimited(1, Buffer.concat([delimited(1, node), delimited(2, name)]));
+  return bytesField(1, Buffer.concat([bytesField(1, node), bytesField(2, name)]));
 }
 
 /** A message with entries; `identifier` is empty but for the first of a stream. */
@@ -43,17 +46,8 @@ export function writeMessage(
   kind: 'http-entries' | 'tcp-entries',
   entries: readonly Uint8Array[],
 ): Uint8Array {
-  const list = Buffer.concat(entries.map((entry) => delimited(1, entry)));
-  return Buffer.concat([identifier, delimited(kind === 'http-entries' ? 2 : 3, list)]);
-}
-
-/** A field whose value is bytes: its tag, their number, and they. */
-export function delimited(field: number, bytes: Uint8Array): Uint8Array {
-  const head: number[] = [(field << 3) | 2];
-  let rest = bytes.length;
-  for (; rest > 0x7f; rest = Math.floor(rest / 0x80)) head.push((rest % 0x80) | 0x80);
-  head.push(rest);
-  return Buffer.concat([Buffer.from(head), bytes]);
+  const list = Buffer.concat(entries.map((entry) => bytesField(1, entry)));
+  return Buffer.concat([identifier, bytesField(kind === 'http-entries' ? 2 : 3, list)]);
 }
 
 /** One for all entries. */
@@ -61,33 +55,55 @@ const writer = new SpanWriter(16 * 1024);
 
 // `AccessLogCommon`. What says nothing is not on the wire.
 function writeCommon(facts: CommonFacts, isConnection: boolean, { customTags }: EntryNames): void {
-  const [startWallMs, times, duration, remote, local, directRemote, upstreamRemote, upstreamLocal] = facts;
-  const [, , , , , , , , cluster, route, flags, attempts, upstreamFailure, termination, streamId] = facts;
-  const [downstreamSent, downstreamReceived] = facts[15];
-  const [upstreamSent, upstreamReceived] = facts[16];
+  const [
+    startWallMs,
+    times,
+    duration,
+    remote,
+    local,
+    directRemote,
+    upstreamRemote,
+    upstreamLocal,
+    cluster,
+    route,
+    flags,
+    attempts,
+    upstreamFailure,
+    termination,
+    streamId,
+    downstreamBytes,
+    upstreamBytes,
+    metadata,
+    tags,
+    trace,
+  ] = facts;
   address(2, remote);
   address(3, local);
   const micros = Math.round(startWallMs * 1000);
   parts(5, Math.floor(micros / 1e6), (micros % 1e6) * 1000);
-  times.forEach((time, index) => elapsed(6 + index, time));
+  for (const [index, time] of times.entries()) elapsed(6 + index, time);
   address(13, upstreamRemote);
   address(14, upstreamLocal);
   text(15, cluster);
   writeFlags(flags);
-  writeMetadata(facts[17]);
+  writeMetadata(metadata);
   text(18, upstreamFailure);
   text(19, route);
   address(20, directRemote);
-  facts[18].forEach((value, index) => pair(22, customTags[index]!.tag, value));
-  writeTrace(facts[19], customTags);
+  pairs(
+    22,
+    customTags.map(({ tag }) => tag),
+    tags,
+  );
+  writeTrace(trace, customTags);
   elapsed(23, duration);
   integer(24, attempts);
   text(25, termination);
   text(26, streamId);
-  integer(29, downstreamSent);
-  integer(30, downstreamReceived);
-  integer(31, upstreamSent);
-  integer(32, upstreamReceived);
+  integer(29, downstreamBytes[0]);
+  integer(30, downstreamBytes[1]);
+  integer(31, upstreamBytes[0]);
+  integer(32, upstreamBytes[1]);
   // A connection that is still open is logged by its interval.
   const ofConnection = duration < 0 ? AccessLogType.tcpPeriodic : AccessLogType.tcpConnectionEnd;
   integer(33, isConnection ? ofConnection : AccessLogType.downstreamEnd);
@@ -104,8 +120,25 @@ function writeTrace(trace: CommonFacts[19], customTags: EntryNames['customTags']
 }
 
 function writeHttp(facts: HttpFacts, { requestHeaders, responseHeaders, responseTrailers }: EntryNames): void {
-  const [protocol, method, scheme, authority, path, originalPath, userAgent, referer, forwardedFor, requestId] = facts;
-  const [, , , , , , , , , , requestBytes, requestValues, code, details, responseBytes, responseValues, trailers] = facts;
+  const [
+    protocol,
+    method,
+    scheme,
+    authority,
+    path,
+    originalPath,
+    userAgent,
+    referer,
+    forwardedFor,
+    requestId,
+    requestBytes,
+    requestValues,
+    code,
+    details,
+    responseBytes,
+    responseValues,
+    trailers,
+  ] = facts;
   integer(2, protocols.indexOf(protocol));
   const request = writer.beginMessage(3);
   integer(1, methods.indexOf(method) + 1);
@@ -119,7 +152,7 @@ function writeHttp(facts: HttpFacts, { requestHeaders, responseHeaders, response
   text(10, originalPath);
   integer(11, requestBytes[0]);
   integer(12, requestBytes[1]);
-  requestValues.forEach((value, index) => pair(13, requestHeaders[index]!, value));
+  pairs(13, requestHeaders, requestValues);
   integer(15, requestBytes[2]);
   writer.endMessage(request);
   const response = writer.beginMessage(4);
@@ -130,8 +163,8 @@ function writeHttp(facts: HttpFacts, { requestHeaders, responseHeaders, response
   }
   integer(2, responseBytes[0]);
   integer(3, responseBytes[1]);
-  responseValues.forEach((value, index) => pair(4, responseHeaders[index]!, value));
-  trailers.forEach((value, index) => pair(5, responseTrailers[index]!, value));
+  pairs(4, responseHeaders, responseValues);
+  pairs(5, responseTrailers, trailers);
   text(6, details);
   integer(8, responseBytes[2]);
   writer.endMessage(response);
@@ -252,11 +285,15 @@ function text(field: number, value: string): void {
   if (value !== '') writer.text(field, value);
 }
 
+/** Entries of a map of texts; null is left out. */
+function pairs(field: number, keys: readonly string[], values: readonly (string | null)[]): void {
+  for (const [index, value] of values.entries()) if (value !== null) pair(field, keys[index]!, value);
+}
+
 /** An entry of a map of texts. */
-function pair(field: number, key: string, value: string | null): void {
-  if (value === null) return;
+function pair(field: number, key: string, value: string): void {
   const entry = writer.beginMessage(field);
-  writer.text(1, key);
+  writer.text(1, toByteString(key));
   writer.text(2, value);
   writer.endMessage(entry);
 }

@@ -87,6 +87,13 @@ export class ExportQueue {
     return true;
   }
 
+  /** Sends what waits now without waiting for more, as far as the collector has answered what is on its way. */
+  hurry(): void {
+    if (this.#waiting.length === 0) return;
+    this.#due = 'timer';
+    this.#sendDue();
+  }
+
   /** Sends what waits without waiting for more. Resolves when nothing is held any more. */
   flush(): Promise<void> {
     if (this.#heldItems === 0) return Promise.resolve();

@@ -73,23 +73,32 @@ export class GrpcTransport implements Transport {
   #client(target: string): Client {
     const known = this.#clients.get(target);
     if (known !== undefined) return known;
-    const { authority, usesGzip } = this.#options;
-    const client = new Client(target, credentials.createInsecure(), {
-      'grpc.default_authority': authority,
-      'grpc.primary_user_agent': 'outrigger',
-      'grpc.max_receive_message_length': maxAnswerBytes,
-      'grpc.max_reconnect_backoff_ms': maxReconnectMs,
-      'grpc.use_local_subchannel_pool': 1,
-      'grpc.service_config_disable_resolution': 1,
-      // A proxy in the environment is for the workload beside us.
-      'grpc.enable_http_proxy': 0,
-      'grpc.enable_retries': 0,
-      'grpc.enable_channelz': 0,
-      ...(usesGzip && { 'grpc.default_compression_algorithm': gzip }),
-    });
+    const client = openClient(target, this.#options);
     this.#clients.set(target, client);
     return client;
   }
+}
+
+/** A client of one address, without anything that the environment of the workload says. */
+export function openClient(
+  target: string,
+  { authority, usesGzip }: Pick<GrpcTransportOptions, 'authority' | 'usesGzip'>,
+): Client {
+  return new Client(target, credentials.createInsecure(), {
+    'grpc.default_authority': authority,
+    'grpc.primary_user_agent': 'outrigger',
+    'grpc.max_receive_message_length': maxAnswerBytes,
+    'grpc.max_reconnect_backoff_ms': maxReconnectMs,
+    'grpc.use_local_subchannel_pool': 1,
+    'grpc.service_config_disable_resolution': 1,
+    // A proxy in the environment is for the workload beside us.
+    'grpc.enable_http_proxy': 0,
+    'grpc.enable_retries': 0,
+    // Nothing is kept for a second attempt, so that a message of a stream counts as written when it is.
+    'grpc.per_rpc_retry_buffer_size': 0,
+    'grpc.enable_channelz': 0,
+    ...(usesGzip && { 'grpc.default_compression_algorithm': gzip }),
+  });
 }
 
 const retryable: ReadonlySet<number> = new Set([
@@ -150,7 +159,7 @@ function durationMs(message: ProtobufReader): number | undefined {
 }
 
 /** In gRPC's own naming: https://github.com/grpc/grpc/blob/master/doc/naming.md */
-function targetOf(address: CollectorAddress): string {
+export function targetOf(address: CollectorAddress): string {
   switch (address.kind) {
     case 'pipe':
       return `unix:${address.path.replace(/^@/, '\0')}`;

@@ -25,7 +25,7 @@ export interface WorkerPoolOptions {
   readonly onStats: (worker: number, announcement: BlockAnnouncement) => void;
   readonly onLogs: (batch: LogBatch) => void;
   /** Access log entries for collectors. */
-  readonly onLogEntries?: (batch: EntryBatch) => void;
+  readonly onLogEntries: (batch: EntryBatch) => void;
   /** Records are answered by `takeSpans`. Without it they stay in the worker, which drops what comes after. */
   readonly onTracing?: (worker: number, message: TracingMessage) => void;
   /** Every worker serves this generation, at these addresses. Not called for one that the next followed at once. */
@@ -204,7 +204,7 @@ export class WorkerPool {
         this.#options.onLogs(message.batch);
         return;
       case 'log-entries':
-        this.#options.onLogEntries?.(message.batch);
+        this.#options.onLogEntries(message.batch);
         return;
       case 'sampling-memory':
       case 'sampling-key':

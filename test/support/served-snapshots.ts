@@ -40,11 +40,14 @@ export async function serveSnapshots(
       localIp: '127.0.0.1',
       logFlushIntervalMs: 1000,
       logFlushSizeBytes: 65_536,
+      maxStatSeries: 2000,
+      countsAllRequests: false,
       drainTimeMs: drainTimeMs ?? 600_000,
       drainStrategy: 'immediate',
     },
     onStats: (worker, announcement) => stats.accept(worker, announcement),
     onLogs: () => undefined,
+    onLogEntries: () => undefined,
     onApplied: (_generation, listeners) => {
       for (const { name, address } of listeners.toReversed()) {
         ports.set(name, Number(address.slice(address.lastIndexOf(':') + 1)));

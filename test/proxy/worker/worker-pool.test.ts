@@ -22,11 +22,14 @@ function startPool(t: Test, concurrency: number) {
       localIp: '127.0.0.1',
       logFlushIntervalMs: 1000,
       logFlushSizeBytes: 65_536,
+      maxStatSeries: 2000,
+      countsAllRequests: false,
       drainTimeMs: 1000,
       drainStrategy: 'gradual',
     },
     onStats: () => undefined,
     onLogs: () => undefined,
+    onLogEntries: () => undefined,
     onApplied: (generation, listeners) => {
       applications++;
       applied.resolve({ generation, addresses: listeners.map(({ name, address }) => `${name} ${address}`) });

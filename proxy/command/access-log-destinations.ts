@@ -1,0 +1,77 @@
+// Where access logs go when workers have written them: files and streams, and collectors. What sends to collectors is loaded
+// with the first entry: most proxies write their logs to files.
+
+import type { Bootstrap } from '../../config/bootstrap.ts';
+import type { Snapshot } from '../../config/snapshot.ts';
+import { encodeMessage } from '../../xds/message/wire-message.ts';
+import type { AccessLogExport } from '../export/access-log-export.ts';
+import type { EntryBatch, LogBatch } from '../telemetry/access-log.ts';
+import { LogSinks } from '../telemetry/log-sink.ts';
+import type { ProcessLog } from '../telemetry/process-log.ts';
+import type { WorkerStats } from '../telemetry/worker-stats.ts';
+
+export interface AccessLogDestinationsOptions {
+  readonly bootstrap: Pick<Bootstrap, 'node' | 'grpcClusters'>;
+  /** `snapshot` is what is served now; null before the first. */
+  readonly state: { readonly snapshot: Snapshot | null };
+  readonly stats: WorkerStats;
+  readonly log: ProcessLog;
+}
+
+/** At the end of the process, a collector that takes nothing is waited for so long. */
+const patienceMs = 2000;
+
+export class AccessLogDestinations {
+  readonly #options: AccessLogDestinationsOptions;
+  readonly #sinks: LogSinks;
+  #collectors: Promise<AccessLogExport> | null = null;
+
+  constructor(options: AccessLogDestinationsOptions) {
+    this.#options = options;
+    const { stats, log } = options;
+    this.#sinks = new LogSinks({ onWarning: (text) => log.component('file').warn(text), stats });
+  }
+
+  /** Lines for files and streams. */
+  write(batch: LogBatch): void {
+    this.#sinks.write(batch);
+  }
+
+  /** Entries for collectors. */
+  writeEntries(batch: EntryBatch): void {
+    this.#collectors ??= this.#loadCollectors();
+    void this.#collectors.then((collectors) => collectors.write(batch));
+  }
+
+  /** Opens every file anew. */
+  reopen(): void {
+    this.#sinks.reopen();
+  }
+
+  /** Resolves when everything is written and sent, or cannot be. */
+  async close(): Promise<void> {
+    const collectors = await this.#collectors;
+    await Promise.all([this.#sinks.close(), collectors?.close(patienceMs)]);
+  }
+
+  async #loadCollectors(): Promise<AccessLogExport> {
+    const { AccessLogExport: Export } = await import('../export/access-log-export.ts');
+    const { bootstrap, state, stats, log } = this.#options;
+    const { id, cluster, locality, wire } = bootstrap.node;
+    return new Export({
+      stats,
+      onWarning: (text) => log.component('grpc').warn(text),
+      clusters: { snapshot: () => state.snapshot, grpcClusters: bootstrap.grpcClusters },
+      node: { id, cluster, zone: locality.zone, wire: () => encodeMessage(wire, 'envoy.config.core.v3.Node') },
+      clock: {
+        nowMs: () => performance.now(),
+        schedule: (delayMs, callback) => {
+          const timer = setTimeout(callback, delayMs);
+          return () => clearTimeout(timer);
+        },
+      },
+      wallClock: Date.now,
+      random: Math.random,
+    });
+  }
+}
