@@ -73,8 +73,7 @@ export class Tally {
       errorsKept: sum(services, ({ errorsKept }) => errorsKept),
       errorsEstimated: sum(services, ({ errorsEstimated }) => errorsEstimated),
       estimated: sum(services, ({ estimated }) => estimated),
-      // Not quite: the services of one trace vary together.
-      sigma: Math.sqrt(sum(services, ({ sigma }) => sigma ** 2)),
+      sigma: this.#sigmaOfAll(),
     };
     return {
       services,
@@ -83,6 +82,19 @@ export class Tally {
       wholeTraces: [...this.#requestsOf].filter(([trace, kept]) => traces.get(trace) === kept).length,
       tracesBySecond: Array.from(this.#tracesBySecond, (count) => count ?? 0),
     };
+  }
+
+  /** More than that of the services together: those of one trace vary together. */
+  #sigmaOfAll(): number {
+    const weights = new Map<SimulatedTrace, number[]>();
+    for (const counted of this.#services.values()) {
+      for (const [trace, ofService] of counted.weights) {
+        const known = weights.get(trace);
+        if (known === undefined) weights.set(trace, [...ofService]);
+        else known.push(...ofService);
+      }
+    }
+    return Math.sqrt(sum(weights.values(), varianceOf));
   }
 
   #addToTrace(trace: SimulatedTrace, atMs: number): void {

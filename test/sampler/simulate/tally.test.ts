@@ -39,6 +39,20 @@ t.test('a trace is whole when every request of it is kept', (t) => {
   t.end();
 });
 
+t.test('services that are kept together vary together, which the sum knows', (t) => {
+  const requests = [request('a', traceNumber(1)), request('b', traceNumber(1))];
+  const tally = new Tally();
+  for (const each of requests) tally.add({ request: each, atMs: 0, weight: 10 });
+  const { services, total } = tally.result(truthOf(requests));
+  t.same(
+    services.map(({ sigma }) => sigma ** 2),
+    [90, 90],
+    'each is 10 or 0',
+  );
+  t.ok(Math.abs(total.sigma ** 2 - 360) < 1e-9, 'both are 20 or 0');
+  t.end();
+});
+
 t.test('sigma is that of estimates over many draws, requests of one trace drawn together', (t) => {
   const seed = 7;
   const random = seededRandom(seed);
