@@ -16,10 +16,6 @@ export function isId(bytes: Uint8Array, at: number, length: number): boolean {
   return bits !== 0 && bits < notHex;
 }
 
-export function copyDigits(source: Uint8Array, at: number, target: Uint8Array): void {
-  for (let index = 0; index < target.length; index++) target[index] = source[at + index]!;
-}
-
 /** Whether a text is lower-case digits, `least` to `most` of them. */
 export function isHexText(text: string, least: number, most: number): boolean {
   if (text.length < least || text.length > most) return false;

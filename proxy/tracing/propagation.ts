@@ -36,14 +36,16 @@ export function extract(headers: HeaderTable, context: TraceContext, providerFor
   if (!headers.mayHave(traceIds)) return;
   context.formats = formatsOf(headers);
   if (context.formats === 0) return;
-  const traceparentAt = findTraceparent(headers);
-  const prefersW3c = (providerFormats & anyB3) === 0;
-  if (prefersW3c && traceparentAt >= 0) takeTraceparent(headers, traceparentAt, context);
+  const at = findTraceparent(headers);
+  const comesFirst = (providerFormats & anyB3) === 0;
+  let isItsOwn = comesFirst && at >= 0 && takeTraceparent(headers, at, context);
   if ((context.formats & anyB3) !== 0) takeB3(headers, findB3(headers), context);
-  if (traceparentAt < 0) return;
-  if (!context.hasParent) takeTraceparent(headers, traceparentAt, context);
-  else if (!prefersW3c && !isSameTrace(headers, traceparentAt, context)) return;
-  context.hasRandomFlag = hasRandomFlag(headers, traceparentAt);
+  if (!comesFirst && at >= 0) {
+    isItsOwn = context.hasParent ? isSameTrace(headers, at, context) : takeTraceparent(headers, at, context);
+  }
+  // Random flag and tracestate are of the trace that `traceparent` names.
+  if (!isItsOwn) return;
+  context.hasRandomFlag = hasRandomFlag(headers, at);
   if (headers.findId(HeaderId.tracestate) >= 0) readTraceState(headers, context);
 }
 

@@ -33,6 +33,8 @@ export class TraceContext {
   /** 16 digits of the attempt that `renewSpanId` told the endpoint of; the id in `line` is then its parent's. */
   readonly attemptSpanId: Uint8Array = new Uint8Array(spanIdLength);
   hasParent = false;
+  /** Where in the bytes of the headers the `traceparent` stands that the ids were taken from; -1 when from elsewhere. */
+  traceparentAt = -1;
   parentDecision: ParentDecision = ParentDecision.absent;
   /** Formats that arrived, bits of `TraceFormat`. */
   formats = 0;
@@ -76,6 +78,7 @@ export class TraceContext {
   /** Ids are left as they are: whoever takes the object writes them. */
   reset(): void {
     this.hasParent = false;
+    this.traceparentAt = -1;
     this.parentDecision = ParentDecision.absent;
     this.formats = 0;
     this.hasRandomFlag = false;

@@ -20,9 +20,9 @@ t.test('a value with any one byte changed is read as the model reads it', async 
       const headers = tableOf(`traceparent: ${changed}`);
       const model = modelTraceparent([['traceparent', changed]]);
       const found = findTraceparent(headers);
-      if (found < 0 || model === null) return found < 0 && model === null;
       const context = new TraceContext();
-      takeTraceparent(headers, found, context);
+      const isTaken = found >= 0 && takeTraceparent(headers, found, context);
+      if (!isTaken || model === null) return !isTaken && model === null && !context.hasParent;
       const decision = context.parentDecision === ParentDecision.sampled ? 'sampled' : 'notSampled';
       return (
         isSameTrace(headers, found, context) &&
@@ -33,6 +33,30 @@ t.test('a value with any one byte changed is read as the model reads it', async 
     }),
     { seed: 3, numRuns: 3000 },
   );
+});
+
+t.test('a field is of the same trace when both of its ids are right', async (t) => {
+  const context = new TraceContext();
+  const own = tableOf(`traceparent: 00-${traceId}-${spanId}-00`);
+  takeTraceparent(own, findTraceparent(own), context);
+  const isSame = (value: string) => {
+    const headers = tableOf(`traceparent: ${value}`);
+    return isSameTrace(headers, findTraceparent(headers), context);
+  };
+  t.equal(isSame(`00-${traceId}-${'a'.repeat(16)}-01`), true);
+  t.equal(isSame(`00-${traceId}-${'0'.repeat(16)}-01`), false);
+  t.equal(isSame(`00-${traceId.replace('4', '5')}-${spanId}-01`), false);
+});
+
+t.test('a field whose ids were taken keeps its trace id and gets our version', async (t) => {
+  const headers = tableOf(`traceparent: cc-${traceId}-${spanId}-01`);
+  const context = new TraceContext();
+  takeTraceparent(headers, findTraceparent(headers), context);
+  writeTraceparent(headers, context);
+  t.same(linesOf(headers), [`traceparent: 00-${traceId}-${'0'.repeat(16)}-00`]);
+  headers.replaceValue(0, `00-${'f'.repeat(32)}-${'f'.repeat(16)}-ff`);
+  writeTraceparent(headers, context);
+  t.same(linesOf(headers), [`traceparent: 00-${traceId}-${'0'.repeat(16)}-00`], 'whoever changed the field between');
 });
 
 t.test('a field of our length is written over where it stands, any other is replaced', async (t) => {
