@@ -99,6 +99,11 @@ export class SamplingFile {
   }
 }
 
+/** For `--mode validate`. Throws as the constructor of `SamplingFile`. */
+export function readSamplingFile(path: string): SamplingSettings {
+  return settingsOf(path, readText(path));
+}
+
 function readText(path: string): string {
   try {
     return readFileSync(path, 'utf8');

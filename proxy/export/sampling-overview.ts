@@ -5,7 +5,10 @@ import type { DropReason } from './sampled-key.ts';
 export interface SamplingOverview {
   /** Rates are those of a file of settings, or the percentages of connection managers and routes. */
   readonly rates: 'settings' | 'percentages';
-  readonly budget: SamplingBudget;
+  /** Null where percentages decide: what they choose has no budget. */
+  readonly budget: SamplingBudget | null;
+  /** Traces that left in the last second by head and caller's decisions. */
+  readonly tracesPerSecond: number;
   /** The share of traces that stage 2 lets pass now, 0 to 1: below 1 while more is chosen than may leave. */
   readonly passing: { readonly head: number; readonly error: number };
   /** Those with most requests first. */
@@ -19,8 +22,6 @@ export interface SamplingBudget {
   readonly scope: 'instance' | 'service';
   /** Instances that were last seen, this one included; 1 where the scope is the instance. */
   readonly replicas: number;
-  /** Traces that left in the last second by head and caller's decisions. */
-  readonly usedPerSecond: number;
 }
 
 export interface KeyOverview {

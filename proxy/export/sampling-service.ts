@@ -15,7 +15,7 @@ import { KeyCounter, ReachedStratum, SamplingMemory } from '../tracing/sampling-
 import { SamplingReason } from '../tracing/sampling-reason.ts';
 import type { TracingMessage } from '../tracing/tracing-message.ts';
 import { type DropReason, SampledKey } from './sampled-key.ts';
-import type { SamplingOverview } from './sampling-overview.ts';
+import type { SamplingBudget, SamplingOverview } from './sampling-overview.ts';
 
 export interface SamplingServiceOptions {
   readonly settings: SamplingSettings;
@@ -141,7 +141,6 @@ export class SamplingService {
 
   overview(): SamplingOverview {
     const { setsThresholds } = this.#options;
-    const { scope, tracesPerSecond } = this.#settings.budget;
     const keys = this.#probabilities((sampled, probability) => {
       const { service, route, method, headerRule } = sampled.key;
       return {
@@ -154,14 +153,17 @@ export class SamplingService {
     });
     return {
       rates: setsThresholds ? 'settings' : 'percentages',
-      budget: {
-        tracesPerSecond: this.tracesPerSecond,
-        settingsPerSecond: tracesPerSecond,
-        ...{ scope, replicas: this.#replicas, usedPerSecond: this.#usedPerSecond },
-      },
+      budget: setsThresholds ? this.#budget() : null,
+      tracesPerSecond: this.#usedPerSecond,
       passing: { head: probabilityOf(this.#reached[0]), error: probabilityOf(this.#reached[1]) },
       keys: keys.sort((left, right) => right.requestsPerSecond - left.requestsPerSecond),
     };
+  }
+
+  #budget(): SamplingBudget {
+    const { scope, tracesPerSecond } = this.#settings.budget;
+    const facts = { settingsPerSecond: tracesPerSecond, scope, replicas: this.#replicas };
+    return { tracesPerSecond: this.tracesPerSecond, ...facts };
   }
 
   #own(worker: Worker, slot: number, key: SamplingKey | null): void {
@@ -252,8 +254,9 @@ export class SamplingService {
       this.#totals.add(samplingStats.dropped, unchosen);
       this.#totals.add(samplingStats.droppedProbability, unchosen);
     });
-    const budget = this.tracesPerSecond;
     this.#totals.set(samplingStats.keys, this.#keys.size);
+    if (!this.#options.setsThresholds) return;
+    const budget = this.tracesPerSecond;
     this.#totals.set(samplingStats.budget, budget);
     this.#totals.set(samplingStats.budgetUsedPercent, budget === 0 ? 0 : (this.#usedPerSecond / budget) * 100);
   }

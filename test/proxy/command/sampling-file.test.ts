@@ -2,7 +2,7 @@ import { mkdirSync, renameSync, symlinkSync, unlinkSync, writeFileSync } from 'n
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { ConfigError } from '../../../config/problems.ts';
-import { SamplingFile } from '../../../proxy/command/sampling-file.ts';
+import { readSamplingFile, SamplingFile } from '../../../proxy/command/sampling-file.ts';
 import type { SamplingSettings } from '../../../sampler/settings.ts';
 import { HandClock } from '../../support/discovery-fixtures.ts';
 
@@ -74,6 +74,7 @@ t.test('a file that is wrong at the start is refused with every problem and its 
   t.throws(() => followed(t, `${path}.none`), /none: 1 problem\n {2}\(document\): cannot be read: ENOENT/);
   writeFileSync(path, 'sampling: {');
   t.throws(() => followed(t, path), { constructor: ConfigError, message: /line \d/ });
+  t.throws(() => readSamplingFile(path), { constructor: ConfigError });
   t.end();
 });
 

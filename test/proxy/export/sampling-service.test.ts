@@ -146,7 +146,11 @@ t.test('without a file of settings thresholds are left to the percentages, and k
   worker.own(1, items);
   run(2, () => worker.count(1, 100));
   t.equal(worker.threshold(1), always);
-  t.match(sampling.overview(), { rates: 'percentages', keys: [{ service: 'catalog', probability: null }] });
+  t.match(sampling.overview(), {
+    rates: 'percentages',
+    budget: null,
+    keys: [{ service: 'catalog', probability: null }],
+  });
   t.end();
 });
 
@@ -231,7 +235,7 @@ t.test('what is kept and dropped is counted by key and reason, and in sum', (t) 
   ] as const;
   sampling.takeWindow({ ...closed(pay, { head: 6, parent: 1, error: 1 }), suppressed });
   run(1);
-  t.equal(sampling.overview().budget.usedPerSecond, 7);
+  t.equal(sampling.overview().tracesPerSecond, 7);
   t.match(metrics(), 'envoy_sampling_budget_used_percent{} 70');
   run(4);
   const dropped = { budget: 4, errors: 6, overload: 1, probability: 60 - 8 - 11 };
