@@ -205,6 +205,8 @@ function startWorkers({ flags, log, state, onStats, onLogs, onLogEntries }: Work
       localIp: ownAddress(),
       logFlushIntervalMs: flags.logFlushIntervalMs,
       logFlushSizeBytes: flags.logFlushSizeBytes,
+      maxStatSeries: flags.maxStatSeries,
+      countsAllRequests: flags.requestMetrics,
       drainTimeMs: flags.drainTimeMs,
       drainStrategy: flags.drainStrategy,
     },

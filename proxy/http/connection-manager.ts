@@ -26,6 +26,7 @@ import type { Http1ServerConnection } from './http1/server-connection.ts';
 import { compileLocalReplyMapping, type LocalReplyMapping } from './local-reply-mapper.ts';
 import type { ResponseHead } from './message.ts';
 import { compilePathNormalizer, type PathNormalizer } from './path-normalization.ts';
+import type { RequestCounter } from './request-counter.ts';
 import type { Stream } from './stream.ts';
 import { StreamInfo } from './stream-info.ts';
 
@@ -86,6 +87,8 @@ export interface ConnectionManagerOptions {
   readonly accessLoggers: readonly AccessLogger[];
   /** Null, or absent, without a tracing provider. */
   readonly tracer?: RequestTracer | null;
+  /** Null, or absent, where requests are not counted by service and route. */
+  readonly counter?: RequestCounter | null;
 }
 
 export class ConnectionManager implements RouteTableUser {
@@ -108,6 +111,7 @@ export class ConnectionManager implements RouteTableUser {
   readonly tracer: RequestTracer | null;
   /** Responses close their connections: the listener is going away. */
   isDraining = false;
+  readonly #counter: RequestCounter | null;
   readonly #listenerStats: StatBlock;
   readonly #accessLoggers: readonly AccessLogger[];
   readonly #serverLine: EncodedLine;
@@ -128,6 +132,7 @@ export class ConnectionManager implements RouteTableUser {
     this.#listenerStats = options.listenerStats;
     this.#accessLoggers = options.accessLoggers;
     this.tracer = options.tracer ?? null;
+    this.#counter = options.counter ?? null;
     this.router = config.httpFilters[config.httpFilters.length - 1]!.config;
     const { suppressEnvoyHeaders } = this.router;
     this.routes =
@@ -195,7 +200,7 @@ export class ConnectionManager implements RouteTableUser {
     }
     stats.record(httpStats.downstreamRqTime, info.endedAtMs - info.startedAtMs);
     const { tracer } = this;
-    if (tracer === null && this.#accessLoggers.length === 0) return;
+    if (tracer === null && this.#counter === null && this.#accessLoggers.length === 0) return;
     const logContext = this.#logContext;
     logContext.info = info;
     logContext.request = stream.head;
@@ -203,6 +208,7 @@ export class ConnectionManager implements RouteTableUser {
     logContext.responseTrailers = trailers;
     // Logs tell whether the trace is kept.
     if (tracer !== null) tracer.finish(stream.trace!, logContext);
+    if (this.#counter !== null) this.#counter.count(stream, logContext);
     for (let index = 0; index < this.#accessLoggers.length; index++) {
       this.#accessLoggers[index]!.log(this.#logContext);
     }

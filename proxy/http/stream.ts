@@ -3,6 +3,7 @@
 
 import type { Random } from '../../config/random.ts';
 import type { NativeBuffer } from '../../native/native-buffer.ts';
+import type { ClusterRuntime } from '../cluster/cluster-runtime.ts';
 import type { UpstreamFailure } from '../cluster/upstream-failure.ts';
 import type { CompiledForward, CompiledRoute } from '../route/compiled-route.ts';
 import { httpStats } from '../telemetry/http-stats.ts';
@@ -33,6 +34,9 @@ export class Stream {
   readonly sender: ResponseSender;
   readonly manager: ConnectionManager;
   readonly facts: ConnectionFacts;
+  /** Null before it is known, and where there is none. */
+  route: CompiledRoute | null = null;
+  cluster: ClusterRuntime | null = null;
   /** Null where nothing is recorded, and before it is known where the request goes. */
   trace: RequestTrace | null = null;
   /** The request came from inside the mesh: Envoy's `x-envoy-internal`. Its timeout and retry headers are obeyed. */
@@ -44,7 +48,6 @@ export class Stream {
   /** The route's, from the end of the request to the end of the response. */
   #timeoutMs = 0;
   #upstream: UpstreamRequest | null = null;
-  #route: CompiledRoute | null = null;
   #responseHead: ResponseHead | null = null;
   #responseTrailers: HeaderTable | null = null;
   #requestEnded = false;
@@ -115,7 +118,7 @@ export class Stream {
       );
       return;
     }
-    this.#route = route;
+    this.route = route;
     info.routeName = route.name;
     info.virtualHostName = route.virtualHost.config.name;
     this.#followRoute(route);
@@ -196,6 +199,7 @@ export class Stream {
       );
       return;
     }
+    this.cluster = cluster;
     info.upstreamCluster = cluster.name;
     info.routeMetadata = route.config.metadata;
     info.clusterMetadata = cluster.config.metadata;
@@ -283,7 +287,7 @@ export class Stream {
 
   #sendHead(head: ResponseHead): void {
     const { info, manager } = this;
-    manager.tracer?.onResponseHead(this, this.#route, head);
+    manager.tracer?.onResponseHead(this, this.route, head);
     manager.finishResponseHead(head, this);
     this.#responseHead = head;
     this.#responseStarted = true;
@@ -371,9 +375,9 @@ export class Stream {
   /** Sends a head and body of our own; `writeLocalReply` has filled the head. */
   sendLocal(head: ResponseHead, body: Uint8Array): void {
     if (!this.#requestEnded) this.sender.closeAfterResponse();
-    if (this.#route !== null) {
-      addAttemptCount(head, this.#route, this.info);
-      this.#route.mutateResponse(head, this.head, this.info);
+    if (this.route !== null) {
+      addAttemptCount(head, this.route, this.info);
+      this.route.mutateResponse(head, this.head, this.info);
     }
     this.#sendHead(head);
     if (body.length > 0 && this.head.method !== 'HEAD') {
@@ -418,7 +422,7 @@ export class Stream {
     info.endedAtMs = this.nowMs;
     for (let slot = 0; slot < StreamDeadline.count; slot++) this.sender.deadlines.clear(slot);
     if (this.#isTunnel) manager.stats.dec(httpStats.downstreamCxUpgradesActive);
-    if (manager.tracer !== null && this.trace === null) manager.tracer.begin(this, this.#route, null);
+    if (manager.tracer !== null && this.trace === null) manager.tracer.begin(this, this.route, null);
     manager.logRequest(this, this.#responseHead, this.#responseTrailers);
   }
 }

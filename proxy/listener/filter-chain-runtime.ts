@@ -5,6 +5,7 @@ import type { FilterChain, NetworkFilter } from '../../config/listener.ts';
 import { TcpProxyFilter } from '../filter/tcp-proxy.ts';
 import { type ConnectionFacts, ConnectionManager, type HttpContext } from '../http/connection-manager.ts';
 import { Http1ServerConnection } from '../http/http1/server-connection.ts';
+import type { RequestCounter } from '../http/request-counter.ts';
 import type { Connection } from '../reactor/connection.ts';
 import type { AccessLogger } from '../telemetry/access-log.ts';
 import { httpStats, listenerHttpStats } from '../telemetry/http-stats.ts';
@@ -19,6 +20,9 @@ export interface FilterChainContext {
   readonly stats: WorkerStats;
   readonly compileAccessLogs: (logs: readonly AccessLog[]) => readonly AccessLogger[];
   readonly tracing: WorkerTracing;
+  readonly requestCounter: RequestCounter;
+  /** Requests are counted by service and route also where nothing is traced. */
+  readonly countsAllRequests: boolean;
 }
 
 /** What a filter chain takes from its listener. */
@@ -54,8 +58,10 @@ export class FilterChainRuntime {
     }
     const stats = this.#block(httpStats, statPrefix);
     const listenerStats = this.#block(listenerHttpStats, statName, statPrefix);
-    const tracer = this.#context.tracing.compile(filter.config, isOutbound);
-    const options = { config: filter.config, stats, listenerStats, tracer, ...shared };
+    const { tracing, requestCounter, countsAllRequests } = this.#context;
+    const tracer = tracing.compile(filter.config, isOutbound);
+    const counter = tracer !== null || countsAllRequests ? requestCounter : null;
+    const options = { config: filter.config, stats, listenerStats, tracer, counter, ...shared };
     return { kind: 'http', manager: new ConnectionManager(options) };
   }
 

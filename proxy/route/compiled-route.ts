@@ -16,6 +16,7 @@ import type { FormatContext } from '../format/format-context.ts';
 import { HeaderId, headerName } from '../http/header-name.ts';
 import { type EncodedLine, encodeLine, headerIdSet } from '../http/header-table.ts';
 import type { RequestHead, ResponseHead } from '../http/message.ts';
+import type { RouteSeries } from '../http/request-counter.ts';
 import { StreamInfo } from '../http/stream-info.ts';
 import type { StatBlock } from '../telemetry/stats.ts';
 import type { RouteKeys } from '../tracing/sampling-keys.ts';
@@ -44,6 +45,8 @@ export interface CompiledRoute {
   stats: StatBlock | null;
   /** What its requests count for when traces are sampled, taken by its first traced request. */
   samplingKeys: RouteKeys | null;
+  /** What its requests are counted in, taken by the first that is counted. */
+  requestSeries: RouteSeries | null;
   /** Applies the response header changes of route, virtual host and route configuration, to local replies too. */
   mutateResponse(head: ResponseHead, request: RequestHead, info: StreamInfo): void;
 }
@@ -71,6 +74,7 @@ export function createRoute({ config, virtualHost, action, responseMutation }: R
     responseMutation,
     stats: null,
     samplingKeys: null,
+    requestSeries: null,
     mutateResponse,
   };
 }

@@ -50,7 +50,7 @@ export function requestNames({ service, route, method }: RequestKey, outcome: nu
 }
 
 /** The methods that are told apart: any other is `_OTHER`, as in OpenTelemetry, or a client could make series. */
-function boundedMethod(method: string): string {
+export function boundedMethod(method: string): string {
   return methods.has(method) ? method : '_OTHER';
 }
 

@@ -20,6 +20,9 @@ export interface WorkerStart {
   readonly localIp: string;
   readonly logFlushIntervalMs: number;
   readonly logFlushSizeBytes: number;
+  /** Series that are exported of clusters, routes and requests. */
+  readonly maxStatSeries: number;
+  readonly countsAllRequests: boolean;
   /** Of a graceful drain. */
   readonly drainTimeMs: number;
   readonly drainStrategy: 'gradual' | 'immediate';

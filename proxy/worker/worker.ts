@@ -13,6 +13,7 @@ import type { StatsSource } from '../cluster/stats-source.ts';
 import type { HttpContext } from '../http/connection-manager.ts';
 import { HttpDate } from '../http/http-date.ts';
 import { OutputBuffer } from '../http/http1/output-buffer.ts';
+import { RequestCounter } from '../http/request-counter.ts';
 import { DescriptorReserve } from '../listener/descriptor-reserve.ts';
 import type { ListenerContext } from '../listener/listener-runtime.ts';
 import { LimitedConnections } from '../listener/shared-limit.ts';
@@ -23,6 +24,7 @@ import { AccessLogs } from '../telemetry/access-log.ts';
 import { callerResponseStats, circuitBreakerStats, clusterStats, routeStats } from '../telemetry/cluster-stats.ts';
 import { endpointStats } from '../telemetry/endpoint-stats.ts';
 import { http1Stats } from '../telemetry/http-stats.ts';
+import { RequestMetrics } from '../telemetry/request-metrics.ts';
 import { WorkerStats } from '../telemetry/worker-stats.ts';
 import type { TracingMessage } from '../tracing/tracing-message.ts';
 import { WorkerTracing } from '../tracing/worker-tracing.ts';
@@ -57,6 +59,7 @@ export class Worker {
   readonly #tracing: WorkerTracing;
   readonly #context: ListenerContext;
   readonly #date: HttpDate;
+  readonly #requestMetrics: RequestMetrics;
   readonly #runtime = new Map<string, string | number | boolean>();
   readonly #listeners: ListenerTable;
   readonly #generations: Generations;
@@ -78,14 +81,7 @@ export class Worker {
     });
     const stats = new WorkerStats((announcement) => this.#send({ kind: 'stats', announcement }));
     this.#clusters = new ClusterTable({ random, statsSource: statsSource(stats), onClusterRemoved: () => undefined });
-    this.#logs = new AccessLogs({
-      random,
-      runtime: this.#runtime,
-      flushSizeBytes: start.logFlushSizeBytes,
-      publish: (batch) => this.#send({ kind: 'logs', batch }),
-      publishEntries: (batch) => this.#send({ kind: 'log-entries', batch }),
-      onEntries: (withinMs) => this.#scheduleEntries(withinMs),
-    });
+    this.#logs = this.#openLogs();
     this.#date = new HttpDate(wallClock);
     const http: HttpContext = {
       reactor: this.#reactor,
@@ -107,6 +103,8 @@ export class Worker {
       http1: stats.block(http1Stats),
       routeBlock: (virtualHost, statPrefix) => stats.block(routeStats, virtualHost, statPrefix),
     };
+    // A key of requests has two series.
+    this.#requestMetrics = new RequestMetrics({ stats, maxSeries: Math.ceil(start.maxStatSeries / 2) });
     this.#tracing = new WorkerTracing({
       timers: this.#reactor.timers,
       wallOffsetMs: http.wallOffsetMs,
@@ -118,6 +116,8 @@ export class Worker {
       stats,
       compileAccessLogs: (logs) => this.#logs.compile(logs),
       tracing: this.#tracing,
+      requestCounter: new RequestCounter(this.#requestMetrics),
+      countsAllRequests: start.countsAllRequests,
       workerIndex: start.workerIndex,
       reserve: this.#reserveDescriptors(),
       originalDestination,
@@ -135,6 +135,17 @@ export class Worker {
       drainTimeMs,
     });
     this.#generations = new Generations(start.generations);
+  }
+
+  #openLogs(): AccessLogs {
+    return new AccessLogs({
+      random: this.#options.random,
+      runtime: this.#runtime,
+      flushSizeBytes: this.#options.start.logFlushSizeBytes,
+      publish: (batch) => this.#send({ kind: 'logs', batch }),
+      publishEntries: (batch) => this.#send({ kind: 'log-entries', batch }),
+      onEntries: (withinMs) => this.#scheduleEntries(withinMs),
+    });
   }
 
   /** Runs until the main thread says stop. */
@@ -251,6 +262,7 @@ export class Worker {
     }
     this.#listeners.cleanUp();
     this.#tracing.keepHouse(this.#reactor.nowMs);
+    this.#requestMetrics.cleanUp(this.#reactor.nowMs);
     this.#reactor.timers.schedule(this.#housekeeping, housekeepingMs);
   }
 

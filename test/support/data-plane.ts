@@ -48,6 +48,8 @@ export async function startDataPlane(config: {
       localIp: '127.0.0.1',
       logFlushIntervalMs: 1000,
       logFlushSizeBytes: 65536,
+      maxStatSeries: 2000,
+      countsAllRequests: false,
       drainTimeMs: 1000,
       drainStrategy: config.drainStrategy ?? 'gradual',
     },

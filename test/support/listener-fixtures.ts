@@ -6,6 +6,7 @@ import type { Listener } from '../../config/listener.ts';
 import { ClusterTable } from '../../proxy/cluster/cluster-table.ts';
 import { encodeLine } from '../../proxy/http/header-table.ts';
 import { OutputBuffer } from '../../proxy/http/http1/output-buffer.ts';
+import { RequestCounter } from '../../proxy/http/request-counter.ts';
 import { DescriptorReserve } from '../../proxy/listener/descriptor-reserve.ts';
 import { openListener } from '../../proxy/listener/listener-opening.ts';
 import { type ListenerContext, ListenerRuntime, type ListenerSockets } from '../../proxy/listener/listener-runtime.ts';
@@ -13,6 +14,7 @@ import { RouteTables } from '../../proxy/route/route-tables.ts';
 import { AccessLogs } from '../../proxy/telemetry/access-log.ts';
 import { routeStats } from '../../proxy/telemetry/cluster-stats.ts';
 import { http1Stats } from '../../proxy/telemetry/http-stats.ts';
+import { RequestMetrics } from '../../proxy/telemetry/request-metrics.ts';
 import { StatsStore } from '../../proxy/telemetry/stats-store.ts';
 import { WorkerStats } from '../../proxy/telemetry/worker-stats.ts';
 import { WorkerTracing } from '../../proxy/tracing/worker-tracing.ts';
@@ -71,6 +73,8 @@ export function makeListenerBench(t: Test): ListenerBench {
       fillRandom: (bytes) => bytes.fill(7),
       publish: () => undefined,
     }),
+    requestCounter: new RequestCounter(new RequestMetrics({ stats, maxSeries: 100 })),
+    countsAllRequests: false,
     workerIndex: 3,
     reserve: new DescriptorReserve({ reactor, limit: 1_048_576, onChange: () => undefined }),
     originalDestination: noAddress,

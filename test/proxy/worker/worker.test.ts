@@ -20,6 +20,8 @@ const start: Omit<WorkerStart, 'generations'> = {
   localIp: '127.0.0.1',
   logFlushIntervalMs: 5,
   logFlushSizeBytes: 65_536,
+  maxStatSeries: 2000,
+  countsAllRequests: false,
   drainTimeMs: 400,
   drainStrategy: 'immediate',
 };

@@ -1,0 +1,61 @@
+// Every request is counted by service, route and outcome, and the admin interface exports it.
+
+import t from 'tap';
+import { startNamedOrigin } from '../support/named-origin.ts';
+import { parseOpenMetrics } from '../support/openmetrics-parser.ts';
+import { clusterAt, httpFilterChain, type Sidecar, socketAddress, startSidecar } from '../support/sidecar.ts';
+
+// Each test starts a process, which takes seconds on a busy machine.
+t.setTimeout(120_000);
+
+function bootstrap(port: number): object {
+  const routes = [
+    { name: 'gone', match: { path: '/gone' }, direct_response: { status: 410 } },
+    { match: { prefix: '/' }, route: { cluster: 'outbound|80||reviews.shop' } },
+  ];
+  const route_config = { name: 'routes', virtual_hosts: [{ name: 'all', domains: ['*'], routes }] };
+  const chain = httpFilterChain('', { route_config });
+  const listeners = [{ name: 'http', address: socketAddress(0), filter_chains: [chain] }];
+  return { static_resources: { listeners, clusters: [clusterAt('outbound|80||reviews.shop', port)] } };
+}
+
+async function scrape(sidecar: Sidecar) {
+  const headers = { accept: 'application/openmetrics-text' };
+  const answer = await fetch(`http://127.0.0.1:${sidecar.adminPort}/stats/prometheus?usedonly`, { headers });
+  return parseOpenMetrics(await answer.text());
+}
+
+t.test('all requests are counted when that is asked for', async (t) => {
+  const port = await startNamedOrigin(t, 'one', '127.0.0.1');
+  const sidecar = await startSidecar(t, { bootstrap: bootstrap(port), flags: ['--request-metrics'] });
+  for (const path of ['/a', '/b', '/gone']) {
+    await (await fetch(`http://127.0.0.1:${sidecar.port('http')}${path}`)).text();
+  }
+  // The last is counted after its answer has left.
+  const total = (found: typeof families) =>
+    (found.get('outrigger_requests')?.samples ?? []).reduce((sum, { value }) => sum + value, 0);
+  let families = await scrape(sidecar);
+  while (total(families) < 3) families = await scrape(sidecar);
+  const samples = families.get('outrigger_requests')!.samples;
+  t.strictSame(
+    samples.map(
+      ({ labels, value }) => `${labels.get('service')} ${labels.get('route')} ${labels.get('status')} ${value}`,
+    ),
+    [' gone 4xx 1', 'reviews.shop / 2xx 2'],
+  );
+  const durations = families.get('outrigger_request_duration_milliseconds')!.samples;
+  t.strictSame(
+    durations.filter(({ name }) => name.endsWith('_count')).map(({ value }) => value),
+    [1, 2],
+  );
+  t.notMatch(await sidecar.admin('/stats'), 'requests_total', 'the text is Envoy’s');
+});
+
+t.test('without a tracing provider, and without the flag, nothing of requests is kept', async (t) => {
+  const port = await startNamedOrigin(t, 'one', '127.0.0.1');
+  const sidecar = await startSidecar(t, { bootstrap: bootstrap(port) });
+  await (await fetch(`http://127.0.0.1:${sidecar.port('http')}/a`)).text();
+  const families = await scrape(sidecar);
+  t.notOk(families.has('outrigger_requests'));
+  t.ok(families.has('envoy_http_downstream_rq'), 'though requests were counted');
+});
