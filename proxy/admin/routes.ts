@@ -4,6 +4,7 @@ import { type AdminAnswer, type AdminRequest, type AnswerPath, json, ok, text } 
 import { clusters } from './clusters.ts';
 import { configDump } from './config-dump.ts';
 import { logging } from './logging.ts';
+import { cost } from './metrics-cost.ts';
 import { overview } from './overview.ts';
 import { page } from './page.ts';
 import { modifyRuntime, runtime } from './runtime.ts';
@@ -64,6 +65,7 @@ export const adminRoutes: readonly AdminRoute[] = [
     paths: 'Levels of several: name:level,name:level',
   }),
   get('/memory', 'memory of the process', memory),
+  get('/metrics/cost', 'which metrics and labels make how many series', cost, { format: 'One of (text, json)' }),
   get('/overview', 'what the live page shows, as JSON', (context, { query }) => json(overview(context, query)), {
     clusters: 'Part of the names of the clusters to list',
   }),
