@@ -99,6 +99,19 @@ t.test('the one field wins over the several, and the format of the provider over
   t.same(valuesOf(zipkin.sent, 'traceparent'), [`00-${traceId}-${zipkin.context.spanId}-01`]);
 });
 
+t.test("B3's debug counts beside another format that gives the ids", async (t) => {
+  const w3c = ['traceparent', `00-${traceId}-${spanId}-00`] as const;
+  for (const debug of [
+    ['b3', 'd'],
+    ['b3', `${otherTraceId}-${spanId}-d`],
+    ['x-b3-flags', '1'],
+  ] as const) {
+    const { context, decision, sent } = passed([w3c, debug], TraceFormat.w3c);
+    t.same([context.traceId, decision], [traceId, 'debug']);
+    t.same([modelTraceparent(sent)?.decision, modelB3(sent)?.decision], ['sampled', 'debug']);
+  }
+});
+
 t.test('a 64-bit id is padded, and told on in B3 as it came', async (t) => {
   const short = traceId.slice(16);
   const one = passed([['b3', `${short}-${spanId}-1`]], TraceFormat.w3c);
@@ -117,6 +130,8 @@ t.test('a 64-bit id is padded, and told on in B3 as it came', async (t) => {
 
 const ids = fc.constantFrom(
   traceId,
+  traceId,
+  traceId,
   otherTraceId,
   traceId.slice(16),
   traceId.toUpperCase(),
@@ -125,7 +140,16 @@ const ids = fc.constantFrom(
   '12',
   `${traceId}0`,
 );
-const spans = fc.constantFrom(spanId, spanId.toUpperCase(), '0'.repeat(16), '', 'x0f067aa0ba902b7', `${spanId}0`);
+const spans = fc.constantFrom(
+  spanId,
+  spanId,
+  spanId,
+  spanId.toUpperCase(),
+  '0'.repeat(16),
+  '',
+  'x0f067aa0ba902b7',
+  `${spanId}0`,
+);
 const states = fc.constantFrom('', '1', '0', 'd', 'true', 'False', '2', '01');
 const field = fc.oneof(
   fc

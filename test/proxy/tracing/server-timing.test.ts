@@ -67,6 +67,7 @@ t.test('what is malformed upgrades nothing and stays', async (t) => {
     `${metric};dur=1`,
     `Trace;desc=00-${traceId}-${spanId}-01`,
     `x;desc="${metric}`,
+    `${metric}, x;desc="`,
     `x;desc="\\", ${metric}"`,
     `trace;desc="00-${traceId}-${spanId}-01`,
   ])
