@@ -14,6 +14,7 @@ import { Lifecycle, type LifecycleOptions } from './command/lifecycle.ts';
 import { createMetrics } from './command/metrics.ts';
 import { ownAddress } from './command/own-address.ts';
 import { ServerState } from './command/server-state.ts';
+import { Telemetry, type TelemetryOptions } from './command/telemetry.ts';
 import { giveWayToWorkers } from './command/thread-priority.ts';
 import { version } from './command/version.ts';
 import { DnsDiscovery } from './discovery/dns-discovery.ts';
@@ -80,12 +81,11 @@ function load(flags: Flags) {
 function serve(flags: Flags): void {
   const log = openProcessLog(flags);
   const concurrency = flags.concurrency === 0 ? defaultConcurrency() : flags.concurrency;
-  const commandLine = process.argv.slice(2);
   const state = new ServerState({
     concurrency,
     restartEpoch: flags.restartEpoch,
     version,
-    commandLine,
+    commandLine: process.argv.slice(2),
     onFailsHealthCheck: (fails) => pool.setFailsHealthCheck(fails),
   });
   // Threads start while this one reads the configuration: both take about as long. They are heard when it is done.
@@ -96,6 +96,7 @@ function serve(flags: Flags): void {
     onStats: (worker, announcement) => store.accept(worker, announcement),
     onLogs: (batch) => accessLogs.write(batch),
     onLogEntries: (batch) => accessLogs.writeEntries(batch),
+    onTracing: (worker, message) => telemetry.accept(worker, message),
   });
   const { bootstrap, warnings, document } = load(flags);
   for (const warning of warnings) log.component('config').warn(`${warning.path}: ${warning.message}`);
@@ -106,6 +107,7 @@ function serve(flags: Flags): void {
   const { maxDownstreamConnections } = bootstrap;
   pool.identify({ id: bootstrap.node.id, zone: bootstrap.node.locality.zone });
   if (maxDownstreamConnections !== undefined) pool.limitConnections(maxDownstreamConnections);
+  const telemetry = openTelemetry({ bootstrap, state, stats, log, pool, exemplars: metrics.exemplars }, flags);
   const snapshotStats = new SnapshotStats(stats, concurrency);
   const later = (delayMs: number, callback: () => void): unknown => setTimeout(callback, delayMs).unref();
   const heapReturns = new HeapReturns({ returnHeap, clock: () => performance.now(), schedule: later });
@@ -130,7 +132,8 @@ function serve(flags: Flags): void {
     log: log.component('config'),
   });
   const saveConfiguration = async (): Promise<void> => (await following).stop();
-  const lifecycle = handleSignals({ flags, log, state, pool, logs: accessLogs, saveConfiguration });
+  const logs = outputsOf(accessLogs, telemetry);
+  const lifecycle = handleSignals({ flags, log, state, pool, logs, saveConfiguration });
   following.then((dynamic) => {
     if (bootstrap.admin === undefined) return;
     const shutdown = (): void => lifecycle.shutdown();
@@ -141,6 +144,24 @@ function serve(flags: Flags): void {
     setTimeout(() => void startAdmin(options), adminDelayMs);
   }, endWithConfigError);
   setInterval(() => store.flushIntervals(), 5000).unref();
+}
+
+/** What is written and sent to the last before the process ends. */
+function outputsOf(accessLogs: AccessLogDestinations, telemetry: Telemetry): LifecycleOptions['logs'] {
+  return {
+    reopen: () => accessLogs.reopen(),
+    close: async () => void (await Promise.all([accessLogs.close(), telemetry.close()])),
+  };
+}
+
+type TelemetryParts = Omit<TelemetryOptions, 'samplingConfigPath' | 'localIp' | 'drainTimeMs'>;
+
+function openTelemetry(parts: TelemetryParts, { samplingConfigPath, drainTimeMs }: Flags): Telemetry {
+  try {
+    return new Telemetry({ ...parts, samplingConfigPath, drainTimeMs, localIp: ownAddress() });
+  } catch (error) {
+    endWithConfigError(error);
+  }
 }
 
 function endWithConfigError(error: unknown): never {
@@ -190,13 +211,13 @@ function openProcessLog({ logLevel, componentLogLevel }: Flags): ProcessLog {
   }
 }
 
-interface WorkerParts extends Pick<WorkerPoolOptions, 'onStats' | 'onLogs' | 'onLogEntries'> {
+interface WorkerParts extends Pick<WorkerPoolOptions, 'onStats' | 'onLogs' | 'onLogEntries' | 'onTracing'> {
   readonly flags: Flags;
   readonly log: ProcessLog;
   readonly state: ServerState;
 }
 
-function startWorkers({ flags, log, state, onStats, onLogs, onLogEntries }: WorkerParts): WorkerPool {
+function startWorkers({ flags, log, state, onStats, onLogs, onLogEntries, onTracing }: WorkerParts): WorkerPool {
   const main = log.component('main');
   return new WorkerPool({
     concurrency: state.options.concurrency,
@@ -213,6 +234,7 @@ function startWorkers({ flags, log, state, onStats, onLogs, onLogEntries }: Work
     onStats,
     onLogs,
     onLogEntries,
+    ...(onTracing && { onTracing }),
     onApplied: (generation, listeners) => {
       const isFirst = state.name === 'INITIALIZING';
       state.onApplied(generation, listeners);

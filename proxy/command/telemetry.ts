@@ -1,0 +1,196 @@
+// Tracing on the main thread: what workers record goes through stage 2 of sampling to collectors, and what stage 1 decides goes
+// back. Nothing of it is loaded before a worker has a connection manager with a provider.
+
+import type { Bootstrap } from '../../config/bootstrap.ts';
+import type { Snapshot } from '../../config/snapshot.ts';
+import type { TraceProvider } from '../../config/tracing.ts';
+import { defaultSettings, type SamplingSettings } from '../../sampler/settings.ts';
+import type { LatestError } from '../export/latest-errors.ts';
+import type { SamplingOverview } from '../export/sampling-overview.ts';
+import type { SamplingService } from '../export/sampling-service.ts';
+import type { ExportClock } from '../export/sender.ts';
+import type { KeptTrace, SpanCollector } from '../export/span-collector.ts';
+import type { SpanExporter } from '../export/span-exporter.ts';
+import type { Exemplars } from '../telemetry/exemplars.ts';
+import type { ProcessLog } from '../telemetry/process-log.ts';
+import type { WorkerStats } from '../telemetry/worker-stats.ts';
+import { type RecordingSettings, recordingSettings } from '../tracing/recording-settings.ts';
+import type { TracingMessage } from '../tracing/tracing-message.ts';
+import { SamplingFile } from './sampling-file.ts';
+import { SamplingReplicas } from './sampling-replicas.ts';
+import { version } from './version.ts';
+
+export interface TelemetryOptions {
+  readonly bootstrap: Pick<Bootstrap, 'node' | 'grpcClusters'>;
+  /** `snapshot` is what is served now; null before the first. */
+  readonly state: { readonly snapshot: Snapshot | null };
+  readonly stats: WorkerStats;
+  readonly log: ProcessLog;
+  readonly exemplars: Exemplars;
+  readonly pool: {
+    setSampling(settings: RecordingSettings): void;
+    takeSpans(worker: number): void;
+  };
+  /** `--sampling-config` */
+  readonly samplingConfigPath: string | undefined;
+  readonly localIp: string;
+  /** Longest wait for collectors at the end. */
+  readonly drainTimeMs: number;
+}
+
+interface Parts {
+  readonly sampling: SamplingService;
+  readonly collector: SpanCollector;
+}
+
+const tickMs = 100;
+/** A collector that takes nothing does not hold up the end for longer. */
+const patienceMs = 5000;
+
+export class Telemetry {
+  readonly #options: TelemetryOptions;
+  readonly #file: SamplingFile | null;
+  #parts: Parts | null = null;
+  #loading: Promise<Parts> | null = null;
+
+  /** Throws ConfigError when the sampling file cannot be used. */
+  constructor(options: TelemetryOptions) {
+    const { samplingConfigPath: path, log, pool } = options;
+    this.#options = options;
+    if (path === undefined) {
+      this.#file = null;
+      return;
+    }
+    const onSettings = (settings: SamplingSettings): void => this.#configure(settings);
+    this.#file = new SamplingFile({ path, onSettings, schedule: clock.schedule, log: log.component('tracing') });
+    pool.setSampling(recordingSettings(this.#file.settings, true));
+    this.#file.follow();
+  }
+
+  /** What a worker says, in the order in which it does. */
+  accept(worker: number, message: TracingMessage): void {
+    if (this.#parts !== null) this.#take(this.#parts, worker, message);
+    // Callbacks of one promise run in the order in which they were given.
+    else void this.#load().then((parts) => this.#take(parts, worker, message));
+  }
+
+  /** Null before something was recorded. */
+  overview(): SamplingOverview | null {
+    return this.#parts?.sampling.overview() ?? null;
+  }
+
+  /** Newest first. */
+  latestErrors(): readonly LatestError[] {
+    return this.#parts?.collector.errors.list() ?? [];
+  }
+
+  /** After the last message. Resolves when what waited is sent, or cannot be. */
+  async close(): Promise<void> {
+    this.#file?.stop();
+    const parts = await this.#loading;
+    await parts?.collector.close(Math.min(this.#options.drainTimeMs, patienceMs));
+  }
+
+  #take({ sampling, collector }: Parts, worker: number, message: TracingMessage): void {
+    switch (message.kind) {
+      case 'sampling-memory':
+      case 'sampling-key':
+        sampling.accept(worker, message);
+        return;
+      case 'trace-provider':
+        collector.accept(worker, message);
+        return;
+      case 'spans':
+        collector.accept(worker, message);
+        this.#options.pool.takeSpans(worker);
+    }
+  }
+
+  #configure(settings: SamplingSettings): void {
+    this.#options.pool.setSampling(recordingSettings(settings, true));
+    this.#parts?.sampling.configure(settings);
+    this.#parts?.collector.configure(settings);
+  }
+
+  #load(): Promise<Parts> {
+    this.#loading ??= this.#open();
+    return this.#loading;
+  }
+
+  async #open(): Promise<Parts> {
+    const [{ SamplingService: Service }, { SpanCollector: Collector }, open] = await Promise.all([
+      import('../export/sampling-service.ts'),
+      import('../export/span-collector.ts'),
+      this.#loadExporters(),
+    ]);
+    const { stats, state, localIp, exemplars } = this.#options;
+    const replicas = new SamplingReplicas(localIp);
+    const settings = this.#file?.settings ?? defaultSettings;
+    const sampling = new Service({
+      settings,
+      setsThresholds: this.#file !== null,
+      replicas: () => replicas.count(state.snapshot),
+      stats,
+      clock: clock.nowMs,
+    });
+    const collector = new Collector({
+      settings,
+      hasBudget: this.#file !== null,
+      sampling,
+      open,
+      clock: clock.nowMs,
+      onKept: (kept) => noteExemplar(exemplars, kept),
+    });
+    this.#parts = { sampling, collector };
+    setInterval(() => {
+      sampling.tick();
+      collector.tick();
+    }, tickMs).unref();
+    return this.#parts;
+  }
+
+  async #loadExporters(): Promise<(provider: TraceProvider) => SpanExporter> {
+    const [{ OtlpSpanExporter }, { ZipkinSpanExporter }] = await Promise.all([
+      import('../export/otlp-span-exporter.ts'),
+      import('../export/zipkin-span-exporter.ts'),
+    ]);
+    const { bootstrap, state, stats, log, localIp } = this.#options;
+    const options = {
+      sender: {
+        clusters: { snapshot: () => state.snapshot, grpcClusters: bootstrap.grpcClusters },
+        clock,
+        wallClock: Date.now,
+        random: Math.random,
+        onWarning: (text: string) => log.component('tracing').warn(text),
+      },
+      stats,
+      node: bootstrap.node,
+      version,
+      localIp,
+    };
+    return (provider) =>
+      provider.kind === 'zipkin' ? new ZipkinSpanExporter(provider, options) : new OtlpSpanExporter(provider, options);
+  }
+}
+
+const clock: ExportClock = {
+  nowMs: () => performance.now(),
+  schedule: (delayMs, callback) => {
+    const timer = setTimeout(callback, delayMs);
+    return () => clearTimeout(timer);
+  },
+};
+
+function noteExemplar(exemplars: Exemplars, { key, span }: KeptTrace): void {
+  const [service = '', route = '', method = ''] = key.split('\n');
+  const { attributes, startNs, endNs, traceId, spanId } = span;
+  exemplars.noteKept({
+    key: { service, route, method },
+    status: Number(attributes.get('http.response.status_code') ?? 0),
+    grpcStatus: Number(attributes.get('rpc.grpc.status_code') ?? -1),
+    durationMs: Number((endNs - startNs) / 1000n) / 1000,
+    traceId,
+    spanId,
+    wallMs: Number(endNs / 1_000_000n),
+  });
+}
