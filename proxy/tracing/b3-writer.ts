@@ -14,14 +14,15 @@ import {
 
 /**
  * Leaves ids and decision in the formats of `sentFormats`, and nothing else of B3. With `isAttempt` the span is
- * `attemptSpanId` and its parent the context's own.
+ * `attemptSpanId` and its parent the context's own. A span that shares its id with the caller's tells no parent: that would
+ * be itself.
  */
 export function writeB3(headers: HeaderTable, context: TraceContext, isAttempt: boolean): void {
   headers.removeAny(b3Ids);
   if ((context.sentFormats & (TraceFormat.b3 | TraceFormat.b3Multi)) === 0) return;
-  prepareIds(context, isAttempt);
+  const isShared = prepareIds(context, isAttempt);
   const is64Bit = context.has64BitId;
-  const hasParent = isAttempt || context.hasParent;
+  const hasParent = (isAttempt || context.hasParent) && !isShared;
   if ((context.sentFormats & TraceFormat.b3) !== 0) appendSingle(headers, context, hasParent);
   if ((context.sentFormats & TraceFormat.b3Multi) === 0) return;
   headers.appendLine(fill(is64Bit ? shortTraceIdLine : traceIdLine, is64Bit ? shortTraceId : traceId, traceIdName));
@@ -71,15 +72,19 @@ const digitZero = 0x30;
 const digitOne = 0x31;
 const letterD = 0x64;
 
-function prepareIds(context: TraceContext, isAttempt: boolean): void {
+/** Whether the span has the id of its parent. */
+function prepareIds(context: TraceContext, isAttempt: boolean): boolean {
   const line = context.line.bytes;
   for (let index = 0; index < traceIdLength; index++) traceId[index] = line[TraceparentAt.traceId + index]!;
   const { attemptSpanId, parentSpanId } = context;
+  let difference = 0;
   for (let index = 0; index < spanIdLength; index++) {
     const own = line[TraceparentAt.spanId + index]!;
     spanId[index] = isAttempt ? attemptSpanId[index]! : own;
     parentId[index] = isAttempt ? own : parentSpanId[index]!;
+    difference |= spanId[index]! ^ parentId[index]!;
   }
+  return difference === 0;
 }
 
 function appendSingle(headers: HeaderTable, context: TraceContext, hasParent: boolean): void {

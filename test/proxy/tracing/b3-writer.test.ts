@@ -54,3 +54,18 @@ t.test('debug takes the place of the decision', async (t) => {
   ]);
   t.equal(written(debug, true)[0], `b3: ${short}-${'a'.repeat(16)}-d-${spanId}`);
 });
+
+t.test("a span that shares its id with the caller's is not its own parent", async (t) => {
+  const shared = (context: TraceContext) => {
+    context.sentFormats = TraceFormat.b3 | TraceFormat.b3Multi;
+    context.hasParent = true;
+    context.parentSpanId.set(Buffer.from(spanId));
+  };
+  t.same(written(shared), [
+    `b3: ${traceId}-${spanId}-0`,
+    `x-b3-traceid: ${traceId}`,
+    `x-b3-spanid: ${spanId}`,
+    'x-b3-sampled: 0',
+  ]);
+  t.equal(written(shared, true)[0], `b3: ${traceId}-${'a'.repeat(16)}-0-${spanId}`, 'an attempt is below it');
+});
