@@ -3,6 +3,7 @@
 // Each side closes by itself when both its directions have ended in order, after all that waits was taken. So an orderly
 // end of one side asks nothing of the other; only a reset, a deadline or a failure to connect does.
 
+import { formatAddress } from '../../config/address.ts';
 import type { NativeBuffer } from '../../native/native-buffer.ts';
 import type { ClusterRuntime } from '../cluster/cluster-runtime.ts';
 import { connectFailure } from '../cluster/upstream-failure.ts';
@@ -91,6 +92,8 @@ export class TcpSession implements ByteStreamHandler, Relay {
   onUpstreamConnected(): void {
     const upstream = this.#upstream!;
     this.#touch();
+    const local = upstream.stream.localAddress();
+    if (local !== undefined) this.#info.upstreamLocalAddress = formatAddress(local);
     if (this.#filter.config.flushAccessLogOnConnected) this.#log();
     this.#downstream.relayTo(this);
     upstream.stream.relayTo(upstream);

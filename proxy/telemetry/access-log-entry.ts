@@ -139,7 +139,8 @@ function commonFacts(context: FormatContext, tags: readonly Operator[]): CommonF
     info.routeName,
     info.responseFlags,
     info.attemptCount,
-    info.upstreamTransportFailureReason,
+    // Kept in the spelling of formats, which have no spaces in it.
+    info.upstreamTransportFailureReason.replaceAll('_', ' '),
     info.connectionTerminationDetails,
     info.requestId,
     [info.responseHeaderBytes + info.responseBodyBytes, info.requestHeaderBytes + info.requestBodyBytes],

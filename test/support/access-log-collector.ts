@@ -20,6 +20,8 @@ export interface AccessLogCollector {
   readonly metadata: readonly { readonly [name: string]: unknown }[];
   /** Resolves when there are so many entries of either kind. */
   entries(count: number): Promise<void>;
+  /** Resolves when the condition holds, now or after some message. */
+  until(isMet: () => boolean): Promise<void>;
   /** Resolves when so many streams were opened. */
   streams(count: number): Promise<void>;
   /** Ends all streams that are open: with OK, or an error of this code. */
@@ -96,6 +98,7 @@ export async function startAccessLogCollector(options: AccessLogCollectorOptions
     },
     metadata,
     entries: (count) => until(() => entriesOf('http_logs').length + entriesOf('tcp_logs').length >= count),
+    until,
     streams: (count) => until(() => metadata.length >= count),
     endStreams: (code = 0) => {
       for (const answer of open.values()) {
