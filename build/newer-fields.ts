@@ -20,6 +20,10 @@ const core = 'envoy.config.core.v3';
 export const newerFields: {
   readonly [message: string]: { readonly [field: string]: NewerField };
 } = {
+  'envoy.config.bootstrap.v3.Bootstrap': {
+    stats_eviction_interval: [42, 'google.protobuf.Duration'],
+    enable_worker_cpu_affinity: [43, 'bool'],
+  },
   'envoy.config.listener.v3.Listener': {
     fcds_config: [36, 'unread'],
     tcp_keepalive: [37, 'unread'],

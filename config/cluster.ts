@@ -75,7 +75,8 @@ export interface CircuitBreaker {
 }
 
 export interface UpstreamHttpOptions {
-  readonly protocol: 'http1';
+  /** `http2`: for gRPC calls of our own, such as telemetry. Requests cannot be sent to it yet. */
+  readonly protocol: 'http1' | 'http2';
   /** Idle upstream connections are closed after this; 0 never. Envoy's default is one hour. */
   readonly idleTimeoutMs: number;
   /** 0 is no limit. */

@@ -23,8 +23,9 @@ export function snapshotProblems(
   for (const [name, listener] of snapshot.listeners) {
     const path = pathOf('listeners', name);
     addMissingClusters(clustersOfListener(listener), { snapshot, path }, problems);
-    const collectors = [...collectorsOfListener(listener)].filter((collector) => !forCalls.has(collector));
-    addMissingClusters(new Set(collectors), { snapshot, path }, problems);
+    for (const collector of collectorsOfListener(listener)) {
+      if (!forCalls.has(collector) && !snapshot.clusters.has(collector)) problems.push(missingCluster(path, collector));
+    }
     for (const { name: routes } of namedRoutesOf(listener)) {
       if (snapshot.routes.has(routes)) continue;
       problems.push({ path, message: `there is no route configuration ${JSON.stringify(routes)}` });
@@ -39,8 +40,16 @@ function addMissingClusters(
   problems: Problem[],
 ): void {
   for (const name of names) {
-    if (!snapshot.clusters.has(name)) problems.push({ path, message: `there is no cluster ${JSON.stringify(name)}` });
+    const cluster = snapshot.clusters.get(name);
+    if (cluster === undefined) problems.push(missingCluster(path, name));
+    else if (cluster.upstreamHttp.protocol === 'http2') {
+      problems.push({ path, message: `cluster ${JSON.stringify(name)} speaks HTTP/2, which is not offered yet` });
+    }
   }
+}
+
+function missingCluster(path: string, name: string): Problem {
+  return { path, message: `there is no cluster ${JSON.stringify(name)}` };
 }
 
 function pathOf(part: string, name: string): string {

@@ -28,7 +28,7 @@ export class ClusterTable {
     return this.#configs.size;
   }
 
-  /** The cluster, made when it is first asked for; null when it is not configured. */
+  /** The cluster, made when it is first asked for; null when there is none that requests can be sent to. */
   get(name: string): ClusterRuntime | null {
     return this.#runtimes.get(name) ?? this.#create(name);
   }
@@ -62,8 +62,11 @@ export class ClusterTable {
     this.#configs.set(name, config);
     const cluster = this.#runtimes.get(name);
     if (cluster === undefined) return;
-    // Counters of requests in flight must end where they began, so another stat name is another cluster.
-    if (cluster.statName === config.statName) cluster.updateConfig(config);
+    // Counters of requests in flight must end where they began, so another stat name is another cluster. So is one that
+    // speaks another protocol.
+    const { protocol } = cluster.config.upstreamHttp;
+    const isSame = cluster.statName === config.statName && protocol === config.upstreamHttp.protocol;
+    if (isSame) cluster.updateConfig(config);
     else this.#removeRuntime(cluster);
   }
 
@@ -80,7 +83,8 @@ export class ClusterTable {
 
   #create(name: string): ClusterRuntime | null {
     const config = this.#configs.get(name);
-    if (config === undefined) return null;
+    // One with HTTP/2 is for gRPC calls of our own: in HTTP/1.1 a request would only break there.
+    if (config === undefined || config.upstreamHttp.protocol === 'http2') return null;
     const cluster = new ClusterRuntime(config, this.#assignments.get(name) ?? null, this.#options);
     this.#runtimes.set(name, cluster);
     return cluster;

@@ -47,3 +47,12 @@ t.test('so is a collector, which may be a cluster for calls of our own', async (
   t.same(snapshotProblems(bench.snapshot), [{ path: 'listeners["l"]', message: 'there is no cluster "spans"' }]);
   t.same(snapshotProblems(bench.snapshot, new Map([['spans', {}]])), []);
 });
+
+t.test('a cluster with HTTP/2 is for calls of our own, not for requests', async (t) => {
+  const bench = new AssemblyBench().startEmpty();
+  bench.respond('cds', { a: staticCluster('a', 1).replace('{', '{http2_protocol_options: {}, ') });
+  bench.respond('lds', { l: rdsListener('l', 1000, 'r'), m: tracedListener('m', 1001, 'a') });
+  bench.respond('rds', { r: routeTable('r', 'a') });
+  const message = 'cluster "a" speaks HTTP/2, which is not offered yet';
+  t.same(snapshotProblems(bench.snapshot), [{ path: 'routes["r"]', message }]);
+});

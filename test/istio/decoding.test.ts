@@ -89,7 +89,6 @@ const refusals: readonly RegExp[] = [
   /^cds "outbound\|8105\|.*: outlier_detection: .* is not supported/,
   /^cds "outbound\|8106\|.*: transport_socket\.typed_config: .*UpstreamTlsContext is not supported/,
   /^cds "outbound\|8107\|.*: least_request_lb_config\.slow_start_config: .* is not supported/,
-  /^cds "outbound\|8109\|.*\.explicit_http_config\.http2_protocol_options: .* is not supported/,
   /^lds "virtualInbound": filter_chains\[\d+\]\.filters\[\d+\]\.typed_config\.http_filters\[\d+\]\.typed_config: HTTP filter .*\.rbac\.v3\.RBAC is not supported/,
   /^lds "virtualInbound": .*\.http_filters\[\d+\]\.typed_config: HTTP filter .*\.JwtAuthentication is not supported/,
   /^lds "virtualInbound": filter_chains\[\d+\]\.filters\[\d+\]\.typed_config: network filter .*\.rbac\.v3\.RBAC is not supported/,

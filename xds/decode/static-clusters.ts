@@ -16,6 +16,7 @@ import { collectorReferences } from './collector-references.ts';
 import { given } from './given.ts';
 import { decodeGrpcCluster, speaksHttp2 } from './grpc-cluster.ts';
 import { UniqueNames } from './unique-names.ts';
+import { refuseHttp2 } from './upstream-http.ts';
 
 export function decodeStaticClusters(
   message: Message,
@@ -34,6 +35,7 @@ export function decodeStaticClusters(
       if (decoded !== undefined) grpcClusters.set(decoded.name, decoded);
     } else {
       const decoded = decodeCluster(cluster, bind, place);
+      refuseHttp2(cluster, place);
       if (decoded !== undefined) clusters.push(decoded);
     }
   }

@@ -7,9 +7,9 @@ import type {
   Cluster,
   CoreHttpProtocolOptions,
   Http1ProtocolOptions,
-  Http2ProtocolOptions,
   HttpHttpProtocolOptions,
 } from '../generated/messages.ts';
+import { speaksHttp2 } from './grpc-cluster.ts';
 import { decodeHeaderCase } from './http1-options.ts';
 
 const typedOptions = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
@@ -17,7 +17,6 @@ const typedOptions = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
 export function decodeUpstreamHttp(cluster: Cluster, problems: Problems): UpstreamHttpOptions {
   const place = problems.at('typed_extension_protocol_options');
   refuseOthers(cluster, place);
-  refuseHttp2(cluster.http2ProtocolOptions, problems);
   const typed = cluster.typedExtensionProtocolOptions?.[typedOptions];
   if (typed?.typeName !== typedOptions) {
     checkHttp1(cluster.httpProtocolOptions, problems.at('http_protocol_options'));
@@ -31,7 +30,6 @@ export function decodeUpstreamHttp(cluster: Cluster, problems: Problems): Upstre
   const options = typed.message as HttpHttpProtocolOptions;
   const common = options.commonHttpProtocolOptions;
   const { explicitHttpConfig: explicit, useDownstreamProtocolConfig: downstream } = options;
-  refuseHttp2(explicit?.http2ProtocolOptions, place.item(typedOptions).at('explicit_http_config'));
   const http1 = explicit?.httpProtocolOptions ?? downstream?.httpProtocolOptions;
   const field = explicit === undefined ? 'use_downstream_protocol_config' : 'explicit_http_config';
   checkHttp1(http1, place.item(typedOptions).at(field).at('http_protocol_options'));
@@ -55,10 +53,16 @@ function refuseOlder(cluster: Cluster, problems: Problems): void {
   }
 }
 
-/** Clusters of calls of our own have it: they are decoded elsewhere. */
-function refuseHttp2(options: Http2ProtocolOptions | undefined, problems: Problems): void {
-  if (options === undefined) return;
-  problems.at('http2_protocol_options').unsupported('http2_protocol_options', 'HTTP/2 to endpoints is not offered yet');
+/** Of a static cluster, of which it is known that no call of our own goes there. */
+export function refuseHttp2(cluster: Cluster, problems: Problems): void {
+  const typed = cluster.typedExtensionProtocolOptions?.[typedOptions]?.message as HttpHttpProtocolOptions | undefined;
+  const place =
+    typed === undefined
+      ? problems
+      : problems.at('typed_extension_protocol_options').item(typedOptions).at('explicit_http_config');
+  if (speaksHttp2(cluster)) {
+    place.at('http2_protocol_options').unsupported('http2_protocol_options', 'HTTP/2 to endpoints is not offered yet');
+  }
 }
 
 interface OptionParts {
@@ -74,7 +78,7 @@ function makeOptions(cluster: Cluster, parts: OptionParts, problems: Problems): 
     place.unsupported('max_stream_duration of a cluster', 'set it on the route');
   }
   return {
-    protocol: 'http1',
+    protocol: speaksHttp2(cluster) ? 'http2' : 'http1',
     idleTimeoutMs: common?.idleTimeout ?? 3_600_000,
     maxConnectionDurationMs: common?.maxConnectionDuration ?? 0,
     maxRequestsPerConnection: common?.maxRequestsPerConnection ?? cluster.maxRequestsPerConnection ?? 0,

@@ -134,6 +134,8 @@ export interface Bootstrap {
   readonly applicationLogConfig?: unknown;
   readonly grpcAsyncClientManagerConfig?: unknown;
   readonly memoryAllocatorManager?: unknown;
+  readonly statsEvictionInterval?: number;
+  readonly enableWorkerCpuAffinity?: boolean;
 }
 
 /** `envoy.config.bootstrap.v3.Bootstrap.DynamicResources` */

@@ -24,12 +24,14 @@ export const bootstrapSupport: SupportTable = {
       'tracing',
     ],
     ignored: {
+      stats_eviction_interval: 'counters of what left the configuration go with its last connection',
       deferred_stat_options: 'counters are created on first use in any case',
       inline_headers: "a speed hint for Envoy's header map",
       application_log_config: 'log lines are JSON, as with --log-format',
       memory_allocator_manager: 'tunes an allocator that is not used here',
     },
     unsupported: {
+      enable_worker_cpu_affinity: { unless: [false], why: 'pin the process from outside, as with taskset' },
       node_context_params: noXdstp,
       hds_config: 'health discovery is not offered',
       flags_path: 'use the runtime layers',

@@ -111,6 +111,22 @@ t.test('another stat name makes another cluster with the same members', (t) => {
   t.end();
 });
 
+t.test('a cluster with HTTP/2 is not for requests', (t) => {
+  const { table, apply, removed } = make();
+  const http1 = makeCluster({ name: 'a' });
+  const http2 = { ...http1, upstreamHttp: { ...http1.upstreamHttp, protocol: 'http2' as const } };
+  apply({ clusters: [http2] });
+  t.equal(table.get('a'), null);
+  t.ok(table.has('a'));
+  apply({ clusters: [http1] });
+  const cluster = table.get('a');
+  t.equal(cluster?.name, 'a');
+  apply({ clusters: [http2] });
+  t.same(removed, [cluster], 'nor is it when requests were sent to it before');
+  t.equal(table.get('a'), null);
+  t.end();
+});
+
 t.test('counters of a removed cluster stay until its last request ends', (t) => {
   const { table, apply, statsSource } = make();
   apply({ clusters: [makeCluster({ name: 'fruit' })] });

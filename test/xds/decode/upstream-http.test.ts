@@ -1,5 +1,5 @@
 import t from 'tap';
-import { decodeUpstreamHttp } from '../../../xds/decode/upstream-http.ts';
+import { decodeUpstreamHttp, refuseHttp2 } from '../../../xds/decode/upstream-http.ts';
 import type { Cluster } from '../../../xds/generated/messages.ts';
 import { decodedAs } from '../../support/config-fixtures.ts';
 
@@ -63,10 +63,6 @@ t.test('problems', async (t) => {
       `typed_extension_protocol_options["a"]: protocol options a/b.C is not supported; only ${name} is, by that name`,
     ],
     [
-      typed('explicit_http_config: {http2_protocol_options: {}}'),
-      `${place}.explicit_http_config.http2_protocol_options: http2_protocol_options is not supported; HTTP/2 to endpoints is not offered yet`,
-    ],
-    [
       typed(`${explicit}, common_http_protocol_options: {max_stream_duration: 1s}`),
       `${place}.common_http_protocol_options.max_stream_duration: max_stream_duration of a cluster is not supported; set it on the route`,
     ],
@@ -77,3 +73,27 @@ t.test('problems', async (t) => {
   ];
   for (const [fields, problem] of rows) t.same(options(fields).problems, [problem]);
 });
+
+t.test(
+  'HTTP/2 is taken of a cluster that calls of our own may go to, and refused of a static one of requests',
+  async (t) => {
+    const problem =
+      'http2_protocol_options: http2_protocol_options is not supported; HTTP/2 to endpoints is not offered yet';
+    const rows: readonly [fields: string, place: string][] = [
+      ['http2_protocol_options: {}', ''],
+      [
+        typed('explicit_http_config: {http2_protocol_options: {}}'),
+        `typed_extension_protocol_options["${name}"].explicit_http_config.`,
+      ],
+    ];
+    for (const [fields, place] of rows) {
+      t.match(options(fields), { value: { protocol: 'http2' }, problems: [] });
+      const refused = decodedAs(
+        'envoy.config.cluster.v3.Cluster',
+        `{name: c, ${fields}}`,
+        (message: Cluster, problems) => refuseHttp2(message, problems),
+      );
+      t.same(refused.problems, [`${place}${problem}`]);
+    }
+  },
+);
