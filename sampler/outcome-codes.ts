@@ -2,6 +2,7 @@
 
 /** The inclusive range of HTTP statuses that a text or number names; undefined when it names none. */
 export function readStatuses(value: unknown): readonly [number, number] | undefined {
+  if (typeof value !== 'string' && typeof value !== 'number') return undefined;
   const text = String(value);
   const wholeClass = /^([1-5])xx$/i.exec(text);
   if (wholeClass !== null) return [Number(wholeClass[1]) * 100, Number(wholeClass[1]) * 100 + 99];
