@@ -1,4 +1,5 @@
-// Secrets do not leave through the admin interface: what Envoy's protos mark as sensitive is shown as `[redacted]`.
+// Secrets do not leave through the admin interface: what Envoy's protos mark as sensitive is shown as `[redacted]`, and so
+// are values of headers that calls of our own bring along, which Envoy shows: tokens of control planes and collectors.
 // https://www.envoyproxy.io/docs/envoy/latest/operations/admin#get--config_dump
 
 /** Fields marked `udpa.annotations.sensitive`, in the proto's spelling. */
@@ -17,17 +18,28 @@ const sensitive: ReadonlySet<string> = new Set([
   'secret_access_key',
 ]);
 
+/** Fields with headers of calls of our own; names of headers, and the rest of a service, are no secrets. */
+const services: ReadonlySet<string> = new Set(['initial_metadata', 'http_service', 'collector_service']);
+const headerValues: ReadonlySet<string> = new Set(['value', 'raw_value']);
+
 /** The same JSON document with every sensitive value replaced. */
 export function redact(value: unknown): unknown {
-  return copy(value, false);
+  return copy(value, 'plain');
 }
 
-function copy(value: unknown, isSecret: boolean): unknown {
-  if (Array.isArray(value)) return value.map((element) => copy(element, isSecret));
-  if (typeof value !== 'object' || value === null) return isSecret ? '[redacted]' : value;
+type Place = 'plain' | 'service' | 'secret';
+
+function copy(value: unknown, place: Place): unknown {
+  if (Array.isArray(value)) return value.map((element) => copy(element, place));
+  if (typeof value !== 'object' || value === null) return place === 'secret' ? '[redacted]' : value;
   return Object.fromEntries(
-    Object.entries(value).map(([name, inner]) => [name, copy(inner, isSecret || sensitive.has(protoName(name)))]),
+    Object.entries(value).map(([name, inner]) => [name, copy(inner, placeOf(protoName(name), place))]),
   );
+}
+
+function placeOf(name: string, outer: Place): Place {
+  if (outer === 'secret' || sensitive.has(name) || (outer === 'service' && headerValues.has(name))) return 'secret';
+  return services.has(name) ? 'service' : outer;
 }
 
 function protoName(name: string): string {

@@ -13,6 +13,22 @@ t.test('every value below a sensitive field is replaced, the rest is the same', 
   t.end();
 });
 
+t.test('so are values of headers that calls of our own bring along, and not their names', (t) => {
+  const headers = (value: string) => [{ header: { key: 'x-token', value } }];
+  const service = (value: string) => ({
+    http_uri: { uri: '/x', cluster: 'c' },
+    request_headers_to_add: headers(value),
+  });
+  const document = (value: string) => ({
+    grpc_service: { envoy_grpc: { cluster_name: 'c' }, initial_metadata: [{ key: 'authorization', value }] },
+    httpService: service(value),
+    collector_service: service(value),
+    route: { request_headers_to_add: headers('shown') },
+  });
+  t.strictSame(redact(document('secret')), document('[redacted]'));
+  t.end();
+});
+
 t.test('a document without sensitive fields is copied as it is', (t) => {
   fc.assert(
     fc.property(fc.jsonValue(), (value) => {
