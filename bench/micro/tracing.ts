@@ -20,8 +20,9 @@ import { loadBootstrap } from '../../xds/bootstrap-file.ts';
 import { staticSnapshot } from '../../xds/static-snapshot.ts';
 import { envoyBootstrap } from '../peers/envoy-bootstrap.ts';
 
-const { values } = parseArgs({ options: { rounds: { type: 'string', default: '400' } } });
-const requestsPerRound = 2000;
+const { values } = parseArgs({ options: { rounds: { type: 'string', default: '5000' } } });
+/** Few enough that some rounds fit between two disturbances. */
+const requestsPerRound = 200;
 
 const lines = [
   encodeLine('host', 'shop.example'),

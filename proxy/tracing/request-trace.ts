@@ -9,6 +9,7 @@ import type { CompiledRoute } from '../route/compiled-route.ts';
 import { inject, renewSpanId } from './propagation.ts';
 import type { RandomDigits } from './random-digits.ts';
 import { SamplingReason } from './sampling-reason.ts';
+import { copyThreshold, readThresholdText } from './threshold-bytes.ts';
 import { randomLength, spanIdLength, TraceContext, TraceparentAt, traceIdLength } from './trace-context.ts';
 
 /** One sending of the request to an endpoint. */
@@ -91,11 +92,8 @@ export class RequestTrace implements LoggedTrace {
   /** R, from where the context has it. */
   takeRandom(): void {
     const { line, randomValue } = this.context;
-    const { random } = this;
-    const from = TraceparentAt.traceId + traceIdLength - randomLength;
-    for (let index = 0; index < randomLength; index++) {
-      random[index] = randomValue === '' ? line.bytes[from + index]! : randomValue.charCodeAt(index);
-    }
+    if (randomValue !== '') readThresholdText(this.random, randomValue);
+    else copyThreshold(this.random, line.bytes, TraceparentAt.traceId + traceIdLength - randomLength);
   }
 
   /** Tells the next hop, after all other changes to the headers. */

@@ -2,7 +2,9 @@
 
 import type { OpenTelemetryProvider, Tracing } from '../../config/tracing.ts';
 import { readSpanRecords, type SpanRecord } from '../../proxy/export/span-record-reader.ts';
+import { SamplingMemory } from '../../proxy/tracing/sampling-memory.ts';
 import type { TracingMessage } from '../../proxy/tracing/tracing-message.ts';
+import type { Scene } from './http-fixtures.ts';
 import { attributesOf, decodeOtlp, type KeyValue } from './otlp-messages.ts';
 
 export const someProvider: OpenTelemetryProvider = {
@@ -97,4 +99,23 @@ interface WireSpan {
 
 function hex(bytes: Uint8Array): string {
   return Buffer.from(bytes).toString('hex');
+}
+
+/** What a scene has recorded so far. */
+export function recordsIn(scene: Scene): readonly RecordedRequest[] {
+  scene.tracing.flush();
+  return recordsOf(scene.tracingMessages);
+}
+
+/** The memory of counters and thresholds that the worker of a scene shares. */
+export function memoryOf(scene: Scene): SamplingMemory {
+  const message = scene.tracingMessages.find(({ kind }) => kind === 'sampling-memory');
+  if (message?.kind !== 'sampling-memory') throw new Error('no memory was announced');
+  return new SamplingMemory(message.memory);
+}
+
+/** The value of a field in a head as `FakeConnection` keeps it. */
+export function sentField(requestHead: string, name: string): string | undefined {
+  const line = requestHead.split('\n').find((each) => each.toLowerCase().startsWith(`${name}: `));
+  return line?.slice(name.length + 2);
 }

@@ -2,14 +2,14 @@ import t from 'tap';
 import type { FormatContext } from '../../../proxy/format/format-context.ts';
 import type { RequestHead } from '../../../proxy/http/message.ts';
 import { recordingSettings } from '../../../proxy/tracing/recording-settings.ts';
-import { KeyCounter, ReachedStratum, SamplingMemory } from '../../../proxy/tracing/sampling-memory.ts';
+import { KeyCounter, ReachedStratum } from '../../../proxy/tracing/sampling-memory.ts';
 import { SamplingReason } from '../../../proxy/tracing/sampling-reason.ts';
 import { defaultSettings } from '../../../sampler/settings.ts';
 import { never } from '../../../sampler/threshold.ts';
 import { routeOf } from '../../support/data-plane.ts';
 import { Scene, type SceneOptions } from '../../support/http-fixtures.ts';
 import { forwardAction, retryPolicy } from '../../support/route-fixtures.ts';
-import { recordsOf, someProvider, tracingOf } from '../../support/trace-fixtures.ts';
+import { memoryOf, recordsIn, sentField, tracingOf } from '../../support/trace-fixtures.ts';
 
 const traceId = '0af7651916cd43dd8448eb211c80319c';
 const callerId = 'b7ad6b7169203331';
@@ -20,27 +20,11 @@ function sceneOf(sampling: Parameters<typeof tracingOf>[1] = {}, options: SceneO
   return new Scene({ ...options, manager: { tracing: tracingOf({}, none), ...options.manager } });
 }
 
-function records(scene: Scene) {
-  scene.tracing.flush();
-  return recordsOf(scene.tracingMessages);
-}
-
-function memoryOf(scene: Scene): SamplingMemory {
-  const message = scene.tracingMessages.find(({ kind }) => kind === 'sampling-memory');
-  if (message?.kind !== 'sampling-memory') throw new Error('no memory was announced');
-  return new SamplingMemory(message.memory);
-}
-
 function withParent(flags: string, ...more: readonly (readonly [string, string])[]) {
   return ({ headers }: RequestHead): void => {
     headers.append('traceparent', `00-${traceId}-${callerId}-${flags}`);
     for (const [name, value] of more) headers.append(name, value);
   };
-}
-
-function header(requestHead: string, name: string): string | undefined {
-  const line = requestHead.split('\n').find((each) => each.toLowerCase().startsWith(`${name}: `));
-  return line?.slice(name.length + 2);
 }
 
 t.test('a request that is chosen is recorded once, with the ids that the endpoint was told', async (t) => {
@@ -52,12 +36,12 @@ t.test('a request that is chosen is recorded once, with the ids that the endpoin
   const connection = scene.connect();
   scene.reactor.advance(12);
   scene.respond(connection, 201);
-  const [record, ...others] = records(scene);
+  const [record, ...others] = recordsIn(scene);
   t.same(others, []);
   const [span] = record!.spans;
-  const told = /^00-([0-9a-f]{32})-([0-9a-f]{16})-03$/.exec(header(connection.requestHead, 'traceparent') ?? '')!;
+  const told = /^00-([0-9a-f]{32})-([0-9a-f]{16})-03$/.exec(sentField(connection.requestHead, 'traceparent') ?? '')!;
   t.same([span!.traceId, span!.spanId, span!.parentSpanId], [told[1], told[2], '']);
-  t.equal(header(connection.requestHead, 'tracestate'), 'ot=th:0');
+  t.equal(sentField(connection.requestHead, 'tracestate'), 'ot=th:0');
   t.equal(record!.reason, SamplingReason.head);
   t.same([record!.isHeadKept, record!.threshold, record!.random], [true, '0'.repeat(14), told[1]!.slice(-14)]);
   t.equal(span!.kind, 2);
@@ -97,11 +81,11 @@ t.test('what is not chosen is told on as such, with ids, and not recorded', asyn
   const scene = sceneOf();
   const { stream } = scene.request();
   const connection = scene.connect();
-  t.match(header(connection.requestHead, 'traceparent'), /^00-[0-9a-f]{32}-[0-9a-f]{16}-02$/);
-  t.equal(header(connection.requestHead, 'tracestate'), undefined);
+  t.match(sentField(connection.requestHead, 'traceparent'), /^00-[0-9a-f]{32}-[0-9a-f]{16}-02$/);
+  t.equal(sentField(connection.requestHead, 'tracestate'), undefined);
   t.match(stream.info.requestId, /^[0-9a-f]{8}-[0-9a-f]{4}-4/);
   scene.respond(connection, 200);
-  t.same(records(scene), []);
+  t.same(recordsIn(scene), []);
   t.equal(stream.info.trace, null);
 });
 
@@ -113,9 +97,9 @@ t.test('the caller has the first word, and its threshold and trace state are tol
   scene.request(withParent('00'));
   const dropped = scene.connect();
   scene.respond(dropped, 200);
-  t.match(header(kept.requestHead, 'traceparent'), new RegExp(`^00-${traceId}-[0-9a-f]{16}-01$`));
-  t.match(header(dropped.requestHead, 'traceparent'), new RegExp(`^00-${traceId}-[0-9a-f]{16}-00$`));
-  const [record, ...others] = records(scene);
+  t.match(sentField(kept.requestHead, 'traceparent'), new RegExp(`^00-${traceId}-[0-9a-f]{16}-01$`));
+  t.match(sentField(dropped.requestHead, 'traceparent'), new RegExp(`^00-${traceId}-[0-9a-f]{16}-00$`));
+  const [record, ...others] = recordsIn(scene);
   t.same(others, []);
   t.equal(record!.reason, SamplingReason.parent);
   t.same([record!.spans[0]!.traceId, record!.spans[0]!.parentSpanId], [traceId, callerId]);
@@ -132,7 +116,7 @@ t.test("a choice in the request id is a caller's, where trace headers have none"
     scene.respond(scene.connect(), 200);
   }
   t.same(
-    records(scene).map(({ reason }) => reason),
+    recordsIn(scene).map(({ reason }) => reason),
     [SamplingReason.parent, SamplingReason.debug, SamplingReason.debug],
   );
 });
@@ -160,7 +144,7 @@ t.test('errors, slow requests and retries are kept whatever was chosen, by their
   scene.reactor.advance(200);
   serve(503, 5);
   t.same(
-    records(scene).map(({ reason, isHeadKept, threshold }) => [reason, isHeadKept, threshold]),
+    recordsIn(scene).map(({ reason, isHeadKept, threshold }) => [reason, isHeadKept, threshold]),
     [
       [SamplingReason.slow, false, never],
       [SamplingReason.retry, false, never],
@@ -188,7 +172,7 @@ t.test(
       });
     get('/moved');
     get('/fixed');
-    t.same(records(scene), []);
+    t.same(recordsIn(scene), []);
     const unknown = get('/nowhere');
     t.equal(unknown.client.status, 404);
     get('/service');
@@ -200,7 +184,7 @@ t.test(
     const gone = get('/service');
     scene.connect();
     gone.stream.onDownstreamReset(0, 'downstream_remote_disconnect');
-    const spans = records(scene).map(({ reason, spans: [span] }) => {
+    const spans = recordsIn(scene).map(({ reason, spans: [span] }) => {
       t.equal(reason, SamplingReason.error);
       return [
         span!.name,
@@ -230,7 +214,7 @@ t.test('gRPC errors are found in the head of a response without body and in trai
     call();
     scene.respond(scene.connect(), 200, true, status === '' ? [] : [['grpc-status', status]]);
   }
-  const [record, ...others] = records(scene);
+  const [record, ...others] = recordsIn(scene);
   t.same(others, [], "NOT_FOUND is the client's fault");
   t.match(record!.spans[0]!.attributes, {
     'rpc.system': 'grpc',
@@ -240,54 +224,6 @@ t.test('gRPC errors are found in the head of a response without body and in trai
     'error.type': '13',
   });
   t.equal(record!.spans[0]!.status?.code, 'STATUS_CODE_ERROR');
-});
-
-t.test('each attempt is a child span with an id of its own, which its endpoint was told', async (t) => {
-  const routes = [routeOf('/', forwardAction({ retryPolicy: retryPolicy({ retryOn: ['5xx'], numRetries: 1 }) }))];
-  const scene = new Scene({
-    endpoints: 2,
-    routes,
-    manager: { tracing: tracingOf({ spawnUpstreamSpan: true }) },
-    isOutbound: true,
-  });
-  scene.request();
-  const first = scene.connect();
-  scene.respond(first, 500);
-  scene.reactor.advance(200);
-  const second = scene.connect();
-  scene.lose(second);
-  const [record] = records(scene);
-  const [request, ...attempts] = record!.spans;
-  t.equal(request!.kind, 2);
-  t.same(
-    attempts.map(({ kind, parentSpanId }) => [kind, parentSpanId]),
-    attempts.map(() => [3, request!.spanId]),
-  );
-  const told = [first, second].map(({ requestHead }) => header(requestHead, 'traceparent')!.slice(36, 52));
-  t.same(
-    attempts.map(({ spanId }) => spanId),
-    told,
-  );
-  t.equal(new Set([request!.spanId, ...told]).size, 3);
-  t.match(attempts[0]!.attributes, { 'http.response.status_code': 500, upstream_address: first.endpoint });
-  t.match(attempts[1]!.attributes, { 'http.request.resend_count': 1, 'error.type': 'upstream_reset' });
-  t.match(attempts[1]!.status, { code: 'STATUS_CODE_ERROR', message: 'lost' });
-});
-
-t.test('without child spans an outbound request is one client span, and its attempts are events', async (t) => {
-  const routes = [routeOf('/', forwardAction({ retryPolicy: retryPolicy({ retryOn: ['5xx'], numRetries: 1 }) }))];
-  const scene = new Scene({ routes, manager: { tracing: tracingOf() }, isOutbound: true });
-  scene.request();
-  scene.respond(scene.connect(), 503);
-  scene.reactor.advance(200);
-  scene.respond(scene.connect(), 200);
-  const [{ spans }] = records(scene) as [ReturnType<typeof records>[number]];
-  t.equal(spans.length, 1);
-  t.equal(spans[0]!.kind, 3);
-  t.same(spans[0]!.events, [
-    { name: 'upstream_attempt', attributes: { upstream_address: '10.0.0.1:80', 'http.response.status_code': 503 } },
-    { name: 'upstream_attempt', attributes: { upstream_address: '10.0.0.1:80', 'http.response.status_code': 200 } },
-  ]);
 });
 
 t.test('with a sampling file the threshold of the key decides, and overall_sampling is its ceiling', async (t) => {
@@ -306,9 +242,9 @@ t.test('with a sampling file the threshold of the key decides, and overall_sampl
     for (let request = 0; request < 400; request++) {
       scene.request();
       const connection = scene.connect();
-      if (header(connection.requestHead, 'traceparent')!.endsWith('-03')) {
+      if (sentField(connection.requestHead, 'traceparent')!.endsWith('-03')) {
         counts.kept++;
-        counts.th.add(header(connection.requestHead, 'tracestate'));
+        counts.th.add(sentField(connection.requestHead, 'tracestate'));
       }
       scene.respond(connection, 200);
     }
@@ -330,45 +266,20 @@ t.test('what stage 2 has left behind is counted and not written, but for an erro
   const memory = memoryOf(scene);
   memory.setReached(ReachedStratum.head, never);
   memory.setReached(ReachedStratum.error, never);
-  const before = records(scene).length;
+  const before = recordsIn(scene).length;
   scene.request();
   scene.respond(scene.connect(), 200);
   const slot = scene.tracingMessages.find(({ kind }) => kind === 'sampling-key');
   const keySlot = slot?.kind === 'sampling-key' ? slot.slot : 0;
-  t.equal(records(scene).length, before);
+  t.equal(recordsIn(scene).length, before);
   t.equal(memory.counter(keySlot, KeyCounter.headSkipped), 1);
   for (let request = 0; request < 3; request++) {
     scene.request(withParent('00'));
     scene.respond(scene.connect(), 500);
   }
-  t.equal(records(scene).length, before + 1);
-  t.match(records(scene).at(-1), { reason: SamplingReason.error, isSignatureNew: true });
+  t.equal(recordsIn(scene).length, before + 1);
+  t.match(recordsIn(scene).at(-1), { reason: SamplingReason.error, isSignatureNew: true });
   t.equal(memory.counter(keySlot, KeyCounter.errorsSkipped), 2);
-});
-
-t.test('a main thread that is behind costs the newest plain records, then those of errors', async (t) => {
-  const scene = sceneOf({ randomPerTenThousand: 10_000 });
-  const one = (status: number) => {
-    scene.request((head) => head.headers.append('user-agent', 'x'.repeat(2000)));
-    scene.respond(scene.connect(), status);
-  };
-  for (let request = 0; request < 2000; request++) one(200);
-  const batches = () => scene.tracingMessages.filter(({ kind }) => kind === 'spans').length;
-  t.equal(batches(), 32);
-  const memory = memoryOf(scene);
-  const dropped = () => memory.counter(1, KeyCounter.recordsDropped);
-  const slot = scene.tracingMessages.find(({ kind }) => kind === 'sampling-key');
-  t.equal(slot?.kind === 'sampling-key' ? slot.slot : 0, 1);
-  const before = dropped();
-  t.ok(before > 0, `${before} dropped`);
-  one(500);
-  t.equal(dropped(), before, 'an error still has room');
-  scene.tracing.onTaken();
-  t.equal(batches(), 33);
-  one(200);
-  t.equal(dropped(), before);
-  scene.tracing.finish();
-  t.equal(records(scene).length, 2002 - before);
 });
 
 t.test('logs are told the trace and why it is kept, and nothing of it afterwards', async (t) => {
@@ -389,62 +300,6 @@ t.test('logs are told the trace and why it is kept, and nothing of it afterwards
   t.equal(stream.info.trace, null);
 });
 
-t.test('trace headers are left as they came where context is not to be propagated', async (t) => {
-  const scene = new Scene({ manager: { tracing: tracingOf({ noContextPropagation: true, spawnUpstreamSpan: true }) } });
-  scene.request(withParent('01'));
-  const connection = scene.connect();
-  t.equal(header(connection.requestHead, 'traceparent'), `00-${traceId}-${callerId}-01`);
-  scene.respond(connection, 200);
-  scene.request();
-  t.equal(header(scene.connect().requestHead, 'traceparent'), undefined);
-  const [request, attempt] = records(scene)[0]!.spans;
-  t.equal(attempt!.parentSpanId, request!.spanId);
-  t.not(attempt!.spanId, request!.spanId);
-});
-
-t.test('a provider is announced once, with its first connection manager', async (t) => {
-  const scene = new Scene({ manager: { tracing: tracingOf() } });
-  t.same(
-    scene.tracingMessages.map(({ kind }) => kind),
-    ['sampling-memory', 'trace-provider'],
-  );
-  const { config } = scene.manager;
-  scene.tracing.compile(config, true);
-  t.equal(scene.tracingMessages.length, 2);
-  scene.tracing.compile(
-    { ...config, tracing: tracingOf({ provider: { ...someProvider, serviceName: 'other' } }) },
-    true,
-  );
-  t.match(scene.tracingMessages[2], { kind: 'trace-provider', index: 1, provider: { serviceName: 'other' } });
-  t.equal(scene.tracing.compile({ ...config, tracing: undefined! }, true), null);
-  t.same(new Scene().tracingMessages, []);
-});
-
-t.test("a route's decorator names the span, and is told to the other side of the hop where it is to be", async (t) => {
-  const decorated = (propagate: boolean) => [
-    routeOf('/', forwardAction(), { decorator: { operation: 'cart.add', propagate } }),
-  ];
-  const operation = 'x-envoy-decorator-operation';
-  const run = (options: SceneOptions, given: { readonly request?: string; readonly response?: string } = {}) => {
-    const scene = new Scene({ manager: { tracing: tracingOf() }, ...options });
-    const { client } = scene.request(({ headers }) => {
-      if (given.request !== undefined) headers.append(operation, given.request);
-    });
-    const connection = scene.connect();
-    scene.respond(connection, 200, true, given.response === undefined ? [] : [[operation, given.response]]);
-    const [record] = records(scene);
-    const inResponse = client.headers.find((line) => line.startsWith(operation));
-    return [record!.spans[0]!.name, header(connection.requestHead, operation), inResponse];
-  };
-  const told = `${operation}: cart.add`;
-  t.same(run({ routes: decorated(true) }), ['cart.add', undefined, told]);
-  t.same(run({ routes: decorated(false) }), ['cart.add', undefined, undefined]);
-  t.same(run({ routes: decorated(true) }, { request: 'theirs' }), ['theirs', undefined, undefined]);
-  t.same(run({ routes: decorated(true), isOutbound: true }), ['cart.add', 'cart.add', undefined]);
-  t.same(run({ routes: decorated(true), isOutbound: true }, { response: 'theirs' }), ['theirs', 'cart.add', undefined]);
-  t.same(run({ isOutbound: true }, { request: 'passing' }), ['GET /', 'passing', undefined]);
-});
-
 t.test(
   'a callee that keeps a trace is followed where it is trusted, and its word goes to a trusted caller only',
   async (t) => {
@@ -457,10 +312,10 @@ t.test(
       scene.tracing.set(recordingSettings({ ...defaultSettings, upgrade: { accept, maxPerSecond: 1 } }, false));
       const { client } = scene.request();
       const connection = scene.connect();
-      const ids = header(connection.requestHead, 'traceparent')!.slice(3, 52);
+      const ids = sentField(connection.requestHead, 'traceparent')!.slice(3, 52);
       scene.respond(connection, 200, true, [['server-timing', `db;dur=3, trace;desc=00-${ids}-01`]]);
       const timing = client.headers.filter((line) => line.toLowerCase().startsWith('server-timing'));
-      return { reasons: records(scene).map(({ reason }) => reason), timing, ids };
+      return { reasons: recordsIn(scene).map(({ reason }) => reason), timing, ids };
     };
     t.match(run('mesh', '10.0.0.9'), { reasons: [], timing: ['server-timing: db;dur=3'] });
     t.match(run('internal', '198.51.100.7'), {
