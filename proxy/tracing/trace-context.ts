@@ -61,7 +61,7 @@ export class TraceContext {
   isSampled = false;
   /** Zeros cut; empty when the probability is not known. */
   sentThreshold = '';
-  /** `trust.chain` of our span; empty tells none. */
+  /** `trust.chain` of our span, told on when `isSampled`; empty tells none. */
   sentChain = '';
 
   // Its bytes once more: a text is cut out of a Buffer at once, out of other arrays digit by digit.

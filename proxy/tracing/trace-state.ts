@@ -24,7 +24,7 @@ export function readTraceState(headers: HeaderTable, context: TraceContext): voi
 
 /** Leaves one line with what the context says, or none; received lines stay where they say that already. */
 export function writeTraceState(headers: HeaderTable, context: TraceContext): void {
-  if (context.keepsState && context.sentThreshold === context.threshold && context.sentChain === '') return;
+  if (context.keepsState && context.sentThreshold === context.threshold && ownMember(context) === '') return;
   headers.removeId(HeaderId.tracestate);
   const state = stateText(context);
   if (state !== '') headers.append('tracestate', state);
@@ -32,7 +32,7 @@ export function writeTraceState(headers: HeaderTable, context: TraceContext): vo
 
 /** All members, ours first: a changed member moves to the left. Empty when there are none. */
 export function stateText(context: TraceContext): string {
-  const own = context.sentChain === '' ? '' : `${ownKey}=${context.sentChain}`;
+  const own = ownMember(context);
   const ot = otMember(context);
   const ours = joined(ot, own);
   const room = maxMembers - (ot === '' ? 0 : 1) - (own === '' ? 0 : 1);
@@ -191,6 +191,11 @@ function reaches({ line, randomValue, threshold }: TraceContext): boolean {
 }
 
 const randomAt = TraceparentAt.traceId + traceIdLength - randomLength;
+
+/** Chains are for traces that are kept: below one that is not, nobody has spans to check. */
+function ownMember({ isSampled, sentChain }: TraceContext): string {
+  return isSampled && sentChain !== '' ? `${ownKey}=${sentChain}` : '';
+}
 
 function otMember(context: TraceContext): string {
   let entries = context.sentThreshold === '' ? '' : `th:${context.sentThreshold}`;

@@ -19,6 +19,7 @@ function readAs(decision: ParentDecision, ...values: readonly string[]) {
   const context = new TraceContext();
   context.line.bytes.set(Buffer.from(`4bf92f3577b34da6a380000000000000`), 16);
   context.parentDecision = decision;
+  context.isSampled = decision === ParentDecision.sampled;
   const headers = tableOf(...values.map((value) => `tracestate: ${value}`));
   readTraceState(headers, context);
   const sent = () => {
@@ -90,6 +91,10 @@ t.test('our own member is read, and told on only with a value of ours', async (t
   const next = read(`outrigger=${chain},a=1`);
   next.context.sentChain = 'd'.repeat(64);
   t.same(next.sent(), [`outrigger=${'d'.repeat(64)},a=1`]);
+  const unkept = read(`outrigger=${chain},a=1`);
+  unkept.context.sentChain = chain;
+  unkept.context.isSampled = false;
+  t.same(unkept.sent(), ['a=1'], 'and only with a trace that is kept');
   t.equal(read('outrigger=other').context.receivedChain, '');
 });
 
