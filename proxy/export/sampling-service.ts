@@ -86,7 +86,13 @@ export class SamplingService {
       }
       return;
     }
-    this.#own(this.#workers.get(worker)!, message.slot, message.key);
+    const announcing = this.#workers.get(worker)!;
+    this.#own(announcing, message.slot, message.key);
+    // Now and not at the next beat: until then the worker keeps all of it.
+    const key = announcing.keys.get(message.slot);
+    if (key === undefined) return;
+    this.#readKey(announcing, message.slot, key);
+    this.#writeThresholds('due');
   }
 
   /** The settings' file has changed. */

@@ -116,16 +116,24 @@ t.test('what workers count for a key is one rate, and both read the threshold th
   t.end();
 });
 
-t.test('a worker that meets a key later has its threshold at the next beat', (t) => {
+t.test('a worker that meets a key later has its threshold as soon as it says so', (t) => {
   const { service: sampling, run } = service();
   const workers = [new FakeWorker(sampling, 0), new FakeWorker(sampling, 1)];
   workers[0]!.own(1, items);
   run(2, () => workers[0]!.count(1, 100));
-  workers[1]!.own(3, items);
   workers[1]!.count(3, 1);
-  run(0.1);
+  workers[1]!.own(3, items);
   t.equal(workers[1]!.threshold(3), workers[0]!.threshold(1));
   t.not(workers[1]!.threshold(3), always);
+  t.end();
+});
+
+t.test('a key of which nothing is wanted is not kept from its announcement on', (t) => {
+  const { service: sampling } = service({ ...tenTraces, baseRate: 0 });
+  const worker = new FakeWorker(sampling, 0);
+  worker.count(1, 1);
+  worker.own(1, items);
+  t.equal(worker.threshold(1), never);
   t.end();
 });
 
