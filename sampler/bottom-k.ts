@@ -47,7 +47,7 @@ export class BottomK<Item extends PooledRecord> implements TracePool<Item> {
 
   /** For the rest of the window. */
   shrink(traces: number): void {
-    this.#limits = { traces, bytes: this.#limits.bytes };
+    this.#limits = { ...this.#limits, traces };
     this.#fit();
   }
 

@@ -17,19 +17,17 @@ export interface ErrorRecord extends PooledRecord {
 export class ErrorFuse<Item extends ErrorRecord> implements TracePool<Item> {
   #limits: PoolLimits;
   readonly #onDrop: OnDrop<Item>;
-  readonly #guaranteeWindows: number;
   readonly #highest: BottomK<Item>;
   /** The first error of each kind that is due, by signature: at most half of the places. */
   readonly #firsts = new Map<number, Item>();
-  /** In which window a kind was kept last; the one kept longest ago is first. */
-  readonly #keptIn = new Map<number, number>();
-  #window = 0;
+  /** When the window began in which a kind was kept last; the one kept longest ago is first. */
+  readonly #keptAtMs = new Map<number, number>();
+  /** All windows before this one. */
+  #passedMs = 0;
 
-  /** `guaranteeWindows`: for so many windows after a kind was kept nothing is guaranteed to it. */
-  constructor(limits: PoolLimits, onDrop: OnDrop<Item>, guaranteeWindows: number) {
+  constructor(limits: PoolLimits, onDrop: OnDrop<Item>) {
     this.#limits = limits;
     this.#onDrop = onDrop;
-    this.#guaranteeWindows = guaranteeWindows;
     this.#highest = new BottomK(limits, (record) => this.#dropUnlessFirst(record));
   }
 
@@ -53,8 +51,8 @@ export class ErrorFuse<Item extends ErrorRecord> implements TracePool<Item> {
     for (const record of kept) this.#remember(record.signature);
     for (const record of rare) this.#remember(record.signature);
     this.#firsts.clear();
+    this.#passedMs += this.#limits.windowMs;
     this.#limits = next;
-    this.#window++;
     return { kept, threshold, rare };
   }
 
@@ -64,8 +62,8 @@ export class ErrorFuse<Item extends ErrorRecord> implements TracePool<Item> {
 
   #isDue(signature: number): boolean {
     if (this.#firsts.has(signature)) return false;
-    const keptIn = this.#keptIn.get(signature);
-    return keptIn === undefined || this.#window - keptIn >= this.#guaranteeWindows;
+    const keptAtMs = this.#keptAtMs.get(signature);
+    return keptAtMs === undefined || this.#passedMs - keptAtMs >= guaranteeMs;
   }
 
   #dropUnlessFirst(record: Item): void {
@@ -73,11 +71,14 @@ export class ErrorFuse<Item extends ErrorRecord> implements TracePool<Item> {
   }
 
   #remember(signature: number): void {
-    this.#keptIn.delete(signature);
-    this.#keptIn.set(signature, this.#window);
-    if (this.#keptIn.size > rememberedKinds) this.#keptIn.delete(this.#keptIn.keys().next().value!);
+    this.#keptAtMs.delete(signature);
+    this.#keptAtMs.set(signature, this.#passedMs);
+    if (this.#keptAtMs.size > rememberedKinds) this.#keptAtMs.delete(this.#keptAtMs.keys().next().value!);
   }
 }
+
+/** A kind that was kept is not guaranteed again for so long. */
+const guaranteeMs = 10_000;
 
 /** A peer that makes up kinds takes half of the places, and no more memory than this. */
 const rememberedKinds = 1024;

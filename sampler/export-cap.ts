@@ -146,9 +146,9 @@ export class ExportCap<Item extends CappedRecord> {
     const budget = perSecond * seconds + this.#unused;
     const head = perSecond > 0 ? Math.max(1, Math.floor(budget + rounding)) : 0;
     this.#unused = Math.max(0, budget - head);
-    const limitOf = (maxPerSecond: number) => limitsOf(Math.floor(maxPerSecond * seconds));
+    const limitOf = (maxPerSecond: number) => limitsOf(Math.floor(maxPerSecond * seconds), this.#windowMs);
     return {
-      head: limitsOf(head),
+      head: limitsOf(head, this.#windowMs),
       error: limitOf(errors.maxPerSecond),
       slow: limitOf(slow?.maxPerSecond ?? 0),
       retry: limitOf(retries.maxPerSecond),
@@ -180,9 +180,6 @@ const longestWindowMs = 10_000;
 /** 0.1 x 10 is 1. */
 const rounding = 1e-9;
 
-/** A kind of error that was kept is not guaranteed again for 10 s. */
-const guaranteeMs = 10_000;
-
 /** What an entry takes beside the record's own bytes. */
 const entryBytes = 256;
 const poolBytes = 1 << 20;
@@ -212,7 +209,7 @@ function makePools<Item>(cap: SamplingSettings['cap'], limits: Limits, onDrop: O
     cap === 'bottom-k' ? new BottomK(limits[stratum], onDrop) : new FirstCome(limits[stratum], onDrop);
   return {
     head: poolOf('head'),
-    error: cap === 'bottom-k' ? new ErrorFuse(limits.error, onDrop, guaranteeMs / 1000) : poolOf('error'),
+    error: cap === 'bottom-k' ? new ErrorFuse(limits.error, onDrop) : poolOf('error'),
     slow: poolOf('slow'),
     retry: poolOf('retry'),
     debug: poolOf('debug'),
@@ -231,8 +228,8 @@ function takeAll<Item>(pools: Pools<Item>, next: Limits): AllTaken<Item> {
   };
 }
 
-function limitsOf(traces: number): PoolLimits {
-  return { traces, bytes: Math.min(poolBytes + traces * bytesByTrace, mostPoolBytes) };
+function limitsOf(traces: number, windowMs: number): PoolLimits {
+  return { traces, bytes: Math.min(poolBytes + traces * bytesByTrace, mostPoolBytes), windowMs };
 }
 
 function stratumOf(reason: OfferedReason): Stratum {

@@ -133,7 +133,7 @@ export class KeyTable {
   }
 
   #promote(): void {
-    for (const { key, count } of this.#waiting.takeSure()) {
+    for (const { key, count } of this.#waiting.listSure()) {
       let slot = this.#free.pop();
       if (slot === undefined) {
         const idlest = this.#idlest();
@@ -159,58 +159,68 @@ const halfLifeMs = 10_000;
 const longestStepMs = 5_000;
 const watchedKeys = 64;
 
-interface Watched {
-  key: SlottedKey;
-  count: number;
-  /** What it took over with the counter: so much of `count` may be others'. */
-  error: number;
-}
-
 /** Counts the busiest of many keys: a new one takes the counter of the lowest, and its count with it. */
 class SpaceSaving {
   readonly #capacity: number;
-  readonly #watched = new Map<string, Watched>();
+  readonly #keys: SlottedKey[] = [];
+  readonly #placeOf = new Map<string, number>();
+  // Searched for the lowest with every key that is not watched: an array of numbers is a fifth of the time of a Map.
+  readonly #counts: Float64Array;
+  /** What each took over with its counter: so much of the count may be others'. */
+  readonly #errors: Float64Array;
 
   constructor(capacity: number) {
     this.#capacity = capacity;
+    this.#counts = new Float64Array(capacity);
+    this.#errors = new Float64Array(capacity);
   }
 
   add(key: SlottedKey, arrivals: number): void {
-    const known = this.#watched.get(key.id);
-    if (known !== undefined) {
-      known.count += arrivals;
-      known.key = key;
-    } else if (this.#watched.size < this.#capacity) {
-      this.#watched.set(key.id, { key, count: arrivals, error: 0 });
-    } else {
-      const lowest = this.#lowest();
-      this.#watched.delete(lowest.key.id);
-      this.#watched.set(key.id, { key, count: lowest.count + arrivals, error: lowest.count });
+    let place = this.#placeOf.get(key.id);
+    if (place === undefined) {
+      place = this.#keys.length < this.#capacity ? this.#keys.length : this.#takeLowest();
+      this.#placeOf.set(key.id, place);
     }
+    this.#keys[place] = key;
+    this.#counts[place]! += arrivals;
   }
 
   remove(key: SlottedKey): void {
-    this.#watched.delete(key.id);
+    const place = this.#placeOf.get(key.id)!;
+    const last = this.#keys.pop()!;
+    const lastPlace = this.#keys.length;
+    this.#placeOf.delete(key.id);
+    if (lastPlace !== place) {
+      this.#keys[place] = last;
+      this.#counts[place] = this.#counts[lastPlace]!;
+      this.#errors[place] = this.#errors[lastPlace]!;
+      this.#placeOf.set(last.id, place);
+    }
+    this.#counts[lastPlace] = 0;
+    this.#errors[lastPlace] = 0;
   }
 
   scale(factor: number): void {
-    for (const watched of this.#watched.values()) {
-      watched.count *= factor;
-      watched.error *= factor;
+    for (let place = 0; place < this.#keys.length; place++) {
+      this.#counts[place]! *= factor;
+      this.#errors[place]! *= factor;
     }
   }
 
   /** What is surely each one's own, highest first. */
-  takeSure(): readonly { readonly key: SlottedKey; readonly count: number }[] {
-    const sure = [...this.#watched.values()].map(({ key, count, error }) => ({ key, count: count - error }));
+  listSure(): readonly { readonly key: SlottedKey; readonly count: number }[] {
+    const sure = this.#keys.map((key, place) => ({ key, count: this.#counts[place]! - this.#errors[place]! }));
     return sure.sort((a, b) => b.count - a.count);
   }
 
-  #lowest(): Watched {
-    let lowest: Watched | undefined;
-    for (const watched of this.#watched.values()) {
-      if (lowest === undefined || watched.count < lowest.count) lowest = watched;
+  /** The place of the lowest, whose count is from now on the error of who takes it. */
+  #takeLowest(): number {
+    let lowest = 0;
+    for (let place = 1; place < this.#capacity; place++) {
+      if (this.#counts[place]! < this.#counts[lowest]!) lowest = place;
     }
-    return lowest!;
+    this.#placeOf.delete(this.#keys[lowest]!.id);
+    this.#errors[lowest] = this.#counts[lowest]!;
+    return lowest;
   }
 }

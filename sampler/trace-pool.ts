@@ -12,6 +12,7 @@ export interface PoolLimits {
   readonly traces: number;
   /** Of all records: a guard against traces of many or large ones. */
   readonly bytes: number;
+  readonly windowMs: number;
 }
 
 /** Told of each record that was offered and is not, or no longer, held: once. */

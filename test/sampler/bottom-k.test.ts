@@ -15,9 +15,9 @@ function item(random: number, name = String(random), sizeBytes = 1): Item {
 
 function poolOf(traces: number, bytes = 1_000_000) {
   const dropped: string[] = [];
-  const pool = new BottomK<Item>({ traces, bytes }, ({ name }) => dropped.push(name));
+  const pool = new BottomK<Item>({ traces, bytes, windowMs: 1000 }, ({ name }) => dropped.push(name));
   const names = (items: readonly Item[]) => items.map(({ name }) => name).sort();
-  return { pool, dropped, takeNames: () => names(pool.take({ traces, bytes }).kept) };
+  return { pool, dropped, takeNames: () => names(pool.take({ traces, bytes, windowMs: 1000 }).kept) };
 }
 
 t.test('keeps the greatest, and its threshold is just above the greatest that it dropped', (t) => {
@@ -27,7 +27,7 @@ t.test('keeps the greatest, and its threshold is just above the greatest that it
   for (const random of [7, 1, 6, 8]) pool.offer(item(random));
   t.same(dropped, ['5', '1', '6', '7']);
   t.equal(pool.reached(), justAbove(item(7).random));
-  const { kept, threshold, rare } = pool.take({ traces: 2, bytes: 1_000 });
+  const { kept, threshold, rare } = pool.take({ traces: 2, bytes: 1_000, windowMs: 1000 });
   t.same(kept.map(({ name }) => name).sort(), ['8', '9']);
   t.equal(threshold, justAbove(item(7).random));
   t.same(rare, []);
@@ -95,7 +95,7 @@ t.test('holds what sorting all of them gives', (t) => {
           pool.offer(item(random, `${random} ${index}`));
         });
         const reached = pool.reached();
-        const { kept } = pool.take({ traces: k, bytes: 1 });
+        const { kept } = pool.take({ traces: k, bytes: 1, windowMs: 1000 });
         const traces = [...new Set(offered)].sort((a, b) => b - a);
         const expected = offered.filter((random) => traces.indexOf(random) < k).sort();
         const actual = kept.map(({ name }) => Number.parseInt(name, 10)).sort();

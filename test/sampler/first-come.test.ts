@@ -4,7 +4,7 @@ import { always, never } from '../../sampler/threshold.ts';
 
 t.test('keeps the first traces of a window, whatever their random values, and knows no threshold', (t) => {
   const dropped: string[] = [];
-  const limits = { traces: 2, bytes: 100 };
+  const limits = { traces: 2, bytes: 100, windowMs: 1000 };
   const pool = new FirstCome<{ random: string; sizeBytes: number }>(limits, ({ random }) => dropped.push(random));
   pool.offer({ random: 'a', sizeBytes: 1 });
   t.equal(pool.reached(), always);
