@@ -12,7 +12,6 @@ import { HeapReturns, returnHeap } from './command/heap-return.ts';
 import { raiseInliningLimits } from './command/inlining.ts';
 import { Lifecycle, type LifecycleOptions } from './command/lifecycle.ts';
 import { createMetrics } from './command/metrics.ts';
-import { MetricsExport } from './command/metrics-export.ts';
 import { ownAddress } from './command/own-address.ts';
 import { readSamplingFile } from './command/sampling-file.ts';
 import { ServerState } from './command/server-state.ts';
@@ -143,9 +142,7 @@ function serve(flags: Flags): void {
     log: log.component('config'),
   });
   const saveConfiguration = async (): Promise<void> => (await following).stop();
-  const sinksLog = log.component('stats_sinks');
-  const metricsExport = new MetricsExport({ metrics, bootstrap, state, pool, overrides, log: sinksLog });
-  const logs = outputsOf(accessLogs, [telemetry, metricsExport]);
+  const logs = outputsOf(accessLogs, telemetry);
   const lifecycle = handleSignals({ flags, log, state, pool, logs, saveConfiguration });
   following.then((dynamic) => {
     if (bootstrap.admin === undefined) return;
@@ -153,20 +150,17 @@ function serve(flags: Flags): void {
     const reopenLogs = (): void => lifecycle.reopenLogs();
     const setRuntime = (values: Snapshot['runtime']): void => publisher.setRuntime(values);
     const parts = { state, dynamic, pool, log, flags, overrides, setRuntime, shutdown, reopenLogs };
-    const options = { admin: bootstrap.admin, tracing: telemetry, ...metrics, ...parts };
+    const options = { admin: bootstrap.admin, ...metrics, ...parts };
     setTimeout(() => void startAdmin(options), adminDelayMs);
   }, endWithConfigError);
   setInterval(() => store.flushIntervals(), 5000).unref();
 }
 
 /** What is written and sent to the last before the process ends. */
-function outputsOf(
-  accessLogs: AccessLogDestinations,
-  exports: readonly Pick<Telemetry, 'close'>[],
-): LifecycleOptions['logs'] {
+function outputsOf(accessLogs: AccessLogDestinations, telemetry: Telemetry): LifecycleOptions['logs'] {
   return {
     reopen: () => accessLogs.reopen(),
-    close: async () => void (await Promise.all([accessLogs, ...exports].map((output) => output.close()))),
+    close: async () => void (await Promise.all([accessLogs.close(), telemetry.close()])),
   };
 }
 
