@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import t from 'tap';
 import {
   decodeGrpcTelemetry,
@@ -70,6 +71,18 @@ t.test('what a URI leaves out comes from the cluster, or is usual', async (t) =>
   t.equal(wholeUri('a.b', 'x'), 'http://a.b/');
   t.equal(wholeUri('http://a.b', 'x'), 'http://a.b/');
   t.equal(wholeUri('/c/d', 'outbound|80||x'), 'http://outbound|80||x/c/d');
+});
+
+t.test('every URI becomes one with a scheme, an authority and a path, and stays so', async (t) => {
+  const cluster = fc.stringMatching(/^[a-z|.]{1,20}$/);
+  fc.assert(
+    fc.property(fc.string({ minLength: 1 }), cluster, (text, name) => {
+      const whole = wholeUri(text, name);
+      t.match(whole, /^[A-Za-z][A-Za-z0-9+.-]*:\/\/[^/]+\//);
+      t.equal(wholeUri(whole, name), whole);
+    }),
+    { numRuns: 200 },
+  );
 });
 
 t.test('headers are added, replaced or left as their action says', async (t) => {
