@@ -1,0 +1,135 @@
+// A stand-in for a Zipkin server: takes spans as JSON or protobuf, and holds them against the rules of Zipkin's API.
+// https://github.com/openzipkin/zipkin-api (zipkin2-api.yaml, zipkin.proto)
+
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import protobuf from 'protobufjs';
+import type { Test } from 'tap';
+
+/** As it stands in JSON. */
+export interface CollectedZipkinSpan {
+  readonly traceId: string;
+  readonly id: string;
+  readonly [field: string]: unknown;
+}
+
+export interface ZipkinCollector {
+  readonly port: number;
+  readonly paths: readonly string[];
+  /** All spans, once there are `count` at least. */
+  spansAfter(count: number): Promise<readonly CollectedZipkinSpan[]>;
+}
+
+export async function startZipkinCollector(t: Test): Promise<ZipkinCollector> {
+  const spans: CollectedZipkinSpan[] = [];
+  const paths: string[] = [];
+  let waiting: (() => void)[] = [];
+  const take = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    const chunks: Buffer[] = [];
+    for await (const chunk of request) chunks.push(chunk as Buffer);
+    const body = Buffer.concat(chunks);
+    const isJson = request.headers['content-type'] === 'application/json';
+    const list = isJson ? JSON.parse(body.toString()) : decodeZipkin(body);
+    paths.push(request.url ?? '');
+    const problems = list.flatMap(zipkinProblems);
+    t.same(problems, [], 'spans are as the API asks');
+    spans.push(...list);
+    response.writeHead(problems.length === 0 ? 202 : 400).end();
+    const resolvers = waiting;
+    waiting = [];
+    for (const resolve of resolvers) resolve();
+  };
+  const server = createServer((request, response) => void take(request, response)).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.teardown(() => {
+    server.close();
+    server.closeAllConnections();
+  });
+  return {
+    port: (server.address() as AddressInfo).port,
+    paths,
+    spansAfter: async (count) => {
+      while (spans.length < count) await new Promise<void>((resolve) => waiting.push(resolve));
+      return spans;
+    },
+  };
+}
+
+const spanFields: ReadonlyMap<string, (value: unknown) => boolean> = new Map([
+  ['traceId', (value) => isText(value) && /^([0-9a-f]{16}|[0-9a-f]{32})$/.test(value) && !/^0+$/.test(value)],
+  ['id', (value) => isText(value) && /^[0-9a-f]{16}$/.test(value) && !/^0+$/.test(value)],
+  ['parentId', (value) => isText(value) && /^[0-9a-f]{16}$/.test(value)],
+  ['name', isText],
+  ['kind', (value) => ['CLIENT', 'SERVER', 'PRODUCER', 'CONSUMER'].includes(value as string)],
+  ['timestamp', (value) => isWhole(value) && value > 0],
+  ['duration', (value) => isWhole(value) && value >= 1],
+  ['debug', (value) => typeof value === 'boolean'],
+  ['shared', (value) => typeof value === 'boolean'],
+  ['localEndpoint', isEndpoint],
+  ['remoteEndpoint', isEndpoint],
+  ['annotations', (value) => Array.isArray(value) && value.every(isAnnotation)],
+  ['tags', (value) => typeof value === 'object' && value !== null && Object.values(value).every(isText)],
+]);
+
+/** What the API's description forbids of a span in JSON, in plain words. */
+export function zipkinProblems(span: unknown): readonly string[] {
+  if (typeof span !== 'object' || span === null) return ['a span is an object'];
+  const problems = ['traceId', 'id'].filter((name) => !(name in span)).map((name) => `${name} is missing`);
+  for (const [name, value] of Object.entries(span)) {
+    const isRight = spanFields.get(name);
+    if (isRight === undefined) problems.push(`${name} is no field of a span`);
+    else if (!isRight(value)) problems.push(`${name} may not be ${JSON.stringify(value)}`);
+  }
+  return problems;
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === 'string';
+}
+
+function isWhole(value: unknown): value is number {
+  return Number.isSafeInteger(value);
+}
+
+function isEndpoint(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  const rules: Readonly<Record<string, (value: unknown) => boolean>> = {
+    serviceName: isText,
+    ipv4: (value) => isText(value) && /^\d{1,3}(\.\d{1,3}){3}$/.test(value),
+    ipv6: (value) => isText(value) && value.includes(':'),
+    port: (value) => isWhole(value) && value > 0 && value < 65_536,
+  };
+  return Object.entries(value).every(([name, each]) => rules[name]?.(each) === true);
+}
+
+function isAnnotation(value: unknown): boolean {
+  const { timestamp, value: text, ...others } = value as Record<string, unknown>;
+  return isWhole(timestamp) && isText(text) && Object.keys(others).length === 0;
+}
+
+const proto = protobuf.parse(`
+syntax = "proto3";
+message ListOfSpans { repeated Span spans = 1; }
+message Span { bytes trace_id = 1; bytes parent_id = 2; bytes id = 3; Kind kind = 4; string name = 5; fixed64 timestamp = 6;
+  uint64 duration = 7; Endpoint local_endpoint = 8; Endpoint remote_endpoint = 9; repeated Annotation annotations = 10;
+  map<string, string> tags = 11; bool debug = 12; bool shared = 13; }
+enum Kind { SPAN_KIND_UNSPECIFIED = 0; CLIENT = 1; SERVER = 2; PRODUCER = 3; CONSUMER = 4; }
+message Endpoint { string service_name = 1; bytes ipv4 = 2; bytes ipv6 = 3; int32 port = 4; }
+message Annotation { fixed64 timestamp = 1; string value = 2; }
+`).root;
+
+/** The spans of a `ListOfSpans` as they would stand in JSON, addresses as their bytes in hex. */
+export function decodeZipkin(bytes: Uint8Array): readonly CollectedZipkinSpan[] {
+  const list = proto.lookupType('ListOfSpans');
+  const { spans = [] } = list.toObject(list.decode(bytes), { longs: Number, enums: String, bytes: Buffer });
+  return (spans as Record<string, unknown>[]).map(
+    (span) => JSON.parse(JSON.stringify(span, (_name, value) => hexOf(value))) as CollectedZipkinSpan,
+  );
+}
+
+function hexOf(value: unknown): unknown {
+  // A buffer has been made an object by its own `toJSON`.
+  const { type, data } = (value ?? {}) as { readonly type?: unknown; readonly data?: number[] };
+  return type === 'Buffer' && data !== undefined ? Buffer.from(data).toString('hex') : value;
+}
