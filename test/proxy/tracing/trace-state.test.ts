@@ -76,7 +76,7 @@ t.test('what is wrong inside of our member leaves it, and only it', async (t) =>
     ['th:8;rv:1', 'ot=th:8,'],
     ['th:8;rv:8000000000000G', 'ot=th:8,'],
     ['th:X;x:y', 'ot=x:y,'],
-  ])
+  ] as const)
     t.same(read(`ot=${ot},a=1`).sent(), [`${kept}a=1`], ot);
 });
 
