@@ -23,6 +23,7 @@ A message that is not listed is refused wherever its type is named (\`@type\`), 
 as a message nor among those [without effect](#filters-without-effect).
 Routes that are written in a bootstrap may name only its clusters, unless \`validate_clusters\` is false. Those of a control
 plane may name any; while there is none of that name they answer 503 (\`NC\`), as in Envoy.
+Collectors of spans, access logs and metrics that a bootstrap names must be clusters in it, unless it has \`cds_config\`.
 
 Stricter than Envoy: a header that frames the message or belongs to the connection (\`content-length\`,
 \`transfer-encoding\`, \`connection\`, \`upgrade\`, \`te\`, \`trailer\` …) is not added or removed; a name given twice, in
