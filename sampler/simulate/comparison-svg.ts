@@ -11,8 +11,8 @@ const title = 'What is kept, and what can be counted from it';
 const width = 960;
 const margin = 24;
 const nameWidth = 132;
-const rowHeight = 46;
-const lane = 9;
+const rowHeight = 54;
+const lane = 11;
 const left = margin + nameWidth;
 /** With room for half of the last label of an axis. */
 const plotWidth = width - left - margin - 12;
@@ -26,7 +26,7 @@ const styleSheet = `
   .title { font-size: 18px; font-weight: 600; } .heading { font-size: 14px; font-weight: 600; }
   .quiet { fill: var(--quiet); } .end { text-anchor: end; fill: var(--quiet); } .middle { text-anchor: middle; fill: var(--quiet); }
   .ground { fill: var(--ground); } .grid { stroke: var(--grid); } .axis { stroke: var(--quiet); }
-  .limit { stroke: var(--quiet); stroke-dasharray: 5 4; }
+  .off { font-size: 11px; stroke: var(--ground); stroke-width: 4px; paint-order: stroke; } .off.left { text-anchor: end; }
   ${[0, 1, 2, 3].map((index) => `.f${index} { fill: var(--s${index}); } .l${index} { stroke: var(--s${index}); stroke-width: 1.8; fill: none; }`).join('\n  ')}
 `;
 
@@ -108,8 +108,8 @@ function errorMark(estimate: Estimate, index: number, y: number): string {
   const x = errorX(error);
   const whisker = line(errorX(error - bound), y, { x2: errorX(error + bound), y2: y, class: `l${index}` });
   const isOff = Math.abs(error) > errorRange;
-  const beside = error < 0 ? { x: x + 12, y: y + 4.5 } : { x: x - 62, y: y + 4.5 };
-  return whisker + marker(index, x, y) + (isOff ? words(signedPercent(error), beside, 'quiet') : '');
+  const [at, style] = error < 0 ? [x + 10, 'off'] : [x - 10, 'off left'];
+  return whisker + marker(index, x, y) + (isOff ? words(signedPercent(error), { x: at, y: y + 4 }, style) : '');
 }
 
 function errorX(error: number): number {
