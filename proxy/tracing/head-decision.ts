@@ -50,7 +50,12 @@ export class HeadDecision {
   /** Fills the trace, and says the choice in its context and in the request id. Counts the request for its key. */
   decide(trace: RequestTrace, stream: Stream): void {
     const { memory } = this.#parts;
+    const { context } = trace;
     const asked = requestedReason(stream, trace.route);
+    // Debug is kept beside the budget: from outside of the mesh it says no more than that the caller keeps the trace.
+    if (stream.isExternal && context.parentDecision === ParentDecision.debug) {
+      context.parentDecision = ParentDecision.sampled;
+    }
     const parent = this.#followsParent ? parentOf(trace, asked) : ParentDecision.absent;
     if (parent === ParentDecision.absent) {
       memory.count(trace.keySlot, KeyCounter.arrivals);
@@ -59,7 +64,6 @@ export class HeadDecision {
       memory.count(trace.keySlot, KeyCounter.withParent);
       follow(trace, parent);
     }
-    const { context } = trace;
     context.isSampled = trace.isHeadKept;
     context.sentThreshold = trace.isHeadKept && trace.hasThreshold ? thresholdText(trace.threshold) : '';
     if (this.#sampling.usesRequestId) markTraceReason(stream, markOf(trace, asked));

@@ -14,13 +14,16 @@ interface Given {
   readonly route?: RouteTracing;
   readonly provider?: TraceProvider;
   readonly fields?: readonly (readonly [string, string])[];
+  /** An address of the mesh by default. */
+  readonly remoteIp?: string;
 }
 
 /** What became of one request: the reason and threshold of its record, and its id's mark. */
-function decide({ sampling, route, provider = someProvider, fields = [] }: Given) {
+function decide({ sampling, route, provider = someProvider, fields = [], remoteIp = '198.51.100.7' }: Given) {
   const routes = [routeOf('/', forwardAction(), route === undefined ? {} : { tracing: route })];
   const trust = { useRemoteAddress: true, internalAddressRanges: [{ ip: '198.51.100.0', prefixLength: 24 }] };
-  const scene = new Scene({ manager: { tracing: tracingOf({ provider }, sampling), ...trust }, routes });
+  const manager = { tracing: tracingOf({ provider }, sampling), ...trust };
+  const scene = new Scene({ manager, routes, facts: { remoteIp } });
   const { stream } = scene.request(({ headers }) => {
     headers.append('x-request-id', anyId);
     for (const [name, value] of fields) headers.append(name, value);
@@ -115,4 +118,16 @@ t.test('a parent whose threshold is not known leaves none in the record', async 
   t.match(decide({ fields }), { reason: SamplingReason.parent, threshold: null });
   const state = ['tracestate', 'ot=th:2'] as const;
   t.match(decide({ fields: [...fields, state] }), { reason: SamplingReason.parent, threshold: '20000000000000' });
+});
+
+t.test("B3's debug from outside of the mesh is a caller's decision like others", async (t) => {
+  const debug = [
+    ['x-b3-traceid', traceparent.slice(3, 35)],
+    ['x-b3-spanid', traceparent.slice(36, 52)],
+    ['x-b3-flags', '1'],
+  ] as const;
+  t.match(decide({ sampling: none, fields: debug }), { reason: SamplingReason.debug, threshold: all });
+  const outside = decide({ sampling: none, fields: debug, remoteIp: '203.0.113.9' });
+  t.match(outside, { reason: SamplingReason.parent });
+  t.not(outside.threshold, all);
 });
