@@ -48,7 +48,14 @@ export function makeListenerBench(t: Test): ListenerBench {
   const runtime = new Map();
   const publish = ({ bytes }: { readonly bytes: Uint8Array }) =>
     lines.push(...Buffer.from(bytes).toString('latin1').trimEnd().split('\n'));
-  const logs = new AccessLogs({ random, runtime, flushSizeBytes: 65_536, publish });
+  const logs = new AccessLogs({
+    random,
+    runtime,
+    flushSizeBytes: 65_536,
+    publish,
+    publishEntries: () => undefined,
+    onEntries: () => undefined,
+  });
   const noAddress = (): Address | undefined => undefined;
   const context: ListenerBench['context'] = {
     http: {
