@@ -150,7 +150,7 @@ function serve(flags: Flags): void {
     const reopenLogs = (): void => lifecycle.reopenLogs();
     const setRuntime = (values: Snapshot['runtime']): void => publisher.setRuntime(values);
     const parts = { state, dynamic, pool, log, flags, overrides, setRuntime, shutdown, reopenLogs };
-    const options = { admin: bootstrap.admin, ...metrics, ...parts };
+    const options = { admin: bootstrap.admin, tracing: telemetry, ...metrics, ...parts };
     setTimeout(() => void startAdmin(options), adminDelayMs);
   }, endWithConfigError);
   setInterval(() => store.flushIntervals(), 5000).unref();

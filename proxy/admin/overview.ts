@@ -1,7 +1,9 @@
 // The facts behind the live page. Everything that counts is a total since the start: the page makes rates of two of them.
 
+import type { SamplingOverview } from '../export/sampling-overview.ts';
 import { clusterOverview } from './cluster-overview.ts';
 import { listenerOverview } from './listener-overview.ts';
+import { shownKeys } from './sampling.ts';
 import type { AdminContext } from './server.ts';
 
 /** `?clusters=TEXT` lists only clusters whose names contain the text. */
@@ -21,6 +23,19 @@ export function overview(context: AdminContext, query: URLSearchParams): unknown
     /** Processor time of all threads. */
     cpuMicroseconds: user + system,
     listeners: [...(state.snapshot?.listeners.values() ?? [])].map((listener) => listenerOverview(context, listener)),
+    sampling: samplingFacts(context.tracing.overview()),
+    errors: context.tracing.latestErrors().slice(0, shownErrors),
     clusters: clusterOverview(context, query.get('clusters') ?? ''),
   };
+}
+
+const shownErrors = 20;
+
+function samplingFacts(overview: SamplingOverview | null): unknown {
+  if (overview === null) return null;
+  // What stands for all keys without room of their own is there from the start.
+  const keys = overview.keys.filter(({ service, requestsPerSecond, kept }) => {
+    return service !== '*' || requestsPerSecond > 0 || Object.keys(kept).length > 0;
+  });
+  return { ...overview, keys: keys.slice(0, shownKeys), keyCount: keys.length };
 }

@@ -359,6 +359,8 @@ function show(facts) {
   showTiles(facts, earlier);
   showListeners(facts, earlier);
   showClusters(facts, earlier);
+  showSampling(facts.sampling);
+  showErrors(facts.errors);
   before = facts;
 }
 

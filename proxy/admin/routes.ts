@@ -3,11 +3,13 @@
 import { type AdminAnswer, type AdminRequest, type AnswerPath, json, ok, text } from './admin-answer.ts';
 import { clusters } from './clusters.ts';
 import { configDump } from './config-dump.ts';
+import { errors } from './errors.ts';
 import { logging } from './logging.ts';
 import { cost } from './metrics-cost.ts';
 import { overview } from './overview.ts';
 import { page } from './page.ts';
 import { modifyRuntime, runtime } from './runtime.ts';
+import { sampling } from './sampling.ts';
 import type { AdminContext } from './server.ts';
 import { listeners, memory, ready, serverInfo } from './server-info.ts';
 import { prometheus, stats } from './stats-answers.ts';
@@ -18,6 +20,8 @@ export interface AdminRoute {
   readonly help: string;
   /** POST only. */
   readonly changes: boolean;
+  /** A page that a browser shows. */
+  readonly isForPeople?: boolean;
   readonly answer: AnswerPath;
   /** Query parameters, each with a sentence. */
   readonly parameters: Readonly<Record<string, string>>;
@@ -30,7 +34,7 @@ const statsParameters = {
 };
 
 export const adminRoutes: readonly AdminRoute[] = [
-  get('/', 'a live page for people', page),
+  { ...get('/', 'a live page for people', page), isForPeople: true },
   get('/certs', 'certificates in use', () => json({ certificates: [] })),
   get('/clusters', 'clusters and their endpoints', clusters, {
     filter: 'Regular expression (RE2) for names of clusters',
@@ -48,6 +52,7 @@ export const adminRoutes: readonly AdminRoute[] = [
     skip_exit: 'Asks clients to leave and goes on accepting',
     inboundonly: 'Only listeners with traffic_direction INBOUND',
   }),
+  get('/errors', 'the latest errors whose trace was kept', errors, { format: 'One of (text, json)' }),
   post('/healthcheck/fail', 'makes /ready fail', ({ state }) => {
     state.setFailsHealthCheck(true);
     return ok();
@@ -84,6 +89,7 @@ export const adminRoutes: readonly AdminRoute[] = [
   }),
   get('/runtime', 'runtime values', runtime),
   post('/runtime_modify', 'sets runtime values: ?key1=value1&key2=value2; an empty value takes it back', modifyRuntime),
+  get('/sampling', 'how often traces are kept, by key, and why', sampling, { format: 'One of (text, json)' }),
   get('/server_info', 'version, state, uptime, command line', serverInfo),
   get('/stats', 'statistics', stats, {
     ...statsParameters,

@@ -11,6 +11,8 @@ import type { DynamicState } from '../../config/dynamic-state.ts';
 import type { Snapshot } from '../../config/snapshot.ts';
 import type { Flags } from '../command/flags.ts';
 import type { ServerState } from '../command/server-state.ts';
+import type { LatestError } from '../export/latest-errors.ts';
+import type { SamplingOverview } from '../export/sampling-overview.ts';
 import type { Exemplars } from '../telemetry/exemplars.ts';
 import type { HistogramBuckets } from '../telemetry/histogram-text.ts';
 import type { ProcessLog } from '../telemetry/process-log.ts';
@@ -22,6 +24,7 @@ import type { WorkerPool } from '../worker/worker-pool.ts';
 import { type AdminAnswer, failure } from './admin-answer.ts';
 import { contentSecurityPolicy } from './page.ts';
 import { processFacts } from './process-facts.ts';
+import { isForeignChange, isOwnHost } from './request-origin.ts';
 import { type AdminRoute, adminRoutes, helpText } from './routes.ts';
 import type { RuntimeOverrides } from './runtime-overrides.ts';
 
@@ -42,6 +45,12 @@ export interface AdminContext {
   readonly buckets: HistogramBuckets;
   /** Brings the statistics of the process itself up to date. */
   readonly refreshStats: () => void;
+  /** What is kept of traces; of nothing while nothing is traced. */
+  readonly tracing: {
+    overview(): SamplingOverview | null;
+    /** Newest first. */
+    latestErrors(): readonly LatestError[];
+  };
   readonly reopenLogs: () => void;
   /** Ends the process in order. */
   readonly shutdown: () => void;
@@ -168,7 +177,10 @@ export class AdminServer {
     const route = this.#routes.get(path);
     if (route === undefined) return failure(404, `invalid path. ${helpText()}`);
     if (route.changes && method !== 'POST') return failure(405, `Method ${method} not allowed, POST required.`);
-    if (route.changes && isForeign(headers)) return failure(403, 'a page of another origin may not change anything\n');
+    if (route.changes && isForeignChange(headers)) {
+      return failure(403, 'a page of another origin may not change anything\n');
+    }
+    if (route.isForPeople && !isOwnHost(headers.host)) return failure(403, strangeName);
     const isForm = headers['content-type']?.startsWith('application/x-www-form-urlencoded') ?? false;
     return route.answer(this.#context, {
       query: new URLSearchParams(mark < 0 ? '' : url.slice(mark + 1)),
@@ -178,10 +190,8 @@ export class AdminServer {
   }
 }
 
-// Browsers name the origin of a page that posts; curl and harnesses name none.
-function isForeign({ origin, host }: IncomingMessage['headers']): boolean {
-  return origin !== undefined && origin !== `http://${host}`;
-}
+const strangeName =
+  'this page is shown under an address or localhost only: forward the port, as with kubectl port-forward\n';
 
 function send(response: ServerResponse, answer: AdminAnswer, onFailure?: (error: unknown) => void): void {
   response.writeHead(answer.status, {

@@ -63,6 +63,7 @@ export async function startAdmin(given: AdminFixtureOptions = {}): Promise<Admin
     log: createProcessLog({ level: 'off', componentLevels: '' }),
     flags: parseFlags(['-c', 'bootstrap.yaml', '--drain-time-s', '0']),
     buckets: [],
+    tracing: { overview: () => null, latestErrors: () => [] },
     dynamic: { sources: () => [], resources: () => [] },
     shutdown: () => calls.push('shutdown'),
     reopenLogs: () => calls.push('reopen logs'),
