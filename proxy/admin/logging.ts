@@ -19,8 +19,10 @@ function change(log: ProcessLog, parameters: readonly (readonly [string, string]
   const [name, value] = parameter;
   if (value === '') return name === 'level' || name === 'paths' ? null : 'empty logger level';
   if (name === 'level') return log.setLevel(value);
-  if (name !== 'paths' && name !== 'group') return log.setComponentLevel(name, value);
-  const pairs = value.split(',').map((item) => item.split(':'));
+  if (name === 'group') return 'group parameter requires fine-grain logging, which is not here: write paths';
+  if (name !== 'paths') return log.setComponentLevel(name, value);
+  const items = value.split(',').filter((item) => item !== '');
+  const pairs = items.map((item) => item.split(':'));
   const before = log.levels();
   for (const [component = '', level = ''] of pairs) {
     const problem = log.setComponentLevel(component, level);

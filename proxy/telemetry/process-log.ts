@@ -16,7 +16,9 @@ export type LogLevel = (typeof logLevels)[number];
  * are not here stay silent.
  */
 export const logComponents = [
+  'a2a',
   'admin',
+  'ai_protocol_manager',
   'alternate_protocols_cache',
   'assert',
   'aws',
@@ -50,6 +52,7 @@ export const logComponents = [
   'hystrix',
   'init',
   'io',
+  'ip_tagging',
   'json_rpc',
   'jwt',
   'kafka',
@@ -75,6 +78,7 @@ export const logComponents = [
   'router',
   'runtime',
   'secret',
+  'sse',
   'stats',
   'stats_sinks',
   'tap',
