@@ -119,8 +119,8 @@ export class SpanRecorder {
     writeRequest(writer, request, trace.grpcStatus);
     writeTarget(writer, request, tracing);
     writeOutcome(writer, info, isError ? errorType(info, trace.grpcStatus) : '');
-    writer.raw(this.#constant, 0, this.#constant.length);
-    writer.raw(shape.constant, 0, shape.constant.length);
+    writer.block(this.#constant);
+    writer.block(shape.constant);
     this.#writeCluster(trace.cluster);
     writer.textAttribute(SpanField.attributes, reasonKey, samplingReasonNames[trace.reason]!);
     writeTags(writer, shape.tags, context);
@@ -150,7 +150,7 @@ export class SpanRecorder {
     const grpcStatus = number === trace.attemptCount - 1 ? trace.grpcStatus : -1;
     writeRequest(writer, { head, info: context.info }, grpcStatus);
     writeAttempt(writer, attempt, { head, number, maxPathTagLength });
-    writer.raw(this.#constant, 0, this.#constant.length);
+    writer.block(this.#constant);
     this.#writeCluster(trace.cluster);
     if (isAttemptError(attempt, grpcStatus)) writeError(writer, attempt.failure);
     writer.endLength32(span);
@@ -183,7 +183,7 @@ export class SpanRecorder {
       ]);
       this.#clusters.set(cluster, encoded);
     }
-    this.#writer.raw(encoded, 0, encoded.length);
+    this.#writer.block(encoded);
   }
 
   // What the other side of the hop says comes first, then what is configured, then the standard name.

@@ -59,6 +59,13 @@ export class SpanWriter {
     this.used = at;
   }
 
+  /** All of `source`. */
+  block(source: Uint8Array): void {
+    this.reserve(source.length);
+    this.bytes.set(source, this.used);
+    this.used += source.length;
+  }
+
   /** Room for a length that `endLength32` fills in. Returns where. */
   beginLength32(): number {
     this.uint32(0);
@@ -134,23 +141,37 @@ export class SpanWriter {
 
   // ---- Attributes (`opentelemetry.proto.common.v1.KeyValue`) ------------------------------------------------------
 
-  /** `key` is made by `attributeKey`; empty values are left out, as Envoy does. */
+  /** `key` is made by `attributeKey`; empty values are left out, as Envoy does. A byte string, as in `text`. */
   textAttribute(field: number, key: Uint8Array, value: string): void {
-    if (value === '') return;
-    this.reserve(scalarBytes * 3 + key.length + value.length * 3);
-    if (!isAscii(value)) {
-      this.#slowTextAttribute(field, key, value);
-      return;
-    }
-    const textBytes = value.length;
-    const anyBytes = 1 + varintSize(textBytes) + textBytes;
+    const { length } = value;
+    if (length === 0) return;
+    this.reserve(scalarBytes * 3 + key.length + length * 3);
+    const start = this.used;
+    const anyBytes = 1 + varintSize(length) + length;
     this.#varint((field << 3) | lengthDelimited);
     this.#varint(key.length + 1 + varintSize(anyBytes) + anyBytes);
     this.raw(key, 0, key.length);
     this.bytes[this.used++] = anyValueTag;
     this.#varint(anyBytes);
     this.bytes[this.used++] = stringValueTag;
-    this.#textValue(value);
+    this.#varint(length);
+    if (this.#ascii(value)) return;
+    this.used = start;
+    this.#slowTextAttribute(field, key, value);
+  }
+
+  // The length was right if every character is a byte of its own in UTF-8 too. Found out while they are copied.
+  #ascii(value: string): boolean {
+    const { bytes } = this;
+    let at = this.used;
+    let bits = 0;
+    for (let index = 0; index < value.length; index++) {
+      const code = value.charCodeAt(index);
+      bits |= code;
+      bytes[at++] = code;
+    }
+    this.used = at;
+    return bits < firstNonAscii;
   }
 
   #slowTextAttribute(field: number, key: Uint8Array, value: string): void {
@@ -195,25 +216,16 @@ export class SpanWriter {
   }
 
   #textValue(value: string): void {
-    const { length } = value;
-    if (isAscii(value)) {
-      this.#varint(length);
-      const { bytes } = this;
-      let at = this.used;
-      // A loop, because a call of `latin1Write` costs as much as some 40 bytes of it.
-      if (length <= longestLoop) for (let index = 0; index < length; index++) bytes[at++] = value.charCodeAt(index);
-      else at += bytes.latin1Write(value, at);
-      this.used = at;
-      return;
-    }
+    const start = this.used;
+    this.#varint(value.length);
+    if (this.#ascii(value)) return;
+    this.used = start;
     const encoded = Buffer.from(Buffer.from(value, 'latin1').toString('utf8'), 'utf8');
     this.#varint(encoded.length);
-    this.reserve(encoded.length);
-    this.raw(encoded, 0, encoded.length);
+    this.block(encoded);
   }
 }
 
-const longestLoop = 40;
 /** `KeyValue.value` */
 const anyValueTag = (2 << 3) | lengthDelimited;
 /** `AnyValue.string_value`, `AnyValue.int_value` */
@@ -225,11 +237,6 @@ export function attributeKey(name: string): Uint8Array {
   const writer = new SpanWriter(64);
   writer.text(1, Buffer.from(name, 'utf8').latin1Slice());
   return Uint8Array.from(writer.bytes.subarray(0, writer.used));
-}
-
-function isAscii(value: string): boolean {
-  for (let index = 0; index < value.length; index++) if (value.charCodeAt(index) >= firstNonAscii) return false;
-  return true;
 }
 
 function varintSize(value: number): number {
