@@ -4,7 +4,7 @@
 // been quiet for a moment, so that half of it is not taken for the whole.
 
 import { readFileSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { basename, dirname } from 'node:path';
 import { ConfigError, Problems } from '../../config/problems.ts';
 import type { SamplingSettings } from '../../sampler/settings.ts';
 import { readSamplingSettings } from '../../sampler/settings-reader.ts';
@@ -42,8 +42,11 @@ export class SamplingFile {
     this.#watch = new FolderWatch({
       directory: dirname(path),
       schedule,
-      // Any file: what the name stands for may be behind a link that is moved.
-      onEvent: () => this.#readSoon(),
+      // Any move: what the name stands for may be behind a link that is replaced. A log that is written beside it is nothing
+      // to wait for.
+      onEvent: (event, file) => {
+        if (event === 'rename' || file === null || file === basename(path)) this.#readSoon();
+      },
       onFailure: (reason) => this.#refuse(reason),
       onRetry: () => this.#readSoon(),
     });

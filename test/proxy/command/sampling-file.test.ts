@@ -1,4 +1,4 @@
-import { mkdirSync, renameSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, renameSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { ConfigError } from '../../../config/problems.ts';
@@ -45,7 +45,7 @@ function followed(t: Test, path: string) {
     make();
     await until(() => looks > before);
   };
-  return { file, told, logged, until, look };
+  return { file, told, logged, until, look, looks: () => looks };
 }
 
 t.test('the file is read at once, and told again when it is written or replaced', async (t) => {
@@ -106,6 +106,18 @@ t.test('nothing is told when another file changes, or the same is written again'
   await look(() => writeFileSync(join(directory, 'other.yaml'), withBudget(50)));
   await look(() => writeFileSync(join(directory, 's.yaml'), withBudget(20)));
   t.same([told, logged], [[], []]);
+});
+
+t.test('logs that are written beside the file again and again hold nothing up', async (t) => {
+  const directory = t.testdir({ 's.yaml': withBudget(20), 'one.log': '', 'two.log': '' });
+  const { file, look, until, looks } = followed(t, join(directory, 's.yaml'));
+  await look(() => file.follow());
+  const before = looks();
+  // By turns: what happens to one file twice in a row is told once.
+  for (let line = 0; line < 40; line++) appendFileSync(join(directory, line % 2 === 0 ? 'one.log' : 'two.log'), 'a');
+  writeFileSync(join(directory, 's.yaml'), withBudget(30));
+  await until(() => file.settings.budget.tracesPerSecond === 30);
+  t.ok(looks() - before < 10, `${looks() - before} looks`);
 });
 
 t.test('a link beside the file that leads elsewhere is seen, as Kubernetes changes a mounted ConfigMap', async (t) => {
