@@ -1,7 +1,7 @@
 // Ids of traces as lower-case hexadecimal digits, the form in which they travel. Nothing makes numbers of them.
 
 /** Value of a digit by its byte; `notHex` for every other byte, so that one `|` over a range tells whether all are. */
-export const hexValue: Uint8Array = new Uint8Array(256);
+export const hexValue: Uint8Array = Buffer.alloc(256);
 export const notHex = 0x40;
 /** Digit by value. */
 export const hexDigit: Uint8Array = Buffer.from('0123456789abcdef', 'latin1');

@@ -7,7 +7,7 @@ const pooledBytes = 4096;
 
 export class RandomDigits {
   readonly #fill: (bytes: Uint8Array) => unknown;
-  readonly #pool = new Uint8Array(pooledBytes);
+  readonly #pool: Uint8Array = Buffer.alloc(pooledBytes);
   #at = pooledBytes;
 
   /** `fill` overwrites all bytes with random ones: `randomFillSync` of node:crypto. */

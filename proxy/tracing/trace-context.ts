@@ -25,13 +25,14 @@ export const spanIdLength = 16;
 /** The last 14 digits of a trace id are its random value R (56 bits). */
 export const randomLength = 14;
 
+// Ids are Buffers, as the line is: loops over ids that see one kind of array only take a fifth less time.
 export class TraceContext {
   /** The line as it is sent; lower-case hex. The ids of this request are in it and nowhere else. */
   readonly line: EncodedLine = encodeLine('traceparent', '00-00000000000000000000000000000000-0000000000000000-00');
   /** 16 digits of the caller's span; meaningful when `hasParent`. */
-  readonly parentSpanId: Uint8Array = new Uint8Array(spanIdLength);
+  readonly parentSpanId: Uint8Array = Buffer.alloc(spanIdLength);
   /** 16 digits of the attempt that `renewSpanId` told the endpoint of; the id in `line` is then its parent's. */
-  readonly attemptSpanId: Uint8Array = new Uint8Array(spanIdLength);
+  readonly attemptSpanId: Uint8Array = Buffer.alloc(spanIdLength);
   hasParent = false;
   /** Where in the bytes of the headers the `traceparent` stands that the ids were taken from; -1 when from elsewhere. */
   traceparentAt = -1;
