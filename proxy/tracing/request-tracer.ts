@@ -10,7 +10,6 @@ import type { FormatContext } from '../format/format-context.ts';
 import type { HeaderTable } from '../http/header-table.ts';
 import type { ResponseHead } from '../http/message.ts';
 import type { Stream } from '../http/stream.ts';
-import type { StreamInfo } from '../http/stream-info.ts';
 import type { CompiledRoute } from '../route/compiled-route.ts';
 import { errorSignature } from './error-signatures.ts';
 import { receivedGrpcStatus } from './grpc-outcome.ts';
@@ -22,7 +21,7 @@ import { KeyCounter, ReachedStratum, reachedThresholdAt } from './sampling-memor
 import { SamplingReason } from './sampling-reason.ts';
 import { isTrustedHop, takeTraceTiming, writeTraceTiming } from './server-timing.ts';
 import { hostOf } from './span-attributes.ts';
-import { isCutShort } from './span-error.ts';
+import { isCutShort, isOwnReply } from './span-error.ts';
 import type { RecordFacts } from './span-record.ts';
 import type { SpanRecorder } from './span-recorder.ts';
 import { isAtLeast } from './threshold-bytes.ts';
@@ -94,7 +93,7 @@ export class RequestTracer {
     if (trace.context.isSampled) return;
     const { settings } = this.#parts;
     if (!isTrustedHop(settings.upgradeFrom, null, stream.isInternal)) return;
-    const isError = settings.isError(status, -1, isCutShort(stream.info));
+    const isError = settings.isError(status, -1, isOwnReply(stream.info.responseCodeDetails));
     if (isError || trace.isUpgraded) writeTraceTiming(headers, trace.context);
   }
 
@@ -110,7 +109,7 @@ export class RequestTracer {
   finish(trace: RequestTrace, context: FormatContext): void {
     const { info } = context;
     trace.grpcStatus = receivedGrpcStatus(context);
-    const reason = this.#outcomeReason(trace, info);
+    const reason = this.#outcomeReason(trace, context);
     trace.reason = reason;
     if (reason === SamplingReason.none) return;
     const isError = reason === SamplingReason.error;
@@ -142,13 +141,14 @@ export class RequestTracer {
 
   // The outcome comes before the first decision: its stratum keeps all of its kind, the chosen among them, so that none
   // stands for more than itself.
-  #outcomeReason(trace: RequestTrace, info: StreamInfo): SamplingReason {
+  #outcomeReason(trace: RequestTrace, { info, request }: FormatContext): SamplingReason {
     const { settings } = this.#parts;
     const { responseCode, attemptCount } = info;
     if (settings.isError(responseCode, trace.grpcStatus, isCutShort(info))) return SamplingReason.error;
     if (trace.reason === SamplingReason.debug) return SamplingReason.debug;
     // A tunnel lasts as long as its ends like.
-    if (info.endedAtMs - info.startedAtMs > settings.slowOverMs && responseCode !== 101) return SamplingReason.slow;
+    const isTunnel = responseCode === 101 || request!.method === 'CONNECT';
+    if (info.endedAtMs - info.startedAtMs > settings.slowOverMs && !isTunnel) return SamplingReason.slow;
     if (attemptCount > 1 && settings.keepsRetries) return SamplingReason.retry;
     if (trace.reason !== SamplingReason.none) return trace.reason;
     return trace.isUpgraded ? SamplingReason.upgrade : SamplingReason.none;

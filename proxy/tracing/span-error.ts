@@ -7,9 +7,14 @@ import type { AttemptTrace } from './request-trace.ts';
 import { shortFlags } from './span-attributes.ts';
 import { SpanKind } from './span-field.ts';
 
-/** Not answered by an endpoint or a route, or not to the end: a local reply, a reset. Redirects and direct responses are. */
+/** Not answered, or not to the end, by an endpoint or a route. */
 export function isCutShort({ responseCode, responseCodeDetails }: StreamInfo): boolean {
-  return responseCode === 0 || (responseCodeDetails !== 'via_upstream' && responseCodeDetails !== 'direct_response');
+  return responseCode === 0 || isOwnReply(responseCodeDetails);
+}
+
+/** In the endpoint's place. A redirect and a direct response are what was configured. */
+export function isOwnReply(responseCodeDetails: string): boolean {
+  return responseCodeDetails !== 'via_upstream' && responseCodeDetails !== 'direct_response';
 }
 
 export function isSpanError(kind: SpanKind, info: StreamInfo, grpcStatus: number): boolean {

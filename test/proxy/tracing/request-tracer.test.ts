@@ -327,3 +327,45 @@ t.test(
     t.match(inside.timing[1], new RegExp(`^server-timing: trace;desc=00-${inside.ids.slice(0, 32)}-[0-9a-f]{16}-01$`));
   },
 );
+
+t.test('what a trusted caller is told of an error it is not told of what was configured', async (t) => {
+  const routes = [
+    routeOf('/fixed', { kind: 'direct-response', status: 200, body: Buffer.from('ok') }),
+    routeOf('/', forwardAction()),
+  ];
+  const inside = { internalAddressRanges: [{ ip: '10.0.0.0', prefixLength: 8 }], useRemoteAddress: true };
+  const scene = sceneOf({}, { routes, facts: { remoteIp: '10.0.0.9' } });
+  const trusting = new Scene({
+    routes,
+    manager: { tracing: tracingOf({}, { randomPerTenThousand: 0 }), ...inside },
+    facts: { remoteIp: '10.0.0.9' },
+  });
+  const accept = { accept: 'internal', maxPerSecond: 1 } as const;
+  for (const each of [scene, trusting]) {
+    each.tracing.set(recordingSettings({ ...defaultSettings, upgrade: accept }, false));
+  }
+  const told = (from: Scene, path: string, status: number) => {
+    const { client } = from.request((head) => {
+      head.path = path;
+    });
+    if (path !== '/fixed') from.respond(from.connect(), status);
+    return client.headers.some((line) => line.startsWith('server-timing: trace;desc=00-'));
+  };
+  t.equal(told(trusting, '/service', 500), true);
+  t.equal(told(trusting, '/service', 404), false);
+  t.equal(told(trusting, '/fixed', 0), false);
+  t.equal(told(scene, '/service', 500), false, 'a caller from outside is told nothing');
+});
+
+t.test('a tunnel is not slow', async (t) => {
+  const scene = sceneOf({}, { manager: { upgrades: { websocket: true } } });
+  scene.request((head) => {
+    head.upgrade = 'websocket';
+  });
+  const connection = scene.connect();
+  connection.head.status = 101;
+  connection.receiver!.onInterimHead(connection.head);
+  scene.reactor.advance(2000);
+  scene.end(connection);
+  t.same(recordsIn(scene), []);
+});
