@@ -12,6 +12,7 @@ import { HeapReturns, returnHeap } from './command/heap-return.ts';
 import { raiseInliningLimits } from './command/inlining.ts';
 import { Lifecycle, type LifecycleOptions } from './command/lifecycle.ts';
 import { createMetrics } from './command/metrics.ts';
+import { MetricsExport } from './command/metrics-export.ts';
 import { ownAddress } from './command/own-address.ts';
 import { readSamplingFile } from './command/sampling-file.ts';
 import { ServerState } from './command/server-state.ts';
@@ -142,7 +143,7 @@ function serve(flags: Flags): void {
     log: log.component('config'),
   });
   const saveConfiguration = async (): Promise<void> => (await following).stop();
-  const logs = outputsOf(accessLogs, telemetry);
+  const logs = outputsOf(accessLogs, telemetry, new MetricsExport({ metrics, bootstrap, state, pool, overrides, log }));
   const lifecycle = handleSignals({ flags, log, state, pool, logs, saveConfiguration });
   following.then((dynamic) => {
     if (bootstrap.admin === undefined) return;
@@ -157,10 +158,14 @@ function serve(flags: Flags): void {
 }
 
 /** What is written and sent to the last before the process ends. */
-function outputsOf(accessLogs: AccessLogDestinations, telemetry: Telemetry): LifecycleOptions['logs'] {
+function outputsOf(
+  accessLogs: AccessLogDestinations,
+  telemetry: Telemetry,
+  metrics: MetricsExport,
+): LifecycleOptions['logs'] {
   return {
     reopen: () => accessLogs.reopen(),
-    close: async () => void (await Promise.all([accessLogs.close(), telemetry.close()])),
+    close: async () => void (await Promise.all([accessLogs, telemetry, metrics].map((output) => output.close()))),
   };
 }
 

@@ -4,7 +4,11 @@ import { getHeapStatistics } from 'node:v8';
 import type { ProcessFacts } from '../telemetry/process-stats.ts';
 import type { AdminContext } from './server.ts';
 
-export function processFacts({ state, pool, overrides }: AdminContext): ProcessFacts {
+export type ProcessParts = Pick<AdminContext, 'state' | 'overrides'> & {
+  readonly pool: Pick<AdminContext['pool'], 'generations'>;
+};
+
+export function processFacts({ state, pool, overrides }: ProcessParts): ProcessFacts {
   const heap = getHeapStatistics();
   const layers = state.bootstrap?.runtimeLayers ?? [];
   return {

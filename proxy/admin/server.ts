@@ -16,10 +16,9 @@ import type { SamplingOverview } from '../export/sampling-overview.ts';
 import type { Exemplars } from '../telemetry/exemplars.ts';
 import type { HistogramBuckets } from '../telemetry/histogram-text.ts';
 import type { ProcessLog } from '../telemetry/process-log.ts';
-import { ProcessStats } from '../telemetry/process-stats.ts';
+import type { ProcessStats } from '../telemetry/process-stats.ts';
 import type { SeriesBudget } from '../telemetry/series-budget.ts';
 import type { StatsStore } from '../telemetry/stats-store.ts';
-import type { WorkerStats } from '../telemetry/worker-stats.ts';
 import type { WorkerPool } from '../worker/worker-pool.ts';
 import { type AdminAnswer, failure } from './admin-answer.ts';
 import { contentSecurityPolicy } from './page.ts';
@@ -58,8 +57,7 @@ export interface AdminContext {
 
 export interface AdminServerOptions extends Omit<AdminContext, 'refreshStats'> {
   readonly admin: Admin;
-  /** Statistics of the main thread. */
-  readonly stats: WorkerStats;
+  readonly processStats: ProcessStats;
   /** A connection on which nothing moves for so long is closed; default one minute. */
   readonly idleTimeoutMs?: number;
 }
@@ -78,8 +76,7 @@ export class AdminServer {
 
   constructor(options: AdminServerOptions) {
     this.#options = options;
-    const processStats = new ProcessStats(options.stats, options.store);
-    const refreshStats = (): void => processStats.refresh(processFacts(this.#context));
+    const refreshStats = (): void => options.processStats.refresh(processFacts(options));
     this.#context = { ...options, refreshStats };
     const idleTimeoutMs = options.idleTimeoutMs ?? defaultIdleTimeoutMs;
     this.#server = createServer(

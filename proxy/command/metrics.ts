@@ -3,6 +3,7 @@
 import type { StatsOptions } from '../../config/bootstrap.ts';
 import { Exemplars } from '../telemetry/exemplars.ts';
 import type { HistogramBuckets } from '../telemetry/histogram-text.ts';
+import { ProcessStats } from '../telemetry/process-stats.ts';
 import { SeriesBudget } from '../telemetry/series-budget.ts';
 import { StatsStore } from '../telemetry/stats-store.ts';
 import { WorkerStats } from '../telemetry/worker-stats.ts';
@@ -11,6 +12,7 @@ export interface Metrics {
   readonly store: StatsStore;
   /** Of this thread. */
   readonly stats: WorkerStats;
+  readonly processStats: ProcessStats;
   readonly budget: SeriesBudget;
   /** Told of each request whose trace is kept. */
   readonly exemplars: Exemplars;
@@ -26,6 +28,7 @@ export function createMetrics({ rejectAll, histogramBuckets }: StatsOptions, max
   return {
     store,
     stats,
+    processStats: new ProcessStats(stats, store),
     budget: new SeriesBudget({ store, stats, maxSeries, clock: () => performance.now() }),
     exemplars: new Exemplars({ maxSeries, buckets: histogramBuckets }),
     buckets: histogramBuckets,

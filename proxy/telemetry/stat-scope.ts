@@ -59,6 +59,12 @@ export function metricOf(scope: StatScope, stat: Stat): Metric {
   };
 }
 
+/** Envoy's name of a stat without what its labels say: `cluster.upstream_rq_total`, `listener.worker_downstream_cx_total`. */
+export function taglessName({ template, vocabulary }: StatScope, { name }: Stat): string {
+  const start = vocabulary === 'envoy' ? '' : `${vocabulary}.`;
+  return start + `${template}.${name}`.replaceAll(/\{\w+\}\./g, '').replace(/_\dxx$/, '_xx');
+}
+
 // https://prometheus.io/docs/instrumenting/exposition_formats/#comments-help-text-and-type-information
 function escapeLabel(value: string): string {
   return value.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n');

@@ -9,6 +9,7 @@ import { parseFlags } from '../../proxy/command/flags.ts';
 import { ServerState } from '../../proxy/command/server-state.ts';
 import { Exemplars } from '../../proxy/telemetry/exemplars.ts';
 import { createProcessLog } from '../../proxy/telemetry/process-log.ts';
+import { ProcessStats } from '../../proxy/telemetry/process-stats.ts';
 import { SeriesBudget } from '../../proxy/telemetry/series-budget.ts';
 import { StatsStore } from '../../proxy/telemetry/stats-store.ts';
 import { WorkerStats } from '../../proxy/telemetry/worker-stats.ts';
@@ -52,7 +53,7 @@ export async function startAdmin(given: AdminFixtureOptions = {}): Promise<Admin
     store,
     budget: new SeriesBudget({ store, stats, maxSeries: 2000, clock: () => 0 }),
     exemplars: new Exemplars({ maxSeries: 2000, buckets: [] }),
-    stats,
+    processStats: new ProcessStats(stats, store),
     state,
     pool: {
       generations: [1],

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import t from 'tap';
-import { metricOf, scopeLabels, scopePrefix } from '../../../proxy/telemetry/stat-scope.ts';
+import { labelsOf, metricOf, scopeLabels, scopePrefix, taglessName } from '../../../proxy/telemetry/stat-scope.ts';
 import { counter, defineStats } from '../../../proxy/telemetry/stats.ts';
 
 const { scope } = defineStats('listener.{envoy_listener_address}.worker_{envoy_worker_id}', {
@@ -9,6 +9,26 @@ const { scope } = defineStats('listener.{envoy_listener_address}.worker_{envoy_w
 
 t.test('names stand in the prefix where the template says, colons as underscores', (t) => {
   t.equal(scopePrefix(scope, ['[::]:80', '1']), 'listener.[__]_80.worker_1.');
+  t.end();
+});
+
+t.test('without what its labels say a name is that of all who have it', (t) => {
+  t.equal(taglessName(scope, counter('total')), 'listener.worker_total');
+  t.equal(taglessName(scope, counter('rq_2xx')), 'listener.worker_rq_xx');
+  const { scope: plain } = defineStats('server', { uptime: counter('uptime') });
+  t.equal(taglessName(plain, counter('uptime')), 'server.uptime');
+  t.end();
+});
+
+t.test('names of ours stay as they are, Envoy’s are spelled as Envoy does', (t) => {
+  const { scope: ours } = defineStats('{route}.{method}', { total: counter('total') }, { vocabulary: 'outrigger' });
+  t.strictSame(labelsOf(ours, ['/a:b', 'GET']), [
+    ['method', 'GET'],
+    ['route', '/a:b'],
+  ]);
+  t.strictSame(labelsOf(scope, ['a:b', '1'])[1], ['envoy_listener_address', 'a_b']);
+  t.strictSame(metricOf(ours, counter('total')), { name: 'outrigger_total', label: '' });
+  t.equal(taglessName(ours, counter('total')), 'outrigger.total');
   t.end();
 });
 

@@ -1,0 +1,95 @@
+// Metrics by OpenTelemetry's environment: OTEL_METRICS_EXPORTER=otlp sends them to a collector that no cluster names.
+// https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/
+//
+// Headers, compression and timeout are read where every sender reads them (`otlp-settings.ts`).
+
+import type { StatsSink } from '../../config/bootstrap.ts';
+import type { GrpcCluster } from '../../config/config-source.ts';
+
+export interface EnvironmentSink {
+  readonly sink: StatsSink;
+  /** The collector, as if the bootstrap had it. */
+  readonly cluster: GrpcCluster;
+  readonly intervalMs: number;
+}
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+const connectTimeoutMs = 10_000;
+const defaultIntervalMs = 60_000;
+
+/** Null when the environment asks for nothing. @throws Error naming the variable that cannot be followed. */
+export function environmentSink(environment: Environment): EnvironmentSink | null {
+  if (given(environment, 'OTEL_SDK_DISABLED')?.toLowerCase() === 'true') return null;
+  const exporter = given(environment, 'OTEL_METRICS_EXPORTER');
+  if (exporter === undefined || exporter === 'none') return null;
+  if (exporter !== 'otlp') {
+    throw new Error(
+      `OTEL_METRICS_EXPORTER=${exporter}: otlp and none are supported, and /stats/prometheus is always there`,
+    );
+  }
+  const endpoint = endpointOf(environment, protocolOf(environment));
+  const service = { ...endpoint.service, cluster: endpoint.cluster.name, timeoutMs: 0 };
+  const areDeltas = temporalityOf(environment) === 'delta';
+  return {
+    sink: {
+      service,
+      resource: { fromEnvironment: true, attributes: [] },
+      countersAsDeltas: areDeltas,
+      histogramsAsDeltas: areDeltas,
+      tagsAsAttributes: true,
+      usesTagExtractedNames: true,
+      prefix: '',
+      maxDataPointsPerRequest: 0,
+    },
+    cluster: endpoint.cluster,
+    intervalMs: intervalOf(environment),
+  };
+}
+
+function endpointOf(environment: Environment, protocol: 'grpc' | 'http/protobuf') {
+  const ofMetrics = given(environment, 'OTEL_EXPORTER_OTLP_METRICS_ENDPOINT');
+  const general = given(environment, 'OTEL_EXPORTER_OTLP_ENDPOINT');
+  const variable = ofMetrics === undefined ? 'OTEL_EXPORTER_OTLP_ENDPOINT' : 'OTEL_EXPORTER_OTLP_METRICS_ENDPOINT';
+  const text = ofMetrics ?? general ?? `http://localhost:${protocol === 'grpc' ? 4317 : 4318}`;
+  const url = URL.canParse(text) ? new URL(text) : null;
+  if (url?.protocol === 'https:') throw new Error(`${variable}=${text}: TLS is not offered for telemetry yet`);
+  if (url?.protocol !== 'http:') throw new Error(`${variable}=${text}: a URL such as http://collector:4318 is needed`);
+  const hostname = url.hostname.replace(/^\[(.*)\]$/, '$1');
+  const port = Number(url.port || 80);
+  const name = url.host;
+  const cluster: GrpcCluster = { name, endpoints: [{ kind: 'host', hostname, port }], connectTimeoutMs };
+  if (protocol === 'grpc') return { cluster, service: { kind: 'grpc', authority: url.host, metadata: [] } as const };
+  // Only the general endpoint is one for all signals.
+  const uri = ofMetrics ?? `${text.replace(/\/$/, '')}/v1/metrics`;
+  return { cluster, service: { kind: 'http', uri, headers: [] } as const };
+}
+
+function protocolOf(environment: Environment): 'grpc' | 'http/protobuf' {
+  const ofMetrics = given(environment, 'OTEL_EXPORTER_OTLP_METRICS_PROTOCOL');
+  const protocol = ofMetrics ?? given(environment, 'OTEL_EXPORTER_OTLP_PROTOCOL') ?? 'http/protobuf';
+  if (protocol === 'grpc' || protocol === 'http/protobuf') return protocol;
+  throw new Error(`OTEL_EXPORTER_OTLP_PROTOCOL=${protocol}: grpc and http/protobuf are supported`);
+}
+
+function temporalityOf(environment: Environment): 'cumulative' | 'delta' {
+  const variable = 'OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE';
+  const preference = given(environment, variable)?.toLowerCase() ?? 'cumulative';
+  // What low memory leaves cumulative are sums that go up and down, of which there are none.
+  if (preference === 'lowmemory') return 'delta';
+  if (preference === 'cumulative' || preference === 'delta') return preference;
+  throw new Error(`${variable}=${preference}: cumulative, delta and lowmemory are supported`);
+}
+
+function intervalOf(environment: Environment): number {
+  const text = given(environment, 'OTEL_METRIC_EXPORT_INTERVAL');
+  if (text === undefined) return defaultIntervalMs;
+  const intervalMs = Number(text);
+  if (Number.isInteger(intervalMs) && intervalMs > 0 && intervalMs <= 2 ** 31 - 1) return intervalMs;
+  throw new Error(`OTEL_METRIC_EXPORT_INTERVAL=${text}: milliseconds are needed`);
+}
+
+/** An empty variable is as none. */
+function given(environment: Environment, name: string): string | undefined {
+  return environment[name]?.trim() || undefined;
+}
