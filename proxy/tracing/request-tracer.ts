@@ -24,8 +24,8 @@ import { hostOf } from './span-attributes.ts';
 import { isCutShort, isOwnReply } from './span-error.ts';
 import type { RecordFacts } from './span-record.ts';
 import type { SpanRecorder } from './span-recorder.ts';
-import { isAtLeast } from './threshold-bytes.ts';
-import { spanIdLength, TraceFormat, TraceparentAt } from './trace-context.ts';
+import { copyThreshold, isAtLeast, raiseThreshold } from './threshold-bytes.ts';
+import { randomLength, spanIdLength, TraceFormat, TraceparentAt } from './trace-context.ts';
 import type { TracingParts } from './worker-tracing.ts';
 
 export interface RequestTracerOptions {
@@ -48,6 +48,8 @@ export class RequestTracer {
   readonly #sharesSpanIds: boolean;
   readonly #decorators: RouteDecorators;
   readonly #facts: RecordFacts;
+  /** A copy: what decides and what is reported are the same bytes. */
+  readonly #reached = new Uint8Array(randomLength);
 
   constructor({ tracing, provider, providerIndex, isOutbound, parts, recorder }: RequestTracerOptions) {
     this.#parts = parts;
@@ -154,18 +156,19 @@ export class RequestTracer {
     return trace.isUpgraded ? SamplingReason.upgrade : SamplingReason.none;
   }
 
-  // What stage 2 would not keep need not be written. An error that was chosen before is weighed with the chosen ones too.
+  // What stage 2 would not keep need not be written. What passes has passed a threshold, and says so: the window in which its
+  // record arrives may be another one, with a lower threshold. An error that was chosen before is weighed with the
+  // chosen ones too.
   #isBelowReached(trace: RequestTrace): boolean {
-    const { thresholds } = this.#parts.memory;
-    switch (trace.reason) {
-      case SamplingReason.head:
-      case SamplingReason.parent:
-        return !isAtLeast(trace.random, 0, thresholds, reachedThresholdAt(ReachedStratum.head));
-      case SamplingReason.error:
-        return !trace.isHeadKept && !isAtLeast(trace.random, 0, thresholds, reachedThresholdAt(ReachedStratum.error));
-      default:
-        return false;
-    }
+    const { reason } = trace;
+    const isError = reason === SamplingReason.error;
+    if (isError ? trace.isHeadKept : reason !== SamplingReason.head && reason !== SamplingReason.parent) return false;
+    const stratum = isError ? ReachedStratum.error : ReachedStratum.head;
+    const reached = this.#reached;
+    copyThreshold(reached, this.#parts.memory.thresholds, reachedThresholdAt(stratum));
+    if (!isAtLeast(trace.random, 0, reached, 0)) return true;
+    if (!isError) raiseThreshold(trace.threshold, reached);
+    return false;
   }
 }
 

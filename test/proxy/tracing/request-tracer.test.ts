@@ -259,6 +259,28 @@ t.test('with a sampling file the threshold of the key decides, and overall_sampl
   t.same([...counts.th], ['ot=th:c']);
 });
 
+t.test(
+  'what passed the threshold that stage 2 had reached says so, and told the next hop the one before',
+  async (t) => {
+    const scene = sceneOf({ randomPerTenThousand: 10_000 });
+    const high = ({ headers }: RequestHead) => {
+      headers.append('traceparent', `00-${traceId.slice(0, 18)}f0000000000000-${callerId}-01`);
+      headers.append('tracestate', 'ot=th:8');
+    };
+    scene.request(high);
+    scene.respond(scene.connect(), 200);
+    memoryOf(scene).setReached(ReachedStratum.head, 'c0000000000000');
+    scene.request(high);
+    const connection = scene.connect();
+    scene.respond(connection, 200);
+    t.same(
+      recordsIn(scene).map(({ threshold }) => threshold),
+      ['80000000000000', 'c0000000000000'],
+    );
+    t.equal(sentField(connection.requestHead, 'tracestate'), 'ot=th:8');
+  },
+);
+
 t.test('what stage 2 has left behind is counted and not written, but for an error of a new kind', async (t) => {
   const scene = sceneOf({ randomPerTenThousand: 10_000 });
   scene.request();
