@@ -1,7 +1,6 @@
 // Custom tags of logs and spans: a name, and a value that is read from a request as format strings read it.
 // https://www.envoyproxy.io/docs/envoy/latest/api-v3/type/tracing/v3/custom_tag.proto
 
-import type { Metadata } from '../../config/endpoint.ts';
 import type { CustomTag } from '../../config/tracing.ts';
 import { toByteString, withoutControls } from './byte-string.ts';
 import { compileFormat } from './format.ts';
@@ -21,9 +20,8 @@ export function compileCustomTag({ source }: Pick<CustomTag, 'source'>): Operato
       return orDefault(read, source.defaultValue);
     }
     case 'metadata': {
-      const { of, namespace, path, defaultValue } = source;
-      const read = metadataSources[of];
-      return orDefault((context) => writeMetadata(descend(read(context, namespace), path)), defaultValue);
+      const read = compileMetadata(source);
+      return orDefault((context) => writeMetadata(read(context)), source.defaultValue);
     }
     case 'format': {
       const format = compileFormat(source.format, { omitEmptyValues: true });
@@ -42,18 +40,23 @@ function orDefault(read: Operator, defaultValue: string): Operator {
   return (context) => read(context) ?? missing;
 }
 
-type MetadataSource = Extract<CustomTag['source'], { readonly kind: 'metadata' }>['of'];
+type MetadataSource = Extract<CustomTag['source'], { readonly kind: 'metadata' }>;
 
-const metadataSources: Readonly<Record<MetadataSource, (context: FormatContext, namespace: string) => unknown>> = {
-  request: ({ info }, namespace) => {
-    const values = info.dynamicMetadata?.get(namespace);
-    return values === undefined ? undefined : Object.fromEntries(values);
-  },
-  route: ({ info }, namespace) => inNamespace(info.routeMetadata, namespace),
-  cluster: ({ info }, namespace) => inNamespace(info.clusterMetadata, namespace),
-  endpoint: ({ info }, namespace) => inNamespace(info.endpointMetadata, namespace),
-};
-
-function inNamespace(metadata: Metadata | null, namespace: string): unknown {
-  return metadata === null ? undefined : descend(metadata, [namespace]);
+function compileMetadata({ of, namespace, path }: MetadataSource): (context: FormatContext) => unknown {
+  const whole = [namespace, ...path];
+  switch (of) {
+    case 'route':
+      return ({ info }) => descend(info.routeMetadata, whole);
+    case 'cluster':
+      return ({ info }) => descend(info.clusterMetadata, whole);
+    case 'endpoint':
+      return ({ info }) => descend(info.endpointMetadata, whole);
+    case 'request': {
+      const [first = '', ...rest] = path;
+      return ({ info }) => {
+        const values = info.dynamicMetadata?.get(namespace);
+        return path.length === 0 ? values && Object.fromEntries(values) : descend(values?.get(first), rest);
+      };
+    }
+  }
 }

@@ -20,7 +20,7 @@ const NOT_PER_REQUEST: ReadonlyMap<string, string> = new Map([
   ['proxy/cluster/cluster-runtime.ts:#removeOriginalDestinations', 'when a cluster goes'],
   ['proxy/format/json-format.ts:quote', 'a value of a JSON log line that needs escapes'],
   ['proxy/format/metadata-operators.ts:dynamic', 'a log line that asks for a whole namespace of metadata'],
-  ['proxy/format/metadata-operators.ts:write', 'a log line that asks for structured metadata'],
+  ['proxy/format/metadata-operators.ts:writeMetadata', 'a log line that asks for structured metadata'],
   ['proxy/http/connection-manager.ts:drain', 'once, when draining begins'],
   ['proxy/http/connection-manager.ts:setRoutes', 'when a table of routes by name is replaced'],
   ['proxy/http/local-reply-writer.ts:jsonBody', 'a local reply to a client that asks for JSON'],
