@@ -3,21 +3,32 @@
 import t from 'tap';
 import { startNamedOrigin } from '../support/named-origin.ts';
 import { parseOpenMetrics } from '../support/openmetrics-parser.ts';
+import { startOtlpCollector } from '../support/otlp-collector.ts';
 import { clusterAt, httpFilterChain, type Sidecar, socketAddress, startSidecar } from '../support/sidecar.ts';
 
 // Each test starts a process, which takes seconds on a busy machine.
 t.setTimeout(120_000);
 
-function bootstrap(port: number): object {
+function bootstrap(port: number, collectorPort?: number): object {
   const routes = [
     { name: 'gone', match: { path: '/gone' }, direct_response: { status: 410 } },
     { match: { prefix: '/' }, route: { cluster: 'outbound|80||reviews.shop' } },
   ];
   const route_config = { name: 'routes', virtual_hosts: [{ name: 'all', domains: ['*'], routes }] };
-  const chain = httpFilterChain('', { route_config });
+  const tracing = { provider, random_sampling: { value: 0 } };
+  const chain = httpFilterChain('', { route_config, ...(collectorPort !== undefined && { tracing }) });
   const listeners = [{ name: 'http', address: socketAddress(0), filter_chains: [chain] }];
-  return { static_resources: { listeners, clusters: [clusterAt('outbound|80||reviews.shop', port)] } };
+  const clusters = [clusterAt('outbound|80||reviews.shop', port), clusterAt('collector', collectorPort ?? 1)];
+  return { static_resources: { listeners, clusters } };
 }
+
+const provider = {
+  name: 'envoy.tracers.opentelemetry',
+  typed_config: {
+    '@type': 'type.googleapis.com/envoy.config.trace.v3.OpenTelemetryConfig',
+    http_service: { http_uri: { uri: 'http://collector/v1/traces', cluster: 'collector', timeout: '1s' } },
+  },
+};
 
 async function scrape(sidecar: Sidecar) {
   const headers = { accept: 'application/openmetrics-text' };
@@ -49,6 +60,27 @@ t.test('all requests are counted when that is asked for', async (t) => {
     [1, 2],
   );
   t.notMatch(await sidecar.admin('/stats'), 'requests_total', 'the text is Envoy’s');
+});
+
+t.test('where traces are, all requests are counted and those that are kept are exemplars', async (t) => {
+  const collector = await startOtlpCollector(t);
+  const origin = await startNamedOrigin(t, 'one', '127.0.0.1');
+  const sidecar = await startSidecar(t, { bootstrap: bootstrap(origin, collector.httpPort) });
+  const ask = async (headers: Record<string, string>) =>
+    (await fetch(`http://127.0.0.1:${sidecar.port('http')}/a`, { headers })).text();
+  const traceId = 'ab'.repeat(16);
+  await ask({});
+  await ask({ traceparent: `00-${traceId}-${'cd'.repeat(8)}-01` });
+  const [span] = await collector.spansAfter(1);
+  const families = await scrape(sidecar);
+  t.equal(families.get('outrigger_requests')!.samples[0]!.value, 2);
+  const buckets = families.get('outrigger_request_duration_milliseconds')!.samples;
+  const found = buckets.flatMap(({ exemplar }) => (exemplar === undefined ? [] : [exemplar]));
+  t.strictSame(
+    found.map(({ labels }) => Object.fromEntries(labels)),
+    [{ trace_id: traceId, span_id: span!.spanId }],
+  );
+  t.equal(found[0]!.timestamp, Number(span!.endNs / 1_000_000n) / 1000);
 });
 
 t.test('without a tracing provider, and without the flag, nothing of requests is kept', async (t) => {
