@@ -2,13 +2,22 @@
 // collector, and what a request notices of a collector that is not there (nothing).
 
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { createConnection } from 'node:net';
+import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { type Entry, startAccessLogCollector } from '../support/access-log-collector.ts';
 import { startOtlpCollector } from '../support/otlp-collector.ts';
 import { type AnyValue, attributesOf, type KeyValue, plainValue } from '../support/otlp-messages.ts';
-import { clusterAt, httpFilterChain, socketAddress, startSidecar, tcpFilterChain } from '../support/sidecar.ts';
+import {
+  clusterAt,
+  fileAccessLog,
+  httpFilterChain,
+  socketAddress,
+  startSidecar,
+  tcpFilterChain,
+} from '../support/sidecar.ts';
 
 const LOGGERS = 'type.googleapis.com/envoy.extensions.access_loggers';
 
@@ -185,7 +194,12 @@ for (const protocol of ['grpc', 'http'] as const) {
 interface ResourceLogs {
   readonly resource: { readonly attributes: readonly KeyValue[] };
   readonly scopeLogs: readonly {
-    readonly logRecords: readonly { readonly body: AnyValue; readonly attributes: readonly KeyValue[] }[];
+    readonly logRecords: readonly {
+      readonly body: AnyValue;
+      readonly attributes: readonly KeyValue[];
+      readonly traceId: Buffer;
+      readonly spanId: Buffer;
+    }[];
   }[];
 }
 
@@ -221,4 +235,62 @@ t.test('a collector that is not there costs no request, and is told when it come
   t.teardown(() => collector.stop());
   await collector.entries(20);
   t.equal(collector.httpEntries.length, 20, 'each once');
+});
+
+t.test('a line, an entry and a record lead to the same trace as the exported span', async (t) => {
+  const entries = await startAccessLogCollector();
+  t.teardown(() => entries.stop());
+  const otel = await startOtlpCollector(t);
+  const origin = await startOrigin(t);
+  const file = join(t.testdir(), 'access.log');
+  const tracing = {
+    provider: {
+      name: 'envoy.tracers.opentelemetry',
+      typed_config: {
+        '@type': 'type.googleapis.com/envoy.config.trace.v3.OpenTelemetryConfig',
+        grpc_service: { envoy_grpc: { cluster_name: 'otel' } },
+        service_name: 'shop',
+      },
+    },
+  };
+  const records = {
+    name: 'otel',
+    typed_config: {
+      '@type': `${LOGGERS}.open_telemetry.v3.OpenTelemetryAccessLogConfig`,
+      grpc_service: { envoy_grpc: { cluster_name: 'otel' } },
+      log_name: 'log',
+      buffer_flush_interval: '0.05s',
+    },
+  };
+  const access_log = [entryLog('Http'), records, fileAccessLog(file, '%TRACE_ID% %SPAN_ID% %SAMPLING_REASON%\n')];
+  const sidecar = await startSidecar(t, {
+    bootstrap: {
+      node,
+      static_resources: {
+        listeners: [
+          { name: 'web', address: socketAddress(0), filter_chains: [httpFilterChain('app', { tracing, access_log })] },
+        ],
+        clusters: [
+          clusterAt('app', origin),
+          clusterAt('als', entries.port, http2),
+          clusterAt('otel', otel.grpcPort, http2),
+        ],
+      },
+    },
+  });
+  await (await fetch(`http://127.0.0.1:${sidecar.port('web')}/`)).text();
+  const [span] = await otel.spansAfter(1);
+  await entries.entries(1);
+  await otel.until(({ requests }) => requests.some(({ signal }) => signal === 'logs'));
+  const { traceId, spanId } = span!;
+  t.match(entries.httpEntries, [
+    { common_properties: { custom_tags: { trace_id: traceId, span_id: spanId, sampling_reason: 'head' } } },
+  ]);
+  const logs = otel.requests.find(({ signal }) => signal === 'logs')!.message['resourceLogs'] as ResourceLogs[];
+  const [record] = logs[0]!.scopeLogs[0]!.logRecords;
+  t.equal(record!.traceId.toString('hex'), traceId);
+  t.equal(record!.spanId.toString('hex'), spanId);
+  sidecar.process.kill('SIGINT');
+  t.equal(await sidecar.ended, 0);
+  t.equal(readFileSync(file, 'utf8'), `${traceId} ${spanId} head\n`);
 });
