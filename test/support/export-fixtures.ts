@@ -104,6 +104,15 @@ export const hastyClock: ExportClock = {
   },
 };
 
+/** With the time that there is, and no wait between attempts. */
+export function patientContext(clusters: CollectorClusters, warnings: string[] = []): SenderContext {
+  const schedule = (delayMs: number, callback: () => void): (() => void) => {
+    const timer = setTimeout(callback, delayMs);
+    return () => clearTimeout(timer);
+  };
+  return { ...senderContext(clusters, warnings), clock: { nowMs: hastyClock.nowMs, schedule }, random: () => 0 };
+}
+
 export function senderContext(clusters: CollectorClusters, warnings: string[] = []): SenderContext {
   return {
     clusters,

@@ -89,5 +89,5 @@ function writeRecord(writer: SpanWriter, shape: RecordShape): void {
 function anyValue(value: string | number | boolean): object {
   if (typeof value === 'string') return { stringValue: value };
   if (typeof value === 'boolean') return { boolValue: value };
-  return Number.isInteger(value) ? { intValue: value } : { doubleValue: value };
+  return Number.isSafeInteger(value) ? { intValue: value } : { doubleValue: value };
 }

@@ -119,17 +119,20 @@ message Endpoint { string service_name = 1; bytes ipv4 = 2; bytes ipv6 = 3; int3
 message Annotation { fixed64 timestamp = 1; string value = 2; }
 `).root;
 
-/** The spans of a `ListOfSpans` as they would stand in JSON, addresses as their bytes in hex. */
+/** The spans of a `ListOfSpans` as they would stand in JSON. */
 export function decodeZipkin(bytes: Uint8Array): readonly CollectedZipkinSpan[] {
   const list = proto.lookupType('ListOfSpans');
   const { spans = [] } = list.toObject(list.decode(bytes), { longs: Number, enums: String, bytes: Buffer });
   return (spans as Record<string, unknown>[]).map(
-    (span) => JSON.parse(JSON.stringify(span, (_name, value) => hexOf(value))) as CollectedZipkinSpan,
+    (span) => JSON.parse(JSON.stringify(span, textOf)) as CollectedZipkinSpan,
   );
 }
 
-function hexOf(value: unknown): unknown {
+function textOf(name: string, value: unknown): unknown {
   // A buffer has been made an object by its own `toJSON`.
   const { type, data } = (value ?? {}) as { readonly type?: unknown; readonly data?: number[] };
-  return type === 'Buffer' && data !== undefined ? Buffer.from(data).toString('hex') : value;
+  if (type !== 'Buffer' || data === undefined) return value;
+  if (name === 'ipv4') return data.join('.');
+  const hex = Buffer.from(data).toString('hex');
+  return name === 'ipv6' ? hex.replace(/....(?=.)/g, '$&:') : hex;
 }
