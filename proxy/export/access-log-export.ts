@@ -14,6 +14,7 @@ import { writeLogsRequest, writeRecord } from './access-log-otlp.ts';
 import { findCollector } from './collector-address.ts';
 import { ExportQueue } from './export-queue.ts';
 import { openSender, type SenderContext } from './otlp-sender.ts';
+import type { SendOutcome } from './sender.ts';
 
 /** What becomes of entries that were given away. */
 export interface EntryEvents {
@@ -195,7 +196,8 @@ async function openRecords(
   { onFlush, onFlushFail, onDrop }: EntryEvents,
 ): Promise<Destination> {
   const { resourceAttributes, resourceMessage } = await import('./telemetry-resource.ts');
-  const { hasBuiltinLabels, logName } = collector;
+  const { hasBuiltinLabels, logName, service } = collector;
+  const outage = new Outage(service.cluster, options.onWarning);
   const { id, cluster, zone } = options.node;
   const labels = { log_name: logName, zone_name: zone, cluster_name: cluster, node_name: id };
   const resource = resourceMessage(
@@ -209,13 +211,11 @@ async function openRecords(
     events: {
       onSend: () => undefined,
       onOutcome: (outcome, items) => {
-        if (outcome.kind === 'sent') {
-          onFlush(items - outcome.rejected);
-          onDrop(outcome.rejected);
-        } else {
-          onFlushFail(items);
-          onDrop(items);
-        }
+        outage.note(outcome);
+        const rejected = outcome.kind === 'sent' ? outcome.rejected : items;
+        onFlush(items - rejected);
+        if (outcome.kind !== 'sent') onFlushFail(items);
+        onDrop(rejected);
       },
       onDrop,
     },
@@ -228,4 +228,27 @@ async function openRecords(
     },
     close: (withinMs) => queue.close(withinMs),
   };
+}
+
+/** Says once that records are lost, and once that they are taken again. */
+class Outage {
+  readonly #cluster: string;
+  readonly #onWarning: (text: string) => void;
+  #isNow = false;
+
+  constructor(cluster: string, onWarning: (text: string) => void) {
+    this.#cluster = cluster;
+    this.#onWarning = onWarning;
+  }
+
+  note(outcome: SendOutcome): void {
+    const isNow = outcome.kind !== 'sent';
+    if (isNow === this.#isNow) return;
+    this.#isNow = isNow;
+    this.#onWarning(
+      isNow
+        ? `access logs cannot be sent to cluster ${this.#cluster}, and are dropped: ${outcome.reason}`
+        : `access logs are taken by cluster ${this.#cluster} again`,
+    );
+  }
 }

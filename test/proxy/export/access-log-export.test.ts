@@ -102,9 +102,9 @@ t.test('a line of half a MiB is no entry of a request, and is counted', async (t
   await exported.close(0);
 });
 
-t.test('records are counted where the prefix says, dropped ones too', async (t) => {
+t.test('records are counted where the prefix says, dropped ones too, with a warning', async (t) => {
   const collector = await startOtlpCollector(t, { kind: 'refuse', http: 400, grpc: 3 });
-  const { exported, clock, store } = makeExport(collector.grpcPort);
+  const { exported, clock, store, warnings } = makeExport(collector.grpcPort);
   const named = { ...records, statPrefix: 'mine.' };
   exported.write(batchOf(records, `${JSON.stringify([1, null, ['a'], []])}\n`));
   exported.write(batchOf(named, `${JSON.stringify([1, null, ['b'], []])}\n`));
@@ -114,6 +114,9 @@ t.test('records are counted where the prefix says, dropped ones too', async (t) 
   const stats = store.get(namedOpenTelemetryLogStats, 'mine')!;
   t.equal(stats.value(namedOpenTelemetryLogStats.logsWritten), 1);
   t.equal(stats.value(namedOpenTelemetryLogStats.entriesFlushFailed), 1);
+  t.equal(stats.value(namedOpenTelemetryLogStats.entriesFlushed), 0);
+  t.equal(warnings.length, 2, 'one of each log');
+  t.match(warnings[0], /^access logs cannot be sent to cluster logs, and are dropped: /);
 });
 
 t.test('a collector that no log speaks of any more is left after ten minutes', async (t) => {
@@ -130,4 +133,22 @@ t.test('a collector that no log speaks of any more is left after ten minutes', a
   await exported.close(5000);
   await collector.entries(3);
   t.equal(collector.metadata.length, 3, 'the first log has a new stream');
+});
+
+t.test('a collector that takes records again is said so, once', async (t) => {
+  const collector = await startOtlpCollector(t, { kind: 'refuse', http: 400, grpc: 3 });
+  const { exported, clock, warnings } = makeExport(collector.grpcPort);
+  const send = async (text: string): Promise<void> => {
+    exported.write(batchOf(records, `${JSON.stringify([1, null, [text], []])}\n`));
+    await new Promise(setImmediate);
+    clock.advance(200);
+  };
+  await send('lost');
+  while (warnings.length === 0) await new Promise(setImmediate);
+  collector.behaviour = { kind: 'accept' };
+  await send('taken');
+  await send('taken too');
+  await exported.close(5000);
+  t.equal(warnings.length, 2);
+  t.equal(warnings[1], 'access logs are taken by cluster logs again');
 });
