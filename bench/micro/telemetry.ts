@@ -9,6 +9,8 @@ import { StreamInfo } from '../../proxy/http/stream-info.ts';
 import { AccessLogs } from '../../proxy/telemetry/access-log.ts';
 import { clusterStats, countUpstreamResponse } from '../../proxy/telemetry/cluster-stats.ts';
 import { prometheusText } from '../../proxy/telemetry/prometheus.ts';
+import { RequestMetrics } from '../../proxy/telemetry/request-metrics.ts';
+import { SeriesBudget } from '../../proxy/telemetry/series-budget.ts';
 import { everyStat } from '../../proxy/telemetry/stats-query.ts';
 import { StatsStore } from '../../proxy/telemetry/stats-store.ts';
 import { statsText } from '../../proxy/telemetry/stats-text.ts';
@@ -57,6 +59,16 @@ const collector: LogCollector = {
   responseTrailers: [],
 };
 
+function measureRequests(): void {
+  const metrics = new RequestMetrics({ stats: new WorkerStats(() => {}), maxSeries: 1000 });
+  const routes = Array.from({ length: 64 }, (_, route) => {
+    return metrics.seriesFor({ service: `service-${route & 7}`, route: `/${route}`, method: 'GET' });
+  });
+  measure('request metrics, 64 routes', (index) =>
+    routes[index & 63]!.record((index & 15) === 0 ? 503 : 200, -1, index & 255),
+  );
+}
+
 function measureLog(): void {
   const options = {
     random: () => 0,
@@ -87,10 +99,12 @@ function measureScrape(): void {
   }
   const bytes = (process.memoryUsage().rss - before) / clusters;
   console.log(`${`${clusters} used clusters, each`.padEnd(60)} ${bytes.toFixed(0).padStart(8)} bytes`);
+  const budget = new SeriesBudget({ store, stats: worker, maxSeries: 2000, clock: () => performance.now() });
   const outputs = {
     '/stats': () => statsText(store, everyStat),
     '/stats?usedonly': () => statsText(store, { ...everyStat, usedOnly: true }),
     '/stats/prometheus?usedonly': () => prometheusText(store, { ...everyStat, usedOnly: true }, []),
+    '… within a budget of 2,000 series': () => prometheusText(budget, { ...everyStat, usedOnly: true }, []),
   };
   for (const [name, output] of Object.entries(outputs)) {
     const start = performance.now();
@@ -112,5 +126,6 @@ function measureScrape(): void {
 }
 
 measureCounting();
+measureRequests();
 measureLog();
 measureScrape();

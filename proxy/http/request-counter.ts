@@ -1,19 +1,28 @@
 // Counts finished requests for the request metrics: finds the series that a request belongs to, kept at its route.
 
 import type { FormatContext } from '../format/format-context.ts';
+import type { CompiledRoute } from '../route/compiled-route.ts';
 import type { RequestMetrics, RequestSeries } from '../telemetry/request-metrics.ts';
 import { boundedMethod } from '../telemetry/request-stats.ts';
 import { receivedGrpcStatus } from '../tracing/grpc-outcome.ts';
 import { routeTemplate } from '../tracing/sampling-keys.ts';
 import type { Stream } from './stream.ts';
 
-/** By destination service, then method. Services are those of clusters that there are: a request invents none. */
-export type RouteSeries = Map<string, Map<string, RequestSeries>>;
+/** Kept at a route, for all connection managers that use it. */
+export interface RouteSeries {
+  /** Where its requests went last: of most routes there is no other. */
+  service: string;
+  methods: MethodSeries;
+  /** Services are those of clusters that there are: a request invents none. */
+  readonly byService: Map<string, MethodSeries>;
+}
+
+type MethodSeries = Map<string, RequestSeries>;
 
 export class RequestCounter {
   readonly #metrics: RequestMetrics;
   /** Of replies to requests without a route. */
-  readonly #unrouted: RouteSeries = new Map();
+  readonly #unrouted = newSeries();
 
   constructor(metrics: RequestMetrics) {
     this.#metrics = metrics;
@@ -27,20 +36,30 @@ export class RequestCounter {
   }
 
   #seriesOf({ route, cluster, head }: Stream): RequestSeries {
-    if (route !== null && route.requestSeries === null) route.requestSeries = new Map();
+    if (route !== null && route.requestSeries === null) route.requestSeries = newSeries();
     const series = route === null ? this.#unrouted : route.requestSeries!;
     const service = cluster === null ? '' : cluster.serviceName;
-    const method = boundedMethod(head.method);
-    let byMethod = series.get(service);
-    if (byMethod === undefined) {
-      byMethod = new Map();
-      series.set(service, byMethod);
-    }
-    let found = byMethod.get(method);
+    if (series.service !== service) leadTo(series, service);
+    return series.methods.get(head.method) ?? this.#ofMethod(series, route, head.method);
+  }
+
+  #ofMethod({ service, methods }: RouteSeries, route: CompiledRoute | null, asked: string): RequestSeries {
+    const method = boundedMethod(asked);
+    let found = methods.get(method);
     if (found === undefined) {
       found = this.#metrics.seriesFor({ service, route: route === null ? '' : routeTemplate(route), method });
-      byMethod.set(method, found);
+      methods.set(method, found);
     }
     return found;
   }
+}
+
+function newSeries(): RouteSeries {
+  return { service: '', methods: new Map(), byService: new Map() };
+}
+
+function leadTo(series: RouteSeries, service: string): void {
+  series.byService.set(series.service, series.methods);
+  series.methods = series.byService.get(service) ?? new Map();
+  series.service = service;
 }
