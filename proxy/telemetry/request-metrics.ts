@@ -18,7 +18,7 @@ const sweepIntervalMs = 10_000;
 
 export interface RequestMetricsOptions {
   readonly stats: WorkerStats;
-  /** Series of this worker, each a counter and a histogram: about 1 KiB. */
+  /** Series of this worker, each a counter and a histogram: about 1.5 KiB. */
   readonly maxSeries: number;
 }
 
