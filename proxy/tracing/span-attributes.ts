@@ -65,12 +65,15 @@ export function writeTarget(
   { maxPathTagLength }: PathLimit,
 ): void {
   const { headers } = head;
-  const target = (info.originalPath || head.path).slice(0, maxPathTagLength);
-  const query = target.indexOf('?');
-  writer.textAttribute(field, key.scheme, head.scheme);
-  writer.textAttribute(field, key.path, query < 0 ? target : target.slice(0, query));
-  if (query >= 0) writer.textAttribute(field, key.query, target.slice(query + 1));
-  writeHostAndPort(writer, head.authority, key.serverAddress, key.serverPort);
+  // Without a method the head was refused, and what else it has is of the request before.
+  if (head.method !== '') {
+    const target = (info.originalPath || head.path).slice(0, maxPathTagLength);
+    const query = target.indexOf('?');
+    writer.textAttribute(field, key.scheme, head.scheme);
+    writer.textAttribute(field, key.path, query < 0 ? target : target.slice(0, query));
+    if (query >= 0) writer.textAttribute(field, key.query, target.slice(query + 1));
+    writeHostAndPort(writer, head.authority, key.serverAddress, key.serverPort);
+  }
   writeHostAndPort(writer, info.downstreamDirectRemoteAddress, key.peerAddress, key.peerPort);
   writer.textAttribute(field, key.clientAddress, hostOf(info.downstreamRemoteAddress));
   const userAgent = headers.findId(HeaderId.userAgent);
@@ -166,7 +169,8 @@ function writeRpc(writer: SpanWriter, path: string, status: number): void {
   if (status >= 0) writer.integerAttribute(field, key.grpcStatus, status);
 }
 
-function isKnownMethod(method: string): boolean {
+/** To the semantic conventions: others are `_OTHER`. */
+export function isKnownMethod(method: string): boolean {
   switch (method) {
     case 'GET':
     case 'HEAD':

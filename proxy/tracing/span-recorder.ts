@@ -15,6 +15,7 @@ import { pathTemplate } from './sampling-keys.ts';
 import { samplingReasonNames } from './sampling-reason.ts';
 import {
   encodeAttributes,
+  isKnownMethod,
   writeAnswer,
   writeAttempt,
   writeEndpoint,
@@ -234,7 +235,8 @@ function compileOperation(text: string): Format | null {
 }
 
 function standardName({ method }: RequestHead, template: string): string {
-  return template === '' ? method : `${method} ${template}`;
+  const verb = isKnownMethod(method) ? method : 'HTTP';
+  return template === '' ? verb : `${verb} ${template}`;
 }
 
 function flagsOf(trace: RequestTrace, remote: number): number {

@@ -33,6 +33,7 @@ t.test('addresses are hosts and ports, of either family, or paths', async (t) =>
   ]);
   const targetOf = (authority: string, remote: string) => {
     const head = new RequestHead();
+    head.method = 'GET';
     head.authority = authority;
     const info = new StreamInfo();
     info.downstreamDirectRemoteAddress = remote;

@@ -1,8 +1,10 @@
 import t from 'tap';
 import type { CustomTag, TraceProvider, Tracing } from '../../../config/tracing.ts';
 import type { RequestHead } from '../../../proxy/http/message.ts';
+import { Stream } from '../../../proxy/http/stream.ts';
+import type { Reactor } from '../../../proxy/reactor/reactor.ts';
 import { routeOf } from '../../support/data-plane.ts';
-import { Scene, type SceneOptions } from '../../support/http-fixtures.ts';
+import { anyConnection, FakeClient, Scene, type SceneOptions } from '../../support/http-fixtures.ts';
 import { forwardAction } from '../../support/route-fixtures.ts';
 import { recordsOf, someProvider, tracingOf } from '../../support/trace-fixtures.ts';
 
@@ -91,6 +93,7 @@ t.test('paths are cut, and bytes that are no text are replaced', async (t) => {
     'http.request.method': '_OTHER',
     'http.request.method_original': 'BREW',
   });
+  t.equal(spans[0]!.name, 'HTTP /');
   t.equal(spans[1]!.attributes['url.full'], 'http://shop.example/abc?def');
 });
 
@@ -138,4 +141,18 @@ t.test("a Zipkin span may share the caller's id, and a trace id of 64 bits has z
   t.match(record({ provider }).spans[0]!.traceId, /^0{16}[0-9a-f]{16}$/);
   t.match(shared.sent, /x-b3-traceid: 8448eb211c80319c/i);
   t.notMatch(shared.sent, /traceparent/);
+});
+
+t.test('a head that the codec refused has a span without what the request before had', async (t) => {
+  const scene = new Scene({ manager: { tracing: tracingOf() } });
+  const client = new FakeClient(scene.reactor as unknown as Reactor);
+  client.head.path = '/of-the-request-before';
+  const stream = new Stream(scene.manager, anyConnection, client);
+  stream.onRefusedHead({ status: 431, body: '', details: 'headers_too_large', flags: 0 }, 'too large');
+  scene.tracing.flush();
+  const [record] = recordsOf(scene.tracingMessages);
+  t.equal(client.status, 431);
+  t.equal(record!.spans[0]!.name, 'HTTP');
+  t.match(record!.spans[0]!.attributes, { 'sampling.reason': 'error', 'http.response.status_code': 431 });
+  t.notOk('url.path' in record!.spans[0]!.attributes);
 });
