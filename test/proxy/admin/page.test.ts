@@ -2,6 +2,8 @@ import { createHash } from 'node:crypto';
 import { Script } from 'node:vm';
 import t from 'tap';
 import { contentSecurityPolicy, page } from '../../../proxy/admin/page.ts';
+import { dropReasons } from '../../../proxy/export/sampled-key.ts';
+import { samplingReasonNames } from '../../../proxy/tracing/sampling-reason.ts';
 
 const { body, type } = page();
 const markup = String(body);
@@ -46,5 +48,19 @@ t.test('it can be read by a screen reader and used by keyboard', (t) => {
   t.match(markup, /role="alert"/);
   for (const [head] of markup.matchAll(/<th\b[^>]*>/g)) t.match(head, /scope="col"/);
   t.match(contentOf('style'), /:focus-visible/);
+  t.end();
+});
+
+t.test('every reason for which a trace is kept or lost has its words', (t) => {
+  const wordsOf = (name: string): string => new RegExp(`const ${name} = \\{([^}]*)\\}`).exec(contentOf('script'))![1]!;
+  for (const reason of samplingReasonNames.slice(1))
+    t.match(wordsOf('keptReasons'), new RegExp(`\\b${reason}: '`), reason);
+  for (const reason of dropReasons) t.match(wordsOf('dropReasons'), new RegExp(`\\b${reason}: '`), reason);
+  t.end();
+});
+
+t.test('the tables of traces are hidden until there is something to show', (t) => {
+  t.match(markup, /<section id="sampling"[^>]* hidden>/);
+  t.match(markup, /<section id="errors-section"[^>]* hidden>/);
   t.end();
 });
