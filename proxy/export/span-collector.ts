@@ -157,12 +157,15 @@ export class SpanCollector {
     sampling.setReached(ReachedStratum.error, this.#cap.reached('error'));
   }
 
-  // Nobody says which providers a new configuration has no more. One that is used again is opened again.
+  // Nobody says which providers a new configuration has no more. One that is used again is opened again; one whose number has
+  // another meaning in every worker is forgotten, as its headers may be secrets that changed.
   #closeUnused(): void {
-    for (const destination of this.#destinations.values()) {
+    const announced = new Set([...this.#announced.values()].flatMap((ofWorker) => [...ofWorker.values()]));
+    for (const [key, destination] of this.#destinations) {
       if (!destination.isUsed) {
         void destination.exporter?.close(0);
         destination.exporter = null;
+        if (!announced.has(destination)) this.#destinations.delete(key);
       }
       destination.isUsed = false;
     }

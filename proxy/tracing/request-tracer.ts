@@ -30,9 +30,8 @@ import type { TracingParts } from './worker-tracing.ts';
 
 export interface RequestTracerOptions {
   readonly tracing: Tracing;
+  /** As `TraceProviders` announced it. */
   readonly provider: TraceProvider;
-  /** As announced to the main thread. */
-  readonly providerIndex: number;
   /** Of the listener. */
   readonly isOutbound: boolean;
   readonly parts: TracingParts;
@@ -40,6 +39,7 @@ export interface RequestTracerOptions {
 }
 
 export class RequestTracer {
+  readonly #provider: TraceProvider;
   readonly #parts: TracingParts;
   readonly #recorder: SpanRecorder;
   readonly #head: HeadDecision;
@@ -51,7 +51,8 @@ export class RequestTracer {
   /** A copy: what decides and what is reported are the same bytes. */
   readonly #reached = new Uint8Array(randomLength);
 
-  constructor({ tracing, provider, providerIndex, isOutbound, parts, recorder }: RequestTracerOptions) {
+  constructor({ tracing, provider, isOutbound, parts, recorder }: RequestTracerOptions) {
+    this.#provider = provider;
     this.#parts = parts;
     this.#recorder = recorder;
     this.#head = new HeadDecision(tracing, provider, parts);
@@ -64,7 +65,7 @@ export class RequestTracer {
     this.#is64Bit = provider.kind === 'zipkin' && !provider.traceId128Bit;
     this.#sharesSpanIds = provider.kind === 'zipkin' && provider.sharedSpanContext && !isOutbound;
     this.#decorators = new RouteDecorators(isOutbound);
-    this.#facts = { provider: providerIndex, spanCount: 0, signature: 0, isNewSignature: false };
+    this.#facts = { provider: 0, spanCount: 0, signature: 0, isNewSignature: false };
   }
 
   /** Takes the trace out of the request's headers, or begins one, and decides. Without a cluster nothing is forwarded. */
@@ -77,7 +78,6 @@ export class RequestTracer {
     extract(head.headers, context, this.#propagation.formats);
     beginIds(context, random, this.#is64Bit);
     if (this.#sharesSpanIds && context.hasParent) shareSpanId(trace);
-    trace.takeRandom();
     trace.keySlot = keys.slotFor(head, route, cluster);
     this.#head.decide(trace, stream);
     this.#decorators.onRequest(trace, head.headers);
@@ -114,10 +114,11 @@ export class RequestTracer {
     const reason = this.#outcomeReason(trace, context);
     trace.reason = reason;
     if (reason === SamplingReason.none) return;
+    trace.takeRandom();
     const isError = reason === SamplingReason.error;
     const signature = isError ? errorSignature(info, trace.grpcStatus) : 0;
     const isNewSignature = isError && this.#parts.signatures.isNew(signature, info.endedAtMs);
-    const { memory, batch } = this.#parts;
+    const { memory, batch, providers } = this.#parts;
     if (!isNewSignature && this.#isBelowReached(trace)) {
       memory.count(trace.keySlot, isError ? KeyCounter.errorsSkipped : KeyCounter.headSkipped);
       return;
@@ -127,6 +128,7 @@ export class RequestTracer {
       return;
     }
     const facts = this.#facts;
+    facts.provider = providers.numberOf(this.#provider, facts.provider);
     facts.signature = signature;
     facts.isNewSignature = isNewSignature;
     this.#recorder.write(trace, context, facts);

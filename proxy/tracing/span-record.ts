@@ -30,7 +30,7 @@ export const RecordFlag = {
 
 /** What stands in a record beside the trace: one object, refilled for each. */
 export interface RecordFacts {
-  readonly provider: number;
+  provider: number;
   spanCount: number;
   signature: number;
   isNewSignature: boolean;

@@ -1,9 +1,7 @@
 // What all traces of a worker share: settings, keys and their memory, the batch of records, the pool. Nothing of it is made
 // before the first connection manager with a provider is compiled.
 
-import { isDeepStrictEqual } from 'node:util';
 import type { HttpConnectionManager } from '../../config/http-connection-manager.ts';
-import type { TraceProvider } from '../../config/tracing.ts';
 import type { TimerWheel } from '../reactor/timer-wheel.ts';
 import { ErrorSignatures } from './error-signatures.ts';
 import { RandomDigits } from './random-digits.ts';
@@ -14,6 +12,7 @@ import { SamplingKeys } from './sampling-keys.ts';
 import { SamplingMemory } from './sampling-memory.ts';
 import { SpanBatch } from './span-batch.ts';
 import { SpanRecorder, type TracedNode } from './span-recorder.ts';
+import { TraceProviders } from './trace-providers.ts';
 import type { TracingMessage } from './tracing-message.ts';
 
 export interface WorkerTracingOptions {
@@ -26,15 +25,13 @@ export interface WorkerTracingOptions {
   readonly publish: (message: TracingMessage) => void;
 }
 
-/** An index is a byte of each record. It is given again when all are, to the provider that was announced longest ago. */
-const mostProviders = 256;
-
 /** What tracers use together. */
 export interface TracingParts {
   settings: CompiledRecording;
   readonly memory: SamplingMemory;
   readonly keys: SamplingKeys;
   readonly batch: SpanBatch;
+  readonly providers: TraceProviders;
   readonly signatures: ErrorSignatures;
   readonly pool: TracePool;
   readonly random: RandomDigits;
@@ -42,8 +39,6 @@ export interface TracingParts {
 
 export class WorkerTracing {
   readonly #options: WorkerTracingOptions;
-  readonly #providers: TraceProvider[] = [];
-  #announced = 0;
   #node: TracedNode = { id: '', zone: '' };
   #settings = new CompiledRecording(shippedRecording);
   #parts: TracingParts | null = null;
@@ -60,8 +55,7 @@ export class WorkerTracing {
     const parts = this.#parts ?? this.#open();
     return new RequestTracer({
       tracing,
-      provider: tracing.provider,
-      providerIndex: this.#announce(tracing.provider),
+      provider: parts.providers.announce(tracing.provider),
       isOutbound,
       parts,
       recorder: new SpanRecorder({ tracing, writer: parts.batch.writer, isOutbound, node, wallOffsetMs }),
@@ -104,25 +98,17 @@ export class WorkerTracing {
     const { timers, publish, fillRandom } = this.#options;
     const memory = new SamplingMemory();
     publish({ kind: 'sampling-memory', memory: memory.buffer });
+    const batch = new SpanBatch({ timers, publish: (bytes, count) => publish({ kind: 'spans', bytes, count }) });
     this.#parts = {
       settings: this.#settings,
       memory,
       keys: new SamplingKeys(this.#settings.rules, memory, publish),
-      batch: new SpanBatch({ timers, publish: (bytes, count) => publish({ kind: 'spans', bytes, count }) }),
+      batch,
+      providers: new TraceProviders({ publish, onReuse: () => batch.finish() }),
       signatures: new ErrorSignatures(),
       pool: new TracePool(),
       random: new RandomDigits(fillRandom),
     };
     return this.#parts;
-  }
-
-  // Equal ones are one, over all changes of the configuration: their queue on the main thread goes on.
-  #announce(provider: TraceProvider): number {
-    const known = this.#providers.findIndex((each) => isDeepStrictEqual(each, provider));
-    if (known >= 0) return known;
-    const index = this.#announced++ % mostProviders;
-    this.#providers[index] = provider;
-    this.#options.publish({ kind: 'trace-provider', index, provider });
-    return index;
   }
 }

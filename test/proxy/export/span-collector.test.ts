@@ -188,3 +188,28 @@ t.test('a record of a provider that was not announced is a fault', (t) => {
   t.throws(() => send({ ...ofHead(1), provider: 9 }), /has not announced provider 9/);
   t.end();
 });
+
+t.test('a provider whose number was given away is let go once it is not used any more', (t) => {
+  const handed: TraceProvider[] = [];
+  const { collector, send, second } = makeCollector({
+    open: (provider) => {
+      handed.push(provider);
+      return { push: () => undefined, close: async () => undefined };
+    },
+  });
+  const use = (each: TraceProvider): void => {
+    collector.accept(0, { kind: 'trace-provider', index: 0, provider: each });
+    send(ofHead(1));
+    second();
+  };
+  const [first, again] = [provider('b'), provider('b')];
+  use(first);
+  use(provider('c'));
+  use(again);
+  t.equal(handed.filter(({ name }) => name === 'b').at(-1), first, 'it is known still');
+  use(provider('c'));
+  for (let tick = 0; tick < 12_000; tick++) collector.tick();
+  use(again);
+  t.equal(handed.at(-1), again, 'it is not kept beside one that says the same');
+  t.end();
+});

@@ -1,4 +1,6 @@
 import t from 'tap';
+import type { TraceProvider } from '../../../config/tracing.ts';
+import { readSpanRecords } from '../../../proxy/export/span-record-reader.ts';
 import { KeyCounter } from '../../../proxy/tracing/sampling-memory.ts';
 import { Scene } from '../../support/http-fixtures.ts';
 import { memoryOf, recordsIn, someProvider, tracingOf } from '../../support/trace-fixtures.ts';
@@ -45,3 +47,28 @@ t.test('a provider is announced once, with its first connection manager', async 
   t.equal(scene.tracing.compile({ ...config, tracing: undefined! }, true), null);
   t.same(new Scene().tracingMessages, []);
 });
+
+t.test('a provider that lasts keeps its records when hundreds of others have come and gone', async (t) => {
+  const scene = new Scene({ manager: { tracing: tracingOf() } });
+  const { config } = scene.manager;
+  scene.request();
+  scene.respond(scene.connect(), 200);
+  for (let number = 0; number < 300; number++) {
+    const provider = { ...someProvider, serviceName: `tenant-${number}` };
+    scene.tracing.compile({ ...config, tracing: tracingOf({ provider }) }, true);
+  }
+  scene.request();
+  scene.respond(scene.connect(), 200);
+  scene.tracing.finish();
+  t.same(providersOfRecords(scene), [someProvider, someProvider]);
+});
+
+/** As the main thread sees it: what an index means when the record arrives. */
+function providersOfRecords({ tracingMessages }: Scene): readonly TraceProvider[] {
+  const announced = new Map<number, TraceProvider>();
+  return tracingMessages.flatMap((message) => {
+    if (message.kind === 'trace-provider') announced.set(message.index, message.provider);
+    if (message.kind !== 'spans') return [];
+    return readSpanRecords(message.bytes).map(({ provider }) => announced.get(provider)!);
+  });
+}
