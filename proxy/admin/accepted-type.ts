@@ -6,17 +6,20 @@
  */
 export function prefersOpenMetrics(accept: string): boolean {
   let openMetrics = 0;
-  let text = 0;
+  let text: number | undefined;
+  let anything = 0;
   for (const item of accept.toLowerCase().split(',')) {
     const [type = '', ...parameters] = item.split(';').map((part) => part.trim());
     const weight = weightOf(parameters);
     if (type === 'application/openmetrics-text' && isKnownVersion(parameters)) {
       openMetrics = Math.max(openMetrics, weight);
     } else if (type === 'text/plain') {
-      text = Math.max(text, weight);
+      text = Math.max(text ?? 0, weight);
+    } else if (type === 'text/*' || type === '*/*') {
+      anything = Math.max(anything, weight);
     }
   }
-  return openMetrics > 0 && openMetrics >= text;
+  return openMetrics > 0 && openMetrics >= (text ?? anything);
 }
 
 function weightOf(parameters: readonly string[]): number {

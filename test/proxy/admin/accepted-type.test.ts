@@ -8,6 +8,8 @@ t.test('what Prometheus asks for is OpenMetrics when it prefers that', (t) => {
   t.ok(prefersOpenMetrics('application/openmetrics-text'));
   t.ok(prefersOpenMetrics('Application/OpenMetrics-Text; Version="1.0.0"; charset=utf-8'));
   t.notOk(prefersOpenMetrics('text/plain;version=0.0.4;q=0.5,application/openmetrics-text;version=1.0.0;q=0.4'));
+  t.notOk(prefersOpenMetrics('application/openmetrics-text;q=0.5,*/*'));
+  t.ok(prefersOpenMetrics('application/openmetrics-text;q=0.5,text/plain;q=0.4,*/*'));
   t.end();
 });
 
