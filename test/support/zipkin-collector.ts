@@ -17,6 +17,8 @@ export interface CollectedZipkinSpan {
 export interface ZipkinCollector {
   readonly port: number;
   readonly paths: readonly string[];
+  /** All until now. */
+  readonly spans: readonly CollectedZipkinSpan[];
   /** All spans, once there are `count` at least. */
   spansAfter(count: number): Promise<readonly CollectedZipkinSpan[]>;
 }
@@ -49,6 +51,7 @@ export async function startZipkinCollector(t: Test): Promise<ZipkinCollector> {
   return {
     port: (server.address() as AddressInfo).port,
     paths,
+    spans,
     spansAfter: async (count) => {
       while (spans.length < count) await new Promise<void>((resolve) => waiting.push(resolve));
       return spans;
