@@ -14,7 +14,6 @@ import { SamplingReason } from './sampling-reason.ts';
 import {
   alwaysBytes,
   copyThreshold,
-  isAtLeast,
   percentageThreshold,
   raiseThreshold,
   readThresholdText,
@@ -74,7 +73,7 @@ export class HeadDecision {
     const isForced = asked === TraceReason.forced || asked === TraceReason.client;
     this.#fillThreshold(trace, isForced);
     trace.hasThreshold = true;
-    if (!isAtLeast(trace.random, 0, threshold, 0)) return;
+    if (!trace.reaches(threshold)) return;
     trace.isHeadKept = true;
     trace.reason = isForced ? SamplingReason.debug : SamplingReason.head;
   }

@@ -9,7 +9,7 @@ import type { CompiledRoute } from '../route/compiled-route.ts';
 import { inject, renewSpanId } from './propagation.ts';
 import type { RandomDigits } from './random-digits.ts';
 import { SamplingReason } from './sampling-reason.ts';
-import { copyThreshold, readThresholdText } from './threshold-bytes.ts';
+import { copyThreshold, isAtLeast, readThresholdText } from './threshold-bytes.ts';
 import { randomLength, spanIdLength, TraceContext, TraceparentAt, traceIdLength } from './trace-context.ts';
 
 /** One sending of the request to an endpoint. */
@@ -24,6 +24,8 @@ export class AttemptTrace {
   failure = '';
 }
 
+const randomAt = TraceparentAt.traceId + traceIdLength - randomLength;
+
 /** What a request's trace takes from its connection manager. */
 export interface TracePropagation {
   /** Bits of `TraceFormat`. */
@@ -37,7 +39,7 @@ export interface TracePropagation {
 
 export class RequestTrace implements LoggedTrace {
   readonly context = new TraceContext();
-  /** R, 14 digits. */
+  /** R, 14 digits, once `takeRandom` has copied it. */
   readonly random = new Uint8Array(randomLength);
   /** What R was compared with, 14 digits; meaningful when `hasThreshold`. */
   readonly threshold = new Uint8Array(randomLength);
@@ -51,6 +53,8 @@ export class RequestTrace implements LoggedTrace {
   /** The span has the id of the caller's, as Zipkin may. */
   sharesSpanId = false;
   keySlot = 0;
+  /** Whose the slot was when the request began: a long one may outlast that. */
+  keyOwner = '';
   route: CompiledRoute | null = null;
   cluster: ClusterRuntime | null = null;
   /** Name of the span that the other side of the hop gave in `x-envoy-decorator-operation`; empty when it gave none. */
@@ -80,6 +84,7 @@ export class RequestTrace implements LoggedTrace {
     this.isUpgraded = false;
     this.sharesSpanId = false;
     this.keySlot = 0;
+    this.keyOwner = '';
     this.route = route;
     this.cluster = cluster;
     this.givenOperation = '';
@@ -89,11 +94,19 @@ export class RequestTrace implements LoggedTrace {
     this.#isAttemptOpen = false;
   }
 
+  /** Whether R reaches a threshold. Asked of every request, so R is compared where it lies. */
+  reaches(threshold: Uint8Array): boolean {
+    const { line, randomValue } = this.context;
+    if (randomValue === '') return isAtLeast(line.bytes, randomAt, threshold, 0);
+    this.takeRandom();
+    return isAtLeast(this.random, 0, threshold, 0);
+  }
+
   /** R, from where the context has it. */
   takeRandom(): void {
     const { line, randomValue } = this.context;
     if (randomValue !== '') readThresholdText(this.random, randomValue);
-    else copyThreshold(this.random, line.bytes, TraceparentAt.traceId + traceIdLength - randomLength);
+    else copyThreshold(this.random, line.bytes, randomAt);
   }
 
   /** Tells the next hop, after all other changes to the headers. */

@@ -131,3 +131,17 @@ t.test("B3's debug from outside of the mesh is a caller's decision like others",
   t.match(outside, { reason: SamplingReason.parent });
   t.not(outside.threshold, all);
 });
+
+t.test('a random value that the trace brings is compared in place of its id', async (t) => {
+  const provider = { ...someProvider, sampler: { followsParent: false, probability: 0.5 } };
+  const withRandom = (rv: string) =>
+    decide({
+      provider,
+      fields: [
+        ['traceparent', `${traceparent}01`],
+        ['tracestate', `ot=rv:${rv}`],
+      ],
+    });
+  t.match(withRandom('80000000000000'), { reason: SamplingReason.head, threshold: '80000000000000' });
+  t.match(withRandom('7fffffffffffff'), { reason: SamplingReason.none });
+});
