@@ -40,6 +40,7 @@ const SEEDS: readonly Seed[] = [
   { rule: 'koffi-in-one-place', file: 'proxy/http/b.ts', imports: 'koffi' },
   { rule: 'protobufjs-in-one-place', file: 'proxy/http/c.ts', imports: 'protobufjs' },
   { rule: '@grpc/grpc-js-in-one-place', file: 'xds/b.ts', imports: '@grpc/grpc-js' },
+  { rule: '@opentelemetry-in-one-place', file: 'proxy/http/f.ts', imports: '@opentelemetry/api' },
   { rule: 'js-yaml-in-one-place', file: 'config/b.ts', imports: 'js-yaml' },
   { rule: 'pino-in-one-place', file: 'proxy/http/d.ts', imports: 'pino' },
   { rule: 're2js-in-one-place', file: 'proxy/route/a.ts', imports: 're2js' },
