@@ -72,6 +72,7 @@ t.test('a name that points here gets no page and changes nothing, and answers pr
   t.equal(await ask('/', { host: `localhost:${admin.port}` }), 200);
   t.equal(await ask('/quitquitquit', { method: 'POST', origin: 'http://evil.example:1' }), 403);
   t.strictSame(admin.calls, []);
-  for (const path of ['/stats/prometheus', '/overview', '/server_info', '/config_dump']) t.equal(await ask(path), 200, path);
+  for (const path of ['/stats/prometheus', '/overview', '/server_info', '/config_dump'])
+    t.equal(await ask(path), 200, path);
   t.equal(await ask('/reset_counters', { method: 'POST' }), 200, 'curl by the name of a service');
 });
