@@ -88,6 +88,11 @@ export class KeyTable {
     return slot === otherSlot ? otherKey : (this.#owners[slot] ?? null);
   }
 
+  /** Text by which owners of a slot are told apart; empty for a slot that has none. */
+  idAt(slot: number): string {
+    return this.#owners[slot]?.id ?? '';
+  }
+
   /** To be called about once a second: frees idle slots and gives slots to busy keys that had none. Told of new owners. */
   age(nowMs: number): void {
     // A clock that is set forward makes no key idle, and one that is set back makes none younger.

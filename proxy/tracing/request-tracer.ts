@@ -5,6 +5,7 @@
 // against it. What is kept in neither way has cost its ids, and no allocation.
 
 import type { TraceProvider, Tracing } from '../../config/tracing.ts';
+import { otherSlot } from '../../sampler/key-table.ts';
 import type { ClusterRuntime } from '../cluster/cluster-runtime.ts';
 import type { FormatContext } from '../format/format-context.ts';
 import type { HeaderTable } from '../http/header-table.ts';
@@ -79,6 +80,7 @@ export class RequestTracer {
     beginIds(context, random, this.#is64Bit);
     if (this.#sharesSpanIds && context.hasParent) shareSpanId(trace);
     trace.keySlot = keys.slotFor(head, route, cluster);
+    trace.keyOwner = keys.ownerAt(trace.keySlot);
     this.#head.decide(trace, stream);
     this.#decorators.onRequest(trace, head.headers);
     info.trace = trace;
@@ -114,11 +116,12 @@ export class RequestTracer {
     const reason = this.#outcomeReason(trace, context);
     trace.reason = reason;
     if (reason === SamplingReason.none) return;
+    const { memory, batch, providers, keys } = this.#parts;
+    if (keys.ownerAt(trace.keySlot) !== trace.keyOwner) trace.keySlot = otherSlot;
     trace.takeRandom();
     const isError = reason === SamplingReason.error;
     const signature = isError ? errorSignature(info, trace.grpcStatus) : 0;
     const isNewSignature = isError && this.#parts.signatures.isNew(signature, info.endedAtMs);
-    const { memory, batch, providers } = this.#parts;
     if (!isNewSignature && this.#isBelowReached(trace)) {
       memory.count(trace.keySlot, isError ? KeyCounter.errorsSkipped : KeyCounter.headSkipped);
       return;

@@ -74,6 +74,11 @@ export class SamplingKeys {
     return this.#table.slotFor(known.headerRules.length === 0 ? known.plain : this.#chosenBy(known, head.headers));
   }
 
+  /** Who has the slot: the text of the key, empty for nobody and for slot 0. */
+  ownerAt(slot: number): string {
+    return this.#table.idAt(slot);
+  }
+
   /** To be called about once a second. */
   age(nowMs: number): void {
     this.#table.age(nowMs);

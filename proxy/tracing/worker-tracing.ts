@@ -102,7 +102,11 @@ export class WorkerTracing {
     this.#parts = {
       settings: this.#settings,
       memory,
-      keys: new SamplingKeys(this.#settings.rules, memory, publish),
+      keys: new SamplingKeys(this.#settings.rules, memory, (message) => {
+        // Records that have the slot leave while it is still their key's.
+        if (message.kind === 'sampling-key' && message.key === null) batch.finish();
+        publish(message);
+      }),
       batch,
       providers: new TraceProviders({ publish, onReuse: () => batch.finish() }),
       signatures: new ErrorSignatures(),

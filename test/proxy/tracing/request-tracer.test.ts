@@ -9,7 +9,7 @@ import { never } from '../../../sampler/threshold.ts';
 import { routeOf } from '../../support/data-plane.ts';
 import { Scene, type SceneOptions } from '../../support/http-fixtures.ts';
 import { forwardAction, retryPolicy } from '../../support/route-fixtures.ts';
-import { memoryOf, recordsIn, sentField, tracingOf } from '../../support/trace-fixtures.ts';
+import { memoryOf, recordsIn, recordsOf, sentField, tracingOf } from '../../support/trace-fixtures.ts';
 
 const traceId = '0af7651916cd43dd8448eb211c80319c';
 const callerId = 'b7ad6b7169203331';
@@ -391,3 +391,32 @@ t.test('a tunnel is not slow', async (t) => {
   scene.end(connection);
   t.same(recordsIn(scene), []);
 });
+
+t.test('what outlasts its slot is not counted for the key that has it then', async (t) => {
+  const scene = sceneOf(
+    { randomPerTenThousand: 10_000 },
+    { routes: ['/a', '/b'].map((prefix) => routeOf(prefix, forwardAction())) },
+  );
+  const send = (path: string) => {
+    scene.request((head) => {
+      head.path = path;
+    });
+    return scene.connect();
+  };
+  const long = send('/a');
+  scene.respond(send('/a'), 200);
+  for (let nowMs = 0; nowMs <= 130_000; nowMs += 1000) scene.tracing.keepHouse(nowMs);
+  scene.respond(send('/b'), 200);
+  scene.respond(long, 200);
+  scene.tracing.flush();
+  t.same(routesOfRecords(scene), ['/a', '/b', '*']);
+});
+
+/** As the main thread sees it: whose a slot is when the record arrives. */
+function routesOfRecords({ tracingMessages }: Scene): readonly string[] {
+  const owners = new Map<number, string>();
+  return tracingMessages.flatMap((message) => {
+    if (message.kind === 'sampling-key') owners.set(message.slot, message.key?.route ?? '*');
+    return recordsOf([message]).map(({ keySlot }) => owners.get(keySlot) ?? '*');
+  });
+}
