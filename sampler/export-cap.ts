@@ -24,6 +24,8 @@ export interface CappedRecord {
   readonly random: string;
   /** Of the head decision, made here or by the caller; `never` when nothing could have chosen it, null when not known. */
   readonly threshold: Threshold | null;
+  /** What its own stratum let pass on the way here: what was below was not offered. Absent when everything was. */
+  readonly passed?: Threshold;
   /** Whether the head decision, ours or the caller's, chose it. */
   readonly headKept: boolean;
   readonly reason: OfferedReason;
@@ -238,9 +240,10 @@ function stratumOf(reason: OfferedReason): Stratum {
 
 /** Null when it is not known. */
 function thresholdOfRecord<Item>(record: CappedRecord, taken: AllTaken<Item>): Threshold | null {
-  const own = taken[stratumOf(record.reason)].threshold;
+  const ofStratum = taken[stratumOf(record.reason)].threshold;
   // The callee's choice may depend on R in a way that is not known here.
-  if (own === null || record.reason === 'upgrade') return null;
+  if (ofStratum === null || record.reason === 'upgrade') return null;
+  const own = higher(ofStratum, record.passed ?? always);
   if (record.reason === 'debug' || (own === always && stratumOf(record.reason) !== 'head')) return own;
   const head = taken.head.threshold;
   const ofHead = record.threshold === null || head === null ? null : higher(record.threshold, head);

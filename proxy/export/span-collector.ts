@@ -212,8 +212,9 @@ function cappedRecord(record: SpanRecord, key: string): CappedRecord {
   return {
     key,
     random,
-    // What the head did not choose says by which threshold; of what it chose without one nothing is known.
-    threshold: threshold ?? (isHeadKept ? null : never),
+    // Of what the head chose without a threshold nothing is known.
+    threshold: isHeadKept ? threshold : never,
+    ...(reason === SamplingReason.error && !isHeadKept && threshold !== null && { passed: threshold }),
     headKept: isHeadKept,
     reason: samplingReasonNames[reason] as OfferedReason,
     signature,

@@ -17,7 +17,10 @@ export interface SpanRecord {
   readonly signature: number;
   /** R, 14 lower-case hex digits. */
   readonly random: string;
-  /** Of the head decision, 14 digits; null when it is not known. */
+  /**
+   * 14 digits; null when it is not known. Of the head decision; of an error that this did not choose, what of stage 2 it
+   * has passed.
+   */
   readonly threshold: string | null;
   /** Keys of the `ot` member other than `th`, joined by `;`. */
   readonly ot: string;

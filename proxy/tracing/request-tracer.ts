@@ -25,7 +25,7 @@ import { hostOf } from './span-attributes.ts';
 import { isCutShort, isOwnReply } from './span-error.ts';
 import type { RecordFacts } from './span-record.ts';
 import type { SpanRecorder } from './span-recorder.ts';
-import { copyThreshold, isAtLeast, raiseThreshold } from './threshold-bytes.ts';
+import { alwaysBytes, copyThreshold, isAtLeast, raiseThreshold } from './threshold-bytes.ts';
 import { randomLength, spanIdLength, TraceFormat, TraceparentAt } from './trace-context.ts';
 import type { TracingParts } from './worker-tracing.ts';
 
@@ -122,6 +122,11 @@ export class RequestTracer {
     const isError = reason === SamplingReason.error;
     const signature = isError ? errorSignature(info, trace.grpcStatus) : 0;
     const isNewSignature = isError && this.#parts.signatures.isNew(signature, info.endedAtMs);
+    if (isError && !trace.isHeadKept) {
+      // What the head decided says nothing of it.
+      trace.hasThreshold = true;
+      copyThreshold(trace.threshold, alwaysBytes, 0);
+    }
     if (!isNewSignature && this.#isBelowReached(trace)) {
       memory.count(trace.keySlot, isError ? KeyCounter.errorsSkipped : KeyCounter.headSkipped);
       return;
@@ -172,7 +177,7 @@ export class RequestTracer {
     const reached = this.#reached;
     copyThreshold(reached, this.#parts.memory.thresholds, reachedThresholdAt(stratum));
     if (!isAtLeast(trace.random, 0, reached, 0)) return true;
-    if (!isError) raiseThreshold(trace.threshold, reached);
+    raiseThreshold(trace.threshold, reached);
     return false;
   }
 }

@@ -34,6 +34,16 @@ function keptOf(records: readonly CappedRecord[], given: Partial<SamplingSetting
     .sort();
 }
 
+t.test('an error that had a threshold to pass before it came says no lower one', (t) => {
+  const passed = (random: number) => record('error', random, { passed: randomOf(6) });
+  t.same(keptOf([passed(7), record('error', 1)]), [`error 1 ${always}`, `error 7 ${randomOf(6)}`]);
+  const crowd = [8, 9, 10, 11, 12].map((random) => passed(random));
+  const ofWindow = justAbove(randomOf(9));
+  const kept = [`error 10 ${ofWindow}`, `error 11 ${ofWindow}`, `error 12 ${ofWindow}`, 'rare 8 null'];
+  t.same(keptOf(crowd), kept, 'nor one below that of its window');
+  t.end();
+});
+
 t.test('within all caps everything is kept and counts as it did', (t) => {
   const records = [
     record('head', 5, { threshold: randomOf(4) }),

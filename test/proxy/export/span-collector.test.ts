@@ -189,6 +189,14 @@ t.test('a record of a provider that was not announced is a fault', (t) => {
   t.end();
 });
 
+t.test('an error leaves with the threshold that its worker found reached', (t) => {
+  const { exported, send, second } = makeCollector();
+  send({ ...anError(1), flags: RecordFlag.knowsThreshold, threshold: 'c0000000000000' }, anError(2));
+  second();
+  t.same(exported.map(({ th }) => th).sort(), ['0', 'c']);
+  t.end();
+});
+
 t.test('a provider whose number was given away is let go once it is not used any more', (t) => {
   const handed: TraceProvider[] = [];
   const { collector, send, second } = makeCollector({

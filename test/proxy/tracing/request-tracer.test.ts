@@ -5,7 +5,7 @@ import { recordingSettings } from '../../../proxy/tracing/recording-settings.ts'
 import { KeyCounter, ReachedStratum } from '../../../proxy/tracing/sampling-memory.ts';
 import { SamplingReason } from '../../../proxy/tracing/sampling-reason.ts';
 import { defaultSettings } from '../../../sampler/settings.ts';
-import { never } from '../../../sampler/threshold.ts';
+import { always, never } from '../../../sampler/threshold.ts';
 import { routeOf } from '../../support/data-plane.ts';
 import { Scene, type SceneOptions } from '../../support/http-fixtures.ts';
 import { forwardAction, retryPolicy } from '../../support/route-fixtures.ts';
@@ -148,7 +148,7 @@ t.test('errors, slow requests and retries are kept whatever was chosen, by their
     [
       [SamplingReason.slow, false, never],
       [SamplingReason.retry, false, never],
-      [SamplingReason.error, false, never],
+      [SamplingReason.error, false, always],
     ],
   );
 });
@@ -303,6 +303,29 @@ t.test('what stage 2 has left behind is counted and not written, but for an erro
   t.match(recordsIn(scene).at(-1), { reason: SamplingReason.error, isSignatureNew: true });
   t.equal(memory.counter(keySlot, KeyCounter.errorsSkipped), 2);
 });
+
+t.test(
+  'an error says which threshold of stage 2 it has passed, one of a new kind that it had none to pass',
+  async (t) => {
+    const scene = sceneOf();
+    const fail = () => {
+      scene.request(withParent('00'));
+      scene.respond(scene.connect(), 500);
+    };
+    scene.request();
+    scene.respond(scene.connect(), 200);
+    memoryOf(scene).setReached(ReachedStratum.error, '48000000000000');
+    fail();
+    fail();
+    t.same(
+      recordsIn(scene).map(({ threshold, isHeadKept }) => [threshold, isHeadKept]),
+      [
+        ['00000000000000', false],
+        ['48000000000000', false],
+      ],
+    );
+  },
+);
 
 t.test('logs are told the trace and why it is kept, and nothing of it afterwards', async (t) => {
   const seen: unknown[] = [];
