@@ -33,21 +33,22 @@ export function waterFill(shares: readonly Share[], budget: number, exponent: nu
     return kept;
   };
   if (fillTo(Number.POSITIVE_INFINITY) <= budget) return probabilities;
-  fillTo(
-    highestLevel(
-      fillTo,
-      slopes.reduce((lowest, slope) => (slope > 0 ? Math.min(lowest, slope) : lowest), 1),
-      budget,
-    ),
-  );
+  fillTo(highestLevel(fillTo, slopes, budget));
   return probabilities;
 }
 
 /** Bisection: what is kept never falls when the level rises, and above 1 / the lowest slope everybody has all it wants. */
-function highestLevel(keptAt: (level: number) => number, lowestSlope: number, budget: number): number {
+function highestLevel(keptAt: (level: number) => number, slopes: Float64Array, budget: number): number {
+  const positive = slopes.filter((slope) => slope > 0);
+  const enough = positive.reduce((level, slope) => Math.max(level, 1 / slope), 1);
   let low = 0;
-  let high = 1 / lowestSlope;
-  if (keptAt(high) <= budget) return high;
+  // From where the first is full upwards: a slope next to nothing must not spend the precision of the others.
+  let high = positive.reduce((level, slope) => Math.min(level, 1 / slope), enough);
+  while (keptAt(high) <= budget) {
+    if (high >= enough) return high;
+    low = high;
+    high = Math.min(high * 2, enough);
+  }
   for (let halving = 0; halving < halvings; halving++) {
     const middle = (low + high) / 2;
     if (keptAt(middle) <= budget) low = middle;
@@ -56,5 +57,5 @@ function highestLevel(keptAt: (level: number) => number, lowestSlope: number, bu
   return low;
 }
 
-/** Weights and rates may differ by a factor of 10^12 (2^40); the rest is precision. */
+/** The level may be a factor of 10^12 (2^40) below where the first is full; the rest is precision. */
 const halvings = 80;

@@ -28,6 +28,15 @@ t.test('the exponent says how the budget is shared', (t) => {
   t.end();
 });
 
+t.test('a weight that is next to nothing takes nothing from the others', (t) => {
+  const shares = [share({}), share({ weight: 1e-30 })];
+  t.same(
+    [...waterFill(shares, 10, 1)].map((probability) => probability.toFixed(6)),
+    ['0.100000', '0.000000'],
+  );
+  t.end();
+});
+
 t.test('what one leaves rises for the others', (t) => {
   const shares = [share({ wanted: 0.01 }), share({ weight: 1 }), share({ weight: 3 })];
   t.same(
