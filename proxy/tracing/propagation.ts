@@ -57,7 +57,8 @@ export function beginIds(context: TraceContext, random: RandomDigits, is64Bit = 
   context.hasRandomFlag = true;
   context.has64BitId = is64Bit;
   const zeros = is64Bit ? traceIdLength / 2 : 0;
-  bytes.fill(digitZero, TraceparentAt.traceId, TraceparentAt.traceId + zeros);
+  // Asked for nothing, the call still costs 60 ns.
+  if (zeros > 0) bytes.fill(digitZero, TraceparentAt.traceId, TraceparentAt.traceId + zeros);
   random.write(bytes, TraceparentAt.traceId + zeros, traceIdLength - zeros);
 }
 

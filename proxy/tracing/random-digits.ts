@@ -3,7 +3,7 @@
 
 import { hexDigit } from './hex-digits.ts';
 
-const pooledBytes = 4096;
+const pooledBytes = 16_384;
 
 export class RandomDigits {
   readonly #fill: (bytes: Uint8Array) => unknown;

@@ -26,6 +26,7 @@ export function readTraceState(headers: HeaderTable, context: TraceContext): voi
 export function writeTraceState(headers: HeaderTable, context: TraceContext): void {
   if (context.keepsState && context.sentThreshold === context.threshold && ownMember(context) === '') return;
   headers.removeId(HeaderId.tracestate);
+  if (isBare(context)) return;
   const state = stateText(context);
   if (state !== '') headers.append('tracestate', state);
 }
@@ -37,6 +38,11 @@ export function stateText(context: TraceContext): string {
   const ours = joined(ot, own);
   const room = maxMembers - (ot === '' ? 0 : 1) - (own === '' ? 0 : 1);
   return joined(ours, firstMembers(context.otherState, room));
+}
+
+/** Most requests: nothing came, and they are not chosen. */
+function isBare({ sentThreshold, randomValue, otherOt, otherState, sentChain }: TraceContext): boolean {
+  return sentThreshold === '' && randomValue === '' && otherOt === '' && otherState === '' && sentChain === '';
 }
 
 export const chainLength = 64;
