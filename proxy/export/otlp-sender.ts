@@ -11,6 +11,7 @@ import { type CollectorClusters, findCollector } from './collector-address.ts';
 import type { OtlpSettings } from './otlp-settings.ts';
 import { readPartialSuccess } from './partial-success.ts';
 import { RetryingSender } from './retrying-sender.ts';
+import { type Headers, sendableHeaders } from './sendable-headers.ts';
 import type { ExportClock, Sender, SendOutcome, Signal } from './sender.ts';
 import { splitUri } from './telemetry-uri.ts';
 import type { Transport } from './transport.ts';
@@ -102,9 +103,8 @@ class OtlpSender implements Sender {
     return new HttpTransport({
       path,
       headers: {
-        host: authority,
         'user-agent': 'outrigger',
-        ...Object.fromEntries(this.#sendable([...headers, ...service.headers])),
+        ...Object.fromEntries(this.#sendable([['host', authority], ...headers, ...service.headers])),
         'content-type': 'application/x-protobuf',
         ...(usesGzip && { 'content-encoding': 'gzip' }),
       },
@@ -126,13 +126,8 @@ class OtlpSender implements Sender {
     return partial.rejected;
   }
 
-  /** An environment can hold anything, and a library would throw at each request. */
-  #sendable(headers: Pairs): Pairs {
-    return headers.filter(([name, value]) => {
-      const isSendable = headerName.test(name) && headerValue.test(value);
-      if (!isSendable) this.#context.onWarning(`header ${JSON.stringify(name)} cannot be sent to a collector`);
-      return isSendable;
-    });
+  #sendable(headers: Headers): Headers {
+    return sendableHeaders(headers, this.#service.kind, this.#context.onWarning);
   }
 
   #warnOnce(text: string): void {
@@ -143,13 +138,7 @@ class OtlpSender implements Sender {
 }
 
 /** What the configuration says of a name stands alone. */
-function othersThan(given: Pairs, others: Pairs): Pairs {
+function othersThan(given: Headers, others: Headers): Headers {
   const names = new Set(given.map(([name]) => name));
   return others.filter(([name]) => !names.has(name));
 }
-
-type Pairs = readonly (readonly [string, string])[];
-
-/** RFC 9110, sections 5.1 and 5.5, without bytes above ASCII. */
-const headerName = /^[!#$%&'*+.^_`|~0-9a-z-]+$/;
-const headerValue = /^[\t\x20-\x7e]*$/;

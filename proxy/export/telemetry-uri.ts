@@ -9,5 +9,11 @@ export interface TelemetryUri {
 /** `http://collector:4318/v1/traces`, or `/v1/traces`, whose authority is the cluster's name. */
 export function splitUri(uri: string, cluster: string): TelemetryUri {
   const [, authority = '', path = ''] = /^(?:[A-Za-z][A-Za-z0-9+.-]*:\/\/([^/?#]*))?([^#]*)/.exec(uri) ?? [];
-  return { authority: authority || cluster, path: path.startsWith('/') ? path : `/${path}` };
+  const escaped = path.replace(/[^\x21-\x7e]+/g, percentEncode);
+  return { authority: authority || cluster, path: escaped.startsWith('/') ? escaped : `/${escaped}` };
+}
+
+/** A request line has no spaces, nor bytes above ASCII. */
+function percentEncode(text: string): string {
+  return Buffer.from(text).toString('hex').toUpperCase().replace(/../g, '%$&');
 }

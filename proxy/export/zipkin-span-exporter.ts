@@ -5,6 +5,7 @@ import { findCollector } from './collector-address.ts';
 import { ExportQueue } from './export-queue.ts';
 import { HttpTransport } from './http-transport.ts';
 import { RetryingSender } from './retrying-sender.ts';
+import { sendableHeaders } from './sendable-headers.ts';
 import { leastQueuedSpans, type SpanExporter, type SpanExporterOptions, type SpanFate } from './span-exporter.ts';
 import type { SpanRecord } from './span-record-reader.ts';
 import { SpanReports } from './span-reports.ts';
@@ -53,7 +54,7 @@ export class ZipkinSpanExporter implements SpanExporter {
 }
 
 function openSender({ service, encoding }: ZipkinProvider, { sender }: SpanExporterOptions): RetryingSender {
-  const { clusters, clock, random, wallClock } = sender;
+  const { clusters, clock, random, wallClock, onWarning } = sender;
   if (service.kind !== 'http') throw new TypeError('Zipkin is spoken over HTTP');
   const { authority, path } = splitUri(service.uri, service.cluster);
   return new RetryingSender({
@@ -61,10 +62,9 @@ function openSender({ service, encoding }: ZipkinProvider, { sender }: SpanExpor
     transport: new HttpTransport({
       path,
       headers: {
-        host: authority,
         'user-agent': 'outrigger',
         'content-type': encoding === 'json' ? 'application/json' : 'application/x-protobuf',
-        ...Object.fromEntries(service.headers),
+        ...Object.fromEntries(sendableHeaders([['host', authority], ...service.headers], 'http', onWarning)),
       },
       wallClock,
     }),

@@ -241,3 +241,27 @@ t.test('http: a collector behind a Unix socket', async (t) => {
   t.teardown(() => sender.close());
   t.match(await sender.send(request), { kind: 'sent' });
 });
+
+for (const service of [http, grpc]) {
+  const { kind } = service;
+
+  t.test(
+    `${kind}: headers of the environment that cannot be sent are left out, and named without their values`,
+    async (t) => {
+      setEnvironment(t, { OTEL_EXPORTER_OTLP_HEADERS: 'x+y=secret%0A,x-tab=secret%09,x-key=1' });
+      const { collector, sender, warnings } = await makeBench(t, service);
+      t.same(await sender.send(request), { kind: 'sent', rejected: 0 });
+      t.equal(collector.requests[0]!.headers['x-key'], '1');
+      t.match(warnings[0], /"x\+y" cannot be sent/);
+      t.notMatch(warnings.join(), /secret/);
+    },
+  );
+}
+
+t.test('http: what a path may not have is escaped, a host that cannot be sent is the address', async (t) => {
+  const { collector, sender } = await makeBench(t, http, { uri: 'http://käse.example/v1/tr aces?ü=\ud800%20' });
+  t.same(await sender.send(request), { kind: 'sent', rejected: 0 });
+  const [{ headers, path }] = collector.requests as [(typeof collector.requests)[0]];
+  t.equal(path, '/v1/tr%20aces?%C3%BC=%EF%BF%BD%20');
+  t.match(headers['host'], /^127\.0\.0\.1:/);
+});

@@ -11,6 +11,7 @@ const cases: readonly (readonly [string, string, string])[] = [
   ['http:///v1/traces#part', 'cluster', '/v1/traces'],
   ['http://[::1]:4318/a', '[::1]:4318', '/a'],
   ['', 'cluster', '/'],
+  ['http://a/b c?d=é\n', 'a', '/b%20c?d=%C3%A9%0A'],
 ];
 
 t.test('a URI has an authority, by default the name of the cluster, and a path', (t) => {

@@ -53,3 +53,37 @@ for (const encoding of ['json', 'protobuf'] as const) {
     t.same(collector.paths, ['/api/v2/spans']);
   });
 }
+
+t.test('a header that cannot be sent is left out, and named without its value', async (t) => {
+  const collector = await startZipkinCollector(t);
+  const warnings: string[] = [];
+  const provider: ZipkinProvider = {
+    kind: 'zipkin',
+    name: 'envoy.tracers.zipkin',
+    service: {
+      kind: 'http',
+      cluster: 'zipkin',
+      uri: 'http://zipkin/api/v2/spans',
+      timeoutMs: 0,
+      // As of %ENVIRONMENT(TOKEN)%, where a file with a line break was put into the environment.
+      headers: [['authorization', 'Bearer secret\n']],
+    },
+    encoding: 'json',
+    traceId128Bit: true,
+    sharedSpanContext: true,
+    alsoW3c: false,
+  };
+  const clusters = new FakeClusters().set('zipkin', [{ address: loopback(collector.port) }]);
+  const exporter = new ZipkinSpanExporter(provider, {
+    sender: patientContext(clusters, warnings),
+    stats: new WorkerStats(() => {}),
+    node: { id: 'node', cluster: 'reviews' },
+    version: '1.2.3',
+    localIp: '10.0.0.1',
+  });
+  const [record] = readSpanRecords(encodeRecords({ spans: [{ name: 'one' }] }));
+  exporter.push(record!, { th: null, isRare: false, isError: false });
+  await exporter.close(5000);
+  t.match(await collector.spansAfter(1), [{ name: 'one' }]);
+  t.same(warnings, ['header "authorization" cannot be sent to a collector']);
+});
