@@ -4,11 +4,13 @@
 
 import { KeyTable, type SamplingKey, type SlottedKey } from '../../sampler/key-table.ts';
 import { type HeaderRule, headerRuleOf, type RuleTable } from '../../sampler/rules.ts';
+import { always, never } from '../../sampler/threshold.ts';
 import type { ClusterRuntime } from '../cluster/cluster-runtime.ts';
 import { type HeaderName, headerName } from '../http/header-name.ts';
 import type { HeaderTable } from '../http/header-table.ts';
 import type { RequestHead } from '../http/message.ts';
 import type { CompiledRoute } from '../route/compiled-route.ts';
+import type { CompiledRecording } from './recording-settings.ts';
 import type { SamplingMemory } from './sampling-memory.ts';
 import type { TracingMessage } from './tracing-message.ts';
 
@@ -47,7 +49,7 @@ export function pathTemplate({ config }: CompiledRoute): string {
 }
 
 export class SamplingKeys {
-  rules: RuleTable;
+  settings: CompiledRecording;
   readonly #table: KeyTable;
   readonly #replies: RouteKeys;
   /** Names of rules, prepared for look-ups. */
@@ -55,12 +57,12 @@ export class SamplingKeys {
   #headers: HeaderTable | null = null;
   readonly #valueOf = (name: string): string | undefined => this.#headers!.get(this.#nameOf(name));
 
-  constructor(rules: RuleTable, memory: SamplingMemory, publish: (message: TracingMessage) => void) {
-    this.rules = rules;
-    this.#replies = newKeys(rules);
+  constructor(settings: CompiledRecording, memory: SamplingMemory, publish: (message: TracingMessage) => void) {
+    this.settings = settings;
+    this.#replies = newKeys(settings.rules);
     this.#table = new KeyTable({
       onOwner: (slot, key) => {
-        memory.restart(slot);
+        memory.restart(slot, key === null || this.settings.mayKeep(key) ? always : never);
         publish({ kind: 'sampling-key', slot, key: key === null ? null : plainKey(key) });
       },
     });
@@ -86,14 +88,14 @@ export class SamplingKeys {
 
   #methodsOf(route: CompiledRoute | null, cluster: ClusterRuntime | null): (MethodKeys | null)[] {
     const keys = route === null ? this.#replies : route.samplingKeys;
-    if (keys !== null && keys.cluster === cluster && keys.rules === this.rules) return keys.methods;
+    if (keys !== null && keys.cluster === cluster && keys.rules === this.settings.rules) return keys.methods;
     if (route === null) return this.#replies.methods;
     return this.#leadTo(route, cluster);
   }
 
   #leadTo(route: CompiledRoute, cluster: ClusterRuntime | null): (MethodKeys | null)[] {
-    if (route.samplingKeys === null || route.samplingKeys.rules !== this.rules) {
-      route.samplingKeys = newKeys(this.rules);
+    if (route.samplingKeys === null || route.samplingKeys.rules !== this.settings.rules) {
+      route.samplingKeys = newKeys(this.settings.rules);
       route.samplingKeys.cluster = cluster;
       return route.samplingKeys.methods;
     }
@@ -114,7 +116,7 @@ export class SamplingKeys {
     const method = methodNames[index]!;
     const made: MethodKeys = {
       plain: this.#table.keyFor({ service, route: template, method, headerRule: -1 }),
-      headerRules: this.rules.headerRulesFor(service, template, method),
+      headerRules: this.settings.rules.headerRulesFor(service, template, method),
       byRule: new Map(),
     };
     methods[index] = made;

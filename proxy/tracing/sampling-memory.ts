@@ -55,10 +55,9 @@ export class SamplingMemory {
     this.#counters[at] = this.#counters[at]! + 1;
   }
 
-  /** A slot has a new owner: what was set for the one before does not concern it. */
-  restart(slot: number): void {
-    const at = thresholdAt(slot);
-    this.thresholds.fill(digitZero, at, at + randomLength);
+  /** A slot has a new owner: what was set for the one before does not concern it. `threshold` is for its first requests. */
+  restart(slot: number, threshold: string): void {
+    this.setThreshold(slot, threshold);
   }
 
   // ---- The main thread's side -----------------------------------------------------------------------------------

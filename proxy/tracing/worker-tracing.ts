@@ -71,7 +71,7 @@ export class WorkerTracing {
     this.#settings = new CompiledRecording(settings);
     if (this.#parts === null) return;
     this.#parts.settings = this.#settings;
-    this.#parts.keys.rules = this.#settings.rules;
+    this.#parts.keys.settings = this.#settings;
   }
 
   /** The main thread took a batch. */
@@ -102,7 +102,7 @@ export class WorkerTracing {
     this.#parts = {
       settings: this.#settings,
       memory,
-      keys: new SamplingKeys(this.#settings.rules, memory, (message) => {
+      keys: new SamplingKeys(this.#settings, memory, (message) => {
         // Records that have the slot leave while it is still their key's.
         if (message.kind === 'sampling-key' && message.key === null) batch.finish();
         publish(message);

@@ -66,7 +66,7 @@ class FakeWorker {
   }
 
   own(slot: number, key: SamplingKey | null): void {
-    this.memory.restart(slot);
+    this.memory.restart(slot, always);
     this.#service.accept(this.#number, structuredClone({ kind: 'sampling-key', slot, key } as const));
   }
 

@@ -2,22 +2,25 @@ import t from 'tap';
 import type { ClusterRuntime } from '../../../proxy/cluster/cluster-runtime.ts';
 import { RequestHead } from '../../../proxy/http/message.ts';
 import type { CompiledRoute } from '../../../proxy/route/compiled-route.ts';
+import { CompiledRecording, recordingSettings } from '../../../proxy/tracing/recording-settings.ts';
 import { pathTemplate, routeTemplate, SamplingKeys } from '../../../proxy/tracing/sampling-keys.ts';
 import { SamplingMemory, thresholdAt } from '../../../proxy/tracing/sampling-memory.ts';
 import type { TracingMessage } from '../../../proxy/tracing/tracing-message.ts';
 import { otherSlot } from '../../../sampler/key-table.ts';
-import { RuleTable } from '../../../sampler/rules.ts';
-import type { SamplingRule } from '../../../sampler/settings.ts';
+import { defaultSettings, type SamplingRule } from '../../../sampler/settings.ts';
 import { routeOf } from '../../support/data-plane.ts';
 import { Scene } from '../../support/http-fixtures.ts';
 import { forwardAction, routeMatch } from '../../support/route-fixtures.ts';
 
 const rule = (fields: Partial<SamplingRule>): SamplingRule => ({ headers: [], rate: 1, weight: 1, ...fields });
 
+const settings = (rules: readonly SamplingRule[]) =>
+  new CompiledRecording(recordingSettings({ ...defaultSettings, rules }, true));
+
 function start(rules: readonly SamplingRule[] = []) {
   const messages: TracingMessage[] = [];
   const memory = new SamplingMemory();
-  const keys = new SamplingKeys(new RuleTable(rules), memory, (message) => messages.push(message));
+  const keys = new SamplingKeys(settings(rules), memory, (message) => messages.push(message));
   const owners = () => messages.map((message) => (message.kind === 'sampling-key' ? [message.slot, message.key] : []));
   return { keys, memory, owners };
 }
@@ -82,7 +85,7 @@ t.test('requests that a rule about headers matches are a key beside, until the r
   t.not(chosen, plain);
   t.equal(keys.slotFor(gold, route, cart), chosen);
   t.match(owners()[1], [chosen, { headerRule: 0 }]);
-  keys.rules = new RuleTable([]);
+  keys.settings = settings([]);
   t.equal(keys.slotFor(gold, route, cart), plain);
 });
 
@@ -113,4 +116,14 @@ t.test('a route without a name is called after its path matcher', async (t) => {
   t.equal(template({ kind: 'regex', regex: '/c/.*' }), '/c/.*');
   t.equal(template({ kind: 'connect' }), 'CONNECT');
   t.equal(pathTemplate(compiled('/cart', 'named')), '/cart');
+});
+
+t.test('a key that is not to be kept is not, before the main thread has heard of it', async (t) => {
+  const { keys, memory } = start([rule({ route: '/health', rate: 0 })]);
+  const thresholdOf = (slot: number) =>
+    Buffer.from(memory.thresholds.subarray(thresholdAt(slot), thresholdAt(slot) + 14)).toString();
+  const cartSlot = keys.slotFor(headOf('GET'), compiled('/cart', ''), cart);
+  const healthSlot = keys.slotFor(headOf('GET'), compiled('/health', ''), cart);
+  t.equal(thresholdOf(cartSlot), '0'.repeat(14));
+  t.equal(thresholdOf(healthSlot), 'g'.repeat(14));
 });

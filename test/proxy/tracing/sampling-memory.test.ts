@@ -22,8 +22,8 @@ t.test('both sides see the same cells, each its own', async (t) => {
     t.equal(textAt(thresholdAt(slot)), `fd70a4000000${String(slot % 100).padStart(2, '0')}`);
   t.equal(textAt(reachedThresholdAt(ReachedStratum.head)), 'gggggggggggggg');
   t.equal(textAt(reachedThresholdAt(ReachedStratum.error)), '80000000000000');
-  worker.restart(1);
-  t.equal(textAt(thresholdAt(1)), '0'.repeat(14));
+  worker.restart(1, 'ffffffffffffff');
+  t.equal(textAt(thresholdAt(1)), 'f'.repeat(14));
   t.equal(textAt(thresholdAt(0)), 'fd70a400000000');
   for (const counter of Object.values(KeyCounter)) {
     for (let times = 0; times <= counter; times++) worker.count(maxKeys - 1, counter);
