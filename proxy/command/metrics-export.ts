@@ -46,27 +46,27 @@ export class MetricsExport {
     const { bootstrap } = this.#options;
     const { sinks, flushIntervalMs } = bootstrap.stats;
     const { environmentSink } = await import('../export/metrics-environment.ts');
-    for (const sink of sinks) await this.#follow(sink, bootstrap.grpcClusters, flushIntervalMs);
+    for (const sink of sinks) await this.#follow(sink, flushIntervalMs);
     try {
       const found = environmentSink(process.env);
       if (found === null) return;
-      await this.#follow(found.sink, new Map([[found.cluster.name, found.cluster]]), found.intervalMs);
+      await this.#follow(found.sink, found.intervalMs, found.cluster);
     } catch (error) {
       this.#options.log.component('stats_sinks').error(`metrics are not exported: ${(error as Error).message}`);
     }
   }
 
-  async #follow(sink: StatsSink, grpcClusters: ReadonlyMap<string, GrpcCluster>, intervalMs: number): Promise<void> {
+  async #follow(sink: StatsSink, intervalMs: number, ofEnvironment?: GrpcCluster): Promise<void> {
     const [{ MetricsExporter: Exporter }, { openSender }, { processResource, resourceMessage }] = await Promise.all([
       import('../export/metrics-exporter.ts'),
       import('../export/otlp-sender.ts'),
       import('../export/telemetry-resource.ts'),
     ]);
     const { metrics, bootstrap, state, log } = this.#options;
-    const { node } = bootstrap;
+    const { node, grpcClusters } = bootstrap;
     const onWarning = (text: string): void => log.component('stats_sinks').warn(text);
     const context = {
-      clusters: { snapshot: () => state.snapshot, grpcClusters },
+      clusters: { snapshot: () => state.snapshot, grpcClusters, ...(ofEnvironment && { ofEnvironment }) },
       clock: { nowMs: () => performance.now(), schedule },
       wallClock: Date.now,
       random: Math.random,

@@ -181,7 +181,7 @@ async function openEntries(
   const nobody = new Uint8Array();
   return new AccessLogStream({
     service,
-    find: () => findCollector(service.cluster, clusters),
+    find: () => findCollector(service, clusters),
     message: (entries, isFirst) => writeMessage(isFirst ? identifier : nobody, kind, entries),
     clock,
     random,

@@ -5,12 +5,15 @@ import type { Address, HostAddress } from '../../config/address.ts';
 import type { GrpcCluster } from '../../config/config-source.ts';
 import type { LoadAssignment } from '../../config/endpoint.ts';
 import type { Snapshot } from '../../config/snapshot.ts';
+import type { TelemetryService } from '../../config/telemetry-service.ts';
 
 export interface CollectorClusters {
   /** What is served now; null before the first snapshot. */
   readonly snapshot: () => Pick<Snapshot, 'clusters' | 'assignments'> | null;
   /** Static clusters for calls of our own: `Bootstrap.grpcClusters`. */
   readonly grpcClusters: ReadonlyMap<string, GrpcCluster>;
+  /** A collector that the environment names and no cluster; it speaks what the service says. */
+  readonly ofEnvironment?: GrpcCluster;
 }
 
 export type CollectorAddress = Address | HostAddress;
@@ -23,18 +26,29 @@ export type Collector =
   /** There is, and nothing can be sent to it now. */
   | { readonly kind: 'unreachable'; readonly reason: string };
 
-export function findCollector(name: string, { snapshot, grpcClusters }: CollectorClusters): Collector {
+export function findCollector(
+  { cluster: name, kind }: Pick<TelemetryService, 'cluster' | 'kind'>,
+  { snapshot, grpcClusters, ofEnvironment }: CollectorClusters,
+): Collector {
+  if (name === ofEnvironment?.name) return ofGrpcCluster(ofEnvironment);
   const own = grpcClusters.get(name);
-  if (own !== undefined) return ofGrpcCluster(own);
+  // Clusters for calls are those of HTTP/2.
+  if (own !== undefined) return kind === 'http' ? speaksHttp2(name) : ofGrpcCluster(own);
   const now = snapshot();
   const cluster = now?.clusters.get(name);
   if (cluster === undefined) return { kind: 'no-cluster', reason: `there is no cluster ${name}` };
   if (cluster.discovery.kind === 'original-dst') {
     return { kind: 'unreachable', reason: `cluster ${name} has no members of its own: its type is ORIGINAL_DST` };
   }
+  if (kind === 'http' && cluster.upstreamHttp.protocol === 'http2') return speaksHttp2(name);
   const addresses = bestAddresses(now?.assignments.get(name));
   if (addresses.length === 0) return { kind: 'unreachable', reason: `cluster ${name} has no healthy endpoint` };
   return { kind: 'found', addresses, connectTimeoutMs: cluster.connectTimeoutMs };
+}
+
+function speaksHttp2(name: string): Collector {
+  const way = 'write grpc_service, or a cluster without HTTP/2';
+  return { kind: 'unreachable', reason: `cluster ${name} speaks HTTP/2, and this service HTTP/1.1: ${way}` };
 }
 
 function ofGrpcCluster({ name, endpoints, connectTimeoutMs, tls }: GrpcCluster): Collector {

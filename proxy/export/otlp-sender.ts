@@ -76,7 +76,7 @@ class OtlpSender implements Sender {
     const { readOtlpSettings } = await import('./otlp-settings.ts');
     const settings = await readOtlpSettings(this.#signal);
     const sender = new RetryingSender({
-      find: () => findCollector(this.#service.cluster, clusters),
+      find: () => findCollector(this.#service, clusters),
       transport: await this.#transport(settings),
       timeoutMs: this.#service.timeoutMs || settings.timeoutMs,
       rejectedBy: (answer) => this.#rejectedBy(answer),

@@ -58,7 +58,7 @@ function openSender({ service, encoding }: ZipkinProvider, { sender }: SpanExpor
   if (service.kind !== 'http') throw new TypeError('Zipkin is spoken over HTTP');
   const { authority, path } = splitUri(service.uri, service.cluster);
   return new RetryingSender({
-    find: () => findCollector(service.cluster, clusters),
+    find: () => findCollector(service, clusters),
     transport: new HttpTransport({
       path,
       headers: {

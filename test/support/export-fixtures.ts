@@ -16,14 +16,20 @@ export interface Member {
   readonly priority?: number;
 }
 
+interface ClusterShape {
+  readonly kind?: 'static' | 'original-dst';
+  readonly protocol?: 'http1' | 'http2';
+}
+
 /** Clusters that a test changes while they are used. */
 export class FakeClusters implements CollectorClusters {
   readonly grpcClusters = new Map<string, GrpcCluster>();
   #clusters = new Map<string, Cluster>();
   #members = new Map<string, readonly Member[]>();
 
-  set(name: string, members: readonly Member[], kind: 'static' | 'original-dst' = 'static'): this {
-    this.#clusters.set(name, { name, connectTimeoutMs: 1000, discovery: { kind } } as Cluster);
+  set(name: string, members: readonly Member[], { kind = 'static', protocol = 'http1' }: ClusterShape = {}): this {
+    const cluster = { name, connectTimeoutMs: 1000, discovery: { kind }, upstreamHttp: { protocol } };
+    this.#clusters.set(name, cluster as Cluster);
     this.#members.set(name, members);
     return this;
   }

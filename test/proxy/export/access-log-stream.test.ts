@@ -15,7 +15,7 @@ function makeStream(port: number, queueLimitBytes?: number) {
   const identifier = writeIdentifier(Buffer.from([0x0a, 0x01, 0x6e]), 'log');
   const stream = new AccessLogStream({
     service: { kind: 'grpc', cluster: 'als', authority: '', timeoutMs: 0, metadata: [['x-token', 'secret']] },
-    find: () => findCollector('als', clusters),
+    find: () => findCollector({ kind: 'grpc', cluster: 'als' }, clusters),
     message: (entries, isFirst) => writeMessage(isFirst ? identifier : new Uint8Array(), 'http-entries', entries),
     clock,
     random: () => 1,
