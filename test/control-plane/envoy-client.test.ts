@@ -1,8 +1,5 @@
 // Envoy as a client, in both protocols: it takes what is served, and follows what is changed.
 
-import { once } from 'node:events';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { ControlPlane } from '../../control-plane/control-plane.ts';
@@ -10,6 +7,7 @@ import { parseControlPlaneFlags } from '../../control-plane/flags.ts';
 import { findEnvoy } from '../differential/envoy-binary.ts';
 import { ProxyProcess } from '../differential/proxy-process.ts';
 import { renameIntoPlace, writeFiles } from '../support/control-plane-fixtures.ts';
+import { startNamedOrigin } from '../support/named-origin.ts';
 
 const envoy = findEnvoy();
 if ('missing' in envoy) t.pass('Envoy as a client', { skip: envoy.missing });
@@ -17,7 +15,7 @@ else
   for (const protocol of ['DELTA_GRPC', 'GRPC']) t.test(`Envoy by ${protocol}`, (t) => follow(t, envoy.path, protocol));
 
 async function follow(t: Test, envoyPath: string, protocol: string): Promise<void> {
-  const [first, second] = [await startOrigin(t, 'first'), await startOrigin(t, 'second')];
+  const [first, second] = [await startNamedOrigin(t, 'first'), await startNamedOrigin(t, 'second')];
   const root = t.testdir({ resources: {} });
   const folder = join(root, 'resources');
   const shop = (port: number, route: string) =>
@@ -64,16 +62,6 @@ async function follow(t: Test, envoyPath: string, protocol: string): Promise<voi
     [],
     'nothing is refused',
   );
-}
-
-async function startOrigin(t: Test, name: string): Promise<number> {
-  const server = createServer((_, response) => response.end(name));
-  await once(server.listen(0, '127.0.0.1'), 'listening');
-  t.teardown(() => {
-    server.close();
-    server.closeAllConnections();
-  });
-  return (server.address() as AddressInfo).port;
 }
 
 function bootstrap(protocol: string, port: number): object {

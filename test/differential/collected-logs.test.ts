@@ -2,11 +2,11 @@
 // the same fields with the same values, except for what is listed here.
 
 import { once } from 'node:events';
-import { createServer } from 'node:http';
 import { createConnection } from 'node:net';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { type Entry, startAccessLogCollector } from '../support/access-log-collector.ts';
+import { startHttpOrigin } from '../support/http-origin.ts';
 import { type OtlpCollector, startOtlpCollector } from '../support/otlp-collector.ts';
 import { type AnyValue, attributesOf, type KeyValue, plainValue } from '../support/otlp-messages.ts';
 import { bootstrap, cluster, httpListener, type Json, routesOf, tcpListener } from './bootstrap.ts';
@@ -37,18 +37,12 @@ else {
 }
 
 async function compare(t: Test, envoyPath: string, directory: string): Promise<void> {
-  const origin = createServer((request, response) => {
+  const origin = await startHttpOrigin(t, (request, response) => {
     request.resume();
     response.setHeader('x-from', ['a', 'b']);
     response.end('hello');
-  }).listen(0, '127.0.0.1');
-  await once(origin, 'listening');
-  t.teardown(() => {
-    origin.closeAllConnections();
-    origin.close();
   });
-  const { port } = origin.address() as { port: number };
-  const shared = { origin: port, directory };
+  const shared = { origin, directory };
   const [ofEnvoy, ofOutrigger] = await Promise.all([
     observe(t, 'envoy', { command: [envoyPath], isReady: [/starting main dispatch loop/], ...shared }),
     observe(t, 'outrigger', {

@@ -1,11 +1,9 @@
 // The same requests through Envoy and through outrigger, counted by an OpenTelemetry sink: the same metrics with the same
 // attributes and values.
 
-import { once } from 'node:events';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
+import { startHttpOrigin } from '../support/http-origin.ts';
 import { type OtlpCollector, startOtlpCollector } from '../support/otlp-collector.ts';
 import { type CollectedPoint, metricsOf } from '../support/otlp-metrics.ts';
 import { bootstrap, cluster, httpListener, routesOf } from './bootstrap.ts';
@@ -29,26 +27,20 @@ else {
 }
 
 async function compare(t: Test, envoyPath: string, directory: string): Promise<void> {
-  const origin = createServer(({ url = '' }, response) => {
+  const origin = await startHttpOrigin(t, ({ url = '' }, response) => {
     response.statusCode = Number(url.slice(1));
     response.end();
-  }).listen(0, '127.0.0.1');
-  await once(origin, 'listening');
-  t.teardown(() => {
-    origin.closeAllConnections();
-    origin.close();
   });
-  const { port } = origin.address() as AddressInfo;
   const ofEnvoy = await observe(t, 'envoy', {
     command: [envoyPath],
     isReady: [/starting main dispatch loop/],
-    origin: port,
+    origin,
     directory,
   });
   const ofOutrigger = await observe(t, 'outrigger', {
     command: [process.execPath, OUTRIGGER],
     isReady: [/configuration is served/, /admin interface is listening/],
-    origin: port,
+    origin,
     directory,
   });
   t.ok(ofEnvoy.length > 12, `${ofEnvoy.length} series`);

@@ -8,6 +8,7 @@ import { createConnection } from 'node:net';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { type Entry, startAccessLogCollector } from '../support/access-log-collector.ts';
+import { startHttpOrigin } from '../support/http-origin.ts';
 import { startOtlpCollector } from '../support/otlp-collector.ts';
 import { type AnyValue, attributesOf, type KeyValue, plainValue } from '../support/otlp-messages.ts';
 import {
@@ -47,18 +48,12 @@ function entryLog(kind: 'Http' | 'Tcp', more: object = {}): object {
   };
 }
 
-async function startOrigin(t: Test): Promise<number> {
-  const origin = createServer((request, response) => {
+function startOrigin(t: Test): Promise<number> {
+  return startHttpOrigin(t, (request, response) => {
     request.resume();
     response.setHeader('x-from', 'origin');
     response.end('hello');
-  }).listen(0, '127.0.0.1');
-  await once(origin, 'listening');
-  t.teardown(() => {
-    origin.closeAllConnections();
-    origin.close();
   });
-  return (origin.address() as { port: number }).port;
 }
 
 const node = { id: 'n1', cluster: 'c1', locality: { zone: 'z1' }, metadata: { a: 'b' } };

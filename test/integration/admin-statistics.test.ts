@@ -3,7 +3,7 @@
 
 import { Agent, createServer, request } from 'node:http';
 import { connect } from 'node:net';
-import t from 'tap';
+import t, { type Test } from 'tap';
 import { prometheusText } from '../../proxy/telemetry/prometheus.ts';
 import { everyStat } from '../../proxy/telemetry/stats-query.ts';
 import type { StatsStore } from '../../proxy/telemetry/stats-store.ts';
@@ -17,11 +17,12 @@ import {
   startDataPlane,
   virtualHostOf,
 } from '../support/data-plane.ts';
+import { startHttpOrigin } from '../support/http-origin.ts';
 import { parseExposition } from '../support/prometheus-parser.ts';
 
 /** Answers with the status its path names; resets at /reset, never answers at /slow. */
-async function startOrigin(t: Test): Promise<number> {
-  const server = createServer((request, response) => {
+function startOrigin(t: Test): Promise<number> {
+  return startHttpOrigin(t, (request, response) => {
     if (request.url === '/slow') return;
     if (request.url === '/reset') {
       request.socket.resetAndDestroy();
@@ -30,17 +31,7 @@ async function startOrigin(t: Test): Promise<number> {
     response.statusCode = Number(request.url?.slice(1));
     response.end('body');
   });
-  const port = await new Promise<number>((resolve) => {
-    server.listen(0, '127.0.0.1', () => resolve((server.address() as { port: number }).port));
-  });
-  t.teardown(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  return port;
 }
-
-type Test = { teardown: (after: () => unknown) => void };
 
 async function startPlane(t: Test) {
   const origin = await startOrigin(t);

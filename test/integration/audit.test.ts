@@ -2,12 +2,11 @@
 // proved; what it says of chains is the business of `test/proxy/tracing/trust-audit.test.ts`.
 
 import { spawnSync } from 'node:child_process';
-import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
-import { createServer, get } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { get } from 'node:http';
 import { join } from 'node:path';
 import t from 'tap';
+import { startNamedOrigin } from '../support/named-origin.ts';
 import { type CollectedSpan, startOtlpCollector } from '../support/otlp-collector.ts';
 import { clusterAt, httpFilterChain, socketAddress, startSidecar } from '../support/sidecar.ts';
 
@@ -27,12 +26,7 @@ function lineOf({ traceId, spanId, parentSpanId, name, kind, attributes, resourc
 
 t.test('calls over plain connections are shown as calls that nobody proved', async (t) => {
   const collector = await startOtlpCollector(t);
-  const application = createServer((_, response) => response.end('body')).listen(0, '127.0.0.1');
-  await once(application, 'listening');
-  t.teardown(() => {
-    application.closeAllConnections();
-    application.close();
-  });
+  const port = await startNamedOrigin(t, 'body');
   const provider = {
     name: 'envoy.tracers.opentelemetry',
     typed_config: {
@@ -43,7 +37,6 @@ t.test('calls over plain connections are shown as calls that nobody proved', asy
   };
   const chain = httpFilterChain('app', { tracing: { provider, spawn_upstream_span: true } });
   const listeners = [{ name: 'http', address: socketAddress(0), filter_chains: [chain] }];
-  const { port } = application.address() as AddressInfo;
   const clusters = [clusterAt('app', port), clusterAt('collector', collector.httpPort)];
   const proxy = await startSidecar(t, { bootstrap: { static_resources: { listeners, clusters } } });
   get({ port: proxy.port('http'), host: '127.0.0.1' }, (response) => response.resume());

@@ -1,20 +1,18 @@
 // The control plane from files and outrigger behind it, as `npm start` has them: what is saved is served.
 
-import { once } from 'node:events';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import t, { type Test } from 'tap';
+import t from 'tap';
 import { ControlPlane } from '../../control-plane/control-plane.ts';
 import { parseControlPlaneFlags } from '../../control-plane/flags.ts';
 import { demoBootstrap } from '../../demo/bootstrap.ts';
 import { renameIntoPlace, writeFiles } from '../support/control-plane-fixtures.ts';
+import { startNamedOrigin } from '../support/named-origin.ts';
 import { startSidecar } from '../support/sidecar.ts';
 
 const servedWithinMs = 100;
 
 t.test('a saved change of endpoints or routes is served within 100 ms, a broken one is not', async (t) => {
-  const [first, second] = [await startOrigin(t, 'first'), await startOrigin(t, 'second')];
+  const [first, second] = [await startNamedOrigin(t, 'first'), await startNamedOrigin(t, 'second')];
   const file = (endpoint: number, to: string) =>
     `service: shop\nlisten: 127.0.0.1:0\nendpoints: ["127.0.0.1:${endpoint}"]\nroutes: [{to: ${to}}]\n`;
   const root = t.testdir({ resources: {} });
@@ -58,13 +56,3 @@ t.test('a saved change of endpoints or routes is served within 100 ms, a broken 
     [],
   );
 });
-
-async function startOrigin(t: Test, name: string): Promise<number> {
-  const server = createServer((_, response) => response.end(name));
-  await once(server.listen(0, '127.0.0.1'), 'listening');
-  t.teardown(() => {
-    server.close();
-    server.closeAllConnections();
-  });
-  return (server.address() as AddressInfo).port;
-}

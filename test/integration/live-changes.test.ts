@@ -1,9 +1,6 @@
 // Requests while endpoints, routes and listeners change 100 times a second: none fails, none is lost. For a few seconds
 // in `npm test`, as long as `node test/integration/live-changes.test.ts --seconds 60` says.
 
-import { once } from 'node:events';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { parseArgs } from 'node:util';
 import t, { type Test } from 'tap';
 import type { Listener } from '../../config/listener.ts';
@@ -11,6 +8,7 @@ import type { RouteConfiguration } from '../../config/route.ts';
 import type { SnapshotChange } from '../../config/snapshot.ts';
 import { makeAssignment, makeCluster, makeEndpoint, makeLocality } from '../support/cluster-fixtures.ts';
 import { forwardTo, httpListener, managerOf, routeOf, virtualHostOf } from '../support/data-plane.ts';
+import { startHttpOrigin } from '../support/http-origin.ts';
 import { RawClient } from '../support/raw-client.ts';
 import { routeConfiguration } from '../support/route-fixtures.ts';
 import { serveSnapshots } from '../support/served-snapshots.ts';
@@ -24,17 +22,10 @@ const clientCount = 8;
 const source = { kind: 'ads', initialFetchTimeoutMs: 0 } as const;
 
 /** Answers with its own port. It never closes a connection that a request may be on its way to. */
-async function startOrigin(t: Test): Promise<number> {
-  const server = createServer({ keepAliveTimeout: 0 }, (_request, response) => {
-    response.end(`origin-${(server.address() as AddressInfo).port}`);
+function startOrigin(t: Test): Promise<number> {
+  return startHttpOrigin(t, ({ socket }, response) => response.end(`origin-${socket.localPort}`), {
+    keepAliveTimeout: 0,
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  t.teardown(() => {
-    server.close();
-    server.closeAllConnections();
-  });
-  return (server.address() as AddressInfo).port;
 }
 
 /** Members of a cluster: one of the origins, or two. */

@@ -2,9 +2,10 @@
 // no request is to notice.
 
 import { once } from 'node:events';
-import { createServer, request } from 'node:http';
+import { request } from 'node:http';
 import { type AddressInfo, createServer as createTcpServer } from 'node:net';
 import t, { type Test } from 'tap';
+import { startHttpOrigin } from '../support/http-origin.ts';
 import { type CollectorBehaviour, startOtlpCollector } from '../support/otlp-collector.ts';
 import { clusterAt, httpFilterChain, type Sidecar, socketAddress, startSidecar } from '../support/sidecar.ts';
 import { startZipkinCollector } from '../support/zipkin-collector.ts';
@@ -23,14 +24,8 @@ interface TracedListener {
 
 /** A proxy before an endpoint whose status is the path of the request. */
 async function startProxy(t: Test, listeners: readonly TracedListener[]): Promise<Sidecar> {
-  const origin = createServer(({ url }, response) => response.writeHead(Number(url?.slice(1))).end('body'));
-  origin.listen(0, '127.0.0.1');
-  await once(origin, 'listening');
-  t.teardown(() => {
-    origin.closeAllConnections();
-    origin.close();
-  });
-  const app = clusterAt('app', (origin.address() as AddressInfo).port);
+  const origin = await startHttpOrigin(t, ({ url }, response) => response.writeHead(Number(url?.slice(1))).end('body'));
+  const app = clusterAt('app', origin);
   const collectors = listeners.map(({ name, kind, collectorPort }) => ({
     ...clusterAt(name, collectorPort),
     ...(kind === 'otlp-grpc' && { http2_protocol_options: {} }),

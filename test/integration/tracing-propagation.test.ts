@@ -2,11 +2,11 @@
 // the request id. What becomes of the spans is no matter here: nobody listens where they go.
 
 import { once } from 'node:events';
-import { createServer, request } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { request } from 'node:http';
 import t, { type Test } from 'tap';
 import { cases, parentId, traceId } from '../conformance/trace-context/cases.ts';
 import { isAsExpected, readNextHop } from '../conformance/trace-context/hop.ts';
+import { startHttpOrigin } from '../support/http-origin.ts';
 import { clusterAt, httpFilterChain, type Sidecar, socketAddress, startSidecar } from '../support/sidecar.ts';
 import { type Fields, modelB3, modelTraceparent, valuesOf } from '../support/trace-model.ts';
 
@@ -35,19 +35,12 @@ const zipkin = {
 /** A proxy before an endpoint that answers with the header lines it got; a first request of `failsFirst` gets a 503. */
 async function startEcho(t: Test, provider: object, tracing: object = {}): Promise<Sidecar> {
   const failed = new Set<string>();
-  const origin = createServer(({ rawHeaders, url }, response) => {
+  const port = await startHttpOrigin(t, ({ rawHeaders, url }, response) => {
     const isFailing = url?.startsWith('/fails-first/') === true && !failed.has(url);
     if (isFailing) failed.add(url);
     response.writeHead(isFailing ? 503 : 200);
     response.end(JSON.stringify(linesOf(rawHeaders)));
   });
-  origin.listen(0, '127.0.0.1');
-  await once(origin, 'listening');
-  t.teardown(() => {
-    origin.closeAllConnections();
-    origin.close();
-  });
-  const { port } = origin.address() as AddressInfo;
   const route = {
     match: { prefix: '/' },
     route: { cluster: 'app', retry_policy: { retry_on: '5xx', num_retries: 1 } },

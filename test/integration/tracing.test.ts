@@ -2,9 +2,9 @@
 // that nobody chose, and what spans say of attempts and of replies of our own.
 
 import { once } from 'node:events';
-import { createServer, request } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { request } from 'node:http';
 import t, { type Test } from 'tap';
+import { startHttpOrigin } from '../support/http-origin.ts';
 import { type CollectedSpan, type OtlpCollector, startOtlpCollector } from '../support/otlp-collector.ts';
 import { clusterAt, httpFilterChain, type Sidecar, socketAddress, startSidecar } from '../support/sidecar.ts';
 
@@ -75,20 +75,13 @@ interface Chain {
 async function startChain(t: Test): Promise<Chain> {
   const traceparents: (string | undefined)[] = [];
   const failed = new Set<string>();
-  const application = createServer(({ url = '', headers }, response) => {
+  const port = await startHttpOrigin(t, ({ url = '', headers }, response) => {
     traceparents.push(headers['traceparent'] as string | undefined);
     const isFailing = url.startsWith('/fails-first') && !failed.has(url);
     failed.add(url);
     response.writeHead(isFailing ? 503 : Number(url.slice(1)) || 200).end('body');
   });
-  application.listen(0, '127.0.0.1');
-  await once(application, 'listening');
-  t.teardown(() => {
-    application.closeAllConnections();
-    application.close();
-  });
   const collector = await startOtlpCollector(t);
-  const { port } = application.address() as AddressInfo;
   const inbound = await startHop(t, { collector, direction: 'INBOUND', upstreamPort: port });
   const outbound = await startHop(t, { collector, direction: 'OUTBOUND', upstreamPort: inbound.port('http') });
   const get = async (path: string): Promise<number> => {

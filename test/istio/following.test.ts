@@ -1,10 +1,11 @@
 // Does the whole proxy follow a real Istio control plane: listeners, routes, endpoints, and its absence?
 
 import { once } from 'node:events';
-import { createServer, request } from 'node:http';
+import { type RequestListener, request } from 'node:http';
 import { type AddressInfo, createServer as createTcpServer } from 'node:net';
 import { text } from 'node:stream/consumers';
 import t, { type Test } from 'tap';
+import { startHttpOrigin } from '../support/http-origin.ts';
 import { startSidecar } from '../support/sidecar.ts';
 import { type Istiod, startIstiod } from './istiod.ts';
 import { findIstiod } from './istiod-program.ts';
@@ -87,18 +88,12 @@ const ok = (body: string): Answer => ({ status: 200, body });
 /** An endpoint of `web`: says its version and the path, never answers `/slow`, and fails every other time at `/flaky`. */
 async function startVersion(t: Test, version: string, ip: string): Promise<WebVersion> {
   let flaky = 0;
-  const server = createServer(({ url }, response) => {
+  const answer: RequestListener = ({ url }, response) => {
     if (url === '/slow') return;
     if (url === '/flaky' && flaky++ % 2 === 0) response.statusCode = 503;
     response.end(`${version} ${url}`);
-  });
-  server.listen(0, ip);
-  await once(server, 'listening');
-  t.teardown(() => {
-    server.close();
-    server.closeAllConnections();
-  });
-  return { version, ip, port: (server.address() as AddressInfo).port };
+  };
+  return { version, ip, port: await startHttpOrigin(t, answer, { ip }) };
 }
 
 async function freePort(): Promise<number> {

@@ -2,9 +2,9 @@
 // The collector is a service of the mesh: its cluster and its endpoint come from Istio, too.
 
 import { once } from 'node:events';
-import { createServer, request } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { request } from 'node:http';
 import t, { type Test } from 'tap';
+import { startHttpOrigin } from '../support/http-origin.ts';
 import { startOtlpCollector } from '../support/otlp-collector.ts';
 import { startSidecar } from '../support/sidecar.ts';
 import { startIstiod } from './istiod.ts';
@@ -29,14 +29,8 @@ const path = 'path' in program ? program.path : '';
 
 /** An endpoint of `web` that says 200 to everything. */
 async function startWeb(t: Test): Promise<WebVersion> {
-  const server = createServer((_request, response) => response.end());
-  server.listen(0, '127.0.0.11');
-  await once(server, 'listening');
-  t.teardown(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  return { version: 'v1', ip: '127.0.0.11', port: (server.address() as AddressInfo).port };
+  const ip = '127.0.0.11';
+  return { version: 'v1', ip, port: await startHttpOrigin(t, (_request, response) => response.end(), { ip }) };
 }
 
 /** The service `otel` with a port for each protocol, and its one endpoint. */

@@ -1,9 +1,8 @@
 // An HTTP origin whose answers the test finishes: `/head` waits before the head, `/body` in the middle of the body.
 
-import { once } from 'node:events';
-import { createServer, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { ServerResponse } from 'node:http';
 import type { Test } from 'tap';
+import { startHttpOrigin } from './http-origin.ts';
 
 export interface PatientOrigin {
   readonly port: number;
@@ -21,7 +20,7 @@ export async function startPatientOrigin(t: Test): Promise<PatientOrigin> {
     arrivals.set(path, known);
     return known;
   };
-  const server = createServer((request, response) => {
+  const port = await startHttpOrigin(t, (request, response) => {
     const path = request.url ?? '';
     response.setHeader('content-length', 4);
     if (path === '/body') response.write('do');
@@ -29,14 +28,8 @@ export async function startPatientOrigin(t: Test): Promise<PatientOrigin> {
     else response.end('done');
     arrival(path).resolve();
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  t.teardown(() => {
-    server.close();
-    server.closeAllConnections();
-  });
   return {
-    port: (server.address() as AddressInfo).port,
+    port,
     arrived: (path) => arrival(path).promise,
     finish: () => {
       for (const response of waiting.splice(0)) response.end(response.headersSent ? 'ne' : 'done');

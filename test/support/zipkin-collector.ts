@@ -1,11 +1,10 @@
 // A stand-in for a Zipkin server: takes spans as JSON or protobuf, and holds them against the rules of Zipkin's API.
 // https://github.com/openzipkin/zipkin-api (zipkin2-api.yaml, zipkin.proto)
 
-import { once } from 'node:events';
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import protobuf from 'protobufjs';
 import type { Test } from 'tap';
+import { startHttpOrigin } from './http-origin.ts';
 
 /** As it stands in JSON. */
 export interface CollectedZipkinSpan {
@@ -42,14 +41,9 @@ export async function startZipkinCollector(t: Test): Promise<ZipkinCollector> {
     waiting = [];
     for (const resolve of resolvers) resolve();
   };
-  const server = createServer((request, response) => void take(request, response)).listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  t.teardown(() => {
-    server.close();
-    server.closeAllConnections();
-  });
+  const port = await startHttpOrigin(t, (request, response) => void take(request, response));
   return {
-    port: (server.address() as AddressInfo).port,
+    port,
     paths,
     spans,
     spansAfter: async (count) => {
