@@ -91,8 +91,8 @@ export class SamplingFile {
       return;
     }
     this.#problem = null;
-    log.info({ path }, 'new sampling settings are in use');
     onSettings(this.#settings);
+    log.info({ path }, 'new sampling settings are in use');
   }
 
   #refuse(problem: string): void {

@@ -13,11 +13,15 @@ function followed(t: Test, path: string) {
   const time = new HandClock();
   const told: SamplingSettings[] = [];
   const logged: string[] = [];
+  const order: string[] = [];
   let changed = Promise.withResolvers<void>();
   let looks = 0;
   const file = new SamplingFile({
     path,
-    onSettings: (settings) => told.push(settings),
+    onSettings: (settings) => {
+      told.push(settings);
+      order.push('told');
+    },
     schedule: (delayMs, callback) => {
       looks++;
       changed.resolve();
@@ -25,7 +29,10 @@ function followed(t: Test, path: string) {
       return time.schedule(delayMs, callback);
     },
     log: {
-      info: (_facts: unknown, text?: string) => void logged.push(`info ${text}`),
+      info: (_facts: unknown, text?: string) => {
+        logged.push(`info ${text}`);
+        order.push('logged');
+      },
       warn: (facts: unknown, text?: string) => {
         logged.push(`warn ${text}: ${(facts as { readonly problem: string }).problem}`);
       },
@@ -45,12 +52,12 @@ function followed(t: Test, path: string) {
     make();
     await until(() => looks > before);
   };
-  return { file, told, logged, until, look, looks: () => looks };
+  return { file, told, logged, order, until, look, looks: () => looks };
 }
 
 t.test('the file is read at once, and told again when it is written or replaced', async (t) => {
   const path = join(t.testdir({ 's.yaml': withBudget(20) }), 's.yaml');
-  const { file, told, logged, until } = followed(t, path);
+  const { file, told, logged, order, until } = followed(t, path);
   t.equal(file.settings.budget.tracesPerSecond, 20);
   file.follow();
   writeFileSync(path, withBudget(30));
@@ -63,6 +70,7 @@ t.test('the file is read at once, and told again when it is written or replaced'
     [30, 40],
   );
   t.same(logged, ['info new sampling settings are in use', 'info new sampling settings are in use']);
+  t.same(order, ['told', 'logged', 'told', 'logged'], 'they are in use when it is said');
 });
 
 t.test('a file that is wrong at the start is refused with every problem and its path', (t) => {
