@@ -3,14 +3,14 @@
 
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { Agent, createServer, request } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { Agent, request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { adjustedCount, readThreshold } from '../../sampler/threshold.ts';
+import { startHttpOrigin } from '../support/http-origin.ts';
 import { clusterAt, httpFilterChain, socketAddress, startSidecar } from '../support/sidecar.ts';
-import { buildCollector, type Collector, type ReceivedSpan, startCollector } from './collector.ts';
+import { buildCollector, type Calls, type Collector, type ReceivedSpan, startCollector } from './collector.ts';
 
 /** The first run builds the program, for two minutes on a quiet machine. */
 t.setTimeout(230_000);
@@ -31,18 +31,8 @@ const requests = 6_000;
 const inFlight = 32;
 
 /** Answers `/fail` with 500 and everything else with 200. */
-async function startOrigin(t: Test): Promise<number> {
-  const server = createServer((message, response) => {
-    response.statusCode = message.url!.endsWith('/fail') ? 500 : 200;
-    response.end();
-  });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  t.teardown(() => {
-    server.close();
-    server.closeAllConnections();
-  });
-  return (server.address() as AddressInfo).port;
+function startOrigin(t: Test): Promise<number> {
+  return startHttpOrigin(t, ({ url }, response) => response.writeHead(url!.endsWith('/fail') ? 500 : 200).end());
 }
 
 async function startTraced(t: Test, collector: Collector, sampling: object) {
@@ -116,7 +106,8 @@ function countedBy(collector: Collector): Counts {
   const counts: Counts = Object.fromEntries(services.map((name) => [name, { ok: 0, failed: 0 }]));
   for (const { attributes, count } of collector.calls()) {
     const isError = attributes['status.code'] === 'STATUS_CODE_ERROR';
-    counts[attributes['upstream_cluster.name']!]![isError ? 'failed' : 'ok'] += count;
+    const ofService = counts[attributes['upstream_cluster.name']!];
+    if (ofService !== undefined) ofService[isError ? 'failed' : 'ok'] += count;
   }
   return counts;
 }
@@ -131,15 +122,24 @@ function bar(spans: readonly ReceivedSpan[]): number {
   return 5 * Math.sqrt(spans.reduce((sum, span) => sum + weight(span) * (weight(span) - 1), 0)) + 1;
 }
 
-// Everything is there when the connector has counted all spans, and the process has said good-bye.
+/**
+ * The collector takes a span, prints and counts it, and then answers. So one that is sent when the proxy has ended is the
+ * last of all that it prints, and when it is counted everything is.
+ */
 async function settled(collector: Collector): Promise<void> {
-  const received = collector.spans.length;
-  const total = collector.spans.reduce((sum, span) => sum + weight(span), 0);
-  for (;;) {
-    const counted = collector.calls().reduce((sum, { count }) => sum + count, 0);
-    if (received === collector.spans.length && Math.abs(counted - total) < Math.sqrt(received) + 1) return;
-    await collector.next();
-  }
+  const pair = (key: string) => ({ key, value: { stringValue: 'the end' } });
+  const span = { traceId: '1'.repeat(32), spanId: '1'.repeat(16), attributes: [pair('upstream_cluster.name')] };
+  const body = {
+    resourceSpans: [{ resource: { attributes: [pair('service.name')] }, scopeSpans: [{ spans: [span] }] }],
+  };
+  const { status } = await fetch(`http://127.0.0.1:${collector.httpPort}/v1/traces`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+  });
+  if (status !== 200) throw new Error(`the collector answers ${status}`);
+  const isLast = ({ attributes }: Calls) => attributes['upstream_cluster.name'] === 'the end';
+  while (!collector.calls().some(isLast)) await collector.next();
 }
 
 async function compare(t: Test, sampling: object): Promise<readonly ReceivedSpan[]> {
