@@ -47,3 +47,16 @@ export function formatAddress(address: Address | HostAddress): string {
       return address.path;
   }
 }
+
+/** In gRPC's own naming: https://github.com/grpc/grpc/blob/master/doc/naming.md */
+export function grpcTarget(address: Address | HostAddress): string {
+  switch (address.kind) {
+    case 'pipe':
+      // A zero in front is how the system has the abstract namespace.
+      return `unix:${address.path.replace(/^@/, '\0')}`;
+    case 'host':
+      return `dns:${formatAddress(address)}`;
+    case 'ip':
+      return `${address.ip.includes(':') ? 'ipv6' : 'ipv4'}:${formatAddress(address)}`;
+  }
+}

@@ -3,11 +3,12 @@
 // https://www.envoyproxy.io/docs/envoy/latest/api-v3/service/accesslog/v3/als.proto
 
 import { type Client, type ClientWritableStream, Metadata, type ServiceError } from '@grpc/grpc-js';
+import { grpcTarget } from '../../config/address.ts';
 import type { Random } from '../../config/random.ts';
 import type { TelemetryService } from '../../config/telemetry-service.ts';
 import type { EntryEvents } from './access-log-export.ts';
 import type { Collector } from './collector-address.ts';
-import { openClient, targetOf } from './grpc-transport.ts';
+import { openClient } from './grpc-transport.ts';
 import type { ExportClock } from './sender.ts';
 
 export interface AccessLogStreamOptions {
@@ -113,7 +114,7 @@ export class AccessLogStream {
     }
     const { addresses } = collector;
     const address = addresses[this.#failures % addresses.length]!;
-    const client = openClient(targetOf(address), {
+    const client = openClient(grpcTarget(address), {
       authority: service.authority || service.cluster,
       usesGzip: false,
     });

@@ -5,7 +5,7 @@
 // https://opentelemetry.io/docs/specs/otlp/#failures
 
 import { Client, credentials, Metadata, type ServiceError, status } from '@grpc/grpc-js';
-import { formatAddress } from '../../config/address.ts';
+import { grpcTarget } from '../../config/address.ts';
 import type { CollectorAddress } from './collector-address.ts';
 import { ProtobufReader, WireType } from './protobuf-reader.ts';
 import { type AttemptLimits, type AttemptResult, maxAnswerBytes, type Transport } from './transport.ts';
@@ -37,7 +37,7 @@ export class GrpcTransport implements Transport {
   attempt(address: CollectorAddress, body: Uint8Array, limits: AttemptLimits): Promise<AttemptResult> {
     const { promise, resolve } = Promise.withResolvers<AttemptResult>();
     const deadline = new Date(Date.now() + limits.answerMs);
-    const client = this.#client(targetOf(address));
+    const client = this.#client(grpcTarget(address));
     const { method } = this.#options;
     const call = client.makeUnaryRequest(
       method,
@@ -58,7 +58,7 @@ export class GrpcTransport implements Transport {
 
   retain(addresses: readonly CollectorAddress[]): void {
     if (this.#clients.size === 0) return;
-    const targets = new Set(addresses.map(targetOf));
+    const targets = new Set(addresses.map(grpcTarget));
     for (const [target, client] of this.#clients) {
       if (targets.has(target)) continue;
       this.#clients.delete(target);
@@ -156,18 +156,6 @@ function durationMs(message: ProtobufReader): number | undefined {
     if (duration.isDamaged) return undefined;
   }
   return message.isDamaged ? undefined : Math.max(delayMs, 0);
-}
-
-/** In gRPC's own naming: https://github.com/grpc/grpc/blob/master/doc/naming.md */
-export function targetOf(address: CollectorAddress): string {
-  switch (address.kind) {
-    case 'pipe':
-      return `unix:${address.path.replace(/^@/, '\0')}`;
-    case 'host':
-      return `dns:${formatAddress(address)}`;
-    case 'ip':
-      return `${address.ip.includes(':') ? 'ipv6' : 'ipv4'}:${formatAddress(address)}`;
-  }
 }
 
 function asBuffer(message: Uint8Array): Buffer {

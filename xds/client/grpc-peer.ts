@@ -1,6 +1,6 @@
 // Where the calls of a gRPC service go: one peer for each endpoint, in the order in which they are tried.
 
-import { type Address, formatAddress, type HostAddress } from '../../config/address.ts';
+import { type Address, formatAddress, grpcTarget, type HostAddress } from '../../config/address.ts';
 import type { GrpcCluster, GrpcService, GrpcTls, SecretText } from '../../config/config-source.ts';
 
 export interface GrpcPeer {
@@ -35,7 +35,7 @@ export function peersOf({ target }: GrpcService, clusters: ReadonlyMap<string, G
   const cluster = clusters.get(target.cluster);
   if (cluster === undefined) throw new Error(`there is no gRPC cluster ${target.cluster}`);
   return cluster.endpoints.map((address) => ({
-    uri: uriOf(address),
+    uri: grpcTarget(address),
     name: formatAddress(address),
     host: hostOf(address),
     // As Envoy: the name of the cluster, when nothing else is said.
@@ -44,18 +44,6 @@ export function peersOf({ target }: GrpcService, clusters: ReadonlyMap<string, G
     ...(cluster.tls && { tls: cluster.tls }),
     keepAlive: cluster.keepAlive ?? defaultKeepAlive,
   }));
-}
-
-function uriOf(address: Address | HostAddress): string {
-  switch (address.kind) {
-    case 'pipe':
-      // A zero in front is how the system has the abstract namespace.
-      return `unix:${address.path.replace(/^@/, '\0')}`;
-    case 'host':
-      return `dns:${formatAddress(address)}`;
-    case 'ip':
-      return `${address.ip.includes(':') ? 'ipv6' : 'ipv4'}:${formatAddress(address)}`;
-  }
 }
 
 function hostOf(address: Address | HostAddress): string {
