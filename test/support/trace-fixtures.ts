@@ -1,6 +1,6 @@
 // Connection managers that trace, and what was recorded of their requests, decoded.
 
-import type { OpenTelemetryProvider, Tracing } from '../../config/tracing.ts';
+import type { OpenTelemetryProvider, RouteTracing, Tracing } from '../../config/tracing.ts';
 import { readSpanRecords, type SpanRecord } from '../../proxy/export/span-record-reader.ts';
 import { SamplingMemory } from '../../proxy/tracing/sampling-memory.ts';
 import type { TracingMessage } from '../../proxy/tracing/tracing-message.ts';
@@ -38,6 +38,16 @@ export function tracingOf(fields: Partial<Tracing> = {}, sampling: Partial<Traci
     ...fields,
   };
 }
+
+/** What a route asks for that says nothing of its percentages. */
+export const allOfRoute: RouteTracing = {
+  clientPerTenThousand: 10_000,
+  randomPerTenThousand: 10_000,
+  overallPerTenThousand: 10_000,
+  customTags: [],
+  operation: '',
+  upstreamOperation: '',
+};
 
 export interface RecordedSpan {
   readonly traceId: string;

@@ -1,26 +1,16 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import type { LogCollector } from '../../../config/access-log.ts';
 import type { Snapshot } from '../../../config/snapshot.ts';
 import { AccessLogDestinations } from '../../../proxy/command/access-log-destinations.ts';
 import { createProcessLog } from '../../../proxy/telemetry/process-log.ts';
 import { WorkerStats } from '../../../proxy/telemetry/worker-stats.ts';
 import { startAccessLogCollector } from '../../support/access-log-collector.ts';
+import { entryCollector } from '../../support/access-log-fixtures.ts';
 import { bootstrapOf } from '../../support/config-fixtures.ts';
 import { FakeClusters, loopback } from '../../support/export-fixtures.ts';
 
-const collector: LogCollector = {
-  kind: 'tcp-entries',
-  service: { kind: 'grpc', cluster: 'als', authority: '', timeoutMs: 0, metadata: [] },
-  logName: 'log',
-  flushIntervalMs: 60_000,
-  bufferSizeBytes: 16_384,
-  customTags: [],
-  requestHeaders: [],
-  responseHeaders: [],
-  responseTrailers: [],
-};
+const collector = entryCollector({ kind: 'tcp-entries', flushIntervalMs: 60_000 });
 
 t.test(
   'lines go to their file, entries to their collector with the node of the bootstrap, at the end at the latest',

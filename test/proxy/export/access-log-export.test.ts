@@ -9,13 +9,14 @@ import {
 import { StatsStore } from '../../../proxy/telemetry/stats-store.ts';
 import { WorkerStats } from '../../../proxy/telemetry/worker-stats.ts';
 import { startAccessLogCollector } from '../../support/access-log-collector.ts';
+import { entryCollector } from '../../support/access-log-fixtures.ts';
 import { FakeClusters, FakeExportClock, loopback, senderContext } from '../../support/export-fixtures.ts';
 import { startOtlpCollector } from '../../support/otlp-collector.ts';
 
 function makeExport(port: number) {
   const store = new StatsStore();
   const clock = new FakeExportClock();
-  const clusters = new FakeClusters().set('logs', [{ address: loopback(port) }]);
+  const clusters = new FakeClusters().set('als', [{ address: loopback(port) }]);
   const warnings: string[] = [];
   const exported = new AccessLogExport({
     ...senderContext(clusters, warnings),
@@ -26,20 +27,10 @@ function makeExport(port: number) {
   return { exported, clock, store, clusters, warnings };
 }
 
-const entries: LogCollector = {
-  kind: 'http-entries',
-  service: { kind: 'grpc', cluster: 'logs', authority: '', timeoutMs: 0, metadata: [] },
-  logName: 'log',
-  flushIntervalMs: 200,
-  bufferSizeBytes: 100,
-  customTags: [],
-  requestHeaders: [],
-  responseHeaders: [],
-  responseTrailers: [],
-};
+const entries = entryCollector({ flushIntervalMs: 200, bufferSizeBytes: 100 });
 const records: LogCollector = {
   kind: 'opentelemetry',
-  service: { kind: 'grpc', cluster: 'logs', authority: '', timeoutMs: 1000, metadata: [] },
+  service: { kind: 'grpc', cluster: 'als', authority: '', timeoutMs: 1000, metadata: [] },
   logName: 'log',
   flushIntervalMs: 200,
   bufferSizeBytes: 100,
@@ -116,7 +107,7 @@ t.test('records are counted where the prefix says, dropped ones too, with a warn
   t.equal(stats.value(namedOpenTelemetryLogStats.entriesFlushFailed), 1);
   t.equal(stats.value(namedOpenTelemetryLogStats.entriesFlushed), 0);
   t.equal(warnings.length, 2, 'one of each log');
-  t.match(warnings[0], /^access logs cannot be sent to cluster logs, and are dropped: /);
+  t.match(warnings[0], /^access logs cannot be sent to cluster als, and are dropped: /);
 });
 
 t.test('a collector that no log speaks of any more is left after ten minutes', async (t) => {
@@ -150,5 +141,5 @@ t.test('a collector that takes records again is said so, once', async (t) => {
   await send('taken too');
   await exported.close(5000);
   t.equal(warnings.length, 2);
-  t.equal(warnings[1], 'access logs are taken by cluster logs again');
+  t.equal(warnings[1], 'access logs are taken by cluster als again');
 });

@@ -6,34 +6,11 @@ import { requestedReason, TraceReason } from '../../../proxy/http/trace-choice.t
 import { routeOf } from '../../support/data-plane.ts';
 import { fieldsOf, Scene } from '../../support/http-fixtures.ts';
 import { forwardAction } from '../../support/route-fixtures.ts';
+import { allOfRoute, tracingOf } from '../../support/trace-fixtures.ts';
 
-const all: TraceSampling = {
-  clientPercent: 100,
-  randomPerTenThousand: 10_000,
-  overallPerTenThousand: 10_000,
-  usesRequestId: true,
-  marksIds: true,
-};
+const { provider: _recordsNothing, ...tracing } = tracingOf();
+const all = tracing.sampling;
 const none = { ...all, randomPerTenThousand: 0 };
-
-const allOfRoute: RouteTracing = {
-  clientPerTenThousand: 10_000,
-  randomPerTenThousand: 10_000,
-  overallPerTenThousand: 10_000,
-  customTags: [],
-  operation: '',
-  upstreamOperation: '',
-};
-
-const tracing = {
-  customTags: [],
-  maxPathTagLength: 256,
-  verbose: false,
-  spawnUpstreamSpan: false,
-  operation: '',
-  upstreamOperation: '',
-  noContextPropagation: false,
-};
 
 /** The id that the next hop gets, and whether the request counts as traced. */
 function sent(sampling: TraceSampling | undefined, id: string, ...more: readonly (readonly [string, string])[]) {
@@ -154,4 +131,25 @@ t.test('a request from inside may force its trace, one from outside may not', as
   };
   t.same(forced('10.0.0.7'), { id: id('a'), isTraced: true });
   t.same(forced('198.51.100.7'), { id: id('4'), isTraced: false });
+});
+
+t.test('an id that is kept from outside brings no choice, and tells none on', async (t) => {
+  const kept = (manager: object, remoteIp = '198.51.100.7') => {
+    const { stream } = new Scene({
+      manager: {
+        useRemoteAddress: true,
+        internalAddressRanges: [{ ip: '10.0.0.0', prefixLength: 8 }],
+        preserveExternalRequestId: true,
+        ...manager,
+      },
+      facts: { remoteIp },
+    }).request((head) => head.headers.append('x-request-id', id('a')));
+    return { id: stream.info.requestId, isTraced: stream.info.isTraced };
+  };
+  const traced = { tracing: { ...tracing, sampling: none } };
+  t.same(kept(traced), { id: id('4'), isTraced: false });
+  t.same(kept(traced, '10.0.0.7'), { id: id('a'), isTraced: true });
+  t.equal(kept({}).id, id('4'), 'without tracing too');
+  t.equal(kept({ generateRequestId: false }).id, id('a'), 'ids are left alone');
+  t.equal(kept({ tracing: { ...tracing, sampling: { ...none, marksIds: false } } }).id, id('a'));
 });

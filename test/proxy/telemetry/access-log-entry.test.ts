@@ -3,25 +3,11 @@ import type { EnvoyLogEntries, LogDelivery } from '../../../config/access-log.ts
 import { StreamInfo } from '../../../proxy/http/stream-info.ts';
 import { compileEntryLine, type EntryFacts, toLine } from '../../../proxy/telemetry/access-log-entry.ts';
 import { SamplingReason } from '../../../proxy/tracing/sampling-reason.ts';
+import { entryCollector } from '../../support/access-log-fixtures.ts';
 import { finishedRequest } from '../../support/format-fixtures.ts';
 
-function collector(more: Partial<LogDelivery & EnvoyLogEntries> = {}): LogDelivery & EnvoyLogEntries {
-  return {
-    kind: 'http-entries',
-    service: { kind: 'grpc', cluster: 'als', authority: '', timeoutMs: 0, metadata: [] },
-    logName: 'log',
-    flushIntervalMs: 1000,
-    bufferSizeBytes: 16_384,
-    customTags: [],
-    requestHeaders: [],
-    responseHeaders: [],
-    responseTrailers: [],
-    ...more,
-  };
-}
-
 function factsOf(context = finishedRequest(), more: Partial<LogDelivery & EnvoyLogEntries> = {}): EntryFacts {
-  return JSON.parse(compileEntryLine(collector(more))(context)) as EntryFacts;
+  return JSON.parse(compileEntryLine(entryCollector(more))(context)) as EntryFacts;
 }
 
 t.test('times are microseconds after the start, and -1 for what has not happened', async (t) => {

@@ -1,9 +1,10 @@
 import fc from 'fast-check';
 import t from 'tap';
-import type { AccessLog, AccessLogSink, LogCollector } from '../../../config/access-log.ts';
+import type { AccessLog, AccessLogSink } from '../../../config/access-log.ts';
 import { RequestHead } from '../../../proxy/http/message.ts';
 import { StreamInfo } from '../../../proxy/http/stream-info.ts';
 import { AccessLogs, type EntryBatch, type LogBatch } from '../../../proxy/telemetry/access-log.ts';
+import { entryCollector } from '../../support/access-log-fixtures.ts';
 
 const file: AccessLogSink = { kind: 'file', path: 'a.log' };
 
@@ -129,20 +130,8 @@ t.test('whatever the lengths of lines and the size of a batch, every byte arrive
   t.end();
 });
 
-function entryLog(name: string, more: Partial<LogCollector> = {}): AccessLog {
-  const collector = {
-    kind: 'http-entries',
-    service: { kind: 'grpc', cluster: 'als', authority: '', timeoutMs: 0, metadata: [] },
-    logName: name,
-    flushIntervalMs: 1000,
-    bufferSizeBytes: 16_384,
-    customTags: [],
-    requestHeaders: [],
-    responseHeaders: [],
-    responseTrailers: [],
-    ...more,
-  } as LogCollector;
-  return { collector };
+function entryLog(logName: string, more: Parameters<typeof entryCollector>[0] = {}): AccessLog {
+  return { collector: entryCollector({ logName, ...more }) };
 }
 
 const linesOf = ({ bytes }: EntryBatch) => Buffer.from(bytes).toString('latin1').split('\n');

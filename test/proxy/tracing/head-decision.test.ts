@@ -4,7 +4,7 @@ import { SamplingReason } from '../../../proxy/tracing/sampling-reason.ts';
 import { routeOf } from '../../support/data-plane.ts';
 import { Scene } from '../../support/http-fixtures.ts';
 import { forwardAction } from '../../support/route-fixtures.ts';
-import { recordsOf, someProvider, tracingOf } from '../../support/trace-fixtures.ts';
+import { allOfRoute, recordsOf, someProvider, tracingOf } from '../../support/trace-fixtures.ts';
 
 const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-';
 const anyId = '01234567-89ab-4def-8123-456789abcdef';
@@ -38,20 +38,12 @@ function decide({ sampling, route, provider = someProvider, fields = [], remoteI
 
 const none = { randomPerTenThousand: 0 };
 const all = '0'.repeat(14);
-const routeTracing: RouteTracing = {
-  clientPerTenThousand: 10_000,
-  randomPerTenThousand: 10_000,
-  overallPerTenThousand: 10_000,
-  customTags: [],
-  operation: '',
-  upstreamOperation: '',
-};
 
 t.test("percentages of a route are in place of its connection manager's", async (t) => {
   t.match(decide({ sampling: none }), { reason: SamplingReason.none, mark: '4' });
-  t.match(decide({ sampling: none, route: routeTracing }), { reason: SamplingReason.head, threshold: all, mark: '9' });
-  t.match(decide({ route: { ...routeTracing, randomPerTenThousand: 0 } }), { reason: SamplingReason.none });
-  t.match(decide({ route: { ...routeTracing, overallPerTenThousand: 0 } }), { reason: SamplingReason.none });
+  t.match(decide({ sampling: none, route: allOfRoute }), { reason: SamplingReason.head, threshold: all, mark: '9' });
+  t.match(decide({ route: { ...allOfRoute, randomPerTenThousand: 0 } }), { reason: SamplingReason.none });
+  t.match(decide({ route: { ...allOfRoute, overallPerTenThousand: 0 } }), { reason: SamplingReason.none });
 });
 
 t.test('who asks for a trace has it, as far as the overall percentage allows', async (t) => {
