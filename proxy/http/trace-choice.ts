@@ -17,6 +17,7 @@ export type TraceReason = (typeof TraceReason)[keyof typeof TraceReason];
 /** Chooses for a request by the digits of its id, so that all hops decide alike, and marks the id. */
 export function applyTraceChoice(stream: Stream, route: CompiledRoute | null): void {
   const sampling = stream.manager.config.tracing?.sampling;
+  forgetForeignReason(stream);
   if (sampling === undefined || !sampling.usesRequestId) return;
   const tracing = route?.config.tracing;
   const number = leadingNumber(stream.info.requestId);
@@ -36,6 +37,7 @@ export function applyTraceChoice(stream: Stream, route: CompiledRoute | null): v
  */
 export function requestedReason(stream: Stream, route: CompiledRoute | null): TraceReason {
   const sampling = stream.manager.config.tracing?.sampling;
+  forgetForeignReason(stream);
   if (sampling === undefined || !sampling.usesRequestId) return TraceReason.none;
   const received = reasonOf(stream.info.requestId);
   if (received !== TraceReason.none) return received;
@@ -49,11 +51,22 @@ export function requestedReason(stream: Stream, route: CompiledRoute | null): Tr
 }
 
 /** Tells the choice to the log filter and, in the id, to other hops. An id that is no UUID stays as it is. */
-export function markTraceReason({ head, info, manager }: Stream, reason: TraceReason): void {
+export function markTraceReason(stream: Stream, reason: TraceReason): void {
   // Envoy's `traceable_filter` passes forced requests only.
-  info.isTraced = reason === TraceReason.forced;
+  stream.info.isTraced = reason === TraceReason.forced;
+  if (stream.manager.config.tracing?.sampling.marksIds === true) replaceReason(stream, reason);
+}
+
+// A choice from outside of the mesh is nobody's here, and not told on: ids that are kept at the edge lose it.
+function forgetForeignReason(stream: Stream): void {
+  if (!stream.isExternal) return;
+  const { generateRequestId, tracing } = stream.manager.config;
+  if (generateRequestId && tracing?.sampling.marksIds !== false) replaceReason(stream, TraceReason.none);
+}
+
+function replaceReason({ head, info }: Stream, reason: TraceReason): void {
   const id = info.requestId;
-  if (manager.config.tracing?.sampling.marksIds !== true || id.length !== idLength || reasonOf(id) === reason) return;
+  if (id.length !== idLength || reasonOf(id) === reason) return;
   info.requestId = id.slice(0, reasonAt) + reason + id.slice(reasonAt + 1);
   head.headers.replaceValue(head.headers.findId(HeaderId.xRequestId), info.requestId);
 }
