@@ -65,7 +65,7 @@ export class RequestTracer {
     };
     this.#is64Bit = provider.kind === 'zipkin' && !provider.traceId128Bit;
     this.#sharesSpanIds = provider.kind === 'zipkin' && provider.sharedSpanContext && !isOutbound;
-    this.#decorators = new RouteDecorators(isOutbound);
+    this.#decorators = new RouteDecorators(isOutbound, tracing.operation !== '');
     this.#facts = { provider: 0, spanCount: 0, signature: 0, isNewSignature: false };
   }
 

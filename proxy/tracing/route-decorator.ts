@@ -1,5 +1,6 @@
 // `x-envoy-decorator-operation`: one side of a hop tells the other what its route calls the operation. An outbound listener tells
-// it in the request, an inbound one in the response unless the caller has told; who is told names his span so.
+// it in the request, an inbound one in the response unless the caller has told; who is told names his span so. Where a format
+// for the span's name is configured, nothing is told and nothing taken, as in Envoy.
 // https://www.envoyproxy.io/docs/envoy/latest/configuration/http/http_conn_man/headers#x-envoy-decorator-operation
 
 import { HeaderId } from '../http/header-name.ts';
@@ -9,21 +10,31 @@ import type { RequestTrace } from './request-trace.ts';
 
 export class RouteDecorators {
   readonly #isOutbound: boolean;
+  readonly #hasOperation: boolean;
   /** Null for a route that tells nothing. */
   readonly #lines = new WeakMap<CompiledRoute, EncodedLine | null>();
 
-  constructor(isOutbound: boolean) {
+  /** `hasOperation`: the connection manager has a format for names. */
+  constructor(isOutbound: boolean, hasOperation: boolean) {
     this.#isOutbound = isOutbound;
+    this.#hasOperation = hasOperation;
   }
 
   onRequest(trace: RequestTrace, headers: HeaderTable): void {
+    if (this.#isNamed(trace)) return;
     if (this.#isOutbound) this.#tell(trace, headers);
     else take(trace, headers);
   }
 
   onResponse(trace: RequestTrace, headers: HeaderTable): void {
+    if (this.#isNamed(trace)) return;
     if (this.#isOutbound) take(trace, headers);
     else if (trace.givenOperation === '') this.#tell(trace, headers);
+  }
+
+  #isNamed({ route }: RequestTrace): boolean {
+    const operation = route?.config.tracing?.operation;
+    return this.#hasOperation || (operation !== undefined && operation !== '');
   }
 
   #tell({ route }: RequestTrace, headers: HeaderTable): void {

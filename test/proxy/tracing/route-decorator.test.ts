@@ -2,7 +2,7 @@ import t from 'tap';
 import { routeOf } from '../../support/data-plane.ts';
 import { Scene, type SceneOptions } from '../../support/http-fixtures.ts';
 import { forwardAction } from '../../support/route-fixtures.ts';
-import { recordsIn, sentField, tracingOf } from '../../support/trace-fixtures.ts';
+import { allOfRoute, recordsIn, sentField, tracingOf } from '../../support/trace-fixtures.ts';
 
 t.test("a route's decorator names the span, and is told to the other side of the hop where it is to be", async (t) => {
   const decorated = (propagate: boolean) => [
@@ -27,4 +27,16 @@ t.test("a route's decorator names the span, and is told to the other side of the
   t.same(run({ routes: decorated(true), isOutbound: true }), ['cart.add', 'cart.add', undefined]);
   t.same(run({ routes: decorated(true), isOutbound: true }, { response: 'theirs' }), ['theirs', 'cart.add', undefined]);
   t.same(run({ isOutbound: true }, { request: 'passing' }), ['GET /', 'passing', undefined]);
+  // With a name that is configured neither side tells or takes anything.
+  const tracing = { ...allOfRoute, operation: 'named' };
+  const named = [routeOf('/', forwardAction(), { decorator: { operation: 'cart.add', propagate: true }, tracing })];
+  t.same(run({ routes: named }), ['named', undefined, undefined]);
+  t.same(run({ routes: named }, { request: 'theirs' }), ['named', 'theirs', undefined]);
+  t.same(run({ routes: named, isOutbound: true }, { response: 'theirs' }), [
+    'named',
+    undefined,
+    `${operation}: theirs`,
+  ]);
+  const manager = { tracing: tracingOf({ operation: 'all' }) };
+  t.same(run({ routes: decorated(true), manager }), ['all', undefined, undefined]);
 });
