@@ -101,6 +101,7 @@ const envoyNames: ReadonlyMap<string, string> = new Map([
   ['client.address', 'peer.address'],
   ['url.full', 'http.url'],
   ['rpc.grpc.status_code', 'grpc.status_code'],
+  ['http.request.resend_count', 'retry.count'],
 ]);
 
 /** They are told by others: the URL, the endpoints, the protocol. */
@@ -123,6 +124,9 @@ function tagsOf({ attributes, error }: SpanView): Record<string, string> {
   }
   const url = urlOf(attributes);
   if (url !== '') tags['http.url'] = url;
+  // Of an attempt, whose peer is the endpoint.
+  const endpoint = attributes.get('upstream_address');
+  if (endpoint !== undefined && !('peer.address' in tags)) tags['peer.address'] = String(endpoint);
   const version = attributes.get('network.protocol.version');
   if (version !== undefined) tags['http.protocol'] = `HTTP/${version}`;
   if (error !== null) {

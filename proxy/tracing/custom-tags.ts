@@ -31,7 +31,8 @@ export function compileCustomTags(tags: readonly CustomTag[]): CompiledTags {
   return { constant: Uint8Array.from(writer.bytes.subarray(0, writer.used)), others };
 }
 
-export function writeTags(writer: SpanWriter, { others }: CompiledTags, context: FormatContext): void {
+export function writeTags(writer: SpanWriter, { constant, others }: CompiledTags, context: FormatContext): void {
+  writer.block(constant);
   for (let index = 0; index < others.length; index++) {
     const { key, read } = others[index]!;
     writeTag(writer, key, read(context));

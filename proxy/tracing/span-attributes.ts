@@ -35,6 +35,7 @@ const key = {
   rpcMethod: attributeKey('rpc.method'),
   grpcStatus: attributeKey('rpc.grpc.status_code'),
   requestId: attributeKey('guid:x-request-id'),
+  clientTraceId: attributeKey('guid:x-client-trace-id'),
   responseFlags: attributeKey('response_flags'),
   downstreamCluster: attributeKey('downstream_cluster'),
   upstreamAddress: attributeKey('upstream_address'),
@@ -79,6 +80,8 @@ export function writeTarget(
   const userAgent = headers.findId(HeaderId.userAgent);
   if (userAgent >= 0) writer.textAttribute(field, key.userAgent, headers.value(userAgent));
   writer.textAttribute(field, key.requestId, info.requestId);
+  const clientTraceId = headers.findId(HeaderId.xClientTraceId);
+  if (clientTraceId >= 0) writer.textAttribute(field, key.clientTraceId, headers.value(clientTraceId));
   const caller = headers.findId(HeaderId.xEnvoyDownstreamServiceCluster);
   writer.textAttribute(field, key.downstreamCluster, caller < 0 ? '-' : headers.value(caller));
 }

@@ -16,7 +16,8 @@ export function writeStages(writer: SpanWriter, info: StreamInfo, wallOffsetMs: 
   stage('first_upstream_tx_byte_sent', info.upstreamRequestStartAtMs);
   stage('last_upstream_tx_byte_sent', info.upstreamRequestEndAtMs);
   stage('first_upstream_rx_byte_received', info.responseHeadAtMs);
-  stage('last_upstream_rx_byte_received', info.responseEndAtMs);
+  // A reply of our own is no response of an endpoint.
+  if (info.responseHeadAtMs >= 0) stage('last_upstream_rx_byte_received', info.responseEndAtMs);
   stage('first_downstream_tx_byte_sent', info.downstreamResponseStartAtMs);
-  stage('last_downstream_tx_byte_sent', info.endedAtMs);
+  if (info.downstreamResponseStartAtMs >= 0) stage('last_downstream_tx_byte_sent', info.endedAtMs);
 }

@@ -50,7 +50,8 @@ export interface SpanRecorderOptions {
 
 /** What a route adds. */
 interface RouteShape {
-  readonly constant: Uint8Array;
+  /** `http.route`, which only the span of the request has. */
+  readonly pattern: Uint8Array;
   readonly tags: CompiledTags;
   readonly operation: Format | null;
   readonly upstreamOperation: Format | null;
@@ -121,7 +122,7 @@ export class SpanRecorder {
     writeTarget(writer, request, tracing);
     writeOutcome(writer, info, isError ? errorType(info, trace.grpcStatus) : '');
     writer.block(this.#constant);
-    writer.block(shape.constant);
+    writer.block(shape.pattern);
     this.#writeCluster(trace.cluster);
     writer.textAttribute(SpanField.attributes, reasonKey, samplingReasonNames[trace.reason]!);
     writeTags(writer, shape.tags, context);
@@ -153,6 +154,7 @@ export class SpanRecorder {
     writeAttempt(writer, attempt, { head, number, maxPathTagLength });
     writer.block(this.#constant);
     this.#writeCluster(trace.cluster);
+    writeTags(writer, this.#routeShape(trace.route).tags, context);
     if (isAttemptError(attempt, grpcStatus)) writeError(writer, attempt.failure);
     writer.endLength32(span);
   }
@@ -215,9 +217,8 @@ export class SpanRecorder {
     const own = route?.config.tracing;
     const template = route === null ? '' : pathTemplate(route);
     const tags = compileCustomTags([...(own?.customTags ?? []), ...tracing.customTags]);
-    const routeAttributes = encodeAttributes([['http.route', template]]);
     return {
-      constant: Buffer.concat([routeAttributes, tags.constant]),
+      pattern: encodeAttributes([['http.route', template]]),
       tags,
       operation: compileOperation(own?.operation ?? ''),
       upstreamOperation: compileOperation(own?.upstreamOperation ?? ''),

@@ -65,9 +65,10 @@ t.test('a span of a request as Zipkin has it, with the names of Envoy', (t) => {
 });
 
 t.test('an attempt is a client, a shared span says so, and a 64-bit trace id stays one', (t) => {
-  t.match(convert({ kind: 3, attributes: { 'url.full': 'http://a/b' } }), {
+  const attempt = { 'url.full': 'http://a/b', upstream_address: '10.0.0.2:80', 'http.request.resend_count': 1 };
+  t.match(convert({ kind: 3, attributes: attempt }), {
     kind: 'CLIENT',
-    tags: { 'http.url': 'http://a/b' },
+    tags: { 'http.url': 'http://a/b', 'peer.address': '10.0.0.2:80', 'retry.count': '1' },
   });
   t.equal(convert({}, true).shared, true);
   t.notOk('shared' in convert({}));

@@ -67,3 +67,12 @@ t.test("flags have Envoy's short names, gRPC is known by its content type", asyn
     false,
   ]);
 });
+
+t.test("the id that a client gave its trace is told beside the request's", async (t) => {
+  const head = new RequestHead();
+  head.method = 'GET';
+  head.headers.append('x-client-trace-id', 'mine');
+  const writer = new SpanWriter(8);
+  writeTarget(writer, { head, info: new StreamInfo() }, { maxPathTagLength: 8 });
+  t.match(read(writer.bytes.subarray(0, writer.used)), { 'guid:x-client-trace-id': 'mine' });
+});

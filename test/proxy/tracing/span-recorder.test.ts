@@ -47,17 +47,21 @@ t.test(
       upstreamOperation: '',
     };
     const routes = [routeOf('/', forwardAction(), { tracing, metadata: { n: { k: { v: 'v7' } } } })];
-    const { spans } = record({ customTags }, { routes }, ({ headers }) => headers.append('x-user', 'alice'));
-    const { attributes } = spans[0]!;
-    t.match(attributes, {
-      a: 'route',
-      mesh: 'mesh-ä',
-      user: 'alice',
-      code: '200/GET',
-      home: 'default',
-      version: 'v7',
-    });
-    t.notOk('nothing' in attributes || 'agent' in attributes);
+    const { spans } = record({ customTags, spawnUpstreamSpan: true }, { routes }, ({ headers }) =>
+      headers.append('x-user', 'alice'),
+    );
+    t.equal(spans.length, 2, 'spans of attempts have them too');
+    for (const { attributes } of spans) {
+      t.match(attributes, {
+        a: 'route',
+        mesh: 'mesh-ä',
+        user: 'alice',
+        code: '200/GET',
+        home: 'default',
+        version: 'v7',
+      });
+      t.notOk('nothing' in attributes || 'agent' in attributes);
+    }
   },
 );
 
