@@ -24,6 +24,8 @@ const firstWaitMs = 500;
 const maxWaitMs = 5000;
 /** A collector that asks for more has its requests given up meanwhile. */
 const maxAskedMs = 30_000;
+/** No answer silences us for longer: it may be one member's, a gateway's, or a date by a clock that is wrong. */
+const maxRestMs = 5 * 60_000;
 
 export class RetryingSender implements Sender {
   readonly #options: RetryingSenderOptions;
@@ -49,7 +51,7 @@ export class RetryingSender implements Sender {
       if (result.kind === 'accepted') return { kind: 'sent', rejected: rejectedBy(result.answer) };
       if (result.kind !== 'try-again') return result;
       reason = result.reason;
-      if (result.afterMs !== undefined) this.#quietUntilMs = clock.nowMs() + result.afterMs;
+      if (result.afterMs !== undefined) this.#quietUntilMs = clock.nowMs() + Math.min(result.afterMs, maxRestMs);
     }
     return { kind: 'failed', reason };
   }

@@ -124,3 +124,15 @@ t.test('closing ends a wait', async (t) => {
   t.match(await outcome, { kind: 'failed', reason: /ends/ });
   t.same(clock.delays, []);
 });
+
+t.test('a collector that asks for years of rest is asked again after five minutes', async (t) => {
+  const years: AttemptResult = { kind: 'try-again', reason: 'full', afterMs: 1e12 };
+  const { sender, tried, clock } = makeSender([years, accepted]);
+  t.match(await sender.send(new Uint8Array()), { kind: 'failed', reason: /^full asks for 300000 ms of rest$/ });
+  clock.advance(299_000);
+  t.equal(tried.length, 1);
+  const outcome = sender.send(new Uint8Array());
+  await clock.scheduled();
+  clock.advance(1000);
+  t.match(await outcome, { kind: 'sent' });
+});
