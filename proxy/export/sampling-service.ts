@@ -56,7 +56,8 @@ export class SamplingService {
   readonly #rates: RootRates;
   readonly #totals: StatBlock;
   readonly #suppressed: StatBlock;
-  readonly #reached: [Threshold, Threshold] = [always, always];
+  /** By stratum. */
+  readonly #reached: Threshold[] = Object.values(ReachedStratum).map(() => always);
   #settings: SamplingSettings;
   #replicas = 1;
   #tracesInWindow = 0;
@@ -81,7 +82,7 @@ export class SamplingService {
       const started = { memory, keys: new Map(), read: new Uint32Array(maxKeys * counters) };
       this.#workers.set(worker, started);
       this.#own(started, otherSlot, otherKey);
-      for (const stratum of [ReachedStratum.head, ReachedStratum.error]) {
+      for (const stratum of Object.values(ReachedStratum)) {
         memory.setReached(stratum, this.#reached[stratum]!);
       }
       return;
@@ -161,7 +162,10 @@ export class SamplingService {
       rates: setsThresholds ? 'settings' : 'percentages',
       budget: setsThresholds ? this.#budget() : null,
       tracesPerSecond: this.#usedPerSecond,
-      passing: { head: probabilityOf(this.#reached[0]), error: probabilityOf(this.#reached[1]) },
+      passing: {
+        head: probabilityOf(this.#reached[ReachedStratum.head]!),
+        error: probabilityOf(this.#reached[ReachedStratum.error]!),
+      },
       keys: keys.sort((left, right) => right.requestsPerSecond - left.requestsPerSecond),
     };
   }

@@ -154,7 +154,7 @@ export class SpanCollector {
   #tellReached(): void {
     const { sampling, hasBudget } = this.#options;
     if (hasBudget) sampling.setReached(ReachedStratum.head, this.#cap.reached('head'));
-    sampling.setReached(ReachedStratum.error, this.#cap.reached('error'));
+    for (const outcome of outcomes) sampling.setReached(ReachedStratum[outcome], this.#cap.reached(outcome));
   }
 
   // Nobody says which providers a new configuration has no more. One that is used again is opened again; one whose number has
@@ -175,6 +175,9 @@ export class SpanCollector {
     return this.#options.hasBudget ? this.#options.sampling.tracesPerSecond : unlimited;
   }
 }
+
+/** Strata of what is kept whatever the head decided: of a slow hour, too, workers write no more than may leave. */
+const outcomes = ['error', 'slow', 'retry'] as const;
 
 /** Spans that are looked into, of a tick. */
 const looksPerTick = 32;
@@ -214,7 +217,7 @@ function cappedRecord(record: SpanRecord, key: string): CappedRecord {
     random,
     // Of what the head chose without a threshold nothing is known.
     threshold: isHeadKept ? threshold : never,
-    ...(reason === SamplingReason.error && !isHeadKept && threshold !== null && { passed: threshold }),
+    ...(!isHeadKept && threshold !== null && { passed: threshold }),
     headKept: isHeadKept,
     reason: samplingReasonNames[reason] as OfferedReason,
     signature,

@@ -18,7 +18,7 @@ export interface SpanRecord {
   /** R, 14 lower-case hex digits. */
   readonly random: string;
   /**
-   * 14 digits; null when it is not known. Of the head decision; of an error that this did not choose, what of stage 2 it
+   * 14 digits; null when it is not known. Of the head decision; of a request that this did not choose, what of stage 2 it
    * has passed.
    */
   readonly threshold: string | null;

@@ -122,8 +122,8 @@ export class RequestTracer {
     const isError = reason === SamplingReason.error;
     const signature = isError ? errorSignature(info, trace.grpcStatus) : 0;
     const isNewSignature = isError && this.#parts.signatures.isNew(signature, info.endedAtMs);
-    if (isError && !trace.isHeadKept) {
-      // What the head decided says nothing of it.
+    if (!trace.isHeadKept) {
+      // What the head decided says nothing of it: what it has passed is said in that place.
       trace.hasThreshold = true;
       copyThreshold(trace.threshold, alwaysBytes, 0);
     }
@@ -167,18 +167,33 @@ export class RequestTracer {
   }
 
   // What stage 2 would not keep need not be written. What passes has passed a threshold, and says so: the window in which its
-  // record arrives may be another one, with a lower threshold. An error that was chosen before is weighed with the
+  // record arrives may be another one, with a lower threshold. An outcome that was chosen before is weighed with the
   // chosen ones too.
   #isBelowReached(trace: RequestTrace): boolean {
-    const { reason } = trace;
-    const isError = reason === SamplingReason.error;
-    if (isError ? trace.isHeadKept : reason !== SamplingReason.head && reason !== SamplingReason.parent) return false;
-    const stratum = isError ? ReachedStratum.error : ReachedStratum.head;
+    const stratum = reachedStratumOf(trace.reason);
+    if (stratum === null || (stratum !== ReachedStratum.head && trace.isHeadKept)) return false;
     const reached = this.#reached;
     copyThreshold(reached, this.#parts.memory.thresholds, reachedThresholdAt(stratum));
     if (!isAtLeast(trace.random, 0, reached, 0)) return true;
     raiseThreshold(trace.threshold, reached);
     return false;
+  }
+}
+
+/** Null for reasons that are few by other means. */
+function reachedStratumOf(reason: SamplingReason): ReachedStratum | null {
+  switch (reason) {
+    case SamplingReason.head:
+    case SamplingReason.parent:
+      return ReachedStratum.head;
+    case SamplingReason.error:
+      return ReachedStratum.error;
+    case SamplingReason.slow:
+      return ReachedStratum.slow;
+    case SamplingReason.retry:
+      return ReachedStratum.retry;
+    default:
+      return null;
   }
 }
 

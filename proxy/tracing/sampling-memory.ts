@@ -14,7 +14,7 @@ export const KeyCounter = {
   arrivals: 0,
   /** Requests with a decision of the caller's. */
   withParent: 1,
-  /** Kept by head or parent, but below what stage 2 had reached: no record was written. */
+  /** Kept, but below what stage 2 had reached of their stratum: no record was written. Errors are counted by themselves. */
   headSkipped: 2,
   /** Errors, likewise. */
   errorsSkipped: 3,
@@ -24,13 +24,13 @@ export const KeyCounter = {
 export type KeyCounter = (typeof KeyCounter)[keyof typeof KeyCounter];
 
 /** Strata whose reached threshold workers read, so that they need not write what stage 2 would not keep. */
-export const ReachedStratum = { head: 0, error: 1 } as const;
+export const ReachedStratum = { head: 0, error: 1, slow: 2, retry: 3 } as const;
 export type ReachedStratum = (typeof ReachedStratum)[keyof typeof ReachedStratum];
 
 const countersBySlot = 5;
 const thresholdBytes = 16;
 const reachedAt = maxKeys * thresholdBytes;
-const countersAt = reachedAt + 2 * thresholdBytes;
+const countersAt = reachedAt + Object.keys(ReachedStratum).length * thresholdBytes;
 const totalBytes = countersAt + maxKeys * countersBySlot * Uint32Array.BYTES_PER_ELEMENT;
 
 /** A view of one worker's memory, on either side. */

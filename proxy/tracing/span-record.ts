@@ -10,7 +10,7 @@
 //   u32  slot of the key
 //   u32  hash of the kind of error; 0 without one
 //   14   R, digits
-//   14   threshold of the head decision, or what of stage 2 an error has passed that this did not choose, digits; meaningless
+//   14   threshold of the head decision, or what of stage 2 a request has passed that this did not choose, digits; meaningless
 //        without `knowsThreshold`
 //   u16  length, then: other keys of the `ot` member (`rv:…;k:v`, without `th`), a line break, other members, joined by commas
 //   and by span: u32 length, then an `opentelemetry.proto.trace.v1.Span`. The first is that of the request.

@@ -3,6 +3,7 @@ import type { TraceProvider } from '../../../config/tracing.ts';
 import { SpanCollector, type SpanCollectorOptions } from '../../../proxy/export/span-collector.ts';
 import type { SpanFate } from '../../../proxy/export/span-exporter.ts';
 import type { SpanRecord } from '../../../proxy/export/span-record-reader.ts';
+import { ReachedStratum } from '../../../proxy/tracing/sampling-memory.ts';
 import { SamplingReason } from '../../../proxy/tracing/sampling-reason.ts';
 import { RecordFlag } from '../../../proxy/tracing/span-record.ts';
 import type { CappedRecord, ClosedWindow } from '../../../sampler/export-cap.ts';
@@ -186,6 +187,24 @@ t.test('a record keeps nothing of the batch that it came in', (t) => {
 t.test('a record of a provider that was not announced is a fault', (t) => {
   const { send } = makeCollector();
   t.throws(() => send({ ...ofHead(1), provider: 9 }), /has not announced provider 9/);
+  t.end();
+});
+
+t.test('workers are told what is reached of slow and of retried requests', (t) => {
+  const { exported, reached, send, second } = makeCollector();
+  const outcome = (reason: number, number: number): RecordShape => ({ ...anError(number), reason: reason as 4 | 7 });
+  const three = (reason: number): RecordShape[] => [1, 2, 3].map((number) => outcome(reason, number));
+  send(...three(SamplingReason.slow), ...three(SamplingReason.retry));
+  t.same([reached[ReachedStratum.slow], reached[ReachedStratum.retry]], Array(2).fill('00000000000002'));
+  send({ ...outcome(SamplingReason.slow, 4), flags: RecordFlag.knowsThreshold, threshold: '00000000000003' });
+  second();
+  t.same(exported.map(({ record, th }) => `${record.reason} ${th}`).sort(), [
+    '4 00000000000003',
+    '4 00000000000003',
+    '7 00000000000002',
+    '7 00000000000002',
+  ]);
+  t.equal(reached[ReachedStratum.slow], '00000000000000');
   t.end();
 });
 

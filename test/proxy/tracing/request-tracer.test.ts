@@ -146,8 +146,8 @@ t.test('errors, slow requests and retries are kept whatever was chosen, by their
   t.same(
     recordsIn(scene).map(({ reason, isHeadKept, threshold }) => [reason, isHeadKept, threshold]),
     [
-      [SamplingReason.slow, false, never],
-      [SamplingReason.retry, false, never],
+      [SamplingReason.slow, false, always],
+      [SamplingReason.retry, false, always],
       [SamplingReason.error, false, always],
     ],
   );
@@ -326,6 +326,43 @@ t.test(
     );
   },
 );
+
+t.test('a slow request and a retried one are held to what stage 2 has reached of their kind', async (t) => {
+  const routes = [routeOf('/', forwardAction({ retryPolicy: retryPolicy({ retryOn: ['5xx'], numRetries: 1 }) }))];
+  const scene = sceneOf({}, { routes });
+  const beSlow = () => {
+    scene.request(withParent('00'));
+    const connection = scene.connect();
+    scene.reactor.advance(1001);
+    scene.respond(connection, 200);
+  };
+  const beRetried = () => {
+    scene.request(withParent('00'));
+    scene.respond(scene.connect(), 503);
+    scene.reactor.advance(200);
+    scene.respond(scene.connect(), 200);
+  };
+  for (const [stratum, run] of [
+    [ReachedStratum.slow, beSlow],
+    [ReachedStratum.retry, beRetried],
+  ] as const) {
+    run();
+    const memory = memoryOf(scene);
+    memory.setReached(stratum, '48000000000000');
+    run();
+    memory.setReached(stratum, '49000000000000');
+    run();
+  }
+  const { slow, retry } = SamplingReason;
+  t.same(
+    recordsIn(scene).map(({ reason, threshold }) => [reason, threshold]),
+    [slow, retry].flatMap((reason) => [
+      [reason, '00000000000000'],
+      [reason, '48000000000000'],
+    ]),
+  );
+  t.equal(memoryOf(scene).counter(1, KeyCounter.headSkipped), 2);
+});
 
 t.test('logs are told the trace and why it is kept, and nothing of it afterwards', async (t) => {
   const seen: unknown[] = [];
