@@ -22,7 +22,8 @@ export interface ZipkinCollector {
   spansAfter(count: number): Promise<readonly CollectedZipkinSpan[]>;
 }
 
-export async function startZipkinCollector(t: Test): Promise<ZipkinCollector> {
+/** `takesAll`: also what the API forbids, as of Envoy, which sends ports that are 0. */
+export async function startZipkinCollector(t: Test, takesAll = false): Promise<ZipkinCollector> {
   const spans: CollectedZipkinSpan[] = [];
   const paths: string[] = [];
   let waiting: (() => void)[] = [];
@@ -33,7 +34,7 @@ export async function startZipkinCollector(t: Test): Promise<ZipkinCollector> {
     const isJson = request.headers['content-type'] === 'application/json';
     const list = isJson ? JSON.parse(body.toString()) : decodeZipkin(body);
     paths.push(request.url ?? '');
-    const problems = list.flatMap(zipkinProblems);
+    const problems = takesAll ? [] : list.flatMap(zipkinProblems);
     t.same(problems, [], 'spans are as the API asks');
     spans.push(...list);
     response.writeHead(problems.length === 0 ? 202 : 400).end();

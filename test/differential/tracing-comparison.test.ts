@@ -1,0 +1,99 @@
+// The same requests through Envoy and through outrigger, both traced: what is told to the next hop and back, and which spans
+// collectors get, value by value. A difference is a mistake, or an entry of tracing-differences.ts.
+// `node test/differential/tracing-comparison.test.ts CHAPTER…` runs those whose names begin so.
+
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+import { findEnvoy } from './envoy-binary.ts';
+import { compare, type Difference } from './observation.ts';
+import type { ProxyProcess } from './proxy-process.ts';
+import { chapters } from './tracing-cases.ts';
+import { acceptedTraceDifferences } from './tracing-differences.ts';
+import { type Observations, observeTraces } from './tracing-rig.ts';
+
+/** Half a minute on an idle machine; tests share it with others. */
+t.setTimeout(180_000);
+
+const wanted = process.argv.slice(2);
+const envoy = findEnvoy();
+
+if ('missing' in envoy) t.pass('the comparison of traces with Envoy', { skip: envoy.missing });
+else {
+  // Of the whole file: the name of a subtest would make the paths of sockets too long.
+  const directory = t.testdir({});
+  t.test('traces are those of Envoy', (t) => compareAll(t, { envoyPath: envoy.path, directory }));
+}
+
+interface Stage {
+  readonly envoyPath: string;
+  readonly directory: string;
+}
+
+async function compareAll(t: Test, { envoyPath, directory }: Stage): Promise<void> {
+  const chosen = chapters.filter(({ name }) => wanted.length === 0 || wanted.some((each) => name.startsWith(each)));
+  const started: ProxyProcess[] = [];
+  t.teardown(() => {
+    for (const proxy of started) proxy.kill();
+  });
+  const outrigger = [process.execPath, join(import.meta.dirname, '../../proxy/main.ts')];
+  const observations = await Promise.all([
+    observeTraces(
+      t,
+      {
+        name: 'envoy',
+        command: [envoyPath],
+        isReady: [/starting main dispatch loop/],
+        directory: join(directory, 'envoy'),
+        started,
+      },
+      chosen,
+    ),
+    observeTraces(
+      t,
+      {
+        name: 'outrigger',
+        command: outrigger,
+        isReady: [/configuration is served/, /admin interface is listening/],
+        directory: join(directory, 'outrigger'),
+        started,
+      },
+      chosen,
+    ),
+  ]);
+  const used = new Set<number>();
+  for (const { name, cases } of chosen) {
+    t.test(`${name}: ${cases.length} cases`, (t) => {
+      const differences = cases.flatMap((each) => differencesOf(`${name}: ${each.name}`, observations));
+      t.same(differences.filter((difference) => !isAccepted(difference, used)).map(describe), []);
+      t.end();
+    });
+  }
+  if (wanted.length > 0) return;
+  t.test('every accepted difference still occurs', (t) => {
+    t.same(
+      acceptedTraceDifferences.filter((_, index) => !used.has(index)).map(({ reason }) => reason),
+      [],
+    );
+    t.end();
+  });
+}
+
+/** What spans say is compared where both have as many. */
+function differencesOf(
+  place: string,
+  [envoy, outrigger]: readonly [Observations, Observations],
+): readonly Difference[] {
+  const differences = compare(place, envoy.get(place)!, outrigger.get(place)!);
+  const haveAsMany = envoy.get(place)!.get('spans') === outrigger.get(place)!.get('spans');
+  return haveAsMany ? differences : differences.filter(({ field }) => !field.startsWith('span.'));
+}
+
+function isAccepted(difference: Difference, used: Set<number>): boolean {
+  const index = acceptedTraceDifferences.findIndex(({ explains }) => explains(difference));
+  if (index >= 0) used.add(index);
+  return index >= 0;
+}
+
+function describe({ place, field, envoy, outrigger }: Difference): string {
+  return `${place} | ${field}: Envoy ${JSON.stringify(envoy)}, outrigger ${JSON.stringify(outrigger)}`;
+}
