@@ -11,8 +11,8 @@ const fixed32 = 5;
 const scalarBytes = 16;
 /** A message inside a message gets a length of this many bytes, padded: its size is known when it is written. */
 const nestedLengthBytes = 3;
-/** The greatest length that fits there. */
-export const maxNestedBytes: number = 2 ** (7 * nestedLengthBytes) - 1;
+/** Of an attribute: what is longer is cut, so that its length fits there though every byte becomes three of UTF-8. */
+const longestAttribute = 64 * 1024;
 
 const twoTo32 = 2 ** 32;
 const firstNonAscii = 0x80;
@@ -141,8 +141,12 @@ export class SpanWriter {
 
   // ---- Attributes (`opentelemetry.proto.common.v1.KeyValue`) ------------------------------------------------------
 
-  /** `key` is made by `attributeKey`; empty values are left out, as Envoy does. A byte string, as in `text`. */
-  textAttribute(field: number, key: Uint8Array, value: string): void {
+  /**
+   * `key` is made by `attributeKey`; empty values are left out, as Envoy does. A byte string, as in `text`, of which 64 KiB
+   * are written at most.
+   */
+  textAttribute(field: number, key: Uint8Array, given: string): void {
+    const value = given.length > longestAttribute ? given.slice(0, longestAttribute) : given;
     const { length } = value;
     if (length === 0) return;
     this.reserve(scalarBytes * 3 + key.length + length * 3);

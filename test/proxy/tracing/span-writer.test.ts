@@ -64,3 +64,16 @@ t.test('ids are bytes of their digits, and a buffer grows under all of it', asyn
   t.match(span, { name: 'x'.repeat(1000), flags: 0x301, kind: 'SPAN_KIND_CLIENT' });
   t.equal((span['events'] as { name: string }[])[0]!.name.length, 70_000);
 });
+
+t.test('of a header of megabytes an attribute has the first 64 KiB', async (t) => {
+  // As much as a listener may let in, of bytes that are three in UTF-8: they are none.
+  const bytes = 8 * 1024 * 1024;
+  const key = attributeKey('user_agent.original');
+  for (const [letter, read] of [
+    ['a', 'a'],
+    ['\xff', '\ufffd'],
+  ] as const) {
+    const { attributes } = decoded((writer) => writer.textAttribute(SpanField.attributes, key, letter.repeat(bytes)));
+    t.ok(attributesOf(attributes as KeyValue[])['user_agent.original'] === read.repeat(65_536), letter);
+  }
+});
