@@ -1,6 +1,7 @@
 // The runner judged from outside: nothing that goes wrong in a test file may look like success.
 
 import { spawnSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 
@@ -86,8 +87,22 @@ t.test('no test file at all is a failure', (t) => {
 
 t.test('arguments choose files by a part of their path', (t) => {
   const tree = { http: { 'a.test.ts': PASSING }, route: { 'b.test.ts': PASSING } };
-  t.equal(runTests(t, tree, ['route/']).sum, '1 passed, 0 failed');
-  t.equal(runTests(t, tree, ['nowhere']).sum, '0 passed, 1 failed');
+  t.equal(runTests(t, tree, { filters: ['route/'] }).sum, '1 passed, 0 failed');
+  t.equal(runTests(t, tree, { filters: ['nowhere'] }).sum, '0 passed, 1 failed');
+  t.end();
+});
+
+t.test('files share what Node has compiled, in a folder that is gone afterwards', (t) => {
+  const tellsFolder = `${TAP}import { writeFileSync } from 'node:fs';
+import { getCompileCacheDir } from 'node:module';
+writeFileSync(new URL('./told', import.meta.url), getCompileCacheDir() ?? '');
+t.pass();
+`;
+  const { NODE_COMPILE_CACHE: _ofThisRun, ...env } = process.env;
+  t.equal(runTests(t, { 'a.test.ts': tellsFolder }, { env }).sum, '1 passed, 0 failed');
+  const folder = readFileSync(join(t.testdirName, 'told'), 'utf8');
+  t.match(folder, /outrigger-compiled-/);
+  t.notOk(existsSync(folder));
   t.end();
 });
 
@@ -95,7 +110,12 @@ interface Tree {
   readonly [name: string]: string | Tree;
 }
 
-function runTests(t: Test, tree: Tree, filters: readonly string[] = []): Run {
+interface RunOptions {
+  readonly filters?: readonly string[];
+  readonly env?: NodeJS.ProcessEnv;
+}
+
+function runTests(t: Test, tree: Tree, { filters = [], env = process.env }: RunOptions = {}): Run {
   const runner = join(import.meta.dirname, 'run.ts');
   const args = [
     runner,
@@ -105,7 +125,7 @@ function runTests(t: Test, tree: Tree, filters: readonly string[] = []): Run {
     '5000',
     ...filters,
   ];
-  const run = spawnSync(process.execPath, args, { encoding: 'utf8' });
+  const run = spawnSync(process.execPath, args, { encoding: 'utf8', env });
   const lines = run.stdout.trimEnd().split('\n');
   return { lines, sum: lines.at(-1)!, exitCode: run.status };
 }

@@ -2,7 +2,8 @@
 // A file filter is a part of a path. Written here instead of taken from tap's command because that one compiles with a
 // loader of its own, while these tests must run exactly as the sources do: by Node, types stripped.
 
-import { globSync } from 'node:fs';
+import { globSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { parseArgs } from 'node:util';
 import { runTestFile, type TestFileOptions, type TestFileOutcome } from './runner/test-file.ts';
@@ -28,8 +29,21 @@ for (const name of ['SIGINT', 'SIGTERM'] as const) {
 }
 
 const files = findFiles(values.root, positionals);
-const outcomes = await runAll(files, { timeoutMs: Number(values['timeout-ms']), signal: interruption.signal });
+// A run that a test starts uses the folder of the run around it.
+const compileCache = process.env['NODE_COMPILE_CACHE'] ?? makeCompileCache();
+const outcomes = await runAll(files, {
+  timeoutMs: Number(values['timeout-ms']),
+  compileCache,
+  signal: interruption.signal,
+});
 finish(outcomes);
+
+function makeCompileCache(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'outrigger-compiled-'));
+  // A process that has just been killed may still be writing there.
+  process.once('exit', () => rmSync(folder, { recursive: true, maxRetries: 5 }));
+  return folder;
+}
 
 function findFiles(root: string, filters: readonly string[]): string[] {
   const found = globSync('**/*.test.ts', { cwd: root }).map((path) => join(root, path));
