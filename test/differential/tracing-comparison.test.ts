@@ -2,6 +2,7 @@
 // collectors get, value by value. A difference is a mistake, or an entry of tracing-differences.ts.
 // `node test/differential/tracing-comparison.test.ts CHAPTER…` runs those whose names begin so.
 
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { findEnvoy } from './envoy-binary.ts';
@@ -69,6 +70,15 @@ async function compareAll(t: Test, { envoyPath, directory }: Stage): Promise<voi
     });
   }
   if (wanted.length > 0) return;
+  t.test('every accepted difference is in a section of the documentation', (t) => {
+    const page = readFileSync(new URL('../../docs/differences-from-envoy.md', import.meta.url), 'utf8');
+    const sections = new Set(acceptedTraceDifferences.map(({ section }) => section));
+    t.same(
+      [...sections].filter((section) => !page.includes(`\n## ${section}\n`)),
+      [],
+    );
+    t.end();
+  });
   t.test('every accepted difference still occurs', (t) => {
     t.same(
       acceptedTraceDifferences.filter((_, index) => !used.has(index)).map(({ reason }) => reason),

@@ -1,15 +1,20 @@
-// Where traces are otherwise than Envoy's, on purpose: what docs/differences-from-envoy.md says under "Tracing and hedging". An
-// entry that explains nothing any more fails the test.
+// Where traces are otherwise than Envoy's, on purpose, and where docs/differences-from-envoy.md says it. An entry that explains
+// nothing any more fails the test.
 
 import { absent, type Difference } from './observation.ts';
 
-export interface AcceptedTraceDifference {
+export interface AcceptedTraceDifference extends Explanation {
+  /** Heading in docs/differences-from-envoy.md. */
+  readonly section: string;
+}
+
+interface Explanation {
   readonly reason: string;
   readonly explains: (difference: Difference) => boolean;
 }
 
 /** By the names of cases and of fields. */
-function inCases(cases: RegExp, fields: RegExp): AcceptedTraceDifference['explains'] {
+function inCases(cases: RegExp, fields: RegExp): Explanation['explains'] {
   return ({ place, field }) => cases.test(place) && fields.test(field);
 }
 
@@ -20,7 +25,7 @@ const isW3c =
   /: (traceparent|tracestate|tracestate, .*|two lines .*|an empty tracestate|a malformed tracestate|a threshold|both .*|traceparent, .*|a route never traced, parent|a retry with a parent|not sampled and forced)$/;
 const isB3 = /: (x-b3|b3|both|a retry with a parent)/;
 
-const propagation: readonly AcceptedTraceDifference[] = [
+const propagation: readonly Explanation[] = [
   {
     reason: 'new traces have the random flag, and a received one is told on',
     explains: ({ field, envoy, outrigger }) => {
@@ -112,7 +117,7 @@ const propagation: readonly AcceptedTraceDifference[] = [
   },
 ];
 
-const decisions: readonly AcceptedTraceDifference[] = [
+const decisions: readonly Explanation[] = [
   {
     reason: 'a sampler of the provider decides alone; in Envoy percentages have to choose the request too',
     explains: inCases(/otlp-always: /, /^(spans|origin\.0\.(traceparent|tracestate|b3|x-b3-\w+))$/),
@@ -135,7 +140,7 @@ const decisions: readonly AcceptedTraceDifference[] = [
 const added =
   /\.tag\.(http\.(route|method|url)|sampling\.reason|trust\.transport|rpc\.\w+|error\.(type|message)|http\.method_original|http\.request\.method_original|node_id|zone|error)$/;
 
-const spans: readonly AcceptedTraceDifference[] = [
+const spans: readonly Explanation[] = [
   {
     reason: 'spans are named by method and path of the route, in Envoy by the direction, the host or the cluster',
     explains: ({ field, envoy }) =>
@@ -198,7 +203,11 @@ const spans: readonly AcceptedTraceDifference[] = [
   },
 ];
 
-export const acceptedTraceDifferences: readonly AcceptedTraceDifference[] = [...propagation, ...decisions, ...spans];
+export const acceptedTraceDifferences: readonly AcceptedTraceDifference[] = [
+  ...propagation.map((each) => ({ section: 'Headers of traces', ...each })),
+  ...decisions.map((each) => ({ section: 'Which traces are kept', ...each })),
+  ...spans.map((each) => ({ section: 'Telemetry to collectors', ...each })),
+];
 
 function isAdded({ envoy }: Difference): boolean {
   return envoy === absent;
