@@ -36,6 +36,8 @@ export class MetricsExporter {
   readonly #scope: Uint8Array;
   #sending: Promise<void> | null = null;
   #isFailing = false;
+  /** Of an export that arrived in part: the whole of it, sent again, would count twice in deltas. */
+  #rest: readonly Uint8Array[] = [];
 
   constructor(options: MetricsExporterOptions) {
     const { sink, buckets, beganAtWallMs, version } = options;
@@ -63,7 +65,8 @@ export class MetricsExporter {
   }
 
   async #send(): Promise<void> {
-    const { sink, budget, exemplars, resource, sender, wallClock, refreshStats } = this.#options;
+    if (this.#rest.length > 0 && !(await this.#deliverRest())) return;
+    const { sink, budget, exemplars, resource, wallClock, refreshStats } = this.#options;
     refreshStats();
     const wallMs = wallClock();
     const metrics = this.#memory.take(budget.groups(), wallMs);
@@ -73,14 +76,29 @@ export class MetricsExporter {
       wallMs,
       exemplarsOf: ({ scope, names }) => (scope.template === requestStats.scope.template ? exemplars.of(names) : []),
     };
-    for (const request of metricsRequests(metrics, sink, facts)) {
-      const outcome = await sender.send(request);
+    const requests = [...metricsRequests(metrics, sink, facts)];
+    const arrived = await this.#deliver(requests, false);
+    if (arrived === 0 && requests.length > 0) return;
+    this.#memory.commit();
+    this.#rest = requests.slice(arrived);
+    if (this.#rest.length === 0) this.#isFailing = false;
+  }
+
+  /** False when it is still not there. What is refused never will be. */
+  async #deliverRest(): Promise<boolean> {
+    this.#rest = this.#rest.slice(await this.#deliver(this.#rest, true));
+    return this.#rest.length === 0;
+  }
+
+  /** Returns how many were sent, one after the other, before one was not. */
+  async #deliver(requests: readonly Uint8Array[], passesRefused: boolean): Promise<number> {
+    for (const [index, request] of requests.entries()) {
+      const outcome = await this.#options.sender.send(request);
       if (outcome.kind === 'sent') continue;
       this.#warn(outcome.reason);
-      return;
+      if (!passesRefused || outcome.kind !== 'refused') return index;
     }
-    this.#isFailing = false;
-    this.#memory.commit();
+    return requests.length;
   }
 
   // Once, until it works again.

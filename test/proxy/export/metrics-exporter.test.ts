@@ -6,7 +6,7 @@ import { StatsStore } from '../../../proxy/telemetry/stats-store.ts';
 import { WorkerStats } from '../../../proxy/telemetry/worker-stats.ts';
 import { metricsOf } from '../../support/otlp-metrics.ts';
 
-function fixture() {
+function fixture(maxDataPointsPerRequest = 0) {
   const store = new StatsStore();
   const block = new WorkerStats((message) => store.accept(0, message)).block(clusterStats, 'a');
   const sent: Uint8Array[] = [];
@@ -22,7 +22,7 @@ function fixture() {
       tagsAsAttributes: true,
       usesTagExtractedNames: true,
       prefix: '',
-      maxDataPointsPerRequest: 0,
+      maxDataPointsPerRequest,
     },
     budget: store,
     exemplars: { of: () => [] },
@@ -89,4 +89,38 @@ t.test('the last counts leave at the end, and nobody is waited for without end',
   await exporter.close(1);
   t.strictSame(totals(), [1, 4]);
   t.ok(isClosed());
+});
+
+t.test('of an export that arrived in part only the rest is sent again', async (t) => {
+  const { exporter, block, sent, answers } = fixture(1);
+  const exported = async (...outcomes: readonly SendOutcome[]): Promise<readonly string[]> => {
+    const from = sent.length;
+    const ended = exporter.export();
+    for (const outcome of outcomes) {
+      answers.at(-1)!(outcome);
+      await new Promise(setImmediate);
+    }
+    await ended;
+    return sent
+      .slice(from)
+      .flatMap((request) =>
+        metricsOf(request).map(({ name, points }) => `${name.replace('cluster.', '')} ${points[0]!.value}`),
+      );
+  };
+  const lost: SendOutcome = { kind: 'failed', reason: 'gone' };
+  block.inc(clusterStats.upstreamCxTotal);
+  block.inc(clusterStats.upstreamRqTotal);
+  const names = await exported(took, took, took);
+  t.strictSame(names, ['upstream_cx_total 1', 'upstream_cx_active 0', 'upstream_rq_total 1']);
+  block.add(clusterStats.upstreamCxTotal, 2);
+  block.add(clusterStats.upstreamRqTotal, 2);
+  await exported(took, took, lost);
+  block.add(clusterStats.upstreamRqTotal, 4);
+  t.strictSame(await exported(lost), ['upstream_rq_total 2']);
+  const all = await exported(took, took, took, took);
+  t.strictSame([all[0], all[1], all[3]], ['upstream_rq_total 2', 'upstream_cx_total 0', 'upstream_rq_total 4']);
+  block.add(clusterStats.upstreamRqTotal, 8);
+  await exported(took, took, lost);
+  const refused = await exported({ kind: 'refused', reason: 'no' }, took, took, took);
+  t.strictSame([refused[0], refused[3]], ['upstream_rq_total 8', 'upstream_rq_total 0'], 'and what is refused is not');
 });
