@@ -7,7 +7,7 @@ import type { Listener } from '../../config/listener.ts';
 import { startIstiod } from './istiod.ts';
 import { findIstiod } from './istiod-program.ts';
 import { PushedMesh } from './pushed-mesh.ts';
-import type { SidecarIdentity } from './sidecar-identity.ts';
+import { client } from './sidecar-identity.ts';
 
 /** Three control planes start one after the other; the first run builds their program. */
 t.setTimeout(230_000);
@@ -17,13 +17,6 @@ const options = 'missing' in istiod ? { skip: istiod.missing } : {};
 const program = 'path' in istiod ? istiod.path : '';
 
 const documents = (name: string) => readFileSync(join(import.meta.dirname, 'mesh', `${name}.yaml`), 'utf8');
-const client: SidecarIdentity = {
-  ip: '10.1.0.1',
-  pod: 'client-1',
-  namespace: 'shop',
-  app: 'client',
-  interceptionMode: 'REDIRECT',
-};
 const withoutTls = {
   enableAutoMtls: false,
   accessLogFile: '/dev/stdout',

@@ -1,15 +1,9 @@
 // A mesh whose pods are addresses of 127.0.0.0/8, so that requests through a sidecar reach origins of the test.
 
-import type { SidecarIdentity } from './sidecar-identity.ts';
+import { client, type SidecarIdentity } from './sidecar-identity.ts';
 
 /** The sidecar of the mesh. Its listeners are bound: nothing has to be redirected on loopback. */
-export const loopbackSidecar: SidecarIdentity = {
-  ip: '127.0.0.10',
-  pod: 'client-1',
-  namespace: 'shop',
-  app: 'client',
-  interceptionMode: 'NONE',
-};
+export const loopbackSidecar: SidecarIdentity = { ...client, ip: '127.0.0.10', interceptionMode: 'NONE' };
 
 /** `MeshConfig` without TLS; with `withoutTls` of the documents. */
 export const loopbackMeshConfig = { enableAutoMtls: false };

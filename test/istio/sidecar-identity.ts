@@ -9,6 +9,15 @@ export interface SidecarIdentity {
   readonly interceptionMode: 'REDIRECT' | 'NONE';
 }
 
+/** A client of the mesh in `mesh/`. */
+export const client: SidecarIdentity = {
+  ip: '10.1.0.1',
+  pod: 'client-1',
+  namespace: 'shop',
+  app: 'client',
+  interceptionMode: 'REDIRECT',
+};
+
 /** `node` as Istio's own agent fills it. */
 export function istioNode({ ip, pod, namespace, app, interceptionMode }: SidecarIdentity) {
   return {

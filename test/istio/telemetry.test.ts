@@ -12,7 +12,7 @@ import type { Tracing } from '../../config/tracing.ts';
 import { type Istiod, startIstiod } from './istiod.ts';
 import { findIstiod } from './istiod-program.ts';
 import { PushedMesh } from './pushed-mesh.ts';
-import type { SidecarIdentity } from './sidecar-identity.ts';
+import { client } from './sidecar-identity.ts';
 
 /** The first run builds Istio. */
 t.setTimeout(230_000);
@@ -63,14 +63,6 @@ const extensionProviders = [
     },
   },
 ];
-
-const client: SidecarIdentity = {
-  ip: '10.1.0.1',
-  pod: 'client-1',
-  namespace: 'shop',
-  app: 'client',
-  interceptionMode: 'REDIRECT',
-};
 
 interface TracedMesh {
   readonly istiod: Istiod;
