@@ -18,6 +18,8 @@ export interface HttpTransportOptions {
 
 /** An idle connection is closed before a collector does; Go's servers wait for minutes. */
 const idleMs = 30_000;
+/** Node takes what is longer for a millisecond. */
+const longestTimerMs = 2 ** 31 - 1;
 const retryable: ReadonlySet<number> = new Set([429, 502, 503, 504]);
 
 export class HttpTransport implements Transport {
@@ -113,12 +115,13 @@ function placeOf(address: CollectorAddress): RequestOptions {
 }
 
 function startTimers(call: ClientRequest, { connectMs, answerMs }: AttemptLimits): () => void {
-  const giveUp = (what: string, limitMs: number) => () => call.destroy(new Error(`no ${what} within ${limitMs} ms`));
-  const answer = setTimeout(giveUp('answer', answerMs), answerMs);
+  const giveUpAfter = (limitMs: number, what: string): NodeJS.Timeout =>
+    setTimeout(() => call.destroy(new Error(`no ${what} within ${limitMs} ms`)), Math.min(limitMs, longestTimerMs));
+  const answer = giveUpAfter(answerMs, 'answer');
   let connect: NodeJS.Timeout | undefined;
   call.once('socket', (socket) => {
     if (!socket.connecting) return;
-    connect = setTimeout(giveUp('connection', connectMs), connectMs);
+    connect = giveUpAfter(connectMs, 'connection');
     socket.once('connect', () => clearTimeout(connect));
   });
   return () => {
