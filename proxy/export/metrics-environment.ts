@@ -53,6 +53,9 @@ function endpointOf(environment: Environment, protocol: 'grpc' | 'http/protobuf'
   const variable = ofMetrics === undefined ? 'OTEL_EXPORTER_OTLP_ENDPOINT' : 'OTEL_EXPORTER_OTLP_METRICS_ENDPOINT';
   const text = ofMetrics ?? general ?? `http://localhost:${protocol === 'grpc' ? 4317 : 4318}`;
   const url = URL.canParse(text) ? new URL(text) : null;
+  if (url !== null && url.username + url.password !== '') {
+    throw new Error(`${variable}: credentials in a URL are not sent: put them into OTEL_EXPORTER_OTLP_HEADERS`);
+  }
   if (url?.protocol === 'https:') throw new Error(`${variable}=${text}: TLS is not offered for telemetry yet`);
   if (url?.protocol !== 'http:') throw new Error(`${variable}=${text}: a URL such as http://collector:4318 is needed`);
   const hostname = url.hostname.replace(/^\[(.*)\]$/, '$1');

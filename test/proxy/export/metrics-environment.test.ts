@@ -70,3 +70,21 @@ t.test('what cannot be followed is named', (t) => {
   for (const [environment, message] of refused) t.throws(() => environmentSink(environment), message);
   t.end();
 });
+
+t.test('credentials in an endpoint are refused, and never told', (t) => {
+  for (const endpoint of [
+    'http://ops:secret@collector:4318',
+    'https://ops:secret@collector',
+    'ftp://secret@collector',
+  ]) {
+    try {
+      environmentSink({ ...otlp, OTEL_EXPORTER_OTLP_ENDPOINT: endpoint });
+      t.fail(endpoint);
+    } catch (error) {
+      const { message } = error as Error;
+      t.match(message, /^OTEL_EXPORTER_OTLP_ENDPOINT: .*credentials.* OTEL_EXPORTER_OTLP_HEADERS/);
+      t.notMatch(message, /secret|ops/);
+    }
+  }
+  t.end();
+});
