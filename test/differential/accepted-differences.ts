@@ -116,7 +116,7 @@ export const acceptedDifferences: readonly AcceptedDifference[] = [
     explains: ({ place }) => /: a websocket/.test(place),
   },
   {
-    section: 'Tracing and hedging',
+    section: 'Hedging and other headers',
     reason: 'traces are not forced, requests are not hedged, and counters are not doubled under another name',
     explains: ({ place }) => /: (a forced trace|a stat name|hedging) on /.test(place),
   },

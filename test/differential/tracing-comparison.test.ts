@@ -2,26 +2,29 @@
 // collectors get, value by value. A difference is a mistake, or an entry of tracing-differences.ts.
 // `node test/differential/tracing-comparison.test.ts CHAPTER…` runs those whose names begin so.
 
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { findEnvoy } from './envoy-binary.ts';
 import { compare, type Difference } from './observation.ts';
-import type { ProxyProcess } from './proxy-process.ts';
-import { chapters } from './tracing-cases.ts';
+import type { ProxyName, ProxyProcess } from './proxy-process.ts';
+import { type Chapter, chapters } from './tracing-cases.ts';
 import { acceptedTraceDifferences } from './tracing-differences.ts';
 import { type Observations, observeTraces } from './tracing-rig.ts';
 
 /** Half a minute on an idle machine; tests share it with others. */
 t.setTimeout(180_000);
 
+const OUTRIGGER = join(import.meta.dirname, '../../proxy/main.ts');
 const wanted = process.argv.slice(2);
 const envoy = findEnvoy();
 
 if ('missing' in envoy) t.pass('the comparison of traces with Envoy', { skip: envoy.missing });
 else {
-  // Of the whole file: the name of a subtest would make the paths of sockets too long.
-  const directory = t.testdir({});
+  // A short path: those of sockets may have 107 bytes, and a folder of tap's has the names of test and chapters in it.
+  const directory = mkdtempSync(join(tmpdir(), 'traces-'));
+  t.teardown(() => rmSync(directory, { recursive: true }));
   t.test('traces are those of Envoy', (t) => compareAll(t, { envoyPath: envoy.path, directory }));
 }
 
@@ -30,37 +33,9 @@ interface Stage {
   readonly directory: string;
 }
 
-async function compareAll(t: Test, { envoyPath, directory }: Stage): Promise<void> {
+async function compareAll(t: Test, stage: Stage): Promise<void> {
   const chosen = chapters.filter(({ name }) => wanted.length === 0 || wanted.some((each) => name.startsWith(each)));
-  const started: ProxyProcess[] = [];
-  t.teardown(() => {
-    for (const proxy of started) proxy.kill();
-  });
-  const outrigger = [process.execPath, join(import.meta.dirname, '../../proxy/main.ts')];
-  const observations = await Promise.all([
-    observeTraces(
-      t,
-      {
-        name: 'envoy',
-        command: [envoyPath],
-        isReady: [/starting main dispatch loop/],
-        directory: join(directory, 'envoy'),
-        started,
-      },
-      chosen,
-    ),
-    observeTraces(
-      t,
-      {
-        name: 'outrigger',
-        command: outrigger,
-        isReady: [/configuration is served/, /admin interface is listening/],
-        directory: join(directory, 'outrigger'),
-        started,
-      },
-      chosen,
-    ),
-  ]);
+  const observations = await observeBoth(t, stage, chosen);
   const used = new Set<number>();
   for (const { name, cases } of chosen) {
     t.test(`${name}: ${cases.length} cases`, (t) => {
@@ -86,6 +61,23 @@ async function compareAll(t: Test, { envoyPath, directory }: Stage): Promise<voi
     );
     t.end();
   });
+}
+
+function observeBoth(
+  t: Test,
+  { envoyPath, directory }: Stage,
+  chosen: readonly Chapter[],
+): Promise<[Observations, Observations]> {
+  const started: ProxyProcess[] = [];
+  t.teardown(() => {
+    for (const proxy of started) proxy.kill();
+  });
+  const observe = (name: ProxyName, command: readonly string[], isReady: readonly RegExp[]) =>
+    observeTraces(t, { name, command, isReady, directory: join(directory, name), started }, chosen);
+  return Promise.all([
+    observe('envoy', [envoyPath], [/starting main dispatch loop/]),
+    observe('outrigger', [process.execPath, OUTRIGGER], [/configuration is served/, /admin interface is listening/]),
+  ]);
 }
 
 /** What spans say is compared where both have as many. */
