@@ -2,9 +2,10 @@
 
 import type { OpenTelemetryProvider, RouteTracing, Tracing } from '../../config/tracing.ts';
 import { readSpanRecords, type SpanRecord } from '../../proxy/export/span-record-reader.ts';
+import type { RequestHead } from '../../proxy/http/message.ts';
 import { SamplingMemory } from '../../proxy/tracing/sampling-memory.ts';
 import type { TracingMessage } from '../../proxy/tracing/tracing-message.ts';
-import type { Scene } from './http-fixtures.ts';
+import { Scene, type SceneOptions } from './http-fixtures.ts';
 import { attributesOf, decodeOtlp, type KeyValue } from './otlp-messages.ts';
 
 export const someProvider: OpenTelemetryProvider = {
@@ -48,6 +49,22 @@ export const allOfRoute: RouteTracing = {
   operation: '',
   upstreamOperation: '',
 };
+
+/** A scene whose percentage keeps nothing, unless it is told otherwise. */
+export function tracedScene(sampling: Partial<Tracing['sampling']> = {}, options: SceneOptions = {}): Scene {
+  const none = { randomPerTenThousand: 0, ...sampling };
+  return new Scene({ ...options, manager: { tracing: tracingOf({}, none), ...options.manager } });
+}
+
+export const callerTrace = { traceId: '0af7651916cd43dd8448eb211c80319c', spanId: 'b7ad6b7169203331' } as const;
+
+/** Makes a request one of `callerTrace`, with these flags and other fields. */
+export function withParent(flags: string, ...more: readonly (readonly [string, string])[]) {
+  return ({ headers }: RequestHead): void => {
+    headers.append('traceparent', `00-${callerTrace.traceId}-${callerTrace.spanId}-${flags}`);
+    for (const [name, value] of more) headers.append(name, value);
+  };
+}
 
 export interface RecordedSpan {
   readonly traceId: string;

@@ -5,30 +5,25 @@ import { recordingSettings } from '../../../proxy/tracing/recording-settings.ts'
 import { KeyCounter, ReachedStratum } from '../../../proxy/tracing/sampling-memory.ts';
 import { SamplingReason } from '../../../proxy/tracing/sampling-reason.ts';
 import { defaultSettings } from '../../../sampler/settings.ts';
-import { always, never } from '../../../sampler/threshold.ts';
+import { always } from '../../../sampler/threshold.ts';
 import { routeOf } from '../../support/data-plane.ts';
-import { Scene, type SceneOptions } from '../../support/http-fixtures.ts';
+import { Scene } from '../../support/http-fixtures.ts';
 import { forwardAction, retryPolicy } from '../../support/route-fixtures.ts';
-import { memoryOf, recordsIn, recordsOf, sentField, tracingOf } from '../../support/trace-fixtures.ts';
+import {
+  callerTrace,
+  memoryOf,
+  recordsIn,
+  recordsOf,
+  sentField,
+  tracedScene,
+  tracingOf,
+  withParent,
+} from '../../support/trace-fixtures.ts';
 
-const traceId = '0af7651916cd43dd8448eb211c80319c';
-const callerId = 'b7ad6b7169203331';
-
-/** A scene whose percentage keeps nothing, unless it is told otherwise. */
-function sceneOf(sampling: Parameters<typeof tracingOf>[1] = {}, options: SceneOptions = {}) {
-  const none = { randomPerTenThousand: 0, ...sampling };
-  return new Scene({ ...options, manager: { tracing: tracingOf({}, none), ...options.manager } });
-}
-
-function withParent(flags: string, ...more: readonly (readonly [string, string])[]) {
-  return ({ headers }: RequestHead): void => {
-    headers.append('traceparent', `00-${traceId}-${callerId}-${flags}`);
-    for (const [name, value] of more) headers.append(name, value);
-  };
-}
+const { traceId, spanId: callerId } = callerTrace;
 
 t.test('a request that is chosen is recorded once, with the ids that the endpoint was told', async (t) => {
-  const scene = sceneOf({ randomPerTenThousand: 10_000 });
+  const scene = tracedScene({ randomPerTenThousand: 10_000 });
   scene.request((head) => {
     head.path = '/cart?x=1';
     head.headers.append('user-agent', 'curl/8');
@@ -78,7 +73,7 @@ t.test('a request that is chosen is recorded once, with the ids that the endpoin
 });
 
 t.test('what is not chosen is told on as such, with ids, and not recorded', async (t) => {
-  const scene = sceneOf();
+  const scene = tracedScene();
   const { stream } = scene.request();
   const connection = scene.connect();
   t.match(sentField(connection.requestHead, 'traceparent'), /^00-[0-9a-f]{32}-[0-9a-f]{16}-02$/);
@@ -90,7 +85,7 @@ t.test('what is not chosen is told on as such, with ids, and not recorded', asyn
 });
 
 t.test('the caller has the first word, and its threshold and trace state are told on', async (t) => {
-  const scene = sceneOf();
+  const scene = tracedScene();
   scene.request(withParent('01', ['tracestate', 'ot=th:8;k:v,other=1']));
   const kept = scene.connect();
   scene.respond(kept, 200);
@@ -108,7 +103,7 @@ t.test('the caller has the first word, and its threshold and trace state are tol
 });
 
 t.test("a choice in the request id is a caller's, where trace headers have none", async (t) => {
-  const scene = sceneOf();
+  const scene = tracedScene();
   const withId = (mark: string) => (head: RequestHead) =>
     head.headers.append('x-request-id', `01234567-89ab-${mark}def-8123-456789abcdef`);
   for (const mark of ['9', 'a', 'b', '4']) {
@@ -123,7 +118,7 @@ t.test("a choice in the request id is a caller's, where trace headers have none"
 
 t.test('errors, slow requests and retries are kept whatever was chosen, by their outcome', async (t) => {
   const routes = [routeOf('/', forwardAction({ retryPolicy: retryPolicy({ retryOn: ['5xx'], numRetries: 1 }) }))];
-  const scene = sceneOf({}, { routes });
+  const scene = tracedScene({}, { routes });
   const serve = (status: number, afterMs: number) => {
     const connection = scene.connect();
     scene.reactor.advance(afterMs);
@@ -156,7 +151,7 @@ t.test('errors, slow requests and retries are kept whatever was chosen, by their
 t.test(
   'a reply of our own and a response that is cut are errors; a redirect and a direct response are not',
   async (t) => {
-    const scene = sceneOf(
+    const scene = tracedScene(
       {},
       {
         routes: [
@@ -203,7 +198,7 @@ t.test(
 );
 
 t.test('gRPC errors are found in the head of a response without body and in trailers', async (t) => {
-  const scene = sceneOf();
+  const scene = tracedScene();
   const call = () =>
     scene.request((head) => {
       head.method = 'POST';
@@ -229,7 +224,7 @@ t.test('gRPC errors are found in the head of a response without body and in trai
 t.test('with a sampling file the threshold of the key decides, and overall_sampling is its ceiling', async (t) => {
   const counts = { kept: 0, th: new Set<string | undefined>() };
   const run = (overallPerTenThousand: number) => {
-    const scene = sceneOf({ overallPerTenThousand });
+    const scene = tracedScene({ overallPerTenThousand });
     scene.tracing.set(recordingSettings(defaultSettings, true));
     scene.request();
     scene.respond(scene.connect(), 200);
@@ -262,7 +257,7 @@ t.test('with a sampling file the threshold of the key decides, and overall_sampl
 t.test(
   'what passed the threshold that stage 2 had reached says so, and told the next hop the one before',
   async (t) => {
-    const scene = sceneOf({ randomPerTenThousand: 10_000 });
+    const scene = tracedScene({ randomPerTenThousand: 10_000 });
     const high = ({ headers }: RequestHead) => {
       headers.append('traceparent', `00-${traceId.slice(0, 18)}f0000000000000-${callerId}-01`);
       headers.append('tracestate', 'ot=th:8');
@@ -281,96 +276,13 @@ t.test(
   },
 );
 
-t.test('what stage 2 has left behind is counted and not written, but for an error of a new kind', async (t) => {
-  const scene = sceneOf({ randomPerTenThousand: 10_000 });
-  scene.request();
-  scene.respond(scene.connect(), 200);
-  const memory = memoryOf(scene);
-  memory.setReached(ReachedStratum.head, never);
-  memory.setReached(ReachedStratum.error, never);
-  const before = recordsIn(scene).length;
-  scene.request();
-  scene.respond(scene.connect(), 200);
-  const slot = scene.tracingMessages.find(({ kind }) => kind === 'sampling-key');
-  const keySlot = slot?.kind === 'sampling-key' ? slot.slot : 0;
-  t.equal(recordsIn(scene).length, before);
-  t.equal(memory.counter(keySlot, KeyCounter.headSkipped), 1);
-  for (let request = 0; request < 3; request++) {
-    scene.request(withParent('00'));
-    scene.respond(scene.connect(), 500);
-  }
-  t.equal(recordsIn(scene).length, before + 1);
-  t.match(recordsIn(scene).at(-1), { reason: SamplingReason.error, isSignatureNew: true });
-  t.equal(memory.counter(keySlot, KeyCounter.errorsSkipped), 2);
-});
-
-t.test(
-  'an error says which threshold of stage 2 it has passed, one of a new kind that it had none to pass',
-  async (t) => {
-    const scene = sceneOf();
-    const fail = () => {
-      scene.request(withParent('00'));
-      scene.respond(scene.connect(), 500);
-    };
-    scene.request();
-    scene.respond(scene.connect(), 200);
-    memoryOf(scene).setReached(ReachedStratum.error, '48000000000000');
-    fail();
-    fail();
-    t.same(
-      recordsIn(scene).map(({ threshold, isHeadKept }) => [threshold, isHeadKept]),
-      [
-        ['00000000000000', false],
-        ['48000000000000', false],
-      ],
-    );
-  },
-);
-
-t.test('a slow request and a retried one are held to what stage 2 has reached of their kind', async (t) => {
-  const routes = [routeOf('/', forwardAction({ retryPolicy: retryPolicy({ retryOn: ['5xx'], numRetries: 1 }) }))];
-  const scene = sceneOf({}, { routes });
-  const beSlow = () => {
-    scene.request(withParent('00'));
-    const connection = scene.connect();
-    scene.reactor.advance(1001);
-    scene.respond(connection, 200);
-  };
-  const beRetried = () => {
-    scene.request(withParent('00'));
-    scene.respond(scene.connect(), 503);
-    scene.reactor.advance(200);
-    scene.respond(scene.connect(), 200);
-  };
-  for (const [stratum, run] of [
-    [ReachedStratum.slow, beSlow],
-    [ReachedStratum.retry, beRetried],
-  ] as const) {
-    run();
-    const memory = memoryOf(scene);
-    memory.setReached(stratum, '48000000000000');
-    run();
-    memory.setReached(stratum, '49000000000000');
-    run();
-  }
-  const { slow, retry } = SamplingReason;
-  t.same(
-    recordsIn(scene).map(({ reason, threshold }) => [reason, threshold]),
-    [slow, retry].flatMap((reason) => [
-      [reason, '00000000000000'],
-      [reason, '48000000000000'],
-    ]),
-  );
-  t.equal(memoryOf(scene).counter(1, KeyCounter.headSkipped), 2);
-});
-
 t.test('logs are told the trace and why it is kept, and nothing of it afterwards', async (t) => {
   const seen: unknown[] = [];
   const log = ({ info }: FormatContext) => {
     const { traceIdText, spanIdText, reason } = info.trace!;
     seen.push([traceIdText, spanIdText.length, reason]);
   };
-  const scene = sceneOf({}, { accessLoggers: [{ log }] });
+  const scene = tracedScene({}, { accessLoggers: [{ log }] });
   const { stream } = scene.request(withParent('01'));
   scene.respond(scene.connect(), 200);
   scene.request(withParent('00'));
@@ -416,7 +328,7 @@ t.test('what a trusted caller is told of an error it is not told of what was con
     routeOf('/', forwardAction()),
   ];
   const inside = { internalAddressRanges: [{ ip: '10.0.0.0', prefixLength: 8 }], useRemoteAddress: true };
-  const scene = sceneOf({}, { routes, facts: { remoteIp: '10.0.0.9' } });
+  const scene = tracedScene({}, { routes, facts: { remoteIp: '10.0.0.9' } });
   const trusting = new Scene({
     routes,
     manager: { tracing: tracingOf({}, { randomPerTenThousand: 0 }), ...inside },
@@ -440,7 +352,7 @@ t.test('what a trusted caller is told of an error it is not told of what was con
 });
 
 t.test('a tunnel is not slow', async (t) => {
-  const scene = sceneOf({}, { manager: { upgrades: { websocket: true } } });
+  const scene = tracedScene({}, { manager: { upgrades: { websocket: true } } });
   scene.request((head) => {
     head.upgrade = 'websocket';
   });
@@ -453,7 +365,7 @@ t.test('a tunnel is not slow', async (t) => {
 });
 
 t.test('what outlasts its slot is not counted for the key that has it then', async (t) => {
-  const scene = sceneOf(
+  const scene = tracedScene(
     { randomPerTenThousand: 10_000 },
     { routes: ['/a', '/b'].map((prefix) => routeOf(prefix, forwardAction())) },
   );
