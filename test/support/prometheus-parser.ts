@@ -37,7 +37,8 @@ export function parseExposition(text: string): ReadonlyMap<string, Metric> {
 }
 
 function parseSample(line: string): Sample {
-  const parts = /^([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(.*)\})? (NaN|[+-]Inf|[+-]?\d+(?:\.\d+)?(?:e[+-]?\d+)?)$/.exec(line);
+  // The s: a label may hold any character but the end of the line, such as a carriage return.
+  const parts = /^([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(.*)\})? (NaN|[+-]Inf|[+-]?\d+(?:\.\d+)?(?:e[+-]?\d+)?)$/s.exec(line);
   if (parts === null) throw new Error(`no sample: ${line}`);
   const labels = new Map<string, string>();
   const pattern = /([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\\n]|\\[\\"n])*)"(,|$)/y;
