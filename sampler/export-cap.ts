@@ -244,7 +244,9 @@ function thresholdOfRecord<Item>(record: CappedRecord, taken: AllTaken<Item>): T
   // The callee's choice may depend on R in a way that is not known here.
   if (ofStratum === null || record.reason === 'upgrade') return null;
   const own = higher(ofStratum, record.passed ?? always);
-  if (record.reason === 'debug' || (own === always && stratumOf(record.reason) !== 'head')) return own;
+  // It was asked for, and a ceiling may still have chosen among those that ask.
+  if (record.reason === 'debug') return record.threshold === null ? null : higher(own, record.threshold);
+  if (own === always && stratumOf(record.reason) !== 'head') return own;
   const head = taken.head.threshold;
   const ofHead = record.threshold === null || head === null ? null : higher(record.threshold, head);
   if (ofHead === null || stratumOf(record.reason) === 'head') return ofHead;

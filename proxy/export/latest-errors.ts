@@ -61,8 +61,10 @@ function sentenceOf({ error, attributes, name, startNs, endNs }: SpanView, statu
       : status === 0
         ? 'was not answered'
         : `was answered with ${status}`;
-  const endpoint = attributes.get('upstream_address');
-  const by = endpoint === undefined || status === 0 ? '' : ` by ${endpoint}`;
+  // With a flag the answer is this proxy's own, and the error says whose fault it was.
+  const isOurs = (attributes.get('response_flags') ?? '-') !== '-';
+  const cluster = attributes.get('upstream_cluster');
+  const by = isOurs || cluster === undefined || status === 0 ? '' : ` by ${cluster}`;
   const why = error === null || error === '' ? '' : `: ${error}`;
   return `${name} ${outcome}${by} after ${ms.toFixed(1)} ms${why}`;
 }

@@ -19,7 +19,7 @@ function randomOf(random: number): string {
 }
 
 function record(reason: OfferedReason, random: number, given: Partial<CappedRecord> = {}): CappedRecord {
-  const headKept = reason === 'head' || reason === 'parent';
+  const headKept = reason === 'head' || reason === 'parent' || reason === 'debug';
   const threshold = headKept ? always : never;
   return { reason, random: randomOf(random), threshold, headKept, key: 'k', signature: 1, sizeBytes: 100, ...given };
 }
@@ -41,6 +41,12 @@ t.test('an error that had a threshold to pass before it came says no lower one',
   const ofWindow = justAbove(randomOf(9));
   const kept = [`error 10 ${ofWindow}`, `error 11 ${ofWindow}`, `error 12 ${ofWindow}`, 'rare 8 null'];
   t.same(keptOf(crowd), kept, 'nor one below that of its window');
+  t.end();
+});
+
+t.test('a trace that was asked for stands for those that a ceiling left out', (t) => {
+  t.same(keptOf([record('debug', 7, { threshold: randomOf(6) })]), [`debug 7 ${randomOf(6)}`]);
+  t.same(keptOf([record('debug', 7, { threshold: null })]), ['debug 7 null']);
   t.end();
 });
 
@@ -219,7 +225,7 @@ t.test('caps hold, thresholds never fall for the head, and everything is kept or
     fc.property(records, (given) => {
       const cap = new ExportCap(settings);
       for (const { reason, random, head, signature } of given) {
-        const isHead = reason === 'head' || reason === 'parent';
+        const isHead = reason === 'head' || reason === 'parent' || reason === 'debug';
         const headKept = isHead || head === 'kept';
         const threshold = head === 'unknown' ? null : randomOf(headKept ? 90 : 200);
         cap.offer(record(reason, random, { threshold, headKept, signature }));

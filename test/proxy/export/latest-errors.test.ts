@@ -8,7 +8,7 @@ const view = (shape: SpanShape) => readSpan(encodeSpan(shape))!;
 
 t.test('an error says where, when, which trace, and what happened in a sentence', (t) => {
   const errors = new LatestErrors();
-  const attributes = { 'http.response.status_code': 503, response_flags: 'UH' };
+  const attributes = { 'http.response.status_code': 503, response_flags: 'UH', upstream_cluster: 'reviews' };
   errors.add(view({ attributes, error: 'no healthy endpoint', endNs: 1_760_000_000_012_500_000n }), key);
   t.same(errors.list(), [
     {
@@ -27,17 +27,17 @@ t.test('an error says where, when, which trace, and what happened in a sentence'
   t.end();
 });
 
-t.test('the sentence names the endpoint that answered, a gRPC status, and that nobody answered', (t) => {
+t.test('the sentence names the cluster that answered, a gRPC status, and that nobody answered', (t) => {
   const errors = new LatestErrors();
-  errors.add(view({ attributes: { 'http.response.status_code': 500, upstream_address: '10.0.0.1:80' } }), key);
+  errors.add(view({ attributes: { 'http.response.status_code': 500, response_flags: '-', upstream_cluster: 'reviews' } }), key);
   errors.add(view({ attributes: { 'http.response.status_code': 200, 'rpc.grpc.status_code': 14 } }), key);
-  errors.add(view({ attributes: { upstream_address: '10.0.0.1:80' }, error: 'reset' }), key);
+  errors.add(view({ attributes: { upstream_cluster: 'reviews' }, error: 'reset' }), key);
   t.same(
     errors.list().map(({ sentence, grpcStatus, flags }) => [sentence, grpcStatus, flags]),
     [
       ['GET /a was not answered after 12.0 ms: reset', null, '-'],
       ['GET /a ended with gRPC status 14 after 12.0 ms', 14, '-'],
-      ['GET /a was answered with 500 by 10.0.0.1:80 after 12.0 ms', null, '-'],
+      ['GET /a was answered with 500 by reviews after 12.0 ms', null, '-'],
     ],
   );
   t.end();
