@@ -29,7 +29,10 @@ t.test('an error says where, when, which trace, and what happened in a sentence'
 
 t.test('the sentence names the cluster that answered, a gRPC status, and that nobody answered', (t) => {
   const errors = new LatestErrors();
-  errors.add(view({ attributes: { 'http.response.status_code': 500, response_flags: '-', upstream_cluster: 'reviews' } }), key);
+  errors.add(
+    view({ attributes: { 'http.response.status_code': 500, response_flags: '-', upstream_cluster: 'reviews' } }),
+    key,
+  );
   errors.add(view({ attributes: { 'http.response.status_code': 200, 'rpc.grpc.status_code': 14 } }), key);
   errors.add(view({ attributes: { upstream_cluster: 'reviews' }, error: 'reset' }), key);
   t.same(
