@@ -148,6 +148,8 @@ for (const protocol of ['grpc', 'http'] as const) {
       },
     };
     const sidecar = await startSidecar(t, {
+      // Records of one worker are in order; the second request may be another connection.
+      flags: ['--concurrency', '1'],
       bootstrap: {
         node,
         static_resources: {
