@@ -157,11 +157,17 @@ t.test('what waits leaves at the end', async (t) => {
 t.test('some of what is kept is looked at, for exemplars', (t) => {
   let looks = 0;
   const { collector, send } = makeCollector({ hasBudget: false, onKept: () => looks++ });
-  send(...Array.from({ length: 500 }, (_, number) => ofHead(number)));
-  t.equal(looks, 32);
+  const ofKey = (keySlot: number) => ({ ...ofHead(keySlot), keySlot });
+  send(ofKey(1), ofKey(1), ofKey(2));
+  t.equal(looks, 2, 'one a key');
+  send(...Array.from({ length: 100 }, (_, number) => ofKey(number)));
+  t.equal(looks, 32, 'and not too many at a time');
+  for (let tick = 1; tick < 10; tick++) collector.tick();
+  send(ofKey(1), ofKey(1));
+  t.equal(looks, 32, 'of the second that runs');
   collector.tick();
-  send(ofHead(1));
-  t.equal(looks, 33);
+  send(ofKey(1), ofKey(1));
+  t.equal(looks, 33, 'and again in the next');
   t.end();
 });
 
