@@ -14,6 +14,7 @@ import { Lifecycle, type LifecycleOptions } from './command/lifecycle.ts';
 import { createMetrics } from './command/metrics.ts';
 import { MetricsExport } from './command/metrics-export.ts';
 import { ownAddress } from './command/own-address.ts';
+import { processClock } from './command/process-clock.ts';
 import { readSamplingFile } from './command/sampling-file.ts';
 import { ServerState } from './command/server-state.ts';
 import { Telemetry, type TelemetryOptions } from './command/telemetry.ts';
@@ -302,10 +303,7 @@ function createPublisher({ state, stats, observation, pool, log }: ServingParts)
       log.component('dns').warn({ clusters }, 'clusters are served though DNS has not answered for them');
     },
     maxWaitMs: firstResolutionMs,
-    schedule: (delayMs, callback) => {
-      const timer = setTimeout(callback, delayMs);
-      return () => clearTimeout(timer);
-    },
+    schedule: processClock.schedule,
     defer: setImmediate,
   });
   const discovery = new DnsDiscovery({

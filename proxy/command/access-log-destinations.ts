@@ -9,6 +9,7 @@ import type { EntryBatch, LogBatch } from '../telemetry/access-log.ts';
 import { LogSinks } from '../telemetry/log-sink.ts';
 import type { ProcessLog } from '../telemetry/process-log.ts';
 import type { WorkerStats } from '../telemetry/worker-stats.ts';
+import { processClock } from './process-clock.ts';
 
 export interface AccessLogDestinationsOptions {
   readonly bootstrap: Pick<Bootstrap, 'node' | 'grpcClusters'>;
@@ -63,13 +64,7 @@ export class AccessLogDestinations {
       onWarning: (text) => log.component('grpc').warn(text),
       clusters: { snapshot: () => state.snapshot, grpcClusters: bootstrap.grpcClusters },
       node: { id, cluster, zone: locality.zone, wire: () => encodeMessage(wire, 'envoy.config.core.v3.Node') },
-      clock: {
-        nowMs: () => performance.now(),
-        schedule: (delayMs, callback) => {
-          const timer = setTimeout(callback, delayMs);
-          return () => clearTimeout(timer);
-        },
-      },
+      clock: processClock,
       wallClock: Date.now,
       random: Math.random,
     });

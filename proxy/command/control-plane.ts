@@ -11,6 +11,7 @@ import type { ComponentLog } from '../telemetry/process-log.ts';
 import { type SnapshotPublisher, wholeSnapshot } from '../worker/snapshot-publisher.ts';
 import type { WorkerPool } from '../worker/worker-pool.ts';
 import type { DiscoveryObservation } from './discovery-observation.ts';
+import { processClock } from './process-clock.ts';
 
 export interface ControlPlaneParts {
   readonly bootstrap: Bootstrap;
@@ -59,10 +60,7 @@ export async function followControlPlanes(parts: ControlPlaneParts): Promise<Fol
       discard: (name) => parts.pool.discardListener(name),
     },
     drainTimeMs: parts.drainTimeMs,
-    schedule: (delayMs, callback) => {
-      const timer = setTimeout(callback, delayMs);
-      return () => clearTimeout(timer);
-    },
+    schedule: processClock.schedule,
     defer: setImmediate,
     clock: Date.now,
     random: Math.random,

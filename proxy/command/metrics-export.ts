@@ -7,6 +7,7 @@ import { type ProcessParts, processFacts } from '../admin/process-facts.ts';
 import type { MetricsExporter } from '../export/metrics-exporter.ts';
 import type { ProcessLog } from '../telemetry/process-log.ts';
 import type { Metrics } from './metrics.ts';
+import { processClock } from './process-clock.ts';
 import { version } from './version.ts';
 
 export interface MetricsExportOptions {
@@ -67,7 +68,7 @@ export class MetricsExport {
     const onWarning = (text: string): void => log.component('stats_sinks').warn(text);
     const context = {
       clusters: { snapshot: () => state.snapshot, grpcClusters, ...(ofEnvironment && { ofEnvironment }) },
-      clock: { nowMs: () => performance.now(), schedule },
+      clock: processClock,
       wallClock: Date.now,
       random: Math.random,
       onWarning,
@@ -87,9 +88,4 @@ export class MetricsExport {
     this.#exporters = [...this.#exporters, exporter];
     setInterval(() => void exporter.export(), intervalMs).unref();
   }
-}
-
-function schedule(delayMs: number, callback: () => void): () => void {
-  const timer = setTimeout(callback, delayMs);
-  return () => clearTimeout(timer);
 }

@@ -8,7 +8,6 @@ import { defaultSettings, type SamplingSettings } from '../../sampler/settings.t
 import type { LatestError } from '../export/latest-errors.ts';
 import type { SamplingOverview } from '../export/sampling-overview.ts';
 import type { SamplingService } from '../export/sampling-service.ts';
-import type { ExportClock } from '../export/sender.ts';
 import type { KeptTrace, SpanCollector } from '../export/span-collector.ts';
 import type { SpanExporter } from '../export/span-exporter.ts';
 import type { Exemplars } from '../telemetry/exemplars.ts';
@@ -16,6 +15,7 @@ import type { ProcessLog } from '../telemetry/process-log.ts';
 import type { WorkerStats } from '../telemetry/worker-stats.ts';
 import { type RecordingSettings, recordingSettings } from '../tracing/recording-settings.ts';
 import type { TracingMessage } from '../tracing/tracing-message.ts';
+import { processClock } from './process-clock.ts';
 import { SamplingFile } from './sampling-file.ts';
 import { SamplingReplicas } from './sampling-replicas.ts';
 import { version } from './version.ts';
@@ -43,7 +43,6 @@ interface Parts {
   readonly collector: SpanCollector;
 }
 
-const tickMs = 100;
 /** A collector that takes nothing does not hold up the end for longer. */
 const patienceMs = 5000;
 
@@ -62,7 +61,7 @@ export class Telemetry {
       return;
     }
     const onSettings = (settings: SamplingSettings): void => this.#configure(settings);
-    this.#file = new SamplingFile({ path, onSettings, schedule: clock.schedule, log: log.component('tracing') });
+    this.#file = new SamplingFile({ path, onSettings, schedule: processClock.schedule, log: log.component('tracing') });
     pool.setSampling(recordingSettings(this.#file.settings, true));
     this.#file.follow();
   }
@@ -118,7 +117,7 @@ export class Telemetry {
   }
 
   async #open(): Promise<Parts> {
-    const [{ SamplingService: Service }, { SpanCollector: Collector }, open] = await Promise.all([
+    const [{ SamplingService: Service }, { SpanCollector: Collector, collectorTickMs }, open] = await Promise.all([
       import('../export/sampling-service.ts'),
       import('../export/span-collector.ts'),
       this.#loadExporters(),
@@ -131,21 +130,21 @@ export class Telemetry {
       setsThresholds: this.#file !== null,
       replicas: () => replicas.count(state.snapshot),
       stats,
-      clock: clock.nowMs,
+      clock: processClock.nowMs,
     });
     const collector = new Collector({
       settings,
       hasBudget: this.#file !== null,
       sampling,
       open,
-      clock: clock.nowMs,
+      clock: processClock.nowMs,
       onKept: (kept) => noteExemplar(exemplars, kept),
     });
     this.#parts = { sampling, collector };
     setInterval(() => {
       sampling.tick();
       collector.tick();
-    }, tickMs).unref();
+    }, collectorTickMs).unref();
     return this.#parts;
   }
 
@@ -158,7 +157,7 @@ export class Telemetry {
     const options = {
       sender: {
         clusters: { snapshot: () => state.snapshot, grpcClusters: bootstrap.grpcClusters },
-        clock,
+        clock: processClock,
         wallClock: Date.now,
         random: Math.random,
         onWarning: (text: string) => log.component('tracing').warn(text),
@@ -172,14 +171,6 @@ export class Telemetry {
       provider.kind === 'zipkin' ? new ZipkinSpanExporter(provider, options) : new OtlpSpanExporter(provider, options);
   }
 }
-
-const clock: ExportClock = {
-  nowMs: () => performance.now(),
-  schedule: (delayMs, callback) => {
-    const timer = setTimeout(callback, delayMs);
-    return () => clearTimeout(timer);
-  },
-};
 
 function noteExemplar(exemplars: Exemplars, { key, span }: KeptTrace): void {
   const [service = '', route = '', method = ''] = key.split('\n');
