@@ -5,13 +5,13 @@
 import type { Problems } from '../../config/problems.ts';
 import type {
   Bootstrap_StaticResources,
-  FilterChain,
   HttpConnectionManager,
   RouteAction,
   RouteConfiguration,
   TcpProxy,
 } from '../generated/messages.ts';
 import { nearestName } from '../message/nearest-name.ts';
+import { managerType, tcpProxyType, writtenFilters } from './written-filters.ts';
 
 /** `forCalls` are the static clusters that requests cannot be sent to. */
 export function checkClusterReferences(
@@ -23,12 +23,9 @@ export function checkClusterReferences(
   for (const { name } of message.clusters ?? []) if (name !== undefined && !forCalls.has(name)) known.add(name);
   const names = { known, forCalls };
   for (const [index, listener] of (message.listeners ?? []).entries()) {
-    const place = problems.at('listeners').item(index);
-    for (const [position, chain] of (listener.filterChains ?? []).entries()) {
-      checkFilterChain(chain, names, place.at('filter_chains').item(position));
-    }
-    if (listener.defaultFilterChain !== undefined) {
-      checkFilterChain(listener.defaultFilterChain, names, place.at('default_filter_chain'));
+    for (const { config, problems: place } of writtenFilters(listener, problems.at('listeners').item(index))) {
+      if (config.typeName === tcpProxyType) checkTcpProxy(config.message as TcpProxy, names, place);
+      else if (config.typeName === managerType) checkManager(config.message as HttpConnectionManager, names, place);
     }
   }
 }
@@ -38,18 +35,9 @@ interface Names {
   readonly forCalls: ReadonlyMap<string, unknown>;
 }
 
-const managerType = 'envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager';
-const tcpProxyType = 'envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy';
-
-function checkFilterChain(chain: FilterChain, names: Names, problems: Problems): void {
-  for (const [index, { typedConfig }] of (chain.filters ?? []).entries()) {
-    const place = problems.at('filters').item(index).at('typed_config');
-    if (typedConfig?.typeName === tcpProxyType) checkTcpProxy(typedConfig.message as TcpProxy, names, place);
-    if (typedConfig?.typeName !== managerType) continue;
-    const { routeConfig } = typedConfig.message as HttpConnectionManager;
-    if (routeConfig === undefined || routeConfig.validateClusters === false) continue;
-    checkRouteConfiguration(routeConfig, names, place.at('route_config'));
-  }
+function checkManager({ routeConfig }: HttpConnectionManager, names: Names, problems: Problems): void {
+  if (routeConfig === undefined || routeConfig.validateClusters === false) return;
+  checkRouteConfiguration(routeConfig, names, problems.at('route_config'));
 }
 
 /** Envoy lets a TCP proxy name a cluster that is not there. */

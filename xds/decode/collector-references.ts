@@ -5,7 +5,6 @@ import type { Problems } from '../../config/problems.ts';
 import type {
   AccessLog,
   Bootstrap,
-  FilterChain,
   HttpConnectionManager,
   OpenTelemetryAccessLogConfig,
   OpenTelemetryConfig,
@@ -14,6 +13,7 @@ import type {
 } from '../generated/messages.ts';
 import type { Any } from '../message/message-descriptor.ts';
 import { nearestName } from '../message/nearest-name.ts';
+import { managerType, tcpProxyType, writtenFilters } from './written-filters.ts';
 
 /** One mention of a cluster. */
 export interface CollectorReference {
@@ -29,12 +29,7 @@ export function collectorReferences(message: Bootstrap, problems: Problems): rea
   for (const [index, listener] of (message.staticResources?.listeners ?? []).entries()) {
     const place = statics.item(index);
     addLogs(listener.accessLog, place.at('access_log'), found);
-    for (const [position, chain] of (listener.filterChains ?? []).entries()) {
-      addFilterChain(chain, place.at('filter_chains').item(position), found);
-    }
-    if (listener.defaultFilterChain !== undefined) {
-      addFilterChain(listener.defaultFilterChain, place.at('default_filter_chain'), found);
-    }
+    for (const { config, problems: filter } of writtenFilters(listener, place)) addFilter(config, filter, found);
   }
   addExtension(message.tracing?.http?.typedConfig, problems.at('tracing').at('http').at('typed_config'), found);
   for (const [index, { typedConfig }] of (message.statsSinks ?? []).entries()) {
@@ -43,17 +38,11 @@ export function collectorReferences(message: Bootstrap, problems: Problems): rea
   return found;
 }
 
-const managerType = 'envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager';
-const tcpProxyType = 'envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy';
-
-function addFilterChain({ filters = [] }: FilterChain, problems: Problems, found: CollectorReference[]): void {
-  for (const [index, { typedConfig }] of filters.entries()) {
-    if (typedConfig?.typeName !== managerType && typedConfig?.typeName !== tcpProxyType) continue;
-    const { accessLog, tracing } = typedConfig.message as HttpConnectionManager & Omit<TcpProxy, 'tracing'>;
-    const place = problems.at('filters').item(index).at('typed_config');
-    addLogs(accessLog, place.at('access_log'), found);
-    addExtension(tracing?.provider?.typedConfig, place.at('tracing').at('provider').at('typed_config'), found);
-  }
+function addFilter({ typeName, message }: Any, problems: Problems, found: CollectorReference[]): void {
+  if (typeName !== managerType && typeName !== tcpProxyType) return;
+  const { accessLog, tracing } = message as HttpConnectionManager & Omit<TcpProxy, 'tracing'>;
+  addLogs(accessLog, problems.at('access_log'), found);
+  addExtension(tracing?.provider?.typedConfig, problems.at('tracing').at('provider').at('typed_config'), found);
 }
 
 function addLogs(logs: readonly AccessLog[] | undefined, problems: Problems, found: CollectorReference[]): void {
