@@ -8,6 +8,7 @@
 // §6.2.2.1. A dot segment with parameters (`..;x=y`) is a dot segment (CVE-2026-73551).
 
 import type { HttpConnectionManager } from '../../config/http-connection-manager.ts';
+import { hexDigit } from './hex-digit.ts';
 
 export type PathOptions = Pick<HttpConnectionManager, 'normalizePath' | 'mergeSlashes' | 'escapedSlashes'>;
 
@@ -94,12 +95,6 @@ function decodedAt(text: string, at: number): number {
   const high = hexDigit(text.charCodeAt(at + 1));
   const low = hexDigit(text.charCodeAt(at + 2));
   return high < 0 || low < 0 ? -1 : high * 16 + low;
-}
-
-function hexDigit(code: number): number {
-  if (code >= 0x30 && code <= 0x39) return code - 0x30;
-  const lower = code | 0x20;
-  return lower >= 0x61 && lower <= 0x66 ? lower - 0x57 : -1;
 }
 
 function unescapeSlashes(path: string): string {

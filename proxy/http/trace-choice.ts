@@ -8,6 +8,7 @@
 import type { RouteTracing, TraceSampling } from '../../config/tracing.ts';
 import type { CompiledRoute } from '../route/compiled-route.ts';
 import { HeaderId } from './header-name.ts';
+import { hexDigit } from './hex-digit.ts';
 import type { Stream } from './stream.ts';
 
 /** The character of a choice in a request id. */
@@ -106,10 +107,4 @@ function leadingNumber(id: string): number {
     value = value * 16 + digit;
   }
   return value;
-}
-
-function hexDigit(code: number): number {
-  if (code >= 0x30 && code <= 0x39) return code - 0x30;
-  const letter = code | 0x20;
-  return letter >= 0x61 && letter <= 0x66 ? letter - 0x57 : -1;
 }
