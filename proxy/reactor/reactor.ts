@@ -51,6 +51,7 @@ export class Reactor {
   readonly #nodeLoopIntervalMs: number;
   readonly #epoll = new Epoll();
   #transferPipe: TransferPipe | undefined;
+  #copiesOnly = false;
   /** By descriptor. A generation is never reused, so that a late event of an earlier owner matches nothing. */
   readonly #sources: (EventSource | undefined)[] = [];
   readonly #generations: number[] = [];
@@ -129,10 +130,21 @@ export class Reactor {
     this.wakeUp();
   }
 
-  /** Shared like `receiveBuffer`; made for the first stream that carries bulk. Undefined: no descriptors left. */
+  /**
+   * Shared like `receiveBuffer`; made for the first stream that carries bulk. Undefined: no descriptors left, or `copyOnly`.
+   */
   transferPipe(): TransferPipe | undefined {
+    if (this.#copiesOnly) return undefined;
     this.#transferPipe ??= TransferPipe.open();
     return this.#transferPipe;
+  }
+
+  /**
+   * Every byte is read and written from now on. splice(2) does not see what a program of the kernel put into a socket's
+   * queue by itself (`bpf_msg_redirect_hash`): it says that there is nothing while recv(2) has it.
+   */
+  copyOnly(): void {
+    this.#copiesOnly = true;
   }
 
   readonly #runTurns = (): void => {

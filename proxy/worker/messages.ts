@@ -33,6 +33,8 @@ export type ToWorker =
   | { readonly kind: 'identify'; readonly node: TracedNode }
   /** Of the process, over all workers; before the first snapshot. */
   | { readonly kind: 'limit-connections'; readonly limit: SharedLimit }
+  /** No bytes are moved by splice(2); before the first snapshot. */
+  | { readonly kind: 'copy-only' }
   /** `placements` has an entry for each listener that the delta sets; routes are told by what changes in them. */
   /** Applied with the snapshot that comes next. */
   | { readonly kind: 'snapshot-part'; readonly part: SnapshotPart }

@@ -118,6 +118,11 @@ export class WorkerPool {
     this.#broadcast({ kind: 'limit-connections', limit: makeSharedLimit(max) });
   }
 
+  /** No bytes are moved by splice(2), which a short-circuit of sockets does not go with. Before the first `publish`. */
+  copyOnly(): void {
+    this.#broadcast({ kind: 'copy-only' });
+  }
+
   /** Whether clients are asked to leave after each response. */
   setFailsHealthCheck(fails: boolean): void {
     this.#broadcast({ kind: 'fail-health-check', fails });

@@ -195,6 +195,9 @@ export class Worker {
       case 'limit-connections':
         this.#context.globalLimit = new LimitedConnections(message.limit);
         return;
+      case 'copy-only':
+        this.#reactor.copyOnly();
+        return;
       case 'drain':
         this.#drain(message.inboundOnly, message.stopAccepting);
         return;
