@@ -31,7 +31,15 @@ export interface Flags {
   readonly configCacheDirectory?: string;
   /** Without one, Envoy's percentages decide what is sampled. */
   readonly samplingConfigPath?: string;
+  /** How connections of the application come here; `none` leaves that to others. */
+  readonly capture: CaptureChoice;
+  readonly captureSettingsPath?: string;
 }
+
+export type CaptureChoice =
+  | { readonly kind: 'none' | 'auto' | 'ebpf' | 'iptables' }
+  /** A node agent listens at this path. */
+  | { readonly kind: 'agent'; readonly socketPath: string };
 
 interface FlagRule {
   readonly names: readonly string[];
@@ -110,6 +118,16 @@ const rules: readonly FlagRule[] = [
     takesValue: true,
     help: 'file of sampling settings, YAML or JSON, followed while it changes; without one percentages decide',
   },
+  {
+    names: ['--capture'],
+    takesValue: true,
+    help: 'none, auto, ebpf, iptables or agent:SOCKET: who redirects connections of the application here; default none',
+  },
+  {
+    names: ['--capture-settings'],
+    takesValue: true,
+    help: "file of what is captured, YAML or JSON; without one as Istio's sidecars do",
+  },
   { names: ['--mode'], takesValue: true, help: 'serve or validate' },
   { names: ['--version'], takesValue: false, help: 'prints the version' },
   { names: ['-h', '--help'], takesValue: false, help: 'prints this' },
@@ -148,6 +166,8 @@ export function parseFlags(args: readonly string[]): Flags {
     ...optional('configPath', get('--config-path')),
     ...optional('configYaml', get('--config-yaml')),
     ...optional('configCacheDirectory', get('--config-cache-dir')),
+    capture: captureOf(get('--capture') ?? 'none', values.has('--capture-settings')),
+    ...optional('captureSettingsPath', get('--capture-settings')),
     ...optional('samplingConfigPath', get('--sampling-config')),
     ...optional('serviceNode', get('--service-node')),
     ...optional('serviceCluster', get('--service-cluster')),
@@ -193,6 +213,14 @@ function logLevelOf(level: string): string {
     throw new FlagError(`--log-level ${level}: there are ${logLevels.join(', ')}`);
   }
   return name;
+}
+
+function captureOf(text: string, hasSettings: boolean): CaptureChoice {
+  if (text === 'none' && hasSettings) throw new FlagError('--capture-settings says what --capture does: it is missing');
+  if (text === 'none' || text === 'auto' || text === 'ebpf' || text === 'iptables') return { kind: text };
+  const socketPath = text.startsWith('agent:') ? text.slice('agent:'.length) : '';
+  if (socketPath.startsWith('/')) return { kind: 'agent', socketPath };
+  throw new FlagError(`--capture ${text}: none, auto, ebpf, iptables or agent:/path/of/its/socket`);
 }
 
 function numberOf(name: string, text: string | undefined, fallback: number): number {

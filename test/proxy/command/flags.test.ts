@@ -140,3 +140,18 @@ t.test('without a cgroup file the processors count; another failure is not hidde
   t.throws(() => defaultConcurrency(failing('EACCES')), { code: 'EACCES' });
   t.end();
 });
+
+t.test('capture is asked for by name, or of an agent at its socket', (t) => {
+  t.same(parseFlags(['-c', 'x']).capture, { kind: 'none' });
+  for (const kind of ['none', 'auto', 'ebpf', 'iptables']) {
+    t.same(parseFlags(['-c', 'x', '--capture', kind]).capture, { kind });
+  }
+  const agent = parseFlags(['-c', 'x', '--capture', 'agent:/run/agent.sock', '--capture-settings', 'capture.yaml']);
+  t.same(agent.capture, { kind: 'agent', socketPath: '/run/agent.sock' });
+  t.equal(agent.captureSettingsPath, 'capture.yaml');
+  for (const text of ['', 'tproxy', 'agent', 'agent:', 'agent:run/agent.sock']) {
+    t.throws(() => parseFlags(['-c', 'x', '--capture', text]), FlagError, text);
+  }
+  t.throws(() => parseFlags(['-c', 'x', '--capture-settings', 'capture.yaml']), /--capture/);
+  t.end();
+});
