@@ -26,7 +26,7 @@ import { build, type Plugin } from 'esbuild';
 const ENTRIES: ReadonlyMap<string, string> = new Map([
   ['outrigger', 'proxy/main.ts'],
   ['control-plane', 'control-plane/main.ts'],
-  ['audit', 'proxy/command/audit-main.ts'],
+  ['audit', 'proxy/audit/main.ts'],
   ['worker', 'proxy/worker/main.ts'],
 ]);
 

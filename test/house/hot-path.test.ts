@@ -8,8 +8,8 @@ import ts from 'typescript';
 import { nodesOf, parse, pathsOf, placeOf } from './source-tree.ts';
 
 // Replayable logic: time and chance are arguments (config/random.ts, the reactor's clock).
-const PURE = 'proxy/{http,route,cluster,format,filter}/**/*.ts';
-const PER_REQUEST = 'proxy/{http,route,cluster,format,filter,reactor}/**/*.ts';
+const PURE = 'proxy/{http,route,cluster,format,filter,tracing}/**/*.ts';
+const PER_REQUEST = 'proxy/{http,route,cluster,format,filter,tracing,reactor}/**/*.ts';
 
 /** `file` or `file:function` that a plain request never runs, with what does. */
 const NOT_PER_REQUEST: ReadonlyMap<string, string> = new Map([
@@ -38,6 +38,13 @@ const NOT_PER_REQUEST: ReadonlyMap<string, string> = new Map([
   ['proxy/route/route-change.ts', 'once a change of a table of routes by name'],
   ['proxy/route/route-tables.ts', 'once a change of a table of routes by name'],
   ['proxy/route/route-match.ts:explain', 'asked by the admin interface'],
+  ['proxy/tracing/recording-settings.ts:recordingSettings', 'when the settings change'],
+  [
+    'proxy/tracing/sampling-memory.ts:#write',
+    "the main thread's side; a threshold of another length is a mistake of ours",
+  ],
+  ['proxy/tracing/server-timing.ts:takeTraceTiming', 'a response that says of a trace that it is kept'],
+  ['proxy/tracing/span-recorder.ts:#shapeOf', 'once a route'],
 ]);
 
 interface Rule {

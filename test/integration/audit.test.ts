@@ -1,5 +1,5 @@
 // `outrigger audit` on spans that a proxy exported. No connection is of mutual TLS yet, so that it must say that nothing is
-// proved; what it says of chains is the business of `test/proxy/tracing/trust-audit.test.ts`.
+// proved; what it says of chains is the business of `test/proxy/audit/trust-audit.test.ts`.
 
 import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
@@ -45,7 +45,7 @@ t.test('calls over plain connections are shown as calls that nobody proved', asy
   const file = join(t.testdir(), 'spans.jsonl');
   writeFileSync(file, spans.map(lineOf).join('\n'));
   const audit = (...args: readonly string[]) =>
-    spawnSync(process.execPath, ['proxy/command/audit-main.ts', ...args], { cwd: root, encoding: 'utf8' });
+    spawnSync(process.execPath, ['proxy/audit/main.ts', ...args], { cwd: root, encoding: 'utf8' });
   const { status, stdout, stderr } = audit(file);
   t.equal(status, 1, stderr);
   t.match(stdout, `trace ${spans[0]!.traceId}\n  somebody called shop`);

@@ -1,7 +1,7 @@
 // Spans out of a file: OTLP in JSON, as one document or one a line, as collectors write files.
 // https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding
 
-import { TrustAttribute } from './trust.ts';
+import { TrustAttribute } from '../tracing/trust.ts';
 import type { AuditedSpan } from './trust-audit.ts';
 
 /** Text that is not what it should be; the message says where. */

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { audit, usage } from '../../../proxy/command/audit.ts';
+import { audit, usage } from '../../../proxy/audit/audit.ts';
 import { exportOf, shopTrace, type TracedSpan, tracedSpan, traceId } from '../../support/trusted-trace.ts';
 
 const auditOf = (spans: readonly TracedSpan[], ...flags: readonly string[]) =>

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import t from 'tap';
-import { type AuditedCall, auditSpans } from '../../../proxy/tracing/trust-audit.ts';
-import { readSpans } from '../../../proxy/tracing/trust-spans.ts';
+import { type AuditedCall, auditSpans } from '../../../proxy/audit/trust-audit.ts';
+import { readSpans } from '../../../proxy/audit/trust-spans.ts';
 import { exportOf, identityOf, shopTrace, type TracedSpan, tracedSpan } from '../../support/trusted-trace.ts';
 
 /** All calls of the traces, those that led to others first. */

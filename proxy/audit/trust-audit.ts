@@ -1,8 +1,8 @@
 // Checks what spans say of who called whom: every chain against the span above, every identity against its counterpart.
-// What is found is data; `proxy/command/audit.ts` prints it. A span that was taken out is missed by the spans below it; where
+// What is found is data; `audit.ts` prints it. A span that was taken out is missed by the spans below it; where
 // there are none, nobody can tell.
 
-import { trustChain } from './trust.ts';
+import { trustChain } from '../tracing/trust.ts';
 
 /** A span, as far as an audit looks at it. What it does not say is empty. */
 export interface AuditedSpan {

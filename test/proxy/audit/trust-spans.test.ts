@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import t from 'tap';
-import { readSpans, SpanFileError } from '../../../proxy/tracing/trust-spans.ts';
+import { readSpans, SpanFileError } from '../../../proxy/audit/trust-spans.ts';
 import { exportOf, shopTrace, traceId } from '../../support/trusted-trace.ts';
 
 const spans = shopTrace();

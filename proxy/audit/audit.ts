@@ -1,8 +1,8 @@
 // `outrigger audit FILE`: who called whom, by exported spans, and whether that is proved.
 
 import { parseArgs } from 'node:util';
-import { type AuditedCall, auditSpans } from '../tracing/trust-audit.ts';
-import { readSpans } from '../tracing/trust-spans.ts';
+import { type AuditedCall, auditSpans } from './trust-audit.ts';
+import { readSpans } from './trust-spans.ts';
 
 export const usage = `outrigger audit [--allow-plain] FILE
 
