@@ -193,11 +193,6 @@ export const acceptedDifferences: readonly AcceptedDifference[] = [
     explains: ({ place }) => place === 'faults: a 204 asked for',
   },
   {
-    section: 'Timeouts',
-    reason: 'the route timeout applies, and is told to the endpoint, beside max_stream_duration',
-    explains: ({ place, field }) => place === 'faults: a stream that takes too long' && field.startsWith('origin.0.'),
-  },
-  {
     section: 'TCP proxy',
     reason: 'TCP connections are counted as connections, not as requests, and their flags are of the connection',
     explains: ({ place, field }) =>

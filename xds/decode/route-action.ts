@@ -49,7 +49,8 @@ function decodeForward(message: ForwardMessage, problems: Problems): ForwardActi
     clusterNotFoundStatus: notFoundStatuses[message.clusterNotFoundResponseCode ?? 'SERVICE_UNAVAILABLE'],
     ...rewrites,
     appendForwardedHost: message.appendXForwardedHost ?? false,
-    timeoutMs: message.timeout ?? defaultTimeoutMs,
+    // `max_stream_duration` takes the place of `timeout`, also where it says nothing itself, as in Envoy.
+    timeoutMs: message.maxStreamDuration === undefined ? (message.timeout ?? defaultTimeoutMs) : 0,
     ...given('idleTimeoutMs', message.idleTimeout),
     ...given('maxStreamDurationMs', message.maxStreamDuration?.maxStreamDuration),
     ...given('grpcTimeout', decodeGrpcTimeout(message)),

@@ -26,7 +26,8 @@ t.test('what a route sets for forwarding', async (t) => {
   const rows: readonly [fields: string, part: object][] = [
     ['timeout: 0s', { timeoutMs: 0 }],
     ['idle_timeout: 0s', { idleTimeoutMs: 0 }],
-    ['max_stream_duration: {max_stream_duration: 2s}', { maxStreamDurationMs: 2000 }],
+    ['timeout: 1s, max_stream_duration: {max_stream_duration: 2s}', { timeoutMs: 0, maxStreamDurationMs: 2000 }],
+    ['timeout: 1s, max_stream_duration: {}', { timeoutMs: 0, maxStreamDurationMs: undefined }],
     [
       'max_grpc_timeout: 0s, grpc_timeout_offset: 0.1s',
       { grpcTimeout: { limits: 'timeout', maxMs: 0, offsetMs: 100 } },
