@@ -9,7 +9,7 @@ import koffi from 'koffi';
 // The symbols of the running process: node is linked to the C library, whichever that is (glibc or musl).
 const process = koffi.load(null);
 
-export type ForeignType = 'int' | 'uint' | 'long' | 'uint64_t' | 'size_t' | 'str' | 'void *';
+export type ForeignType = 'int' | 'uint' | 'long' | 'uint64_t' | 'size_t' | 'bool' | 'str' | 'void' | 'void *';
 
 /**
  * Declares a function of the C library, such as `declare('long', 'recv', ['int', 'uint64_t', 'size_t', 'int'])`. Throws
@@ -22,4 +22,9 @@ export function declare(result: ForeignType, name: string, parameters: ForeignTy
 /** `result`, or the errno of the call that just returned -1, negated. Nothing may be called in between. */
 export function outcome(result: number): number {
   return result === -1 ? -koffi.errno() : result;
+}
+
+/** The errno of the call that just failed in its own way, such as by returning NULL, negated. Otherwise as `outcome`. */
+export function failure(): number {
+  return -koffi.errno();
 }
