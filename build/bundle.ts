@@ -1,7 +1,8 @@
 // Makes dist/: the plain JavaScript that bin/outrigger runs. `npm ci` calls it through the `prepare` script.
 //
 // Stripping types at start costs 60 ms and 34 MB, and a hundred small files cost another 30 ms, so what is shipped is
-// one file a thread. koffi stays outside because its native library is found beside its own package.json.
+// one file a thread or program, and one for what is loaded late. koffi stays outside because its native library is found
+// beside its own package.json.
 // CommonJS rather than ES modules: whatever an ES module imports of Node, Node reads every export of, and reading those
 // of `node:http` and `node:fs` loads fetch, HTTP/2, TLS and streams that nobody asked for. CPU from start to the first
 // answer, least of 11, one worker on a busy machine: 243 ms before, 215 ms after, and 8 MB less resident.
@@ -28,6 +29,8 @@ const ENTRIES: ReadonlyMap<string, string> = new Map([
   ['control-plane', 'control-plane/main.ts'],
   ['audit', 'proxy/audit/main.ts'],
   ['worker', 'proxy/worker/main.ts'],
+  // Loaded by `import()` when redirection is asked for: no other start reads a byte of it.
+  ['capture', 'proxy/command/capture-opening.ts'],
 ]);
 
 /**
@@ -94,7 +97,7 @@ async function bundle(source: string, out: string): Promise<void> {
     define: { 'import.meta.url': 'moduleUrl' },
     legalComments: 'none',
     logLevel: 'warning',
-    plugins: [relativeUrls(source, out), lazyBuiltins(), sharedLibraries()],
+    plugins: [relativeUrls(source, out), lateEntries(source), lazyBuiltins(), sharedLibraries()],
   });
   for (const name of [...ENTRIES.keys(), ...LIBRARIES.keys()]) makeAscii(join(out, `${name}.cjs`));
   await fillCache(out);
@@ -145,6 +148,20 @@ function relativeUrls(source: string, out: string): Plugin {
           (_, url: string) => `new URL('${place(path, url)}', import.meta.url)`,
         );
         return { contents, loader: 'ts' };
+      });
+    },
+  };
+}
+
+/** An `import()` of an entry is one of its file in dist/. */
+function lateEntries(source: string): Plugin {
+  const files = new Map([...ENTRIES].map(([name, entry]) => [join(source, entry), `./${name}.cjs`]));
+  return {
+    name: 'late entries',
+    setup(build) {
+      build.onResolve({ filter: /^\./ }, ({ path, kind, resolveDir }) => {
+        const file = kind === 'dynamic-import' ? files.get(resolve(resolveDir, path)) : undefined;
+        return file === undefined ? undefined : { path: file, external: true };
       });
     },
   };

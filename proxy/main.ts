@@ -5,7 +5,13 @@ import { loadBootstrap } from '../xds/bootstrap-file.ts';
 import { RuntimeOverrides } from './admin/runtime-overrides.ts';
 import type { AdminServerOptions } from './admin/server.ts';
 import { AccessLogDestinations } from './command/access-log-destinations.ts';
-import { describeConfigError, followControlPlanes } from './command/control-plane.ts';
+import { Capture, validateCapture } from './command/capture.ts';
+import {
+  type ControlPlaneParts,
+  describeConfigError,
+  type FollowedSources,
+  followControlPlanes,
+} from './command/control-plane.ts';
 import { DiscoveryObservation } from './command/discovery-observation.ts';
 import { defaultConcurrency, FlagError, type Flags, helpText, parseFlags } from './command/flags.ts';
 import { HeapReturns, returnHeap } from './command/heap-return.ts';
@@ -56,9 +62,7 @@ function main(): void {
       process.stdout.write(`outrigger ${version}\n`);
       return;
     case 'validate':
-      load(flags);
-      checkSamplingFile(flags);
-      process.stdout.write('configuration is valid\n');
+      void validate(flags);
       return;
     case 'serve':
       serve(flags);
@@ -82,12 +86,15 @@ function load(flags: Flags) {
   }
 }
 
-function checkSamplingFile({ samplingConfigPath }: Flags): void {
+async function validate(flags: Flags): Promise<void> {
+  load(flags);
   try {
-    if (samplingConfigPath !== undefined) readSamplingFile(samplingConfigPath);
+    if (flags.samplingConfigPath !== undefined) readSamplingFile(flags.samplingConfigPath);
+    await validateCapture(flags);
   } catch (error) {
     endWithConfigError(error);
   }
+  process.stdout.write('configuration is valid\n');
 }
 
 function serve(flags: Flags): void {
@@ -123,6 +130,7 @@ function serve(flags: Flags): void {
   const snapshotStats = new SnapshotStats(stats, concurrency);
   const later = (delayMs: number, callback: () => void): unknown => setTimeout(callback, delayMs).unref();
   const heapReturns = new HeapReturns({ returnHeap, clock: () => performance.now(), schedule: later });
+  const capture = createCapture(flags, pool, log);
   const observation = new DiscoveryObservation({
     stats: new DiscoveryStats(stats, store),
     snapshotStats,
@@ -133,29 +141,43 @@ function serve(flags: Flags): void {
   });
   const publisher = createPublisher({ state, stats, observation, pool, log });
   const overrides = new RuntimeOverrides();
-  const following = followControlPlanes({
-    bootstrap,
-    publisher,
-    overrides,
-    observation,
-    pool,
-    drainTimeMs: flags.drainTimeMs,
-    cacheDirectory: flags.keepsConfigCache ? flags.configCacheDirectory : null,
-    log: log.component('config'),
-  });
+  const following = follow(capture, flags, { bootstrap, publisher, overrides, observation, pool, log });
   const saveConfiguration = async (): Promise<void> => (await following).stop();
   const logs = outputsOf(accessLogs, telemetry, new MetricsExport({ metrics, bootstrap, state, pool, overrides, log }));
-  const lifecycle = handleSignals({ flags, log, state, pool, logs, saveConfiguration });
+  const lifecycle = handleSignals({ flags, log, state, pool, logs, capture, saveConfiguration });
   following.then((dynamic) => {
     if (bootstrap.admin === undefined) return;
     const shutdown = (): void => lifecycle.shutdown();
     const reopenLogs = (): void => lifecycle.reopenLogs();
     const setRuntime = (values: Snapshot['runtime']): void => publisher.setRuntime(values);
-    const parts = { state, dynamic, pool, log, flags, overrides, setRuntime, shutdown, reopenLogs };
+    const parts = { state, dynamic, pool, log, flags, overrides, capture, setRuntime, shutdown, reopenLogs };
     const options = { admin: bootstrap.admin, tracing: telemetry, ...metrics, ...parts };
     setTimeout(() => void startAdmin(options), adminDelayMs);
   }, endWithConfigError);
   setInterval(() => store.flushIntervals(), 5000).unref();
+}
+
+function createCapture(flags: Flags, pool: WorkerPool, log: ProcessLog): Capture {
+  return new Capture({
+    choice: flags.capture,
+    settingsPath: flags.captureSettingsPath,
+    inherited: [],
+    copyOnly: () => pool.copyOnly(),
+    log: log.component('main'),
+  });
+}
+
+type FollowedParts = Omit<ControlPlaneParts, 'drainTimeMs' | 'cacheDirectory' | 'log'> & { readonly log: ProcessLog };
+
+// Connections are captured before anything is served: an application that sees a ready proxy counts on it.
+async function follow(capture: Capture, flags: Flags, { log, ...parts }: FollowedParts): Promise<FollowedSources> {
+  await capture.open();
+  return followControlPlanes({
+    ...parts,
+    drainTimeMs: flags.drainTimeMs,
+    cacheDirectory: flags.keepsConfigCache ? flags.configCacheDirectory : null,
+    log: log.component('config'),
+  });
 }
 
 /** What is written and sent to the last before the process ends. */
@@ -190,9 +212,10 @@ interface LifecycleParts extends Pick<LifecycleOptions, 'saveConfiguration' | 'l
   readonly log: ProcessLog;
   readonly state: ServerState;
   readonly pool: WorkerPool;
+  readonly capture: Capture;
 }
 
-function handleSignals({ flags, log, state, pool, logs, saveConfiguration }: LifecycleParts): Lifecycle {
+function handleSignals({ flags, log, state, pool, logs, capture, saveConfiguration }: LifecycleParts): Lifecycle {
   const lifecycle = new Lifecycle({
     workers: pool,
     logs,
@@ -200,7 +223,10 @@ function handleSignals({ flags, log, state, pool, logs, saveConfiguration }: Lif
     state,
     log: log.component('main'),
     drainTimeMs: flags.drainTimeMs,
-    exit: (code) => process.exit(code),
+    exit: (code) => {
+      capture.release();
+      process.exit(code);
+    },
     schedule: (delayMs, callback) => setTimeout(callback, delayMs),
   });
   lifecycle.handleSignals();

@@ -23,6 +23,7 @@ export function overview(context: AdminContext, query: URLSearchParams): unknown
     /** Processor time of all threads. */
     cpuMicroseconds: user + system,
     listeners: [...(state.snapshot?.listeners.values() ?? [])].map((listener) => listenerOverview(context, listener)),
+    capture: context.capture.overview(),
     sampling: samplingFacts(context.tracing.overview()),
     errors: context.tracing.latestErrors().slice(0, shownErrors),
     clusters: clusterOverview(context, query.get('clusters') ?? ''),

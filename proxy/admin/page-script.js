@@ -359,6 +359,7 @@ function show(facts) {
   showTiles(facts, earlier);
   showListeners(facts, earlier);
   showClusters(facts, earlier);
+  showCapture(facts, earlier);
   showSampling(facts.sampling);
   showErrors(facts.errors);
   before = facts;

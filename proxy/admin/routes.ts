@@ -1,6 +1,7 @@
 // Every admin path: what it answers, what it can be asked, and whether it changes something.
 
 import { type AdminAnswer, type AdminRequest, type AnswerPath, json, ok, text } from './admin-answer.ts';
+import { capture } from './capture.ts';
 import { clusters } from './clusters.ts';
 import { configDump } from './config-dump.ts';
 import { errors } from './errors.ts';
@@ -35,6 +36,9 @@ const statsParameters = {
 
 export const adminRoutes: readonly AdminRoute[] = [
   { ...get('/', 'a live page for people', page), isForPeople: true },
+  get('/capture', 'who redirects connections here, and what became of them', capture, {
+    format: 'One of (text, json)',
+  }),
   get('/certs', 'certificates in use', () => json({ certificates: [] })),
   get('/clusters', 'clusters and their endpoints', clusters, {
     filter: 'Regular expression (RE2) for names of clusters',

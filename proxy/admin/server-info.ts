@@ -2,11 +2,16 @@
 
 import { getHeapStatistics } from 'node:v8';
 import type { Flags } from '../command/flags.ts';
-import { type AdminAnswer, type AdminRequest, json, text } from './admin-answer.ts';
+import { type AdminAnswer, type AdminRequest, failure, json, text } from './admin-answer.ts';
 import type { AdminContext } from './server.ts';
 
-/** 200 when every worker serves, 503 before that and from the moment the process drains or is told to fail. */
-export function ready({ state }: AdminContext): AdminAnswer {
+/**
+ * 200 when every worker serves, 503 before that and from the moment the process drains or is told to fail; also while
+ * connections are not captured as was asked for, because an application that counts on the proxy would go past it.
+ */
+export function ready({ state, capture }: AdminContext): AdminAnswer {
+  const problem = capture.problem;
+  if (problem !== null) return failure(503, `NOT CAPTURED: ${problem}\n`);
   return { ...text(`${state.name}\n`), status: state.name === 'LIVE' ? 200 : 503 };
 }
 

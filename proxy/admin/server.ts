@@ -9,6 +9,7 @@ import { formatAddress } from '../../config/address.ts';
 import type { Admin } from '../../config/bootstrap.ts';
 import type { DynamicState } from '../../config/dynamic-state.ts';
 import type { Snapshot } from '../../config/snapshot.ts';
+import type { CaptureOverview } from '../command/capture-overview.ts';
 import type { Flags } from '../command/flags.ts';
 import type { ServerState } from '../command/server-state.ts';
 import type { LatestError } from '../export/latest-errors.ts';
@@ -50,6 +51,8 @@ export interface AdminContext {
     /** Newest first. */
     latestErrors(): readonly LatestError[];
   };
+  /** Null when this proxy redirects nothing. */
+  readonly capture: { overview(): CaptureOverview | null; readonly problem: string | null };
   readonly reopenLogs: () => void;
   /** Ends the process in order. */
   readonly shutdown: () => void;

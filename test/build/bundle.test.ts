@@ -35,7 +35,8 @@ const PROGRAM = {
     worker: {
       'main.ts': "import { parentPort } from 'node:worker_threads';\nparentPort!.postMessage('worker' as string);\n",
     },
-    command: { 'audit-main.ts': '' },
+    audit: { 'main.ts': '' },
+    command: { 'capture-opening.ts': '' },
     admin: { 'page.html': '<page>' },
   },
   'control-plane': { 'main.ts': "console.log('control plane' as string);\n" },
@@ -67,6 +68,15 @@ console.log(before, isLoaded());
   bundle(tree);
   const run = spawnSync(process.execPath, [join(tree, 'dist/outrigger.cjs')], { encoding: 'utf8' });
   t.equal(run.stdout, 'false true\n', run.stderr);
+  t.end();
+});
+
+t.test('what is imported late is a file of its own, read when it is asked for', (t) => {
+  const tree = treeOf(t, withMain("console.log('early'); void import('./command/capture-opening.ts');"));
+  bundle(tree);
+  t.notMatch(readFileSync(join(tree, 'dist/outrigger.cjs'), 'utf8'), "'late'");
+  const run = spawnSync(process.execPath, [join(tree, 'dist/outrigger.cjs')], { encoding: 'utf8' });
+  t.equal(run.stdout, 'early\nlate\n', run.stderr);
   t.end();
 });
 
@@ -129,7 +139,8 @@ interface Tree {
 }
 
 function withMain(text: string): Tree {
-  const proxy = { 'main.ts': text, command: { 'audit-main.ts': '' }, worker: { 'main.ts': '' } };
+  const command = { 'capture-opening.ts': "console.log('late' as string);\n" };
+  const proxy = { 'main.ts': text, audit: { 'main.ts': '' }, command, worker: { 'main.ts': '' } };
   return { proxy, 'control-plane': { 'main.ts': '' } };
 }
 

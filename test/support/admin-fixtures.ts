@@ -65,6 +65,7 @@ export async function startAdmin(given: AdminFixtureOptions = {}): Promise<Admin
     flags: parseFlags(['-c', 'bootstrap.yaml', '--drain-time-s', '0']),
     buckets: [],
     tracing: { overview: () => null, latestErrors: () => [] },
+    capture: { overview: () => null, problem: null },
     dynamic: { sources: () => [], resources: () => [] },
     shutdown: () => calls.push('shutdown'),
     reopenLogs: () => calls.push('reopen logs'),

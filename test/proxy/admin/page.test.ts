@@ -59,8 +59,9 @@ t.test('every reason for which a trace is kept or lost has its words', (t) => {
   t.end();
 });
 
-t.test('the tables of traces are hidden until there is something to show', (t) => {
+t.test('the tables of traces and of captured connections are hidden until there is something to show', (t) => {
   t.match(markup, /<section id="sampling"[^>]* hidden>/);
   t.match(markup, /<section id="errors-section"[^>]* hidden>/);
+  t.match(markup, /<section id="capture"[^>]* hidden>/);
   t.end();
 });

@@ -1,0 +1,36 @@
+// What redirects connections to this proxy, as the rest of the process sees it: plain data and numbers, so that nothing
+// of bpf/ is loaded by who only names it.
+
+import type { CaptureCounters } from './capture-overview.ts';
+
+export interface Redirection {
+  /** `eBPF`, `iptables`, `a node agent`. */
+  readonly by: string;
+  /** A sentence for each way that was not taken, and for what an operator should know of this one. */
+  readonly notes: readonly string[];
+  /** Sockets of this machine give bytes to each other past TCP. */
+  readonly hasShortcut: boolean;
+  /** Why nothing is captured yet or any more; null while it is. */
+  readonly problem: string | null;
+  /**
+   * Inbound connections of this family go to this listening socket, and to those that share its port, until it is closed.
+   * The descriptor stays the caller's. Returns why that cannot be.
+   */
+  setListener(family: 4 | 6, fd: number): string | undefined;
+  counters(): readonly CaptureCounters[];
+  /** What a successor of this process goes on with. They stay this one's. */
+  descriptors(): readonly NamedDescriptor[];
+  /** `stay` leaves in place what can outlive the process; `detach` takes away what was put there. */
+  release(outcome: 'detach' | 'stay'): void;
+}
+
+export interface NamedDescriptor {
+  readonly name: string;
+  readonly fd: number;
+}
+
+/** Nothing could be done. */
+export interface RedirectionFailure {
+  readonly problem: string;
+  readonly notes: readonly string[];
+}
