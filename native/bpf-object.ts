@@ -3,6 +3,7 @@
 
 import { Errno } from './errno.ts';
 import { declareLibbpf, libbpfProblem } from './libbpf.ts';
+import { gatherWarnings } from './libbpf-warnings.ts';
 import { declare, failure } from './libc.ts';
 import { NativeBuffer } from './native-buffer.ts';
 
@@ -27,6 +28,8 @@ export interface BpfLoadOutcome {
   readonly errno: number;
   /** What the verifier said, each program's part headed by its name; empty when it was not asked. */
   readonly verifierLog: string;
+  /** What else libbpf had to say, such as which map could not be made, a sentence each. */
+  readonly warnings: readonly string[];
 }
 
 export class BpfObject {
@@ -111,12 +114,13 @@ export class BpfObject {
 
   /** Makes the maps, relocates and loads the programs: once, whatever comes of it. */
   load(): BpfLoadOutcome {
-    if (this.#pointer === 0) return { errno: Errno.EBADF, verifierLog: '' };
+    if (this.#pointer === 0) return { errno: Errno.EBADF, verifierLog: '', warnings: [] };
     const logs = new Map([...this.#programPointers].map(([name, program]) => [name, this.#logOf(program)]));
-    const result = loadObject()(this.#pointer);
+    const warnings: string[] = [];
+    const result = gatherWarnings(warnings, () => loadObject()(this.#pointer));
     const verifierLog = [...logs].map(([name, log]) => headed(name, textOf(log))).join('');
     for (const program of this.#programPointers.values()) setLogBuffer()(program, 0, 0);
-    return { errno: result < 0 ? -result : 0, verifierLog };
+    return { errno: result < 0 ? -result : 0, verifierLog, warnings };
   }
 
   /** The descriptor of a loaded program, the object's own; -ENOENT for one that is not there or not loaded. */
