@@ -101,8 +101,9 @@ export const defaultCaptureSettings: CaptureSettings = {
   inbound: {
     port: 15006,
     includePorts: everyPort,
-    // Probes and metrics of the sidecar itself: Prometheus, readiness, merged metrics.
+    // Ports of the sidecar itself: the tunnel of HBONE, merged metrics, readiness, Prometheus.
     excludePorts: [
+      { first: 15008, last: 15008 },
       { first: 15020, last: 15021 },
       { first: 15090, last: 15090 },
     ],
