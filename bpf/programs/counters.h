@@ -1,5 +1,6 @@
 // What happened, by reason: an array that user space maps into its memory and reads without a system call. An object says
-// `COUNTERS(n)` once, n being the last enumerator; the enum's names reach user space through bpf/generated/.
+// COUNTERS(n) once, n being the last enumerator, which ends in _COUNT; the names of the others reach user space through
+// bpf/generated/.
 
 #pragma once
 

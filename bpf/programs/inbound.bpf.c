@@ -26,11 +26,11 @@ enum inbound_counter {
   REFUSED_NO_LISTENER,
   ASSIGN_FAILED,
   ORIGINAL_ANSWERED,
-  INBOUND_COUNTERS,
+  INBOUND_COUNTER_COUNT,
 };
 DESCRIBED(enum, inbound_counter);
 DESCRIBED(enum, port_rule);
-COUNTERS(INBOUND_COUNTERS)
+COUNTERS(INBOUND_COUNTER_COUNT)
 
 /** Keys of `listeners`. The spare ones are asked next: a successor's listeners wait there. */
 enum listener_slot {
@@ -38,13 +38,13 @@ enum listener_slot {
   LISTENER6,
   SPARE_LISTENER4,
   SPARE_LISTENER6,
-  LISTENER_SLOTS,
+  LISTENER_SLOT_COUNT,
 };
 DESCRIBED(enum, listener_slot);
 
 struct {
   __uint(type, BPF_MAP_TYPE_SOCKMAP);
-  __uint(max_entries, LISTENER_SLOTS);
+  __uint(max_entries, LISTENER_SLOT_COUNT);
   __type(key, __u32);
   __type(value, __u64);
 } listeners SEC(".maps");

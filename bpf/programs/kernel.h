@@ -40,8 +40,8 @@
 #define WRITE_CONTEXT(context, field, value) (*(volatile typeof((context)->field) *)&(context)->field = (value))
 
 /**
- * Makes a type appear in the object's BTF, from which bpf/generated/ is made, where no map has it as key or value. The
- * section is of no kind that libbpf makes a map for.
+ * Makes a type appear in the object's BTF, from which bpf/generated/ is made, where no map has it as key or value: enums
+ * and records. The section is of no kind that libbpf makes a map for.
  */
 #define DESCRIBED(kind, name) kind name *described_##name SEC(".described")
 

@@ -7,8 +7,8 @@
 /** A redirected connection as the proxy sees its other end. */
 struct peer {
   struct address address;
-  __be16 port;
-  __u16 unused;
+  /** Host order. */
+  __u32 port;
 };
 
 /** Where it was going, and who asked. */

@@ -61,12 +61,12 @@ enum outbound_counter {
   ORIGINAL_UNKNOWN,
   PEER_RESTORED,
   SOURCE_RESTORED,
-  OUTBOUND_COUNTERS,
+  OUTBOUND_COUNTER_COUNT,
 };
 DESCRIBED(enum, outbound_counter);
 DESCRIBED(enum, rule);
 DESCRIBED(enum, port_rule);
-COUNTERS(OUTBOUND_COUNTERS)
+COUNTERS(OUTBOUND_COUNTER_COUNT)
 
 struct cidr {
   __u32 prefix_bits;

@@ -13,13 +13,13 @@ struct port_set {
 enum port_rule {
   PORT_EXCLUDED,
   PORT_INCLUDED,
-  PORT_RULES,
+  PORT_RULE_COUNT,
 };
 
 #define PORT_SETS(name)                                                                                                \
   struct {                                                                                                             \
     __uint(type, BPF_MAP_TYPE_ARRAY);                                                                                  \
-    __uint(max_entries, PORT_RULES);                                                                                   \
+    __uint(max_entries, PORT_RULE_COUNT);                                                                                   \
     __type(key, __u32);                                                                                                \
     __type(value, struct port_set);                                                                                    \
   } name SEC(".maps")
