@@ -175,9 +175,11 @@ export class TcpSession implements ByteStreamHandler, Relay {
       // What the endpoint has not taken yet still goes to it. Nobody is waiting: only the idle timeout bounds it.
       this.#deadlines.clear(Deadline.maxDuration);
       this.#deadlines.clear(Deadline.logFlush);
-      this.#isFlushing = true;
-      stats.inc(tcpStats.upstreamFlushTotal);
-      stats.inc(tcpStats.upstreamFlushActive);
+      this.#isFlushing = upstream.stream.pendingWriteBytes > 0;
+      if (this.#isFlushing) {
+        stats.inc(tcpStats.upstreamFlushTotal);
+        stats.inc(tcpStats.upstreamFlushActive);
+      }
     } else {
       this.#deadlines.cancel();
       // A cut stream must not look complete.

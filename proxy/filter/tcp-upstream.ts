@@ -47,6 +47,9 @@ export class TcpUpstream implements ByteStreamHandler, Relay {
     endpoint.stats.inc(endpointStats.cxActive);
     cluster.stats.inc(clusterStats.upstreamCxTotal);
     cluster.stats.inc(clusterStats.upstreamCxActive);
+    // To Envoy a TCP connection is a request that waits until it stands, and then lasts as long as the connection.
+    cluster.stats.inc(clusterStats.upstreamRqPendingTotal);
+    cluster.stats.inc(clusterStats.upstreamRqPendingActive);
     const { bindAddress, connectTimeoutMs, keepAlive } = cluster.config;
     this.stream = connectTo(
       reactor,
@@ -63,7 +66,13 @@ export class TcpUpstream implements ByteStreamHandler, Relay {
 
   onConnected(): void {
     this.isEstablished = true;
-    this.cluster.stats.record(clusterStats.upstreamCxConnectMs, this.#reactor.nowMs - this.#startedAtMs);
+    const { stats } = this.cluster;
+    stats.record(clusterStats.upstreamCxConnectMs, this.#reactor.nowMs - this.#startedAtMs);
+    stats.dec(clusterStats.upstreamRqPendingActive);
+    stats.inc(clusterStats.upstreamRqTotal);
+    stats.inc(clusterStats.upstreamRqActive);
+    this.#endpoint.stats.inc(endpointStats.rqTotal);
+    this.#endpoint.stats.inc(endpointStats.rqActive);
     this.#session.onUpstreamConnected();
   }
 
@@ -111,13 +120,14 @@ export class TcpUpstream implements ByteStreamHandler, Relay {
     const isRemote = reason.kind === 'remote' || reason.kind === 'error';
     stats.inc(isRemote ? clusterStats.upstreamCxDestroyRemote : clusterStats.upstreamCxDestroyLocal);
     if (this.isEstablished) this.#countUse(isRemote);
-    else if (reason.kind !== 'local') this.#countFailure(reason);
+    else this.#countUnused(reason);
     this.#session.onUpstreamClosed(reason);
   }
 
-  /** To Envoy the whole life of a TCP connection is one request. */
   #countUse(isRemote: boolean): void {
     const { stats } = this.cluster;
+    stats.dec(clusterStats.upstreamRqActive);
+    this.#endpoint.stats.dec(endpointStats.rqActive);
     stats.record(clusterStats.upstreamCxLengthMs, this.#reactor.nowMs - this.#startedAtMs);
     stats.inc(clusterStats.upstreamCxDestroyWithActiveRq);
     stats.inc(
@@ -125,8 +135,14 @@ export class TcpUpstream implements ByteStreamHandler, Relay {
     );
   }
 
-  #countFailure(reason: CloseReason): void {
+  #countUnused(reason: CloseReason): void {
     const { stats } = this.cluster;
+    stats.dec(clusterStats.upstreamRqPendingActive);
+    if (reason.kind === 'local') {
+      stats.inc(clusterStats.upstreamRqCancelled);
+      return;
+    }
+    stats.inc(clusterStats.upstreamRqPendingFailureEject);
     stats.inc(clusterStats.upstreamCxConnectFail);
     if (reason.kind === 'connect-timeout') stats.inc(clusterStats.upstreamCxConnectTimeout);
     this.#endpoint.stats.inc(endpointStats.cxConnectFail);

@@ -194,10 +194,10 @@ export const acceptedDifferences: readonly AcceptedDifference[] = [
   },
   {
     section: 'TCP proxy',
-    reason: 'TCP connections are counted as connections, not as requests, and their flags are of the connection',
+    reason: 'an end that the endpoint began counts as destroy_remote, and flags are of the connection',
     explains: ({ place, field }) =>
       /^(tcp|inspectors): /.test(place) &&
-      /^stat\.(cluster|tcp)\.|RESPONSE_FLAGS|UPSTREAM_(CLUSTER|TRANSPORT)/.test(field),
+      /\.upstream_cx_destroy_|RESPONSE_FLAGS|UPSTREAM_(CLUSTER|TRANSPORT)/.test(field),
   },
   {
     section: 'Listener filters',

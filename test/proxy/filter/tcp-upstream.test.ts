@@ -22,14 +22,19 @@ t.test('a refused connection is a failure, and the peer’s doing', async (t) =>
   const { upstream, counted, closed } = await open(t, { refuse: true });
   await closed;
   t.notOk(upstream.isEstablished);
-  t.same(counted(), { upstreamCxTotal: 1, upstreamCxConnectFail: 1, upstreamCxDestroy: 1, upstreamCxDestroyRemote: 1 });
+  t.same(counted(), {
+    ...waited,
+    upstreamCxConnectFail: 1,
+    upstreamCxDestroyRemote: 1,
+    upstreamRqPendingFailureEject: 1,
+  });
 });
 
 t.test('a connection that we give up before it stands is no failure', async (t) => {
   const { upstream, counted, closed, acceptor } = await open(t);
   upstream.stream.close();
   await closed;
-  t.same(counted(), { upstreamCxTotal: 1, upstreamCxDestroy: 1, upstreamCxDestroyLocal: 1 });
+  t.same(counted(), { ...waited, upstreamCxDestroyLocal: 1, upstreamRqCancelled: 1 });
   (await acceptor.next()).stream.close();
 });
 
@@ -42,8 +47,8 @@ t.test('an established connection counts as a request that its end has cut', asy
     else endpoint.stream.reset();
     await closed;
     t.same(counted(), {
-      upstreamCxTotal: 1,
-      upstreamCxDestroy: 1,
+      ...waited,
+      upstreamRqTotal: 1,
       [`upstreamCxDestroy${side}`]: 1,
       upstreamCxDestroyWithActiveRq: 1,
       [`upstreamCxDestroy${side}WithActiveRq`]: 1,
@@ -52,7 +57,16 @@ t.test('an established connection counts as a request that its end has cut', asy
   }
 });
 
+/** What every connection counts that has ended. */
+const waited = { upstreamCxTotal: 1, upstreamCxDestroy: 1, upstreamRqPendingTotal: 1 };
+
 const COUNTED = [
+  'upstreamRqTotal',
+  'upstreamRqActive',
+  'upstreamRqPendingTotal',
+  'upstreamRqPendingActive',
+  'upstreamRqPendingFailureEject',
+  'upstreamRqCancelled',
   'upstreamCxTotal',
   'upstreamCxActive',
   'upstreamCxConnectFail',
