@@ -1,0 +1,97 @@
+// What tests of BPF need of the machine, asked for by name, so that a test runs or says in one line why it does not.
+
+import { execFileSync, spawnSync } from 'node:child_process';
+import { closeSync, existsSync, globSync, mkdirSync, mkdtempSync, openSync, rmdirSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Test } from 'tap';
+import { mountsOfType } from '../../bpf/loader/mounts.ts';
+import { describeErrno } from '../../native/errno.ts';
+import { lockFile } from '../../native/file-lock.ts';
+import { libbpfProblem } from '../../native/libbpf.ts';
+
+/**
+ * `objects`: bpf/objects built of the sources as they are now, which also needs clang. `clang`: programs of the test's own
+ * can be compiled. `bpffs`: one can be mounted.
+ */
+export type BpfNeed = 'root' | 'cgroup2' | 'libbpf' | 'clang' | 'objects' | 'bpffs' | 'namespaces';
+
+/** Why a test cannot run here, in one line; undefined when it can. tap's `skip` takes it as it is. */
+export function bpfSkipReason(...needs: readonly BpfNeed[]): string | undefined {
+  for (const need of needs) {
+    const reason = reasons.get(need) ?? REASONS[need]() ?? '';
+    reasons.set(need, reason);
+    if (reason !== '') return reason;
+  }
+  return undefined;
+}
+
+/** A new cgroup below cgroup2's root, with a name of this process's own; removed, when it is empty, after `t`. */
+export function temporaryCgroup(t: Test, name: string): string {
+  const path = join(cgroupRoot()!, `outrigger-test-${process.pid}-${name}`);
+  mkdirSync(path);
+  t.teardown(() => rmdirSync(path));
+  return path;
+}
+
+/** A bpffs of its own in a temporary folder; unmounted, with all that is pinned in it, after `t`. */
+export function temporaryBpffs(t: Test, options = 'mode=0700'): string {
+  const path = mkdtempSync(join(tmpdir(), 'outrigger-bpffs-'));
+  execFileSync('mount', ['-t', 'bpf', '-o', options, 'bpf', path]);
+  t.teardown(() => {
+    execFileSync('umount', ['--lazy', path]);
+    rmdirSync(path);
+  });
+  return path;
+}
+
+/** Where cgroup2 is mounted for writing; undefined when it is not. */
+export function cgroupRoot(): string | undefined {
+  return mountsOfType('cgroup2').find(({ isReadOnly }) => !isReadOnly)?.path;
+}
+
+const ROOT = join(import.meta.dirname, '../..');
+const PROGRAMS = join(ROOT, 'bpf/programs');
+const MANIFEST = join(ROOT, 'bpf/objects/manifest.json');
+const BUILD = join(ROOT, 'build/bpf-programs.ts');
+
+const reasons = new Map<BpfNeed, string>();
+
+const REASONS: Readonly<Record<BpfNeed, () => string | undefined>> = {
+  root: () => (process.geteuid!() === 0 ? undefined : 'BPF: not root'),
+  cgroup2: () => (cgroupRoot() === undefined ? 'BPF: no cgroup2 is mounted for writing' : undefined),
+  libbpf: () => {
+    const problem = libbpfProblem();
+    return problem === undefined ? undefined : `BPF: ${problem}`;
+  },
+  clang: () => commandProblem('clang', ['--version']) ?? commandProblem('llvm-strip', ['--version']),
+  bpffs: () => REASONS.root() ?? commandProblem('unshare', ['--mount', 'mount', '-t', 'bpf', 'bpf', tmpdir()]),
+  namespaces: () => REASONS.root() ?? commandProblem('unshare', ['--mount', '--net', 'true']),
+  objects: objectsProblem,
+};
+
+function commandProblem(command: string, args: readonly string[]): string | undefined {
+  const { error, status, stderr } = spawnSync(command, args, { encoding: 'utf8' });
+  if (error !== undefined) return `BPF: ${command}: ${error.message}`;
+  return status === 0 ? undefined : `BPF: ${command} ${args.join(' ')}: ${stderr.trim()}`;
+}
+
+/** Builds them when they are older than their sources. Test files run side by side: one builds, the others wait. */
+function objectsProblem(): string | undefined {
+  const folder = openSync(PROGRAMS, 'r');
+  try {
+    const locked = lockFile(folder, { waits: true });
+    if (locked < 0) return `BPF: ${PROGRAMS} cannot be locked: ${describeErrno(-locked)}`;
+    if (isBuilt()) return undefined;
+    const { status, stderr } = spawnSync(process.execPath, [BUILD], { cwd: ROOT, encoding: 'utf8' });
+    return status === 0 ? undefined : `BPF: objects cannot be built: ${stderr.trim().split('\n')[0]}`;
+  } finally {
+    closeSync(folder);
+  }
+}
+
+function isBuilt(): boolean {
+  if (!existsSync(MANIFEST)) return false;
+  const builtAt = statSync(MANIFEST).mtimeMs;
+  return globSync(join(PROGRAMS, '*.{c,h}')).every((source) => statSync(source).mtimeMs <= builtAt);
+}
