@@ -3,10 +3,11 @@
 
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
+import type { HotRestartSettings } from '../hot-restart/settings.ts';
 import { logLevels } from '../telemetry/process-log.ts';
 
 export interface Flags {
-  readonly mode: 'serve' | 'validate' | 'version' | 'help';
+  readonly mode: 'serve' | 'validate' | 'version' | 'hot-restart-version' | 'help';
   readonly configPath?: string;
   readonly configYaml?: string;
   readonly logLevel: string;
@@ -17,6 +18,8 @@ export interface Flags {
   readonly serviceCluster?: string;
   readonly serviceZone?: string;
   readonly drainTimeMs: number;
+  /** How long a process that was replaced may go on with what it has. */
+  readonly parentShutdownTimeMs: number;
   readonly drainStrategy: 'gradual' | 'immediate';
   readonly logFlushIntervalMs: number;
   readonly logFlushSizeBytes: number;
@@ -26,6 +29,8 @@ export interface Flags {
   /** Requests are counted by service and route also where nothing is traced. */
   readonly requestMetrics: boolean;
   readonly restartEpoch: number;
+  /** Null opens no socket for a successor. */
+  readonly hotRestart: HotRestartSettings | null;
   /** False keeps no accepted configuration for the next start. */
   readonly keepsConfigCache: boolean;
   readonly configCacheDirectory?: string;
@@ -49,6 +54,9 @@ interface FlagRule {
   readonly help: string;
 }
 
+/** Not Envoy's name: both may run on a machine. */
+const defaultSocketPath = '@outrigger_domain_socket';
+
 const rules: readonly FlagRule[] = [
   { names: ['-c', '--config-path'], takesValue: true, help: 'bootstrap file, YAML or JSON' },
   { names: ['--config-yaml'], takesValue: true, help: 'bootstrap text merged over the file' },
@@ -63,13 +71,33 @@ const rules: readonly FlagRule[] = [
   { names: ['--service-zone'], takesValue: true, help: 'node zone' },
   { names: ['--drain-time-s'], takesValue: true, help: 'longest wait for requests in flight at SIGTERM; default 600' },
   { names: ['--drain-strategy'], takesValue: true, help: 'gradual or immediate' },
-  { names: ['--parent-shutdown-time-s'], takesValue: true, withoutEffect: 'no hot restart yet', help: 'accepted' },
-  { names: ['--disable-hot-restart'], takesValue: false, withoutEffect: 'no hot restart yet', help: 'accepted' },
-  { names: ['--base-id'], takesValue: true, withoutEffect: 'no hot restart yet', help: 'accepted' },
-  { names: ['--use-dynamic-base-id'], takesValue: false, withoutEffect: 'no hot restart yet', help: 'accepted' },
-  { names: ['--socket-path'], takesValue: true, withoutEffect: 'no hot restart yet', help: 'accepted' },
-  { names: ['--socket-mode'], takesValue: true, withoutEffect: 'no hot restart yet', help: 'accepted' },
-  { names: ['--restart-epoch'], takesValue: true, help: 'shown by /server_info' },
+  {
+    names: ['--parent-shutdown-time-s'],
+    takesValue: true,
+    help: 'how long a process that was replaced may go on with connections it has; default 900',
+  },
+  { names: ['--disable-hot-restart'], takesValue: false, help: 'no socket for a successor, whatever else is said' },
+  { names: ['--restart-epoch'], takesValue: true, help: '0, and one more with each hot restart' },
+  { names: ['--base-id'], takesValue: true, help: 'tells the proxies of one machine apart; default 0' },
+  { names: ['--use-dynamic-base-id'], takesValue: false, help: 'a base id that is not used; with restart epoch 0' },
+  { names: ['--base-id-path'], takesValue: true, help: 'file that the base id is written to' },
+  {
+    names: ['--socket-path'],
+    takesValue: true,
+    help: `socket for hot restarts, to which base id and epoch are added; default ${defaultSocketPath}`,
+  },
+  { names: ['--socket-mode'], takesValue: true, help: 'of its file, octal; default 600' },
+  {
+    names: ['--skip-hot-restart-on-no-parent'],
+    takesValue: false,
+    help: 'starts also when there is no parent; otherwise that is an error',
+  },
+  {
+    names: ['--skip-hot-restart-parent-stats'],
+    takesValue: false,
+    help: 'counters begin at 0 after a hot restart',
+  },
+  { names: ['--hot-restart-version'], takesValue: false, help: 'prints what a successor must have, too' },
   {
     names: ['--local-address-ip-version'],
     takesValue: true,
@@ -150,11 +178,12 @@ export function parseFlags(args: readonly string[]): Flags {
   if (strategy !== 'gradual' && strategy !== 'immediate')
     throw new FlagError(`--drain-strategy ${strategy}: gradual or immediate`);
   const flags: Flags = {
-    mode: values.has('--help') ? 'help' : values.has('--version') ? 'version' : mode,
+    mode: informationOf(values) ?? mode,
     logLevel: logLevelOf(get('--log-level') ?? 'info'),
     componentLogLevel: get('--component-log-level') ?? '',
     concurrency: number('--concurrency', 0),
     drainTimeMs: number('--drain-time-s', 600) * 1000,
+    parentShutdownTimeMs: number('--parent-shutdown-time-s', 900) * 1000,
     drainStrategy: strategy,
     logFlushIntervalMs: number('--file-flush-interval-msec', 1000),
     logFlushSizeBytes: number('--file-flush-min-size-kb', 64) * 1024,
@@ -162,6 +191,7 @@ export function parseFlags(args: readonly string[]): Flags {
     maxStatSeries: number('--max-stat-series', 2000),
     requestMetrics: values.has('--request-metrics'),
     restartEpoch: number('--restart-epoch', 0),
+    hotRestart: hotRestartOf(values),
     keepsConfigCache: !values.has('--no-config-cache'),
     ...optional('configPath', get('--config-path')),
     ...optional('configYaml', get('--config-yaml')),
@@ -178,6 +208,43 @@ export function parseFlags(args: readonly string[]): Flags {
     throw new FlagError('a bootstrap is needed: -c FILE or --config-yaml TEXT');
   }
   return flags;
+}
+
+/** What is printed in place of serving. */
+function informationOf(values: ReadonlyMap<string, string>): Flags['mode'] | undefined {
+  if (values.has('--help')) return 'help';
+  if (values.has('--version')) return 'version';
+  return values.has('--hot-restart-version') ? 'hot-restart-version' : undefined;
+}
+
+/** Envoy opens its socket always; many sidecars on a machine must not collide for a name that nobody asked for. */
+const hotRestartFlags = [
+  '--restart-epoch',
+  '--base-id',
+  '--use-dynamic-base-id',
+  '--base-id-path',
+  '--socket-path',
+  '--socket-mode',
+];
+
+function hotRestartOf(values: ReadonlyMap<string, string>): HotRestartSettings | null {
+  if (values.has('--disable-hot-restart') || !hotRestartFlags.some((name) => values.has(name))) return null;
+  const epoch = numberOf('--restart-epoch', values.get('--restart-epoch'), 0);
+  const isDynamic = values.has('--use-dynamic-base-id');
+  if (isDynamic && epoch > 0) throw new FlagError(`--use-dynamic-base-id: only with --restart-epoch 0, not ${epoch}`);
+  const mode = values.get('--socket-mode') ?? '600';
+  if (!/^[0-7]{1,4}$/.test(mode)) throw new FlagError(`--socket-mode ${mode}: an octal mode such as 600 is needed`);
+  const socketPath = values.get('--socket-path') ?? defaultSocketPath;
+  if (!/^[@/]./.test(socketPath)) throw new FlagError(`--socket-path ${socketPath}: an absolute path or @name`);
+  return {
+    epoch,
+    baseId: isDynamic ? 'dynamic' : numberOf('--base-id', values.get('--base-id'), 0),
+    ...optional('baseIdPath', values.get('--base-id-path')),
+    socketPath,
+    socketMode: Number.parseInt(mode, 8),
+    startsWithoutParent: values.has('--skip-hot-restart-on-no-parent'),
+    carriesStatistics: !values.has('--skip-hot-restart-parent-stats'),
+  };
 }
 
 function optional<K extends string>(key: K, value: string | undefined): Partial<Record<K, string>> {

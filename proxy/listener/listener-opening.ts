@@ -8,12 +8,19 @@ import type { Listener } from '../../config/listener.ts';
 import { describeErrno } from '../../native/errno.ts';
 import { close, duplicate, localAddress } from '../../native/socket.ts';
 import { openListeningDescriptor } from '../reactor/listening-socket.ts';
+import { adjustInherited, type InheritSockets, type ListeningAddress } from './inherited-sockets.ts';
 
 export interface OpenedListener {
   /** With the ports that the kernel gave. */
   readonly addresses: readonly string[];
-  /** By worker: a listening socket for each address, which the worker owns from now on. */
+  /** By worker: listening sockets of each address, which the worker owns from now on. */
   readonly descriptors: readonly (readonly number[])[];
+}
+
+/** The sockets that listen at one address of a listener: no two descriptors are one socket. */
+export interface OpenedAddress extends ListeningAddress {
+  readonly sockets: number[];
+  readonly isInherited: boolean;
 }
 
 export interface OpenFailure {
@@ -24,36 +31,99 @@ export interface OpenFailure {
 
 /** Nothing stays open after a failure. */
 export function openListener(config: Listener, workerCount: number): OpenedListener | OpenFailure {
-  const addresses: string[] = [];
-  const descriptors: number[][] = Array.from({ length: workerCount }, () => []);
-  if (!config.bindToPort) return { addresses, descriptors };
-  for (const address of [config.address, ...config.additionalAddresses]) {
-    const errno = openAddress(config, address, descriptors);
-    if (errno > 0) {
-      for (const descriptor of descriptors.flat()) close(descriptor);
-      return { address: formatAddress(address), reason: describeErrno(errno) };
-    }
-    addresses.push(formatAddress(boundAddress(descriptors[0]!, address)));
+  const opened = openAddresses(config, workerCount);
+  if ('reason' in opened) return opened;
+  const descriptors = dealSockets(opened, workerCount, false);
+  if ('reason' in descriptors) {
+    closeAddresses(opened);
+    return descriptors;
   }
-  return { addresses, descriptors };
+  return { addresses: opened.map(({ bound }) => formatAddress(bound)), descriptors };
 }
 
-/** Adds a descriptor for each worker. Returns 0 or an errno. */
-function openAddress(config: Listener, address: Address, descriptors: number[][]): number {
-  const reusePort = config.reusePort && address.kind === 'ip';
-  const options = { ...config, reusePort };
-  for (const [worker, own] of descriptors.entries()) {
-    const first = descriptors[0]!;
-    const descriptor =
-      worker > 0 && !reusePort
-        ? duplicate(first.at(-1)!)
-        : openListeningDescriptor(worker === 0 ? address : boundAddress(first, address), options);
-    if (descriptor < 0) return -descriptor;
-    own.push(descriptor);
+/** The sockets of each address: those that `inherit` finds, or new ones. Nothing stays open after a failure. */
+export function openAddresses(
+  config: Listener,
+  workerCount: number,
+  inherit: InheritSockets = () => [],
+): readonly OpenedAddress[] | OpenFailure {
+  const opened: OpenedAddress[] = [];
+  if (!config.bindToPort) return opened;
+  for (const configured of [config.address, ...config.additionalAddresses]) {
+    const { name: listener, ipv4Compatible } = config;
+    const sockets = [...inherit({ listener, address: configured, ipv4Compatible })];
+    const isInherited = sockets.length > 0;
+    const wanted = isReusePort(config, configured) ? workerCount : 1;
+    const result = isInherited
+      ? adjustInherited(sockets, configured, config)
+      : openSockets(config, configured, sockets, wanted);
+    opened.push({ configured, bound: boundAddress(sockets, configured), sockets, isInherited });
+    if (result < 0) {
+      closeAddresses(opened);
+      return { address: formatAddress(configured), reason: describeErrno(-result) };
+    }
+  }
+  return opened;
+}
+
+/**
+ * Opens what inherited sockets lack for each worker to have its own, when the listener begins: connections that arrive
+ * there while the earlier process still serves have nobody else. Where that cannot be, workers share what there is.
+ */
+export function openMissing(config: Listener, opened: readonly OpenedAddress[], workerCount: number): void {
+  for (const { configured, isInherited, sockets } of opened) {
+    if (isInherited && isReusePort(config, configured)) openSockets(config, configured, sockets, workerCount);
+  }
+}
+
+/**
+ * Descriptors by worker, each of which has at least one of each address: where there are more sockets than workers, some
+ * have several; where there are less, some share one. With `keeps` all are duplicates and `opened` stays the caller's.
+ * After a failure it is, too, and nothing else stays open.
+ */
+export function dealSockets(
+  opened: readonly OpenedAddress[],
+  workerCount: number,
+  keeps: boolean,
+): readonly (readonly number[])[] | OpenFailure {
+  const dealt: number[][] = Array.from({ length: workerCount }, () => []);
+  const duplicates: number[] = [];
+  for (const { bound, sockets } of opened) {
+    for (let index = 0; index < Math.max(sockets.length, workerCount); index++) {
+      const socket = sockets[index % sockets.length]!;
+      const isOwn = !keeps && index < sockets.length;
+      const descriptor = isOwn ? socket : duplicate(socket);
+      if (descriptor < 0) {
+        for (const each of duplicates) close(each);
+        return { address: formatAddress(bound), reason: describeErrno(-descriptor) };
+      }
+      if (!isOwn) duplicates.push(descriptor);
+      dealt[index % workerCount]!.push(descriptor);
+    }
+  }
+  return dealt;
+}
+
+export function closeAddresses(opened: readonly OpenedAddress[]): void {
+  for (const { sockets } of opened) for (const socket of sockets) close(socket);
+}
+
+/** Adds sockets until there are `count`. Returns 0 or a negated errno. */
+function openSockets(config: Listener, address: Address, sockets: number[], count: number): number {
+  const options = { ...config, reusePort: isReusePort(config, address) };
+  while (sockets.length < count) {
+    const descriptor = openListeningDescriptor(boundAddress(sockets, address), options);
+    if (descriptor < 0) return descriptor;
+    sockets.push(descriptor);
   }
   return 0;
 }
 
-function boundAddress(descriptors: readonly number[], configured: Address): Address {
-  return localAddress(descriptors.at(-1)!) ?? configured;
+function isReusePort({ reusePort }: Listener, address: Address): boolean {
+  return reusePort && address.kind === 'ip';
+}
+
+function boundAddress(sockets: readonly number[], configured: Address): Address {
+  const [first] = sockets;
+  return (first === undefined ? undefined : localAddress(first)) ?? configured;
 }

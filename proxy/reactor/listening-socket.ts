@@ -24,6 +24,9 @@ import { bindPipe } from './pipe-file.ts';
 import type { EventSource, Reactor } from './reactor.ts';
 import { Timer } from './timer-wheel.ts';
 
+/** Connections that the kernel holds until they are accepted, when nobody says how many. */
+export const DEFAULT_BACKLOG = 1024;
+
 export interface ListeningSocketOptions {
   /** Connections the kernel holds until they are accepted; 1,024 when left out. */
   readonly backlog?: number | undefined;
@@ -190,7 +193,6 @@ function prepare(fd: number, address: Address, options: ListeningSocketOptions):
   return result < 0 ? result : bind(fd, address);
 }
 
-const DEFAULT_BACKLOG = 1024;
 const DEFAULT_MAX_ACCEPTS_PER_TURN = 64;
 /** Long enough not to spin, short enough to serve as soon as a few connections have ended. */
 const ACCEPT_RETRY_MS = 100;

@@ -1,26 +1,67 @@
 // The main thread's account of what listens: sockets that were opened ahead for a listener that is to come, and what the
 // workers have, so that a change is told to them as what it means for sockets and connections.
+//
+// Where a successor may ask for the sockets, the main thread keeps a descriptor of each beside those of the workers: a
+// number of theirs may stand for a client by the time it is passed on. It is closed when the listener leaves.
 
+import { formatAddress } from '../../config/address.ts';
 import type { Listener } from '../../config/listener.ts';
 import type { MapDelta } from '../../config/snapshot.ts';
-import { close } from '../../native/socket.ts';
+import { type InheritSockets, isWanted, type WantedAddress } from '../listener/inherited-sockets.ts';
 import { compareListeners, hasSameSockets } from '../listener/listener-change.ts';
-import { type OpenedListener, type OpenFailure, openListener } from '../listener/listener-opening.ts';
+import {
+  closeAddresses,
+  dealSockets,
+  type OpenedAddress,
+  type OpenFailure,
+  openAddresses,
+  openMissing,
+} from '../listener/listener-opening.ts';
 import { makeSharedLimit } from '../listener/shared-limit.ts';
 import type { BoundListener, ListenerPlacement } from './messages.ts';
 
+export interface OpenListenersOptions {
+  /** What an earlier process has for an address. */
+  readonly inherit?: InheritSockets;
+  /** For a successor; `retire` is to be called before the process stops accepting. */
+  readonly keepsSockets?: boolean;
+  /** A listener got sockets that it did not have before. They are there for the time of the call. */
+  readonly onOpened?: (listener: Listener, opened: readonly OpenedAddress[]) => void;
+}
+
 export class OpenListeners {
   readonly #workerCount: number;
+  readonly #options: OpenListenersOptions;
   readonly #open = new Map<string, OpenListener>();
-  readonly #prepared = new Map<string, { readonly config: Listener; readonly opened: OpenedListener }>();
+  readonly #prepared = new Map<string, { readonly config: Listener; readonly opened: readonly OpenedAddress[] }>();
+  #isRetired = false;
 
-  constructor(workerCount: number) {
+  constructor(workerCount: number, options: OpenListenersOptions = {}) {
     this.#workerCount = workerCount;
+    this.#options = options;
   }
 
   /** Every address of every listener. */
   bound(): BoundListener[] {
     return [...this.#open].flatMap(([name, { addresses }]) => addresses.map((address) => ({ name, address })));
+  }
+
+  /** What is kept of a wanted address; it stays ours. */
+  socketsAt(wanted: WantedAddress): readonly number[] {
+    const listening = [...this.#prepared.values(), ...this.#open.values()];
+    return listening.flatMap(({ config, opened }) =>
+      opened.filter((each) => isWanted(config, each, wanted)).flatMap(({ sockets }) => sockets),
+    );
+  }
+
+  /** Opens nothing from now on and lets go of what is kept: a successor listens, and connections are its own. */
+  retire(): void {
+    this.#isRetired = true;
+    for (const name of this.#prepared.keys()) this.discard(name);
+    for (const [name, open] of this.#open) {
+      closeAddresses(open.opened);
+      this.#open.set(name, { ...open, opened: [] });
+    }
   }
 
   /**
@@ -33,7 +74,7 @@ export class OpenListeners {
     if (prepared !== undefined && hasSameSockets(prepared.config, config)) return undefined;
     this.discard(name);
     for (const open of this.#open.values()) if (hasSameSockets(open.config, config)) return undefined;
-    const opened = openListener(config, this.#workerCount);
+    const opened = this.#openAddresses(config);
     if ('reason' in opened) return opened;
     this.#prepared.set(name, { config, opened });
     return undefined;
@@ -44,7 +85,7 @@ export class OpenListeners {
     const prepared = this.#prepared.get(name);
     if (prepared === undefined) return;
     this.#prepared.delete(name);
-    for (const descriptor of prepared.opened.descriptors.flat()) close(descriptor);
+    closeAddresses(prepared.opened);
   }
 
   /** What each worker is to do for the listeners of a delta. Those that fail are as they were before. */
@@ -56,7 +97,9 @@ export class OpenListeners {
       if (open !== undefined) leaving.push(open);
       this.#open.delete(name);
     }
-    return new Map(set.map(([name, config]) => [name, this.#place(config, leaving)]));
+    const placed = new Map(set.map(([name, config]) => [name, this.#place(config, leaving)]));
+    for (const { opened } of leaving) closeAddresses(opened);
+    return placed;
   }
 
   #place(config: Listener, leaving: OpenListener[]): readonly ListenerPlacement[] | OpenFailure {
@@ -69,13 +112,33 @@ export class OpenListeners {
     if (former !== undefined) {
       return this.#keep(config, former, { kind: 'take-over', from: former.config.name, ...limit });
     }
-    const opened = this.#takePrepared(config) ?? openListener(config, this.#workerCount);
-    if ('reason' in opened) return opened;
-    this.#open.set(config.name, { config, addresses: opened.addresses });
-    return opened.descriptors.map((descriptors) => ({ kind: 'open', sockets: { descriptors, ...limit } }));
+    const sockets = this.#openSockets(config);
+    if ('reason' in sockets) return sockets;
+    if (open !== undefined) closeAddresses(open.opened);
+    this.#open.set(config.name, { config, ...sockets });
+    return sockets.descriptors.map((descriptors) => ({ kind: 'open', sockets: { descriptors, ...limit } }));
   }
 
-  #takePrepared(config: Listener): OpenedListener | undefined {
+  #openSockets(config: Listener): OpenSockets | OpenFailure {
+    const { keepsSockets = false, onOpened } = this.#options;
+    const opened = this.#takePrepared(config) ?? this.#openAddresses(config);
+    if ('reason' in opened) return opened;
+    openMissing(config, opened, this.#workerCount);
+    const descriptors = dealSockets(opened, this.#workerCount, keepsSockets);
+    if ('reason' in descriptors) {
+      closeAddresses(opened);
+      return descriptors;
+    }
+    onOpened?.(config, opened);
+    const addresses = opened.map(({ bound }) => formatAddress(bound));
+    return { addresses, opened: keepsSockets ? opened : [], descriptors };
+  }
+
+  #openAddresses(config: Listener): readonly OpenedAddress[] | OpenFailure {
+    return this.#isRetired ? [] : openAddresses(config, this.#workerCount, this.#options.inherit);
+  }
+
+  #takePrepared(config: Listener): readonly OpenedAddress[] | undefined {
     const prepared = this.#prepared.get(config.name);
     if (prepared === undefined || !hasSameSockets(prepared.config, config)) {
       this.discard(config.name);
@@ -85,9 +148,10 @@ export class OpenListeners {
     return prepared.opened;
   }
 
-  #keep(config: Listener, { addresses }: OpenListener, placement: ListenerPlacement): readonly ListenerPlacement[] {
+  #keep(config: Listener, open: OpenListener, placement: ListenerPlacement): readonly ListenerPlacement[] {
     this.discard(config.name);
-    this.#open.set(config.name, { config, addresses });
+    const { addresses, opened } = open;
+    this.#open.set(config.name, { config, addresses, opened });
     return new Array<ListenerPlacement>(this.#workerCount).fill(placement);
   }
 }
@@ -102,4 +166,11 @@ interface OpenListener {
   readonly config: Listener;
   /** With the ports that the kernel gave. */
   readonly addresses: readonly string[];
+  /** What is kept for a successor. */
+  readonly opened: readonly OpenedAddress[];
+}
+
+interface OpenSockets extends Omit<OpenListener, 'config'> {
+  /** By worker. */
+  readonly descriptors: readonly (readonly number[])[];
 }
