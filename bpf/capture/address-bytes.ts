@@ -38,6 +38,15 @@ export function cidrBits({ ip, prefixLength }: CidrRange): { readonly bytes: Uin
   return { bytes: clearedBelow(addressBytes(ip)!, bits), bits };
 }
 
+/** Whether the range, as bits, holds IPv4 addresses in their mapped form beside IPv6 ones. */
+export function holdsMapped(range: CidrRange): boolean {
+  const { bytes, bits } = cidrBits(range);
+  return (
+    bits < MAPPED_PREFIX_LENGTH &&
+    clearedBelow(addressBytes('0.0.0.0')!, bits).every((byte, index) => byte === bytes[index])
+  );
+}
+
 /** Whether every address of `inner` is in `outer`. An IPv6 range has mapped addresses only when it says so: `::/0` has none. */
 export function covers(outer: CidrRange, inner: CidrRange): boolean {
   if (isIPv4(outer.ip) !== isIPv4(inner.ip)) return false;
