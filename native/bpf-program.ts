@@ -1,5 +1,6 @@
-// Running a loaded program by hand (BPF_PROG_TEST_RUN), for the types that the kernel can run so: sk_lookup and those that
-// see packets, not those of cgroups and sockets.
+// Programs by hand: loading bare instructions (BPF_PROG_LOAD), which is how one asks what a kernel can do, and running what
+// is loaded (BPF_PROG_TEST_RUN) for the types that the kernel can run so: sk_lookup and those that see packets, not those
+// of cgroups and sockets.
 
 import { Errno } from './errno.ts';
 import { declareLibbpf } from './libbpf.ts';
@@ -16,6 +17,29 @@ export const ProgramType = {
   cgroupSockopt: 25,
   skLookup: 30,
 } as const;
+
+export interface Instructions {
+  /** One of `ProgramType`. */
+  readonly type: number;
+  /** One of `AttachType`; 0 for types that have one place only. */
+  readonly attachType: number;
+  /** struct bpf_insn, 8 bytes each. */
+  readonly bytes: Uint8Array;
+}
+
+/**
+ * Loads a program that was written by hand, to see whether the kernel takes it: its descriptor, or a negated errno, which
+ * is -EINVAL for types and places that the kernel does not know and for what its verifier refuses.
+ */
+export function loadInstructions({ type, attachType, bytes }: Instructions): number {
+  const instructions = copyOf(bytes);
+  const options = new NativeBuffer(16); // struct bpf_prog_load_opts, as far as expected_attach_type
+  options.bytes.fill(0);
+  options.bytes.writeBigUInt64LE(16n, 0);
+  options.bytes.writeUInt32LE(attachType, 12);
+  const count = Math.floor(bytes.length / INSTRUCTION_BYTES);
+  return progLoad()(type, 'or_probe', 'Dual BSD/GPL', instructions.address, count, options.address);
+}
 
 export interface TestRunInput {
   /** A packet; types that see none refuse it. */
@@ -69,7 +93,9 @@ function addressOf(buffer: NativeBuffer): bigint {
   return buffer.length === 0 ? 0n : BigInt(buffer.address);
 }
 
+const INSTRUCTION_BYTES = 8;
 /** struct bpf_test_run_opts. */
 const OPTIONS_BYTES = 80;
 
+const progLoad = declareLibbpf('int', 'bpf_prog_load', ['uint', 'str', 'str', 'uint64_t', 'size_t', 'uint64_t']);
 const progTestRun = declareLibbpf('int', 'bpf_prog_test_run_opts', ['int', 'uint64_t']);

@@ -9,19 +9,23 @@ export interface Bpffs {
   readonly path: string;
 }
 
-/** The bpffs at `given`, or the one of the mount table that can be written to; a failure says what is missing. */
+/** The bpffs at `given`, or the one that is mounted; a failure says what is missing. */
 export function findBpffs(given?: string, mounts: readonly Mount[] = mountsOfType('bpf')): Bpffs | LoadFailure {
   if (given !== undefined) return checkGiven(given);
-  const found = mounts.find(({ path }) => path === USUAL_PATH) ?? mounts.find(({ isReadOnly }) => !isReadOnly);
-  if (found === undefined && mounts.length === 0) {
-    return { reason: 'bpffs is not mounted, so nothing can be pinned', wayOut: MOUNT };
+  const usual = mounts.find(({ path }) => path === USUAL_PATH);
+  const found = usual === undefined ? mounts : [usual];
+  if (found.length === 0) return { reason: 'bpffs is not mounted, so nothing can be pinned', wayOut: MOUNT };
+  if (found.length > 1) {
+    const paths = found.map(({ path }) => path).join(', ');
+    return {
+      reason: `bpffs is mounted at several places, none of them ${USUAL_PATH}: ${paths}`,
+      wayOut: 'name one of them',
+    };
   }
-  const { path, isReadOnly } = found ?? mounts[0]!;
+  const { path, isReadOnly } = found[0]!;
   if (!isReadOnly) return { path };
-  return {
-    reason: `bpffs at ${path} is mounted read-only, so nothing can be pinned`,
-    wayOut: `remount it: mount -o remount,rw ${path}`,
-  };
+  const reason = `bpffs at ${path} is mounted read-only, so nothing can be pinned`;
+  return { reason, wayOut: `remount it: mount -o remount,rw ${path}` };
 }
 
 const USUAL_PATH = '/sys/fs/bpf';

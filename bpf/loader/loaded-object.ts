@@ -81,8 +81,7 @@ const REBUILD = 'build the objects anew with `npm run build:bpf`, or install the
 
 /** The tables are compiled into this program, the objects lie beside it: both must be of the same sources. */
 function versionProblem(object: BpfObject, name: ObjectName): LoadFailure | undefined {
-  const layout = LAYOUTS.get(name);
-  if (layout === undefined) return { reason: `there is no table of what is in the BPF object ${name}` };
+  const layout = LAYOUTS[name];
   const of = `the BPF object ${name} was built of other sources than this program`;
   const missing = layout.programs.find((program) => !object.programs.some(({ name }) => name === program.name));
   if (missing !== undefined) return { reason: `${of}: it has no program ${missing.name}`, wayOut: REBUILD };
@@ -135,7 +134,7 @@ function setConstants(object: BpfObject, name: ObjectName, values: ConstantValue
   if (Object.keys(values).length === 0) return undefined;
   const section = object.initialValue(CONSTANTS);
   if (typeof section === 'number') return { reason: `the BPF object ${name} has no constants` };
-  const failure = writeConstants(section, LAYOUTS.get(name)!.constants, values);
+  const failure = writeConstants(section, LAYOUTS[name].constants, values);
   if (failure !== undefined) return failure;
   const result = object.setInitialValue(CONSTANTS, section);
   return result < 0 ? systemFailure(`set the constants of ${name}`, result) : undefined;
