@@ -53,29 +53,25 @@ export const LinkType = { cgroup: 3, netns: 5, sockmap: 14 } as const;
 
 /** -EINVAL when `fd` is no program, or another negated errno. */
 export function programInfo(fd: number): ProgramInfo | number {
-  for (let capacity = 64; ; capacity *= 2) {
-    const mapIds = new NativeBuffer(capacity * 4);
-    info.bytes.fill(0);
-    info.bytes.writeUInt32LE(capacity, 52);
-    info.bytes.writeBigUInt64LE(BigInt(mapIds.address), 56);
-    const result = read(fd, 'program');
-    if (result < 0) return result;
-    const mapCount = info.bytes.readUInt32LE(52);
-    if (mapCount > capacity) continue;
-    return {
-      id: info.bytes.readUInt32LE(4),
-      name: nameAt(64),
-      type: info.bytes.readUInt32LE(0),
-      tag: info.bytes.toString('hex', 8, 16),
-      mapIds: Array.from({ length: mapCount }, (_, index) => mapIds.bytes.readUInt32LE(index * 4)),
-      loadTimeNs: longAt(40),
-      createdByUid: info.bytes.readUInt32LE(48),
-      runCount: longAt(200),
-      runTimeNs: longAt(192),
-      xlatedBytes: info.bytes.readUInt32LE(20),
-      jitedBytes: info.bytes.readUInt32LE(16),
-    };
-  }
+  info.bytes.fill(0);
+  info.bytes.writeUInt32LE(MAX_MAPS, 52);
+  info.bytes.writeBigUInt64LE(BigInt(mapIds.address), 56);
+  const result = read(fd, 'program');
+  if (result < 0) return result;
+  const mapCount = Math.min(info.bytes.readUInt32LE(52), MAX_MAPS);
+  return {
+    id: info.bytes.readUInt32LE(4),
+    name: nameAt(64),
+    type: info.bytes.readUInt32LE(0),
+    tag: info.bytes.toString('hex', 8, 16),
+    mapIds: Array.from({ length: mapCount }, (_, index) => mapIds.bytes.readUInt32LE(index * 4)),
+    loadTimeNs: longAt(40),
+    createdByUid: info.bytes.readUInt32LE(48),
+    runCount: longAt(200),
+    runTimeNs: longAt(192),
+    xlatedBytes: info.bytes.readUInt32LE(20),
+    jitedBytes: info.bytes.readUInt32LE(16),
+  };
 }
 
 /** -EINVAL when `fd` is no link, or another negated errno. */
@@ -145,7 +141,8 @@ function read(fd: number, kind: keyof typeof KINDS): number {
   } catch {
     return -Errno.EBADF;
   }
-  if (target !== KINDS[kind].target) return -Errno.EINVAL;
+  // A link that was just made is called bpf_link, one that was opened by path or id bpf-link.
+  if (target.replace('_link', '-link') !== KINDS[kind].target) return -Errno.EINVAL;
   lengthScratch.bytes.writeUInt32LE(KINDS[kind].infoBytes);
   return getInfo()(fd, info.address, lengthScratch.address);
 }
@@ -168,9 +165,12 @@ function longAt(offset: number): number {
 const KINDS = {
   program: { target: 'anon_inode:bpf-prog', infoBytes: 232 },
   map: { target: 'anon_inode:bpf-map', infoBytes: 88 },
-  link: { target: 'anon_inode:bpf_link', infoBytes: 48 },
+  link: { target: 'anon_inode:bpf-link', infoBytes: 48 },
 } as const;
 const info = new NativeBuffer(KINDS.program.infoBytes);
+// The verifier lets a program use 64, and few are bound to one besides.
+const MAX_MAPS = 128;
+const mapIds = new NativeBuffer(MAX_MAPS * 4);
 const lengthScratch = new NativeBuffer(4);
 
 const getInfo = declareLibbpf('int', 'bpf_obj_get_info_by_fd', ['int', 'uint64_t', 'uint64_t']);

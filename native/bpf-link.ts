@@ -68,23 +68,21 @@ export function openPinned(path: string): number {
   return path.includes('\0') ? -Errno.EINVAL : objGet()(path);
 }
 
-/** The ids of the programs that are attached at a place, in the order in which they run. */
+/** The ids of the programs that are attached at a place, in the order in which they run; or a negated errno. */
 export function attachedPrograms(targetFd: number, attachType: number): number[] | number {
-  for (let capacity = 64; ; capacity *= 2) {
-    const ids = new NativeBuffer(capacity * 4);
-    queryScratch.bytes.writeUInt32LE(capacity, QUERY_COUNT);
-    const flags = queryScratch.address;
-    const result = progQuery()(targetFd, attachType, 0, flags, ids.address, flags + QUERY_COUNT);
-    if (result === -Errno.ENOSPC) continue;
-    if (result < 0) return result;
-    const count = queryScratch.bytes.readUInt32LE(QUERY_COUNT);
-    return Array.from({ length: count }, (_, index) => ids.bytes.readUInt32LE(index * 4));
-  }
+  programCount.bytes.writeUInt32LE(MAX_PROGRAMS);
+  const { address } = programCount;
+  const result = progQuery()(targetFd, attachType, 0, attachFlags.address, programIds.address, address);
+  if (result < 0) return result;
+  const count = programCount.bytes.readUInt32LE();
+  return Array.from({ length: count }, (_, index) => programIds.bytes.readUInt32LE(index * 4));
 }
 
-/** Flags of the attachment, and how many programs. */
-const queryScratch = new NativeBuffer(8);
-const QUERY_COUNT = 4;
+// As many as the kernel lets attach to one place (BPF_CGROUP_MAX_PROGS).
+const MAX_PROGRAMS = 64;
+const programIds = new NativeBuffer(MAX_PROGRAMS * 4);
+const programCount = new NativeBuffer(4);
+const attachFlags = new NativeBuffer(4);
 
 const linkCreate = declareLibbpf('int', 'bpf_link_create', ['int', 'int', 'int', 'uint64_t']);
 const linkUpdate = declareLibbpf('int', 'bpf_link_update', ['int', 'int', 'uint64_t']);

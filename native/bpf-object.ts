@@ -1,6 +1,7 @@
 // One BPF object file (ELF) from its bytes to loaded programs and maps. libbpf owns what is in it: descriptors that are
 // asked for belong to the object and are gone with it; duplicate, pin or link what is to stay.
 
+import { mapInfo } from './bpf-info.ts';
 import { Errno } from './errno.ts';
 import { declareLibbpf, libbpfProblem } from './libbpf.ts';
 import { gatherWarnings } from './libbpf-warnings.ts';
@@ -109,7 +110,9 @@ export class BpfObject {
   /** Lets `load` take an existing map instead of making one; the object keeps a duplicate of `fd`. */
   reuseMap(map: string, fd: number): number {
     const pointer = this.#mapBySuffix(map);
-    return pointer === undefined ? -Errno.ENOENT : reuseFd()(pointer, fd);
+    if (pointer === undefined) return -Errno.ENOENT;
+    const info = mapInfo(fd);
+    return typeof info === 'number' ? info : reuseFd()(pointer, fd);
   }
 
   /** Makes the maps, relocates and loads the programs: once, whatever comes of it. */

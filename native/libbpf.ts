@@ -43,15 +43,19 @@ function theLibrary(): Library | string {
 }
 
 function open(name: string): Library | string {
+  const wayOut = 'install libbpf 1.x (package libbpf1 of Debian and Ubuntu, libbpf elsewhere)';
   let library: Library;
   try {
     library = koffi.load(name);
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    return `${name} cannot be loaded (${reason}): install libbpf 1.x (package libbpf1 of Debian and Ubuntu, libbpf elsewhere)`;
+    return `${name} cannot be loaded (${(error as Error).message}): ${wayOut}`;
   }
-  // It prints to stderr on its own otherwise, by a variadic callback that cannot be replaced from here.
-  library.func('libbpf_set_print', 'uint64_t', ['uint64_t'])(0);
+  try {
+    // It writes to standard error on its own otherwise.
+    library.func('libbpf_set_print', 'uint64_t', ['uint64_t'])(0);
+  } catch (error) {
+    return `${name} is not libbpf 1.x (${(error as Error).message}): ${wayOut}`;
+  }
   return library;
 }
 
