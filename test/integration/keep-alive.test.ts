@@ -3,6 +3,7 @@
 
 import t from 'tap';
 import { clusterStats } from '../../proxy/telemetry/cluster-stats.ts';
+import { httpStats } from '../../proxy/telemetry/http-stats.ts';
 import { FaultBench } from '../support/fault-bench.ts';
 import type { RawClient } from '../support/raw-client.ts';
 import type { OriginConnection } from '../support/raw-origin.ts';
@@ -100,4 +101,19 @@ t.test('Keep-Alive: timeout is kept to: the connection is closed before the endp
   await bench.origin.allClosed();
   t.equal(bench.counted(clusterStats.upstreamCxIdleTimeout), 1);
   client.close();
+});
+
+t.test('max_connection_duration makes the response under way the last, and ends an idle connection', async (t) => {
+  const bench = await FaultBench.start(t, { manager: { maxConnectionDurationMs: 40 } });
+  const reached = () => bench.plane.stats.get(httpStats, 'test')!.value(httpStats.downstreamCxMaxDurationReached);
+  bench.onRequest = (_request, connection) => {
+    // Answered when the time is over: the request is not cut.
+    const answer = (): void => void (reached() === 0 ? setImmediate(answer) : connection.write(hello));
+    answer();
+  };
+  const [busy, idle] = [await bench.client(), await bench.client()];
+  await busy.write('GET /x HTTP/1.1\r\nHost: a\r\n\r\n');
+  t.match(await busy.ended(), /^HTTP\/1\.1 200 OK\r\n.*connection: close\r\n.*hello$/s);
+  t.equal(await idle.ended(), '', 'nothing but a FIN');
+  t.same([busy.outcome, idle.outcome, reached()], ['end', 'end', 2]);
 });

@@ -409,28 +409,27 @@ export class Http1ServerConnection implements ByteStreamHandler, ResponseSender 
     } else if (slot === ConnectionDeadline.requestHeaders) {
       this.#manager.stats.inc(httpStats.downstreamRqHeaderTimeout);
       this.#refuseHead(LocalReplies.requestHeadersTimeout, 'the request head was not complete in time');
-    } else if (this.#request === null) {
-      if (slot === ConnectionDeadline.idle) this.#countIdle();
-      else this.#manager.stats.inc(httpStats.downstreamCxMaxDurationReached);
-      this.#closeGracefully();
+    } else if (slot === ConnectionDeadline.maxDuration) {
+      this.#manager.stats.inc(httpStats.downstreamCxMaxDurationReached);
+      this.#leave();
     } else {
-      this.#closeAfterResponse = true;
+      if (!this.#isLeaving) this.#manager.stats.inc(httpStats.downstreamCxIdleTimeout);
+      this.#closeGracefully();
     }
     this.#manager.context.output.flush();
   }
 
-  #countIdle(): void {
-    if (!this.#isLeaving) this.#manager.stats.inc(httpStats.downstreamCxIdleTimeout);
-  }
-
-  /**
-   * The next response, or the one under way, is the last. An idle connection is closed a little later: the request that
-   * a busy client has sent meanwhile would be lost, and the response tells it to leave.
-   */
+  /** The listener goes, or the process: this connection with it. */
   drain(): void {
     if (this.#isLeaving) return;
-    this.#isLeaving = true;
     this.#manager.stats.inc(httpStats.downstreamCxDrainClose);
+    this.#leave();
+  }
+
+  // The next response, or the one under way, is the last. An idle connection is closed a little later: the request that
+  // a busy client has sent meanwhile would be lost, and the response tells it to leave.
+  #leave(): void {
+    this.#isLeaving = true;
     if (this.#request === null && this.#state === State.idle) {
       this.deadlines.set(ConnectionDeadline.idle, lastRequestMs);
     }
