@@ -6,7 +6,7 @@ export const inbound = {
     { name: 'or_getsockopt_in', section: 'cgroup/getsockopt' },
   ],
   maps: [
-    { name: 'counters', type: 2, keyBytes: 4, valueBytes: 8, maxEntries: 11 },
+    { name: 'counters', type: 2, keyBytes: 4, valueBytes: 8, maxEntries: 10 },
     { name: 'listeners', type: 15, keyBytes: 4, valueBytes: 8, maxEntries: 4 },
     { name: 'ports_in', type: 2, keyBytes: 4, valueBytes: 8192, maxEntries: 2 },
   ],
@@ -31,8 +31,7 @@ export const InboundCounter = {
   PASSED_NOT_INCLUDED: 6,
   PASSED_NO_LISTENER: 7,
   REFUSED_NO_LISTENER: 8,
-  ASSIGN_FAILED: 9,
-  ORIGINAL_ANSWERED: 10,
+  ORIGINAL_ANSWERED: 9,
 } as const;
 
 /** enum port_rule */

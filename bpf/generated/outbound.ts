@@ -15,8 +15,8 @@ export const outbound = {
   ],
   maps: [
     { name: 'sk_orig', type: 24, keyBytes: 4, valueBytes: 40, maxEntries: 0 },
-    { name: 'counters', type: 2, keyBytes: 4, valueBytes: 8, maxEntries: 27 },
     { name: 'orig', type: 9, keyBytes: 20, valueBytes: 40, maxEntries: 16384 },
+    { name: 'counters', type: 2, keyBytes: 4, valueBytes: 8, maxEntries: 27 },
     { name: 'ports_out', type: 2, keyBytes: 4, valueBytes: 8192, maxEntries: 2 },
     { name: 'cidrs_out', type: 11, keyBytes: 20, valueBytes: 1, maxEntries: 1024 },
     { name: 'cgroups', type: 1, keyBytes: 8, valueBytes: 1, maxEntries: 256 },

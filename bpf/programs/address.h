@@ -17,7 +17,6 @@ struct endpoint {
 };
 
 #define MAPPED_PREFIX bpf_htonl(0xffff)
-#define LOOPBACK_IP4 bpf_htonl(0x7f000001)
 
 static __always_inline struct address mapped_address(__be32 ip4) {
   return (struct address){.ip = {0, 0, MAPPED_PREFIX, ip4}};
