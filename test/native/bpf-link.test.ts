@@ -20,8 +20,8 @@ import { bpfSkipReason, temporaryBpffs, temporaryCgroup } from '../support/bpf-e
 import { isClosedOnExec, openDescriptors } from '../support/open-descriptors.ts';
 import { compiled, loadedObject, openedObject } from '../support/tiny-object.ts';
 
-const canAttach = { skip: bpfSkipReason('root', 'cgroup2', 'libbpf', 'clang') };
-const canPin = { skip: bpfSkipReason('root', 'cgroup2', 'libbpf', 'clang', 'bpffs') };
+const canAttach = { skip: bpfSkipReason('root', 'cgroup2', 'libbpf', 'clang') ?? false };
+const canPin = { skip: bpfSkipReason('root', 'cgroup2', 'libbpf', 'clang', 'bpffs') ?? false };
 
 /** A verdict of messages, for sockmaps. */
 const MESSAGE_SOURCE = `

@@ -4,7 +4,7 @@ import { Errno } from '../../native/errno.ts';
 import { bpfSkipReason } from '../support/bpf-environment.ts';
 import { loadedObject } from '../support/tiny-object.ts';
 
-const canLoad = { skip: bpfSkipReason('root', 'libbpf', 'clang') };
+const canLoad = { skip: bpfSkipReason('root', 'libbpf', 'clang') ?? false };
 
 /** struct bpf_sk_lookup of a TCP connection over IPv4. */
 const context = Buffer.alloc(72);
