@@ -64,6 +64,17 @@ export class Epoll {
     return result === -Errno.EINTR ? 0 : result;
   }
 
+  /**
+   * As `wait`, on a thread of libuv's pool, for a thread that lives by Node's own event loop. One at a time, and nothing may
+   * read the events before `done`. Keeps the process alive: to end it, make a descriptor of the set ready.
+   */
+  waitElsewhere(timeoutMs: number, done: (count: number) => void): void {
+    sysEpollWait.async(this.#fd, this.#events.address, MAX_EVENTS, timeoutMs, (error, count) => {
+      // Threads of the pool take no signals, and the arguments are ours: there is no other failure than a closed set.
+      done(error === null ? Math.max(count, 0) : 0);
+    });
+  }
+
   /** The descriptor of event `index` of the last wait, below the count it returned. */
   descriptor(index: number): number {
     return this.#words[index * EVENT_WORDS + DATA_WORD]!;
@@ -108,4 +119,7 @@ const EPOLL_CTL_MOD = 3;
 type FourIntegers = (first: number, second: number, third: number, fourth: number) => number;
 const sysEpollCreate = declare('int', 'epoll_create1', ['int']) as (flags: number) => number;
 const sysEpollCtl = declare('int', 'epoll_ctl', ['int', 'int', 'int', 'uint64_t']) as FourIntegers;
-const sysEpollWait = declare('int', 'epoll_wait', ['int', 'uint64_t', 'int', 'int']) as FourIntegers;
+// koffi gives every function a second form that calls it on a thread of libuv's pool.
+const sysEpollWait = declare('int', 'epoll_wait', ['int', 'uint64_t', 'int', 'int']) as FourIntegers & {
+  async(...values: [...Parameters<FourIntegers>, (error: Error | null, count: number) => void]): void;
+};

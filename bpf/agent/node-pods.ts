@@ -1,0 +1,325 @@
+// The pods of a node whose connections the agent redirects. A pod is enrolled by one of its processes (its sidecar), which
+// holds it by its connection. When that ends, the policy of its settings says what becomes of the pod: `closed` keeps
+// redirecting, so that the application's connections fail rather than leave the mesh, and the next sidecar of the pod
+// takes it up; `open` lets the application connect as if there were no mesh. When the pod's cgroup goes, all of it goes.
+
+import { close } from '../../native/socket.ts';
+import type { CaptureSettings } from '../capture/settings.ts';
+import { isFailure, type LoadFailure } from '../loader/load-failure.ts';
+import type { CgroupTree } from './cgroup-tree.ts';
+import { CgroupWatch } from './cgroup-watch.ts';
+import type { Peer, RequestHandler } from './enrolment-door.ts';
+import {
+  type AgentReply,
+  type AgentRequest,
+  type ListenerFamily,
+  type Refusal,
+  refusal,
+} from './enrolment-protocol.ts';
+import { commonNamespace, type HandedListener, listenerProblem } from './handed-listener.ts';
+import type { PeerIdentity } from './peer-identity.ts';
+import { type PodCgroup, podOfCgroup } from './pod-cgroup.ts';
+
+/** What is to be redirected, and to whom. Descriptors stay the caller's. */
+export interface PodPlan {
+  readonly pod: PodCgroup;
+  readonly settings: CaptureSettings;
+  /** Folder of the pod's cgroup, whose outgoing connections are redirected. */
+  readonly cgroupFolder: string;
+  /** Folder of the sidecar's: there it asks for original destinations. Undefined when the node itself enrols the pod. */
+  readonly proxyCgroupFolder: string | undefined;
+  /** -1 when no listening socket was handed over: incoming connections stay as they are. */
+  readonly netnsFd: number;
+}
+
+/** Redirection of one pod, in place. */
+export interface PodCapture {
+  /** The policy it was made by. */
+  readonly policy: CaptureSettings['policy'];
+  /** The socket stays the caller's. */
+  setListener(family: ListenerFamily, fd: number): LoadFailure | undefined;
+  counters(): Readonly<Record<string, number>>;
+  release(outcome: 'detach' | 'stay'): void;
+}
+
+export interface RestoredPod {
+  /** In the node's tree. */
+  readonly cgroupPath: string;
+  /** As the plan had them. */
+  readonly settings: CaptureSettings;
+  readonly capture: PodCapture;
+}
+
+export interface PodCaptures {
+  open(plan: PodPlan): PodCapture | LoadFailure;
+  /** Those that an earlier agent left in place. */
+  restore(): readonly RestoredPod[];
+}
+
+export interface NodePodsOptions {
+  readonly tree: CgroupTree;
+  readonly captures: PodCaptures;
+  readonly mostPods: number;
+  readonly log: (event: PodEvent) => void;
+  readonly watch?: { readonly emptyEveryMs?: number; readonly allEveryMs?: number };
+}
+
+export interface PodEvent {
+  readonly event: 'enrolled' | 'taken up' | 'restored' | 'left' | 'sidecar gone' | 'pod gone' | 'refused' | 'failed';
+  readonly pod?: string;
+  readonly cgroup?: string;
+  readonly process?: number;
+  readonly reason?: string;
+}
+
+export class NodePods implements RequestHandler {
+  readonly #options: NodePodsOptions;
+  readonly #watch: CgroupWatch;
+  /** By the folder of the pod's cgroup. */
+  readonly #pods = new Map<string, EnrolledPod>();
+  /** Ends the connection of a peer whose pod is gone. */
+  #drop: (peer: Peer) => void = () => {};
+
+  constructor(options: NodePodsOptions) {
+    this.#options = options;
+    this.#watch = new CgroupWatch({ onGone: (folder) => this.#onPodGone(folder), ...options.watch });
+  }
+
+  get size(): number {
+    return this.#pods.size;
+  }
+
+  /** `drop` is the door's. Takes up what an earlier agent left. */
+  start(drop: (peer: Peer) => void): void {
+    this.#drop = drop;
+    for (const { cgroupPath, settings, capture } of this.#options.captures.restore()) {
+      const cgroup = podOfCgroup(cgroupPath);
+      const folder = this.#options.tree.folderOf(cgroupPath);
+      if (cgroup === undefined || !this.#watch.add(folder)) {
+        capture.release('detach');
+        this.#options.log({ event: 'pod gone', cgroup: cgroupPath });
+        continue;
+      }
+      this.#pods.set(folder, { cgroup, capture, settings: JSON.stringify(settings), holder: undefined });
+      this.#options.log({ event: 'restored', pod: cgroup.uid, cgroup: cgroupPath });
+    }
+  }
+
+  handle(peer: Peer, request: AgentRequest, descriptors: readonly number[]): AgentReply {
+    try {
+      if (request.kind === 'enrol') return this.#enrol(peer, request, descriptors);
+      const held = this.#heldBy(peer);
+      if (held === undefined) return refusal('this connection has enrolled no pod');
+      const [folder, pod] = held;
+      if (request.kind === 'counters') return { kind: 'counters', counters: pod.capture.counters() };
+      if (request.kind === 'listeners') {
+        return this.#replaceListeners(peer, pod, handed(request.listeners, descriptors));
+      }
+      this.#forget(folder, pod, 'detach');
+      this.#options.log({ event: 'left', pod: pod.cgroup.uid });
+      return { kind: 'done' };
+    } finally {
+      for (const descriptor of descriptors) close(descriptor);
+    }
+  }
+
+  onGone(peer: Peer): void {
+    const [folder, pod] = this.#heldBy(peer) ?? [];
+    if (folder === undefined || pod === undefined) return;
+    pod.holder = undefined;
+    this.#options.log({ event: 'sidecar gone', pod: pod.cgroup.uid, process: peer.identity.processId });
+    if (pod.capture.policy === 'open') this.#forget(folder, pod, 'detach');
+  }
+
+  onRefused(reason: string, identity: PeerIdentity | undefined): void {
+    const { pod, processId } = identity ?? {};
+    this.#options.log({
+      event: 'refused',
+      reason,
+      ...(pod !== undefined && { pod: pod.uid }),
+      ...(processId !== undefined && { process: processId }),
+    });
+  }
+
+  /** What is attached stays where the policy is `closed`, and the agent that comes next takes it up. */
+  close(): void {
+    this.#watch.close();
+    for (const [folder, pod] of this.#pods) {
+      this.#forget(folder, pod, pod.capture.policy === 'closed' ? 'stay' : 'detach');
+    }
+  }
+
+  #enrol(peer: Peer, request: EnrolRequest, descriptors: readonly number[]): AgentReply {
+    if (this.#heldBy(peer) !== undefined) return refusal('this connection has enrolled a pod already');
+    const pod = this.#podFor(peer.identity, request.pod);
+    if ('kind' in pod) return pod;
+    const known = this.#pods.get(this.#options.tree.folderOf(pod.path));
+    if (known?.holder !== undefined) {
+      const holder = known.holder.identity.processId;
+      return refusal(
+        `pod ${pod.uid} is enrolled already, by process ${holder}`,
+        'one sidecar a pod: end the other one first',
+      );
+    }
+    if (known === undefined && this.#pods.size >= this.#options.mostPods) {
+      return refusal(`${this.#options.mostPods} pods are enrolled already`, 'raise --most-pods of the agent');
+    }
+    const listeners = handed(request.listeners, descriptors);
+    if (typeof listeners === 'string') return refusal(listeners);
+    const problem = this.#listenersProblem(peer, listeners) ?? reachProblem(peer.identity, request.settings);
+    if (problem !== undefined) return refusal(problem);
+    return this.#attach(peer, { pod, request, listeners, known });
+  }
+
+  #attach(peer: Peer, { pod, request, listeners, known }: Enrolling): AgentReply {
+    const folder = this.#options.tree.folderOf(pod.path);
+    if (!this.#watch.add(folder)) return refusal(`pod ${pod.uid} is gone`);
+    // A container that was started again has a cgroup of another name, and the proxy is known by its cgroup.
+    const settings = planSettings(request.settings, peer.identity);
+    const text = JSON.stringify(settings);
+    const isSame = known !== undefined && known.settings === text;
+    const capture = isSame ? known.capture : this.#open(peer, pod, settings, listeners);
+    const failure = isFailure(capture) ? capture : setListeners(capture, listeners);
+    if (isFailure(capture) || failure !== undefined) {
+      if (!isSame && !isFailure(capture)) capture.release('detach');
+      if (known === undefined) this.#watch.remove(folder);
+      return this.#failed(pod, failure!);
+    }
+    // Constants of programs are fixed when they are loaded: other settings are another redirection, which is in place
+    // before the old one goes, so that no connection gets past both.
+    if (!isSame) known?.capture.release('detach');
+    this.#pods.set(folder, { cgroup: pod, capture, settings: text, holder: peer });
+    const event = isSame ? 'taken up' : 'enrolled';
+    this.#options.log({ event, pod: pod.uid, cgroup: pod.path, process: peer.identity.processId });
+    return { kind: 'enrolled', pod: pod.uid, cgroup: pod.path };
+  }
+
+  #open(peer: Peer, pod: PodCgroup, settings: CaptureSettings, listeners: readonly HandedListener[]) {
+    const netns = commonNamespace(listeners);
+    if (typeof netns === 'string') return { reason: netns };
+    const { tree } = this.#options;
+    const container = peer.identity.pod?.containerPath;
+    const plan: PodPlan = {
+      pod,
+      settings,
+      cgroupFolder: tree.folderOf(pod.path),
+      proxyCgroupFolder: container === undefined ? undefined : tree.folderOf(container),
+      netnsFd: netns,
+    };
+    const capture = this.#options.captures.open(plan);
+    if (netns >= 0) close(netns);
+    return capture;
+  }
+
+  /** The peer's own pod; another one only for root of the node: root within a pod is nobody outside of it. */
+  #podFor(identity: PeerIdentity, asked: string | undefined): PodCgroup | Refusal {
+    const { pod, uid, processId } = identity;
+    if (pod !== undefined) {
+      if (asked === undefined || asked === pod.uid) return pod;
+      return refusal(`process ${processId} is of pod ${pod.uid} and cannot enrol pod ${asked}`);
+    }
+    if (uid !== 0)
+      return refusal(`process ${processId} is in no pod, and of user ${uid}: only root of the node may enrol pods`);
+    if (asked === undefined) return refusal(`process ${processId} is in no pod`, 'name the pod by its uid');
+    const path = this.#options.tree.find((each) => podOfCgroup(each)?.uid === asked);
+    const found = path === undefined ? undefined : podOfCgroup(path);
+    return found ?? refusal(`no cgroup of this node is of pod ${asked}`);
+  }
+
+  #listenersProblem(peer: Peer, listeners: readonly HandedListener[]): string | undefined {
+    return listenerProblem(listeners, peer.identity.pod === undefined ? undefined : peer.identity);
+  }
+
+  #replaceListeners(peer: Peer, pod: EnrolledPod, listeners: readonly HandedListener[] | string): AgentReply {
+    if (typeof listeners === 'string') return refusal(listeners);
+    const problem = this.#listenersProblem(peer, listeners);
+    if (problem !== undefined) return refusal(problem);
+    const failure = setListeners(pod.capture, listeners);
+    return failure === undefined ? { kind: 'done' } : this.#failed(pod.cgroup, failure);
+  }
+
+  #failed(pod: PodCgroup, { reason, wayOut }: LoadFailure): Refusal {
+    this.#options.log({ event: 'failed', pod: pod.uid, reason });
+    return refusal(reason, wayOut);
+  }
+
+  #onPodGone(folder: string): void {
+    const pod = this.#pods.get(folder);
+    if (pod === undefined) return;
+    const { holder } = pod;
+    this.#forget(folder, pod, 'detach');
+    this.#options.log({ event: 'pod gone', pod: pod.cgroup.uid, cgroup: pod.cgroup.path });
+    if (holder !== undefined) this.#drop(holder);
+  }
+
+  #forget(folder: string, pod: EnrolledPod, outcome: 'detach' | 'stay'): void {
+    this.#watch.remove(folder);
+    this.#pods.delete(folder);
+    pod.capture.release(outcome);
+  }
+
+  #heldBy(peer: Peer): [string, EnrolledPod] | undefined {
+    for (const entry of this.#pods) if (entry[1].holder === peer) return entry;
+    return undefined;
+  }
+}
+
+type EnrolRequest = Extract<AgentRequest, { readonly kind: 'enrol' }>;
+
+interface Enrolling {
+  readonly pod: PodCgroup;
+  readonly request: EnrolRequest;
+  readonly listeners: readonly HandedListener[];
+  readonly known: EnrolledPod | undefined;
+}
+
+interface EnrolledPod {
+  readonly cgroup: PodCgroup;
+  readonly capture: PodCapture;
+  /** Of the plan, as text, to compare. */
+  readonly settings: string;
+  holder: Peer | undefined;
+}
+
+/** Names and descriptors of a request, together; or what does not fit. */
+function handed(
+  families: readonly ListenerFamily[],
+  descriptors: readonly number[],
+): readonly HandedListener[] | string {
+  if (families.length !== descriptors.length) {
+    return `the request names ${families.length} listening sockets and hands over ${descriptors.length} descriptors`;
+  }
+  return families.map((family, index) => ({ family, fd: descriptors[index]! }));
+}
+
+function setListeners(capture: PodCapture, listeners: readonly HandedListener[]): LoadFailure | undefined {
+  for (const { family, fd } of listeners) {
+    const failure = capture.setListener(family, fd);
+    if (failure !== undefined) return failure;
+  }
+  return undefined;
+}
+
+function planSettings(settings: CaptureSettings, { pod }: PeerIdentity): CaptureSettings {
+  const cgroup = pod?.containerPath;
+  return cgroup === undefined ? settings : { ...settings, proxy: { ...settings.proxy, cgroup } };
+}
+
+/** What the settings of a pod may not ask of the node. */
+function reachProblem(
+  { pod }: PeerIdentity,
+  { outbound, proxy, shortcut, events }: CaptureSettings,
+): string | undefined {
+  if (shortcut.enabled || events) {
+    const what = shortcut.enabled ? 'shortcut.enabled' : 'events';
+    return `settings say ${what}, which the agent does not do: a sidecar that loads programs itself can`;
+  }
+  if (pod === undefined) return undefined;
+  const named = [
+    ...outbound.includeCgroups,
+    ...outbound.excludeCgroups,
+    ...(proxy.cgroup === undefined ? [] : [proxy.cgroup]),
+  ];
+  const stray = named.find((path) => path !== pod.path && !path.startsWith(`${pod.path}/`));
+  return stray === undefined ? undefined : `settings name the cgroup ${stray}, which is not of pod ${pod.uid}`;
+}
