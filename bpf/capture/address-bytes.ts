@@ -29,7 +29,18 @@ export function parseCidr(text: string): CidrRange | undefined {
   const prefixLength = length === undefined ? longest : Number(length);
   if (prefixLength > longest) return undefined;
   const mappedLength = isV4 ? prefixLength + MAPPED_PREFIX_LENGTH : prefixLength;
-  return cidrOf(clearedBelow(bytes, mappedLength), mappedLength);
+  return rangeOf(bytes, mappedLength);
+}
+
+/** The range of the first `bits` of 16 bytes, in the form that `parseCidr` gives. */
+export function rangeOf(address: Uint8Array, bits: number): CidrRange {
+  const bytes = clearedBelow(address, bits);
+  const isMapped = bits >= MAPPED_PREFIX_LENGTH && mappedPrefix.every((byte, index) => byte === bytes[index]);
+  if (isMapped) return { ip: bytes.subarray(12).join('.'), prefixLength: bits - MAPPED_PREFIX_LENGTH };
+  const groups = Array.from({ length: 8 }, (_, index) => (bytes[index * 2]! << 8) | bytes[index * 2 + 1]!);
+  // The canonical form, as the rest of the process writes it (RFC 5952).
+  const canonical = new URL(`http://[${groups.map((group) => group.toString(16)).join(':')}]/`).hostname.slice(1, -1);
+  return { ip: canonical, prefixLength: bits };
 }
 
 /** The bytes a range begins with, and how many bits of them count. */
@@ -69,13 +80,4 @@ function groupBytes(text: string): number[] {
 
 function clearedBelow(bytes: Uint8Array, bits: number): Uint8Array {
   return bytes.map((byte, index) => byte & (0xff00 >> Math.min(Math.max(bits - index * 8, 0), 8)));
-}
-
-function cidrOf(bytes: Uint8Array, bits: number): CidrRange {
-  const isMapped = bits >= MAPPED_PREFIX_LENGTH && mappedPrefix.every((byte, index) => byte === bytes[index]);
-  if (isMapped) return { ip: bytes.subarray(12).join('.'), prefixLength: bits - MAPPED_PREFIX_LENGTH };
-  const groups = Array.from({ length: 8 }, (_, index) => (bytes[index * 2]! << 8) | bytes[index * 2 + 1]!);
-  // The canonical form, as the rest of the process writes it (RFC 5952).
-  const canonical = new URL(`http://[${groups.map((group) => group.toString(16)).join(':')}]/`).hostname.slice(1, -1);
-  return { ip: canonical, prefixLength: bits };
 }

@@ -3,29 +3,40 @@
 // all ranges around it say together.
 
 import type { CidrRange } from '../../config/address.ts';
-import { covers, holdsMapped, parseCidr } from './address-bytes.ts';
+import { addressBytes, covers, holdsMapped, MAPPED_PREFIX_LENGTH, rangeOf } from './address-bytes.ts';
 
-/** `unlisted`: as if the table did not have the address. */
-export type AddressVerdict = 'exclude' | 'include' | 'unlisted';
+export type AddressVerdict = 'exclude' | 'include';
 
 export interface AddressRule {
   readonly range: CidrRange;
   readonly verdict: AddressVerdict;
 }
 
-/** One rule for each range; an address in none of them is unlisted. */
+/** One rule for each range; an address in none of them is in no list. */
 export function addressRules(include: readonly CidrRange[], exclude: readonly CidrRange[]): readonly AddressRule[] {
-  const ranges = distinct([...include, ...exclude]);
-  const verdictOf = (range: CidrRange): AddressVerdict => {
-    if (exclude.some((outer) => covers(outer, range))) return 'exclude';
-    return include.some((outer) => covers(outer, range)) ? 'include' : 'unlisted';
-  };
-  // The table has IPv4 in the midst of IPv6: a range as wide as ::/0 would decide on it unless IPv4 has a rule of its own.
-  if (ranges.some(holdsMapped)) ranges.push(everyIpv4);
-  return distinct(ranges).map((range) => ({ range, verdict: verdictOf(range) }));
+  const ranges = distinct([...include, ...exclude].flatMap(withoutMapped));
+  return ranges.map((range) => ({
+    range,
+    verdict: exclude.some((outer) => covers(outer, range)) ? 'exclude' : 'include',
+  }));
 }
 
-const everyIpv4 = parseCidr('0.0.0.0/0')!;
+/**
+ * The table has IPv4 in the midst of IPv6, and a range as wide as ::/0 would decide on it. Such a range is written as those
+ * that remain of it without the mapped addresses: at each bit the half that does not hold them.
+ */
+function withoutMapped(range: CidrRange): readonly CidrRange[] {
+  if (!holdsMapped(range)) return [range];
+  const halves = MAPPED_PREFIX_LENGTH - range.prefixLength;
+  return Array.from({ length: halves }, (_, index) => besideMapped(range.prefixLength + index + 1));
+}
+
+/** The range of that length whose last bit alone differs from the mapped prefix. */
+function besideMapped(prefixLength: number): CidrRange {
+  const bytes = addressBytes('0.0.0.0')!;
+  bytes[(prefixLength - 1) >> 3]! ^= 0x80 >> ((prefixLength - 1) & 7);
+  return rangeOf(bytes, prefixLength);
+}
 
 function distinct(ranges: readonly CidrRange[]): CidrRange[] {
   return [...new Map(ranges.map((range) => [`${range.ip}/${range.prefixLength}`, range])).values()];

@@ -11,7 +11,7 @@ import {
   writeCidr,
 } from '../generated/outbound.ts';
 import { addressBytes, cidrBits } from './address-bytes.ts';
-import { type AddressVerdict, addressRules } from './address-rules.ts';
+import { addressRules } from './address-rules.ts';
 import { hasPort } from './port-range.ts';
 import { type CaptureSettings, everyAddress, everyPort, type PortRange } from './settings.ts';
 
@@ -91,14 +91,6 @@ export function planInbound(settings: CaptureSettings, hasIngressInterface: bool
 
 const EXCLUDED = Uint8Array.of(Rule.EXCLUDE);
 const INCLUDED = Uint8Array.of(Rule.INCLUDE);
-/** No rule that the programs know: it hides a wider range's rule, so that the address is as if in no list. */
-const UNLISTED = Uint8Array.of(0xff);
-
-const VALUES: Readonly<Record<AddressVerdict, Uint8Array>> = {
-  exclude: EXCLUDED,
-  include: INCLUDED,
-  unlisted: UNLISTED,
-};
 
 function portEntries(include: readonly PortRange[], exclude: readonly PortRange[]): readonly MapEntry[] {
   return [
@@ -121,7 +113,7 @@ function addressEntries(include: readonly CidrRange[], exclude: readonly CidrRan
     const { bytes, bits } = cidrBits(range);
     const key = new Uint8Array(cidrLayout.bytes);
     writeCidr(viewOf(key), 0, { prefixBits: bits, address: { ip: bytes } });
-    return { key, value: VALUES[verdict] };
+    return { key, value: verdict === 'exclude' ? EXCLUDED : INCLUDED };
   });
 }
 

@@ -5,8 +5,10 @@ import { addressBytes, cidrBits, parseCidr } from '../../../bpf/capture/address-
 import { type AddressRule, type AddressVerdict, addressRules } from '../../../bpf/capture/address-rules.ts';
 import type { CidrRange } from '../../../config/address.ts';
 
+type Verdict = AddressVerdict | 'unlisted';
+
 /** As the kernel's trie has it: of the rules whose bits the address begins with, the longest. */
-function longestMatch(rules: readonly AddressRule[], ip: string): AddressVerdict {
+function longestMatch(rules: readonly AddressRule[], ip: string): Verdict {
   const address = bitsOf(addressBytes(ip)!);
   const matching = rules
     .map(({ range, verdict }) => ({ ...cidrBits(range), verdict }))
@@ -19,7 +21,7 @@ function bitsOf(bytes: Uint8Array): string {
 }
 
 /** What settings mean: an exclude wins, then an include. */
-function meaning(include: readonly CidrRange[], exclude: readonly CidrRange[], ip: string): AddressVerdict {
+function meaning(include: readonly CidrRange[], exclude: readonly CidrRange[], ip: string): Verdict {
   if (listOf(exclude, ip)) return 'exclude';
   return listOf(include, ip) ? 'include' : 'unlisted';
 }
@@ -51,6 +53,7 @@ t.test('all of IPv6 is not IPv4', (t) => {
   t.equal(longestMatch(addressRules(cidrs('::/0', '0.0.0.0/0'), []), '10.0.0.1'), 'include');
   t.equal(longestMatch(addressRules(cidrs('10.0.0.0/8'), cidrs('::/0')), '10.0.0.1'), 'include');
   t.same(addressRules([], []), []);
+  t.equal(addressRules(cidrs('::/0', '::/1', '::/64'), []).length, 96, 'the table has room');
   t.end();
 });
 

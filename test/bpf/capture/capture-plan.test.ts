@@ -87,12 +87,10 @@ t.test('servers of DNS are a list, or any', (t) => {
 });
 
 t.test('ranges of addresses are keys with IPv4 96 bits longer', (t) => {
-  const settings = settingsOf({ outbound: { include_cidrs: ['10.0.0.0/8', '::/0'], exclude_cidrs: ['fd00::/8'] } });
+  const settings = settingsOf({ outbound: { include_cidrs: ['10.0.0.0/8'], exclude_cidrs: ['fd00::/8'] } });
   t.same(entriesOf(settings, 'cidrs_out'), {
     '6800000000000000000000000000ffff0a000000': '01',
-    '0000000000000000000000000000000000000000': '01',
     '08000000fd000000000000000000000000000000': '00',
-    '6000000000000000000000000000ffff00000000': 'ff', // the rest of IPv4 is in no list
   });
   t.end();
 });
@@ -104,7 +102,8 @@ t.test('every port counts as everything, every address of one family does not', 
   );
   t.match(constants, { default_capture: 1 });
   t.equal(
-    planOutbound(settingsOf({ outbound: { include_cidrs: ['0.0.0.0/0'] } }), numbers).constants.default_capture,
+  const ipv4 = settingsOf({ outbound: { include_cidrs: ['0.0.0.0/0'] } });
+  t.match(planOutbound(ipv4, numbers).constants, { default_capture: 0 });
     0,
   );
   t.end();
