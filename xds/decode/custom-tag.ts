@@ -5,12 +5,21 @@ import type { CustomTag } from '../../config/tracing.ts';
 import type { CustomTag as Message, CustomTag_Metadata as MetadataTag } from '../generated/messages.ts';
 import { checkedFormat } from './log-format.ts';
 
+// The proxy says by these who called whom, and why a trace is kept. A tag of that name could say it with what a client sent.
+const ownNames = /^(trust|sampling)\./;
+
 /** Of several with one name the first counts, as in Envoy. */
 export function decodeCustomTags(messages: readonly Message[] | undefined, problems: Problems): readonly CustomTag[] {
   const tags = new Map<string, CustomTag>();
   for (const [index, message] of (messages ?? []).entries()) {
     const source = decodeSource(message, problems.item(index));
     const { tag = '' } = message;
+    if (ownNames.test(tag)) {
+      problems
+        .item(index)
+        .at('tag')
+        .add(`${tag}: names that begin with trust. or sampling. are the proxy's own; choose another`);
+    }
     if (source !== undefined && !tags.has(tag)) tags.set(tag, { tag, source });
   }
   return [...tags.values()];

@@ -35,6 +35,15 @@ t.test('of several with one name the first counts', async (t) => {
   ]);
 });
 
+t.test('a tag cannot pass for what the proxy itself says of callers and choices', async (t) => {
+  for (const name of ['trust.peer_id', 'trust.x', 'sampling.reason']) {
+    t.match(tags(`{tag: ${name}, request_header: {name: x}}`).problems, [
+      /^custom_tags\[0\]\.tag: .* are the proxy's own/,
+    ]);
+  }
+  t.same(tags('{tag: trusted, literal: {value: "1"}}').problems, []);
+});
+
 t.test('what cannot be written is a problem at its field', async (t) => {
   t.match(tags('{tag: a, value: "%NOPE%"}').problems, [/^custom_tags\[0\]\.value: %NOPE% is not a supported command/]);
   t.match(tags('{tag: a, value: "1", value_type: INT}').problems, [
