@@ -1,10 +1,11 @@
 // The composition root: arguments, bootstrap, workers, discovery, admin. The main thread never touches a request.
 
+import type { Bootstrap } from '../config/bootstrap.ts';
 import type { Snapshot } from '../config/snapshot.ts';
 import { loadBootstrap } from '../xds/bootstrap-file.ts';
 import { RuntimeOverrides } from './admin/runtime-overrides.ts';
-import type { AdminServerOptions } from './admin/server.ts';
 import { AccessLogDestinations } from './command/access-log-destinations.ts';
+import { AdminInterface } from './command/admin-interface.ts';
 import { Capture, validateCapture } from './command/capture.ts';
 import {
   type ControlPlaneParts,
@@ -23,15 +24,19 @@ import { ownAddress } from './command/own-address.ts';
 import { processClock } from './command/process-clock.ts';
 import { readSamplingFile } from './command/sampling-file.ts';
 import { ServerState } from './command/server-state.ts';
+import { Succession, type SuccessionOptions } from './command/succession.ts';
 import { Telemetry, type TelemetryOptions } from './command/telemetry.ts';
 import { giveWayToWorkers } from './command/thread-priority.ts';
 import { version } from './command/version.ts';
 import { DnsDiscovery } from './discovery/dns-discovery.ts';
+import { hotRestartVersion } from './hot-restart/message.ts';
+import type { NamedDescriptor } from './hot-restart/parent.ts';
 import { clusterDiscoveryStats } from './telemetry/cluster-stats.ts';
 import { DiscoveryStats } from './telemetry/discovery-stats.ts';
 import { createProcessLog, type ProcessLog } from './telemetry/process-log.ts';
 import { SnapshotStats } from './telemetry/snapshot-stats.ts';
 import type { WorkerStats } from './telemetry/worker-stats.ts';
+import type { OpenListenersOptions } from './worker/open-listeners.ts';
 import { SnapshotPublisher } from './worker/snapshot-publisher.ts';
 import { WorkerPool, type WorkerPoolOptions } from './worker/worker-pool.ts';
 
@@ -61,12 +66,31 @@ function main(): void {
     case 'version':
       process.stdout.write(`outrigger ${version}\n`);
       return;
+    case 'hot-restart-version':
+      process.stdout.write(`${hotRestartVersion}\n`);
+      return;
     case 'validate':
       void validate(flags);
       return;
     case 'serve':
       serve(flags);
   }
+}
+
+interface ProcessParts {
+  readonly state: ServerState;
+  readonly pool: WorkerPool;
+  readonly log: ProcessLog;
+}
+
+function readBootstrap(flags: Flags, { state, pool, log }: ProcessParts): Bootstrap {
+  const { bootstrap, warnings, document } = load(flags);
+  for (const warning of warnings) log.component('config').warn(`${warning.path}: ${warning.message}`);
+  state.setBootstrap(bootstrap, document);
+  const { maxDownstreamConnections, node } = bootstrap;
+  pool.identify({ id: node.id, zone: node.locality.zone });
+  if (maxDownstreamConnections !== undefined) pool.limitConnections(maxDownstreamConnections);
+  return bootstrap;
 }
 
 function load(flags: Flags) {
@@ -112,25 +136,31 @@ function serve(flags: Flags): void {
     flags,
     log,
     state,
+    inherit: (wanted) => succession.inherit(wanted),
+    onOpened: (listener, opened) => capture.onOpened(listener, opened),
+    onServing: () => succession.onServing(),
     onStats: (worker, announcement) => store.accept(worker, announcement),
     onLogs: (batch) => accessLogs.write(batch),
     onLogEntries: (batch) => accessLogs.writeEntries(batch),
     onTracing: (worker, message) => telemetry.accept(worker, message),
   });
-  const { bootstrap, warnings, document } = load(flags);
-  for (const warning of warnings) log.component('config').warn(`${warning.path}: ${warning.message}`);
-  state.setBootstrap(bootstrap, document);
+  const bootstrap = readBootstrap(flags, { state, pool, log });
   const metrics = createMetrics(bootstrap.stats, flags.maxStatSeries);
   const { store, stats } = metrics;
   const accessLogs = new AccessLogDestinations({ bootstrap, state, stats, log });
-  const { maxDownstreamConnections } = bootstrap;
-  pool.identify({ id: bootstrap.node.id, zone: bootstrap.node.locality.zone });
-  if (maxDownstreamConnections !== undefined) pool.limitConnections(maxDownstreamConnections);
   const telemetry = openTelemetry({ bootstrap, state, stats, log, pool, exemplars: metrics.exemplars }, flags);
   const snapshotStats = new SnapshotStats(stats, concurrency);
   const later = (delayMs: number, callback: () => void): unknown => setTimeout(callback, delayMs).unref();
   const heapReturns = new HeapReturns({ returnHeap, clock: () => performance.now(), schedule: later });
-  const capture = createCapture(flags, pool, log);
+  const admin = new AdminInterface();
+  const retire = (): void => {
+    admin.leave();
+    capture.handOver();
+    lifecycle.handOver();
+  };
+  const namedDescriptors = (): readonly NamedDescriptor[] => capture.descriptors;
+  const succession = openSuccession(flags, { state, pool, log, retire, namedDescriptors });
+  const capture = createCapture(flags, pool, succession, log);
   const observation = new DiscoveryObservation({
     stats: new DiscoveryStats(stats, store),
     snapshotStats,
@@ -144,24 +174,24 @@ function serve(flags: Flags): void {
   const following = follow(capture, flags, { bootstrap, publisher, overrides, observation, pool, log });
   const saveConfiguration = async (): Promise<void> => (await following).stop();
   const logs = outputsOf(accessLogs, telemetry, new MetricsExport({ metrics, bootstrap, state, pool, overrides, log }));
-  const lifecycle = handleSignals({ flags, log, state, pool, logs, capture, saveConfiguration });
-  following.then((dynamic) => {
+  const lifecycle = handleSignals({ flags, log, state, pool, logs, succession, capture, saveConfiguration });
+  Promise.all([following, succession.adminFree]).then(([dynamic]) => {
     if (bootstrap.admin === undefined) return;
     const shutdown = (): void => lifecycle.shutdown();
     const reopenLogs = (): void => lifecycle.reopenLogs();
     const setRuntime = (values: Snapshot['runtime']): void => publisher.setRuntime(values);
     const parts = { state, dynamic, pool, log, flags, overrides, capture, setRuntime, shutdown, reopenLogs };
     const options = { admin: bootstrap.admin, tracing: telemetry, ...metrics, ...parts };
-    setTimeout(() => void startAdmin(options), adminDelayMs);
+    setTimeout(() => void admin.start(options), adminDelayMs);
   }, endWithConfigError);
   setInterval(() => store.flushIntervals(), 5000).unref();
 }
 
-function createCapture(flags: Flags, pool: WorkerPool, log: ProcessLog): Capture {
+function createCapture(flags: Flags, pool: WorkerPool, { inherited }: Succession, log: ProcessLog): Capture {
   return new Capture({
     choice: flags.capture,
     settingsPath: flags.captureSettingsPath,
-    inherited: [],
+    inherited,
     copyOnly: () => pool.copyOnly(),
     log: log.component('main'),
   });
@@ -177,6 +207,19 @@ async function follow(capture: Capture, flags: Flags, { log, ...parts }: Followe
     drainTimeMs: flags.drainTimeMs,
     cacheDirectory: flags.keepsConfigCache ? flags.configCacheDirectory : null,
     log: log.component('config'),
+  });
+}
+
+type SuccessionParts = Pick<SuccessionOptions, 'retire' | 'namedDescriptors'> & ProcessParts;
+
+function openSuccession(flags: Flags, { state, pool, log, ...parts }: SuccessionParts): Succession {
+  return new Succession({
+    ...parts,
+    settings: flags.hotRestart,
+    startedAtMs: state.startedAtMs,
+    socketsAt: (wanted) => pool.socketsAt(wanted),
+    exit: (code) => process.exit(code),
+    log: log.component('main'),
   });
 }
 
@@ -212,18 +255,20 @@ interface LifecycleParts extends Pick<LifecycleOptions, 'saveConfiguration' | 'l
   readonly log: ProcessLog;
   readonly state: ServerState;
   readonly pool: WorkerPool;
+  readonly succession: Succession;
   readonly capture: Capture;
 }
 
-function handleSignals({ flags, log, state, pool, logs, capture, saveConfiguration }: LifecycleParts): Lifecycle {
+function handleSignals({ flags, log, state, pool, succession, capture, ...ends }: LifecycleParts): Lifecycle {
   const lifecycle = new Lifecycle({
     workers: pool,
-    logs,
-    saveConfiguration,
+    ...ends,
     state,
     log: log.component('main'),
     drainTimeMs: flags.drainTimeMs,
+    parentShutdownTimeMs: flags.parentShutdownTimeMs,
     exit: (code) => {
+      succession.close();
       capture.release();
       process.exit(code);
     },
@@ -238,11 +283,6 @@ function compact(state: ServerState): void {
   returnHeap();
 }
 
-async function startAdmin(options: AdminServerOptions): Promise<void> {
-  const { AdminServer } = await import('./admin/server.ts');
-  new AdminServer(options).listen();
-}
-
 function openProcessLog({ logLevel, componentLogLevel }: Flags): ProcessLog {
   try {
     return createProcessLog({ level: logLevel, componentLevels: componentLogLevel });
@@ -253,13 +293,17 @@ function openProcessLog({ logLevel, componentLogLevel }: Flags): ProcessLog {
   }
 }
 
-interface WorkerParts extends Pick<WorkerPoolOptions, 'onStats' | 'onLogs' | 'onLogEntries' | 'onTracing'> {
+interface WorkerParts
+  extends Pick<WorkerPoolOptions, 'onStats' | 'onLogs' | 'onLogEntries' | 'onTracing'>,
+    Required<Pick<OpenListenersOptions, 'inherit' | 'onOpened'>> {
   readonly flags: Flags;
   readonly log: ProcessLog;
   readonly state: ServerState;
+  /** The first snapshot is served by every worker. */
+  readonly onServing: () => void;
 }
 
-function startWorkers({ flags, log, state, onStats, onLogs, onLogEntries, onTracing }: WorkerParts): WorkerPool {
+function startWorkers({ flags, log, state, inherit, onOpened, onServing, ...outputs }: WorkerParts): WorkerPool {
   const main = log.component('main');
   return new WorkerPool({
     concurrency: state.options.concurrency,
@@ -273,10 +317,8 @@ function startWorkers({ flags, log, state, onStats, onLogs, onLogEntries, onTrac
       drainTimeMs: flags.drainTimeMs,
       drainStrategy: flags.drainStrategy,
     },
-    onStats,
-    onLogs,
-    onLogEntries,
-    ...(onTracing && { onTracing }),
+    ...outputs,
+    listeners: { keepsSockets: flags.hotRestart !== null, inherit, onOpened },
     onApplied: (generation, listeners) => {
       const isFirst = state.name === 'INITIALIZING';
       state.onApplied(generation, listeners);
@@ -288,6 +330,7 @@ function startWorkers({ flags, log, state, onStats, onLogs, onLogEntries, onTrac
       const bound = listeners.map(({ name, address }) => `${name} ${address}`);
       if (isFirst) main.info({ generation, listeners: bound }, 'configuration is served');
       else main.debug({ generation }, 'a new generation is served');
+      if (isFirst) onServing();
     },
     onListenFailure: (listener, { address, reason }) => {
       const text = `listener ${listener} cannot listen on ${address}: ${reason}`;

@@ -121,6 +121,12 @@ export class AdminServer {
     );
   }
 
+  /** Gives the address to another process; who waits for an answer gets it. */
+  leave(): void {
+    this.#server.close();
+    this.#server.closeIdleConnections();
+  }
+
   close(): void {
     this.#server.close();
     this.#server.closeAllConnections();

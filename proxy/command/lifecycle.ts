@@ -10,6 +10,8 @@ import type { ServerState } from './server-state.ts';
 export interface LifecycleOptions {
   readonly workers: {
     drain(inboundOnly: boolean, stopAccepting: boolean): void;
+    /** As `drain` for good, but idle clients stay. */
+    handOver(): void;
     flushLogs(): void;
     /** Resolves when their last log lines have arrived. */
     stop(): Promise<void>;
@@ -25,6 +27,8 @@ export interface LifecycleOptions {
   readonly log: ComponentLog;
   /** Longest wait for requests in flight. */
   readonly drainTimeMs: number;
+  /** Longest time that a process goes on with what it has after another took its place. */
+  readonly parentShutdownTimeMs: number;
   readonly exit: (code: number) => void;
   /** Calls back once after a delay. */
   readonly schedule: (delayMs: number, callback: () => void) => void;
@@ -32,7 +36,7 @@ export interface LifecycleOptions {
 
 export class Lifecycle {
   readonly #options: LifecycleOptions;
-  #phase: 'serving' | 'draining' | 'ending' = 'serving';
+  #phase: 'serving' | 'handed-over' | 'draining' | 'ending' = 'serving';
 
   constructor(options: LifecycleOptions) {
     this.#options = options;
@@ -46,7 +50,7 @@ export class Lifecycle {
 
   /** Drains, then ends; asked again, ends at once. */
   leave(): void {
-    if (this.#phase !== 'serving') {
+    if (this.#phase === 'draining' || this.#phase === 'ending') {
       this.shutdown();
       return;
     }
@@ -58,6 +62,27 @@ export class Lifecycle {
     schedule(drainTimeMs, () => {
       if (this.#phase !== 'draining') return;
       log.warn('the drain time is over; what is still open is closed');
+      this.shutdown();
+    });
+  }
+
+  /**
+   * Another process has taken our place: ends when the last client is gone. Idle ones are sent away when the drain time
+   * is over, what is still open is closed when that of a parent is.
+   */
+  handOver(): void {
+    if (this.#phase !== 'serving') return;
+    this.#phase = 'handed-over';
+    const { drainTimeMs, log, parentShutdownTimeMs, schedule, state, workers } = this.#options;
+    log.info({ drainTimeMs, parentShutdownTimeMs }, 'handed over: clients are asked to leave with their next response');
+    state.startDraining(() => this.shutdown());
+    workers.handOver();
+    schedule(drainTimeMs, () => {
+      if (this.#phase === 'handed-over') workers.drain(false, true);
+    });
+    schedule(parentShutdownTimeMs, () => {
+      if (this.#phase === 'ending') return;
+      log.warn("a parent's time is over; what is still open is closed");
       this.shutdown();
     });
   }

@@ -110,7 +110,7 @@ function findParent({ settings, log }: HotRestartOptions, own: Rendezvous) {
     return null;
   }
   closeRendezvous(own);
-  throw new HotRestartError(`no hot restart: ${found.reason}`);
+  throw new HotRestartError(found.reason);
 }
 
 const namedDescriptors: ReadonlyMap<string, number> = new Map();

@@ -312,8 +312,17 @@ export class ListenerRuntime implements ConnectionOwner {
   /** `/healthcheck/fail`: clients leave after their response, for another instance. A listener may not care. */
   setFailsHealthCheck(fails: boolean): void {
     if (this.config.drainType === 'modify-only' || this.#isDraining) return;
-    this.#closesAfterResponse = fails;
-    for (const chain of this.#chains.values()) chain.setClosesAfterResponse(fails);
+    this.#setClosesAfterResponse(fails);
+  }
+
+  /** Clients leave after their next response, whatever `drain_type` says: the process is replaced. Idle ones stay. */
+  askToLeave(): void {
+    if (!this.#isDraining) this.#setClosesAfterResponse(true);
+  }
+
+  #setClosesAfterResponse(closes: boolean): void {
+    this.#closesAfterResponse = closes;
+    for (const chain of this.#chains.values()) chain.setClosesAfterResponse(closes);
   }
 
   /** The drain time is over. */

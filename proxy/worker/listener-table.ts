@@ -86,6 +86,15 @@ export class ListenerTable {
     if (!inboundOnly) for (const each of this.#draining) each.drain();
   }
 
+  /** No new connections for good, and every response asks its client to leave. Idle clients stay. */
+  handOver(): void {
+    this.#stopped = 'all';
+    for (const listener of this.#listeners.values()) {
+      listener.stopAccepting();
+      listener.askToLeave();
+    }
+  }
+
   /** Lets go of what is drained; call it every second or so. */
   cleanUp(): void {
     for (const each of this.#draining) {

@@ -49,6 +49,11 @@ export type ToWorker =
    * gone; otherwise over the drain time, and new ones are accepted.
    */
   | { readonly kind: 'drain'; readonly inboundOnly: boolean; readonly stopAccepting: boolean }
+  /**
+   * A successor accepts from now on. Clients are asked to leave by the response to their next request, idle ones are not
+   * sent away; `drained` says when the last connection is gone.
+   */
+  | { readonly kind: 'hand-over' }
   | { readonly kind: 'fail-health-check'; readonly fails: boolean }
   /** Access logs and records of traces leave now. */
   | { readonly kind: 'flush-logs' }

@@ -23,7 +23,7 @@ import type { BoundListener, ListenerPlacement } from './messages.ts';
 export interface OpenListenersOptions {
   /** What an earlier process has for an address. */
   readonly inherit?: InheritSockets;
-  /** For a successor; `retire` is to be called before the process stops accepting. */
+  /** For a successor; `stop` is to be called when the process accepts nothing more. */
   readonly keepsSockets?: boolean;
   /** A listener got sockets that it did not have before. They are there for the time of the call. */
   readonly onOpened?: (listener: Listener, opened: readonly OpenedAddress[]) => void;
@@ -34,7 +34,7 @@ export class OpenListeners {
   readonly #options: OpenListenersOptions;
   readonly #open = new Map<string, OpenListener>();
   readonly #prepared = new Map<string, { readonly config: Listener; readonly opened: readonly OpenedAddress[] }>();
-  #isRetired = false;
+  #stopped: 'none' | 'inbound' | 'all' = 'none';
 
   constructor(workerCount: number, options: OpenListenersOptions = {}) {
     this.#workerCount = workerCount;
@@ -54,14 +54,19 @@ export class OpenListeners {
     );
   }
 
-  /** Opens nothing from now on and lets go of what is kept: a successor listens, and connections are its own. */
-  retire(): void {
-    this.#isRetired = true;
-    for (const name of this.#prepared.keys()) this.discard(name);
+  /** Opens nothing for these listeners from now on and lets go of what is kept: workers accept nothing there. */
+  stop(inboundOnly: boolean): void {
+    if (this.#stopped !== 'all') this.#stopped = inboundOnly ? 'inbound' : 'all';
+    for (const [name, { config }] of this.#prepared) if (this.#isStopped(config)) this.discard(name);
     for (const [name, open] of this.#open) {
+      if (!this.#isStopped(open.config)) continue;
       closeAddresses(open.opened);
       this.#open.set(name, { ...open, opened: [] });
     }
+  }
+
+  #isStopped({ trafficDirection }: Listener): boolean {
+    return this.#stopped === 'all' || (this.#stopped === 'inbound' && trafficDirection === 'inbound');
   }
 
   /**
@@ -135,7 +140,7 @@ export class OpenListeners {
   }
 
   #openAddresses(config: Listener): readonly OpenedAddress[] | OpenFailure {
-    return this.#isRetired ? [] : openAddresses(config, this.#workerCount, this.#options.inherit);
+    return this.#isStopped(config) ? [] : openAddresses(config, this.#workerCount, this.#options.inherit);
   }
 
   #takePrepared(config: Listener): readonly OpenedAddress[] | undefined {

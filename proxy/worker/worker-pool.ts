@@ -4,6 +4,7 @@ import { Worker as Thread } from 'node:worker_threads';
 import type { Listener } from '../../config/listener.ts';
 import type { SnapshotDelta } from '../../config/snapshot.ts';
 import { signalEventFd } from '../../native/event-fd.ts';
+import type { WantedAddress } from '../listener/inherited-sockets.ts';
 import type { OpenFailure } from '../listener/listener-opening.ts';
 import { makeSharedLimit } from '../listener/shared-limit.ts';
 import type { EntryBatch, LogBatch } from '../telemetry/access-log.ts';
@@ -13,7 +14,7 @@ import type { TracedNode } from '../tracing/span-recorder.ts';
 import type { TracingMessage } from '../tracing/tracing-message.ts';
 import { type GenerationMemory, Generations, makeGenerationMemory } from './generations.ts';
 import type { BoundListener, FromWorker, ListenerPlacement, ToWorker, WorkerStart } from './messages.ts';
-import { OpenListeners } from './open-listeners.ts';
+import { OpenListeners, type OpenListenersOptions } from './open-listeners.ts';
 import { SentRoutes } from './sent-routes.ts';
 import { splitDelta } from './snapshot-parts.ts';
 
@@ -22,6 +23,7 @@ export interface WorkerPoolOptions {
   readonly start: Omit<WorkerStart, 'workerIndex' | 'generations'>;
   /** Young generation of each worker, MiB; the process's flag does not reach worker threads. */
   readonly youngGenerationMib: number;
+  readonly listeners?: OpenListenersOptions;
   readonly onStats: (worker: number, announcement: BlockAnnouncement) => void;
   readonly onLogs: (batch: LogBatch) => void;
   /** Access log entries for collectors. */
@@ -58,7 +60,7 @@ export class WorkerPool {
 
   constructor(options: WorkerPoolOptions) {
     this.#options = options;
-    this.#listeners = new OpenListeners(options.concurrency);
+    this.#listeners = new OpenListeners(options.concurrency, options.listeners);
     this.#generationMemory = makeGenerationMemory(options.concurrency);
     this.#generations = new Generations(this.#generationMemory);
     for (let index = 0; index < options.concurrency; index++) this.#workers.push(this.#start(index));
@@ -128,7 +130,19 @@ export class WorkerPool {
     this.#broadcast({ kind: 'fail-health-check', fails });
   }
 
+  /** Listening sockets for a successor; they stay the pool's. */
+  socketsAt(wanted: WantedAddress): readonly number[] {
+    return this.#listeners.socketsAt(wanted);
+  }
+
+  /** Nothing is accepted any more, and clients are asked to leave as they come; `onDrained` follows. */
+  handOver(): void {
+    this.#listeners.stop(false);
+    this.#broadcast({ kind: 'hand-over' });
+  }
+
   drain(inboundOnly: boolean, stopAccepting: boolean): void {
+    if (stopAccepting) this.#listeners.stop(inboundOnly);
     for (const worker of this.#workers) worker.isDrained = false;
     this.#broadcast({ kind: 'drain', inboundOnly, stopAccepting });
   }

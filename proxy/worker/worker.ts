@@ -201,6 +201,11 @@ export class Worker {
       case 'drain':
         this.#drain(message.inboundOnly, message.stopAccepting);
         return;
+      case 'hand-over':
+        this.#listeners.handOver();
+        this.#isLeaving = true;
+        this.#reportDrained();
+        return;
       case 'fail-health-check':
         this.#listeners.setFailsHealthCheck(message.fails);
         return;

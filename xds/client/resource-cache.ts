@@ -106,7 +106,8 @@ export class ResourceCache {
 
   async #write(types: readonly KeptType[]): Promise<void> {
     if (this.#refuseTooLarge(types)) return;
-    const temporary = `${this.#path}.new`;
+    // Of this process: at a hot restart another one writes the same file.
+    const temporary = `${this.#path}.${process.pid}.new`;
     try {
       await rm(temporary, { force: true });
       await writeWhole(temporary, encodeCache(this.#options.identity, types));

@@ -115,7 +115,7 @@ t.test('what cannot be used is refused in one sentence', (t) => {
 t.test('the help names every flag and what has no effect', (t) => {
   const text = helpText();
   t.match(text, '-c, --config-path VALUE');
-  t.match(text, /--base-id VALUE\n {6}accepted \(no effect: no hot restart yet\)/);
+  t.match(text, /--log-format VALUE\n {6}accepted \(no effect: log lines are JSON\)/);
   t.end();
 });
 

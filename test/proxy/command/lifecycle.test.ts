@@ -13,6 +13,7 @@ function make() {
   const lifecycle = new Lifecycle({
     workers: {
       drain: (inboundOnly, stopAccepting) => events.push(`drain ${inboundOnly} ${stopAccepting}`),
+      handOver: () => events.push('hand over'),
       flushLogs: () => events.push('flush logs'),
       stop: () => {
         events.push('stop workers');
@@ -35,6 +36,7 @@ function make() {
       isEnabled: () => true,
     },
     drainTimeMs: 5000,
+    parentShutdownTimeMs: 9000,
     exit: (code) => {
       events.push(`exit ${code}`);
       ended.resolve(code);

@@ -142,7 +142,7 @@ t.test('a disk that fails is a warning', async (t) => {
   await cache.flush();
   const file = fileIn(directory);
   const second = opened(directory);
-  mkdirSync(`${file}.new`);
+  mkdirSync(`${file}.${process.pid}.new`);
   second.cache.noteChange(() => types('2'));
   await second.cache.flush();
   t.match(second.logged, [/^warning the file of accepted configuration is not written E/]);
