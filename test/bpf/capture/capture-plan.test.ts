@@ -101,11 +101,8 @@ t.test('every port counts as everything, every address of one family does not', 
     numbers,
   );
   t.match(constants, { default_capture: 1 });
-  t.equal(
   const ipv4 = settingsOf({ outbound: { include_cidrs: ['0.0.0.0/0'] } });
   t.match(planOutbound(ipv4, numbers).constants, { default_capture: 0 });
-    0,
-  );
   t.end();
 });
 
