@@ -1,0 +1,21 @@
+// What a command ends with: text for people, data for programs, and whether it went well.
+
+import { failureText, type LoadFailure } from '../loader/load-failure.ts';
+
+export interface Outcome {
+  readonly text: string;
+  readonly data: object;
+  /** 0: done, or nothing is wrong. 1: it could not be done, or something is wrong. */
+  readonly exitCode: 0 | 1;
+}
+
+/** As one line and a way out. */
+export function failed(failure: LoadFailure): Outcome {
+  const { reason, wayOut, verifierLog } = failure;
+  const log = verifierLog === undefined ? '' : `the verifier said:\n${verifierLog}\n`;
+  return {
+    text: `outrigger bpf: ${failureText(failure)}\n${log}`,
+    data: { error: reason, ...(wayOut !== undefined && { wayOut }), ...(verifierLog !== undefined && { verifierLog }) },
+    exitCode: 1,
+  };
+}
