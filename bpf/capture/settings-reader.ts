@@ -102,7 +102,12 @@ function readProxy(tree: unknown, problems: Problems): CaptureSettings['proxy'] 
 }
 
 function readShortcut(tree: unknown, problems: Problems): CaptureSettings['shortcut'] {
-  const fields = fieldsOf(tree, ['enabled', 'accept'], problems);
+  const fields = fieldsOf(tree, ['enabled', 'ports', 'accept'], problems);
+  const ports = readItems(fields.ports, problems.at('ports'), {
+    most: MOST_SHORTCUT_PORTS,
+    form: 'a port from 1 to 65535',
+    read: (item) => (isPortNumber(item) ? item : undefined),
+  });
   const accept = readItems(fields.accept, problems.at('accept'), {
     most: SHORTCUT_HAZARDS.length,
     form: alternatives(SHORTCUT_HAZARDS),
@@ -110,6 +115,7 @@ function readShortcut(tree: unknown, problems: Problems): CaptureSettings['short
   });
   return {
     enabled: readFlag(fields.enabled, problems.at('enabled')) ?? shipped.shortcut.enabled,
+    ports: ports ?? shipped.shortcut.ports,
     accept: accept ?? shipped.shortcut.accept,
   };
 }
@@ -121,12 +127,18 @@ const CGROUP_FORM = "a path below cgroup2's mount, beginning with a slash and wi
 
 /** The programs hold lists in maps, iptables in rules: both have an end, and no pod comes near it. */
 const MOST_RANGES = 256;
+/** The program has room for 64, of which the proxy has one and its self-test one. */
+const MOST_SHORTCUT_PORTS = 62;
 
 function readPort(value: unknown, problems: Problems): number | undefined {
   if (value === undefined) return undefined;
-  const isPort = typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= 65535;
-  if (!isPort) problems.add(`must be a port from 1 to 65535, not ${nameOf(value)}`);
-  return isPort ? value : undefined;
+  if (isPortNumber(value)) return value;
+  problems.add(`must be a port from 1 to 65535, not ${nameOf(value)}`);
+  return undefined;
+}
+
+function isPortNumber(value: unknown): value is number {
+  return typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= 65535;
 }
 
 function readPorts(value: unknown, problems: Problems): CaptureSettings['inbound']['includePorts'] | undefined {

@@ -61,6 +61,8 @@ export interface ProxyIdentity {
 
 export interface ShortcutSettings {
   readonly enabled: boolean;
+  /** Ports of the application, for connections from the proxy to it; the proxy's own are meant anyway. */
+  readonly ports: readonly number[];
   /** Hazards of the kernel's shortcut that the operator knows the application to be immune to. */
   readonly accept: readonly ShortcutHazard[];
 }
@@ -111,6 +113,6 @@ export const defaultCaptureSettings: CaptureSettings = {
   proxy: { uids: [DEFAULT_PROXY_ID], gids: [DEFAULT_PROXY_ID] },
   // A mesh that promises mTLS must not turn to plain text because a process died.
   policy: 'closed',
-  shortcut: { enabled: false, accept: [] },
+  shortcut: { enabled: false, ports: [], accept: [] },
   events: false,
 };

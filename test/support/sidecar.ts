@@ -35,6 +35,10 @@ export interface SidecarOptions {
   readonly flags?: readonly string[];
   /** `ulimit -n`. */
   readonly descriptors?: number;
+  /** Shell commands before the process, such as one that moves it into a cgroup. */
+  readonly before?: string;
+  /** What runs the process, such as `setpriv --regid 1337 --clear-groups`. */
+  readonly runner?: string;
   /** Wait until listeners accept; true when left out. */
   readonly isReady?: boolean;
 }
@@ -45,7 +49,9 @@ export async function startSidecar(t: Test, options: SidecarOptions): Promise<Si
   const args = ['proxy/main.ts', '--config-yaml', JSON.stringify(bootstrap), ...(options.flags ?? [])];
   // The shell becomes the process, so that signals reach it.
   const limit = options.descriptors === undefined ? '' : `ulimit -n ${options.descriptors}; `;
-  const child = spawn('/bin/sh', ['-c', `${limit}exec "$0" "$@"`, process.execPath, ...args], {
+  const before = options.before === undefined ? '' : `${options.before}; `;
+  const command = `${limit}${before}exec ${options.runner ?? ''} "$0" "$@"`;
+  const child = spawn('/bin/sh', ['-c', command, process.execPath, ...args], {
     cwd: ROOT,
     stdio: ['ignore', 'pipe', 'pipe'],
   });

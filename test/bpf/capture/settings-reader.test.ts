@@ -32,7 +32,7 @@ const full = {
   dns: { port: 16053, servers: ['10.96.0.10', 'fd00::a'] },
   proxy: { uids: [1, 2], gids: [3], mark: 1337, cgroup: '/pod/sidecar' },
   policy: 'open',
-  shortcut: { enabled: true, accept: ['splice', 'fionread'] },
+  shortcut: { enabled: true, ports: [8080], accept: ['splice', 'fionread'] },
   events: true,
 };
 
@@ -68,7 +68,7 @@ t.test('every field is read', (t) => {
     dns: { port: 16053, servers: ['10.96.0.10', 'fd00::a'] },
     proxy: { uids: [1, 2], gids: [3], mark: 1337, cgroup: '/pod/sidecar' },
     policy: 'open',
-    shortcut: { enabled: true, accept: ['splice', 'fionread'] },
+    shortcut: { enabled: true, ports: [8080], accept: ['splice', 'fionread'] },
     events: true,
   });
   t.end();
@@ -136,6 +136,7 @@ t.test('ids are numbers that can be ids', (t) => {
 
 t.test('what is not known is refused, with what there is', (t) => {
   t.match(problemsOf({ outbund: {} }), [/^capture\.outbund: is not a field; here may be outbound, inbound, dns/]);
+  t.match(problemsOf({ shortcut: { ports: [0] } }), [/ports\[0\]: must be a port from 1 to 65535/]);
   t.match(problemsOf({ shortcut: { accept: ['order'] } }), [/accept\[0\]: must be fionread, blocking-recv or splice/]);
   t.match(problemsOf(JSON.parse('{"__proto__": {"policy": "open"}}')), [/__proto__: is not a field/]);
   t.match(problemsOf([]), [/^capture: must be a mapping of fields, not a list/]);
