@@ -21,6 +21,7 @@ export function layoutFile(object: string, description: ObjectDescription): stri
 }
 
 const BYTES_AT = `function bytesAt(view: DataView, offset: number, length: number): Uint8Array {
+  if (offset + length > view.byteLength) throw new RangeError('the struct ends beyond the view');
   return new Uint8Array(view.buffer, view.byteOffset + offset, length);
 }
 `;
@@ -78,7 +79,7 @@ function readOf(value: ValueDescription, place: string): string {
 
 function writerOf({ name, fields }: StructDescription): string {
   const statements = fields.map(({ name, offset, value }) => writeOf(value, at(offset), `value.${camelCase(name)}`));
-  return `/** Throws a RangeError when the struct does not end within \`view\`, or bytes are more than there is room for. */
+  return `/** Throws a RangeError when a field lies beyond \`view\`, or bytes are more than there is room for. */
 export function write${pascalCase(name)}(view: DataView, offset: number, value: ${pascalCase(name)}): void {
   ${statements.join('\n')}
 }

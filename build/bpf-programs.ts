@@ -76,7 +76,7 @@ const MANIFEST = 'manifest.json';
 const PACKAGES = 'apt-get install clang llvm bpftool libbpf-dev';
 
 const FLAGS = [
-  ...['-target', 'bpf', '-mcpu=v3', '-O2', '-g', '-Wall', '-Wextra', '-Werror', '-Wno-unused-parameter'],
+  ...['-target', 'bpf', '-mcpu=v3', '-O2', '-g', '-Wall', '-Wextra', '-Werror'],
   // Sources are named relative to this in the object, not by where they lie on the machine that compiled them.
   '-fdebug-compilation-dir=bpf/programs',
 ];

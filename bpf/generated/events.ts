@@ -35,7 +35,7 @@ export function readAddress(view: DataView, offset: number): Address {
   return { ip: bytesAt(view, offset, 16).slice() };
 }
 
-/** Throws a RangeError when the struct does not end within `view`, or bytes are more than there is room for. */
+/** Throws a RangeError when a field lies beyond `view`, or bytes are more than there is room for. */
 export function writeAddress(view: DataView, offset: number, value: Address): void {
   bytesAt(view, offset, 16).set(value.ip);
 }
@@ -65,7 +65,7 @@ export function readEndpoint(view: DataView, offset: number): Endpoint {
   };
 }
 
-/** Throws a RangeError when the struct does not end within `view`, or bytes are more than there is room for. */
+/** Throws a RangeError when a field lies beyond `view`, or bytes are more than there is room for. */
 export function writeEndpoint(view: DataView, offset: number, value: Endpoint): void {
   writeAddress(view, offset, value.address);
   view.setUint16(offset + 16, value.port);
@@ -100,7 +100,7 @@ export function readOriginal(view: DataView, offset: number): Original {
   };
 }
 
-/** Throws a RangeError when the struct does not end within `view`, or bytes are more than there is room for. */
+/** Throws a RangeError when a field lies beyond `view`, or bytes are more than there is room for. */
 export function writeOriginal(view: DataView, offset: number, value: Original): void {
   writeEndpoint(view, offset, value.destination);
   view.setUint32(offset + 20, value.uid, true);
@@ -136,7 +136,7 @@ export function readConnection(view: DataView, offset: number): Connection {
   };
 }
 
-/** Throws a RangeError when the struct does not end within `view`, or bytes are more than there is room for. */
+/** Throws a RangeError when a field lies beyond `view`, or bytes are more than there is room for. */
 export function writeConnection(view: DataView, offset: number, value: Connection): void {
   view.setBigUint64(offset, value.beganNs, true);
   view.setBigUint64(offset + 8, value.cgroup, true);
@@ -217,7 +217,7 @@ export function readConnectionEvent(view: DataView, offset: number): ConnectionE
   };
 }
 
-/** Throws a RangeError when the struct does not end within `view`, or bytes are more than there is room for. */
+/** Throws a RangeError when a field lies beyond `view`, or bytes are more than there is room for. */
 export function writeConnectionEvent(view: DataView, offset: number, value: ConnectionEvent): void {
   view.setBigUint64(offset, value.timeNs, true);
   view.setBigUint64(offset + 8, value.durationNs, true);
@@ -337,5 +337,6 @@ export class ConnectionEventView {
 }
 
 function bytesAt(view: DataView, offset: number, length: number): Uint8Array {
+  if (offset + length > view.byteLength) throw new RangeError('the struct ends beyond the view');
   return new Uint8Array(view.buffer, view.byteOffset + offset, length);
 }

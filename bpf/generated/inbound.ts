@@ -52,11 +52,12 @@ export function readPortSet(view: DataView, offset: number): PortSet {
   return { bits: bytesAt(view, offset, 8192).slice() };
 }
 
-/** Throws a RangeError when the struct does not end within `view`, or bytes are more than there is room for. */
+/** Throws a RangeError when a field lies beyond `view`, or bytes are more than there is room for. */
 export function writePortSet(view: DataView, offset: number, value: PortSet): void {
   bytesAt(view, offset, 8192).set(value.bits);
 }
 
 function bytesAt(view: DataView, offset: number, length: number): Uint8Array {
+  if (offset + length > view.byteLength) throw new RangeError('the struct ends beyond the view');
   return new Uint8Array(view.buffer, view.byteOffset + offset, length);
 }

@@ -89,7 +89,7 @@ export function readAddress(view: DataView, offset: number): Address {
   return { ip: bytesAt(view, offset, 16).slice() };
 }
 
-/** Throws a RangeError when the struct does not end within `view`, or bytes are more than there is room for. */
+/** Throws a RangeError when a field lies beyond `view`, or bytes are more than there is room for. */
 export function writeAddress(view: DataView, offset: number, value: Address): void {
   bytesAt(view, offset, 16).set(value.ip);
 }
@@ -119,7 +119,7 @@ export function readEndpoint(view: DataView, offset: number): Endpoint {
   };
 }
 
-/** Throws a RangeError when the struct does not end within `view`, or bytes are more than there is room for. */
+/** Throws a RangeError when a field lies beyond `view`, or bytes are more than there is room for. */
 export function writeEndpoint(view: DataView, offset: number, value: Endpoint): void {
   writeAddress(view, offset, value.address);
   view.setUint16(offset + 16, value.port);
@@ -154,7 +154,7 @@ export function readOriginal(view: DataView, offset: number): Original {
   };
 }
 
-/** Throws a RangeError when the struct does not end within `view`, or bytes are more than there is room for. */
+/** Throws a RangeError when a field lies beyond `view`, or bytes are more than there is room for. */
 export function writeOriginal(view: DataView, offset: number, value: Original): void {
   writeEndpoint(view, offset, value.destination);
   view.setUint32(offset + 20, value.uid, true);
@@ -181,7 +181,7 @@ export function readPeer(view: DataView, offset: number): Peer {
   return { address: readAddress(view, offset), port: view.getUint32(offset + 16, true) };
 }
 
-/** Throws a RangeError when the struct does not end within `view`, or bytes are more than there is room for. */
+/** Throws a RangeError when a field lies beyond `view`, or bytes are more than there is room for. */
 export function writePeer(view: DataView, offset: number, value: Peer): void {
   writeAddress(view, offset, value.address);
   view.setUint32(offset + 16, value.port, true);
@@ -199,7 +199,7 @@ export function readPortSet(view: DataView, offset: number): PortSet {
   return { bits: bytesAt(view, offset, 8192).slice() };
 }
 
-/** Throws a RangeError when the struct does not end within `view`, or bytes are more than there is room for. */
+/** Throws a RangeError when a field lies beyond `view`, or bytes are more than there is room for. */
 export function writePortSet(view: DataView, offset: number, value: PortSet): void {
   bytesAt(view, offset, 8192).set(value.bits);
 }
@@ -223,12 +223,13 @@ export function readCidr(view: DataView, offset: number): Cidr {
   return { prefixBits: view.getUint32(offset, true), address: readAddress(view, offset + 4) };
 }
 
-/** Throws a RangeError when the struct does not end within `view`, or bytes are more than there is room for. */
+/** Throws a RangeError when a field lies beyond `view`, or bytes are more than there is room for. */
 export function writeCidr(view: DataView, offset: number, value: Cidr): void {
   view.setUint32(offset, value.prefixBits, true);
   writeAddress(view, offset + 4, value.address);
 }
 
 function bytesAt(view: DataView, offset: number, length: number): Uint8Array {
+  if (offset + length > view.byteLength) throw new RangeError('the struct ends beyond the view');
   return new Uint8Array(view.buffer, view.byteOffset + offset, length);
 }

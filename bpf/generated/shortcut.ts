@@ -46,7 +46,7 @@ export function readAddress(view: DataView, offset: number): Address {
   return { ip: bytesAt(view, offset, 16).slice() };
 }
 
-/** Throws a RangeError when the struct does not end within `view`, or bytes are more than there is room for. */
+/** Throws a RangeError when a field lies beyond `view`, or bytes are more than there is room for. */
 export function writeAddress(view: DataView, offset: number, value: Address): void {
   bytesAt(view, offset, 16).set(value.ip);
 }
@@ -79,7 +79,7 @@ export function readEnds(view: DataView, offset: number): Ends {
   };
 }
 
-/** Throws a RangeError when the struct does not end within `view`, or bytes are more than there is room for. */
+/** Throws a RangeError when a field lies beyond `view`, or bytes are more than there is room for. */
 export function writeEnds(view: DataView, offset: number, value: Ends): void {
   writeAddress(view, offset, value.local);
   writeAddress(view, offset + 16, value.remote);
@@ -112,7 +112,7 @@ export function readName(view: DataView, offset: number): Name {
   };
 }
 
-/** Throws a RangeError when the struct does not end within `view`, or bytes are more than there is room for. */
+/** Throws a RangeError when a field lies beyond `view`, or bytes are more than there is room for. */
 export function writeName(view: DataView, offset: number, value: Name): void {
   view.setBigUint64(offset, value.netns, true);
   writeEnds(view, offset + 8, value.ends);
@@ -159,7 +159,7 @@ export function readEnd(view: DataView, offset: number): End {
   };
 }
 
-/** Throws a RangeError when the struct does not end within `view`, or bytes are more than there is room for. */
+/** Throws a RangeError when a field lies beyond `view`, or bytes are more than there is room for. */
 export function writeEnd(view: DataView, offset: number, value: End): void {
   writeName(view, offset, value.self);
   writeName(view, offset + 48, value.peer);
@@ -183,7 +183,7 @@ export function readFlow(view: DataView, offset: number): Flow {
   return { writes: Array.from({ length: 2 }, (_, index) => view.getUint32(offset + index * 4, true)) };
 }
 
-/** Throws a RangeError when the struct does not end within `view`, or bytes are more than there is room for. */
+/** Throws a RangeError when a field lies beyond `view`, or bytes are more than there is room for. */
 export function writeFlow(view: DataView, offset: number, value: Flow): void {
   for (let index = 0; index < 2; index++) {
     view.setUint32(offset + index * 4, value.writes[index]!, true);
@@ -191,5 +191,6 @@ export function writeFlow(view: DataView, offset: number, value: Flow): void {
 }
 
 function bytesAt(view: DataView, offset: number, length: number): Uint8Array {
+  if (offset + length > view.byteLength) throw new RangeError('the struct ends beyond the view');
   return new Uint8Array(view.buffer, view.byteOffset + offset, length);
 }
