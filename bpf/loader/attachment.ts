@@ -4,7 +4,7 @@
 //
 // Whoever is attached there already stays: links are added beside others, never in their place.
 
-import { programById, programInfo } from '../../native/bpf-info.ts';
+import { linkInfo, programById, programInfo } from '../../native/bpf-info.ts';
 import {
   attachedPrograms,
   attachProgram,
@@ -24,6 +24,8 @@ export interface AttachTarget {
   readonly fd: number;
   /** For people: the cgroup's path, the namespace, the map. */
   readonly name: string;
+  /** Of a map: whether this kernel has links for it (feature `sockmap-link`); when absent, it is tried. */
+  readonly hasLinks?: boolean | undefined;
 }
 
 /** A program that was attached by somebody else. */
@@ -34,12 +36,12 @@ export interface AttachedProgram {
 
 /** Attaches; `attachType` is one of `AttachType`. A failure leaves nothing attached. */
 export function attach(programFd: number, target: AttachTarget, attachType: number): Attachment | LoadFailure {
+  if (target.hasLinks === false) return attachToMap(programFd, target, attachType);
   const link = createLink(programFd, target.fd, attachType);
   if (link >= 0) return new Attachment({ kind: 'link', fd: link }, target.name, attachType);
-  const canBeWithoutLink = target.kind === 'map' && (link === -Errno.EINVAL || link === -Errno.EOPNOTSUPP);
-  return canBeWithoutLink
-    ? attachWithoutLink(programFd, target, attachType)
-    : attachFailure(programFd, target, attachType, link);
+  // Before Linux 6.10.
+  if (target.kind === 'map' && link === -Errno.EINVAL) return attachToMap(programFd, target, attachType);
+  return attachFailure(programFd, target, attachType, link);
 }
 
 /** Who is attached there, oldest first, as far as the caller may know. */
@@ -57,6 +59,14 @@ export class Attachment {
     this.#how = how;
     this.#at = at;
     this.attachType = attachType;
+  }
+
+  /** What is attached by a link, such as one that was pinned. The descriptor is the attachment's from now on. */
+  static ofLink(linkFd: number, name: string): Attachment | LoadFailure {
+    const info = linkInfo(linkFd);
+    if (typeof info === 'number') return systemFailure(`read the link ${name}`, info);
+    if (info.attachType === undefined) return { reason: `${name} is a link of a kind that Outrigger does not make` };
+    return new Attachment({ kind: 'link', fd: linkFd }, name, info.attachType);
   }
 
   /** The link's descriptor, this attachment's own; undefined where the kernel has no link for it. */
@@ -117,7 +127,7 @@ interface AttachedToMap {
   programFd: number;
 }
 
-function attachWithoutLink(programFd: number, target: AttachTarget, attachType: number): Attachment | LoadFailure {
+function attachToMap(programFd: number, target: AttachTarget, attachType: number): Attachment | LoadFailure {
   const result = attachProgram(programFd, target.fd, attachType);
   if (result < 0) return attachFailure(programFd, target, attachType, result);
   const how = { kind: 'map' as const, mapFd: duplicate(target.fd), programFd: duplicate(programFd) };

@@ -1,7 +1,7 @@
 // One writer at a time for something that may not exist yet: a folder is made to be locked, and removed by whoever holds it.
 // The lock is the kernel's (flock), so that of a process that died is free.
 
-import { closeSync, fstatSync, mkdirSync, openSync, rmdirSync, statSync } from 'node:fs';
+import { closeSync, fstatSync, mkdirSync, openSync, readdirSync, rmdirSync, statSync } from 'node:fs';
 import { Errno } from '../../native/errno.ts';
 import { lockFile } from '../../native/file-lock.ts';
 import { type LoadFailure, systemFailure } from './load-failure.ts';
@@ -33,20 +33,14 @@ export class FolderLock {
     }
   }
 
+  /** What the holder left in it stays, with the folder, for the next one to look at. */
   release(): void {
-    // What the holder left in it stays for the next one to look at.
-    try {
-      rmdirSync(this.path);
-    } catch (error) {
-      const { code } = error as NodeJS.ErrnoException;
-      if (code !== 'ENOTEMPTY') throw error;
-    } finally {
-      closeSync(this.#fd);
-    }
+    if (isStill(this.path, this.#fd) && readdirSync(this.path).length === 0) rmdirSync(this.path);
+    closeSync(this.#fd);
   }
 }
 
-/** False when the one that held it before removed the folder between opening and locking. */
+/** False when the folder was removed since it was opened: by the one that held it before, or by hand. */
 function isStill(path: string, fd: number): boolean {
   const there = statSync(path, { throwIfNoEntry: false });
   return there !== undefined && there.ino === fstatSync(fd).ino;

@@ -97,7 +97,7 @@ function prepare(object: BpfObject, name: ObjectName, options: LoadOptions): Loa
   return (
     leaveOut(object, options.without ?? []) ??
     resize(object, options.maxEntries ?? {}) ??
-    takeOver(object, options.reuse ?? {}) ??
+    takeOver(object, options) ??
     setConstants(object, name, options.constants)
   );
 }
@@ -105,24 +105,26 @@ function prepare(object: BpfObject, name: ObjectName, options: LoadOptions): Loa
 function leaveOut(object: BpfObject, programs: readonly string[]): LoadFailure | undefined {
   for (const program of programs) {
     const result = object.setAutoload(program, false);
-    if (result < 0) return systemFailure(`leave out the program ${program}`, result);
+    if (result < 0) return { reason: `cannot leave out program ${program}: the object has none of this name` };
   }
   return undefined;
 }
 
 function resize(object: BpfObject, maxEntries: Readonly<Record<string, number>>): LoadFailure | undefined {
   for (const [map, entries] of Object.entries(maxEntries)) {
+    const isThere = object.maps.some(({ name }) => name === map);
+    if (!isThere) return { reason: `cannot size map ${map}: the object has none of this name` };
     const result = object.setMaxEntries(map, entries);
     if (result < 0) return systemFailure(`make room for ${entries} entries in map ${map}`, result);
   }
   return undefined;
 }
 
-function takeOver(object: BpfObject, maps: Readonly<Record<string, number>>): LoadFailure | undefined {
-  for (const [map, fd] of Object.entries(maps)) {
-    const wanted = object.maps.find(({ name }) => name === map);
-    if (wanted === undefined) return { reason: `cannot take over map ${map}: the object has none of this name` };
-    const problem = reuseProblem(map, wanted, fd);
+function takeOver(object: BpfObject, { reuse = {}, maxEntries = {} }: LoadOptions): LoadFailure | undefined {
+  for (const [map, fd] of Object.entries(reuse)) {
+    const shape = object.maps.find(({ name }) => name === map);
+    if (shape === undefined) return { reason: `cannot take over map ${map}: the object has none of this name` };
+    const problem = reuseProblem(map, { ...shape, maxEntries: maxEntries[map] ?? shape.maxEntries }, fd);
     if (problem !== undefined) return problem;
     const result = object.reuseMap(map, fd);
     if (result < 0) return systemFailure(`take over map ${map}`, result);
@@ -141,7 +143,11 @@ function setConstants(object: BpfObject, name: ObjectName, values: ConstantValue
 }
 
 function load(object: BpfObject, name: ObjectName): LoadFailure | undefined {
-  const { errno, verifierLog } = object.load();
+  const { errno, verifierLog, warnings } = object.load();
   if (errno === 0) return undefined;
-  return verifierFailure(`the BPF object ${name}`, verifierLog) ?? systemFailure(`load the BPF object ${name}`, errno);
+  const refused = verifierFailure(name, verifierLog);
+  if (refused !== undefined) return refused;
+  const failure = systemFailure(`load the BPF object ${name}`, errno);
+  const told = warnings.find((warning) => warning.trim() !== '');
+  return told === undefined ? failure : { ...failure, reason: `${failure.reason} (libbpf: ${told.trim()})` };
 }

@@ -7,6 +7,11 @@ import { close } from '../../native/socket.ts';
 import { attemptOnFiles } from './file-attempt.ts';
 import { isFailure, type LoadFailure, systemFailure } from './load-failure.ts';
 
+/** What links and maps may be called; bpffs itself has no names with dots. */
+export function isPinName(name: string): boolean {
+  return /^\w{1,128}$/.test(name);
+}
+
 export function makeFolder(path: string): LoadFailure | undefined {
   return attemptOnFiles(`make ${path}`, () => void mkdirSync(path, { mode: 0o700 }));
 }
@@ -15,6 +20,7 @@ export function makeFolder(path: string): LoadFailure | undefined {
 export function pinAll(folder: string, descriptors: Readonly<Record<string, number>>): LoadFailure | undefined {
   for (const [name, fd] of Object.entries(descriptors)) {
     const path = join(folder, name);
+    if (!isPinName(name)) return { reason: `cannot pin ${path}: names are made of letters, digits and _` };
     const result = pin(fd, path);
     if (result < 0) return systemFailure(`pin ${path}`, result);
   }

@@ -9,6 +9,7 @@ import { BpfMap, createMap, MapType } from '../../native/bpf-map.ts';
 import { close } from '../../native/socket.ts';
 import { attemptOnFiles } from './file-attempt.ts';
 import { isFailure, type LoadFailure, systemFailure } from './load-failure.ts';
+import { isPinName } from './pinned-entries.ts';
 
 export interface PinnedSettings {
   readonly links: readonly string[];
@@ -94,7 +95,7 @@ function isSettings(tree: unknown): tree is PinnedSettings {
 
 /** They become paths. */
 function areNames(value: unknown): boolean {
-  return Array.isArray(value) && value.every((name) => typeof name === 'string' && /^[A-Za-z0-9_]+$/.test(name));
+  return Array.isArray(value) && value.every((name) => typeof name === 'string' && isPinName(name));
 }
 
 function notOurs(path: string): LoadFailure {

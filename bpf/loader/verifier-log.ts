@@ -7,46 +7,57 @@ import type { LoadFailure } from './load-failure.ts';
 export interface VerifierReason {
   /** The verifier's own words, such as `R1 invalid mem access 'scalar'`. */
   readonly reason: string;
-  /** The line of C that it is about, `struct sk *s = ctx->sk; @ outbound.bpf.c:12`; absent when the log has none. */
+  /** Of the program that was refused; absent when the log does not begin with it. */
+  readonly program?: string;
+  /** The line of C that it is about, ``outbound.bpf.c:12 `port = ctx->user_port;` ``; absent when the log has none. */
   readonly source?: string;
-  /** The last steps before it, in the log's order, without the reason. */
+  /** The last steps before it, in the log's order. */
   readonly steps: readonly string[];
 }
 
-/** Undefined for a log that says nothing. */
+/** Undefined for a log that says nothing. Parts of several programs begin with the program's name and a colon. */
 export function readVerifierLog(log: string): VerifierReason | undefined {
-  const lines = log.split('\n').filter((line) => line.trim() !== '' && !CLOSING.test(line));
-  const end = lines.findLastIndex((line) => !STEP.test(line));
+  const lines = log.split('\n').filter((line) => line.trim() !== '' && !AFTERWARDS.test(line));
+  const end = lines.findLastIndex((line) => !STEP.test(line) && !PROGRAM.test(line));
   if (end < 0) return undefined;
-  const source = lines.slice(0, end).findLast((line) => SOURCE.test(line));
+  const start = lines.slice(0, end).findLastIndex((line) => PROGRAM.test(line)) + 1;
+  const before = lines.slice(start, end);
+  const program = start === 0 ? undefined : PROGRAM.exec(lines[start - 1]!)![1]!;
+  const source = before.findLast((line) => line.startsWith(';'));
   return {
     reason: lines[end]!.trim(),
-    ...(source !== undefined && { source: source.replace(SOURCE, '').trim() }),
-    steps: lines.slice(Math.max(0, end - STEPS_SHOWN), end),
+    ...(program !== undefined && { program }),
+    ...(source !== undefined && { source: sourceText(source) }),
+    steps: before.slice(-STEPS_SHOWN),
   };
 }
 
-/** The failure of a load of `what` that the verifier had something to say about; `errno` for when it had not. */
-export function verifierFailure(what: string, log: string): LoadFailure | undefined {
+/** The failure of loading the object `name` when the verifier was the one to refuse it. */
+export function verifierFailure(name: string, log: string): LoadFailure | undefined {
   const read = readVerifierLog(log);
   if (read === undefined) return undefined;
-  const at = read.source === undefined ? '' : `, at \`${read.source}\``;
+  const what = read.program === undefined ? `a program of ${name}` : `${read.program} of ${name}`;
+  const at = read.source === undefined ? '' : `, at ${read.source}`;
   return { reason: `the kernel's verifier refuses ${what}: ${read.reason}${at}`, verifierLog: log };
 }
 
-/** A few lines for a terminal: reason, source, last steps. */
+/** A few lines for a terminal: the reason, where, and the last steps. */
 export function shortLog(log: string): readonly string[] {
   const read = readVerifierLog(log);
   if (read === undefined) return [];
-  const source = read.source === undefined ? [] : [`  at ${read.source}`];
-  return [read.reason, ...source, ...read.steps.map((step) => `    ${step}`)];
+  const where = [read.program, read.source].filter((part) => part !== undefined).join(', ');
+  return [read.reason, ...(where === '' ? [] : [`  in ${where}`]), ...read.steps.map((step) => `    ${step}`)];
 }
 
 const STEPS_SHOWN = 8;
-/** Statistics that follow the reason. */
-const CLOSING = /^(processed \d+ insns|verification time|stack depth|mark_precise|-- (BEGIN|END))/;
-/** `; x = y; @ file.c:12`. */
-const SOURCE = /^;\s*/;
-/** `12: (79) r1 = …`, `12: R1=ctx() …`, `; source`, and notes on the walk. */
-const STEP =
-  /^(;|\d+: |from \d+ to \d+|last_idx|regs=|parent |func#\d+ @|Func#\d+|caller:|callee:|returning from callee|\s)/;
+const PROGRAM = /^(\w+):$/;
+/** What follows the reason: statistics, and the two states of a loop without end. */
+const AFTERWARDS = /^(processed \d+ insns|verification time|stack depth|(cur|old) state:|-- (BEGIN|END))/;
+/** `12: (79) r1 = …`, `; source`, and notes on the walk. */
+const STEP = /^(;|\d+: |from \d+ to \d+|(mark_precise|last_idx|regs|parent|caller|callee|returning from)\b|\s)/i;
+
+/** `; port = ctx->user_port; @ outbound.bpf.c:12`; before Linux 6.9 without the place. */
+function sourceText(line: string): string {
+  const [, text, place] = /^;\s*(.*?)\s*(?:@ (\S+))?$/.exec(line)!;
+  return [place, text === '' ? undefined : `\`${text}\``].filter((part) => part !== undefined).join(' ');
+}
