@@ -6,6 +6,7 @@
 import { Errno } from './errno.ts';
 import { declare, outcome } from './libc.ts';
 import { NativeBuffer } from './native-buffer.ts';
+import { ReadableWatch } from './readiness.ts';
 import { close } from './socket.ts';
 
 /**
@@ -65,14 +66,11 @@ export class Epoll {
   }
 
   /**
-   * As `wait`, on a thread of libuv's pool, for a thread that lives by Node's own event loop. One at a time, and nothing may
-   * read the events before `done`. Keeps the process alive: to end it, make a descriptor of the set ready.
+   * Calls `onEvents` with the count of a `wait` whenever there are any, for a thread that lives by Node's own event loop.
+   * Close what it returns before the set.
    */
-  waitElsewhere(timeoutMs: number, done: (count: number) => void): void {
-    sysEpollWait.async(this.#fd, this.#events.address, MAX_EVENTS, timeoutMs, (error, count) => {
-      // Threads of the pool take no signals, and the arguments are ours: there is no other failure than a closed set.
-      done(error === null ? Math.max(count, 0) : 0);
-    });
+  watch(onEvents: (count: number) => void): ReadableWatch {
+    return new ReadableWatch(this.#fd, () => onEvents(this.wait(0)));
   }
 
   /** The descriptor of event `index` of the last wait, below the count it returned. */
@@ -119,7 +117,4 @@ const EPOLL_CTL_MOD = 3;
 type FourIntegers = (first: number, second: number, third: number, fourth: number) => number;
 const sysEpollCreate = declare('int', 'epoll_create1', ['int']) as (flags: number) => number;
 const sysEpollCtl = declare('int', 'epoll_ctl', ['int', 'int', 'int', 'uint64_t']) as FourIntegers;
-// koffi gives every function a second form that calls it on a thread of libuv's pool.
-const sysEpollWait = declare('int', 'epoll_wait', ['int', 'uint64_t', 'int', 'int']) as FourIntegers & {
-  async(...values: [...Parameters<FourIntegers>, (error: Error | null, count: number) => void]): void;
-};
+const sysEpollWait = declare('int', 'epoll_wait', ['int', 'uint64_t', 'int', 'int']) as FourIntegers;

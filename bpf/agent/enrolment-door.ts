@@ -2,14 +2,14 @@
 // bounded length, two descriptors, seconds to say what it wants, a pause after each request, few connections a pod.
 // Who a peer is comes from the kernel (peer-identity.ts); what it may do is decided by who handles its requests.
 //
-// Descriptors come with recvmsg(2), which Node's own sockets do not call: so the sockets are ours, and an epoll set that is
-// waited for on a thread of the pool tells when to look.
+// Descriptors come with recvmsg(2), which Node's own sockets do not call: so the sockets are ours, in an epoll set
+// that Node's loop watches.
 
 import { chmodSync, lstatSync, unlinkSync } from 'node:fs';
 import { Epoll, EpollEvent } from '../../native/epoll.ts';
 import { Errno } from '../../native/errno.ts';
-import { createEventFd, signalEventFd } from '../../native/event-fd.ts';
 import { NativeBuffer } from '../../native/native-buffer.ts';
+import type { ReadableWatch } from '../../native/readiness.ts';
 import { accept, bind, close, listen, send } from '../../native/socket.ts';
 import { createUnixSocket, receiveMessage } from '../../native/unix-message.ts';
 import { FolderLock } from '../loader/folder-lock.ts';
@@ -55,8 +55,8 @@ export class EnrolmentDoor {
   readonly #options: Required<DoorOptions>;
   readonly #lock: FolderLock;
   readonly #listening: number;
-  readonly #wake: number;
   readonly #epoll = new Epoll();
+  readonly #watch: ReadableWatch;
   readonly #peers = new Map<number, Connection>();
   readonly #buffer = new NativeBuffer(READ_BYTES);
   #generation = 0;
@@ -66,10 +66,8 @@ export class EnrolmentDoor {
     this.#options = options;
     this.#lock = lock;
     this.#listening = listening;
-    this.#wake = createEventFd();
     this.#epoll.add(listening, 0, EpollEvent.readable);
-    this.#epoll.add(this.#wake, 0, EpollEvent.readable);
-    this.#wait();
+    this.#watch = this.#epoll.watch((count) => this.#onEvents(count));
   }
 
   /** Refused when another agent serves the same socket. */
@@ -101,23 +99,16 @@ export class EnrolmentDoor {
     if (this.#isClosed) return;
     this.#isClosed = true;
     for (const [fd, connection] of this.#peers) this.#end(fd, connection);
+    this.#watch.close();
+    this.#epoll.close();
     close(this.#listening);
     unlinkSync(this.#options.socketPath);
     this.#lock.release();
-    signalEventFd(this.#wake);
   }
 
-  #wait(): void {
-    this.#epoll.waitElsewhere(-1, (count) => {
-      if (this.#isClosed) {
-        this.#epoll.close();
-        close(this.#wake);
-        return;
-      }
-      for (let index = 0; index < count; index++)
-        this.#onReady(this.#epoll.descriptor(index), this.#epoll.generation(index));
-      this.#wait();
-    });
+  #onEvents(count: number): void {
+    for (let index = 0; index < count && !this.#isClosed; index++)
+      this.#onReady(this.#epoll.descriptor(index), this.#epoll.generation(index));
   }
 
   #onReady(fd: number, generation: number): void {
