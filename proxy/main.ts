@@ -19,7 +19,7 @@ import { HeapReturns, returnHeap } from './command/heap-return.ts';
 import { raiseInliningLimits } from './command/inlining.ts';
 import { Lifecycle, type LifecycleOptions } from './command/lifecycle.ts';
 import { createMetrics } from './command/metrics.ts';
-import { MetricsExport } from './command/metrics-export.ts';
+import { exportsMetrics, MetricsExport } from './command/metrics-export.ts';
 import { ownAddress } from './command/own-address.ts';
 import { processClock } from './command/process-clock.ts';
 import { readSamplingFile } from './command/sampling-file.ts';
@@ -138,8 +138,12 @@ function serve(flags: Flags): void {
     state,
     inherit: (wanted) => succession.inherit(wanted),
     onOpened: (listener, opened) => capture.onOpened(listener, opened),
+    onStopping: () => capture.stopListening(),
     onServing: () => succession.onServing(),
-    onStats: (worker, announcement) => store.accept(worker, announcement),
+    onStats: (worker, announcement) => {
+      store.accept(worker, announcement);
+      succession.onStats(announcement);
+    },
     onLogs: (batch) => accessLogs.write(batch),
     onLogEntries: (batch) => accessLogs.writeEntries(batch),
     onTracing: (worker, message) => telemetry.accept(worker, message),
@@ -150,7 +154,6 @@ function serve(flags: Flags): void {
   const accessLogs = new AccessLogDestinations({ bootstrap, state, stats, log });
   const telemetry = openTelemetry({ bootstrap, state, stats, log, pool, exemplars: metrics.exemplars }, flags);
   const snapshotStats = new SnapshotStats(stats, concurrency);
-  const later = (delayMs: number, callback: () => void): unknown => setTimeout(callback, delayMs).unref();
   const heapReturns = new HeapReturns({ returnHeap, clock: () => performance.now(), schedule: later });
   const admin = new AdminInterface();
   const retire = (): void => {
@@ -159,7 +162,7 @@ function serve(flags: Flags): void {
     lifecycle.handOver();
   };
   const namedDescriptors = (): readonly NamedDescriptor[] => capture.descriptors;
-  const succession = openSuccession(flags, { state, pool, log, retire, namedDescriptors });
+  const succession = openSuccession(flags, { bootstrap, state, store, pool, log, retire, namedDescriptors });
   const capture = createCapture(flags, pool, succession, log);
   const observation = new DiscoveryObservation({
     stats: new DiscoveryStats(stats, store),
@@ -187,6 +190,10 @@ function serve(flags: Flags): void {
   setInterval(() => store.flushIntervals(), 5000).unref();
 }
 
+function later(delayMs: number, callback: () => void): unknown {
+  return setTimeout(callback, delayMs).unref();
+}
+
 function createCapture(flags: Flags, pool: WorkerPool, { inherited }: Succession, log: ProcessLog): Capture {
   return new Capture({
     choice: flags.capture,
@@ -210,13 +217,16 @@ async function follow(capture: Capture, flags: Flags, { log, ...parts }: Followe
   });
 }
 
-type SuccessionParts = Pick<SuccessionOptions, 'retire' | 'namedDescriptors'> & ProcessParts;
+type SuccessionParts = Pick<SuccessionOptions, 'retire' | 'namedDescriptors' | 'store'> &
+  ProcessParts & { readonly bootstrap: Bootstrap };
 
-function openSuccession(flags: Flags, { state, pool, log, ...parts }: SuccessionParts): Succession {
+function openSuccession(flags: Flags, { bootstrap, pool, log, ...parts }: SuccessionParts): Succession {
+  // A collector has what the parent sent; told of it again, it would count it twice.
+  const carriesStatistics = (flags.hotRestart?.carriesStatistics ?? false) && !exportsMetrics(bootstrap);
   return new Succession({
     ...parts,
     settings: flags.hotRestart,
-    startedAtMs: state.startedAtMs,
+    carriesStatistics,
     socketsAt: (wanted) => pool.socketsAt(wanted),
     exit: (code) => process.exit(code),
     log: log.component('main'),
@@ -295,7 +305,7 @@ function openProcessLog({ logLevel, componentLogLevel }: Flags): ProcessLog {
 
 interface WorkerParts
   extends Pick<WorkerPoolOptions, 'onStats' | 'onLogs' | 'onLogEntries' | 'onTracing'>,
-    Required<Pick<OpenListenersOptions, 'inherit' | 'onOpened'>> {
+    Required<Pick<OpenListenersOptions, 'inherit' | 'onOpened' | 'onStopping'>> {
   readonly flags: Flags;
   readonly log: ProcessLog;
   readonly state: ServerState;
@@ -303,7 +313,8 @@ interface WorkerParts
   readonly onServing: () => void;
 }
 
-function startWorkers({ flags, log, state, inherit, onOpened, onServing, ...outputs }: WorkerParts): WorkerPool {
+function startWorkers({ flags, log, state, onServing, ...parts }: WorkerParts): WorkerPool {
+  const { inherit, onOpened, onStopping, ...outputs } = parts;
   const main = log.component('main');
   return new WorkerPool({
     concurrency: state.options.concurrency,
@@ -318,7 +329,7 @@ function startWorkers({ flags, log, state, inherit, onOpened, onServing, ...outp
       drainStrategy: flags.drainStrategy,
     },
     ...outputs,
-    listeners: { keepsSockets: flags.hotRestart !== null, inherit, onOpened },
+    listeners: { keepsSockets: flags.hotRestart !== null, inherit, onOpened, onStopping },
     onApplied: (generation, listeners) => {
       const isFirst = state.name === 'INITIALIZING';
       state.onApplied(generation, listeners);

@@ -16,6 +16,8 @@ export function processFacts({ state, pool, overrides }: ProcessParts): ProcessF
     uptimeMs: Date.now() - state.startedAtMs,
     version: state.options.version,
     restartEpoch: state.options.restartEpoch,
+    restartGeneration: state.ancestry.generation,
+    parentConnections: state.ancestry.parentConnections,
     generations: pool.generations,
     runtime: { keys: overrides.flatten(layers).size, layers: layers.length, overrides: overrides.size },
     memory: {

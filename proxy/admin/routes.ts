@@ -66,7 +66,9 @@ export const adminRoutes: readonly AdminRoute[] = [
     return ok();
   }),
   get('/help', 'this list', () => text(helpText())),
-  get('/hot_restart_version', 'there is no hot restart', () => text('disabled')),
+  get('/hot_restart_version', 'what a process must speak to take our place', ({ state }) =>
+    text(state.ancestry.hotRestartVersion),
+  ),
   get('/init_dump', 'what start-up waits for', () => json({})),
   get('/listeners', 'listeners and their addresses', listeners, { format: 'One of (text, json)' }),
   post('/logging', 'shows and changes levels of the process log', logging, {

@@ -17,14 +17,14 @@ export function ready({ state, capture }: AdminContext): AdminAnswer {
 
 export function serverInfo({ state, pool, flags }: AdminContext): AdminAnswer {
   const { version, concurrency } = state.options;
-  const uptime = `${Math.floor((Date.now() - state.startedAtMs) / 1000)}s`;
+  const { hotRestartVersion, firstStartedAtMs } = state.ancestry;
   const node = state.bootstrap?.node;
   return json({
     version: `outrigger/${version}`,
     state: state.name,
-    uptime_current_epoch: uptime,
-    uptime_all_epochs: uptime,
-    hot_restart_version: 'disabled',
+    uptime_current_epoch: secondsSince(state.startedAtMs),
+    uptime_all_epochs: secondsSince(firstStartedAtMs),
+    hot_restart_version: hotRestartVersion,
     command_line_options: commandLineOptions(flags, concurrency),
     node:
       node === undefined
@@ -57,9 +57,27 @@ function commandLineOptions(flags: Flags, concurrency: number): unknown {
     drain_time: seconds(flags.drainTimeMs),
     drain_strategy: flags.drainStrategy === 'gradual' ? 'Gradual' : 'Immediate',
     mode: 'Serve',
-    disable_hot_restart: true,
+    parent_shutdown_time: seconds(flags.parentShutdownTimeMs),
+    disable_hot_restart: flags.hotRestart === null,
     restart_epoch: flags.restartEpoch,
+    ...hotRestartOptions(flags),
   };
+}
+
+function hotRestartOptions({ hotRestart }: Flags): object {
+  if (hotRestart === null) return {};
+  const { baseId, baseIdPath = '', socketPath, socketMode } = hotRestart;
+  return {
+    base_id: String(baseId === 'dynamic' ? 0 : baseId),
+    use_dynamic_base_id: baseId === 'dynamic',
+    base_id_path: baseIdPath,
+    socket_path: socketPath,
+    socket_mode: socketMode,
+  };
+}
+
+function secondsSince(startedAtMs: number): string {
+  return `${Math.floor((Date.now() - startedAtMs) / 1000)}s`;
 }
 
 function seconds(durationMs: number): string {

@@ -20,6 +20,11 @@ export interface MetricsExportOptions {
   readonly log: ProcessLog;
 }
 
+/** Whether there may be a collector. */
+export function exportsMetrics({ stats }: Pick<Bootstrap, 'stats'>): boolean {
+  return stats.sinks.length > 0 || process.env['OTEL_METRICS_EXPORTER'] !== undefined;
+}
+
 /** At the end of the process, a collector that takes nothing is waited for so long. */
 const patienceMs = 2000;
 
@@ -33,8 +38,7 @@ export class MetricsExport {
   /** Begins to export; a variable of the environment that cannot be followed is told in the log. */
   constructor(options: MetricsExportOptions) {
     this.#options = options;
-    const asksForMore = process.env['OTEL_METRICS_EXPORTER'] !== undefined;
-    this.ready = options.bootstrap.stats.sinks.length > 0 || asksForMore ? this.#open() : Promise.resolve();
+    this.ready = exportsMetrics(options.bootstrap) ? this.#open() : Promise.resolve();
   }
 
   /** Resolves when the last counts are sent, or cannot be. */

@@ -12,6 +12,18 @@ export type Phase =
   /** `onDrained` is called once, when no connection is left. */
   | { readonly kind: 'draining'; readonly onDrained: () => void };
 
+/** Where a process comes from, when others were before it (hot restart). */
+export interface Ancestry {
+  /** `disabled` without. */
+  readonly hotRestartVersion: string;
+  /** Of the first process of all, milliseconds since the epoch. */
+  readonly firstStartedAtMs: number;
+  /** 1 for the first. */
+  readonly generation: number;
+  /** What the process before this one has still open. */
+  readonly parentConnections: number;
+}
+
 export interface ServerStateOptions {
   readonly concurrency: number;
   readonly restartEpoch: number;
@@ -31,9 +43,20 @@ export class ServerState {
   #document: () => unknown = () => null;
   #listeners: readonly BoundListener[] = [];
   #drained: (() => void) | null = null;
+  #ancestry: Ancestry;
 
   constructor(options: ServerStateOptions) {
     this.options = options;
+    const firstStartedAtMs = this.startedAtMs;
+    this.#ancestry = { hotRestartVersion: 'disabled', firstStartedAtMs, generation: 1, parentConnections: 0 };
+  }
+
+  setAncestry(ancestry: Ancestry): void {
+    this.#ancestry = ancestry;
+  }
+
+  get ancestry(): Ancestry {
+    return this.#ancestry;
   }
 
   setBootstrap(bootstrap: Bootstrap, document: unknown): void {

@@ -84,6 +84,19 @@ export interface BucketCount {
   readonly count: number;
 }
 
+/** A reading as it travels between processes. */
+export interface HistogramData {
+  readonly sum: number;
+  readonly min: number;
+  readonly max: number;
+  /** Bucket and count, of buckets that are not empty. */
+  readonly counts: readonly (readonly [number, number])[];
+}
+
+function isBucket(bucket: number): boolean {
+  return bucket >= zeroBucket && bucket < octaves * subBuckets;
+}
+
 /** A histogram read back: the sum of those of several threads, or the difference between two moments. */
 export class HistogramSummary {
   count = 0;
@@ -109,6 +122,21 @@ export class HistogramSummary {
       const first = slotOffset(page);
       for (let sub = 0; sub < subBuckets; sub++) this.#add(octave * subBuckets + sub, counts[first + sub]!);
     }
+  }
+
+  /** As plain data, to be read by `from`. `min` of nothing is 0. */
+  data(): HistogramData {
+    return { sum: this.sum, min: this.count === 0 ? 0 : this.min, max: this.max, counts: [...this.#counts] };
+  }
+
+  static from({ sum, min, max, counts }: HistogramData): HistogramSummary {
+    const summary = new HistogramSummary();
+    for (const [bucket, count] of counts) if (isBucket(bucket)) summary.#add(bucket, count);
+    if (summary.count === 0) return summary;
+    summary.sum = sum;
+    summary.min = min;
+    summary.max = max;
+    return summary;
   }
 
   /** Adds another reading. */

@@ -13,6 +13,9 @@ export interface ProcessFacts {
   /** `1.2.3`. */
   readonly version: string;
   readonly restartEpoch: number;
+  /** 1 for a process that took nobody's place. */
+  readonly restartGeneration: number;
+  readonly parentConnections: number;
   /** Generation that each worker serves; 0 is none yet. */
   readonly generations: readonly number[];
   readonly runtime: { readonly keys: number; readonly layers: number; readonly overrides: number };
@@ -48,24 +51,27 @@ export class ProcessStats {
     server.set(serverStats.version, versionNumber(facts.version));
     server.set(serverStats.concurrency, facts.generations.length);
     server.set(serverStats.hotRestartEpoch, facts.restartEpoch);
+    server.set(serverStats.hotRestartGeneration, facts.restartGeneration);
+    server.set(serverStats.parentConnections, facts.parentConnections);
     server.set(serverStats.memoryAllocated, facts.memory.allocatedBytes);
     server.set(serverStats.memoryHeapSize, facts.memory.heapBytes);
     server.set(serverStats.memoryPhysicalSize, facts.memory.physicalBytes);
-    server.set(serverStats.totalConnections, this.#openConnections());
+    server.set(serverStats.totalConnections, openConnections(this.#store));
     server.set(serverStats.daysUntilFirstCertExpiring, noCertificate);
     this.#runtime.set(runtimeStats.numKeys, facts.runtime.keys);
     this.#runtime.set(runtimeStats.numLayers, facts.runtime.layers);
     this.#runtime.set(runtimeStats.adminOverridesActive, facts.runtime.overrides > 0 ? 1 : 0);
     this.#listeners.set(listenerManagerStats.workersStarted, facts.generations.every((each) => each > 0) ? 1 : 0);
   }
+}
 
-  #openConnections(): number {
-    let open = 0;
-    for (const group of this.#store.groups()) {
-      if (group.scope.template === listenerStats.scope.template) open += group.value(listenerStats.downstreamCxActive);
-    }
-    return open;
+/** Of all listeners. */
+export function openConnections(store: StatsStore): number {
+  let open = 0;
+  for (const group of store.groups()) {
+    if (group.scope.template === listenerStats.scope.template) open += group.value(listenerStats.downstreamCxActive);
   }
+  return open;
 }
 
 /** 1.2.3 as 1002003. */

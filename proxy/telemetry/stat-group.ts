@@ -3,7 +3,7 @@
 import { HistogramSummary } from './histogram.ts';
 import { chunkNumber, type SlotChunks, slotOffset } from './slot-memory.ts';
 import { scopeLabels, scopePrefix } from './stat-scope.ts';
-import { addCodes, StatTotals } from './stat-totals.ts';
+import { addCodes, type Countable, StatTotals } from './stat-totals.ts';
 import { CodeGroup, type StatScope } from './stats.ts';
 
 /** What an export needs of the stats of one scope under one set of names. */
@@ -33,6 +33,8 @@ export class StatGroup {
   readonly #parts: Part[] = [];
   /** What blocks that are gone have counted: a counter never falls while the group lives. Null before the first. */
   #kept: StatTotals | null = null;
+  /** What an earlier process said last; `#kept` has it. */
+  #carried: StatTotals | null = null;
   #isGone = false;
   /** By the index of a histogram that has values: its state at the last flush, and what came between the last two. */
   readonly #flushed = new Map<number, { readonly total: HistogramSummary; readonly interval: HistogramSummary }>();
@@ -62,6 +64,15 @@ export class StatGroup {
     alone.#parts.push(part!);
     this.#kept ??= new StatTotals(this.scope);
     this.#kept.add(alone);
+  }
+
+  /** Adds what an earlier process has counted in all, in place of what it had said before. */
+  carry(counted: Countable): void {
+    const totals = new StatTotals(this.scope);
+    totals.add(counted);
+    this.#kept ??= new StatTotals(this.scope);
+    this.#kept.add(counted, this.#carried ?? undefined);
+    this.#carried = totals;
   }
 
   /** Its last block was removed. */

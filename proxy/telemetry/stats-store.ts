@@ -1,6 +1,7 @@
 // The main thread's view of all statistics: what the threads announced, read and summed when somebody asks.
 
 import { StatGroup } from './stat-group.ts';
+import type { Countable } from './stat-totals.ts';
 import type { StatScope, StatSet } from './stats.ts';
 import type { BlockAnnouncement } from './worker-stats.ts';
 
@@ -69,6 +70,16 @@ export class StatsStore {
     return this.#groups.get(this.#scope(set.scope))?.get(names.join('\0'));
   }
 
+  /** Sets that threads have announced under this template. */
+  scopesOf(template: string): readonly StatScope[] {
+    return [...this.#scopes.values()].filter((scope) => scope.template === template);
+  }
+
+  /** What an earlier process has counted under these names, of a set of `scopesOf`. Again in place of what it was. */
+  carry(names: readonly string[], counted: Countable): void {
+    this.#group(this.#scope(counted.scope), names).carry(counted);
+  }
+
   /** Every group that is listed, by prefix. The groups of sets that share a template follow one another. */
   groups(): readonly StatGroup[] {
     if (this.#rejectAll) return [];
@@ -126,7 +137,12 @@ export class StatsStore {
 
   #addBlock(from: Source, message: Extract<BlockAnnouncement, { kind: 'block' }>): void {
     const { names, address } = message;
-    const scope = from.scopes[message.set]!;
+    const group = this.#group(from.scopes[message.set]!, names);
+    group.add({ memory: from, address });
+    from.blocks.set(message.block, { group, address });
+  }
+
+  #group(scope: StatScope, names: readonly string[]): StatGroup {
     let groups = this.#groups.get(scope);
     if (groups === undefined) {
       groups = new Map();
@@ -139,8 +155,7 @@ export class StatsStore {
       groups.set(key, group);
       this.#sorted = null;
     }
-    group.add({ memory: from, address });
-    from.blocks.set(message.block, { group, address });
+    return group;
   }
 
   #releaseBlock(from: Source, block: number): void {

@@ -10,6 +10,8 @@ const facts: ProcessFacts = {
   uptimeMs: 2500,
   version: '1.2.3-rc.1',
   restartEpoch: 0,
+  restartGeneration: 2,
+  parentConnections: 3,
   generations: [1, 1],
   runtime: { keys: 2, layers: 1, overrides: 0 },
   memory: { allocatedBytes: 1, heapBytes: 2, physicalBytes: 3 },
@@ -32,6 +34,8 @@ t.test('facts become gauges, open connections are those of all listeners', (t) =
   t.equal(server?.value(serverStats.version), 1002003);
   t.equal(server?.value(serverStats.concurrency), 2);
   t.equal(server?.value(serverStats.totalConnections), 2);
+  t.equal(server?.value(serverStats.hotRestartGeneration), 2);
+  t.equal(server?.value(serverStats.parentConnections), 3);
   t.equal(store.get(runtimeStats)?.value(runtimeStats.numKeys), 2);
   t.equal(store.get(listenerManagerStats)?.value(listenerManagerStats.workersStarted), 1);
   process.refresh({ ...facts, state: 'DRAINING', generations: [1, 0] });
