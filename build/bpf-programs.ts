@@ -26,7 +26,7 @@ const ROOT = join(import.meta.dirname, '..');
 export interface BuildOptions {
   /** Folder of `*.bpf.c` and their headers. */
   readonly programs: string;
-  /** Folder for the objects; other files in it stay. */
+  /** Folder for the objects; those of programs that are no more go, other files stay. */
   readonly out: string;
   /** Kernel BTF to take types from. */
   readonly btf: string;
@@ -62,8 +62,10 @@ export function buildPrograms({ programs, out, btf }: BuildOptions): ReadonlyMap
     const manifest = { compiler, sources: sourcesHash(programs), objects: Object.fromEntries(objects) };
     writeFileSync(join(work, MANIFEST), `${JSON.stringify(manifest, null, 2)}\n`);
     mkdirSync(out, { recursive: true });
+    const files = [...objects.values()].map(({ file }) => file);
+    removeStale(out, files, readFileSync(join(work, MANIFEST)));
     // The manifest last: what it names is there.
-    for (const file of [...[...objects.values()].map(({ file }) => file), MANIFEST]) replace(join(work, file), out);
+    for (const file of [...files, MANIFEST]) replace(join(work, file), out);
     return objects;
   } finally {
     rmSync(work, { recursive: true });
@@ -71,6 +73,7 @@ export function buildPrograms({ programs, out, btf }: BuildOptions): ReadonlyMap
 }
 
 const MANIFEST = 'manifest.json';
+const SIGNATURE = `${MANIFEST}.sig`;
 
 /** Debian's and Ubuntu's names of what a build needs. */
 const PACKAGES = 'apt-get install clang llvm bpftool libbpf-dev';
@@ -126,6 +129,15 @@ function sourcesHash(programs: string): string {
       .update('\0');
   }
   return hash.digest('hex');
+}
+
+/** A signature is one of the manifest's bytes: made of the same sources it stays true. */
+function removeStale(out: string, files: readonly string[], manifest: Buffer): void {
+  for (const file of readdirSync(out)) {
+    if (file.endsWith('.bpf.o') && !files.includes(file)) rmSync(join(out, file));
+  }
+  const before = join(out, MANIFEST);
+  if (!existsSync(before) || !readFileSync(before).equals(manifest)) rmSync(join(out, SIGNATURE), { force: true });
 }
 
 /** At once, so that a loader beside us never reads half a file. The temporary folder may be on another file system. */

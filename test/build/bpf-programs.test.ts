@@ -79,6 +79,20 @@ t.test('a program that does not compile leaves the objects there are, and its er
   t.end();
 });
 
+t.test('what was made of other sources goes, and so does their signature', { skip }, (t) => {
+  const folder = programsOf(t, { 'one.bpf.c': ONE, 'two.bpf.c': ONE });
+  const out = join(folder, 'out');
+  build(['--programs', folder, '--out', out]);
+  writeFileSync(join(out, 'manifest.json.sig'), 'signature');
+  writeFileSync(join(out, 'note'), '');
+  build(['--programs', folder, '--out', out]);
+  t.same(readdirSync(out).sort(), ['manifest.json', 'manifest.json.sig', 'note', 'one.bpf.o', 'two.bpf.o']);
+  rmSync(join(folder, 'two.bpf.c'));
+  build(['--programs', folder, '--out', out]);
+  t.same(readdirSync(out).sort(), ['manifest.json', 'note', 'one.bpf.o']);
+  t.end();
+});
+
 t.test('what is missing is named, with the way out', (t) => {
   const missing = (tools: Readonly<Record<string, string>>, btf = process.execPath) => {
     const folder = programsOf(t, { 'one.bpf.c': ONE });
