@@ -32,26 +32,29 @@ export interface PodPlan {
   readonly netnsFd: number;
 }
 
-/** Redirection of one pod, in place. */
-export interface PodCapture {
+/** What is attached for a pod, by this agent or by one before. */
+export interface PodRemains {
   /** The policy it was made by. */
   readonly policy: CaptureSettings['policy'];
+  release(outcome: 'detach' | 'stay'): void;
+}
+
+/** Redirection of one pod, in place. */
+export interface PodCapture extends PodRemains {
   /** The socket stays the caller's. */
   setListener(family: ListenerFamily, fd: number): LoadFailure | undefined;
   counters(): Readonly<Record<string, number>>;
-  release(outcome: 'detach' | 'stay'): void;
 }
 
 export interface RestoredPod {
   /** In the node's tree. */
   readonly cgroupPath: string;
-  /** As the plan had them. */
-  readonly settings: CaptureSettings;
-  readonly capture: PodCapture;
+  readonly remains: PodRemains;
 }
 
 export interface PodCaptures {
-  open(plan: PodPlan): PodCapture | LoadFailure;
+  /** In the place of `before`, which is given up when this does not fail, and unchanged when it does. */
+  open(plan: PodPlan, before: PodRemains | undefined): PodCapture | LoadFailure;
   /** Those that an earlier agent left in place. */
   restore(): readonly RestoredPod[];
 }
@@ -61,7 +64,6 @@ export interface NodePodsOptions {
   readonly captures: PodCaptures;
   readonly mostPods: number;
   readonly log: (event: PodEvent) => void;
-  readonly watch?: { readonly emptyEveryMs?: number; readonly allEveryMs?: number };
 }
 
 export interface PodEvent {
@@ -82,7 +84,7 @@ export class NodePods implements RequestHandler {
 
   constructor(options: NodePodsOptions) {
     this.#options = options;
-    this.#watch = new CgroupWatch({ onGone: (folder) => this.#onPodGone(folder), ...options.watch });
+    this.#watch = new CgroupWatch({ onGone: (folder) => this.#onPodGone(folder) });
   }
 
   get size(): number {
@@ -92,15 +94,15 @@ export class NodePods implements RequestHandler {
   /** `drop` is the door's. Takes up what an earlier agent left. */
   start(drop: (peer: Peer) => void): void {
     this.#drop = drop;
-    for (const { cgroupPath, settings, capture } of this.#options.captures.restore()) {
+    for (const { cgroupPath, remains } of this.#options.captures.restore()) {
       const cgroup = podOfCgroup(cgroupPath);
       const folder = this.#options.tree.folderOf(cgroupPath);
       if (cgroup === undefined || !this.#watch.add(folder)) {
-        capture.release('detach');
+        remains.release('detach');
         this.#options.log({ event: 'pod gone', cgroup: cgroupPath });
         continue;
       }
-      this.#pods.set(folder, { cgroup, capture, settings: JSON.stringify(settings), holder: undefined });
+      this.#pods.set(folder, { cgroup, remains, netnsFd: -1, held: undefined });
       this.#options.log({ event: 'restored', pod: cgroup.uid, cgroup: cgroupPath });
     }
   }
@@ -110,11 +112,10 @@ export class NodePods implements RequestHandler {
       if (request.kind === 'enrol') return this.#enrol(peer, request, descriptors);
       const held = this.#heldBy(peer);
       if (held === undefined) return refusal('this connection has enrolled no pod');
-      const [folder, pod] = held;
-      if (request.kind === 'counters') return { kind: 'counters', counters: pod.capture.counters() };
-      if (request.kind === 'listeners') {
+      const [folder, pod, { capture }] = held;
+      if (request.kind === 'counters') return { kind: 'counters', counters: capture.counters() };
+      if (request.kind === 'listeners')
         return this.#replaceListeners(peer, pod, handed(request.listeners, descriptors));
-      }
       this.#forget(folder, pod, 'detach');
       this.#options.log({ event: 'left', pod: pod.cgroup.uid });
       return { kind: 'done' };
@@ -126,9 +127,9 @@ export class NodePods implements RequestHandler {
   onGone(peer: Peer): void {
     const [folder, pod] = this.#heldBy(peer) ?? [];
     if (folder === undefined || pod === undefined) return;
-    pod.holder = undefined;
+    pod.held = undefined;
     this.#options.log({ event: 'sidecar gone', pod: pod.cgroup.uid, process: peer.identity.processId });
-    if (pod.capture.policy === 'open') this.#forget(folder, pod, 'detach');
+    if (pod.remains.policy === 'open') this.#forget(folder, pod, 'detach');
   }
 
   onRefused(reason: string, identity: PeerIdentity | undefined): void {
@@ -145,7 +146,7 @@ export class NodePods implements RequestHandler {
   close(): void {
     this.#watch.close();
     for (const [folder, pod] of this.#pods) {
-      this.#forget(folder, pod, pod.capture.policy === 'closed' ? 'stay' : 'detach');
+      this.#forget(folder, pod, pod.remains.policy === 'closed' ? 'stay' : 'detach');
     }
   }
 
@@ -154,8 +155,8 @@ export class NodePods implements RequestHandler {
     const pod = this.#podFor(peer.identity, request.pod);
     if ('kind' in pod) return pod;
     const known = this.#pods.get(this.#options.tree.folderOf(pod.path));
-    if (known?.holder !== undefined) {
-      const holder = known.holder.identity.processId;
+    if (known?.held !== undefined) {
+      const holder = known.held.peer.identity.processId;
       return refusal(
         `pod ${pod.uid} is enrolled already, by process ${holder}`,
         'one sidecar a pod: end the other one first',
@@ -176,39 +177,38 @@ export class NodePods implements RequestHandler {
     if (!this.#watch.add(folder)) return refusal(`pod ${pod.uid} is gone`);
     // A container that was started again has a cgroup of another name, and the proxy is known by its cgroup.
     const settings = planSettings(request.settings, peer.identity);
-    const text = JSON.stringify(settings);
-    const isSame = known !== undefined && known.settings === text;
-    const capture = isSame ? known.capture : this.#open(peer, pod, settings, listeners);
-    const failure = isFailure(capture) ? capture : setListeners(capture, listeners);
-    if (isFailure(capture) || failure !== undefined) {
-      if (!isSame && !isFailure(capture)) capture.release('detach');
+    const netnsFd = namespaceOf(listeners, known);
+    if (typeof netnsFd === 'string') return this.#failed(pod, { reason: netnsFd });
+    const capture = this.#open(peer, { pod, settings, netnsFd, before: known?.remains });
+    if (isFailure(capture)) {
       if (known === undefined) this.#watch.remove(folder);
-      return this.#failed(pod, failure!);
+      if (netnsFd >= 0 && netnsFd !== known?.netnsFd) close(netnsFd);
+      return this.#failed(pod, capture);
     }
-    // Constants of programs are fixed when they are loaded: other settings are another redirection, which is in place
-    // before the old one goes, so that no connection gets past both.
-    if (!isSame) known?.capture.release('detach');
-    this.#pods.set(folder, { cgroup: pod, capture, settings: text, holder: peer });
-    const event = isSame ? 'taken up' : 'enrolled';
+    const enrolled: EnrolledPod = { cgroup: pod, remains: capture, netnsFd, held: { peer, settings, capture } };
+    if (known !== undefined && known.netnsFd >= 0 && known.netnsFd !== netnsFd) close(known.netnsFd);
+    this.#pods.set(folder, enrolled);
+    const failure = setListeners(capture, listeners);
+    if (failure !== undefined) {
+      this.#forget(folder, enrolled, 'detach');
+      return this.#failed(pod, failure);
+    }
+    const event = known === undefined ? 'enrolled' : 'taken up';
     this.#options.log({ event, pod: pod.uid, cgroup: pod.path, process: peer.identity.processId });
     return { kind: 'enrolled', pod: pod.uid, cgroup: pod.path };
   }
 
-  #open(peer: Peer, pod: PodCgroup, settings: CaptureSettings, listeners: readonly HandedListener[]) {
-    const netns = commonNamespace(listeners);
-    if (typeof netns === 'string') return { reason: netns };
-    const { tree } = this.#options;
+  #open(peer: Peer, { pod, settings, netnsFd, before }: Opening): PodCapture | LoadFailure {
+    const { tree, captures } = this.#options;
     const container = peer.identity.pod?.containerPath;
     const plan: PodPlan = {
       pod,
       settings,
       cgroupFolder: tree.folderOf(pod.path),
       proxyCgroupFolder: container === undefined ? undefined : tree.folderOf(container),
-      netnsFd: netns,
+      netnsFd,
     };
-    const capture = this.#options.captures.open(plan);
-    if (netns >= 0) close(netns);
-    return capture;
+    return captures.open(plan, before);
   }
 
   /** The peer's own pod; another one only for root of the node: root within a pod is nobody outside of it. */
@@ -234,7 +234,21 @@ export class NodePods implements RequestHandler {
     if (typeof listeners === 'string') return refusal(listeners);
     const problem = this.#listenersProblem(peer, listeners);
     if (problem !== undefined) return refusal(problem);
-    const failure = setListeners(pod.capture, listeners);
+    const { settings, capture: before } = pod.held!;
+    if (pod.netnsFd < 0 && listeners.length > 0) {
+      // The first socket tells the pod's network namespace: what is redirected so far is carried on with it.
+      const netnsFd = commonNamespace(listeners);
+      if (typeof netnsFd === 'string') return refusal(netnsFd);
+      const capture = this.#open(peer, { pod: pod.cgroup, settings, netnsFd, before });
+      if (isFailure(capture)) {
+        close(netnsFd);
+        return this.#failed(pod.cgroup, capture);
+      }
+      pod.netnsFd = netnsFd;
+      pod.remains = capture;
+      pod.held = { peer, settings, capture };
+    }
+    const failure = setListeners(pod.held!.capture, listeners);
     return failure === undefined ? { kind: 'done' } : this.#failed(pod.cgroup, failure);
   }
 
@@ -246,20 +260,20 @@ export class NodePods implements RequestHandler {
   #onPodGone(folder: string): void {
     const pod = this.#pods.get(folder);
     if (pod === undefined) return;
-    const { holder } = pod;
     this.#forget(folder, pod, 'detach');
     this.#options.log({ event: 'pod gone', pod: pod.cgroup.uid, cgroup: pod.cgroup.path });
-    if (holder !== undefined) this.#drop(holder);
+    if (pod.held !== undefined) this.#drop(pod.held.peer);
   }
 
   #forget(folder: string, pod: EnrolledPod, outcome: 'detach' | 'stay'): void {
     this.#watch.remove(folder);
     this.#pods.delete(folder);
-    pod.capture.release(outcome);
+    if (pod.netnsFd >= 0) close(pod.netnsFd);
+    pod.remains.release(outcome);
   }
 
-  #heldBy(peer: Peer): [string, EnrolledPod] | undefined {
-    for (const entry of this.#pods) if (entry[1].holder === peer) return entry;
+  #heldBy(peer: Peer): readonly [string, EnrolledPod, Held] | undefined {
+    for (const [folder, pod] of this.#pods) if (pod.held?.peer === peer) return [folder, pod, pod.held];
     return undefined;
   }
 }
@@ -273,12 +287,26 @@ interface Enrolling {
   readonly known: EnrolledPod | undefined;
 }
 
+interface Opening {
+  readonly pod: PodCgroup;
+  readonly settings: CaptureSettings;
+  readonly netnsFd: number;
+  readonly before: PodRemains | undefined;
+}
+
 interface EnrolledPod {
   readonly cgroup: PodCgroup;
+  remains: PodRemains;
+  /** The pod's network namespace, once a socket told it; -1 before. It stays the same while its containers come and go. */
+  netnsFd: number;
+  /** By whom; nobody while its sidecar is away. */
+  held: Held | undefined;
+}
+
+interface Held {
+  readonly peer: Peer;
+  readonly settings: CaptureSettings;
   readonly capture: PodCapture;
-  /** Of the plan, as text, to compare. */
-  readonly settings: string;
-  holder: Peer | undefined;
 }
 
 /** Names and descriptors of a request, together; or what does not fit. */
@@ -290,6 +318,11 @@ function handed(
     return `the request names ${families.length} listening sockets and hands over ${descriptors.length} descriptors`;
   }
   return families.map((family, index) => ({ family, fd: descriptors[index]! }));
+}
+
+/** Of the sockets; without any, the one that is known of the pod. */
+function namespaceOf(listeners: readonly HandedListener[], known: EnrolledPod | undefined): number | string {
+  return listeners.length === 0 ? (known?.netnsFd ?? -1) : commonNamespace(listeners);
 }
 
 function setListeners(capture: PodCapture, listeners: readonly HandedListener[]): LoadFailure | undefined {

@@ -141,6 +141,7 @@ const FLAGS: Readonly<Record<CommandName, readonly (readonly [string, FlagRule])
       { value: 'FOLDER', help: 'where cgroup2 is mounted; found in /proc/self/mountinfo when not given' },
     ],
     ['most-pods', { value: 'N', help: 'pods that may be enrolled at once; 512' }],
+    ['is-ready', { help: 'asks the agent at the socket whether it serves, in place of being one' }],
     bpffs,
     objects,
     requireSigned,

@@ -126,7 +126,7 @@ function objectsFinding(objects: ObjectFiles | LoadFailure): ObjectsFinding {
   const names = [...manifest.objects.keys()];
   const broken = names.map((name) => objects.read(name)).find(isFailure);
   if (broken !== undefined) return objectsFinding(broken);
-  const unsigned = signature.kind === 'unsigned' ? { unsigned: signature.reason } : {};
+  const unsigned = signature.kind === 'unsigned' ? { unsigned: signature.because } : {};
   return { kind: 'objects', folder, names, compiler: manifest.compiler, ...unsigned };
 }
 

@@ -12,6 +12,7 @@ import {
   type PodCaptures,
   type PodEvent,
   type PodPlan,
+  type PodRemains,
   type RestoredPod,
 } from '../../bpf/agent/node-pods.ts';
 import type { LoadFailure } from '../../bpf/loader/load-failure.ts';
@@ -24,8 +25,9 @@ export class RecordedCaptures implements PodCaptures {
   failure: LoadFailure | undefined;
   left: RestoredPod[] = [];
 
-  open(plan: PodPlan): PodCapture | LoadFailure {
+  open(plan: PodPlan, before: PodRemains | undefined): PodCapture | LoadFailure {
     if (this.failure !== undefined) return this.failure;
+    before?.release('stay');
     const capture = new RecordedCapture(plan);
     this.captures.push(capture);
     return capture;
@@ -93,8 +95,7 @@ export function startAgent(t: Test, options: AgentForTestOptions = {}): AgentFor
     if (index < 0) unseen.push(event);
     else waiting.splice(index, 1)[0]!.resolve(event);
   };
-  const watch = { emptyEveryMs: 5, allEveryMs: 50 };
-  const pods = new NodePods({ tree, captures, mostPods: options.mostPods ?? 8, log, watch });
+  const pods = new NodePods({ tree, captures, mostPods: options.mostPods ?? 8, log });
   const { requestWithinMs = 2000 } = options;
   const door = EnrolmentDoor.open({ socketPath, tree, handler: pods, requestWithinMs });
   if (isFailure(door)) throw new Error(door.reason);

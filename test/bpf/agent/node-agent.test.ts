@@ -1,0 +1,198 @@
+// The agent with programs in the kernel, and pods that are only cgroups.
+
+import { spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, readdirSync, readFileSync, rmdirSync } from 'node:fs';
+import { type AddressInfo, createServer, type Server } from 'node:net';
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+import { type Enrolment, enrol } from '../../../bpf/agent/agent-client.ts';
+import { agentProblem, NodeAgent, type NodeAgentOptions } from '../../../bpf/agent/node-agent.ts';
+import { type CaptureSettings, defaultCaptureSettings } from '../../../bpf/capture/settings.ts';
+import { isFailure } from '../../../bpf/loader/load-failure.ts';
+import { ObjectFiles } from '../../../bpf/loader/object-files.ts';
+import { kernelProbes } from '../../../bpf/loader/probes.ts';
+import { originalDestination } from '../../../native/socket.ts';
+import { bpfSkipReason, cgroupRoot, temporaryBpffs } from '../../support/bpf-environment.ts';
+import { shortPath } from '../../support/node-agent.ts';
+import { moveInto, PodCgroups, type PodFolder } from '../../support/pod-cgroups.ts';
+
+const skip = bpfSkipReason('root', 'cgroup2', 'libbpf', 'objects', 'bpffs') ?? false;
+
+t.test('what a pod’s application opens comes to its sidecar, which learns where it was going', { skip }, async (t) => {
+  const { pod, agent } = setUp(t);
+  const sidecar = await enrolledSidecar(t, agent);
+  const reached = once(sidecar.server, 'connection');
+  connectFrom(join(pod.path, 'application'), sidecar.asked);
+  const [socket] = await reached;
+  t.same(originalDestination(socket._handle.fd), { kind: 'ip', ip: '127.0.0.9', port: 7 });
+  socket.destroy();
+  const counters = await sidecar.enrolment.counters();
+  t.match(counters, { 'outbound.captured_tcp4': 1 });
+  t.equal(await sidecar.enrolment.leave(), undefined);
+  t.equal(connectFrom(join(pod.path, 'application'), sidecar.asked), 'ECONNREFUSED', 'nothing is redirected any more');
+});
+
+t.test('closed outlives sidecar and agent: connections fail, and the next sidecar gets them', { skip }, async (t) => {
+  const { pod, agent, restart } = setUp(t);
+  const first = await enrolledSidecar(t, agent);
+  const target = await listeningAt('127.0.0.9');
+  t.teardown(() => target.close());
+  const asked = { ip: '127.0.0.9', port: (target.address() as AddressInfo).port };
+  first.server.close();
+  first.enrolment.close();
+  restart();
+  t.equal(connectFrom(join(pod.path, 'application'), asked), 'ECONNREFUSED', 'though somebody listens there');
+  const second = await enrolledSidecar(t, agent, { port: first.port });
+  const reached = once(second.server, 'connection');
+  connectFrom(join(pod.path, 'application'), asked);
+  const [socket] = await reached;
+  t.match(originalDestination(socket._handle.fd), asked);
+  socket.destroy();
+  await second.enrolment.leave();
+  t.equal(connectFrom(join(pod.path, 'application'), asked), 'connected');
+});
+
+t.test('open ends with the sidecar', { skip }, async (t) => {
+  const { pod, agent, next } = setUp(t);
+  const sidecar = await enrolledSidecar(t, agent, { policy: 'open' });
+  const target = await listeningAt('127.0.0.9');
+  t.teardown(() => target.close());
+  const gone = next('sidecar gone');
+  sidecar.enrolment.close();
+  await gone;
+  const asked = { ip: '127.0.0.9', port: (target.address() as AddressInfo).port };
+  t.equal(connectFrom(join(pod.path, 'application'), asked), 'connected');
+});
+
+t.test('an agent can be asked whether it serves', { skip }, async (t) => {
+  const { agent } = setUp(t);
+  t.equal(await agentProblem(agent.socketPath), undefined);
+  t.match(await agentProblem(`${agent.socketPath}2`), { reason: /cannot be reached/, wayOut: /outrigger bpf agent/ });
+});
+
+t.test('nothing is left of pods that came and went', { skip }, async (t) => {
+  const cgroups = new PodCgroups(t, 'many');
+  const { agent, next } = runAgent(t);
+  const came = async () => {
+    const pod = cgroups.pod();
+    const enrolment = await enrolPod(agent.socketPath, pod);
+    const gone = next('pod gone');
+    pod.remove();
+    await gone;
+    enrolment.close();
+  };
+  for (let count = 0; count < 20; count++) await came();
+  const before = { descriptors: descriptorCount(), memory: residentBytes() };
+  for (let count = 0; count < 60; count++) await came();
+  t.equal(descriptorCount(), before.descriptors, 'descriptors, and so programs, links and maps that nobody pins');
+  t.same(
+    readdirSync(join(agent.bpffs, 'outrigger/v1')).filter((name) => name.startsWith('pod-')),
+    [],
+    'pins',
+  );
+  const grown = residentBytes() - before.memory;
+  t.ok(grown < 24 << 20, `${grown >> 20} MiB more memory`);
+});
+
+interface RunningAgent {
+  readonly socketPath: string;
+  readonly bpffs: string;
+}
+
+/** An agent, and this process in the sidecar's container of a pod. */
+function setUp(t: Test) {
+  const cgroups = new PodCgroups(t, 'agent');
+  const pod = cgroups.pod();
+  enterPod(t, pod);
+  return { cgroups, pod, ...runAgent(t) };
+}
+
+function enterPod(t: Test, pod: PodFolder): void {
+  for (const name of ['sidecar', 'application']) mkdirSync(join(pod.path, name));
+  t.teardown(() => {
+    for (const name of ['sidecar', 'application']) rmdirSync(join(pod.path, name));
+  });
+  moveInto(t, join(pod.path, 'sidecar'), cgroupRoot()!);
+}
+
+function runAgent(t: Test) {
+  const agent = { socketPath: shortPath(t), bpffs: temporaryBpffs(t) };
+  const waiting: { readonly event: string; readonly resolve: () => void }[] = [];
+  const log: NodeAgentOptions['log'] = (event) => {
+    if (event.event === 'problem' || event.event === 'failed') t.fail(JSON.stringify(event));
+    const index = waiting.findIndex((each) => each.event === event.event);
+    if (index >= 0) waiting.splice(index, 1)[0]!.resolve();
+  };
+  const files = ObjectFiles.open();
+  if (isFailure(files)) throw new Error(files.reason);
+  const start = (): NodeAgent => {
+    const started = NodeAgent.start({ ...agent, files, probes: kernelProbes(), mostPods: 8, log });
+    if (isFailure(started)) throw new Error(started.reason);
+    return started;
+  };
+  let running = start();
+  t.teardown(() => running.close());
+  const restart = () => {
+    running.close();
+    running = start();
+  };
+  const next = (event: string): Promise<void> => new Promise((resolve) => waiting.push({ event, resolve }));
+  return { agent, restart, next };
+}
+
+interface Sidecar {
+  readonly server: Server;
+  readonly port: number;
+  readonly enrolment: Enrolment;
+  /** An address that is redirected to it. */
+  readonly asked: { readonly ip: string; readonly port: number };
+}
+
+async function enrolledSidecar(
+  t: Test,
+  { socketPath }: RunningAgent,
+  { port, policy = 'closed' }: { readonly port?: number; readonly policy?: CaptureSettings['policy'] } = {},
+): Promise<Sidecar> {
+  const server = await listeningAt('127.0.0.1', port);
+  t.teardown(() => server.close());
+  const at = (server.address() as AddressInfo).port;
+  // Everything is at loopback here, so that the test needs no network.
+  const outbound = { ...defaultCaptureSettings.outbound, port: at, loopback: true };
+  // The test runs as root; a sidecar is told by its cgroup.
+  const settings = { ...defaultCaptureSettings, outbound, policy };
+  const enrolment = await enrol({ socketPath, settings, listeners: {} });
+  if (isFailure(enrolment)) throw new Error(enrolment.reason);
+  t.teardown(() => enrolment.close());
+  return { server, port: at, enrolment, asked: { ip: '127.0.0.9', port: 7 } };
+}
+
+async function enrolPod(socketPath: string, pod: PodFolder): Promise<Enrolment> {
+  const outcome = await enrol({ socketPath, settings: defaultCaptureSettings, listeners: {}, pod: pod.uid });
+  if (isFailure(outcome)) throw new Error(outcome.reason);
+  return outcome;
+}
+
+async function listeningAt(host: string, port = 0): Promise<Server> {
+  const server = createServer().listen(port, host);
+  await once(server, 'listening');
+  return server;
+}
+
+function descriptorCount(): number {
+  return readdirSync('/proc/self/fd').length;
+}
+
+function residentBytes(): number {
+  (globalThis as { gc?: () => void }).gc?.();
+  return Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync('/proc/self/status', 'latin1'))![1]) * 1024;
+}
+
+/** Connects from a process in `folder`: `connected`, or why not. Blocks; who is connected to answers later. */
+function connectFrom(folder: string, { ip, port }: { readonly ip: string; readonly port: number }): string {
+  const program = `require("node:net").connect(${port}, "${ip}")
+    .on("connect", () => { console.log("connected"); process.exit(); })
+    .on("error", (error) => { console.log(error.code); process.exit(); })`;
+  const enter = `echo $$ > ${folder}/cgroup.procs && exec "$@"`;
+  return spawnSync('sh', ['-c', enter, 'sh', process.execPath, '-e', program], { encoding: 'utf8' }).stdout.trim();
+}
