@@ -21,11 +21,15 @@ const program = `
   });
 `;
 
-t.test('the calling thread gives way, and no other', async (t) => {
-  const output = execFileSync(process.execPath, ['--input-type=module', '-e', program], { encoding: 'utf8' });
-  const nices = JSON.parse(output) as readonly (readonly [isMain: boolean, nice: number])[];
-  const main = nices.find(([isMain]) => isMain)![1];
-  const others = nices.filter(([isMain]) => !isMain).map(([, nice]) => nice);
-  t.ok(others.length > 0);
-  for (const nice of others) t.equal(nice, Math.max(main - 5, -20));
-});
+for (const start of [0, 7, 17]) {
+  t.test(`the calling thread gives way, and no other, in a process that starts at nice ${start}`, async (t) => {
+    const command = [`-n${start}`, process.execPath, '--input-type=module', '-e', program];
+    const output = execFileSync('nice', command, { encoding: 'utf8' });
+    const nices = JSON.parse(output) as readonly (readonly [isMain: boolean, nice: number])[];
+    const main = nices.find(([isMain]) => isMain)![1];
+    const others = nices.filter(([isMain]) => !isMain).map(([, nice]) => nice);
+    t.ok(others.length > 0);
+    for (const nice of others) t.equal(main, Math.min(nice + 5, 19));
+    t.ok(main >= Math.min(start + 5, 19), 'it was started there');
+  });
+}
