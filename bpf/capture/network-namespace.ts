@@ -1,0 +1,47 @@
+// The network namespace of a capture: the number by which programs know it, whoever's it is.
+
+import { closeSync, fstatSync, openSync, statSync } from 'node:fs';
+import { enterNetworkNamespace, networkNamespaceCookie } from '../../native/namespaces.ts';
+import { close, createSocket } from '../../native/socket.ts';
+import { AddressFamily } from '../../native/socket-address.ts';
+import { type LoadFailure, systemFailure } from '../loader/load-failure.ts';
+
+/** This process's own; the descriptor is the caller's. */
+export function openOwnNamespace(): number {
+  return openSync(OWN, 'r');
+}
+
+/** The cookie of the namespace that `fd` stands for. Entering another than the own one takes CAP_SYS_ADMIN. */
+export function cookieOf(fd: number): bigint | LoadFailure {
+  return inNamespace(fd, cookieHere);
+}
+
+/**
+ * Does `action` in the namespace that `fd` stands for; undefined is this process's own. Sockets that it opens and programs
+ * that it runs to their end are there.
+ */
+export function inNamespace<Result>(fd: number | undefined, action: () => Result): Result | LoadFailure {
+  if (fd === undefined || fstatSync(fd).ino === statSync(OWN).ino) return action();
+  const home = openOwnNamespace();
+  try {
+    const entered = enterNetworkNamespace(fd);
+    if (entered < 0) return systemFailure('enter the network namespace to capture in', entered);
+    const result = action();
+    const back = enterNetworkNamespace(home);
+    // Whatever opened a socket from now on would do so in somebody else's network.
+    if (back < 0) throw new Error(`cannot return to the network namespace of this process: error ${-back}`);
+    return result;
+  } finally {
+    closeSync(home);
+  }
+}
+
+const OWN = '/proc/thread-self/ns/net';
+
+function cookieHere(): bigint | LoadFailure {
+  const socket = createSocket(AddressFamily.ipv4);
+  if (socket < 0) return systemFailure('open a socket in the network namespace to capture in', socket);
+  const cookie = networkNamespaceCookie(socket);
+  close(socket);
+  return typeof cookie === 'bigint' ? cookie : systemFailure('ask for the cookie of a network namespace', cookie);
+}
