@@ -41,18 +41,6 @@ type PollHandle = ReturnType<typeof koffi.node.poll>;
 /** Handles that are collected stop without a word. */
 const open = new Set<PollHandle>();
 
-/**
- * SIGIO is raised in this process whenever `fd` becomes readable or writable, or its peer goes away. Several events may
- * raise one signal: who gets it reads until there is nothing more. Be there for the signal first, it ends the process
- * otherwise. Returns 0 or a negated errno.
- */
-export function raiseSignalWhenReady(fd: number): number {
-  const owned = outcome(sysFcntl(fd, F_SETOWN, process.pid));
-  if (owned < 0) return owned;
-  const flags = outcome(sysFcntl(fd, F_GETFL, 0));
-  return flags < 0 ? flags : outcome(sysFcntl(fd, F_SETFL, flags | O_ASYNC));
-}
-
 /** Blocks this thread until `fd` is readable or at its end: 1. 0 when that took too long, or a negated errno. */
 export function waitUntilReadable(fd: number, timeoutMs: number): number {
   pollScratch.bytes.writeInt32LE(fd, 0);
@@ -77,17 +65,8 @@ const pollScratch = new NativeBuffer(8);
 const EPOLL_CLOEXEC = 0o2000000;
 const EPOLL_CTL_ADD = 1;
 const EPOLL_CTL_DEL = 2;
-const F_GETFL = 3;
-const F_SETFL = 4;
-const F_SETOWN = 8;
-const O_ASYNC = 0o20000;
 const POLLIN = 1;
 
-const sysFcntl = declare('int', 'fcntl', ['int', 'int', 'long']) as (
-  fd: number,
-  command: number,
-  value: number,
-) => number;
 const sysPoll = declare('int', 'poll', ['uint64_t', 'uint64_t', 'int']) as (
   address: number,
   count: number,

@@ -3,6 +3,7 @@
 
 import { Errno } from '../../native/errno.ts';
 import { NativeBuffer } from '../../native/native-buffer.ts';
+import { ReadableWatch } from '../../native/readiness.ts';
 import { close } from '../../native/socket.ts';
 import { peerCredentials, receiveMessage, sendMessage } from '../../native/unix-message.ts';
 import { encodeMessage, type FromParent, type FromSuccessor, maxMessageBytes } from './message.ts';
@@ -16,11 +17,17 @@ export type Received =
 
 export class Channel {
   readonly fd: number;
+  #watch: ReadableWatch | undefined;
   #isClosed = false;
 
   /** Owns `fd`, a connected seqpacket socket, from now on. */
   constructor(fd: number) {
     this.fd = fd;
+  }
+
+  /** Calls `onReadable` whenever there is something to receive, until it is closed. */
+  watch(onReadable: () => void): void {
+    this.#watch = new ReadableWatch(this.fd, onReadable);
   }
 
   /** Whether the peer's process is of our own user. */
@@ -64,6 +71,7 @@ export class Channel {
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
+    this.#watch?.close();
     close(this.fd);
   }
 }

@@ -1,6 +1,6 @@
 // This process towards its successor: lets it in, passes sockets, and retires when it serves.
 
-import { raiseSignalWhenReady } from '../../native/readiness.ts';
+import { ReadableWatch } from '../../native/readiness.ts';
 import { accept } from '../../native/socket.ts';
 import type { WantedAddress } from '../listener/inherited-sockets.ts';
 import { Channel, closeAll } from './channel.ts';
@@ -35,15 +35,12 @@ export class HotRestartParent {
   #peerCount = 0;
   #state: ParentState = { kind: 'starting' };
   #isClosed = false;
-  readonly #onSignal = (): void => this.#receiveAll();
+  readonly #watch: ReadableWatch;
 
   /** Listens from now on. */
   constructor(options: ParentOptions) {
     this.#options = options;
-    process.on('SIGIO', this.#onSignal);
-    const result = raiseSignalWhenReady(options.fd);
-    if (result < 0) throw new Error(`fcntl of a Unix socket failed with errno ${-result}`);
-    this.#receiveAll();
+    this.#watch = new ReadableWatch(options.fd, () => this.#acceptAll());
   }
 
   /** Every worker serves: a successor is welcome. */
@@ -63,17 +60,15 @@ export class HotRestartParent {
 
   close(): void {
     this.#isClosed = true;
-    process.off('SIGIO', this.#onSignal);
+    this.#watch.close();
     for (const peer of this.#peers.values()) peer.close();
     this.#peers.clear();
   }
 
   // ---- Peers -----------------------------------------------------------------------------------------------------------
 
-  // One signal may stand for several events, and comes before who it is about is known.
-  #receiveAll(): void {
+  #acceptAll(): void {
     for (let fd = this.#accept(); fd >= 0; fd = this.#accept()) this.#admit(new Channel(fd));
-    for (const [number, peer] of [...this.#peers]) this.#receive(number, peer);
   }
 
   #accept(): number {
@@ -81,13 +76,15 @@ export class HotRestartParent {
   }
 
   #admit(peer: Channel): void {
-    if (!peer.isOfOurUser || raiseSignalWhenReady(peer.fd) < 0) {
+    if (!peer.isOfOurUser) {
       this.#options.log.warn(`process ${peer.peerPid} asked for sockets: it is not of our user and gets none`);
       peer.close();
       return;
     }
     if (this.#peers.size >= maxPeers) this.#dropOldest();
-    this.#peers.set(this.#peerCount++, peer);
+    const number = this.#peerCount++;
+    this.#peers.set(number, peer);
+    peer.watch(() => this.#receive(number, peer));
   }
 
   #dropOldest(): void {

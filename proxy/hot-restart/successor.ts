@@ -2,7 +2,7 @@
 // soon as all workers serve.
 
 import { describeErrno, Errno } from '../../native/errno.ts';
-import { raiseSignalWhenReady, waitUntilReadable } from '../../native/readiness.ts';
+import { waitUntilReadable } from '../../native/readiness.ts';
 import type { WantedAddress } from '../listener/inherited-sockets.ts';
 import { Channel, closeAll } from './channel.ts';
 import { decodeFromParent, type FromParent, hotRestartVersion } from './message.ts';
@@ -68,16 +68,12 @@ export class HotRestartSuccessor {
   readonly #options: SuccessorOptions;
   readonly #adminFree = Promise.withResolvers<void>();
   #state: SuccessorState = { kind: 'loading' };
-  readonly #onSignal = (): void => this.#receiveAll();
 
   /** Owns `channel`, on which we are welcome. */
   constructor(channel: Channel, options: SuccessorOptions) {
     this.#channel = channel;
     this.#options = options;
-    process.on('SIGIO', this.#onSignal);
-    const result = raiseSignalWhenReady(channel.fd);
-    if (result < 0) throw new Error(`fcntl of a Unix socket failed with errno ${-result}`);
-    this.#receiveAll();
+    channel.watch(() => this.#receiveAll());
   }
 
   /** Resolves when the parent has left its admin address to us. */
@@ -115,7 +111,6 @@ export class HotRestartSuccessor {
   }
 
   close(): void {
-    process.off('SIGIO', this.#onSignal);
     this.#channel.close();
     this.#adminFree.resolve();
   }
@@ -174,7 +169,7 @@ interface Answer {
 function nextMessage(channel: Channel, withinMs: number): Answer | string {
   let received = channel.receive();
   while (received.kind === 'none') {
-    // A signal ends the wait early: the one for this message, or another, after which we wait anew.
+    // A signal ends the wait early, after which we wait anew.
     if (waitUntilReadable(channel.fd, withinMs) === 0) return `did not answer within ${withinMs / 1000} s`;
     received = channel.receive();
   }
