@@ -53,19 +53,27 @@ struct {
 PORT_SETS(ports_in);
 
 #define LOOPBACK_INTERFACE 1
+/** The last of four words of ::6. */
+#define ISTIO_SOURCE_IP6 bpf_htonl(6)
 
 /**
- * The proxy's connections to the application come over the loopback interface, also those to the pod's own address: steered,
- * they would come back to it without end.
+ * The proxy's connections to the application come from this machine: steered, they would come back to it without end. The
+ * interface alone does not tell: a connection to the pod's own address travels over loopback, and is said to come in at the
+ * interface that has the address. Its source is that address, too, unless the proxy binds to one of loopback's, as Istio has
+ * it do (127.0.0.6, ::6).
  */
 static __always_inline bool is_from_here(struct bpf_sk_lookup *ctx) {
-  if (has_ingress_ifindex) return ctx->ingress_ifindex == LOOPBACK_INTERFACE;
-  // What comes from this machine's one address to its other one then passes for a connection from outside.
+  if (has_ingress_ifindex && ctx->ingress_ifindex == LOOPBACK_INTERFACE) return true;
   if (ctx->family == AF_INET) {
     return ctx->remote_ip4 == ctx->local_ip4 || IS_IN4(ctx->remote_ip4, 0x7f000000, 8);
   }
+  __u32 last = ctx->remote_ip6[3];
+  if (!ctx->remote_ip6[0] && !ctx->remote_ip6[1] && !ctx->remote_ip6[2] &&
+      (last == LOOPBACK_IP6 || last == ISTIO_SOURCE_IP6)) {
+    return true;
+  }
   return ctx->remote_ip6[0] == ctx->local_ip6[0] && ctx->remote_ip6[1] == ctx->local_ip6[1] &&
-         ctx->remote_ip6[2] == ctx->local_ip6[2] && ctx->remote_ip6[3] == ctx->local_ip6[3];
+         ctx->remote_ip6[2] == ctx->local_ip6[2] && last == ctx->local_ip6[3];
 }
 
 static __always_inline __u32 judge(struct bpf_sk_lookup *ctx) {
