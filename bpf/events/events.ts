@@ -1,0 +1,117 @@
+// Connection events of cgroups: the programs loaded and attached, their ring mapped and read.
+
+import { AttachType } from '../../native/bpf-link.ts';
+import { pageBytes } from '../../native/page-size.ts';
+import { type ConnectionEventView, EventsCounter } from '../generated/events.ts';
+import { type Attachment, type AttachTarget, attach } from '../loader/attachment.ts';
+import { CounterArray } from '../loader/counter-array.ts';
+import { isFailure, type LoadFailure } from '../loader/load-failure.ts';
+import { type LoadedObject, loadObject } from '../loader/loaded-object.ts';
+import type { ObjectFiles } from '../loader/object-files.ts';
+import { EventStream } from './event-stream.ts';
+import { RingReader } from './ring-reader.ts';
+
+export interface EventsOptions {
+  readonly files: ObjectFiles;
+  /** Of the applications, none of them below another. */
+  readonly cgroups: readonly AttachTarget[];
+  /** Valid until it returns. */
+  readonly onEvent: (event: ConnectionEventView) => void;
+  /** So many events found no room since the last call. */
+  readonly onLost: (count: number) => void;
+  /** Calls back once after a delay. When absent, `setTimeout`, which keeps no process alive. */
+  readonly schedule?: (delayMs: number, callback: () => void) => void;
+  /** One connection in so many is reported. When absent, each. */
+  readonly sampleOneIn?: number;
+  /** A power of two, and whole pages. When absent, 1 MiB, which are 7,700 events. */
+  readonly ringBytes?: number;
+  /**
+   * Descriptor of the map `sk_orig` of the loaded object `outbound`: events then say where a redirected connection was
+   * going. Stays the caller's.
+   */
+  readonly originalsFd?: number;
+}
+
+/** A failure leaves nothing behind. */
+export function openEvents(options: EventsOptions): Events | LoadFailure {
+  const { files, sampleOneIn = 1, ringBytes = DEFAULT_RING_BYTES, originalsFd } = options;
+  if (ringBytes % pageBytes() !== 0 || (ringBytes & (ringBytes - 1)) !== 0) {
+    return {
+      reason: `a ring of ${ringBytes} bytes cannot be: it has a power of two, of whole pages of ${pageBytes()}`,
+    };
+  }
+  const object = loadObject(files, 'events', {
+    constants: { sample_one_in: sampleOneIn },
+    maxEntries: { events: ringBytes },
+    reuse: originalsFd === undefined ? {} : { sk_orig: originalsFd },
+  });
+  if (isFailure(object)) return object;
+  const parts = openParts(object, options);
+  if (isFailure(parts)) object.close();
+  return isFailure(parts) ? parts : new Events(object, parts, options);
+}
+
+export class Events {
+  readonly #object: LoadedObject;
+  readonly #parts: EventsParts;
+  readonly #stream: EventStream;
+
+  constructor(
+    object: LoadedObject,
+    parts: EventsParts,
+    { onEvent, onLost, schedule = scheduleUnreferenced }: EventsOptions,
+  ) {
+    this.#object = object;
+    this.#parts = parts;
+    this.#stream = new EventStream({ ...parts, onEvent, onLost, schedule });
+  }
+
+  /** By name: written, lost, connections left out. Throws after `close`. */
+  counters(): Readonly<Record<string, number>> {
+    return this.#parts.counters.values();
+  }
+
+  /** Detaches; what is in the ring is handed over before this returns. */
+  close(): void {
+    const { attachments, ring, counters } = this.#parts;
+    for (const attachment of attachments) attachment.detach();
+    this.#stream.stop();
+    ring.close();
+    counters.unmap();
+    this.#object.close();
+  }
+}
+
+interface EventsParts {
+  readonly attachments: readonly Attachment[];
+  readonly ring: RingReader;
+  readonly counters: CounterArray;
+}
+
+const DEFAULT_RING_BYTES = 1024 * 1024;
+
+function openParts(object: LoadedObject, { cgroups, ringBytes = DEFAULT_RING_BYTES }: EventsOptions) {
+  const counters = CounterArray.map(object.mapFd('counters'), EventsCounter);
+  if (isFailure(counters)) return counters;
+  const ring = RingReader.map(object.mapFd('events'), ringBytes);
+  if (isFailure(ring)) {
+    counters.unmap();
+    return ring;
+  }
+  const attachments: Attachment[] = [];
+  for (const cgroup of cgroups) {
+    const attachment = attach(object.programFd('or_ev_sockops'), cgroup, AttachType.sockOps);
+    if (isFailure(attachment)) {
+      for (const other of attachments) other.detach();
+      ring.close();
+      counters.unmap();
+      return attachment;
+    }
+    attachments.push(attachment);
+  }
+  return { attachments, ring, counters };
+}
+
+function scheduleUnreferenced(delayMs: number, callback: () => void): void {
+  setTimeout(callback, delayMs).unref();
+}
