@@ -1,9 +1,10 @@
 // The counters of an object's programs (bpf/programs/counters.h), read from memory that is shared with the kernel.
 
+import { mapInfo } from '../../native/bpf-info.ts';
 import { MappedMemory } from '../../native/mapped-memory.ts';
 import { type LoadFailure, systemFailure } from './load-failure.ts';
 
-/** A generated enum of counters; its last name says how many there are. */
+/** A generated enum of counters. A name beyond the map's entries says how many there are, and is none of them. */
 export type CounterNames = Readonly<Record<string, number>>;
 
 export class CounterArray {
@@ -11,17 +12,19 @@ export class CounterArray {
   readonly #values: BigUint64Array;
   readonly #names: readonly string[];
 
-  private constructor(memory: MappedMemory, names: CounterNames) {
+  private constructor(memory: MappedMemory, names: readonly string[]) {
     this.#memory = memory;
     this.#values = new BigUint64Array(memory.bytes.buffer);
-    const count = Math.max(...Object.values(names));
-    this.#names = Object.keys(names).filter((name) => names[name]! < count);
+    this.#names = names;
   }
 
   /** Maps the array map of descriptor `fd`, which is not needed any more then. */
   static map(fd: number, names: CounterNames): CounterArray | LoadFailure {
+    const info = mapInfo(fd);
+    if (typeof info === 'number') return systemFailure('map counters', info);
+    const counters = Object.keys(names).filter((name) => names[name]! < info.maxEntries);
     const memory = MappedMemory.map(fd, { offset: 0, length: PAGE_BYTES, writable: false });
-    return typeof memory === 'number' ? systemFailure('map counters', memory) : new CounterArray(memory, names);
+    return typeof memory === 'number' ? systemFailure('map counters', memory) : new CounterArray(memory, counters);
   }
 
   /** One counter by its number in the enum. Throws after `unmap`, as all here. */
