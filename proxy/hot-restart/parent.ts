@@ -1,5 +1,6 @@
 // This process towards its successor: lets it in, passes sockets, and retires when it serves.
 
+import { Errno } from '../../native/errno.ts';
 import { ReadableWatch } from '../../native/readiness.ts';
 import { accept } from '../../native/socket.ts';
 import type { WantedAddress } from '../listener/inherited-sockets.ts';
@@ -35,12 +36,12 @@ export class HotRestartParent {
   #peerCount = 0;
   #state: ParentState = { kind: 'starting' };
   #isClosed = false;
-  readonly #watch: ReadableWatch;
+  #watch: ReadableWatch;
 
   /** Listens from now on. */
   constructor(options: ParentOptions) {
     this.#options = options;
-    this.#watch = new ReadableWatch(options.fd, () => this.#acceptAll());
+    this.#watch = this.#listen();
   }
 
   /** Every worker serves: a successor is welcome. */
@@ -68,11 +69,21 @@ export class HotRestartParent {
   // ---- Peers -----------------------------------------------------------------------------------------------------------
 
   #acceptAll(): void {
-    for (let fd = this.#accept(); fd >= 0; fd = this.#accept()) this.#admit(new Channel(fd));
+    let fd = accept(this.#options.fd);
+    for (; fd >= 0; fd = accept(this.#options.fd)) this.#admit(new Channel(fd));
+    if (fd !== -Errno.EAGAIN) this.#pause();
   }
 
-  #accept(): number {
-    return this.#isClosed ? -1 : accept(this.#options.fd);
+  // Without a descriptor to spare a peer stays where it is, and would be announced again at once.
+  #pause(): void {
+    this.#watch.close();
+    setTimeout(() => {
+      if (!this.#isClosed) this.#watch = this.#listen();
+    }, pauseMs).unref();
+  }
+
+  #listen(): ReadableWatch {
+    return new ReadableWatch(this.#options.fd, () => this.#acceptAll());
   }
 
   #admit(peer: Channel): void {
@@ -206,6 +217,7 @@ export class HotRestartParent {
   }
 }
 
+const pauseMs = 1000;
 /** Of any of our own processes: a successor says hello at once. */
 const maxPeers = 16;
 /** The kernel takes 253; the messages of one answer must fit into the socket's buffer. */
