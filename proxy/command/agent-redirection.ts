@@ -91,8 +91,12 @@ export class AgentRedirection implements Redirection {
     return [];
   }
 
-  /** The agent does what the policy says when its peer is gone. */
-  release(): void {
+  /** A listening socket that we keep would take connections that nobody accepts. The agent does what the policy says. */
+  stopListening(): void {
+    this.release();
+  }
+
+  release(): undefined {
     this.#isReleased = true;
     this.#cancelWait();
     this.#enrolment?.close();

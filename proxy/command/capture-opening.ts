@@ -1,20 +1,30 @@
 // What `--capture` loads: a file of its own in dist/, with everything of bpf/ that a proxy uses.
 
+import { enrol } from '../../bpf/agent/agent-client.ts';
 import type { CaptureSettings } from '../../bpf/capture/settings.ts';
-import type { ComponentLog } from '../telemetry/process-log.ts';
-import type { CaptureChoice } from './flags.ts';
+import { AgentRedirection } from './agent-redirection.ts';
+import type { AskedCapture } from './flags.ts';
+import { openLocalRedirection } from './local-redirection.ts';
+import { processClock } from './process-clock.ts';
 import type { NamedDescriptor, Redirection, RedirectionFailure } from './redirection.ts';
 
 export { defaultCaptureSettings } from '../../bpf/capture/settings.ts';
 export { readCaptureSettings } from '../../bpf/capture/settings-reader.ts';
 
 export interface OpeningOptions {
-  readonly choice: CaptureChoice;
+  readonly choice: AskedCapture;
   readonly settings: CaptureSettings;
+  /** Of the process before this one; stay the caller's. */
   readonly inherited: readonly NamedDescriptor[];
-  readonly log: Pick<ComponentLog, 'info' | 'warn' | 'error'>;
+  readonly log: { info(text: string): void; warn(text: string): void };
 }
 
-export async function openRedirection({ choice }: OpeningOptions): Promise<Redirection | RedirectionFailure> {
-  return { problem: `this build does not capture by ${choice.kind}`, notes: [] };
+/** Resolves when connections are captured, or cannot be; that of an agent, which may come later, after the first attempt. */
+export async function openRedirection(options: OpeningOptions): Promise<Redirection | RedirectionFailure> {
+  const { choice, settings, inherited, log } = options;
+  if (choice.kind !== 'agent') return openLocalRedirection({ mode: choice.kind, settings, inherited });
+  const { socketPath } = choice;
+  const redirection = new AgentRedirection({ socketPath, settings, enrol, schedule: processClock.schedule, log });
+  await redirection.open();
+  return redirection;
 }

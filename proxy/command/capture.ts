@@ -9,6 +9,7 @@ import type { CaptureSettings } from '../../bpf/capture/settings.ts';
 import { formatAddress, type IpAddress } from '../../config/address.ts';
 import type { Listener } from '../../config/listener.ts';
 import { ConfigError, Problems } from '../../config/problems.ts';
+import { close } from '../../native/socket.ts';
 import { parseDocument } from '../../xds/document/config-document.ts';
 import type { OpenedAddress } from '../listener/listener-opening.ts';
 import type { ComponentLog } from '../telemetry/process-log.ts';
@@ -20,7 +21,7 @@ export interface CaptureOptions {
   readonly choice: CaptureChoice;
   /** A file of people, or the shipped settings. */
   readonly settingsPath: string | undefined;
-  /** Of the process before this one, when it hands over what it had opened. */
+  /** Of the process before this one, when it hands over what it had opened. Closed by `open`. */
   readonly inherited: readonly NamedDescriptor[];
   /** Called before anything is served when splice(2) would miss bytes. */
   readonly copyOnly: () => void;
@@ -47,6 +48,15 @@ export class Capture {
 
   /** Resolves when connections are captured, or cannot be. Rejects with ConfigError when the settings cannot be used. */
   async open(): Promise<void> {
+    try {
+      await this.#open();
+    } finally {
+      // What is used of it was duplicated. The rest would redirect as long as this process holds it.
+      for (const { fd } of this.#options.inherited) close(fd);
+    }
+  }
+
+  async #open(): Promise<void> {
     const { choice, settingsPath, inherited, copyOnly, load = loadOpening } = this.#options;
     if (choice.kind === 'none') return;
     const { openRedirection, readCaptureSettings, defaultCaptureSettings } = await load();
@@ -103,9 +113,15 @@ export class Capture {
     this.#isHandedOver = true;
   }
 
+  /** Before the listening sockets are closed for good. */
+  stopListening(): void {
+    this.#redirection?.stopListening();
+  }
+
   /** At the end. Closed stays closed: without a proxy the application's connections fail rather than leave the mesh. */
   release(): void {
-    this.#redirection?.release(this.#isHandedOver || this.#policy === 'closed' ? 'stay' : 'detach');
+    const problem = this.#redirection?.release(this.#isHandedOver || this.#policy === 'closed' ? 'stay' : 'detach');
+    if (problem !== undefined) this.#options.log.warn(`at the end of redirection: ${problem}`);
     this.#redirection = null;
   }
 
@@ -119,7 +135,9 @@ export class Capture {
     const { log, choice } = this.#options;
     for (const note of (this.#redirection ?? this.#failure)!.notes) log.warn(note);
     const facts = { capture: choice.kind, settings: settingsPath ?? 'shipped', policy: this.#policy };
-    if (this.#redirection !== null) log.info(facts, `connections are captured by ${this.#redirection.by}`);
+    const by = this.#redirection?.by;
+    if (by === null) log.warn(facts, 'nothing is captured: nothing that this machine has can');
+    else if (by !== undefined) log.info(facts, `connections are captured by ${by}`);
     else log.error(facts, `nothing is captured, so this proxy is not ready: ${this.#failure!.problem}`);
   }
 }

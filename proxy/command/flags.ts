@@ -41,8 +41,10 @@ export interface Flags {
   readonly captureSettingsPath?: string;
 }
 
-export type CaptureChoice =
-  | { readonly kind: 'none' | 'auto' | 'ebpf' | 'iptables' }
+export type CaptureChoice = { readonly kind: 'none' } | AskedCapture;
+
+export type AskedCapture =
+  | { readonly kind: 'auto' | 'ebpf' | 'iptables' }
   /** A node agent listens at this path. */
   | { readonly kind: 'agent'; readonly socketPath: string };
 

@@ -4,8 +4,8 @@
 import type { CaptureCounters } from './capture-overview.ts';
 
 export interface Redirection {
-  /** `eBPF`, `iptables`, `a node agent`. */
-  readonly by: string;
+  /** `eBPF`, `iptables`, `a node agent`; null when nothing that was tried can. */
+  readonly by: string | null;
   /** A sentence for each way that was not taken, and for what an operator should know of this one. */
   readonly notes: readonly string[];
   /** Sockets of this machine give bytes to each other past TCP. */
@@ -20,8 +20,13 @@ export interface Redirection {
   counters(): readonly CaptureCounters[];
   /** What a successor of this process goes on with. They stay this one's. */
   descriptors(): readonly NamedDescriptor[];
-  /** `stay` leaves in place what can outlive the process; `detach` takes away what was put there. */
-  release(outcome: 'detach' | 'stay'): void;
+  /** The process listens no more, and lives on for its connections. */
+  stopListening(): void;
+  /**
+   * `stay` leaves in place what can outlive the process; `detach` takes away what was put there. Returns what could not be
+   * taken away.
+   */
+  release(outcome: 'detach' | 'stay'): string | undefined;
 }
 
 export interface NamedDescriptor {

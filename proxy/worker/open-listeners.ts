@@ -27,6 +27,8 @@ export interface OpenListenersOptions {
   readonly keepsSockets?: boolean;
   /** A listener got sockets that it did not have before. They are there for the time of the call. */
   readonly onOpened?: (listener: Listener, opened: readonly OpenedAddress[]) => void;
+  /** The process is about to accept no more: whoever keeps a socket of its listeners lets go of it. */
+  readonly onStopping?: () => void;
 }
 
 export class OpenListeners {
@@ -57,6 +59,7 @@ export class OpenListeners {
   /** Opens nothing for these listeners from now on and lets go of what is kept: workers accept nothing there. */
   stop(inboundOnly: boolean): void {
     if (this.#stopped !== 'all') this.#stopped = inboundOnly ? 'inbound' : 'all';
+    this.#options.onStopping?.();
     for (const [name, { config }] of this.#prepared) if (this.#isStopped(config)) this.discard(name);
     for (const [name, open] of this.#open) {
       if (!this.#isStopped(open.config)) continue;

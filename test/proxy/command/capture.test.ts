@@ -5,11 +5,13 @@ import { defaultCaptureSettings } from '../../../bpf/capture/settings.ts';
 import { readCaptureSettings } from '../../../bpf/capture/settings-reader.ts';
 import type { IpAddress } from '../../../config/address.ts';
 import { ConfigError } from '../../../config/problems.ts';
+import { duplicate } from '../../../native/socket.ts';
 import { Capture, type CaptureOptions, validateCapture } from '../../../proxy/command/capture.ts';
 import type { OpeningOptions } from '../../../proxy/command/capture-opening.ts';
 import { parseFlags } from '../../../proxy/command/flags.ts';
 import type { Redirection, RedirectionFailure } from '../../../proxy/command/redirection.ts';
 import { httpListener, managerOf } from '../../support/data-plane.ts';
+import { openDescriptors } from '../../support/open-descriptors.ts';
 
 /** A redirection that writes down what it is told. */
 function redirection(given: Partial<Redirection> = {}) {
@@ -25,7 +27,11 @@ function redirection(given: Partial<Redirection> = {}) {
     },
     counters: () => [{ group: 'outbound', counts: { captured: 3 } }],
     descriptors: () => [{ name: 'link', fd: 9 }],
-    release: (outcome) => calls.push(`release ${outcome}`),
+    stopListening: () => calls.push('stop listening'),
+    release: (outcome) => {
+      calls.push(`release ${outcome}`);
+      return undefined;
+    },
     ...given,
   };
   return { made, calls };
@@ -143,9 +149,23 @@ t.test('a process that handed over takes nothing away, and its successor gets wh
   capture.handOver();
   capture.release();
   t.same(calls, ['release stay']);
-  const { asked } = await opened(redirection().made, { inherited: [{ name: 'link', fd: 9 }] });
-  t.same(asked[0]?.inherited, [{ name: 'link', fd: 9 }]);
+  const inherited = [{ name: 'link', fd: duplicate(0) }];
+  const { asked } = await opened(redirection().made, { inherited });
+  t.same(asked[0]?.inherited, inherited);
 });
+
+t.test(
+  'what a process before handed over is closed once it was looked at, also when nothing is captured',
+  async (t) => {
+    const before = openDescriptors();
+    const inherited = () => [{ name: 'link', fd: duplicate(0) }];
+    await opened(redirection().made, { inherited: inherited() });
+    await opened(redirection().made, { inherited: inherited(), choice: { kind: 'none' } });
+    const load = () => Promise.reject(new Error('not there'));
+    await t.rejects(opened(redirection().made, { inherited: inherited(), load }), { message: 'not there' });
+    t.equal(openDescriptors(), before);
+  },
+);
 
 function settingsFile(t: Test, text: string): string {
   const path = join(t.testdir(), 'capture.yaml');

@@ -1,0 +1,218 @@
+// Run by capture.test.ts in network and mount namespaces of its own, once for each way of redirection: the answers must be
+// the same. Listeners are shaped as Istio's; the sidecar is the real one.
+
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+import { type CapturePod, OTHER, POD, startPod, WORLD } from '../support/capture-pod.ts';
+import { startNamedOrigin } from '../support/named-origin.ts';
+import {
+  clusterAt,
+  httpFilterChain,
+  type Sidecar,
+  socketAddress,
+  startSidecar,
+  tcpFilterChain,
+} from '../support/sidecar.ts';
+
+t.setTimeout(240_000);
+
+const mode = process.argv[2] as 'ebpf' | 'iptables';
+const FILTERS = 'type.googleapis.com/envoy.extensions.filters.listener';
+const originalDst = { name: 'dst', typed_config: { '@type': `${FILTERS}.original_dst.v3.OriginalDst` } };
+const httpInspector = { name: 'http', typed_config: { '@type': `${FILTERS}.http_inspector.v3.HttpInspector` } };
+const plainHttp = { transport_protocol: 'raw_buffer', application_protocols: ['http/1.1', 'h2c'] };
+const mysql = { destination_port_range: { start: 3306, end: 3307 } };
+
+const bothFamilies = (port: number) => ({
+  address: socketAddress(port, '0.0.0.0'),
+  additional_addresses: [{ address: socketAddress(port, '::') }],
+});
+
+/** A direct call of a port that is for redirected connections would be a connection to itself, without end. */
+const blackhole = (port: number) => ({
+  name: 'blackhole',
+  filter_chain_match: { destination_port: port },
+  ...tcpFilterChain('blackhole'),
+});
+
+const named = (name: string, address: string, cluster: string) => ({
+  name,
+  address: socketAddress(8080, address),
+  bind_to_port: false,
+  filter_chains: [httpFilterChain(cluster)],
+});
+
+/** Of every address of a family that no other listener has. */
+const wildcard = (address: string) => ({
+  name: `${address}_8080`,
+  address: socketAddress(8080, address),
+  bind_to_port: false,
+  listener_filters: [httpInspector],
+  listener_filters_timeout: '0s',
+  continue_on_listener_filters_timeout: true,
+  filter_chains: [{ filter_chain_match: plainHttp, ...httpFilterChain('wildcard') }],
+  default_filter_chain: tcpFilterChain('passthrough'),
+});
+
+const listeners = [
+  {
+    name: 'virtualOutbound',
+    ...bothFamilies(15001),
+    use_original_dst: true,
+    filter_chains: [blackhole(15001), tcpFilterChain('passthrough')],
+  },
+  named('exact', WORLD.v4, 'exact'),
+  named('exact6', WORLD.v6, 'exact'),
+  wildcard('0.0.0.0'),
+  wildcard('::'),
+  {
+    name: 'virtualInbound',
+    ...bothFamilies(15006),
+    listener_filters: [originalDst, { ...httpInspector, filter_disabled: mysql }],
+    listener_filters_timeout: '0s',
+    filter_chains: [
+      blackhole(15006),
+      { filter_chain_match: { destination_port: 8080, ...plainHttp }, ...httpFilterChain('app') },
+    ],
+    default_filter_chain: tcpFilterChain('passthrough'),
+  },
+];
+
+interface MeshOptions {
+  readonly workers?: number;
+  readonly policy?: 'open' | 'closed';
+}
+
+async function startMesh(t: Test, pod: CapturePod, { workers = 1, policy = 'closed' }: MeshOptions = {}) {
+  const clusters = [
+    { name: 'blackhole', connect_timeout: '5s' },
+    { name: 'passthrough', type: 'ORIGINAL_DST', lb_policy: 'CLUSTER_PROVIDED', connect_timeout: '5s' },
+    clusterAt('exact', await startNamedOrigin(t, 'exact')),
+    clusterAt('wildcard', await startNamedOrigin(t, 'wildcard')),
+    clusterAt('app', await startNamedOrigin(t, 'app')),
+  ];
+  const settings = join(t.testdir(), 'capture.yaml');
+  writeFileSync(settings, `capture: { policy: ${policy} }\n`);
+  const start = (): Promise<Sidecar> =>
+    startSidecar(t, {
+      bootstrap: { static_resources: { listeners, clusters } },
+      flags: [
+        ...['--concurrency', String(workers), '--no-config-cache', '--drain-time-s', '0'],
+        ...['--capture', mode, '--capture-settings', settings],
+      ],
+      ...pod.asSidecar,
+    });
+  return { start, sidecar: await start() };
+}
+
+const request = 'GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n';
+
+const pod = await startPod(t);
+for (const { v4, v6 } of [OTHER, WORLD]) {
+  for (const ip of [v4, v6]) {
+    await pod.world.listen({ ip, port: 8080, name: `real ${ip} 8080` });
+    await pod.world.listen({ ip, port: 9090, name: `real ${ip} 9090` });
+    await pod.world.listen({ ip, port: 3306, name: `mysql ${ip}`, speaksFirst: true });
+  }
+}
+for (const ip of [POD.v4, POD.v6]) {
+  await pod.application.listen({ ip, port: 8080, name: `pod ${ip} 8080` });
+  await pod.application.listen({ ip, port: 3306, name: `pod mysql ${ip}`, speaksFirst: true });
+  await pod.application.listen({ ip, port: 15021, name: `probe ${ip}`, speaksFirst: true });
+}
+
+t.test('a connection of the application goes to the listener of its destination, of its port, or on', async (t) => {
+  const { sidecar } = await startMesh(t, pod);
+  const { application } = pod;
+  for (const [family, mapped] of [
+    ['v4', ''],
+    ['v4', '::ffff:'],
+    ['v6', ''],
+  ] as const) {
+    const [world, other] = [mapped + WORLD[family], mapped + OTHER[family]];
+    const real = OTHER[family];
+    t.match(await application.text(world, 8080, request), /\r\n\r\nexact$/, `${world}: address and port`);
+    t.match(await application.text(other, 8080, request), /\r\n\r\nwildcard$/, `${other}: the port of every address`);
+    t.equal(await application.text(other, 8080, '\0'), `real ${real} 8080 \0`, 'no HTTP: where it was headed');
+    t.equal(await application.text(other, 9090, request), `real ${real} 9090 ${request}`, 'no listener has it');
+    t.equal(await application.text(other, 3306), `mysql ${real}`, 'a server that speaks first');
+    const { peer } = await application.converse(other, 9090, 'x');
+    t.match(peer, new RegExp(`${real} 9090$`), 'the application sees the address that it asked for');
+  }
+  // Three of each address went through the sidecar to where they were headed.
+  t.match(await sidecar.admin('/stats?filter=cluster.passthrough.upstream_cx_total'), /: 12\n/);
+  t.match(await sidecar.admin('/ready'), 'LIVE');
+  t.match(await sidecar.admin('/capture'), new RegExp(`^Captured by ${mode === 'ebpf' ? 'eBPF' : 'iptables'} `));
+});
+
+t.test('a caller reaches the chain of the port it called', async (t) => {
+  const { sidecar } = await startMesh(t, pod);
+  for (const ip of [POD.v4, POD.v6]) {
+    t.match(await pod.world.text(ip, 8080, request), /\r\n\r\napp$/, `${ip}: HTTP`);
+    t.equal(await pod.world.text(ip, 8080, '\0'), `pod ${ip} 8080 \0`, 'no HTTP: passed on');
+    t.equal(await pod.world.text(ip, 3306), `pod mysql ${ip}`, 'a server that speaks first');
+    t.equal(await pod.world.text(ip, 15021), `probe ${ip}`, 'a port that is left alone');
+    t.match(await pod.world.text(ip, 15006, request), /^(ECONNRESET)?$/, 'a direct call is no loop');
+  }
+  t.match(await sidecar.admin('/stats?filter=cluster.passthrough.upstream_cx_total'), /: 4\n/);
+});
+
+t.test('several workers share what is captured', async (t) => {
+  const { sidecar } = await startMesh(t, pod, { workers: 2 });
+  for (let index = 0; index < 40; index++) {
+    t.match(await pod.world.text(POD.v4, 8080, request), /\r\n\r\napp$/);
+    t.match(await pod.application.text(WORLD.v6, 8080, request), /\r\n\r\nexact$/);
+  }
+  const totals = await sidecar.admin('/stats?filter=_15006.worker_\\d.downstream_cx_total');
+  const byWorker = [...totals.matchAll(/: (\d+)$/gm)].map(([, total]) => Number(total));
+  t.equal(byWorker.length, 2);
+  t.ok(Math.min(...byWorker) > 0, `inbound connections by worker: ${byWorker}`);
+});
+
+t.test(
+  'no connection is tracked where programs redirect',
+  { skip: mode === 'iptables' && 'rules need it' },
+  async (t) => {
+    await startMesh(t, pod);
+    for (const ip of [WORLD.v4, WORLD.v6]) t.match(await pod.application.text(ip, 8080, request), /exact$/);
+    t.match(await pod.world.text(POD.v4, 8080, request), /app$/);
+    t.equal(readFileSync('/proc/sys/net/netfilter/nf_conntrack_count', 'utf8').trim(), '0');
+  },
+);
+
+t.test('a sidecar that is gone: closed refuses, and one that comes back captures again', async (t) => {
+  const { sidecar, start } = await startMesh(t, pod);
+  t.match(await pod.application.text(WORLD.v4, 8080, request), /exact$/);
+  sidecar.process.kill('SIGKILL');
+  await sidecar.ended;
+  t.equal(await pod.application.text(WORLD.v4, 8080, request), 'ECONNREFUSED');
+  t.equal(await pod.application.text(WORLD.v6, 9090, request), 'ECONNREFUSED');
+  const again = await start();
+  t.match(await pod.application.text(WORLD.v4, 8080, request), /exact$/);
+  t.match(await pod.world.text(POD.v6, 8080, request), /app$/);
+  t.match(await again.admin('/ready'), 'LIVE');
+});
+
+t.test(
+  'a sidecar that is gone: open lets connections pass',
+  { skip: mode === 'iptables' && 'rules stay' },
+  async (t) => {
+    const { sidecar, start } = await startMesh(t, pod, { policy: 'open' });
+    t.match(await pod.application.text(WORLD.v4, 8080, request), /exact$/);
+    sidecar.process.kill('SIGKILL');
+    await sidecar.ended;
+    t.match(await pod.application.text(WORLD.v4, 8080, request), /^real/);
+    t.match(await pod.world.text(POD.v6, 8080, request), /^pod/);
+    await start();
+    t.match(await pod.application.text(WORLD.v4, 8080, request), /exact$/);
+  },
+);
+
+t.test('a sidecar that ends in order leaves an open pod as if it had never been there', async (t) => {
+  const { sidecar } = await startMesh(t, pod, { policy: 'open' });
+  sidecar.process.kill('SIGTERM');
+  t.equal(await sidecar.ended, 0);
+  t.match(await pod.application.text(WORLD.v4, 8080, request), /^real/);
+  t.match(await pod.world.text(POD.v6, 8080, request), /^pod/);
+});

@@ -1,0 +1,35 @@
+// The sidecar captures connections itself: the program beside this file runs in namespaces of its own, once with programs
+// and once with rules.
+
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+import t from 'tap';
+import { bpfSkipReason } from '../support/bpf-environment.ts';
+
+t.setTimeout(480_000);
+
+const program = join(import.meta.dirname, 'capture-in-namespace.ts');
+
+function rulesProblem(): string | undefined {
+  const tried = spawnSync('unshare', ['--net', 'iptables', '-t', 'nat', '-S'], { encoding: 'utf8' });
+  return tried.status === 0
+    ? undefined
+    : `no rules in a network namespace: ${tried.error?.message ?? tried.stderr.trim()}`;
+}
+
+const namespaces = bpfSkipReason('root', 'cgroup2', 'namespaces');
+const problems = {
+  ebpf: namespaces ?? bpfSkipReason('libbpf', 'objects', 'bpffs'),
+  iptables: namespaces ?? rulesProblem(),
+};
+
+// What is pinned lies in a file system of the namespace's own, at the usual place.
+const prepare = 'mount -t bpf bpf /sys/fs/bpf && exec "$0" "$@"';
+
+for (const [mode, problem] of Object.entries(problems)) {
+  if (problem !== undefined) t.pass(`capture by ${mode}`, { skip: problem });
+  else {
+    const command = ['--net', '--mount', 'sh', '-c', prepare, process.execPath, program, mode];
+    t.spawn('unshare', command, { timeout: 240_000 }, `capture by ${mode}`);
+  }
+}
