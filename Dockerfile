@@ -1,5 +1,5 @@
-# The sidecar's image: one bundle, the node binary it was made for, koffi's native library and libbpf. Runs as uid 1337,
-# which redirection rules exempt (as Istio's do), on a read-only root:
+# The sidecar's image: one bundle, the node binary it was made for, koffi's native library, libbpf and the programs that it
+# loads. Runs as uid 1337, which redirection exempts (as Istio's rules do), on a read-only root:
 #   docker run --read-only -v ./bootstrap.yaml:/etc/outrigger.yaml outrigger -c /etc/outrigger.yaml
 # test/docker/image.test.ts follows these lines in a scratch directory.
 
@@ -30,10 +30,17 @@ RUN mkdir /image && cp -r --parents \
 # Node keeps compiled code by user: the name of its cache ends in the uid.
 RUN for cache in /image/dist/cache/*; do mv "$cache" "${cache%-*}-1337"; done
 
+# Programs for the kernel, of the types of the kernel that this runs on. Those of a release are signed: they are taken as
+# they came (CONTRIBUTING.md, "Releases").
+FROM build AS objects
+RUN apt-get update && apt-get install -y --no-install-recommends bpftool clang libbpf-dev llvm
+RUN test -e bpf/objects/manifest.json.sig || sh build/with-node.sh node build/bpf-programs.ts
+
 FROM debian:13-slim
 RUN apt-get update \
  && apt-get install -y --no-install-recommends ca-certificates libbpf1 \
  && rm -rf /var/lib/apt/lists/*
 COPY --from=build /image /opt/outrigger
+COPY --from=objects /src/bpf/objects /opt/outrigger/bpf/objects
 USER 1337:1337
 ENTRYPOINT ["/opt/outrigger/bin/outrigger"]

@@ -9,7 +9,10 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import t from 'tap';
+import t, { type Test } from 'tap';
+import { isFailure } from '../../bpf/loader/load-failure.ts';
+import { ObjectFiles } from '../../bpf/loader/object-files.ts';
+import { bpfSkipReason } from '../support/bpf-environment.ts';
 import { parseDockerfile, type Stage } from './dockerfile.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
@@ -17,6 +20,7 @@ const READY_WITHIN_MS = 20_000;
 
 const stages = parseDockerfile(readFileSync(join(ROOT, 'Dockerfile'), 'utf8'));
 const build = stages.find((stage) => stage.name === 'build')!;
+const objects = stages.find((stage) => stage.name === 'objects')!;
 const image = stages.at(-1)!;
 
 t.test('the image is Debian 13 slim and runs as uid 1337 without a shell in front', (t) => {
@@ -37,14 +41,49 @@ t.test('what the build stage copies is let through by .dockerignore', (t) => {
   t.end();
 });
 
+const cannotCompile = bpfSkipReason('clang', 'objects') ?? false;
+
+t.test(
+  'the image has the programs that its sources make, and they are what their manifest says',
+  { skip: cannotCompile },
+  (t) => {
+    const scratch = scratchFolder(t);
+    t.equal(objects.from, 'build', 'it begins where the build stage ends');
+    const copy = copiesOf(image).find(({ from }) => from === 'objects')!;
+    t.equal(copy.sources.length, 1);
+    const [source] = copy.sources;
+    const folder = inside(scratch, instructionOf(build, 'WORKDIR')!);
+    copyContext(folder);
+    rmSync(join(folder, 'bpf/objects'), { recursive: true, force: true });
+    symlinkSync(join(ROOT, 'node_modules'), join(folder, 'node_modules'));
+    followRuns(objects, folder);
+    cpSync(inside(scratch, source!), inside(scratch, copy.target), { recursive: true });
+    const files = ObjectFiles.open({ folder: inside(scratch, copy.target) });
+    if (isFailure(files)) throw new Error(files.reason);
+    t.ok(files.manifest.objects.size >= 4);
+    for (const name of files.manifest.objects.keys()) t.notOk(isFailure(files.read(name)), name);
+    const here = ObjectFiles.open({ folder: join(ROOT, 'bpf/objects') });
+    t.equal(files.manifest.sources, isFailure(here) ? here.reason : here.manifest.sources);
+    t.end();
+  },
+);
+
+t.test('signed programs are not built anew', (t) => {
+  const scratch = scratchFolder(t);
+  mkdirSync(join(scratch, 'bpf/objects'), { recursive: true });
+  // There is no build/ here: whatever is run fails.
+  t.throws(() => followRuns(objects, scratch));
+  writeFileSync(join(scratch, 'bpf/objects/manifest.json.sig'), '');
+  t.doesNotThrow(() => followRuns(objects, scratch));
+  t.end();
+});
+
 const cannotStart = process.getuid?.() === 0 ? false : 'mounting a read-only root needs root';
 
 t.test('the assembled tree starts read-only as uid 1337 and becomes ready', { skip: cannotStart }, async (t) => {
-  const scratch = mkdtempSync(join(tmpdir(), 'outrigger-image-'));
-  t.teardown(() => rmSync(scratch, { recursive: true, force: true }));
-  chmodSync(scratch, 0o755);
+  const scratch = scratchFolder(t);
   followBuildStage(scratch);
-  for (const { sources, target } of copiesOf(image)) {
+  for (const { sources, target } of copiesOf(image).filter(({ from }) => from === 'build')) {
     for (const source of sources) cpSync(inside(scratch, source), inside(scratch, target), { recursive: true });
   }
   const port = await freePort();
@@ -59,8 +98,20 @@ t.test('the assembled tree starts read-only as uid 1337 and becomes ready', { sk
   t.same(await once(sidecar, 'exit'), [0, null], 'SIGTERM ends it in order');
 });
 
+function scratchFolder(t: Test): string {
+  const scratch = mkdtempSync(join(tmpdir(), 'outrigger-image-'));
+  t.teardown(() => rmSync(scratch, { recursive: true, force: true }));
+  chmodSync(scratch, 0o755);
+  return scratch;
+}
+
 function followBuildStage(scratch: string): void {
   const folder = inside(scratch, instructionOf(build, 'WORKDIR')!);
+  copyContext(folder);
+  followRuns(build, folder, join(scratch, 'image'));
+}
+
+function copyContext(folder: string): void {
   mkdirSync(folder, { recursive: true });
   for (const { sources, target } of copiesOf(build)) {
     for (const source of sources) {
@@ -68,10 +119,13 @@ function followBuildStage(scratch: string): void {
       cpSync(join(ROOT, source), destination, { recursive: true });
     }
   }
-  for (const { keyword, value } of build.instructions) {
+}
+
+function followRuns(stage: Stage, folder: string, imageFolder = '/image'): void {
+  for (const { keyword, value } of stage.instructions) {
     if (keyword !== 'RUN' || value.startsWith('apt-get ')) continue;
     if (value.startsWith('npm ci')) installFromHere(folder);
-    else run(value.replaceAll('/image', join(scratch, 'image')), folder);
+    else run(value.replaceAll('/image', imageFolder), folder);
   }
 }
 
@@ -129,11 +183,20 @@ async function freePort(): Promise<number> {
   return address.port;
 }
 
-function copiesOf(stage: Stage): { readonly sources: readonly string[]; readonly target: string }[] {
+interface Copy {
+  /** A stage; undefined for what is copied from the machine. */
+  readonly from: string | undefined;
+  readonly sources: readonly string[];
+  readonly target: string;
+}
+
+function copiesOf(stage: Stage): Copy[] {
   return stage.instructions
     .filter(({ keyword }) => keyword === 'COPY')
-    .map(({ value }) => value.split(/\s+/).filter((word) => !word.startsWith('--')))
-    .map((words) => ({ sources: words.slice(0, -1), target: words.at(-1)! }));
+    .map(({ value }) => {
+      const words = value.split(/\s+/).filter((word) => !word.startsWith('--'));
+      return { from: /--from=(\S+)/.exec(value)?.[1], sources: words.slice(0, -1), target: words.at(-1)! };
+    });
 }
 
 function instructionOf(stage: Stage, keyword: string): string | undefined {
