@@ -35,10 +35,8 @@ export interface EventsOptions {
 /** A failure leaves nothing behind. */
 export function openEvents(options: EventsOptions): Events | LoadFailure {
   const { files, sampleOneIn = 1, ringBytes = DEFAULT_RING_BYTES, originalsFd } = options;
-  if (ringBytes % pageBytes() !== 0 || (ringBytes & (ringBytes - 1)) !== 0) {
-    return {
-      reason: `a ring of ${ringBytes} bytes cannot be: it has a power of two, of whole pages of ${pageBytes()}`,
-    };
+  if (ringBytes < pageBytes() || !Number.isInteger(Math.log2(ringBytes))) {
+    return { reason: `a ring of ${ringBytes} bytes cannot be: it has a power of two, ${pageBytes()} at least` };
   }
   const object = loadObject(files, 'events', {
     constants: { sample_one_in: sampleOneIn },

@@ -43,9 +43,9 @@ struct connection_event {
   /** Of the process that connected or listened; 0 when it did so before there were events. */
   __u64 cgroup;
   __u64 netns;
-  /** By TCP: what is short-circuited (shortcut.bpf.c) does not pass there. */
+  /** As TCP counts them, the FIN as one. What is short-circuited (shortcut.bpf.c) does not pass there. */
   __u64 bytes_received;
-  /** Sent, and acknowledged by the peer. */
+  /** Sent, and acknowledged by the peer: SYN and FIN count one each. */
   __u64 bytes_acked;
   __u32 srtt_us;
   __u32 min_rtt_us;
