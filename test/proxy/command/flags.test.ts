@@ -112,6 +112,38 @@ t.test('what cannot be used is refused in one sentence', (t) => {
   t.end();
 });
 
+t.test('a socket for a successor is opened only when a flag speaks of it', (t) => {
+  const of = (...args: string[]) => parseFlags(['-c', 'x', ...args]).hotRestart;
+  t.equal(of(), null);
+  for (const flag of ['--parent-shutdown-time-s=60', '--skip-hot-restart-on-no-parent']) t.equal(of(flag), null, flag);
+  t.equal(of('--restart-epoch', '1', '--base-id', '7', '--disable-hot-restart'), null);
+  t.same(of('--restart-epoch', '0'), {
+    epoch: 0,
+    baseId: 0,
+    socketPath: '@outrigger_domain_socket',
+    socketMode: 0o600,
+    startsWithoutParent: false,
+    carriesStatistics: true,
+  });
+  const all = ['--socket-path', '/run/outrigger', '--socket-mode', '0640', '--base-id-path', '/run/id', '--base-id=7'];
+  t.match(of('--restart-epoch=2', ...all, '--skip-hot-restart-on-no-parent', '--skip-hot-restart-parent-stats'), {
+    epoch: 2,
+    baseId: 7,
+    baseIdPath: '/run/id',
+    socketPath: '/run/outrigger',
+    socketMode: 0o640,
+    startsWithoutParent: true,
+    carriesStatistics: false,
+  });
+  t.match(of('--use-dynamic-base-id', '--base-id', '7'), { baseId: 'dynamic' });
+  t.throws(() => of('--use-dynamic-base-id', '--restart-epoch', '1'), /only with --restart-epoch 0/);
+  t.throws(() => of('--socket-mode', '888'), /an octal mode/);
+  t.throws(() => of('--socket-path', 'relative'), /an absolute path or @name/);
+  t.equal(parseFlags(['-c', 'x']).parentShutdownTimeMs, 900_000);
+  t.equal(parseFlags(['--hot-restart-version']).mode, 'hot-restart-version');
+  t.end();
+});
+
 t.test('the help names every flag and what has no effect', (t) => {
   const text = helpText();
   t.match(text, '-c, --config-path VALUE');

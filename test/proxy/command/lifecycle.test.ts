@@ -101,3 +101,41 @@ t.test('log files are opened anew behind what waits', (t) => {
   t.same(events, ['flush logs', 'reopen logs']);
   t.end();
 });
+
+t.test('handed over, it ends when the last client is gone', async (t) => {
+  const { lifecycle, state, events, timers, end } = make();
+  lifecycle.handOver();
+  lifecycle.handOver();
+  t.same(events, ['hand over'], 'once');
+  t.equal(state.name, 'DRAINING');
+  t.same(
+    timers.map(({ delayMs }) => delayMs),
+    [5000, 9000],
+  );
+  state.onDrained();
+  await end();
+  for (const { callback } of timers) callback();
+  t.same(events.slice(1), ['stop workers', 'close logs', 'save configuration', 'exit 0']);
+});
+
+t.test('idle clients leave when the drain time is over, the rest when that of a parent is', async (t) => {
+  const { lifecycle, events, timers, end } = make();
+  lifecycle.handOver();
+  timers[0]!.callback();
+  t.same(events.slice(1), ['drain false true']);
+  timers[1]!.callback();
+  await end();
+  t.match(events.slice(2), [/^a parent's time is over/, 'stop workers', 'close logs', 'save configuration', 'exit 0']);
+});
+
+t.test('a signal hurries a process that has handed over', async (t) => {
+  const { lifecycle, events, timers, end } = make();
+  lifecycle.handOver();
+  lifecycle.leave();
+  t.same(events, ['hand over', 'drain false true']);
+  timers[0]!.callback();
+  t.equal(events.length, 2, 'it drains already');
+  lifecycle.leave();
+  await end();
+  t.same(events.slice(2), ['stop workers', 'close logs', 'save configuration', 'exit 0']);
+});

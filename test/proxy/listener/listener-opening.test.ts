@@ -1,12 +1,21 @@
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import { mkdtempSync, readlinkSync, rmSync, statSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
 import type { Listener } from '../../../config/listener.ts';
-import { accept, close } from '../../../native/socket.ts';
-import { type OpenedListener, openListener } from '../../../proxy/listener/listener-opening.ts';
+import { accept, close, duplicate } from '../../../native/socket.ts';
+import {
+  closeAddresses,
+  dealSockets,
+  type OpenedAddress,
+  type OpenedListener,
+  type OpenFailure,
+  openAddresses,
+  openListener,
+  openMissing,
+} from '../../../proxy/listener/listener-opening.ts';
 import { httpListener, managerOf } from '../../support/data-plane.ts';
 import { openDescriptors } from '../../support/reactor-fixtures.ts';
 
@@ -78,4 +87,60 @@ t.test('a taken address is told, and nothing stays open', async (t) => {
   const config = { ...httpListener('l', managerOf([])), additionalAddresses: [{ ...loopback, port }] };
   t.match(openListener(config, 2), { address: `127.0.0.1:${port}`, reason: /in use/ });
   t.equal(openDescriptors(), before);
+});
+
+/** Listening sockets of an earlier process, which are those of a listener of ours. */
+function earlier(t: { teardown(fn: () => void): void }, count: number, given: Partial<Listener> = {}) {
+  const { addresses, descriptors } = open(t, given, count);
+  const sockets = descriptors.flat().map((descriptor) => duplicate(descriptor));
+  const port = Number(addresses[0]!.split(':')[1]);
+  return { config: { ...httpListener('l', managerOf([])), ...given, address: { ...loopback, port } }, sockets, port };
+}
+
+function opened(found: readonly OpenedAddress[] | OpenFailure): readonly OpenedAddress[] {
+  if ('reason' in found) throw new Error(found.reason);
+  return found;
+}
+
+/** Whether two descriptors are one socket. */
+const inode = (descriptor: number): string => readlinkSync(`/proc/self/fd/${descriptor}`);
+
+t.test('inherited sockets are taken in place of new ones, and every worker has one', (t) => {
+  for (const [sockets, workers] of [
+    [3, 2],
+    [2, 2],
+    [1, 3],
+  ] as const) {
+    const before = earlier(t, sockets, { reusePort: sockets > 1 });
+    const found = opened(openAddresses(before.config, workers, () => before.sockets));
+    openMissing(before.config, found, workers);
+    const dealt = dealSockets(found, workers, true);
+    if ('reason' in dealt) throw new Error(dealt.reason);
+    t.ok(dealt.every((own) => own.length > 0));
+    const all = new Set(dealt.flat().map(inode));
+    t.same(all, new Set(before.sockets.map(inode)), `${sockets} for ${workers}: none is left without a worker`);
+    for (const descriptor of dealt.flat()) close(descriptor);
+    closeAddresses(found);
+  }
+  t.end();
+});
+
+t.test('sockets that are missing are opened when the listener begins, not before', (t) => {
+  const before = earlier(t, 1);
+  const found = opened(openAddresses(before.config, 3, () => before.sockets));
+  t.equal(found[0]!.sockets.length, 1);
+  openMissing(before.config, found, 3);
+  t.equal(new Set(found[0]!.sockets.map(inode)).size, 3);
+  closeAddresses(found);
+  t.end();
+});
+
+t.test('what the configuration wants of sockets is set on inherited ones', async (t) => {
+  const before = earlier(t, 1);
+  const config = { ...before.config, backlog: 0, transparent: true, freebind: true, keepAlive: { probes: 3 } };
+  const found = openAddresses(config, 1, () => before.sockets);
+  // Of these, being transparent needs a capability.
+  if ('reason' in found) t.match(found.reason, /not permitted/);
+  else closeAddresses(found);
+  t.end();
 });

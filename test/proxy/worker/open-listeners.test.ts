@@ -3,8 +3,9 @@ import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import t, { type Test } from 'tap';
 import type { Listener } from '../../../config/listener.ts';
-import { close } from '../../../native/socket.ts';
-import { OpenListeners } from '../../../proxy/worker/open-listeners.ts';
+import { accept, close, duplicate } from '../../../native/socket.ts';
+import type { WantedAddress } from '../../../proxy/listener/inherited-sockets.ts';
+import { OpenListeners, type OpenListenersOptions } from '../../../proxy/worker/open-listeners.ts';
 import { answering } from '../../support/listener-fixtures.ts';
 import { openDescriptors } from '../../support/reactor-fixtures.ts';
 
@@ -138,4 +139,87 @@ t.test('a taken address is refused with it, and what was there goes on', (t) => 
   t.match(other.place(at(port)), { reason: /in use/ });
   t.same(other.listeners.bound(), bound);
   t.end();
+});
+
+/** As `make`, of a process that may have a successor. */
+function makeKeeping(t: Test, inherit?: OpenListenersOptions['inherit']) {
+  const opened: number[] = [];
+  const listeners = new OpenListeners(2, {
+    keepsSockets: true,
+    onOpened: (_, addresses) => opened.push(...addresses.flatMap(({ sockets }) => sockets)),
+    ...(inherit && { inherit }),
+  });
+  t.teardown(() => listeners.stop(false));
+  /** Workers close what they get, or not. */
+  const place = (config: Listener, closes = true): number[] => {
+    const placed = listeners.place({ set: [[config.name, config]], removed: [] }).get(config.name)!;
+    if ('reason' in placed) throw new Error(placed.reason);
+    const descriptors = placed.flatMap((each) => (each.kind === 'open' ? each.sockets.descriptors : []));
+    if (closes) for (const descriptor of descriptors) close(descriptor);
+    return descriptors;
+  };
+  return { listeners, place, opened };
+}
+
+const wantedOf = ({ address, ipv4Compatible, name }: Listener): WantedAddress => ({
+  listener: name,
+  address,
+  ipv4Compatible,
+});
+
+t.test('sockets are kept for a successor as long as the listener is there', (t) => {
+  const { listeners, place, opened } = makeKeeping(t);
+  const before = openDescriptors();
+  const config = at(0);
+  place(config);
+  t.equal(listeners.socketsAt(wantedOf(config)).length, 2, 'one for each worker, though these have closed theirs');
+  t.same(listeners.socketsAt(wantedOf(config)), opened);
+  t.equal(openDescriptors(), before + 2);
+  place({ ...config, backlog: 5 });
+  t.equal(listeners.socketsAt(wantedOf(config)).length, 2, 'a changed listener keeps them');
+  place(at(0, { freebind: true }));
+  t.equal(openDescriptors(), before + 2, 'others replace them');
+  listeners.place({ set: [], removed: ['http'] });
+  t.equal(openDescriptors(), before);
+  t.same(listeners.socketsAt(wantedOf(config)), []);
+  const later = { ...at(0), name: 'later' };
+  listeners.prepare(later);
+  t.equal(listeners.socketsAt(wantedOf(later)).length, 2, 'those that are prepared have a backlog, too');
+  listeners.discard('later');
+  t.end();
+});
+
+t.test('a process that stops lets go of sockets and opens no more', (t) => {
+  const { listeners, place } = makeKeeping(t);
+  const before = openDescriptors();
+  place(at(0, { trafficDirection: 'inbound' }));
+  place({ ...at(0), name: 'other' });
+  listeners.prepare({ ...at(0, { freebind: true }), name: 'prepared' });
+  listeners.stop(true);
+  t.equal(openDescriptors(), before + 4, 'of inbound listeners');
+  listeners.stop(false);
+  t.equal(openDescriptors(), before, 'of all');
+  t.same(place({ ...at(0), name: 'late' }), [], 'it would take connections from its successor');
+  t.equal(listeners.prepare({ ...at(0), name: 'later' }), undefined);
+  t.equal(openDescriptors(), before);
+  t.end();
+});
+
+t.test('a successor listens with the sockets of the process before, and connections that waited there', async (t) => {
+  const former = makeKeeping(t);
+  const config = at(0);
+  former.place(config);
+  const { address } = former.listeners.bound()[0]!;
+  const client = connect(Number(address.split(':')[1]), '127.0.0.1');
+  t.teardown(() => client.destroy());
+  await once(client, 'connect');
+  const inherit = (wanted: WantedAddress) => former.listeners.socketsAt(wanted).map((socket) => duplicate(socket));
+  const next = makeKeeping(t, inherit);
+  t.equal(next.listeners.prepare(config), undefined);
+  const descriptors = next.place(config, false);
+  former.listeners.stop(false);
+  t.same(next.listeners.bound(), [{ name: 'http', address }]);
+  const accepted = descriptors.map((descriptor) => accept(descriptor)).filter((descriptor) => descriptor >= 0);
+  t.equal(accepted.length, 1);
+  for (const descriptor of [...accepted, ...descriptors]) close(descriptor);
 });
