@@ -63,7 +63,8 @@ export class AgentCall {
   }
 
   #send(request: AgentRequest, descriptors: readonly number[]): Promise<AgentReply> {
-    if (!this.#isOpen) return Promise.resolve(refusal('the agent ended the connection'));
+    // The socket's number may be another file's as soon as it is destroyed, which is before it says so.
+    if (!this.#isOpen || this.#socket.destroyed) return Promise.resolve(refusal('the agent ended the connection'));
     const bytes = Buffer.from(writeRequest(request));
     if (bytes.length > MOST_LINE_BYTES) return Promise.resolve(refusal('the settings are too long for the agent'));
     const buffer = new NativeBuffer(bytes.length);

@@ -15,6 +15,7 @@ import { createUnixSocket, receiveMessage } from '../../native/unix-message.ts';
 import { FolderLock } from '../loader/folder-lock.ts';
 import { isFailure, type LoadFailure, systemFailure } from '../loader/load-failure.ts';
 import type { CgroupTree } from './cgroup-tree.ts';
+import { noDescriptorLeft, unlessExhausted } from './descriptor-room.ts';
 import {
   type AgentReply,
   type AgentRequest,
@@ -144,7 +145,7 @@ export class EnrolmentDoor {
 
   /** Whoever waits to be accepted keeps the socket readable, and this thread busy. */
   #restFromAccepting(): void {
-    this.#options.handler.onRefused('this agent has no file descriptor left (ulimit -n)', undefined);
+    this.#options.handler.onRefused(noDescriptorLeft, undefined);
     this.#epoll.remove(this.#listening);
     setTimeout(() => {
       if (!this.#isClosed) this.#epoll.add(this.#listening, 0, EpollEvent.readable);
@@ -184,7 +185,8 @@ export class EnrolmentDoor {
       return;
     }
     const descriptors = connection.descriptors.splice(0);
-    const reply = this.#options.handler.handle(connection, request, descriptors);
+    const outcome = unlessExhausted(() => this.#options.handler.handle(connection, request, descriptors));
+    const reply = typeof outcome === 'string' ? refusal(outcome) : outcome;
     connection.isEnrolled ||= reply.kind === 'enrolled';
     // Whoever holds a pod does not lose it by a request that could not be done.
     if (reply.kind === 'refused' && !connection.isEnrolled) this.#refuse(fd, connection, reply);

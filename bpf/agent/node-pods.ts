@@ -8,6 +8,7 @@ import type { CaptureSettings } from '../capture/settings.ts';
 import { isFailure, type LoadFailure } from '../loader/load-failure.ts';
 import type { CgroupTree } from './cgroup-tree.ts';
 import { CgroupWatch } from './cgroup-watch.ts';
+import { unlessExhausted } from './descriptor-room.ts';
 import type { Peer, RequestHandler } from './enrolment-door.ts';
 import {
   type AgentReply,
@@ -208,7 +209,8 @@ export class NodePods implements RequestHandler {
       proxyCgroupFolder: container === undefined ? undefined : tree.folderOf(container),
       netnsFd,
     };
-    return captures.open(plan, before);
+    const capture = unlessExhausted(() => captures.open(plan, before));
+    return typeof capture === 'string' ? { reason: capture } : capture;
   }
 
   /** The peer's own pod; another one only for root of the node: root within a pod is nobody outside of it. */

@@ -12,6 +12,7 @@ import { close } from '../../native/socket.ts';
 import { peerProcess } from '../../native/socket-origin.ts';
 import { peerCredentials } from '../../native/unix-message.ts';
 import type { CgroupTree } from './cgroup-tree.ts';
+import { unlessExhausted } from './descriptor-room.ts';
 import { type PodCgroup, podOfCgroup } from './pod-cgroup.ts';
 
 export interface PeerIdentity {
@@ -27,6 +28,10 @@ export interface PeerIdentity {
 
 /** Who connected, or why that cannot be said, as a sentence. */
 export function identifyPeer(fd: number, tree: CgroupTree): PeerIdentity | string {
+  return unlessExhausted(() => identify(fd, tree));
+}
+
+function identify(fd: number, tree: CgroupTree): PeerIdentity | string {
   const credentials = peerCredentials(fd);
   if (typeof credentials === 'number') return `the kernel does not say who connected: ${errnoName(-credentials)}`;
   const { pid, uid } = credentials;
@@ -34,14 +39,25 @@ export function identifyPeer(fd: number, tree: CgroupTree): PeerIdentity | strin
   const folder = openProcess(fd, pid);
   if (folder === undefined) return `process ${pid} is gone`;
   const peer = { processId: pid, uid, read: readerOf(folder), close: () => closeSync(folder) };
-  const cgroup = peer.read('cgroup', 65_536);
-  const path = cgroup === undefined ? undefined : tree.pathOf(cgroup);
-  if (path === undefined) {
-    peer.close();
-    return cgroup === undefined ? `process ${pid} is gone` : `the cgroup of process ${pid} is not in ${tree.mountPath}`;
+  return closingUnless(folder, () => {
+    const cgroup = peer.read('cgroup', 65_536);
+    if (cgroup === undefined) return `process ${pid} is gone`;
+    const path = tree.pathOf(cgroup);
+    if (path === undefined) return `the cgroup of process ${pid} is not in ${tree.mountPath}`;
+    const pod = podOfCgroup(path);
+    return { ...peer, ...(pod !== undefined && { pod }) };
+  });
+}
+
+/** Closes the folder unless there is a peer to have it. */
+function closingUnless(folder: number, identity: () => PeerIdentity | string): PeerIdentity | string {
+  let found: PeerIdentity | string = '';
+  try {
+    found = identity();
+    return found;
+  } finally {
+    if (typeof found === 'string') closeSync(folder);
   }
-  const pod = podOfCgroup(path);
-  return { ...peer, ...(pod !== undefined && { pod }) };
 }
 
 /** A descriptor of /proc/PID that is the peer's; undefined when it is gone. */
@@ -50,23 +66,32 @@ function openProcess(fd: number, pid: number): number | undefined {
   const processFd = peerProcess(fd);
   if (processFd === -Errno.ENOPROTOOPT) return openByNumber(pid, acceptedAtTicks);
   if (processFd < 0) return undefined;
-  const folder = openFolder(pid);
-  // -1 once it is gone; so while it is not, the number was its own all the time.
-  const isAlive = /^Pid:\s*(\d+)$/m.exec(readFileSync(`/proc/self/fdinfo/${processFd}`, 'latin1'))?.[1] === String(pid);
-  close(processFd);
-  if (folder !== undefined && !isAlive) closeSync(folder);
+  let folder: number | undefined;
+  let isAlive = false;
+  try {
+    folder = openFolder(pid);
+    // -1 once it is gone; so while it is not, the number was its own all the time.
+    const state = readFileSync(`/proc/self/fdinfo/${processFd}`, 'latin1');
+    isAlive = /^Pid:\s*(\d+)$/m.exec(state)?.[1] === String(pid);
+  } finally {
+    close(processFd);
+    if (folder !== undefined && !isAlive) closeSync(folder);
+  }
   return isAlive ? folder : undefined;
 }
 
 function openByNumber(pid: number, acceptedAtTicks: number): number | undefined {
   const folder = openFolder(pid);
   if (folder === undefined) return undefined;
-  // Field 22 of proc_pid_stat(5); the name in front, in brackets, may hold anything.
-  const stat = readerOf(folder)('stat', 4096);
-  const beganAtTicks = Number(stat?.slice(stat.lastIndexOf(')') + 2).split(' ')[19]);
-  if (beganAtTicks < acceptedAtTicks) return folder;
-  closeSync(folder);
-  return undefined;
+  let isOlder = false;
+  try {
+    // Field 22 of proc_pid_stat(5); the name in front, in brackets, may hold anything.
+    const stat = readerOf(folder)('stat', 4096);
+    isOlder = Number(stat?.slice(stat.lastIndexOf(')') + 2).split(' ')[19]) < acceptedAtTicks;
+  } finally {
+    if (!isOlder) closeSync(folder);
+  }
+  return isOlder ? folder : undefined;
 }
 
 /** In clock ticks since the machine started, as /proc tells when processes began; user space always sees 100 a second. */
