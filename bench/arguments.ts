@@ -2,6 +2,7 @@
 import { parseArgs } from 'node:util';
 import type { PeerName } from './peers/peer.ts';
 import { PEER_NAMES } from './peers/roster.ts';
+import { BPF_PARTS, type BpfOptions, type BpfPart } from './suite/bpf.ts';
 import { AXIS_NAMES, type EngineOptions } from './suite/engine.ts';
 import type { TelemetryOptions } from './suite/telemetry.ts';
 import { XDS_PEER_NAMES, type XdsOptions } from './suite/xds.ts';
@@ -10,10 +11,12 @@ export const USAGE = `usage:
   npm run bench -- engine [--quick] [--only AXIS,...] [--rounds N] [--seconds N] [--peers NAME,...] [--write]
   npm run bench -- xds [--rounds N] [--peers NAME,...] [--write]
   npm run bench -- telemetry [--rounds N] [--seconds N] [--write]
+  npm run bench -- bpf [--only PART,...] [--rounds N] [--seconds N] [--write]
   npm run bench -- smoke
   npm run bench -- soak [--minutes N] [--peers NAME]
   npm run bench -- profile
 axes: ${AXIS_NAMES.join(' ')}
+parts of bpf: ${BPF_PARTS.join(' ')}
 peers: ${PEER_NAMES.join(' ')}`;
 
 const FULL_ROUNDS = 5;
@@ -26,6 +29,7 @@ export type Command =
   | { readonly kind: 'engine'; readonly options: EngineOptions }
   | { readonly kind: 'xds'; readonly options: XdsOptions }
   | { readonly kind: 'telemetry'; readonly options: TelemetryOptions }
+  | { readonly kind: 'bpf'; readonly options: BpfOptions }
   | { readonly kind: 'smoke' }
   | { readonly kind: 'soak'; readonly minutes: number; readonly peer: PeerName }
   | { readonly kind: 'profile' };
@@ -56,10 +60,13 @@ export function parseCommand(argv: readonly string[]): Command {
     const rounds = positive('rounds', values.rounds ?? String(XDS_ROUNDS));
     return { kind, options: { rounds, peers, write: values.write } };
   }
-  if (kind === 'telemetry') {
+  if (kind === 'telemetry' || kind === 'bpf') {
     const rounds = positive('rounds', values.rounds ?? String(FULL_ROUNDS));
     const slotSeconds = positive('seconds', values.seconds ?? String(FULL_SLOT_SECONDS));
-    return { kind, options: { rounds, slotSeconds, write: values.write } };
+    const options = { rounds, slotSeconds, write: values.write };
+    if (kind === 'telemetry') return { kind, options };
+    const parts = values.only === '' ? BPF_PARTS : (namesOf(values.only, BPF_PARTS) as BpfPart[]);
+    return { kind, options: { ...options, parts } };
   }
   if (kind !== 'engine') throw new Error(`unknown command: ${kind ?? 'none'}`);
   const options: EngineOptions = {

@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { type Command, parseCommand, USAGE } from './arguments.ts';
 import { LOAD_CORE, stopAllPinned } from './peers/pinned-process.ts';
 import { peerNamed } from './peers/roster.ts';
+import { runBpf } from './suite/bpf.ts';
 import { runEngine } from './suite/engine.ts';
 import { runProfile } from './suite/profile.ts';
 import { runSmoke } from './suite/smoke.ts';
@@ -34,6 +35,9 @@ async function run(command: Command): Promise<number> {
       return 0;
     case 'telemetry':
       await runTelemetry(command.options);
+      return 0;
+    case 'bpf':
+      await runBpf(command.options);
       return 0;
     case 'smoke':
       await runSmoke();

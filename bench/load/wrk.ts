@@ -5,7 +5,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { ensureDebianPackages } from '../peers/debian-packages.ts';
-import { LOAD_CORE } from '../peers/pinned-process.ts';
+import { inCgroup, LOAD_CORE } from '../peers/pinned-process.ts';
 
 const BINARY = '/usr/bin/wrk';
 
@@ -19,6 +19,10 @@ export type LoadRequest = {
 
 export type WrkOptions = {
   readonly port: number;
+  // 127.0.0.1 when left out.
+  readonly ip?: string;
+  // Folder of the cgroup that wrk runs in; that of the bench when left out.
+  readonly cgroup?: string;
   readonly connections: number;
   // wrk takes whole seconds.
   readonly seconds: number;
@@ -41,17 +45,16 @@ export function ensureWrk(): void {
 export async function runWrk(options: WrkOptions): Promise<WrkOutcome> {
   const script = join(options.directory, 'load.lua');
   writeFileSync(script, wrkScript(options.request));
-  const url = `http://127.0.0.1:${options.port}${options.request.path}`;
+  const url = `http://${options.ip ?? '127.0.0.1'}:${options.port}${options.request.path}`;
   const load = ['-t', '1', '-c', String(options.connections), '-d', `${options.seconds}s`, '--timeout', '5s'];
-  const { stdout } = await promisify(execFile)('taskset', [
+  const command = [BINARY, ...load, '-s', script, url];
+  const pinned = [
     '-c',
     String(LOAD_CORE),
-    BINARY,
-    ...load,
-    '-s',
-    script,
-    url,
-  ]);
+    ...(options.cgroup === undefined ? [] : inCgroup(options.cgroup)),
+    ...command,
+  ];
+  const { stdout } = await promisify(execFile)('taskset', pinned);
   return parseWrkOutput(stdout);
 }
 

@@ -7,19 +7,21 @@ import { LARGE_BODY_BYTES, MEDIUM_BODY_BYTES, patternBody, SMALL_BODY_BYTES } fr
 import { awaitFirstAnswer } from '../load/first-answer.ts';
 import { freePorts } from './free-ports.ts';
 import { NGINX_BINARY, nginxScratchPaths, nginxUserDirective } from './nginx.ts';
-import { LOAD_CORE, startPinned } from './pinned-process.ts';
+import { inCgroup, LOAD_CORE, startPinned } from './pinned-process.ts';
 
 const READY_DEADLINE_MS = 5_000;
 
 export type Origin = { readonly port: number; readonly stop: () => Promise<void> };
 
-export async function startOrigin(): Promise<Origin> {
+// `cgroup`: the folder of the cgroup that it runs in; that of the bench when left out.
+export async function startOrigin({ cgroup }: { readonly cgroup?: string } = {}): Promise<Origin> {
   const directory = mkdtempSync('/dev/shm/outrigger-bench-origin-');
   const [port] = (await freePorts(1)) as [number];
   writeFileSync(join(directory, 'medium'), patternBody(MEDIUM_BODY_BYTES));
   writeFileSync(join(directory, 'large'), patternBody(LARGE_BODY_BYTES));
   writeFileSync(join(directory, 'nginx.conf'), configuration(directory, port));
-  const command = [NGINX_BINARY, '-p', directory, '-c', join(directory, 'nginx.conf')];
+  const within = cgroup === undefined ? [] : inCgroup(cgroup);
+  const command = [...within, NGINX_BINARY, '-p', directory, '-c', join(directory, 'nginx.conf')];
   const child = startPinned(command, { core: LOAD_CORE, directory });
   await awaitFirstAnswer({ port, authority: 'origin', deadlineMs: READY_DEADLINE_MS, process: child });
   return {

@@ -49,6 +49,11 @@ export function startPinned(command: readonly string[], options: PinnedOptions):
   return pinned;
 }
 
+// What runs a command as a process of a cgroup: a shell that moves there and becomes it.
+export function inCgroup(folder: string): readonly string[] {
+  return ['sh', '-c', `echo $$ > ${folder}/cgroup.procs && exec "$0" "$@"`];
+}
+
 // Called once at the end of a command, however it ended: nothing may be left on the cores.
 export async function stopAllPinned(): Promise<void> {
   await Promise.all([...running].map((one) => one.stop()));

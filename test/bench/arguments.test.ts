@@ -33,6 +33,13 @@ t.test('telemetry runs as long as engine', async (t) => {
   t.match(parseCommand(['telemetry']), { kind: 'telemetry', options: { rounds: 5, slotSeconds: 2, write: false } });
 });
 
+t.test('bpf measures everything unless told otherwise', async (t) => {
+  const all = ['loading', 'events', 'capture', 'shortcut'];
+  t.match(parseCommand(['bpf']), { kind: 'bpf', options: { parts: all, rounds: 5, slotSeconds: 2, write: false } });
+  t.match(parseCommand(['bpf', '--only', 'events,capture']), { options: { parts: ['events', 'capture'] } });
+  t.throws(() => parseCommand(['bpf', '--only', 'small']), /unknown name: small/);
+});
+
 t.test('numbers are whole and above zero', async (t) => {
   t.throws(() => parseCommand(['engine', '--rounds', '0']), /--rounds takes a whole number/);
   t.throws(() => parseCommand(['soak', '--minutes', 'x']), /--minutes takes a whole number/);
