@@ -105,11 +105,17 @@ export class Attachment {
     return systemFailure(`detach from ${this.#at}`, result);
   }
 
-  /** Gives up the descriptors: a link that is pinned stays, another goes. */
+  /** Gives up the descriptors, once: a link that is pinned stays, another goes. */
   close(): void {
     const how = this.#how;
-    if (how.kind === 'link') close(how.fd);
-    else for (const fd of [how.programFd, how.mapFd]) close(fd);
+    if (how.kind === 'link') {
+      close(how.fd);
+      how.fd = CLOSED;
+      return;
+    }
+    for (const fd of [how.programFd, how.mapFd]) close(fd);
+    how.programFd = CLOSED;
+    how.mapFd = CLOSED;
   }
 
   #keep(how: AttachedToMap, programFd: number): void {
@@ -118,14 +124,17 @@ export class Attachment {
   }
 }
 
-type Attached = { readonly kind: 'link'; readonly fd: number } | AttachedToMap;
+type Attached = { readonly kind: 'link'; fd: number } | AttachedToMap;
 
 /** Both descriptors are the attachment's own: detaching names the program. */
 interface AttachedToMap {
   readonly kind: 'map';
-  readonly mapFd: number;
+  mapFd: number;
   programFd: number;
 }
+
+/** No descriptor of anybody, unlike the number it had: the kernel gives that to the next one. */
+const CLOSED = -1;
 
 function attachToMap(programFd: number, target: AttachTarget, attachType: number): Attachment | LoadFailure {
   const result = attachProgram(programFd, target.fd, attachType);
