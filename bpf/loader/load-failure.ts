@@ -17,15 +17,14 @@ export function isFailure(outcome: unknown): outcome is LoadFailure {
 }
 
 /**
- * The failure of a system call: `attempt` ('attach or_connect4 to /sys/fs/cgroup/a') and `errno`, negated or not. Missing
- * capabilities look alike for every call of bpf(2), so their way out is written here.
+ * The failure of a system call: `attempt` ('attach or_connect4 to /sys/fs/cgroup/a') and `errno`, negated or not. What is
+ * missing looks alike for every call of bpf(2), so the ways out are written here.
  */
 export function systemFailure(attempt: string, errno: number): LoadFailure {
   const number = Math.abs(errno);
   const reason = `cannot ${attempt}: ${describeErrno(number)} (${errnoName(number)})`;
-  if (number === Errno.EPERM) return { reason, wayOut: CAPABILITIES };
-  if (number === Errno.EMFILE) return { reason, wayOut: 'raise the limit of open files (ulimit -n)' };
-  return { reason };
+  const wayOut = WAYS_OUT.get(number);
+  return wayOut === undefined ? { reason } : { reason, wayOut };
 }
 
 /** The failure as people read it: reason and way out. */
@@ -33,4 +32,10 @@ export function failureText({ reason, wayOut }: LoadFailure): string {
   return wayOut === undefined ? reason : `${reason}; ${wayOut}`;
 }
 
-const CAPABILITIES = 'give the process CAP_BPF and CAP_NET_ADMIN (before Linux 5.8: CAP_SYS_ADMIN)';
+const WAYS_OUT: ReadonlyMap<number, string> = new Map([
+  [Errno.EPERM, 'give the process CAP_BPF and CAP_NET_ADMIN (before Linux 5.8: CAP_SYS_ADMIN)'],
+  [Errno.EACCES, `run as a user that may write there, or give it to uid ${process.geteuid!()}`],
+  [Errno.EROFS, 'mount it for writing (mount -o remount,rw)'],
+  [Errno.EMFILE, 'raise the limit of open files (ulimit -n)'],
+  [Errno.ENOMEM, "raise the container's limit of memory: maps count to it, before Linux 5.11 to RLIMIT_MEMLOCK"],
+]);

@@ -6,7 +6,7 @@
 // changes it: the lock is on a folder of its own, since the one in question may not be there yet, and the half-made one is
 // kept in it, where only the holder of the lock looks. bpffs has no plain files, so the settings are a map of one entry.
 
-import { existsSync, lstatSync, mkdirSync, readdirSync, renameSync } from 'node:fs';
+import { existsSync, lstatSync, readdirSync, renameSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { findBpffs } from './bpffs.ts';
 import { attemptOnFiles } from './file-attempt.ts';
@@ -153,7 +153,8 @@ export class PinFolder {
 
   #locked(change: (lock: FolderLock) => LoadFailure | undefined): LoadFailure | undefined {
     const version = dirname(this.path);
-    const failure = attemptOnFiles(`make ${version}`, () => void mkdirSync(version, { recursive: true, mode: 0o700 }));
+    // One by one: of a read-only filesystem a recursive mkdir says that something is not found.
+    const failure = makeFolder(this.#ours) ?? makeFolder(version) ?? makeFolder(join(version, LOCKS));
     const foreign = failure ?? foreignProblem(this.#ours) ?? foreignProblem(version);
     if (foreign !== undefined) return foreign;
     const lock = FolderLock.take(join(version, LOCKS, this.name));

@@ -12,8 +12,15 @@ export function isPinName(name: string): boolean {
   return /^\w{1,128}$/.test(name);
 }
 
+/** One that is there already is as good. */
 export function makeFolder(path: string): LoadFailure | undefined {
-  return attemptOnFiles(`make ${path}`, () => void mkdirSync(path, { mode: 0o700 }));
+  return attemptOnFiles(`make ${path}`, () => {
+    try {
+      mkdirSync(path, { mode: 0o700 });
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    }
+  });
 }
 
 /** Name → descriptor, which stays the caller's. */

@@ -6,7 +6,8 @@
 //   ESTABLISHED, before either end could write, and a direction in which anything went by TCP stays with TCP for ever:
 //   TCP → redirected never happens, and redirected → TCP keeps the order.
 // - No backpressure. A redirected write always succeeds, whether the peer reads or not. So a burst, what was written
-//   since the peer last wrote, has a limit; beyond it the direction goes by TCP, whose windows hold the writer up.
+//   since the peer last wrote, has a limit; beyond it the direction goes by TCP, whose windows hold the writer up. A peer
+//   that writes and never reads passes for one that answers: TCP's memory is watched for it (bpf/shortcut/memory-watch.ts).
 // - A key that is deleted takes the bytes queued at its socket with it. So nothing here deletes from `socks`: the kernel
 //   does when a socket is closed. To unload, `control` turns all directions to TCP (bpf/shortcut/shortcut.ts).
 // - A redirect that finds no peer returns SK_DROP, which would fail the application's write: it is ignored.
@@ -161,8 +162,15 @@ static __always_inline bool is_local(const struct ends *ends) {
   return is_loopback(&ends->local) && is_loopback(&ends->remote);
 }
 
+/**
+ * Two pointers to choose from: clang makes one pointer and an offset that varies, which the verifier refuses to a process
+ * without CAP_PERFMON ("tried to add from different maps, paths or scalars").
+ */
 static __always_inline const struct name *flow_name(const struct end *end) {
-  return end->side == ACTIVE ? &end->self : &end->peer;
+  const struct name *self = &end->self;
+  const struct name *peer = &end->peer;
+  asm volatile("" : "+r"(self), "+r"(peer));
+  return end->side == ACTIVE ? self : peer;
 }
 
 static __always_inline void name_ends(struct end *end, struct bpf_sock_ops *ctx, const struct ends *ends) {

@@ -207,6 +207,17 @@ t.test('settings that are none, or another program’s, are told with the way ou
   t.end();
 });
 
+t.test('a bpffs that cannot be written to is told with the way out', { skip }, (t) => {
+  const bpffs = temporaryBpffs(t, 'ro');
+  const folder = succeeded(PinFolder.at({ bpffs, name: 'pod' }));
+  t.match(folder.create(setOf({ one: aMap(t) })), {
+    reason: `cannot make ${bpffs}/outrigger: read-only file system (EROFS)`,
+    wayOut: /remount,rw/,
+  });
+  t.match(folder.read(), { reason: /^nothing is pinned as/ });
+  t.end();
+});
+
 t.test('names that cannot be are refused, and a place that is no bpffs', { skip }, (t) => {
   const bpffs = temporaryBpffs(t);
   for (const name of ['', 'locks', 'a.b', '../x', 'a/b', 'x'.repeat(129)]) {
