@@ -93,7 +93,9 @@ async function listen({ name, ip, port, reusePort }: Parameters<PeerCommands['li
 }
 
 async function answerDatagrams({ name, ip, port }: Parameters<PeerCommands['answerDatagrams']>[0]) {
-  const socket = createDatagramSocket(ip.includes(':') ? { type: 'udp6', ipv6Only: true } : 'udp4');
+  const socket = createDatagramSocket(
+    ip.includes(':') ? { type: 'udp6' as const, ipv6Only: true } : { type: 'udp4' as const },
+  );
   socket.on('message', (message, from) => socket.send(`${name}: ${message}`, from.port, from.address));
   socket.bind(port, ip);
   await once(socket, 'listening');

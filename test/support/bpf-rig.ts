@@ -95,6 +95,7 @@ export class Peer {
   readonly #rigSocket: number;
   readonly #waiting = new Map<number, (reply: { result: never; failure?: string }) => void>();
   #calls = 0;
+  #isEnded = false;
 
   private constructor(child: ChildProcess, rigSocket: number) {
     this.#child = child;
@@ -152,6 +153,8 @@ export class Peer {
   }
 
   async end(): Promise<void> {
+    if (this.#isEnded) return;
+    this.#isEnded = true;
     await endOf(this.#child);
     close(this.#rigSocket);
   }
@@ -169,6 +172,7 @@ async function startNamespace(): Promise<ChildProcess> {
     stdio: ['pipe', 'pipe', 'inherit'],
   });
   await once(holder.stdout!, 'data');
+  holder.stdout!.destroy();
   return holder;
 }
 
