@@ -49,13 +49,14 @@ export function waitUntilReadable(fd: number, timeoutMs: number): number {
 }
 
 function epollProblem(fd: number): number {
-  trial ??= outcome(sysEpollCreate(EPOLL_CLOEXEC));
+  if (trial < 0) trial = outcome(sysEpollCreate(EPOLL_CLOEXEC));
+  if (trial < 0) return trial;
   const result = outcome(sysEpollCtl(trial, EPOLL_CTL_ADD, fd, epollEvent.address));
   return result < 0 ? result : outcome(sysEpollCtl(trial, EPOLL_CTL_DEL, fd, epollEvent.address));
 }
 
-/** An epoll set in which nothing stays. */
-let trial: number | undefined;
+/** An epoll set in which nothing stays; negative while there is none. */
+let trial = -1;
 const epollEvent = new NativeBuffer(16);
 epollEvent.bytes.fill(0);
 
