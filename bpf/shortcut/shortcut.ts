@@ -15,6 +15,7 @@ import { isFailure, type LoadFailure, systemFailure } from '../loader/load-failu
 import { type LoadedObject, loadObject } from '../loader/loaded-object.ts';
 import type { ObjectFiles } from '../loader/object-files.ts';
 import { LoopbackListener } from './loopback-pair.ts';
+import { MemoryWatch, tcpMemoryBytes } from './memory-watch.ts';
 import { findHazards, type HazardFinding } from './self-test.ts';
 
 export interface ShortcutOptions {
@@ -25,8 +26,14 @@ export interface ShortcutOptions {
   readonly cgroups: readonly AttachTarget[];
   /** Hazards that the application is known to be immune to. */
   readonly accept: readonly ShortcutHazard[];
+  /** When TCP has more, the short-circuit turns itself off. When absent, a thirty-second of the machine's memory. */
+  readonly mostTcpMemoryBytes?: number;
+  /** Told with a sentence when it turns itself off: where TCP's memory may be filled by a reader that does not read. */
+  readonly onTurnedOff?: (reason: string) => void;
   /** For the self-test: milliseconds of a clock that never goes back. */
   readonly clock?: () => number;
+  /** Calls back once after a delay. When absent, `setTimeout`, which keeps no process alive. */
+  readonly schedule?: (delayMs: number, callback: () => void) => void;
 }
 
 export interface ShortcutRefusal extends LoadFailure {
@@ -40,7 +47,10 @@ export function openShortcut(options: ShortcutOptions): Shortcut | ShortcutRefus
   if (isFailure(object)) return { ...object, findings: [] };
   const attachments: Attachment[] = [];
   const opened = openWith(object, attachments, options);
-  if (opened instanceof Shortcut) return opened;
+  if (opened instanceof Shortcut) {
+    opened.watchMemory(options);
+    return opened;
+  }
   for (const attachment of attachments) attachment.detach();
   object.close();
   return opened;
@@ -52,6 +62,7 @@ export class Shortcut {
   readonly #object: LoadedObject;
   readonly #attachments: readonly Attachment[];
   readonly #counters: CounterArray;
+  #watch: MemoryWatch | undefined;
   #isOff = false;
 
   constructor(
@@ -79,6 +90,19 @@ export class Shortcut {
     return this.#isOff;
   }
 
+  /** Turns it off, and tells why, when TCP has more memory than it should. Once. */
+  watchMemory({ mostTcpMemoryBytes, onTurnedOff, schedule = scheduleUnreferenced }: WatchOptions): void {
+    this.#watch = new MemoryWatch({
+      read: tcpMemoryBytes,
+      schedule,
+      ...(mostTcpMemoryBytes !== undefined && { mostBytes: mostTcpMemoryBytes }),
+      onExceeded: (reason) => {
+        const failure = this.turnOff();
+        onTurnedOff?.(failure === undefined ? `the short-circuit is turned off: ${reason}` : failure.reason);
+      },
+    });
+  }
+
   /**
    * From now on no connection is taken, and every write goes by TCP. Connections go on; for good, since a direction that
    * is TCP's stays so. A proxy calls this when its drain begins.
@@ -87,6 +111,7 @@ export class Shortcut {
     const result = this.#object.map('control').update(wordBytes(Control.TURNED_OFF), wordBytes(1));
     if (result < 0) return systemFailure('turn off the short-circuit', result);
     this.#isOff = true;
+    this.#watch?.stop();
     return undefined;
   }
 
@@ -106,10 +131,13 @@ export class Shortcut {
         wayOut: 'turn it off, and close it when these connections are gone',
       };
     }
+    this.#watch?.stop();
     closeAll(this.#attachments, this.#counters, this.#object);
     return undefined;
   }
 }
+
+type WatchOptions = Pick<ShortcutOptions, 'mostTcpMemoryBytes' | 'onTurnedOff' | 'schedule'>;
 
 /**
  * What one side may write until the other does before TCP takes over, each write counted as 1 KiB more: what the kernel
@@ -221,3 +249,7 @@ function wordBytes(word: number): Uint8Array {
 }
 
 const monotonicMs = () => performance.now();
+
+function scheduleUnreferenced(delayMs: number, callback: () => void): void {
+  setTimeout(callback, delayMs).unref();
+}
