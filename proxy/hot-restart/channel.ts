@@ -1,7 +1,7 @@
 // One end of a connection between an old and a new process: whole messages with descriptors, never a queue. What the
 // kernel does not take at once is for a peer that does not read, and that connection is over.
 
-import { Errno } from '../../native/errno.ts';
+import { describeErrno, Errno } from '../../native/errno.ts';
 import { NativeBuffer } from '../../native/native-buffer.ts';
 import { ReadableWatch } from '../../native/readiness.ts';
 import { close } from '../../native/socket.ts';
@@ -12,8 +12,8 @@ export type Received =
   | { readonly kind: 'message'; readonly bytes: Buffer; readonly descriptors: readonly number[] }
   /** Nothing more for now. */
   | { readonly kind: 'none' }
-  /** The peer is gone, or sent more than a message may be. */
-  | { readonly kind: 'end' };
+  /** The peer is gone; or, when `problem` is there, what it sent cannot be received: a sentence without its subject. */
+  | { readonly kind: 'end'; readonly problem?: string };
 
 export class Channel {
   readonly fd: number;
@@ -59,7 +59,7 @@ export class Channel {
   receive(): Received {
     if (this.#isClosed) return { kind: 'end' };
     const received = receiveMessage(this.fd, incoming);
-    if (typeof received === 'number') return { kind: isPassing(-received) ? 'none' : 'end' };
+    if (typeof received === 'number') return failureOf(-received);
     const { length, descriptors } = received;
     if (length === 0) {
       closeAll(descriptors);
@@ -80,8 +80,10 @@ export function closeAll(descriptors: readonly number[]): void {
   for (const descriptor of descriptors) close(descriptor);
 }
 
-function isPassing(errno: number): boolean {
-  return errno === Errno.EAGAIN || errno === Errno.EINTR;
+function failureOf(errno: number): Received {
+  if (errno === Errno.EAGAIN || errno === Errno.EINTR) return { kind: 'none' };
+  const isOurs = errno === Errno.EMFILE || errno === Errno.EMSGSIZE;
+  return isOurs ? { kind: 'end', problem: `sent what cannot be received: ${describeErrno(errno)}` } : { kind: 'end' };
 }
 
 // One of each a thread: messages are sent and read whole.

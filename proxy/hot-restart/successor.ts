@@ -173,7 +173,7 @@ function nextMessage(channel: Channel, withinMs: number): Answer | string {
     if (waitUntilReadable(channel.fd, withinMs) === 0) return `did not answer within ${withinMs / 1000} s`;
     received = channel.receive();
   }
-  if (received.kind === 'end') return hasEnded;
+  if (received.kind === 'end') return received.problem ?? hasEnded;
   const message = decodeFromParent(received.bytes);
   if (message !== undefined) return { message, descriptors: received.descriptors };
   closeAll(received.descriptors);

@@ -1,5 +1,6 @@
 import { openSync } from 'node:fs';
 import t, { type Test } from 'tap';
+import { fileLimit, setSoftFileLimit } from '../../../native/file-limit.ts';
 import { close } from '../../../native/socket.ts';
 import { unixSocketPair } from '../../../native/unix-message.ts';
 import { Channel } from '../../../proxy/hot-restart/channel.ts';
@@ -60,6 +61,23 @@ t.test('a parent that does not answer, or answers something else, is given up', 
   const strange = make(t);
   strange.parent.send({ kind: 'retired' });
   t.throws(() => strange.successor.inherit(wanted), /answers retired to sockets/);
+  t.end();
+});
+
+t.test('a process without room for the sockets gives up, and does not take the parent for dead', (t) => {
+  const { parent, successor } = make(t);
+  const sent = anyDescriptor();
+  parent.send({ kind: 'sockets', isLast: true }, [sent, sent]);
+  const before = openDescriptors();
+  const limit = fileLimit();
+  if (typeof limit === 'number') throw new Error(`no limit: ${limit}`);
+  const lowestFree = anyDescriptor();
+  close(lowestFree);
+  setSoftFileLimit(lowestFree + 1);
+  t.throws(() => successor.inherit(wanted), /sent what cannot be received: too many open files/);
+  setSoftFileLimit(limit.soft);
+  t.equal(openDescriptors(), before);
+  close(sent);
   t.end();
 });
 
