@@ -1,15 +1,13 @@
 // What `--capture` loads: a file of its own in dist/, with everything of bpf/ that a proxy uses.
 
 import { enrol } from '../../bpf/agent/agent-client.ts';
-import type { CaptureSettings } from '../../bpf/capture/settings.ts';
+import { type CaptureSettings, defaultCaptureSettings } from '../../bpf/capture/settings.ts';
+import { type ReadCaptureSettings, readCaptureSettings } from '../../bpf/capture/settings-reader.ts';
 import { AgentRedirection } from './agent-redirection.ts';
 import type { AskedCapture } from './flags.ts';
 import { openLocalRedirection } from './local-redirection.ts';
 import { processClock } from './process-clock.ts';
 import type { NamedDescriptor, Redirection, RedirectionFailure } from './redirection.ts';
-
-export { defaultCaptureSettings } from '../../bpf/capture/settings.ts';
-export { readCaptureSettings } from '../../bpf/capture/settings-reader.ts';
 
 export interface OpeningOptions {
   readonly choice: AskedCapture;
@@ -17,6 +15,11 @@ export interface OpeningOptions {
   /** Of the process before this one; stay the caller's. */
   readonly inherited: readonly NamedDescriptor[];
   readonly log: { info(text: string): void; warn(text: string): void };
+}
+
+/** Those of a file, given as its tree; without a file, the shipped ones. */
+export function readSettings(file: { readonly tree: unknown } | undefined): ReadCaptureSettings {
+  return file === undefined ? { kind: 'settings', settings: defaultCaptureSettings } : readCaptureSettings(file.tree);
 }
 
 /** Resolves when connections are captured, or cannot be; that of an agent, which may come later, after the first attempt. */

@@ -59,9 +59,8 @@ export class Capture {
   async #open(): Promise<void> {
     const { choice, settingsPath, inherited, copyOnly, load = loadOpening } = this.#options;
     if (choice.kind === 'none') return;
-    const { openRedirection, readCaptureSettings, defaultCaptureSettings } = await load();
-    const settings =
-      settingsPath === undefined ? defaultCaptureSettings : readSettings(settingsPath, readCaptureSettings);
+    const { openRedirection, readSettings } = await load();
+    const settings = settingsOf(settingsPath, readSettings);
     this.#inboundPort = settings.inbound.port;
     this.#policy = settings.policy;
     const opened = await openRedirection({ choice, settings, inherited, log: this.#options.log });
@@ -145,15 +144,15 @@ export class Capture {
 /** For `--mode validate`. Rejects as `open` when the settings cannot be used. */
 export async function validateCapture({ captureSettingsPath }: Flags): Promise<void> {
   if (captureSettingsPath === undefined) return;
-  const { readCaptureSettings } = await loadOpening();
-  readSettings(captureSettingsPath, readCaptureSettings);
+  const { readSettings } = await loadOpening();
+  settingsOf(captureSettingsPath, readSettings);
 }
 
 const loadOpening = (): Promise<CaptureOpening> => import('./capture-opening.ts');
 
-function readSettings(path: string, readCaptureSettings: CaptureOpening['readCaptureSettings']): CaptureSettings {
-  const read = readCaptureSettings(treeOf(path));
-  if (read.kind === 'problems') throw new ConfigError(path, read.problems);
+function settingsOf(path: string | undefined, readSettings: CaptureOpening['readSettings']): CaptureSettings {
+  const read = readSettings(path === undefined ? undefined : { tree: treeOf(path) });
+  if (read.kind === 'problems') throw new ConfigError(path ?? '', read.problems);
   return read.settings;
 }
 

@@ -1,5 +1,5 @@
 // Redirection that this process sets up itself: by eBPF or by iptables, and with eBPF the short-circuit where settings ask
-// for it.
+// for it, and events.
 
 import { closeSync, fstatSync } from 'node:fs';
 import { type Capture, openCapture } from '../../bpf/capture/capture.ts';
@@ -10,6 +10,7 @@ import { ObjectFiles } from '../../bpf/loader/object-files.ts';
 import { PinFolder } from '../../bpf/loader/pin-folder.ts';
 import type { Shortcut } from '../../bpf/shortcut/shortcut.ts';
 import type { CaptureCounters } from './capture-overview.ts';
+import { OwnEvents } from './own-events.ts';
 import { openOwnShortcut } from './own-shortcut.ts';
 import type { NamedDescriptor, Redirection, RedirectionFailure } from './redirection.ts';
 
@@ -28,8 +29,8 @@ export function openLocalRedirection(options: LocalRedirectionOptions): Redirect
   const capture = openCapture({ mode, settings, targets: {}, pins: isFailure(pins) ? null : pins, inherited });
   if (isFailure(capture)) return { problem: failureText(capture), notes };
   notes.push(...capture.explain, ...settlePins(pins, capture, settings));
-  const shortcut = settings.shortcut.enabled ? findShortcut(capture, settings, notes) : null;
-  return new LocalRedirection(capture, shortcut, notes);
+  const extras = openExtras(capture.kind, settings, notes);
+  return new LocalRedirection(capture, extras, notes);
 }
 
 class LocalRedirection implements Redirection {
@@ -38,12 +39,14 @@ class LocalRedirection implements Redirection {
   readonly problem = null;
   readonly #capture: Capture;
   readonly #shortcut: Shortcut | null;
+  readonly #events: OwnEvents | null;
 
-  constructor(capture: Capture, shortcut: Shortcut | null, notes: readonly string[]) {
+  constructor(capture: Capture, { shortcut, events }: Extras, notes: readonly string[]) {
     this.by = NAMES[capture.kind];
     this.notes = notes;
     this.#capture = capture;
     this.#shortcut = shortcut;
+    this.#events = events;
   }
 
   get hasShortcut(): boolean {
@@ -56,10 +59,11 @@ class LocalRedirection implements Redirection {
   }
 
   counters(): readonly CaptureCounters[] {
-    const shortcut = this.#shortcut;
+    const [shortcut, events] = [this.#shortcut, this.#events];
     return [
       ...this.#capture.counters(),
       ...(shortcut === null ? [] : [{ group: 'short-circuit', counts: shortcut.counters() }]),
+      ...(events === null ? [] : [{ group: 'events', counts: events.counts() }]),
     ];
   }
 
@@ -78,8 +82,10 @@ class LocalRedirection implements Redirection {
   }
 
   release(outcome: 'detach' | 'stay'): string | undefined {
-    const failures = [this.#shortcut?.close(), this.#capture.release(outcome)];
-    const failure = failures.find((each) => each !== undefined);
+    this.#events?.close();
+    // Refused while bytes are queued in it. They are read as long as a successor holds its map, and else end with the process.
+    this.#shortcut?.close();
+    const failure = this.#capture.release(outcome);
     return failure && failureText(failure);
   }
 }
@@ -107,14 +113,23 @@ function settlePins(
   return failure === undefined ? [] : [`what was captured before still is, beside this: ${failureText(failure)}`];
 }
 
-function findShortcut(capture: Capture, settings: CaptureSettings, notes: string[]): Shortcut | null {
-  if (capture.kind !== 'ebpf') {
-    notes.push('the short-circuit is off: it takes eBPF');
+interface Extras {
+  readonly shortcut: Shortcut | null;
+  readonly events: OwnEvents | null;
+}
+
+/** Each that is wanted and cannot be had is a note: connections are captured without it. */
+function openExtras(kind: Capture['kind'], settings: CaptureSettings, notes: string[]): Extras {
+  const open = <Opened extends object>(what: string, opener: (files: ObjectFiles) => Opened | LoadFailure) => {
+    const needed = kind === 'ebpf' ? ObjectFiles.open() : { reason: 'it takes eBPF' };
+    const opened = isFailure(needed) ? needed : opener(needed);
+    if (!isFailure(opened)) return opened;
+    notes.push(`${what} off: ${failureText(opened)}`);
     return null;
-  }
-  const files = ObjectFiles.open();
-  const shortcut = isFailure(files) ? files : openOwnShortcut(settings, files);
-  if (!isFailure(shortcut)) return shortcut;
-  notes.push(`the short-circuit is off: ${failureText(shortcut)}`);
-  return null;
+  };
+  const { shortcut, events } = settings;
+  return {
+    shortcut: shortcut.enabled ? open('the short-circuit is', (ours) => openOwnShortcut(settings, ours)) : null,
+    events: events ? open('events are', (ours) => OwnEvents.open(settings, ours)) : null,
+  };
 }

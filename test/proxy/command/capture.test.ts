@@ -1,13 +1,11 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { defaultCaptureSettings } from '../../../bpf/capture/settings.ts';
-import { readCaptureSettings } from '../../../bpf/capture/settings-reader.ts';
 import type { IpAddress } from '../../../config/address.ts';
 import { ConfigError } from '../../../config/problems.ts';
 import { duplicate } from '../../../native/socket.ts';
 import { Capture, type CaptureOptions, validateCapture } from '../../../proxy/command/capture.ts';
-import type { OpeningOptions } from '../../../proxy/command/capture-opening.ts';
+import { type OpeningOptions, readSettings } from '../../../proxy/command/capture-opening.ts';
 import { parseFlags } from '../../../proxy/command/flags.ts';
 import type { Redirection, RedirectionFailure } from '../../../proxy/command/redirection.ts';
 import { httpListener, managerOf } from '../../support/data-plane.ts';
@@ -48,8 +46,7 @@ async function opened(outcome: Redirection | RedirectionFailure, given: Partial<
     copyOnly: () => log.push('copy only'),
     log: { info: note, warn: note, error: note },
     load: async () => ({
-      defaultCaptureSettings,
-      readCaptureSettings,
+      readSettings,
       openRedirection: async (options) => {
         asked.push(options);
         return outcome;

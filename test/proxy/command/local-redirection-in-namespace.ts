@@ -1,0 +1,107 @@
+// Run by local-redirection.test.ts in network and mount namespaces of its own, with a bpffs at the usual place.
+
+import { execFileSync } from 'node:child_process';
+import { closeSync, mkdirSync, openSync, readdirSync, rmdirSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import t, { type Test } from 'tap';
+import { type CaptureSettings, defaultCaptureSettings } from '../../../bpf/capture/settings.ts';
+import { attachedAt } from '../../../bpf/loader/attachment.ts';
+import { AttachType } from '../../../native/bpf-link.ts';
+import { type LocalRedirectionOptions, openLocalRedirection } from '../../../proxy/command/local-redirection.ts';
+import type { Redirection } from '../../../proxy/command/redirection.ts';
+import { cgroupRoot } from '../../support/bpf-environment.ts';
+
+const PINS = '/sys/fs/bpf/outrigger/v1';
+
+execFileSync('ip', ['link', 'set', 'lo', 'up']);
+
+/** A cgroup to capture in and one of the proxy, and settings that name them. */
+function startPod(t: Test, given: Partial<CaptureSettings> = {}) {
+  const top = join(cgroupRoot()!, `outrigger-test-${process.pid}`);
+  const [application, proxy] = [join(top, 'application'), join(top, 'proxy')];
+  for (const folder of [top, application, proxy]) mkdirSync(folder);
+  t.teardown(() => {
+    for (const folder of [proxy, application, top]) rmdirSync(folder);
+  });
+  const settings: CaptureSettings = {
+    ...defaultCaptureSettings,
+    outbound: { ...defaultCaptureSettings.outbound, includeCgroups: [`/${basename(top)}/application`] },
+    proxy: { ...defaultCaptureSettings.proxy, cgroup: `/${basename(top)}/proxy` },
+    ...given,
+  };
+  const connects = (): number => {
+    const fd = openSync(application, 'r');
+    const attached = attachedAt({ kind: 'cgroup', fd, name: application }, AttachType.inet4Connect);
+    closeSync(fd);
+    return attached.length;
+  };
+  return { settings, connects };
+}
+
+function open(options: Pick<LocalRedirectionOptions, 'settings'> & Partial<LocalRedirectionOptions>): Redirection {
+  const opened = openLocalRedirection({ mode: 'ebpf', inherited: [], ...options });
+  if ('setListener' in opened) return opened;
+  throw new Error(opened.problem);
+}
+
+t.test('with the policy closed it stays, and the next process takes it over', async (t) => {
+  const { settings, connects } = startPod(t);
+  const first = open({ settings });
+  t.equal(first.by, 'eBPF');
+  t.same(first.notes, []);
+  t.equal(readdirSync(PINS).filter((name) => name.startsWith('netns-')).length, 1);
+  t.equal(first.release('stay'), undefined);
+  t.equal(connects(), 1, 'it is still there');
+  const second = open({ settings });
+  t.equal(connects(), 1, 'once');
+  t.equal(second.release('detach'), undefined);
+  t.equal(connects(), 0);
+});
+
+t.test('a process that is asked for an open policy takes away what an older one left in place', async (t) => {
+  const { settings, connects } = startPod(t);
+  open({ settings }).release('stay');
+  const second = open({ settings: { ...settings, policy: 'open' } });
+  t.equal(connects(), 1);
+  t.same(
+    readdirSync(PINS).filter((name) => name.startsWith('netns-')),
+    [],
+  );
+  second.release('stay');
+  t.equal(connects(), 0, 'it went with its last holder');
+});
+
+t.test('a successor goes on with what it was handed, and nothing is attached twice', async (t) => {
+  const { settings, connects } = startPod(t, { policy: 'open' });
+  const first = open({ settings });
+  const handed = first.descriptors();
+  t.ok(handed.length > 5);
+  const second = open({ settings, inherited: handed });
+  t.equal(connects(), 1);
+  first.release('stay');
+  t.equal(connects(), 1, 'the first one has gone');
+  second.release('detach');
+  t.equal(connects(), 0);
+});
+
+t.test('what is wanted beside it is a note when it cannot be had', async (t) => {
+  const { settings } = startPod(t, { shortcut: { enabled: true, ports: [], accept: [] }, events: true });
+  const redirection = open({ settings });
+  t.notOk(redirection.hasShortcut);
+  t.match(redirection.notes, [/^the short-circuit is off: /]);
+  t.same(
+    redirection.counters().map(({ group }) => group),
+    ['outbound', 'inbound', 'events'],
+  );
+  redirection.release('detach');
+});
+
+t.test('a way that is not there is a problem with a way out', async (t) => {
+  const settings = {
+    ...defaultCaptureSettings,
+    proxy: { ...defaultCaptureSettings.proxy, cgroup: '/nobody/has/this' },
+  };
+  const opened = openLocalRedirection({ mode: 'ebpf', settings, inherited: [] });
+  t.notOk('setListener' in opened);
+  t.match('problem' in opened && opened.problem, /cgroup.*; /);
+});
