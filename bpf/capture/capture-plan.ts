@@ -80,8 +80,6 @@ export function planInbound(settings: CaptureSettings, hasIngressInterface: bool
       inbound_port: inbound.port,
       outbound_port: outbound.port,
       fail_open: policy === 'open' ? 1 : 0,
-      // What comes over loopback is the pod's own: it is the outbound side's to capture, or not.
-      captures_loopback: 0,
       default_capture: isEveryPort(inbound.includePorts) ? 1 : 0,
       has_ingress_ifindex: hasIngressInterface ? 1 : 0,
     },

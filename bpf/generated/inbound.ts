@@ -14,9 +14,8 @@ export const inbound = {
     { name: 'inbound_port', offset: 0, bytes: 2, signed: false },
     { name: 'outbound_port', offset: 2, bytes: 2, signed: false },
     { name: 'fail_open', offset: 4, bytes: 1, signed: false },
-    { name: 'captures_loopback', offset: 5, bytes: 1, signed: false },
-    { name: 'default_capture', offset: 6, bytes: 1, signed: false },
-    { name: 'has_ingress_ifindex', offset: 7, bytes: 1, signed: false },
+    { name: 'default_capture', offset: 5, bytes: 1, signed: false },
+    { name: 'has_ingress_ifindex', offset: 6, bytes: 1, signed: false },
   ],
 } as const;
 

@@ -10,7 +10,6 @@ const volatile __u16 inbound_port = 15006;
 const volatile __u16 outbound_port = 15001;
 /** 1: while the proxy listens nowhere, the application's listener takes the connection; 0: it is refused. */
 const volatile __u8 fail_open = 0;
-const volatile __u8 captures_loopback = 0;
 /** 1: captured unless `ports_in` excludes the port; 0: only what it includes. */
 const volatile __u8 default_capture = 1;
 /** 1: the context tells the interface (Linux 5.17). */
@@ -81,7 +80,7 @@ static __always_inline __u32 judge(struct bpf_sk_lookup *ctx) {
   // Also found here: the look-up by which or_connect4 and or_connect6 see whether the proxy listens.
   __u16 port = ctx->local_port;
   if (port == inbound_port || port == outbound_port) return PASSED_PROXY_PORT;
-  if (!captures_loopback && is_from_here(ctx)) return PASSED_LOOPBACK;
+  if (is_from_here(ctx)) return PASSED_LOOPBACK;
   if (has_port(&ports_in, PORT_EXCLUDED, port)) return PASSED_PORT;
   if (!default_capture && !has_port(&ports_in, PORT_INCLUDED, port)) return PASSED_NOT_INCLUDED;
   return ctx->family == AF_INET ? STEERED4 : STEERED6;
