@@ -31,7 +31,8 @@ export class AttachPlaces {
   }
 }
 
-const GONE = 'nowhere: what it was attached to is gone';
+/** The place of a link that is left of something that is gone. */
+export const GONE = 'nowhere: what it was attached to is gone';
 
 /** Every cgroup that is mounted here, by the number that the kernel has for it. */
 function cgroupPaths(): ReadonlyMap<bigint, string> {

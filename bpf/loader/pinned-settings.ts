@@ -20,6 +20,7 @@ export interface PinnedSettings {
 /** Writes them into `folder`, in place of those that are there. */
 export function pinSettings(folder: string, content: PinnedSettings): LoadFailure | undefined {
   const text = Buffer.from(JSON.stringify(content));
+  if (text.length > MAX_BYTES - LENGTH_BYTES) return { reason: `settings of ${text.length} bytes cannot be pinned` };
   const value = Buffer.alloc(LENGTH_BYTES + Math.ceil(text.length / 8) * 8);
   value.writeUInt32LE(text.length);
   text.copy(value, LENGTH_BYTES);
