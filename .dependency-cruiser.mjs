@@ -24,6 +24,7 @@ const FOLDERS = [
   {
     name: 'bpf',
     mayImport: ['config', 'native'],
+    except: '^bpf/main\\.ts$',
     comment: 'The loader calls libbpf through native/ and serves any user of sockets.',
   },
   {
@@ -94,6 +95,13 @@ export default {
       severity: 'error',
       from: { path: '^sampler/simulate/main\\.ts$' },
       to: { path: OURS, pathNot: '^(sampler/|config/problems\\.ts$|xds/document/)' },
+    },
+    {
+      name: 'redirection-command-direction',
+      comment: "`outrigger bpf` reads operators' settings through the same door as the proxy.",
+      severity: 'error',
+      from: { path: '^bpf/main\\.ts$' },
+      to: { path: OURS, pathNot: '^(bpf/|native/|config/|xds/document/)' },
     },
     ...vendorRules,
     {

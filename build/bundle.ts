@@ -21,13 +21,14 @@ import { build, type Plugin } from 'esbuild';
 
 /**
  * Name in dist/ → entry. The worker's entry is a thread of its own and cannot share a file with the main thread; the
- * control plane and the audit are programs of their own, and what they need must not be read by every data plane at
- * its start.
+ * control plane, the audit and the commands about redirection are programs of their own, and what they need must not be
+ * read by every data plane at its start.
  */
 const ENTRIES: ReadonlyMap<string, string> = new Map([
   ['outrigger', 'proxy/main.ts'],
   ['control-plane', 'control-plane/main.ts'],
   ['audit', 'proxy/audit/main.ts'],
+  ['bpf', 'bpf/main.ts'],
   ['worker', 'proxy/worker/main.ts'],
   // Loaded by `import()` when redirection is asked for: no other start reads a byte of it.
   ['capture', 'proxy/command/capture-opening.ts'],

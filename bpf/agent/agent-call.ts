@@ -75,6 +75,8 @@ export class AgentCall {
       const why = sent < 0 ? describeErrno(-sent) : 'it does not read';
       return Promise.resolve(refusal(`the agent does not take the request: ${why}`));
     }
+    // While an answer is waited for the process stays; an enrolment alone does not keep it.
+    this.#socket.ref();
     return new Promise((answered) => this.#waiting.push(answered));
   }
 
@@ -82,6 +84,7 @@ export class AgentCall {
     const lines = this.#lines.push(bytes);
     if (lines === undefined) this.#socket.destroy();
     for (const line of lines ?? []) this.#waiting.shift()?.(readReply(line));
+    if (this.#waiting.length === 0) this.#socket.unref();
   }
 
   #end(reason: string): void {

@@ -199,7 +199,7 @@ export class EnrolmentDoor {
     this.#epoll.remove(fd);
     connection.deadline = setTimeout(() => {
       connection.deadline = undefined;
-      if (connection.lines.isWithinLine) this.#limitTime(fd, connection);
+      if (connection.lines.isWithinLine || !connection.isEnrolled) this.#limitTime(fd, connection);
       this.#epoll.add(fd, connection.generation, EpollEvent.readable);
     }, PAUSE_MS).unref();
   }

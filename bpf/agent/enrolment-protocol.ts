@@ -28,6 +28,8 @@ export type AgentRequest =
   /** Puts these in place of the listening sockets given before. */
   | { readonly kind: 'listeners'; readonly listeners: readonly ListenerFamily[] }
   | { readonly kind: 'counters' }
+  /** Asks whether the agent serves, of anybody. */
+  | { readonly kind: 'ready' }
   /** Takes the redirection away. */
   | { readonly kind: 'leave' };
 
@@ -113,6 +115,7 @@ const FIELDS: Readonly<Record<AgentRequest['kind'], readonly string[]>> = {
   enrol: ['settings', 'listeners', 'pod'],
   listeners: ['listeners'],
   counters: [],
+  ready: [],
   leave: [],
 };
 type RequestName = AgentRequest['kind'];
@@ -123,7 +126,7 @@ type Mapping = {
 type ReplyField = 'reply' | 'cgroup' | 'reason' | 'wayOut' | 'counters';
 
 function readBody(name: RequestName, tree: Mapping): AgentRequest | Refusal {
-  if (name === 'counters' || name === 'leave') return { kind: name };
+  if (name !== 'enrol' && name !== 'listeners') return { kind: name };
   const listeners = readListeners(tree.listeners);
   if (listeners === undefined) {
     return refusal(

@@ -74,16 +74,14 @@ export class NodeAgent {
   }
 }
 
-/** Whether an agent answers at the socket: any answer of its protocol will do. */
+/** Why the agent at the socket does not serve; undefined when it does. */
 export async function agentProblem(socketPath: string): Promise<LoadFailure | undefined> {
   const call = AgentCall.open(socketPath, () => {});
   if (!(call instanceof AgentCall)) return call;
-  const reply = await call.ask({ kind: 'counters' }, []);
+  const reply = await call.ask({ kind: 'ready' }, []);
   call.close();
-  // Whoever has enrolled no pod has no counters: the refusal is the answer of one that serves.
-  return reply.kind === 'refused' && /has enrolled no pod/.test(reply.reason)
-    ? undefined
-    : { reason: 'the agent does not answer' };
+  if (reply.kind === 'done') return undefined;
+  return reply.kind === 'refused' ? { reason: reply.reason } : { reason: 'it does not answer as an agent does' };
 }
 
 function openTree(given: string | undefined): CgroupTree | LoadFailure {

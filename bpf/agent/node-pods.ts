@@ -110,6 +110,7 @@ export class NodePods implements RequestHandler {
 
   handle(peer: Peer, request: AgentRequest, descriptors: readonly number[]): AgentReply {
     try {
+      if (request.kind === 'ready') return { kind: 'done' };
       if (request.kind === 'enrol') return this.#enrol(peer, request, descriptors);
       const held = this.#heldBy(peer);
       if (held === undefined) return refusal('this connection has enrolled no pod');

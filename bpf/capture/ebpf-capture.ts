@@ -20,6 +20,8 @@ export interface EbpfCaptureOptions {
   readonly targets: CaptureTargets;
   /** Where capture stays when this process goes, under the policy `closed`; null: nowhere. */
   readonly pins: PinFolder | null;
+  /** Pins under the policy `open`, too: for whoever puts redirection in place and goes. */
+  readonly pinsAlways?: boolean;
   /** From the process before this one; stay the caller's. */
   readonly inherited: readonly NamedDescriptor[];
   readonly files: ObjectFiles;
@@ -105,7 +107,7 @@ function openAt(options: EbpfCaptureOptions, targets: FoundTargets, held: HeldCa
     incoming?.counters.unmap();
     return outgoing;
   }
-  const pins = settings.policy === 'closed' ? options.pins : null;
+  const pins = settings.policy === 'closed' || options.pinsAlways === true ? options.pins : null;
   const failure =
     pins === null ? undefined : pinAll(pins, options, [outgoing, ...(incoming === null ? [] : [incoming])]);
   if (failure === undefined) return new EbpfCapture(outgoing, incoming, pins);

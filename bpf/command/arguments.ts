@@ -107,13 +107,6 @@ const FLAGS: Readonly<Record<CommandName, readonly (readonly [string, FlagRule])
   load: [
     name,
     ['cgroup', { value: 'FOLDER', isNeeded: true, help: "the application's cgroup, whose connections are redirected" }],
-    [
-      'netns',
-      {
-        value: 'FILE',
-        help: 'network namespace whose incoming connections are, such as /proc/PID/ns/net; none without',
-      },
-    ],
     ['proxy-cgroup', { value: 'FOLDER', help: "the sidecar's cgroup, where it asks for original destinations" }],
     settings,
     bpffs,
@@ -157,12 +150,17 @@ const TAKES_SETTINGS: ReadonlySet<string> = new Set(['load', 'doctor']);
 const SUMMARIES: Readonly<Record<CommandName, string>> = {
   doctor: 'what this kernel can do, what is missing, what that costs and what to do about it',
   status: 'what is attached, since when, by which version, and what it counted',
-  load: 'redirects the connections of a cgroup, and keeps doing so after this command ends',
+  load: 'redirects the outgoing connections of a cgroup, and keeps doing so after this command ends',
   unload: 'takes a redirection away',
   swap: 'puts the programs of this version in place of those that are attached, without losing a connection',
   events: 'prints connections as they open and close',
   agent: 'serves sidecars of this node, which cannot reach the cgroup of their pod themselves',
   audit: 'programs, hashes, signature, capabilities, attach points; fails on what is not as released (also: --audit)',
+};
+
+const NOTES: Readonly<Partial<Record<CommandName, string>>> = {
+  load: 'Incoming connections need a listening socket that the proxy alone has: `outrigger --capture` and the agent redirect them.',
+  audit: 'Needs CAP_SYS_ADMIN beside CAP_BPF and CAP_NET_ADMIN, to see every program of the machine.',
 };
 
 const EXIT_CODES = `exit codes:
@@ -228,9 +226,10 @@ function commandHelp(command: CommandName): string {
   const istio = TAKES_SETTINGS.has(command)
     ? '\nBehind --, flags of istio-iptables say what is redirected: -p 15001 -z 15006 -x 10.0.0.0/8 -d 15090\n'
     : '';
+  const note = NOTES[command] === undefined ? '' : `\n${NOTES[command]}\n`;
   return `outrigger bpf ${command}: ${SUMMARIES[command]}
 
 ${rows.join('\n')}
-${istio}
+${istio}${note}
 ${EXIT_CODES}`;
 }

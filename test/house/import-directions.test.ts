@@ -37,6 +37,7 @@ const SEEDS: readonly Seed[] = [
   { rule: 'proxy-direction', file: 'proxy/http/a.ts', imports: '../../xds/clean.ts' },
   { rule: 'composition-root-direction', file: 'proxy/command/a.ts', imports: '../../bench/clean.ts' },
   { rule: 'simulator-direction', file: 'sampler/simulate/main.ts', imports: '../../proxy/http/clean.ts' },
+  { rule: 'redirection-command-direction', file: 'bpf/main.ts', imports: '../proxy/http/clean.ts' },
   { rule: 'koffi-in-one-place', file: 'proxy/http/b.ts', imports: 'koffi' },
   { rule: 'protobufjs-in-one-place', file: 'proxy/http/c.ts', imports: 'protobufjs' },
   { rule: '@grpc/grpc-js-in-one-place', file: 'xds/b.ts', imports: '@grpc/grpc-js' },

@@ -55,6 +55,7 @@ t.test('what is written is what is read', (t) => {
     { kind: 'enrol', settings: defaultCaptureSettings, listeners: [], pod: '0f0e0d0c-0b0a-0908-0706-050403020100' },
     { kind: 'listeners', listeners: ['ipv4'] },
     { kind: 'counters' },
+    { kind: 'ready' },
     { kind: 'leave' },
   ];
   for (const request of requests) t.same(readRequest(writeRequest(request).trimEnd()), request);
@@ -73,7 +74,7 @@ t.test('what is not exactly a request is refused with the reason', (t) => {
     ['', /not JSON/],
     [[], /not an object/],
     [{ ...enrol, protocol: 2 }, /speaks version 1 .* says 2/],
-    [{ ...enrol, request: 'toString' }, /no request "toString", only enrol, listeners, counters, leave/],
+    [{ ...enrol, request: 'toString' }, /no request "toString", only enrol, listeners, counters, ready, leave/],
     [{ ...enrol, bpffs: '/x' }, /"bpffs" is no field/],
     [{ protocol: 1, request: 'leave', pod: 'x' }, /"pod" is no field/],
     [{ ...enrol, pod: '../../x' }, /pod must be the uid/],

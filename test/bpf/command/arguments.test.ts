@@ -5,13 +5,13 @@ import { COMMANDS, countOf, parseArguments, UsageError, usageText } from '../../
 const load = ['load', '--name', 'a', '--cgroup', '/sys/fs/cgroup/a'];
 
 t.test('flags are read in both spellings, and settings of istio-iptables behind --', (t) => {
-  const command = parseArguments([...load, '--netns=/proc/1/ns/net', '--json', '--', '-p', '15001', '--json']);
+  const command = parseArguments([...load, '--proxy-cgroup=/b', '--json', '--', '-p', '15001', '--json']);
   t.equal(command.name, 'load');
   if (command.name === 'help') throw new Error('not help');
   t.same(Object.fromEntries(command.values), {
     name: 'a',
     cgroup: '/sys/fs/cgroup/a',
-    netns: '/proc/1/ns/net',
+    'proxy-cgroup': '/b',
     json: '',
   });
   t.same(command.istioFlags, ['-p', '15001', '--json']);

@@ -1,0 +1,156 @@
+// The entry of `outrigger bpf`, a program of its own: what people do with redirection by eBPF, and the agent of a node. Where
+// commands meet the terminal, files and the process; each command is a function of what it is given.
+
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { uptime } from 'node:os';
+import { setTimeout as delay } from 'node:timers/promises';
+import { ConfigError, Problems } from '../config/problems.ts';
+import { parseDocument } from '../xds/document/config-document.ts';
+import { readIstioFlags } from './capture/istio-flags.ts';
+import { type CaptureSettings, defaultCaptureSettings } from './capture/settings.ts';
+import { readCaptureSettings } from './capture/settings-reader.ts';
+import { agent } from './command/agent.ts';
+import { type BpfCommand, countOf, parseArguments, UsageError, usageText } from './command/arguments.ts';
+import { examine } from './command/doctor.ts';
+import { doctorText } from './command/doctor-text.ts';
+import { eventText } from './command/event-text.ts';
+import { events } from './command/events.ts';
+import { openObjects } from './command/object-source.ts';
+import { failed, type Outcome } from './command/outcome.ts';
+import { load, swap, unload } from './command/redirections.ts';
+import { audit, status } from './command/status.ts';
+import { findBpffs } from './loader/bpffs.ts';
+import { type Inventory, takeInventory } from './loader/inventory.ts';
+import { isFailure } from './loader/load-failure.ts';
+import { type Finding, kernelProbes, type Probes } from './loader/probes.ts';
+import { releasedPrograms } from './loader/program-release.ts';
+
+void run(process.argv.slice(2));
+
+async function run(args: readonly string[]): Promise<void> {
+  try {
+    await main(args);
+  } catch (error) {
+    if (error instanceof UsageError) {
+      const help = error.command === undefined ? 'outrigger bpf --help' : `outrigger bpf ${error.command} --help`;
+      process.stderr.write(`outrigger bpf: ${error.message}\n${help} says more\n`);
+      process.exitCode = 2;
+    } else if (error instanceof ConfigError || (error instanceof Error && 'syscall' in error)) {
+      process.stderr.write(`outrigger bpf: ${error.message}\n`);
+      process.exitCode = 1;
+    } else throw error;
+  }
+}
+
+async function main(args: readonly string[]): Promise<void> {
+  const command = parseArguments(args);
+  if (command.name === 'help') {
+    process.stdout.write(usageText(command.about));
+    return;
+  }
+  const outcome = await outcomeOf(command);
+  const isJson = command.values.has('json');
+  const text = isJson ? `${JSON.stringify(outcome.data, jsonValue, 2)}\n` : outcome.text;
+  (outcome.exitCode === 0 || isJson ? process.stdout : process.stderr).write(text);
+  process.exitCode = outcome.exitCode;
+}
+
+function outcomeOf(command: BpfCommand): Outcome | Promise<Outcome> {
+  switch (command.name) {
+    case 'doctor':
+      return doctor(command);
+    case 'status':
+      return status(inventoryOf(command), command.values.get('name'));
+    case 'audit':
+      return audit({ inventory: inventoryOf(command), files: openObjects(command) });
+    case 'load':
+    case 'swap':
+      return redirect(command);
+    case 'unload':
+      return unload({ name: command.values.get('name')!, bpffs: command.values.get('bpffs') });
+    case 'events':
+      return printEvents(command);
+    case 'agent':
+      return agent(command);
+  }
+}
+
+function doctor(command: BpfCommand): Outcome {
+  const report = examine({
+    probes: probesWith(command.values.get('bpffs')),
+    objects: openObjects(command),
+    cgroupFolder: command.values.get('cgroup'),
+    path: process.env['PATH'] ?? '',
+  });
+  return { text: doctorText(report), data: report, exitCode: report.choice.kind === 'ebpf' ? 0 : 1 };
+}
+
+/** With a bpffs that is named in place of the one of the mount table. */
+function probesWith(bpffs: string | undefined): Probes {
+  const probes = kernelProbes();
+  if (bpffs === undefined) return probes;
+  const found = findBpffs(bpffs);
+  const finding: Finding = isFailure(found) ? { state: 'missing', detail: found.reason } : { state: 'there' };
+  return { find: (feature) => (feature === 'bpffs' ? finding : probes.find(feature)) };
+}
+
+function redirect(command: BpfCommand): Outcome {
+  const { values } = command;
+  const files = openObjects(command);
+  if (isFailure(files)) return failed(files);
+  const redirecting = { name: values.get('name')!, bpffs: values.get('bpffs'), files, probes: kernelProbes() };
+  if (command.name === 'swap') return swap(redirecting);
+  const [cgroup, proxyCgroup] = [values.get('cgroup')!, values.get('proxy-cgroup')];
+  return load({ ...redirecting, settings: settingsOf(command), cgroup, proxyCgroup });
+}
+
+/** Throws ConfigError. */
+function settingsOf({ values, istioFlags }: BpfCommand): CaptureSettings {
+  const path = values.get('settings');
+  if (path === undefined && istioFlags.length === 0) return defaultCaptureSettings;
+  const read =
+    path === undefined
+      ? readIstioFlags({ flags: istioFlags, environment: {}, resolvConf: readFileSync('/etc/resolv.conf', 'utf8') })
+      : readCaptureSettings(treeOf(path));
+  if (read.kind === 'problems') throw new ConfigError(path ?? 'flags behind --', read.problems);
+  return read.settings;
+}
+
+function treeOf(path: string): unknown {
+  const problems = new Problems();
+  const tree = parseDocument(readFileSync(path, 'utf8'), problems);
+  if (!problems.isEmpty) throw new ConfigError(path, problems.list);
+  return tree;
+}
+
+function inventoryOf(command: BpfCommand): Inventory {
+  const files = openObjects(command);
+  const released = isFailure(files) ? files : releasedPrograms(files);
+  const clock = { nowMs: Date.now(), uptimeMs: uptime() * 1000 };
+  const bpffs = command.values.get('bpffs');
+  if (!isFailure(released)) return takeInventory({ released, bpffs, clock });
+  const inventory = takeInventory({ bpffs, clock });
+  return { ...inventory, gaps: [...inventory.gaps, `versions cannot be compared: ${released.reason}`] };
+}
+
+function printEvents(command: BpfCommand): Outcome | Promise<Outcome> {
+  const { values } = command;
+  const files = openObjects(command);
+  if (isFailure(files)) return failed(files);
+  const seconds = values.has('seconds') ? [delay(countOf(command, 'seconds', 0) * 1000)] : [];
+  return events({
+    files,
+    cgroup: values.get('cgroup')!,
+    count: countOf(command, 'count', Number.MAX_SAFE_INTEGER),
+    onEvent: (fields) => {
+      process.stdout.write(`${values.has('json') ? JSON.stringify(fields) : eventText(fields)}\n`);
+    },
+    until: Promise.race([once(process, 'SIGTERM'), once(process, 'SIGINT'), ...seconds]),
+  });
+}
+
+/** Ids of cgroups are beyond what a JSON number holds for sure. */
+function jsonValue(_key: string, value: unknown): unknown {
+  return typeof value === 'bigint' ? value.toString() : value;
+}
