@@ -86,6 +86,6 @@ const MOST_A_POLL = 4096;
 const SHORTEST_DELAY_MS = 2;
 const LONGEST_DELAY_MS = 20;
 // At a steady rate the delay doubles until its events fill more than a sixteenth of the ring, and is cut at a quarter. When
-// 200,000 a second begin all at once, the longest delay fills half of 1 MiB.
+// 200,000 a second begin all at once, the longest delay fills half of 1 MiB, the smallest ring worth having.
 const IDLE_FILL = 1 / 16;
 const BUSY_FILL = 1 / 4;

@@ -8,6 +8,8 @@
 // The kernel sets a record's header, and then moves its position, each with release semantics; loads by Atomics acquire.
 // What was read is given back by a store that releases: the kernel must not write there before the last read of it.
 
+import { mapInfo } from '../../native/bpf-info.ts';
+import { MapType } from '../../native/bpf-map.ts';
 import { MappedMemory } from '../../native/mapped-memory.ts';
 import { pageBytes } from '../../native/page-size.ts';
 import { type LoadFailure, systemFailure } from '../loader/load-failure.ts';
@@ -50,6 +52,11 @@ export class RingReader {
 
   /** Maps the ring of descriptor `fd`, which is not needed any more then. `capacityBytes` are the map's max_entries. */
   static map(fd: number, capacityBytes: number): RingReader | LoadFailure {
+    const info = mapInfo(fd);
+    if (typeof info === 'number') return systemFailure('map the ring of events', info);
+    if (info.type !== MapType.ringBuffer || info.maxEntries !== capacityBytes) {
+      return { reason: `map ${info.name} is no ring of ${capacityBytes} bytes` };
+    }
     const page = pageBytes();
     const consumer = MappedMemory.map(fd, { offset: 0, length: page, writable: true });
     if (typeof consumer === 'number') return systemFailure('map the ring of events', consumer);
