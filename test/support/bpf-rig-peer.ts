@@ -26,8 +26,11 @@ export interface PeerCommands {
   /** Answers datagrams with its name and theirs. */
   answerDatagrams(options: { name: string; ip: string; port: number }): { id: number };
   stop(options: { id: number }): null;
-  /** How many were accepted, and of how many the original destination was the one given; the count begins anew. */
-  accepted(options: { expected: string }): { accepted: number; found: number };
+  /**
+   * How many were accepted, and of how many the original destination was the one given; the count begins anew. From now on
+   * connections are only counted, or answered too.
+   */
+  accepted(options: { expected: string; isCountingOnly: boolean }): { accepted: number; found: number };
   connect(options: { ip: string; port: number; mark?: number }): Outcome;
   ask(options: { ip: string; port: number; isConnected: boolean; text: string; socket?: 'ipv6' }): AskOutcome;
   /** Connects and resets, so often, without a look at the peer. */
@@ -49,6 +52,7 @@ const RIG_SOCKET = 3;
 
 const held = new Map<number, Server | DatagramSocket>();
 const tally = new Map<string, number>();
+let isCountingOnly = false;
 
 type Handlers = {
   [name in keyof PeerCommands]: (options: Parameters<PeerCommands[name]>[0]) => Promise<ReturnType<PeerCommands[name]>>;
@@ -75,6 +79,7 @@ async function listen({ name, ip, port, reusePort }: Parameters<PeerCommands['li
     const original = originalDestination(descriptorOf(socket));
     const originalText = original === undefined ? null : formatAddress(original);
     tally.set(String(originalText), (tally.get(String(originalText)) ?? 0) + 1);
+    if (isCountingOnly) return void socket.destroy();
     const { localAddress, localPort, remoteAddress, remotePort } = socket;
     const seen: Seen = {
       name,
@@ -111,7 +116,8 @@ async function stop({ id }: { id: number }) {
   return null;
 }
 
-async function accepted({ expected }: { expected: string }) {
+async function accepted({ expected, isCountingOnly: only }: Parameters<PeerCommands['accepted']>[0]) {
+  isCountingOnly = only;
   const counts = {
     accepted: [...tally.values()].reduce((sum, count) => sum + count, 0),
     found: tally.get(expected) ?? 0,

@@ -4,6 +4,7 @@ import { isFailure } from '../../../bpf/loader/load-failure.ts';
 import { ObjectFiles } from '../../../bpf/loader/object-files.ts';
 import { kernelProbes } from '../../../bpf/loader/probes.ts';
 import { bpfSkipReason } from '../../support/bpf-environment.ts';
+import { ebpfCases } from './ebpf-cases.ts';
 import { inboundCases } from './inbound-cases.ts';
 import { outboundCases } from './outbound-cases.ts';
 import { RedirectedPod, type WayToCapture } from './redirected-pod.ts';
@@ -23,5 +24,6 @@ const ebpf: WayToCapture = {
 
 t.test('capture by eBPF', { skip }, async (t) => {
   const pod = await RedirectedPod.open(t);
-  for (const { name, run } of [...outboundCases, ...inboundCases]) await t.test(name, (t) => run(t, pod, ebpf));
+  for (const { name, run } of [...outboundCases, ...inboundCases, ...ebpfCases])
+    await t.test(name, (t) => run(t, pod, ebpf));
 });

@@ -9,7 +9,7 @@ const skip = bpfSkipReason('root', 'cgroup2', 'namespaces') ?? false;
 
 const iptables: WayToCapture = {
   name: 'iptables',
-  open: (settings, { netnsFd }) => openIptablesCapture({ settings, netnsFd }),
+  open: (settings, { netnsFd }) => openIptablesCapture({ settings, netnsFd: netnsFd! }),
 };
 
 t.test('capture by iptables', { skip }, async (t) => {

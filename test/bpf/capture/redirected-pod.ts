@@ -18,7 +18,7 @@ export interface OpenCapture {
 
 export interface WayToCapture {
   readonly name: 'eBPF' | 'iptables';
-  open(settings: CaptureSettings, targets: Required<CaptureTargets> & { netnsFd: number }): OpenCapture | LoadFailure;
+  open(settings: CaptureSettings, targets: CaptureTargets): OpenCapture | LoadFailure;
 }
 
 export interface RedirectionCase {
@@ -32,6 +32,8 @@ export class RedirectedPod {
   readonly outside: Peer;
   /** Ends with each case that kills it; `startProxy` gives another one. */
   proxy!: Peer;
+  /** For the proxy's `stop`. */
+  inboundIds: readonly number[] = [];
   readonly #inbound = new Map<4 | 6, number>();
 
   private constructor(rig: BpfRig, application: Peer, outside: Peer) {
@@ -51,6 +53,11 @@ export class RedirectedPod {
     return pod;
   }
 
+  get targets(): CaptureTargets {
+    const { applicationCgroup, sidecarCgroup, netnsFd } = this.rig;
+    return { cgroup: applicationCgroup, sidecarCgroup, netnsFd };
+  }
+
   async startProxy(): Promise<void> {
     this.proxy = await this.rig.start({ namespace: 'pod', cgroup: 'sidecar', uid: 1337 });
     for (const ip of ['127.0.0.1', '::1']) {
@@ -64,19 +71,16 @@ export class RedirectedPod {
     await this.listenInbound();
   }
 
-  /** The proxy's inbound listeners, with their descriptors for the capture. */
-  async listenInbound(): Promise<Readonly<Record<4 | 6, number>>> {
+  /** The proxy's inbound listeners, with descriptors for the capture. */
+  async listenInbound(): Promise<void> {
     this.#closeInbound();
-    const ids = { 4: 0, 6: 0 };
-    for (const [family, ip] of [
-      [4, '0.0.0.0'],
-      [6, '::'],
-    ] as const) {
+    const ids: number[] = [];
+    for (const [family, ip] of FAMILIES) {
       const { id, fd } = await this.proxy.listen({ name: 'inbound', ip, port: 15006 });
       this.#inbound.set(family, fd);
-      ids[family] = id;
+      ids.push(id);
     }
-    return ids;
+    this.inboundIds = ids;
   }
 
   /** The kernel has a socket until its last descriptor goes, this process's too. */
@@ -85,9 +89,8 @@ export class RedirectedPod {
   }
 
   /** Captures by `settings` until the case ends. */
-  capture(t: Test, way: WayToCapture, settings: unknown = {}): OpenCapture {
-    const { applicationCgroup: cgroup, sidecarCgroup, netnsFd } = this.rig;
-    const opened = way.open(settingsOf(settings), { cgroup, sidecarCgroup, netnsFd });
+  capture(t: Test, way: WayToCapture, settings: unknown = {}, targets: CaptureTargets = {}): OpenCapture {
+    const opened = way.open(settingsOf(settings), { ...this.targets, ...targets });
     if (isFailure(opened)) throw new Error(opened.reason);
     t.teardown(() => {
       const failure = opened.release('detach');
@@ -128,6 +131,11 @@ export function settingsOf(capture: unknown): CaptureSettings {
   if (read.kind === 'problems') throw new Error(JSON.stringify(read.problems));
   return read.settings;
 }
+
+const FAMILIES = [
+  [4, '0.0.0.0'],
+  [6, '::'],
+] as const;
 
 /** Ports of the origin, and of the application itself. */
 export const PORTS = [22, 3306, 5432, 8000, 8080] as const;
