@@ -19,6 +19,7 @@ export type FeatureName =
   | 'sk-storage'
   | 'socket-lookup'
   | 'netns-cookie'
+  | 'ancestor-cgroup'
   | 'lru-hash'
   | 'lpm-trie'
   | 'mapped-array'
@@ -103,7 +104,7 @@ export const FEATURES: readonly Feature[] = [
   {
     name: 'getsockopt',
     title: 'programs at getsockopt(2)',
-    neededFor: ['outbound'],
+    neededFor: ['outbound', 'inbound'],
     purpose: 'answers SO_ORIGINAL_DST as iptables does',
     absence: 'the sidecar could not learn the original destination',
     wayOut: KERNEL('5.3 with CONFIG_CGROUP_BPF'),
@@ -138,7 +139,7 @@ export const FEATURES: readonly Feature[] = [
   {
     name: 'sk-storage',
     title: 'storage of sockets',
-    neededFor: ['outbound', 'dns'],
+    neededFor: ['outbound', 'dns', 'shortcut', 'events'],
     purpose: 'keeps what was asked for with the socket, as long as it lives',
     absence: 'outbound connections cannot be captured by eBPF',
     wayOut: KERNEL('5.8'),
@@ -156,6 +157,14 @@ export const FEATURES: readonly Feature[] = [
     title: 'cookies of network namespaces',
     neededFor: ['outbound'],
     purpose: 'tells the pod from others below the same cgroup',
+    absence: 'outbound connections cannot be captured by eBPF',
+    wayOut: KERNEL('5.7'),
+  },
+  {
+    name: 'ancestor-cgroup',
+    title: 'cgroups above a process',
+    neededFor: ['outbound'],
+    purpose: "tells the application's processes from the sidecar's, however deep they are",
     absence: 'outbound connections cannot be captured by eBPF',
     wayOut: KERNEL('5.7'),
   },

@@ -53,7 +53,7 @@ const RETURN_1 = Uint8Array.of(0xb7, 0, 0, 0, 1, 0, 0, 0, 0x95, 0, 0, 0, 0, 0, 0
 const READ_INGRESS = Uint8Array.of(0x61, 0x10, 64, 0, 0, 0, 0, 0, ...RETURN_1);
 
 /** enum bpf_func_id. */
-const Helper = { skLookupTcp: 84, skStorageGet: 107, getNetnsCookie: 122 } as const;
+const Helper = { skLookupTcp: 84, skStorageGet: 107, getNetnsCookie: 122, getCurrentAncestorCgroupId: 123 } as const;
 
 /** A power of two pages. */
 const RING_BYTES = 4096;
@@ -80,6 +80,7 @@ const PROBES: Readonly<Record<FeatureName, () => Finding>> = {
   'sk-storage': () => helper(ProgramType.cgroupSockAddr, Helper.skStorageGet),
   'socket-lookup': () => helper(ProgramType.cgroupSockAddr, Helper.skLookupTcp),
   'netns-cookie': () => helper(ProgramType.cgroupSockAddr, Helper.getNetnsCookie),
+  'ancestor-cgroup': () => helper(ProgramType.cgroupSockAddr, Helper.getCurrentAncestorCgroupId),
   'lru-hash': () => map({ type: MapType.lruHash, keyBytes: 4, valueBytes: 8 }),
   'lpm-trie': () => map({ type: MapType.lpmTrie, keyBytes: 8, valueBytes: 8, flags: MapFlag.noPreallocation }),
   'mapped-array': () => map({ type: MapType.array, keyBytes: 4, valueBytes: 8, flags: MapFlag.memoryMappable }),
