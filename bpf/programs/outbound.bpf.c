@@ -176,24 +176,34 @@ static __always_inline bool is_captured_dns(const struct endpoint *asked) {
   return bpf_map_lookup_elem(&dns_servers, &asked->address) || (dns_any && !is_loopback(&asked->address));
 }
 
-/** Whether somebody listens at the proxy's port in the caller's network namespace. */
-static __always_inline bool has_listener(struct bpf_sock_addr *ctx, bool is_ip4, __u16 port) {
-  struct bpf_sock_tuple tuple = {};
-  __u32 bytes = sizeof(tuple.ipv6);
-  if (is_ip4) {
-    tuple.ipv4.daddr = LOOPBACK_IP4;
-    tuple.ipv4.dport = bpf_htons(port);
-    bytes = sizeof(tuple.ipv4);
-  } else {
-    tuple.ipv6.daddr[3] = LOOPBACK_IP6;
-    tuple.ipv6.dport = bpf_htons(port);
-  }
-  struct bpf_sock *listener = ctx->protocol == IPPROTO_UDP
-                                  ? bpf_sk_lookup_udp(ctx, &tuple, bytes, BPF_F_CURRENT_NETNS, 0)
-                                  : bpf_sk_lookup_tcp(ctx, &tuple, bytes, BPF_F_CURRENT_NETNS, 0);
+static __always_inline bool finds(struct bpf_sock_addr *ctx, struct bpf_sock_tuple *tuple, __u32 bytes) {
+  struct bpf_sock *listener = READ_CONTEXT(ctx, protocol) == IPPROTO_UDP
+                                  ? bpf_sk_lookup_udp(ctx, tuple, bytes, BPF_F_CURRENT_NETNS, 0)
+                                  : bpf_sk_lookup_tcp(ctx, tuple, bytes, BPF_F_CURRENT_NETNS, 0);
   if (!listener) return false;
   bpf_sk_release(listener);
   return true;
+}
+
+/**
+ * Whether somebody listens at the proxy's port in the caller's network namespace. A tuple for each family: in one, the port
+ * would lie at an offset that is computed, which the verifier refuses who has no CAP_PERFMON.
+ */
+static __always_inline bool has_listener(struct bpf_sock_addr *ctx, bool is_ip4, __be16 port) {
+  if (is_ip4) {
+    struct bpf_sock_tuple tuple4 = {.ipv4 = {.daddr = LOOPBACK_IP4, .dport = port}};
+    return finds(ctx, &tuple4, sizeof(tuple4.ipv4));
+  }
+  struct bpf_sock_tuple tuple6 = {.ipv6 = {.daddr = {0, 0, 0, LOOPBACK_IP6}, .dport = port}};
+  return finds(ctx, &tuple6, sizeof(tuple6.ipv6));
+}
+
+static __always_inline bool is_captured(__u32 verdict) {
+  return verdict <= CAPTURED_DNS;
+}
+
+static __always_inline __be16 proxy_port_of(__u32 verdict) {
+  return bpf_htons(verdict == CAPTURED_DNS ? dns_port : outbound_port);
 }
 
 /** A verdict: one of the counters CAPTURED_*, with what was asked kept by the socket, or why not. */
@@ -205,15 +215,13 @@ static __always_inline __u32 capture(struct bpf_sock_addr *ctx, const struct end
   if (is_captured_dns(asked)) {
     verdict = CAPTURED_DNS;
   } else {
-    if (ctx->protocol != IPPROTO_TCP) return PASSED_PROTOCOL;
+    if (READ_CONTEXT(ctx, protocol) != IPPROTO_TCP) return PASSED_PROTOCOL;
     verdict = judge_destination(asked);
     if (verdict != CAPTURED_TCP4) return verdict;
     if (!is_ip4) verdict = CAPTURED_TCP6;
   }
   // Closed: it is redirected all the same, and refused where nobody listens.
-  if (fail_open && !has_listener(ctx, is_ip4, verdict == CAPTURED_DNS ? dns_port : outbound_port)) {
-    return PASSED_NO_LISTENER;
-  }
+  if (fail_open && !has_listener(ctx, is_ip4, proxy_port_of(verdict))) return PASSED_NO_LISTENER;
   struct original *original = bpf_sk_storage_get(&sk_orig, ctx->sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
   // The proxy could not tell where such a connection is to go.
   if (!original) return fail_open ? PASSED_NO_MEMORY : REFUSED_NO_MEMORY;
@@ -222,14 +230,6 @@ static __always_inline __u32 capture(struct bpf_sock_addr *ctx, const struct end
   original->cookie = bpf_get_socket_cookie(ctx);
   original->cgroup = bpf_get_current_cgroup_id();
   return verdict;
-}
-
-static __always_inline bool is_captured(__u32 verdict) {
-  return verdict <= CAPTURED_DNS;
-}
-
-static __always_inline __be16 proxy_port_of(__u32 verdict) {
-  return bpf_htons(verdict == CAPTURED_DNS ? dns_port : outbound_port);
 }
 
 static __always_inline struct endpoint asked_of4(struct bpf_sock_addr *ctx) {
