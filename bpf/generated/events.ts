@@ -17,7 +17,6 @@ export const EventsCounter = {
   EVENTS_LOST: 1,
   CONNECTIONS_SKIPPED: 2,
   CONNECTIONS_NO_MEMORY: 3,
-  EVENT_COUNTERS: 4,
 } as const;
 
 /** enum event_kind */

@@ -28,11 +28,10 @@ export const ShortcutCounter = {
   LEFT_WITHOUT_PEER: 7,
   LEFT_BY_EARLIER_BYTES: 8,
   LEFT_BY_SWITCH: 9,
-  SHORTCUT_COUNTERS: 10,
 } as const;
 
 /** enum control */
-export const Control = { TURNED_OFF: 0, CONTROLS: 1 } as const;
+export const Control = { TURNED_OFF: 0 } as const;
 
 /** struct address */
 export interface Address {

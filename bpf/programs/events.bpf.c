@@ -19,10 +19,10 @@ enum events_counter {
   CONNECTIONS_SKIPPED,
   /** Connections that are not reported for want of memory. */
   CONNECTIONS_NO_MEMORY,
-  EVENT_COUNTERS,
+  EVENTS_COUNTER_COUNT,
 };
 DESCRIBED(enum, events_counter);
-COUNTERS(EVENT_COUNTERS)
+COUNTERS(EVENTS_COUNTER_COUNT)
 
 enum event_kind {
   OPENED_ACTIVE,

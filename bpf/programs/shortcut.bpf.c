@@ -44,10 +44,10 @@ enum shortcut_counter {
   LEFT_BY_EARLIER_BYTES,
   /** … and since the short-circuit was turned off. */
   LEFT_BY_SWITCH,
-  SHORTCUT_COUNTERS,
+  SHORTCUT_COUNTER_COUNT,
 };
 DESCRIBED(enum, shortcut_counter);
-COUNTERS(SHORTCUT_COUNTERS)
+COUNTERS(SHORTCUT_COUNTER_COUNT)
 
 /** Which end opened the connection. */
 enum side {
@@ -117,13 +117,13 @@ struct {
 
 enum control {
   TURNED_OFF,
-  CONTROLS,
+  CONTROL_COUNT,
 };
 DESCRIBED(enum, control);
 
 struct {
   __uint(type, BPF_MAP_TYPE_ARRAY);
-  __uint(max_entries, CONTROLS);
+  __uint(max_entries, CONTROL_COUNT);
   __type(key, __u32);
   __type(value, __u32);
 } control SEC(".maps");
