@@ -31,7 +31,7 @@ export class EbpfPods implements PodCaptures {
   }
 
   open(plan: PodPlan, before: PodRemains | undefined): PodCapture | LoadFailure {
-    const { files, probes, bpffs, onProblem } = this.#options;
+    const { files, probes, bpffs, onProblem, tree } = this.#options;
     const pins = bpffs === null ? null : PinFolder.at({ name: `${PREFIX}${plan.pod.uid}`, bpffs });
     if (isFailure(pins)) return pins;
     const capture = openEbpfCapture({
@@ -40,6 +40,8 @@ export class EbpfPods implements PodCaptures {
         cgroup: plan.cgroupFolder,
         sidecarCgroup: plan.proxyCgroupFolder ?? null,
         netnsFd: plan.netnsFd < 0 ? null : plan.netnsFd,
+        isPod: true,
+        cgroupRoot: tree.mountPath,
       },
       pins,
       inherited: before instanceof EbpfPod ? before.descriptors() : [],

@@ -3,6 +3,7 @@
 // redirecting, so that the application's connections fail rather than leave the mesh, and the next sidecar of the pod
 // takes it up; `open` lets the application connect as if there were no mesh. When the pod's cgroup goes, all of it goes.
 
+import { fstatSync } from 'node:fs';
 import { close } from '../../native/socket.ts';
 import type { CaptureSettings } from '../capture/settings.ts';
 import { isFailure, type LoadFailure } from '../loader/load-failure.ts';
@@ -237,16 +238,17 @@ export class NodePods implements RequestHandler {
     if (typeof listeners === 'string') return refusal(listeners);
     const problem = this.#listenersProblem(peer, listeners);
     if (problem !== undefined) return refusal(problem);
-    const { settings, capture: before } = pod.held!;
-    if (pod.netnsFd < 0 && listeners.length > 0) {
+    const netnsFd = namespaceOf(listeners, pod);
+    if (typeof netnsFd === 'string') return refusal(netnsFd);
+    if (netnsFd !== pod.netnsFd) {
       // The first socket tells the pod's network namespace: what is redirected so far is carried on with it.
-      const netnsFd = commonNamespace(listeners);
-      if (typeof netnsFd === 'string') return refusal(netnsFd);
+      const { settings, capture: before } = pod.held!;
       const capture = this.#open(peer, { pod: pod.cgroup, settings, netnsFd, before });
       if (isFailure(capture)) {
         close(netnsFd);
         return this.#failed(pod.cgroup, capture);
       }
+      if (pod.netnsFd >= 0) close(pod.netnsFd);
       pod.netnsFd = netnsFd;
       pod.remains = capture;
       pod.held = { peer, settings, capture };
@@ -323,9 +325,14 @@ function handed(
   return families.map((family, index) => ({ family, fd: descriptors[index]! }));
 }
 
-/** Of the sockets; without any, the one that is known of the pod. */
+/** Of the sockets; the descriptor that is known of the pod when there are none, or when it is the same namespace. */
 function namespaceOf(listeners: readonly HandedListener[], known: EnrolledPod | undefined): number | string {
-  return listeners.length === 0 ? (known?.netnsFd ?? -1) : commonNamespace(listeners);
+  const before = known?.netnsFd ?? -1;
+  const found = listeners.length === 0 ? before : commonNamespace(listeners);
+  if (typeof found === 'string' || found === before || before < 0) return found;
+  if (fstatSync(found).ino !== fstatSync(before).ino) return found;
+  close(found);
+  return before;
 }
 
 function setListeners(capture: PodCapture, listeners: readonly HandedListener[]): LoadFailure | undefined {

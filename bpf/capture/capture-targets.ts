@@ -4,6 +4,7 @@ import { closeSync, fstatSync, openSync } from 'node:fs';
 import { duplicate } from '../../native/socket.ts';
 import type { AttachTarget } from '../loader/attachment.ts';
 import { isFailure, type LoadFailure } from '../loader/load-failure.ts';
+import type { Mount } from '../loader/mounts.ts';
 import type { KernelNumbers } from './capture-plan.ts';
 import { type CgroupPlace, findCgroups } from './cgroup-places.ts';
 import { cookieOf, openOwnNamespace } from './network-namespace.ts';
@@ -17,6 +18,13 @@ export interface CaptureTargets {
   readonly sidecarCgroup?: string | null | undefined;
   /** Network namespace of the pod, stays the caller's; when absent, this process's own; null leaves inbound alone. */
   readonly netnsFd?: number | null | undefined;
+  /**
+   * Whether `cgroup` is a pod's, all of it in one network namespace: programs need not tell namespaces apart, and the number
+   * of another namespace than ours takes CAP_SYS_ADMIN to learn.
+   */
+  readonly isPod?: boolean;
+  /** Where the cgroup2 is mounted that paths of settings are in; when absent, what the mount table says first. */
+  readonly cgroupRoot?: string | undefined;
 }
 
 /** Something to attach to, and the number by which the kernel tells of links to it. */
@@ -34,10 +42,12 @@ export interface FoundTargets extends KernelNumbers {
 }
 
 export function findTargets(settings: CaptureSettings, wanted: CaptureTargets): FoundTargets | LoadFailure {
-  const cgroups = findCgroups({ settings, application: wanted.cgroup, proxy: wanted.sidecarCgroup });
+  const { cgroup, sidecarCgroup, cgroupRoot } = wanted;
+  const mounts = cgroupRoot === undefined ? {} : { mounts: [cgroup2At(cgroupRoot)] };
+  const cgroups = findCgroups({ settings, application: cgroup, proxy: sidecarCgroup, ...mounts });
   if (isFailure(cgroups)) return cgroups;
   const namespace = wanted.netnsFd === null ? undefined : namespacePlace(wanted.netnsFd);
-  const cookie = namespace === undefined ? undefined : cookieOf(namespace.fd);
+  const cookie = namespace === undefined || wanted.isPod === true ? undefined : cookieOf(namespace.fd);
   if (isFailure(cookie)) {
     closeSync(namespace!.fd);
     return cookie;
@@ -54,6 +64,10 @@ export function findTargets(settings: CaptureSettings, wanted: CaptureTargets): 
       for (const place of [application, proxy, namespace]) if (place !== undefined) closeSync(place.fd);
     },
   };
+}
+
+function cgroup2At(path: string): Mount {
+  return { path, type: 'cgroup2', isReadOnly: true, root: '/' };
 }
 
 function namespacePlace(given: number | undefined): TargetPlace {

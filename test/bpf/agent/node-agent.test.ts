@@ -1,6 +1,6 @@
 // The agent with programs in the kernel, and pods that are only cgroups.
 
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, readdirSync, readFileSync, rmdirSync } from 'node:fs';
 import { type AddressInfo, createServer, type Server } from 'node:net';
@@ -63,6 +63,25 @@ t.test('open ends with the sidecar', { skip }, async (t) => {
   await gone;
   const asked = { ip: '127.0.0.9', port: (target.address() as AddressInfo).port };
   t.equal(connectFrom(join(pod.path, 'application'), asked), 'connected');
+});
+
+t.test('incoming connections of a pod are taken up with its first socket', { skip }, async (t) => {
+  const cgroups = new PodCgroups(t, 'inbound');
+  const pod = cgroups.pod();
+  const { agent } = runAgent(t);
+  const program = join(import.meta.dirname, '../../support/enrolling-pod.ts');
+  const enter = `echo $$ > ${pod.container('sidecar')}/cgroup.procs && exec "$@"`;
+  const command = ['unshare', '--net', process.execPath, program, agent.socketPath];
+  const child = spawn('sh', ['-c', enter, 'sh', ...command], { stdio: ['ignore', 'pipe', 'inherit'] });
+  let said = '';
+  child.stdout.on('data', (bytes) => {
+    said += bytes;
+  });
+  await once(child, 'close');
+  const { refused, counters, ...rest } = JSON.parse(said);
+  t.equal(refused, undefined);
+  t.same(rest, { pod: pod.uid });
+  t.equal(counters['inbound.steered4'], 0, 'there are counters of incoming ones');
 });
 
 t.test('an agent can be asked whether it serves', { skip }, async (t) => {
