@@ -14,6 +14,7 @@ import {
   pin,
   updateLink,
 } from '../../native/bpf-link.ts';
+import { effectiveCapabilities } from '../../native/capabilities.ts';
 import { Errno } from '../../native/errno.ts';
 import { close, duplicate } from '../../native/socket.ts';
 import { type LoadFailure, systemFailure } from './load-failure.ts';
@@ -145,13 +146,19 @@ function attachToMap(programFd: number, target: AttachTarget, attachType: number
 
 function attachFailure(programFd: number, target: AttachTarget, attachType: number, errno: number): LoadFailure {
   const attempt = `attach ${nameOf(programFd)} to ${target.name}`;
+  if (errno !== -Errno.EPERM || target.kind !== 'cgroup' || !mayAttach()) return systemFailure(attempt, errno);
+  // With both capabilities the kernel refuses a cgroup for this alone (kernel/bpf/cgroup.c, hierarchy_allows_attach).
   const others = attachedAt(target, attachType).map(({ id, name }) => `${name} (program ${id})`);
-  const isTaken = others.length > 0 && (errno === -Errno.EPERM || errno === -Errno.EBUSY || errno === -Errno.EEXIST);
-  if (!isTaken) return systemFailure(attempt, errno);
+  const who = others.length > 0 ? `${others.join(', ')} at the same cgroup` : 'a program at a cgroup above it';
   return {
-    reason: `cannot ${attempt}: ${others.join(', ')} is attached there and allows no other`,
+    reason: `cannot ${attempt}: ${who} was attached so that there is no other`,
     wayOut: 'have it attached with BPF_F_ALLOW_MULTI, or choose a cgroup that it does not cover',
   };
+}
+
+function mayAttach(): boolean {
+  const held = effectiveCapabilities();
+  return held.has('CAP_NET_ADMIN') && (held.has('CAP_BPF') || held.has('CAP_SYS_ADMIN'));
 }
 
 function programName(id: number): string {

@@ -1,9 +1,9 @@
-import { closeSync, existsSync, openSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, rmdirSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { Attachment, type AttachTarget, attach, attachedAt } from '../../../bpf/loader/attachment.ts';
 import { type LinkInfo, linkInfo } from '../../../native/bpf-info.ts';
-import { AttachType, openPinned } from '../../../native/bpf-link.ts';
+import { AttachType, attachProgram, detachProgram, openPinned } from '../../../native/bpf-link.ts';
 import { createMap, MapType } from '../../../native/bpf-map.ts';
 import { close } from '../../../native/socket.ts';
 import { bpfSkipReason, temporaryBpffs, temporaryCgroup } from '../../support/bpf-environment.ts';
@@ -98,6 +98,29 @@ t.test('when the cgroup is gone there is nothing to detach', { skip }, (t) => {
     t.equal(attachment!.detach(), undefined);
     t.end();
   });
+  t.end();
+});
+
+t.test('a place that another program has for itself is told with who has it', { skip }, (t) => {
+  const above = cgroupTarget(t, 'exclusive');
+  const path = join(above.name, 'below');
+  mkdirSync(path);
+  const fd = openSync(path, 'r');
+  t.teardown(() => {
+    closeSync(fd);
+    rmdirSync(path);
+  });
+  const program = shippedObject(t, 'outbound').programFd('or_connect4');
+  t.equal(attachProgram(program, above.fd, AttachType.inet4Connect), 0);
+  const { id } = attachedAt(above, AttachType.inet4Connect)[0]!;
+  t.match(attach(program, above, AttachType.inet4Connect), {
+    reason: `cannot attach or_connect4 to ${above.name}: or_connect4 (program ${id}) at the same cgroup was attached so that there is no other`,
+    wayOut: /BPF_F_ALLOW_MULTI/,
+  });
+  t.match(attach(program, { kind: 'cgroup', fd, name: path }, AttachType.inet4Connect), {
+    reason: `cannot attach or_connect4 to ${path}: a program at a cgroup above it was attached so that there is no other`,
+  });
+  t.equal(detachProgram(program, above.fd, AttachType.inet4Connect), 0);
   t.end();
 });
 
