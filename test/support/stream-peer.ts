@@ -116,11 +116,16 @@ async function run(socket: Socket, task: PeerTask): Promise<void> {
     await sendPattern(socket, task.write, { least: 1000, most: 1000 });
   } else if (task.kind === 'reset') {
     socket.resetAndDestroy();
-    await once(socket, 'close');
+    await closed(socket);
   } else {
     socket.destroy();
-    await once(socket, 'close');
+    await closed(socket);
   }
+}
+
+/** The kernel has closed it when this resolves. */
+async function closed(socket: Socket): Promise<void> {
+  if (!socket.closed) await once(socket, 'close');
 }
 
 /** Seeds go up by one with each turn. */

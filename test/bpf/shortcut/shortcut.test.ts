@@ -34,6 +34,9 @@ import { enterCgroup } from '../../support/cgroup-member.ts';
 const skip = bpfSkipReason('root', 'cgroup2', 'libbpf', 'objects') ?? false;
 const EVERY_HAZARD = ['fionread', 'blocking-recv', 'splice'] as const;
 const buffer = new NativeBuffer(256 * 1024);
+const SOCK_STREAM_NONBLOCK = 1 | 0o4000;
+const IPPROTO_MPTCP = 262;
+const sysSocket = declare('int', 'socket', ['int', 'int', 'int']) as (...values: [number, number, number]) => number;
 const MSG_FASTOPEN = 0x2000_0000;
 const sysSendto = declare('long', 'sendto', ['int', 'uint64_t', 'size_t', 'int', 'uint64_t', 'uint']) as (
   ...values: [number, number, number, number, number, number]
@@ -158,6 +161,28 @@ t.test('turned off, it loses nothing that is queued, and closes only when that i
   t.equal(redirectedBytes(rig) - before, 'queued before and the other way'.length);
   t.equal(shortcut.counters()['left_by_switch'], 1);
   t.equal(rig.close(), undefined);
+  t.end();
+});
+
+// Listeners of Go's net package are multipath by default since Go 1.24. Linux 6.18 takes no subflow into a sockmap.
+t.test('a multipath listener serves, by TCP or by the short-circuit', { skip }, (t) => {
+  const listening = sysSocket(2, SOCK_STREAM_NONBLOCK, IPPROTO_MPTCP);
+  if (listening < 0) {
+    t.pass('this kernel has no multipath TCP');
+    t.end();
+    return;
+  }
+  bind(listening, { kind: 'ip', ip: '127.0.0.1', port: 0 });
+  listen(listening, 1);
+  const at = localAddress(listening) as IpAddress;
+  const cgroup = enterCgroup(t, 'multipath');
+  const shortcut = openShortcut(options([cgroup], { ports: [at.port] })) as Shortcut;
+  const client = connectTo(at);
+  const server = accept(listening);
+  exchange(t, client, server);
+  closeBoth(client, server);
+  close(listening);
+  t.equal(shortcut.close(), undefined);
   t.end();
 });
 

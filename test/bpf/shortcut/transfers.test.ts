@@ -137,7 +137,8 @@ async function tryHalfClose(t: Test, rig: Rig): Promise<void> {
   await receivePattern(socket, { seed: 31, bytes: 30_000 });
   await receiveEnd(socket);
   await done;
-  await once(socket, 'close');
+  await closed(socket);
+  await peer({ kind: 'close' });
   t.ok(rig.shortcut.isEmpty);
 }
 
@@ -200,6 +201,10 @@ async function exchange({ socket, peer }: Connected, task: Extract<PeerTask, { k
   const writing = sendPattern(socket, task.read, task.sizes).then(() => socket.end());
   await Promise.all([receivePattern(socket, task.write), writing, done]);
   await receiveEnd(socket);
+  await closed(socket);
+}
+
+async function closed(socket: Socket): Promise<void> {
   if (!socket.closed) await once(socket, 'close');
 }
 
