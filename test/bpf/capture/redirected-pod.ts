@@ -1,6 +1,7 @@
 // The pod that the cases of redirection run in: an application, a proxy that says what it knows of each connection, and
 // servers outside. The same cases hold for every way to capture.
 
+import { spawnSync } from 'node:child_process';
 import t, { type Test } from 'tap';
 import type { CaptureTargets } from '../../../bpf/capture/capture-targets.ts';
 import type { CaptureSettings } from '../../../bpf/capture/settings.ts';
@@ -124,6 +125,15 @@ export function answerOf(outcome: Outcome): string {
   // Of connections that were let pass, conntrack says that they are where they were going. Of inbound ones by eBPF that is so.
   const isAsked = original === null || (original === local && name !== 'inbound');
   return isAsked ? name : `${name} for ${original}`;
+}
+
+/** Why rules cannot be tested here; false when they can. */
+export function iptablesSkipReason(): string | false {
+  const { error, status, stderr } = spawnSync('unshare', ['--net', 'ip6tables-save', '-t', 'nat'], {
+    encoding: 'utf8',
+  });
+  if (error !== undefined) return `iptables: ${error.message}`;
+  return status === 0 ? false : `iptables: ${stderr.trim().split('\n')[0]}`;
 }
 
 export function settingsOf(capture: unknown): CaptureSettings {
