@@ -73,11 +73,7 @@ function pinAndRemove(folder: PinFolder, outbound: LoadedObject, attachments: Re
   step('remove pins', folder.remove());
 }
 
-function swapOutbound(
-  files: ObjectFiles,
-  previous: LoadedObject,
-  attachments: ReadonlyMap<string, Attachment>,
-): void {
+function swapOutbound(files: ObjectFiles, previous: LoadedObject, attachments: ReadonlyMap<string, Attachment>): void {
   const ours = new Map([...attachments].filter(([program]) => previous.programFd(program) >= 0));
   const maps = { orig: previous.mapFd('orig'), sk_orig: previous.mapFd('sk_orig') };
   const swap = { files, name: 'outbound', load: { constants: {} }, maps, attachments: ours } as const;

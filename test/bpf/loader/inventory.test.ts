@@ -3,6 +3,8 @@ import { join } from 'node:path';
 import t from 'tap';
 import { type AttachTarget, attach } from '../../../bpf/loader/attachment.ts';
 import { type Inventory, takeInventory } from '../../../bpf/loader/inventory.ts';
+import type { ObjectName } from '../../../bpf/loader/object-files.ts';
+import { LAYOUTS } from '../../../bpf/loader/object-layouts.ts';
 import { PinFolder } from '../../../bpf/loader/pin-folder.ts';
 import { releasedPrograms } from '../../../bpf/loader/program-release.ts';
 import { type LinkInfo, linkInfo, type ProgramInfo, programInfo } from '../../../native/bpf-info.ts';
@@ -76,6 +78,17 @@ t.test('a program of our name that is not the object’s is told from it', { ski
   t.equal(programOf(takeInventory({ released, bpffs, clock }), id)?.release, 'same');
   const changed = new Map([['or_ev_sockops', { ...released.get('or_ev_sockops')!, tag: '0000000000000000' }]]);
   t.equal(programOf(takeInventory({ released: changed, bpffs, clock }), id)?.release, 'other');
+  t.end();
+});
+
+t.test('every program of ours is known, however long its name', { skip }, (t) => {
+  const released = succeeded(releasedPrograms(shippedFiles()));
+  const names = (Object.keys(LAYOUTS) as ObjectName[]).flatMap((object) => {
+    const loaded = shippedObject(t, object);
+    return LAYOUTS[object].programs.map(({ name }) => ({ id: idOf(loaded.programFd(name)), name, object }));
+  });
+  const inventory = takeInventory({ released, bpffs: temporaryBpffs(t), clock });
+  for (const { id, name, object } of names) t.match(programOf(inventory, id), { name, object, release: 'same' });
   t.end();
 });
 
