@@ -41,7 +41,7 @@ export interface ShortcutRefusal extends LoadFailure {
   readonly findings: readonly HazardFinding[];
 }
 
-/** Blocks for 50 to 150 ms, in which the self-test waits for the kernel. A refusal leaves nothing behind. */
+/** Blocks for some 50 ms, half a second at most: the self-test waits for the kernel. A refusal leaves nothing behind. */
 export function openShortcut(options: ShortcutOptions): Shortcut | ShortcutRefusal {
   const object = loadObject(options.files, 'shortcut', { constants: { burst_limit: BURST_LIMIT_BYTES } });
   if (isFailure(object)) return { ...object, findings: [] };
