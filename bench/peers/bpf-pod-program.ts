@@ -63,6 +63,7 @@ class Pod {
   readonly #cgroups: readonly string[];
   #sidecar: PinnedProcess | null = null;
   #stopOrigin: () => Promise<void> = async () => undefined;
+  #stopped: Promise<void> | undefined;
 
   constructor(options: PodOptions) {
     this.#options = options;
@@ -106,7 +107,7 @@ class Pod {
       case 'capture':
         return { capture: await this.#capture() };
       case 'stop':
-        await this.#stop();
+        await this.stop();
         return {};
     }
   }
@@ -143,6 +144,12 @@ class Pod {
   async #capture(): Promise<CaptureOverview> {
     const response = await fetch(`http://127.0.0.1:${ADMIN_PORT}/capture?format=json`);
     return (await response.json()) as CaptureOverview;
+  }
+
+  // Once, however often it is asked for.
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop();
+    return this.#stopped;
   }
 
   async #stop(): Promise<void> {
@@ -228,6 +235,8 @@ process.on('message', (order: PodOrder) => {
     if (order.kind === 'stop') process.disconnect();
   });
 });
+// The bench has ended, in order or not: nothing may be left on the cores.
+process.on('disconnect', () => void pod.stop().then(() => process.exit(0)));
 void report(async () => {
   await pod.start();
   return {};

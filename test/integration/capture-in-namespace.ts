@@ -1,6 +1,8 @@
 // Run by capture.test.ts in network and mount namespaces of its own, once for each way of redirection: the answers must be
 // the same. Listeners are shaped as Istio's; the sidecar is the real one.
 
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
@@ -17,7 +19,8 @@ import {
 
 t.setTimeout(240_000);
 
-const mode = process.argv[2] as 'ebpf' | 'iptables';
+const mode = process.argv[2] as 'ebpf' | 'iptables' | 'agent';
+const names = { ebpf: 'eBPF', iptables: 'iptables', agent: 'a node agent' };
 const FILTERS = 'type.googleapis.com/envoy.extensions.filters.listener';
 const originalDst = { name: 'dst', typed_config: { '@type': `${FILTERS}.original_dst.v3.OriginalDst` } };
 const httpInspector = { name: 'http', typed_config: { '@type': `${FILTERS}.http_inspector.v3.HttpInspector` } };
@@ -99,16 +102,32 @@ async function startMesh(t: Test, pod: CapturePod, { workers = 1, policy = 'clos
       bootstrap: { static_resources: { listeners, clusters } },
       flags: [
         ...['--concurrency', String(workers), '--no-config-cache', '--drain-time-s', '0'],
-        ...['--capture', mode, '--capture-settings', settings],
+        ...['--capture', capture, '--capture-settings', settings],
       ],
       ...pod.asSidecar,
     });
   return { start, sidecar: await start() };
 }
 
+/** The node's agent, in a network of its own as the node is, which the sidecars find at the path returned. */
+async function startAgent(t: Test): Promise<string> {
+  const socket = join(t.testdir(), 'agent.sock');
+  const child = spawn('unshare', ['--net', process.execPath, 'bpf/main.ts', 'agent', '--socket', socket], {
+    cwd: join(import.meta.dirname, '../..'),
+    stdio: ['ignore', 'inherit', 'inherit'],
+  });
+  const ended = once(child, 'close');
+  t.teardown(async () => {
+    child.kill('SIGKILL');
+    await ended;
+  });
+  return socket;
+}
+
 const request = 'GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n';
 
 const pod = await startPod(t);
+const capture = mode === 'agent' ? `agent:${await startAgent(t)}` : mode;
 for (const { v4, v6 } of [OTHER, WORLD]) {
   for (const ip of [v4, v6]) {
     await pod.world.listen({ ip, port: 8080, name: `real ${ip} 8080` });
@@ -143,7 +162,7 @@ t.test('a connection of the application goes to the listener of its destination,
   // Three of each address went through the sidecar to where they were headed.
   t.match(await sidecar.admin('/stats?filter=cluster.passthrough.upstream_cx_total'), /: 12\n/);
   t.match(await sidecar.admin('/ready'), 'LIVE');
-  t.match(await sidecar.admin('/capture'), new RegExp(`^Captured by ${mode === 'ebpf' ? 'eBPF' : 'iptables'} `));
+  t.match(await sidecar.admin('/capture'), new RegExp(`^Captured by ${names[mode]} `));
 });
 
 t.test('a caller reaches the chain of the port it called', async (t) => {

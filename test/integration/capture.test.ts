@@ -1,5 +1,5 @@
-// The sidecar captures connections itself: the program beside this file runs in namespaces of its own, once with programs
-// and once with rules.
+// The sidecar captures connections: by programs of its own, by those of the node's agent, by rules. The program beside this
+// file runs in namespaces of its own for each.
 
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
@@ -18,8 +18,10 @@ function rulesProblem(): string | undefined {
 }
 
 const namespaces = bpfSkipReason('root', 'cgroup2', 'namespaces');
+const programs = namespaces ?? bpfSkipReason('libbpf', 'objects', 'bpffs');
 const problems = {
-  ebpf: namespaces ?? bpfSkipReason('libbpf', 'objects', 'bpffs'),
+  ebpf: programs,
+  agent: programs,
   iptables: namespaces ?? rulesProblem(),
 };
 
