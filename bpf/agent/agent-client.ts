@@ -46,6 +46,7 @@ export class Enrolment {
   #call: AgentCall | undefined;
   #pod = '';
   #cgroup = '';
+  #isEnrolled = false;
   #again: NodeJS.Timeout | undefined;
   #againAfterMs: number;
 
@@ -121,6 +122,7 @@ export class Enrolment {
     }
     this.#pod = reply.pod;
     this.#cgroup = reply.cgroup;
+    this.#isEnrolled = true;
     this.#againAfterMs = this.#options.againAfterMs ?? FIRST_AGAIN_MS;
     onChange?.({ kind: 'enrolled' });
     return undefined;
@@ -128,8 +130,9 @@ export class Enrolment {
 
   #onLost(reason: string): void {
     this.#call = undefined;
-    // Not enrolled yet: whoever waits for that is told.
-    if (this.#pod === '') return;
+    // Whoever waits for an enrolment is told by its outcome.
+    if (!this.#isEnrolled) return;
+    this.#isEnrolled = false;
     this.#options.onChange?.({ kind: 'lost', reason });
     this.#enrolLater();
   }

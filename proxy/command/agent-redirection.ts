@@ -48,6 +48,7 @@ export class AgentRedirection implements Redirection {
     const listeners = Object.fromEntries(this.#listeners);
     const enrolled = await enrol({ socketPath, settings, listeners, onChange: (state) => this.#onChange(state) });
     if (isFailure(enrolled)) {
+      if (this.#isReleased) return;
       this.#tell(failureText(enrolled), log.warn);
       this.#cancelWait = schedule(this.#waitMs, () => void this.open());
       this.#waitMs = Math.min(2 * this.#waitMs, MOST_WAIT_MS);

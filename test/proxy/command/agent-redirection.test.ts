@@ -103,3 +103,13 @@ t.test('nothing is held open after the end, whenever the agent answers', async (
   t.same(handed, ['enrol ipv4', 'closed']);
   t.equal(openDescriptors(), before);
 });
+
+t.test('an agent that refuses after the end is not asked again', async (t) => {
+  const { redirection, time, log, refuse } = agent(t);
+  refuse({ reason: 'nobody is there' });
+  const opening = redirection.open();
+  redirection.release();
+  await opening;
+  t.same(time.waits, []);
+  t.same(log, []);
+});

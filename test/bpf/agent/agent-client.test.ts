@@ -1,0 +1,42 @@
+import { once } from 'node:events';
+import { createServer, type Socket } from 'node:net';
+import t from 'tap';
+import { enrol } from '../../../bpf/agent/agent-client.ts';
+import { writeReply } from '../../../bpf/agent/enrolment-protocol.ts';
+import { defaultCaptureSettings } from '../../../bpf/capture/settings.ts';
+import { isFailure } from '../../../bpf/loader/load-failure.ts';
+import { shortPath } from '../../support/node-agent.ts';
+
+const enrolled = writeReply({ kind: 'enrolled', pod: 'p', cgroup: '/p' });
+
+t.test('an agent that goes away while it is asked again is asked once more, not twice', async (t) => {
+  const socketPath = shortPath(t);
+  const sockets: Socket[] = [];
+  const server = createServer((socket) => {
+    sockets.push(socket);
+    // The second one asks an agent that ends with the question.
+    socket.on('data', () => (sockets.length === 2 ? socket.destroy() : socket.write(enrolled)));
+  }).listen(socketPath);
+  await once(server, 'listening');
+  t.teardown(() => server.close());
+  const states: string[] = [];
+  const back = Promise.withResolvers<void>();
+  const enrolment = await enrol({
+    socketPath,
+    settings: defaultCaptureSettings,
+    listeners: {},
+    againAfterMs: 1,
+    onChange: ({ kind }) => {
+      states.push(kind);
+      if (kind === 'enrolled' && states.length > 1) back.resolve();
+    },
+  });
+  if (isFailure(enrolment)) throw new Error(enrolment.reason);
+  // Waiting to ask again keeps no process alive.
+  const alive = setInterval(() => {}, 60_000);
+  t.teardown(() => clearInterval(alive));
+  sockets[0]!.destroy();
+  await back.promise;
+  t.same(states, ['enrolled', 'lost', 'lost', 'enrolled']);
+  enrolment.close();
+});
