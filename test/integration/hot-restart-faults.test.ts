@@ -1,6 +1,6 @@
 // Hot restarts that go wrong: whoever dies, and whoever else asks, the old process goes on until a new one serves.
 
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
@@ -32,14 +32,15 @@ async function family(t: Test) {
     flags: readonly string[] = [],
     given: object = {},
     isReady = true,
+    whole?: object,
   ): Promise<Sidecar> => {
     const listeners = [
       { name: 'http', address: socketAddress(0), filter_chains: [httpFilterChain('app')] },
       { name: 'tcp', address: socketAddress(0), filter_chains: [tcpFilterChain('app')] },
     ];
-    const bootstrap = { static_resources: { listeners, clusters: [clusterAt('app', origin.port)], ...given } };
+    const usual = { static_resources: { listeners, clusters: [clusterAt('app', origin.port)], ...given } };
     const own = ['--concurrency', '1', '--socket-path', socketPath, '--restart-epoch', String(epoch), ...flags];
-    return startSidecar(t, { bootstrap, flags: own, isReady });
+    return startSidecar(t, { bootstrap: whole ?? usual, flags: own, isReady });
   };
   const name = (epoch: number) => ({ socketPath, socketMode: 0o600, baseId: 0, epoch });
   return { origin, start, name };
@@ -239,10 +240,31 @@ t.test('a base id of its own is chosen and written down; Unix sockets and shared
   t.equal(await parent.ended, 0);
   const less = await start(2, [...baseId, '--concurrency', '2'], { listeners });
   t.equal(await more.ended, 0);
-  t.same(less.log.find(({ msg }) => msg === 'configuration is served')!['listeners'], listenersOf(parent));
+  t.same(listenersOf(less), listenersOf(parent));
   t.ok(await answers(t, parent.port('http')));
 });
 
-function listenersOf({ log }: Sidecar): unknown {
-  return log.find(({ msg }) => msg === 'configuration is served')!['listeners'];
+t.test('a listener of a control plane goes over when it is complete', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'outrigger-hot-'));
+  t.teardown(() => rmSync(folder, { recursive: true }));
+  const file = join(folder, 'listeners.json');
+  const type = 'type.googleapis.com/envoy.config.listener.v3.Listener';
+  const http = { '@type': type, name: 'http', address: socketAddress(0), filter_chains: [httpFilterChain('app')] };
+  writeFileSync(file, JSON.stringify({ resources: [http] }));
+  const { origin, start } = await family(t);
+  const bootstrap = {
+    node: { id: 'a', cluster: 'b' },
+    dynamic_resources: { lds_config: { path_config_source: { path: file } } },
+    static_resources: { clusters: [clusterAt('app', origin.port)] },
+  };
+  const parent = await start(0, ['--no-config-cache'], {}, true, bootstrap);
+  t.equal(listenersOf(parent).length, 1);
+  const next = await start(1, ['--no-config-cache'], {}, true, bootstrap);
+  t.same(listenersOf(next), listenersOf(parent), 'a port that the kernel chose stays');
+  t.equal(await parent.ended, 0);
+  t.ok(await answers(t, next.port('http')));
+});
+
+function listenersOf({ log }: Sidecar): readonly string[] {
+  return log.find(({ msg }) => msg === 'configuration is served')!['listeners'] as string[];
 }
