@@ -191,12 +191,11 @@ async function storm({ ip, port, count }: Parameters<PeerCommands['storm']>[0]) 
   return { failed };
 }
 
-function descriptorOf(handle: object): number {
-  const inner = (handle as { _handle?: { fd: number } })._handle;
-  if (inner !== undefined) return inner.fd;
-  // Datagram sockets keep theirs behind a symbol.
-  const state = Object.getOwnPropertySymbols(handle).find((symbol) => symbol.description === 'state symbol')!;
-  return (handle as Record<symbol, { handle: { fd: number } }>)[state]!.handle.fd;
+function descriptorOf(socket: object): number {
+  // Datagram sockets keep their handle behind a symbol, and warn of who looks for it elsewhere.
+  const state = Object.getOwnPropertySymbols(socket).find(({ description }) => description === 'state symbol');
+  if (state !== undefined) return (socket as Record<symbol, { handle: { fd: number } }>)[state]!.handle.fd;
+  return (socket as { _handle: { fd: number } })._handle.fd;
 }
 
 function endpoint(ip: string | undefined, port: number | undefined): string {
