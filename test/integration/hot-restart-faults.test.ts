@@ -23,24 +23,26 @@ t.setTimeout(100_000);
 
 let familyCount = 0;
 
+interface Start {
+  readonly flags?: readonly string[];
+  /** Static resources in place of the usual ones. */
+  readonly resources?: object;
+  readonly bootstrap?: object;
+  readonly isReady?: boolean;
+}
+
 /** Processes that can follow one another, in front of one origin. */
 async function family(t: Test) {
   const origin = await startPatientOrigin(t);
   const socketPath = `@outrigger-faults-${process.pid}-${familyCount++}`;
-  const start = (
-    epoch: number,
-    flags: readonly string[] = [],
-    given: object = {},
-    isReady = true,
-    whole?: object,
-  ): Promise<Sidecar> => {
+  const start = (epoch: number, { flags = [], resources = {}, bootstrap, isReady = true }: Start = {}) => {
     const listeners = [
       { name: 'http', address: socketAddress(0), filter_chains: [httpFilterChain('app')] },
       { name: 'tcp', address: socketAddress(0), filter_chains: [tcpFilterChain('app')] },
     ];
-    const usual = { static_resources: { listeners, clusters: [clusterAt('app', origin.port)], ...given } };
+    const usual = { static_resources: { listeners, clusters: [clusterAt('app', origin.port)], ...resources } };
     const own = ['--concurrency', '1', '--socket-path', socketPath, '--restart-epoch', String(epoch), ...flags];
-    return startSidecar(t, { bootstrap: whole ?? usual, flags: own, isReady });
+    return startSidecar(t, { bootstrap: bootstrap ?? usual, flags: own, isReady });
   };
   const name = (epoch: number) => ({ socketPath, socketMode: 0o600, baseId: 0, epoch });
   return { origin, start, name };
@@ -108,7 +110,10 @@ t.test('a configuration that is not right does not disturb the parent, nor does 
   const { start } = await family(t);
   const parent = await start(0);
   const port = parent.port('http');
-  const wrong = await start(1, [], { clusters: [{ name: 'app', lb_policy: 'NONE_OF_OURS' }] }, false);
+  const wrong = await start(1, {
+    resources: { clusters: [{ name: 'app', lb_policy: 'NONE_OF_OURS' }] },
+    isReady: false,
+  });
   t.equal(await wrong.ended, 1);
   t.notOk(
     parent.log.some(({ msg }) => /gets ready/.test(msg)),
@@ -116,7 +121,7 @@ t.test('a configuration that is not right does not disturb the parent, nor does 
   );
   // A name server that never answers holds a start up.
   const silent = { type: 'STRICT_DNS', load_assignment: endpointNamed('silent.invalid'), dns_resolvers: undefined };
-  const slow = await start(1, [], { clusters: [clusterAt('app', 1, silent)] }, false);
+  const slow = await start(1, { resources: { clusters: [clusterAt('app', 1, silent)] }, isReady: false });
   await parent.logged(/gets ready to take over/);
   slow.process.kill('SIGKILL');
   await parent.logged(/has left before it served/);
@@ -151,7 +156,7 @@ t.test('a parent that is killed while it drains leaves a successor that serves',
 t.test('of two that start at once one takes over', async (t) => {
   const { start } = await family(t);
   const parent = await start(0);
-  const both = await Promise.all([start(1, [], {}, false), start(1, [], {}, false)]);
+  const both = await Promise.all([start(1, { isReady: false }), start(1, { isReady: false })]);
   t.equal(await parent.ended, 0);
   const ended = both.map(async (each) => {
     await each.ended;
@@ -165,10 +170,10 @@ t.test('of two that start at once one takes over', async (t) => {
 
 t.test('without a parent it does not start, unless that is allowed', async (t) => {
   const { start } = await family(t);
-  const refused = await start(1, [], {}, false);
+  const refused = await start(1, { isReady: false });
   t.equal(await refused.ended, 1);
   t.match(refused.log.at(-1)!.msg, /no hot restart: nobody listens on @outrigger-faults/);
-  const alone = await start(1, ['--skip-hot-restart-on-no-parent']);
+  const alone = await start(1, { flags: ['--skip-hot-restart-on-no-parent'] });
   t.match(await alone.admin('/server_info'), '"restart_epoch": 1');
   t.ok(await answers(t, alone.port('http')));
 });
@@ -202,7 +207,7 @@ t.test('idle clients are served to their last request, and streams to their end'
 
 t.test('when the drain time is over idle clients leave, and when that of a parent is, all', async (t) => {
   const { origin, start } = await family(t);
-  const parent = await start(0, ['--drain-time-s', '1', '--parent-shutdown-time-s', '4']);
+  const parent = await start(0, { flags: ['--drain-time-s', '1', '--parent-shutdown-time-s', '4'] });
   const idle = await connectTo(t, parent.port('http'));
   await idle.write(request('/'));
   await idle.until(isDone);
@@ -234,11 +239,11 @@ t.test('a base id of its own is chosen and written down; Unix sockets and shared
       filter_chains: [httpFilterChain('app')],
     },
   ];
-  const parent = await start(0, ['--use-dynamic-base-id', '--base-id-path', file], { listeners });
+  const parent = await start(0, { flags: ['--use-dynamic-base-id', '--base-id-path', file], resources: { listeners } });
   const baseId = ['--base-id', readFileSync(file, 'utf8')];
-  const more = await start(1, [...baseId, '--concurrency', '3'], { listeners });
+  const more = await start(1, { flags: [...baseId, '--concurrency', '3'], resources: { listeners } });
   t.equal(await parent.ended, 0);
-  const less = await start(2, [...baseId, '--concurrency', '2'], { listeners });
+  const less = await start(2, { flags: [...baseId, '--concurrency', '2'], resources: { listeners } });
   t.equal(await more.ended, 0);
   t.same(listenersOf(less), listenersOf(parent));
   t.ok(await answers(t, parent.port('http')));
@@ -257,9 +262,9 @@ t.test('a listener of a control plane goes over when it is complete', async (t) 
     dynamic_resources: { lds_config: { path_config_source: { path: file } } },
     static_resources: { clusters: [clusterAt('app', origin.port)] },
   };
-  const parent = await start(0, ['--no-config-cache'], {}, true, bootstrap);
+  const parent = await start(0, { flags: ['--no-config-cache'], bootstrap });
   t.equal(listenersOf(parent).length, 1);
-  const next = await start(1, ['--no-config-cache'], {}, true, bootstrap);
+  const next = await start(1, { flags: ['--no-config-cache'], bootstrap });
   t.same(listenersOf(next), listenersOf(parent), 'a port that the kernel chose stays');
   t.equal(await parent.ended, 0);
   t.ok(await answers(t, next.port('http')));
