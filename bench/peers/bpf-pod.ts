@@ -12,6 +12,7 @@ const PROGRAM = join(import.meta.dirname, 'bpf-pod-program.ts');
 export class BpfPod {
   readonly name: string;
   readonly #child: ChildProcess;
+  readonly #ended: Promise<number | null>;
 
   // Rejects with what went wrong in it.
   static async start(options: Omit<PodOptions, 'cgroupRoot'>): Promise<BpfPod> {
@@ -28,6 +29,7 @@ export class BpfPod {
   private constructor(name: string, child: ChildProcess) {
     this.name = name;
     this.#child = child;
+    this.#ended = once(child, 'close').then(([code]) => code as number | null);
   }
 
   ask(order: PodOrder): Promise<PodAnswer> {
@@ -36,14 +38,14 @@ export class BpfPod {
   }
 
   async stop(): Promise<void> {
-    const ended = once(this.#child, 'close');
-    this.#child.send({ kind: 'stop' } satisfies PodOrder);
-    await ended;
+    if (this.#child.connected) this.#child.send({ kind: 'stop' } satisfies PodOrder);
+    await this.#ended;
   }
 
   async #answer(): Promise<PodAnswer> {
-    const ended = once(this.#child, 'close').then(([code]) => [{ problem: `it ended with ${code}` }]);
-    const [answer] = (await Promise.race([once(this.#child, 'message'), ended])) as [PodAnswer & { problem?: string }];
+    const ended = this.#ended.then((code) => ({ problem: `it ended with ${code}` }));
+    const message = new Promise<PodAnswer & { problem?: string }>((resolve) => this.#child.once('message', resolve));
+    const answer: PodAnswer & { problem?: string } = await Promise.race([message, ended]);
     if (answer.problem !== undefined) throw new Error(`pod ${this.name}: ${answer.problem}`);
     return answer;
   }
