@@ -149,10 +149,8 @@ function pinAll(
   objects: readonly OpenObject[],
 ): LoadFailure | undefined {
   const { links, maps } = heldOf(objects.map(({ programs }) => programs));
-  const removed = pins.exists() ? pins.remove() : undefined;
-  if (removed !== undefined) return removed;
   const { cgroup, sidecarCgroup } = targets;
-  return pins.create({
+  return pins.replace({
     links: Object.fromEntries(links),
     maps: Object.fromEntries(maps),
     settings: { settings, cgroup, sidecarCgroup },

@@ -87,16 +87,30 @@ export class PinFolder {
   /** Pins all of `set`, or nothing. Refused when the folder is there, or another version's of the same name. */
   create(set: PinSet): LoadFailure | undefined {
     return this.#locked((lock) => {
-      const refusal = this.#alreadyThere();
-      if (refusal !== undefined) return refusal;
-      const fresh = join(lock.path, 'new');
-      const failure =
-        removeHalfMade(fresh) ??
-        fill(fresh, set) ??
-        attemptOnFiles(`make ${this.path}`, () => renameSync(fresh, this.path));
-      if (failure !== undefined) removeHalfMade(fresh);
-      return failure;
+      return this.#alreadyThere() ?? this.#fillThen(set, lock, () => undefined);
     });
+  }
+
+  /**
+   * As `create`, in the place of what is there. A failure to pin leaves that as it was. At no time is what both pin
+   * not pinned: a process that is killed on the way leaves it captured.
+   */
+  replace(set: PinSet): LoadFailure | undefined {
+    return this.#locked((lock) =>
+      this.#fillThen(set, lock, () => (this.exists() ? this.#removeAll() : this.#alreadyThere())),
+    );
+  }
+
+  /** Pins `set` beside the folder, does `before`, and puts it into place. */
+  #fillThen(set: PinSet, lock: FolderLock, before: () => LoadFailure | undefined): LoadFailure | undefined {
+    const fresh = join(lock.path, 'new');
+    const failure =
+      removeHalfMade(fresh) ??
+      fill(fresh, set) ??
+      before() ??
+      attemptOnFiles(`make ${this.path}`, () => renameSync(fresh, this.path));
+    if (failure !== undefined) removeHalfMade(fresh);
+    return failure;
   }
 
   /** Everything in it, opened. */
@@ -129,19 +143,21 @@ export class PinFolder {
    * interrupted it can be asked again.
    */
   remove(): LoadFailure | undefined {
-    return this.#locked(() => {
-      const said = this.#settings();
-      if (isFailure(said)) return said;
-      const [links, maps] = [join(this.path, LINKS), join(this.path, MAPS)];
-      return (
-        removeEntries(links, said.links) ??
-        removeEntries(maps, said.maps) ??
-        removeFolder(links) ??
-        removeFolder(maps) ??
-        removeEntries(this.path, [SETTINGS_FILE]) ??
-        removeFolder(this.path)
-      );
-    });
+    return this.#locked(() => this.#removeAll());
+  }
+
+  #removeAll(): LoadFailure | undefined {
+    const said = this.#settings();
+    if (isFailure(said)) return said;
+    const [links, maps] = [join(this.path, LINKS), join(this.path, MAPS)];
+    return (
+      removeEntries(links, said.links) ??
+      removeEntries(maps, said.maps) ??
+      removeFolder(links) ??
+      removeFolder(maps) ??
+      removeEntries(this.path, [SETTINGS_FILE]) ??
+      removeFolder(this.path)
+    );
   }
 
   #settings(): PinnedSettings | LoadFailure {

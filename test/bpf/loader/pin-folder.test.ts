@@ -24,6 +24,26 @@ function aMap(t: Test, name = 'or_test', valueBytes = 8): number {
   return fd;
 }
 
+t.test('what is there stays until what takes its place is pinned', { skip: skipAttached }, (t) => {
+  const bpffs = temporaryBpffs(t);
+  const path = temporaryCgroup(t, 'replaced-pins');
+  const cgroup: AttachTarget = { kind: 'cgroup', fd: openSync(path, 'r'), name: path };
+  const object = shippedObject(t, 'outbound');
+  const folder = succeeded(PinFolder.at({ bpffs, name: 'pod' }));
+  const attachment = succeeded(attach(object.programFd('or_connect4'), cgroup, AttachType.inet4Connect));
+  const links = { or_connect4: attachment.linkFd! };
+  t.equal(folder.replace({ links, maps: { orig: object.mapFd('orig') }, settings: 1 }), undefined, 'nothing was there');
+  t.match(folder.replace({ links, maps: { orig: -1 }, settings: 2 }), { reason: /pin/ });
+  t.equal(opened(t, folder).settings, 1);
+  t.equal(folder.replace({ links, maps: {}, settings: 3 }), undefined);
+  t.match(opened(t, folder), { settings: 3, maps: new Map() });
+  attachment.close();
+  object.close();
+  t.same(readdirSync(join(bpffs, 'outrigger/v1/locks')), []);
+  closeSync(cgroup.fd);
+  t.end();
+});
+
 function opened(t: Test, folder: PinFolder): PinnedSet {
   const pins = succeeded(folder.read());
   t.teardown(() => {
