@@ -78,6 +78,9 @@ const SIGNATURE = `${MANIFEST}.sig`;
 /** Debian's and Ubuntu's names of what a build needs. */
 const PACKAGES = 'apt-get install clang llvm bpftool libbpf-dev';
 
+/** What the kernel keeps of a program's name (BPF_OBJ_NAME_LEN, without its final zero): by it a listing knows ours. */
+const KERNEL_NAME_LENGTH = 15;
+
 const FLAGS = [
   ...['-target', 'bpf', '-mcpu=v3', '-O2', '-g', '-Wall', '-Wextra', '-Werror'],
   // Sources are named relative to this in the object, not by where they lie on the machine that compiled them.
@@ -110,6 +113,12 @@ function compile(source: string, { programs, work }: { programs: string; work: s
   const functions = readSymbols(bytes).filter(
     ({ kind, isGlobal, section }) => kind === 'function' && isGlobal && section !== '.text',
   );
+  const cut = functions.find(({ name }) => name.length > KERNEL_NAME_LENGTH);
+  if (cut !== undefined) {
+    throw new Error(
+      `${source}: the kernel would cut ${cut.name} to ${KERNEL_NAME_LENGTH} characters: choose a shorter name`,
+    );
+  }
   return {
     file,
     sha256: createHash('sha256').update(bytes).digest('hex'),

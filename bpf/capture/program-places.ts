@@ -13,7 +13,7 @@ export interface ProgramPlace {
 }
 
 export const PROGRAM_PLACES: readonly ProgramPlace[] = [
-  { program: 'or_getsockopt_in', object: 'inbound', at: 'proxy', attachType: AttachType.getsockopt },
+  { program: 'or_sockopt_in', object: 'inbound', at: 'proxy', attachType: AttachType.getsockopt },
   { program: 'or_getsockopt', object: 'outbound', at: 'proxy', attachType: AttachType.getsockopt },
   { program: 'or_sockops', object: 'outbound', at: 'application', attachType: AttachType.sockOps },
   { program: 'or_peer4', object: 'outbound', at: 'application', attachType: AttachType.inet4Getpeername },

@@ -3,7 +3,7 @@
 export const inbound = {
   programs: [
     { name: 'or_lookup', section: 'sk_lookup' },
-    { name: 'or_getsockopt_in', section: 'cgroup/getsockopt' },
+    { name: 'or_sockopt_in', section: 'cgroup/getsockopt' },
   ],
   maps: [
     { name: 'counters', type: 2, keyBytes: 4, valueBytes: 8, maxEntries: 10 },

@@ -108,10 +108,10 @@ class Listing {
   addPrograms(): void {
     this.#walk({ what: 'programs', next: nextProgramId, open: programById }, (fd) => {
       const info = programInfo(fd);
-      const ours = typeof info === 'number' ? undefined : OURS.get(info.name);
-      if (typeof info === 'number' || ours === undefined) return;
-      this.#programs.set(info.id, { ...this.#programEntry(fd, info, ours.name), ...ours });
-      for (const id of info.mapIds) this.#addMapOf(id, ours.object);
+      const object = typeof info === 'number' ? undefined : OBJECTS.get(info.name);
+      if (typeof info === 'number' || object === undefined) return;
+      this.#programs.set(info.id, this.#programEntry(fd, info, object));
+      for (const id of info.mapIds) this.#addMapOf(id, object);
     });
   }
 
@@ -180,13 +180,13 @@ class Listing {
     }
   }
 
-  #programEntry(fd: number, info: ProgramInfo, name: string): Omit<ProgramEntry, 'name' | 'object'> {
-    const { id, tag, createdByUid, runCount, runTimeNs, mapIds, loadTimeNs } = info;
+  #programEntry(fd: number, info: ProgramInfo, object: ObjectName): ProgramEntry {
+    const { id, name, tag, createdByUid, runCount, runTimeNs, mapIds, loadTimeNs } = info;
     const { nowMs, uptimeMs } = this.#options.clock;
     const released = this.#options.released?.get(name);
     const isSame = released?.tag === tag;
     return {
-      ...{ id, tag, createdByUid, runCount, runTimeNs, mapIds },
+      ...{ id, name, object, tag, createdByUid, runCount, runTimeNs, mapIds },
       release: released === undefined ? 'unknown' : isSame ? 'same' : 'other',
       ...(isSame && { sha256: released.sha256 }),
       loadedAtMs: nowMs - uptimeMs + loadTimeNs / 1e6,
@@ -213,12 +213,9 @@ const ATTACH_NAMES: ReadonlyMap<number, string> = new Map(
   Object.entries(AttachType).map(([name, number]) => [number, name]),
 );
 
-/** The kernel keeps 15 characters of a program's name. */
-const KERNEL_NAME_LENGTH = 15;
-
-/** Our programs, by the names that the kernel has for them. */
-const OURS: ReadonlyMap<string, { readonly name: string; readonly object: ObjectName }> = new Map(
+/** Which object has the program of a name. */
+const OBJECTS: ReadonlyMap<string, ObjectName> = new Map(
   (Object.keys(LAYOUTS) as ObjectName[]).flatMap((object) =>
-    LAYOUTS[object].programs.map(({ name }) => [name.slice(0, KERNEL_NAME_LENGTH), { name, object }]),
+    LAYOUTS[object].programs.map(({ name }) => [name, object]),
   ),
 );

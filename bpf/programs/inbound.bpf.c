@@ -59,13 +59,16 @@ PORT_SETS(ports_in);
  * The proxy's connections to the application come from this machine: steered, they would come back to it without end. The
  * interface alone does not tell: a connection to the pod's own address travels over loopback, and is said to come in at the
  * interface that has the address. Its source is that address, too, unless the proxy binds to one of loopback's, as Istio has
- * it do (127.0.0.6, ::6).
+ * it do (127.0.0.6, ::6). No packet at all is what or_connect4 and or_connect6 look for to see whether the proxy listens at
+ * its loopback address: from no address, by no interface.
  */
 static __always_inline bool is_from_here(struct bpf_sk_lookup *ctx) {
   if (has_ingress_ifindex && ctx->ingress_ifindex == LOOPBACK_INTERFACE) return true;
   if (ctx->family == AF_INET) {
-    return ctx->remote_ip4 == ctx->local_ip4 || IS_IN4(ctx->remote_ip4, 0x7f000000, 8);
+    return ctx->remote_ip4 == ctx->local_ip4 || IS_IN4(ctx->remote_ip4, 0x7f000000, 8) ||
+           IS_IN4(ctx->local_ip4, 0x7f000000, 8);
   }
+  if (!ctx->local_ip6[0] && !ctx->local_ip6[1] && !ctx->local_ip6[2] && ctx->local_ip6[3] == LOOPBACK_IP6) return true;
   __u32 last = ctx->remote_ip6[3];
   if (!ctx->remote_ip6[0] && !ctx->remote_ip6[1] && !ctx->remote_ip6[2] &&
       (last == LOOPBACK_IP6 || last == ISTIO_SOURCE_IP6)) {
@@ -77,7 +80,6 @@ static __always_inline bool is_from_here(struct bpf_sk_lookup *ctx) {
 
 static __always_inline __u32 judge(struct bpf_sk_lookup *ctx) {
   if (ctx->protocol != IPPROTO_TCP) return PASSED_PROTOCOL;
-  // Also found here: the look-up by which or_connect4 and or_connect6 see whether the proxy listens.
   __u16 port = ctx->local_port;
   if (port == inbound_port || port == outbound_port) return PASSED_PROXY_PORT;
   if (is_from_here(ctx)) return PASSED_LOOPBACK;
@@ -117,7 +119,7 @@ SEC("sk_lookup") int or_lookup(struct bpf_sk_lookup *ctx) {
  * The proxy asks where a connection was going: for a steered one, to the address that it is accepted at. With this it asks
  * the same question whatever brought the connection. Where conntrack or another program has answered, that stays.
  */
-SEC("cgroup/getsockopt") int or_getsockopt_in(struct bpf_sockopt *ctx) {
+SEC("cgroup/getsockopt") int or_sockopt_in(struct bpf_sockopt *ctx) {
   if (!asks_for_original(ctx) || ctx->retval == 0) return 1;
   struct bpf_sock *socket = ctx->sk;
   if (!socket || socket->protocol != IPPROTO_TCP) return 1;

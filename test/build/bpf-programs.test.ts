@@ -79,6 +79,18 @@ t.test('a program that does not compile leaves the objects there are, and its er
   t.end();
 });
 
+t.test('a program whose name the kernel would cut is refused', { skip }, (t) => {
+  const named = (name: string) => {
+    const folder = programsOf(t, { 'one.bpf.c': ONE.replace('int first', `int ${name}`) });
+    return build(['--programs', folder, '--out', join(folder, 'out')]);
+  };
+  t.equal(named('fifteen_letters').status, 0);
+  const { status, stderr } = named('sixteen__letters');
+  t.equal(status, 1);
+  t.match(stderr, 'one.bpf.c: the kernel would cut sixteen__letters to 15 characters: choose a shorter name');
+  t.end();
+});
+
 t.test('what was made of other sources goes, and so does their signature', { skip }, (t) => {
   const folder = programsOf(t, { 'one.bpf.c': ONE, 'two.bpf.c': ONE });
   const out = join(folder, 'out');
