@@ -40,6 +40,7 @@ export class EbpfPods implements PodCaptures {
         cgroup: plan.cgroupFolder,
         sidecarCgroup: plan.proxyCgroupFolder ?? null,
         netnsFd: plan.netnsFd < 0 ? null : plan.netnsFd,
+        hasIstioSource6: plan.hasIstioSource6,
         isPod: true,
         cgroupRoot: tree.mountPath,
       },

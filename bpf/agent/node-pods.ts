@@ -5,6 +5,7 @@
 
 import { fstatSync } from 'node:fs';
 import { close } from '../../native/socket.ts';
+import { listsIstioSource6 } from '../capture/network-namespace.ts';
 import type { CaptureSettings } from '../capture/settings.ts';
 import { isFailure, type LoadFailure } from '../loader/load-failure.ts';
 import type { CgroupTree } from './cgroup-tree.ts';
@@ -32,6 +33,8 @@ export interface PodPlan {
   readonly proxyCgroupFolder: string | undefined;
   /** -1 when no listening socket was handed over: incoming connections stay as they are. */
   readonly netnsFd: number;
+  /** Whether ::6 is an address of that namespace. */
+  readonly hasIstioSource6: boolean;
 }
 
 /** What is attached for a pod, by this agent or by one before. */
@@ -210,6 +213,7 @@ export class NodePods implements RequestHandler {
       cgroupFolder: tree.folderOf(pod.path),
       proxyCgroupFolder: container === undefined ? undefined : tree.folderOf(container),
       netnsFd,
+      hasIstioSource6: listsIstioSource6(peer.identity.read('net/if_inet6', MOST_ADDRESS_BYTES) ?? ''),
     };
     const capture = unlessExhausted(() => captures.open(plan, before));
     return typeof capture === 'string' ? { reason: capture } : capture;
@@ -313,6 +317,9 @@ interface Held {
   readonly settings: CaptureSettings;
   readonly capture: PodCapture;
 }
+
+/** Some hundred addresses: Istio's is of the loopback interface, which stands first. */
+const MOST_ADDRESS_BYTES = 1 << 14;
 
 /** Names and descriptors of a request, together; or what does not fit. */
 function handed(

@@ -72,8 +72,15 @@ export function planOutbound(settings: CaptureSettings, numbers: KernelNumbers):
   };
 }
 
-/** `hasIngressInterface`: whether this kernel tells sk_lookup the interface (a probe says). */
-export function planInbound(settings: CaptureSettings, hasIngressInterface: boolean): ObjectPlan {
+/** What tells connections of this machine from those of others. */
+export interface InboundSigns {
+  /** Whether this kernel tells sk_lookup the interface (a probe says). */
+  readonly hasIngressInterface: boolean;
+  /** Whether ::6 is an address of the network namespace. */
+  readonly hasIstioSource6: boolean;
+}
+
+export function planInbound(settings: CaptureSettings, signs: InboundSigns): ObjectPlan {
   const { outbound, inbound, policy } = settings;
   return {
     constants: {
@@ -81,7 +88,8 @@ export function planInbound(settings: CaptureSettings, hasIngressInterface: bool
       outbound_port: outbound.port,
       fail_open: policy === 'open' ? 1 : 0,
       default_capture: isEveryPort(inbound.includePorts) ? 1 : 0,
-      has_ingress_ifindex: hasIngressInterface ? 1 : 0,
+      has_ingress_ifindex: signs.hasIngressInterface ? 1 : 0,
+      has_istio_source6: signs.hasIstioSource6 ? 1 : 0,
     },
     maps: [{ name: 'ports_in', entries: portEntries(inbound.includePorts, inbound.excludePorts) }],
   };

@@ -3,11 +3,12 @@
 import { closeSync, fstatSync, openSync } from 'node:fs';
 import { duplicate } from '../../native/socket.ts';
 import type { AttachTarget } from '../loader/attachment.ts';
+import { attemptOnFiles } from '../loader/file-attempt.ts';
 import { isFailure, type LoadFailure } from '../loader/load-failure.ts';
 import type { Mount } from '../loader/mounts.ts';
 import type { KernelNumbers } from './capture-plan.ts';
-import { type CgroupPlace, findCgroups } from './cgroup-places.ts';
-import { cookieOf, openOwnNamespace } from './network-namespace.ts';
+import { type CgroupPlace, type CgroupPlaces, findCgroups } from './cgroup-places.ts';
+import { cookieOf, hasIstioSource6, openOwnNamespace } from './network-namespace.ts';
 import type { ProgramPlace } from './program-places.ts';
 import type { CaptureSettings } from './settings.ts';
 
@@ -23,6 +24,8 @@ export interface CaptureTargets {
    * of another namespace than ours takes CAP_SYS_ADMIN to learn.
    */
   readonly isPod?: boolean;
+  /** Whether the namespace has ::6; when absent, it is entered and asked, which takes CAP_SYS_ADMIN for another's. */
+  readonly hasIstioSource6?: boolean | undefined;
   /** Where the cgroup2 is mounted that paths of settings are in; when absent, what the mount table says first. */
   readonly cgroupRoot?: string | undefined;
 }
@@ -35,6 +38,8 @@ export interface TargetPlace extends AttachTarget {
 
 export interface FoundTargets extends KernelNumbers {
   readonly hasInbound: boolean;
+  /** Connections from ::6 are the proxy's own. */
+  readonly hasIstioSource6: boolean;
   /** Undefined where nothing is to be attached. */
   readonly places: Readonly<Record<ProgramPlace['at'], TargetPlace | undefined>>;
   /** Gives up the descriptors; what was attached stays. */
@@ -46,24 +51,35 @@ export function findTargets(settings: CaptureSettings, wanted: CaptureTargets): 
   const mounts = cgroupRoot === undefined ? {} : { mounts: [cgroup2At(cgroupRoot)] };
   const cgroups = findCgroups({ settings, application: cgroup, proxy: sidecarCgroup, ...mounts });
   if (isFailure(cgroups)) return cgroups;
-  const namespace = wanted.netnsFd === null ? undefined : namespacePlace(wanted.netnsFd);
-  const cookie = namespace === undefined || wanted.isPod === true ? undefined : cookieOf(namespace.fd);
+  const places: OpenPlaces = { application: undefined, proxy: undefined, namespace: undefined };
+  const close = () => {
+    for (const place of Object.values(places)) if (place !== undefined) closeSync(place.fd);
+  };
+  // Cgroups go while they are looked at: a container may end with the request of its last process.
+  const failure = attemptOnFiles('open what to attach to', () => openPlaces(places, cgroups, wanted.netnsFd));
+  const { namespace } = places;
+  const cookie = failure ?? (namespace === undefined || wanted.isPod === true ? undefined : cookieOf(namespace.fd));
   if (isFailure(cookie)) {
-    closeSync(namespace!.fd);
+    close();
     return cookie;
   }
-  const application = cgroupPlace(cgroups.application);
-  const proxy = cgroups.proxy === undefined ? undefined : cgroupPlace(cgroups.proxy);
   return {
     proxyCgroup: cgroups.proxyId,
     networkNamespaceCookie: cookie,
     cgroups: cgroups.listed,
     hasInbound: namespace !== undefined,
-    places: { application, proxy, namespace },
-    close: () => {
-      for (const place of [application, proxy, namespace]) if (place !== undefined) closeSync(place.fd);
-    },
+    places,
+    close,
   };
+}
+
+type OpenPlaces = Record<ProgramPlace['at'], TargetPlace | undefined>;
+
+/** One after another, so that what was opened before one that cannot be is known. */
+function openPlaces(places: OpenPlaces, { application, proxy }: CgroupPlaces, netnsFd: number | null | undefined): void {
+  if (netnsFd !== null) places.namespace = namespacePlace(netnsFd);
+  places.application = cgroupPlace(application);
+  if (proxy !== undefined) places.proxy = cgroupPlace(proxy);
 }
 
 function cgroup2At(path: string): Mount {

@@ -96,9 +96,15 @@ interface OpenObject {
 function openAt(options: EbpfCaptureOptions, targets: FoundTargets, held: HeldCapture): EbpfCapture | LoadFailure {
   const { settings, probes } = options;
   // The proxy's end first: where connections come before it is there, they are refused or pass, as the policy says.
-  const hasInterface = probes.find('ingress-ifindex').state === 'there';
+  const hasIngressInterface = probes.find('ingress-ifindex').state === 'there';
+  const { hasIstioSource6 } = targets;
   const incoming = targets.hasInbound
-    ? openObject(options, { name: 'inbound', plan: planInbound(settings, hasInterface), targets, held })
+    ? openObject(options, {
+        name: 'inbound',
+        plan: planInbound(settings, { hasIngressInterface, hasIstioSource6 }),
+        targets,
+        held,
+      })
     : null;
   if (isFailure(incoming)) return incoming;
   const outgoing = openObject(options, { name: 'outbound', plan: planOutbound(settings, targets), targets, held });

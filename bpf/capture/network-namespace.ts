@@ -1,6 +1,6 @@
 // The network namespace of a capture: the number by which programs know it, whoever's it is.
 
-import { closeSync, fstatSync, openSync, statSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readFileSync, statSync } from 'node:fs';
 import { enterNetworkNamespace, networkNamespaceCookie } from '../../native/namespaces.ts';
 import { close, createSocket } from '../../native/socket.ts';
 import { AddressFamily } from '../../native/socket-address.ts';
@@ -9,6 +9,19 @@ import { type LoadFailure, systemFailure } from '../loader/load-failure.ts';
 /** This process's own; the descriptor is the caller's. */
 export function openOwnNamespace(): number {
   return openSync(OWN, 'r');
+}
+
+/**
+ * Whether the namespace that `fd` stands for has ::6, from which Istio has the proxy connect to the application. Entering
+ * another than the own one takes CAP_SYS_ADMIN.
+ */
+export function hasIstioSource6(fd: number): boolean | LoadFailure {
+  return inNamespace(fd, () => listsIstioSource6(readFileSync(IP6_ADDRESSES, 'latin1')));
+}
+
+/** The same by the text of /proc/PID/net/if_inet6, which is empty where there is no IPv6. */
+export function listsIstioSource6(addresses: string): boolean {
+  return addresses.split('\n').some((line) => line.startsWith(ISTIO_SOURCE6));
 }
 
 /** The cookie of the namespace that `fd` stands for. Entering another than the own one takes CAP_SYS_ADMIN. */
@@ -37,6 +50,9 @@ export function inNamespace<Result>(fd: number | undefined, action: () => Result
 }
 
 const OWN = '/proc/thread-self/ns/net';
+const IP6_ADDRESSES = '/proc/thread-self/net/if_inet6';
+/** ::6 in 32 hex digits, before the space that ends them. */
+const ISTIO_SOURCE6 = `${'6'.padStart(32, '0')} `;
 
 function cookieHere(): bigint | LoadFailure {
   const socket = createSocket(AddressFamily.ipv4);

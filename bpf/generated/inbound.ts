@@ -16,6 +16,7 @@ export const inbound = {
     { name: 'fail_open', offset: 4, bytes: 1, signed: false },
     { name: 'default_capture', offset: 5, bytes: 1, signed: false },
     { name: 'has_ingress_ifindex', offset: 6, bytes: 1, signed: false },
+    { name: 'has_istio_source6', offset: 7, bytes: 1, signed: false },
   ],
 } as const;
 

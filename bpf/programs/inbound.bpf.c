@@ -14,6 +14,8 @@ const volatile __u8 fail_open = 0;
 const volatile __u8 default_capture = 1;
 /** 1: the context tells the interface (Linux 5.17). */
 const volatile __u8 has_ingress_ifindex = 1;
+/** 1: ::6 is an address of this network namespace, so nobody outside can answer for it. */
+const volatile __u8 has_istio_source6 = 0;
 
 enum inbound_counter {
   STEERED4,
@@ -59,7 +61,8 @@ PORT_SETS(ports_in);
  * The proxy's connections to the application come from this machine: steered, they would come back to it without end. The
  * interface alone does not tell: a connection to the pod's own address travels over loopback, and is said to come in at the
  * interface that has the address. Its source is that address, too, unless the proxy binds to one of loopback's, as Istio has
- * it do (127.0.0.6, ::6). No packet at all is what or_connect4 and or_connect6 look for to see whether the proxy listens at
+ * it do (127.0.0.6, ::6). The kernel lets no packet in from outside that says to come from 127.0.0.0/8 or ::1; it does for ::6,
+ * and whoever is on the way there could talk past the proxy, unless the address is this namespace's own. No packet at all is what or_connect4 and or_connect6 look for to see whether the proxy listens at
  * its loopback address: from no address, by no interface.
  */
 static __always_inline bool is_from_here(struct bpf_sk_lookup *ctx) {
@@ -71,7 +74,7 @@ static __always_inline bool is_from_here(struct bpf_sk_lookup *ctx) {
   if (!ctx->local_ip6[0] && !ctx->local_ip6[1] && !ctx->local_ip6[2] && ctx->local_ip6[3] == LOOPBACK_IP6) return true;
   __u32 last = ctx->remote_ip6[3];
   if (!ctx->remote_ip6[0] && !ctx->remote_ip6[1] && !ctx->remote_ip6[2] &&
-      (last == LOOPBACK_IP6 || last == ISTIO_SOURCE_IP6)) {
+      (last == LOOPBACK_IP6 || (has_istio_source6 && last == ISTIO_SOURCE_IP6))) {
     return true;
   }
   return ctx->remote_ip6[0] == ctx->local_ip6[0] && ctx->remote_ip6[1] == ctx->local_ip6[1] &&

@@ -24,6 +24,8 @@ function hex(bytes: Uint8Array): string {
   return Buffer.from(bytes).toString('hex');
 }
 
+const signs = { hasIngressInterface: true, hasIstioSource6: false };
+
 t.test('every constant of the programs is set, and every entry has the shape of its map', (t) => {
   const settings = settingsOf({
     outbound: { include_cidrs: ['10.0.0.0/8'], include_cgroups: ['/app'], exclude_cgroups: ['/debug'] },
@@ -31,7 +33,7 @@ t.test('every constant of the programs is set, and every entry has the shape of 
   });
   for (const [object, plan] of [
     [outbound, planOutbound(settings, numbers)],
-    [inbound, planInbound(settings, true)],
+    [inbound, planInbound(settings, signs)],
   ] as const) {
     t.same(Object.keys(plan.constants).sort(), object.constants.map(({ name }) => name).sort());
     for (const { name, entries } of plan.maps) {
@@ -50,7 +52,11 @@ t.test('what is shipped captures everything but for the proxy', (t) => {
   t.match(constants, { captures_loopback: 0, captures_link_local: 0, proxy_mark: 0, proxy_cgroup: 0n });
   t.same(entriesOf(defaultCaptureSettings, 'uids'), { '39050000': '00' });
   t.same(entriesOf(defaultCaptureSettings, 'gids'), { '39050000': '00' });
-  t.match(planInbound(defaultCaptureSettings, false).constants, { default_capture: 1, has_ingress_ifindex: 0 });
+  t.match(planInbound(defaultCaptureSettings, { hasIngressInterface: false, hasIstioSource6: true }).constants, {
+    default_capture: 1,
+    has_ingress_ifindex: 0,
+    has_istio_source6: 1,
+  });
   t.end();
 });
 
@@ -65,7 +71,7 @@ t.test('constants say what settings say', (t) => {
   const { constants } = planOutbound(settings, { ...numbers, proxyCgroup: 9n, networkNamespaceCookie: 4n });
   t.match(constants, { captures_loopback: 1, captures_link_local: 1, default_capture: 0, default_cgroup: 0 });
   t.match(constants, { dns_port: 5353, dns_any: 1, proxy_mark: 5, proxy_cgroup: 9n, netns_cookie: 4n, fail_open: 1 });
-  t.match(planInbound(settings, true).constants, { default_capture: 0, fail_open: 1 });
+  t.match(planInbound(settings, signs).constants, { default_capture: 0, fail_open: 1, has_istio_source6: 0 });
   t.end();
 });
 

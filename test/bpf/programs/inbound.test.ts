@@ -48,6 +48,8 @@ t.test(
       ['UDP', { protocol: UDP, port: 53 }, 'PASSED_PROTOCOL'],
       ["the proxy's inbound port", { port: 15006 }, 'PASSED_PROXY_PORT'],
       ["the proxy's outbound port", { port: 15001 }, 'PASSED_PROXY_PORT'],
+      ['no packet, but the question who listens', { from: '0.0.0.0', to: '127.0.0.1', port: 15053 }, 'PASSED_LOOPBACK'],
+      ['the same of IPv6', { from: '::', to: '::1', port: 15053 }, 'PASSED_LOOPBACK'],
       ['an excluded port', { port: 15021 }, 'PASSED_PORT'],
       ['the port before it', { port: 15020 }, 'STEERED4', ip4],
       ['the port after it', { port: 15022 }, 'STEERED4', ip4],
@@ -120,6 +122,17 @@ t.test('a kernel that does not tell the interface: the pod itself is known by it
   t.equal(run(object, { from: 'fd00::1', to: 'fd00::1', port: 80 }).counter, 'PASSED_LOOPBACK');
   t.end();
 });
+
+t.test(
+  "connections from ::6 are the proxy's where the address is the pod's own, and anybody's elsewhere",
+  { skip },
+  (t) => {
+    const fromIstioSource = { from: '::6', to: 'fd00::1', port: 80 };
+    t.equal(run(loaded(t, { has_istio_source6: 1 }), fromIstioSource).counter, 'PASSED_LOOPBACK');
+    t.equal(run(loaded(t, {}), fromIstioSource).counter, 'REFUSED_NO_LISTENER');
+    t.end();
+  },
+);
 
 function loaded(t: Test, constants: ConstantValues): LoadedObject {
   const files = ObjectFiles.open();
