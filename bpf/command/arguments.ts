@@ -133,7 +133,7 @@ const FLAGS: Readonly<Record<CommandName, readonly (readonly [string, FlagRule])
       'cgroup-root',
       { value: 'FOLDER', help: 'where cgroup2 is mounted; found in /proc/self/mountinfo when not given' },
     ],
-    ['most-pods', { value: 'N', help: 'pods that may be enrolled at once; 512' }],
+    ['most-pods', { value: 'N', help: 'how many pods may be enrolled at once; 512 when not given' }],
     ['is-ready', { help: 'asks the agent at the socket whether it serves, in place of being one' }],
     bpffs,
     objects,
@@ -145,7 +145,7 @@ const FLAGS: Readonly<Record<CommandName, readonly (readonly [string, FlagRule])
 };
 
 /** Commands that may be given settings of redirection. */
-const TAKES_SETTINGS: ReadonlySet<string> = new Set(['load', 'doctor']);
+const TAKES_SETTINGS: ReadonlySet<string> = new Set(['load']);
 
 const SUMMARIES: Readonly<Record<CommandName, string>> = {
   doctor: 'what this kernel can do, what is missing, what that costs and what to do about it',

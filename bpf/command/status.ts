@@ -61,7 +61,8 @@ function findingsOf({ programs, gaps }: Inventory, files: ObjectFiles | LoadFail
         .map((name) => files.read(name))
         .flatMap((read) => (isFailure(read) ? [read.reason] : []));
   const others = programs.flatMap(({ id, name, tag, release, createdByUid }) => {
-    if (release === 'same') return [];
+    // Without objects to compare with, one reason says it for all programs.
+    if (release === 'same' || isFailure(files)) return [];
     const why =
       release === 'other'
         ? 'the released program of this name has another'
@@ -97,7 +98,11 @@ function placesText({ programs, links }: Inventory): string {
     });
     const isGone = name !== '' && own.every(({ place }) => place === GONE);
     const wayOut = isGone ? [`  of no use any more: outrigger bpf unload --name ${name}`] : [];
-    return [name === '' ? 'Held by a process' : `Redirection ${name}, pinned`, ...places, ...wayOut].join('\n');
+    return [
+      name === '' ? 'Held by a process, or pinned by another user' : `Redirection ${name}, pinned`,
+      ...places,
+      ...wayOut,
+    ].join('\n');
   });
   return texts.join('\n\n');
 }

@@ -218,7 +218,7 @@ function notTaken(counters: CounterArray): LoadFailure | undefined {
 }
 
 function hazardRefusal(found: readonly HazardFinding[], findings: readonly HazardFinding[]): ShortcutRefusal {
-  const reason = `the short-circuit stays off on this kernel: ${found.map(({ observed, breaks }) => `${observed} (${breaks})`).join('; ')}`;
+  const reason = `on this kernel ${found.map(({ observed, breaks }) => `${observed} (${breaks})`).join('; ')}`;
   if (found.some(({ hazard }) => hazard === 'order')) return { reason, findings };
   const names = found.map(({ hazard }) => hazard).join(', ');
   return { reason, wayOut: `where the application is known to do none of this, accept: ${names}`, findings };

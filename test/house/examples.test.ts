@@ -9,7 +9,8 @@ import { parseDocument } from '../../xds/document/config-document.ts';
 import { pathsOf, ROOT, textOf } from './source-tree.ts';
 
 // The sampling file is no bootstrap: test/sampler/settings-reader.test.ts reads it.
-const examples = pathsOf('docs/examples/*.yaml').filter((path) => path !== 'docs/examples/sampling.yaml');
+const bootstraps = pathsOf('docs/examples/*.yaml').filter((path) => path !== 'docs/examples/sampling.yaml');
+const examples = [...bootstraps, 'docs/examples/redirection/bootstrap.yaml'];
 
 t.test('there are examples', (t) => {
   t.ok(examples.length >= 4);

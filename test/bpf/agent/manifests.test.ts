@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
+import { defaultCaptureSettings } from '../../../bpf/capture/settings.ts';
 import { readCaptureSettings } from '../../../bpf/capture/settings-reader.ts';
 import { parseArguments } from '../../../bpf/command/arguments.ts';
 import { Problems } from '../../../config/problems.ts';
@@ -24,8 +25,8 @@ interface PodSpec {
   readonly volumes: readonly { readonly name: string }[];
 }
 
-t.test('the settings can be used, and are those of the page', (t) => {
-  t.match(readCaptureSettings(example('settings.yaml')), { kind: 'settings' });
+t.test('the file of settings has the shipped ones, and those of the page can be used', (t) => {
+  t.same(readCaptureSettings(example('settings.yaml')), { kind: 'settings', settings: defaultCaptureSettings });
   for (const snippet of snippets('docs/redirection.md')) {
     t.match(readCaptureSettings(snippet), { kind: 'settings' }, JSON.stringify(snippet));
   }
