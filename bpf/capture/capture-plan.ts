@@ -45,6 +45,8 @@ export function planOutbound(settings: CaptureSettings, numbers: KernelNumbers):
   const { outbound, inbound, dns, proxy, policy } = settings;
   // As in Istio, an excluded port 53 is left alone however DNS is captured.
   const dnsPort = dns === undefined || hasPort(outbound.excludePorts, 53) ? 0 : dns.port;
+  // Then lists of what is included say nothing more. As entries they would be 65,536 ports and a hundred ranges (no prefix
+  // alone is all of IPv6 without mapped addresses), a fifth of the time that redirection takes to come about.
   const includesAll = isEveryPort(outbound.includePorts) || isEveryAddress(outbound.includeCidrs);
   return {
     constants: {
@@ -62,8 +64,8 @@ export function planOutbound(settings: CaptureSettings, numbers: KernelNumbers):
       default_cgroup: outbound.includeCgroups.length === 0 ? 1 : 0,
     },
     maps: [
-      { name: 'ports_out', entries: portEntries(outbound.includePorts, outbound.excludePorts) },
-      { name: 'cidrs_out', entries: addressEntries(outbound.includeCidrs, outbound.excludeCidrs) },
+      { name: 'ports_out', entries: portEntries(includesAll ? [] : outbound.includePorts, outbound.excludePorts) },
+      { name: 'cidrs_out', entries: addressEntries(includesAll ? [] : outbound.includeCidrs, outbound.excludeCidrs) },
       { name: 'cgroups', entries: cgroupEntries(outbound, numbers.cgroups) },
       { name: 'uids', entries: proxy.uids.map((uid) => ({ key: u32(uid), value: EXCLUDED })) },
       { name: 'gids', entries: proxy.gids.map((gid) => ({ key: u32(gid), value: EXCLUDED })) },
@@ -82,16 +84,17 @@ export interface InboundSigns {
 
 export function planInbound(settings: CaptureSettings, signs: InboundSigns): ObjectPlan {
   const { outbound, inbound, policy } = settings;
+  const includesAll = isEveryPort(inbound.includePorts);
   return {
     constants: {
       inbound_port: inbound.port,
       outbound_port: outbound.port,
       fail_open: policy === 'open' ? 1 : 0,
-      default_capture: isEveryPort(inbound.includePorts) ? 1 : 0,
+      default_capture: includesAll ? 1 : 0,
       has_ingress_ifindex: signs.hasIngressInterface ? 1 : 0,
       has_istio_source6: signs.hasIstioSource6 ? 1 : 0,
     },
-    maps: [{ name: 'ports_in', entries: portEntries(inbound.includePorts, inbound.excludePorts) }],
+    maps: [{ name: 'ports_in', entries: portEntries(includesAll ? [] : inbound.includePorts, inbound.excludePorts) }],
   };
 }
 

@@ -52,6 +52,7 @@ t.test('what is shipped captures everything but for the proxy', (t) => {
   t.match(constants, { captures_loopback: 0, captures_link_local: 0, proxy_mark: 0, proxy_cgroup: 0n });
   t.same(entriesOf(defaultCaptureSettings, 'uids'), { '39050000': '00' });
   t.same(entriesOf(defaultCaptureSettings, 'gids'), { '39050000': '00' });
+  t.same(entriesOf(defaultCaptureSettings, 'cidrs_out'), {}, 'a list of everything needs no entries');
   t.match(planInbound(defaultCaptureSettings, { hasIngressInterface: false, hasIstioSource6: true }).constants, {
     default_capture: 1,
     has_ingress_ifindex: 0,
