@@ -1,7 +1,6 @@
 // Where to capture: the cgroups and the network namespace as the kernel wants them, opened, and by number.
 
 import { closeSync, fstatSync, openSync } from 'node:fs';
-import { duplicate } from '../../native/socket.ts';
 import type { AttachTarget } from '../loader/attachment.ts';
 import { attemptOnFiles } from '../loader/file-attempt.ts';
 import { isFailure, type LoadFailure } from '../loader/load-failure.ts';
@@ -55,28 +54,38 @@ export function findTargets(settings: CaptureSettings, wanted: CaptureTargets): 
   const close = () => {
     for (const place of Object.values(places)) if (place !== undefined) closeSync(place.fd);
   };
+  let signs: NamespaceSigns | LoadFailure | undefined;
   // Cgroups go while they are looked at: a container may end with the request of its last process.
-  const failure = attemptOnFiles('open what to attach to', () => openPlaces(places, cgroups, wanted.netnsFd));
-  const { namespace } = places;
-  const cookie = failure ?? (namespace === undefined || wanted.isPod === true ? undefined : cookieOf(namespace.fd));
-  if (isFailure(cookie)) {
+  const failure = attemptOnFiles('open what to attach to', () => {
+    openPlaces(places, cgroups, wanted.netnsFd);
+    signs = signsOf(places.namespace, wanted);
+  });
+  if (failure !== undefined || signs === undefined || isFailure(signs)) {
     close();
-    return cookie;
+    return failure ?? (signs as LoadFailure);
   }
-  return {
-    proxyCgroup: cgroups.proxyId,
-    networkNamespaceCookie: cookie,
-    cgroups: cgroups.listed,
-    hasInbound: namespace !== undefined,
-    places,
-    close,
-  };
+  const hasInbound = places.namespace !== undefined;
+  return { ...signs, proxyCgroup: cgroups.proxyId, cgroups: cgroups.listed, hasInbound, places, close };
+}
+
+type NamespaceSigns = Pick<FoundTargets, 'networkNamespaceCookie' | 'hasIstioSource6'>;
+
+function signsOf(namespace: TargetPlace | undefined, wanted: CaptureTargets): NamespaceSigns | LoadFailure {
+  if (namespace === undefined) return { networkNamespaceCookie: undefined, hasIstioSource6: false };
+  const networkNamespaceCookie = wanted.isPod === true ? undefined : cookieOf(namespace.fd);
+  if (isFailure(networkNamespaceCookie)) return networkNamespaceCookie;
+  const source6 = wanted.hasIstioSource6 ?? hasIstioSource6(namespace.fd);
+  return isFailure(source6) ? source6 : { networkNamespaceCookie, hasIstioSource6: source6 };
 }
 
 type OpenPlaces = Record<ProgramPlace['at'], TargetPlace | undefined>;
 
 /** One after another, so that what was opened before one that cannot be is known. */
-function openPlaces(places: OpenPlaces, { application, proxy }: CgroupPlaces, netnsFd: number | null | undefined): void {
+function openPlaces(
+  places: OpenPlaces,
+  { application, proxy }: CgroupPlaces,
+  netnsFd: number | null | undefined,
+): void {
   if (netnsFd !== null) places.namespace = namespacePlace(netnsFd);
   places.application = cgroupPlace(application);
   if (proxy !== undefined) places.proxy = cgroupPlace(proxy);
@@ -87,7 +96,8 @@ function cgroup2At(path: string): Mount {
 }
 
 function namespacePlace(given: number | undefined): TargetPlace {
-  const fd = given === undefined ? openOwnNamespace() : duplicate(given);
+  // By its name, since a duplicate that cannot be had is no error that Node knows.
+  const fd = given === undefined ? openOwnNamespace() : openSync(`/proc/thread-self/fd/${given}`, 'r');
   return { kind: 'netns', fd, name: 'the network namespace', number: fstatSync(fd, { bigint: true }).ino };
 }
 

@@ -1,6 +1,6 @@
 // The network namespace of a capture: the number by which programs know it, whoever's it is.
 
-import { closeSync, fstatSync, openSync, readFileSync, statSync } from 'node:fs';
+import { closeSync, existsSync, fstatSync, openSync, readFileSync, statSync } from 'node:fs';
 import { enterNetworkNamespace, networkNamespaceCookie } from '../../native/namespaces.ts';
 import { close, createSocket } from '../../native/socket.ts';
 import { AddressFamily } from '../../native/socket-address.ts';
@@ -12,11 +12,11 @@ export function openOwnNamespace(): number {
 }
 
 /**
- * Whether the namespace that `fd` stands for has ::6, from which Istio has the proxy connect to the application. Entering
- * another than the own one takes CAP_SYS_ADMIN.
+ * Whether the namespace that `fd` stands for has ::6, from which Istio has the proxy connect to the application: never
+ * on a kernel without IPv6, which has no list of addresses. Entering another than the own one takes CAP_SYS_ADMIN.
  */
 export function hasIstioSource6(fd: number): boolean | LoadFailure {
-  return inNamespace(fd, () => listsIstioSource6(readFileSync(IP6_ADDRESSES, 'latin1')));
+  return inNamespace(fd, () => existsSync(IP6_ADDRESSES) && listsIstioSource6(readFileSync(IP6_ADDRESSES, 'latin1')));
 }
 
 /** The same by the text of /proc/PID/net/if_inet6, which is empty where there is no IPv6. */
@@ -39,14 +39,24 @@ export function inNamespace<Result>(fd: number | undefined, action: () => Result
   try {
     const entered = enterNetworkNamespace(fd);
     if (entered < 0) return systemFailure('enter the network namespace to capture in', entered);
-    const result = action();
-    const back = enterNetworkNamespace(home);
-    // Whatever opened a socket from now on would do so in somebody else's network.
-    if (back < 0) throw new Error(`cannot return to the network namespace of this process: error ${-back}`);
-    return result;
+    return returningTo(home, action);
   } finally {
     closeSync(home);
   }
+}
+
+/** Also when the action throws: whatever opened a socket from then on would do so in somebody else's network. */
+function returningTo<Result>(home: number, action: () => Result): Result {
+  try {
+    return action();
+  } finally {
+    goBack(home);
+  }
+}
+
+function goBack(home: number): void {
+  const back = enterNetworkNamespace(home);
+  if (back < 0) throw new Error(`cannot return to the network namespace of this process: error ${-back}`);
 }
 
 const OWN = '/proc/thread-self/ns/net';

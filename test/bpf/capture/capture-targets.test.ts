@@ -1,10 +1,11 @@
-import { closeSync, fstatSync, statSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, statSync } from 'node:fs';
 import t from 'tap';
 import { type FoundTargets, findTargets } from '../../../bpf/capture/capture-targets.ts';
 import { cookieOf, openOwnNamespace } from '../../../bpf/capture/network-namespace.ts';
 import { isFailure, type LoadFailure } from '../../../bpf/loader/load-failure.ts';
 import { bpfSkipReason, temporaryCgroup } from '../../support/bpf-environment.ts';
 import { BpfRig } from '../../support/bpf-rig.ts';
+import { openDescriptors } from '../../support/open-descriptors.ts';
 import { settingsOf } from './redirected-pod.ts';
 
 const skip = bpfSkipReason('root', 'cgroup2', 'namespaces') ?? false;
@@ -47,5 +48,17 @@ t.test('by default it is the namespace of this process', { skip }, (t) => {
   t.equal(targets.places.namespace!.number, statSync('/proc/self/ns/net', { bigint: true }).ino);
   t.equal(targets.proxyCgroup, undefined, 'the application cannot be told by the cgroup of both');
   targets.close();
+  t.end();
+});
+
+t.test('a target that cannot be opened is a failure, and nothing stays open', { skip }, (t) => {
+  const cgroup = temporaryCgroup(t, 'closed');
+  const before = openDescriptors();
+  // The number of a descriptor that was closed; an agent finds one where it has none left.
+  t.match(findTargets(settings, { cgroup, sidecarCgroup: null, netnsFd: 9999 }), { reason: /open what to attach to/ });
+  const file = openSync('/dev/null', 'r');
+  t.match(findTargets(settings, { cgroup, sidecarCgroup: null, netnsFd: file }), { reason: /network namespace/ });
+  closeSync(file);
+  t.equal(openDescriptors(), before);
   t.end();
 });
