@@ -73,6 +73,7 @@ const RELEASE_KEY = 'release-key.pem';
 const SIGNATURE_BYTES = 64;
 
 const BUILD = 'build the objects with `npm run build:bpf`, or install the released package, which has them';
+const RELEASE = 'take the objects of a release, or leave --require-signed out';
 const REINSTALL = 'install the package again, or build the objects anew with `npm run build:bpf`';
 
 /** This file is dist/bpf.cjs in the package and bpf/loader/object-files.ts in a clone. */
@@ -106,7 +107,7 @@ function checkSignature(folder: string, manifest: Buffer, options: ObjectFilesOp
 
 function unsigned(because: string, folder: string, options: ObjectFilesOptions): SignatureState | LoadFailure {
   if (options.requireSigned !== true) return { kind: 'unsigned', because };
-  return { reason: `the BPF objects in ${folder} are ${because}, and a signature is required`, wayOut: REINSTALL };
+  return { reason: `the BPF objects in ${folder} are ${because}, and a signature is required`, wayOut: RELEASE };
 }
 
 function releaseKey(folder: string, given: string | undefined): KeyObject | undefined | LoadFailure {
