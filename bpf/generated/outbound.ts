@@ -166,25 +166,32 @@ export function writeOriginal(view: DataView, offset: number, value: Original): 
 export interface Peer {
   readonly address: Address;
   readonly port: number;
+  readonly proxyPort: number;
 }
 
 export const peerLayout = {
   bytes: 20,
   fields: [
     { name: 'address', offset: 0, bytes: 16 },
-    { name: 'port', offset: 16, bytes: 4 },
+    { name: 'port', offset: 16, bytes: 2 },
+    { name: 'proxyPort', offset: 18, bytes: 2 },
   ],
 } as const;
 
 /** A copy of what is at `offset`. */
 export function readPeer(view: DataView, offset: number): Peer {
-  return { address: readAddress(view, offset), port: view.getUint32(offset + 16, true) };
+  return {
+    address: readAddress(view, offset),
+    port: view.getUint16(offset + 16, true),
+    proxyPort: view.getUint16(offset + 18, true),
+  };
 }
 
 /** Throws a RangeError when a field lies beyond `view`, or bytes are more than there is room for. */
 export function writePeer(view: DataView, offset: number, value: Peer): void {
   writeAddress(view, offset, value.address);
-  view.setUint32(offset + 16, value.port, true);
+  view.setUint16(offset + 16, value.port, true);
+  view.setUint16(offset + 18, value.proxyPort, true);
 }
 
 /** struct port_set */

@@ -4,11 +4,14 @@
 
 #include "address.h"
 
-/** A redirected connection as the proxy sees its other end. */
+/**
+ * A redirected connection as the proxy sees its other end. One port of an application may be connected to two of the
+ * proxy's: for connections and for DNS. Ports in host order.
+ */
 struct peer {
   struct address address;
-  /** Host order. */
-  __u32 port;
+  __u16 port;
+  __u16 proxy_port;
 };
 
 /** Where it was going, and who asked. */

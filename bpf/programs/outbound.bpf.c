@@ -378,26 +378,30 @@ SEC("sockops") int or_sockops(struct bpf_sock_ops *ctx) {
   if (!socket) return 1;
   struct original *original = bpf_sk_storage_get(&sk_orig, socket, NULL, 0);
   struct ends ends = ends_of(ctx);
-  struct peer peer = {.address = ends.local, .port = ends.local_port};
+  struct peer peer = {.address = ends.local, .port = ends.local_port, .proxy_port = ends.remote_port};
   if (original) {
     count_one(bpf_map_update_elem(&orig, &peer, original, BPF_ANY) ? ORIGINAL_LOST : ORIGINAL_STORED);
-  } else if (is_proxy_address(&ends.remote) && ends.remote_port == outbound_port) {
-    // Who connects to the proxy by its own address must not be taken for who had this port before.
+  } else if (ends.remote_port == outbound_port || ends.remote_port == dns_port) {
+    // Who connects to the proxy itself, by whichever address, must not be taken for who had this port before.
     bpf_map_delete_elem(&orig, &peer);
   }
   return 1;
 }
 
 /**
- * The proxy asks about a connection that it accepted. It is found by the other end alone: when the client has reset by now,
- * the socket no longer has a port of its own to look for. What was asked here is right even where conntrack has an
+ * The proxy asks about a connection that it accepted. It is found by the other end: when the client has reset by now, the
+ * socket no longer has a port of its own, and is taken for one that came for a connection, not for DNS. What was asked here is right even where conntrack has an
  * answer: conntrack saw a connection to the proxy, and nothing of what came before.
  */
 SEC("cgroup/getsockopt") int or_getsockopt(struct bpf_sockopt *ctx) {
   if (!asks_for_original(ctx)) return 1;
   struct bpf_sock *socket = ctx->sk;
   if (!socket || socket->protocol != IPPROTO_TCP) return 1;
-  struct peer peer = {.address = remote_address(socket), .port = bpf_ntohs(socket->dst_port)};
+  struct peer peer = {
+      .address = remote_address(socket),
+      .port = bpf_ntohs(socket->dst_port),
+      .proxy_port = dns_port && socket->src_port == dns_port ? dns_port : outbound_port,
+  };
   struct original *original = bpf_map_lookup_elem(&orig, &peer);
   if (!original) {
     count_one(ORIGINAL_UNKNOWN);

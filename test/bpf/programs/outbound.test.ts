@@ -187,6 +187,24 @@ const cases: readonly { readonly name: string; readonly run: (t: Test, place: Pl
       const second = connected(t, from, { ip: '127.0.0.1', port: PROXY_PORT }, ip4);
       t.same(remoteAddress(second.accepted), from, 'from the same port');
       t.equal(originalDestination(second.accepted), undefined);
+      const third = connected(t, { ...from, port: 41_235 }, { ip: FAR, port: 443 }, ip4);
+      third.reset();
+      const elsewhere = listener(t, '127.0.0.5');
+      const other = connected(t, { ...from, port: 41_235 }, { ip: '127.0.0.5', port: PROXY_PORT }, elsewhere);
+      t.equal(originalDestination(other.accepted), undefined, "by another of the machine's addresses");
+    },
+  },
+
+  {
+    name: "connections from one port to both of the proxy's ports are not taken for each other",
+    run: (t, { cgroup, ip4 }) => {
+      attached(t, cgroup, { dns_port: 15053, dns_any: 1 });
+      const from = { kind: 'ip', ip: '127.0.0.1', port: 41_236 } as const;
+      const first = connected(t, from, { ip: FAR, port: 443 }, ip4);
+      const query = connected(t, from, { ip: FAR, port: 53 }, listener(t, '127.0.0.1', 15053));
+      t.same(remoteAddress(query.accepted), remoteAddress(first.accepted));
+      t.same(originalDestination(first.accepted), { kind: 'ip', ip: FAR, port: 443 });
+      t.same(originalDestination(query.accepted), { kind: 'ip', ip: FAR, port: 53 });
     },
   },
 
