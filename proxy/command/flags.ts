@@ -319,5 +319,6 @@ export function helpText(): string {
     (rule) =>
       `  ${rule.names.join(', ')}${rule.takesValue ? ' VALUE' : ''}\n      ${rule.help}${rule.withoutEffect === undefined ? '' : ` (no effect: ${rule.withoutEffect})`}`,
   );
-  return `outrigger -c bootstrap.yaml [options]\n\n${lines.join('\n')}\n`;
+  const others = 'outrigger bpf, control-plane and audit are programs of their own, each with its --help.';
+  return `outrigger -c bootstrap.yaml [options]\n\n${lines.join('\n')}\n\n${others}\n`;
 }
