@@ -51,6 +51,11 @@ export function shutdownWrite(fd: number): number {
   return outcome(sysShutdown(fd, SHUT_WR));
 }
 
+/** Nothing more comes in or goes out; what has come can still be received. */
+export function shutdownBoth(fd: number): number {
+  return outcome(sysShutdown(fd, SHUT_RDWR));
+}
+
 /** Whoever owns the descriptor calls this once: the kernel gives the number to the next socket at once. */
 export function close(fd: number): number {
   return outcome(sysClose(fd));
@@ -162,6 +167,12 @@ export function setLinger(fd: number, seconds: number): number {
   return outcome(sysSetsockopt(fd, SOL_SOCKET, SO_LINGER, optionScratch.address, 8));
 }
 
+/** Takes back what `setLinger` set, here or elsewhere: close does not wait for what is unsent, which is sent all the same. */
+export function unsetLinger(fd: number): number {
+  optionScratch.bytes.fill(0, 0, 8);
+  return outcome(sysSetsockopt(fd, SOL_SOCKET, SO_LINGER, optionScratch.address, 8));
+}
+
 /** Probes of an idle connection; what is undefined stays as the machine is set. */
 export interface KeepAliveProbes {
   readonly probes?: number | undefined;
@@ -202,6 +213,7 @@ const SOCK_CLOEXEC = 0o2000000;
 const MSG_PEEK = 0x2;
 const MSG_NOSIGNAL = 0x4000;
 const SHUT_WR = 1;
+const SHUT_RDWR = 2;
 const F_DUPFD_CLOEXEC = 1030;
 const FIONREAD = 0x541b;
 

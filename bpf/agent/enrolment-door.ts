@@ -5,13 +5,13 @@
 // Descriptors come with recvmsg(2), which Node's own sockets do not call: so the sockets are ours, in an epoll set
 // that Node's loop watches.
 
-import { chmodSync, lstatSync, unlinkSync } from 'node:fs';
+import { chmodSync, lstatSync, rmSync, unlinkSync } from 'node:fs';
 import { Epoll, EpollEvent } from '../../native/epoll.ts';
 import { Errno } from '../../native/errno.ts';
 import { NativeBuffer } from '../../native/native-buffer.ts';
 import type { ReadableWatch } from '../../native/readiness.ts';
-import { accept, bind, close, listen, send } from '../../native/socket.ts';
-import { createUnixSocket, receiveMessage } from '../../native/unix-message.ts';
+import { accept, bind, close, listen, send, shutdownBoth } from '../../native/socket.ts';
+import { createUnixSocket, type ReceivedMessage, receiveMessage } from '../../native/unix-message.ts';
 import { FolderLock } from '../loader/folder-lock.ts';
 import { isFailure, type LoadFailure, systemFailure } from '../loader/load-failure.ts';
 import type { CgroupTree } from './cgroup-tree.ts';
@@ -25,6 +25,7 @@ import {
   refusal,
   writeReply,
 } from './enrolment-protocol.ts';
+import { closeForeign } from './foreign-descriptor.ts';
 import { LineReader } from './line-reader.ts';
 import { identifyPeer, type PeerIdentity } from './peer-identity.ts';
 
@@ -103,7 +104,7 @@ export class EnrolmentDoor {
     this.#watch.close();
     this.#epoll.close();
     close(this.#listening);
-    unlinkSync(this.#options.socketPath);
+    rmSync(this.#options.socketPath, { force: true });
     this.#lock.release();
   }
 
@@ -225,7 +226,11 @@ export class EnrolmentDoor {
   #end(fd: number, connection: Connection): void {
     clearTimeout(connection.deadline);
     this.#peers.delete(fd);
-    for (const descriptor of connection.descriptors.splice(0)) close(descriptor);
+    // What is still on its way would be closed with the connection.
+    shutdownBoth(fd);
+    for (let rest = receiveMessage(fd, this.#buffer); isMessage(rest); rest = receiveMessage(fd, this.#buffer))
+      connection.descriptors.push(...rest.descriptors);
+    for (const descriptor of connection.descriptors.splice(0)) closeForeign(descriptor);
     connection.identity.close();
     close(fd);
   }
@@ -259,6 +264,10 @@ function requestProblem({ descriptors }: Connection, lines: readonly string[] | 
   if (descriptors.length > MOST_DESCRIPTORS) return `more than ${MOST_DESCRIPTORS} descriptors were handed over`;
   if (lines === undefined) return `a request is a line of UTF-8 of at most ${MOST_LINE_BYTES} bytes`;
   return lines.length > 1 ? 'a request waits for the answer to the one before' : undefined;
+}
+
+function isMessage(received: ReceivedMessage | number): received is ReceivedMessage {
+  return typeof received !== 'number' && received.length > 0;
 }
 
 /** A socket at `path` for everybody: the kernel says who comes, the file's mode does not keep anybody out. */

@@ -19,6 +19,7 @@ import {
   type Refusal,
   refusal,
 } from './enrolment-protocol.ts';
+import { closeForeign } from './foreign-descriptor.ts';
 import { commonNamespace, type HandedListener, listenerProblem } from './handed-listener.ts';
 import type { PeerIdentity } from './peer-identity.ts';
 import { type PodCgroup, podOfCgroup } from './pod-cgroup.ts';
@@ -126,7 +127,7 @@ export class NodePods implements RequestHandler {
       this.#options.log({ event: 'left', pod: pod.cgroup.uid });
       return { kind: 'done' };
     } finally {
-      for (const descriptor of descriptors) close(descriptor);
+      for (const descriptor of descriptors) closeForeign(descriptor);
     }
   }
 

@@ -11,7 +11,17 @@ import { identifyPeer } from '../../../bpf/agent/peer-identity.ts';
 import { defaultCaptureSettings } from '../../../bpf/capture/settings.ts';
 import { isFailure } from '../../../bpf/loader/load-failure.ts';
 import { NativeBuffer } from '../../../native/native-buffer.ts';
-import { close, connect as connectTo } from '../../../native/socket.ts';
+import {
+  bind,
+  close,
+  connect as connectTo,
+  createSocket,
+  listen,
+  localAddress,
+  send,
+  setLinger,
+} from '../../../native/socket.ts';
+import { AddressFamily } from '../../../native/socket-address.ts';
 import { createUnixSocket, sendMessage, unixSocketPair } from '../../../native/unix-message.ts';
 import { bpfSkipReason, cgroupRoot } from '../../support/bpf-environment.ts';
 import { RecordedCaptures, shortPath, startAgent } from '../../support/node-agent.ts';
@@ -57,7 +67,33 @@ t.test('descriptors of a peer are closed, however many it sends', { skip }, asyn
   await sendDescriptors(agent.socketPath, 1);
   const before = descriptorCount();
   for (const count of [1, 2, 3, 200]) t.match(await sendDescriptors(agent.socketPath, count), /"reply":"refused"/);
+  // Another thread closes them.
+  while (descriptorCount() > before) await new Promise(setImmediate);
   t.equal(descriptorCount(), before);
+});
+
+t.test('a socket that takes its time to be closed holds nobody up', { skip }, async (t) => {
+  const agent = startAgent(t);
+  const listening = createSocket(AddressFamily.ipv4);
+  bind(listening, { kind: 'ip', ip: '127.0.0.1', port: 0 });
+  listen(listening, 2);
+  t.teardown(() => close(listening));
+  // Handed over with a request, and behind one that fills what is read at once, and ends the connection.
+  for (const before of ['', `${'x'.repeat(16_383)}\n`]) {
+    const lingering = createSocket(AddressFamily.ipv4);
+    connectTo(lingering, localAddress(listening)!);
+    const bytes = new NativeBuffer(1 << 20);
+    while (send(lingering, bytes, 0, bytes.length) > 0);
+    setLinger(lingering, 5);
+    const fd = createUnixSocket('stream');
+    connectTo(fd, { kind: 'pipe', path: agent.socketPath });
+    if (before !== '') sendText(fd, before, []);
+    sendText(fd, 'y\n', [lingering]);
+    close(lingering);
+    const began = performance.now();
+    t.match(await answerAt(fd), /not JSON/);
+    t.ok(performance.now() - began < 2500, 'and the agent goes on at once');
+  }
 });
 
 t.test('a pod that fills its connections does not keep others out', { skip }, async (t) => {
@@ -132,18 +168,27 @@ function wholeAnswer(path: string, say: (socket: Socket) => void): Promise<strin
 function sendDescriptors(path: string, count: number): Promise<string> {
   const fd = createUnixSocket('stream');
   connectTo(fd, { kind: 'pipe', path });
-  const bytes = Buffer.from(
-    writeRequest({ kind: 'enrol', settings: defaultCaptureSettings, listeners: [], pod: '0'.repeat(32) }),
-  );
+  const request = { kind: 'enrol', settings: defaultCaptureSettings, listeners: [], pod: '0'.repeat(32) } as const;
+  sendText(fd, writeRequest(request), Array<number>(count).fill(0));
+  return answerAt(fd);
+}
+
+function sendText(fd: number, text: string, descriptors: readonly number[]): void {
+  const bytes = Buffer.from(text);
   const buffer = new NativeBuffer(bytes.length);
   bytes.copy(buffer.bytes);
-  sendMessage(fd, buffer, bytes.length, Array<number>(count).fill(0));
+  sendMessage(fd, buffer, bytes.length, descriptors);
+}
+
+function answerAt(fd: number): Promise<string> {
   return new Promise((resolve) => {
     let text = '';
     const socket = new Socket({ fd });
     socket.on('data', (chunk) => {
       text += chunk;
     });
+    // What the agent did not read any more resets the connection.
+    socket.on('error', () => socket.destroy());
     socket.on('close', () => resolve(text));
   });
 }
