@@ -155,11 +155,12 @@ function mapRow({
 }
 
 /** What has happened; a counter at 0 says nothing. */
-function countersText({ maps }: Inventory): string {
+function countersText({ programs, maps }: Inventory): string {
+  const objectOf = (id: number) => programs.find(({ mapIds }) => mapIds.includes(id))?.object ?? '';
   const rows = maps.flatMap(({ id, counters = {} }) =>
     Object.entries(counters)
       .filter(([, count]) => count > 0)
-      .map(([name, count]) => [name.toLowerCase(), String(count), `map ${id}`]),
+      .map(([name, count]) => [name.toLowerCase(), String(count), objectOf(id), `map ${id}`]),
   );
   return rows.length === 0 ? '' : `Counted since loading\n${columns(rows, '  ')}`;
 }

@@ -42,7 +42,7 @@ t.test('status shows what is attached, since when, of which version, and what ha
   t.equal(exitCode, 0);
   t.match(text, /^Redirection shop, pinned\n {2}at \/sys\/fs\/cgroup\/a\n {4}or_connect4$/m);
   t.match(text, /or_connect4 +7 +00112233aabbccdd +outbound +this +2026-01-02 03:04:05 +4 +250 +4 KiB/);
-  t.match(text, /^ +captured_tcp4 +3 /m);
+  t.match(text, /^ +captured_tcp4 +3 +outbound +map 9$/m);
   t.notMatch(text, 'passed_uid', 'a counter at 0 says nothing');
   t.end();
 });
