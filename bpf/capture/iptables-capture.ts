@@ -25,7 +25,10 @@ export interface IptablesCaptureOptions {
   readonly run?: RunProgram;
 }
 
-/** Replaces what an earlier process of ours left there. A failure leaves no rules of ours behind. */
+/**
+ * Replaces what an earlier process of ours left there. A failure leaves no rules of ours behind, but under the policy
+ * `closed` those from before: without them the application's connections would pass by the proxy.
+ */
 export function openIptablesCapture(options: IptablesCaptureOptions): IptablesCapture | LoadFailure {
   const { settings, netnsFd, run = runProgram } = options;
   const refusal = missingSign(settings);
@@ -116,10 +119,17 @@ function applyRules(
     const change = { table: tables.get(family)!, rules: rulesOf(settings, family), isTest };
     const failure = writeTable(family, change, run);
     if (failure === undefined) continue;
-    const left = removeRules(families, run);
+    const left = removeRules(
+      families.filter((each) => !isKept(settings, tables.get(each)!)),
+      run,
+    );
     return left === undefined ? failure : { ...failure, reason: `${failure.reason}; and ${left.reason}` };
   }
   return undefined;
+}
+
+function isKept({ policy }: CaptureSettings, before: string): boolean {
+  return policy === 'closed' && hasOurs(before);
 }
 
 function removeRules(families: readonly IpFamily[], run: RunProgram): LoadFailure | undefined {

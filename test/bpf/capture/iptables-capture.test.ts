@@ -117,3 +117,23 @@ t.test('without a sign to tell the proxy by there are no rules', (t) => {
   });
   t.end();
 });
+
+t.test('closed, rules from before stay when new ones cannot be made', (t) => {
+  const removalsUnder = (policy: string, table: string) => {
+    const removals: string[] = [];
+    const run: RunProgram = (program, args, input) => {
+      if (program.endsWith('-save')) return { status: 0, stdout: table, stderr: '' };
+      if (!input.includes('REDIRECT')) removals.push(program);
+      // Somebody else holds the lock while the change is made, after its trial.
+      const isTaken = input.includes('REDIRECT') && !args.includes('--test');
+      return { status: isTaken ? 4 : 0, stdout: '', stderr: 'Another app is currently holding the xtables lock' };
+    };
+    t.match(openIptablesCapture({ settings: settingsOf({ policy }), run }), { reason: /xtables lock/ });
+    return removals;
+  };
+  const ours = ':OUTRIGGER_OUTPUT - [0:0]\n-A OUTPUT -j OUTRIGGER_OUTPUT\n';
+  t.same(removalsUnder('closed', ours), []);
+  t.match(removalsUnder('open', ours), ['iptables-restore']);
+  t.same(removalsUnder('closed', ''), [], 'there is nothing to remove');
+  t.end();
+});
