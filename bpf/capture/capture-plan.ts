@@ -62,6 +62,7 @@ export function planOutbound(settings: CaptureSettings, numbers: KernelNumbers):
       captures_link_local: outbound.linkLocal ? 1 : 0,
       default_capture: includesAll ? 1 : 0,
       default_cgroup: outbound.includeCgroups.length === 0 ? 1 : 0,
+      lists_cgroups: outbound.includeCgroups.length + outbound.excludeCgroups.length === 0 ? 0 : 1,
     },
     maps: [
       { name: 'ports_out', entries: portEntries(includesAll ? [] : outbound.includePorts, outbound.excludePorts) },

@@ -37,6 +37,7 @@ export const outbound = {
     { name: 'captures_link_local', offset: 34, bytes: 1, signed: false },
     { name: 'default_capture', offset: 35, bytes: 1, signed: false },
     { name: 'default_cgroup', offset: 36, bytes: 1, signed: false },
+    { name: 'lists_cgroups', offset: 37, bytes: 1, signed: false },
   ],
 } as const;
 

@@ -45,6 +45,8 @@ const volatile __u8 captures_link_local = 0;
 const volatile __u8 default_capture = 1;
 /** The same for cgroups: 0 when `cgroups` says which to include. */
 const volatile __u8 default_cgroup = 1;
+/** 0: `cgroups` is empty, and nobody's cgroup is looked up in it. */
+const volatile __u8 lists_cgroups = 1;
 
 enum outbound_counter {
   CAPTURED_TCP4,
@@ -138,11 +140,12 @@ static __always_inline __u32 judge_caller(struct bpf_sock_addr *ctx, __u32 uid, 
   rule = bpf_map_lookup_elem(&gids, &gid);
   if (rule && *rule == EXCLUDE) return PASSED_GID;
   __u8 innermost = default_cgroup ? INCLUDE : EXCLUDE;
+  if (!proxy_cgroup && !lists_cgroups) return innermost == EXCLUDE ? PASSED_CGROUP : CAPTURED_TCP4;
   for (int level = 1; level <= CGROUP_LEVELS; level++) {
     __u64 cgroup = bpf_get_current_ancestor_cgroup_id(level);
     if (!cgroup) break;
     if (cgroup == proxy_cgroup) return PASSED_PROXY_CGROUP;
-    rule = bpf_map_lookup_elem(&cgroups, &cgroup);
+    rule = lists_cgroups ? bpf_map_lookup_elem(&cgroups, &cgroup) : NULL;
     if (rule) innermost = *rule;
   }
   return innermost == EXCLUDE ? PASSED_CGROUP : CAPTURED_TCP4;

@@ -49,6 +49,7 @@ t.test('every constant of the programs is set, and every entry has the shape of 
 t.test('what is shipped captures everything but for the proxy', (t) => {
   const { constants } = planOutbound(defaultCaptureSettings, numbers);
   t.match(constants, { outbound_port: 15001, dns_port: 0, default_capture: 1, default_cgroup: 1, fail_open: 0 });
+  t.match(constants, { lists_cgroups: 0 });
   t.match(constants, { captures_loopback: 0, captures_link_local: 0, proxy_mark: 0, proxy_cgroup: 0n });
   t.same(entriesOf(defaultCaptureSettings, 'uids'), { '39050000': '00' });
   t.same(entriesOf(defaultCaptureSettings, 'gids'), { '39050000': '00' });
@@ -71,6 +72,7 @@ t.test('constants say what settings say', (t) => {
   });
   const { constants } = planOutbound(settings, { ...numbers, proxyCgroup: 9n, networkNamespaceCookie: 4n });
   t.match(constants, { captures_loopback: 1, captures_link_local: 1, default_capture: 0, default_cgroup: 0 });
+  t.match(constants, { lists_cgroups: 1 });
   t.match(constants, { dns_port: 5353, dns_any: 1, proxy_mark: 5, proxy_cgroup: 9n, netns_cookie: 4n, fail_open: 1 });
   t.match(planInbound(settings, signs).constants, { default_capture: 0, fail_open: 1, has_istio_source6: 0 });
   t.end();
