@@ -100,7 +100,10 @@ function findPins(): PinFolder | LoadFailure {
   return PinFolder.at({ name: `netns-${ino}` });
 }
 
-/** What a process before this one left in place and this one does not want goes. Returns what an operator should know. */
+/**
+ * What a process before this one left in place goes when this one captures in another way, or wants no pins; closed, it
+ * stays when there is no way at all. Returns what an operator should know.
+ */
 function settlePins(
   pins: PinFolder | LoadFailure,
   { kind }: Pick<Capture, 'kind'>,
@@ -109,6 +112,7 @@ function settlePins(
   const wantsPins = kind === 'ebpf' && policy === 'closed';
   if (isFailure(pins)) return wantsPins ? [failureText(pins)] : [];
   if (wantsPins || !pins.exists()) return [];
+  if (kind === 'none' && policy === 'closed') return ['what was captured before still is, since the policy is closed'];
   const failure = pins.remove();
   return failure === undefined ? [] : [`what was captured before still is, beside this: ${failureText(failure)}`];
 }

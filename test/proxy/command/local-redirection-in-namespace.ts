@@ -58,6 +58,22 @@ t.test('with the policy closed it stays, and the next process takes it over', as
   t.equal(connects(), 0);
 });
 
+t.test('closed, it stays also when the next process has no way to capture', async (t) => {
+  const { settings, connects } = startPod(t);
+  open({ settings }).release('stay');
+  const path = process.env['PATH'];
+  // No eBPF without the cgroup, and no iptables.
+  process.env['PATH'] = '';
+  const outbound = { ...settings.outbound, includeCgroups: ['/nowhere'] };
+  const second = open({ settings: { ...settings, outbound }, mode: 'auto' });
+  process.env['PATH'] = path;
+  t.equal(second.by, null);
+  t.equal(connects(), 1);
+  t.match(second.notes.at(-1), 'what was captured before still is');
+  second.release('stay');
+  t.equal(open({ settings }).release('detach'), undefined);
+});
+
 t.test('a process that is asked for an open policy takes away what an older one left in place', async (t) => {
   const { settings, connects } = startPod(t);
   open({ settings }).release('stay');
