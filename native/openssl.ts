@@ -15,7 +15,7 @@ export function opensslProblem(): string | undefined {
   if (problem === undefined) {
     problem = findProblem(linkedVersion(), process.versions.openssl) ?? null;
     // The texts of its errors are there only after that.
-    if (problem === null) initialize()(0, 0);
+    if (problem === null) initialize()(OPENSSL_INIT_LOAD_SSL_STRINGS, 0);
   }
   return problem ?? undefined;
 }
@@ -98,6 +98,7 @@ export function clearOpensslErrors(): void {
 const OLDEST_MINOR = 5;
 const MAX_REASONS = 4;
 const OPENSSL_VERSION = 0;
+const OPENSSL_INIT_LOAD_SSL_STRINGS = 0x200000;
 
 /** Null: there is none. */
 let problem: string | null | undefined;
