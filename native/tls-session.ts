@@ -1,0 +1,356 @@
+// One TLS connection (SSL) on a non-blocking descriptor: handshake, records, close_notify (RFC 8446, RFC 5246).
+//
+// OpenSSL reads and writes the descriptor itself. Records by way of memory BIOs cost 10 to 20 % more (README.md, "What TLS
+// costs"): six foreign calls instead of two, and a copy in each direction.
+//
+// Outcomes are numbers as everywhere here: 0 or more, -EAGAIN with `want` saying for what, -ECONNABORTED for a stream that was
+// cut off, -EPROTO for what TLS does not allow, or the errno of the socket, negated. The failure that ends a connection is told
+// by every later call, and `problem` has the words. Whether a call failed is never asked of OpenSSL's queue of errors, which
+// others of the thread write to as well, but of the connection's own state.
+
+import { describeErrno, Errno } from './errno.ts';
+import { declare, failure } from './libc.ts';
+import { NativeBuffer } from './native-buffer.ts';
+import {
+  declareOpenssl,
+  declareOpensslText,
+  lastOpensslError,
+  OpensslPart,
+  partOf,
+  reasonNumberOf,
+  takeLastOpensslProblem,
+  takeOpensslProblem,
+} from './openssl.ts';
+import type { TlsContext } from './tls-context.ts';
+import { derOf, derOfStack } from './tls-pem.ts';
+
+/** What the descriptor must be ready for before the call that returned -EAGAIN is made again. */
+export const TlsWant = { nothing: 0, read: 1, write: 2 } as const;
+export type TlsWant = (typeof TlsWant)[keyof typeof TlsWant];
+
+export class TlsSession {
+  /** Set by each call that returns -EAGAIN. */
+  want: TlsWant = TlsWant.nothing;
+  /** Why the connection failed, as a sentence; empty while it has not. Orderly ends are no failure. */
+  problem = '';
+  readonly #context: TlsContext;
+  #pointer: number;
+  #failure = 0;
+  #isEstablished = false;
+  #isEndSent = false;
+  /** What a write that could not be finished was about: OpenSSL wants the same bytes again, and as many. */
+  #retry: NativeBuffer | undefined;
+  #retryLength = 0;
+  /** Bytes that such a retry has sent and `write` has not told of. */
+  #sentAhead = 0;
+
+  private constructor(context: TlsContext, pointer: number) {
+    this.#context = context;
+    this.#pointer = pointer;
+  }
+
+  /**
+   * A connection over the connected socket `fd`, which stays the caller's to close, after `free`. `serverName` is what a
+   * client sends as SNI: a DNS name, no address. A sentence when it cannot be made.
+   */
+  static create(context: TlsContext, fd: number, serverName?: string): TlsSession | string {
+    const pointer = context.beginSession();
+    if (pointer === 0) return takeOpensslProblem() ?? 'the owner of the TLS context has let go of it';
+    const session = new TlsSession(context, pointer);
+    if (setDescriptor()(pointer, fd) === 1 && (serverName === undefined || setServerName(pointer, serverName))) {
+      if (context.side === 'server') setAcceptState()(pointer);
+      else setConnectState()(pointer);
+      return session;
+    }
+    session.free();
+    return takeOpensslProblem() ?? 'the server name is no DNS name';
+  }
+
+  /** Goes on with the handshake: 0 once data can flow. */
+  handshake(): number {
+    if (this.#failure !== 0) return this.#failure;
+    const result = doHandshake()(this.#pointer);
+    if (result !== 1) return this.#unfinished(result, failure());
+    this.#isEstablished = true;
+    return 0;
+  }
+
+  /**
+   * Data into `buffer` at `offset`, as much as is there and fits `length`, which is above 0; 0 after the peer's close_notify.
+   * When it fills the buffer, or meets many records without data, `hasPending` tells whether to read on without an event.
+   */
+  read(buffer: NativeBuffer, offset: number, length: number): number {
+    if (this.#failure !== 0) return this.#failure;
+    let total = 0;
+    for (let records = 0; records < MAX_RECORDS_A_READ && total < length; records++) {
+      const count = sslRead()(this.#pointer, buffer.address + offset + total, length - total);
+      if (count > 0) total += count;
+      else {
+        const outcome = this.#unfinished(count, failure());
+        if (total > 0) return total;
+        if (outcome !== -Errno.EAGAIN || !this.hasPending) return outcome;
+      }
+      // Saves the system call that would find nothing: the socket's next event is level-triggered.
+      if (!this.hasPending) return total > 0 ? total : -Errno.EAGAIN;
+    }
+    return total > 0 ? total : -Errno.EAGAIN;
+  }
+
+  /** What `read` would return, 1 for any number of bytes, without taking them. Tickets and key updates are taken. */
+  look(): number {
+    if (this.#failure !== 0) return this.#failure;
+    for (let records = 0; records < MAX_RECORDS_A_READ; records++) {
+      const count = sslPeek()(this.#pointer, lookBuffer.address, 1);
+      if (count > 0) return 1;
+      const outcome = this.#unfinished(count, failure());
+      if (outcome !== -Errno.EAGAIN || !this.hasPending) return outcome;
+    }
+    return -Errno.EAGAIN;
+  }
+
+  /**
+   * How many bytes of `buffer` from `offset` went into records; -EAGAIN when none. The next write must go on with the bytes
+   * behind those, since some of them may be encrypted already; how they are cut into calls does not matter.
+   */
+  write(buffer: NativeBuffer, offset: number, length: number): number {
+    if (this.#failure !== 0) return this.#failure;
+    if (this.#retryLength > 0) {
+      const result = this.#writeAgain();
+      if (result < 0) return result;
+    }
+    let total = Math.min(this.#sentAhead, length);
+    this.#sentAhead -= total;
+    while (total < length) {
+      const from = offset + total;
+      const chunk = Math.min(length - total, MAX_RECORD_BYTES);
+      const count = sslWrite()(this.#pointer, buffer.address + from, chunk);
+      if (count <= 0) {
+        const outcome = this.#unfinished(count, failure());
+        if (outcome === -Errno.EAGAIN) this.#keepForRetry(buffer, from, chunk);
+        return total > 0 ? total : outcome;
+      }
+      total += count;
+    }
+    return total;
+  }
+
+  /** Sends close_notify behind what was written: 0 when it is sent, or cannot be because the connection has failed. */
+  shutdown(): number {
+    if (this.#isEndSent || !this.#isEstablished || this.#failure !== 0) return 0;
+    if (this.#retryLength > 0) {
+      const result = this.#writeAgain();
+      if (result < 0) return result;
+    }
+    const result = sslShutdown()(this.#pointer);
+    if (result < 0) return this.#unfinished(result, failure());
+    this.#isEndSent = true;
+    return 0;
+  }
+
+  /** Frees everything but the descriptor. Calls after that return -EBADF; again, it does nothing. */
+  free(): void {
+    if (this.#pointer === 0) return;
+    this.#context.endSession(this.#pointer);
+    this.#pointer = 0;
+    this.#failure = -Errno.EBADF;
+    this.#giveRetryBack();
+  }
+
+  get isEstablished(): boolean {
+    return this.#isEstablished;
+  }
+
+  /** Whether something is kept that no event of the descriptor will tell of: data, or a part of a record. */
+  get hasPending(): boolean {
+    return this.#pointer !== 0 && hasPending()(this.#pointer) === 1;
+  }
+
+  /** Bytes of data that the next read gets without the socket. */
+  get pendingBytes(): number {
+    return this.#pointer === 0 ? 0 : pendingBytes()(this.#pointer);
+  }
+
+  /** One of `TlsVersion`; what it says before the handshake is done is of no use, as with those below. */
+  get version(): number {
+    return this.#pointer === 0 ? 0 : versionOf()(this.#pointer);
+  }
+
+  /** As the RFCs have it: `TLS_AES_128_GCM_SHA256`. */
+  get cipher(): string | undefined {
+    const cipher = this.#pointer === 0 ? 0 : currentCipher()(this.#pointer);
+    return cipher === 0 ? undefined : (standardName()(cipher) ?? undefined);
+  }
+
+  /** Of the key exchange, as OpenSSL calls it: `x25519`, `X25519MLKEM768`. */
+  get group(): string | undefined {
+    return this.#pointer === 0 ? undefined : (groupName()(this.#pointer) ?? undefined);
+  }
+
+  /** The application protocol, as Latin-1; undefined when none was agreed on. */
+  get alpn(): string | undefined {
+    if (this.#pointer === 0) return undefined;
+    selectedAlpn()(this.#pointer, scratch.address, scratch.address + 8);
+    const length = scratch.bytes.readUInt32LE(8);
+    return length === 0 ? undefined : textAt(Number(scratch.bytes.readBigUInt64LE(0)), length);
+  }
+
+  /** SNI, as the client has sent it. */
+  get serverName(): string | undefined {
+    return this.#pointer === 0 ? undefined : (serverNameOf()(this.#pointer, HOST_NAME) ?? undefined);
+  }
+
+  /** Whether keys come from an earlier session: nothing was verified anew. */
+  get isResumed(): boolean {
+    return this.#pointer !== 0 && sessionReused()(this.#pointer) === 1;
+  }
+
+  /** X509_V_…: 0 when the peer's chain is good, and also when it has sent none. */
+  get verifyResult(): number {
+    return this.#pointer === 0 ? 0 : verifyResultOf()(this.#pointer);
+  }
+
+  /** DER, the peer's own first, then what it sent with it; empty without a certificate. Only the own after a resumption. */
+  peerCertificates(): Buffer[] {
+    if (this.#pointer === 0) return [];
+    const own = peerCertificate()(this.#pointer);
+    if (own === 0) return [];
+    const sent = derOfStack(peerChain()(this.#pointer));
+    // The stack of a client has the own one as well, the stack of a server has not.
+    return this.#context.side === 'client' && sent.length > 0 ? sent : [derOf(own), ...sent];
+  }
+
+  /** After a call that returned `result`, and what was the errno then. */
+  #unfinished(result: number, errno: number): number {
+    if (inInit()(this.#pointer) === 1) return this.#unfinishedHandshake(result, errno);
+    const want = wantOf()(this.#pointer);
+    if (want === SSL_READING) return this.#blocked(TlsWant.read);
+    if (want === SSL_WRITING) return this.#blocked(TlsWant.write);
+    if ((shutdownState()(this.#pointer) & SSL_RECEIVED_SHUTDOWN) !== 0) return 0;
+    return this.#fail(errno, describeSocketError(errno));
+  }
+
+  /**
+   * Of the handshake, of messages behind it, and of records that break the rules, which put the connection back there. The
+   * handshake empties the queue of errors before it begins; the newest in the queue is of this call otherwise.
+   */
+  #unfinishedHandshake(result: number, errno: number): number {
+    const error = errorOf()(this.#pointer, result);
+    if (error === SSL_ERROR_WANT_READ) return this.#blocked(TlsWant.read);
+    if (error === SSL_ERROR_WANT_WRITE) return this.#blocked(TlsWant.write);
+    const code = lastOpensslError();
+    if (code === 0) return this.#fail(errno, describeSocketError(errno));
+    if (partOf(code) === OpensslPart.ssl && reasonNumberOf(code) === SSL_R_UNEXPECTED_EOF)
+      return this.#fail(-Errno.ECONNABORTED, 'the peer ended the connection without close_notify');
+    return this.#fail(-Errno.EPROTO, takeLastOpensslProblem());
+  }
+
+  #blocked(want: TlsWant): number {
+    this.want = want;
+    return -Errno.EAGAIN;
+  }
+
+  #fail(outcome: number, words: string): number {
+    // An end that nobody has set errno for.
+    this.#failure = outcome < 0 ? outcome : -Errno.ECONNABORTED;
+    this.want = TlsWant.nothing;
+    const verification = this.#isEstablished ? 0 : this.verifyResult;
+    this.problem = verification === 0 ? words : `${words}: ${describeVerifyResult(verification)}`;
+    takeOpensslProblem();
+    return this.#failure;
+  }
+
+  #keepForRetry(buffer: NativeBuffer, from: number, length: number): void {
+    this.#retry = spareBuffers.pop() ?? new NativeBuffer(MAX_RECORD_BYTES);
+    buffer.bytes.copy(this.#retry.bytes, 0, from, from + length);
+    this.#retryLength = length;
+  }
+
+  #writeAgain(): number {
+    const count = sslWrite()(this.#pointer, this.#retry!.address, this.#retryLength);
+    if (count <= 0) return this.#unfinished(count, failure());
+    // Less than was asked for when the peer takes small records only: the rest was not encrypted, and comes again.
+    this.#sentAhead = count;
+    this.#giveRetryBack();
+    return 0;
+  }
+
+  #giveRetryBack(): void {
+    if (this.#retry !== undefined && spareBuffers.length < MAX_SPARE_BUFFERS) spareBuffers.push(this.#retry);
+    this.#retry = undefined;
+    this.#retryLength = 0;
+  }
+}
+
+/** `certificate has expired`, for a `verifyResult`. */
+export function describeVerifyResult(result: number): string {
+  return verifyWords()(result) ?? `verification failed with ${result}`;
+}
+
+function describeSocketError(errno: number): string {
+  return errno < 0 ? describeErrno(-errno) : 'the connection ended';
+}
+
+function setServerName(pointer: number, name: string): boolean {
+  const text = Buffer.from(`${name}\0`);
+  if (text.length < 2 || text.length > 256 || text.indexOf(0) !== text.length - 1) return false;
+  const copy = new NativeBuffer(text.length);
+  copy.bytes.set(text);
+  return sslControl()(pointer, SSL_CTRL_SET_TLSEXT_HOSTNAME, HOST_NAME, copy.address) === 1;
+}
+
+function textAt(address: number, length: number): string {
+  const copy = new NativeBuffer(length);
+  sysMemcpy(copy.address, address, length);
+  return copy.bytes.toString('latin1');
+}
+
+// Bounds what one event may cost; 64 KiB of data are 4 records.
+const MAX_RECORDS_A_READ = 32;
+const MAX_RECORD_BYTES = 16384;
+// Connections that wait for a slow peer, each with a record; more than that are allocated.
+const MAX_SPARE_BUFFERS = 64;
+
+const SSL_ERROR_WANT_READ = 2;
+const SSL_ERROR_WANT_WRITE = 3;
+const SSL_WRITING = 2;
+const SSL_READING = 3;
+const SSL_RECEIVED_SHUTDOWN = 2;
+const SSL_R_UNEXPECTED_EOF = 294;
+const SSL_CTRL_SET_TLSEXT_HOSTNAME = 55;
+const HOST_NAME = 0; // TLSEXT_NAMETYPE_host_name
+
+const spareBuffers: NativeBuffer[] = [];
+const lookBuffer = new NativeBuffer(1);
+const scratch = new NativeBuffer(16);
+
+const setDescriptor = declareOpenssl('int', 'SSL_set_fd', ['uint64_t', 'int']);
+const setAcceptState = declareOpenssl('void', 'SSL_set_accept_state', ['uint64_t']);
+const setConnectState = declareOpenssl('void', 'SSL_set_connect_state', ['uint64_t']);
+const sslControl = declareOpenssl('long', 'SSL_ctrl', ['uint64_t', 'int', 'long', 'uint64_t']);
+const doHandshake = declareOpenssl('int', 'SSL_do_handshake', ['uint64_t']);
+const sslRead = declareOpenssl('int', 'SSL_read', ['uint64_t', 'uint64_t', 'int']);
+const sslPeek = declareOpenssl('int', 'SSL_peek', ['uint64_t', 'uint64_t', 'int']);
+const sslWrite = declareOpenssl('int', 'SSL_write', ['uint64_t', 'uint64_t', 'int']);
+const sslShutdown = declareOpenssl('int', 'SSL_shutdown', ['uint64_t']);
+const errorOf = declareOpenssl('int', 'SSL_get_error', ['uint64_t', 'int']);
+const wantOf = declareOpenssl('int', 'SSL_want', ['uint64_t']);
+const inInit = declareOpenssl('int', 'SSL_in_init', ['uint64_t']);
+const shutdownState = declareOpenssl('int', 'SSL_get_shutdown', ['uint64_t']);
+const hasPending = declareOpenssl('int', 'SSL_has_pending', ['uint64_t']);
+const pendingBytes = declareOpenssl('int', 'SSL_pending', ['uint64_t']);
+const versionOf = declareOpenssl('int', 'SSL_version', ['uint64_t']);
+const currentCipher = declareOpenssl('uint64_t', 'SSL_get_current_cipher', ['uint64_t']);
+const standardName = declareOpensslText('SSL_CIPHER_standard_name', ['uint64_t']);
+const groupName = declareOpensslText('SSL_get0_group_name', ['uint64_t']);
+const selectedAlpn = declareOpenssl('void', 'SSL_get0_alpn_selected', ['uint64_t', 'uint64_t', 'uint64_t']);
+const serverNameOf = declareOpensslText('SSL_get_servername', ['uint64_t', 'int']);
+const sessionReused = declareOpenssl('int', 'SSL_session_reused', ['uint64_t']);
+const verifyResultOf = declareOpenssl('long', 'SSL_get_verify_result', ['uint64_t']);
+const verifyWords = declareOpensslText('X509_verify_cert_error_string', ['long']);
+const peerCertificate = declareOpenssl('uint64_t', 'SSL_get0_peer_certificate', ['uint64_t']);
+const peerChain = declareOpenssl('uint64_t', 'SSL_get_peer_cert_chain', ['uint64_t']);
+const sysMemcpy = declare('uint64_t', 'memcpy', ['uint64_t', 'uint64_t', 'size_t']) as (
+  to: number,
+  from: number,
+  length: number,
+) => number;
