@@ -142,6 +142,7 @@ function printEvents(command: BpfCommand): Outcome | Promise<Outcome> {
   return events({
     files,
     cgroup: values.get('cgroup')!,
+    redirection: values.has('name') ? { name: values.get('name')!, bpffs: values.get('bpffs') } : undefined,
     count: countOf(command, 'count', Number.MAX_SAFE_INTEGER),
     onEvent: (fields) => {
       process.stdout.write(`${values.has('json') ? JSON.stringify(fields) : eventText(fields)}\n`);

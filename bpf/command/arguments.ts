@@ -119,8 +119,13 @@ const FLAGS: Readonly<Record<CommandName, readonly (readonly [string, FlagRule])
   swap: [name, bpffs, objects, requireSigned, releaseKey, json],
   events: [
     ['cgroup', { value: 'FOLDER', isNeeded: true, help: 'connections of processes in this cgroup and below it' }],
+    [
+      'name',
+      { value: 'NAME', help: 'a redirection that is pinned: events then say where its connections were headed' },
+    ],
     ['count', { value: 'N', help: 'ends after so many events' }],
     ['seconds', { value: 'N', help: 'ends after so many seconds' }],
+    bpffs,
     objects,
     json,
   ],

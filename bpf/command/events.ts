@@ -1,15 +1,19 @@
 // `outrigger bpf events`: connections of a cgroup as they open and close, until it is told to end.
 
 import { closeSync, openSync } from 'node:fs';
+import { closeHeld, type HeldCapture, heldMapName, nothingHeld } from '../capture/held-capture.ts';
 import { openEvents } from '../events/events.ts';
 import { isFailure, type LoadFailure } from '../loader/load-failure.ts';
 import type { ObjectFiles } from '../loader/object-files.ts';
+import { PinFolder, type PinFolderOptions } from '../loader/pin-folder.ts';
 import { type EventFields, eventFields } from './event-text.ts';
 import { failed, type Outcome } from './outcome.ts';
 
 export interface EventsCommand {
   readonly files: ObjectFiles;
   readonly cgroup: string;
+  /** One that is pinned: events of its connections say where they were going before. */
+  readonly redirection?: PinFolderOptions | undefined;
   /** Ends after so many. */
   readonly count: number;
   readonly onEvent: (fields: EventFields) => void;
@@ -17,7 +21,22 @@ export interface EventsCommand {
   readonly until: Promise<unknown>;
 }
 
-export async function events({ files, cgroup, count, onEvent, until }: EventsCommand): Promise<Outcome> {
+export async function events({ redirection, ...command }: EventsCommand): Promise<Outcome> {
+  const held = redirection === undefined ? nothingHeld : openHeld(redirection);
+  if (isFailure(held)) return failed(held);
+  try {
+    return await follow(command, held.maps.get(heldMapName('outbound', 'sk_orig')));
+  } finally {
+    closeHeld(held);
+  }
+}
+
+type Followed = Omit<EventsCommand, 'redirection'>;
+
+async function follow(
+  { files, cgroup, count, onEvent, until }: Followed,
+  originalsFd: number | undefined,
+): Promise<Outcome> {
   const fd = openCgroup(cgroup);
   if (isFailure(fd)) return failed(fd);
   let seen = 0;
@@ -29,6 +48,7 @@ export async function events({ files, cgroup, count, onEvent, until }: EventsCom
   const opened = openEvents({
     files,
     cgroups: [{ kind: 'cgroup', fd, name: cgroup }],
+    ...(originalsFd !== undefined && { originalsFd }),
     onEvent: (event) => {
       if (seen >= count) return;
       onEvent(eventFields(event));
@@ -46,6 +66,17 @@ export async function events({ files, cgroup, count, onEvent, until }: EventsCom
   opened.close();
   const loss = lost === 0 ? '' : `${lost} events found no room and are not among them\n`;
   return { text: loss, data: { events: seen, lost }, exitCode: 0 };
+}
+
+/** Its maps and links; the descriptors are the caller's. */
+function openHeld(redirection: PinFolderOptions): HeldCapture | LoadFailure {
+  const pins = PinFolder.at(redirection);
+  if (isFailure(pins)) return pins;
+  if (pins.exists()) return pins.read();
+  return {
+    reason: `there is no redirection ${redirection.name}`,
+    wayOut: '`outrigger bpf status` lists those that are',
+  };
 }
 
 function openCgroup(cgroup: string): number | LoadFailure {
