@@ -4,7 +4,7 @@
 
 import { close, duplicate } from '../../native/socket.ts';
 import type { CaptureSettings } from '../capture/settings.ts';
-import type { LoadFailure } from '../loader/load-failure.ts';
+import { type LoadFailure, systemFailure } from '../loader/load-failure.ts';
 import { AgentCall } from './agent-call.ts';
 import {
   type AgentReply,
@@ -49,11 +49,15 @@ export class Enrolment {
   #isEnrolled = false;
   #again: NodeJS.Timeout | undefined;
   #againAfterMs: number;
+  /** Why a socket could not be kept. */
+  #failure: LoadFailure | undefined;
 
   constructor(options: EnrolmentOptions) {
     this.#options = options;
     this.#againAfterMs = options.againAfterMs ?? FIRST_AGAIN_MS;
-    for (const [family, fd] of Object.entries(options.listeners)) this.#keep(family as ListenerFamily, fd);
+    for (const [family, fd] of Object.entries(options.listeners)) {
+      this.#failure ??= this.#keep(family as ListenerFamily, fd);
+    }
   }
 
   /** Its uid. */
@@ -68,14 +72,15 @@ export class Enrolment {
 
   /** Called once, by `enrol`. */
   async open(): Promise<LoadFailure | undefined> {
-    const failure = await this.#enrol();
+    const failure = this.#failure ?? (await this.#enrol());
     if (failure !== undefined) this.close();
     return failure;
   }
 
   /** Resolves with a reason when the agent does not take it. The descriptor stays the caller's. */
   async setListener(family: ListenerFamily, fd: number): Promise<LoadFailure | undefined> {
-    this.#keep(family, fd);
+    const failure = this.#keep(family, fd);
+    if (failure !== undefined) return failure;
     const reply = await this.#ask({ kind: 'listeners', listeners: [family] }, [this.#listeners.get(family)!]);
     return reply.kind === 'done' ? undefined : failureOf(reply);
   }
@@ -93,14 +98,19 @@ export class Enrolment {
     return reply.kind === 'done' ? undefined : failureOf(reply);
   }
 
+  /** Nobody accepts at the sockets any more: without our duplicates they end with their owner, and leave the agent's map. */
+  dropListeners(): void {
+    for (const fd of this.#listeners.values()) close(fd);
+    this.#listeners.clear();
+  }
+
   /** Ends the enrolment: the agent does what the policy of the settings says. */
   close(): void {
     clearTimeout(this.#again);
     this.#again = undefined;
     this.#call?.close();
     this.#call = undefined;
-    for (const fd of this.#listeners.values()) close(fd);
-    this.#listeners.clear();
+    this.dropListeners();
   }
 
   #ask(request: AgentRequest, descriptors: readonly number[]): Promise<AgentReply> {
@@ -147,10 +157,13 @@ export class Enrolment {
     this.#againAfterMs = Math.min(this.#againAfterMs * 2, MOST_AGAIN_MS);
   }
 
-  #keep(family: ListenerFamily, fd: number): void {
+  #keep(family: ListenerFamily, fd: number): LoadFailure | undefined {
+    const own = duplicate(fd);
+    if (own < 0) return systemFailure('keep a listening socket for the node agent', own);
     const before = this.#listeners.get(family);
     if (before !== undefined) close(before);
-    this.#listeners.set(family, duplicate(fd));
+    this.#listeners.set(family, own);
+    return undefined;
   }
 }
 

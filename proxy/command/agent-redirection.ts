@@ -19,7 +19,7 @@ export interface AgentRedirectionOptions {
 }
 
 /** What is asked of an enrolment. */
-export type EnrolledPod = Pick<Enrolment, 'setListener' | 'counters' | 'close'>;
+export type EnrolledPod = Pick<Enrolment, 'setListener' | 'dropListeners' | 'counters' | 'close'>;
 
 const FIRST_WAIT_MS = 100;
 const MOST_WAIT_MS = 10_000;
@@ -37,6 +37,7 @@ export class AgentRedirection implements Redirection {
   #waitMs = FIRST_WAIT_MS;
   #cancelWait: () => void = () => undefined;
   #isReleased = false;
+  #hasStopped = false;
 
   constructor(options: AgentRedirectionOptions) {
     this.#options = options;
@@ -60,6 +61,7 @@ export class AgentRedirection implements Redirection {
     }
     this.#enrolment = enrolled;
     this.#problem = null;
+    if (this.#hasStopped) enrolled.dropListeners();
     // Those that came while the agent was asked.
     for (const [family, fd] of this.#listeners) if (listeners[family] !== fd) this.#hand(enrolled, family, fd);
   }
@@ -92,17 +94,20 @@ export class AgentRedirection implements Redirection {
     return [];
   }
 
-  /** A listening socket that we keep would take connections that nobody accepts. The agent does what the policy says. */
+  /** A listening socket that we keep would take connections that nobody accepts. Outgoing ones go on. */
   stopListening(): void {
-    this.release();
+    this.#hasStopped = true;
+    this.#enrolment?.dropListeners();
+    for (const fd of this.#listeners.values()) close(fd);
+    this.#listeners.clear();
   }
 
+  /** The agent does what the policy says. */
   release(): undefined {
+    this.stopListening();
     this.#isReleased = true;
     this.#cancelWait();
     this.#enrolment?.close();
-    for (const fd of this.#listeners.values()) close(fd);
-    this.#listeners.clear();
   }
 
   #hand(enrolment: EnrolledPod, family: ListenerFamily, fd: number): void {

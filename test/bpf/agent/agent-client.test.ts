@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { createServer, type Socket } from 'node:net';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import t from 'tap';
 import { enrol } from '../../../bpf/agent/agent-client.ts';
 import { writeReply } from '../../../bpf/agent/enrolment-protocol.ts';
@@ -38,5 +38,31 @@ t.test('an agent that goes away while it is asked again is asked once more, not 
   sockets[0]!.destroy();
   await back.promise;
   t.same(states, ['enrolled', 'lost', 'lost', 'enrolled']);
+  enrolment.close();
+});
+
+t.test('a socket that cannot be kept is told, and nobody is asked', async (t) => {
+  const options = { socketPath: shortPath(t), settings: defaultCaptureSettings, listeners: { ipv4: -1 } };
+  t.match(await enrol(options), { reason: /^cannot keep a listening socket for the node agent: / });
+});
+
+t.test('sockets are let go while the pod stays enrolled', async (t) => {
+  const socketPath = shortPath(t);
+  const server = createServer((socket) => socket.on('data', () => socket.write(enrolled))).listen(socketPath);
+  await once(server, 'listening');
+  t.teardown(() => server.close());
+  const listener = createServer().listen(0, '127.0.0.1');
+  await once(listener, 'listening');
+  const { port } = listener.address() as AddressInfo;
+  const { fd } = (listener as unknown as { _handle: { fd: number } })._handle;
+  const enrolment = await enrol({ socketPath, settings: defaultCaptureSettings, listeners: { ipv4: fd } });
+  if (isFailure(enrolment)) throw new Error(enrolment.reason);
+  listener.close();
+  await once(listener, 'close');
+  enrolment.dropListeners();
+  const refused = connect(port, '127.0.0.1');
+  const [error] = (await once(refused, 'error')) as [NodeJS.ErrnoException];
+  t.equal(error.code, 'ECONNREFUSED', 'nobody listens any more');
+  t.equal(enrolment.pod, 'p');
   enrolment.close();
 });

@@ -20,7 +20,8 @@ function agent(t: Test) {
       return undefined;
     },
     counters: async () => ({ captured: 5 }),
-    close: () => handed.push('closed'),
+    dropListeners: () => void handed.push('dropped'),
+    close: () => void handed.push('closed'),
   };
   const redirection = new AgentRedirection({
     socketPath: '/run/agent.sock',
@@ -102,6 +103,22 @@ t.test('nothing is held open after the end, whenever the agent answers', async (
   await opening;
   t.same(handed, ['enrol ipv4', 'closed']);
   t.equal(openDescriptors(), before);
+});
+
+t.test('when nothing is accepted any more, sockets are let go and outgoing connections stay redirected', async (t) => {
+  const { redirection, handed, fd } = agent(t);
+  const before = openDescriptors();
+  await redirection.open();
+  redirection.setListener(4, fd);
+  redirection.stopListening();
+  t.same(handed, ['enrol ', 'ipv4', 'dropped']);
+  t.equal(openDescriptors(), before);
+  t.equal(redirection.problem, null);
+  const slow = agent(t);
+  const opening = slow.redirection.open();
+  slow.redirection.stopListening();
+  await opening;
+  t.same(slow.handed, ['enrol ', 'dropped'], 'also those of an enrolment that was under way');
 });
 
 t.test('an agent that refuses after the end is not asked again', async (t) => {
