@@ -68,9 +68,12 @@ export function takeOpensslProblem(): string | undefined {
 
 /** As `takeOpensslProblem`, the newest reason alone: where others may have left something in the queue before. */
 export function takeLastOpensslProblem(): string {
-  const code = lastOpensslError();
-  clearOpensslErrors();
-  return code === 0 ? 'no reason is known' : reasonOf(code);
+  let newest = 0;
+  for (let code = getError()(); code !== 0; code = getError()()) {
+    // Says only that the one before it happened.
+    if (code !== RECORD_LAYER_FAILURE || newest === 0) newest = code;
+  }
+  return newest === 0 ? 'no reason is known' : reasonOf(newest);
 }
 
 /** The number of the last failure (ERR_peek_last_error(3)), 0 for none. It stays in the queue. */
@@ -97,6 +100,7 @@ export function clearOpensslErrors(): void {
 // What is tested: 3.5 is a release with long support, and the first with X25519MLKEM768. A 4.x may rename any constant.
 const OLDEST_MINOR = 5;
 const MAX_REASONS = 4;
+const RECORD_LAYER_FAILURE = OpensslPart.ssl * 2 ** 23 + 313;
 const OPENSSL_VERSION = 0;
 const OPENSSL_INIT_LOAD_SSL_STRINGS = 0x200000;
 

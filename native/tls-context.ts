@@ -294,10 +294,16 @@ const SSL_SESS_CACHE_OFF = 0;
 
 const SSL_MODE_ENABLE_PARTIAL_WRITE = 0x1;
 const SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER = 0x2;
+// The chain is sent as it is configured: OpenSSL would look for more of it among the trust anchors.
+const SSL_MODE_NO_AUTO_CHAIN = 0x8;
 // A call returns after each record that is not data, so that a peer which sends only those does not keep the thread.
 const SSL_MODE_AUTO_RETRY = 0x4;
 const SSL_MODE_RELEASE_BUFFERS = 0x10; // 34 KiB less for an idle connection
-const MODES = SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS;
+const MODES =
+  SSL_MODE_ENABLE_PARTIAL_WRITE |
+  SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
+  SSL_MODE_NO_AUTO_CHAIN |
+  SSL_MODE_RELEASE_BUFFERS;
 
 const SSL_OP_NO_TICKET = 2 ** 14;
 const SSL_OP_NO_COMPRESSION = 2 ** 17;

@@ -1,0 +1,103 @@
+import { X509Certificate } from 'node:crypto';
+import fc from 'fast-check';
+import t from 'tap';
+import { KeyUsage, readCertificate, spiffeIdOf, spiffeIdProblem } from '../../native/x509.ts';
+import { Authority, type LeafTerms } from '../support/tls-fixtures.ts';
+
+const mesh = Authority.make(t.testdir(), 'mesh');
+const ID = 'spiffe://cluster.local/ns/default/sa/reviews';
+const USAGE = 'keyUsage=critical,digitalSignature';
+
+const derOf = (pem: string) => new X509Certificate(pem).raw;
+const read = (terms: LeafTerms) => readCertificate(derOf(mesh.issue(terms).certificateChain))!;
+
+t.test('names of every kind are read in order, and validity as moments', (t) => {
+  const subjectAltName = `DNS:a.test,URI:${ID},DNS:*.b.test,IP:10.0.0.1,IP:::1,email:a@b.test,URI:x://y`;
+  const certificate = read({ subjectAltName, notBefore: '20250102030405Z', notAfter: '20550607080910Z' });
+  t.same(certificate.uris, [ID, 'x://y']);
+  t.same(certificate.dnsNames, ['a.test', '*.b.test']);
+  t.same(certificate.emails, ['a@b.test']);
+  t.same(certificate.ipAddresses, [Buffer.from([10, 0, 0, 1]), Buffer.from([...Array(15).fill(0), 1])]);
+  t.equal(certificate.notBeforeMs, Date.UTC(2025, 0, 2, 3, 4, 5));
+  t.equal(certificate.notAfterMs, Date.UTC(2055, 5, 7, 8, 9, 10), 'also behind 2050, where the form changes');
+  t.equal(certificate.isAuthority, false);
+  t.equal(certificate.keyUsage, undefined);
+  t.end();
+});
+
+t.test('a certificate without names, and one of an authority', (t) => {
+  t.same(read({ subjectAltName: '' }).uris, []);
+  const authority = readCertificate(derOf(mesh.certificate))!;
+  t.equal(authority.isAuthority, true);
+  t.equal(authority.keyUsage, KeyUsage.keyCertSign | KeyUsage.crlSign);
+  t.end();
+});
+
+t.test('an SVID has exactly one URI, signs, and is no authority', (t) => {
+  const svid = (terms: LeafTerms) => spiffeIdOf(read({ subjectAltName: `URI:${ID}`, extensions: USAGE, ...terms }));
+  t.same(svid({}), { id: ID });
+  t.same(svid({ subjectAltName: `DNS:reviews,URI:${ID}` }), { id: ID }, 'other names are allowed');
+  t.match(svid({ subjectAltName: `URI:${ID},URI:${ID}x` }), /exactly one URI, and this certificate has 2/);
+  t.match(svid({ subjectAltName: 'DNS:reviews' }), /has 0/);
+  t.match(svid({ subjectAltName: 'URI:https://a/b' }), /begins with spiffe/);
+  t.match(svid({ extensions: '' }), /may not make digital signatures/);
+  t.match(svid({ extensions: 'keyUsage=critical,keyEncipherment' }), /may not make digital signatures/);
+  t.match(svid({ extensions: `${USAGE},keyCertSign` }), /may sign certificates/);
+  t.match(svid({ extensions: `${USAGE},cRLSign` }), /may sign certificates or revocation lists/);
+  t.match(svid({ extensions: `${USAGE}\nbasicConstraints=critical,CA:TRUE` }), /authority is no identity/);
+  t.end();
+});
+
+t.test('ids that are none are told apart from ids', (t) => {
+  for (const id of [ID, 'spiffe://a/b', 'spiffe://a_b-c.d/E/.../f', `spiffe://${'a'.repeat(255)}/b`])
+    t.equal(spiffeIdProblem(id), undefined, id);
+  const wrong = [
+    '',
+    'SPIFFE://a/b',
+    'spiffe:/a/b',
+    'spiffe:///b',
+    'spiffe://a',
+    'spiffe://a/',
+    'spiffe://A/b',
+    'spiffe://a:80/b',
+    'spiffe://u@a/b',
+    'spiffe://a/b/',
+    'spiffe://a//b',
+    'spiffe://a/./b',
+    'spiffe://a/..',
+    'spiffe://a/b?c',
+    'spiffe://a/b#c',
+    'spiffe://a/%62',
+    'spiffe://a/b\n',
+    'spiffe://a/b\0c',
+    'spiffe://a/ü',
+    `spiffe://${'a'.repeat(256)}/b`,
+    `spiffe://a/${'b'.repeat(2048)}`,
+  ];
+  for (const id of wrong) t.type(spiffeIdProblem(id), 'string', JSON.stringify(id));
+  t.end();
+});
+
+t.test('damaged, cut and lengthened certificates are refused or read, and never more than that', (t) => {
+  const der = derOf(mesh.issue({ subjectAltName: `URI:${ID}`, extensions: USAGE }).certificateChain);
+  for (let length = 0; length < der.length; length++)
+    if (readCertificate(der.subarray(0, length)) !== undefined) t.fail(`${length} bytes of it were taken`);
+  t.equal(readCertificate(Buffer.concat([der, Buffer.from([0])])), undefined);
+  const change = fc.tuple(fc.nat(der.length - 1), fc.integer({ min: 1, max: 255 }));
+  fc.assert(
+    fc.property(fc.array(change, { minLength: 1, maxLength: 4 }), (changes) => {
+      const damaged = Buffer.from(der);
+      for (const [at, bits] of changes) damaged[at]! ^= bits;
+      const certificate = readCertificate(damaged);
+      if (certificate === undefined) return;
+      const svid = spiffeIdOf(certificate);
+      if (typeof svid !== 'string' && spiffeIdProblem(svid.id) !== undefined) throw new Error(svid.id);
+    }),
+    { numRuns: 2000, seed: 8 },
+  );
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 300 }), (bytes) => readCertificate(bytes) === undefined),
+    { seed: 8 },
+  );
+  t.end();
+});
