@@ -13,6 +13,7 @@ import t, { type Test } from 'tap';
 import { isFailure } from '../../bpf/loader/load-failure.ts';
 import { ObjectFiles } from '../../bpf/loader/object-files.ts';
 import { bpfSkipReason } from '../support/bpf-environment.ts';
+import { rootProblem } from '../support/privileges.ts';
 import { parseDockerfile, type Stage } from './dockerfile.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
@@ -78,7 +79,7 @@ t.test('signed programs are not built anew', (t) => {
   t.end();
 });
 
-const cannotStart = process.getuid?.() === 0 ? false : 'mounting a read-only root needs root';
+const cannotStart = rootProblem() ?? false;
 
 t.test('the assembled tree starts read-only as uid 1337 and becomes ready', { skip: cannotStart }, async (t) => {
   const scratch = scratchFolder(t);

@@ -5,6 +5,7 @@ import { bind, close, createSocket, listen } from '../../native/socket.ts';
 import { AddressFamily } from '../../native/socket-address.ts';
 import { networkNamespaceOf, peerProcess, socketKind } from '../../native/socket-origin.ts';
 import { unixSocketPair } from '../../native/unix-message.ts';
+import { rootProblem } from '../support/privileges.ts';
 
 t.test('a socket tells its family, type and protocol, and whether it listens', (t) => {
   const fd = createSocket(AddressFamily.ipv6);
@@ -40,7 +41,7 @@ t.test('the peer of a Unix socket is a process that can be held', (t) => {
   t.end();
 });
 
-t.test('a socket knows its network namespace', { skip: process.geteuid!() === 0 ? false : 'not root' }, (t) => {
+t.test('a socket knows its network namespace', { skip: rootProblem() ?? false }, (t) => {
   const fd = createSocket(AddressFamily.ipv4);
   t.teardown(() => close(fd));
   const namespace = networkNamespaceOf(fd);

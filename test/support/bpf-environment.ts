@@ -1,7 +1,18 @@
 // What tests of BPF need of the machine, asked for by name, so that a test runs or says in one line why it does not.
 
 import { execFileSync, spawnSync } from 'node:child_process';
-import { closeSync, existsSync, globSync, mkdirSync, mkdtempSync, openSync, rmdirSync, statSync } from 'node:fs';
+import {
+  accessSync,
+  closeSync,
+  constants,
+  existsSync,
+  globSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  rmdirSync,
+  statSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Test } from 'tap';
@@ -9,10 +20,11 @@ import { mountsOfType } from '../../bpf/loader/mounts.ts';
 import { describeErrno } from '../../native/errno.ts';
 import { lockFile } from '../../native/file-lock.ts';
 import { libbpfProblem } from '../../native/libbpf.ts';
+import { rootProblem } from './privileges.ts';
 
 /**
  * `objects`: bpf/objects built of the sources as they are now, which also needs clang. `clang`: programs of the test's own
- * can be compiled. `bpffs`: one can be mounted.
+ * can be compiled. `bpffs`: one can be mounted. `namespaces`: of networks and mounts, to be made and furnished.
  */
 export type BpfNeed = 'root' | 'cgroup2' | 'libbpf' | 'clang' | 'objects' | 'bpffs' | 'namespaces';
 
@@ -58,17 +70,32 @@ const BUILD = join(ROOT, 'build/bpf-programs.ts');
 const reasons = new Map<BpfNeed, string>();
 
 const REASONS: Readonly<Record<BpfNeed, () => string | undefined>> = {
-  root: () => (process.geteuid!() === 0 ? undefined : 'BPF: not root'),
-  cgroup2: () => (cgroupRoot() === undefined ? 'BPF: no cgroup2 is mounted for writing' : undefined),
+  root: () => {
+    const problem = rootProblem();
+    return problem === undefined ? undefined : `BPF: ${problem}`;
+  },
+  cgroup2: cgroupProblem,
   libbpf: () => {
     const problem = libbpfProblem();
     return problem === undefined ? undefined : `BPF: ${problem}`;
   },
   clang: () => commandProblem('clang', ['--version']) ?? commandProblem('llvm-strip', ['--version']),
   bpffs: () => REASONS.root() ?? commandProblem('unshare', ['--mount', 'mount', '-t', 'bpf', 'bpf', tmpdir()]),
-  namespaces: () => REASONS.root() ?? commandProblem('unshare', ['--mount', '--net', 'true']),
+  namespaces: () =>
+    REASONS.root() ?? commandProblem('unshare', ['--mount', '--net', 'true']) ?? commandProblem('ip', ['-V']),
   objects: objectsProblem,
 };
+
+function cgroupProblem(): string | undefined {
+  const root = cgroupRoot();
+  if (root === undefined) return 'BPF: no cgroup2 is mounted for writing';
+  try {
+    accessSync(root, constants.W_OK);
+    return undefined;
+  } catch (error) {
+    return `BPF: no cgroups can be made in ${root}: ${(error as NodeJS.ErrnoException).code}`;
+  }
+}
 
 function commandProblem(command: string, args: readonly string[]): string | undefined {
   const { error, status, stderr } = spawnSync(command, args, { encoding: 'utf8' });

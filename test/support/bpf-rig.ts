@@ -4,7 +4,7 @@
 
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, mkdirSync, openSync, rmdirSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, rmdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Test } from 'tap';
@@ -45,21 +45,21 @@ export class BpfRig {
   readonly #namespaces: Readonly<Record<PeerPlace['namespace'], ChildProcess>>;
   readonly #peers: Peer[] = [];
 
-  private constructor(namespaces: Readonly<Record<PeerPlace['namespace'], ChildProcess>>, podCgroup: string) {
+  private constructor(namespaces: Readonly<Record<PeerPlace['namespace'], ChildProcess>>) {
     this.#namespaces = namespaces;
-    this.podCgroup = podCgroup;
-    this.applicationCgroup = join(podCgroup, 'application');
-    this.sidecarCgroup = join(podCgroup, 'sidecar');
+    this.podCgroup = join(cgroupRoot()!, `outrigger-test-${process.pid}-${namespaces.pod.pid}`);
+    this.applicationCgroup = join(this.podCgroup, 'application');
+    this.sidecarCgroup = join(this.podCgroup, 'sidecar');
     this.netnsFd = openSync(namespacePath(namespaces.pod), 'r');
   }
 
   static async open(t: Test): Promise<BpfRig> {
     const namespaces = { pod: await startNamespace(), outside: await startNamespace() };
-    joinNamespaces(namespaces);
-    const podCgroup = join(cgroupRoot()!, `outrigger-test-${process.pid}-${namespaces.pod.pid}`);
-    const rig = new BpfRig(namespaces, podCgroup);
-    for (const folder of [podCgroup, rig.applicationCgroup, rig.sidecarCgroup]) mkdirSync(folder);
+    const rig = new BpfRig(namespaces);
+    // Before anything can fail: the test would never end beside processes that wait for it.
     t.teardown(() => rig.#close());
+    joinNamespaces(namespaces);
+    for (const folder of [rig.podCgroup, rig.applicationCgroup, rig.sidecarCgroup]) mkdirSync(folder);
     return rig;
   }
 
@@ -84,8 +84,10 @@ export class BpfRig {
   async #close(): Promise<void> {
     for (const peer of this.#peers) await peer.end();
     closeSync(this.netnsFd);
-    for (const folder of [this.applicationCgroup, this.sidecarCgroup, this.podCgroup]) rmdirSync(folder);
     for (const holder of Object.values(this.#namespaces)) await endOf(holder);
+    for (const folder of [this.applicationCgroup, this.sidecarCgroup, this.podCgroup]) {
+      if (existsSync(folder)) rmdirSync(folder);
+    }
   }
 }
 

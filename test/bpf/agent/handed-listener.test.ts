@@ -4,6 +4,7 @@ import { commonNamespace, type HandedListener, listenerProblem } from '../../../
 import { bind, close, createSocket, listen } from '../../../native/socket.ts';
 import { AddressFamily } from '../../../native/socket-address.ts';
 import { createUnixSocket } from '../../../native/unix-message.ts';
+import { rootProblem } from '../../support/privileges.ts';
 
 const peer = { read: (file: string) => readFileSync(`/proc/self/${file}`, 'latin1') };
 const stranger = { read: () => 'sl local_address rem_address\n' };
@@ -44,7 +45,7 @@ t.test('what is no listening socket of TCP and of its family is refused by what 
   t.end();
 });
 
-t.test('the agent’s own namespace is nobody’s', { skip: process.geteuid!() === 0 ? false : 'not root' }, (t) => {
+t.test('the agent’s own namespace is nobody’s', { skip: rootProblem() ?? false }, (t) => {
   t.match(commonNamespace([listener(t, 'ipv4')]), /hostNetwork/);
   t.equal(commonNamespace([]), -1);
   t.end();

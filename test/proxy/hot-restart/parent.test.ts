@@ -13,6 +13,7 @@ import {
 } from '../../../proxy/hot-restart/message.ts';
 import { HotRestartParent, type ParentOptions } from '../../../proxy/hot-restart/parent.ts';
 import { closeRendezvous, connectTo, openRendezvous } from '../../../proxy/hot-restart/rendezvous.ts';
+import { rootProblem } from '../../support/privileges.ts';
 import { openDescriptors } from '../../support/reactor-fixtures.ts';
 
 let names = 0;
@@ -185,21 +186,17 @@ t.test('peers that say nothing do not keep a successor out, nor grow without bou
   t.ok(openDescriptors() - before <= 40 + 16);
 });
 
-t.test(
-  'a process of another user gets nothing',
-  { skip: process.geteuid!() === 0 ? false : 'needs root' },
-  async (t) => {
-    const { parent, connect, log } = make(t);
-    parent.serves();
-    process.seteuid!(65_534);
-    let stranger: Peer;
-    try {
-      stranger = connect();
-    } finally {
-      process.seteuid!(0);
-    }
-    stranger.hello();
-    t.equal(await stranger.heard(), 'end');
-    t.match(log, [/is not of our user and gets none/]);
-  },
-);
+t.test('a process of another user gets nothing', { skip: rootProblem() ?? false }, async (t) => {
+  const { parent, connect, log } = make(t);
+  parent.serves();
+  process.seteuid!(65_534);
+  let stranger: Peer;
+  try {
+    stranger = connect();
+  } finally {
+    process.seteuid!(0);
+  }
+  stranger.hello();
+  t.equal(await stranger.heard(), 'end');
+  t.match(log, [/is not of our user and gets none/]);
+});
