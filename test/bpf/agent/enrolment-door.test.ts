@@ -63,13 +63,13 @@ t.test('what is no request, and requests that do not wait, end the connection', 
 
 t.test('descriptors of a peer are closed, however many it sends', { skip }, async (t) => {
   const agent = startAgent(t);
-  // The first call loads what stays open.
+  // The first call loads what stays open. What it sent itself may not be closed yet: one more than will stay.
   await sendDescriptors(agent.socketPath, 1);
   const before = descriptorCount();
   for (const count of [1, 2, 3, 200]) t.match(await sendDescriptors(agent.socketPath, count), /"reply":"refused"/);
   // Another thread closes them.
   while (descriptorCount() > before) await new Promise(setImmediate);
-  t.equal(descriptorCount(), before);
+  t.ok(before - descriptorCount() <= 1);
 });
 
 t.test('a socket that takes its time to be closed holds nobody up', { skip }, async (t) => {
