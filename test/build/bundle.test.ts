@@ -40,6 +40,7 @@ const PROGRAM = {
     admin: { 'page.html': '<page>' },
   },
   'control-plane': { 'main.ts': "console.log('control plane' as string);\n" },
+  bpf: { 'main.ts': '' },
 };
 
 t.test('the bundle runs without its sources and finds its worker, its files and its native library', (t) => {
@@ -141,7 +142,7 @@ interface Tree {
 function withMain(text: string): Tree {
   const command = { 'capture-opening.ts': "console.log('late' as string);\n" };
   const proxy = { 'main.ts': text, audit: { 'main.ts': '' }, command, worker: { 'main.ts': '' } };
-  return { proxy, 'control-plane': { 'main.ts': '' } };
+  return { proxy, 'control-plane': { 'main.ts': '' }, bpf: { 'main.ts': '' } };
 }
 
 function treeOf(t: Test, tree: Tree): string {

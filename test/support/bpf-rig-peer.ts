@@ -7,16 +7,9 @@ import { createServer, type Server, Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
 import { formatAddress, type IpAddress } from '../../config/address.ts';
+import { setBlocking } from '../../native/blocking-socket.ts';
 import { NativeBuffer } from '../../native/native-buffer.ts';
-import {
-  close,
-  connect,
-  createSocket,
-  originalDestination,
-  setLinger,
-  setMark,
-  socketError,
-} from '../../native/socket.ts';
+import { close, connect, createSocket, originalDestination, setLinger, setMark } from '../../native/socket.ts';
 import { AddressFamily } from '../../native/socket-address.ts';
 import { sendMessage } from '../../native/unix-message.ts';
 
@@ -146,7 +139,9 @@ function markedSocket(ip: string, port: number, mark: number): Socket {
   const fd = createSocket(ip.includes(':') ? AddressFamily.ipv6 : AddressFamily.ipv4);
   const marked = setMark(fd, mark);
   if (marked < 0) throw new Error(`setMark: ${marked}`);
-  connect(fd, { kind: 'ip', ip, port });
+  setBlocking(fd, 0);
+  const connected = connect(fd, { kind: 'ip', ip, port });
+  if (connected < 0) throw new Error(`connect: ${connected}`);
   return new Socket({ fd, allowHalfOpen: true });
 }
 
@@ -182,9 +177,9 @@ async function storm({ ip, port, count }: Parameters<PeerCommands['storm']>[0]) 
   let failed = 0;
   for (let index = 0; index < count; index++) {
     const fd = createSocket(family);
-    // Over loopback the handshake is done when connect returns.
-    connect(fd, to);
-    if (socketError(fd) !== 0) failed++;
+    // Closed before its handshake is done, nobody would ever accept it.
+    setBlocking(fd, 0);
+    if (connect(fd, to) < 0) failed++;
     setLinger(fd, 0);
     close(fd);
   }

@@ -228,8 +228,8 @@ export async function stormed(
   const sum = { accepted: 0, found: 0 };
   await pod.proxy.call('accepted', { expected, isCountingOnly: true });
   for (let sent = 0; sent < count; sent += PORTION) {
-    await pod.application.call('storm', { ip, port, count: PORTION });
-    for (let here = 0; here < PORTION; ) {
+    const { failed } = await pod.application.call('storm', { ip, port, count: PORTION });
+    for (let here = 0; here < PORTION - failed; ) {
       const { accepted, found } = await pod.proxy.call('accepted', { expected, isCountingOnly: true });
       here += accepted;
       sum.accepted += accepted;
