@@ -15,6 +15,7 @@ import { shippedFiles, shippedObject, succeeded } from '../../support/shipped-ob
 import { compiled, TINY_SOURCE } from '../../support/tiny-object.ts';
 
 const skip = bpfSkipReason('root', 'libbpf', 'objects') ?? false;
+const skipMade = skip || (bpfSkipReason('clang') ?? false);
 
 function refusal(name: ObjectName, options: Partial<LoadOptions>, files = shippedFiles()): LoadFailure {
   const before = openDescriptors();
@@ -133,7 +134,7 @@ t.test('maps are taken over when their shape is the same, and only then', { skip
   t.end();
 });
 
-t.test('what the verifier refuses is told with its reason and its whole log', { skip }, (t) => {
+t.test('what the verifier refuses is told with its reason and its whole log', { skip: skipMade }, (t) => {
   const files = filesOf(t, 'inbound', impostor('inbound', 'return *(int *)((char *)ctx + 4000);'));
   const failure = refusal('inbound', {}, files);
   t.match(
@@ -144,7 +145,7 @@ t.test('what the verifier refuses is told with its reason and its whole log', { 
   t.end();
 });
 
-t.test('an object of other sources than the tables is refused before it is loaded', { skip }, (t) => {
+t.test('an object of other sources than the tables is refused before it is loaded', { skip: skipMade }, (t) => {
   const tiny = filesOf(t, 'inbound', compiled(TINY_SOURCE));
   t.match(refusal('inbound', {}, tiny), {
     reason: 'the BPF object inbound was built of other sources than this program: it has no program or_lookup',
