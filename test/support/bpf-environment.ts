@@ -17,6 +17,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Test } from 'tap';
 import { mountsOfType } from '../../bpf/loader/mounts.ts';
+import { createMap, MapType } from '../../native/bpf-map.ts';
 import { describeErrno } from '../../native/errno.ts';
 import { lockFile } from '../../native/file-lock.ts';
 import { libbpfProblem } from '../../native/libbpf.ts';
@@ -71,7 +72,7 @@ const reasons = new Map<BpfNeed, string>();
 
 const REASONS: Readonly<Record<BpfNeed, () => string | undefined>> = {
   root: () => {
-    const problem = rootProblem();
+    const problem = rootProblem() ?? libbpfProblem() ?? mapProblem();
     return problem === undefined ? undefined : `BPF: ${problem}`;
   },
   cgroup2: cgroupProblem,
@@ -85,6 +86,15 @@ const REASONS: Readonly<Record<BpfNeed, () => string | undefined>> = {
     REASONS.root() ?? commandProblem('unshare', ['--mount', '--net', 'true']) ?? commandProblem('ip', ['-V']),
   objects: objectsProblem,
 };
+
+/** Root of a sandbox may be refused bpf(2) altogether. */
+function mapProblem(): string | undefined {
+  const shape = { type: MapType.array, keyBytes: 4, valueBytes: 4, maxEntries: 1, flags: 0, name: 'or_test' };
+  const fd = createMap(shape);
+  if (fd < 0) return `this kernel makes no maps: ${describeErrno(-fd)}`;
+  closeSync(fd);
+  return undefined;
+}
 
 function cgroupProblem(): string | undefined {
   const root = cgroupRoot();
