@@ -5,11 +5,11 @@
 import { join } from 'node:path/posix';
 import { type EbpfCapture, openEbpfCapture } from '../capture/ebpf-capture.ts';
 import { closeHeld, type NamedDescriptor } from '../capture/held-capture.ts';
+import type { CgroupTree } from '../cgroup/cgroup-tree.ts';
 import { isFailure, type LoadFailure } from '../loader/load-failure.ts';
 import type { ObjectFiles } from '../loader/object-files.ts';
 import { PinFolder } from '../loader/pin-folder.ts';
 import type { Probes } from '../loader/probes.ts';
-import type { CgroupTree } from './cgroup-tree.ts';
 import type { ListenerFamily } from './enrolment-protocol.ts';
 import type { PodCapture, PodCaptures, PodPlan, PodRemains, RestoredPod } from './node-pods.ts';
 

@@ -12,9 +12,9 @@ import { NativeBuffer } from '../../native/native-buffer.ts';
 import type { ReadableWatch } from '../../native/readiness.ts';
 import { accept, bind, close, listen, send, shutdownBoth } from '../../native/socket.ts';
 import { createUnixSocket, type ReceivedMessage, receiveMessage } from '../../native/unix-message.ts';
+import type { CgroupTree } from '../cgroup/cgroup-tree.ts';
 import { FolderLock } from '../loader/folder-lock.ts';
 import { isFailure, type LoadFailure, systemFailure } from '../loader/load-failure.ts';
-import type { CgroupTree } from './cgroup-tree.ts';
 import { noDescriptorLeft, unlessExhausted } from './descriptor-room.ts';
 import {
   type AgentReply,

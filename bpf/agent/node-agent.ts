@@ -1,13 +1,13 @@
 // `outrigger bpf agent`: the door for sidecars, the pods behind it, and what has to be there first.
 
 import { raiseFileLimit } from '../../native/file-limit.ts';
+import { CgroupTree } from '../cgroup/cgroup-tree.ts';
 import { findBpffs } from '../loader/bpffs.ts';
 import { isFailure, type LoadFailure } from '../loader/load-failure.ts';
 import { mountsOfType } from '../loader/mounts.ts';
 import type { ObjectFiles } from '../loader/object-files.ts';
 import { missingFor, type Probes } from '../loader/probes.ts';
 import { AgentCall } from './agent-call.ts';
-import { CgroupTree } from './cgroup-tree.ts';
 import { EbpfPods } from './ebpf-pods.ts';
 import { EnrolmentDoor } from './enrolment-door.ts';
 import { NodePods, type PodEvent } from './node-pods.ts';

@@ -7,8 +7,9 @@ import { fstatSync } from 'node:fs';
 import { close } from '../../native/socket.ts';
 import { listsIstioSource6 } from '../capture/network-namespace.ts';
 import type { CaptureSettings } from '../capture/settings.ts';
+import type { CgroupTree } from '../cgroup/cgroup-tree.ts';
+import { type PodCgroup, podOfCgroup } from '../cgroup/pod-cgroup.ts';
 import { isFailure, type LoadFailure } from '../loader/load-failure.ts';
-import type { CgroupTree } from './cgroup-tree.ts';
 import { CgroupWatch } from './cgroup-watch.ts';
 import { unlessExhausted } from './descriptor-room.ts';
 import type { Peer, RequestHandler } from './enrolment-door.ts';
@@ -22,7 +23,6 @@ import {
 import { closeForeign } from './foreign-descriptor.ts';
 import { commonNamespace, type HandedListener, listenerProblem } from './handed-listener.ts';
 import type { PeerIdentity } from './peer-identity.ts';
-import { type PodCgroup, podOfCgroup } from './pod-cgroup.ts';
 
 /** What is to be redirected, and to whom. Descriptors stay the caller's. */
 export interface PodPlan {

@@ -11,9 +11,9 @@ import { Errno, errnoName } from '../../native/errno.ts';
 import { close } from '../../native/socket.ts';
 import { peerProcess } from '../../native/socket-origin.ts';
 import { peerCredentials } from '../../native/unix-message.ts';
-import type { CgroupTree } from './cgroup-tree.ts';
+import type { CgroupTree } from '../cgroup/cgroup-tree.ts';
+import { type PodCgroup, podOfCgroup } from '../cgroup/pod-cgroup.ts';
 import { unlessExhausted } from './descriptor-room.ts';
-import { type PodCgroup, podOfCgroup } from './pod-cgroup.ts';
 
 export interface PeerIdentity {
   readonly processId: number;

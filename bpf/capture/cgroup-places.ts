@@ -3,8 +3,8 @@
 
 import { readFileSync, statSync } from 'node:fs';
 import { join, posix } from 'node:path';
-import { CgroupTree } from '../agent/cgroup-tree.ts';
-import { podOfCgroup } from '../agent/pod-cgroup.ts';
+import { CgroupTree } from '../cgroup/cgroup-tree.ts';
+import { podOfCgroup } from '../cgroup/pod-cgroup.ts';
 import { isFailure, type LoadFailure } from '../loader/load-failure.ts';
 import { type Mount, mountsOfType } from '../loader/mounts.ts';
 import type { CaptureSettings } from './settings.ts';

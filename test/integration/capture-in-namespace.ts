@@ -7,80 +7,14 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { type CapturePod, OTHER, POD, startPod, WORLD } from '../support/capture-pod.ts';
-import { startNamedOrigin } from '../support/named-origin.ts';
-import {
-  clusterAt,
-  httpFilterChain,
-  type Sidecar,
-  socketAddress,
-  startSidecar,
-  tcpFilterChain,
-} from '../support/sidecar.ts';
+import { redirectedClusters, redirectedListeners } from '../support/redirected-mesh.ts';
+import { type Sidecar, startSidecar } from '../support/sidecar.ts';
 
 t.setTimeout(240_000);
 
 const mode = process.argv[2] as 'ebpf' | 'iptables' | 'agent';
 const names = { ebpf: 'eBPF', iptables: 'iptables', agent: 'a node agent' };
-const FILTERS = 'type.googleapis.com/envoy.extensions.filters.listener';
-const originalDst = { name: 'dst', typed_config: { '@type': `${FILTERS}.original_dst.v3.OriginalDst` } };
-const httpInspector = { name: 'http', typed_config: { '@type': `${FILTERS}.http_inspector.v3.HttpInspector` } };
-const plainHttp = { transport_protocol: 'raw_buffer', application_protocols: ['http/1.1', 'h2c'] };
-const mysql = { destination_port_range: { start: 3306, end: 3307 } };
-
-const bothFamilies = (port: number) => ({
-  address: socketAddress(port, '0.0.0.0'),
-  additional_addresses: [{ address: socketAddress(port, '::') }],
-});
-
-/** A direct call of a port that is for redirected connections would be a connection to itself, without end. */
-const blackhole = (port: number) => ({
-  name: 'blackhole',
-  filter_chain_match: { destination_port: port },
-  ...tcpFilterChain('blackhole'),
-});
-
-const named = (name: string, address: string, cluster: string) => ({
-  name,
-  address: socketAddress(8080, address),
-  bind_to_port: false,
-  filter_chains: [httpFilterChain(cluster)],
-});
-
-/** Of every address of a family that no other listener has. */
-const wildcard = (address: string) => ({
-  name: `${address}_8080`,
-  address: socketAddress(8080, address),
-  bind_to_port: false,
-  listener_filters: [httpInspector],
-  listener_filters_timeout: '0s',
-  continue_on_listener_filters_timeout: true,
-  filter_chains: [{ filter_chain_match: plainHttp, ...httpFilterChain('wildcard') }],
-  default_filter_chain: tcpFilterChain('passthrough'),
-});
-
-const listeners = [
-  {
-    name: 'virtualOutbound',
-    ...bothFamilies(15001),
-    use_original_dst: true,
-    filter_chains: [blackhole(15001), tcpFilterChain('passthrough')],
-  },
-  named('exact', WORLD.v4, 'exact'),
-  named('exact6', WORLD.v6, 'exact'),
-  wildcard('0.0.0.0'),
-  wildcard('::'),
-  {
-    name: 'virtualInbound',
-    ...bothFamilies(15006),
-    listener_filters: [originalDst, { ...httpInspector, filter_disabled: mysql }],
-    listener_filters_timeout: '0s',
-    filter_chains: [
-      blackhole(15006),
-      { filter_chain_match: { destination_port: 8080, ...plainHttp }, ...httpFilterChain('app') },
-    ],
-    default_filter_chain: tcpFilterChain('passthrough'),
-  },
-];
+const listeners = redirectedListeners([WORLD.v4, WORLD.v6], ['0.0.0.0', '::']);
 
 interface MeshOptions {
   readonly workers?: number;
@@ -88,13 +22,7 @@ interface MeshOptions {
 }
 
 async function startMesh(t: Test, pod: CapturePod, { workers = 1, policy = 'closed' }: MeshOptions = {}) {
-  const clusters = [
-    { name: 'blackhole', connect_timeout: '5s' },
-    { name: 'passthrough', type: 'ORIGINAL_DST', lb_policy: 'CLUSTER_PROVIDED', connect_timeout: '5s' },
-    clusterAt('exact', await startNamedOrigin(t, 'exact')),
-    clusterAt('wildcard', await startNamedOrigin(t, 'wildcard')),
-    clusterAt('app', await startNamedOrigin(t, 'app')),
-  ];
+  const clusters = await redirectedClusters(t);
   const settings = join(t.testdir(), 'capture.yaml');
   writeFileSync(settings, `capture: { policy: ${policy} }\n`);
   const start = (): Promise<Sidecar> =>

@@ -6,15 +6,8 @@ import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 import { text } from 'node:stream/consumers';
 import t, { type Test } from 'tap';
-import { startNamedOrigin } from '../support/named-origin.ts';
-import {
-  clusterAt,
-  httpFilterChain,
-  type Sidecar,
-  socketAddress,
-  startSidecar,
-  tcpFilterChain,
-} from '../support/sidecar.ts';
+import { redirectedClusters, redirectedListeners } from '../support/redirected-mesh.ts';
+import { type Sidecar, startSidecar } from '../support/sidecar.ts';
 
 t.setTimeout(120_000);
 
@@ -25,69 +18,9 @@ for (const ip of ['10.9.0.1', '10.9.0.2', '10.9.0.100', '10.9.0.101']) {
 const application = '10.9.0.100';
 const caller = '10.9.0.101';
 
-const FILTERS = 'type.googleapis.com/envoy.extensions.filters.listener';
-const originalDst = { name: 'dst', typed_config: { '@type': `${FILTERS}.original_dst.v3.OriginalDst` } };
-const httpInspector = { name: 'http', typed_config: { '@type': `${FILTERS}.http_inspector.v3.HttpInspector` } };
-const plainHttp = { transport_protocol: 'raw_buffer', application_protocols: ['http/1.1', 'h2c'] };
-const mysql = { destination_port_range: { start: 3306, end: 3307 } };
-
-/** A direct call of a port that is for redirected connections would be a connection to itself, without end. */
-const blackhole = (port: number) => ({
-  name: 'blackhole',
-  filter_chain_match: { destination_port: port },
-  ...tcpFilterChain('blackhole'),
-});
-
-const listeners = [
-  {
-    name: 'virtualOutbound',
-    address: socketAddress(15001, '0.0.0.0'),
-    use_original_dst: true,
-    filter_chains: [blackhole(15001), tcpFilterChain('passthrough')],
-  },
-  {
-    name: '10.9.0.1_8080',
-    address: socketAddress(8080, '10.9.0.1'),
-    bind_to_port: false,
-    filter_chains: [httpFilterChain('exact')],
-  },
-  {
-    name: '0.0.0.0_8080',
-    address: socketAddress(8080, '0.0.0.0'),
-    bind_to_port: false,
-    listener_filters: [httpInspector],
-    listener_filters_timeout: '0s',
-    continue_on_listener_filters_timeout: true,
-    filter_chains: [{ filter_chain_match: plainHttp, ...httpFilterChain('wildcard') }],
-    default_filter_chain: tcpFilterChain('passthrough'),
-  },
-  {
-    name: 'virtualInbound',
-    address: socketAddress(15006, '0.0.0.0'),
-    listener_filters: [originalDst, { ...httpInspector, filter_disabled: mysql }],
-    listener_filters_timeout: '0s',
-    filter_chains: [
-      blackhole(15006),
-      { filter_chain_match: { destination_port: 8080, ...plainHttp }, ...httpFilterChain('app') },
-    ],
-    default_filter_chain: tcpFilterChain('passthrough'),
-  },
-];
-
 async function startMesh(t: Test): Promise<Sidecar> {
-  const passthrough = {
-    name: 'passthrough',
-    type: 'ORIGINAL_DST',
-    lb_policy: 'CLUSTER_PROVIDED',
-    connect_timeout: '5s',
-  };
-  const clusters = [
-    { name: 'blackhole', connect_timeout: '5s' },
-    passthrough,
-    clusterAt('exact', await startNamedOrigin(t, 'exact')),
-    clusterAt('wildcard', await startNamedOrigin(t, 'wildcard')),
-    clusterAt('app', await startNamedOrigin(t, 'app')),
-  ];
+  const listeners = redirectedListeners(['10.9.0.1'], ['0.0.0.0']);
+  const clusters = await redirectedClusters(t);
   return startSidecar(t, {
     bootstrap: { static_resources: { listeners, clusters } },
     flags: ['--concurrency', '1'],

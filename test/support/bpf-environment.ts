@@ -71,21 +71,19 @@ const BUILD = join(ROOT, 'build/bpf-programs.ts');
 const reasons = new Map<BpfNeed, string>();
 
 const REASONS: Readonly<Record<BpfNeed, () => string | undefined>> = {
-  root: () => {
-    const problem = rootProblem() ?? libbpfProblem() ?? mapProblem();
-    return problem === undefined ? undefined : `BPF: ${problem}`;
-  },
+  root: () => named(rootProblem() ?? libbpfProblem() ?? mapProblem()),
   cgroup2: cgroupProblem,
-  libbpf: () => {
-    const problem = libbpfProblem();
-    return problem === undefined ? undefined : `BPF: ${problem}`;
-  },
+  libbpf: () => named(libbpfProblem()),
   clang: () => commandProblem('clang', ['--version']) ?? commandProblem('llvm-strip', ['--version']),
   bpffs: () => REASONS.root() ?? commandProblem('unshare', ['--mount', 'mount', '-t', 'bpf', 'bpf', tmpdir()]),
   namespaces: () =>
     REASONS.root() ?? commandProblem('unshare', ['--mount', '--net', 'true']) ?? commandProblem('ip', ['-V']),
   objects: objectsProblem,
 };
+
+function named(problem: string | undefined): string | undefined {
+  return problem === undefined ? undefined : `BPF: ${problem}`;
+}
 
 /** Root of a sandbox may be refused bpf(2) altogether. */
 function mapProblem(): string | undefined {

@@ -4,7 +4,6 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Test } from 'tap';
-import { CgroupTree } from '../../bpf/agent/cgroup-tree.ts';
 import { EnrolmentDoor } from '../../bpf/agent/enrolment-door.ts';
 import {
   NodePods,
@@ -15,6 +14,7 @@ import {
   type PodRemains,
   type RestoredPod,
 } from '../../bpf/agent/node-pods.ts';
+import { CgroupTree } from '../../bpf/cgroup/cgroup-tree.ts';
 import type { LoadFailure } from '../../bpf/loader/load-failure.ts';
 import { isFailure } from '../../bpf/loader/load-failure.ts';
 import { cgroupRoot } from './bpf-environment.ts';

@@ -1,8 +1,8 @@
 // What an agent finds of the one before it. That pods are redirected is tested with the whole agent (node-agent.test.ts).
 
 import t from 'tap';
-import { CgroupTree } from '../../../bpf/agent/cgroup-tree.ts';
 import { EbpfPods } from '../../../bpf/agent/ebpf-pods.ts';
+import { CgroupTree } from '../../../bpf/cgroup/cgroup-tree.ts';
 import type { LoadFailure } from '../../../bpf/loader/load-failure.ts';
 import { isFailure } from '../../../bpf/loader/load-failure.ts';
 import { ObjectFiles } from '../../../bpf/loader/object-files.ts';

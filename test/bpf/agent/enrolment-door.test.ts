@@ -3,12 +3,12 @@ import { once } from 'node:events';
 import { readdirSync, writeFileSync } from 'node:fs';
 import { connect, Socket } from 'node:net';
 import t from 'tap';
-import { CgroupTree } from '../../../bpf/agent/cgroup-tree.ts';
 import { EnrolmentDoor } from '../../../bpf/agent/enrolment-door.ts';
 import { MOST_LINE_BYTES, writeRequest } from '../../../bpf/agent/enrolment-protocol.ts';
 import { NodePods } from '../../../bpf/agent/node-pods.ts';
 import { identifyPeer } from '../../../bpf/agent/peer-identity.ts';
 import { defaultCaptureSettings } from '../../../bpf/capture/settings.ts';
+import { CgroupTree } from '../../../bpf/cgroup/cgroup-tree.ts';
 import { isFailure } from '../../../bpf/loader/load-failure.ts';
 import { NativeBuffer } from '../../../native/native-buffer.ts';
 import {

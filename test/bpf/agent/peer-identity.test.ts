@@ -1,7 +1,7 @@
 import { closeSync, openSync } from 'node:fs';
 import t, { type Test } from 'tap';
-import { CgroupTree } from '../../../bpf/agent/cgroup-tree.ts';
 import { identifyPeer } from '../../../bpf/agent/peer-identity.ts';
+import { CgroupTree } from '../../../bpf/cgroup/cgroup-tree.ts';
 import { fileLimit, setSoftFileLimit } from '../../../native/file-limit.ts';
 import { close } from '../../../native/socket.ts';
 import { unixSocketPair } from '../../../native/unix-message.ts';

@@ -1,6 +1,6 @@
 // Paths of /proc/PID/cgroup as folders of the cgroup2 mount. In a container they are two different things: /proc tells
 // paths as seen from our own cgroup namespace (`/../../burstable/pod…`, cgroup_namespaces(7)), while the node's tree is
-// mounted whole. So the agent finds itself in that tree once, and reads every path from there.
+// mounted whole. So whoever reads paths finds itself in that tree once, and reads every path from there.
 
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join, posix } from 'node:path';

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import t from 'tap';
-import { podOfCgroup } from '../../../bpf/agent/pod-cgroup.ts';
+import { podOfCgroup } from '../../../bpf/cgroup/pod-cgroup.ts';
 
 const uid = '0f0e0d0c-0b0a-0908-0706-050403020100';
 const underscored = uid.replaceAll('-', '_');
