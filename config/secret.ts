@@ -1,17 +1,47 @@
-// Secrets that a control plane sends (`extensions.transport_sockets.tls.v3.Secret`). Never logged, cached or shown.
+// Secrets: certificates with their keys, what peers are judged by, keys of session tickets, and others
+// (`extensions.transport_sockets.tls.v3.Secret`). Never logged, cached on disk or shown.
+
+import type { SubjectAltNameMatcher } from './tls.ts';
 
 export type Secret = { readonly name: string } & (
-  | {
-      readonly kind: 'certificate';
-      /** PEM, the own certificate first. */
-      readonly certificateChain: string;
-      /** PEM. */
-      readonly privateKey: string;
-    }
-  | {
-      readonly kind: 'validation-context';
-      /** PEM; the system's when undefined. */
-      readonly roots?: string;
-    }
+  | CertificateSecret
+  | ({ readonly kind: 'validation-context' } & ValidationContext)
+  /** 80 bytes each; the first makes new tickets, all open old ones. */
+  | { readonly kind: 'session-ticket-keys'; readonly keys: readonly Uint8Array[] }
   | { readonly kind: 'generic'; readonly value: Uint8Array }
 );
+
+export interface CertificateSecret {
+  readonly kind: 'certificate';
+  /** PEM, the own certificate first. */
+  readonly certificateChain: string;
+  /** PEM. */
+  readonly privateKey: string;
+  /** Of the private key. */
+  readonly password?: string;
+  /** DER, shown to clients that ask for it. */
+  readonly ocspStaple?: Uint8Array;
+}
+
+/** `CertificateValidationContext`. */
+export interface ValidationContext {
+  /** Certificates that are trusted: PEM, or those of the system; undefined: the chain is not verified. */
+  readonly roots?: { readonly kind: 'pem'; readonly pem: string } | { readonly kind: 'system' };
+  /** PEM. */
+  readonly revocationLists?: string;
+  /** Otherwise issuers must have one as well. */
+  readonly onlyVerifiesLeafRevocation?: boolean;
+  /** One must match; empty: any name will do. */
+  readonly subjectAltNames: readonly SubjectAltNameMatcher[];
+  /** SHA-256 of the public key, base64, and of the certificate, lower-case hex without colons: one of all must match. */
+  readonly spkiHashes: readonly string[];
+  readonly certificateHashes: readonly string[];
+  readonly allowsExpired?: boolean;
+  /** `ACCEPT_UNTRUSTED`: a chain that does not verify is let in, and is not an identity. */
+  readonly acceptsUntrusted?: boolean;
+  readonly maxVerifyDepth?: number;
+  /**
+   * `envoy.tls.cert_validator.spiffe`: the peer's trust domain chooses the roots. In place of `roots`.
+   */
+  readonly trustDomains?: readonly { readonly name: string; readonly roots: string }[];
+}

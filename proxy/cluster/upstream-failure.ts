@@ -26,6 +26,8 @@ export function connectFailure(reason: CloseReason): UpstreamFailure {
       return { kind: 'connect-timeout', reason: 'the connection was not accepted within connect_timeout' };
     case 'error':
       return { kind: 'connect-failure', reason: describeErrno(reason.errno), errno: reason.errno };
+    case 'tls':
+      return { kind: 'connect-failure', reason: `TLS: ${reason.problem}` };
     case 'local':
     case 'remote':
       return { kind: 'connect-failure', reason: 'the connection was closed before it was established' };
@@ -34,9 +36,14 @@ export function connectFailure(reason: CloseReason): UpstreamFailure {
 
 /** The failure of a connection that carried a request. */
 export function terminationFailure(reason: CloseReason, idleBeforeMs: number): UpstreamFailure {
-  const how = reason.kind === 'error' ? describeErrno(reason.errno) : 'the endpoint closed the connection';
+  const how = describeEnd(reason);
   const age = idleBeforeMs >= 0 ? ` (the connection was reused after ${(idleBeforeMs / 1000).toFixed(1)} s idle)` : '';
   return { kind: 'connection-termination', reason: `${how} before the response was complete${age}` };
+}
+
+function describeEnd(reason: CloseReason): string {
+  if (reason.kind === 'error') return describeErrno(reason.errno);
+  return reason.kind === 'tls' ? `TLS: ${reason.problem}` : 'the endpoint closed the connection';
 }
 
 export const overflowFailure: UpstreamFailure = Object.freeze({

@@ -16,6 +16,7 @@ import type { AccessLogger } from '../telemetry/access-log.ts';
 import { countDownstreamResponse, httpStats, listenerHttpStats } from '../telemetry/http-stats.ts';
 import type { StatBlock } from '../telemetry/stats.ts';
 import type { RequestTracer } from '../tracing/request-tracer.ts';
+import type { TlsFacts } from '../transport/tls-facts.ts';
 import { type AuthorityNormalizer, compileAuthorityNormalizer } from './authority.ts';
 import { HeaderId, type HeaderName, headerName } from './header-name.ts';
 import { type EncodedLine, encodeLine, type HeaderTable } from './header-table.ts';
@@ -68,6 +69,8 @@ export interface ConnectionFacts {
   readonly originalDestination: string | undefined;
   /** SNI, lower case; empty when there was none or nobody looked. */
   readonly requestedServerName: string;
+  /** Of the downstream connection; absent when it is plain. */
+  readonly tls?: TlsFacts;
 }
 
 /** Told when a connection that a listener started is gone. */

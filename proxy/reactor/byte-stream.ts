@@ -16,6 +16,8 @@ export type CloseReason =
   | { readonly kind: 'remote' }
   /** `errno` is positive, such as ECONNRESET or ECONNREFUSED. */
   | { readonly kind: 'error'; readonly errno: number }
+  /** TLS has failed, before data could flow or later; a sentence. */
+  | { readonly kind: 'tls'; readonly problem: string }
   | { readonly kind: 'connect-timeout' };
 
 export interface ByteStreamHandler {

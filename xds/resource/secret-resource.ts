@@ -46,10 +46,14 @@ function decodeValidationContext(
 ): Secret {
   const isMatched = matchTypedSubjectAltNames !== undefined || matchSubjectAltNames !== undefined;
   if (isMatched) problems.unsupported('a secret with names to match', 'write them where the secret is used');
+  const pem = trustedCa && decodeTextSource(trustedCa, problems.at('trusted_ca'));
   return {
     kind: 'validation-context',
     name,
-    ...given('roots', trustedCa && decodeTextSource(trustedCa, problems.at('trusted_ca'))),
+    subjectAltNames: [],
+    spkiHashes: [],
+    certificateHashes: [],
+    ...given('roots', pem === undefined ? undefined : ({ kind: 'pem', pem } as const)),
   };
 }
 

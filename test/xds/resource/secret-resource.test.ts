@@ -15,7 +15,14 @@ t.test('a certificate, what certificates are checked by, and any other secret', 
     { value: { kind: 'certificate', name: 'a', certificateChain: 'C', privateKey: 'K' }, problems: [] },
   );
   t.same(decoded('{name: a, validation_context: {trusted_ca: {inline_string: R}}}'), {
-    value: { kind: 'validation-context', name: 'a', roots: 'R' },
+    value: {
+      kind: 'validation-context',
+      name: 'a',
+      roots: { kind: 'pem', pem: 'R' },
+      subjectAltNames: [],
+      spkiHashes: [],
+      certificateHashes: [],
+    },
     problems: [],
   });
   t.same(decoded('{name: a, generic_secret: {secret: {inline_string: k}}}').value, {
