@@ -1,0 +1,19 @@
+// Who this proxy is: a certificate, its key, and the roots by which it judges others. Never logged, cached or shown.
+
+export interface Identity {
+  /** PEM, the own certificate first, without the root. */
+  readonly certificateChain: string;
+  /** PEM. */
+  readonly privateKey: string;
+  /** PEM. */
+  readonly roots: string;
+  readonly notAfterMs: number;
+}
+
+/** Where identities come from. */
+export interface IdentitySource {
+  /** For people: `Istio's CA at istiod.istio-system.svc:15012`. */
+  readonly name: string;
+  /** Asks once. Rejects with a sentence that holds no key and no token. */
+  request(): Promise<Identity>;
+}
