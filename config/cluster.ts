@@ -3,6 +3,7 @@
 import type { Address, KeepAlive } from './address.ts';
 import type { ConfigSource } from './config-source.ts';
 import type { LoadAssignment, Metadata } from './endpoint.ts';
+import type { UpstreamTls } from './tls.ts';
 
 export interface Cluster {
   readonly name: string;
@@ -14,10 +15,24 @@ export interface Cluster {
   readonly loadBalancer: LoadBalancer;
   readonly circuitBreakers: { readonly default: CircuitBreaker; readonly high: CircuitBreaker };
   readonly upstreamHttp: UpstreamHttpOptions;
+  /** How connections to endpoints are protected that none of `transportMatches` is for. */
+  readonly transport: TransportSocket;
+  /** The first that matches an endpoint wins. */
+  readonly transportMatches: readonly TransportMatch[];
   readonly keepAlive?: KeepAlive;
   /** Source address of upstream connections (`upstream_bind_config.source_address`). */
   readonly bindAddress?: Address;
   readonly metadata: Metadata;
+}
+
+export type TransportSocket = { readonly kind: 'plain' } | { readonly kind: 'tls'; readonly tls: UpstreamTls };
+
+/** `Cluster.TransportSocketMatch`. */
+export interface TransportMatch {
+  readonly name: string;
+  /** What the endpoint's metadata `envoy.transport_socket_match` must hold; empty matches every endpoint. */
+  readonly match: { readonly [key: string]: string };
+  readonly transport: TransportSocket;
 }
 
 export type Discovery =

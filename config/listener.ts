@@ -4,6 +4,7 @@
 import type { AccessLog } from './access-log.ts';
 import type { Address, CidrRange, KeepAlive } from './address.ts';
 import type { HttpConnectionManager } from './http-connection-manager.ts';
+import type { DownstreamTls } from './tls.ts';
 
 export interface Listener {
   readonly name: string;
@@ -69,7 +70,9 @@ export interface FilterChain {
   readonly match: FilterChainMatch;
   /** Network filters in order; the last is terminal (tcp-proxy or http-connection-manager). */
   readonly filters: readonly NetworkFilter[];
-  /** 0 is none. */
+  /** Undefined: connections are plain. */
+  readonly tls?: DownstreamTls;
+  /** Until a TLS connection is ready to be used; 0 is none. */
   readonly transportSocketConnectTimeoutMs: number;
 }
 

@@ -4,6 +4,7 @@ import type { Cluster } from './cluster.ts';
 import type { LoadAssignment } from './endpoint.ts';
 import type { Listener } from './listener.ts';
 import type { RouteConfiguration } from './route.ts';
+import type { Secret } from './secret.ts';
 
 export interface Snapshot {
   /** Grows by one with every published snapshot; 0 is the empty one before the first. */
@@ -14,6 +15,8 @@ export interface Snapshot {
   readonly assignments: ReadonlyMap<string, LoadAssignment>;
   /** Route configurations that listeners refer to by name; those written in place are part of their listener. */
   readonly routes: ReadonlyMap<string, RouteConfiguration>;
+  /** By `SecretReference.key`. One that is named and is not here has not come, or never will. */
+  readonly secrets: ReadonlyMap<string, Secret>;
   readonly runtime: ReadonlyMap<string, string | number | boolean>;
 }
 
@@ -24,6 +27,8 @@ export interface SnapshotDelta {
   readonly clusters: MapDelta<Cluster>;
   readonly assignments: MapDelta<LoadAssignment>;
   readonly routes: MapDelta<RouteConfiguration>;
+  /** What uses a secret is not told again when the secret changes. */
+  readonly secrets: MapDelta<Secret>;
   /** Present only when it changed. */
   readonly runtime?: ReadonlyMap<string, string | number | boolean>;
 }
@@ -42,5 +47,6 @@ export const emptySnapshot: Snapshot = {
   clusters: new Map(),
   assignments: new Map(),
   routes: new Map(),
+  secrets: new Map(),
   runtime: new Map(),
 };

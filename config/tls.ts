@@ -4,6 +4,7 @@
 import type { ConfigSource } from './config-source.ts';
 import type { StringMatcher } from './matcher.ts';
 import type { ValidationContext } from './secret.ts';
+import type { WrittenSecret } from './written-secret.ts';
 
 /** What both sides have in common (`CommonTlsContext`). */
 export interface CommonTls {
@@ -28,7 +29,10 @@ export interface DownstreamTls extends CommonTls {
   /** How long a session can be resumed; 0 is OpenSSL's default. */
   readonly sessionTimeoutMs: number;
   readonly ocspStaplePolicy: 'lenient' | 'strict' | 'must-staple';
-  /** Close a connection whose SNI no certificate is for; otherwise the first certificate is shown. */
+  /**
+   * Whom no certificate is for by SNI is shown the one of all that suits its handshake best, such as its kinds of keys;
+   * otherwise the first.
+   */
   readonly fullScanCertsOnSniMismatch: boolean;
 }
 
@@ -51,6 +55,8 @@ export interface TlsParameters {
   readonly cipherSuites: readonly string[];
   /** Groups of the key exchange, in OpenSSL's words; empty: X25519MLKEM768 where the library has it, X25519, P-256. */
   readonly groups: readonly string[];
+  /** In OpenSSL's words, in the order of preference; empty: its own. */
+  readonly signatureAlgorithms: readonly string[];
 }
 
 export type TlsVersion = '1.2' | '1.3';
@@ -65,15 +71,15 @@ export interface SecretReference {
 }
 
 export type SecretSource =
-  /** Written in the bootstrap or in the resource: it is in the snapshot from the start. */
-  | { readonly kind: 'inline' }
-  | { readonly kind: 'sds'; readonly config: ConfigSource }
-  /** Read again when something moves in one of `watchedDirectories`; never when there is none. */
-  | { readonly kind: 'files'; readonly watchedDirectories: readonly string[] };
+  /** Written where it is used: it is in the snapshot from the start. */
+  | { readonly kind: 'inline'; readonly secret: WrittenSecret }
+  /** One of the bootstrap's (`static_resources.secrets`): it is in the snapshot from the start. */
+  | { readonly kind: 'static' }
+  | { readonly kind: 'sds'; readonly config: ConfigSource };
 
 /** `validation_context`, `validation_context_sds_secret_config`, or both (`combined_validation_context`). */
 export interface PeerValidation {
-  /** Merged over what the secret says: lists are appended, values that are set win. */
+  /** What is merged into by what the secret says (`default_validation_context`): see `mergeValidationContexts`. */
   readonly own?: ValidationContext;
   /** A secret of kind `validation-context`. */
   readonly secret?: SecretReference;

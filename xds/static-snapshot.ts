@@ -16,6 +16,7 @@ export function staticSnapshot(bootstrap: Bootstrap): Snapshot {
     clusters: new Map(bootstrap.clusters.map((cluster) => [cluster.name, cluster])),
     assignments,
     routes: new Map(),
+    secrets: new Map(),
     runtime: bootstrap.runtime,
   };
 }

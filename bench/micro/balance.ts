@@ -143,6 +143,8 @@ function makeCluster(name: string, { policy, localities = 1 }: Case): Cluster {
       maxResponseHeadersCount: 100,
       enableTrailers: false,
     },
+    transport: { kind: 'plain' },
+    transportMatches: [],
     metadata: {},
   };
 }

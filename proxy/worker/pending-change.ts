@@ -4,6 +4,7 @@ import type { Cluster } from '../../config/cluster.ts';
 import type { LoadAssignment } from '../../config/endpoint.ts';
 import type { Listener } from '../../config/listener.ts';
 import type { RouteConfiguration } from '../../config/route.ts';
+import type { Secret } from '../../config/secret.ts';
 import type { MapDelta, Snapshot, SnapshotChange, SnapshotDelta } from '../../config/snapshot.ts';
 import { LayeredMap } from './layered-map.ts';
 
@@ -12,11 +13,12 @@ export class PendingChange {
   readonly clusters = new PendingMap<Cluster>();
   readonly assignments = new PendingMap<LoadAssignment>();
   readonly routes = new PendingMap<RouteConfiguration>();
+  readonly secrets = new PendingMap<Secret>();
   runtime: Snapshot['runtime'] | undefined;
 
   get isEmpty(): boolean {
-    const { listeners, clusters, assignments, routes, runtime } = this;
-    return listeners.isEmpty && clusters.isEmpty && assignments.isEmpty && routes.isEmpty && runtime === undefined;
+    const { listeners, clusters, assignments, routes, secrets, runtime } = this;
+    return [listeners, clusters, assignments, routes, secrets].every((map) => map.isEmpty) && runtime === undefined;
   }
 
   /** Members leave with their cluster. A name is either set or removed. */
@@ -26,6 +28,7 @@ export class PendingChange {
     this.clusters.add(change.clusters);
     this.assignments.add(change.assignments);
     this.routes.add(change.routes);
+    this.secrets.add(change.secrets);
     this.runtime = change.runtime ?? this.runtime;
   }
 
@@ -40,6 +43,7 @@ export class PendingChange {
       clusters: this.clusters.toDelta(),
       assignments: this.assignments.toDelta(),
       routes: this.routes.toDelta(),
+      secrets: this.secrets.toDelta(),
       ...(runtime !== undefined && { runtime }),
     };
   }
@@ -52,6 +56,7 @@ export class PendingChange {
       clusters: this.clusters.applyTo(snapshot.clusters),
       assignments: this.assignments.applyTo(snapshot.assignments),
       routes: this.routes.applyTo(snapshot.routes),
+      secrets: this.secrets.applyTo(snapshot.secrets),
       runtime: this.runtime ?? snapshot.runtime,
     };
   }

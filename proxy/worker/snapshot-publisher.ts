@@ -105,7 +105,7 @@ export class SnapshotPublisher {
   }
 
   // What goes out ahead of older changes must not be undone by them, and a removal is told again.
-  #supersede({ clusters, assignments }: SnapshotChange): void {
+  #supersede({ clusters, assignments, secrets }: SnapshotChange): void {
     for (const { change, clusters: waiting } of this.#held) {
       for (const [name] of clusters.set) {
         if (change.clusters.get(name) !== null) continue;
@@ -113,6 +113,7 @@ export class SnapshotPublisher {
         change.assignments.forget(name);
       }
       for (const [name] of assignments.set) change.assignments.forget(name);
+      for (const [key] of secrets.set) change.secrets.forget(key);
       // What is to go need not come first.
       for (const name of clusters.removed) {
         waiting.delete(name);
@@ -122,18 +123,19 @@ export class SnapshotPublisher {
     }
   }
 
-  // Members and clusters that can serve harm nobody who does not know them yet. Everything else waits.
+  // Secrets, members and clusters that can serve harm nobody who does not know them yet. Everything else waits.
   #hold(change: SnapshotChange, unresolved: ReadonlySet<string>): void {
     const held: HeldChange = {
       change: new PendingChange(),
       clusters: new Set(unresolved),
       stopWaiting: () => undefined,
     };
-    const { clusters, assignments, runtime, ...rest } = change;
+    const { clusters, assignments, secrets, runtime, ...rest } = change;
     held.change.add({
       ...rest,
       clusters: { set: [], removed: clusters.removed },
       assignments: { set: [], removed: assignments.removed },
+      secrets: { set: [], removed: secrets.removed },
     });
     for (const [name, cluster] of clusters.set) {
       const earlier = this.#held.find((each) => each.change.clusters.get(name));
@@ -145,6 +147,7 @@ export class SnapshotPublisher {
       else this.#next.clusters.set(name, cluster);
     }
     this.#next.assignments.add({ set: assignments.set, removed: [] });
+    this.#next.secrets.add({ set: secrets.set, removed: [] });
     this.#next.runtime = runtime ?? this.#next.runtime;
     this.#held.push(held);
     this.#boundWait(held);
@@ -208,6 +211,7 @@ export function wholeSnapshot(snapshot: Snapshot): SnapshotChange {
     clusters: { set: [...snapshot.clusters], removed: [] },
     assignments: { set: [...snapshot.assignments], removed: [] },
     routes: { set: [...snapshot.routes], removed: [] },
+    secrets: { set: [...snapshot.secrets], removed: [] },
     runtime: snapshot.runtime,
   };
 }

@@ -266,6 +266,7 @@ function applied(snapshot: Snapshot, change: SnapshotChange): Snapshot {
     clusters: appliedMap(snapshot.clusters, change.clusters),
     assignments: appliedMap(snapshot.assignments, change.assignments),
     routes: appliedMap(snapshot.routes, change.routes),
+    secrets: appliedMap(snapshot.secrets, change.secrets),
     runtime: change.runtime ?? snapshot.runtime,
   };
 }

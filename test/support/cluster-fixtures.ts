@@ -79,6 +79,8 @@ export function makeCluster(given: Partial<Cluster> = {}): Cluster {
       maxResponseHeadersCount: 100,
       enableTrailers: false,
     },
+    transport: { kind: 'plain' },
+    transportMatches: [],
     metadata: {},
     ...given,
   };

@@ -113,6 +113,7 @@ const noChange: SnapshotChange = {
   clusters: { set: [], removed: [] },
   assignments: { set: [], removed: [] },
   routes: { set: [], removed: [] },
+  secrets: { set: [], removed: [] },
 };
 
 function placementOf(placed: readonly ListenerPlacement[] | OpenFailure): ListenerPlacement {

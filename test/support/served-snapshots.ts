@@ -88,4 +88,10 @@ export async function serveSnapshots(
 }
 
 const nothing = { set: [], removed: [] };
-const noChange: SnapshotChange = { listeners: nothing, clusters: nothing, assignments: nothing, routes: nothing };
+const noChange: SnapshotChange = {
+  listeners: nothing,
+  clusters: nothing,
+  assignments: nothing,
+  routes: nothing,
+  secrets: nothing,
+};

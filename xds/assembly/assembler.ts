@@ -107,12 +107,13 @@ export class Assembler {
 
   /** What is served now, as the changes told it; without the members that DNS finds. */
   get served(): Omit<Snapshot, 'generation' | 'runtime'> {
-    const { listeners, clusters, assignments, routes } = this.#changes;
+    const { listeners, clusters, assignments, routes, secrets } = this.#changes;
     return {
       listeners: listeners.served,
       clusters: clusters.served,
       assignments: assignments.served,
       routes: routes.served,
+      secrets: secrets.served,
     };
   }
 

@@ -4,6 +4,7 @@ import type { Cluster } from '../../config/cluster.ts';
 import type { LoadAssignment } from '../../config/endpoint.ts';
 import type { Listener } from '../../config/listener.ts';
 import type { RouteConfiguration } from '../../config/route.ts';
+import type { Secret } from '../../config/secret.ts';
 import type { MapDelta, SnapshotChange } from '../../config/snapshot.ts';
 
 export class SnapshotChanges {
@@ -11,16 +12,20 @@ export class SnapshotChanges {
   readonly clusters = new ChangingMap<Cluster>();
   readonly assignments = new ChangingMap<LoadAssignment>();
   readonly routes = new ChangingMap<RouteConfiguration>();
+  /** By `SecretReference.key`. */
+  readonly secrets = new ChangingMap<Secret>();
 
   /** What changed since the last call; undefined when nothing did. */
   take(): SnapshotChange | undefined {
-    const { listeners, clusters, assignments, routes } = this;
-    if (listeners.isSettled && clusters.isSettled && assignments.isSettled && routes.isSettled) return undefined;
+    const { listeners, clusters, assignments, routes, secrets } = this;
+    const maps = [listeners, clusters, assignments, routes, secrets];
+    if (maps.every((map) => map.isSettled)) return undefined;
     return {
       listeners: listeners.take(),
       clusters: clusters.take(),
       assignments: assignments.take(),
       routes: routes.take(),
+      secrets: secrets.take(),
     };
   }
 }

@@ -1,7 +1,7 @@
 // Clusters (`config.cluster.v3.Cluster`).
 
 import type { Address } from '../../config/address.ts';
-import type { CircuitBreaker, Cluster, LoadBalancer } from '../../config/cluster.ts';
+import type { CircuitBreaker, Cluster, LoadBalancer, TransportSocket } from '../../config/cluster.ts';
 import type { Problems } from '../../config/problems.ts';
 import type { BindConfig, CircuitBreakers, Cluster as ClusterMessage, RoutingPriority } from '../generated/messages.ts';
 import { decodeKeepAlive, decodeSocketAddress } from './address.ts';
@@ -17,6 +17,8 @@ import { decodeUpstreamHttp } from './upstream-http.ts';
 const defaultConnectTimeoutMs = 5_000;
 const defaultBufferLimitBytes = 1_048_576;
 const defaultPanicPercent = 50;
+
+const plain: TransportSocket = { kind: 'plain' };
 
 const sharedBalancers = new SharedParts<LoadBalancer>();
 const sharedBreakers = new SharedParts<Cluster['circuitBreakers']>();
@@ -48,6 +50,8 @@ export function decodeCluster(
     loadBalancer: sharedBalancers.share(loadBalancer),
     circuitBreakers: sharedBreakers.share(circuitBreakers),
     upstreamHttp: sharedHttpOptions.share(upstreamHttp),
+    transport: plain,
+    transportMatches: [],
     ...given('keepAlive', keepAlive && decodeKeepAlive(keepAlive)),
     ...given('bindAddress', bindAddress ?? defaultBind),
     metadata: decodeMetadata(message.metadata),

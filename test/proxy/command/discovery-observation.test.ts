@@ -142,7 +142,7 @@ t.test('counters of what left the configuration leave with it', async (t) => {
   const nothing = { set: [], removed: [] };
   const before = { ...emptySnapshot, clusters: new Map([['a', clusterOf('a', [])]]) };
   const delta = { generation: 2, clusters: { set: [], removed: ['a'] }, assignments: nothing, listeners: nothing };
-  observation.onPublished({ ...delta, routes: nothing }, before);
+  observation.onPublished({ ...delta, routes: nothing, secrets: nothing }, before);
   t.equal(shown().has('cluster.a.update_success'), false);
   t.equal(shown().get('cluster_manager.cluster_removed'), '1');
 });
@@ -154,7 +154,7 @@ t.test('routes that leave after their listener has moved on are not counted any 
   t.equal(shown().get('http.outbound.rds.a.update_success'), '1');
   const nothing = { set: [], removed: [] };
   const unchanged = { generation: 2, clusters: nothing, assignments: nothing, listeners: nothing };
-  observation.onPublished({ ...unchanged, routes: { set: [], removed: ['a'] } }, emptySnapshot);
+  observation.onPublished({ ...unchanged, secrets: nothing, routes: { set: [], removed: ['a'] } }, emptySnapshot);
   t.equal(shown().has('http.outbound.rds.a.update_success'), false);
 });
 

@@ -15,6 +15,7 @@ const noChange: SnapshotDelta = {
   clusters: nothing,
   assignments: nothing,
   routes: nothing,
+  secrets: nothing,
 };
 
 function fixture() {

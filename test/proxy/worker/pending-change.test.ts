@@ -4,7 +4,13 @@ import { PendingChange, PendingMap } from '../../../proxy/worker/pending-change.
 import { makeAssignment, makeCluster } from '../../support/cluster-fixtures.ts';
 
 const nothing = { set: [], removed: [] };
-const noChange: SnapshotChange = { listeners: nothing, clusters: nothing, assignments: nothing, routes: nothing };
+const noChange: SnapshotChange = {
+  listeners: nothing,
+  clusters: nothing,
+  assignments: nothing,
+  routes: nothing,
+  secrets: nothing,
+};
 const assignment = makeAssignment([]);
 
 t.test('the last word about a name counts', (t) => {

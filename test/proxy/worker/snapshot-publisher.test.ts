@@ -4,6 +4,7 @@ import type { Cluster } from '../../../config/cluster.ts';
 import type { LoadAssignment } from '../../../config/endpoint.ts';
 import type { Listener } from '../../../config/listener.ts';
 import type { RouteConfiguration } from '../../../config/route.ts';
+import type { Secret } from '../../../config/secret.ts';
 import type { MapDelta, Snapshot, SnapshotChange, SnapshotDelta } from '../../../config/snapshot.ts';
 import { SnapshotPublisher } from '../../../proxy/worker/snapshot-publisher.ts';
 import { makeAssignment, makeCluster, makeEndpoint, makeLocality } from '../../support/cluster-fixtures.ts';
@@ -34,6 +35,8 @@ interface Parts {
   readonly assignments?: readonly (readonly [string, LoadAssignment])[];
   readonly removedClusters?: readonly string[];
   readonly removedListeners?: readonly string[];
+  readonly secrets?: readonly string[];
+  readonly removedSecrets?: readonly string[];
 }
 
 function changeOf(parts: Parts): SnapshotChange {
@@ -49,7 +52,15 @@ function changeOf(parts: Parts): SnapshotChange {
       removed: [],
     },
     assignments: { set: assignments, removed: [] },
+    secrets: {
+      set: (parts.secrets ?? []).map((name) => [name, secretOf(name)]),
+      removed: parts.removedSecrets ?? [],
+    },
   };
+}
+
+function secretOf(name: string): Secret {
+  return { kind: 'generic', name, value: new Uint8Array(1) };
 }
 
 /** A publisher whose clock and event loop the test turns. */
@@ -84,12 +95,13 @@ function make() {
 }
 
 /** Names of what a delta sets, a removed one with a minus: clusters and members first, as workers take them. */
-function namesOf({ clusters, assignments, routes, listeners }: SnapshotDelta): string {
+function namesOf({ clusters, assignments, routes, listeners, secrets }: SnapshotDelta): string {
   const names = (kind: string, { set, removed }: MapDelta<unknown>) => [
     ...set.map(([name]) => `${kind}${name}`),
     ...removed.map((name) => `-${kind}${name}`),
   ];
   return [
+    ...names('secret ', secrets),
     ...names('cluster ', clusters),
     ...names('members ', assignments),
     ...names('routes ', routes),
@@ -375,3 +387,29 @@ function modelOf(deltas: readonly SnapshotDelta[]) {
   }
   return { clusters: clusters.keys(), listeners, alwaysHadMembers };
 }
+
+t.test('secrets go out ahead of what waits for members, and go when it has come', (t) => {
+  const { publisher, published, nextTurn } = serving();
+  publisher.update(changeOf({ secrets: ['old'] }));
+  nextTurn();
+  publisher.update(changeOf({ clusters: [dnsCluster('dns')], secrets: ['new'], removedSecrets: ['old'] }));
+  nextTurn();
+  t.same(published(), ['secret old', 'secret new']);
+  publisher.setAssignment('dns', assignmentOf('10.0.0.3'));
+  nextTurn();
+  t.same(published(2), ['-secret old, cluster dns, members dns']);
+  t.end();
+});
+
+t.test('a secret that comes back is not removed by an older change that waited', (t) => {
+  const { publisher, published, snapshots, nextTurn } = serving();
+  publisher.update(changeOf({ secrets: ['a'] }));
+  nextTurn();
+  publisher.update(changeOf({ clusters: [dnsCluster('dns')], removedSecrets: ['a'] }));
+  publisher.update(changeOf({ secrets: ['a'] }));
+  publisher.setAssignment('dns', assignmentOf('10.0.0.3'));
+  nextTurn();
+  t.same(published(1), ['secret a, cluster dns, members dns']);
+  t.same([...snapshots.at(-1)!.secrets.keys()], ['a']);
+  t.end();
+});

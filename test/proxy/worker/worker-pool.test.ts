@@ -58,6 +58,7 @@ function deltaOf(generation: number, ...listeners: readonly Listener[]): Snapsho
     clusters: nothing,
     assignments: nothing,
     routes: nothing,
+    secrets: nothing,
   };
 }
 

@@ -77,7 +77,13 @@ async function startWorker(t: Test) {
     }
     const nothing = { set: [], removed: [] };
     const set = listeners.map((each): [string, Listener] => [each.name, each]);
-    const delta = { generation, listeners: { set, removed }, clusters: nothing, assignments: nothing };
+    const delta = {
+      generation,
+      listeners: { set, removed },
+      clusters: nothing,
+      assignments: nothing,
+      secrets: nothing,
+    };
     generations.publish(generation, generations.published);
     send({ kind: 'snapshot', delta, routes: nothing, placements });
     t.equal((await take('applied')).generation, generation);

@@ -16,6 +16,7 @@ t.test('what changed since the last time is told once', async (t) => {
     clusters: { set: [['a', cluster]], removed: [] },
     assignments: { set: [], removed: [] },
     routes: { set: [], removed: [] },
+    secrets: { set: [], removed: [] },
   });
   t.equal(changes.take(), undefined);
   changes.clusters.set('a', cluster);
