@@ -22,6 +22,8 @@ export interface HttpConnectionManager {
   readonly internalAddressRanges: readonly CidrRange[];
   readonly unixSocketsAreInternal: boolean;
   readonly representIpv4RemoteAsIpv4Mapped: boolean;
+  /** `x-forwarded-client-cert`; absent, it is always removed. */
+  readonly forwardClientCert?: ForwardClientCert;
   readonly via: string;
   readonly generateRequestId: boolean;
   readonly preserveExternalRequestId: boolean;
@@ -67,6 +69,14 @@ export type RouteSource =
   | { readonly kind: 'inline'; readonly routes: RouteConfiguration }
   /** By name among `Snapshot.routes`. */
   | { readonly kind: 'rds'; readonly name: string; readonly source: ConfigSource };
+
+export interface ForwardClientCert {
+  readonly mode: 'sanitize' | 'forward-only' | 'append-forward' | 'sanitize-set' | 'always-forward-only';
+  /** What `append-forward` and `sanitize-set` write of the client's certificate, in this order. */
+  readonly details: readonly ClientCertDetail[];
+}
+
+export type ClientCertDetail = 'cert' | 'chain' | 'subject' | 'uri' | 'dns';
 
 /** An HTTP filter in order; the last is the router. A new kind is a new member here and a file in `proxy/filter/`. */
 export type HttpFilter = { readonly kind: 'router'; readonly name: string; readonly config: RouterFilter };

@@ -19,6 +19,7 @@ import type { RequestTracer } from '../tracing/request-tracer.ts';
 import type { TlsFacts } from '../transport/tls-facts.ts';
 import { type AuthorityNormalizer, compileAuthorityNormalizer } from './authority.ts';
 import { HeaderId, type HeaderName, headerName } from './header-name.ts';
+import { ClientCertForwarder } from './forwarded-client-cert.ts';
 import { type EncodedLine, encodeLine, type HeaderTable } from './header-table.ts';
 import type { BodyLimits } from './http1/body-decoder.ts';
 import type { OutputBuffer } from './http1/output-buffer.ts';
@@ -108,6 +109,7 @@ export class ConnectionManager implements RouteTableUser {
   readonly normalizeAuthority: AuthorityNormalizer;
   readonly normalizePath: PathNormalizer;
   /** Null without a `local_reply_config`. */
+  readonly clientCert: ClientCertForwarder;
   readonly localReplyMapping: LocalReplyMapping | null;
   readonly connections = new Set<Http1ServerConnection>();
   /** Null without a tracing provider. */
@@ -147,6 +149,7 @@ export class ConnectionManager implements RouteTableUser {
     this.normalizeAuthority = compileAuthorityNormalizer(config);
     this.normalizePath = compilePathNormalizer(config);
     this.localReplyMapping = compileLocalReplyMapping(config.localReply, context.matchContext);
+    this.clientCert = new ClientCertForwarder(config.forwardClientCert ?? { mode: 'sanitize', details: [] });
     this.#serverLine = encodeLine('server', config.serverName);
     this.trailerLimits = {
       maxTrailersBytes: config.maxRequestHeadersKb * 1024,

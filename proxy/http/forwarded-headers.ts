@@ -44,8 +44,7 @@ export function applyForwardedHeaders(stream: Stream): void {
   const { headers } = head;
   const { config } = manager;
   joinForwardedFor(headers);
-  // Only mutual TLS could vouch for it.
-  headers.removeId(HeaderId.xForwardedClientCert);
+  manager.clientCert.apply(headers, stream.facts.tls);
   const client = config.useRemoteAddress ? applyRemoteAddress(stream) : applyTrustedXff(stream);
   if (config.scheme.kind === 'overwrite') {
     head.scheme = config.scheme.scheme;

@@ -1,6 +1,6 @@
 // The HTTP connection manager (`extensions.filters.network.http_connection_manager.v3`).
 
-import type { HttpConnectionManager } from '../../config/http-connection-manager.ts';
+import type { ForwardClientCert, HttpConnectionManager } from '../../config/http-connection-manager.ts';
 import type { Problems } from '../../config/problems.ts';
 import type { HttpConnectionManager as Message } from '../generated/messages.ts';
 import { decodeAccessLogs } from './access-log.ts';
@@ -21,6 +21,7 @@ export function decodeHttpConnectionManager(message: Message, problems: Problems
     accessLogs: decodeAccessLogs(message.accessLog, problems.at('access_log')),
     localReply: decodeLocalReply(message.localReplyConfig ?? {}, problems.at('local_reply_config')),
     ...decodeClientIdentity(message, problems),
+    ...given('forwardClientCert', decodeForwardClientCert(message)),
     ...given('tracing', decodeTracing(message, startsChildSpan, problems)),
     ...decodePathOptions(message, problems),
     ...decodeResponseOptions(message),
@@ -61,6 +62,25 @@ function decodeClientIdentity(message: Message, problems: Problems) {
         : ({ kind: 'overwrite', scheme: scheme === 'https' ? 'https' : 'http' } as const),
   };
 }
+
+const forwardModes = {
+  SANITIZE: 'sanitize',
+  FORWARD_ONLY: 'forward-only',
+  APPEND_FORWARD: 'append-forward',
+  SANITIZE_SET: 'sanitize-set',
+  ALWAYS_FORWARD_ONLY: 'always-forward-only',
+} as const;
+
+/** What it writes is in Envoy's order, whatever the order of the file. */
+function decodeForwardClientCert(message: Message): ForwardClientCert | undefined {
+  const mode = forwardModes[message.forwardClientCertDetails ?? 'SANITIZE'];
+  if (mode === 'sanitize') return undefined;
+  const set = message.setCurrentClientCertDetails ?? {};
+  const details = clientCertDetails.filter((detail) => set[detail] === true);
+  return { mode, details };
+}
+
+const clientCertDetails = ['cert', 'chain', 'subject', 'uri', 'dns'] as const;
 
 const escapedSlashes = {
   IMPLEMENTATION_SPECIFIC_DEFAULT: 'keep',

@@ -1397,7 +1397,7 @@ export interface HttpConnectionManager {
   readonly preserveExternalRequestId?: boolean;
   readonly alwaysSetRequestIdInResponse?: boolean;
   readonly forwardClientCertDetails?: HttpConnectionManager_ForwardClientCertDetails;
-  readonly setCurrentClientCertDetails?: unknown;
+  readonly setCurrentClientCertDetails?: HttpConnectionManager_SetCurrentClientCertDetails;
   readonly proxy100Continue?: boolean;
   readonly representIpv4RemoteAddressAsIpv4MappedIpv6?: boolean;
   readonly upgradeConfigs?: readonly HttpConnectionManager_UpgradeConfig[];
@@ -1428,6 +1428,15 @@ export interface HttpConnectionManager {
 export interface HttpConnectionManager_InternalAddressConfig {
   readonly unixSockets?: boolean;
   readonly cidrRanges?: readonly CidrRange[];
+}
+
+/** `envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.SetCurrentClientCertDetails` */
+export interface HttpConnectionManager_SetCurrentClientCertDetails {
+  readonly subject?: boolean;
+  readonly cert?: boolean;
+  readonly chain?: boolean;
+  readonly dns?: boolean;
+  readonly uri?: boolean;
 }
 
 /** `envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.Tracing` */

@@ -4,7 +4,6 @@ import type { SupportTable } from './support-table.ts';
 
 const inPlace = 'extension discovery is not offered; write typed_config';
 const http2NotServed = 'options of a protocol that is not served yet; connections that speak it are refused';
-const withoutMutualTls = 'without mutual TLS the x-forwarded-client-cert header is removed in any case';
 const grpcCounts = 'gRPC calls are not counted yet: they come over HTTP/2';
 const noFault = 'fault injection is not offered yet';
 const HCM = 'envoy.extensions.filters.network.http_connection_manager.v3';
@@ -48,6 +47,8 @@ export const httpSupport: SupportTable = {
       'strip_trailing_host_dot',
       'tracing',
       'request_id_extension',
+      'forward_client_cert_details',
+      'set_current_client_cert_details',
     ],
     ignored: {
       drain_timeout_jitter: 'acts on drain_timeout, which has no effect',
@@ -55,7 +56,6 @@ export const httpSupport: SupportTable = {
       drain_timeout: 'spaces out the two notices by which HTTP/2 closes; HTTP/1.1 closes after the response in flight',
       http2_protocol_options: http2NotServed,
       http3_protocol_options: http2NotServed,
-      set_current_client_cert_details: withoutMutualTls,
       add_proxy_protocol_connection_state: 'acts only with the PROXY protocol, which is refused',
     },
     unsupported: {
@@ -70,20 +70,19 @@ export const httpSupport: SupportTable = {
       access_log_options: 'a request is logged at its end',
       original_ip_detection_extensions: 'use use_remote_address and xff_num_trusted_hops',
       early_header_mutation_extensions: 'use request_headers_to_add of the route configuration',
-      forward_client_cert_details: {
-        unless: ['SANITIZE', 'FORWARD_ONLY', 'APPEND_FORWARD', 'SANITIZE_SET'],
-        why: 'x-forwarded-client-cert of a connection without mutual TLS is always removed',
-      },
       path_normalization_options: 'use normalize_path and merge_slashes',
       proxy_status_config: 'the proxy-status header is not sent',
       typed_header_validation_config: 'headers are always validated strictly',
       append_x_forwarded_port: 'x-forwarded-port is not appended',
       http1_safe_max_connection_duration: 'max_connection_duration ends a connection between two requests',
       stream_flush_timeout: 'use stream_idle_timeout',
-      forward_client_cert_matcher: 'x-forwarded-client-cert of a connection without mutual TLS is always removed',
+      forward_client_cert_matcher: 'forward_client_cert_details holds for all requests',
       forward_proto_config: 'x-forwarded-proto is as with use_remote_address',
       append_local_overload: 'x-envoy-local-overloaded is not appended',
     },
+  },
+  [`${HCM}.HttpConnectionManager.SetCurrentClientCertDetails`]: {
+    supported: ['subject', 'cert', 'chain', 'dns', 'uri'],
   },
   [`${HCM}.Rds`]: { supported: ['config_source', 'route_config_name'] },
   [`${HCM}.HttpConnectionManager.Tracing`]: {

@@ -111,6 +111,22 @@ t.test('the option of the protocol wins over that of the connection manager', as
   t.equal(manager(both).value?.streamErrorOnInvalidMessage, false);
 });
 
+t.test('what is told of a client certificate is in the order of Envoy', async (t) => {
+  const set = 'set_current_client_cert_details: {dns: true, uri: true, chain: true, cert: true, subject: true}';
+  const told = (mode: string, details = set) => manager(`forward_client_cert_details: ${mode}, ${details}`).value!;
+  t.same(told('APPEND_FORWARD').forwardClientCert, {
+    mode: 'append-forward',
+    details: ['cert', 'chain', 'subject', 'uri', 'dns'],
+  });
+  t.same(told('SANITIZE_SET', '').forwardClientCert, { mode: 'sanitize-set', details: [] });
+  t.same(told('FORWARD_ONLY', 'set_current_client_cert_details: {uri: false}').forwardClientCert, {
+    mode: 'forward-only',
+    details: [],
+  });
+  t.equal(told('ALWAYS_FORWARD_ONLY').forwardClientCert?.mode, 'always-forward-only');
+  t.equal(told('SANITIZE').forwardClientCert, undefined);
+});
+
 t.test('the router is there once, and last', async (t) => {
   const filters = (list: string) => bare(`route_config: {}, http_filters: [${list}]`).problems;
   t.match(filters(''), [/^http_filters: the last HTTP filter must be the router/]);
