@@ -97,7 +97,7 @@ export const streamOperators: Readonly<Record<string, (command: FormatCommand) =
       info.trace === null || info.trace.reason === SamplingReason.none ? null : samplingReasonNames[info.trace.reason]!,
 
   // Facts of a TLS connection: a plain one has none.
-  DOWNSTREAM_TLS_VERSION: text('downstreamTlsVersion'),
+  DOWNSTREAM_TLS_VERSION: () => nothing,
   DOWNSTREAM_TLS_CIPHER: () => nothing,
   DOWNSTREAM_TLS_SESSION_ID: () => nothing,
   DOWNSTREAM_LOCAL_SUBJECT: () => nothing,

@@ -3,6 +3,7 @@
 
 import type { Metadata } from '../../config/endpoint.ts';
 import type { SamplingReason } from '../tracing/sampling-reason.ts';
+import type { TlsFacts } from '../transport/tls-facts.ts';
 
 /** Response flags as bits. https://www.envoyproxy.io/docs/envoy/latest/configuration/observability/access_log/usage */
 export const ResponseFlag = {
@@ -127,7 +128,11 @@ export class StreamInfo {
   filterChainName = '';
   listenerName = '';
   requestedServerName = '';
-  downstreamTlsVersion = '';
+  /** Null on a plain connection. */
+  downstreamTls: TlsFacts | null = null;
+  upstreamTls: TlsFacts | null = null;
+  /** Why the downstream connection ended before data could flow; empty when it did not. */
+  downstreamTransportFailureReason = '';
   upstreamTransportFailureReason = '';
   routeMetadata: Metadata | null = null;
   clusterMetadata: Metadata | null = null;

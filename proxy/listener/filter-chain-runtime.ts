@@ -3,10 +3,11 @@
 import type { AccessLog } from '../../config/access-log.ts';
 import type { FilterChain, NetworkFilter } from '../../config/listener.ts';
 import { TcpProxyFilter } from '../filter/tcp-proxy.ts';
-import { type ConnectionFacts, ConnectionManager, type HttpContext } from '../http/connection-manager.ts';
+import { ConnectionManager, type HttpContext } from '../http/connection-manager.ts';
 import { Http1ServerConnection } from '../http/http1/server-connection.ts';
 import type { RequestCounter } from '../http/request-counter.ts';
-import type { Connection } from '../reactor/connection.ts';
+import type { ByteStream } from '../reactor/byte-stream.ts';
+import { adoptDescriptor } from '../reactor/connection.ts';
 import type { AccessLogger } from '../telemetry/access-log.ts';
 import { httpStats, listenerHttpStats } from '../telemetry/http-stats.ts';
 import type { StatBlock, StatSet } from '../telemetry/stats.ts';
@@ -39,7 +40,7 @@ type TerminalFilter =
 export class FilterChainRuntime {
   readonly #terminal: TerminalFilter;
   readonly #context: FilterChainContext;
-  /** Those that are open. */
+  /** Those that are open, in their handshake too. */
   readonly connections = new Set<ListenerConnection>();
   /** What is released at the end. */
   readonly #blocks: StatBlock[] = [];
@@ -71,17 +72,29 @@ export class FilterChainRuntime {
     return block;
   }
 
-  start(connection: Connection, facts: ConnectionFacts, counter: ListenerConnection): void {
-    counter.chain = this;
-    this.connections.add(counter);
+  /** Owns the accepted socket from now on. */
+  start(descriptor: number, connection: ListenerConnection, maxKeptBytes: number): void {
+    connection.chain = this;
+    this.connections.add(connection);
+    const { reactor } = this.#context.http;
+    this.#begin(connection, adoptDescriptor(reactor, descriptor, pendingHandler, { maxKeptBytes }));
+  }
+
+  // Data can flow.
+  #begin(connection: ListenerConnection, stream: ByteStream): void {
+    connection.stream = stream;
+    const { facts } = connection;
     if (this.#terminal.kind === 'http') {
-      connection.handler = new Http1ServerConnection(connection, this.#terminal.manager, facts, counter);
+      stream.handler = new Http1ServerConnection(stream, this.#terminal.manager, facts, connection);
     } else {
-      this.#terminal.filter.start(connection, facts, counter);
+      this.#terminal.filter.start(stream, facts, connection);
     }
   }
 
-  /** Idle HTTP connections close, busy ones after their response. TCP connections run until the drain time is over. */
+  /**
+   * Idle HTTP connections close, busy ones after their response. TCP connections run until the drain time is over, and a
+   * handshake goes on: who began it has a request to send, which a close would lose.
+   */
   drain(): void {
     if (this.#terminal.kind === 'http') this.#terminal.manager.drain();
   }
@@ -113,3 +126,12 @@ export class FilterChainRuntime {
     for (const block of this.#blocks) this.#context.stats.release(block);
   }
 }
+
+// Between adoption and the first filter no event can arrive: both happen in one callback.
+const pendingHandler = {
+  onConnected(): void {},
+  onData: (): number => 0,
+  onEnd(): void {},
+  onDrained(): void {},
+  onClosed(): void {},
+};

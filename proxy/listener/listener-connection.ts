@@ -3,27 +3,50 @@
 import type { ConnectionCounter, ConnectionFacts } from '../http/connection-manager.ts';
 import { StreamInfo } from '../http/stream-info.ts';
 import type { ByteStream } from '../reactor/byte-stream.ts';
+import type { TlsFacts } from '../transport/tls-facts.ts';
 import type { FilterChainRuntime } from './filter-chain-runtime.ts';
 
 /** What is told when the connection is gone. */
 export interface ConnectionOwner {
   onConnectionEnd(connection: ListenerConnection): void;
+  /** `transport_socket_connect_timeout` was over before the handshake was. */
+  onHandshakeTimeout(): void;
 }
 
 export class ListenerConnection implements ConnectionCounter {
+  readonly facts: ConnectionFacts;
   readonly startedAtMs: number;
   /** The filter chain that has it; null while, or because, none was chosen. */
   chain: FilterChainRuntime | null = null;
+  /** Null for one that ended before it had a filter chain: nothing was read of it. */
+  stream: ByteStream | null = null;
   readonly #owner: ConnectionOwner;
-  readonly #stream: ByteStream | null;
-  readonly #facts: ConnectionFacts;
+  /** A sentence; empty when the transport did not fail before data could flow. */
+  #transportFailure = '';
 
-  /** `stream` is null for one that ended before it had a filter chain: nothing was read of it. */
-  constructor(owner: ConnectionOwner, stream: ByteStream | null, facts: ConnectionFacts, nowMs: number) {
+  constructor(owner: ConnectionOwner, facts: ConnectionFacts, nowMs: number) {
     this.#owner = owner;
-    this.#stream = stream;
-    this.#facts = facts;
+    this.facts = facts;
     this.startedAtMs = nowMs;
+  }
+
+  /** The handshake is done: what it showed is known from here on. */
+  onHandshakeDone(tls: TlsFacts): void {
+    const facts: { -readonly [K in keyof ConnectionFacts]: ConnectionFacts[K] } = this.facts;
+    facts.tls = tls;
+    // Listener filters may not have looked.
+    if (facts.requestedServerName === '') facts.requestedServerName = tls.serverName;
+  }
+
+  /** It ended before data could flow. */
+  onHandshakeFailed(reason: string): void {
+    this.#transportFailure = reason;
+    this.onConnectionGone();
+  }
+
+  onHandshakeTimeout(): void {
+    this.#owner.onHandshakeTimeout();
+    this.onHandshakeFailed('transport socket timeout was reached');
   }
 
   onConnectionGone(): void {
@@ -33,13 +56,13 @@ export class ListenerConnection implements ConnectionCounter {
 
   /** At once. With RST when a response may be under way, so that nobody takes the cut one for whole. */
   cut(withReset: boolean): void {
-    if (withReset) this.#stream?.reset();
-    else this.#stream?.close();
+    if (withReset) this.stream?.reset();
+    else this.stream?.close();
   }
 
   /** For the listener's access log. */
   describe(nowMs: number, wallOffsetMs: number): StreamInfo {
-    const facts = this.#facts;
+    const { facts } = this;
     const info = new StreamInfo();
     info.startedAtMs = this.startedAtMs;
     info.startWallMs = wallOffsetMs + this.startedAtMs;
@@ -51,8 +74,11 @@ export class ListenerConnection implements ConnectionCounter {
     info.listenerName = facts.listenerName;
     info.filterChainName = facts.filterChainName;
     info.requestedServerName = facts.requestedServerName;
-    info.requestBodyBytes = this.#stream?.bytesReceived ?? 0;
-    info.responseBodyBytes = this.#stream?.bytesSent ?? 0;
+    info.downstreamTls = facts.tls ?? null;
+    info.downstreamTransportFailureReason = this.#transportFailure;
+    info.connectionTerminationDetails = this.#transportFailure;
+    info.requestBodyBytes = this.stream?.bytesReceived ?? 0;
+    info.responseBodyBytes = this.stream?.bytesSent ?? 0;
     return info;
   }
 }

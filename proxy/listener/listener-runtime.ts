@@ -8,7 +8,6 @@ import { describeErrno } from '../../native/errno.ts';
 import { close, localAddress, remoteAddress } from '../../native/socket.ts';
 import type { ConnectionFacts } from '../http/connection-manager.ts';
 import { ResponseFlag } from '../http/stream-info.ts';
-import { adoptDescriptor } from '../reactor/connection.ts';
 import { ListeningSocket } from '../reactor/listening-socket.ts';
 import type { AccessLogger } from '../telemetry/access-log.ts';
 import { listenerStats, listenerWorkerStats } from '../telemetry/listener-stats.ts';
@@ -148,20 +147,18 @@ export class ListenerRuntime implements ConnectionOwner {
     this.#stats.inc(listenerStats.downstreamCxActive);
     this.#workerStats.inc(listenerWorkerStats.downstreamCxTotal);
     this.#workerStats.inc(listenerWorkerStats.downstreamCxActive);
-    const { reactor } = this.#context.http;
-    const connection = adoptDescriptor(reactor, descriptor, pendingHandler, { maxKeptBytes: this.#maxKeptBytes });
-    const remote = connection.remoteAddress();
-    const origin = { remote, local: original ?? connection.localAddress(), original, found };
+    const local = original ?? localAddress(descriptor, true);
+    const origin = { remote: remoteAddress(descriptor, true), local, original, found };
     const chain = this.#choose(origin);
     const facts = this.#factsOf(origin, chain?.name ?? '');
-    const counted = new ListenerConnection(this, connection, facts, reactor.nowMs);
+    const connection = new ListenerConnection(this, facts, this.#context.http.reactor.nowMs);
     if (chain !== null) {
-      this.#chain(chain).start(connection, facts, counted);
+      this.#chain(chain).start(descriptor, connection, this.#maxKeptBytes);
       return;
     }
     this.#stats.inc(listenerStats.noFilterChainMatch);
-    connection.close();
-    this.#end(counted, ResponseFlag.noRouteFound);
+    close(descriptor);
+    this.#end(connection, ResponseFlag.noRouteFound);
   }
 
   #choose({ remote, local, found }: ConnectionOrigin): FilterChain | null {
@@ -192,6 +189,7 @@ export class ListenerRuntime implements ConnectionOwner {
       bufferLimitBytes: this.config.perConnectionBufferLimitBytes,
       originalDestination: original === undefined ? undefined : formatAddress(original),
       requestedServerName: found.serverName,
+      tls: undefined,
     };
   }
 
@@ -200,7 +198,7 @@ export class ListenerRuntime implements ConnectionOwner {
     if (this.#accessLoggers.length > 0) {
       const local = original ?? localAddress(descriptor, true);
       const facts = this.#factsOf({ remote: remoteAddress(descriptor, true), local, original, found }, '');
-      this.#log(new ListenerConnection(this, null, facts, startedAtMs), 0);
+      this.#log(new ListenerConnection(this, facts, startedAtMs), 0);
     }
     this.#leave();
   }
@@ -219,6 +217,10 @@ export class ListenerRuntime implements ConnectionOwner {
 
   onConnectionEnd(connection: ListenerConnection): void {
     this.#end(connection, 0);
+  }
+
+  onHandshakeTimeout(): void {
+    this.#stats.inc(listenerStats.downstreamCxTransportSocketConnectTimeout);
   }
 
   #end(connection: ListenerConnection, responseFlags: number): void {
@@ -360,12 +362,3 @@ function keptBytesFor(config: Listener): number {
   }
   return 128 * 1024 + largest;
 }
-
-// Between adoption and the choice of a filter chain no event can arrive: both happen in one callback.
-const pendingHandler = {
-  onConnected(): void {},
-  onData: (): number => 0,
-  onEnd(): void {},
-  onDrained(): void {},
-  onClosed(): void {},
-};
