@@ -10,6 +10,7 @@ import { NativeBuffer } from '../../native/native-buffer.ts';
 import { ClusterTable } from '../../proxy/cluster/cluster-table.ts';
 import type { EndpointPool } from '../../proxy/cluster/endpoint-pool.ts';
 import { poolOf } from '../../proxy/cluster/endpoint-pools.ts';
+import { Http1Connector } from '../../proxy/cluster/http1-connector.ts';
 import { ConnectionManager, type HttpContext } from '../../proxy/http/connection-manager.ts';
 import { HttpDate } from '../../proxy/http/http-date.ts';
 import { Http1ClientConnection } from '../../proxy/http/http1/client-connection.ts';
@@ -99,9 +100,11 @@ const clusters = new ClusterTable({
   },
   onClusterRemoved: () => {},
 });
+const output = new OutputBuffer();
 const context: HttpContext = {
   reactor,
-  output: new OutputBuffer(),
+  output,
+  connector: new Http1Connector(reactor, output),
   clusters,
   routeTables: new RouteTables(),
   random,

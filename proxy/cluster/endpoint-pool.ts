@@ -4,11 +4,8 @@
 // idle connections and retires its own before that, a request that may not be repeated looks at the socket before it
 // uses it, and what still fails is replayed once (upstream-request.ts).
 
-import { formatAddress } from '../../config/address.ts';
-import { type ConnectionOwner, Http1ClientConnection } from '../http/http1/client-connection.ts';
-import type { OutputBuffer } from '../http/http1/output-buffer.ts';
+import type { UpstreamConnection } from '../http/upstream-connection.ts';
 import type { CloseReason } from '../reactor/byte-stream.ts';
-import { connectTo } from '../reactor/client-socket.ts';
 import type { Reactor } from '../reactor/reactor.ts';
 import { clusterStats } from '../telemetry/cluster-stats.ts';
 import { endpointStats } from '../telemetry/endpoint-stats.ts';
@@ -16,6 +13,7 @@ import type { CircuitBreaker } from './circuit-breaker.ts';
 import type { ClusterRuntime } from './cluster-runtime.ts';
 import type { EndpointRuntime } from './endpoint-runtime.ts';
 import { IdleConnections } from './idle-connections.ts';
+import type { ConnectionOwner, PooledConnection, UpstreamConnector } from './pooled-connection.ts';
 import { connectFailure, overflowFailure, type UpstreamFailure } from './upstream-failure.ts';
 
 /** Retire an idle connection at this share of the idle time after which the endpoint was seen to close one. */
@@ -23,13 +21,14 @@ const retireShare = 0.8;
 
 /** A request that waits for a connection. Exactly one of the two is called, once, unless it is cancelled. */
 export interface PoolWaiter {
-  onConnectionReady(connection: Http1ClientConnection): void;
+  onConnectionReady(connection: UpstreamConnection): void;
   onConnectionFailed(failure: UpstreamFailure): void;
 }
 
 export interface PoolContext {
   readonly reactor: Reactor;
-  readonly output: OutputBuffer;
+  /** Opens connections: the engine's choice. */
+  readonly connector: UpstreamConnector;
 }
 
 export class EndpointPool implements ConnectionOwner {
@@ -50,6 +49,10 @@ export class EndpointPool implements ConnectionOwner {
     this.#cluster = cluster;
     this.#endpoint = endpoint;
     this.#breaker = breaker;
+  }
+
+  get connector(): UpstreamConnector {
+    return this.#context.connector;
   }
 
   get connectionCount(): number {
@@ -115,14 +118,14 @@ export class EndpointPool implements ConnectionOwner {
   }
 
   /** `max_connection_duration` is over: the connection finishes what it carries and takes nothing more. */
-  #isTooOld(connection: Http1ClientConnection): boolean {
+  #isTooOld(connection: PooledConnection): boolean {
     const longestMs = this.#cluster.config.upstreamHttp.maxConnectionDurationMs;
     if (longestMs === 0 || this.#context.reactor.nowMs - connection.connectStartedAtMs < longestMs) return false;
     this.#cluster.stats.inc(clusterStats.upstreamCxMaxDurationReached);
     return true;
   }
 
-  #takeIdle(mustNotRepeat: boolean): Http1ClientConnection | null {
+  #takeIdle(mustNotRepeat: boolean): PooledConnection | null {
     const now = this.#context.reactor.nowMs;
     for (;;) {
       const connection = this.#idle.pop(this.turn);
@@ -134,7 +137,7 @@ export class EndpointPool implements ConnectionOwner {
         continue;
       }
       const mustLook = mustNotRepeat || connection.idleSinceTurn === this.turn;
-      if (this.#isTooOld(connection) || (mustLook && connection.stream.hasInput())) {
+      if (this.#isTooOld(connection) || (mustLook && connection.hasInput())) {
         connection.close();
         continue;
       }
@@ -150,7 +153,7 @@ export class EndpointPool implements ConnectionOwner {
   }
 
   #connect(): void {
-    const { stats, config } = this.#cluster;
+    const { stats } = this.#cluster;
     // Envoy's rule: a pool that has no connection at all may open one above the limit, or it could never serve.
     if (!this.#breaker.tryAcquireConnection()) {
       stats.inc(clusterStats.upstreamCxOverflow);
@@ -165,29 +168,14 @@ export class EndpointPool implements ConnectionOwner {
     stats.inc(clusterStats.upstreamCxHttp1Total);
     this.#endpoint.stats.inc(endpointStats.cxTotal);
     this.#endpoint.stats.inc(endpointStats.cxActive);
-    const connection = new Http1ClientConnection(this, this.#context.output, {
-      maxHeadersBytes: config.upstreamHttp.maxResponseHeadersKb * 1024,
-      maxHeadersCount: config.upstreamHttp.maxResponseHeadersCount,
-    });
+    const connection = this.#context.connector.connect(this, this.#cluster, this.#endpoint);
     connection.connectStartedAtMs = this.#context.reactor.nowMs;
-    connection.stream = connectTo(
-      this.#context.reactor,
-      {
-        address: this.#endpoint.address,
-        bindAddress: config.bindAddress?.kind === 'ip' ? config.bindAddress : undefined,
-        connectTimeoutMs: config.connectTimeoutMs,
-        keepAlive: config.keepAlive,
-        noDelay: true,
-      },
-      connection,
-    );
   }
 
-  onConnectionEstablished(connection: Http1ClientConnection): void {
+  onConnectionEstablished(connection: PooledConnection): void {
     this.#connecting--;
     connection.idleSinceMs = this.#context.reactor.nowMs;
-    const local = connection.stream.localAddress();
-    if (local !== undefined) connection.localAddressText = formatAddress(local);
+    connection.localAddressText = connection.readLocalAddress();
     this.#cluster.stats.record(
       clusterStats.upstreamCxConnectMs,
       connection.idleSinceMs - connection.connectStartedAtMs,
@@ -195,7 +183,7 @@ export class EndpointPool implements ConnectionOwner {
     this.#offer(connection);
   }
 
-  onConnectionIdle(connection: Http1ClientConnection): void {
+  onConnectionIdle(connection: PooledConnection): void {
     this.#countBytes(connection);
     const { maxRequestsPerConnection } = this.#cluster.config.upstreamHttp;
     const isSpent = maxRequestsPerConnection > 0 && connection.exchangeCount >= maxRequestsPerConnection;
@@ -204,19 +192,19 @@ export class EndpointPool implements ConnectionOwner {
       connection.close();
       return;
     }
-    if (connection.head.keepAliveTimeoutMs > 0) this.#learn(connection.head.keepAliveTimeoutMs);
+    if (connection.keepAliveTimeoutMs > 0) this.#learn(connection.keepAliveTimeoutMs);
     connection.idleSinceMs = this.#context.reactor.nowMs;
     this.#offer(connection);
   }
 
-  #offer(connection: Http1ClientConnection): void {
+  #offer(connection: PooledConnection): void {
     const waiter = this.#waiting.shift();
     if (waiter === undefined) {
       this.#idle.push(connection, this.turn);
       return;
     }
     // No turn passes between the last response and the next request in which bytes behind it would be noticed.
-    if (connection.exchangeCount > 0 && connection.stream.hasInput()) {
+    if (connection.exchangeCount > 0 && connection.hasInput()) {
       this.#waiting.unshift(waiter);
       connection.close();
       return;
@@ -231,7 +219,7 @@ export class EndpointPool implements ConnectionOwner {
     this.#cluster.stats.dec(clusterStats.upstreamRqPendingActive);
   }
 
-  onConnectionClosed(connection: Http1ClientConnection, reason: CloseReason, wasIdle: boolean): void {
+  onConnectionClosed(connection: PooledConnection, reason: CloseReason, wasIdle: boolean): void {
     const { stats } = this.#cluster;
     const wasConnecting = connection.exchangeCount === 0 && connection.idleSinceMs === 0;
     this.#countBytes(connection);
@@ -262,16 +250,16 @@ export class EndpointPool implements ConnectionOwner {
   }
 
   // After each exchange instead of with each read and write: as exact, and done once.
-  #countBytes(connection: Http1ClientConnection): void {
+  #countBytes(connection: PooledConnection): void {
     const { stats } = this.#cluster;
-    const { bytesReceived, bytesSent } = connection.stream;
+    const { bytesReceived, bytesSent } = connection;
     stats.add(clusterStats.upstreamCxRxBytesTotal, bytesReceived - connection.countedReceivedBytes);
     stats.add(clusterStats.upstreamCxTxBytesTotal, bytesSent - connection.countedSentBytes);
     connection.countedReceivedBytes = bytesReceived;
     connection.countedSentBytes = bytesSent;
   }
 
-  #forgetIdle(connection: Http1ClientConnection, isRemote: boolean): void {
+  #forgetIdle(connection: PooledConnection, isRemote: boolean): void {
     if (!this.#idle.delete(connection)) return;
     if (isRemote) this.#learn(this.#context.reactor.nowMs - connection.idleSinceMs);
   }

@@ -1,54 +1,51 @@
-// The pools of one endpoint, one for each routing priority, made when first asked for.
+// The pools of one endpoint, made when first asked for: one for each routing priority, and for each engine that opens
+// connections in this worker (nearly always one).
 
 import type { ClusterRuntime } from './cluster-runtime.ts';
 import { EndpointPool, type PoolContext } from './endpoint-pool.ts';
 import type { EndpointPools, EndpointRuntime } from './endpoint-runtime.ts';
 
 export class Http1EndpointPools implements EndpointPools {
-  readonly #context: PoolContext;
   readonly #cluster: ClusterRuntime;
   readonly #endpoint: EndpointRuntime;
-  #default: EndpointPool | null = null;
-  #high: EndpointPool | null = null;
+  readonly #default: EndpointPool[] = [];
+  readonly #high: EndpointPool[] = [];
 
-  constructor(context: PoolContext, cluster: ClusterRuntime, endpoint: EndpointRuntime) {
-    this.#context = context;
+  constructor(cluster: ClusterRuntime, endpoint: EndpointRuntime) {
     this.#cluster = cluster;
     this.#endpoint = endpoint;
   }
 
-  get(priority: 'default' | 'high'): EndpointPool {
-    if (priority === 'high') {
-      this.#high ??= this.#make('high');
-      return this.#high;
+  get(context: PoolContext, priority: 'default' | 'high'): EndpointPool {
+    const pools = priority === 'high' ? this.#high : this.#default;
+    for (let index = 0; index < pools.length; index++) {
+      const pool = pools[index]!;
+      if (pool.connector === context.connector) return pool;
     }
-    this.#default ??= this.#make('default');
-    return this.#default;
-  }
-
-  #make(priority: 'default' | 'high'): EndpointPool {
-    return new EndpointPool(this.#context, this.#cluster, this.#endpoint, this.#cluster.breakers[priority]);
+    const pool = new EndpointPool(context, this.#cluster, this.#endpoint, this.#cluster.breakers[priority]);
+    pools.push(pool);
+    return pool;
   }
 
   drain(): void {
-    this.#default?.drain();
-    this.#high?.drain();
+    for (const pool of this.#default) pool.drain();
+    for (const pool of this.#high) pool.drain();
   }
 
   /** Closes connections that have been idle for too long. */
   retireIdle(): void {
-    this.#default?.retireIdle();
-    this.#high?.retireIdle();
+    for (const pool of this.#default) pool.retireIdle();
+    for (const pool of this.#high) pool.retireIdle();
   }
 }
 
-/** The pool of an endpoint for a priority. */
+/** The pool of an endpoint for a priority, with connections of the context's engine. */
 export function poolOf(
   context: PoolContext,
   choice: { readonly cluster: ClusterRuntime; readonly endpoint: EndpointRuntime },
   priority: 'default' | 'high',
 ): EndpointPool {
   const { endpoint } = choice;
-  endpoint.pools ??= new Http1EndpointPools(context, choice.cluster, endpoint);
-  return (endpoint.pools as Http1EndpointPools).get(priority);
+  endpoint.pools ??= new Http1EndpointPools(choice.cluster, endpoint);
+  return (endpoint.pools as Http1EndpointPools).get(context, priority);
 }

@@ -4,17 +4,17 @@
 // One that became idle in this turn is taken last. Whatever its endpoint sent behind the response is reported at the
 // next turn at the earliest; a request that took the connection before would be answered by those bytes.
 
-import type { Http1ClientConnection } from '../http/http1/client-connection.ts';
+import type { PooledConnection } from './pooled-connection.ts';
 
 export class IdleConnections {
   /** Idle for a turn at least; the longest idle first. */
-  readonly #settled: Http1ClientConnection[] = [];
+  readonly #settled: PooledConnection[] = [];
   /** Became idle in `#turn`. */
-  readonly #recent: Http1ClientConnection[] = [];
+  readonly #recent: PooledConnection[] = [];
   #turn = -1;
 
   /** The connection became idle in `turn` of the reactor. */
-  push(connection: Http1ClientConnection, turn: number): void {
+  push(connection: PooledConnection, turn: number): void {
     this.#settle(turn);
     connection.idleSinceTurn = turn;
     this.#recent.push(connection);
@@ -24,18 +24,18 @@ export class IdleConnections {
    * The youngest that is settled, else the youngest; null when there is none. One whose `idleSinceTurn` is this turn has
    * to be looked at before it is used.
    */
-  pop(turn: number): Http1ClientConnection | null {
+  pop(turn: number): PooledConnection | null {
     this.#settle(turn);
     return this.#settled.pop() ?? this.#recent.pop() ?? null;
   }
 
   /** Whether it was there. */
-  delete(connection: Http1ClientConnection): boolean {
+  delete(connection: PooledConnection): boolean {
     return remove(this.#settled, connection) || remove(this.#recent, connection);
   }
 
   /** Takes out, the longest idle first, every settled connection up to the first that may stay. */
-  takeWhile(turn: number, mayGo: (connection: Http1ClientConnection) => boolean): Http1ClientConnection[] {
+  takeWhile(turn: number, mayGo: (connection: PooledConnection) => boolean): PooledConnection[] {
     this.#settle(turn);
     let count = 0;
     while (count < this.#settled.length && mayGo(this.#settled[count]!)) count++;
@@ -43,8 +43,8 @@ export class IdleConnections {
   }
 
   /** Takes out every connection of which this is true. */
-  takeEach(mayGo: (connection: Http1ClientConnection) => boolean): Http1ClientConnection[] {
-    const taken: Http1ClientConnection[] = [];
+  takeEach(mayGo: (connection: PooledConnection) => boolean): PooledConnection[] {
+    const taken: PooledConnection[] = [];
     for (const list of [this.#settled, this.#recent]) {
       for (let index = list.length - 1; index >= 0; index--) {
         const connection = list[index]!;
@@ -64,7 +64,7 @@ export class IdleConnections {
   }
 }
 
-function remove(list: Http1ClientConnection[], connection: Http1ClientConnection): boolean {
+function remove(list: PooledConnection[], connection: PooledConnection): boolean {
   const index = list.indexOf(connection);
   if (index < 0) return false;
   list.splice(index, 1);

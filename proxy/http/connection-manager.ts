@@ -5,6 +5,7 @@ import type { HttpConnectionManager, RouterFilter } from '../../config/http-conn
 import type { Random } from '../../config/random.ts';
 import type { ChooseContext } from '../cluster/balancer.ts';
 import type { ClusterTable } from '../cluster/cluster-table.ts';
+import type { UpstreamConnector } from '../cluster/pooled-connection.ts';
 import type { FormatContext } from '../format/format-context.ts';
 import { compileRanges } from '../listener/ip-range.ts';
 import type { Reactor } from '../reactor/reactor.ts';
@@ -36,6 +37,8 @@ import { StreamInfo } from './stream-info.ts';
 export interface HttpContext {
   readonly reactor: Reactor;
   readonly output: OutputBuffer;
+  /** Opens connections to endpoints. */
+  readonly connector: UpstreamConnector;
   readonly clusters: ClusterTable;
   /** Those that connection managers find by name. */
   readonly routeTables: RouteTables;

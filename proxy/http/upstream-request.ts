@@ -24,13 +24,13 @@ import { chooseEndpoint } from './endpoint-choice.ts';
 import { failureReply, resetKind, transportFailureReason } from './failure-reply.ts';
 import { headerName } from './header-name.ts';
 import type { HeaderTable } from './header-table.ts';
-import type { Http1ClientConnection, ResponseReceiver } from './http1/client-connection.ts';
 import { KeptRequestBody } from './kept-request-body.ts';
 import { LocalReplies, type LocalReply } from './local-reply.ts';
 import { BodyFraming, hasBody, isIdempotent, type ResponseHead } from './message.ts';
 import { StreamDeadline } from './response-sender.ts';
 import { RetryState } from './retry-state.ts';
 import type { Stream } from './stream.ts';
+import type { ResponseReceiver, UpstreamConnection } from './upstream-connection.ts';
 
 const attemptCountName = headerName('x-envoy-attempt-count');
 
@@ -60,7 +60,7 @@ export class UpstreamRequest implements PoolWaiter, ResponseReceiver {
   /** Set from `#attempt` to `#leaveEndpoint`. */
   #endpoint: EndpointRuntime | null = null;
   #pool: EndpointPool | null = null;
-  #connection: Http1ClientConnection | null = null;
+  #connection: UpstreamConnection | null = null;
   /** Null when the route has no `stat_prefix`. */
   readonly #routeStats: StatBlock | null;
   #wasReplayed = false;
@@ -135,7 +135,7 @@ export class UpstreamRequest implements PoolWaiter, ResponseReceiver {
     this.#pool.acquire(this, fresh, !this.#isIdempotent);
   }
 
-  onConnectionReady(connection: Http1ClientConnection): void {
+  onConnectionReady(connection: UpstreamConnection): void {
     const stream = this.#stream;
     const { info, head } = stream;
     const endpoint = this.#endpoint!;
@@ -314,15 +314,15 @@ export class UpstreamRequest implements PoolWaiter, ResponseReceiver {
   }
 
   onResponseReset(failure: UpstreamFailure): void {
+    const connection = this.#connection;
     const replay =
       failure.kind === 'connection-termination' &&
       this.#state === State.sending &&
       !this.#wasReplayed &&
-      this.#connection !== null &&
-      this.#connection.idleBeforeMs >= 0 &&
-      !this.#connection.sawResponseByte &&
-      this.#isIdempotent &&
-      this.#canRepeat;
+      connection !== null &&
+      connection.idleBeforeMs >= 0 &&
+      !connection.sawResponseByte &&
+      (connection.isUnsent || (this.#isIdempotent && this.#canRepeat));
     this.#noteWireBytes();
     this.#connection = null;
     this.#cluster.stats.inc(clusterStats.upstreamRqRxReset);

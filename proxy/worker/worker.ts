@@ -9,6 +9,7 @@ import { fileLimit } from '../../native/file-limit.ts';
 import { originalDestination } from '../../native/socket.ts';
 import { ClusterTable } from '../cluster/cluster-table.ts';
 import type { Http1EndpointPools } from '../cluster/endpoint-pools.ts';
+import { Http1Connector } from '../cluster/http1-connector.ts';
 import type { StatsSource } from '../cluster/stats-source.ts';
 import type { HttpContext } from '../http/connection-manager.ts';
 import { HttpDate } from '../http/http-date.ts';
@@ -83,9 +84,11 @@ export class Worker {
     this.#clusters = new ClusterTable({ random, statsSource: statsSource(stats), onClusterRemoved: () => undefined });
     this.#logs = this.#openLogs();
     this.#date = new HttpDate(wallClock);
+    const output = new OutputBuffer();
     const http: HttpContext = {
       reactor: this.#reactor,
-      output: new OutputBuffer(),
+      output,
+      connector: new Http1Connector(this.#reactor, output),
       clusters: this.#clusters,
       routeTables: this.#routeTables,
       random,

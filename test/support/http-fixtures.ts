@@ -12,10 +12,10 @@ import type { PoolWaiter } from '../../proxy/cluster/endpoint-pool.ts';
 import type { EndpointPools, EndpointRuntime } from '../../proxy/cluster/endpoint-runtime.ts';
 import { type ConnectionFacts, ConnectionManager, type HttpContext } from '../../proxy/http/connection-manager.ts';
 import { encodeLine, type HeaderTable } from '../../proxy/http/header-table.ts';
-import type { Http1ClientConnection, ResponseReceiver } from '../../proxy/http/http1/client-connection.ts';
 import { RequestHead, ResponseHead } from '../../proxy/http/message.ts';
 import { type ResponseSender, StreamDeadline } from '../../proxy/http/response-sender.ts';
 import { Stream } from '../../proxy/http/stream.ts';
+import type { ResponseReceiver, UpstreamConnection } from '../../proxy/http/upstream-connection.ts';
 import { Deadlines } from '../../proxy/reactor/deadlines.ts';
 import type { Reactor } from '../../proxy/reactor/reactor.ts';
 import { TimerWheel } from '../../proxy/reactor/timer-wheel.ts';
@@ -102,9 +102,11 @@ export class FakeClient implements ResponseSender {
 }
 
 /** A connection to an endpoint, as far as a request sees it. */
-export class FakeConnection {
+export class FakeConnection implements UpstreamConnection {
   readonly endpoint: string;
   readonly head = new ResponseHead();
+  readonly localAddressText = '';
+  isUnsent = false;
   idleBeforeMs = -1;
   sawResponseByte = false;
   isRequestBlocked = false;
@@ -218,6 +220,7 @@ export class Scene {
     return {
       reactor: this.reactor as unknown as Reactor,
       output: undefined as unknown as HttpContext['output'],
+      connector: undefined as unknown as HttpContext['connector'],
       clusters: { get: (name) => (name === cluster.name ? cluster : null) } as ClusterTable,
       routeTables: new RouteTables(),
       random,
@@ -272,7 +275,7 @@ export class Scene {
     const connection = new FakeConnection(endpoint.addressText);
     connection.idleBeforeMs = idleBeforeMs;
     this.connections.push(connection);
-    waiter.onConnectionReady(connection as unknown as Http1ClientConnection);
+    waiter.onConnectionReady(connection);
     return connection;
   }
 

@@ -4,6 +4,7 @@ import type { Test } from 'tap';
 import type { Address } from '../../config/address.ts';
 import type { Listener } from '../../config/listener.ts';
 import { ClusterTable } from '../../proxy/cluster/cluster-table.ts';
+import { Http1Connector } from '../../proxy/cluster/http1-connector.ts';
 import { encodeLine } from '../../proxy/http/header-table.ts';
 import { OutputBuffer } from '../../proxy/http/http1/output-buffer.ts';
 import { RequestCounter } from '../../proxy/http/request-counter.ts';
@@ -57,10 +58,12 @@ export function makeListenerBench(t: Test): ListenerBench {
     onEntries: () => undefined,
   });
   const noAddress = (): Address | undefined => undefined;
+  const output = new OutputBuffer();
   const context: ListenerBench['context'] = {
     http: {
       reactor,
-      output: new OutputBuffer(),
+      output,
+      connector: new Http1Connector(reactor, output),
       clusters: new ClusterTable({ random, statsSource: makeStatsSource(), onClusterRemoved: () => undefined }),
       routeTables: new RouteTables(),
       random,

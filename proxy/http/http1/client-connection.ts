@@ -4,45 +4,19 @@
 // that arrives while no exchange is open is somebody else's response (response-queue poisoning, CVE-2026-48931 and its
 // kin): the connection is destroyed, never reused.
 
+import { formatAddress } from '../../../config/address.ts';
 import type { NativeBuffer } from '../../../native/native-buffer.ts';
+import type { ConnectionOwner, PooledConnection } from '../../cluster/pooled-connection.ts';
 import { terminationFailure, type UpstreamFailure } from '../../cluster/upstream-failure.ts';
 import type { ByteStream, ByteStreamHandler, CloseReason, Relay } from '../../reactor/byte-stream.ts';
 import type { HeaderTable } from '../header-table.ts';
 import { BodyFraming, hasBody, type RequestHead, ResponseHead } from '../message.ts';
+import type { ResponseReceiver } from '../upstream-connection.ts';
 import { BodyDecoder, type BodyLimits } from './body-decoder.ts';
 import { BodyEncoder } from './body-encoder.ts';
 import { requestHeadBound, writeRequestHead } from './head-writer.ts';
 import type { OutputBuffer } from './output-buffer.ts';
 import { ResponseParser, type ResponseParserOptions } from './response-parser.ts';
-
-/** Who receives the response of the exchange that is open. No callback comes after End or Reset. */
-export interface ResponseReceiver {
-  /** 100, 102, 103; and 101, after which `startTunnel` may be called. */
-  onInterimHead(head: ResponseHead): void;
-  onResponseHead(head: ResponseHead, isEnd: boolean): void;
-  onResponseData(buffer: NativeBuffer, start: number, end: number): void;
-  /** Where data of the response may go past `onResponseData`; null when it may not. */
-  readonly responseSink: ByteStream | null;
-  /** `length` bytes of data went to `responseSink`. */
-  onResponseRelayed(length: number): void;
-  onResponseEnd(trailers: HeaderTable | null): void;
-  onResponseReset(failure: UpstreamFailure): void;
-  /** Request bytes that had to wait were taken. */
-  onRequestDrained(): void;
-  /** False while the other side does not take what it has: nothing more is read. */
-  readonly acceptsResponseBody: boolean;
-}
-
-/** The pool that a connection belongs to. */
-export interface ConnectionOwner {
-  /** Which turn of the reactor this is. */
-  readonly turn: number;
-  onConnectionEstablished(connection: Http1ClientConnection): void;
-  /** The exchange is over and the connection may carry another. */
-  onConnectionIdle(connection: Http1ClientConnection): void;
-  /** `wasIdle`: no exchange was open. */
-  onConnectionClosed(connection: Http1ClientConnection, reason: CloseReason, wasIdle: boolean): void;
-}
 
 const State = { connecting: 0, idle: 1, head: 2, body: 3, bodyUntilClose: 4, tunnel: 5, closed: 6 } as const;
 type State = (typeof State)[keyof typeof State];
@@ -50,10 +24,12 @@ type State = (typeof State)[keyof typeof State];
 /** Less than this is read at once anyway. */
 const RELAYED_BYTES = 128 * 1024;
 
-export class Http1ClientConnection implements ByteStreamHandler, Relay {
-  /** Set by the pool right after the stream was made. */
+export class Http1ClientConnection implements PooledConnection, ByteStreamHandler, Relay {
+  /** Set by the connector right after the stream was made. */
   stream!: ByteStream;
   readonly head = new ResponseHead();
+  /** What is written leaves in this turn, or nobody can tell. */
+  readonly isUnsent = false;
   /** Where the open response is relayed to, while it is. */
   sink!: ByteStream;
   /** On the reactor's clock; when the last exchange ended. */
@@ -105,6 +81,18 @@ export class Http1ClientConnection implements ByteStreamHandler, Relay {
 
   get isEstablished(): boolean {
     return this.#state !== State.connecting && this.#state !== State.closed;
+  }
+
+  get bytesReceived(): number {
+    return this.stream.bytesReceived;
+  }
+
+  get bytesSent(): number {
+    return this.stream.bytesSent;
+  }
+
+  get keepAliveTimeoutMs(): number {
+    return this.head.keepAliveTimeoutMs;
   }
 
   /** Since the connection was idle, when the pool counted what had been sent and received before. */
@@ -183,6 +171,15 @@ export class Http1ClientConnection implements ByteStreamHandler, Relay {
 
   close(): void {
     this.stream.close();
+  }
+
+  hasInput(): boolean {
+    return this.stream.hasInput();
+  }
+
+  readLocalAddress(): string {
+    const address = this.stream.localAddress();
+    return address === undefined ? '' : formatAddress(address);
   }
 
   resumeResponse(): void {

@@ -5,10 +5,12 @@ import type { Cluster } from '../../../config/cluster.ts';
 import { ClusterRuntime } from '../../../proxy/cluster/cluster-runtime.ts';
 import { EndpointPool, type PoolWaiter } from '../../../proxy/cluster/endpoint-pool.ts';
 import { Http1EndpointPools, poolOf } from '../../../proxy/cluster/endpoint-pools.ts';
+import { Http1Connector } from '../../../proxy/cluster/http1-connector.ts';
 import type { UpstreamFailure } from '../../../proxy/cluster/upstream-failure.ts';
-import type { Http1ClientConnection, ResponseReceiver } from '../../../proxy/http/http1/client-connection.ts';
+import type { Http1ClientConnection } from '../../../proxy/http/http1/client-connection.ts';
 import { OutputBuffer } from '../../../proxy/http/http1/output-buffer.ts';
 import { RequestHead } from '../../../proxy/http/message.ts';
+import type { ResponseReceiver, UpstreamConnection } from '../../../proxy/http/upstream-connection.ts';
 import { clusterStats } from '../../../proxy/telemetry/cluster-stats.ts';
 import { StatsStore } from '../../../proxy/telemetry/stats-store.ts';
 import {
@@ -175,6 +177,10 @@ t.test('each routing priority has a pool of its own, made once', async (t) => {
   t.ok(poolOf(context, choice, 'default') === normal);
   t.ok(poolOf(context, choice, 'high') === high);
   t.ok(endpoint.pools instanceof Http1EndpointPools);
+  const otherEngine = { ...context, connector: new Http1Connector(cluster.reactor, new OutputBuffer()) };
+  const ofOtherEngine = poolOf(otherEngine, choice, 'default');
+  t.ok(ofOtherEngine !== normal, 'and so has each engine');
+  t.ok(poolOf(otherEngine, choice, 'default') === ofOtherEngine);
   const [one, other] = await Promise.all([ask(normal), ask(high)]);
   t.same([cluster.runtime.breakers.default.connections, cluster.runtime.breakers.high.connections], [1, 1]);
   for (const connection of [one, other]) connection.close();
@@ -204,7 +210,7 @@ async function open(
     statsSource: makeStatsSource(store),
     random: seededRandom(1),
   });
-  const context = { reactor, output: new OutputBuffer() };
+  const context = { reactor, connector: new Http1Connector(reactor, new OutputBuffer()) };
   const endpoint = runtime.chooseEndpoint(makeContext())!;
   const pool = new EndpointPool(context, runtime, endpoint, runtime.breakers.default);
   t.teardown(() => pool.drain());
@@ -216,7 +222,8 @@ async function open(
 /** A request's wait: a connection, or the failure as a rejection. */
 function ask(pool: EndpointPool, { fresh = false, mustNotRepeat = false } = {}): Promise<Http1ClientConnection> {
   const { promise, resolve, reject } = Promise.withResolvers<Http1ClientConnection>();
-  pool.acquire({ onConnectionReady: resolve, onConnectionFailed: reject }, fresh, mustNotRepeat);
+  const onConnectionReady = (connection: UpstreamConnection) => resolve(connection as Http1ClientConnection);
+  pool.acquire({ onConnectionReady, onConnectionFailed: reject }, fresh, mustNotRepeat);
   return promise;
 }
 

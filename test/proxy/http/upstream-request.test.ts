@@ -249,6 +249,19 @@ t.test('a reused connection that dies unanswered is replayed once on a fresh one
   t.equal(post.client.status, 503, 'what is not idempotent may have been done');
 });
 
+t.test('what has not left before its reused connection died is sent on a fresh one, whatever its method', async (t) => {
+  const scene = new Scene();
+  const { client } = scene.request((head) => {
+    head.method = 'POST';
+  });
+  const connection = scene.connect(5000);
+  connection.isUnsent = true;
+  scene.lose(connection);
+  t.match(scene.waiting, [{ fresh: true }]);
+  scene.respond(scene.connect(), 200);
+  t.equal(client.status, 200);
+});
+
 t.test('an interim response is forwarded, and a response that overtakes its request ends it', async (t) => {
   const scene = new Scene();
   const { client } = scene.request((head) => {

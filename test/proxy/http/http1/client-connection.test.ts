@@ -3,15 +3,13 @@
 
 import t from 'tap';
 import type { NativeBuffer } from '../../../../native/native-buffer.ts';
+import type { ConnectionOwner } from '../../../../proxy/cluster/pooled-connection.ts';
 import type { UpstreamFailure } from '../../../../proxy/cluster/upstream-failure.ts';
 import type { HeaderTable } from '../../../../proxy/http/header-table.ts';
-import {
-  type ConnectionOwner,
-  Http1ClientConnection,
-  type ResponseReceiver,
-} from '../../../../proxy/http/http1/client-connection.ts';
+import { Http1ClientConnection } from '../../../../proxy/http/http1/client-connection.ts';
 import { OutputBuffer } from '../../../../proxy/http/http1/output-buffer.ts';
 import { BodyFraming, RequestHead, type ResponseHead } from '../../../../proxy/http/message.ts';
+import type { ResponseReceiver } from '../../../../proxy/http/upstream-connection.ts';
 import { FakeStream, nativeText } from '../../../support/fake-stream.ts';
 
 class Receiver implements ResponseReceiver {

@@ -1,0 +1,52 @@
+// What a pool knows of a connection, and who opens one for it. A pool counts, limits, keeps and retires connections in
+// the same way for each engine; how bytes pass through them is the connector's business.
+
+import type { UpstreamConnection } from '../http/upstream-connection.ts';
+import type { CloseReason } from '../reactor/byte-stream.ts';
+import type { ClusterRuntime } from './cluster-runtime.ts';
+import type { EndpointRuntime } from './endpoint-runtime.ts';
+
+/** A connection as its pool sees it. What is not read-only is the pool's own note. */
+export interface PooledConnection extends UpstreamConnection {
+  /** On the reactor's clock; when the last exchange ended. */
+  idleSinceMs: number;
+  /** In which turn of the reactor. */
+  idleSinceTurn: number;
+  idleBeforeMs: number;
+  connectStartedAtMs: number;
+  localAddressText: string;
+  /** Bytes that the pool has added to the cluster's counters. */
+  countedReceivedBytes: number;
+  countedSentBytes: number;
+  /** Sums over the life of the connection. */
+  readonly bytesReceived: number;
+  readonly bytesSent: number;
+  readonly exchangeCount: number;
+  /** What the last response said of it (`Keep-Alive: timeout=`), in ms; 0 when not said. */
+  readonly keepAliveTimeoutMs: number;
+  /** The endpoint sends no more: it is who ends the connection. */
+  readonly hasPeerEnded: boolean;
+
+  /** Our end, `ip:port`; empty when the connection has none. */
+  readLocalAddress(): string;
+  /** Whether something unread waits on the idle connection: it cannot be used. */
+  hasInput(): boolean;
+  close(): void;
+}
+
+/** The pool that a connection belongs to. */
+export interface ConnectionOwner {
+  /** Which turn of the reactor this is. */
+  readonly turn: number;
+  onConnectionEstablished(connection: PooledConnection): void;
+  /** The exchange is over and the connection may carry another. */
+  onConnectionIdle(connection: PooledConnection): void;
+  /** `wasIdle`: no exchange was open. */
+  onConnectionClosed(connection: PooledConnection, reason: CloseReason, wasIdle: boolean): void;
+}
+
+/** How an engine opens connections to endpoints. */
+export interface UpstreamConnector {
+  /** Begins to connect. Every outcome, also an immediate failure, is told to `owner` later, never from inside. */
+  connect(owner: ConnectionOwner, cluster: ClusterRuntime, endpoint: EndpointRuntime): PooledConnection;
+}
