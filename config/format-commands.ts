@@ -28,6 +28,20 @@ export interface ParsedFormat {
   readonly errors: readonly string[];
 }
 
+/** What is told of a certificate. Envoy has most of these for a peer, and the names for our own. */
+const certificateCommands = [
+  'SUBJECT',
+  'ISSUER',
+  'SERIAL',
+  'FINGERPRINT_256',
+  'FINGERPRINT_1',
+  'URI_SAN',
+  'DNS_SAN',
+  'IP_SAN',
+  'EMAIL_SAN',
+  'CERT',
+];
+
 /** Every supported command. */
 export const formatCommands: ReadonlyMap<string, FormatCommandRule> = new Map([
   ...rules('none', false, [
@@ -47,16 +61,7 @@ export const formatCommands: ReadonlyMap<string, FormatCommandRule> = new Map([
     'DOWNSTREAM_REMOTE_PORT',
     'DOWNSTREAM_HEADER_BYTES_RECEIVED',
     'DOWNSTREAM_HEADER_BYTES_SENT',
-    'DOWNSTREAM_TLS_CIPHER',
-    'DOWNSTREAM_TLS_SESSION_ID',
-    'DOWNSTREAM_TLS_VERSION',
-    'DOWNSTREAM_LOCAL_SUBJECT',
-    'DOWNSTREAM_LOCAL_URI_SAN',
-    'DOWNSTREAM_PEER_FINGERPRINT_256',
-    'DOWNSTREAM_PEER_ISSUER',
-    'DOWNSTREAM_PEER_SERIAL',
-    'DOWNSTREAM_PEER_SUBJECT',
-    'DOWNSTREAM_PEER_URI_SAN',
+    'DOWNSTREAM_TRANSPORT_FAILURE_REASON',
     'DURATION',
     'FAILURE_REASON',
     'FILTER_CHAIN_NAME',
@@ -98,7 +103,23 @@ export const formatCommands: ReadonlyMap<string, FormatCommandRule> = new Map([
     'VIRTUAL_CLUSTER_NAME',
     'VIRTUAL_HOST_NAME',
   ]),
-  ...rules('optional', false, ['GRPC_STATUS', 'START_TIME']),
+  ...rules(
+    'none',
+    false,
+    ['DOWNSTREAM', 'UPSTREAM'].flatMap((side) => [
+      ...['TLS_VERSION', 'TLS_CIPHER', 'TLS_GROUP', 'TLS_SESSION_ID'].map((name) => `${side}_${name}`),
+      ...certificateCommands.flatMap((name) => [`${side}_PEER_${name}`, `${side}_LOCAL_${name}`]),
+    ]),
+  ),
+  ...rules('none', false, ['UPSTREAM_SERVER_NAME']),
+  ...rules('optional', false, [
+    'GRPC_STATUS',
+    'START_TIME',
+    ...['DOWNSTREAM_PEER', 'DOWNSTREAM_LOCAL', 'UPSTREAM_PEER', 'UPSTREAM_LOCAL'].flatMap((owner) => [
+      `${owner}_CERT_V_START`,
+      `${owner}_CERT_V_END`,
+    ]),
+  ]),
   ...rules('required', true, [
     'CLUSTER_METADATA',
     'DYNAMIC_METADATA',

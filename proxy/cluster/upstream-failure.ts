@@ -17,6 +17,8 @@ export interface UpstreamFailure {
   readonly reason: string;
   /** Why the kernel could not connect, where it said so. */
   readonly errno?: number;
+  /** Why TLS could not be established, where that was it. */
+  readonly tlsProblem?: string;
 }
 
 /** The failure of a connection attempt. */
@@ -27,7 +29,7 @@ export function connectFailure(reason: CloseReason): UpstreamFailure {
     case 'error':
       return { kind: 'connect-failure', reason: describeErrno(reason.errno), errno: reason.errno };
     case 'tls':
-      return { kind: 'connect-failure', reason: `TLS: ${reason.problem}` };
+      return { kind: 'connect-failure', reason: `TLS: ${reason.problem}`, tlsProblem: reason.problem };
     case 'local':
     case 'remote':
       return { kind: 'connect-failure', reason: 'the connection was closed before it was established' };

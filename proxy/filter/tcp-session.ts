@@ -54,6 +54,7 @@ export class TcpSession implements ByteStreamHandler, Relay {
     info.filterChainName = facts.filterChainName;
     info.listenerName = facts.listenerName;
     info.requestedServerName = facts.requestedServerName;
+    info.downstreamTls = facts.tls ?? null;
     filter.stats.inc(tcpStats.downstreamCxTotal);
     downstream.handler = this;
   }

@@ -8,6 +8,7 @@ import type { FormatContext, Operator } from './format-context.ts';
 import { headerOperators } from './header-operators.ts';
 import { metadataOperators } from './metadata-operators.ts';
 import { streamOperators } from './stream-operators.ts';
+import { tlsOperators } from './tls-operators.ts';
 
 export interface Format {
   /** The text as a byte string: each character is one byte, to be written with latin1. */
@@ -75,6 +76,7 @@ const compilers = new Map([
   ...Object.entries(streamOperators),
   ...Object.entries(headerOperators),
   ...Object.entries(metadataOperators),
+  ...Object.entries(tlsOperators),
 ]);
 
 function compileCommand(command: FormatCommand): Operator {

@@ -78,7 +78,8 @@ export const streamOperators: Readonly<Record<string, (command: FormatCommand) =
   UPSTREAM_CLUSTER: text('upstreamCluster'),
   UPSTREAM_CLUSTER_RAW: text('upstreamCluster'),
   UPSTREAM_REQUEST_ATTEMPT_COUNT: number('attemptCount'),
-  UPSTREAM_TRANSPORT_FAILURE_REASON: text('upstreamTransportFailureReason'),
+  DOWNSTREAM_TRANSPORT_FAILURE_REASON: withoutBlanks('downstreamTransportFailureReason'),
+  UPSTREAM_TRANSPORT_FAILURE_REASON: withoutBlanks('upstreamTransportFailureReason'),
   ROUTE_NAME: text('routeName'),
   VIRTUAL_HOST_NAME: text('virtualHostName'),
   VIRTUAL_CLUSTER_NAME: text('virtualCluster'),
@@ -95,23 +96,7 @@ export const streamOperators: Readonly<Record<string, (command: FormatCommand) =
     () =>
     ({ info }) =>
       info.trace === null || info.trace.reason === SamplingReason.none ? null : samplingReasonNames[info.trace.reason]!,
-
-  // Facts of a TLS connection: a plain one has none.
-  DOWNSTREAM_TLS_VERSION: () => nothing,
-  DOWNSTREAM_TLS_CIPHER: () => nothing,
-  DOWNSTREAM_TLS_SESSION_ID: () => nothing,
-  DOWNSTREAM_LOCAL_SUBJECT: () => nothing,
-  DOWNSTREAM_LOCAL_URI_SAN: () => nothing,
-  DOWNSTREAM_PEER_FINGERPRINT_256: () => nothing,
-  DOWNSTREAM_PEER_ISSUER: () => nothing,
-  DOWNSTREAM_PEER_SERIAL: () => nothing,
-  DOWNSTREAM_PEER_SUBJECT: () => nothing,
-  DOWNSTREAM_PEER_URI_SAN: () => nothing,
 };
-
-function nothing(): null {
-  return null;
-}
 
 function constant(value: string): Operator {
   return () => value;
@@ -123,6 +108,15 @@ function text(field: TextField): () => Operator {
     ({ info }) => {
       const value = info[field];
       return value === '' ? null : withoutControls(value);
+    };
+}
+
+// A field between blanks in a log, as Envoy writes it.
+function withoutBlanks(field: TextField): () => Operator {
+  return () =>
+    ({ info }) => {
+      const value = info[field];
+      return value === '' ? null : withoutControls(value).replaceAll(' ', '_');
     };
 }
 

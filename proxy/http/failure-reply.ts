@@ -29,13 +29,17 @@ export function failureReply(failure: UpstreamFailure, isRetry: boolean): LocalR
   return {
     status,
     body: isRetry ? body.replace('reset reason', 'retried and the latest reset reason') : body,
-    details: transport === '' ? details : details.replace('}', `|${transport}}`),
+    details: transport === '' ? details : `${details.slice(0, -1)}|${transport}}`,
     flags,
   };
 }
 
-/** What Envoy says of a connection that the kernel could not make, without blanks; empty for every other failure. */
-export function transportFailureReason({ errno }: UpstreamFailure): string {
+/**
+ * What Envoy says of a connection that the kernel could not make, and our sentence behind its word for one that TLS could not
+ * be established on, without blanks; empty for every other failure.
+ */
+export function transportFailureReason({ errno, tlsProblem }: UpstreamFailure): string {
+  if (tlsProblem !== undefined) return `TLS_error:_${tlsProblem.replaceAll(/\s/g, '_')}`;
   const text = errno === undefined ? undefined : libcTexts.get(errno);
   return text === undefined ? '' : `delayed_connect_error:_${text}`;
 }

@@ -111,7 +111,7 @@ function hex(byte: number): string {
 }
 
 /** As Envoy encodes it: what PEM has beside letters, digits and dashes. */
-function encodedPem(chain: readonly Uint8Array[]): string {
+export function encodedPem(chain: readonly Uint8Array[]): string {
   return chain
     .map(pemOf)
     .join('')

@@ -2,6 +2,7 @@
 // Envoy's rules: https://www.envoyproxy.io/docs/envoy/latest/configuration/http/http_conn_man/headers
 
 import { isIP } from 'node:net';
+import type { ConnectionFacts } from './connection-manager.ts';
 import { HeaderId, headerName } from './header-name.ts';
 import { encodeLine, type HeaderTable, headerIdSet } from './header-table.ts';
 import { newRequestId } from './request-id.ts';
@@ -52,8 +53,9 @@ export function applyForwardedHeaders(stream: Stream): void {
     headers.appendLine(head.scheme === 'https' ? protoHttpsLine : protoHttpLine);
   } else {
     const proto = headers.findId(HeaderId.xForwardedProto);
-    if (proto < 0) headers.appendLine(protoHttpLine);
-    else if (headers.valueEquals(proto, https)) head.scheme = 'https';
+    const isHttps = proto < 0 ? stream.facts.tls !== undefined : headers.valueEquals(proto, https);
+    if (proto < 0) headers.appendLine(isHttps ? protoHttpsLine : protoHttpLine);
+    if (isHttps) head.scheme = 'https';
   }
   if (config.via !== '') {
     const via = headers.get(viaName);
@@ -99,13 +101,14 @@ function applyRemoteAddress(stream: Stream): string {
     if (received < 0) headers.append('x-forwarded-for', own);
     else headers.replaceValue(received, joined(headers.value(received), own));
   }
-  if (config.xffNumTrustedHops === 0) overwriteForwardedProto(headers);
+  if (config.xffNumTrustedHops === 0) overwriteForwardedProto(headers, facts);
   return client;
 }
 
 // The hop before us is not trusted to tell how the client reached it: over this connection.
-function overwriteForwardedProto(headers: HeaderTable): void {
-  if (headers.findId(HeaderId.xForwardedProto) >= 0) headers.set(forwardedProtoName, 'http');
+function overwriteForwardedProto(headers: HeaderTable, { tls }: ConnectionFacts): void {
+  if (headers.findId(HeaderId.xForwardedProto) >= 0)
+    headers.set(forwardedProtoName, tls === undefined ? 'http' : 'https');
 }
 
 function joined(list: string, item: string): string {

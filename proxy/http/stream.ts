@@ -145,6 +145,7 @@ export class Stream {
     info.filterChainName = facts.filterChainName;
     info.listenerName = facts.listenerName;
     info.requestedServerName = facts.requestedServerName;
+    if (facts.tls !== undefined) info.downstreamTls = facts.tls;
     manager.stats.inc(httpStats.downstreamRqTotal);
     manager.stats.inc(httpStats.downstreamRqHttp1Total);
     manager.stats.inc(httpStats.downstreamRqActive);

@@ -12,6 +12,8 @@ export interface TlsFacts {
   /** SNI, lower case; empty without one. */
   readonly serverName: string;
   readonly isResumed: boolean;
+  /** Lower-case hex; absent or empty where the session has none. */
+  readonly sessionId?: string;
   /** What the peer has shown; null when it has shown nothing. */
   readonly peer: CertificateFacts | null;
   /** Whether the peer's certificate was verified against roots of ours: only then it is an identity. */

@@ -32,6 +32,17 @@ t.test('a connection that the kernel could not make is named as in the logs of E
   t.equal(transportFailureReason(failure('overflow')), '');
 });
 
+t.test('a connection that TLS could not be established on says why, in one word', async (t) => {
+  const tlsProblem = 'the certificate is for other names: a}$&b';
+  const failed: UpstreamFailure = { kind: 'connect-failure', reason: `TLS: ${tlsProblem}`, tlsProblem };
+  const word = 'TLS_error:_the_certificate_is_for_other_names:_a}$&b';
+  t.equal(transportFailureReason(failed), word);
+  t.equal(
+    failureReply(failed, false).details,
+    `upstream_reset_before_response_started{remote_connection_failure|${word}}`,
+  );
+});
+
 t.test('a reply after a retry says so', async (t) => {
   t.equal(
     failureReply(failure('overflow'), true).body,

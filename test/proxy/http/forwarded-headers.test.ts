@@ -3,6 +3,7 @@
 import t from 'tap';
 import type { HttpConnectionManager } from '../../../config/http-connection-manager.ts';
 import type { ConnectionFacts } from '../../../proxy/http/connection-manager.ts';
+import type { TlsFacts } from '../../../proxy/transport/tls-facts.ts';
 import { fieldsOf, Scene } from '../../support/http-fixtures.ts';
 
 type Fields = readonly (readonly [string, string])[];
@@ -43,6 +44,16 @@ t.test('inside the mesh x-forwarded-for is left, and the rest is added where it 
   t.equal(kept.fields.get('x-forwarded-proto'), 'https');
   t.equal(kept.requestId, 'mine');
   t.equal(kept.remoteAddress, '1.2.3.4:0', 'for logs the client is whom it names');
+});
+
+t.test('who came over TLS came by https, unless a trusted hop says how the client came to it', async (t) => {
+  const tls = { version: 'TLSv1.3' } as TlsFacts;
+  const http = [['x-forwarded-proto', 'http']] as const;
+  t.equal(told({}, [], { tls }).fields.get('x-forwarded-proto'), 'https');
+  t.equal(told({}, http, { tls }).fields.get('x-forwarded-proto'), 'http');
+  t.equal(told({ useRemoteAddress: true }, http, { tls }).fields.get('x-forwarded-proto'), 'https');
+  const trusting = { useRemoteAddress: true, xffNumTrustedHops: 1 };
+  t.equal(told(trusting, http, { tls }).fields.get('x-forwarded-proto'), 'http');
 });
 
 t.test('xff_num_trusted_hops counts from the end of x-forwarded-for', async (t) => {

@@ -1,0 +1,101 @@
+// Commands that read what TLS showed of a connection: nothing on a plain one.
+// https://www.envoyproxy.io/docs/envoy/latest/configuration/observability/access_log/usage#command-operators
+
+import type { FormatCommand } from '../../config/format-commands.ts';
+import { encodedPem } from '../http/forwarded-client-cert.ts';
+import type { StreamInfo } from '../http/stream-info.ts';
+import type { CertificateFacts, TlsFacts } from '../transport/tls-facts.ts';
+import { withoutControls } from './byte-string.ts';
+import type { FormatContext, Operator } from './format-context.ts';
+import { compileTimePattern } from './time-format.ts';
+
+type Side = (info: StreamInfo) => TlsFacts | null;
+type Compiler = (command: FormatCommand) => Operator;
+
+const downstream: Side = (info) => info.downstreamTls;
+const upstream: Side = (info) => info.upstreamTls;
+
+/** By command name: makes the operator for one use of the command. */
+export const tlsOperators: Readonly<Record<string, Compiler>> = {
+  ...connectionOperators('DOWNSTREAM', downstream),
+  ...connectionOperators('UPSTREAM', upstream),
+  ...certificateOperators('DOWNSTREAM_PEER', (info) => info.downstreamTls?.peer ?? null),
+  ...certificateOperators('DOWNSTREAM_LOCAL', (info) => info.downstreamTls?.own ?? null),
+  ...certificateOperators('UPSTREAM_PEER', (info) => info.upstreamTls?.peer ?? null),
+  ...certificateOperators('UPSTREAM_LOCAL', (info) => info.upstreamTls?.own ?? null),
+  UPSTREAM_SERVER_NAME: text(upstream, ({ serverName }) => serverName),
+};
+
+function connectionOperators(prefix: string, side: Side): Readonly<Record<string, Compiler>> {
+  return {
+    [`${prefix}_TLS_VERSION`]: text(side, ({ version }) => version),
+    [`${prefix}_TLS_CIPHER`]: text(side, ({ cipher }) => opensslName(cipher)),
+    [`${prefix}_TLS_GROUP`]: text(side, ({ group }) => group),
+    [`${prefix}_TLS_SESSION_ID`]: text(side, ({ sessionId }) => sessionId ?? ''),
+  };
+}
+
+type Owner = (info: StreamInfo) => CertificateFacts | null;
+
+function certificateOperators(prefix: string, owner: Owner): Readonly<Record<string, Compiler>> {
+  return {
+    [`${prefix}_SUBJECT`]: text(owner, ({ subject }) => subject),
+    [`${prefix}_ISSUER`]: text(owner, ({ issuer }) => issuer),
+    [`${prefix}_SERIAL`]: text(owner, ({ serial }) => serial),
+    [`${prefix}_FINGERPRINT_256`]: text(owner, ({ sha256 }) => sha256),
+    [`${prefix}_FINGERPRINT_1`]: text(owner, ({ sha1 }) => sha1),
+    [`${prefix}_URI_SAN`]: text(owner, ({ uris }) => uris.join(',')),
+    [`${prefix}_DNS_SAN`]: text(owner, ({ dnsNames }) => dnsNames.join(',')),
+    [`${prefix}_IP_SAN`]: text(owner, ({ ipAddresses }) => ipAddresses.join(',')),
+    [`${prefix}_EMAIL_SAN`]: text(owner, ({ emails }) => emails.join(',')),
+    [`${prefix}_CERT`]: text(owner, certificateText),
+    [`${prefix}_CERT_V_START`]: time(owner, ({ notBeforeMs }) => notBeforeMs),
+    [`${prefix}_CERT_V_END`]: time(owner, ({ notAfterMs }) => notAfterMs),
+  };
+}
+
+// Names are a peer's bytes: none may end the line it stands in.
+function text<T>(owner: (info: StreamInfo) => T | null, read: (facts: T) => string): Compiler {
+  return () =>
+    ({ info }: FormatContext) => {
+      const facts = owner(info);
+      if (facts === null) return null;
+      const value = read(facts);
+      return value === '' ? null : withoutControls(value);
+    };
+}
+
+// Whole seconds with zeros behind them by default, as Envoy writes the times of certificates.
+function time(owner: Owner, read: (facts: CertificateFacts) => number): Compiler {
+  return ({ argument }) => {
+    const format = compileTimePattern(argument || '%Y-%m-%dT%H:%M:%S.000Z');
+    return ({ info }) => {
+      const certificate = owner(info);
+      return certificate === null ? null : format(read(certificate));
+    };
+  };
+}
+
+/** A connection has one certificate, and may have a million lines of log. */
+const certificateTexts = new WeakMap<CertificateFacts, string>();
+
+function certificateText(certificate: CertificateFacts): string {
+  let encoded = certificateTexts.get(certificate);
+  if (encoded === undefined) {
+    encoded = encodedPem(certificate.chain.slice(0, 1));
+    certificateTexts.set(certificate, encoded);
+  }
+  return encoded;
+}
+
+const openssl12 = /^TLS_(ECDHE_)?(ECDSA|RSA)_WITH_(AES|CHACHA20)_(128|256|POLY1305)_(?:(GCM|CBC)_)?(SHA\d*)$/;
+
+/** Ciphers of TLS 1.2 have other names in OpenSSL than in the RFCs, and Envoy logs those. */
+export function opensslName(cipher: string): string {
+  const parts = openssl12.exec(cipher);
+  if (parts === null) return cipher;
+  const [, ephemeral, key, kind, size, mode, digest] = parts;
+  const exchange = ephemeral === undefined ? '' : `ECDHE-${key}-`;
+  if (kind === 'CHACHA20') return `${exchange}CHACHA20-POLY1305`;
+  return `${exchange}AES${size}${mode === 'GCM' ? '-GCM' : ''}-${digest}`;
+}

@@ -1,0 +1,97 @@
+import t from 'tap';
+import { formatCommands } from '../../../config/format-commands.ts';
+import { opensslName, tlsOperators } from '../../../proxy/format/tls-operators.ts';
+import { StreamInfo } from '../../../proxy/http/stream-info.ts';
+import type { CertificateFacts, TlsFacts } from '../../../proxy/transport/tls-facts.ts';
+import { finishedRequest } from '../../support/format-fixtures.ts';
+
+const peer: CertificateFacts = {
+  subject: 'CN=web',
+  issuer: 'O=cluster.local',
+  serial: '1a2b',
+  sha256: 'ab'.repeat(32),
+  sha1: 'cd'.repeat(20),
+  uris: ['spiffe://t/ns/a/sa/web', 'https://web'],
+  dnsNames: ['web', 'web.a'],
+  ipAddresses: ['10.0.0.1'],
+  emails: [],
+  notBeforeMs: Date.UTC(2026, 10, 21, 1, 2, 3, 400),
+  notAfterMs: Date.UTC(2026, 10, 22),
+  chain: [Buffer.from('own'), Buffer.from('issuer')],
+};
+const tls: TlsFacts = {
+  version: 'TLSv1.2',
+  cipher: 'TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256',
+  group: 'X25519',
+  alpn: '',
+  serverName: 'web.example',
+  isResumed: false,
+  peer,
+  isPeerVerified: true,
+  own: { ...peer, subject: 'CN=us', uris: [] },
+};
+
+function operate(name: string, given: Partial<StreamInfo>, argument: string | null = null) {
+  const info = Object.assign(new StreamInfo(), given);
+  return tlsOperators[name]!({ name, argument, maxLength: null })({ ...finishedRequest(), info });
+}
+
+t.test('each side of each connection is told as Envoy tells it', (t) => {
+  for (const [name, expected] of [
+    ['TLS_VERSION', 'TLSv1.2'],
+    ['TLS_CIPHER', 'ECDHE-RSA-AES128-GCM-SHA256'],
+    ['TLS_SESSION_ID', null],
+    ['PEER_URI_SAN', 'spiffe://t/ns/a/sa/web,https://web'],
+    ['PEER_DNS_SAN', 'web,web.a'],
+    ['PEER_EMAIL_SAN', null],
+    ['PEER_SUBJECT', 'CN=web'],
+    ['PEER_ISSUER', 'O=cluster.local'],
+    ['PEER_SERIAL', '1a2b'],
+    ['PEER_FINGERPRINT_256', peer.sha256],
+    ['PEER_FINGERPRINT_1', peer.sha1],
+    ['PEER_CERT_V_START', '2026-11-21T01:02:03.000Z'],
+    ['LOCAL_SUBJECT', 'CN=us'],
+    ['LOCAL_URI_SAN', null],
+  ] as const) {
+    t.equal(operate(`DOWNSTREAM_${name}`, { downstreamTls: tls }), expected, name);
+    t.equal(operate(`UPSTREAM_${name}`, { upstreamTls: tls }), expected, name);
+  }
+  t.equal(operate('DOWNSTREAM_PEER_CERT_V_END', { downstreamTls: tls }, '%d.%m.%Y'), '22.11.2026');
+  t.equal(operate('DOWNSTREAM_PEER_CERT', { downstreamTls: tls }), operate('UPSTREAM_PEER_CERT', { upstreamTls: tls }));
+  t.match(operate('DOWNSTREAM_PEER_CERT', { downstreamTls: tls }), /^-----BEGIN%20CERTIFICATE-----%0A[\w%]+-----END/);
+  t.equal(operate('UPSTREAM_SERVER_NAME', { upstreamTls: tls }), 'web.example');
+  t.equal(operate('DOWNSTREAM_TLS_SESSION_ID', { downstreamTls: { ...tls, sessionId: '0f' } }), '0f');
+  t.end();
+});
+
+t.test('a plain connection has nothing to tell, and one without a certificate nothing of it', (t) => {
+  for (const name of Object.keys(tlsOperators)) t.equal(operate(name, {}), null, name);
+  const anonymous = { ...tls, peer: null, own: null };
+  t.equal(operate('DOWNSTREAM_PEER_SUBJECT', { downstreamTls: anonymous }), null);
+  t.equal(operate('DOWNSTREAM_PEER_CERT_V_START', { downstreamTls: anonymous }), null);
+  t.end();
+});
+
+t.test('a name in a certificate cannot end a line', (t) => {
+  const evil = { ...tls, peer: { ...peer, uris: ['spiffe://t/\r\nGET'] } };
+  t.equal(operate('DOWNSTREAM_PEER_URI_SAN', { downstreamTls: evil }), 'spiffe://t/\\x0d\\x0aGET');
+  t.end();
+});
+
+t.test('every command is one that formats may name', (t) => {
+  for (const name of Object.keys(tlsOperators)) t.ok(formatCommands.has(name), name);
+  t.end();
+});
+
+t.test('ciphers have the names of OpenSSL', (t) => {
+  for (const [standard, name] of [
+    ['TLS_AES_256_GCM_SHA384', 'TLS_AES_256_GCM_SHA384'],
+    ['TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384', 'ECDHE-ECDSA-AES256-GCM-SHA384'],
+    ['TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256', 'ECDHE-RSA-CHACHA20-POLY1305'],
+    ['TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA', 'ECDHE-RSA-AES128-SHA'],
+    ['TLS_RSA_WITH_AES_128_GCM_SHA256', 'AES128-GCM-SHA256'],
+    ['TLS_DHE_PSK_WITH_SOMETHING', 'TLS_DHE_PSK_WITH_SOMETHING'],
+  ] as const)
+    t.equal(opensslName(standard), name);
+  t.end();
+});
