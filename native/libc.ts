@@ -28,3 +28,8 @@ export function outcome(result: number): number {
 export function failure(): number {
   return -koffi.errno();
 }
+
+/** Before a call whose errno is looked at whether it failed or not, so that an older one is not taken for its own. */
+export function clearErrno(): void {
+  koffi.errno(0);
+}

@@ -5,11 +5,12 @@
 //
 // Outcomes are numbers as everywhere here: 0 or more, -EAGAIN with `want` saying for what, -ECONNABORTED for a stream that was
 // cut off, -EPROTO for what TLS does not allow, or the errno of the socket, negated. The failure that ends a connection is told
-// by every later call, and `problem` has the words. Whether a call failed is never asked of OpenSSL's queue of errors, which
-// others of the thread write to as well, but of the connection's own state.
+// by every later call, and `problem` has the words; a write that the socket refuses ends writing alone, since what the peer
+// sent before it went away may still be read. Whether a call failed is never asked of OpenSSL's queue of errors, which others of
+// the thread write to as well, but of the connection's own state.
 
 import { describeErrno, Errno } from './errno.ts';
-import { declare, failure } from './libc.ts';
+import { clearErrno, declare, failure } from './libc.ts';
 import { NativeBuffer } from './native-buffer.ts';
 import {
   declareOpenssl,
@@ -22,6 +23,7 @@ import {
   takeOpensslProblem,
 } from './openssl.ts';
 import type { TlsContext } from './tls-context.ts';
+import { ownCertificateOf, verifiedChainOf } from './tls-peer.ts';
 import { derOf, derOfStack } from './tls-pem.ts';
 
 /** What the descriptor must be ready for before the call that returned -EAGAIN is made again. */
@@ -33,9 +35,16 @@ export class TlsSession {
   want: TlsWant = TlsWant.nothing;
   /** Why the connection failed, as a sentence; empty while it has not. Orderly ends are no failure. */
   problem = '';
+  /**
+   * Whether the last handshake, read or look has left something that no event of the descriptor will tell of: data, an end, a
+   * failure. A part of a record does not count, since the rest of it is an event.
+   */
+  hasPending = false;
   readonly #context: TlsContext;
   #pointer: number;
   #failure = 0;
+  /** Of the socket, met by a write. */
+  #writeFailure = 0;
   #isEstablished = false;
   #isEndSent = false;
   /** What a write that could not be finished was about: OpenSSL wants the same bytes again, and as many. */
@@ -72,40 +81,53 @@ export class TlsSession {
     const result = doHandshake()(this.#pointer);
     if (result !== 1) return this.#unfinished(result, failure());
     this.#isEstablished = true;
+    this.hasPending = this.#holdsInput();
     return 0;
   }
 
   /**
    * Data into `buffer` at `offset`, as much as is there and fits `length`, which is above 0; 0 after the peer's close_notify.
-   * When it fills the buffer, or meets many records without data, `hasPending` tells whether to read on without an event.
+   * `hasPending` tells whether to read on without an event: when it filled the buffer or met many records, of data or not.
    */
   read(buffer: NativeBuffer, offset: number, length: number): number {
+    this.hasPending = false;
     if (this.#failure !== 0) return this.#failure;
     let total = 0;
     for (let records = 0; records < MAX_RECORDS_A_READ && total < length; records++) {
+      clearErrno();
       const count = sslRead()(this.#pointer, buffer.address + offset + total, length - total);
       if (count > 0) total += count;
       else {
-        const outcome = this.#unfinished(count, failure());
-        if (total > 0) return total;
-        if (outcome !== -Errno.EAGAIN || !this.hasPending) return outcome;
+        const errno = failure();
+        const outcome = this.#unfinished(count, errno);
+        if (outcome !== -Errno.EAGAIN || this.#isDry(errno)) {
+          // Ends and failures are told by the next call, which nothing but this brings about.
+          this.hasPending = total > 0 && outcome !== -Errno.EAGAIN;
+          return total > 0 ? total : outcome;
+        }
       }
       // Saves the system call that would find nothing: the socket's next event is level-triggered.
-      if (!this.hasPending) return total > 0 ? total : -Errno.EAGAIN;
+      if (!this.#holdsInput()) return total > 0 ? total : this.#blocked(TlsWant.read);
     }
-    return total > 0 ? total : -Errno.EAGAIN;
+    this.hasPending = this.#holdsInput();
+    return total > 0 ? total : this.#blocked(TlsWant.read);
   }
 
   /** What `read` would return, 1 for any number of bytes, without taking them. Tickets and key updates are taken. */
   look(): number {
     if (this.#failure !== 0) return this.#failure;
+    this.hasPending = true;
     for (let records = 0; records < MAX_RECORDS_A_READ; records++) {
+      clearErrno();
       const count = sslPeek()(this.#pointer, lookBuffer.address, 1);
       if (count > 0) return 1;
-      const outcome = this.#unfinished(count, failure());
-      if (outcome !== -Errno.EAGAIN || !this.hasPending) return outcome;
+      const errno = failure();
+      const outcome = this.#unfinished(count, errno);
+      if (outcome !== -Errno.EAGAIN) return outcome;
+      this.hasPending = !this.#isDry(errno) && this.#holdsInput();
+      if (!this.hasPending) return outcome;
     }
-    return -Errno.EAGAIN;
+    return this.#blocked(TlsWant.read);
   }
 
   /**
@@ -114,6 +136,7 @@ export class TlsSession {
    */
   write(buffer: NativeBuffer, offset: number, length: number): number {
     if (this.#failure !== 0) return this.#failure;
+    if (this.#writeFailure !== 0) return this.#writeFailure;
     if (this.#retryLength > 0) {
       const result = this.#writeAgain();
       if (result < 0) return result;
@@ -125,7 +148,7 @@ export class TlsSession {
       const chunk = Math.min(length - total, MAX_RECORD_BYTES);
       const count = sslWrite()(this.#pointer, buffer.address + from, chunk);
       if (count <= 0) {
-        const outcome = this.#unfinished(count, failure());
+        const outcome = this.#unwritten(count, failure());
         if (outcome === -Errno.EAGAIN) this.#keepForRetry(buffer, from, chunk);
         return total > 0 ? total : outcome;
       }
@@ -136,13 +159,13 @@ export class TlsSession {
 
   /** Sends close_notify behind what was written: 0 when it is sent, or cannot be because the connection has failed. */
   shutdown(): number {
-    if (this.#isEndSent || !this.#isEstablished || this.#failure !== 0) return 0;
+    if (this.#isEndSent || !this.#isEstablished || this.#failure !== 0 || this.#writeFailure !== 0) return 0;
     if (this.#retryLength > 0) {
       const result = this.#writeAgain();
       if (result < 0) return result;
     }
     const result = sslShutdown()(this.#pointer);
-    if (result < 0) return this.#unfinished(result, failure());
+    if (result < 0) return this.#unwritten(result, failure());
     this.#isEndSent = true;
     return 0;
   }
@@ -152,6 +175,7 @@ export class TlsSession {
     if (this.#pointer === 0) return;
     this.#context.endSession(this.#pointer);
     this.#pointer = 0;
+    this.hasPending = false;
     this.#failure = -Errno.EBADF;
     this.#giveRetryBack();
   }
@@ -160,9 +184,9 @@ export class TlsSession {
     return this.#isEstablished;
   }
 
-  /** Whether something is kept that no event of the descriptor will tell of: data, or a part of a record. */
-  get hasPending(): boolean {
-    return this.#pointer !== 0 && hasPending()(this.#pointer) === 1;
+  /** What every call returns now; 0 while it has not failed. */
+  get failure(): number {
+    return this.#failure;
   }
 
   /** Bytes of data that the next read gets without the socket. */
@@ -219,6 +243,16 @@ export class TlsSession {
     return this.#context.side === 'client' && sent.length > 0 ? sent : [derOf(own), ...sent];
   }
 
+  /** DER, from the peer's own to a root of ours; empty where nothing was verified, and after a resumption. */
+  verifiedChain(): Buffer[] {
+    return this.#pointer === 0 ? [] : verifiedChainOf(this.#pointer);
+  }
+
+  /** DER of what this side has shown, or would have if it had been asked. */
+  ownCertificate(): Buffer | undefined {
+    return this.#pointer === 0 ? undefined : ownCertificateOf(this.#pointer);
+  }
+
   /** After a call that returned `result`, and what was the errno then. */
   #unfinished(result: number, errno: number): number {
     if (inInit()(this.#pointer) === 1) return this.#unfinishedHandshake(result, errno);
@@ -244,6 +278,30 @@ export class TlsSession {
     return this.#fail(-Errno.EPROTO, takeLastOpensslProblem());
   }
 
+  /** As `#unfinished`, of a call that writes: what the socket refuses ends writing, and what TLS refuses ends everything. */
+  #unwritten(result: number, errno: number): number {
+    let outcome = this.#unfinished(result, errno);
+    // The peer's end has come before, and this is another matter.
+    if (outcome === 0) outcome = this.#fail(errno, describeSocketError(errno));
+    if (outcome === -Errno.EAGAIN || outcome === -Errno.EPROTO) return outcome;
+    this.#writeFailure = outcome;
+    this.#failure = 0;
+    return outcome;
+  }
+
+  /** Data or a part of a record, read from the socket. */
+  #holdsInput(): boolean {
+    return hasPending()(this.#pointer) === 1;
+  }
+
+  /**
+   * After a read that wants to be made again: whether it is because the socket has no more, and not because a record without
+   * data was met. OpenSSL says the same of both; `errno` was cleared before.
+   */
+  #isDry(errno: number): boolean {
+    return errno === -Errno.EAGAIN || this.want === TlsWant.write;
+  }
+
   #blocked(want: TlsWant): number {
     this.want = want;
     return -Errno.EAGAIN;
@@ -267,7 +325,7 @@ export class TlsSession {
 
   #writeAgain(): number {
     const count = sslWrite()(this.#pointer, this.#retry!.address, this.#retryLength);
-    if (count <= 0) return this.#unfinished(count, failure());
+    if (count <= 0) return this.#unwritten(count, failure());
     // Less than was asked for when the peer takes small records only: the rest was not encrypted, and comes again.
     this.#sentAhead = count;
     this.#giveRetryBack();

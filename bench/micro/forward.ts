@@ -51,6 +51,7 @@ const responseBytes = Buffer.from(
 class FakeStream implements ByteStream {
   handler: ByteStreamHandler;
   readonly isClosed = false;
+  readonly isPlain = true;
   readonly pendingWriteBytes = 0;
   readonly bytesReceived = 0;
   bytesSent = 0;

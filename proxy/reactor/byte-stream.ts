@@ -18,10 +18,11 @@ export type CloseReason =
   | { readonly kind: 'error'; readonly errno: number }
   /** TLS has failed, before data could flow or later; a sentence. */
   | { readonly kind: 'tls'; readonly problem: string }
+  /** It was not connected in time, or the handshake of TLS was not done in time. */
   | { readonly kind: 'connect-timeout' };
 
 export interface ByteStreamHandler {
-  /** An outgoing connection is established. Not called for accepted ones. */
+  /** Data can flow: an outgoing connection is established, the handshake of TLS is done. Not called for accepted plain ones. */
   onConnected(): void;
   /**
    * Bytes arrived: `buffer[start, end)`, valid during this call only. Returns how many were consumed. The stream keeps
@@ -36,7 +37,7 @@ export interface ByteStreamHandler {
   onClosed(reason: CloseReason): void;
 }
 
-/** Where bulk input may go without passing through our memory. */
+/** Where bulk input may go without passing through our memory, when both streams are plain. */
 export interface Relay {
   readonly sink: ByteStream;
   /** How many bytes may go there next; above 0. */
@@ -49,6 +50,8 @@ export interface ByteStream {
   /** May be changed at any time; a pooled upstream stream changes handlers with its owner. */
   handler: ByteStreamHandler;
   readonly isClosed: boolean;
+  /** The kernel may move bytes to and from it by itself: nothing is encrypted here. */
+  readonly isPlain: boolean;
   /** Bytes accepted by `write` that the kernel has not taken yet: the sign to pause whoever produces them. */
   readonly pendingWriteBytes: number;
   /** Sum over the life of the stream. */

@@ -16,11 +16,15 @@ import { addressFamily } from '../../native/socket-address.ts';
 import { PlainTransport } from '../transport/plain-transport.ts';
 import type { ByteStreamHandler } from './byte-stream.ts';
 import { Connection, type ConnectionOptions } from './connection.ts';
+import type { Secure } from './establishing.ts';
 import type { Reactor } from './reactor.ts';
 
 export interface ConnectOptions extends ConnectionOptions {
   readonly address: Address;
+  /** Of the connection and the handshake of TLS together. */
   readonly connectTimeoutMs: number;
+  /** Made over the socket when it is connected; a sentence ends the connection. Plain when left out. */
+  readonly tls?: Secure | undefined;
   /** The source; with port 0 the kernel chooses one when it knows the peer. */
   readonly bindAddress?: IpAddress | undefined;
   readonly keepAlive?: KeepAlive | undefined;
@@ -34,7 +38,7 @@ export interface ConnectOptions extends ConnectionOptions {
 export function connectTo(reactor: Reactor, options: ConnectOptions, handler: ByteStreamHandler): Connection {
   const transport = new PlainTransport(openSocket(options));
   const connection = new Connection(reactor, transport, handler, options);
-  connection.beginConnecting(options.connectTimeoutMs);
+  connection.beginConnecting(options.connectTimeoutMs, options.tls);
   return connection;
 }
 

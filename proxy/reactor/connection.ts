@@ -11,8 +11,10 @@ import { Errno } from '../../native/errno.ts';
 import type { NativeBuffer } from '../../native/native-buffer.ts';
 import { localAddress, remoteAddress, setLinger, socketError } from '../../native/socket.ts';
 import { PlainTransport } from '../transport/plain-transport.ts';
+import type { TlsTransport } from '../transport/tls-transport.ts';
 import type { Transport } from '../transport/transport.ts';
 import type { ByteStream, ByteStreamHandler, CloseReason, Relay } from './byte-stream.ts';
+import { Establishing, type Secure } from './establishing.ts';
 import { EventInterest } from './event-interest.ts';
 import { LingeringClose } from './lingering-close.ts';
 import type { Deferred, EventSource, Reactor } from './reactor.ts';
@@ -38,15 +40,36 @@ export function adoptDescriptor(
   return connection;
 }
 
+export interface TlsConnectionOptions extends ConnectionOptions {
+  /** From now to the end of the handshake; 0: as long as it takes. */
+  readonly handshakeTimeoutMs: number;
+}
+
+/** Takes over `transport` over an accepted socket: `onConnected` when its handshake is done, or `onClosed`. */
+export function adoptTls(
+  reactor: Reactor,
+  transport: TlsTransport,
+  handler: ByteStreamHandler,
+  options: TlsConnectionOptions,
+): Connection {
+  const connection = new Connection(reactor, transport, handler, options);
+  connection.beginHandshake(options.handshakeTimeoutMs);
+  return connection;
+}
+
 export class Connection implements ByteStream, EventSource, Deferred {
   handler: ByteStreamHandler;
   readonly #reactor: Reactor;
-  readonly #transport: Transport;
+  #transport: Transport;
   readonly #interest: EventInterest;
   readonly #input: StreamInput;
   readonly #output: StreamOutput;
   #phase: Phase = Phase.connecting;
+  #establishing: Establishing | undefined;
   #isDeferred = false;
+  /** Made for the first read that needs no event. */
+  #laterRead: Deferred | undefined;
+  #isReadDue = false;
   #isEndReported = false;
   #lingering: LingeringClose | undefined;
   /** The errno that a write (or a look) met; the kernel tells it once. 0: none. */
@@ -71,6 +94,11 @@ export class Connection implements ByteStream, EventSource, Deferred {
     return this.#phase === Phase.closed;
   }
 
+  /** Nor is it while it is not known yet. */
+  get isPlain(): boolean {
+    return this.#establishing === undefined && this.#transport.isPlain;
+  }
+
   get pendingWriteBytes(): number {
     return this.#output.waitingBytes;
   }
@@ -84,13 +112,22 @@ export class Connection implements ByteStream, EventSource, Deferred {
   }
 
   /** First call for a connecting socket, once. */
-  beginConnecting(timeoutMs: number): void {
-    if (this.#transport.fd < 0) {
-      this.#fail(-this.#transport.fd);
-      return;
-    }
-    this.#want(EpollEvent.writable);
-    this.#startTimer(timeoutMs);
+  beginConnecting(timeoutMs: number, secure?: Secure): void {
+    if (this.#transport.fd < 0) this.#fail(-this.#transport.fd);
+    else this.#beginEstablishing(timeoutMs, secure);
+  }
+
+  /** First call for a connected socket under TLS, once. 0 ms: no limit. */
+  beginHandshake(timeoutMs: number): void {
+    this.#beginEstablishing(timeoutMs === 0 ? Number.POSITIVE_INFINITY : timeoutMs);
+  }
+
+  #beginEstablishing(timeoutMs: number, secure?: Secure): void {
+    const [reactor, interest, transport] = [this.#reactor, this.#interest, this.#transport];
+    this.#establishing = new Establishing({ reactor, interest, transport, secure });
+    const result = this.#establishing.begin();
+    if (result < 0) this.#fail(-result);
+    else if (timeoutMs !== Number.POSITIVE_INFINITY) this.#startTimer(timeoutMs);
   }
 
   /** First call for an established socket, once. */
@@ -117,7 +154,7 @@ export class Connection implements ByteStream, EventSource, Deferred {
 
   #afterSend(result: number): void {
     if (result === 0) return;
-    if (result === -Errno.EAGAIN) this.#want(EpollEvent.writable);
+    if (result === -Errno.EAGAIN) this.#waitToWrite();
     else this.#breakWith(-result);
   }
 
@@ -144,9 +181,11 @@ export class Connection implements ByteStream, EventSource, Deferred {
 
   hasInput(): boolean {
     if (this.#phase > Phase.open || this.#input.isEnded || this.#input.keptBytes > 0) return true;
+    if (this.#phase === Phase.connecting) return false;
     const result = this.#transport.look();
     if (result === -Errno.EAGAIN) return false;
     if (result < 0) this.#breakWith(-result);
+    else if (this.#transport.hasPending) this.#readLater();
     return true;
   }
 
@@ -170,6 +209,10 @@ export class Connection implements ByteStream, EventSource, Deferred {
   }
 
   close(): void {
+    const output = this.#output;
+    // Without close_notify the peer would take it for a cut stream, which it is while bytes wait. Whether it can be sent at
+    // once is of no consequence.
+    if (this.#phase === Phase.open && this.#brokenBy === 0 && !output.endsByClosing) output.sendEnd();
     this.#end(CLOSED_LOCALLY);
   }
 
@@ -193,13 +236,23 @@ export class Connection implements ByteStream, EventSource, Deferred {
   /** For the reactor. */
   onEvents(events: number): void {
     if (this.#phase === Phase.connecting) {
-      this.#onConnectEvent();
-      return;
+      this.#onEstablishingEvent();
+    } else {
+      const told = this.#interest.isHeld ? this.#release(events) : events;
+      if (this.#lingering === undefined) this.#onOpenEvents(told);
+      else if (this.#lingering.onEvents(told)) this.close();
     }
-    if (this.#lingering !== undefined) {
-      if (this.#lingering.onEvents(events)) this.close();
-      return;
-    }
+    if (this.#transport.hasPending) this.#readLater();
+  }
+
+  /** A read has waited for room, or a write for input: what happened counts for both. */
+  #release(events: number): number {
+    const result = this.#interest.release();
+    if (result < 0) this.#fail(-result);
+    return events | EpollEvent.readable | EpollEvent.writable;
+  }
+
+  #onOpenEvents(events: number): void {
     if ((events & EpollEvent.writable) !== 0) this.#onWritable();
     if ((events & ~EpollEvent.writable) === 0 || this.#phase !== Phase.open) return;
     const input = this.#input;
@@ -220,13 +273,16 @@ export class Connection implements ByteStream, EventSource, Deferred {
     if (this.#brokenBy !== 0) this.#finishBroken();
   }
 
-  #onConnectEvent(): void {
-    const result = this.#transport.establish();
+  #onEstablishingEvent(): void {
+    const establishing = this.#establishing!;
+    const result = establishing.onEvent();
+    if (establishing.transport !== this.#transport) this.#useTransport(establishing.transport);
     if (result === -Errno.EAGAIN) return;
     if (result < 0) {
-      this.#fail(-result);
+      this.#fail(-result, establishing.problem);
       return;
     }
+    this.#establishing = undefined;
     this.#stopTimer();
     this.#phase = Phase.open;
     const registered = this.#interest.set(this.#output.waitingBytes > 0 ? INPUT | EpollEvent.writable : INPUT);
@@ -236,6 +292,12 @@ export class Connection implements ByteStream, EventSource, Deferred {
     }
     this.handler.onConnected();
     if (this.#phase === Phase.open && this.#output.isEnding) this.#sendEnd();
+  }
+
+  #useTransport(transport: Transport): void {
+    this.#transport = transport;
+    this.#input.useTransport(transport);
+    this.#output.useTransport(transport);
   }
 
   #read(): void {
@@ -254,7 +316,10 @@ export class Connection implements ByteStream, EventSource, Deferred {
   }
 
   #onNoInput(result: number): void {
-    if (result === -Errno.EAGAIN) return;
+    if (result === -Errno.EAGAIN) {
+      if (this.#input.waitsForRoom) this.#holdTo(EpollEvent.writable);
+      return;
+    }
     if (result < 0) {
       this.#fail(-result);
       return;
@@ -281,25 +346,24 @@ export class Connection implements ByteStream, EventSource, Deferred {
       this.#interest.detach();
       return;
     }
-    if ((events & (EpollEvent.peerEnded | EpollEvent.hangUp)) === 0) {
-      this.#unwant(EpollEvent.readable);
-      return;
+    const isOver = (events & (EpollEvent.peerEnded | EpollEvent.hangUp)) !== 0;
+    // Under TLS an end is no event of its own.
+    if (isOver || !this.#transport.isPlain) {
+      const result = this.#transport.look();
+      if (result <= 0) {
+        this.#onNoInput(result);
+        return;
+      }
     }
-    const result = this.#transport.look();
-    if (result <= 0) {
-      this.#onNoInput(result);
-      return;
-    }
-    this.#unwant(INPUT);
+    this.#unwant(isOver ? INPUT : EpollEvent.readable);
     if ((events & EpollEvent.hangUp) !== 0) this.#interest.detach();
   }
 
   #onWritable(): void {
     const waited = this.#output.waitingBytes > 0;
     const result = this.#output.flush();
-    if (result === -Errno.EAGAIN) return;
     if (result < 0) {
-      this.#breakWith(-result);
+      this.#afterSend(result);
       return;
     }
     this.#unwant(EpollEvent.writable);
@@ -308,10 +372,13 @@ export class Connection implements ByteStream, EventSource, Deferred {
   }
 
   #sendEnd(): void {
+    const output = this.#output;
     // When nothing is left in either direction, closing sends FIN as well and saves the system call.
-    if (this.#isEndReported && this.#output.waitingBytes === 0) this.#end(CLOSED_BY_BOTH);
+    const result = this.#isEndReported && output.endsByClosing ? 0 : output.sendEnd();
+    if (result === -Errno.EAGAIN) this.#waitToWrite();
     // A failure is ENOTCONN, which says less than the error that ended the connection.
-    else if (this.#output.sendEnd() < 0) this.#breakWith(this.#takeError());
+    else if (result < 0) this.#breakWith(this.#takeError());
+    else if (this.#isEndReported && output.waitingBytes === 0) this.#end(CLOSED_BY_BOTH);
   }
 
   /**
@@ -334,8 +401,8 @@ export class Connection implements ByteStream, EventSource, Deferred {
     this.#fail(this.#brokenBy);
   }
 
-  #fail(errno: number): void {
-    this.#end({ kind: 'error', errno });
+  #fail(errno: number, problem: string = this.#transport.problem): void {
+    this.#end(problem === '' ? { kind: 'error', errno } : { kind: 'tls', problem });
   }
 
   #end(reason: CloseReason): void {
@@ -371,8 +438,38 @@ export class Connection implements ByteStream, EventSource, Deferred {
     this.#reactor.defer(this);
   }
 
+  /** What the transport keeps is no event: it is read in the next turn, as if it were one. */
+  #readLater(): void {
+    if (this.#isReadDue || !this.#wantsInput) return;
+    this.#isReadDue = true;
+    this.#laterRead ??= { run: () => this.#readOn() };
+    this.#reactor.deferToNextTurn(this.#laterRead);
+  }
+
+  #readOn(): void {
+    this.#isReadDue = false;
+    if (this.#wantsInput) this.onEvents(EpollEvent.readable);
+  }
+
+  get #wantsInput(): boolean {
+    const { isPaused, isFull, isEnded } = this.#input;
+    return !isPaused && !isFull && !isEnded && (this.#phase === Phase.open || this.#phase === Phase.lingering);
+  }
+
   #unmuteInput(): void {
-    if (!this.#input.isEnded) this.#want(INPUT);
+    if (this.#input.isEnded) return;
+    this.#want(INPUT);
+    if (this.#transport.hasPending) this.#readLater();
+  }
+
+  #waitToWrite(): void {
+    if (this.#output.waitsForInput) this.#holdTo(EpollEvent.readable);
+    else this.#want(EpollEvent.writable);
+  }
+
+  #holdTo(events: number): void {
+    const result = this.#interest.holdTo(events);
+    if (result < 0) this.#fail(-result);
   }
 
   #want(events: number): void {

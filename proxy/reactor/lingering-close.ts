@@ -42,22 +42,24 @@ export class LingeringClose {
   #flush(): boolean {
     const { interest, output } = this.#parts;
     const result = output.flush();
-    if (result === -Errno.EAGAIN) return false;
+    if (result === -Errno.EAGAIN) return output.waitsForInput && interest.holdTo(EpollEvent.readable) < 0;
     if (result < 0 || interest.remove(EpollEvent.writable) < 0) return true;
     return this.#sendEnd();
   }
 
   #sendEnd(): boolean {
-    const { input, output } = this.#parts;
-    // Closing sends FIN as well.
-    if (input.isEnded && output.waitingBytes === 0) return true;
-    return output.sendEnd() < 0;
+    const { interest, input, output } = this.#parts;
+    if (input.isEnded && output.endsByClosing) return true;
+    const result = output.sendEnd();
+    if (result === -Errno.EAGAIN) return interest.add(EpollEvent.writable) < 0;
+    return result < 0 || (input.isEnded && output.isEnded);
   }
 
   #discard(): boolean {
     const { interest, input, output } = this.#parts;
     const count = input.discard();
-    if (count > 0 || count === -Errno.EAGAIN) return false;
+    if (count > 0) return false;
+    if (count === -Errno.EAGAIN) return input.waitsForRoom && interest.holdTo(EpollEvent.writable) < 0;
     if (count < 0 || output.isEnded) return true;
     input.isEnded = true;
     return interest.remove(INPUT) < 0;

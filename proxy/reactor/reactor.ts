@@ -8,6 +8,7 @@ import { createEventFd, drainEventFd, signalEventFd } from '../../native/event-f
 import { NativeBuffer } from '../../native/native-buffer.ts';
 import { close } from '../../native/socket.ts';
 import { BufferPool } from './buffer-pool.ts';
+import { HandshakeBudget } from './handshake-budget.ts';
 import { TimerWheel } from './timer-wheel.ts';
 import { TransferPipe } from './transfer-pipe.ts';
 
@@ -43,6 +44,7 @@ export class Reactor {
   /** Shared by all connections of the worker: what one event reads is used up before the next event. */
   readonly receiveBuffer = new NativeBuffer(RECEIVE_BUFFER_BYTES);
   readonly buffers = new BufferPool();
+  readonly handshakes = new HandshakeBudget();
   /** Makes this reactor's thread wake up when signalled with `signalEventFd`, from any thread. */
   readonly wakeUpFd: number;
   readonly #clock: () => number;
@@ -57,6 +59,7 @@ export class Reactor {
   readonly #generations: number[] = [];
   #lastGeneration = 0;
   readonly #deferred: Deferred[] = [];
+  readonly #deferredToNextTurn: Deferred[] = [];
   #nodeLoopVisitedAtMs: number;
   /** Events were handled since the last visit, and may have left something to Node. */
   #owesNodeLoop = false;
@@ -107,6 +110,11 @@ export class Reactor {
   /** Runs `task` once, after the events of this batch and the timers. */
   defer(task: Deferred): void {
     this.#deferred.push(task);
+  }
+
+  /** Runs `task` once in the next turn, which begins at once: after that turn's events, so that nobody is kept waiting. */
+  deferToNextTurn(task: Deferred): void {
+    this.#deferredToNextTurn.push(task);
   }
 
   /** Makes a turn happen soon, and `onWakeUp` in it. */
@@ -175,6 +183,7 @@ export class Reactor {
     this.turn++;
     this.nowMs = this.#clock();
     this.timers.observe(this.nowMs);
+    if (this.#deferredToNextTurn.length > 0) this.#takeDeferred();
     for (let index = 0; index < count; index++) {
       const fd = this.#epoll.descriptor(index);
       const source = this.#sources[fd];
@@ -187,10 +196,16 @@ export class Reactor {
   }
 
   #sleepMs(): number {
-    if (this.#deferred.length > 0) return 0;
+    if (this.#deferred.length > 0 || this.#deferredToNextTurn.length > 0) return 0;
     // What a turn started in Node (a promise, a message) must not wait for a full sleep.
     const longest = this.#owesNodeLoop ? this.#nodeLoopIntervalMs : this.#maxSleepMs;
     return Math.ceil(Math.min(longest, this.timers.nextDelayMs(this.nowMs)));
+  }
+
+  #takeDeferred(): void {
+    const tasks = this.#deferredToNextTurn;
+    for (let index = 0; index < tasks.length; index++) this.#deferred.push(tasks[index]!);
+    tasks.length = 0;
   }
 
   /** Tasks may put off more tasks; beyond the bound they wait for the next turn, so that events are not starved. */

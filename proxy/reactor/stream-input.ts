@@ -3,7 +3,7 @@
 // Its outcomes are those of the transport, so that the connection alone decides what an end or an error means.
 
 import type { NativeBuffer } from '../../native/native-buffer.ts';
-import type { Transport } from '../transport/transport.ts';
+import { type Transport, TransportWant } from '../transport/transport.ts';
 import type { ByteStreamHandler, Relay } from './byte-stream.ts';
 import { KeptInput } from './kept-input.ts';
 import type { Reactor } from './reactor.ts';
@@ -17,7 +17,7 @@ export class StreamInput {
   isEnded = false;
   /** The handler is looking at bytes: what it leaves is kept only when it returns. */
   isBeingHandled = false;
-  readonly #transport: Transport;
+  #transport: Transport;
   readonly #receiveBuffer: NativeBuffer;
   readonly #reactor: Reactor;
   readonly #kept: KeptInput;
@@ -35,8 +35,18 @@ export class StreamInput {
     this.#kept = new KeptInput(reactor.buffers, maxKeptBytes);
   }
 
+  /** Before the first read. */
+  useTransport(transport: Transport): void {
+    this.#transport = transport;
+  }
+
   get keptBytes(): number {
     return this.#kept.lengthBytes;
+  }
+
+  /** After a read without outcome: it goes on when there is room to write. */
+  get waitsForRoom(): boolean {
+    return this.#transport.want === TransportWant.write;
   }
 
   /** Nothing more can be taken from the kernel before the handler consumes. */
@@ -52,7 +62,8 @@ export class StreamInput {
   /** Reads once and hands on what there is. Returns what the transport did: bytes read, 0 at the end, a negated errno. */
   read(handler: ByteStreamHandler): number {
     if (this.#kept.lengthBytes > 0) return this.#readBehindKept(handler);
-    if (this.#isBulk && this.#relay !== null) return this.#relayOnce(this.#relay, handler);
+    if (this.#isBulk && this.#relay !== null && this.#transport.isPlain && this.#relay.sink.isPlain)
+      return this.#relayOnce(this.#relay, handler);
     return this.#copyOnce(handler);
   }
 

@@ -2,7 +2,7 @@
 
 import { Errno } from '../../native/errno.ts';
 import type { NativeBuffer } from '../../native/native-buffer.ts';
-import type { Transport } from '../transport/transport.ts';
+import { type Transport, TransportWant } from '../transport/transport.ts';
 import type { Reactor } from './reactor.ts';
 import type { TransferPipe } from './transfer-pipe.ts';
 import { WriteQueue } from './write-queue.ts';
@@ -12,12 +12,17 @@ export class StreamOutput {
   /** FIN is asked for: it is sent when nothing waits. */
   isEnding = false;
   isEnded = false;
-  readonly #transport: Transport;
+  #transport: Transport;
   readonly #queue: WriteQueue;
 
   constructor(reactor: Reactor, transport: Transport) {
     this.#transport = transport;
     this.#queue = new WriteQueue(reactor.buffers);
+  }
+
+  /** Before the first byte is sent. */
+  useTransport(transport: Transport): void {
+    this.#transport = transport;
   }
 
   get waitingBytes(): number {
@@ -48,6 +53,7 @@ export class StreamOutput {
 
   /** As `send`, for the `length` bytes that `pipe` holds. It is empty afterwards; what is lost goes by way of `scratch`. */
   sendFrom(pipe: TransferPipe, length: number, scratch: NativeBuffer): number {
+    if (!this.#transport.isPlain) return this.#sendCopied(pipe, length);
     const taken = this.#queue.lengthBytes > 0 ? -Errno.EAGAIN : pipe.empty(this.#transport.fd, length);
     if (taken === length) {
       this.bytesSent += taken;
@@ -63,6 +69,13 @@ export class StreamOutput {
     return kept < 0 ? kept : -Errno.EAGAIN;
   }
 
+  #sendCopied(pipe: TransferPipe, length: number): number {
+    const waited = this.#queue.lengthBytes > 0;
+    const kept = this.#queue.appendFrom(pipe, length);
+    if (kept < 0) return kept;
+    return waited ? -Errno.EAGAIN : this.flush();
+  }
+
   /** Sends what waits. Returns as `send`. */
   flush(): number {
     const before = this.#queue.lengthBytes;
@@ -71,7 +84,17 @@ export class StreamOutput {
     return result;
   }
 
-  /** Sends FIN, once, when nothing waits in front of it. Returns 0 or a negated errno. */
+  /** After a write without outcome: it goes on when there is input. */
+  get waitsForInput(): boolean {
+    return this.#transport.want === TransportWant.read;
+  }
+
+  /** Whether closing the descriptor says all that `sendEnd` would. */
+  get endsByClosing(): boolean {
+    return this.#transport.isPlain && this.#queue.lengthBytes === 0;
+  }
+
+  /** Sends the end (FIN), once, when nothing waits in front of it. Returns 0, -EAGAIN to be called again, or another negated errno. */
   sendEnd(): number {
     if (this.isEnded || this.#queue.lengthBytes > 0) return 0;
     const result = this.#transport.shutdownWrite();

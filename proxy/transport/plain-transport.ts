@@ -2,10 +2,14 @@
 
 import { NativeBuffer } from '../../native/native-buffer.ts';
 import { close, peek, receive, send, shutdownWrite, socketError } from '../../native/socket.ts';
-import type { Transport } from './transport.ts';
+import { type Transport, TransportWant } from './transport.ts';
 
 export class PlainTransport implements Transport {
   readonly fd: number;
+  readonly isPlain = true;
+  readonly want = TransportWant.nothing;
+  readonly hasPending = false;
+  readonly problem = '';
 
   constructor(fd: number) {
     this.fd = fd;

@@ -6,6 +6,7 @@ import type { ByteStream, ByteStreamHandler } from '../../proxy/reactor/byte-str
 export class FakeStream implements ByteStream {
   handler!: ByteStreamHandler;
   isClosed = false;
+  readonly isPlain = true;
   pendingWriteBytes = 0;
   bytesReceived = 0;
   bytesSent = 0;

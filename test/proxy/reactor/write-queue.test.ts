@@ -4,11 +4,15 @@ import { Errno } from '../../../native/errno.ts';
 import { NativeBuffer } from '../../../native/native-buffer.ts';
 import { BufferPool } from '../../../proxy/reactor/buffer-pool.ts';
 import { WriteQueue } from '../../../proxy/reactor/write-queue.ts';
-import type { Transport } from '../../../proxy/transport/transport.ts';
+import { type Transport, TransportWant } from '../../../proxy/transport/transport.ts';
 
 /** Takes as many bytes as it is allowed to, at most `atOnce` a call. */
 class SlowTransport implements Transport {
   readonly fd = -1;
+  readonly isPlain = true;
+  readonly want = TransportWant.nothing;
+  readonly hasPending = false;
+  readonly problem = '';
   readonly taken: Buffer[] = [];
   allowance = 0;
   atOnce = Number.POSITIVE_INFINITY;
