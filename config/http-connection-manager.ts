@@ -3,6 +3,7 @@
 import type { AccessLog, AccessLogFilter, LogFormat } from './access-log.ts';
 import type { CidrRange } from './address.ts';
 import type { ConfigSource } from './config-source.ts';
+import type { AlpnOverride, IstioStats, PeerMetadataExchange } from './istio-filter.ts';
 import type { HeaderAddition, RouteConfiguration } from './route.ts';
 import type { Tracing } from './tracing.ts';
 
@@ -59,6 +60,11 @@ export interface HttpConnectionManager {
   readonly requestHeadersTimeoutMs: number;
   readonly drainTimeoutMs: number;
   readonly delayedCloseTimeoutMs: number;
+
+  // Istio's filters, where they are among the HTTP filters.
+  readonly alpnOverride?: AlpnOverride;
+  readonly peerMetadata?: PeerMetadataExchange;
+  readonly istioStats?: IstioStats;
 
   readonly http1: Http1Options;
   /** Protocols that may be upgraded to, lower case, and whether routes allow them by default. */

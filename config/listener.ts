@@ -4,6 +4,7 @@
 import type { AccessLog } from './access-log.ts';
 import type { Address, CidrRange, KeepAlive } from './address.ts';
 import type { HttpConnectionManager } from './http-connection-manager.ts';
+import type { IstioStats } from './istio-filter.ts';
 import type { DownstreamTls } from './tls.ts';
 
 export interface Listener {
@@ -105,6 +106,8 @@ export interface TcpProxy {
   /** 0 is none. */
   readonly maxDownstreamConnectionDurationMs: number;
   readonly maxConnectAttempts: number;
+  /** `istio.stats`, where it stands before it. */
+  readonly istioStats?: IstioStats;
   readonly accessLogs: readonly AccessLog[];
   readonly flushAccessLogOnConnected: boolean;
   /** 0 logs at the end only. */

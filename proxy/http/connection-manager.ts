@@ -109,6 +109,9 @@ export class ConnectionManager implements RouteTableUser {
   readonly trailerLimits: BodyLimits;
   internalOnlyHeaders: readonly HeaderName[];
   readonly isInternalAddress: (ip: string) => boolean;
+  readonly clientCert: ClientCertForwarder;
+  /** What TLS handshakes with endpoints offer for its requests (`istio.alpn`); null leaves that to their clusters. */
+  readonly offeredProtocols: readonly string[] | null;
   readonly normalizeAuthority: AuthorityNormalizer;
   readonly normalizePath: PathNormalizer;
   /** Null without a `local_reply_config`. */
@@ -148,6 +151,9 @@ export class ConnectionManager implements RouteTableUser {
         ? compileRouteTable(config.routes.routes, { suppressEnvoyHeaders })
         : context.routeTables.use(config.routes.name, this, { suppressEnvoyHeaders });
     this.internalOnlyHeaders = this.routes.config.internalOnlyHeaders.map(headerName);
+    this.clientCert = new ClientCertForwarder(config.forwardClientCert ?? { mode: 'sanitize', details: [] });
+    const offered = config.alpnOverride?.http11 ?? [];
+    this.offeredProtocols = offered.length === 0 ? null : offered;
     this.isInternalAddress = compileRanges(config.internalAddressRanges);
     this.normalizeAuthority = compileAuthorityNormalizer(config);
     this.normalizePath = compilePathNormalizer(config);

@@ -14,6 +14,8 @@ import { extensionType, isInertFilter } from './extension.ts';
 import { given } from './given.ts';
 import { decodeHttpConnectionManager } from './http-connection-manager.ts';
 import { decodeTcpProxy } from './tcp-proxy.ts';
+import { findOnce, istioStatsType } from './istio-filter.ts';
+import { decodeIstioStats } from './istio-stats.ts';
 import { decodeTransportSocket } from './transport-socket.ts';
 
 export function decodeFilterChain(message: FilterChainMessage, problems: Problems): FilterChain {
@@ -63,22 +65,34 @@ function decodeNetworkFilters(messages: readonly Filter[] | undefined, problems:
   const filters: NetworkFilter[] = [];
   for (const [index, message] of (messages ?? []).entries()) {
     const itemProblems = problems.item(index);
-    if (isInertFilter(message, 'network filter')) continue;
+    if (isInertFilter(message, 'network filter') || isIstioStats(message)) continue;
     const type = extensionType(message, networkFilter, itemProblems);
     if (type === undefined) continue;
     if (index < messages!.length - 1)
       itemProblems.add('a terminal network filter must be the last of its filter chain');
     const filter = decodeNetworkFilter(message, type, itemProblems.at('typed_config'));
-    if (filter !== undefined) filters.push(filter);
+    if (filter !== undefined) filters.push(withStats(filter, messages, problems));
   }
   const last = messages?.at(-1);
-  if (last === undefined || isInertFilter(last, 'network filter')) {
+  if (last === undefined || isInertFilter(last, 'network filter') || isIstioStats(last)) {
     problems.add(`the last filter must be terminal, one of ${networkFilter.known.join(', ')}`);
   }
   return filters;
 }
 
 function decodeNetworkFilter(
+function isIstioStats({ typedConfig }: Filter): boolean {
+  return typedConfig?.typeName === istioStatsType;
+}
+
+/** Istio's metrics of TCP; requests are counted by the filter of the same name among the HTTP filters. */
+function withStats(filter: NetworkFilter, messages: readonly Filter[] | undefined, problems: Problems): NetworkFilter {
+  const stats = findOnce(messages, istioStatsType, problems);
+  if (stats === undefined || filter.kind !== 'tcp-proxy') return filter;
+  const istioStats = decodeIstioStats(stats.message as PluginConfig, stats.problems);
+  return { ...filter, config: { ...filter.config, istioStats } };
+}
+
   message: Filter,
   type: (typeof networkFilter.known)[number],
   problems: Problems,

@@ -8,6 +8,7 @@ import { decodeCidrRanges } from './address.ts';
 import { given } from './given.ts';
 import { decodeHttpFilters } from './http-filter.ts';
 import { decodeHttp1Options } from './http1-options.ts';
+import { decodeIstioHttpFilters } from './istio-filter.ts';
 import { decodeLocalReply } from './local-reply.ts';
 import { decodeUpgrades } from './route-action.ts';
 import { decodeRouteSource } from './route-source.ts';
@@ -21,6 +22,7 @@ export function decodeHttpConnectionManager(message: Message, problems: Problems
     accessLogs: decodeAccessLogs(message.accessLog, problems.at('access_log')),
     localReply: decodeLocalReply(message.localReplyConfig ?? {}, problems.at('local_reply_config')),
     ...decodeClientIdentity(message, problems),
+    ...decodeIstioHttpFilters(message.httpFilters, problems.at('http_filters')),
     ...given('forwardClientCert', decodeForwardClientCert(message)),
     ...given('tracing', decodeTracing(message, startsChildSpan, problems)),
     ...decodePathOptions(message, problems),

@@ -220,7 +220,7 @@ export interface Cluster {
   readonly healthChecks?: readonly unknown[];
   readonly maxRequestsPerConnection?: number;
   readonly circuitBreakers?: CircuitBreakers;
-  readonly upstreamHttpProtocolOptions?: unknown;
+  readonly upstreamHttpProtocolOptions?: UpstreamHttpProtocolOptions;
   readonly commonHttpProtocolOptions?: CoreHttpProtocolOptions;
   readonly httpProtocolOptions?: Http1ProtocolOptions;
   readonly http2ProtocolOptions?: Http2ProtocolOptions;
@@ -702,6 +702,13 @@ export interface TransportSocket {
 export interface TypedExtensionConfig {
   readonly name?: string;
   readonly typedConfig?: Any;
+}
+
+/** `envoy.config.core.v3.UpstreamHttpProtocolOptions` */
+export interface UpstreamHttpProtocolOptions {
+  readonly autoSni?: boolean;
+  readonly autoSanValidation?: boolean;
+  readonly overrideAutoSniHeader?: string;
 }
 
 /** `envoy.config.core.v3.WatchedDirectory` */
@@ -1643,6 +1650,7 @@ export interface CertificateValidationContext {
   readonly customValidatorConfig?: TypedExtensionConfig;
   readonly onlyVerifyLeafCertCrl?: boolean;
   readonly maxVerifyDepth?: number;
+  readonly suppressClientCaList?: boolean;
 }
 
 /** `envoy.extensions.transport_sockets.tls.v3.CertificateValidationContext.SystemRootCerts` */
@@ -1651,32 +1659,76 @@ export interface CertificateValidationContext_SystemRootCerts {
 
 /** `envoy.extensions.transport_sockets.tls.v3.CommonTlsContext` */
 export interface CommonTlsContext {
-  readonly tlsParams?: unknown;
+  readonly tlsParams?: TlsParameters;
   readonly tlsCertificates?: readonly TlsCertificate[];
-  readonly tlsCertificateSdsSecretConfigs?: readonly unknown[];
+  readonly tlsCertificateSdsSecretConfigs?: readonly SdsSecretConfig[];
   readonly tlsCertificateProviderInstance?: unknown;
   readonly tlsCertificateCertificateProvider?: unknown;
   readonly tlsCertificateCertificateProviderInstance?: unknown;
   readonly validationContext?: CertificateValidationContext;
-  readonly validationContextSdsSecretConfig?: unknown;
-  readonly combinedValidationContext?: unknown;
+  readonly validationContextSdsSecretConfig?: SdsSecretConfig;
+  readonly combinedValidationContext?: CommonTlsContext_CombinedCertificateValidationContext;
   readonly validationContextCertificateProvider?: unknown;
   readonly validationContextCertificateProviderInstance?: unknown;
   readonly alpnProtocols?: readonly string[];
   readonly customHandshaker?: TypedExtensionConfig;
   readonly keyLog?: unknown;
+  readonly customTlsCertificateSelector?: unknown;
+}
+
+/** `envoy.extensions.transport_sockets.tls.v3.CommonTlsContext.CombinedCertificateValidationContext` */
+export interface CommonTlsContext_CombinedCertificateValidationContext {
+  readonly defaultValidationContext?: CertificateValidationContext;
+  readonly validationContextSdsSecretConfig?: SdsSecretConfig;
+  readonly validationContextCertificateProvider?: unknown;
+  readonly validationContextCertificateProviderInstance?: unknown;
+}
+
+/** `envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext` */
+export interface DownstreamTlsContext {
+  readonly commonTlsContext?: CommonTlsContext;
+  readonly requireClientCertificate?: boolean;
+  readonly requireSni?: boolean;
+  readonly sessionTicketKeys?: TlsSessionTicketKeys;
+  readonly sessionTicketKeysSdsSecretConfig?: SdsSecretConfig;
+  readonly disableStatelessSessionResumption?: boolean;
+  readonly disableStatefulSessionResumption?: boolean;
+  readonly sessionTimeout?: number;
+  readonly ocspStaplePolicy?: DownstreamTlsContext_OcspStaplePolicy;
+  readonly fullScanCertsOnSniMismatch?: boolean;
+  readonly preferClientCiphers?: boolean;
 }
 
 /** `envoy.extensions.transport_sockets.tls.v3.GenericSecret` */
 export interface GenericSecret {
   readonly secret?: DataSource;
+  readonly secrets?: unknown;
+}
+
+/** `envoy.extensions.transport_sockets.tls.v3.SPIFFECertValidatorConfig` */
+export interface SPIFFECertValidatorConfig {
+  readonly trustDomains?: readonly SPIFFECertValidatorConfig_TrustDomain[];
+  readonly trustBundles?: unknown;
+}
+
+/** `envoy.extensions.transport_sockets.tls.v3.SPIFFECertValidatorConfig.TrustDomain` */
+export interface SPIFFECertValidatorConfig_TrustDomain {
+  readonly name?: string;
+  readonly trustBundle?: DataSource;
+  readonly workloadTrustDomain?: string;
+}
+
+/** `envoy.extensions.transport_sockets.tls.v3.SdsSecretConfig` */
+export interface SdsSecretConfig {
+  readonly name?: string;
+  readonly sdsConfig?: ConfigSource;
 }
 
 /** `envoy.extensions.transport_sockets.tls.v3.Secret` */
 export interface Secret {
   readonly name?: string;
   readonly tlsCertificate?: TlsCertificate;
-  readonly sessionTicketKeys?: unknown;
+  readonly sessionTicketKeys?: TlsSessionTicketKeys;
   readonly validationContext?: CertificateValidationContext;
   readonly genericSecret?: GenericSecret;
 }
@@ -1698,6 +1750,22 @@ export interface TlsCertificate {
   readonly password?: DataSource;
   readonly ocspStaple?: DataSource;
   readonly signedCertificateTimestamp?: readonly DataSource[];
+  readonly tlsParams?: unknown;
+}
+
+/** `envoy.extensions.transport_sockets.tls.v3.TlsParameters` */
+export interface TlsParameters {
+  readonly tlsMinimumProtocolVersion?: TlsParameters_TlsProtocol;
+  readonly tlsMaximumProtocolVersion?: TlsParameters_TlsProtocol;
+  readonly cipherSuites?: readonly string[];
+  readonly ecdhCurves?: readonly string[];
+  readonly signatureAlgorithms?: readonly string[];
+  readonly compliancePolicies?: readonly string[];
+}
+
+/** `envoy.extensions.transport_sockets.tls.v3.TlsSessionTicketKeys` */
+export interface TlsSessionTicketKeys {
+  readonly keys?: readonly DataSource[];
 }
 
 /** `envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext` */
@@ -1707,12 +1775,14 @@ export interface UpstreamTlsContext {
   readonly allowRenegotiation?: boolean;
   readonly maxSessionKeys?: number;
   readonly enforceRsaKeyUsage?: boolean;
+  readonly autoHostSni?: boolean;
+  readonly autoSniSanValidation?: boolean;
 }
 
 /** `envoy.extensions.upstreams.http.v3.HttpProtocolOptions` */
 export interface HttpHttpProtocolOptions {
   readonly commonHttpProtocolOptions?: CoreHttpProtocolOptions;
-  readonly upstreamHttpProtocolOptions?: unknown;
+  readonly upstreamHttpProtocolOptions?: UpstreamHttpProtocolOptions;
   readonly explicitHttpConfig?: HttpProtocolOptions_ExplicitHttpConfig;
   readonly useDownstreamProtocolConfig?: HttpProtocolOptions_UseDownstreamHttpConfig;
   readonly autoConfig?: unknown;
@@ -1867,6 +1937,35 @@ export interface SemanticVersion {
   readonly patch?: number;
 }
 
+/** `io.istio.http.peer_metadata.Config` */
+export interface Config {
+  readonly downstreamDiscovery?: readonly Config_DiscoveryMethod[];
+  readonly upstreamDiscovery?: readonly Config_DiscoveryMethod[];
+  readonly downstreamPropagation?: readonly Config_PropagationMethod[];
+  readonly upstreamPropagation?: readonly Config_PropagationMethod[];
+  readonly sharedWithUpstream?: boolean;
+  readonly additionalLabels?: readonly string[];
+}
+
+/** `io.istio.http.peer_metadata.Config.DiscoveryMethod` */
+export interface Config_DiscoveryMethod {
+  readonly baggage?: unknown;
+  readonly workloadDiscovery?: unknown;
+  readonly istioHeaders?: Config_IstioHeaders;
+  readonly upstreamFilterState?: unknown;
+}
+
+/** `io.istio.http.peer_metadata.Config.IstioHeaders` */
+export interface Config_IstioHeaders {
+  readonly skipExternalClusters?: boolean;
+}
+
+/** `io.istio.http.peer_metadata.Config.PropagationMethod` */
+export interface Config_PropagationMethod {
+  readonly istioHeaders?: Config_IstioHeaders;
+  readonly baggage?: unknown;
+}
+
 /** `istio.envoy.config.filter.http.alpn.v2alpha1.FilterConfig` */
 export interface AlpnFilterConfig {
   readonly alpnOverride?: readonly FilterConfig_AlpnOverride[];
@@ -1914,13 +2013,6 @@ export interface MetricConfig {
   readonly drop?: boolean;
 }
 
-/** `stats.MetricDefinition` */
-export interface MetricDefinition {
-  readonly name?: string;
-  readonly value?: string;
-  readonly type?: MetricType;
-}
-
 /** `stats.PluginConfig` */
 export interface PluginConfig {
   readonly debug?: boolean;
@@ -1931,7 +2023,7 @@ export interface PluginConfig {
   readonly disableHostHeaderFallback?: boolean;
   readonly tcpReportingDuration?: number;
   readonly metrics?: readonly MetricConfig[];
-  readonly definitions?: readonly MetricDefinition[];
+  readonly definitions?: readonly unknown[];
   readonly reporter?: Reporter;
   readonly rotationInterval?: number;
   readonly gracefulDeletionInterval?: number;
@@ -1986,9 +2078,10 @@ export type TcpProxy_ProxyProtocolTlvMergePolicy = 'ADD_IF_ABSENT' | 'OVERWRITE_
 export type TcpProxy_UpstreamConnectMode = 'IMMEDIATE' | 'ON_DOWNSTREAM_DATA' | 'ON_DOWNSTREAM_TLS_HANDSHAKE';
 export type PreserveCaseFormatterConfig_FormatterTypeOnEnvoyHeaders = 'DEFAULT' | 'PROPER_CASE';
 export type CertificateValidationContext_TrustChainVerification = 'VERIFY_TRUST_CHAIN' | 'ACCEPT_UNTRUSTED';
+export type DownstreamTlsContext_OcspStaplePolicy = 'LENIENT_STAPLING' | 'STRICT_STAPLING' | 'MUST_STAPLE';
 export type SubjectAltNameMatcher_SanType = 'SAN_TYPE_UNSPECIFIED' | 'EMAIL' | 'DNS' | 'URI' | 'IP_ADDRESS' | 'OTHER_NAME';
+export type TlsParameters_TlsProtocol = 'TLS_AUTO' | 'TLSv1_0' | 'TLSv1_1' | 'TLSv1_2' | 'TLSv1_3';
 export type CustomTag_ValueType = 'UNSPECIFIED' | 'STRING' | 'INT' | 'DOUBLE' | 'BOOL';
 export type FractionalPercent_DenominatorType = 'HUNDRED' | 'TEN_THOUSAND' | 'MILLION';
 export type FilterConfig_Protocol = 'HTTP10' | 'HTTP11' | 'HTTP2';
-export type MetricType = 'COUNTER' | 'GAUGE' | 'HISTOGRAM';
 export type Reporter = 'UNSPECIFIED' | 'SERVER_GATEWAY';

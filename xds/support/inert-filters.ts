@@ -40,15 +40,12 @@ export const inertFilters: readonly InertFilter[] = [
     places: ['network filter', 'cluster filter'],
     ...metadataExchange,
   },
-  { type: 'io.istio.http.peer_metadata.Config', places: ['HTTP filter'], ...peerMetadata },
   { type: 'envoy.extensions.filters.http.peer_metadata.v3.Config', places: ['HTTP filter'], ...peerMetadata },
-  { type: 'stats.PluginConfig', places: ['network filter', 'HTTP filter'], ...metrics },
   {
     type: 'envoy.extensions.filters.http.istio_stats.v3.PluginConfig',
     places: ['network filter', 'HTTP filter'],
     ...metrics,
   },
-  { type: 'istio.envoy.config.filter.http.alpn.v2alpha1.FilterConfig', places: ['HTTP filter'], ...alpn },
   { type: 'envoy.extensions.filters.http.alpn.v3.FilterConfig', places: ['HTTP filter'], ...alpn },
   {
     type: 'envoy.extensions.filters.http.grpc_stats.v3.FilterConfig',

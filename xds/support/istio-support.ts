@@ -1,37 +1,54 @@
-// Istio's own messages. A sidecar's listeners always hold their filters; `inert-filters.ts` says which have no effect yet.
+// Istio's own messages. A sidecar's listeners always hold their filters; `inert-filters.ts` says which have no effect.
 
 import type { SupportTable } from './support-table.ts';
 
 const ALPN = 'istio.envoy.config.filter.http.alpn.v2alpha1';
-const metrics = 'Istio metrics are not kept yet';
-const noHandshake = 'connections to endpoints are plain: there is no TLS handshake to offer protocols in';
+const PEER = 'io.istio.http.peer_metadata';
+const former = 'it has no effect in Istio any more';
+const byHeaders = 'who the peer is, is read of its headers';
+const byHeadersOnly = 'sidecars tell of themselves in x-envoy-peer-metadata';
 
 export const istioSupport: SupportTable = {
   'stats.PluginConfig': {
-    supported: [],
+    supported: ['disable_host_header_fallback', 'tcp_reporting_duration', 'metrics'],
     ignored: {
-      debug: metrics,
-      max_peer_cache_size: metrics,
-      stat_prefix: metrics,
-      field_separator: metrics,
-      value_separator: metrics,
-      disable_host_header_fallback: metrics,
-      tcp_reporting_duration: metrics,
-      metrics,
-      definitions: metrics,
-      reporter: metrics,
-      rotation_interval: metrics,
-      graceful_deletion_interval: metrics,
+      debug: former,
+      max_peer_cache_size: former,
+      stat_prefix: former,
+      field_separator: former,
+      value_separator: former,
+      rotation_interval: 'a series that nobody uses gives its room to others in any case',
+      graceful_deletion_interval: former,
+    },
+    unsupported: {
+      definitions: 'the metrics are those of Istio',
+      reporter: { unless: ['UNSPECIFIED'], why: 'it is for gateways of several workloads' },
     },
   },
   'stats.MetricConfig': {
-    supported: [],
-    ignored: { dimensions: metrics, name: metrics, tags_to_remove: metrics, match: metrics, drop: metrics },
+    supported: ['dimensions', 'name', 'tags_to_remove', 'drop'],
+    ignored: { match: 'Istio does not act on it' },
   },
-  'stats.MetricDefinition': { supported: [], ignored: { name: metrics, value: metrics, type: metrics } },
-  [`${ALPN}.FilterConfig`]: { supported: [], ignored: { alpn_override: noHandshake } },
-  [`${ALPN}.FilterConfig.AlpnOverride`]: {
-    supported: [],
-    ignored: { upstream_protocol: noHandshake, alpn_override: noHandshake },
+  [`${ALPN}.FilterConfig`]: { supported: ['alpn_override'] },
+  [`${ALPN}.FilterConfig.AlpnOverride`]: { supported: ['upstream_protocol', 'alpn_override'] },
+  [`${PEER}.Config`]: {
+    supported: [
+      'downstream_discovery',
+      'upstream_discovery',
+      'downstream_propagation',
+      'upstream_propagation',
+      'additional_labels',
+    ],
+    ignored: { shared_with_upstream: 'it is for connections within one process' },
   },
+  [`${PEER}.Config.DiscoveryMethod`]: {
+    supported: ['istio_headers'],
+    ignored: {
+      baggage: byHeaders,
+      workload_discovery: byHeaders,
+      upstream_filter_state: byHeaders,
+    },
+  },
+  [`${PEER}.Config.PropagationMethod`]: { supported: ['istio_headers'], ignored: { baggage: byHeadersOnly } },
+  [`${PEER}.Config.IstioHeaders`]: { supported: ['skip_external_clusters'] },
 };

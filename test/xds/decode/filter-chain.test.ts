@@ -49,13 +49,23 @@ t.test('what a match sets', async (t) => {
   });
 });
 
-const stats = '{name: s, typed_config: {"@type": a/stats.PluginConfig}}';
+const exchange = '{name: x, typed_config: {"@type": a/envoy.tcp.metadataexchange.config.MetadataExchange}}';
+const stats = '{name: s, typed_config: {"@type": a/stats.PluginConfig, tcp_reporting_duration: 2s}}';
 
 t.test('filters without effect stand before the terminal one, and are left out', async (t) => {
-  const { value, problems } = chain(`filters: [${stats}, ${stats}, ${tcp}]`);
+  const { value, problems } = chain(`filters: [${exchange}, ${exchange}, ${tcp}]`);
   t.same(problems, []);
   t.match(value.filters, [{ kind: 'tcp-proxy' }]);
   t.equal(value.filters.length, 1);
+});
+
+t.test("Istio's metrics of TCP are the TCP proxy's", async (t) => {
+  const { value, problems } = chain(`filters: [${stats}, ${tcp}]`);
+  t.same(problems, []);
+  t.match(value.filters, [{ kind: 'tcp-proxy', config: { istioStats: { tcpReportingIntervalMs: 2_000 } } }]);
+  t.same(chain(`filters: [${stats}, ${exchange}, ${stats}, ${tcp}]`).problems, [
+    'filters[2]: stats.PluginConfig may be there once',
+  ]);
 });
 
 t.test('the last filter is terminal, and only the last', async (t) => {

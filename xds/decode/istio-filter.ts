@@ -1,0 +1,90 @@
+// Istio's filters of HTTP and TCP. Their place among the filters of a chain makes no difference: they neither answer requests
+// nor see each other's work.
+
+import type { AlpnOverride, PeerMetadataExchange } from '../../config/istio-filter.ts';
+import type { Problems } from '../../config/problems.ts';
+import type {
+  AlpnFilterConfig as AlpnMessage,
+  Config_DiscoveryMethod as DiscoveryMethod,
+  Config as PeerMetadataMessage,
+  PluginConfig,
+  Config_PropagationMethod as PropagationMethod,
+} from '../generated/messages.ts';
+import type { Any } from '../message/message-descriptor.ts';
+import { decodeIstioStats } from './istio-stats.ts';
+
+const alpnType = 'istio.envoy.config.filter.http.alpn.v2alpha1.FilterConfig';
+const peerMetadataType = 'io.istio.http.peer_metadata.Config';
+export const istioStatsType = 'stats.PluginConfig';
+const httpTypes: ReadonlySet<string> = new Set([alpnType, peerMetadataType, istioStatsType]);
+
+export interface WrittenFilter {
+  readonly typedConfig?: Any;
+}
+
+export function isIstioHttpFilter({ typedConfig }: WrittenFilter): boolean {
+  return typedConfig !== undefined && httpTypes.has(typedConfig.typeName);
+}
+
+/** What Istio's filters among those of a connection manager say; `problems` is at its `http_filters`. */
+export function decodeIstioHttpFilters(messages: readonly WrittenFilter[] | undefined, problems: Problems) {
+  const find = (type: string) => findOnce(messages, type, problems);
+  const alpn = find(alpnType);
+  const peerMetadata = find(peerMetadataType);
+  const stats = find(istioStatsType);
+  return {
+    ...(alpn && { alpnOverride: decodeAlpn(alpn.message as AlpnMessage, alpn.problems) }),
+    ...(peerMetadata && { peerMetadata: decodePeerMetadata(peerMetadata.message as PeerMetadataMessage) }),
+    ...(stats && { istioStats: decodeIstioStats(stats.message as PluginConfig, stats.problems) }),
+  };
+}
+
+/** The filter of this type; what it would be to have two of them nobody says. */
+export function findOnce(messages: readonly WrittenFilter[] | undefined, type: string, problems: Problems) {
+  let found: { readonly message: unknown; readonly problems: Problems } | undefined;
+  for (const [index, { typedConfig }] of (messages ?? []).entries()) {
+    if (typedConfig?.typeName !== type) continue;
+    if (found !== undefined) problems.item(index).add(`${type} may be there once`);
+    found ??= { message: typedConfig.message ?? {}, problems: problems.item(index).at('typed_config') };
+  }
+  return found;
+}
+
+/** What an endpoint takes for something that is not spoken to it. */
+const notSpoken = new Set(['h2', 'istio-h2', 'istio-peer-exchange']);
+
+function decodeAlpn(message: AlpnMessage, problems: Problems): AlpnOverride {
+  const lists = new Map<string, readonly string[]>();
+  for (const [index, { upstreamProtocol = 'HTTP10', alpnOverride = [] }] of (message.alpnOverride ?? []).entries()) {
+    // The first wins, as in Envoy.
+    if (lists.has(upstreamProtocol)) continue;
+    lists.set(upstreamProtocol, alpnOverride);
+    const place = problems.at('alpn_override').item(index).at('alpn_override');
+    for (const [at, name] of alpnOverride.entries()) {
+      const bytes = Buffer.byteLength(name);
+      if (bytes === 0 || bytes > 255) place.item(at).add('a protocol has 1 to 255 bytes (RFC 7301)');
+      if (upstreamProtocol !== 'HTTP2' && notSpoken.has(name)) place.item(at).unsupported(name, 'it is not HTTP/1.1');
+    }
+  }
+  // HTTP/1.0 is never spoken to an endpoint: what a client of that version asks goes on as HTTP/1.1.
+  return { http11: lists.get('HTTP11') ?? [], http2: lists.get('HTTP2') ?? [] };
+}
+
+function decodePeerMetadata(message: PeerMetadataMessage): PeerMetadataExchange {
+  const reads = (methods: readonly DiscoveryMethod[] = []) => methods.some(isByHeaders);
+  const tells = (methods: readonly PropagationMethod[] = []) => methods.some(isByHeaders);
+  return {
+    readsRequests: reads(message.downstreamDiscovery),
+    answersRequests: tells(message.downstreamPropagation),
+    sendsRequests: tells(message.upstreamPropagation),
+    skipsExternalClusters: (message.upstreamPropagation ?? []).some(
+      ({ istioHeaders }) => istioHeaders?.skipExternalClusters === true,
+    ),
+    readsResponses: reads(message.upstreamDiscovery),
+    additionalLabels: message.additionalLabels ?? [],
+  };
+}
+
+function isByHeaders({ istioHeaders }: { readonly istioHeaders?: unknown }): boolean {
+  return istioHeaders !== undefined;
+}
