@@ -19,8 +19,8 @@ import type { StatBlock } from '../telemetry/stats.ts';
 import type { RequestTracer } from '../tracing/request-tracer.ts';
 import type { TlsFacts } from '../transport/tls-facts.ts';
 import { type AuthorityNormalizer, compileAuthorityNormalizer } from './authority.ts';
-import { HeaderId, type HeaderName, headerName } from './header-name.ts';
 import { ClientCertForwarder } from './forwarded-client-cert.ts';
+import { HeaderId, type HeaderName, headerName } from './header-name.ts';
 import { type EncodedLine, encodeLine, type HeaderTable } from './header-table.ts';
 import type { BodyLimits } from './http1/body-decoder.ts';
 import type { OutputBuffer } from './http1/output-buffer.ts';
@@ -74,7 +74,7 @@ export interface ConnectionFacts {
   /** SNI, lower case; empty when there was none or nobody looked. */
   readonly requestedServerName: string;
   /** Of the downstream connection; absent when it is plain. */
-  readonly tls?: TlsFacts;
+  readonly tls?: TlsFacts | undefined;
 }
 
 /** Told when a connection that a listener started is gone. */
@@ -115,7 +115,6 @@ export class ConnectionManager implements RouteTableUser {
   readonly normalizeAuthority: AuthorityNormalizer;
   readonly normalizePath: PathNormalizer;
   /** Null without a `local_reply_config`. */
-  readonly clientCert: ClientCertForwarder;
   readonly localReplyMapping: LocalReplyMapping | null;
   readonly connections = new Set<Http1ServerConnection>();
   /** Null without a tracing provider. */
@@ -151,14 +150,13 @@ export class ConnectionManager implements RouteTableUser {
         ? compileRouteTable(config.routes.routes, { suppressEnvoyHeaders })
         : context.routeTables.use(config.routes.name, this, { suppressEnvoyHeaders });
     this.internalOnlyHeaders = this.routes.config.internalOnlyHeaders.map(headerName);
+    this.isInternalAddress = compileRanges(config.internalAddressRanges);
     this.clientCert = new ClientCertForwarder(config.forwardClientCert ?? { mode: 'sanitize', details: [] });
     const offered = config.alpnOverride?.http11 ?? [];
     this.offeredProtocols = offered.length === 0 ? null : offered;
-    this.isInternalAddress = compileRanges(config.internalAddressRanges);
     this.normalizeAuthority = compileAuthorityNormalizer(config);
     this.normalizePath = compilePathNormalizer(config);
     this.localReplyMapping = compileLocalReplyMapping(config.localReply, context.matchContext);
-    this.clientCert = new ClientCertForwarder(config.forwardClientCert ?? { mode: 'sanitize', details: [] });
     this.#serverLine = encodeLine('server', config.serverName);
     this.trailerLimits = {
       maxTrailersBytes: config.maxRequestHeadersKb * 1024,

@@ -7,15 +7,16 @@ import type {
   FilterChain as FilterChainMessage,
   HttpConnectionManager,
   FilterChainMatch as MatchMessage,
+  PluginConfig,
   TcpProxy,
 } from '../generated/messages.ts';
 import { decodeCidrRanges } from './address.ts';
 import { extensionType, isInertFilter } from './extension.ts';
 import { given } from './given.ts';
 import { decodeHttpConnectionManager } from './http-connection-manager.ts';
-import { decodeTcpProxy } from './tcp-proxy.ts';
 import { findOnce, istioStatsType } from './istio-filter.ts';
 import { decodeIstioStats } from './istio-stats.ts';
+import { decodeTcpProxy } from './tcp-proxy.ts';
 import { decodeTransportSocket } from './transport-socket.ts';
 
 export function decodeFilterChain(message: FilterChainMessage, problems: Problems): FilterChain {
@@ -80,7 +81,6 @@ function decodeNetworkFilters(messages: readonly Filter[] | undefined, problems:
   return filters;
 }
 
-function decodeNetworkFilter(
 function isIstioStats({ typedConfig }: Filter): boolean {
   return typedConfig?.typeName === istioStatsType;
 }
@@ -93,6 +93,7 @@ function withStats(filter: NetworkFilter, messages: readonly Filter[] | undefine
   return { ...filter, config: { ...filter.config, istioStats } };
 }
 
+function decodeNetworkFilter(
   message: Filter,
   type: (typeof networkFilter.known)[number],
   problems: Problems,
