@@ -9,6 +9,7 @@ import { NativeBuffer } from '../../native/native-buffer.ts';
 import { close } from '../../native/socket.ts';
 import { BufferPool } from './buffer-pool.ts';
 import { HandshakeBudget } from './handshake-budget.ts';
+import { NodeLoop } from './node-loop.ts';
 import { TimerWheel } from './timer-wheel.ts';
 import { TransferPipe } from './transfer-pipe.ts';
 
@@ -33,6 +34,11 @@ export interface ReactorOptions {
    * beside the reactor sets a millisecond or so: nothing else ends the sleep for it.
    */
   readonly maxSleepMs?: number;
+  /**
+   * Turns happen on Node's own loop, which is the only one to sleep: libraries of this thread have sockets there. What
+   * they call back is put between `enter` and `leave`.
+   */
+  readonly onNodeLoop?: boolean;
 }
 
 export class Reactor {
@@ -51,6 +57,10 @@ export class Reactor {
   readonly #onWakeUp: (() => void) | undefined;
   readonly #maxSleepMs: number;
   readonly #nodeLoopIntervalMs: number;
+  readonly #onNodeLoop: boolean;
+  #nodeLoop: NodeLoop | undefined;
+  /** Above 0 in a turn: a library may call back from inside a call of ours. */
+  #depth = 0;
   readonly #epoll = new Epoll();
   #transferPipe: TransferPipe | undefined;
   #copiesOnly = false;
@@ -72,6 +82,7 @@ export class Reactor {
     this.#clock = options.clock;
     this.#onWakeUp = options.onWakeUp;
     this.#maxSleepMs = options.maxSleepMs ?? 1000;
+    this.#onNodeLoop = options.onNodeLoop ?? false;
     this.#nodeLoopIntervalMs = Math.min(MAX_NODE_LOOP_INTERVAL_MS, this.#maxSleepMs);
     this.nowMs = this.#clock();
     this.#nodeLoopVisitedAtMs = this.nowMs;
@@ -127,7 +138,26 @@ export class Reactor {
     if (this.#phase !== 'ready') throw new Error(`a ${this.#phase} reactor cannot be started`);
     this.#onStopped = onStopped;
     this.#phase = 'running';
-    setImmediate(this.#runTurns);
+    if (!this.#onNodeLoop) {
+      setImmediate(this.#runTurns);
+      return;
+    }
+    this.#nodeLoop = new NodeLoop(this.#epoll, this.#nodeTurn);
+    this.#nodeLoop.plan(this.nowMs, 0);
+  }
+
+  /**
+   * Begins what a library's callback does with streams, timers and deferred tasks: a turn of its own, unless it is called
+   * from inside of one. Only `onNodeLoop`.
+   */
+  enter(): void {
+    if (this.#depth++ === 0) this.#begin();
+  }
+
+  /** Ends what `enter` began: deferred tasks run now, and timers that were set will be met. */
+  leave(): void {
+    if (this.#depth === 1) this.#end();
+    this.#depth--;
   }
 
   /** Ends after this turn: descriptors of the reactor itself are closed, then `onStopped` is called. */
@@ -170,19 +200,46 @@ export class Reactor {
     this.#onStopped?.();
   };
 
+  readonly #nodeTurn = (count: number): void => {
+    this.#depth++;
+    this.#handle(count);
+    this.#end();
+    this.#depth--;
+    if (this.#phase === 'running') return;
+    this.#release();
+    this.#onStopped?.();
+  };
+
+  /** Ends a turn on Node's loop. */
+  #end(): void {
+    this.#runDeferred();
+    const isPutOff = this.#deferred.length > 0 || this.#deferredToNextTurn.length > 0;
+    this.#nodeLoop?.plan(this.nowMs, isPutOff ? 0 : this.timers.nextDelayMs(this.nowMs));
+  }
+
   #release(): void {
     this.#phase = 'stopped';
+    this.#nodeLoop?.close();
     this.#epoll.close();
     close(this.wakeUpFd);
     this.#transferPipe?.close();
   }
 
   #turn(): void {
-    const count = this.#epoll.wait(this.#sleepMs());
-    if (count < 0) throw new Error(`epoll_wait failed: ${describeErrno(-count)}`);
+    this.#handle(this.#epoll.wait(this.#sleepMs()));
+    this.#runDeferred();
+  }
+
+  #begin(): void {
     this.turn++;
     this.nowMs = this.#clock();
     this.timers.observe(this.nowMs);
+  }
+
+  /** What `Epoll.wait` returned, then timers. */
+  #handle(count: number): void {
+    if (count < 0) throw new Error(`epoll_wait failed: ${describeErrno(-count)}`);
+    this.#begin();
     if (this.#deferredToNextTurn.length > 0) this.#takeDeferred();
     for (let index = 0; index < count; index++) {
       const fd = this.#epoll.descriptor(index);
@@ -191,7 +248,6 @@ export class Reactor {
       source.onEvents(this.#epoll.events(index));
     }
     this.timers.advance(this.nowMs);
-    this.#runDeferred();
     if (count > 0) this.#owesNodeLoop = true;
   }
 
