@@ -51,7 +51,7 @@ const VENDORS = [
   { library: 'protobufjs', home: '^xds/', comment: 'Only xds/ knows wire messages.' },
   {
     library: '@grpc/grpc-js',
-    home: '^(xds/(client|identity)|control-plane|proxy/export)/',
+    home: '^(xds/(client|identity)|control-plane|proxy/(export|sidecar))/',
     comment: 'Calls of our own only: requests of others never pass through a library.',
   },
   {

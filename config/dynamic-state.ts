@@ -13,7 +13,8 @@ export interface SourceStatus {
   /** `ads`, or the type and the place of a source of its own. */
   readonly name: string;
   readonly target: string;
-  readonly protocol: 'delta' | 'state-of-the-world' | 'file';
+  /** `own`: made in this process, as its identity is. */
+  readonly protocol: 'delta' | 'state-of-the-world' | 'file' | 'own';
   readonly connection:
     | { readonly kind: 'connecting' }
     | { readonly kind: 'connected'; readonly sinceMs: number; readonly controlPlane: string }

@@ -1,59 +1,35 @@
-// The composition root: arguments, bootstrap, workers, discovery, admin. The main thread never touches a request.
+// The composition root: what the arguments ask for. What serves is put together in `command/serve.ts`.
 
-import type { Bootstrap } from '../config/bootstrap.ts';
-import type { Snapshot } from '../config/snapshot.ts';
-import { loadBootstrap } from '../xds/bootstrap-file.ts';
-import { RuntimeOverrides } from './admin/runtime-overrides.ts';
-import { AccessLogDestinations } from './command/access-log-destinations.ts';
-import { AdminInterface } from './command/admin-interface.ts';
-import { Capture, validateCapture } from './command/capture.ts';
-import {
-  type ControlPlaneParts,
-  describeConfigError,
-  type FollowedSources,
-  followControlPlanes,
-} from './command/control-plane.ts';
-import { DiscoveryObservation } from './command/discovery-observation.ts';
-import { defaultConcurrency, FlagError, type Flags, helpText, parseFlags } from './command/flags.ts';
-import { HeapReturns, returnHeap } from './command/heap-return.ts';
-import { raiseInliningLimits } from './command/inlining.ts';
-import { Lifecycle, type LifecycleOptions } from './command/lifecycle.ts';
-import { createMetrics } from './command/metrics.ts';
-import { exportsMetrics, MetricsExport } from './command/metrics-export.ts';
-import { ownAddress } from './command/own-address.ts';
-import { processClock } from './command/process-clock.ts';
+import { endWithConfigError, readBootstrapOf } from './command/bootstrap-reading.ts';
+import { validateCapture } from './command/capture.ts';
+import { FlagError, type Flags, helpText, parseFlags } from './command/flags.ts';
 import { readSamplingFile } from './command/sampling-file.ts';
-import { ServerState } from './command/server-state.ts';
-import { Succession, type SuccessionOptions } from './command/succession.ts';
-import { Telemetry, type TelemetryOptions } from './command/telemetry.ts';
-import { giveWayToWorkers } from './command/thread-priority.ts';
+import { serve } from './command/serve.ts';
+import type { Sidecar } from './command/sidecar.ts';
 import { version } from './command/version.ts';
-import { DnsDiscovery } from './discovery/dns-discovery.ts';
 import { hotRestartVersion } from './hot-restart/message.ts';
-import type { NamedDescriptor } from './hot-restart/parent.ts';
-import { clusterDiscoveryStats } from './telemetry/cluster-stats.ts';
-import { DiscoveryStats } from './telemetry/discovery-stats.ts';
-import { createProcessLog, type ProcessLog } from './telemetry/process-log.ts';
-import { SnapshotStats } from './telemetry/snapshot-stats.ts';
-import type { WorkerStats } from './telemetry/worker-stats.ts';
-import type { OpenListenersOptions } from './worker/open-listeners.ts';
-import { SnapshotPublisher } from './worker/snapshot-publisher.ts';
-import { WorkerPool, type WorkerPoolOptions } from './worker/worker-pool.ts';
-
-/** Longest wait for the first answer of DNS: what Envoy waits for a first resource by default. */
-const firstResolutionMs = 15_000;
-/** MiB; see bin/outrigger for the measurement behind the size. */
-const youngGenerationMib = 24;
-
-/** Loading the admin interface takes 20 ms of a core that the workers need for the first request. */
-const adminDelayMs = 50;
-/** After the first snapshot is served: what a start allocates is garbage by then. */
-const compactionDelayMs = 1000;
 
 function main(): void {
+  const [program, ...args] = process.argv.slice(2);
+  // Istio's injector calls it `proxy sidecar`.
+  if (program === 'sidecar' || program === 'proxy') void runSidecar(args);
+  else run(process.argv.slice(2));
+}
+
+async function runSidecar(args: readonly string[]): Promise<void> {
+  try {
+    const { Sidecar } = await import('./command/sidecar.ts');
+    const sidecar = new Sidecar(args, process.env);
+    run(sidecar.arguments, sidecar);
+  } catch (error) {
+    endWithConfigError(error);
+  }
+}
+
+function run(args: readonly string[], sidecar?: Sidecar): void {
   let flags: Flags;
   try {
-    flags = parseFlags(process.argv.slice(2));
+    flags = parseFlags(args);
   } catch (error) {
     if (!(error instanceof FlagError)) throw error;
     process.stderr.write(`outrigger: ${error.message}\n`);
@@ -73,45 +49,12 @@ function main(): void {
       void validate(flags);
       return;
     case 'serve':
-      serve(flags);
-  }
-}
-
-interface ProcessParts {
-  readonly state: ServerState;
-  readonly pool: WorkerPool;
-  readonly log: ProcessLog;
-}
-
-function readBootstrap(flags: Flags, { state, pool, log }: ProcessParts): Bootstrap {
-  const { bootstrap, warnings, document } = load(flags);
-  for (const warning of warnings) log.component('config').warn(`${warning.path}: ${warning.message}`);
-  state.setBootstrap(bootstrap, document);
-  const { maxDownstreamConnections, node } = bootstrap;
-  pool.identify({ id: node.id, zone: node.locality.zone });
-  if (maxDownstreamConnections !== undefined) pool.limitConnections(maxDownstreamConnections);
-  return bootstrap;
-}
-
-function load(flags: Flags) {
-  try {
-    return loadBootstrap({
-      allowUnknownFields: flags.allowUnknownStaticFields,
-      ...(flags.configPath === undefined ? {} : { path: flags.configPath }),
-      ...(flags.configYaml === undefined ? {} : { yaml: flags.configYaml }),
-      overrides: {
-        ...(flags.serviceNode === undefined ? {} : { nodeId: flags.serviceNode }),
-        ...(flags.serviceCluster === undefined ? {} : { nodeCluster: flags.serviceCluster }),
-        ...(flags.serviceZone === undefined ? {} : { zone: flags.serviceZone }),
-      },
-    });
-  } catch (error) {
-    endWithConfigError(error);
+      serve(flags, sidecar);
   }
 }
 
 async function validate(flags: Flags): Promise<void> {
-  load(flags);
+  readBootstrapOf(flags);
   try {
     if (flags.samplingConfigPath !== undefined) readSamplingFile(flags.samplingConfigPath);
     await validateCapture(flags);
@@ -119,281 +62,6 @@ async function validate(flags: Flags): Promise<void> {
     endWithConfigError(error);
   }
   process.stdout.write('configuration is valid\n');
-}
-
-function serve(flags: Flags): void {
-  const log = openProcessLog(flags);
-  const concurrency = flags.concurrency === 0 ? defaultConcurrency() : flags.concurrency;
-  const state = new ServerState({
-    concurrency,
-    restartEpoch: flags.restartEpoch,
-    version,
-    commandLine: process.argv.slice(2),
-    onFailsHealthCheck: (fails) => pool.setFailsHealthCheck(fails),
-  });
-  // Threads start while this one reads the configuration: both take about as long. They are heard when it is done.
-  const pool = startWorkers({
-    flags,
-    log,
-    state,
-    inherit: (wanted) => succession.inherit(wanted),
-    onOpened: (listener, opened) => capture.onOpened(listener, opened),
-    onStopping: () => capture.stopListening(),
-    onServing: () => succession.onServing(),
-    onStats: (worker, announcement) => {
-      store.accept(worker, announcement);
-      succession.onStats(announcement);
-    },
-    onLogs: (batch) => accessLogs.write(batch),
-    onLogEntries: (batch) => accessLogs.writeEntries(batch),
-    onTracing: (worker, message) => telemetry.accept(worker, message),
-  });
-  const bootstrap = readBootstrap(flags, { state, pool, log });
-  const metrics = createMetrics(bootstrap.stats, flags.maxStatSeries);
-  const { store, stats } = metrics;
-  const accessLogs = new AccessLogDestinations({ bootstrap, state, stats, log });
-  const telemetry = openTelemetry({ bootstrap, state, stats, log, pool, exemplars: metrics.exemplars }, flags);
-  const snapshotStats = new SnapshotStats(stats, concurrency);
-  const heapReturns = new HeapReturns({ returnHeap, clock: () => performance.now(), schedule: later });
-  const admin = new AdminInterface();
-  const retire = (): void => {
-    admin.leave();
-    capture.handOver();
-    lifecycle.handOver();
-  };
-  const namedDescriptors = (): readonly NamedDescriptor[] => capture.descriptors;
-  const succession = openSuccession(flags, { bootstrap, state, store, pool, log, retire, namedDescriptors });
-  const capture = createCapture(flags, pool, succession, log);
-  const observation = new DiscoveryObservation({
-    stats: new DiscoveryStats(stats, store),
-    snapshotStats,
-    snapshot: () => state.snapshot,
-    clock: Date.now,
-    onRead: (bytes) => heapReturns.onRead(bytes),
-    schedule: later,
-  });
-  const publisher = createPublisher({ state, stats, observation, pool, log });
-  const overrides = new RuntimeOverrides();
-  const following = follow(capture, flags, { bootstrap, publisher, overrides, observation, pool, log });
-  const saveConfiguration = async (): Promise<void> => (await following).stop();
-  const logs = outputsOf(accessLogs, telemetry, new MetricsExport({ metrics, bootstrap, state, pool, overrides, log }));
-  const lifecycle = handleSignals({ flags, log, state, pool, logs, succession, capture, saveConfiguration });
-  Promise.all([following, succession.adminFree]).then(([dynamic]) => {
-    if (bootstrap.admin === undefined) return;
-    const shutdown = (): void => lifecycle.shutdown();
-    const reopenLogs = (): void => lifecycle.reopenLogs();
-    const setRuntime = (values: Snapshot['runtime']): void => publisher.setRuntime(values);
-    const parts = { state, dynamic, pool, log, flags, overrides, capture, setRuntime, shutdown, reopenLogs };
-    const options = { admin: bootstrap.admin, tracing: telemetry, ...metrics, ...parts };
-    setTimeout(() => void admin.start(options), adminDelayMs);
-  }, endWithConfigError);
-  setInterval(() => store.flushIntervals(), 5000).unref();
-}
-
-function later(delayMs: number, callback: () => void): unknown {
-  return setTimeout(callback, delayMs).unref();
-}
-
-function createCapture(flags: Flags, pool: WorkerPool, { inherited }: Succession, log: ProcessLog): Capture {
-  return new Capture({
-    choice: flags.capture,
-    settingsPath: flags.captureSettingsPath,
-    inherited,
-    copyOnly: () => pool.copyOnly(),
-    log: log.component('main'),
-  });
-}
-
-type FollowedParts = Omit<ControlPlaneParts, 'drainTimeMs' | 'cacheDirectory' | 'log'> & { readonly log: ProcessLog };
-
-// Connections are captured before anything is served: an application that sees a ready proxy counts on it.
-async function follow(capture: Capture, flags: Flags, { log, ...parts }: FollowedParts): Promise<FollowedSources> {
-  await capture.open();
-  return followControlPlanes({
-    ...parts,
-    drainTimeMs: flags.drainTimeMs,
-    cacheDirectory: flags.keepsConfigCache ? flags.configCacheDirectory : null,
-    log: log.component('config'),
-  });
-}
-
-type SuccessionParts = Pick<SuccessionOptions, 'retire' | 'namedDescriptors' | 'store'> &
-  ProcessParts & { readonly bootstrap: Bootstrap };
-
-function openSuccession(flags: Flags, { bootstrap, pool, log, ...parts }: SuccessionParts): Succession {
-  // A collector has what the parent sent; told of it again, it would count it twice.
-  const carriesStatistics = (flags.hotRestart?.carriesStatistics ?? false) && !exportsMetrics(bootstrap);
-  return new Succession({
-    ...parts,
-    settings: flags.hotRestart,
-    carriesStatistics,
-    socketsAt: (wanted) => pool.socketsAt(wanted),
-    exit: (code) => process.exit(code),
-    log: log.component('main'),
-  });
-}
-
-/** What is written and sent to the last before the process ends. */
-function outputsOf(
-  accessLogs: AccessLogDestinations,
-  telemetry: Telemetry,
-  metrics: MetricsExport,
-): LifecycleOptions['logs'] {
-  return {
-    reopen: () => accessLogs.reopen(),
-    close: async () => void (await Promise.all([accessLogs, telemetry, metrics].map((output) => output.close()))),
-  };
-}
-
-type TelemetryParts = Omit<TelemetryOptions, 'samplingConfigPath' | 'localIp' | 'drainTimeMs'>;
-
-function openTelemetry(parts: TelemetryParts, { samplingConfigPath, drainTimeMs }: Flags): Telemetry {
-  try {
-    return new Telemetry({ ...parts, samplingConfigPath, drainTimeMs, localIp: ownAddress() });
-  } catch (error) {
-    endWithConfigError(error);
-  }
-}
-
-function endWithConfigError(error: unknown): never {
-  process.stderr.write(`outrigger: ${describeConfigError(error)}\n`);
-  process.exit(1);
-}
-
-interface LifecycleParts extends Pick<LifecycleOptions, 'saveConfiguration' | 'logs'> {
-  readonly flags: Flags;
-  readonly log: ProcessLog;
-  readonly state: ServerState;
-  readonly pool: WorkerPool;
-  readonly succession: Succession;
-  readonly capture: Capture;
-}
-
-function handleSignals({ flags, log, state, pool, succession, capture, ...ends }: LifecycleParts): Lifecycle {
-  const lifecycle = new Lifecycle({
-    workers: pool,
-    ...ends,
-    state,
-    log: log.component('main'),
-    drainTimeMs: flags.drainTimeMs,
-    parentShutdownTimeMs: flags.parentShutdownTimeMs,
-    exit: (code) => {
-      succession.close();
-      capture.release();
-      process.exit(code);
-    },
-    schedule: (delayMs, callback) => setTimeout(callback, delayMs),
-  });
-  lifecycle.handleSignals();
-  return lifecycle;
-}
-
-function compact(state: ServerState): void {
-  state.compactDocument();
-  returnHeap();
-}
-
-function openProcessLog({ logLevel, componentLogLevel }: Flags): ProcessLog {
-  try {
-    return createProcessLog({ level: logLevel, componentLevels: componentLogLevel });
-  } catch (error) {
-    // The only failure there is: a level or a component that does not exist.
-    process.stderr.write(`outrigger: ${(error as Error).message}\n`);
-    process.exit(2);
-  }
-}
-
-interface WorkerParts
-  extends Pick<WorkerPoolOptions, 'onStats' | 'onLogs' | 'onLogEntries' | 'onTracing'>,
-    Required<Pick<OpenListenersOptions, 'inherit' | 'onOpened' | 'onStopping'>> {
-  readonly flags: Flags;
-  readonly log: ProcessLog;
-  readonly state: ServerState;
-  /** The first snapshot is served by every worker. */
-  readonly onServing: () => void;
-}
-
-function startWorkers({ flags, log, state, onServing, ...parts }: WorkerParts): WorkerPool {
-  const { inherit, onOpened, onStopping, ...outputs } = parts;
-  const main = log.component('main');
-  return new WorkerPool({
-    concurrency: state.options.concurrency,
-    youngGenerationMib,
-    start: {
-      localIp: ownAddress(),
-      logFlushIntervalMs: flags.logFlushIntervalMs,
-      logFlushSizeBytes: flags.logFlushSizeBytes,
-      maxStatSeries: flags.maxStatSeries,
-      countsAllRequests: flags.requestMetrics,
-      drainTimeMs: flags.drainTimeMs,
-      drainStrategy: flags.drainStrategy,
-    },
-    ...outputs,
-    listeners: { keepsSockets: flags.hotRestart !== null, inherit, onOpened, onStopping },
-    onApplied: (generation, listeners) => {
-      const isFirst = state.name === 'INITIALIZING';
-      state.onApplied(generation, listeners);
-      if (isFirst) {
-        raiseInliningLimits();
-        giveWayToWorkers();
-        setTimeout(() => compact(state), compactionDelayMs).unref();
-      }
-      const bound = listeners.map(({ name, address }) => `${name} ${address}`);
-      if (isFirst) main.info({ generation, listeners: bound }, 'configuration is served');
-      else main.debug({ generation }, 'a new generation is served');
-      if (isFirst) onServing();
-    },
-    onListenFailure: (listener, { address, reason }) => {
-      const text = `listener ${listener} cannot listen on ${address}: ${reason}`;
-      if (state.name !== 'INITIALIZING') {
-        main.error(text);
-        return;
-      }
-      main.critical(text);
-      process.exit(1);
-    },
-    onWarning: (text) => main.warn(text),
-    onDrained: () => state.onDrained(),
-    onFailure: (worker, error) => {
-      const what = error.stack ?? error.message;
-      main.critical(`worker ${worker} died and with it all its connections; the process ends: ${what}`);
-      process.exit(1);
-    },
-  });
-}
-
-interface ServingParts {
-  readonly state: ServerState;
-  readonly stats: WorkerStats;
-  readonly observation: DiscoveryObservation;
-  readonly pool: WorkerPool;
-  readonly log: ProcessLog;
-}
-
-// Members that DNS finds join the snapshot of their clusters.
-function createPublisher({ state, stats, observation, pool, log }: ServingParts): SnapshotPublisher {
-  const publisher = new SnapshotPublisher({
-    publish: (delta, before) => {
-      observation.onPublished(delta, before);
-      pool.publish(delta);
-    },
-    onSnapshot: (current) => state.setSnapshot(current),
-    onDnsClusters: (clusters) => discovery.update(clusters),
-    onLate: (clusters) => {
-      log.component('dns').warn({ clusters }, 'clusters are served though DNS has not answered for them');
-    },
-    maxWaitMs: firstResolutionMs,
-    schedule: processClock.schedule,
-    defer: setImmediate,
-  });
-  const discovery = new DnsDiscovery({
-    onAssignment: (cluster, assignment) => publisher.setAssignment(cluster, assignment),
-    stats: {
-      block: (statName) => stats.block(clusterDiscoveryStats, statName),
-      release: (block) => stats.release(block),
-    },
-  });
-  return publisher;
 }
 
 main();

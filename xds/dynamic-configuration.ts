@@ -8,7 +8,7 @@ import type { DynamicState, ResourceStatus, SourceStatus } from '../config/dynam
 import { ConfigError } from '../config/problems.ts';
 import type { Random } from '../config/random.ts';
 import { Assembler, type AssemblerOptions } from './assembly/assembler.ts';
-import { ConfigSources } from './client/config-sources.ts';
+import { ConfigSources, type OwnSecrets } from './client/config-sources.ts';
 import type { DiscoveryLog } from './client/discovery.ts';
 import type { DiscoveryObserver } from './client/discovery-client.ts';
 import { cacheIdentity, openResourceCache, type ResourceCache } from './client/resource-cache.ts';
@@ -21,6 +21,8 @@ export interface DynamicConfigurationOptions extends Omit<AssemblerOptions, 'boo
   readonly observer?: DiscoveryObserver;
   /** Where accepted resources are kept for the next start; undefined keeps none. */
   readonly cacheDirectory?: string;
+  /** The identity of this process, when it keeps one itself. */
+  readonly ownSecrets?: OwnSecrets;
 }
 
 export class DynamicConfiguration implements DynamicState {
@@ -45,6 +47,7 @@ export class DynamicConfiguration implements DynamicState {
       log,
       ...given('observer', observer),
       ...given('cache', this.#cache),
+      ...given('ownSecrets', options.ownSecrets),
     });
     this.#assembler = new Assembler({ ...options, sources: this.#sources });
   }
@@ -64,6 +67,7 @@ export class DynamicConfiguration implements DynamicState {
   /** Resolves when what was accepted is on the disk. */
   async stop(): Promise<void> {
     this.#sources.stop();
+    this.#assembler.stop();
     await this.#cache?.flush();
   }
 

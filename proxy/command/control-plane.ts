@@ -2,8 +2,8 @@
 
 import type { Bootstrap } from '../../config/bootstrap.ts';
 import type { DynamicState } from '../../config/dynamic-state.ts';
-import { ConfigError } from '../../config/problems.ts';
 import type { Snapshot } from '../../config/snapshot.ts';
+import type { OwnSecrets } from '../../xds/client/config-sources.ts';
 import { needsDynamicConfiguration } from '../../xds/dynamic-need.ts';
 import { staticSnapshot } from '../../xds/static-snapshot.ts';
 import type { RuntimeOverrides } from '../admin/runtime-overrides.ts';
@@ -22,6 +22,8 @@ export interface ControlPlaneParts {
   readonly drainTimeMs: number;
   /** Where accepted resources are kept for the next start; undefined is the usual place, null keeps none. */
   readonly cacheDirectory: string | null | undefined;
+  /** Of a sidecar that keeps its identity itself. */
+  readonly ownSecrets: OwnSecrets | undefined;
   readonly log: ComponentLog;
 }
 
@@ -74,6 +76,7 @@ export async function followControlPlanes(parts: ControlPlaneParts): Promise<Fol
     log: (level, text, facts) => parts.log[level === 'warning' ? 'warn' : level](facts, text),
     observer: parts.observation,
     ...(cacheDirectory !== null && { cacheDirectory }),
+    ...(parts.ownSecrets !== undefined && { ownSecrets: parts.ownSecrets }),
   });
   parts.observation.follow(configuration);
   configuration.start();
@@ -82,6 +85,7 @@ export async function followControlPlanes(parts: ControlPlaneParts): Promise<Fol
 
 /** What is wrong, as a line for who started the process; anything else is a fault of ours and goes on up. */
 export function describeConfigError(error: unknown): string {
-  if (error instanceof ConfigError) return error.message;
+  // By its name: a file that is loaded late has a class of its own (build/bundle.ts).
+  if (error instanceof Error && error.name === 'ConfigError') return error.message;
   throw error;
 }

@@ -11,6 +11,10 @@ import type { Test } from 'tap';
 export interface Istiod {
   /** Plain-text ADS, `127.0.0.1:port`. */
   readonly xdsAddress: string;
+  /** ADS and the CA over TLS, for who is known; `localhost` is in its certificate. */
+  readonly tlsPort: number;
+  /** The file with the mesh's root. */
+  readonly rootCertificate: string;
   /** Creates or replaces what the YAML documents hold. Rejects with istiod's words when it refuses. */
   apply(documents: string): Promise<void>;
   /** Takes away what the YAML documents hold. */
@@ -48,13 +52,15 @@ export async function startIstiod(t: Test, { program, mesh, xdsAddress = anyPort
   };
   t.teardown(stop);
   await logged(child.stdout, /ready \{/);
-  const { xds, http } = JSON.parse(readFileSync(join(folder, 'istiod.json'), 'utf8'));
+  const { xds, tls, http } = JSON.parse(readFileSync(join(folder, 'istiod.json'), 'utf8'));
   const post = async (path: string, body: string) => {
     const response = await fetch(`http://${http}${path}`, { method: 'POST', body });
     if (!response.ok) throw new Error(`istiod ${path}: ${await response.text()}`);
   };
   return {
     xdsAddress: xds,
+    tlsPort: Number(tls.split(':')[1]),
+    rootCertificate: join(folder, 'root-cert.pem'),
     apply: (documents) => post('/apply', documents),
     remove: (documents) => post('/delete', documents),
     stop,

@@ -6,7 +6,10 @@ import type { ConfigSource, GrpcApi } from '../../config/config-source.ts';
 import type { SourceStatus } from '../../config/dynamic-state.ts';
 import type { Random } from '../../config/random.ts';
 import { configSourceProblem } from '../decode/config-source-problem.ts';
+import type { OwnIdentity } from '../identity/identity.ts';
+import { IdentitySecrets } from '../identity/identity-secrets.ts';
 import { encodeMessage } from '../message/wire-message.ts';
+import { secretDecoder } from '../resource/secret-resource.ts';
 import type { KeptType } from './cache-format.ts';
 import { CachedSource, type HoldingConsumer, type RunningSource } from './cached-source.ts';
 import type { DiscoveryLog, ResourceConsumer, ResourceSubscriptions, ResourceType, Schedule } from './discovery.ts';
@@ -33,8 +36,16 @@ export interface ConfigSourcesOptions {
   readonly observer?: DiscoveryObserver;
   /** Where what streams bring is kept for the next start. */
   readonly cache?: ResourceCache;
+  /** Secrets that this process makes itself, in place of a stream to the cluster of this name. */
+  readonly ownSecrets?: OwnSecrets;
   /** How streams are carried; gRPC when it is not given. */
   readonly makeTransport?: (api: GrpcApi, method: string) => DiscoveryTransport;
+}
+
+/** In place of a stream to the cluster of this name, which asks an agent. */
+export interface OwnSecrets {
+  readonly cluster: string;
+  readonly identity: OwnIdentity;
 }
 
 export class ConfigSources {
@@ -113,11 +124,24 @@ export class ConfigSources {
       }
       case 'grpc': {
         const { api } = source;
+        if (this.#isOwn(api, type)) return this.#makeOwn(makeConsumer(type, name), name);
         const method = discoveryMethod(type.typeUrl, api.protocol);
         if (method === undefined) throw new Error(`${type.typeUrl} has no ${api.protocol} stream of its own`);
         return this.#makeStream({ api, name, consumers: [makeConsumer(type, name)], method });
       }
     }
+  }
+
+  #isOwn({ service: { target } }: GrpcApi, { typeUrl }: ResourceType): boolean {
+    const { ownSecrets } = this.#options;
+    return (
+      target.kind === 'cluster' && target.cluster === ownSecrets?.cluster && typeUrl === secretDecoder.type.typeUrl
+    );
+  }
+
+  #makeOwn(consumer: ResourceConsumer, name: string): IdentitySecrets {
+    const { clock, defer, log, ownSecrets } = this.#options;
+    return new IdentitySecrets({ name, identity: ownSecrets!.identity, consumer, clock, defer, log });
   }
 
   #makeFile(source: Extract<ConfigSource, { kind: 'path' }>, consumer: ResourceConsumer, name: string): FileSource {

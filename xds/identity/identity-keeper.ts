@@ -5,7 +5,7 @@
 
 import type { Random } from '../../config/random.ts';
 import type { DiscoveryLog, Schedule } from '../client/discovery.ts';
-import type { Identity, IdentitySource } from './identity.ts';
+import type { Identity, IdentitySource, OwnIdentity } from './identity.ts';
 
 export type IdentityState =
   | { readonly kind: 'idle' }
@@ -27,8 +27,6 @@ type Event =
 
 export interface IdentityKeeperOptions {
   readonly source: IdentitySource;
-  /** A new identity, or the first. */
-  readonly onIdentity: (identity: Identity) => void;
   /** Milliseconds since 1970. */
   readonly clock: () => number;
   readonly random: Random;
@@ -36,8 +34,9 @@ export interface IdentityKeeperOptions {
   readonly log: DiscoveryLog;
 }
 
-export class IdentityKeeper {
+export class IdentityKeeper implements OwnIdentity {
   readonly #options: IdentityKeeperOptions;
+  readonly #users = new Set<(identity: Identity) => void>();
   #state: IdentityState = { kind: 'idle' };
   #cancel: (() => void) | undefined;
   #isStopped = false;
@@ -48,6 +47,15 @@ export class IdentityKeeper {
 
   get state(): IdentityState {
     return this.#state;
+  }
+
+  get current(): Identity | undefined {
+    return this.#state.kind === 'idle' ? undefined : this.#state.held;
+  }
+
+  subscribe(onIdentity: (identity: Identity) => void): () => void {
+    this.#users.add(onIdentity);
+    return () => this.#users.delete(onIdentity);
   }
 
   /** Once. */
@@ -98,10 +106,10 @@ export class IdentityKeeper {
   }
 
   #tellOf({ held, renewAtMs }: Extract<IdentityState, { kind: 'holding' }>): void {
-    const { log, onIdentity, source } = this.#options;
+    const { log, source } = this.#options;
     const facts = { until: new Date(held.notAfterMs).toISOString(), renewal: new Date(renewAtMs).toISOString() };
     log('info', `a certificate came from ${source.name}`, facts);
-    onIdentity(held);
+    for (const onIdentity of this.#users) onIdentity(held);
   }
 
   #complain({ held, reason, retryAtMs }: Extract<IdentityState, { kind: 'waiting' }>): void {

@@ -17,3 +17,10 @@ export interface IdentitySource {
   /** Asks once. Rejects with a sentence that holds no key and no token. */
   request(): Promise<Identity>;
 }
+
+/** The identity of now, and of later. */
+export interface OwnIdentity {
+  readonly current: Identity | undefined;
+  /** Calls back with each new one, until what it returns is called. */
+  subscribe(onIdentity: (identity: Identity) => void): () => void;
+}

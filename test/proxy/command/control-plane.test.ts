@@ -44,6 +44,7 @@ function partsFor(yaml: string) {
     pool: { prepareListener: () => undefined, discardListener: () => undefined },
     drainTimeMs: 0,
     cacheDirectory: null,
+    ownSecrets: undefined,
     log: createProcessLog({ level: 'off', componentLevels: '' }).component('config'),
   };
   return { parts, deltas };

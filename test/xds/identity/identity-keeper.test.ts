@@ -35,7 +35,6 @@ function keep(random = 0.5) {
     clock: clock.clock,
     schedule: clock.schedule,
     random: () => random,
-    onIdentity: ({ certificateChain }) => received.push(certificateChain),
     log: (level, text, facts) => lines.push(`${level} ${text} ${JSON.stringify(facts)}`),
   });
   const identity = (name: string, lifeMs: number): Identity => ({
@@ -44,6 +43,7 @@ function keep(random = 0.5) {
     roots: 'R',
     notAfterMs: clock.nowMs + lifeMs,
   });
+  keeper.subscribe(({ certificateChain }) => received.push(certificateChain));
   keeper.start();
   return { clock, source, keeper, lines, received, identity };
 }

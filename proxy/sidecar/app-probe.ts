@@ -1,0 +1,151 @@
+// The application's own probes, asked by us: the kubelet is not in the mesh, so the injector has it ask port 15020 of the
+// sidecar, and gives the sidecar what was asked before (`ISTIO_KUBE_APP_PROBERS`).
+// https://istio.io/latest/docs/ops/configuration/mesh/app-health-check/
+
+import { request as requestHttp } from 'node:http';
+import { request as requestHttps } from 'node:https';
+import { connect } from 'node:net';
+import type { Problems } from '../../config/problems.ts';
+
+export type AppProbe = { readonly timeoutMs: number } & (
+  | {
+      readonly kind: 'http';
+      readonly scheme: 'http' | 'https';
+      readonly port: number;
+      readonly path: string;
+      readonly headers: readonly { readonly name: string; readonly value: string }[];
+    }
+  | { readonly kind: 'tcp'; readonly port: number }
+  | { readonly kind: 'grpc'; readonly port: number; readonly service: string }
+);
+
+/** `status` is what the kubelet is told; below 400 is healthy. */
+export interface ProbeResult {
+  readonly status: number;
+  readonly text: string;
+}
+
+/** By path, such as `/app-health/shop/livez`. */
+export function readAppProbes(
+  written: Readonly<Record<string, unknown>>,
+  problems: Problems,
+): ReadonlyMap<string, AppProbe> {
+  const found = new Map<string, AppProbe>();
+  for (const [path, probe] of Object.entries(written)) {
+    const place = problems.item(path);
+    const read = readProbe(objectOf(probe), place);
+    if (!path.startsWith('/app-health/')) place.add('the path must begin with /app-health/');
+    else if (read !== undefined) found.set(path, read);
+  }
+  return found;
+}
+
+function readProbe(probe: JsonObject, problems: Problems): AppProbe | undefined {
+  const { httpGet, tcpSocket, grpc, timeoutSeconds } = probe;
+  const timeoutMs = typeof timeoutSeconds === 'number' && timeoutSeconds > 0 ? timeoutSeconds * 1000 : 1000;
+  if (httpGet !== undefined) return readHttpProbe(objectOf(httpGet), timeoutMs, problems.at('httpGet'));
+  const [kind, target] = tcpSocket === undefined ? (['grpc', grpc] as const) : (['tcp', tcpSocket] as const);
+  const { port, service } = objectOf(target);
+  const number = portOf(port, problems.at(kind === 'tcp' ? 'tcpSocket' : 'grpc'));
+  if (number === undefined) return undefined;
+  if (kind === 'tcp') return { kind, timeoutMs, port: number };
+  return { kind, timeoutMs, port: number, service: typeof service === 'string' ? service : '' };
+}
+
+function readHttpProbe(target: JsonObject, timeoutMs: number, problems: Problems): AppProbe | undefined {
+  const port = portOf(target['port'], problems);
+  if (port === undefined) return undefined;
+  const path = typeof target['path'] === 'string' ? target['path'] : '/';
+  const headers = Array.isArray(target['httpHeaders']) ? target['httpHeaders'].map(objectOf) : [];
+  return {
+    kind: 'http',
+    timeoutMs,
+    port,
+    scheme: target['scheme'] === 'HTTPS' ? 'https' : 'http',
+    path: path.startsWith('/') ? path : `/${path}`,
+    headers: headers.map(({ name, value }) => ({ name: String(name), value: String(value ?? '') })),
+  };
+}
+
+/** The injector has resolved names of ports already. */
+function portOf(port: unknown, problems: Problems): number | undefined {
+  if (typeof port === 'number' && Number.isInteger(port) && port > 0 && port < 65_536) return port;
+  problems.at('port').add('must be a number from 1 to 65535');
+  return undefined;
+}
+
+export interface ProbeTarget {
+  /** The pod's own address: an application may listen on no other. */
+  readonly host: string;
+  /** Asks the health service of gRPC; loaded when it is needed. */
+  readonly checkGrpc: (address: string, service: string, timeoutMs: number) => Promise<ProbeResult>;
+}
+
+/** Never rejects: what fails is unhealthy, and says how. */
+export function askProbe(probe: AppProbe, target: ProbeTarget): Promise<ProbeResult> {
+  switch (probe.kind) {
+    case 'http':
+      return askHttp(probe, target.host);
+    case 'tcp':
+      return askTcp(probe, target.host);
+    case 'grpc':
+      return target.checkGrpc(`${bracketed(target.host)}:${probe.port}`, probe.service, probe.timeoutMs);
+  }
+}
+
+/** As the kubelet asks: certificates are not verified, redirections are answers. */
+function askHttp(probe: Extract<AppProbe, { kind: 'http' }>, host: string): Promise<ProbeResult> {
+  const { promise, resolve } = Promise.withResolvers<ProbeResult>();
+  const request = probe.scheme === 'https' ? requestHttps : requestHttp;
+  const headers: Record<string, string> = { 'user-agent': 'kube-probe/outrigger' };
+  for (const { name, value } of probe.headers) headers[name.toLowerCase()] = value;
+  const signal = AbortSignal.timeout(probe.timeoutMs);
+  const call = request({
+    host,
+    port: probe.port,
+    path: probe.path,
+    headers,
+    agent: false,
+    rejectUnauthorized: false,
+    signal,
+  });
+  call.on('response', (response) => {
+    const status = response.statusCode ?? 500;
+    response.destroy();
+    resolve({ status, text: `the application answered ${status}` });
+  });
+  call.on('error', (error) => resolve(failed(signal.aborted ? late(probe.timeoutMs) : error.message)));
+  call.end();
+  return promise;
+}
+
+function askTcp({ port, timeoutMs }: Extract<AppProbe, { kind: 'tcp' }>, host: string): Promise<ProbeResult> {
+  const { promise, resolve } = Promise.withResolvers<ProbeResult>();
+  const socket = connect({ host, port, timeout: timeoutMs });
+  const end = (result: ProbeResult): void => {
+    socket.destroy();
+    resolve(result);
+  };
+  socket.once('connect', () => end({ status: 200, text: `port ${port} accepts connections` }));
+  socket.once('timeout', () => end(failed(late(timeoutMs))));
+  socket.once('error', (error) => end(failed(error.message)));
+  return promise;
+}
+
+function failed(reason: string): ProbeResult {
+  return { status: 500, text: `the application cannot be asked: ${reason}` };
+}
+
+function late(timeoutMs: number): string {
+  return `no answer within ${timeoutMs} ms`;
+}
+
+function bracketed(host: string): string {
+  return host.includes(':') ? `[${host}]` : host;
+}
+
+type JsonObject = Readonly<Record<string, unknown>>;
+
+function objectOf(value: unknown): JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as JsonObject) : {};
+}

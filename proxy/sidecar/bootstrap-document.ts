@@ -1,0 +1,81 @@
+// The bootstrap of a sidecar, as Istio's agent would write it into a file: who we are, where the control plane is, and the
+// cluster by whose name listeners and clusters of a mesh ask for their certificates. Everything else is told by istiod.
+
+import type { SidecarEnvironment } from './environment.ts';
+import type { SidecarNode } from './sidecar-node.ts';
+
+/** In the folder that a pod mounts; who finds a socket here already, such as SPIRE's, gets its certificates from there. */
+export const workloadSocketPath = '/var/run/secrets/workload-spiffe-uds/socket';
+
+/** The name that istiod's listeners and clusters use. */
+export const secretsCluster = 'sds-grpc';
+
+/** `config.bootstrap.v3.Bootstrap` in proto3 JSON. */
+export function bootstrapDocument(environment: SidecarEnvironment, node: SidecarNode): object {
+  const fromAds = { ads: {}, resource_api_version: 'V3', initial_fetch_timeout: '0s' };
+  return {
+    node,
+    admin: { address: socketAddress('127.0.0.1', environment.proxyConfig.adminPort) },
+    dynamic_resources: {
+      cds_config: fromAds,
+      lds_config: fromAds,
+      ads_config: {
+        api_type: 'DELTA_GRPC',
+        transport_api_version: 'V3',
+        set_node_on_first_message_only: true,
+        grpc_services: [controlPlane(environment)],
+      },
+    },
+    static_resources: { clusters: [secrets] },
+  };
+}
+
+/** Port 15010 is istiod's for meshes without TLS between it and its proxies: nobody is authenticated there. */
+export function isPlainText(address: string): boolean {
+  return address.endsWith(':15010');
+}
+
+/** `config.core.v3.GrpcService`. */
+function controlPlane({ proxyConfig, clusterId, rootCertificate, tokenPath }: SidecarEnvironment): object {
+  const { discoveryAddress } = proxyConfig;
+  const initial_metadata = [{ key: 'clusterid', value: clusterId }];
+  const common = { target_uri: discoveryAddress, stat_prefix: 'xds' };
+  if (isPlainText(discoveryAddress)) return { google_grpc: common, initial_metadata };
+  const roots = rootCertificate.kind === 'file' ? { root_certs: { filename: rootCertificate.path } } : {};
+  const token = {
+    '@type': 'type.googleapis.com/envoy.config.grpc_credential.v3.FileBasedMetadataConfig',
+    secret_data: { filename: tokenPath },
+    header_key: 'authorization',
+    header_prefix: 'Bearer ',
+  };
+  const fileBased = 'envoy.grpc_credentials.file_based_metadata';
+  return {
+    google_grpc: {
+      ...common,
+      channel_credentials: { ssl_credentials: roots },
+      credentials_factory_name: fileBased,
+      call_credentials: [{ from_plugin: { name: fileBased, typed_config: token } }],
+    },
+    initial_metadata,
+  };
+}
+
+const secrets = {
+  name: secretsCluster,
+  type: 'STATIC',
+  connect_timeout: '1s',
+  typed_extension_protocol_options: {
+    'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': {
+      '@type': 'type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions',
+      explicit_http_config: { http2_protocol_options: {} },
+    },
+  },
+  load_assignment: {
+    cluster_name: secretsCluster,
+    endpoints: [{ lb_endpoints: [{ endpoint: { address: { pipe: { path: workloadSocketPath } } } }] }],
+  },
+};
+
+function socketAddress(address: string, port: number): object {
+  return { socket_address: { address, port_value: port } };
+}

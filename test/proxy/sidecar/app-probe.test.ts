@@ -1,0 +1,100 @@
+import { createServer as createHttpServer } from 'node:http';
+import { type AddressInfo, createServer, type Server } from 'node:net';
+import t, { type Test } from 'tap';
+import { Problems } from '../../../config/problems.ts';
+import { type AppProbe, askProbe, readAppProbes } from '../../../proxy/sidecar/app-probe.ts';
+
+const target = {
+  host: '127.0.0.1',
+  checkGrpc: async (address: string, service: string) => ({ status: 200, text: `${address} ${service}` }),
+};
+
+async function listen(t: Test, server: Server): Promise<number> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  server.listen(0, '127.0.0.1', resolve);
+  await promise;
+  t.teardown(() => server.close());
+  return (server.address() as AddressInfo).port;
+}
+
+t.test('probes as the injector writes them', async (t) => {
+  const problems = new Problems();
+  const written = {
+    '/app-health/cart/livez': {
+      httpGet: { path: 'live', port: 8080, scheme: 'HTTPS', httpHeaders: [{ name: 'Host', value: 'a' }] },
+      timeoutSeconds: 3,
+    },
+    '/app-health/cart/readyz': { tcpSocket: { port: 9000 } },
+    '/app-health/cart/startupz': { grpc: { port: 7000, service: 'shop' } },
+  };
+  t.same(
+    [...readAppProbes(written, problems).values()],
+    [
+      {
+        kind: 'http',
+        scheme: 'https',
+        port: 8080,
+        path: '/live',
+        timeoutMs: 3000,
+        headers: [{ name: 'Host', value: 'a' }],
+      },
+      { kind: 'tcp', port: 9000, timeoutMs: 1000 },
+      { kind: 'grpc', port: 7000, service: 'shop', timeoutMs: 1000 },
+    ],
+  );
+  t.same(problems.list, []);
+});
+
+t.test('a probe that cannot be asked is a problem with its place', async (t) => {
+  const problems = new Problems('P');
+  readAppProbes(
+    { '/x': { tcpSocket: { port: 1 } }, '/app-health/a': {}, '/app-health/b': { httpGet: { port: 'web' } } },
+    problems,
+  );
+  t.same(
+    problems.list.map(({ path }) => path),
+    ['P["/x"]', 'P["/app-health/a"].grpc.port', 'P["/app-health/b"].httpGet.port'],
+  );
+});
+
+t.test(
+  'HTTP: the application’s status is the answer, with the headers of the probe, and redirections are not followed',
+  async (t) => {
+    const seen: unknown[] = [];
+    const server = createHttpServer(({ url, headers }, response) => {
+      seen.push([url, headers.host, headers['user-agent']]);
+      response.writeHead(url === '/moved' ? 302 : 503, { location: '/elsewhere' }).end('body');
+    });
+    const port = await listen(t, server);
+    const probe = (path: string): AppProbe => ({
+      kind: 'http',
+      scheme: 'http',
+      port,
+      path,
+      timeoutMs: 5000,
+      headers: [{ name: 'Host', value: 'shop' }],
+    });
+    t.match(await askProbe(probe('/live'), target), { status: 503 });
+    t.match(await askProbe(probe('/moved'), target), { status: 302 });
+    t.same(seen, [
+      ['/live', 'shop', 'kube-probe/outrigger'],
+      ['/moved', 'shop', 'kube-probe/outrigger'],
+    ]);
+  },
+);
+
+t.test('an application that does not answer in time, or is not there, is unhealthy', async (t) => {
+  const silent = createServer(() => undefined);
+  const port = await listen(t, silent);
+  const http = { kind: 'http', scheme: 'http', path: '/', headers: [] } as const;
+  t.match(await askProbe({ ...http, port, timeoutMs: 50 }, target), { status: 500, text: /no answer within 50 ms/ });
+  t.match(await askProbe({ ...http, port: 1, timeoutMs: 5000 }, target), { status: 500, text: /ECONNREFUSED/ });
+  t.match(await askProbe({ kind: 'tcp', port: 1, timeoutMs: 5000 }, target), { status: 500, text: /ECONNREFUSED/ });
+  t.match(await askProbe({ kind: 'tcp', port, timeoutMs: 5000 }, target), { status: 200 });
+});
+
+t.test('gRPC is asked at the pod’s address, in brackets where it needs them', async (t) => {
+  const probe = { kind: 'grpc', port: 7000, service: 's', timeoutMs: 1000 } as const;
+  t.equal((await askProbe(probe, { ...target, host: 'fd00::1' })).text, '[fd00::1]:7000 s');
+  t.equal((await askProbe(probe, target)).text, '127.0.0.1:7000 s');
+});

@@ -1,0 +1,118 @@
+import t from 'tap';
+import { readEnvironment } from '../../../proxy/sidecar/environment.ts';
+
+const injected = {
+  POD_NAME: 'cart-1',
+  POD_NAMESPACE: 'shop',
+  INSTANCE_IP: '10.1.0.1',
+  SERVICE_ACCOUNT: 'cart',
+  HOST_IP: '10.0.0.9',
+  CA_ADDR: '',
+  PROXY_CONFIG: '{}\n',
+};
+
+const read = (variables: Record<string, string>, files: Record<string, string> = {}) =>
+  readEnvironment({ variables: { ...injected, ...variables }, readFile: (path) => files[path] });
+
+t.test('what Istio’s injector writes is read, with Istio’s defaults', async (t) => {
+  t.match(read({}), {
+    podName: 'cart-1',
+    namespace: 'shop',
+    instanceIps: ['10.1.0.1'],
+    serviceAccount: 'cart',
+    hostIp: '10.0.0.9',
+    trustDomain: 'cluster.local',
+    clusterId: 'Kubernetes',
+    caAddress: 'istiod.istio-system.svc:15012',
+    rootCertificate: { kind: 'file', path: '/var/run/secrets/istio/root-cert.pem' },
+    tokenPath: '/var/run/secrets/tokens/istio-token',
+    keyKind: 'rsa-2048',
+    certificateLifetimeMs: 86_400_000,
+    appProbes: {},
+    proxyConfig: { terminationDrainMs: 5000, adminPort: 15_000, statusPort: 15_020 },
+  });
+  t.equal(read({}).appMetrics, undefined);
+});
+
+t.test('the mesh’s own settings apply, and give way to the container’s', async (t) => {
+  const PROXY_CONFIG = JSON.stringify({
+    discoveryAddress: 'istiod.prod:15012',
+    concurrency: 3,
+    terminationDrainDuration: '1m30s',
+    proxyAdminPort: 15_999,
+    proxyMetadata: { SECRET_TTL: '2h', TRUST_DOMAIN: 'mesh.one' },
+  });
+  const environment = read({ PROXY_CONFIG, TRUST_DOMAIN: 'mesh.two' });
+  t.match(environment, {
+    trustDomain: 'mesh.two',
+    certificateLifetimeMs: 7_200_000,
+    caAddress: 'istiod.prod:15012',
+    proxyConfig: { concurrency: 3, terminationDrainMs: 90_000, adminPort: 15_999 },
+  });
+});
+
+t.test('metadata, labels, probes and the place of metrics', async (t) => {
+  const environment = read(
+    {
+      ISTIO_META_CLUSTER_ID: 'east',
+      ISTIO_META_MESH_ID: 'm',
+      ISTIO_METAJSON_LABELS: '{"LABELS":{"app":"cart"}}',
+      ISTIO_KUBE_APP_PROBERS: '{"/app-health/cart/livez":{"tcpSocket":{"port":80}}}',
+      ISTIO_PROMETHEUS_ANNOTATIONS: '{"scrape":"true","port":"9100","path":"/m"}',
+      ECC_SIGNATURE_ALGORITHM: 'ECDSA',
+    },
+    { '/etc/istio/pod/labels': 'app="cart"\nversion="v1"\n' },
+  );
+  t.match(environment, {
+    clusterId: 'east',
+    metadata: { CLUSTER_ID: 'east', MESH_ID: 'm', LABELS: { app: 'cart' } },
+    labels: { app: 'cart', version: 'v1' },
+    appProbes: { '/app-health/cart/livez': { tcpSocket: { port: 80 } } },
+    appMetrics: { port: 9100, path: '/m' },
+    keyKind: 'ecdsa-p256',
+  });
+});
+
+t.test('where the roots are', async (t) => {
+  const rows: readonly [variables: Record<string, string>, expected: unknown][] = [
+    [
+      { PILOT_CERT_PROVIDER: 'kubernetes' },
+      { kind: 'file', path: '/var/run/secrets/kubernetes.io/serviceaccount/ca.crt' },
+    ],
+    [{ PILOT_CERT_PROVIDER: 'system' }, { kind: 'system' }],
+    [
+      { CA_ROOT_CA: '/a.pem', PILOT_CERT_PROVIDER: 'system' },
+      { kind: 'file', path: '/a.pem' },
+    ],
+    [{ XDS_ROOT_CA: 'SYSTEM' }, { kind: 'system' }],
+  ];
+  for (const [variables, expected] of rows) t.same(read(variables).rootCertificate, expected);
+});
+
+t.test('every problem is named at once', async (t) => {
+  const variables = {
+    POD_NAME: '',
+    INSTANCE_IP: '10.1.0.300',
+    PROXY_CONFIG: '{"concurrency": -1, "terminationDrainDuration": "soon"}',
+    PILOT_CERT_PROVIDER: 'other',
+    SECRET_TTL: '1d',
+    ISTIO_KUBE_APP_PROBERS: '[]',
+  };
+  const error = t.throws(() => read(variables, { '/etc/istio/pod/labels': 'app=cart' })) as unknown as Error;
+  for (const words of [
+    /POD_NAME: the name of the pod is required/,
+    /INSTANCE_IP: "10\.1\.0\.300" is no IP address/,
+    /PROXY_CONFIG\.concurrency: -1 is no whole number/,
+    /PROXY_CONFIG\.terminationDrainDuration: "soon" is no duration/,
+    /PILOT_CERT_PROVIDER: other is not one of istiod, kubernetes, system/,
+    /SECRET_TTL: "1d" is no duration/,
+    /ISTIO_KUBE_APP_PROBERS: must be an object in JSON/,
+    /\/etc\/istio\/pod\/labels: line 1 is not/,
+  ]) {
+    t.match(error.message, words);
+  }
+});
+
+t.test('both addresses of a pod with two families', async (t) => {
+  t.same(read({ INSTANCE_IPS: '10.1.0.1,fd00::1' }).instanceIps, ['10.1.0.1', 'fd00::1']);
+});

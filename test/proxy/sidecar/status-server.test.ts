@@ -1,0 +1,109 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import t, { type Test } from 'tap';
+import { type StatusPorts, StatusServer, type StatusServerOptions } from '../../../proxy/sidecar/status-server.ts';
+
+const anyPorts = { status: 0, health: 0, prometheus: 0 };
+const checkGrpc = async () => ({ status: 200, text: '' });
+
+async function start(t: Test, options: Partial<StatusServerOptions> = {}): Promise<StatusPorts> {
+  const server = new StatusServer({
+    readiness: async () => ({ isReady: true, reason: 'LIVE' }),
+    metrics: async () => 'own 1',
+    probes: new Map(),
+    probeTarget: { host: '127.0.0.1', checkGrpc },
+    appMetrics: undefined,
+    quit: () => undefined,
+    ...options,
+  });
+  t.teardown(() => server.close());
+  return server.listen(anyPorts, '127.0.0.1');
+}
+
+async function ask(port: number, path: string, method = 'GET') {
+  const response = await fetch(`http://127.0.0.1:${port}${path}`, { method });
+  return [response.status, await response.text()] as const;
+}
+
+async function startApplication(t: Test, answer: string, status = 200): Promise<number> {
+  const server = createServer((_request, response) => response.writeHead(status).end(answer));
+  const { promise, resolve } = Promise.withResolvers<void>();
+  server.listen(0, '127.0.0.1', resolve);
+  await promise;
+  t.teardown(() => server.close());
+  return (server.address() as AddressInfo).port;
+}
+
+t.test('readiness is asked at 15020 and 15021, by whatever follows a question mark', async (t) => {
+  let isReady = false;
+  const ports = await start(t, { readiness: async () => ({ isReady, reason: isReady ? 'LIVE' : 'INITIALIZING' }) });
+  t.same(await ask(ports.health, '/healthz/ready?verbose'), [503, 'INITIALIZING\n']);
+  isReady = true;
+  t.same(await ask(ports.health, '/healthz/ready'), [200, 'LIVE\n']);
+  t.same(await ask(ports.status, '/healthz/ready'), [200, 'LIVE\n']);
+});
+
+t.test('metrics of the application follow our own at 15020, and not at 15090', async (t) => {
+  const port = await startApplication(t, 'theirs 2\n');
+  const ports = await start(t, { appMetrics: { host: '127.0.0.1', port, path: '/m' } });
+  const [status, text] = await ask(ports.status, '/stats/prometheus');
+  t.equal(status, 200);
+  t.match(text, /^own 1\n[\s\S]*istio_agent_scrape_failures_total\{type="application"\} 0\ntheirs 2\n$/);
+  t.same(await ask(ports.prometheus, '/stats/prometheus'), [200, 'own 1\n']);
+});
+
+t.test('an application that cannot be asked costs its own metrics only, and is counted', async (t) => {
+  const port = await startApplication(t, 'broken', 500);
+  const ports = await start(t, { appMetrics: { host: '127.0.0.1', port, path: '/m' } });
+  t.match(
+    (await ask(ports.status, '/stats/prometheus'))[1],
+    /^own 1\n[\s\S]*failures_total\{type="application"\} 1\n$/,
+  );
+  t.match((await ask(ports.status, '/stats/prometheus'))[1], /failures_total\{type="application"\} 2\n$/);
+});
+
+t.test('without our own metrics there is no answer that looks whole', async (t) => {
+  const ports = await start(t, { metrics: () => Promise.reject(new Error('not yet')) });
+  t.same(await ask(ports.prometheus, '/stats/prometheus'), [503, 'there are no metrics: not yet\n']);
+});
+
+t.test('the application’s probes are asked by their paths', async (t) => {
+  const port = await startApplication(t, '', 418);
+  const probe = { kind: 'http', scheme: 'http', port, path: '/', timeoutMs: 1000, headers: [] } as const;
+  const ports = await start(t, { probes: new Map([['/app-health/a/livez', probe]]) });
+  t.same(await ask(ports.status, '/app-health/a/livez'), [418, 'the application answered 418\n']);
+  t.equal((await ask(ports.status, '/app-health/b/livez'))[0], 404);
+});
+
+t.test('the pod itself may end the sidecar, by POST', async (t) => {
+  let quits = 0;
+  const ports = await start(t, { quit: () => quits++ });
+  t.equal((await ask(ports.status, '/quitquitquit'))[0], 405);
+  t.equal(quits, 0);
+  t.equal((await ask(ports.status, '/quitquitquit', 'POST'))[0], 200);
+  t.equal(quits, 1);
+});
+
+t.test('other methods and paths are refused', async (t) => {
+  const ports = await start(t);
+  t.equal((await ask(ports.status, '/healthz/ready', 'POST'))[0], 405);
+  t.equal((await ask(ports.health, '/stats/prometheus'))[0], 404);
+  t.equal((await ask(ports.prometheus, '/'))[0], 404);
+});
+
+t.test('a port that is taken is an error', async (t) => {
+  const ports = await start(t);
+  const options = {
+    readiness: async () => ({ isReady: true, reason: '' }),
+    metrics: async () => '',
+    quit: () => undefined,
+  };
+  const second = new StatusServer({
+    ...options,
+    probes: new Map(),
+    probeTarget: { host: '', checkGrpc },
+    appMetrics: undefined,
+  });
+  t.teardown(() => second.close());
+  await t.rejects(second.listen({ ...anyPorts, status: ports.status }, '127.0.0.1'), { code: 'EADDRINUSE' });
+});

@@ -1,0 +1,100 @@
+import t from 'tap';
+import { Problems } from '../../../config/problems.ts';
+import type { Identity } from '../../../xds/identity/identity.ts';
+import { IdentitySecrets } from '../../../xds/identity/identity-secrets.ts';
+import { decodeMessage } from '../../../xds/message/wire-message.ts';
+import { secretDecoder } from '../../../xds/resource/secret-resource.ts';
+import { HandClock, type RecordingConsumer } from '../../support/discovery-fixtures.ts';
+
+const SECRET = 'envoy.extensions.transport_sockets.tls.v3.Secret';
+
+function own(current?: Identity) {
+  const clock = new HandClock();
+  const users = new Set<(identity: Identity) => void>();
+  const identity = {
+    current,
+    subscribe: (user: (identity: Identity) => void) => {
+      users.add(user);
+      return () => users.delete(user);
+    },
+  };
+  const updates: unknown[] = [];
+  const absent: string[] = [];
+  const consumer = {
+    type: secretDecoder.type,
+    heldVersions: () => [],
+    onAbsent: (name: string) => absent.push(name),
+    onUpdate: ({ resources }: Parameters<RecordingConsumer['onUpdate']>[0]) => {
+      updates.push(resources.map(({ message }) => decodeMessage(message!, SECRET, new Problems())));
+      return [];
+    },
+  };
+  const source = new IdentitySecrets({
+    name: 'sds',
+    identity,
+    consumer,
+    clock: clock.clock,
+    defer: clock.defer,
+    log: () => undefined,
+  });
+  const renew = (next: Identity) => {
+    identity.current = next;
+    for (const user of users) user(next);
+  };
+  return { source, clock, renew, updates, absent, users };
+}
+
+const identity = (name: string): Identity => ({ certificateChain: name, privateKey: 'K', roots: 'R', notAfterMs: 1 });
+const certificate = (name: string) => ({
+  name: 'default',
+  tlsCertificate: { certificateChain: { inlineString: name }, privateKey: { inlineString: 'K' } },
+});
+const roots = { name: 'ROOTCA', validationContext: { trustedCa: { inlineString: 'R' } } };
+
+t.test('both secrets come in one update, once there is an identity, and anew with each next one', async (t) => {
+  const { source, clock, renew, updates } = own();
+  source.start();
+  source.subscribe('', 'default');
+  source.subscribe('', 'ROOTCA');
+  clock.endTurn();
+  t.same(updates, []);
+  t.equal(source.status().connection.kind, 'connecting');
+  renew(identity('first'));
+  clock.endTurn();
+  renew(identity('second'));
+  clock.endTurn();
+  t.same(updates, [
+    [certificate('first'), roots],
+    [certificate('second'), roots],
+  ]);
+  t.match(source.status(), { protocol: 'own', connection: { kind: 'connected' }, types: [{ version: '2' }] });
+});
+
+t.test('who subscribes later gets what is there', async (t) => {
+  const { source, clock, updates } = own(identity('held'));
+  source.start();
+  clock.endTurn();
+  t.same(updates, []);
+  source.subscribe('', 'ROOTCA');
+  clock.endTurn();
+  t.same(updates, [[roots]]);
+});
+
+t.test('other names are not there', async (t) => {
+  const { source, clock, absent, updates } = own(identity('held'));
+  source.start();
+  source.subscribe('', 'kubernetes://other');
+  clock.endTurn();
+  t.same(absent, ['kubernetes://other']);
+  t.same(updates, []);
+});
+
+t.test('after stop nothing is told', async (t) => {
+  const { source, clock, updates, users } = own(identity('held'));
+  source.start();
+  source.subscribe('', 'default');
+  source.stop();
+  clock.endTurn();
+  t.same(updates, []);
+  t.equal(users.size, 0);
+});
