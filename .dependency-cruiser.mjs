@@ -60,6 +60,11 @@ const VENDORS = [
     comment: 'Telemetry leaves through one folder; what happens to a request is recorded without a library.',
   },
   { library: 'js-yaml', home: '^xds/', comment: 'Files of operators are read through one door, with one error form.' },
+  {
+    library: 'undici',
+    home: '^proxy/engine/undici/',
+    comment: 'The second engine alone; our own calls have no use for it.',
+  },
   { library: 'pino', home: '^proxy/telemetry/', comment: 'One logger, configured once.' },
   {
     library: 're2js',

@@ -44,13 +44,26 @@ const LIBRARIES: ReadonlyMap<string, string> = new Map([
   ['grpc-js', '@grpc/grpc-js'],
   ['otlp-settings', '@opentelemetry/otlp-exporter-base/node-http'],
   ['otel-resources', '@opentelemetry/resources'],
+  ['undici-client', 'undici/lib/dispatcher/client.js'],
 ]);
 
 // What `import.meta.url` is in an ES module.
 const MODULE_URL = "const moduleUrl = require('node:url').pathToFileURL(__filename).href;";
 
-/** HTTP is for the admin interface, files are for logs, DNS is for clusters that name hosts, chance is for request ids. */
-const LAZY = ['node:crypto', 'node:dns/promises', 'node:fs/promises', 'node:http', 'node:timers/promises', 'node:zlib'];
+/**
+ * HTTP is for the admin interface, files are for logs, DNS is for clusters that name hosts, chance is for request ids,
+ * sockets and streams of Node's are for the second engine.
+ */
+const LAZY = [
+  'node:crypto',
+  'node:dns/promises',
+  'node:fs/promises',
+  'node:http',
+  'node:net',
+  'node:stream',
+  'node:timers/promises',
+  'node:zlib',
+];
 
 const START_WITHIN_MS = 30_000;
 
@@ -194,7 +207,7 @@ function sharedLibraries(): Plugin {
   return {
     name: 'shared libraries',
     setup(build) {
-      build.onResolve({ filter: /^@/ }, ({ path, kind }) =>
+      build.onResolve({ filter: /^(@|undici\/)/ }, ({ path, kind }) =>
         kind === 'entry-point' || !files.has(path) ? undefined : { path: files.get(path)!, external: true },
       );
     },

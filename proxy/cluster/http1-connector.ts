@@ -17,6 +17,10 @@ export class Http1Connector implements UpstreamConnector {
     this.#output = output;
   }
 
+  refusal(): null {
+    return null;
+  }
+
   connect(owner: ConnectionOwner, { config }: ClusterRuntime, endpoint: EndpointRuntime): Http1ClientConnection {
     const connection = new Http1ClientConnection(owner, this.#output, {
       maxHeadersBytes: config.upstreamHttp.maxResponseHeadersKb * 1024,

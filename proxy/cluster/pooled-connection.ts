@@ -47,6 +47,8 @@ export interface ConnectionOwner {
 
 /** How an engine opens connections to endpoints. */
 export interface UpstreamConnector {
+  /** Why this engine cannot carry requests to the endpoint; null when it can. */
+  refusal(cluster: ClusterRuntime, endpoint: EndpointRuntime): string | null;
   /** Begins to connect. Every outcome, also an immediate failure, is told to `owner` later, never from inside. */
   connect(owner: ConnectionOwner, cluster: ClusterRuntime, endpoint: EndpointRuntime): PooledConnection;
 }

@@ -26,7 +26,7 @@ import { headerName } from './header-name.ts';
 import type { HeaderTable } from './header-table.ts';
 import { KeptRequestBody } from './kept-request-body.ts';
 import { LocalReplies, type LocalReply } from './local-reply.ts';
-import { BodyFraming, hasBody, isIdempotent, type ResponseHead } from './message.ts';
+import { hasBody, isIdempotent, type ResponseHead } from './message.ts';
 import { StreamDeadline } from './response-sender.ts';
 import { RetryState } from './retry-state.ts';
 import type { Stream } from './stream.ts';
@@ -152,7 +152,7 @@ export class UpstreamRequest implements PoolWaiter, ResponseReceiver {
     connection.sendHead(head, this);
     this.#kept?.sendTo(connection);
     if (this.#requestEnded) {
-      if (head.framing === BodyFraming.chunked) connection.sendEnd(this.#trailers);
+      if (hasBody(head)) connection.sendEnd(this.#trailers);
       this.#onRequestSent();
     } else {
       stream.sender.resumeRequest();

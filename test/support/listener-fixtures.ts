@@ -11,6 +11,7 @@ import { RequestCounter } from '../../proxy/http/request-counter.ts';
 import { DescriptorReserve } from '../../proxy/listener/descriptor-reserve.ts';
 import { openListener } from '../../proxy/listener/listener-opening.ts';
 import { type ListenerContext, ListenerRuntime, type ListenerSockets } from '../../proxy/listener/listener-runtime.ts';
+import type { Reactor } from '../../proxy/reactor/reactor.ts';
 import { RouteTables } from '../../proxy/route/route-tables.ts';
 import { AccessLogs } from '../../proxy/telemetry/access-log.ts';
 import { routeStats } from '../../proxy/telemetry/cluster-stats.ts';
@@ -40,8 +41,7 @@ export interface ListenerBench {
   listen(config: Listener, sockets?: Omit<ListenerSockets, 'descriptors'>): { listener: ListenerRuntime; port: number };
 }
 
-export function makeListenerBench(t: Test): ListenerBench {
-  const reactor = startReactor(t);
+export function makeListenerBench(t: Test, reactor: Reactor = startReactor(t)): ListenerBench {
   const store = new StatsStore();
   const stats = new WorkerStats((message) => store.accept(0, message));
   const lines: string[] = [];

@@ -1,0 +1,96 @@
+// Connections to endpoints for listeners of the second engine: a socket of Node's with a client of undici's on it.
+//
+// undici's own Pool hides which connection carries a request, so that nothing of ours could count, limit, replay or
+// retire connections. Our pool of the endpoint does all that in both engines; each connection is an undici client with
+// `pipelining: 1`, which is what an undici Pool is made of.
+
+import { connect, type Socket } from 'node:net';
+import type { Client } from 'undici';
+import type { Address } from '../../../config/address.ts';
+import type { Cluster, TransportSocket } from '../../../config/cluster.ts';
+import { NativeBuffer } from '../../../native/native-buffer.ts';
+import type { ClusterRuntime } from '../../cluster/cluster-runtime.ts';
+import type { EndpointRuntime } from '../../cluster/endpoint-runtime.ts';
+import type { ConnectionOwner, UpstreamConnector } from '../../cluster/pooled-connection.ts';
+import type { OutputBuffer } from '../../http/http1/output-buffer.ts';
+import type { Reactor } from '../../reactor/reactor.ts';
+import { UndiciConnection } from './undici-connection.ts';
+
+/** What every connection of a connector shares. */
+export interface UndiciContext {
+  readonly reactor: Reactor;
+  readonly output: OutputBuffer;
+  readonly Client: typeof Client;
+  /** Where pieces of bodies pass through on their way to the request. */
+  readonly passage: NativeBuffer;
+}
+
+/** Makes the connector of one worker. The reactor's turns are on Node's loop. */
+export type UndiciConnectorMaker = (reactor: Reactor, output: OutputBuffer) => UndiciConnector;
+
+/** Loads undici, which a start without it reads no byte of. */
+export async function loadUndici(): Promise<UndiciConnectorMaker> {
+  const { default: Client } = await import('undici/lib/dispatcher/client.js');
+  return (reactor, output) =>
+    new UndiciConnector({ reactor, output, Client, passage: new NativeBuffer(PASSAGE_BYTES) });
+}
+
+export class UndiciConnector implements UpstreamConnector {
+  readonly #context: UndiciContext;
+
+  constructor(context: UndiciContext) {
+    this.#context = context;
+  }
+
+  refusal({ config }: ClusterRuntime): string | null {
+    return unsupportedByUndici(config);
+  }
+
+  connect(owner: ConnectionOwner, { config }: ClusterRuntime, endpoint: EndpointRuntime): UndiciConnection {
+    const { upstreamHttp } = config;
+    return new UndiciConnection(owner, this.#context, {
+      socket: openSocket(endpoint.address, config),
+      connectTimeoutMs: config.connectTimeoutMs,
+      maxHeadersBytes: upstreamHttp.maxResponseHeadersKb * 1024,
+      maxHeadersCount: upstreamHttp.maxResponseHeadersCount,
+    });
+  }
+}
+
+/** Why undici cannot carry requests to a cluster; null when it can. */
+export function unsupportedByUndici(cluster: Cluster): string | null {
+  const isTls = ({ kind }: TransportSocket) => kind === 'tls';
+  if (isTls(cluster.transport) || cluster.transportMatches.some(({ transport }) => isTls(transport))) {
+    return 'the undici engine does not speak TLS to endpoints (transport_socket)';
+  }
+  if (cluster.upstreamHttp.enableTrailers) return 'the undici engine does not carry trailers (enable_trailers)';
+  return null;
+}
+
+/** What a socket of Node's reads at once. */
+const PASSAGE_BYTES = 64 * 1024;
+
+/** Begins to connect; failures are told later. */
+function openSocket(address: Address, { bindAddress, keepAlive }: Cluster): Socket {
+  // A tunnel goes on in one direction when the other has ended.
+  const common = { allowHalfOpen: true, noDelay: true };
+  if (address.kind === 'pipe') return connect({ ...common, path: address.path.replace(/^@/, '\0') });
+  const socket = connect({
+    ...common,
+    host: address.ip,
+    port: address.port,
+    ...(bindAddress?.kind === 'ip' && {
+      localAddress: bindAddress.ip,
+      ...(bindAddress.port > 0 && { localPort: bindAddress.port }),
+    }),
+    // Node sets how long a connection is idle before the first probe, and no more.
+    ...(keepAlive !== undefined && {
+      keepAlive: true,
+      keepAliveInitialDelay: (keepAlive.timeSeconds ?? DEFAULT_KEEP_ALIVE_SECONDS) * 1000,
+    }),
+  });
+  return socket;
+}
+
+/** The kernel's own (tcp(7), tcp_keepalive_time). */
+const DEFAULT_KEEP_ALIVE_SECONDS = 7200;

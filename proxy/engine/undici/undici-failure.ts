@@ -1,0 +1,40 @@
+// What undici and the sockets under it report, in the words of the data plane.
+
+import { terminationFailure, type UpstreamFailure } from '../../cluster/upstream-failure.ts';
+import type { CloseReason } from '../../reactor/byte-stream.ts';
+
+/** Errors of Node's sockets carry `errno`, negative, when the kernel has said something; those of undici a `code`. */
+export interface LibraryError extends Error {
+  readonly errno?: number | undefined;
+  readonly code?: string | undefined;
+}
+
+/** Why a connection is gone of which a socket has reported `error`. */
+export function closeReason({ errno, code, message }: LibraryError): CloseReason {
+  if (errno !== undefined && errno < 0) return { kind: 'error', errno: -errno };
+  return endedByPeer.has(code ?? '') && !badResponses.has(message) ? { kind: 'remote' } : { kind: 'local' };
+}
+
+/** Why an exchange is over before its response was complete. `idleBeforeMs` is the connection's. */
+export function exchangeFailure(error: LibraryError, idleBeforeMs: number): UpstreamFailure {
+  const { code = '', message } = error;
+  if (refusedRequests.has(code)) {
+    return { kind: 'protocol-error', reason: `undici does not carry this request: ${message}` };
+  }
+  if (code.startsWith('HPE_') || code === 'UND_ERR_HEADERS_OVERFLOW' || badResponses.has(message)) {
+    return { kind: 'protocol-error', reason: `the endpoint's response is not valid HTTP/1.1: ${message}` };
+  }
+  return terminationFailure(closeReason(error), idleBeforeMs);
+}
+
+/** `other side closed`, and a body that ends before its length. */
+const endedByPeer: ReadonlySet<string> = new Set(['UND_ERR_SOCKET', 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH']);
+
+const refusedRequests: ReadonlySet<string> = new Set([
+  'UND_ERR_INVALID_ARG',
+  'UND_ERR_NOT_SUPPORTED',
+  'UND_ERR_REQ_CONTENT_LENGTH_MISMATCH',
+]);
+
+/** Of errors that share their code with a lost connection: an interim 100, a 101 that was not asked for. */
+const badResponses: ReadonlySet<string> = new Set(['bad response', 'bad upgrade']);
