@@ -45,6 +45,13 @@ export function decodeSocketAddress(buffer: NativeBuffer, length: number, unmapI
   }
 }
 
+/** The canonical text of 4 or 16 bytes. An IPv4-mapped address stays as it is. */
+export function formatIp(bytes: Buffer): string {
+  if (bytes.length === 4) return formatIpv4(bytes, 0);
+  const isMapped = bytes.readUInt32BE(0) === 0 && bytes.readUInt32BE(4) === 0 && bytes.readUInt32BE(8) === 0xffff;
+  return isMapped ? `::ffff:${formatIpv4(bytes, 12)}` : formatIpv6(bytes, 0);
+}
+
 function encodeIpv4(ip: string, port: number, bytes: Buffer): number {
   if (!parseIpv4(ip, bytes, 4)) return -Errno.EINVAL;
   bytes.writeUInt16LE(AddressFamily.ipv4, 0);

@@ -11,7 +11,9 @@ const placeholder = /\{(\w+)\}/g;
 /** `cluster.a.`, in front of the name of each stat. One name for each `{label}` of the template. */
 export function scopePrefix(scope: StatScope, names: readonly string[]): string {
   let index = 0;
-  return `${scope.template.replace(placeholder, () => sanitizeName(names[index++] ?? ''))}.`;
+  const prefix = scope.template.replace(placeholder, () => sanitizeName(names[index++] ?? ''));
+  // A stat without a name of its own is called by the last of these.
+  return scope.stats[0]?.name === '' ? prefix : `${prefix}.`;
 }
 
 /** `envoy_cluster_name="a"`, as it stands between braces: the innermost name first, as Envoy prints it. */
@@ -52,7 +54,7 @@ export function metricOf(scope: StatScope, stat: Stat): Metric {
   const segments = scope.template.split('.').map((segment) => segment.replace(placeholder, '').replace(/_$/, ''));
   const responseClass = /^(.*_)(\d)xx$/.exec(stat.name);
   const name = responseClass === null ? stat.name : `${responseClass[1]}xx`;
-  const words = [scope.vocabulary, ...segments.filter((segment) => segment !== ''), name];
+  const words = [scope.vocabulary, ...segments, name].filter((word) => word !== '');
   return {
     name: words.join('_').replaceAll(/[^A-Za-z0-9_]/g, '_'),
     label: responseClass === null ? '' : `envoy_response_code_class="${responseClass[2]}"`,
@@ -62,7 +64,14 @@ export function metricOf(scope: StatScope, stat: Stat): Metric {
 /** Envoy's name of a stat without what its labels say: `cluster.upstream_rq_total`, `listener.worker_downstream_cx_total`. */
 export function taglessName({ template, vocabulary }: StatScope, { name }: Stat): string {
   const start = vocabulary === 'envoy' ? '' : `${vocabulary}.`;
-  return start + `${template}.${name}`.replaceAll(/\{\w+\}\./g, '').replace(/_\dxx$/, '_xx');
+  const whole = name === '' ? template : `${template}.${name}`;
+  return (
+    start +
+    whole
+      .replaceAll(/\{\w+\}\./g, '')
+      .replace(/\.\{\w+\}$/, '')
+      .replace(/_\dxx$/, '_xx')
+  );
 }
 
 // https://prometheus.io/docs/instrumenting/exposition_formats/#comments-help-text-and-type-information

@@ -1,0 +1,84 @@
+// Decides about a peer when its handshake is done, before a byte of data, and counts what came of it.
+
+import type { TlsSession } from '../../native/tls-session.ts';
+import type { TlsStats } from '../telemetry/tls-stats.ts';
+import type { HandshakeJudge } from '../transport/tls-transport.ts';
+import { certificateOf } from './certificate-facts.ts';
+import { rememberJudged, versionName } from './facts.ts';
+import { type PeerRules, type Refusal, refusalOf } from './peer-rules.ts';
+
+export interface PeerJudgeOptions {
+  /** Undefined: nothing is asked of peers. */
+  readonly rules: PeerRules | undefined;
+  readonly stats: TlsStats;
+  readonly wallClock: () => number;
+  /** The name that the peer must have in place of those of the rules. */
+  readonly verifiedName?: string | undefined;
+  /** The session is good: it may be kept to be resumed. */
+  readonly onAccepted?: ((session: TlsSession) => void) | undefined;
+}
+
+export class PeerJudge implements HandshakeJudge {
+  readonly #options: PeerJudgeOptions;
+
+  constructor(options: PeerJudgeOptions) {
+    this.#options = options;
+  }
+
+  judge(session: TlsSession): string | undefined {
+    const { rules, stats, onAccepted } = this.#options;
+    const chain = session.peerCertificates();
+    const read = chain[0] === undefined ? undefined : certificateOf(chain[0]);
+    const refusal = this.#refusalOf(session, chain.length > 0, read);
+    if (refusal !== undefined && !rules?.acceptsUntrusted) {
+      stats.count(refusal.stat);
+      return refusal.reason;
+    }
+    const peer = read === undefined ? null : { ...read.facts, chain };
+    // Without roots anybody can have made the certificate.
+    const isPeerVerified = peer !== null && refusal === undefined && (rules?.hasRoots ?? false);
+    rememberJudged(session, { peer, isPeerVerified });
+    this.#count(session, peer !== null);
+    onAccepted?.(session);
+    return undefined;
+  }
+
+  onHandshakeFailed({ problem, verifyResult }: TlsSession): void {
+    const { stats } = this.#options;
+    if (problem.includes(NO_CERTIFICATE)) stats.count('failVerifyNoCert');
+    else if (verifyResult !== 0 && problem.includes(BAD_CERTIFICATE)) stats.count('failVerifyError');
+    else stats.count('connectionError');
+  }
+
+  #refusalOf(
+    session: TlsSession,
+    hasCertificate: boolean,
+    read: ReturnType<typeof certificateOf>,
+  ): Refusal | undefined {
+    const { rules, wallClock, verifiedName } = this.#options;
+    // That there must be one is for the handshake to say.
+    if (rules === undefined || !hasCertificate) return undefined;
+    if (read === undefined) return unreadable;
+    const { verifyResult, isResumed } = session;
+    const verifiedChain = (): Buffer[] => session.verifiedChain();
+    return refusalOf(rules, { ...read, verifyResult, isResumed, verifiedChain, verifiedName }, wallClock());
+  }
+
+  #count(session: TlsSession, hasCertificate: boolean): void {
+    const { stats } = this.#options;
+    const { cipher, group, version, isResumed } = session;
+    stats.count('handshake');
+    if (isResumed) stats.count('sessionReused');
+    if (!hasCertificate) stats.count('noCertificate');
+    stats.countAgreed({ cipher, group, version: versionName(version) });
+  }
+}
+
+const unreadable: Refusal = {
+  stat: 'failVerifyError',
+  reason: 'the certificate has an extension twice or in a wrong form',
+};
+
+// In OpenSSL's words.
+const NO_CERTIFICATE = 'peer did not return a certificate';
+const BAD_CERTIFICATE = 'certificate verify failed';
