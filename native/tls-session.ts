@@ -274,7 +274,10 @@ export class TlsSession {
     const code = lastOpensslError();
     if (code === 0) return this.#fail(errno, describeSocketError(errno));
     if (partOf(code) === OpensslPart.ssl && reasonNumberOf(code) === SSL_R_UNEXPECTED_EOF)
-      return this.#fail(-Errno.ECONNABORTED, 'the peer ended the connection without close_notify');
+      return this.#fail(
+        -Errno.ECONNABORTED,
+        this.#isEstablished ? CUT_OFF : 'the peer ended the connection within the TLS handshake',
+      );
     return this.#fail(-Errno.EPROTO, takeLastOpensslProblem());
   }
 
@@ -362,6 +365,7 @@ function textAt(address: number, length: number): string {
   return copy.bytes.toString('latin1');
 }
 
+const CUT_OFF = 'the peer ended the connection without close_notify';
 // Bounds what one event may cost; 64 KiB of data are 4 records.
 const MAX_RECORDS_A_READ = 32;
 const MAX_RECORD_BYTES = 16384;

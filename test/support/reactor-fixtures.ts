@@ -28,7 +28,7 @@ export function startReactor(t: Test, options: Partial<ReactorOptions> = {}): Re
 /** Records the callbacks of one stream. What it does with data is up to the test. */
 export class RecordingHandler implements ByteStreamHandler {
   stream!: ByteStream;
-  /** `connected`, `data 5`, `end`, `drained`, `closed local`, `closed ECONNRESET`-like `closed error 104`. */
+  /** `connected`, `data 5`, `end`, `drained`, `closed local`, `closed error 104`, `closed tls: why`. */
   readonly events: string[] = [];
   text = '';
   /** How many of the offered bytes are consumed; all when undefined. */
@@ -57,7 +57,7 @@ export class RecordingHandler implements ByteStreamHandler {
   }
 
   onClosed(reason: CloseReason): void {
-    this.#record(reason.kind === 'error' ? `closed error ${reason.errno}` : `closed ${reason.kind}`);
+    this.#record(`closed ${describeReason(reason)}`);
   }
 
   /** Resolves when an event that begins so has happened since the stream began. */
@@ -94,6 +94,11 @@ export class RecordingHandler implements ByteStreamHandler {
       if (event.startsWith(this.#waiting[index]!.event)) this.#waiting.splice(index, 1)[0]!.resolve();
     }
   }
+}
+
+function describeReason(reason: CloseReason): string {
+  if (reason.kind === 'error') return `error ${reason.errno}`;
+  return reason.kind === 'tls' ? `tls: ${reason.problem}` : reason.kind;
 }
 
 /** A listening socket whose accepted connections get a `RecordingHandler` each. */
