@@ -99,6 +99,7 @@ const clusters = new ClusterTable({
     endpointBlock: (name, address) => stats.block(endpointStats, name, address),
     release: (block) => stats.release(block),
   },
+  tls: undefined as never,
   onClusterRemoved: () => {},
 });
 const output = new OutputBuffer();
@@ -193,7 +194,7 @@ function compileManager(): ConnectionManager {
 function openUpstreams(): FakeStream[] {
   const cluster = clusters.get('origin-0')!;
   const endpoint = cluster.chooseEndpoint(context.chooseContext)!;
-  const pool: EndpointPool = poolOf(context, { cluster, endpoint }, 'default');
+  const pool: EndpointPool = poolOf(context, { cluster, endpoint }, 'default')!;
   const streams: FakeStream[] = [];
   for (let index = 0; index < connectionCount; index++) {
     const connection = new Http1ClientConnection(pool, context.output, {

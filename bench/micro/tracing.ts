@@ -183,8 +183,11 @@ function configuration(): {
     throw new Error('the first listener is not HTTP with routes of its own');
   }
   const config = snapshot.clusters.get('origin-0')!;
-  const noStats = undefined as never;
-  const cluster = new ClusterRuntime(config, null, { random: Math.random, statsSource: noStats });
+  const cluster = new ClusterRuntime(config, null, {
+    random: Math.random,
+    statsSource: undefined as never,
+    tls: undefined as never,
+  });
   return { manager: filter.config, cluster, route: firstRoute(filter.config.routes.routes) };
 }
 

@@ -3,7 +3,7 @@
 
 import { isDeepStrictEqual } from 'node:util';
 import type { Cluster } from '../../config/cluster.ts';
-import type { LoadAssignment } from '../../config/endpoint.ts';
+import type { LoadAssignment, Metadata } from '../../config/endpoint.ts';
 import type { Random } from '../../config/random.ts';
 import {
   clusterStats,
@@ -21,11 +21,14 @@ import { buildEndpointSet, type EndpointSet } from './endpoint-set.ts';
 import { OriginalDestinations } from './original-dst.ts';
 import { serviceNameOf } from './service-name.ts';
 import type { StatsSource } from './stats-source.ts';
+import type { UpstreamTransport } from './upstream-transport.ts';
+import { areTransportsAlike, type ClientTlsSource, UpstreamTransports } from './upstream-transports.ts';
 
 /** What clusters take from the worker. */
 export interface ClusterEnvironment {
   readonly random: Random;
   readonly statsSource: StatsSource;
+  readonly tls: ClientTlsSource;
 }
 
 export class ClusterRuntime implements EndpointOwner {
@@ -35,6 +38,9 @@ export class ClusterRuntime implements EndpointOwner {
   readonly statsSource: StatsSource;
 
   readonly #random: Random;
+  readonly #tls: ClientTlsSource;
+  /** Made with the first endpoint. */
+  #transports: UpstreamTransports | null = null;
   #config: Cluster;
   #assignment: LoadAssignment | null;
   #endpoints: EndpointSet | null = null;
@@ -55,6 +61,7 @@ export class ClusterRuntime implements EndpointOwner {
     };
     this.statsSource = environment.statsSource;
     this.#random = environment.random;
+    this.#tls = environment.tls;
     this.#config = config;
     this.#assignment = assignment;
   }
@@ -120,6 +127,12 @@ export class ClusterRuntime implements EndpointOwner {
     return this.#originalDestinations?.endpoints() ?? this.endpoints.endpoints;
   }
 
+  /** For endpoints, when they are told of. */
+  transportFor(metadata: Metadata): UpstreamTransport | null {
+    this.#transports ??= new UpstreamTransports(this.#config, this.#tls);
+    return this.#transports.of(metadata);
+  }
+
   /**
    * The endpoint for one attempt, null when there is none. Draws again when it meets an excluded one, at most
    * `hostSelectionMaxAttempts` times: then an excluded endpoint is better than none (Envoy's rule).
@@ -152,6 +165,7 @@ export class ClusterRuntime implements EndpointOwner {
     this.#serviceName = null;
     this.breakers.default.updateLimits(config.circuitBreakers.default);
     this.breakers.high.updateLimits(config.circuitBreakers.high);
+    if (!areTransportsAlike(before, config)) this.#replaceTransports();
     if (!areConnectionsAlike(before, config)) for (const endpoint of this.#built()) endpoint.drainPools();
     if (this.#originalDestinations !== null && !isDeepStrictEqual(before.discovery, config.discovery)) {
       this.#removeOriginalDestinations();
@@ -178,7 +192,17 @@ export class ClusterRuntime implements EndpointOwner {
   cleanUp(nowMs: number): void {
     this.#originalDestinations?.cleanUp(nowMs);
     if (this.#departed.length > 0) this.#departed = this.#departed.filter((endpoint) => !releaseIfIdle(endpoint));
-    if (this.isGone) this.#closeStats();
+    if (!this.isGone) return;
+    this.#transports?.release();
+    this.#transports = null;
+    this.#closeStats();
+  }
+
+  #replaceTransports(): void {
+    const before = this.#transports;
+    this.#transports = null;
+    for (const endpoint of this.#built()) endpoint.updateTransport();
+    before?.release();
   }
 
   *#built(): Generator<EndpointRuntime> {

@@ -15,6 +15,7 @@ import type { EndpointRuntime } from './endpoint-runtime.ts';
 import { IdleConnections } from './idle-connections.ts';
 import type { ConnectionOwner, PooledConnection, UpstreamConnector } from './pooled-connection.ts';
 import { connectFailure, overflowFailure, type UpstreamFailure } from './upstream-failure.ts';
+import type { ConnectionVariant } from './upstream-transport.ts';
 
 /** Retire an idle connection at this share of the idle time after which the endpoint was seen to close one. */
 const retireShare = 0.8;
@@ -23,6 +24,13 @@ const retireShare = 0.8;
 export interface PoolWaiter {
   onConnectionReady(connection: UpstreamConnection): void;
   onConnectionFailed(failure: UpstreamFailure): void;
+}
+
+/** What a pool's requests have in common. */
+export interface PoolTerms {
+  readonly breaker: CircuitBreaker;
+  /** Null where all connections to the endpoint are alike. */
+  readonly variant: ConnectionVariant | null;
 }
 
 export interface PoolContext {
@@ -35,6 +43,7 @@ export class EndpointPool implements ConnectionOwner {
   readonly #context: PoolContext;
   readonly #cluster: ClusterRuntime;
   readonly #endpoint: EndpointRuntime;
+  readonly variant: ConnectionVariant | null;
   readonly #breaker: CircuitBreaker;
   readonly #idle = new IdleConnections();
   readonly #waiting: PoolWaiter[] = [];
@@ -44,11 +53,12 @@ export class EndpointPool implements ConnectionOwner {
   /** Idle time after which the endpoint closes; infinite until it is learnt. */
   #learntIdleMs = Number.POSITIVE_INFINITY;
 
-  constructor(context: PoolContext, cluster: ClusterRuntime, endpoint: EndpointRuntime, breaker: CircuitBreaker) {
+  constructor(context: PoolContext, cluster: ClusterRuntime, endpoint: EndpointRuntime, terms: PoolTerms) {
     this.#context = context;
     this.#cluster = cluster;
     this.#endpoint = endpoint;
-    this.#breaker = breaker;
+    this.#breaker = terms.breaker;
+    this.variant = terms.variant;
   }
 
   get connector(): UpstreamConnector {
@@ -57,6 +67,11 @@ export class EndpointPool implements ConnectionOwner {
 
   get connectionCount(): number {
     return this.#open;
+  }
+
+  /** Nobody has or waits for a connection of it. */
+  get isUnused(): boolean {
+    return this.#open === 0 && this.#waiting.length === 0;
   }
 
   /** What the endpoint was seen to do with idle connections, for messages and admin; infinite when unknown. */

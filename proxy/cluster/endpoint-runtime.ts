@@ -6,6 +6,7 @@ import { type Address, formatAddress } from '../../config/address.ts';
 import type { Endpoint, HealthStatus, Locality, Metadata } from '../../config/endpoint.ts';
 import type { StatBlock } from '../telemetry/stats.ts';
 import type { StatsSource } from './stats-source.ts';
+import type { UpstreamTransport } from './upstream-transport.ts';
 
 /** What the owner of upstream connections keeps at an endpoint. */
 export interface EndpointPools {
@@ -37,6 +38,8 @@ export interface EndpointOwner {
   /** Counters of the cluster. */
   readonly stats: StatBlock;
   readonly statsSource: StatsSource;
+  /** How connections to an endpoint with this metadata are protected; null: not at all. */
+  transportFor(metadata: Metadata): UpstreamTransport | null;
 }
 
 export class EndpointRuntime {
@@ -52,6 +55,8 @@ export class EndpointRuntime {
   locality: Locality;
   priority: number;
   metadata: Metadata;
+  /** Null: connections are plain. */
+  transport: UpstreamTransport | null;
 
   /** Kept up by whoever sends requests; least-request balancing reads it. */
   activeRequests = 0;
@@ -76,6 +81,7 @@ export class EndpointRuntime {
     this.priority = membership.place.priority;
     this.metadata = endpoint.metadata;
     this.#owner = membership.owner;
+    this.transport = membership.owner.transportFor(endpoint.metadata);
   }
 
   /** Counters of this endpoint, allocated when first asked for. */
@@ -103,6 +109,15 @@ export class EndpointRuntime {
     this.locality = place.locality;
     this.priority = place.priority;
     this.metadata = endpoint.metadata;
+    this.updateTransport();
+  }
+
+  /** Connections that would now be made differently are let go. */
+  updateTransport(): void {
+    const transport = this.#owner.transportFor(this.metadata);
+    if (transport === this.transport) return;
+    this.transport = transport;
+    this.drainPools();
   }
 
   /** Lets go of the connections, which finish what is in flight. The endpoint can be used again. */

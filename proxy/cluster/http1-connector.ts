@@ -26,12 +26,14 @@ export class Http1Connector implements UpstreamConnector {
       maxHeadersBytes: config.upstreamHttp.maxResponseHeadersKb * 1024,
       maxHeadersCount: config.upstreamHttp.maxResponseHeadersCount,
     });
+    const { transport, hostname } = endpoint;
     connection.stream = connectTo(
       this.#reactor,
       {
         address: endpoint.address,
         bindAddress: config.bindAddress?.kind === 'ip' ? config.bindAddress : undefined,
         connectTimeoutMs: config.connectTimeoutMs,
+        tls: transport === null ? undefined : (fd) => connection.secureBy(transport.begin(fd, hostname, owner.variant)),
         keepAlive: config.keepAlive,
         noDelay: true,
       },

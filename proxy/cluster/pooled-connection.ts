@@ -5,6 +5,7 @@ import type { UpstreamConnection } from '../http/upstream-connection.ts';
 import type { CloseReason } from '../reactor/byte-stream.ts';
 import type { ClusterRuntime } from './cluster-runtime.ts';
 import type { EndpointRuntime } from './endpoint-runtime.ts';
+import type { ConnectionVariant } from './upstream-transport.ts';
 
 /** A connection as its pool sees it. What is not read-only is the pool's own note. */
 export interface PooledConnection extends UpstreamConnection {
@@ -38,6 +39,8 @@ export interface PooledConnection extends UpstreamConnection {
 export interface ConnectionOwner {
   /** Which turn of the reactor this is. */
   readonly turn: number;
+  /** What its connections have and others to the endpoint have not; null where all are alike. */
+  readonly variant: ConnectionVariant | null;
   onConnectionEstablished(connection: PooledConnection): void;
   /** The exchange is over and the connection may carry another. */
   onConnectionIdle(connection: PooledConnection): void;

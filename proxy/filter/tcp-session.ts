@@ -8,6 +8,7 @@ import type { NativeBuffer } from '../../native/native-buffer.ts';
 import type { ClusterRuntime } from '../cluster/cluster-runtime.ts';
 import { connectFailure } from '../cluster/upstream-failure.ts';
 import type { ConnectionCounter, ConnectionFacts } from '../http/connection-manager.ts';
+import { transportFailureReason } from '../http/failure-reply.ts';
 import { ResponseFlag, StreamInfo } from '../http/stream-info.ts';
 import type { ByteStream, ByteStreamHandler, CloseReason, Relay } from '../reactor/byte-stream.ts';
 import { Deadlines } from '../reactor/deadlines.ts';
@@ -95,6 +96,7 @@ export class TcpSession implements ByteStreamHandler, Relay {
     this.#touch();
     const local = upstream.stream.localAddress();
     if (local !== undefined) this.#info.upstreamLocalAddress = formatAddress(local);
+    this.#info.upstreamTls = upstream.tls;
     if (this.#filter.config.flushAccessLogOnConnected) this.#log();
     this.#downstream.relayTo(this);
     upstream.stream.relayTo(upstream);
@@ -184,7 +186,7 @@ export class TcpSession implements ByteStreamHandler, Relay {
     } else {
       this.#deadlines.cancel();
       // A cut stream must not look complete.
-      if (reason.kind === 'error') upstream.stream.reset();
+      if (isCut(reason)) upstream.stream.reset();
       else upstream.stream.close();
     }
     this.#info.endedAtMs = context.reactor.nowMs;
@@ -201,7 +203,7 @@ export class TcpSession implements ByteStreamHandler, Relay {
       if (this.#isFlushing) this.#filter.stats.dec(tcpStats.upstreamFlushActive);
     } else if (!upstream.isEstablished) {
       this.#onConnectFailed(upstream.cluster, reason);
-    } else if (reason.kind === 'error') {
+    } else if (isCut(reason)) {
       this.#info.responseFlags |= ResponseFlag.upstreamRemoteReset;
       this.#downstream.reset();
     }
@@ -214,9 +216,11 @@ export class TcpSession implements ByteStreamHandler, Relay {
       return;
     }
     cluster.stats.inc(clusterStats.upstreamCxConnectAttemptsExceeded);
+    const failure = connectFailure(reason);
+    this.#info.upstreamTransportFailureReason = transportFailureReason(failure);
     this.#giveUp(
       ResponseFlag.upstreamConnectionFailure | ResponseFlag.upstreamRetryLimitExceeded,
-      `${cluster.name} at ${this.#info.upstreamRemoteAddress}: ${connectFailure(reason).reason}`,
+      `${cluster.name} at ${this.#info.upstreamRemoteAddress}: ${failure.reason}`,
     );
   }
 
@@ -254,4 +258,9 @@ export class TcpSession implements ByteStreamHandler, Relay {
     this.#upstream?.stream.close();
     this.#downstream.close();
   }
+}
+
+/** The stream ended where its sender had not ended it. */
+function isCut({ kind }: CloseReason): boolean {
+  return kind === 'error' || kind === 'tls';
 }

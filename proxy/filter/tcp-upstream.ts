@@ -9,6 +9,9 @@ import { connectTo } from '../reactor/client-socket.ts';
 import type { Reactor } from '../reactor/reactor.ts';
 import { clusterStats } from '../telemetry/cluster-stats.ts';
 import { endpointStats } from '../telemetry/endpoint-stats.ts';
+import { tlsFactsOf } from '../tls/facts.ts';
+import type { TlsFacts } from '../transport/tls-facts.ts';
+import type { TlsTransport } from '../transport/tls-transport.ts';
 import type { TcpSession } from './tcp-session.ts';
 
 export interface TcpUpstreamOptions {
@@ -27,6 +30,9 @@ export class TcpUpstream implements ByteStreamHandler, Relay {
   readonly sink: ByteStream;
   readonly limitBytes: number;
   isEstablished = false;
+  /** What the handshake showed; null before its end and on a plain connection. */
+  tls: TlsFacts | null = null;
+  #transport: TlsTransport | null = null;
   readonly #session: TcpSession;
   readonly #reactor: Reactor;
   readonly #endpoint: EndpointRuntime;
@@ -51,12 +57,14 @@ export class TcpUpstream implements ByteStreamHandler, Relay {
     cluster.stats.inc(clusterStats.upstreamRqPendingTotal);
     cluster.stats.inc(clusterStats.upstreamRqPendingActive);
     const { bindAddress, connectTimeoutMs, keepAlive } = cluster.config;
+    const { transport, hostname } = endpoint;
     this.stream = connectTo(
       reactor,
       {
         address: endpoint.address,
         bindAddress: bindAddress?.kind === 'ip' ? bindAddress : undefined,
         connectTimeoutMs,
+        tls: transport === null ? undefined : (fd) => this.#secureBy(transport.begin(fd, hostname, null)),
         keepAlive,
         noDelay: true,
       },
@@ -64,8 +72,14 @@ export class TcpUpstream implements ByteStreamHandler, Relay {
     );
   }
 
+  #secureBy(transport: TlsTransport | string): TlsTransport | string {
+    if (typeof transport !== 'string') this.#transport = transport;
+    return transport;
+  }
+
   onConnected(): void {
     this.isEstablished = true;
+    if (this.#transport !== null) this.tls = tlsFactsOf(this.#transport);
     const { stats } = this.cluster;
     stats.record(clusterStats.upstreamCxConnectMs, this.#reactor.nowMs - this.#startedAtMs);
     stats.dec(clusterStats.upstreamRqPendingActive);

@@ -4,6 +4,7 @@
 import type { NativeBuffer } from '../../native/native-buffer.ts';
 import type { UpstreamFailure } from '../cluster/upstream-failure.ts';
 import type { ByteStream } from '../reactor/byte-stream.ts';
+import type { TlsFacts } from '../transport/tls-facts.ts';
 import type { HeaderTable } from './header-table.ts';
 import type { RequestHead, ResponseHead } from './message.ts';
 
@@ -29,6 +30,8 @@ export interface ResponseReceiver {
 export interface UpstreamConnection {
   /** Our end, `ip:port`. */
   readonly localAddressText: string;
+  /** What its handshake showed; null or absent when it is plain. */
+  readonly tls?: TlsFacts | null;
   /** How long it had been idle when the open exchange began; -1 on a fresh connection. */
   readonly idleBeforeMs: number;
   /** Whether a byte of the response has arrived: the point after which nothing may be replayed. */

@@ -131,8 +131,12 @@ export class UpstreamRequest implements PoolWaiter, ResponseReceiver {
     endpoint.activeRequests++;
     this.#state = State.waiting;
     this.#attemptStartedAtMs = stream.nowMs;
-    this.#pool = poolOf(stream.manager.context, { cluster, endpoint }, this.#forward.config.priority);
-    this.#pool.acquire(this, fresh, !this.#isIdempotent);
+    const { transport } = endpoint;
+    const { offeredProtocols, context } = stream.manager;
+    const variant = transport === null ? null : transport.variantFor(stream.head.authority, offeredProtocols);
+    this.#pool = poolOf(context, { cluster, endpoint, variant }, this.#forward.config.priority);
+    if (this.#pool === null) this.#failed(overflowFailure);
+    else this.#pool.acquire(this, fresh, !this.#isIdempotent);
   }
 
   onConnectionReady(connection: UpstreamConnection): void {
@@ -144,6 +148,7 @@ export class UpstreamRequest implements PoolWaiter, ResponseReceiver {
     this.#countAttempt(endpoint);
     info.upstreamRequestStartAtMs = stream.nowMs;
     info.upstreamLocalAddress = connection.localAddressText;
+    if (connection.tls !== undefined) info.upstreamTls = connection.tls;
     this.#forward.rewriteHostForEndpoint(head, endpoint.hostname, info.attemptCount === 1);
     if (this.#route.virtualHost.config.includeRequestAttemptCount) {
       head.headers.set(attemptCountName, String(info.attemptCount));

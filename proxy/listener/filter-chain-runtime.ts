@@ -2,24 +2,29 @@
 
 import type { AccessLog } from '../../config/access-log.ts';
 import type { FilterChain, NetworkFilter } from '../../config/listener.ts';
+import { close } from '../../native/socket.ts';
 import { TcpProxyFilter } from '../filter/tcp-proxy.ts';
 import { ConnectionManager, type HttpContext } from '../http/connection-manager.ts';
 import { Http1ServerConnection } from '../http/http1/server-connection.ts';
 import type { RequestCounter } from '../http/request-counter.ts';
 import type { ByteStream } from '../reactor/byte-stream.ts';
-import { adoptDescriptor } from '../reactor/connection.ts';
+import { adoptDescriptor, adoptTls } from '../reactor/connection.ts';
 import type { AccessLogger } from '../telemetry/access-log.ts';
 import { httpStats, listenerHttpStats } from '../telemetry/http-stats.ts';
 import type { StatBlock, StatSet } from '../telemetry/stats.ts';
 import { tcpStats } from '../telemetry/tcp-stats.ts';
 import type { WorkerStats } from '../telemetry/worker-stats.ts';
+import type { ServerTls } from '../tls/server-tls.ts';
+import type { TlsContexts } from '../tls/tls-contexts.ts';
 import type { WorkerTracing } from '../tracing/worker-tracing.ts';
 import type { ListenerConnection } from './listener-connection.ts';
+import { TlsHandshake } from './tls-handshake.ts';
 
 export interface FilterChainContext {
   readonly http: HttpContext;
   readonly stats: WorkerStats;
   readonly compileAccessLogs: (logs: readonly AccessLog[]) => readonly AccessLogger[];
+  readonly tls: TlsContexts;
   readonly tracing: WorkerTracing;
   readonly requestCounter: RequestCounter;
   /** Requests are counted by service and route also where nothing is traced. */
@@ -40,6 +45,9 @@ type TerminalFilter =
 export class FilterChainRuntime {
   readonly #terminal: TerminalFilter;
   readonly #context: FilterChainContext;
+  /** Null where connections are plain. */
+  readonly #tls: ServerTls | null;
+  readonly #handshakeTimeoutMs: number;
   /** Those that are open, in their handshake too. */
   readonly connections = new Set<ListenerConnection>();
   /** What is released at the end. */
@@ -48,6 +56,8 @@ export class FilterChainRuntime {
   constructor(config: FilterChain, owner: FilterChainOwner, context: FilterChainContext) {
     this.#context = context;
     this.#terminal = this.#compile(config.filters[config.filters.length - 1]!, owner);
+    this.#tls = config.tls === undefined ? null : context.tls.server(config.tls, owner.statName);
+    this.#handshakeTimeoutMs = config.transportSocketConnectTimeoutMs;
   }
 
   #compile(filter: NetworkFilter, { statName, isOutbound }: FilterChainOwner): TerminalFilter {
@@ -76,8 +86,29 @@ export class FilterChainRuntime {
   start(descriptor: number, connection: ListenerConnection, maxKeptBytes: number): void {
     connection.chain = this;
     this.connections.add(connection);
+    if (this.#tls !== null) {
+      this.#shakeHands(descriptor, connection, { tls: this.#tls, maxKeptBytes });
+      return;
+    }
     const { reactor } = this.#context.http;
     this.#begin(connection, adoptDescriptor(reactor, descriptor, pendingHandler, { maxKeptBytes }));
+  }
+
+  #shakeHands(
+    descriptor: number,
+    connection: ListenerConnection,
+    { tls, maxKeptBytes }: { readonly tls: ServerTls; readonly maxKeptBytes: number },
+  ): void {
+    const transport = tls.begin(descriptor);
+    if (typeof transport === 'string') {
+      close(descriptor);
+      connection.onHandshakeFailed(`TLS: ${transport}`);
+      return;
+    }
+    const handshake = new TlsHandshake(transport, connection, () => this.#begin(connection, stream));
+    const options = { maxKeptBytes, handshakeTimeoutMs: this.#handshakeTimeoutMs };
+    const stream = adoptTls(this.#context.http.reactor, transport, handshake, options);
+    connection.stream = stream;
   }
 
   // Data can flow.
@@ -123,6 +154,7 @@ export class FilterChainRuntime {
   /** The last connection is gone and none comes: its stats may disappear. */
   release(): void {
     if (this.#terminal.kind === 'http') this.#terminal.manager.release();
+    this.#tls?.release();
     for (const block of this.#blocks) this.#context.stats.release(block);
   }
 }

@@ -22,6 +22,8 @@ export interface WorkerStart {
   readonly logFlushSizeBytes: number;
   /** Series that are exported of clusters, routes and requests. */
   readonly maxStatSeries: number;
+  /** Of session tickets: 32 random bytes, the same for all workers, so that each takes those of the others. */
+  readonly ticketSeed: Uint8Array;
   readonly countsAllRequests: boolean;
   /** Of a graceful drain. */
   readonly drainTimeMs: number;

@@ -1,5 +1,6 @@
 // The main thread's view of its workers: starts them, hands them snapshots, collects what they say.
 
+import { randomBytes } from 'node:crypto';
 import { Worker as Thread } from 'node:worker_threads';
 import type { Listener } from '../../config/listener.ts';
 import type { SnapshotDelta } from '../../config/snapshot.ts';
@@ -20,7 +21,7 @@ import { splitDelta } from './snapshot-parts.ts';
 
 export interface WorkerPoolOptions {
   readonly concurrency: number;
-  readonly start: Omit<WorkerStart, 'workerIndex' | 'generations'>;
+  readonly start: Omit<WorkerStart, 'workerIndex' | 'generations' | 'ticketSeed'>;
   /** Young generation of each worker, MiB; the process's flag does not reach worker threads. */
   readonly youngGenerationMib: number;
   readonly listeners?: OpenListenersOptions;
@@ -60,6 +61,7 @@ export class WorkerPool {
 
   constructor(options: WorkerPoolOptions) {
     this.#options = options;
+  readonly #ticketSeed = randomBytes(32);
     this.#listeners = new OpenListeners(options.concurrency, options.listeners);
     this.#generationMemory = makeGenerationMemory(options.concurrency);
     this.#generations = new Generations(this.#generationMemory);
@@ -171,7 +173,12 @@ export class WorkerPool {
   #start(index: number): WorkerThread {
     const { youngGenerationMib, start } = this.#options;
     const thread = new Thread(new URL('./main.ts', import.meta.url), {
-      workerData: { ...start, workerIndex: index, generations: this.#generationMemory } satisfies WorkerStart,
+      workerData: {
+        ...start,
+        workerIndex: index,
+        generations: this.#generationMemory,
+        ticketSeed: this.#ticketSeed,
+      } satisfies WorkerStart,
       resourceLimits: { maxYoungGenerationSizeMb: youngGenerationMib },
     });
     const worker: WorkerThread = {

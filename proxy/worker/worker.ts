@@ -27,6 +27,7 @@ import { endpointStats } from '../telemetry/endpoint-stats.ts';
 import { http1Stats } from '../telemetry/http-stats.ts';
 import { RequestMetrics } from '../telemetry/request-metrics.ts';
 import { WorkerStats } from '../telemetry/worker-stats.ts';
+import { TlsContexts } from '../tls/tls-contexts.ts';
 import type { TracingMessage } from '../tracing/tracing-message.ts';
 import { WorkerTracing } from '../tracing/worker-tracing.ts';
 import { Generations } from './generations.ts';
@@ -54,6 +55,7 @@ export interface WorkerOptions {
 export class Worker {
   readonly #options: WorkerOptions;
   readonly #reactor: Reactor;
+  readonly #tls: TlsContexts;
   readonly #clusters: ClusterTable;
   readonly #routeTables = new RouteTables();
   readonly #logs: AccessLogs;
@@ -81,31 +83,12 @@ export class Worker {
       ...(options.maxSleepMs !== undefined && { maxSleepMs: options.maxSleepMs }),
     });
     const stats = new WorkerStats((announcement) => this.#send({ kind: 'stats', announcement }));
-    this.#clusters = new ClusterTable({ random, statsSource: statsSource(stats), onClusterRemoved: () => undefined });
+    this.#tls = this.#openTls(stats);
+    const clusterOptions = { random, statsSource: statsSource(stats), tls: this.#tls };
+    this.#clusters = new ClusterTable({ ...clusterOptions, onClusterRemoved: () => undefined });
     this.#logs = this.#openLogs();
     this.#date = new HttpDate(wallClock);
-    const output = new OutputBuffer();
-    const http: HttpContext = {
-      reactor: this.#reactor,
-      output,
-      connector: new Http1Connector(this.#reactor, output),
-      clusters: this.#clusters,
-      routeTables: this.#routeTables,
-      random,
-      matchContext: { random, runtime: this.#runtime },
-      chooseContext: {
-        random,
-        excluded: null,
-        hostSelectionMaxAttempts: 3,
-        originalDestination: '',
-        originalDestinationHeader: null,
-      },
-      wallOffsetMs: wallClock() - clock(),
-      localIp: start.localIp,
-      dateLine: this.#date,
-      http1: stats.block(http1Stats),
-      routeBlock: (virtualHost, statPrefix) => stats.block(routeStats, virtualHost, statPrefix),
-    };
+    const http = this.#openHttp(stats);
     // A key of requests has two series.
     this.#requestMetrics = new RequestMetrics({ stats, maxSeries: Math.ceil(start.maxStatSeries / 2) });
     this.#tracing = new WorkerTracing({
@@ -118,6 +101,7 @@ export class Worker {
       http,
       stats,
       compileAccessLogs: (logs) => this.#logs.compile(logs),
+      tls: this.#tls,
       tracing: this.#tracing,
       requestCounter: new RequestCounter(this.#requestMetrics),
       countsAllRequests: start.countsAllRequests,
@@ -138,6 +122,38 @@ export class Worker {
       drainTimeMs,
     });
     this.#generations = new Generations(start.generations);
+  }
+
+  #openHttp(stats: WorkerStats): HttpContext {
+    const { start, clock, wallClock, random } = this.#options;
+    const output = new OutputBuffer();
+    return {
+      reactor: this.#reactor,
+      output,
+      connector: new Http1Connector(this.#reactor, output),
+      clusters: this.#clusters,
+      routeTables: this.#routeTables,
+      random,
+      matchContext: { random, runtime: this.#runtime },
+      chooseContext: {
+        random,
+        excluded: null,
+        hostSelectionMaxAttempts: 3,
+        originalDestination: '',
+        originalDestinationHeader: null,
+      },
+      wallOffsetMs: wallClock() - clock(),
+      localIp: start.localIp,
+      dateLine: this.#date,
+      http1: stats.block(http1Stats),
+      routeBlock: (virtualHost, statPrefix) => stats.block(routeStats, virtualHost, statPrefix),
+    };
+  }
+
+  #openTls(stats: WorkerStats): TlsContexts {
+    const { start, wallClock } = this.#options;
+    const { ticketSeed, workerIndex } = start;
+    return new TlsContexts({ stats, wallClock, ticketSeed, countsUpdates: workerIndex === 0 });
   }
 
   #openLogs(): AccessLogs {
@@ -231,7 +247,8 @@ export class Worker {
 
   // ---- Snapshot ------------------------------------------------------------------------------------------------
 
-  // Make before break: clusters are there before the routes that name them, and these before their listeners.
+  // Make before break: secrets are there before what uses them, clusters before the routes that name them, and these before
+  // their listeners.
   #apply({ delta: rest, routes, placements }: Extract<ToWorker, { kind: 'snapshot' }>): void {
     const delta = this.#parts.complete(rest);
     const { generation } = delta;
@@ -239,6 +256,7 @@ export class Worker {
       this.#runtime.clear();
       for (const [key, value] of delta.runtime) this.#runtime.set(key, value);
     }
+    this.#tls.apply(delta.secrets);
     this.#clusters.apply({ clusters: { set: delta.clusters.set, removed: [] }, assignments: delta.assignments });
     this.#routeTables.apply(routes);
     this.#listeners.apply(delta.listeners, new Map(placements));

@@ -6,6 +6,7 @@ import type { Random } from '../../config/random.ts';
 import type { ChooseContext } from '../../proxy/cluster/balancer.ts';
 import type { EndpointOwner } from '../../proxy/cluster/endpoint-runtime.ts';
 import type { StatsSource } from '../../proxy/cluster/stats-source.ts';
+import type { ClientTlsSource } from '../../proxy/cluster/upstream-transports.ts';
 import { callerResponseStats, circuitBreakerStats, clusterStats } from '../../proxy/telemetry/cluster-stats.ts';
 import { endpointStats } from '../../proxy/telemetry/endpoint-stats.ts';
 import type { StatsStore } from '../../proxy/telemetry/stats-store.ts';
@@ -115,7 +116,14 @@ export function makeStatsSource(store?: StatsStore): StatsSource & { readonly bl
   };
 }
 
+/** For clusters whose connections are plain: nobody asks it. */
+export const noTls: ClientTlsSource = {
+  client: () => {
+    throw new Error('no TLS was expected');
+  },
+};
+
 export function makeOwner(): EndpointOwner {
   const statsSource = makeStatsSource();
-  return { statName: 'fruit', stats: statsSource.clusterBlock('fruit'), statsSource };
+  return { statName: 'fruit', stats: statsSource.clusterBlock('fruit'), statsSource, transportFor: () => null };
 }

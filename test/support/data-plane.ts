@@ -53,6 +53,7 @@ export async function startDataPlane(config: {
       drainTimeMs: 1000,
       drainStrategy: config.drainStrategy ?? 'gradual',
     },
+      ticketSeed: new Uint8Array(32),
     port: port2,
     clock: () => performance.now(),
     wallClock: Date.now,

@@ -36,6 +36,7 @@ import {
   seededRandom,
 } from './cluster-fixtures.ts';
 import { managerOf, routeOf, virtualHostOf } from './data-plane.ts';
+  noTls,
 import { forwardAction } from './route-fixtures.ts';
 
 /** Time that passes when a test says so. */
@@ -192,7 +193,7 @@ export class Scene {
         circuitBreakers: { default: limits, high: limits },
       }),
       null,
-      { random, statsSource: makeStatsSource(this.stats) },
+      { random, statsSource: makeStatsSource(this.stats), tls: noTls },
     );
     for (const endpoint of this.cluster.eachEndpoint()) endpoint.pools = this.#poolsOf(endpoint);
     const stats = new WorkerStats((message) => this.stats.accept(1, message));

@@ -20,7 +20,8 @@ import { RequestMetrics } from '../../proxy/telemetry/request-metrics.ts';
 import { StatsStore } from '../../proxy/telemetry/stats-store.ts';
 import { WorkerStats } from '../../proxy/telemetry/worker-stats.ts';
 import { WorkerTracing } from '../../proxy/tracing/worker-tracing.ts';
-import { makeContext, makeStatsSource } from './cluster-fixtures.ts';
+import { TlsContexts } from '../../proxy/tls/tls-contexts.ts';
+import { makeContext, makeStatsSource, noTls } from './cluster-fixtures.ts';
 import { httpListener, managerOf, routeOf, virtualHostOf } from './data-plane.ts';
 import { startReactor } from './reactor-fixtures.ts';
 
@@ -64,7 +65,12 @@ export function makeListenerBench(t: Test, reactor: Reactor = startReactor(t)): 
       reactor,
       output,
       connector: new Http1Connector(reactor, output),
-      clusters: new ClusterTable({ random, statsSource: makeStatsSource(), onClusterRemoved: () => undefined }),
+      clusters: new ClusterTable({
+        random,
+        statsSource: makeStatsSource(),
+        tls: noTls,
+        onClusterRemoved: () => undefined,
+      }),
       routeTables: new RouteTables(),
       random,
       matchContext: { random, runtime },
@@ -77,12 +83,9 @@ export function makeListenerBench(t: Test, reactor: Reactor = startReactor(t)): 
     },
     stats,
     compileAccessLogs: (configs) => logs.compile(configs),
-    tracing: new WorkerTracing({
-      timers: reactor.timers,
-      wallOffsetMs: 0,
-      fillRandom: (bytes) => bytes.fill(7),
-      publish: () => undefined,
-    }),
+    tls: new TlsContexts({ stats, wallClock: Date.now }),
+    tracing: makeTracing(reactor),
+    istio: new WorkerIstio(),
     requestCounter: new RequestCounter(new RequestMetrics({ stats, maxSeries: 100 })),
     countsAllRequests: false,
     workerIndex: 3,

@@ -9,6 +9,9 @@ import type { NativeBuffer } from '../../../native/native-buffer.ts';
 import type { ConnectionOwner, PooledConnection } from '../../cluster/pooled-connection.ts';
 import { terminationFailure, type UpstreamFailure } from '../../cluster/upstream-failure.ts';
 import type { ByteStream, ByteStreamHandler, CloseReason, Relay } from '../../reactor/byte-stream.ts';
+import { tlsFactsOf } from '../../tls/facts.ts';
+import type { TlsFacts } from '../../transport/tls-facts.ts';
+import type { TlsTransport } from '../../transport/tls-transport.ts';
 import type { HeaderTable } from '../header-table.ts';
 import { BodyFraming, hasBody, type RequestHead, ResponseHead } from '../message.ts';
 import type { ResponseReceiver } from '../upstream-connection.ts';
@@ -39,6 +42,8 @@ export class Http1ClientConnection implements PooledConnection, ByteStreamHandle
   connectStartedAtMs = 0;
   /** Our end, `ip:port`; empty until the connection is established. */
   localAddressText = '';
+  /** What the handshake showed; null before its end and on a plain connection. */
+  tls: TlsFacts | null = null;
   /** The endpoint sends no more: it is who ends the connection. */
   hasPeerEnded = false;
   /** Bytes of the stream that the pool has added to the cluster's counters. */
@@ -66,6 +71,7 @@ export class Http1ClientConnection implements PooledConnection, ByteStreamHandle
   #keepAlive = true;
   #sawResponseByte = false;
   #isRelaying = false;
+  #transport: TlsTransport | null = null;
 
   constructor(owner: ConnectionOwner, output: OutputBuffer, options: ResponseParserOptions) {
     this.#owner = owner;
@@ -73,6 +79,12 @@ export class Http1ClientConnection implements PooledConnection, ByteStreamHandle
     this.#parser = new ResponseParser(options);
     this.#trailerLimits = { maxTrailersBytes: options.maxHeadersBytes, maxTrailersCount: options.maxHeadersCount };
     this.#encoder = new BodyEncoder(output);
+  }
+
+  /** Takes note of what TLS goes through, if it does. */
+  secureBy(transport: TlsTransport | string): TlsTransport | string {
+    if (typeof transport !== 'string') this.#transport = transport;
+    return transport;
   }
 
   get isIdle(): boolean {
@@ -190,6 +202,7 @@ export class Http1ClientConnection implements PooledConnection, ByteStreamHandle
 
   onConnected(): void {
     this.#state = State.idle;
+    if (this.#transport !== null) this.tls = tlsFactsOf(this.#transport);
     this.#owner.onConnectionEstablished(this);
     this.#output.flush();
   }

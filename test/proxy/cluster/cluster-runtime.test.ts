@@ -1,6 +1,7 @@
 import t from 'tap';
 import type { Cluster } from '../../../config/cluster.ts';
 import type { LoadAssignment } from '../../../config/endpoint.ts';
+import type { UpstreamTls } from '../../../config/tls.ts';
 import { ClusterRuntime } from '../../../proxy/cluster/cluster-runtime.ts';
 import { clusterStats } from '../../../proxy/telemetry/cluster-stats.ts';
 import {
@@ -10,12 +11,17 @@ import {
   makeEndpoint,
   makeLocality,
   makeStatsSource,
+  noTls,
   seededRandom,
 } from '../../support/cluster-fixtures.ts';
+import { upstreamTls } from '../../support/tls-config-fixtures.ts';
 
 function make(config: Cluster = makeCluster(), assignment: LoadAssignment | null = two) {
   const statsSource = makeStatsSource();
-  return { statsSource, cluster: new ClusterRuntime(config, assignment, { random: seededRandom(3), statsSource }) };
+  return {
+    statsSource,
+    cluster: new ClusterRuntime(config, assignment, { random: seededRandom(3), statsSource, tls: noTls }),
+  };
 }
 
 const of = (...ips: readonly string[]) => makeAssignment([makeLocality(ips.map((ip) => makeEndpoint(ip)))]);
@@ -25,6 +31,29 @@ const keys = (cluster: ClusterRuntime) => [...cluster.eachEndpoint()].map((endpo
 t.test('a static cluster has the members of its configuration when no assignment was given', (t) => {
   const { cluster } = make(makeCluster({ discovery: { kind: 'static', assignment: two } }), null);
   t.same(keys(cluster), ['10.0.0.1:80', '10.0.0.2:80']);
+  t.end();
+});
+
+t.test('other transports are made with the configuration that names them, and the ones before let go', (t) => {
+  const told: string[] = [];
+  const client = ({ sni }: UpstreamTls) => {
+    told.push(`made ${sni}`);
+    return { begin: () => sni, release: () => told.push(`released ${sni}`) };
+  };
+  const tls = (sni: string) => makeCluster({ transport: { kind: 'tls', tls: upstreamTls({ sni }) } });
+  const options = { random: seededRandom(3), statsSource: makeStatsSource(), tls: { client } as never };
+  const cluster = new ClusterRuntime(tls('a'), two, options);
+  t.same(told, [], 'not before there are endpoints');
+  const [endpoint] = cluster.eachEndpoint();
+  t.equal(endpoint!.transport?.begin(3, '', null), 'a');
+  cluster.updateConfig(tls('a'));
+  t.same(told.splice(0), ['made a']);
+  cluster.updateConfig(tls('b'));
+  t.equal(endpoint!.transport?.begin(3, '', null), 'b');
+  t.same(told.splice(0), ['made b', 'released a']);
+  cluster.remove();
+  cluster.cleanUp(0);
+  t.same(told, ['released b']);
   t.end();
 });
 

@@ -10,6 +10,7 @@ import {
   makeEndpoint,
   makeLocality,
   makeStatsSource,
+  noTls,
   seededRandom,
 } from '../../support/cluster-fixtures.ts';
 
@@ -26,6 +27,7 @@ function make() {
   const table = new ClusterTable({
     random: seededRandom(1),
     statsSource,
+    tls: noTls,
     onClusterRemoved: (cluster) => removed.push(cluster),
   });
   const apply = ({ clusters = [], removed = [], assignments = [], unassigned = [] }: Change) =>

@@ -4,9 +4,11 @@ import t, { type Test } from 'tap';
 import type { Cluster } from '../../../config/cluster.ts';
 import { ClusterRuntime } from '../../../proxy/cluster/cluster-runtime.ts';
 import { EndpointPool, type PoolWaiter } from '../../../proxy/cluster/endpoint-pool.ts';
-import { Http1EndpointPools, poolOf } from '../../../proxy/cluster/endpoint-pools.ts';
+import { Http1EndpointPools, maxVariantPools, poolOf } from '../../../proxy/cluster/endpoint-pools.ts';
 import { Http1Connector } from '../../../proxy/cluster/http1-connector.ts';
+import type { PooledConnection, UpstreamConnector } from '../../../proxy/cluster/pooled-connection.ts';
 import type { UpstreamFailure } from '../../../proxy/cluster/upstream-failure.ts';
+import type { ConnectionVariant } from '../../../proxy/cluster/upstream-transport.ts';
 import type { Http1ClientConnection } from '../../../proxy/http/http1/client-connection.ts';
 import { OutputBuffer } from '../../../proxy/http/http1/output-buffer.ts';
 import { RequestHead } from '../../../proxy/http/message.ts';
@@ -20,6 +22,7 @@ import {
   makeEndpoint,
   makeLocality,
   makeStatsSource,
+  noTls,
   seededRandom,
 } from '../../support/cluster-fixtures.ts';
 import { listenOn, type RecordingHandler, startReactor, turns } from '../../support/reactor-fixtures.ts';
@@ -172,7 +175,7 @@ t.test('each routing priority has a pool of its own, made once', async (t) => {
   const { context, cluster } = await open(t);
   const endpoint = cluster.runtime.chooseEndpoint(makeContext())!;
   const choice = { cluster: cluster.runtime, endpoint };
-  const [normal, high] = [poolOf(context, choice, 'default'), poolOf(context, choice, 'high')];
+  const [normal, high] = [poolOf(context, choice, 'default')!, poolOf(context, choice, 'high')!];
   t.ok(normal !== high);
   t.ok(poolOf(context, choice, 'default') === normal);
   t.ok(poolOf(context, choice, 'high') === high);
@@ -184,6 +187,40 @@ t.test('each routing priority has a pool of its own, made once', async (t) => {
   const [one, other] = await Promise.all([ask(normal), ask(high)]);
   t.same([cluster.runtime.breakers.default.connections, cluster.runtime.breakers.high.connections], [1, 1]);
   for (const connection of [one, other]) connection.close();
+});
+
+t.test('what differs in names or protocols has connections of its own, as long as somebody uses them', async (t) => {
+  const { context, cluster } = await open(t);
+  const endpoint = cluster.runtime.chooseEndpoint(makeContext())!;
+  const variant = (host: string): ConnectionVariant => ({ key: host, host, alpn: null });
+  const pool = (host: string) =>
+    poolOf(context, { cluster: cluster.runtime, endpoint, variant: variant(host) }, 'default');
+  const alike = poolOf(context, { cluster: cluster.runtime, endpoint }, 'default');
+  const used = pool('a.example')!;
+  t.not(used, alike);
+  t.equal(pool('a.example'), used);
+  t.equal(used.variant?.host, 'a.example');
+  const connection = await ask(used);
+  for (let index = 1; index < maxVariantPools; index++) if (pool(`${index}.example`) === null) t.fail(`${index}`);
+  const last = ask(pool('1.example')!);
+  t.not(pool('one-more.example'), null, 'those that nobody uses make room');
+  t.equal(pool('a.example'), used);
+  (endpoint.pools as Http1EndpointPools).retireIdle();
+  t.equal(pool('a.example'), used);
+  for (const each of [connection, await last]) each.close();
+});
+
+t.test('a client that names ever new hosts gets no more pools than there may be', async (t) => {
+  const { context, cluster } = await open(t);
+  const endpoint = cluster.runtime.chooseEndpoint(makeContext())!;
+  const pools = new Http1EndpointPools(cluster.runtime, endpoint);
+  const waiter = { onConnectionReady: () => undefined, onConnectionFailed: () => undefined };
+  const connector: UpstreamConnector = { refusal: () => null, connect: () => ({}) as PooledConnection };
+  for (let index = 0; index < maxVariantPools; index++) {
+    const variant = { key: `${index}`, host: `${index}`, alpn: null };
+    pools.get({ ...context, connector }, 'default', variant)!.acquire(waiter, false, false);
+  }
+  t.equal(pools.get({ ...context, connector }, 'default', { key: 'more', host: 'more', alpn: null }), null);
 });
 
 /** A pool in front of an endpoint that accepts. */
@@ -208,11 +245,12 @@ async function open(
   const store = new StatsStore();
   const runtime = new ClusterRuntime(config, assignment, {
     statsSource: makeStatsSource(store),
+    tls: noTls,
     random: seededRandom(1),
   });
   const context = { reactor, connector: new Http1Connector(reactor, new OutputBuffer()) };
   const endpoint = runtime.chooseEndpoint(makeContext())!;
-  const pool = new EndpointPool(context, runtime, endpoint, runtime.breakers.default);
+  const pool = new EndpointPool(context, runtime, endpoint, { breaker: runtime.breakers.default, variant: null });
   t.teardown(() => pool.drain());
   const count = (name: keyof typeof clusterStats) =>
     store.get(clusterStats, config.statName)!.value(clusterStats[name] as number);

@@ -12,6 +12,7 @@ import {
   makeEndpoint,
   makeLocality,
   makeStatsSource,
+  noTls,
   seededRandom,
 } from '../../support/cluster-fixtures.ts';
 import { listenOn, startReactor } from '../../support/reactor-fixtures.ts';
@@ -27,11 +28,13 @@ t.test('a connection comes from the bind address, and says which end is ours', a
   });
   const cluster = new ClusterRuntime(config, assignment, {
     statsSource: makeStatsSource(),
+    tls: noTls,
     random: seededRandom(1),
   });
   const { promise, resolve } = Promise.withResolvers<PooledConnection>();
   const owner = {
     turn: 0,
+    variant: null,
     onConnectionEstablished: resolve,
     onConnectionIdle: () => undefined,
     onConnectionClosed: () => undefined,

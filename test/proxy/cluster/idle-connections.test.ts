@@ -6,6 +6,7 @@ import { OutputBuffer } from '../../../proxy/http/http1/output-buffer.ts';
 const output = new OutputBuffer();
 const owner = {
   turn: 0,
+  variant: null,
   onConnectionEstablished() {},
   onConnectionIdle() {},
   onConnectionClosed() {},

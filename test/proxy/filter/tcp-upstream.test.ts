@@ -7,15 +7,7 @@ import { TcpUpstream } from '../../../proxy/filter/tcp-upstream.ts';
 import { clusterStats } from '../../../proxy/telemetry/cluster-stats.ts';
 import { StatsStore } from '../../../proxy/telemetry/stats-store.ts';
 import { WorkerStats } from '../../../proxy/telemetry/worker-stats.ts';
-import {
-  makeAssignment,
-  makeCluster,
-  makeContext,
-  makeEndpoint,
-  makeLocality,
-  makeStatsSource,
-  seededRandom,
-} from '../../support/cluster-fixtures.ts';
+import { makeAssignment, makeCluster, makeContext, makeEndpoint, makeLocality, makeStatsSource, seededRandom, noTls } from '../../support/cluster-fixtures.ts';
 import { connectedStreams, listenOn, startReactor } from '../../support/reactor-fixtures.ts';
 
 t.test('a refused connection is a failure, and the peer’s doing', async (t) => {
@@ -91,7 +83,7 @@ async function open(t: Test, { refuse = false } = {}) {
   const assignment = makeAssignment([makeLocality([makeEndpoint('127.0.0.1', { port })])]);
   const config = makeCluster({ discovery: { kind: 'static', assignment } });
   const statsSource = { ...makeStatsSource(), clusterBlock: (name: string) => stats.block(clusterStats, name) };
-  const cluster = new ClusterRuntime(config, assignment, { statsSource, random: seededRandom(1) });
+  const cluster = new ClusterRuntime(config, assignment, { statsSource, random: seededRandom(1), tls: noTls });
   cluster.breakers.default.tryAcquireConnection();
   const connected = Promise.withResolvers<void>();
   const closed = Promise.withResolvers<void>();

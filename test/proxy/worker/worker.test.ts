@@ -17,6 +17,7 @@ import { RawClient } from '../../support/raw-client.ts';
 
 const start: Omit<WorkerStart, 'generations'> = {
   workerIndex: 0,
+  ticketSeed: new Uint8Array(32),
   localIp: '127.0.0.1',
   logFlushIntervalMs: 5,
   logFlushSizeBytes: 65_536,

@@ -44,6 +44,7 @@ class Receiver implements ResponseReceiver {
 
 class Scene implements ConnectionOwner {
   turn = 1;
+  readonly variant = null;
   readonly events: string[] = [];
   readonly stream = new FakeStream();
   readonly connection: Http1ClientConnection;

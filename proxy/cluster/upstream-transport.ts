@@ -1,0 +1,70 @@
+// How connections to some endpoints of a cluster are made over TLS, and what a request may change in that: the name that it
+// asks for, the protocols that a filter offers. Connections that differ in those are never in one pool.
+
+import type { UpstreamTls } from '../../config/tls.ts';
+import { portStart } from '../http/authority.ts';
+import type { ClientTls } from '../tls/client-tls.ts';
+import type { TlsTransport } from '../transport/tls-transport.ts';
+
+/** What connections that carry some requests of a cluster have, and others of it have not. */
+export interface ConnectionVariant {
+  /** Different for all that are different. */
+  readonly key: string;
+  /** Whom the request is for, a name or an address; empty where that is nothing to TLS. */
+  readonly host: string;
+  /** What is offered in place of the configured protocols; null leaves those. */
+  readonly alpn: readonly string[] | null;
+}
+
+export class UpstreamTransport {
+  readonly #tls: ClientTls;
+  readonly #config: UpstreamTls;
+  /** Of those that differ by what is offered only. */
+  #latest: ConnectionVariant | null = null;
+
+  constructor(tls: ClientTls, config: UpstreamTls) {
+    this.#tls = tls;
+    this.#config = config;
+  }
+
+  /** Null where all connections to an endpoint are alike. `alpn` is as in `ConnectionVariant`. */
+  variantFor(authority: string, alpn: readonly string[] | null): ConnectionVariant | null {
+    const host = this.#config.autoSni ? hostOf(authority) : '';
+    if (host !== '') return { key: alpn === null ? host : `${host}\n${alpn.join()}`, host, alpn };
+    if (alpn === null) return null;
+    // A connection manager offers the same list for all of its requests.
+    if (this.#latest?.alpn !== alpn) this.#latest = { key: `\n${alpn.join()}`, host, alpn };
+    return this.#latest;
+  }
+
+  /** TLS over a socket that is connected to an endpoint, whose name may be empty; a sentence when it cannot be. */
+  begin(fd: number, hostname: string, variant: ConnectionVariant | null): TlsTransport | string {
+    const { autoSanValidation } = this.#config;
+    const name = variant !== null && variant.host !== '' ? variant.host : this.#nameFor(hostname);
+    // Fails closed: an empty name must not stand for any.
+    if (autoSanValidation && name === '')
+      return 'no name is known that its certificate must be for (auto_san_validation)';
+    return this.#tls.begin(fd, {
+      serverName: name,
+      ...(autoSanValidation && { verifiedName: name }),
+      ...(variant !== null && variant.alpn !== null && { alpn: variant.alpn }),
+    });
+  }
+
+  #nameFor(hostname: string): string {
+    const { sni, autoHostSni } = this.#config;
+    return autoHostSni && hostname !== '' ? hostname : sni;
+  }
+
+  /** No connection is made any more; those that stand go on. */
+  release(): void {
+    this.#tls.release();
+  }
+}
+
+/** Without port and brackets, lower case. */
+function hostOf(authority: string): string {
+  const port = portStart(authority);
+  const host = port < 0 ? authority : authority.slice(0, port);
+  return (host.startsWith('[') ? host.slice(1, -1) : host).toLowerCase();
+}
