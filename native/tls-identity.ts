@@ -107,7 +107,9 @@ function expiryOf(basic: number): number | undefined {
   place.bytes.fill(0);
   if (certificateStatus()(single, place.address, revokedAt, updatedAt, nextUpdate) < 0) return undefined;
   const time = Number(place.bytes.readBigUInt64LE(24));
-  return time === 0 ? Number.POSITIVE_INFINITY : timeOf(time);
+  if (time === 0) return Number.POSITIVE_INFINITY;
+  const expiryMs = timeOf(time);
+  return Number.isNaN(expiryMs) ? undefined : expiryMs;
 }
 
 function afterFailure(): undefined {

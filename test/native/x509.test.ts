@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto';
 import fc from 'fast-check';
 import t from 'tap';
-import { KeyUsage, readCertificate, spiffeIdOf, spiffeIdProblem } from '../../native/x509.ts';
+import { ExtendedKeyUsage, KeyUsage, readCertificate, spiffeIdOf, spiffeIdProblem } from '../../native/x509.ts';
 import { Authority, type LeafTerms } from '../support/tls-fixtures.ts';
 
 const mesh = Authority.make(t.testdir(), 'mesh');
@@ -22,6 +22,30 @@ t.test('names of every kind are read in order, and validity as moments', (t) => 
   t.equal(certificate.notAfterMs, Date.UTC(2055, 5, 7, 8, 9, 10), 'also behind 2050, where the form changes');
   t.equal(certificate.isAuthority, false);
   t.equal(certificate.keyUsage, undefined);
+  t.end();
+});
+
+t.test('subject, issuer, serial and public key are those that others read', (t) => {
+  const { certificateChain } = mesh.issue();
+  const others = new X509Certificate(certificateChain);
+  const own = readCertificate(others.raw)!;
+  t.match(own.subject, /^CN=leaf\d+$/);
+  t.equal(own.issuer, 'CN=mesh');
+  t.equal(own.commonName, own.subject.slice(3));
+  t.equal(own.serial, others.serialNumber.toLowerCase().replace(/^0+/, ''));
+  t.same(own.publicKeyInfo, others.publicKey.export({ type: 'spki', format: 'der' }));
+  t.end();
+});
+
+t.test('what a certificate may be used for', (t) => {
+  t.equal(read({}).extendedKeyUsage, undefined);
+  t.equal(read({ extensions: 'extendedKeyUsage=serverAuth' }).extendedKeyUsage, ExtendedKeyUsage.server);
+  const both = read({ extensions: 'extendedKeyUsage=serverAuth,clientAuth\ntlsfeature=status_request' });
+  t.equal(both.extendedKeyUsage, ExtendedKeyUsage.server | ExtendedKeyUsage.client);
+  t.equal(both.mustStaple, true);
+  const svid = { ...both, uris: [ID], keyUsage: KeyUsage.digitalSignature };
+  t.same(spiffeIdOf(svid), { id: ID });
+  t.match(spiffeIdOf({ ...svid, extendedKeyUsage: ExtendedKeyUsage.server }), /may not be used on both sides/);
   t.end();
 });
 

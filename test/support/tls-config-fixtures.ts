@@ -48,6 +48,7 @@ export function upstreamTls(changes: Partial<UpstreamTls> = {}): UpstreamTls {
     validation: { secret: reference('trust') },
     sni: '',
     autoSni: false,
+    autoHostSni: false,
     autoSanValidation: false,
     maxSessionKeys: 0,
     ...changes,
@@ -59,7 +60,8 @@ export function validation(changes: Partial<ValidationContext> = {}): Validation
 }
 
 export function certificateSecret(name: string, identity: IssuedIdentity, ocspStaple?: Uint8Array): Secret {
-  return { kind: 'certificate', name, ...identity, ...(ocspStaple && { ocspStaple }) };
+  const { certificateChain, privateKey } = identity;
+  return { kind: 'certificate', name, certificateChain, privateKey, ...(ocspStaple && { ocspStaple }) };
 }
 
 export function trustSecret(name: string, changes: Partial<ValidationContext>): Secret {
