@@ -16,6 +16,7 @@ interface NewerFieldOptions {
 }
 
 const core = 'envoy.config.core.v3';
+const tls = 'envoy.extensions.transport_sockets.tls.v3';
 
 export const newerFields: {
   readonly [message: string]: { readonly [field: string]: NewerField };
@@ -124,6 +125,16 @@ export const newerFields: {
     hash_policy: [10, 'unread'],
     retry_policy: [11, 'unread'],
   },
+  [`${tls}.UpstreamTlsContext`]: { auto_host_sni: [6, 'bool'], auto_sni_san_validation: [7, 'bool'] },
+  [`${tls}.DownstreamTlsContext`]: { prefer_client_ciphers: [11, 'bool'] },
+  [`${tls}.CommonTlsContext`]: { custom_tls_certificate_selector: [16, 'unread'] },
+  // An enum; text takes the names of JSON and the packed numbers of the wire alike, and both are refused.
+  [`${tls}.TlsParameters`]: { compliance_policies: [6, 'repeated string'] },
+  [`${tls}.TlsCertificate`]: { tls_params: [9, 'unread'] },
+  [`${tls}.CertificateValidationContext`]: { suppress_client_ca_list: [18, 'bool'] },
+  [`${tls}.GenericSecret`]: { secrets: [2, 'unread'] },
+  [`${tls}.SPIFFECertValidatorConfig`]: { trust_bundles: [2, 'unread'] },
+  [`${tls}.SPIFFECertValidatorConfig.TrustDomain`]: { workload_trust_domain: [3, 'string'] },
   [`${core}.GrpcService.GoogleGrpc`]: {
     channel_credentials_plugin: [9, 'unread'],
     call_credentials_plugin: [10, 'unread'],

@@ -7,6 +7,7 @@ import type { Locality } from './endpoint.ts';
 import type { Listener } from './listener.ts';
 import type { TelemetryResource, TelemetryService } from './telemetry-service.ts';
 import type { TraceProvider } from './tracing.ts';
+import type { WrittenSecret } from './written-secret.ts';
 
 export interface Bootstrap {
   readonly node: Node;
@@ -15,6 +16,8 @@ export interface Bootstrap {
   readonly clusters: readonly Cluster[];
   /** Static clusters that `envoy_grpc` names; requests cannot be sent to them. */
   readonly grpcClusters: ReadonlyMap<string, GrpcCluster>;
+  /** `static_resources.secrets`, by name. */
+  readonly secrets: ReadonlyMap<string, WrittenSecret>;
   readonly dynamicResources: DynamicResources;
   /** Source address of clusters without one of their own (`cluster_manager.upstream_bind_config`). */
   readonly defaultBindAddress?: Address;

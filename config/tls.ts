@@ -40,9 +40,14 @@ export interface DownstreamTls extends CommonTls {
 export interface UpstreamTls extends CommonTls {
   /** Empty: none is sent, unless `autoSni` says so. */
   readonly sni: string;
-  /** SNI from the host of the request (`auto_host_sni`, and `auto_sni` of `UpstreamHttpProtocolOptions`). */
+  /** SNI from the host of the request, if there is one (`auto_sni` of `UpstreamHttpProtocolOptions`). */
   readonly autoSni: boolean;
-  /** The certificate must be for that name (`auto_san_validation`). */
+  /** Otherwise SNI from the endpoint's host name, if it has one (`auto_host_sni`). */
+  readonly autoHostSni: boolean;
+  /**
+   * The certificate must be for the name that is sent as SNI, in place of `subjectAltNames` (`auto_sni_san_validation`, and
+   * `auto_san_validation` of `UpstreamHttpProtocolOptions`).
+   */
   readonly autoSanValidation: boolean;
   /** Sessions that are kept to be resumed, for each endpoint and identity; 0 is none. Envoy's default is 1. */
   readonly maxSessionKeys: number;

@@ -16,3 +16,16 @@ export function mergeValidationContexts(own: ValidationContext, secret: Validati
     certificateHashes: [...own.certificateHashes, ...secret.certificateHashes],
   };
 }
+
+/**
+ * Why a context on its own, or a merged one, is not to be used, as a sentence: it asks for what without trusted certificates
+ * would mean nothing. Undefined when there is nothing wrong. Envoy refuses the same.
+ */
+export function validationProblem(context: ValidationContext): string | undefined {
+  if (context.roots !== undefined || context.trustDomains !== undefined) return undefined;
+  if (context.subjectAltNames.length > 0)
+    return 'names are of no use without trusted_ca: whoever signs could write them';
+  if (context.revocationLists !== undefined) return 'crl is of no use without trusted_ca';
+  if (context.allowsExpired === true) return 'allow_expired_certificate is of no use without trusted_ca';
+  return undefined;
+}

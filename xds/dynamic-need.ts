@@ -2,6 +2,8 @@
 
 import type { Bootstrap } from '../config/bootstrap.ts';
 import { namedRoutesOf } from '../config/references.ts';
+import { type NamedSecret, secretsOfCluster, secretsOfListener } from '../config/secret-references.ts';
+import { writtenSecretOf } from './decode/secret-source.ts';
 
 export function needsDynamicConfiguration(bootstrap: Bootstrap): boolean {
   const { clusters, listeners } = bootstrap.dynamicResources;
@@ -10,6 +12,14 @@ export function needsDynamicConfiguration(bootstrap: Bootstrap): boolean {
     listeners !== undefined ||
     bootstrap.runtimeLayers.some(({ kind }) => kind === 'rtds') ||
     bootstrap.clusters.some(({ discovery }) => discovery.kind === 'eds') ||
-    bootstrap.listeners.some((listener) => namedRoutesOf(listener).length > 0)
+    bootstrap.listeners.some((listener) => namedRoutesOf(listener).length > 0) ||
+    bootstrap.clusters.some((cluster) => secretsOfCluster(cluster).some((each) => canChange(each, bootstrap))) ||
+    bootstrap.listeners.some((listener) => secretsOfListener(listener).some((each) => canChange(each, bootstrap)))
   );
+}
+
+/** By SDS, or in files that are followed. */
+function canChange({ reference }: NamedSecret, { secrets }: Bootstrap): boolean {
+  const written = writtenSecretOf(reference, secrets);
+  return reference.source.kind === 'sds' || (written?.watchedDirectories.length ?? 0) > 0;
 }

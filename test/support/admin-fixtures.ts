@@ -97,6 +97,7 @@ const bootstrap: Bootstrap = {
   listeners: [],
   clusters: [],
   grpcClusters: new Map(),
+  secrets: new Map(),
   dynamicResources: {},
   runtime: new Map(),
   runtimeLayers: [],

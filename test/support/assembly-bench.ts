@@ -16,6 +16,7 @@ const messageNames: { readonly [shortName: string]: string } = {
   lds: 'envoy.config.listener.v3.Listener',
   rds: 'envoy.config.route.v3.RouteConfiguration',
   rtds: 'envoy.service.runtime.v3.Runtime',
+  sds: 'envoy.extensions.transport_sockets.tls.v3.Secret',
 };
 
 /** YAML by resource name. */
@@ -36,6 +37,8 @@ export class AssemblyBench {
   readonly layers = new Map<string, ReadonlyMap<string, string | number | boolean>>();
   /** Ports that cannot be bound. */
   readonly takenPorts = new Set<number>();
+  /** What an operator was told. */
+  readonly logged: string[] = [];
   isReady = false;
   nowMs = 0;
   #version = 0;
@@ -48,6 +51,7 @@ export class AssemblyBench {
       bootstrap: {
         clusters: [],
         grpcClusters: new Map(),
+        secrets: new Map(),
         listeners: [],
         runtimeLayers: [],
         dynamicResources: { clusters: ads, listeners: ads },
@@ -76,6 +80,7 @@ export class AssemblyBench {
       },
       defer: (callback) => this.#deferred.push(callback),
       clock: () => this.nowMs,
+      log: (_level, text, facts) => this.logged.push(`${text}: ${Object.values(facts).join(': ')}`),
       runtime: () => new Map(),
       onRuntimeLayer: (name, values) => this.layers.set(name, values),
       onChange: (change) => {

@@ -1,7 +1,7 @@
 // From resources that arrive one by one, in any order, to a configuration that is consistent at every step.
 //
 // Resource sets decode what changed and hand it to the parts here: clusters with their members, route configurations,
-// listeners. Each keeps the state that serves and a newer one that waits for what it needs; the rules are in their files.
+// listeners, and the secrets of both. Each keeps the state that serves and a newer one that waits for what it needs; the rules are in their files.
 // What arrives in one turn of the event loop is one change. Static resources take part as if a control plane had sent
 // them once.
 
@@ -9,11 +9,10 @@ import type { Bootstrap } from '../../config/bootstrap.ts';
 import type { ResourceStatus } from '../../config/dynamic-state.ts';
 import { Problems } from '../../config/problems.ts';
 import type { Snapshot, SnapshotChange } from '../../config/snapshot.ts';
-import type { RefusedResource, ResourceType, Schedule } from '../client/discovery.ts';
+import type { DiscoveryLog, RefusedResource, ResourceType, Schedule } from '../client/discovery.ts';
 import type { RuntimeValues } from '../decode/runtime.ts';
 import { extensionConfigDecoder } from '../resource/extension-config-resource.ts';
 import type { ResourceSet } from '../resource/resource-set.ts';
-import { secretDecoder } from '../resource/secret-resource.ts';
 import { virtualHostDecoder } from '../resource/virtual-host-resource.ts';
 import type { AssemblyContext } from './assembly-context.ts';
 import { ClusterAssembly } from './cluster-assembly.ts';
@@ -22,6 +21,7 @@ import { ListenerAssembly, type ListenerSockets } from './listener-assembly.ts';
 import { ReferenceCounts } from './reference-counts.ts';
 import { RouteAssembly } from './route-assembly.ts';
 import { RuntimeLayers } from './runtime-layers.ts';
+import { SecretAssembly } from './secret-assembly.ts';
 import { SnapshotChanges } from './snapshot-changes.ts';
 import { type ResourceSources, SubscribedType } from './subscribed-type.ts';
 
@@ -36,6 +36,7 @@ export interface AssemblerOptions {
   readonly defer: (callback: () => void) => void;
   /** Milliseconds since 1970. */
   readonly clock: () => number;
+  readonly log: DiscoveryLog;
   /** All runtime values of now. */
   readonly runtime: () => RuntimeValues;
   readonly onRuntimeLayer: (layer: string, values: RuntimeValues) => void;
@@ -48,6 +49,7 @@ export type BootstrapResources = Pick<
   Bootstrap,
   | 'clusters'
   | 'grpcClusters'
+  | 'secrets'
   | 'listeners'
   | 'runtimeLayers'
   | 'dynamicResources'
@@ -60,6 +62,7 @@ export class Assembler {
   readonly #context: AssemblyContext;
   readonly #changes = new SnapshotChanges();
   readonly #layers: RuntimeLayers;
+  readonly #secrets: SecretAssembly;
   readonly #clusters: ClusterAssembly;
   readonly #routes: RouteAssembly;
   readonly #listeners: ListenerAssembly;
@@ -76,6 +79,7 @@ export class Assembler {
     const references = new ReferenceCounts();
     this.#context = { sources, changes: this.#changes, references, schedule, clock, onDue };
     this.#layers = new RuntimeLayers(this.#context, options.onRuntimeLayer);
+    this.#secrets = new SecretAssembly(this.#context, { statics: bootstrap.secrets, log: options.log });
     this.#clusters = this.#makeClusters();
     this.#routes = new RouteAssembly(this.#context, this.#clusters.unserved);
     this.#listeners = this.#makeListeners();
@@ -139,6 +143,11 @@ export class Assembler {
     return refused;
   }
 
+  /** Files of secrets are not followed any more. */
+  stop(): void {
+    this.#secrets.stop();
+  }
+
   #flushLater(): void {
     if (this.#isFlushDue || !this.#isStarted) return;
     this.#isFlushDue = true;
@@ -153,6 +162,7 @@ export class Assembler {
     this.#routes.resources.letGoUnused();
     this.#clusters.dropUnused();
     this.#clusters.members.letGoUnused();
+    this.#secrets.letGoUnused();
     const stage = this.#initialFetch.advance({
       hasRuntime: this.#layers.areKnown,
       hasClusters: this.#clusters.unserved.size === 0,
@@ -171,6 +181,7 @@ export class Assembler {
     const { bootstrap } = this.#options;
     const names = bootstrap.clusters.map(({ name }) => name);
     return new ClusterAssembly(this.#context, {
+      secrets: this.#secrets,
       reservedNames: new Set([...names, ...bootstrap.grpcClusters.keys()]),
       defaultBind: bootstrap.defaultBindAddress,
       onAnswer: () => this.#initialFetch.clusters.onAnswer(),
@@ -181,6 +192,7 @@ export class Assembler {
     const { bootstrap, sockets, drainTimeMs, runtime } = this.#options;
     return new ListenerAssembly(this.#context, {
       routes: this.#routes,
+      secrets: this.#secrets,
       sockets,
       reservedNames: new Set(bootstrap.listeners.map(({ name }) => name)),
       unserved: this.#clusters.unserved,
@@ -191,7 +203,7 @@ export class Assembler {
     });
   }
 
-  /** Nothing uses the last three yet: whatever would is refused, so that nobody subscribes. */
+  /** Nothing uses the last two yet: whatever would is refused, so that nobody subscribes. */
   #makeTypes(): readonly TypeAssembly[] {
     const { sources, clock } = this.#context;
     const unused = { sources, clock, removal: 'ignored', onChange: () => undefined } as const;
@@ -201,7 +213,7 @@ export class Assembler {
       namedType(this.#clusters.members),
       wholeType(this.#listeners.resources),
       namedType(this.#routes.resources),
-      namedType(new SubscribedType({ decoder: secretDecoder, ...unused })),
+      namedType(this.#secrets.resources),
       namedType(new SubscribedType({ decoder: extensionConfigDecoder, ...unused })),
       namedType(new SubscribedType({ decoder: virtualHostDecoder, ...unused, removal: 'honoured' })),
     ];

@@ -1,6 +1,6 @@
-// Clusters and their members: which state of each serves, and which newer one waits for its members.
+// Clusters and their members: which state of each serves, and which newer one waits for its members and secrets.
 //
-// A cluster serves when its members are known or known not to come; until then its older state does. One that was
+// A cluster serves when its members and secrets are known or known not to come; until then its older state does. One that was
 // removed while routes still name it stays until they have moved on, so that no request finds it gone in between.
 // https://www.envoyproxy.io/docs/envoy/latest/intro/arch_overview/upstream/cluster_manager#cluster-warming
 
@@ -8,10 +8,12 @@ import type { Address } from '../../config/address.ts';
 import type { Cluster } from '../../config/cluster.ts';
 import type { LoadAssignment } from '../../config/endpoint.ts';
 import type { Problems } from '../../config/problems.ts';
+import { secretsOfCluster } from '../../config/secret-references.ts';
 import { clusterDecoder } from '../resource/cluster-resource.ts';
 import { loadAssignmentDecoder } from '../resource/load-assignment-resource.ts';
 import { type Removal, ResourceSet, type ResourceUser } from '../resource/resource-set.ts';
 import type { AssemblyContext } from './assembly-context.ts';
+import type { SecretAssembly, UsedSecrets } from './secret-assembly.ts';
 import { isSettled, type SubscribedResource, SubscribedType } from './subscribed-type.ts';
 
 /** Longest stay of a removed cluster that the served configuration still names. */
@@ -19,15 +21,17 @@ const maxStayMs = 10_000;
 
 type Members = SubscribedResource<LoadAssignment, ClusterVersion>;
 
-/** One state of a cluster. It uses its members as long as it serves or is to serve. */
+/** One state of a cluster. It uses its members and secrets as long as it serves or is to serve. */
 interface ClusterVersion {
   readonly entry: ClusterEntry;
   readonly cluster: Cluster;
   /** Of an EDS cluster. */
   members: Members | undefined;
+  secrets: UsedSecrets | undefined;
 }
 
 export interface ClusterAssemblyOptions {
+  readonly secrets: SecretAssembly;
   /** Names that a control plane may not take: those of static clusters. */
   readonly reservedNames: ReadonlySet<string>;
   /** Source address of clusters without one of their own. */
@@ -71,8 +75,10 @@ export class ClusterAssembly implements ResourceUser<Cluster> {
     if (problems.isEmpty) this.put(value);
   }
 
-  /** Whether members can come from where they are said to. */
-  checkSource({ discovery }: Cluster, problems: Problems): void {
+  /** Whether members and secrets can come from where they are said to. */
+  checkSource(cluster: Cluster, problems: Problems): void {
+    const { discovery } = cluster;
+    this.#options.secrets.checkSources(secretsOfCluster(cluster), problems.at('transport_socket'));
     const problem = discovery.kind === 'eds' ? this.#context.sources.problemWith(discovery.source) : undefined;
     if (problem !== undefined) problems.at('eds_cluster_config').at('eds_config').add(problem);
   }
@@ -86,7 +92,8 @@ export class ClusterAssembly implements ResourceUser<Cluster> {
       this.#entries.set(name, entry);
     }
     this.#stay(entry);
-    const version: ClusterVersion = { entry, cluster, members: undefined };
+    const version: ClusterVersion = { entry, cluster, members: undefined, secrets: undefined };
+    version.secrets = this.#useSecrets(version);
     if (discovery.kind === 'eds') {
       version.members = this.members.use(discovery.source, discovery.serviceName, version);
     }
@@ -132,6 +139,11 @@ export class ClusterAssembly implements ResourceUser<Cluster> {
     this.#context.onDue();
   }
 
+  #useSecrets({ entry, cluster }: ClusterVersion): UsedSecrets | undefined {
+    const secrets = secretsOfCluster(cluster);
+    return secrets.length === 0 ? undefined : this.#options.secrets.use(secrets, () => this.#settle(entry));
+  }
+
   #replaceWarming(entry: ClusterEntry, version: ClusterVersion | undefined): void {
     const { warming } = entry;
     entry.warming = version;
@@ -144,8 +156,10 @@ export class ClusterAssembly implements ResourceUser<Cluster> {
   #settle(entry: ClusterEntry): void {
     const { warming, active } = entry;
     if (warming === undefined) return;
-    const { members } = warming;
-    if (members !== undefined && !isSettled(members, active !== undefined)) return;
+    const { members, secrets } = warming;
+    const hasOlder = active !== undefined;
+    if (members !== undefined && !isSettled(members, hasOlder)) return;
+    if (secrets !== undefined && !this.#options.secrets.areSettled(secrets, hasOlder)) return;
     entry.active = warming;
     entry.warming = undefined;
     this.#unserved.delete(entry.name);
@@ -175,7 +189,9 @@ export class ClusterAssembly implements ResourceUser<Cluster> {
 
   #release(version: ClusterVersion): void {
     if (version.members !== undefined) this.members.release(version.members, version);
+    if (version.secrets !== undefined) this.#options.secrets.release(version.secrets);
     version.members = undefined;
+    version.secrets = undefined;
   }
 
   #stay(entry: ClusterEntry): void {

@@ -1,12 +1,13 @@
-// Listeners: which state of each serves, and which newer one waits for its routes.
+// Listeners: which state of each serves, and which newer one waits for its routes and secrets.
 //
-// A listener serves when the state of each of its route configurations is known or known not to come, and no cluster that
+// A listener serves when the state of each of its route configurations and secrets is known or known not to come, and no cluster that
 // it names itself is warming. Until then its older state does. Its sockets are opened when it arrives, so that an address
 // that cannot be had is a refusal. https://www.envoyproxy.io/docs/envoy/latest/configuration/listeners/lds
 
 import type { Listener } from '../../config/listener.ts';
 import type { Problems } from '../../config/problems.ts';
 import { clustersOfListener, collectorsOfListener, namedRoutesOf } from '../../config/references.ts';
+import { secretsOfListener } from '../../config/secret-references.ts';
 import type { TraceProvider } from '../../config/tracing.ts';
 import type { RuntimeValues } from '../decode/runtime.ts';
 import { listenerDecoder } from '../resource/listener-resource.ts';
@@ -15,11 +16,14 @@ import type { AssemblyContext } from './assembly-context.ts';
 import { ClusterWait } from './cluster-wait.ts';
 import { ListenerAddresses } from './listener-addresses.ts';
 import type { RouteAssembly, Routes } from './route-assembly.ts';
+import type { SecretAssembly, UsedSecrets } from './secret-assembly.ts';
 
 /** One state of a listener. It uses its routes as long as it serves or is to serve. */
 interface ListenerVersion {
   readonly listener: Listener;
   readonly routes: readonly Routes[];
+  /** Only new connections need them. */
+  readonly secrets: UsedSecrets;
   /** Clusters that it names itself, those of its telemetry included. */
   readonly references: ReadonlySet<string>;
   readonly wait: ClusterWait;
@@ -35,6 +39,7 @@ export interface ListenerSockets {
 
 export interface ListenerAssemblyOptions {
   readonly routes: RouteAssembly;
+  readonly secrets: SecretAssembly;
   readonly sockets: ListenerSockets;
   /** Names that a control plane may not take: those of static listeners. */
   readonly reservedNames: ReadonlySet<string>;
@@ -85,10 +90,11 @@ export class ListenerAssembly implements ResourceUser<Listener> {
     else this.put(value);
   }
 
-  /** Whether routes can come from where they are said to. */
+  /** Whether routes and secrets can come from where they are said to. */
   checkSources(listener: Listener, problems: Problems): void {
     const { sources } = this.#context;
     const place = problems.at('filter_chains');
+    this.#options.secrets.checkSources(secretsOfListener(listener), place);
     for (const { name, source } of namedRoutesOf(listener)) {
       const problem = sources.problemWith(source);
       if (problem !== undefined) place.add(`route configuration ${JSON.stringify(name)}: ${problem}`);
@@ -153,8 +159,9 @@ export class ListenerAssembly implements ResourceUser<Listener> {
     }
   }
 
-  #isComplete({ routes, wait, references }: ListenerVersion, hasOlder: boolean): boolean {
+  #isComplete({ routes, secrets, wait, references }: ListenerVersion, hasOlder: boolean): boolean {
     const { routes: known } = this.#options;
+    if (!this.#options.secrets.areSettled(secrets, hasOlder)) return false;
     for (const each of routes) if (!known.isSettled(each, hasOlder)) return false;
     return wait.isOver(references);
   }
@@ -177,6 +184,7 @@ export class ListenerAssembly implements ResourceUser<Listener> {
   /** It does not serve new connections any more. */
   #retire(entry: ListenerEntry, version: ListenerVersion): void {
     this.#context.references.remove(version.references);
+    this.#options.secrets.release(version.secrets);
     this.#giveBackAddresses(entry, version);
   }
 
@@ -194,6 +202,7 @@ export class ListenerAssembly implements ResourceUser<Listener> {
   #discard(entry: ListenerEntry, version: ListenerVersion): void {
     version.wait.stop();
     this.#releaseRoutes(version);
+    this.#options.secrets.release(version.secrets);
     this.#giveBackAddresses(entry, version);
   }
 
@@ -212,7 +221,8 @@ export class ListenerAssembly implements ResourceUser<Listener> {
     const used: Routes[] = [];
     const wait = new ClusterWait({ unserved, schedule, onOver: onDue });
     const references = new Set([...clustersOfListener(listener), ...collectorsOfListener(listener)]);
-    const version = { listener, routes: used, references, wait };
+    const secrets = this.#options.secrets.use(secretsOfListener(listener), onDue);
+    const version = { listener, routes: used, secrets, references, wait };
     for (const { name, source } of namedRoutesOf(listener)) used.push(routes.resources.use(source, name, version));
     return version;
   }

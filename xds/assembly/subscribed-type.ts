@@ -2,6 +2,7 @@
 
 import type { ConfigSource } from '../../config/config-source.ts';
 import type { ResourceStatus } from '../../config/dynamic-state.ts';
+import type { Problems } from '../../config/problems.ts';
 import type { ResourceSubscriptions, ResourceType } from '../client/discovery.ts';
 import type { ResourceDecoder } from '../resource/resource-decoder.ts';
 import { type Removal, ResourceSet, type ResourceUser } from '../resource/resource-set.ts';
@@ -40,6 +41,8 @@ export interface SubscribedTypeOptions<T, User> {
   readonly clock: () => number;
   /** What it does to a resource that is in use. For most types nothing, as in Envoy: the last state serves. */
   readonly removal: 'ignored' | 'honoured';
+  /** Records why a new state is of no use to those who use it: it is refused then. */
+  readonly check?: (resource: SubscribedResource<T, User>, value: T, problems: Problems) => void;
   /** It came, changed, or is known not to come. `wasMissing`: users may have gone on without it before. */
   readonly onChange: (resource: SubscribedResource<T, User>, wasMissing: boolean) => void;
   /** Nobody uses it any more. */
@@ -126,7 +129,7 @@ export class SubscribedType<T, User> {
   }
 
   #makeUser(resources: ReadonlyMap<string, MutableResource<T, User>>): ResourceUser<T> {
-    const { removal, onChange, stateOf } = this.#options;
+    const { removal, check, onChange, stateOf } = this.#options;
     const change = (name: string, state: ResourceState<T>) => {
       const resource = resources.get(name);
       if (resource === undefined) return;
@@ -140,7 +143,11 @@ export class SubscribedType<T, User> {
         onRefused: (name) =>
           change(name, { ...nothing, isAbsent: resources.get(name)?.isAbsent ?? false, isRefused: true }),
       },
-      set: ({ name, value }) => change(name, { ...nothing, value }),
+      set({ name, value }, problems) {
+        const resource = resources.get(name);
+        if (resource !== undefined) check?.(resource, value, problems);
+        if (problems.isEmpty) change(name, { ...nothing, value });
+      },
       remove(name): Removal {
         if (removal === 'ignored') return 'kept';
         change(name, { ...nothing, isAbsent: true });

@@ -4,6 +4,7 @@ import { formatAddress } from '../../config/address.ts';
 import type { Bootstrap, Node } from '../../config/bootstrap.ts';
 import type { Listener } from '../../config/listener.ts';
 import type { Problems } from '../../config/problems.ts';
+import { secretsOfCluster, secretsOfListener } from '../../config/secret-references.ts';
 import type { Bootstrap as Message } from '../generated/messages.ts';
 import { checkClusterReferences } from './cluster-references.ts';
 import { checkCollectorReferences } from './collector-references.ts';
@@ -14,8 +15,10 @@ import { given } from './given.ts';
 import { decodeListener } from './listener.ts';
 import { decodeAdmin, decodeConnectionLimit, decodeNode, decodeStats, type NodeOverrides } from './process.ts';
 import { decodeRuntime, type RuntimeValues } from './runtime.ts';
+import { checkSecretSources, type KnownSecrets } from './secret-source.ts';
 import { checkSourceReferences } from './source-references.ts';
 import { decodeStaticClusters } from './static-clusters.ts';
+import { decodeStaticSecrets } from './static-secrets.ts';
 import { decodeStatsSinks } from './stats-sink.ts';
 import { decodeTraceProvider } from './trace-provider.ts';
 import { UniqueNames } from './unique-names.ts';
@@ -31,6 +34,8 @@ export function decodeBootstrap(message: Message, overrides: NodeOverrides, prob
   checkClusterReferences(message.staticResources ?? {}, grpcClusters, statics);
   checkCollectorReferences(message, grpcClusters, problems);
   checkSourceReferences(message.staticResources ?? {}, known, statics);
+  const secrets = decodeStaticSecrets(message.staticResources?.secrets, statics.at('secrets'));
+  checkSecrets({ clusters, listeners }, { ...known, secrets }, statics);
   checkBootstrapExtensions(message, problems.at('bootstrap_extensions'));
   const limit = decodeConnectionLimit(message.overloadManager, runtime.values, problems.at('overload_manager'));
   const provider = message.tracing?.http;
@@ -43,6 +48,7 @@ export function decodeBootstrap(message: Message, overrides: NodeOverrides, prob
     listeners: listeners.map((listener) => withTraceProvider(listener, traceProvider)),
     clusters,
     grpcClusters,
+    secrets,
     dynamicResources,
     ...given('defaultBindAddress', defaultBindAddress),
     runtime: runtime.values,
@@ -51,6 +57,19 @@ export function decodeBootstrap(message: Message, overrides: NodeOverrides, prob
     ...given('traceProvider', traceProvider),
     ...given('maxDownstreamConnections', limit),
   };
+}
+
+function checkSecrets(
+  { clusters, listeners }: Pick<Bootstrap, 'clusters' | 'listeners'>,
+  known: KnownSecrets,
+  problems: Problems,
+): void {
+  for (const cluster of clusters) {
+    checkSecretSources(secretsOfCluster(cluster), known, problems.at('clusters').item(cluster.name));
+  }
+  for (const listener of listeners) {
+    checkSecretSources(secretsOfListener(listener), known, problems.at('listeners').item(listener.name));
+  }
 }
 
 /** As in Envoy: a control plane knows who asks by these. */

@@ -1,7 +1,7 @@
 // Clusters (`config.cluster.v3.Cluster`).
 
 import type { Address } from '../../config/address.ts';
-import type { CircuitBreaker, Cluster, LoadBalancer, TransportSocket } from '../../config/cluster.ts';
+import type { CircuitBreaker, Cluster, LoadBalancer } from '../../config/cluster.ts';
 import type { Problems } from '../../config/problems.ts';
 import type { BindConfig, CircuitBreakers, Cluster as ClusterMessage, RoutingPriority } from '../generated/messages.ts';
 import { decodeKeepAlive, decodeSocketAddress } from './address.ts';
@@ -10,15 +10,13 @@ import { decodeDiscovery } from './discovery.ts';
 import { decodeMetadata } from './endpoint.ts';
 import { given } from './given.ts';
 import { SharedParts } from './shared-parts.ts';
-import { decodeTransportSocket, decodeTransportSocketMatches } from './transport-socket.ts';
-import { decodeUpstreamHttp } from './upstream-http.ts';
+import { decodeTransportMatches, decodeUpstreamSocket } from './transport-socket.ts';
+import { decodeUpstreamHttp, upstreamNameOptions } from './upstream-http.ts';
 
 /** Envoy's defaults. */
 const defaultConnectTimeoutMs = 5_000;
 const defaultBufferLimitBytes = 1_048_576;
 const defaultPanicPercent = 50;
-
-const plain: TransportSocket = { kind: 'plain' };
 
 const sharedBalancers = new SharedParts<LoadBalancer>();
 const sharedBreakers = new SharedParts<Cluster['circuitBreakers']>();
@@ -33,8 +31,10 @@ export function decodeCluster(
   const name = message.name ?? '';
   const discovery = decodeDiscovery(message, problems);
   const loadBalancer = decodeLoadBalancer(message, problems.at('lb_policy'));
-  decodeTransportSocket(message.transportSocket, problems.at('transport_socket'));
-  decodeTransportSocketMatches(message.transportSocketMatches, problems.at('transport_socket_matches'));
+  const names = upstreamNameOptions(message, problems);
+  const transport = decodeUpstreamSocket(message.transportSocket, names, problems.at('transport_socket'));
+  const matches = problems.at('transport_socket_matches');
+  const transportMatches = decodeTransportMatches(message.transportSocketMatches, names, matches);
   checkClusterFilters(message.filters, problems.at('filters'));
   const keepAlive = message.upstreamConnectionOptions?.tcpKeepalive;
   const bindAddress = decodeBindConfig(message.upstreamBindConfig, problems.at('upstream_bind_config'));
@@ -50,8 +50,8 @@ export function decodeCluster(
     loadBalancer: sharedBalancers.share(loadBalancer),
     circuitBreakers: sharedBreakers.share(circuitBreakers),
     upstreamHttp: sharedHttpOptions.share(upstreamHttp),
-    transport: plain,
-    transportMatches: [],
+    transport,
+    transportMatches,
     ...given('keepAlive', keepAlive && decodeKeepAlive(keepAlive)),
     ...given('bindAddress', bindAddress ?? defaultBind),
     metadata: decodeMetadata(message.metadata),

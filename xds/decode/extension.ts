@@ -51,7 +51,6 @@ export function isInertFilter({ typedConfig }: Extension, place: FilterPlace): b
 }
 
 function hint(any: Any, expected: ExpectedExtension<string>): string {
-  if (any.typeName.startsWith('envoy.extensions.transport_sockets.tls.')) return 'it arrives with TLS';
   // Full names are long and much alike: a third of their letters would be another filter.
   const meant = nearestName(any.typeName, expected.known, 3);
   if (meant !== undefined) return `did you mean ${meant}?`;

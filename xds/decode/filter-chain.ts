@@ -17,14 +17,15 @@ import { decodeHttpConnectionManager } from './http-connection-manager.ts';
 import { findOnce, istioStatsType } from './istio-filter.ts';
 import { decodeIstioStats } from './istio-stats.ts';
 import { decodeTcpProxy } from './tcp-proxy.ts';
-import { decodeTransportSocket } from './transport-socket.ts';
+import { decodeDownstreamSocket } from './transport-socket.ts';
 
 export function decodeFilterChain(message: FilterChainMessage, problems: Problems): FilterChain {
-  decodeTransportSocket(message.transportSocket, problems.at('transport_socket'));
+  const tls = decodeDownstreamSocket(message.transportSocket, problems.at('transport_socket'));
   return {
     name: message.name ?? '',
     match: decodeFilterChainMatch(message.filterChainMatch ?? {}, problems.at('filter_chain_match')),
     filters: decodeNetworkFilters(message.filters, problems.at('filters')),
+    ...given('tls', tls),
     transportSocketConnectTimeoutMs: message.transportSocketConnectTimeout ?? 0,
   };
 }

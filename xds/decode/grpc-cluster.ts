@@ -14,7 +14,7 @@ import type {
 import { decodeDiscovery } from './discovery.ts';
 import { extensionType } from './extension.ts';
 import { given } from './given.ts';
-import { decodeUpstreamTls } from './upstream-tls.ts';
+import { decodeGrpcTls } from './grpc-tls.ts';
 
 /** Envoy's default. */
 const defaultConnectTimeoutMs = 5_000;
@@ -24,6 +24,11 @@ export function decodeGrpcCluster(message: ClusterMessage, problems: Problems): 
   const discovery = decodeDiscovery(message, problems);
   const tls = decodeTls(message, problems.at('transport_socket'));
   const keepAlive = decodeKeepAlive(http2Options(message));
+  if (message.transportSocketMatches?.some(({ transportSocket: each }) => !isPlain(each))) {
+    problems
+      .at('transport_socket_matches')
+      .unsupported('TLS by endpoint of a cluster of calls', 'write transport_socket');
+  }
   if (message.upstreamBindConfig !== undefined) {
     problems.at('upstream_bind_config').unsupported('a source address of calls to a control plane');
   }
@@ -59,9 +64,13 @@ const rawBuffer = 'envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer';
 const upstreamTls = 'envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext';
 const transportSocket = { what: 'transport socket', known: [rawBuffer, upstreamTls] } as const;
 
+function isPlain(socket: ClusterMessage['transportSocket']): boolean {
+  return socket === undefined || socket.typedConfig?.typeName === rawBuffer;
+}
+
 function decodeTls({ transportSocket: socket }: ClusterMessage, problems: Problems): GrpcCluster['tls'] {
   if (socket === undefined || extensionType(socket, transportSocket, problems) !== upstreamTls) return undefined;
-  return decodeUpstreamTls(socket.typedConfig?.message as UpstreamTlsContext, problems.at('typed_config'));
+  return decodeGrpcTls(socket.typedConfig?.message as UpstreamTlsContext, problems.at('typed_config'));
 }
 
 function endpointsOf(discovery: Discovery, problems: Problems): readonly (Address | HostAddress)[] {

@@ -17,6 +17,7 @@ import { given } from './given.ts';
 import { decodeGrpcCluster, speaksHttp2 } from './grpc-cluster.ts';
 import { UniqueNames } from './unique-names.ts';
 import { refuseHttp2 } from './upstream-http.ts';
+import { secretSourcesOf } from './written-secret-sources.ts';
 
 export function decodeStaticClusters(
   message: Message,
@@ -70,6 +71,7 @@ function apisOf({ dynamicResources, layeredRuntime, staticResources }: Message):
   const sources: (ConfigSource | undefined)[] = [dynamicResources?.cdsConfig, dynamicResources?.ldsConfig];
   for (const { rtdsLayer } of layeredRuntime?.layers ?? []) sources.push(rtdsLayer?.rtdsConfig);
   for (const { edsClusterConfig } of staticResources?.clusters ?? []) sources.push(edsClusterConfig?.edsConfig);
+  sources.push(...secretSourcesOf(staticResources));
   const apis = [dynamicResources?.adsConfig, ...sources.map((source) => source?.apiConfigSource)];
   return apis.filter((api) => api !== undefined);
 }

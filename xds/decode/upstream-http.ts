@@ -8,6 +8,7 @@ import type {
   CoreHttpProtocolOptions,
   Http1ProtocolOptions,
   HttpHttpProtocolOptions,
+  UpstreamHttpProtocolOptions,
 } from '../generated/messages.ts';
 import { speaksHttp2 } from './grpc-cluster.ts';
 import { decodeHeaderCase } from './http1-options.ts';
@@ -47,10 +48,29 @@ function refuseOlder(cluster: Cluster, problems: Problems): void {
   const older = {
     common_http_protocol_options: cluster.commonHttpProtocolOptions,
     http_protocol_options: cluster.httpProtocolOptions,
+    upstream_http_protocol_options: cluster.upstreamHttpProtocolOptions,
   };
   for (const [name, value] of Object.entries(older)) {
     if (value !== undefined) problems.at(name).add(`may not be set together with ${typedOptions}, which replaces it`);
   }
+}
+
+/** What the host of a request says of the name that an endpoint must have; in its newer or its older spelling. */
+export function upstreamNameOptions(cluster: Cluster, problems: Problems): UpstreamHttpProtocolOptions | undefined {
+  const typed = cluster.typedExtensionProtocolOptions?.[typedOptions];
+  const isTyped = typed?.typeName === typedOptions;
+  const options = isTyped
+    ? (typed.message as HttpHttpProtocolOptions).upstreamHttpProtocolOptions
+    : cluster.upstreamHttpProtocolOptions;
+  if (options?.autoSanValidation === true && options.autoSni !== true) {
+    const place = isTyped ? problems.at('typed_extension_protocol_options').item(typedOptions) : problems;
+    const field = place.at('upstream_http_protocol_options').at('auto_san_validation');
+    field.unsupported(
+      'auto_san_validation without auto_sni',
+      'write both: the name that is asked for is the one verified',
+    );
+  }
+  return options;
 }
 
 /** Of a static cluster, of which it is known that no call of our own goes there. */

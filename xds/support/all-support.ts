@@ -27,7 +27,7 @@ export const supportChapters: readonly SupportChapter[] = [
   { title: 'Routes', messages: routeSupport },
   { title: 'Clusters and endpoints', messages: clusterSupport },
   { title: 'Configuration sources', messages: configSourceSupport },
-  { title: 'TLS of calls to a control plane', messages: tlsSupport },
+  { title: 'TLS', messages: tlsSupport },
   { title: 'Resources of control planes', messages: resourceSupport },
   { title: 'Tracing and where telemetry goes', messages: tracingSupport },
   { title: 'Access logs', messages: accessLogSupport },

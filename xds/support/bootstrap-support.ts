@@ -47,7 +47,7 @@ export const bootstrapSupport: SupportTable = {
       config_sources: noXdstp,
       default_config_source: noXdstp,
       default_socket_interface: 'there is one socket interface',
-      certificate_provider_instances: 'it arrives with TLS',
+      certificate_provider_instances: 'write the certificates in place, name their files or use SDS',
       perf_tracing_file_path: 'use a CPU profile',
       default_regex_engine: 'regular expressions always have RE2 syntax and linear time',
       xds_delegate_extension: noDelegates,
@@ -65,8 +65,7 @@ export const bootstrapSupport: SupportTable = {
     ignored: { buffer_size_kb: 'internal listeners are refused where one is written' },
   },
   'envoy.config.bootstrap.v3.Bootstrap.StaticResources': {
-    supported: ['listeners', 'clusters'],
-    unsupported: { secrets: 'it arrives with TLS' },
+    supported: ['listeners', 'clusters', 'secrets'],
   },
   'envoy.config.bootstrap.v3.ClusterManager': {
     supported: ['upstream_bind_config'],

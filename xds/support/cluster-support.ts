@@ -5,7 +5,6 @@ import type { SupportTable } from './support-table.ts';
 const C = 'envoy.config.cluster.v3';
 const E = 'envoy.config.endpoint.v3';
 const DNS = 'envoy.extensions.network.dns_resolver';
-const withTls = 'it arrives with TLS';
 const noLoadReports = 'load is not reported';
 const hashBalancers = 'hash load balancing is not offered yet';
 const noHealthChecks = 'acts only with health checks, which are refused';
@@ -29,6 +28,7 @@ export const clusterSupport: SupportTable = {
       'http_protocol_options',
       'http2_protocol_options',
       'typed_extension_protocol_options',
+      'upstream_http_protocol_options',
       'dns_refresh_rate',
       'dns_failure_refresh_rate',
       'respect_dns_ttl',
@@ -57,11 +57,10 @@ export const clusterSupport: SupportTable = {
     },
     unsupported: {
       cluster_type: 'use type',
-      transport_socket_matcher: withTls,
+      transport_socket_matcher: 'write transport_socket_matches',
       per_connection_buffer_high_watermark_timeout: 'a peer that does not read is ended by idle timeouts',
       queuing_policies: 'requests wait in the order in which they came',
       health_checks: 'active health checks are not offered yet',
-      upstream_http_protocol_options: withTls,
       use_tcp_for_dns_lookups: 'DNS uses UDP and falls back to TCP for truncated answers',
       wait_for_warm_on_init: { unless: [true], why: 'a cluster is used when its first resolution is done' },
       outlier_detection: 'outlier detection is not offered yet',
@@ -193,16 +192,26 @@ export const clusterSupport: SupportTable = {
     ignored: { num_retries: ownResolver, num_resolver_threads: ownResolver },
   },
   'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': {
-    supported: ['common_http_protocol_options', 'explicit_http_config', 'use_downstream_protocol_config'],
+    supported: [
+      'upstream_http_protocol_options',
+      'common_http_protocol_options',
+      'explicit_http_config',
+      'use_downstream_protocol_config',
+    ],
     unsupported: {
-      upstream_http_protocol_options: withTls,
-      auto_config: 'it chooses the protocol by TLS; use explicit_http_config.http_protocol_options',
+      auto_config: 'HTTP/2 to endpoints is not offered yet; use explicit_http_config.http_protocol_options',
       http_filters: 'upstream HTTP filters are not offered',
       outlier_detection: 'outlier detection is not offered yet',
       request_mirror_policies: 'request mirroring is not offered',
       hash_policy: hashBalancers,
       retry_policy: 'write it on the route',
       header_validation_config: 'headers are always validated strictly',
+    },
+  },
+  'envoy.config.core.v3.UpstreamHttpProtocolOptions': {
+    supported: ['auto_sni', 'auto_san_validation'],
+    unsupported: {
+      override_auto_sni_header: { unless: [''], why: 'the name is taken from the host of the request' },
     },
   },
   'envoy.extensions.upstreams.http.v3.HttpProtocolOptions.ExplicitHttpConfig': {

@@ -82,11 +82,8 @@ export const listenerSupport: SupportTable = {
     },
   },
   'envoy.config.listener.v3.FilterChain': {
-    supported: ['filter_chain_match', 'filters', 'transport_socket', 'name'],
-    ignored: {
-      metadata: 'shown in /config_dump; nothing that is supported reads it',
-      transport_socket_connect_timeout: 'a plain connection has no handshake',
-    },
+    supported: ['filter_chain_match', 'filters', 'transport_socket', 'transport_socket_connect_timeout', 'name'],
+    ignored: { metadata: 'shown in /config_dump; nothing that is supported reads it' },
     unsupported: {
       use_proxy_proto: { unless: [false], why: proxyProtocol },
       on_demand_configuration: onDemand,

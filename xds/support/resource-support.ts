@@ -6,9 +6,8 @@ const T = 'envoy.extensions.transport_sockets.tls.v3';
 
 export const resourceSupport: SupportTable = {
   [`${T}.Secret`]: {
-    supported: ['name', 'tls_certificate', 'validation_context', 'generic_secret'],
-    unsupported: { session_ticket_keys: 'sessions are not resumed with tickets of others' },
+    supported: ['name', 'tls_certificate', 'session_ticket_keys', 'validation_context', 'generic_secret'],
   },
-  [`${T}.GenericSecret`]: { supported: ['secret'] },
+  [`${T}.GenericSecret`]: { supported: ['secret'], unsupported: { secrets: 'write secret' } },
   'envoy.service.runtime.v3.Runtime': { supported: ['name', 'layer'] },
 };

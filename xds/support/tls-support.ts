@@ -1,68 +1,119 @@
-// Fields of TLS towards a control plane: the one use of TLS so far.
+// Fields of TLS: of connections of clients and to endpoints, and towards a control plane, which takes fewer of them (what it
+// does not take is refused by its decoder, `grpc-tls.ts`).
 
 import type { SupportTable } from './support-table.ts';
 
 const T = 'envoy.extensions.transport_sockets.tls.v3';
-const notFromSds = 'write the certificates in place or name their files';
-const noProviders = 'extensions cannot be loaded; write the certificates in place or name their files';
-const readAgain = 'files are read again for every connection';
+const noProviders = 'extensions cannot be loaded; write the certificates in place, name their files or use SDS';
+const notInEnvoy = 'Envoy does not offer it either';
 
 export const tlsSupport: SupportTable = {
-  [`${T}.UpstreamTlsContext`]: {
-    supported: ['common_tls_context', 'sni'],
-    ignored: { max_session_keys: 'a connection to a control plane lives long; its session is not resumed' },
+  [`${T}.DownstreamTlsContext`]: {
+    supported: [
+      'common_tls_context',
+      'require_client_certificate',
+      'session_ticket_keys',
+      'session_ticket_keys_sds_secret_config',
+      'disable_stateless_session_resumption',
+      'session_timeout',
+      'ocsp_staple_policy',
+      'full_scan_certs_on_sni_mismatch',
+    ],
+    ignored: { disable_stateful_session_resumption: 'sessions are resumed by tickets only, never by a memory of them' },
     unsupported: {
-      allow_renegotiation: 'renegotiation is never allowed',
-      enforce_rsa_key_usage: { unless: [true], why: 'key usage is always enforced' },
+      require_sni: notInEnvoy,
+      prefer_client_ciphers: { unless: [false], why: 'the order of the server counts' },
     },
   },
+  [`${T}.UpstreamTlsContext`]: {
+    supported: ['common_tls_context', 'sni', 'auto_host_sni', 'auto_sni_san_validation', 'max_session_keys'],
+    ignored: { enforce_rsa_key_usage: 'key usage is always enforced, in Envoy too' },
+    unsupported: { allow_renegotiation: { unless: [false], why: 'renegotiation is never allowed' } },
+  },
   [`${T}.CommonTlsContext`]: {
-    supported: ['tls_certificates', 'validation_context'],
-    ignored: { alpn_protocols: 'gRPC always speaks h2' },
+    supported: [
+      'tls_params',
+      'tls_certificates',
+      'tls_certificate_sds_secret_configs',
+      'validation_context',
+      'validation_context_sds_secret_config',
+      'combined_validation_context',
+      'alpn_protocols',
+    ],
     unsupported: {
-      tls_params: 'TLS 1.2 or later is spoken, with the ciphers of Node.js',
-      tls_certificate_sds_secret_configs: notFromSds,
       tls_certificate_provider_instance: noProviders,
       tls_certificate_certificate_provider: noProviders,
       tls_certificate_certificate_provider_instance: noProviders,
-      validation_context_sds_secret_config: notFromSds,
-      combined_validation_context: notFromSds,
       validation_context_certificate_provider: noProviders,
       validation_context_certificate_provider_instance: noProviders,
+      custom_tls_certificate_selector: 'certificates are chosen by SNI and by the kind of key',
       custom_handshaker: 'extensions cannot be loaded',
       key_log: 'keys are never written',
     },
   },
-  [`${T}.TlsCertificate`]: {
-    supported: ['certificate_chain', 'private_key'],
-    ignored: { watched_directory: readAgain },
+  [`${T}.CommonTlsContext.CombinedCertificateValidationContext`]: {
+    supported: ['default_validation_context', 'validation_context_sds_secret_config'],
     unsupported: {
-      pkcs12: 'write PEM',
-      private_key_provider: 'extensions cannot be loaded',
-      password: 'write a key without a password, in a file that only this process may read',
-      ocsp_staple: 'it is for servers',
-      signed_certificate_timestamp: 'it is for servers',
+      validation_context_certificate_provider: noProviders,
+      validation_context_certificate_provider_instance: noProviders,
     },
   },
-  [`${T}.CertificateValidationContext`]: {
-    supported: ['trusted_ca', 'system_root_certs', 'match_typed_subject_alt_names', 'match_subject_alt_names'],
-    ignored: { watched_directory: readAgain },
+  [`${T}.SdsSecretConfig`]: { supported: ['name', 'sds_config'] },
+  [`${T}.TlsParameters`]: {
+    supported: [
+      'tls_minimum_protocol_version',
+      'tls_maximum_protocol_version',
+      'cipher_suites',
+      'ecdh_curves',
+      'signature_algorithms',
+    ],
     unsupported: {
+      compliance_policies: 'write the versions, ciphers, curves and signature algorithms that the policy allows',
+    },
+  },
+  [`${T}.TlsCertificate`]: {
+    supported: ['certificate_chain', 'private_key', 'password', 'ocsp_staple', 'watched_directory'],
+    unsupported: {
+      pkcs12: 'write certificate_chain and private_key in PEM',
+      private_key_provider: 'extensions cannot be loaded',
+      signed_certificate_timestamp: notInEnvoy,
+      tls_params: 'write tls_params of common_tls_context',
+    },
+  },
+  [`${T}.TlsSessionTicketKeys`]: { supported: ['keys'] },
+  [`${T}.CertificateValidationContext`]: {
+    supported: [
+      'trusted_ca',
+      'system_root_certs',
+      'watched_directory',
+      'verify_certificate_spki',
+      'verify_certificate_hash',
+      'match_typed_subject_alt_names',
+      'match_subject_alt_names',
+      'crl',
+      'allow_expired_certificate',
+      'trust_chain_verification',
+      'custom_validator_config',
+      'only_verify_leaf_cert_crl',
+      'max_verify_depth',
+    ],
+    unsupported: {
+      suppress_client_ca_list: { unless: [false], why: 'clients are told whose certificates are taken' },
       ca_certificate_provider_instance: noProviders,
-      verify_certificate_spki: 'write match_typed_subject_alt_names',
-      verify_certificate_hash: 'write match_typed_subject_alt_names',
-      require_signed_certificate_timestamp: 'Envoy does not offer it either',
-      crl: 'revocation lists are not read',
-      allow_expired_certificate: 'expired certificates are never taken',
-      trust_chain_verification: { unless: ['VERIFY_TRUST_CHAIN'], why: 'certificates are always verified' },
-      custom_validator_config: 'extensions cannot be loaded',
-      only_verify_leaf_cert_crl: 'revocation lists are not read',
-      max_verify_depth: 'the depth of OpenSSL applies',
+      require_signed_certificate_timestamp: { unless: [false], why: notInEnvoy },
     },
   },
   [`${T}.CertificateValidationContext.SystemRootCerts`]: { supported: [] },
   [`${T}.SubjectAltNameMatcher`]: {
     supported: ['san_type', 'matcher'],
     unsupported: { oid: 'it belongs to OTHER_NAME, which is not offered' },
+  },
+  [`${T}.SPIFFECertValidatorConfig`]: {
+    supported: ['trust_domains'],
+    unsupported: { trust_bundles: 'write trust_domains, each with its trust_bundle' },
+  },
+  [`${T}.SPIFFECertValidatorConfig.TrustDomain`]: {
+    supported: ['name', 'trust_bundle'],
+    unsupported: { workload_trust_domain: 'certificates choose their bundle by their own trust domain' },
   },
 };

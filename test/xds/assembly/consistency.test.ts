@@ -183,8 +183,8 @@ class Server {
 
   #checkEnd(): void {
     const { snapshot, assembler, subscriptions } = this.#bench;
-    const { listeners, clusters, assignments, routes } = snapshot;
-    deepStrictEqual({ listeners, clusters, assignments, routes }, assembler.served);
+    const { listeners, clusters, assignments, routes, secrets } = snapshot;
+    deepStrictEqual({ listeners, clusters, assignments, routes, secrets }, assembler.served);
     deepStrictEqual([...clusters.keys()].sort(), [...this.#state.cds.keys()].sort());
     deepStrictEqual([...listeners.keys()].sort(), [...this.#state.lds.keys()].sort());
     const used = new Set([...listeners.values()].flatMap((each) => namedRoutesOf(each).map(({ name }) => name)));

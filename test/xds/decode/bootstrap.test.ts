@@ -25,6 +25,7 @@ t.test('an empty bootstrap has nothing', async (t) => {
       listeners: [],
       clusters: [],
       grpcClusters: new Map(),
+      secrets: new Map(),
       dynamicResources: {},
       runtime: new Map(),
       runtimeLayers: [],

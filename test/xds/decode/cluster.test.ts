@@ -101,20 +101,35 @@ t.test('problems', async (t) => {
     ['health_checks: [{}]', 'health_checks: health_checks is not supported; active health checks are not offered yet'],
   ];
   for (const [fields, problem] of rows) t.same(cluster(fields).problems, [problem]);
-  t.match(
-    cluster(
-      'transport_socket: {name: t, typed_config: {"@type": a/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext}}',
-    ).problems,
-    [/^transport_socket\.typed_config: .*arrives with TLS/],
-  );
 });
 
-t.test('sockets by the metadata of endpoints are accepted while all are plain', async (t) => {
-  const match = (type: string) =>
-    `{name: m, match: {tlsMode: x}, transport_socket: {name: s, typed_config: {"@type": a/envoy.extensions.transport_sockets.${type}}}}`;
-  const plain = match('raw_buffer.v3.RawBuffer');
-  t.same(cluster(`transport_socket_matches: [${plain}, {name: n}]`).problems, []);
-  t.match(cluster(`transport_socket_matches: [${plain}, ${match('tls.v3.UpstreamTlsContext')}]`).problems, [
-    /^transport_socket_matches\[1\]\.transport_socket\.typed_config: transport socket .* is not supported; it arrives with TLS$/,
+t.test('connections to endpoints are plain, or as the sockets say', async (t) => {
+  const tls =
+    '{name: s, typed_config: {"@type": a/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext, sni: n}}';
+  const plain = '{name: s, typed_config: {"@type": a/envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer}}';
+  t.match(cluster('').value, { transport: { kind: 'plain' }, transportMatches: [] });
+  t.match(cluster(`transport_socket: ${tls}`).value?.transport, { kind: 'tls', tls: { sni: 'n', autoSni: false } });
+  const matches = `[{name: m, match: {tlsMode: istio}, transport_socket: ${tls}}, {name: n, match: {}, transport_socket: ${plain}}]`;
+  t.match(cluster(`transport_socket_matches: ${matches}`).value?.transportMatches, [
+    { name: 'm', match: { tlsMode: 'istio' }, transport: { kind: 'tls', tls: { sni: 'n' } } },
+    { name: 'n', match: {}, transport: { kind: 'plain' } },
+  ]);
+});
+
+t.test('the host of a request may be the name of an endpoint, in the newer spelling and the older', async (t) => {
+  const socket =
+    'transport_socket: {name: s, typed_config: {"@type": a/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext}}';
+  const options = 'upstream_http_protocol_options: {auto_sni: true, auto_san_validation: true}';
+  const type = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
+  const typed = (fields: string) =>
+    `typed_extension_protocol_options: {${type}: {"@type": a/${type}, explicit_http_config: {http_protocol_options: {}}, ${fields}}}`;
+  const names = { kind: 'tls', tls: { autoSni: true, autoSanValidation: true, autoHostSni: false } };
+  t.match(cluster(`${socket}, ${options}`).value?.transport, names);
+  t.match(cluster(`${socket}, ${typed(options)}`).value?.transport, names);
+  t.match(cluster(`${typed('upstream_http_protocol_options: {auto_san_validation: true}')}`).problems, [
+    /HttpProtocolOptions"\]\.upstream_http_protocol_options\.auto_san_validation: .* without auto_sni is not supported/,
+  ]);
+  t.match(cluster('upstream_http_protocol_options: {auto_sni: true, override_auto_sni_header: x}').problems, [
+    /^upstream_http_protocol_options\.override_auto_sni_header: .* is not supported/,
   ]);
 });

@@ -84,13 +84,22 @@ t.test('problems', async (t) => {
   const rows: readonly [fields: string, problem: string | RegExp][] = [
     ['filter_chain_match: {server_names: ["a.*"]}', /server_names\[0\]: "a\.\*": a wildcard may only be/],
     ['filter_chain_match: {address_suffix: a}', /address_suffix is not supported/],
-    [
-      'transport_socket: {name: t, typed_config: {"@type": a/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext}}',
-      /^transport_socket\.typed_config: .*arrives with TLS/,
-    ],
   ];
   for (const [fields, problem] of rows) t.match(chain(`${tcpList}, ${fields}`).problems, [problem]);
   const plain =
     'transport_socket: {name: t, typed_config: {"@type": a/envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer}}';
   t.same(chain(`${tcpList}, ${plain}`).problems, []);
+});
+
+t.test('a chain with TLS has a certificate, and a time for its handshakes', async (t) => {
+  const tls = (common: string) =>
+    `transport_socket: {name: t, typed_config: {"@type": a/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext, common_tls_context: {${common}}}}`;
+  const { value, problems } = chain(
+    `${tcpList}, ${tls('tls_certificate_sds_secret_configs: [{name: own}]')}, transport_socket_connect_timeout: 15s`,
+  );
+  t.same(problems, []);
+  t.match(value, { transportSocketConnectTimeoutMs: 15_000, tls: { certificates: [{ name: 'own' }] } });
+  t.match(chain(`${tcpList}, ${tls('')}`).problems, [
+    /^transport_socket\.typed_config\.common_tls_context: one of tls_certificates, .* is required/,
+  ]);
 });

@@ -1,7 +1,9 @@
+import { readFileSync } from 'node:fs';
 import t from 'tap';
 import { Problems } from '../../../config/problems.ts';
 import { secretDecoder } from '../../../xds/resource/secret-resource.ts';
 import { encodedOf } from '../../support/assembly-bench.ts';
+import { makeLeaf, makeRoot } from '../../support/certificates.ts';
 
 function decoded(yaml: string) {
   const problems = new Problems();
@@ -9,23 +11,27 @@ function decoded(yaml: string) {
   return { value, problems: problems.list.map(({ path, message }) => `${path}: ${message}`) };
 }
 
-t.test('a certificate, what certificates are checked by, and any other secret', async (t) => {
-  t.same(
-    decoded('{name: a, tls_certificate: {certificate_chain: {inline_string: C}, private_key: {inline_bytes: Sw==}}}'),
-    { value: { kind: 'certificate', name: 'a', certificateChain: 'C', privateKey: 'K' }, problems: [] },
-  );
-  t.same(decoded('{name: a, validation_context: {trusted_ca: {inline_string: R}}}'), {
+const directory = t.testdir();
+const root = makeRoot(directory, 'root');
+const leaf = makeLeaf({ directory, name: 'leaf', root, subjectAltName: 'DNS:a' });
+
+t.test('a secret is what it says, with the folders of its files', async (t) => {
+  const [chain, key] = [leaf.certificate, leaf.key].map((path) => readFileSync(path, 'utf8'));
+  const pair = `certificate_chain: {filename: ${leaf.certificate}}, private_key: {filename: ${leaf.key}}`;
+  t.match(decoded(`{name: a, tls_certificate: {${pair}}}`), {
     value: {
-      kind: 'validation-context',
-      name: 'a',
-      roots: { kind: 'pem', pem: 'R' },
-      subjectAltNames: [],
-      spkiHashes: [],
-      certificateHashes: [],
+      secret: { kind: 'certificate', name: 'a', certificateChain: chain, privateKey: key },
+      written: { watchedDirectories: [directory] },
     },
     problems: [],
   });
-  t.same(decoded('{name: a, generic_secret: {secret: {inline_string: k}}}').value, {
+  const watched = decoded(`{name: a, tls_certificate: {${pair}, watched_directory: {path: /other}}}`);
+  t.same(watched.value?.written.watchedDirectories, ['/other']);
+  t.match(decoded(`{name: a, validation_context: {trusted_ca: {filename: ${root.certificate}}}}`).value?.secret, {
+    kind: 'validation-context',
+    roots: { kind: 'pem', pem: readFileSync(root.certificate, 'utf8') },
+  });
+  t.same(decoded('{name: a, generic_secret: {secret: {inline_string: k}}}').value?.secret, {
     kind: 'generic',
     name: 'a',
     value: new Uint8Array([107]),
@@ -34,7 +40,7 @@ t.test('a certificate, what certificates are checked by, and any other secret', 
 
 t.test('problems', async (t) => {
   const rows: readonly [yaml: string, problem: RegExp][] = [
-    ['{name: a}', /^: one of tls_certificate, validation_context, generic_secret is required/],
+    ['{name: a}', /^: one of tls_certificate, session_ticket_keys, validation_context, generic_secret is required/],
     ['{name: a, tls_certificate: {certificate_chain: {inline_string: C}}}', /^tls_certificate.private_key: .*required/],
     ['{name: a, tls_certificate: {private_key: {inline_string: K}}}', /^tls_certificate.certificate_chain: .*required/],
     [
@@ -43,8 +49,8 @@ t.test('problems', async (t) => {
     ],
     ['{name: a, generic_secret: {}}', /^generic_secret.secret: secret is required/],
     [
-      '{name: a, validation_context: {trusted_ca: {inline_string: R}, match_subject_alt_names: [{exact: x}]}}',
-      /^validation_context: .* not supported; write them where the secret is used/,
+      '{name: a, session_ticket_keys: {keys: [{inline_string: short}]}}',
+      /^session_ticket_keys.keys\[0\]: must have 80/,
     ],
   ];
   for (const [yaml, problem] of rows) t.match(decoded(yaml).problems[0], problem, yaml);

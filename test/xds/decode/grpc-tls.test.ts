@@ -1,5 +1,5 @@
 import t from 'tap';
-import { decodeUpstreamTls } from '../../../xds/decode/upstream-tls.ts';
+import { decodeGrpcTls } from '../../../xds/decode/grpc-tls.ts';
 import type { UpstreamTlsContext } from '../../../xds/generated/messages.ts';
 import { decodedAs } from '../../support/config-fixtures.ts';
 
@@ -7,7 +7,7 @@ const tls = (fields: string, more = '') =>
   decodedAs(
     'envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext',
     `{common_tls_context: {${fields}}${more}}`,
-    (message: UpstreamTlsContext, problems) => decodeUpstreamTls(message, problems),
+    (message: UpstreamTlsContext, problems) => decodeGrpcTls(message, problems),
   );
 const roots = 'trusted_ca: {filename: /root.pem}';
 
@@ -43,7 +43,7 @@ t.test('a peer that nobody verifies is refused', async (t) => {
   const place = 'common_tls_context';
   t.match(tls('').problems, [`${place}.validation_context: trusted_ca or system_root_certs is required`]);
   t.match(tls(`validation_context: {${roots}, trust_chain_verification: ACCEPT_UNTRUSTED}`).problems, [
-    /trust_chain_verification: "ACCEPT_UNTRUSTED" is not supported; certificates are always verified$/,
+    /trust_chain_verification: trust_chain_verification of a cluster of calls is not supported; certificates are always/,
   ]);
   t.match(
     tls(`validation_context: {${roots}, match_typed_subject_alt_names: [{san_type: DNS, matcher: {prefix: a}}]}`)
@@ -57,3 +57,30 @@ t.test('a peer that nobody verifies is refused', async (t) => {
     /tls_certificates\[0\]: certificate_chain and private_key belong together$/,
   ]);
 });
+
+t.test(
+  'what only connections to endpoints have is refused by its path, what is set to its default is not',
+  async (t) => {
+    const validation = `validation_context: {${roots}}`;
+    const certificate = (more: string) =>
+      `tls_certificates: [{certificate_chain: {filename: /a}, private_key: {filename: /b}, ${more}}], ${validation}`;
+    const cases: readonly (readonly [fields: string, path: string, more?: string])[] = [
+      [validation, 'auto_host_sni', ', auto_host_sni: true'],
+      [`tls_params: {}, ${validation}`, 'common_tls_context.tls_params'],
+      [
+        `tls_certificate_sds_secret_configs: [{name: a}], ${validation}`,
+        'common_tls_context.tls_certificate_sds_secret_configs',
+      ],
+      [certificate('password: {inline_string: secret}'), 'common_tls_context.tls_certificates[0].password'],
+      [`validation_context: {${roots}, crl: {filename: /c}}`, 'common_tls_context.validation_context.crl'],
+      [`validation_context: {${roots}, max_verify_depth: 1}`, 'common_tls_context.validation_context.max_verify_depth'],
+    ];
+    for (const [fields, path, more] of cases) {
+      const { problems } = tls(fields, more);
+      t.equal(problems.length, 1);
+      t.match(problems[0], new RegExp(`^${path.replaceAll(/[.[\]]/g, '\\$&')}: .* is not supported`));
+    }
+    const unset = `validation_context: {${roots}, trust_chain_verification: VERIFY_TRUST_CHAIN}`;
+    t.same(tls(unset, ', allow_renegotiation: false').problems, []);
+  },
+);
