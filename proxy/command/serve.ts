@@ -56,7 +56,8 @@ function readBootstrap(flags: Flags, { state, pool, log }: ProcessParts): Bootst
   for (const warning of warnings) log.component('config').warn(`${warning.path}: ${warning.message}`);
   state.setBootstrap(bootstrap, document);
   const { maxDownstreamConnections, node } = bootstrap;
-  pool.identify({ id: node.id, zone: node.locality.zone });
+  const { region, zone } = node.locality;
+  pool.identify({ id: node.id, metadata: node.metadata, region, zone });
   if (maxDownstreamConnections !== undefined) pool.limitConnections(maxDownstreamConnections);
   return bootstrap;
 }

@@ -8,6 +8,7 @@ import type { ClusterTable } from '../cluster/cluster-table.ts';
 import type { UpstreamConnector } from '../cluster/pooled-connection.ts';
 import type { FormatContext } from '../format/format-context.ts';
 import { compileRanges } from '../listener/ip-range.ts';
+import type { PeerMetadataHeaders } from '../istio/peer-metadata.ts';
 import type { Reactor } from '../reactor/reactor.ts';
 import type { CompiledRoute } from '../route/compiled-route.ts';
 import type { MatchContext } from '../route/route-match.ts';
@@ -96,6 +97,8 @@ export interface ConnectionManagerOptions {
   readonly tracer?: RequestTracer | null;
   /** Null, or absent, where requests are not counted by service and route. */
   readonly counter?: RequestCounter | null;
+  /** Null, or absent, where sidecars tell each other nothing. */
+  readonly peerMetadata?: PeerMetadataHeaders | null;
 }
 
 export class ConnectionManager implements RouteTableUser {
@@ -119,6 +122,8 @@ export class ConnectionManager implements RouteTableUser {
   readonly connections = new Set<Http1ServerConnection>();
   /** Null without a tracing provider. */
   readonly tracer: RequestTracer | null;
+  /** Null where sidecars tell each other nothing. */
+  readonly peerMetadata: PeerMetadataHeaders | null;
   /** Responses close their connections: the listener is going away. */
   isDraining = false;
   readonly #counter: RequestCounter | null;
@@ -143,6 +148,7 @@ export class ConnectionManager implements RouteTableUser {
     this.#accessLoggers = options.accessLoggers;
     this.tracer = options.tracer ?? null;
     this.#counter = options.counter ?? null;
+    this.peerMetadata = options.peerMetadata ?? null;
     this.router = config.httpFilters[config.httpFilters.length - 1]!.config;
     const { suppressEnvoyHeaders } = this.router;
     this.routes =

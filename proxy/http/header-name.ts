@@ -1,8 +1,8 @@
 // Well-known header names as small integers, so that the data path compares numbers and not strings.
 
 /**
- * Names that some stage looks up on every request. 0 stands for every other name, 63 is the last that there can be: a
- * table says in two words of 32 bits which it has.
+ * Names that some stage looks up on every request. 0 stands for every other name, 95 is the last that there can be: a
+ * table says in three words of 32 bits which it has.
  */
 export const HeaderId = {
   other: 0,
@@ -69,6 +69,8 @@ export const HeaderId = {
   xB3Sampled: 61,
   xB3Flags: 62,
   xB3Parentspanid: 63,
+  xEnvoyPeerMetadata: 64,
+  xEnvoyPeerMetadataId: 65,
 } as const;
 export type HeaderId = (typeof HeaderId)[keyof typeof HeaderId];
 

@@ -25,6 +25,7 @@ export class HeaderTable {
   #ids = new Uint8Array(initialRows);
   // Which ids were added, a bit each: most look-ups are for what is not there.
   #addedBelow32 = 0;
+  #addedBelow64 = 0;
   #addedAbove = 0;
 
   /** Forgets everything; keeps the memory. */
@@ -32,6 +33,7 @@ export class HeaderTable {
     this.used = 0;
     this.rowCount = 0;
     this.#addedBelow32 = 0;
+    this.#addedBelow64 = 0;
     this.#addedAbove = 0;
   }
 
@@ -84,8 +86,10 @@ export class HeaderTable {
     rows[at + 3] = valueEnd;
     rows[at + 4] = lineEnd;
     this.#ids[row] = id;
+    // A shift counts modulo 32.
     if (id < 32) this.#addedBelow32 |= 1 << id;
-    else this.#addedAbove |= 1 << (id - 32);
+    else if (id < 64) this.#addedBelow64 |= 1 << id;
+    else this.#addedAbove |= 1 << id;
     this.rowCount = row + 1;
   }
 
@@ -131,7 +135,8 @@ export class HeaderTable {
 
   /** The first row with a well-known name, from `from` on; -1 when there is none. */
   findId(id: HeaderId, from = 0): number {
-    if (((id < 32 ? this.#addedBelow32 >>> id : this.#addedAbove >>> (id - 32)) & 1) === 0) return -1;
+    const added = id < 32 ? this.#addedBelow32 : id < 64 ? this.#addedBelow64 : this.#addedAbove;
+    if (((added >>> id) & 1) === 0) return -1;
     const ids = this.#ids;
     for (let row = from; row < this.rowCount; row++) if (ids[row] === id) return row;
     return -1;
@@ -139,7 +144,9 @@ export class HeaderTable {
 
   /** Whether a row with an id of the set was ever added: false is sure, true is to be looked up. */
   mayHave(set: HeaderIdSet): boolean {
-    return ((this.#addedBelow32 & set.below32) | (this.#addedAbove & set.above)) !== 0;
+    return (
+      ((this.#addedBelow32 & set.below32) | (this.#addedBelow64 & set.below64) | (this.#addedAbove & set.above)) !== 0
+    );
   }
 
   /** The first row with this name, from `from` on; -1 when there is none. */
@@ -234,7 +241,8 @@ export class HeaderTable {
     const at = this.used;
     const store = this.bytes;
     // A loop, because a call of `set` costs as much as 60 bytes of it.
-    for (let index = 0; index < bytes.length; index++) store[at + index] = bytes[index]!;
+    if (bytes.length > longestLoop) store.set(bytes, at);
+    else for (let index = 0; index < bytes.length; index++) store[at + index] = bytes[index]!;
     this.used = at + bytes.length;
     this.addIdentifiedRow(line.id, at, at + line.nameLength, at + line.nameLength + 2, this.used - 2, this.used);
   }
@@ -337,6 +345,7 @@ const longestLoop = 80;
 /** A set of ids: a bit each, to compare with what a table has, and a flag each, to ask for one. */
 export interface HeaderIdSet {
   readonly below32: number;
+  readonly below64: number;
   readonly above: number;
   /** 1 at the ids of the set. */
   readonly has: Uint8Array;
@@ -345,14 +354,16 @@ export interface HeaderIdSet {
 /** Every name that is not well known is in the set when `HeaderId.other` is. */
 export function headerIdSet(ids: readonly HeaderId[]): HeaderIdSet {
   let below32 = 0;
+  let below64 = 0;
   let above = 0;
   const has = new Uint8Array(256);
   for (const id of ids) {
     has[id] = 1;
     if (id < 32) below32 |= 1 << id;
-    else above |= 1 << (id - 32);
+    else if (id < 64) below64 |= 1 << id;
+    else above |= 1 << id;
   }
-  return { below32, above, has };
+  return { below32, below64, above, has };
 }
 
 /** A header line made at compile time. */

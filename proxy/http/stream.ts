@@ -5,6 +5,7 @@ import type { Random } from '../../config/random.ts';
 import type { NativeBuffer } from '../../native/native-buffer.ts';
 import type { ClusterRuntime } from '../cluster/cluster-runtime.ts';
 import type { UpstreamFailure } from '../cluster/upstream-failure.ts';
+import type { Workload } from '../istio/workload.ts';
 import type { CompiledForward, CompiledRoute } from '../route/compiled-route.ts';
 import { httpStats } from '../telemetry/http-stats.ts';
 import type { RequestTrace } from '../tracing/request-trace.ts';
@@ -39,12 +40,16 @@ export class Stream {
   cluster: ClusterRuntime | null = null;
   /** Null where nothing is recorded, and before it is known where the request goes. */
   trace: RequestTrace | null = null;
+  /** What the other sidecar says of itself: the client's, or the endpoint's. Null when it says nothing, or nobody asks. */
+  peer: Workload | null = null;
   /** The request came from inside the mesh: Envoy's `x-envoy-internal`. Its timeout and retry headers are obeyed. */
   isInternal = false;
   /** An edge request from outside: it is told nothing of our insides. */
   isExternal = false;
   /** `stream_idle_timeout`, or the route's own. */
   #idleMs = 0;
+  /** What the client's sidecar wants to be told of ours: bits of `PeerMetadataPart`. */
+  #askedMetadata = 0;
   /** The route's, from the end of the request to the end of the response. */
   #timeoutMs = 0;
   #upstream: UpstreamRequest | null = null;
@@ -106,6 +111,10 @@ export class Stream {
       return;
     }
     applyForwardedHeaders(this);
+    if (manager.peerMetadata !== null) {
+      this.#askedMetadata = manager.peerMetadata.askedBy(head.headers);
+      this.peer = manager.peerMetadata.takeFromRequest(head.headers);
+    }
 
     const route = manager.routes.match(head, manager.context.matchContext);
     if (manager.tracer === null) applyTraceChoice(this, route);
@@ -209,6 +218,7 @@ export class Stream {
     if (!manager.router.suppressEnvoyHeaders) action.addExpectedTimeout(head, timeouts);
     action.rewriteRequest(head, info);
     this.trace?.inject(head.headers);
+    manager.peerMetadata?.addToRequest(head.headers, cluster);
     const retry = action.takeRetries(head);
     this.#timeoutMs = timeouts.timeoutMs;
     if (timeouts.idleMs !== undefined) {
@@ -280,6 +290,7 @@ export class Stream {
     info.responseCode = head.status;
     this.#touch();
     sanitizeResponse(head);
+    this.peer = this.manager.peerMetadata?.takeFromResponse(head.headers) ?? this.peer;
     if (!this.manager.router.suppressEnvoyHeaders) addServiceTime(head, info);
     addAttemptCount(head, route, info);
     route.mutateResponse(head, this.head, info);
@@ -289,6 +300,7 @@ export class Stream {
   #sendHead(head: ResponseHead): void {
     const { info, manager } = this;
     manager.tracer?.onResponseHead(this, this.route, head);
+    manager.peerMetadata?.addToResponse(head.headers, this.#askedMetadata);
     manager.finishResponseHead(head, this);
     this.#responseHead = head;
     this.#responseStarted = true;
@@ -333,6 +345,7 @@ export class Stream {
     const upgrade = head.headers.findId(HeaderId.upgrade) >= 0;
     sanitizeResponse(head, upgrade);
     if (upgrade && head.headers.findId(HeaderId.connection) < 0) head.headers.appendLine(upgradeLine);
+    this.peer = this.manager.peerMetadata?.takeFromResponse(head.headers) ?? this.peer;
     head.framing = BodyFraming.none;
     this.#isTunnel = true;
     const { deadlines } = this.sender;

@@ -7,6 +7,7 @@ import { TcpProxyFilter } from '../filter/tcp-proxy.ts';
 import { ConnectionManager, type HttpContext } from '../http/connection-manager.ts';
 import { Http1ServerConnection } from '../http/http1/server-connection.ts';
 import type { RequestCounter } from '../http/request-counter.ts';
+import type { WorkerIstio } from '../istio/worker-istio.ts';
 import type { ByteStream } from '../reactor/byte-stream.ts';
 import { adoptDescriptor, adoptTls } from '../reactor/connection.ts';
 import type { AccessLogger } from '../telemetry/access-log.ts';
@@ -26,6 +27,7 @@ export interface FilterChainContext {
   readonly compileAccessLogs: (logs: readonly AccessLog[]) => readonly AccessLogger[];
   readonly tls: TlsContexts;
   readonly tracing: WorkerTracing;
+  readonly istio: WorkerIstio;
   readonly requestCounter: RequestCounter;
   /** Requests are counted by service and route also where nothing is traced. */
   readonly countsAllRequests: boolean;
@@ -69,10 +71,11 @@ export class FilterChainRuntime {
     }
     const stats = this.#block(httpStats, statPrefix);
     const listenerStats = this.#block(listenerHttpStats, statName, statPrefix);
-    const { tracing, requestCounter, countsAllRequests } = this.#context;
+    const { tracing, istio, requestCounter, countsAllRequests } = this.#context;
     const tracer = tracing.compile(filter.config, isOutbound);
     const counter = tracer !== null || countsAllRequests ? requestCounter : null;
-    const options = { config: filter.config, stats, listenerStats, tracer, counter, ...shared };
+    const peerMetadata = istio.compilePeerMetadata(filter.config);
+    const options = { config: filter.config, stats, listenerStats, tracer, counter, peerMetadata, ...shared };
     return { kind: 'http', manager: new ConnectionManager(options) };
   }
 

@@ -1,6 +1,7 @@
 // What the main thread and a worker say to each other. Plain data only: everything here is structured-cloned.
 
 import type { MapDelta, SnapshotDelta } from '../../config/snapshot.ts';
+import type { WorkloadNode } from '../istio/workload.ts';
 import type { KeptFilterChain } from '../listener/listener-change.ts';
 import type { ListenerSockets } from '../listener/listener-runtime.ts';
 import type { SharedLimit } from '../listener/shared-limit.ts';
@@ -12,6 +13,9 @@ import type { TracedNode } from '../tracing/span-recorder.ts';
 import type { TracingMessage } from '../tracing/tracing-message.ts';
 import type { GenerationMemory } from './generations.ts';
 import type { SnapshotPart } from './snapshot-parts.ts';
+
+/** The proxy, to others. */
+export type IdentifiedNode = TracedNode & Partial<WorkloadNode>;
 
 /** What a worker is started with. */
 export interface WorkerStart {
@@ -32,7 +36,7 @@ export interface WorkerStart {
 
 export type ToWorker =
   /** Who this proxy is; before the first snapshot. */
-  | { readonly kind: 'identify'; readonly node: TracedNode }
+  | { readonly kind: 'identify'; readonly node: IdentifiedNode }
   /** Of the process, over all workers; before the first snapshot. */
   | { readonly kind: 'limit-connections'; readonly limit: SharedLimit }
   /** No bytes are moved by splice(2); before the first snapshot. */

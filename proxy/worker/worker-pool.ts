@@ -11,10 +11,16 @@ import { makeSharedLimit } from '../listener/shared-limit.ts';
 import type { EntryBatch, LogBatch } from '../telemetry/access-log.ts';
 import type { BlockAnnouncement } from '../telemetry/worker-stats.ts';
 import type { RecordingSettings } from '../tracing/recording-settings.ts';
-import type { TracedNode } from '../tracing/span-recorder.ts';
 import type { TracingMessage } from '../tracing/tracing-message.ts';
 import { type GenerationMemory, Generations, makeGenerationMemory } from './generations.ts';
-import type { BoundListener, FromWorker, ListenerPlacement, ToWorker, WorkerStart } from './messages.ts';
+import type {
+  BoundListener,
+  FromWorker,
+  IdentifiedNode,
+  ListenerPlacement,
+  ToWorker,
+  WorkerStart,
+} from './messages.ts';
 import { OpenListeners, type OpenListenersOptions } from './open-listeners.ts';
 import { SentRoutes } from './sent-routes.ts';
 import { splitDelta } from './snapshot-parts.ts';
@@ -112,8 +118,8 @@ export class WorkerPool {
     }
   }
 
-  /** As whom traces name this proxy. Before the first `publish`. */
-  identify(node: TracedNode): void {
+  /** As whom traces name this proxy, and what it tells its peers. Before the first `publish`. */
+  identify(node: IdentifiedNode): void {
     this.#broadcast({ kind: 'identify', node });
   }
 

@@ -15,6 +15,7 @@ import type { HttpContext } from '../http/connection-manager.ts';
 import { HttpDate } from '../http/http-date.ts';
 import { OutputBuffer } from '../http/http1/output-buffer.ts';
 import { RequestCounter } from '../http/request-counter.ts';
+import { WorkerIstio } from '../istio/worker-istio.ts';
 import { DescriptorReserve } from '../listener/descriptor-reserve.ts';
 import type { ListenerContext } from '../listener/listener-runtime.ts';
 import { LimitedConnections } from '../listener/shared-limit.ts';
@@ -60,6 +61,7 @@ export class Worker {
   readonly #routeTables = new RouteTables();
   readonly #logs: AccessLogs;
   readonly #tracing: WorkerTracing;
+  readonly #istio = new WorkerIstio();
   readonly #context: ListenerContext;
   readonly #date: HttpDate;
   readonly #requestMetrics: RequestMetrics;
@@ -103,6 +105,7 @@ export class Worker {
       compileAccessLogs: (logs) => this.#logs.compile(logs),
       tls: this.#tls,
       tracing: this.#tracing,
+      istio: this.#istio,
       requestCounter: new RequestCounter(this.#requestMetrics),
       countsAllRequests: start.countsAllRequests,
       workerIndex: start.workerIndex,
@@ -210,6 +213,7 @@ export class Worker {
         return;
       case 'identify':
         this.#tracing.identify(message.node);
+        this.#istio.identify(message.node);
         return;
       case 'limit-connections':
         this.#context.globalLimit = new LimitedConnections(message.limit);

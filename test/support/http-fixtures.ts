@@ -3,6 +3,7 @@
 
 import { randomFillSync } from 'node:crypto';
 import type { CircuitBreaker } from '../../config/cluster.ts';
+import type { Metadata } from '../../config/endpoint.ts';
 import type { HttpConnectionManager } from '../../config/http-connection-manager.ts';
 import type { Route } from '../../config/route.ts';
 import { NativeBuffer } from '../../native/native-buffer.ts';
@@ -16,6 +17,7 @@ import { RequestHead, ResponseHead } from '../../proxy/http/message.ts';
 import { type ResponseSender, StreamDeadline } from '../../proxy/http/response-sender.ts';
 import { Stream } from '../../proxy/http/stream.ts';
 import type { ResponseReceiver, UpstreamConnection } from '../../proxy/http/upstream-connection.ts';
+import { WorkerIstio } from '../../proxy/istio/worker-istio.ts';
 import { Deadlines } from '../../proxy/reactor/deadlines.ts';
 import type { Reactor } from '../../proxy/reactor/reactor.ts';
 import { TimerWheel } from '../../proxy/reactor/timer-wheel.ts';
@@ -27,16 +29,17 @@ import { StatsStore } from '../../proxy/telemetry/stats-store.ts';
 import { WorkerStats } from '../../proxy/telemetry/worker-stats.ts';
 import type { TracingMessage } from '../../proxy/tracing/tracing-message.ts';
 import { WorkerTracing } from '../../proxy/tracing/worker-tracing.ts';
+import type { IdentifiedNode } from '../../proxy/worker/messages.ts';
 import {
   makeAssignment,
   makeCluster,
   makeEndpoint,
   makeLocality,
   makeStatsSource,
+  noTls,
   seededRandom,
 } from './cluster-fixtures.ts';
 import { managerOf, routeOf, virtualHostOf } from './data-plane.ts';
-  noTls,
 import { forwardAction } from './route-fixtures.ts';
 
 /** Time that passes when a test says so. */
@@ -166,6 +169,9 @@ export interface SceneOptions {
   readonly isOutbound?: boolean;
   /** Bytes of ids, one after the other, again and again. */
   readonly fillRandom?: (bytes: Uint8Array) => unknown;
+  /** Who the proxy is. */
+  readonly node?: IdentifiedNode;
+  readonly clusterMetadata?: Metadata;
 }
 
 /** A worker's inside with one cluster, `service`, in front of endpoints 10.0.0.1, 10.0.0.2 … */
@@ -189,6 +195,7 @@ export class Scene {
     this.cluster = new ClusterRuntime(
       makeCluster({
         name: 'service',
+        metadata: options.clusterMetadata ?? {},
         discovery: { kind: 'static', assignment: makeAssignment([makeLocality(endpoints)]) },
         circuitBreakers: { default: limits, high: limits },
       }),
@@ -205,8 +212,11 @@ export class Scene {
     });
     this.tracing.identify({ id: 'node-1', zone: 'zone-1' });
     const config = managerOf([virtualHostOf(options.routes ?? [routeOf('/', forwardAction())])], options.manager);
+    const istio = new WorkerIstio();
+    istio.identify(options.node ?? { id: 'node-1', zone: 'zone-1' });
     this.manager = new ConnectionManager({
       config,
+      peerMetadata: istio.compilePeerMetadata(config),
       tracer: this.tracing.compile(config, options.isOutbound ?? false),
       context: this.#context(random, stats),
       stats: stats.block(httpStats, 'test'),

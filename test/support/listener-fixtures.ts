@@ -8,6 +8,7 @@ import { Http1Connector } from '../../proxy/cluster/http1-connector.ts';
 import { encodeLine } from '../../proxy/http/header-table.ts';
 import { OutputBuffer } from '../../proxy/http/http1/output-buffer.ts';
 import { RequestCounter } from '../../proxy/http/request-counter.ts';
+import { WorkerIstio } from '../../proxy/istio/worker-istio.ts';
 import { DescriptorReserve } from '../../proxy/listener/descriptor-reserve.ts';
 import { openListener } from '../../proxy/listener/listener-opening.ts';
 import { type ListenerContext, ListenerRuntime, type ListenerSockets } from '../../proxy/listener/listener-runtime.ts';
@@ -19,8 +20,8 @@ import { http1Stats } from '../../proxy/telemetry/http-stats.ts';
 import { RequestMetrics } from '../../proxy/telemetry/request-metrics.ts';
 import { StatsStore } from '../../proxy/telemetry/stats-store.ts';
 import { WorkerStats } from '../../proxy/telemetry/worker-stats.ts';
-import { WorkerTracing } from '../../proxy/tracing/worker-tracing.ts';
 import { TlsContexts } from '../../proxy/tls/tls-contexts.ts';
+import { WorkerTracing } from '../../proxy/tracing/worker-tracing.ts';
 import { makeContext, makeStatsSource, noTls } from './cluster-fixtures.ts';
 import { httpListener, managerOf, routeOf, virtualHostOf } from './data-plane.ts';
 import { startReactor } from './reactor-fixtures.ts';
@@ -40,6 +41,11 @@ export interface ListenerBench {
   flushLogs(): void;
   /** Opens it on the reactor; `limit` is the shared one. Returns the port too. */
   listen(config: Listener, sockets?: Omit<ListenerSockets, 'descriptors'>): { listener: ListenerRuntime; port: number };
+}
+
+function makeTracing({ timers }: Reactor): WorkerTracing {
+  const fillRandom = (bytes: Uint8Array): unknown => bytes.fill(7);
+  return new WorkerTracing({ timers, wallOffsetMs: 0, fillRandom, publish: () => undefined });
 }
 
 export function makeListenerBench(t: Test, reactor: Reactor = startReactor(t)): ListenerBench {
