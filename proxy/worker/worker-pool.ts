@@ -62,12 +62,12 @@ export class WorkerPool {
   readonly #routes = new SentRoutes();
   readonly #generationMemory: GenerationMemory;
   readonly #generations: Generations;
+  readonly #ticketSeed = randomBytes(32);
   #published = 0;
   #isStopping = false;
 
   constructor(options: WorkerPoolOptions) {
     this.#options = options;
-  readonly #ticketSeed = randomBytes(32);
     this.#listeners = new OpenListeners(options.concurrency, options.listeners);
     this.#generationMemory = makeGenerationMemory(options.concurrency);
     this.#generations = new Generations(this.#generationMemory);
