@@ -210,7 +210,9 @@ function setList(context: number, { what, command, list }: ParameterList): strin
 }
 
 function setResumption(context: number, options: TlsContextOptions, digest: Hash): string | undefined {
-  const tickets = options.side === 'server' ? options.tickets : undefined;
+  // Clients take what they are given: whether it is kept is their owner's (`TlsSession.takeResumption`).
+  if (options.side === 'client') return undefined;
+  const { tickets } = options;
   if (tickets?.keys?.().some(({ length }) => length !== TICKET_KEY_BYTES))
     return `keys of tickets are ${TICKET_KEY_BYTES} bytes`;
   setTickets(context, tickets, digest);

@@ -25,6 +25,7 @@ import {
 import type { TlsContext } from './tls-context.ts';
 import { ownCertificateOf, verifiedChainOf } from './tls-peer.ts';
 import { derOf, derOfStack } from './tls-pem.ts';
+import { TlsResumption, takeResumable } from './tls-resumption.ts';
 
 /** What the descriptor must be ready for before the call that returned -EAGAIN is made again. */
 export const TlsWant = { nothing: 0, read: 1, write: 2 } as const;
@@ -47,6 +48,8 @@ export class TlsSession {
   #writeFailure = 0;
   #isEstablished = false;
   #isEndSent = false;
+  /** What was resumed, or taken last. Another that comes to be at its address is missed, and a later one is not. */
+  #taken = 0;
   /** What a write that could not be finished was about: OpenSSL wants the same bytes again, and as many. */
   #retry: NativeBuffer | undefined;
   #retryLength = 0;
@@ -73,6 +76,28 @@ export class TlsSession {
     }
     session.free();
     return takeOpensslProblem() ?? 'the server name is no DNS name';
+  }
+
+  /**
+   * Of a client, before the handshake: tries to go on where `resumption`, which stays the caller's, has left off. When the
+   * server does not want to, the handshake is a full one. False when it cannot even be tried.
+   */
+  resume(resumption: TlsResumption): boolean {
+    if (this.#pointer === 0) return false;
+    this.#taken = resumption.applyTo(this.#pointer);
+    return this.#taken !== 0;
+  }
+
+  /**
+   * Of a client: what the next connection to this peer can resume, each once; the caller owns it. Undefined when there is
+   * nothing new: tickets of TLS 1.3 come behind the handshake, with the first reads. Not of a connection that has failed.
+   */
+  takeResumption(): TlsResumption | undefined {
+    if (this.#context.side === 'server' || !this.#isEstablished || this.#failure !== 0) return undefined;
+    const pointer = takeResumable(this.#pointer, this.#taken);
+    if (pointer === 0) return undefined;
+    this.#taken = pointer;
+    return new TlsResumption(pointer);
   }
 
   /** Goes on with the handshake: 0 once data can flow. */
@@ -173,6 +198,8 @@ export class TlsSession {
   /** Frees everything but the descriptor. Calls after that return -EBADF; again, it does nothing. */
   free(): void {
     if (this.#pointer === 0) return;
+    // Or what was taken of TLS 1.2 could not be resumed any more, a rule that ended with TLS 1.1 (RFC 4346 7.2.1).
+    if (this.#isEstablished && this.#failure === 0) setShutdownState()(this.#pointer, SSL_SENT_SHUTDOWN);
     this.#context.endSession(this.#pointer);
     this.#pointer = 0;
     this.hasPending = false;
@@ -376,6 +403,7 @@ const SSL_ERROR_WANT_READ = 2;
 const SSL_ERROR_WANT_WRITE = 3;
 const SSL_WRITING = 2;
 const SSL_READING = 3;
+const SSL_SENT_SHUTDOWN = 1;
 const SSL_RECEIVED_SHUTDOWN = 2;
 const SSL_R_UNEXPECTED_EOF = 294;
 const SSL_CTRL_SET_TLSEXT_HOSTNAME = 55;
@@ -398,6 +426,7 @@ const errorOf = declareOpenssl('int', 'SSL_get_error', ['uint64_t', 'int']);
 const wantOf = declareOpenssl('int', 'SSL_want', ['uint64_t']);
 const inInit = declareOpenssl('int', 'SSL_in_init', ['uint64_t']);
 const shutdownState = declareOpenssl('int', 'SSL_get_shutdown', ['uint64_t']);
+const setShutdownState = declareOpenssl('void', 'SSL_set_shutdown', ['uint64_t', 'int']);
 const hasPending = declareOpenssl('int', 'SSL_has_pending', ['uint64_t']);
 const pendingBytes = declareOpenssl('int', 'SSL_pending', ['uint64_t']);
 const versionOf = declareOpenssl('int', 'SSL_version', ['uint64_t']);

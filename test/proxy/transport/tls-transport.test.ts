@@ -1,7 +1,7 @@
 import t, { type Test } from 'tap';
 import { Errno } from '../../../native/errno.ts';
 import { NativeBuffer } from '../../../native/native-buffer.ts';
-import { close, receive, send, setLinger, setNoDelay, shutdownWrite } from '../../../native/socket.ts';
+import { receive, send, setLinger, setNoDelay, shutdownWrite } from '../../../native/socket.ts';
 import type { TlsContext } from '../../../native/tls-context.ts';
 import type { TlsSession } from '../../../native/tls-session.ts';
 import type { HandshakeJudge, TlsTransport } from '../../../proxy/transport/tls-transport.ts';
