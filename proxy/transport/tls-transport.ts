@@ -14,6 +14,8 @@ export interface HandshakeJudge {
   judge(session: TlsSession): string | undefined;
   /** Called once instead of `judge`, when the handshake has failed: `session.problem` says why. */
   onHandshakeFailed?(session: TlsSession): void;
+  /** Called last, before the session of a peer that was let in is freed: what it can be resumed by may be taken. */
+  onClosing?(session: TlsSession): void;
 }
 
 export class TlsTransport implements Transport {
@@ -22,8 +24,9 @@ export class TlsTransport implements Transport {
   readonly isPlain = false;
   readonly #judge: HandshakeJudge;
   #refusal = '';
+  #isLetIn = false;
 
-  /** Owns `session`, and the connected socket `fd` that it was made for. */
+  /** Owns `session` and the connected socket `fd` that it was made for. */
   constructor(fd: number, session: TlsSession, judge: HandshakeJudge) {
     this.fd = fd;
     this.session = session;
@@ -54,7 +57,8 @@ export class TlsTransport implements Transport {
 
   #judgePeer(): number {
     this.#refusal = this.#judge.judge(this.session) ?? '';
-    return this.#refusal === '' ? 0 : -Errno.EPROTO;
+    this.#isLetIn = this.#refusal === '';
+    return this.#isLetIn ? 0 : -Errno.EPROTO;
   }
 
   read(buffer: NativeBuffer, offset: number, length: number): number {
@@ -69,13 +73,14 @@ export class TlsTransport implements Transport {
     return this.session.look();
   }
 
-  /** close_notify, then FIN: a peer that knows of TLS 1.2 alone ends its own direction at the first (RFC 5246 7.2.1). */
+  /** close_notify, which alone says that nothing was cut off, then FIN for those between us that only see the socket. */
   shutdownWrite(): number {
     const result = this.session.shutdown();
     return result < 0 ? result : shutdownWrite(this.fd);
   }
 
   close(): void {
+    if (this.#isLetIn) this.#judge.onClosing?.(this.session);
     this.session.free();
     close(this.fd);
   }

@@ -16,6 +16,8 @@ class NotingJudge implements HandshakeJudge {
   verdict: string | undefined;
   readonly judged: TlsSession[] = [];
   readonly failed: TlsSession[] = [];
+  /** Whether each could still be asked. */
+  readonly closing: boolean[] = [];
 
   judge(session: TlsSession): string | undefined {
     this.judged.push(session);
@@ -24,6 +26,10 @@ class NotingJudge implements HandshakeJudge {
 
   onHandshakeFailed(session: TlsSession): void {
     this.failed.push(session);
+  }
+
+  onClosing(session: TlsSession): void {
+    this.closing.push(session.version !== 0);
   }
 }
 
@@ -54,7 +60,8 @@ for (const version of TLS_VERSIONS) {
     const [result] = establish(server, client);
     t.equal(result, -Errno.EPROTO);
     t.equal(server.problem, 'no name of the certificate is allowed');
-    t.same([judge.judged.length, judge.failed.length], [1, 0]);
+    server.close();
+    t.same([judge.judged.length, judge.failed, judge.closing], [1, [], []]);
     t.end();
   });
 
@@ -145,15 +152,17 @@ for (const version of TLS_VERSIONS) {
   });
 }
 
-t.test('closing frees the session once and gives its context back', (t) => {
-  const { server, client, contexts } = pairOf(t, 'TLSv1.3');
+t.test('closing tells the judge, frees the session once and gives its context back', (t) => {
+  const { server, client, judge, contexts } = pairOf(t, 'TLSv1.3');
   establish(server, client);
   t.same(
     contexts.map((context) => context.openSessions),
     [1, 1],
   );
+  t.same(judge.closing, []);
   server.close();
   client.close();
+  t.same(judge.closing, [true]);
   t.same(
     contexts.map((context) => context.openSessions),
     [0, 0],
