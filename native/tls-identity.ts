@@ -31,10 +31,15 @@ export interface LoadedIdentity {
   readonly staple: OcspStaple | undefined;
 }
 
-export interface OcspStaple {
-  readonly der: Uint8Array;
-  /** Milliseconds since 1970; Infinity when it does not say. */
+export interface OcspValidity {
+  /** Milliseconds since 1970. */
+  readonly validFromMs: number;
+  /** Infinity when it does not say. */
   readonly expiresAtMs: number;
+}
+
+export interface OcspStaple extends OcspValidity {
+  readonly der: Uint8Array;
 }
 
 /** What was read, or what is wrong with it: a sentence without key material. */
@@ -65,8 +70,8 @@ export function useInSession(session: number, { certificate, key, issuers }: Loa
   return useForSession()(session, certificate, key, issuers, REPLACES) === 1;
 }
 
-/** When what the response says is out of date (OCSP_RESPONSE, RFC 6960); undefined for what is no good response. */
-export function ocspExpiryMs(der: Uint8Array): number | undefined {
+/** When what the response says is true (OCSP_RESPONSE, RFC 6960); undefined for what is no good response. */
+export function ocspValidity(der: Uint8Array): OcspValidity | undefined {
   if (der.length === 0) return undefined;
   clearOpensslErrors();
   const copy = new NativeBuffer(der.length);
@@ -75,10 +80,10 @@ export function ocspExpiryMs(der: Uint8Array): number | undefined {
   const response = decodeResponse()(0, place.address, copy.length);
   if (response === 0) return afterFailure();
   const basic = responseStatus()(response) === OCSP_SUCCESSFUL ? basicOf()(response) : 0;
-  const expiry = basic === 0 ? undefined : expiryOf(basic);
+  const validity = basic === 0 ? undefined : validityOf(basic);
   if (basic !== 0) freeBasic()(basic);
   freeResponse()(response);
-  return expiry ?? afterFailure();
+  return validity ?? afterFailure();
 }
 
 function joined(certificates: readonly number[], key: number, ocspStaple?: Uint8Array): LoadedIdentity | string {
@@ -91,25 +96,25 @@ function joined(certificates: readonly number[], key: number, ocspStaple?: Uint8
   const der = derOf(certificate);
   const facts = readCertificate(der);
   if (facts === undefined) return 'the certificate has an extension twice or in a wrong form';
-  const expiresAtMs = ocspStaple === undefined ? undefined : ocspExpiryMs(ocspStaple);
-  if (ocspStaple !== undefined && expiresAtMs === undefined) return 'the OCSP response cannot be read';
+  const validity = ocspStaple && ocspValidity(ocspStaple);
+  if (ocspStaple !== undefined && validity === undefined) return 'the OCSP response cannot be read';
   const issuers = newStack()();
   for (const issuer of others) pushToStack()(issuers, issuer);
-  const staple = ocspStaple && { der: ocspStaple, expiresAtMs: expiresAtMs! };
+  const staple = ocspStaple && { der: ocspStaple, ...validity! };
   return { certificate, key, keyKind: kindOf()(key), issuers, certificates, der, facts, staple };
 }
 
 /** Of the first answer in it; there is one for each certificate that was asked for. */
-function expiryOf(basic: number): number | undefined {
+function validityOf(basic: number): OcspValidity | undefined {
   const single = singleResponse()(basic, 0);
   if (single === 0) return undefined;
   const [revokedAt, updatedAt, nextUpdate] = [place.address + 8, place.address + 16, place.address + 24];
   place.bytes.fill(0);
   if (certificateStatus()(single, place.address, revokedAt, updatedAt, nextUpdate) < 0) return undefined;
-  const time = Number(place.bytes.readBigUInt64LE(24));
-  if (time === 0) return Number.POSITIVE_INFINITY;
-  const expiryMs = timeOf(time);
-  return Number.isNaN(expiryMs) ? undefined : expiryMs;
+  const [from, until] = [place.bytes.readBigUInt64LE(16), place.bytes.readBigUInt64LE(24)];
+  const validFromMs = from === 0n ? Number.NaN : timeOf(Number(from));
+  const expiresAtMs = until === 0n ? Number.POSITIVE_INFINITY : timeOf(Number(until));
+  return Number.isNaN(validFromMs + expiresAtMs) ? undefined : { validFromMs, expiresAtMs };
 }
 
 function afterFailure(): undefined {

@@ -20,6 +20,15 @@ export function readCertificates(pem: Pem): number[] | string {
   return readAll(pem, { what: 'certificate', read: readCertificate(), free: freeCertificate() });
 }
 
+/** As `readCertificates`, as DER. */
+export function readCertificateDers(pem: Pem): Buffer[] | string {
+  const certificates = readCertificates(pem);
+  if (typeof certificates === 'string') return certificates;
+  const ders = certificates.map(derOf);
+  freeCertificates(certificates);
+  return ders;
+}
+
 /** As `readCertificates`, to X509_CRL. */
 export function readRevocationLists(pem: Pem): number[] | string {
   return readAll(pem, { what: 'revocation list', read: readRevocationList(), free: freeRevocationList() });

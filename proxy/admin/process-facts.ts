@@ -20,6 +20,7 @@ export function processFacts({ state, pool, overrides }: ProcessParts): ProcessF
     parentConnections: state.ancestry.parentConnections,
     generations: pool.generations,
     runtime: { keys: overrides.flatten(layers).size, layers: layers.length, overrides: overrides.size },
+    daysUntilFirstExpiring: state.certificates.daysUntilFirstExpiring,
     memory: {
       allocatedBytes: heap.used_heap_size + heap.external_memory,
       heapBytes: heap.total_heap_size,

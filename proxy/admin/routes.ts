@@ -2,6 +2,7 @@
 
 import { type AdminAnswer, type AdminRequest, type AnswerPath, json, ok, text } from './admin-answer.ts';
 import { capture } from './capture.ts';
+import { certs } from './certs.ts';
 import { clusters } from './clusters.ts';
 import { configDump } from './config-dump.ts';
 import { errors } from './errors.ts';
@@ -39,7 +40,7 @@ export const adminRoutes: readonly AdminRoute[] = [
   get('/capture', 'who redirects connections here, and what became of them', capture, {
     format: 'One of (text, json)',
   }),
-  get('/certs', 'certificates in use', () => json({ certificates: [] })),
+  get('/certs', 'certificates in use', ({ state }) => certs(state.certificates, state.nowMs)),
   get('/clusters', 'clusters and their endpoints', clusters, {
     filter: 'Regular expression (RE2) for names of clusters',
     format: 'One of (text, json)',

@@ -7,12 +7,17 @@ import type { AdminContext } from './server.ts';
 
 /**
  * 200 when every worker serves, 503 before that and from the moment the process drains or is told to fail; also while
- * connections are not captured as was asked for, because an application that counts on the proxy would go past it.
+ * connections are not captured as was asked for, because an application that counts on the proxy would go past it, and when
+ * an own certificate has expired. One that nears its end is told of before.
  */
 export function ready({ state, capture }: AdminContext): AdminAnswer {
   const problem = capture.problem;
   if (problem !== null) return failure(503, `NOT CAPTURED: ${problem}\n`);
-  return { ...text(`${state.name}\n`), status: state.name === 'LIVE' ? 200 : 503 };
+  if (state.name !== 'LIVE') return failure(503, `${state.name}\n`);
+  const [worst, ...others] = state.certificates.problems();
+  if (worst?.isExpired) return failure(503, `EXPIRED: ${worst.words}\n`);
+  const nearEnds = worst === undefined ? [] : [worst, ...others];
+  return text(['LIVE\n', ...nearEnds.map(({ words }) => `DEGRADED: ${words}\n`)].join(''));
 }
 
 export function serverInfo({ state, pool, flags }: AdminContext): AdminAnswer {

@@ -18,6 +18,7 @@ import { AccessLogDestinations } from './access-log-destinations.ts';
 import { AdminInterface } from './admin-interface.ts';
 import { endWithConfigError, readBootstrapOf } from './bootstrap-reading.ts';
 import { Capture } from './capture.ts';
+import { CertificateWarnings } from './certificate-warnings.ts';
 import { type ControlPlaneParts, type FollowedSources, followControlPlanes } from './control-plane.ts';
 import { DiscoveryObservation } from './discovery-observation.ts';
 import { defaultConcurrency, type Flags } from './flags.ts';
@@ -40,6 +41,7 @@ const firstResolutionMs = 15_000;
 /** MiB; see bin/outrigger for the measurement behind the size. */
 const youngGenerationMib = 24;
 
+const certificateCheckMs = 60_000;
 /** Loading the admin interface takes 20 ms of a core that the workers need for the first request. */
 const adminDelayMs = 50;
 /** After the first snapshot is served: what a start allocates is garbage by then. */
@@ -318,12 +320,17 @@ interface ServingParts {
 
 // Members that DNS finds join the snapshot of their clusters.
 function createPublisher({ state, stats, observation, pool, log }: ServingParts): SnapshotPublisher {
+  const warnings = new CertificateWarnings(state.certificates, log);
+  setInterval(() => warnings.check(), certificateCheckMs).unref();
   const publisher = new SnapshotPublisher({
     publish: (delta, before) => {
       observation.onPublished(delta, before);
       pool.publish(delta);
     },
-    onSnapshot: (current) => state.setSnapshot(current),
+    onSnapshot: (current) => {
+      state.setSnapshot(current);
+      warnings.check();
+    },
     onDnsClusters: (clusters) => discovery.update(clusters),
     onLate: (clusters) => {
       log.component('dns').warn({ clusters }, 'clusters are served though DNS has not answered for them');

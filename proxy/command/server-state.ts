@@ -3,6 +3,7 @@
 import { deflateRawSync, inflateRawSync } from 'node:zlib';
 import type { Bootstrap } from '../../config/bootstrap.ts';
 import type { Snapshot } from '../../config/snapshot.ts';
+import { CertificateWatch } from '../tls/certificate-watch.ts';
 import type { BoundListener } from '../worker/messages.ts';
 
 export type Phase =
@@ -29,6 +30,8 @@ export interface ServerStateOptions {
   readonly restartEpoch: number;
   readonly version: string;
   readonly commandLine: readonly string[];
+  /** Milliseconds since 1970; the system's when left out. */
+  readonly wallClock?: () => number;
   /** `/healthcheck/fail` and `/healthcheck/ok` change more than what `/ready` says. */
   readonly onFailsHealthCheck?: (fails: boolean) => void;
 }
@@ -36,6 +39,8 @@ export interface ServerStateOptions {
 export class ServerState {
   readonly options: ServerStateOptions;
   readonly startedAtMs = performance.timeOrigin;
+  /** Those of the secrets that are served. */
+  readonly certificates: CertificateWatch;
   #phase: Phase = { kind: 'initializing' };
   #failsHealthCheck = false;
   #bootstrap: Bootstrap | null = null;
@@ -47,6 +52,7 @@ export class ServerState {
 
   constructor(options: ServerStateOptions) {
     this.options = options;
+    this.certificates = new CertificateWatch(options.wallClock ?? Date.now);
     const firstStartedAtMs = this.startedAtMs;
     this.#ancestry = { hotRestartVersion: 'disabled', firstStartedAtMs, generation: 1, parentConnections: 0 };
   }
@@ -75,6 +81,12 @@ export class ServerState {
 
   setSnapshot(snapshot: Snapshot): void {
     this.#snapshot = snapshot;
+    this.certificates.follow(snapshot.secrets);
+  }
+
+  /** Of the wall clock. */
+  get nowMs(): number {
+    return (this.options.wallClock ?? Date.now)();
   }
 
   get bootstrap(): Bootstrap | null {

@@ -19,6 +19,8 @@ export interface ProcessFacts {
   /** Generation that each worker serves; 0 is none yet. */
   readonly generations: readonly number[];
   readonly runtime: { readonly keys: number; readonly layers: number; readonly overrides: number };
+  /** Of certificates; undefined when there are none. */
+  readonly daysUntilFirstExpiring: number | undefined;
   readonly memory: { readonly allocatedBytes: number; readonly heapBytes: number; readonly physicalBytes: number };
 }
 
@@ -57,7 +59,7 @@ export class ProcessStats {
     server.set(serverStats.memoryHeapSize, facts.memory.heapBytes);
     server.set(serverStats.memoryPhysicalSize, facts.memory.physicalBytes);
     server.set(serverStats.totalConnections, openConnections(this.#store));
-    server.set(serverStats.daysUntilFirstCertExpiring, noCertificate);
+    server.set(serverStats.daysUntilFirstCertExpiring, facts.daysUntilFirstExpiring ?? noCertificate);
     this.#runtime.set(runtimeStats.numKeys, facts.runtime.keys);
     this.#runtime.set(runtimeStats.numLayers, facts.runtime.layers);
     this.#runtime.set(runtimeStats.adminOverridesActive, facts.runtime.overrides > 0 ? 1 : 0);

@@ -2,7 +2,7 @@
 // no domain can speak for another (X509-SVID.md 5, SPIFFE_Trust_Domain_and_Bundle.md 4).
 
 import { hash } from 'node:crypto';
-import { derOf, freeCertificates, readCertificates } from '../../native/tls-pem.ts';
+import { readCertificateDers } from '../../native/tls-pem.ts';
 import { type Certificate, spiffeIdOf } from '../../native/x509.ts';
 
 /** Hashes of roots, by the name of their trust domain. */
@@ -13,10 +13,9 @@ export function compileTrustDomains(
 ): TrustDomains | string {
   const compiled = new Map<string, ReadonlySet<string>>();
   for (const { name, roots } of domains) {
-    const certificates = readCertificates(roots);
-    if (typeof certificates === 'string') return `the roots of the trust domain ${name} are refused: ${certificates}`;
-    compiled.set(name, new Set(certificates.map((certificate) => hash('sha256', derOf(certificate)))));
-    freeCertificates(certificates);
+    const ders = readCertificateDers(roots);
+    if (typeof ders === 'string') return `the roots of the trust domain ${name} are refused: ${ders}`;
+    compiled.set(name, new Set(ders.map((der) => hash('sha256', der))));
   }
   return compiled;
 }

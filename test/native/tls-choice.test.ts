@@ -83,8 +83,8 @@ t.test('200 contexts with several certificates and staples leave no memory behin
 });
 
 t.test('an OCSP response is sent to clients that ask, as long as it is good', (t) => {
-  const staple = { der: Buffer.from('x'), expiresAtMs: 1000 };
-  const late = { der: Buffer.from('x'), expiresAtMs: 10 };
+  const staple = { der: Buffer.from('x'), validFromMs: 0, expiresAtMs: 1000 };
+  const late = { der: Buffer.from('x'), validFromMs: 0, expiresAtMs: 10 };
   const outcomes = (['lenient', 'strict', 'must-staple'] as const).map((kind) => {
     const policy = policyOf(kind);
     return [

@@ -14,6 +14,7 @@ const facts: ProcessFacts = {
   parentConnections: 3,
   generations: [1, 1],
   runtime: { keys: 2, layers: 1, overrides: 0 },
+  daysUntilFirstExpiring: undefined,
   memory: { allocatedBytes: 1, heapBytes: 2, physicalBytes: 3 },
 };
 
