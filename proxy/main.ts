@@ -13,6 +13,7 @@ function main(): void {
   const [program, ...args] = process.argv.slice(2);
   // Istio's injector calls it `proxy sidecar`.
   if (program === 'sidecar' || program === 'proxy') void runSidecar(args);
+  else if (program === 'wait') void waitForReadiness(args);
   else run(process.argv.slice(2));
 }
 
@@ -21,6 +22,18 @@ async function runSidecar(args: readonly string[]): Promise<void> {
     const { Sidecar } = await import('./command/sidecar.ts');
     const sidecar = new Sidecar(args, process.env);
     run(sidecar.arguments, sidecar);
+  } catch (error) {
+    endWithConfigError(error);
+  }
+}
+
+async function waitForReadiness(args: readonly string[]): Promise<void> {
+  try {
+    const { readWaitArguments, waitUntilReady } = await import('./command/wait.ts');
+    const reason = await waitUntilReady(readWaitArguments(args));
+    if (reason === undefined) return;
+    process.stderr.write(`outrigger: the sidecar is not ready: ${reason}\n`);
+    process.exit(1);
   } catch (error) {
     endWithConfigError(error);
   }

@@ -2,28 +2,25 @@
 // from the environment of the container, gets the identity of the pod, and answers the kubelet and Prometheus. Loaded only
 // when it is asked for.
 
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { ConfigError, Problems } from '../../config/problems.ts';
 import type { OwnSecrets } from '../../xds/client/config-sources.ts';
-import { IdentityKeeper } from '../../xds/identity/identity-keeper.ts';
-import { IstioCa } from '../../xds/identity/istio-ca.ts';
 import { type AppProbe, readAppProbes } from '../sidecar/app-probe.ts';
-import { bootstrapDocument, isPlainText, secretsCluster, workloadSocketPath } from '../sidecar/bootstrap-document.ts';
+import { bootstrapDocument, secretsCluster } from '../sidecar/bootstrap-document.ts';
 import { readEnvironment, type SidecarEnvironment } from '../sidecar/environment.ts';
 import { checkGrpcHealth } from '../sidecar/grpc-health.ts';
 import { OwnAdmin } from '../sidecar/own-admin.ts';
 import { flagsOfMesh, readSidecarArguments } from '../sidecar/sidecar-arguments.ts';
-import { sidecarNode, spiffeIdOf } from '../sidecar/sidecar-node.ts';
+import { sidecarNode } from '../sidecar/sidecar-node.ts';
 import { StatusServer } from '../sidecar/status-server.ts';
 import type { ComponentLog } from '../telemetry/process-log.ts';
-import { processClock } from './process-clock.ts';
+import { chooseIdentity } from './sidecar-identity.ts';
 
 export class Sidecar {
   /** Arguments of a proxy, with its bootstrap. */
   readonly arguments: readonly string[];
   readonly #environment: SidecarEnvironment;
   readonly #probes: ReadonlyMap<string, AppProbe>;
-  #keeper: IdentityKeeper | undefined;
 
   /** Throws `ConfigError` with what is wrong with the environment or the arguments. */
   constructor(args: readonly string[], variables: NodeJS.ProcessEnv) {
@@ -35,29 +32,11 @@ export class Sidecar {
     this.#probes = probesOf(environment);
   }
 
-  /**
-   * Begins to ask for the identity. Undefined where somebody else gives it: a socket is there, as SPIRE's agent makes one,
-   * or the mesh has no CA for who comes in clear text.
-   */
+  /** Begins to follow the identity; undefined where listeners and clusters ask an agent's socket themselves. */
   beginIdentity(log: ComponentLog): OwnSecrets | undefined {
-    if (existsSync(workloadSocketPath)) {
-      log.info({ path: workloadSocketPath }, 'certificates come from the agent whose socket is there');
-      return undefined;
-    }
-    const { caAddress } = this.#environment;
-    if (isPlainText(caAddress)) {
-      log.warn({ caAddress }, 'no CA is asked over a connection in clear text: this sidecar has no identity');
-      return undefined;
-    }
-    this.#keeper = new IdentityKeeper({
-      source: istioCa(this.#environment),
-      clock: Date.now,
-      random: Math.random,
-      schedule: processClock.schedule,
-      log: (level, text, facts) => log[level === 'warning' ? 'warn' : level](facts, text),
-    });
-    this.#keeper.start();
-    return { cluster: secretsCluster, identity: this.#keeper };
+    const identity = chooseIdentity(this.#environment, log);
+    identity?.start();
+    return identity && { cluster: secretsCluster, identity };
   }
 
   /** Answers the kubelet. Rejects when a port cannot be had. */
@@ -82,26 +61,6 @@ function probesOf({ appProbes }: SidecarEnvironment): ReadonlyMap<string, AppPro
   const probes = readAppProbes(appProbes, problems);
   if (!problems.isEmpty) throw new ConfigError('the environment of the sidecar', problems.list);
   return probes;
-}
-
-function istioCa(environment: SidecarEnvironment): IstioCa {
-  const { caAddress, clusterId, rootCertificate, tokenPath, keyKind, certificateLifetimeMs, signer } = environment;
-  const roots = rootCertificate.kind === 'file' ? { roots: rootCertificate } : {};
-  return new IstioCa({
-    service: {
-      target: {
-        kind: 'uri',
-        uri: caAddress,
-        credentials: { tls: { ...roots, subjectAltNames: [] }, accessToken: { kind: 'file', path: tokenPath } },
-      },
-      initialMetadata: [{ key: 'clusterid', value: clusterId }],
-    },
-    clusters: new Map(),
-    spiffeId: spiffeIdOf(environment),
-    keyKind,
-    lifetimeMs: certificateLifetimeMs,
-    ...(signer !== undefined && { signer }),
-  });
 }
 
 function readIfThere(path: string): string | undefined {

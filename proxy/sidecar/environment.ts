@@ -24,6 +24,10 @@ export interface SidecarEnvironment {
   /** By which the control plane and the CA are known. */
   readonly rootCertificate: { readonly kind: 'file'; readonly path: string } | { readonly kind: 'system' };
   readonly tokenPath: string;
+  /** `SPIFFE_ENDPOINT_SOCKET`: an agent that is asked in place of the CA. */
+  readonly workloadApi: string | undefined;
+  /** `FILE_MOUNTED_CERTS`: certificates are in `/etc/certs`. */
+  readonly hasMountedCertificates: boolean;
   readonly keyKind: 'ecdsa-p256' | 'rsa-2048';
   readonly certificateLifetimeMs: number;
   readonly signer: string | undefined;
@@ -80,6 +84,8 @@ export function readEnvironment({ variables, readFile }: EnvironmentSource): Sid
     caAddress: read.text('CA_ADDR') ?? proxyConfig.discoveryAddress,
     rootCertificate: readRootCertificate(read, problems),
     tokenPath: read.text('JWT_TOKEN_PATH') ?? '/var/run/secrets/tokens/istio-token',
+    workloadApi: readWorkloadApi(read, problems),
+    hasMountedCertificates: read.text('FILE_MOUNTED_CERTS') === 'true',
     keyKind: read.text('ECC_SIGNATURE_ALGORITHM') === 'ECDSA' ? 'ecdsa-p256' : 'rsa-2048',
     certificateLifetimeMs: read.duration('SECRET_TTL') ?? DAY_MS,
     signer: read.text('ISTIO_META_CERT_SIGNER'),
@@ -132,6 +138,15 @@ function readRootCertificate(read: VariableReader, problems: Problems): SidecarE
     .at('PILOT_CERT_PROVIDER')
     .add(`${provider} is not one of ${[...rootCertificates.keys(), 'system'].join(', ')}`);
   return { kind: 'system' };
+}
+
+/** Unix sockets only: over TCP everybody on the way could ask as this workload. */
+function readWorkloadApi(read: VariableReader, problems: Problems): string | undefined {
+  const target = read.text('SPIFFE_ENDPOINT_SOCKET');
+  if (target !== undefined && !target.startsWith('unix:/')) {
+    problems.at('SPIFFE_ENDPOINT_SOCKET').unsupported(target, 'write unix:///path/of/the/socket');
+  }
+  return target;
 }
 
 function readAppMetrics(read: VariableReader, problems: Problems): SidecarEnvironment['appMetrics'] {

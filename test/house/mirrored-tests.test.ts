@@ -11,6 +11,7 @@ const SMALL = 40;
 
 /** Files that are tested through another file's test, with the reason. */
 const TESTED_ELSEWHERE: ReadonlyMap<string, string> = new Map([
+  ['proxy/main.ts', 'the choice of what runs: every integration test starts it'],
   ['proxy/command/serve.ts', 'the composition root: every integration test starts it'],
   ['proxy/worker/main.ts', "the worker's entry: every integration test starts it"],
 ]);

@@ -6,6 +6,7 @@
 import { generateKeyPair, type KeyObject, sign } from 'node:crypto';
 import { promisify } from 'node:util';
 import { DerTag, derBitString, derElement, derObjectIdentifier, derSequence } from './der.ts';
+import { pemOf } from './pem.ts';
 
 export type KeyKind = 'ecdsa-p256' | 'rsa-2048';
 
@@ -26,7 +27,7 @@ export async function makeCertificateRequest(uri: string, keyKind: KeyKind): Pro
   const request = derSequence(information, signatureAlgorithms[keyKind], derBitString(signature));
   return {
     privateKey: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
-    request: pem('CERTIFICATE REQUEST', request),
+    request: pemOf('CERTIFICATE REQUEST', request),
   };
 }
 
@@ -51,11 +52,6 @@ function extensionRequest(uri: string): Buffer {
     derElement(DerTag.octetString, names),
   );
   return derSequence(derObjectIdentifier('1.2.840.113549.1.9.14'), derElement(DerTag.set, derSequence(extension)));
-}
-
-function pem(label: string, der: Buffer): string {
-  const lines = der.toString('base64').match(/.{1,64}/g) ?? [];
-  return `-----BEGIN ${label}-----\n${lines.join('\n')}\n-----END ${label}-----\n`;
 }
 
 const ATTRIBUTES = 0xa0; // [0] IMPLICIT, constructed

@@ -5,7 +5,7 @@
 
 import type { Random } from '../../config/random.ts';
 import type { DiscoveryLog, Schedule } from '../client/discovery.ts';
-import type { Identity, IdentitySource, OwnIdentity } from './identity.ts';
+import { HeldIdentity, type Identity, type IdentitySource, type RunningIdentity } from './identity.ts';
 
 export type IdentityState =
   | { readonly kind: 'idle' }
@@ -34,9 +34,9 @@ export interface IdentityKeeperOptions {
   readonly log: DiscoveryLog;
 }
 
-export class IdentityKeeper implements OwnIdentity {
+export class IdentityKeeper implements RunningIdentity {
   readonly #options: IdentityKeeperOptions;
-  readonly #users = new Set<(identity: Identity) => void>();
+  readonly #held = new HeldIdentity();
   #state: IdentityState = { kind: 'idle' };
   #cancel: (() => void) | undefined;
   #isStopped = false;
@@ -50,15 +50,13 @@ export class IdentityKeeper implements OwnIdentity {
   }
 
   get current(): Identity | undefined {
-    return this.#state.kind === 'idle' ? undefined : this.#state.held;
+    return this.#held.current;
   }
 
   subscribe(onIdentity: (identity: Identity) => void): () => void {
-    this.#users.add(onIdentity);
-    return () => this.#users.delete(onIdentity);
+    return this.#held.subscribe(onIdentity);
   }
 
-  /** Once. */
   start(): void {
     this.#take({ kind: 'due' });
   }
@@ -109,7 +107,7 @@ export class IdentityKeeper implements OwnIdentity {
     const { log, source } = this.#options;
     const facts = { until: new Date(held.notAfterMs).toISOString(), renewal: new Date(renewAtMs).toISOString() };
     log('info', `a certificate came from ${source.name}`, facts);
-    for (const onIdentity of this.#users) onIdentity(held);
+    this.#held.hold(held);
   }
 
   #complain({ held, reason, retryAtMs }: Extract<IdentityState, { kind: 'waiting' }>): void {

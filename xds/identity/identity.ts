@@ -24,3 +24,30 @@ export interface OwnIdentity {
   /** Calls back with each new one, until what it returns is called. */
   subscribe(onIdentity: (identity: Identity) => void): () => void;
 }
+
+/** One that is kept fresh by somebody. */
+export interface RunningIdentity extends OwnIdentity {
+  /** Once. */
+  start(): void;
+  stop(): void;
+}
+
+/** The identity of now, and who is told of the next. */
+export class HeldIdentity implements OwnIdentity {
+  #current: Identity | undefined;
+  readonly #users = new Set<(identity: Identity) => void>();
+
+  get current(): Identity | undefined {
+    return this.#current;
+  }
+
+  subscribe(onIdentity: (identity: Identity) => void): () => void {
+    this.#users.add(onIdentity);
+    return () => this.#users.delete(onIdentity);
+  }
+
+  hold(identity: Identity): void {
+    this.#current = identity;
+    for (const onIdentity of this.#users) onIdentity(identity);
+  }
+}

@@ -2,7 +2,6 @@
 // that is held already, and gets one for the identity that it has; what the request says of its name does not matter.
 // https://github.com/istio/api/blob/master/security/v1alpha1/ca.proto
 
-import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { Client, Metadata, type ServiceError, status } from '@grpc/grpc-js';
 import protobuf from 'protobufjs/minimal.js';
 import type { GrpcCluster, GrpcService } from '../../config/config-source.ts';
@@ -12,6 +11,7 @@ import { type GrpcPeer, peersOf } from '../client/grpc-peer.ts';
 import { wireTypes } from '../message/wire-scalar.ts';
 import { type KeyKind, makeCertificateRequest } from './certificate-request.ts';
 import type { Identity, IdentitySource } from './identity.ts';
+import { endOfCertificate } from './issued-certificate.ts';
 
 export interface IstioCaOptions {
   /** Where the CA is; its token is read anew for each call. */
@@ -127,24 +127,12 @@ function identityOf(chain: readonly string[], privateKey: string): Identity {
   if (own === undefined || roots === undefined || chain.length < 2) {
     throw new Error('the CA answered without a certificate and a root');
   }
-  const certificate = readCertificate(own);
-  if (!certificate.checkPrivateKey(createPrivateKey(privateKey))) {
-    throw new Error('the CA answered with a certificate for another key');
-  }
   return {
     certificateChain: chain.slice(0, -1).map(withNewline).join(''),
     privateKey,
     roots: withNewline(roots),
-    notAfterMs: Date.parse(certificate.validTo),
+    notAfterMs: endOfCertificate(own, privateKey, 'the answer of the CA'),
   };
-}
-
-function readCertificate(pem: string): X509Certificate {
-  try {
-    return new X509Certificate(pem);
-  } catch {
-    throw new Error('the CA answered with a certificate that cannot be read');
-  }
 }
 
 function withNewline(pem: string): string {

@@ -105,8 +105,8 @@ t.test('what is no answer is refused in words without the token', async (t) => {
   const rows: readonly [answer: Parameters<typeof startCa>[1], words: RegExp][] = [
     [() => [], /without a certificate and a root/],
     [() => [certificate], /without a certificate and a root/],
-    [() => ['nonsense', 'R'], /a certificate that cannot be read/],
-    [() => [certificate, 'R'], /a certificate for another key/],
+    [() => ['nonsense', 'R'], /the answer of the CA has a certificate that cannot be read/],
+    [() => [certificate, 'R'], /the answer of the CA has a certificate for another key/],
     [() => ({ code: status.UNAUTHENTICATED, details: 'no such caller' }), /16 UNAUTHENTICATED.*no such caller/],
   ];
   for (const [answer, words] of rows) {
