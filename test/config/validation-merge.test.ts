@@ -1,6 +1,6 @@
 import t from 'tap';
 import type { ValidationContext } from '../../config/secret.ts';
-import { mergeValidationContexts } from '../../config/validation-merge.ts';
+import { mergeValidationContexts, validationProblem } from '../../config/validation-merge.ts';
 
 const empty: ValidationContext = { subjectAltNames: [], spkiHashes: [], certificateHashes: [] };
 const name = (value: string) => ({ type: 'uri', matcher: { kind: 'exact', value, ignoreCase: false } }) as const;
@@ -40,4 +40,19 @@ t.test('trust domains are in place of roots', async (t) => {
   const trustDomains = [{ name: 'one.example', roots: 'roots' }];
   const merged = mergeValidationContexts({ ...empty, roots: { kind: 'system' } }, { ...empty, trustDomains });
   t.same(merged, { ...empty, trustDomains });
+});
+
+t.test('what would mean nothing without trusted certificates is a problem', async (t) => {
+  t.equal(validationProblem(empty), undefined);
+  const rows: readonly [context: Partial<ValidationContext>, problem: RegExp][] = [
+    [{ subjectAltNames: [name('a')] }, /^names are of no use without trusted_ca/],
+    [{ revocationLists: 'list' }, /^crl is of no use/],
+    [{ allowsExpired: true }, /^allow_expired_certificate is of no use/],
+  ];
+  for (const [context, problem] of rows) {
+    t.match(validationProblem({ ...empty, ...context }), problem);
+    t.equal(validationProblem({ ...empty, ...context, roots: { kind: 'system' } }), undefined);
+    t.equal(validationProblem({ ...empty, ...context, trustDomains: [] }), undefined);
+  }
+  t.equal(validationProblem({ ...empty, spkiHashes: ['hash'] }), undefined, 'a hash is trusted by itself');
 });

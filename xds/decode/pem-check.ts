@@ -72,10 +72,10 @@ function blocksOf(pem: string, label: string): readonly string[] {
 function readKey(pem: string, password: string | undefined): KeyObject | string {
   try {
     return createPrivateKey({ key: pem, ...(password !== undefined && { passphrase: password }) });
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === 'ERR_MISSING_PASSPHRASE') return 'is encrypted, and there is no password';
+  } catch {
     if (password !== undefined) return 'cannot be read with its password';
+    // As PKCS #8 has it, and the older form of OpenSSL (RFC 1421).
+    if (/ENCRYPTED/.test(pem)) return 'is encrypted, and there is no password';
     return 'cannot be read: it must be a private key in PEM';
   }
 }

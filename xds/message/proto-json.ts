@@ -62,7 +62,7 @@ class ProtoJsonReader {
   /** The message, or undefined when the value is not an object at all (recorded). */
   readMessage(json: unknown, descriptor: MessageDescriptor, isInAny = false): Message | undefined {
     if (!isObject(json)) {
-      this.#report(`expected an object, got ${shown(json)}`);
+      this.#report(`expected an object, got ${this.#shown(json)}`);
       return undefined;
     }
     if (this.#depth === maxDepth) {
@@ -109,7 +109,7 @@ class ProtoJsonReader {
 
   #readRepeated(json: unknown, field: FieldDescriptor): readonly unknown[] | undefined {
     if (!Array.isArray(json)) {
-      this.#report(`expected a list, got ${shown(json)}`);
+      this.#report(`expected a list, got ${this.#shown(json)}`);
       return undefined;
     }
     const items: unknown[] = [];
@@ -126,7 +126,7 @@ class ProtoJsonReader {
 
   #readMap(json: unknown, field: FieldDescriptor): Message | undefined {
     if (!isObject(json)) {
-      this.#report(`expected an object, got ${shown(json)}`);
+      this.#report(`expected an object, got ${this.#shown(json)}`);
       return undefined;
     }
     // Without a prototype: keys are the operator's, `__proto__` too.
@@ -155,7 +155,7 @@ class ProtoJsonReader {
     if (value === undefined) {
       const meant = type === 'google.protobuf.Duration' ? meantDuration(json) : undefined;
       const hint = meant === undefined ? '' : `; did you mean "${meant}"?`;
-      this.#report(`expected ${scalarExpectation(type)}, got ${shown(json)}${hint}`);
+      this.#report(`expected ${scalarExpectation(type)}, got ${this.#shown(json)}${hint}`);
     }
     return value;
   }
@@ -168,7 +168,7 @@ class ProtoJsonReader {
     if (name !== undefined) return name;
     const meant = typeof json === 'string' ? nearestName(json, byName.keys()) : undefined;
     const hint = meant === undefined ? `expected one of ${[...byName.keys()].join(', ')}` : `did you mean ${meant}?`;
-    this.#report(`${shown(json)} is not a value of this field; ${hint}`);
+    this.#report(`${this.#shown(json)} is not a value of this field; ${hint}`);
     return undefined;
   }
 
@@ -192,7 +192,7 @@ class ProtoJsonReader {
 
   #readJson(json: unknown, isExpectedKind: boolean, expectation: string): unknown {
     if (!isExpectedKind) {
-      this.#report(`expected ${expectation}, got ${shown(json)}`);
+      this.#report(`expected ${expectation}, got ${this.#shown(json)}`);
       return undefined;
     }
     if (isFiniteJson(json, 0)) return json;
@@ -208,7 +208,9 @@ class ProtoJsonReader {
     const typeUrl = json['@type'];
     const typeName = typeUrl.slice(typeUrl.lastIndexOf('/') + 1);
     if (typeName === typeUrl || typeName === '') {
-      this.#report(`${shown(typeUrl)} is not a type URL; expected type.googleapis.com/ and the name of a message`);
+      this.#report(
+        `${this.#shown(typeUrl)} is not a type URL; expected type.googleapis.com/ and the name of a message`,
+      );
       return undefined;
     }
     if (typedStructs.has(typeName)) return this.#readTypedStruct(json);
@@ -243,9 +245,15 @@ class ProtoJsonReader {
     const value = json['value'] ?? {};
     this.#path.push('value');
     const message = isObject(value) ? this.#readAny({ ...value, '@type': typeUrl }) : undefined;
-    if (!isObject(value)) this.#report(`expected an object, got ${shown(value)}`);
+    if (!isObject(value)) this.#report(`expected an object, got ${this.#shown(value)}`);
     this.#path.pop();
     return message;
+  }
+
+  /** What was written where a key or password belongs is not repeated. */
+  #shown(json: unknown): string {
+    const isSecret = this.#path.some((step) => typeof step === 'string' && secretFields.has(step));
+    return isSecret && !Array.isArray(json) && !isObject(json) ? 'something else' : shown(json);
   }
 
   #report(message: string): void {
@@ -295,6 +303,13 @@ function isFiniteJson(json: unknown, depth: number): boolean {
   if (depth === maxDepth) return false;
   return Object.values(json).every((value) => isFiniteJson(value, depth + 1));
 }
+
+/** Fields that hold secrets, or bytes that may be one, in both spellings. */
+const secretFields: ReadonlySet<string> = new Set(
+  ['private_key', 'password', 'pkcs12', 'keys', 'secret', 'inline_bytes', 'inline_string', 'access_token'].flatMap(
+    (name) => [name, name.replaceAll(/_(.)/g, (_, letter: string) => letter.toUpperCase())],
+  ),
+);
 
 /** The value as it was written, short enough for one line. */
 function shown(json: unknown): string {
