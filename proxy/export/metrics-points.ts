@@ -138,7 +138,7 @@ export class SeriesMemory {
     const key = group.prefix + name;
     const found = this.#known.get(key);
     const before = found !== undefined && found.value <= value ? found : undefined;
-    const isNew = found !== undefined || group.scope.vocabulary === 'outrigger';
+    const isNew = found !== undefined || group.scope.vocabulary !== 'envoy';
     const startWallMs = before?.startWallMs ?? (isNew ? this.#takenAtWallMs : this.#beganAtWallMs);
     this.#pending!.known.set(key, { value, histogram, startWallMs });
     return { before, startWallMs };

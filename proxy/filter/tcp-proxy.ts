@@ -6,6 +6,7 @@ import type { TcpProxy } from '../../config/listener.ts';
 import type { ClusterRuntime } from '../cluster/cluster-runtime.ts';
 import type { ConnectionCounter, ConnectionFacts, HttpContext } from '../http/connection-manager.ts';
 import type { StreamInfo } from '../http/stream-info.ts';
+import type { IstioTcpStats } from '../istio/tcp-stats.ts';
 import type { ByteStream } from '../reactor/byte-stream.ts';
 import type { AccessLogger } from '../telemetry/access-log.ts';
 import type { StatBlock } from '../telemetry/stats.ts';
@@ -16,12 +17,15 @@ export interface TcpProxyOptions {
   readonly context: HttpContext;
   readonly stats: StatBlock;
   readonly accessLoggers: readonly AccessLogger[];
+  /** Null, or absent, without Istio's metrics. */
+  readonly istioStats?: IstioTcpStats | null;
 }
 
 export class TcpProxyFilter {
   readonly config: TcpProxy;
   readonly context: HttpContext;
   readonly stats: StatBlock;
+  readonly istioStats: IstioTcpStats | null;
   readonly #accessLoggers: readonly AccessLogger[];
 
   constructor(options: TcpProxyOptions) {
@@ -29,6 +33,7 @@ export class TcpProxyFilter {
     this.context = options.context;
     this.stats = options.stats;
     this.#accessLoggers = options.accessLoggers;
+    this.istioStats = options.istioStats ?? null;
   }
 
   start(stream: ByteStream, facts: ConnectionFacts, counter: ConnectionCounter): void {

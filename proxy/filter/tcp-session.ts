@@ -10,6 +10,7 @@ import { connectFailure } from '../cluster/upstream-failure.ts';
 import type { ConnectionCounter, ConnectionFacts } from '../http/connection-manager.ts';
 import { transportFailureReason } from '../http/failure-reply.ts';
 import { ResponseFlag, StreamInfo } from '../http/stream-info.ts';
+import type { IstioTcpConnection } from '../istio/tcp-stats.ts';
 import type { ByteStream, ByteStreamHandler, CloseReason, Relay } from '../reactor/byte-stream.ts';
 import { Deadlines } from '../reactor/deadlines.ts';
 import { clusterStats } from '../telemetry/cluster-stats.ts';
@@ -17,7 +18,7 @@ import { tcpStats } from '../telemetry/tcp-stats.ts';
 import type { TcpProxyFilter } from './tcp-proxy.ts';
 import { TcpUpstream } from './tcp-upstream.ts';
 
-const Deadline = { idle: 0, maxDuration: 1, logFlush: 2, count: 3 } as const;
+const Deadline = { idle: 0, maxDuration: 1, logFlush: 2, istioStats: 3, count: 4 } as const;
 
 export class TcpSession implements ByteStreamHandler, Relay {
   readonly limitBytes: number;
@@ -27,6 +28,9 @@ export class TcpSession implements ByteStreamHandler, Relay {
   readonly #counter: ConnectionCounter;
   readonly #deadlines: Deadlines;
   readonly #info = new StreamInfo();
+  /** Null without Istio's metrics. */
+  readonly #istio: IstioTcpConnection | null;
+  #cluster: ClusterRuntime | null = null;
   #upstream: TcpUpstream | null = null;
   #isDownstreamPaused = false;
   #isUpstreamPaused = false;
@@ -45,6 +49,7 @@ export class TcpSession implements ByteStreamHandler, Relay {
     this.#deadlines = new Deadlines(context.reactor, this, Deadline.count);
     this.#deadlines.set(Deadline.maxDuration, config.maxDownstreamConnectionDurationMs);
     this.#deadlines.set(Deadline.logFlush, config.accessLogFlushIntervalMs);
+    this.#istio = filter.istioStats?.begin() ?? null;
     const info = this.#info;
     info.startedAtMs = context.reactor.nowMs;
     info.startWallMs = context.wallOffsetMs + info.startedAtMs;
@@ -69,6 +74,7 @@ export class TcpSession implements ByteStreamHandler, Relay {
       this.#giveUp(ResponseFlag.noClusterFound, 'the cluster is not known');
       return;
     }
+    this.#cluster = cluster;
     this.#info.upstreamCluster = cluster.name;
     const { chooseContext } = context;
     chooseContext.excluded = null;
@@ -86,6 +92,7 @@ export class TcpSession implements ByteStreamHandler, Relay {
     }
     this.#info.attemptCount++;
     this.#info.upstreamRemoteAddress = endpoint.addressText;
+    this.#info.endpointMetadata = endpoint.metadata;
     const { reactor } = context;
     const limitBytes = cluster.config.perConnectionBufferLimitBytes || Number.POSITIVE_INFINITY;
     this.#upstream = new TcpUpstream(this, { reactor, cluster, endpoint, sink: this.#downstream, limitBytes });
@@ -98,6 +105,7 @@ export class TcpSession implements ByteStreamHandler, Relay {
     if (local !== undefined) this.#info.upstreamLocalAddress = formatAddress(local);
     this.#info.upstreamTls = upstream.tls;
     if (this.#filter.config.flushAccessLogOnConnected) this.#log();
+    if (this.#istio !== null) this.#reportOpen(this.#istio);
     this.#downstream.relayTo(this);
     upstream.stream.relayTo(upstream);
     this.#downstream.resumeReading();
@@ -178,6 +186,7 @@ export class TcpSession implements ByteStreamHandler, Relay {
       // What the endpoint has not taken yet still goes to it. Nobody is waiting: only the idle timeout bounds it.
       this.#deadlines.clear(Deadline.maxDuration);
       this.#deadlines.clear(Deadline.logFlush);
+      this.#deadlines.clear(Deadline.istioStats);
       this.#isFlushing = upstream.stream.pendingWriteBytes > 0;
       if (this.#isFlushing) {
         stats.inc(tcpStats.upstreamFlushTotal);
@@ -191,6 +200,7 @@ export class TcpSession implements ByteStreamHandler, Relay {
     }
     this.#info.endedAtMs = context.reactor.nowMs;
     this.#counter.onConnectionGone();
+    this.#istio?.end(this.#info, this.#cluster);
     this.#log();
   }
 
@@ -231,6 +241,11 @@ export class TcpSession implements ByteStreamHandler, Relay {
     this.#filter.log(info);
   }
 
+  #reportOpen(istio: IstioTcpConnection): void {
+    istio.report(this.#info, this.#cluster);
+    this.#deadlines.set(Deadline.istioStats, this.#filter.istioStats!.reportingIntervalMs);
+  }
+
   #giveUp(flags: number, reason: string): void {
     this.#info.responseFlags |= flags;
     this.#info.failureReason = reason;
@@ -247,6 +262,10 @@ export class TcpSession implements ByteStreamHandler, Relay {
     if (slot === Deadline.logFlush) {
       this.#log();
       this.#deadlines.set(Deadline.logFlush, config.accessLogFlushIntervalMs);
+      return;
+    }
+    if (slot === Deadline.istioStats) {
+      this.#reportOpen(this.#istio!);
       return;
     }
     if (slot === Deadline.idle) {

@@ -7,8 +7,9 @@ import type { ChooseContext } from '../cluster/balancer.ts';
 import type { ClusterTable } from '../cluster/cluster-table.ts';
 import type { UpstreamConnector } from '../cluster/pooled-connection.ts';
 import type { FormatContext } from '../format/format-context.ts';
-import { compileRanges } from '../listener/ip-range.ts';
 import type { PeerMetadataHeaders } from '../istio/peer-metadata.ts';
+import type { IstioRequestStats } from '../istio/request-stats.ts';
+import { compileRanges } from '../listener/ip-range.ts';
 import type { Reactor } from '../reactor/reactor.ts';
 import type { CompiledRoute } from '../route/compiled-route.ts';
 import type { MatchContext } from '../route/route-match.ts';
@@ -99,6 +100,8 @@ export interface ConnectionManagerOptions {
   readonly counter?: RequestCounter | null;
   /** Null, or absent, where sidecars tell each other nothing. */
   readonly peerMetadata?: PeerMetadataHeaders | null;
+  /** Null, or absent, without Istio's metrics. */
+  readonly istioStats?: IstioRequestStats | null;
 }
 
 export class ConnectionManager implements RouteTableUser {
@@ -127,6 +130,7 @@ export class ConnectionManager implements RouteTableUser {
   /** Responses close their connections: the listener is going away. */
   isDraining = false;
   readonly #counter: RequestCounter | null;
+  readonly #istioStats: IstioRequestStats | null;
   readonly #listenerStats: StatBlock;
   readonly #accessLoggers: readonly AccessLogger[];
   readonly #serverLine: EncodedLine;
@@ -149,6 +153,7 @@ export class ConnectionManager implements RouteTableUser {
     this.tracer = options.tracer ?? null;
     this.#counter = options.counter ?? null;
     this.peerMetadata = options.peerMetadata ?? null;
+    this.#istioStats = options.istioStats ?? null;
     this.router = config.httpFilters[config.httpFilters.length - 1]!.config;
     const { suppressEnvoyHeaders } = this.router;
     this.routes =
@@ -219,7 +224,9 @@ export class ConnectionManager implements RouteTableUser {
     }
     stats.record(httpStats.downstreamRqTime, info.endedAtMs - info.startedAtMs);
     const { tracer } = this;
-    if (tracer === null && this.#counter === null && this.#accessLoggers.length === 0) return;
+    const counter = this.#counter;
+    const istioStats = this.#istioStats;
+    if (tracer === null && counter === null && istioStats === null && this.#accessLoggers.length === 0) return;
     const logContext = this.#logContext;
     logContext.info = info;
     logContext.request = stream.head;
@@ -227,7 +234,8 @@ export class ConnectionManager implements RouteTableUser {
     logContext.responseTrailers = trailers;
     // Logs tell whether the trace is kept.
     if (tracer !== null) tracer.finish(stream.trace!, logContext);
-    if (this.#counter !== null) this.#counter.count(stream, logContext);
+    if (counter !== null) counter.count(stream, logContext);
+    if (istioStats !== null) istioStats.count(stream, logContext);
     for (let index = 0; index < this.#accessLoggers.length; index++) {
       this.#accessLoggers[index]!.log(this.#logContext);
     }

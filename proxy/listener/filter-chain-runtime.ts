@@ -67,7 +67,8 @@ export class FilterChainRuntime {
     const shared = { context: this.#context.http, accessLoggers: this.#context.compileAccessLogs(accessLogs) };
     if (filter.kind === 'tcp-proxy') {
       const stats = this.#block(tcpStats, statPrefix);
-      return { kind: 'tcp', filter: new TcpProxyFilter({ config: filter.config, stats, ...shared }) };
+      const istioStats = this.#context.istio.compileTcpStats(filter.config, isOutbound);
+      return { kind: 'tcp', filter: new TcpProxyFilter({ config: filter.config, stats, istioStats, ...shared }) };
     }
     const stats = this.#block(httpStats, statPrefix);
     const listenerStats = this.#block(listenerHttpStats, statName, statPrefix);
@@ -75,7 +76,11 @@ export class FilterChainRuntime {
     const tracer = tracing.compile(filter.config, isOutbound);
     const counter = tracer !== null || countsAllRequests ? requestCounter : null;
     const peerMetadata = istio.compilePeerMetadata(filter.config);
-    const options = { config: filter.config, stats, listenerStats, tracer, counter, peerMetadata, ...shared };
+    const istioStats = istio.compileRequestStats(filter.config, isOutbound);
+    const options = {
+      ...{ config: filter.config, stats, listenerStats, tracer, counter, peerMetadata, istioStats },
+      ...shared,
+    };
     return { kind: 'http', manager: new ConnectionManager(options) };
   }
 

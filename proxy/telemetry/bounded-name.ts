@@ -10,10 +10,13 @@ import type { StatScope } from './stats.ts';
 /** Of these there is a cluster or route for each name. Listeners are few, and their ports are not made by a mesh. */
 const boundedTemplates: readonly string[] = ['cluster.{', 'vhost.{'];
 /** Labels that are kept in `other`: they have few values, and without them nobody sees errors in it. */
-const labelsOfOther: ReadonlySet<string> = new Set(['status', 'grpc_status', 'reason']);
+const labelsOfOther: ReadonlySet<string> = new Set([
+  ...['status', 'grpc_status', 'reason'],
+  ...['reporter', 'request_protocol', 'response_code'],
+]);
 
 export function isBounded({ scope, names }: StatGroup): boolean {
-  if (scope.vocabulary === 'outrigger') return labelNames(scope).some((label) => !labelsOfOther.has(label));
+  if (scope.vocabulary !== 'envoy') return labelNames(scope).some((label) => !labelsOfOther.has(label));
   return names.length > 0 && boundedTemplates.some((start) => scope.template.startsWith(start));
 }
 

@@ -11,10 +11,10 @@ import type { WorkerStats } from './worker-stats.ts';
 /** A series without a request for so long is given up. */
 export const idleSeriesMs = 15 * 60_000;
 /** One that others wait for, after so long: a series that comes and goes costs its reader more than one that stays. */
-const displacedAfterMs = 60_000;
+export const displacedAfterMs = 60_000;
 /** Share of the room that is made at a time. */
-const displacedShare = 1 / 16;
-const sweepIntervalMs = 10_000;
+export const displacedShare = 1 / 16;
+export const sweepIntervalMs = 10_000;
 
 export interface RequestMetricsOptions {
   readonly stats: WorkerStats;

@@ -29,8 +29,8 @@ export interface StatScope {
   readonly stats: readonly Stat[];
   /** Whether it is exported. What is not listed is for one reader only, such as `/clusters`. */
   readonly isListed: boolean;
-  /** Whose names they are. `/stats` speaks Envoy's; ours are metrics only, as `outrigger_…`. */
-  readonly vocabulary: 'envoy' | 'outrigger';
+  /** Whose names they are. `/stats` speaks Envoy's; ours and Istio's are metrics only, as `outrigger_…` and `istio_…`. */
+  readonly vocabulary: 'envoy' | 'outrigger' | 'istio';
 }
 
 export interface StatSet {

@@ -15,6 +15,7 @@ import type { HttpContext } from '../http/connection-manager.ts';
 import { HttpDate } from '../http/http-date.ts';
 import { OutputBuffer } from '../http/http1/output-buffer.ts';
 import { RequestCounter } from '../http/request-counter.ts';
+import { httpMetrics } from '../istio/metric-tags.ts';
 import { WorkerIstio } from '../istio/worker-istio.ts';
 import { DescriptorReserve } from '../listener/descriptor-reserve.ts';
 import type { ListenerContext } from '../listener/listener-runtime.ts';
@@ -61,7 +62,7 @@ export class Worker {
   readonly #routeTables = new RouteTables();
   readonly #logs: AccessLogs;
   readonly #tracing: WorkerTracing;
-  readonly #istio = new WorkerIstio();
+  readonly #istio: WorkerIstio;
   readonly #context: ListenerContext;
   readonly #date: HttpDate;
   readonly #requestMetrics: RequestMetrics;
@@ -93,6 +94,7 @@ export class Worker {
     const http = this.#openHttp(stats);
     // A key of requests has two series.
     this.#requestMetrics = new RequestMetrics({ stats, maxSeries: Math.ceil(start.maxStatSeries / 2) });
+    this.#istio = new WorkerIstio({ stats, maxSeries: Math.ceil(start.maxStatSeries / httpMetrics.length) });
     this.#tracing = new WorkerTracing({
       timers: this.#reactor.timers,
       wallOffsetMs: http.wallOffsetMs,
@@ -296,6 +298,7 @@ export class Worker {
     this.#listeners.cleanUp();
     this.#tracing.keepHouse(this.#reactor.nowMs);
     this.#requestMetrics.cleanUp(this.#reactor.nowMs);
+    this.#istio.cleanUp(this.#reactor.nowMs);
     this.#reactor.timers.schedule(this.#housekeeping, housekeepingMs);
   }
 

@@ -172,6 +172,8 @@ export interface SceneOptions {
   /** Who the proxy is. */
   readonly node?: IdentifiedNode;
   readonly clusterMetadata?: Metadata;
+  /** Of Istio's metrics. */
+  readonly maxSeries?: number;
 }
 
 /** A worker's inside with one cluster, `service`, in front of endpoints 10.0.0.1, 10.0.0.2 … */
@@ -212,11 +214,12 @@ export class Scene {
     });
     this.tracing.identify({ id: 'node-1', zone: 'zone-1' });
     const config = managerOf([virtualHostOf(options.routes ?? [routeOf('/', forwardAction())])], options.manager);
-    const istio = new WorkerIstio();
+    const istio = new WorkerIstio({ stats, maxSeries: options.maxSeries ?? 100 });
     istio.identify(options.node ?? { id: 'node-1', zone: 'zone-1' });
     this.manager = new ConnectionManager({
       config,
       peerMetadata: istio.compilePeerMetadata(config),
+      istioStats: istio.compileRequestStats(config, options.isOutbound ?? false),
       tracer: this.tracing.compile(config, options.isOutbound ?? false),
       context: this.#context(random, stats),
       stats: stats.block(httpStats, 'test'),

@@ -91,7 +91,7 @@ export function makeListenerBench(t: Test, reactor: Reactor = startReactor(t)): 
     compileAccessLogs: (configs) => logs.compile(configs),
     tls: new TlsContexts({ stats, wallClock: Date.now }),
     tracing: makeTracing(reactor),
-    istio: new WorkerIstio(),
+    istio: new WorkerIstio({ stats, maxSeries: 100 }),
     requestCounter: new RequestCounter(new RequestMetrics({ stats, maxSeries: 100 })),
     countsAllRequests: false,
     workerIndex: 3,
