@@ -21,6 +21,8 @@ export interface Flags {
   /** How long a process that was replaced may go on with what it has. */
   readonly parentShutdownTimeMs: number;
   readonly drainStrategy: 'gradual' | 'immediate';
+  /** What serves plain HTTP: our own reactor, or uWebSockets.js and undici. */
+  readonly engine: 'reactor' | 'uws';
   readonly logFlushIntervalMs: number;
   readonly logFlushSizeBytes: number;
   readonly allowUnknownStaticFields: boolean;
@@ -114,6 +116,11 @@ const rules: readonly FlagRule[] = [
     help: 'series exported of clusters, routes and requests before they are counted as other; default 2000',
   },
   {
+    names: ['--engine'],
+    takesValue: true,
+    help: 'reactor (default) or uws: uWebSockets.js and undici carry plain HTTP, to be compared with; see docs/engines.md',
+  },
+  {
     names: ['--request-metrics'],
     takesValue: false,
     help: 'counts requests by service, route and outcome also where nothing is traced',
@@ -187,6 +194,7 @@ export function parseFlags(args: readonly string[]): Flags {
     drainTimeMs: number('--drain-time-s', 600) * 1000,
     parentShutdownTimeMs: number('--parent-shutdown-time-s', 900) * 1000,
     drainStrategy: strategy,
+    engine: engineOf(get('--engine') ?? 'reactor'),
     logFlushIntervalMs: number('--file-flush-interval-msec', 1000),
     logFlushSizeBytes: number('--file-flush-min-size-kb', 64) * 1024,
     allowUnknownStaticFields: values.has('--allow-unknown-static-fields'),
@@ -282,6 +290,11 @@ function logLevelOf(level: string): string {
     throw new FlagError(`--log-level ${level}: there are ${logLevels.join(', ')}`);
   }
   return name;
+}
+
+function engineOf(text: string): Flags['engine'] {
+  if (text === 'reactor' || text === 'uws') return text;
+  throw new FlagError(`--engine ${text}: reactor or uws`);
 }
 
 function captureOf(text: string, hasSettings: boolean): CaptureChoice {

@@ -275,6 +275,7 @@ function startWorkers({ flags, log, state, onServing, ...parts }: WorkerParts): 
       countsAllRequests: flags.requestMetrics,
       drainTimeMs: flags.drainTimeMs,
       drainStrategy: flags.drainStrategy,
+      engine: flags.engine,
     },
     ...outputs,
     listeners: { keepsSockets: flags.hotRestart !== null, inherit, onOpened, onStopping },

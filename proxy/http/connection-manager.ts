@@ -27,7 +27,6 @@ import { type EncodedLine, encodeLine, type HeaderTable } from './header-table.t
 import type { BodyLimits } from './http1/body-decoder.ts';
 import type { OutputBuffer } from './http1/output-buffer.ts';
 import type { RequestParserOptions } from './http1/request-parser.ts';
-import type { Http1ServerConnection } from './http1/server-connection.ts';
 import { compileLocalReplyMapping, type LocalReplyMapping } from './local-reply-mapper.ts';
 import type { ResponseHead } from './message.ts';
 import { compilePathNormalizer, type PathNormalizer } from './path-normalization.ts';
@@ -79,6 +78,12 @@ export interface ConnectionFacts {
   readonly tls?: TlsFacts | undefined;
 }
 
+/** An open connection, whatever codec serves it. */
+export interface DownstreamConnection {
+  /** The next response, or the one under way, is its last. */
+  drain(): void;
+}
+
 /** Told when a connection that a listener started is gone. */
 export interface ConnectionCounter {
   onConnectionGone(): void;
@@ -122,7 +127,7 @@ export class ConnectionManager implements RouteTableUser {
   readonly normalizePath: PathNormalizer;
   /** Null without a `local_reply_config`. */
   readonly localReplyMapping: LocalReplyMapping | null;
-  readonly connections = new Set<Http1ServerConnection>();
+  readonly connections = new Set<DownstreamConnection>();
   /** Null without a tracing provider. */
   readonly tracer: RequestTracer | null;
   /** Null where sidecars tell each other nothing. */

@@ -3,6 +3,7 @@
 import type { AccessLog } from '../../config/access-log.ts';
 import type { FilterChain, NetworkFilter } from '../../config/listener.ts';
 import { close } from '../../native/socket.ts';
+import type { DownstreamEngine } from '../engine/downstream-engine.ts';
 import { TcpProxyFilter } from '../filter/tcp-proxy.ts';
 import { ConnectionManager, type HttpContext } from '../http/connection-manager.ts';
 import { Http1ServerConnection } from '../http/http1/server-connection.ts';
@@ -31,6 +32,8 @@ export interface FilterChainContext {
   readonly requestCounter: RequestCounter;
   /** Requests are counted by service and route also where nothing is traced. */
   readonly countsAllRequests: boolean;
+  /** What serves plain HTTP connections in the place of our own codec; null, or absent, is our own. */
+  readonly engine?: DownstreamEngine | null;
 }
 
 /** What a filter chain takes from its listener. */
@@ -98,8 +101,12 @@ export class FilterChainRuntime {
       this.#shakeHands(descriptor, connection, { tls: this.#tls, maxKeptBytes });
       return;
     }
-    const { reactor } = this.#context.http;
-    this.#begin(connection, adoptDescriptor(reactor, descriptor, pendingHandler, { maxKeptBytes }));
+    const { engine = null, http } = this.#context;
+    if (engine !== null && this.#terminal.kind === 'http' && engine.carries(this.#terminal.manager)) {
+      engine.start(descriptor, this.#terminal.manager, connection, maxKeptBytes);
+      return;
+    }
+    this.#begin(connection, adoptDescriptor(http.reactor, descriptor, pendingHandler, { maxKeptBytes }));
   }
 
   #shakeHands(

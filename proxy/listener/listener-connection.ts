@@ -13,13 +13,16 @@ export interface ConnectionOwner {
   onHandshakeTimeout(): void;
 }
 
+/** What carries the bytes, of our reactor or of a library. */
+export type CountedStream = Pick<ByteStream, 'bytesReceived' | 'bytesSent' | 'close' | 'reset'>;
+
 export class ListenerConnection implements ConnectionCounter {
   readonly facts: ConnectionFacts;
   readonly startedAtMs: number;
   /** The filter chain that has it; null while, or because, none was chosen. */
   chain: FilterChainRuntime | null = null;
   /** Null for one that ended before it had a filter chain: nothing was read of it. */
-  stream: ByteStream | null = null;
+  stream: CountedStream | null = null;
   readonly #owner: ConnectionOwner;
   /** A sentence; empty when the transport did not fail before data could flow. */
   #transportFailure = '';

@@ -32,6 +32,8 @@ export interface WorkerStart {
   /** Of a graceful drain. */
   readonly drainTimeMs: number;
   readonly drainStrategy: 'gradual' | 'immediate';
+  /** Our own when left out. */
+  readonly engine?: 'reactor' | 'uws';
 }
 
 export type ToWorker =

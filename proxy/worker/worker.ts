@@ -10,7 +10,9 @@ import { originalDestination } from '../../native/socket.ts';
 import { ClusterTable } from '../cluster/cluster-table.ts';
 import type { Http1EndpointPools } from '../cluster/endpoint-pools.ts';
 import { Http1Connector } from '../cluster/http1-connector.ts';
+import type { UpstreamConnector } from '../cluster/pooled-connection.ts';
 import type { StatsSource } from '../cluster/stats-source.ts';
+import type { DownstreamEngine } from '../engine/downstream-engine.ts';
 import type { HttpContext } from '../http/connection-manager.ts';
 import { HttpDate } from '../http/http-date.ts';
 import { OutputBuffer } from '../http/http1/output-buffer.ts';
@@ -52,6 +54,11 @@ export interface WorkerOptions {
   readonly random: () => number;
   /** As of the reactor: for a worker that shares its thread with Node's own input and output. */
   readonly maxSleepMs?: number;
+  readonly onNodeLoop?: boolean;
+  /** Opens connections to endpoints in the reactor's place. */
+  readonly makeConnector?: (reactor: Reactor, output: OutputBuffer) => UpstreamConnector;
+  /** Serves plain HTTP connections in the place of our own codec. */
+  readonly downstream?: DownstreamEngine;
 }
 
 export class Worker {
@@ -84,6 +91,7 @@ export class Worker {
       clock,
       onWakeUp: () => this.#receive(),
       ...(options.maxSleepMs !== undefined && { maxSleepMs: options.maxSleepMs }),
+      onNodeLoop: options.onNodeLoop ?? false,
     });
     const stats = new WorkerStats((announcement) => this.#send({ kind: 'stats', announcement }));
     this.#tls = this.#openTls(stats);
@@ -110,6 +118,7 @@ export class Worker {
       istio: this.#istio,
       requestCounter: new RequestCounter(this.#requestMetrics),
       countsAllRequests: start.countsAllRequests,
+      engine: options.downstream ?? null,
       workerIndex: start.workerIndex,
       reserve: this.#reserveDescriptors(),
       originalDestination,
@@ -135,7 +144,7 @@ export class Worker {
     return {
       reactor: this.#reactor,
       output,
-      connector: new Http1Connector(this.#reactor, output),
+      connector: this.#options.makeConnector?.(this.#reactor, output) ?? new Http1Connector(this.#reactor, output),
       clusters: this.#clusters,
       routeTables: this.#routeTables,
       random,
@@ -245,6 +254,7 @@ export class Worker {
         this.#tracing.onTaken();
         return;
       case 'stop':
+        this.#options.downstream?.close();
         this.#logs.flush();
         this.#tracing.finish();
         this.#reactor.stop();

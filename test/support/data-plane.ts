@@ -8,6 +8,10 @@ import type { FilterChain, Listener } from '../../config/listener.ts';
 import type { HeaderMutations, Route, RouteAction, VirtualHost } from '../../config/route.ts';
 import type { SnapshotChange } from '../../config/snapshot.ts';
 import { signalEventFd } from '../../native/event-fd.ts';
+import { loadSecondEngine } from '../../proxy/engine/second-engine.ts';
+import { loadUndici } from '../../proxy/engine/undici/undici-connector.ts';
+import { UwsEngine } from '../../proxy/engine/uws/engine.ts';
+import { loadUws } from '../../proxy/engine/uws/library.ts';
 import type { OpenFailure } from '../../proxy/listener/listener-opening.ts';
 import { StatsStore } from '../../proxy/telemetry/stats-store.ts';
 import { Generations, makeGenerationMemory } from '../../proxy/worker/generations.ts';
@@ -30,20 +34,28 @@ export interface DataPlane {
   stop(): Promise<void>;
 }
 
-/** Starts a worker that serves these listeners and clusters. */
-export async function startDataPlane(config: {
-  listeners: readonly Listener[];
-  clusters: readonly Cluster[];
-  runtime?: ReadonlyMap<string, string | number | boolean>;
-  drainStrategy?: 'gradual' | 'immediate';
+/** A whole test file can be run with another engine: see `test/integration/second-engine.test.ts`. */
+const engine = process.env['OUTRIGGER_TEST_ENGINE'];
+
+export interface DataPlaneConfig {
+  readonly listeners: readonly Listener[];
+  readonly clusters: readonly Cluster[];
+  readonly runtime?: ReadonlyMap<string, string | number | boolean>;
+  readonly drainStrategy?: 'gradual' | 'immediate';
   /** 0 never sleeps: for a test of thousands of short exchanges. */
-  maxSleepMs?: 0 | 1;
-}): Promise<DataPlane> {
+  readonly maxSleepMs?: 0 | 1;
+  /** Who carries requests to endpoints; the reactor when left out. */
+  readonly upstream?: 'reactor' | 'undici';
+}
+
+/** Starts a worker that serves these listeners and clusters. */
+export async function startDataPlane(config: DataPlaneConfig): Promise<DataPlane> {
   const { port1, port2 } = new MessageChannel();
   const generationMemory = makeGenerationMemory(1);
   const worker = new Worker({
     start: {
       workerIndex: 0,
+      ticketSeed: new Uint8Array(32),
       generations: generationMemory,
       localIp: '127.0.0.1',
       logFlushIntervalMs: 1000,
@@ -53,13 +65,15 @@ export async function startDataPlane(config: {
       drainTimeMs: 1000,
       drainStrategy: config.drainStrategy ?? 'gradual',
     },
-      ticketSeed: new Uint8Array(32),
     port: port2,
     clock: () => performance.now(),
     wallClock: Date.now,
     random: Math.random,
     // The sockets of the test are on this thread's event loop, behind the worker's.
     maxSleepMs: config.maxSleepMs ?? 1,
+    ...(config.upstream === 'undici' && { onNodeLoop: true, makeConnector: await loadUndici() }),
+    ...(engine === 'uws' && { onNodeLoop: true, downstream: new UwsEngine(loadUws()) }),
+    ...(engine === 'uws+undici' && (await loadSecondEngine())),
   });
   const inbox = new Inbox(port1);
   const stopped = new Promise<void>((resolve) => worker.run(resolve));

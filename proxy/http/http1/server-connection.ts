@@ -8,7 +8,12 @@ import type { NativeBuffer } from '../../../native/native-buffer.ts';
 import type { ByteStream, ByteStreamHandler, CloseReason } from '../../reactor/byte-stream.ts';
 import { Deadlines } from '../../reactor/deadlines.ts';
 import { http1Stats, httpStats } from '../../telemetry/http-stats.ts';
-import type { ConnectionCounter, ConnectionFacts, ConnectionManager } from '../connection-manager.ts';
+import type {
+  ConnectionCounter,
+  ConnectionFacts,
+  ConnectionManager,
+  DownstreamConnection,
+} from '../connection-manager.ts';
 import { HeaderId } from '../header-name.ts';
 import type { HeaderTable } from '../header-table.ts';
 import { encodeLine } from '../header-table.ts';
@@ -39,7 +44,15 @@ const ConnectionDeadline = {
 const State = { idle: 0, body: 1, responding: 2, tunnel: 3, closing: 4 } as const;
 type State = (typeof State)[keyof typeof State];
 
-export class Http1ServerConnection implements ByteStreamHandler, ResponseSender {
+/** What a connection was before this codec took it over from another one, which has counted it. */
+export interface EarlierLife {
+  readonly openedAtMs: number;
+  readonly requestCount: number;
+  /** It was drained. */
+  readonly isLeaving: boolean;
+}
+
+export class Http1ServerConnection implements ByteStreamHandler, ResponseSender, DownstreamConnection {
   readonly head = new RequestHead();
   readonly deadlines: Deadlines;
   readonly #stream: ByteStream;
@@ -60,7 +73,13 @@ export class Http1ServerConnection implements ByteStreamHandler, ResponseSender 
   /** What of the parser's count is in the stats. */
   #droppedHeaders = 0;
 
-  constructor(stream: ByteStream, manager: ConnectionManager, facts: ConnectionFacts, counter: ConnectionCounter) {
+  constructor(
+    stream: ByteStream,
+    manager: ConnectionManager,
+    facts: ConnectionFacts,
+    counter: ConnectionCounter,
+    earlier: EarlierLife | null = null,
+  ) {
     this.#counter = counter;
     this.#stream = stream;
     this.#manager = manager;
@@ -68,15 +87,24 @@ export class Http1ServerConnection implements ByteStreamHandler, ResponseSender 
     this.#parser = new RequestParser(manager.parserOptions);
     this.#encoder = new BodyEncoder(manager.context.output);
     this.deadlines = new Deadlines(manager.context.reactor, this, ConnectionDeadline.count);
-    const { config, stats } = manager;
-    this.#openedAtMs = manager.context.reactor.nowMs;
+    const { idleTimeoutMs, maxConnectionDurationMs } = manager.config;
+    const { nowMs } = manager.context.reactor;
+    this.#openedAtMs = earlier?.openedAtMs ?? nowMs;
+    this.#isLeaving = earlier?.isLeaving ?? false;
+    this.#requestCount = earlier?.requestCount ?? 0;
+    if (earlier === null) this.#countOpened();
+    this.deadlines.set(ConnectionDeadline.idle, this.#isLeaving ? lastRequestMs : idleTimeoutMs);
+    const leftMs = this.#openedAtMs + maxConnectionDurationMs - nowMs;
+    this.deadlines.set(ConnectionDeadline.maxDuration, maxConnectionDurationMs === 0 ? 0 : Math.max(1, leftMs));
+    manager.connections.add(this);
+  }
+
+  #countOpened(): void {
+    const { stats } = this.#manager;
     stats.inc(httpStats.downstreamCxTotal);
     stats.inc(httpStats.downstreamCxActive);
     stats.inc(httpStats.downstreamCxHttp1Total);
     stats.inc(httpStats.downstreamCxHttp1Active);
-    this.deadlines.set(ConnectionDeadline.idle, config.idleTimeoutMs);
-    this.deadlines.set(ConnectionDeadline.maxDuration, config.maxConnectionDurationMs);
-    manager.connections.add(this);
   }
 
   // ---- Receiving -------------------------------------------------------------------------------------------------

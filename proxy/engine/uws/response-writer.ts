@@ -1,0 +1,209 @@
+// Writes one response after another through uWebSockets.js. The library writes the framing and `Date` itself, so these
+// fields are left out of the head, which is otherwise given to it in one piece: its own fields cost a call each.
+//
+// A head leaves with the first bytes of its body, because the library ends no head before.
+
+import { HeaderId } from '../../http/header-name.ts';
+import type { HeaderTable } from '../../http/header-table.ts';
+import { standardReason } from '../../http/http1/reason-phrase.ts';
+import { BodyFraming, type ResponseHead } from '../../http/message.ts';
+import type { Deferred, Reactor } from '../../reactor/reactor.ts';
+import type { UwsResponse } from './library.ts';
+
+export interface ResponseWriterOwner {
+  /** The client takes bytes again. */
+  onResponseDrained(): void;
+  /** All of the response was taken, and the library is done with it. */
+  onResponseComplete(): void;
+}
+
+const Step = { piece: 0, chunk: 1, lastChunk: 2, head: 3 } as const;
+type Step = (typeof Step)[keyof typeof Step];
+
+export class ResponseWriter implements Deferred {
+  readonly #owner: ResponseWriterOwner;
+  readonly #reactor: Reactor;
+  #response: UwsResponse | null = null;
+  #framing: BodyFraming = BodyFraming.none;
+  /** Of the body; -1 in a response without one that reports no length. */
+  #totalBytes = 0;
+  /** Not sent yet. */
+  #head: Uint8Array | null = null;
+  /** The first chunk, for as long as the whole response may still leave at once. */
+  #held: Uint8Array | null = null;
+  /** What the client has not taken of a body with a length. */
+  #rest: Uint8Array | null = null;
+  #isBlocked = false;
+  #isListening = false;
+  #isTaken = false;
+  #isEnded = false;
+  // What `#write` is to do.
+  #step: Step = Step.head;
+  #bytes: Uint8Array = nothing;
+
+  constructor(owner: ResponseWriterOwner, reactor: Reactor) {
+    this.#owner = owner;
+    this.#reactor = reactor;
+  }
+
+  /** The next response is written to this. */
+  begin(response: UwsResponse): void {
+    this.#response = response;
+    this.#isListening = false;
+    this.#isBlocked = false;
+    this.#isTaken = false;
+    this.#isEnded = false;
+    this.#rest = null;
+    this.#head = null;
+    this.#held = null;
+  }
+
+  /** The connection is gone: what is written from now on is dropped. */
+  forget(): void {
+    this.#response = null;
+  }
+
+  get isBlocked(): boolean {
+    return this.#isBlocked;
+  }
+
+  /** Returns how many bytes of it are ours. `head.framing` is `none`, `length` or `chunked`; a HEAD gets no body. */
+  head(head: ResponseHead, isHeadRequest: boolean): number {
+    const { framing, contentLength } = head;
+    const hasNoBody = framing === BodyFraming.length && (contentLength === 0 || isHeadRequest);
+    this.#framing = hasNoBody ? BodyFraming.none : framing;
+    this.#totalBytes = framing === BodyFraming.none ? reportedLength(head.headers) : contentLength;
+    this.#head = encodeHead(head);
+    return this.#head.length;
+  }
+
+  /** `bytes` are read before it returns. */
+  data(bytes: Uint8Array): void {
+    if (this.#response === null || bytes.length === 0) return;
+    if (this.#framing === BodyFraming.length) {
+      if (this.#rest === null) this.#cork(Step.piece, bytes);
+      else this.#rest = Buffer.concat([this.#rest, bytes]);
+    } else if (this.#head !== null && this.#held === null && bytes.length <= maxHeldBytes) {
+      this.#held = Buffer.from(bytes);
+      this.#reactor.defer(this);
+    } else {
+      this.#cork(Step.chunk, bytes);
+    }
+  }
+
+  /** For the reactor: the response goes on in a later turn. */
+  run(): void {
+    if (this.#held !== null && this.#response !== null) this.#cork(Step.chunk, nothing);
+  }
+
+  end(): void {
+    this.#isEnded = true;
+    if (this.#response === null) return;
+    if (this.#framing === BodyFraming.none) this.#cork(Step.head, nothing);
+    else if (this.#framing === BodyFraming.chunked) this.#cork(Step.lastChunk, nothing);
+    this.#completeIfTaken();
+  }
+
+  #completeIfTaken(): void {
+    if (!this.#isEnded || !this.#isTaken) return;
+    this.#response = null;
+    this.#owner.onResponseComplete();
+  }
+
+  #cork(step: Step, bytes: Uint8Array): void {
+    this.#step = step;
+    this.#bytes = bytes;
+    this.#response!.cork(this.#write);
+    this.#bytes = nothing;
+  }
+
+  /** One step; what it writes leaves together. */
+  readonly #write = (): void => {
+    const response = this.#response!;
+    if (this.#head !== null) {
+      response.writeStatus(this.#head);
+      this.#head = null;
+    }
+    switch (this.#step) {
+      case Step.piece:
+        this.#rest = this.#writePiece(response, this.#bytes);
+        if (this.#rest !== null) this.#awaitDrain(response);
+        return;
+      case Step.chunk:
+        this.#writeHeld(response);
+        if (this.#bytes.length > 0 && !response.write(this.#bytes)) this.#awaitDrain(response);
+        return;
+      case Step.lastChunk:
+        this.#writeHeld(response);
+        response.end();
+        this.#isTaken = true;
+        return;
+      case Step.head:
+        if (this.#totalBytes < 0) response.endWithoutBody();
+        else response.endWithoutBody(this.#totalBytes);
+        this.#isTaken = true;
+    }
+  };
+
+  #writeHeld(response: UwsResponse): void {
+    if (this.#held === null) return;
+    if (!response.write(this.#held)) this.#awaitDrain(response);
+    this.#held = null;
+  }
+
+  /** Returns a copy of what was not taken. */
+  #writePiece(response: UwsResponse, bytes: Uint8Array): Uint8Array | null {
+    const before = response.getWriteOffset();
+    const [isTaken, isComplete] = response.tryEnd(bytes, this.#totalBytes);
+    this.#isTaken = isComplete;
+    if (isTaken || isComplete) return null;
+    return Buffer.from(bytes.subarray(response.getWriteOffset() - before));
+  }
+
+  #awaitDrain(response: UwsResponse): void {
+    this.#isBlocked = true;
+    if (this.#isListening) return;
+    this.#isListening = true;
+    response.onWritable(this.#onWritable);
+  }
+
+  readonly #onWritable = (): boolean => {
+    const response = this.#response;
+    if (response === null) return true;
+    this.#reactor.enter();
+    if (this.#rest !== null) this.#rest = this.#writePiece(response, this.#rest);
+    const isDrained = this.#rest === null;
+    if (isDrained && this.#isBlocked) {
+      this.#isBlocked = false;
+      this.#completeIfTaken();
+      if (!this.#isEnded) this.#owner.onResponseDrained();
+    }
+    this.#reactor.leave();
+    return isDrained;
+  };
+}
+
+const nothing = new Uint8Array(0);
+
+/** More than this goes out by itself, head and all. */
+const maxHeldBytes = 16 * 1024;
+
+/** Status and fields, without the first `HTTP/1.1 ` and the last line end: what `writeStatus` adds them to. */
+function encodeHead({ status, reason, headers, framing }: ResponseHead): Uint8Array {
+  const phrase = reason === '' ? standardReason(status) : reason;
+  const bytes = Buffer.allocUnsafe(headers.used + phrase.length + 8);
+  let at = bytes.latin1Write(`${status} ${phrase}\r\n`, 0);
+  for (let row = 0; row < headers.rowCount; row++) {
+    const id = headers.id(row);
+    if (headers.isRemoved(row) || id === HeaderId.date || id === HeaderId.contentLength) continue;
+    if (id === HeaderId.transferEncoding && framing === BodyFraming.chunked) continue;
+    at += headers.bytes.copy(bytes, at, headers.lineStart(row), headers.lineEnd(row));
+  }
+  return bytes.subarray(0, at - 2);
+}
+
+/** What a response without a body says of the one it stands for (HEAD, 304). */
+function reportedLength(headers: HeaderTable): number {
+  const row = headers.findId(HeaderId.contentLength);
+  return row < 0 ? -1 : Number(headers.value(row));
+}
