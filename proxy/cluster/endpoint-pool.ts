@@ -95,11 +95,6 @@ export class EndpointPool implements ConnectionOwner {
         return;
       }
     }
-    const refusal = this.#context.connector.refusal(this.#cluster, this.#endpoint);
-    if (refusal !== null) {
-      waiter.onConnectionFailed({ kind: 'connect-failure', reason: refusal });
-      return;
-    }
     if (!this.#breaker.tryAcquirePendingRequest()) {
       this.#cluster.stats.inc(clusterStats.upstreamRqPendingOverflow);
       waiter.onConnectionFailed(overflowFailure);

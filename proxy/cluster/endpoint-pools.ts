@@ -5,6 +5,7 @@
 import type { ClusterRuntime } from './cluster-runtime.ts';
 import { EndpointPool, type PoolContext } from './endpoint-pool.ts';
 import type { EndpointPools, EndpointRuntime } from './endpoint-runtime.ts';
+import type { UpstreamConnector } from './pooled-connection.ts';
 import type { ConnectionVariant } from './upstream-transport.ts';
 
 /** Pools of variants that an endpoint has at a time: a client that names ever new hosts must not grow memory without end. */
@@ -27,17 +28,17 @@ export class Http1EndpointPools implements EndpointPools {
   get(
     context: PoolContext,
     priority: 'default' | 'high',
-    variant: ConnectionVariant | null = null,
+    { variant = null, connector = context.connector }: Pick<PoolChoice, 'variant' | 'connector'>,
   ): EndpointPool | null {
     const alike = priority === 'high' ? this.#high : this.#default;
     const pools = variant === null ? alike : this.#variantPools(`${priority}\n${variant.key}`);
     if (pools === null) return null;
     for (let index = 0; index < pools.length; index++) {
       const pool = pools[index]!;
-      if (pool.connector === context.connector) return pool;
+      if (pool.connector === connector) return pool;
     }
     const terms = { breaker: this.#cluster.breakers[priority], variant };
-    const pool = new EndpointPool(context, this.#cluster, this.#endpoint, terms);
+    const pool = new EndpointPool({ reactor: context.reactor, connector }, this.#cluster, this.#endpoint, terms);
     pools.push(pool);
     return pool;
   }
@@ -80,14 +81,13 @@ export interface PoolChoice {
   readonly cluster: ClusterRuntime;
   readonly endpoint: EndpointRuntime;
   readonly variant?: ConnectionVariant | null;
+  /** Who opens it; that of the context when left out. */
+  readonly connector?: UpstreamConnector;
 }
 
 /** The pool of an endpoint for a priority, with connections of the context's engine; null when it has too many variants. */
-export function poolOf(
-  context: PoolContext,
-  { cluster, endpoint, variant }: PoolChoice,
-  priority: 'default' | 'high',
-): EndpointPool | null {
+export function poolOf(context: PoolContext, choice: PoolChoice, priority: 'default' | 'high'): EndpointPool | null {
+  const { cluster, endpoint } = choice;
   endpoint.pools ??= new Http1EndpointPools(cluster, endpoint);
-  return (endpoint.pools as Http1EndpointPools).get(context, priority, variant);
+  return (endpoint.pools as Http1EndpointPools).get(context, priority, choice);
 }

@@ -17,8 +17,8 @@ export class Http1Connector implements UpstreamConnector {
     this.#output = output;
   }
 
-  refusal(): null {
-    return null;
+  carrierOf(): this {
+    return this;
   }
 
   connect(owner: ConnectionOwner, { config }: ClusterRuntime, endpoint: EndpointRuntime): Http1ClientConnection {

@@ -1,6 +1,7 @@
 // What a pool knows of a connection, and who opens one for it. A pool counts, limits, keeps and retires connections in
 // the same way for each engine; how bytes pass through them is the connector's business.
 
+import type { RequestHead } from '../http/message.ts';
 import type { UpstreamConnection } from '../http/upstream-connection.ts';
 import type { CloseReason } from '../reactor/byte-stream.ts';
 import type { ClusterRuntime } from './cluster-runtime.ts';
@@ -50,8 +51,8 @@ export interface ConnectionOwner {
 
 /** How an engine opens connections to endpoints. */
 export interface UpstreamConnector {
-  /** Why this engine cannot carry requests to the endpoint; null when it can. */
-  refusal(cluster: ClusterRuntime, endpoint: EndpointRuntime): string | null;
+  /** Who opens the connection for such a request: this one, or another where its engine cannot carry it. */
+  carrierOf(head: RequestHead, cluster: ClusterRuntime, endpoint: EndpointRuntime): UpstreamConnector;
   /** Begins to connect. Every outcome, also an immediate failure, is told to `owner` later, never from inside. */
   connect(owner: ConnectionOwner, cluster: ClusterRuntime, endpoint: EndpointRuntime): PooledConnection;
 }

@@ -1,6 +1,9 @@
-// The endpoint of one attempt: fills the context that all choices of the worker share and asks the cluster.
+// The endpoint of one attempt, and the pool of its connections: fills the context that all choices of the worker share and
+// asks the cluster.
 
 import type { ClusterRuntime } from '../cluster/cluster-runtime.ts';
+import type { EndpointPool } from '../cluster/endpoint-pool.ts';
+import { poolOf } from '../cluster/endpoint-pools.ts';
 import type { EndpointRuntime } from '../cluster/endpoint-runtime.ts';
 import { type HeaderName, headerName } from './header-name.ts';
 import type { RetryState } from './retry-state.ts';
@@ -23,6 +26,19 @@ export function chooseEndpoint(
       : null;
   }
   return cluster.chooseEndpoint(chooseContext);
+}
+
+/** Null when the endpoint has too many kinds of connections already. */
+export function choosePool(
+  { head, manager }: Stream,
+  { cluster, endpoint }: { readonly cluster: ClusterRuntime; readonly endpoint: EndpointRuntime },
+  priority: 'default' | 'high',
+): EndpointPool | null {
+  const { context, offeredProtocols } = manager;
+  const { transport } = endpoint;
+  const variant = transport === null ? null : transport.variantFor(head.authority, offeredProtocols);
+  const connector = context.connector.carrierOf(head, cluster, endpoint);
+  return poolOf(context, { cluster, endpoint, variant, connector }, priority);
 }
 
 const defaultName = headerName('x-envoy-original-dst-host');

@@ -9,7 +9,6 @@ import type { NativeBuffer } from '../../native/native-buffer.ts';
 import type { CircuitBreaker } from '../cluster/circuit-breaker.ts';
 import type { ClusterRuntime } from '../cluster/cluster-runtime.ts';
 import type { EndpointPool, PoolWaiter } from '../cluster/endpoint-pool.ts';
-import { poolOf } from '../cluster/endpoint-pools.ts';
 import type { EndpointRuntime } from '../cluster/endpoint-runtime.ts';
 import { overflowFailure, type UpstreamFailure } from '../cluster/upstream-failure.ts';
 import type { ByteStream } from '../reactor/byte-stream.ts';
@@ -20,7 +19,7 @@ import { clusterStats, countUpstreamResponse, routeStats } from '../telemetry/cl
 import { endpointStats } from '../telemetry/endpoint-stats.ts';
 import type { StatBlock } from '../telemetry/stats.ts';
 import type { HttpContext } from './connection-manager.ts';
-import { chooseEndpoint } from './endpoint-choice.ts';
+import { chooseEndpoint, choosePool } from './endpoint-choice.ts';
 import { failureReply, resetKind, transportFailureReason } from './failure-reply.ts';
 import { headerName } from './header-name.ts';
 import type { HeaderTable } from './header-table.ts';
@@ -131,10 +130,7 @@ export class UpstreamRequest implements PoolWaiter, ResponseReceiver {
     endpoint.activeRequests++;
     this.#state = State.waiting;
     this.#attemptStartedAtMs = stream.nowMs;
-    const { transport } = endpoint;
-    const { offeredProtocols, context } = stream.manager;
-    const variant = transport === null ? null : transport.variantFor(stream.head.authority, offeredProtocols);
-    this.#pool = poolOf(context, { cluster, endpoint, variant }, this.#forward.config.priority);
+    this.#pool = choosePool(stream, { cluster, endpoint }, this.#forward.config.priority);
     if (this.#pool === null) this.#failed(overflowFailure);
     else this.#pool.acquire(this, fresh, !this.#isIdempotent);
   }

@@ -23,6 +23,7 @@ import { type ReferenceMessage, readResponse } from './reference-parser.ts';
 export interface FaultBenchOptions {
   readonly manager?: Partial<HttpConnectionManager>;
   readonly cluster?: Partial<Cluster>;
+  readonly upstream?: 'reactor' | 'undici';
 }
 
 /** So few that a request or a connection which is never given back is missed a few faults later. */
@@ -52,6 +53,7 @@ export class FaultBench {
       clusters: [
         clusterOf('app', [origin.port], { circuitBreakers: { default: limits, high: limits }, ...options.cluster }),
       ],
+      upstream: options.upstream ?? 'reactor',
     });
     t.teardown(() => plane.stop());
     const bench = new FaultBench(origin, plane);

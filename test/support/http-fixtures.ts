@@ -234,7 +234,7 @@ export class Scene {
     return {
       reactor: this.reactor as unknown as Reactor,
       output: undefined as unknown as HttpContext['output'],
-      connector: undefined as unknown as HttpContext['connector'],
+      connector: { carrierOf: () => noConnector } as unknown as HttpContext['connector'],
       clusters: { get: (name) => (name === cluster.name ? cluster : null) } as ClusterTable,
       routeTables: new RouteTables(),
       random,
@@ -325,6 +325,9 @@ export class Scene {
     connection.receiver!.onResponseEnd(null);
   }
 }
+
+// Pools of the scene give connections themselves.
+const noConnector = {};
 
 /** Text as the reactor would hand it on. */
 export function bufferOf(text: string): NativeBuffer {

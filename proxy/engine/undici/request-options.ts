@@ -8,6 +8,13 @@ import { HeaderId } from '../../http/header-name.ts';
 import { headerIdSet } from '../../http/header-table.ts';
 import type { RequestHead } from '../../http/message.ts';
 
+/** False for CONNECT, `OPTIONS *` and requests that wait for 100 Continue. */
+export function isCarriedByUndici({ method, path, headers }: RequestHead): boolean {
+  return path.charCodeAt(0) === slash && method !== 'CONNECT' && headers.findId(HeaderId.expect) < 0;
+}
+
+const slash = 0x2f;
+
 /** `body` is null when there is none. */
 export function requestOptions(head: RequestHead, body: Readable | null): Dispatcher.DispatchOptions {
   const fields = fieldsOf(head);

@@ -14,6 +14,7 @@ import { hasBody, type RequestHead, ResponseHead } from '../../http/message.ts';
 import type { ResponseReceiver } from '../../http/upstream-connection.ts';
 import type { CloseReason } from '../../reactor/byte-stream.ts';
 import { Timer } from '../../reactor/timer-wheel.ts';
+import type { Finishing, LibraryTurn } from './library-turn.ts';
 import { RequestBody } from './request-body.ts';
 import { requestOptions } from './request-options.ts';
 import { ResponseHeadReader } from './response-head-reader.ts';
@@ -33,7 +34,7 @@ export interface UndiciConnectionOptions {
 const State = { connecting: 0, idle: 1, exchange: 2, ended: 3, tunnel: 4, closed: 5 } as const;
 type State = (typeof State)[keyof typeof State];
 
-export class UndiciConnection implements PooledConnection, Dispatcher.DispatchHandler {
+export class UndiciConnection implements PooledConnection, Dispatcher.DispatchHandler, Finishing {
   readonly head = new ResponseHead();
   idleSinceMs = 0;
   idleSinceTurn = -1;
@@ -48,6 +49,7 @@ export class UndiciConnection implements PooledConnection, Dispatcher.DispatchHa
 
   readonly #owner: ConnectionOwner;
   readonly #context: UndiciContext;
+  readonly #turn: LibraryTurn;
   readonly #socket: Socket;
   readonly #client: Client;
   readonly #heads: ResponseHeadReader;
@@ -69,6 +71,7 @@ export class UndiciConnection implements PooledConnection, Dispatcher.DispatchHa
   constructor(owner: ConnectionOwner, context: UndiciContext, options: UndiciConnectionOptions) {
     this.#owner = owner;
     this.#context = context;
+    this.#turn = context.turn;
     this.#socket = options.socket;
     this.#heads = new ResponseHeadReader(options);
     this.#client = new context.Client(origin, {
@@ -169,9 +172,8 @@ export class UndiciConnection implements PooledConnection, Dispatcher.DispatchHa
   }
 
   readonly #onBodyDrained = (): void => {
-    this.#enter();
+    this.#turn.enter();
     this.#receiver?.onRequestDrained();
-    this.#leave();
   };
 
   abort(): void {
@@ -201,7 +203,7 @@ export class UndiciConnection implements PooledConnection, Dispatcher.DispatchHa
   onResponseStart(controller: Dispatcher.DispatchController, status: number, _: unknown, reason?: string): void {
     const receiver = this.#receiver;
     if (receiver === null) return;
-    this.#enter();
+    this.#turn.enter();
     const { head } = this;
     const problem = this.#readHead(controller, status, reason);
     if (problem !== null) this.#fail(problem);
@@ -212,27 +214,26 @@ export class UndiciConnection implements PooledConnection, Dispatcher.DispatchHa
       receiver.onResponseHead(head, isEnd);
       if (isEnd && this.#receiver === receiver) this.#end(receiver);
     }
-    this.#leave();
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    this.#enter();
+    this.#turn.enter();
     this.#pass(chunk);
-    this.#leave();
     if (this.#receiver === null || this.#receiver.acceptsResponseBody) return;
     this.#isPaused = true;
     controller.pause();
   }
 
   onResponseEnd(): void {
-    this.#enter();
+    this.#turn.enter();
+    // undici takes a reset for the end of a body that lasts until the end of its connection.
+    if (this.#reason?.kind === 'error') this.#fail(terminationFailure(this.#reason, this.idleBeforeMs));
     if (this.#receiver !== null) this.#end(this.#receiver);
-    queueMicrotask(this.#settle);
-    this.#leave();
+    this.#turn.finishLater(this);
   }
 
   onResponseError(_: unknown, error: LibraryError): void {
-    const failure = exchangeFailure(error, this.idleBeforeMs);
+    const failure = exchangeFailure(error, this);
     if (this.#isDispatching) queueMicrotask(() => this.#fail(failure));
     else this.#fail(failure);
   }
@@ -240,13 +241,12 @@ export class UndiciConnection implements PooledConnection, Dispatcher.DispatchHa
   onRequestUpgrade(controller: Dispatcher.DispatchController, status: number): void {
     const receiver = this.#receiver;
     if (receiver === null) return;
-    this.#enter();
+    this.#turn.enter();
     const problem = this.#readHead(controller, status, '');
     if (problem !== null) this.#fail(problem);
     // An endpoint switches protocols when it has the whole of a request that offers it (RFC 9110 §7.8).
     else if (!this.#requestEnded) this.#fail(unaskedSwitch);
     else receiver.onInterimHead(this.head);
-    this.#leave();
   }
 
   #readHead({ rawHeaders }: Dispatcher.DispatchController, status: number, reason = ''): UpstreamFailure | null {
@@ -270,26 +270,25 @@ export class UndiciConnection implements PooledConnection, Dispatcher.DispatchHa
     this.head.headers.shrink();
   }
 
-  // undici ends a connection right behind a response when the endpoint said so, when the request is not all sent, and
-  // when more bytes follow.
-  readonly #settle = (): void => {
+  /**
+   * undici is done with the bytes behind the response. It has ended the connection when the endpoint said so, when the
+   * request is not all sent, and when more bytes followed.
+   */
+  finish(): void {
     if (this.#state !== State.ended) return;
-    this.#enter();
     this.#state = State.idle;
     const isReusable = this.head.keepAlive && this.#requestEnded && !this.#socket.destroyed;
     if (isReusable) this.#owner.onConnectionIdle(this);
     else this.close();
-    this.#leave();
-  };
+  }
 
   #fail(failure: UpstreamFailure): void {
     const receiver = this.#receiver;
     if (receiver === null) return;
-    this.#enter();
+    this.#turn.enter();
     this.#receiver = null;
     this.close();
     receiver.onResponseReset(failure);
-    this.#leave();
   }
 
   resumeResponse(): void {
@@ -313,9 +312,8 @@ export class UndiciConnection implements PooledConnection, Dispatcher.DispatchHa
   }
 
   #onTunnelData(chunk: Buffer): void {
-    this.#enter();
+    this.#turn.enter();
     this.#pass(chunk);
-    this.#leave();
     if (this.#receiver !== null && !this.#receiver.acceptsResponseBody) this.#socket.pause();
   }
 
@@ -324,25 +322,12 @@ export class UndiciConnection implements PooledConnection, Dispatcher.DispatchHa
   }
 
   #endTunnel(): void {
-    this.#enter();
+    this.#turn.enter();
     const receiver = this.#receiver;
     this.#receiver = null;
     receiver?.onResponseEnd(null);
     this.#socket.end();
     this.#context.reactor.timers.schedule(this.#limit, tunnelCloseMs);
-    this.#leave();
-  }
-
-  // ---- Turns of the reactor ---------------------------------------------------------------------------------------
-
-  #enter(): void {
-    this.#context.reactor.enter();
-  }
-
-  /** What was written leaves. */
-  #leave(): void {
-    this.#context.output.flush();
-    this.#context.reactor.leave();
   }
 
   // ---- The socket ------------------------------------------------------------------------------------------------
@@ -354,12 +339,11 @@ export class UndiciConnection implements PooledConnection, Dispatcher.DispatchHa
   }
 
   #onConnected(): void {
-    this.#enter();
+    this.#turn.enter();
     this.#context.reactor.timers.cancel(this.#limit);
     this.#state = State.idle;
     this.#owner.onConnectionEstablished(this);
     if (this.exchangeCount === 0) this.#socket.once('readable', this.#onUnusedInput);
-    this.#leave();
   }
 
   // Nobody reads yet for undici: an end, or bytes that nobody asked for.
@@ -380,7 +364,7 @@ export class UndiciConnection implements PooledConnection, Dispatcher.DispatchHa
   }
 
   #onClosed(): void {
-    this.#enter();
+    this.#turn.enter();
     const wasIdle = this.#state === State.idle || this.#state === State.ended;
     const reason = this.#reason ?? remoteReason;
     const receiver = this.#receiver;
@@ -390,7 +374,6 @@ export class UndiciConnection implements PooledConnection, Dispatcher.DispatchHa
     this.#client.destroy(ignoreDestroyed);
     this.#owner.onConnectionClosed(this, reason, wasIdle);
     receiver?.onResponseReset(terminationFailure(reason, this.idleBeforeMs));
-    this.#leave();
   }
 }
 

@@ -7,22 +7,28 @@
 import { connect, type Socket } from 'node:net';
 import type { Client } from 'undici';
 import type { Address } from '../../../config/address.ts';
-import type { Cluster, TransportSocket } from '../../../config/cluster.ts';
+import type { Cluster } from '../../../config/cluster.ts';
 import { NativeBuffer } from '../../../native/native-buffer.ts';
 import type { ClusterRuntime } from '../../cluster/cluster-runtime.ts';
 import type { EndpointRuntime } from '../../cluster/endpoint-runtime.ts';
+import { Http1Connector } from '../../cluster/http1-connector.ts';
 import type { ConnectionOwner, UpstreamConnector } from '../../cluster/pooled-connection.ts';
 import type { OutputBuffer } from '../../http/http1/output-buffer.ts';
+import type { RequestHead } from '../../http/message.ts';
 import type { Reactor } from '../../reactor/reactor.ts';
+import { LibraryTurn } from './library-turn.ts';
+import { isCarriedByUndici } from './request-options.ts';
 import { UndiciConnection } from './undici-connection.ts';
 
 /** What every connection of a connector shares. */
 export interface UndiciContext {
   readonly reactor: Reactor;
-  readonly output: OutputBuffer;
+  readonly turn: LibraryTurn;
   readonly Client: typeof Client;
   /** Where pieces of bodies pass through on their way to the request. */
   readonly passage: NativeBuffer;
+  /** Carries what undici cannot. */
+  readonly own: UpstreamConnector;
 }
 
 /** Makes the connector of one worker. The reactor's turns are on Node's loop. */
@@ -32,7 +38,13 @@ export type UndiciConnectorMaker = (reactor: Reactor, output: OutputBuffer) => U
 export async function loadUndici(): Promise<UndiciConnectorMaker> {
   const { default: Client } = await import('undici/lib/dispatcher/client.js');
   return (reactor, output) =>
-    new UndiciConnector({ reactor, output, Client, passage: new NativeBuffer(PASSAGE_BYTES) });
+    new UndiciConnector({
+      reactor,
+      turn: new LibraryTurn(reactor, output),
+      Client,
+      passage: new NativeBuffer(PASSAGE_BYTES),
+      own: new Http1Connector(reactor, output),
+    });
 }
 
 export class UndiciConnector implements UpstreamConnector {
@@ -42,8 +54,10 @@ export class UndiciConnector implements UpstreamConnector {
     this.#context = context;
   }
 
-  refusal({ config }: ClusterRuntime): string | null {
-    return unsupportedByUndici(config);
+  carrierOf(head: RequestHead, { config }: ClusterRuntime, endpoint: EndpointRuntime): UpstreamConnector {
+    // TLS, both kinds of trailers, and the exact form of what is rare are our own engine's.
+    const isCarried = endpoint.transport === null && !config.upstreamHttp.enableTrailers && isCarriedByUndici(head);
+    return isCarried ? this : this.#context.own;
   }
 
   connect(owner: ConnectionOwner, { config }: ClusterRuntime, endpoint: EndpointRuntime): UndiciConnection {
@@ -55,16 +69,6 @@ export class UndiciConnector implements UpstreamConnector {
       maxHeadersCount: upstreamHttp.maxResponseHeadersCount,
     });
   }
-}
-
-/** Why undici cannot carry requests to a cluster; null when it can. */
-export function unsupportedByUndici(cluster: Cluster): string | null {
-  const isTls = ({ kind }: TransportSocket) => kind === 'tls';
-  if (isTls(cluster.transport) || cluster.transportMatches.some(({ transport }) => isTls(transport))) {
-    return 'the undici engine does not speak TLS to endpoints (transport_socket)';
-  }
-  if (cluster.upstreamHttp.enableTrailers) return 'the undici engine does not carry trailers (enable_trailers)';
-  return null;
 }
 
 /** What a socket of Node's reads at once. */

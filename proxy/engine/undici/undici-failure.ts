@@ -15,20 +15,31 @@ export function closeReason({ errno, code, message }: LibraryError): CloseReason
   return endedByPeer.has(code ?? '') && !badResponses.has(message) ? { kind: 'remote' } : { kind: 'local' };
 }
 
-/** Why an exchange is over before its response was complete. `idleBeforeMs` is the connection's. */
-export function exchangeFailure(error: LibraryError, idleBeforeMs: number): UpstreamFailure {
-  const { code = '', message } = error;
+/** What is known of the connection beside the error. */
+export interface FailedConnection {
+  /** The endpoint has sent FIN. */
+  readonly hasPeerEnded: boolean;
+  readonly idleBeforeMs: number;
+}
+
+/** Why an exchange is over before its response was complete. */
+export function exchangeFailure(error: LibraryError, connection: FailedConnection): UpstreamFailure {
+  const { code = '', message, name } = error;
   if (refusedRequests.has(code)) {
     return { kind: 'protocol-error', reason: `undici does not carry this request: ${message}` };
   }
-  if (code.startsWith('HPE_') || code === 'UND_ERR_HEADERS_OVERFLOW' || badResponses.has(message)) {
+  // Of a response with a length every error is called so, also that its body is cut.
+  const isMalformed = name === 'HTTPParserError' || (code === lengthMismatch && !connection.hasPeerEnded);
+  if (isMalformed || code === 'UND_ERR_HEADERS_OVERFLOW' || badResponses.has(message)) {
     return { kind: 'protocol-error', reason: `the endpoint's response is not valid HTTP/1.1: ${message}` };
   }
-  return terminationFailure(closeReason(error), idleBeforeMs);
+  return terminationFailure(closeReason(error), connection.idleBeforeMs);
 }
 
+const lengthMismatch = 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH';
+
 /** `other side closed`, and a body that ends before its length. */
-const endedByPeer: ReadonlySet<string> = new Set(['UND_ERR_SOCKET', 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH']);
+const endedByPeer: ReadonlySet<string> = new Set(['UND_ERR_SOCKET', lengthMismatch]);
 
 const refusedRequests: ReadonlySet<string> = new Set([
   'UND_ERR_INVALID_ARG',

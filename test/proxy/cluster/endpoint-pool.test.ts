@@ -215,12 +215,13 @@ t.test('a client that names ever new hosts gets no more pools than there may be'
   const endpoint = cluster.runtime.chooseEndpoint(makeContext())!;
   const pools = new Http1EndpointPools(cluster.runtime, endpoint);
   const waiter = { onConnectionReady: () => undefined, onConnectionFailed: () => undefined };
-  const connector: UpstreamConnector = { refusal: () => null, connect: () => ({}) as PooledConnection };
+  const connector: UpstreamConnector = { carrierOf: () => connector, connect: () => ({}) as PooledConnection };
   for (let index = 0; index < maxVariantPools; index++) {
     const variant = { key: `${index}`, host: `${index}`, alpn: null };
-    pools.get({ ...context, connector }, 'default', variant)!.acquire(waiter, false, false);
+    pools.get({ ...context, connector }, 'default', { variant })!.acquire(waiter, false, false);
   }
-  t.equal(pools.get({ ...context, connector }, 'default', { key: 'more', host: 'more', alpn: null }), null);
+  const variant = { key: 'more', host: 'more', alpn: null };
+  t.equal(pools.get({ ...context, connector }, 'default', { variant }), null);
 });
 
 /** A pool in front of an endpoint that accepts. */
