@@ -59,7 +59,8 @@ function onTicket(...[session, name, iv, cipher, mac, isNew]: readonly number[])
   if (index < 0) return 0;
   const isOpen = withKey(keys[index]!, (aes) => decrypt()(cipher!, aes256Cbc()(), 0, aes, iv!) === 1 && setMac(mac!));
   if (!isOpen) return -1;
-  return index === 0 ? 1 : 2;
+  // A ticket of TLS 1.3 is for one use: whoever shows one needs another.
+  return index === 0 && versionOf()(session!) < TLS_1_3 ? 1 : 2;
 }
 
 interface Ticket {
@@ -117,6 +118,7 @@ function copyOf(bytes: Uint8Array): NativeBuffer {
   return buffer;
 }
 
+const TLS_1_3 = 0x0304;
 const NAME_BYTES = 16;
 const HMAC_BYTES = 32;
 const IV_BYTES = 16;
@@ -139,6 +141,7 @@ const setTimeout = declareOpenssl('long', 'SSL_CTX_set_timeout', ['uint64_t', 'l
 const setSessionIdContext = declareOpenssl('int', 'SSL_CTX_set_session_id_context', ['uint64_t', 'uint64_t', 'uint']);
 const setCallback = declareOpenssl('int', 'SSL_CTX_set_tlsext_ticket_key_evp_cb', ['uint64_t', 'uint64_t']);
 const contextOf = declareOpenssl('uint64_t', 'SSL_get_SSL_CTX', ['uint64_t']);
+const versionOf = declareOpenssl('int', 'SSL_version', ['uint64_t']);
 const aes256Cbc = declareOpenssl('uint64_t', 'EVP_aes_256_cbc', []);
 const initAs = (name: string) =>
   declareOpenssl('int', name, ['uint64_t', 'uint64_t', 'uint64_t', 'uint64_t', 'uint64_t']);

@@ -3,10 +3,12 @@
 
 import { isIP } from 'node:net';
 import type { UpstreamTls } from '../../config/tls.ts';
+import { remoteAddress } from '../../native/socket.ts';
 import type { TlsClientOptions, TlsContext } from '../../native/tls-context.ts';
 import { TlsSession } from '../../native/tls-session.ts';
 import type { TlsStats } from '../telemetry/tls-stats.ts';
 import { TlsTransport } from '../transport/tls-transport.ts';
+import { KeptSessions } from './kept-sessions.ts';
 import { PeerJudge } from './peer-judge.ts';
 import type { PeerRules } from './peer-rules.ts';
 import { nativeParameters, type ResolvedTls, referencesOf, resolveTls, type TlsProblem } from './resolved-tls.ts';
@@ -49,10 +51,14 @@ export class ClientTls {
       return 'the certificate must be for the name of the endpoint, and there are no roots by which it would be true';
     const session = TlsSession.create(ready.context, fd, isServerName(serverName) ? serverName : undefined);
     if (typeof session === 'string') return session;
+    const { sessions, rules } = ready;
+    const key = sessions === undefined ? '' : JSON.stringify([remoteAddress(fd), serverName, verifiedName]);
+    sessions?.resume(key, session);
+    const keeping = sessions && { sessions, key };
     return new TlsTransport(
       fd,
       session,
-      verifiedName === undefined ? ready.judge : this.#judgeOf(ready.rules, verifiedName),
+      new PeerJudge({ rules, stats: this.#stats, wallClock: this.#scope.wallClock, verifiedName, keeping }),
     );
   }
 
@@ -75,7 +81,10 @@ export class ClientTls {
   }
 
   #discard(): void {
-    for (const { key } of this.#ready.values()) this.#scope.pool.giveBack(key);
+    for (const { key, sessions } of this.#ready.values()) {
+      this.#scope.pool.giveBack(key);
+      sessions?.close();
+    }
     this.#ready.clear();
   }
 
@@ -94,7 +103,10 @@ export class ClientTls {
       return { isWaiting: false, reason: context };
     }
     const { rules } = resolved;
-    const ready = { key, context, rules, judge: this.#judgeOf(rules) };
+    // What goes on has no chain to tell by which of several trust domains it was verified.
+    const isKept = this.#config.maxSessionKeys > 0 && (rules?.trustDomains?.size ?? 0) <= 1;
+    const sessions = isKept ? new KeptSessions(this.#config.maxSessionKeys) : undefined;
+    const ready = { key, context, rules, sessions };
     this.#ready.set(alpn.join('\0'), ready);
     return ready;
   }
@@ -124,17 +136,14 @@ export class ClientTls {
       alpn,
     };
   }
-
-  #judgeOf(rules: PeerRules | undefined, verifiedName?: string): PeerJudge {
-    return new PeerJudge({ rules, stats: this.#stats, wallClock: this.#scope.wallClock, verifiedName });
-  }
 }
 
 interface Ready {
   readonly key: string;
   readonly context: TlsContext;
   readonly rules: PeerRules | undefined;
-  readonly judge: PeerJudge;
+  /** Undefined: none are kept. */
+  readonly sessions: KeptSessions | undefined;
 }
 
 /** RFC 6066 3: no addresses. */

@@ -5,6 +5,7 @@ import type { TlsStats } from '../telemetry/tls-stats.ts';
 import type { HandshakeJudge } from '../transport/tls-transport.ts';
 import { certificateOf } from './certificate-facts.ts';
 import { rememberJudged, versionName } from './facts.ts';
+import type { KeptSessions } from './kept-sessions.ts';
 import { type PeerRules, type Refusal, refusalOf } from './peer-rules.ts';
 
 export interface PeerJudgeOptions {
@@ -14,8 +15,8 @@ export interface PeerJudgeOptions {
   readonly wallClock: () => number;
   /** The name that the peer must have in place of those of the rules. */
   readonly verifiedName?: string | undefined;
-  /** The session is good: it may be kept to be resumed. */
-  readonly onAccepted?: ((session: TlsSession) => void) | undefined;
+  /** Where the session is kept to be resumed, and under which key. */
+  readonly keeping?: { readonly sessions: KeptSessions; readonly key: string } | undefined;
 }
 
 export class PeerJudge implements HandshakeJudge {
@@ -26,7 +27,7 @@ export class PeerJudge implements HandshakeJudge {
   }
 
   judge(session: TlsSession): string | undefined {
-    const { rules, stats, onAccepted } = this.#options;
+    const { rules, stats, keeping } = this.#options;
     const chain = session.peerCertificates();
     const read = chain[0] === undefined ? undefined : certificateOf(chain[0]);
     const refusal = this.#refusalOf(session, chain.length > 0, read);
@@ -39,7 +40,7 @@ export class PeerJudge implements HandshakeJudge {
     const isPeerVerified = peer !== null && refusal === undefined && (rules?.hasRoots ?? false);
     rememberJudged(session, { peer, isPeerVerified });
     this.#count(session, peer !== null);
-    onAccepted?.(session);
+    keeping?.sessions.onLetIn(keeping.key, session);
     return undefined;
   }
 
@@ -48,6 +49,11 @@ export class PeerJudge implements HandshakeJudge {
     if (problem.includes(NO_CERTIFICATE)) stats.count('failVerifyNoCert');
     else if (verifyResult !== 0 && problem.includes(BAD_CERTIFICATE)) stats.count('failVerifyError');
     else stats.count('connectionError');
+  }
+
+  onClosing(session: TlsSession): void {
+    const { keeping } = this.#options;
+    keeping?.sessions.onClosing(keeping.key, session);
   }
 
   #refusalOf(

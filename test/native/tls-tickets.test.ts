@@ -32,6 +32,8 @@ for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
     t.same([first.result, first.isResumed], [0, false]);
     const again = await meetNodeClient(t, two, { ...client, session: first.ticket });
     t.same([again.result, again.isResumed], [0, true]);
+    const third = await meetNodeClient(t, one, { ...client, session: again.ticket });
+    t.same([third.result, third.isResumed], [0, true], 'and so on');
     t.same(again.peerCertificates, first.peerCertificates.slice(0, 1), 'the client is who it was');
     t.end();
   });

@@ -14,8 +14,9 @@ const leaf = mesh.issue();
 const expired = mesh.issue({ notBefore: '20200101000000Z', notAfter: '20200102000000Z' });
 const early = mesh.issue({ notBefore: '20490101000000Z', notAfter: '20490102000000Z' });
 const strangers = stranger.issue();
+const ISSUER = 'basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign,cRLSign\nsubjectKeyIdentifier=hash';
 const intermediate = mesh.issue({
-  extensions: 'basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign,cRLSign\nsubjectKeyIdentifier=hash',
+  extensions: ISSUER,
   subjectAltName: '',
 });
 const below = signedBy(intermediate);
@@ -101,6 +102,19 @@ t.test('revocation of a leaf and of an issuer', (t) => {
   t.end();
 });
 
+t.test('a revoked issuer takes all with it that it has signed, unless only leaves are looked for', (t) => {
+  const root = Authority.make(join(folder, 'root'), 'root');
+  const issuer = root.issue({ extensions: ISSUER, subjectAltName: '' });
+  const leafBelow = signedBy(issuer);
+  const before = root.revokeLast(0) + emptyList();
+  const trust = { roots: root.certificate };
+  t.equal(outcomeOf(leafBelow, { ...trust, revocationLists: before }).result, 0);
+  const lists = root.revokeLast(1) + emptyList();
+  t.match(outcomeOf(leafBelow, { ...trust, revocationLists: lists }).problem, /certificate revoked/);
+  t.equal(outcomeOf(leafBelow, { ...trust, revocationLists: lists, revokesIssuers: false }).result, 0);
+  t.end();
+});
+
 t.test('what cannot be read is said', (t) => {
   t.equal(trustProblem({ roots }), undefined);
   t.match(trustProblem({ roots: 'none' }), /^the trust anchors are refused: there is no certificate in it$/);
@@ -139,4 +153,18 @@ function signedBy(issuer: IssuedIdentity): IssuedIdentity {
     certificateChain: readFileSync(own, 'utf8') + issuer.certificateChain,
     privateKey: readFileSync(ownKey, 'utf8'),
   };
+}
+
+/** Of the issuer that `signedBy` was given last: it has revoked nothing. */
+function emptyList(): string {
+  const config = join(folder, 'list.conf');
+  const index = join(folder, 'list.index');
+  writeFileSync(index, '');
+  writeFileSync(config, `[ca]\ndefault_ca=d\n[d]\ndatabase=${index}\ndefault_md=sha256\n`);
+  const own = ['-keyfile', join(folder, 'i.key'), '-cert', join(folder, 'i.pem')];
+  const list = join(folder, 'list.pem');
+  execFileSync('openssl', ['ca', '-config', config, '-gencrl', '-crldays', '2', ...own, '-out', list], {
+    stdio: 'pipe',
+  });
+  return readFileSync(list, 'utf8');
 }

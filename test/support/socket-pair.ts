@@ -21,3 +21,19 @@ function must(result: number): number {
   if (result < 0) throw new Error(`failed with errno ${-result}`);
   return result;
 }
+
+/** An address that stays: pairs over it as `connectedPair`, and what ends it. */
+export function listeningEndpoint(): { readonly connect: () => [number, number]; readonly stop: () => void } {
+  const at: Address = { kind: 'ip', ip: '127.0.0.1', port: 0 };
+  const listening = createSocket(addressFamily(at));
+  must(bind(listening, at));
+  must(listen(listening, 16));
+  return {
+    connect: () => {
+      const client = createSocket(addressFamily(at));
+      connect(client, localAddress(listening)!);
+      return [client, must(accept(listening))];
+    },
+    stop: () => close(listening),
+  };
+}

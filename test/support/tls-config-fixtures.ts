@@ -21,7 +21,7 @@ export function reference(key: string): SecretReference {
 }
 
 const common = {
-  parameters: { minVersion: '1.2', maxVersion: '1.3', cipherSuites: [], groups: ['X25519'], signatureAlgorithms: [] },
+  parameters: { minVersion: '1.2', maxVersion: '1.3', cipherSuites: [], groups: ['X25519', 'P-256'], signatureAlgorithms: [] },
   alpnProtocols: [],
 } as const;
 
@@ -102,29 +102,35 @@ export interface Met {
   readonly client: TlsTransport;
   /** What `establish` came to. */
   readonly results: readonly [number, number];
+  /** Both ends; again, it does nothing. */
+  readonly close: () => void;
 }
 
 /** One connection between the two, both ends closed with the test. Throws when one does not begin. */
-export function meet(t: Test, { server, client, options = { serverName: '' } }: Meeting): Met {
-  const [clientFd, serverFd] = connectedPair();
+export function meet(t: Test, { server, client, options = { serverName: '' }, pair = connectedPair() }: Meeting): Met {
+  const [clientFd, serverFd] = pair;
   for (const fd of [clientFd, serverFd]) setNoDelay(fd, true);
   const [accepted, connected] = [server.begin(serverFd), client.begin(clientFd, options)];
   if (typeof accepted === 'string') throw new Error(`server: ${accepted}`);
   if (typeof connected === 'string') throw new Error(`client: ${connected}`);
-  t.teardown(() => {
-    accepted.close();
-    connected.close();
-  });
+  let isOpen = true;
+  const close = (): void => {
+    if (isOpen) for (const transport of [accepted, connected]) transport.close();
+    isOpen = false;
+  };
+  t.teardown(close);
   const results: [number, number] = [-Errno.EAGAIN, -Errno.EAGAIN];
   for (let step = 0; step < 100 && results.includes(-Errno.EAGAIN); step++) {
     if (results[0] === -Errno.EAGAIN) results[0] = accepted.establish();
     if (results[1] === -Errno.EAGAIN) results[1] = connected.establish();
   }
-  return { server: accepted, client: connected, results };
+  return { server: accepted, client: connected, results, close };
 }
 
 export interface Meeting {
   readonly server: Pick<ServerTls, 'begin'>;
   readonly client: Pick<ClientTls, 'begin'>;
   readonly options?: ClientTlsOptions;
+  /** Connected sockets, the client's first. */
+  readonly pair?: readonly [number, number];
 }
