@@ -2,6 +2,8 @@
 
 import t, { type Test } from 'tap';
 import { Errno } from '../../../native/errno.ts';
+import { NativeBuffer } from '../../../native/native-buffer.ts';
+import { close, send } from '../../../native/socket.ts';
 import type { ByteStream, Relay } from '../../../proxy/reactor/byte-stream.ts';
 import type { Reactor } from '../../../proxy/reactor/reactor.ts';
 import {
@@ -11,8 +13,11 @@ import {
   startReactor,
   turns,
 } from '../../support/reactor-fixtures.ts';
+import { connectedPair } from '../../support/socket-pair.ts';
+import { certified, tlsStreams } from '../../support/tls-streams.ts';
 
 const BULK = 12_000_000;
+const mesh = certified(t);
 
 t.test('bulk arrives whole and in order, and most of it past our memory', async (t) => {
   const { source, middle, relay, destination } = await relayed(t, startReactor(t));
@@ -37,6 +42,52 @@ t.test('bulk is copied when nothing may be moved by the kernel', async (t) => {
   t.ok(destination.text === sent, 'the same bytes');
   t.equal(relay.relayedBytes, 0);
   t.equal(relay.copiedBytes, BULK);
+});
+
+for (const sides of [['source'], ['destination'], ['source', 'destination']] as const) {
+  t.test(`nothing is moved by the kernel when TLS is on the side of the ${sides.join(' and the ')}`, async (t) => {
+    const { source, relay, destination } = await relayed(t, startReactor(t), sides);
+    const sent = pattern(BULK);
+    source.write(sent);
+    source.stream.endWriting();
+    await destination.received(BULK);
+    t.ok(destination.text === sent, 'the same bytes');
+    t.same([relay.relayedBytes, relay.copiedBytes], [0, BULK]);
+  });
+}
+
+t.test('what a pipe holds is encrypted on its way to a stream under TLS, and waits like other bytes', async (t) => {
+  const reactor = startReactor(t);
+  const [sink, destination] = await tlsStreams(t, reactor, mesh);
+  const [into, outOf] = connectedPair();
+  const pipe = reactor.transferPipe()!;
+  const buffer = new NativeBuffer(60_000);
+  const fill = (text: string) => pipe.fill(outOf, send(into, buffer, 0, buffer.bytes.latin1Write(text)));
+  destination.stream.pauseReading();
+  let sent = '';
+  // More than sockets hold.
+  for (let round = 0; round < 200; round++) {
+    const text = pattern(50_000 + round);
+    const moved = fill(text);
+    sink.stream.writeFrom(pipe, moved);
+    sent += text.slice(0, moved);
+    for (let left = text.length - moved; left > 0; ) {
+      const more = pipe.fill(outOf, left);
+      sink.stream.writeFrom(pipe, more);
+      sent += text.slice(text.length - left, text.length - left + more);
+      left -= more;
+    }
+  }
+  t.ok(sink.stream.pendingWriteBytes > 0);
+  destination.stream.resumeReading();
+  await destination.received(sent.length);
+  t.ok(destination.text === sent);
+  t.equal(sink.stream.bytesSent, sent.length);
+  sink.stream.close();
+  sink.stream.writeFrom(pipe, fill('lost'));
+  t.equal(fill('next'), 4);
+  t.equal(pipe.read(buffer, 0, 100), 4, 'nothing of the lost is left in it');
+  for (const fd of [into, outOf]) close(fd);
 });
 
 t.test('a stream of small messages is copied, before bulk and after it', async (t) => {
@@ -161,9 +212,11 @@ interface Relayed {
 }
 
 /** source → (middle → sink) → destination, as tcp_proxy has it. */
-async function relayed(t: Test, reactor: Reactor): Promise<Relayed> {
-  const [source, middle] = await connectedStreams(t, reactor);
-  const [sink, destination] = await connectedStreams(t, reactor);
+async function relayed(t: Test, reactor: Reactor, underTls: readonly string[] = []): Promise<Relayed> {
+  const pair = (side: string) =>
+    underTls.includes(side) ? tlsStreams(t, reactor, mesh) : connectedStreams(t, reactor);
+  const [source, middle] = await pair('source');
+  const [sink, destination] = await pair('destination');
   const relay = new TestRelay(middle.stream, sink.stream);
   middle.consume = (text) => {
     relay.copiedBytes += text.length;
