@@ -45,7 +45,7 @@ export interface Listener {
 export type ListenerFilter = { readonly kind: 'original-dst' } | InspectorFilter;
 
 /** A filter that waits for the first bytes of a connection. */
-export type InspectorFilter = (TlsInspectorFilter | { readonly kind: 'http-inspector' }) & {
+export type InspectorFilter = (TlsInspectorFilter | ProxyProtocolFilter | { readonly kind: 'http-inspector' }) & {
   /** Connections that the filter leaves alone; none when absent. */
   readonly disabledFor?: ListenerFilterPredicate;
 };
@@ -56,6 +56,14 @@ export interface TlsInspectorFilter {
   readonly maxClientHelloBytes: number;
   /** Close what does not begin with a sound ClientHello; otherwise it is taken for plain bytes. */
   readonly closesOnParsingErrors: boolean;
+}
+
+/** `extensions.filters.listener.proxy_protocol.v3.ProxyProtocol`. */
+export interface ProxyProtocolFilter {
+  readonly kind: 'proxy-protocol';
+  /** Connections without a header are served as they come. */
+  readonly allowsAbsence: boolean;
+  readonly disallowedVersions: readonly (1 | 2)[];
 }
 
 /** Asked about the port a connection was headed to (`ListenerFilterChainMatchPredicate`). */

@@ -55,7 +55,7 @@ export class TcpSession implements ByteStreamHandler, Relay {
     info.startWallMs = context.wallOffsetMs + info.startedAtMs;
     info.connectionId = facts.connectionId;
     info.downstreamRemoteAddress = facts.remoteAddress;
-    info.downstreamDirectRemoteAddress = facts.remoteAddress;
+    info.downstreamDirectRemoteAddress = facts.directRemoteAddress ?? facts.remoteAddress;
     info.downstreamLocalAddress = facts.localAddress;
     info.filterChainName = facts.filterChainName;
     info.listenerName = facts.listenerName;

@@ -63,6 +63,8 @@ export interface HttpContext {
 export interface ConnectionFacts {
   readonly connectionId: number;
   readonly remoteAddress: string;
+  /** The peer of the socket, where somebody in front of us told of another (PROXY protocol); absent: the same. */
+  readonly directRemoteAddress?: string;
   readonly remoteIp: string;
   readonly isLoopbackPeer: boolean;
   readonly localAddress: string;

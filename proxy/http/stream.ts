@@ -148,7 +148,7 @@ export class Stream {
     info.protocol = head.version === HttpVersion.http11 ? 'HTTP/1.1' : 'HTTP/1.0';
     info.requestHeaderBytes = headerBytes;
     info.connectionId = facts.connectionId;
-    info.downstreamDirectRemoteAddress = facts.remoteAddress;
+    info.downstreamDirectRemoteAddress = facts.directRemoteAddress ?? facts.remoteAddress;
     info.downstreamRemoteAddress = facts.remoteAddress;
     info.downstreamLocalAddress = facts.localAddress;
     info.filterChainName = facts.filterChainName;

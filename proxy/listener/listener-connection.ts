@@ -72,7 +72,7 @@ export class ListenerConnection implements ConnectionCounter {
     info.endedAtMs = nowMs;
     info.connectionId = facts.connectionId;
     info.downstreamRemoteAddress = facts.remoteAddress;
-    info.downstreamDirectRemoteAddress = facts.remoteAddress;
+    info.downstreamDirectRemoteAddress = facts.directRemoteAddress ?? facts.remoteAddress;
     info.downstreamLocalAddress = facts.localAddress;
     info.listenerName = facts.listenerName;
     info.filterChainName = facts.filterChainName;

@@ -1,6 +1,8 @@
 // What a listener filter that looks at bytes is: it is shown all that a client has sent so far, as often as more comes,
-// until it has found out what it is for. Nothing is taken from the socket, so whatever the connection turns out to be
-// reads it from its first byte.
+// until it has found out what it is for. Nothing is taken from the socket but what a filter says is its own, so whatever
+// the connection turns out to be reads it from its first byte.
+
+import type { Address } from '../../config/address.ts';
 
 /** What listener filters have found out about a connection. */
 export interface ConnectionFindings {
@@ -10,6 +12,9 @@ export interface ConnectionFindings {
   serverName: string;
   /** What the client offers by ALPN, or the version of HTTP it begins with. */
   applicationProtocols: readonly string[];
+  /** Whose connection it is and where it goes, when somebody before us said so (PROXY protocol). */
+  source?: Address;
+  destination?: Address;
 }
 
 /** A connection of a listener without such filters. */
@@ -27,6 +32,8 @@ export interface Inspection {
   /** How much of it this filter has seen before. */
   readonly seen: number;
   readonly found: ConnectionFindings;
+  /** Set by a filter that is done: so many bytes at the front are its own, and are taken from the socket. */
+  taken?: number;
 }
 
 export const Verdict = {
@@ -38,6 +45,8 @@ export const Verdict = {
 export type Verdict = (typeof Verdict)[keyof typeof Verdict];
 
 export interface Inspector {
+  /** A connection that ends or times out before the filter is done goes no further; otherwise it has found nothing. */
+  readonly isRequired?: boolean;
   inspect(inspection: Inspection): Verdict;
 }
 

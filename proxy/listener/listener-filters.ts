@@ -8,13 +8,14 @@ import type { Address } from '../../config/address.ts';
 import type { InspectorFilter, Listener } from '../../config/listener.ts';
 import { localAddress } from '../../native/socket.ts';
 import type { Reactor } from '../reactor/reactor.ts';
-import { httpInspectorStats, tlsInspectorStats } from '../telemetry/listener-filter-stats.ts';
+import { httpInspectorStats, proxyProtocolStats, tlsInspectorStats } from '../telemetry/listener-filter-stats.ts';
 import { listenerStats } from '../telemetry/listener-stats.ts';
 import type { StatBlock, StatSet } from '../telemetry/stats.ts';
 import type { WorkerStats } from '../telemetry/worker-stats.ts';
 import { compileFilterPredicate, type PortPredicate } from './filter-predicate.ts';
 import { HttpInspector } from './http-inspector.ts';
 import { type ConnectionFindings, type Inspector, nothingFound } from './listener-filter.ts';
+import { ProxyProtocol } from './proxy-protocol.ts';
 import { TlsInspector } from './tls-inspector.ts';
 import { WaitingConnection, type WaitingEnd, type WaitingOwner } from './waiting-connection.ts';
 
@@ -83,9 +84,14 @@ export class ListenerFilters implements WaitingOwner {
   }
 
   #inspector(filter: InspectorFilter): Inspector {
-    return filter.kind === 'tls-inspector'
-      ? new TlsInspector(filter, this.#block(tlsInspectorStats))
-      : new HttpInspector(this.#block(httpInspectorStats));
+    switch (filter.kind) {
+      case 'tls-inspector':
+        return new TlsInspector(filter, this.#block(tlsInspectorStats));
+      case 'http-inspector':
+        return new HttpInspector(this.#block(httpInspectorStats));
+      case 'proxy-protocol':
+        return new ProxyProtocol(filter, this.#block(proxyProtocolStats));
+    }
   }
 
   #block(set: StatSet): StatBlock {

@@ -147,8 +147,9 @@ export class ListenerRuntime implements ConnectionOwner {
     this.#stats.inc(listenerStats.downstreamCxActive);
     this.#workerStats.inc(listenerWorkerStats.downstreamCxTotal);
     this.#workerStats.inc(listenerWorkerStats.downstreamCxActive);
-    const local = original ?? localAddress(descriptor, true);
-    const origin = { remote: remoteAddress(descriptor, true), local, original, found };
+    const local = found.destination ?? original ?? localAddress(descriptor, true);
+    const peer = remoteAddress(descriptor, true);
+    const origin = { remote: found.source ?? peer, peer, local, original, found };
     const chain = this.#choose(origin);
     const facts = this.#factsOf(origin, chain?.name ?? '');
     const connection = new ListenerConnection(this, facts, this.#context.http.reactor.nowMs);
@@ -161,7 +162,7 @@ export class ListenerRuntime implements ConnectionOwner {
     this.#end(connection, ResponseFlag.noRouteFound);
   }
 
-  #choose({ remote, local, found }: ConnectionOrigin): FilterChain | null {
+  #choose({ remote, peer, local, found }: ConnectionOrigin): FilterChain | null {
     const remoteIp = remote?.kind === 'ip' ? remote.ip : '';
     return this.#matcher.match({
       destinationIp: local?.kind === 'ip' ? local.ip : '',
@@ -169,17 +170,18 @@ export class ListenerRuntime implements ConnectionOwner {
       serverName: found.serverName,
       transportProtocol: found.transportProtocol === '' ? 'raw_buffer' : found.transportProtocol,
       applicationProtocols: found.applicationProtocols,
-      directSourceIp: remoteIp,
+      directSourceIp: peer?.kind === 'ip' ? peer.ip : '',
       sourceIp: remoteIp,
       sourcePort: remote?.kind === 'ip' ? remote.port : 0,
     });
   }
 
-  #factsOf({ remote, local, original, found }: ConnectionOrigin, filterChainName: string): ConnectionFacts {
+  #factsOf({ remote, peer, local, original, found }: ConnectionOrigin, filterChainName: string): ConnectionFacts {
     const remoteIp = remote?.kind === 'ip' ? remote.ip : '';
     return {
       connectionId: this.#context.nextConnectionId++,
       remoteAddress: remote === undefined ? '' : formatAddress(remote),
+      directRemoteAddress: peer === undefined ? '' : formatAddress(peer),
       remoteIp,
       isLoopbackPeer: remoteIp.startsWith('127.') || remoteIp === '::1',
       localAddress: local === undefined ? '' : formatAddress(local),
@@ -197,7 +199,8 @@ export class ListenerRuntime implements ConnectionOwner {
   #onDropped({ descriptor, original, found, startedAtMs }: WaitingConnection): void {
     if (this.#accessLoggers.length > 0) {
       const local = original ?? localAddress(descriptor, true);
-      const facts = this.#factsOf({ remote: remoteAddress(descriptor, true), local, original, found }, '');
+      const peer = remoteAddress(descriptor, true);
+      const facts = this.#factsOf({ remote: found.source ?? peer, peer, local, original, found }, '');
       this.#log(new ListenerConnection(this, facts, startedAtMs), 0);
     }
     this.#leave();
@@ -345,6 +348,8 @@ export class ListenerRuntime implements ConnectionOwner {
 /** Where a connection comes from and goes to, and what its first bytes said. */
 interface ConnectionOrigin {
   readonly remote: Address | undefined;
+  /** Who is at the other end of the socket. */
+  readonly peer: Address | undefined;
   /** Before redirection, when there was one. */
   readonly local: Address | undefined;
   readonly original: Address | undefined;

@@ -6,7 +6,7 @@
 import type { Address } from '../../config/address.ts';
 import { EpollEvent } from '../../native/epoll.ts';
 import { Errno } from '../../native/errno.ts';
-import { close, peek } from '../../native/socket.ts';
+import { close, peek, receive } from '../../native/socket.ts';
 import type { EventSource, Reactor } from '../reactor/reactor.ts';
 import { Timer } from '../reactor/timer-wheel.ts';
 import {
@@ -40,6 +40,7 @@ export class WaitingConnection implements EventSource, Inspection {
   readonly bytes: Buffer;
   end = 0;
   seen = 0;
+  taken = 0;
   readonly #owner: WaitingOwner;
   readonly #inspectors: readonly Inspector[];
   #current = 0;
@@ -87,9 +88,14 @@ export class WaitingConnection implements EventSource, Inspection {
   #inspect(count: number, hasEnded: boolean): void {
     this.end = count;
     while (this.#current < this.#inspectors.length) {
-      const verdict = this.#inspectors[this.#current]!.inspect(this);
+      const inspector = this.#inspectors[this.#current]!;
+      const verdict = inspector.inspect(this);
       if (verdict === Verdict.refused) {
         this.#close('refused');
+        return;
+      }
+      if (verdict === Verdict.needsMore && hasEnded && inspector.isRequired === true) {
+        this.#close('remote-close');
         return;
       }
       if (verdict === Verdict.needsMore && !hasEnded) {
@@ -99,8 +105,22 @@ export class WaitingConnection implements EventSource, Inspection {
       }
       this.seen = 0;
       this.#current++;
+      if (this.taken > 0) {
+        this.#take(hasEnded);
+        return;
+      }
     }
     this.#finish();
+  }
+
+  /** Exactly the bytes that a filter has called its own. What follows is looked at by the next one. */
+  #take(hasEnded: boolean): void {
+    const count = this.taken;
+    this.taken = 0;
+    this.end = 0;
+    if (receive(this.descriptor, this.#owner.reactor.receiveBuffer, 0, count) !== count) this.#close('error');
+    else if (this.#current < this.#inspectors.length) this.#look(hasEnded);
+    else this.#finish();
   }
 
   #wait(): void {
@@ -119,7 +139,8 @@ export class WaitingConnection implements EventSource, Inspection {
 
   #onTimeout(): void {
     this.#owner.onTimeout();
-    if (this.#owner.continuesOnTimeout) this.#finish();
+    const isRequired = this.#inspectors[this.#current]?.isRequired === true;
+    if (this.#owner.continuesOnTimeout && !isRequired) this.#finish();
     else this.#close('timeout');
   }
 

@@ -6,6 +6,7 @@ import type {
   ListenerFilter as ListenerFilterMessage,
   Listener as ListenerMessage,
   ListenerFilterChainMatchPredicate as PredicateMessage,
+  ProxyProtocol,
   TlsInspector,
 } from '../generated/messages.ts';
 import { extensionType } from './extension.ts';
@@ -26,12 +27,14 @@ const filtersPackage = 'envoy.extensions.filters.listener';
 const originalDst = `${filtersPackage}.original_dst.v3.OriginalDst`;
 const tlsInspector = `${filtersPackage}.tls_inspector.v3.TlsInspector`;
 const httpInspector = `${filtersPackage}.http_inspector.v3.HttpInspector`;
-const listenerFilter = { what: 'listener filter', known: [originalDst, tlsInspector, httpInspector] } as const;
+const proxyProtocol = `${filtersPackage}.proxy_protocol.v3.ProxyProtocol`;
+const listenerFilter = {
+  what: 'listener filter',
+  known: [originalDst, tlsInspector, httpInspector, proxyProtocol],
+} as const;
 
 /** Known by name, to say why. */
 const refused: { readonly [type: string]: string } = {
-  [`${filtersPackage}.proxy_protocol.v3.ProxyProtocol`]:
-    'its header would be taken for the first bytes of a request: send connections here without it',
   [`${filtersPackage}.original_src.v3.OriginalSrc`]:
     'endpoints see the address of this process: read the client from x-forwarded-for',
   [`${filtersPackage}.local_ratelimit.v3.LocalRateLimit`]: 'limit connections by connection_limit of the runtime',
@@ -61,13 +64,24 @@ function decodeListenerFilter(message: ListenerFilterMessage, problems: Problems
 /** A whole ClientHello, its records' headers included. Envoy's was the same before it became 16 KiB. */
 const defaultMaxClientHelloBytes = 65_536;
 
-function decodeInspector(type: typeof tlsInspector | typeof httpInspector, message: unknown): InspectorFilter {
+type InspectorType = typeof tlsInspector | typeof httpInspector | typeof proxyProtocol;
+
+function decodeInspector(type: InspectorType, message: unknown): InspectorFilter {
   if (type === httpInspector) return { kind: 'http-inspector' };
+  if (type === proxyProtocol) return decodeProxyProtocol(message as ProxyProtocol);
   const { maxClientHelloSize, closeConnectionOnClientHelloParsingErrors } = message as TlsInspector;
   return {
     kind: 'tls-inspector',
     maxClientHelloBytes: maxClientHelloSize ?? defaultMaxClientHelloBytes,
     closesOnParsingErrors: closeConnectionOnClientHelloParsingErrors ?? false,
+  };
+}
+
+function decodeProxyProtocol(message: ProxyProtocol): InspectorFilter {
+  return {
+    kind: 'proxy-protocol',
+    allowsAbsence: message.allowRequestsWithoutProxyProtocol ?? false,
+    disallowedVersions: (message.disallowedVersions ?? []).map((version) => (version === 'V1' ? 1 : 2)),
   };
 }
 

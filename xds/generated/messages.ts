@@ -1357,6 +1357,15 @@ export interface HttpInspector {
 export interface OriginalDst {
 }
 
+/** `envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol` */
+export interface ProxyProtocol {
+  readonly rules?: readonly unknown[];
+  readonly allowRequestsWithoutProxyProtocol?: boolean;
+  readonly passThroughTlvs?: unknown;
+  readonly disallowedVersions?: readonly ProxyProtocolConfig_Version[];
+  readonly statPrefix?: string;
+}
+
 /** `envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector` */
 export interface TlsInspector {
   readonly enableJa3Fingerprinting?: boolean;
@@ -2057,6 +2066,7 @@ export type ApiVersion = 'AUTO' | 'V2' | 'V3';
 export type HeaderValueOption_HeaderAppendAction = 'APPEND_IF_EXISTS_OR_ADD' | 'ADD_IF_ABSENT' | 'OVERWRITE_IF_EXISTS_OR_ADD' | 'OVERWRITE_IF_EXISTS';
 export type HealthStatus = 'UNKNOWN' | 'HEALTHY' | 'UNHEALTHY' | 'DRAINING' | 'TIMEOUT' | 'DEGRADED';
 export type HttpProtocolOptions_HeadersWithUnderscoresAction = 'ALLOW' | 'REJECT_REQUEST' | 'DROP_HEADER';
+export type ProxyProtocolConfig_Version = 'V1' | 'V2';
 export type RoutingPriority = 'DEFAULT' | 'HIGH';
 export type SocketAddress_Protocol = 'TCP' | 'UDP';
 export type SocketOption_IpVersion = 'SOCKET_IP_VERSION_UNSPECIFIED' | 'SOCKET_IP_VERSION_IPV4' | 'SOCKET_IP_VERSION_IPV6';

@@ -81,6 +81,14 @@ export const listenerSupport: SupportTable = {
       enable_ja4_fingerprinting: { unless: [false], why: 'fingerprints of clients are not made' },
     },
   },
+  'envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol': {
+    supported: ['allow_requests_without_proxy_protocol', 'disallowed_versions'],
+    ignored: { stat_prefix: 'all listeners are counted together' },
+    unsupported: {
+      rules: 'what is added to a header is not read',
+      pass_through_tlvs: 'what is added to a header is not passed on',
+    },
+  },
   'envoy.config.listener.v3.FilterChain': {
     supported: ['filter_chain_match', 'filters', 'transport_socket', 'transport_socket_connect_timeout', 'name'],
     ignored: { metadata: 'shown in /config_dump; nothing that is supported reads it' },

@@ -77,18 +77,21 @@ t.test('the original destination is looked up for every connection', async (t) =
   ]);
 });
 
+t.test('the PROXY protocol is read as far as it says whose a connection is', async (t) => {
+  const type = 'proxy_protocol.v3.ProxyProtocol';
+  const plain = { kind: 'proxy-protocol', allowsAbsence: false, disallowedVersions: [] };
+  t.same(filters(typed(type)), { value: [plain], problems: [] });
+  t.same(filters(typed(type, 'allow_requests_without_proxy_protocol: true, disallowed_versions: [V2]')).value, [
+    { ...plain, allowsAbsence: true, disallowedVersions: [2] },
+  ]);
+  t.match(filters(typed(type, 'rules: [{tlv_type: 2}]')).problems, [/rules is not supported/]);
+  t.match(filters(typed(type, 'pass_through_tlvs: {}')).problems, [/pass_through_tlvs is not supported/]);
+});
+
 t.test('filters that change what a connection is are refused with words', async (t) => {
-  t.match(
-    filters(
-      typed('proxy_protocol.v3.ProxyProtocol'),
-      typed('original_src.v3.OriginalSrc'),
-      typed('local_ratelimit.v3.LocalRateLimit'),
-    ).problems,
-    [
-      /^listener_filters\[0\]\.typed_config: listener filter .*ProxyProtocol is not supported; its header would be taken/,
-      /^listener_filters\[1\]\.typed_config: listener filter .*OriginalSrc is not supported; endpoints see/,
-      /^listener_filters\[2\]\.typed_config: listener filter .*LocalRateLimit is not supported; limit connections/,
-    ],
-  );
+  t.match(filters(typed('original_src.v3.OriginalSrc'), typed('local_ratelimit.v3.LocalRateLimit')).problems, [
+    /^listener_filters\[0\]\.typed_config: listener filter .*OriginalSrc is not supported; endpoints see/,
+    /^listener_filters\[1\]\.typed_config: listener filter .*LocalRateLimit is not supported; limit connections/,
+  ]);
   t.match(filters('typed_config: {"@type": a/no.Such}').problems, [/listener filter a\/no\.Such is not supported/]);
 });
