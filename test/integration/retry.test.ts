@@ -84,13 +84,13 @@ t.test('a request leaves an endpoint that refuses it for one that does not', asy
 t.test('a body that was on its way is sent again, whole', async (t) => {
   const origin = await RawOrigin.start(t, (connection) => {
     connection.onText = (_, { index, socket, text }) => {
-      if (index === 0 && text.endsWith('6\r\nfirst \r\n')) socket.resetAndDestroy();
+      if (index === 0 && /6\r\nfirst (\r\n)?$/.test(text)) socket.resetAndDestroy();
       else if (text.endsWith('\r\n0\r\n\r\n')) connection.write(hello);
     };
   });
   const { client } = await open(t, clusterOf('app', [origin.port]), { action: retrying({ retryOn: ['reset'] }) });
   await client.write('POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n6\r\nfirst \r\n');
-  await origin.until(({ connections }) => connections[1]?.text.endsWith('first \r\n') ?? false);
+  await origin.until(({ connections }) => /first (\r\n)?$/.test(connections[1]?.text ?? ''));
   await client.write('6\r\nsecond\r\n0\r\n\r\n');
   t.match(await client.until((text) => text.endsWith('hello')), /^HTTP\/1\.1 200 OK/);
   t.match(origin.connections[1]!.text, /\r\n\r\n6\r\nfirst \r\n6\r\nsecond\r\n0\r\n\r\n$/);
@@ -132,7 +132,7 @@ t.test('a host that is rewritten for each endpoint is remembered once', async (t
   await client.until((text) => text.endsWith('hello'));
   const heads = origin.text.split('\r\n\r\n').slice(0, 3);
   for (const head of heads) {
-    t.match(head, /\r\nHost: (one|two)\.example\r\n/);
+    t.match(head, /\r\nhost: (one|two)\.example\r\n/i);
     t.match(`${head}\r\n`, /\r\nx-forwarded-host: a\r\n/);
     t.match(`${head}\r\n`, /\r\nx-envoy-original-host: a\r\n/);
   }

@@ -85,7 +85,7 @@ t.test('a WebSocket passes both ways and ends when both sides have', async (t) =
   t.match(client.text, /\r\nconnection: upgrade\r\n/i);
   t.notMatch(client.text, /connection: close/i, 'the head of a tunnel speaks of no close');
   t.match(origin.text, /^GET \/chat HTTP\/1\.1\r\n/);
-  t.match(origin.text, /\r\nUpgrade: WebSocket\r\n/, 'as the client spelt it');
+  t.match(origin.text, /\r\n[Uu]pgrade: WebSocket\r\n/, 'as the client spelt it');
   t.equal(plane.stats.get(httpStats, 'test')!.value(httpStats.downstreamCxUpgradesActive), 1);
   await client.write('\x81\x05ping!');
   await client.until((text) => text.endsWith('<\x81\x05ping!>'));

@@ -8,7 +8,7 @@ import type { FilterChain, Listener } from '../../config/listener.ts';
 import type { HeaderMutations, Route, RouteAction, VirtualHost } from '../../config/route.ts';
 import type { SnapshotChange } from '../../config/snapshot.ts';
 import { signalEventFd } from '../../native/event-fd.ts';
-import { loadSecondEngine } from '../../proxy/engine/second-engine.ts';
+import { loadSecondEngine, type SecondEngine } from '../../proxy/engine/second-engine.ts';
 import { loadUndici } from '../../proxy/engine/undici/undici-connector.ts';
 import { UwsEngine } from '../../proxy/engine/uws/engine.ts';
 import { loadUws } from '../../proxy/engine/uws/library.ts';
@@ -71,9 +71,7 @@ export async function startDataPlane(config: DataPlaneConfig): Promise<DataPlane
     random: Math.random,
     // The sockets of the test are on this thread's event loop, behind the worker's.
     maxSleepMs: config.maxSleepMs ?? 1,
-    ...(config.upstream === 'undici' && { onNodeLoop: true, makeConnector: await loadUndici() }),
-    ...(engine === 'uws' && { onNodeLoop: true, downstream: new UwsEngine(loadUws()) }),
-    ...(engine === 'uws+undici' && (await loadSecondEngine())),
+    ...(await engineOptions(config.upstream)),
   });
   const inbox = new Inbox(port1);
   const stopped = new Promise<void>((resolve) => worker.run(resolve));
@@ -121,6 +119,12 @@ export async function startDataPlane(config: DataPlaneConfig): Promise<DataPlane
       port1.close();
     },
   };
+}
+
+async function engineOptions(upstream: DataPlaneConfig['upstream']): Promise<Partial<SecondEngine>> {
+  if (engine === 'uws+undici') return loadSecondEngine();
+  if (engine === 'uws') return { onNodeLoop: true, downstream: new UwsEngine(loadUws()) };
+  return engine === 'undici' || upstream === 'undici' ? { onNodeLoop: true, makeConnector: await loadUndici() } : {};
 }
 
 const noChange: SnapshotChange = {

@@ -19,11 +19,17 @@ const slash = 0x2f;
 export function requestOptions(head: RequestHead, body: Readable | null): Dispatcher.DispatchOptions {
   const fields = fieldsOf(head);
   const { method, path } = head;
-  if (head.upgrade !== '') return { method, path, headers: fields, body, blocking: false, upgrade: head.upgrade };
+  if (head.upgrade !== '') return { method, path, headers: fields, body, blocking: false, upgrade: offeredBy(head) };
   // Without it undici closes the connection behind a HEAD: some endpoints answer it with a body. Here such bytes are
   // found out as any that nobody asked for.
   if (method === 'HEAD') return { method, path, headers: fields, body, blocking: false, reset: false };
   return { method, path, headers: fields, body, blocking: false };
+}
+
+/** The protocol as the client spelt it. */
+function offeredBy({ headers, upgrade }: RequestHead): string {
+  const row = headers.findId(HeaderId.upgrade);
+  return row < 0 ? upgrade : headers.value(row);
 }
 
 const writtenByUndici = headerIdSet([
