@@ -2,8 +2,9 @@
 // keeps what this answers for longer than one attempt.
 
 import type { Address, HostAddress } from '../../config/address.ts';
+import type { Cluster } from '../../config/cluster.ts';
 import type { GrpcCluster } from '../../config/config-source.ts';
-import type { LoadAssignment } from '../../config/endpoint.ts';
+import type { Endpoint, LoadAssignment } from '../../config/endpoint.ts';
 import type { Snapshot } from '../../config/snapshot.ts';
 import type { TelemetryService } from '../../config/telemetry-service.ts';
 
@@ -41,8 +42,10 @@ export function findCollector(
     return { kind: 'unreachable', reason: `cluster ${name} has no members of its own: its type is ORIGINAL_DST` };
   }
   if (kind === 'http' && cluster.upstreamHttp.protocol === 'http2') return speaksHttp2(name);
-  const addresses = bestAddresses(now?.assignments.get(name));
-  if (addresses.length === 0) return { kind: 'unreachable', reason: `cluster ${name} has no healthy endpoint` };
+  const best = bestEndpoints(now?.assignments.get(name));
+  if (best.length === 0) return { kind: 'unreachable', reason: `cluster ${name} has no healthy endpoint` };
+  const addresses = best.filter((endpoint) => isPlain(cluster, endpoint)).map(({ address }) => address);
+  if (addresses.length === 0) return usesTls(name);
   return { kind: 'found', addresses, connectTimeoutMs: cluster.connectTimeoutMs };
 }
 
@@ -53,23 +56,34 @@ function speaksHttp2(name: string): Collector {
 
 function ofGrpcCluster({ name, endpoints, connectTimeoutMs, tls }: GrpcCluster): Collector {
   // In clear text nothing is sent to who was to be reached by TLS.
-  if (tls !== undefined) {
-    return { kind: 'unreachable', reason: `cluster ${name} uses TLS, which is not offered for telemetry yet` };
-  }
+  if (tls !== undefined) return usesTls(name);
   if (endpoints.length === 0) return { kind: 'unreachable', reason: `cluster ${name} has no endpoint` };
   return { kind: 'found', addresses: endpoints, connectTimeoutMs };
 }
 
+function usesTls(name: string): Collector {
+  return { kind: 'unreachable', reason: `cluster ${name} uses TLS, which is not offered for telemetry yet` };
+}
+
+/** By the first of the cluster's matches that the labels of the endpoint have all of. */
+function isPlain({ transport, transportMatches }: Cluster, { metadata }: Endpoint): boolean {
+  const labels = metadata['envoy.transport_socket_match'];
+  const found = transportMatches.find(({ match }) =>
+    Object.entries(match).every(([key, value]) => labels?.[key] === value),
+  );
+  return (found?.transport ?? transport).kind === 'plain';
+}
+
 /** Telemetry is no load that needs balancing: a collector of a lower priority is for when there is none of a higher. */
-function bestAddresses(assignment: LoadAssignment | undefined): readonly CollectorAddress[] {
+function bestEndpoints(assignment: LoadAssignment | undefined): readonly Endpoint[] {
   const localities = [...(assignment?.localities ?? [])].sort((left, right) => left.priority - right.priority);
-  let best: CollectorAddress[] = [];
+  let best: Endpoint[] = [];
   let priority = Number.NaN;
   for (const locality of localities) {
     if (best.length > 0 && locality.priority !== priority) break;
     priority = locality.priority;
     const usable = locality.endpoints.filter(({ health }) => !unusable.has(health));
-    best = [...best, ...usable.map(({ address }) => address)];
+    best = [...best, ...usable];
   }
   return best;
 }

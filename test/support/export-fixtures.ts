@@ -14,9 +14,11 @@ export interface Member {
   readonly address: Address;
   readonly health?: HealthStatus;
   readonly priority?: number;
+  /** Of its metadata `envoy.transport_socket_match`. */
+  readonly labels?: { readonly [key: string]: string };
 }
 
-interface ClusterShape {
+interface ClusterShape extends Partial<Pick<Cluster, 'transport' | 'transportMatches'>> {
   readonly kind?: 'static' | 'original-dst';
   readonly protocol?: 'http1' | 'http2';
 }
@@ -27,8 +29,10 @@ export class FakeClusters implements CollectorClusters {
   #clusters = new Map<string, Cluster>();
   #members = new Map<string, readonly Member[]>();
 
-  set(name: string, members: readonly Member[], { kind = 'static', protocol = 'http1' }: ClusterShape = {}): this {
-    const cluster = { name, connectTimeoutMs: 1000, discovery: { kind }, upstreamHttp: { protocol } };
+  set(name: string, members: readonly Member[], shape: ClusterShape = {}): this {
+    const { kind = 'static', protocol = 'http1', transport = { kind: 'plain' }, transportMatches = [] } = shape;
+    const parts = { discovery: { kind }, upstreamHttp: { protocol }, transport, transportMatches };
+    const cluster = { name, connectTimeoutMs: 1000, ...parts };
     this.#clusters.set(name, cluster as Cluster);
     this.#members.set(name, members);
     return this;
@@ -54,8 +58,9 @@ function assignmentOf(members: readonly Member[]) {
   const locality = { region: '', zone: '', subZone: '' };
   return {
     overprovisioningFactorPercent: 140,
-    localities: members.map(({ address, health = 'unknown', priority = 0 }) => {
-      const endpoint: Endpoint = { address, hostname: '', weight: 1, health, metadata: {} };
+    localities: members.map(({ address, health = 'unknown', priority = 0, labels = {} }) => {
+      const metadata = { 'envoy.transport_socket_match': labels };
+      const endpoint: Endpoint = { address, hostname: '', weight: 1, health, metadata };
       return { locality, priority, weight: 1, endpoints: [endpoint] };
     }),
   };

@@ -1,6 +1,7 @@
 import t from 'tap';
+import type { UpstreamTls } from '../../../config/tls.ts';
 import { findCollector } from '../../../proxy/export/collector-address.ts';
-import { FakeClusters, loopback } from '../../support/export-fixtures.ts';
+import { FakeClusters, loopback, type Member } from '../../support/export-fixtures.ts';
 
 const grpc = (cluster: string) => ({ kind: 'grpc', cluster }) as const;
 const http = (cluster: string) => ({ kind: 'http', cluster }) as const;
@@ -54,6 +55,20 @@ t.test('static clusters for calls of our own are used, but never in clear text i
     .setGrpc('secured', [host], { tls: { subjectAltNames: [] } });
   t.match(findCollector(grpc('otel'), clusters), { kind: 'found', addresses: [host] });
   t.match(findCollector(grpc('secured'), clusters), { kind: 'unreachable', reason: /TLS/ });
+  t.end();
+});
+
+t.test('endpoints that are to be reached by TLS are none for telemetry, those beside them are', (t) => {
+  const transport = { kind: 'tls', tls: {} as UpstreamTls } as const;
+  const members: readonly Member[] = [{ address: loopback(1), labels: { tlsMode: 'istio' } }, { address: loopback(2) }];
+  const istio = { name: 'istio', match: { tlsMode: 'istio' }, transport };
+  const others = { name: 'others', match: {}, transport: { kind: 'plain' } } as const;
+  const found = (shape: Parameters<FakeClusters['set']>[2]) =>
+    findCollector(grpc('otel'), new FakeClusters().set('otel', members, shape));
+  t.match(found({ transport }), { kind: 'unreachable', reason: /^cluster otel uses TLS/ });
+  t.match(found({ transportMatches: [istio, others] }), { kind: 'found', addresses: [loopback(2)] });
+  t.match(found({ transportMatches: [istio], transport }), { kind: 'unreachable', reason: /^cluster otel uses TLS/ });
+  t.match(found({ transportMatches: [others, istio] }), { addresses: [loopback(1), loopback(2)] }, 'the first counts');
   t.end();
 });
 
