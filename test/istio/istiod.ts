@@ -34,15 +34,20 @@ export interface IstiodOptions {
   readonly mesh: object;
   /** A free port when left out. */
   readonly xdsAddress?: string;
+  /** Where it listens otherwise; loopback when left out. */
+  readonly address?: string;
 }
 
 const anyPort = '127.0.0.1:0';
 
-export async function startIstiod(t: Test, { program, mesh, xdsAddress = anyPort }: IstiodOptions): Promise<Istiod> {
+export async function startIstiod(
+  t: Test,
+  { program, mesh, address = anyPort, xdsAddress = address }: IstiodOptions,
+): Promise<Istiod> {
   const folder = mkdtempSync(join(tmpdir(), 'outrigger-istiod-'));
   const meshFile = join(folder, 'mesh.json');
   writeFileSync(meshFile, JSON.stringify(mesh));
-  const flags = ['-xds', xdsAddress, '-tls', anyPort, '-http', anyPort, '-out', folder, '-mesh', meshFile];
+  const flags = ['-xds', xdsAddress, '-tls', address, '-http', anyPort, '-out', folder, '-mesh', meshFile];
   const child = spawn(program, flags, { stdio: ['ignore', 'pipe', 'ignore'] });
   const ended = once(child, 'close');
   const stop = async () => {

@@ -1,0 +1,141 @@
+// Run by mesh.test.ts in network and mount namespaces of its own: a real istiod, a server with a sidecar, a client with one
+// and one without. Who gets through, over what, and who the server is told it is.
+
+import t from 'tap';
+import { startIstiod } from '../istio/istiod.ts';
+import { NODE_IP, type Pod, startMeshSidecar, startNode, startPod } from './mesh-node.ts';
+import {
+  CLIENT_IP,
+  documents,
+  type MutualTls,
+  meshObjects,
+  mutualTls,
+  ports,
+  SERVER_IP,
+  SERVICE_IP,
+  STRANGER_IP,
+} from './mesh-objects.ts';
+
+t.setTimeout(200_000);
+
+const program = process.argv[2]!;
+const host = 'server.shop.svc.cluster.local';
+const request = `GET /hello HTTP/1.1\r\nHost: ${host}:8080\r\nConnection: close\r\n\r\n`;
+/** `x-forwarded-client-cert` of the client's sidecar, as the server's writes it. */
+const CLIENT =
+  /By=spiffe:\/\/cluster\.local\/ns\/shop\/sa\/server;.*URI=spiffe:\/\/cluster\.local\/ns\/shop\/sa\/client$/;
+
+startNode();
+const istiod = await startIstiod(t, { program, mesh: {}, address: `${NODE_IP}:0` });
+await istiod.apply(documents(...meshObjects(), mutualTls('PERMISSIVE')));
+const server = await startPod(t, { name: 'server', ip: SERVER_IP });
+const client = await startPod(t, { name: 'client', ip: CLIENT_IP });
+const stranger = await startPod(t, { name: 'stranger', ip: STRANGER_IP });
+await server.serveHttp(ports.http);
+await server.serveHttp(ports.auto);
+await server.application.listen({ ip: SERVER_IP, port: ports.tcp, name: 'echo' });
+await server.application.listen({ ip: SERVER_IP, port: ports.greeting, name: 'greeting', speaksFirst: true });
+const sidecarOf = (pod: Pod) =>
+  startMeshSidecar(t, pod, {
+    istiod,
+    serviceAccount: pod.name,
+    labels: { app: pod.name },
+    // A certificate for two seconds, again and again: no test here may notice.
+    variables: { SECRET_TTL: '4s' },
+  });
+const serverSidecar = await sidecarOf(server);
+const clientSidecar = await sidecarOf(client);
+
+interface Answer {
+  /** Of the response; otherwise the error, or nothing for a connection that was closed. */
+  readonly outcome: string;
+  /** `x-forwarded-client-cert` that the application has seen. */
+  readonly identity: string | undefined;
+}
+
+async function ask(from: Pod, ip: string, port: number): Promise<Answer> {
+  const text = await from.application.text(ip, port, request);
+  const status = /^HTTP\/1\.1 (\d+)/.exec(text)?.[1];
+  if (status !== '200') return { outcome: status ?? text, identity: undefined };
+  const { headers } = JSON.parse(text.slice(text.indexOf('\r\n\r\n') + 4));
+  return { outcome: status, identity: headers['x-forwarded-client-cert'] };
+}
+
+/** Applies it, and waits until it is in force on both sides. */
+async function enforce(mode: MutualTls, isInForce: () => Promise<boolean>): Promise<void> {
+  await istiod.apply(documents(mutualTls(mode)));
+  while (!(await isInForce()));
+}
+
+const refused = /^(ECONNRESET|EPIPE)?$/;
+
+t.test('PERMISSIVE: pods of the mesh over mutual TLS, others in clear text', async (t) => {
+  for (const port of [ports.http, ports.auto]) {
+    t.match(await ask(client, SERVICE_IP, port), { outcome: '200', identity: CLIENT }, `${port}: the mesh`);
+    t.same(await ask(stranger, SERVER_IP, port), { outcome: '200', identity: undefined }, `${port}: a stranger`);
+  }
+  t.equal(await client.application.text(SERVICE_IP, ports.tcp, 'hi'), 'echo hi');
+  t.equal(await stranger.application.text(SERVER_IP, ports.tcp, 'hi'), 'echo hi');
+  t.equal(await client.application.text(SERVICE_IP, ports.greeting), 'greeting', 'a server that speaks first');
+  t.equal(await ask(client, SERVER_IP, ports.http).then(({ outcome }) => outcome), '200', 'the pod’s own address');
+});
+
+t.test('STRICT: others are refused, whatever they speak', async (t) => {
+  await enforce('STRICT', async () => (await ask(stranger, SERVER_IP, ports.http)).outcome !== '200');
+  for (const port of [ports.http, ports.auto]) {
+    t.match(await ask(client, SERVICE_IP, port), { outcome: '200', identity: CLIENT });
+    t.match(await ask(stranger, SERVER_IP, port), { outcome: refused });
+  }
+  t.equal(await client.application.text(SERVICE_IP, ports.tcp, 'hi'), 'echo hi');
+  t.match(await stranger.application.text(SERVER_IP, ports.tcp, 'hi'), refused);
+  t.equal(await client.application.text(SERVICE_IP, ports.greeting), 'greeting');
+});
+
+t.test('DISABLE: everybody in clear text, and nobody is told to be anybody', async (t) => {
+  // The server's sidecar and the client's hear of it one after the other: between the two they do not understand each other.
+  await enforce('DISABLE', async () => {
+    const answers = [await ask(client, SERVICE_IP, ports.http), await ask(client, SERVICE_IP, ports.auto)];
+    return answers.every(({ outcome, identity }) => outcome === '200' && identity === undefined);
+  });
+  for (const port of [ports.http, ports.auto]) {
+    t.same(await ask(client, SERVICE_IP, port), { outcome: '200', identity: undefined });
+    t.same(await ask(stranger, SERVER_IP, port), { outcome: '200', identity: undefined });
+  }
+  t.equal(await client.application.text(SERVICE_IP, ports.tcp, 'hi'), 'echo hi');
+  t.equal(await stranger.application.text(SERVER_IP, ports.greeting), 'greeting');
+  await enforce('STRICT', async () => (await ask(client, SERVICE_IP, ports.http)).identity !== undefined);
+});
+
+t.test('direct calls of 15001 and 15006, from inside and outside, are no loops', async (t) => {
+  for (const pod of [server, client, stranger]) {
+    for (const port of [15_001, 15_006]) {
+      t.match(
+        await pod.application.text(SERVER_IP, port, request),
+        /^(ECONN(RESET|REFUSED)|EPIPE)?$/,
+        `${pod.name} ${port}`,
+      );
+    }
+  }
+  t.match(await ask(client, SERVICE_IP, ports.http), { outcome: '200', identity: CLIENT });
+});
+
+t.test('ten rotations of both certificates are not noticed', async (t) => {
+  const rotations = (log: readonly string[]) => log.filter((line) => line.includes('a certificate came from')).length;
+  const [first, second] = [rotations(serverSidecar.log), rotations(clientSidecar.log)];
+  let count = 0;
+  while (rotations(serverSidecar.log) < first + 10 || rotations(clientSidecar.log) < second + 10) {
+    const answer = await ask(client, SERVICE_IP, ports.http);
+    if (answer.outcome !== '200' || !CLIENT.test(answer.identity ?? ''))
+      t.match(answer, { outcome: '200', identity: CLIENT });
+    count++;
+  }
+  t.ok(count > 100, `${count} requests`);
+});
+
+t.test('without istiod traffic flows on', async (t) => {
+  await istiod.stop();
+  for (let index = 0; index < 20; index++) {
+    t.match(await ask(client, SERVICE_IP, ports.http), { outcome: '200', identity: CLIENT });
+  }
+  t.match(serverSidecar.admin('/ready'), 'LIVE');
+});

@@ -1,0 +1,174 @@
+// A node of a mesh, in the network namespace of the test: a bridge with pods on it, each a network namespace behind a veth
+// pair, and istiod on the node's own address.
+
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import type { Test } from 'tap';
+import type { Istiod } from '../istio/istiod.ts';
+import { CapturePeer } from '../support/capture-peer.ts';
+
+/** The node's address, which istiod listens at. */
+export const NODE_IP = '10.77.0.1';
+
+/** The name in istiod's certificate. */
+const ISTIOD = 'istiod.istio-system.svc';
+const ROOT = join(import.meta.dirname, '../..');
+/** As Istio's sidecars have it: what they open themselves is not redirected. */
+const PROXY_GROUP = 1337;
+
+export function startNode(): void {
+  run('ip link set lo up');
+  run('ip link add mesh0 type bridge');
+  run(`ip address add ${NODE_IP}/24 dev mesh0`);
+  run('ip link set mesh0 up');
+}
+
+export interface PodOptions {
+  readonly name: string;
+  readonly ip: string;
+}
+
+export interface Pod extends PodOptions {
+  /** A program of the pod, in the place of its application. */
+  readonly application: CapturePeer;
+  /** Starts an HTTP server at the port, which answers with what it was asked, as JSON. */
+  serveHttp(port: number): Promise<void>;
+  /** Runs a shell command in it, and returns what it printed. */
+  run(command: string): string;
+  readonly holder: number;
+}
+
+let links = 0;
+
+export async function startPod(t: Test, { name, ip }: PodOptions): Promise<Pod> {
+  const holder = spawn('unshare', ['--net', 'sh', '-c', 'ip link set lo up; echo ready; exec sleep infinity'], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  await once(holder.stdout!, 'data');
+  const link = `pod${++links}`;
+  const there = (command: string): string => run(`nsenter --target ${holder.pid} --net ${command}`);
+  run(`ip link add ${link} type veth peer name eth0 netns ${holder.pid}`);
+  run(`ip link set ${link} master mesh0 up`);
+  there(`ip address add ${ip}/24 dev eth0`);
+  there('ip link set eth0 up');
+  // Addresses of services are nowhere: the sidecar is asked for them, or nobody answers.
+  there(`ip route add default via ${NODE_IP}`);
+  const application = await CapturePeer.start({ namespaceOf: holder.pid! });
+  t.teardown(async () => {
+    await application.stop();
+    await end(holder);
+  });
+  const serveHttp = async (port: number): Promise<void> => {
+    const program = join(import.meta.dirname, 'http-application.ts');
+    const server = inPod(holder.pid!, [process.execPath, program, ip, String(port)]);
+    t.teardown(() => end(server));
+    await once(server.stdout!, 'data');
+  };
+  return { name, ip, application, serveHttp, run: there, holder: holder.pid! };
+}
+
+export interface SidecarOptions {
+  readonly istiod: Istiod;
+  readonly serviceAccount: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly variables?: Readonly<Record<string, string>>;
+}
+
+export interface MeshSidecar {
+  readonly process: ChildProcess;
+  readonly log: readonly string[];
+  admin(path: string): string;
+}
+
+/** `outrigger sidecar` beside the pod's application, which captures by rules. Resolves when it is ready. */
+export async function startMeshSidecar(t: Test, pod: Pod, options: SidecarOptions): Promise<MeshSidecar> {
+  const { istiod, serviceAccount, labels, variables = {} } = options;
+  const folder = mkdtempSync(join(tmpdir(), 'outrigger-mesh-'));
+  t.teardown(() => rmSync(folder, { recursive: true }));
+  writeFileSync(join(folder, 'token'), `lab:shop:${serviceAccount}`);
+  writeFileSync(join(folder, 'hosts'), `${NODE_IP} ${ISTIOD}\n127.0.0.1 localhost\n`);
+  const arguments_ = [
+    'sidecar',
+    '--proxyLogLevel=info',
+    '--no-config-cache',
+    '--capture',
+    'iptables',
+    '--concurrency',
+    '1',
+  ];
+  const command = `mount --bind ${folder}/hosts /etc/hosts && exec setpriv --regid ${PROXY_GROUP} --clear-groups "$0" "$@"`;
+  const child = spawn(
+    'nsenter',
+    [
+      '--target',
+      String(pod.holder),
+      '--net',
+      'unshare',
+      '--mount',
+      'sh',
+      '-c',
+      command,
+      process.execPath,
+      'proxy/main.ts',
+      ...arguments_,
+    ],
+    {
+      cwd: ROOT,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: {
+        PATH: process.env['PATH'],
+        POD_NAME: pod.name,
+        POD_NAMESPACE: 'shop',
+        INSTANCE_IP: pod.ip,
+        SERVICE_ACCOUNT: serviceAccount,
+        ISTIO_METAJSON_LABELS: JSON.stringify({ LABELS: labels }),
+        CA_ROOT_CA: istiod.rootCertificate,
+        JWT_TOKEN_PATH: join(folder, 'token'),
+        ECC_SIGNATURE_ALGORITHM: 'ECDSA',
+        PROXY_CONFIG: JSON.stringify({ discoveryAddress: `${ISTIOD}:${istiod.tlsPort}` }),
+        ...variables,
+      },
+    },
+  );
+  const log: string[] = [];
+  t.teardown(async () => {
+    await end(child);
+    if (!t.passing()) writeFileSync(2, `${pod.name}:\n${log.join('\n')}\n`);
+  });
+  await served(child, log);
+  const admin = (path: string): string => pod.run(`curl -s --max-time 5 http://127.0.0.1:15000${path}`);
+  pod.run('curl -s --retry 100 --retry-all-errors --retry-delay 0 --fail http://127.0.0.1:15021/healthz/ready');
+  return { process: child, log, admin };
+}
+
+function served(child: ChildProcess, log: string[]): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  for (const stream of [child.stdout!, child.stderr!]) {
+    createInterface({ input: stream }).on('line', (line) => {
+      log.push(line);
+      if (line.includes('"configuration is served"')) resolve();
+    });
+  }
+  child.once('close', () => reject(new Error(`the sidecar ended:\n${log.join('\n')}`)));
+  return promise;
+}
+
+function inPod(holder: number, command: readonly string[]): ChildProcess {
+  const args = ['--target', String(holder), '--net', ...command];
+  return spawn('nsenter', args, { cwd: ROOT, stdio: ['ignore', 'pipe', 'inherit'] });
+}
+
+async function end(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const ended = once(child, 'close');
+  child.kill('SIGKILL');
+  await ended;
+}
+
+function run(command: string): string {
+  return execFileSync('sh', ['-c', command], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
+}
