@@ -6,10 +6,10 @@ export const shortcut = {
     { name: 'or_sc_msg', section: 'sk_msg' },
   ],
   maps: [
-    { name: 'ends_sc', type: 24, keyBytes: 4, valueBytes: 120, maxEntries: 0 },
+    { name: 'ends_sc', type: 24, keyBytes: 4, valueBytes: 128, maxEntries: 0 },
     { name: 'socks', type: 18, keyBytes: 48, valueBytes: 8, maxEntries: 65536 },
-    { name: 'counters', type: 2, keyBytes: 4, valueBytes: 8, maxEntries: 10 },
-    { name: 'flows', type: 9, keyBytes: 48, valueBytes: 8, maxEntries: 32768 },
+    { name: 'counters', type: 2, keyBytes: 4, valueBytes: 8, maxEntries: 12 },
+    { name: 'flows', type: 9, keyBytes: 48, valueBytes: 24, maxEntries: 32768 },
     { name: 'ports_sc', type: 1, keyBytes: 2, valueBytes: 1, maxEntries: 64 },
     { name: 'control', type: 2, keyBytes: 4, valueBytes: 4, maxEntries: 1 },
   ],
@@ -28,6 +28,8 @@ export const ShortcutCounter = {
   LEFT_WITHOUT_PEER: 7,
   LEFT_BY_EARLIER_BYTES: 8,
   LEFT_BY_SWITCH: 9,
+  LEFT_WITH_OTHER: 10,
+  LEFT_BY_REMOVAL: 11,
 } as const;
 
 /** enum control */
@@ -124,6 +126,7 @@ export interface End {
   readonly peer: Name;
   readonly side: number;
   readonly byTcp: number;
+  readonly redirected: bigint;
   readonly burst: number;
   readonly peerWrites: number;
   readonly messages: number;
@@ -131,16 +134,17 @@ export interface End {
 }
 
 export const endLayout = {
-  bytes: 120,
+  bytes: 128,
   fields: [
     { name: 'self', offset: 0, bytes: 48 },
     { name: 'peer', offset: 48, bytes: 48 },
     { name: 'side', offset: 96, bytes: 4 },
     { name: 'byTcp', offset: 100, bytes: 4 },
-    { name: 'burst', offset: 104, bytes: 4 },
-    { name: 'peerWrites', offset: 108, bytes: 4 },
-    { name: 'messages', offset: 112, bytes: 4 },
-    { name: 'bytes', offset: 116, bytes: 4 },
+    { name: 'redirected', offset: 104, bytes: 8 },
+    { name: 'burst', offset: 112, bytes: 4 },
+    { name: 'peerWrites', offset: 116, bytes: 4 },
+    { name: 'messages', offset: 120, bytes: 4 },
+    { name: 'bytes', offset: 124, bytes: 4 },
   ],
 } as const;
 
@@ -151,10 +155,11 @@ export function readEnd(view: DataView, offset: number): End {
     peer: readName(view, offset + 48),
     side: view.getUint32(offset + 96, true),
     byTcp: view.getUint32(offset + 100, true),
-    burst: view.getUint32(offset + 104, true),
-    peerWrites: view.getUint32(offset + 108, true),
-    messages: view.getUint32(offset + 112, true),
-    bytes: view.getUint32(offset + 116, true),
+    redirected: view.getBigUint64(offset + 104, true),
+    burst: view.getUint32(offset + 112, true),
+    peerWrites: view.getUint32(offset + 116, true),
+    messages: view.getUint32(offset + 120, true),
+    bytes: view.getUint32(offset + 124, true),
   };
 }
 
@@ -164,28 +169,42 @@ export function writeEnd(view: DataView, offset: number, value: End): void {
   writeName(view, offset + 48, value.peer);
   view.setUint32(offset + 96, value.side, true);
   view.setUint32(offset + 100, value.byTcp, true);
-  view.setUint32(offset + 104, value.burst, true);
-  view.setUint32(offset + 108, value.peerWrites, true);
-  view.setUint32(offset + 112, value.messages, true);
-  view.setUint32(offset + 116, value.bytes, true);
+  view.setBigUint64(offset + 104, value.redirected, true);
+  view.setUint32(offset + 112, value.burst, true);
+  view.setUint32(offset + 116, value.peerWrites, true);
+  view.setUint32(offset + 120, value.messages, true);
+  view.setUint32(offset + 124, value.bytes, true);
 }
 
 /** struct flow */
 export interface Flow {
   readonly writes: readonly number[];
+  readonly leftAfter: readonly bigint[];
 }
 
-export const flowLayout = { bytes: 8, fields: [{ name: 'writes', offset: 0, bytes: 8 }] } as const;
+export const flowLayout = {
+  bytes: 24,
+  fields: [
+    { name: 'writes', offset: 0, bytes: 8 },
+    { name: 'leftAfter', offset: 8, bytes: 16 },
+  ],
+} as const;
 
 /** A copy of what is at `offset`. */
 export function readFlow(view: DataView, offset: number): Flow {
-  return { writes: Array.from({ length: 2 }, (_, index) => view.getUint32(offset + index * 4, true)) };
+  return {
+    writes: Array.from({ length: 2 }, (_, index) => view.getUint32(offset + index * 4, true)),
+    leftAfter: Array.from({ length: 2 }, (_, index) => view.getBigUint64(offset + 8 + index * 8, true)),
+  };
 }
 
 /** Throws a RangeError when a field lies beyond `view`, or bytes are more than there is room for. */
 export function writeFlow(view: DataView, offset: number, value: Flow): void {
   for (let index = 0; index < 2; index++) {
     view.setUint32(offset + index * 4, value.writes[index]!, true);
+  }
+  for (let index = 0; index < 2; index++) {
+    view.setBigUint64(offset + 8 + index * 8, value.leftAfter[index]!, true);
   }
 }
 

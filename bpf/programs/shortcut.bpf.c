@@ -9,7 +9,8 @@
 //   since the peer last wrote, has a limit; beyond it the direction goes by TCP, whose windows hold the writer up. A peer
 //   that writes and never reads passes for one that answers: TCP's memory is watched for it (bpf/shortcut/memory-watch.ts).
 // - A key that is deleted takes the bytes queued at its socket with it. So nothing here deletes from `socks`: the kernel
-//   does when a socket is closed. To unload, `control` turns all directions to TCP (bpf/shortcut/shortcut.ts).
+//   does when a socket is closed, and the proxy when it can prove that nothing is queued, nor ever will be
+//   (proxy/reactor/shortcut-exit.ts). To unload, `control` turns all directions to TCP (bpf/shortcut/shortcut.ts).
 // - A redirect that finds no peer returns SK_DROP, which would fail the application's write: it is ignored.
 // - FIONREAD, splice(2), blocking recv(2) do not behave: the self-test finds out (bpf/shortcut/self-test.ts).
 // - One socket has one verdict program: who has another sockmap's already is refused by the kernel, and stays with TCP.
@@ -42,8 +43,12 @@ enum shortcut_counter {
   LEFT_WITHOUT_PEER,
   /** … since bytes went by TCP before the first redirected one: in a SYN, or written before the connection stood … */
   LEFT_BY_EARLIER_BYTES,
-  /** … and since the short-circuit was turned off. */
+  /** … since the short-circuit was turned off … */
   LEFT_BY_SWITCH,
+  /** … since the other direction had left … */
+  LEFT_WITH_OTHER,
+  /** … and since the proxy took its socket out of `socks`, which then carries bulk as any other. */
+  LEFT_BY_REMOVAL,
   SHORTCUT_COUNTER_COUNT,
 };
 DESCRIBED(enum, shortcut_counter);
@@ -69,6 +74,8 @@ struct end {
   __u32 side;
   /** Everything that is written from now on goes by TCP. Never 0 again. */
   __u32 by_tcp;
+  /** All bytes that were redirected. */
+  __u64 redirected;
   /** Bytes redirected since the peer last wrote, and how many writes of the peer's were known then. */
   __u32 burst;
   __u32 peer_writes;
@@ -91,9 +98,14 @@ struct {
   __type(value, __u64);
 } socks SEC(".maps");
 
-/** How often each side wrote. */
 struct flow {
+  /** How often each side wrote. */
   __u32 writes[2];
+  /**
+   * How many bytes each side had redirected when its direction became TCP's, and 1 more: 0 until then, and told in one
+   * word. Whoever has read that many past TCP has nothing of this direction in the queue, nor ever will.
+   */
+  __u64 left_after[2];
 };
 
 /**
@@ -139,11 +151,6 @@ static __always_inline bool is_turned_off(void) {
   return value && *value;
 }
 
-static __always_inline void leave_to_tcp(struct end *end, __u32 reason) {
-  end->by_tcp = 1;
-  count_one(reason);
-}
-
 static __always_inline void count_portion(struct end *end) {
   count(REDIRECTED_MESSAGES, end->messages);
   count(REDIRECTED_BYTES, end->bytes);
@@ -173,6 +180,13 @@ static __always_inline const struct name *flow_name(const struct end *end) {
   return end->side == ACTIVE ? self : peer;
 }
 
+static __always_inline void leave_to_tcp(struct end *end, __u32 reason) {
+  end->by_tcp = 1;
+  count_one(reason);
+  struct flow *flow = bpf_map_lookup_elem(&flows, flow_name(end));
+  if (flow) flow->left_after[end->side & 1] = end->redirected + 1;
+}
+
 static __always_inline void name_ends(struct end *end, struct bpf_sock_ops *ctx, const struct ends *ends) {
   __u64 netns = bpf_get_netns_cookie(ctx);
   end->self = (struct name){.netns = netns, .ends = *ends};
@@ -200,10 +214,10 @@ static __always_inline void take(struct bpf_sock_ops *ctx, enum side side) {
   }
   name_ends(end, ctx, &ends);
   end->side = side;
-  // TCP Fast Open: the SYN carried bytes.
-  if (READ_CONTEXT(ctx, data_segs_out) != 0) leave_to_tcp(end, LEFT_BY_EARLIER_BYTES);
   struct flow none = {};
   bpf_map_update_elem(&flows, flow_name(end), &none, side == ACTIVE ? BPF_ANY : BPF_NOEXIST);
+  // TCP Fast Open: the SYN carried bytes.
+  if (READ_CONTEXT(ctx, data_segs_out) != 0) leave_to_tcp(end, LEFT_BY_EARLIER_BYTES);
   // Before the socket is taken: from then on nothing that is written may be missed.
   listen_to(ctx, BPF_SOCK_OPS_STATE_CB_FLAG | BPF_SOCK_OPS_WRITE_HDR_OPT_CB_FLAG);
   if (bpf_sock_hash_update(ctx, &socks, &end->self, BPF_NOEXIST) != 0) {
@@ -230,7 +244,9 @@ static __always_inline void note_bytes_by_tcp(struct bpf_sock_ops *ctx) {
   __u32 state = READ_CONTEXT(ctx, state);
   if (state == BPF_TCP_FIN_WAIT1 || state == BPF_TCP_LAST_ACK) return;
   struct end *end = end_of(ctx);
-  if (end && !end->by_tcp) leave_to_tcp(end, LEFT_BY_EARLIER_BYTES);
+  if (!end) return;
+  // Bytes after redirected ones, which or_sc_msg let go by no TCP: the socket is no member any more.
+  if (!end->by_tcp) leave_to_tcp(end, end->redirected > 0 ? LEFT_BY_REMOVAL : LEFT_BY_EARLIER_BYTES);
 }
 
 /** The socket leaves `socks` by itself, when nothing can be read from it any more. */
@@ -262,10 +278,10 @@ SEC("sockops") int or_sc_sockops(struct bpf_sock_ops *ctx) {
   return 1;
 }
 
-/** Notes a write, and ends the burst when the peer wrote meanwhile. */
-static __always_inline void note_write(struct end *end) {
+/** Notes a write, and ends the burst when the peer wrote meanwhile. Returns whether the peer's direction is TCP's. */
+static __always_inline bool note_write(struct end *end) {
   struct flow *flow = bpf_map_lookup_elem(&flows, flow_name(end));
-  if (!flow) return;
+  if (!flow) return false;
   __u32 side = end->side & 1;
   // Each word has one writer, under its socket's lock. A count that is seen late ends a burst late.
   __u32 peer_writes = flow->writes[side ^ 1];
@@ -274,6 +290,7 @@ static __always_inline void note_write(struct end *end) {
     end->burst = 0;
   }
   flow->writes[side]++;
+  return flow->left_after[side ^ 1] != 0;
 }
 
 /** Runs in the writer's system call, with its socket locked. Always SK_PASS: without a redirect TCP takes the bytes. */
@@ -283,8 +300,13 @@ SEC("sk_msg") int or_sc_msg(struct sk_msg_md *msg) {
   struct end *end = bpf_sk_storage_get(&ends_sc, sk, 0, 0);
   if (!end) return SK_PASS;
   // Also of a direction that is TCP's: it ends the other's bursts.
-  note_write(end);
+  bool has_other_left = note_write(end);
   if (end->by_tcp) return SK_PASS;
+  // A socket that carries bulk can be taken out of `socks` only when both directions are TCP's.
+  if (has_other_left) {
+    leave_to_tcp(end, LEFT_WITH_OTHER);
+    return SK_PASS;
+  }
   if (is_turned_off()) {
     leave_to_tcp(end, LEFT_BY_SWITCH);
     return SK_PASS;
@@ -300,6 +322,7 @@ SEC("sk_msg") int or_sc_msg(struct sk_msg_md *msg) {
     return SK_PASS;
   }
   end->burst = burst;
+  end->redirected += bytes;
   end->bytes += bytes;
   end->messages++;
   if (end->messages >= PORTION_MESSAGES || end->bytes >= PORTION_BYTES) count_portion(end);

@@ -8,7 +8,7 @@
 import { AttachType } from '../../native/bpf-link.ts';
 import { Errno } from '../../native/errno.ts';
 import type { ShortcutHazard } from '../capture/settings.ts';
-import { Control, nameLayout, ShortcutCounter } from '../generated/shortcut.ts';
+import { Control, endLayout, endsLayout, flowLayout, nameLayout, ShortcutCounter } from '../generated/shortcut.ts';
 import { type Attachment, type AttachTarget, attach } from '../loader/attachment.ts';
 import { CounterArray } from '../loader/counter-array.ts';
 import { isFailure, type LoadFailure, systemFailure } from '../loader/load-failure.ts';
@@ -123,6 +123,16 @@ export class Shortcut {
     return this.#object.mapFd('socks');
   }
 
+  /** For who takes sockets out of it (proxy/reactor/shortcut-exit.ts). The descriptors stay this one's. */
+  get maps() {
+    return {
+      endsFd: this.#object.mapFd('ends_sc'),
+      flowsFd: this.#object.mapFd('flows'),
+      membersFd: this.membersFd,
+      ...MAP_LAYOUT,
+    };
+  }
+
   /** Detaches and lets go of everything. Refused while sockets are members: what is queued for them would be lost. */
   close(): LoadFailure | undefined {
     if (!this.isEmpty) {
@@ -135,6 +145,28 @@ export class Shortcut {
     closeAll(this.#attachments, this.#counters, this.#object);
     return undefined;
   }
+}
+
+const nameEndsAt = offsetOf(nameLayout, 'ends');
+const MAP_LAYOUT = {
+  nameBytes: nameLayout.bytes,
+  endBytes: endLayout.bytes,
+  flowBytes: flowLayout.bytes,
+  selfAt: offsetOf(endLayout, 'self'),
+  peerAt: offsetOf(endLayout, 'peer'),
+  sideAt: offsetOf(endLayout, 'side'),
+  leftAfterAt: offsetOf(flowLayout, 'leftAfter'),
+  localIpAt: nameEndsAt + offsetOf(endsLayout, 'local'),
+  remoteIpAt: nameEndsAt + offsetOf(endsLayout, 'remote'),
+  localPortAt: nameEndsAt + offsetOf(endsLayout, 'localPort'),
+  remotePortAt: nameEndsAt + offsetOf(endsLayout, 'remotePort'),
+};
+
+function offsetOf(
+  layout: { readonly fields: readonly { readonly name: string; readonly offset: number }[] },
+  name: string,
+) {
+  return layout.fields.find((field) => field.name === name)!.offset;
 }
 
 type WatchOptions = Pick<ShortcutOptions, 'mostTcpMemoryBytes' | 'onTurnedOff' | 'schedule'>;

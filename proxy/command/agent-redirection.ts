@@ -27,7 +27,7 @@ const MOST_WAIT_MS = 10_000;
 export class AgentRedirection implements Redirection {
   readonly by = 'a node agent';
   readonly notes: readonly string[] = [];
-  readonly hasShortcut = false;
+  readonly shortcutMaps = null;
   readonly #options: AgentRedirectionOptions;
   /** Duplicates: the agent may come when the worker that owns the socket has closed it. */
   readonly #listeners = new Map<ListenerFamily, number>();

@@ -12,6 +12,7 @@ import { ConfigError, Problems } from '../../config/problems.ts';
 import { close } from '../../native/socket.ts';
 import { parseDocument } from '../../xds/document/config-document.ts';
 import type { OpenedAddress } from '../listener/listener-opening.ts';
+import type { ShortcutMaps } from '../reactor/shortcut-exit.ts';
 import type { ComponentLog } from '../telemetry/process-log.ts';
 import type { CaptureOverview } from './capture-overview.ts';
 import type { CaptureChoice, Flags } from './flags.ts';
@@ -23,8 +24,8 @@ export interface CaptureOptions {
   readonly settingsPath: string | undefined;
   /** Of the process before this one, when it hands over what it had opened. Closed by `open`. */
   readonly inherited: readonly NamedDescriptor[];
-  /** Called before anything is served when splice(2) would miss bytes. */
-  readonly copyOnly: () => void;
+  /** Called before anything is served when sockets of this machine give bytes to each other past TCP. */
+  readonly useShortcut: (maps: ShortcutMaps) => void;
   readonly log: Pick<ComponentLog, 'info' | 'warn' | 'error'>;
   /** Loads what does it; a test gives its own. */
   readonly load?: () => Promise<CaptureOpening>;
@@ -57,7 +58,7 @@ export class Capture {
   }
 
   async #open(): Promise<void> {
-    const { choice, settingsPath, inherited, copyOnly, load = loadOpening } = this.#options;
+    const { choice, settingsPath, inherited, useShortcut, load = loadOpening } = this.#options;
     if (choice.kind === 'none') return;
     const { openRedirection, readSettings } = await load();
     const settings = settingsOf(settingsPath, readSettings);
@@ -66,7 +67,7 @@ export class Capture {
     const opened = await openRedirection({ choice, settings, inherited, log: this.#options.log });
     if ('setListener' in opened) {
       this.#redirection = opened;
-      if (opened.hasShortcut) copyOnly();
+      if (opened.shortcutMaps !== null) useShortcut(opened.shortcutMaps);
     } else this.#failure = opened;
     this.#tell(settingsPath);
   }

@@ -9,6 +9,7 @@ import { failureText, isFailure, type LoadFailure } from '../../bpf/loader/load-
 import { ObjectFiles } from '../../bpf/loader/object-files.ts';
 import { PinFolder } from '../../bpf/loader/pin-folder.ts';
 import type { Shortcut } from '../../bpf/shortcut/shortcut.ts';
+import type { ShortcutMaps } from '../reactor/shortcut-exit.ts';
 import type { CaptureCounters } from './capture-overview.ts';
 import { OwnEvents } from './own-events.ts';
 import { openOwnShortcut } from './own-shortcut.ts';
@@ -49,8 +50,8 @@ class LocalRedirection implements Redirection {
     this.#events = events;
   }
 
-  get hasShortcut(): boolean {
-    return this.#shortcut !== null;
+  get shortcutMaps(): ShortcutMaps | null {
+    return this.#shortcut === null ? null : this.#shortcut.maps;
   }
 
   setListener(family: 4 | 6, fd: number): string | undefined {

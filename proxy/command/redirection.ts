@@ -1,6 +1,7 @@
 // What redirects connections to this proxy, as the rest of the process sees it: plain data and numbers, so that nothing
 // of bpf/ is loaded by who only names it.
 
+import type { ShortcutMaps } from '../reactor/shortcut-exit.ts';
 import type { CaptureCounters } from './capture-overview.ts';
 
 export interface Redirection {
@@ -8,8 +9,8 @@ export interface Redirection {
   readonly by: string | null;
   /** A sentence for each way that was not taken, and for what an operator should know of this one. */
   readonly notes: readonly string[];
-  /** Sockets of this machine give bytes to each other past TCP. */
-  readonly hasShortcut: boolean;
+  /** Where it is kept which sockets of this machine give bytes to each other past TCP; null: none do. */
+  readonly shortcutMaps: ShortcutMaps | null;
   /** Why nothing is captured yet or any more; null while it is. */
   readonly problem: string | null;
   /**

@@ -143,7 +143,7 @@ function createCapture(flags: Flags, pool: WorkerPool, { inherited }: Succession
     choice: flags.capture,
     settingsPath: flags.captureSettingsPath,
     inherited,
-    copyOnly: () => pool.copyOnly(),
+    useShortcut: (maps) => pool.useShortcut(maps),
     log: log.component('main'),
   });
 }

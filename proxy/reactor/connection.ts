@@ -86,8 +86,9 @@ export class Connection implements ByteStream, EventSource, Deferred {
     this.#transport = transport;
     this.handler = handler;
     this.#interest = new EventInterest(reactor, transport.fd, this);
-    this.#input = new StreamInput(reactor, transport, options.maxKeptBytes ?? DEFAULT_MAX_KEPT_BYTES);
     this.#output = new StreamOutput(reactor, transport);
+    const { maxKeptBytes = DEFAULT_MAX_KEPT_BYTES } = options;
+    this.#input = new StreamInput(reactor, transport, { maxKeptBytes, output: this.#output });
   }
 
   get isClosed(): boolean {

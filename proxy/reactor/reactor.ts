@@ -10,6 +10,7 @@ import { close } from '../../native/socket.ts';
 import { BufferPool } from './buffer-pool.ts';
 import { HandshakeBudget } from './handshake-budget.ts';
 import { NodeLoop } from './node-loop.ts';
+import { ShortcutExit, type ShortcutMaps } from './shortcut-exit.ts';
 import { TimerWheel } from './timer-wheel.ts';
 import { TransferPipe } from './transfer-pipe.ts';
 
@@ -50,6 +51,8 @@ export class Reactor {
   /** Shared by all connections of the worker: what one event reads is used up before the next event. */
   readonly receiveBuffer = new NativeBuffer(RECEIVE_BUFFER_BYTES);
   readonly buffers = new BufferPool();
+  /** Null: every byte comes by TCP. */
+  shortcut: ShortcutExit | null = null;
   readonly handshakes = new HandshakeBudget();
   /** Makes this reactor's thread wake up when signalled with `signalEventFd`, from any thread. */
   readonly wakeUpFd: number;
@@ -63,7 +66,6 @@ export class Reactor {
   #depth = 0;
   readonly #epoll = new Epoll();
   #transferPipe: TransferPipe | undefined;
-  #copiesOnly = false;
   /** By descriptor. A generation is never reused, so that a late event of an earlier owner matches nothing. */
   readonly #sources: (EventSource | undefined)[] = [];
   readonly #generations: number[] = [];
@@ -169,20 +171,19 @@ export class Reactor {
   }
 
   /**
-   * Shared like `receiveBuffer`; made for the first stream that carries bulk. Undefined: no descriptors left, or `copyOnly`.
+   * Shared like `receiveBuffer`; made for the first stream that carries bulk. Undefined: no descriptors left.
    */
   transferPipe(): TransferPipe | undefined {
-    if (this.#copiesOnly) return undefined;
     this.#transferPipe ??= TransferPipe.open();
     return this.#transferPipe;
   }
 
   /**
-   * Every byte is read and written from now on. splice(2) does not see what a program of the kernel put into a socket's
-   * queue by itself (`bpf_msg_redirect_hash`): it says that there is nothing while recv(2) has it.
+   * Before the first connection: from now on bytes may come past TCP. splice(2) does not see them, so streams are copied
+   * until they have left the short-circuit.
    */
-  copyOnly(): void {
-    this.#copiesOnly = true;
+  useShortcut(maps: ShortcutMaps): void {
+    this.shortcut = new ShortcutExit(maps);
   }
 
   readonly #runTurns = (): void => {

@@ -5,6 +5,7 @@ import type { WorkloadNode } from '../istio/workload.ts';
 import type { KeptFilterChain } from '../listener/listener-change.ts';
 import type { ListenerSockets } from '../listener/listener-runtime.ts';
 import type { SharedLimit } from '../listener/shared-limit.ts';
+import type { ShortcutMaps } from '../reactor/shortcut-exit.ts';
 import type { RouteChange } from '../route/route-change.ts';
 import type { EntryBatch, LogBatch } from '../telemetry/access-log.ts';
 import type { BlockAnnouncement } from '../telemetry/worker-stats.ts';
@@ -41,8 +42,8 @@ export type ToWorker =
   | { readonly kind: 'identify'; readonly node: IdentifiedNode }
   /** Of the process, over all workers; before the first snapshot. */
   | { readonly kind: 'limit-connections'; readonly limit: SharedLimit }
-  /** No bytes are moved by splice(2); before the first snapshot. */
-  | { readonly kind: 'copy-only' }
+  /** Bytes may come past TCP, which splice(2) does not see; before the first snapshot. */
+  | { readonly kind: 'shortcut'; readonly maps: ShortcutMaps }
   /** `placements` has an entry for each listener that the delta sets; routes are told by what changes in them. */
   /** Applied with the snapshot that comes next. */
   | { readonly kind: 'snapshot-part'; readonly part: SnapshotPart }

@@ -8,6 +8,7 @@ import { signalEventFd } from '../../native/event-fd.ts';
 import type { WantedAddress } from '../listener/inherited-sockets.ts';
 import type { OpenFailure } from '../listener/listener-opening.ts';
 import { makeSharedLimit } from '../listener/shared-limit.ts';
+import type { ShortcutMaps } from '../reactor/shortcut-exit.ts';
 import type { EntryBatch, LogBatch } from '../telemetry/access-log.ts';
 import type { BlockAnnouncement } from '../telemetry/worker-stats.ts';
 import type { RecordingSettings } from '../tracing/recording-settings.ts';
@@ -128,9 +129,9 @@ export class WorkerPool {
     this.#broadcast({ kind: 'limit-connections', limit: makeSharedLimit(max) });
   }
 
-  /** No bytes are moved by splice(2), which a short-circuit of sockets does not go with. Before the first `publish`. */
-  copyOnly(): void {
-    this.#broadcast({ kind: 'copy-only' });
+  /** Sockets of this machine give bytes to each other past TCP. Before the first `publish`. */
+  useShortcut(maps: ShortcutMaps): void {
+    this.#broadcast({ kind: 'shortcut', maps });
   }
 
   /** Whether clients are asked to leave after each response. */

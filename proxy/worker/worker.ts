@@ -229,8 +229,8 @@ export class Worker {
       case 'limit-connections':
         this.#context.globalLimit = new LimitedConnections(message.limit);
         return;
-      case 'copy-only':
-        this.#reactor.copyOnly();
+      case 'shortcut':
+        this.#reactor.useShortcut(message.maps);
         return;
       case 'drain':
         this.#drain(message.inboundOnly, message.stopAccepting);

@@ -8,6 +8,7 @@ import { Capture, type CaptureOptions, validateCapture } from '../../../proxy/co
 import { type OpeningOptions, readSettings } from '../../../proxy/command/capture-opening.ts';
 import { parseFlags } from '../../../proxy/command/flags.ts';
 import type { Redirection, RedirectionFailure } from '../../../proxy/command/redirection.ts';
+import type { ShortcutMaps } from '../../../proxy/reactor/shortcut-exit.ts';
 import { httpListener, managerOf } from '../../support/data-plane.ts';
 import { openDescriptors } from '../../support/open-descriptors.ts';
 
@@ -17,7 +18,7 @@ function redirection(given: Partial<Redirection> = {}) {
   const made: Redirection = {
     by: 'eBPF',
     notes: [],
-    hasShortcut: false,
+    shortcutMaps: null,
     problem: null,
     setListener: (family, fd) => {
       calls.push(`listener ${family} ${fd}`);
@@ -43,7 +44,7 @@ async function opened(outcome: Redirection | RedirectionFailure, given: Partial<
     choice: { kind: 'ebpf' },
     settingsPath: undefined,
     inherited: [],
-    copyOnly: () => log.push('copy only'),
+    useShortcut: () => log.push('short-circuit'),
     log: { info: note, warn: note, error: note },
     load: async () => ({
       readSettings,
@@ -124,8 +125,8 @@ t.test('capture that cannot be done leaves the proxy not ready, and says why', a
 });
 
 t.test('with a short-circuit workers copy, before anything is served', async (t) => {
-  const { log } = await opened(redirection({ hasShortcut: true }).made);
-  t.equal(log[0], 'copy only');
+  const { log } = await opened(redirection({ shortcutMaps: {} as ShortcutMaps }).made);
+  t.equal(log[0], 'short-circuit');
 });
 
 t.test('at the end a closed policy leaves in place what can stay, an open one takes it away', async (t) => {

@@ -103,7 +103,7 @@ t.test('a successor goes on with what it was handed, and nothing is attached twi
 t.test('what is wanted beside it is a note when it cannot be had', async (t) => {
   const { settings } = startPod(t, { shortcut: { enabled: true, ports: [], accept: [] }, events: true });
   const redirection = open({ settings });
-  t.notOk(redirection.hasShortcut);
+  t.equal(redirection.shortcutMaps, null);
   t.match(redirection.notes, [/^the short-circuit is off: /]);
   t.same(
     redirection.counters().map(({ group }) => group),
