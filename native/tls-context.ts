@@ -15,10 +15,6 @@ import { freeIdentity, type LoadedIdentity, loadIdentity, type TlsIdentity, useI
 import { forgetTickets, setTickets, TICKET_KEY_BYTES, type TlsTickets } from './tls-tickets.ts';
 import { setVerification, type TlsVerification } from './tls-trust.ts';
 
-export type { TlsIdentity } from './tls-identity.ts';
-export type { TlsTickets } from './tls-tickets.ts';
-export type { TlsTrust } from './tls-trust.ts';
-
 /** As on the wire, and as `TlsSession.version` has them. */
 export const TlsVersion = { tls12: 0x0303, tls13: 0x0304 } as const;
 export type TlsVersion = (typeof TlsVersion)[keyof typeof TlsVersion];

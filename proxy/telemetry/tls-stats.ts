@@ -115,12 +115,13 @@ export class TlsStats {
     if (group !== undefined) this.#choice(this.#sets.curves, envoyCurves.get(group.toLowerCase()) ?? OTHER).inc(0);
   }
 
-  /** `name` is of the configuration: that of a secret. */
-  setExpiry(name: string, notAfterMs: number): void {
-    let block = this.#certificates.get(name);
-    block ??= this.#stats.block(this.#sets.certificates, this.#name, name);
-    this.#certificates.set(name, block);
-    block.set(listenerCertificates.expiration, Math.floor(notAfterMs / 1000));
+  /** By names of the configuration: those of secrets. */
+  setExpiries(expiriesMs: ReadonlyMap<string, number>): void {
+    for (const [name, expiryMs] of expiriesMs) {
+      const block = this.#certificates.get(name) ?? this.#stats.block(this.#sets.certificates, this.#name, name);
+      this.#certificates.set(name, block);
+      block.set(listenerCertificates.expiration, Math.floor(expiryMs / 1000));
+    }
   }
 
   release(): void {

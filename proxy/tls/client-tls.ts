@@ -8,6 +8,7 @@ import type { TlsClientOptions, TlsContext } from '../../native/tls-context.ts';
 import { TlsSession } from '../../native/tls-session.ts';
 import type { TlsStats } from '../telemetry/tls-stats.ts';
 import { TlsTransport } from '../transport/tls-transport.ts';
+import { expiriesOf } from './expiry.ts';
 import { KeptSessions } from './kept-sessions.ts';
 import { PeerJudge } from './peer-judge.ts';
 import type { PeerRules } from './peer-rules.ts';
@@ -102,6 +103,7 @@ export class ClientTls {
       pool.giveBack(key);
       return { isWaiting: false, reason: context };
     }
+    this.#stats.setExpiries(expiriesOf(this.#config, secrets));
     const { rules } = resolved;
     // What goes on has no chain to tell by which of several trust domains it was verified.
     const isKept = this.#config.maxSessionKeys > 0 && (rules?.trustDomains?.size ?? 0) <= 1;

@@ -7,6 +7,7 @@ import type { TlsContext, TlsServerOptions } from '../../native/tls-context.ts';
 import { TlsSession } from '../../native/tls-session.ts';
 import type { TlsStats } from '../telemetry/tls-stats.ts';
 import { TlsTransport } from '../transport/tls-transport.ts';
+import { expiriesOf } from './expiry.ts';
 import { PeerJudge } from './peer-judge.ts';
 import {
   nativeParameters,
@@ -82,6 +83,7 @@ export class ServerTls {
       pool.giveBack(key);
       return { isWaiting: false, reason: context };
     }
+    this.#stats.setExpiries(expiriesOf(this.#config, secrets));
     const judge = new PeerJudge({ rules: resolved.rules, stats: this.#stats, wallClock });
     this.#ready = { key, context, judge };
     return this.#ready;

@@ -11,9 +11,9 @@ import {
   type TlsClientOptions,
   TlsContext,
   type TlsContextOptions,
-  type TlsIdentity,
   type TlsServerOptions,
 } from '../../native/tls-context.ts';
+import type { TlsIdentity } from '../../native/tls-identity.ts';
 import { TlsSession } from '../../native/tls-session.ts';
 import { connectedPair } from './socket-pair.ts';
 
