@@ -150,6 +150,7 @@ export class UpstreamRequest implements PoolWaiter, ResponseReceiver {
       head.headers.set(attemptCountName, String(info.attemptCount));
     }
     if (info.attemptCount > 1) renewExpectedTimeout(head, this.#timeouts, stream.nowMs - info.startedAtMs);
+    stream.trace?.attemptConnected(connection.tls ?? null, head.headers);
     connection.sendHead(head, this);
     this.#kept?.sendTo(connection);
     if (this.#requestEnded) {

@@ -87,6 +87,14 @@ export function renewSpanId(context: TraceContext, headers: HeaderTable, random:
   if ((context.sentFormats & anyB3) !== 0) writeB3(headers, context, true);
 }
 
+/** After `inject`: the chain is another one, or none. */
+export function tellChain(context: TraceContext, headers: HeaderTable, chain: string): void {
+  context.sentChain = chain;
+  // What stands in the headers is ours by now.
+  context.keepsState = false;
+  if ((context.sentFormats & TraceFormat.w3c) !== 0) writeTraceState(headers, context);
+}
+
 const multiIds = headerIdSet([HeaderId.xB3Traceid, HeaderId.xB3Spanid, HeaderId.xB3Sampled, HeaderId.xB3Flags]);
 const traceIds = headerIdSet([
   HeaderId.traceparent,

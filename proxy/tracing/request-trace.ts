@@ -6,11 +6,13 @@ import type { EndpointRuntime } from '../cluster/endpoint-runtime.ts';
 import type { HeaderTable } from '../http/header-table.ts';
 import type { LoggedTrace } from '../http/stream-info.ts';
 import type { CompiledRoute } from '../route/compiled-route.ts';
-import { inject, renewSpanId } from './propagation.ts';
+import type { TlsFacts } from '../transport/tls-facts.ts';
+import { inject, renewSpanId, tellChain } from './propagation.ts';
 import type { RandomDigits } from './random-digits.ts';
 import { SamplingReason } from './sampling-reason.ts';
 import { copyThreshold, isAtLeast, readThresholdText } from './threshold-bytes.ts';
 import { randomLength, spanIdLength, TraceContext, TraceparentAt, traceIdLength } from './trace-context.ts';
+import { trustChain, trustedEndsOf } from './trust.ts';
 
 /** One sending of the request to an endpoint. */
 export class AttemptTrace {
@@ -22,6 +24,10 @@ export class AttemptTrace {
   status = 0;
   /** A plain sentence; empty when it did not fail. */
   failure = '';
+  /** Of the connection that carried it; null when that is plain, or there was none. */
+  tls: TlsFacts | null = null;
+  /** `trust.chain` of its span, once it was asked for. */
+  chain = '';
 }
 
 const randomAt = TraceparentAt.traceId + traceIdLength - randomLength;
@@ -34,6 +40,8 @@ export interface TracePropagation {
   readonly isSilent: boolean;
   /** Each attempt has a span, and an id of it is told. */
   readonly hasAttemptSpans: boolean;
+  /** The span of the request is about our call to the endpoint, and not about the call that came to us. */
+  readonly isClient: boolean;
   readonly random: RandomDigits;
 }
 
@@ -61,12 +69,15 @@ export class RequestTrace implements LoggedTrace {
   givenOperation = '';
   /** -1 where the request is not gRPC's, or its status is not known. */
   grpcStatus = -1;
+  /** Of the connection that the span of the request is about; null when it is plain. */
+  tls: TlsFacts | null = null;
   attemptCount = 0;
   /** The first `attemptCount` are those of this request. */
   readonly attempts: AttemptTrace[] = [];
   /** Null between requests. */
   #propagation: TracePropagation | null = null;
   #isAttemptOpen = false;
+  #chain = '';
 
   get traceIdText(): string {
     return this.context.traceId;
@@ -89,6 +100,8 @@ export class RequestTrace implements LoggedTrace {
     this.cluster = cluster;
     this.givenOperation = '';
     this.grpcStatus = -1;
+    this.tls = null;
+    this.#chain = '';
     this.attemptCount = 0;
     this.#propagation = propagation;
     this.#isAttemptOpen = false;
@@ -125,6 +138,8 @@ export class RequestTrace implements LoggedTrace {
     attempt.endedAtMs = -1;
     attempt.status = 0;
     attempt.failure = '';
+    attempt.tls = null;
+    attempt.chain = '';
     const { hasAttemptSpans, isSilent, random } = this.#propagation!;
     if (!hasAttemptSpans) return;
     if (isSilent) random.write(attempt.spanId, 0, spanIdLength);
@@ -138,6 +153,54 @@ export class RequestTrace implements LoggedTrace {
     const attempt = new AttemptTrace();
     this.attempts.push(attempt);
     return attempt;
+  }
+
+  /**
+   * The request came over this connection. Its chain is told on where the span of the request is the last that the next hop
+   * hears of.
+   */
+  cameOver(tls: TlsFacts | null): void {
+    const { isClient, hasAttemptSpans, isSilent } = this.#propagation!;
+    if (isClient || tls === null) return;
+    this.tls = tls;
+    if (this.context.isSampled && !hasAttemptSpans && !isSilent) this.context.sentChain = this.chain();
+  }
+
+  /** After `beginAttempt`: it has a connection, whose other end is told of the chain of the span that is about it. */
+  attemptConnected(tls: TlsFacts | null, headers: HeaderTable): void {
+    const { isClient, hasAttemptSpans, isSilent } = this.#propagation!;
+    if (!isClient && !hasAttemptSpans) return;
+    const attempt = this.attempts[this.attemptCount - 1]!;
+    attempt.tls = tls;
+    if (isClient) {
+      this.tls = tls;
+      this.#chain = '';
+    }
+    if (!this.context.isSampled || isSilent) return;
+    const chain = hasAttemptSpans ? this.attemptChain(attempt) : this.chain();
+    if (chain !== this.context.sentChain) tellChain(this.context, headers, chain);
+  }
+
+  /** `trust.chain` of the span of the request; empty over a connection that proves nothing. */
+  chain(): string {
+    if (this.#chain !== '') return this.#chain;
+    const ends = trustedEndsOf(this.tls);
+    if (ends === null) return '';
+    const { receivedChain, traceId, spanId, hasParent, parentSpanId } = this.context;
+    const parent = hasParent && !this.sharesSpanId ? hexText(parentSpanId) : '';
+    this.#chain = trustChain({ ...ends, received: receivedChain, traceId, parentSpanId: parent, spanId });
+    return this.#chain;
+  }
+
+  /** As `chain`, of the span of an attempt. */
+  attemptChain(attempt: AttemptTrace): string {
+    if (attempt.chain !== '') return attempt.chain;
+    const ends = trustedEndsOf(attempt.tls);
+    if (ends === null) return '';
+    const { traceId, spanId } = this.context;
+    const link = { received: this.chain(), traceId, parentSpanId: spanId, spanId: hexText(attempt.spanId) };
+    attempt.chain = trustChain({ ...ends, ...link });
+    return attempt.chain;
   }
 
   /** The head of a response arrived. */
@@ -163,9 +226,17 @@ export class RequestTrace implements LoggedTrace {
   clear(): void {
     this.route = null;
     this.cluster = null;
+    this.tls = null;
     this.#propagation = null;
-    for (let index = 0; index < this.attemptCount; index++) this.attempts[index]!.endpoint = null;
+    for (let index = 0; index < this.attemptCount; index++) {
+      this.attempts[index]!.endpoint = null;
+      this.attempts[index]!.tls = null;
+    }
   }
+}
+
+function hexText(digits: Uint8Array): string {
+  return Buffer.from(digits.buffer, digits.byteOffset, digits.length).latin1Slice();
 }
 
 const longestPool = 1024;

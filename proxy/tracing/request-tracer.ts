@@ -27,6 +27,7 @@ import type { RecordFacts } from './span-record.ts';
 import type { SpanRecorder } from './span-recorder.ts';
 import { alwaysBytes, copyThreshold, isAtLeast, raiseThreshold } from './threshold-bytes.ts';
 import { randomLength, spanIdLength, TraceFormat, TraceparentAt } from './trace-context.ts';
+import { trustedEndsOf } from './trust.ts';
 import type { TracingParts } from './worker-tracing.ts';
 
 export interface RequestTracerOptions {
@@ -61,6 +62,7 @@ export class RequestTracer {
       formats: formatsOf(provider),
       isSilent: tracing.noContextPropagation,
       hasAttemptSpans: tracing.spawnUpstreamSpan,
+      isClient: isOutbound && !tracing.spawnUpstreamSpan,
       random: parts.random,
     };
     this.#is64Bit = provider.kind === 'zipkin' && !provider.traceId128Bit;
@@ -82,6 +84,7 @@ export class RequestTracer {
     trace.keySlot = keys.slotFor(head, route, cluster);
     trace.keyOwner = keys.ownerAt(trace.keySlot);
     this.#head.decide(trace, stream);
+    trace.cameOver(info.downstreamTls);
     this.#decorators.onRequest(trace, head.headers);
     info.trace = trace;
     stream.trace = trace;
@@ -96,7 +99,8 @@ export class RequestTracer {
     this.#takeUpgrade(trace, headers, stream);
     if (trace.context.isSampled) return;
     const { settings } = this.#parts;
-    if (!isTrustedHop(settings.upgradeFrom, null, stream.isInternal)) return;
+    const caller = trustedEndsOf(stream.info.downstreamTls)?.peer ?? null;
+    if (!isTrustedHop(settings.upgradeFrom, caller, stream.isInternal)) return;
     const isError = settings.isError(status, -1, isOwnReply(stream.info.responseCodeDetails));
     if (isError || trace.isUpgraded) writeTraceTiming(headers, trace.context);
   }
@@ -106,7 +110,8 @@ export class RequestTracer {
     if (!takeTraceTiming(headers, trace.context) || trace.context.isSampled) return;
     const { settings } = this.#parts;
     const isInternal = manager.isInternalAddress(hostOf(info.upstreamRemoteAddress));
-    if (isTrustedHop(settings.upgradeFrom, null, isInternal)) trace.isUpgraded = settings.upgrades.take(nowMs);
+    const callee = trustedEndsOf(info.upstreamTls)?.peer ?? null;
+    if (isTrustedHop(settings.upgradeFrom, callee, isInternal)) trace.isUpgraded = settings.upgrades.take(nowMs);
   }
 
   /** The request is over: decides again, and records it if it is kept. */

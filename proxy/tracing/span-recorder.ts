@@ -9,6 +9,7 @@ import type { FormatContext } from '../format/format-context.ts';
 import type { RequestHead } from '../http/message.ts';
 import type { StreamInfo } from '../http/stream-info.ts';
 import type { CompiledRoute } from '../route/compiled-route.ts';
+import type { TlsFacts } from '../transport/tls-facts.ts';
 import { type CompiledTags, compileCustomTags, writeTags } from './custom-tags.ts';
 import type { AttemptTrace, RequestTrace } from './request-trace.ts';
 import { pathTemplate } from './sampling-keys.ts';
@@ -29,7 +30,7 @@ import { EventField, errorStatus, SpanField, SpanFlag, SpanKind, StatusField } f
 import { beginRecord, type RecordFacts } from './span-record.ts';
 import { attributeKey, type SpanWriter } from './span-writer.ts';
 import { spanIdLength, TraceparentAt, traceIdLength } from './trace-context.ts';
-import { trustAttributes } from './trust.ts';
+import { TrustAttribute, type TrustedEnds, trustAttributes, trustedEndsOf } from './trust.ts';
 
 /** This proxy, as spans name it. */
 export interface TracedNode {
@@ -78,9 +79,7 @@ export class SpanRecorder {
     this.#options = options;
     this.#writer = options.writer;
     this.#kind = isOutbound && !tracing.spawnUpstreamSpan ? SpanKind.client : SpanKind.server;
-    // No connection is of mutual TLS yet.
     this.#constant = encodeAttributes([
-      ...trustAttributes(null, ''),
       ['component', 'proxy'],
       ['node_id', node.id],
       ['zone', node.zone],
@@ -121,6 +120,7 @@ export class SpanRecorder {
     writeRequest(writer, request, trace.grpcStatus);
     writeTarget(writer, request, tracing);
     writeOutcome(writer, info, isError ? errorType(info, trace.grpcStatus) : '');
+    this.#writeTrust(trace.tls, trace.chain());
     writer.block(this.#constant);
     writer.block(shape.pattern);
     this.#writeCluster(trace.cluster);
@@ -152,6 +152,7 @@ export class SpanRecorder {
     const grpcStatus = number === trace.attemptCount - 1 ? trace.grpcStatus : -1;
     writeRequest(writer, { head, info: context.info }, grpcStatus);
     writeAttempt(writer, attempt, { head, number, maxPathTagLength });
+    this.#writeTrust(attempt.tls, trace.attemptChain(attempt));
     writer.block(this.#constant);
     this.#writeCluster(trace.cluster);
     writeTags(writer, this.#routeShape(trace.route).tags, context);
@@ -174,6 +175,21 @@ export class SpanRecorder {
       writer.textAttribute(EventField.attributes, failureKey, attempt.failure);
       writer.endMessage(event);
     }
+  }
+
+  #writeTrust(tls: TlsFacts | null, chain: string): void {
+    const ends = trustedEndsOf(tls);
+    if (ends === null) {
+      this.#writer.block(plainBlock);
+      return;
+    }
+    let encoded = trustBlocks.get(ends);
+    if (encoded === undefined) {
+      encoded = encodeAttributes(trustAttributes(ends.peer, ends.ownId));
+      trustBlocks.set(ends, encoded);
+    }
+    this.#writer.block(encoded);
+    this.#writer.textAttribute(SpanField.attributes, chainKey, chain);
   }
 
   #writeCluster(cluster: ClusterRuntime | null): void {
@@ -230,6 +246,10 @@ export class SpanRecorder {
 
 const reasonKey = attributeKey('sampling.reason');
 const failureKey = attributeKey('error.message');
+const chainKey = attributeKey(TrustAttribute.chain);
+const plainBlock = encodeAttributes(trustAttributes(null, ''));
+/** A connection carries many spans. */
+const trustBlocks = new WeakMap<TrustedEnds, Uint8Array>();
 
 function compileOperation(text: string): Format | null {
   return text === '' ? null : compileFormat(text, { omitEmptyValues: true });

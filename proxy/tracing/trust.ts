@@ -7,6 +7,7 @@
 // so, has no chain and tells none, and the next chain begins anew.
 
 import { createHash } from 'node:crypto';
+import type { CertificateFacts, TlsFacts } from '../transport/tls-facts.ts';
 
 /** Whom mutual TLS proved the other end of a connection to be. */
 export interface PeerIdentity {
@@ -15,6 +16,37 @@ export interface PeerIdentity {
   readonly spiffeId: string;
   /** SHA-256 of its certificate, hex. */
   readonly certificateSha256: string;
+}
+
+/** Both ends of a connection over mutual TLS. */
+export interface TrustedEnds {
+  readonly ownId: string;
+  readonly peer: PeerIdentity;
+}
+
+/** Null where TLS did not prove both ends to each other, each by one SPIFFE id. Found out once a connection. */
+export function trustedEndsOf(tls: TlsFacts | null): TrustedEnds | null {
+  if (tls === null) return null;
+  let ends = endsOf.get(tls);
+  if (ends === undefined) {
+    ends = readEnds(tls);
+    endsOf.set(tls, ends);
+  }
+  return ends;
+}
+
+const endsOf = new WeakMap<TlsFacts, TrustedEnds | null>();
+
+function readEnds({ peer, own, isPeerVerified }: TlsFacts): TrustedEnds | null {
+  if (peer === null || own === null || !isPeerVerified) return null;
+  const [spiffeId, ownId] = [spiffeIdOf(peer), spiffeIdOf(own)];
+  if (spiffeId === '' || ownId === '') return null;
+  return { ownId, peer: { issuer: peer.issuer, spiffeId, certificateSha256: peer.sha256 } };
+}
+
+/** An identity has exactly one (https://github.com/spiffe/spiffe/blob/main/standards/X509-SVID.md#2-spiffe-id). */
+function spiffeIdOf({ uris }: CertificateFacts): string {
+  return uris.length === 1 && uris[0]!.startsWith('spiffe://') ? uris[0]! : '';
 }
 
 /** Names of the attributes of spans. */

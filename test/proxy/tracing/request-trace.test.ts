@@ -84,7 +84,7 @@ t.test('an object that was given back is new to the next request, and holds on t
   const pool = new TracePool();
   const first = pool.take();
   const random = new RandomDigits((bytes) => bytes.fill(7));
-  const propagation = { formats: 1, isSilent: false, hasAttemptSpans: true, random };
+  const propagation = { formats: 1, isSilent: false, hasAttemptSpans: true, isClient: false, random };
   first.begin(null, null, propagation);
   first.beginAttempt({} as EndpointRuntime, new HeaderTable(), 1);
   first.attemptFailed('refused');

@@ -1,0 +1,146 @@
+// Requests over mutual TLS through several proxies, and what an audit makes of the spans of them all.
+
+import t, { type Test } from 'tap';
+import { type AuditedCall, type AuditedSpan, auditSpans } from '../../../proxy/audit/trust-audit.ts';
+import type { CertificateFacts, TlsFacts } from '../../../proxy/transport/tls-facts.ts';
+import { FakeConnection, Scene, type SceneOptions } from '../../support/http-fixtures.ts';
+import { type RecordedSpan, recordsOf, tracingOf } from '../../support/trace-fixtures.ts';
+
+function certificateOf(name: string): CertificateFacts {
+  const hash = Buffer.from(name.padEnd(32, '.')).toString('hex');
+  const names = { dnsNames: [], ipAddresses: [], emails: [], uris: [`spiffe://mesh.test/sa/${name}`] };
+  const dates = { notBeforeMs: 0, notAfterMs: 0 };
+  return { subject: '', issuer: 'O=mesh', serial: '1', sha256: hash, sha1: '', ...names, ...dates, chain: [] };
+}
+
+/** A connection of `own` with `peer`. */
+function mutual(own: string, peer: string): TlsFacts {
+  return {
+    version: 'TLSv1.3',
+    cipher: 'TLS_AES_128_GCM_SHA256',
+    group: 'X25519',
+    alpn: '',
+    serverName: '',
+    isResumed: false,
+    peer: certificateOf(peer),
+    isPeerVerified: true,
+    own: certificateOf(own),
+  };
+}
+
+interface Hop {
+  readonly spans: readonly RecordedSpan[];
+  /** What the next hop is told of the trace. */
+  readonly told: readonly (readonly [string, string])[];
+}
+
+interface HopOptions {
+  readonly from?: TlsFacts;
+  readonly to?: TlsFacts;
+  readonly isOutbound?: boolean;
+  readonly spawns?: boolean;
+}
+
+/** One request through a proxy, by the headers of the hop before. */
+function pass(told: Hop['told'], { from, to, isOutbound = false, spawns = false }: HopOptions): Hop {
+  const options: SceneOptions = { isOutbound, facts: { tls: from } };
+  const scene = new Scene({ ...options, manager: { tracing: tracingOf({ spawnUpstreamSpan: spawns }) } });
+  scene.request(({ headers }) => {
+    for (const [name, value] of told) headers.append(name, value);
+  });
+  const { endpoint, waiter } = scene.waiting.shift()!;
+  const connection = Object.assign(new FakeConnection(endpoint.addressText), { tls: to ?? null });
+  scene.connections.push(connection);
+  waiter.onConnectionReady(connection);
+  scene.respond(connection, 200);
+  scene.tracing.flush();
+  const fields = connection.requestHead.split('\n').map((line) => line.split(': ') as [string, string]);
+  return {
+    spans: recordsOf(scene.tracingMessages).flatMap(({ spans }) => spans),
+    told: fields.filter(([name]) => name === 'traceparent' || name === 'tracestate'),
+  };
+}
+
+function audit(hops: readonly Hop[]): readonly AuditedCall[] {
+  const [trace] = auditSpans(hops.flatMap(({ spans }) => spans).map(auditedOf));
+  return trace!.calls;
+}
+
+function auditedOf({ attributes, kind, ...span }: RecordedSpan): AuditedSpan {
+  const said = (name: string) => String(attributes[`trust.${name}`] ?? '');
+  return {
+    ...span,
+    service: '',
+    kind: kind === 2 ? 'server' : 'client',
+    transport: said('transport'),
+    issuer: said('issuer'),
+    peerId: said('peer_id'),
+    ownId: said('own_id'),
+    certHash: said('cert_hash'),
+    chain: said('chain'),
+  };
+}
+
+function verdicts(calls: readonly AuditedCall[]): readonly string[] {
+  return calls.flatMap((call) => [`${call.verdict} ${call.findings.join()}`.trim(), ...verdicts(call.calls)]);
+}
+
+/** web calls cart, which calls payment; applications in between pass the trace on. */
+function threeHops(spawns: boolean): Hop[] {
+  const webOut = pass([], { isOutbound: true, to: mutual('web', 'cart'), spawns });
+  const cartIn = pass(webOut.told, { from: mutual('cart', 'web'), spawns });
+  const cartOut = pass(cartIn.told, { isOutbound: true, to: mutual('cart', 'payment'), spawns });
+  return [webOut, cartIn, cartOut, pass(cartOut.told, { from: mutual('payment', 'cart'), spawns })];
+}
+
+t.test('a chain of proxies over mutual TLS proves who called whom', (t) => {
+  const hops = threeHops(false);
+  t.same(verdicts(audit(hops)), ['proved', 'proved', 'proved', 'proved']);
+  t.end();
+});
+
+t.test('a span that is taken out is missed', (t) => {
+  const hops = threeHops(false).toSpliced(1, 1);
+  t.match(verdicts(audit(hops)).join('\n'), /broken its chain goes on from a span that is not in the file/);
+  t.end();
+});
+
+t.test('where attempts have spans, the chain goes from attempt to request, and begins anew behind a plain one', (t) => {
+  const verdict = verdicts(audit(threeHops(true)));
+  t.same(
+    verdict.filter((each) => !each.startsWith('plain')),
+    ['proved', 'proved', 'proved', 'proved'],
+  );
+  t.end();
+});
+
+t.test('a plain connection, or one without two SPIFFE ids, proves nothing and tells no chain', (t) => {
+  const { uris: _, ...nameless } = certificateOf('web');
+  const cases: readonly (readonly [string, HopOptions])[] = [
+    ['plain', {}],
+    ['not verified', { from: { ...mutual('cart', 'web'), isPeerVerified: false } }],
+    ['no certificate', { from: { ...mutual('cart', 'web'), peer: null } }],
+    ['no id', { from: { ...mutual('cart', 'web'), peer: { ...nameless, uris: [] } } }],
+    ['two ids', { from: { ...mutual('cart', 'web'), peer: { ...nameless, uris: ['spiffe://a/b', 'spiffe://a/c'] } } }],
+  ];
+  for (const [what, options] of cases) {
+    const { spans, told } = pass([], options);
+    t.equal(spans[0]!.attributes['trust.transport'], 'plain', what);
+    t.equal(spans[0]!.attributes['trust.chain'], undefined, what);
+    t.notMatch(told.join(), /outrigger=/, what);
+  }
+  t.end();
+});
+
+t.test('a chain that came over a connection is never told on as it came', (t: Test) => {
+  const chain = 'ab'.repeat(32);
+  const received = [
+    ['traceparent', '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01'],
+    ['tracestate', `other=1,outrigger=${chain}`],
+  ] as const;
+  t.match(pass(received, {}).told.join(), /other=1/);
+  t.notMatch(pass(received, {}).told.join(), /outrigger/);
+  const { told, spans } = pass(received, { from: mutual('cart', 'web') });
+  t.match(told.join(), `outrigger=${spans[0]!.attributes['trust.chain']},other=1`);
+  t.end();
+});
