@@ -5,6 +5,7 @@ import type { ClusterRuntime } from '../cluster/cluster-runtime.ts';
 import type { EndpointPool } from '../cluster/endpoint-pool.ts';
 import { poolOf } from '../cluster/endpoint-pools.ts';
 import type { EndpointRuntime } from '../cluster/endpoint-runtime.ts';
+import type { ConnectionManager } from './connection-manager.ts';
 import { type HeaderName, headerName } from './header-name.ts';
 import type { RetryState } from './retry-state.ts';
 import type { Stream } from './stream.ts';
@@ -34,11 +35,16 @@ export function choosePool(
   { cluster, endpoint }: { readonly cluster: ClusterRuntime; readonly endpoint: EndpointRuntime },
   priority: 'default' | 'high',
 ): EndpointPool | null {
-  const { context, offeredProtocols } = manager;
+  const { context } = manager;
   const { transport } = endpoint;
-  const variant = transport === null ? null : transport.variantFor(head.authority, offeredProtocols);
+  const variant = transport === null ? null : transport.variantFor(head.authority, offeredTo(cluster, manager));
   const connector = context.connector.carrierOf(head, cluster, endpoint);
   return poolOf(context, { cluster, endpoint, variant, connector }, priority);
+}
+
+/** Null where the cluster keeps its own: Istio says so of those whose protocols an operator has chosen. */
+function offeredTo({ config }: ClusterRuntime, { offeredProtocols }: ConnectionManager): readonly string[] | null {
+  return config.metadata['istio']?.['alpn_override'] === 'false' ? null : offeredProtocols;
 }
 
 const defaultName = headerName('x-envoy-original-dst-host');
