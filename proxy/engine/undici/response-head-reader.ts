@@ -3,6 +3,7 @@
 //
 // Two things are lost on the way, and cannot be judged: the version of the status line, and white space around values.
 
+import type { HeaderTable } from '../../http/header-table.ts';
 import { type CodecError, responseFieldErrors } from '../../http/http1/codec-error.ts';
 import { ResponseParser, type ResponseParserOptions } from '../../http/http1/response-parser.ts';
 import type { ResponseHead } from '../../http/message.ts';
@@ -26,10 +27,10 @@ export class ResponseHeadReader {
     const length = encode(received);
     const parser = this.#parser;
     const taken = parser.parse(encoded, 0, length, head, requestMethod);
-    if (taken === length) return null;
+    if (taken === length && areSame(head.headers, received.fields)) return null;
     const { error } = parser;
     parser.reset();
-    // A head that ends before its bytes do holds an end of line.
+    // A head that ends before its bytes do, or has other fields, holds an end of line or a colon where none may be.
     return error ?? responseFieldErrors.bareLineFeed;
   }
 }
@@ -55,6 +56,15 @@ function encode({ status, reason, fields }: ReceivedHead): number {
     at = endLine(at);
   }
   return endLine(at);
+}
+
+/** Whether the fields that were read are those that were told. */
+function areSame(headers: HeaderTable, fields: readonly Buffer[]): boolean {
+  if (headers.rowCount * 2 !== fields.length) return false;
+  for (let row = 0; row < headers.rowCount; row++) {
+    if (headers.nameEnd(row) - headers.lineStart(row) !== fields[row * 2]!.length) return false;
+  }
+  return true;
 }
 
 /** The status line without its reason, and the empty line. */
