@@ -6,15 +6,13 @@
 // for the rest of its life. So refusals, upgrades, chunked bodies and whatever is rare are written once.
 
 import { EpollEvent } from '../../../native/epoll.ts';
-import { Errno } from '../../../native/errno.ts';
 import type { NativeBuffer } from '../../../native/native-buffer.ts';
-import { close, duplicate, peek, setLinger, shutdownWrite } from '../../../native/socket.ts';
+import { close, duplicate, setLinger, shutdownWrite } from '../../../native/socket.ts';
+import { countEnded, countOpened } from '../../http/connection-counts.ts';
 import type { ConnectionManager, DownstreamConnection } from '../../http/connection-manager.ts';
-import { HeaderId } from '../../http/header-name.ts';
 import { encodeLine } from '../../http/header-table.ts';
-import { RequestParser } from '../../http/http1/request-parser.ts';
 import { Http1ServerConnection } from '../../http/http1/server-connection.ts';
-import { BodyFraming, hasBody, RequestHead, type ResponseHead } from '../../http/message.ts';
+import { hasBody, RequestHead, type ResponseHead } from '../../http/message.ts';
 import { type ResponseSender, StreamDeadline } from '../../http/response-sender.ts';
 import { Stream } from '../../http/stream.ts';
 import { ResponseFlag } from '../../http/stream-info.ts';
@@ -23,9 +21,10 @@ import { adoptDescriptor } from '../../reactor/connection.ts';
 import { Deadlines } from '../../reactor/deadlines.ts';
 import type { Deferred, EventSource, Reactor } from '../../reactor/reactor.ts';
 import { httpStats } from '../../telemetry/http-stats.ts';
-import { isCarried } from './carried-request.ts';
 import type { UwsEngine } from './engine.ts';
 import type { UwsResponse, UwsSocket } from './library.ts';
+import { RequestBody } from './request-body.ts';
+import { Look, RequestGate } from './request-gate.ts';
 import { ResponseWriter, type ResponseWriterOwner } from './response-writer.ts';
 
 export interface UwsConnectionOptions {
@@ -65,8 +64,9 @@ export class UwsConnection implements DownstreamConnection, ResponseSender, Even
   readonly #manager: ConnectionManager;
   readonly #reactor: Reactor;
   readonly #fd: number;
-  readonly #parser: RequestParser;
+  readonly #gate: RequestGate;
   readonly #writer: ResponseWriter;
+  readonly #body: RequestBody;
   readonly #openedAtMs: number;
   /** Null before its first request. */
   #socket: UwsSocket | null = null;
@@ -76,9 +76,6 @@ export class UwsConnection implements DownstreamConnection, ResponseSender, Even
   /** An event came that nobody has looked for. */
   #hasInput = false;
   #isPaused = false;
-  #bodyEnded = false;
-  /** Pieces of a body that were read before they were wanted. At most what one read of the library's brings. */
-  #kept: Uint8Array[] = [];
   #closeAfterResponse = false;
   /** Drained. */
   #isLeaving = false;
@@ -91,14 +88,12 @@ export class UwsConnection implements DownstreamConnection, ResponseSender, Even
     this.#manager = manager;
     this.#reactor = context.reactor;
     this.#fd = descriptor;
-    this.#parser = new RequestParser(manager.parserOptions);
+    this.#gate = new RequestGate(manager.parserOptions, context.reactor.receiveBuffer);
     this.#writer = new ResponseWriter(this, context.reactor);
+    this.#body = new RequestBody(context.reactor.receiveBuffer);
     this.#openedAtMs = context.reactor.nowMs;
     this.deadlines = new Deadlines(context.reactor, this, ConnectionDeadline.count);
-    stats.inc(httpStats.downstreamCxTotal);
-    stats.inc(httpStats.downstreamCxActive);
-    stats.inc(httpStats.downstreamCxHttp1Total);
-    stats.inc(httpStats.downstreamCxHttp1Active);
+    countOpened(stats);
     this.deadlines.set(ConnectionDeadline.idle, config.idleTimeoutMs);
     this.deadlines.set(ConnectionDeadline.maxDuration, config.maxConnectionDurationMs);
     manager.connections.add(this);
@@ -118,20 +113,15 @@ export class UwsConnection implements DownstreamConnection, ResponseSender, Even
   /** What of a request is there, without taking it. */
   #look(): void {
     this.#hasInput = false;
-    const { receiveBuffer } = this.#reactor;
-    const count = peek(this.#fd, receiveBuffer, 0, LOOK_BYTES);
-    if (count === -Errno.EAGAIN) return;
-    if (count <= 0) {
-      this.close();
-      return;
-    }
-    const length = this.#parser.parse(receiveBuffer.bytes, 0, count, this.head);
-    if (length <= 0 || !isCarried(this.head, receiveBuffer.bytes, length, count)) {
-      this.#handBack();
-      return;
-    }
+    const headBytes = this.#gate.look(this.#fd, this.head);
+    if (headBytes === Look.ended) this.close();
+    else if (headBytes === Look.notCarried) this.#handBack();
+    else if (headBytes !== Look.nothing) this.#admit(headBytes);
+  }
+
+  #admit(headBytes: number): void {
     this.#state = State.admitted;
-    this.#headBytes = length;
+    this.#headBytes = headBytes;
     if (this.#socket === null) this.#options.engine.adopt(this.#fd, this);
     else this.#resume();
   }
@@ -166,7 +156,7 @@ export class UwsConnection implements DownstreamConnection, ResponseSender, Even
     this.#request = request;
     if (hasBody(head)) {
       this.#state = State.body;
-      this.#bodyEnded = false;
+      this.#body.begin();
       response.onData(this.#onData);
     } else {
       this.#state = State.responding;
@@ -184,50 +174,37 @@ export class UwsConnection implements DownstreamConnection, ResponseSender, Even
 
   #takeBody(bytes: Uint8Array, isLast: boolean): void {
     const request = this.#request!;
+    const body = this.#body;
     this.bytesReceived += bytes.length;
-    this.#bodyEnded = isLast;
-    // The memory is the library's and gone when this returns.
-    if (this.#kept.length > 0 || !request.acceptsRequestBody) this.#kept.push(Buffer.from(bytes));
-    else this.#deliver(request, bytes);
-    if (isLast || this.#kept.length > 0 || !request.acceptsRequestBody) this.#pause();
-    if (isLast && this.#kept.length === 0) this.#endBody(request);
+    body.take(request, bytes, isLast);
+    if (isLast || body.hasKept || !request.acceptsRequestBody) this.#pause();
+    this.#endBodyIfTaken();
   }
 
-  #deliver(request: Stream, bytes: Uint8Array): void {
-    const { receiveBuffer } = this.#reactor;
-    for (let at = 0; at < bytes.length; at += receiveBuffer.length) {
-      const piece = bytes.subarray(at, at + receiveBuffer.length);
-      receiveBuffer.bytes.set(piece);
-      request.onRequestData(receiveBuffer, 0, piece.length);
-    }
-  }
-
-  #endBody(request: Stream): void {
+  #endBodyIfTaken(): void {
     // It may have been answered by its last piece.
-    if (this.#state !== State.body) return;
+    if (!this.#body.isRead || this.#body.hasKept || this.#state !== State.body) return;
     this.#state = State.responding;
-    request.onRequestEnd(null);
+    this.#request!.onRequestEnd(null);
   }
 
-  #deliverKept(request: Stream): void {
-    while (this.#kept.length > 0 && this.#state === State.body) {
-      if (!request.acceptsRequestBody) return;
-      this.#deliver(request, this.#kept.shift()!);
-    }
-    if (this.#bodyEnded) this.#endBody(request);
-    else if (request.acceptsRequestBody) this.#resume();
+  #deliverKept(): void {
+    const request = this.#request!;
+    this.#body.deliverKept(request);
+    this.#endBodyIfTaken();
+    if (this.#state === State.body && request.acceptsRequestBody && !this.#body.isRead) this.#resume();
   }
 
   resumeRequest(): void {
     if (this.#state !== State.body) return;
-    if (this.#kept.length > 0) this.#defer();
-    else if (!this.#bodyEnded) this.#resume();
+    if (this.#body.hasKept) this.#defer();
+    else if (!this.#body.isRead) this.#resume();
   }
 
   /** For the reactor. */
   run(): void {
     if (this.#state === State.waiting) this.#look();
-    else if (this.#state === State.body) this.#deliverKept(this.#request!);
+    else if (this.#state === State.body) this.#deliverKept();
     else if (this.#state === State.closing) shutdownWrite(this.#fd);
     this.#manager.context.output.flush();
   }
@@ -316,33 +293,30 @@ export class UwsConnection implements DownstreamConnection, ResponseSender, Even
     const { stats, connections } = this.#manager;
     const request = this.#request;
     this.#request = null;
-    if (request !== null) {
-      stats.inc(httpStats.downstreamCxDestroyActiveRq);
-      stats.inc(httpStats.downstreamCxDestroyRemoteActiveRq);
-      request.onDownstreamReset(ResponseFlag.downstreamConnectionTermination, 'downstream_remote_disconnect');
-    }
+    request?.onDownstreamReset(ResponseFlag.downstreamConnectionTermination, 'downstream_remote_disconnect');
     this.deadlines.cancel();
     connections.delete(this);
     this.#options.connection.onConnectionGone();
-    stats.dec(httpStats.downstreamCxActive);
-    stats.dec(httpStats.downstreamCxHttp1Active);
-    stats.inc(httpStats.downstreamCxDestroy);
-    stats.inc(isRemote ? httpStats.downstreamCxDestroyRemote : httpStats.downstreamCxDestroyLocal);
-    stats.record(httpStats.downstreamCxLengthMs, this.#reactor.nowMs - this.#openedAtMs);
-    stats.add(httpStats.downstreamCxRxBytesTotal, this.bytesReceived);
-    stats.add(httpStats.downstreamCxTxBytesTotal, this.bytesSent);
+    countEnded(stats, {
+      isRemote,
+      hadRequest: request !== null,
+      lengthMs: this.#reactor.nowMs - this.#openedAtMs,
+      receivedBytes: this.bytesReceived,
+      sentBytes: this.bytesSent,
+    });
   }
 
   // Half at first, so that a client that still sends gets to read the response.
   #closeGracefully(): void {
     const { delayedCloseTimeoutMs } = this.#manager.config;
+    const isCut = this.#state === State.body;
     this.#state = State.closing;
     if (delayedCloseTimeoutMs === 0) {
       this.close();
       return;
     }
     // The rest of a body is read and dropped.
-    if (this.#socket !== null && !this.#bodyEnded) this.#resume();
+    if (isCut) this.#resume();
     // Later, because what the library is given inside of a callback leaves behind it.
     this.#reactor.deferToNextTurn(this);
     this.deadlines.set(ConnectionDeadline.idle, delayedCloseTimeoutMs);
@@ -365,8 +339,6 @@ export class UwsConnection implements DownstreamConnection, ResponseSender, Even
       this.#closeAfterResponse = true;
     }
     if (this.#isLeaving || this.#manager.isDraining) this.#closeAfterResponse = true;
-    if (head.framing === BodyFraming.untilClose) head.framing = BodyFraming.chunked;
-    if (head.framing === BodyFraming.none && this.head.method === 'HEAD') announceFraming(head);
     if (this.#closeAfterResponse) head.headers.appendLine(closeLine);
     if (this.#manager.config.http1.headerCase === 'proper-case') head.headers.spellProperCase();
     const length = this.#writer.head(head, this.head.method === 'HEAD');
@@ -411,7 +383,7 @@ export class UwsConnection implements DownstreamConnection, ResponseSender, Even
 
   onResponseComplete(): void {
     if (this.#state === State.gone) return;
-    this.#kept.length = 0;
+    this.#body.drop();
     if (this.#state !== State.responding || this.#closeAfterResponse) {
       this.#closeGracefully();
       return;
@@ -455,21 +427,10 @@ export class UwsConnection implements DownstreamConnection, ResponseSender, Even
 const INPUT = EpollEvent.readable | EpollEvent.peerEnded | EpollEvent.edgeTriggered;
 const ENDED = EpollEvent.error | EpollEvent.hangUp;
 
-/** More than the largest head that is carried. */
-const LOOK_BYTES = 8192;
-
 /** How long an idle connection that is drained waits for the request that may be on its way. */
 const lastRequestMs = 250;
 
 const closeLine = encodeLine('connection', 'close');
-const chunkedLine = encodeLine('transfer-encoding', 'chunked');
-
-/** What a GET would have been answered with (RFC 9110 section 9.3.2): without a length it would be chunked. */
-function announceFraming({ status, headers }: ResponseHead): void {
-  if (status < 200 || status === 204 || status === 304) return;
-  if (headers.findId(HeaderId.contentLength) >= 0 || headers.findId(HeaderId.transferEncoding) >= 0) return;
-  headers.appendLine(chunkedLine);
-}
 
 /** Every response must have a handler of its abortion; the filter tells of the end of the connection. */
 function ignore(): void {}

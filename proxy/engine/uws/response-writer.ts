@@ -4,7 +4,7 @@
 // A head leaves with the first bytes of its body, because the library ends no head before.
 
 import { HeaderId } from '../../http/header-name.ts';
-import type { HeaderTable } from '../../http/header-table.ts';
+import { encodeLine, type HeaderTable } from '../../http/header-table.ts';
 import { standardReason } from '../../http/http1/reason-phrase.ts';
 import { BodyFraming, type ResponseHead } from '../../http/message.ts';
 import type { Deferred, Reactor } from '../../reactor/reactor.ts';
@@ -67,8 +67,10 @@ export class ResponseWriter implements Deferred {
     return this.#isBlocked;
   }
 
-  /** Returns how many bytes of it are ours. `head.framing` is `none`, `length` or `chunked`; a HEAD gets no body. */
+  /** Returns how many bytes of it are ours. A request with HEAD is answered without a body. */
   head(head: ResponseHead, isHeadRequest: boolean): number {
+    if (head.framing === BodyFraming.untilClose) head.framing = BodyFraming.chunked;
+    if (head.framing === BodyFraming.none && isHeadRequest) announceFraming(head);
     const { framing, contentLength } = head;
     const hasNoBody = framing === BodyFraming.length && (contentLength === 0 || isHeadRequest);
     this.#framing = hasNoBody ? BodyFraming.none : framing;
@@ -183,6 +185,8 @@ export class ResponseWriter implements Deferred {
   };
 }
 
+const chunkedLine = encodeLine('transfer-encoding', 'chunked');
+
 const nothing = new Uint8Array(0);
 
 /** More than this goes out by itself, head and all. */
@@ -200,6 +204,13 @@ function encodeHead({ status, reason, headers, framing }: ResponseHead): Uint8Ar
     at += headers.bytes.copy(bytes, at, headers.lineStart(row), headers.lineEnd(row));
   }
   return bytes.subarray(0, at - 2);
+}
+
+/** What a GET would have been answered with (RFC 9110 section 9.3.2): without a length it would be chunked. */
+function announceFraming({ status, headers }: ResponseHead): void {
+  if (status < 200 || status === 204 || status === 304) return;
+  if (headers.findId(HeaderId.contentLength) >= 0 || headers.findId(HeaderId.transferEncoding) >= 0) return;
+  headers.appendLine(chunkedLine);
 }
 
 /** What a response without a body says of the one it stands for (HEAD, 304). */

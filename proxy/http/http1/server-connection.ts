@@ -8,6 +8,7 @@ import type { NativeBuffer } from '../../../native/native-buffer.ts';
 import type { ByteStream, ByteStreamHandler, CloseReason } from '../../reactor/byte-stream.ts';
 import { Deadlines } from '../../reactor/deadlines.ts';
 import { http1Stats, httpStats } from '../../telemetry/http-stats.ts';
+import { countEnded, countOpened } from '../connection-counts.ts';
 import type {
   ConnectionCounter,
   ConnectionFacts,
@@ -92,19 +93,11 @@ export class Http1ServerConnection implements ByteStreamHandler, ResponseSender,
     this.#openedAtMs = earlier?.openedAtMs ?? nowMs;
     this.#isLeaving = earlier?.isLeaving ?? false;
     this.#requestCount = earlier?.requestCount ?? 0;
-    if (earlier === null) this.#countOpened();
+    if (earlier === null) countOpened(manager.stats);
     this.deadlines.set(ConnectionDeadline.idle, this.#isLeaving ? lastRequestMs : idleTimeoutMs);
     const leftMs = this.#openedAtMs + maxConnectionDurationMs - nowMs;
     this.deadlines.set(ConnectionDeadline.maxDuration, maxConnectionDurationMs === 0 ? 0 : Math.max(1, leftMs));
     manager.connections.add(this);
-  }
-
-  #countOpened(): void {
-    const { stats } = this.#manager;
-    stats.inc(httpStats.downstreamCxTotal);
-    stats.inc(httpStats.downstreamCxActive);
-    stats.inc(httpStats.downstreamCxHttp1Total);
-    stats.inc(httpStats.downstreamCxHttp1Active);
   }
 
   // ---- Receiving -------------------------------------------------------------------------------------------------
@@ -286,22 +279,17 @@ export class Http1ServerConnection implements ByteStreamHandler, ResponseSender,
     const request = this.#request;
     this.#request = null;
     this.#state = State.closing;
-    if (request !== null) {
-      stats.inc(httpStats.downstreamCxDestroyActiveRq);
-      stats.inc(httpStats.downstreamCxDestroyRemoteActiveRq);
-      request.onDownstreamReset(ResponseFlag.downstreamConnectionTermination, 'downstream_remote_disconnect');
-    }
+    request?.onDownstreamReset(ResponseFlag.downstreamConnectionTermination, 'downstream_remote_disconnect');
     this.deadlines.cancel();
     connections.delete(this);
     this.#counter.onConnectionGone();
-    stats.dec(httpStats.downstreamCxActive);
-    stats.dec(httpStats.downstreamCxHttp1Active);
-    stats.inc(httpStats.downstreamCxDestroy);
-    const isRemote = reason.kind !== 'local' || this.#inputEnded;
-    stats.inc(isRemote ? httpStats.downstreamCxDestroyRemote : httpStats.downstreamCxDestroyLocal);
-    stats.record(httpStats.downstreamCxLengthMs, context.reactor.nowMs - this.#openedAtMs);
-    stats.add(httpStats.downstreamCxRxBytesTotal, this.#stream.bytesReceived);
-    stats.add(httpStats.downstreamCxTxBytesTotal, this.#stream.bytesSent);
+    countEnded(stats, {
+      isRemote: reason.kind !== 'local' || this.#inputEnded,
+      hadRequest: request !== null,
+      lengthMs: context.reactor.nowMs - this.#openedAtMs,
+      receivedBytes: this.#stream.bytesReceived,
+      sentBytes: this.#stream.bytesSent,
+    });
     context.output.flush();
   }
 

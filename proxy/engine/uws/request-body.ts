@@ -1,0 +1,53 @@
+// The body of one request after another, from uWebSockets.js to its stream. The library hands pieces over whether they are
+// wanted or not, and its memory is gone when its call returns: pieces that are not wanted yet are copied, and the library is
+// told to stop. It has at most one read of its own left (512 KiB), which bounds what is kept.
+
+import type { NativeBuffer } from '../../../native/native-buffer.ts';
+import type { Stream } from '../../http/stream.ts';
+
+export class RequestBody {
+  /** The library has handed over all of it. */
+  isRead = false;
+  /** Through which pieces reach the stream; used up before it is needed for anything else. */
+  readonly #passage: NativeBuffer;
+  #kept: Uint8Array[] = [];
+
+  constructor(passage: NativeBuffer) {
+    this.#passage = passage;
+  }
+
+  /** The next request has a body. */
+  begin(): void {
+    this.isRead = false;
+    this.#kept.length = 0;
+  }
+
+  get hasKept(): boolean {
+    return this.#kept.length > 0;
+  }
+
+  /** Forgets what nobody wants any more. */
+  drop(): void {
+    this.#kept.length = 0;
+  }
+
+  take(stream: Stream, bytes: Uint8Array, isLast: boolean): void {
+    this.isRead = isLast;
+    if (this.#kept.length > 0 || !stream.acceptsRequestBody) this.#kept.push(Buffer.from(bytes));
+    else this.#deliver(stream, bytes);
+  }
+
+  /** Hands on what was kept, as far as it is wanted. */
+  deliverKept(stream: Stream): void {
+    while (this.#kept.length > 0 && stream.acceptsRequestBody) this.#deliver(stream, this.#kept.shift()!);
+  }
+
+  #deliver(stream: Stream, bytes: Uint8Array): void {
+    const passage = this.#passage;
+    for (let at = 0; at < bytes.length; at += passage.length) {
+      const piece = bytes.subarray(at, at + passage.length);
+      passage.bytes.set(piece);
+      stream.onRequestData(passage, 0, piece.length);
+    }
+  }
+}

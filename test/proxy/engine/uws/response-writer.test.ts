@@ -1,0 +1,169 @@
+import t, { type Test } from 'tap';
+import type { UwsResponse } from '../../../../proxy/engine/uws/library.ts';
+import { ResponseWriter } from '../../../../proxy/engine/uws/response-writer.ts';
+import { BodyFraming, ResponseHead } from '../../../../proxy/http/message.ts';
+import { startReactor } from '../../../support/reactor-fixtures.ts';
+
+/** Writes down what it is told, and takes only as much of a body as `room` has. */
+class FakeResponse {
+  readonly calls: string[] = [];
+  room = Number.POSITIVE_INFINITY;
+  #offset = 0;
+  #onWritable: ((offset: number) => boolean) | undefined;
+
+  writeStatus(bytes: Uint8Array) {
+    this.calls.push(`head ${JSON.stringify(Buffer.from(bytes).toString('latin1'))}`);
+  }
+  write(bytes: Uint8Array) {
+    this.calls.push(`chunk ${Buffer.from(bytes)}`);
+    this.room -= bytes.length;
+    return this.room >= 0;
+  }
+  tryEnd(bytes: Uint8Array, total: number): [boolean, boolean] {
+    const taken = Math.min(bytes.length, this.room);
+    this.calls.push(`piece ${Buffer.from(bytes.subarray(0, taken))} of ${total}`);
+    this.room -= taken;
+    this.#offset += taken;
+    return [taken === bytes.length, this.#offset === total];
+  }
+  end() {
+    this.calls.push('end');
+  }
+  endWithoutBody(length?: number) {
+    this.calls.push(`no body, ${length ?? 'no length'}`);
+  }
+  getWriteOffset() {
+    return this.#offset;
+  }
+  onWritable(handler: (offset: number) => boolean) {
+    this.#onWritable = handler;
+  }
+  cork(write: () => void) {
+    this.calls.push('cork');
+    write();
+  }
+  drain(room: number) {
+    this.room = room;
+    return this.#onWritable?.(this.#offset);
+  }
+}
+
+function begin(t: Test) {
+  const reactor = startReactor(t, { onNodeLoop: true });
+  const told: string[] = [];
+  const owner = {
+    onResponseDrained: () => void told.push('drained'),
+    onResponseComplete: () => void told.push('complete'),
+  };
+  const writer = new ResponseWriter(owner, reactor);
+  const response = new FakeResponse();
+  writer.begin(response as unknown as UwsResponse);
+  return { reactor, told, writer, response };
+}
+
+function headOf(framing: BodyFraming, contentLength = 0, fields: Readonly<Record<string, string>> = {}): ResponseHead {
+  const head = new ResponseHead();
+  head.status = 200;
+  head.framing = framing;
+  head.contentLength = contentLength;
+  for (const [name, value] of Object.entries(fields)) head.headers.append(name, value);
+  return head;
+}
+
+t.test('head and body of a small response leave together, without the fields that the library writes', (t) => {
+  const { writer, response, told } = begin(t);
+  const fields = { Date: 'x', 'X-A': '1', 'Content-Length': '5', Server: 's' };
+  const head = headOf(BodyFraming.length, 5, fields);
+  writer.head(head, false);
+  writer.data(Buffer.from('hello'));
+  t.same(told, [], 'not before its end');
+  writer.end();
+  t.same(response.calls, ['cork', 'head "200 OK\\r\\nX-A: 1\\r\\nServer: s"', 'piece hello of 5']);
+  t.same(told, ['complete']);
+  t.equal(head.headers.encodedLength > 40, true, 'the log still sees them');
+  t.end();
+});
+
+t.test('what the client does not take waits, and the end with it', (t) => {
+  const { writer, response, told } = begin(t);
+  response.room = 3;
+  writer.head(headOf(BodyFraming.length, 10), false);
+  writer.data(Buffer.from('01234'));
+  t.equal(writer.isBlocked, true);
+  writer.data(Buffer.from('567'));
+  t.equal(response.drain(2), false, 'more is still to be written');
+  t.equal(response.drain(9), true);
+  t.same(told, ['drained']);
+  writer.data(Buffer.from('89'));
+  writer.end();
+  t.equal(
+    response.calls
+      .filter((call) => call.startsWith('piece'))
+      .map((call) => call.split(' ')[1])
+      .join(''),
+    '0123456789',
+  );
+  t.same(told, ['drained', 'complete']);
+  t.end();
+});
+
+t.test('a response that ended while bytes waited is complete when they are taken', (t) => {
+  const { writer, response, told } = begin(t);
+  response.room = 1;
+  writer.head(headOf(BodyFraming.length, 3), false);
+  writer.data(Buffer.from('abc'));
+  writer.end();
+  t.same(told, []);
+  response.drain(9);
+  t.same(told, ['complete']);
+  t.end();
+});
+
+t.test('chunks: a small response leaves at once, a slow one as it comes', async (t) => {
+  const quick = begin(t);
+  quick.writer.head(headOf(BodyFraming.untilClose), false);
+  quick.writer.data(Buffer.from('abc'));
+  quick.writer.end();
+  t.same(quick.response.calls, ['cork', 'head "200 OK"', 'chunk abc', 'end']);
+  const slow = begin(t);
+  slow.reactor.enter();
+  slow.writer.head(headOf(BodyFraming.chunked, 0, { 'Transfer-Encoding': 'chunked' }), false);
+  slow.writer.data(Buffer.from('abc'));
+  slow.reactor.leave();
+  t.same(slow.response.calls, ['cork', 'head "200 OK"', 'chunk abc'], 'the turn is over');
+  slow.response.room = 1;
+  slow.writer.data(Buffer.from('def'));
+  t.equal(slow.writer.isBlocked, true);
+  slow.response.drain(9);
+  t.same(slow.told, ['drained']);
+  slow.writer.end();
+  t.same(slow.told, ['drained', 'complete']);
+});
+
+t.test('responses without a body report the length they stand for, when there is one', (t) => {
+  const answers: readonly (readonly [ResponseHead, boolean, string, string])[] = [
+    [headOf(BodyFraming.none, 0, { 'Content-Length': '55' }), true, 'head "200 OK"', 'no body, 55'],
+    [headOf(BodyFraming.none), true, 'head "200 OK\\r\\ntransfer-encoding: chunked"', 'no body, no length'],
+    [headOf(BodyFraming.length, 7), true, 'head "200 OK"', 'no body, 7'],
+    [headOf(BodyFraming.none), false, 'head "200 OK"', 'no body, no length'],
+    [headOf(BodyFraming.length, 0), false, 'head "200 OK"', 'no body, 0'],
+  ];
+  for (const [head, isHead, first, second] of answers) {
+    const { writer, response, told } = begin(t);
+    writer.head(head, isHead);
+    writer.end();
+    t.same(response.calls, ['cork', first, second]);
+    t.same(told, ['complete']);
+  }
+  t.end();
+});
+
+t.test('nothing is written to a connection that is gone', (t) => {
+  const { writer, response, told } = begin(t);
+  writer.head(headOf(BodyFraming.length, 3), false);
+  writer.forget();
+  writer.data(Buffer.from('abc'));
+  writer.end();
+  t.same([response.calls, told], [[], []]);
+  t.end();
+});
