@@ -86,8 +86,8 @@ export class TlsStats {
   readonly #stats: WorkerStats;
   readonly #sets: Sets;
   readonly #name: string;
-  readonly #connections: StatBlock;
-  readonly #factory: StatBlock;
+  #connections: StatBlock | null = null;
+  #factory: StatBlock | null = null;
   readonly #choices = new Map<string, StatBlock>();
   readonly #certificates = new Map<string, StatBlock>();
   #isReleased = false;
@@ -96,16 +96,15 @@ export class TlsStats {
     this.#stats = stats;
     this.#sets = setsOf[kind];
     this.#name = name;
-    this.#connections = stats.block(this.#sets.connections, name);
-    this.#factory = stats.block(this.#sets.factory, name);
+    if (kind === 'listener') this.#begin();
   }
 
   count(stat: ConnectionStat): void {
-    if (!this.#isReleased) this.#connections.inc(listenerTlsStats[stat]);
+    if (!this.#isReleased) this.#begin().connections.inc(listenerTlsStats[stat]);
   }
 
   countContext(stat: FactoryStat): void {
-    if (!this.#isReleased) this.#factory.inc(listenerTlsFactoryStats[stat]);
+    if (!this.#isReleased) this.#begin().factory.inc(listenerTlsFactoryStats[stat]);
   }
 
   countAgreed({ cipher, group, version }: AgreedParameters): void {
@@ -117,6 +116,7 @@ export class TlsStats {
 
   /** By names of the configuration: those of secrets. */
   setExpiries(expiriesMs: ReadonlyMap<string, number>): void {
+    this.#begin();
     for (const [name, expiryMs] of expiriesMs) {
       const block = this.#certificates.get(name) ?? this.#stats.block(this.#sets.certificates, this.#name, name);
       this.#certificates.set(name, block);
@@ -127,8 +127,17 @@ export class TlsStats {
   release(): void {
     this.#isReleased = true;
     for (const block of [...this.#choices.values(), ...this.#certificates.values()]) this.#stats.release(block);
-    this.#stats.release(this.#connections);
-    this.#stats.release(this.#factory);
+    if (this.#connections !== null) this.#stats.release(this.#connections);
+    if (this.#factory !== null) this.#stats.release(this.#factory);
+  }
+
+  // A mesh has thousands of clusters with TLS, and a sidecar calls a few: those have none before.
+  #begin(): { readonly connections: StatBlock; readonly factory: StatBlock } {
+    const connections = this.#connections ?? this.#stats.block(this.#sets.connections, this.#name);
+    const factory = this.#factory ?? this.#stats.block(this.#sets.factory, this.#name);
+    this.#connections = connections;
+    this.#factory = factory;
+    return { connections, factory };
   }
 
   #choice(set: StatSet, name: string): StatBlock {

@@ -1,5 +1,6 @@
 // When the certificates of a configuration expire, by the names of their secrets: what a listener or a cluster tells of it.
 
+import type { Secret } from '../../config/secret.ts';
 import type { CommonTls, SecretReference } from '../../config/tls.ts';
 import { readCertificateDers } from '../../native/tls-pem.ts';
 import { certificateOf } from './certificate-facts.ts';
@@ -20,8 +21,17 @@ export function expiriesOf({ certificates, validation }: CommonTls, secrets: Sec
 
 function expiryOf({ key }: SecretReference, secrets: SecretStore): number | undefined {
   const secret = secrets.get(key);
-  const roots = secret?.kind === 'validation-context' && secret.roots?.kind === 'pem' ? secret.roots.pem : undefined;
-  const pem = secret?.kind === 'certificate' ? secret.certificateChain : roots;
+  if (secret === undefined) return undefined;
+  if (!known.has(secret)) known.set(secret, firstExpiryOf(secret));
+  return known.get(secret);
+}
+
+function firstExpiryOf(secret: Secret): number | undefined {
+  const roots = secret.kind === 'validation-context' && secret.roots?.kind === 'pem' ? secret.roots.pem : undefined;
+  const pem = secret.kind === 'certificate' ? secret.certificateChain : roots;
   const ders = pem === undefined ? undefined : readCertificateDers(pem);
   return ders === undefined || typeof ders === 'string' ? undefined : certificateOf(ders[0]!)?.facts.notAfterMs;
 }
+
+// Thousands of clusters have the same.
+const known = new WeakMap<Secret, number | undefined>();

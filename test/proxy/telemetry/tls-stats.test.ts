@@ -50,6 +50,19 @@ t.test('of metrics the chosen name is a label', (t) => {
   t.end();
 });
 
+t.test('a cluster has no stats before it is called, a listener has them from the start', (t) => {
+  const [cluster, listener] = [rig('cluster', 'c'), rig('listener', 'l')];
+  t.same([cluster.store.groups().length, listener.store.groups().length], [0, 2]);
+  cluster.stats.setExpiries(new Map());
+  t.equal(cluster.store.groups().length, 2);
+  for (const { stats, store } of [cluster, listener]) {
+    stats.release();
+    t.same(store.groups(), []);
+  }
+  rig('cluster', 'never called').stats.release();
+  t.end();
+});
+
 t.test('what is unknown is counted together', (t) => {
   const { stats, lines } = rig('listener', 'l');
   for (const name of ['A', 'B', 'C']) stats.countAgreed({ cipher: name, group: name, version: 'TLSv1.3' });
