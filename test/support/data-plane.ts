@@ -8,6 +8,7 @@ import type { FilterChain, Listener } from '../../config/listener.ts';
 import type { HeaderMutations, Route, RouteAction, VirtualHost } from '../../config/route.ts';
 import type { SnapshotChange } from '../../config/snapshot.ts';
 import { signalEventFd } from '../../native/event-fd.ts';
+import type { DownstreamEngine } from '../../proxy/engine/downstream-engine.ts';
 import { loadSecondEngine, type SecondEngine } from '../../proxy/engine/second-engine.ts';
 import { loadUndici } from '../../proxy/engine/undici/undici-connector.ts';
 import { UwsEngine } from '../../proxy/engine/uws/engine.ts';
@@ -46,6 +47,8 @@ export interface DataPlaneConfig {
   readonly maxSleepMs?: 0 | 1;
   /** Who carries requests to endpoints; the reactor when left out. */
   readonly upstream?: 'reactor' | 'undici';
+  /** Who serves plain HTTP; our own codec when left out. */
+  readonly downstream?: DownstreamEngine;
 }
 
 /** Starts a worker that serves these listeners and clusters. */
@@ -71,7 +74,7 @@ export async function startDataPlane(config: DataPlaneConfig): Promise<DataPlane
     random: Math.random,
     // The sockets of the test are on this thread's event loop, behind the worker's.
     maxSleepMs: config.maxSleepMs ?? 1,
-    ...(await engineOptions(config.upstream)),
+    ...(await engineOptions(config)),
   });
   const inbox = new Inbox(port1);
   const stopped = new Promise<void>((resolve) => worker.run(resolve));
@@ -121,7 +124,8 @@ export async function startDataPlane(config: DataPlaneConfig): Promise<DataPlane
   };
 }
 
-async function engineOptions(upstream: DataPlaneConfig['upstream']): Promise<Partial<SecondEngine>> {
+async function engineOptions({ upstream, downstream }: DataPlaneConfig): Promise<Partial<SecondEngine>> {
+  if (downstream !== undefined) return { onNodeLoop: true, downstream };
   if (engine === 'uws+undici') return loadSecondEngine();
   if (engine === 'uws') return { onNodeLoop: true, downstream: new UwsEngine(loadUws()) };
   return engine === 'undici' || upstream === 'undici' ? { onNodeLoop: true, makeConnector: await loadUndici() } : {};

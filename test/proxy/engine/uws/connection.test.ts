@@ -1,0 +1,200 @@
+// Connections through uWebSockets.js itself, and how they become our own codec's.
+
+import { once } from 'node:events';
+import { createServer, type Socket } from 'node:net';
+import t, { type Test } from 'tap';
+import type { HttpConnectionManager } from '../../../../config/http-connection-manager.ts';
+import { UwsEngine } from '../../../../proxy/engine/uws/engine.ts';
+import { loadUws } from '../../../../proxy/engine/uws/library.ts';
+import { httpStats } from '../../../../proxy/telemetry/http-stats.ts';
+import {
+  clusterOf,
+  forwardTo,
+  httpListener,
+  managerOf,
+  routeOf,
+  startDataPlane,
+  virtualHostOf,
+} from '../../../support/data-plane.ts';
+import { rerunWithNewerLibc } from '../../../support/newer-libc.ts';
+import { RawClient } from '../../../support/raw-client.ts';
+
+const skip = rerunWithNewerLibc(import.meta.filename) ?? false;
+const hello = 'HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello';
+const get = 'GET /x HTTP/1.1\r\nHost: a\r\n\r\n';
+/** The library's own spelling: a response with it was the library's. */
+const byLibrary = /\r\nContent-Length: 5\r\n/;
+
+const hellos = (count: number) => (text: string) => text.split('hello').length > count;
+
+async function start(t: Test, onConnection: (socket: Socket) => void, manager: Partial<HttpConnectionManager> = {}) {
+  const sockets = new Set<Socket>();
+  const origin = createServer({ allowHalfOpen: true }, (socket) => {
+    socket.on('error', () => socket.destroy());
+    sockets.add(socket);
+    onConnection(socket);
+  });
+  origin.listen(0, '127.0.0.1');
+  await once(origin, 'listening');
+  const { port } = origin.address() as { port: number };
+  const routes = [routeOf('/', forwardTo('app', { upgrades: { websocket: true }, timeoutMs: 0 }))];
+  const plane = await startDataPlane({
+    listeners: [httpListener('http', managerOf([virtualHostOf(routes)], manager))],
+    clusters: [clusterOf('app', [port])],
+    downstream: new UwsEngine(loadUws()),
+  });
+  t.teardown(async () => {
+    origin.close();
+    for (const socket of sockets) socket.destroy();
+    await plane.stop();
+  });
+  const counted = (stat: number) => plane.stats.get(httpStats, 'test')!.value(stat);
+  const open = () => RawClient.open(plane.ports.get('http')!);
+  return { plane, counted, open, sockets };
+}
+
+/** Answers each head. */
+function answering(socket: Socket): void {
+  socket.on('data', (data) => {
+    if (data.includes('\r\n\r\n')) socket.write(hello);
+  });
+}
+
+t.test('a plain request is the library’s, names in the case they came in', { skip }, async (t) => {
+  const received: string[] = [];
+  const { open, counted } = await start(t, (socket) => {
+    socket.on('data', (data) => received.push(data.toString('latin1')));
+    answering(socket);
+  });
+  const client = await open();
+  await client.write('GET /x HTTP/1.1\r\nHost: a\r\nX-Mixed: caf\xe9\r\n\r\n');
+  await client.until(hellos(1));
+  t.match(client.text, byLibrary);
+  t.match(received[0], /^GET \/x HTTP\/1\.1\r\nHost: a\r\nX-Mixed: caf\xe9\r\n/, 'and values byte for byte');
+  t.equal(counted(httpStats.downstreamCxActive), 1);
+  client.close();
+});
+
+t.test('what the library misreads never reaches it', { skip }, async (t) => {
+  const received: string[] = [];
+  const { open } = await start(t, (socket) => {
+    socket.on('data', (data) => received.push(data.toString('latin1')));
+    answering(socket);
+  });
+  const client = await open();
+  await client.write('GET /x HTTP/1.1\r\nHost: a\r\n: hidden\r\nContent-Length: 40\r\n\r\n');
+  t.match(await client.ended(), /^HTTP\/1\.1 400 /);
+  t.same(received, [], 'a field without a name hides those behind it from the library');
+});
+
+t.test('a chunked body makes the connection our own codec’s, and it is counted once', { skip }, async (t) => {
+  const { open, counted } = await start(t, answering);
+  const client = await open();
+  await client.write(get);
+  await client.until(hellos(1));
+  await client.write('POST /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3;a=b\r\nabc\r\n0\r\n\r\n');
+  await client.until(hellos(2));
+  await client.write(get);
+  await client.until(hellos(3));
+  t.match(client.text.slice(client.text.indexOf('hello')), /\r\ndate: /);
+  t.match(client.text.slice(0, client.text.indexOf('hello')), /\r\nDate: /);
+  t.equal(counted(httpStats.downstreamCxTotal), 1);
+  t.equal(counted(httpStats.downstreamCxActive), 1);
+  client.endWriting();
+  await client.ended();
+  t.equal(counted(httpStats.downstreamCxActive), 0);
+  t.equal(counted(httpStats.downstreamRqHttp1Total), 3);
+});
+
+t.test('bodies pass whole both ways when the other side is slow', { skip }, async (t) => {
+  const body = Buffer.alloc(6 * 1024 * 1024, 'outrigger ');
+  let received = 0;
+  const { open } = await start(t, (socket) => {
+    socket.on('data', (data) => {
+      received += data.length;
+      socket.pause();
+      setImmediate(() => socket.resume());
+      if (data.subarray(-5).equals(Buffer.from('-end-'))) {
+        socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${body.length}\r\n\r\n`);
+        socket.write(body);
+      }
+    });
+  });
+  const client = await open();
+  const sent = Buffer.concat([body, Buffer.from('-end-')]);
+  client.socket.write(`POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: ${sent.length}\r\n\r\n`);
+  client.socket.write(sent);
+  client.socket.pause();
+  t.teardown(() => client.close());
+  while (received < sent.length) await new Promise((resolve) => setImmediate(resolve));
+  client.socket.resume();
+  const end = (text: string) => text.length > body.length && text.length - text.indexOf('\r\n\r\n') - 4 === body.length;
+  const text = await client.until(end);
+  t.ok(text.endsWith(body.toString('latin1')), 'every byte of the response');
+});
+
+t.test('a client that leaves ends its request at the endpoint', { skip }, async (t) => {
+  const requested = Promise.withResolvers<Socket>();
+  const { open, counted } = await start(t, (socket) => socket.once('data', () => requested.resolve(socket)));
+  const client = await open();
+  await client.write(get);
+  const endpoint = await requested.promise;
+  const gone = new Promise<void>((resolve) => endpoint.once('close', () => resolve()));
+  endpoint.resume();
+  client.reset();
+  await gone;
+  t.equal(counted(httpStats.downstreamCxActive), 0);
+  t.equal(counted(httpStats.downstreamRqRxReset), 1);
+});
+
+t.test('a response that the endpoint cuts is cut for the client, with a reset', { skip }, async (t) => {
+  const { open } = await start(t, (socket) => {
+    socket.once('data', () => {
+      socket.write('HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n01234');
+      setImmediate(() => socket.destroy());
+    });
+  });
+  const client = await open();
+  await client.write(get);
+  await client.ended();
+  t.equal(client.outcome, 'ECONNRESET');
+});
+
+t.test('an upgrade is a tunnel, of what was sent ahead too', { skip }, async (t) => {
+  const { open } = await start(t, (socket) => {
+    let all = '';
+    socket.on('data', (data) => {
+      all += data.toString('latin1');
+      if (all.endsWith('ping')) socket.write('pong');
+      else if (all.endsWith('\r\n\r\n')) {
+        socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n');
+      }
+    });
+  });
+  const client = await open();
+  await client.write('GET /x HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n');
+  await client.until((text) => text.includes('\r\n\r\n'));
+  await client.write('ping');
+  t.match(await client.until((text) => text.endsWith('pong')), /^HTTP\/1\.1 101 /);
+  client.close();
+});
+
+t.test(
+  'an idle connection that is drained ends in order, one with a request after its response',
+  { skip },
+  async (t) => {
+    const requested = Promise.withResolvers<Socket>();
+    const { open, plane } = await start(t, (socket) => socket.on('data', () => requested.resolve(socket)));
+    const [idle, busy] = [await open(), await open()];
+    await busy.write(get);
+    const endpoint = await requested.promise;
+    const drained = plane.drain();
+    t.equal(await idle.ended(), '');
+    endpoint.write(hello);
+    t.match(await busy.ended(), /^HTTP\/1\.1 200 OK\r\n.*\r\nconnection: close\r\n.*hello$/s);
+    t.same([idle.outcome, busy.outcome], ['end', 'end']);
+    idle.close();
+    busy.close();
+    await drained;
+  },
+);
