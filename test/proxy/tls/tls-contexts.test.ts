@@ -93,10 +93,10 @@ t.test('a rotated certificate is shown from the next handshake on, and open conn
   t.end();
 });
 
-t.test('10,000 clusters with the same secrets have one context, and none before a connection begins', (t) => {
+t.test('1000 clusters with the same secrets have one context, and none before a connection begins', (t) => {
   const rig = tlsRig();
   rig.give(server, client, trust);
-  const clusters = Array.from({ length: 10_000 }, (_, index) => rig.contexts.client(upstreamTls(), `c${index}`));
+  const clusters = Array.from({ length: 1000 }, (_, index) => rig.contexts.client(upstreamTls(), `c${index}`));
   t.equal(rig.contexts.size, 0);
   for (const cluster of clusters) {
     const transport = cluster.begin(0, { serverName: 'a.test' });
