@@ -10,6 +10,7 @@ import {
   mkdirSync,
   mkdtempSync,
   openSync,
+  readdirSync,
   rmdirSync,
   statSync,
 } from 'node:fs';
@@ -41,11 +42,32 @@ export function bpfSkipReason(...needs: readonly BpfNeed[]): string | undefined 
 
 /** A new cgroup below cgroup2's root, with a name of this process's own; removed, when it is empty, after `t`. */
 export function temporaryCgroup(t: Test, name: string): string {
-  const path = join(cgroupRoot()!, `outrigger-test-${process.pid}-${name}`);
+  const root = cgroupRoot()!;
+  if (!areStaleRemoved) removeStaleCgroups(root);
+  areStaleRemoved = true;
+  const path = join(root, `outrigger-test-${process.pid}-${name}`);
   mkdirSync(path);
   t.teardown(() => rmdirSync(path));
   return path;
 }
+
+let areStaleRemoved = false;
+
+/**
+ * What killed tests and benchmarks left. Only of processes that are gone, and old: in another PID namespace a process may
+ * live by a number that nobody has here. Cgroups with processes stay, since the kernel refuses.
+ */
+function removeStaleCgroups(root: string): void {
+  for (const name of readdirSync(root)) {
+    const processId = /^outrigger-(?:test|bench)-(\d+)/.exec(name)?.[1];
+    if (processId === undefined || existsSync(`/proc/${processId}`)) continue;
+    const path = join(root, name);
+    const madeAtMs = statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? Date.now();
+    if (Date.now() - madeAtMs > STALE_AFTER_MS) spawnSync('find', [path, '-depth', '-type', 'd', '-delete']);
+  }
+}
+
+const STALE_AFTER_MS = 10 * 60_000;
 
 /** A bpffs of its own in a temporary folder; unmounted, with all that is pinned in it, after `t`. */
 export function temporaryBpffs(t: Test, options = 'mode=0700'): string {

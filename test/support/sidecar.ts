@@ -1,6 +1,6 @@
 // The whole process as users start it, on a bootstrap of a test: main thread, workers, admin interface.
 
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import type { Test } from 'tap';
@@ -50,7 +50,7 @@ export async function startSidecar(t: Test, options: SidecarOptions): Promise<Si
   // The shell becomes the process, so that signals reach it.
   const limit = options.descriptors === undefined ? '' : `ulimit -n ${options.descriptors}; `;
   const before = options.before === undefined ? '' : `${options.before}; `;
-  const command = `${limit}${before}exec ${options.runner ?? ''} "$0" "$@"`;
+  const command = `${limit}${before}exec ${options.runner ?? ''} ${dyingWithParent()} "$0" "$@"`;
   const child = spawn('/bin/sh', ['-c', command, process.execPath, ...args], {
     cwd: ROOT,
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -63,6 +63,14 @@ export async function startSidecar(t: Test, options: SidecarOptions): Promise<Si
   if (options.isReady ?? true) await sidecar.becomeReady();
   return sidecar;
 }
+
+/** A test that is killed tears nothing down. Last before the process: a change of user would undo it (prctl(2)). */
+function dyingWithParent(): string {
+  prefix ??= spawnSync('setpriv', ['--pdeathsig', 'KILL', 'true']).status === 0 ? 'setpriv --pdeathsig KILL' : '';
+  return prefix;
+}
+
+let prefix: string | undefined;
 
 class RunningSidecar implements Sidecar {
   readonly process: ChildProcess;
