@@ -1,7 +1,9 @@
 // What the suites know of a proxy under comparison: how to install it, and how to start it with the features of a
 // profile. Everything that differs between proxies is behind this seam, so that no measurement can favour one.
 
-export type PeerName = 'outrigger' | 'envoy' | 'nginx' | 'haproxy';
+import type { TlsFiles } from './tls-files.ts';
+
+export type PeerName = 'outrigger' | 'outrigger-uws' | 'envoy' | 'nginx' | 'haproxy';
 
 // bare: what Envoy's FAQ asks for in a benchmark. mesh: what a sidecar does for a living (access log, retries, …).
 export type Profile = 'bare' | 'mesh';
@@ -17,8 +19,17 @@ export type PeerSetup = {
   // gRPC port of a control plane on loopback that has the rest of the configuration; undefined: all is in the bootstrap.
   readonly controlPlanePort?: number | undefined;
   readonly telemetry?: TelemetrySetup | undefined;
+  readonly tls?: TlsSetup | undefined;
   // Number of clusters and of virtual hosts; 1 means one virtual host that takes every authority.
   readonly clusters: number;
+};
+
+// Of the HTTP listener, and of the connections to the origin or to another proxy.
+export type TlsSetup = {
+  readonly files: TlsFiles;
+  // mutual: a client must have a certificate.
+  readonly downstream: 'none' | 'server' | 'mutual';
+  readonly upstream: 'none' | 'mutual';
 };
 
 // Spans to a collector on loopback, over OTLP with HTTP.

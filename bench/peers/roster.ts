@@ -4,9 +4,10 @@ import { envoy } from './envoy.ts';
 import { haproxy } from './haproxy.ts';
 import { nginx } from './nginx.ts';
 import { outrigger } from './outrigger.ts';
+import { outriggerUws } from './outrigger-uws.ts';
 import type { Peer, PeerName } from './peer.ts';
 
-const ALL: readonly Peer[] = [envoy, nginx, haproxy, outrigger];
+const ALL: readonly Peer[] = [envoy, nginx, haproxy, outrigger, outriggerUws];
 export const PEER_NAMES: readonly PeerName[] = ALL.map((peer) => peer.name);
 
 export type AbsentPeer = { readonly name: PeerName; readonly reason: string };

@@ -1,7 +1,7 @@
 // Entry of a worker thread: gives the worker its clock, chance and port, and runs it.
 
 import { parentPort, workerData } from 'node:worker_threads';
-import { loadSecondEngine } from '../engine/second-engine.ts';
+import { loadSecondEngine, type SecondEngine } from '../engine/second-engine.ts';
 import type { WorkerStart } from './messages.ts';
 import { Worker } from './worker.ts';
 
@@ -9,12 +9,12 @@ const port = parentPort;
 if (port === null) throw new Error('proxy/worker/main.ts runs as a worker thread only');
 
 const start = workerData as WorkerStart;
-const worker = new Worker({
-  start,
-  port,
-  clock: () => performance.now(),
-  wallClock: Date.now,
-  random: Math.random,
-  ...(start.engine === 'uws' && (await loadSecondEngine())),
-});
-worker.run(() => process.exit(0));
+// A library that cannot be loaded ends the thread, and with it the process.
+if (start.engine === 'uws') loadSecondEngine().then(run);
+else run({});
+
+function run(engine: Partial<SecondEngine>): void {
+  const options = { clock: () => performance.now(), wallClock: Date.now, random: Math.random };
+  const worker = new Worker({ start, port: port!, ...options, ...engine });
+  worker.run(() => process.exit(0));
+}
