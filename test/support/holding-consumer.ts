@@ -8,6 +8,7 @@ export interface RecordedConsumer {
   readonly recorder: RecordingConsumer;
 }
 
+/** Resources whose name begins with `key` hold keys. */
 export function holdingConsumer(typeUrl: string): RecordedConsumer {
   const recorder = new RecordingConsumer(typeUrl);
   const messages = new Map<string, Uint8Array>();
@@ -19,7 +20,11 @@ export function holdingConsumer(typeUrl: string): RecordedConsumer {
       return recorder.onUpdate(update);
     },
     onAbsent: (name) => recorder.onAbsent(name),
-    held: () => [...recorder.held].map(([name, version]) => [name, { version, bytes: messages.get(name)! }] as const),
+    held: () =>
+      [...recorder.held].map(([name, version]) => {
+        const resource = { version, bytes: messages.get(name)!, holdsKeys: name.startsWith('key') };
+        return [name, resource] as const;
+      }),
   };
   return { consumer, recorder };
 }

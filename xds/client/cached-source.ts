@@ -15,8 +15,13 @@ import { refusalText } from './refusal-text.ts';
 
 /** Takes resources, and can say what it took. */
 export interface HoldingConsumer extends ResourceConsumer {
-  /** The accepted resources; their bytes are not to be changed. */
-  held(): Iterable<readonly [name: string, resource: { readonly version: string; readonly bytes: Uint8Array }]>;
+  /** The accepted resources; their bytes are not to be changed. Those that hold keys are not kept. */
+  held(): Iterable<
+    readonly [
+      name: string,
+      resource: { readonly version: string; readonly bytes: Uint8Array; readonly holdsKeys?: boolean },
+    ]
+  >;
 }
 
 export interface CachedSourceOptions {
@@ -106,7 +111,10 @@ export class CachedSource implements RunningSource {
     return [...this.#consumers].flatMap(([typeUrl, consumer]) => {
       if (typeUrl === neverKept) return [];
       const resources = new Map(this.#kept.get(typeUrl));
-      for (const [each, { version, bytes }] of consumer.held()) resources.set(each, { name: each, version, bytes });
+      for (const [each, { version, bytes, holdsKeys }] of consumer.held()) {
+        if (holdsKeys === true) resources.delete(each);
+        else resources.set(each, { name: each, version, bytes });
+      }
       return resources.size === 0 ? [] : [{ source: name, typeUrl, resources: [...resources.values()] }];
     });
   }

@@ -2,6 +2,7 @@
 
 import type { Address } from '../../config/address.ts';
 import type { Cluster } from '../../config/cluster.ts';
+import { holdKeys, secretsOfCluster } from '../../config/secret-references.ts';
 import { decodeCluster } from '../decode/cluster.ts';
 import type { Cluster as Message } from '../generated/messages.ts';
 import { makeResourceDecoder, type ResourceDecoder } from './resource-decoder.ts';
@@ -12,5 +13,6 @@ export function clusterDecoder(defaultBind: Address | undefined): ResourceDecode
     messageName: 'envoy.config.cluster.v3.Cluster',
     shortName: 'cds',
     decode: (message: Message, problems) => decodeCluster(message, defaultBind, problems),
+    holdsKeys: (cluster) => holdKeys(secretsOfCluster(cluster)),
   });
 }

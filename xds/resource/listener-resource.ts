@@ -1,6 +1,7 @@
 // Listeners (LDS).
 
 import type { Listener } from '../../config/listener.ts';
+import { holdKeys, secretsOfListener } from '../../config/secret-references.ts';
 import type { TraceProvider } from '../../config/tracing.ts';
 import { withTraceProvider } from '../decode/default-trace-provider.ts';
 import { decodeListener } from '../decode/listener.ts';
@@ -20,5 +21,6 @@ export function listenerDecoder(
       const listener = decodeListener(message, runtime(), problems);
       return listener && withTraceProvider(listener, traceProvider);
     },
+    holdsKeys: (listener) => holdKeys(secretsOfListener(listener)),
   });
 }

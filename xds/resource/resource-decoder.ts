@@ -3,6 +3,7 @@
 
 import type { Problems } from '../../config/problems.ts';
 import type { ResourceType } from '../client/discovery.ts';
+import { given } from '../decode/given.ts';
 import { checkMessage } from '../message/message-check.ts';
 import { decodeMessage } from '../message/wire-message.ts';
 import { resourceNameOf } from './resource-name.ts';
@@ -13,6 +14,8 @@ export interface ResourceDecoder<T> {
   readonly isSentUnderOwnName: boolean;
   /** Paths of problems begin in the resource. Undefined only with problems; with problems the value is of no use. */
   readonly decode: (bytes: Uint8Array, problems: Problems) => T | undefined;
+  /** Whether keys are written in a resource: it is not kept on the disk then. */
+  holdsKeys?(value: T): boolean;
 }
 
 export interface ResourceDecoderOptions<M, T> {
@@ -22,6 +25,7 @@ export interface ResourceDecoderOptions<M, T> {
   /** True when it is not given. */
   readonly isSentUnderOwnName?: boolean;
   readonly decode: (message: M, problems: Problems) => T | undefined;
+  readonly holdsKeys?: (value: T) => boolean;
 }
 
 export function makeResourceDecoder<M, T>(options: ResourceDecoderOptions<M, T>): ResourceDecoder<T> {
@@ -29,6 +33,7 @@ export function makeResourceDecoder<M, T>(options: ResourceDecoderOptions<M, T>)
   return {
     type: { typeUrl: `type.googleapis.com/${messageName}`, shortName, nameOf: resourceNameOf },
     isSentUnderOwnName: options.isSentUnderOwnName ?? true,
+    ...given('holdsKeys', options.holdsKeys),
     decode(bytes, problems) {
       const message = decodeMessage(bytes, messageName, problems);
       if (message === undefined) return undefined;

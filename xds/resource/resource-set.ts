@@ -39,6 +39,12 @@ export interface SubscribedNames {
   onRefused(name: string): void;
 }
 
+export interface HeldResource {
+  readonly version: string;
+  readonly bytes: Uint8Array;
+  readonly holdsKeys: boolean;
+}
+
 export interface ResourceSetOptions<T> {
   readonly decoder: ResourceDecoder<T>;
   readonly user: ResourceUser<T>;
@@ -66,8 +72,8 @@ export class ResourceSet<T> implements ResourceConsumer {
     for (const [name, { version, isDraining }] of this.#held) if (!isDraining) yield [name, version];
   }
 
-  /** The accepted resources with their bytes, which are not to be changed. */
-  *held(): Iterable<readonly [name: string, resource: { readonly version: string; readonly bytes: Uint8Array }]> {
+  /** The accepted resources with their bytes, which are not to be changed. `holdsKeys`: they are not for the disk. */
+  *held(): Iterable<readonly [name: string, resource: HeldResource]> {
     for (const entry of this.#held) if (!entry[1].isDraining) yield entry;
   }
 
@@ -152,7 +158,8 @@ export class ResourceSet<T> implements ResourceConsumer {
       this.#refused.set(name, { ...state, problems: problems.list });
       if (held === undefined) this.#user.names?.onRefused(name);
     } else {
-      this.#held.set(name, { ...state, isDraining: false });
+      const holdsKeys = this.#decoder.holdsKeys?.(value!) ?? false;
+      this.#held.set(name, { ...state, isDraining: false, holdsKeys });
       this.#refused.delete(name);
       this.#absent.delete(name);
     }
@@ -209,6 +216,7 @@ interface ResourceState {
 interface HeldState extends ResourceState {
   version: string;
   isDraining: boolean;
+  readonly holdsKeys: boolean;
 }
 
 interface RefusedState extends ResourceState {

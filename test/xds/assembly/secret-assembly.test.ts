@@ -194,3 +194,18 @@ t.test('files of a secret are read again when they move, and wrong ones leave wh
   );
   t.equal(served(), files.other.chainPem);
 });
+
+t.test('listeners and clusters with keys in them are not for the disk', async (t) => {
+  const bench = started();
+  const inline = `{tls_certificates: [${certificateYaml(files.leaf, 'inline')}]}`;
+  const named = `{tls_certificates: [${certificateYaml(files.leaf)}]}`;
+  bench.respond('lds', { a: tlsListener('a', 1, inline), b: tlsListener('b', 2, named) });
+  bench.respond('cds', { a: tlsCluster('a', inline), b: tlsCluster('b', named) });
+  const holding = (type: string) => [...bench.consumer(type).held()].map(([name, { holdsKeys }]) => [name, holdsKeys]);
+  const expected = [
+    ['a', true],
+    ['b', false],
+  ];
+  t.same(holding('lds'), expected);
+  t.same(holding('cds'), expected);
+});

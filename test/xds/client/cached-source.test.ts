@@ -114,7 +114,14 @@ t.test('what is to be kept is what is held, and what nobody has asked for yet', 
   source.subscribe(secretType, 's', 0);
   source.start();
   endTurns();
-  transport.last.respond({ type: clusterType, nonce: 'n', resources: [{ name: 'a', version: '1' }] });
+  transport.last.respond({
+    type: clusterType,
+    nonce: 'n',
+    resources: [
+      { name: 'a', version: '1' },
+      { name: 'keyed', version: '1' },
+    ],
+  });
   transport.last.respond({ type: secretType, nonce: 'n', resources: [{ name: 's', version: '1' }] });
   t.equal(changes.count, 2);
   t.same(secrets.recorder.take(), ['+s@1']);
@@ -125,9 +132,9 @@ t.test('what is to be kept is what is held, and what nobody has asked for yet', 
       [clusterType, 'a'],
       [endpointType, 'x'],
     ],
-    'secrets never',
+    'secrets never, nor what holds keys',
   );
-  transport.last.respond({ type: clusterType, nonce: 'm', removed: ['a'] });
+  transport.last.respond({ type: clusterType, nonce: 'm', removed: ['a', 'keyed'] });
   t.same(names(), [[endpointType, 'x']]);
 });
 
