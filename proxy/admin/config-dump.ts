@@ -109,8 +109,23 @@ function sectionsOf(state: ServerState, sent: DynamicState, { hasEndpoints, isWa
       static_route_configs: written(inlineRoutes(listeners), dumpedTypes.routes, 'route_config'),
       ...dynamic.routes(),
     }),
-    section('SecretsConfigDump', dynamic.secrets()),
+    section('SecretsConfigDump', {
+      static_secrets: staticSecrets(listOf(resources, 'secrets'), { isWanted, last_updated }),
+      ...dynamic.secrets(),
+    }),
   ];
+}
+
+/** They have their name beside them as well, as in Envoy. */
+function staticSecrets(
+  secrets: readonly unknown[],
+  { isWanted, last_updated }: Pick<Selection, 'isWanted'> & { readonly last_updated: string },
+): readonly unknown[] {
+  return named(secrets, isWanted).map((secret) => ({
+    name: field(secret, 'name'),
+    last_updated,
+    secret: { '@type': `type.googleapis.com/${dumpedTypes.secret}`, ...(secret as Section) },
+  }));
 }
 
 /** Clusters whose members a control plane sends are shown as it sent them, all others as they are now. */

@@ -213,7 +213,7 @@ export class Assembler {
       namedType(this.#clusters.members),
       wholeType(this.#listeners.resources),
       namedType(this.#routes.resources),
-      namedType(this.#secrets.resources),
+      { ...namedType(this.#secrets.resources), statuses: () => this.#secrets.statuses() },
       namedType(new SubscribedType({ decoder: extensionConfigDecoder, ...unused })),
       namedType(new SubscribedType({ decoder: virtualHostDecoder, ...unused, removal: 'honoured' })),
     ];

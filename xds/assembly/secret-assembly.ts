@@ -4,6 +4,7 @@
 // A secret of a control plane that is removed serves on, as in Envoy. So does one whose files turn out to be wrong.
 // https://www.envoyproxy.io/docs/envoy/latest/configuration/security/secret
 
+import type { ResourceStatus } from '../../config/dynamic-state.ts';
 import { Problems } from '../../config/problems.ts';
 import { isSameData } from '../../config/same-data.ts';
 import type { Secret } from '../../config/secret.ts';
@@ -100,6 +101,19 @@ export class SecretAssembly {
     this.resources.letGoUnused();
   }
 
+  /** For `DynamicState.resources`. Those that have not come are there, too: they are waited for. */
+  statuses(): readonly ResourceStatus[] {
+    const statuses = this.resources.statuses();
+    const told = new Set(statuses.filter(({ state }) => state !== 'absent').map(({ name }) => name));
+    const awaited = new Set<string>();
+    for (const { resource } of this.#entries.values()) {
+      if (resource !== undefined && resource.value === undefined && !told.has(resource.name))
+        awaited.add(resource.name);
+    }
+    const warming = [...awaited].map((name) => awaitedStatus(name));
+    return [...statuses.filter(({ name, state }) => state !== 'absent' || !awaited.has(name)), ...warming];
+  }
+
   stop(): void {
     this.#folders.stop();
   }
@@ -190,6 +204,11 @@ interface SecretEntry {
 
 function makeEntry(id: string, reference: SecretReference, kind: Secret['kind']): SecretEntry {
   return { id, reference, kind, users: new Set(), resource: undefined, stopWatching: () => undefined };
+}
+
+/** As Envoy has it. */
+function awaitedStatus(name: string): ResourceStatus {
+  return { name, version: 'uninitialized', lastUpdatedMs: 0, state: 'warming', document: () => ({ name }) };
 }
 
 function checkKind(users: ReadonlySet<SecretEntry>, { kind }: Secret, problems: Problems): void {

@@ -114,3 +114,25 @@ t.test('secrets do not leave, in either spelling, nested or not', async (t) => {
   t.match(text, /"privateKey": \{\s*"inlineBytes": "\[redacted\]"/);
   t.match(text, /"inline_string": "public"/);
 });
+
+t.test('secrets of the bootstrap are shown by name, without their keys', async (t) => {
+  const chain = { inline_string: 'public' };
+  const secrets = [
+    { name: 'own', tls_certificate: { certificate_chain: chain, private_key: { inline_string: 'MIIEsecret' } } },
+    { name: 'tickets', session_ticket_keys: { keys: [{ inline_bytes: 'MIIEsecret' }] } },
+  ];
+  const { text, configs } = await dumpOf('?resource=static_secrets', { static_resources: { secrets } });
+  t.notMatch(text, 'MIIEsecret');
+  t.match(configs, [
+    {
+      '@type': 'type.googleapis.com/envoy.admin.v3.SecretsConfigDump.StaticSecret',
+      name: 'own',
+      last_updated: /^\d{4}-/,
+      secret: {
+        '@type': /tls\.v3\.Secret$/,
+        tls_certificate: { certificate_chain: chain, private_key: { inline_string: '[redacted]' } },
+      },
+    },
+    { name: 'tickets' },
+  ]);
+});

@@ -209,3 +209,17 @@ t.test('listeners and clusters with keys in them are not for the disk', async (t
   t.same(holding('lds'), expected);
   t.same(holding('cds'), expected);
 });
+
+t.test('what is waited for is shown as such, until it comes or is refused', async (t) => {
+  const bench = started();
+  bench.respond('lds', { l: tlsListener('l', 1, shows('own')) });
+  t.same(bench.states('sds'), ['own warming']);
+  const { typeUrl } = bench.consumer('sds').type;
+  t.match(bench.assembler.resources(typeUrl), [{ version: 'uninitialized', lastUpdatedMs: 0 }]);
+  bench.absent('sds', 'own');
+  t.same(bench.states('sds'), ['own warming']);
+  bench.respond('sds', { own: trust('own') });
+  t.same(bench.states('sds'), ['own refused']);
+  bench.respond('sds', { own: certificate('own') });
+  t.same(bench.states('sds'), ['own active']);
+});
