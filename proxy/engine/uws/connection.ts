@@ -75,6 +75,8 @@ export class UwsConnection implements DownstreamConnection, ResponseSender, Even
   #headBytes = 0;
   /** An event came that nobody has looked for. */
   #hasInput = false;
+  /** The client has sent FIN. */
+  #hasPeerEnded = false;
   #isPaused = false;
   #closeAfterResponse = false;
   /** Drained. */
@@ -104,6 +106,7 @@ export class UwsConnection implements DownstreamConnection, ResponseSender, Even
 
   onEvents(events: number): void {
     this.#hasInput = true;
+    if ((events & EpollEvent.peerEnded) !== 0) this.#hasPeerEnded = true;
     if ((events & ENDED) !== 0) this.close();
     else if (this.#state === State.waiting) this.#look();
     else if (this.#state === State.closing && (events & EpollEvent.peerEnded) !== 0) this.close();
@@ -112,7 +115,8 @@ export class UwsConnection implements DownstreamConnection, ResponseSender, Even
 
   /** What of a request is there, without taking it. */
   #look(): void {
-    this.#hasInput = false;
+    // An end that came with the request is told of only once: it is looked for again behind the response.
+    this.#hasInput = this.#hasPeerEnded;
     const headBytes = this.#gate.look(this.#fd, this.head);
     if (headBytes === Look.ended) this.close();
     else if (headBytes === Look.notCarried) this.#handBack();
@@ -291,7 +295,8 @@ export class UwsConnection implements DownstreamConnection, ResponseSender, Even
 
   #finish(isRemote: boolean): void {
     const { stats, connections } = this.#manager;
-    const request = this.#request;
+    // The library closes a connection with the last byte of a length, before the end of the response is told.
+    const request = this.#writer.isTaken ? null : this.#request;
     this.#request = null;
     request?.onDownstreamReset(ResponseFlag.downstreamConnectionTermination, 'downstream_remote_disconnect');
     this.deadlines.cancel();

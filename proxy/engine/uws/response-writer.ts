@@ -63,6 +63,11 @@ export class ResponseWriter implements Deferred {
     this.#response = null;
   }
 
+  /** The library has all of the response, perhaps before its end was told. */
+  get isTaken(): boolean {
+    return this.#isTaken;
+  }
+
   get isBlocked(): boolean {
     return this.#isBlocked;
   }
