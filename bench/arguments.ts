@@ -5,12 +5,14 @@ import { PEER_NAMES } from './peers/roster.ts';
 import { BPF_PARTS, type BpfOptions, type BpfPart } from './suite/bpf.ts';
 import { AXIS_NAMES, type EngineOptions } from './suite/engine.ts';
 import type { TelemetryOptions } from './suite/telemetry.ts';
+import type { TlsOptions } from './suite/tls.ts';
 import { XDS_PEER_NAMES, type XdsOptions } from './suite/xds.ts';
 
 export const USAGE = `usage:
   npm run bench -- engine [--quick] [--only AXIS,...] [--rounds N] [--seconds N] [--peers NAME,...] [--write]
   npm run bench -- xds [--rounds N] [--peers NAME,...] [--write]
   npm run bench -- telemetry [--rounds N] [--seconds N] [--write]
+  npm run bench -- tls [--rounds N] [--seconds N] [--write]
   npm run bench -- bpf [--only PART,...] [--rounds N] [--seconds N] [--write]
   npm run bench -- smoke
   npm run bench -- soak [--minutes N] [--peers NAME]
@@ -29,6 +31,7 @@ export type Command =
   | { readonly kind: 'engine'; readonly options: EngineOptions }
   | { readonly kind: 'xds'; readonly options: XdsOptions }
   | { readonly kind: 'telemetry'; readonly options: TelemetryOptions }
+  | { readonly kind: 'tls'; readonly options: TlsOptions }
   | { readonly kind: 'bpf'; readonly options: BpfOptions }
   | { readonly kind: 'smoke' }
   | { readonly kind: 'soak'; readonly minutes: number; readonly peer: PeerName }
@@ -60,11 +63,11 @@ export function parseCommand(argv: readonly string[]): Command {
     const rounds = positive('rounds', values.rounds ?? String(XDS_ROUNDS));
     return { kind, options: { rounds, peers, write: values.write } };
   }
-  if (kind === 'telemetry' || kind === 'bpf') {
+  if (kind === 'telemetry' || kind === 'tls' || kind === 'bpf') {
     const rounds = positive('rounds', values.rounds ?? String(FULL_ROUNDS));
     const slotSeconds = positive('seconds', values.seconds ?? String(FULL_SLOT_SECONDS));
     const options = { rounds, slotSeconds, write: values.write };
-    if (kind === 'telemetry') return { kind, options };
+    if (kind !== 'bpf') return { kind, options };
     const parts = values.only === '' ? BPF_PARTS : (namesOf(values.only, BPF_PARTS) as BpfPart[]);
     return { kind, options: { ...options, parts } };
   }

@@ -9,6 +9,7 @@ import { runProfile } from './suite/profile.ts';
 import { runSmoke } from './suite/smoke.ts';
 import { runSoak } from './suite/soak.ts';
 import { runTelemetry } from './suite/telemetry.ts';
+import { runTls } from './suite/tls.ts';
 import { runXds } from './suite/xds.ts';
 
 try {
@@ -35,6 +36,9 @@ async function run(command: Command): Promise<number> {
       return 0;
     case 'telemetry':
       await runTelemetry(command.options);
+      return 0;
+    case 'tls':
+      await runTls(command.options);
       return 0;
     case 'bpf':
       await runBpf(command.options);

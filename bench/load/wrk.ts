@@ -23,6 +23,8 @@ export type WrkOptions = {
   readonly ip?: string;
   // Folder of the cgroup that wrk runs in; that of the bench when left out.
   readonly cgroup?: string;
+  // Whether over TLS; it verifies nobody.
+  readonly isSecure?: boolean;
   readonly connections: number;
   // wrk takes whole seconds.
   readonly seconds: number;
@@ -45,7 +47,8 @@ export function ensureWrk(): void {
 export async function runWrk(options: WrkOptions): Promise<WrkOutcome> {
   const script = join(options.directory, 'load.lua');
   writeFileSync(script, wrkScript(options.request));
-  const url = `http://${options.ip ?? '127.0.0.1'}:${options.port}${options.request.path}`;
+  const scheme = options.isSecure === true ? 'https' : 'http';
+  const url = `${scheme}://${options.ip ?? '127.0.0.1'}:${options.port}${options.request.path}`;
   const load = ['-t', '1', '-c', String(options.connections), '-d', `${options.seconds}s`, '--timeout', '5s'];
   const command = [BINARY, ...load, '-s', script, url];
   const pinned = [

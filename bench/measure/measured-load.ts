@@ -1,6 +1,6 @@
 // One slot of a measurement: a load on one proxy, with the CPU it took and what the cores did meanwhile.
 import { busyShare, elapsedCoreTime, readCoreTimes, stealShare } from './core-time.ts';
-import { readCpuTime } from './process-cpu.ts';
+import { type CpuTime, readCpuTime } from './process-cpu.ts';
 
 export type Load = { readonly requests: number; readonly bytes: number; readonly seconds: number };
 
@@ -14,11 +14,12 @@ export type Slot = Load & {
   readonly loadCoreBusy: number;
 };
 
-export async function measureLoad(pid: number, load: () => Promise<Load>): Promise<Slot> {
+// `pids`: the proxy, or those that carry the load one after the other.
+export async function measureLoad(pids: number | readonly number[], load: () => Promise<Load>): Promise<Slot> {
   const coresBefore = readCoreTimes();
-  const before = readCpuTime(pid);
+  const before = cpuOf(pids);
   const done = await load();
-  const after = readCpuTime(pid);
+  const after = cpuOf(pids);
   const cores = readCoreTimes().map((core, index) => elapsedCoreTime(coresBefore[index]!, core));
   const [proxyCore, loadCore] = cores;
   if (proxyCore === undefined || loadCore === undefined) throw new Error('the comparison needs two cores');
@@ -34,6 +35,12 @@ export async function measureLoad(pid: number, load: () => Promise<Load>): Promi
     proxyCoreBusy: busyShare(proxyCore),
     loadCoreBusy: busyShare(loadCore),
   };
+}
+
+function cpuOf(pids: number | readonly number[]): CpuTime {
+  const times = (typeof pids === 'number' ? [pids] : pids).map(readCpuTime);
+  const sum = (pick: (time: CpuTime) => number) => times.reduce((total, time) => total + pick(time), 0);
+  return { userMs: sum(({ userMs }) => userMs), systemMs: sum(({ systemMs }) => systemMs) };
 }
 
 // The two slots of a peer in one round, as one: their sum cancels a drift that is linear over the round.

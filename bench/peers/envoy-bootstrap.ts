@@ -1,6 +1,7 @@
 // The one bootstrap that Envoy and outrigger both run, byte for byte. Switches of the bare profile follow Envoy's own
 // advice: https://www.envoyproxy.io/docs/envoy/latest/faq/performance/how_to_benchmark_envoy
-import { type PeerSetup, type TelemetrySetup, virtualHostDomain } from './peer.ts';
+import { type PeerSetup, type TelemetrySetup, type TlsSetup, virtualHostDomain } from './peer.ts';
+import { spiffeId, type TlsFiles, type TlsIdentityFiles } from './tls-files.ts';
 
 // Thresholds have no off switch; Envoy's FAQ "disable_circuit_breaking" gives this number.
 const NO_LIMIT = 1_000_000_000;
@@ -23,17 +24,25 @@ export function envoyBootstrap(setup: PeerSetup): object {
     admin: { address: address(setup.adminPort) },
     static_resources: {
       listeners: [
-        listener('http', setup.httpPort, {
-          name: 'envoy.filters.network.http_connection_manager',
-          typed_config: connectionManager(setup, indexes),
-        }),
+        listener(
+          'http',
+          setup.httpPort,
+          {
+            name: 'envoy.filters.network.http_connection_manager',
+            typed_config: connectionManager(setup, indexes),
+          },
+          downstreamTls(setup.tls),
+        ),
         listener('tcp', setup.tcpPort, {
           name: 'envoy.filters.network.tcp_proxy',
           typed_config: { '@type': TCP_PROXY, stat_prefix: 'tcp', cluster: clusterName(0) },
         }),
       ],
       clusters: [
-        ...indexes.map((index) => cluster(clusterName(index), setup.originPort)),
+        ...indexes.map((index) => ({
+          ...cluster(clusterName(index), setup.originPort),
+          ...upstreamTls(setup.tls),
+        })),
         ...(setup.telemetry === undefined ? [] : tracedClusters(setup.telemetry, setup.originPort)),
       ],
     },
@@ -154,8 +163,49 @@ function fileAccessLog(directory: string): object {
   };
 }
 
-function listener(name: string, port: number, filter: object): object {
-  return { name, address: address(port), filter_chains: [{ filters: [filter] }] };
+function listener(name: string, port: number, filter: object, tls: object = {}): object {
+  return { name, address: address(port), filter_chains: [{ filters: [filter], ...tls }] };
+}
+
+// As an Istio sidecar: own certificate, the peer's by roots and SPIFFE id.
+function downstreamTls(tls: TlsSetup | undefined): object {
+  if (tls === undefined || tls.downstream === 'none') return {};
+  const { files, downstream } = tls;
+  const isMutual = downstream === 'mutual';
+  const validation = isMutual ? { validation_context: validationContext(files, 'client') } : {};
+  return transportSocket('DownstreamTlsContext', {
+    common_tls_context: { ...tlsCertificates(files.server), ...validation },
+    require_client_certificate: isMutual,
+  });
+}
+
+function upstreamTls(tls: TlsSetup | undefined): object {
+  if (tls === undefined || tls.upstream === 'none') return {};
+  const { files } = tls;
+  return transportSocket('UpstreamTlsContext', {
+    common_tls_context: {
+      ...tlsCertificates(files.client),
+      // Envoy's clients offer TLS 1.2 at most unless told.
+      tls_params: { tls_maximum_protocol_version: 'TLSv1_3' },
+      validation_context: validationContext(files, 'server'),
+    },
+    sni: 'server.bench',
+  });
+}
+
+function tlsCertificates({ certificate, key }: TlsIdentityFiles): object {
+  const pair = { certificate_chain: { filename: certificate }, private_key: { filename: key } };
+  return { tls_certificates: [pair] };
+}
+
+function validationContext({ roots }: TlsFiles, peer: string): object {
+  const names = [{ san_type: 'URI', matcher: { exact: spiffeId(peer) } }];
+  return { trusted_ca: { filename: roots }, match_typed_subject_alt_names: names };
+}
+
+function transportSocket(type: string, context: object): object {
+  const config = { '@type': `${TYPE}.transport_sockets.tls.v3.${type}`, ...context };
+  return { transport_socket: { name: 'envoy.transport_sockets.tls', typed_config: config } };
 }
 
 function cluster(name: string, port: number): object {

@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ensureDebianPackages } from './debian-packages.ts';
-import { type Peer, type PeerSetup, virtualHostDomain } from './peer.ts';
+import { type Peer, type PeerSetup, type TlsSetup, virtualHostDomain } from './peer.ts';
 
 export const NGINX_BINARY = '/usr/sbin/nginx';
 
@@ -61,9 +61,17 @@ function virtualHost(index: number, setup: PeerSetup): string {
   const routes = setup.profile === 'mesh' ? MESH_ROUTES - 1 : 0;
   const others = Array.from({ length: routes }, (_, route) => `location /route-${route}/ { ${pass} }`).join(' ');
   // listen options may be given once per address only.
-  const options = index === 0 ? ' default_server backlog=4096' : '';
+  const tls = setup.tls === undefined || setup.tls.downstream === 'none' ? undefined : setup.tls;
+  const ssl = tls === undefined ? '' : ' ssl';
+  const options = index === 0 ? `${ssl} default_server backlog=4096` : ssl;
   return `upstream origin-${index} { server 127.0.0.1:${setup.originPort}; ${keepalive(setup)} keepalive_requests 1000000000; }
-  server { listen 127.0.0.1:${setup.httpPort}${options}; server_name ${name}; ${others} location / { ${pass} } }`;
+  server { listen 127.0.0.1:${setup.httpPort}${options}; server_name ${name}; ${tls === undefined ? '' : certificateOf(tls)} ${others} location / { ${pass} } }`;
+}
+
+// Without a cache of sessions: tickets are what a client of TLS 1.3 resumes by.
+function certificateOf({ files }: TlsSetup): string {
+  const { certificate, key } = files.server;
+  return `ssl_certificate ${certificate}; ssl_certificate_key ${key}; ssl_protocols TLSv1.2 TLSv1.3;`;
 }
 
 // nginx allocates every slot of every pool at start, 3.6 GB for 10,000 pools of 1,024: the scale suite has 64

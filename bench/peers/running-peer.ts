@@ -4,8 +4,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { awaitFirstAnswer } from '../load/first-answer.ts';
 import { freePorts } from './free-ports.ts';
-import { type Peer, type PeerName, type Profile, type TelemetrySetup, virtualHostDomain } from './peer.ts';
+import {
+  type Peer,
+  type PeerName,
+  type Profile,
+  type TelemetrySetup,
+  type TlsSetup,
+  virtualHostDomain,
+} from './peer.ts';
 import { type PinnedProcess, PROXY_CORE, startPinned } from './pinned-process.ts';
+import type { TlsFiles } from './tls-files.ts';
 
 // Envoy reads 10,000 clusters in about 6 s.
 const READY_DEADLINE_MS = 60_000;
@@ -17,6 +25,7 @@ export type StartOptions = {
   // A control plane on loopback, and the port of the listener it serves; undefined: all is in the bootstrap.
   readonly dynamic?: { readonly controlPlanePort: number; readonly httpPort: number };
   readonly telemetry?: TelemetrySetup | undefined;
+  readonly tls?: TlsSetup | undefined;
   readonly environment?: Readonly<Record<string, string>>;
 };
 
@@ -46,6 +55,7 @@ export async function startPeer(peer: Peer, options: StartOptions): Promise<Runn
     httpPort,
     authority,
     isPaused: options.dynamic !== undefined,
+    ...(options.tls !== undefined && options.tls.downstream !== 'none' && { files: options.tls.files }),
   });
   return {
     name: peer.name,
@@ -63,7 +73,12 @@ export async function startPeer(peer: Peer, options: StartOptions): Promise<Runn
 }
 
 // With a control plane on the load's core, a tight loop would keep it from sending.
-type FirstRequest = { readonly httpPort: number; readonly authority: string; readonly isPaused: boolean };
+type FirstRequest = {
+  readonly httpPort: number;
+  readonly authority: string;
+  readonly isPaused: boolean;
+  readonly files?: TlsFiles;
+};
 
 async function firstAnswer(name: PeerName, child: PinnedProcess, at: FirstRequest) {
   try {
@@ -72,6 +87,7 @@ async function firstAnswer(name: PeerName, child: PinnedProcess, at: FirstReques
       authority: at.authority,
       deadlineMs: READY_DEADLINE_MS,
       ...(at.isPaused && { pauseMs: 1 }),
+      ...(at.files && { files: at.files }),
       process: child,
     });
   } catch (error) {
