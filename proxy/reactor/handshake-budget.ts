@@ -3,7 +3,7 @@
 // A step is the work between two waits of a handshake: keys, signatures, the verification of a chain. It costs a hundred
 // times what a read does, so that a thousand connections which arrive at once would keep all that are open waiting for
 // a second. Beyond the budget a handshake waits for the next turn: its event is level-triggered and comes again, in the order
-// of arrival, after those of open connections have been handled.
+// of arrival, and those of open connections are handled in between.
 
 export class HandshakeBudget {
   readonly #stepsPerTurn: number;
