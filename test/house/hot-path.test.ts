@@ -29,7 +29,7 @@ const NOT_PER_REQUEST: ReadonlyMap<string, string> = new Map([
   ['proxy/http/local-reply-writer.ts:jsonBody', 'a local reply to a client that asks for JSON'],
   ['proxy/reactor/pipe-file.ts:outcomeOf', 'passes on what is no errno: a mistake in a call, which ends the process'],
   ['proxy/reactor/reactor.ts:start', 'a call in the wrong order ends the process'],
-  ['proxy/reactor/reactor.ts:#turn', 'epoll_wait fails only for a mistake of ours, which ends the process'],
+  ['proxy/reactor/reactor.ts:#handle', 'epoll_wait fails only for a mistake of ours, which ends the process'],
   ['proxy/reactor/reactor.ts:#onWakeUpEvent', 'an eventfd fails only for a mistake of ours, which ends the process'],
   ['proxy/reactor/timer-wheel.ts:neverFires', 'cannot happen, and ends the process if it does'],
   ['proxy/route/retry-policy.ts:listItems', 'a request that brings x-envoy-retry headers'],
