@@ -26,6 +26,9 @@ import { type PeerTask, StreamPeer } from '../../support/stream-peer.ts';
 const skip = bpfSkipReason('root', 'cgroup2', 'libbpf', 'objects') ?? false;
 const MEGABYTE = 1 << 20;
 
+// Hundreds of megabytes, which take a busy machine its time.
+t.setTimeout(100_000);
+
 t.test('connections leave the short-circuit', { skip }, async (t) => {
   const rig = await openRig(t);
   await t.test('small messages stay in it', (t) => trySmall(t, rig));
