@@ -61,7 +61,8 @@ export class FilterChainRuntime {
   constructor(config: FilterChain, owner: FilterChainOwner, context: FilterChainContext) {
     this.#context = context;
     this.#terminal = this.#compile(config.filters[config.filters.length - 1]!, owner);
-    this.#tls = config.tls === undefined ? null : context.tls.server(config.tls, owner.statName);
+    const carries = this.#terminal.kind === 'tcp' ? 'bytes' : 'http';
+    this.#tls = config.tls === undefined ? null : context.tls.server(config.tls, owner.statName, carries);
     this.#handshakeTimeoutMs = config.transportSocketConnectTimeoutMs;
   }
 

@@ -13,6 +13,7 @@ import { ClientTls } from './client-tls.ts';
 import { ContextPool } from './context-pool.ts';
 import { digestOfTrust, SecretStore } from './secret-store.ts';
 import { ServerTls } from './server-tls.ts';
+import { spokenProtocols } from './spoken-protocols.ts';
 import { TicketKeys } from './ticket-keys.ts';
 import type { SecretUser, TlsScope } from './tls-scope.ts';
 
@@ -52,27 +53,36 @@ export class TlsContexts {
 
   /** What uses a changed secret is made anew for the handshakes from now on. */
   apply(secrets: MapDelta<Secret>): void {
-    // Before a key is in the memory of the process.
+    // Before a key is used. The process has read it a moment ago: one that ends there leaves it in a core file.
     if (secrets.set.length > 0) forbidDumps();
     const changed = new Set(this.#scope.secrets.apply(secrets));
     if (changed.size === 0) return;
     for (const user of this.#users) if (user.uses(changed)) user.onSecretsChanged();
   }
 
-  /** Of a filter chain; `listenerName` is what the listener's stats are under. Released once. */
-  server(config: DownstreamTls, listenerName: string): ServerTls {
+  /**
+   * Of a filter chain; `listenerName` is what the listener's stats are under. `carries` says whether the chain reads requests,
+   * or passes bytes on. Released once.
+   */
+  server(config: DownstreamTls, listenerName: string, carries: 'http' | 'bytes' = 'http'): ServerTls {
+    const alpnProtocols = spokenProtocols(config.alpnProtocols, carries);
     const stats = new TlsStats(this.#stats, 'listener', listenerName);
-    const server = new ServerTls(config, { scope: this.#scope, stats, name: listenerName });
+    const server = new ServerTls({ ...config, alpnProtocols }, { scope: this.#scope, stats, name: listenerName });
     this.#users.add(server);
     return server;
   }
 
   /** Of a cluster, or of a transport socket match of it. Released once. */
   client(config: UpstreamTls, clusterName: string): ClientTls {
-    const client = new ClientTls(config, {
-      scope: this.#scope,
-      stats: new TlsStats(this.#stats, 'cluster', clusterName),
-    });
+    // Of HTTP and of TCP alike: which of them a cluster carries is not known before a request comes.
+    const alpnProtocols = spokenProtocols(config.alpnProtocols, 'http');
+    const client = new ClientTls(
+      { ...config, alpnProtocols },
+      {
+        scope: this.#scope,
+        stats: new TlsStats(this.#stats, 'cluster', clusterName),
+      },
+    );
     this.#users.add(client);
     return client;
   }
