@@ -80,7 +80,7 @@ export function serve(flags: Flags, sidecar: Sidecar | undefined): void {
     flags,
     log,
     state,
-    inherit: (wanted) => succession.inherit(wanted),
+    inherit: (wanted) => [...succession.inherit(wanted), ...(sidecar?.inherit(wanted) ?? [])],
     onOpened: (listener, opened) => capture.onOpened(listener, opened),
     onStopping: () => capture.stopListening(),
     onServing: () => succession.onServing(),
@@ -159,6 +159,7 @@ async function follow(
   flags: Flags,
   { sidecar, log, ...parts }: FollowedParts,
 ): Promise<FollowedSources> {
+  sidecar?.holdOutbound(log.component('main'));
   sidecar?.answer(log.component('main')).catch(endWithConfigError);
   await capture.open();
   return followControlPlanes({

@@ -3,24 +3,34 @@
 // when it is asked for.
 
 import { readFileSync } from 'node:fs';
+import type { IpAddress } from '../../config/address.ts';
 import { ConfigError, Problems } from '../../config/problems.ts';
 import type { OwnSecrets } from '../../xds/client/config-sources.ts';
+import type { WantedAddress } from '../listener/inherited-sockets.ts';
 import { type AppProbe, readAppProbes } from '../sidecar/app-probe.ts';
 import { bootstrapDocument, secretsCluster } from '../sidecar/bootstrap-document.ts';
 import { readEnvironment, type SidecarEnvironment } from '../sidecar/environment.ts';
 import { checkGrpcHealth } from '../sidecar/grpc-health.ts';
+import { HeldOutbound } from '../sidecar/held-outbound.ts';
 import { OwnAdmin } from '../sidecar/own-admin.ts';
 import { flagsOfMesh, readSidecarArguments } from '../sidecar/sidecar-arguments.ts';
 import { sidecarNode } from '../sidecar/sidecar-node.ts';
 import { StatusServer } from '../sidecar/status-server.ts';
 import type { ComponentLog } from '../telemetry/process-log.ts';
+import { processClock } from './process-clock.ts';
 import { chooseIdentity } from './sidecar-identity.ts';
+
+/** Where Istio has connections of applications redirected to. */
+const outboundAddress: IpAddress = { kind: 'ip', ip: '0.0.0.0', port: 15_001 };
+/** Longer than the first push of a large mesh, shorter than what an application waits before it says what is wrong. */
+const longestHoldMs = 30_000;
 
 export class Sidecar {
   /** Arguments of a proxy, with its bootstrap. */
   readonly arguments: readonly string[];
   readonly #environment: SidecarEnvironment;
   readonly #probes: ReadonlyMap<string, AppProbe>;
+  #outbound: HeldOutbound | undefined;
 
   /** Throws `ConfigError` with what is wrong with the environment or the arguments. */
   constructor(args: readonly string[], variables: NodeJS.ProcessEnv) {
@@ -30,6 +40,18 @@ export class Sidecar {
     this.arguments = [...flags, ...flagsOfMesh(environment, flags), '--config-yaml', JSON.stringify(document)];
     this.#environment = environment;
     this.#probes = probesOf(environment);
+  }
+
+  /** Connections of the application wait from now on. */
+  holdOutbound(log: ComponentLog): void {
+    const { schedule } = processClock;
+    this.#outbound = new HeldOutbound({ address: outboundAddress, longestMs: longestHoldMs, schedule, log });
+    this.#outbound.open();
+  }
+
+  /** For the listeners that are opened: the socket at which connections wait. */
+  inherit(wanted: WantedAddress): readonly number[] {
+    return this.#outbound?.take(wanted) ?? [];
   }
 
   /** Begins to follow the identity; undefined where listeners and clusters ask an agent's socket themselves. */

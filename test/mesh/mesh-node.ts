@@ -2,7 +2,7 @@
 // pair, and istiod on the node's own address.
 
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { once } from 'node:events';
+import { EventEmitter, once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -82,10 +82,14 @@ export interface MeshSidecar {
   readonly process: ChildProcess;
   readonly log: readonly string[];
   admin(path: string): string;
+  /** Resolves when a line of its log, past or future, has this text. */
+  logged(text: string): Promise<void>;
+  /** Resolves when it says that it is ready. */
+  ready(): Promise<void>;
 }
 
-/** `outrigger sidecar` beside the pod's application, which captures by rules. Resolves when it is ready. */
-export async function startMeshSidecar(t: Test, pod: Pod, options: SidecarOptions): Promise<MeshSidecar> {
+/** `outrigger sidecar` beside the pod's application, which captures by rules. */
+export function startMeshSidecar(t: Test, pod: Pod, options: SidecarOptions): MeshSidecar {
   const { istiod, serviceAccount, labels, variables = {} } = options;
   const folder = mkdtempSync(join(tmpdir(), 'outrigger-mesh-'));
   t.teardown(() => rmSync(folder, { recursive: true }));
@@ -139,22 +143,31 @@ export async function startMeshSidecar(t: Test, pod: Pod, options: SidecarOption
     await end(child);
     if (!t.passing()) writeFileSync(2, `${pod.name}:\n${log.join('\n')}\n`);
   });
-  await served(child, log);
+  const logged = lineReader(child, log);
   const admin = (path: string): string => pod.run(`curl -s --max-time 5 http://127.0.0.1:15000${path}`);
-  pod.run('curl -s --retry 100 --retry-all-errors --retry-delay 0 --fail http://127.0.0.1:15021/healthz/ready');
-  return { process: child, log, admin };
+  const ready = async (): Promise<void> => {
+    await logged('"configuration is served"');
+    pod.run('curl -s --retry 100 --retry-all-errors --retry-delay 0 --fail http://127.0.0.1:15021/healthz/ready');
+  };
+  return { process: child, log, admin, logged, ready };
 }
 
-function served(child: ChildProcess, log: string[]): Promise<void> {
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
+/** Collects lines, and resolves with the first that has a text; rejects with all of them when the process ends. */
+function lineReader(child: ChildProcess, log: string[]): (text: string) => Promise<void> {
+  const news = new EventEmitter();
   for (const stream of [child.stdout!, child.stderr!]) {
     createInterface({ input: stream }).on('line', (line) => {
       log.push(line);
-      if (line.includes('"configuration is served"')) resolve();
+      news.emit('line');
     });
   }
-  child.once('close', () => reject(new Error(`the sidecar ended:\n${log.join('\n')}`)));
-  return promise;
+  const ended = once(child, 'close').then(() => 'ended');
+  return async (text) => {
+    while (!log.some((line) => line.includes(text))) {
+      const event = await Promise.race([once(news, 'line'), ended]);
+      if (event === 'ended') throw new Error(`the sidecar ended:\n${log.join('\n')}`);
+    }
+  };
 }
 
 function inPod(holder: number, command: readonly string[]): ChildProcess {

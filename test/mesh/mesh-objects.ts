@@ -3,6 +3,7 @@
 
 export const CLIENT_IP = '10.77.0.10';
 export const STRANGER_IP = '10.77.0.11';
+export const EARLY_IP = '10.77.0.12';
 export const SERVER_IP = '10.77.0.20';
 /** Of the service. Nobody has it: a sidecar knows where it leads. */
 export const SERVICE_IP = '10.96.0.20';
@@ -22,6 +23,7 @@ export function meshObjects(): readonly object[] {
     { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'shop' } },
     { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'istio-system' } },
     pod('client', CLIENT_IP),
+    pod('early', EARLY_IP),
     pod('server', SERVER_IP),
     service(),
     endpoints(),
