@@ -3,7 +3,7 @@
 
 import type { UpstreamTls } from '../../config/tls.ts';
 import { portStart } from '../http/authority.ts';
-import type { ClientTls } from '../tls/client-tls.ts';
+import type { ClientTls, ClientTlsOptions } from '../tls/client-tls.ts';
 import type { TlsTransport } from '../transport/tls-transport.ts';
 
 /** What connections that carry some requests of a cluster have, and others of it have not. */
@@ -44,11 +44,10 @@ export class UpstreamTransport {
     // Fails closed: an empty name must not stand for any.
     if (autoSanValidation && name === '')
       return 'no name is known that its certificate must be for (auto_san_validation)';
-    return this.#tls.begin(fd, {
-      serverName: name,
-      ...(autoSanValidation && { verifiedName: name }),
-      ...(variant !== null && variant.alpn !== null && { alpn: variant.alpn }),
-    });
+    const options: { -readonly [K in keyof ClientTlsOptions]: ClientTlsOptions[K] } = { serverName: name };
+    if (autoSanValidation) options.verifiedName = name;
+    if (variant !== null && variant.alpn !== null) options.alpn = variant.alpn;
+    return this.#tls.begin(fd, options);
   }
 
   #nameFor(hostname: string): string {

@@ -187,8 +187,9 @@ export class RequestTrace implements LoggedTrace {
     const ends = trustedEndsOf(this.tls);
     if (ends === null) return '';
     const { receivedChain, traceId, spanId, hasParent, parentSpanId } = this.context;
+    const { ownId, peer } = ends;
     const parent = hasParent && !this.sharesSpanId ? hexText(parentSpanId) : '';
-    this.#chain = trustChain({ ...ends, received: receivedChain, traceId, parentSpanId: parent, spanId });
+    this.#chain = trustChain({ received: receivedChain, traceId, parentSpanId: parent, spanId, ownId, peer });
     return this.#chain;
   }
 
@@ -198,8 +199,10 @@ export class RequestTrace implements LoggedTrace {
     const ends = trustedEndsOf(attempt.tls);
     if (ends === null) return '';
     const { traceId, spanId } = this.context;
-    const link = { received: this.chain(), traceId, parentSpanId: spanId, spanId: hexText(attempt.spanId) };
-    attempt.chain = trustChain({ ...ends, ...link });
+    const { ownId, peer } = ends;
+    const received = this.chain();
+    const own = hexText(attempt.spanId);
+    attempt.chain = trustChain({ received, traceId, parentSpanId: spanId, spanId: own, ownId, peer });
     return attempt.chain;
   }
 
