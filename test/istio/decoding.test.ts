@@ -80,7 +80,6 @@ const refusals: readonly RegExp[] = [
   /^cds "outbound\|8104\|.*: lb_policy: RING_HASH is not supported/,
   /^cds "outbound\|8104\|.*: ring_hash_lb_config: .* is not supported/,
   /^cds "outbound\|8105\|.*: outlier_detection: .* is not supported/,
-  /^cds "outbound\|8106\|.*: transport_socket\.typed_config: .*UpstreamTlsContext is not supported/,
   /^cds "outbound\|8107\|.*: least_request_lb_config\.slow_start_config: .* is not supported/,
   /^lds "virtualInbound": filter_chains\[\d+\]\.filters\[\d+\]\.typed_config\.http_filters\[\d+\]\.typed_config: HTTP filter .*\.rbac\.v3\.RBAC is not supported/,
   /^lds "virtualInbound": .*\.http_filters\[\d+\]\.typed_config: HTTP filter .*\.JwtAuthentication is not supported/,
@@ -106,13 +105,16 @@ t.test('what protects or changes traffic and is not built is refused by name and
   await t.rejects(control.acknowledged('client-1.shop', 4), /^client-1\.shop refused: .* is not supported/);
 });
 
-const tlsRefusals: readonly RegExp[] = [
-  /^cds "outbound\|[^"]*": transport_socket_matches\[0\]\.transport_socket\.typed_config: .*UpstreamTlsContext is not supported; it arrives with TLS$/,
-  /^cds "outbound\|[^"]*": transport_socket\.typed_config: .*UpstreamTlsContext is not supported; it arrives with TLS$/,
-  /^lds "virtualInbound": filter_chains\[\d+\]\.transport_socket\.typed_config: .*DownstreamTlsContext is not supported; it arrives with TLS$/,
-];
-
-t.test('a mesh with TLS is refused where TLS is asked for, and nowhere else', options, async (t) => {
-  const { mesh } = await pushed(t, { ...withoutTls, enableAutoMtls: true }, common);
-  t.same(difference(mesh.problems, tlsRefusals), { unexpected: [], missing: [] });
+t.test('a mesh with mutual TLS is understood, and asks for its certificates by name', options, async (t) => {
+  const { control, mesh } = await pushed(t, { ...withoutTls, enableAutoMtls: true }, common);
+  await mesh.until(
+    () => mesh.listeners.get('virtualInbound')?.filterChains.some(({ tls }) => tls !== undefined) ?? false,
+  );
+  t.same(mesh.problems, []);
+  const tls = mesh.listeners.get('virtualInbound')?.filterChains.flatMap((chain) => chain.tls ?? []) ?? [];
+  t.ok(tls.every(({ requiresClientCertificate }) => requiresClientCertificate));
+  t.same([...new Set(tls.flatMap(({ certificates }) => certificates.map(({ name }) => name)))], ['default']);
+  const [match] = mesh.clusters.get('outbound|80||web.shop.svc.cluster.local')?.transportMatches ?? [];
+  t.match(match, { name: 'tlsMode-istio', transport: { kind: 'tls', tls: { sni: /^outbound_\.80_\._\.web\.shop/ } } });
+  await control.acknowledged('client-1.shop', 4);
 });
