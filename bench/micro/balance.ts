@@ -93,7 +93,12 @@ function makeTable(
   clusters: readonly Cluster[],
   assignments: readonly (readonly [string, LoadAssignment])[],
 ): ClusterTable {
-  const table = new ClusterTable({ random: Math.random, statsSource, tls: undefined as never, onClusterRemoved: () => undefined });
+  const table = new ClusterTable({
+    random: Math.random,
+    statsSource,
+    tls: undefined as never,
+    onClusterRemoved: () => undefined,
+  });
   table.apply({
     clusters: { set: clusters.map((cluster) => [cluster.name, cluster] as const), removed: [] },
     assignments: { set: assignments, removed: [] },

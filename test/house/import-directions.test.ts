@@ -44,6 +44,7 @@ const SEEDS: readonly Seed[] = [
   { rule: '@opentelemetry-in-one-place', file: 'proxy/http/f.ts', imports: '@opentelemetry/api' },
   { rule: 'js-yaml-in-one-place', file: 'config/b.ts', imports: 'js-yaml' },
   { rule: 'pino-in-one-place', file: 'proxy/http/d.ts', imports: 'pino' },
+  { rule: 'undici-in-one-place', file: 'proxy/http/g.ts', imports: 'undici' },
   { rule: 're2js-in-one-place', file: 'proxy/route/a.ts', imports: 're2js' },
   { rule: 'nobody-imports-tests', file: 'bench/a.ts', imports: '../test/clean.ts' },
   { rule: 'no-cycles', file: 'proxy/http/first.ts', imports: './second.ts' },

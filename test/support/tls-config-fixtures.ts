@@ -21,7 +21,13 @@ export function reference(key: string): SecretReference {
 }
 
 const common = {
-  parameters: { minVersion: '1.2', maxVersion: '1.3', cipherSuites: [], groups: ['X25519', 'P-256'], signatureAlgorithms: [] },
+  parameters: {
+    minVersion: '1.2',
+    maxVersion: '1.3',
+    cipherSuites: [],
+    groups: ['X25519', 'P-256'],
+    signatureAlgorithms: [],
+  },
   alpnProtocols: [],
 } as const;
 

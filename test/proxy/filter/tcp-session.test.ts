@@ -12,7 +12,16 @@ import type { ByteStream } from '../../../proxy/reactor/byte-stream.ts';
 import type { Reactor } from '../../../proxy/reactor/reactor.ts';
 import { tcpStats } from '../../../proxy/telemetry/tcp-stats.ts';
 import { WorkerStats } from '../../../proxy/telemetry/worker-stats.ts';
-import { makeAssignment, makeCluster, makeContext, makeEndpoint, makeLocality, makeStatsSource, seededRandom, noTls } from '../../support/cluster-fixtures.ts';
+import {
+  makeAssignment,
+  makeCluster,
+  makeContext,
+  makeEndpoint,
+  makeLocality,
+  makeStatsSource,
+  noTls,
+  seededRandom,
+} from '../../support/cluster-fixtures.ts';
 import {
   type Acceptor,
   connectedStreams,
@@ -99,7 +108,11 @@ function clusterAt(address: Address): ClusterRuntime {
   const port = address.kind === 'ip' ? address.port : 0;
   const assignment = makeAssignment([makeLocality([makeEndpoint('127.0.0.1', { port })])]);
   const config: Cluster = makeCluster({ discovery: { kind: 'static', assignment } });
-  return new ClusterRuntime(config, assignment, { statsSource: makeStatsSource(), random: seededRandom(1), tls: noTls });
+  return new ClusterRuntime(config, assignment, {
+    statsSource: makeStatsSource(),
+    random: seededRandom(1),
+    tls: noTls,
+  });
 }
 
 function contextOf(reactor: Reactor, cluster: ClusterRuntime): HttpContext {

@@ -7,7 +7,16 @@ import { TcpUpstream } from '../../../proxy/filter/tcp-upstream.ts';
 import { clusterStats } from '../../../proxy/telemetry/cluster-stats.ts';
 import { StatsStore } from '../../../proxy/telemetry/stats-store.ts';
 import { WorkerStats } from '../../../proxy/telemetry/worker-stats.ts';
-import { makeAssignment, makeCluster, makeContext, makeEndpoint, makeLocality, makeStatsSource, seededRandom, noTls } from '../../support/cluster-fixtures.ts';
+import {
+  makeAssignment,
+  makeCluster,
+  makeContext,
+  makeEndpoint,
+  makeLocality,
+  makeStatsSource,
+  noTls,
+  seededRandom,
+} from '../../support/cluster-fixtures.ts';
 import { connectedStreams, listenOn, startReactor } from '../../support/reactor-fixtures.ts';
 
 t.test('a refused connection is a failure, and the peer’s doing', async (t) => {
