@@ -1,6 +1,7 @@
 // The certificates that are in use, as the main thread sees them: how long each has, and what has gone wrong with the secret
 // that it came in. A certificate that nobody has replaced by the last tenth of its life is told of; one that has expired ends
-// readiness, since nobody who verifies would talk to this proxy.
+// readiness, since nobody who verifies would talk to this proxy. The tenth is of what was left when it came: CAs date back by
+// minutes, and to a certificate that lives for minutes that is most of its life.
 
 import type { Secret } from '../../config/secret.ts';
 import { type OcspValidity, ocspValidity } from '../../native/tls-identity.ts';
@@ -33,8 +34,8 @@ export class CertificateWatch {
   readonly #wallClock: () => number;
   readonly #store = new SecretStore();
   #followed: ReadonlyMap<string, Secret> = new Map();
-  /** By key; read again when its secret has changed. */
-  readonly #read = new Map<string, WatchedSecret>();
+  /** By key. */
+  readonly #read = new Map<string, Read>();
   /** SHA-256 of what was told of already: whether as expired. */
   readonly #told = new Map<string, boolean>();
 
@@ -50,11 +51,12 @@ export class CertificateWatch {
     const removed = [...this.#followed.keys()].filter((key) => !secrets.has(key));
     this.#followed = secrets;
     this.#store.apply({ set, removed });
-    for (const key of [...removed, ...set.map(([key]) => key)]) this.#read.delete(key);
+    for (const key of removed) this.#read.delete(key);
+    for (const [key, { name }] of set) this.#read.set(key, this.#readSecret(key, name));
   }
 
   secrets(): readonly WatchedSecret[] {
-    return [...this.#followed].map(([key, { name }]) => this.#secret(key, name));
+    return [...this.#followed.keys()].map((key) => this.#read.get(key)!);
   }
 
   /** Of all certificates, own and trusted, in whole days, 0 when one has expired; undefined when there are none. */
@@ -67,13 +69,13 @@ export class CertificateWatch {
 
   /** Own certificates that have expired or are in the last tenth of their life; expired ones first. */
   problems(): readonly LifeProblem[] {
-    const problems = this.secrets().flatMap((secret) => this.#problemOf(secret) ?? []);
+    const problems = [...this.#read.values()].flatMap((secret) => this.#problemOf(secret) ?? []);
     return problems.sort((left, right) => Number(right.isExpired) - Number(left.isExpired));
   }
 
   /** Those of `problems` that are new since the last time. */
   takeNewProblems(): readonly LifeProblem[] {
-    const own = this.secrets().flatMap((secret) =>
+    const own = [...this.#read.values()].flatMap((secret) =>
       secret.chain[0] === undefined ? [] : [{ secret, leaf: secret.chain[0] }],
     );
     const present = new Set(own.map(({ leaf }) => leaf.sha256));
@@ -86,12 +88,12 @@ export class CertificateWatch {
     });
   }
 
-  #problemOf({ name, chain, lastError }: WatchedSecret): LifeProblem | undefined {
+  #problemOf({ name, chain, cameAtMs, lastError }: Read): LifeProblem | undefined {
     const [leaf] = chain;
     if (leaf === undefined) return undefined;
     const { notBeforeMs, notAfterMs } = leaf;
     const remainingMs = notAfterMs - this.#wallClock();
-    if (remainingMs >= (notAfterMs - notBeforeMs) / LAST_PART) return undefined;
+    if (remainingMs >= (notAfterMs - Math.max(notBeforeMs, cameAtMs)) / LAST_PART) return undefined;
     const isExpired = remainingMs < 0;
     const when = new Date(notAfterMs).toISOString().replace('.000', '');
     const what = isExpired ? `expired at ${when}` : `expires at ${when}, in the last tenth of its life`;
@@ -99,13 +101,18 @@ export class CertificateWatch {
     return { isExpired, words: `the certificate ${name} ${what}, and was not replaced${why}` };
   }
 
-  #secret(key: string, name: string): WatchedSecret {
-    const known = this.#read.get(key);
-    if (known !== undefined) return known;
-    const read = { name, ...contentsOf(this.#store.get(key)), lastError: this.#store.problem(key) };
-    this.#read.set(key, read);
-    return read;
+  #readSecret(key: string, name: string): Read {
+    const before = this.#read.get(key);
+    const contents = contentsOf(this.#store.get(key));
+    const isKnown = before !== undefined && before.chain[0]?.sha256 === contents.chain[0]?.sha256;
+    const cameAtMs = isKnown ? before.cameAtMs : this.#wallClock();
+    return { name, ...contents, cameAtMs, lastError: this.#store.problem(key) };
   }
+}
+
+interface Read extends WatchedSecret {
+  /** The own certificate. Milliseconds since 1970. */
+  readonly cameAtMs: number;
 }
 
 /** Whole days; 0 for what is over. */

@@ -45,6 +45,23 @@ t.test('a certificate is told of in the last tenth of its life, once, and again 
   t.end();
 });
 
+t.test('the tenth is of what was left when the certificate came, whatever the CA has dated back', (t) => {
+  const { watch, clock, follow } = watchOf();
+  clock.nowMs = beginMs + 9.5 * DAY_MS;
+  follow(certificateSecret('default', leaf));
+  t.same(watch.problems(), [], 'half a day is all that it ever had');
+  clock.nowMs += 0.44 * DAY_MS;
+  follow({ ...certificateSecret('default', leaf), password: 'another' } as Secret);
+  t.same(watch.problems(), []);
+  clock.nowMs += 0.02 * DAY_MS;
+  t.match(watch.problems()[0]!.words, /in the last tenth of its life/, 'the same in another secret has not come anew');
+  clock.nowMs += DAY_MS;
+  follow();
+  follow(certificateSecret('default', leaf));
+  t.match(watch.problems(), [{ isExpired: true }], 'what has ended when it comes is told of at once');
+  t.end();
+});
+
 t.test('a secret that cannot be used leaves what was there, with its error, and no key in it', (t) => {
   const { watch, clock, follow } = watchOf(certificateSecret('default', leaf));
   follow(certificateSecret('default', { ...nextLeaf, privateKey: leaf.privateKey }));
