@@ -8,8 +8,10 @@ import ts from 'typescript';
 import { nodesOf, parse, pathsOf, placeOf } from './source-tree.ts';
 
 // Replayable logic: time and chance are arguments (config/random.ts, the reactor's clock).
-const PURE = 'proxy/{http,route,cluster,format,filter,tracing}/**/*.ts';
-const PER_REQUEST = 'proxy/{http,route,cluster,format,filter,tracing,reactor}/**/*.ts';
+const PURE = 'proxy/{http,route,cluster,format,filter,tracing,transport,listener,istio,tls,engine}/**/*.ts';
+// Not proxy/tls/ and proxy/listener/: contexts, judgement and the choice of a filter chain are over when a connection's first
+// request comes, and bytes under TLS go through proxy/transport/ alone.
+const PER_REQUEST = 'proxy/{http,route,cluster,format,filter,tracing,reactor,transport,istio,engine}/**/*.ts';
 
 /** `file` or `file:function` that a plain request never runs, with what does. */
 const NOT_PER_REQUEST: ReadonlyMap<string, string> = new Map([
@@ -18,6 +20,11 @@ const NOT_PER_REQUEST: ReadonlyMap<string, string> = new Map([
   ['proxy/cluster/priority-load.ts', 'once an assignment or a change of health'],
   ['proxy/cluster/cluster-runtime.ts:cleanUp', 'once a second'],
   ['proxy/cluster/cluster-runtime.ts:#removeOriginalDestinations', 'when a cluster goes'],
+  ['proxy/engine/second-engine.ts:loadSecondEngine', 'once a worker'],
+  ['proxy/engine/undici/undici-connection.ts:#giveSocket', 'a connection that was lost before the library took it'],
+  ['proxy/engine/undici/undici-connector.ts:loadUndici', 'once a worker'],
+  ['proxy/engine/undici/undici-connector.ts:openSocket', 'once a connection'],
+  ['proxy/engine/uws/library.ts', 'once a worker'],
   ['proxy/format/json-format.ts:quote', 'a value of a JSON log line that needs escapes'],
   ['proxy/format/metadata-operators.ts:dynamic', 'a log line that asks for a whole namespace of metadata'],
   ['proxy/format/metadata-operators.ts:writeMetadata', 'a log line that asks for structured metadata'],
@@ -27,6 +34,22 @@ const NOT_PER_REQUEST: ReadonlyMap<string, string> = new Map([
   ['proxy/http/forwarded-client-cert.ts:detailPairs', 'once a connection'],
   ['proxy/http/forwarded-client-cert.ts:encodedPem', 'once a connection'],
   ['proxy/http/local-reply-writer.ts:jsonBody', 'a local reply to a client that asks for JSON'],
+  ['proxy/istio/metric-series.ts:open', 'once a series'],
+  ['proxy/istio/metric-series.ts:#openOther', 'a series that there is no room for'],
+  ['proxy/istio/metric-series.ts:#makeRoom', 'a sweep that finds no room'],
+  ['proxy/istio/metric-tags.ts', 'once a filter, and once a series'],
+  ['proxy/istio/request-stats.ts:#open', 'once a series'],
+  ['proxy/istio/request-stats.ts:responseFlagsText', 'once a series'],
+  ['proxy/istio/struct-wire.ts:encodeStruct', 'once a connection manager'],
+  ['proxy/istio/struct-wire.ts:varintBytes', 'once a connection manager'],
+  ['proxy/istio/tag-values.ts:trafficTags', 'once a series'],
+  ['proxy/istio/tag-values.ts:ownTags', 'once a series'],
+  ['proxy/istio/tcp-stats.ts:#tagsOf', 'once a connection'],
+  ['proxy/istio/worker-istio.ts:identify', 'once a worker'],
+  ['proxy/istio/workload.ts:workloadOfNode', 'once a connection manager'],
+  ['proxy/istio/workload.ts:workloadOf', 'once a peer'],
+  ['proxy/istio/workload.ts:workloadOfEndpoint', 'once a series, and once a connection'],
+  ['proxy/istio/workload.ts:textsOf', 'once a connection manager'],
   ['proxy/reactor/pipe-file.ts:outcomeOf', 'passes on what is no errno: a mistake in a call, which ends the process'],
   ['proxy/reactor/reactor.ts:start', 'a call in the wrong order ends the process'],
   ['proxy/reactor/reactor.ts:#handle', 'epoll_wait fails only for a mistake of ours, which ends the process'],
