@@ -36,7 +36,7 @@ const PROGRAM = {
       'main.ts': "import { parentPort } from 'node:worker_threads';\nparentPort!.postMessage('worker' as string);\n",
     },
     audit: { 'main.ts': '' },
-    command: { 'capture-opening.ts': '' },
+    command: { 'capture-opening.ts': '', 'sidecar.ts': '' },
     admin: { 'page.html': '<page>' },
   },
   'control-plane': { 'main.ts': "console.log('control plane' as string);\n" },
@@ -78,6 +78,19 @@ t.test('what is imported late is a file of its own, read when it is asked for', 
   t.notMatch(readFileSync(join(tree, 'dist/outrigger.cjs'), 'utf8'), "'late'");
   const run = spawnSync(process.execPath, [join(tree, 'dist/outrigger.cjs')], { encoding: 'utf8' });
   t.equal(run.stdout, 'early\nlate\n', run.stderr);
+  t.end();
+});
+
+t.test('a library that is imported late is a file of its own, read when it is asked for', (t) => {
+  const text = `
+const isRead = () => Object.keys(require.cache).some((path) => path.endsWith('undici-client.cjs'));
+const before = isRead();
+void import('undici/lib/dispatcher/client.js').then(({ default: Client }) => console.log(before, isRead(), Client.name));
+`;
+  const tree = treeOf(t, withMain(text));
+  bundle(tree);
+  const run = spawnSync(process.execPath, [join(tree, 'dist/outrigger.cjs')], { encoding: 'utf8' });
+  t.equal(run.stdout, 'false true Client\n', run.stderr);
   t.end();
 });
 
@@ -140,7 +153,7 @@ interface Tree {
 }
 
 function withMain(text: string): Tree {
-  const command = { 'capture-opening.ts': "console.log('late' as string);\n" };
+  const command = { 'capture-opening.ts': "console.log('late' as string);\n", 'sidecar.ts': '' };
   const proxy = { 'main.ts': text, audit: { 'main.ts': '' }, command, worker: { 'main.ts': '' } };
   return { proxy, 'control-plane': { 'main.ts': '' }, bpf: { 'main.ts': '' } };
 }

@@ -23,6 +23,7 @@ const UNREAD: ReadonlyMap<string, string> = new Map([
   ['arguments', 'a rule of the grammar of formats, read in config/'],
   ['perFilterConfig', 'the one filter there is, the router, has no such configuration'],
   ['disabled', 'the one filter there is, the router, cannot be disabled'],
+  ['http2', 'what `istio.alpn` offers with HTTP/2, which is not spoken to endpoints yet'],
   ['intervalSeconds', 'read where sockets are made, in native/'],
   ['probes', 'read where sockets are made, in native/'],
   ['timeSeconds', 'read where sockets are made, in native/'],
