@@ -42,7 +42,8 @@ export function readAppProbes(
 
 function readProbe(probe: JsonObject, problems: Problems): AppProbe | undefined {
   const { httpGet, tcpSocket, grpc, timeoutSeconds } = probe;
-  const timeoutMs = typeof timeoutSeconds === 'number' && timeoutSeconds > 0 ? timeoutSeconds * 1000 : 1000;
+  const isGiven = typeof timeoutSeconds === 'number' && timeoutSeconds > 0;
+  const timeoutMs = isGiven ? Math.min(timeoutSeconds * 1000, LONGEST_TIMER_MS) : 1000;
   if (httpGet !== undefined) return readHttpProbe(objectOf(httpGet), timeoutMs, problems.at('httpGet'));
   const [kind, target] = tcpSocket === undefined ? (['grpc', grpc] as const) : (['tcp', tcpSocket] as const);
   const { port, service } = objectOf(target);
@@ -62,9 +63,14 @@ function readHttpProbe(target: JsonObject, timeoutMs: number, problems: Problems
     timeoutMs,
     port,
     scheme: target['scheme'] === 'HTTPS' ? 'https' : 'http',
-    path: path.startsWith('/') ? path : `/${path}`,
+    path: pathText(path.startsWith('/') ? path : `/${path}`),
     headers: headers.map(({ name, value }) => ({ name: String(name), value: String(value ?? '') })),
   };
+}
+
+/** Kubernetes takes any text for a path; what no request can have in it is encoded, as the kubelet does. */
+function pathText(path: string): string {
+  return path.toWellFormed().replaceAll(/[^!-~]/gu, encodeURIComponent);
 }
 
 /** The injector has resolved names of ports already. */
@@ -81,8 +87,16 @@ export interface ProbeTarget {
   readonly checkGrpc: (address: string, service: string, timeoutMs: number) => Promise<ProbeResult>;
 }
 
-/** Never rejects: what fails is unhealthy, and says how. */
-export function askProbe(probe: AppProbe, target: ProbeTarget): Promise<ProbeResult> {
+/** Never rejects: what fails is unhealthy, and says how, also where Node refuses to send it (a header with a line end). */
+export async function askProbe(probe: AppProbe, target: ProbeTarget): Promise<ProbeResult> {
+  try {
+    return await ask(probe, target);
+  } catch (error) {
+    return failed((error as Error).message);
+  }
+}
+
+function ask(probe: AppProbe, target: ProbeTarget): Promise<ProbeResult> {
   switch (probe.kind) {
     case 'http':
       return askHttp(probe, target.host);
@@ -143,6 +157,8 @@ function late(timeoutMs: number): string {
 function bracketed(host: string): string {
   return host.includes(':') ? `[${host}]` : host;
 }
+
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 type JsonObject = Readonly<Record<string, unknown>>;
 

@@ -1,8 +1,11 @@
 // What the kubelet, Prometheus and scripts ask a sidecar: readiness (15021), probes of the application and metrics of both
 // (15020), our own metrics (15090). https://istio.io/latest/docs/ops/deployment/application-requirements/
+//
+// Anybody who reaches the pod may ask. So a connection carries one request, which neither the kubelet nor Prometheus notices,
+// and where there are too many connections or scrapes the oldest goes: who holds them open keeps nobody else out.
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { type AppMetrics, readAppMetrics } from './app-metrics.ts';
 import { type AppProbe, askProbe, type ProbeTarget } from './app-probe.ts';
 
@@ -28,7 +31,11 @@ export interface StatusPorts {
 export class StatusServer {
   readonly #options: StatusServerOptions;
   readonly #servers: Server[] = [];
+  /** Answers with metrics that are not read yet; the oldest first. */
+  readonly #scrapes = new Set<ServerResponse>();
   #failedScrapes = 0;
+  /** While it is made: those who ask meanwhile share it. */
+  #ownMetrics: Promise<Buffer> | undefined;
 
   constructor(options: StatusServerOptions) {
     this.#options = options;
@@ -60,14 +67,20 @@ export class StatusServer {
   }
 
   async #open(port: number, host: string | undefined, answer: Answer): Promise<number> {
-    const server = createServer({ maxHeaderSize: 16 * 1024, requestTimeout: 10_000 }, (request, response) => {
+    const limits = { maxHeaderSize: 16 * 1024, requestTimeout: 10_000, connectionsCheckingInterval: 2000 };
+    const server = createServer(limits, (request, response) => {
+      // Or it would be kept for some seconds all the same.
+      response.setHeader('connection', 'close');
       const path = (request.url ?? '').split('?', 1)[0]!;
       const isQuit = path === '/quitquitquit';
       if (request.method !== 'GET' && request.method !== 'HEAD' && !(isQuit && request.method === 'POST')) {
         answerText(response, 405, 'only GET is answered here');
       } else answer(path, request, response);
     });
-    server.maxConnections = MAX_CONNECTIONS;
+    server.maxRequestsPerSocket = 1;
+    server.setTimeout(SILENCE_MS);
+    const connections = new Set<Socket>();
+    server.on('connection', (socket) => endOldest(connections, socket, MAX_CONNECTIONS));
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     server.once('error', reject);
     server.listen({ port, ...(host !== undefined && { host }) }, resolve);
@@ -110,10 +123,15 @@ export class StatusServer {
 
   /** An application that cannot be asked costs its own metrics only, and is counted. */
   async #answerMetrics(response: ServerResponse, app: AppMetrics | undefined): Promise<void> {
+    endOldest(this.#scrapes, response, MAX_SCRAPES);
     const [own, others] = await Promise.allSettled([
-      this.#options.metrics(),
+      this.#readOwnMetrics(),
       app === undefined ? undefined : readAppMetrics(app),
     ]);
+    if (response.destroyed) {
+      if (others.status === 'fulfilled') others.value?.destroy();
+      return;
+    }
     if (own.status === 'rejected') {
       answerText(response, 503, `there are no metrics: ${own.reason.message}`);
       if (others.status === 'fulfilled') others.value?.destroy();
@@ -121,7 +139,7 @@ export class StatusServer {
     }
     response.writeHead(200, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' });
     if (others.status === 'rejected') this.#failedScrapes++;
-    response.write(withNewline(own.value));
+    response.write(own.value);
     if (app !== undefined) response.write(failedScrapesMetric(this.#failedScrapes));
     if (others.status !== 'fulfilled' || others.value === undefined) response.end();
     else {
@@ -131,9 +149,26 @@ export class StatusServer {
       others.value.pipe(response);
     }
   }
+
+  async #readOwnMetrics(): Promise<Buffer> {
+    this.#ownMetrics ??= this.#options
+      .metrics()
+      .then((text) => Buffer.from(withNewline(text)))
+      .finally(() => {
+        this.#ownMetrics = undefined;
+      });
+    return this.#ownMetrics;
+  }
 }
 
 type Answer = (path: string, request: IncomingMessage, response: ServerResponse) => void;
+
+/** Adds `one` to those that are open, until it closes. */
+function endOldest<T extends Socket | ServerResponse>(open: Set<T>, one: T, most: number): void {
+  open.add(one);
+  one.once('close', () => open.delete(one));
+  if (open.size > most) open.values().next().value!.destroy();
+}
 
 function answerText(response: ServerResponse, status: number, text: string): void {
   response.writeHead(status, { 'content-type': 'text/plain; charset=utf-8', 'x-content-type-options': 'nosniff' });
@@ -153,5 +188,11 @@ function failedScrapesMetric(count: number): string {
 }
 
 const METRICS = '/stats/prometheus';
+/** Of each port. */
 const MAX_CONNECTIONS = 128;
-const LOOPBACK = /^(?:::ffff:)?127\.|^::1$/;
+/** Of all. A scrape holds its copy of what the application says, and shares ours with those of its moment. */
+const MAX_SCRAPES = 8;
+/** Of a connection on which nothing moves. An application has 8 s for its metrics. */
+const SILENCE_MS = 15_000;
+/** No other: as 127.0.0.6 and ::6 sidecars of Istio bring to the application what others have sent to the pod. */
+const LOOPBACK = /^(?:(?:::ffff:)?127\.0\.0\.1|::1)$/;

@@ -45,6 +45,23 @@ t.test('probes as the injector writes them', async (t) => {
   t.same(problems.list, []);
 });
 
+t.test('a path of any text is asked, and a header that cannot be sent makes the probe fail', async (t) => {
+  const paths: string[] = [];
+  const server = createHttpServer(({ url }, response) => {
+    paths.push(url!);
+    response.end();
+  });
+  const port = await listen(t, server);
+  const [probe] = readAppProbes(
+    { '/app-health/a/livez': { httpGet: { path: '/is it üp?a=%20b\ud800', port }, timeoutSeconds: 1e12 } },
+    new Problems(),
+  ).values();
+  t.match(await askProbe(probe!, target), { status: 200 });
+  t.same(paths, ['/is%20it%20%C3%BCp?a=%20b%EF%BF%BD']);
+  const broken = { ...probe!, headers: [{ name: 'a', value: 'b\nc' }] } as AppProbe;
+  t.match(await askProbe(broken, target), { status: 500, text: /Invalid character in header/ });
+});
+
 t.test('a probe that cannot be asked is a problem with its place', async (t) => {
   const problems = new Problems('P');
   readAppProbes(

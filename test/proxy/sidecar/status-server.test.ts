@@ -1,5 +1,6 @@
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { once } from 'node:events';
+import { createServer, request } from 'node:http';
+import { type AddressInfo, connect, type Socket } from 'node:net';
 import t, { type Test } from 'tap';
 import { type StatusPorts, StatusServer, type StatusServerOptions } from '../../../proxy/sidecar/status-server.ts';
 
@@ -23,6 +24,21 @@ async function start(t: Test, options: Partial<StatusServerOptions> = {}): Promi
 async function ask(port: number, path: string, method = 'GET') {
   const response = await fetch(`http://127.0.0.1:${port}${path}`, { method });
   return [response.status, await response.text()] as const;
+}
+
+/** To the end of the stream, or until it is cut. */
+async function readAll(socket: Socket): Promise<string> {
+  let text = '';
+  socket.on('data', (bytes) => {
+    text += bytes.toString('latin1');
+  });
+  socket.on('error', () => socket.destroy());
+  if (!socket.closed) await new Promise((resolve) => socket.once('close', resolve));
+  return text;
+}
+
+async function until(isSo: () => boolean): Promise<void> {
+  while (!isSo()) await new Promise(setImmediate);
 }
 
 async function startApplication(t: Test, answer: string, status = 200): Promise<number> {
@@ -82,6 +98,55 @@ t.test('the pod itself may end the sidecar, by POST', async (t) => {
   t.equal(quits, 0);
   t.equal((await ask(ports.status, '/quitquitquit', 'POST'))[0], 200);
   t.equal(quits, 1);
+});
+
+t.test('what a sidecar brings to the pod from elsewhere is not the pod itself', async (t) => {
+  let quits = 0;
+  const ports = await start(t, { quit: () => quits++ });
+  const { promise, resolve } = Promise.withResolvers<number | undefined>();
+  const options = { host: '127.0.0.1', port: ports.status, path: '/quitquitquit', method: 'POST' };
+  request({ ...options, localAddress: '127.0.0.6' }, ({ statusCode }) => resolve(statusCode)).end();
+  t.equal(await promise, 403);
+  t.equal(quits, 0);
+});
+
+t.test('requests in one packet are one request, and metrics are made once for all who wait', async (t) => {
+  let asked = 0;
+  const { promise: metrics, resolve: answer } = Promise.withResolvers<string>();
+  const ports = await start(t, {
+    metrics: () => {
+      asked++;
+      return metrics;
+    },
+  });
+  const socket = connect(ports.prometheus, '127.0.0.1');
+  t.teardown(() => socket.destroy());
+  socket.write('GET /stats/prometheus HTTP/1.1\r\nhost: a\r\n\r\n'.repeat(100));
+  const other = ask(ports.status, '/stats/prometheus');
+  await until(() => asked > 0);
+  answer('own 1');
+  const text = await readAll(socket);
+  t.equal(text.match(/own 1/g)?.length, 1);
+  t.match(await other, [200, 'own 1\n']);
+  t.equal(asked, 1);
+});
+
+t.test('who holds scrapes or connections open keeps nobody out: the oldest ends', async (t) => {
+  const ports = await start(t, { metrics: async () => 'own 1\n'.repeat(1e6) });
+  const scrapes = Array.from({ length: 8 }, () => connect(ports.prometheus, '127.0.0.1'));
+  t.teardown(() => {
+    for (const socket of [...scrapes, ...others]) socket.destroy();
+  });
+  for (const socket of scrapes) {
+    socket.write('GET /stats/prometheus HTTP/1.1\r\nhost: a\r\n\r\n');
+    await once(socket, 'readable');
+  }
+  t.equal((await ask(ports.prometheus, '/stats/prometheus'))[0], 200);
+  t.ok((await readAll(scrapes[0]!)).length < 6e6, 'it is cut');
+  t.ok((await readAll(scrapes[7]!)).length > 6e6);
+  const others = Array.from({ length: 128 }, () => connect(ports.health, '127.0.0.1'));
+  await Promise.all(others.map((socket) => once(socket, 'connect')));
+  t.same(await ask(ports.health, '/healthz/ready'), [200, 'LIVE\n']);
 });
 
 t.test('other methods and paths are refused', async (t) => {
