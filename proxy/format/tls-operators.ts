@@ -19,7 +19,11 @@ const upstream: Side = (info) => info.upstreamTls;
 export const tlsOperators: Readonly<Record<string, Compiler>> = {
   ...connectionOperators('DOWNSTREAM', downstream),
   ...connectionOperators('UPSTREAM', upstream),
-  ...certificateOperators('DOWNSTREAM_PEER', (info) => info.downstreamTls?.peer ?? null),
+  ...certificateOperators(
+    'DOWNSTREAM_PEER',
+    (info) => info.downstreamTls?.peer ?? null,
+    (info) => verified(info.downstreamTls),
+  ),
   ...certificateOperators('DOWNSTREAM_LOCAL', (info) => info.downstreamTls?.own ?? null),
   ...certificateOperators('UPSTREAM_PEER', (info) => info.upstreamTls?.peer ?? null),
   ...certificateOperators('UPSTREAM_LOCAL', (info) => info.upstreamTls?.own ?? null),
@@ -37,17 +41,23 @@ function connectionOperators(prefix: string, side: Side): Readonly<Record<string
 
 type Owner = (info: StreamInfo) => CertificateFacts | null;
 
-function certificateOperators(prefix: string, owner: Owner): Readonly<Record<string, Compiler>> {
+/** Nobody vouches for the names of another: they could be anybody's, and go into logs and headers as who the client is. */
+function verified(tls: TlsFacts | null): CertificateFacts | null {
+  return tls?.isPeerVerified ? tls.peer : null;
+}
+
+/** `named`: whose names are told. */
+function certificateOperators(prefix: string, owner: Owner, named = owner): Readonly<Record<string, Compiler>> {
   return {
-    [`${prefix}_SUBJECT`]: text(owner, ({ subject }) => subject),
-    [`${prefix}_ISSUER`]: text(owner, ({ issuer }) => issuer),
+    [`${prefix}_SUBJECT`]: text(named, ({ subject }) => subject),
+    [`${prefix}_ISSUER`]: text(named, ({ issuer }) => issuer),
     [`${prefix}_SERIAL`]: text(owner, ({ serial }) => serial),
     [`${prefix}_FINGERPRINT_256`]: text(owner, ({ sha256 }) => sha256),
     [`${prefix}_FINGERPRINT_1`]: text(owner, ({ sha1 }) => sha1),
-    [`${prefix}_URI_SAN`]: text(owner, ({ uris }) => uris.join(',')),
-    [`${prefix}_DNS_SAN`]: text(owner, ({ dnsNames }) => dnsNames.join(',')),
-    [`${prefix}_IP_SAN`]: text(owner, ({ ipAddresses }) => ipAddresses.join(',')),
-    [`${prefix}_EMAIL_SAN`]: text(owner, ({ emails }) => emails.join(',')),
+    [`${prefix}_URI_SAN`]: text(named, ({ uris }) => uris.join(',')),
+    [`${prefix}_DNS_SAN`]: text(named, ({ dnsNames }) => dnsNames.join(',')),
+    [`${prefix}_IP_SAN`]: text(named, ({ ipAddresses }) => ipAddresses.join(',')),
+    [`${prefix}_EMAIL_SAN`]: text(named, ({ emails }) => emails.join(',')),
     [`${prefix}_CERT`]: text(owner, certificateText),
     [`${prefix}_CERT_V_START`]: time(owner, ({ notBeforeMs }) => notBeforeMs),
     [`${prefix}_CERT_V_END`]: time(owner, ({ notAfterMs }) => notAfterMs),

@@ -36,6 +36,16 @@ function operate(name: string, given: Partial<StreamInfo>, argument: string | nu
   return tlsOperators[name]!({ name, argument, maxLength: null })({ ...finishedRequest(), info });
 }
 
+t.test('names of a client that was not verified are not told, and its certificate is', (t) => {
+  const given = { downstreamTls: { ...tls, isPeerVerified: false } };
+  for (const name of ['SUBJECT', 'ISSUER', 'URI_SAN', 'DNS_SAN', 'IP_SAN', 'EMAIL_SAN']) {
+    t.equal(operate(`DOWNSTREAM_PEER_${name}`, given), null, name);
+  }
+  t.equal(operate('DOWNSTREAM_PEER_FINGERPRINT_256', given), peer.sha256);
+  t.equal(operate('DOWNSTREAM_LOCAL_SUBJECT', given), 'CN=us');
+  t.end();
+});
+
 t.test('each side of each connection is told as Envoy tells it', (t) => {
   for (const [name, expected] of [
     ['TLS_VERSION', 'TLSv1.2'],
