@@ -20,6 +20,7 @@ export function certificateOf(der: Buffer): ReadCertificate | undefined {
   const certificate = readCertificate(der);
   if (certificate === undefined) return undefined;
   const read = { certificate, facts: factsOf(certificate, sha256, hash('sha1', der)) };
+  if (der.length > MOST_KEPT_BYTES) return read;
   // The oldest goes: what is asked for meanwhile is read again, and nothing is counted for it at each use.
   if (latest.size >= MAX_KEPT) latest.delete(latest.keys().next().value!);
   latest.set(sha256, read);
@@ -32,6 +33,7 @@ function factsOf(certificate: Certificate, sha256: string, sha1: string): ReadCe
   return { subject, issuer, serial, sha256, sha1, uris, dnsNames, ipAddresses, emails, notBeforeMs, notAfterMs };
 }
 
-// About 2 KB each.
+// About 2 KB each. A peer that nobody vouches for may fill 100 KB with names, and have another certificate each time.
 const MAX_KEPT = 1024;
+const MOST_KEPT_BYTES = 8192;
 const latest = new Map<string, ReadCertificate>();
