@@ -92,10 +92,17 @@ export class IdentityKeeper implements RunningIdentity {
 
   async #ask(): Promise<void> {
     const event: Event = await this.#options.source.request().then(
-      (identity) => ({ kind: 'issued', identity }),
+      (identity) => this.#judge(identity),
       (error: Error) => ({ kind: 'refused', reason: error.message }),
     );
     this.#take(event);
+  }
+
+  /** By one that has ended, what is held must not be replaced; and where clocks differ, none is asked for without a pause. */
+  #judge(identity: Identity): Event {
+    if (identity.notAfterMs > this.#options.clock()) return { kind: 'issued', identity };
+    const until = new Date(identity.notAfterMs).toISOString();
+    return { kind: 'refused', reason: `it gave a certificate that has ended at ${until} by the clock of this machine` };
   }
 
   #wake(atMs: number): void {

@@ -107,6 +107,21 @@ t.test('the end of the identity is said as an error', async (t) => {
   t.match(lines.at(-1), /^error the certificate has ended, and a played CA gives no other: peers refuse it/);
 });
 
+t.test('a certificate that has ended when it comes replaces nothing, and is not asked for again at once', async (t) => {
+  const { clock, source, received, lines, identity } = keep(1);
+  await source.answer(identity('first', 10_000));
+  clock.advance(5500);
+  const waits: number[] = [];
+  for (let round = 0; round < 4; round++) {
+    await source.answer(identity('over', -1));
+    waits.push(clock.waits[0]!);
+    clock.advance(clock.waits[0]!);
+  }
+  t.same(received, ['first']);
+  t.ok(waits[3]! > waits[0]!, String(waits));
+  t.match(lines.at(-1), /the old one holds .*that has ended at .* by the clock of this machine/);
+});
+
 t.test('no line has the key, and after stop nothing is asked', async (t) => {
   const { clock, source, keeper, lines, identity } = keep();
   await source.answer(identity('first', 1000));
