@@ -306,9 +306,10 @@ function isFiniteJson(json: unknown, depth: number): boolean {
 
 /** Fields that hold secrets, or bytes that may be one, in both spellings. */
 const secretFields: ReadonlySet<string> = new Set(
-  ['private_key', 'password', 'pkcs12', 'keys', 'secret', 'inline_bytes', 'inline_string', 'access_token'].flatMap(
-    (name) => [name, name.replaceAll(/_(.)/g, (_, letter: string) => letter.toUpperCase())],
-  ),
+  [
+    ...['private_key', 'password', 'pkcs12', 'session_ticket_keys', 'generic_secret', 'keys', 'secret'],
+    ...['inline_bytes', 'inline_string', 'access_token'],
+  ].flatMap((name) => [name, name.replaceAll(/_(.)/g, (_, letter: string) => letter.toUpperCase())]),
 );
 
 /** The value as it was written, short enough for one line. */

@@ -36,6 +36,21 @@ t.test('enums are read by name and by number, and what is none of them is refuse
   t.match(problemsOf(cluster, '{lb_policy: 99}')[0], /99 is not a value of this field; expected one of ROUND_ROBIN, /);
 });
 
+t.test('what stands where a key or a password belongs is not repeated', async (t) => {
+  const secret = 'envoy.extensions.transport_sockets.tls.v3.Secret';
+  for (const text of [
+    '{tls_certificate: {private_key: HIDDEN, password: {inline_bytes: "HIDDEN!"}}}',
+    '{tlsCertificate: {privateKey: {inlineBytes: "HIDDEN!"}}}',
+    '{session_ticket_keys: HIDDEN}',
+    '{genericSecret: HIDDEN}',
+    '{generic_secret: {secret: HIDDEN}}',
+  ]) {
+    const problems = problemsOf(secret, text);
+    t.match(problems[0], /something else/, text);
+    t.notMatch(problems.join('\n'), /HIDDEN/, text);
+  }
+});
+
 t.test('only one member of a oneof may be set', async (t) => {
   const match = 'envoy.config.route.v3.RouteMatch';
   t.same(problemsOf(match, '{prefix: /, path: /a}'), ['path: only one of prefix and path may be set']);
