@@ -1,21 +1,30 @@
-// The entry of `outrigger bpf`, a program of its own: what people do with redirection by eBPF, and the agent of a node. Where
-// commands meet the terminal, files and the process; each command is a function of what it is given.
+// The entry of `outrigger bpf` and `outrigger iptables`, a program of their own: what people do with redirection, and the agent
+// of a node. Where commands meet the terminal, files and the process; each command is a function of what it is given.
 
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { uptime } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
+import { parsePodFile } from '../config/pod-files.ts';
 import { ConfigError, Problems } from '../config/problems.ts';
 import { parseDocument } from '../xds/document/config-document.ts';
+import { runProgram } from './capture/iptables-program.ts';
 import { readIstioFlags } from './capture/istio-flags.ts';
 import { type CaptureSettings, defaultCaptureSettings } from './capture/settings.ts';
-import { readCaptureSettings } from './capture/settings-reader.ts';
+import { type ReadCaptureSettings, readCaptureSettings } from './capture/settings-reader.ts';
 import { agent } from './command/agent.ts';
 import { type BpfCommand, countOf, parseArguments, UsageError, usageText } from './command/arguments.ts';
 import { examine } from './command/doctor.ts';
 import { doctorText } from './command/doctor-text.ts';
 import { eventText } from './command/event-text.ts';
 import { events } from './command/events.ts';
+import { applyRules, cleanRules, printRules, showRules } from './command/iptables.ts';
+import {
+  IPTABLES_USAGE,
+  type IptablesCommand,
+  IptablesUsageError,
+  parseIptablesArguments,
+} from './command/iptables-arguments.ts';
 import { openObjects } from './command/object-source.ts';
 import { failed, type Outcome } from './command/outcome.ts';
 import { load, swap, unload } from './command/redirections.ts';
@@ -26,18 +35,25 @@ import { isFailure } from './loader/load-failure.ts';
 import { type Finding, kernelProbes, type Probes } from './loader/probes.ts';
 import { releasedPrograms } from './loader/program-release.ts';
 
+const RESOLV_CONF = '/etc/resolv.conf';
+/** Where Istio mounts those of the pod. */
+const ANNOTATIONS = '/etc/istio/pod/annotations';
+
 void run(process.argv.slice(2));
 
 async function run(args: readonly string[]): Promise<void> {
   try {
-    await main(args);
+    await (args[0] === 'iptables' ? iptables(args.slice(1)) : main(args));
   } catch (error) {
     if (error instanceof UsageError) {
       const help = error.command === undefined ? 'outrigger bpf --help' : `outrigger bpf ${error.command} --help`;
       process.stderr.write(`outrigger bpf: ${error.message}\n${help} says more\n`);
       process.exitCode = 2;
+    } else if (error instanceof IptablesUsageError) {
+      process.stderr.write(`outrigger iptables: ${error.message}\noutrigger iptables --help says more\n`);
+      process.exitCode = 2;
     } else if (error instanceof ConfigError || (error instanceof Error && 'syscall' in error)) {
-      process.stderr.write(`outrigger bpf: ${error.message}\n`);
+      process.stderr.write(`outrigger ${args[0] === 'iptables' ? 'iptables' : 'bpf'}: ${error.message}\n`);
       process.exitCode = 1;
     } else throw error;
   }
@@ -49,8 +65,10 @@ async function main(args: readonly string[]): Promise<void> {
     process.stdout.write(usageText(command.about));
     return;
   }
-  const outcome = await outcomeOf(command);
-  const isJson = command.values.has('json');
+  print(await outcomeOf(command), command.values.has('json'));
+}
+
+function print(outcome: Outcome, isJson: boolean): void {
   const text = isJson ? `${JSON.stringify(outcome.data, jsonValue, 2)}\n` : outcome.text;
   (outcome.exitCode === 0 || isJson ? process.stdout : process.stderr).write(text);
   process.exitCode = outcome.exitCode;
@@ -105,15 +123,59 @@ function redirect(command: BpfCommand): Outcome {
   return load({ ...redirecting, settings: settingsOf(command), cgroup, proxyCgroup });
 }
 
+function iptables(args: readonly string[]): void {
+  const command = parseIptablesArguments(args);
+  if (command === undefined) process.stdout.write(IPTABLES_USAGE);
+  else print(iptablesOutcome(command), command.isJson);
+}
+
+function iptablesOutcome(command: IptablesCommand): Outcome {
+  const place = { backend: command.backend, run: runProgram };
+  switch (command.name) {
+    case 'clean':
+      return cleanRules(place);
+    case 'show':
+      return showRules(place);
+    case 'apply': {
+      const settings = rulesSettings(command);
+      return command.isDryRun ? printRules(settings) : applyRules(settings, place);
+    }
+  }
+}
+
+/** Throws ConfigError. */
+function rulesSettings({ settings, annotations, istioFlags }: IptablesCommand): CaptureSettings {
+  if (settings !== undefined) return checked(readCaptureSettings(treeOf(settings)), settings);
+  const path = annotations ?? (existsSync(ANNOTATIONS) ? ANNOTATIONS : undefined);
+  const read = readIstioFlags({
+    flags: istioFlags,
+    environment: process.env,
+    annotations: path === undefined ? {} : annotationsOf(path),
+    resolvConf: readFileSync(RESOLV_CONF, 'utf8'),
+  });
+  return checked(read, 'flags behind --, environment and annotations');
+}
+
+function annotationsOf(path: string): Readonly<Record<string, string>> {
+  const text = readFileSync(path, 'utf8');
+  try {
+    return parsePodFile(text);
+  } catch (error) {
+    throw new ConfigError(path, [{ path: '', message: (error as Error).message }]);
+  }
+}
+
 /** Throws ConfigError. */
 function settingsOf({ values, istioFlags }: BpfCommand): CaptureSettings {
   const path = values.get('settings');
-  if (path === undefined && istioFlags.length === 0) return defaultCaptureSettings;
-  const read =
-    path === undefined
-      ? readIstioFlags({ flags: istioFlags, environment: {}, resolvConf: readFileSync('/etc/resolv.conf', 'utf8') })
-      : readCaptureSettings(treeOf(path));
-  if (read.kind === 'problems') throw new ConfigError(path ?? 'flags behind --', read.problems);
+  if (path !== undefined) return checked(readCaptureSettings(treeOf(path)), path);
+  if (istioFlags.length === 0) return defaultCaptureSettings;
+  const read = readIstioFlags({ flags: istioFlags, environment: {}, resolvConf: readFileSync(RESOLV_CONF, 'utf8') });
+  return checked(read, 'flags behind --');
+}
+
+function checked(read: ReadCaptureSettings, source: string): CaptureSettings {
+  if (read.kind === 'problems') throw new ConfigError(source, read.problems);
   return read.settings;
 }
 

@@ -1,6 +1,6 @@
 // Flags as pflag reads them (`--name value`, `--name=value`, `-n value`, `-nvalue`; switches take a value after `=` only),
-// each with a variable of the environment of the same name. A flag comes before its variable, a later flag before an
-// earlier one. https://pkg.go.dev/github.com/spf13/pflag
+// each with a variable of the environment of the same name, some with annotations of a pod. A flag comes before its variable,
+// that before an annotation, a later flag before an earlier one. https://pkg.go.dev/github.com/spf13/pflag
 
 import type { Problems } from '../../config/problems.ts';
 
@@ -10,6 +10,8 @@ export type Flag = {
   readonly says?: string;
   /** Variables beside the one that has the flag's name. */
   readonly alsoVariables?: readonly string[];
+  /** Annotations of a pod that an injector would have made this flag of. */
+  readonly annotations?: readonly string[];
   /** Why any value but the neutral ones is refused. */
   readonly refusal?: string;
   readonly neutral?: readonly string[];
@@ -17,8 +19,9 @@ export type Flag = {
 
 export interface FlagValue {
   readonly text: string;
-  /** The flag or the variable that said it, as the operator wrote it. */
+  /** The flag, the variable or the annotation that said it, as the operator wrote it. */
   readonly source: string;
+  readonly isAnnotation?: boolean;
 }
 
 /** By the flag's name, or the variable where there is no flag. */
@@ -27,14 +30,18 @@ export type FlagValues = ReadonlyMap<string, FlagValue>;
 export interface FlagSources {
   readonly flags: readonly string[];
   readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly annotations?: Readonly<Record<string, string>> | undefined;
   readonly known: readonly Flag[];
   readonly problems: Problems;
 }
 
-/** What was said, without what is wrong (recorded). An empty variable is one that is not set. */
-export function readFlagValues({ flags, environment, known, problems }: FlagSources): FlagValues {
+/** What was said, without what is wrong (recorded). An empty variable is one that is not set; an empty annotation is set. */
+export function readFlagValues({ flags, environment, annotations = {}, known, problems }: FlagSources): FlagValues {
   const values = new Map<string, FlagValue>();
   for (const flag of known) {
+    const annotation = flag.annotations?.find((each) => annotations[each] !== undefined);
+    if (annotation !== undefined)
+      values.set(keyOf(flag), { text: annotations[annotation]!, source: annotation, isAnnotation: true });
     const source = variablesOf(flag).find((variable) => (environment[variable] ?? '') !== '');
     if (source !== undefined) values.set(keyOf(flag), { text: environment[source]!, source });
   }

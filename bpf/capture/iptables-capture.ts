@@ -34,7 +34,7 @@ export function openIptablesCapture(options: IptablesCaptureOptions): IptablesCa
   const refusal = missingSign(settings);
   if (refusal !== undefined) return refusal;
   const applied = inNamespace(netnsFd, () => {
-    const families = hasIpv6() ? BOTH : IPV4_ALONE;
+    const families = familiesHere();
     return applyRules(settings, families, run) ?? families;
   });
   return isFailure(applied) ? applied : new IptablesCapture({ ...options, run }, applied);
@@ -42,7 +42,7 @@ export function openIptablesCapture(options: IptablesCaptureOptions): IptablesCa
 
 /** Takes away rules of ours, whoever made them. */
 export function removeIptablesCapture(netnsFd?: number, run: RunProgram = runProgram): LoadFailure | undefined {
-  return inNamespace(netnsFd, () => removeRules(hasIpv6() ? BOTH : IPV4_ALONE, run));
+  return inNamespace(netnsFd, () => removeRules(familiesHere(), run));
 }
 
 export class IptablesCapture {
@@ -82,9 +82,6 @@ export class IptablesCapture {
   }
 }
 
-const IPV4_ALONE: readonly IpFamily[] = [4];
-const BOTH: readonly IpFamily[] = [4, 6];
-
 /** Rules have no other way to tell the proxy, and without one its connections come back to it. */
 function missingSign({ proxy }: CaptureSettings): LoadFailure | undefined {
   const { uids, gids, mark, cgroup } = proxy;
@@ -96,8 +93,8 @@ function missingSign({ proxy }: CaptureSettings): LoadFailure | undefined {
 }
 
 /** A kernel without IPv6 has no table for it, and no connections. */
-function hasIpv6(): boolean {
-  return existsSync('/proc/thread-self/net/if_inet6');
+export function familiesHere(): readonly IpFamily[] {
+  return existsSync('/proc/thread-self/net/if_inet6') ? [4, 6] : [4];
 }
 
 function applyRules(
@@ -109,8 +106,8 @@ function applyRules(
   for (const family of families) {
     const table = readTable(family, run);
     if (isFailure(table)) return table;
-    const chains = istioChains(table);
-    if (chains.length > 0) return redirectedAlready(chains);
+    const taken = istioProblem(table);
+    if (taken !== undefined) return taken;
     tables.set(family, table);
   }
   const steps = [true, false].flatMap((isTest) => families.map((family) => ({ family, isTest })));
@@ -141,7 +138,10 @@ function removeRules(families: readonly IpFamily[], run: RunProgram): LoadFailur
   return failures.find((failure) => failure !== undefined);
 }
 
-function redirectedAlready(chains: readonly string[]): LoadFailure {
+/** Rules of Istio in a table would redirect beside ours. */
+export function istioProblem(table: string): LoadFailure | undefined {
+  const chains = istioChains(table);
+  if (chains.length === 0) return undefined;
   return {
     reason: `connections are redirected already, by the rules of Istio (${chains.join(', ')})`,
     wayOut: 'run without --capture, or without istio-init and the Istio CNI plugin for this pod',

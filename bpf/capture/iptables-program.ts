@@ -38,7 +38,7 @@ export interface TableChange {
 export function writeTable(family: IpFamily, change: TableChange, run: RunProgram): LoadFailure | undefined {
   const program = family === 4 ? 'iptables-restore' : 'ip6tables-restore';
   const args = ['--noflush', `--wait=${LOCK_SECONDS}`, ...(change.isTest ? ['--test'] : [])];
-  const outcome = run(program, args, transactionOf(change));
+  const outcome = run(program, args, restoreText(change));
   return outcome.status === 0 ? undefined : programFailure(`change the rules of IPv${family}`, program, outcome);
 }
 
@@ -52,7 +52,8 @@ export function istioChains(table: string): readonly string[] {
   return chainsOf(table).filter((chain) => chain.startsWith('ISTIO_'));
 }
 
-function transactionOf({ table, rules }: TableChange): string {
+/** The change as iptables-restore reads it. */
+export function restoreText({ table, rules }: TableChange): string {
   // Jumps to our chains are taken back as they are written there, whatever version made them.
   const jumps = rulesIn(table).filter(({ chain, target }) => !isOurs(chain) && isOurs(target));
   const there = chainsOf(table).filter(isOurs);
@@ -93,7 +94,7 @@ function chainsOf(table: string): readonly string[] {
   return [...table.matchAll(/^:(\S+) /gm)].map(([, chain]) => chain!);
 }
 
-function isOurs(chain: string): boolean {
+export function isOurs(chain: string): boolean {
   return chain.startsWith('OUTRIGGER_');
 }
 
@@ -104,7 +105,7 @@ const LOCK_SECONDS = 5;
 function programFailure(attempt: string, program: string, { error, stderr, status }: ProgramOutcome): LoadFailure {
   if (error?.code === 'ENOENT') {
     return {
-      reason: `cannot ${attempt}: there is no ${program} here`,
+      reason: `cannot ${attempt}: there is no ${error.path ?? program} here`,
       wayOut: 'install iptables, or capture with eBPF',
     };
   }

@@ -1,5 +1,6 @@
-// The flags and the environment of istio-iptables, so that the arguments of an init container that exists redirect the
-// same connections here. What has no meaning for us is refused by name: whoever passes it counts on it.
+// The flags and the environment of istio-iptables, and the pod's annotations that Istio's injector makes flags of, so that
+// what an init container that exists is given redirects the same connections here. What has no meaning for us is refused by
+// name: whoever passes it counts on it.
 // https://istio.io/latest/docs/reference/commands/pilot-agent/#pilot-agent-istio-iptables
 
 import type { CidrRange } from '../../config/address.ts';
@@ -14,17 +15,20 @@ import type { ReadCaptureSettings } from './settings-reader.ts';
 export interface IstioArguments {
   readonly flags: readonly string[];
   readonly environment: Readonly<Record<string, string | undefined>>;
+  /** Of the pod (https://istio.io/latest/docs/reference/config/annotations/); those that say nothing of this are left alone. */
+  readonly annotations?: Readonly<Record<string, string>>;
   /** The text of /etc/resolv.conf: whose port 53 is captured with `--redirect-dns`. */
   readonly resolvConf: string;
 }
 
 /**
- * Settings, or everything that is wrong; a problem's path is the flag or the variable. What is not given is as shipped, and
- * not empty as in istio-iptables: an injector gives `-i` and `-b` always, a person who leaves them out wants redirection.
+ * Settings, or everything that is wrong; a problem's path is the flag, the variable or the annotation. What is not given is
+ * as shipped, and not empty as in istio-iptables: an injector gives `-i` and `-b` always, a person who leaves them out wants
+ * redirection.
  */
-export function readIstioFlags({ flags, environment, resolvConf }: IstioArguments): ReadCaptureSettings {
+export function readIstioFlags({ flags, environment, annotations, resolvConf }: IstioArguments): ReadCaptureSettings {
   const problems = new Problems();
-  const values = readFlagValues({ flags, environment, known: ISTIO_FLAGS, problems });
+  const values = readFlagValues({ flags, environment, annotations, known: ISTIO_FLAGS, problems });
   const settings = settingsOf(values, resolvConf, problems);
   const conflict = portConflict(settings);
   if (problems.isEmpty && conflict !== undefined) problems.add(conflict);
@@ -41,6 +45,7 @@ export function nameserversOf(resolvConf: string): readonly string[] {
 
 const isTproxy = 'is of TPROXY, which is not needed here: the proxy sees the caller with REDIRECT too';
 const isIptables = 'is about how iptables is called; leave it out';
+const TRAFFIC = 'traffic.sidecar.istio.io';
 const isInterface = 'tells connections by their interface, which a connection that is being opened does not have yet';
 
 /** With `refusal`: only `neutral` values may be given, which ask for nothing. */
@@ -55,15 +60,46 @@ export const ISTIO_FLAGS: readonly Flag[] = [
     short: 'm',
     says: 'REDIRECT',
     alsoVariables: ['INBOUND_INTERCEPTION_MODE'],
+    annotations: ['sidecar.istio.io/interceptionMode'],
     neutral: ['', 'REDIRECT'],
     refusal: 'can be REDIRECT alone: the proxy sees the caller with it too, without the routes of TPROXY',
   },
-  { name: 'istio-service-cidr', short: 'i', says: 'ranges of addresses to capture, or *' },
-  { name: 'istio-service-exclude-cidr', short: 'x', says: 'ranges of addresses not to capture' },
-  { name: 'istio-inbound-ports', short: 'b', says: 'inbound ports to capture, or *' },
-  { name: 'istio-local-exclude-ports', short: 'd', says: 'inbound ports not to capture, where -b is *' },
-  { name: 'istio-outbound-ports', short: 'q', says: 'outbound ports to capture whatever the address' },
-  { name: 'istio-local-outbound-ports-exclude', short: 'o', says: 'outbound ports not to capture' },
+  {
+    name: 'istio-service-cidr',
+    short: 'i',
+    says: 'ranges of addresses to capture, or *',
+    annotations: [`${TRAFFIC}/includeOutboundIPRanges`],
+  },
+  {
+    name: 'istio-service-exclude-cidr',
+    short: 'x',
+    says: 'ranges of addresses not to capture',
+    annotations: [`${TRAFFIC}/excludeOutboundIPRanges`],
+  },
+  {
+    name: 'istio-inbound-ports',
+    short: 'b',
+    says: 'inbound ports to capture, or *',
+    annotations: [`${TRAFFIC}/includeInboundPorts`],
+  },
+  {
+    name: 'istio-local-exclude-ports',
+    short: 'd',
+    says: 'inbound ports not to capture, where -b is *',
+    annotations: [`${TRAFFIC}/excludeInboundPorts`],
+  },
+  {
+    name: 'istio-outbound-ports',
+    short: 'q',
+    says: 'outbound ports to capture whatever the address',
+    annotations: [`${TRAFFIC}/includeOutboundPorts`],
+  },
+  {
+    name: 'istio-local-outbound-ports-exclude',
+    short: 'o',
+    says: 'outbound ports not to capture',
+    annotations: [`${TRAFFIC}/excludeOutboundPorts`],
+  },
   { name: 'redirect-dns', isSwitch: true, says: 'capture DNS', alsoVariables: ['ISTIO_META_DNS_CAPTURE'] },
   { name: 'capture-all-dns', isSwitch: true, says: "capture DNS of every server, not resolv.conf's alone" },
   {
@@ -74,8 +110,20 @@ export const ISTIO_FLAGS: readonly Flag[] = [
     neutral: ['true'],
     refusal: 'cannot be false: IPv4 and IPv6 are captured alike, or one would be a way around the proxy',
   },
-  { name: 'istio-exclude-interfaces', short: 'c', neutral: [''], refusal: isInterface },
-  { name: 'kube-virt-interfaces', short: 'k', neutral: [''], refusal: isInterface },
+  {
+    name: 'istio-exclude-interfaces',
+    short: 'c',
+    neutral: [''],
+    refusal: isInterface,
+    annotations: [`${TRAFFIC}/excludeInterfaces`],
+  },
+  {
+    name: 'kube-virt-interfaces',
+    short: 'k',
+    neutral: [''],
+    refusal: isInterface,
+    annotations: ['istio.io/reroute-virtual-interfaces', `${TRAFFIC}/kubevirtInterfaces`],
+  },
   { name: 'istio-inbound-tproxy-mark', short: 't', alsoVariables: ['INBOUND_TPROXY_MARK'], refusal: isTproxy },
   { name: 'istio-inbound-tproxy-route-table', short: 'r', refusal: isTproxy },
   { name: 'drop-invalid', isSwitch: true, alsoVariables: ['INVALID_DROP'], neutral: ['false'], refusal: isIptables },
@@ -152,7 +200,10 @@ function settingsOf(values: FlagValues, resolvConf: string, problems: Problems):
 function inboundOf(values: FlagValues, problems: Problems): CaptureSettings['inbound'] {
   const shipped = defaultCaptureSettings.inbound;
   const includePorts = portsOf(values, 'istio-inbound-ports', problems) ?? shipped.includePorts;
-  const excludePorts = portsOf(values, 'istio-local-exclude-ports', problems) ?? shipped.excludePorts;
+  const named = portsOf(values, 'istio-local-exclude-ports', problems) ?? [];
+  // The flag names all of them; to those of an annotation the injector adds the ports of the sidecar.
+  const value = values.get('istio-local-exclude-ports');
+  const excludePorts = value !== undefined && value.isAnnotation !== true ? named : [...shipped.excludePorts, ...named];
   const tunnel = portOf(values, 'inbound-tunnel-port', problems) ?? 15008;
   return {
     port: portOf(values, 'inbound-capture-port', problems) ?? shipped.port,

@@ -10,11 +10,11 @@ export interface Outcome {
 }
 
 /** As one line and a way out. */
-export function failed(failure: LoadFailure): Outcome {
+export function failed(failure: LoadFailure, program = 'outrigger bpf'): Outcome {
   const { reason, wayOut, verifierLog } = failure;
   const log = verifierLog === undefined ? '' : `the verifier said:\n${verifierLog}\n`;
   return {
-    text: `outrigger bpf: ${failureText(failure)}\n${log}`,
+    text: `${program}: ${failureText(failure)}\n${log}`,
     data: { error: reason, ...(wayOut !== undefined && { wayOut }), ...(verifierLog !== undefined && { verifierLog }) },
     exitCode: 1,
   };

