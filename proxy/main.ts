@@ -7,6 +7,7 @@ import { readSamplingFile } from './command/sampling-file.ts';
 import { serve } from './command/serve.ts';
 import type { Sidecar } from './command/sidecar.ts';
 import { version } from './command/version.ts';
+import { loadUws } from './engine/uws/library.ts';
 import { hotRestartVersion } from './hot-restart/message.ts';
 
 function main(): void {
@@ -62,7 +63,18 @@ function run(args: readonly string[], sidecar?: Sidecar): void {
       void validate(flags);
       return;
     case 'serve':
+      if (flags.engine === 'uws') endWithoutUws();
       serve(flags, sidecar);
+  }
+}
+
+/** Before anything is begun. Threads load it again, and it stays in memory when they end. */
+function endWithoutUws(): void {
+  try {
+    loadUws();
+  } catch (error) {
+    process.stderr.write(`outrigger: ${(error as Error).message}\n`);
+    process.exit(1);
   }
 }
 

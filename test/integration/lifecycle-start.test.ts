@@ -30,3 +30,13 @@ t.test('a command line that cannot be used is one line and exit code 2', async (
     t.match(sidecar.log[0]!.msg, line);
   }
 });
+
+t.test('an engine that cannot be loaded is one line and exit code 1, before anything is begun', async (t) => {
+  const folder = t.testdir({ 'uWebSockets.js': { 'index.js': 'throw new Error("`GLIBC_9.99\' not found");' } });
+  const flags = ['--engine', 'uws'];
+  const before = `export NODE_PATH=${folder}`;
+  const sidecar = await startSidecar(t, { bootstrap: {}, flags, before, isReady: false });
+  t.equal(await sidecar.ended, 1);
+  t.equal(sidecar.log.length, 1);
+  t.match(sidecar.log[0]!.msg, /^outrigger: uWebSockets\.js needs glibc 9\.99, this system has \d/);
+});

@@ -138,8 +138,12 @@ export class UwsConnection implements DownstreamConnection, ResponseSender, Even
   /** For the engine: the library has read a request, the one that was looked at. */
   onRequest(response: UwsResponse): void {
     response.onAborted(ignore);
-    // It was sent behind a request that ends the connection.
-    if (this.#state !== State.admitted) return;
+    if (this.#state !== State.admitted) {
+      // It was sent behind a request, in the moment before the library read that one: nobody has looked at it. When the one
+      // before is answered already, nobody is going to answer either, and what comes next must not be waited for.
+      if (this.#state === State.waiting) this.#closeGracefully();
+      return;
+    }
     this.#reactor.enter();
     this.deadlines.clear(ConnectionDeadline.idle);
     this.#writer.begin(response);
@@ -160,7 +164,7 @@ export class UwsConnection implements DownstreamConnection, ResponseSender, Even
     this.#request = request;
     if (hasBody(head)) {
       this.#state = State.body;
-      this.#body.begin();
+      this.#body.begin(head.contentLength);
       response.onData(this.#onData);
     } else {
       this.#state = State.responding;
@@ -180,7 +184,10 @@ export class UwsConnection implements DownstreamConnection, ResponseSender, Even
     const request = this.#request!;
     const body = this.#body;
     this.bytesReceived += bytes.length;
-    body.take(request, bytes, isLast);
+    if (!body.take(request, bytes, isLast)) {
+      this.reset();
+      return;
+    }
     if (isLast || body.hasKept || !request.acceptsRequestBody) this.#pause();
     this.#endBodyIfTaken();
   }
@@ -209,7 +216,7 @@ export class UwsConnection implements DownstreamConnection, ResponseSender, Even
   run(): void {
     if (this.#state === State.waiting) this.#look();
     else if (this.#state === State.body) this.#deliverKept();
-    else if (this.#state === State.closing) shutdownWrite(this.#fd);
+    else if (this.#state === State.closing) this.#endWriting();
     this.#manager.context.output.flush();
   }
 
@@ -316,15 +323,16 @@ export class UwsConnection implements DownstreamConnection, ResponseSender, Even
     const { delayedCloseTimeoutMs } = this.#manager.config;
     const isCut = this.#state === State.body;
     this.#state = State.closing;
-    if (delayedCloseTimeoutMs === 0) {
-      this.close();
-      return;
-    }
     // The rest of a body is read and dropped.
     if (isCut) this.#resume();
     // Later, because what the library is given inside of a callback leaves behind it.
     this.#reactor.deferToNextTurn(this);
     this.deadlines.set(ConnectionDeadline.idle, delayedCloseTimeoutMs);
+  }
+
+  #endWriting(): void {
+    if (this.#manager.config.delayedCloseTimeoutMs === 0) this.close();
+    else shutdownWrite(this.#fd);
   }
 
   // ---- ResponseSender ----------------------------------------------------------------------------------------------
@@ -367,6 +375,9 @@ export class UwsConnection implements DownstreamConnection, ResponseSender, Even
   sendEnd(): void {
     this.#request = null;
     this.#writer.end();
+    // A client that does not take the rest is idle: no deadline of the stream is left.
+    if (this.#state !== State.responding || this.#writer.isTaken) return;
+    this.deadlines.set(ConnectionDeadline.idle, this.#manager.config.idleTimeoutMs);
   }
 
   abort(): void {

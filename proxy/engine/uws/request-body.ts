@@ -11,14 +11,17 @@ export class RequestBody {
   /** Through which pieces reach the stream; used up before it is needed for anything else. */
   readonly #passage: NativeBuffer;
   #kept: Uint8Array[] = [];
+  /** To come. */
+  #leftBytes = 0;
 
   constructor(passage: NativeBuffer) {
     this.#passage = passage;
   }
 
-  /** The next request has a body. */
-  begin(): void {
+  /** The next request has a body of this length. */
+  begin(lengthBytes: number): void {
     this.isRead = false;
+    this.#leftBytes = lengthBytes;
     this.#kept.length = 0;
   }
 
@@ -31,10 +34,18 @@ export class RequestBody {
     this.#kept.length = 0;
   }
 
-  take(stream: Stream, bytes: Uint8Array, isLast: boolean): void {
+  /**
+   * False, and nothing is handed on, when the library finds another end of the body than our parser did. Urgent bytes of TCP
+   * can do that (RFC 6093): one is no part of the stream when we look, and is when another comes before the library reads.
+   * What is behind the body for the one would be a request for the other.
+   */
+  take(stream: Stream, bytes: Uint8Array, isLast: boolean): boolean {
+    this.#leftBytes -= bytes.length;
+    if (isLast !== (this.#leftBytes === 0) || this.#leftBytes < 0) return false;
     this.isRead = isLast;
     if (this.#kept.length > 0 || !stream.acceptsRequestBody) this.#kept.push(Buffer.from(bytes));
     else this.#deliver(stream, bytes);
+    return true;
   }
 
   /** Hands on what was kept, as far as it is wanted. */

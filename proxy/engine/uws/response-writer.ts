@@ -107,7 +107,8 @@ export class ResponseWriter implements Deferred {
     this.#isEnded = true;
     if (this.#response === null) return;
     if (this.#framing === BodyFraming.none) this.#cork(Step.head, nothing);
-    else if (this.#framing === BodyFraming.chunked) this.#cork(Step.lastChunk, nothing);
+    // What is written behind a full buffer is nobody's to wait for: the library calls back no more.
+    else if (this.#framing === BodyFraming.chunked && !this.#isBlocked) this.#cork(Step.lastChunk, nothing);
     this.#completeIfTaken();
   }
 
@@ -182,6 +183,7 @@ export class ResponseWriter implements Deferred {
     const isDrained = this.#rest === null;
     if (isDrained && this.#isBlocked) {
       this.#isBlocked = false;
+      if (this.#isEnded && this.#framing === BodyFraming.chunked) this.#cork(Step.lastChunk, nothing);
       this.#completeIfTaken();
       if (!this.#isEnded) this.#owner.onResponseDrained();
     }

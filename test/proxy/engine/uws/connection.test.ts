@@ -5,7 +5,7 @@ import { createServer, type Socket } from 'node:net';
 import t, { type Test } from 'tap';
 import type { HttpConnectionManager } from '../../../../config/http-connection-manager.ts';
 import { UwsEngine } from '../../../../proxy/engine/uws/engine.ts';
-import { loadUws } from '../../../../proxy/engine/uws/library.ts';
+import { loadUws, type UwsLibrary } from '../../../../proxy/engine/uws/library.ts';
 import { httpStats } from '../../../../proxy/telemetry/http-stats.ts';
 import {
   clusterOf,
@@ -27,7 +27,12 @@ const byLibrary = /\r\nContent-Length: 5\r\n/;
 
 const hellos = (count: number) => (text: string) => text.split('hello').length > count;
 
-async function start(t: Test, onConnection: (socket: Socket) => void, manager: Partial<HttpConnectionManager> = {}) {
+async function start(
+  t: Test,
+  onConnection: (socket: Socket) => void,
+  manager: Partial<HttpConnectionManager> = {},
+  library = loadUws(),
+) {
   const sockets = new Set<Socket>();
   const origin = createServer({ allowHalfOpen: true }, (socket) => {
     socket.on('error', () => socket.destroy());
@@ -37,11 +42,11 @@ async function start(t: Test, onConnection: (socket: Socket) => void, manager: P
   origin.listen(0, '127.0.0.1');
   await once(origin, 'listening');
   const { port } = origin.address() as { port: number };
-  const routes = [routeOf('/', forwardTo('app', { upgrades: { websocket: true }, timeoutMs: 0 }))];
+  const routes = [routeOf('/x', forwardTo('app', { upgrades: { websocket: true }, timeoutMs: 0 }))];
   const plane = await startDataPlane({
     listeners: [httpListener('http', managerOf([virtualHostOf(routes)], manager))],
     clusters: [clusterOf('app', [port])],
-    downstream: new UwsEngine(loadUws()),
+    downstream: new UwsEngine(library),
   });
   t.teardown(async () => {
     origin.close();
@@ -51,6 +56,22 @@ async function start(t: Test, onConnection: (socket: Socket) => void, manager: P
   const counted = (stat: number) => plane.stats.get(httpStats, 'test')!.value(stat);
   const open = () => RawClient.open(plane.ports.get('http')!);
   return { plane, counted, open, sockets };
+}
+
+/** Calls back between our look at a connection's first request and the library's read of it. */
+function libraryAfter(callBack: () => void): UwsLibrary {
+  const library = loadUws();
+  const App = () => {
+    const app = library.App();
+    const adoptSocket = app.adoptSocket.bind(app);
+    return Object.assign(app, {
+      adoptSocket: (descriptor: number) => {
+        callBack();
+        return adoptSocket(descriptor);
+      },
+    });
+  };
+  return { App, _cfg: library._cfg };
 }
 
 /** Answers each head. */
@@ -196,5 +217,56 @@ t.test(
     idle.close();
     busy.close();
     await drained;
+  },
+);
+
+t.test(
+  'a request that slips in behind one that is answered at once ends the connection in order',
+  { skip },
+  async (t) => {
+    const none = 'GET /none HTTP/1.1\r\nHost: a\r\n\r\n';
+    const { open, counted } = await start(
+      t,
+      answering,
+      {},
+      libraryAfter(() => client.socket.write(get)),
+    );
+    const client = await open();
+    await client.write(none);
+    t.match(await client.ended(), /^HTTP\/1\.1 404 Not Found\r\n(?!.*HTTP)/s);
+    t.equal(client.outcome, 'end');
+    t.equal(counted(httpStats.downstreamRqActive), 0);
+  },
+);
+
+t.test('a response that ends its connection arrives whole where nothing may linger', { skip }, async (t) => {
+  const { open } = await start(t, answering, { delayedCloseTimeoutMs: 0 });
+  const client = await open();
+  await client.write('GET /x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n');
+  t.match(await client.ended(), /^HTTP\/1\.1 200 .*hello$/s);
+  const other = await open();
+  await other.write('GET /none HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n');
+  t.match(await other.ended(), /^HTTP\/1\.1 404 /);
+});
+
+t.test(
+  'the end of a chunked response waits for a client that does not read, for as long as one may idle',
+  { skip },
+  async (t) => {
+    const chunk = `100000\r\n${'x'.repeat(0x100000)}\r\n`;
+    const chunked = (socket: Socket) => {
+      socket.once('data', () => {
+        socket.write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n');
+        for (let count = 0; count < 16; count++) socket.write(chunk);
+        socket.write('0\r\n\r\n');
+      });
+    };
+    const { open } = await start(t, chunked);
+    const client = await open();
+    client.socket.pause();
+    await client.write('GET /x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n');
+    client.socket.resume();
+    t.match((await client.ended()).slice(-7), '\r\n0\r\n\r\n');
+    t.equal(client.outcome, 'end');
   },
 );
