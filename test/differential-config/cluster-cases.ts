@@ -298,9 +298,13 @@ export const clusterCases: readonly ConfigCase[] = [
     'health_checks: [{timeout: 1s, interval: 1s, healthy_threshold: 1, unhealthy_threshold: 1, tcp_health_check: {}}]',
     'clusters[0].health_checks: health_checks is not supported; active health checks are not offered yet',
   ),
-  oursRefuses(
+  takes(
     at.cluster,
     'transport_socket: {name: t, typed_config: {"@type": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext}}',
+  ),
+  refuses(
+    at.cluster,
+    'transport_socket: {name: t, typed_config: {"@type": type.googleapis.com/no.Such}}',
     'transport_socket.typed_config: transport socket',
   ),
   takes(at.cluster, 'alt_stat_name: a'),

@@ -138,7 +138,7 @@ export const processCases: readonly ConfigCase[] = [
   refuses(
     at.document,
     '{static_resources: {secrets: [{name: a}]}}',
-    'static_resources.secrets: secrets is not supported; it arrives with TLS',
+    'static_resources.secrets[0]: one of tls_certificate, session_ticket_keys,',
   ),
   refuses(
     at.document,

@@ -49,13 +49,6 @@ export const acceptedStatistics: readonly AcceptedDifference[] = [
   },
   {
     section,
-    reason: 'the connection of a response that is not used is closed, so that a retry takes another',
-    explains: ({ field, place }) =>
-      (/retr/.test(place) && /upstream_(cx_|rq_pending_total)/.test(field)) ||
-      (/^faults: a 50\d/.test(place) && /upstream_(cx_|rq_pending_total)/.test(field)),
-  },
-  {
-    section,
     reason: 'where a request was refused no connection was opened, so that a later one opens it',
     explains: ({ field, place }) => /^refused: target/.test(place) && /upstream_(cx_|rq_pending_total)/.test(field),
   },

@@ -24,6 +24,9 @@ const comparedElsewhere = [
   'Which traces are kept',
   'Telemetry to collectors',
   'Admin interface',
+  'TLS',
+  'Redirection',
+  'Hot restart',
 ];
 
 const wanted = process.argv.slice(2);
