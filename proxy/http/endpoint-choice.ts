@@ -29,15 +29,23 @@ export function chooseEndpoint(
   return cluster.chooseEndpoint(chooseContext);
 }
 
+/** Where an attempt goes. */
+export interface AttemptPlace {
+  readonly cluster: ClusterRuntime;
+  readonly endpoint: EndpointRuntime;
+  /** Whom the request is for, which makes connections differ (`auto_sni`). */
+  readonly authority: string;
+}
+
 /** Null when the endpoint has too many kinds of connections already. */
 export function choosePool(
   { head, manager }: Stream,
-  { cluster, endpoint }: { readonly cluster: ClusterRuntime; readonly endpoint: EndpointRuntime },
+  { cluster, endpoint, authority }: AttemptPlace,
   priority: 'default' | 'high',
 ): EndpointPool | null {
   const { context } = manager;
   const { transport } = endpoint;
-  const variant = transport === null ? null : transport.variantFor(head.authority, offeredTo(cluster, manager));
+  const variant = transport === null ? null : transport.variantFor(authority, offeredTo(cluster, manager));
   const connector = context.connector.carrierOf(head, cluster, endpoint);
   return poolOf(context, { cluster, endpoint, variant, connector }, priority);
 }

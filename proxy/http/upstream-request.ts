@@ -53,6 +53,8 @@ export class UpstreamRequest implements PoolWaiter, ResponseReceiver {
   readonly #cluster: ClusterRuntime;
   readonly #retry: CompiledRetryPolicy | null;
   readonly #timeouts: RequestTimeouts;
+  /** Whom the request is for in every attempt: `auto_host_rewrite` puts the name of the endpoint before in the head. */
+  readonly #authority: string;
   /** Null until an attempt fails. */
   #retryState: RetryState | null = null;
   #state: State = State.choosing;
@@ -80,6 +82,7 @@ export class UpstreamRequest implements PoolWaiter, ResponseReceiver {
     this.#cluster = plan.cluster;
     this.#retry = plan.retry;
     this.#timeouts = plan.timeouts;
+    this.#authority = stream.head.authority;
     this.#routeStats = statsOf(plan.route, stream.manager.context);
     this.#requestEnded = !hasBody(stream.head);
     if (!this.#requestEnded && (plan.retry !== null || this.#isIdempotent)) {
@@ -130,7 +133,7 @@ export class UpstreamRequest implements PoolWaiter, ResponseReceiver {
     endpoint.activeRequests++;
     this.#state = State.waiting;
     this.#attemptStartedAtMs = stream.nowMs;
-    this.#pool = choosePool(stream, { cluster, endpoint }, this.#forward.config.priority);
+    this.#pool = choosePool(stream, { cluster, endpoint, authority: this.#authority }, this.#forward.config.priority);
     if (this.#pool === null) this.#failed(overflowFailure);
     else this.#pool.acquire(this, fresh, !this.#isIdempotent);
   }

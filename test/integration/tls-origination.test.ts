@@ -129,6 +129,34 @@ t.test('names of requests make connections of their own, and certificates are as
   t.match(await get(sidecar, 'app', 'other.test'), /^503 .*TLS: /s);
 });
 
+t.test('a retry asks for the name that the request is for, not for that of the endpoint before', async (t) => {
+  const mesh = makeMesh(t);
+  const { certificateChain: cert, privateKey: key } = mesh.app;
+  const names: unknown[] = [];
+  const port = await startHttpsOrigin(t, { cert, key }, ({ socket, headers }, response) => {
+    names.push(`${(socket as TLSSocket).servername} ${headers.host}`);
+    response.writeHead(names.length === 1 ? 503 : 200).end();
+  });
+  const options = {
+    '@type': 'type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions',
+    upstream_http_protocol_options: { auto_sni: true, auto_san_validation: true },
+    explicit_http_config: { http_protocol_options: {} },
+  };
+  const endpoint = { address: socketAddress(port), hostname: 'pod-1.test' };
+  const cluster = {
+    ...clusterAt('app', 0),
+    load_assignment: { cluster_name: 'app', endpoints: [{ lb_endpoints: [{ endpoint }] }] },
+    typed_extension_protocol_options: { 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': options },
+  };
+  const route = { cluster: 'app', auto_host_rewrite: true, retry_policy: { retry_on: '5xx', num_retries: 1 } };
+  const virtualHost = { name: 'all', domains: ['*'], routes: [{ match: { prefix: '/' }, route }] };
+  const sidecar = await startProxy(t, [over(upstreamTlsSocket({ roots: mesh.authority.certificate }), cluster)], {
+    route_config: { virtual_hosts: [virtualHost] },
+  });
+  t.equal(await get(sidecar, 'app', 'one.apps.test'), '200 ');
+  t.same(names, ['one.apps.test pod-1.test', 'one.apps.test pod-1.test']);
+});
+
 t.test('endpoints of one cluster have the transport that their metadata asks for', async (t) => {
   const mesh = makeMesh(t);
   const endpoint = (port: number, metadata: object) => ({

@@ -20,9 +20,9 @@ function asked(metadata: object, hasTransport = true) {
   const pools = { get: (_context: unknown, priority: string, choice: object) => ({ priority, choice }) };
   const endpoint = { transport: hasTransport ? { variantFor } : null, pools };
   const context = { connector: { carrierOf: () => connector } };
-  const stream = { head: { authority: 'shop.example' }, manager: { context, offeredProtocols } };
+  const stream = { head: { authority: 'an.endpoint' }, manager: { context, offeredProtocols } };
   const cluster = { config: { metadata } };
-  const pool: unknown = choosePool(stream as never, { cluster, endpoint } as never, 'high');
+  const pool: unknown = choosePool(stream as never, { cluster, endpoint, authority: 'shop.example' } as never, 'high');
   return { ...seen, pool };
 }
 
@@ -38,7 +38,7 @@ t.test('the pool is that of the connector which carries such a request', async (
     connect: () => t.fail('nobody asked') as never,
   };
   Object.assign(scene.manager.context, { connector: own });
-  const choice = { cluster, endpoint };
+  const choice = { cluster, endpoint, authority: 'a' };
   t.equal(choosePool(stream, choice, 'default')?.connector, own);
   t.equal(choosePool(stream, choice, 'default'), choosePool(stream, choice, 'default'), 'made once');
   t.not(choosePool(stream, choice, 'high'), choosePool(stream, choice, 'default'));
