@@ -19,16 +19,22 @@ export interface InertFilter {
 
 const peerMetadata = {
   inEnvoy: 'exchanges labels with the peer for metrics, in x-envoy-peer-metadata headers',
-  acts: 'with Istio metrics',
+  acts: 'when it is given as `io.istio.http.peer_metadata.Config`',
 };
-const metrics = { inEnvoy: 'counts for istio_… metrics', acts: 'with Istio metrics' };
-const alpn = { inEnvoy: 'chooses the protocols offered in the TLS handshake with an endpoint', acts: 'with TLS' };
+const metrics = { inEnvoy: 'counts for istio_… metrics', acts: 'when it is given as `stats.PluginConfig`' };
+const alpn = {
+  inEnvoy: 'chooses the protocols offered in the TLS handshake with an endpoint',
+  acts: 'when it is given as `istio.envoy.config.filter.http.alpn.v2alpha1.FilterConfig`',
+};
 const metadataExchange = {
   inEnvoy: 'puts metadata before the bytes of a connection only when TLS negotiated istio-peer-exchange',
-  acts: 'with TLS',
+  acts: 'never: no connection agrees on that protocol',
 };
 
-/** The types in `envoy.extensions` are where Istio's filters move to in newer releases. */
+/**
+ * The types in `envoy.extensions` are where Istio's filters move to in newer releases. Their messages are not among ours
+ * (build/protos), so nothing in them is acted on.
+ */
 export const inertFilters: readonly InertFilter[] = [
   {
     type: 'envoy.tcp.metadataexchange.config.MetadataExchange',
