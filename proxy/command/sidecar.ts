@@ -71,7 +71,7 @@ export class Sidecar {
       probes: this.#probes,
       probeTarget: { host: instanceIps[0]!, checkGrpc: checkGrpcHealth },
       appMetrics: appMetrics && { host: instanceIps[0]!, ...appMetrics },
-      quit: () => void admin.quit(),
+      quit: () => void admin.quit().then((reason) => reason !== '' && log.warn({ reason }, 'the sidecar does not end')),
     });
     const { statusPort: status, healthPort: health, prometheusPort: prometheus } = proxyConfig;
     log.info({ ...(await server.listen({ status, health, prometheus })) }, 'the kubelet is answered');

@@ -20,7 +20,7 @@ t.test('readiness and metrics are those of the admin interface', async (t) => {
   const { admin, seen } = await startAdmin(t, 200);
   t.same(await admin.readiness(), { isReady: true, reason: 'LIVE' });
   t.equal(await admin.metrics(), 'LIVE\n');
-  await admin.quit();
+  t.equal(await admin.quit(), '');
   t.same(seen, ['GET /ready', 'GET /stats/prometheus', 'POST /quitquitquit']);
 });
 
@@ -28,8 +28,10 @@ t.test('any other status is not ready, and gives no metrics', async (t) => {
   const { admin } = await startAdmin(t, 503);
   t.same(await admin.readiness(), { isReady: false, reason: 'LIVE' });
   await t.rejects(admin.metrics(), { message: 'the admin interface answered 503' });
+  t.equal(await admin.quit(), 'the admin interface answered 503');
 });
 
 t.test('an interface that does not answer is a sidecar that is not ready', async (t) => {
   t.match(await new OwnAdmin(1).readiness(), { isReady: false, reason: /does not answer: .*ECONNREFUSED/ });
+  t.match(await new OwnAdmin(1).quit(), /does not answer: .*ECONNREFUSED/);
 });
