@@ -18,8 +18,13 @@ const renamed: ReadonlyMap<string, string> = new Map([
   ['--concurrency', '--concurrency'],
 ]);
 
-/** They speak of the agent's own log, and of what a sidecar always does. */
-const without = new Set(['--log_output_level', '--log_target', '--log_as_json', '--log_caller', '--serviceCluster']);
+/** They speak of the agent's own log, and of services that it offers to others. */
+const without = new Set([
+  ...['--log_output_level', '--log_target', '--log_caller', '--log_stacktrace_level'],
+  ...['--serviceCluster', '--stsPort', '--tokenManagerPlugin', '--outlierLogPath', '--templateFile'],
+]);
+/** The same, of kinds that are on by being there; lines of our log are JSON anyway. */
+const withoutValue = new Set(['--log_as_json']);
 
 /** Throws `ConfigError` for what is not understood. Flags of a proxy, such as `--capture`, pass as they are. */
 export function readSidecarArguments(args: readonly string[]): SidecarArguments {
@@ -36,6 +41,7 @@ export function readSidecarArguments(args: readonly string[]): SidecarArguments 
     if (name === '--domain') dnsDomain = value();
     else if (proxyFlag !== undefined) flags.push(proxyFlag, firstLevel(proxyFlag, value()));
     else if (without.has(name)) value();
+    else if (withoutValue.has(name)) continue;
     else flags.push(rest[index]!);
   }
   return { dnsDomain, flags };

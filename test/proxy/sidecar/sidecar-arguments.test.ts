@@ -10,6 +10,9 @@ t.test('the arguments of Istio’s injector', async (t) => {
     '--proxyLogLevel=warning',
     '--proxyComponentLogLevel=misc:error',
     '--log_output_level=default:info',
+    '--log_as_json',
+    '--stsPort=15463',
+    '--outlierLogPath=/dev/stdout',
     '--concurrency=2',
   ];
   t.same(readSidecarArguments(args), {
