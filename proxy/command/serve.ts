@@ -6,6 +6,7 @@ import type { Snapshot } from '../../config/snapshot.ts';
 import { RuntimeOverrides } from '../admin/runtime-overrides.ts';
 import { DnsDiscovery } from '../discovery/dns-discovery.ts';
 import type { NamedDescriptor } from '../hot-restart/parent.ts';
+import { RecentKeys } from '../listener/recent-keys.ts';
 import { clusterDiscoveryStats } from '../telemetry/cluster-stats.ts';
 import { DiscoveryStats } from '../telemetry/discovery-stats.ts';
 import { createProcessLog, type ProcessLog } from '../telemetry/process-log.ts';
@@ -265,6 +266,8 @@ interface WorkerParts
 function startWorkers({ flags, log, state, onServing, ...parts }: WorkerParts): WorkerPool {
   const { inherit, onOpened, onStopping, ...outputs } = parts;
   const main = log.component('main');
+  // Each worker finds out for itself.
+  const serverFirst = new RecentKeys(1024);
   return new WorkerPool({
     concurrency: state.options.concurrency,
     youngGenerationMib,
@@ -303,6 +306,9 @@ function startWorkers({ flags, log, state, onServing, ...parts }: WorkerParts): 
       process.exit(1);
     },
     onWarning: (text) => main.warn(text),
+    onServerFirst: (destination) => {
+      if (serverFirst.add(destination)) main.info(`classified ${destination} as server-first TCP`);
+    },
     onDrained: () => state.onDrained(),
     onFailure: (worker, error) => {
       const what = error.stack ?? error.message;

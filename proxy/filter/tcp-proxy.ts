@@ -11,6 +11,7 @@ import type { ByteStream } from '../reactor/byte-stream.ts';
 import type { AccessLogger } from '../telemetry/access-log.ts';
 import type { StatBlock } from '../telemetry/stats.ts';
 import { TcpSession } from './tcp-session.ts';
+import { TcpUpstream } from './tcp-upstream.ts';
 
 export interface TcpProxyOptions {
   readonly config: TcpProxy;
@@ -20,6 +21,14 @@ export interface TcpProxyOptions {
   /** Null, or absent, without Istio's metrics. */
   readonly istioStats?: IstioTcpStats | null;
 }
+
+/** Why there is no attempt at an endpoint. */
+export type AttemptRefusal =
+  | { readonly kind: 'no-cluster'; readonly cluster: null }
+  /** None that is healthy. */
+  | { readonly kind: 'no-endpoint'; readonly cluster: ClusterRuntime }
+  /** As many connections as the circuit breaker allows. */
+  | { readonly kind: 'overflow'; readonly cluster: ClusterRuntime };
 
 export class TcpProxyFilter {
   readonly config: TcpProxy;
@@ -36,8 +45,23 @@ export class TcpProxyFilter {
     this.istioStats = options.istioStats ?? null;
   }
 
-  start(stream: ByteStream, facts: ConnectionFacts, counter: ConnectionCounter): void {
-    new TcpSession(this, stream, facts, counter).connect();
+  /** A session that has not begun: by `connect`, or by `take` with an attempt that was made before. */
+  open(stream: ByteStream, facts: ConnectionFacts, counter: ConnectionCounter): TcpSession {
+    return new TcpSession(this, stream, facts, counter);
+  }
+
+  /** Begins to connect to an endpoint. Nothing is counted of a refusal: who needed the attempt does that. */
+  attempt(originalDestination: string): TcpUpstream | AttemptRefusal {
+    const { reactor, chooseContext } = this.context;
+    const cluster = this.chooseCluster();
+    if (cluster === null) return noCluster;
+    chooseContext.excluded = null;
+    chooseContext.originalDestination = originalDestination;
+    const endpoint = cluster.chooseEndpoint(chooseContext);
+    if (endpoint === null) return { kind: 'no-endpoint', cluster };
+    if (!cluster.breakers.default.tryAcquireConnection()) return { kind: 'overflow', cluster };
+    const limitBytes = cluster.config.perConnectionBufferLimitBytes || Number.POSITIVE_INFINITY;
+    return new TcpUpstream({ reactor, cluster, endpoint, limitBytes });
   }
 
   /** The cluster of a new connection: the only one, or one by weight. */
@@ -57,3 +81,5 @@ export class TcpProxyFilter {
     }
   }
 }
+
+const noCluster: AttemptRefusal = { kind: 'no-cluster', cluster: null };

@@ -15,7 +15,7 @@ import type { ByteStream, ByteStreamHandler, CloseReason, Relay } from '../react
 import { Deadlines } from '../reactor/deadlines.ts';
 import { clusterStats } from '../telemetry/cluster-stats.ts';
 import { tcpStats } from '../telemetry/tcp-stats.ts';
-import type { TcpProxyFilter } from './tcp-proxy.ts';
+import type { AttemptRefusal, TcpProxyFilter } from './tcp-proxy.ts';
 import { TcpUpstream } from './tcp-upstream.ts';
 
 const Deadline = { idle: 0, maxDuration: 1, logFlush: 2, istioStats: 3, count: 4 } as const;
@@ -67,35 +67,38 @@ export class TcpSession implements ByteStreamHandler, Relay {
 
   /** Begins an attempt at an endpoint. Every outcome is a callback of the upstream or the end of the downstream. */
   connect(): void {
-    const { context, stats } = this.#filter;
-    const cluster = this.#filter.chooseCluster();
+    const attempt = this.#filter.attempt(this.#facts.originalDestination ?? '');
+    if (attempt instanceof TcpUpstream) this.take(attempt);
+    else this.#refuse(attempt);
+  }
+
+  /** In place of `connect`: goes on with an attempt that was begun before there was a session. */
+  take(upstream: TcpUpstream): void {
+    const { cluster, endpoint } = upstream;
+    this.#upstream = upstream;
+    this.#cluster = cluster;
+    this.#info.upstreamCluster = cluster.name;
+    this.#info.attemptCount++;
+    this.#info.upstreamRemoteAddress = endpoint.addressText;
+    this.#info.endpointMetadata = endpoint.metadata;
+    upstream.attach(this, this.#downstream);
+  }
+
+  #refuse({ kind, cluster }: AttemptRefusal): void {
     if (cluster === null) {
-      stats.inc(tcpStats.downstreamCxNoRoute);
+      this.#filter.stats.inc(tcpStats.downstreamCxNoRoute);
       this.#giveUp(ResponseFlag.noClusterFound, 'the cluster is not known');
       return;
     }
     this.#cluster = cluster;
     this.#info.upstreamCluster = cluster.name;
-    const { chooseContext } = context;
-    chooseContext.excluded = null;
-    chooseContext.originalDestination = this.#facts.originalDestination ?? '';
-    const endpoint = cluster.chooseEndpoint(chooseContext);
-    if (endpoint === null) {
+    if (kind === 'no-endpoint') {
       cluster.stats.inc(clusterStats.upstreamCxNoneHealthy);
       this.#giveUp(ResponseFlag.noHealthyUpstream, `cluster ${cluster.name} has no healthy endpoint`);
-      return;
-    }
-    if (!cluster.breakers.default.tryAcquireConnection()) {
+    } else {
       cluster.stats.inc(clusterStats.upstreamCxOverflow);
       this.#giveUp(ResponseFlag.upstreamOverflow, `max_connections of cluster ${cluster.name} is reached`);
-      return;
     }
-    this.#info.attemptCount++;
-    this.#info.upstreamRemoteAddress = endpoint.addressText;
-    this.#info.endpointMetadata = endpoint.metadata;
-    const { reactor } = context;
-    const limitBytes = cluster.config.perConnectionBufferLimitBytes || Number.POSITIVE_INFINITY;
-    this.#upstream = new TcpUpstream(this, { reactor, cluster, endpoint, sink: this.#downstream, limitBytes });
   }
 
   onUpstreamConnected(): void {

@@ -1,5 +1,7 @@
 // One attempt of tcp_proxy at an endpoint: the connection, and what the cluster and the endpoint count of it. It is
 // registered when it begins and signed off in `onClosed`, which comes exactly once.
+//
+// It may begin before there is a session: until it is attached to one, what the endpoint says waits.
 
 import type { NativeBuffer } from '../../native/native-buffer.ts';
 import type { ClusterRuntime } from '../cluster/cluster-runtime.ts';
@@ -18,44 +20,47 @@ export interface TcpUpstreamOptions {
   readonly reactor: Reactor;
   readonly cluster: ClusterRuntime;
   readonly endpoint: EndpointRuntime;
-  /** The downstream connection. */
-  readonly sink: ByteStream;
   /** Of one relayed piece. */
   readonly limitBytes: number;
+}
+
+/** Who opened an attempt that no session has yet. */
+export interface TcpUpstreamWatcher {
+  /** The endpoint has sent bytes, which wait. The stream is in the middle of handing them on. */
+  onUpstreamSpoke(): void;
+  /** It could not be opened, or has ended, or was closed. */
+  onUpstreamGone(): void;
 }
 
 export class TcpUpstream implements ByteStreamHandler, Relay {
   readonly stream: ByteStream;
   readonly cluster: ClusterRuntime;
-  readonly sink: ByteStream;
+  readonly endpoint: EndpointRuntime;
   readonly limitBytes: number;
+  /** Told until there is a session. */
+  watcher: TcpUpstreamWatcher | null = null;
   isEstablished = false;
   /** What the handshake showed; null before its end and on a plain connection. */
   tls: TlsFacts | null = null;
   #transport: TlsTransport | null = null;
-  readonly #session: TcpSession;
+  #session: TcpSession | null = null;
+  #sink: ByteStream | null = null;
   readonly #reactor: Reactor;
-  readonly #endpoint: EndpointRuntime;
   readonly #startedAtMs: number;
 
   /** The caller holds a connection of the cluster's circuit breaker, which is given back in `onClosed`. */
-  constructor(session: TcpSession, options: TcpUpstreamOptions) {
+  constructor(options: TcpUpstreamOptions) {
     const { reactor, cluster, endpoint } = options;
-    this.#session = session;
     this.#reactor = reactor;
     this.cluster = cluster;
-    this.#endpoint = endpoint;
+    this.endpoint = endpoint;
     this.#startedAtMs = reactor.nowMs;
-    this.sink = options.sink;
     this.limitBytes = options.limitBytes;
     endpoint.activeConnections++;
     endpoint.stats.inc(endpointStats.cxTotal);
     endpoint.stats.inc(endpointStats.cxActive);
     cluster.stats.inc(clusterStats.upstreamCxTotal);
     cluster.stats.inc(clusterStats.upstreamCxActive);
-    // To Envoy a TCP connection is a request that waits until it stands, and then lasts as long as the connection.
-    cluster.stats.inc(clusterStats.upstreamRqPendingTotal);
-    cluster.stats.inc(clusterStats.upstreamRqPendingActive);
     const { bindAddress, connectTimeoutMs, keepAlive } = cluster.config;
     const { transport, hostname } = endpoint;
     this.stream = connectTo(
@@ -72,6 +77,29 @@ export class TcpUpstream implements ByteStreamHandler, Relay {
     );
   }
 
+  /**
+   * From now on it is that session's, and its bytes go to `sink`. To Envoy a TCP connection is a request that waits until
+   * it stands, and then lasts as long as the connection.
+   */
+  attach(session: TcpSession, sink: ByteStream): void {
+    const { stats } = this.cluster;
+    this.watcher = null;
+    this.#session = session;
+    this.#sink = sink;
+    if (this.isEstablished) {
+      this.#beginUse(session);
+      this.stream.resumeReading();
+      return;
+    }
+    stats.inc(clusterStats.upstreamRqPendingTotal);
+    stats.inc(clusterStats.upstreamRqPendingActive);
+  }
+
+  /** The downstream connection. */
+  get sink(): ByteStream {
+    return this.#sink!;
+  }
+
   #secureBy(transport: TlsTransport | string): TlsTransport | string {
     if (typeof transport !== 'string') this.#transport = transport;
     return transport;
@@ -82,23 +110,34 @@ export class TcpUpstream implements ByteStreamHandler, Relay {
     if (this.#transport !== null) this.tls = tlsFactsOf(this.#transport);
     const { stats } = this.cluster;
     stats.record(clusterStats.upstreamCxConnectMs, this.#reactor.nowMs - this.#startedAtMs);
+    if (this.#session === null) return;
     stats.dec(clusterStats.upstreamRqPendingActive);
+    this.#beginUse(this.#session);
+  }
+
+  #beginUse(session: TcpSession): void {
+    const { stats } = this.cluster;
     stats.inc(clusterStats.upstreamRqTotal);
     stats.inc(clusterStats.upstreamRqActive);
-    this.#endpoint.stats.inc(endpointStats.rqTotal);
-    this.#endpoint.stats.inc(endpointStats.rqActive);
-    this.#session.onUpstreamConnected();
+    this.endpoint.stats.inc(endpointStats.rqTotal);
+    this.endpoint.stats.inc(endpointStats.rqActive);
+    session.onUpstreamConnected();
   }
 
   onData(buffer: NativeBuffer, start: number, end: number): number {
-    this.sink.write(buffer, start, end);
+    if (this.#sink === null) {
+      this.stream.pauseReading();
+      this.watcher?.onUpstreamSpoke();
+      return 0;
+    }
+    this.#sink.write(buffer, start, end);
     this.onRelayed(end - start);
     return end - start;
   }
 
   onRelayed(count: number): void {
     this.cluster.stats.add(clusterStats.upstreamCxRxBytesTotal, count);
-    this.#session.onUpstreamBytes(count);
+    this.#session!.onUpstreamBytes(count);
   }
 
   /** The session has sent `count` bytes to this endpoint. */
@@ -117,48 +156,55 @@ export class TcpUpstream implements ByteStreamHandler, Relay {
   }
 
   onEnd(): void {
-    this.#session.onUpstreamEnd();
+    // Without a word, to nobody: it is of no use to a session.
+    if (this.#session === null) this.stream.close();
+    else this.#session.onUpstreamEnd();
   }
 
   onDrained(): void {
-    this.#session.onUpstreamDrained();
+    this.#session?.onUpstreamDrained();
   }
 
   onClosed(reason: CloseReason): void {
     const { stats } = this.cluster;
     this.cluster.breakers.default.releaseConnection();
-    this.#endpoint.activeConnections--;
-    this.#endpoint.stats.dec(endpointStats.cxActive);
+    this.endpoint.activeConnections--;
+    this.endpoint.stats.dec(endpointStats.cxActive);
     stats.dec(clusterStats.upstreamCxActive);
     stats.inc(clusterStats.upstreamCxDestroy);
     const isRemote = reason.kind === 'remote' || reason.kind === 'error';
     stats.inc(isRemote ? clusterStats.upstreamCxDestroyRemote : clusterStats.upstreamCxDestroyLocal);
+    if (this.isEstablished) stats.record(clusterStats.upstreamCxLengthMs, this.#reactor.nowMs - this.#startedAtMs);
+    else if (reason.kind !== 'local') this.#countConnectFailure(reason);
+    if (this.#session === null) {
+      this.watcher?.onUpstreamGone();
+      return;
+    }
     if (this.isEstablished) this.#countUse(isRemote);
     else this.#countUnused(reason);
     this.#session.onUpstreamClosed(reason);
   }
 
+  #countConnectFailure({ kind }: CloseReason): void {
+    const { stats } = this.cluster;
+    stats.inc(clusterStats.upstreamCxConnectFail);
+    if (kind === 'connect-timeout') stats.inc(clusterStats.upstreamCxConnectTimeout);
+    this.endpoint.stats.inc(endpointStats.cxConnectFail);
+  }
+
   #countUse(isRemote: boolean): void {
     const { stats } = this.cluster;
     stats.dec(clusterStats.upstreamRqActive);
-    this.#endpoint.stats.dec(endpointStats.rqActive);
-    stats.record(clusterStats.upstreamCxLengthMs, this.#reactor.nowMs - this.#startedAtMs);
+    this.endpoint.stats.dec(endpointStats.rqActive);
     stats.inc(clusterStats.upstreamCxDestroyWithActiveRq);
     stats.inc(
       isRemote ? clusterStats.upstreamCxDestroyRemoteWithActiveRq : clusterStats.upstreamCxDestroyLocalWithActiveRq,
     );
   }
 
-  #countUnused(reason: CloseReason): void {
+  #countUnused({ kind }: CloseReason): void {
     const { stats } = this.cluster;
     stats.dec(clusterStats.upstreamRqPendingActive);
-    if (reason.kind === 'local') {
-      stats.inc(clusterStats.upstreamRqCancelled);
-      return;
-    }
-    stats.inc(clusterStats.upstreamRqPendingFailureEject);
-    stats.inc(clusterStats.upstreamCxConnectFail);
-    if (reason.kind === 'connect-timeout') stats.inc(clusterStats.upstreamCxConnectTimeout);
-    this.#endpoint.stats.inc(endpointStats.cxConnectFail);
+    stats.inc(kind === 'local' ? clusterStats.upstreamRqCancelled : clusterStats.upstreamRqPendingFailureEject);
   }
 }

@@ -133,9 +133,16 @@ export class FilterChainRuntime {
     const { facts } = connection;
     if (this.#terminal.kind === 'http') {
       stream.handler = new Http1ServerConnection(stream, this.#terminal.manager, facts, connection);
-    } else {
-      this.#terminal.filter.start(stream, facts, connection);
+      return;
     }
+    const session = this.#terminal.filter.open(stream, facts, connection);
+    if (connection.early === null) session.connect();
+    else session.take(connection.early);
+  }
+
+  /** The filter that has plain bytes without any condition; null where there is TLS or HTTP to be spoken first. */
+  get plainTcp(): TcpProxyFilter | null {
+    return this.#tls === null && this.#terminal.kind === 'tcp' ? this.#terminal.filter : null;
   }
 
   /**

@@ -1,5 +1,6 @@
 // One downstream connection as its listener counts and logs it, from the accept to its end.
 
+import type { TcpUpstream } from '../filter/tcp-upstream.ts';
 import type { ConnectionCounter, ConnectionFacts } from '../http/connection-manager.ts';
 import { StreamInfo } from '../http/stream-info.ts';
 import type { ByteStream } from '../reactor/byte-stream.ts';
@@ -23,6 +24,8 @@ export class ListenerConnection implements ConnectionCounter {
   chain: FilterChainRuntime | null = null;
   /** Null for one that ended before it had a filter chain: nothing was read of it. */
   stream: CountedStream | null = null;
+  /** An attempt that was made for it before the client spoke, of the filter that is to have it. */
+  early: TcpUpstream | null = null;
   readonly #owner: ConnectionOwner;
   /** A sentence; empty when the transport did not fail before data could flow. */
   #transportFailure = '';

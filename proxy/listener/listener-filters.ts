@@ -16,6 +16,7 @@ import { compileFilterPredicate, type PortPredicate } from './filter-predicate.t
 import { HttpInspector } from './http-inspector.ts';
 import { type ConnectionFindings, type Inspector, nothingFound } from './listener-filter.ts';
 import { ProxyProtocol } from './proxy-protocol.ts';
+import type { Speculation } from './speculation.ts';
 import { TlsInspector } from './tls-inspector.ts';
 import { WaitingConnection, type WaitingEnd, type WaitingOwner } from './waiting-connection.ts';
 
@@ -25,13 +26,21 @@ export interface ListenerFiltersOptions {
   /** A block of `listenerStats`. */
   readonly listenerStats: StatBlock;
   /** Filters are done with a connection, which the owner has again. */
-  readonly onInspected: (
-    descriptor: number,
-    original: Address | undefined,
-    found: Readonly<ConnectionFindings>,
-  ) => void;
+  readonly onInspected: (connection: InspectedConnection) => void;
+  /** For a client that is silent; null where its server is never to speak first. */
+  readonly speculate: (connection: WaitingConnection) => Speculation | null;
   /** A connection ended before; its descriptor is closed when this returns. */
   readonly onDropped: (connection: WaitingConnection) => void;
+}
+
+/** What is known of a connection when its filters are done. */
+export interface InspectedConnection {
+  readonly descriptor: number;
+  /** Before redirection, when there was one. */
+  readonly original: Address | undefined;
+  readonly found: Readonly<ConnectionFindings>;
+  /** To be claimed; null when nothing was begun. */
+  readonly speculation: Speculation | null;
 }
 
 /** Null when no filter waits for bytes. */
@@ -104,7 +113,7 @@ export class ListenerFilters implements WaitingOwner {
   inspect(descriptor: number, original: Address | undefined): void {
     const inspectors = this.#hasPredicates ? this.#enabledFor(descriptor, original) : this.#inspectors;
     if (inspectors.length === 0) {
-      this.#options.onInspected(descriptor, original, nothingFound);
+      this.#options.onInspected({ descriptor, original, found: nothingFound, speculation: null });
       return;
     }
     const connection = new WaitingConnection(this, descriptor, { original, inspectors });
@@ -129,7 +138,11 @@ export class ListenerFilters implements WaitingOwner {
 
   onInspected(connection: WaitingConnection): void {
     this.#remove(connection);
-    this.#options.onInspected(connection.descriptor, connection.original, connection.found);
+    this.#options.onInspected(connection);
+  }
+
+  speculate(connection: WaitingConnection): Speculation | null {
+    return this.#options.speculate(connection);
   }
 
   onWaitingEnd(connection: WaitingConnection, end: WaitingEnd): void {

@@ -5,21 +5,24 @@ import { type Address, formatAddress } from '../../config/address.ts';
 import type { FilterChain, Listener } from '../../config/listener.ts';
 import { filterChainsOf } from '../../config/references.ts';
 import { describeErrno } from '../../native/errno.ts';
-import { close, localAddress, remoteAddress } from '../../native/socket.ts';
+import { close, localAddress } from '../../native/socket.ts';
 import type { ConnectionFacts } from '../http/connection-manager.ts';
 import { ResponseFlag } from '../http/stream-info.ts';
 import { ListeningSocket } from '../reactor/listening-socket.ts';
 import type { AccessLogger } from '../telemetry/access-log.ts';
 import { listenerStats, listenerWorkerStats } from '../telemetry/listener-stats.ts';
 import type { StatBlock } from '../telemetry/stats.ts';
+import { type ConnectionOrigin, criteriaOf, ipOf, originOf } from './connection-origin.ts';
 import type { DescriptorReserve } from './descriptor-reserve.ts';
 import { type ChainMatcher, compileFilterChainMatch } from './filter-chain-match.ts';
 import { type FilterChainContext, FilterChainRuntime } from './filter-chain-runtime.ts';
 import type { KeptFilterChain } from './listener-change.ts';
 import { type ConnectionOwner, ListenerConnection } from './listener-connection.ts';
-import { type ConnectionFindings, nothingFound } from './listener-filter.ts';
-import { compileListenerFilters, type ListenerFilters } from './listener-filters.ts';
+import { nothingFound } from './listener-filter.ts';
+import { compileListenerFilters, type InspectedConnection, type ListenerFilters } from './listener-filters.ts';
+import type { ServerFirstVerdicts } from './server-first-verdicts.ts';
 import { LimitedConnections, type SharedLimit } from './shared-limit.ts';
+import { type Prospect, Speculation } from './speculation.ts';
 import type { WaitingConnection } from './waiting-connection.ts';
 
 export interface ListenerContext extends FilterChainContext {
@@ -35,6 +38,7 @@ export interface ListenerContext extends FilterChainContext {
   readonly onIdle: () => void;
   /** `Bootstrap.maxDownstreamConnections`, null without. */
   globalLimit: LimitedConnections | null;
+  readonly serverFirst: ServerFirstVerdicts;
   nextConnectionId: number;
 }
 
@@ -58,6 +62,8 @@ export class ListenerRuntime implements ConnectionOwner {
   readonly #limit: LimitedConnections | null;
   readonly #globalLimit: LimitedConnections | null;
   #maxKeptBytes: number;
+  /** Without such a chain no server is to speak first. */
+  #hasPlainTcp: boolean;
   readonly #wantsOriginal: boolean;
   /** Null when no filter waits for bytes: a connection begins at once. */
   readonly #filters: ListenerFilters | null;
@@ -79,12 +85,14 @@ export class ListenerRuntime implements ConnectionOwner {
     this.#limit = sockets.limit === undefined ? null : new LimitedConnections(sockets.limit);
     this.#globalLimit = config.ignoreGlobalConnectionLimit ? null : context.globalLimit;
     this.#maxKeptBytes = keptBytesFor(config);
+    this.#hasPlainTcp = filterChainsOf(config).some(isPlainTcp);
     this.#wantsOriginal = config.useOriginalDst || config.listenerFilters.some(({ kind }) => kind === 'original-dst');
     this.#filters = compileListenerFilters(config, {
       reactor: context.http.reactor,
       stats,
       listenerStats: this.#stats,
-      onInspected: (descriptor, original, found) => this.#begin(descriptor, original, found),
+      onInspected: (connection) => this.#begin(connection),
+      speculate: (connection) => (this.#hasPlainTcp ? this.#speculate(connection) : null),
       onDropped: (connection) => this.#onDropped(connection),
     });
     for (const descriptor of sockets.descriptors) this.#listen(descriptor);
@@ -126,7 +134,7 @@ export class ListenerRuntime implements ConnectionOwner {
       return;
     }
     this.#open++;
-    if (this.#filters === null) this.#begin(descriptor, original, nothingFound);
+    if (this.#filters === null) this.#begin({ descriptor, original, found: nothingFound, speculation: null });
     else this.#filters.inspect(descriptor, original);
   }
 
@@ -142,42 +150,53 @@ export class ListenerRuntime implements ConnectionOwner {
     return false;
   }
 
-  #begin(descriptor: number, original: Address | undefined, found: Readonly<ConnectionFindings>): void {
+  #begin({ descriptor, original, found, speculation }: InspectedConnection): void {
     this.#stats.inc(listenerStats.downstreamCxTotal);
     this.#stats.inc(listenerStats.downstreamCxActive);
     this.#workerStats.inc(listenerWorkerStats.downstreamCxTotal);
     this.#workerStats.inc(listenerWorkerStats.downstreamCxActive);
-    const local = found.destination ?? original ?? localAddress(descriptor, true);
-    const peer = remoteAddress(descriptor, true);
-    const origin = { remote: found.source ?? peer, peer, local, original, found };
-    const chain = this.#choose(origin);
+    const origin = originOf(descriptor, original, found);
+    const chain = this.#matcher.match(criteriaOf(origin));
     const facts = this.#factsOf(origin, chain?.name ?? '');
     const connection = new ListenerConnection(this, facts, this.#context.http.reactor.nowMs);
     if (chain !== null) {
-      this.#chain(chain).start(descriptor, connection, this.#maxKeptBytes);
+      const runtime = this.#chain(chain);
+      connection.early = speculation?.claim(runtime.plainTcp) ?? null;
+      runtime.start(descriptor, connection, this.#maxKeptBytes);
       return;
     }
+    speculation?.claim(null);
     this.#stats.inc(listenerStats.noFilterChainMatch);
     close(descriptor);
     this.#end(connection, ResponseFlag.noRouteFound);
   }
 
-  #choose({ remote, peer, local, found }: ConnectionOrigin): FilterChain | null {
-    const remoteIp = remote?.kind === 'ip' ? remote.ip : '';
-    return this.#matcher.match({
-      destinationIp: local?.kind === 'ip' ? local.ip : '',
-      destinationPort: local?.kind === 'ip' ? local.port : 0,
-      serverName: found.serverName,
-      transportProtocol: found.transportProtocol === '' ? 'raw_buffer' : found.transportProtocol,
-      applicationProtocols: found.applicationProtocols,
-      directSourceIp: peer?.kind === 'ip' ? peer.ip : '',
-      sourceIp: remoteIp,
-      sourcePort: remote?.kind === 'ip' ? remote.port : 0,
+  #speculate(waiting: WaitingConnection): Speculation {
+    return new Speculation({
+      reactor: this.#context.http.reactor,
+      verdicts: this.#context.serverFirst,
+      prospect: () => this.#prospectOf(waiting),
+      onServerSpoke: () => waiting.onServerSpoke(),
     });
   }
 
+  /** By the configuration of now. */
+  #prospectOf({ descriptor, original, found }: WaitingConnection): Prospect | null {
+    const origin = originOf(descriptor, original, found);
+    const chain = this.#matcher.match(criteriaOf(origin));
+    if (chain === null || !isPlainTcp(chain)) return null;
+    const filter = this.#chain(chain).plainTcp;
+    if (filter === null || origin.local === undefined) return null;
+    return {
+      filter,
+      originalDestination: original === undefined ? '' : formatAddress(original),
+      client: ipOf(origin.remote),
+      destination: formatAddress(origin.local),
+    };
+  }
+
   #factsOf({ remote, peer, local, original, found }: ConnectionOrigin, filterChainName: string): ConnectionFacts {
-    const remoteIp = remote?.kind === 'ip' ? remote.ip : '';
+    const remoteIp = ipOf(remote);
     return {
       connectionId: this.#context.nextConnectionId++,
       remoteAddress: remote === undefined ? '' : formatAddress(remote),
@@ -199,8 +218,7 @@ export class ListenerRuntime implements ConnectionOwner {
   #onDropped({ descriptor, original, found, startedAtMs }: WaitingConnection): void {
     if (this.#accessLoggers.length > 0) {
       const local = original ?? localAddress(descriptor, true);
-      const peer = remoteAddress(descriptor, true);
-      const facts = this.#factsOf({ remote: found.source ?? peer, peer, local, original, found }, '');
+      const facts = this.#factsOf({ ...originOf(descriptor, original, found), local }, '');
       this.#log(new ListenerConnection(this, facts, startedAtMs), 0);
     }
     this.#leave();
@@ -293,6 +311,7 @@ export class ListenerRuntime implements ConnectionOwner {
     this.config = config;
     this.#matcher = compileFilterChainMatch(config.filterChains, config.defaultFilterChain);
     this.#maxKeptBytes = keptBytesFor(config);
+    this.#hasPlainTcp = filterChainsOf(config).some(isPlainTcp);
     return others;
   }
 
@@ -345,15 +364,9 @@ export class ListenerRuntime implements ConnectionOwner {
   }
 }
 
-/** Where a connection comes from and goes to, and what its first bytes said. */
-interface ConnectionOrigin {
-  readonly remote: Address | undefined;
-  /** Who is at the other end of the socket. */
-  readonly peer: Address | undefined;
-  /** Before redirection, when there was one. */
-  readonly local: Address | undefined;
-  readonly original: Address | undefined;
-  readonly found: Readonly<ConnectionFindings>;
+/** Whoever connects is let through, unseen: no TLS, and no filter that might refuse. */
+function isPlainTcp({ tls, filters }: FilterChain): boolean {
+  return tls === undefined && filters.length === 1 && filters[0]!.kind === 'tcp-proxy';
 }
 
 // A request head may be larger than what is kept by default; it is parsed whole.

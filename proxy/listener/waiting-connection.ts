@@ -16,6 +16,7 @@ import {
   MAX_INSPECTED_BYTES,
   Verdict,
 } from './listener-filter.ts';
+import type { Speculation } from './speculation.ts';
 
 /** How waiting ended without a connection. */
 export type WaitingEnd = 'timeout' | 'error' | 'remote-close' | 'refused' | 'local-close';
@@ -26,6 +27,8 @@ export interface WaitingOwner {
   readonly timeoutMs: number;
   readonly continuesOnTimeout: boolean;
   onTimeout(): void;
+  /** Asked when the client is silent: what may find out that the server is to speak first. */
+  speculate(connection: WaitingConnection): Speculation | null;
   /** All filters are done; the descriptor is the owner's again. */
   onInspected(connection: WaitingConnection): void;
   /** The descriptor is closed when this returns. */
@@ -44,6 +47,7 @@ export class WaitingConnection implements EventSource, Inspection {
   readonly #owner: WaitingOwner;
   readonly #inspectors: readonly Inspector[];
   #current = 0;
+  #speculation: Speculation | null = null;
   #isRegistered = false;
   #timer: Timer | undefined;
 
@@ -76,6 +80,18 @@ export class WaitingConnection implements EventSource, Inspection {
     this.#close('local-close');
   }
 
+  /** What was begun for this client while it was silent; whoever has the connection then, claims it. */
+  get speculation(): Speculation | null {
+    return this.#speculation;
+  }
+
+  /** For the speculation. Bytes of the client that no event has told of yet are asked for: they were first. */
+  onServerSpoke(): void {
+    if (peek(this.descriptor, this.#owner.reactor.receiveBuffer, 0, 1) !== -Errno.EAGAIN) return;
+    this.#speculation?.confirm();
+    this.#finish();
+  }
+
   #look(hasEnded: boolean): void {
     const { reactor } = this.#owner;
     const count = peek(this.descriptor, reactor.receiveBuffer, 0, MAX_INSPECTED_BYTES);
@@ -87,6 +103,7 @@ export class WaitingConnection implements EventSource, Inspection {
   /** When nothing can follow, a filter that needs more has found nothing. */
   #inspect(count: number, hasEnded: boolean): void {
     this.end = count;
+    this.#speculation?.onClientSpoke();
     while (this.#current < this.#inspectors.length) {
       const inspector = this.#inspectors[this.#current]!;
       const verdict = inspector.inspect(this);
@@ -124,23 +141,35 @@ export class WaitingConnection implements EventSource, Inspection {
   }
 
   #wait(): void {
-    if (this.#isRegistered) return;
+    if (!this.#register() || this.end > 0 || this.#isRequired) return;
+    this.#speculation ??= this.#owner.speculate(this);
+    this.#speculation?.onSilence();
+  }
+
+  /** A filter without which the connection goes no further is at work. */
+  get #isRequired(): boolean {
+    return this.#inspectors[this.#current]?.isRequired === true;
+  }
+
+  /** False when the connection is closed. */
+  #register(): boolean {
+    if (this.#isRegistered) return true;
     const { reactor, timeoutMs } = this.#owner;
     const registered = reactor.register(this.descriptor, INPUT_EDGES, this);
     if (registered < 0) {
       this.#close('error');
-      return;
+      return false;
     }
     this.#isRegistered = true;
-    if (timeoutMs === 0) return;
+    if (timeoutMs === 0) return true;
     this.#timer = new Timer(() => this.#onTimeout());
     reactor.timers.schedule(this.#timer, timeoutMs);
+    return true;
   }
 
   #onTimeout(): void {
     this.#owner.onTimeout();
-    const isRequired = this.#inspectors[this.#current]?.isRequired === true;
-    if (this.#owner.continuesOnTimeout && !isRequired) this.#finish();
+    if (this.#owner.continuesOnTimeout && !this.#isRequired) this.#finish();
     else this.#close('timeout');
   }
 
@@ -152,6 +181,7 @@ export class WaitingConnection implements EventSource, Inspection {
 
   #close(end: WaitingEnd): void {
     this.#stop();
+    this.#speculation?.claim(null);
     if (this.#isRegistered) this.#owner.reactor.forget(this.descriptor);
     this.#owner.onWaitingEnd(this, end);
     close(this.descriptor);

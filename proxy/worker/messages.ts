@@ -23,12 +23,12 @@ export interface WorkerStart {
   readonly workerIndex: number;
   readonly generations: GenerationMemory;
   readonly localIp: string;
+  /** Of session tickets: 32 random bytes, the same for all workers, so that each takes those of the others. */
+  readonly ticketSeed: Uint8Array;
   readonly logFlushIntervalMs: number;
   readonly logFlushSizeBytes: number;
   /** Series that are exported of clusters, routes and requests. */
   readonly maxStatSeries: number;
-  /** Of session tickets: 32 random bytes, the same for all workers, so that each takes those of the others. */
-  readonly ticketSeed: Uint8Array;
   readonly countsAllRequests: boolean;
   /** Of a graceful drain. */
   readonly drainTimeMs: number;
@@ -92,6 +92,8 @@ export type FromWorker =
   | TracingMessage
   /** A sentence for the process's log. */
   | { readonly kind: 'warning'; readonly text: string }
+  /** The worker's first verdict that a server there speaks before its client. */
+  | { readonly kind: 'server-first'; readonly destination: string }
   | { readonly kind: 'drained' };
 
 export interface BoundListener {

@@ -43,6 +43,8 @@ export interface WorkerPoolOptions {
   /** An address is taken or not ours: the delta was published without this listener, and one before it goes on. */
   readonly onListenFailure: (listener: string, failure: OpenFailure) => void;
   readonly onWarning: (text: string) => void;
+  /** A server that speaks before its client was met there; said by each worker once while it remembers. */
+  readonly onServerFirst?: (destination: string) => void;
   readonly onDrained: () => void;
   /** A worker died: the process cannot serve any more. */
   readonly onFailure: (worker: number, error: Error) => void;
@@ -62,8 +64,8 @@ export class WorkerPool {
   readonly #listeners: OpenListeners;
   readonly #routes = new SentRoutes();
   readonly #generationMemory: GenerationMemory;
-  readonly #generations: Generations;
   readonly #ticketSeed = randomBytes(32);
+  readonly #generations: Generations;
   #published = 0;
   #isStopping = false;
 
@@ -229,6 +231,9 @@ export class WorkerPool {
         return;
       case 'warning':
         this.#options.onWarning(message.text);
+        return;
+      case 'server-first':
+        this.#options.onServerFirst?.(message.destination);
         return;
       case 'stats':
         this.#options.onStats(index, message.announcement);

@@ -21,6 +21,7 @@ import { httpMetrics } from '../istio/metric-tags.ts';
 import { WorkerIstio } from '../istio/worker-istio.ts';
 import { DescriptorReserve } from '../listener/descriptor-reserve.ts';
 import type { ListenerContext } from '../listener/listener-runtime.ts';
+import { ServerFirstVerdicts } from '../listener/server-first-verdicts.ts';
 import { LimitedConnections } from '../listener/shared-limit.ts';
 import { Reactor } from '../reactor/reactor.ts';
 import { Timer } from '../reactor/timer-wheel.ts';
@@ -30,6 +31,7 @@ import { callerResponseStats, circuitBreakerStats, clusterStats, routeStats } fr
 import { endpointStats } from '../telemetry/endpoint-stats.ts';
 import { http1Stats } from '../telemetry/http-stats.ts';
 import { RequestMetrics } from '../telemetry/request-metrics.ts';
+import { serverFirstStats } from '../telemetry/server-first-stats.ts';
 import { WorkerStats } from '../telemetry/worker-stats.ts';
 import { TlsContexts } from '../tls/tls-contexts.ts';
 import type { TracingMessage } from '../tracing/tracing-message.ts';
@@ -126,6 +128,10 @@ export class Worker {
       onAcceptError: (listener, errno) => this.#warn(`listener ${listener} cannot accept: ${describeErrno(errno)}`),
       onIdle: () => this.#reportDrained(),
       globalLimit: null,
+      serverFirst: new ServerFirstVerdicts({
+        makeStats: () => stats.block(serverFirstStats),
+        onNewDestination: (destination) => this.#send({ kind: 'server-first', destination }),
+      }),
       nextConnectionId: start.workerIndex * 2 ** 40 + 1,
     };
     const { drainStrategy: strategy, drainTimeMs } = start;

@@ -85,6 +85,7 @@ t.test('PERMISSIVE: pods of the mesh over mutual TLS, others in clear text', asy
   t.equal(await client.application.text(SERVICE_IP, ports.tcp, 'hi'), 'echo hi');
   t.equal(await stranger.application.text(SERVER_IP, ports.tcp, 'hi'), 'echo hi');
   t.equal(await client.application.text(SERVICE_IP, ports.greeting), 'greeting', 'a server that speaks first');
+  t.equal(await stranger.application.text(SERVER_IP, ports.greeting), 'greeting', '… to a stranger');
   t.equal(await ask(client, SERVER_IP, ports.http).then(({ outcome }) => outcome), '200', 'the pod’s own address');
 });
 

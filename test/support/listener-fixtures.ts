@@ -12,12 +12,14 @@ import { WorkerIstio } from '../../proxy/istio/worker-istio.ts';
 import { DescriptorReserve } from '../../proxy/listener/descriptor-reserve.ts';
 import { openListener } from '../../proxy/listener/listener-opening.ts';
 import { type ListenerContext, ListenerRuntime, type ListenerSockets } from '../../proxy/listener/listener-runtime.ts';
+import { ServerFirstVerdicts } from '../../proxy/listener/server-first-verdicts.ts';
 import type { Reactor } from '../../proxy/reactor/reactor.ts';
 import { RouteTables } from '../../proxy/route/route-tables.ts';
 import { AccessLogs } from '../../proxy/telemetry/access-log.ts';
 import { routeStats } from '../../proxy/telemetry/cluster-stats.ts';
 import { http1Stats } from '../../proxy/telemetry/http-stats.ts';
 import { RequestMetrics } from '../../proxy/telemetry/request-metrics.ts';
+import { serverFirstStats } from '../../proxy/telemetry/server-first-stats.ts';
 import { StatsStore } from '../../proxy/telemetry/stats-store.ts';
 import { WorkerStats } from '../../proxy/telemetry/worker-stats.ts';
 import { TlsContexts } from '../../proxy/tls/tls-contexts.ts';
@@ -101,6 +103,10 @@ export function makeListenerBench(t: Test, reactor: Reactor = startReactor(t)): 
     onAcceptError: () => undefined,
     onIdle: () => undefined,
     globalLimit: null,
+    serverFirst: new ServerFirstVerdicts({
+      makeStats: () => stats.block(serverFirstStats),
+      onNewDestination: () => undefined,
+    }),
     nextConnectionId: 1,
   };
   const listen: ListenerBench['listen'] = (config, sockets = {}) => {

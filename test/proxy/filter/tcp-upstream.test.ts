@@ -101,8 +101,9 @@ async function open(t: Test, { refuse = false } = {}) {
     onUpstreamClosed: () => closed.resolve(),
   } as unknown as TcpSession;
   const endpoint = cluster.chooseEndpoint(makeContext())!;
-  const options = { reactor, cluster, endpoint, sink: accepted.stream, limitBytes: Number.POSITIVE_INFINITY };
-  const upstream = new TcpUpstream(session, options);
+  const options = { reactor, cluster, endpoint, limitBytes: Number.POSITIVE_INFINITY };
+  const upstream = new TcpUpstream(options);
+  upstream.attach(session, accepted.stream);
   const counted = (): Record<string, number> => {
     const group = store.get(clusterStats, cluster.config.statName)!;
     const values = COUNTED.map((name) => [name, group.value(clusterStats[name])] as const);

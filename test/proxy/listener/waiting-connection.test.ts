@@ -4,6 +4,7 @@ import t, { type Test } from 'tap';
 import { close, peek } from '../../../native/socket.ts';
 import type { Inspection, Inspector } from '../../../proxy/listener/listener-filter.ts';
 import { MAX_INSPECTED_BYTES, Verdict } from '../../../proxy/listener/listener-filter.ts';
+import type { Speculation } from '../../../proxy/listener/speculation.ts';
 import { WaitingConnection, type WaitingOwner } from '../../../proxy/listener/waiting-connection.ts';
 import { ListeningSocket } from '../../../proxy/reactor/listening-socket.ts';
 import type { Reactor } from '../../../proxy/reactor/reactor.ts';
@@ -53,6 +54,7 @@ async function bench(t: Test, inspectors: readonly Inspector[], owner: Partial<W
     timeoutMs: 0,
     continuesOnTimeout: false,
     onTimeout: () => timeouts++,
+    speculate: () => null,
     onInspected: () => outcome.resolve('inspected'),
     onWaitingEnd: (_, end) => outcome.resolve(end),
     ...owner,
@@ -146,6 +148,25 @@ t.test('time runs out once, whatever follows', async (t) => {
     t.equal(await outcome, continuesOnTimeout ? 'inspected' : 'timeout');
     t.equal(timeouts(), 1);
     if (continuesOnTimeout) close(waiting.descriptor);
+  }
+});
+
+t.test('silence is told of until the client speaks, but not while a filter needs bytes', async (t) => {
+  for (const isRequired of [false, true]) {
+    const inspector = Object.assign(new TextInspector('ab'), { isRequired });
+    const told: string[] = [];
+    const speculation = {
+      onSilence: () => told.push('silence'),
+      onClientSpoke: () => told.push('client'),
+      claim: () => told.push('claimed'),
+    } as unknown as Speculation;
+    const { client, waiting, outcome, reactor } = await bench(t, [inspector], { speculate: () => speculation });
+    await send(client, 'a');
+    await turns(reactor);
+    client.resetAndDestroy();
+    t.equal(await outcome, 'error');
+    t.same(told, isRequired ? [] : ['silence', 'client', 'claimed']);
+    t.equal(waiting.speculation, isRequired ? null : speculation);
   }
 });
 
