@@ -145,6 +145,16 @@ t.test('a server that speaks first is heard when the wait for the client is over
   t.match(await sidecar.admin('/stats?filter=downstream_pre_cx_timeout'), /: 1\n/);
 });
 
+t.test('or though nothing ends that wait, because the client is silent and the server is not', async (t) => {
+  const { sidecar, port } = await startMesh(t);
+  for (let connection = 0; connection < 2; connection++) {
+    const client = await RawClient.open(port);
+    t.teardown(() => client.close());
+    t.equal(await client.ended(), '220 a server that speaks first\r\n');
+  }
+  t.match(await sidecar.admin('/stats/prometheus?filter=server_first'), /outrigger_server_first_verdicts_total\S* 2\n/);
+});
+
 t.test('or at once where the filters are disabled for its port', async (t) => {
   const filter_disabled = { not_match: { destination_port_range: { start: 1, end: 2 } } };
   const { port } = await startMesh(t, { listener_filters: inspectors.map((each) => ({ ...each, filter_disabled })) });
