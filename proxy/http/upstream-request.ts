@@ -241,10 +241,7 @@ export class UpstreamRequest implements PoolWaiter, ResponseReceiver {
     const stream = this.#stream;
     if (stream.info.attemptCount > 1 && status < 500) this.#cluster.stats.inc(clusterStats.upstreamRqRetrySuccess);
     this.#state = State.receiving;
-    if (stream.head.method === 'CONNECT' && status >= 200 && status < 300) {
-      this.#startTunnel(head);
-      return;
-    }
+    if (stream.head.method === 'CONNECT' && status >= 200 && status < 300) return this.#startTunnel(head);
     // From here on nothing is repeated, and what still comes of the body need not be kept.
     this.#kept = null;
     stream.sender.deadlines.clear(StreamDeadline.perTry);
