@@ -159,9 +159,7 @@ export class UpstreamRequest implements PoolWaiter, ResponseReceiver {
     if (this.#requestEnded) {
       if (hasBody(head)) connection.sendEnd(this.#trailers);
       this.#onRequestSent();
-    } else {
-      stream.sender.resumeRequest();
-    }
+    } else stream.sender.resumeRequest();
   }
 
   onConnectionFailed(failure: UpstreamFailure): void {
@@ -241,7 +239,10 @@ export class UpstreamRequest implements PoolWaiter, ResponseReceiver {
     const stream = this.#stream;
     if (stream.info.attemptCount > 1 && status < 500) this.#cluster.stats.inc(clusterStats.upstreamRqRetrySuccess);
     this.#state = State.receiving;
-    if (stream.head.method === 'CONNECT' && status >= 200 && status < 300) return this.#startTunnel(head);
+    if (stream.head.method === 'CONNECT' && status >= 200 && status < 300) {
+      this.#startTunnel(head);
+      return;
+    }
     // From here on nothing is repeated, and what still comes of the body need not be kept.
     this.#kept = null;
     stream.sender.deadlines.clear(StreamDeadline.perTry);
