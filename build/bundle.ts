@@ -32,6 +32,8 @@ const ENTRIES: ReadonlyMap<string, string> = new Map([
   ['worker', 'proxy/worker/main.ts'],
   // Loaded by `import()` when redirection is asked for: no other start reads a byte of it.
   ['capture', 'proxy/command/capture-opening.ts'],
+  // By workers whose connections may be in the short-circuit.
+  ['shortcut-exit', 'proxy/reactor/shortcut-exit.ts'],
   // By `outrigger sidecar` alone.
   ['sidecar', 'proxy/command/sidecar.ts'],
 ]);

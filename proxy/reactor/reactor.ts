@@ -10,7 +10,7 @@ import { close } from '../../native/socket.ts';
 import { BufferPool } from './buffer-pool.ts';
 import { HandshakeBudget } from './handshake-budget.ts';
 import { NodeLoop } from './node-loop.ts';
-import { ShortcutExit, type ShortcutMaps } from './shortcut-exit.ts';
+import type { ShortcutExit } from './shortcut-exit.ts';
 import { TimerWheel } from './timer-wheel.ts';
 import { TransferPipe } from './transfer-pipe.ts';
 
@@ -182,8 +182,8 @@ export class Reactor {
    * Before the first connection: from now on bytes may come past TCP. splice(2) does not see them, so streams are copied
    * until they have left the short-circuit.
    */
-  useShortcut(maps: ShortcutMaps): void {
-    this.shortcut = new ShortcutExit(maps);
+  useShortcut(exit: ShortcutExit): void {
+    this.shortcut = exit;
   }
 
   readonly #runTurns = (): void => {

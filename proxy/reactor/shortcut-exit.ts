@@ -16,6 +16,7 @@ import { Errno } from '../../native/errno.ts';
 import { duplicate } from '../../native/socket.ts';
 import { SocketDiagnosis } from '../../native/socket-diagnosis.ts';
 import { tcpBytesAcknowledged, tcpBytesReceived } from '../../native/tcp-info.ts';
+import { Membership } from './membership.ts';
 
 /** Maps of the program, and where in their values is what is read here. */
 export interface ShortcutMaps {
@@ -34,10 +35,6 @@ export interface ShortcutMaps {
   readonly localPortAt: number;
   readonly remotePortAt: number;
 }
-
-/** Which ends can have bytes queued past TCP. */
-export const Membership = { both: 0, peer: 1, none: 2 } as const;
-export type Membership = (typeof Membership)[keyof typeof Membership];
 
 export class ShortcutExit {
   readonly #maps: ShortcutMaps;

@@ -6,8 +6,9 @@ import type { NativeBuffer } from '../../native/native-buffer.ts';
 import { type Transport, TransportWant } from '../transport/transport.ts';
 import type { ByteStreamHandler, Relay } from './byte-stream.ts';
 import { KeptInput } from './kept-input.ts';
+import { Membership } from './membership.ts';
 import type { Reactor } from './reactor.ts';
-import { Membership, type ShortcutExit } from './shortcut-exit.ts';
+import type { ShortcutExit } from './shortcut-exit.ts';
 
 export interface StreamInputOptions {
   readonly maxKeptBytes: number;

@@ -24,6 +24,7 @@ import type { ListenerContext } from '../listener/listener-runtime.ts';
 import { ServerFirstVerdicts } from '../listener/server-first-verdicts.ts';
 import { LimitedConnections } from '../listener/shared-limit.ts';
 import { Reactor } from '../reactor/reactor.ts';
+import type { ShortcutMaps } from '../reactor/shortcut-exit.ts';
 import { Timer } from '../reactor/timer-wheel.ts';
 import { RouteTables } from '../route/route-tables.ts';
 import { AccessLogs } from '../telemetry/access-log.ts';
@@ -82,6 +83,8 @@ export class Worker {
   readonly #housekeeping = new Timer(() => this.#keepHouse());
   readonly #logFlush = new Timer(() => this.#flushLogs());
   readonly #entryFlush = new Timer(() => this.#logs.flushEntries());
+  /** Messages wait until it is over. */
+  #isLoading = false;
   /** `drained` is to be said. */
   #isLeaving = false;
   #warnedAtMs = Number.NEGATIVE_INFINITY;
@@ -207,7 +210,9 @@ export class Worker {
   }
 
   #receive(): void {
-    for (;;) {
+    // In Node's loop, which is visited after each wake-up, the file is read.
+    if (this.#isLoading) this.#reactor.wakeUp();
+    while (!this.#isLoading) {
       const received = receiveMessageOnPort(this.#options.port);
       if (received === undefined) return;
       const message = received.message as ToWorker;
@@ -236,7 +241,7 @@ export class Worker {
         this.#context.globalLimit = new LimitedConnections(message.limit);
         return;
       case 'shortcut':
-        this.#reactor.useShortcut(message.maps);
+        void this.#loadShortcut(message.maps);
         return;
       case 'drain':
         this.#drain(message.inboundOnly, message.stopAccepting);
@@ -265,6 +270,16 @@ export class Worker {
         this.#tracing.finish();
         this.#reactor.stop();
     }
+  }
+
+  /** The one part of a worker that calls libbpf. Listeners that are told of behind it open when it is there. */
+  async #loadShortcut(maps: ShortcutMaps): Promise<void> {
+    this.#isLoading = true;
+    this.#reactor.wakeUp();
+    const { ShortcutExit } = await import('../reactor/shortcut-exit.ts');
+    this.#reactor.useShortcut(new ShortcutExit(maps));
+    this.#isLoading = false;
+    this.#reactor.wakeUp();
   }
 
   // ---- Snapshot ------------------------------------------------------------------------------------------------

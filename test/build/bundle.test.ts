@@ -37,6 +37,7 @@ const PROGRAM = {
     },
     audit: { 'main.ts': '' },
     command: { 'capture-opening.ts': '', 'sidecar.ts': '' },
+    reactor: { 'shortcut-exit.ts': '' },
     admin: { 'page.html': '<page>' },
   },
   'control-plane': { 'main.ts': "console.log('control plane' as string);\n" },
@@ -154,7 +155,8 @@ interface Tree {
 
 function withMain(text: string): Tree {
   const command = { 'capture-opening.ts': "console.log('late' as string);\n", 'sidecar.ts': '' };
-  const proxy = { 'main.ts': text, audit: { 'main.ts': '' }, command, worker: { 'main.ts': '' } };
+  const parts = { audit: { 'main.ts': '' }, reactor: { 'shortcut-exit.ts': '' }, worker: { 'main.ts': '' } };
+  const proxy = { 'main.ts': text, command, ...parts };
   return { proxy, 'control-plane': { 'main.ts': '' }, bpf: { 'main.ts': '' } };
 }
 

@@ -43,8 +43,8 @@ const sidecarOf = (pod: Pod, controlPlane: Istiod = istiod) =>
     istiod: controlPlane,
     serviceAccount: pod.name,
     labels: { app: pod.name },
-    // A certificate for two seconds, again and again: no test here may notice.
-    variables: { SECRET_TTL: '4s' },
+    // Another certificate every four seconds: no test here may notice.
+    variables: { SECRET_TTL: '8s' },
   });
 const serverSidecar = sidecarOf(server);
 await serverSidecar.ready();

@@ -45,9 +45,13 @@ export interface Pod extends PodOptions {
 let links = 0;
 
 export async function startPod(t: Test, { name, ip }: PodOptions): Promise<Pod> {
-  const holder = spawn('unshare', ['--net', 'sh', '-c', 'ip link set lo up; echo ready; exec sleep infinity'], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
+  const holder = spawn(
+    'setpriv',
+    ['--pdeathsig', 'KILL', 'unshare', '--net', 'sh', '-c', 'ip link set lo up; echo ready; exec sleep infinity'],
+    {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    },
+  );
   await once(holder.stdout!, 'data');
   const link = `pod${++links}`;
   const there = (command: string): string => run(`nsenter --target ${holder.pid} --net ${command}`);

@@ -37,9 +37,13 @@ export async function startPod(t: Test): Promise<CapturePod> {
   const [applicationCgroup, sidecarCgroup] = [join(podCgroup, 'application'), join(podCgroup, 'sidecar')];
   const folders = [top, join(top, 'kubepods'), podCgroup, applicationCgroup, sidecarCgroup];
   for (const folder of folders) mkdirSync(folder);
-  const outside = spawn('unshare', ['--net', 'sh', '-c', 'ip link set lo up; echo ready; exec sleep infinity'], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
+  const outside = spawn(
+    'setpriv',
+    ['--pdeathsig', 'KILL', 'unshare', '--net', 'sh', '-c', 'ip link set lo up; echo ready; exec sleep infinity'],
+    {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    },
+  );
   await once(outside.stdout!, 'data');
   link(outside.pid!);
   const peers = await Promise.all([

@@ -15,8 +15,9 @@ import type { ByteStream, ByteStreamHandler, Relay } from '../../../proxy/reacto
 import { connectTo } from '../../../proxy/reactor/client-socket.ts';
 import { adoptDescriptor } from '../../../proxy/reactor/connection.ts';
 import { ListeningSocket } from '../../../proxy/reactor/listening-socket.ts';
+import { Membership } from '../../../proxy/reactor/membership.ts';
 import type { Reactor } from '../../../proxy/reactor/reactor.ts';
-import { Membership, ShortcutExit } from '../../../proxy/reactor/shortcut-exit.ts';
+import { ShortcutExit } from '../../../proxy/reactor/shortcut-exit.ts';
 import { bpfSkipReason } from '../../support/bpf-environment.ts';
 import { enterCgroup } from '../../support/cgroup-member.ts';
 import { receiveEnd, receivePattern, sendPattern } from '../../support/patterned-stream.ts';
@@ -104,7 +105,7 @@ async function openRig(t: Test): Promise<Rig> {
     accept: ['fionread', 'blocking-recv', 'splice'],
   });
   if (!(shortcut instanceof Shortcut)) throw new Error(shortcut.reason);
-  reactor.useShortcut(shortcut.maps);
+  reactor.useShortcut(new ShortcutExit(shortcut.maps));
   return { shortcut, peer, relays, port: port!, outsidePort: outsidePort!, connections: 0 };
 }
 
