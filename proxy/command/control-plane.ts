@@ -10,6 +10,7 @@ import type { RuntimeOverrides } from '../admin/runtime-overrides.ts';
 import type { ComponentLog } from '../telemetry/process-log.ts';
 import { type SnapshotPublisher, wholeSnapshot } from '../worker/snapshot-publisher.ts';
 import type { WorkerPool } from '../worker/worker-pool.ts';
+import { discoveryLog } from './discovery-log.ts';
 import type { DiscoveryObservation } from './discovery-observation.ts';
 import { processClock } from './process-clock.ts';
 
@@ -73,7 +74,7 @@ export async function followControlPlanes(parts: ControlPlaneParts): Promise<Fol
     },
     onChange: (change) => publisher.update(change),
     onReady: () => publisher.ready(),
-    log: (level, text, facts) => parts.log[level === 'warning' ? 'warn' : level](facts, text),
+    log: discoveryLog(parts.log),
     observer: parts.observation,
     ...(cacheDirectory !== null && { cacheDirectory }),
     ...(parts.ownSecrets !== undefined && { ownSecrets: parts.ownSecrets }),

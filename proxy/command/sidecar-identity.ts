@@ -2,7 +2,6 @@
 // speaks Envoy's own protocol, files that are mounted, Istio's CA.
 
 import { existsSync } from 'node:fs';
-import type { DiscoveryLog } from '../../xds/client/discovery.ts';
 import type { RunningIdentity } from '../../xds/identity/identity.ts';
 import { IdentityKeeper } from '../../xds/identity/identity-keeper.ts';
 import { IstioCa } from '../../xds/identity/istio-ca.ts';
@@ -12,6 +11,7 @@ import { isPlainText, workloadSocketPath } from '../sidecar/bootstrap-document.t
 import type { SidecarEnvironment } from '../sidecar/environment.ts';
 import { spiffeIdOf } from '../sidecar/sidecar-node.ts';
 import type { ComponentLog } from '../telemetry/process-log.ts';
+import { discoveryLog } from './discovery-log.ts';
 import { processClock } from './process-clock.ts';
 
 /**
@@ -46,10 +46,6 @@ export function chooseIdentity(environment: SidecarEnvironment, log: ComponentLo
 function mountedFolder({ hasMountedCertificates }: SidecarEnvironment): string | undefined {
   if (existsSync(`${workloadCredentials}/cert-chain.pem`)) return workloadCredentials;
   return hasMountedCertificates ? '/etc/certs' : undefined;
-}
-
-function discoveryLog(log: ComponentLog): DiscoveryLog {
-  return (level, text, facts) => log[level === 'warning' ? 'warn' : level](facts, text);
 }
 
 function istioCa(environment: SidecarEnvironment): IstioCa {

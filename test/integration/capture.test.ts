@@ -1,21 +1,14 @@
 // The sidecar captures connections: by programs of its own, by those of the node's agent, by rules. The program beside this
 // file runs in namespaces of its own for each.
 
-import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import t from 'tap';
 import { bpfSkipReason } from '../support/bpf-environment.ts';
+import { rulesProblem } from '../support/redirection-rules.ts';
 
 t.setTimeout(480_000);
 
 const program = join(import.meta.dirname, 'capture-in-namespace.ts');
-
-function rulesProblem(): string | undefined {
-  const tried = spawnSync('unshare', ['--net', 'iptables', '-t', 'nat', '-S'], { encoding: 'utf8' });
-  return tried.status === 0
-    ? undefined
-    : `no rules in a network namespace: ${tried.error?.message ?? tried.stderr.trim()}`;
-}
 
 const namespaces = bpfSkipReason('root', 'cgroup2', 'namespaces');
 const programs = namespaces ?? bpfSkipReason('libbpf', 'objects', 'bpffs');

@@ -3,10 +3,10 @@
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import t, { type Test } from 'tap';
+import { freePorts } from '../../bench/peers/free-ports.ts';
 import { startIstiod } from './istiod.ts';
 import { findIstiod } from './istiod-program.ts';
 import { loopbackMeshConfig } from './loopback-mesh.ts';
@@ -47,22 +47,13 @@ async function startSidecar(t: Test, variables: Record<string, string>, ...texts
   return promise;
 }
 
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  return typeof address === 'object' && address !== null ? address.port : 0;
-}
-
 const pod = { POD_NAME: 'cart-1', POD_NAMESPACE: 'shop', INSTANCE_IP: '127.0.0.1', SERVICE_ACCOUNT: 'cart' };
 const anyPorts = { ENVOY_STATUS_PORT: '0', ENVOY_PROMETHEUS_PORT: '0' };
 
 t.test('it is certified, configured, and says that it is ready', skipOr(program), async (t) => {
   const istiod = await startIstiod(t, { program: 'path' in program ? program.path : '', mesh: loopbackMeshConfig });
   const folder = t.testdir({ token: 'lab:shop:cart' });
-  const adminPort = await freePort();
+  const adminPort = (await freePorts(1))[0]!;
   const discoveryAddress = `localhost:${istiod.tlsPort}`;
   const [issued, , answered] = await startSidecar(
     t,

@@ -1,21 +1,14 @@
 // A mesh as Istio makes it: pods as network namespaces, sidecars of ours without Istio's agent, a real control plane with its
 // CA. The program beside this file runs in namespaces of its own.
 
-import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import t from 'tap';
 import { findIstiod } from '../istio/istiod-program.ts';
 import { bpfSkipReason } from '../support/bpf-environment.ts';
+import { rulesProblem } from '../support/redirection-rules.ts';
 
 /** The first run builds Istio. */
 t.setTimeout(480_000);
-
-function rulesProblem(): string | undefined {
-  const tried = spawnSync('unshare', ['--net', 'iptables', '-t', 'nat', '-S'], { encoding: 'utf8' });
-  return tried.status === 0
-    ? undefined
-    : `no rules in a network namespace: ${tried.error?.message ?? tried.stderr.trim()}`;
-}
 
 const problem = bpfSkipReason('root', 'namespaces') ?? rulesProblem();
 const istiod = problem === undefined ? await findIstiod() : { missing: problem };

@@ -5,9 +5,10 @@
 // and the waiting between attempts is that of the client, which is told why each of them failed.
 
 import type { Socket } from 'node:net';
-import { Client, type ClientDuplexStream, connectivityState, Metadata, type StatusObject, status } from '@grpc/grpc-js';
+import { Client, type ClientDuplexStream, connectivityState, type StatusObject, status } from '@grpc/grpc-js';
 import type { GrpcCluster, GrpcService } from '../../config/config-source.ts';
-import { authorization, channelCredentials } from './grpc-credentials.ts';
+import { asBuffer, asBytes, callMetadata, clientOptionsFor } from './grpc-call.ts';
+import { channelCredentials } from './grpc-credentials.ts';
 import { describeFailure } from './grpc-failure.ts';
 import { type GrpcPeer, peersOf } from './grpc-peer.ts';
 import type { DiscoveryStreamEvents, DiscoveryStreamHandle, DiscoveryTransport } from './transport.ts';
@@ -115,25 +116,18 @@ class GrpcStream implements DiscoveryStreamHandle {
 
   #call(peer: GrpcPeer): Pick<Attempt, 'client' | 'call' | 'sockets'> {
     const { method, service } = this.#options;
-    const { uri, accessToken, authority, keepAlive } = peer;
-    const metadata = new Metadata();
-    for (const { key, value } of service.initialMetadata) metadata.add(key, value);
-    if (accessToken !== undefined) metadata.set('authorization', authorization(accessToken));
+    const { uri, keepAlive } = peer;
+    const metadata = callMetadata(service, peer);
     const sockets = new AttemptSockets();
     const credentials = channelCredentials(peer, (socket) => sockets.add(socket));
     const client = new Client(uri, credentials, {
+      ...clientOptionsFor(peer),
       'grpc.max_receive_message_length': maxMessageBytes,
       'grpc.keepalive_time_ms': keepAlive.intervalMs,
       'grpc.keepalive_timeout_ms': keepAlive.timeoutMs,
       'grpc-node.flow_control_window': windowBytes,
-      'grpc.use_local_subchannel_pool': 1,
-      'grpc.service_config_disable_resolution': 1,
-      // A proxy in the environment is for the workload beside us.
-      'grpc.enable_http_proxy': 0,
       // Without copies of what was sent for a second attempt, which a stream cannot have.
       'grpc.enable_retries': 0,
-      'grpc.enable_channelz': 0,
-      ...(authority !== undefined && { 'grpc.default_authority': authority }),
     });
     return { client, sockets, call: client.makeBidiStreamRequest(method, asBuffer, asBytes, metadata, {}) };
   }
@@ -220,14 +214,6 @@ class AttemptSockets {
     this.#isGivenUp = true;
     for (const socket of this.#sockets) socket.destroy();
   }
-}
-
-function asBuffer(message: Uint8Array): Buffer {
-  return Buffer.from(message.buffer, message.byteOffset, message.length);
-}
-
-function asBytes(message: Buffer): Uint8Array {
-  return message;
 }
 
 function ignore(): void {}

@@ -2,10 +2,11 @@
 // that is held already, and gets one for the identity that it has; what the request says of its name does not matter.
 // https://github.com/istio/api/blob/master/security/v1alpha1/ca.proto
 
-import { Client, Metadata, type ServiceError, status } from '@grpc/grpc-js';
+import { Client, type ServiceError, status } from '@grpc/grpc-js';
 import protobuf from 'protobufjs/minimal.js';
 import type { GrpcCluster, GrpcService } from '../../config/config-source.ts';
-import { authorization, channelCredentials } from '../client/grpc-credentials.ts';
+import { asBuffer, asBytes, callMetadata, clientOptionsFor } from '../client/grpc-call.ts';
+import { channelCredentials } from '../client/grpc-credentials.ts';
 import { describeFailure } from '../client/grpc-failure.ts';
 import { type GrpcPeer, peersOf } from '../client/grpc-peer.ts';
 import { wireTypes } from '../message/wire-scalar.ts';
@@ -65,21 +66,11 @@ export class IstioCa implements IdentitySource {
 
   // A connection for each call, of which there are a few a day: roots and tokens are read again.
   async #call(peer: GrpcPeer, request: Uint8Array): Promise<Uint8Array> {
-    const { initialMetadata } = this.#options.service;
-    const metadata = new Metadata();
-    for (const { key, value } of initialMetadata) metadata.add(key, value);
-    if (peer.accessToken !== undefined) metadata.set('authorization', authorization(peer.accessToken));
+    const metadata = callMetadata(this.#options.service, peer);
     const client = new Client(
       peer.uri,
       channelCredentials(peer, () => undefined),
-      {
-        'grpc.max_receive_message_length': maxResponseBytes,
-        'grpc.use_local_subchannel_pool': 1,
-        'grpc.service_config_disable_resolution': 1,
-        'grpc.enable_http_proxy': 0,
-        'grpc.enable_channelz': 0,
-        ...(peer.authority !== undefined && { 'grpc.default_authority': peer.authority }),
-      },
+      { ...clientOptionsFor(peer), 'grpc.max_receive_message_length': maxResponseBytes },
     );
     const options = { deadline: Date.now() + callTimeoutMs };
     const { promise, resolve, reject } = Promise.withResolvers<Uint8Array>();
@@ -142,14 +133,6 @@ function withNewline(pem: string): string {
 function describeCall({ code, details }: ServiceError, peer: GrpcPeer): string {
   const isConnected = code !== status.UNAVAILABLE && code !== status.DEADLINE_EXCEEDED;
   return describeFailure({ code, details, peer: peer.name, isConnected }).reason;
-}
-
-function asBuffer(message: Uint8Array): Buffer {
-  return Buffer.from(message.buffer, message.byteOffset, message.length);
-}
-
-function asBytes(message: Buffer): Uint8Array {
-  return message;
 }
 
 function tag(field: number): number {

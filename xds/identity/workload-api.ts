@@ -6,6 +6,7 @@ import protobuf from 'protobufjs/minimal.js';
 import type { Random } from '../../config/random.ts';
 import { BackOff } from '../client/back-off.ts';
 import type { DiscoveryLog, Schedule } from '../client/discovery.ts';
+import { asBuffer, asBytes, clientOptions } from '../client/grpc-call.ts';
 import { describeFailure } from '../client/grpc-failure.ts';
 import { wireTypes } from '../message/wire-scalar.ts';
 import { HeldIdentity, type Identity, type RunningIdentity } from './identity.ts';
@@ -43,9 +44,7 @@ export class WorkloadApi implements RunningIdentity {
   start(): void {
     const client = new Client(this.#options.target, credentials.createInsecure(), {
       'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
-      'grpc.use_local_subchannel_pool': 1,
-      'grpc.service_config_disable_resolution': 1,
-      'grpc.enable_http_proxy': 0,
+      ...clientOptions,
     });
     this.#client = client;
     // Section 4.1: who cannot set it is a browser or a request that was forged through another service.
@@ -146,14 +145,6 @@ function elementLength(bytes: Buffer, start: number): number | undefined {
   const content = lengthBytes === 0 ? first : bytes.readUIntBE(start + 2, lengthBytes);
   const length = 2 + lengthBytes + content;
   return start + length <= bytes.length ? length : undefined;
-}
-
-function asBuffer(message: Uint8Array): Buffer {
-  return Buffer.from(message);
-}
-
-function asBytes(message: Buffer): Uint8Array {
-  return message;
 }
 
 const METHOD = '/SpiffeWorkloadAPI/FetchX509SVID';

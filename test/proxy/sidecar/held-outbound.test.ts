@@ -1,20 +1,12 @@
 import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 import t from 'tap';
+import { freePorts } from '../../../bench/peers/free-ports.ts';
 import { close } from '../../../native/socket.ts';
 import { HeldOutbound } from '../../../proxy/sidecar/held-outbound.ts';
 
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  return typeof address === 'object' && address !== null ? address.port : 0;
-}
-
 async function hold(ip = '127.0.0.1') {
-  const address = { kind: 'ip', ip, port: await freePort() } as const;
+  const address = { kind: 'ip', ip, port: (await freePorts(1))[0]! } as const;
   const lines: string[] = [];
   const log = new Proxy({} as ConstructorParameters<typeof HeldOutbound>[0]['log'], {
     get: (_target, level) => (_facts: object, text: string) => lines.push(`${String(level)} ${text}`),
