@@ -35,6 +35,8 @@ export class BoundedName {
   readonly groups = new Set<StatGroup>();
   /** What groups with series of their own have counted in `other` before. */
   readonly countedInOther = new Map<StatGroup, StatTotals>();
+  /** What the last export has shown of groups with series of their own, `countedInOther` included. */
+  readonly #shown = new Map<StatGroup, { readonly counted: number; readonly totals: StatTotals }>();
   place: 'new' | 'own' | 'other' = 'new';
   ownSinceMs = 0;
   /** With series of its own, at any time. */
@@ -63,6 +65,39 @@ export class BoundedName {
     const known = this.countedInOther.get(group) ?? new StatTotals(group.scope);
     this.countedInOther.set(group, known);
     return known;
+  }
+
+  /**
+   * Takes down what an export shows of a group: displaced, it counts in `other` from there on, and not from when it is
+   * displaced. Codes and histograms are recorded beside counters, so that a group whose counters stand is as it was. What
+   * a worker counts until the export has read it is there twice, should the name be displaced next.
+   */
+  show(group: StatGroup): void {
+    const { counted } = group.use();
+    if (this.#shown.get(group)?.counted === counted) return;
+    const totals = new StatTotals(group.scope);
+    totals.add(group);
+    this.#shown.set(group, { counted, totals });
+  }
+
+  /** The last export of its own series is over: takes what that has shown, or null when it has shown nothing. */
+  takeShown(group: StatGroup): StatTotals | null {
+    const totals = this.#shown.get(group)?.totals ?? null;
+    this.#shown.delete(group);
+    return totals;
+  }
+
+  remove(group: StatGroup): boolean {
+    this.#shown.delete(group);
+    return this.groups.delete(group);
+  }
+
+  resetCounters(): void {
+    for (const totals of this.countedInOther.values()) totals.resetCounters();
+    for (const [group, { totals }] of this.#shown) {
+      totals.resetCounters();
+      this.#shown.set(group, { counted: 0, totals });
+    }
   }
 
   /** Looks what was used since. Returns whether there are series that were not there before. */

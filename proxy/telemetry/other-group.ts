@@ -36,10 +36,8 @@ export class OtherGroup implements SeriesGroup {
     return this.#series;
   }
 
-  /** Takes a group in. One that `hadSeries` has counted elsewhere up to now. */
-  add(group: StatGroup, hadSeries: boolean): void {
-    const elsewhere = hadSeries ? new StatTotals(this.scope) : null;
-    elsewhere?.add(group);
+  /** Takes a group in, with what it has counted elsewhere; null when that is nothing. */
+  add(group: StatGroup, elsewhere: StatTotals | null): void {
     this.#members.set(group, elsewhere);
     this.noteUse(group);
   }

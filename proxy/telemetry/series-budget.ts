@@ -9,6 +9,7 @@ import { BoundedName, isBounded, nameOf, otherNames } from './bounded-name.ts';
 import { OtherGroup, ReturnedGroup } from './other-group.ts';
 import { expiredRequestStats, requestStats } from './request-stats.ts';
 import type { SeriesGroup, StatGroup } from './stat-group.ts';
+import { type Countable, StatTotals } from './stat-totals.ts';
 import type { StatBlock } from './stats.ts';
 import type { StatsStore } from './stats-store.ts';
 import type { WorkerStats } from './worker-stats.ts';
@@ -66,6 +67,7 @@ export class SeriesBudget {
     for (const name of this.#own()) {
       name.wasExported = true;
       for (const group of name.groups) {
+        name.show(group);
         const counted = name.countedInOther.get(group);
         groups.push(counted === undefined ? group : new ReturnedGroup(group, counted));
       }
@@ -120,7 +122,7 @@ export class SeriesBudget {
       }
       if (name.groups.has(group)) continue;
       name.add(group);
-      if (name.place === 'other') this.#other(group).add(group, false);
+      if (name.place === 'other') this.#other(group).add(group, null);
     }
   }
 
@@ -161,7 +163,7 @@ export class SeriesBudget {
         this.#give(name, nowMs);
         ownSeries += name.series;
       } else if (name.place === 'new') {
-        for (const group of name.groups) this.#other(group).add(group, false);
+        for (const group of name.groups) this.#other(group).add(group, null);
         name.place = 'other';
       }
     }
@@ -170,7 +172,11 @@ export class SeriesBudget {
   #give(name: BoundedName, nowMs: number): void {
     if (name.place === 'other') {
       if (name.wasExported) this.#returned++;
-      for (const group of name.groups) this.#other(group).remove(group, name.totalsInOther(group));
+      for (const group of name.groups) {
+        this.#other(group).remove(group, name.totalsInOther(group));
+        // Displaced again before an export, it has counted in `other` up to here.
+        name.show(group);
+      }
     }
     name.place = 'own';
     name.ownSinceMs = nowMs;
@@ -179,9 +185,10 @@ export class SeriesBudget {
   #displace(name: BoundedName): void {
     if (name.wasExported) this.#displaced++;
     for (const group of name.groups) {
-      if (name.wasExported && isOfRequests(group)) this.#keepExpired(group, name);
-      // What no export has shown yet is counted in `other` from its beginning.
-      this.#other(group).add(group, name.wasExported || name.countedInOther.has(group));
+      // What no export has shown yet is counted in `other`, be it since the last one or from its beginning.
+      const shown = name.takeShown(group);
+      if (shown !== null && isOfRequests(group)) this.#keepExpired(group, name, shown);
+      this.#other(group).add(group, shown);
     }
     name.place = 'other';
   }
@@ -191,21 +198,23 @@ export class SeriesBudget {
     const key = nameOf(group);
     // It may have come and gone between two exports.
     const name = this.#names.get(key) ?? new BoundedName(0);
-    if (name.groups.delete(group) && name.place === 'other') {
+    if (name.remove(group) && name.place === 'other') {
       this.#other(group).remove(group, name.totalsInOther(group));
     }
-    if (isOfRequests(group)) this.#keepExpired(group, name);
+    if (isOfRequests(group)) this.#keepExpired(group, name, group);
     name.countedInOther.delete(group);
     if (name.groups.size === 0) this.#names.delete(key);
   }
 
-  // A series of requests ends for good: returned, it begins at 0.
-  #keepExpired(group: StatGroup, name: BoundedName): void {
-    const counted = name.totalsInOther(group);
-    const requests = group.value(requestStats.requestsTotal) - counted.value(requestStats.requestsTotal);
+  // A series of requests ends for good, with what it has `counted`: returned, it begins at 0.
+  #keepExpired(group: StatGroup, name: BoundedName, counted: Countable): void {
+    const inOther = name.totalsInOther(group);
+    const requests = counted.value(requestStats.requestsTotal) - inOther.value(requestStats.requestsTotal);
     if (requests === 0) return;
     this.#expired++;
-    counted.add(new ReturnedGroup(group, counted));
+    const ended = new StatTotals(group.scope);
+    ended.add(counted);
+    name.countedInOther.set(group, ended);
     const names = group.names.slice(-2);
     const id = names.join('\0');
     const block = this.#expiredBlocks.get(id) ?? this.#options.stats.block(expiredRequestStats, ...names);
@@ -215,9 +224,7 @@ export class SeriesBudget {
 
   #onReset(): void {
     for (const other of this.#others.values()) other.resetCounters();
-    for (const name of this.#names.values()) {
-      for (const counted of name.countedInOther.values()) counted.resetCounters();
-    }
+    for (const name of this.#names.values()) name.resetCounters();
   }
 
   #own(): BoundedName[] {

@@ -10,18 +10,21 @@ export interface Countable {
   value(index: number): number;
   isUsed(index: number): boolean;
   codes(index: number): ReadonlyMap<number, number>;
-  histogram(index: number): HistogramSummary;
+  /** Of one that is used. */
+  histogram(index: number): HistogramSummary | undefined;
 }
 
 const noCodes: ReadonlyMap<number, number> = new Map();
 
-export class StatTotals {
+export class StatTotals implements Countable {
+  readonly scope: StatScope;
   /** By index: a counter that was never used is minus zero, as in a block. */
   readonly #values: Float64Array;
   readonly #codes = new Map<number, Map<number, number>>();
   readonly #histograms = new Map<number, HistogramSummary>();
 
   constructor(scope: StatScope) {
+    this.scope = scope;
     this.#values = new Float64Array(scope.stats.length).fill(-0);
   }
 
@@ -49,7 +52,7 @@ export class StatTotals {
       if (kind === 'gauge' || !counted.isUsed(index)) continue;
       if (kind === 'counter') this.#values[index]! += counted.value(index) - (earlier?.value(index) ?? 0);
       if (kind === 'status-codes') addCodes(this.#codesOf(index), counted.codes(index), earlier?.codes(index));
-      if (kind === 'histogram') this.#addHistogram(index, since(counted.histogram(index), earlier?.histogram(index)));
+      if (kind === 'histogram') this.#addHistogram(index, since(counted.histogram(index)!, earlier?.histogram(index)));
     }
   }
 

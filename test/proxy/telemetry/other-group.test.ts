@@ -1,6 +1,7 @@
 import t from 'tap';
 import { clusterStats } from '../../../proxy/telemetry/cluster-stats.ts';
 import { OtherGroup, ReturnedGroup } from '../../../proxy/telemetry/other-group.ts';
+import type { StatGroup } from '../../../proxy/telemetry/stat-group.ts';
 import { StatTotals } from '../../../proxy/telemetry/stat-totals.ts';
 import { StatsStore } from '../../../proxy/telemetry/stats-store.ts';
 import { WorkerStats } from '../../../proxy/telemetry/worker-stats.ts';
@@ -20,6 +21,12 @@ function fixture() {
   return { count, group: store.get(clusterStats, 'a')!, other: new OtherGroup(clusterStats.scope, ['other']) };
 }
 
+function totalsOf(group: StatGroup): StatTotals {
+  const totals = new StatTotals(group.scope);
+  totals.add(group);
+  return totals;
+}
+
 t.test('it is called other in place of its names', (t) => {
   const { other } = fixture();
   t.equal(other.prefix, 'cluster.other.');
@@ -34,7 +41,7 @@ t.test('of a group that had series it counts what comes, of a new one all', (t) 
   ] as const) {
     const { count, group, other } = fixture();
     count();
-    other.add(group, hadSeries);
+    other.add(group, hadSeries ? totalsOf(group) : null);
     count();
     t.equal(other.value(upstreamRqTotal), expected);
     t.equal(other.codes(upstreamRqCode).get(200), expected);
@@ -48,7 +55,7 @@ t.test('of a group that had series it counts what comes, of a new one all', (t) 
 t.test('what a group counted stays when it leaves, and is left out of its own series', (t) => {
   const { count, group, other } = fixture();
   count();
-  other.add(group, true);
+  other.add(group, totalsOf(group));
   count();
   const counted = new StatTotals(group.scope);
   other.remove(group, counted);

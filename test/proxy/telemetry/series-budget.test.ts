@@ -69,6 +69,18 @@ t.test('beyond it the least recently used name is displaced, and counts in other
   t.end();
 });
 
+t.test('what displaced names counted since the last export is in other', (t) => {
+  const fixture = new Fixture(3);
+  const [a, b, c] = ['a', 'b', 'c'].map((name) => fixture.cluster(name));
+  t.strictSame(fixture.shown(), ['a 1', 'b 1', 'c 1']);
+  a!.inc(upstreamRqTotal);
+  b!.add(upstreamRqTotal, 2);
+  c!.add(upstreamRqTotal, 4);
+  c!.inc(clusterStats.upstreamCxTotal);
+  t.strictSame(fixture.shown(), ['c 5', 'other 3']);
+  t.end();
+});
+
 t.test('a name that returns goes on where its series stopped, and other keeps what it counted', (t) => {
   const fixture = new Fixture(2);
   const a = fixture.cluster('a');
