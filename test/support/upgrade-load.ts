@@ -24,12 +24,14 @@ export class UpgradeLoad {
   answered = 0;
   sentAway = 0;
   readonly port: number;
+  readonly ip: string;
   #isStopping = false;
   readonly #clients: Promise<void>[] = [];
   #waiting: { readonly count: number; readonly resolve: () => void }[] = [];
 
-  constructor(port: number) {
+  constructor(port: number, ip = '127.0.0.1') {
     this.port = port;
+    this.ip = ip;
   }
 
   add(kind: ClientKind, count: number): void {
@@ -53,7 +55,7 @@ export class UpgradeLoad {
     for (let number = 0; !this.#isStopping; number++) {
       const path = `/${kind === 'slow' ? 'slow-' : ''}${name}-${number}`;
       const isFresh = connection === null || connection.hasEnded;
-      if (isFresh) connection = await LoadConnection.open(this.port);
+      if (isFresh) connection = await LoadConnection.open(this.port, this.ip);
       this.asked.push(path);
       const answer = await connection!.ask(path, kind);
       this.#count(path, answer, `${isFresh ? 'first' : 'later'} on its connection`);
@@ -100,8 +102,8 @@ class LoadConnection {
   }
 
   /** Resolves also when it could not be made: the first request then has no answer. */
-  static open(port: number): Promise<LoadConnection> {
-    const socket = connect(port, '127.0.0.1');
+  static open(port: number, ip: string): Promise<LoadConnection> {
+    const socket = connect(port, ip);
     const connection = new LoadConnection(socket);
     return new Promise((resolve) => {
       socket.once('connect', () => resolve(connection));
