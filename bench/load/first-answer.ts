@@ -10,6 +10,8 @@ import type { TlsFiles } from '../peers/tls-files.ts';
 export type FirstAnswerOptions = {
   readonly port: number;
   readonly authority: string;
+  // `/` unless told.
+  readonly path?: string;
   readonly deadlineMs: number;
   // Rest between attempts, for who shares the core with something that is to be quick. 0 unless told.
   readonly pauseMs?: number;
@@ -30,7 +32,7 @@ export async function awaitFirstAnswer(options: FirstAnswerOptions): Promise<big
 }
 
 // Refused, reset and any status but 200 all mean "not yet"; the caller's deadline bounds them.
-function answers({ port, authority, files }: FirstAnswerOptions, patienceMs: number): Promise<boolean> {
+function answers({ port, authority, path = '/', files }: FirstAnswerOptions, patienceMs: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = open(port, files);
     socket.setNoDelay(true);
@@ -38,7 +40,7 @@ function answers({ port, authority, files }: FirstAnswerOptions, patienceMs: num
     socket.setTimeout(Math.ceil(patienceMs), () => socket.destroy());
     socket.on('error', () => resolve(false));
     socket.on('close', () => resolve(false));
-    socket.on('connect', () => socket.write(`GET / HTTP/1.1\r\nhost: ${authority}\r\n\r\n`));
+    socket.on('connect', () => socket.write(`GET ${path} HTTP/1.1\r\nhost: ${authority}\r\n\r\n`));
     socket.on('data', (bytes) => {
       received += bytes.toString('latin1');
       if (received.length < 12) return;

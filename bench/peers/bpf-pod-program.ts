@@ -92,8 +92,10 @@ class Pod {
     const identity = ['setpriv', '--regid', String(PROXY_GROUP), '--clear-groups'];
     const command = [...inCgroup(this.#cgroups.at(-1)!), ...identity, COMMAND, ...flags, ...captured];
     this.#sidecar = startPinned(command, { core: PROXY_CORE, directory: this.#directory });
-    const ready = { port: DIRECT_PORT, authority: 'bench.example', deadlineMs: READY_DEADLINE_MS };
-    await awaitFirstAnswer({ ...ready, process: this.#sidecar });
+    const ready = { authority: 'bench.example', deadlineMs: READY_DEADLINE_MS, process: this.#sidecar };
+    await awaitFirstAnswer({ ...ready, port: DIRECT_PORT });
+    // Its interface opens a moment later, and is asked for what was captured.
+    await awaitFirstAnswer({ ...ready, port: ADMIN_PORT, path: '/ready' });
   }
 
   async answer(order: PodOrder): Promise<PodAnswer> {
