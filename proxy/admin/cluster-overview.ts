@@ -7,6 +7,7 @@ import { endpointStats } from '../telemetry/endpoint-stats.ts';
 import type { StatGroup } from '../telemetry/stat-group.ts';
 import { assignmentOf } from './endpoint-configs.ts';
 import { latencyOf } from './latency.ts';
+import { securityOfCluster } from './security-overview.ts';
 import type { AdminContext } from './server.ts';
 
 const listedClusters = 50;
@@ -63,6 +64,7 @@ function describe({ state, store }: Pick<AdminContext, 'state' | 'store'>, candi
     name,
     discovery: cluster.discovery.kind,
     balancer: cluster.loadBalancer.policy.kind,
+    security: securityOfCluster(cluster),
     requests,
     active: value(clusterStats.upstreamRqActive),
     connections: value(clusterStats.upstreamCxActive),

@@ -7,6 +7,7 @@ import { filterChainsOf } from '../../config/references.ts';
 import { httpStats } from '../telemetry/http-stats.ts';
 import { tcpStats } from '../telemetry/tcp-stats.ts';
 import { latencyOf } from './latency.ts';
+import { purposeOf, securityOfChain } from './security-overview.ts';
 import type { AdminContext } from './server.ts';
 
 export function listenerOverview(context: AdminContext, listener: Listener): unknown {
@@ -16,11 +17,15 @@ export function listenerOverview(context: AdminContext, listener: Listener): unk
     direction: listener.trafficDirection === 'unspecified' ? '' : listener.trafficDirection,
     addresses: bound.length > 0 ? bound : [formatAddress(listener.address)],
     isBound: listener.bindToPort,
-    chains: filterChainsOf(listener).map((chain) => chainOverview(context, chain)),
+    chains: filterChainsOf(listener).map((chain) => ({
+      security: securityOfChain(chain),
+      purpose: purposeOf(chain),
+      ...chainOverview(context, chain),
+    })),
   };
 }
 
-function chainOverview(context: AdminContext, chain: FilterChain): unknown {
+function chainOverview(context: AdminContext, chain: FilterChain): object {
   const terminal = chain.filters[chain.filters.length - 1];
   switch (terminal?.kind) {
     case 'tcp-proxy':
@@ -32,7 +37,7 @@ function chainOverview(context: AdminContext, chain: FilterChain): unknown {
   }
 }
 
-function tcpOverview({ store }: AdminContext, { statPrefix, clusters }: TcpProxy): unknown {
+function tcpOverview({ store }: AdminContext, { statPrefix, clusters }: TcpProxy): object {
   const group = store.get(tcpStats, statPrefix);
   const value = (index: number): number => group?.value(index) ?? 0;
   return {
@@ -45,10 +50,11 @@ function tcpOverview({ store }: AdminContext, { statPrefix, clusters }: TcpProxy
   };
 }
 
-function httpOverview({ store }: AdminContext, { statPrefix, routes }: HttpConnectionManager): unknown {
+function httpOverview({ store, state }: AdminContext, { statPrefix, routes }: HttpConnectionManager): object {
   const group = store.get(httpStats, statPrefix);
   const value = (index: number): number => group?.value(index) ?? 0;
-  const virtualHosts = routes.kind === 'inline' ? routes.routes.virtualHosts : [];
+  const table = routes.kind === 'inline' ? routes.routes : state.snapshot?.routes.get(routes.name);
+  const virtualHosts = table?.virtualHosts ?? [];
   return {
     kind: 'HTTP',
     statPrefix,

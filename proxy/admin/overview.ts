@@ -2,8 +2,10 @@
 
 import type { SamplingOverview } from '../export/sampling-overview.ts';
 import { clusterOverview } from './cluster-overview.ts';
+import { configurationOverview } from './configuration-overview.ts';
 import { listenerOverview } from './listener-overview.ts';
 import { shownKeys } from './sampling.ts';
+import { certificateOverview } from './security-overview.ts';
 import type { AdminContext } from './server.ts';
 
 /** `?clusters=TEXT` lists only clusters whose names contain the text. */
@@ -23,6 +25,8 @@ export function overview(context: AdminContext, query: URLSearchParams): unknown
     /** Processor time of all threads. */
     cpuMicroseconds: user + system,
     listeners: [...(state.snapshot?.listeners.values() ?? [])].map((listener) => listenerOverview(context, listener)),
+    configuration: configurationOverview(context.dynamic, state),
+    certificates: certificateOverview(state.certificates),
     capture: context.capture.overview(),
     sampling: samplingFacts(context.tracing.overview()),
     errors: context.tracing.latestErrors().slice(0, shownErrors),

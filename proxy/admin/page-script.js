@@ -125,7 +125,7 @@ function showListeners(facts, earlier) {
     keyOf: ({ key }) => key,
     labels: listenerLabels,
     show: (row, { listener, chain, key }) => {
-      const place = [listener.addresses.join(', '), listener.direction, listener.isBound ? '' : 'not bound'];
+      const place = [listener.addresses.join(', '), listener.direction, listener.isBound ? '' : 'not bound', chain.purpose];
       setLines(row.cells[0], listener.name, place.filter((part) => part !== '').join(' · '));
       if (chain.kind === 'HTTP') showHttp(row, chain, rateOf(chain.requests, known.get(key)?.requests, seconds));
       else if (chain.kind === 'TCP') showTcp(row, chain, rateOf(chain.connections, known.get(key)?.connections, seconds));
@@ -134,10 +134,14 @@ function showListeners(facts, earlier) {
   });
 }
 
+function over({ security }) {
+  return security === '' ? '' : ` over ${security}`;
+}
+
 function showHttp(row, chain, rate) {
   const routes = several(chain.routes, 'route', 'routes');
   const hosts = several(chain.virtualHosts, 'virtual host', 'virtual hosts');
-  setLines(row.cells[1], `HTTP: ${routes} in ${hosts}`, `statistics: http.${chain.statPrefix}`);
+  setLines(row.cells[1], `HTTP${over(chain)}: ${routes} in ${hosts}`, `statistics: http.${chain.statPrefix}`);
   setLines(row.cells[2], rateText(rate), `${count(chain.requests)} in all`);
   showAnswers(row.cells[3], chain.answered);
   setText(row.cells[4], latency(chain.latencyMs));
@@ -145,7 +149,7 @@ function showHttp(row, chain, rate) {
 }
 
 function showTcp(row, chain, rate) {
-  setLines(row.cells[1], `TCP to ${chain.clusters.join(', ')}`, `statistics: tcp.${chain.statPrefix}`);
+  setLines(row.cells[1], `TCP${over(chain)} to ${chain.clusters.join(', ')}`, `statistics: tcp.${chain.statPrefix}`);
   setLines(row.cells[2], rateText(rate), `${several(chain.connections, 'connection', 'connections')} in all`);
   setLines(row.cells[3], `${bytes(chain.receivedBytes)} received, ${bytes(chain.sentBytes)} sent`, '');
 }
@@ -205,7 +209,8 @@ function showClusters(facts, earlier) {
     show: (row, cluster) => {
       const { discovery, balancer } = cluster;
       const how = policies[balancer] === undefined ? '' : `, chosen ${policies[balancer]}`;
-      setLines(row.cells[0], cluster.name, `${discoveries[discovery] ?? discovery}${how}`);
+      const over = cluster.security === '' ? '' : ` · ${cluster.security}`;
+      setLines(row.cells[0], cluster.name, `${discoveries[discovery] ?? discovery}${how}${over}`);
       showEndpoints(row.cells[1], cluster);
       setLines(row.cells[2], rateText(rateOf(cluster.requests, known.get(cluster.name), seconds)), `${count(cluster.requests)} in all`);
       setText(row.cells[3], latency(cluster.latencyMs));
@@ -359,6 +364,8 @@ function show(facts) {
   showTiles(facts, earlier);
   showListeners(facts, earlier);
   showClusters(facts, earlier);
+  showConfiguration(facts);
+  showCertificates(facts);
   showCapture(facts, earlier);
   showSampling(facts.sampling);
   showErrors(facts.errors);

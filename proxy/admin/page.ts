@@ -11,6 +11,7 @@ export function page(): AdminAnswer {
 const style = readFileSync(new URL('./page-style.css', import.meta.url), 'utf8');
 const script =
   readFileSync(new URL('./page-capture.js', import.meta.url), 'utf8') +
+  readFileSync(new URL('./page-security.js', import.meta.url), 'utf8') +
   readFileSync(new URL('./page-tracing.js', import.meta.url), 'utf8') +
   readFileSync(new URL('./page-script.js', import.meta.url), 'utf8');
 const markup = readFileSync(new URL('./page.html', import.meta.url), 'utf8')

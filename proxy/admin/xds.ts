@@ -35,9 +35,16 @@ function missingText(missing: readonly Problem[]): string {
 
 function sourceText(source: SourceStatus): string {
   const { name, protocol, target, connection, types } = source;
-  const state =
-    protocol === 'file' ? fileText(connection) : `${protocol} from ${target}, ${connectionText(connection)}`;
-  return `${name}: ${state}\n${types.filter(isUsed).map(typeText).join('')}`;
+  const shown = types.filter(isUsed);
+  switch (protocol) {
+    case 'file':
+      return `${name}: ${fileText(connection)}\n${shown.map(typeText).join('')}`;
+    case 'own':
+      return `${name}: ${target}, ${identityText(connection)}\n${shown.map(typeText).join('')}`;
+    case 'delta':
+    case 'state-of-the-world':
+      return `${name}: ${protocol} from ${target}, ${connectionText(connection)}\n${shown.map(typeText).join('')}`;
+  }
 }
 
 /** A file has its path in its name, and is read again when it is replaced. */
@@ -50,6 +57,11 @@ function fileText(connection: SourceStatus['connection']): string {
     case 'waiting':
       return `cannot be used (${connection.lastError}); what was read before stays in use`;
   }
+}
+
+/** Nobody sends it: it is here as soon as its issuer has signed it. */
+function identityText(connection: SourceStatus['connection']): string {
+  return connection.kind === 'connected' ? `there since ${timeOf(connection.sinceMs)}` : 'which is not there yet';
 }
 
 function connectionText(connection: SourceStatus['connection']): string {

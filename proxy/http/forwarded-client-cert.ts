@@ -7,6 +7,7 @@
 // they should be both write the same.
 
 import type { ClientCertDetail, ForwardClientCert } from '../../config/http-connection-manager.ts';
+import { pemOf } from '../../config/pem.ts';
 import type { CertificateFacts, TlsFacts } from '../transport/tls-facts.ts';
 import { HeaderId, headerName } from './header-name.ts';
 import type { HeaderTable } from './header-table.ts';
@@ -113,14 +114,9 @@ function hex(byte: number): string {
 /** As Envoy encodes it: what PEM has beside letters, digits and dashes. */
 export function encodedPem(chain: readonly Uint8Array[]): string {
   return chain
-    .map(pemOf)
+    .map((der) => pemOf('CERTIFICATE', der))
     .join('')
     .replaceAll(/[\n +/=]/g, percentEncoded);
-}
-
-function pemOf(der: Uint8Array): string {
-  const base64 = Buffer.from(der.buffer, der.byteOffset, der.length).toString('base64');
-  return `-----BEGIN CERTIFICATE-----\n${base64.replaceAll(/.{1,64}/g, '$&\n')}-----END CERTIFICATE-----\n`;
 }
 
 const fieldName = headerName('x-forwarded-client-cert');

@@ -25,6 +25,8 @@ export interface WatchedSecret {
 
 /** Of an own certificate. */
 export interface LifeProblem {
+  /** Of the secret. */
+  readonly name: string;
   readonly isExpired: boolean;
   /** A sentence. */
   readonly words: string;
@@ -98,7 +100,7 @@ export class CertificateWatch {
     const when = new Date(notAfterMs).toISOString().replace('.000', '');
     const what = isExpired ? `expired at ${when}` : `expires at ${when}, in the last tenth of its life`;
     const why = lastError === undefined ? '' : `, and what came in its place cannot be used: ${lastError}`;
-    return { isExpired, words: `the certificate ${name} ${what}, and was not replaced${why}` };
+    return { name, isExpired, words: `the certificate ${name} ${what}, and was not replaced${why}` };
   }
 
   #readSecret(key: string, name: string): Read {

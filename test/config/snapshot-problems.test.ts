@@ -10,6 +10,7 @@ import {
   tcpListener,
   tracedListener,
 } from '../support/assembly-bench.ts';
+import { tlsCluster, tlsListener } from '../support/secret-fixtures.ts';
 
 t.test('a whole snapshot has no problems', async (t) => {
   const bench = new AssemblyBench().startEmpty();
@@ -39,6 +40,18 @@ t.test('what is missing is named', async (t) => {
       'listeners["l"]: there is no route configuration "s"',
     ],
   );
+});
+
+t.test('so is a secret that has not come', async (t) => {
+  const bench = new AssemblyBench().startEmpty();
+  const own = '{tls_certificate_sds_secret_configs: [{name: own, sds_config: {ads: {}}}]}';
+  bench.respond('cds', { c: tlsCluster('c', own) });
+  bench.respond('lds', { l: tlsListener('l', 1000, own) });
+  bench.absent('sds', 'own');
+  t.same(snapshotProblems(bench.snapshot), [
+    { path: 'clusters["c"]', message: 'the secret "own" has not come' },
+    { path: 'listeners["l"]', message: 'the secret "own" has not come' },
+  ]);
 });
 
 t.test('so is a collector, which may be a cluster for calls of our own', async (t) => {

@@ -5,8 +5,8 @@
 
 import { generateKeyPair, type KeyObject, sign } from 'node:crypto';
 import { promisify } from 'node:util';
+import { pemOf } from '../../config/pem.ts';
 import { DerTag, derBitString, derElement, derObjectIdentifier, derSequence } from './der.ts';
-import { pemOf } from './pem.ts';
 
 export type KeyKind = 'ecdsa-p256' | 'rsa-2048';
 

@@ -2,7 +2,7 @@
 // its key, `ROOTCA` the roots. It stands where a stream to an agent's socket would be (`sds-grpc`), so that listeners and
 // clusters of a mesh mean what they say.
 
-import type { SourceStatus } from '../../config/dynamic-state.ts';
+import type { SourceStatus, TypeStatus } from '../../config/dynamic-state.ts';
 import type { RunningSource } from '../client/cached-source.ts';
 import type { DiscoveryLog, ResourceConsumer } from '../client/discovery.ts';
 import { refusalText } from '../client/refusal-text.ts';
@@ -26,6 +26,7 @@ export class IdentitySecrets implements RunningSource {
   readonly #subscribed = new Set<string>();
   #version = 0;
   #connection: SourceStatus['connection'] = { kind: 'connecting' };
+  #judged: Pick<TypeStatus, 'lastAck' | 'lastNack'> = {};
   #isDue = false;
   #unsubscribe: (() => void) | undefined;
 
@@ -68,6 +69,7 @@ export class IdentitySecrets implements RunningSource {
       responses: this.#version,
       bytesReceived: 0,
       lastApplyMs: 0,
+      ...this.#judged,
     };
     return {
       name,
@@ -101,7 +103,13 @@ export class IdentitySecrets implements RunningSource {
     });
     if (resources.length === 0) return;
     const refused = consumer.onUpdate({ version, resources, removed: [] });
-    if (refused.length > 0) log('error', 'the identity of this process is refused', { reason: refusalText(refused) });
+    if (refused.length === 0) {
+      this.#judged = { ...this.#judged, lastAck: { version, atMs: clock() } };
+      return;
+    }
+    const reason = refusalText(refused);
+    this.#judged = { ...this.#judged, lastNack: { version, atMs: clock(), text: reason } };
+    log('error', 'the identity of this process is refused', { reason });
   }
 }
 

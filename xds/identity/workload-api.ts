@@ -3,15 +3,15 @@
 
 import { Client, type ClientReadableStream, credentials, Metadata, type StatusObject } from '@grpc/grpc-js';
 import protobuf from 'protobufjs/minimal.js';
+import { asBuffer, asBytes, grpcClientOptions } from '../../config/grpc-client.ts';
+import { pemOf } from '../../config/pem.ts';
 import type { Random } from '../../config/random.ts';
 import { BackOff } from '../client/back-off.ts';
 import type { DiscoveryLog, Schedule } from '../client/discovery.ts';
-import { asBuffer, asBytes, clientOptions } from '../client/grpc-call.ts';
 import { describeFailure } from '../client/grpc-failure.ts';
 import { wireTypes } from '../message/wire-scalar.ts';
 import { HeldIdentity, type Identity, type RunningIdentity } from './identity.ts';
 import { endOfCertificate } from './issued-certificate.ts';
-import { pemOf } from './pem.ts';
 
 export interface WorkloadApiOptions {
   /** `unix:///run/spire/agent.sock`. */
@@ -44,7 +44,7 @@ export class WorkloadApi implements RunningIdentity {
   start(): void {
     const client = new Client(this.#options.target, credentials.createInsecure(), {
       'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
-      ...clientOptions,
+      ...grpcClientOptions,
     });
     this.#client = client;
     // Section 4.1: who cannot set it is a browser or a request that was forged through another service.

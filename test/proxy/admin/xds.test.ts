@@ -63,6 +63,16 @@ t.test('a file is read, or cannot be used', async (t) => {
   );
 });
 
+t.test('the identity of the process comes from nobody', async (t) => {
+  const own = { name: 'sds', target: 'the identity of this process', protocol: 'own' } as const;
+  const text = async (connection: SourceStatus['connection']) => (await ask('/xds', connection, own)).text;
+  t.match(await text({ kind: 'connecting' }), 'sds: the identity of this process, which is not there yet\n');
+  t.match(
+    await text({ kind: 'connected', sinceMs: 0, controlPlane: '' }),
+    'sds: the identity of this process, there since 1970-01-01T00:00:00.000Z\n',
+  );
+});
+
 t.test('JSON has the same for programs', async (t) => {
   const { text } = await ask('/xds?format=json', { kind: 'connecting' });
   t.match(JSON.parse(text), {

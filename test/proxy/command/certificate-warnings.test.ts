@@ -7,7 +7,7 @@ t.test('ends of certificates and broken secrets are told of once each', (t) => {
   const lines: string[] = [];
   const write = (level: string) => (message: unknown) => void lines.push(`${level}: ${message}`);
   const log = { warn: write('warn'), error: write('error') } as Partial<ComponentLog> as ComponentLog;
-  let problems: readonly LifeProblem[] = [{ isExpired: false, words: 'a nears its end' }];
+  let problems: readonly LifeProblem[] = [{ name: 'a', isExpired: false, words: 'a nears its end' }];
   let lastError: string | undefined;
   const watch = {
     takeNewProblems: () => problems,
@@ -15,7 +15,7 @@ t.test('ends of certificates and broken secrets are told of once each', (t) => {
   };
   const warnings = new CertificateWarnings(watch, { component: () => log });
   warnings.check();
-  problems = [{ isExpired: true, words: 'a has expired' }];
+  problems = [{ name: 'a', isExpired: true, words: 'a has expired' }];
   lastError = 'no key';
   warnings.check();
   problems = [];

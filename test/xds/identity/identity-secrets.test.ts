@@ -1,5 +1,6 @@
 import t from 'tap';
 import { Problems } from '../../../config/problems.ts';
+import type { RefusedResource } from '../../../xds/client/discovery.ts';
 import type { Identity } from '../../../xds/identity/identity.ts';
 import { IdentitySecrets } from '../../../xds/identity/identity-secrets.ts';
 import { decodeMessage } from '../../../xds/message/wire-message.ts';
@@ -20,13 +21,14 @@ function own(current?: Identity) {
   };
   const updates: unknown[] = [];
   const absent: string[] = [];
+  const refusals: RefusedResource[] = [];
   const consumer = {
     type: secretDecoder.type,
     heldVersions: () => [],
     onAbsent: (name: string) => absent.push(name),
-    onUpdate: ({ resources }: Parameters<RecordingConsumer['onUpdate']>[0]) => {
+    onUpdate: ({ resources }: Parameters<RecordingConsumer['onUpdate']>[0]): readonly RefusedResource[] => {
       updates.push(resources.map(({ message }) => decodeMessage(message!, SECRET, new Problems())));
-      return [];
+      return refusals;
     },
   };
   const source = new IdentitySecrets({
@@ -41,7 +43,7 @@ function own(current?: Identity) {
     identity.current = next;
     for (const user of users) user(next);
   };
-  return { source, clock, renew, updates, absent, users };
+  return { source, clock, renew, updates, absent, users, refusals };
 }
 
 const identity = (name: string): Identity => ({ certificateChain: name, privateKey: 'K', roots: 'R', notAfterMs: 1 });
@@ -67,7 +69,23 @@ t.test('both secrets come in one update, once there is an identity, and anew wit
     [certificate('first'), roots],
     [certificate('second'), roots],
   ]);
-  t.match(source.status(), { protocol: 'own', connection: { kind: 'connected' }, types: [{ version: '2' }] });
+  t.match(source.status(), {
+    protocol: 'own',
+    connection: { kind: 'connected' },
+    types: [{ version: '2', lastAck: { version: '2' } }],
+  });
+});
+
+t.test('what is refused is said, and what was accepted before it', async (t) => {
+  const { source, clock, renew, refusals } = own(identity('first'));
+  source.start();
+  source.subscribe('', 'default');
+  clock.endTurn();
+  refusals.push({ name: 'default', problems: [{ path: 'certificate', message: 'has ended' }] });
+  renew(identity('second'));
+  clock.endTurn();
+  const [type] = source.status().types;
+  t.match(type, { lastAck: { version: '0' }, lastNack: { version: '1', text: /default.*has ended/ } });
 });
 
 t.test('who subscribes later gets what is there', async (t) => {

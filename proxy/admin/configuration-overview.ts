@@ -1,0 +1,62 @@
+// What the live page says of where configuration comes from: whether each source is there, what it gave, what was refused,
+// and what is missing to serve all of it. `/xds` has it whole.
+
+import type { DynamicState, SourceStatus, TypeStatus } from '../../config/dynamic-state.ts';
+import type { Problem } from '../../config/problems.ts';
+import type { Snapshot } from '../../config/snapshot.ts';
+import { snapshotProblems } from '../../config/snapshot-problems.ts';
+import type { ServerState } from '../command/server-state.ts';
+
+const listedSources = 20;
+const listedProblems = 5;
+
+export function configurationOverview(
+  dynamic: DynamicState,
+  state: Pick<ServerState, 'snapshot' | 'bootstrap'>,
+): unknown {
+  const sources = dynamic.sources();
+  const missing = state.snapshot === null ? [] : missingIn(state.snapshot, state);
+  return {
+    sources: sources.slice(0, listedSources).map(describe),
+    sourceCount: sources.length,
+    missing: missing.slice(0, listedProblems).map(({ path, message }) => `${path}: ${message}`),
+    missingCount: missing.length,
+  };
+}
+
+/** All of a snapshot is looked through, every second that somebody looks at the page: once is enough. */
+const known = new WeakMap<Snapshot, readonly Problem[]>();
+
+function missingIn(snapshot: Snapshot, { bootstrap }: Pick<ServerState, 'bootstrap'>): readonly Problem[] {
+  const problems = known.get(snapshot) ?? snapshotProblems(snapshot, bootstrap?.grpcClusters);
+  known.set(snapshot, problems);
+  return problems;
+}
+
+function describe({ name, target, protocol, connection, types }: SourceStatus): unknown {
+  return {
+    name,
+    target,
+    protocol,
+    state: connection.kind,
+    ...(connection.kind === 'connected' && { sinceMs: connection.sinceMs }),
+    ...(connection.kind === 'waiting' && { error: connection.lastError }),
+    held: types
+      .filter(({ heldCount }) => heldCount > 0)
+      .map((type) => ({ type: typeName(type), count: type.heldCount })),
+    refused: types.flatMap(refusedOf),
+  };
+}
+
+/** The last word on a type was a refusal. What was accepted before it stays in use. */
+function refusedOf(type: TypeStatus): readonly unknown[] {
+  const { lastAck, lastNack } = type;
+  if (lastNack === undefined || (lastAck !== undefined && lastAck.atMs > lastNack.atMs)) return [];
+  const [first = '', ...rest] = lastNack.text.split('\n');
+  return [{ type: typeName(type), atMs: lastNack.atMs, reason: first, more: rest.length }];
+}
+
+/** `Cluster` of `type.googleapis.com/envoy.config.cluster.v3.Cluster`. */
+function typeName({ typeUrl }: TypeStatus): string {
+  return typeUrl.slice(typeUrl.lastIndexOf('.') + 1);
+}
