@@ -1,5 +1,5 @@
-// Redirection of pods by eBPF, as the node agent does it: pinned as `pod-<uid>` where bpffs is there and the policy is
-// `closed`, so that it outlives the agent. What is in place for a pod already is carried on by the new programs, link by
+// Redirection of pods by eBPF, as the node agent does it: pinned as `pod-<uid>` where bpffs is there, so that it outlives the
+// agent under either policy. What is in place for a pod already is carried on by the new programs, link by
 // link, whether an earlier agent pinned it or this one made it for an earlier sidecar.
 
 import { join } from 'node:path/posix';
@@ -45,17 +45,14 @@ export class EbpfPods implements PodCaptures {
         cgroupRoot: tree.mountPath,
       },
       pins,
+      pinsAlways: true,
       inherited: before instanceof EbpfPod ? before.descriptors() : [],
       files,
       probes,
     });
     if (isFailure(capture)) return capture;
     before?.release('stay');
-    const { policy } = plan.settings;
-    // Carried on, but no longer to be found by an agent that comes later.
-    const failure = policy === 'open' && pins?.exists() ? pins.remove() : undefined;
-    if (failure !== undefined) onProblem(failure);
-    return new EbpfPod(policy, capture, onProblem);
+    return new EbpfPod(plan.settings.policy, capture, onProblem);
   }
 
   restore(): readonly RestoredPod[] {
@@ -120,13 +117,17 @@ function restoredPod({ name, bpffs, tree, onProblem }: Restoring): readonly Rest
     return [];
   }
   closeHeld(pinned);
-  const folder = (pinned.settings as { readonly cgroup?: unknown } | null)?.cgroup;
+  const told = pinned.settings as {
+    readonly cgroup?: unknown;
+    readonly settings?: { readonly policy?: unknown };
+  } | null;
+  const folder = told?.cgroup;
   if (typeof folder !== 'string') {
     onProblem({ reason: `${pins.path} does not say of which cgroup it is`, wayOut: `remove it: rm -r ${pins.path}` });
     return [];
   }
   const remains: PodRemains = {
-    policy: 'closed',
+    policy: told?.settings?.policy === 'open' ? 'open' : 'closed',
     release: (outcome) => {
       const failure = outcome === 'detach' ? pins.remove() : undefined;
       if (failure !== undefined) onProblem(failure);

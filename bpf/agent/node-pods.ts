@@ -2,6 +2,8 @@
 // holds it by its connection. When that ends, the policy of its settings says what becomes of the pod: `closed` keeps
 // redirecting, so that the application's connections fail rather than leave the mesh, and the next sidecar of the pod
 // takes it up; `open` lets the application connect as if there were no mesh. When the pod's cgroup goes, all of it goes.
+// When the agent itself ends, pods stay as they are, whatever their policy: the next agent finds them, and their sidecars
+// find it. Programs of an `open` pod let connections pass by themselves while no sidecar listens.
 
 import { fstatSync } from 'node:fs';
 import { close } from '../../native/socket.ts';
@@ -70,6 +72,8 @@ export interface NodePodsOptions {
   readonly captures: PodCaptures;
   readonly mostPods: number;
   readonly log: (event: PodEvent) => void;
+  /** Calls back once, unless what it returns is called before; a test gives its own. */
+  readonly schedule?: (delayMs: number, callback: () => void) => () => void;
 }
 
 export interface PodEvent {
@@ -87,6 +91,7 @@ export class NodePods implements RequestHandler {
   readonly #pods = new Map<string, EnrolledPod>();
   /** Ends the connection of a peer whose pod is gone. */
   #drop: (peer: Peer) => void = () => {};
+  #cancelDeadline: () => void = () => {};
 
   constructor(options: NodePodsOptions) {
     this.#options = options;
@@ -111,6 +116,8 @@ export class NodePods implements RequestHandler {
       this.#pods.set(folder, { cgroup, remains, netnsFd: -1, held: undefined });
       this.#options.log({ event: 'restored', pod: cgroup.uid, cgroup: cgroupPath });
     }
+    const { schedule = scheduleInBackground } = this.#options;
+    this.#cancelDeadline = schedule(RETURN_WITHIN_MS, () => this.#forgetUnclaimed());
   }
 
   handle(peer: Peer, request: AgentRequest, descriptors: readonly number[]): AgentReply {
@@ -149,11 +156,19 @@ export class NodePods implements RequestHandler {
     });
   }
 
-  /** What is attached stays where the policy is `closed`, and the agent that comes next takes it up. */
+  /** What is pinned stays attached, and the agent that comes next takes it up. */
   close(): void {
+    this.#cancelDeadline();
     this.#watch.close();
+    for (const [folder, pod] of this.#pods) this.#forget(folder, pod, 'stay');
+  }
+
+  /** Their sidecars ended while there was no agent to see it. */
+  #forgetUnclaimed(): void {
     for (const [folder, pod] of this.#pods) {
-      this.#forget(folder, pod, pod.remains.policy === 'closed' ? 'stay' : 'detach');
+      if (pod.held !== undefined || pod.remains.policy === 'closed') continue;
+      this.#forget(folder, pod, 'detach');
+      this.#options.log({ event: 'sidecar gone', pod: pod.cgroup.uid });
     }
   }
 
@@ -317,6 +332,14 @@ interface Held {
   readonly peer: Peer;
   readonly settings: CaptureSettings;
   readonly capture: PodCapture;
+}
+
+/** For sidecars to find an agent that is new; they try every ten seconds at least (agent-client.ts). */
+const RETURN_WITHIN_MS = 30_000;
+
+function scheduleInBackground(delayMs: number, callback: () => void): () => void {
+  const timeout = setTimeout(callback, delayMs).unref();
+  return () => clearTimeout(timeout);
 }
 
 /** Some hundred addresses: Istio's is of the loopback interface, which stands first. */

@@ -93,17 +93,15 @@ export class AttachedPrograms {
     return new Map(LASTING_MAPS[this.name].map((map) => [heldMapName(this.name, map), this.object.mapFd(map)]));
   }
 
-  /** In the reverse order of attaching: redirection first. */
   detach(): LoadFailure | undefined {
-    const order = PROGRAM_PLACES.map(({ program }) => program).reverse();
-    const failures = order.map((program) => this.detachOne(program));
+    const failures = REDIRECTION_FIRST.map((program) => this.detachOne(program));
     this.object.close();
     return failures.find((failure) => failure !== undefined);
   }
 
   /** What is pinned or held elsewhere stays attached. */
   close(): undefined {
-    for (const attachment of this.#attachments.values()) attachment.close();
+    for (const program of REDIRECTION_FIRST) this.#attachments.get(program)?.close();
     this.#attachments.clear();
     this.object.close();
   }
@@ -116,6 +114,9 @@ export class AttachedPrograms {
     this.close();
   }
 }
+
+/** The reverse of attaching: no connection is redirected whose destination nobody keeps. */
+const REDIRECTION_FIRST = PROGRAM_PLACES.map(({ program }) => program).reverse();
 
 function isWanted({ program, at, isForDns }: ProgramPlace, { without, hasDns, targets }: ObjectPlaces): boolean {
   return targets.places[at] !== undefined && !without.includes(program) && (hasDns || isForDns !== true);

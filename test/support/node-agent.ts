@@ -7,6 +7,7 @@ import type { Test } from 'tap';
 import { EnrolmentDoor } from '../../bpf/agent/enrolment-door.ts';
 import {
   NodePods,
+  type NodePodsOptions,
   type PodCapture,
   type PodCaptures,
   type PodEvent,
@@ -80,6 +81,7 @@ export interface AgentForTestOptions {
   readonly captures?: RecordedCaptures;
   readonly requestWithinMs?: number;
   readonly mostPods?: number;
+  readonly schedule?: NodePodsOptions['schedule'];
 }
 
 export function startAgent(t: Test, options: AgentForTestOptions = {}): AgentForTest {
@@ -95,8 +97,8 @@ export function startAgent(t: Test, options: AgentForTestOptions = {}): AgentFor
     if (index < 0) unseen.push(event);
     else waiting.splice(index, 1)[0]!.resolve(event);
   };
-  const pods = new NodePods({ tree, captures, mostPods: options.mostPods ?? 8, log });
-  const { requestWithinMs = 2000 } = options;
+  const { mostPods = 8, requestWithinMs = 2000, schedule } = options;
+  const pods = new NodePods({ tree, captures, mostPods, log, ...(schedule && { schedule }) });
   const door = EnrolmentDoor.open({ socketPath, tree, handler: pods, requestWithinMs });
   if (isFailure(door)) throw new Error(door.reason);
   pods.start((peer) => door.drop(peer));

@@ -16,16 +16,20 @@ t.test('pods that an earlier agent pinned are found, and taken away with their p
   const { bpffs, pods, problems } = setUp(temporaryBpffs(t));
   const cgroup = `${cgroupRoot()}/kubepods/pod1`;
   pin(bpffs, 'pod-1', { cgroup, sidecarCgroup: null });
+  pin(bpffs, 'pod-2', { cgroup: `${cgroupRoot()}/kubepods/pod2`, settings: { policy: 'open' } });
   pin(bpffs, 'shop', { cgroup });
   const restored = pods.restore();
   t.same(
     restored.map(({ cgroupPath, remains }) => [cgroupPath, remains.policy]),
-    [['/kubepods/pod1', 'closed']],
+    [
+      ['/kubepods/pod1', 'closed'],
+      ['/kubepods/pod2', 'open'],
+    ],
     'what people loaded under other names is not the agent’s',
   );
   restored[0]!.remains.release('stay');
-  t.equal(pods.restore().length, 1);
-  restored[0]!.remains.release('detach');
+  t.equal(pods.restore().length, 2);
+  for (const { remains } of restored) remains.release('detach');
   t.same(pods.restore(), []);
   t.same(problems, []);
   t.end();

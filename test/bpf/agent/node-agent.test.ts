@@ -3,8 +3,9 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, readdirSync, readFileSync, rmdirSync } from 'node:fs';
-import { type AddressInfo, createServer, type Server } from 'node:net';
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import t, { type Test } from 'tap';
 import { type Enrolment, enrol } from '../../../bpf/agent/agent-client.ts';
 import { agentProblem, NodeAgent, type NodeAgentOptions } from '../../../bpf/agent/node-agent.ts';
@@ -14,6 +15,7 @@ import { ObjectFiles } from '../../../bpf/loader/object-files.ts';
 import { kernelProbes } from '../../../bpf/loader/probes.ts';
 import { originalDestination } from '../../../native/socket.ts';
 import { bpfSkipReason, cgroupRoot, temporaryBpffs } from '../../support/bpf-environment.ts';
+import type { LoopReport } from '../../support/looping-client.ts';
 import { shortPath } from '../../support/node-agent.ts';
 import { moveInto, PodCgroups, type PodFolder } from '../../support/pod-cgroups.ts';
 
@@ -34,14 +36,15 @@ t.test('what a pod’s application opens comes to its sidecar, which learns wher
 });
 
 t.test('closed outlives sidecar and agent: connections fail, and the next sidecar gets them', { skip }, async (t) => {
-  const { pod, agent, restart } = setUp(t);
+  const { pod, agent, start, stop } = setUp(t);
   const first = await enrolledSidecar(t, agent);
   const target = await listeningAt('127.0.0.9');
   t.teardown(() => target.close());
   const asked = { ip: '127.0.0.9', port: (target.address() as AddressInfo).port };
   first.server.close();
   first.enrolment.close();
-  restart();
+  stop();
+  start();
   t.equal(connectFrom(join(pod.path, 'application'), asked), 'ECONNREFUSED', 'though somebody listens there');
   const second = await enrolledSidecar(t, agent, { port: first.port });
   const reached = once(second.server, 'connection');
@@ -51,6 +54,57 @@ t.test('closed outlives sidecar and agent: connections fail, and the next sideca
   socket.destroy();
   await second.enrolment.leave();
   t.equal(connectFrom(join(pod.path, 'application'), asked), 'connected');
+});
+
+for (const policy of ['closed', 'open'] as const) {
+  t.test(`${policy}: an agent that is replaced under load leaves no connection uncaptured`, { skip }, async (t) => {
+    const { pod, agent, stop, start, next } = setUp(t);
+    const { server } = await enrolledSidecar(t, agent, { policy, againAfterMs: 50 });
+    let accepted = 0;
+    server.on('connection', (socket: Socket & { readonly _handle: { readonly fd: number } }) => {
+      accepted++;
+      const destination = originalDestination(socket._handle.fd);
+      socket.on('error', () => socket.destroy());
+      socket.end(destination?.kind === 'ip' ? String(destination.port) : 'no original destination');
+    });
+    const connections = async (more: number) => {
+      const goal = accepted + more;
+      while (accepted < goal) await once(server, 'connection');
+    };
+    const client = startLoopingClient(join(pod.path, 'application'));
+    await connections(20);
+    for (let count = 0; count < 5; count++) {
+      stop();
+      await connections(20);
+      const takenUp = next('taken up');
+      start();
+      await takenUp;
+      await connections(20);
+    }
+    const { connections: count, wrong } = await client.stop();
+    t.ok(count >= 200, `${count} connections`);
+    t.same(wrong.slice(0, 3), []);
+  });
+}
+
+t.test('open ends with a sidecar that is gone when the next agent comes', { skip }, async (t) => {
+  const { pod, agent, stop, start, next } = setUp(t);
+  const sidecar = await enrolledSidecar(t, agent, { policy: 'open' });
+  const target = await listeningAt('127.0.0.9');
+  t.teardown(() => target.close());
+  const asked = { ip: '127.0.0.9', port: (target.address() as AddressInfo).port };
+  stop();
+  sidecar.server.close();
+  sidecar.enrolment.close();
+  t.equal(connectFrom(join(pod.path, 'application'), asked), 'connected', 'nobody listens, so that it passes');
+  const restored = next('restored');
+  start();
+  await restored;
+  const again = await enrolledSidecar(t, agent, { policy: 'open' });
+  const gone = next('sidecar gone');
+  again.enrolment.close();
+  await gone;
+  t.same(podsPinned(agent), []);
 });
 
 t.test('open ends with the sidecar', { skip }, async (t) => {
@@ -105,14 +159,14 @@ t.test('nothing is left of pods that came and went', { skip }, async (t) => {
   const before = { descriptors: descriptorCount(), memory: residentBytes() };
   for (let count = 0; count < 60; count++) await came();
   t.equal(descriptorCount(), before.descriptors, 'descriptors, and so programs, links and maps that nobody pins');
-  t.same(
-    readdirSync(join(agent.bpffs, 'outrigger/v1')).filter((name) => name.startsWith('pod-')),
-    [],
-    'pins',
-  );
+  t.same(podsPinned(agent), [], 'pins');
   const grown = residentBytes() - before.memory;
   t.ok(grown < 24 << 20, `${grown >> 20} MiB more memory`);
 });
+
+function podsPinned({ bpffs }: RunningAgent): readonly string[] {
+  return readdirSync(join(bpffs, 'outrigger/v1')).filter((name) => name.startsWith('pod-'));
+}
 
 interface RunningAgent {
   readonly socketPath: string;
@@ -145,19 +199,34 @@ function runAgent(t: Test) {
   };
   const files = ObjectFiles.open();
   if (isFailure(files)) throw new Error(files.reason);
-  const start = (): NodeAgent => {
+  let running: NodeAgent | undefined;
+  const start = (): void => {
     const started = NodeAgent.start({ ...agent, files, probes: kernelProbes(), mostPods: 8, log });
     if (isFailure(started)) throw new Error(started.reason);
-    return started;
+    running = started;
   };
-  let running = start();
-  t.teardown(() => running.close());
-  const restart = () => {
-    running.close();
-    running = start();
+  const stop = (): void => {
+    running?.close();
+    running = undefined;
   };
+  start();
+  t.teardown(stop);
   const next = (event: string): Promise<void> => new Promise((resolve) => waiting.push({ event, resolve }));
-  return { agent, restart, next };
+  return { agent, start, stop, next };
+}
+
+/** Connects over and over, in `folder`. */
+function startLoopingClient(folder: string): { stop: () => Promise<LoopReport> } {
+  const program = join(import.meta.dirname, '../../support/looping-client.ts');
+  const enter = `echo $$ > ${folder}/cgroup.procs; exec ${process.execPath} ${program}`;
+  const child = spawn('sh', ['-c', enter], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const report = text(child.stdout);
+  return {
+    stop: async () => {
+      child.stdin.end();
+      return JSON.parse(await report) as LoopReport;
+    },
+  };
 }
 
 interface Sidecar {
@@ -168,10 +237,16 @@ interface Sidecar {
   readonly asked: { readonly ip: string; readonly port: number };
 }
 
+interface SidecarOptions {
+  readonly port?: number;
+  readonly policy?: CaptureSettings['policy'];
+  readonly againAfterMs?: number;
+}
+
 async function enrolledSidecar(
   t: Test,
   { socketPath }: RunningAgent,
-  { port, policy = 'closed' }: { readonly port?: number; readonly policy?: CaptureSettings['policy'] } = {},
+  { port, policy = 'closed', againAfterMs = 100 }: SidecarOptions = {},
 ): Promise<Sidecar> {
   const server = await listeningAt('127.0.0.1', port);
   t.teardown(() => server.close());
@@ -180,7 +255,7 @@ async function enrolledSidecar(
   const outbound = { ...defaultCaptureSettings.outbound, port: at, loopback: true };
   // The test runs as root; a sidecar is told by its cgroup.
   const settings = { ...defaultCaptureSettings, outbound, policy };
-  const enrolment = await enrol({ socketPath, settings, listeners: {} });
+  const enrolment = await enrol({ socketPath, settings, listeners: {}, againAfterMs });
   if (isFailure(enrolment)) throw new Error(enrolment.reason);
   t.teardown(() => enrolment.close());
   return { server, port: at, enrolment, asked: { ip: '127.0.0.9', port: 7 } };

@@ -2,11 +2,13 @@ import { mkdirSync, rmdirSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { type Enrolment, type EnrolmentState, enrol } from '../../../bpf/agent/agent-client.ts';
+import type { RestoredPod } from '../../../bpf/agent/node-pods.ts';
 import { defaultCaptureSettings } from '../../../bpf/capture/settings.ts';
 import { isFailure, type LoadFailure } from '../../../bpf/loader/load-failure.ts';
 import { bind, close, createSocket, listen } from '../../../native/socket.ts';
 import { AddressFamily } from '../../../native/socket-address.ts';
 import { bpfSkipReason, cgroupRoot } from '../../support/bpf-environment.ts';
+import { HandClock } from '../../support/discovery-fixtures.ts';
 import { RecordedCapture, RecordedCaptures, startAgent } from '../../support/node-agent.ts';
 import { moveInto, PodCgroups, type PodFolder } from '../../support/pod-cgroups.ts';
 
@@ -124,27 +126,63 @@ t.test('when the pod goes, its redirection goes and its connection ends', { skip
   enrolment.close();
 });
 
-t.test(
-  'an agent that ends leaves what is closed, and its successor takes it up with the sidecar',
-  { skip },
-  async (t) => {
-    const { pod, agent } = setUp(t);
-    const back = signalled<EnrolmentState>((state) => state.kind === 'enrolled');
-    const enrolment = await enrolled(agent.socketPath, { againAfterMs: 5, onChange: back.tell });
-    const { plan } = agent.captures.captures[0]!;
-    back.begin();
-    agent.close();
-    t.equal(agent.captures.captures[0]!.released, 'stay');
-    const captures = new RecordedCaptures();
-    captures.left = [{ cgroupPath: enrolment.cgroup, remains: new RecordedCapture(plan) }];
-    const next = startAgent(t, { socketPath: agent.socketPath, captures });
-    t.equal(next.pods.size, 1);
-    t.match(await next.next('restored'), { pod: pod.uid });
-    await back.told;
-    t.equal(next.pods.size, 1);
+for (const policy of ['closed', 'open'] as const) {
+  t.test(
+    `${policy}: an agent that ends leaves its pods to its successor, and to their sidecars`,
+    { skip },
+    async (t) => {
+      const { pod, agent } = setUp(t);
+      const back = signalled<EnrolmentState>((state) => state.kind === 'enrolled');
+      const enrolment = await enrolled(agent.socketPath, {
+        settings: { ...settings, policy },
+        againAfterMs: 5,
+        onChange: back.tell,
+      });
+      const { plan } = agent.captures.captures[0]!;
+      back.begin();
+      agent.close();
+      t.equal(agent.captures.captures[0]!.released, 'stay');
+      const captures = new RecordedCaptures();
+      captures.left = [{ cgroupPath: enrolment.cgroup, remains: new RecordedCapture(plan) }];
+      const next = startAgent(t, { socketPath: agent.socketPath, captures });
+      t.equal(next.pods.size, 1);
+      t.match(await next.next('restored'), { pod: pod.uid });
+      await back.told;
+      t.equal(next.pods.size, 1);
+      enrolment.close();
+    },
+  );
+}
+
+t.test('a sidecar that does not come back to the next agent: closed stays, open goes', { skip }, async (t) => {
+  const cgroups = new PodCgroups(t, 'unclaimed');
+  const agent = startAgent(t);
+  const left: RestoredPod[] = [];
+  const captures = new RecordedCaptures();
+  for (const each of [settings, open, open]) {
+    const enrolment = await enrolled(agent.socketPath, { pod: cgroups.pod().uid, settings: each });
+    left.push({
+      cgroupPath: enrolment.cgroup,
+      remains: new RecordedCapture(agent.captures.captures[left.length]!.plan),
+    });
     enrolment.close();
-  },
-);
+    await agent.next('sidecar gone');
+  }
+  captures.left = left;
+  const time = new HandClock();
+  const next = startAgent(t, { captures, schedule: time.schedule });
+  const claimed = await enrolled(next.socketPath, { pod: uidOf(left[2]!), settings: open });
+  time.advance(30_000);
+  t.match(await next.next('sidecar gone'), { pod: uidOf(left[1]!) });
+  const released = left.map(({ remains }) => (remains as RecordedCapture).released);
+  t.same(released, [undefined, 'detach', 'stay'], 'the last one was taken up');
+  t.equal(next.pods.size, 2);
+  claimed.close();
+});
+
+function uidOf({ cgroupPath }: RestoredPod): string {
+  return cgroupPath.slice(cgroupPath.lastIndexOf('/pod') + '/pod'.length);
+}
 
 t.test('what an earlier agent left of a pod that is gone is taken away', { skip }, async (t) => {
   const { agent } = setUp(t);
