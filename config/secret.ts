@@ -1,7 +1,7 @@
 // Secrets: certificates with their keys, what peers are judged by, keys of session tickets, and others
 // (`extensions.transport_sockets.tls.v3.Secret`). Never logged, cached on disk or shown.
 
-import type { SubjectAltNameMatcher } from './tls.ts';
+import type { StringMatcher } from './matcher.ts';
 
 export type Secret = { readonly name: string } & (
   | CertificateSecret
@@ -44,4 +44,10 @@ export interface ValidationContext {
    * `envoy.tls.cert_validator.spiffe`: the peer's trust domain chooses the roots. In place of `roots`.
    */
   readonly trustDomains?: readonly { readonly name: string; readonly roots: string }[];
+}
+
+/** Of a `SubjectAltNameMatcher`; `any` is the older spelling without a type. */
+export interface SubjectAltNameMatcher {
+  readonly type: 'dns' | 'uri' | 'ip-address' | 'email' | 'other-name' | 'any';
+  readonly matcher: StringMatcher;
 }

@@ -2,7 +2,6 @@
 // (`extensions.transport_sockets.tls.v3`). Keys and certificates are not in here but named: they rotate on their own.
 
 import type { ConfigSource } from './config-source.ts';
-import type { StringMatcher } from './matcher.ts';
 import type { ValidationContext } from './secret.ts';
 import type { WrittenSecret } from './written-secret.ts';
 
@@ -88,10 +87,4 @@ export interface PeerValidation {
   readonly own?: ValidationContext;
   /** A secret of kind `validation-context`. */
   readonly secret?: SecretReference;
-}
-
-/** Of a `SubjectAltNameMatcher`; `any` is the older spelling without a type. */
-export interface SubjectAltNameMatcher {
-  readonly type: 'dns' | 'uri' | 'ip-address' | 'email' | 'other-name' | 'any';
-  readonly matcher: StringMatcher;
 }

@@ -1,7 +1,7 @@
 // What an admin path is asked and what it answers.
 
 import { Regex } from '../route/regex.ts';
-import type { AdminContext } from './server.ts';
+import type { AdminContext } from './admin-context.ts';
 
 export interface AdminRequest {
   readonly query: URLSearchParams;

@@ -2,7 +2,7 @@
 
 import type { CaptureCounters, CaptureOverview } from '../command/capture-overview.ts';
 import { type AdminAnswer, type AdminRequest, failure, json, text } from './admin-answer.ts';
-import type { AdminContext } from './server.ts';
+import type { AdminContext } from './admin-context.ts';
 
 export function capture({ capture }: AdminContext, { query }: AdminRequest): AdminAnswer {
   const format = query.get('format') ?? 'text';

@@ -5,10 +5,10 @@ import type { Cluster } from '../../config/cluster.ts';
 import { clusterStats } from '../telemetry/cluster-stats.ts';
 import { endpointStats } from '../telemetry/endpoint-stats.ts';
 import type { StatGroup } from '../telemetry/stat-group.ts';
+import type { AdminContext } from './admin-context.ts';
 import { assignmentOf } from './endpoint-configs.ts';
 import { latencyOf } from './latency.ts';
 import { securityOfCluster } from './security-overview.ts';
-import type { AdminContext } from './server.ts';
 
 const listedClusters = 50;
 const listedEndpoints = 20;

@@ -6,8 +6,8 @@ import type { Endpoint, LocalityEndpoints } from '../../config/endpoint.ts';
 import { endpointStats } from '../telemetry/endpoint-stats.ts';
 import { pieceLength } from '../telemetry/stats-text.ts';
 import { type AdminAnswer, type AdminRequest, jsonPieces, nameFilter, text } from './admin-answer.ts';
+import type { AdminContext } from './admin-context.ts';
 import { addressJson, assignmentOf } from './endpoint-configs.ts';
-import type { AdminContext } from './server.ts';
 
 export function clusters(context: AdminContext, { query }: AdminRequest): AdminAnswer {
   const filter = nameFilter(query.get('filter'));

@@ -5,11 +5,11 @@ import type { DynamicState } from '../../config/dynamic-state.ts';
 import type { ServerState } from '../command/server-state.ts';
 import { Regex } from '../route/regex.ts';
 import { type AdminAnswer, type AdminRequest, failure, json } from './admin-answer.ts';
+import type { AdminContext } from './admin-context.ts';
 import { type DynamicDump, dumpedTypes, dynamicDump } from './dynamic-dump.ts';
 import { endpointConfigs } from './endpoint-configs.ts';
 import { applyMask, field, parseMask } from './field-mask.ts';
 import { redact } from './redaction.ts';
-import type { AdminContext } from './server.ts';
 
 export function configDump({ state, dynamic }: AdminContext, { query }: AdminRequest): AdminAnswer {
   const resource = query.get('resource');

@@ -2,7 +2,7 @@
 
 import type { LatestError } from '../export/latest-errors.ts';
 import { type AdminAnswer, type AdminRequest, failure, json, text } from './admin-answer.ts';
-import type { AdminContext } from './server.ts';
+import type { AdminContext } from './admin-context.ts';
 
 export function errors({ tracing }: AdminContext, { query }: AdminRequest): AdminAnswer {
   const format = query.get('format') ?? 'text';

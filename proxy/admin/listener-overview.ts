@@ -6,9 +6,9 @@ import type { FilterChain, Listener, TcpProxy } from '../../config/listener.ts';
 import { filterChainsOf } from '../../config/references.ts';
 import { httpStats } from '../telemetry/http-stats.ts';
 import { tcpStats } from '../telemetry/tcp-stats.ts';
+import type { AdminContext } from './admin-context.ts';
 import { latencyOf } from './latency.ts';
 import { purposeOf, securityOfChain } from './security-overview.ts';
-import type { AdminContext } from './server.ts';
 
 export function listenerOverview(context: AdminContext, listener: Listener): unknown {
   const bound = context.state.listeners.filter((each) => each.name === listener.name).map((each) => each.address);

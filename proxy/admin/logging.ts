@@ -3,7 +3,7 @@
 import type { ProcessLog } from '../telemetry/process-log.ts';
 import { logLevels } from '../telemetry/process-log.ts';
 import { type AdminAnswer, type AdminRequest, failure, text } from './admin-answer.ts';
-import type { AdminContext } from './server.ts';
+import type { AdminContext } from './admin-context.ts';
 
 export function logging({ log }: AdminContext, { query }: AdminRequest): AdminAnswer {
   const problem = change(log, [...query]);

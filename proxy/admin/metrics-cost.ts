@@ -2,7 +2,7 @@
 
 import { type MetricsCost, metricsCost } from '../telemetry/metrics-cost.ts';
 import { type AdminAnswer, type AdminRequest, failure, json, text } from './admin-answer.ts';
-import type { AdminContext } from './server.ts';
+import type { AdminContext } from './admin-context.ts';
 
 /** Lines of the longest table in the text; JSON has all. */
 const shownMetrics = 30;

@@ -1,12 +1,12 @@
 // The facts behind the live page. Everything that counts is a total since the start: the page makes rates of two of them.
 
 import type { SamplingOverview } from '../export/sampling-overview.ts';
+import type { AdminContext } from './admin-context.ts';
 import { clusterOverview } from './cluster-overview.ts';
 import { configurationOverview } from './configuration-overview.ts';
 import { listenerOverview } from './listener-overview.ts';
 import { shownKeys } from './sampling.ts';
 import { certificateOverview } from './security-overview.ts';
-import type { AdminContext } from './server.ts';
 
 /** `?clusters=TEXT` lists only clusters whose names contain the text. */
 export function overview(context: AdminContext, query: URLSearchParams): unknown {

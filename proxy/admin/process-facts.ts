@@ -2,7 +2,7 @@
 
 import { getHeapStatistics } from 'node:v8';
 import type { ProcessFacts } from '../telemetry/process-stats.ts';
-import type { AdminContext } from './server.ts';
+import type { AdminContext } from './admin-context.ts';
 
 export type ProcessParts = Pick<AdminContext, 'state' | 'overrides'> & {
   readonly pool: Pick<AdminContext['pool'], 'generations'>;

@@ -1,6 +1,7 @@
 // Every admin path: what it answers, what it can be asked, and whether it changes something.
 
 import { type AdminAnswer, type AdminRequest, type AnswerPath, json, ok, text } from './admin-answer.ts';
+import type { AdminContext } from './admin-context.ts';
 import { capture } from './capture.ts';
 import { certs } from './certs.ts';
 import { clusters } from './clusters.ts';
@@ -12,7 +13,6 @@ import { overview } from './overview.ts';
 import { page } from './page.ts';
 import { modifyRuntime, runtime } from './runtime.ts';
 import { sampling } from './sampling.ts';
-import type { AdminContext } from './server.ts';
 import { listeners, memory, ready, serverInfo } from './server-info.ts';
 import { prometheus, stats } from './stats-answers.ts';
 import { xds } from './xds.ts';

@@ -1,7 +1,7 @@
 // The answers about runtime values. A change reaches every worker before the next event it handles.
 
 import { type AdminAnswer, type AdminRequest, failure, json, ok } from './admin-answer.ts';
-import type { AdminContext } from './server.ts';
+import type { AdminContext } from './admin-context.ts';
 
 export function runtime({ state, overrides }: AdminContext): AdminAnswer {
   return json(overrides.dump(state.bootstrap?.runtimeLayers ?? []));

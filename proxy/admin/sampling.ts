@@ -2,7 +2,7 @@
 
 import type { KeyOverview, SamplingBudget, SamplingOverview } from '../export/sampling-overview.ts';
 import { type AdminAnswer, type AdminRequest, failure, json, text } from './admin-answer.ts';
-import type { AdminContext } from './server.ts';
+import type { AdminContext } from './admin-context.ts';
 
 /** Keys of the text and of the page; JSON has all. */
 export const shownKeys = 50;

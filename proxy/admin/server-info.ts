@@ -3,7 +3,7 @@
 import { getHeapStatistics } from 'node:v8';
 import type { Flags } from '../command/flags.ts';
 import { type AdminAnswer, type AdminRequest, failure, json, text } from './admin-answer.ts';
-import type { AdminContext } from './server.ts';
+import type { AdminContext } from './admin-context.ts';
 
 /**
  * 200 when every worker serves, 503 before that and from the moment the process drains or is told to fail; also while

@@ -13,7 +13,7 @@ import {
 import { statsJson, statsText } from '../telemetry/stats-text.ts';
 import { prefersOpenMetrics } from './accepted-type.ts';
 import { type AdminAnswer, type AdminRequest, failure, jsonPieces, nameFilter, text } from './admin-answer.ts';
-import type { AdminContext } from './server.ts';
+import type { AdminContext } from './admin-context.ts';
 
 export function stats(context: AdminContext, request: AdminRequest): AdminAnswer {
   const format = request.query.get('format') ?? 'text';

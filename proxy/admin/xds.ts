@@ -5,7 +5,7 @@ import type { SourceStatus, TypeStatus } from '../../config/dynamic-state.ts';
 import type { Problem } from '../../config/problems.ts';
 import { snapshotProblems } from '../../config/snapshot-problems.ts';
 import { type AdminAnswer, type AdminRequest, failure, json, text } from './admin-answer.ts';
-import type { AdminContext } from './server.ts';
+import type { AdminContext } from './admin-context.ts';
 
 export function xds({ dynamic, pool, state }: AdminContext, { query }: AdminRequest): AdminAnswer {
   const format = query.get('format') ?? 'text';

@@ -1,7 +1,7 @@
 // What a peer's certificate must be like, beside being signed by those who are trusted (`CertificateValidationContext`).
 
 import type { Problems } from '../../config/problems.ts';
-import type { SubjectAltNameMatcher } from '../../config/tls.ts';
+import type { SubjectAltNameMatcher } from '../../config/secret.ts';
 import type { WrittenValidation } from '../../config/written-secret.ts';
 import type {
   CertificateValidationContext,

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import t from 'tap';
 import type { StringMatcher } from '../../../config/matcher.ts';
-import type { SubjectAltNameMatcher } from '../../../config/tls.ts';
+import type { SubjectAltNameMatcher } from '../../../config/secret.ts';
 import { type AltNames, compileAltNames, dnsNameMatches, isFor } from '../../../proxy/tls/san-match.ts';
 
 const URI = 'spiffe://cluster.local/ns/default/sa/reviews';
