@@ -5,6 +5,8 @@ import type { Problem } from './problems.ts';
 /** Answers are made when asked for. */
 export interface DynamicState {
   sources(): readonly SourceStatus[];
+  /** How many wait for what they need before they serve, or before a newer state of them does. */
+  warming(): { readonly clusters: number; readonly listeners: number };
   /** Resources of one type, refused ones too, in no order. */
   resources(typeUrl: string): readonly ResourceStatus[];
 }

@@ -75,6 +75,10 @@ export class DynamicConfiguration implements DynamicState {
     return this.#sources.statuses();
   }
 
+  warming(): { readonly clusters: number; readonly listeners: number } {
+    return this.#assembler.warming;
+  }
+
   resources(typeUrl: string): readonly ResourceStatus[] {
     return this.#assembler.resources(typeUrl);
   }

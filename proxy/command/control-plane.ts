@@ -34,7 +34,12 @@ export interface FollowedSources extends DynamicState {
 }
 
 /** Without a control plane nothing was sent. */
-export const noControlPlane: FollowedSources = { sources: () => [], resources: () => [], stop: async () => undefined };
+export const noControlPlane: FollowedSources = {
+  sources: () => [],
+  warming: () => ({ clusters: 0, listeners: 0 }),
+  resources: () => [],
+  stop: async () => undefined,
+};
 
 /**
  * Begins with the bootstrap's resources, and follows its sources. Resolves when sources are followed, which is not when

@@ -21,7 +21,7 @@ export interface DiscoveryObservationOptions {
   readonly schedule: (delayMs: number, callback: () => void) => void;
 }
 
-/** Counting what is warming looks at every cluster. */
+/** What is warming ends its warming without telling. */
 const countIntervalMs = 1000;
 
 const prefix = 'type.googleapis.com/envoy.config.';
@@ -141,9 +141,7 @@ export class DiscoveryObservation implements DiscoveryObserver {
   }
 
   #countWarming(): void {
-    const count = (typeUrl: string): number =>
-      this.#state?.resources(typeUrl).filter(({ state }) => state === 'warming').length ?? 0;
-    const warming = { clusters: count(clusterType), listeners: count(listenerType) };
+    const warming = this.#state?.warming() ?? { clusters: 0, listeners: 0 };
     this.#options.snapshotStats.setWarming(warming);
     // What waits may end its waiting without another response.
     if (warming.clusters + warming.listeners > 0) this.#countSoon();

@@ -1,5 +1,6 @@
 // Requests come before configuration where both want the same core: a sidecar often has one, or less.
 
+import { readdirSync, readFileSync } from 'node:fs';
 import { getPriority, setPriority } from 'node:os';
 
 /** Leaves a third of a worker's share. With a tenth (10) a single change waits twice as long behind busy workers. */
@@ -8,11 +9,24 @@ const steps = 5;
 const last = 19;
 
 /**
- * Lets threads that forward go before the calling one. Linux has a nice value for each thread, and new threads begin with
- * that of who makes them: call it when the workers run. p99 of requests while 10,000 clusters are pushed anew, all on one
- * core: 73 ms without, 18 ms with.
+ * Lets threads that forward go before the calling one, and before those of V8, which collect its garbage: while 10,000
+ * clusters are pushed anew they run as long as the calling thread does, four at a time. Linux has a nice value for each
+ * thread, and new threads begin with that of who makes them: call it when the workers run. p99 of requests during such a
+ * push, all on one core: 73 ms without, 18 ms with.
  */
 export function giveWayToWorkers(): void {
   // From where it is: a process that was started with less may not take more, and asking for it fails.
-  setPriority(Math.min(getPriority() + steps, last));
+  const priority = Math.min(getPriority() + steps, last);
+  setPriority(priority);
+  for (const thread of threadsOfV8()) setPriority(thread, priority);
+}
+
+/** They are there from the start of the process to its end. */
+function threadsOfV8(): readonly number[] {
+  const threads = readdirSync('/proc/self/task').filter((thread) => nameOf(thread) === 'V8Worker');
+  return threads.map(Number);
+}
+
+function nameOf(thread: string): string {
+  return readFileSync(`/proc/self/task/${thread}/comm`, 'utf8').trim();
 }

@@ -22,7 +22,7 @@ export class LayeredMap<T extends object> implements ReadonlyMap<string, T> {
   ): ReadonlyMap<string, T> {
     const before = map instanceof LayeredMap ? (map as LayeredMap<T>) : new LayeredMap(map, new Map(), map.size);
     if (before.#changes.size + changes.size > Math.max(minChanges, Math.sqrt(before.#base.size))) {
-      return flatten(before, changes);
+      return flatten(before.#base, before.#changes, changes);
     }
     const all = new Map(before.#changes);
     let size = before.size;
@@ -74,14 +74,17 @@ export class LayeredMap<T extends object> implements ReadonlyMap<string, T> {
 /** Below this a copy costs less than looking twice. */
 const minChanges = 32;
 
+/** A copy of a map itself is many times faster than one of what a generator yields. */
 function flatten<T extends object>(
-  map: ReadonlyMap<string, T>,
-  changes: ReadonlyMap<string, T | null>,
+  base: ReadonlyMap<string, T>,
+  ...layers: readonly ReadonlyMap<string, T | null>[]
 ): ReadonlyMap<string, T> {
-  const whole = new Map(map);
-  for (const [name, value] of changes) {
-    if (value === null) whole.delete(name);
-    else whole.set(name, value);
+  const whole = new Map(base);
+  for (const changes of layers) {
+    for (const [name, value] of changes) {
+      if (value === null) whole.delete(name);
+      else whole.set(name, value);
+    }
   }
   return whole;
 }

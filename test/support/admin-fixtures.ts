@@ -66,7 +66,7 @@ export async function startAdmin(given: AdminFixtureOptions = {}): Promise<Admin
     buckets: [],
     tracing: { overview: () => null, latestErrors: () => [] },
     capture: { overview: () => null, problem: null },
-    dynamic: { sources: () => [], resources: () => [] },
+    dynamic: { sources: () => [], warming: () => ({ clusters: 0, listeners: 0 }), resources: () => [] },
     shutdown: () => calls.push('shutdown'),
     reopenLogs: () => calls.push('reopen logs'),
     ...given.options,

@@ -109,6 +109,11 @@ export class Assembler {
     return this.#types.find(({ type }) => type.typeUrl === typeUrl)?.statuses() ?? [];
   }
 
+  /** For `DynamicState.warming`. */
+  get warming(): { readonly clusters: number; readonly listeners: number } {
+    return { clusters: this.#clusters.warmingCount, listeners: this.#listeners.warmingCount };
+  }
+
   /** What is served now, as the changes told it; without the members that DNS finds. */
   get served(): Omit<Snapshot, 'generation' | 'runtime'> {
     const { listeners, clusters, assignments, routes, secrets } = this.#changes;
@@ -166,7 +171,7 @@ export class Assembler {
     const stage = this.#initialFetch.advance({
       hasRuntime: this.#layers.areKnown,
       hasClusters: this.#clusters.unserved.size === 0,
-      hasListeners: !this.#listeners.areWarming,
+      hasListeners: this.#listeners.warmingCount === 0,
     });
     if (stage === 'runtime' || stage === 'clusters') return;
     const change = this.#changes.take();

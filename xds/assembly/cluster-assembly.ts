@@ -48,6 +48,7 @@ export class ClusterAssembly implements ResourceUser<Cluster> {
   readonly #entries = new Map<string, ClusterEntry>();
   readonly #leaving = new Set<ClusterEntry>();
   readonly #unserved = new Set<string>();
+  readonly #warming = new Set<ClusterEntry>();
 
   constructor(context: AssemblyContext, options: ClusterAssemblyOptions) {
     const { sources, clock } = context;
@@ -66,6 +67,11 @@ export class ClusterAssembly implements ResourceUser<Cluster> {
   /** Clusters that are warming and have no older state that serves. */
   get unserved(): ReadonlySet<string> {
     return this.#unserved;
+  }
+
+  /** How many have a newer state that waits. */
+  get warmingCount(): number {
+    return this.#warming.size;
   }
 
   set({ name, value }: { readonly name: string; readonly value: Cluster }, problems: Problems): void {
@@ -148,6 +154,8 @@ export class ClusterAssembly implements ResourceUser<Cluster> {
     const { warming } = entry;
     entry.warming = version;
     if (warming !== undefined) this.#release(warming);
+    if (version === undefined) this.#warming.delete(entry);
+    else this.#warming.add(entry);
     if (version !== undefined && entry.active === undefined) this.#unserved.add(entry.name);
     else this.#unserved.delete(entry.name);
   }
@@ -162,6 +170,7 @@ export class ClusterAssembly implements ResourceUser<Cluster> {
     if (secrets !== undefined && !this.#options.secrets.areSettled(secrets, hasOlder)) return;
     entry.active = warming;
     entry.warming = undefined;
+    this.#warming.delete(entry);
     this.#unserved.delete(entry.name);
     this.#context.changes.clusters.set(entry.name, warming.cluster);
     this.#serveMembers(warming);

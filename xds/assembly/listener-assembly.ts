@@ -73,9 +73,9 @@ export class ListenerAssembly implements ResourceUser<Listener> {
     });
   }
 
-  /** Whether a newer state of any waits. */
-  get areWarming(): boolean {
-    return this.#warming.size > 0;
+  /** How many have a newer state that waits. */
+  get warmingCount(): number {
+    return this.#warming.size;
   }
 
   set({ name, value }: { readonly name: string; readonly value: Listener }, problems: Problems): void {

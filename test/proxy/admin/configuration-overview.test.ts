@@ -18,7 +18,7 @@ const nack = { version: '8', atMs: 1000, text: 'cluster "a": lb_policy: MAGLEV i
 
 function overviewOf(types: readonly TypeStatus[], connection: SourceStatus['connection'] = { kind: 'connecting' }) {
   const source: SourceStatus = { name: 'ads', target: 'istiod:15010', protocol: 'delta', connection, types };
-  const dynamic = { sources: () => [source], resources: () => [] };
+  const dynamic = { sources: () => [source], warming: () => ({ clusters: 0, listeners: 0 }), resources: () => [] };
   return configurationOverview(dynamic, { snapshot: emptySnapshot, bootstrap: null });
 }
 
@@ -46,7 +46,7 @@ t.test('a refusal is shown until something was accepted after it', (t) => {
 t.test('what is missing is counted, and the first of it named', (t) => {
   const names = ['a', 'b', 'c', 'd', 'e', 'f', 'g'];
   const snapshot = { ...emptySnapshot, clusters: new Map(names.map((name) => [name, clusterOf(name, [])])) };
-  const dynamic = { sources: () => [], resources: () => [] };
+  const dynamic = { sources: () => [], warming: () => ({ clusters: 0, listeners: 0 }), resources: () => [] };
   const { missing, missingCount } = configurationOverview(dynamic, { snapshot, bootstrap: null }) as {
     missing: string[];
     missingCount: number;

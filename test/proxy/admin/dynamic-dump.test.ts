@@ -10,7 +10,11 @@ function statusOf(name: string, given: Partial<ResourceStatus> = {}): ResourceSt
 }
 
 function stateOf(typeName: string, ...statuses: readonly ResourceStatus[]): DynamicState {
-  return { sources: () => [], resources: (typeUrl) => (typeUrl === prefix + typeName ? statuses : []) };
+  return {
+    sources: () => [],
+    warming: () => ({ clusters: 0, listeners: 0 }),
+    resources: (typeUrl) => (typeUrl === prefix + typeName ? statuses : []),
+  };
 }
 
 const refused = {
@@ -125,7 +129,10 @@ t.test('a section has the version of the last response of its type', async (t) =
     connection: { kind: 'connecting' },
     types: [type],
   } as const;
-  const dump = dynamicDump({ sources: () => [source], resources: () => [] }, everything);
+  const dump = dynamicDump(
+    { sources: () => [source], warming: () => ({ clusters: 0, listeners: 0 }), resources: () => [] },
+    everything,
+  );
   t.equal(dump.version(dumpedTypes.cluster), '7');
   t.equal(dump.version(dumpedTypes.listener), '');
   t.strictSame(dump.endpoints(), {});

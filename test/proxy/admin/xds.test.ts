@@ -22,7 +22,7 @@ type Place = Pick<SourceStatus, 'name' | 'target' | 'protocol'>;
 
 async function ask(path: string, connection: SourceStatus['connection'], place: Place = stream) {
   const source: SourceStatus = { ...place, connection, types: [clusters] };
-  const dynamic = { sources: () => [source], resources: () => [] };
+  const dynamic = { sources: () => [source], warming: () => ({ clusters: 0, listeners: 0 }), resources: () => [] };
   const admin = await startAdmin({ options: { dynamic } });
   try {
     return await admin.get(path);

@@ -1,5 +1,5 @@
 import t from 'tap';
-import type { SourceStatus } from '../../../config/dynamic-state.ts';
+import type { DynamicState, SourceStatus } from '../../../config/dynamic-state.ts';
 import type { Listener } from '../../../config/listener.ts';
 import { emptySnapshot, type Snapshot } from '../../../config/snapshot.ts';
 import { DiscoveryObservation } from '../../../proxy/command/discovery-observation.ts';
@@ -17,6 +17,11 @@ const clusters = `${prefix}cluster.v3.Cluster`;
 const assignments = `${prefix}endpoint.v3.ClusterLoadAssignment`;
 const routes = `${prefix}route.v3.RouteConfiguration`;
 const source = { kind: 'ads', initialFetchTimeoutMs: 0 } as const;
+const idle: DynamicState = {
+  sources: () => [],
+  warming: () => ({ clusters: 0, listeners: 0 }),
+  resources: () => [],
+};
 const refusal = { name: 'b', problems: [{ path: '', message: 'wrong' }] };
 
 function observe(snapshot: Partial<Snapshot> = {}) {
@@ -82,8 +87,8 @@ t.test('a control plane is connected while any of its streams is', async (t) => 
   const connected = { kind: 'connected', sinceMs: 0, controlPlane: 'istiod-1' } as const;
   let connection: SourceStatus['connection'] = connected;
   observation.follow({
+    ...idle,
     sources: () => [{ name: 'ads', target: 'x', protocol: 'delta', connection, types: [] }],
-    resources: () => [],
   });
   observation.onConnection(connection);
   t.equal(shown().get('control_plane.connected_state'), '1');
@@ -101,7 +106,7 @@ t.test('routes count for a listener that waits for them as soon as it serves', a
   const listeners = new Map<string, Listener>();
   const { observation, shown, waiting } = observe({ listeners });
   const held = { name: 'a', version: '', lastUpdatedMs: 0, state: 'active', document: () => undefined } as const;
-  observation.follow({ sources: () => [], resources: (typeUrl) => (typeUrl === routes ? [held] : []) });
+  observation.follow({ ...idle, resources: (typeUrl) => (typeUrl === routes ? [held] : []) });
   observation.onResponse({ ...response, typeUrl: routes });
   waiting.shift()!();
   t.equal(shown().get('http.outbound.rds.a.update_success'), undefined);
@@ -114,12 +119,11 @@ t.test('routes count for a listener that waits for them as soon as it serves', a
 t.test('what is warming is counted once for many responses', async (t) => {
   const { observation, shown, waiting } = observe();
   let asked = 0;
-  const warming = { name: 'a', version: '', lastUpdatedMs: 0, state: 'warming', document: () => undefined } as const;
   observation.follow({
-    sources: () => [],
-    resources: (typeUrl) => {
+    ...idle,
+    warming: () => {
       asked++;
-      return typeUrl === clusters ? [warming] : [];
+      return { clusters: 1, listeners: 2 };
     },
   });
   for (let count = 0; count < 100; count++) observation.onResponse({ ...response, typeUrl: assignments });
@@ -127,7 +131,8 @@ t.test('what is warming is counted once for many responses', async (t) => {
   t.equal(waiting.length, 1);
   waiting[0]!();
   t.equal(shown().get('cluster_manager.warming_clusters'), '1');
-  observation.follow({ sources: () => [], resources: () => [] });
+  t.equal(shown().get('listener_manager.total_listeners_warming'), '2');
+  observation.follow(idle);
   t.equal(waiting.length, 2, 'and again as long as anything is warming');
   waiting[1]!();
   t.equal(shown().get('cluster_manager.warming_clusters') ?? '0', '0');

@@ -13,8 +13,9 @@ const program = `
   worker.once('online', () => {
     giveWayToWorkers();
     const nices = readdirSync('/proc/self/task').map((thread) => {
-      const fields = readFileSync('/proc/self/task/' + thread + '/stat', 'utf8').replace(/^.*\\) /s, '').split(' ');
-      return [Number(thread) === process.pid, Number(fields[16])];
+      const [, name, rest] = readFileSync('/proc/self/task/' + thread + '/stat', 'utf8').match(/^\\d+ \\((.*)\\) (.*)$/s);
+      const givesWay = Number(thread) === process.pid || name === 'V8Worker';
+      return [givesWay, Number(rest.split(' ')[16])];
     });
     console.log(JSON.stringify(nices));
     process.exit();
@@ -22,14 +23,19 @@ const program = `
 `;
 
 for (const start of [0, 7, 17]) {
-  t.test(`the calling thread gives way, and no other, in a process that starts at nice ${start}`, async (t) => {
-    const command = [`-n${start}`, process.execPath, '--input-type=module', '-e', program];
-    const output = execFileSync('nice', command, { encoding: 'utf8' });
-    const nices = JSON.parse(output) as readonly (readonly [isMain: boolean, nice: number])[];
-    const main = nices.find(([isMain]) => isMain)![1];
-    const others = nices.filter(([isMain]) => !isMain).map(([, nice]) => nice);
-    t.ok(others.length > 0);
-    for (const nice of others) t.equal(main, Math.min(nice + 5, 19));
-    t.ok(main >= Math.min(start + 5, 19), 'it was started there');
-  });
+  t.test(
+    `the calling thread and those of V8 give way, and no other, in a process that starts at nice ${start}`,
+    async (t) => {
+      const command = [`-n${start}`, process.execPath, '--input-type=module', '-e', program];
+      const output = execFileSync('nice', command, { encoding: 'utf8' });
+      const nices = JSON.parse(output) as readonly (readonly [givesWay: boolean, nice: number])[];
+      const [lower, others] = [true, false].map((way) => nices.filter(([givesWay]) => givesWay === way));
+      t.ok(lower!.length > 1, 'one that calls, and some of V8');
+      t.ok(others!.length > 0);
+      const [[, before]] = others as [readonly [boolean, number]];
+      t.ok(before >= start, 'it was started there');
+      for (const [, nice] of others!) t.equal(nice, before);
+      for (const [, nice] of lower!) t.equal(nice, Math.min(before + 5, 19));
+    },
+  );
 }

@@ -161,7 +161,9 @@ class Server {
   }
 
   #check(): void {
-    const { changes, snapshot } = this.#bench;
+    const { changes, snapshot, assembler } = this.#bench;
+    const warming = (type: Type) => this.#bench.states(type).filter((state) => state.endsWith(' warming')).length;
+    deepStrictEqual(assembler.warming, { clusters: warming('cds'), listeners: warming('lds') });
     if (changes.length === this.#seenChanges) return;
     this.#seenChanges = changes.length;
     const isAbsent = (type: Type, name: string) =>
