@@ -1,19 +1,12 @@
-// One turn of the reactor around all that undici calls back about one event of a socket. What a turn has written leaves
-// together, and exchanges end when undici has come to an end with its bytes: only then it has said whether the connection
-// goes on.
+// A turn of the reactor around what undici does by itself, outside of every event of the reactor: it writes a request when
+// the loop has gone round once, and takes from a body when it likes. What a turn has written leaves together.
 
 import type { OutputBuffer } from '../../http/http1/output-buffer.ts';
 import type { Reactor } from '../../reactor/reactor.ts';
 
-/** What is done at the end of the turn. */
-export interface Finishing {
-  finish(): void;
-}
-
 export class LibraryTurn {
   readonly #reactor: Reactor;
   readonly #output: OutputBuffer;
-  readonly #finishing: Finishing[] = [];
   #isOpen = false;
 
   constructor(reactor: Reactor, output: OutputBuffer) {
@@ -21,7 +14,7 @@ export class LibraryTurn {
     this.#output = output;
   }
 
-  /** Called first in every callback. The turn ends when the library, and all of Node that called it, have returned. */
+  /** Called first by whatever needs a turn. It ends when the library, and all of Node that called it, have returned. */
   enter(): void {
     if (this.#isOpen) return;
     this.#isOpen = true;
@@ -29,15 +22,7 @@ export class LibraryTurn {
     queueMicrotask(this.#end);
   }
 
-  /** Has `one` finish at the end of the turn, which is open. */
-  finishLater(one: Finishing): void {
-    this.#finishing.push(one);
-  }
-
   readonly #end = (): void => {
-    // One that finishes may give its connection to a request that undici refuses at once.
-    for (let index = 0; index < this.#finishing.length; index++) this.#finishing[index]!.finish();
-    this.#finishing.length = 0;
     this.#output.flush();
     this.#isOpen = false;
     this.#reactor.leave();

@@ -1,4 +1,4 @@
-// One connection to an endpoint as the second engine has it: a socket of Node's, and an undici client that speaks
+// One connection to an endpoint as the second engine has it: a stream of the reactor, and an undici client that speaks
 // HTTP/1.1 on it. The client is given that one socket and no other, so the pool knows which connection carries what.
 //
 // Before undici writes on a connection that was used before, it lets the loop go round once and looks at what the
@@ -7,34 +7,32 @@
 import type { Socket } from 'node:net';
 import type { buildConnector, Client, Dispatcher } from 'undici';
 import { formatAddress } from '../../../config/address.ts';
+import { describeErrno } from '../../../native/errno.ts';
 import type { NativeBuffer } from '../../../native/native-buffer.ts';
 import type { ConnectionOwner, PooledConnection } from '../../cluster/pooled-connection.ts';
 import { terminationFailure, type UpstreamFailure } from '../../cluster/upstream-failure.ts';
 import { hasBody, type RequestHead, ResponseHead } from '../../http/message.ts';
 import type { ResponseReceiver } from '../../http/upstream-connection.ts';
-import type { CloseReason } from '../../reactor/byte-stream.ts';
-import { Timer } from '../../reactor/timer-wheel.ts';
-import type { Finishing, LibraryTurn } from './library-turn.ts';
+import type { ByteStream, ByteStreamHandler, CloseReason } from '../../reactor/byte-stream.ts';
+import type { Deferred } from '../../reactor/reactor.ts';
 import { RequestBody } from './request-body.ts';
 import { requestOptions } from './request-options.ts';
 import { ResponseHeadReader } from './response-head-reader.ts';
+import { StreamSocket } from './stream-socket.ts';
 import type { UndiciContext } from './undici-connector.ts';
 import { closeReason, exchangeFailure, type LibraryError } from './undici-failure.ts';
 
 export interface UndiciConnectionOptions {
-  /** Connecting. */
-  readonly socket: Socket;
-  readonly connectTimeoutMs: number;
   /** Of a response. */
   readonly maxHeadersBytes: number;
   readonly maxHeadersCount: number;
 }
 
 /** `ended`: the response is complete, and undici has not said yet whether it goes on with the connection. */
-const State = { connecting: 0, idle: 1, exchange: 2, ended: 3, tunnel: 4, closed: 5 } as const;
+const State = { connecting: 0, idle: 1, head: 2, body: 3, ended: 4, tunnel: 5, closed: 6 } as const;
 type State = (typeof State)[keyof typeof State];
 
-export class UndiciConnection implements PooledConnection, Dispatcher.DispatchHandler, Finishing {
+export class UndiciConnection implements PooledConnection, ByteStreamHandler, Dispatcher.DispatchHandler, Deferred {
   readonly head = new ResponseHead();
   idleSinceMs = 0;
   idleSinceTurn = -1;
@@ -49,14 +47,14 @@ export class UndiciConnection implements PooledConnection, Dispatcher.DispatchHa
 
   readonly #owner: ConnectionOwner;
   readonly #context: UndiciContext;
-  readonly #turn: LibraryTurn;
-  readonly #socket: Socket;
+  readonly #socket: StreamSocket;
   readonly #client: Client;
   readonly #heads: ResponseHeadReader;
-  /** The end of what is waited for: that the connection is made, or that a tunnel's last bytes leave. */
-  readonly #limit = new Timer(() => this.#onLimit());
+  #stream!: ByteStream;
   #state: State = State.connecting;
-  #reason: CloseReason | null = null;
+  #isClosedByUs = false;
+  /** The client reads what arrives. */
+  #isGiven = false;
   #receiver: ResponseReceiver | null = null;
   #controller: Dispatcher.DispatchController | null = null;
   #body: RequestBody | null = null;
@@ -67,34 +65,34 @@ export class UndiciConnection implements PooledConnection, Dispatcher.DispatchHa
   #tookBody = false;
   #isDispatching = false;
   #isPaused = false;
+  /** Where the bytes are that undici reads right now. */
+  #arriving: NativeBuffer | null = null;
 
   constructor(owner: ConnectionOwner, context: UndiciContext, options: UndiciConnectionOptions) {
     this.#owner = owner;
     this.#context = context;
-    this.#turn = context.turn;
-    this.#socket = options.socket;
+    this.#socket = new StreamSocket(context.turn, context.output);
     this.#heads = new ResponseHeadReader(options);
     this.#client = new context.Client(origin, {
       ...clientOptions,
       maxHeaderSize: options.maxHeadersBytes,
+      // The client does not go on when it is answered from inside the call.
       connect: (_, callback) => queueMicrotask(() => this.#giveSocket(callback)),
     });
-    const { reactor } = context;
-    if (options.connectTimeoutMs > 0) reactor.timers.schedule(this.#limit, options.connectTimeoutMs);
-    this.#socket
-      .once('connect', () => this.#onConnected())
-      .on('end', () => this.#onInputEnd())
-      .on('error', (error) => this.#onSocketError(error))
-      // After undici, which knows more of why.
-      .once('close', () => queueMicrotask(() => this.#onClosed()));
+  }
+
+  /** Set by the connector right after the stream was made. */
+  set stream(stream: ByteStream) {
+    this.#stream = stream;
+    this.#socket.stream = stream;
   }
 
   get bytesReceived(): number {
-    return this.#socket.bytesRead;
+    return this.#stream.bytesReceived;
   }
 
   get bytesSent(): number {
-    return this.#socket.bytesWritten;
+    return this.#stream.bytesSent;
   }
 
   get exchangeBytesReceived(): number {
@@ -118,22 +116,19 @@ export class UndiciConnection implements PooledConnection, Dispatcher.DispatchHa
   }
 
   readLocalAddress(): string {
-    const { localAddress: ip, localPort: port } = this.#socket;
-    return ip === undefined || port === undefined ? '' : formatAddress({ kind: 'ip', ip, port });
+    const address = this.#stream.localAddress();
+    return address === undefined ? '' : formatAddress(address);
   }
 
-  /** As far as Node has read: what still waits in the kernel, undici finds before it writes. */
   hasInput(): boolean {
-    const socket = this.#socket;
-    return socket.destroyed || socket.readableLength > 0 || socket.readableEnded;
+    return this.#socket.destroyed || this.#stream.hasInput();
   }
 
   // ---- Request ---------------------------------------------------------------------------------------------------
 
   sendHead(head: RequestHead, receiver: ResponseReceiver): void {
-    if (this.exchangeCount === 0) this.#socket.off('readable', this.#onUnusedInput);
     this.exchangeCount++;
-    this.#state = State.exchange;
+    this.#state = State.head;
     this.#receiver = receiver;
     this.#controller = null;
     this.#method = head.method;
@@ -150,18 +145,16 @@ export class UndiciConnection implements PooledConnection, Dispatcher.DispatchHa
   }
 
   sendData(buffer: NativeBuffer, start: number, end: number): void {
-    this.#send(Buffer.from(buffer.bytes.subarray(start, end)));
+    if (this.#state === State.tunnel) this.#context.output.append(this.#stream, buffer, start, end);
+    else this.#push(Buffer.from(buffer.bytes.subarray(start, end)));
   }
 
   sendBytes(bytes: Uint8Array): void {
-    this.#send(Buffer.from(bytes));
+    if (this.#state === State.tunnel) this.#context.output.appendBytes(this.#stream, bytes);
+    else this.#push(Buffer.from(bytes));
   }
 
-  #send(bytes: Buffer): void {
-    if (this.#state === State.tunnel) {
-      this.#socket.write(bytes);
-      return;
-    }
+  #push(bytes: Buffer): void {
     this.#tookBody = true;
     this.#body?.push(bytes);
   }
@@ -172,20 +165,19 @@ export class UndiciConnection implements PooledConnection, Dispatcher.DispatchHa
   }
 
   readonly #onBodyDrained = (): void => {
-    this.#turn.enter();
+    this.#context.turn.enter();
     this.#receiver?.onRequestDrained();
   };
 
   abort(): void {
     this.#receiver = null;
-    this.#reason ??= localReason;
-    // With RST where there is one, so that the endpoint cannot take a cut request for a whole one.
-    if (this.#socket.remotePort === undefined) this.#socket.destroy();
-    else this.#socket.resetAndDestroy();
+    this.#isClosedByUs = true;
+    this.#context.output.discard(this.#stream);
+    this.#socket.reset();
   }
 
   close(): void {
-    this.#reason ??= localReason;
+    this.#isClosedByUs = true;
     this.#socket.destroy();
   }
 
@@ -203,7 +195,6 @@ export class UndiciConnection implements PooledConnection, Dispatcher.DispatchHa
   onResponseStart(controller: Dispatcher.DispatchController, status: number, _: unknown, reason?: string): void {
     const receiver = this.#receiver;
     if (receiver === null) return;
-    this.#turn.enter();
     const { head } = this;
     const problem = this.#readHead(controller, status, reason);
     if (problem !== null) this.#fail(problem);
@@ -211,25 +202,22 @@ export class UndiciConnection implements PooledConnection, Dispatcher.DispatchHa
     else if (status < 200) receiver.onInterimHead(head);
     else {
       const isEnd = !hasBody(head);
+      this.#state = State.body;
       receiver.onResponseHead(head, isEnd);
       if (isEnd && this.#receiver === receiver) this.#end(receiver);
     }
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    this.#turn.enter();
     this.#pass(chunk);
     if (this.#receiver === null || this.#receiver.acceptsResponseBody) return;
     this.#isPaused = true;
+    this.#stream.pauseReading();
     controller.pause();
   }
 
   onResponseEnd(): void {
-    this.#turn.enter();
-    // undici takes a reset for the end of a body that lasts until the end of its connection.
-    if (this.#reason?.kind === 'error') this.#fail(terminationFailure(this.#reason, this.idleBeforeMs));
     if (this.#receiver !== null) this.#end(this.#receiver);
-    this.#turn.finishLater(this);
   }
 
   onResponseError(_: unknown, error: LibraryError): void {
@@ -241,7 +229,6 @@ export class UndiciConnection implements PooledConnection, Dispatcher.DispatchHa
   onRequestUpgrade(controller: Dispatcher.DispatchController, status: number): void {
     const receiver = this.#receiver;
     if (receiver === null) return;
-    this.#turn.enter();
     const problem = this.#readHead(controller, status, '');
     if (problem !== null) this.#fail(problem);
     // An endpoint switches protocols when it has the whole of a request that offers it (RFC 9110 §7.8).
@@ -256,6 +243,12 @@ export class UndiciConnection implements PooledConnection, Dispatcher.DispatchHa
   }
 
   #pass(chunk: Buffer): void {
+    const arriving = this.#arriving;
+    if (arriving !== null && chunk.buffer === arriving.bytes.buffer) {
+      const start = chunk.byteOffset - arriving.bytes.byteOffset;
+      this.#receiver?.onResponseData(arriving, start, start + chunk.length);
+      return;
+    }
     const { passage } = this.#context;
     for (let at = 0; at < chunk.length && this.#receiver !== null; at += passage.length) {
       const length = chunk.copy(passage.bytes, 0, at);
@@ -271,109 +264,131 @@ export class UndiciConnection implements PooledConnection, Dispatcher.DispatchHa
   }
 
   /**
-   * undici is done with the bytes behind the response. It has ended the connection when the endpoint said so, when the
-   * request is not all sent, and when more bytes followed.
+   * undici is done with what it was told of. Behind a response it has ended the connection when the endpoint said so, when
+   * the request is not all sent, and when more bytes followed.
    */
-  finish(): void {
-    if (this.#state !== State.ended) return;
-    this.#state = State.idle;
-    const isReusable = this.head.keepAlive && this.#requestEnded && !this.#socket.destroyed;
-    if (isReusable) this.#owner.onConnectionIdle(this);
-    else this.close();
+  #afterLibrary(): void {
+    if (this.#state === State.ended) {
+      this.#state = State.idle;
+      const isReusable = this.head.keepAlive && this.#requestEnded && !this.#socket.destroyed;
+      if (isReusable) this.#owner.onConnectionIdle(this);
+      else this.close();
+    }
+    this.#context.output.flush();
   }
 
   #fail(failure: UpstreamFailure): void {
     const receiver = this.#receiver;
     if (receiver === null) return;
-    this.#turn.enter();
     this.#receiver = null;
     this.close();
     receiver.onResponseReset(failure);
   }
 
   resumeResponse(): void {
-    if (this.#state === State.tunnel) this.#socket.resume();
+    if (this.#state === State.tunnel) this.#stream.resumeReading();
     if (!this.#isPaused) return;
     this.#isPaused = false;
     // undici would hand on what it has from inside this call.
-    setImmediate(this.#resume);
+    this.#context.reactor.defer(this);
   }
 
-  readonly #resume = (): void => {
-    if (this.#receiver !== null) this.#controller?.resume();
-  };
+  /** For the reactor. */
+  run(): void {
+    if (this.#receiver === null) return;
+    this.#controller?.resume();
+    this.#stream.resumeReading();
+    this.#afterLibrary();
+  }
 
   // ---- Tunnel ----------------------------------------------------------------------------------------------------
 
   /** undici has let go of the socket. */
   startTunnel(): void {
     this.#state = State.tunnel;
-    this.#socket.on('data', (chunk: Buffer) => this.#onTunnelData(chunk)).on('drain', this.#onBodyDrained);
-  }
-
-  #onTunnelData(chunk: Buffer): void {
-    this.#turn.enter();
-    this.#pass(chunk);
-    if (this.#receiver !== null && !this.#receiver.acceptsResponseBody) this.#socket.pause();
+    // What it has read of the new protocol is offered again.
+    this.#stream.resumeReading();
   }
 
   endTunnelWriting(): void {
-    this.#socket.end();
+    this.#context.output.flush();
+    this.#stream.endWriting();
+  }
+
+  #receiveInTunnel(buffer: NativeBuffer, start: number, end: number): void {
+    const receiver = this.#receiver;
+    if (receiver === null) return;
+    receiver.onResponseData(buffer, start, end);
+    if (!receiver.acceptsResponseBody) this.#stream.pauseReading();
   }
 
   #endTunnel(): void {
-    this.#turn.enter();
     const receiver = this.#receiver;
     this.#receiver = null;
     receiver?.onResponseEnd(null);
-    this.#socket.end();
-    this.#context.reactor.timers.schedule(this.#limit, tunnelCloseMs);
+    this.#stream.closeGracefully(tunnelCloseMs);
   }
 
-  // ---- The socket ------------------------------------------------------------------------------------------------
+  // ---- The stream ------------------------------------------------------------------------------------------------
 
   #giveSocket(callback: buildConnector.Callback): void {
+    this.#isGiven = true;
     // The client would go on with another connection: that is for the pool to decide.
     if (this.#socket.destroyed) callback(new Error('the connection is gone'), null);
-    else callback(null, this.#socket);
+    else callback(null, this.#socket as unknown as Socket);
   }
 
-  #onConnected(): void {
-    this.#turn.enter();
-    this.#context.reactor.timers.cancel(this.#limit);
+  onConnected(): void {
     this.#state = State.idle;
     this.#owner.onConnectionEstablished(this);
-    if (this.exchangeCount === 0) this.#socket.once('readable', this.#onUnusedInput);
+    this.#context.output.flush();
   }
 
-  // Nobody reads yet for undici: an end, or bytes that nobody asked for.
-  readonly #onUnusedInput = (): void => this.close();
+  onData(buffer: NativeBuffer, start: number, end: number): number {
+    let consumed = end - start;
+    if (this.#state === State.tunnel) this.#receiveInTunnel(buffer, start, end);
+    // Nobody reads yet for undici: bytes that nobody asked for.
+    else if (!this.#isGiven) this.close();
+    else consumed = this.#receive(buffer, start, end);
+    this.#afterLibrary();
+    return consumed;
+  }
 
-  #onInputEnd(): void {
+  #receive(buffer: NativeBuffer, start: number, end: number): number {
+    const bytes = buffer.bytes.subarray(start, end);
+    this.#arriving = buffer;
+    // Fields of a head that is not complete yet are kept where they are.
+    const consumed = this.#socket.receive(this.#state === State.body ? bytes : Buffer.from(bytes));
+    this.#arriving = null;
+    return consumed;
+  }
+
+  onEnd(): void {
     this.hasPeerEnded = true;
     if (this.#state === State.tunnel) this.#endTunnel();
+    else if (!this.#isGiven) this.close();
+    else this.#socket.emit('end');
+    this.#afterLibrary();
   }
 
-  #onSocketError(error: LibraryError): void {
-    this.#reason ??= closeReason(error);
+  onDrained(): void {
+    if (this.#state === State.tunnel) this.#receiver?.onRequestDrained();
+    else this.#socket.emit('drain');
+    this.#context.output.flush();
   }
 
-  #onLimit(): void {
-    if (this.#state === State.connecting) this.#reason = { kind: 'connect-timeout' };
-    this.close();
-  }
-
-  #onClosed(): void {
-    this.#turn.enter();
+  onClosed(cause: CloseReason): void {
+    const { errored } = this.#socket;
+    const reason = this.#isClosedByUs || errored === null ? cause : closeReason(errored);
+    this.#socket.end(errored ?? errorOf(cause));
     const wasIdle = this.#state === State.idle || this.#state === State.ended;
-    const reason = this.#reason ?? remoteReason;
     const receiver = this.#receiver;
     this.#state = State.closed;
     this.#receiver = null;
-    this.#context.reactor.timers.cancel(this.#limit);
     this.#client.destroy(ignoreDestroyed);
     this.#owner.onConnectionClosed(this, reason, wasIdle);
     receiver?.onResponseReset(terminationFailure(reason, this.idleBeforeMs));
+    this.#context.output.flush();
   }
 }
 
@@ -397,14 +412,18 @@ const clientOptions = {
 /** How long an endpoint that has ended its side of a tunnel may take for what is still on its way to it. */
 const tunnelCloseMs = 1000;
 
-const localReason: CloseReason = { kind: 'local' };
-const remoteReason: CloseReason = { kind: 'remote' };
-
 function protocolFailure(reason: string): UpstreamFailure {
   return { kind: 'protocol-error', reason: `the endpoint's response is not valid HTTP/1.1: ${reason}` };
 }
 
 const unaskedSwitch = protocolFailure('101 Switching Protocols was not asked for');
+
+/** What the kernel has said, as undici is told of it. */
+function errorOf(reason: CloseReason): LibraryError | null {
+  return reason.kind === 'error'
+    ? Object.assign(new Error(describeErrno(reason.errno)), { errno: -reason.errno })
+    : null;
+}
 
 // The client holds nothing that waits for its end.
 function ignoreDestroyed(): void {

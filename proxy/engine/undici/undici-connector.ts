@@ -1,13 +1,10 @@
-// Connections to endpoints for listeners of the second engine: a socket of Node's with a client of undici's on it.
+// Connections to endpoints for the second engine: a stream of the reactor with a client of undici's on it.
 //
 // undici's own Pool hides which connection carries a request, so that nothing of ours could count, limit, replay or
 // retire connections. Our pool of the endpoint does all that in both engines; each connection is an undici client with
 // `pipelining: 1`, which is what an undici Pool is made of.
 
-import { connect, type Socket } from 'node:net';
 import type { Client } from 'undici';
-import type { Address } from '../../../config/address.ts';
-import type { Cluster } from '../../../config/cluster.ts';
 import { NativeBuffer } from '../../../native/native-buffer.ts';
 import type { ClusterRuntime } from '../../cluster/cluster-runtime.ts';
 import type { EndpointRuntime } from '../../cluster/endpoint-runtime.ts';
@@ -15,6 +12,7 @@ import { Http1Connector } from '../../cluster/http1-connector.ts';
 import type { ConnectionOwner, UpstreamConnector } from '../../cluster/pooled-connection.ts';
 import type { OutputBuffer } from '../../http/http1/output-buffer.ts';
 import type { RequestHead } from '../../http/message.ts';
+import { connectTo } from '../../reactor/client-socket.ts';
 import type { Reactor } from '../../reactor/reactor.ts';
 import { LibraryTurn } from './library-turn.ts';
 import { isCarriedByUndici } from './request-options.ts';
@@ -23,6 +21,7 @@ import { UndiciConnection } from './undici-connection.ts';
 /** What every connection of a connector shares. */
 export interface UndiciContext {
   readonly reactor: Reactor;
+  readonly output: OutputBuffer;
   readonly turn: LibraryTurn;
   readonly Client: typeof Client;
   /** Where pieces of bodies pass through on their way to the request. */
@@ -40,6 +39,7 @@ export async function loadUndici(): Promise<UndiciConnectorMaker> {
   return (reactor, output) =>
     new UndiciConnector({
       reactor,
+      output,
       turn: new LibraryTurn(reactor, output),
       Client,
       passage: new NativeBuffer(PASSAGE_BYTES),
@@ -62,39 +62,24 @@ export class UndiciConnector implements UpstreamConnector {
 
   connect(owner: ConnectionOwner, { config }: ClusterRuntime, endpoint: EndpointRuntime): UndiciConnection {
     const { upstreamHttp } = config;
-    return new UndiciConnection(owner, this.#context, {
-      socket: openSocket(endpoint.address, config),
-      connectTimeoutMs: config.connectTimeoutMs,
+    const connection = new UndiciConnection(owner, this.#context, {
       maxHeadersBytes: upstreamHttp.maxResponseHeadersKb * 1024,
       maxHeadersCount: upstreamHttp.maxResponseHeadersCount,
     });
+    connection.stream = connectTo(
+      this.#context.reactor,
+      {
+        address: endpoint.address,
+        bindAddress: config.bindAddress?.kind === 'ip' ? config.bindAddress : undefined,
+        connectTimeoutMs: config.connectTimeoutMs,
+        keepAlive: config.keepAlive,
+        noDelay: true,
+      },
+      connection,
+    );
+    return connection;
   }
 }
 
-/** What a socket of Node's reads at once. */
+/** More than what undici is given in one piece is passed on in several. */
 const PASSAGE_BYTES = 64 * 1024;
-
-/** Begins to connect; failures are told later. */
-function openSocket(address: Address, { bindAddress, keepAlive }: Cluster): Socket {
-  // A tunnel goes on in one direction when the other has ended.
-  const common = { allowHalfOpen: true, noDelay: true };
-  if (address.kind === 'pipe') return connect({ ...common, path: address.path.replace(/^@/, '\0') });
-  const socket = connect({
-    ...common,
-    host: address.ip,
-    port: address.port,
-    ...(bindAddress?.kind === 'ip' && {
-      localAddress: bindAddress.ip,
-      ...(bindAddress.port > 0 && { localPort: bindAddress.port }),
-    }),
-    // Node sets how long a connection is idle before the first probe, and no more.
-    ...(keepAlive !== undefined && {
-      keepAlive: true,
-      keepAliveInitialDelay: (keepAlive.timeSeconds ?? DEFAULT_KEEP_ALIVE_SECONDS) * 1000,
-    }),
-  });
-  return socket;
-}
-
-/** The kernel's own (tcp(7), tcp_keepalive_time). */
-const DEFAULT_KEEP_ALIVE_SECONDS = 7200;

@@ -1,9 +1,9 @@
-// What undici and the sockets under it report, in the words of the data plane.
+// What undici and the streams under it report, in the words of the data plane.
 
 import { terminationFailure, type UpstreamFailure } from '../../cluster/upstream-failure.ts';
 import type { CloseReason } from '../../reactor/byte-stream.ts';
 
-/** Errors of Node's sockets carry `errno`, negative, when the kernel has said something; those of undici a `code`. */
+/** Errors of the kernel's making carry `errno`, negative; those of undici a `code`. */
 export interface LibraryError extends Error {
   readonly errno?: number | undefined;
   readonly code?: string | undefined;

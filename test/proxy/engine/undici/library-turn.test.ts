@@ -23,18 +23,3 @@ t.test('callbacks that follow each other are one turn, and what they wrote leave
   await Promise.resolve();
   t.same(events.slice(3), ['enter', 'flush', 'leave'], 'the next event has a turn of its own');
 });
-
-t.test('what finishes does so before the output leaves, also what is added by it', async (t) => {
-  const { events, turn } = makeTurn();
-  const second = { finish: () => events.push('second') };
-  turn.enter();
-  turn.finishLater({
-    finish: () => {
-      events.push('first');
-      turn.enter();
-      turn.finishLater(second);
-    },
-  });
-  await Promise.resolve();
-  t.same(events, ['enter', 'first', 'second', 'flush', 'leave']);
-});
