@@ -3,7 +3,7 @@
 // https://www.envoyproxy.io/docs/envoy/latest/api-v3/service/accesslog/v3/als.proto
 
 import { type Client, type ClientWritableStream, Metadata, type ServiceError } from '@grpc/grpc-js';
-import { grpcTarget } from '../../config/address.ts';
+import { asBuffer } from '../../config/grpc-client.ts';
 import type { Random } from '../../config/random.ts';
 import type { TelemetryService } from '../../config/telemetry-service.ts';
 import type { EntryEvents } from './access-log-export.ts';
@@ -112,9 +112,8 @@ export class AccessLogStream {
       this.#fail(collector.reason);
       return;
     }
-    const { addresses } = collector;
-    const address = addresses[this.#failures % addresses.length]!;
-    const client = openClient(grpcTarget(address), {
+    const { endpoints } = collector;
+    const client = openClient(endpoints[this.#failures % endpoints.length]!, {
       authority: service.authority || service.cluster,
       usesGzip: false,
     });
@@ -210,10 +209,6 @@ export class AccessLogStream {
     this.#waiting = [];
     this.#waitingBytes = 0;
   }
-}
-
-function asBuffer(message: Uint8Array): Buffer {
-  return Buffer.from(message.buffer, message.byteOffset, message.length);
 }
 
 /** The answer is an empty message. */

@@ -1,16 +1,17 @@
-// Where a collector is now. Providers name a cluster of ours, and a cluster changes while its telemetry is sent: nobody
+// Where a collector is now, and how it is spoken to there. Providers name a cluster of ours, and a cluster changes while its telemetry is sent: nobody
 // keeps what this answers for longer than one attempt.
 
 import type { Address, HostAddress } from '../../config/address.ts';
-import type { Cluster } from '../../config/cluster.ts';
-import type { GrpcCluster } from '../../config/config-source.ts';
+import type { Cluster, TransportSocket } from '../../config/cluster.ts';
+import type { GrpcCluster, GrpcTls } from '../../config/config-source.ts';
 import type { Endpoint, LoadAssignment } from '../../config/endpoint.ts';
 import type { Snapshot } from '../../config/snapshot.ts';
 import type { TelemetryService } from '../../config/telemetry-service.ts';
+import type { UpstreamTls } from '../../config/tls.ts';
 
 export interface CollectorClusters {
   /** What is served now; null before the first snapshot. */
-  readonly snapshot: () => Pick<Snapshot, 'clusters' | 'assignments'> | null;
+  readonly snapshot: () => Pick<Snapshot, 'clusters' | 'assignments' | 'secrets'> | null;
   /** Static clusters for calls of our own: `Bootstrap.grpcClusters`. */
   readonly grpcClusters: ReadonlyMap<string, GrpcCluster>;
   /** A collector that the environment names and no cluster; it speaks what the service says. */
@@ -19,9 +20,28 @@ export interface CollectorClusters {
 
 export type CollectorAddress = Address | HostAddress;
 
+export interface CollectorEndpoint {
+  readonly address: CollectorAddress;
+  /** Undefined: in clear text. */
+  readonly tls?: EndpointTls;
+}
+
+export type EndpointTls = { readonly handshakeTimeoutMs: number } & (
+  | {
+      readonly kind: 'cluster';
+      readonly config: UpstreamTls;
+      /** Of the endpoint; empty when it has none. */
+      readonly hostname: string;
+      /** As they are when a connection begins. */
+      readonly secrets: () => Snapshot['secrets'];
+    }
+  /** Its files are read when a connection begins. */
+  | { readonly kind: 'call'; readonly config: GrpcTls; readonly host: string }
+);
+
 export type Collector =
-  /** `addresses` has one at least, those of the best priority that has any. */
-  | { readonly kind: 'found'; readonly addresses: readonly CollectorAddress[]; readonly connectTimeoutMs: number }
+  /** `endpoints` has one at least, those of the best priority that has any. */
+  | { readonly kind: 'found'; readonly endpoints: readonly CollectorEndpoint[]; readonly connectTimeoutMs: number }
   /** There is no such cluster. */
   | { readonly kind: 'no-cluster'; readonly reason: string }
   /** There is, and nothing can be sent to it now. */
@@ -44,9 +64,12 @@ export function findCollector(
   if (kind === 'http' && cluster.upstreamHttp.protocol === 'http2') return speaksHttp2(name);
   const best = bestEndpoints(now?.assignments.get(name));
   if (best.length === 0) return { kind: 'unreachable', reason: `cluster ${name} has no healthy endpoint` };
-  const addresses = best.filter((endpoint) => isPlain(cluster, endpoint)).map(({ address }) => address);
-  if (addresses.length === 0) return usesTls(name);
-  return { kind: 'found', addresses, connectTimeoutMs: cluster.connectTimeoutMs };
+  const secrets = (): Snapshot['secrets'] => snapshot()?.secrets ?? new Map();
+  return {
+    kind: 'found',
+    endpoints: best.map((endpoint) => ofCluster(cluster, endpoint, secrets)),
+    connectTimeoutMs: cluster.connectTimeoutMs,
+  };
 }
 
 function speaksHttp2(name: string): Collector {
@@ -54,24 +77,41 @@ function speaksHttp2(name: string): Collector {
   return { kind: 'unreachable', reason: `cluster ${name} speaks HTTP/2, and this service HTTP/1.1: ${way}` };
 }
 
-function ofGrpcCluster({ name, endpoints, connectTimeoutMs, tls }: GrpcCluster): Collector {
-  // In clear text nothing is sent to who was to be reached by TLS.
-  if (tls !== undefined) return usesTls(name);
+function ofGrpcCluster({ name, endpoints, connectTimeoutMs, tls: config }: GrpcCluster): Collector {
   if (endpoints.length === 0) return { kind: 'unreachable', reason: `cluster ${name} has no endpoint` };
-  return { kind: 'found', addresses: endpoints, connectTimeoutMs };
+  const found = endpoints.map((address): CollectorEndpoint => {
+    if (config === undefined) return { address };
+    return { address, tls: { kind: 'call', config, host: hostOf(address), handshakeTimeoutMs: connectTimeoutMs } };
+  });
+  return { kind: 'found', endpoints: found, connectTimeoutMs };
 }
 
-function usesTls(name: string): Collector {
-  return { kind: 'unreachable', reason: `cluster ${name} uses TLS, which is not offered for telemetry yet` };
+function hostOf(address: CollectorAddress): string {
+  switch (address.kind) {
+    case 'ip':
+      return address.ip;
+    case 'host':
+      return address.hostname;
+    case 'pipe':
+      return 'localhost';
+  }
+}
+
+function ofCluster(cluster: Cluster, endpoint: Endpoint, secrets: () => Snapshot['secrets']): CollectorEndpoint {
+  const { address, hostname } = endpoint;
+  const transport = transportOf(cluster, endpoint);
+  if (transport.kind === 'plain') return { address };
+  const config = transport.tls;
+  return { address, tls: { kind: 'cluster', config, hostname, secrets, handshakeTimeoutMs: cluster.connectTimeoutMs } };
 }
 
 /** By the first of the cluster's matches that the labels of the endpoint have all of. */
-function isPlain({ transport, transportMatches }: Cluster, { metadata }: Endpoint): boolean {
+function transportOf({ transport, transportMatches }: Cluster, { metadata }: Endpoint): TransportSocket {
   const labels = metadata['envoy.transport_socket_match'];
   const found = transportMatches.find(({ match }) =>
     Object.entries(match).every(([key, value]) => labels?.[key] === value),
   );
-  return (found?.transport ?? transport).kind === 'plain';
+  return found?.transport ?? transport;
 }
 
 /** Telemetry is no load that needs balancing: a collector of a lower priority is for when there is none of a higher. */

@@ -4,9 +4,11 @@
 // again, and goes through a proxy that the environment of the workload names.
 // https://opentelemetry.io/docs/specs/otlp/#failures
 
-import { Client, credentials, Metadata, type ServiceError, status } from '@grpc/grpc-js';
+import { ChannelCredentials, Client, Metadata, type ServiceError, status } from '@grpc/grpc-js';
 import { grpcTarget } from '../../config/address.ts';
-import type { CollectorAddress } from './collector-address.ts';
+import { asBuffer, asBytes, grpcClientOptions } from '../../config/grpc-client.ts';
+import type { CollectorEndpoint, EndpointTls } from './collector-address.ts';
+import { EndpointConnections } from './endpoint-connections.ts';
 import { ProtobufReader, WireType } from './protobuf-reader.ts';
 import { type AttemptLimits, type AttemptResult, maxAnswerBytes, type Transport } from './transport.ts';
 
@@ -25,19 +27,23 @@ const gzip = 2;
 export class GrpcTransport implements Transport {
   readonly #options: GrpcTransportOptions;
   readonly #metadata = new Metadata();
-  readonly #clients = new Map<string, Client>();
+  readonly #clients: EndpointConnections<Client>;
 
   constructor(options: GrpcTransportOptions) {
     this.#options = options;
+    this.#clients = new EndpointConnections(
+      (endpoint) => openClient(endpoint, options),
+      (client) => client.close(),
+    );
     for (const [key, value] of options.metadata) {
       this.#metadata.add(key, key.endsWith('-bin') ? Buffer.from(value, 'base64') : value);
     }
   }
 
-  attempt(address: CollectorAddress, body: Uint8Array, limits: AttemptLimits): Promise<AttemptResult> {
+  attempt(endpoint: CollectorEndpoint, body: Uint8Array, limits: AttemptLimits): Promise<AttemptResult> {
     const { promise, resolve } = Promise.withResolvers<AttemptResult>();
     const deadline = new Date(Date.now() + limits.answerMs);
-    const client = this.#client(grpcTarget(address));
+    const client = this.#clients.of(endpoint);
     const { method } = this.#options;
     const call = client.makeUnaryRequest(
       method,
@@ -56,48 +62,44 @@ export class GrpcTransport implements Transport {
     return promise;
   }
 
-  retain(addresses: readonly CollectorAddress[]): void {
-    if (this.#clients.size === 0) return;
-    const targets = new Set(addresses.map(grpcTarget));
-    for (const [target, client] of this.#clients) {
-      if (targets.has(target)) continue;
-      this.#clients.delete(target);
-      client.close();
-    }
+  retain(endpoints: readonly CollectorEndpoint[]): void {
+    this.#clients.retain(endpoints);
   }
 
   close(): void {
     this.retain([]);
   }
-
-  #client(target: string): Client {
-    const known = this.#clients.get(target);
-    if (known !== undefined) return known;
-    const client = openClient(target, this.#options);
-    this.#clients.set(target, client);
-    return client;
-  }
 }
 
-/** A client of one address, without anything that the environment of the workload says. */
+/** A client of one endpoint, without anything that the environment of the workload says. */
 export function openClient(
-  target: string,
+  { address, tls }: CollectorEndpoint,
   { authority, usesGzip }: Pick<GrpcTransportOptions, 'authority' | 'usesGzip'>,
 ): Client {
-  return new Client(target, credentials.createInsecure(), {
+  const credentials = ChannelCredentials.createInsecure();
+  if (tls !== undefined) useTls(credentials, tls, authority);
+  return new Client(grpcTarget(address), credentials, {
+    ...grpcClientOptions,
     'grpc.default_authority': authority,
     'grpc.primary_user_agent': 'outrigger',
     'grpc.max_receive_message_length': maxAnswerBytes,
     'grpc.max_reconnect_backoff_ms': maxReconnectMs,
-    'grpc.use_local_subchannel_pool': 1,
-    'grpc.service_config_disable_resolution': 1,
-    // A proxy in the environment is for the workload beside us.
-    'grpc.enable_http_proxy': 0,
     'grpc.enable_retries': 0,
     // Nothing is kept for a second attempt, so that a message of a stream counts as written when it is.
     'grpc.per_rpc_retry_buffer_size': 0,
-    'grpc.enable_channelz': 0,
     ...(usesGzip && { 'grpc.default_compression_algorithm': gzip }),
+  });
+}
+
+// In place of the library's own TLS, which keeps the secrets that it was given, and knows no names but those of DNS.
+function useTls(credentials: ChannelCredentials, tls: EndpointTls, authority: string): void {
+  const makeConnector = credentials._createSecureConnector.bind(credentials);
+  credentials._createSecureConnector = (...parts) => ({
+    ...makeConnector(...parts),
+    connect: async (socket) => {
+      const { secureConnection } = await import('./collector-tls.ts');
+      return { socket: await secureConnection(socket, tls, { authority, protocol: 'h2' }), secure: true };
+    },
   });
 }
 
@@ -156,12 +158,4 @@ function durationMs(message: ProtobufReader): number | undefined {
     if (duration.isDamaged) return undefined;
   }
   return message.isDamaged ? undefined : Math.max(delayMs, 0);
-}
-
-function asBuffer(message: Uint8Array): Buffer {
-  return Buffer.from(message.buffer, message.byteOffset, message.length);
-}
-
-function asBytes(message: Buffer): Uint8Array {
-  return message;
 }

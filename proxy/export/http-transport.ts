@@ -5,7 +5,10 @@
 // https://opentelemetry.io/docs/specs/otlp/#failures-1
 
 import { Agent, type ClientRequest, type IncomingMessage, type RequestOptions, request } from 'node:http';
-import type { CollectorAddress } from './collector-address.ts';
+import { connect, type NetConnectOpts } from 'node:net';
+import type { TLSSocket } from 'node:tls';
+import type { CollectorAddress, CollectorEndpoint, EndpointTls } from './collector-address.ts';
+import { EndpointConnections } from './endpoint-connections.ts';
 import { type AttemptLimits, type AttemptResult, maxAnswerBytes, type Transport } from './transport.ts';
 
 export interface HttpTransportOptions {
@@ -24,21 +27,26 @@ const retryable: ReadonlySet<number> = new Set([429, 502, 503, 504]);
 
 export class HttpTransport implements Transport {
   readonly #options: HttpTransportOptions;
-  readonly #agent = new Agent({ keepAlive: true, timeout: idleMs, scheduling: 'lifo' });
+  readonly #agents: EndpointConnections<Agent>;
+  #isClosed = false;
 
   constructor(options: HttpTransportOptions) {
     this.#options = options;
+    this.#agents = new EndpointConnections(
+      ({ tls }) => makeAgent(tls, options.headers['host'] ?? ''),
+      (agent) => this.#leave(agent),
+    );
   }
 
-  attempt(address: CollectorAddress, body: Uint8Array, limits: AttemptLimits): Promise<AttemptResult> {
+  attempt(endpoint: CollectorEndpoint, body: Uint8Array, limits: AttemptLimits): Promise<AttemptResult> {
     const { path, headers } = this.#options;
     const { promise, resolve } = Promise.withResolvers<AttemptResult>();
     const call = request({
-      ...placeOf(address),
+      ...placeOf(endpoint.address),
       method: 'POST',
       path,
       headers: { ...headers, 'content-length': body.length },
-      agent: this.#agent,
+      agent: this.#agents.of(endpoint),
       signal: limits.signal,
     });
     const stopTimers = startTimers(call, limits);
@@ -57,11 +65,18 @@ export class HttpTransport implements Transport {
     return promise;
   }
 
-  /** Idle connections close by themselves. */
-  retain(): void {}
+  retain(endpoints: readonly CollectorEndpoint[]): void {
+    this.#agents.retain(endpoints);
+  }
 
   close(): void {
-    this.#agent.destroy();
+    this.#isClosed = true;
+    this.#agents.retain([]);
+  }
+
+  // What is on its way goes on, and then its connection closes by itself.
+  #leave(agent: Agent): void {
+    if (this.#isClosed) agent.destroy();
   }
 
   #read(response: IncomingMessage, resolve: (result: AttemptResult) => void): void {
@@ -102,6 +117,24 @@ export function retryAfterMs(value: string | undefined, nowMs: number): number |
   return Number.isNaN(date) ? undefined : Math.max(date - nowMs, 0);
 }
 
+/** Connections to one endpoint. */
+function makeAgent(tls: EndpointTls | undefined, authority: string): Agent {
+  const agent = new Agent({ keepAlive: true, timeout: idleMs, scheduling: 'lifo' });
+  if (tls === undefined) return agent;
+  agent.createConnection = (options, onCreated) => {
+    const give = onCreated as (error: Error | null, socket?: TLSSocket) => void;
+    // A request that was given up meanwhile destroys what it gets.
+    connectSecurely(options as NetConnectOpts, tls, authority).then((socket) => give(null, socket), give);
+    return undefined;
+  };
+  return agent;
+}
+
+async function connectSecurely(options: NetConnectOpts, tls: EndpointTls, authority: string): Promise<TLSSocket> {
+  const { secureConnection } = await import('./collector-tls.ts');
+  return secureConnection(connect(options), tls, { authority, protocol: 'http/1.1' });
+}
+
 function placeOf(address: CollectorAddress): RequestOptions {
   switch (address.kind) {
     case 'ip':
@@ -118,15 +151,15 @@ function startTimers(call: ClientRequest, { connectMs, answerMs }: AttemptLimits
   const giveUpAfter = (limitMs: number, what: string): NodeJS.Timeout =>
     setTimeout(() => call.destroy(new Error(`no ${what} within ${limitMs} ms`)), Math.min(limitMs, longestTimerMs));
   const answer = giveUpAfter(answerMs, 'answer');
-  let connect: NodeJS.Timeout | undefined;
+  // Over TLS there is a socket when the handshake is done.
+  const connection = giveUpAfter(connectMs, 'connection');
   call.once('socket', (socket) => {
-    if (!socket.connecting) return;
-    connect = giveUpAfter(connectMs, 'connection');
-    socket.once('connect', () => clearTimeout(connect));
+    if (socket.connecting) socket.once('connect', () => clearTimeout(connection));
+    else clearTimeout(connection);
   });
   return () => {
     clearTimeout(answer);
-    clearTimeout(connect);
+    clearTimeout(connection);
   };
 }
 

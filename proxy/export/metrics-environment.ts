@@ -4,7 +4,7 @@
 // Headers, compression and timeout are read where every sender reads them (`otlp-settings.ts`).
 
 import type { StatsSink } from '../../config/bootstrap.ts';
-import type { GrpcCluster } from '../../config/config-source.ts';
+import type { GrpcCluster, GrpcTls, SecretText } from '../../config/config-source.ts';
 
 export interface EnvironmentSink {
   readonly sink: StatsSink;
@@ -56,16 +56,43 @@ function endpointOf(environment: Environment, protocol: 'grpc' | 'http/protobuf'
   if (url !== null && url.username + url.password !== '') {
     throw new Error(`${variable}: credentials in a URL are not sent: put them into OTEL_EXPORTER_OTLP_HEADERS`);
   }
-  if (url?.protocol === 'https:') throw new Error(`${variable}=${text}: TLS is not offered for telemetry yet`);
-  if (url?.protocol !== 'http:') throw new Error(`${variable}=${text}: a URL such as http://collector:4318 is needed`);
+  const isSecured = url?.protocol === 'https:';
+  if (url === null || (url.protocol !== 'http:' && !isSecured))
+    throw new Error(`${variable}=${text}: a URL such as http://collector:4318 is needed`);
   const hostname = url.hostname.replace(/^\[(.*)\]$/, '$1');
-  const port = Number(url.port || 80);
-  const name = url.host;
-  const cluster: GrpcCluster = { name, endpoints: [{ kind: 'host', hostname, port }], connectTimeoutMs };
+  const port = Number(url.port || (isSecured ? 443 : 80));
+  const cluster: GrpcCluster = {
+    name: url.host,
+    endpoints: [{ kind: 'host', hostname, port }],
+    connectTimeoutMs,
+    ...(isSecured && { tls: tlsOf(environment) }),
+  };
   if (protocol === 'grpc') return { cluster, service: { kind: 'grpc', authority: url.host, metadata: [] } as const };
   // Only the general endpoint is one for all signals.
   const uri = ofMetrics ?? `${text.replace(/\/$/, '')}/v1/metrics`;
   return { cluster, service: { kind: 'http', uri, headers: [] } as const };
+}
+
+/** By the certificates of the system where none are named. */
+function tlsOf(environment: Environment): GrpcTls {
+  const roots = fileOf(environment, 'CERTIFICATE');
+  const certificateChain = fileOf(environment, 'CLIENT_CERTIFICATE');
+  const privateKey = fileOf(environment, 'CLIENT_KEY');
+  if ((certificateChain === undefined) !== (privateKey === undefined)) {
+    throw new Error('OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE and OTEL_EXPORTER_OTLP_CLIENT_KEY belong together');
+  }
+  return {
+    ...(roots && { roots }),
+    ...(certificateChain && { certificateChain }),
+    ...(privateKey && { privateKey }),
+    subjectAltNames: [],
+  };
+}
+
+function fileOf(environment: Environment, what: string): SecretText | undefined {
+  const path =
+    given(environment, `OTEL_EXPORTER_OTLP_METRICS_${what}`) ?? given(environment, `OTEL_EXPORTER_OTLP_${what}`);
+  return path === undefined ? undefined : { kind: 'file', path };
 }
 
 function protocolOf(environment: Environment): 'grpc' | 'http/protobuf' {

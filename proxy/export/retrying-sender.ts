@@ -1,6 +1,6 @@
 // Hands a request to a collector's cluster, again where that helps: after the time that the collector asks for, else after a
 // back-off with full jitter, so that a mesh whose collector comes back does not come as one wave. Every attempt asks anew
-// where the collector is, and goes to the next of its addresses.
+// where the collector is, and goes to the next of its endpoints.
 
 import type { Random } from '../../config/random.ts';
 import type { Collector } from './collector-address.ts';
@@ -68,11 +68,11 @@ export class RetryingSender implements Sender {
     const collector = find();
     if (collector.kind === 'no-cluster') return collector;
     if (collector.kind === 'unreachable') return { kind: 'try-again', reason: collector.reason };
-    const { addresses, connectTimeoutMs } = collector;
-    transport.retain(addresses);
-    const address = addresses[this.#next++ % addresses.length]!;
+    const { endpoints, connectTimeoutMs } = collector;
+    transport.retain(endpoints);
+    const endpoint = endpoints[this.#next++ % endpoints.length]!;
     const limits = { connectMs: connectTimeoutMs, answerMs: timeoutMs, signal: this.#ending.signal };
-    return transport.attempt(address, request, limits);
+    return transport.attempt(endpoint, request, limits);
   }
 
   #wait(delayMs: number): Promise<void> {

@@ -1,13 +1,13 @@
-// One attempt to hand a request to one address. Protocols differ in this, and in nothing else: when to try again, and
+// One attempt to hand a request to one endpoint. Protocols differ in this, and in nothing else: when to try again, and
 // where, is the sender's business.
 
-import type { CollectorAddress } from './collector-address.ts';
+import type { CollectorEndpoint } from './collector-address.ts';
 
 export interface Transport {
   /** Never rejects. Both limits are in milliseconds; `signal` ends the attempt. */
-  attempt(address: CollectorAddress, body: Uint8Array, limits: AttemptLimits): Promise<AttemptResult>;
-  /** Connections to other addresses are not needed any more. */
-  retain(addresses: readonly CollectorAddress[]): void;
+  attempt(endpoint: CollectorEndpoint, body: Uint8Array, limits: AttemptLimits): Promise<AttemptResult>;
+  /** Connections to other endpoints are not needed any more. */
+  retain(endpoints: readonly CollectorEndpoint[]): void;
   close(): void;
 }
 

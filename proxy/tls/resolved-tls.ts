@@ -22,7 +22,9 @@ export interface TlsProblem {
   readonly reason: string;
 }
 
-export function resolveTls({ certificates, validation }: CommonTls, secrets: SecretStore): ResolvedTls | TlsProblem {
+export type Secrets = Pick<SecretStore, 'get' | 'problem'>;
+
+export function resolveTls({ certificates, validation }: CommonTls, secrets: Secrets): ResolvedTls | TlsProblem {
   const found: ResolvedTls['certificates'][number][] = [];
   for (const reference of certificates) {
     const secret = secretOf(reference, 'certificate', secrets);
@@ -40,7 +42,7 @@ export function resolveTls({ certificates, validation }: CommonTls, secrets: Sec
 export function secretOf<K extends Secret['kind']>(
   { key, name }: SecretReference,
   kind: K,
-  secrets: SecretStore,
+  secrets: Secrets,
 ): Extract<Secret, { kind: K }> | TlsProblem {
   const secret = secrets.get(key);
   if (secret === undefined) {
@@ -71,7 +73,7 @@ export function nativeParameters(parameters: TlsParameters): NativeParameters {
 
 function mergedValidation(
   { own, secret }: PeerValidation,
-  secrets: SecretStore,
+  secrets: Secrets,
 ): ValidationContext | TlsProblem | undefined {
   if (secret === undefined) return own;
   const found = secretOf(secret, 'validation-context', secrets);

@@ -4,14 +4,20 @@ import type { Address, HostAddress } from '../../config/address.ts';
 import type { Cluster } from '../../config/cluster.ts';
 import type { GrpcCluster } from '../../config/config-source.ts';
 import type { Endpoint, HealthStatus } from '../../config/endpoint.ts';
-import type { CollectorClusters } from '../../proxy/export/collector-address.ts';
+import type { Secret } from '../../config/secret.ts';
+import type { CollectorClusters, CollectorEndpoint } from '../../proxy/export/collector-address.ts';
 import type { SenderContext } from '../../proxy/export/otlp-sender.ts';
 import type { ExportClock } from '../../proxy/export/sender.ts';
 
 export const loopback = (port: number): Address => ({ kind: 'ip', ip: '127.0.0.1', port });
 
+/** In clear text. */
+export const plainly = (port: number): CollectorEndpoint => ({ address: loopback(port) });
+
 export interface Member {
   readonly address: Address;
+  /** Name of the endpoint. */
+  readonly hostname?: string;
   readonly health?: HealthStatus;
   readonly priority?: number;
   /** Of its metadata `envoy.transport_socket_match`. */
@@ -26,6 +32,8 @@ interface ClusterShape extends Partial<Pick<Cluster, 'transport' | 'transportMat
 /** Clusters that a test changes while they are used. */
 export class FakeClusters implements CollectorClusters {
   readonly grpcClusters = new Map<string, GrpcCluster>();
+  /** By their key. */
+  readonly secrets = new Map<string, Secret>();
   #clusters = new Map<string, Cluster>();
   #members = new Map<string, readonly Member[]>();
 
@@ -50,6 +58,7 @@ export class FakeClusters implements CollectorClusters {
 
   readonly snapshot = () => ({
     clusters: this.#clusters,
+    secrets: this.secrets,
     assignments: new Map([...this.#members].map(([name, members]) => [name, assignmentOf(members)])),
   });
 }
@@ -58,9 +67,9 @@ function assignmentOf(members: readonly Member[]) {
   const locality = { region: '', zone: '', subZone: '' };
   return {
     overprovisioningFactorPercent: 140,
-    localities: members.map(({ address, health = 'unknown', priority = 0, labels = {} }) => {
+    localities: members.map(({ address, hostname = '', health = 'unknown', priority = 0, labels = {} }) => {
       const metadata = { 'envoy.transport_socket_match': labels };
-      const endpoint: Endpoint = { address, hostname: '', weight: 1, health, metadata };
+      const endpoint: Endpoint = { address, hostname, weight: 1, health, metadata };
       return { locality, priority, weight: 1, endpoints: [endpoint] };
     }),
   };

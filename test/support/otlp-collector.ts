@@ -3,6 +3,7 @@
 
 import { once } from 'node:events';
 import { createServer, type Server as HttpServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer as createHttpsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { gunzipSync } from 'node:zlib';
 import { type handleUnaryCall, Metadata, Server, ServerCredentials, type StatusObject, status } from '@grpc/grpc-js';
@@ -59,12 +60,20 @@ export interface CollectedSpan {
   readonly scope: string;
 }
 
-/** Both ports are on 127.0.0.1, and gone with the test. */
+/** PEM. A client must show a certificate of `clientRoots`. */
+export interface CollectorTerms {
+  readonly cert: string;
+  readonly key: string;
+  readonly clientRoots: string;
+}
+
+/** Both ports are on 127.0.0.1, and gone with the test. With `terms` both speak TLS. */
 export async function startOtlpCollector(
   t: Test,
   behaviour: CollectorBehaviour = { kind: 'accept' },
+  terms?: CollectorTerms,
 ): Promise<OtlpCollector> {
-  const collector = new OtlpCollector(behaviour);
+  const collector = new OtlpCollector(behaviour, terms);
   await collector.start();
   t.teardown(() => collector.stop());
   return collector;
@@ -92,12 +101,25 @@ export class OtlpCollector {
   received = 0;
   /** Connections of HTTP/1.1 that were accepted. */
   connections = 0;
-  readonly #http: HttpServer = createServer((request, response) => void this.#onHttp(request, response));
+  readonly #http: HttpServer;
+  readonly #credentials: ServerCredentials;
   readonly #grpc = new Server({ 'grpc.max_receive_message_length': -1 });
   #waiting: { readonly isMet: () => boolean; readonly resolve: () => void }[] = [];
 
-  constructor(behaviour: CollectorBehaviour) {
+  constructor(behaviour: CollectorBehaviour, terms?: CollectorTerms) {
     this.behaviour = behaviour;
+    const onRequest = (request: IncomingMessage, response: ServerResponse): void =>
+      void this.#onHttp(request, response);
+    if (terms === undefined) {
+      this.#http = createServer(onRequest);
+      this.#credentials = ServerCredentials.createInsecure();
+      return;
+    }
+    const { cert, key, clientRoots } = terms;
+    const client = { ca: clientRoots, requestCert: true, rejectUnauthorized: true };
+    this.#http = createHttpsServer({ cert, key, ...client }, onRequest);
+    const pair = { cert_chain: Buffer.from(cert), private_key: Buffer.from(key) };
+    this.#credentials = ServerCredentials.createSsl(Buffer.from(clientRoots), [pair], true);
   }
 
   async start(): Promise<void> {
@@ -107,7 +129,7 @@ export class OtlpCollector {
     await once(this.#http, 'listening');
     this.httpPort = (this.#http.address() as AddressInfo).port;
     this.grpcPort = await new Promise((resolve, reject) => {
-      this.#grpc.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, port) =>
+      this.#grpc.bindAsync('127.0.0.1:0', this.#credentials, (error, port) =>
         error === null ? resolve(port) : reject(error),
       );
     });

@@ -7,7 +7,8 @@
 import type { Socket } from 'node:net';
 import { Client, type ClientDuplexStream, connectivityState, type StatusObject, status } from '@grpc/grpc-js';
 import type { GrpcCluster, GrpcService } from '../../config/config-source.ts';
-import { asBuffer, asBytes, callMetadata, clientOptionsFor } from './grpc-call.ts';
+import { asBuffer, asBytes } from '../../config/grpc-client.ts';
+import { callMetadata, clientOptionsFor } from './grpc-call.ts';
 import { channelCredentials } from './grpc-credentials.ts';
 import { describeFailure } from './grpc-failure.ts';
 import { type GrpcPeer, peersOf } from './grpc-peer.ts';

@@ -5,7 +5,8 @@
 import { Client, type ServiceError, status } from '@grpc/grpc-js';
 import protobuf from 'protobufjs/minimal.js';
 import type { GrpcCluster, GrpcService } from '../../config/config-source.ts';
-import { asBuffer, asBytes, callMetadata, clientOptionsFor } from '../client/grpc-call.ts';
+import { asBuffer, asBytes } from '../../config/grpc-client.ts';
+import { callMetadata, clientOptionsFor } from '../client/grpc-call.ts';
 import { channelCredentials } from '../client/grpc-credentials.ts';
 import { describeFailure } from '../client/grpc-failure.ts';
 import { type GrpcPeer, peersOf } from '../client/grpc-peer.ts';

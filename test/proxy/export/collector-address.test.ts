@@ -1,7 +1,7 @@
 import t from 'tap';
-import type { UpstreamTls } from '../../../config/tls.ts';
 import { findCollector } from '../../../proxy/export/collector-address.ts';
-import { FakeClusters, loopback, type Member } from '../../support/export-fixtures.ts';
+import { FakeClusters, loopback, type Member, plainly } from '../../support/export-fixtures.ts';
+import { upstreamTls } from '../../support/tls-config-fixtures.ts';
 
 const grpc = (cluster: string) => ({ kind: 'grpc', cluster }) as const;
 const http = (cluster: string) => ({ kind: 'http', cluster }) as const;
@@ -10,17 +10,19 @@ t.test('the members of a cluster are found as they are now', (t) => {
   const clusters = new FakeClusters().set('otel', [{ address: loopback(1) }, { address: loopback(2) }]);
   t.same(findCollector(grpc('otel'), clusters), {
     kind: 'found',
-    addresses: [loopback(1), loopback(2)],
+    endpoints: [plainly(1), plainly(2)],
     connectTimeoutMs: 1000,
   });
   clusters.set('otel', [{ address: loopback(3) }]);
-  t.match(findCollector(grpc('otel'), clusters), { addresses: [loopback(3)] });
+  t.match(findCollector(grpc('otel'), clusters), { endpoints: [plainly(3)] });
   t.end();
 });
 
 t.test('a socket of the file system is an address like others', (t) => {
   const pipe = { kind: 'pipe', path: '/run/otel.sock' } as const;
-  t.match(findCollector(grpc('otel'), new FakeClusters().set('otel', [{ address: pipe }])), { addresses: [pipe] });
+  t.match(findCollector(grpc('otel'), new FakeClusters().set('otel', [{ address: pipe }])), {
+    endpoints: [{ address: pipe }],
+  });
   t.end();
 });
 
@@ -30,12 +32,12 @@ t.test('endpoints that are not healthy, and lower priorities, are for when there
     { address: loopback(2), priority: 0, health: 'unhealthy' },
     { address: loopback(3), priority: 0, health: 'degraded' },
   ]);
-  t.match(findCollector(grpc('otel'), clusters), { addresses: [loopback(3)] });
+  t.match(findCollector(grpc('otel'), clusters), { endpoints: [plainly(3)] });
   clusters.set('otel', [
     { address: loopback(1), priority: 1 },
     { address: loopback(2), priority: 0, health: 'draining' },
   ]);
-  t.match(findCollector(grpc('otel'), clusters), { addresses: [loopback(1)] });
+  t.match(findCollector(grpc('otel'), clusters), { endpoints: [plainly(1)] });
   t.end();
 });
 
@@ -48,27 +50,50 @@ t.test('a cluster that is not there is told from one that cannot be reached', (t
   t.end();
 });
 
-t.test('static clusters for calls of our own are used, but never in clear text in place of TLS', (t) => {
+t.test('static clusters for calls of our own are used, with the TLS that they have', (t) => {
   const host = { kind: 'host', hostname: 'collector', port: 4317 } as const;
-  const clusters = new FakeClusters()
-    .setGrpc('otel', [host])
-    .setGrpc('secured', [host], { tls: { subjectAltNames: [] } });
-  t.match(findCollector(grpc('otel'), clusters), { kind: 'found', addresses: [host] });
-  t.match(findCollector(grpc('secured'), clusters), { kind: 'unreachable', reason: /TLS/ });
+  const config = { subjectAltNames: [] };
+  const clusters = new FakeClusters().setGrpc('otel', [host]).setGrpc('secured', [host], { tls: config });
+  t.match(findCollector(grpc('otel'), clusters), { kind: 'found', endpoints: [{ address: host, tls: undefined }] });
+  const found = findCollector(grpc('secured'), clusters);
+  t.match(found, {
+    endpoints: [{ address: host, tls: { kind: 'call', host: 'collector', handshakeTimeoutMs: 1000 } }],
+  });
+  t.equal(found.kind === 'found' && found.endpoints[0]?.tls?.config, config);
   t.end();
 });
 
-t.test('endpoints that are to be reached by TLS are none for telemetry, those beside them are', (t) => {
-  const transport = { kind: 'tls', tls: {} as UpstreamTls } as const;
-  const members: readonly Member[] = [{ address: loopback(1), labels: { tlsMode: 'istio' } }, { address: loopback(2) }];
+t.test('each endpoint is spoken to as the first match that its labels have says', (t) => {
+  const config = upstreamTls();
+  const transport = { kind: 'tls', tls: config } as const;
+  const members: readonly Member[] = [
+    { address: loopback(1), hostname: 'one', labels: { tlsMode: 'istio' } },
+    { address: loopback(2) },
+  ];
   const istio = { name: 'istio', match: { tlsMode: 'istio' }, transport };
   const others = { name: 'others', match: {}, transport: { kind: 'plain' } } as const;
-  const found = (shape: Parameters<FakeClusters['set']>[2]) =>
-    findCollector(grpc('otel'), new FakeClusters().set('otel', members, shape));
-  t.match(found({ transport }), { kind: 'unreachable', reason: /^cluster otel uses TLS/ });
-  t.match(found({ transportMatches: [istio, others] }), { kind: 'found', addresses: [loopback(2)] });
-  t.match(found({ transportMatches: [istio], transport }), { kind: 'unreachable', reason: /^cluster otel uses TLS/ });
-  t.match(found({ transportMatches: [others, istio] }), { addresses: [loopback(1), loopback(2)] }, 'the first counts');
+  const found = (shape: Parameters<FakeClusters['set']>[2]) => {
+    const collector = findCollector(grpc('otel'), new FakeClusters().set('otel', members, shape));
+    return collector.kind === 'found' && collector.endpoints.map(({ tls }) => tls?.config);
+  };
+  t.strictSame(found({ transport }), [config, config]);
+  t.strictSame(found({ transportMatches: [istio, others] }), [config, undefined]);
+  t.strictSame(found({ transportMatches: [istio], transport }), [config, config]);
+  t.strictSame(found({ transportMatches: [others, istio] }), [undefined, undefined], 'the first counts');
+  t.end();
+});
+
+t.test('a connection finds the secrets that there are when it begins', (t) => {
+  const clusters = new FakeClusters().set('otel', [{ address: loopback(1), hostname: 'one' }], {
+    transport: { kind: 'tls', tls: upstreamTls() },
+  });
+  const found = findCollector(grpc('otel'), clusters);
+  const tls = found.kind === 'found' ? found.endpoints[0]?.tls : undefined;
+  t.match(tls, { kind: 'cluster', hostname: 'one', handshakeTimeoutMs: 1000 });
+  const secrets = (): ReadonlyMap<string, unknown> => (tls?.kind === 'cluster' ? tls.secrets() : new Map());
+  t.equal(secrets().size, 0);
+  clusters.secrets.set('late', { kind: 'generic', name: 'late', value: new Uint8Array() });
+  t.ok(secrets().has('late'));
   t.end();
 });
 
@@ -92,7 +117,7 @@ t.test('a collector that the environment names needs no cluster, and is spoken t
   const collector = { name: 'otel:4318', endpoints: [loopback(1)], connectTimeoutMs: 1000 };
   const clusters = { ...new FakeClusters(), snapshot: () => null, ofEnvironment: collector };
   for (const service of [grpc('otel:4318'), http('otel:4318')]) {
-    t.match(findCollector(service, clusters), { kind: 'found', addresses: [loopback(1)] });
+    t.match(findCollector(service, clusters), { kind: 'found', endpoints: [plainly(1)] });
   }
   t.match(findCollector(http('other'), clusters), { kind: 'no-cluster' });
   t.end();

@@ -5,7 +5,7 @@ import { gunzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import t from 'tap';
 import { GrpcTransport, retryDelayMs } from '../../../proxy/export/grpc-transport.ts';
-import { loopback } from '../../support/export-fixtures.ts';
+import { plainly } from '../../support/export-fixtures.ts';
 
 const retryInfo = 'type.googleapis.com/google.rpc.RetryInfo';
 
@@ -55,7 +55,7 @@ t.test('a message is compressed when that is asked for', async (t) => {
     server.close();
   });
   const limits = { connectMs: 1000, answerMs: 5000, signal: new AbortController().signal };
-  const attempt = transport.attempt(loopback((server.address() as AddressInfo).port), Buffer.from('message'), limits);
+  const attempt = transport.attempt(plainly((server.address() as AddressInfo).port), Buffer.from('message'), limits);
   const { encoding, bytes } = await received.promise;
   t.equal(encoding, 'gzip');
   t.equal(bytes[0], 1, 'the flag of a compressed message');

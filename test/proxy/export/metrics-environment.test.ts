@@ -48,6 +48,30 @@ t.test('the endpoint of metrics is taken as it is, the general one gets their pa
   t.end();
 });
 
+t.test('a collector over TLS is judged by the files that are named, those of metrics first, or by the system', (t) => {
+  const secured = { ...otlp, OTEL_EXPORTER_OTLP_ENDPOINT: 'https://collector' };
+  t.strictSame(environmentSink(secured)?.cluster, {
+    name: 'collector',
+    endpoints: [{ kind: 'host', hostname: 'collector', port: 443 }],
+    connectTimeoutMs: 10_000,
+    tls: { subjectAltNames: [] },
+  });
+  const files = {
+    OTEL_EXPORTER_OTLP_CERTIFICATE: '/all/ca',
+    OTEL_EXPORTER_OTLP_METRICS_CERTIFICATE: '/metrics/ca',
+    OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE: '/all/cert',
+    OTEL_EXPORTER_OTLP_CLIENT_KEY: '/all/key',
+  };
+  t.strictSame(environmentSink({ ...secured, ...files })?.cluster.tls, {
+    roots: { kind: 'file', path: '/metrics/ca' },
+    certificateChain: { kind: 'file', path: '/all/cert' },
+    privateKey: { kind: 'file', path: '/all/key' },
+    subjectAltNames: [],
+  });
+  t.notOk(environmentSink({ ...otlp, ...files, OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector' })?.cluster.tls);
+  t.end();
+});
+
 t.test('interval and temporality can be chosen', (t) => {
   const temporality = 'OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE';
   t.match(environmentSink({ ...otlp, OTEL_METRIC_EXPORT_INTERVAL: '1000', [temporality]: 'DELTA' }), {
@@ -62,7 +86,10 @@ t.test('what cannot be followed is named', (t) => {
   const refused: readonly (readonly [Record<string, string>, RegExp])[] = [
     [{ OTEL_METRICS_EXPORTER: 'prometheus' }, /OTEL_METRICS_EXPORTER=prometheus/],
     [{ ...otlp, OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json' }, /OTEL_EXPORTER_OTLP_PROTOCOL=http\/json/],
-    [{ ...otlp, OTEL_EXPORTER_OTLP_ENDPOINT: 'https://collector' }, /OTEL_EXPORTER_OTLP_ENDPOINT=.*TLS/],
+    [
+      { ...otlp, OTEL_EXPORTER_OTLP_ENDPOINT: 'https://collector', OTEL_EXPORTER_OTLP_CLIENT_KEY: '/key' },
+      /CLIENT_CERTIFICATE and .*CLIENT_KEY belong together/,
+    ],
     [{ ...otlp, OTEL_EXPORTER_OTLP_METRICS_ENDPOINT: 'collector:4318' }, /OTEL_EXPORTER_OTLP_METRICS_ENDPOINT=.*a URL/],
     [{ ...otlp, OTEL_METRIC_EXPORT_INTERVAL: '0' }, /OTEL_METRIC_EXPORT_INTERVAL=0/],
     [{ ...otlp, OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE: 'other' }, /TEMPORALITY_PREFERENCE=other/],

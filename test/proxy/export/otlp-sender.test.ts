@@ -8,6 +8,8 @@ import type { Sender } from '../../../proxy/export/sender.ts';
 import { FakeClusters, loopback, senderContext } from '../../support/export-fixtures.ts';
 import { type OtlpCollector, startOtlpCollector } from '../../support/otlp-collector.ts';
 import { encodeOtlp } from '../../support/otlp-messages.ts';
+import { certificateSecret, trustSecret, upstreamTls } from '../../support/tls-config-fixtures.ts';
+import { Authority } from '../../support/tls-fixtures.ts';
 
 const http: TelemetryService = {
   kind: 'http',
@@ -265,3 +267,36 @@ t.test('http: what a path may not have is escaped, a host that cannot be sent is
   t.equal(path, '/v1/tr%20aces?%C3%BC=%EF%BF%BD%20');
   t.match(headers['host'], /^127\.0\.0\.1:/);
 });
+
+for (const service of [http, grpc]) {
+  const { kind } = service;
+
+  t.test(`${kind}: a collector over TLS gets what is sent, and another who answers for it nothing`, async (t) => {
+    const authority = Authority.make(`${t.testdir({})}/ca`, 'mesh');
+    const server = authority.issue({ subjectAltName: 'DNS:otel.test' });
+    const terms = { cert: server.certificateChain, key: server.privateKey, clientRoots: authority.certificate };
+    const collector = await startOtlpCollector(t, { kind: 'accept' }, terms);
+    const clusters = new FakeClusters();
+    const own = authority.issue({ subjectAltName: 'URI:spiffe://t/web' });
+    clusters.secrets.set('client', certificateSecret('client', own));
+    const roots = { kind: 'pem', pem: authority.certificate } as const;
+    const at = (dns: string): void => {
+      const matcher = { kind: 'exact', value: dns, ignoreCase: false } as const;
+      clusters.secrets.set('trust', trustSecret('trust', { roots, subjectAltNames: [{ type: 'dns', matcher }] }));
+      const address = loopback(kind === 'http' ? collector.httpPort : collector.grpcPort);
+      const transport = { kind: 'tls', tls: upstreamTls() } as const;
+      clusters.set('otel', [{ address }], { transport, protocol: kind === 'http' ? 'http1' : 'http2' });
+    };
+    at('otel.test');
+    const sender = openSender(service, 'traces', senderContext(clusters));
+    t.teardown(() => sender.close());
+    for (let count = 0; count < 3; count++) t.same(await sender.send(request), { kind: 'sent', rejected: 0 });
+    if (kind === 'http') t.equal(collector.connections, 1, 'over one connection');
+    t.equal(collector.requests.length, 3);
+    at('else.test');
+    t.match(await sender.send(request), { kind: 'failed', reason: /DNS|is for otel\.test, and not for else\.test/ });
+    t.equal(collector.received, 3, 'not a byte');
+    at('otel.test');
+    t.same(await sender.send(request), { kind: 'sent', rejected: 0 });
+  });
+}

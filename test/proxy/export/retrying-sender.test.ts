@@ -2,11 +2,11 @@ import t from 'tap';
 import type { Collector, CollectorAddress } from '../../../proxy/export/collector-address.ts';
 import { RetryingSender } from '../../../proxy/export/retrying-sender.ts';
 import type { AttemptResult } from '../../../proxy/export/transport.ts';
-import { FakeExportClock, loopback } from '../../support/export-fixtures.ts';
+import { FakeExportClock, loopback, plainly } from '../../support/export-fixtures.ts';
 
 const found = (...ports: number[]): Collector => ({
   kind: 'found',
-  addresses: ports.map(loopback),
+  endpoints: ports.map(plainly),
   connectTimeoutMs: 250,
 });
 const busy: AttemptResult = { kind: 'try-again', reason: 'busy' };
@@ -19,11 +19,11 @@ function makeSender(results: AttemptResult[], collector: () => Collector = () =>
   const sender = new RetryingSender({
     find: collector,
     transport: {
-      attempt: async (address) => {
+      attempt: async ({ address }) => {
         tried.push(address);
         return results.shift() ?? busy;
       },
-      retain: (addresses) => retained.push(addresses.length),
+      retain: (endpoints) => retained.push(endpoints.length),
       close: () => {},
     },
     timeoutMs: 1000,
