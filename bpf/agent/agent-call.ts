@@ -17,6 +17,12 @@ import {
 } from './enrolment-protocol.ts';
 import { LineReader } from './line-reader.ts';
 
+export interface Question {
+  readonly request: AgentRequest;
+  /** Go with it, and stay the caller's. */
+  readonly descriptors?: readonly number[];
+}
+
 export class AgentCall {
   readonly #fd: number;
   readonly #socket: Socket;
@@ -49,9 +55,9 @@ export class AgentCall {
     };
   }
 
-  /** One at a time, in the order of asking. */
-  ask(request: AgentRequest, descriptors: readonly number[]): Promise<AgentReply> {
-    const reply = this.#last.then(() => this.#send(request, descriptors));
+  /** One at a time, in the order of asking. `question` is called when it is its turn, since descriptors may change before. */
+  ask(question: () => Question): Promise<AgentReply> {
+    const reply = this.#last.then(() => this.#send(question()));
     this.#last = reply;
     return reply;
   }
@@ -62,7 +68,7 @@ export class AgentCall {
     for (const answer of this.#waiting.splice(0)) answer(refusal('the enrolment was ended'));
   }
 
-  #send(request: AgentRequest, descriptors: readonly number[]): Promise<AgentReply> {
+  #send({ request, descriptors = [] }: Question): Promise<AgentReply> {
     // The socket's number may be another file's as soon as it is destroyed, which is before it says so.
     if (!this.#isOpen || this.#socket.destroyed) return Promise.resolve(refusal('the agent ended the connection'));
     const bytes = Buffer.from(writeRequest(request));

@@ -9,6 +9,7 @@ import { AgentCall } from './agent-call.ts';
 import {
   type AgentReply,
   type AgentRequest,
+  LISTENER_FAMILIES,
   type ListenerFamily,
   type Refusal,
   refusal,
@@ -17,7 +18,7 @@ import {
 export interface EnrolmentOptions {
   readonly socketPath: string;
   readonly settings: CaptureSettings;
-  /** Listening sockets at the inbound port. They stay the caller's; the enrolment keeps duplicates. */
+  /** Listening sockets at the inbound port, as `setListener` takes them. */
   readonly listeners: Readonly<Partial<Record<ListenerFamily, number>>>;
   /** Uid of the pod, when the process is none of its own. */
   readonly pod?: string;
@@ -36,12 +37,13 @@ export type EnrolmentState =
 export async function enrol(options: EnrolmentOptions): Promise<Enrolment | LoadFailure> {
   const enrolment = new Enrolment(options);
   const failure = await enrolment.open();
+  if (failure !== undefined) enrolment.close();
   return failure ?? enrolment;
 }
 
 export class Enrolment {
   readonly #options: EnrolmentOptions;
-  /** Duplicates of our own, to hand over again. */
+  /** Duplicates of our own: the agent may come when the worker that owns the socket has closed it. */
   readonly #listeners = new Map<ListenerFamily, number>();
   #call: AgentCall | undefined;
   #pod = '';
@@ -70,30 +72,31 @@ export class Enrolment {
     return this.#cgroup;
   }
 
-  /** Called once, by `enrol`. */
+  /** After a failure it may be called again. Once enrolled, a pod that is lost is enrolled again without being asked to. */
   async open(): Promise<LoadFailure | undefined> {
-    const failure = this.#failure ?? (await this.#enrol());
-    if (failure !== undefined) this.close();
-    return failure;
+    return this.#failure ?? (await this.#enrol());
   }
 
-  /** Resolves with a reason when the agent does not take it. The descriptor stays the caller's. */
+  /**
+   * Resolves with a reason when the agent does not take it. What is set while the pod is not enrolled is handed over when it
+   * is. The descriptor stays the caller's.
+   */
   async setListener(family: ListenerFamily, fd: number): Promise<LoadFailure | undefined> {
     const failure = this.#keep(family, fd);
-    if (failure !== undefined) return failure;
-    const reply = await this.#ask({ kind: 'listeners', listeners: [family] }, [this.#listeners.get(family)!]);
-    return reply.kind === 'done' ? undefined : failureOf(reply);
+    if (failure !== undefined || this.#call === undefined) return failure;
+    const reply = await this.#ask({ kind: 'listeners', listeners: [family] });
+    return reply.kind === 'done' || !this.#isEnrolled ? undefined : failureOf(reply);
   }
 
   /** Counts of captured connections, and of those that passed by reason. */
   async counters(): Promise<Readonly<Record<string, number>> | LoadFailure> {
-    const reply = await this.#ask({ kind: 'counters' }, []);
+    const reply = await this.#ask({ kind: 'counters' });
     return reply.kind === 'counters' ? reply.counters : failureOf(reply);
   }
 
   /** Takes the redirection away, and ends the enrolment. */
   async leave(): Promise<LoadFailure | undefined> {
-    const reply = await this.#ask({ kind: 'leave' }, []);
+    const reply = await this.#ask({ kind: 'leave' });
     this.close();
     return reply.kind === 'done' ? undefined : failureOf(reply);
   }
@@ -113,8 +116,14 @@ export class Enrolment {
     this.dropListeners();
   }
 
-  #ask(request: AgentRequest, descriptors: readonly number[]): Promise<AgentReply> {
-    return this.#call?.ask(request, descriptors) ?? Promise.resolve(refusal('the agent is away'));
+  #ask(request: AgentRequest): Promise<AgentReply> {
+    const question = () => {
+      if (!('listeners' in request)) return { request };
+      const listeners = request.listeners.filter((family) => this.#listeners.has(family));
+      const descriptors = listeners.map((family) => this.#listeners.get(family)!);
+      return { request: { ...request, listeners }, descriptors };
+    };
+    return this.#call?.ask(question) ?? Promise.resolve(refusal('the agent is away'));
   }
 
   async #enrol(): Promise<LoadFailure | undefined> {
@@ -122,9 +131,8 @@ export class Enrolment {
     const call = AgentCall.open(socketPath, (reason) => this.#onLost(reason));
     if (!(call instanceof AgentCall)) return call;
     this.#call = call;
-    const listeners = [...this.#listeners.keys()];
-    const request = { kind: 'enrol' as const, settings, listeners, ...(pod !== undefined && { pod }) };
-    const reply = await call.ask(request, [...this.#listeners.values()]);
+    const named = pod === undefined ? {} : { pod };
+    const reply = await this.#ask({ kind: 'enrol', settings, listeners: LISTENER_FAMILIES, ...named });
     if (reply.kind !== 'enrolled') {
       call.close();
       if (this.#call === call) this.#call = undefined;

@@ -78,7 +78,7 @@ export class NodeAgent {
 export async function agentProblem(socketPath: string): Promise<LoadFailure | undefined> {
   const call = AgentCall.open(socketPath, () => {});
   if (!(call instanceof AgentCall)) return call;
-  const reply = await call.ask({ kind: 'ready' }, []);
+  const reply = await call.ask(() => ({ request: { kind: 'ready' } }));
   call.close();
   if (reply.kind === 'done') return undefined;
   return reply.kind === 'refused' ? { reason: reply.reason } : { reason: 'it does not answer as an agent does' };

@@ -1,6 +1,6 @@
 // What `--capture` loads: a file of its own in dist/, with everything of bpf/ that a proxy uses.
 
-import { enrol } from '../../bpf/agent/agent-client.ts';
+import { Enrolment } from '../../bpf/agent/agent-client.ts';
 import { type CaptureSettings, defaultCaptureSettings } from '../../bpf/capture/settings.ts';
 import { type ReadCaptureSettings, readCaptureSettings } from '../../bpf/capture/settings-reader.ts';
 import { AgentRedirection } from './agent-redirection.ts';
@@ -27,7 +27,13 @@ export async function openRedirection(options: OpeningOptions): Promise<Redirect
   const { choice, settings, inherited, log } = options;
   if (choice.kind !== 'agent') return openLocalRedirection({ mode: choice.kind, settings, inherited });
   const { socketPath } = choice;
-  const redirection = new AgentRedirection({ socketPath, settings, enrol, schedule: processClock.schedule, log });
+  const redirection = new AgentRedirection({
+    socketPath,
+    settings,
+    enrolment: (asked) => new Enrolment(asked),
+    schedule: processClock.schedule,
+    log,
+  });
   await redirection.open();
   return redirection;
 }

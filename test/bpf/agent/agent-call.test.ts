@@ -6,28 +6,29 @@ import { writeReply } from '../../../bpf/agent/enrolment-protocol.ts';
 import { isFailure } from '../../../bpf/loader/load-failure.ts';
 import { shortPath } from '../../support/node-agent.ts';
 
-const ready = { kind: 'ready' as const };
+const ready = () => ({ request: { kind: 'ready' as const } });
+const counters = () => ({ request: { kind: 'counters' as const } });
 
 t.test('questions are answered one at a time, in their order', async (t) => {
   let count = 0;
   const { call } = await callTo(t, (socket) => {
     socket.write(writeReply({ kind: 'counters', counters: { count: ++count } }));
   });
-  const replies = await Promise.all([call.ask(ready, []), call.ask({ kind: 'counters' }, [])]);
+  const replies = await Promise.all([call.ask(ready), call.ask(counters)]);
   t.match(replies, [{ counters: { count: 1 } }, { counters: { count: 2 } }]);
   call.close();
 });
 
 t.test('an agent that goes away answers what was asked with that, and says so once', async (t) => {
   const { call, lost } = await callTo(t, (socket) => socket.destroy());
-  t.match(await call.ask(ready, []), { kind: 'refused', reason: /ended the connection/ });
-  t.match(await call.ask(ready, []), { kind: 'refused', reason: /ended the connection/ });
+  t.match(await call.ask(ready), { kind: 'refused', reason: /ended the connection/ });
+  t.match(await call.ask(ready), { kind: 'refused', reason: /ended the connection/ });
   t.equal(lost.length, 1);
 });
 
 t.test('an answer that is none is refused', async (t) => {
   const { call } = await callTo(t, (socket) => socket.write('hello\n'));
-  t.match(await call.ask(ready, []), { kind: 'refused', reason: /not JSON/ });
+  t.match(await call.ask(ready), { kind: 'refused', reason: /not JSON/ });
   call.close();
 });
 

@@ -1,11 +1,14 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import t from 'tap';
-import { enrol } from '../../../bpf/agent/agent-client.ts';
+import { Enrolment, enrol } from '../../../bpf/agent/agent-client.ts';
 import { writeReply } from '../../../bpf/agent/enrolment-protocol.ts';
 import { defaultCaptureSettings } from '../../../bpf/capture/settings.ts';
 import { isFailure } from '../../../bpf/loader/load-failure.ts';
+import { close } from '../../../native/socket.ts';
 import { shortPath } from '../../support/node-agent.ts';
+import { openDescriptors } from '../../support/open-descriptors.ts';
+import { connectedPair } from '../../support/socket-pair.ts';
 
 const enrolled = writeReply({ kind: 'enrolled', pod: 'p', cgroup: '/p' });
 
@@ -44,6 +47,50 @@ t.test('an agent that goes away while it is asked again is asked once more, not 
 t.test('a socket that cannot be kept is told, and nobody is asked', async (t) => {
   const options = { socketPath: shortPath(t), settings: defaultCaptureSettings, listeners: { ipv4: -1 } };
   t.match(await enrol(options), { reason: /^cannot keep a listening socket for the node agent: / });
+});
+
+t.test(
+  'of sockets that are set while another question is asked the last is handed over, and none that was closed',
+  async (t) => {
+    const before = openDescriptors();
+    const asked: string[] = [];
+    const socketPath = shortPath(t);
+    const server = createServer((socket) =>
+      socket.on('data', (line) => {
+        asked.push(line.toString());
+        socket.write(asked.length === 1 ? enrolled : writeReply({ kind: 'done' }));
+      }),
+    ).listen(socketPath);
+    await once(server, 'listening');
+    t.teardown(() => server.close());
+    const enrolment = new Enrolment({ socketPath, settings: defaultCaptureSettings, listeners: {} });
+    const [first, second] = connectedPair();
+    t.equal(await enrolment.setListener('ipv4', first), undefined, 'kept until the pod is enrolled');
+    const outcomes = [enrolment.open(), enrolment.setListener('ipv4', second), enrolment.setListener('ipv4', first)];
+    t.same(await Promise.all(outcomes), [undefined, undefined, undefined]);
+    t.match(asked, [/"listeners":\["ipv4"\]/, /"listeners":\["ipv4"\]/, /"listeners":\["ipv4"\]/]);
+    const late = enrolment.setListener('ipv6', second);
+    enrolment.dropListeners();
+    t.equal(await late, undefined);
+    t.match(asked[3], /"listeners":\[\]/, 'what was let go meanwhile is not named');
+    enrolment.close();
+    for (const fd of [first, second]) close(fd);
+    server.close();
+    await once(server, 'close');
+    t.equal(openDescriptors(), before, 'all were closed');
+  },
+);
+
+t.test('an agent that is not there may be asked again', async (t) => {
+  const socketPath = shortPath(t);
+  const enrolment = new Enrolment({ socketPath, settings: defaultCaptureSettings, listeners: {} });
+  t.match(await enrolment.open(), { reason: /cannot be reached/ });
+  const server = createServer((socket) => socket.on('data', () => socket.write(enrolled))).listen(socketPath);
+  await once(server, 'listening');
+  t.teardown(() => server.close());
+  t.equal(await enrolment.open(), undefined);
+  t.equal(enrolment.pod, 'p');
+  enrolment.close();
 });
 
 t.test('sockets are let go while the pod stays enrolled', async (t) => {
