@@ -3,6 +3,8 @@
 // when it is asked for.
 
 import { readFileSync } from 'node:fs';
+import { isIPv6 } from 'node:net';
+import { networkInterfaces } from 'node:os';
 import type { IpAddress } from '../../config/address.ts';
 import { ConfigError, Problems } from '../../config/problems.ts';
 import type { OwnSecrets } from '../../xds/client/config-sources.ts';
@@ -10,9 +12,9 @@ import type { WantedAddress } from '../listener/inherited-sockets.ts';
 import { type AppProbe, readAppProbes } from '../sidecar/app-probe.ts';
 import { bootstrapDocument, secretsCluster } from '../sidecar/bootstrap-document.ts';
 import { readEnvironment, type SidecarEnvironment } from '../sidecar/environment.ts';
-import { checkGrpcHealth } from '../sidecar/grpc-health.ts';
 import { HeldOutbound } from '../sidecar/held-outbound.ts';
 import { OwnAdmin } from '../sidecar/own-admin.ts';
+import { ReadinessProbe } from '../sidecar/readiness.ts';
 import { flagsOfMesh, readSidecarArguments } from '../sidecar/sidecar-arguments.ts';
 import { sidecarNode } from '../sidecar/sidecar-node.ts';
 import { StatusServer } from '../sidecar/status-server.ts';
@@ -63,15 +65,20 @@ export class Sidecar {
 
   /** Answers the kubelet. Rejects when a port cannot be had. */
   async answer(log: ComponentLog): Promise<void> {
-    const { proxyConfig, instanceIps, appMetrics } = this.#environment;
+    const { proxyConfig, instanceIps, appMetrics, probesLoopback } = this.#environment;
     const admin = new OwnAdmin(proxyConfig.adminPort);
+    const probe = new ReadinessProbe({ admin, log });
+    const told = (what: string) => (reason: string) => reason !== '' && log.warn({ reason }, what);
     const server = new StatusServer({
-      readiness: () => admin.readiness(),
+      readiness: (options) => probe.check(options),
       metrics: () => admin.metrics(),
       probes: this.#probes,
-      probeTarget: { host: instanceIps[0]!, checkGrpc: checkGrpcHealth },
-      appMetrics: appMetrics && { host: instanceIps[0]!, ...appMetrics },
-      quit: () => void admin.quit().then((reason) => reason !== '' && log.warn({ reason }, 'the sidecar does not end')),
+      probeTarget: { host: probesLoopback ? 'localhost' : instanceIps[0]!, source: probeSource(instanceIps[0]!) },
+      // As Istio's agent asks: on loopback, which nothing redirects.
+      appMetrics: appMetrics.map((place) => ({ host: 'localhost', ...place })),
+      quit: () => void admin.quit().then(told('the sidecar does not end')),
+      drain: () => void admin.drain().then(told('clients are not asked to leave')),
+      schedule: processClock.schedule,
     });
     const { statusPort: status, healthPort: health, prometheusPort: prometheus } = proxyConfig;
     log.info({ ...(await server.listen({ status, health, prometheus })) }, 'the kubelet is answered');
@@ -83,6 +90,13 @@ function probesOf({ appProbes }: SidecarEnvironment): ReadonlyMap<string, AppPro
   const probes = readAppProbes(appProbes, problems);
   if (!problems.isEmpty) throw new ConfigError('the environment of the sidecar', problems.list);
   return probes;
+}
+
+/** What Istio's rules leave alone. The IPv6 address is none of loopback's own: where nobody added it, it cannot be had. */
+function probeSource(podIp: string): string | undefined {
+  if (!isIPv6(podIp)) return '127.0.0.6';
+  const isThere = Object.values(networkInterfaces()).some((all) => all?.some(({ address }) => address === '::6'));
+  return isThere ? '::6' : undefined;
 }
 
 function readIfThere(path: string): string | undefined {

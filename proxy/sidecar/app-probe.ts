@@ -1,11 +1,12 @@
-// The application's own probes, asked by us: the kubelet is not in the mesh, so the injector has it ask port 15020 of the
-// sidecar, and gives the sidecar what was asked before (`ISTIO_KUBE_APP_PROBERS`).
+// The application's own probes and lifecycle hooks, asked by us: the kubelet is not in the mesh, so the injector has it ask
+// port 15020 of the sidecar, and gives the sidecar what was asked before (`ISTIO_KUBE_APP_PROBERS`).
 // https://istio.io/latest/docs/ops/configuration/mesh/app-health-check/
 
 import { request as requestHttp } from 'node:http';
 import { request as requestHttps } from 'node:https';
 import { connect } from 'node:net';
 import type { Problems } from '../../config/problems.ts';
+import { checkGrpcHealth, SERVING } from './grpc-health.ts';
 
 export type AppProbe = { readonly timeoutMs: number } & (
   | {
@@ -34,7 +35,7 @@ export function readAppProbes(
   for (const [path, probe] of Object.entries(written)) {
     const place = problems.item(path);
     const read = readProbe(objectOf(probe), place);
-    if (!path.startsWith('/app-health/')) place.add('the path must begin with /app-health/');
+    if (!PATH.test(path)) place.add('the path must be /app-health/… or /app-lifecycle/…');
     else if (read !== undefined) found.set(path, read);
   }
   return found;
@@ -83,8 +84,11 @@ function portOf(port: unknown, problems: Problems): number | undefined {
 export interface ProbeTarget {
   /** The pod's own address: an application may listen on no other. */
   readonly host: string;
-  /** Asks the health service of gRPC; loaded when it is needed. */
-  readonly checkGrpc: (address: string, service: string, timeoutMs: number) => Promise<ProbeResult>;
+  /**
+   * What is asked from; the kernel's choice when it is undefined. Rules of Istio's redirect what a sidecar sends to its own
+   * pod into the sidecar again, where mutual TLS is asked for, unless it comes from here.
+   */
+  readonly source: string | undefined;
 }
 
 /** Never rejects: what fails is unhealthy, and says how, also where Node refuses to send it (a header with a line end). */
@@ -99,16 +103,16 @@ export async function askProbe(probe: AppProbe, target: ProbeTarget): Promise<Pr
 function ask(probe: AppProbe, target: ProbeTarget): Promise<ProbeResult> {
   switch (probe.kind) {
     case 'http':
-      return askHttp(probe, target.host);
+      return askHttp(probe, target);
     case 'tcp':
-      return askTcp(probe, target.host);
+      return askTcp(probe, target);
     case 'grpc':
-      return target.checkGrpc(`${bracketed(target.host)}:${probe.port}`, probe.service, probe.timeoutMs);
+      return askGrpc(probe, target);
   }
 }
 
 /** As the kubelet asks: certificates are not verified, redirections are answers. */
-function askHttp(probe: Extract<AppProbe, { kind: 'http' }>, host: string): Promise<ProbeResult> {
+function askHttp(probe: Extract<AppProbe, { kind: 'http' }>, { host, source }: ProbeTarget): Promise<ProbeResult> {
   const { promise, resolve } = Promise.withResolvers<ProbeResult>();
   const request = probe.scheme === 'https' ? requestHttps : requestHttp;
   const headers: Record<string, string> = { 'user-agent': 'kube-probe/outrigger' };
@@ -116,6 +120,7 @@ function askHttp(probe: Extract<AppProbe, { kind: 'http' }>, host: string): Prom
   const signal = AbortSignal.timeout(probe.timeoutMs);
   const call = request({
     host,
+    ...from(source),
     port: probe.port,
     path: probe.path,
     headers,
@@ -133,9 +138,12 @@ function askHttp(probe: Extract<AppProbe, { kind: 'http' }>, host: string): Prom
   return promise;
 }
 
-function askTcp({ port, timeoutMs }: Extract<AppProbe, { kind: 'tcp' }>, host: string): Promise<ProbeResult> {
+function askTcp(
+  { port, timeoutMs }: Extract<AppProbe, { kind: 'tcp' }>,
+  { host, source }: ProbeTarget,
+): Promise<ProbeResult> {
   const { promise, resolve } = Promise.withResolvers<ProbeResult>();
-  const socket = connect({ host, port, timeout: timeoutMs });
+  const socket = connect({ host, ...from(source), port, timeout: timeoutMs });
   const end = (result: ProbeResult): void => {
     socket.destroy();
     resolve(result);
@@ -146,6 +154,21 @@ function askTcp({ port, timeoutMs }: Extract<AppProbe, { kind: 'tcp' }>, host: s
   return promise;
 }
 
+async function askGrpc(
+  probe: Extract<AppProbe, { kind: 'grpc' }>,
+  { host, source }: ProbeTarget,
+): Promise<ProbeResult> {
+  const { port, service, timeoutMs } = probe;
+  const answer = await checkGrpcHealth({ host, source, port, service, timeoutMs });
+  if (answer.kind === 'failed') return failed(answer.reason);
+  if (answer.status === SERVING) return { status: 200, text: 'the application serves' };
+  return { status: 500, text: `the application says that it does not serve (status ${answer.status})` };
+}
+
+function from(source: string | undefined): { readonly localAddress?: string } {
+  return source === undefined ? {} : { localAddress: source };
+}
+
 function failed(reason: string): ProbeResult {
   return { status: 500, text: `the application cannot be asked: ${reason}` };
 }
@@ -154,10 +177,8 @@ function late(timeoutMs: number): string {
   return `no answer within ${timeoutMs} ms`;
 }
 
-function bracketed(host: string): string {
-  return host.includes(':') ? `[${host}]` : host;
-}
-
+/** Hooks of a container's life are asked as its probes are (`prestopz`, `poststartz`). */
+const PATH = /^\/app-(?:health|lifecycle)\//;
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 type JsonObject = Readonly<Record<string, unknown>>;

@@ -35,8 +35,15 @@ export interface SidecarEnvironment {
   readonly metadata: Readonly<Record<string, unknown>>;
   /** `ISTIO_KUBE_APP_PROBERS`: the application's own probes, by the path that the kubelet asks for instead. */
   readonly appProbes: Readonly<Record<string, unknown>>;
-  /** `ISTIO_PROMETHEUS_ANNOTATIONS`: where the application's metrics are; undefined when it has none. */
-  readonly appMetrics: { readonly port: number; readonly path: string } | undefined;
+  /** `REWRITE_PROBE_LEGACY_LOCALHOST_DESTINATION`: probes are for applications that listen on loopback. */
+  readonly probesLoopback: boolean;
+  /** `ISTIO_PROMETHEUS_ANNOTATIONS`: where the application's metrics are. */
+  readonly appMetrics: readonly MetricsPlace[];
+}
+
+export interface MetricsPlace {
+  readonly port: number;
+  readonly path: string;
 }
 
 /** What is used of `istio.mesh.v1alpha1.ProxyConfig`. */
@@ -68,7 +75,8 @@ export function readEnvironment({ variables, readFile }: EnvironmentSource): Sid
   // What the mesh says for every proxy is as good as what the container's own environment says, and gives way to it.
   const all = { ...stringsOf(written['proxyMetadata']), ...variables };
   const read = new VariableReader(all, problems);
-  const proxyConfig = readProxyConfig(written, read, problems);
+  const annotations = readPodFile(readFile, annotationsPath, problems);
+  const proxyConfig = readProxyConfig({ written, annotations, read, problems });
   const environment: SidecarEnvironment = {
     podName: read.required('POD_NAME', 'the name of the pod'),
     namespace: read.required('POD_NAMESPACE', 'the namespace of the pod'),
@@ -79,7 +87,7 @@ export function readEnvironment({ variables, readFile }: EnvironmentSource): Sid
     trustDomain: read.text('TRUST_DOMAIN') ?? 'cluster.local',
     clusterId: read.text('ISTIO_META_CLUSTER_ID') ?? 'Kubernetes',
     labels: readPodFile(readFile, labelsPath, problems),
-    annotations: readPodFile(readFile, annotationsPath, problems),
+    annotations,
     proxyConfig,
     caAddress: read.text('CA_ADDR') ?? proxyConfig.discoveryAddress,
     rootCertificate: readRootCertificate(read, problems),
@@ -91,27 +99,36 @@ export function readEnvironment({ variables, readFile }: EnvironmentSource): Sid
     signer: read.text('ISTIO_META_CERT_SIGNER'),
     metadata: read.metadata(),
     appProbes: read.object('ISTIO_KUBE_APP_PROBERS'),
-    appMetrics: readAppMetrics(read, problems),
+    probesLoopback: read.text('REWRITE_PROBE_LEGACY_LOCALHOST_DESTINATION') === 'true',
+    appMetrics: readAppMetrics(read, proxyConfig, problems),
   };
   if (!problems.isEmpty) throw new ConfigError('the environment of the sidecar', problems.list);
   return environment;
 }
 
-function readProxyConfig(
-  written: Readonly<Record<string, unknown>>,
-  read: VariableReader,
-  problems: Problems,
-): ProxyConfig {
+interface ProxyConfigSources {
+  readonly written: Readonly<Record<string, unknown>>;
+  readonly annotations: Readonly<Record<string, string>>;
+  readonly read: VariableReader;
+  readonly problems: Problems;
+}
+
+/** Two annotations of the pod go before what is written, as in Istio's agent. */
+function readProxyConfig({ written, annotations, read, problems }: ProxyConfigSources): ProxyConfig {
   const place = problems.at('PROXY_CONFIG');
   const { discoveryAddress, serviceCluster, concurrency, terminationDrainDuration, proxyAdminPort, statusPort } =
     written;
   return {
-    discoveryAddress: textOr(discoveryAddress, 'istiod.istio-system.svc:15012'),
+    discoveryAddress:
+      annotations['sidecar.istio.io/discoveryAddress'] ?? textOr(discoveryAddress, 'istiod.istio-system.svc:15012'),
     serviceCluster: typeof serviceCluster === 'string' ? serviceCluster : undefined,
     concurrency: wholeNumber(concurrency, place.at('concurrency')),
     terminationDrainMs: durationMs(textOr(terminationDrainDuration, '5s'), place.at('terminationDrainDuration')),
     adminPort: wholeNumber(proxyAdminPort, place.at('proxyAdminPort')) ?? 15_000,
-    statusPort: wholeNumber(statusPort, place.at('statusPort')) ?? 15_020,
+    statusPort:
+      wholeNumber(annotations[statusPortAnnotation], problems.at(statusPortAnnotation)) ??
+      wholeNumber(statusPort, place.at('statusPort')) ??
+      15_020,
     healthPort: read.port('ENVOY_STATUS_PORT') ?? 15_021,
     prometheusPort: read.port('ENVOY_PROMETHEUS_PORT') ?? 15_090,
     written,
@@ -149,11 +166,25 @@ function readWorkloadApi(read: VariableReader, problems: Problems): string | und
   return target;
 }
 
-function readAppMetrics(read: VariableReader, problems: Problems): SidecarEnvironment['appMetrics'] {
-  const { scrape, port, path } = read.object('ISTIO_PROMETHEUS_ANNOTATIONS');
-  if (scrape !== 'true' && scrape !== true) return undefined;
-  const number = wholeNumber(port ?? '80', problems.at('ISTIO_PROMETHEUS_ANNOTATIONS').at('port'));
-  return { port: number ?? 80, path: textOr(path, '/metrics') };
+/** One place, or several in `targets`. */
+function readAppMetrics(
+  read: VariableReader,
+  { statusPort }: ProxyConfig,
+  problems: Problems,
+): SidecarEnvironment['appMetrics'] {
+  const variable = 'ISTIO_PROMETHEUS_ANNOTATIONS';
+  const written = read.object(variable);
+  if (read.text(variable) === undefined || written['scrape'] === 'false' || written['scrape'] === false) return [];
+  const targets = Array.isArray(written['targets']) && written['targets'].length > 0 ? written['targets'] : [written];
+  return targets.map((target) => {
+    const { port: text, path } = (target ?? {}) as Readonly<Record<string, unknown>>;
+    const place = problems.at(variable).at('port');
+    const port = wholeNumber(text === '' ? undefined : text, place) ?? 80;
+    if (port === statusPort || sidecarPorts.has(port)) {
+      place.add(`${port} is a port of the sidecar: name one of the application`);
+    }
+    return { port, path: textOr(path, '/metrics') };
+  });
 }
 
 function readPodFile(
@@ -265,6 +296,11 @@ const DAY_MS = 24 * unitMs.h;
 const TEXT_PREFIX = 'ISTIO_META_';
 const JSON_PREFIX = 'ISTIO_METAJSON_';
 const labelsPath = '/etc/istio/pod/labels';
+const statusPortAnnotation = 'status.sidecar.istio.io/port';
+/** Metrics that are asked for there would be ours once more, or ask us again without end. */
+const sidecarPorts: ReadonlySet<number> = new Set([
+  15_000, 15_001, 15_004, 15_006, 15_008, 15_020, 15_021, 15_053, 15_090,
+]);
 const annotationsPath = '/etc/istio/pod/annotations';
 const rootCertificates: ReadonlyMap<string, string> = new Map([
   ['istiod', '/var/run/secrets/istio/root-cert.pem'],

@@ -3,6 +3,19 @@
 import { request } from 'node:http';
 import { text } from 'node:stream/consumers';
 
+/** One type of what control planes send. */
+export interface FollowedType {
+  /** `envoy.config.cluster.v3.Cluster`. */
+  readonly name: string;
+  readonly hasAnswer: boolean;
+  /** Of this run or of an earlier one. */
+  readonly isHeld: boolean;
+  /** A whole answer, in this run. */
+  readonly wasAccepted: boolean;
+  /** Why the last answer was refused; undefined where it was accepted. */
+  readonly refusal: string | undefined;
+}
+
 export class OwnAdmin {
   readonly #port: number;
 
@@ -16,7 +29,19 @@ export class OwnAdmin {
       const { status, body } = await this.#ask('GET', '/ready');
       return { isReady: status === 200, reason: body.trim() };
     } catch (error) {
-      return { isReady: false, reason: `the admin interface does not answer: ${(error as Error).message}` };
+      return { isReady: false, reason: doesNotAnswer(error) };
+    }
+  }
+
+  /** Of every source; or, as a text, why it is not known. Never rejects. */
+  async followedTypes(): Promise<readonly FollowedType[] | string> {
+    try {
+      const { status, body } = await this.#ask('GET', '/xds?format=json');
+      if (status !== 200) return `the admin interface answered ${status}`;
+      const { sources } = JSON.parse(body) as { readonly sources: readonly { readonly types: readonly TypeJson[] }[] };
+      return sources.flatMap(({ types }) => types.map(followedType));
+    } catch (error) {
+      return doesNotAnswer(error);
     }
   }
 
@@ -27,13 +52,22 @@ export class OwnAdmin {
     return body;
   }
 
-  /** Never rejects: why the end could not be asked for; empty when it was. A sidecar that is asked twice may be gone. */
-  async quit(): Promise<string> {
+  /** Why the end could not be asked for; empty when it was. A sidecar that is asked twice may be gone. Never rejects. */
+  quit(): Promise<string> {
+    return this.#order('/quitquitquit');
+  }
+
+  /** Inbound listeners say farewell to their clients and go on. Why that could not be asked for, or empty. Never rejects. */
+  drain(): Promise<string> {
+    return this.#order('/drain_listeners?inboundonly&graceful&skip_exit');
+  }
+
+  async #order(path: string): Promise<string> {
     try {
-      const { status } = await this.#ask('POST', '/quitquitquit');
+      const { status } = await this.#ask('POST', path);
       return status === 200 ? '' : `the admin interface answered ${status}`;
     } catch (error) {
-      return `the admin interface does not answer: ${(error as Error).message}`;
+      return doesNotAnswer(error);
     }
   }
 
@@ -48,6 +82,35 @@ export class OwnAdmin {
     call.end();
     return promise;
   }
+}
+
+interface Verdict {
+  readonly at: string;
+  readonly text?: string;
+}
+
+/** As `/xds` has it. */
+interface TypeJson {
+  readonly type_url: string;
+  readonly held: number;
+  readonly responses: number;
+  readonly last_ack?: Verdict;
+  readonly last_nack?: Verdict;
+}
+
+function followedType({ type_url, held, responses, last_ack: ack, last_nack: nack }: TypeJson): FollowedType {
+  const isRefused = nack !== undefined && (ack === undefined || ack.at <= nack.at);
+  return {
+    name: type_url.slice(type_url.lastIndexOf('/') + 1),
+    hasAnswer: responses > 0,
+    isHeld: held > 0,
+    wasAccepted: ack !== undefined,
+    refusal: isRefused ? nack.text : undefined,
+  };
+}
+
+function doesNotAnswer(error: unknown): string {
+  return `the admin interface does not answer: ${(error as Error).message}`;
 }
 
 const TIMEOUT_MS = 5000;

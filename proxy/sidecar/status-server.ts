@@ -6,20 +6,26 @@
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
+import { pipeline } from 'node:stream/promises';
 import { type AppMetrics, readAppMetrics } from './app-metrics.ts';
 import { type AppProbe, askProbe, type ProbeTarget } from './app-probe.ts';
+import type { Readiness } from './readiness.ts';
 
 export interface StatusServerOptions {
-  readonly readiness: () => Promise<{ readonly isReady: boolean; readonly reason: string }>;
+  readonly readiness: (options: { readonly verbose: boolean }) => Promise<Readiness>;
   /** Our own metrics in Prometheus' text format. */
   readonly metrics: () => Promise<string>;
   /** By path. */
   readonly probes: ReadonlyMap<string, AppProbe>;
   readonly probeTarget: ProbeTarget;
-  /** Undefined without an application to ask. */
-  readonly appMetrics: AppMetrics | undefined;
+  /** Told in this order. */
+  readonly appMetrics: readonly AppMetrics[];
   /** `/quitquitquit`. */
   readonly quit: () => void;
+  /** `/drain`: clients are asked to leave, and the sidecar goes on. */
+  readonly drain: () => void;
+  /** Calls back once after a delay. */
+  readonly schedule: (delayMs: number, callback: () => void) => void;
 }
 
 export interface StatusPorts {
@@ -34,8 +40,8 @@ export class StatusServer {
   /** Answers with metrics that are not read yet; the oldest first. */
   readonly #scrapes = new Set<ServerResponse>();
   #failedScrapes = 0;
-  /** While it is made: those who ask meanwhile share it. */
-  #ownMetrics: Promise<Buffer> | undefined;
+  /** While it is made, and for a moment after: those who ask meanwhile share it. */
+  #ownMetrics: Promise<Buffer | string> | undefined;
 
   constructor(options: StatusServerOptions) {
     this.#options = options;
@@ -44,16 +50,10 @@ export class StatusServer {
   /** Rejects when a port cannot be had. Port 0 takes a free one; returns those that were taken. */
   async listen(ports: StatusPorts, host?: string): Promise<StatusPorts> {
     return {
-      status: await this.#open(ports.status, host, (path, request, response) =>
-        this.#answerStatus(path, request, response),
-      ),
-      health: await this.#open(
-        ports.health,
-        host,
-        (path, _request, response) => void this.#answerHealth(path, response),
-      ),
-      prometheus: await this.#open(ports.prometheus, host, (path, _request, response) => {
-        if (path === METRICS) void this.#answerMetrics(response, undefined);
+      status: await this.#open(ports.status, host, (asked) => this.#answerStatus(asked)),
+      health: await this.#open(ports.health, host, (asked) => void this.#answerHealth(asked)),
+      prometheus: await this.#open(ports.prometheus, host, ({ path, response }) => {
+        if (path === METRICS) void this.#answerMetrics(response, []);
         else notFound(response);
       }),
     };
@@ -71,11 +71,10 @@ export class StatusServer {
     const server = createServer(limits, (request, response) => {
       // Or it would be kept for some seconds all the same.
       response.setHeader('connection', 'close');
-      const path = (request.url ?? '').split('?', 1)[0]!;
-      const isQuit = path === '/quitquitquit';
-      if (request.method !== 'GET' && request.method !== 'HEAD' && !(isQuit && request.method === 'POST')) {
-        answerText(response, 405, 'only GET is answered here');
-      } else answer(path, request, response);
+      const [path = '', query] = (request.url ?? '').split('?', 2);
+      const mayPost = request.method === 'POST' && ORDERS.has(path);
+      if (request.method === 'GET' || request.method === 'HEAD' || mayPost) answer({ path, query, request, response });
+      else answerText(response, 405, 'only GET is answered here');
     });
     server.maxRequestsPerSocket = 1;
     server.setTimeout(SILENCE_MS);
@@ -89,20 +88,23 @@ export class StatusServer {
     return (server.address() as AddressInfo).port;
   }
 
-  #answerStatus(path: string, request: IncomingMessage, response: ServerResponse): void {
+  #answerStatus(asked: Asked): void {
+    const { path, response } = asked;
     const probe = this.#options.probes.get(path);
     if (probe !== undefined) void this.#answerProbe(probe, response);
-    else if (path === METRICS) void this.#answerMetrics(response, this.#options.appMetrics);
-    else if (path === '/quitquitquit') this.#answerQuit(request, response);
-    else void this.#answerHealth(path, response);
+    // Under both names, as Istio's agent has it.
+    else if (path === METRICS || path === '/metrics') void this.#answerMetrics(response, this.#options.appMetrics);
+    else if (path === '/quitquitquit') answerOrder(asked, 'the sidecar ends', this.#options.quit);
+    else if (path === '/drain') answerOrder(asked, 'clients are asked to leave', this.#options.drain);
+    else void this.#answerHealth(asked);
   }
 
-  async #answerHealth(path: string, response: ServerResponse): Promise<void> {
+  async #answerHealth({ path, query, response }: Asked): Promise<void> {
     if (path !== '/healthz/ready') {
       notFound(response);
       return;
     }
-    const { isReady, reason } = await this.#options.readiness();
+    const { isReady, reason } = await this.#options.readiness({ verbose: query === 'verbose' });
     answerText(response, isReady ? 200 : 503, reason);
   }
 
@@ -111,57 +113,81 @@ export class StatusServer {
     answerText(response, status, text);
   }
 
-  /** Whoever is not in the pod may not end it. */
-  #answerQuit(request: IncomingMessage, response: ServerResponse): void {
-    if (request.method !== 'POST') answerText(response, 405, 'POST ends the sidecar');
-    else if (!LOOPBACK.test(request.socket.remoteAddress ?? '')) answerText(response, 403, 'only from the pod itself');
-    else {
-      answerText(response, 200, 'the sidecar ends');
-      this.#options.quit();
-    }
-  }
-
   /** An application that cannot be asked costs its own metrics only, and is counted. */
-  async #answerMetrics(response: ServerResponse, app: AppMetrics | undefined): Promise<void> {
+  async #answerMetrics(response: ServerResponse, apps: readonly AppMetrics[]): Promise<void> {
     endOldest(this.#scrapes, response, MAX_SCRAPES);
-    const [own, others] = await Promise.allSettled([
-      this.#readOwnMetrics(),
-      app === undefined ? undefined : readAppMetrics(app),
-    ]);
-    if (response.destroyed) {
-      if (others.status === 'fulfilled') others.value?.destroy();
-      return;
-    }
-    if (own.status === 'rejected') {
-      answerText(response, 503, `there are no metrics: ${own.reason.message}`);
-      if (others.status === 'fulfilled') others.value?.destroy();
+    const own = await this.#readOwnMetrics();
+    if (response.destroyed) return;
+    if (typeof own === 'string') {
+      answerText(response, 503, `there are no metrics: ${own}`);
       return;
     }
     response.writeHead(200, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' });
-    if (others.status === 'rejected') this.#failedScrapes++;
-    response.write(own.value);
-    if (app !== undefined) response.write(failedScrapesMetric(this.#failedScrapes));
-    if (others.status !== 'fulfilled' || others.value === undefined) response.end();
-    else {
-      // A cut answer must not be taken for a whole one.
-      others.value.on('error', () => response.destroy());
-      response.on('close', () => others.value!.destroy());
-      others.value.pipe(response);
-    }
+    response.write(own);
+    for (const app of apps) await this.#passMetricsOn(app, response);
+    if (response.destroyed) return;
+    response.end(apps.length === 0 ? '' : failedScrapesMetric(this.#failedScrapes));
   }
 
-  async #readOwnMetrics(): Promise<Buffer> {
-    this.#ownMetrics ??= this.#options
-      .metrics()
-      .then((text) => Buffer.from(withNewline(text)))
-      .finally(() => {
-        this.#ownMetrics = undefined;
-      });
+  async #passMetricsOn(app: AppMetrics, response: ServerResponse): Promise<void> {
+    if (response.destroyed) return;
+    const body = await readAppMetrics(app);
+    if (typeof body === 'string') {
+      this.#failedScrapes++;
+      return;
+    }
+    try {
+      await pipeline(body, response, { end: false });
+    } catch {
+      // A cut answer must not be taken for a whole one.
+      response.destroy();
+      return;
+    }
+    // Not everybody ends a last line.
+    response.write('\n');
+  }
+
+  /** Or why there are none. */
+  #readOwnMetrics(): Promise<Buffer | string> {
+    this.#ownMetrics ??= this.#makeOwnMetrics();
     return this.#ownMetrics;
+  }
+
+  async #makeOwnMetrics(): Promise<Buffer | string> {
+    const forget = (): void => {
+      this.#ownMetrics = undefined;
+    };
+    try {
+      const text = Buffer.from(withNewline(await this.#options.metrics()));
+      // Who asks again and again costs no more than who asks every second.
+      this.#options.schedule(METRICS_AGE_MS, forget);
+      return text;
+    } catch (error) {
+      forget();
+      return (error as Error).message;
+    }
   }
 }
 
-type Answer = (path: string, request: IncomingMessage, response: ServerResponse) => void;
+interface Asked {
+  readonly path: string;
+  /** Behind the question mark. */
+  readonly query: string | undefined;
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+}
+
+type Answer = (asked: Asked) => void;
+
+/** Whoever is not in the pod may not end it, or send its clients away. */
+function answerOrder({ request, response }: Asked, text: string, order: () => void): void {
+  if (request.method !== 'POST') answerText(response, 405, 'this is asked for by POST');
+  else if (!LOOPBACK.test(request.socket.remoteAddress ?? '')) answerText(response, 403, 'only from the pod itself');
+  else {
+    answerText(response, 200, text);
+    order();
+  }
+}
 
 /** Adds `one` to those that are open, until it closes. */
 function endOldest<T extends Socket | ServerResponse>(open: Set<T>, one: T, most: number): void {
@@ -188,6 +214,9 @@ function failedScrapesMetric(count: number): string {
 }
 
 const METRICS = '/stats/prometheus';
+/** What may be asked for by POST alone. */
+const ORDERS: ReadonlySet<string> = new Set(['/quitquitquit', '/drain']);
+const METRICS_AGE_MS = 1000;
 /** Of each port. */
 const MAX_CONNECTIONS = 128;
 /** Of all. A scrape holds its copy of what the application says, and shares ours with those of its moment. */

@@ -1,13 +1,11 @@
 import { createServer as createHttpServer } from 'node:http';
+import { createServer as createHttp2Server } from 'node:http2';
 import { type AddressInfo, createServer, type Server } from 'node:net';
 import t, { type Test } from 'tap';
 import { Problems } from '../../../config/problems.ts';
 import { type AppProbe, askProbe, readAppProbes } from '../../../proxy/sidecar/app-probe.ts';
 
-const target = {
-  host: '127.0.0.1',
-  checkGrpc: async (address: string, service: string) => ({ status: 200, text: `${address} ${service}` }),
-};
+const target = { host: '127.0.0.1', source: undefined };
 
 async function listen(t: Test, server: Server): Promise<number> {
   const { promise, resolve } = Promise.withResolvers<void>();
@@ -26,6 +24,7 @@ t.test('probes as the injector writes them', async (t) => {
     },
     '/app-health/cart/readyz': { tcpSocket: { port: 9000 } },
     '/app-health/cart/startupz': { grpc: { port: 7000, service: 'shop' } },
+    '/app-lifecycle/cart/prestopz': { httpGet: { path: '/bye', port: 8080 } },
   };
   t.same(
     [...readAppProbes(written, problems).values()],
@@ -40,6 +39,7 @@ t.test('probes as the injector writes them', async (t) => {
       },
       { kind: 'tcp', port: 9000, timeoutMs: 1000 },
       { kind: 'grpc', port: 7000, service: 'shop', timeoutMs: 1000 },
+      { kind: 'http', scheme: 'http', port: 8080, path: '/bye', timeoutMs: 1000, headers: [] },
     ],
   );
   t.same(problems.list, []);
@@ -110,8 +110,32 @@ t.test('an application that does not answer in time, or is not there, is unhealt
   t.match(await askProbe({ kind: 'tcp', port, timeoutMs: 5000 }, target), { status: 200 });
 });
 
-t.test('gRPC is asked at the pod’s address, in brackets where it needs them', async (t) => {
-  const probe = { kind: 'grpc', port: 7000, service: 's', timeoutMs: 1000 } as const;
-  t.equal((await askProbe(probe, { ...target, host: 'fd00::1' })).text, '[fd00::1]:7000 s');
-  t.equal((await askProbe(probe, target)).text, '127.0.0.1:7000 s');
+t.test('gRPC: serving is healthy, and nothing else', async (t) => {
+  const statuses = [1, 2];
+  const server = createHttp2Server();
+  server.on('stream', (stream) => {
+    stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true });
+    stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0' }));
+    stream.end(Buffer.from([0, 0, 0, 0, 2, 8, statuses.shift()!]));
+  });
+  const port = await listen(t, server as unknown as Server);
+  const probe = { kind: 'grpc', port, service: 's', timeoutMs: 5000 } as const;
+  t.same(await askProbe(probe, target), { status: 200, text: 'the application serves' });
+  t.match(await askProbe(probe, target), { status: 500, text: /does not serve \(status 2\)/ });
+  t.match(await askProbe({ ...probe, port: 1 }, target), { status: 500, text: /cannot be asked: .*ECONNREFUSED/ });
+});
+
+t.test('the application is asked from the address that redirection leaves alone', async (t) => {
+  const sources: (string | undefined)[] = [];
+  const server = createHttpServer(({ socket }, response) => {
+    sources.push(socket.remoteAddress);
+    response.end();
+  });
+  server.on('connection', (socket) => sources.push(socket.remoteAddress));
+  const port = await listen(t, server);
+  const from = { ...target, source: '127.0.0.6' };
+  const http = { kind: 'http', scheme: 'http', port, path: '/', timeoutMs: 5000, headers: [] } as const;
+  t.match(await askProbe(http, from), { status: 200 });
+  t.match(await askProbe({ kind: 'tcp', port, timeoutMs: 5000 }, from), { status: 200 });
+  t.same([...new Set(sources)], ['127.0.0.6']);
 });

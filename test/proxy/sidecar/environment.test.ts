@@ -31,7 +31,7 @@ t.test('what Istio’s injector writes is read, with Istio’s defaults', async 
     appProbes: {},
     proxyConfig: { terminationDrainMs: 5000, adminPort: 15_000, statusPort: 15_020 },
   });
-  t.equal(read({}).appMetrics, undefined);
+  t.same(read({}).appMetrics, []);
 });
 
 t.test('the mesh’s own settings apply, and give way to the container’s', async (t) => {
@@ -68,8 +68,32 @@ t.test('metadata, labels, probes and the place of metrics', async (t) => {
     metadata: { CLUSTER_ID: 'east', MESH_ID: 'm', LABELS: { app: 'cart' } },
     labels: { app: 'cart', version: 'v1' },
     appProbes: { '/app-health/cart/livez': { tcpSocket: { port: 80 } } },
-    appMetrics: { port: 9100, path: '/m' },
+    appMetrics: [{ port: 9100, path: '/m' }],
     keyKind: 'ecdsa-p256',
+  });
+});
+
+t.test('where metrics are: one place, several, Istio’s defaults, and none of the sidecar’s own', async (t) => {
+  const places = (written: object) => read({ ISTIO_PROMETHEUS_ANNOTATIONS: JSON.stringify(written) }).appMetrics;
+  t.same(places({}), [{ port: 80, path: '/metrics' }]);
+  t.same(places({ scrape: 'true', port: '', path: '' }), [{ port: 80, path: '/metrics' }]);
+  t.same(places({ scrape: 'false', port: '9100' }), []);
+  t.same(places({ targets: [{ port: '9100', path: '/a' }, { port: '9101' }] }), [
+    { port: 9100, path: '/a' },
+    { port: 9101, path: '/metrics' },
+  ]);
+  t.throws(() => places({ port: '15020' }), { message: /port: 15020 is a port of the sidecar/ });
+});
+
+t.test('annotations of the pod say where the control plane and the status port are', async (t) => {
+  const annotations = 'status.sidecar.istio.io/port="15999"\nsidecar.istio.io/discoveryAddress="istiod.a:15012"\n';
+  const environment = read(
+    { PROXY_CONFIG: '{"statusPort":15020,"discoveryAddress":"istiod.b:15012"}' },
+    { '/etc/istio/pod/annotations': annotations },
+  );
+  t.match(environment, {
+    caAddress: 'istiod.a:15012',
+    proxyConfig: { statusPort: 15_999, discoveryAddress: 'istiod.a:15012' },
   });
 });
 

@@ -5,18 +5,20 @@ import t, { type Test } from 'tap';
 import { type StatusPorts, StatusServer, type StatusServerOptions } from '../../../proxy/sidecar/status-server.ts';
 
 const anyPorts = { status: 0, health: 0, prometheus: 0 };
-const checkGrpc = async () => ({ status: 200, text: '' });
+
+const nothing: StatusServerOptions = {
+  readiness: async () => ({ isReady: true, reason: 'LIVE' }),
+  metrics: async () => 'own 1',
+  probes: new Map(),
+  probeTarget: { host: '127.0.0.1', source: undefined },
+  appMetrics: [],
+  quit: () => undefined,
+  drain: () => undefined,
+  schedule: () => undefined,
+};
 
 async function start(t: Test, options: Partial<StatusServerOptions> = {}): Promise<StatusPorts> {
-  const server = new StatusServer({
-    readiness: async () => ({ isReady: true, reason: 'LIVE' }),
-    metrics: async () => 'own 1',
-    probes: new Map(),
-    probeTarget: { host: '127.0.0.1', checkGrpc },
-    appMetrics: undefined,
-    quit: () => undefined,
-    ...options,
-  });
+  const server = new StatusServer({ ...nothing, ...options });
   t.teardown(() => server.close());
   return server.listen(anyPorts, '127.0.0.1');
 }
@@ -61,16 +63,42 @@ t.test('readiness is asked at 15020 and 15021, by whatever follows a question ma
 
 t.test('metrics of the application follow our own at 15020, and not at 15090', async (t) => {
   const port = await startApplication(t, 'theirs 2\n');
-  const ports = await start(t, { appMetrics: { host: '127.0.0.1', port, path: '/m' } });
+  const ports = await start(t, { appMetrics: [{ host: '127.0.0.1', port, path: '/m' }] });
   const [status, text] = await ask(ports.status, '/stats/prometheus');
   t.equal(status, 200);
-  t.match(text, /^own 1\n[\s\S]*istio_agent_scrape_failures_total\{type="application"\} 0\ntheirs 2\n$/);
+  t.match(text, /^own 1\ntheirs 2\n\n[\s\S]*istio_agent_scrape_failures_total\{type="application"\} 0\n$/);
+  t.equal((await ask(ports.status, '/metrics'))[1], text, 'the agent’s other name of it');
   t.same(await ask(ports.prometheus, '/stats/prometheus'), [200, 'own 1\n']);
+});
+
+t.test('several places of metrics follow one another, each from a new line', async (t) => {
+  const [first, second] = [await startApplication(t, 'first 1'), await startApplication(t, 'second 2')];
+  const place = { host: '127.0.0.1', path: '/m' };
+  const ports = await start(t, { appMetrics: [first, 1, second].map((port) => ({ ...place, port })) });
+  t.match(
+    (await ask(ports.status, '/stats/prometheus'))[1],
+    /^own 1\nfirst 1\nsecond 2\n[\s\S]*failures_total\{type="application"\} 1\n$/,
+  );
+});
+
+t.test('metrics of an application that ends in the middle are no whole answer', async (t) => {
+  const server = createServer((_request, response) => {
+    response.writeHead(200, { 'content-length': '100' });
+    response.write('theirs');
+    response.socket!.end();
+  });
+  const { promise, resolve } = Promise.withResolvers<void>();
+  server.listen(0, '127.0.0.1', resolve);
+  await promise;
+  t.teardown(() => server.close());
+  const { port } = server.address() as AddressInfo;
+  const ports = await start(t, { appMetrics: [{ host: '127.0.0.1', port, path: '/m' }] });
+  await t.rejects(ask(ports.status, '/stats/prometheus'));
 });
 
 t.test('an application that cannot be asked costs its own metrics only, and is counted', async (t) => {
   const port = await startApplication(t, 'broken', 500);
-  const ports = await start(t, { appMetrics: { host: '127.0.0.1', port, path: '/m' } });
+  const ports = await start(t, { appMetrics: [{ host: '127.0.0.1', port, path: '/m' }] });
   t.match(
     (await ask(ports.status, '/stats/prometheus'))[1],
     /^own 1\n[\s\S]*failures_total\{type="application"\} 1\n$/,
@@ -98,6 +126,16 @@ t.test('the pod itself may end the sidecar, by POST', async (t) => {
   t.equal(quits, 0);
   t.equal((await ask(ports.status, '/quitquitquit', 'POST'))[0], 200);
   t.equal(quits, 1);
+});
+
+t.test('the pod itself may send clients away, by POST: the hook of a native sidecar does', async (t) => {
+  let drains = 0;
+  const ports = await start(t, { drain: () => drains++ });
+  t.equal((await ask(ports.status, '/drain'))[0], 405);
+  t.equal((await ask(ports.health, '/drain', 'POST'))[0], 404, 'at no other port');
+  t.equal(drains, 0);
+  t.equal((await ask(ports.status, '/drain', 'POST'))[0], 200);
+  t.equal(drains, 1);
 });
 
 t.test('what a sidecar brings to the pod from elsewhere is not the pod itself', async (t) => {
@@ -131,6 +169,33 @@ t.test('requests in one packet are one request, and metrics are made once for al
   t.equal(asked, 1);
 });
 
+t.test('metrics are made once a second at most, however often they are asked for', async (t) => {
+  let made = 0;
+  const later: (() => void)[] = [];
+  const ports = await start(t, {
+    metrics: async () => `own ${++made}`,
+    schedule: (delayMs, callback) => {
+      t.equal(delayMs, 1000);
+      later.push(callback);
+    },
+  });
+  for (const port of [ports.prometheus, ports.status]) t.match((await ask(port, '/stats/prometheus'))[1], /^own 1\n/);
+  later.shift()!();
+  t.same(await ask(ports.prometheus, '/stats/prometheus'), [200, 'own 2\n']);
+});
+
+t.test('without our own metrics the next who asks is not told of a second ago', async (t) => {
+  let isThere = false;
+  const metrics = async () => {
+    if (isThere) return 'own 1';
+    isThere = true;
+    throw new Error('not yet');
+  };
+  const ports = await start(t, { metrics });
+  t.equal((await ask(ports.prometheus, '/stats/prometheus'))[0], 503);
+  t.equal((await ask(ports.prometheus, '/stats/prometheus'))[0], 200);
+});
+
 t.test('who holds scrapes or connections open keeps nobody out: the oldest ends', async (t) => {
   const ports = await start(t, { metrics: async () => 'own 1\n'.repeat(1e6) });
   const scrapes = Array.from({ length: 8 }, () => connect(ports.prometheus, '127.0.0.1'));
@@ -158,17 +223,7 @@ t.test('other methods and paths are refused', async (t) => {
 
 t.test('a port that is taken is an error', async (t) => {
   const ports = await start(t);
-  const options = {
-    readiness: async () => ({ isReady: true, reason: '' }),
-    metrics: async () => '',
-    quit: () => undefined,
-  };
-  const second = new StatusServer({
-    ...options,
-    probes: new Map(),
-    probeTarget: { host: '', checkGrpc },
-    appMetrics: undefined,
-  });
+  const second = new StatusServer(nothing);
   t.teardown(() => second.close());
   await t.rejects(second.listen({ ...anyPorts, status: ports.status }, '127.0.0.1'), { code: 'EADDRINUSE' });
 });
