@@ -3,6 +3,7 @@
 import type { Address, KeepAlive } from './address.ts';
 import type { ConfigSource } from './config-source.ts';
 import type { LoadAssignment, Metadata } from './endpoint.ts';
+import type { TcpMetadataExchange } from './istio-filter.ts';
 import type { UpstreamTls } from './tls.ts';
 
 export interface Cluster {
@@ -23,6 +24,8 @@ export interface Cluster {
   /** Source address of upstream connections (`upstream_bind_config.source_address`). */
   readonly bindAddress?: Address;
   readonly metadata: Metadata;
+  /** `istio.metadata_exchange` among its filters; of connections that pass bytes on. */
+  readonly metadataExchange?: TcpMetadataExchange;
 }
 
 export type TransportSocket = { readonly kind: 'plain' } | { readonly kind: 'tls'; readonly tls: UpstreamTls };

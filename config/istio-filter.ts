@@ -26,6 +26,16 @@ export interface PeerMetadataExchange {
   readonly additionalLabels: readonly string[];
 }
 
+/**
+ * `istio.metadata_exchange` of TCP: where TLS has agreed on `protocol`, both sides tell of themselves before their first byte.
+ */
+export interface TcpMetadataExchange {
+  /** Of ALPN. */
+  readonly protocol: string;
+  /** As in `PeerMetadataExchange`. */
+  readonly additionalLabels: readonly string[];
+}
+
 /** `istio.stats`, `stats.PluginConfig`. */
 export interface IstioStats {
   /** Where nothing else says which service a request is for, its authority does. */

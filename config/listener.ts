@@ -4,7 +4,7 @@
 import type { AccessLog } from './access-log.ts';
 import type { Address, CidrRange, KeepAlive } from './address.ts';
 import type { HttpConnectionManager } from './http-connection-manager.ts';
-import type { IstioStats } from './istio-filter.ts';
+import type { IstioStats, TcpMetadataExchange } from './istio-filter.ts';
 import type { DownstreamTls } from './tls.ts';
 
 export interface Listener {
@@ -116,6 +116,8 @@ export interface TcpProxy {
   readonly maxConnectAttempts: number;
   /** `istio.stats`, where it stands before it. */
   readonly istioStats?: IstioStats;
+  /** `istio.metadata_exchange`, where it stands before it. */
+  readonly metadataExchange?: TcpMetadataExchange;
   readonly accessLogs: readonly AccessLog[];
   readonly flushAccessLogOnConnected: boolean;
   /** 0 logs at the end only. */

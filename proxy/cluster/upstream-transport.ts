@@ -1,9 +1,11 @@
 // How connections to some endpoints of a cluster are made over TLS, and what a request may change in that: the name that it
 // asks for, the protocols that a filter offers. Connections that differ in those are never in one pool.
 
+import type { TcpMetadataExchange } from '../../config/istio-filter.ts';
 import type { UpstreamTls } from '../../config/tls.ts';
 import { portStart } from '../http/authority.ts';
 import type { ClientTls, ClientTlsOptions } from '../tls/client-tls.ts';
+import { spokenProtocols } from '../tls/spoken-protocols.ts';
 import type { TlsTransport } from '../transport/tls-transport.ts';
 
 /** What connections that carry some requests of a cluster have, and others of it have not. */
@@ -19,12 +21,16 @@ export interface ConnectionVariant {
 export class UpstreamTransport {
   readonly #tls: ClientTls;
   readonly #config: UpstreamTls;
+  /** Of connections that carry no requests. */
+  readonly forBytes: ConnectionVariant;
   /** Of those that differ by what is offered only. */
   #latest: ConnectionVariant | null = null;
 
-  constructor(tls: ClientTls, config: UpstreamTls) {
+  constructor(tls: ClientTls, config: UpstreamTls, exchange?: TcpMetadataExchange) {
     this.#tls = tls;
     this.#config = config;
+    const carries = exchange === undefined ? 'bytes' : { bytesBehind: exchange.protocol };
+    this.forBytes = { key: '', host: '', alpn: spokenProtocols(config.alpnProtocols, carries) };
   }
 
   /** Null where all connections to an endpoint are alike. `alpn` is as in `ConnectionVariant`. */

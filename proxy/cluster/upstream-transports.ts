@@ -20,9 +20,11 @@ export class UpstreamTransports {
   readonly #matches: readonly CompiledMatch[];
   readonly #otherwise: UpstreamTransport | null;
 
-  constructor({ name, transport, transportMatches }: Cluster, source: ClientTlsSource) {
+  constructor({ name, transport, transportMatches, metadataExchange }: Cluster, source: ClientTlsSource) {
     const compile = (socket: TransportSocket): UpstreamTransport | null =>
-      socket.kind === 'plain' ? null : new UpstreamTransport(source.client(socket.tls, name), socket.tls);
+      socket.kind === 'plain'
+        ? null
+        : new UpstreamTransport(source.client(socket.tls, name), socket.tls, metadataExchange);
     this.#matches = transportMatches.map(({ match, transport }: TransportMatch) => ({
       criteria: Object.entries(match),
       transport: compile(transport),
@@ -48,5 +50,6 @@ export class UpstreamTransports {
 
 /** Whether connections made under one configuration are protected as under the other. */
 export function areTransportsAlike(before: Cluster, after: Cluster): boolean {
-  return isSameData(before.transport, after.transport) && isSameData(before.transportMatches, after.transportMatches);
+  const parts = ['transport', 'transportMatches', 'metadataExchange'] as const;
+  return parts.every((part) => isSameData(before[part], after[part]));
 }

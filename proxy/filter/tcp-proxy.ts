@@ -2,10 +2,12 @@
 // is moved inside the kernel (`tcp-session.ts` relays each stream to the other).
 // https://www.envoyproxy.io/docs/envoy/latest/configuration/listeners/network_filters/tcp_proxy_filter
 
+import type { TcpMetadataExchange } from '../../config/istio-filter.ts';
 import type { TcpProxy } from '../../config/listener.ts';
 import type { ClusterRuntime } from '../cluster/cluster-runtime.ts';
 import type { ConnectionCounter, ConnectionFacts, HttpContext } from '../http/connection-manager.ts';
 import type { StreamInfo } from '../http/stream-info.ts';
+import type { TcpExchange } from '../istio/tcp-exchange.ts';
 import type { IstioTcpStats } from '../istio/tcp-stats.ts';
 import type { ByteStream } from '../reactor/byte-stream.ts';
 import type { AccessLogger } from '../telemetry/access-log.ts';
@@ -20,6 +22,8 @@ export interface TcpProxyOptions {
   readonly accessLoggers: readonly AccessLogger[];
   /** Null, or absent, without Istio's metrics. */
   readonly istioStats?: IstioTcpStats | null;
+  /** Whoever tells peers of Istio of this proxy; nobody is told when absent. */
+  readonly exchange?: (config: TcpMetadataExchange) => TcpExchange;
 }
 
 /** Why there is no attempt at an endpoint. */
@@ -35,6 +39,9 @@ export class TcpProxyFilter {
   readonly context: HttpContext;
   readonly stats: StatBlock;
   readonly istioStats: IstioTcpStats | null;
+  /** With clients; null without. */
+  readonly exchange: TcpExchange | null;
+  readonly #exchange: ((config: TcpMetadataExchange) => TcpExchange) | undefined;
   readonly #accessLoggers: readonly AccessLogger[];
 
   constructor(options: TcpProxyOptions) {
@@ -43,6 +50,8 @@ export class TcpProxyFilter {
     this.stats = options.stats;
     this.#accessLoggers = options.accessLoggers;
     this.istioStats = options.istioStats ?? null;
+    this.#exchange = options.exchange;
+    this.exchange = this.#exchangeOf(options.config.metadataExchange);
   }
 
   /** A session that has not begun: by `connect`, or by `take` with an attempt that was made before. */
@@ -61,7 +70,12 @@ export class TcpProxyFilter {
     if (endpoint === null) return { kind: 'no-endpoint', cluster };
     if (!cluster.breakers.default.tryAcquireConnection()) return { kind: 'overflow', cluster };
     const limitBytes = cluster.config.perConnectionBufferLimitBytes || Number.POSITIVE_INFINITY;
-    return new TcpUpstream({ reactor, cluster, endpoint, limitBytes });
+    const exchange = this.#exchangeOf(cluster.config.metadataExchange);
+    return new TcpUpstream({ reactor, cluster, endpoint, limitBytes, exchange });
+  }
+
+  #exchangeOf(config: TcpMetadataExchange | undefined): TcpExchange | null {
+    return config === undefined ? null : (this.#exchange?.(config) ?? null);
   }
 
   /** The cluster of a new connection: the only one, or one by weight. */

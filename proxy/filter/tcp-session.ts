@@ -10,8 +10,10 @@ import { connectFailure } from '../cluster/upstream-failure.ts';
 import type { ConnectionCounter, ConnectionFacts } from '../http/connection-manager.ts';
 import { transportFailureReason } from '../http/failure-reply.ts';
 import { ResponseFlag, StreamInfo } from '../http/stream-info.ts';
+import type { ExchangingHandler } from '../istio/tcp-exchange.ts';
 import type { IstioTcpConnection } from '../istio/tcp-stats.ts';
-import type { ByteStream, ByteStreamHandler, CloseReason, Relay } from '../reactor/byte-stream.ts';
+import type { Workload } from '../istio/workload.ts';
+import type { ByteStream, CloseReason, Relay } from '../reactor/byte-stream.ts';
 import { Deadlines } from '../reactor/deadlines.ts';
 import { clusterStats } from '../telemetry/cluster-stats.ts';
 import { tcpStats } from '../telemetry/tcp-stats.ts';
@@ -20,7 +22,7 @@ import { TcpUpstream } from './tcp-upstream.ts';
 
 const Deadline = { idle: 0, maxDuration: 1, logFlush: 2, istioStats: 3, count: 4 } as const;
 
-export class TcpSession implements ByteStreamHandler, Relay {
+export class TcpSession implements ExchangingHandler, Relay {
   readonly limitBytes: number;
   readonly #filter: TcpProxyFilter;
   readonly #downstream: ByteStream;
@@ -63,6 +65,37 @@ export class TcpSession implements ByteStreamHandler, Relay {
     info.downstreamTls = facts.tls ?? null;
     filter.stats.inc(tcpStats.downstreamCxTotal);
     downstream.handler = this;
+    if (filter.exchange?.begin(downstream, this, facts.tls?.alpn ?? '') && !this.#isOutbound) this.#istio?.awaitPeer();
+  }
+
+  get #isOutbound(): boolean {
+    return this.#filter.istioStats?.options.isOutbound === true;
+  }
+
+  /** The client; counted where it is the peer. */
+  onPeer(peer: Workload | null): void {
+    if (!this.#isOutbound) this.#onCountedPeer(peer);
+  }
+
+  /** The endpoint, as `onPeer`. */
+  onUpstreamPeer(peer: Workload | null): void {
+    if (this.#isOutbound) this.#onCountedPeer(peer);
+  }
+
+  #onCountedPeer(peer: Workload | null): void {
+    this.#istio?.onPeer(peer);
+    if (this.#upstream?.isEstablished) this.#istio?.report(this.#info, this.#cluster);
+  }
+
+  onExchangeFailed(reason: string): void {
+    this.#upstream?.stream.reset();
+    this.#giveUp(ResponseFlag.downstreamProtocolError, `metadata of the client: ${reason}`);
+  }
+
+  /** The upstream closes. */
+  onUpstreamExchangeFailed(reason: string): void {
+    this.#info.upstreamTransportFailureReason = reason;
+    this.#giveUp(ResponseFlag.upstreamProtocolError, `metadata of the endpoint: ${reason}`);
   }
 
   /** Begins an attempt at an endpoint. Every outcome is a callback of the upstream or the end of the downstream. */
@@ -108,7 +141,7 @@ export class TcpSession implements ByteStreamHandler, Relay {
     if (local !== undefined) this.#info.upstreamLocalAddress = formatAddress(local);
     this.#info.upstreamTls = upstream.tls;
     if (this.#filter.config.flushAccessLogOnConnected) this.#log();
-    if (this.#istio !== null) this.#reportOpen(this.#istio);
+    if (this.#istio !== null) this.#beginReports(this.#istio, upstream.peer);
     this.#downstream.relayTo(this);
     upstream.stream.relayTo(upstream);
     this.#downstream.resumeReading();
@@ -242,6 +275,14 @@ export class TcpSession implements ByteStreamHandler, Relay {
     info.upstreamBytesSent = info.requestBodyBytes;
     info.upstreamBytesReceived = info.responseBodyBytes;
     this.#filter.log(info);
+  }
+
+  #beginReports(istio: IstioTcpConnection, peer: Workload | null | undefined): void {
+    if (this.#isOutbound) {
+      if (peer === undefined) istio.awaitPeer();
+      else istio.onPeer(peer);
+    }
+    this.#reportOpen(istio);
   }
 
   #reportOpen(istio: IstioTcpConnection): void {

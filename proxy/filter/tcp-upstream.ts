@@ -6,7 +6,9 @@
 import type { NativeBuffer } from '../../native/native-buffer.ts';
 import type { ClusterRuntime } from '../cluster/cluster-runtime.ts';
 import type { EndpointRuntime } from '../cluster/endpoint-runtime.ts';
-import type { ByteStream, ByteStreamHandler, CloseReason, Relay } from '../reactor/byte-stream.ts';
+import type { ExchangingHandler, TcpExchange } from '../istio/tcp-exchange.ts';
+import type { Workload } from '../istio/workload.ts';
+import type { ByteStream, CloseReason, Relay } from '../reactor/byte-stream.ts';
 import { connectTo } from '../reactor/client-socket.ts';
 import type { Reactor } from '../reactor/reactor.ts';
 import { clusterStats } from '../telemetry/cluster-stats.ts';
@@ -22,6 +24,8 @@ export interface TcpUpstreamOptions {
   readonly endpoint: EndpointRuntime;
   /** Of one relayed piece. */
   readonly limitBytes: number;
+  /** With the endpoint; null, or absent, without. */
+  readonly exchange?: TcpExchange | null;
 }
 
 /** Who opened an attempt that no session has yet. */
@@ -32,7 +36,7 @@ export interface TcpUpstreamWatcher {
   onUpstreamGone(): void;
 }
 
-export class TcpUpstream implements ByteStreamHandler, Relay {
+export class TcpUpstream implements ExchangingHandler, Relay {
   readonly stream: ByteStream;
   readonly cluster: ClusterRuntime;
   readonly endpoint: EndpointRuntime;
@@ -43,6 +47,9 @@ export class TcpUpstream implements ByteStreamHandler, Relay {
   /** What the handshake showed; null before its end and on a plain connection. */
   tls: TlsFacts | null = null;
   #transport: TlsTransport | null = null;
+  readonly #exchange: TcpExchange | null;
+  /** Who the endpoint is; undefined when it is about to tell. */
+  peer: Workload | null | undefined = null;
   #session: TcpSession | null = null;
   #sink: ByteStream | null = null;
   readonly #reactor: Reactor;
@@ -56,6 +63,7 @@ export class TcpUpstream implements ByteStreamHandler, Relay {
     this.endpoint = endpoint;
     this.#startedAtMs = reactor.nowMs;
     this.limitBytes = options.limitBytes;
+    this.#exchange = options.exchange ?? null;
     endpoint.activeConnections++;
     endpoint.stats.inc(endpointStats.cxTotal);
     endpoint.stats.inc(endpointStats.cxActive);
@@ -69,7 +77,7 @@ export class TcpUpstream implements ByteStreamHandler, Relay {
         address: endpoint.address,
         bindAddress: bindAddress?.kind === 'ip' ? bindAddress : undefined,
         connectTimeoutMs,
-        tls: transport === null ? undefined : (fd) => this.#secureBy(transport.begin(fd, hostname, null)),
+        tls: transport === null ? undefined : (fd) => this.#secureBy(transport.begin(fd, hostname, transport.forBytes)),
         keepAlive,
         noDelay: true,
       },
@@ -108,6 +116,7 @@ export class TcpUpstream implements ByteStreamHandler, Relay {
   onConnected(): void {
     this.isEstablished = true;
     if (this.#transport !== null) this.tls = tlsFactsOf(this.#transport);
+    if (this.#exchange?.begin(this.stream, this, this.tls?.alpn ?? '')) this.peer = undefined;
     const { stats } = this.cluster;
     stats.record(clusterStats.upstreamCxConnectMs, this.#reactor.nowMs - this.#startedAtMs);
     if (this.#session === null) return;
@@ -122,6 +131,16 @@ export class TcpUpstream implements ByteStreamHandler, Relay {
     this.endpoint.stats.inc(endpointStats.rqTotal);
     this.endpoint.stats.inc(endpointStats.rqActive);
     session.onUpstreamConnected();
+  }
+
+  onPeer(peer: Workload | null): void {
+    this.peer = peer;
+    this.#session?.onUpstreamPeer(peer);
+  }
+
+  onExchangeFailed(reason: string): void {
+    this.#session?.onUpstreamExchangeFailed(reason);
+    this.stream.close();
   }
 
   onData(buffer: NativeBuffer, start: number, end: number): number {

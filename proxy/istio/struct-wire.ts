@@ -7,7 +7,7 @@
 import { isUtf8 } from 'node:buffer';
 
 /** Texts by name, and structs of texts. */
-export type TextStruct = ReadonlyMap<string, string | ReadonlyMap<string, string>>;
+export interface TextStruct extends ReadonlyMap<string, string | TextStruct> {}
 
 /** The bytes, the same for the same struct: entries are in the order of their names, as protobuf's are when asked. */
 export function encodeStruct(struct: TextStruct): Buffer {
@@ -27,7 +27,7 @@ export function encodeStruct(struct: TextStruct): Buffer {
 
 /** Null for what is no struct. `depth` is that of structs within it which are read, others are passed over. */
 export function decodeStruct(bytes: Buffer, depth = 1): TextStruct | null {
-  const found = new Map<string, string | ReadonlyMap<string, string>>();
+  const found = new Map<string, string | TextStruct>();
   const cursor = new Cursor(bytes);
   while (cursor.hasMore) {
     const tag = cursor.varint();
@@ -41,9 +41,9 @@ export function decodeStruct(bytes: Buffer, depth = 1): TextStruct | null {
 }
 
 // The last of several entries of one name counts, and the last of several values of one entry (protobuf's rule).
-function readEntry(bytes: Buffer, depth: number, found: Map<string, string | ReadonlyMap<string, string>>): boolean {
+function readEntry(bytes: Buffer, depth: number, found: Map<string, string | TextStruct>): boolean {
   let name = '';
-  let value: string | ReadonlyMap<string, string> | null = null;
+  let value: string | TextStruct | null = null;
   const cursor = new Cursor(bytes);
   while (cursor.hasMore) {
     const tag = cursor.varint();
@@ -62,8 +62,8 @@ function readEntry(bytes: Buffer, depth: number, found: Map<string, string | Rea
 }
 
 /** Null for a value of another kind, undefined for what is none. */
-function readValue(bytes: Buffer, depth: number): string | ReadonlyMap<string, string> | null | undefined {
-  let value: string | ReadonlyMap<string, string> | null = null;
+function readValue(bytes: Buffer, depth: number): string | TextStruct | null | undefined {
+  let value: string | TextStruct | null = null;
   const cursor = new Cursor(bytes);
   while (cursor.hasMore) {
     const tag = cursor.varint();
@@ -74,14 +74,34 @@ function readValue(bytes: Buffer, depth: number): string | ReadonlyMap<string, s
     } else if (tag === tagOf(Value.struct) && depth > 0) {
       const struct = decodeStruct(cursor.bytes(), depth - 1);
       if (struct === null) return undefined;
-      // There are no structs in it: at depth 0 they are passed over.
-      value = struct as ReadonlyMap<string, string>;
+      value = struct;
     } else {
       value = null;
       cursor.skip(tag);
     }
   }
   return cursor.isValid ? value : undefined;
+}
+
+const STRUCT = 'type.googleapis.com/google.protobuf.Struct';
+
+/** A `google.protobuf.Any` that holds the struct. */
+export function encodeAnyStruct(struct: TextStruct): Buffer {
+  return Buffer.concat([field(Any.typeUrl, Buffer.from(STRUCT, 'utf8')), field(Any.value, encodeStruct(struct))]);
+}
+
+/** As `decodeStruct`; null too for an `Any` that holds something else. */
+export function decodeAnyStruct(bytes: Buffer, depth: number): TextStruct | null {
+  let type: string | null = '';
+  let value: Buffer = nothing;
+  const cursor = new Cursor(bytes);
+  while (cursor.hasMore) {
+    const tag = cursor.varint();
+    if (tag === tagOf(Any.typeUrl)) type = cursor.text();
+    else if (tag === tagOf(Any.value)) value = cursor.bytes();
+    else cursor.skip(tag);
+  }
+  return cursor.isValid && type === STRUCT ? decodeStruct(value, depth) : null;
 }
 
 /** Each step fails when it would leave the bytes, and then nothing more is there. */
@@ -177,7 +197,8 @@ function byBytes(left: string, right: string): number {
 
 const nothing = Buffer.alloc(0);
 const WireType = { varint: 0, fixed64: 1, bytes: 2, fixed32: 5 } as const;
-/** Numbers of the fields that are read: of `Struct`, of its map's entries, of `Value`. */
+/** Numbers of the fields that are read: of `Struct`, of its map's entries, of `Value`, of `Any`. */
 const FIELDS = 1;
 const Entry = { key: 1, value: 2 } as const;
 const Value = { text: 3, struct: 5 } as const;
+const Any = { typeUrl: 1, value: 2 } as const;

@@ -43,13 +43,30 @@ export class IstioTcpConnection {
   #version = -1;
   #sentBytes = 0;
   #receivedBytes = 0;
+  /** The peer is about to tell of itself: nothing is counted before, but at the end. */
+  #isPeerAwaited = false;
+  #peer: Workload | null = null;
 
   constructor(options: IstioTcpStatsOptions) {
     this.#options = options;
   }
 
+  awaitPeer(): void {
+    this.#isPeerAwaited = true;
+  }
+
+  /** Null when it has not told after all. */
+  onPeer(peer: Workload | null): void {
+    this.#isPeerAwaited = false;
+    this.#peer = peer;
+  }
+
   /** When it is connected, now and then, and at its end. `cluster` is null when there is none. */
   report(info: StreamInfo, cluster: ClusterRuntime | null): void {
+    if (!this.#isPeerAwaited) this.#count(info, cluster);
+  }
+
+  #count(info: StreamInfo, cluster: ClusterRuntime | null): void {
     const isFirst = this.#tags === null;
     this.#tags ??= this.#tagsOf(info, cluster);
     if (this.#version !== this.#options.series.version) this.#open(this.#tags);
@@ -71,7 +88,7 @@ export class IstioTcpConnection {
   }
 
   end(info: StreamInfo, cluster: ClusterRuntime | null): void {
-    this.report(info, cluster);
+    this.#count(info, cluster);
     const { groups } = this.#options;
     for (let at = 0; at < groups.length; at++) {
       const closed = groups[at]!.index.tcp_connections_closed_total;
@@ -81,7 +98,7 @@ export class IstioTcpConnection {
 
   #tagsOf(info: StreamInfo, cluster: ClusterRuntime | null): TagValues {
     const { isOutbound, own } = this.#options;
-    const peer = isOutbound ? endpointWorkload(info) : null;
+    const peer = this.#peer ?? (isOutbound ? endpointWorkload(info) : null);
     const principals = principalsOf(isOutbound ? info.upstreamTls : info.downstreamTls);
     return {
       ...trafficTags({ isOutbound, own, peer, principals, service: serviceOf(cluster, '', '') }),

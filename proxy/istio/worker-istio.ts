@@ -1,13 +1,16 @@
 // Istio's filters in one worker: what they have in common, which is who this proxy is and the room for its metrics.
 
 import type { HttpConnectionManager } from '../../config/http-connection-manager.ts';
-import type { IstioStats } from '../../config/istio-filter.ts';
+import type { IstioStats, TcpMetadataExchange } from '../../config/istio-filter.ts';
 import type { TcpProxy } from '../../config/listener.ts';
+import type { Reactor } from '../reactor/reactor.ts';
+import { metadataExchangeStats } from '../telemetry/metadata-exchange-stats.ts';
 import type { WorkerStats } from '../telemetry/worker-stats.ts';
 import { MetricSeries } from './metric-series.ts';
 import { httpMetrics, MetricGroups, tcpMetrics } from './metric-tags.ts';
 import { PeerMetadataHeaders } from './peer-metadata.ts';
 import { IstioRequestStats } from './request-stats.ts';
+import { TcpExchange } from './tcp-exchange.ts';
 import { IstioTcpStats } from './tcp-stats.ts';
 import { type WorkloadNode, workloadOfNode } from './workload.ts';
 
@@ -19,10 +22,14 @@ export interface WorkerIstioOptions {
 
 export class WorkerIstio {
   #node: WorkloadNode = { id: '', metadata: {}, region: '', zone: '' };
+  readonly #stats: WorkerStats;
   readonly #groups = new MetricGroups();
   readonly #series: MetricSeries;
+  /** By what is different between them: clusters and filter chains by the thousand have the same. */
+  readonly #exchanges = new Map<string, TcpExchange>();
 
   constructor({ stats, maxSeries }: WorkerIstioOptions) {
+    this.#stats = stats;
     this.#series = new MetricSeries(stats, maxSeries);
   }
 
@@ -48,6 +55,17 @@ export class WorkerIstio {
     if (istioStats === undefined) return null;
     const groups = this.#groups.compile(tcpMetrics, { config: istioStats, nodeMetadata: this.#node.metadata });
     return new IstioTcpStats({ groups, ...this.#shared(istioStats, isOutbound) });
+  }
+
+  /** Of connections, from the first one on. */
+  exchange(config: TcpMetadataExchange, reactor: Reactor): TcpExchange {
+    const key = `${config.protocol}\0${config.additionalLabels.join('\0')}`;
+    const known = this.#exchanges.get(key);
+    if (known !== undefined) return known;
+    const stats = this.#stats.block(metadataExchangeStats);
+    const exchange = new TcpExchange({ reactor, config, node: this.#node, stats });
+    this.#exchanges.set(key, exchange);
+    return exchange;
   }
 
   #shared(config: IstioStats, isOutbound: boolean) {

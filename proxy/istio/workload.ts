@@ -34,24 +34,30 @@ export interface WorkloadNode {
 }
 
 export function workloadOfNode(node: WorkloadNode, additionalLabels: readonly string[]): Workload {
-  const struct = new Map<string, string | ReadonlyMap<string, string>>();
+  const struct = new Map<string, string | TextStruct>();
   for (const [key, value] of Object.entries(node.metadata)) {
     if (typeof value === 'string') struct.set(key, value);
-    else if (key === LABELS) struct.set(key, textsOf(value));
+    else if (key === LABELS && typeof value === 'object' && value !== null)
+      struct.set(key, textsOf(Object.entries(value)));
   }
   if (!struct.has('REGION')) struct.set('REGION', node.region);
   if (!struct.has('AVAILABILITY_ZONE')) struct.set('AVAILABILITY_ZONE', node.zone);
-  return workloadOf(struct, additionalLabels);
+  return workloadOfStruct(struct, additionalLabels);
 }
 
 /** As it stands in the header. */
 export function encodeWorkload(workload: Workload): string {
+  return encodeStruct(structOfWorkload(workload)).toString('base64');
+}
+
+/** As it is told to a peer. */
+export function structOfWorkload(workload: Workload): TextStruct {
   const labels = new Map<string, string>(workload.labels);
   setText(labels, 'service.istio.io/canonical-name', workload.canonicalService);
   setText(labels, 'service.istio.io/canonical-revision', workload.canonicalRevision);
   setText(labels, 'app', workload.app);
   setText(labels, 'version', workload.version);
-  const struct = new Map<string, string | ReadonlyMap<string, string>>([[LABELS, labels]]);
+  const struct = new Map<string, string | TextStruct>([[LABELS, labels]]);
   setText(struct, 'NAME', workload.instance);
   setText(struct, 'NAMESPACE', workload.namespace);
   setText(struct, 'WORKLOAD_NAME', workload.name);
@@ -62,7 +68,7 @@ export function encodeWorkload(workload: Workload): string {
   if (workload.kind !== '') {
     struct.set('OWNER', `${OWNERS}${workload.namespace}/${workload.kind}s/${workload.name}`);
   }
-  return encodeStruct(struct).toString('base64');
+  return struct;
 }
 
 /** What a peer's header says; null when it is longer than allowed, no base64, or no struct. */
@@ -70,7 +76,7 @@ export function decodeWorkload(header: string, additionalLabels: readonly string
   if (header.length > MAX_HEADER_BYTES || header.length % 4 === 1) return null;
   if (!/^[A-Za-z0-9+/]+={0,2}$/.test(header)) return null;
   const struct = decodeStruct(Buffer.from(header, 'base64'));
-  return struct === null ? null : workloadOf(struct, additionalLabels);
+  return struct === null ? null : workloadOfStruct(struct, additionalLabels);
 }
 
 /** What Istio's control plane says of an endpoint: `name;namespace;canonical service;revision;cluster`. Null when it doesn't. */
@@ -90,13 +96,14 @@ export function workloadOfEndpoint(text: string): Workload | null {
 /** A header that is longer is not read: what sidecars send takes some hundred bytes. */
 export const MAX_HEADER_BYTES = 8 * 1024;
 
-function workloadOf(struct: TextStruct, additionalLabels: readonly string[]): Workload {
+/** What a peer has told, whatever in it is of use. */
+export function workloadOfStruct(struct: TextStruct, additionalLabels: readonly string[]): Workload {
   const text = (key: string): string => {
     const value = struct.get(key);
     return typeof value === 'string' ? value : '';
   };
   const given = struct.get(LABELS);
-  const labels = given === undefined || typeof given === 'string' ? noLabels : given;
+  const labels = given === undefined || typeof given === 'string' ? noLabels : textsOf(given);
   const label = (...names: readonly string[]): string => {
     for (const name of names) if (labels.has(name)) return labels.get(name)!;
     return '';
@@ -132,14 +139,13 @@ function kindOfOwner(owner: string, name: string): Workload['kind'] {
   return kinds.find((known) => known === kind) ?? '';
 }
 
-function textsOf(value: unknown): ReadonlyMap<string, string> {
+function textsOf(entries: Iterable<readonly [string, unknown]>): ReadonlyMap<string, string> {
   const texts = new Map<string, string>();
-  if (typeof value !== 'object' || value === null) return texts;
-  for (const [key, text] of Object.entries(value)) if (typeof text === 'string') texts.set(key, text);
+  for (const [key, text] of entries) if (typeof text === 'string') texts.set(key, text);
   return texts;
 }
 
-function setText(map: Map<string, string | ReadonlyMap<string, string>>, key: string, text: string): void {
+function setText(map: Map<string, string | TextStruct>, key: string, text: string): void {
   if (text !== '') map.set(key, text);
 }
 

@@ -1,6 +1,7 @@
 // A filter chain at work in one worker: its terminal filter, made ready when the first connection chooses the chain.
 
 import type { AccessLog } from '../../config/access-log.ts';
+import type { TcpMetadataExchange } from '../../config/istio-filter.ts';
 import type { FilterChain, NetworkFilter } from '../../config/listener.ts';
 import { close } from '../../native/socket.ts';
 import type { DownstreamEngine } from '../engine/downstream-engine.ts';
@@ -17,6 +18,7 @@ import type { StatBlock, StatSet } from '../telemetry/stats.ts';
 import { tcpStats } from '../telemetry/tcp-stats.ts';
 import type { WorkerStats } from '../telemetry/worker-stats.ts';
 import type { ServerTls } from '../tls/server-tls.ts';
+import type { Carried } from '../tls/spoken-protocols.ts';
 import type { TlsContexts } from '../tls/tls-contexts.ts';
 import type { WorkerTracing } from '../tracing/worker-tracing.ts';
 import type { ListenerConnection } from './listener-connection.ts';
@@ -61,9 +63,14 @@ export class FilterChainRuntime {
   constructor(config: FilterChain, owner: FilterChainOwner, context: FilterChainContext) {
     this.#context = context;
     this.#terminal = this.#compile(config.filters[config.filters.length - 1]!, owner);
-    const carries = this.#terminal.kind === 'tcp' ? 'bytes' : 'http';
-    this.#tls = config.tls === undefined ? null : context.tls.server(config.tls, owner.statName, carries);
+    this.#tls = config.tls === undefined ? null : context.tls.server(config.tls, owner.statName, this.#carries);
     this.#handshakeTimeoutMs = config.transportSocketConnectTimeoutMs;
+  }
+
+  get #carries(): Carried {
+    if (this.#terminal.kind === 'http') return 'http';
+    const exchange = this.#terminal.filter.config.metadataExchange;
+    return exchange === undefined ? 'bytes' : { bytesBehind: exchange.protocol };
   }
 
   #compile(filter: NetworkFilter, { statName, isOutbound }: FilterChainOwner): TerminalFilter {
@@ -71,8 +78,11 @@ export class FilterChainRuntime {
     const shared = { context: this.#context.http, accessLoggers: this.#context.compileAccessLogs(accessLogs) };
     if (filter.kind === 'tcp-proxy') {
       const stats = this.#block(tcpStats, statPrefix);
-      const istioStats = this.#context.istio.compileTcpStats(filter.config, isOutbound);
-      return { kind: 'tcp', filter: new TcpProxyFilter({ config: filter.config, stats, istioStats, ...shared }) };
+      const { istio, http } = this.#context;
+      const istioStats = istio.compileTcpStats(filter.config, isOutbound);
+      const exchange = (config: TcpMetadataExchange) => istio.exchange(config, http.reactor);
+      const options = { config: filter.config, stats, istioStats, exchange, ...shared };
+      return { kind: 'tcp', filter: new TcpProxyFilter(options) };
     }
     const stats = this.#block(httpStats, statPrefix);
     const listenerStats = this.#block(listenerHttpStats, statName, statPrefix);

@@ -13,7 +13,7 @@ import { ClientTls } from './client-tls.ts';
 import { ContextPool } from './context-pool.ts';
 import { digestOfTrust, SecretStore } from './secret-store.ts';
 import { ServerTls } from './server-tls.ts';
-import { spokenProtocols } from './spoken-protocols.ts';
+import { type Carried, spokenProtocols } from './spoken-protocols.ts';
 import { TicketKeys } from './ticket-keys.ts';
 import type { SecretUser, TlsScope } from './tls-scope.ts';
 
@@ -62,9 +62,9 @@ export class TlsContexts {
 
   /**
    * Of a filter chain; `listenerName` is what the listener's stats are under. `carries` says whether the chain reads requests,
-   * or passes bytes on. Released once.
+   * or passes bytes on, with or without metadata in front. Released once.
    */
-  server(config: DownstreamTls, listenerName: string, carries: 'http' | 'bytes' = 'http'): ServerTls {
+  server(config: DownstreamTls, listenerName: string, carries: Carried = 'http'): ServerTls {
     const alpnProtocols = spokenProtocols(config.alpnProtocols, carries);
     const stats = new TlsStats(this.#stats, 'listener', listenerName);
     const server = new ServerTls({ ...config, alpnProtocols }, { scope: this.#scope, stats, name: listenerName });
@@ -74,7 +74,7 @@ export class TlsContexts {
 
   /** Of a cluster, or of a transport socket match of it. Released once. */
   client(config: UpstreamTls, clusterName: string): ClientTls {
-    // Of HTTP and of TCP alike: which of them a cluster carries is not known before a request comes.
+    // Of HTTP. Connections that pass bytes on say themselves what they offer (`UpstreamTransport.forBytes`).
     const alpnProtocols = spokenProtocols(config.alpnProtocols, 'http');
     const client = new ClientTls(
       { ...config, alpnProtocols },

@@ -5,7 +5,7 @@ import type { CircuitBreaker, Cluster, LoadBalancer } from '../../config/cluster
 import type { Problems } from '../../config/problems.ts';
 import type { BindConfig, CircuitBreakers, Cluster as ClusterMessage, RoutingPriority } from '../generated/messages.ts';
 import { decodeKeepAlive, decodeSocketAddress } from './address.ts';
-import { checkClusterFilters } from './cluster-filter.ts';
+import { decodeClusterFilters } from './cluster-filter.ts';
 import { decodeDiscovery } from './discovery.ts';
 import { decodeMetadata } from './endpoint.ts';
 import { given } from './given.ts';
@@ -35,7 +35,7 @@ export function decodeCluster(
   const transport = decodeUpstreamSocket(message.transportSocket, names, problems.at('transport_socket'));
   const matches = problems.at('transport_socket_matches');
   const transportMatches = decodeTransportMatches(message.transportSocketMatches, names, matches);
-  checkClusterFilters(message.filters, problems.at('filters'));
+  const metadataExchange = decodeClusterFilters(message.filters, problems.at('filters'));
   const keepAlive = message.upstreamConnectionOptions?.tcpKeepalive;
   const bindAddress = decodeBindConfig(message.upstreamBindConfig, problems.at('upstream_bind_config'));
   const circuitBreakers = decodeCircuitBreakers(message.circuitBreakers, problems.at('circuit_breakers'));
@@ -55,6 +55,7 @@ export function decodeCluster(
     ...given('keepAlive', keepAlive && decodeKeepAlive(keepAlive)),
     ...given('bindAddress', bindAddress ?? defaultBind),
     metadata: decodeMetadata(message.metadata),
+    ...given('metadataExchange', metadataExchange),
   };
 }
 

@@ -14,7 +14,7 @@ import { decodeCidrRanges } from './address.ts';
 import { extensionType, isInertFilter } from './extension.ts';
 import { given } from './given.ts';
 import { decodeHttpConnectionManager } from './http-connection-manager.ts';
-import { findOnce, istioStatsType } from './istio-filter.ts';
+import { decodeTcpExchange, findOnce, isTcpExchange, istioStatsType } from './istio-filter.ts';
 import { decodeIstioStats } from './istio-stats.ts';
 import { decodeTcpProxy } from './tcp-proxy.ts';
 import { decodeDownstreamSocket } from './transport-socket.ts';
@@ -67,31 +67,38 @@ function decodeNetworkFilters(messages: readonly Filter[] | undefined, problems:
   const filters: NetworkFilter[] = [];
   for (const [index, message] of (messages ?? []).entries()) {
     const itemProblems = problems.item(index);
-    if (isInertFilter(message, 'network filter') || isIstioStats(message)) continue;
+    if (isBesideTerminal(message)) continue;
     const type = extensionType(message, networkFilter, itemProblems);
     if (type === undefined) continue;
     if (index < messages!.length - 1)
       itemProblems.add('a terminal network filter must be the last of its filter chain');
     const filter = decodeNetworkFilter(message, type, itemProblems.at('typed_config'));
-    if (filter !== undefined) filters.push(withStats(filter, messages, problems));
+    if (filter !== undefined) filters.push(withIstio(filter, messages, problems));
   }
   const last = messages?.at(-1);
-  if (last === undefined || isInertFilter(last, 'network filter') || isIstioStats(last)) {
+  if (last === undefined || isBesideTerminal(last)) {
     problems.add(`the last filter must be terminal, one of ${networkFilter.known.join(', ')}`);
   }
   return filters;
 }
 
-function isIstioStats({ typedConfig }: Filter): boolean {
-  return typedConfig?.typeName === istioStatsType;
+/** Not terminal: without effect, or part of what the terminal filter does. */
+function isBesideTerminal(message: Filter): boolean {
+  const isIstioStats = message.typedConfig?.typeName === istioStatsType;
+  return isIstioStats || isTcpExchange(message) || isInertFilter(message, 'network filter');
 }
 
-/** Istio's metrics of TCP; requests are counted by the filter of the same name among the HTTP filters. */
-function withStats(filter: NetworkFilter, messages: readonly Filter[] | undefined, problems: Problems): NetworkFilter {
+/**
+ * Istio's metrics of TCP, and what it tells in front of bytes. Requests are counted by the filter of the same name among the
+ * HTTP filters, and metadata is in their headers.
+ */
+function withIstio(filter: NetworkFilter, messages: readonly Filter[] | undefined, problems: Problems): NetworkFilter {
   const stats = findOnce(messages, istioStatsType, problems);
-  if (stats === undefined || filter.kind !== 'tcp-proxy') return filter;
-  const istioStats = decodeIstioStats(stats.message as PluginConfig, stats.problems);
-  return { ...filter, config: { ...filter.config, istioStats } };
+  const metadataExchange = decodeTcpExchange(messages, problems);
+  if (filter.kind !== 'tcp-proxy') return filter;
+  const istioStats = stats && decodeIstioStats(stats.message as PluginConfig, stats.problems);
+  const istio = { ...given('istioStats', istioStats), ...given('metadataExchange', metadataExchange) };
+  return { ...filter, config: { ...filter.config, ...istio } };
 }
 
 function decodeNetworkFilter(

@@ -1,11 +1,12 @@
 // Istio's filters of HTTP and TCP. Their place among the filters of a chain makes no difference: they neither answer requests
 // nor see each other's work.
 
-import type { AlpnOverride, PeerMetadataExchange } from '../../config/istio-filter.ts';
+import type { AlpnOverride, PeerMetadataExchange, TcpMetadataExchange } from '../../config/istio-filter.ts';
 import type { Problems } from '../../config/problems.ts';
 import type {
   AlpnFilterConfig as AlpnMessage,
   Config_DiscoveryMethod as DiscoveryMethod,
+  MetadataExchange as ExchangeMessage,
   Config as PeerMetadataMessage,
   PluginConfig,
   Config_PropagationMethod as PropagationMethod,
@@ -16,6 +17,7 @@ import { decodeIstioStats } from './istio-stats.ts';
 const alpnType = 'istio.envoy.config.filter.http.alpn.v2alpha1.FilterConfig';
 const peerMetadataType = 'io.istio.http.peer_metadata.Config';
 export const istioStatsType = 'stats.PluginConfig';
+const tcpExchangeType = 'envoy.tcp.metadataexchange.config.MetadataExchange';
 const httpTypes: ReadonlySet<string> = new Set([alpnType, peerMetadataType, istioStatsType]);
 
 export interface WrittenFilter {
@@ -24,6 +26,24 @@ export interface WrittenFilter {
 
 export function isIstioHttpFilter({ typedConfig }: WrittenFilter): boolean {
   return typedConfig !== undefined && httpTypes.has(typedConfig.typeName);
+}
+
+/** Of connections, in a filter chain or a cluster. */
+export function isTcpExchange({ typedConfig }: WrittenFilter): boolean {
+  return typedConfig?.typeName === tcpExchangeType;
+}
+
+/** As `decodeIstioHttpFilters`, of the exchange of metadata in front of bytes; undefined without it. */
+export function decodeTcpExchange(
+  messages: readonly WrittenFilter[] | undefined,
+  problems: Problems,
+): TcpMetadataExchange | undefined {
+  const found = findOnce(messages, tcpExchangeType, problems);
+  if (found === undefined) return undefined;
+  const { protocol = '', additionalLabels = [] } = found.message as ExchangeMessage;
+  if (protocol === '')
+    found.problems.at('protocol').add('the protocol of ALPN that stands for the exchange is required');
+  return { protocol, additionalLabels };
 }
 
 /** What Istio's filters among those of a connection manager say; `problems` is at its `http_filters`. */

@@ -190,6 +190,7 @@ export const messageTexts: { readonly [name: string]: string } = {
   'envoy.extensions.upstreams.http.v3.HttpProtocolOptions.ExplicitHttpConfig': '!protocol_config\nhttp_protocol_options=1 .envoy.config.core.v3.Http1ProtocolOptions protocol_config\nhttp2_protocol_options=2 .envoy.config.core.v3.Http2ProtocolOptions protocol_config\nhttp3_protocol_options=3 ? protocol_config',
   'envoy.extensions.upstreams.http.v3.HttpProtocolOptions.UseDownstreamHttpConfig': 'http_protocol_options=1 .envoy.config.core.v3.Http1ProtocolOptions -\nhttp2_protocol_options=2 .envoy.config.core.v3.Http2ProtocolOptions -\nhttp3_protocol_options=3 ? -',
   'envoy.service.runtime.v3.Runtime': 'name=1 string - {"min_len":1}\nlayer=2 .google.protobuf.Struct -',
+  'envoy.tcp.metadataexchange.config.MetadataExchange': 'protocol=1 string -\nenable_discovery=2 bool -\nadditional_labels=3 *string -',
   'envoy.type.matcher.v3.RegexMatchAndSubstitute': 'pattern=1 .envoy.type.matcher.v3.RegexMatcher - {"required":true}\nsubstitution=2 string - {"well_known_regex":"HTTP_HEADER_VALUE"}',
   'envoy.type.matcher.v3.RegexMatcher': 'google_re2=1 ? engine_type\nregex=2 string - {"min_len":1}',
   'envoy.type.matcher.v3.StringMatcher': '!match_pattern\nexact=1 string match_pattern\nprefix=2 string match_pattern {"min_len":1}\nsuffix=3 string match_pattern {"min_len":1}\nsafe_regex=5 .envoy.type.matcher.v3.RegexMatcher match_pattern {"required":true}\ncontains=7 string match_pattern {"min_len":1}\ncustom=8 ? match_pattern\nignore_case=6 bool -',

@@ -1823,6 +1823,13 @@ export interface Runtime {
   readonly layer?: JsonObject;
 }
 
+/** `envoy.tcp.metadataexchange.config.MetadataExchange` */
+export interface MetadataExchange {
+  readonly protocol?: string;
+  readonly enableDiscovery?: boolean;
+  readonly additionalLabels?: readonly string[];
+}
+
 /** `envoy.type.matcher.v3.RegexMatchAndSubstitute` */
 export interface RegexMatchAndSubstitute {
   readonly pattern?: RegexMatcher;

@@ -26,10 +26,6 @@ const alpn = {
   inEnvoy: 'chooses the protocols offered in the TLS handshake with an endpoint',
   acts: 'when it is given as `istio.envoy.config.filter.http.alpn.v2alpha1.FilterConfig`',
 };
-const metadataExchange = {
-  inEnvoy: 'puts metadata before the bytes of a connection only when TLS negotiated istio-peer-exchange',
-  acts: 'never: no connection agrees on that protocol',
-};
 
 /**
  * The types in `envoy.extensions` are where Istio's filters move to in newer releases. Their messages are not among ours
@@ -37,14 +33,11 @@ const metadataExchange = {
  */
 export const inertFilters: readonly InertFilter[] = [
   {
-    type: 'envoy.tcp.metadataexchange.config.MetadataExchange',
-    places: ['network filter', 'cluster filter'],
-    ...metadataExchange,
-  },
-  {
     type: 'envoy.extensions.filters.network.metadata_exchange.v3.MetadataExchange',
     places: ['network filter', 'cluster filter'],
-    ...metadataExchange,
+    inEnvoy:
+      'puts metadata before the bytes of a connection where TLS agreed on a protocol for it, which it then does not',
+    acts: 'when it is given as `envoy.tcp.metadataexchange.config.MetadataExchange`',
   },
   { type: 'envoy.extensions.filters.http.peer_metadata.v3.Config', places: ['HTTP filter'], ...peerMetadata },
   {

@@ -6,6 +6,7 @@ const ALPN = 'istio.envoy.config.filter.http.alpn.v2alpha1';
 const PEER = 'io.istio.http.peer_metadata';
 const former = 'it has no effect in Istio any more';
 const byHeaders = 'who the peer is, is read of its headers';
+const byPreamble = 'who the peer is, is read of what it puts in front of its bytes';
 const byHeadersOnly = 'sidecars tell of themselves in x-envoy-peer-metadata';
 
 export const istioSupport: SupportTable = {
@@ -31,6 +32,10 @@ export const istioSupport: SupportTable = {
   },
   [`${ALPN}.FilterConfig`]: { supported: ['alpn_override'] },
   [`${ALPN}.FilterConfig.AlpnOverride`]: { supported: ['upstream_protocol', 'alpn_override'] },
+  'envoy.tcp.metadataexchange.config.MetadataExchange': {
+    supported: ['protocol', 'additional_labels'],
+    ignored: { enable_discovery: byPreamble },
+  },
   [`${PEER}.Config`]: {
     supported: [
       'downstream_discovery',

@@ -1,6 +1,12 @@
 import fc from 'fast-check';
 import t from 'tap';
-import { decodeStruct, encodeStruct, type TextStruct } from '../../../proxy/istio/struct-wire.ts';
+import {
+  decodeAnyStruct,
+  decodeStruct,
+  encodeAnyStruct,
+  encodeStruct,
+  type TextStruct,
+} from '../../../proxy/istio/struct-wire.ts';
 
 const bytes = (...parts: readonly (string | number)[]): Buffer =>
   Buffer.concat(parts.map((part) => (typeof part === 'string' ? Buffer.from(part, 'utf8') : Buffer.from([part]))));
@@ -92,4 +98,15 @@ t.test('any bytes are read or refused, and never more than there are', async (t)
     }),
     { numRuns: 2000 },
   );
+});
+
+t.test('an Any is read when it holds a struct, and as deep as is asked for', async (t) => {
+  const inner: TextStruct = new Map([['labels', new Map([['app', 'web']])]]);
+  const struct: TextStruct = new Map([['told', inner]]);
+  const any = encodeAnyStruct(struct);
+  t.same(decodeAnyStruct(any, 2), struct);
+  t.same(decodeAnyStruct(any, 1), new Map([['told', new Map()]]), 'what is deeper is passed over');
+  t.equal(decodeAnyStruct(Buffer.from(any.toString('latin1').replace('Struct', 'Strict'), 'latin1'), 2), null);
+  t.equal(decodeAnyStruct(any.subarray(0, -1), 2), null);
+  t.equal(decodeAnyStruct(Buffer.alloc(0), 2), null, 'an Any of nothing');
 });

@@ -1,6 +1,7 @@
 import t from 'tap';
 import { StreamInfo } from '../../../proxy/http/stream-info.ts';
 import { WorkerIstio } from '../../../proxy/istio/worker-istio.ts';
+import { workloadOfEndpoint } from '../../../proxy/istio/workload.ts';
 import { StatsStore } from '../../../proxy/telemetry/stats-store.ts';
 import { WorkerStats } from '../../../proxy/telemetry/worker-stats.ts';
 import { certificateFacts, tlsFacts } from '../../support/tls-facts-fixtures.ts';
@@ -65,4 +66,37 @@ t.test('a dropped metric is not there', async (t) => {
   const { tcp, values } = bench(false, { overrides: { tcp_connections_opened_total: dropped } });
   tcp.begin().end(new StreamInfo(), null);
   t.same(values(), ['1,0,0']);
+});
+
+t.test('a peer that is about to tell of itself is waited for, and the first report has its tags', async (t) => {
+  const { tcp, store, values } = bench(false);
+  const info = new StreamInfo();
+  const connection = tcp.begin();
+  connection.awaitPeer();
+  info.requestBodyBytes = 7;
+  connection.report(info, null);
+  t.same(values(), []);
+  connection.onPeer(workloadOfEndpoint('web;shop;web-service;v2;c1'));
+  connection.report(info, null);
+  t.same(values(), ['1,0,0,7']);
+  t.match(store.groups()[0]!.labels, /source_canonical_revision="v2".*source_workload="web"/);
+});
+
+t.test('a connection whose peer is still waited for is counted at its end', async (t) => {
+  const { tcp, values } = bench(false);
+  const connection = tcp.begin();
+  connection.awaitPeer();
+  connection.end(new StreamInfo(), null);
+  t.same(values(), ['1,1,0,0']);
+});
+
+t.test('an endpoint that tells nothing is who the control plane says it is', async (t) => {
+  const { tcp, store } = bench(true);
+  const info = new StreamInfo();
+  info.endpointMetadata = { istio: { workload: 'db;data;database;v3;c1' } };
+  const connection = tcp.begin();
+  connection.awaitPeer();
+  connection.onPeer(null);
+  connection.report(info, null);
+  t.match(store.groups()[0]!.labels, /destination_workload="db"/);
 });

@@ -49,11 +49,14 @@ t.test('what a match sets', async (t) => {
   });
 });
 
-const exchange = '{name: x, typed_config: {"@type": a/envoy.tcp.metadataexchange.config.MetadataExchange}}';
+const inert =
+  '{name: i, typed_config: {"@type": a/envoy.extensions.filters.network.metadata_exchange.v3.MetadataExchange}}';
+const exchange =
+  '{name: x, typed_config: {"@type": a/envoy.tcp.metadataexchange.config.MetadataExchange, protocol: peer}}';
 const stats = '{name: s, typed_config: {"@type": a/stats.PluginConfig, tcp_reporting_duration: 2s}}';
 
 t.test('filters without effect stand before the terminal one, and are left out', async (t) => {
-  const { value, problems } = chain(`filters: [${exchange}, ${exchange}, ${tcp}]`);
+  const { value, problems } = chain(`filters: [${inert}, ${inert}, ${tcp}]`);
   t.same(problems, []);
   t.match(value.filters, [{ kind: 'tcp-proxy' }]);
   t.equal(value.filters.length, 1);
@@ -66,6 +69,18 @@ t.test("Istio's metrics of TCP are the TCP proxy's", async (t) => {
   t.same(chain(`filters: [${stats}, ${exchange}, ${stats}, ${tcp}]`).problems, [
     'filters[2]: stats.PluginConfig may be there once',
   ]);
+});
+
+t.test("Istio's exchange of metadata is the TCP proxy's, and nothing to HTTP", async (t) => {
+  const { value, problems } = chain(`filters: [${exchange}, ${tcp}]`);
+  t.same(problems, []);
+  t.match(value.filters, [
+    { kind: 'tcp-proxy', config: { metadataExchange: { protocol: 'peer', additionalLabels: [] } } },
+  ]);
+  t.same(chain(`filters: [${exchange}, ${exchange}, ${tcp}]`).problems, [
+    'filters[1]: envoy.tcp.metadataexchange.config.MetadataExchange may be there once',
+  ]);
+  t.match(chain(`filters: [${exchange}]`).problems[0], /^filters: the last filter must be terminal/);
 });
 
 t.test('the last filter is terminal, and only the last', async (t) => {

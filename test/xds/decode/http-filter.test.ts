@@ -43,7 +43,7 @@ t.test('a filter that is to act is refused', async (t) => {
 });
 
 t.test('a filter without effect is one at its own place only', async (t) => {
-  const networkFilter = filter('envoy.tcp.metadataexchange.config.MetadataExchange');
+  const networkFilter = filter('envoy.extensions.filters.network.metadata_exchange.v3.MetadataExchange');
   t.match(decoded(networkFilter, router).problems, [
     /^http_filters\[0\]\.typed_config: HTTP filter .* is not supported/,
   ]);
