@@ -1,6 +1,7 @@
 // The command line of `outrigger control-plane`.
 
 import { parseArgs } from 'node:util';
+import type { GrpcCredentials } from '../config/config-source.ts';
 
 export interface ControlPlaneFlags {
   readonly folder: string;
@@ -8,6 +9,8 @@ export interface ControlPlaneFlags {
   readonly status: string | undefined;
   readonly tls: { readonly certificate: string; readonly key: string; readonly clientAuthority?: string } | undefined;
   readonly upstreams: readonly UpstreamFlag[];
+  /** Of all upstreams; files are read for each connection. */
+  readonly upstreamCredentials: GrpcCredentials;
   /** Who this is to its upstreams. */
   readonly nodeId: string;
   readonly sourceTtlMs: number;
@@ -31,6 +34,12 @@ export const usage = `outrigger control-plane --dir DIR --listen ADDRESS [option
   --client-ca FILE     serve only clients with a certificate of this authority (PEM)
   --upstream [NAME=]ADDRESS
                        another control plane whose resources are served too; may be repeated
+  --upstream-ca FILE   reach upstreams by TLS; certificates of their authorities (PEM)
+  --upstream-san NAME  DNS name that their certificates must be for; their host's when left out
+  --upstream-cert FILE certificate chain to show them (PEM) …
+  --upstream-key FILE  … and its private key
+  --upstream-token FILE
+                       bearer token to show them; only with --upstream-ca
   --source-ttl SECONDS how long the last state of a lost upstream is served; default 3600, 0 is for ever
   --node ID            node id that upstreams are told; Istio needs sidecar~IP~POD.NAMESPACE~DOMAIN
   --check              report what is wrong with the folder, and end
@@ -53,6 +62,7 @@ export function parseControlPlaneFlags(args: readonly string[]): ControlPlaneFla
     status: values.status === undefined ? undefined : addressWithPort('--status', values.status),
     tls: tlsOf(values['tls-cert'], values['tls-key'], values['client-ca']),
     upstreams: upstreamsOf(values.upstream ?? []),
+    upstreamCredentials: upstreamCredentialsOf(values),
     nodeId: values.node ?? 'outrigger-control-plane',
     sourceTtlMs: secondsOf('--source-ttl', values['source-ttl'] ?? '3600') * 1000,
     isCheck: check,
@@ -70,6 +80,11 @@ function valuesOf(args: readonly string[]) {
     'tls-key': text,
     'client-ca': text,
     upstream: { type: 'string', multiple: true },
+    'upstream-ca': text,
+    'upstream-san': text,
+    'upstream-cert': text,
+    'upstream-key': text,
+    'upstream-token': text,
     'source-ttl': text,
     node: text,
     check: toggle,
@@ -118,6 +133,29 @@ function upstreamsOf(texts: readonly string[]): readonly UpstreamFlag[] {
       throw new FlagError(`--upstream ${name} is there twice`);
   }
   return upstreams;
+}
+
+/** A key, a token or a name without TLS would be shown to anybody, or not be looked at. */
+function upstreamCredentialsOf(values: ReturnType<typeof valuesOf>): GrpcCredentials {
+  const { 'upstream-ca': roots, 'upstream-san': san, 'upstream-token': token } = values;
+  const { 'upstream-cert': certificate, 'upstream-key': key } = values;
+  if (roots === undefined) {
+    if (san !== undefined || token !== undefined || certificate !== undefined || key !== undefined)
+      throw new FlagError('what is shown to upstreams, or looked for in their certificates, needs --upstream-ca');
+    return {};
+  }
+  if ((certificate === undefined) !== (key === undefined))
+    throw new FlagError('--upstream-cert and --upstream-key need each other');
+  return {
+    tls: {
+      roots: { kind: 'file', path: roots },
+      subjectAltNames: san === undefined ? [] : [{ type: 'dns', value: san }],
+      ...(san !== undefined && { sni: san }),
+      ...(certificate !== undefined && { certificateChain: { kind: 'file', path: certificate } }),
+      ...(key !== undefined && { privateKey: { kind: 'file', path: key } }),
+    },
+    ...(token !== undefined && { accessToken: { kind: 'file', path: token } }),
+  };
 }
 
 function secondsOf(name: string, text: string): number {

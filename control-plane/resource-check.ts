@@ -12,11 +12,13 @@ import { decodeRouteConfiguration, decodeVirtualHost, defaultMaxDirectResponseBo
 import { decodeRuntimeValues } from '../xds/decode/runtime.ts';
 import type { Cluster } from '../xds/generated/messages.ts';
 import type { JsonObject, Message } from '../xds/message/message-descriptor.ts';
+import { withoutLocalSources } from './local-sources.ts';
 import { noReferences, type ResourceReferences } from './served-snapshot.ts';
 import type { ServedType } from './served-type.ts';
 
 /** Records what is wrong with a message that the message checks have seen; see `readDocumentMessage`. */
-export function checkResource(type: ServedType, message: Message, problems: Problems): ResourceReferences {
+export function checkResource(type: ServedType, written: Message, problems: Problems): ResourceReferences {
+  const message = withoutLocalSources(written);
   switch (type.shortName) {
     case 'cds':
       return clusterReferences(message, problems);

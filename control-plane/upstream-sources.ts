@@ -22,7 +22,7 @@ export class UpstreamSources {
 
   constructor({ flags, origin, log, onChange }: UpstreamSourcesOptions) {
     this.#sources = flags.upstreams.map(({ name, address }) => {
-      const target = { kind: 'uri', uri: address, credentials: {} } as const;
+      const target = { kind: 'uri', uri: address, credentials: flags.upstreamCredentials } as const;
       return new UpstreamSource({
         name,
         nodeId: flags.nodeId,

@@ -10,6 +10,7 @@ t.test('a folder and an address suffice', async (t) => {
     status: undefined,
     tls: undefined,
     upstreams: [],
+    upstreamCredentials: {},
     nodeId: 'outrigger-control-plane',
     sourceTtlMs: 3_600_000,
     isCheck: false,
@@ -32,6 +33,27 @@ t.test('every flag', async (t) => {
   t.match(parseControlPlaneFlags(['--dir', 'd', '--listen', 'unix:/run/x']), { listen: 'unix:/run/x' });
   t.match(parseControlPlaneFlags(['--check', '--dir', 'd']), { isCheck: true });
   t.equal(parseControlPlaneFlags(['--help']), undefined);
+});
+
+t.test('upstreams are reached by TLS with the certificates and the token of files', async (t) => {
+  const file = (path: string) => ({ kind: 'file', path });
+  const credentials = (flags: string) => parseControlPlaneFlags([...needed, ...flags.split(' ')])!.upstreamCredentials;
+  t.same(credentials('--upstream-ca a'), { tls: { roots: file('a'), subjectAltNames: [] } });
+  const all = '--upstream-ca a --upstream-san n --upstream-cert c --upstream-key k --upstream-token t';
+  t.same(credentials(all), {
+    tls: {
+      roots: file('a'),
+      subjectAltNames: [{ type: 'dns', value: 'n' }],
+      sni: 'n',
+      certificateChain: file('c'),
+      privateKey: file('k'),
+    },
+    accessToken: file('t'),
+  });
+  for (const alone of ['token', 'cert', 'key', 'san']) {
+    t.throws(() => credentials(`--upstream-${alone} x`), { message: /needs --upstream-ca/ }, alone);
+  }
+  t.throws(() => credentials('--upstream-ca a --upstream-cert c'), { message: /need each other/ });
 });
 
 t.test('a command line that cannot be used says what would be right', async (t) => {
@@ -61,6 +83,11 @@ t.test('the help names every flag', async (t) => {
     'tls-key',
     'client-ca',
     'upstream',
+    'upstream-ca',
+    'upstream-san',
+    'upstream-cert',
+    'upstream-key',
+    'upstream-token',
     'source-ttl',
     'check',
   ]) {
