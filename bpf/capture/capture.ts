@@ -3,7 +3,7 @@
 import { failureText, isFailure, type LoadFailure } from '../loader/load-failure.ts';
 import { ObjectFiles } from '../loader/object-files.ts';
 import type { PinFolder } from '../loader/pin-folder.ts';
-import { kernelProbes, type Probes } from '../loader/probes.ts';
+import { hopefulProbes, kernelProbes, type Probes } from '../loader/probes.ts';
 import type { CaptureTargets } from './capture-targets.ts';
 import { openEbpfCapture } from './ebpf-capture.ts';
 import { missingFeature } from './ebpf-needs.ts';
@@ -65,8 +65,16 @@ export function openCapture(options: CaptureOptions): Capture | LoadFailure {
   return captureOfNone([...explain, `iptables does not capture: ${failureText(iptables)}`]);
 }
 
+/** To ask a kernel what it can takes as long as to load what it is asked for: it is asked when it has refused something. */
 function openByEbpf(options: CaptureOptions): Capture | LoadFailure {
-  const { settings, targets, pins, inherited = [], probes = kernelProbes() } = options;
+  if (options.probes !== undefined) return openWith(options, options.probes);
+  const probes = kernelProbes();
+  const opened = openWith(options, hopefulProbes(probes));
+  return isFailure(opened) ? openWith(options, probes) : opened;
+}
+
+function openWith(options: CaptureOptions, probes: Probes): Capture | LoadFailure {
+  const { settings, targets, pins, inherited = [] } = options;
   const missing = missingFeature(settings, targets, probes);
   if (missing !== undefined) return missing;
   const files = options.files ?? ObjectFiles.open();

@@ -35,6 +35,11 @@ export function kernelProbes(): Probes {
   return { find };
 }
 
+/** Asks the machine, and believes that the kernel can: for who tries, and asks `probes` only when that failed. */
+export function hopefulProbes(probes: Probes): Probes {
+  return { find: (feature) => (needsKernel(feature) ? there : probes.find(feature)) };
+}
+
 /** What `use` needs and the machine does not have, in the order of `FEATURES`. */
 export function missingFor(use: Use, probes: Probes): readonly Feature[] {
   return FEATURES.filter(({ name, neededFor }) => neededFor.includes(use) && probes.find(name).state !== 'there');

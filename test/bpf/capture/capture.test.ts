@@ -102,6 +102,14 @@ t.test('eBPF comes first', { skip }, async (t) => {
   open.release('detach');
 });
 
+t.test('what fails on this kernel says why as if it had been asked before', { skip }, async (t) => {
+  const targets = await targetsOf(t);
+  const asked = { mode: 'ebpf', targets: { ...targets, cgroup: '/nowhere' } } as const;
+  const failure = opened(asked);
+  t.match(failure, { reason: '/nowhere is not a cgroup' });
+  t.same(failure, opened({ ...asked, probes: kernelProbes() }));
+});
+
 t.test('programs that the kernel lacks and nobody needs are left out', { skip }, async (t) => {
   const targets = await targetsOf(t);
   const capture = opened({ mode: 'ebpf', targets, probes: without('getpeername', 'ingress-ifindex') });

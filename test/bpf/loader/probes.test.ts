@@ -1,7 +1,14 @@
 import t from 'tap';
 import { FEATURES, type FeatureName, type Use } from '../../../bpf/loader/features.ts';
 import { LAYOUTS } from '../../../bpf/loader/object-layouts.ts';
-import { type Finding, kernelProbes, missingFor, type Probes, programsToLeaveOut } from '../../../bpf/loader/probes.ts';
+import {
+  type Finding,
+  hopefulProbes,
+  kernelProbes,
+  missingFor,
+  type Probes,
+  programsToLeaveOut,
+} from '../../../bpf/loader/probes.ts';
 import { AttachType } from '../../../native/bpf-link.ts';
 import { loadInstructions, ProgramType } from '../../../native/bpf-program.ts';
 import { bpfSkipReason } from '../../support/bpf-environment.ts';
@@ -21,6 +28,20 @@ t.test('what is missing is missing for those that need it', (t) => {
   t.same(namesFor('inbound', without('sk-lookup', 'libbpf')), ['libbpf', 'sk-lookup'], 'in the order of mending');
   t.same(namesFor('pins', without('bpffs')), ['bpffs']);
   t.same(namesFor('outbound', { find: () => ({ state: 'unknown', detail: 'cannot be asked' }) })[0], 'libbpf');
+  t.end();
+});
+
+t.test('who hopes asks for what is cheap to know, and the kernel nothing', (t) => {
+  const asked: FeatureName[] = [];
+  const probes = hopefulProbes({
+    find: (feature) => {
+      asked.push(feature);
+      return { state: 'missing', detail: 'not here' };
+    },
+  });
+  const found = FEATURES.filter(({ name }) => probes.find(name).state === 'missing').map(({ name }) => name);
+  t.same(found, ['libbpf', 'capabilities', 'cgroup2', 'bpffs', 'kernel-btf']);
+  t.same(asked, found);
   t.end();
 });
 
