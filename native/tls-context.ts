@@ -12,6 +12,7 @@ import { clearOpensslErrors, declareOpenssl, opensslProblem, takeOpensslProblem 
 import { type AlpnChoice, addAlpnChoice, alpnCallback, encodeProtocols, removeAlpnChoice } from './tls-alpn.ts';
 import { addChoice, removeChoice, type StaplePolicy } from './tls-choice.ts';
 import { freeIdentity, type LoadedIdentity, loadIdentity, type TlsIdentity, useInContext } from './tls-identity.ts';
+import { forgetChains } from './tls-known-chains.ts';
 import { forgetTickets, setTickets, TICKET_KEY_BYTES, type TlsTickets } from './tls-tickets.ts';
 import { setVerification, type TlsVerification } from './tls-trust.ts';
 
@@ -63,6 +64,7 @@ export class TlsContext {
   #choiceNumber = 0;
   #identities: readonly LoadedIdentity[] = [];
   #openSessions = 0;
+  #givesTickets = false;
   #isLetGo = false;
 
   private constructor(side: 'server' | 'client') {
@@ -76,6 +78,7 @@ export class TlsContext {
     if (problem !== undefined) return problem;
     clearOpensslErrors();
     const context = new TlsContext(options.side);
+    context.#givesTickets = options.side === 'server' && options.tickets !== undefined;
     const refusal = context.#pointer === 0 ? failed('no context can be made') : context.#configure(options);
     if (refusal === undefined) return context;
     context.close();
@@ -85,6 +88,11 @@ export class TlsContext {
   /** How many connections hold it. */
   get openSessions(): number {
     return this.#openSessions;
+  }
+
+  /** Whether clients are to get a ticket with what is first sent to them (`giveTicket`). */
+  get givesTickets(): boolean {
+    return this.#givesTickets;
   }
 
   get isFreed(): boolean {
@@ -104,6 +112,11 @@ export class TlsContext {
     return session;
   }
 
+  /** DER of an own certificate, which is of this context; one and the same buffer each time. */
+  ownCertificate(certificate: number): Buffer | undefined {
+    return this.#identities.find((identity) => identity.certificate === certificate)?.der;
+  }
+
   endSession(session: number): void {
     freeSession()(session);
     this.#openSessions -= 1;
@@ -116,6 +129,7 @@ export class TlsContext {
     removeAlpnChoice(this.#alpnNumber);
     removeChoice(this.#choiceNumber);
     forgetTickets(this.#pointer);
+    forgetChains(this.#pointer);
     this.#identities.forEach(freeIdentity);
     this.#identities = [];
     this.#pointer = 0;

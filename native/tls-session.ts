@@ -23,9 +23,10 @@ import {
   takeOpensslProblem,
 } from './openssl.ts';
 import type { TlsContext } from './tls-context.ts';
-import { ownCertificateOf, verifiedChainOf } from './tls-peer.ts';
+import { verifiedChainOf } from './tls-peer.ts';
 import { derOf, derOfStack } from './tls-pem.ts';
 import { TlsResumption, takeResumable } from './tls-resumption.ts';
+import { giveTicket } from './tls-tickets.ts';
 
 /** What the descriptor must be ready for before the call that returned -EAGAIN is made again. */
 export const TlsWant = { nothing: 0, read: 1, write: 2 } as const;
@@ -48,6 +49,7 @@ export class TlsSession {
   #writeFailure = 0;
   #isEstablished = false;
   #isEndSent = false;
+  #owesTicket = false;
   /** What was resumed, or taken last. Another that comes to be at its address is missed, and a later one is not. */
   #taken = 0;
   /** What a write that could not be finished was about: OpenSSL wants the same bytes again, and as many. */
@@ -106,6 +108,7 @@ export class TlsSession {
     const result = doHandshake()(this.#pointer);
     if (result !== 1) return this.#unfinished(result, failure());
     this.#isEstablished = true;
+    this.#owesTicket = this.#context.givesTickets;
     this.hasPending = this.#holdsInput();
     return 0;
   }
@@ -165,6 +168,10 @@ export class TlsSession {
     if (this.#retryLength > 0) {
       const result = this.#writeAgain();
       if (result < 0) return result;
+    }
+    if (this.#owesTicket) {
+      this.#owesTicket = false;
+      giveTicket(this.#pointer);
     }
     let total = Math.min(this.#sentAhead, length);
     this.#sentAhead -= total;
@@ -277,7 +284,7 @@ export class TlsSession {
 
   /** DER of what this side has shown, or would have if it had been asked. */
   ownCertificate(): Buffer | undefined {
-    return this.#pointer === 0 ? undefined : ownCertificateOf(this.#pointer);
+    return this.#pointer === 0 ? undefined : this.#context.ownCertificate(shownCertificate()(this.#pointer));
   }
 
   /** After a call that returned `result`, and what was the errno then. */
@@ -438,6 +445,7 @@ const serverNameOf = declareOpensslText('SSL_get_servername', ['uint64_t', 'int'
 const sessionReused = declareOpenssl('int', 'SSL_session_reused', ['uint64_t']);
 const verifyResultOf = declareOpenssl('long', 'SSL_get_verify_result', ['uint64_t']);
 const verifyWords = declareOpensslText('X509_verify_cert_error_string', ['long']);
+const shownCertificate = declareOpenssl('uint64_t', 'SSL_get_certificate', ['uint64_t']);
 const peerCertificate = declareOpenssl('uint64_t', 'SSL_get0_peer_certificate', ['uint64_t']);
 const peerChain = declareOpenssl('uint64_t', 'SSL_get_peer_cert_chain', ['uint64_t']);
 const sysMemcpy = declare('uint64_t', 'memcpy', ['uint64_t', 'uint64_t', 'size_t']) as (

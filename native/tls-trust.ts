@@ -3,6 +3,7 @@
 import type { Hash } from 'node:crypto';
 import koffi from 'koffi';
 import { declareOpenssl, takeOpensslProblem } from './openssl.ts';
+import { knowChains } from './tls-known-chains.ts';
 import {
   derOf,
   freeCertificates,
@@ -25,6 +26,11 @@ export interface TlsTrust {
   readonly ignoresDates?: boolean | undefined;
   /** How many issuers there may be between a certificate and a root; 100 when left out. */
   readonly maxDepth?: number | undefined;
+  /**
+   * Milliseconds since 1970. A chain that was found good is not verified again while it is valid, where no revocation lists
+   * are; `TlsSession.verifiedChain` is empty then. Every chain is verified when left out.
+   */
+  readonly knownChainsClock?: (() => number) | undefined;
 }
 
 /** Of the peer's certificate. */
@@ -85,14 +91,18 @@ function setTrust(context: number, trust: TlsTrust, { isServer, digest }: Purpos
   setStoreFlags()(store, flags);
   if (maxDepth !== undefined) setDepth()(context, maxDepth);
   digest.update(`${flags} ${maxDepth}`);
-  return setRevocation(store, trust, digest);
+  return setRevocation(context, trust, digest);
 }
 
-function setRevocation(...[store, trust, digest]: [number, TlsTrust, Hash]): string | undefined {
-  const { revocationLists, revokesIssuers = true } = trust;
-  if (revocationLists === undefined) return undefined;
+function setRevocation(...[context, trust, digest]: [number, TlsTrust, Hash]): string | undefined {
+  const { revocationLists, revokesIssuers = true, knownChainsClock } = trust;
+  if (revocationLists === undefined) {
+    if (knownChainsClock !== undefined) knowChains(context, knownChainsClock);
+    return undefined;
+  }
   const lists = readRevocationLists(revocationLists);
   if (typeof lists === 'string') return `the revocation lists are refused: ${lists}`;
+  const store = storeOf()(context);
   for (const list of lists) addRevocationList()(store, list);
   freeRevocationLists(lists);
   setStoreFlags()(store, X509_V_FLAG_CRL_CHECK | (revokesIssuers ? X509_V_FLAG_CRL_CHECK_ALL : 0));

@@ -126,7 +126,7 @@ export class ClientTls {
   }
 
   #options({ certificates, validation }: ResolvedTls, alpn: readonly string[]): TlsClientOptions | TlsProblem {
-    const trust = validation && trustOf(validation);
+    const trust = validation && trustOf(validation, this.#scope.wallClock);
     if (typeof trust === 'string') return { isWaiting: false, reason: trust };
     const isVerified = trust !== undefined && !validation?.acceptsUntrusted;
     return {

@@ -30,9 +30,21 @@ export function tlsFactsOf({ session }: Pick<TlsTransport, 'session'>): TlsFacts
     serverName: session.serverName?.toLowerCase() ?? '',
     isResumed: session.isResumed,
     ...(judgedPeers.get(session) ?? { peer: null, isPeerVerified: false }),
-    own: own === undefined ? null : certificateFactsOf([own]),
+    own: own === undefined ? null : ownFactsOf(own),
   };
 }
+
+/** The certificate is the context's, the same for all its connections. */
+function ownFactsOf(own: Buffer): CertificateFacts | null {
+  let facts = ownFacts.get(own);
+  if (facts === undefined) {
+    facts = certificateFactsOf([own]);
+    ownFacts.set(own, facts);
+  }
+  return facts;
+}
+
+const ownFacts = new WeakMap<Buffer, CertificateFacts | null>();
 
 /** Of a certificate with what came along; null when the first cannot be read. */
 export function certificateFactsOf(chain: readonly Buffer[]): CertificateFacts | null {

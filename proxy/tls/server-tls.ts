@@ -113,7 +113,7 @@ export class ServerTls {
     if (identity === undefined) return impossible('there is no certificate to show');
     if (rules === undefined && this.#config.requiresClientCertificate)
       return impossible('clients must have a certificate, and nothing says which are good');
-    const trust = validation && trustOf(validation);
+    const trust = validation && trustOf(validation, this.#scope.wallClock);
     if (typeof trust === 'string') return impossible(trust);
     const keys = this.#ticketKeys(rules?.trustDomains?.size ?? 0);
     if (keys !== undefined && 'reason' in keys) return keys;

@@ -6,7 +6,7 @@ import type { ValidationContext } from '../../config/secret.ts';
 import type { TlsTrust } from '../../native/tls-trust.ts';
 
 /** Undefined: chains are not verified. A sentence: there is nothing to verify them by. */
-export function trustOf(validation: ValidationContext): TlsTrust | undefined | string {
+export function trustOf(validation: ValidationContext, wallClock?: () => number): TlsTrust | undefined | string {
   const { revocationLists, onlyVerifiesLeafRevocation, allowsExpired, maxVerifyDepth } = validation;
   const roots = rootsOf(validation);
   if (roots === undefined) return undefined;
@@ -21,6 +21,8 @@ export function trustOf(validation: ValidationContext): TlsTrust | undefined | s
     allowsPartialChain: true,
     ignoresDates: allowsExpired ?? false,
     maxDepth: maxVerifyDepth,
+    // Several trust domains are told apart by the chain that was verified.
+    knownChainsClock: (validation.trustDomains?.length ?? 0) > 1 ? undefined : wallClock,
   };
 }
 

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import t from 'tap';
+import { Errno } from '../../native/errno.ts';
 import { TlsContext, type TlsServerOptions } from '../../native/tls-context.ts';
-import { Authority, contextFor } from '../support/tls-fixtures.ts';
+import { Authority, contextFor, passText, sessionPair, shakeHands } from '../support/tls-fixtures.ts';
 import { meetNodeClient } from '../support/tls-node-client.ts';
 
 const folder = t.testdir();
@@ -85,6 +86,21 @@ for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
     t.end();
   });
 }
+
+t.test('under TLS 1.3 a client has its ticket with the first data, and none before', (t) => {
+  const identity = { identity: caller, trust: options.trust, verification: 'required' } as const;
+  const pair = sessionPair(t, options, identity);
+  t.same(shakeHands(pair), [0, 0]);
+  t.equal(pair.client.look(), -Errno.EAGAIN);
+  t.equal(pair.client.takeResumption(), undefined);
+  t.equal(passText(pair.server, pair.client, 'the first of it'), 'the first of it');
+  const resumption = pair.client.takeResumption();
+  t.ok(resumption);
+  t.equal(passText(pair.server, pair.client, 'and the rest'), 'and the rest');
+  t.equal(pair.client.takeResumption(), undefined, 'one is enough');
+  resumption?.free();
+  t.end();
+});
 
 t.test('keys of another length are refused, and a context leaves nothing behind', (t) => {
   const refusal = TlsContext.create({ ...options, tickets: { identity: 'a', keys: () => [randomBytes(79)] } });
