@@ -152,6 +152,7 @@ function selectValue(level: Level, value: string | number): Found | null {
 }
 
 function selectRange(level: Level, text: string): Found | null {
+  if (level.byRange.isEmpty) return level.any;
   const ip = text === '' ? null : parseIpAddress(text);
   return (ip === null ? null : level.byRange.find(ip)) ?? level.any;
 }
@@ -177,6 +178,7 @@ function selectApplicationProtocol({ byValue, any }: Level, connection: Connecti
 }
 
 function selectSourceType(level: Level, { sourceIp, destinationIp }: ConnectionCriteria): Found | null {
+  if (level.byValue.size === 0) return level.any;
   return (
     level.byValue.get(isSameIpOrLoopback(sourceIp, destinationIp) ? 'same-ip-or-loopback' : 'external') ?? level.any
   );

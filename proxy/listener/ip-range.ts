@@ -26,6 +26,10 @@ export class IpRangeMap<T> {
   readonly #ipv4: PrefixTable<T>[] = [];
   readonly #ipv6: PrefixTable<T>[] = [];
 
+  get isEmpty(): boolean {
+    return this.#ipv4.length + this.#ipv6.length === 0;
+  }
+
   /** The value of exactly this range, null when there is none. */
   get(range: CidrRange): T | null {
     const { isIpv4, length, prefix } = parseRange(range);
