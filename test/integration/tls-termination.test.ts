@@ -130,6 +130,8 @@ t.test('a connection is kept over requests, and a session over connections', asy
     ports.add((await ask(sidecar.port('in'), { ...options, agent })).socket.localPort);
   t.equal(ports.size, 1);
   const socket = await dial(t, sidecar.port('in'), options);
+  // The ticket stands in front of the first response.
+  socket.write('GET / HTTP/1.1\r\nhost: server.test\r\n\r\n');
   const [session] = (await once(socket, 'session')) as [Buffer];
   const resumed = await dial(t, sidecar.port('in'), { ...options, session });
   t.ok(resumed.isSessionReused());
