@@ -4,7 +4,7 @@
 import type { CidrRange } from '../../config/address.ts';
 import type { CaptureSettings, PortRange } from '../capture/settings.ts';
 
-/** Everything is said, whatever the defaults of the reader are. */
+/** What has a default is said nevertheless, whatever that of the reader is. */
 export function settingsTree(settings: CaptureSettings): object {
   const { outbound, inbound, dns, proxy, policy, shortcut, events } = settings;
   const { port, loopback, linkLocal } = outbound;
@@ -20,6 +20,9 @@ export function settingsTree(settings: CaptureSettings): object {
         link_local: linkLocal,
         include_cgroups: outbound.includeCgroups,
         exclude_cgroups: outbound.excludeCgroups,
+        // Agents of before knew no such fields, and refuse what they do not know.
+        ...(outbound.includeUids.length > 0 && { include_uids: outbound.includeUids }),
+        ...(outbound.includeGids.length > 0 && { include_gids: outbound.includeGids }),
       },
       inbound: {
         port: inbound.port,

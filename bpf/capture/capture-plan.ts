@@ -62,14 +62,15 @@ export function planOutbound(settings: CaptureSettings, numbers: KernelNumbers):
       captures_link_local: outbound.linkLocal ? 1 : 0,
       default_capture: includesAll ? 1 : 0,
       default_cgroup: outbound.includeCgroups.length === 0 ? 1 : 0,
+      default_user: outbound.includeUids.length + outbound.includeGids.length === 0 ? 1 : 0,
       lists_cgroups: outbound.includeCgroups.length + outbound.excludeCgroups.length === 0 ? 0 : 1,
     },
     maps: [
       { name: 'ports_out', entries: portEntries(includesAll ? [] : outbound.includePorts, outbound.excludePorts) },
       { name: 'cidrs_out', entries: addressEntries(includesAll ? [] : outbound.includeCidrs, outbound.excludeCidrs) },
       { name: 'cgroups', entries: cgroupEntries(outbound, numbers.cgroups) },
-      { name: 'uids', entries: proxy.uids.map((uid) => ({ key: u32(uid), value: EXCLUDED })) },
-      { name: 'gids', entries: proxy.gids.map((gid) => ({ key: u32(gid), value: EXCLUDED })) },
+      { name: 'uids', entries: idEntries(outbound.includeUids, proxy.uids) },
+      { name: 'gids', entries: idEntries(outbound.includeGids, proxy.gids) },
       { name: 'dns_servers', entries: (dns?.servers ?? []).map(serverEntry) },
     ],
   };
@@ -134,6 +135,12 @@ function cgroupEntries(
   const entryOf = (value: Uint8Array) => (path: string) => ({ key: u64(idOf(path, ids)), value });
   // Excludes last: they stand when both lists have a cgroup.
   return [...includeCgroups.map(entryOf(INCLUDED)), ...excludeCgroups.map(entryOf(EXCLUDED))];
+}
+
+/** Likewise: the proxy's own are never included. */
+function idEntries(include: readonly number[], own: readonly number[]): readonly MapEntry[] {
+  const entryOf = (value: Uint8Array) => (id: number) => ({ key: u32(id), value });
+  return [...include.map(entryOf(INCLUDED)), ...own.map(entryOf(EXCLUDED))];
 }
 
 function idOf(path: string, ids: ReadonlyMap<string, bigint>): bigint {

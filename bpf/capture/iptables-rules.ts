@@ -58,6 +58,7 @@ function outputRules(settings: CaptureSettings, family: IpFamily): readonly stri
     ...proxy.gids.map((gid) => pass(`-m owner --gid-owner ${gid}`)),
     ...(proxy.mark === undefined ? [] : [pass(`-m mark --mark ${proxy.mark}`)]),
     ...(proxy.cgroup === undefined ? [] : [pass(`-m cgroup --path "${quoted(proxy.cgroup)}"`)]),
+    ...otherUsersRule(outbound),
     ...dnsRules(settings, family),
     pass('! -p tcp'),
     ...(outbound.loopback
@@ -69,6 +70,15 @@ function outputRules(settings: CaptureSettings, family: IpFamily): readonly stri
     ...addressRules(CHAINS.output, ofFamily(outbound.excludeCidrs, family), 'RETURN'),
     ...cgroupRules(outbound),
   ];
+}
+
+/** Who is none of those that are included: matches of one rule must all be true. */
+function otherUsersRule({ includeUids, includeGids }: CaptureSettings['outbound']): readonly string[] {
+  const none = [
+    ...includeUids.map((uid) => `-m owner ! --uid-owner ${uid}`),
+    ...includeGids.map((gid) => `-m owner ! --gid-owner ${gid}`),
+  ];
+  return none.length === 0 ? [] : [`-A ${CHAINS.output} ${none.join(' ')} -j RETURN`];
 }
 
 /** A named server is asked through the proxy wherever it is; "any" leaves loopback alone, where the proxy may listen. */

@@ -158,11 +158,7 @@ export const ISTIO_FLAGS: readonly Flag[] = [
   { name: 'force-iptables-binary', neutral: [''], refusal: isIptables },
   { name: 'log_output_level', refusal: 'is about the log of istio-iptables; leave it out' },
   { variable: 'ISTIO_OUTBOUND_OWNER_GROUPS_EXCLUDE', says: 'more groups whose connections are not captured' },
-  {
-    variable: 'ISTIO_OUTBOUND_OWNER_GROUPS',
-    neutral: ['', '*'],
-    refusal: 'can be * alone; exclude groups, or name cgroups in a file of settings',
-  },
+  { variable: 'ISTIO_OUTBOUND_OWNER_GROUPS', says: 'groups whose connections alone are captured' },
   {
     variable: 'ISTIO_OUTBOUND_IPV4_LOOPBACK_CIDR',
     neutral: ['127.0.0.1/32', '127.0.0.0/8'],
@@ -190,11 +186,18 @@ function settingsOf(values: FlagValues, resolvConf: string, problems: Problems):
       // Istio leaves loopback alone unless the list names some of it; we hold link-local likewise.
       loopback: namesAny(includeCidrs, loopbackRanges),
       linkLocal: namesAny(includeCidrs, linkLocalRanges),
+      includeGids: ownersOf(values, problems),
     },
     inbound: inboundOf(values, problems),
     proxy: { uids, gids: [...new Set([...gids, ...moreGids])] },
     ...(dns !== undefined && { dns }),
   };
+}
+
+/** `*` is everybody. */
+function ownersOf(values: FlagValues, problems: Problems): readonly number[] {
+  const flag = 'ISTIO_OUTBOUND_OWNER_GROUPS';
+  return values.get(flag)?.text === '*' ? [] : (idsOf(values, flag, problems) ?? []);
 }
 
 function inboundOf(values: FlagValues, problems: Problems): CaptureSettings['inbound'] {

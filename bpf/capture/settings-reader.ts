@@ -43,7 +43,14 @@ function readSettings(tree: unknown, problems: Problems): CaptureSettings {
 
 function readOutbound(tree: unknown, problems: Problems): CaptureSettings['outbound'] {
   const names = ['port', 'include_ports', 'exclude_ports', 'include_cidrs', 'exclude_cidrs'] as const;
-  const more = ['loopback', 'link_local', 'include_cgroups', 'exclude_cgroups'] as const;
+  const more = [
+    'loopback',
+    'link_local',
+    'include_cgroups',
+    'exclude_cgroups',
+    'include_uids',
+    'include_gids',
+  ] as const;
   const fields = fieldsOf(tree, [...names, ...more], problems);
   const usual = shipped.outbound;
   return {
@@ -56,6 +63,8 @@ function readOutbound(tree: unknown, problems: Problems): CaptureSettings['outbo
     linkLocal: readFlag(fields.link_local, problems.at('link_local')) ?? usual.linkLocal,
     includeCgroups: readCgroups(fields.include_cgroups, problems.at('include_cgroups')) ?? usual.includeCgroups,
     excludeCgroups: readCgroups(fields.exclude_cgroups, problems.at('exclude_cgroups')) ?? usual.excludeCgroups,
+    includeUids: readIds(fields.include_uids, problems.at('include_uids')) ?? usual.includeUids,
+    includeGids: readIds(fields.include_gids, problems.at('include_gids')) ?? usual.includeGids,
   };
 }
 

@@ -34,6 +34,9 @@ export interface OutboundSettings {
   readonly excludeCgroups: readonly string[];
   /** When it names any, only connections of processes in these are. */
   readonly includeCgroups: readonly string[];
+  /** When either names any, only connections of these users, or of these groups, are. Who is the proxy never is. */
+  readonly includeUids: readonly number[];
+  readonly includeGids: readonly number[];
 }
 
 export interface InboundSettings {
@@ -99,6 +102,8 @@ export const defaultCaptureSettings: CaptureSettings = {
     linkLocal: false,
     excludeCgroups: [],
     includeCgroups: [],
+    includeUids: [],
+    includeGids: [],
   },
   inbound: {
     port: 15006,

@@ -37,7 +37,8 @@ export const outbound = {
     { name: 'captures_link_local', offset: 34, bytes: 1, signed: false },
     { name: 'default_capture', offset: 35, bytes: 1, signed: false },
     { name: 'default_cgroup', offset: 36, bytes: 1, signed: false },
-    { name: 'lists_cgroups', offset: 37, bytes: 1, signed: false },
+    { name: 'default_user', offset: 37, bytes: 1, signed: false },
+    { name: 'lists_cgroups', offset: 38, bytes: 1, signed: false },
   ],
 } as const;
 

@@ -45,6 +45,8 @@ const volatile __u8 captures_link_local = 0;
 const volatile __u8 default_capture = 1;
 /** The same for cgroups: 0 when `cgroups` says which to include. */
 const volatile __u8 default_cgroup = 1;
+/** And for users: 0 when `uids` and `gids` say which to include, of which one suffices. */
+const volatile __u8 default_user = 1;
 /** 0: `cgroups` is empty, and nobody's cgroup is looked up in it. */
 const volatile __u8 lists_cgroups = 1;
 
@@ -114,7 +116,7 @@ struct {
     __type(value, __u8);                                                                                               \
   } name SEC(".maps")
 
-/** Values: enum rule. A cgroup counts for those below it, unless one of them has its own; users are captured unless excluded. */
+/** Values: enum rule. A cgroup counts for those below it, unless one of them has its own. */
 RULES(cgroups, __u64);
 RULES(uids, __u32);
 RULES(gids, __u32);
@@ -135,17 +137,18 @@ static __always_inline __u32 judge_caller(struct bpf_sock_addr *ctx, __u32 uid, 
   // the kernel checks it: this one needs no helper unless it is asked for (likewise below).
   if (netns_cookie && bpf_get_netns_cookie(ctx) != netns_cookie) return PASSED_NETNS;
   if (proxy_mark && ctx->sk && ctx->sk->mark == proxy_mark) return PASSED_PROXY_MARK;
-  __u8 *rule = bpf_map_lookup_elem(&uids, &uid);
-  if (rule && *rule == EXCLUDE) return PASSED_UID;
-  rule = bpf_map_lookup_elem(&gids, &gid);
-  if (rule && *rule == EXCLUDE) return PASSED_GID;
+  __u8 *user = bpf_map_lookup_elem(&uids, &uid);
+  if (user && *user == EXCLUDE) return PASSED_UID;
+  __u8 *group = bpf_map_lookup_elem(&gids, &gid);
+  if (group && *group == EXCLUDE) return PASSED_GID;
+  if (!default_user && !user && !group) return PASSED_UID;
   __u8 innermost = default_cgroup ? INCLUDE : EXCLUDE;
   if (!proxy_cgroup && !lists_cgroups) return innermost == EXCLUDE ? PASSED_CGROUP : CAPTURED_TCP4;
   for (int level = 1; level <= CGROUP_LEVELS; level++) {
     __u64 cgroup = bpf_get_current_ancestor_cgroup_id(level);
     if (!cgroup) break;
     if (cgroup == proxy_cgroup) return PASSED_PROXY_CGROUP;
-    rule = lists_cgroups ? bpf_map_lookup_elem(&cgroups, &cgroup) : NULL;
+    __u8 *rule = lists_cgroups ? bpf_map_lookup_elem(&cgroups, &cgroup) : NULL;
     if (rule) innermost = *rule;
   }
   return innermost == EXCLUDE ? PASSED_CGROUP : CAPTURED_TCP4;

@@ -27,11 +27,27 @@ const cidrs = fc.array(
     .map(([byte, prefixLength]) => ({ ip: `${byte}.0.0.0`, prefixLength })),
   { maxLength: 8 },
 );
+const ids = fc.array(fc.integer({ min: 0, max: 65_535 }), { maxLength: 4 });
 const settings: fc.Arbitrary<CaptureSettings> = fc
-  .record({ portRanges, cidrs, isOpen: fc.boolean(), hasDns: fc.boolean(), loopback: fc.boolean() })
-  .map(({ portRanges, cidrs, isOpen, hasDns, loopback }) => ({
+  .record({
+    portRanges,
+    cidrs,
+    isOpen: fc.boolean(),
+    hasDns: fc.boolean(),
+    loopback: fc.boolean(),
+    users: ids,
+    groups: ids,
+  })
+  .map(({ portRanges, cidrs, isOpen, hasDns, loopback, users, groups }) => ({
     ...defaultCaptureSettings,
-    outbound: { ...defaultCaptureSettings.outbound, excludePorts: portRanges, includeCidrs: cidrs, loopback },
+    outbound: {
+      ...defaultCaptureSettings.outbound,
+      excludePorts: portRanges,
+      includeCidrs: cidrs,
+      loopback,
+      includeUids: users,
+      includeGids: groups,
+    },
     inbound: { ...defaultCaptureSettings.inbound, includePorts: portRanges },
     ...(hasDns && { dns: { port: 15053, servers: isOpen ? [] : ['10.96.0.10'] } }),
     policy: isOpen ? ('open' as const) : ('closed' as const),

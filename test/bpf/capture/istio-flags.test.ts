@@ -65,6 +65,7 @@ t.test('each flag has a variable, which comes after it', (t) => {
     ISTIO_SERVICE_CIDR: '10.0.0.0/8',
     ISTIO_LOCAL_OUTBOUND_PORTS_EXCLUDE: '22',
     ISTIO_OUTBOUND_PORTS: '3306',
+    ISTIO_OUTBOUND_OWNER_GROUPS: '8,9',
     ISTIO_OUTBOUND_OWNER_GROUPS_EXCLUDE: '7',
     ISTIO_INBOUND_PORTS: '',
     HOME: '/root',
@@ -76,6 +77,8 @@ t.test('each flag has a variable, which comes after it', (t) => {
   t.same(settings.outbound.includeCidrs, [{ ip: '10.0.0.0', prefixLength: 8 }]);
   t.same(settings.outbound.excludePorts, [one(22)]);
   t.same(settings.outbound.includePorts, [one(3306)]);
+  t.same(settings.outbound.includeGids, [8, 9]);
+  t.same(settingsOf([], { environment: { ISTIO_OUTBOUND_OWNER_GROUPS: '*' } }).outbound.includeGids, []);
   t.same(settings.inbound.includePorts, everyPort, 'an empty variable is none');
   t.end();
 });

@@ -132,6 +132,34 @@ export const outboundCases: readonly RedirectionCase[] = [
   },
 
   {
+    name: 'of included users and groups alone, connections are captured, and never those of the proxy',
+    run: async (t, pod, way) => {
+      const inPod = { namespace: 'pod', cgroup: 'application' } as const;
+      pod.capture(t, way, { outbound: { include_uids: [1001, 1337], include_gids: [2002] } });
+      for (const [uid, gid, isCaptured] of [
+        [1001, 1000, true],
+        [1000, 2002, true],
+        [1000, 1000, false],
+        [1001, 1337, false],
+        [1337, 2002, false],
+      ] as const) {
+        const peer = await pod.rig.start({ ...inPod, uid, gid });
+        for (const [ip, written] of [
+          [ipv4, ipv4],
+          [ipv6, `[${ipv6}]`],
+        ] as const) {
+          t.equal(
+            await pod.reach(ip, 8080, peer),
+            isCaptured ? `outbound for ${written}:8080` : 'origin',
+            `${uid}:${gid}`,
+          );
+        }
+        await peer.end();
+      }
+    },
+  },
+
+  {
     name: 'the proxy calls itself by an address of the pod without a loop',
     run: async (t, pod, way) => {
       pod.capture(t, way);
