@@ -1,6 +1,8 @@
 # The sidecar's image: one bundle, the node binary it was made for, koffi's native library, libbpf and the programs that it
-# loads. Runs as uid 1337, which redirection exempts (as Istio's rules do), on a read-only root:
+# loads, and iptables for the init container of a pod. Runs as uid 1337, which redirection exempts (as Istio's rules do), on a
+# read-only root:
 #   docker run --read-only -v ./bootstrap.yaml:/etc/outrigger.yaml outrigger -c /etc/outrigger.yaml
+# Hooks of Istio's injector find it under the name of Istio's agent, too.
 # test/docker/image.test.ts follows these lines in a scratch directory.
 
 FROM debian:13-slim AS build
@@ -38,9 +40,10 @@ RUN test -e bpf/objects/manifest.json.sig || sh build/with-node.sh node build/bp
 
 FROM debian:13-slim
 RUN apt-get update \
- && apt-get install -y --no-install-recommends ca-certificates libbpf1 \
+ && apt-get install -y --no-install-recommends ca-certificates iptables libbpf1 \
  && rm -rf /var/lib/apt/lists/*
 COPY --from=build /image /opt/outrigger
 COPY --from=objects /src/bpf/objects /opt/outrigger/bpf/objects
+RUN for name in outrigger pilot-agent; do ln -s ../../../opt/outrigger/bin/outrigger "/usr/local/bin/$name"; done
 USER 1337:1337
 ENTRYPOINT ["/opt/outrigger/bin/outrigger"]

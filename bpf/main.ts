@@ -25,6 +25,7 @@ import {
   IptablesUsageError,
   parseIptablesArguments,
 } from './command/iptables-arguments.ts';
+import { readIstioIptables } from './command/istio-iptables.ts';
 import { openObjects } from './command/object-source.ts';
 import { failed, type Outcome } from './command/outcome.ts';
 import { load, swap, unload } from './command/redirections.ts';
@@ -43,7 +44,9 @@ void run(process.argv.slice(2));
 
 async function run(args: readonly string[]): Promise<void> {
   try {
-    await (args[0] === 'iptables' ? iptables(args.slice(1)) : main(args));
+    if (args[0] === 'iptables') iptables(parseIptablesArguments(args.slice(1)));
+    else if (args[0] === 'istio-iptables') iptables(readIstioIptables(args.slice(1)));
+    else await main(args);
   } catch (error) {
     if (error instanceof UsageError) {
       const help = error.command === undefined ? 'outrigger bpf --help' : `outrigger bpf ${error.command} --help`;
@@ -53,7 +56,7 @@ async function run(args: readonly string[]): Promise<void> {
       process.stderr.write(`outrigger iptables: ${error.message}\noutrigger iptables --help says more\n`);
       process.exitCode = 2;
     } else if (error instanceof ConfigError || (error instanceof Error && 'syscall' in error)) {
-      process.stderr.write(`outrigger ${args[0] === 'iptables' ? 'iptables' : 'bpf'}: ${error.message}\n`);
+      process.stderr.write(`outrigger ${args[0]?.endsWith('iptables') ? args[0] : 'bpf'}: ${error.message}\n`);
       process.exitCode = 1;
     } else throw error;
   }
@@ -123,8 +126,7 @@ function redirect(command: BpfCommand): Outcome {
   return load({ ...redirecting, settings: settingsOf(command), cgroup, proxyCgroup });
 }
 
-function iptables(args: readonly string[]): void {
-  const command = parseIptablesArguments(args);
+function iptables(command: IptablesCommand | undefined): void {
   if (command === undefined) process.stdout.write(IPTABLES_USAGE);
   else print(iptablesOutcome(command), command.isJson);
 }

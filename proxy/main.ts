@@ -1,5 +1,6 @@
 // The composition root: what the arguments ask for. What serves is put together in `command/serve.ts`.
 
+import { ConfigError } from '../config/problems.ts';
 import { endWithConfigError, readBootstrapOf } from './command/bootstrap-reading.ts';
 import { validateCapture } from './command/capture.ts';
 import { FlagError, type Flags, helpText, parseFlags } from './command/flags.ts';
@@ -15,6 +16,7 @@ function main(): void {
   // Istio's injector calls it `proxy sidecar`.
   if (program === 'sidecar' || program === 'proxy') void runSidecar(args);
   else if (program === 'wait') void waitForReadiness(args);
+  else if (program === 'request') void askSidecarOnce(args);
   else run(process.argv.slice(2));
 }
 
@@ -37,6 +39,17 @@ async function waitForReadiness(args: readonly string[]): Promise<void> {
     process.exit(1);
   } catch (error) {
     endWithConfigError(error);
+  }
+}
+
+async function askSidecarOnce(args: readonly string[]): Promise<void> {
+  const { readRequestArguments, askSidecar } = await import('./command/request.ts');
+  try {
+    process.stdout.write(`${await askSidecar(readRequestArguments(args))}\n`);
+  } catch (error) {
+    if (error instanceof ConfigError) endWithConfigError(error);
+    process.stderr.write(`outrigger: ${(error as Error).message}\n`);
+    process.exit(1);
   }
 }
 

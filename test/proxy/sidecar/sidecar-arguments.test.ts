@@ -1,6 +1,6 @@
 import t from 'tap';
 import { readEnvironment } from '../../../proxy/sidecar/environment.ts';
-import { flagsOfMesh, readSidecarArguments } from '../../../proxy/sidecar/sidecar-arguments.ts';
+import { flagsOfContainer, flagsOfMesh, readSidecarArguments } from '../../../proxy/sidecar/sidecar-arguments.ts';
 
 t.test('the arguments of Istio’s injector', async (t) => {
   const args = [
@@ -47,4 +47,17 @@ t.test('the mesh says how many threads and how long to drain, unless an argument
   });
   t.same(flagsOfMesh(environment, []), ['--concurrency', '2', '--drain-time-s', '2']);
   t.same(flagsOfMesh(environment, ['--concurrency=4', '--drain-time-s', '9']), []);
+});
+
+t.test('what was accepted is kept in the volume that the injector mounts, unless somebody says where', async (t) => {
+  const paths: string[] = [];
+  const isThere = (path: string) => paths.push(path) > 0;
+  t.same(flagsOfContainer([], {}, isThere), ['--config-cache-dir', '/var/lib/istio/data/outrigger']);
+  t.same(paths, ['/var/lib/istio/data']);
+  t.same(flagsOfContainer(['--config-cache-dir=/a'], {}, isThere), []);
+  t.same(flagsOfContainer([], { XDG_CACHE_HOME: '/a' }, isThere), []);
+  t.same(
+    flagsOfContainer([], {}, () => false),
+    [],
+  );
 });

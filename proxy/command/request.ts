@@ -1,0 +1,60 @@
+// `outrigger request METHOD PATH [BODY]`: asks a port of the sidecar and prints the answer, with the arguments of
+// `pilot-agent request`: for hooks of Istio's injector (`POST drain`) and for istioctl, which reads the answer as JSON.
+
+import { request } from 'node:http';
+import { text } from 'node:stream/consumers';
+import { parseArgs } from 'node:util';
+import { ConfigError } from '../../config/problems.ts';
+
+export interface RequestOptions {
+  readonly method: string;
+  /** With its slash. */
+  readonly path: string;
+  readonly body: string;
+  readonly port: number;
+}
+
+/** Admin, pilot's debugging, status, health: whoever may run a command in the pod gets no way to other ports by it. */
+const allowedPorts: readonly string[] = ['15000', '15004', '15020', '15021'];
+const timeoutMs = 60_000;
+
+/** Throws `ConfigError`. */
+export function readRequestArguments(args: readonly string[]): RequestOptions {
+  const { values, positionals } = parsed(args);
+  const [method, path, body = '', ...more] = positionals;
+  if (method === undefined || path === undefined) fail('', 'METHOD and PATH are needed: request GET server_info');
+  if (more.length > 0) fail('', `${JSON.stringify(more[0])} is too much: METHOD, PATH and BODY are taken`);
+  if (!/^[A-Za-z]+$/.test(method)) fail('', `${JSON.stringify(method)} is no method of HTTP`);
+  if (!/^[!-~]*$/.test(path)) fail('', 'the path must be printable ASCII without spaces: encode what is not');
+  const port = values['debug-port'] ?? allowedPorts[0]!;
+  if (!allowedPorts.includes(port)) fail('--debug-port', `${port} is not one of ${allowedPorts.join(', ')}`);
+  return { method: method.toUpperCase(), path: `/${path.replace(/^\//, '')}`, body, port: Number(port) };
+}
+
+/** The body of the answer. Rejects with a sentence for people when there is none, or its status is an error's. */
+export async function askSidecar({ method, path, body, port }: RequestOptions): Promise<string> {
+  const { promise, resolve, reject } = Promise.withResolvers<string>();
+  const signal = AbortSignal.timeout(timeoutMs);
+  const call = request({ host: '127.0.0.1', port, method, path, agent: false, signal }, (response) => {
+    const status = response.statusCode ?? 0;
+    text(response).then((answer) => {
+      if (status < 400) resolve(answer);
+      else reject(new Error(`${method} ${path} of port ${port} was answered ${status}: ${answer.trim()}`));
+    }, reject);
+  });
+  call.on('error', ({ message }) => reject(new Error(`port ${port} does not answer: ${message}`)));
+  call.end(body);
+  return promise;
+}
+
+function parsed(args: readonly string[]) {
+  try {
+    return parseArgs({ args: [...args], options: { 'debug-port': { type: 'string' } }, allowPositionals: true });
+  } catch (error) {
+    return fail('', (error as Error).message);
+  }
+}
+
+function fail(path: string, message: string): never {
+  throw new ConfigError('the arguments of request', [{ path, message }]);
+}
