@@ -11,6 +11,7 @@ import { never, writeThreshold } from '../../sampler/threshold.ts';
 import { ReachedStratum } from '../tracing/sampling-memory.ts';
 import { SamplingReason, samplingReasonNames } from '../tracing/sampling-reason.ts';
 import type { TracingMessage } from '../tracing/tracing-message.ts';
+import { ByteSlab } from './byte-slab.ts';
 import { LatestErrors } from './latest-errors.ts';
 import type { SamplingService } from './sampling-service.ts';
 import type { SpanExporter } from './span-exporter.ts';
@@ -46,6 +47,8 @@ export class SpanCollector {
   readonly errors = new LatestErrors();
   readonly #options: SpanCollectorOptions;
   readonly #cap: ExportCap<WaitingRecord>;
+  /** Of records that wait for the end of their window. */
+  readonly #slab = new ByteSlab();
   /** By what the provider says: workers announce equal ones each for themselves. */
   readonly #destinations = new Map<string, Destination>();
   /** By worker, then by the index that its records have. */
@@ -111,8 +114,11 @@ export class SpanCollector {
     if (destination === undefined) throw new Error(`worker ${worker} has not announced provider ${record.provider}`);
     const key = sampling.keyIdAt(worker, record.keySlot);
     if (!isChosen(record.reason) || hasBudget) {
-      const own = ownRecord(record);
-      this.#cap.offer({ ...cappedRecord(own, key), pending: { record: own, destination } });
+      const capped = cappedRecord(record, key);
+      this.#cap.offer({
+        ...capped,
+        pending: { record: ownRecord(record, this.#slab.take(capped.sizeBytes)), destination },
+      });
       return;
     }
     const capped = cappedRecord(record, key);
@@ -238,7 +244,13 @@ function cappedRecord(record: SpanRecord, key: string): CappedRecord {
   };
 }
 
-/** Without the batch that it came in, of which the rest may be dropped at once. */
-function ownRecord(record: SpanRecord): SpanRecord {
-  return { ...record, spans: record.spans.map((span) => new Uint8Array(span)) };
+/** Without the batch that it came in, of which the rest may be dropped at once: `room` is for its spans. */
+function ownRecord(record: SpanRecord, room: Buffer): SpanRecord {
+  let at = 0;
+  const spans = record.spans.map((span) => {
+    room.set(span, at);
+    at += span.length;
+    return room.subarray(at - span.length, at);
+  });
+  return { ...record, spans };
 }
