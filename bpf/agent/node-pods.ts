@@ -25,6 +25,7 @@ import {
 import { closeForeign } from './foreign-descriptor.ts';
 import { commonNamespace, type HandedListener, listenerProblem } from './handed-listener.ts';
 import type { PeerIdentity } from './peer-identity.ts';
+import { isSuccessor, planSettings, reachProblem } from './pod-sidecar.ts';
 
 /** What is to be redirected, and to whom. Descriptors stay the caller's. */
 export interface PodPlan {
@@ -177,12 +178,10 @@ export class NodePods implements RequestHandler {
     const pod = this.#podFor(peer.identity, request.pod);
     if ('kind' in pod) return pod;
     const known = this.#pods.get(this.#options.tree.folderOf(pod.path));
-    if (known?.held !== undefined) {
-      const holder = known.held.peer.identity.processId;
-      return refusal(
-        `pod ${pod.uid} is enrolled already, by process ${holder}`,
-        'one sidecar a pod: end the other one first',
-      );
+    const holder = known?.held?.peer.identity;
+    if (holder !== undefined && !isSuccessor(peer.identity, holder)) {
+      const reason = `pod ${pod.uid} is enrolled already, by process ${holder.processId}`;
+      return refusal(reason, 'one sidecar a pod: end the other one first');
     }
     if (known === undefined && this.#pods.size >= this.#options.mostPods) {
       return refusal(`${this.#options.mostPods} pods are enrolled already`, 'raise --most-pods of the agent');
@@ -372,28 +371,4 @@ function setListeners(capture: PodCapture, listeners: readonly HandedListener[])
     if (failure !== undefined) return failure;
   }
   return undefined;
-}
-
-function planSettings(settings: CaptureSettings, { pod }: PeerIdentity): CaptureSettings {
-  const cgroup = pod?.containerPath;
-  return cgroup === undefined ? settings : { ...settings, proxy: { ...settings.proxy, cgroup } };
-}
-
-/** What the settings of a pod may not ask of the node. */
-function reachProblem(
-  { pod }: PeerIdentity,
-  { outbound, proxy, shortcut, events }: CaptureSettings,
-): string | undefined {
-  if (shortcut.enabled || events) {
-    const what = shortcut.enabled ? 'shortcut.enabled' : 'events';
-    return `settings say ${what}, which the agent does not do: a sidecar that loads programs itself can`;
-  }
-  if (pod === undefined) return undefined;
-  const named = [
-    ...outbound.includeCgroups,
-    ...outbound.excludeCgroups,
-    ...(proxy.cgroup === undefined ? [] : [proxy.cgroup]),
-  ];
-  const stray = named.find((path) => path !== pod.path && !path.startsWith(`${pod.path}/`));
-  return stray === undefined ? undefined : `settings name the cgroup ${stray}, which is not of pod ${pod.uid}`;
 }

@@ -81,6 +81,11 @@ export class AgentRedirection implements Redirection {
     return [];
   }
 
+  /** The successor has enrolled the pod. One that stayed would enrol it again, for itself, when the agent is replaced. */
+  handOver(): void {
+    this.release();
+  }
+
   /** A listening socket that we keep would take connections that nobody accepts. Outgoing ones go on. */
   stopListening(): void {
     this.#enrolment.dropListeners();

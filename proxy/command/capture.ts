@@ -111,6 +111,7 @@ export class Capture {
   /** A successor has taken over: nothing of it is taken away at the end. */
   handOver(): void {
     this.#isHandedOver = true;
+    this.#redirection?.handOver();
   }
 
   /** Before the listening sockets are closed for good. */

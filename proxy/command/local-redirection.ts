@@ -77,6 +77,9 @@ class LocalRedirection implements Redirection {
     ];
   }
 
+  /** Both processes have it: links and maps are the same. */
+  handOver(): void {}
+
   /** What the application writes from now on goes by TCP, so that nothing is queued when the process ends. */
   stopListening(): void {
     this.#shortcut?.turnOff();

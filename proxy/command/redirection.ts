@@ -21,6 +21,8 @@ export interface Redirection {
   counters(): readonly CaptureCounters[];
   /** What a successor of this process goes on with. They stay this one's. */
   descriptors(): readonly NamedDescriptor[];
+  /** A successor of this process goes on with it, and has begun. */
+  handOver(): void;
   /** The process listens no more, and lives on for its connections. */
   stopListening(): void;
   /**

@@ -107,6 +107,28 @@ t.test('open ends with a sidecar that is gone when the next agent comes', { skip
   t.same(podsPinned(agent), []);
 });
 
+t.test('a process of the same container takes the pod up while the one before serves', { skip }, async (t) => {
+  const { pod, agent, next } = setUp(t);
+  const before = await enrolledSidecar(t, agent, { policy: 'open' });
+  const takenUp = next('taken up');
+  const successor = startEnrolling(join(pod.path, 'sidecar'), agent, before.settings);
+  t.equal(await successor.said, 'enrolled');
+  await takenUp;
+  before.enrolment.close();
+  const reached = once(before.server, 'connection');
+  connectFrom(join(pod.path, 'application'), before.asked);
+  const [socket] = await reached;
+  t.match(originalDestination(socket._handle.fd), before.asked, 'its end is not the end of redirection');
+  socket.destroy();
+  const elsewhere = startEnrolling(join(pod.path, 'application'), agent, before.settings);
+  t.match(await elsewhere.said, /is enrolled already, by process/, 'one of another container does not');
+  await elsewhere.stop();
+  const gone = next('sidecar gone');
+  await successor.stop();
+  await gone;
+  t.same(podsPinned(agent), []);
+});
+
 t.test('open ends with the sidecar', { skip }, async (t) => {
   const { pod, agent, next } = setUp(t);
   const sidecar = await enrolledSidecar(t, agent, { policy: 'open' });
@@ -229,7 +251,23 @@ function startLoopingClient(folder: string): { stop: () => Promise<LoopReport> }
   };
 }
 
+function startEnrolling(folder: string, { socketPath }: RunningAgent, settings: CaptureSettings) {
+  const program = join(import.meta.dirname, '../../support/enrolling-process.ts');
+  const enter = `echo $$ > ${folder}/cgroup.procs; exec "$@"`;
+  const command = ['-c', enter, 'sh', process.execPath, program, socketPath, JSON.stringify(settings)];
+  const child = spawn('sh', command, { stdio: ['pipe', 'pipe', 'inherit'] });
+  const ended = once(child, 'close');
+  return {
+    said: once(child.stdout, 'data').then(([bytes]) => String(bytes)),
+    stop: async () => {
+      child.stdin.end();
+      await ended;
+    },
+  };
+}
+
 interface Sidecar {
+  readonly settings: CaptureSettings;
   readonly server: Server;
   readonly port: number;
   readonly enrolment: Enrolment;
@@ -258,7 +296,7 @@ async function enrolledSidecar(
   const enrolment = await enrol({ socketPath, settings, listeners: {}, againAfterMs });
   if (isFailure(enrolment)) throw new Error(enrolment.reason);
   t.teardown(() => enrolment.close());
-  return { server, port: at, enrolment, asked: { ip: '127.0.0.9', port: 7 } };
+  return { server, port: at, enrolment, settings, asked: { ip: '127.0.0.9', port: 7 } };
 }
 
 async function enrolPod(socketPath: string, pod: PodFolder): Promise<Enrolment> {

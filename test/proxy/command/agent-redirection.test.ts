@@ -116,6 +116,14 @@ t.test('when nothing is accepted any more, sockets are let go and outgoing conne
   t.same(asked, ['enrol', 'dropped', 'closed']);
 });
 
+t.test('what was handed over to a successor is not held any more', async (t) => {
+  const { redirection, asked, log } = agent(t);
+  await redirection.open();
+  redirection.handOver();
+  t.same(asked, ['enrol', 'closed']);
+  t.equal(log.length, 1, 'which is no problem to tell');
+});
+
 t.test('an agent that refuses after the end is not asked again', async (t) => {
   const { redirection, time, log, refuse } = agent(t);
   refuse({ reason: 'nobody is there' });

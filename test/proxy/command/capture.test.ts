@@ -26,6 +26,7 @@ function redirection(given: Partial<Redirection> = {}) {
     },
     counters: () => [{ group: 'outbound', counts: { captured: 3 } }],
     descriptors: () => [{ name: 'link', fd: 9 }],
+    handOver: () => calls.push('hand over'),
     stopListening: () => calls.push('stop listening'),
     release: (outcome) => {
       calls.push(`release ${outcome}`);
@@ -146,7 +147,7 @@ t.test('a process that handed over takes nothing away, and its successor gets wh
   t.same(capture.descriptors, [{ name: 'link', fd: 9 }]);
   capture.handOver();
   capture.release();
-  t.same(calls, ['release stay']);
+  t.same(calls, ['hand over', 'release stay']);
   const inherited = [{ name: 'link', fd: duplicate(0) }];
   const { asked } = await opened(redirection().made, { inherited });
   t.same(asked[0]?.inherited, inherited);
