@@ -28,6 +28,8 @@ export interface Bootstrap {
   readonly stats: StatsOptions;
   /** Of connection managers that trace and name none (`tracing.http`). */
   readonly traceProvider?: TraceProvider;
+  /** The process was started with uWebSockets.js (`--engine`), so that listeners may ask for it. */
+  readonly offersUws?: boolean;
   /** Open downstream connections over all listeners; undefined is no limit. */
   readonly maxDownstreamConnections?: number;
 }

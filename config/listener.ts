@@ -37,9 +37,14 @@ export interface Listener {
   readonly connectionLimit?: number;
   readonly ignoreGlobalConnectionLimit: boolean;
   readonly maxConnectionsToAcceptPerTurn: number;
+  /** What serves its plain HTTP (`metadata.filter_metadata.outrigger.engine`); the process's choice when absent. */
+  readonly engine?: EngineName;
   /** Connections are drained when the listener is modified only, or always. */
   readonly drainType: 'default' | 'modify-only';
 }
+
+/** Our own reactor, or uWebSockets.js and undici. */
+export type EngineName = 'reactor' | 'uws';
 
 /** What looks at a new connection before its filter chain is chosen (`config.listener.v3.ListenerFilter`). */
 export type ListenerFilter = { readonly kind: 'original-dst' } | InspectorFilter;

@@ -11,6 +11,7 @@ export function readBootstrapOf(flags: Flags): LoadedBootstrap {
       ...(flags.configPath === undefined ? {} : { path: flags.configPath }),
       ...(flags.configYaml === undefined ? {} : { yaml: flags.configYaml }),
       overrides: {
+        offersUws: flags.engine === 'uws',
         ...(flags.serviceNode === undefined ? {} : { nodeId: flags.serviceNode }),
         ...(flags.serviceCluster === undefined ? {} : { nodeCluster: flags.serviceCluster }),
         ...(flags.serviceZone === undefined ? {} : { zone: flags.serviceZone }),

@@ -3,6 +3,7 @@
 
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
+import type { EngineName } from '../../config/listener.ts';
 import type { HotRestartSettings } from '../hot-restart/settings.ts';
 import { logLevels } from '../telemetry/process-log.ts';
 
@@ -21,8 +22,10 @@ export interface Flags {
   /** How long a process that was replaced may go on with what it has. */
   readonly parentShutdownTimeMs: number;
   readonly drainStrategy: 'gradual' | 'immediate';
-  /** What serves plain HTTP: our own reactor, or uWebSockets.js and undici. */
-  readonly engine: 'reactor' | 'uws';
+  /** What is loaded to serve plain HTTP: our own reactor alone, or uWebSockets.js and undici too. */
+  readonly engine: EngineName;
+  /** Of listeners that do not say. */
+  readonly defaultEngine: EngineName;
   readonly logFlushIntervalMs: number;
   readonly logFlushSizeBytes: number;
   readonly allowUnknownStaticFields: boolean;
@@ -118,7 +121,7 @@ const rules: readonly FlagRule[] = [
   {
     names: ['--engine'],
     takesValue: true,
-    help: 'reactor (default) or uws: uWebSockets.js and undici carry plain HTTP, to be compared with; see docs/engines.md',
+    help: 'reactor (default); uws: uWebSockets.js and undici carry plain HTTP; listener: where a listener asks for them (docs/engines.md)',
   },
   {
     names: ['--request-metrics'],
@@ -194,7 +197,7 @@ export function parseFlags(args: readonly string[]): Flags {
     drainTimeMs: number('--drain-time-s', 600) * 1000,
     parentShutdownTimeMs: number('--parent-shutdown-time-s', 900) * 1000,
     drainStrategy: strategy,
-    engine: engineOf(get('--engine') ?? 'reactor'),
+    ...enginesOf(get('--engine') ?? 'reactor'),
     logFlushIntervalMs: number('--file-flush-interval-msec', 1000),
     logFlushSizeBytes: number('--file-flush-min-size-kb', 64) * 1024,
     allowUnknownStaticFields: values.has('--allow-unknown-static-fields'),
@@ -292,9 +295,16 @@ function logLevelOf(level: string): string {
   return name;
 }
 
-function engineOf(text: string): Flags['engine'] {
-  if (text === 'reactor' || text === 'uws') return text;
-  throw new FlagError(`--engine ${text}: reactor or uws`);
+function enginesOf(text: string): Pick<Flags, 'engine' | 'defaultEngine'> {
+  switch (text) {
+    case 'reactor':
+    case 'uws':
+      return { engine: text, defaultEngine: text };
+    case 'listener':
+      return { engine: 'uws', defaultEngine: 'reactor' };
+    default:
+      throw new FlagError(`--engine ${text}: reactor, uws or listener`);
+  }
 }
 
 function captureOf(text: string, hasSettings: boolean): CaptureChoice {

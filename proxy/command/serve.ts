@@ -280,6 +280,7 @@ function startWorkers({ flags, log, state, onServing, ...parts }: WorkerParts): 
       drainTimeMs: flags.drainTimeMs,
       drainStrategy: flags.drainStrategy,
       engine: flags.engine,
+      defaultEngine: flags.defaultEngine,
     },
     ...outputs,
     listeners: { keepsSockets: flags.hotRestart !== null, inherit, onOpened, onStopping },

@@ -2,7 +2,7 @@
 
 import type { AccessLog } from '../../config/access-log.ts';
 import type { TcpMetadataExchange } from '../../config/istio-filter.ts';
-import type { FilterChain, NetworkFilter } from '../../config/listener.ts';
+import type { EngineName, FilterChain, NetworkFilter } from '../../config/listener.ts';
 import { close } from '../../native/socket.ts';
 import type { DownstreamEngine } from '../engine/downstream-engine.ts';
 import { TcpProxyFilter } from '../filter/tcp-proxy.ts';
@@ -36,6 +36,15 @@ export interface FilterChainContext {
   readonly countsAllRequests: boolean;
   /** What serves plain HTTP connections in the place of our own codec; null, or absent, is our own. */
   readonly engine?: DownstreamEngine | null;
+  /** The engines that a listener can name; none beside the one above when absent. */
+  readonly engines?: ReadonlyMap<EngineName, ChainEngine>;
+}
+
+/** What carries requests from end to end. */
+export interface ChainEngine {
+  readonly engine: DownstreamEngine | null;
+  /** With the way upstream. */
+  readonly http: HttpContext;
 }
 
 /** What a filter chain takes from its listener. */
@@ -43,6 +52,8 @@ export interface FilterChainOwner {
   /** The listener's name in stats. */
   readonly statName: string;
   readonly isOutbound: boolean;
+  /** The process's choice when undefined. */
+  readonly engine?: EngineName | undefined;
 }
 
 type TerminalFilter =
@@ -52,6 +63,7 @@ type TerminalFilter =
 export class FilterChainRuntime {
   readonly #terminal: TerminalFilter;
   readonly #context: FilterChainContext;
+  readonly #engine: ChainEngine;
   /** Null where connections are plain. */
   readonly #tls: ServerTls | null;
   readonly #handshakeTimeoutMs: number;
@@ -62,6 +74,7 @@ export class FilterChainRuntime {
 
   constructor(config: FilterChain, owner: FilterChainOwner, context: FilterChainContext) {
     this.#context = context;
+    this.#engine = engineFor(owner, context);
     this.#terminal = this.#compile(config.filters[config.filters.length - 1]!, owner);
     this.#tls = config.tls === undefined ? null : context.tls.server(config.tls, owner.statName, this.#carries);
     this.#handshakeTimeoutMs = config.transportSocketConnectTimeoutMs;
@@ -75,7 +88,7 @@ export class FilterChainRuntime {
 
   #compile(filter: NetworkFilter, { statName, isOutbound }: FilterChainOwner): TerminalFilter {
     const { statPrefix, accessLogs } = filter.config;
-    const shared = { context: this.#context.http, accessLoggers: this.#context.compileAccessLogs(accessLogs) };
+    const shared = { context: this.#engine.http, accessLoggers: this.#context.compileAccessLogs(accessLogs) };
     if (filter.kind === 'tcp-proxy') {
       const stats = this.#block(tcpStats, statPrefix);
       const { istio, http } = this.#context;
@@ -112,7 +125,7 @@ export class FilterChainRuntime {
       this.#shakeHands(descriptor, connection, { tls: this.#tls, maxKeptBytes });
       return;
     }
-    const { engine = null, http } = this.#context;
+    const { engine, http } = this.#engine;
     if (engine !== null && this.#terminal.kind === 'http' && engine.carries(this.#terminal.manager)) {
       engine.start(descriptor, this.#terminal.manager, connection, maxKeptBytes);
       return;
@@ -190,6 +203,11 @@ export class FilterChainRuntime {
     this.#tls?.release();
     for (const block of this.#blocks) this.#context.stats.release(block);
   }
+}
+
+function engineFor(owner: FilterChainOwner, { engines, engine = null, http }: FilterChainContext): ChainEngine {
+  const named = owner.engine === undefined ? undefined : engines?.get(owner.engine);
+  return named ?? { engine, http };
 }
 
 // Between adoption and the first filter no event can arrive: both happen in one callback.

@@ -227,7 +227,8 @@ export class ListenerRuntime implements ConnectionOwner {
   #chain(config: FilterChain): FilterChainRuntime {
     let chain = this.#chains.get(config);
     if (chain === undefined) {
-      const owner = { statName: this.#statName, isOutbound: this.config.trafficDirection === 'outbound' };
+      const { trafficDirection, engine } = this.config;
+      const owner = { statName: this.#statName, isOutbound: trafficDirection === 'outbound', engine };
       chain = new FilterChainRuntime(config, owner, this.#context);
       if (this.#isDraining) chain.drain();
       else if (this.#closesAfterResponse) chain.setClosesAfterResponse(true);

@@ -1,5 +1,6 @@
 // What the main thread and a worker say to each other. Plain data only: everything here is structured-cloned.
 
+import type { EngineName } from '../../config/listener.ts';
 import type { MapDelta, SnapshotDelta } from '../../config/snapshot.ts';
 import type { WorkloadNode } from '../istio/workload.ts';
 import type { KeptFilterChain } from '../listener/listener-change.ts';
@@ -33,8 +34,10 @@ export interface WorkerStart {
   /** Of a graceful drain. */
   readonly drainTimeMs: number;
   readonly drainStrategy: 'gradual' | 'immediate';
-  /** Our own when left out. */
-  readonly engine?: 'reactor' | 'uws';
+  /** What is loaded; our own alone when left out. */
+  readonly engine?: EngineName;
+  /** Of listeners that do not say; what is loaded when left out. */
+  readonly defaultEngine?: EngineName;
 }
 
 export type ToWorker =

@@ -4,6 +4,7 @@
 import { randomFillSync } from 'node:crypto';
 import type { MessagePort } from 'node:worker_threads';
 import { receiveMessageOnPort } from 'node:worker_threads';
+import type { EngineName } from '../../config/listener.ts';
 import { describeErrno } from '../../native/errno.ts';
 import { fileLimit } from '../../native/file-limit.ts';
 import { originalDestination } from '../../native/socket.ts';
@@ -20,6 +21,7 @@ import { RequestCounter } from '../http/request-counter.ts';
 import { httpMetrics } from '../istio/metric-tags.ts';
 import { WorkerIstio } from '../istio/worker-istio.ts';
 import { DescriptorReserve } from '../listener/descriptor-reserve.ts';
+import type { ChainEngine } from '../listener/filter-chain-runtime.ts';
 import type { ListenerContext } from '../listener/listener-runtime.ts';
 import { ServerFirstVerdicts } from '../listener/server-first-verdicts.ts';
 import { LimitedConnections } from '../listener/shared-limit.ts';
@@ -104,7 +106,8 @@ export class Worker {
     this.#clusters = new ClusterTable({ ...clusterOptions, onClusterRemoved: () => undefined });
     this.#logs = this.#openLogs();
     this.#date = new HttpDate(wallClock);
-    const http = this.#openHttp(stats);
+    const engines = enginesOf(this.#openHttp(stats), options);
+    const { engine, http } = engines.get(start.defaultEngine ?? 'uws')!;
     // A key of requests has two series.
     this.#requestMetrics = new RequestMetrics({ stats, maxSeries: Math.ceil(start.maxStatSeries / 2) });
     this.#istio = new WorkerIstio({ stats, maxSeries: Math.ceil(start.maxStatSeries / httpMetrics.length) });
@@ -123,7 +126,8 @@ export class Worker {
       istio: this.#istio,
       requestCounter: new RequestCounter(this.#requestMetrics),
       countsAllRequests: start.countsAllRequests,
-      engine: options.downstream ?? null,
+      engine,
+      engines,
       workerIndex: start.workerIndex,
       reserve: this.#reserveDescriptors(),
       originalDestination,
@@ -153,7 +157,7 @@ export class Worker {
     return {
       reactor: this.#reactor,
       output,
-      connector: this.#options.makeConnector?.(this.#reactor, output) ?? new Http1Connector(this.#reactor, output),
+      connector: new Http1Connector(this.#reactor, output),
       clusters: this.#clusters,
       routeTables: this.#routeTables,
       random,
@@ -366,6 +370,18 @@ export class Worker {
 }
 
 const noAssignments = { set: [], removed: [] };
+
+/** What listeners can name. Where no second engine is loaded, both names are our own. */
+function enginesOf(
+  http: HttpContext,
+  { makeConnector, downstream }: WorkerOptions,
+): ReadonlyMap<EngineName, ChainEngine> {
+  const connector = makeConnector?.(http.reactor, http.output) ?? http.connector;
+  return new Map<EngineName, ChainEngine>([
+    ['reactor', { engine: null, http }],
+    ['uws', { engine: downstream ?? null, http: { ...http, connector } }],
+  ]);
+}
 
 function statsSource(stats: WorkerStats): StatsSource {
   return {

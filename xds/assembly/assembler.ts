@@ -55,6 +55,7 @@ export type BootstrapResources = Pick<
   | 'dynamicResources'
   | 'defaultBindAddress'
   | 'traceProvider'
+  | 'offersUws'
 >;
 
 export class Assembler {
@@ -204,6 +205,7 @@ export class Assembler {
       drainTimeMs,
       runtime,
       traceProvider: bootstrap.traceProvider,
+      offersUws: bootstrap.offersUws ?? false,
       onAnswer: () => this.#initialFetch.listeners.onAnswer(),
     });
   }

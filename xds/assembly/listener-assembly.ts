@@ -51,6 +51,8 @@ export interface ListenerAssemblyOptions {
   readonly runtime: () => RuntimeValues;
   /** Of connection managers that trace and name none. */
   readonly traceProvider: TraceProvider | undefined;
+  /** Listeners may ask for uWebSockets.js. */
+  readonly offersUws: boolean;
   /** The end of a response. */
   readonly onAnswer: () => void;
 }
@@ -67,7 +69,7 @@ export class ListenerAssembly implements ResourceUser<Listener> {
     this.#context = context;
     this.#options = options;
     this.resources = new ResourceSet({
-      decoder: listenerDecoder(options.runtime, options.traceProvider),
+      decoder: listenerDecoder(options.runtime, options),
       user: this,
       clock: context.clock,
     });

@@ -13,6 +13,7 @@ import { decodeDynamicResources } from './dynamic-resources.ts';
 import { extensionType } from './extension.ts';
 import { given } from './given.ts';
 import { decodeListener } from './listener.ts';
+import { checkEngine } from './listener-engine.ts';
 import { decodeAdmin, decodeConnectionLimit, decodeNode, decodeStats, type NodeOverrides } from './process.ts';
 import { decodeRuntime, type RuntimeValues } from './runtime.ts';
 import { checkSecretSources, type KnownSecrets } from './secret-source.ts';
@@ -30,7 +31,8 @@ export function decodeBootstrap(message: Message, overrides: NodeOverrides, prob
   const dynamicResources = decodeDynamicResources(message.dynamicResources, known, problems.at('dynamic_resources'));
   const runtime = decodeRuntime(message.layeredRuntime, known, problems.at('layered_runtime'));
   const statics = problems.at('static_resources');
-  const listeners = decodeListeners(message, runtime.values, statics.at('listeners'));
+  const { offersUws = false } = overrides;
+  const listeners = decodeListeners(message, { runtime: runtime.values, offersUws }, statics.at('listeners'));
   checkClusterReferences(message.staticResources ?? {}, grpcClusters, statics);
   checkCollectorReferences(message, grpcClusters, problems);
   checkSourceReferences(message.staticResources ?? {}, known, statics);
@@ -55,6 +57,7 @@ export function decodeBootstrap(message: Message, overrides: NodeOverrides, prob
     runtimeLayers: runtime.layers,
     stats: { ...decodeStats(message.statsConfig, problems.at('stats_config')), ...decodeStatsSinks(message, problems) },
     ...given('traceProvider', traceProvider),
+    ...(offersUws && { offersUws }),
     ...given('maxDownstreamConnections', limit),
   };
 }
@@ -88,13 +91,18 @@ function checkBootstrapExtensions({ bootstrapExtensions = [] }: Message, problem
   }
 }
 
-function decodeListeners(message: Message, runtime: RuntimeValues, problems: Problems): readonly Listener[] {
+function decodeListeners(
+  message: Message,
+  { runtime, offersUws }: { readonly runtime: RuntimeValues; readonly offersUws: boolean },
+  problems: Problems,
+): readonly Listener[] {
   const listeners: Listener[] = [];
   const names = new UniqueNames('listener');
   const addresses = new Map<string, number>();
   for (const [index, listener] of (message.staticResources?.listeners ?? []).entries()) {
     const place = problems.item(index);
     const decoded = decodeListener(listener, runtime, place);
+    checkEngine(decoded, offersUws, place);
     names.add(decoded?.name ?? listener.name, place);
     if (decoded === undefined) continue;
     checkUniqueAddresses(decoded, { index, addresses }, place);

@@ -9,6 +9,7 @@ import { decodeAddress } from './address.ts';
 import { decodeFilterChain } from './filter-chain.ts';
 import { checkFilterChainOverlap } from './filter-chain-overlap.ts';
 import { given } from './given.ts';
+import { decodeEngine } from './listener-engine.ts';
 import { decodeListenerFilters } from './listener-filter.ts';
 import { type RuntimeValues, runtimeNumber } from './runtime.ts';
 
@@ -36,6 +37,7 @@ export function decodeListener(
   const additionalAddresses = decodeAdditionalAddresses(message, problems.at('additional_addresses'));
   const listenerFilters = decodeListenerFilters(message, problems.at('listener_filters'));
   const accessLogs = decodeAccessLogs(message.accessLog, problems.at('access_log'));
+  const engine = decodeEngine(message.metadata, problems.at('metadata'));
   const keepAlive = decodeSocketOptions(message.socketOptions, problems.at('socket_options'));
   // The limit of connections is all that there is of an overload manager.
   if (message.bypassOverloadManager === true && message.ignoreGlobalConnLimit !== true) {
@@ -62,6 +64,7 @@ export function decodeListener(
     ...given('connectionLimit', connectionLimit),
     ignoreGlobalConnectionLimit: message.ignoreGlobalConnLimit ?? false,
     maxConnectionsToAcceptPerTurn: message.maxConnectionsToAcceptPerSocketEvent ?? defaultMaxAccepts,
+    ...given('engine', engine),
     drainType: message.drainType === 'MODIFY_ONLY' ? 'modify-only' : 'default',
   };
 }

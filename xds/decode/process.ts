@@ -20,8 +20,10 @@ import { given } from './given.ts';
 import { decodeStringMatcher } from './matcher.ts';
 import { type RuntimeValues, runtimeNumber } from './runtime.ts';
 
-/** Command-line flags that win over the node of the file. */
+/** Command-line flags that win over the node of the file, or add to it. */
 export interface NodeOverrides {
+  /** False when left out. */
+  readonly offersUws?: boolean;
   readonly nodeId?: string;
   readonly nodeCluster?: string;
   readonly zone?: string;

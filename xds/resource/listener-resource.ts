@@ -5,20 +5,28 @@ import { holdKeys, secretsOfListener } from '../../config/secret-references.ts';
 import type { TraceProvider } from '../../config/tracing.ts';
 import { withTraceProvider } from '../decode/default-trace-provider.ts';
 import { decodeListener } from '../decode/listener.ts';
+import { checkEngine } from '../decode/listener-engine.ts';
 import type { RuntimeValues } from '../decode/runtime.ts';
 import type { Listener as Message } from '../generated/messages.ts';
 import { makeResourceDecoder, type ResourceDecoder } from './resource-decoder.ts';
 
-/** Some options are runtime values: those of the moment when the listener arrives. The provider is the bootstrap's. */
+/** What listeners take from the bootstrap. */
+export interface ListenerSurroundings {
+  readonly traceProvider?: TraceProvider | undefined;
+  readonly offersUws?: boolean;
+}
+
+/** Some options are runtime values: those of the moment when the listener arrives. */
 export function listenerDecoder(
   runtime: () => RuntimeValues,
-  traceProvider?: TraceProvider,
+  { traceProvider, offersUws = false }: ListenerSurroundings = {},
 ): ResourceDecoder<Listener> {
   return makeResourceDecoder({
     messageName: 'envoy.config.listener.v3.Listener',
     shortName: 'lds',
     decode: (message: Message, problems) => {
       const listener = decodeListener(message, runtime(), problems);
+      checkEngine(listener, offersUws, problems);
       return listener && withTraceProvider(listener, traceProvider);
     },
     holdsKeys: (listener) => holdKeys(secretsOfListener(listener)),

@@ -33,11 +33,11 @@ export const listenerSupport: SupportTable = {
       'bind_to_port',
       'ignore_global_conn_limit',
       'bypass_overload_manager',
+      'metadata',
       'listener_filters_timeout',
       'continue_on_listener_filters_timeout',
     ],
     ignored: {
-      metadata: 'shown in /config_dump; nothing that is supported reads it',
       stats_matcher: 'all statistics are kept',
       reuse_port: 'enable_reuse_port says it, as in Envoy',
     },

@@ -188,3 +188,15 @@ t.test('capture is asked for by name, or of an agent at its socket', (t) => {
   t.throws(() => parseFlags(['-c', 'x', '--capture-settings', 'capture.yaml']), /--capture/);
   t.end();
 });
+
+t.test('an engine is for all listeners, or for those that ask for it', (t) => {
+  const enginesOf = (...args: string[]) => {
+    const { engine, defaultEngine } = parseFlags(['-c', 'x', ...args]);
+    return [engine, defaultEngine];
+  };
+  t.same(enginesOf(), ['reactor', 'reactor']);
+  t.same(enginesOf('--engine', 'uws'), ['uws', 'uws']);
+  t.same(enginesOf('--engine', 'listener'), ['uws', 'reactor']);
+  t.throws(() => enginesOf('--engine', 'nginx'), new FlagError('--engine nginx: reactor, uws or listener'));
+  t.end();
+});
