@@ -1,11 +1,14 @@
 // Run by mesh.test.ts in network and mount namespaces of its own: a real istiod, a server with a sidecar, a client with one
 // and one without. Who gets through, over what, and who the server is told it is.
 
+import { randomUUID } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { setImmediate } from 'node:timers/promises';
-import t from 'tap';
+import t, { type Test } from 'tap';
 import { type Istiod, startIstiod } from '../istio/istiod.ts';
-import { NODE_IP, type Pod, startMeshSidecar, startNode, startPod } from './mesh-node.ts';
+import { Authority } from '../support/tls-fixtures.ts';
+import { type MeshSidecar, NODE_IP, type Pod, startMeshSidecar, startNode, startPod } from './mesh-node.ts';
 import {
   CLIENT_IP,
   documents,
@@ -18,6 +21,7 @@ import {
   SERVICE_IP,
   STRANGER_IP,
 } from './mesh-objects.ts';
+import { isTlsOnly, WireCapture } from './wire-capture.ts';
 
 t.setTimeout(200_000);
 
@@ -29,13 +33,19 @@ const CLIENT =
   /By=spiffe:\/\/cluster\.local\/ns\/shop\/sa\/server;.*URI=spiffe:\/\/cluster\.local\/ns\/shop\/sa\/client$/;
 
 startNode();
-const istiod = await startIstiod(t, { program, mesh: {}, address: `${NODE_IP}:0` });
+const istiod = await startIstiod(t, {
+  program,
+  mesh: { defaultProviders: { metrics: ['prometheus'] } },
+  address: `${NODE_IP}:0`,
+});
 await istiod.apply(documents(...meshObjects(), mutualTls('PERMISSIVE')));
 const server = await startPod(t, { name: 'server', ip: SERVER_IP });
 const client = await startPod(t, { name: 'client', ip: CLIENT_IP });
 const stranger = await startPod(t, { name: 'stranger', ip: STRANGER_IP });
 await server.serveHttp(ports.http);
 await server.serveHttp(ports.auto);
+const applicationRoot = Authority.make(t.testdir({}), 'application');
+await server.serveHttp(ports.tls, applicationRoot.issue({ subjectAltName: `DNS:${host}` }));
 await server.application.listen({ ip: SERVER_IP, port: ports.tcp, name: 'echo' });
 await server.application.listen({ ip: SERVER_IP, port: ports.greeting, name: 'greeting', speaksFirst: true });
 const sidecarOf = (pod: Pod, controlPlane: Istiod = istiod) =>
@@ -66,6 +76,30 @@ async function ask(from: Pod, ip: string, port: number): Promise<Answer> {
   return { outcome: status, identity: headers['x-forwarded-client-cert'] };
 }
 
+/** Over TLS of the application's own: 200 when it was the application that showed its certificate, or why not. */
+function askTls(from: Pod, ip: string): string {
+  const roots = `${t.testdirName}/roots.pem`;
+  writeFileSync(roots, applicationRoot.certificate);
+  const request = `curl -s --max-time 10 --cacert ${roots} --resolve ${host}:${ports.tls}:${ip} https://${host}:${ports.tls}/`;
+  return from.run(`sh -c '${request} -o /dev/null -w "%{http_code} %{exitcode}" || true'`);
+}
+
+/** The series of TCP connections over mutual TLS. */
+function tcpSeries(sidecar: MeshSidecar): string {
+  const lines = sidecar.admin('/stats/prometheus').split('\n');
+  const isMutual = (line: string) => /_principal="spiffe.*_principal="spiffe/.test(line);
+  return lines.filter((line) => line.startsWith('istio_tcp_connections_opened_total') && isMutual(line)).join('\n');
+}
+
+/** What is on the wire while pods ask for a word, and are answered with it. Nobody else says that word. */
+async function wireOf(t: Test, ask: (word: string) => Promise<unknown>) {
+  const capture = WireCapture.open(t);
+  const word = `word-${randomUUID()}`;
+  await ask(word);
+  const streams = capture.take().filter(({ from, to }) => from.startsWith(SERVER_IP) || to.startsWith(SERVER_IP));
+  return { word, streams, telling: streams.filter(({ bytes }) => bytes.includes(word)) };
+}
+
 /** Applies it, and waits until it is in force on both sides. */
 async function enforce(mode: MutualTls, isInForce: () => Promise<boolean>): Promise<void> {
   await istiod.apply(documents(mutualTls(mode)));
@@ -87,6 +121,22 @@ t.test('PERMISSIVE: pods of the mesh over mutual TLS, others in clear text', asy
   t.equal(await client.application.text(SERVICE_IP, ports.greeting), 'greeting', 'a server that speaks first');
   t.equal(await stranger.application.text(SERVER_IP, ports.greeting), 'greeting', '… to a stranger');
   t.equal(await ask(client, SERVER_IP, ports.http).then(({ outcome }) => outcome), '200', 'the pod’s own address');
+  t.equal(askTls(client, SERVICE_IP), '200 0', 'TLS of the application, in that of the mesh');
+  t.equal(askTls(stranger, SERVER_IP), '200 0', '… as it is');
+});
+
+t.test('on the wire the mesh is TLS from the first byte to the last, and others are in clear text', async (t) => {
+  const said = (pod: Pod, ip: string) => async (word: string) => {
+    t.equal(await pod.application.text(ip, ports.tcp, word), `echo ${word}`);
+    t.match(await pod.application.text(ip, ports.http, request.replace('/hello', `/${word}`)), word);
+  };
+  const plain = await wireOf(t, said(stranger, SERVER_IP));
+  t.same(plain.telling.length, 4, 'both connections, both directions');
+  t.notOk(plain.streams.some(({ bytes }) => isTlsOnly(bytes)));
+  const mesh = await wireOf(t, said(client, SERVICE_IP));
+  t.same(mesh.telling, []);
+  t.ok(mesh.streams.length >= 4, `${mesh.streams.length}`);
+  for (const { from, to, bytes } of mesh.streams) t.ok(isTlsOnly(bytes), `${from} ${to}: ${bytes.length} bytes`);
 });
 
 t.test('STRICT: others are refused, whatever they speak', async (t) => {
@@ -97,7 +147,17 @@ t.test('STRICT: others are refused, whatever they speak', async (t) => {
   }
   t.equal(await client.application.text(SERVICE_IP, ports.tcp, 'hi'), 'echo hi');
   t.match(await stranger.application.text(SERVER_IP, ports.tcp, 'hi'), refused);
+  t.match(
+    tcpSeries(serverSidecar),
+    /(?=.*source_app="client")(?=.*source_principal="[^"]*sa\/client").*destination_app="server"/,
+    'the server’s sidecar is told by the client’s who it is, in front of the bytes',
+  );
+  t.match(tcpSeries(clientSidecar), /(?=.*destination_app="server").*source_app="client"/, '… and the other way round');
   t.equal(await client.application.text(SERVICE_IP, ports.greeting), 'greeting');
+  // One that stays silent is waited for: it is not told by a greeting that it has come to the right place.
+  t.match(await stranger.application.text(SERVER_IP, ports.greeting, 'hi'), refused);
+  t.equal(askTls(client, SERVICE_IP), '200 0');
+  t.match(askTls(stranger, SERVER_IP), /^000 (35|60)$/, 'the sidecar is who answers, and is not known to a stranger');
 });
 
 t.test('DISABLE: everybody in clear text, and nobody is told to be anybody', async (t) => {
@@ -111,7 +171,16 @@ t.test('DISABLE: everybody in clear text, and nobody is told to be anybody', asy
     t.same(await ask(stranger, SERVER_IP, port), { outcome: '200', identity: undefined });
   }
   t.equal(await client.application.text(SERVICE_IP, ports.tcp, 'hi'), 'echo hi');
-  t.equal(await stranger.application.text(SERVER_IP, ports.greeting), 'greeting');
+  t.equal(await stranger.application.text(SERVER_IP, ports.tcp, 'hi'), 'echo hi');
+  for (const [pod, ip] of [
+    [client, SERVICE_IP],
+    [stranger, SERVER_IP],
+  ] as const) {
+    t.equal(await pod.application.text(ip, ports.greeting), 'greeting', pod.name);
+    t.equal(askTls(pod, ip), '200 0', pod.name);
+  }
+  const { telling } = await wireOf(t, (word) => client.application.text(SERVICE_IP, ports.tcp, word));
+  t.equal(telling.length, 2, 'the mesh, too, is in clear text');
   await enforce('STRICT', async () => (await ask(client, SERVICE_IP, ports.http)).identity !== undefined);
 });
 

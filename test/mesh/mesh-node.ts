@@ -3,13 +3,14 @@
 
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { EventEmitter, once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Test } from 'tap';
 import type { Istiod } from '../istio/istiod.ts';
 import { CapturePeer } from '../support/capture-peer.ts';
+import type { IssuedIdentity } from '../support/tls-fixtures.ts';
 
 /** The node's address, which istiod listens at. */
 export const NODE_IP = '10.77.0.1';
@@ -40,8 +41,8 @@ export interface PodOptions {
 export interface Pod extends PodOptions {
   /** A program of the pod, in the place of its application. */
   readonly application: CapturePeer;
-  /** Starts an HTTP server at the port, which answers with what it was asked, as JSON. */
-  serveHttp(port: number): Promise<void>;
+  /** Starts an HTTP server at the port, which answers with what it was asked, as JSON; over TLS with an identity. */
+  serveHttp(port: number, identity?: IssuedIdentity): Promise<void>;
   /** Runs a shell command in it, and returns what it printed. */
   run(command: string): string;
   readonly holder: number;
@@ -71,13 +72,24 @@ export async function startPod(t: Test, { name, ip }: PodOptions): Promise<Pod> 
     await application.stop();
     await end(holder);
   });
-  const serveHttp = async (port: number): Promise<void> => {
+  const serveHttp = async (port: number, identity?: IssuedIdentity): Promise<void> => {
     const program = join(import.meta.dirname, 'http-application.ts');
-    const server = inPod(holder.pid!, [process.execPath, program, ip, String(port)]);
+    const files = identity === undefined ? [] : filesOf(t, identity);
+    const server = inPod(holder.pid!, [process.execPath, program, ip, String(port), ...files]);
     t.teardown(() => end(server));
     await once(server.stdout!, 'data');
   };
   return { name, ip, application, serveHttp, run: there, holder: holder.pid! };
+}
+
+/** Paths of files with the certificate and the key. */
+export function filesOf(t: Test, { certificateChain, privateKey }: IssuedIdentity): readonly [string, string] {
+  const folder = mkdtempSync(join(tmpdir(), 'outrigger-identity-'));
+  t.teardown(() => rmSync(folder, { recursive: true }));
+  const [certificate, key] = [join(folder, 'certificate.pem'), join(folder, 'key.pem')];
+  writeFileSync(certificate, certificateChain);
+  writeFileSync(key, privateKey);
+  return [certificate, key];
 }
 
 export interface SidecarOptions {
@@ -85,6 +97,8 @@ export interface SidecarOptions {
   readonly serviceAccount: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly variables?: Readonly<Record<string, string>>;
+  /** What is mounted for it, with PEM of the roots it trusts; Istio's CA is asked otherwise. */
+  readonly mounted?: { readonly identity: IssuedIdentity; readonly roots: string };
   /** `none` where the rules of somebody else are in force. */
   readonly capture?: 'iptables' | 'none';
 }
@@ -101,7 +115,7 @@ export interface MeshSidecar {
 
 /** `outrigger sidecar` beside the pod's application, which captures by rules. */
 export function startMeshSidecar(t: Test, pod: Pod, options: SidecarOptions): MeshSidecar {
-  const { istiod, serviceAccount, labels, variables = {}, capture = 'iptables' } = options;
+  const { istiod, serviceAccount, labels, variables = {}, capture = 'iptables', mounted } = options;
   const folder = mkdtempSync(join(tmpdir(), 'outrigger-mesh-'));
   t.teardown(() => rmSync(folder, { recursive: true }));
   writeFileSync(join(folder, 'token'), `lab:shop:${serviceAccount}`);
@@ -115,7 +129,8 @@ export function startMeshSidecar(t: Test, pod: Pod, options: SidecarOptions): Me
     '--concurrency',
     '1',
   ];
-  const command = `mount --bind ${folder}/hosts /etc/hosts && exec setpriv ${PRIVILEGES[capture]} --clear-groups "$0" "$@"`;
+  const mount = mounted === undefined ? '' : mountCredentials(folder, mounted);
+  const command = `${mount}mount --bind ${folder}/hosts /etc/hosts && exec setpriv ${PRIVILEGES[capture]} --clear-groups "$0" "$@"`;
   const child = spawn(
     'nsenter',
     [
@@ -161,6 +176,17 @@ export function startMeshSidecar(t: Test, pod: Pod, options: SidecarOptions): Me
     pod.run('curl -s --retry 100 --retry-all-errors --retry-delay 0 --fail http://127.0.0.1:15021/healthz/ready');
   };
   return { process: child, log, admin, logged, ready };
+}
+
+/** Writes them into the folder, and returns the commands that put them where sidecars look, in a namespace of mounts. */
+function mountCredentials(folder: string, { identity, roots }: NonNullable<SidecarOptions['mounted']>): string {
+  const credentials = join(folder, 'credentials');
+  mkdirSync(credentials);
+  writeFileSync(join(credentials, 'cert-chain.pem'), identity.certificateChain);
+  writeFileSync(join(credentials, 'key.pem'), identity.privateKey);
+  writeFileSync(join(credentials, 'root-cert.pem'), roots);
+  const link = `ln -s ${credentials} /var/run/secrets/workload-spiffe-credentials`;
+  return `mount -t tmpfs tmpfs /var/run && mkdir /var/run/secrets && ${link} && `;
 }
 
 /** Collects lines, and resolves with the first that has a text; rejects with all of them when the process ends. */

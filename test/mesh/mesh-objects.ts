@@ -4,12 +4,16 @@
 export const CLIENT_IP = '10.77.0.10';
 export const STRANGER_IP = '10.77.0.11';
 export const EARLY_IP = '10.77.0.12';
+/** A pod that Kubernetes has for one of the mesh, and which has no sidecar. */
+export const IMPOSTOR_IP = '10.77.0.13';
+export const IMPOSTOR_SERVICE_IP = '10.96.0.13';
+export const IMPOSTOR_PORT = 8440;
 export const SERVER_IP = '10.77.0.20';
 /** Of the service. Nobody has it: a sidecar knows where it leads. */
 export const SERVICE_IP = '10.96.0.20';
 
 /** `auto` is not named by its protocol: what the first bytes are decides. */
-export const ports = { http: 8080, tcp: 9000, greeting: 9001, auto: 9002 } as const;
+export const ports = { http: 8080, tcp: 9000, greeting: 9001, auto: 9002, tls: 9003 } as const;
 
 export type MutualTls = 'PERMISSIVE' | 'STRICT' | 'DISABLE';
 
@@ -25,8 +29,9 @@ export function meshObjects(): readonly object[] {
     pod('client', CLIENT_IP),
     pod('early', EARLY_IP),
     pod('server', SERVER_IP),
-    service(),
-    endpoints(),
+    pod('impostor', IMPOSTOR_IP),
+    ...serviceOf('server', { service: SERVICE_IP, pod: SERVER_IP }, serverPorts),
+    ...serviceOf('impostor', { service: IMPOSTOR_SERVICE_IP, pod: IMPOSTOR_IP }, impostorPorts),
   ];
 }
 
@@ -39,44 +44,44 @@ export function mutualTls(mode: MutualTls): object {
   };
 }
 
-function service(): object {
-  return {
-    apiVersion: 'v1',
-    kind: 'Service',
-    metadata: { name: 'server', namespace: 'shop' },
-    spec: {
-      clusterIP: SERVICE_IP,
-      selector: { app: 'server' },
-      ports: [
-        { name: 'http', port: ports.http, targetPort: ports.http },
-        { name: 'tcp-echo', port: ports.tcp, targetPort: ports.tcp },
-        { name: 'tcp-greeting', port: ports.greeting, targetPort: ports.greeting },
-        { name: 'auto', port: ports.auto, targetPort: ports.auto },
+const serverPorts = [
+  { name: 'http', port: ports.http },
+  { name: 'tcp-echo', port: ports.tcp },
+  { name: 'tcp-greeting', port: ports.greeting },
+  { name: 'auto', port: ports.auto },
+  { name: 'tls-app', port: ports.tls },
+];
+
+/** For an endpoint with as many certificates. */
+const impostorPorts = [0, 1, 2, 3, 4, 5].map((index) => ({ name: `http-${index}`, port: IMPOSTOR_PORT + index }));
+
+function serviceOf(
+  name: string,
+  ips: { readonly service: string; readonly pod: string },
+  open: readonly { readonly name: string; readonly port: number }[],
+): readonly object[] {
+  return [
+    {
+      apiVersion: 'v1',
+      kind: 'Service',
+      metadata: { name, namespace: 'shop' },
+      spec: {
+        clusterIP: ips.service,
+        selector: { app: name },
+        ports: open.map((each) => ({ ...each, targetPort: each.port })),
+      },
+    },
+    {
+      apiVersion: 'discovery.k8s.io/v1',
+      kind: 'EndpointSlice',
+      metadata: { name: `${name}-a`, namespace: 'shop', labels: { 'kubernetes.io/service-name': name } },
+      addressType: 'IPv4',
+      ports: open,
+      endpoints: [
+        { addresses: [ips.pod], conditions: { ready: true }, targetRef: { kind: 'Pod', name, namespace: 'shop' } },
       ],
     },
-  };
-}
-
-function endpoints(): object {
-  return {
-    apiVersion: 'discovery.k8s.io/v1',
-    kind: 'EndpointSlice',
-    metadata: { name: 'server-a', namespace: 'shop', labels: { 'kubernetes.io/service-name': 'server' } },
-    addressType: 'IPv4',
-    ports: [
-      { name: 'http', port: ports.http },
-      { name: 'tcp-echo', port: ports.tcp },
-      { name: 'tcp-greeting', port: ports.greeting },
-      { name: 'auto', port: ports.auto },
-    ],
-    endpoints: [
-      {
-        addresses: [SERVER_IP],
-        conditions: { ready: true },
-        targetRef: { kind: 'Pod', name: 'server', namespace: 'shop' },
-      },
-    ],
-  };
+  ];
 }
 
 function pod(name: string, ip: string): object {
