@@ -43,8 +43,6 @@ const firstResolutionMs = 15_000;
 const youngGenerationMib = 24;
 
 const certificateCheckMs = 60_000;
-/** Loading the admin interface takes 20 ms of a core that the workers need for the first request. */
-const adminDelayMs = 50;
 /** After the first snapshot is served: what a start allocates is garbage by then. */
 const compactionDelayMs = 1000;
 
@@ -84,7 +82,10 @@ export function serve(flags: Flags, sidecar: Sidecar | undefined): void {
     inherit: (wanted) => [...succession.inherit(wanted), ...(sidecar?.inherit(wanted) ?? [])],
     onOpened: (listener, opened) => capture.onOpened(listener, opened),
     onStopping: () => capture.stopListening(),
-    onServing: () => succession.onServing(),
+    onServing: () => {
+      succession.onServing();
+      admin.onServing();
+    },
     onStats: (worker, announcement) => {
       store.accept(worker, announcement);
       succession.onStats(announcement);
@@ -98,9 +99,8 @@ export function serve(flags: Flags, sidecar: Sidecar | undefined): void {
   const { store, stats } = metrics;
   const accessLogs = new AccessLogDestinations({ bootstrap, state, stats, log });
   const telemetry = openTelemetry({ bootstrap, state, stats, log, pool, exemplars: metrics.exemplars }, flags);
-  const snapshotStats = new SnapshotStats(stats, concurrency);
   const heapReturns = new HeapReturns({ returnHeap, clock: () => performance.now(), schedule: later });
-  const admin = new AdminInterface();
+  const admin = new AdminInterface({ loadServer: () => import('../admin/server.ts'), schedule: later });
   const retire = (): void => {
     admin.leave();
     capture.handOver();
@@ -111,7 +111,7 @@ export function serve(flags: Flags, sidecar: Sidecar | undefined): void {
   const capture = createCapture(flags, pool, succession, log);
   const observation = new DiscoveryObservation({
     stats: new DiscoveryStats(stats, store),
-    snapshotStats,
+    snapshotStats: new SnapshotStats(stats, concurrency),
     snapshot: () => state.snapshot,
     clock: Date.now,
     onRead: (bytes) => heapReturns.onRead(bytes),
@@ -129,8 +129,7 @@ export function serve(flags: Flags, sidecar: Sidecar | undefined): void {
     const reopenLogs = (): void => lifecycle.reopenLogs();
     const setRuntime = (values: Snapshot['runtime']): void => publisher.setRuntime(values);
     const parts = { state, dynamic, pool, log, flags, overrides, capture, setRuntime, shutdown, reopenLogs };
-    const options = { admin: bootstrap.admin, tracing: telemetry, ...metrics, ...parts };
-    setTimeout(() => void admin.start(options), adminDelayMs);
+    admin.open({ admin: bootstrap.admin, tracing: telemetry, ...metrics, ...parts });
   }, endWithConfigError);
   setInterval(() => store.flushIntervals(), 5000).unref();
 }

@@ -1,8 +1,8 @@
 // The process's own log: lines of JSON on standard error through pino, with Envoy's level names and one level for each
 // component, changed at run time by `POST /logging`.
 //
-// pino takes 14 ms to load from the bundle, a fifth of our time to start, so it is loaded behind the first line; lines
-// wait for it, and are written without it when the process ends before.
+// pino takes 14 ms to load from the bundle, a tenth of our time to start, so it is loaded some time behind the first line,
+// which tells that requests are served; lines wait for it, and are written without it when the process ends before.
 
 import { writeSync } from 'node:fs';
 import type { Logger } from 'pino';
@@ -168,7 +168,7 @@ export class ProcessLog {
 
   /** Resolves when no line waits any more. */
   async flush(): Promise<void> {
-    await this.#output.ready;
+    await this.#output.flush();
   }
 }
 
@@ -181,6 +181,7 @@ function unknownLevel(name: string): string {
 }
 
 const standardError = 2;
+const loadDelayMs = 50;
 
 type Severity = Exclude<LogLevel, 'off'>;
 type Fields = Readonly<Record<string, unknown>>;
@@ -221,13 +222,14 @@ class PinoOutput {
   #waiting: { readonly severity: Severity; readonly fields: Fields; readonly message: string }[] = [];
   #logger: Logger<Severity, true> | null = null;
   #loading: Promise<void> | null = null;
+  #isDue = false;
 
   constructor(descriptor: number) {
     this.#descriptor = descriptor;
   }
 
-  get ready(): Promise<void> {
-    return this.#loading ?? Promise.resolve();
+  async flush(): Promise<void> {
+    if (this.#waiting.length > 0) await this.#loadOnce();
   }
 
   write(severity: Severity, fields: Fields, message: string): void {
@@ -236,11 +238,19 @@ class PinoOutput {
       return;
     }
     this.#waiting.push({ severity, fields, message });
+    if (this.#isDue) return;
+    this.#isDue = true;
+    process.once('exit', this.#writeWaiting);
+    // A process that has nothing else to do ends.
+    setTimeout(() => this.#loadOnce(), loadDelayMs).unref();
+  }
+
+  #loadOnce(): Promise<void> {
     this.#loading ??= this.#load();
+    return this.#loading;
   }
 
   async #load(): Promise<void> {
-    process.once('exit', this.#writeWaiting);
     const { pino } = await import('pino');
     const logger = pino<Severity, true>(
       {

@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process';
-import { cpSync, existsSync, readdirSync, readFileSync, symlinkSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { Script } from 'node:vm';
 import t, { type Test } from 'tap';
 
 const ROOT = join(import.meta.dirname, '../..');
@@ -23,8 +24,11 @@ class Reply {
 }
 if (new Reply().text.charCodeAt(0) !== 0x2026) throw new Error('text was changed');
 const isNative = koffi.load(null).func('int getpid()')() === process.pid;
-worker.once('message', (text: string) => console.log(text, page, isNative));
-if (process.argv.includes('--config-yaml')) {
+worker.once('message', (text: string) => {
+  console.log(text, page, isNative);
+  if (process.argv.includes('--config-yaml')) serve();
+});
+function serve() {
   const listener = createServer((_, response) => response.end());
   listener.listen(0, '127.0.0.1', () => console.log('http 127.0.0.1:' + listener.address().port));
 }
@@ -51,32 +55,34 @@ t.test('the bundle runs without its sources and finds its worker, its files and 
   cpSync(join(tree, 'dist'), join(tree, 'elsewhere'), { recursive: true });
   const run = spawnSync(process.execPath, [join(tree, 'elsewhere/outrigger.cjs')], { encoding: 'utf8' });
   t.equal(run.stdout, 'worker <page> true\n', run.stderr);
-  const text = readFileSync(join(tree, 'dist/outrigger.cjs'), 'utf8');
+  const text = readFileSync(join(tree, 'dist/outrigger.js'), 'utf8');
   t.notMatch(text, /sourceMappingURL|: string =/);
   t.match(text, /^[\t\r\n -~]+$/, 'ASCII only');
   t.match(text, 'Comments within classes stay');
   t.end();
 });
 
-t.test('what few need of Node is loaded when it is first used', (t) => {
+t.test('what few starts need is imported as anything else, and loaded when something of it is used', (t) => {
   const text = `
 import { randomFillSync } from 'node:crypto';
+import { load } from 'js-yaml';
 const isLoaded = () => process.moduleLoadList.includes('NativeModule crypto');
-const before = isLoaded();
+const isRead = () => Object.keys(require.cache).some((path) => path.endsWith('js-yaml.cjs'));
+console.log(isLoaded(), isRead());
 randomFillSync(new Uint8Array(1));
-console.log(before, isLoaded());
+console.log(isLoaded(), load('a: 1').a, isRead());
 `;
   const tree = treeOf(t, withMain(text));
   bundle(tree);
   const run = spawnSync(process.execPath, [join(tree, 'dist/outrigger.cjs')], { encoding: 'utf8' });
-  t.equal(run.stdout, 'false true\n', run.stderr);
+  t.equal(run.stdout, 'false false\ntrue 1 true\n', run.stderr);
   t.end();
 });
 
 t.test('what is imported late is a file of its own, read when it is asked for', (t) => {
   const tree = treeOf(t, withMain("console.log('early'); void import('./command/capture-opening.ts');"));
   bundle(tree);
-  t.notMatch(readFileSync(join(tree, 'dist/outrigger.cjs'), 'utf8'), "'late'");
+  t.notMatch(readFileSync(join(tree, 'dist/outrigger.js'), 'utf8'), /['"]late['"]/);
   const run = spawnSync(process.execPath, [join(tree, 'dist/outrigger.cjs')], { encoding: 'utf8' });
   t.equal(run.stdout, 'early\nlate\n', run.stderr);
   t.end();
@@ -95,11 +101,42 @@ void import('undici/lib/dispatcher/client.js').then(({ default: Client }) => con
   t.end();
 });
 
-t.test("V8's compiled code is left beside the bundle", (t) => {
+t.test('foreign calls are loaded without their package searching for them, and by it where that fails', (t) => {
+  const text = `
+import koffi from 'koffi';
+const searched = Object.keys(require.cache).some((path) => path.includes('/node_modules/koffi/'));
+console.log(koffi.load(null).func('int getpid()')() === process.pid, searched);
+`;
+  const tree = treeOf(t, withMain(text));
+  bundle(tree);
+  const program = join(tree, 'dist/outrigger.cjs');
+  t.equal(spawnSync(process.execPath, [program], { encoding: 'utf8' }).stdout, 'true false\n');
+  rmSync(join(tree, 'node_modules'));
+  const machine = `${process.platform}-${process.arch}`;
+  const folder = join(tree, `node_modules/@koromix/koffi-${machine}/${machine.replace('-', '_')}`);
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, 'koffi.node'), 'of another C library');
+  symlinkSync(join(ROOT, 'node_modules/koffi'), join(tree, 'node_modules/koffi'));
+  t.equal(spawnSync(process.execPath, [program], { encoding: 'utf8' }).stdout, 'true true\n');
+  t.end();
+});
+
+t.test('each thread finds the compiled code of the functions that have run', (t) => {
   const tree = treeOf(t, PROGRAM);
   bundle(tree);
-  const [cache] = readdirSync(join(tree, 'dist/cache'));
-  t.ok(readdirSync(join(tree, 'dist/cache', cache!)).length > 0);
+  const filename = join(tree, 'dist/outrigger.js');
+  const text = readFileSync(filename, 'latin1');
+  const script = new Script(text, { filename, cachedData: readFileSync(compiledOf(tree, 'outrigger')) });
+  t.equal(script.cachedDataRejected, false);
+  t.ok(existsSync(compiledOf(tree, 'worker')));
+  // Of another name, because V8 remembers what it has compiled.
+  const uncalled = new Script(text, { filename: 'uncalled.js' }).createCachedData();
+  t.ok(readFileSync(compiledOf(tree, 'outrigger')).length > uncalled.length, 'more than V8 compiles of its own accord');
+  const run = () => spawnSync(process.execPath, [join(tree, 'dist/outrigger.cjs')], { encoding: 'utf8' }).stdout;
+  writeFileSync(compiledOf(tree, 'outrigger'), 'damaged');
+  t.equal(run(), 'worker <page> true\n', 'V8 refuses it');
+  rmSync(compiledOf(tree, 'outrigger'));
+  t.equal(run(), 'worker <page> true\n', 'there is none');
   t.end();
 });
 
@@ -108,7 +145,7 @@ t.test('the same sources make the same bytes, wherever they lie', (t) => {
   const [first, second] = [join(root, 'first'), join(root, 'second')];
   bundle(first);
   bundle(second);
-  for (const file of ['outrigger.cjs', 'worker.cjs']) {
+  for (const file of ['outrigger.cjs', 'outrigger.js', 'worker.js']) {
     t.ok(readFileSync(join(first, 'dist', file)).equals(readFileSync(join(second, 'dist', file))), file);
   }
   t.end();
@@ -158,6 +195,10 @@ function withMain(text: string): Tree {
   const parts = { audit: { 'main.ts': '' }, reactor: { 'shortcut-exit.ts': '' }, worker: { 'main.ts': '' } };
   const proxy = { 'main.ts': text, command, ...parts };
   return { proxy, 'control-plane': { 'main.ts': '' }, bpf: { 'main.ts': '' } };
+}
+
+function compiledOf(tree: string, thread: string): string {
+  return join(tree, `dist/${thread}.${process.arch}.compiled`);
 }
 
 function treeOf(t: Test, tree: Tree): string {

@@ -1,0 +1,20 @@
+// Loaded ahead of a bundle, in each of its threads: what V8 has compiled of a script by the end of the thread is left beside
+// it (`compiled-code.ts`).
+
+import { writeFileSync } from 'node:fs';
+import v8 from 'node:v8';
+import vm from 'node:vm';
+
+const { Script } = vm;
+
+function keptScript(source: string, options: vm.ScriptOptions & { readonly filename: string }): vm.Script {
+  const script = new Script(source, options);
+  const file = options.filename.replace(/js$/, `${process.arch}.compiled`);
+  process.once('exit', () => writeFileSync(file, script.createCachedData()));
+  return script;
+}
+
+// `new` gives what the function returns.
+Object.assign(vm, { Script: keptScript });
+// Code is for the flags that V8 has when it is kept, and those of a start are Node's own (`proxy/command/inlining.ts`).
+Object.assign(v8, { setFlagsFromString: () => undefined });
