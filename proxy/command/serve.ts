@@ -3,6 +3,7 @@
 
 import type { Bootstrap } from '../../config/bootstrap.ts';
 import type { Snapshot } from '../../config/snapshot.ts';
+import { dropFilePages } from '../../native/file-pages.ts';
 import { RuntimeOverrides } from '../admin/runtime-overrides.ts';
 import { DnsDiscovery } from '../discovery/dns-discovery.ts';
 import type { NamedDescriptor } from '../hot-restart/parent.ts';
@@ -240,6 +241,7 @@ function handleSignals({ flags, log, state, pool, succession, capture, ...ends }
 function compact(state: ServerState): void {
   state.compactDocument();
   returnHeap();
+  dropFilePages();
 }
 
 function openProcessLog({ logLevel, componentLogLevel }: Flags): ProcessLog {
