@@ -49,14 +49,19 @@ function mountedFolder({ hasMountedCertificates }: SidecarEnvironment): string |
 }
 
 function istioCa(environment: SidecarEnvironment): IstioCa {
-  const { caAddress, clusterId, rootCertificate, tokenPath, keyKind, certificateLifetimeMs, signer } = environment;
-  const roots = rootCertificate.kind === 'file' ? { roots: rootCertificate } : {};
+  const { caAddress, caName, clusterId, rootCertificate, tokenPath, keyKind, certificateLifetimeMs, signer } =
+    environment;
+  const tls = {
+    ...(rootCertificate.kind === 'file' && { roots: rootCertificate }),
+    ...(caName !== undefined && { sni: caName }),
+    subjectAltNames: [],
+  };
   return new IstioCa({
     service: {
       target: {
         kind: 'uri',
         uri: caAddress,
-        credentials: { tls: { ...roots, subjectAltNames: [] }, accessToken: { kind: 'file', path: tokenPath } },
+        credentials: { tls, accessToken: { kind: 'file', path: tokenPath } },
       },
       initialMetadata: [{ key: 'clusterid', value: clusterId }],
     },

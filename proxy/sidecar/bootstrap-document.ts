@@ -36,7 +36,8 @@ export function isPlainText(address: string): boolean {
 }
 
 /** `config.core.v3.GrpcService`. */
-function controlPlane({ proxyConfig, clusterId, rootCertificate, tokenPath }: SidecarEnvironment): object {
+function controlPlane(environment: SidecarEnvironment): object {
+  const { proxyConfig, clusterId, rootCertificate, tokenPath, istiodName } = environment;
   const { discoveryAddress } = proxyConfig;
   const initial_metadata = [{ key: 'clusterid', value: clusterId }];
   const common = { target_uri: discoveryAddress, stat_prefix: 'xds' };
@@ -52,6 +53,9 @@ function controlPlane({ proxyConfig, clusterId, rootCertificate, tokenPath }: Si
   return {
     google_grpc: {
       ...common,
+      ...(istiodName !== undefined && {
+        channel_args: { args: { 'grpc.ssl_target_name_override': { string_value: istiodName } } },
+      }),
       channel_credentials: { ssl_credentials: roots },
       credentials_factory_name: fileBased,
       call_credentials: [{ from_plugin: { name: fileBased, typed_config: token } }],

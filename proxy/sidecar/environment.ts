@@ -21,6 +21,10 @@ export interface SidecarEnvironment {
   readonly proxyConfig: ProxyConfig;
   /** Where certificates are asked for, `host:port`. */
   readonly caAddress: string;
+  /** `ISTIOD_SAN`: the name that the control plane's certificate is for, where that is not the one in its address. */
+  readonly istiodName: string | undefined;
+  /** The same of the CA, where that is the control plane. */
+  readonly caName: string | undefined;
   /** By which the control plane and the CA are known. */
   readonly rootCertificate: { readonly kind: 'file'; readonly path: string } | { readonly kind: 'system' };
   readonly tokenPath: string;
@@ -90,6 +94,8 @@ export function readEnvironment({ variables, readFile }: EnvironmentSource): Sid
     annotations,
     proxyConfig,
     caAddress: read.text('CA_ADDR') ?? proxyConfig.discoveryAddress,
+    istiodName: read.text('ISTIOD_SAN'),
+    caName: read.text('CA_ADDR') === undefined ? read.text('ISTIOD_SAN') : undefined,
     rootCertificate: readRootCertificate(read, problems),
     tokenPath: read.text('JWT_TOKEN_PATH') ?? '/var/run/secrets/tokens/istio-token',
     workloadApi: readWorkloadApi(read, problems),
@@ -102,8 +108,21 @@ export function readEnvironment({ variables, readFile }: EnvironmentSource): Sid
     probesLoopback: read.text('REWRITE_PROBE_LEGACY_LOCALHOST_DESTINATION') === 'true',
     appMetrics: readAppMetrics(read, proxyConfig, problems),
   };
+  refuseDnsCapture(read, problems);
   if (!problems.isEmpty) throw new ConfigError('the environment of the sidecar', problems.list);
   return environment;
+}
+
+/** By Istio's rules the pod asks us for names then: it would start, and resolve none. */
+function refuseDnsCapture(read: VariableReader, problems: Problems): void {
+  const variable = 'ISTIO_META_DNS_CAPTURE';
+  if (read.text(variable) !== 'true') return;
+  problems
+    .at(variable)
+    .unsupported(
+      'DNS capture',
+      'set it to false in the proxyMetadata of the pod: its rules lead to 15053, where nobody is',
+    );
 }
 
 interface ProxyConfigSources {

@@ -54,13 +54,15 @@ t.test('it is certified, configured, and says that it is ready', skipOr(program)
   const istiod = await startIstiod(t, { program: 'path' in program ? program.path : '', mesh: loopbackMeshConfig });
   const folder = t.testdir({ token: 'lab:shop:cart' });
   const adminPort = (await freePorts(1))[0]!;
-  const discoveryAddress = `localhost:${istiod.tlsPort}`;
+  // Its certificate is for no address.
+  const discoveryAddress = `127.0.0.1:${istiod.tlsPort}`;
   const [issued, , answered] = await startSidecar(
     t,
     {
       ...pod,
       ...anyPorts,
       ISTIO_META_INTERCEPTION_MODE: 'NONE',
+      ISTIOD_SAN: 'istiod.istio-system.svc',
       CA_ROOT_CA: istiod.rootCertificate,
       JWT_TOKEN_PATH: join(folder, 'token'),
       ECC_SIGNATURE_ALGORITHM: 'ECDSA',

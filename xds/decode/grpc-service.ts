@@ -1,6 +1,6 @@
 // A gRPC service that is called by us (`config.core.v3.GrpcService`).
 
-import type { GrpcCredentials, GrpcService, SecretText } from '../../config/config-source.ts';
+import type { GrpcCredentials, GrpcService, GrpcTls, SecretText } from '../../config/config-source.ts';
 import type { Problems } from '../../config/problems.ts';
 import type {
   GrpcService_GoogleGrpc_CallCredentials as CallCredentials,
@@ -52,11 +52,29 @@ function decodeCredentials(message: GoogleGrpc, problems: Problems): GrpcCredent
   if (accessToken !== undefined && ssl === undefined) {
     problems.at('call_credentials').add('a token may not be sent in clear text: ssl_credentials are required with it');
   }
-  const tls = ssl && decodeSsl(ssl, problems.at('channel_credentials').at('ssl_credentials'));
+  const sni = decodeServerName(message, problems.at('channel_args').at('args'));
+  const tls = ssl && {
+    ...decodeSsl(ssl, problems.at('channel_credentials').at('ssl_credentials')),
+    ...given('sni', sni),
+  };
   return { ...given('tls', tls), ...given('accessToken', accessToken) };
 }
 
-function decodeSsl(message: SslCredentials, problems: Problems): GrpcCredentials['tls'] {
+/** The one option of Google's library that says whom is spoken to rather than how. */
+const serverNameOption = 'grpc.ssl_target_name_override';
+
+function decodeServerName({ channelArgs }: GoogleGrpc, problems: Problems): string | undefined {
+  for (const option of Object.keys(channelArgs?.args ?? {})) {
+    if (option !== serverNameOption) problems.at(option).unsupported(option, `only ${serverNameOption} is`);
+  }
+  const name = channelArgs?.args?.[serverNameOption];
+  if (name !== undefined && (name.stringValue ?? '') === '') {
+    problems.at(serverNameOption).add('must be a string_value that is not empty');
+  }
+  return name?.stringValue;
+}
+
+function decodeSsl(message: SslCredentials, problems: Problems): GrpcTls {
   const { rootCerts, certChain, privateKey } = message;
   if ((certChain === undefined) !== (privateKey === undefined)) {
     problems.add('cert_chain and private_key belong together');

@@ -452,7 +452,7 @@ export interface GrpcService_GoogleGrpc {
   readonly credentialsFactoryName?: string;
   readonly config?: JsonObject;
   readonly perStreamBufferLimitBytes?: number;
-  readonly channelArgs?: unknown;
+  readonly channelArgs?: GrpcService_GoogleGrpc_ChannelArgs;
   readonly channelCredentialsPlugin?: unknown;
   readonly callCredentialsPlugin?: unknown;
 }
@@ -472,6 +472,17 @@ export interface GrpcService_GoogleGrpc_CallCredentials {
 export interface GrpcService_GoogleGrpc_CallCredentials_MetadataCredentialsFromPlugin {
   readonly name?: string;
   readonly typedConfig?: Any;
+}
+
+/** `envoy.config.core.v3.GrpcService.GoogleGrpc.ChannelArgs` */
+export interface GrpcService_GoogleGrpc_ChannelArgs {
+  readonly args?: { readonly [key: string]: GrpcService_GoogleGrpc_ChannelArgs_Value };
+}
+
+/** `envoy.config.core.v3.GrpcService.GoogleGrpc.ChannelArgs.Value` */
+export interface GrpcService_GoogleGrpc_ChannelArgs_Value {
+  readonly stringValue?: string;
+  readonly intValue?: number;
 }
 
 /** `envoy.config.core.v3.GrpcService.GoogleGrpc.ChannelCredentials` */

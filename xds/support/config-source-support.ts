@@ -52,15 +52,19 @@ export const configSourceSupport: SupportTable = {
     unsupported: { retry_policy: ownBackOff, max_receive_message_length: sizeOfMessages },
   },
   [`${C}.GrpcService.GoogleGrpc`]: {
-    supported: ['target_uri', 'channel_credentials', 'call_credentials', 'credentials_factory_name'],
+    supported: ['target_uri', 'channel_credentials', 'call_credentials', 'credentials_factory_name', 'channel_args'],
     ignored: { stat_prefix: 'names statistics of a library that is not used here' },
     unsupported: {
       config: 'the one credentials factory that is offered has no configuration',
       per_stream_buffer_limit_bytes: sizeOfMessages,
-      channel_args: 'they are options of a library that is not used here',
       channel_credentials_plugin: googleOnly,
       call_credentials_plugin: tokenOnly,
     },
+  },
+  [`${C}.GrpcService.GoogleGrpc.ChannelArgs`]: { supported: ['args'] },
+  [`${C}.GrpcService.GoogleGrpc.ChannelArgs.Value`]: {
+    supported: ['string_value'],
+    unsupported: { int_value: 'only grpc.ssl_target_name_override is offered, which is a string' },
   },
   [`${C}.GrpcService.GoogleGrpc.ChannelCredentials`]: {
     supported: ['ssl_credentials'],

@@ -35,6 +35,14 @@ t.test('istiod is asked over TLS, known by its root, with the pod’s token', as
   t.equal(node.id, 'sidecar~10.1.0.1~cart-1.shop~shop.svc.cluster.local');
 });
 
+t.test('istiod is known by the name that is said, where it is not the one in its address', async (t) => {
+  const PROXY_CONFIG = '{"discoveryAddress":"10.0.0.1:15012"}';
+  t.match(load({ PROXY_CONFIG, ISTIOD_SAN: 'istiod.a.svc' }).dynamicResources.ads?.service.target, {
+    uri: '10.0.0.1:15012',
+    credentials: { tls: { sni: 'istiod.a.svc' } },
+  });
+});
+
 t.test('port 15010 is spoken to in clear text, and no token is sent there', async (t) => {
   const { dynamicResources } = load({ PROXY_CONFIG: '{"discoveryAddress":"istiod.istio-system.svc:15010"}' });
   t.same(dynamicResources.ads?.service.target, {

@@ -137,6 +137,20 @@ t.test('every problem is named at once', async (t) => {
   }
 });
 
+t.test('the name of istiod’s certificate is that of the CA, too, unless the CA is another', async (t) => {
+  t.match(read({}), { istiodName: undefined, caName: undefined });
+  t.match(read({ ISTIOD_SAN: 'istiod.a.svc' }), { istiodName: 'istiod.a.svc', caName: 'istiod.a.svc' });
+  const other = read({ ISTIOD_SAN: 'istiod.a.svc', CA_ADDR: 'ca:443' });
+  t.match(other, { istiodName: 'istiod.a.svc', caName: undefined });
+});
+
+t.test('DNS that is captured for us is refused: nobody would answer', async (t) => {
+  const message = /ISTIO_META_DNS_CAPTURE: DNS capture is not supported; set it to false/;
+  t.throws(() => read({ ISTIO_META_DNS_CAPTURE: 'true' }), { message });
+  t.throws(() => read({ PROXY_CONFIG: '{"proxyMetadata":{"ISTIO_META_DNS_CAPTURE":"true"}}' }), { message });
+  t.doesNotThrow(() => read({ ISTIO_META_DNS_CAPTURE: 'false' }));
+});
+
 t.test('both addresses of a pod with two families', async (t) => {
   t.same(read({ INSTANCE_IPS: '10.1.0.1,fd00::1' }).instanceIps, ['10.1.0.1', 'fd00::1']);
 });

@@ -83,6 +83,21 @@ t.test('a token that rotates in a file', async (t) => {
   ]);
 });
 
+t.test('the name that the certificate must be for, where it is not that of the address', async (t) => {
+  const args = (entries: string) => google(`${ssl}, channel_args: {args: {${entries}}}`);
+  t.match(args('grpc.ssl_target_name_override: {string_value: istiod.a.svc}').value, {
+    target: { kind: 'uri', credentials: { tls: { sni: 'istiod.a.svc' } } },
+  });
+  const place = 'google_grpc.channel_args.args';
+  t.match(args('grpc.ssl_target_name_override: {string_value: ""}').problems, [
+    `${place}.grpc.ssl_target_name_override: must be a string_value that is not empty`,
+  ]);
+  t.match(args('grpc.lb_policy_name: {string_value: pick_first}').problems, [
+    `${place}.grpc.lb_policy_name: grpc.lb_policy_name is not supported; only grpc.ssl_target_name_override is`,
+  ]);
+  t.match(args('grpc.ssl_target_name_override: {int_value: 1}').problems, [/int_value/]);
+});
+
 t.test('a token is not sent in clear text', async (t) => {
   t.match(google('call_credentials: [{access_token: secret}]').problems, [
     /^google_grpc\.call_credentials: a token may not be sent in clear text/,
