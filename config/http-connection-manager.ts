@@ -65,6 +65,8 @@ export interface HttpConnectionManager {
   readonly alpnOverride?: AlpnOverride;
   readonly peerMetadata?: PeerMetadataExchange;
   readonly istioStats?: IstioStats;
+  /** The name under which routes configure the CORS filter, where it is among the HTTP filters. */
+  readonly corsFilter?: string;
 
   readonly http1: Http1Options;
   /** Protocols that may be upgraded to, lower case, and whether routes allow them by default. */

@@ -1,5 +1,6 @@
 // Route configurations: which cluster a request goes to, and what is changed on the way (`config.route.v3`).
 
+import type { CorsPolicy } from './cors.ts';
 import type { Metadata } from './endpoint.ts';
 import type { HeaderMatcher, QueryParameterMatcher, RuntimeFraction } from './matcher.ts';
 import type { RouteDecorator, RouteTracing } from './tracing.ts';
@@ -41,9 +42,9 @@ export interface Route {
   readonly tracing?: RouteTracing;
 }
 
-/** Configuration by HTTP filter name (`typed_per_filter_config`), decoded by the filter's own decoder. */
+/** Configuration by HTTP filter name (`typed_per_filter_config`). */
 export interface PerFilterConfig {
-  readonly [filterName: string]: { readonly disabled: boolean; readonly config?: unknown };
+  readonly [filterName: string]: { readonly disabled: boolean; readonly cors?: CorsPolicy };
 }
 
 export interface RouteMatch {

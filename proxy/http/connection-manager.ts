@@ -162,11 +162,14 @@ export class ConnectionManager implements RouteTableUser {
     this.peerMetadata = options.peerMetadata ?? null;
     this.#istioStats = options.istioStats ?? null;
     this.router = config.httpFilters[config.httpFilters.length - 1]!.config;
-    const { suppressEnvoyHeaders } = this.router;
+    const compileContext = {
+      suppressEnvoyHeaders: this.router.suppressEnvoyHeaders,
+      corsFilter: config.corsFilter,
+    };
     this.routes =
       config.routes.kind === 'inline'
-        ? compileRouteTable(config.routes.routes, { suppressEnvoyHeaders })
-        : context.routeTables.use(config.routes.name, this, { suppressEnvoyHeaders });
+        ? compileRouteTable(config.routes.routes, compileContext)
+        : context.routeTables.use(config.routes.name, this, compileContext);
     this.internalOnlyHeaders = this.routes.config.internalOnlyHeaders.map(headerName);
     this.isInternalAddress = compileRanges(config.internalAddressRanges);
     this.clientCert = new ClientCertForwarder(config.forwardClientCert ?? { mode: 'sanitize', details: [] });

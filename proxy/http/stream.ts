@@ -10,6 +10,7 @@ import type { CompiledForward, CompiledRoute } from '../route/compiled-route.ts'
 import { httpStats } from '../telemetry/http-stats.ts';
 import type { RequestTrace } from '../tracing/request-trace.ts';
 import type { ConnectionFacts, ConnectionManager } from './connection-manager.ts';
+import { answersPreflight } from './cross-origin.ts';
 import { downstreamTimeout } from './downstream-timeouts.ts';
 import { cutResponse } from './failure-reply.ts';
 import { applyForwardedHeaders } from './forwarded-headers.ts';
@@ -44,6 +45,8 @@ export class Stream {
   peer: Workload | null = null;
   /** The request came from inside the mesh: Envoy's `x-envoy-internal`. Its timeout and retry headers are obeyed. */
   isInternal = false;
+  /** That of a page which may read the response; empty without one. */
+  allowedOrigin = '';
   /** An edge request from outside: it is told nothing of our insides. */
   isExternal = false;
   /** `stream_idle_timeout`, or the route's own. */
@@ -167,6 +170,7 @@ export class Stream {
 
   #followRoute(route: CompiledRoute): void {
     const { head, manager } = this;
+    if (route.cors !== null && answersPreflight(this, route.cors)) return;
     const upgrade = head.method === 'CONNECT' ? 'connect' : head.upgrade;
     if (upgrade !== '') {
       if (!manager.allowsUpgrade(upgrade, route)) {
@@ -301,6 +305,7 @@ export class Stream {
     const { info, manager } = this;
     manager.tracer?.onResponseHead(this, this.route, head);
     manager.peerMetadata?.addToResponse(head.headers, this.#askedMetadata);
+    if (this.allowedOrigin !== '') this.route!.cors!.addToResponse(head.headers, this.allowedOrigin);
     manager.finishResponseHead(head, this);
     this.#responseHead = head;
     this.#responseStarted = true;
@@ -388,11 +393,16 @@ export class Stream {
 
   /** Sends a head and body of our own; `writeLocalReply` has filled the head. */
   sendLocal(head: ResponseHead, body: Uint8Array): void {
-    if (!this.#requestEnded) this.sender.closeAfterResponse();
     if (this.route !== null) {
       addAttemptCount(head, this.route, this.info);
       this.route.mutateResponse(head, this.head, this.info);
     }
+    this.answer(head, body);
+  }
+
+  /** The same without what routes do to responses. */
+  answer(head: ResponseHead, body: Uint8Array): void {
+    if (!this.#requestEnded) this.sender.closeAfterResponse();
     this.#sendHead(head);
     if (body.length > 0 && this.head.method !== 'HEAD') {
       this.info.responseBodyBytes = body.length;

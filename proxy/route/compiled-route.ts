@@ -20,6 +20,7 @@ import type { RouteSeries } from '../http/request-counter.ts';
 import { StreamInfo } from '../http/stream-info.ts';
 import type { StatBlock } from '../telemetry/stats.ts';
 import type { RouteKeys } from '../tracing/sampling-keys.ts';
+import type { CompiledCors } from './cors.ts';
 import { compileGrpcTimeout, type GrpcTimeoutRule } from './grpc-timeout.ts';
 import type { CompiledHeaderMutation } from './header-mutation.ts';
 import { changeAuthority, compileHostRewrite, type HostRewrite } from './host-rewrite.ts';
@@ -41,6 +42,8 @@ export interface CompiledRoute {
   readonly virtualHost: RouteScope;
   readonly action: CompiledForward | CompiledRedirect | CompiledDirectResponse;
   readonly responseMutation: CompiledHeaderMutation | null;
+  /** Null where pages of other origins are not spoken of. */
+  readonly cors: CompiledCors | null;
   /** Counters of a route with a `stat_prefix`, taken by its first request. */
   stats: StatBlock | null;
   /** What its requests count for when traces are sampled, taken by its first traced request. */
@@ -63,15 +66,17 @@ export interface RouteParts {
   readonly virtualHost: RouteScope;
   readonly action: CompiledRoute['action'];
   readonly responseMutation: CompiledHeaderMutation | null;
+  readonly cors: CompiledCors | null;
 }
 
-export function createRoute({ config, virtualHost, action, responseMutation }: RouteParts): CompiledRoute {
+export function createRoute({ config, virtualHost, action, responseMutation, cors }: RouteParts): CompiledRoute {
   return {
     name: config.name,
     config,
     virtualHost,
     action,
     responseMutation,
+    cors,
     stats: null,
     samplingKeys: null,
     requestSeries: null,

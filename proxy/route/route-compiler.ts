@@ -1,7 +1,8 @@
 // From the configuration of one route to what requests use.
 
-import type { HeaderMutations, Route, RouteAction, WeightedCluster } from '../../config/route.ts';
+import type { HeaderMutations, PerFilterConfig, Route, RouteAction, WeightedCluster } from '../../config/route.ts';
 import { CompiledForward, type CompiledRoute, createRoute, type RouteScope } from './compiled-route.ts';
+import { compileCors } from './cors.ts';
 import { type CompiledHeaderMutation, compileHeaderMutation } from './header-mutation.ts';
 import { CompiledRedirect } from './redirect.ts';
 import { CompiledRouteMatch } from './route-match.ts';
@@ -10,6 +11,8 @@ import { WeightedRoutes } from './weighted-routes.ts';
 export interface CompileContext {
   /** The router's `suppress_envoy_headers`. */
   readonly suppressEnvoyHeaders: boolean;
+  /** The name of the CORS filter; undefined without one. */
+  readonly corsFilter?: string | undefined;
 }
 
 /** A route of a virtual host: when it is taken, and what is taken then. */
@@ -20,6 +23,7 @@ export type RouteEntry = { readonly match: CompiledRouteMatch } & (
 
 export function compileRoute(config: Route, virtualHost: RouteScope, context: CompileContext): RouteEntry {
   const match = new CompiledRouteMatch(config.match);
+  const target = config.action.kind === 'forward' ? config.action.target : null;
   const compileFor = (weighted: WeightedCluster | undefined) => {
     const levels = mutationLevels(config, virtualHost, weighted);
     return createRoute({
@@ -29,9 +33,10 @@ export function compileRoute(config: Route, virtualHost: RouteScope, context: Co
       responseMutation: compileHeaderMutation(
         levels.map(({ responseAdd, responseRemove }) => ({ add: responseAdd, remove: responseRemove })),
       ),
+      // Redirects and direct responses are no resource that pages of other origins read, as in Envoy.
+      cors: target === null ? null : compileCors(filterLevels(config, virtualHost, weighted), context.corsFilter),
     });
   };
-  const target = config.action.kind === 'forward' ? config.action.target : null;
   if (target?.kind !== 'weighted') return { match, route: compileFor(undefined), weighted: null };
   return { match, route: null, weighted: new WeightedRoutes(target, target.clusters.map(compileFor)) };
 }
@@ -56,7 +61,7 @@ export function compileTlsRedirect(virtualHost: RouteScope): CompiledRoute {
     perFilterConfig: {},
   };
   const compiled = new CompiledRedirect(action, new CompiledRouteMatch(match).path);
-  return createRoute({ config, virtualHost, action: compiled, responseMutation: null });
+  return createRoute({ config, virtualHost, action: compiled, responseMutation: null, cors: null });
 }
 
 interface ActionParts {
@@ -89,6 +94,16 @@ function requestMutation(levels: readonly HeaderMutations[]): CompiledHeaderMuta
   return compileHeaderMutation(
     levels.map(({ requestAdd, requestRemove }) => ({ add: requestAdd, remove: requestRemove })),
   );
+}
+
+/** The nearest to the request first. */
+function filterLevels(
+  { perFilterConfig }: Route,
+  { config }: RouteScope,
+  weighted: WeightedCluster | undefined,
+): readonly PerFilterConfig[] {
+  const levels = [perFilterConfig, config.perFilterConfig];
+  return weighted === undefined ? levels : [weighted.perFilterConfig, ...levels];
 }
 
 // The last level has the last word: by default the route configuration, otherwise the route. A weighted cluster is

@@ -38,7 +38,7 @@ export class RouteTables {
   use(name: string, user: RouteTableUser, context: CompileContext): RouteTable {
     const tables = this.#inUse.get(name) ?? [];
     this.#inUse.set(name, tables);
-    let shared = tables.find((each) => each.context.suppressEnvoyHeaders === context.suppressEnvoyHeaders);
+    let shared = tables.find((each) => isSame(each.context, context));
     if (shared === undefined) {
       shared = { context, users: new Set(), table: this.#compile(name, context) };
       tables.push(shared);
@@ -80,6 +80,10 @@ interface SharedTable {
   readonly context: CompileContext;
   readonly users: Set<RouteTableUser>;
   table: RouteTable;
+}
+
+function isSame(one: CompileContext, other: CompileContext): boolean {
+  return one.suppressEnvoyHeaders === other.suppressEnvoyHeaders && one.corsFilter === other.corsFilter;
 }
 
 const noRoutes: Omit<RouteConfiguration, 'name'> = {

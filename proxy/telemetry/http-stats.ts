@@ -75,6 +75,8 @@ export const httpStats = defineStats('http.{envoy_http_conn_manager_prefix}', {
   passthroughInternalRedirectPredicate: counter('passthrough_internal_redirect_predicate'),
   passthroughInternalRedirectTooManyRedirects: counter('passthrough_internal_redirect_too_many_redirects'),
   passthroughInternalRedirectUnsafeScheme: counter('passthrough_internal_redirect_unsafe_scheme'),
+  corsOriginValid: counter('cors.origin_valid'),
+  corsOriginInvalid: counter('cors.origin_invalid'),
 });
 
 /** Trace decisions of a connection manager. */

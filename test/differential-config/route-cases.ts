@@ -233,7 +233,11 @@ export const routeCases: readonly ConfigCase[] = [
     'upgrade_configs: [{upgrade_type: websocket}, {upgrade_type: WebSocket}]',
     'upgrade_configs[1].upgrade_type: WebSocket exists already',
   ),
-  oursRefuses(at.forward, 'cors: {}', 'route.cors: cors is not supported; the CORS filter is not offered'),
+  oursRefuses(
+    at.forward,
+    'cors: {}',
+    'route.cors: cors is not supported; write typed_per_filter_config with envoy.extensions.filters.http.cors.v3.CorsPolicy',
+  ),
   oursRefuses(
     at.forward,
     'request_mirror_policies: [{cluster: c}]',

@@ -5,6 +5,7 @@ import type { Problems } from '../../config/problems.ts';
 import type { HttpConnectionManager as Message } from '../generated/messages.ts';
 import { decodeAccessLogs } from './access-log.ts';
 import { decodeCidrRanges } from './address.ts';
+import { decodeCorsFilter } from './cors.ts';
 import { given } from './given.ts';
 import { decodeHttpFilters } from './http-filter.ts';
 import { decodeHttp1Options } from './http1-options.ts';
@@ -23,6 +24,7 @@ export function decodeHttpConnectionManager(message: Message, problems: Problems
     localReply: decodeLocalReply(message.localReplyConfig ?? {}, problems.at('local_reply_config')),
     ...decodeClientIdentity(message, problems),
     ...decodeIstioHttpFilters(message.httpFilters, problems.at('http_filters')),
+    ...given('corsFilter', decodeCorsFilter(message.httpFilters, problems.at('http_filters'))),
     ...given('forwardClientCert', decodeForwardClientCert(message)),
     ...given('tracing', decodeTracing(message, startsChildSpan, problems)),
     ...decodePathOptions(message, problems),

@@ -1,9 +1,11 @@
-// HTTP filters. Those without effect are left out, so that they cost nothing per request; Istio's are in a file of their own.
+// HTTP filters. Those without effect are left out, so that they cost nothing per request; Istio's and the CORS filter are in
+// files of their own.
 
 import type { HttpFilter, RouterFilter } from '../../config/http-connection-manager.ts';
 import type { Problems } from '../../config/problems.ts';
 import type { HttpFilter as HttpFilterMessage, Router } from '../generated/messages.ts';
 import { decodeAccessLogs } from './access-log.ts';
+import { isCorsFilter } from './cors.ts';
 import { extensionType, isInertFilter } from './extension.ts';
 import { isIstioHttpFilter } from './istio-filter.ts';
 
@@ -18,7 +20,7 @@ export function decodeHttpFilters(
   const filters: HttpFilter[] = [];
   const last = (messages?.length ?? 0) - 1;
   for (const [index, message] of (messages ?? []).entries()) {
-    if (isInertFilter(message, 'HTTP filter') || isIstioHttpFilter(message)) continue;
+    if (isInertFilter(message, 'HTTP filter') || isIstioHttpFilter(message) || isCorsFilter(message)) continue;
     const type = extensionType(message, httpFilter, problems.item(index));
     if (type === undefined) continue;
     if (index !== last) problems.item(index).add('the router must be the last HTTP filter');

@@ -21,6 +21,7 @@ const tcpExchangeType = 'envoy.tcp.metadataexchange.config.MetadataExchange';
 const httpTypes: ReadonlySet<string> = new Set([alpnType, peerMetadataType, istioStatsType]);
 
 export interface WrittenFilter {
+  readonly name?: string;
   readonly typedConfig?: Any;
 }
 
@@ -61,11 +62,11 @@ export function decodeIstioHttpFilters(messages: readonly WrittenFilter[] | unde
 
 /** The filter of this type; what it would be to have two of them nobody says. */
 export function findOnce(messages: readonly WrittenFilter[] | undefined, type: string, problems: Problems) {
-  let found: { readonly message: unknown; readonly problems: Problems } | undefined;
-  for (const [index, { typedConfig }] of (messages ?? []).entries()) {
+  let found: { readonly name: string; readonly message: unknown; readonly problems: Problems } | undefined;
+  for (const [index, { name = '', typedConfig }] of (messages ?? []).entries()) {
     if (typedConfig?.typeName !== type) continue;
     if (found !== undefined) problems.item(index).add(`${type} may be there once`);
-    found ??= { message: typedConfig.message ?? {}, problems: problems.item(index).at('typed_config') };
+    found ??= { name, message: typedConfig.message ?? {}, problems: problems.item(index).at('typed_config') };
   }
   return found;
 }

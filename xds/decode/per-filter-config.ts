@@ -1,11 +1,11 @@
-// What a virtual host, route or weighted cluster sets for single HTTP filters (`typed_per_filter_config`).
-//
-// The router, the only filter there is yet, has no such configuration: what can be said is that a filter is disabled.
+// What a virtual host, route or weighted cluster sets for single HTTP filters (`typed_per_filter_config`): the policy of the
+// CORS filter, or that a filter is disabled.
 
 import type { Problems } from '../../config/problems.ts';
 import type { PerFilterConfig } from '../../config/route.ts';
-import type { RouteFilterConfig } from '../generated/messages.ts';
+import type { CorsPolicy, RouteFilterConfig } from '../generated/messages.ts';
 import type { Any } from '../message/message-descriptor.ts';
+import { corsPolicyType, decodeCorsPolicy } from './cors.ts';
 
 const filterConfig = 'envoy.config.route.v3.FilterConfig';
 
@@ -16,15 +16,20 @@ export function decodePerFilterConfig(
   problems: Problems,
 ): PerFilterConfig {
   if (configs === undefined) return noConfigs;
-  const decoded: { [filterName: string]: { disabled: boolean } } = {};
+  const decoded: { [filterName: string]: PerFilterConfig[string] } = {};
   for (const [name, any] of Object.entries(configs)) {
-    if (any.typeName !== filterConfig) {
-      problems.item(name).unsupported(`filter configuration ${any.typeUrl}`, `only ${filterConfig} is`);
-      continue;
+    const place = problems.item(name);
+    if (any.typeName !== filterConfig) decoded[name] = { disabled: false, ...decodeOwn(any, place) };
+    else {
+      const { config, disabled = false } = any.message as RouteFilterConfig;
+      decoded[name] = { disabled, ...(config && decodeOwn(config, place.at('config'))) };
     }
-    const { config, disabled = false } = any.message as RouteFilterConfig;
-    if (config !== undefined) problems.item(name).at('config').unsupported(`filter configuration ${config.typeUrl}`);
-    decoded[name] = { disabled };
   }
   return decoded;
+}
+
+function decodeOwn(any: Any, problems: Problems): Pick<PerFilterConfig[string], 'cors'> {
+  if (any.typeName === corsPolicyType) return { cors: decodeCorsPolicy(any.message as CorsPolicy, problems) };
+  problems.unsupported(`filter configuration ${any.typeUrl}`, `only ${corsPolicyType} and ${filterConfig} are`);
+  return {};
 }

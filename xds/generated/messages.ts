@@ -1317,6 +1317,20 @@ export interface InternalListener {
 export interface Cors {
 }
 
+/** `envoy.extensions.filters.http.cors.v3.CorsPolicy` */
+export interface CorsPolicy {
+  readonly allowOriginStringMatch?: readonly StringMatcher[];
+  readonly allowMethods?: string;
+  readonly allowHeaders?: string;
+  readonly exposeHeaders?: string;
+  readonly maxAge?: string;
+  readonly allowCredentials?: boolean;
+  readonly filterEnabled?: RuntimeFractionalPercent;
+  readonly shadowEnabled?: RuntimeFractionalPercent;
+  readonly allowPrivateNetworkAccess?: boolean;
+  readonly forwardNotMatchingPreflights?: boolean;
+}
+
 /** `envoy.extensions.filters.http.fault.v3.HTTPFault` */
 export interface HTTPFault {
   readonly delay?: unknown;

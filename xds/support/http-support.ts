@@ -171,6 +171,20 @@ export const httpSupport: SupportTable = {
     },
   },
   'envoy.extensions.filters.http.cors.v3.Cors': { supported: [] },
+  'envoy.extensions.filters.http.cors.v3.CorsPolicy': {
+    supported: [
+      'allow_origin_string_match',
+      'allow_methods',
+      'allow_headers',
+      'expose_headers',
+      'max_age',
+      'allow_credentials',
+      'filter_enabled',
+      'allow_private_network_access',
+      'forward_not_matching_preflights',
+    ],
+    ignored: { shadow_enabled: 'a policy that is off is not counted' },
+  },
   'envoy.config.core.v3.SchemeHeaderTransformation': {
     supported: ['scheme_to_overwrite'],
     unsupported: { match_upstream: 'it arrives with TLS' },

@@ -59,12 +59,6 @@ export const inertFilters: readonly InertFilter[] = [
     acts: 'with fault injection',
   },
   {
-    type: 'envoy.extensions.filters.http.cors.v3.Cors',
-    places: ['HTTP filter'],
-    inEnvoy: 'answers to other origins where a route has a policy, which is refused',
-    acts: 'with the CORS filter',
-  },
-  {
     type: 'envoy.extensions.filters.http.compressor.v3.Compressor',
     places: ['HTTP filter'],
     inEnvoy: 'compresses bodies for clients that take them compressed; they take them as they are, too',

@@ -5,7 +5,7 @@ import type { SupportTable } from './support-table.ts';
 const R = 'envoy.config.route.v3';
 const mirroring = 'request mirroring is not offered';
 const rateLimits = 'rate limiting is not offered';
-const filterCors = 'the CORS filter is not offered';
+const filterCors = 'write typed_per_filter_config with envoy.extensions.filters.http.cors.v3.CorsPolicy';
 const hedging = 'request hedging is not offered';
 const typedRetry = 'write retry_policy';
 const clusterPlugins = 'cluster specifier plugins are not offered';

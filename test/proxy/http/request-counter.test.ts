@@ -25,7 +25,7 @@ function fixture() {
 function compiled(name: string) {
   const config = route({ name, match: routeMatch({ kind: 'prefix', value: '/reviews' }) });
   const scope = { config: virtualHost(), routeConfiguration: routeConfiguration() };
-  return createRoute({ config, virtualHost: scope, action: forward({}), responseMutation: null });
+  return createRoute({ config, virtualHost: scope, action: forward({}), responseMutation: null, cors: null });
 }
 
 interface Given {
