@@ -26,6 +26,7 @@ import type { TlsContext } from './tls-context.ts';
 import { verifiedChainOf } from './tls-peer.ts';
 import { derOf, derOfStack } from './tls-pem.ts';
 import { TlsResumption, takeResumable } from './tls-resumption.ts';
+import { peerSignatureOf } from './tls-signature.ts';
 import { giveTicket } from './tls-tickets.ts';
 
 /** What the descriptor must be ready for before the call that returned -EAGAIN is made again. */
@@ -242,6 +243,11 @@ export class TlsSession {
   /** Of the key exchange, as OpenSSL calls it: `x25519`, `X25519MLKEM768`. */
   get group(): string | undefined {
     return this.#pointer === 0 ? undefined : (groupName()(this.#pointer) ?? undefined);
+  }
+
+  /** With what the peer has signed: `ecdsa_secp256r1_sha256`; undefined without a certificate of it. */
+  get peerSignature(): string | undefined {
+    return this.#pointer === 0 ? undefined : peerSignatureOf(this.#pointer);
   }
 
   /** The application protocol, as Latin-1; undefined when none was agreed on. */

@@ -51,6 +51,8 @@ export interface AgreedParameters {
   /** As OpenSSL has it; undefined where none was agreed on, as in a session that goes on. */
   readonly group: string | undefined;
   readonly version: string;
+  /** With which scheme the peer has signed; undefined where it has not. */
+  readonly signature: string | undefined;
 }
 
 interface Sets {
@@ -60,6 +62,7 @@ interface Sets {
   readonly ciphers: StatSet;
   readonly versions: StatSet;
   readonly curves: StatSet;
+  readonly signatures: StatSet;
 }
 
 const setsOf: Readonly<Record<'listener' | 'cluster', Sets>> = {
@@ -70,6 +73,7 @@ const setsOf: Readonly<Record<'listener' | 'cluster', Sets>> = {
     ciphers: defineStats(`${listener}.ssl.ciphers.{envoy_ssl_cipher}`, choiceStats),
     versions: defineStats(`${listener}.ssl.versions.{envoy_ssl_version}`, choiceStats),
     curves: defineStats(`${listener}.ssl.curves.{envoy_ssl_curve}`, choiceStats),
+    signatures: defineStats(`${listener}.ssl.sigalgs.{envoy_ssl_sigalg}`, choiceStats),
   },
   cluster: {
     connections: clusterTlsStats,
@@ -78,6 +82,7 @@ const setsOf: Readonly<Record<'listener' | 'cluster', Sets>> = {
     ciphers: defineStats(`${cluster}.ssl.ciphers.{cipher_suite}`, choiceStats),
     versions: defineStats(`${cluster}.ssl.versions.{envoy_ssl_version}`, choiceStats),
     curves: defineStats(`${cluster}.ssl.curves.{envoy_ssl_curve}`, choiceStats),
+    signatures: defineStats(`${cluster}.ssl.sigalgs.{envoy_ssl_sigalg}`, choiceStats),
   },
 };
 
@@ -107,11 +112,12 @@ export class TlsStats {
     if (!this.#isReleased) this.#begin().factory.inc(listenerTlsFactoryStats[stat]);
   }
 
-  countAgreed({ cipher, group, version }: AgreedParameters): void {
+  countAgreed({ cipher, group, version, signature }: AgreedParameters): void {
     if (this.#isReleased) return;
     this.#choice(this.#sets.ciphers, envoyCiphers.get(cipher ?? '') ?? OTHER).inc(0);
     this.#choice(this.#sets.versions, version).inc(0);
     if (group !== undefined) this.#choice(this.#sets.curves, envoyCurves.get(group.toLowerCase()) ?? OTHER).inc(0);
+    if (signature !== undefined) this.#choice(this.#sets.signatures, signature).inc(0);
   }
 
   /** By names of the configuration: those of secrets. */

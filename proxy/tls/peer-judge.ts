@@ -72,11 +72,11 @@ export class PeerJudge implements HandshakeJudge {
 
   #count(session: TlsSession, hasCertificate: boolean): void {
     const { stats } = this.#options;
-    const { cipher, group, version, isResumed } = session;
+    const { cipher, group, version, isResumed, peerSignature: signature } = session;
     stats.count('handshake');
     if (isResumed) stats.count('sessionReused');
     if (!hasCertificate) stats.count('noCertificate');
-    stats.countAgreed({ cipher, group, version: versionName(version) });
+    stats.countAgreed({ cipher, group, version: versionName(version), signature });
   }
 }
 

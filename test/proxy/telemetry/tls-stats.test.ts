@@ -23,7 +23,12 @@ t.test('stats have the names that Envoy gives them', (t) => {
   stats.count('handshake');
   stats.count('failVerifySan');
   stats.countContext('sslContextUpdateBySds');
-  stats.countAgreed({ cipher: 'TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256', group: 'x25519', version: 'TLSv1.2' });
+  stats.countAgreed({
+    cipher: 'TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256',
+    group: 'x25519',
+    version: 'TLSv1.2',
+    signature: 'ecdsa_secp256r1_sha256',
+  });
   stats.setExpiries(new Map([['default', 1_795_491_994_123]]));
   t.same(lines().sort(), [
     'listener.127.0.0.1_15006.server_ssl_socket_factory.ssl_context_update_by_sds: 1',
@@ -32,6 +37,7 @@ t.test('stats have the names that Envoy gives them', (t) => {
     'listener.127.0.0.1_15006.ssl.curves.X25519: 1',
     'listener.127.0.0.1_15006.ssl.fail_verify_san: 1',
     'listener.127.0.0.1_15006.ssl.handshake: 1',
+    'listener.127.0.0.1_15006.ssl.sigalgs.ecdsa_secp256r1_sha256: 1',
     'listener.127.0.0.1_15006.ssl.versions.TLSv1.2: 1',
   ]);
   t.end();
@@ -39,7 +45,7 @@ t.test('stats have the names that Envoy gives them', (t) => {
 
 t.test('of metrics the chosen name is a label', (t) => {
   const { stats, store } = rig('cluster', 'reviews');
-  stats.countAgreed({ cipher: 'TLS_AES_128_GCM_SHA256', group: undefined, version: 'TLSv1.3' });
+  stats.countAgreed({ cipher: 'TLS_AES_128_GCM_SHA256', group: undefined, version: 'TLSv1.3', signature: undefined });
   const group = store.groups().find(({ prefix }) => prefix.includes('ciphers'))!;
   t.equal(metricOf(group.scope, group.scope.stats[0]!).name, 'envoy_cluster_ssl_ciphers');
   t.same(labelsOf(group.scope, group.names), [
@@ -65,7 +71,8 @@ t.test('a cluster has no stats before it is called, a listener has them from the
 
 t.test('what is unknown is counted together', (t) => {
   const { stats, lines } = rig('listener', 'l');
-  for (const name of ['A', 'B', 'C']) stats.countAgreed({ cipher: name, group: name, version: 'TLSv1.3' });
+  for (const name of ['A', 'B', 'C'])
+    stats.countAgreed({ cipher: name, group: name, version: 'TLSv1.3', signature: undefined });
   t.same(lines(), [
     'listener.l.ssl.ciphers.other: 3',
     'listener.l.ssl.curves.other: 3',
@@ -76,7 +83,7 @@ t.test('what is unknown is counted together', (t) => {
 
 t.test('handshakes that end after the release are not counted, and nothing is left', (t) => {
   const { stats, store } = rig('listener', 'l');
-  stats.countAgreed({ cipher: 'A', group: 'A', version: 'TLSv1.3' });
+  stats.countAgreed({ cipher: 'A', group: 'A', version: 'TLSv1.3', signature: undefined });
   stats.release();
   stats.count('handshake');
   stats.countContext('sslContextUpdateBySds');
