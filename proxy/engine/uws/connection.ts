@@ -77,6 +77,8 @@ export class UwsConnection implements DownstreamConnection, ResponseSender, Even
   #hasInput = false;
   /** The client has sent FIN. */
   #hasPeerEnded = false;
+  /** The kernel had no room for a response when it last told of something. */
+  #isFull = false;
   #isPaused = false;
   #closeAfterResponse = false;
   /** Drained. */
@@ -105,12 +107,18 @@ export class UwsConnection implements DownstreamConnection, ResponseSender, Even
   // ---- Receiving -------------------------------------------------------------------------------------------------
 
   onEvents(events: number): void {
-    this.#hasInput = true;
+    if ((events & ~EpollEvent.writable) !== 0) this.#hasInput = true;
     if ((events & EpollEvent.peerEnded) !== 0) this.#hasPeerEnded = true;
+    this.#isFull = (events & EpollEvent.writable) === 0;
     if ((events & ENDED) !== 0) this.close();
-    else if (this.#state === State.waiting) this.#look();
+    else if (this.#state === State.waiting) this.#lookForRequest();
     else if (this.#state === State.closing && (events & EpollEvent.peerEnded) !== 0) this.close();
     this.#manager.context.output.flush();
+  }
+
+  /** The library keeps what the client does not take of a response without a body, and does not say so. */
+  #lookForRequest(): void {
+    if (this.#hasInput && !this.#isFull) this.#look();
   }
 
   /** What of a request is there, without taking it. */
@@ -214,7 +222,7 @@ export class UwsConnection implements DownstreamConnection, ResponseSender, Even
 
   /** For the reactor. */
   run(): void {
-    if (this.#state === State.waiting) this.#look();
+    if (this.#state === State.waiting) this.#lookForRequest();
     else if (this.#state === State.body) this.#deliverKept();
     else if (this.#state === State.closing) this.#endWriting();
     this.#manager.context.output.flush();
@@ -440,7 +448,8 @@ export class UwsConnection implements DownstreamConnection, ResponseSender, Even
   }
 }
 
-const INPUT = EpollEvent.readable | EpollEvent.peerEnded | EpollEvent.edgeTriggered;
+/** Edges of room come only after there was none. */
+const INPUT = EpollEvent.readable | EpollEvent.writable | EpollEvent.peerEnded | EpollEvent.edgeTriggered;
 const ENDED = EpollEvent.error | EpollEvent.hangUp;
 
 /** How long an idle connection that is drained waits for the request that may be on its way. */

@@ -270,3 +270,35 @@ t.test(
     t.equal(client.outcome, 'end');
   },
 );
+
+t.test(
+  'requests of a client that reads no responses wait in the kernel, and are answered when it does',
+  { skip },
+  async (t) => {
+    let asked = 0;
+    const { open } = await start(t, (socket) => {
+      socket.on('data', () => {
+        asked++;
+        socket.write(`HTTP/1.1 204 No Content\r\nx-pad: ${'p'.repeat(8000)}\r\n\r\n`);
+      });
+    });
+    const client = await open();
+    client.socket.pause();
+    let sent = 0;
+    // A turn of this thread is one of the worker's: a request that moves needs few.
+    for (let turns = 0; turns < 1000 && sent < 5000; turns++) {
+      if (asked === sent) {
+        turns = 0;
+        sent++;
+        client.socket.write(get);
+      }
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    t.ok(sent < 5000, `${sent} requests were sent`);
+    t.equal(asked, sent - 1);
+    client.socket.resume();
+    await client.until((text) => text.split('HTTP/1.1 204').length > sent);
+    t.equal(asked, sent);
+    client.close();
+  },
+);
