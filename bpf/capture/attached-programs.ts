@@ -118,6 +118,8 @@ export class AttachedPrograms {
 /** The reverse of attaching: no connection is redirected whose destination nobody keeps. */
 const REDIRECTION_FIRST = PROGRAM_PLACES.map(({ program }) => program).reverse();
 
+const DNS_PROGRAMS = PROGRAM_PLACES.filter(({ isForDns }) => isForDns === true).map(({ program }) => program);
+
 function isWanted({ program, at, isForDns }: ProgramPlace, { without, hasDns, targets }: ObjectPlaces): boolean {
   return targets.places[at] !== undefined && !without.includes(program) && (hasDns || isForDns !== true);
 }
@@ -135,9 +137,11 @@ function load(request: ObjectPlaces, found: ReadonlyMap<string, Attachment>): Lo
   const lists = fillListMaps(name, plan.maps);
   if (isFailure(lists)) return lists;
   const programs = LAYOUTS[name].programs.map(({ name }) => name);
+  // Each program costs a start what the verifier needs for it.
+  const unused = request.hasDns ? [] : DNS_PROGRAMS.filter((program) => !found.has(program));
   const options = {
     constants: plan.constants,
-    without: request.without.filter((program) => programs.includes(program)),
+    without: programs.filter((program) => request.without.includes(program) || unused.includes(program)),
   };
   const loaded =
     found.size === 0

@@ -31,13 +31,14 @@ function requestFor(cgroup: string, more: object = {}) {
   return { name: 'outbound' as const, plan, targets, held: nothingHeld, files, without: [], hasDns: false, ...more };
 }
 
-t.test('programs of DNS are attached when DNS is captured', { skip }, (t) => {
+t.test('programs of DNS are loaded and attached when DNS is captured', { skip }, (t) => {
   const cgroup = temporaryCgroup(t, 'attached');
   for (const hasDns of [false, true]) {
     const request = requestFor(cgroup, { hasDns, without: ['or_peer4', 'or_lookup'] });
     const attached = attachObject(request);
     if (isFailure(attached)) throw new Error(attached.reason);
     t.equal(attached.has('or_send6'), hasDns);
+    t.equal(attached.object.programFd('or_recv4') >= 0, hasDns);
     t.ok(attached.has('or_connect4'));
     t.notOk(attached.has('or_peer4'), 'this kernel is said to lack it');
     t.equal(attached.links().size, hasDns ? 9 : 5);
