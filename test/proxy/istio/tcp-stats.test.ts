@@ -1,18 +1,40 @@
 import t from 'tap';
+import type { ClusterRuntime } from '../../../proxy/cluster/cluster-runtime.ts';
 import { StreamInfo } from '../../../proxy/http/stream-info.ts';
 import { WorkerIstio } from '../../../proxy/istio/worker-istio.ts';
-import { workloadOfEndpoint } from '../../../proxy/istio/workload.ts';
+import { workloadOfEndpoint, workloadOfNode } from '../../../proxy/istio/workload.ts';
 import { StatsStore } from '../../../proxy/telemetry/stats-store.ts';
 import { WorkerStats } from '../../../proxy/telemetry/worker-stats.ts';
 import { certificateFacts, tlsFacts } from '../../support/tls-facts-fixtures.ts';
 
+const us = { metadata: { WORKLOAD_NAME: 'us', NAMESPACE: 'here' } };
 const config = { usesHostHeader: true, tcpReportingIntervalMs: 5_000, overrides: {} };
 
-function bench(isOutbound: boolean, given: object = {}) {
+/** A workload as in the expectations of Istio's own proxy, `tcp_server_connection_open` and `tcp_client_connection_open`. */
+const nodeOf = (name: string, app: string, service: string, cluster: string) => ({
+  id: `sidecar~${name}`,
+  region: '',
+  zone: '',
+  metadata: {
+    WORKLOAD_NAME: name,
+    NAMESPACE: 'default',
+    CLUSTER_ID: cluster,
+    LABELS: {
+      app,
+      version: 'v1',
+      'service.istio.io/canonical-name': service,
+      'service.istio.io/canonical-revision': 'version-1',
+    },
+  },
+});
+const productpage = nodeOf('productpage-v1', 'productpage', 'productpage-v1', 'client-cluster');
+const ratings = nodeOf('ratings-v1', 'ratings', 'ratings', 'server-cluster');
+
+function bench(isOutbound: boolean, given: object = {}, node: object = us) {
   const store = new StatsStore();
   const stats = new WorkerStats((message) => store.accept(0, message));
   const istio = new WorkerIstio({ stats, maxSeries: 10 });
-  istio.identify({ id: 'n', zone: '', metadata: { WORKLOAD_NAME: 'us', NAMESPACE: 'here' } });
+  istio.identify({ id: 'n', zone: '', ...node });
   const tcp = istio.compileTcpStats({ istioStats: { ...config, ...given } } as never, isOutbound)!;
   const values = () =>
     store.groups().flatMap((group) => group.scope.stats.map((_, index) => group.value(index)).join());
@@ -99,4 +121,51 @@ t.test('an endpoint that tells nothing is who the control plane says it is', asy
   connection.onPeer(null);
   connection.report(info, null);
   t.match(store.groups()[0]!.labels, /destination_workload="db"/);
+});
+
+t.test('both sides report as Istio expects', async (t) => {
+  const [client, server] = [
+    'spiffe://cluster.local/ns/default/sa/client',
+    'spiffe://cluster.local/ns/default/sa/server',
+  ];
+  const services = [{ host: 'server.default.svc.cluster.local', name: 'server', namespace: 'default' }];
+  const cluster = { name: 'c', config: { metadata: { istio: { services } } } } as unknown as ClusterRuntime;
+  const certificate = (uri: string) => certificateFacts({ uris: [uri] });
+  const tagsOf = (isOutbound: boolean) => {
+    const { tcp, store } = bench(isOutbound, {}, isOutbound ? productpage : ratings);
+    const info = new StreamInfo();
+    if (isOutbound) info.upstreamTls = tlsFacts({ own: certificate(client), peer: certificate(server) });
+    else info.downstreamTls = tlsFacts({ own: certificate(server), peer: certificate(client) });
+    const connection = tcp.begin();
+    connection.awaitPeer();
+    connection.onPeer(workloadOfNode(isOutbound ? ratings : productpage, []));
+    connection.report(info, cluster);
+    const pairs = [...store.groups()[0]!.labels.matchAll(/(\w+)="([^"]*)"/g)];
+    return Object.fromEntries(pairs.map(([, name, value]) => [name, value]));
+  };
+  const both = {
+    source_workload: 'productpage-v1',
+    source_canonical_service: 'productpage-v1',
+    source_canonical_revision: 'version-1',
+    source_workload_namespace: 'default',
+    source_principal: client,
+    source_app: 'productpage',
+    source_version: 'v1',
+    source_cluster: 'client-cluster',
+    destination_workload: 'ratings-v1',
+    destination_workload_namespace: 'default',
+    destination_principal: server,
+    destination_app: 'ratings',
+    destination_version: 'v1',
+    destination_service: 'server.default.svc.cluster.local',
+    destination_canonical_service: 'ratings',
+    destination_canonical_revision: 'version-1',
+    destination_service_name: 'server',
+    destination_service_namespace: 'default',
+    destination_cluster: 'server-cluster',
+    request_protocol: 'tcp',
+    response_flags: '-',
+  };
+  t.same(tagsOf(false), { reporter: 'destination', ...both, connection_security_policy: 'mutual_tls' });
+  t.same(tagsOf(true), { reporter: 'source', ...both, connection_security_policy: 'unknown' });
 });
