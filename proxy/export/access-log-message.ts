@@ -6,6 +6,7 @@ import type { CustomTag } from '../../config/tracing.ts';
 import { toByteString } from '../format/byte-string.ts';
 import { ResponseFlag } from '../http/stream-info.ts';
 import type { CommonFacts, EntryFacts, HttpFacts } from '../telemetry/access-log-entry.ts';
+import type { CertificateEntryFacts, TlsEntryFacts } from '../telemetry/access-log-tls.ts';
 import { SpanWriter } from '../tracing/span-writer.ts';
 import { bytesField } from './protobuf-field.ts';
 
@@ -76,9 +77,11 @@ function writeCommon(facts: CommonFacts, isConnection: boolean, { customTags }: 
     metadata,
     tags,
     trace,
+    tls,
   ] = facts;
   address(2, remote);
   address(3, local);
+  writeTls(tls);
   const micros = Math.round(startWallMs * 1000);
   parts(5, Math.floor(micros / 1e6), (micros % 1e6) * 1000);
   for (const [index, time] of times.entries()) elapsed(6 + index, time);
@@ -107,6 +110,40 @@ function writeCommon(facts: CommonFacts, isConnection: boolean, { customTags }: 
   // A connection that is still open is logged by its interval.
   const ofConnection = duration < 0 ? AccessLogType.tcpPeriodic : AccessLogType.tcpConnectionEnd;
   integer(33, isConnection ? ofConnection : AccessLogType.downstreamEnd);
+}
+
+function writeTls(tls: TlsEntryFacts | null): void {
+  if (tls === null) return;
+  const [version, cipherSuite, serverName, own, peer, sessionId] = tls;
+  const message = writer.beginMessage(4);
+  integer(1, version);
+  if (cipherSuite > 0) {
+    const value = writer.beginMessage(2);
+    integer(1, cipherSuite);
+    writer.endMessage(value);
+  }
+  text(3, serverName);
+  writeCertificate(4, own);
+  writeCertificate(5, peer);
+  text(6, sessionId);
+  writer.endMessage(message);
+}
+
+function writeCertificate(field: number, certificate: CertificateEntryFacts | null): void {
+  if (certificate === null) return;
+  const [uris, dnsNames, subject, issuer] = certificate;
+  const message = writer.beginMessage(field);
+  for (const uri of uris) writeAltName(1, uri);
+  for (const name of dnsNames) writeAltName(2, name);
+  text(2, subject);
+  text(3, issuer);
+  writer.endMessage(message);
+}
+
+function writeAltName(kind: number, name: string): void {
+  const message = writer.beginMessage(1);
+  writer.text(kind, name);
+  writer.endMessage(message);
 }
 
 const AccessLogType = { tcpPeriodic: 2, tcpConnectionEnd: 3, downstreamEnd: 6 } as const;

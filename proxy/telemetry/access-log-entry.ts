@@ -14,6 +14,7 @@ import type { HeaderTable } from '../http/header-table.ts';
 import type { RequestHead, ResponseHead } from '../http/message.ts';
 import type { StreamInfo } from '../http/stream-info.ts';
 import { SamplingReason, samplingReasonNames } from '../tracing/sampling-reason.ts';
+import { type TlsEntryFacts, tlsEntryFacts } from './access-log-tls.ts';
 
 /** Texts are byte strings: each character one byte. An empty one is a fact that is not known. */
 export type EntryFacts = readonly [common: CommonFacts, http: HttpFacts | null];
@@ -44,6 +45,7 @@ export type CommonFacts = readonly [
   /** Values of `customTags` in their order. */
   tags: readonly (string | null)[],
   trace: readonly [traceId: string, spanId: string, reason: string] | null,
+  tls: TlsEntryFacts | null,
 ];
 
 export type HttpFacts = readonly [
@@ -148,6 +150,7 @@ function commonFacts(context: FormatContext, tags: readonly Operator[]): CommonF
     dynamicMetadata(info),
     texts(tags, context),
     traceOf(info),
+    tlsEntryFacts(info.downstreamTls),
   ];
 }
 

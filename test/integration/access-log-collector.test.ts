@@ -20,6 +20,9 @@ import {
   tcpFilterChain,
 } from '../support/sidecar.ts';
 
+// Each test starts a process, which takes seconds on a busy machine.
+t.setTimeout(120_000);
+
 const LOGGERS = 'type.googleapis.com/envoy.extensions.access_loggers';
 
 const http2 = {

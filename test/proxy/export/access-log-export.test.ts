@@ -43,7 +43,7 @@ const records: LogCollector = {
 };
 
 function entryLine(path: string): string {
-  const common = [1, [], -1, '', '', '', '', '', '', '', 0, 0, '', '', '', [0, 0], [0, 0], null, [], null];
+  const common = [1, [], -1, '', '', '', '', '', '', '', 0, 0, '', '', '', [0, 0], [0, 0], null, [], null, null];
   const http = ['', '', '', '', path, '', '', '', '', '', [0, 0, 0], [], 200, '', [0, 0, 0], [], []];
   return `${JSON.stringify([common, http])}\n`;
 }

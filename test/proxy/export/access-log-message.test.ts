@@ -34,6 +34,7 @@ const common: CommonFacts = [
   null,
   [],
   null,
+  null,
 ];
 const http: HttpFacts = [
   'HTTP/1.1',
@@ -204,3 +205,22 @@ t.test('the first message of a stream tells who we are, every message has all it
 function plain(value: unknown): unknown {
   return JSON.parse(JSON.stringify(value));
 }
+
+t.test('the TLS of a client is told with both certificates', async (t) => {
+  const own = [['spiffe://t/b'], [], 'CN=b', 'CN=ca'] as const;
+  const peer = [['spiffe://t/a'], ['a.test', 'b.test'], '', ''] as const;
+  const tls = [4, 0x1301, 'shop.example', own, peer, 'ab12'] as const;
+  const entry = decode([replaced(common, 20, tls), http]) as { common_properties: { tls_properties: unknown } };
+  t.strictSame(plain(entry.common_properties.tls_properties), {
+    tls_version: 'TLSv1_3',
+    tls_cipher_suite: { value: 0x1301 },
+    tls_sni_hostname: 'shop.example',
+    local_certificate_properties: { subject_alt_name: [{ uri: 'spiffe://t/b' }], subject: 'CN=b', issuer: 'CN=ca' },
+    peer_certificate_properties: {
+      subject_alt_name: [{ uri: 'spiffe://t/a' }, { dns: 'a.test' }, { dns: 'b.test' }],
+    },
+    tls_session_id: 'ab12',
+  });
+  const bare = decode([replaced(common, 20, [3, 0, '', null, null, '']), http]) as typeof entry;
+  t.strictSame(plain(bare.common_properties.tls_properties), { tls_version: 'TLSv1_2' });
+});

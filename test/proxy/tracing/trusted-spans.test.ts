@@ -2,6 +2,7 @@
 
 import t, { type Test } from 'tap';
 import { type AuditedCall, type AuditedSpan, auditSpans } from '../../../proxy/audit/trust-audit.ts';
+import { SamplingReason } from '../../../proxy/tracing/sampling-reason.ts';
 import type { CertificateFacts, TlsFacts } from '../../../proxy/transport/tls-facts.ts';
 import { FakeConnection, Scene, type SceneOptions } from '../../support/http-fixtures.ts';
 import { type RecordedSpan, recordsOf, tracingOf } from '../../support/trace-fixtures.ts';
@@ -142,5 +143,26 @@ t.test('a chain that came over a connection is never told on as it came', (t: Te
   t.notMatch(pass(received, {}).told.join(), /outrigger/);
   const { told, spans } = pass(received, { from: mutual('cart', 'web') });
   t.match(told.join(), `outrigger=${spans[0]!.attributes['trust.chain']},other=1`);
+  t.end();
+});
+
+t.test('over mutual TLS a callee that keeps a trace is followed as shipped, and the caller before is told', (t) => {
+  const run = (to: TlsFacts | null) => {
+    const tracing = tracingOf({}, { randomPerTenThousand: 0 });
+    const scene = new Scene({ facts: { tls: mutual('b', 'a') }, manager: { tracing } });
+    const { client } = scene.request();
+    const { endpoint, waiter } = scene.waiting.shift()!;
+    const connection = Object.assign(new FakeConnection(endpoint.addressText), { tls: to });
+    scene.connections.push(connection);
+    waiter.onConnectionReady(connection);
+    const [, ids] = /traceparent: 00-([0-9a-f]{32}-[0-9a-f]{16})/.exec(connection.requestHead)!;
+    scene.respond(connection, 200, true, [['server-timing', `trace;desc=00-${ids}-01`]]);
+    scene.tracing.flush();
+    const reasons = recordsOf(scene.tracingMessages).map(({ reason }) => reason);
+    return { reasons, isTold: client.headers.some((line) => line.toLowerCase().startsWith('server-timing: trace')) };
+  };
+  t.same(run(mutual('b', 'c')), { reasons: [SamplingReason.upgrade], isTold: true });
+  t.same(run(null), { reasons: [], isTold: false }, 'what comes over a plain connection is not believed');
+  t.same(run({ ...mutual('b', 'c'), isPeerVerified: false }), { reasons: [], isTold: false });
   t.end();
 });
