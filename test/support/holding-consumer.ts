@@ -8,7 +8,7 @@ export interface RecordedConsumer {
   readonly recorder: RecordingConsumer;
 }
 
-/** Resources whose name begins with `key` hold keys. */
+/** Resources whose name begins with `key` hold keys, and those whose name begins with `brief` expire. */
 export function holdingConsumer(typeUrl: string): RecordedConsumer {
   const recorder = new RecordingConsumer(typeUrl);
   const messages = new Map<string, Uint8Array>();
@@ -22,7 +22,12 @@ export function holdingConsumer(typeUrl: string): RecordedConsumer {
     onAbsent: (name) => recorder.onAbsent(name),
     held: () =>
       [...recorder.held].map(([name, version]) => {
-        const resource = { version, bytes: messages.get(name)!, holdsKeys: name.startsWith('key') };
+        const resource = {
+          version,
+          bytes: messages.get(name)!,
+          holdsKeys: name.startsWith('key'),
+          expires: name.startsWith('brief'),
+        };
         return [name, resource] as const;
       }),
   };

@@ -15,13 +15,16 @@ import { refusalText } from './refusal-text.ts';
 
 /** Takes resources, and can say what it took. */
 export interface HoldingConsumer extends ResourceConsumer {
-  /** The accepted resources; their bytes are not to be changed. Those that hold keys are not kept. */
-  held(): Iterable<
-    readonly [
-      name: string,
-      resource: { readonly version: string; readonly bytes: Uint8Array; readonly holdsKeys?: boolean },
-    ]
-  >;
+  /** The accepted resources; their bytes are not to be changed. Those that hold keys or expire are not kept. */
+  held(): Iterable<readonly [name: string, resource: HeldBytes]>;
+}
+
+export interface HeldBytes {
+  readonly version: string;
+  readonly bytes: Uint8Array;
+  readonly holdsKeys?: boolean;
+  /** It has a time to live, which nobody would count down while the process is not there. */
+  readonly expires?: boolean;
 }
 
 export interface CachedSourceOptions {
@@ -111,8 +114,8 @@ export class CachedSource implements RunningSource {
     return [...this.#consumers].flatMap(([typeUrl, consumer]) => {
       if (typeUrl === neverKept) return [];
       const resources = new Map(this.#kept.get(typeUrl));
-      for (const [each, { version, bytes, holdsKeys }] of consumer.held()) {
-        if (holdsKeys === true) resources.delete(each);
+      for (const [each, { version, bytes, holdsKeys, expires }] of consumer.held()) {
+        if (holdsKeys === true || expires === true) resources.delete(each);
         else resources.set(each, { name: each, version, bytes });
       }
       return resources.size === 0 ? [] : [{ source: name, typeUrl, resources: [...resources.values()] }];

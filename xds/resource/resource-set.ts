@@ -43,6 +43,8 @@ export interface HeldResource {
   readonly version: string;
   readonly bytes: Uint8Array;
   readonly holdsKeys: boolean;
+  /** It has a time to live. */
+  readonly expires: boolean;
 }
 
 export interface ResourceSetOptions<T> {
@@ -72,7 +74,7 @@ export class ResourceSet<T> implements ResourceConsumer {
     for (const [name, { version, isDraining }] of this.#held) if (!isDraining) yield [name, version];
   }
 
-  /** The accepted resources with their bytes, which are not to be changed. `holdsKeys`: they are not for the disk. */
+  /** The accepted resources with their bytes, which are not to be changed. Those that hold keys or expire are not for the disk. */
   *held(): Iterable<readonly [name: string, resource: HeldResource]> {
     for (const entry of this.#held) if (!entry[1].isDraining) yield entry;
   }
@@ -139,12 +141,15 @@ export class ResourceSet<T> implements ResourceConsumer {
     }
   }
 
-  #take({ name, version, message }: ReceivedResource): readonly Problem[] {
-    // A heartbeat: what is held lives on.
-    if (message === undefined || this.#user.names?.needs(name) === false) return [];
+  #take({ name, version, message, ttlMs }: ReceivedResource): readonly Problem[] {
     const held = this.#held.get(name);
+    const expires = ttlMs !== undefined;
+    // A heartbeat: what is held lives on.
+    if (message === undefined && held !== undefined) held.expires = expires;
+    if (message === undefined || this.#user.names?.needs(name) === false) return [];
     if (held !== undefined && !held.isDraining && Buffer.compare(held.bytes, message) === 0) {
       held.version = version;
+      held.expires = expires;
       this.#refused.delete(name);
       return [];
     }
@@ -159,7 +164,7 @@ export class ResourceSet<T> implements ResourceConsumer {
       if (held === undefined) this.#user.names?.onRefused(name);
     } else {
       const holdsKeys = this.#decoder.holdsKeys?.(value!) ?? false;
-      this.#held.set(name, { ...state, isDraining: false, holdsKeys });
+      this.#held.set(name, { ...state, isDraining: false, holdsKeys, expires });
       this.#refused.delete(name);
       this.#absent.delete(name);
     }
@@ -216,6 +221,7 @@ interface ResourceState {
 interface HeldState extends ResourceState {
   version: string;
   isDraining: boolean;
+  expires: boolean;
   readonly holdsKeys: boolean;
 }
 

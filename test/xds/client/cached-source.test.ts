@@ -120,6 +120,7 @@ t.test('what is to be kept is what is held, and what nobody has asked for yet', 
     resources: [
       { name: 'a', version: '1' },
       { name: 'keyed', version: '1' },
+      { name: 'brief', version: '1' },
     ],
   });
   transport.last.respond({ type: secretType, nonce: 'n', resources: [{ name: 's', version: '1' }] });
@@ -132,9 +133,9 @@ t.test('what is to be kept is what is held, and what nobody has asked for yet', 
       [clusterType, 'a'],
       [endpointType, 'x'],
     ],
-    'secrets never, nor what holds keys',
+    'secrets never, nor what holds keys or expires',
   );
-  transport.last.respond({ type: clusterType, nonce: 'm', removed: ['a', 'keyed'] });
+  transport.last.respond({ type: clusterType, nonce: 'm', removed: ['a', 'keyed', 'brief'] });
   t.same(names(), [[endpointType, 'x']]);
 });
 

@@ -93,6 +93,17 @@ t.test('a heartbeat changes nothing', async (t) => {
   t.same([...set.heldVersions()], [['a', '1']]);
 });
 
+t.test('a resource expires when the last word on it gave it a time to live', async (t) => {
+  const { set, update } = makeSet();
+  const expiring = () => [...set.held()].filter(([, { expires }]) => expires).map(([name]) => name);
+  update([{ ...sent('a', 'a1'), ttlMs: 5 }, sent('b', 'b1'), sent('c', 'c1')]);
+  t.same(expiring(), ['a']);
+  update([sent('a', 'a1'), { ...sent('b', 'b1'), ttlMs: 5 }]);
+  t.same(expiring(), ['b'], 'also when it did not change');
+  update([{ name: 'c', version: '1', aliases: [], ttlMs: 5, message: undefined }]);
+  t.same(expiring(), ['b', 'c'], 'and by a heartbeat');
+});
+
 t.test('the response is not kept in memory', async (t) => {
   const { set, update } = makeSet();
   const response = Buffer.from('a1a2');
