@@ -17,6 +17,7 @@ import {
   meshObjects,
   mutualTls,
   ports,
+  registryOnly,
   SERVER_IP,
   SERVICE_IP,
   STRANGER_IP,
@@ -31,6 +32,9 @@ const request = `GET /hello HTTP/1.1\r\nHost: ${host}:8080\r\nConnection: close\
 /** `x-forwarded-client-cert` of the client's sidecar, as the server's writes it. */
 const CLIENT =
   /By=spiffe:\/\/cluster\.local\/ns\/shop\/sa\/server;.*URI=spiffe:\/\/cluster\.local\/ns\/shop\/sa\/client$/;
+
+/** What a sidecar connects from (`upstream_bind_config`), so that its own rules leave it alone. */
+const PROXY_PEER = '127.0.0.6';
 
 startNode();
 const istiod = await startIstiod(t, {
@@ -66,14 +70,16 @@ interface Answer {
   readonly outcome: string;
   /** `x-forwarded-client-cert` that the application has seen. */
   readonly identity: string | undefined;
+  /** Whom the application has the connection from. */
+  readonly peer?: string;
 }
 
 async function ask(from: Pod, ip: string, port: number): Promise<Answer> {
   const text = await from.application.text(ip, port, request);
   const status = /^HTTP\/1\.1 (\d+)/.exec(text)?.[1];
   if (status !== '200') return { outcome: text, identity: undefined };
-  const { headers } = JSON.parse(text.slice(text.indexOf('\r\n\r\n') + 4));
-  return { outcome: status, identity: headers['x-forwarded-client-cert'] };
+  const { headers, peer } = JSON.parse(text.slice(text.indexOf('\r\n\r\n') + 4));
+  return { outcome: status, identity: headers['x-forwarded-client-cert'], peer };
 }
 
 /** Over TLS of the application's own: 200 when it was the application that showed its certificate, or why not. */
@@ -109,12 +115,23 @@ async function enforce(mode: MutualTls, isInForce: () => Promise<boolean>): Prom
 /** Of the node, in a namespace that is the test's own. */
 const RELAY_PORT = 20_000;
 
+/** Of no service. */
+const OUTSIDE_PORT = 7000;
+
 const refused = /^(ECONNRESET|EPIPE)?$/;
 
 t.test('PERMISSIVE: pods of the mesh over mutual TLS, others in clear text', async (t) => {
   for (const port of [ports.http, ports.auto]) {
-    t.match(await ask(client, SERVICE_IP, port), { outcome: '200', identity: CLIENT }, `${port}: the mesh`);
-    t.same(await ask(stranger, SERVER_IP, port), { outcome: '200', identity: undefined }, `${port}: a stranger`);
+    t.match(
+      await ask(client, SERVICE_IP, port),
+      { outcome: '200', identity: CLIENT, peer: PROXY_PEER },
+      `${port}: the mesh`,
+    );
+    t.match(
+      await ask(stranger, SERVER_IP, port),
+      { outcome: '200', identity: undefined, peer: PROXY_PEER },
+      `${port}: a stranger`,
+    );
   }
   t.equal(await client.application.text(SERVICE_IP, ports.tcp, 'hi'), 'echo hi');
   t.equal(await stranger.application.text(SERVER_IP, ports.tcp, 'hi'), 'echo hi');
@@ -167,8 +184,8 @@ t.test('DISABLE: everybody in clear text, and nobody is told to be anybody', asy
     return answers.every(({ outcome, identity }) => outcome === '200' && identity === undefined);
   });
   for (const port of [ports.http, ports.auto]) {
-    t.same(await ask(client, SERVICE_IP, port), { outcome: '200', identity: undefined });
-    t.same(await ask(stranger, SERVER_IP, port), { outcome: '200', identity: undefined });
+    t.match(await ask(client, SERVICE_IP, port), { outcome: '200', identity: undefined });
+    t.match(await ask(stranger, SERVER_IP, port), { outcome: '200', identity: undefined, peer: PROXY_PEER });
   }
   t.equal(await client.application.text(SERVICE_IP, ports.tcp, 'hi'), 'echo hi');
   t.equal(await stranger.application.text(SERVER_IP, ports.tcp, 'hi'), 'echo hi');
@@ -196,6 +213,30 @@ t.test('direct calls of 15001 and 15006, from inside and outside, are no loops',
   }
   t.match(await ask(client, SERVICE_IP, ports.http), { outcome: '200', identity: CLIENT });
 });
+
+t.test(
+  'what the mesh does not know is passed through, or goes nowhere when only what it knows is allowed',
+  async (t) => {
+    const outside = { ip: STRANGER_IP, port: OUTSIDE_PORT };
+    await stranger.application.listen({ ...outside, name: 'outside' });
+    const text = () => client.application.text(outside.ip, outside.port, 'hi');
+    const counted = () =>
+      clientSidecar
+        .admin('/stats/prometheus')
+        .split('\n')
+        .filter((line) => line.startsWith('istio_tcp_connections_closed_total'))
+        .map((line) => /destination_service_name="(\w+)"/.exec(line)?.[1]);
+    t.equal(await text(), 'outside hi');
+    t.ok(counted().includes('PassthroughCluster'));
+    await istiod.apply(documents(registryOnly()));
+    while ((await text()) === 'outside hi');
+    t.match(await text(), refused);
+    t.ok(counted().includes('BlackHoleCluster'));
+    t.match(await ask(client, SERVICE_IP, ports.http), { outcome: '200' }, 'what it knows goes on');
+    await istiod.remove(documents(registryOnly()));
+    while ((await text()) !== 'outside hi');
+  },
+);
 
 t.test('ten rotations of both certificates are not noticed', async (t) => {
   const rotations = (log: readonly string[]) => log.filter((line) => line.includes('a certificate came from')).length;

@@ -44,6 +44,16 @@ export function mutualTls(mode: MutualTls): object {
   };
 }
 
+/** Nothing goes out but to services of the mesh. */
+export function registryOnly(): object {
+  return {
+    apiVersion: 'networking.istio.io/v1',
+    kind: 'Sidecar',
+    metadata: { name: 'default', namespace: 'istio-system' },
+    spec: { outboundTrafficPolicy: { mode: 'REGISTRY_ONLY' } },
+  };
+}
+
 const serverPorts = [
   { name: 'http', port: ports.http },
   { name: 'tcp-echo', port: ports.tcp },
