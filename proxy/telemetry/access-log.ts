@@ -57,7 +57,9 @@ const entryDelayMs = 100;
 export class AccessLogs {
   readonly #options: AccessLogsOptions;
   readonly #batches = new Map<string, LineBatch>();
-  readonly #entryBatches = new Map<string, LineBatch>();
+  /** The logs that write to a batch keep it: of collectors that no configuration has any more nothing stays. */
+  readonly #entryBatches = new Map<string, WeakRef<LineBatch>>();
+  readonly #waitingEntries = new Set<LineBatch>();
 
   constructor(options: AccessLogsOptions) {
     this.#options = options;
@@ -83,7 +85,7 @@ export class AccessLogs {
 
   /** Sends the entries that wait. */
   flushEntries(): void {
-    for (const batch of this.#entryBatches.values()) batch.flush('interval');
+    for (const batch of this.#waitingEntries) batch.flush('interval');
   }
 
   #batch(sink: AccessLogSink): LineBatch {
@@ -100,19 +102,25 @@ export class AccessLogs {
     return batch;
   }
 
-  // They stay when the configuration changes: a log that comes back finds its batch again.
   #entryBatch(collector: LogCollector): LineBatch {
     const key = JSON.stringify(collector);
-    const known = this.#entryBatches.get(key);
+    const known = this.#entryBatches.get(key)?.deref();
     if (known !== undefined) return known;
+    for (const [other, batch] of this.#entryBatches) if (batch.deref() === undefined) this.#entryBatches.delete(other);
     const { publishEntries, onEntries, flushSizeBytes } = this.#options;
     const withinMs = Math.min(entryDelayMs, collector.flushIntervalMs);
     const batch = new LineBatch({
       limitBytes: Math.min(flushSizeBytes, collector.bufferSizeBytes),
-      onFirst: () => onEntries(withinMs),
-      send: ({ bytes, lines }) => publishEntries({ collector, key, bytes, entries: lines }),
+      onFirst: () => {
+        this.#waitingEntries.add(batch);
+        onEntries(withinMs);
+      },
+      send: ({ bytes, lines }) => {
+        this.#waitingEntries.delete(batch);
+        publishEntries({ collector, key, bytes, entries: lines });
+      },
     });
-    this.#entryBatches.set(key, batch);
+    this.#entryBatches.set(key, new WeakRef(batch));
     return batch;
   }
 }

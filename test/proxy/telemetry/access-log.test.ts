@@ -1,3 +1,6 @@
+import { setImmediate } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import t from 'tap';
 import type { AccessLog, AccessLogSink } from '../../../config/access-log.ts';
@@ -184,4 +187,30 @@ t.test('a collector that wants every entry at once has it, one in a hurry has a 
   quick!.log(finished('/'));
   t.strictSame(due, [20]);
   t.end();
+});
+
+t.test('nothing stays of collectors that no configuration has any more but entries that wait', async (t) => {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  const { logs, entries } = fixture();
+  const configure = (number: number) => {
+    const logName = `${number}`.padEnd(4096, '-');
+    return logs.compile([{ collector: entryCollector({ logName }) }]);
+  };
+  for (let number = 0; number < 100; number++) configure(number);
+  configure(-1)[0]!.log(finished('/late'));
+  const usedBytes = async () => {
+    // What weak references were asked for stays for the turn.
+    await setImmediate();
+    collect();
+    configure(-2);
+    await setImmediate();
+    collect();
+    return process.memoryUsage().heapUsed;
+  };
+  const before = await usedBytes();
+  for (let number = 100; number < 5000; number++) configure(number);
+  t.ok((await usedBytes()) - before < 5 * 1024 * 1024, 'of 40 MiB');
+  logs.flushEntries();
+  t.equal(entries.length, 1);
 });
