@@ -1,7 +1,7 @@
 // Zipkin's protobuf form of a span (`zipkin.proto3.Span`), as an entry of `ListOfSpans`.
 // https://github.com/openzipkin/zipkin-api/blob/master/zipkin.proto
 
-import { parseIpAddress } from '../listener/ip-address.ts';
+import { parseIpAddress } from '../../config/ip-address.ts';
 import { bytesField, fixed64Field, integerField, textField } from './protobuf-field.ts';
 import type { ZipkinEndpoint, ZipkinSpan } from './zipkin-span.ts';
 

@@ -6,9 +6,9 @@
 // chains name, and `any` for chains that name none.
 
 import type { CidrRange } from '../../config/address.ts';
+import { parseIpAddress } from '../../config/ip-address.ts';
 import type { FilterChain, FilterChainMatch } from '../../config/listener.ts';
 import type { Problems } from '../../config/problems.ts';
-import { parseIpAddress } from './ip-address.ts';
 import { IpRangeMap } from './ip-range.ts';
 
 /** What is known of a connection when its filter chain is chosen. Empty strings and 0 stand for unknown or no IP. */

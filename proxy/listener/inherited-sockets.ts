@@ -4,11 +4,11 @@
 // that differs in it is another address.
 
 import type { Address, IpAddress } from '../../config/address.ts';
+import { parseIpAddress } from '../../config/ip-address.ts';
 import type { Listener } from '../../config/listener.ts';
 import { listen, setFreebind, setKeepAlive, setTransparent } from '../../native/socket.ts';
 import { addressFamily } from '../../native/socket-address.ts';
 import { DEFAULT_BACKLOG } from '../reactor/listening-socket.ts';
-import { parseIpAddress } from './ip-address.ts';
 
 export interface WantedAddress {
   /** Its name tells the listeners apart whose port the kernel chose. */

@@ -3,7 +3,7 @@
 
 import { isIPv6 } from 'node:net';
 import type { CidrRange } from '../../config/address.ts';
-import { type IpAddressBits, mappedPrefix, parseIpAddress, parseIpv6 } from './ip-address.ts';
+import { type IpAddressBits, mappedPrefix, parseIpAddress, parseIpv6 } from '../../config/ip-address.ts';
 
 /** Whether an address lies in one of the ranges; text that is no address lies in none. */
 export function compileRanges(ranges: readonly CidrRange[]): (ip: string) => boolean {

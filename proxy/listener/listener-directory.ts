@@ -3,8 +3,8 @@
 // (use_original_dst). A map, because a sidecar has a listener for each address of the mesh.
 
 import type { Address } from '../../config/address.ts';
+import { parseIpAddress } from '../../config/ip-address.ts';
 import type { Listener } from '../../config/listener.ts';
-import { parseIpAddress } from './ip-address.ts';
 
 /** `T` is a listener at work. */
 export class ListenerDirectory<T extends { readonly config: Listener }> {

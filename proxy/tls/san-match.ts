@@ -3,10 +3,10 @@
 //
 // https://www.envoyproxy.io/docs/envoy/latest/api-v3/extensions/transport_sockets/tls/v3/common.proto
 
+import { type IpAddressBits, parseIpAddress } from '../../config/ip-address.ts';
 import type { SubjectAltNameMatcher } from '../../config/secret.ts';
 import { formatIp } from '../../native/socket-address.ts';
 import type { Certificate } from '../../native/x509.ts';
-import { type IpAddressBits, parseIpAddress } from '../listener/ip-address.ts';
 import { compileStringMatcher } from '../route/string-matcher.ts';
 
 export type AltNames = Pick<Certificate, 'uris' | 'dnsNames' | 'emails' | 'ipAddresses'>;

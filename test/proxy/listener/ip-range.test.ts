@@ -1,7 +1,7 @@
 import { BlockList } from 'node:net';
 import fc from 'fast-check';
 import t from 'tap';
-import { parseIpAddress } from '../../../proxy/listener/ip-address.ts';
+import { parseIpAddress } from '../../../config/ip-address.ts';
 import { compileRanges, IpRangeMap } from '../../../proxy/listener/ip-range.ts';
 
 const range = (text: string) => {

@@ -2,7 +2,7 @@
 
 import fc from 'fast-check';
 import t from 'tap';
-import { parseIpAddress } from '../../../proxy/listener/ip-address.ts';
+import { parseIpAddress } from '../../../config/ip-address.ts';
 import { type ProxyHeader, readProxyHeader } from '../../../proxy/listener/proxy-header.ts';
 import { proxyHeader2 } from '../../support/proxy-headers.ts';
 

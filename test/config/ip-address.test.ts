@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import t from 'tap';
-import { parseIpAddress } from '../../../proxy/listener/ip-address.ts';
+import { parseIpAddress } from '../../config/ip-address.ts';
 
 t.test('addresses are their bits', (t) => {
   const table: readonly (readonly [string, number | bigint | null])[] = [
