@@ -342,6 +342,9 @@ export function helpText(): string {
     (rule) =>
       `  ${rule.names.join(', ')}${rule.takesValue ? ' VALUE' : ''}\n      ${rule.help}${rule.withoutEffect === undefined ? '' : ` (no effect: ${rule.withoutEffect})`}`,
   );
-  const others = 'outrigger bpf, control-plane and audit are programs of their own, each with its --help.';
+  const others = [
+    'outrigger sidecar runs in the place of an agent of Istio, and outrigger wait returns when it is ready.',
+    'outrigger bpf, iptables, control-plane and audit are programs of their own, each with its --help.',
+  ].join('\n');
   return `outrigger -c bootstrap.yaml [options]\n\n${lines.join('\n')}\n\n${others}\n`;
 }

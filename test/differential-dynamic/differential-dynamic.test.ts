@@ -3,13 +3,11 @@
 // accepted-differences.ts.
 // `node test/differential-dynamic/differential-dynamic.test.ts TEXT` runs the sequences with this in their name.
 
-import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import type { AddressInfo } from 'node:net';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
+import { freePorts } from '../../bench/peers/free-ports.ts';
 import { findEnvoy } from '../differential/envoy-binary.ts';
 import { startNamedOrigin } from '../support/named-origin.ts';
 import { acceptedDifferences } from './accepted-differences.ts';
@@ -70,17 +68,8 @@ function describe({ step, field, envoy, outrigger }: Difference): string {
 
 async function setStage(t: Test): Promise<Stage> {
   const [first, second] = [await startNamedOrigin(t, 'first'), await startNamedOrigin(t, 'second')];
-  const ports = [await freePort(), await freePort(), await freePort()] as const;
+  const ports = (await freePorts(3, addresses.envoy)) as [number, number, number];
   const taken = await startNamedOrigin(t, 'somebody else', addresses.envoy);
   await startNamedOrigin(t, 'somebody else', addresses.outrigger, taken);
   return { first, second, ports, taken };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, addresses.envoy);
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }

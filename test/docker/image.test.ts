@@ -15,11 +15,11 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import t, { type Test } from 'tap';
+import { freePorts } from '../../bench/peers/free-ports.ts';
 import { isFailure } from '../../bpf/loader/load-failure.ts';
 import { ObjectFiles } from '../../bpf/loader/object-files.ts';
 import { bpfSkipReason } from '../support/bpf-environment.ts';
@@ -122,7 +122,7 @@ t.test('the assembled tree starts read-only as uid 1337 and becomes ready', { sk
   for (const { sources, target } of copiesOf(image).filter(({ from }) => from === 'build')) {
     for (const source of sources) cpSync(inside(scratch, source), inside(scratch, target), { recursive: true });
   }
-  const port = await freePort();
+  const [port] = (await freePorts(1)) as [number];
   writeFileSync(join(scratch, 'bootstrap.yaml'), adminOnly(port));
   const command: string[] = JSON.parse(instructionOf(image, 'ENTRYPOINT')!);
   const sidecar = startReadOnly(inside(scratch, command[0]!), join(scratch, 'bootstrap.yaml'));
@@ -207,16 +207,6 @@ function collect(child: ChildProcess): () => string {
   child.stdout?.on('data', (chunk: Buffer) => chunks.push(chunk));
   child.stderr?.on('data', (chunk: Buffer) => chunks.push(chunk));
   return () => Buffer.concat(chunks).toString('utf8');
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
 }
 
 interface Copy {

@@ -2,9 +2,9 @@
 
 import { once } from 'node:events';
 import { type RequestListener, request } from 'node:http';
-import { type AddressInfo, createServer as createTcpServer } from 'node:net';
 import { text } from 'node:stream/consumers';
 import t, { type Test } from 'tap';
+import { freePorts } from '../../bench/peers/free-ports.ts';
 import { startHttpOrigin } from '../support/http-origin.ts';
 import { startSidecar } from '../support/sidecar.ts';
 import { type Istiod, startIstiod } from './istiod.ts';
@@ -96,15 +96,6 @@ async function startVersion(t: Test, version: string, ip: string): Promise<WebVe
   return { version, ip, port: await startHttpOrigin(t, answer, { ip }) };
 }
 
-async function freePort(): Promise<number> {
-  const server = createTcpServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
-
 interface StartedMesh {
   readonly mesh: Mesh;
   readonly v1: WebVersion;
@@ -115,7 +106,7 @@ interface StartedMesh {
 
 async function startMesh(t: Test, apiType: 'DELTA_GRPC' | 'GRPC' = 'DELTA_GRPC'): Promise<StartedMesh> {
   const istiod = await startIstiod(t, { program: path, mesh: loopbackMeshConfig });
-  const port = await freePort();
+  const [port] = (await freePorts(1)) as [number];
   const [v1, v2] = await Promise.all([startVersion(t, 'v1', '127.0.0.11'), startVersion(t, 'v2', '127.0.0.12')]);
   const web = [webService(port), ...webVersion(v1), ...webVersion(v2), webSubsets('v1', 'v2')];
   const objects = [...meshObjects(), ...web, webRoutes({ route: [toVersion('v1')] })];

@@ -147,7 +147,9 @@ t.test('a socket for a successor is opened only when a flag speaks of it', (t) =
 t.test('the help names every flag and what has no effect', (t) => {
   const text = helpText();
   t.match(text, '-c, --config-path VALUE');
-  t.match(text, 'outrigger bpf, control-plane and audit', 'what else there is, for who looks here first');
+  for (const program of ['sidecar', 'wait', 'bpf', 'iptables', 'control-plane', 'audit']) {
+    t.match(text.split('\n').slice(-3).join(' '), program, 'what else there is, for who looks here first');
+  }
   t.match(text, /--log-format VALUE\n {6}accepted \(no effect: log lines are JSON\)/);
   t.end();
 });
