@@ -74,12 +74,19 @@ export class UndiciConnector implements UpstreamConnector {
         connectTimeoutMs: config.connectTimeoutMs,
         keepAlive: config.keepAlive,
         noDelay: true,
+        maxKeptBytes: MAX_READ_BYTES,
       },
       connection,
     );
     return connection;
   }
 }
+
+/**
+ * At once, the least there is. What a client does not take of it is copied: with 64 large bodies under way, reads of twice the
+ * size were 10 MB more resident (measured).
+ */
+const MAX_READ_BYTES = 64 * 1024;
 
 /** More than what undici is given in one piece is passed on in several. */
 const PASSAGE_BYTES = 64 * 1024;
