@@ -1,7 +1,7 @@
 // What a process is started with (`config.bootstrap.v3.Bootstrap`), after the file was decoded and found right.
 
 import type { Address } from './address.ts';
-import type { Cluster } from './cluster.ts';
+import type { Cluster, SourceAddress } from './cluster.ts';
 import type { ConfigSource, GrpcApi, GrpcCluster } from './config-source.ts';
 import type { Locality } from './endpoint.ts';
 import type { Listener } from './listener.ts';
@@ -20,7 +20,7 @@ export interface Bootstrap {
   readonly secrets: ReadonlyMap<string, WrittenSecret>;
   readonly dynamicResources: DynamicResources;
   /** Source address of clusters without one of their own (`cluster_manager.upstream_bind_config`). */
-  readonly defaultBindAddress?: Address;
+  readonly defaultBindAddress?: SourceAddress;
   /** Flattened `layered_runtime`: later layers win. */
   readonly runtime: ReadonlyMap<string, string | number | boolean>;
   /** Keys of each layer, for `/runtime`. */

@@ -1,6 +1,6 @@
 // A cluster: how its members are found, chosen, connected to and protected (`config.cluster.v3.Cluster`).
 
-import type { Address, KeepAlive } from './address.ts';
+import type { Address, IpAddress, KeepAlive } from './address.ts';
 import type { ConfigSource } from './config-source.ts';
 import type { LoadAssignment, Metadata } from './endpoint.ts';
 import type { TcpMetadataExchange } from './istio-filter.ts';
@@ -21,12 +21,15 @@ export interface Cluster {
   /** The first that matches an endpoint wins. */
   readonly transportMatches: readonly TransportMatch[];
   readonly keepAlive?: KeepAlive;
-  /** Source address of upstream connections (`upstream_bind_config.source_address`). */
-  readonly bindAddress?: Address;
+  /** Of upstream connections (`upstream_bind_config`). */
+  readonly bindAddress?: SourceAddress;
   readonly metadata: Metadata;
   /** `istio.metadata_exchange` among its filters; of connections that pass bytes on. */
   readonly metadataExchange?: TcpMetadataExchange;
 }
+
+/** `otherFamily` is for endpoints of the IP version that the address itself is not of. */
+export type SourceAddress = Address & { readonly otherFamily?: IpAddress };
 
 export type TransportSocket = { readonly kind: 'plain' } | { readonly kind: 'tls'; readonly tls: UpstreamTls };
 

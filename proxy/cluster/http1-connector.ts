@@ -7,6 +7,7 @@ import type { Reactor } from '../reactor/reactor.ts';
 import type { ClusterRuntime } from './cluster-runtime.ts';
 import type { EndpointRuntime } from './endpoint-runtime.ts';
 import type { ConnectionOwner, UpstreamConnector } from './pooled-connection.ts';
+import { sourceAddressFor } from './source-address.ts';
 
 export class Http1Connector implements UpstreamConnector {
   readonly #reactor: Reactor;
@@ -31,7 +32,7 @@ export class Http1Connector implements UpstreamConnector {
       this.#reactor,
       {
         address: endpoint.address,
-        bindAddress: config.bindAddress?.kind === 'ip' ? config.bindAddress : undefined,
+        bindAddress: sourceAddressFor(config.bindAddress, endpoint.address),
         connectTimeoutMs: config.connectTimeoutMs,
         tls: transport === null ? undefined : (fd) => connection.secureBy(transport.begin(fd, hostname, owner.variant)),
         keepAlive: config.keepAlive,

@@ -6,6 +6,7 @@
 import type { NativeBuffer } from '../../native/native-buffer.ts';
 import type { ClusterRuntime } from '../cluster/cluster-runtime.ts';
 import type { EndpointRuntime } from '../cluster/endpoint-runtime.ts';
+import { sourceAddressFor } from '../cluster/source-address.ts';
 import type { ExchangingHandler, TcpExchange } from '../istio/tcp-exchange.ts';
 import type { Workload } from '../istio/workload.ts';
 import type { ByteStream, CloseReason, Relay } from '../reactor/byte-stream.ts';
@@ -75,7 +76,7 @@ export class TcpUpstream implements ExchangingHandler, Relay {
       reactor,
       {
         address: endpoint.address,
-        bindAddress: bindAddress?.kind === 'ip' ? bindAddress : undefined,
+        bindAddress: sourceAddressFor(bindAddress, endpoint.address),
         connectTimeoutMs,
         tls: transport === null ? undefined : (fd) => this.#secureBy(transport.begin(fd, hostname, transport.forBytes)),
         keepAlive,

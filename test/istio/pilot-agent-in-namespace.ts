@@ -36,6 +36,8 @@ const serverSidecar = startMeshSidecar(t, server, { istiod, serviceAccount: 'ser
 
 async function startClient(name: string, ip: string, variables: Record<string, string>, ...flags: readonly string[]) {
   const pod = await startPod(t, { name, ip });
+  // Of both IP versions, as pods of a cluster that has both.
+  if (name === 'early') pod.run('ip address add fd00:77::12/64 dev eth0 nodad');
   pod.run(`${agentProgram} ${rules}`);
   const agent = startPilotAgent(t, pod, {
     program: agentProgram,
@@ -106,10 +108,11 @@ t.test('a pod that is a native sidecar drains, serves on, and ends at once', asy
   t.ok(client.agent.log.some((line) => line.includes('already drained')));
 });
 
-t.test('another drains for its time, or until nobody is connected', async (t) => {
+t.test('another, of a pod with both IP versions, drains for its time or until nobody is connected', async (t) => {
   const variables = { EXIT_ON_ZERO_ACTIVE_CONNECTIONS: 'true', MINIMUM_DRAIN_DURATION: '0s' };
   const early = await startClient('early', EARLY_IP, variables, '--log_as_json');
   await early.agent.ready();
+  t.match(early.agent.admin('/config_dump'), /"extra_source_addresses": \[\s*\{\s*"address": \{\s*"address": "::6"/);
   t.match(await ask(early.pod), /sa\/early$/);
   t.equal(await early.agent.end(), 0);
   t.ok(early.agent.log.some((line) => line.includes('There are no more active connections')));

@@ -4,8 +4,7 @@
 // removed while routes still name it stays until they have moved on, so that no request finds it gone in between.
 // https://www.envoyproxy.io/docs/envoy/latest/intro/arch_overview/upstream/cluster_manager#cluster-warming
 
-import type { Address } from '../../config/address.ts';
-import type { Cluster } from '../../config/cluster.ts';
+import type { Cluster, SourceAddress } from '../../config/cluster.ts';
 import type { LoadAssignment } from '../../config/endpoint.ts';
 import type { Problems } from '../../config/problems.ts';
 import { secretsOfCluster } from '../../config/secret-references.ts';
@@ -35,7 +34,7 @@ export interface ClusterAssemblyOptions {
   /** Names that a control plane may not take: those of static clusters. */
   readonly reservedNames: ReadonlySet<string>;
   /** Source address of clusters without one of their own. */
-  readonly defaultBind: Address | undefined;
+  readonly defaultBind: SourceAddress | undefined;
   /** The end of a response. */
   readonly onAnswer: () => void;
 }

@@ -1,9 +1,16 @@
 // Clusters (`config.cluster.v3.Cluster`).
 
+import { isIPv6 } from 'node:net';
 import type { Address } from '../../config/address.ts';
-import type { CircuitBreaker, Cluster, LoadBalancer } from '../../config/cluster.ts';
+import type { CircuitBreaker, Cluster, LoadBalancer, SourceAddress } from '../../config/cluster.ts';
 import type { Problems } from '../../config/problems.ts';
-import type { BindConfig, CircuitBreakers, Cluster as ClusterMessage, RoutingPriority } from '../generated/messages.ts';
+import type {
+  BindConfig,
+  CircuitBreakers,
+  Cluster as ClusterMessage,
+  RoutingPriority,
+  SocketAddress,
+} from '../generated/messages.ts';
 import { decodeKeepAlive, decodeSocketAddress } from './address.ts';
 import { decodeClusterFilters } from './cluster-filter.ts';
 import { decodeDiscovery } from './discovery.ts';
@@ -25,7 +32,7 @@ const sharedHttpOptions = new SharedParts<Cluster['upstreamHttp']>();
 /** `defaultBind` is the source address of clusters without one of their own (`cluster_manager.upstream_bind_config`). */
 export function decodeCluster(
   message: ClusterMessage,
-  defaultBind: Address | undefined,
+  defaultBind: SourceAddress | undefined,
   problems: Problems,
 ): Cluster | undefined {
   const name = message.name ?? '';
@@ -60,13 +67,26 @@ export function decodeCluster(
 }
 
 /** The source address of upstream connections. */
-export function decodeBindConfig(message: BindConfig | undefined, problems: Problems): Address | undefined {
+export function decodeBindConfig(message: BindConfig | undefined, problems: Problems): SourceAddress | undefined {
   if (message?.sourceAddress === undefined) return undefined;
-  const place = problems.at('source_address');
+  const address = decodeSourceAddress(message.sourceAddress, problems.at('source_address'));
+  const extra = message.extraSourceAddresses ?? [];
+  if (address?.kind !== 'ip' || extra.length === 0) return address;
+  const place = problems.at('extra_source_addresses');
+  if (extra.length > 1) place.unsupported('more than one', 'write one, of the other IP version');
+  const otherFamily = decodeSourceAddress(extra[0]!.address ?? {}, place.item(0).at('address'));
+  if (otherFamily?.kind !== 'ip') return address;
+  if (isIPv6(otherFamily.ip) === isIPv6(address.ip)) {
+    place.item(0).unsupported(otherFamily.ip, 'write an address of the IP version that source_address is not of');
+  }
+  return { ...address, otherFamily };
+}
+
+function decodeSourceAddress(message: SocketAddress, problems: Problems): Address | undefined {
   // Port 0 is the default of a source address: any port.
-  const address = decodeSocketAddress({ portValue: 0, ...message.sourceAddress }, place);
+  const address = decodeSocketAddress({ portValue: 0, ...message }, problems);
   if (address?.kind !== 'host') return address;
-  place.at('address').add(`${JSON.stringify(address.hostname)} is not a literal IP address`);
+  problems.at('address').add(`${JSON.stringify(address.hostname)} is not a literal IP address`);
   return undefined;
 }
 

@@ -364,7 +364,7 @@ export interface BindConfig {
   readonly sourceAddress?: SocketAddress;
   readonly freebind?: boolean;
   readonly socketOptions?: readonly SocketOption[];
-  readonly extraSourceAddresses?: readonly unknown[];
+  readonly extraSourceAddresses?: readonly ExtraSourceAddress[];
   readonly additionalSourceAddresses?: readonly SocketAddress[];
   readonly localAddressSelector?: TypedExtensionConfig;
   readonly validateNetworkNamespaces?: boolean;
@@ -423,6 +423,12 @@ export interface Extension {
   readonly version?: BuildVersion;
   readonly disabled?: boolean;
   readonly typeUrls?: readonly string[];
+}
+
+/** `envoy.config.core.v3.ExtraSourceAddress` */
+export interface ExtraSourceAddress {
+  readonly address?: SocketAddress;
+  readonly socketOptions?: unknown;
 }
 
 /** `envoy.config.core.v3.GrpcService` */

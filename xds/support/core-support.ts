@@ -33,15 +33,18 @@ export const coreSupport: SupportTable = {
     },
   },
   'envoy.config.core.v3.BindConfig': {
-    supported: ['source_address'],
+    supported: ['source_address', 'extra_source_addresses'],
     unsupported: {
       freebind: { unless: [false], why: 'bind to an address of this machine' },
       socket_options: 'only the source address is offered',
-      validate_network_namespaces: 'one source address is offered',
-      extra_source_addresses: 'one source address is offered',
-      additional_source_addresses: 'one source address is offered',
-      local_address_selector: 'one source address is offered',
+      validate_network_namespaces: 'one source address of each IP version is offered',
+      additional_source_addresses: 'one source address of each IP version is offered',
+      local_address_selector: 'one source address of each IP version is offered',
     },
+  },
+  'envoy.config.core.v3.ExtraSourceAddress': {
+    supported: ['address'],
+    unsupported: { socket_options: 'only the source address is offered' },
   },
   'envoy.config.core.v3.TransportSocket': { supported: ['name', 'typed_config'] },
   'envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer': { supported: [] },

@@ -10,6 +10,7 @@ import type { ClusterRuntime } from '../../cluster/cluster-runtime.ts';
 import type { EndpointRuntime } from '../../cluster/endpoint-runtime.ts';
 import { Http1Connector } from '../../cluster/http1-connector.ts';
 import type { ConnectionOwner, UpstreamConnector } from '../../cluster/pooled-connection.ts';
+import { sourceAddressFor } from '../../cluster/source-address.ts';
 import type { OutputBuffer } from '../../http/http1/output-buffer.ts';
 import type { RequestHead } from '../../http/message.ts';
 import { connectTo } from '../../reactor/client-socket.ts';
@@ -70,7 +71,7 @@ export class UndiciConnector implements UpstreamConnector {
       this.#context.reactor,
       {
         address: endpoint.address,
-        bindAddress: config.bindAddress?.kind === 'ip' ? config.bindAddress : undefined,
+        bindAddress: sourceAddressFor(config.bindAddress, endpoint.address),
         connectTimeoutMs: config.connectTimeoutMs,
         keepAlive: config.keepAlive,
         noDelay: true,

@@ -86,6 +86,27 @@ t.test('a source address of its own wins over the one for all clusters', async (
   ]);
 });
 
+t.test('a source address of the other IP version, as Istio sends to pods that have both', async (t) => {
+  const bind = (extra: string) =>
+    decodedAs(
+      'envoy.config.core.v3.BindConfig',
+      `{source_address: {address: 127.0.0.6, port_value: 0}, extra_source_addresses: [${extra}]}`,
+      (message: BindConfig, problems) => decodeBindConfig(message, problems),
+    );
+  const six = '{address: {address: "::6", port_value: 0}}';
+  t.same(bind(six).value, {
+    ...{ kind: 'ip', ip: '127.0.0.6', port: 0 },
+    otherFamily: { kind: 'ip', ip: '::6', port: 0 },
+  });
+  t.match(bind(`${six}, ${six}`).problems, [/^extra_source_addresses: more than one is not supported; write one/]);
+  t.match(bind('{address: {address: 127.0.0.7, port_value: 0}}').problems, [
+    /^extra_source_addresses\[0\]: 127\.0\.0\.7 is not supported; write an address of the IP version/,
+  ]);
+  t.match(bind('{address: {address: a.example, port_value: 0}}').problems, [
+    /^extra_source_addresses\[0\]\.address\.address: "a\.example" is not a literal IP address/,
+  ]);
+});
+
 t.test('problems', async (t) => {
   const pair =
     'lb_policy: a cluster of type ORIGINAL_DST needs lb_policy CLUSTER_PROVIDED, and no other cluster may have it';
