@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { close, setNoDelay } from '../../native/socket.ts';
-import { TlsContext, type TlsContextOptions } from '../../native/tls-context.ts';
+import { close, receive, send, setNoDelay } from '../../native/socket.ts';
+import { TlsContext, type TlsContextOptions, TlsVersion } from '../../native/tls-context.ts';
 import type { TlsTrust } from '../../native/tls-trust.ts';
 import { connectedPair } from '../support/socket-pair.ts';
 import {
@@ -11,6 +11,7 @@ import {
   passText,
   sessionFor,
   shakeHands,
+  wire,
 } from '../support/tls-fixtures.ts';
 
 const folder = t.testdir();
@@ -98,6 +99,26 @@ t.test('what one context knows is nothing to another, not even to one in its pla
   t.end();
 });
 
+t.test('who shows a chain that is known, and has not its key, is refused', (t) => {
+  const context = contextFor(t, { ...serverOptions({ knownChainsClock: Date.now }), maxVersion: TlsVersion.tls12 });
+  const shownBy = (identity: IssuedIdentity) => connectionOf(t, context, identity).server.peerCertificates()[0]!;
+  const known = shownBy(caller);
+  t.equal(connectionOf(t, context, caller).server.verifiedChain().length, 0);
+  // Under TLS 1.2 certificates pass in the clear. One of the same length takes the place of another in the middle.
+  let impostor = mesh.issue();
+  while (shownBy(impostor).length !== known.length) impostor = mesh.issue();
+  const own = shownBy(impostor);
+  const result = meetThrough(t, context, impostor, (bytes) => {
+    const at = bytes.indexOf(own);
+    if (at >= 0) known.copy(bytes, at);
+    return at >= 0;
+  });
+  t.equal(result.replaced, 1);
+  t.equal(result.server.isEstablished, false);
+  t.match(result.server.problem, /bad signature/);
+  t.end();
+});
+
 t.test('a chain is known with all that was shown, and a longer one than a mesh has is not', (t) => {
   const meet = server(t, { knownChainsClock: Date.now });
   const extra = { ...caller, certificateChain: caller.certificateChain + stranger.certificate };
@@ -144,4 +165,27 @@ function meetOver(t: Test, serverContext: TlsContext, clientContext: TlsContext)
   const [result] = shakeHands({ server, client });
   if (result === 0) t.equal(passText(client, server, 'hello'), 'hello');
   return { server, client, free: () => server.free() };
+}
+
+/** A client whose bytes `replace` may change on their way, and says whether it has. */
+function meetThrough(
+  ...[t, context, identity, replace]: [Test, TlsContext, IssuedIdentity, (bytes: Buffer) => boolean]
+) {
+  const [[clientFd, nearFd], [farFd, serverFd]] = [connectedPair(), connectedPair()];
+  t.teardown(() => [clientFd, nearFd, farFd, serverFd].forEach(close));
+  for (const fd of [clientFd, nearFd, farFd, serverFd]) setNoDelay(fd, true);
+  const server = sessionFor(t, context, serverFd);
+  const options = { side: 'client', identity, verification: 'none' } as const;
+  const client = sessionFor(t, contextFor(t, options), clientFd, 'example.test');
+  let replaced = 0;
+  for (let step = 0; step < 100; step++) {
+    client.handshake();
+    const sent = receive(nearFd, wire, 0, wire.length);
+    if (sent > 0 && replace(wire.bytes.subarray(0, sent))) replaced += 1;
+    if (sent > 0) send(farFd, wire, 0, sent);
+    server.handshake();
+    const answered = receive(farFd, wire, 0, wire.length);
+    if (answered > 0) send(nearFd, wire, 0, answered);
+  }
+  return { server, replaced };
 }
