@@ -5,13 +5,17 @@ import type { ConnectionCounter, ConnectionFacts } from '../http/connection-mana
 import { StreamInfo } from '../http/stream-info.ts';
 import type { ByteStream } from '../reactor/byte-stream.ts';
 import type { TlsFacts } from '../transport/tls-facts.ts';
-import type { FilterChainRuntime } from './filter-chain-runtime.ts';
 
 /** What is told when the connection is gone. */
 export interface ConnectionOwner {
   onConnectionEnd(connection: ListenerConnection): void;
   /** `transport_socket_connect_timeout` was over before the handshake was. */
   onHandshakeTimeout(): void;
+}
+
+/** A filter chain, as far as its connections know it. */
+export interface ConnectionChain {
+  readonly connections: { delete(connection: ListenerConnection): boolean };
 }
 
 /** What carries the bytes, of our reactor or of a library. */
@@ -21,7 +25,7 @@ export class ListenerConnection implements ConnectionCounter {
   readonly facts: ConnectionFacts;
   readonly startedAtMs: number;
   /** The filter chain that has it; null while, or because, none was chosen. */
-  chain: FilterChainRuntime | null = null;
+  chain: ConnectionChain | null = null;
   /** Null for one that ended before it had a filter chain: nothing was read of it. */
   stream: CountedStream | null = null;
   /** An attempt that was made for it before the client spoke, of the filter that is to have it. */
