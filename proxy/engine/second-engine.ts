@@ -8,7 +8,7 @@ import { loadUws } from './uws/library.ts';
 
 /** Options of a worker. */
 export interface SecondEngine {
-  /** Both libraries have their sockets there. */
+  /** uWebSockets.js has its sockets there, and undici its callbacks. */
   readonly onNodeLoop: true;
   readonly downstream: DownstreamEngine;
   readonly makeConnector: UndiciConnectorMaker;
