@@ -10,37 +10,60 @@ import { SpanField } from './span-field.ts';
 import { attributeKey, SpanWriter } from './span-writer.ts';
 
 export interface CompiledTags {
-  /** Fields of a span. */
-  readonly constant: Uint8Array;
+  readonly constant: readonly { readonly key: Uint8Array; readonly field: Uint8Array }[];
   readonly others: readonly { readonly key: Uint8Array; readonly read: Operator }[];
 }
 
 /** Tags of a route come before those of its connection manager: the first of a name counts. */
 export function compileCustomTags(tags: readonly CustomTag[]): CompiledTags {
   const seen = new Set<string>();
-  const writer = new SpanWriter(256);
+  const constant: CompiledTags['constant'][number][] = [];
   const others: CompiledTags['others'][number][] = [];
   for (const { tag, source } of tags) {
     if (seen.has(tag)) continue;
     seen.add(tag);
     const key = attributeKey(tag);
     const read = compileCustomTag({ source });
-    if (source.kind === 'literal' || source.kind === 'environment') writeTag(writer, key, read(noRequest));
-    else others.push({ key, read });
+    if (source.kind === 'literal' || source.kind === 'environment') {
+      const field = encodeTag(key, read(noRequest));
+      if (field.length > 0) constant.push({ key, field });
+    } else others.push({ key, read });
   }
-  return { constant: Uint8Array.from(writer.bytes.subarray(0, writer.used)), others };
+  return { constant, others };
 }
 
-export function writeTags(writer: SpanWriter, { constant, others }: CompiledTags, context: FormatContext): void {
-  writer.block(constant);
+/**
+ * At the end of the attributes of a span, which begin at `start`: keys are unique, and what is configured stands in the place of
+ * what is always told.
+ */
+export function writeTags(
+  writer: SpanWriter,
+  { constant, others }: CompiledTags,
+  { context, start }: TaggedSpan,
+): void {
+  for (let index = 0; index < constant.length; index++) {
+    const { key, field } = constant[index]!;
+    writer.removeAttribute(start, key);
+    writer.block(field);
+  }
   for (let index = 0; index < others.length; index++) {
     const { key, read } = others[index]!;
-    writeTag(writer, key, read(context));
+    const value = read(context);
+    if (value === null || value === '') continue;
+    writer.removeAttribute(start, key);
+    writer.textAttribute(SpanField.attributes, key, String(value));
   }
 }
 
-function writeTag(writer: SpanWriter, key: Uint8Array, value: string | number | null): void {
+export interface TaggedSpan {
+  readonly context: FormatContext;
+  readonly start: number;
+}
+
+function encodeTag(key: Uint8Array, value: string | number | null): Uint8Array {
+  const writer = new SpanWriter(256);
   if (value !== null) writer.textAttribute(SpanField.attributes, key, String(value));
+  return Uint8Array.from(writer.bytes.subarray(0, writer.used));
 }
 
 const noRequest: FormatContext = {

@@ -117,6 +117,7 @@ export class SpanRecorder {
     writer.time(SpanField.endTime, wallOffsetMs + info.endedAtMs);
     writer.fixed32(SpanField.flags, flagsOf(trace, hasParent ? SpanFlag.isRemote : 0));
     const isError = isSpanError(this.#kind, info, trace.grpcStatus);
+    const start = writer.used;
     writeRequest(writer, request, trace.grpcStatus);
     writeTarget(writer, request, tracing);
     writeOutcome(writer, info, isError ? errorType(info, trace.grpcStatus) : '');
@@ -125,7 +126,7 @@ export class SpanRecorder {
     writer.block(shape.pattern);
     this.#writeCluster(trace.cluster);
     writer.textAttribute(SpanField.attributes, reasonKey, samplingReasonNames[trace.reason]!);
-    writeTags(writer, shape.tags, context);
+    writeTags(writer, shape.tags, { context, start });
     if (tracing.verbose) writeStages(writer, info, wallOffsetMs);
     if (!tracing.spawnUpstreamSpan) this.#writeAttemptEvents(trace);
     if (isError) writeError(writer, info.failureReason);
@@ -150,12 +151,13 @@ export class SpanRecorder {
     writer.fixed32(SpanField.flags, flagsOf(trace, 0));
     // The status of gRPC is that of the last attempt.
     const grpcStatus = number === trace.attemptCount - 1 ? trace.grpcStatus : -1;
+    const start = writer.used;
     writeRequest(writer, { head, info: context.info }, grpcStatus);
     writeAttempt(writer, attempt, { head, number, maxPathTagLength });
     this.#writeTrust(attempt.tls, trace.attemptChain(attempt));
     writer.block(this.#constant);
     this.#writeCluster(trace.cluster);
-    writeTags(writer, this.#routeShape(trace.route).tags, context);
+    writeTags(writer, this.#routeShape(trace.route).tags, { context, start });
     if (isAttemptError(attempt, grpcStatus)) writeError(writer, attempt.failure);
     writer.endLength32(span);
   }

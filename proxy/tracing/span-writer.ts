@@ -200,6 +200,27 @@ export class SpanWriter {
     this.#varint(value);
   }
 
+  /** Takes out the attribute that has this key. From `start` on there are fields with a length alone, of numbers below 16. */
+  removeAttribute(start: number, key: Uint8Array): void {
+    const { bytes } = this;
+    for (let at = start; at < this.used; ) {
+      let length = 0;
+      let content = at + 1;
+      for (let shift = 0; ; shift += 7) {
+        const byte = bytes[content++]!;
+        length |= (byte & 0x7f) << shift;
+        if (byte < 0x80) break;
+      }
+      const end = content + length;
+      if (startsWith(bytes, content, key)) {
+        bytes.copyWithin(at, end, this.used);
+        this.used -= end - at;
+        return;
+      }
+      at = end;
+    }
+  }
+
   // ---- Values, for which there is room ----------------------------------------------------------------------------
 
   #varint(value: number): void {
@@ -241,6 +262,11 @@ export function attributeKey(name: string): Uint8Array {
   const writer = new SpanWriter(64);
   writer.text(1, Buffer.from(name, 'utf8').latin1Slice());
   return Uint8Array.from(writer.bytes.subarray(0, writer.used));
+}
+
+function startsWith(bytes: Uint8Array, at: number, key: Uint8Array): boolean {
+  for (let index = 0; index < key.length; index++) if (bytes[at + index] !== key[index]) return false;
+  return true;
 }
 
 function varintSize(value: number): number {

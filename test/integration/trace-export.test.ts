@@ -10,6 +10,9 @@ import { type CollectorBehaviour, startOtlpCollector } from '../support/otlp-col
 import { clusterAt, httpFilterChain, type Sidecar, socketAddress, startSidecar } from '../support/sidecar.ts';
 import { startZipkinCollector } from '../support/zipkin-collector.ts';
 
+// Each test starts a process, which takes seconds on a busy machine.
+t.setTimeout(120_000);
+
 const traceId = '4bf92f3577b34da6a3ce929d0e0e4736';
 const parentId = '00f067aa0ba902b7';
 const traced = { traceparent: `00-${traceId}-${parentId}-01`, tracestate: 'a=b,ot=th:c' };
