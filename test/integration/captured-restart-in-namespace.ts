@@ -1,6 +1,7 @@
-// Run by captured-restart.test.ts in network and mount namespaces of its own: the process that captures is replaced again and
-// again, while the application connects and asks all the time. Which origin answers tells where the sidecar believes that a
-// connection was headed, and `real` from behind a listener's address that it was not captured at all.
+// Run by captured-restart.test.ts and captured-restart-unpinned.test.ts in network and mount namespaces of its own: the process
+// that captures is replaced again and again, while the application connects and asks all the time. Which origin answers tells
+// where the sidecar believes that a connection was headed, and `real` from behind a listener's address that it was not
+// captured at all.
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
