@@ -11,7 +11,7 @@ import type { CapturePeer } from '../support/capture-peer.ts';
 import { OTHER, POD, startPod, WORLD } from '../support/capture-pod.ts';
 import { startCountingOrigin } from '../support/counting-origin.ts';
 import { redirectedClusters, redirectedListeners } from '../support/redirected-mesh.ts';
-import { clusterAt, type Sidecar, startSidecar } from '../support/sidecar.ts';
+import { type Sidecar, startSidecar } from '../support/sidecar.ts';
 import { UpgradeLoad } from '../support/upgrade-load.ts';
 
 t.setTimeout(400_000);
@@ -68,8 +68,7 @@ const errands: readonly Errand[] = (['v4', 'v6'] as const).flatMap((family) => [
 
 async function startFamily(t: Test, originPort: number): Promise<() => Promise<Sidecar>> {
   const listeners = redirectedListeners([WORLD.v4, WORLD.v6], ['0.0.0.0', '::']);
-  const others = (await redirectedClusters(t)).filter(({ name }) => name !== 'exact');
-  const bootstrap = { static_resources: { listeners, clusters: [...others, clusterAt('exact', originPort)] } };
+  const bootstrap = { static_resources: { listeners, clusters: await redirectedClusters(t, originPort) } };
   const folder = t.testdir({ 'capture.yaml': `capture: { policy: ${policy} }\n` });
   const flags = ['--concurrency', String(WORKERS), '--no-config-cache', '--socket-path', `@captured-${process.pid}`];
   flags.push('--capture', 'ebpf', '--capture-settings', `${folder}/capture.yaml`);

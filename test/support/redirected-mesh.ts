@@ -46,12 +46,15 @@ export function redirectedListeners(exact: readonly string[], anyAddresses: read
   ];
 }
 
-/** With an origin for each of `exact`, `wildcard` and `app`, which answers with that name. */
-export async function redirectedClusters(t: Test) {
+/**
+ * With an origin for each of `exact`, `wildcard` and `app`, which answers with that name. `exactPort`: of an origin of the
+ * test's own.
+ */
+export async function redirectedClusters(t: Test, exactPort?: number) {
   return [
     { name: 'blackhole', connect_timeout: '5s' },
     { name: 'passthrough', type: 'ORIGINAL_DST', lb_policy: 'CLUSTER_PROVIDED', connect_timeout: '5s' },
-    clusterAt('exact', await startNamedOrigin(t, 'exact')),
+    clusterAt('exact', exactPort ?? (await startNamedOrigin(t, 'exact'))),
     clusterAt('wildcard', await startNamedOrigin(t, 'wildcard')),
     clusterAt('app', await startNamedOrigin(t, 'app')),
   ];
