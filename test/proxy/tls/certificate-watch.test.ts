@@ -24,6 +24,7 @@ t.test('a certificate is told of in the last tenth of its life, once, and again 
   t.same([watch.problems(), watch.takeNewProblems()], [[], []]);
   clock.nowMs = beginMs + 9 * DAY_MS + 1;
   const near = {
+    name: 'default',
     isExpired: false,
     words:
       'the certificate default expires at 2030-01-11T00:00:00Z, in the last tenth of its life, and was not replaced',
@@ -58,7 +59,7 @@ t.test('the tenth is of what was left when the certificate came, whatever the CA
   clock.nowMs += DAY_MS;
   follow();
   follow(certificateSecret('default', leaf));
-  t.match(watch.problems(), [{ isExpired: true }], 'what has ended when it comes is told of at once');
+  t.match(watch.problems(), [{ name: 'default', isExpired: true }], 'what has ended when it comes is told of at once');
   t.end();
 });
 
