@@ -170,7 +170,6 @@ export class Stream {
 
   #followRoute(route: CompiledRoute): void {
     const { head, manager } = this;
-    if (route.cors !== null && answersPreflight(this, route.cors)) return;
     const upgrade = head.method === 'CONNECT' ? 'connect' : head.upgrade;
     if (upgrade !== '') {
       if (!manager.allowsUpgrade(upgrade, route)) {
@@ -179,6 +178,7 @@ export class Stream {
         return;
       }
     }
+    if (route.cors !== null && answersPreflight(this, route.cors)) return;
     manager.stats.inc(httpStats.rqTotal);
     const { action } = route;
     switch (action.kind) {

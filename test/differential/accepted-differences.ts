@@ -51,7 +51,8 @@ export const acceptedDifferences: readonly AcceptedDifference[] = [
     section: 'Lines that repeat a header',
     reason: 'several lines of one list header are forwarded as they are, not joined',
     explains: ({ place, field, envoy, outrigger }) =>
-      outrigger.split(' | ').join(',') === envoy || (place === 'headers: two accepts' && field === 'origin.0.order'),
+      outrigger.split(' | ').join(',') === envoy ||
+      (/: two (accepts|origins)/.test(place) && field === 'origin.0.order'),
   },
   {
     section: 'Local replies say what happened',
@@ -130,7 +131,7 @@ export const acceptedDifferences: readonly AcceptedDifference[] = [
     section: 'Access log',
     reason: 'a request for which no cluster was chosen has none; a body that nobody took was not received',
     explains: ({ field, outrigger, place }) =>
-      (field.endsWith('.UPSTREAM_CLUSTER') && outrigger === '-' && /upgrade|websocket|endpoint/.test(place)) ||
+      (field.endsWith('.UPSTREAM_CLUSTER') && outrigger === '-' && /upgrade|websocket|endpoint|^cors: /.test(place)) ||
       (field.endsWith('.BYTES_RECEIVED') && outrigger === '0'),
   },
   {
@@ -181,6 +182,12 @@ export const acceptedDifferences: readonly AcceptedDifference[] = [
     reason: 'the coding of the body is forwarded as it was spelled',
     explains: ({ field, envoy, outrigger }) =>
       field.endsWith('.header.transfer-encoding') && envoy === outrigger.toLowerCase(),
+  },
+  {
+    section: 'Order of headers',
+    reason: 'what pages of other origins are told comes behind what the endpoint says, in another order',
+    explains: ({ place, field, envoy, outrigger }) =>
+      /^cors: /.test(place) && field === 'response.0.order' && sorted(envoy) === sorted(outrigger),
   },
   {
     section: 'Order of headers',

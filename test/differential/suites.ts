@@ -1,5 +1,6 @@
 // Every table of cases, in the order they run.
 
+import { cors } from './cases/cors.ts';
 import { faults } from './cases/faults.ts';
 import { forwarded } from './cases/forwarded.ts';
 import { headers } from './cases/headers.ts';
@@ -17,6 +18,7 @@ export const suites: readonly Suite[] = [
   forwarded,
   headers,
   routes,
+  cors,
   faults,
   refused,
   tcp,

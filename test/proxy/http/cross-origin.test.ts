@@ -123,3 +123,16 @@ t.test('a redirect says nothing of origins, as in Envoy', async (t) => {
   t.equal(client.status, 302);
   t.notMatch(client.headers.join('\n'), /access-control/);
 });
+
+t.test('an upgrade that no route allows is refused before anybody asks for its origin, as in Envoy', async (t) => {
+  const { scene, counts } = ask({ fields: allowed });
+  scene.respond(scene.connect(), 200, true);
+  const { client } = scene.request((head) => {
+    head.headers.append('origin', 'http://a.example');
+    head.headers.append('connection', 'upgrade');
+    head.upgrade = 'websocket';
+  });
+  t.equal(client.status, 403);
+  t.notMatch(client.headers.join('\n'), /access-control/);
+  t.same(counts(), [1, 0]);
+});
