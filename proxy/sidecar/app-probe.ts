@@ -7,6 +7,7 @@ import { request as requestHttps } from 'node:https';
 import { connect } from 'node:net';
 import type { Problems } from '../../config/problems.ts';
 import { checkGrpcHealth, SERVING } from './grpc-health.ts';
+import { leavingFrom } from './probe-source.ts';
 
 export type AppProbe = { readonly timeoutMs: number } & (
   | {
@@ -120,7 +121,7 @@ function askHttp(probe: Extract<AppProbe, { kind: 'http' }>, { host, source }: P
   const signal = AbortSignal.timeout(probe.timeoutMs);
   const call = request({
     host,
-    ...from(source),
+    ...leavingFrom(source),
     port: probe.port,
     path: probe.path,
     headers,
@@ -143,7 +144,7 @@ function askTcp(
   { host, source }: ProbeTarget,
 ): Promise<ProbeResult> {
   const { promise, resolve } = Promise.withResolvers<ProbeResult>();
-  const socket = connect({ host, ...from(source), port, timeout: timeoutMs });
+  const socket = connect({ host, ...leavingFrom(source), port, timeout: timeoutMs });
   const end = (result: ProbeResult): void => {
     socket.destroy();
     resolve(result);
@@ -163,10 +164,6 @@ async function askGrpc(
   if (answer.kind === 'failed') return failed(answer.reason);
   if (answer.status === SERVING) return { status: 200, text: 'the application serves' };
   return { status: 500, text: `the application says that it does not serve (status ${answer.status})` };
-}
-
-function from(source: string | undefined): { readonly localAddress?: string } {
-  return source === undefined ? {} : { localAddress: source };
 }
 
 function failed(reason: string): ProbeResult {

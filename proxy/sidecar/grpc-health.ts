@@ -5,6 +5,7 @@
 
 import { type ClientHttp2Session, type ClientHttp2Stream, connect as connectHttp2 } from 'node:http2';
 import { connect, isIPv6 } from 'node:net';
+import { leavingFrom } from './probe-source.ts';
 
 export interface GrpcHealthQuestion {
   readonly host: string;
@@ -28,7 +29,7 @@ export function checkGrpcHealth(question: GrpcHealthQuestion): Promise<GrpcHealt
   const { host, port, source, service, timeoutMs } = question;
   const { promise, resolve } = Promise.withResolvers<GrpcHealth>();
   const session = connectHttp2(`http://${isIPv6(host) ? `[${host}]` : host}:${port}`, {
-    createConnection: () => connect({ host, port, ...(source !== undefined && { localAddress: source }) }),
+    createConnection: () => connect({ host, port, ...leavingFrom(source) }),
     settings: { enablePush: false },
   });
   const timer = setTimeout(() => end({ kind: 'failed', reason: `no answer within ${timeoutMs} ms` }), timeoutMs);
@@ -81,9 +82,12 @@ function readAnswer(stream: ClientHttp2Stream, end: (health: GrpcHealth) => void
   });
 }
 
-/** Bytes other than printable ASCII come as `%20`. */
+/** Bytes of UTF-8 other than printable ASCII come as `%20`. */
 function decoded(text: string): string {
-  return text.replaceAll(/%([0-9a-f]{2})/gi, (_escape, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
+  const bytes = text.replaceAll(/%([0-9a-f]{2})/gi, (_escape, hex: string) =>
+    String.fromCharCode(Number.parseInt(hex, 16)),
+  );
+  return Buffer.from(bytes, 'latin1').toString();
 }
 
 /** `HealthCheckRequest`. */

@@ -1,3 +1,4 @@
+import dns from 'node:dns';
 import { createServer as createHttpServer } from 'node:http';
 import { createServer as createHttp2Server } from 'node:http2';
 import { type AddressInfo, createServer, type Server } from 'node:net';
@@ -138,4 +139,32 @@ t.test('the application is asked from the address that redirection leaves alone'
   t.match(await askProbe(http, from), { status: 200 });
   t.match(await askProbe({ kind: 'tcp', port, timeoutMs: 5000 }, from), { status: 200 });
   t.same([...new Set(sources)], ['127.0.0.6']);
+});
+
+t.test('localhost is looked up in the family of the address that is asked from', async (t) => {
+  const port = await listen(
+    t,
+    createHttpServer((_request, response) => response.end()),
+  );
+  const health = createHttp2Server((_request, response) => response.writeHead(200, { 'grpc-status': '0' }).end());
+  const healthPort = await listen(t, health as unknown as Server);
+  const { lookup } = dns;
+  t.teardown(() => Object.assign(dns, { lookup }));
+  // As in a pod whose /etc/hosts has both.
+  const lookupBoth = (_name: string, { family, all }: dns.LookupOptions, done: (...found: unknown[]) => void) => {
+    const both = [
+      { address: '::1', family: 6 },
+      { address: '127.0.0.1', family: 4 },
+    ];
+    const found = both.filter((each) => !family || each.family === family);
+    if (all) done(null, found);
+    else done(null, found[0]!.address, found[0]!.family);
+  };
+  Object.assign(dns, { lookup: lookupBoth });
+  const loopback = { host: 'localhost', source: '127.0.0.6' };
+  const http = { kind: 'http', scheme: 'http', port, path: '/', timeoutMs: 5000, headers: [] } as const;
+  t.match(await askProbe(http, loopback), { status: 200 });
+  t.match(await askProbe({ kind: 'tcp', port, timeoutMs: 5000 }, loopback), { status: 200 });
+  const grpc = { kind: 'grpc', port: healthPort, service: '', timeoutMs: 5000 } as const;
+  t.match(await askProbe(grpc, loopback), { text: /does not serve \(status 0\)/ });
 });

@@ -25,7 +25,7 @@ async function startHealth(t: Test, answer: (name: string) => Buffer | undefined
       Check: ({ request }: { request: Buffer }, callback: (error: object | null, answer?: Buffer) => void) => {
         const found = answer(nameOf(request));
         if (found === undefined)
-          callback({ code: status.NOT_FOUND, details: 'no such service', metadata: new Metadata() });
+          callback({ code: status.NOT_FOUND, details: 'no such service: é', metadata: new Metadata() });
         else callback(null, found);
       },
     },
@@ -61,7 +61,7 @@ t.test('the status of a service, by its name', async (t) => {
   t.same(await ask(long), { kind: 'status', status: SERVING });
   t.same(await ask('down'), { kind: 'status', status: 2 });
   t.same(await ask('unknown'), { kind: 'status', status: 0 });
-  t.same(await ask('other'), { kind: 'failed', reason: 'no such service' });
+  t.same(await ask('other'), { kind: 'failed', reason: 'no such service: é' });
 });
 
 t.test('it is asked from the address that is said', async (t) => {
