@@ -104,6 +104,11 @@ export function dealSockets(
   return dealt;
 }
 
+/** Whether each worker has a socket of its own at this address of a listener, rather than all one. */
+export function isReusePort({ reusePort }: Listener, address: Address): boolean {
+  return reusePort && address.kind === 'ip';
+}
+
 export function closeAddresses(opened: readonly OpenedAddress[]): void {
   for (const { sockets } of opened) for (const socket of sockets) close(socket);
 }
@@ -117,10 +122,6 @@ function openSockets(config: Listener, address: Address, sockets: number[], coun
     sockets.push(descriptor);
   }
   return 0;
-}
-
-function isReusePort({ reusePort }: Listener, address: Address): boolean {
-  return reusePort && address.kind === 'ip';
 }
 
 function boundAddress(sockets: readonly number[], configured: Address): Address {

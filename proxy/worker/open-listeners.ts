@@ -3,6 +3,10 @@
 //
 // Where a successor may ask for the sockets, the main thread keeps a descriptor of each beside those of the workers: a
 // number of theirs may stand for a client by the time it is passed on. It is closed when the listener leaves.
+//
+// It keeps one, too, of an address that a single socket has for itself (`enable_reuse_port: false`, a Unix socket): when its
+// listener leaves, workers close theirs a moment later, and until then nobody could listen there anew. As in Envoy, where a
+// new listener takes the socket of one that is drained, who comes in that moment gets what is kept.
 
 import { formatAddress } from '../../config/address.ts';
 import type { Listener } from '../../config/listener.ts';
@@ -12,6 +16,7 @@ import { compareListeners, hasSameSockets } from '../listener/listener-change.ts
 import {
   closeAddresses,
   dealSockets,
+  isReusePort,
   type OpenedAddress,
   type OpenFailure,
   openAddresses,
@@ -36,6 +41,8 @@ export class OpenListeners {
   readonly #options: OpenListenersOptions;
   readonly #open = new Map<string, OpenListener>();
   readonly #prepared = new Map<string, { readonly config: Listener; readonly opened: readonly OpenedAddress[] }>();
+  /** Of listeners that left these addresses, until no worker has a socket there. */
+  readonly #vacated: OpenPlace[] = [];
   #stopped: 'none' | 'inbound' | 'all' = 'none';
 
   constructor(workerCount: number, options: OpenListenersOptions = {}) {
@@ -60,6 +67,7 @@ export class OpenListeners {
   stop(inboundOnly: boolean): void {
     if (this.#stopped !== 'all') this.#stopped = inboundOnly ? 'inbound' : 'all';
     this.#options.onStopping?.();
+    this.closeVacated();
     for (const [name, { config }] of this.#prepared) if (this.#isStopped(config)) this.discard(name);
     for (const [name, open] of this.#open) {
       if (!this.#isStopped(open.config)) continue;
@@ -96,6 +104,11 @@ export class OpenListeners {
     closeAddresses(prepared.opened);
   }
 
+  /** Every worker has done what the last `place` says: nobody listens at an address that was left. */
+  closeVacated(): void {
+    for (const { opened } of this.#vacated.splice(0)) closeAddresses([opened]);
+  }
+
   /** What each worker is to do for the listeners of a delta. Those that fail are as they were before. */
   place({ set, removed }: MapDelta<Listener>): ReadonlyMap<string, readonly ListenerPlacement[] | OpenFailure> {
     const leaving: OpenListener[] = [];
@@ -106,8 +119,15 @@ export class OpenListeners {
       this.#open.delete(name);
     }
     const placed = new Map(set.map(([name, config]) => [name, this.#place(config, leaving)]));
-    for (const { opened } of leaving) closeAddresses(opened);
+    for (const open of leaving) this.#vacate(open);
     return placed;
+  }
+
+  #vacate({ config, opened }: OpenListener): void {
+    for (const each of opened) {
+      if (isReusePort(config, each.configured)) closeAddresses([each]);
+      else this.#vacated.push({ config, opened: each });
+    }
   }
 
   #place(config: Listener, leaving: OpenListener[]): readonly ListenerPlacement[] | OpenFailure {
@@ -122,15 +142,16 @@ export class OpenListeners {
     }
     const sockets = this.#openSockets(config);
     if ('reason' in sockets) return sockets;
-    if (open !== undefined) closeAddresses(open.opened);
+    if (open !== undefined) this.#vacate(open);
     this.#open.set(config.name, { config, ...sockets });
     return sockets.descriptors.map((descriptors) => ({ kind: 'open', sockets: { descriptors, ...limit } }));
   }
 
   #openSockets(config: Listener): OpenSockets | OpenFailure {
-    const { keepsSockets = false, onOpened } = this.#options;
+    const { onOpened } = this.#options;
     const opened = this.#takePrepared(config) ?? this.#openAddresses(config);
     if ('reason' in opened) return opened;
+    const keepsSockets = this.#options.keepsSockets || opened.some((each) => !isReusePort(config, each.configured));
     openMissing(config, opened, this.#workerCount);
     const descriptors = dealSockets(opened, this.#workerCount, keepsSockets);
     if ('reason' in descriptors) {
@@ -143,7 +164,17 @@ export class OpenListeners {
   }
 
   #openAddresses(config: Listener): readonly OpenedAddress[] | OpenFailure {
-    return this.#isStopped(config) ? [] : openAddresses(config, this.#workerCount, this.#options.inherit);
+    if (this.#isStopped(config)) return [];
+    const { inherit } = this.#options;
+    return openAddresses(config, this.#workerCount, (wanted) => {
+      const vacated = this.#takeVacated(wanted);
+      return vacated.length > 0 || inherit === undefined ? vacated : inherit(wanted);
+    });
+  }
+
+  #takeVacated(wanted: WantedAddress): readonly number[] {
+    const index = this.#vacated.findIndex(({ config, opened }) => isWanted(config, opened, wanted));
+    return index < 0 ? [] : this.#vacated.splice(index, 1)[0]!.opened.sockets;
   }
 
   #takePrepared(config: Listener): readonly OpenedAddress[] | undefined {
@@ -174,8 +205,13 @@ interface OpenListener {
   readonly config: Listener;
   /** With the ports that the kernel gave. */
   readonly addresses: readonly string[];
-  /** What is kept for a successor. */
+  /** What is kept of its sockets: for a successor, or for who comes after it. */
   readonly opened: readonly OpenedAddress[];
+}
+
+interface OpenPlace {
+  readonly config: Listener;
+  readonly opened: OpenedAddress;
 }
 
 interface OpenSockets extends Omit<OpenListener, 'config'> {

@@ -226,6 +226,7 @@ export class WorkerPool {
       case 'applied':
         worker.generation = message.generation;
         if (this.#workers.every((each) => each.generation === message.generation)) {
+          if (message.generation === this.#published) this.#listeners.closeVacated();
           this.#options.onApplied(message.generation, this.#listeners.bound());
         }
         return;

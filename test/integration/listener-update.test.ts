@@ -2,6 +2,7 @@
 
 import { once } from 'node:events';
 import { connect } from 'node:net';
+import { setImmediate as aTurn } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import type { Listener } from '../../config/listener.ts';
 import { listenerStats } from '../../proxy/telemetry/listener-stats.ts';
@@ -94,6 +95,24 @@ for (const reusePort of [true, false]) {
     t.equal(served.port('name50'), port);
   });
 }
+
+t.test('a port of one socket is free for who comes right after its listener left, under any name', async (t) => {
+  const first = setOf(answering('name0', 'step0', { reusePort: false }), answering('other', 'other'));
+  const served = await serveSnapshots(t, { first });
+  const port = served.port('name0');
+  const address = { kind: 'ip', ip: '127.0.0.1', port } as const;
+  for (let step = 1; step <= 30; step++) {
+    served.change({ listeners: { set: [], removed: [`name${(step - 1) >> 1}`] } });
+    // The removal is published, and the workers have hardly heard of it.
+    await aTurn();
+    const config = answering(`name${step >> 1}`, `step${step}`, { reusePort: false, address, backlog: 100 + step });
+    t.equal(served.pool.prepareListener(config), undefined);
+    await served.serve(setOf(config));
+    t.equal(await ask(port), `step${step}`);
+  }
+  await served.serve({ listeners: { set: [], removed: ['name15'] } });
+  t.equal(await ask(port), 'ECONNREFUSED', 'nothing is kept of the last one');
+});
 
 t.test('a listener moves to another address, and the former one is closed', async (t) => {
   const served = await serveSnapshots(t, { first: setOf(answering('http', 'before')) });

@@ -28,7 +28,8 @@ export async function serveSnapshots(
   { first, drainTimeMs }: ServedSnapshotsOptions,
 ): Promise<ServedSnapshots> {
   const stats = new StatsStore();
-  const waiting = new Set<() => void>();
+  /** Who waits for what; 0 until it is published. */
+  const waiting: { generation: number; readonly resolve: () => void }[] = [];
   const ports = new Map<string, number>();
   const fail = (what: string): void => {
     t.fail(what);
@@ -48,12 +49,13 @@ export async function serveSnapshots(
     onStats: (worker, announcement) => stats.accept(worker, announcement),
     onLogs: () => undefined,
     onLogEntries: () => undefined,
-    onApplied: (_generation, listeners) => {
+    onApplied: (generation, listeners) => {
       for (const { name, address } of listeners.toReversed()) {
         ports.set(name, Number(address.slice(address.lastIndexOf(':') + 1)));
       }
-      for (const resolve of waiting) resolve();
-      waiting.clear();
+      while (waiting[0] !== undefined && waiting[0].generation <= generation && waiting[0].generation > 0) {
+        waiting.shift()!.resolve();
+      }
     },
     onListenFailure: (listener, { address, reason }) => fail(`${listener} cannot listen on ${address}: ${reason}`),
     onWarning: fail,
@@ -62,7 +64,10 @@ export async function serveSnapshots(
   });
   t.teardown(() => pool.stop());
   const publisher = new SnapshotPublisher({
-    publish: (delta) => pool.publish(delta),
+    publish: (delta) => {
+      for (const each of waiting) each.generation ||= delta.generation;
+      pool.publish(delta);
+    },
     onSnapshot: () => undefined,
     onDnsClusters: () => undefined,
     onLate: () => undefined,
@@ -71,18 +76,20 @@ export async function serveSnapshots(
     defer: setImmediate,
   });
   const change = (given: Partial<SnapshotChange>): void => publisher.update({ ...noChange, ...given });
-  const applied = () => new Promise<void>((resolve) => waiting.add(resolve));
+  const applied = () => new Promise<void>((resolve) => void waiting.push({ generation: 0, resolve }));
   change(first);
+  const isServed = applied();
   publisher.ready();
-  await applied();
+  await isServed;
   return {
     pool,
     stats,
     port: (listener) => ports.get(listener)!,
     change,
     serve: async (given) => {
+      const isServed = applied();
       change(given);
-      await applied();
+      await isServed;
     },
   };
 }

@@ -85,7 +85,7 @@ t.test('a listener of another name takes over the sockets of one that leaves', (
   const third = { ...renamed, name: 'third' };
   t.same(place(renamed, ['http'], third), { kind: 'take-over', from: 'http' });
   t.match(listeners.bound(), [{ name: 'renamed', address }, { name: 'third' }]);
-  t.equal(openDescriptors(), before + 2, 'only the third has its own');
+  t.equal(openDescriptors(), before + 3, 'only the third has its own, and one is kept of it');
   t.end();
 });
 
@@ -106,6 +106,40 @@ t.test('a listener that was prepared accepts into its backlog, and is placed on 
   t.same(listeningAt(port), before, 'they are the same sockets still');
 });
 
+t.test('an address of one socket can be had again before workers have left it, and not longer', (t) => {
+  const { listeners, place, remove, owned } = make(t);
+  place(at(0, { reusePort: false }));
+  const port = portOf(listeners);
+  remove('http');
+  const config = { ...at(port, { reusePort: false, backlog: 9 }), name: 'other' };
+  const socket = listeningAt(port);
+  t.equal(listeners.prepare(config), undefined);
+  listeners.closeVacated();
+  t.match(place(config), { kind: 'open' });
+  t.same(listeningAt(port), socket, 'it is the same one');
+  place({ ...at(0), name: 'other' });
+  t.match(place({ ...config, name: 'third' }), { kind: 'open' });
+  t.same(listeningAt(port), socket, 'also of a listener that went to another address');
+  remove('third');
+  for (const descriptor of owned.splice(0)) close(descriptor);
+  t.same(listeningAt(port), socket);
+  listeners.closeVacated();
+  t.same(listeningAt(port), []);
+  t.end();
+});
+
+t.test('a process that stops keeps nothing of addresses that were left', (t) => {
+  const { listeners, place, remove, owned } = make(t);
+  place(at(0, { reusePort: false }));
+  const port = portOf(listeners);
+  remove('http');
+  for (const descriptor of owned.splice(0)) close(descriptor);
+  t.equal(listeningAt(port).length, 1);
+  listeners.stop(false);
+  t.same(listeningAt(port), []);
+  t.end();
+});
+
 t.test('what was prepared and is not wanted is closed', (t) => {
   const { listeners, place, remove } = make(t);
   const before = openDescriptors();
@@ -124,7 +158,7 @@ t.test('what was prepared and is not wanted is closed', (t) => {
   t.equal(openDescriptors(), open, 'a change that is taken back needs nothing');
   listeners.prepare(at(0, { freebind: true }));
   place(at(0, { transparent: false, reusePort: false }));
-  t.equal(openDescriptors(), open + 2, 'what is placed in its stead ends it too');
+  t.equal(openDescriptors(), open + 3, 'what is placed in its stead ends it too: two of workers, one that is kept');
   t.end();
 });
 
