@@ -5,6 +5,7 @@ import type { Cluster, SourceAddress } from './cluster.ts';
 import type { ConfigSource, GrpcApi, GrpcCluster } from './config-source.ts';
 import type { Locality } from './endpoint.ts';
 import type { Listener } from './listener.ts';
+import type { StringMatcher } from './matcher.ts';
 import type { TelemetryResource, TelemetryService } from './telemetry-service.ts';
 import type { TraceProvider } from './tracing.ts';
 import type { WrittenSecret } from './written-secret.ts';
@@ -68,11 +69,17 @@ export interface RuntimeLayer {
 export interface StatsOptions {
   /** Upper bounds of Prometheus buckets by stat prefix; empty means Envoy's default buckets. */
   readonly histogramBuckets: readonly { readonly prefix: string; readonly bounds: readonly number[] }[];
-  readonly rejectAll: boolean;
+  readonly matcher: StatsMatcher;
   readonly sinks: readonly StatsSink[];
   /** Between two exports to the sinks. Envoy's default is 5 s. */
   readonly flushIntervalMs: number;
 }
+
+/** Which of Envoy's statistics there are to see, by their names with all that tags are made of: `cluster.a.upstream_rq_total`. */
+export type StatsMatcher =
+  | { readonly kind: 'all' | 'none' }
+  /** Those that match one of the patterns, or those that match none. */
+  | { readonly kind: 'inclusion' | 'exclusion'; readonly patterns: readonly StringMatcher[] };
 
 /** `stat_sinks.open_telemetry.v3.SinkConfig`: metrics that are sent to a collector. */
 export interface StatsSink {

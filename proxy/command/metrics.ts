@@ -5,6 +5,7 @@ import { Exemplars } from '../telemetry/exemplars.ts';
 import type { HistogramBuckets } from '../telemetry/histogram-text.ts';
 import { ProcessStats } from '../telemetry/process-stats.ts';
 import { SeriesBudget } from '../telemetry/series-budget.ts';
+import { compileStatsMatcher } from '../telemetry/stats-matcher.ts';
 import { StatsStore } from '../telemetry/stats-store.ts';
 import { WorkerStats } from '../telemetry/worker-stats.ts';
 
@@ -22,8 +23,8 @@ export interface Metrics {
 /** Statistics announced by this thread; workers are numbered from 0. */
 const mainThread = -1;
 
-export function createMetrics({ rejectAll, histogramBuckets }: StatsOptions, maxSeries: number): Metrics {
-  const store = new StatsStore({ rejectAll });
+export function createMetrics({ matcher, histogramBuckets }: StatsOptions, maxSeries: number): Metrics {
+  const store = new StatsStore(compileStatsMatcher(matcher));
   const stats = new WorkerStats((message) => store.accept(mainThread, message));
   return {
     store,

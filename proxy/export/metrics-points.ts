@@ -57,14 +57,15 @@ export class SeriesMemory {
     this.#takenAtWallMs = beganAtWallMs;
   }
 
-  /** Every series that was used, metric by metric. Remembered when `commit` is called; otherwise it was never sent. */
+  /** Every series that is shown and was used, metric by metric. Remembered when `commit` is called; otherwise it was never sent. */
   take(groups: readonly SeriesGroup[], wallMs: number): readonly MetricPoints[] {
     const known = new Map<string, Remembered>();
     this.#pending = { known, takenAtWallMs: wallMs };
     const metrics: MetricPoints[] = [];
     for (const [scope, members] of Map.groupBy(groups, (group) => group.scope)) {
       for (const index of scope.stats.keys()) {
-        const points = members.filter((group) => group.isUsed(index)).flatMap((group) => this.#points(group, index));
+        const used = members.filter((group) => group.isShown(index) && group.isUsed(index));
+        const points = used.flatMap((group) => this.#points(group, index));
         if (points.length > 0) metrics.push({ scope, index, points });
       }
     }

@@ -71,7 +71,7 @@ function* seriesOf(
     const stat = scope.stats[index]!;
     if (!wantsKind(query, stat.kind)) continue;
     for (const group of groups.get(scope)!) {
-      if (query.usedOnly && !group.isUsed(index)) continue;
+      if (!group.isShown(index) || (query.usedOnly && !group.isUsed(index))) continue;
       if (stat.kind === 'status-codes') yield* codeSeries({ group, stat, index }, query);
       else if (query.accepts === null || query.accepts(group.prefix + stat.name)) {
         const value = stat.kind === 'histogram' ? Number.NaN : group.value(index);

@@ -7,7 +7,7 @@
 import { HistogramSummary } from './histogram.ts';
 import type { SeriesGroup, StatGroup } from './stat-group.ts';
 import { scopeLabels, scopePrefix } from './stat-scope.ts';
-import { addCodes, StatTotals, since } from './stat-totals.ts';
+import { addCodes, type Countable, StatTotals, since } from './stat-totals.ts';
 import type { StatScope } from './stats.ts';
 
 export class OtherGroup implements SeriesGroup {
@@ -45,8 +45,8 @@ export class OtherGroup implements SeriesGroup {
   /** Lets a group go; what it has counted in here stays, and is added to `counted`. */
   remove(group: StatGroup, counted: StatTotals): void {
     const elsewhere = this.#members.get(group) ?? undefined;
-    this.#left.add(group, elsewhere);
-    counted.add(group, elsewhere);
+    this.#left.add(shownOf(group), elsewhere);
+    counted.add(shownOf(group), elsewhere);
     this.#members.delete(group);
   }
 
@@ -58,8 +58,16 @@ export class OtherGroup implements SeriesGroup {
   /** Counters and gauges: gauges are summed over the members. */
   value(index: number): number {
     let value = this.scope.stats[index]!.kind === 'counter' ? this.#left.value(index) : 0;
-    for (const [group, elsewhere] of this.#members) value += group.value(index) - (elsewhere?.value(index) ?? 0);
+    for (const [group, elsewhere] of this.#members) {
+      if (group.isShown(index)) value += group.value(index) - (elsewhere?.value(index) ?? 0);
+    }
     return value;
+  }
+
+  /** As members are: what none of them shows is not in here. */
+  isShown(index: number): boolean {
+    for (const group of this.#members.keys()) if (group.isShown(index)) return true;
+    return this.isUsed(index);
   }
 
   isUsed(index: number): boolean {
@@ -77,21 +85,21 @@ export class OtherGroup implements SeriesGroup {
     const left = this.#left.histogram(index);
     if (left !== undefined) summary.include(left);
     for (const [group, elsewhere] of this.#members) {
-      if (group.isUsed(index)) summary.include(since(group.histogram(index), elsewhere?.histogram(index)));
+      if (isSeen(group, index)) summary.include(since(group.histogram(index), elsewhere?.histogram(index)));
     }
     return summary;
   }
 
   interval(index: number): HistogramSummary {
     const summary = new HistogramSummary();
-    for (const group of this.#members.keys()) if (group.isUsed(index)) summary.include(group.interval(index));
+    for (const group of this.#members.keys()) if (isSeen(group, index)) summary.include(group.interval(index));
     return summary;
   }
 
   /** A member has used something for the first time. */
   noteUse(group: StatGroup): void {
     for (const [index, { kind }] of this.scope.stats.entries()) {
-      if (!group.isUsed(index)) continue;
+      if (!isSeen(group, index)) continue;
       let codes = this.#used.get(index);
       if (codes === undefined) {
         codes = new Set();
@@ -107,6 +115,21 @@ export class OtherGroup implements SeriesGroup {
     for (const code of codes) known.add(code);
     this.#series += known.size - before;
   }
+}
+
+/** A group without what a `stats_matcher` hides of it: in the sum nobody would see whose it is. */
+function shownOf(group: StatGroup): Countable {
+  return {
+    scope: group.scope,
+    value: (index) => group.value(index),
+    isUsed: (index) => isSeen(group, index),
+    codes: (index) => group.codes(index),
+    histogram: (index) => group.histogram(index),
+  };
+}
+
+function isSeen(group: StatGroup, index: number): boolean {
+  return group.isShown(index) && group.isUsed(index);
 }
 
 /** A group that was in `other`: what it counted there, `elsewhere`, is not counted again. */
@@ -137,6 +160,10 @@ export class ReturnedGroup implements SeriesGroup {
 
   value(index: number): number {
     return this.#group.value(index) - this.#elsewhere.value(index);
+  }
+
+  isShown(index: number): boolean {
+    return this.#group.isShown(index);
   }
 
   isUsed(index: number): boolean {

@@ -5,11 +5,12 @@ import { chunkNumber, type SlotChunks, slotOffset } from './slot-memory.ts';
 import { scopeLabels, scopePrefix } from './stat-scope.ts';
 import { addCodes, type Countable, StatTotals } from './stat-totals.ts';
 import { CodeGroup, type StatScope } from './stats.ts';
+import type { StatPredicate } from './stats-matcher.ts';
 
 /** What an export needs of the stats of one scope under one set of names. */
 export type SeriesGroup = Pick<
   StatGroup,
-  'scope' | 'names' | 'prefix' | 'labels' | 'value' | 'isUsed' | 'codes' | 'histogram' | 'interval'
+  'scope' | 'names' | 'prefix' | 'labels' | 'value' | 'isShown' | 'isUsed' | 'codes' | 'histogram' | 'interval'
 >;
 
 /** The block of one thread. */
@@ -30,6 +31,9 @@ export class StatGroup {
   readonly prefix: string;
   /** `envoy_cluster_name="a"` */
   readonly labels: string;
+  readonly #predicate: StatPredicate | null;
+  /** By index, as the predicate has it: patterns are slow, and names do not change. Null before it was first asked. */
+  #shown: readonly boolean[] | null = null;
   readonly #parts: Part[] = [];
   /** What blocks that are gone have counted: a counter never falls while the group lives. Null before the first. */
   #kept: StatTotals | null = null;
@@ -39,9 +43,11 @@ export class StatGroup {
   /** By the index of a histogram that has values: its state at the last flush, and what came between the last two. */
   readonly #flushed = new Map<number, { readonly total: HistogramSummary; readonly interval: HistogramSummary }>();
 
-  constructor(scope: StatScope, names: readonly string[]) {
+  /** Without a predicate all is shown. */
+  constructor(scope: StatScope, names: readonly string[], predicate: StatPredicate | null = null) {
     this.scope = scope;
     this.names = names;
+    this.#predicate = predicate;
     this.prefix = scopePrefix(scope, names);
     this.labels = scopeLabels(scope, names);
   }
@@ -92,6 +98,13 @@ export class StatGroup {
     return value;
   }
 
+  /** Whether a `stats_matcher` leaves it to be seen. Status codes are chosen one by one, in `codes`. */
+  isShown(index: number): boolean {
+    if (this.#predicate === null) return true;
+    this.#shown ??= this.scope.stats.map(({ kind, name }) => kind === 'status-codes' || this.#accepts(name));
+    return this.#shown[index]!;
+  }
+
   /** Whether a counter or gauge was ever written, or a histogram recorded into (Envoy's `usedonly`). */
   isUsed(index: number): boolean {
     const { kind } = this.scope.stats[index]!;
@@ -101,7 +114,7 @@ export class StatGroup {
     return this.#kept?.isUsed(index) ?? false;
   }
 
-  /** How many series it has: stats that were used, each status code one. And what its counters make together. */
+  /** How many series it has: stats that are shown and were used, each status code one. And what its counters make together. */
   use(): { readonly series: number; readonly counted: number } {
     const { stats } = this.scope;
     let series = 0;
@@ -109,7 +122,7 @@ export class StatGroup {
     for (let index = 0; index < stats.length; index++) {
       if (!this.isUsed(index)) continue;
       const { kind } = stats[index]!;
-      series += kind === 'status-codes' ? this.#codesSeen(index) : 1;
+      if (this.isShown(index)) series += kind === 'status-codes' ? this.#codesSeen(index) : 1;
       if (kind === 'counter') counted += this.value(index);
     }
     return { series, counted };
@@ -121,14 +134,24 @@ export class StatGroup {
     for (const part of this.#parts) {
       for (const [code] of codesOf(part, index)) if (!seen.includes(code)) seen.push(code);
     }
-    return seen.length;
+    return this.#predicate === null ? seen.length : seen.filter((code) => this.#acceptsCode(index, code)).length;
   }
 
-  /** Counts by status code, ascending. */
+  #accepts(name: string): boolean {
+    return this.#predicate?.(this.scope.vocabulary, this.prefix + name) ?? true;
+  }
+
+  #acceptsCode(index: number, code: number): boolean {
+    return this.#accepts(`${this.scope.stats[index]!.name}_${code}`);
+  }
+
+  /** Counts by status code, ascending: of those that are shown. */
   codes(index: number): ReadonlyMap<number, number> {
     const counts = new Map(this.#kept?.codes(index));
     for (const part of this.#parts) addCodes(counts, new Map(codesOf(part, index)), part.baseline?.codes.get(index));
-    return new Map([...counts].sort((left, right) => left[0] - right[0]));
+    const shown =
+      this.#predicate === null ? [...counts] : [...counts].filter(([code]) => this.#acceptsCode(index, code));
+    return new Map(shown.sort((left, right) => left[0] - right[0]));
   }
 
   /** Everything recorded since the start. */

@@ -3,12 +3,8 @@
 import { StatGroup } from './stat-group.ts';
 import type { Countable } from './stat-totals.ts';
 import type { StatScope, StatSet } from './stats.ts';
+import type { StatPredicate } from './stats-matcher.ts';
 import type { BlockAnnouncement } from './worker-stats.ts';
-
-export interface StatsStoreOptions {
-  /** Envoy's `stats_matcher.reject_all`: nothing is shown in `/stats`; `get` still answers, for `/clusters`. */
-  readonly rejectAll: boolean;
-}
 
 /** Follows what happens to groups. */
 export interface StatsObserver {
@@ -27,7 +23,7 @@ interface Source {
 }
 
 export class StatsStore {
-  readonly #rejectAll: boolean;
+  readonly #predicate: StatPredicate | null;
   readonly #sources = new Map<number, Source>();
   /** Sets are objects of each thread's own modules; what they say makes them one. By that text, the first of them. */
   readonly #scopes = new Map<string, StatScope>();
@@ -37,8 +33,9 @@ export class StatsStore {
   #sorted: readonly StatGroup[] | null = null;
   #observer: StatsObserver | null = null;
 
-  constructor(options: StatsStoreOptions = { rejectAll: false }) {
-    this.#rejectAll = options.rejectAll;
+  /** Groups and texts show what the predicate accepts: everything, without one. */
+  constructor(predicate: StatPredicate | null = null) {
+    this.#predicate = predicate;
   }
 
   /** There is one observer. */
@@ -82,7 +79,6 @@ export class StatsStore {
 
   /** Every group that is listed, by prefix. The groups of sets that share a template follow one another. */
   groups(): readonly StatGroup[] {
-    if (this.#rejectAll) return [];
     this.#sorted ??= [...this.#all()]
       .filter(({ scope }) => scope.isListed)
       .sort((left, right) => compare(left.prefix, right.prefix));
@@ -99,7 +95,8 @@ export class StatsStore {
   }
 
   texts(): ReadonlyMap<string, string> {
-    return this.#rejectAll ? new Map() : this.#texts;
+    const predicate = this.#predicate;
+    return predicate === null ? this.#texts : new Map([...this.#texts].filter(([name]) => predicate('envoy', name)));
   }
 
   /** `POST /reset_counters`. */
@@ -151,7 +148,7 @@ export class StatsStore {
     const key = names.join('\0');
     let group = groups.get(key);
     if (group === undefined) {
-      group = new StatGroup(scope, names);
+      group = new StatGroup(scope, names, this.#predicate);
       groups.set(key, group);
       this.#sorted = null;
     }

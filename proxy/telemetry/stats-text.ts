@@ -116,7 +116,7 @@ function addNumbers(stats: NamedNumber[], group: StatGroup, query: StatsQuery): 
   const { accepts } = query;
   group.scope.stats.forEach((stat, index) => {
     if (stat.kind === 'histogram' || !wantsKind(query, stat.kind)) return;
-    if (query.usedOnly && !group.isUsed(index)) return;
+    if (!group.isShown(index) || (query.usedOnly && !group.isUsed(index))) return;
     const name = group.prefix + stat.name;
     if (stat.kind === 'status-codes') {
       for (const [code, value] of group.codes(index)) {
@@ -133,7 +133,7 @@ function* histograms(store: StatsStore, query: StatsQuery, buckets: HistogramBuc
   if (!wantsKind(query, 'histogram')) return;
   for (const group of envoyGroups(store)) {
     for (const [index, stat] of group.scope.stats.entries()) {
-      if (stat.kind !== 'histogram' || (query.usedOnly && !group.isUsed(index))) continue;
+      if (stat.kind !== 'histogram' || !group.isShown(index) || (query.usedOnly && !group.isUsed(index))) continue;
       const name = group.prefix + stat.name;
       if (query.accepts !== null && !query.accepts(name)) continue;
       const bounds = boundsOf(name, buckets);

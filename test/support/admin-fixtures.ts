@@ -101,5 +101,5 @@ const bootstrap: Bootstrap = {
   dynamicResources: {},
   runtime: new Map(),
   runtimeLayers: [],
-  stats: { histogramBuckets: [], rejectAll: false, sinks: [], flushIntervalMs: 5_000 },
+  stats: { histogramBuckets: [], matcher: { kind: 'all' }, sinks: [], flushIntervalMs: 5_000 },
 };

@@ -1,6 +1,7 @@
 // What a bootstrap says about the process as a whole: node, admin interface, stats and connection limit.
 
-import type { Admin, Node, StatsOptions } from '../../config/bootstrap.ts';
+import type { Admin, Node, StatsMatcher, StatsOptions } from '../../config/bootstrap.ts';
+import type { StringMatcher } from '../../config/matcher.ts';
 import type { Problems } from '../../config/problems.ts';
 import packageFile from '../../package.json' with { type: 'json' };
 import type {
@@ -10,6 +11,7 @@ import type {
   Node as NodeMessage,
   OverloadManager,
   StatsConfig,
+  StatsMatcher as StatsMatcherMessage,
 } from '../generated/messages.ts';
 import { supportTable } from '../support/all-support.ts';
 import { decodeAccessLogs } from './access-log.ts';
@@ -97,13 +99,26 @@ function refuseAdminLogs(messages: AdminMessage['accessLog'], problems: Problems
 export function decodeStats(
   message: StatsConfig | undefined,
   problems: Problems,
-): Pick<StatsOptions, 'histogramBuckets' | 'rejectAll'> {
+): Pick<StatsOptions, 'histogramBuckets' | 'matcher'> {
   const histogramBuckets: { prefix: string; bounds: readonly number[] }[] = [];
   for (const [index, settings] of (message?.histogramBucketSettings ?? []).entries()) {
     const buckets = decodeBuckets(settings, problems.at('histogram_bucket_settings').item(index));
     if (buckets !== undefined) histogramBuckets.push(buckets);
   }
-  return { histogramBuckets, rejectAll: message?.statsMatcher?.rejectAll ?? false };
+  return { histogramBuckets, matcher: decodeStatsMatcher(message?.statsMatcher, problems.at('stats_matcher')) };
+}
+
+function decodeStatsMatcher(message: StatsMatcherMessage | undefined, problems: Problems): StatsMatcher {
+  const { inclusionList, exclusionList } = message ?? {};
+  if (inclusionList === undefined && exclusionList === undefined) return { kind: message?.rejectAll ? 'none' : 'all' };
+  const kind = inclusionList === undefined ? 'exclusion' : 'inclusion';
+  const list = problems.at(`${kind}_list`).at('patterns');
+  const patterns: StringMatcher[] = [];
+  for (const [index, pattern] of ((inclusionList ?? exclusionList)?.patterns ?? []).entries()) {
+    const matcher = decodeStringMatcher(pattern, list.item(index));
+    if (matcher !== undefined) patterns.push(matcher);
+  }
+  return { kind, patterns };
 }
 
 function decodeBuckets(message: HistogramBucketSettings, problems: Problems) {

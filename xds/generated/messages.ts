@@ -912,8 +912,8 @@ export interface StatsConfig {
 /** `envoy.config.metrics.v3.StatsMatcher` */
 export interface StatsMatcher {
   readonly rejectAll?: boolean;
-  readonly exclusionList?: unknown;
-  readonly inclusionList?: unknown;
+  readonly exclusionList?: ListStringMatcher;
+  readonly inclusionList?: ListStringMatcher;
 }
 
 /** `envoy.config.metrics.v3.StatsSink` */
@@ -1859,6 +1859,11 @@ export interface MetadataExchange {
   readonly protocol?: string;
   readonly enableDiscovery?: boolean;
   readonly additionalLabels?: readonly string[];
+}
+
+/** `envoy.type.matcher.v3.ListStringMatcher` */
+export interface ListStringMatcher {
+  readonly patterns?: readonly StringMatcher[];
 }
 
 /** `envoy.type.matcher.v3.RegexMatchAndSubstitute` */

@@ -4,7 +4,6 @@ import type { SupportTable } from './support-table.ts';
 
 const noXdstp = 'xdstp:// names are not offered';
 const noDelegates = 'extensions cannot be loaded';
-const allStats = 'every statistic is kept; filter when scraping: /stats?filter=';
 
 export const bootstrapSupport: SupportTable = {
   'envoy.config.bootstrap.v3.Bootstrap': {
@@ -128,8 +127,7 @@ export const bootstrapSupport: SupportTable = {
     },
   },
   'envoy.config.metrics.v3.StatsMatcher': {
-    supported: ['reject_all'],
-    ignored: { exclusion_list: allStats, inclusion_list: allStats },
+    supported: ['reject_all', 'exclusion_list', 'inclusion_list'],
   },
   'envoy.config.metrics.v3.StatsSink': { supported: ['name', 'typed_config'] },
   'envoy.extensions.stat_sinks.open_telemetry.v3.SinkConfig': {

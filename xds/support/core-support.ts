@@ -92,6 +92,7 @@ export const coreSupport: SupportTable = {
     ignored: { google_re2: 'regular expressions always have RE2 syntax and linear time' },
   },
   'envoy.type.matcher.v3.RegexMatchAndSubstitute': { supported: ['pattern', 'substitution'] },
+  'envoy.type.matcher.v3.ListStringMatcher': { supported: ['patterns'] },
   'envoy.type.matcher.v3.StringMatcher': {
     supported: ['exact', 'prefix', 'suffix', 'safe_regex', 'contains', 'ignore_case'],
     unsupported: { custom: 'extension matchers are not offered' },

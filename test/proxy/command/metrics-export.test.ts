@@ -21,7 +21,7 @@ const sink: StatsSink = {
 };
 
 function fixture(sinks: readonly StatsSink[], port = 1) {
-  const stats = { histogramBuckets: [], rejectAll: false, sinks, flushIntervalMs: 10 };
+  const stats = { histogramBuckets: [], matcher: { kind: 'all' } as const, sinks, flushIntervalMs: 10 };
   const metrics = createMetrics(stats, 100);
   const lines: string[] = [];
   const write = (text: string) => lines.push(text);

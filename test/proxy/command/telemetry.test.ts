@@ -21,7 +21,7 @@ async function makeTelemetry(t: Test, samplingConfigPath?: string) {
   const clusters = new FakeClusters().set('otel', [{ address: loopback(collector.httpPort) }]);
   const taken: number[] = [];
   const settings: RecordingSettings[] = [];
-  const metrics = createMetrics({ rejectAll: false, histogramBuckets: [] } as never, 1000);
+  const metrics = createMetrics({ matcher: { kind: 'all' }, histogramBuckets: [] } as never, 1000);
   const telemetry = new Telemetry({
     bootstrap: { node: { id: 'node', cluster: 'reviews' } as never, grpcClusters: clusters.grpcClusters },
     state: {

@@ -29,7 +29,7 @@ t.test('an empty bootstrap has nothing', async (t) => {
       dynamicResources: {},
       runtime: new Map(),
       runtimeLayers: [],
-      stats: { histogramBuckets: [], rejectAll: false, sinks: [], flushIntervalMs: 5_000 },
+      stats: { histogramBuckets: [], matcher: { kind: 'all' }, sinks: [], flushIntervalMs: 5_000 },
     },
   );
 });

@@ -77,8 +77,20 @@ t.test('stats', async (t) => {
     decodedAs('envoy.config.metrics.v3.StatsConfig', `{${fields}}`, (message: StatsConfig, problems) =>
       decodeStats(message, problems),
     );
-  t.same(stats('').value, { histogramBuckets: [], rejectAll: false });
-  t.same(stats('stats_matcher: {reject_all: true}').value.rejectAll, true);
+  t.same(stats('').value, { histogramBuckets: [], matcher: { kind: 'all' } });
+  const matcher = (fields: string) => stats(`stats_matcher: {${fields}}`);
+  t.same(matcher('reject_all: true').value.matcher, { kind: 'none' });
+  t.same(matcher('reject_all: false').value.matcher, { kind: 'all' });
+  const patterns = [
+    { kind: 'prefix', value: 'a', ignoreCase: false },
+    { kind: 'regex', regex: 'b.*' },
+  ];
+  for (const kind of ['inclusion', 'exclusion']) {
+    const list = `${kind}_list: {patterns: [{prefix: a}, {safe_regex: {regex: "b.*"}}]}`;
+    t.same(matcher(list), { value: { histogramBuckets: [], matcher: { kind, patterns } }, problems: [] });
+    const wrong = `${kind}_list: {patterns: [{prefix: a}, {safe_regex: {regex: "("}}]}`;
+    t.match(matcher(wrong).problems, [new RegExp(`^stats_matcher\\.${kind}_list\\.patterns\\[1\\]\\.safe_regex`)]);
+  }
   const buckets = (match: string) => stats(`histogram_bucket_settings: [{match: ${match}, buckets: [5, 1]}]`);
   t.same(buckets('{prefix: a}').value.histogramBuckets, [{ prefix: 'a', bounds: [1, 5] }]);
   for (const match of ['{exact: a}', '{prefix: a, ignore_case: true}']) {
