@@ -51,12 +51,13 @@ export const httpSupport: SupportTable = {
       'set_current_client_cert_details',
     ],
     ignored: {
-      drain_timeout_jitter: 'acts on drain_timeout, which has no effect',
+      drain_timeout_jitter: 'acts on drain_timeout',
       record_route_resolution_stats: 'these counters are not kept',
-      drain_timeout: 'spaces out the two notices by which HTTP/2 closes; HTTP/1.1 closes after the response in flight',
+      drain_timeout:
+        'an idle connection that is to end waits for 250 ms for a last request, a busy one for its response',
       http2_protocol_options: http2NotServed,
       http3_protocol_options: http2NotServed,
-      add_proxy_protocol_connection_state: 'acts only with the PROXY protocol, which is refused',
+      add_proxy_protocol_connection_state: 'acts only with the PROXY protocol towards endpoints, which is refused',
     },
     unsupported: {
       scoped_routes: 'write route_config or rds',
@@ -187,7 +188,7 @@ export const httpSupport: SupportTable = {
   },
   'envoy.config.core.v3.SchemeHeaderTransformation': {
     supported: ['scheme_to_overwrite'],
-    unsupported: { match_upstream: 'it arrives with TLS' },
+    unsupported: { match_upstream: 'use scheme_to_overwrite' },
   },
   'envoy.config.core.v3.HttpProtocolOptions': {
     supported: [

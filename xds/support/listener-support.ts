@@ -2,7 +2,7 @@
 
 import type { SupportTable } from './support-table.ts';
 
-const proxyProtocol = 'the PROXY protocol is not offered';
+const proxyProtocol = 'the PROXY protocol is not sent to endpoints';
 const inPlace = 'extension discovery is not offered; write typed_config';
 const onDemand = 'nothing is fetched on demand: what is configured is there before the first request';
 
@@ -93,7 +93,7 @@ export const listenerSupport: SupportTable = {
     supported: ['filter_chain_match', 'filters', 'transport_socket', 'transport_socket_connect_timeout', 'name'],
     ignored: { metadata: 'shown in /config_dump; nothing that is supported reads it' },
     unsupported: {
-      use_proxy_proto: { unless: [false], why: proxyProtocol },
+      use_proxy_proto: { unless: [false], why: 'write the listener filter envoy.filters.listener.proxy_protocol' },
       on_demand_configuration: onDemand,
     },
   },

@@ -123,7 +123,7 @@ export const routeSupport: SupportTable = {
     ],
     unsupported: {
       path_match_policy: 'use prefix, path, path_separated_prefix or safe_regex',
-      tls_context: 'it arrives with TLS',
+      tls_context: 'who may connect is said by the validation context of the listener',
       dynamic_metadata: 'dynamic metadata does not exist yet',
       filter_state: 'filter state does not exist yet',
       cookies: 'match the cookie header',
