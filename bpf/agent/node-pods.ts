@@ -114,11 +114,10 @@ export class NodePods implements RequestHandler {
         this.#options.log({ event: 'pod gone', cgroup: cgroupPath });
         continue;
       }
-      this.#pods.set(folder, { cgroup, remains, netnsFd: -1, held: undefined });
+      this.#pods.set(folder, { cgroup, remains, netnsFd: -1, held: undefined, predecessor: undefined });
       this.#options.log({ event: 'restored', pod: cgroup.uid, cgroup: cgroupPath });
     }
-    const { schedule = scheduleInBackground } = this.#options;
-    this.#cancelDeadline = schedule(RETURN_WITHIN_MS, () => this.#forgetUnclaimed());
+    this.#awaitReturns();
   }
 
   handle(peer: Peer, request: AgentRequest, descriptors: readonly number[]): AgentReply {
@@ -140,11 +139,13 @@ export class NodePods implements RequestHandler {
   }
 
   onGone(peer: Peer): void {
+    for (const pod of this.#pods.values()) if (pod.predecessor === peer) pod.predecessor = undefined;
     const [folder, pod] = this.#heldBy(peer) ?? [];
     if (folder === undefined || pod === undefined) return;
     pod.held = undefined;
     this.#options.log({ event: 'sidecar gone', pod: pod.cgroup.uid, process: peer.identity.processId });
-    if (pod.remains.policy === 'open') this.#forget(folder, pod, 'detach');
+    if (pod.predecessor !== undefined) this.#callBack(pod, pod.predecessor);
+    else if (pod.remains.policy === 'open') this.#forget(folder, pod, 'detach');
   }
 
   onRefused(reason: string, identity: PeerIdentity | undefined): void {
@@ -164,7 +165,20 @@ export class NodePods implements RequestHandler {
     for (const [folder, pod] of this.#pods) this.#forget(folder, pod, 'stay');
   }
 
-  /** Their sidecars ended while there was no agent to see it. */
+  /** Its successor has failed. It enrols again when its connection ends, with its own settings and sockets. */
+  #callBack(pod: EnrolledPod, predecessor: Peer): void {
+    pod.predecessor = undefined;
+    this.#awaitReturns();
+    this.#drop(predecessor);
+  }
+
+  #awaitReturns(): void {
+    const { schedule = scheduleInBackground } = this.#options;
+    this.#cancelDeadline();
+    this.#cancelDeadline = schedule(RETURN_WITHIN_MS, () => this.#forgetUnclaimed());
+  }
+
+  /** Their sidecars ended, and nobody saw it, or have not come back. */
   #forgetUnclaimed(): void {
     for (const [folder, pod] of this.#pods) {
       if (pod.held !== undefined || pod.remains.policy === 'closed') continue;
@@ -206,7 +220,8 @@ export class NodePods implements RequestHandler {
       if (netnsFd >= 0 && netnsFd !== known?.netnsFd) close(netnsFd);
       return this.#failed(pod, capture);
     }
-    const enrolled: EnrolledPod = { cgroup: pod, remains: capture, netnsFd, held: { peer, settings, capture } };
+    const held = { peer, settings, capture };
+    const enrolled: EnrolledPod = { cgroup: pod, remains: capture, netnsFd, held, predecessor: known?.held?.peer };
     if (known !== undefined && known.netnsFd >= 0 && known.netnsFd !== netnsFd) close(known.netnsFd);
     this.#pods.set(folder, enrolled);
     const failure = setListeners(capture, listeners);
@@ -325,6 +340,8 @@ interface EnrolledPod {
   netnsFd: number;
   /** By whom; nobody while its sidecar is away. */
   held: Held | undefined;
+  /** Who held it before `held`, and is still there. */
+  predecessor: Peer | undefined;
 }
 
 interface Held {

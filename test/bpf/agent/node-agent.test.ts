@@ -129,6 +129,24 @@ t.test('a process of the same container takes the pod up while the one before se
   t.same(podsPinned(agent), []);
 });
 
+t.test('a successor that ends first leaves the pod to the process before', { skip }, async (t) => {
+  const { pod, agent, next } = setUp(t);
+  const before = await enrolledSidecar(t, agent, { policy: 'open', againAfterMs: 10 });
+  const successor = startEnrolling(join(pod.path, 'sidecar'), agent, before.settings);
+  t.equal(await successor.said, 'enrolled');
+  const gone = next('sidecar gone');
+  const takenUp = next('taken up');
+  await successor.stop();
+  await gone;
+  t.equal(podsPinned(agent).length, 1, 'it serves');
+  await takenUp;
+  const reached = once(before.server, 'connection');
+  connectFrom(join(pod.path, 'application'), before.asked);
+  const [socket] = await reached;
+  t.match(originalDestination(socket._handle.fd), before.asked);
+  socket.destroy();
+});
+
 t.test('open ends with the sidecar', { skip }, async (t) => {
   const { pod, agent, next } = setUp(t);
   const sidecar = await enrolledSidecar(t, agent, { policy: 'open' });
