@@ -285,7 +285,7 @@ const maxUnaskedTypes = 32;
 
 /** Each says what becomes of requests meanwhile: that is what who reads it at night asks first. */
 const endedText = 'the stream to the control plane ended; what was accepted stays in use';
-const refusedText = 'refused resources; their last accepted state stays in use';
+const refusedText = 'refused resources; what was accepted of them before, if anything, stays in use';
 
 function lateText(name: string): string {
   if (name === wildcard) return 'nothing came within the initial_fetch_timeout; the start goes on without it';

@@ -153,7 +153,10 @@ export class FileSource implements ResourceSubscriptions {
     }
     const text = refusalText(refused);
     this.#counts = { ...this.#counts, ...counted, lastNack: { version, atMs, text } };
-    log('warning', 'refused resources of a file; their last accepted state stays in use', { path, refusal: text });
+    log('warning', 'refused resources of a file; what was accepted of them before, if anything, stays in use', {
+      path,
+      refusal: text,
+    });
   }
 
   /** What was read before stays. */

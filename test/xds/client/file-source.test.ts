@@ -93,7 +93,7 @@ t.test('a resource that is refused is told, the others of the file are used', as
   t.same([...consumer.held.keys()], ['b']);
   t.equal(
     logged[0],
-    'warning refused resources of a file; their last accepted state stays in use a: lb_policy: is bad',
+    'warning refused resources of a file; what was accepted of them before, if anything, stays in use a: lb_policy: is bad',
   );
   t.match(source.status().types[0]!.lastNack, { version: 'v', text: 'a: lb_policy: is bad' });
 });
