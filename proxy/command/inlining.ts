@@ -4,7 +4,7 @@
 //
 // Raised when the first configuration is served, and not by flags at the start: reading one needs wide code rather than
 // deep, and compiling it beyond the limits took 2,578 ms of CPU for the first push of 10,000 clusters instead of 1,803.
-// Flags at the start also make V8 refuse the compiled code in dist/cache, which is for the flags it was made with.
+// Flags at the start also make V8 refuse the compiled code in dist/, which is for the flags it was made with.
 
 import { setFlagsFromString } from 'node:v8';
 
