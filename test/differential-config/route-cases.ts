@@ -241,7 +241,7 @@ export const routeCases: readonly ConfigCase[] = [
   oursRefuses(
     at.forward,
     'request_mirror_policies: [{cluster: c}]',
-    'route.request_mirror_policies: request_mirror_policies is not supported; request mirroring is not offered',
+    'route.request_mirror_policies: request_mirror_policies is not supported; request mirroring is not offered: leave it out (in Istio, mirror and mirrors of the VirtualService)',
   ),
   takes(at.forward, 'hash_policy: [{header: {header_name: a}}]'),
   envoyRefuses(at.forward, 'hash_policy: [{}]', 'nobody reads it, and what is in it is not looked at'),

@@ -5,7 +5,7 @@ import type { SupportTable } from './support-table.ts';
 const inPlace = 'extension discovery is not offered; write typed_config';
 const http2NotServed = 'options of a protocol that is not served yet; connections that speak it are refused';
 const grpcCounts = 'gRPC calls are not counted yet: they come over HTTP/2';
-const noFault = 'fault injection is not offered yet';
+const noFault = 'fault injection is not offered yet: leave it out (in Istio, fault of the VirtualService)';
 const HCM = 'envoy.extensions.filters.network.http_connection_manager.v3';
 
 export const httpSupport: SupportTable = {

@@ -3,7 +3,7 @@
 import type { SupportTable } from './support-table.ts';
 
 const R = 'envoy.config.route.v3';
-const mirroring = 'request mirroring is not offered';
+const mirroring = 'request mirroring is not offered: leave it out (in Istio, mirror and mirrors of the VirtualService)';
 const rateLimits = 'rate limiting is not offered';
 const filterCors = 'write typed_per_filter_config with envoy.extensions.filters.http.cors.v3.CorsPolicy';
 const hedging = 'request hedging is not offered';

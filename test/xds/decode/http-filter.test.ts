@@ -35,7 +35,7 @@ t.test('the router is last, also behind filters without effect', async (t) => {
 
 t.test('a filter that is to act is refused', async (t) => {
   t.match(decoded(filter(fault, 'delay: {fixed_delay: 1s}'), router).problems, [
-    /^http_filters\[0\]\.typed_config\.delay: delay is not supported; fault injection is not offered yet$/,
+    /^http_filters\[0\]\.typed_config\.delay: delay is not supported; fault injection is not offered yet: leave it out \(in Istio, fault of the VirtualService\)$/,
   ]);
   for (const type of ['rbac.v3.RBAC', 'jwt_authn.v3.JwtAuthentication', 'ext_authz.v3.ExtAuthz', 'lua.v3.Lua']) {
     t.match(decoded(filter(`envoy.extensions.filters.http.${type}`), router).problems, [/ is not supported; /], type);
