@@ -2,10 +2,8 @@
 // and what is missing to serve all of it. `/xds` has it whole.
 
 import type { DynamicState, SourceStatus, TypeStatus } from '../../config/dynamic-state.ts';
-import type { Problem } from '../../config/problems.ts';
-import type { Snapshot } from '../../config/snapshot.ts';
-import { snapshotProblems } from '../../config/snapshot-problems.ts';
 import type { ServerState } from '../command/server-state.ts';
+import { missingParts } from './missing-parts.ts';
 
 const listedSources = 20;
 const listedProblems = 5;
@@ -15,22 +13,13 @@ export function configurationOverview(
   state: Pick<ServerState, 'snapshot' | 'bootstrap'>,
 ): unknown {
   const sources = dynamic.sources();
-  const missing = state.snapshot === null ? [] : missingIn(state.snapshot, state);
+  const missing = missingParts(state);
   return {
     sources: sources.slice(0, listedSources).map(describe),
     sourceCount: sources.length,
     missing: missing.slice(0, listedProblems).map(({ path, message }) => `${path}: ${message}`),
     missingCount: missing.length,
   };
-}
-
-/** All of a snapshot is looked through, every second that somebody looks at the page: once is enough. */
-const known = new WeakMap<Snapshot, readonly Problem[]>();
-
-function missingIn(snapshot: Snapshot, { bootstrap }: Pick<ServerState, 'bootstrap'>): readonly Problem[] {
-  const problems = known.get(snapshot) ?? snapshotProblems(snapshot, bootstrap?.grpcClusters);
-  known.set(snapshot, problems);
-  return problems;
 }
 
 function describe({ name, target, protocol, connection, types }: SourceStatus): unknown {

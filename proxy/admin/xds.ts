@@ -3,15 +3,15 @@
 
 import type { SourceStatus, TypeStatus } from '../../config/dynamic-state.ts';
 import type { Problem } from '../../config/problems.ts';
-import { snapshotProblems } from '../../config/snapshot-problems.ts';
 import { type AdminAnswer, type AdminRequest, failure, json, text } from './admin-answer.ts';
 import type { AdminContext } from './admin-context.ts';
+import { missingParts } from './missing-parts.ts';
 
 export function xds({ dynamic, pool, state }: AdminContext, { query }: AdminRequest): AdminAnswer {
   const format = query.get('format') ?? 'text';
   const generation = state.snapshot?.generation ?? 0;
   const workers = pool.generations;
-  const missing = state.snapshot === null ? [] : snapshotProblems(state.snapshot, state.bootstrap?.grpcClusters);
+  const missing = missingParts(state);
   if (format === 'json') {
     return json({ generation, workers, missing, sources: dynamic.sources().map(sourceJson) });
   }
