@@ -27,7 +27,7 @@ t.test(
       log: createProcessLog({ level: 'off', componentLevels: '' }),
     });
     logs.write({ sink: { kind: 'file', path }, bytes: Buffer.from('line\n'), lines: 1, cause: 'size' });
-    const facts = [1, [], 5, '', '', '', '', '', '', '', 0, 0, '', '', '', [7, 0], [0, 0], null, [], null];
+    const facts = [1, [], 5, '', '', '', '', '', '', '', 0, 0, '', '', '', [7, 0], [0, 0], null, [], null, null];
     const bytes = Buffer.from(`${JSON.stringify([facts, null])}\n`);
     logs.writeEntries({ collector, key: 'a', bytes, entries: 1 });
     await logs.close();
