@@ -164,5 +164,14 @@ export const processCases: readonly ConfigCase[] = [
     'stats_matcher.inclusion_list: only one of reject_all and inclusion_list may be set',
   ),
   takes(at.bootstrap, 'stats_config: {stats_matcher: {inclusion_list: {patterns: [{prefix: a}]}}}'),
-  refuses(at.bootstrap, 'stats_config: {stats_matcher: {}}', 'stats_config.stats_matcher: reject_all is required'),
+  refuses(
+    at.bootstrap,
+    'stats_config: {stats_matcher: {}}',
+    'stats_config.stats_matcher: one of reject_all, exclusion_list, inclusion_list is required',
+  ),
+  refuses(
+    at.bootstrap,
+    'stats_config: {stats_matcher: {exclusion_list: {}}}',
+    'stats_config.stats_matcher.exclusion_list.patterns: ',
+  ),
 ];
