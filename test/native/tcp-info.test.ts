@@ -1,8 +1,8 @@
 import t from 'tap';
 import { Errno } from '../../native/errno.ts';
 import { NativeBuffer } from '../../native/native-buffer.ts';
-import { close, receive, send, shutdownWrite } from '../../native/socket.ts';
-import { tcpBytesAcknowledged, tcpBytesReceived } from '../../native/tcp-info.ts';
+import { close, receive, send, setSendBuffer, shutdownWrite } from '../../native/socket.ts';
+import { tcpBytesAcknowledged, tcpBytesReceived, tcpBytesWritten } from '../../native/tcp-info.ts';
 import { connectedPair } from '../support/socket-pair.ts';
 
 const bytes = new NativeBuffer(1000);
@@ -35,8 +35,23 @@ t.test('what the peer has is counted with SYN and FIN', (t) => {
   t.end();
 });
 
+t.test('what was written is counted, whether it was sent or not', (t) => {
+  const [client, accepted] = connectedPair();
+  setSendBuffer(client, 8192);
+  t.equal(tcpBytesWritten(client), 0);
+  let total = 0;
+  for (let count = 0; count >= 0; total += Math.max(count, 0)) count = send(client, bytes, 0, 1000);
+  t.equal(tcpBytesWritten(client), total, 'a full socket');
+  receive(accepted, bytes, 0, 1000);
+  t.equal(tcpBytesWritten(client), total);
+  t.equal(tcpBytesWritten(accepted), 0);
+  close(client);
+  close(accepted);
+  t.end();
+});
+
 t.test('other descriptors have none', (t) => {
   t.equal(tcpBytesReceived(-1), -Errno.EBADF);
-  t.ok(tcpBytesReceived(0) < 0 && tcpBytesAcknowledged(0) < 0);
+  t.ok(tcpBytesReceived(0) < 0 && tcpBytesAcknowledged(0) < 0 && tcpBytesWritten(0) < 0);
   t.end();
 });

@@ -22,6 +22,7 @@ import { Deadlines } from '../../reactor/deadlines.ts';
 import type { Deferred, EventSource, Reactor } from '../../reactor/reactor.ts';
 import { httpStats } from '../../telemetry/http-stats.ts';
 import type { UwsEngine } from './engine.ts';
+import { HeldOutput } from './held-output.ts';
 import type { UwsResponse, UwsSocket } from './library.ts';
 import { RequestBody } from './request-body.ts';
 import { Look, RequestGate } from './request-gate.ts';
@@ -67,6 +68,7 @@ export class UwsConnection implements DownstreamConnection, ResponseSender, Even
   readonly #gate: RequestGate;
   readonly #writer: ResponseWriter;
   readonly #body: RequestBody;
+  readonly #held: HeldOutput;
   readonly #openedAtMs: number;
   /** Null before its first request. */
   #socket: UwsSocket | null = null;
@@ -80,6 +82,8 @@ export class UwsConnection implements DownstreamConnection, ResponseSender, Even
   /** The kernel had no room for a response when it last told of something. */
   #isFull = false;
   #isPaused = false;
+  /** Closing, and nothing more is written. */
+  #isWritingEnded = false;
   #closeAfterResponse = false;
   /** Drained. */
   #isLeaving = false;
@@ -95,6 +99,7 @@ export class UwsConnection implements DownstreamConnection, ResponseSender, Even
     this.#gate = new RequestGate(manager.parserOptions, context.reactor.receiveBuffer);
     this.#writer = new ResponseWriter(this, context.reactor);
     this.#body = new RequestBody(context.reactor.receiveBuffer);
+    this.#held = new HeldOutput(descriptor);
     this.#openedAtMs = context.reactor.nowMs;
     this.deadlines = new Deadlines(context.reactor, this, ConnectionDeadline.count);
     countOpened(stats);
@@ -112,7 +117,7 @@ export class UwsConnection implements DownstreamConnection, ResponseSender, Even
     this.#isFull = (events & EpollEvent.writable) === 0;
     if ((events & ENDED) !== 0) this.close();
     else if (this.#state === State.waiting) this.#lookForRequest();
-    else if (this.#state === State.closing && (events & EpollEvent.peerEnded) !== 0) this.close();
+    else if (this.#state === State.closing) this.#goOnClosing(events);
     this.#manager.context.output.flush();
   }
 
@@ -246,8 +251,12 @@ export class UwsConnection implements DownstreamConnection, ResponseSender, Even
 
   // ---- The end ---------------------------------------------------------------------------------------------------
 
-  /** What is unread, and all that comes after it, is our own codec's. */
+  /** What is unread, and all that comes after it, is our own codec's: when the client has the responses before it. */
   #handBack(): void {
+    if (this.#awaitsHeld()) {
+      this.#hasInput = true;
+      return;
+    }
     const { manager, connection, maxKeptBytes } = this.#options;
     const past = {
       openedAtMs: this.#openedAtMs,
@@ -338,9 +347,28 @@ export class UwsConnection implements DownstreamConnection, ResponseSender, Even
     this.deadlines.set(ConnectionDeadline.idle, delayedCloseTimeoutMs);
   }
 
+  #goOnClosing(events: number): void {
+    if (!this.#isWritingEnded && !this.#isFull) this.#endWriting();
+    if (this.#isWritingEnded && (events & EpollEvent.peerEnded) !== 0) this.close();
+  }
+
   #endWriting(): void {
-    if (this.#manager.config.delayedCloseTimeoutMs === 0) this.close();
+    const { delayedCloseTimeoutMs, idleTimeoutMs } = this.#manager.config;
+    if (this.#awaitsHeld()) {
+      this.deadlines.set(ConnectionDeadline.idle, idleTimeoutMs);
+      return;
+    }
+    this.#isWritingEnded = true;
+    this.deadlines.set(ConnectionDeadline.idle, delayedCloseTimeoutMs);
+    if (delayedCloseTimeoutMs === 0) this.close();
     else shutdownWrite(this.#fd);
+  }
+
+  /** While the library may hold what the client has not taken: an event follows, when there is room. */
+  #awaitsHeld(): boolean {
+    if (this.#socket === null || !this.#held.isPossible(this.bytesSent)) return false;
+    // Asked again, epoll tells of room that there is, and else of the edge.
+    return this.#reactor.modify(this.#fd, INPUT) === 0;
   }
 
   // ---- ResponseSender ----------------------------------------------------------------------------------------------

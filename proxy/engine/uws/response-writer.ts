@@ -90,12 +90,26 @@ export class ResponseWriter implements Deferred {
     if (this.#framing === BodyFraming.length) {
       if (this.#rest === null) this.#cork(Step.piece, bytes);
       else this.#rest = Buffer.concat([this.#rest, bytes]);
-    } else if (this.#head !== null && this.#held === null && bytes.length <= maxHeldBytes) {
+    } else if (this.#head !== null && this.#held === null && bytes.length <= this.#corkRoom) {
       this.#held = Buffer.from(bytes);
       this.#reactor.defer(this);
     } else {
-      this.#cork(Step.chunk, bytes);
+      this.#corkChunks(bytes);
     }
+  }
+
+  #corkChunks(bytes: Uint8Array): void {
+    if (this.#held !== null) this.#cork(Step.chunk, nothing);
+    for (let at = 0; at < bytes.length; ) {
+      const end = Math.min(bytes.length, at + this.#corkRoom);
+      this.#cork(Step.chunk, bytes.subarray(at, end));
+      at = end;
+    }
+  }
+
+  /** Of a chunk beside what leaves in front of it. */
+  get #corkRoom(): number {
+    return this.#head === null ? maxCorkedBytes : Math.max(1, maxCorkedBytes - this.#head.length);
   }
 
   /** For the reactor: the response goes on in a later turn. */
@@ -196,8 +210,11 @@ const chunkedLine = encodeLine('transfer-encoding', 'chunked');
 
 const nothing = new Uint8Array(0);
 
-/** More than this goes out by itself, head and all. */
-const maxHeldBytes = 16 * 1024;
+/**
+ * The library's cork takes 16 KiB, of which its own fields and the lines of chunks need some. A chunk that does not fit beside
+ * what is in there is lost when the socket has no room for that, though its line says that it follows (uWebSockets.js 20.57).
+ */
+const maxCorkedBytes = 15 * 1024;
 
 /** Status and fields, without the first `HTTP/1.1 ` and the last line end: what `writeStatus` adds them to. */
 function encodeHead({ status, reason, headers, framing }: ResponseHead): Uint8Array {

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { createServer, type Socket } from 'node:net';
 import t, { type Test } from 'tap';
 import type { HttpConnectionManager } from '../../../../config/http-connection-manager.ts';
+import { setSendBuffer } from '../../../../native/socket.ts';
 import { UwsEngine } from '../../../../proxy/engine/uws/engine.ts';
 import { loadUws, type UwsLibrary } from '../../../../proxy/engine/uws/library.ts';
 import { httpStats } from '../../../../proxy/telemetry/http-stats.ts';
@@ -59,14 +60,14 @@ async function start(
 }
 
 /** Calls back between our look at a connection's first request and the library's read of it. */
-function libraryAfter(callBack: () => void): UwsLibrary {
+function libraryAfter(callBack: (descriptor: number) => void): UwsLibrary {
   const library = loadUws();
   const App = () => {
     const app = library.App();
     const adoptSocket = app.adoptSocket.bind(app);
     return Object.assign(app, {
       adoptSocket: (descriptor: number) => {
-        callBack();
+        callBack(descriptor);
         return adoptSocket(descriptor);
       },
     });
@@ -302,3 +303,42 @@ t.test(
     client.close();
   },
 );
+
+/** More than a socket with `smallSendBuffer` takes, which the library keeps in part when it has been given the end. */
+const chunkedResponse = `HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n${`ea60\r\n${'#'.repeat(60_000)}\r\n`.repeat(8)}0\r\n\r\n`;
+const smallSendBuffer = (descriptor: number) => void setSendBuffer(descriptor, 8192);
+const answeringChunked = (socket: Socket) => void socket.on('data', () => socket.write(chunkedResponse));
+const isWhole = (text: string, count: number) =>
+  text.match(/#/g)?.length === count * 480_000 && text.endsWith('\r\n0\r\n\r\n');
+
+t.test(
+  'what the library still holds of a response is not cut off by the end of its connection',
+  { skip },
+  async (t) => {
+    const limits = { maxRequestsPerConnection: 1, delayedCloseTimeoutMs: 0 };
+    for (const manager of [{ maxRequestsPerConnection: 1 }, limits]) {
+      const { open } = await start(t, answeringChunked, manager, libraryAfter(smallSendBuffer));
+      for (const fields of ['', 'Connection: close\r\n']) {
+        const client = await open();
+        client.socket.pause();
+        await client.write(`GET /x HTTP/1.1\r\nHost: a\r\n${fields}\r\n`);
+        client.socket.resume();
+        t.ok(isWhole(await client.ended(), 1), `${client.text.length} bytes`);
+        t.equal(client.outcome, 'end');
+        client.close();
+      }
+    }
+  },
+);
+
+t.test('… nor by a request behind it that is not the library’s', { skip }, async (t) => {
+  const { open } = await start(t, answeringChunked, {}, libraryAfter(smallSendBuffer));
+  const client = await open();
+  client.socket.pause();
+  await client.write(get);
+  await client.write('POST /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n');
+  client.socket.resume();
+  await client.until((text) => text.split('\r\n0\r\n\r\n').length > 2);
+  t.ok(isWhole(client.text, 2), `${client.text.length} bytes`);
+  client.close();
+});

@@ -167,3 +167,25 @@ t.test('nothing is written to a connection that is gone', (t) => {
   t.same([response.calls, told], [[], []]);
   t.end();
 });
+
+t.test('large chunks leave in pieces, of which each fits into the library’s cork with what is in front of it', (t) => {
+  const { writer, response } = begin(t);
+  const sizes: number[] = [];
+  response.cork = (write) => {
+    const from = response.calls.length;
+    write();
+    sizes.push(response.calls.slice(from).join('').length);
+  };
+  writer.head(headOf(BodyFraming.chunked, 0, { 'X-A': 'a'.repeat(4000) }), false);
+  writer.data(Buffer.alloc(10_000, 'b'));
+  writer.data(Buffer.alloc(50_000, 'c'));
+  writer.end();
+  t.ok(
+    sizes.every((size) => size < 16 * 1024),
+    `${sizes}`,
+  );
+  const text = response.calls.join('');
+  t.equal(text.match(/b/g)?.length, 10_000);
+  t.equal(text.replaceAll('chunk', '').match(/c/g)?.length, 50_000);
+  t.end();
+});
