@@ -139,8 +139,9 @@ export class StatusServer {
     try {
       await pipeline(body, response, { end: false });
     } catch {
-      // A cut answer must not be taken for a whole one.
+      // A cut answer must not be taken for a whole one. What is for somebody who has left is not given up by `pipeline`.
       response.destroy();
+      body.destroy();
       return;
     }
     // Not everybody ends a last line.

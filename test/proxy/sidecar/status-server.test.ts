@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { createServer, request } from 'node:http';
+import { createServer, request, type ServerResponse } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import t, { type Test } from 'tap';
 import { type StatusPorts, StatusServer, type StatusServerOptions } from '../../../proxy/sidecar/status-server.ts';
@@ -94,6 +94,30 @@ t.test('metrics of an application that ends in the middle are no whole answer', 
   const { port } = server.address() as AddressInfo;
   const ports = await start(t, { appMetrics: [{ host: '127.0.0.1', port, path: '/m' }] });
   await t.rejects(ask(ports.status, '/stats/prometheus'));
+});
+
+t.test('an application that answers when nobody waits for it any more is left', async (t) => {
+  // So that it is not left for its slowness.
+  const { timeout } = AbortSignal;
+  Object.assign(AbortSignal, { timeout: () => new AbortController().signal });
+  t.teardown(() => Object.assign(AbortSignal, { timeout }));
+  const asked = Promise.withResolvers<ServerResponse>();
+  const server = createServer((_request, response) => asked.resolve(response));
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.teardown(() => server.close());
+  const { port } = server.address() as AddressInfo;
+  const ports = await start(t, { appMetrics: [{ host: '127.0.0.1', port, path: '/m' }] });
+  const scrape = connect(ports.status, '127.0.0.1');
+  scrape.write('GET /metrics HTTP/1.1\r\nhost: a\r\n\r\n');
+  const application = await asked.promise;
+  scrape.resetAndDestroy();
+  await once(scrape, 'close');
+  await ask(ports.health, '/healthz/ready');
+  const left = once(application, 'close');
+  application.write('theirs 1\n');
+  await left;
+  t.ok(application.destroyed);
 });
 
 t.test('an application that cannot be asked costs its own metrics only, and is counted', async (t) => {
