@@ -21,12 +21,19 @@ export function giveWayToWorkers(): void {
   for (const thread of threadsOfV8()) setPriority(thread, priority);
 }
 
-/** They are there from the start of the process to its end. */
+/** They are there from the start of the process to its end. Another thread may end while they are looked for. */
 function threadsOfV8(): readonly number[] {
   const threads = readdirSync('/proc/self/task').filter((thread) => nameOf(thread) === 'V8Worker');
   return threads.map(Number);
 }
 
 function nameOf(thread: string): string {
-  return readFileSync(`/proc/self/task/${thread}/comm`, 'utf8').trim();
+  try {
+    return readFileSync(`/proc/self/task/${thread}/comm`, 'utf8').trim();
+  } catch (error) {
+    // ESRCH: it ended between the opening and the reading.
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ESRCH') return '';
+    throw error;
+  }
 }
