@@ -2,6 +2,7 @@
 //
 // Its outcomes are those of the transport, so that the connection alone decides what an end or an error means.
 
+import { Errno } from '../../native/errno.ts';
 import type { NativeBuffer } from '../../native/native-buffer.ts';
 import { type Transport, TransportWant } from '../transport/transport.ts';
 import type { ByteStreamHandler, Relay } from './byte-stream.ts';
@@ -111,6 +112,8 @@ export class StreamInput {
     const pipe = mayMiss ? undefined : this.#reactor.transferPipe();
     if (pipe === undefined) return this.#copyOnce(handler);
     const count = pipe.fill(this.#transport.fd, Math.min(relay.limitBytes, RELAY_BYTES));
+    // The kernel moves nothing past an urgent byte of TCP, and tells of input there again and again: reading gets past it.
+    if (count === -Errno.EAGAIN) return this.#copyOnce(handler);
     if (count <= 0) return count;
     this.bytesReceived += count;
     this.#isBulk = count >= BULK_BYTES;

@@ -1,9 +1,11 @@
 // Bulk that goes from one connection to another inside the kernel, mixed with copies: who receives it cannot tell.
 
+import { readdirSync } from 'node:fs';
 import t, { type Test } from 'tap';
 import { Errno } from '../../../native/errno.ts';
+import { declare } from '../../../native/libc.ts';
 import { NativeBuffer } from '../../../native/native-buffer.ts';
-import { close, send } from '../../../native/socket.ts';
+import { close, localAddress, send } from '../../../native/socket.ts';
 import type { ByteStream, Relay } from '../../../proxy/reactor/byte-stream.ts';
 import type { Reactor } from '../../../proxy/reactor/reactor.ts';
 import {
@@ -200,6 +202,32 @@ interface Relayed {
 }
 
 /** source → (middle → sink) → destination, as tcp_proxy has it. */
+t.test('an urgent byte in bulk, which the kernel does not move, holds up nothing behind it', async (t) => {
+  const { source, relay, destination } = await relayed(t, startReactor(t));
+  const sent = pattern(BULK);
+  source.write(sent);
+  await destination.received(BULK);
+  const copiedBefore = relay.copiedBytes;
+  const fd = descriptorOf(source.stream);
+  const block = new NativeBuffer(65_536);
+  // Bulk again, then a read that begins at the mark.
+  source.write(pattern(1_000_000));
+  await destination.received(BULK + 1_000_000);
+  t.equal(sendWith(fd, block.address, 1, MSG_OOB), 1);
+  t.equal(send(fd, block, 0, 1000), 1000);
+  await destination.received(BULK + 1_001_000);
+  t.ok(relay.copiedBytes > copiedBefore);
+});
+
+const MSG_OOB = 1;
+const sendWith = declare('long', 'send', ['int', 'uint64_t', 'size_t', 'int']) as (...values: number[]) => number;
+
+function descriptorOf(stream: ByteStream): number {
+  const address = JSON.stringify(stream.localAddress());
+  const found = readdirSync('/proc/self/fd').find((fd) => JSON.stringify(localAddress(Number(fd))) === address);
+  return Number(found);
+}
+
 async function relayed(t: Test, reactor: Reactor, underTls: readonly string[] = []): Promise<Relayed> {
   const pair = (side: string) =>
     underTls.includes(side) ? tlsStreams(t, reactor, mesh) : connectedStreams(t, reactor);
