@@ -75,7 +75,10 @@ export interface ByteStream {
   resumeReading(): void;
   /** Sends FIN after all pending bytes. Reading goes on. */
   endWriting(): void;
-  /** Sends what is pending, then FIN, then discards input until the peer closes or `timeoutMs` is over. */
+  /**
+   * Sends what is pending, then FIN, then discards input until the peer closes or `timeoutMs` is over. A peer that takes
+   * nothing of what is pending is given up after half a minute, or `timeoutMs` if that is longer.
+   */
   closeGracefully(timeoutMs: number): void;
   /** Closes at once; pending bytes are lost. */
   close(): void;

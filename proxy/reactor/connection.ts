@@ -197,16 +197,15 @@ export class Connection implements ByteStream, EventSource, Deferred {
   }
 
   closeGracefully(timeoutMs: number): void {
-    if (this.#phase > Phase.open) return;
-    if (this.#phase === Phase.connecting || this.#brokenBy !== 0) {
-      this.close();
+    if (this.#phase !== Phase.open || this.#brokenBy !== 0) {
+      if (this.#phase <= Phase.open) this.close();
       return;
     }
     this.#phase = Phase.lingering;
     this.#lingering = new LingeringClose({ interest: this.#interest, input: this.#input, output: this.#output });
-    this.#startTimer(timeoutMs);
     this.#defer();
-    if (this.#lingering.begin()) this.close();
+    if (this.#lingering.begin(timeoutMs)) this.close();
+    else this.#startTimer(this.#lingering.limitMs);
   }
 
   close(): void {
@@ -242,6 +241,7 @@ export class Connection implements ByteStream, EventSource, Deferred {
       const told = this.#interest.isHeld ? this.#release(events) : events;
       if (this.#lingering === undefined) this.#onOpenEvents(told);
       else if (this.#lingering.onEvents(told)) this.close();
+      else if (this.#lingering.hasSent()) this.#startTimer(this.#lingering.limitMs);
     }
     if (this.#transport.hasPending) this.#readLater();
   }

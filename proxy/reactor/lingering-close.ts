@@ -1,6 +1,9 @@
 // The end of a connection whose last bytes must arrive: sends what waits, then FIN, and reads and drops what still comes
 // until the peer has ended too. Closing with unread input would send RST, which makes the peer's kernel drop what it
 // has received and not handed on yet (RFC 9112 section 9.6).
+//
+// The time that it may take is that of a peer who has got everything. While bytes wait, a slow peer is not cut as long as it
+// takes some now and then: the kernel tells that there is room when a third of its buffer is free, which may take seconds.
 
 import { EpollEvent } from '../../native/epoll.ts';
 import { Errno } from '../../native/errno.ts';
@@ -17,18 +20,35 @@ export interface LingeringParts {
 
 export class LingeringClose {
   readonly #parts: LingeringParts;
+  #timeoutMs = 0;
+  #waitingBytes: number;
 
   constructor(parts: LingeringParts) {
     this.#parts = parts;
+    this.#waitingBytes = parts.output.waitingBytes;
     parts.input.stop();
     parts.output.isEnding = true;
   }
 
-  /** First call, once. Returns as `onEvents`. */
-  begin(): boolean {
+  /** First call, once; `timeoutMs` is for the peer to end when all is sent. Returns as `onEvents`. */
+  begin(timeoutMs: number): boolean {
+    this.#timeoutMs = timeoutMs;
     const { interest, input } = this.#parts;
     if (!input.isEnded && interest.add(INPUT) < 0) return true;
     return this.#sendEnd();
+  }
+
+  /** How long nothing may happen from now on. */
+  get limitMs(): number {
+    return this.#parts.output.waitingBytes > 0 ? Math.max(this.#timeoutMs, STALLED_MS) : this.#timeoutMs;
+  }
+
+  /** Whether bytes have left since the last call: the limit begins anew. */
+  hasSent(): boolean {
+    const { waitingBytes } = this.#parts.output;
+    const hasSent = waitingBytes < this.#waitingBytes;
+    this.#waitingBytes = waitingBytes;
+    return hasSent;
   }
 
   /** Whether it is over: the peer has ended or failed, and all is sent that can be. */
@@ -74,3 +94,5 @@ export class LingeringClose {
 }
 
 const INPUT = EpollEvent.readable | EpollEvent.peerEnded;
+/** For a peer that takes nothing of what waits. */
+const STALLED_MS = 30_000;

@@ -25,6 +25,37 @@ t.test('closing gracefully does not wait longer than it is told to', async (t) =
   await client.saw('end');
 });
 
+t.test('a slow peer is not cut when the time is over, and has it once all is sent', async (t) => {
+  let skippedMs = 0;
+  const reactor = startReactor(t, { clock: () => performance.now() + skippedMs });
+  const [client, accepted] = await connectedStreams(t, reactor);
+  const big = 'r'.repeat(12_000_000);
+  client.stream.pauseReading();
+  accepted.write(big);
+  accepted.stream.closeGracefully(0);
+  skippedMs += 20_000;
+  await turns(reactor);
+  t.ok(accepted.stream.pendingWriteBytes > 0);
+  client.stream.resumeReading();
+  await client.saw('end');
+  t.equal(client.text.length, big.length);
+  await accepted.saw('closed');
+});
+
+t.test('a peer that takes nothing is given up', async (t) => {
+  let skippedMs = 0;
+  const reactor = startReactor(t, { clock: () => performance.now() + skippedMs });
+  const [client, accepted] = await connectedStreams(t, reactor);
+  client.stream.pauseReading();
+  accepted.write('r'.repeat(12_000_000));
+  accepted.stream.closeGracefully(10);
+  await turns(reactor);
+  t.same(accepted.events, []);
+  skippedMs += 30_001;
+  await accepted.saw('closed');
+  t.same(accepted.events, ['closed local']);
+});
+
 t.test('closing gracefully after the peer’s end closes when all is sent', async (t) => {
   const [client, accepted] = await connectedStreams(t, startReactor(t));
   client.stream.endWriting();
