@@ -188,7 +188,7 @@ function readWorkloadApi(read: VariableReader, problems: Problems): string | und
 /** One place, or several in `targets`. */
 function readAppMetrics(
   read: VariableReader,
-  { statusPort }: ProxyConfig,
+  { adminPort, statusPort, prometheusPort }: ProxyConfig,
   problems: Problems,
 ): SidecarEnvironment['appMetrics'] {
   const variable = 'ISTIO_PROMETHEUS_ANNOTATIONS';
@@ -199,7 +199,7 @@ function readAppMetrics(
     const { port: text, path } = (target ?? {}) as Readonly<Record<string, unknown>>;
     const place = problems.at(variable).at('port');
     const port = wholeNumber(text === '' ? undefined : text, place) ?? 80;
-    if (port === statusPort || sidecarPorts.has(port)) {
+    if ([adminPort, statusPort, prometheusPort].includes(port) || sidecarPorts.has(port)) {
       place.add(`${port} is a port of the sidecar: name one of the application`);
     }
     return { port, path: textOr(path, '/metrics') };

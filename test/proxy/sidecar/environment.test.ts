@@ -83,6 +83,8 @@ t.test('where metrics are: one place, several, Istio’s defaults, and none of t
     { port: 9101, path: '/metrics' },
   ]);
   t.throws(() => places({ port: '15020' }), { message: /port: 15020 is a port of the sidecar/ });
+  const moved = { ISTIO_PROMETHEUS_ANNOTATIONS: JSON.stringify({ port: '9400' }), ENVOY_PROMETHEUS_PORT: '9400' };
+  t.throws(() => read(moved), { message: /port: 9400 is a port of the sidecar/ });
 });
 
 t.test('annotations of the pod say where the control plane and the status port are', async (t) => {
