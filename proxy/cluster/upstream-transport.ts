@@ -3,8 +3,8 @@
 
 import type { TcpMetadataExchange } from '../../config/istio-filter.ts';
 import type { UpstreamTls } from '../../config/tls.ts';
-import { portStart } from '../http/authority.ts';
 import type { ClientTls, ClientTlsOptions } from '../tls/client-tls.ts';
+import { requestedHost, serverNameFor } from '../tls/server-name.ts';
 import { spokenProtocols } from '../tls/spoken-protocols.ts';
 import type { TlsTransport } from '../transport/tls-transport.ts';
 
@@ -35,7 +35,7 @@ export class UpstreamTransport {
 
   /** Null where all connections to an endpoint are alike. `alpn` is as in `ConnectionVariant`. */
   variantFor(authority: string, alpn: readonly string[] | null): ConnectionVariant | null {
-    const host = this.#config.autoSni ? hostOf(authority) : '';
+    const host = requestedHost(this.#config, authority);
     if (host !== '') return { key: alpn === null ? host : `${host}\n${alpn.join()}`, host, alpn };
     if (alpn === null) return null;
     // A connection manager offers the same list for all of its requests.
@@ -46,7 +46,7 @@ export class UpstreamTransport {
   /** TLS over a socket that is connected to an endpoint, whose name may be empty; a sentence when it cannot be. */
   begin(fd: number, hostname: string, variant: ConnectionVariant | null): TlsTransport | string {
     const { autoSanValidation } = this.#config;
-    const name = variant !== null && variant.host !== '' ? variant.host : this.#nameFor(hostname);
+    const name = serverNameFor(this.#config, variant?.host ?? '', hostname);
     // Fails closed: an empty name must not stand for any.
     if (autoSanValidation && name === '')
       return 'no name is known that its certificate must be for (auto_san_validation)';
@@ -56,20 +56,8 @@ export class UpstreamTransport {
     return this.#tls.begin(fd, options);
   }
 
-  #nameFor(hostname: string): string {
-    const { sni, autoHostSni } = this.#config;
-    return autoHostSni && hostname !== '' ? hostname : sni;
-  }
-
   /** No connection is made any more; those that stand go on. */
   release(): void {
     this.#tls.release();
   }
-}
-
-/** Without port and brackets, lower case. */
-function hostOf(authority: string): string {
-  const port = portStart(authority);
-  const host = port < 0 ? authority : authority.slice(0, port);
-  return (host.startsWith('[') ? host.slice(1, -1) : host).toLowerCase();
 }

@@ -1,50 +1,39 @@
 // The transport sockets of a cluster, made when its configuration is applied, and which of them is for an endpoint by its
 // metadata: that is settled when the endpoint is told, so that a request asks nothing.
-// https://www.envoyproxy.io/docs/envoy/latest/api-v3/config/cluster/v3/cluster.proto#config-cluster-v3-cluster-transportsocketmatch
 
-import type { Cluster, TransportMatch, TransportSocket } from '../../config/cluster.ts';
+import type { Cluster, TransportSocket } from '../../config/cluster.ts';
 import type { Metadata } from '../../config/endpoint.ts';
 import { isSameData } from '../../config/same-data.ts';
+import { transportSocketFor } from '../../config/transport-choice.ts';
 import type { TlsContexts } from '../tls/tls-contexts.ts';
 import { UpstreamTransport } from './upstream-transport.ts';
 
 /** Who makes the client's side of TLS. */
 export type ClientTlsSource = Pick<TlsContexts, 'client'>;
 
-interface CompiledMatch {
-  readonly criteria: readonly (readonly [key: string, value: string])[];
-  readonly transport: UpstreamTransport | null;
-}
-
 export class UpstreamTransports {
-  readonly #matches: readonly CompiledMatch[];
-  readonly #otherwise: UpstreamTransport | null;
+  readonly #cluster: Cluster;
+  readonly #bySocket: ReadonlyMap<TransportSocket, UpstreamTransport | null>;
 
-  constructor({ name, transport, transportMatches, metadataExchange }: Cluster, source: ClientTlsSource) {
+  constructor(cluster: Cluster, source: ClientTlsSource) {
+    const { name, transport, transportMatches, metadataExchange } = cluster;
     const compile = (socket: TransportSocket): UpstreamTransport | null =>
       socket.kind === 'plain'
         ? null
         : new UpstreamTransport(source.client(socket.tls, name), socket.tls, metadataExchange);
-    this.#matches = transportMatches.map(({ match, transport }: TransportMatch) => ({
-      criteria: Object.entries(match),
-      transport: compile(transport),
-    }));
-    this.#otherwise = compile(transport);
+    this.#cluster = cluster;
+    const sockets = new Set([...transportMatches.map((match) => match.transport), transport]);
+    this.#bySocket = new Map([...sockets].map((socket) => [socket, compile(socket)]));
   }
 
   /** Null for an endpoint with plain connections. */
   of(metadata: Metadata): UpstreamTransport | null {
-    const values = metadata['envoy.transport_socket_match'];
-    for (const { criteria, transport } of this.#matches) {
-      if (criteria.every(([key, value]) => values?.[key] === value)) return transport;
-    }
-    return this.#otherwise;
+    return this.#bySocket.get(transportSocketFor(this.#cluster, metadata))!;
   }
 
   /** As of `UpstreamTransport`. */
   release(): void {
-    for (const { transport } of this.#matches) transport?.release();
-    this.#otherwise?.release();
+    for (const transport of this.#bySocket.values()) transport?.release();
   }
 }
 

@@ -1,13 +1,14 @@
-// Where a collector is now, and how it is spoken to there. Providers name a cluster of ours, and a cluster changes while its telemetry is sent: nobody
-// keeps what this answers for longer than one attempt.
+// Where a collector is now, and how it is spoken to there. Providers name a cluster of ours, and a cluster changes while its
+// telemetry is sent: nobody keeps what this answers for longer than one attempt.
 
 import type { Address, HostAddress } from '../../config/address.ts';
-import type { Cluster, TransportSocket } from '../../config/cluster.ts';
+import type { Cluster } from '../../config/cluster.ts';
 import type { GrpcCluster, GrpcTls } from '../../config/config-source.ts';
 import type { Endpoint, LoadAssignment } from '../../config/endpoint.ts';
 import type { Snapshot } from '../../config/snapshot.ts';
 import type { TelemetryService } from '../../config/telemetry-service.ts';
 import type { UpstreamTls } from '../../config/tls.ts';
+import { transportSocketFor } from '../../config/transport-choice.ts';
 
 export interface CollectorClusters {
   /** What is served now; null before the first snapshot. */
@@ -99,19 +100,10 @@ function hostOf(address: CollectorAddress): string {
 
 function ofCluster(cluster: Cluster, endpoint: Endpoint, secrets: () => Snapshot['secrets']): CollectorEndpoint {
   const { address, hostname } = endpoint;
-  const transport = transportOf(cluster, endpoint);
+  const transport = transportSocketFor(cluster, endpoint.metadata);
   if (transport.kind === 'plain') return { address };
   const config = transport.tls;
   return { address, tls: { kind: 'cluster', config, hostname, secrets, handshakeTimeoutMs: cluster.connectTimeoutMs } };
-}
-
-/** By the first of the cluster's matches that the labels of the endpoint have all of. */
-function transportOf({ transport, transportMatches }: Cluster, { metadata }: Endpoint): TransportSocket {
-  const labels = metadata['envoy.transport_socket_match'];
-  const found = transportMatches.find(({ match }) =>
-    Object.entries(match).every(([key, value]) => labels?.[key] === value),
-  );
-  return found?.transport ?? transport;
 }
 
 /** Telemetry is no load that needs balancing: a collector of a lower priority is for when there is none of a higher. */

@@ -7,10 +7,10 @@ import { isIP, type Socket } from 'node:net';
 import { connect, createSecureContext, type SecureContext, type TLSSocket } from 'node:tls';
 import type { UpstreamTls } from '../../config/tls.ts';
 import { TlsVersion } from '../../native/tls-context.ts';
-import { portStart } from '../http/authority.ts';
 import { certificateOf } from '../tls/certificate-facts.ts';
 import { refusalOf } from '../tls/peer-rules.ts';
 import { nativeParameters, type ResolvedTls, resolveTls, type Secrets } from '../tls/resolved-tls.ts';
+import { requestedHost, serverNameFor } from '../tls/server-name.ts';
 import { trustOf } from '../tls/trust.ts';
 import { readCallTls } from './call-tls.ts';
 import type { EndpointTls } from './collector-address.ts';
@@ -61,7 +61,7 @@ function termsOf(tls: EndpointTls, authority: string): Terms {
   const resolved = resolveTls(config, secrets);
   if ('reason' in resolved) throw new Error(resolved.reason);
   const { rules } = resolved;
-  const name = nameOf(config, hostname, authority);
+  const name = serverNameFor(config, requestedHost(config, authority), hostname);
   if (config.autoSanValidation && name === '') throw new Error('no name is known that its certificate must be for');
   if (config.autoSanValidation && !rules?.hasRoots) throw new Error('a name is asked for, and there are no roots');
   const secureContext = makeContext(config, resolved);
@@ -77,19 +77,6 @@ interface Source {
 function ofCluster({ config, secrets, hostname }: Extract<EndpointTls, { kind: 'cluster' }>): Source {
   const now = secrets();
   return { config, secrets: { get: (key) => now.get(key), problem: () => undefined }, hostname };
-}
-
-function nameOf({ sni, autoSni, autoHostSni }: UpstreamTls, hostname: string, authority: string): string {
-  const host = autoSni ? hostOf(authority) : '';
-  if (host !== '') return host;
-  return autoHostSni && hostname !== '' ? hostname : sni;
-}
-
-/** Without port and brackets. */
-function hostOf(authority: string): string {
-  const port = portStart(authority);
-  const host = port < 0 ? authority : authority.slice(0, port);
-  return (host.startsWith('[') ? host.slice(1, -1) : host).toLowerCase();
 }
 
 /** An application protocol of a mesh may stand for either; one of the other version would be broken off. */

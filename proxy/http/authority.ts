@@ -92,3 +92,10 @@ function withoutTrailingDot(authority: string): string {
   if (authority.charCodeAt(hostEnd - 1) !== dot) return authority;
   return authority.slice(0, hostEnd - 1) + authority.slice(hostEnd);
 }
+
+/** Without port and brackets, lower case. */
+export function hostOf(authority: string): string {
+  const port = portStart(authority);
+  const host = port < 0 ? authority : authority.slice(0, port);
+  return (host.startsWith('[') ? host.slice(1, -1) : host).toLowerCase();
+}

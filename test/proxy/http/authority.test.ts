@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import t from 'tap';
-import { compileAuthorityNormalizer, isValidAuthority, portStart } from '../../../proxy/http/authority.ts';
+import { compileAuthorityNormalizer, hostOf, isValidAuthority, portStart } from '../../../proxy/http/authority.ts';
 
 t.test('a host is a name, an IPv4 address or an IPv6 literal, with or without a port', async (t) => {
   for (const authority of [
@@ -87,4 +87,12 @@ t.test('strip_trailing_host_dot cuts one dot, before a port too', async (t) => {
   t.equal(normalize('shop.example', 80), 'shop.example');
   const both = compileAuthorityNormalizer({ stripPort: 'matching', stripTrailingHostDot: true });
   t.equal(both('shop.example.:80', 80), 'shop.example');
+});
+
+t.test('the host of an authority is without port and brackets, in lower case', (t) => {
+  t.equal(hostOf('A.Test:443'), 'a.test');
+  t.equal(hostOf('a.test'), 'a.test');
+  t.equal(hostOf('[2001:DB8::1]:443'), '2001:db8::1');
+  t.equal(hostOf('[::1]'), '::1');
+  t.end();
 });
