@@ -3,12 +3,13 @@
 
 import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
-import { uptime } from 'node:os';
+import { networkInterfaces, uptime } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parsePodFile } from '../config/pod-files.ts';
 import { ConfigError, Problems } from '../config/problems.ts';
 import { parseDocument } from '../xds/document/config-document.ts';
 import { runProgram } from './capture/iptables-program.ts';
+import type { IpFamily } from './capture/iptables-rules.ts';
 import { readIstioFlags } from './capture/istio-flags.ts';
 import { type CaptureSettings, defaultCaptureSettings } from './capture/settings.ts';
 import { type ReadCaptureSettings, readCaptureSettings } from './capture/settings-reader.ts';
@@ -25,11 +26,12 @@ import {
   IptablesUsageError,
   parseIptablesArguments,
 } from './command/iptables-arguments.ts';
-import { readIstioIptables } from './command/istio-iptables.ts';
+import { type IstioIptables, readIstioIptables } from './command/istio-iptables.ts';
 import { openObjects } from './command/object-source.ts';
 import { failed, type Outcome } from './command/outcome.ts';
 import { load, swap, unload } from './command/redirections.ts';
 import { audit, status } from './command/status.ts';
+import { validateRedirection } from './command/validation.ts';
 import { findBpffs } from './loader/bpffs.ts';
 import { type Inventory, takeInventory } from './loader/inventory.ts';
 import { isFailure } from './loader/load-failure.ts';
@@ -45,7 +47,7 @@ void run(process.argv.slice(2));
 async function run(args: readonly string[]): Promise<void> {
   try {
     if (args[0] === 'iptables') iptables(parseIptablesArguments(args.slice(1)));
-    else if (args[0] === 'istio-iptables') iptables(readIstioIptables(args.slice(1)));
+    else if (args[0] === 'istio-iptables') print(await istioIptables(readIstioIptables(args.slice(1))), false);
     else await main(args);
   } catch (error) {
     if (error instanceof UsageError) {
@@ -129,6 +131,25 @@ function redirect(command: BpfCommand): Outcome {
 function iptables(command: IptablesCommand | undefined): void {
   if (command === undefined) process.stdout.write(IPTABLES_USAGE);
   else print(iptablesOutcome(command), command.isJson);
+}
+
+/** Rules of ours that were made are in force; those of somebody else are tried out. */
+async function istioIptables(command: IstioIptables): Promise<Outcome> {
+  if (!command.skipsRules) return iptablesOutcome(command);
+  const { outbound, inbound } = rulesSettings(command);
+  if (command.validation === undefined) return { text: '', data: {}, exitCode: 0 };
+  const ports = [outbound.port, inbound.port];
+  const reason = await validateRedirection({ family: ownFamily(), ports, ...command.validation });
+  if (reason === undefined)
+    return { text: `connections arrive at ports ${ports.join(' and ')}\n`, data: {}, exitCode: 0 };
+  const text = `outrigger istio-iptables: connections of this pod are not redirected: ${reason}\n`;
+  return { text, data: { error: reason }, exitCode: 126 };
+}
+
+/** IPv6 where the pod has no other address, beside loopback's. */
+function ownFamily(): IpFamily {
+  const outside = Object.values(networkInterfaces()).flatMap((each) => each?.filter(({ internal }) => !internal) ?? []);
+  return outside.length > 0 && outside.every(({ family }) => family === 'IPv6') ? 6 : 4;
 }
 
 function iptablesOutcome(command: IptablesCommand): Outcome {

@@ -11,9 +11,10 @@ import {
   readTable,
   rulesIn,
   runProgram,
+  type TableChange,
   writeTable,
 } from './iptables-program.ts';
-import { CHAINS, type IpFamily, rulesOf } from './iptables-rules.ts';
+import { CHAINS, type IpFamily, rulesOf, zoneRulesOf } from './iptables-rules.ts';
 import { inNamespace } from './network-namespace.ts';
 import type { CaptureSettings } from './settings.ts';
 
@@ -102,22 +103,29 @@ function applyRules(
   families: readonly IpFamily[],
   run: RunProgram,
 ): LoadFailure | undefined {
-  const tables = new Map<IpFamily, string>();
+  const changes: (TableChange & { readonly family: IpFamily })[] = [];
   for (const family of families) {
     const table = readTable(family, run);
     if (isFailure(table)) return table;
     const taken = istioProblem(table);
     if (taken !== undefined) return taken;
-    tables.set(family, table);
+    const raw = readTable(family, run, 'raw');
+    const zoneRules = zoneRulesOf(settings, family);
+    if (isFailure(raw) && zoneRules.length > 0) return raw;
+    if (!isFailure(raw) && (zoneRules.length > 0 || hasOurs(raw))) {
+      changes.push({ family, name: 'raw', table: raw, rules: zoneRules });
+    }
+    changes.push({ family, table, rules: rulesOf(settings, family) });
   }
-  const steps = [true, false].flatMap((isTest) => families.map((family) => ({ family, isTest })));
+  const steps = [true, false].flatMap((isTest) => changes.map((change) => ({ ...change, isTest })));
   // All are tried before the first is made: one family alone would be a way around the proxy.
-  for (const { family, isTest } of steps) {
-    const change = { table: tables.get(family)!, rules: rulesOf(settings, family), isTest };
+  for (const { family, ...change } of steps) {
     const failure = writeTable(family, change, run);
     if (failure === undefined) continue;
+    const isKept = ({ table }: TableChange) => settings.policy === 'closed' && hasOurs(table);
+    const kept = changes.filter(isKept).map((each) => each.family);
     const left = removeRules(
-      families.filter((each) => !isKept(settings, tables.get(each)!)),
+      families.filter((each) => !kept.includes(each)),
       run,
     );
     return left === undefined ? failure : { ...failure, reason: `${failure.reason}; and ${left.reason}` };
@@ -125,15 +133,16 @@ function applyRules(
   return undefined;
 }
 
-function isKept({ policy }: CaptureSettings, before: string): boolean {
-  return policy === 'closed' && hasOurs(before);
-}
-
 function removeRules(families: readonly IpFamily[], run: RunProgram): LoadFailure | undefined {
-  const failures = families.map((family) => {
+  const failures = families.flatMap((family) => {
     const table = readTable(family, run);
-    if (isFailure(table)) return table;
-    return hasOurs(table) ? writeTable(family, { table, rules: [] }, run) : undefined;
+    if (isFailure(table)) return [table];
+    const raw = readTable(family, run, 'raw');
+    return [
+      hasOurs(table) ? writeTable(family, { table, rules: [] }, run) : undefined,
+      // A kernel without that table has nothing of ours in it.
+      !isFailure(raw) && hasOurs(raw) ? writeTable(family, { name: 'raw', table: raw, rules: [] }, run) : undefined,
+    ];
   });
   return failures.find((failure) => failure !== undefined);
 }

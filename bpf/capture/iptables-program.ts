@@ -1,9 +1,9 @@
-// Reading and writing the nat table by the programs of iptables. Each change of a family is one transaction: it is made as
+// Reading and writing tables by the programs of iptables: nat, and raw for DNS. Each change of a family is one transaction: it is made as
 // a whole or not at all, and what others keep in the table stays (iptables-restore --noflush).
 
 import { spawnSync } from 'node:child_process';
 import type { LoadFailure } from '../loader/load-failure.ts';
-import { CHAINS, type IpFamily } from './iptables-rules.ts';
+import { CHAINS, type IpFamily, ZONE_CHAIN } from './iptables-rules.ts';
 
 /** Runs a program to its end; a test has its own. */
 export type RunProgram = (command: string, args: readonly string[], input: string) => ProgramOutcome;
@@ -19,14 +19,18 @@ export interface ProgramOutcome {
 export const runProgram: RunProgram = (command, args, input) =>
   spawnSync(command, args, { input, encoding: 'utf8', timeout: TIMEOUT_MS });
 
-/** The nat table as it is, in the form of iptables-save, with counters. */
-export function readTable(family: IpFamily, run: RunProgram): string | LoadFailure {
+export type TableName = 'nat' | 'raw';
+
+/** A table as it is, in the form of iptables-save, with counters. */
+export function readTable(family: IpFamily, run: RunProgram, name: TableName = 'nat'): string | LoadFailure {
   const program = family === 4 ? 'iptables-save' : 'ip6tables-save';
-  const outcome = run(program, ['-c', '-t', 'nat'], '');
+  const outcome = run(program, ['-c', '-t', name], '');
   return outcome.status === 0 ? outcome.stdout : programFailure(`read the rules of IPv${family}`, program, outcome);
 }
 
 export interface TableChange {
+  /** nat when it is not said. */
+  readonly name?: TableName;
   /** The table as it is. */
   readonly table: string;
   /** Our rules from now on; none takes our chains away. */
@@ -53,13 +57,13 @@ export function istioChains(table: string): readonly string[] {
 }
 
 /** The change as iptables-restore reads it. */
-export function restoreText({ table, rules }: TableChange): string {
+export function restoreText({ name = 'nat', table, rules }: TableChange): string {
   // Jumps to our chains are taken back as they are written there, whatever version made them.
   const jumps = rulesIn(table).filter(({ chain, target }) => !isOurs(chain) && isOurs(target));
   const there = chainsOf(table).filter(isOurs);
-  const kept = rules.length === 0 ? [] : Object.values(CHAINS);
+  const kept = rules.length === 0 ? [] : ownChains[name];
   const lines = [
-    '*nat',
+    `*${name}`,
     // To name a chain makes it, or empties it.
     ...new Set([...there, ...kept].map((chain) => `:${chain} - [0:0]`)),
     ...jumps.map(({ rule }) => rule.replace(/^-A/, '-D')),
@@ -97,6 +101,8 @@ function chainsOf(table: string): readonly string[] {
 export function isOurs(chain: string): boolean {
   return chain.startsWith('OUTRIGGER_');
 }
+
+const ownChains: Readonly<Record<TableName, readonly string[]>> = { nat: Object.values(CHAINS), raw: [ZONE_CHAIN] };
 
 const TIMEOUT_MS = 20_000;
 /** Somebody else may be changing rules. */

@@ -15,9 +15,29 @@ export const CHAINS = {
   inbound: 'OUTRIGGER_INBOUND',
 } as const;
 
+/** Our chain in the raw table. */
+export const ZONE_CHAIN = 'OUTRIGGER_DNS';
+
 /** Rules in the order in which they are tried, as iptables-restore takes them; jumps from the kernel's own chains last. */
 export function rulesOf(settings: CaptureSettings, family: IpFamily): readonly string[] {
   return [...outputRules(settings, family), ...captureRules(settings, family), ...inboundRules(settings), ...JUMPS];
+}
+
+/**
+ * Of the raw table: connection tracking is to keep what applications ask apart from what the proxy asks the same servers. For
+ * half a minute it takes whatever leaves from the same port for the same connection, so that what the proxy asks would come
+ * back to it, and what an application asks would pass it by. TCP has its own end, and needs none of it.
+ */
+export function zoneRulesOf(settings: CaptureSettings, family: IpFamily): readonly string[] {
+  const asked = askedServers(settings, family);
+  if (settings.dns === undefined || asked.length === 0) return [];
+  const ofApplications = '-j CT --zone 1';
+  return [
+    `-A ${ZONE_CHAIN} -p udp --sport ${settings.dns.port} ${ofApplications}`,
+    ...sparedRules(ZONE_CHAIN, settings),
+    ...asked.map((match) => `-A ${ZONE_CHAIN} ${match} -p udp --dport 53 ${ofApplications}`),
+    `-A OUTPUT -p udp -j ${ZONE_CHAIN}`,
+  ];
 }
 
 /** What is special to one family. */
@@ -47,18 +67,13 @@ const JUMPS: readonly string[] = [
 
 /** Whose connections, and which are never captured. */
 function outputRules(settings: CaptureSettings, family: IpFamily): readonly string[] {
-  const { outbound, inbound, dns, proxy } = settings;
+  const { outbound, inbound, dns } = settings;
   const { loopback, linkLocal, metadata, multicast } = ADDRESSES[family];
   const ownPorts = [outbound.port, inbound.port, ...(dns === undefined ? [] : [dns.port])];
   const pass = (match: string) => `-A ${CHAINS.output} ${match} -j RETURN`;
   const passAddresses = (ranges: readonly string[]) => ranges.map((range) => pass(`-d ${range}`));
   return [
-    // The proxy's own connections would come back to it without end.
-    ...proxy.uids.map((uid) => pass(`-m owner --uid-owner ${uid}`)),
-    ...proxy.gids.map((gid) => pass(`-m owner --gid-owner ${gid}`)),
-    ...(proxy.mark === undefined ? [] : [pass(`-m mark --mark ${proxy.mark}`)]),
-    ...(proxy.cgroup === undefined ? [] : [pass(`-m cgroup --path "${quoted(proxy.cgroup)}"`)]),
-    ...otherUsersRule(outbound),
+    ...sparedRules(CHAINS.output, settings),
     ...dnsRules(settings, family),
     pass('! -p tcp'),
     ...(outbound.loopback
@@ -72,25 +87,41 @@ function outputRules(settings: CaptureSettings, family: IpFamily): readonly stri
   ];
 }
 
+/** The proxy's own connections would come back to it without end; others are those of nobody who is included. */
+function sparedRules(chain: string, { outbound, proxy }: CaptureSettings): readonly string[] {
+  const pass = (match: string) => `-A ${chain} ${match} -j RETURN`;
+  return [
+    ...proxy.uids.map((uid) => pass(`-m owner --uid-owner ${uid}`)),
+    ...proxy.gids.map((gid) => pass(`-m owner --gid-owner ${gid}`)),
+    ...(proxy.mark === undefined ? [] : [pass(`-m mark --mark ${proxy.mark}`)]),
+    ...(proxy.cgroup === undefined ? [] : [pass(`-m cgroup --path "${quoted(proxy.cgroup)}"`)]),
+    ...otherUsersRule(chain, outbound),
+  ];
+}
+
 /** Who is none of those that are included: matches of one rule must all be true. */
-function otherUsersRule({ includeUids, includeGids }: CaptureSettings['outbound']): readonly string[] {
+function otherUsersRule(chain: string, { includeUids, includeGids }: CaptureSettings['outbound']): readonly string[] {
   const none = [
     ...includeUids.map((uid) => `-m owner ! --uid-owner ${uid}`),
     ...includeGids.map((gid) => `-m owner ! --gid-owner ${gid}`),
   ];
-  return none.length === 0 ? [] : [`-A ${CHAINS.output} ${none.join(' ')} -j RETURN`];
+  return none.length === 0 ? [] : [`-A ${chain} ${none.join(' ')} -j RETURN`];
+}
+
+function dnsRules(settings: CaptureSettings, family: IpFamily): readonly string[] {
+  return askedServers(settings, family).flatMap((match) =>
+    ['udp', 'tcp'].map(
+      (protocol) =>
+        `-A ${CHAINS.output} ${match} -p ${protocol} --dport 53 -j REDIRECT --to-ports ${settings.dns!.port}`,
+    ),
+  );
 }
 
 /** A named server is asked through the proxy wherever it is; "any" leaves loopback alone, where the proxy may listen. */
-function dnsRules({ outbound, dns }: CaptureSettings, family: IpFamily): readonly string[] {
+function askedServers({ outbound, dns }: CaptureSettings, family: IpFamily): readonly string[] {
   if (dns === undefined || hasPort(outbound.excludePorts, 53)) return [];
-  const servers = dns.servers.filter((server) => isIPv6(server) === (family === 6)).map((server) => `-d ${server}`);
-  const asked = dns.servers.length === 0 ? [`! -d ${ADDRESSES[family].loopback}`] : servers;
-  return asked.flatMap((match) =>
-    ['udp', 'tcp'].map(
-      (protocol) => `-A ${CHAINS.output} ${match} -p ${protocol} --dport 53 -j REDIRECT --to-ports ${dns.port}`,
-    ),
-  );
+  if (dns.servers.length === 0) return [`! -d ${ADDRESSES[family].loopback}`];
+  return dns.servers.filter((server) => isIPv6(server) === (family === 6)).map((server) => `-d ${server}`);
 }
 
 /** The innermost cgroup decides. */

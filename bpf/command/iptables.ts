@@ -4,7 +4,7 @@
 import { type BackendName, findBackends, type IptablesBackend } from '../capture/iptables-backend.ts';
 import { familiesHere, istioProblem, openIptablesCapture, removeIptablesCapture } from '../capture/iptables-capture.ts';
 import { isOurs, type RunProgram, readTable, restoreText, rulesIn } from '../capture/iptables-program.ts';
-import { type IpFamily, rulesOf } from '../capture/iptables-rules.ts';
+import { type IpFamily, rulesOf, zoneRulesOf } from '../capture/iptables-rules.ts';
 import type { CaptureSettings } from '../capture/settings.ts';
 import { isFailure, type LoadFailure } from '../loader/load-failure.ts';
 import { failed, type Outcome } from './outcome.ts';
@@ -40,8 +40,17 @@ export function applyRules(settings: CaptureSettings, place: RulesPlace): Outcom
 
 /** What `applyRules` would give to iptables-restore and ip6tables-restore where nothing of ours is there yet. */
 export function printRules(settings: CaptureSettings): Outcome {
-  const families = familiesHere().map((family) => ({ family, rules: rulesOf(settings, family) }));
-  const text = families.map(({ family, rules }) => `# IPv${family}\n${restoreText({ table: '', rules })}`).join('');
+  const families = familiesHere().map((family) => ({
+    family,
+    rules: rulesOf(settings, family),
+    zoneRules: zoneRulesOf(settings, family),
+  }));
+  const text = families
+    .map(({ family, rules, zoneRules }) => {
+      const raw = zoneRules.length === 0 ? '' : restoreText({ name: 'raw', table: '', rules: zoneRules });
+      return `# IPv${family}\n${raw}${restoreText({ table: '', rules })}`;
+    })
+    .join('');
   return { text, data: { families }, exitCode: 0 };
 }
 

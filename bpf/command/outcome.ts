@@ -5,8 +5,11 @@ import { failureText, type LoadFailure } from '../loader/load-failure.ts';
 export interface Outcome {
   readonly text: string;
   readonly data: object;
-  /** 0: done, or nothing is wrong. 1: it could not be done, or something is wrong. */
-  readonly exitCode: 0 | 1;
+  /**
+   * 0: done, or nothing is wrong. 1: it could not be done, or something is wrong. 126: nothing is redirected, by which Istio's
+   * CNI plugin knows pods that it has to repair.
+   */
+  readonly exitCode: 0 | 1 | 126;
 }
 
 /** As one line and a way out. */

@@ -5,6 +5,7 @@ import type { Address } from '../../config/address.ts';
 import type { Cluster } from '../../config/cluster.ts';
 import type { LoadAssignment } from '../../config/endpoint.ts';
 import type { Random } from '../../config/random.ts';
+import { longestTimerMs } from '../../config/timer-limit.ts';
 import type { StatBlock } from '../telemetry/stats.ts';
 import { DnsCluster, type ResolvedDiscovery } from './dns-cluster.ts';
 import type { DnsResolver } from './dns-resolver.ts';
@@ -99,7 +100,6 @@ function isSameDiscovery(before: Cluster, after: Cluster): boolean {
 }
 
 function scheduleTimeout(delayMs: number, callback: () => void): () => void {
-  // Beyond 31 bits `setTimeout` would fire at once, and a TTL may be that long.
-  const timer = setTimeout(callback, Math.min(delayMs, 2 ** 31 - 1)).unref();
+  const timer = setTimeout(callback, Math.min(delayMs, longestTimerMs)).unref();
   return () => clearTimeout(timer);
 }

@@ -1,5 +1,8 @@
 // The part of `/etc/resolv.conf` that c-ares does not apply to single queries: which names to try for a short one
-// (resolv.conf(5), `search` and `ndots`). Name servers of the file are used by c-ares itself.
+// (resolv.conf(5), `search` and `ndots`). Name servers of the file are used by c-ares itself, and are read here for those
+// who pass queries on.
+
+import { isIP } from 'node:net';
 
 export interface SearchRules {
   readonly domains: readonly string[];
@@ -25,6 +28,12 @@ export function parseSearchRules(text: string): SearchRules {
     }
   }
   return { domains: domains.map((domain) => domain.replace(/\.$/, '')), minDots };
+}
+
+/** Addresses of the first three name servers, as the C library has it; what is no address is passed over. */
+export function parseNameServers(text: string): readonly string[] {
+  const written = [...text.matchAll(/^[ \t]*nameserver[ \t]+([^\s#;]+)/gm)].map(([, server]) => server!);
+  return written.filter((server) => isIP(server) !== 0).slice(0, 3);
 }
 
 /** Names to ask for, in order. A name that ends in a dot is complete. */

@@ -27,8 +27,20 @@ export function bootstrapDocument(environment: SidecarEnvironment, node: Sidecar
       },
     },
     static_resources: { clusters: [secrets] },
+    stats_config: { use_all_default_tags: false, stats_tags: statsTags },
   };
 }
+
+/** As in the bootstrap of Istio's agent: istiod ends the names of clusters for statistics with a semicolon, to be found by it. */
+const statsTags = [
+  { tag_name: 'cluster_name', regex: '^cluster(\\.(.+);)' },
+  { tag_name: 'http_conn_manager_prefix', regex: '^http\\.(((?:[_.\\w]*|[_\\[\\]a-fA-F\\w:]*));\\.)' },
+  { tag_name: 'tcp_prefix', regex: '^tcp\\.((.*?)\\.)\\w+?$' },
+  { tag_name: 'response_code', regex: '_rq(_(\\d{3}))$' },
+  { tag_name: 'response_code_class', regex: '_rq(_(\\dxx))$' },
+  { tag_name: 'http_conn_manager_listener_prefix', regex: '^listener(?=\\.).*?\\.http\\.(([^.]*)\\.)' },
+  { tag_name: 'listener_address', regex: '^listener\\.(((?:[_.0-9]*|[_\\[\\]a-fA-F0-9]*))\\.)' },
+];
 
 /** Port 15010 is istiod's for meshes without TLS between it and its proxies: nobody is authenticated there. */
 export function isPlainText(address: string): boolean {

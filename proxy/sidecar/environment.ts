@@ -43,6 +43,8 @@ export interface SidecarEnvironment {
   readonly probesLoopback: boolean;
   /** `ISTIO_PROMETHEUS_ANNOTATIONS`: where the application's metrics are. */
   readonly appMetrics: readonly MetricsPlace[];
+  /** `ISTIO_META_DNS_CAPTURE`: the pod's queries of DNS come to us. */
+  readonly capturesDns: boolean;
 }
 
 export interface MetricsPlace {
@@ -107,22 +109,21 @@ export function readEnvironment({ variables, readFile }: EnvironmentSource): Sid
     appProbes: read.object('ISTIO_KUBE_APP_PROBERS'),
     probesLoopback: read.text('REWRITE_PROBE_LEGACY_LOCALHOST_DESTINATION') === 'true',
     appMetrics: readAppMetrics(read, proxyConfig, problems),
+    capturesDns: readDnsCapture(read, problems),
   };
-  refuseDnsCapture(read, problems);
   if (!problems.isEmpty) throw new ConfigError('the environment of the sidecar', problems.list);
   return environment;
 }
 
-/** By Istio's rules the pod asks us for names then: it would start, and resolve none. */
-function refuseDnsCapture(read: VariableReader, problems: Problems): void {
-  const variable = 'ISTIO_META_DNS_CAPTURE';
-  if (read.text(variable) !== 'true') return;
-  problems
-    .at(variable)
-    .unsupported(
-      'DNS capture',
-      'set it to false in the proxyMetadata of the pod: its rules lead to 15053, where nobody is',
-    );
+/** Istio's rules lead to no other place. */
+function readDnsCapture(read: VariableReader, problems: Problems): boolean {
+  const isCaptured = read.text('ISTIO_META_DNS_CAPTURE') === 'true';
+  const variable = 'DNS_PROXY_ADDR';
+  const address = read.text(variable) ?? usualDnsAddress;
+  if (isCaptured && address !== usualDnsAddress) {
+    problems.at(variable).unsupported(address, `names are answered at ${usualDnsAddress}; leave it out`);
+  }
+  return isCaptured;
 }
 
 interface ProxyConfigSources {
@@ -314,6 +315,7 @@ const unitMs = { h: 3_600_000, m: 60_000, s: 1000, ms: 1 } as const;
 const DAY_MS = 24 * unitMs.h;
 const TEXT_PREFIX = 'ISTIO_META_';
 const JSON_PREFIX = 'ISTIO_METAJSON_';
+const usualDnsAddress = 'localhost:15053';
 const labelsPath = '/etc/istio/pod/labels';
 const statusPortAnnotation = 'status.sidecar.istio.io/port';
 /** Metrics that are asked for there would be ours once more, or ask us again without end. */

@@ -3,7 +3,8 @@
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { type CapturePod, OTHER, POD, startPod, WORLD } from '../support/capture-pod.ts';
@@ -39,7 +40,10 @@ async function startMesh(t: Test, pod: CapturePod, { workers = 1, policy = 'clos
 
 /** The node's agent, in a network of its own as the node is, which the sidecars find at the path returned. */
 async function startAgent(t: Test): Promise<string> {
-  const socket = join(t.testdir(), 'agent.sock');
+  // Not tap's own directory, whose name may be longer than the path of a socket.
+  const folder = mkdtempSync(join(tmpdir(), 'outrigger-agent-'));
+  t.teardown(() => rmSync(folder, { recursive: true }));
+  const socket = join(folder, 'agent.sock');
   const child = spawn('unshare', ['--net', process.execPath, 'bpf/main.ts', 'agent', '--socket', socket], {
     cwd: join(import.meta.dirname, '../..'),
     stdio: ['ignore', 'inherit', 'inherit'],

@@ -101,10 +101,11 @@ t.test('a policy that is refused: a pod that runs says so when it is asked, a ne
   await istiod.apply(documents(unknownPolicy));
   await server.sidecar.logged('refused resources');
   t.match(await ask(SERVER_IP, 15_021, '/healthz/ready'), [200, 'LIVE\n']);
-  t.match(await ask(SERVER_IP, 15_021, '/healthz/ready?verbose'), [
-    200,
+  t.match(await ask(SERVER_IP, 15_021, '/healthz/ready?verbose'), [200, 'LIVE\n'], 'who is not in the pod is not told');
+  t.match(
+    server.pod.run('curl -s http://127.0.0.1:15021/healthz/ready?verbose'),
     /^LIVE\nREFUSED: listeners, whose last accepted state serves: virtualInbound: .*example\.Policy/,
-  ]);
+  );
   const late = await startInjected('early', '10.77.0.12');
   await late.sidecar.logged('refused resources');
   const [code, said] = await wait(late.pod, 2);

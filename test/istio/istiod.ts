@@ -48,7 +48,8 @@ export async function startIstiod(
   const meshFile = join(folder, 'mesh.json');
   writeFileSync(meshFile, JSON.stringify(mesh));
   const flags = ['-xds', xdsAddress, '-tls', address, '-http', anyPort, '-out', folder, '-mesh', meshFile];
-  const child = spawn(program, flags, { stdio: ['ignore', 'pipe', 'ignore'] });
+  // It ends with the test, also when that is killed.
+  const child = spawn('setpriv', ['--pdeathsig', 'KILL', program, ...flags], { stdio: ['ignore', 'pipe', 'ignore'] });
   const ended = once(child, 'close');
   const stop = async () => {
     child.kill('SIGKILL');

@@ -20,6 +20,8 @@ const ISTIOD = 'istiod.istio-system.svc';
 const ROOT = join(import.meta.dirname, '../..');
 /** As Istio's sidecars have it: what they open themselves is not redirected. */
 const PROXY_GROUP = 1337;
+/** Of setpriv: what a test has begun ends with it, also when it is killed. Nobody would find it in its network namespace. */
+const WITH_TEST = ['--pdeathsig', 'KILL'];
 /** A sidecar that redirects by itself needs root; another has Istio's user, and may read what the test wrote. */
 const PRIVILEGES = {
   iptables: `--regid ${PROXY_GROUP}`,
@@ -51,13 +53,10 @@ export interface Pod extends PodOptions {
 let links = 0;
 
 export async function startPod(t: Test, { name, ip }: PodOptions): Promise<Pod> {
-  const holder = spawn(
-    'setpriv',
-    ['--pdeathsig', 'KILL', 'unshare', '--net', 'sh', '-c', 'ip link set lo up; echo ready; exec sleep infinity'],
-    {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    },
-  );
+  const program = 'ip link set lo up; echo ready; exec sleep infinity';
+  const holder = spawn('setpriv', [...WITH_TEST, 'unshare', '--net', 'sh', '-c', program], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   await once(holder.stdout!, 'data');
   const link = `pod${++links}`;
   const there = (command: string): string => run(`nsenter --target ${holder.pid} --net ${command}`);
@@ -130,7 +129,7 @@ export function startMeshSidecar(t: Test, pod: Pod, options: SidecarOptions): Me
     '1',
   ];
   const mount = mounted === undefined ? '' : mountCredentials(folder, mounted);
-  const command = `${mount}mount --bind ${folder}/hosts /etc/hosts && exec setpriv ${PRIVILEGES[capture]} --clear-groups "$0" "$@"`;
+  const command = `${mount}mount --bind ${folder}/hosts /etc/hosts && exec setpriv ${WITH_TEST.join(' ')} ${PRIVILEGES[capture]} --clear-groups "$0" "$@"`;
   const child = spawn(
     'nsenter',
     [
@@ -208,7 +207,7 @@ function lineReader(child: ChildProcess, log: string[]): (text: string) => Promi
 }
 
 function inPod(holder: number, command: readonly string[]): ChildProcess {
-  const args = ['--target', String(holder), '--net', ...command];
+  const args = ['--target', String(holder), '--net', 'setpriv', ...WITH_TEST, ...command];
   return spawn('nsenter', args, { cwd: ROOT, stdio: ['ignore', 'pipe', 'inherit'] });
 }
 

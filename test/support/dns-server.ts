@@ -23,11 +23,12 @@ export class DnsServer {
   readonly questions: string[] = [];
   readonly #socket: Socket = createSocket('udp4');
 
-  async listen(): Promise<IpAddress> {
+  /** At any port of loopback when nothing is said. */
+  async listen({ ip = '127.0.0.1', port = 0 } = {}): Promise<IpAddress> {
     this.#socket.on('message', (message, peer) => this.#socket.send(this.#answer(message), peer.port, peer.address));
-    this.#socket.bind(0, '127.0.0.1');
+    this.#socket.bind(port, ip);
     await once(this.#socket, 'listening');
-    return { kind: 'ip', ip: '127.0.0.1', port: this.#socket.address().port };
+    return { kind: 'ip', ip, port: this.#socket.address().port };
   }
 
   close(): void {

@@ -7,6 +7,7 @@
 
 import type { Bootstrap } from '../../config/bootstrap.ts';
 import type { ResourceStatus } from '../../config/dynamic-state.ts';
+import type { NameTable } from '../../config/name-table.ts';
 import { Problems } from '../../config/problems.ts';
 import type { Snapshot, SnapshotChange } from '../../config/snapshot.ts';
 import type { DiscoveryLog, RefusedResource, ResourceType, Schedule } from '../client/discovery.ts';
@@ -18,6 +19,7 @@ import type { AssemblyContext } from './assembly-context.ts';
 import { ClusterAssembly } from './cluster-assembly.ts';
 import { InitialFetch } from './initial-fetch.ts';
 import { ListenerAssembly, type ListenerSockets } from './listener-assembly.ts';
+import { NameTableAssembly } from './name-table-assembly.ts';
 import { ReferenceCounts } from './reference-counts.ts';
 import { RouteAssembly } from './route-assembly.ts';
 import { RuntimeLayers } from './runtime-layers.ts';
@@ -41,6 +43,8 @@ export interface AssemblerOptions {
   readonly runtime: () => RuntimeValues;
   readonly onRuntimeLayer: (layer: string, values: RuntimeValues) => void;
   readonly onChange: (change: SnapshotChange) => void;
+  /** Names of the mesh, for who answers DNS; they are not asked for without it. */
+  readonly onNames?: (names: NameTable) => void;
   /** What is served first is complete: every change until here makes it. Once. */
   readonly onReady: () => void;
 }
@@ -68,6 +72,7 @@ export class Assembler {
   readonly #routes: RouteAssembly;
   readonly #listeners: ListenerAssembly;
   readonly #initialFetch: InitialFetch;
+  readonly #names: NameTableAssembly | undefined;
   readonly #types: readonly TypeAssembly[];
   #isStarted = false;
   #isFlushDue = false;
@@ -92,6 +97,7 @@ export class Assembler {
       schedule,
       onDue,
     });
+    this.#names = options.onNames && new NameTableAssembly(this.#context, options.onNames);
     this.#types = this.#makeTypes();
   }
 
@@ -144,6 +150,7 @@ export class Assembler {
       else refused.push({ name: listener.name, problems: problems.list });
     }
     this.#layers.subscribe(runtimeLayers);
+    this.#names?.subscribe();
     this.#isStarted = true;
     this.#flushLater();
     return refused;
@@ -221,6 +228,7 @@ export class Assembler {
       wholeType(this.#listeners.resources),
       namedType(this.#routes.resources),
       { ...namedType(this.#secrets.resources), statuses: () => this.#secrets.statuses() },
+      ...(this.#names === undefined ? [] : [wholeType(this.#names.resources)]),
       namedType(new SubscribedType({ decoder: extensionConfigDecoder, ...unused })),
       namedType(new SubscribedType({ decoder: virtualHostDecoder, ...unused, removal: 'honoured' })),
     ];

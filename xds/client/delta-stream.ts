@@ -4,7 +4,14 @@
 import { wildcard } from './discovery.ts';
 import type { DiscoveryRequest, DiscoveryResponse } from './discovery-wire.ts';
 import type { Subscriptions } from './subscriptions.ts';
-import { type Held, isListedType, noRequests, type TypeStream, type TypeStreamInput } from './type-stream.ts';
+import {
+  type Held,
+  isListedType,
+  isNamelessType,
+  noRequests,
+  type TypeStream,
+  type TypeStreamInput,
+} from './type-stream.ts';
 
 export class DeltaStream implements TypeStream {
   readonly #typeUrl: string;
@@ -47,7 +54,8 @@ export class DeltaStream implements TypeStream {
     const isImplied = isListedType(this.#typeUrl) && subscriptions.names.size === 1 && subscriptions.isWildcard;
     this.#state = { kind: 'asked', isWildcardImplied: isImplied };
     const subscribe = isImplied ? [] : [...subscriptions.names];
-    return [this.#request({ subscribe, initialVersions: subscriptions.reliable(held()) })];
+    const initialVersions = isNamelessType(this.#typeUrl) ? [] : subscriptions.reliable(held());
+    return [this.#request({ subscribe, initialVersions })];
   }
 
   #change(state: Asked, subscriptions: Subscriptions): readonly DiscoveryRequest[] {

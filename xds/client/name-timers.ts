@@ -1,9 +1,7 @@
 // One timer for each name, for what must come or go within its time.
 
+import { longestTimerMs } from '../../config/timer-limit.ts';
 import type { Schedule } from './discovery.ts';
-
-/** `setTimeout` takes 31 bits of milliseconds; what is longer, as a TTL may be, is waited for in parts. */
-const maxDelayMs = 2 ** 31 - 1;
 
 export class NameTimers {
   readonly #schedule: Schedule;
@@ -18,7 +16,8 @@ export class NameTimers {
   /** Replaces a timer of this name. */
   start(name: string, delayMs: number): void {
     this.cancel(name);
-    const partMs = Math.min(delayMs, maxDelayMs);
+    // A TTL may be longer than a timer can be.
+    const partMs = Math.min(delayMs, longestTimerMs);
     const cancel = this.#schedule(partMs, () => {
       this.#cancels.delete(name);
       if (partMs < delayMs) this.start(name, delayMs - partMs);

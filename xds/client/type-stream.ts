@@ -38,4 +38,12 @@ export function isListedType(typeUrl: string): boolean {
   return listedTypes.has(typeUrl);
 }
 
+/**
+ * Whether resources of a type have no names on the wire: then a control plane cannot be told what is held. Istio would take
+ * the name that we use for one that is gone, and have it removed.
+ */
+export function isNamelessType(typeUrl: string): boolean {
+  return typeUrl === 'type.googleapis.com/istio.networking.nds.v1.NameTable';
+}
+
 export const noRequests: readonly DiscoveryRequest[] = [];

@@ -903,7 +903,7 @@ export interface HistogramBucketSettings {
 
 /** `envoy.config.metrics.v3.StatsConfig` */
 export interface StatsConfig {
-  readonly statsTags?: readonly unknown[];
+  readonly statsTags?: readonly TagSpecifier[];
   readonly useAllDefaultTags?: boolean;
   readonly statsMatcher?: StatsMatcher;
   readonly histogramBucketSettings?: readonly HistogramBucketSettings[];
@@ -920,6 +920,13 @@ export interface StatsMatcher {
 export interface StatsSink {
   readonly name?: string;
   readonly typedConfig?: Any;
+}
+
+/** `envoy.config.metrics.v3.TagSpecifier` */
+export interface TagSpecifier {
+  readonly tagName?: string;
+  readonly regex?: string;
+  readonly fixedValue?: string;
 }
 
 /** `envoy.config.overload.v3.OverloadManager` */
@@ -1098,7 +1105,13 @@ export interface RouteAction_MaxStreamDuration {
 export interface RouteAction_UpgradeConfig {
   readonly upgradeType?: string;
   readonly enabled?: boolean;
-  readonly connectConfig?: unknown;
+  readonly connectConfig?: RouteAction_UpgradeConfig_ConnectConfig;
+}
+
+/** `envoy.config.route.v3.RouteAction.UpgradeConfig.ConnectConfig` */
+export interface RouteAction_UpgradeConfig_ConnectConfig {
+  readonly proxyProtocolConfig?: unknown;
+  readonly allowPost?: boolean;
 }
 
 /** `envoy.config.route.v3.RouteConfiguration` */
@@ -1543,6 +1556,13 @@ export interface ResponseMapper {
   readonly headersToAdd?: readonly HeaderValueOption[];
 }
 
+/** `envoy.extensions.filters.network.metadata_exchange.v3.MetadataExchange` */
+export interface MetadataExchangeMetadataExchange {
+  readonly protocol?: string;
+  readonly enableDiscovery?: boolean;
+  readonly additionalLabels?: readonly string[];
+}
+
 /** `envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy` */
 export interface TcpProxy {
   readonly statPrefix?: string;
@@ -1855,7 +1875,7 @@ export interface Runtime {
 }
 
 /** `envoy.tcp.metadataexchange.config.MetadataExchange` */
-export interface MetadataExchange {
+export interface ConfigMetadataExchange {
   readonly protocol?: string;
   readonly enableDiscovery?: boolean;
   readonly additionalLabels?: readonly string[];
@@ -2027,6 +2047,20 @@ export interface AlpnFilterConfig {
 export interface FilterConfig_AlpnOverride {
   readonly upstreamProtocol?: FilterConfig_Protocol;
   readonly alpnOverride?: readonly string[];
+}
+
+/** `istio.networking.nds.v1.NameTable` */
+export interface NameTable {
+  readonly table?: { readonly [key: string]: NameTable_NameInfo };
+}
+
+/** `istio.networking.nds.v1.NameTable.NameInfo` */
+export interface NameTable_NameInfo {
+  readonly ips?: readonly string[];
+  readonly registry?: string;
+  readonly shortname?: string;
+  readonly namespace?: string;
+  readonly altHosts?: readonly string[];
 }
 
 /** `opentelemetry.proto.common.v1.AnyValue` */

@@ -109,6 +109,20 @@ t.test('rules beside those of others', { skip }, async (t) => {
   });
 });
 
+t.test('what applications ask of DNS is kept apart while it is captured, and no longer', { skip }, async (t) => {
+  const rig = await BpfRig.open(t);
+  const { netnsFd } = rig;
+  const zones = () => rig.run('pod', 'iptables-save', '-t', 'raw') + rig.run('pod', 'ip6tables-save', '-t', 'raw');
+  openIptablesCapture({ settings: settingsOf(everySetting), netnsFd });
+  t.match(zones(), '-A OUTRIGGER_DNS -d 10.96.0.10/32 -p udp -m udp --dport 53 -j CT --zone 1');
+  t.match(zones(), '-A OUTRIGGER_DNS -d fd00::a/128 -p udp -m udp --dport 53 -j CT --zone 1');
+  openIptablesCapture({ settings: settingsOf({}), netnsFd });
+  t.notMatch(zones(), 'OUTRIGGER', 'by other settings');
+  openIptablesCapture({ settings: settingsOf(everySetting), netnsFd });
+  t.equal(removeIptablesCapture(netnsFd), undefined);
+  t.notMatch(zones(), 'OUTRIGGER', 'by taking the rules away');
+});
+
 t.test('without a sign to tell the proxy by there are no rules', (t) => {
   const run: RunProgram = () => t.fail('nothing is run') as never;
   t.match(openIptablesCapture({ settings: settingsOf({ proxy: { uids: [], gids: [] } }), run }), {
@@ -122,7 +136,7 @@ t.test('closed, rules from before stay when new ones cannot be made', (t) => {
   const removalsUnder = (policy: string, table: string) => {
     const removals: string[] = [];
     const run: RunProgram = (program, args, input) => {
-      if (program.endsWith('-save')) return { status: 0, stdout: table, stderr: '' };
+      if (program.endsWith('-save')) return { status: 0, stdout: args.includes('nat') ? table : '', stderr: '' };
       if (!input.includes('REDIRECT')) removals.push(program);
       // Somebody else holds the lock while the change is made, after its trial.
       const isTaken = input.includes('REDIRECT') && !args.includes('--test');

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { rulesOf } from '../../../bpf/capture/iptables-rules.ts';
+import { rulesOf, zoneRulesOf } from '../../../bpf/capture/iptables-rules.ts';
 import { settingsOf } from './redirected-pod.ts';
 
 const rules = (capture: unknown, family: 4 | 6 = 4) => rulesOf(settingsOf(capture), family);
@@ -45,6 +45,22 @@ t.test('ranges of a family are in its table alone', (t) => {
       `IPv${family}`,
     );
   }
+  t.end();
+});
+
+t.test('what applications ask is kept apart from what the proxy asks, where DNS is captured', (t) => {
+  const zones = (capture: unknown, family: 4 | 6 = 4) => zoneRulesOf(settingsOf(capture), family);
+  t.same(zones({ dns: { servers: ['10.96.0.10', 'fd00::a'] } }), [
+    '-A OUTRIGGER_DNS -p udp --sport 15053 -j CT --zone 1',
+    '-A OUTRIGGER_DNS -m owner --uid-owner 1337 -j RETURN',
+    '-A OUTRIGGER_DNS -m owner --gid-owner 1337 -j RETURN',
+    '-A OUTRIGGER_DNS -d 10.96.0.10 -p udp --dport 53 -j CT --zone 1',
+    '-A OUTPUT -p udp -j OUTRIGGER_DNS',
+  ]);
+  t.match(zones({ dns: {} }, 6).join('\n'), '! -d ::1/128 -p udp --dport 53 -j CT');
+  t.same(zones({}), []);
+  t.same(zones({ dns: { servers: ['10.96.0.10'] } }, 6), [], 'no server of that family');
+  t.same(zones({ dns: {}, outbound: { exclude_ports: [53] } }), []);
   t.end();
 });
 

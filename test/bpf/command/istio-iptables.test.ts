@@ -35,8 +35,40 @@ t.test('how istio-iptables writes its log and calls iptables is passed over', (t
   t.end();
 });
 
+t.test('rules of the CNI plugin are tried out, and not made', (t) => {
+  t.match(readIstioIptables(injected), { skipsRules: false, validation: undefined });
+  const cni = readIstioIptables([...injected, '--run-validation', '--skip-rule-apply']);
+  t.match(cni, { skipsRules: true, validation: { probePort: 15_002, timeoutMs: 5000 } });
+  t.same(cni.istioFlags, readIstioIptables(injected).istioFlags);
+  const words = [
+    '--run-validation=true',
+    '--iptables-probe-port',
+    '7',
+    '--probe-timeout=200ms',
+    '--skip-rule-apply=false',
+  ];
+  t.match(readIstioIptables(words), {
+    skipsRules: false,
+    validation: { probePort: 7, timeoutMs: 200 },
+    istioFlags: [],
+  });
+  for (const wrong of [
+    '--iptables-probe-port=0',
+    '--iptables-probe-port=x',
+    '--probe-timeout=5',
+    '--probe-timeout=1d',
+  ]) {
+    t.throws(
+      () => readIstioIptables(['--run-validation', wrong]),
+      { message: /is a port, and --probe-timeout/ },
+      wrong,
+    );
+  }
+  t.end();
+});
+
 t.test('what has another meaning is refused by name', (t) => {
-  for (const flag of ['--run-validation', '--skip-rule-apply', '--unheard-of', '--istio-inbound-tproxy-mark=1']) {
+  for (const flag of ['--cleanup-only', '--unheard-of', '--istio-inbound-tproxy-mark=1']) {
     t.match(settingsOf([...injected, flag]), { kind: 'problems', problems: [{ path: flag.split('=')[0] }] }, flag);
   }
   t.end();

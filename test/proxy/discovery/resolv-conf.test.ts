@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import t from 'tap';
-import { parseSearchRules, searchNames } from '../../../proxy/discovery/resolv-conf.ts';
+import { parseNameServers, parseSearchRules, searchNames } from '../../../proxy/discovery/resolv-conf.ts';
 
 t.test('reads search domains and ndots; the last line counts', (t) => {
   t.same(parseSearchRules(''), { domains: [], minDots: 1 });
@@ -12,6 +12,16 @@ t.test('reads search domains and ndots; the last line counts', (t) => {
   );
   t.same(parseSearchRules('search a b\ndomain c d # e\n; search f').domains, ['c']);
   t.equal(parseSearchRules('options ndots:99').minDots, 15);
+  t.end();
+});
+
+t.test('reads three name servers at most, and what is an address alone', (t) => {
+  t.same(parseNameServers('# nameserver 1.1.1.1\nsearch a\nnameserver 10.0.0.10\n nameserver\tfd00::a # b\n'), [
+    '10.0.0.10',
+    'fd00::a',
+  ]);
+  t.same(parseNameServers('nameserver dns.example\nnameserver\n'), []);
+  t.equal(parseNameServers('nameserver 10.0.0.1\n'.repeat(5)).length, 3);
   t.end();
 });
 

@@ -146,11 +146,14 @@ t.test('the name of istiod’s certificate is that of the CA, too, unless the CA
   t.match(other, { istiodName: 'istiod.a.svc', caName: undefined });
 });
 
-t.test('DNS that is captured for us is refused: nobody would answer', async (t) => {
-  const message = /ISTIO_META_DNS_CAPTURE: DNS capture is not supported; set it to false/;
-  t.throws(() => read({ ISTIO_META_DNS_CAPTURE: 'true' }), { message });
-  t.throws(() => read({ PROXY_CONFIG: '{"proxyMetadata":{"ISTIO_META_DNS_CAPTURE":"true"}}' }), { message });
-  t.doesNotThrow(() => read({ ISTIO_META_DNS_CAPTURE: 'false' }));
+t.test('DNS is captured where the environment or the mesh says so, and answered at one place', async (t) => {
+  t.equal(read({}).capturesDns, false);
+  t.equal(read({ ISTIO_META_DNS_CAPTURE: 'true' }).capturesDns, true);
+  t.equal(read({ PROXY_CONFIG: '{"proxyMetadata":{"ISTIO_META_DNS_CAPTURE":"true"}}' }).capturesDns, true);
+  t.equal(read({ ISTIO_META_DNS_CAPTURE: 'false' }).capturesDns, false);
+  const message = /DNS_PROXY_ADDR: localhost:5353 is not supported; names are answered at localhost:15053/;
+  t.throws(() => read({ ISTIO_META_DNS_CAPTURE: 'true', DNS_PROXY_ADDR: 'localhost:5353' }), { message });
+  t.doesNotThrow(() => read({ DNS_PROXY_ADDR: 'localhost:5353' }), 'nobody answers there');
 });
 
 t.test('both addresses of a pod with two families', async (t) => {

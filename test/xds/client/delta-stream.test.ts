@@ -192,6 +192,15 @@ t.test('what was kept from an earlier run is named in the first request', async 
   ]);
 });
 
+t.test('nothing is told of what is held where resources have no names on the wire', async (t) => {
+  const nameTableType = 'type.googleapis.com/istio.networking.nds.v1.NameTable';
+  const { client, transport, consumers } = playedClient('delta', [nameTableType]);
+  consumers.get(nameTableType)!.held.set('names', '');
+  client.subscribe(nameTableType, '*', 0);
+  client.start();
+  t.same(transport.last.take(), [{ type: nameTableType, node: 'me', subscribe: ['*'] }]);
+});
+
 t.test('versions are told in the first request of a type only', async (t) => {
   const { stream, client, time, consumers } = started([[endpointType, 'a']]);
   stream.take();
