@@ -93,7 +93,14 @@ export interface ForwardAction {
   readonly priority: 'default' | 'high';
   /** `upgrade_configs` by lower-case protocol: whether it is allowed here. */
   readonly upgrades: { readonly [protocol: string]: boolean };
+  /** CONNECT ends here: endpoints get what is in the tunnel as plain TCP. Undefined: it is forwarded. */
+  readonly connectTermination?: ConnectTermination;
   readonly metadataMatch: Metadata;
+}
+
+export interface ConnectTermination {
+  /** The body of a POST is taken for the bytes of a tunnel, too. */
+  readonly allowsPost: boolean;
 }
 
 /** What the deadline of a request's `grpc-timeout` limits, and by how much. */

@@ -2,12 +2,11 @@
 
 import { Http1ClientConnection } from '../http/http1/client-connection.ts';
 import type { OutputBuffer } from '../http/http1/output-buffer.ts';
-import { connectTo } from '../reactor/client-socket.ts';
 import type { Reactor } from '../reactor/reactor.ts';
 import type { ClusterRuntime } from './cluster-runtime.ts';
 import type { EndpointRuntime } from './endpoint-runtime.ts';
+import { openEndpointSocket } from './endpoint-socket.ts';
 import type { ConnectionOwner, UpstreamConnector } from './pooled-connection.ts';
-import { sourceAddressFor } from './source-address.ts';
 
 export class Http1Connector implements UpstreamConnector {
   readonly #reactor: Reactor;
@@ -22,24 +21,20 @@ export class Http1Connector implements UpstreamConnector {
     return this;
   }
 
-  connect(owner: ConnectionOwner, { config }: ClusterRuntime, endpoint: EndpointRuntime): Http1ClientConnection {
+  connect(owner: ConnectionOwner, cluster: ClusterRuntime, endpoint: EndpointRuntime): Http1ClientConnection {
+    const { maxResponseHeadersKb, maxResponseHeadersCount } = cluster.config.upstreamHttp;
+    const maxHeadersBytes = maxResponseHeadersKb * 1024;
     const connection = new Http1ClientConnection(owner, this.#output, {
-      maxHeadersBytes: config.upstreamHttp.maxResponseHeadersKb * 1024,
-      maxHeadersCount: config.upstreamHttp.maxResponseHeadersCount,
+      maxHeadersBytes,
+      maxHeadersCount: maxResponseHeadersCount,
     });
-    const { transport, hostname } = endpoint;
-    connection.stream = connectTo(
-      this.#reactor,
-      {
-        address: endpoint.address,
-        bindAddress: sourceAddressFor(config.bindAddress, endpoint.address),
-        connectTimeoutMs: config.connectTimeoutMs,
-        tls: transport === null ? undefined : (fd) => connection.secureBy(transport.begin(fd, hostname, owner.variant)),
-        keepAlive: config.keepAlive,
-        noDelay: true,
-      },
-      connection,
-    );
+    const { variant } = owner;
+    const maxKeptBytes = Math.max(leastKeptBytes, maxHeadersBytes + excessBytes);
+    connection.stream = openEndpointSocket(this.#reactor, { cluster, endpoint, variant, maxKeptBytes }, connection);
     return connection;
   }
 }
+
+/** A head is kept until it is whole, and with some bytes more it is found to be too long. */
+const excessBytes = 4096;
+const leastKeptBytes = 128 * 1024;

@@ -5,14 +5,12 @@
 import type { TcpMetadataExchange } from '../../config/istio-filter.ts';
 import type { TcpProxy } from '../../config/listener.ts';
 import type { ClusterRuntime } from '../cluster/cluster-runtime.ts';
-import type { ConnectionCounter, ConnectionFacts, HttpContext } from '../http/connection-manager.ts';
+import type { HttpContext } from '../http/connection-manager.ts';
 import type { StreamInfo } from '../http/stream-info.ts';
 import type { TcpExchange } from '../istio/tcp-exchange.ts';
 import type { IstioTcpStats } from '../istio/tcp-stats.ts';
-import type { ByteStream } from '../reactor/byte-stream.ts';
 import type { AccessLogger } from '../telemetry/access-log.ts';
 import type { StatBlock } from '../telemetry/stats.ts';
-import { TcpSession } from './tcp-session.ts';
 import { TcpUpstream } from './tcp-upstream.ts';
 
 export interface TcpProxyOptions {
@@ -52,11 +50,6 @@ export class TcpProxyFilter {
     this.istioStats = options.istioStats ?? null;
     this.#exchange = options.exchange;
     this.exchange = this.#exchangeOf(options.config.metadataExchange);
-  }
-
-  /** A session that has not begun: by `connect`, or by `take` with an attempt that was made before. */
-  open(stream: ByteStream, facts: ConnectionFacts, counter: ConnectionCounter): TcpSession {
-    return new TcpSession(this, stream, facts, counter);
   }
 
   /** Begins to connect to an endpoint. Nothing is counted of a refusal: who needed the attempt does that. */

@@ -18,11 +18,11 @@ import { Deadlines } from '../reactor/deadlines.ts';
 import { clusterStats } from '../telemetry/cluster-stats.ts';
 import { tcpStats } from '../telemetry/tcp-stats.ts';
 import type { AttemptRefusal, TcpProxyFilter } from './tcp-proxy.ts';
-import { TcpUpstream } from './tcp-upstream.ts';
+import { TcpUpstream, type TcpUpstreamHandler } from './tcp-upstream.ts';
 
 const Deadline = { idle: 0, maxDuration: 1, logFlush: 2, istioStats: 3, count: 4 } as const;
 
-export class TcpSession implements ExchangingHandler, Relay {
+export class TcpSession implements ExchangingHandler, Relay, TcpUpstreamHandler {
   readonly limitBytes: number;
   readonly #filter: TcpProxyFilter;
   readonly #downstream: ByteStream;
@@ -41,6 +41,7 @@ export class TcpSession implements ExchangingHandler, Relay {
   /** The downstream is gone in order, and bytes for the endpoint wait. */
   #isFlushing = false;
 
+  /** It has not begun: by `connect`, or by `take` with an attempt that was made before. */
   constructor(filter: TcpProxyFilter, downstream: ByteStream, facts: ConnectionFacts, counter: ConnectionCounter) {
     this.#filter = filter;
     this.#downstream = downstream;

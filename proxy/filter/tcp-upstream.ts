@@ -17,7 +17,6 @@ import { endpointStats } from '../telemetry/endpoint-stats.ts';
 import { tlsFactsOf } from '../tls/facts.ts';
 import type { TlsFacts } from '../transport/tls-facts.ts';
 import type { TlsTransport } from '../transport/tls-transport.ts';
-import type { TcpSession } from './tcp-session.ts';
 
 export interface TcpUpstreamOptions {
   readonly reactor: Reactor;
@@ -37,6 +36,21 @@ export interface TcpUpstreamWatcher {
   onUpstreamGone(): void;
 }
 
+/** The downstream's side of an attempt. */
+export interface TcpUpstreamHandler {
+  onUpstreamConnected(): void;
+  /** Told by the endpoint, by Istio's metadata exchange; null when it tells nothing. */
+  onUpstreamPeer(peer: Workload | null): void;
+  /** What it told cannot be read: the upstream closes. */
+  onUpstreamExchangeFailed(reason: string): void;
+  /** So many were relayed to the sink. */
+  onUpstreamBytes(count: number): void;
+  onUpstreamDrained(): void;
+  onUpstreamEnd(): void;
+  /** Comes once. `reason` is local when we closed it ourselves. */
+  onUpstreamClosed(reason: CloseReason): void;
+}
+
 export class TcpUpstream implements ExchangingHandler, Relay {
   readonly stream: ByteStream;
   readonly cluster: ClusterRuntime;
@@ -51,7 +65,7 @@ export class TcpUpstream implements ExchangingHandler, Relay {
   readonly #exchange: TcpExchange | null;
   /** Who the endpoint is; undefined when it is about to tell. */
   peer: Workload | null | undefined = null;
-  #session: TcpSession | null = null;
+  #session: TcpUpstreamHandler | null = null;
   #sink: ByteStream | null = null;
   readonly #reactor: Reactor;
   readonly #startedAtMs: number;
@@ -90,7 +104,7 @@ export class TcpUpstream implements ExchangingHandler, Relay {
    * From now on it is that session's, and its bytes go to `sink`. To Envoy a TCP connection is a request that waits until
    * it stands, and then lasts as long as the connection.
    */
-  attach(session: TcpSession, sink: ByteStream): void {
+  attach(session: TcpUpstreamHandler, sink: ByteStream): void {
     const { stats } = this.cluster;
     this.watcher = null;
     this.#session = session;
@@ -125,7 +139,7 @@ export class TcpUpstream implements ExchangingHandler, Relay {
     this.#beginUse(this.#session);
   }
 
-  #beginUse(session: TcpSession): void {
+  #beginUse(session: TcpUpstreamHandler): void {
     const { stats } = this.cluster;
     stats.inc(clusterStats.upstreamRqTotal);
     stats.inc(clusterStats.upstreamRqActive);

@@ -57,6 +57,7 @@ function decodeForward(message: ForwardMessage, problems: Problems): ForwardActi
     ...given('retryPolicy', retryPolicy),
     priority: message.priority === 'HIGH' ? 'high' : 'default',
     upgrades,
+    ...given('connectTermination', decodeConnectTermination(message, problems.at('upgrade_configs'))),
     metadataMatch: decodeMetadata(message.metadataMatch),
   };
 }
@@ -112,6 +113,17 @@ export function decodeUpgrades(
 
 function decodeRouteUpgrades(message: ForwardMessage, problems: Problems): ForwardAction['upgrades'] {
   return decodeUpgrades(message.upgradeConfigs, problems);
+}
+
+function decodeConnectTermination(message: ForwardMessage, problems: Problems): ForwardAction['connectTermination'] {
+  let termination: ForwardAction['connectTermination'];
+  for (const [index, { upgradeType = '', enabled = true, connectConfig }] of (message.upgradeConfigs ?? []).entries()) {
+    if (connectConfig === undefined) continue;
+    if (upgradeType.toLowerCase() !== 'connect') {
+      problems.item(index).at('connect_config').add(`is for upgrade_type CONNECT only, not for ${upgradeType}`);
+    } else if (enabled) termination = { allowsPost: connectConfig.allowPost ?? false };
+  }
+  return termination;
 }
 
 const redirectStatuses = {

@@ -174,8 +174,11 @@ export const routeSupport: SupportTable = {
     },
   },
   [`${R}.RouteAction.UpgradeConfig`]: {
-    supported: ['upgrade_type', 'enabled'],
-    unsupported: { connect_config: 'CONNECT is forwarded, not terminated' },
+    supported: ['upgrade_type', 'enabled', 'connect_config'],
+  },
+  [`${R}.RouteAction.UpgradeConfig.ConnectConfig`]: {
+    supported: ['allow_post'],
+    unsupported: { proxy_protocol_config: 'endpoints of a tunnel are not told who the client is' },
   },
   [`${R}.RouteAction.MaxStreamDuration`]: {
     supported: ['max_stream_duration', 'grpc_timeout_header_max', 'grpc_timeout_header_offset'],

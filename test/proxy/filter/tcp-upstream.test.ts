@@ -2,8 +2,7 @@
 
 import t, { type Test } from 'tap';
 import { ClusterRuntime } from '../../../proxy/cluster/cluster-runtime.ts';
-import type { TcpSession } from '../../../proxy/filter/tcp-session.ts';
-import { TcpUpstream } from '../../../proxy/filter/tcp-upstream.ts';
+import { TcpUpstream, type TcpUpstreamHandler } from '../../../proxy/filter/tcp-upstream.ts';
 import { clusterStats } from '../../../proxy/telemetry/cluster-stats.ts';
 import { StatsStore } from '../../../proxy/telemetry/stats-store.ts';
 import { WorkerStats } from '../../../proxy/telemetry/worker-stats.ts';
@@ -96,10 +95,15 @@ async function open(t: Test, { refuse = false } = {}) {
   cluster.breakers.default.tryAcquireConnection();
   const connected = Promise.withResolvers<void>();
   const closed = Promise.withResolvers<void>();
-  const session = {
+  const session: TcpUpstreamHandler = {
     onUpstreamConnected: () => connected.resolve(),
+    onUpstreamPeer: () => t.fail('nobody tells metadata'),
+    onUpstreamExchangeFailed: (reason) => t.fail(reason),
+    onUpstreamBytes: () => undefined,
+    onUpstreamDrained: () => undefined,
+    onUpstreamEnd: () => undefined,
     onUpstreamClosed: () => closed.resolve(),
-  } as unknown as TcpSession;
+  };
   const endpoint = cluster.chooseEndpoint(makeContext())!;
   const options = { reactor, cluster, endpoint, limitBytes: Number.POSITIVE_INFINITY };
   const upstream = new TcpUpstream(options);

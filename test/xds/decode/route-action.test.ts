@@ -1,4 +1,5 @@
 import t from 'tap';
+import type { ForwardAction } from '../../../config/route.ts';
 import { decodeRouteAction } from '../../../xds/decode/route-action.ts';
 import type { Route } from '../../../xds/generated/messages.ts';
 import { decodedAs } from '../../support/config-fixtures.ts';
@@ -105,6 +106,23 @@ t.test('direct responses have a body of bounded size', async (t) => {
     'direct_response.body: has 9 bytes; max_direct_response_body_size_bytes is 8',
   ]);
   t.same(action('direct_response: {status: 700}').problems, ['direct_response.status: must be less than 600, got 700']);
+});
+
+t.test('CONNECT ends here where connect_config says so', async (t) => {
+  const termination = (fields: string) =>
+    (forward(`upgrade_configs: [{upgrade_type: CONNECT, ${fields}}]`).value as Partial<ForwardAction>)
+      .connectTermination;
+  t.equal(termination('enabled: true'), undefined);
+  t.same(termination('connect_config: {}'), { allowsPost: false });
+  t.same(termination('connect_config: {allow_post: true}'), { allowsPost: true });
+  t.equal(termination('enabled: false, connect_config: {allow_post: true}'), undefined);
+  t.same(forward('upgrade_configs: [{upgrade_type: websocket, connect_config: {}}]').problems, [
+    'route.upgrade_configs[0].connect_config: is for upgrade_type CONNECT only, not for websocket',
+  ]);
+  t.match(
+    forward('upgrade_configs: [{upgrade_type: CONNECT, connect_config: {proxy_protocol_config: {}}}]').problems[0],
+    /^route\.upgrade_configs\[0\]\.connect_config\.proxy_protocol_config: .* not supported/,
+  );
 });
 
 t.test('problems', async (t) => {
