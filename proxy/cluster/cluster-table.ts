@@ -3,8 +3,9 @@
 
 import type { Cluster } from '../../config/cluster.ts';
 import type { LoadAssignment } from '../../config/endpoint.ts';
-import type { MapDelta, SnapshotDelta } from '../../config/snapshot.ts';
+import type { SnapshotDelta } from '../../config/snapshot.ts';
 import { type ClusterEnvironment, ClusterRuntime } from './cluster-runtime.ts';
+import type { ClusterPack, Told } from './packed-clusters.ts';
 
 export interface ClusterTableOptions extends ClusterEnvironment {
   /** A cluster that was in use left the configuration; its endpoints are removed already. */
@@ -13,8 +14,9 @@ export interface ClusterTableOptions extends ClusterEnvironment {
 
 export class ClusterTable {
   readonly #options: ClusterTableOptions;
-  readonly #configs = new Map<string, Cluster>();
-  readonly #assignments = new Map<string, LoadAssignment>();
+  readonly #configs = new Map<string, Slot<Cluster>>();
+  readonly #assignments = new Map<string, Slot<LoadAssignment>>();
+  #prepared: Prepared = { configs: [], assignments: [] };
   readonly #runtimes = new Map<string, ClusterRuntime>();
   /** Removed, with requests or connections that have not ended yet. */
   readonly #leaving = new Set<ClusterRuntime>();
@@ -25,7 +27,9 @@ export class ClusterTable {
 
   /** Number of configured clusters, used or not. */
   get size(): number {
-    return this.#configs.size;
+    let size = 0;
+    for (const { told } of this.#configs.values()) if (told !== null) size++;
+    return size;
   }
 
   /** The cluster, made when it is first asked for; null when there is none that requests can be sent to. */
@@ -34,7 +38,7 @@ export class ClusterTable {
   }
 
   has(name: string): boolean {
-    return this.#configs.has(name);
+    return (this.#configs.get(name)?.told ?? null) !== null;
   }
 
   /** Clusters that were asked for. */
@@ -42,11 +46,40 @@ export class ClusterTable {
     return this.#runtimes.values();
   }
 
-  /** Applies a delta between two events of the reactor. */
+  /**
+   * Takes what the next delta brings with it, so that applying it is to follow references. Clusters in use are opened here,
+   * a pack between two turns.
+   */
+  prepare(pack: ClusterPack): void {
+    const { configs, assignments } = this.#prepared;
+    for (let index = 0; index < pack.clusters.length; index++) {
+      configs.push(this.#prepare(this.#configs, pack.clusters[index]!, pack.cluster(index)));
+    }
+    for (let index = 0; index < pack.assignments.length; index++) {
+      assignments.push(this.#prepare(this.#assignments, pack.assignments[index]!, pack.assignment(index)));
+    }
+  }
+
+  /** Applies a delta, with all that was prepared, between two events of the reactor. */
   apply(delta: Pick<SnapshotDelta, 'clusters' | 'assignments'>): void {
     for (const name of delta.clusters.removed) this.#remove(name);
-    this.#applyAssignments(delta.assignments);
-    for (const [name, config] of delta.clusters.set) this.#setConfig(name, config);
+    for (const name of delta.assignments.removed) {
+      this.#assignments.delete(name);
+      this.#runtimes.get(name)?.updateAssignment(null);
+    }
+    const { configs, assignments } = this.#prepared;
+    this.#prepared = { configs: [], assignments: [] };
+    for (const [name, value] of delta.assignments.set) assignments.push(prepared(this.#assignments, name, () => value));
+    for (const [name, value] of delta.clusters.set) configs.push(prepared(this.#configs, name, () => value));
+    for (const { name, slot, told } of assignments) {
+      slot.told = told;
+      this.#runtimes.get(name)?.updateAssignment(told());
+    }
+    for (const { name, slot, told } of configs) {
+      slot.told = told;
+      const cluster = this.#runtimes.get(name);
+      if (cluster !== undefined) this.#changeConfig(cluster, told());
+    }
   }
 
   /** Drops original destinations nobody uses and counters of what has left; call it every second or so. */
@@ -58,10 +91,12 @@ export class ClusterTable {
     }
   }
 
-  #setConfig(name: string, config: Cluster): void {
-    this.#configs.set(name, config);
-    const cluster = this.#runtimes.get(name);
-    if (cluster === undefined) return;
+  #prepare<T>(slots: Map<string, Slot<T>>, name: string, told: Told<T>): PreparedSlot<T> {
+    if (this.#runtimes.has(name)) told();
+    return prepared(slots, name, told);
+  }
+
+  #changeConfig(cluster: ClusterRuntime, config: Cluster): void {
     // Counters of requests in flight must end where they began, so another stat name is another cluster. So is one that
     // speaks another protocol.
     const { protocol } = cluster.config.upstreamHttp;
@@ -70,22 +105,11 @@ export class ClusterTable {
     else this.#removeRuntime(cluster);
   }
 
-  #applyAssignments(delta: MapDelta<LoadAssignment>): void {
-    for (const name of delta.removed) {
-      this.#assignments.delete(name);
-      this.#runtimes.get(name)?.updateAssignment(null);
-    }
-    for (const [name, assignment] of delta.set) {
-      this.#assignments.set(name, assignment);
-      this.#runtimes.get(name)?.updateAssignment(assignment);
-    }
-  }
-
   #create(name: string): ClusterRuntime | null {
-    const config = this.#configs.get(name);
+    const config = this.#configs.get(name)?.told?.();
     // One with HTTP/2 is for gRPC calls of our own: in HTTP/1.1 a request would only break there.
     if (config === undefined || config.upstreamHttp.protocol === 'http2') return null;
-    const cluster = new ClusterRuntime(config, this.#assignments.get(name) ?? null, this.#options);
+    const cluster = new ClusterRuntime(config, this.#assignments.get(name)?.told?.() ?? null, this.#options);
     this.#runtimes.set(name, cluster);
     return cluster;
   }
@@ -103,4 +127,30 @@ export class ClusterTable {
     this.#leaving.add(cluster);
     this.#options.onClusterRemoved(cluster);
   }
+}
+
+/** Of a name, looked up once for each time that it is told of. */
+interface Slot<T> {
+  /** Null: what is told of it is not served yet. */
+  told: Told<T> | null;
+}
+
+interface PreparedSlot<T> {
+  readonly name: string;
+  readonly slot: Slot<T>;
+  readonly told: Told<T>;
+}
+
+interface Prepared {
+  readonly configs: PreparedSlot<Cluster>[];
+  readonly assignments: PreparedSlot<LoadAssignment>[];
+}
+
+function prepared<T>(slots: Map<string, Slot<T>>, name: string, told: Told<T>): PreparedSlot<T> {
+  let slot = slots.get(name);
+  if (slot === undefined) {
+    slot = { told: null };
+    slots.set(name, slot);
+  }
+  return { name, slot, told };
 }

@@ -180,7 +180,7 @@ export class EndpointPool implements ConnectionOwner {
     this.#endpoint.activeConnections++;
     stats.inc(clusterStats.upstreamCxTotal);
     stats.inc(clusterStats.upstreamCxActive);
-    stats.inc(clusterStats.upstreamCxHttp1Total);
+    if (this.connector.isRaw !== true) stats.inc(clusterStats.upstreamCxHttp1Total);
     this.#endpoint.stats.inc(endpointStats.cxTotal);
     this.#endpoint.stats.inc(endpointStats.cxActive);
     const connection = this.#context.connector.connect(this, this.#cluster, this.#endpoint);

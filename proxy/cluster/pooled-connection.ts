@@ -51,6 +51,8 @@ export interface ConnectionOwner {
 
 /** How an engine opens connections to endpoints. */
 export interface UpstreamConnector {
+  /** Its connections carry no HTTP. */
+  readonly isRaw?: true;
   /** Who opens the connection for such a request: this one, or another where its engine cannot carry it. */
   carrierOf(head: RequestHead, cluster: ClusterRuntime, endpoint: EndpointRuntime): UpstreamConnector;
   /** Begins to connect. Every outcome, also an immediate failure, is told to `owner` later, never from inside. */

@@ -29,6 +29,7 @@ const clusterType = `${prefix}cluster.v3.Cluster`;
 const listenerType = `${prefix}listener.v3.Listener`;
 const assignmentType = `${prefix}endpoint.v3.ClusterLoadAssignment`;
 const routeType = `${prefix}route.v3.RouteConfiguration`;
+const secretType = 'type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret';
 
 export class DiscoveryObservation implements DiscoveryObserver {
   readonly #options: DiscoveryObservationOptions;
@@ -40,6 +41,8 @@ export class DiscoveryObservation implements DiscoveryObserver {
   #early: EarlyEvent[] = [];
   /** Who had a route configuration, by its name and theirs: by the time it leaves, no listener names it any more. */
   readonly #routeUsers = new Map<string, Map<string, Subscription>>();
+  /** By name: those that are counted. */
+  readonly #secrets = new Set<string>();
 
   constructor(options: DiscoveryObservationOptions) {
     this.#options = options;
@@ -65,7 +68,12 @@ export class DiscoveryObservation implements DiscoveryObserver {
     this.#options.stats.record(whole, { kind: 'attempt' });
   }
 
-  onResponse({ typeUrl, version, names, refused, bytes, applyMs }: ObservedResponse): void {
+  /** In a later turn: requests wait for what it changed, and nobody for its statistics. */
+  onResponse(response: ObservedResponse): void {
+    this.#options.schedule(0, () => this.#count(response));
+  }
+
+  #count({ typeUrl, version, names, refused, bytes, applyMs }: ObservedResponse): void {
     this.#options.onRead(bytes);
     const atMs = this.#options.clock();
     const success: SubscriptionEvent = { kind: 'success', version, atMs, durationMs: applyMs };
@@ -96,6 +104,12 @@ export class DiscoveryObservation implements DiscoveryObserver {
       for (const subscription of this.#routeUsers.get(name)?.values() ?? []) stats.release(subscription);
       this.#routeUsers.delete(name);
     }
+    if (delta.secrets.removed.length > 0) this.#countSoon();
+  }
+
+  /** Workers were told of so many listeners that only their filter chains changed. */
+  onUpdatedInPlace(listeners: number): void {
+    this.#options.snapshotStats.countUpdatedInPlace(listeners);
   }
 
   /** A listener of a control plane could not be opened. */
@@ -109,6 +123,7 @@ export class DiscoveryObservation implements DiscoveryObserver {
     for (const subscription of subscriptionsOf(typeUrl, name, snapshot())) {
       stats.record(subscription, event);
       if (subscription.kind === 'rds') this.#noteRouteUser(subscription);
+      if (subscription.kind === 'sds') this.#secrets.add(name);
       isEarly = false;
     }
     if (isEarly) this.#early.push({ name, event });
@@ -137,7 +152,19 @@ export class DiscoveryObservation implements DiscoveryObserver {
       this.#isCountDue = false;
       this.#countWarming();
       this.#recordEarly();
+      this.#releaseSecrets();
     });
+  }
+
+  /** Of those that nobody asks for: users are gone, with what they waited for too, or the control plane sent more than was asked. */
+  #releaseSecrets(): void {
+    if (this.#state === null || this.#secrets.size === 0) return;
+    const asked = new Set(this.#state.resources(secretType).map(({ name }) => name));
+    for (const secret of this.#secrets) {
+      if (asked.has(secret)) continue;
+      this.#options.stats.release({ kind: 'sds', secret });
+      this.#secrets.delete(secret);
+    }
   }
 
   #countWarming(): void {
@@ -158,12 +185,14 @@ function wholeSubscription(typeUrl: string): { readonly kind: 'cds' | 'lds' } | 
   return typeUrl === listenerType ? { kind: 'lds' } : undefined;
 }
 
-/** Who subscribed to a resource: clusters by their name in statistics, connection managers by their prefix. */
+/** Who subscribed to a resource: clusters by their name in statistics, connection managers by their prefix, secrets by themselves. */
 function* subscriptionsOf(typeUrl: string, name: string, snapshot: Snapshot | null): Generator<Subscription> {
   if (typeUrl === assignmentType) {
     const cluster = snapshot?.clusters.get(name);
     if (cluster !== undefined) yield { kind: 'eds', cluster: cluster.statName };
   }
+  // Its user may wait for it, and is not in the snapshot then.
+  if (typeUrl === secretType) yield { kind: 'sds', secret: name };
   if (typeUrl !== routeType || snapshot === null) return;
   const prefixes = new Set<string>();
   for (const listener of snapshot.listeners.values()) for (const each of prefixesOf(listener, name)) prefixes.add(each);

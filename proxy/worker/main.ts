@@ -14,6 +14,7 @@ if (start.engine === 'uws') loadSecondEngine().then(run);
 else run({});
 
 function run(engine: Partial<SecondEngine>): void {
+  process.once('exit', () => engine.downstream?.abandon());
   const options = { clock: () => performance.now(), wallClock: Date.now, random: Math.random };
   const worker = new Worker({ start, port: port!, ...options, ...engine });
   worker.run(() => process.exit(0));

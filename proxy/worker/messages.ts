@@ -2,6 +2,7 @@
 
 import type { EngineName } from '../../config/listener.ts';
 import type { MapDelta, SnapshotDelta } from '../../config/snapshot.ts';
+import type { PackedClusters } from '../cluster/packed-clusters.ts';
 import type { WorkloadNode } from '../istio/workload.ts';
 import type { KeptFilterChain } from '../listener/listener-change.ts';
 import type { ListenerSockets } from '../listener/listener-runtime.ts';
@@ -14,7 +15,6 @@ import type { RecordingSettings } from '../tracing/recording-settings.ts';
 import type { TracedNode } from '../tracing/span-recorder.ts';
 import type { TracingMessage } from '../tracing/tracing-message.ts';
 import type { GenerationMemory } from './generations.ts';
-import type { SnapshotPart } from './snapshot-parts.ts';
 
 /** The proxy, to others. */
 export type IdentifiedNode = TracedNode & Partial<WorkloadNode>;
@@ -47,9 +47,9 @@ export type ToWorker =
   | { readonly kind: 'limit-connections'; readonly limit: SharedLimit }
   /** Bytes may come past TCP, which splice(2) does not see; before the first snapshot. */
   | { readonly kind: 'shortcut'; readonly maps: ShortcutMaps }
-  /** `placements` has an entry for each listener that the delta sets; routes are told by what changes in them. */
   /** Applied with the snapshot that comes next. */
-  | { readonly kind: 'snapshot-part'; readonly part: SnapshotPart }
+  | { readonly kind: 'snapshot-part'; readonly part: PackedClusters }
+  /** `placements` has an entry for each listener that the delta sets; routes are told by what changes in them. */
   | {
       readonly kind: 'snapshot';
       readonly delta: Omit<SnapshotDelta, 'routes'>;

@@ -8,8 +8,9 @@
 // listener leaves, workers close theirs a moment later, and until then nobody could listen there anew. As in Envoy, where a
 // new listener takes the socket of one that is drained, who comes in that moment gets what is kept.
 
-import { formatAddress } from '../../config/address.ts';
+import { type Address, formatAddress } from '../../config/address.ts';
 import type { Listener } from '../../config/listener.ts';
+import { isSameData } from '../../config/same-data.ts';
 import type { MapDelta } from '../../config/snapshot.ts';
 import { type InheritSockets, isWanted, type WantedAddress } from '../listener/inherited-sockets.ts';
 import { compareListeners, hasSameSockets } from '../listener/listener-change.ts';
@@ -165,11 +166,28 @@ export class OpenListeners {
 
   #openAddresses(config: Listener): readonly OpenedAddress[] | OpenFailure {
     if (this.#isStopped(config)) return [];
+    const conflict = this.#conflictOf(config);
+    if (conflict !== undefined) return conflict;
     const { inherit } = this.#options;
     return openAddresses(config, this.#workerCount, (wanted) => {
       const vacated = this.#takeVacated(wanted);
       return vacated.length > 0 || inherit === undefined ? vacated : inherit(wanted);
     });
+  }
+
+  // Where not both share the port (`enable_reuse_port`), the kernel would say only that the address is in use. Envoy refuses
+  // such a change of socket options, too.
+  #conflictOf(config: Listener): OpenFailure | undefined {
+    for (const { config: other } of this.#open.values()) {
+      if (this.#isStopped(other)) continue;
+      const address = soleAddress(other, config);
+      if (address === undefined) continue;
+      const reason =
+        `listener ${other.name} listens there already: unless both have enable_reuse_port, it must be removed in a push ` +
+        'before this one, also where only socket options change';
+      return { address: formatAddress(address), reason };
+    }
+    return undefined;
   }
 
   #takeVacated(wanted: WantedAddress): readonly number[] {
@@ -199,6 +217,15 @@ export class OpenListeners {
 function takeOneLike(config: Listener, leaving: OpenListener[]): OpenListener | undefined {
   const index = leaving.findIndex((each) => hasSameSockets(each.config, config));
   return index < 0 ? undefined : leaving.splice(index, 1)[0];
+}
+
+/** An address of both that only one of them can have. A port that the kernel chooses is never the same. */
+function soleAddress(open: Listener, wanted: Listener): Address | undefined {
+  if (!open.bindToPort || !wanted.bindToPort || (open.reusePort && wanted.reusePort)) return undefined;
+  const taken = [open.address, ...open.additionalAddresses];
+  return [wanted.address, ...wanted.additionalAddresses].find(
+    (address) => address.kind === 'ip' && address.port !== 0 && taken.some((each) => isSameData(each, address)),
+  );
 }
 
 interface OpenListener {

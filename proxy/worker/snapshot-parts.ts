@@ -1,56 +1,43 @@
-// A large delta on its way to a worker, in parts: what one turn of the reactor receives is small, however much changed.
-// A worker keeps the parts until the rest has come, and applies all in one step: requests never see half of it.
+// A large delta on its way to a worker: clusters and their members go ahead in parts, as bytes. A worker learns of the names
+// of a part between two turns, and all parts are served from one moment on: requests never see half of a delta.
 //
-// All 10,000 clusters with their members at once kept a worker from its requests for 100 ms, as one message.
+// All 10,000 clusters with their members at once, as objects, kept a worker from its requests for 100 ms.
 
-import type { Cluster } from '../../config/cluster.ts';
-import type { LoadAssignment } from '../../config/endpoint.ts';
+import { serialize } from 'node:v8';
 import type { SnapshotDelta } from '../../config/snapshot.ts';
-
-export interface SnapshotPart {
-  readonly clusters: readonly (readonly [string, Cluster])[];
-  readonly assignments: readonly (readonly [string, LoadAssignment])[];
-}
+import type { PackedClusters, PackedValues } from '../cluster/packed-clusters.ts';
 
 type PartedDelta = Pick<SnapshotDelta, 'clusters' | 'assignments'>;
 
-/** Clusters, and as many assignments, that are received in about a millisecond. */
-const partLength = 200;
+/** Clusters, and as many assignments: what a worker opens at once, and the most that it is sent as objects. */
+const partLength = 32;
 
 /** The parts that go ahead, and what is left: all of a small delta. */
 export function splitDelta<D extends PartedDelta>(
   delta: D,
-): { readonly parts: readonly SnapshotPart[]; readonly rest: D } {
+): { readonly parts: readonly PackedClusters[]; readonly rest: D } {
   const { clusters, assignments } = delta;
   const length = Math.max(clusters.set.length, assignments.set.length);
   if (length <= partLength) return { parts: [], rest: delta };
-  const parts: SnapshotPart[] = [];
+  const parts: PackedClusters[] = [];
   for (let from = 0; from < length; from += partLength) {
     const to = from + partLength;
-    parts.push({ clusters: clusters.set.slice(from, to), assignments: assignments.set.slice(from, to) });
+    parts.push(pack(clusters.set.slice(from, to), assignments.set.slice(from, to)));
   }
   const rest = { ...delta, clusters: { ...clusters, set: [] }, assignments: { ...assignments, set: [] } };
   return { parts, rest };
 }
 
-/** The parts that a worker has so far. */
-export class ReceivedParts {
-  #parts: SnapshotPart[] = [];
-
-  add(part: SnapshotPart): void {
-    this.#parts.push(part);
-  }
-
-  /** The whole delta, and none of its parts is kept. */
-  complete<D extends PartedDelta>(rest: D): D {
-    if (this.#parts.length === 0) return rest;
-    const parts = this.#parts;
-    this.#parts = [];
-    const { clusters, assignments } = rest;
-    return {
-      ...rest,
-      clusters: { ...clusters, set: [...parts.flatMap((part) => part.clusters), ...clusters.set] },
-      assignments: { ...assignments, set: [...parts.flatMap((part) => part.assignments), ...assignments.set] },
-    };
-  }
+function pack(
+  clusters: PartedDelta['clusters']['set'],
+  assignments: PartedDelta['assignments']['set'],
+): PackedClusters {
+  const values: PackedValues = {
+    clusters: clusters.map(([, cluster]) => cluster),
+    assignments: assignments.map(([, assignment]) => assignment),
+  };
+  const written = serialize(values);
+  const bytes = new Uint8Array(new SharedArrayBuffer(written.length));
+  bytes.set(written);
+  return { clusters: clusters.map(([name]) => name), assignments: assignments.map(([name]) => name), bytes };
 }

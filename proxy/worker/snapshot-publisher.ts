@@ -77,6 +77,11 @@ export class SnapshotPublisher {
     this.#publishSoon();
   }
 
+  /** What may go out goes now: for who has gathered the changes of a turn already. */
+  flush(): void {
+    if (this.#phase !== 'collecting') this.#publishDue();
+  }
+
   /** The members of a DNS cluster are known for the first time, or changed. A cluster that has left has none. */
   setAssignment(cluster: string, assignment: LoadAssignment): void {
     if (!this.#dnsClusters.has(cluster)) return;

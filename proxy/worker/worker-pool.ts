@@ -96,8 +96,12 @@ export class WorkerPool {
     this.#listeners.discard(name);
   }
 
-  /** Opens the sockets of listeners that were not prepared, then hands the delta out. */
-  publish(delta: SnapshotDelta): void {
+  /**
+   * Opens the sockets of listeners that were not prepared, then hands the delta out. Returns how many listeners are updated
+   * in place: only filter chains of theirs differ.
+   */
+  publish(delta: SnapshotDelta): number {
+    let updatedInPlace = 0;
     const set: [string, Listener][] = [];
     const placements = this.#workers.map((): [string, ListenerPlacement][] => []);
     const places = this.#listeners.place(delta.listeners);
@@ -108,6 +112,7 @@ export class WorkerPool {
         continue;
       }
       set.push([name, config]);
+      if (placed[0]!.kind === 'filter-chains') updatedInPlace++;
       for (const [worker, placement] of placed.entries()) placements[worker]!.push([name, placement]);
     }
     this.#generations.publish(delta.generation, this.#published);
@@ -119,6 +124,7 @@ export class WorkerPool {
     for (const [index, worker] of this.#workers.entries()) {
       this.#post(worker, { kind: 'snapshot', delta: split.rest, routes: routeChanges, placements: placements[index]! });
     }
+    return updatedInPlace;
   }
 
   /** As whom traces name this proxy, and what it tells its peers. Before the first `publish`. */

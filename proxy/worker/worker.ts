@@ -11,7 +11,9 @@ import { originalDestination } from '../../native/socket.ts';
 import { ClusterTable } from '../cluster/cluster-table.ts';
 import type { Http1EndpointPools } from '../cluster/endpoint-pools.ts';
 import { Http1Connector } from '../cluster/http1-connector.ts';
+import { ClusterPack } from '../cluster/packed-clusters.ts';
 import type { UpstreamConnector } from '../cluster/pooled-connection.ts';
+import { RawConnector } from '../cluster/raw-connector.ts';
 import type { StatsSource } from '../cluster/stats-source.ts';
 import type { DownstreamEngine } from '../engine/downstream-engine.ts';
 import type { HttpContext } from '../http/connection-manager.ts';
@@ -42,7 +44,6 @@ import { WorkerTracing } from '../tracing/worker-tracing.ts';
 import { Generations } from './generations.ts';
 import { ListenerTable } from './listener-table.ts';
 import type { FromWorker, ToWorker, WorkerStart } from './messages.ts';
-import { ReceivedParts } from './snapshot-parts.ts';
 
 /** How often idle connections and unused endpoints are looked for. */
 const housekeepingMs = 1000;
@@ -81,7 +82,6 @@ export class Worker {
   readonly #runtime = new Map<string, string | number | boolean>();
   readonly #listeners: ListenerTable;
   readonly #generations: Generations;
-  readonly #parts = new ReceivedParts();
   readonly #housekeeping = new Timer(() => this.#keepHouse());
   readonly #logFlush = new Timer(() => this.#flushLogs());
   readonly #entryFlush = new Timer(() => this.#logs.flushEntries());
@@ -158,6 +158,7 @@ export class Worker {
       reactor: this.#reactor,
       output,
       connector: new Http1Connector(this.#reactor, output),
+      rawConnector: new RawConnector(this.#reactor, output),
       clusters: this.#clusters,
       routeTables: this.#routeTables,
       random,
@@ -232,7 +233,7 @@ export class Worker {
   #onMessage(message: ToWorker): void {
     switch (message.kind) {
       case 'snapshot-part':
-        this.#parts.add(message.part);
+        this.#clusters.prepare(new ClusterPack(message.part));
         return;
       case 'snapshot':
         this.#apply(message);
@@ -286,12 +287,9 @@ export class Worker {
     this.#reactor.wakeUp();
   }
 
-  // ---- Snapshot ------------------------------------------------------------------------------------------------
-
   // Make before break: secrets are there before what uses them, clusters before the routes that name them, and these before
   // their listeners.
-  #apply({ delta: rest, routes, placements }: Extract<ToWorker, { kind: 'snapshot' }>): void {
-    const delta = this.#parts.complete(rest);
+  #apply({ delta, routes, placements }: Extract<ToWorker, { kind: 'snapshot' }>): void {
     const { generation } = delta;
     if (delta.runtime !== undefined) {
       this.#runtime.clear();
@@ -305,8 +303,6 @@ export class Worker {
     this.#generations.apply(this.#options.start.workerIndex, generation);
     if (generation === this.#generations.published) this.#send({ kind: 'applied', generation });
   }
-
-  // ---- Drain and housekeeping ------------------------------------------------------------------------------------
 
   #drain(inboundOnly: boolean, stopAccepting: boolean): void {
     if (!stopAccepting) {
@@ -345,8 +341,6 @@ export class Worker {
   #scheduleEntries(withinMs: number): void {
     if (!this.#entryFlush.isArmed) this.#reactor.timers.schedule(this.#entryFlush, withinMs);
   }
-
-  // ---- Descriptors -------------------------------------------------------------------------------------------------
 
   #reserveDescriptors(): DescriptorReserve {
     const found = fileLimit();

@@ -3,6 +3,7 @@ import type { Cluster } from '../../../config/cluster.ts';
 import type { LoadAssignment } from '../../../config/endpoint.ts';
 import type { ClusterRuntime } from '../../../proxy/cluster/cluster-runtime.ts';
 import { ClusterTable } from '../../../proxy/cluster/cluster-table.ts';
+import { ClusterPack } from '../../../proxy/cluster/packed-clusters.ts';
 import {
   makeAssignment,
   makeCluster,
@@ -13,6 +14,7 @@ import {
   noTls,
   seededRandom,
 } from '../../support/cluster-fixtures.ts';
+import { packedClusters } from '../../support/packed-clusters.ts';
 
 interface Change {
   readonly clusters?: readonly Cluster[];
@@ -60,6 +62,35 @@ t.test('nothing is made of clusters that nobody asks for', (t) => {
     [...table.inUse()].map((cluster) => cluster.name),
     ['c5'],
   );
+  t.end();
+});
+
+t.test('what was prepared is served with the next delta, all of it at once', (t) => {
+  const { table, apply } = make();
+  const fruit = (connectTimeoutMs: number) => makeCluster({ name: 'fruit', connectTimeoutMs });
+  apply({ clusters: [fruit(1), makeCluster({ name: 'idle' })], assignments: [['fruit', of('10.0.0.1')]] });
+  const inUse = table.get('fruit')!;
+  table.prepare(
+    new ClusterPack(packedClusters([fruit(2), makeCluster({ name: 'bread' })], [['fruit', of('10.0.0.2')]])),
+  );
+  table.prepare(
+    new ClusterPack(packedClusters([makeCluster({ name: 'idle', connectTimeoutMs: 3 })], [['bread', of('10.0.1.1')]])),
+  );
+  t.equal(inUse.config.connectTimeoutMs, 1);
+  t.match(inUse.chooseEndpoint(makeContext()), { key: '10.0.0.1:80' });
+  t.equal(table.has('bread'), false);
+  t.equal(table.get('bread'), null);
+  t.equal(table.size, 2);
+  const usedMeanwhile = table.get('idle')!;
+  apply({});
+  t.equal(table.get('fruit'), inUse);
+  t.equal(inUse.config.connectTimeoutMs, 2);
+  t.match(inUse.chooseEndpoint(makeContext()), { key: '10.0.0.2:80' });
+  t.equal(usedMeanwhile.config.connectTimeoutMs, 3);
+  t.match(table.get('bread')!.chooseEndpoint(makeContext()), { key: '10.0.1.1:80' });
+  t.equal(table.size, 3);
+  apply({ clusters: [fruit(4)] });
+  t.equal(inUse.config.connectTimeoutMs, 4, 'and not again with the one after it');
   t.end();
 });
 

@@ -1,5 +1,5 @@
 import t from 'tap';
-import type { DynamicState, SourceStatus } from '../../../config/dynamic-state.ts';
+import type { DynamicState, ResourceStatus, SourceStatus } from '../../../config/dynamic-state.ts';
 import type { Listener } from '../../../config/listener.ts';
 import { emptySnapshot, type Snapshot } from '../../../config/snapshot.ts';
 import { DiscoveryObservation } from '../../../proxy/command/discovery-observation.ts';
@@ -24,6 +24,10 @@ const idle: DynamicState = {
 };
 const refusal = { name: 'b', problems: [{ path: '', message: 'wrong' }] };
 
+function statusOf(name: string): ResourceStatus {
+  return { name, version: '', lastUpdatedMs: 0, state: 'active', document: () => undefined };
+}
+
 function observe(snapshot: Partial<Snapshot> = {}) {
   const store = new StatsStore();
   const stats = new WorkerStats((message) => store.accept(0, message));
@@ -34,7 +38,7 @@ function observe(snapshot: Partial<Snapshot> = {}) {
     snapshot: () => ({ ...emptySnapshot, ...snapshot }),
     clock: () => 5000,
     onRead: () => undefined,
-    schedule: (_, callback) => waiting.push(callback),
+    schedule: (delayMs, callback) => void (delayMs === 0 ? callback() : waiting.push(callback)),
   });
   /** What was written, by name. */
   const shown = (): ReadonlyMap<string, string> => {
@@ -76,6 +80,29 @@ t.test('named resources count for who uses them', async (t) => {
   t.equal(shown().get('http.outbound.rds.a.update_success'), '1');
 });
 
+t.test('secrets count under their names until nobody asks for them', async (t) => {
+  const { observation, shown, waiting } = observe();
+  const typeUrl = 'type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret';
+  const resources = new Map(['a', 'b', 'c'].map((name) => [name, statusOf(name)]));
+  observation.follow({ ...idle, resources: (type) => (type === typeUrl ? [...resources.values()] : []) });
+  const passTime = () => waiting.splice(0).forEach((callback) => void callback());
+  observation.onResponse({ ...response, typeUrl, names: ['a', 'b', 'unasked'], refused: [refusal] });
+  observation.onFetchTimeout(typeUrl, 'c');
+  const counted = { 'sds.a.update_success': '1', 'sds.b.update_rejected': '1', 'sds.c.init_fetch_timeout': '1' };
+  t.match(Object.fromEntries(shown()), counted);
+  passTime();
+  t.match(Object.fromEntries(shown()), counted);
+  t.notOk(shown().has('sds.unasked.update_success'), 'what was sent without being asked for');
+  for (const name of ['a', 'c']) resources.delete(name);
+  const nothing = { set: [], removed: [] };
+  const unchanged = { generation: 2, clusters: nothing, assignments: nothing, listeners: nothing, routes: nothing };
+  observation.onPublished({ ...unchanged, secrets: { set: [], removed: ['ads a'] } }, emptySnapshot);
+  passTime();
+  t.notOk(shown().has('sds.a.update_success'));
+  t.notOk(shown().has('sds.c.init_fetch_timeout'), 'one that never came');
+  t.ok(shown().has('sds.b.update_rejected'));
+});
+
 t.test('what did not come in time is counted', async (t) => {
   const { observation, shown } = observe();
   observation.onFetchTimeout(clusters, '*');
@@ -105,7 +132,7 @@ t.test('routes count for a listener that waits for them as soon as it serves', a
   const config = managerOf([], { routes: { kind: 'rds', name: 'a', source }, statPrefix: 'outbound' });
   const listeners = new Map<string, Listener>();
   const { observation, shown, waiting } = observe({ listeners });
-  const held = { name: 'a', version: '', lastUpdatedMs: 0, state: 'active', document: () => undefined } as const;
+  const held = statusOf('a');
   observation.follow({ ...idle, resources: (typeUrl) => (typeUrl === routes ? [held] : []) });
   observation.onResponse({ ...response, typeUrl: routes });
   waiting.shift()!();
@@ -167,4 +194,10 @@ t.test('a listener that cannot be opened is counted', async (t) => {
   const { observation, shown } = observe();
   observation.onListenFailure();
   t.equal(shown().get('listener_manager.listener_create_failure'), '1');
+});
+
+t.test('listeners that are updated in place are counted', async (t) => {
+  const { observation, shown } = observe();
+  observation.onUpdatedInPlace(3);
+  t.equal(shown().get('listener_manager.listener_in_place_updated'), '3');
 });

@@ -175,6 +175,35 @@ t.test('a taken address is refused with it, and what was there goes on', (t) => 
   t.end();
 });
 
+t.test('other socket options at an address of one socket are refused in words, and what is there goes on', (t) => {
+  const { listeners, place } = make(t);
+  const probe = make(t);
+  probe.place(at(0));
+  const port = portOf(probe.listeners);
+  probe.remove('http');
+  for (const descriptor of probe.owned.splice(0)) close(descriptor);
+  const one = at(port, { reusePort: false });
+  place(one);
+  const before = openDescriptors();
+  const refusal = {
+    address: `127.0.0.1:${port}`,
+    reason: /^listener http listens there already: unless both have enable_reuse_port, it must be removed/,
+  };
+  for (const changed of [{ ...one, freebind: true }, at(port), { ...one, additionalAddresses: [at(0).address] }]) {
+    t.match(listeners.prepare(changed), refusal);
+    t.match(place(changed), refusal, 'also where nobody asked before');
+    t.match(listeners.prepare({ ...changed, name: 'renamed' }), refusal);
+  }
+  t.same(place({ ...one, backlog: 5 }), { kind: 'take-over', from: 'http' });
+  t.equal(openDescriptors(), before);
+  t.equal(listeners.prepare({ ...one, freebind: true, bindToPort: false }), undefined, 'it needs no socket');
+  listeners.discard('http');
+  listeners.place({ set: [], removed: ['http'] });
+  t.equal(listeners.prepare({ ...one, freebind: true }), undefined, 'after its removal the address is free');
+  t.match(place({ ...one, freebind: true }), { kind: 'open' });
+  t.end();
+});
+
 /** As `make`, of a process that may have a successor. */
 function makeKeeping(t: Test, inherit?: OpenListenersOptions['inherit']) {
   const opened: number[] = [];

@@ -1,7 +1,8 @@
 import t from 'tap';
 import type { Cluster } from '../../../config/cluster.ts';
 import type { LoadAssignment } from '../../../config/endpoint.ts';
-import { ReceivedParts, splitDelta } from '../../../proxy/worker/snapshot-parts.ts';
+import { ClusterPack } from '../../../proxy/cluster/packed-clusters.ts';
+import { splitDelta } from '../../../proxy/worker/snapshot-parts.ts';
 import { clusterOf } from '../../support/data-plane.ts';
 
 const nothing: LoadAssignment = { localities: [], overprovisioningFactorPercent: 140 };
@@ -20,26 +21,34 @@ function deltaOf(clusterCount: number, assignmentCount: number) {
 }
 
 t.test('a small delta goes as it is', async (t) => {
-  const delta = deltaOf(200, 3);
+  const delta = deltaOf(32, 3);
   const { parts, rest } = splitDelta(delta);
   t.same(parts, []);
   t.equal(rest, delta);
-  t.equal(new ReceivedParts().complete(rest), rest);
 });
 
 t.test('parts are small, and together with the rest they are the delta', async (t) => {
   for (const [clusters, assignments] of [
-    [201, 0],
-    [0, 1000],
-    [555, 999],
+    [33, 0],
+    [0, 100],
+    [55, 99],
   ] as const) {
     const delta = deltaOf(clusters, assignments);
     const { parts, rest } = splitDelta(delta);
-    for (const part of parts) t.ok(part.clusters.length <= 200 && part.assignments.length <= 200);
-    t.same(rest.clusters, { set: [], removed: ['old'] });
-    const received = new ReceivedParts();
-    for (const part of parts) received.add(part);
-    t.same(received.complete(rest), delta);
-    t.equal(received.complete(rest), rest, 'parts belong to one delta');
+    for (const part of parts) t.ok(part.clusters.length <= 32 && part.assignments.length <= 32);
+    t.same(rest, {
+      generation: 7,
+      clusters: { set: [], removed: ['old'] },
+      assignments: { set: [], removed: ['gone'] },
+    });
+    const packs = parts.map((part) => new ClusterPack(part));
+    t.same(
+      packs.flatMap((pack) => pack.clusters.map((name, index) => [name, pack.cluster(index)()])),
+      delta.clusters.set,
+    );
+    t.same(
+      packs.flatMap((pack) => pack.assignments.map((name, index) => [name, pack.assignment(index)()])),
+      delta.assignments.set,
+    );
   }
 });

@@ -135,6 +135,20 @@ t.test('nothing is published before everything that is served first was told', (
   t.end();
 });
 
+t.test('who has gathered the changes of a turn need not wait for its end', (t) => {
+  const { publisher, published, nextTurn } = make();
+  publisher.update(changeOf({ clusters: [plainCluster('a')] }));
+  publisher.flush();
+  t.same(published(), [], 'but for what is served first');
+  publisher.ready();
+  publisher.update(changeOf({ clusters: [plainCluster('b')] }));
+  publisher.flush();
+  t.same(published(1), ['cluster b']);
+  nextTurn();
+  t.same(published(2), [], 'once');
+  t.end();
+});
+
 t.test('a configuration without anything in it is published too', (t) => {
   const { publisher, deltas } = make();
   publisher.ready();

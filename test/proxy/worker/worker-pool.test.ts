@@ -88,6 +88,14 @@ t.test('a taken address is told, and the rest of the delta is served', async (t)
   t.match((await applied).addresses, [/^free /]);
 });
 
+t.test('listeners of which only filter chains change are updated in place, and counted', async (t) => {
+  const { pool } = startPool(t, 1);
+  const [one, other] = [httpListener('one', managerOf([])), httpListener('other', managerOf([]))];
+  t.equal(pool.publish(deltaOf(1, one, other)), 0);
+  const changed = httpListener('one', managerOf([], { statPrefix: 'changed' }));
+  t.equal(pool.publish(deltaOf(2, changed, { ...other, backlog: 5 })), 1);
+});
+
 t.test('the death of a worker is told with its number and reason', async (t) => {
   const { pool, failed } = startPool(t, 1);
   pool.publish({ ...deltaOf(1), runtime: 5 as never });
