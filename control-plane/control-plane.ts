@@ -48,7 +48,7 @@ export class ControlPlane {
     this.#flags = flags;
     this.#log = log;
     this.#folder = new ServedFolder({ folder: flags.folder, hasUpstreams: flags.upstreams.length > 0 });
-    this.#follower = new FolderFollower({ folder: flags.folder, onChange: () => this.#refresh() });
+    this.#follower = new FolderFollower({ folder: flags.folder, onChange: (touched) => this.#refresh(touched) });
     const origin = `${hostname()}/${randomBytes(6).toString('base64url')}`;
     this.#local = new LocalStatement(origin);
     this.#upstreams = new UpstreamSources({ flags, origin, log, onChange: () => this.#onUpstreamChange() });
@@ -109,8 +109,8 @@ export class ControlPlane {
     return (this.#statusServer.address() as AddressInfo).port;
   }
 
-  #refresh(): void {
-    this.#folder.refresh();
+  #refresh(touched?: ReadonlySet<string>): void {
+    this.#folder.refresh(touched);
     const before = this.#cache.snapshots;
     this.#publish();
     this.#report(this.#folder.problems.map(problemText), before);

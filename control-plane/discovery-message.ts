@@ -17,7 +17,7 @@ interface Request {
   /** Empty on streams of one type. */
   readonly typeUrl: string;
   readonly responseNonce: string;
-  /** Text of `error_detail`: what the client refused. */
+  /** Text of `error_detail`: what the client refused, its first 16 KiB. */
   readonly refusal: string | undefined;
 }
 
@@ -141,10 +141,13 @@ function readHeld(bytes: Uint8Array, held: Map<string, string>): boolean {
   return isMessage;
 }
 
+/** Refusals are kept and logged, and Envoy repeats in them what it refused. */
+const maxRefusalBytes = 16 * 1024;
+
 /** `google.rpc.Status`: its presence is the refusal, its text may be missing. */
 function readRefusal(bytes: Uint8Array, request: RequestParts): boolean {
   request.refusal = '';
   return readFields(bytes, (field, value) => {
-    if (field === 2) request.refusal = readString(value);
+    if (field === 2) request.refusal = readString(value.subarray(0, maxRefusalBytes));
   });
 }

@@ -1,15 +1,19 @@
 // Tells when something in the folder changed. Editors write a file in place or rename one over it; Kubernetes swaps the
 // link `..data` of a mounted ConfigMap; a deployment may swap the folder itself. All of them are events of a folder, and
-// what changed is found by reading it, so the events need not be understood.
+// what changed is found by reading it, so the events need not be understood. Where all of them name files, these are
+// looked at first, and everything a little later: an event may be lost, or a file changed under another name.
 
-import { type FSWatcher, statSync, watch } from 'node:fs';
-import { basename, dirname, join, resolve } from 'node:path';
-import { groupsFolder, groupsOf } from './config-folder.ts';
+import { type FSWatcher, type Stats, statSync, watch } from 'node:fs';
+import { basename, dirname, join, relative, resolve } from 'node:path';
+import { groupsFolder, groupsOf, isResourceName } from './config-folder.ts';
 
 export interface FolderFollowerOptions {
   readonly folder: string;
-  /** Something may have changed: not before the writer is probably done, not later than 100 ms after it began. */
-  readonly onChange: () => void;
+  /**
+   * Something may have changed: not before the writer is probably done, not later than 100 ms after it began. `touched` are
+   * files by their path below the folder; undefined when it may be anything.
+   */
+  readonly onChange: (touched: ReadonlySet<string> | undefined) => void;
 }
 
 /** Writing a file takes several system calls, each of them an event. */
@@ -18,14 +22,21 @@ const quietMs = 10;
 const latestMs = 50;
 /** For file systems without events, and for folders whose parent cannot be watched. */
 const pollMs = 1_000;
+/** With more of them the system may have left some out. */
+const maxEvents = 1_000;
 
 export class FolderFollower {
   readonly #folder: string;
-  readonly #onChange: () => void;
+  readonly #onChange: FolderFollowerOptions['onChange'];
   readonly #watchers = new Map<string, { readonly watcher: FSWatcher; readonly identity: string }>();
   #poll: NodeJS.Timeout | undefined;
   #quiet: NodeJS.Timeout | undefined;
   #firstEventAtMs: number | undefined;
+  #events = 0;
+  /** Undefined when an event was not of a file that is read. */
+  #touched: Set<string> | undefined = new Set();
+  /** Only what events named was looked at. */
+  #isLookDue = false;
   #lastSeen = '';
   /** Some folder cannot be watched, as when the system's limit of watches is reached: then every poll looks. */
   #isBlind = false;
@@ -39,7 +50,9 @@ export class FolderFollower {
     this.#watchAll();
     this.#lastSeen = this.#seen();
     this.#poll = setInterval(() => {
-      if (this.#isBlind || this.#seen() !== this.#lastSeen) this.#tell();
+      if (!this.#isBlind && !this.#isLookDue && this.#seen() === this.#lastSeen) return;
+      this.#touched = undefined;
+      this.#tell();
     }, pollMs);
   }
 
@@ -50,7 +63,10 @@ export class FolderFollower {
     this.#watchers.clear();
   }
 
-  #onEvent(): void {
+  /** `file` is below the folder. */
+  #onEvent(file?: string): void {
+    if (file === undefined || ++this.#events > maxEvents) this.#touched = undefined;
+    else this.#touched?.add(file);
     const now = performance.now();
     this.#firstEventAtMs ??= now;
     clearTimeout(this.#quiet);
@@ -63,7 +79,11 @@ export class FolderFollower {
     // Folders that came are watched before they are read: what is written in between is an event.
     this.#watchAll();
     this.#lastSeen = this.#seen();
-    this.#onChange();
+    const touched = this.#touched;
+    this.#touched = new Set();
+    this.#events = 0;
+    this.#isLookDue = touched !== undefined;
+    this.#onChange(touched);
   }
 
   #watchAll(): void {
@@ -98,6 +118,8 @@ export class FolderFollower {
     const identity = identityOf(folder);
     const watched = this.#watchers.get(folder);
     if (watched?.identity === identity) return;
+    // Files of these names were in another folder.
+    this.#touched = undefined;
     watched?.watcher.close();
     this.#watchers.delete(folder);
     if (identity === '') return;
@@ -118,9 +140,11 @@ export class FolderFollower {
   #newWatcher(folder: string): FSWatcher | undefined {
     // Of the parent only the folder itself matters: it is often /etc or /tmp.
     const isParent = folder === dirname(this.#folder);
+    const place = folder === this.#folder ? '' : `${relative(this.#folder, folder)}/`;
     try {
       return watch(folder, (_, name) => {
-        if (!isParent || name === basename(this.#folder)) this.#onEvent();
+        if (isParent && name !== basename(this.#folder)) return;
+        this.#onEvent(isParent || name === null || !isResourceName(name) ? undefined : place + name);
       });
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === undefined) throw error;
@@ -130,13 +154,23 @@ export class FolderFollower {
 
   #seen(): string {
     return this.#folders()
-      .map((folder) => `${folder} ${identityOf(folder)} ${statSync(folder, { throwIfNoEntry: false })?.mtimeMs}`)
+      .map((folder) => `${folder} ${identityOf(folder)} ${statOf(folder)?.mtimeMs}`)
       .join('\n');
   }
 }
 
 /** A watcher is bound to the folder, not to its name. Empty when there is none. */
 function identityOf(folder: string): string {
-  const stat = statSync(folder, { throwIfNoEntry: false });
+  const stat = statOf(folder);
   return stat?.isDirectory() === true ? `${stat.dev}:${stat.ino}` : '';
+}
+
+/** Undefined also where it may not be looked at: who reads it says so, and it may be there again. */
+function statOf(path: string): Stats | undefined {
+  try {
+    return statSync(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === undefined) throw error;
+    return undefined;
+  }
 }

@@ -2,13 +2,15 @@
 
 import type { SourceStatement, StatedResource, StatedType } from './resource-union.ts';
 import type { ServedResource } from './served-snapshot.ts';
-import { servedTypes } from './served-type.ts';
+import { type ServedType, servedTypes } from './served-type.ts';
 import type { VersionVector } from './version-vector.ts';
+
+/** By type, then name. */
+type Known = ReadonlyMap<ServedType, Map<string, StatedResource>>;
 
 export class LocalStatement {
   readonly #origin: string;
-  /** By group, then type and name. */
-  #known = new Map<string, ReadonlyMap<string, StatedResource>>();
+  readonly #known = new Map<string, Known>();
   #changes = 0;
 
   /** `origin` is of this run alone. */
@@ -18,31 +20,35 @@ export class LocalStatement {
 
   /** The resources of a group as they are now; each that differs from the last call is a change. */
   update(group: string, resources: readonly ServedResource[]): SourceStatement {
-    const before = this.#known.get(group) ?? new Map<string, StatedResource>();
-    const known = new Map<string, StatedResource>();
+    const before = this.#known.get(group) ?? nothingKnown();
+    const known = nothingKnown();
     for (const resource of resources) {
-      const key = `${resource.type.shortName} ${resource.name}`;
-      const last = before.get(key);
-      const isSame = last?.version === resource.version;
-      known.set(key, { ...resource, changes: isSame ? last.changes : this.#change() });
+      const last = before.get(resource.type)!.get(resource.name);
+      known.get(resource.type)!.set(resource.name, this.#stated(resource, last));
     }
-    for (const key of before.keys()) if (!known.has(key)) this.#change();
+    for (const [type, byName] of before) {
+      for (const name of byName.keys()) if (!known.get(type)!.has(name)) this.#change();
+    }
     this.#known.set(group, known);
-    return { types: this.#typesOf([...known.values()]) };
+    return { types: this.#typesOf(known) };
   }
 
-  #typesOf(resources: readonly StatedResource[]): ReadonlyMap<string, StatedType> {
+  /** What did not change is the same object: of 10,000 resources one changes at a time. */
+  #stated(resource: ServedResource, last: StatedResource | undefined): StatedResource {
+    if (last?.version !== resource.version) return { ...resource, changes: this.#change() };
+    return last.place === resource.place ? last : { ...resource, changes: last.changes };
+  }
+
+  #typesOf(known: Known): ReadonlyMap<string, StatedType> {
     const seen: VersionVector = this.#changes === 0 ? new Map() : new Map([[this.#origin, this.#changes]]);
-    return new Map(
-      servedTypes.map((type) => {
-        const ofType = resources.filter((resource) => resource.type === type);
-        const byName = new Map(ofType.map((resource) => [resource.name, resource]));
-        return [type.typeUrl, { seen, byName, awaits: () => false }];
-      }),
-    );
+    return new Map([...known].map(([type, byName]) => [type.typeUrl, { seen, byName, awaits: () => false }]));
   }
 
   #change(): VersionVector {
     return new Map([[this.#origin, ++this.#changes]]);
   }
+}
+
+function nothingKnown(): Known {
+  return new Map(servedTypes.map((type) => [type, new Map()]));
 }

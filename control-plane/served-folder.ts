@@ -42,9 +42,12 @@ export class ServedFolder {
     return this.#files;
   }
 
-  /** Reads the folder. A group with a problem, in its own files or in those for every node, stays as it was. */
-  refresh(): void {
-    const { files, unreadable } = readFolder(this.#options.folder, this.#read);
+  /**
+   * Reads the folder; of `touched`, which are as in `files`, no others than these where it is given. A group with a problem,
+   * in its own files or in those for every node, stays as it was.
+   */
+  refresh(touched?: ReadonlySet<string>): void {
+    const { files, unreadable } = readFolder(this.#options.folder, { files: this.#read, touched });
     const problems: FileProblem[] = unreadable.map(({ file, message }) => ({ file, path: '', message }));
     const read = new Map<string, ReadFile>();
     const resources = new Map<string, ServedResource[]>([[everyNode, []]]);

@@ -96,7 +96,7 @@ export function versionOf(message: Uint8Array): string {
 }
 
 function versionOfAll(byName: ReadonlyMap<string, ServedResource>): string {
-  const hash = createHash('sha256');
-  for (const name of [...byName.keys()].sort()) hash.update(`${name}\0${byName.get(name)!.version}\0`);
-  return hash.digest('base64url').slice(0, hashCharacters);
+  let text = '';
+  for (const name of [...byName.keys()].sort()) text += `${name}\0${byName.get(name)!.version}\0`;
+  return createHash('sha256').update(text).digest('base64url').slice(0, hashCharacters);
 }

@@ -12,11 +12,19 @@ async function start(t: Test, files: { readonly [path: string]: string }) {
   writeFiles(folder, files);
   const args = ['--dir', folder, '--listen', '127.0.0.1:0', '--status', '127.0.0.1:0'];
   const lines: string[] = [];
-  const controlPlane = new ControlPlane(parseControlPlaneFlags(args)!, (line) => lines.push(line));
+  let onLine = (_line: string): void => undefined;
+  const controlPlane = new ControlPlane(parseControlPlaneFlags(args)!, (line) => {
+    lines.push(line);
+    onLine(line);
+  });
   const { port, statusPort } = await controlPlane.start();
   t.teardown(() => controlPlane.close());
   const ask = (path: string) => fetch(`http://127.0.0.1:${statusPort}${path}`);
-  return { folder, lines, address: `127.0.0.1:${port}`, ask };
+  const logged = (wanted: string) =>
+    new Promise<void>((resolve) => {
+      onLine = (line) => line === wanted && resolve();
+    });
+  return { folder, lines, logged, address: `127.0.0.1:${port}`, ask };
 }
 
 const servedWithinMs = 100;
@@ -40,13 +48,14 @@ t.test('a change of a file reaches a client within 100 ms', async (t) => {
 });
 
 t.test('a broken file is named on the console and in /status, and the last good state stays', async (t) => {
-  const { folder, address, lines, ask } = await start(t, { 'a.yaml': serviceText('a') });
+  const { folder, address, lines, logged, ask } = await start(t, { 'a.yaml': serviceText('a') });
   const call = new DiscoveryCall(t, { address });
   call.ask('cds');
   await call.next();
   const before = lines.length;
+  const reported = logged('the last good state is served until this is mended');
   writeFiles(folder, { 'b.yaml': 'service: b\nendpoint: []\n' });
-  while (lines.length < before + 2) await aTurn();
+  await reported;
   t.same(lines.slice(before), [
     'b.yaml:1: has neither endpoints nor routes to other services',
     'b.yaml:2: endpoint: is not known here; did you mean `endpoints`?',
@@ -147,8 +156,3 @@ t.test('a file of TLS that cannot be used is named with its flag', async (t) => 
   await t.rejects(starting('absent'), { message: `--tls-cert ${join(folder, 'absent')}: cannot be read: ENOENT` });
   await t.rejects(starting('not-pem'), { message: `--tls-cert ${join(folder, 'not-pem')}: is not PEM` });
 });
-
-/** Events of files are on their way meanwhile. */
-function aTurn(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, 5));
-}

@@ -87,6 +87,15 @@ t.test('a refusal without a text is a refusal', async (t) => {
   t.equal(readDeltaRequest(request)!.refusal, '');
 });
 
+t.test('of a long refusal the beginning is kept: a client must not fill the memory with what it refuses', async (t) => {
+  const error = new FieldWriter().string(2, `é${'x'.repeat(1_000_000)}`).finish();
+  const delta = new FieldWriter().string(6, '1').bytes(7, error).finish();
+  const whole = new FieldWriter().string(5, '1').bytes(6, error).finish();
+  const kept = `é${'x'.repeat(16 * 1024 - 2)}`;
+  t.equal(readDeltaRequest(delta)!.refusal, kept);
+  t.equal(readStateOfTheWorldRequest(whole)!.refusal, kept);
+});
+
 t.test('bytes that are no message are none, and never throw', async (t) => {
   const cut = encodeRequest({ kind: 'state-of-the-world', typeUrl: 'url', version: '', names: [], nonce: '' }, node);
   t.equal(readStateOfTheWorldRequest(cut.subarray(0, cut.length - 1)), undefined);

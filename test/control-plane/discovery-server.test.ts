@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { connect } from 'node:http2';
+import { type ClientHttp2Session, connect } from 'node:http2';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { DiscoveryServer, type ServerTls } from '../../control-plane/discovery-server.ts';
@@ -23,7 +23,33 @@ async function startServer(t: Test, tls?: ServerTls) {
   const port = await server.listen('127.0.0.1:0', tls);
   t.teardown(() => server.close());
   const publish = (text: string) => cache.update(new Map([[everyNode, { resources: resourcesOfText(text) }]]));
-  return { server, refusals, publish, address: `localhost:${port}` };
+  return { server, refusals, publish, address: `localhost:${port}`, cache };
+}
+
+/** Resolves when the server has taken so many requests of clients: for each it looks what there is to send. */
+function requestsTaken(cache: SnapshotCache, count: number): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const snapshotFor = cache.snapshotFor.bind(cache);
+  let taken = 0;
+  cache.snapshotFor = (nodeId) => {
+    if (++taken === count) resolve();
+    return snapshotFor(nodeId);
+  };
+  return promise;
+}
+
+/** Resolves when one of the clients that are yet to come does not follow the cache any more. */
+function clientLeft(cache: SnapshotCache): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const follow = cache.follow.bind(cache);
+  cache.follow = (follower) => {
+    const unfollow = follow(follower);
+    return () => {
+      unfollow();
+      resolve();
+    };
+  };
+  return promise;
 }
 
 t.test('every type has services of its own, in both protocols', async (t) => {
@@ -42,20 +68,15 @@ t.test('every type has services of its own, in both protocols', async (t) => {
 });
 
 t.test('a client waits until there is something to serve', async (t) => {
-  const { address, publish, server } = await startServer(t);
+  const { address, publish, server, cache } = await startServer(t);
+  const taken = requestsTaken(cache, 3);
   const call = new DiscoveryCall(t, { address });
   call.ask('lds');
   call.ask('cds');
   call.ask('cds', { nonce: 'x' });
-  while ([...server.clients][0]?.session.status().length !== 2) await aTurn();
-  const response = call.next();
-  t.equal(
-    await Promise.race([response, call.ended, aTurn()]),
-    undefined,
-    'an empty answer would take away what it has',
-  );
+  await taken;
   publish(serviceText('a'));
-  t.match(await response, { resources: [{ name: 'a' }] });
+  t.match(await call.next(), { resources: [{ name: 'a' }] }, 'an empty answer before would take away what it has');
   t.equal(server.clients.size, 1);
 });
 
@@ -72,8 +93,9 @@ t.test('a refusal is told with who refused what', async (t) => {
 });
 
 t.test('a client that goes away is forgotten', async (t) => {
-  const { address, publish, server } = await startServer(t);
+  const { address, publish, server, cache } = await startServer(t);
   publish(serviceText('a'));
+  const left = clientLeft(cache);
   const call = new DiscoveryCall(t, { address });
   call.ask('cds');
   await call.next();
@@ -82,8 +104,9 @@ t.test('a client that goes away is forgotten', async (t) => {
   other.ask('cds');
   await other.next();
   call.stream.cancel();
-  while (server.clients.has(client!)) await aTurn();
+  await left;
   t.equal(server.clients.size, 1);
+  t.notOk(server.clients.has(client!));
 });
 
 t.test('requests without a node, and bytes that are no request, end the stream', async (t) => {
@@ -113,7 +136,8 @@ t.test('a client that does not read is sent the newest state when it reads again
   stream.write(framed(encodeRequest({ kind: 'delta', ...subscription }, node)));
   await once(stream, 'response');
   for (let port = 2; port <= 8; port++) {
-    await aTurn();
+    // There and back: what the server could send meanwhile, it has sent.
+    await pinged(client);
     publish(bulky(port));
   }
   publish(serviceText('a'));
@@ -170,7 +194,8 @@ function framed(message: Uint8Array): Buffer {
   return Buffer.concat([head, message]);
 }
 
-/** What is under way on the loopback interface arrives meanwhile. */
-function aTurn(): Promise<undefined> {
-  return new Promise((resolve) => setTimeout(() => resolve(undefined), 20));
+function pinged(client: ClientHttp2Session): Promise<void> {
+  return new Promise((resolve, reject) => {
+    client.ping((error) => (error === null ? resolve() : reject(error)));
+  });
 }

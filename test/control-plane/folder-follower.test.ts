@@ -44,6 +44,33 @@ t.test('a file that is written, renamed into place or removed is seen by its eve
   t.ok((await until(['5'], rename)) < seenWithinMs, 'moved away and written again');
 });
 
+t.test(
+  'files are told by their names where every event was of one, and everything is looked at a little later',
+  async (t) => {
+    const folder = t.testdir({ 'a.yaml': '1', nodes: { 'gateway*': { 'b.yaml': '1' } } });
+    const told: (readonly string[] | undefined)[] = [];
+    let next = Promise.withResolvers<void>();
+    const onChange = (touched: ReadonlySet<string> | undefined) => {
+      told.push(touched && [...touched].sort());
+      next.resolve();
+      next = Promise.withResolvers();
+    };
+    const follower = new FolderFollower({ folder, onChange });
+    t.teardown(() => follower.stop());
+    follower.start();
+    const lookAfter = async (change: () => void) => {
+      const { promise } = next;
+      change();
+      await promise;
+      return told.at(-1);
+    };
+    t.equal(await lookAfter(() => writeFiles(folder, { c: '1' })), undefined, 'no file that is read');
+    const both = () => writeFiles(folder, { 'a.yaml': '2', 'nodes/gateway*/b.yaml': '2' });
+    t.same(await lookAfter(both), ['a.yaml', 'nodes/gateway*/b.yaml']);
+    t.equal(await lookAfter(() => {}), undefined, 'everything');
+  },
+);
+
 t.test('a ConfigMap of Kubernetes is swapped as a whole', async (t) => {
   const folder = t.testdir({ '..v1': { 'a.yaml': '1' }, '..v2': { 'a.yaml': '2' } });
   symlinkSync('..v1', join(folder, '..data'));
@@ -66,6 +93,19 @@ t.test('the folder itself may be replaced, and is followed on', async (t) => {
   };
   t.ok((await until(['2'], swap)) < seenWithinMs);
   t.ok((await until(['3'], () => writeFiles(folder, { 'a.yaml': '3' }))) < seenWithinMs);
+});
+
+t.test('a folder that leads nowhere is followed until it leads somewhere again', async (t) => {
+  const root = t.testdir({ real: { 'a.yaml': '1' } });
+  const folder = join(root, 'current');
+  symlinkSync('real', folder);
+  const { until } = follow(t, folder);
+  const relink = (target: string) => {
+    symlinkSync(target, join(root, 'new'));
+    renameSync(join(root, 'new'), folder);
+  };
+  t.ok((await until([], () => relink('current'))) < seenWithinMs, 'a link to itself');
+  await until(['1'], () => relink('real'));
 });
 
 t.test('folders of node groups that come later are followed', async (t) => {

@@ -1,4 +1,4 @@
-import { rmSync } from 'node:fs';
+import { rmSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { problemText } from '../../control-plane/problem-text.ts';
@@ -89,6 +89,21 @@ t.test('a fault that every group has is named once', async (t) => {
     'nodes/x/a.yaml': serviceText('a'),
   });
   t.equal(problems().length, 1);
+});
+
+t.test('a folder of a group that cannot be read is named itself', async (t) => {
+  const { folder, problems, served, namesOf } = folderOf(t, {
+    'a.yaml': serviceText('a'),
+    'nodes/z/z.yaml': serviceText('z'),
+  });
+  symlinkSync('gone', join(folder, 'nodes', 'edge'));
+  writeFiles(folder, { 'nodes/z/z.yaml': 'service: z' });
+  served.refresh();
+  t.same(problems(), [
+    `${join('nodes', 'edge')}: cannot be read: ENOENT`,
+    'nodes/z/z.yaml:1: has neither endpoints nor routes to other services',
+  ]);
+  t.same(namesOf(), ['cds a', 'eds a']);
 });
 
 t.test('a folder that cannot be read is a problem, and what it had is served on', async (t) => {
