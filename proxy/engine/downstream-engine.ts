@@ -10,4 +10,6 @@ export interface DownstreamEngine {
   start(descriptor: number, manager: ConnectionManager, connection: ListenerConnection, maxKeptBytes: number): void;
   /** The worker stops: connections that are open are cut. */
   close(): void;
+  /** The thread ends, perhaps by a fault of its own: lets go of Node's loop, and tells nobody. */
+  abandon(): void;
 }

@@ -29,6 +29,7 @@ class ClosingEngine implements DownstreamEngine {
     close(descriptor);
   }
   close(): void {}
+  abandon(): void {}
 }
 
 t.test(

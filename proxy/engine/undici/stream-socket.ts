@@ -26,8 +26,6 @@ export class StreamSocket {
     this.#output = output;
   }
 
-  // ---- For the connection ----------------------------------------------------------------------------------------
-
   /** Hands `bytes` on and returns how many were taken; the rest is to be offered again. */
   receive(bytes: Buffer): number {
     this.#input = bytes;
@@ -59,8 +57,6 @@ export class StreamSocket {
     this.#turn.enter();
     this.stream.reset();
   }
-
-  // ---- For undici ------------------------------------------------------------------------------------------------
 
   on(name: string, listener: Listener): this {
     this.#listeners.set(name, (this.#listeners.get(name) ?? []).concat(listener));

@@ -3,23 +3,26 @@
 //
 // Before undici writes on a connection that was used before, it lets the loop go round once and looks at what the
 // endpoint sent meanwhile. A connection that ends in that time has carried nothing of the request (`isUnsent`).
+//
+// A response's head is read by our own parser, as in the reactor's engine, and undici is given it when it is complete and
+// found to be one that we forward. What undici makes of its fields is not looked at: only where the body ends.
 
 import type { Socket } from 'node:net';
 import type { buildConnector, Client, Dispatcher } from 'undici';
-import { formatAddress } from '../../../config/address.ts';
 import { describeErrno } from '../../../native/errno.ts';
 import type { NativeBuffer } from '../../../native/native-buffer.ts';
 import type { ConnectionOwner, PooledConnection } from '../../cluster/pooled-connection.ts';
 import { terminationFailure, type UpstreamFailure } from '../../cluster/upstream-failure.ts';
+import { ResponseParser } from '../../http/http1/response-parser.ts';
 import { hasBody, type RequestHead, ResponseHead } from '../../http/message.ts';
 import type { ResponseReceiver } from '../../http/upstream-connection.ts';
 import type { ByteStream, ByteStreamHandler, CloseReason } from '../../reactor/byte-stream.ts';
+import { localAddressText } from '../../reactor/local-address.ts';
 import type { Deferred } from '../../reactor/reactor.ts';
 import { RequestBody } from './request-body.ts';
 import { requestOptions } from './request-options.ts';
-import { ResponseHeadReader } from './response-head-reader.ts';
 import { StreamSocket } from './stream-socket.ts';
-import type { UndiciContext } from './undici-connector.ts';
+import type { UndiciContext } from './undici-context.ts';
 import { closeReason, exchangeFailure, type LibraryError } from './undici-failure.ts';
 
 export interface UndiciConnectionOptions {
@@ -28,8 +31,11 @@ export interface UndiciConnectionOptions {
   readonly maxHeadersCount: number;
 }
 
-/** `ended`: the response is complete, and undici has not said yet whether it goes on with the connection. */
-const State = { connecting: 0, idle: 1, head: 2, body: 3, ended: 4, tunnel: 5, closed: 6 } as const;
+/**
+ * `ended`: the response is complete, and undici has not said yet whether it goes on with the connection. `upgraded`: the
+ * endpoint has switched protocols, and nobody takes bytes of the new one yet.
+ */
+const State = { connecting: 0, idle: 1, head: 2, body: 3, ended: 4, upgraded: 5, tunnel: 6, closed: 7 } as const;
 type State = (typeof State)[keyof typeof State];
 
 export class UndiciConnection implements PooledConnection, ByteStreamHandler, Dispatcher.DispatchHandler, Deferred {
@@ -49,7 +55,7 @@ export class UndiciConnection implements PooledConnection, ByteStreamHandler, Di
   readonly #context: UndiciContext;
   readonly #socket: StreamSocket;
   readonly #client: Client;
-  readonly #heads: ResponseHeadReader;
+  readonly #parser: ResponseParser;
   #stream!: ByteStream;
   #state: State = State.connecting;
   #isClosedByUs = false;
@@ -72,7 +78,7 @@ export class UndiciConnection implements PooledConnection, ByteStreamHandler, Di
     this.#owner = owner;
     this.#context = context;
     this.#socket = new StreamSocket(context.turn, context.output);
-    this.#heads = new ResponseHeadReader(options);
+    this.#parser = new ResponseParser(options);
     this.#client = new context.Client(origin, {
       ...clientOptions,
       maxHeaderSize: options.maxHeadersBytes,
@@ -116,15 +122,12 @@ export class UndiciConnection implements PooledConnection, ByteStreamHandler, Di
   }
 
   readLocalAddress(): string {
-    const address = this.#stream.localAddress();
-    return address === undefined ? '' : formatAddress(address);
+    return localAddressText(this.#stream);
   }
 
   hasInput(): boolean {
     return this.#socket.destroyed || this.#stream.hasInput();
   }
-
-  // ---- Request ---------------------------------------------------------------------------------------------------
 
   sendHead(head: RequestHead, receiver: ResponseReceiver): void {
     this.exchangeCount++;
@@ -181,24 +184,16 @@ export class UndiciConnection implements PooledConnection, ByteStreamHandler, Di
     this.#socket.destroy();
   }
 
-  // ---- What undici calls -----------------------------------------------------------------------------------------
-
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.#controller = controller;
     this.#isStarted = true;
   }
 
-  onResponseStarted(): void {
-    this.sawResponseByte = true;
-  }
-
-  onResponseStart(controller: Dispatcher.DispatchController, status: number, _: unknown, reason?: string): void {
+  onResponseStart(_: unknown, status: number): void {
     const receiver = this.#receiver;
     if (receiver === null) return;
     const { head } = this;
-    const problem = this.#readHead(controller, status, reason);
-    if (problem !== null) this.#fail(problem);
-    else if (status === 101) this.#fail(unaskedSwitch);
+    if (status === 101) this.#fail(unaskedSwitch);
     else if (status < 200) receiver.onInterimHead(head);
     else {
       const isEnd = !hasBody(head);
@@ -226,20 +221,11 @@ export class UndiciConnection implements PooledConnection, ByteStreamHandler, Di
     else this.#fail(failure);
   }
 
-  onRequestUpgrade(controller: Dispatcher.DispatchController, status: number): void {
-    const receiver = this.#receiver;
-    if (receiver === null) return;
-    const problem = this.#readHead(controller, status, '');
-    if (problem !== null) this.#fail(problem);
+  onRequestUpgrade(): void {
+    this.#state = State.upgraded;
     // An endpoint switches protocols when it has the whole of a request that offers it (RFC 9110 §7.8).
-    else if (!this.#requestEnded) this.#fail(unaskedSwitch);
-    else receiver.onInterimHead(this.head);
-  }
-
-  #readHead({ rawHeaders }: Dispatcher.DispatchController, status: number, reason = ''): UpstreamFailure | null {
-    const received = { status, reason, fields: rawHeaders as readonly Buffer[] };
-    const error = this.#heads.read(received, this.head, this.#method);
-    return error === null ? null : protocolFailure(error.reason);
+    if (!this.#requestEnded) this.#fail(unaskedSwitch);
+    else this.#receiver?.onInterimHead(this.head);
   }
 
   #pass(chunk: Buffer): void {
@@ -301,8 +287,6 @@ export class UndiciConnection implements PooledConnection, ByteStreamHandler, Di
     this.#afterLibrary();
   }
 
-  // ---- Tunnel ----------------------------------------------------------------------------------------------------
-
   /** undici has let go of the socket. */
   startTunnel(): void {
     this.#state = State.tunnel;
@@ -329,8 +313,6 @@ export class UndiciConnection implements PooledConnection, ByteStreamHandler, Di
     this.#stream.closeGracefully(tunnelCloseMs);
   }
 
-  // ---- The stream ------------------------------------------------------------------------------------------------
-
   #giveSocket(callback: buildConnector.Callback): void {
     this.#isGiven = true;
     // The client would go on with another connection: that is for the pool to decide.
@@ -354,11 +336,24 @@ export class UndiciConnection implements PooledConnection, ByteStreamHandler, Di
     return consumed;
   }
 
+  /** Returns how many bytes were taken; the rest is offered again, in front of what arrives next. */
   #receive(buffer: NativeBuffer, start: number, end: number): number {
-    const bytes = buffer.bytes.subarray(start, end);
+    let at = start;
+    // Before undici has begun to write, and between exchanges, nobody asked: that is for undici to find out.
+    while (at < end && this.#state === State.head && this.#isStarted && this.#receiver !== null) {
+      this.sawResponseByte = true;
+      const length = this.#parser.parse(buffer.bytes, at, end, this.head, this.#method);
+      if (length < 0) this.#fail(protocolFailure(this.#parser.error!.reason));
+      if (length <= 0) return at - start;
+      if (this.head.status >= 200) break;
+      at += this.#give(buffer, at, at + length);
+    }
+    return at < end ? at - start + this.#give(buffer, at, end) : at - start;
+  }
+
+  #give(buffer: NativeBuffer, start: number, end: number): number {
     this.#arriving = buffer;
-    // Fields of a head that is not complete yet are kept where they are.
-    const consumed = this.#socket.receive(this.#state === State.body ? bytes : Buffer.from(bytes));
+    const consumed = this.#socket.receive(buffer.bytes.subarray(start, end));
     this.#arriving = null;
     return consumed;
   }

@@ -4,7 +4,6 @@
 // retire connections. Our pool of the endpoint does all that in both engines; each connection is an undici client with
 // `pipelining: 1`, which is what an undici Pool is made of.
 
-import type { Client } from 'undici';
 import { NativeBuffer } from '../../../native/native-buffer.ts';
 import type { ClusterRuntime } from '../../cluster/cluster-runtime.ts';
 import type { EndpointRuntime } from '../../cluster/endpoint-runtime.ts';
@@ -18,18 +17,7 @@ import type { Reactor } from '../../reactor/reactor.ts';
 import { LibraryTurn } from './library-turn.ts';
 import { isCarriedByUndici } from './request-options.ts';
 import { UndiciConnection } from './undici-connection.ts';
-
-/** What every connection of a connector shares. */
-export interface UndiciContext {
-  readonly reactor: Reactor;
-  readonly output: OutputBuffer;
-  readonly turn: LibraryTurn;
-  readonly Client: typeof Client;
-  /** Where pieces of bodies pass through on their way to the request. */
-  readonly passage: NativeBuffer;
-  /** Carries what undici cannot. */
-  readonly own: UpstreamConnector;
-}
+import type { UndiciContext } from './undici-context.ts';
 
 /** Makes the connector of one worker. The reactor's turns are on Node's loop. */
 export type UndiciConnectorMaker = (reactor: Reactor, output: OutputBuffer) => UndiciConnector;
@@ -63,8 +51,9 @@ export class UndiciConnector implements UpstreamConnector {
 
   connect(owner: ConnectionOwner, { config }: ClusterRuntime, endpoint: EndpointRuntime): UndiciConnection {
     const { upstreamHttp } = config;
+    const maxHeadersBytes = upstreamHttp.maxResponseHeadersKb * 1024;
     const connection = new UndiciConnection(owner, this.#context, {
-      maxHeadersBytes: upstreamHttp.maxResponseHeadersKb * 1024,
+      maxHeadersBytes,
       maxHeadersCount: upstreamHttp.maxResponseHeadersCount,
     });
     connection.stream = connectTo(
@@ -75,7 +64,7 @@ export class UndiciConnector implements UpstreamConnector {
         connectTimeoutMs: config.connectTimeoutMs,
         keepAlive: config.keepAlive,
         noDelay: true,
-        maxKeptBytes: MAX_READ_BYTES,
+        maxKeptBytes: Math.max(MAX_READ_BYTES, maxHeadersBytes + EXCESS_BYTES),
       },
       connection,
     );
@@ -88,6 +77,9 @@ export class UndiciConnector implements UpstreamConnector {
  * size were 10 MB more resident (measured).
  */
 const MAX_READ_BYTES = 64 * 1024;
+
+/** A head is kept until it is whole, and with some bytes more it is found to be too long. */
+const EXCESS_BYTES = 4096;
 
 /** More than what undici is given in one piece is passed on in several. */
 const PASSAGE_BYTES = 64 * 1024;

@@ -9,31 +9,36 @@ import { EpollEvent } from '../../../native/epoll.ts';
 import type { NativeBuffer } from '../../../native/native-buffer.ts';
 import { close, duplicate, setLinger, shutdownWrite } from '../../../native/socket.ts';
 import { countEnded, countOpened } from '../../http/connection-counts.ts';
-import type { ConnectionManager, DownstreamConnection } from '../../http/connection-manager.ts';
+import {
+  type ConnectionManager,
+  type DownstreamConnection,
+  drainedLastRequestMs,
+  lastRequestMsOf,
+} from '../../http/connection-manager.ts';
 import { encodeLine } from '../../http/header-table.ts';
-import { Http1ServerConnection } from '../../http/http1/server-connection.ts';
 import { hasBody, RequestHead, type ResponseHead } from '../../http/message.ts';
 import { type ResponseSender, StreamDeadline } from '../../http/response-sender.ts';
 import { Stream } from '../../http/stream.ts';
 import { ResponseFlag } from '../../http/stream-info.ts';
-import type { ListenerConnection } from '../../listener/listener-connection.ts';
-import { adoptDescriptor } from '../../reactor/connection.ts';
 import { Deadlines } from '../../reactor/deadlines.ts';
 import type { Deferred, EventSource, Reactor } from '../../reactor/reactor.ts';
 import { httpStats } from '../../telemetry/http-stats.ts';
-import type { UwsEngine } from './engine.ts';
 import { HeldOutput } from './held-output.ts';
 import type { UwsResponse, UwsSocket } from './library.ts';
+import { type ServedConnection, serveByOwnCodec } from './own-codec.ts';
 import { RequestBody } from './request-body.ts';
 import { Look, RequestGate } from './request-gate.ts';
 import { ResponseWriter, type ResponseWriterOwner } from './response-writer.ts';
 
-export interface UwsConnectionOptions {
-  readonly engine: UwsEngine;
+/** Where the library has its sockets. */
+export interface LibrarySockets {
+  /** The library reads requests of this socket, and closes it, from now on; it tells `connection`. */
+  adopt(descriptor: number, connection: UwsConnection): void;
+}
+
+export interface UwsConnectionOptions extends ServedConnection {
+  readonly sockets: LibrarySockets;
   readonly descriptor: number;
-  readonly manager: ConnectionManager;
-  readonly connection: ListenerConnection;
-  readonly maxKeptBytes: number;
 }
 
 /** Deadlines of the connection, behind those of its stream. */
@@ -85,8 +90,8 @@ export class UwsConnection implements DownstreamConnection, ResponseSender, Even
   /** Closing, and nothing more is written. */
   #isWritingEnded = false;
   #closeAfterResponse = false;
-  /** Drained. */
-  #isLeaving = false;
+  /** How long it waits for one more request, since it is to end; 0 when it is not. */
+  #lastRequestMs = 0;
   #requestCount = 0;
 
   constructor(options: UwsConnectionOptions) {
@@ -108,8 +113,6 @@ export class UwsConnection implements DownstreamConnection, ResponseSender, Even
     manager.connections.add(this);
     if (context.reactor.register(descriptor, INPUT, this) < 0) this.#defer();
   }
-
-  // ---- Receiving -------------------------------------------------------------------------------------------------
 
   onEvents(events: number): void {
     if ((events & ~EpollEvent.writable) !== 0) this.#hasInput = true;
@@ -139,7 +142,7 @@ export class UwsConnection implements DownstreamConnection, ResponseSender, Even
   #admit(headBytes: number): void {
     this.#state = State.admitted;
     this.#headBytes = headBytes;
-    if (this.#socket === null) this.#options.engine.adopt(this.#fd, this);
+    if (this.#socket === null) this.#options.sockets.adopt(this.#fd, this);
     else this.#resume();
   }
 
@@ -249,30 +252,24 @@ export class UwsConnection implements DownstreamConnection, ResponseSender, Even
     this.#socket!.resume();
   }
 
-  // ---- The end ---------------------------------------------------------------------------------------------------
-
   /** What is unread, and all that comes after it, is our own codec's: when the client has the responses before it. */
   #handBack(): void {
     if (this.#awaitsHeld()) {
       this.#hasInput = true;
       return;
     }
-    const { manager, connection, maxKeptBytes } = this.#options;
-    const past = {
-      openedAtMs: this.#openedAtMs,
-      requestCount: this.#requestCount,
-      isLeaving: this.#isLeaving,
-    };
     const fd = this.#takeBack();
     if (fd < 0) {
       this.close();
       return;
     }
     this.deadlines.cancel();
-    manager.connections.delete(this);
-    const stream = adoptDescriptor(this.#reactor, fd, pendingHandler, { maxKeptBytes });
-    connection.stream = stream;
-    stream.handler = new Http1ServerConnection(stream, manager, connection.facts, connection, past);
+    this.#manager.connections.delete(this);
+    serveByOwnCodec(fd, this.#options, {
+      openedAtMs: this.#openedAtMs,
+      requestCount: this.#requestCount,
+      lastRequestMs: this.#lastRequestMs,
+    });
   }
 
   /** A descriptor that the library knows nothing of, or a negated errno. */
@@ -371,8 +368,6 @@ export class UwsConnection implements DownstreamConnection, ResponseSender, Even
     return this.#reactor.modify(this.#fd, INPUT) === 0;
   }
 
-  // ---- ResponseSender ----------------------------------------------------------------------------------------------
-
   get isResponseBlocked(): boolean {
     return this.#writer.isBlocked;
   }
@@ -387,7 +382,7 @@ export class UwsConnection implements DownstreamConnection, ResponseSender, Even
       this.#manager.stats.inc(httpStats.downstreamRqResponseBeforeRqComplete);
       this.#closeAfterResponse = true;
     }
-    if (this.#isLeaving || this.#manager.isDraining) this.#closeAfterResponse = true;
+    if (this.#lastRequestMs > 0 || this.#manager.isDraining) this.#closeAfterResponse = true;
     if (this.#closeAfterResponse) head.headers.appendLine(closeLine);
     if (this.#manager.config.http1.headerCase === 'proper-case') head.headers.spellProperCase();
     const length = this.#writer.head(head, this.head.method === 'HEAD');
@@ -426,8 +421,6 @@ export class UwsConnection implements DownstreamConnection, ResponseSender, Even
     this.abort();
   }
 
-  // ---- Of the response writer ----------------------------------------------------------------------------------------
-
   onResponseDrained(): void {
     this.#request?.onResponseDrained();
     this.#manager.context.output.flush();
@@ -442,36 +435,43 @@ export class UwsConnection implements DownstreamConnection, ResponseSender, Even
     }
     this.#state = State.waiting;
     this.head.headers.shrink();
-    this.deadlines.set(ConnectionDeadline.idle, this.#isLeaving ? lastRequestMs : this.#manager.config.idleTimeoutMs);
+    this.deadlines.set(ConnectionDeadline.idle, this.#lastRequestMs || this.#manager.config.idleTimeoutMs);
     if (this.#hasInput) this.#defer();
   }
-
-  // ---- Deadlines and drain -----------------------------------------------------------------------------------------
 
   onDeadline(slot: number): void {
     if (slot < StreamDeadline.count) {
       this.#request?.onDeadline(slot);
     } else if (slot === ConnectionDeadline.maxDuration) {
       this.#manager.stats.inc(httpStats.downstreamCxMaxDurationReached);
-      this.#leave();
+      this.#leaveInTime();
     } else if (this.#state === State.closing) {
       this.close();
-    } else {
-      if (!this.#isLeaving) this.#manager.stats.inc(httpStats.downstreamCxIdleTimeout);
+    } else if (this.#lastRequestMs > 0) {
       this.#closeGracefully();
+    } else {
+      this.#manager.stats.inc(httpStats.downstreamCxIdleTimeout);
+      // A client that does not take the rest of its response has had its time.
+      if (this.#state === State.waiting) this.#leaveInTime();
+      else this.#closeGracefully();
     }
     this.#manager.context.output.flush();
   }
 
   drain(): void {
-    if (this.#isLeaving) return;
+    if (this.#lastRequestMs === drainedLastRequestMs) return;
     this.#manager.stats.inc(httpStats.downstreamCxDrainClose);
-    this.#leave();
+    this.#leave(drainedLastRequestMs);
+  }
+
+  #leaveInTime(): void {
+    if (this.#requestCount === 0 && this.#state === State.waiting) this.#closeGracefully();
+    else this.#leave(lastRequestMsOf(this.#manager.config));
   }
 
   /** As in the codec of our own: a request that is on its way is still answered. */
-  #leave(): void {
-    this.#isLeaving = true;
+  #leave(lastRequestMs: number): void {
+    this.#lastRequestMs = lastRequestMs;
     if (this.#state === State.waiting) this.deadlines.set(ConnectionDeadline.idle, lastRequestMs);
   }
 }
@@ -480,19 +480,7 @@ export class UwsConnection implements DownstreamConnection, ResponseSender, Even
 const INPUT = EpollEvent.readable | EpollEvent.writable | EpollEvent.peerEnded | EpollEvent.edgeTriggered;
 const ENDED = EpollEvent.error | EpollEvent.hangUp;
 
-/** How long an idle connection that is drained waits for the request that may be on its way. */
-const lastRequestMs = 250;
-
 const closeLine = encodeLine('connection', 'close');
 
 /** Every response must have a handler of its abortion; the filter tells of the end of the connection. */
 function ignore(): void {}
-
-/** Until the codec is made, in the same call. */
-const pendingHandler = {
-  onConnected(): void {},
-  onData: (): number => 0,
-  onEnd(): void {},
-  onDrained(): void {},
-  onClosed(): void {},
-};

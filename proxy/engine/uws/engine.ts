@@ -8,10 +8,10 @@
 import type { ConnectionManager } from '../../http/connection-manager.ts';
 import type { ListenerConnection } from '../../listener/listener-connection.ts';
 import type { DownstreamEngine } from '../downstream-engine.ts';
-import { UwsConnection } from './connection.ts';
+import { type LibrarySockets, UwsConnection } from './connection.ts';
 import type { UwsApp, UwsLibrary, UwsSocket } from './library.ts';
 
-export class UwsEngine implements DownstreamEngine {
+export class UwsEngine implements DownstreamEngine, LibrarySockets {
   readonly #library: UwsLibrary;
   readonly #slots: UwsSlot[] = [];
   readonly #free: UwsSlot[] = [];
@@ -26,10 +26,9 @@ export class UwsEngine implements DownstreamEngine {
   }
 
   start(descriptor: number, manager: ConnectionManager, connection: ListenerConnection, maxKeptBytes: number): void {
-    connection.stream = new UwsConnection({ engine: this, descriptor, manager, connection, maxKeptBytes });
+    connection.stream = new UwsConnection({ sockets: this, descriptor, manager, connection, maxKeptBytes });
   }
 
-  /** The library reads requests of this socket, and closes it, from now on. */
   adopt(descriptor: number, connection: UwsConnection): void {
     const slot = this.#free.pop() ?? this.#addSlot();
     slot.adopt(descriptor, connection);
@@ -43,6 +42,11 @@ export class UwsEngine implements DownstreamEngine {
 
   close(): void {
     for (const slot of this.#slots) slot.close();
+  }
+
+  /** Node ends the process when the loop of a thread that ends has the library's sockets on it. */
+  abandon(): void {
+    for (const slot of this.#slots) slot.abandon();
   }
 }
 
@@ -66,7 +70,8 @@ class UwsSlot {
   }
 
   #onChange(socket: UwsSocket, change: number): void {
-    const connection = this.#connection!;
+    const connection = this.#connection;
+    if (connection === null) return;
     if (change > 0) {
       connection.onAdopted(socket);
       return;
@@ -83,5 +88,11 @@ class UwsSlot {
 
   close(): void {
     if (this.#connection !== null) this.#app.close();
+  }
+
+  abandon(): void {
+    if (this.#connection === null) return;
+    this.#connection = null;
+    this.#app.close();
   }
 }

@@ -13,7 +13,8 @@ export interface UwsResponse {
   write(chunk: Uint8Array): boolean;
   /** Bytes of a body of `totalBytes`: whether all of them were taken, and whether the body is complete. */
   tryEnd(chunk: Uint8Array, totalBytes: number): [isTaken: boolean, isComplete: boolean];
-  end(): UwsResponse;
+  /** With the last chunk, or with the whole of a body, which then has a length. */
+  end(body?: Uint8Array): UwsResponse;
   endWithoutBody(reportedLength?: number): UwsResponse;
   /** Bytes of the body that were taken. */
   getWriteOffset(): number;

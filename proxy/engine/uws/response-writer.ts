@@ -17,7 +17,7 @@ export interface ResponseWriterOwner {
   onResponseComplete(): void;
 }
 
-const Step = { piece: 0, chunk: 1, lastChunk: 2, head: 3 } as const;
+const Step = { whole: 0, piece: 1, chunk: 2, lastChunk: 3, head: 4 } as const;
 type Step = (typeof Step)[keyof typeof Step];
 
 export class ResponseWriter implements Deferred {
@@ -88,7 +88,9 @@ export class ResponseWriter implements Deferred {
   data(bytes: Uint8Array): void {
     if (this.#response === null || bytes.length === 0) return;
     if (this.#framing === BodyFraming.length) {
-      if (this.#rest === null) this.#cork(Step.piece, bytes);
+      if (this.#head !== null && bytes.length === this.#totalBytes && bytes.length <= this.#corkRoom)
+        this.#cork(Step.whole, bytes);
+      else if (this.#rest === null) this.#cork(Step.piece, bytes);
       else this.#rest = Buffer.concat([this.#rest, bytes]);
     } else if (this.#head !== null && this.#held === null && bytes.length <= this.#corkRoom) {
       this.#held = Buffer.from(bytes);
@@ -133,6 +135,7 @@ export class ResponseWriter implements Deferred {
   }
 
   #cork(step: Step, bytes: Uint8Array): void {
+    if (this.#head !== null && this.#head.length > maxCorkedBytes) this.#response!.cork(this.#writeHead);
     this.#step = step;
     this.#bytes = bytes;
     this.#response!.cork(this.#write);
@@ -142,11 +145,13 @@ export class ResponseWriter implements Deferred {
   /** One step; what it writes leaves together. */
   readonly #write = (): void => {
     const response = this.#response!;
-    if (this.#head !== null) {
-      response.writeStatus(this.#head);
-      this.#head = null;
-    }
+    this.#writeHead();
     switch (this.#step) {
+      // What fits into its cork the library takes in any case: asking how much of it would cost two calls more.
+      case Step.whole:
+        response.end(this.#bytes);
+        this.#isTaken = true;
+        return;
       case Step.piece:
         this.#rest = this.#writePiece(response, this.#bytes);
         if (this.#rest !== null) this.#awaitDrain(response);
@@ -165,6 +170,13 @@ export class ResponseWriter implements Deferred {
         else response.endWithoutBody(this.#totalBytes);
         this.#isTaken = true;
     }
+  };
+
+  /** On its own when the library's fields may not fit beside it: what does not is lost like a chunk. */
+  readonly #writeHead = (): void => {
+    if (this.#head === null) return;
+    this.#response!.writeStatus(this.#head);
+    this.#head = null;
   };
 
   #writeHeld(response: UwsResponse): void {

@@ -18,7 +18,7 @@ import {
   virtualHostOf,
 } from '../../../support/data-plane.ts';
 import { Pattern } from '../../../support/patterned-stream.ts';
-import { RawClient } from '../../../support/raw-client.ts';
+import { nextTurn, RawClient } from '../../../support/raw-client.ts';
 import { onEachRequest, RawOrigin } from '../../../support/raw-origin.ts';
 import { retryPolicy } from '../../../support/route-fixtures.ts';
 
@@ -109,6 +109,29 @@ t.test('requests follow each other on one connection, and all is counted', async
   t.same([count('upstreamCxTotal'), count('upstreamCxActive'), count('upstreamRqTotal')], [1, 1, 3]);
   t.equal(count('upstreamCxTxBytesTotal'), origin.text.length);
   t.equal(count('upstreamCxRxBytesTotal'), hello.length * 3);
+});
+
+t.test('heads go on to the byte, interim ones too, in whatever pieces they come', async (t) => {
+  const heads =
+    'HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 200 F\xffne\r\nX-A: 1\r\nContent-Length: 2\r\n\r\nok';
+  const origin = await RawOrigin.start(t, (connection) =>
+    onEachRequest(connection, async ({ firstLine }) => {
+      const piece = Number(firstLine[1].slice(1));
+      for (let at = 0; at < heads.length; at += piece) {
+        connection.write(heads.slice(at, at + piece));
+        await nextTurn();
+      }
+    }),
+  );
+  const { port } = await open(t, origin.port);
+  for (const piece of [1, 7, 45, heads.length]) {
+    const client = await RawClient.open(port);
+    await client.write(`GET /${piece} HTTP/1.1\r\nHost: a\r\n\r\n`);
+    const all = await client.until((text) => text.endsWith('\r\n\r\nok'));
+    t.match(all, /^HTTP\/1\.1 103 Early Hints\r\nLink: <\/a>\r\n\r\nHTTP\/1\.1 200 F\xffne\r\nX-A: 1\r\n/, `${piece}`);
+    client.close();
+  }
+  t.equal(origin.connections.length, 1);
 });
 
 t.test('a connection retires after max_requests_per_connection', async (t) => {

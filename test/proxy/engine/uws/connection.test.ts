@@ -4,6 +4,8 @@ import { once } from 'node:events';
 import { createServer, type Socket } from 'node:net';
 import t, { type Test } from 'tap';
 import type { HttpConnectionManager } from '../../../../config/http-connection-manager.ts';
+import { declare } from '../../../../native/libc.ts';
+import { NativeBuffer } from '../../../../native/native-buffer.ts';
 import { setSendBuffer } from '../../../../native/socket.ts';
 import { UwsEngine } from '../../../../proxy/engine/uws/engine.ts';
 import { loadUws, type UwsLibrary } from '../../../../proxy/engine/uws/library.ts';
@@ -19,6 +21,7 @@ import {
 } from '../../../support/data-plane.ts';
 import { rerunWithNewerLibc } from '../../../support/newer-libc.ts';
 import { RawClient } from '../../../support/raw-client.ts';
+import { until } from '../../../support/tcp-proxy-fixtures.ts';
 
 const skip = rerunWithNewerLibc(import.meta.filename) ?? false;
 const hello = 'HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello';
@@ -155,6 +158,43 @@ t.test('bodies pass whole both ways when the other side is slow', { skip }, asyn
   t.ok(text.endsWith(body.toString('latin1')), 'every byte of the response');
 });
 
+t.test('an urgent byte is no part of a request, as in the default engine', { skip }, async (t) => {
+  let received = '';
+  const { open, counted } = await start(t, (socket) => {
+    socket.on('data', (data) => {
+      received += data.toString('latin1');
+      if (received.endsWith('abc')) socket.write(hello);
+    });
+  });
+  const client = await open();
+  await client.write('POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\na');
+  await until(() => received.endsWith('\r\n\r\na'));
+  sendUrgently(client.socket, 'X');
+  await client.write('bc');
+  await client.until(hellos(1));
+  t.match(client.text, byLibrary);
+  t.match(received, /\r\n\r\nabc$/);
+  // Between our look and the next head it is nothing either.
+  received = '';
+  sendUrgently(client.socket, 'Y');
+  await client.write('POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc');
+  await client.until(hellos(2));
+  t.match(received, /^POST \/x HTTP\/1\.1\r\n.*\r\n\r\nabc$/s);
+  t.equal(counted(httpStats.downstreamCxTotal), 1);
+  client.close();
+});
+
+/** With MSG_OOB. */
+function sendUrgently(socket: Socket, byte: string): void {
+  const { fd } = (socket as unknown as { readonly _handle: { readonly fd: number } })._handle;
+  const block = new NativeBuffer(1);
+  block.bytes.write(byte, 'latin1');
+  if (sendWith(fd, block.address, 1, MSG_OOB) !== 1) throw new Error('not sent');
+}
+
+const MSG_OOB = 1;
+const sendWith = declare('long', 'send', ['int', 'uint64_t', 'size_t', 'int']) as (...values: number[]) => number;
+
 t.test('a client that leaves ends its request at the endpoint', { skip }, async (t) => {
   const requested = Promise.withResolvers<Socket>();
   const { open, counted } = await start(t, (socket) => socket.once('data', () => requested.resolve(socket)));
@@ -218,6 +258,23 @@ t.test(
     idle.close();
     busy.close();
     await drained;
+  },
+);
+
+t.test(
+  'an idle client has drain_timeout for one more request, which tells it to leave; one that never asked has not',
+  { skip },
+  async (t) => {
+    const { open, counted } = await start(t, answering, { idleTimeoutMs: 200, drainTimeoutMs: 60_000 });
+    const unused = await open();
+    t.equal(await unused.ended(), '');
+    const client = await open();
+    await client.write(get);
+    await client.until(hellos(1));
+    await until(() => counted(httpStats.downstreamCxIdleTimeout) === 2);
+    await client.write(get);
+    t.match(await client.ended(), /hello(?!.*hello.*hello).*\r\nconnection: close\r\n.*hello$/s);
+    t.equal(client.outcome, 'end');
   },
 );
 

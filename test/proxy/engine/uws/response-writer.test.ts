@@ -26,8 +26,8 @@ class FakeResponse {
     this.#offset += taken;
     return [taken === bytes.length, this.#offset === total];
   }
-  end() {
-    this.calls.push('end');
+  end(bytes?: Uint8Array) {
+    this.calls.push(bytes === undefined ? 'end' : `all of it: ${Buffer.from(bytes)}`);
   }
   endWithoutBody(length?: number) {
     this.calls.push(`no body, ${length ?? 'no length'}`);
@@ -78,7 +78,7 @@ t.test('head and body of a small response leave together, without the fields tha
   writer.data(Buffer.from('hello'));
   t.same(told, [], 'not before its end');
   writer.end();
-  t.same(response.calls, ['cork', 'head "200 OK\\r\\nX-A: 1\\r\\nServer: s"', 'piece hello of 5']);
+  t.same(response.calls, ['cork', 'head "200 OK\\r\\nX-A: 1\\r\\nServer: s"', 'all of it: hello']);
   t.same(told, ['complete']);
   t.equal(head.headers.encodedLength > 40, true, 'the log still sees them');
   t.end();
@@ -111,7 +111,8 @@ t.test('a response that ended while bytes waited is complete when they are taken
   const { writer, response, told } = begin(t);
   response.room = 1;
   writer.head(headOf(BodyFraming.length, 3), false);
-  writer.data(Buffer.from('abc'));
+  writer.data(Buffer.from('ab'));
+  writer.data(Buffer.from('c'));
   writer.end();
   t.same(told, []);
   response.drain(9);
@@ -165,6 +166,23 @@ t.test('nothing is written to a connection that is gone', (t) => {
   writer.data(Buffer.from('abc'));
   writer.end();
   t.same([response.calls, told], [[], []]);
+  t.end();
+});
+
+t.test('a head beside which the library’s own fields may not fit leaves before them', (t) => {
+  for (const framing of [BodyFraming.length, BodyFraming.chunked, BodyFraming.none]) {
+    const { writer, response, told } = begin(t);
+    writer.head(headOf(framing, 1, { 'X-Long': 'x'.repeat(15_500) }), false);
+    if (framing !== BodyFraming.none) writer.data(Buffer.from('a'));
+    writer.end();
+    const [first, second, third] = response.calls;
+    t.same(
+      [first, second?.length, third],
+      ['cork', 15_500 + 'head "200 OK\\r\\nX-Long: "'.length, 'cork'],
+      `${framing}`,
+    );
+    t.same(told, ['complete']);
+  }
   t.end();
 });
 
