@@ -12,7 +12,7 @@ import { clearOpensslErrors, declareOpenssl, opensslProblem, takeOpensslProblem 
 import { type AlpnChoice, addAlpnChoice, alpnCallback, encodeProtocols, removeAlpnChoice } from './tls-alpn.ts';
 import { addChoice, removeChoice, type StaplePolicy } from './tls-choice.ts';
 import { freeIdentity, type LoadedIdentity, loadIdentity, type TlsIdentity, useInContext } from './tls-identity.ts';
-import { forgetChains } from './tls-known-chains.ts';
+import { forgetPeers } from './tls-peer.ts';
 import { forgetTickets, setTickets, TICKET_KEY_BYTES, type TlsTickets } from './tls-tickets.ts';
 import { setVerification, type TlsVerification } from './tls-trust.ts';
 
@@ -129,7 +129,7 @@ export class TlsContext {
     removeAlpnChoice(this.#alpnNumber);
     removeChoice(this.#choiceNumber);
     forgetTickets(this.#pointer);
-    forgetChains(this.#pointer);
+    forgetPeers(this.#pointer);
     this.#identities.forEach(freeIdentity);
     this.#identities = [];
     this.#pointer = 0;

@@ -8,6 +8,8 @@
 // Under TLS 1.3 a server sends tickets behind the handshake, several of them, each for one use (RFC 8446 C.4: who sees a ticket
 // twice knows that it is the same client). So each is taken once.
 
+import { bytesAt } from './asn1-string.ts';
+import { NativeBuffer } from './native-buffer.ts';
 import { declareOpenssl } from './openssl.ts';
 
 export class TlsResumption {
@@ -47,8 +49,25 @@ export function takeResumable(session: number, except: number): number {
   return 0;
 }
 
-const TLS_1_3 = 0x0304;
+/**
+ * The id of what the connection `session` has begun or goes on with, lower-case hex. Empty where it has none: under TLS 1.3, and
+ * when what resumes it is a ticket that was given just now.
+ */
+export function sessionIdOf(session: number): string {
+  if (connectionVersion()(session) >= TLS_1_3) return '';
+  const pointer = currentSession()(session);
+  if (pointer === 0) return '';
+  const address = idOf()(pointer, idLength.address);
+  const length = idLength.bytes.readUInt32LE();
+  return length === 0 ? '' : bytesAt(address, length).toString('hex');
+}
 
+const TLS_1_3 = 0x0304;
+const idLength = new NativeBuffer(4);
+
+const connectionVersion = declareOpenssl('int', 'SSL_version', ['uint64_t']);
+const currentSession = declareOpenssl('uint64_t', 'SSL_get_session', ['uint64_t']);
+const idOf = declareOpenssl('uint64_t', 'SSL_SESSION_get_id', ['uint64_t', 'uint64_t']);
 const takeSession = declareOpenssl('uint64_t', 'SSL_get1_session', ['uint64_t']);
 const setSession = declareOpenssl('int', 'SSL_set_session', ['uint64_t', 'uint64_t']);
 const versionOf = declareOpenssl('int', 'SSL_SESSION_get_protocol_version', ['uint64_t']);

@@ -23,15 +23,24 @@ import {
   takeOpensslProblem,
 } from './openssl.ts';
 import type { TlsContext } from './tls-context.ts';
-import { verifiedChainOf } from './tls-peer.ts';
+import { listenForPeer, type ShownPeer, verifiedChainOf } from './tls-peer.ts';
 import { derOf, derOfStack } from './tls-pem.ts';
-import { TlsResumption, takeResumable } from './tls-resumption.ts';
+import { sessionIdOf, TlsResumption, takeResumable } from './tls-resumption.ts';
 import { peerSignatureOf } from './tls-signature.ts';
 import { giveTicket } from './tls-tickets.ts';
 
 /** What the descriptor must be ready for before the call that returned -EAGAIN is made again. */
 export const TlsWant = { nothing: 0, read: 1, write: 2 } as const;
 export type TlsWant = (typeof TlsWant)[keyof typeof TlsWant];
+
+/** Who decides about a peer beside its chain, which OpenSSL has let pass. */
+export interface TlsPeerJudge {
+  /**
+   * Called within the handshake, where an alert can still tell the peer: `peerCertificates`, `verifyResult` and `verifiedChain`
+   * say who it is. Not of a session that goes on, nor of a peer that shows no certificate.
+   */
+  letsIn(session: TlsSession): boolean;
+}
 
 export class TlsSession {
   /** Set by each call that returns -EAGAIN. */
@@ -51,6 +60,10 @@ export class TlsSession {
   #isEstablished = false;
   #isEndSent = false;
   #owesTicket = false;
+  /** Until the handshake is done. */
+  #judge: TlsPeerJudge | undefined;
+  /** What it has shown in this handshake. */
+  #peer: ShownPeer | undefined;
   /** What was resumed, or taken last. Another that comes to be at its address is missed, and a later one is not. */
   #taken = 0;
   /** What a write that could not be finished was about: OpenSSL wants the same bytes again, and as many. */
@@ -103,15 +116,24 @@ export class TlsSession {
     return new TlsResumption(pointer);
   }
 
-  /** Goes on with the handshake: 0 once data can flow. */
-  handshake(): number {
+  /** Goes on with the handshake: 0 once data can flow. Everybody whose chain passes is let in where no `judge` is given. */
+  handshake(judge?: TlsPeerJudge): number {
     if (this.#failure !== 0) return this.#failure;
+    this.#judge = judge;
+    listenForPeer(this);
     const result = doHandshake()(this.#pointer);
+    listenForPeer(undefined);
     if (result !== 1) return this.#unfinished(result, failure());
     this.#isEstablished = true;
     this.#owesTicket = this.#context.givesTickets;
     this.hasPending = this.#holdsInput();
     return 0;
+  }
+
+  /** For the handshake (`PeerListener`). */
+  onPeer(peer: ShownPeer): boolean {
+    this.#peer = peer;
+    return this.#judge === undefined || this.#judge.letsIn(this);
   }
 
   /**
@@ -210,6 +232,8 @@ export class TlsSession {
     if (this.#isEstablished && this.#failure === 0) setShutdownState()(this.#pointer, SSL_SENT_SHUTDOWN);
     this.#context.endSession(this.#pointer);
     this.#pointer = 0;
+    this.#judge = undefined;
+    this.#peer = undefined;
     this.hasPending = false;
     this.#failure = -Errno.EBADF;
     this.#giveRetryBack();
@@ -268,14 +292,30 @@ export class TlsSession {
     return this.#pointer !== 0 && sessionReused()(this.#pointer) === 1;
   }
 
+  /** Lower-case hex; empty where it has none, as under TLS 1.3. */
+  get sessionId(): string {
+    return this.#pointer === 0 ? '' : sessionIdOf(this.#pointer);
+  }
+
   /** X509_V_…: 0 when the peer's chain is good, and also when it has sent none. */
   get verifyResult(): number {
+    if (this.#peer !== undefined) return this.#peer.verifyResult;
     return this.#pointer === 0 ? 0 : verifyResultOf()(this.#pointer);
   }
 
   /** DER, the peer's own first, then what it sent with it; empty without a certificate. Only the own after a resumption. */
-  peerCertificates(): Buffer[] {
+  peerCertificates(): readonly Buffer[] {
+    if (this.#peer !== undefined) return this.#peer.certificates;
     if (this.#pointer === 0) return [];
+    const certificates = this.#keptCertificates();
+    const { verifyResult } = this;
+    // Before the end of the handshake some of them may come yet.
+    if (this.#isEstablished) this.#peer = { certificates, verifyResult, verifiedChain: undefined };
+    return certificates;
+  }
+
+  /** What OpenSSL has of them. */
+  #keptCertificates(): readonly Buffer[] {
     const own = peerCertificate()(this.#pointer);
     if (own === 0) return [];
     const sent = derOfStack(peerChain()(this.#pointer));
@@ -284,7 +324,8 @@ export class TlsSession {
   }
 
   /** DER, from the peer's own to a root of ours; empty where nothing was verified, and after a resumption. */
-  verifiedChain(): Buffer[] {
+  verifiedChain(): readonly Buffer[] {
+    if (this.#peer?.verifiedChain !== undefined) return this.#peer.verifiedChain;
     return this.#pointer === 0 ? [] : verifiedChainOf(this.#pointer);
   }
 

@@ -3,7 +3,7 @@
 import type { Hash } from 'node:crypto';
 import koffi from 'koffi';
 import { declareOpenssl, takeOpensslProblem } from './openssl.ts';
-import { knowChains } from './tls-known-chains.ts';
+import { tellOfPeers } from './tls-peer.ts';
 import {
   derOf,
   freeCertificates,
@@ -51,6 +51,8 @@ export function setVerification(
   if (verification !== 'none' && trust === undefined && !acceptsUntrusted)
     return 'certificates cannot be verified without trust anchors';
   setVerify()(context, VERIFY_MODES[verification], acceptsUntrusted ? acceptAll() : 0);
+  // Lists end as well: with them nothing is known for longer than a handshake.
+  tellOfPeers(context, trust?.revocationLists === undefined ? trust?.knownChainsClock : undefined);
   digest.update(`${verification} ${acceptsUntrusted}`);
   return trust && setTrust(context, trust, { isServer, digest });
 }
@@ -95,11 +97,8 @@ function setTrust(context: number, trust: TlsTrust, { isServer, digest }: Purpos
 }
 
 function setRevocation(...[context, trust, digest]: [number, TlsTrust, Hash]): string | undefined {
-  const { revocationLists, revokesIssuers = true, knownChainsClock } = trust;
-  if (revocationLists === undefined) {
-    if (knownChainsClock !== undefined) knowChains(context, knownChainsClock);
-    return undefined;
-  }
+  const { revocationLists, revokesIssuers = true } = trust;
+  if (revocationLists === undefined) return undefined;
   const lists = readRevocationLists(revocationLists);
   if (typeof lists === 'string') return `the revocation lists are refused: ${lists}`;
   const store = storeOf()(context);

@@ -5,6 +5,7 @@
 
 import { isIP, type Socket } from 'node:net';
 import { connect, createSecureContext, type SecureContext, type TLSSocket } from 'node:tls';
+import { longestTimerMs } from '../../config/timer-limit.ts';
 import type { UpstreamTls } from '../../config/tls.ts';
 import { TlsVersion } from '../../native/tls-context.ts';
 import { certificateOf } from '../tls/certificate-facts.ts';
@@ -129,9 +130,6 @@ function handshake(secured: TLSSocket, withinMs: number): Promise<void> {
   secured.once('close', () => reject(new Error('the connection was closed within the TLS handshake')));
   return promise.finally(() => clearTimeout(timer));
 }
-
-/** Node takes what is longer for a millisecond. */
-const longestTimerMs = 2 ** 31 - 1;
 
 function problemOf(secured: TLSSocket, { config, rules, name }: Terms): string | undefined {
   if (rules === undefined || rules.acceptsUntrusted) return undefined;

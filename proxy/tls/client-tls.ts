@@ -113,7 +113,7 @@ export class ClientTls {
     return ready;
   }
 
-  // Names of peers are no part of it: they are judged after the handshake, and differ from cluster to cluster.
+  // Names of peers are no part of it: they are judged for each connection, and differ from cluster to cluster.
   #key({ validation }: ResolvedTls, alpn: readonly string[]): string {
     const { secrets, digestOfTrust } = this.#scope;
     return JSON.stringify([

@@ -29,6 +29,7 @@ export function tlsFactsOf({ session }: Pick<TlsTransport, 'session'>): TlsFacts
     alpn: session.alpn ?? '',
     serverName: session.serverName?.toLowerCase() ?? '',
     isResumed: session.isResumed,
+    sessionId: session.sessionId,
     ...(judgedPeers.get(session) ?? { peer: null, isPeerVerified: false }),
     own: own === undefined ? null : ownFactsOf(own),
   };

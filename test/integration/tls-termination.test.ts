@@ -19,7 +19,7 @@ import {
   startSidecar,
   tcpFilterChain,
 } from '../support/sidecar.ts';
-import { ask, dial, downstreamTlsSocket, over, refusal } from '../support/tls-bootstrap.ts';
+import { ask, dial, downstreamTlsSocket, ending, over, refusal } from '../support/tls-bootstrap.ts';
 import { Authority, type IssuedIdentity } from '../support/tls-fixtures.ts';
 
 // Each test starts a process, which takes seconds on a busy machine.
@@ -115,6 +115,7 @@ t.test('a client gets in over TLS, and the next hop and the log are told of it',
   t.equal(second, `TLSv1.2 ECDHE-ECDSA-AES128-GCM-SHA256 ${own}`);
   const stats = await sidecar.admin('/stats?filter=ssl.handshake');
   t.match(stats, /listener\.[^ ]*\.ssl\.handshake: 2/);
+  t.match(await sidecar.admin('/stats?filter=http.*ssl_total'), /^http\.[^ ]*\.downstream_cx_ssl_total: 2$/m);
 });
 
 t.test('a connection is kept over requests, and a session over connections', async (t) => {
@@ -162,13 +163,13 @@ t.test(
       notBefore: '20200101000000Z',
       notAfter: '20200102000000Z',
     });
-    for (const [who, options] of Object.entries({
-      nobody: base,
-      stranger: shown(stranger),
-      other: shown(other),
-      expired: shown(expired),
-    }))
-      t.notMatch(await refusal(sidecar.port('in'), options), /served/, who);
+    for (const [options, alert] of [
+      [base, /ALERT_CERTIFICATE_REQUIRED$/],
+      [shown(stranger), /ALERT_UNKNOWN_CA$/],
+      [shown(other), /ALERT_CERTIFICATE_UNKNOWN$/],
+      [shown(expired), /ALERT_CERTIFICATE_EXPIRED$/],
+    ] as const)
+      t.match(await ending(sidecar.port('in'), options), alert);
     const stats = await sidecar.admin('/stats?filter=ssl.fail');
     t.match(stats, /ssl\.fail_verify_no_cert: 1\n/);
     t.match(stats, /ssl\.fail_verify_error: 2\n/);
@@ -224,7 +225,7 @@ t.test('one port for clients with certificates and for plain ones, and another f
   t.teardown(() => plain.close());
   await plain.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
   t.match(await plain.until((text) => text.endsWith('http')), / 200 /);
-  t.notMatch(await refusal(sidecar.port('in'), base), /served/);
+  t.match(await ending(sidecar.port('in'), base), /ALERT_CERTIFICATE_REQUIRED$/);
 });
 
 t.test('bodies pass both ways byte by byte, however large', async (t) => {

@@ -8,6 +8,9 @@ import { TlsSession } from '../../native/tls-session.ts';
 import { connectedPair } from '../support/socket-pair.ts';
 import { Authority, contextFor, passText, type SessionPair, shakeHands, wire } from '../support/tls-fixtures.ts';
 
+// A thousand handshakes, on a machine that may do something else as well.
+t.setTimeout(120_000);
+
 const folder = t.testdir();
 const mesh = Authority.make(`${folder}/mesh`, 'mesh');
 const leaf = mesh.issue();
@@ -44,6 +47,21 @@ for (const [name, maxVersion] of [
     const next = takeAfterUse(second);
     if (isForOneUse) t.ok(next, 'and leads to the one after it');
     for (const one of [taken, next]) one?.free();
+    t.end();
+  });
+
+  t.test(`${name}: a session has the id that Envoy shows of it`, (t) => {
+    const [server, client] = contexts(t, maxVersion);
+    const first = connection(t, server, client);
+    t.equal(first.server.sessionId, '', 'a new one will go on by its ticket');
+    const taken = takeAfterUse(first)!;
+    const second = connection(t, server, client, taken);
+    taken.free();
+    const expected = maxVersion === TlsVersion.tls12 ? /^[0-9a-f]{64}$/ : /^$/;
+    t.match(second.server.sessionId, expected);
+    t.equal(second.client.sessionId, second.server.sessionId);
+    second.server.free();
+    t.equal(second.server.sessionId, '');
     t.end();
   });
 

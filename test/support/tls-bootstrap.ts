@@ -107,6 +107,20 @@ export async function dial(t: Test, port: number, options: ConnectionOptions = {
   return socket;
 }
 
+/**
+ * With what a connection over TLS ends on which nothing is sent: the code of its error, `closed` without one. What is sent behind
+ * an end would meet a reset, which may hide the alert.
+ */
+export async function ending(port: number, options: ConnectionOptions = {}): Promise<string> {
+  const socket = connect({ host: '127.0.0.1', port, ...options } as ConnectionOptions);
+  const outcome = Promise.withResolvers<string>();
+  socket.on('error', (error: NodeJS.ErrnoException) => outcome.resolve(error.code ?? error.message));
+  socket.on('close', () => outcome.resolve('closed'));
+  const code = await outcome.promise;
+  socket.destroy();
+  return code;
+}
+
 /** Why a connection over TLS came to nothing: at once, or when the first byte was expected. Throws when it came about. */
 export async function refusal(port: number, options: ConnectionOptions = {}): Promise<string> {
   const socket = connect({ host: '127.0.0.1', port, ...options } as ConnectionOptions);

@@ -15,6 +15,7 @@ const buffer = new NativeBuffer(1 << 20);
 class NotingJudge implements HandshakeJudge {
   verdict: string | undefined;
   readonly judged: TlsSession[] = [];
+  readonly established: TlsSession[] = [];
   readonly failed: TlsSession[] = [];
   /** Whether each could still be asked. */
   readonly closing: boolean[] = [];
@@ -22,6 +23,10 @@ class NotingJudge implements HandshakeJudge {
   judge(session: TlsSession): string | undefined {
     this.judged.push(session);
     return this.verdict;
+  }
+
+  onEstablished(session: TlsSession): void {
+    this.established.push(session);
   }
 
   onHandshakeFailed(session: TlsSession): void {
@@ -41,7 +46,7 @@ for (const version of TLS_VERSIONS) {
     t.equal(server.want, TransportWant.read);
     t.same(judge.judged, []);
     t.same(establish(server, client), [0, 0]);
-    t.same(judge.judged, [server.session]);
+    t.same([judge.judged, judge.established], [[server.session], [server.session]]);
     t.equal(client.write(buffer, 0, buffer.bytes.write('hello')), 5);
     t.equal(server.look(), 1);
     t.equal(server.hasPending, true);
@@ -54,16 +59,22 @@ for (const version of TLS_VERSIONS) {
     t.end();
   });
 
-  t.test(`${version}: a peer that the judge refuses gets no data, and the sentence is the problem`, (t) => {
-    const { server, client, judge } = pairOf(t, version);
-    judge.verdict = 'no name of the certificate is allowed';
-    const [result] = establish(server, client);
-    t.equal(result, -Errno.EPROTO);
-    t.equal(server.problem, 'no name of the certificate is allowed');
-    server.close();
-    t.same([judge.judged.length, judge.failed, judge.closing], [1, [], []]);
-    t.end();
-  });
+  t.test(
+    `${version}: a peer that the judge refuses gets an alert and no data, and the sentence is the problem`,
+    (t) => {
+      const { server, client, judge } = pairOf(t, version);
+      judge.verdict = 'no name of the certificate is allowed';
+      const [result] = establish(server, client);
+      t.equal(result, -Errno.EPROTO);
+      t.equal(server.problem, 'no name of the certificate is allowed');
+      server.close();
+      // Under TLS 1.3 its own handshake is done by then.
+      if (client.session.isEstablished) t.equal(client.read(buffer, 0, 100), -Errno.EPROTO);
+      t.match(client.problem, /alert certificate unknown/);
+      t.same([judge.judged.length, judge.established, judge.failed, judge.closing], [1, [], [], []]);
+      t.end();
+    },
+  );
 
   t.test(`${version}: a handshake that fails is told to the judge once, with its words`, (t) => {
     const { server, client, judge } = pairOf(t, version);
