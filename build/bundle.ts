@@ -12,7 +12,7 @@ import { cpSync, existsSync, readFileSync, rmSync, statSync, writeFileSync } fro
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { build, type Plugin } from 'esbuild';
-import { keepCompiledCode, makeScript } from './compiled-code.ts';
+import { compileWhole, keepCompiledCode, makeScript } from './compiled-code.ts';
 import { LIBRARIES, lateEntries, lateLibraries, lazyBuiltins, nativeCalls } from './late-loading.ts';
 
 /**
@@ -36,6 +36,11 @@ const ENTRIES: ReadonlyMap<string, string> = new Map([
 
 /** Of these V8's compiled code is kept: every start runs them. */
 const THREADS: readonly string[] = ['outrigger', 'worker'];
+
+/** And of these, which no build can run: it takes the right to load programs into the kernel. */
+const PRIVILEGED: readonly string[] = ['capture'];
+
+const SCRIPTS: readonly string[] = [...THREADS, ...PRIVILEGED];
 
 // What `import.meta.url` is in an ES module.
 const MODULE_URL = "const moduleUrl = require('node:url').pathToFileURL(__filename).href;";
@@ -84,10 +89,11 @@ async function bundle(source: string, out: string): Promise<void> {
     plugins: [relativeUrls(source, out), lateEntries(entries), lazyBuiltins(), lateLibraries(), nativeCalls()],
   });
   for (const name of [...ENTRIES.keys(), ...LIBRARIES.keys()]) makeAscii(join(out, `${name}.cjs`));
-  for (const name of THREADS) makeScript(out, name);
+  for (const name of SCRIPTS) makeScript(out, name);
+  for (const name of PRIVILEGED) compileWhole(out, name);
   await keepCompiledCode(out);
   for (const name of [...ENTRIES.keys(), ...LIBRARIES.keys()]) {
-    const file = join(out, `${name}.${THREADS.includes(name) ? 'js' : 'cjs'}`);
+    const file = join(out, `${name}.${SCRIPTS.includes(name) ? 'js' : 'cjs'}`);
     console.log(`${relative(source, file)} ${Math.round(statSync(file).size / 1024)} KiB`);
   }
 }

@@ -3,7 +3,8 @@
 
 import { mapInfo } from './bpf-info.ts';
 import { Errno } from './errno.ts';
-import { declareLibbpf, libbpfProblem } from './libbpf.ts';
+import { ForeignThread } from './foreign-thread.ts';
+import { declareLibbpf, libbpfAddress, libbpfProblem } from './libbpf.ts';
 import { gatherWarnings } from './libbpf-warnings.ts';
 import { declare, failure } from './libc.ts';
 import { NativeBuffer } from './native-buffer.ts';
@@ -39,6 +40,7 @@ export class BpfObject {
   readonly #programPointers = new Map<string, number>();
   readonly #mapPointers = new Map<string, number>();
   #pointer: number;
+  #thread: ForeignThread | undefined;
 
   private constructor(pointer: number) {
     this.#pointer = pointer;
@@ -115,6 +117,22 @@ export class BpfObject {
     return typeof info === 'number' ? info : reuseFd()(pointer, fd);
   }
 
+  /**
+   * Begins `loadQuietly` on a thread of its own. Until that or `close` is called, which wait for it, nothing else may be
+   * asked of this object; of others it may, since libbpf shares nothing between them but what it found the kernel to know.
+   */
+  beginLoading(): void {
+    if (this.#pointer !== 0) this.#thread ??= ForeignThread.begin(libbpfAddress('bpf_object__load'), this.#pointer);
+  }
+
+  /** As `load`, where nobody asks what went wrong: 0 or a positive errno. */
+  loadQuietly(): number {
+    if (this.#pointer === 0) return Errno.EBADF;
+    const result = this.#thread === undefined ? loadObject()(this.#pointer) : this.#thread.end();
+    this.#thread = undefined;
+    return result < 0 ? -result : 0;
+  }
+
   /** Makes the maps, relocates and loads the programs: once, whatever comes of it. */
   load(): BpfLoadOutcome {
     if (this.#pointer === 0) return { errno: Errno.EBADF, verifierLog: '', warnings: [] };
@@ -143,6 +161,7 @@ export class BpfObject {
   /** Frees the object and closes its descriptors. What is attached by link or pinned stays. */
   close(): void {
     if (this.#pointer === 0) return;
+    this.#thread?.end();
     closeObject()(this.#pointer);
     this.#pointer = 0;
     this.#programPointers.clear();

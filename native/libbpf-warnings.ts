@@ -3,6 +3,7 @@
 // AAPCS64, B.4 applied to va_list), so that vsnprintf takes it as it came.
 
 import koffi from 'koffi';
+import { ForeignThread } from './foreign-thread.ts';
 import { declareLibbpf } from './libbpf.ts';
 import { declare } from './libc.ts';
 import { NativeBuffer } from './native-buffer.ts';
@@ -18,6 +19,8 @@ export function gatherWarnings<Outcome>(warnings: string[], call: () => Outcome)
     return length;
   };
   const callback = koffi.register(print, printPointer);
+  // It has one function to print with, which may not be called on another thread.
+  ForeignThread.waitForAll();
   setPrint()(Number(callback));
   try {
     return call();

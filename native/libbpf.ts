@@ -29,6 +29,12 @@ export function declareLibbpf(result: ForeignType, name: string, parameters: For
   };
 }
 
+/** Where a function of libbpf lies, for a thread that begins with it (`ForeignThread`); 0 without the library. */
+export function libbpfAddress(name: string): number {
+  const library = theLibrary();
+  return typeof library === 'string' ? 0 : Number(koffi.address(library.symbol(name)));
+}
+
 export type ForeignFunction = (...values: (number | string | boolean)[]) => number;
 
 type Library = ReturnType<typeof koffi.load>;

@@ -25,12 +25,14 @@ export class ReadableWatch {
         onReadable();
       });
     });
+    if (open.size === 0) process.once('exit', closeAll);
     open.add(this.#handle);
   }
 
   close(): void {
     // A closed handle must not be touched again: koffi would follow a null pointer.
     if (!open.delete(this.#handle)) return;
+    if (open.size === 0) process.off('exit', closeAll);
     clearImmediate(this.#turn);
     this.#handle.close();
   }
@@ -40,6 +42,12 @@ type PollHandle = ReturnType<typeof koffi.node.poll>;
 
 /** Handles that are collected stop without a word. */
 const open = new Set<PollHandle>();
+
+/** A thread that ends by a fault leaves its watches open, and Node ends the process when a thread's loop has handles. */
+function closeAll(): void {
+  for (const handle of open) handle.close();
+  open.clear();
+}
 
 /** Blocks this thread until `fd` is readable or at its end: 1. 0 when that took too long, or a negated errno. */
 export function waitUntilReadable(fd: number, timeoutMs: number): number {

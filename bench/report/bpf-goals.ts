@@ -1,8 +1,7 @@
 // The goals of redirection, short-circuit and events: each a ratio within one run, round by round, or a count.
-import type { Slot } from '../measure/measured-load.ts';
 import type { RedirectedRound } from '../suite/bpf-capture.ts';
 import type { ShortcutRound } from '../suite/bpf-shortcut.ts';
-import type { BpfReport } from './bpf-results.ts';
+import { type BpfReport, rateOf } from './bpf-report.ts';
 import { medianOf } from './table.ts';
 
 export type BpfGoal = {
@@ -116,8 +115,4 @@ function goal<Figure>(
   if (figure === null) return { title, goal: wanted, measured: '-', verdict: 'not measured in this run' };
   const { isMet, text } = judge(figure);
   return { title, goal: wanted, measured: text, verdict: isMet ? 'met' : 'missed' };
-}
-
-function rateOf({ requests, seconds }: Slot): number {
-  return requests / seconds;
 }

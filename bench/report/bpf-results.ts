@@ -6,18 +6,10 @@ import type { EventsResult } from '../suite/bpf-events.ts';
 import type { LoadingResult } from '../suite/bpf-loading.ts';
 import type { ShortcutResult, ShortcutRound } from '../suite/bpf-shortcut.ts';
 import { judgeBpfGoals } from './bpf-goals.ts';
+import { type BpfReport, rateOf } from './bpf-report.ts';
 import { formatSpread, markdownTable } from './table.ts';
 
 export const BPF_TITLE = 'eBPF benchmark results';
-
-// Undefined: that part was not asked for.
-export type BpfReport = {
-  readonly machine: readonly string[];
-  readonly capture?: CaptureResult;
-  readonly shortcut?: ShortcutResult;
-  readonly events?: EventsResult;
-  readonly loading?: LoadingResult;
-};
 
 export function renderBpfResults(report: BpfReport): string {
   const { capture, shortcut, events, loading } = report;
@@ -108,19 +100,19 @@ function eventsTable({ ring, copiedAndDecoded, copied, live, stopped }: EventsRe
   return `${table}\n\n${sentences.join(' ')}`;
 }
 
-function loadTable({ allMs, redirectionMs }: LoadingResult): string {
+function loadTable({ allMs, redirectionMs, cpuMs }: LoadingResult): string {
   const row = (name: string, ms: readonly number[]) => [
     name,
     String(ms.length),
     Math.min(...ms).toFixed(1),
     formatSpread(ms, 1),
   ];
-  const rows = [row('redirection', redirectionMs), row('with short-circuit and events', allMs)];
+  const rows = [
+    row('redirection', redirectionMs),
+    row('with short-circuit and events', allMs),
+    row('… in CPU of the process', cpuMs),
+  ];
   return markdownTable(['what', 'times', 'best', 'median (least-most)'], rows);
-}
-
-function rateOf({ requests, seconds }: Slot): number {
-  return requests / seconds;
 }
 
 function cpuMicros({ userMs, systemMs, requests }: Slot): number {

@@ -2,7 +2,8 @@
 import { join } from 'node:path';
 import { ensureWrk } from '../load/wrk.ts';
 import { describeMachine } from '../measure/machine.ts';
-import { BPF_TITLE, type BpfReport, renderBpfResults } from '../report/bpf-results.ts';
+import type { BpfReport } from '../report/bpf-report.ts';
+import { BPF_TITLE, renderBpfResults } from '../report/bpf-results.ts';
 import { writePart } from '../report/results-file.ts';
 import { measureCapture, type RoundOptions } from './bpf-capture.ts';
 import { measureEvents } from './bpf-events.ts';
@@ -22,7 +23,7 @@ export async function runBpf(options: BpfOptions): Promise<void> {
   const has = (part: BpfPart): boolean => options.parts.includes(part);
   const report: BpfReport = {
     machine: describeMachine(),
-    ...(has('loading') && { loading: measureLoading() }),
+    ...(has('loading') && { loading: await measureLoading() }),
     ...(has('events') && { events: await measureEvents(options.rounds) }),
     ...(has('capture') && { capture: await measureCapture(options) }),
     ...(has('shortcut') && { shortcut: await measureShortcut(options) }),

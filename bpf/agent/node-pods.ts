@@ -142,10 +142,8 @@ export class NodePods implements RequestHandler {
     for (const pod of this.#pods.values()) if (pod.predecessor === peer) pod.predecessor = undefined;
     const [folder, pod] = this.#heldBy(peer) ?? [];
     if (folder === undefined || pod === undefined) return;
-    pod.held = undefined;
     this.#options.log({ event: 'sidecar gone', pod: pod.cgroup.uid, process: peer.identity.processId });
-    if (pod.predecessor !== undefined) this.#callBack(pod, pod.predecessor);
-    else if (pod.remains.policy === 'open') this.#forget(folder, pod, 'detach');
+    this.#letGo(folder, pod);
   }
 
   onRefused(reason: string, identity: PeerIdentity | undefined): void {
@@ -163,6 +161,13 @@ export class NodePods implements RequestHandler {
     this.#cancelDeadline();
     this.#watch.close();
     for (const [folder, pod] of this.#pods) this.#forget(folder, pod, 'stay');
+  }
+
+  /** Nobody holds it any more: back to who held it before, or as its policy says. */
+  #letGo(folder: string, pod: EnrolledPod): void {
+    pod.held = undefined;
+    if (pod.predecessor !== undefined) this.#callBack(pod, pod.predecessor);
+    else if (pod.remains.policy === 'open') this.#forget(folder, pod, 'detach');
   }
 
   /** Its successor has failed. It enrols again when its connection ends, with its own settings and sockets. */
@@ -226,7 +231,8 @@ export class NodePods implements RequestHandler {
     this.#pods.set(folder, enrolled);
     const failure = setListeners(capture, listeners);
     if (failure !== undefined) {
-      this.#forget(folder, enrolled, 'detach');
+      if (known === undefined) this.#forget(folder, enrolled, 'detach');
+      else this.#letGo(folder, enrolled);
       return this.#failed(pod, failure);
     }
     const event = known === undefined ? 'enrolled' : 'taken up';

@@ -2,7 +2,7 @@
 
 import { type Attachment, attach } from '../loader/attachment.ts';
 import { isFailure, type LoadFailure } from '../loader/load-failure.ts';
-import { type LoadedObject, loadObject } from '../loader/loaded-object.ts';
+import { type LoadedObject, PreparedObject } from '../loader/loaded-object.ts';
 import type { ObjectFiles } from '../loader/object-files.ts';
 import { LAYOUTS } from '../loader/object-layouts.ts';
 import { swapPrograms } from '../loader/swap.ts';
@@ -24,29 +24,61 @@ export interface ObjectPlaces {
   readonly hasDns: boolean;
 }
 
-/** A failure leaves attached what was, and nothing new. */
-export function attachObject(request: ObjectPlaces): AttachedPrograms | LoadFailure {
-  const places = PROGRAM_PLACES.filter(({ object }) => object === request.name);
-  const found = new Map<string, Attachment>();
-  for (const place of places) {
-    const attachment = heldAttachment(place, request);
-    if (attachment !== undefined) found.set(place.program, attachment);
+/** An object that the kernel verifies while this thread does something else. Whoever began it attaches it or gives it up. */
+export class BegunObject {
+  readonly #request: ObjectPlaces;
+  /** What is there already. */
+  readonly #found: Map<string, Attachment>;
+  readonly #loading: Loading;
+
+  private constructor(request: ObjectPlaces, found: Map<string, Attachment>, loading: Loading) {
+    this.#request = request;
+    this.#found = found;
+    this.#loading = loading;
   }
-  const object = load(request, found);
-  if (isFailure(object)) {
+
+  static begin(request: ObjectPlaces): BegunObject | LoadFailure {
+    const found = new Map<string, Attachment>();
+    for (const place of placesOf(request)) {
+      const attachment = heldAttachment(place, request);
+      if (attachment !== undefined) found.set(place.program, attachment);
+    }
+    const loading = beginLoading(request, found);
+    if (!isFailure(loading)) return new BegunObject(request, found, loading);
     for (const attachment of found.values()) attachment.close();
-    return object;
+    return loading;
   }
-  const attached = new AttachedPrograms(request.name, object, found);
-  for (const place of places.filter((place) => isWanted(place, request))) {
-    const failure = attached.has(place.program) ? undefined : attached.attach(place, request.targets);
-    if (failure === undefined) continue;
-    attached.giveUp();
-    return failure;
+
+  /** Waits for the verifier. A failure leaves attached what was, and nothing new. */
+  attach(): AttachedPrograms | LoadFailure {
+    const request = this.#request;
+    const object = this.#loading.finish();
+    if (isFailure(object)) {
+      this.#closeFound();
+      return object;
+    }
+    const attached = new AttachedPrograms(request.name, object, this.#found);
+    for (const place of placesOf(request).filter((place) => isWanted(place, request))) {
+      const failure = attached.has(place.program) ? undefined : attached.attach(place, request.targets);
+      if (failure === undefined) continue;
+      attached.giveUp();
+      return failure;
+    }
+    // Only now: until all others are in place, what runs there already serves.
+    for (const place of placesOf(request).filter((place) => !isWanted(place, request)))
+      attached.detachOne(place.program);
+    return attached;
   }
-  // Only now: until all others are in place, what runs there already serves.
-  for (const place of places.filter((place) => !isWanted(place, request))) attached.detachOne(place.program);
-  return attached;
+
+  /** What is attached stays. */
+  giveUp(): void {
+    this.#loading.giveUp();
+    this.#closeFound();
+  }
+
+  #closeFound(): void {
+    for (const attachment of this.#found.values()) attachment.close();
+  }
 }
 
 export class AttachedPrograms {
@@ -118,6 +150,10 @@ export class AttachedPrograms {
 /** The reverse of attaching: no connection is redirected whose destination nobody keeps. */
 const REDIRECTION_FIRST = PROGRAM_PLACES.map(({ program }) => program).reverse();
 
+function placesOf({ name }: ObjectPlaces): readonly ProgramPlace[] {
+  return PROGRAM_PLACES.filter(({ object }) => object === name);
+}
+
 const DNS_PROGRAMS = PROGRAM_PLACES.filter(({ isForDns }) => isForDns === true).map(({ program }) => program);
 
 function isWanted({ program, at, isForDns }: ProgramPlace, { without, hasDns, targets }: ObjectPlaces): boolean {
@@ -132,7 +168,13 @@ function heldAttachment(place: ProgramPlace, { held, targets, without }: ObjectP
   return attachmentOf(fd, place, target);
 }
 
-function load(request: ObjectPlaces, found: ReadonlyMap<string, Attachment>): LoadedObject | LoadFailure {
+interface Loading {
+  finish(): LoadedObject | LoadFailure;
+  giveUp(): void;
+}
+
+/** What runs already is replaced in `finish` alone. */
+function beginLoading(request: ObjectPlaces, found: ReadonlyMap<string, Attachment>): Loading | LoadFailure {
   const { name, plan, files, held } = request;
   const lists = fillListMaps(name, plan.maps);
   if (isFailure(lists)) return lists;
@@ -143,17 +185,26 @@ function load(request: ObjectPlaces, found: ReadonlyMap<string, Attachment>): Lo
     constants: plan.constants,
     without: programs.filter((program) => request.without.includes(program) || unused.includes(program)),
   };
-  const loaded =
-    found.size === 0
-      ? loadObject(files, name, { ...options, reuse: lists })
-      : swapPrograms({
-          files,
-          name,
-          load: options,
-          maps: { ...heldMaps(held, name), ...lists },
-          attachments: found,
-          renewable: ['counters'],
-        });
-  closeMaps(lists);
-  return loaded;
+  const closing = (loaded: LoadedObject | LoadFailure) => {
+    closeMaps(lists);
+    return loaded;
+  };
+  if (found.size > 0) {
+    const maps = { ...heldMaps(held, name), ...lists };
+    const swap = { files, name, load: options, maps, attachments: found, renewable: ['counters'] };
+    return { finish: () => closing(swapPrograms(swap)), giveUp: () => closeMaps(lists) };
+  }
+  const prepared = PreparedObject.open(files, name, { ...options, reuse: lists });
+  if (isFailure(prepared)) {
+    closeMaps(lists);
+    return prepared;
+  }
+  prepared.begin();
+  return {
+    finish: () => closing(prepared.load()),
+    giveUp: () => {
+      prepared.close();
+      closeMaps(lists);
+    },
+  };
 }

@@ -8,7 +8,7 @@ import { isFailure, type LoadFailure, systemFailure } from '../loader/load-failu
 import type { ObjectFiles } from '../loader/object-files.ts';
 import type { PinFolder } from '../loader/pin-folder.ts';
 import { type Probes, programsToLeaveOut } from '../loader/probes.ts';
-import { type AttachedPrograms, attachObject, type ObjectPlaces } from './attached-programs.ts';
+import { type AttachedPrograms, BegunObject, type ObjectPlaces } from './attached-programs.ts';
 import type { CaptureCounters } from './capture.ts';
 import { planInbound, planOutbound } from './capture-plan.ts';
 import { type CaptureTargets, type FoundTargets, findTargets } from './capture-targets.ts';
@@ -95,6 +95,9 @@ interface OpenObject {
 
 function openAt(options: EbpfCaptureOptions, targets: FoundTargets, held: HeldCapture): EbpfCapture | LoadFailure {
   const { settings, probes } = options;
+  // The larger of two: it is verified while the other is loaded and attached.
+  const begun = beginObject(options, { name: 'outbound', plan: planOutbound(settings, targets), targets, held });
+  if (isFailure(begun)) return begun;
   // The proxy's end first: where connections come before it is there, they are refused or pass, as the policy says.
   const hasIngressInterface = probes.find('ingress-ifindex').state === 'there';
   const { hasIstioSource6 } = targets;
@@ -106,8 +109,11 @@ function openAt(options: EbpfCaptureOptions, targets: FoundTargets, held: HeldCa
         held,
       })
     : null;
-  if (isFailure(incoming)) return incoming;
-  const outgoing = openObject(options, { name: 'outbound', plan: planOutbound(settings, targets), targets, held });
+  if (isFailure(incoming)) {
+    begun.giveUp();
+    return incoming;
+  }
+  const outgoing = attach(begun, 'outbound');
   if (isFailure(outgoing)) {
     incoming?.programs.giveUp();
     incoming?.counters.unmap();
@@ -127,16 +133,25 @@ function openAt(options: EbpfCaptureOptions, targets: FoundTargets, held: HeldCa
 type ObjectRequest = Omit<ObjectPlaces, 'files' | 'without' | 'hasDns'>;
 
 function openObject(options: EbpfCaptureOptions, request: ObjectRequest): OpenObject | LoadFailure {
-  const programs = attachObject({
+  const begun = beginObject(options, request);
+  return isFailure(begun) ? begun : attach(begun, request.name);
+}
+
+function beginObject(options: EbpfCaptureOptions, request: ObjectRequest): BegunObject | LoadFailure {
+  return BegunObject.begin({
     ...request,
     files: options.files,
     without: programsToLeaveOut(options.probes),
     hasDns: options.settings.dns !== undefined,
   });
+}
+
+function attach(begun: BegunObject, name: ObjectRequest['name']): OpenObject | LoadFailure {
+  const programs = begun.attach();
   if (isFailure(programs)) return programs;
-  const names = request.name === 'outbound' ? OutboundCounter : InboundCounter;
+  const names = name === 'outbound' ? OutboundCounter : InboundCounter;
   const counters = CounterArray.map(programs.object.mapFd('counters'), names);
-  if (!isFailure(counters)) return { name: request.name, programs, counters };
+  if (!isFailure(counters)) return { name, programs, counters };
   programs.giveUp();
   return counters;
 }

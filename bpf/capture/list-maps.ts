@@ -8,13 +8,14 @@ import type { ObjectName } from '../loader/object-files.ts';
 import { LAYOUTS } from '../loader/object-layouts.ts';
 import type { MapPlan } from './capture-plan.ts';
 
-/** By name; the descriptors are the caller's. A failure leaves none open. */
+/** Those that have entries, by name; the descriptors are the caller's. A failure leaves none open. */
 export function fillListMaps(
   object: ObjectName,
   plans: readonly MapPlan[],
 ): Readonly<Record<string, number>> | LoadFailure {
   const filled: Record<string, number> = {};
-  for (const plan of plans) {
+  // The object makes those that stay empty by itself.
+  for (const plan of plans.filter(({ entries }) => entries.length > 0)) {
     const fd = fillMap(object, plan);
     if (isFailure(fd)) {
       closeMaps(filled);

@@ -9,7 +9,7 @@ export const shortcut = {
     { name: 'ends_sc', type: 24, keyBytes: 4, valueBytes: 128, maxEntries: 0 },
     { name: 'socks', type: 18, keyBytes: 48, valueBytes: 8, maxEntries: 65536 },
     { name: 'counters', type: 2, keyBytes: 4, valueBytes: 8, maxEntries: 12 },
-    { name: 'flows', type: 9, keyBytes: 48, valueBytes: 24, maxEntries: 32768 },
+    { name: 'flows', type: 9, keyBytes: 48, valueBytes: 24, maxEntries: 8192 },
     { name: 'ports_sc', type: 1, keyBytes: 2, valueBytes: 1, maxEntries: 64 },
     { name: 'control', type: 2, keyBytes: 4, valueBytes: 4, maxEntries: 1 },
   ],

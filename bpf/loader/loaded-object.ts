@@ -24,16 +24,51 @@ export interface LoadOptions {
 
 /** Loads `name`. A failure leaves nothing behind, and carries all that the verifier said if it was the one to refuse. */
 export function loadObject(files: ObjectFiles, name: ObjectName, options: LoadOptions): LoadedObject | LoadFailure {
-  const problem = libbpfProblem();
-  if (problem !== undefined) return { reason: `cannot load BPF objects: ${problem}` };
-  const bytes = files.read(name);
-  if (isFailure(bytes)) return bytes;
-  const object = BpfObject.open(bytes, name);
-  if (typeof object === 'number') return systemFailure(`read the BPF object ${name}`, object);
-  const failure = versionProblem(object, name) ?? prepare(object, name, options) ?? load(object, name);
-  if (failure === undefined) return new LoadedObject(name, object);
-  object.close();
-  return failure;
+  const prepared = PreparedObject.open(files, name, options);
+  return isFailure(prepared) ? prepared : prepared.load();
+}
+
+/** An object that is ready to be loaded. Whoever opens it loads or closes it. */
+export class PreparedObject {
+  readonly #name: ObjectName;
+  readonly #open: () => BpfObject | LoadFailure;
+  readonly #object: BpfObject;
+
+  private constructor(name: ObjectName, open: () => BpfObject | LoadFailure, object: BpfObject) {
+    this.#name = name;
+    this.#open = open;
+    this.#object = object;
+  }
+
+  /** The maps of `options.reuse` stay open until `load` has returned. */
+  static open(files: ObjectFiles, name: ObjectName, options: LoadOptions): PreparedObject | LoadFailure {
+    const open = () => openObject(files, name, options);
+    const object = open();
+    return isFailure(object) ? object : new PreparedObject(name, open, object);
+  }
+
+  /** Loading begins, on a thread of its own. */
+  begin(): void {
+    this.#object.beginLoading();
+  }
+
+  /** Once. As `loadObject`. */
+  load(): LoadedObject | LoadFailure {
+    if (this.#object.loadQuietly() === 0) return new LoadedObject(this.#name, this.#object);
+    this.#object.close();
+    // Again, to hear why: to listen takes buffers for each program and a callback, and few loads fail.
+    const object = this.#open();
+    if (isFailure(object)) return object;
+    const failure = loadAndListen(object, this.#name);
+    if (failure === undefined) return new LoadedObject(this.#name, object);
+    object.close();
+    return failure;
+  }
+
+  /** In place of `load`. */
+  close(): void {
+    this.#object.close();
+  }
 }
 
 export class LoadedObject {
@@ -72,6 +107,19 @@ export class LoadedObject {
     this.#maps.clear();
     this.#object.close();
   }
+}
+
+function openObject(files: ObjectFiles, name: ObjectName, options: LoadOptions): BpfObject | LoadFailure {
+  const problem = libbpfProblem();
+  if (problem !== undefined) return { reason: `cannot load BPF objects: ${problem}` };
+  const bytes = files.read(name);
+  if (isFailure(bytes)) return bytes;
+  const object = BpfObject.open(bytes, name);
+  if (typeof object === 'number') return systemFailure(`read the BPF object ${name}`, object);
+  const failure = versionProblem(object, name) ?? prepare(object, name, options);
+  if (failure === undefined) return object;
+  object.close();
+  return failure;
 }
 
 /** Where libbpf keeps `const volatile` variables until they are loaded. */
@@ -142,7 +190,7 @@ function setConstants(object: BpfObject, name: ObjectName, values: ConstantValue
   return result < 0 ? systemFailure(`set the constants of ${name}`, result) : undefined;
 }
 
-function load(object: BpfObject, name: ObjectName): LoadFailure | undefined {
+function loadAndListen(object: BpfObject, name: ObjectName): LoadFailure | undefined {
   const { errno, verifierLog, warnings } = object.load();
   if (errno === 0) return undefined;
   const refused = verifierFailure(name, verifierLog);

@@ -8,6 +8,7 @@ import { createHash, createPublicKey, type KeyObject, verify } from 'node:crypto
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { sha256 } from '../../native/sha256.ts';
 import { isFailure, type LoadFailure } from './load-failure.ts';
 import { type ManifestObject, type ObjectManifest, parseManifest } from './object-manifest.ts';
 
@@ -64,7 +65,8 @@ export class ObjectFiles {
 
 /** sha256 in hex. */
 export function hashOf(bytes: Uint8Array): string {
-  return createHash('sha256').update(bytes).digest('hex');
+  const digest = sha256(bytes);
+  return digest === undefined ? createHash('sha256').update(bytes).digest('hex') : Buffer.from(digest).toString('hex');
 }
 
 const MANIFEST = 'manifest.json';

@@ -110,11 +110,12 @@ struct flow {
 
 /**
  * By the active end's name. An entry that is lost, evicted or overwritten costs speed alone: without it no burst ends, and
- * both directions go by TCP before long. What must not be lost is kept with the sockets.
+ * both directions go by TCP before long. What must not be lost is kept with the sockets. All entries are made with the map,
+ * which takes 1.5 ms and 4 MB for four times as many, and few pods have so many connections of their own in use at a time.
  */
 struct {
   __uint(type, BPF_MAP_TYPE_LRU_HASH);
-  __uint(max_entries, 32768);
+  __uint(max_entries, 8192);
   __type(key, struct name);
   __type(value, struct flow);
 } flows SEC(".maps");

@@ -140,6 +140,22 @@ t.test('each thread finds the compiled code of the functions that have run', (t)
   t.end();
 });
 
+t.test('what no build can run is compiled as a whole', (t) => {
+  const tree = treeOf(t, withMain("import('./command/capture-opening.ts').then(() => console.log('opened'));"));
+  bundle(tree);
+  const filename = join(tree, 'dist/capture.js');
+  const text = readFileSync(filename, 'latin1');
+  const script = new Script(text, { filename, cachedData: readFileSync(compiledOf(tree, 'capture')) });
+  t.equal(script.cachedDataRejected, false);
+  const uncalled = new Script(text, { filename: 'uncalled.js' }).createCachedData();
+  t.ok(readFileSync(compiledOf(tree, 'capture')).length > uncalled.length, 'more than V8 compiles of its own accord');
+  const run = () => spawnSync(process.execPath, [join(tree, 'dist/outrigger.cjs')], { encoding: 'utf8' }).stdout;
+  t.equal(run(), 'late\nopened\n');
+  writeFileSync(compiledOf(tree, 'capture'), 'damaged');
+  t.equal(run(), 'late\nopened\n', 'V8 refuses it');
+  t.end();
+});
+
 t.test('the same sources make the same bytes, wherever they lie', (t) => {
   const root = treeOf(t, { first: PROGRAM, second: structuredClone(PROGRAM) });
   const [first, second] = [join(root, 'first'), join(root, 'second')];

@@ -136,6 +136,52 @@ t.test('one that is loaded without a fault leaves neither log nor warnings', can
   t.end();
 });
 
+t.test('several are loaded at a time, each on a thread of its own', canLoad, (t) => {
+  const before = openDescriptors();
+  const objects = Array.from({ length: 4 }, () => openedObject(t));
+  for (const object of objects) object.beginLoading();
+  for (const object of objects) {
+    t.equal(object.loadQuietly(), 0);
+    t.equal(verdictOf(object), 1);
+    t.equal(object.loadQuietly(), Errno.EINVAL, 'once');
+    object.close();
+  }
+  t.equal(openDescriptors(), before);
+  t.end();
+});
+
+t.test('one that is refused on its thread says no more than a number', canLoad, (t) => {
+  const before = openDescriptors();
+  const object = openedObject(t, compiled(REFUSED_SOURCE));
+  object.beginLoading();
+  object.beginLoading();
+  t.equal(object.loadQuietly(), Errno.EACCES);
+  object.close();
+  t.equal(openDescriptors(), before);
+  t.end();
+});
+
+t.test('one that is closed while it is loaded leaves nothing', canLoad, (t) => {
+  const before = openDescriptors();
+  const object = openedObject(t);
+  object.beginLoading();
+  object.close();
+  t.equal(openDescriptors(), before);
+  t.equal(object.loadQuietly(), Errno.EBADF);
+  object.beginLoading();
+  t.equal(object.loadQuietly(), Errno.EBADF);
+  t.end();
+});
+
+t.test('what is said of one is not mixed with what another thread says', canLoad, (t) => {
+  const other = openedObject(t, compiled(REFUSED_SOURCE));
+  const object = openedObject(t);
+  other.beginLoading();
+  t.same(object.load(), { errno: 0, verifierLog: '', warnings: [] });
+  t.equal(other.loadQuietly(), Errno.EACCES);
+  t.end();
+});
+
 t.test('descriptors are the object’s own, closed on exec, and gone when it is closed', canLoad, (t) => {
   const before = openDescriptors();
   const object = loadedObject(t);

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import t from 'tap';
-import { libbpfProblem } from '../../native/libbpf.ts';
+import { libbpfAddress, libbpfProblem } from '../../native/libbpf.ts';
 import { bpfSkipReason } from '../support/bpf-environment.ts';
 
 const IMPORTS = `
@@ -29,6 +29,12 @@ t.test('a library that is another one is no libbpf', (t) => {
 
 t.test('one that is there is no problem', { skip: bpfSkipReason('libbpf') ?? false }, (t) => {
   t.equal(libbpfProblem(), undefined);
+  t.end();
+});
+
+t.test('its functions have addresses', { skip: bpfSkipReason('libbpf') ?? false }, (t) => {
+  t.ok(libbpfAddress('bpf_object__load') > 0);
+  t.not(libbpfAddress('bpf_object__load'), libbpfAddress('bpf_object__close'));
   t.end();
 });
 

@@ -1,11 +1,17 @@
-import { mkdirSync, rmdirSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, fstatSync, mkdirSync, openSync, rmdirSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { type Enrolment, type EnrolmentState, enrol } from '../../../bpf/agent/agent-client.ts';
-import type { RestoredPod } from '../../../bpf/agent/node-pods.ts';
+import type { Peer } from '../../../bpf/agent/enrolment-door.ts';
+import { NodePods, type RestoredPod } from '../../../bpf/agent/node-pods.ts';
+import { inNamespace } from '../../../bpf/capture/network-namespace.ts';
 import { defaultCaptureSettings } from '../../../bpf/capture/settings.ts';
+import { CgroupTree } from '../../../bpf/cgroup/cgroup-tree.ts';
+import { podOfCgroup } from '../../../bpf/cgroup/pod-cgroup.ts';
 import { isFailure, type LoadFailure } from '../../../bpf/loader/load-failure.ts';
-import { bind, close, createSocket, listen } from '../../../native/socket.ts';
+import { bind, close, createSocket, duplicate, listen } from '../../../native/socket.ts';
 import { AddressFamily } from '../../../native/socket-address.ts';
 import { bpfSkipReason, cgroupRoot } from '../../support/bpf-environment.ts';
 import { HandClock } from '../../support/discovery-fixtures.ts';
@@ -203,6 +209,49 @@ t.test('what cannot be attached is told with the way out, and nothing is kept', 
   t.equal(agent.pods.size, 0);
 });
 
+for (const policy of ['open', 'closed'] as const) {
+  t.test(`${policy}: a successor whose sockets cannot be used leaves the pod redirected`, { skip }, async (t) => {
+    const { pods, captures, dropped, enrolAs } = await podsOf(t, policy);
+    const [before, successor] = [1, 2].map(enrolAs) as [Enrolling, Enrolling];
+    t.match(before.enrol(), { kind: 'enrolled' });
+    captures.listenerFailure = { reason: 'the map is full' };
+    t.match(successor.enrol(), { kind: 'refused', reason: 'the map is full' });
+    t.equal(pods.size, 1);
+    t.same(
+      captures.captures.map(({ released }) => released),
+      ['stay', undefined],
+      'the programs of the successor are in place',
+    );
+    t.same(dropped, [before.peer], 'it enrols again, with its own settings and sockets');
+    pods.onGone(before.peer);
+    captures.listenerFailure = undefined;
+    t.match(before.enrol(), { kind: 'enrolled' });
+    t.same(captures.captures.at(-1)!.listeners, ['ipv4']);
+  });
+}
+
+t.test(
+  'closed stays when the next sidecar’s sockets cannot be used; nothing stays of a pod that is new',
+  {
+    skip,
+  },
+  async (t) => {
+    const { pods, captures, enrolAs } = await podsOf(t, 'closed');
+    const [first, second] = [1, 2].map(enrolAs) as [Enrolling, Enrolling];
+    captures.listenerFailure = { reason: 'the map is full' };
+    t.match(first.enrol(), { reason: 'the map is full' });
+    t.equal(pods.size, 0);
+    t.equal(captures.captures[0]!.released, 'detach');
+    captures.listenerFailure = undefined;
+    t.match(first.enrol(), { kind: 'enrolled' });
+    pods.onGone(first.peer);
+    captures.listenerFailure = { reason: 'the map is full' };
+    t.match(second.enrol(), { reason: 'the map is full' });
+    t.equal(pods.size, 1);
+    t.equal(captures.captures.at(-1)!.released, undefined, 'connections fail rather than leave the mesh');
+  },
+);
+
 t.test('no more pods than allowed', { skip }, async (t) => {
   const cgroups = new PodCgroups(t, 'most');
   const [first, second] = [cgroups.pod(), cgroups.pod()];
@@ -223,6 +272,52 @@ function setUp(t: Test): { cgroups: PodCgroups; pod: PodFolder; agent: ReturnTyp
   t.teardown(() => rmdirSync(join(pod.path, 'sidecar')));
   moveInto(t, join(pod.path, 'sidecar'), cgroupRoot()!);
   return { cgroups, pod, agent: startAgent(t) };
+}
+
+interface Enrolling {
+  readonly peer: Peer;
+  readonly enrol: () => ReturnType<NodePods['handle']>;
+}
+
+/** The pods of a node without its door: processes of one container of a pod enrol with a socket of the pod's namespace. */
+async function podsOf(t: Test, policy: 'open' | 'closed') {
+  const tree = CgroupTree.open(cgroupRoot()!) as CgroupTree;
+  const container = new PodCgroups(t, 'sockets').pod().container('sidecar');
+  const socket = await listeningElsewhere(t);
+  const captures = new RecordedCaptures();
+  const dropped: Peer[] = [];
+  const time = new HandClock();
+  const pods = new NodePods({ tree, captures, mostPods: 8, log: () => undefined, schedule: time.schedule });
+  pods.start((peer) => dropped.push(peer));
+  t.teardown(() => pods.close());
+  const row = [...Array<string>(9).fill('-'), String(fstatSync(socket).ino)].join(' ');
+  const pod = podOfCgroup(container.slice(cgroupRoot()!.length))!;
+  const enrolAs = (processId: number): Enrolling => {
+    const peer: Peer = { identity: { processId, uid: 1337, pod, read: () => row, close: () => undefined } };
+    const request = { kind: 'enrol', settings: { ...settings, policy }, listeners: ['ipv4'] } as const;
+    return { peer, enrol: () => pods.handle(peer, request, [duplicate(socket)]) };
+  };
+  return { pods, captures, dropped, enrolAs };
+}
+
+/** A listening socket of another network namespace than the agent's. */
+async function listeningElsewhere(t: Test): Promise<number> {
+  const holder = spawn('unshare', ['--net', 'sh', '-c', 'echo ready; read -r line'], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  await once(holder.stdout, 'data');
+  const namespace = openSync(`/proc/${holder.pid}/ns/net`, 'r');
+  const socket = inNamespace(namespace, () => {
+    const fd = createSocket(AddressFamily.ipv4);
+    bind(fd, { kind: 'ip', ip: '0.0.0.0', port: 0 });
+    listen(fd, 1);
+    return fd;
+  });
+  closeSync(namespace);
+  holder.stdin.end();
+  if (isFailure(socket)) throw new Error(socket.reason);
+  t.teardown(() => close(socket));
+  return socket;
 }
 
 type Options = Partial<Parameters<typeof enrol>[0]>;

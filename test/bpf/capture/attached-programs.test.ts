@@ -1,6 +1,6 @@
 import { closeSync, openSync } from 'node:fs';
 import t from 'tap';
-import { attachObject } from '../../../bpf/capture/attached-programs.ts';
+import { BegunObject, type ObjectPlaces } from '../../../bpf/capture/attached-programs.ts';
 import { planOutbound } from '../../../bpf/capture/capture-plan.ts';
 import { findTargets } from '../../../bpf/capture/capture-targets.ts';
 import { nothingHeld } from '../../../bpf/capture/held-capture.ts';
@@ -11,6 +11,7 @@ import { attachedAt } from '../../../bpf/loader/attachment.ts';
 import { isFailure } from '../../../bpf/loader/load-failure.ts';
 import { ObjectFiles } from '../../../bpf/loader/object-files.ts';
 import { bpfSkipReason, temporaryCgroup } from '../../support/bpf-environment.ts';
+import { openDescriptors } from '../../support/open-descriptors.ts';
 import { settingsOf } from './redirected-pod.ts';
 
 const skip = bpfSkipReason('root', 'cgroup2', 'libbpf', 'objects') ?? false;
@@ -29,6 +30,11 @@ function requestFor(cgroup: string, more: object = {}) {
   if (isFailure(targets)) throw new Error(targets.reason);
   const plan = planOutbound(settings, targets);
   return { name: 'outbound' as const, plan, targets, held: nothingHeld, files, without: [], hasDns: false, ...more };
+}
+
+function attachObject(request: ObjectPlaces) {
+  const begun = BegunObject.begin(request);
+  return isFailure(begun) ? begun : begun.attach();
 }
 
 t.test('programs of DNS are loaded and attached when DNS is captured', { skip }, (t) => {
@@ -59,5 +65,38 @@ t.test('when one cannot be attached none stays', { skip }, (t) => {
   for (const { attachType, program } of PROGRAM_PLACES) t.same(attachedAt(proxy, attachType), [], program);
   closeSync(file);
   targets.close();
+  t.end();
+});
+
+t.test('one that is given up leaves nothing attached and nothing open', { skip }, (t) => {
+  const cgroup = temporaryCgroup(t, 'given-up');
+  const { targets, ...request } = requestFor(cgroup);
+  const before = openDescriptors();
+  const begun = BegunObject.begin({ ...request, targets });
+  if (isFailure(begun)) throw new Error(begun.reason);
+  begun.giveUp();
+  t.equal(openDescriptors(), before);
+  const proxy = targets.places.proxy!;
+  for (const { attachType, program } of PROGRAM_PLACES) t.same(attachedAt(proxy, attachType), [], program);
+  targets.close();
+  t.end();
+});
+
+t.test('what runs already stays when its successor is given up', { skip }, (t) => {
+  const cgroup = temporaryCgroup(t, 'kept');
+  const request = requestFor(cgroup);
+  const attached = attachObject(request);
+  if (isFailure(attached)) throw new Error(attached.reason);
+  const there = () => PROGRAM_PLACES.map(({ attachType }) => attachedAt(request.targets.places.proxy!, attachType));
+  const before = there();
+  const open = openDescriptors();
+  const held = { links: attached.links(), maps: attached.lastingMaps() };
+  const successor = BegunObject.begin({ ...request, held });
+  if (isFailure(successor)) throw new Error(successor.reason);
+  successor.giveUp();
+  t.same(there(), before);
+  t.equal(openDescriptors(), open);
+  t.equal(attached.detach(), undefined);
+  request.targets.close();
   t.end();
 });
