@@ -1,6 +1,7 @@
 // What tracing costs a request beside forwarding it: the trace is taken out of the headers or begun, decided about, told to the
 // next hop, and in the end given up or written as a span into the worker's batch. Nanoseconds, the best of many rounds,
-// because other work on the machine only adds. Run: node bench/micro/tracing.ts [--rounds N]
+// because other work on the machine only adds. Run: node bench/micro/tracing.ts [--rounds N] [--only TEXT]
+// (cases whose name has the text)
 
 import { randomFillSync } from 'node:crypto';
 import { parseArgs } from 'node:util';
@@ -20,7 +21,9 @@ import { loadBootstrap } from '../../xds/bootstrap-file.ts';
 import { staticSnapshot } from '../../xds/static-snapshot.ts';
 import { envoyBootstrap } from '../peers/envoy-bootstrap.ts';
 
-const { values } = parseArgs({ options: { rounds: { type: 'string', default: '5000' } } });
+const { values } = parseArgs({
+  options: { rounds: { type: 'string', default: '5000' }, only: { type: 'string', default: '' } },
+});
 /** Few enough that some rounds fit between two disturbances. */
 const requestsPerRound = 200;
 
@@ -53,12 +56,14 @@ const cases: readonly Case[] = [
 ];
 
 const { manager, cluster, route } = configuration();
-for (const each of cases) {
-  const { whole, headersOnly, decision } = runsOf(each);
+for (const each of cases.filter(({ name }) => name.includes(values.only))) {
+  const { whole, headersOnly, decision, forwarding } = runsOf(each);
   const base = nanoseconds(headersOnly);
   const decided = nanoseconds(decision) - base;
+  const forwarded = nanoseconds(forwarding) - base;
   const total = nanoseconds(whole) - base;
-  console.log(`${each.name.padEnd(46)} ${total.toFixed(0).padStart(6)} ns, until forwarded ${decided.toFixed(0)} ns`);
+  const parts = `decided after ${decided.toFixed(0)} ns, forwarded after ${forwarded.toFixed(0)} ns`;
+  console.log(`${each.name.padEnd(46)} ${total.toFixed(0).padStart(6)} ns, ${parts}`);
 }
 
 function nanoseconds(run: () => void): number {
@@ -98,9 +103,12 @@ function runsOf({ percent, parent, spawnUpstreamSpan = false, status = 200 }: Ca
     for (let index = 0; index < received.length; index++) head.headers.appendLine(received[index]!);
     info.requestId = '01234567-89ab-4def-8123-456789abcdef';
   };
-  const begin = () => {
+  const decide = () => {
     headersOnly();
     tracer.begin(stream, route, cluster);
+  };
+  const begin = () => {
+    decide();
     const trace = stream.trace!;
     trace.inject(head.headers);
     trace.beginAttempt(endpoint, head.headers, 1);
@@ -109,6 +117,10 @@ function runsOf({ percent, parent, spawnUpstreamSpan = false, status = 200 }: Ca
   return {
     headersOnly,
     decision: () => {
+      decide();
+      tracer.release(stream);
+    },
+    forwarding: () => {
       begin();
       tracer.release(stream);
     },

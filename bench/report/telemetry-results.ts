@@ -1,7 +1,7 @@
 // The part of RESULTS.md about tracing and sampling.
 import type { Slot } from '../measure/measured-load.ts';
 import type { PeerName } from '../peers/peer.ts';
-import type { Million } from '../suite/telemetry-million.ts';
+import type { Million, TurnPair } from '../suite/telemetry-million.ts';
 import { cpuMicrosPerRequest } from './engine-report.ts';
 import { formatSpread, markdownTable, medianOf } from './table.ts';
 
@@ -134,16 +134,23 @@ function millionTable(million: Million): string {
       ['requests offered', String(million.offered)],
       ['offered a second', (million.offered / million.seconds).toFixed(0)],
       ['kept', `${million.kept} (${percent(million.kept / million.offered)})`],
-      ['CPU without, share of the core', percent(busyShare(million.off, million.seconds))],
-      ['CPU with', percent(busyShare(million.on, million.seconds))],
+      ['CPU without, share of the core', shareSpread(million, ({ off }) => off)],
+      ['CPU with', shareSpread(million, ({ on }) => on)],
+      ['steal, at most', percent(million.mostStealShare)],
       ['memory added', `${(million.addedBytes / 2 ** 20).toFixed(1)} MiB`],
       ['errors sent, kept, miscounted', `${million.errorsSent}, ${million.errorsKept}, ${million.errorsMiscounted}`],
     ],
   );
 }
 
-function coreShare({ on, off, seconds }: Million): number {
-  return busyShare(on, seconds) - busyShare(off, seconds);
+// Turn by turn, as for the table above.
+function coreShare({ pairs, turnSeconds }: Million): number {
+  return medianOf(pairs.map(({ off, on }) => busyShare(on, turnSeconds) - busyShare(off, turnSeconds)))!;
+}
+
+function shareSpread({ pairs, turnSeconds }: Million, pick: (pair: TurnPair) => Slot): string {
+  const shares = pairs.map((pair) => busyShare(pick(pair), turnSeconds) * 100);
+  return `${formatSpread(shares, 1)} %`;
 }
 
 function busyShare({ userMs, systemMs }: Slot, seconds: number): number {

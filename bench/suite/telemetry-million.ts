@@ -3,14 +3,18 @@
 //
 // The load is even, 16,667 requests a second, 3 of 10 to a payment service. Beside it a few requests a second fail,
 // fewer than the fuse lets through.
+//
+// Two proxies, one that traces and one that does not, have the load in turn, so shortly that a host that slows down slows
+// both. Of the pairs of turns the quietest count, chosen by steal alone.
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { patternBody, SMALL_BODY_BYTES } from '../load/bodies.ts';
 import type { PacedOptions, PacedOutcome } from '../load/paced-load.ts';
-import { joinSlots, measureLoad, type Slot } from '../measure/measured-load.ts';
+import { measureLoad, type Slot } from '../measure/measured-load.ts';
 import { readMemory } from '../measure/process-memory.ts';
+import { QuietRounds } from '../measure/quiet-rounds.ts';
 import type { Peer } from '../peers/peer.ts';
 import { LOAD_CORE } from '../peers/pinned-process.ts';
 import { type RunningPeer, startPeer } from '../peers/running-peer.ts';
@@ -18,7 +22,8 @@ import { type CollectedSpan, startSpanCollector } from '../peers/span-collector.
 
 const CLIENT = join(import.meta.dirname, '..', 'load', 'paced-client.ts');
 const REQUESTS_PER_SECOND = 1_000_000 / 60;
-const SECONDS = 10;
+const TURN_SECONDS = 2;
+const PAIRS = 8;
 // A rate that lasts: V8 compiles for some four seconds of it, which were a third of what was added.
 const WARM_UP_SECONDS = 6;
 const CONNECTIONS = 64;
@@ -28,6 +33,8 @@ const SETTLE_MS = 3_000;
 const PATHS = ['/', '/', '/payment', '/', '/', '/payment', '/', '/', '/payment', '/'];
 const SAMPLING = 'sampling:\n  budget: { traces_per_second: 1000 }\n';
 
+export type TurnPair = { readonly off: Slot; readonly on: Slot };
+
 export type Million = {
   readonly offered: number;
   readonly seconds: number;
@@ -36,36 +43,34 @@ export type Million = {
   readonly errorsKept: number;
   // Kept errors that stand for more than themselves, or are there twice.
   readonly errorsMiscounted: number;
-  readonly off: Slot;
-  readonly on: Slot;
+  // Those that count, and the seconds of load in a turn.
+  readonly pairs: readonly TurnPair[];
+  readonly turnSeconds: number;
+  readonly mostStealShare: number;
   readonly addedBytes: number;
 };
 
 export async function measureMillion(peer: Peer, originPort: number): Promise<Million> {
   const collector = await startSpanCollector({ keeps: true });
   const options = { profile: 'bare', clusters: 1, originPort } as const;
-  const without = { collectorPort: collector.port, percent: null };
-  const off = await startPeer(peer, { ...options, telemetry: without });
-  const on = await startPeer(peer, { ...options, telemetry: { ...without, percent: 100, samplingFile: SAMPLING } });
+  const untraced = { collectorPort: collector.port, percent: null };
+  const off = await startPeer(peer, { ...options, telemetry: untraced });
+  const on = await startPeer(peer, { ...options, telemetry: { ...untraced, percent: 100, samplingFile: SAMPLING } });
   for (const one of [off, on]) await offer(one, WARM_UP_SECONDS);
   await setTimeout(SETTLE_MS);
   const before = collector.spans().length;
-  const slots = { off: [] as Slot[], on: [] as Slot[] };
+  const measured = new QuietRounds<TurnPair>(PAIRS);
   let offered = 0;
+  let seconds = 0;
   let errorsSent = 0;
-  for (const [name, one] of [
-    ['off', off],
-    ['on', on],
-    ['on', on],
-    ['off', off],
-  ] as const) {
-    const errors = sendErrors(one);
-    slots[name].push(await measureLoad(one.pid, () => offer(one, SECONDS)));
-    const sent = await errors.stop();
-    if (name === 'on') {
-      offered += slots.on.at(-1)!.requests + sent;
-      errorsSent += sent;
-    }
+  while (!measured.isComplete) {
+    const without = await takeTurn(off);
+    const traced = await takeTurn(on);
+    const stealShare = Math.max(without.slot.stealShare, traced.slot.stealShare);
+    measured.add({ off: without.slot, on: traced.slot }, stealShare);
+    offered += traced.slot.requests + traced.errorsSent;
+    errorsSent += traced.errorsSent;
+    seconds += TURN_SECONDS;
   }
   await setTimeout(SETTLE_MS);
   const addedBytes = readMemory(on.pid).rssBytes - readMemory(off.pid).rssBytes;
@@ -73,18 +78,28 @@ export async function measureMillion(peer: Peer, originPort: number): Promise<Mi
   await on.stop();
   const spans = collector.spans();
   await collector.stop();
+  const { rounds, mostStealShare } = measured.select();
   const errors = spans.filter(({ attributes }) => attributes['sampling.reason'] === 'error');
   return {
     offered,
-    seconds: 2 * SECONDS,
+    seconds,
     kept: spans.length - before,
     errorsSent,
     errorsKept: new Set(errors.map(({ traceId }) => traceId)).size,
     errorsMiscounted: errors.length - errors.filter(standsForItself).length + repeated(errors),
-    off: joinSlots(slots.off),
-    on: joinSlots(slots.on),
+    pairs: rounds,
+    turnSeconds: TURN_SECONDS,
+    mostStealShare,
     addedBytes,
   };
+}
+
+type Turn = { readonly slot: Slot; readonly errorsSent: number };
+
+async function takeTurn(running: RunningPeer): Promise<Turn> {
+  const errors = sendErrors(running);
+  const slot = await measureLoad(running.pid, () => offer(running, TURN_SECONDS));
+  return { slot, errorsSent: await errors.stop() };
 }
 
 // `ot=th:0`: it was sure to be kept.

@@ -12,17 +12,10 @@ import type { WorkerStats } from '../telemetry/worker-stats.ts';
 import { writeEntry, writeIdentifier, writeMessage } from './access-log-message.ts';
 import { writeLogsRequest, writeRecord } from './access-log-otlp.ts';
 import { findCollector } from './collector-address.ts';
+import type { EntryEvents } from './entry-events.ts';
 import { ExportQueue } from './export-queue.ts';
 import { openSender, type SenderContext } from './otlp-sender.ts';
 import type { SendOutcome } from './sender.ts';
-
-/** What becomes of entries that were given away. */
-export interface EntryEvents {
-  readonly onFlush: (entries: number) => void;
-  /** They were on their way when the stream ended. */
-  readonly onFlushFail: (entries: number) => void;
-  readonly onDrop: (entries: number) => void;
-}
 
 export interface AccessLogExportOptions extends SenderContext {
   readonly stats: WorkerStats;

@@ -312,8 +312,6 @@ function writeValue(value: unknown): void {
 /** Field 2, eight bytes. */
 const numberValueTag = (2 << 3) | 1;
 
-// ---- Fields --------------------------------------------------------------------------------------------------------
-
 function integer(field: number, value: number): void {
   if (value > 0) writer.integer(field, value);
 }

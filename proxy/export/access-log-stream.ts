@@ -6,8 +6,8 @@ import { type Client, type ClientWritableStream, Metadata, type ServiceError } f
 import { asBuffer } from '../../config/grpc-client.ts';
 import type { Random } from '../../config/random.ts';
 import type { TelemetryService } from '../../config/telemetry-service.ts';
-import type { EntryEvents } from './access-log-export.ts';
 import type { Collector } from './collector-address.ts';
+import type { EntryEvents } from './entry-events.ts';
 import { openClient } from './grpc-transport.ts';
 import type { ExportClock } from './sender.ts';
 

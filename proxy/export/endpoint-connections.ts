@@ -9,25 +9,26 @@ export class EndpointConnections<T> {
   readonly #close: (connections: T) => void;
   readonly #known = new Map<string, { readonly endpoint: CollectorEndpoint; readonly connections: T }>();
 
-  /** `close` is called of endpoints that are gone. */
+  /** `close` is called of endpoints that are gone. Two names of one address are two endpoints. */
   constructor(open: (endpoint: CollectorEndpoint) => T, close: (connections: T) => void) {
     this.#open = open;
     this.#close = close;
   }
 
   of(endpoint: CollectorEndpoint): T {
-    const key = formatAddress(endpoint.address);
+    const key = keyOf(endpoint);
     const known = this.#known.get(key);
-    if (known !== undefined && isSame(known.endpoint, endpoint)) return known.connections;
+    if (known !== undefined && known.endpoint.tls?.config === endpoint.tls?.config) return known.connections;
     if (known !== undefined) this.#close(known.connections);
     const connections = this.#open(endpoint);
     this.#known.set(key, { endpoint, connections });
     return connections;
   }
 
+  /** To be called with all that there are now, before one of them is used. */
   retain(endpoints: readonly CollectorEndpoint[]): void {
     if (this.#known.size === 0) return;
-    const keys = new Set(endpoints.map(({ address }) => formatAddress(address)));
+    const keys = new Set(endpoints.map(keyOf));
     for (const [key, { connections }] of this.#known) {
       if (keys.has(key)) continue;
       this.#known.delete(key);
@@ -36,10 +37,7 @@ export class EndpointConnections<T> {
   }
 }
 
-function isSame({ tls: left }: CollectorEndpoint, { tls: right }: CollectorEndpoint): boolean {
-  return left?.config === right?.config && hostnameOf(left) === hostnameOf(right);
-}
-
-function hostnameOf(tls: CollectorEndpoint['tls']): string {
-  return tls?.kind === 'cluster' ? tls.hostname : '';
+function keyOf({ address, tls }: CollectorEndpoint): string {
+  const hostname = tls?.kind === 'cluster' ? tls.hostname : '';
+  return `${formatAddress(address)}\n${hostname}`;
 }

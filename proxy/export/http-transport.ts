@@ -7,6 +7,7 @@
 import { Agent, type ClientRequest, type IncomingMessage, type RequestOptions, request } from 'node:http';
 import { connect, type NetConnectOpts } from 'node:net';
 import type { TLSSocket } from 'node:tls';
+import { longestTimerMs } from '../../config/timer-limit.ts';
 import type { CollectorAddress, CollectorEndpoint, EndpointTls } from './collector-address.ts';
 import { EndpointConnections } from './endpoint-connections.ts';
 import { type AttemptLimits, type AttemptResult, maxAnswerBytes, type Transport } from './transport.ts';
@@ -21,8 +22,6 @@ export interface HttpTransportOptions {
 
 /** An idle connection is closed before a collector does; Go's servers wait for minutes. */
 const idleMs = 30_000;
-/** Node takes what is longer for a millisecond. */
-const longestTimerMs = 2 ** 31 - 1;
 const retryable: ReadonlySet<number> = new Set([429, 502, 503, 504]);
 
 export class HttpTransport implements Transport {

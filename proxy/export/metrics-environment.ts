@@ -5,6 +5,7 @@
 
 import type { StatsSink } from '../../config/bootstrap.ts';
 import type { GrpcCluster, GrpcTls, SecretText } from '../../config/config-source.ts';
+import { longestTimerMs } from '../../config/timer-limit.ts';
 
 export interface EnvironmentSink {
   readonly sink: StatsSink;
@@ -115,7 +116,7 @@ function intervalOf(environment: Environment): number {
   const text = given(environment, 'OTEL_METRIC_EXPORT_INTERVAL');
   if (text === undefined) return defaultIntervalMs;
   const intervalMs = Number(text);
-  if (Number.isInteger(intervalMs) && intervalMs > 0 && intervalMs <= 2 ** 31 - 1) return intervalMs;
+  if (Number.isInteger(intervalMs) && intervalMs > 0 && intervalMs <= longestTimerMs) return intervalMs;
   throw new Error(`OTEL_METRIC_EXPORT_INTERVAL=${text}: milliseconds are needed`);
 }
 

@@ -69,28 +69,28 @@ export class HeadDecision {
   }
 
   #choose(trace: RequestTrace, asked: TraceReason): void {
-    const { threshold } = trace;
-    const isForced = asked === TraceReason.forced || asked === TraceReason.client;
-    this.#fillThreshold(trace, isForced);
-    trace.hasThreshold = true;
-    if (!trace.reaches(threshold)) return;
-    trace.isHeadKept = true;
-    trace.reason = isForced ? SamplingReason.debug : SamplingReason.head;
-  }
-
-  #fillThreshold({ threshold, route, keySlot }: RequestTrace, isForced: boolean): void {
+    const { threshold, route, keySlot } = trace;
     const { settings, memory } = this.#parts;
-    if (this.#sampler !== null) {
-      copyThreshold(threshold, this.#sampler, 0);
-      return;
-    }
+    const isForced = asked === TraceReason.forced || asked === TraceReason.client;
+    const shares = route?.config.tracing === undefined ? this.#own : this.#sharesOf(route);
     // Envoy leaves the choice to its tracer then, which has no other reason to refuse.
     const isLeftOpen = !this.#sampling.usesRequestId;
-    const shares = route?.config.tracing === undefined ? this.#own : this.#sharesOf(route);
-    if (isForced) copyThreshold(threshold, alwaysBytes, 0);
-    else if (settings.followsKeys) copyThreshold(threshold, memory.thresholds, thresholdAt(keySlot));
-    else copyThreshold(threshold, isLeftOpen ? alwaysBytes : shares.random, 0);
-    if (!isLeftOpen) raiseThreshold(threshold, shares.overall);
+    let source = isForced || isLeftOpen ? alwaysBytes : shares.random;
+    let at = 0;
+    if (this.#sampler !== null) source = this.#sampler;
+    else if (settings.followsKeys && !isForced) {
+      source = memory.thresholds;
+      at = thresholdAt(keySlot);
+    }
+    // Most are not chosen, which the first digits tell where they lie.
+    if (!trace.reaches(source, at)) return;
+    copyThreshold(threshold, source, at);
+    if (this.#sampler === null && !isLeftOpen) raiseThreshold(threshold, shares.overall);
+    // Once more, with what is reported: a threshold in shared memory may have changed, or been read half old, half new.
+    if (!trace.reaches(threshold, 0)) return;
+    trace.hasThreshold = true;
+    trace.isHeadKept = true;
+    trace.reason = isForced ? SamplingReason.debug : SamplingReason.head;
   }
 
   #sharesOf(route: CompiledRoute): Percentages {

@@ -51,15 +51,15 @@ export function extract(headers: HeaderTable, context: TraceContext, providerFor
 
 /** A span id of our own, and where no trace arrived a trace id. `is64Bit`: half of a new trace id is zeros, as Zipkin's. */
 export function beginIds(context: TraceContext, random: RandomDigits, is64Bit = false): void {
-  const { bytes } = context.line;
-  random.write(bytes, TraceparentAt.spanId, spanIdLength);
+  const { line, lineView } = context;
+  random.write(lineView, TraceparentAt.spanId, spanIdLength);
   if (context.hasParent) return;
   context.hasRandomFlag = true;
   context.has64BitId = is64Bit;
   const zeros = is64Bit ? traceIdLength / 2 : 0;
   // Asked for nothing, the call still costs 60 ns.
-  if (zeros > 0) bytes.fill(digitZero, TraceparentAt.traceId, TraceparentAt.traceId + zeros);
-  random.write(bytes, TraceparentAt.traceId + zeros, traceIdLength - zeros);
+  if (zeros > 0) line.bytes.fill(digitZero, TraceparentAt.traceId, TraceparentAt.traceId + zeros);
+  random.write(lineView, TraceparentAt.traceId + zeros, traceIdLength - zeros);
 }
 
 /**
@@ -82,9 +82,14 @@ export function inject(context: TraceContext, headers: HeaderTable, providerForm
  * replaces the one that was told.
  */
 export function renewSpanId(context: TraceContext, headers: HeaderTable, random: RandomDigits): void {
-  random.write(context.attemptSpanId, 0, spanIdLength);
+  renewAttemptId(context, random);
   if ((context.sentFormats & TraceFormat.w3c) !== 0) replaceSpanId(headers, context.attemptSpanId);
   if ((context.sentFormats & anyB3) !== 0) writeB3(headers, context, true);
+}
+
+/** As `renewSpanId`, where headers are left as they came. */
+export function renewAttemptId(context: TraceContext, random: RandomDigits): void {
+  random.write(context.attemptView, 0, spanIdLength);
 }
 
 /** After `inject`: the chain is another one, or none. */

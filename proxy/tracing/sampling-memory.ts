@@ -48,8 +48,6 @@ export class SamplingMemory {
     if (buffer === undefined) this.thresholds.fill(digitZero);
   }
 
-  // ---- The worker's side ----------------------------------------------------------------------------------------
-
   count(slot: number, counter: KeyCounter): void {
     const at = slot * countersBySlot + counter;
     this.#counters[at] = this.#counters[at]! + 1;
@@ -59,8 +57,6 @@ export class SamplingMemory {
   restart(slot: number, threshold: string): void {
     this.setThreshold(slot, threshold);
   }
-
-  // ---- The main thread's side -----------------------------------------------------------------------------------
 
   counter(slot: number, counter: KeyCounter): number {
     return this.#counters[slot * countersBySlot + counter]!;

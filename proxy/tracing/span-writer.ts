@@ -34,8 +34,6 @@ export class SpanWriter {
     this.bytes = larger;
   }
 
-  // ---- Without a tag: the fields of a record --------------------------------------------------------------------
-
   byte(value: number): void {
     this.reserve(1);
     this.bytes[this.used++] = value;
@@ -75,8 +73,6 @@ export class SpanWriter {
   endLength32(at: number): void {
     this.bytes.writeUInt32LE(this.used - at - 4, at);
   }
-
-  // ---- Fields ---------------------------------------------------------------------------------------------------
 
   /** Not negative, below 2^53. */
   integer(field: number, value: number): void {
@@ -138,8 +134,6 @@ export class SpanWriter {
     bytes[start - 2] = ((length >>> 7) & 0x7f) | 0x80;
     bytes[start - 1] = length >>> 14;
   }
-
-  // ---- Attributes (`opentelemetry.proto.common.v1.KeyValue`) ------------------------------------------------------
 
   /**
    * `key` is made by `attributeKey`; empty values are left out, as Envoy does. A byte string, as in `text`, of which 64 KiB
@@ -220,8 +214,6 @@ export class SpanWriter {
       at = end;
     }
   }
-
-  // ---- Values, for which there is room ----------------------------------------------------------------------------
 
   #varint(value: number): void {
     const { bytes } = this;

@@ -33,6 +33,9 @@ export class TraceContext {
   readonly parentSpanId: Uint8Array = Buffer.alloc(spanIdLength);
   /** 16 digits of the attempt that `renewSpanId` told the endpoint of; the id in `line` is then its parent's. */
   readonly attemptSpanId: Uint8Array = Buffer.alloc(spanIdLength);
+  // The same bytes, for whoever writes ids by words.
+  readonly lineView: DataView = viewOf(this.line.bytes);
+  readonly attemptView: DataView = viewOf(this.attemptSpanId);
   hasParent = false;
   /** Where in the bytes of the headers the `traceparent` stands that the ids were taken from; -1 when from elsewhere. */
   traceparentAt = -1;
@@ -95,4 +98,8 @@ export class TraceContext {
     this.sentThreshold = '';
     this.sentChain = '';
   }
+}
+
+function viewOf({ buffer, byteOffset, byteLength }: Uint8Array): DataView {
+  return new DataView(buffer, byteOffset, byteLength);
 }

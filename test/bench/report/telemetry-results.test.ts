@@ -27,8 +27,14 @@ const million: TelemetryReport['million'] = {
   errorsSent: 40,
   errorsKept: 40,
   errorsMiscounted: 0,
-  off: slot(6_000),
-  on: slot(9_000),
+  // The middle one counts.
+  pairs: [
+    { off: slot(100), on: slot(150) },
+    { off: slot(900), on: slot(910) },
+    { off: slot(100), on: slot(900) },
+  ],
+  turnSeconds: 1,
+  mostStealShare: 0.004,
   addedBytes: 30 * 2 ** 20,
 };
 
@@ -61,7 +67,8 @@ t.test('each goal can be missed', async (t) => {
     traced('outrigger', 1, [12, 22, 12]),
     traced('outrigger', 100, [30, 40, 30]),
   ];
-  const worse = { ...million, on: slot(12_000), addedBytes: 50 * 2 ** 20, errorsMiscounted: 1 };
+  const pairs = [{ off: slot(100), on: slot(200) }];
+  const worse = { ...million, pairs, addedBytes: 50 * 2 ** 20, errorsMiscounted: 1 };
   t.same(verdicts({ ...good, traced: dear, million: worse }), ['missed', 'missed', 'missed', 'missed', 'missed']);
   t.equal(verdicts({ ...good, million: { ...million, errorsKept: 39 } })[4], 'missed');
 });

@@ -34,9 +34,27 @@ t.test('nothing goes over connections of before when an endpoint is spoken to in
   };
   const ways = [plainly(1), secured('a'), secured('b'), secured('b', other), plainly(1)];
   for (const way of ways) {
+    connections.retain([way]);
     t.equal(connections.of(way), connections.of(way.tls === undefined ? way : { ...way, tls: { ...way.tls } }));
   }
   t.equal(opened.length, ways.length);
   t.equal(closed.length, ways.length - 1);
+  t.end();
+});
+
+t.test('one address under two names keeps the connections of both', (t) => {
+  const { connections, opened, closed } = makeConnections();
+  const config = upstreamTls();
+  const named = (hostname: string): CollectorEndpoint => {
+    const secrets = () => new Map();
+    return { ...plainly(1), tls: { kind: 'cluster', config, hostname, secrets, handshakeTimeoutMs: 1 } };
+  };
+  for (let turn = 0; turn < 3; turn++) {
+    connections.retain([named('a'), named('b')]);
+    t.not(connections.of(named('a')), connections.of(named('b')));
+  }
+  t.same([opened.length, closed.length], [2, 0]);
+  connections.retain([named('b')]);
+  t.equal(closed.length, 1);
   t.end();
 });
