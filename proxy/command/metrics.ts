@@ -5,6 +5,7 @@ import { Exemplars } from '../telemetry/exemplars.ts';
 import type { HistogramBuckets } from '../telemetry/histogram-text.ts';
 import { ProcessStats } from '../telemetry/process-stats.ts';
 import { SeriesBudget } from '../telemetry/series-budget.ts';
+import { StatTags } from '../telemetry/stat-tags.ts';
 import { compileStatsMatcher } from '../telemetry/stats-matcher.ts';
 import { StatsStore } from '../telemetry/stats-store.ts';
 import { WorkerStats } from '../telemetry/worker-stats.ts';
@@ -23,14 +24,15 @@ export interface Metrics {
 /** Statistics announced by this thread; workers are numbered from 0. */
 const mainThread = -1;
 
-export function createMetrics({ matcher, histogramBuckets }: StatsOptions, maxSeries: number): Metrics {
+export function createMetrics({ matcher, histogramBuckets, tags: written }: StatsOptions, maxSeries: number): Metrics {
   const store = new StatsStore(compileStatsMatcher(matcher));
   const stats = new WorkerStats((message) => store.accept(mainThread, message));
+  const tags = written && new StatTags(written);
   return {
     store,
     stats,
     processStats: new ProcessStats(stats, store),
-    budget: new SeriesBudget({ store, stats, maxSeries, clock: () => performance.now() }),
+    budget: new SeriesBudget({ store, stats, maxSeries, tags, clock: () => performance.now() }),
     exemplars: new Exemplars({ maxSeries, buckets: histogramBuckets }),
     buckets: histogramBuckets,
   };

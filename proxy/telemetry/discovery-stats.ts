@@ -32,7 +32,9 @@ export const rdsStats = defineStats(
   subscriptionStats,
 );
 
-const setOf = { cds: cdsStats, lds: ldsStats, eds: edsStats, rds: rdsStats } as const;
+export const sdsStats = defineStats('sds.{envoy_xds_resource_name}', subscriptionStats);
+
+const setOf = { cds: cdsStats, lds: ldsStats, eds: edsStats, rds: rdsStats, sds: sdsStats } as const;
 
 export const controlPlaneStats = defineStats('control_plane', {
   connectedState: gauge('connected_state'),
@@ -44,7 +46,8 @@ export const controlPlaneStats = defineStats('control_plane', {
 export type Subscription =
   | { readonly kind: 'cds' | 'lds' }
   | { readonly kind: 'eds'; readonly cluster: string }
-  | { readonly kind: 'rds'; readonly statPrefix: string; readonly routeConfiguration: string };
+  | { readonly kind: 'rds'; readonly statPrefix: string; readonly routeConfiguration: string }
+  | { readonly kind: 'sds'; readonly secret: string };
 
 export type SubscriptionEvent =
   /** A request was sent. */
@@ -141,6 +144,8 @@ function namesOf(subscription: Subscription): readonly string[] {
       return [subscription.cluster];
     case 'rds':
       return [subscription.statPrefix, subscription.routeConfiguration];
+    case 'sds':
+      return [subscription.secret];
     default:
       return [];
   }

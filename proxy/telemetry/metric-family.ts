@@ -4,12 +4,15 @@
 
 import type { SeriesGroup } from './stat-group.ts';
 import { metricOf } from './stat-scope.ts';
+import type { StatTags } from './stat-tags.ts';
 import type { Stat, StatScope } from './stats.ts';
 import { type StatsQuery, wantsKind } from './stats-query.ts';
 
 /** All groups, or what a budget leaves of them. */
 export interface SeriesSource {
   groups(): readonly SeriesGroup[];
+  /** Undefined: labels are those of Envoy's default tags. */
+  readonly tags?: StatTags | undefined;
 }
 
 export interface MetricFamily {
@@ -37,6 +40,29 @@ interface Member {
 
 /** Counters first, then gauges, then histograms, each by name: Envoy's order. Values are read as series are walked over, once. */
 export function metricFamilies(source: SeriesSource, query: StatsQuery): readonly MetricFamily[] {
+  const families = untaggedFamilies(source, query);
+  return source.tags === undefined ? families : taggedFamilies(families, source.tags);
+}
+
+/** By names and labels that patterns find: stats of one scope may be of any metric. */
+function taggedFamilies(untagged: readonly MetricFamily[], tags: StatTags): readonly MetricFamily[] {
+  const families = new Map<string, Omit<MetricFamily, 'series'> & { readonly series: MetricSeries[] }>();
+  for (const { name: givenName, type, series } of untagged) {
+    for (const each of series) {
+      const isEnvoys = each.group.scope.vocabulary === 'envoy';
+      const { name, labels } = isEnvoys
+        ? tags.read(each.group, each.fullName)
+        : { name: givenName, labels: joinLabels(tags.fixedLabels, each.labels) };
+      const key = `${typeOrder.indexOf(type)} ${name}`;
+      const family = families.get(key) ?? { name, type, series: [] };
+      family.series.push({ ...each, labels });
+      families.set(key, family);
+    }
+  }
+  return [...families].sort(([left], [right]) => (left < right ? -1 : 1)).map(([, family]) => family);
+}
+
+function untaggedFamilies(source: SeriesSource, query: StatsQuery): readonly MetricFamily[] {
   const groups = Map.groupBy(source.groups(), ({ scope }) => scope);
   return membersByMetric(groups.keys()).map(([name, { type, members }]) => {
     return { name, type, series: seriesOf(members, groups, query) };

@@ -9,6 +9,7 @@ import { BoundedName, isBounded, nameOf, otherNames } from './bounded-name.ts';
 import { OtherGroup, ReturnedGroup } from './other-group.ts';
 import { expiredRequestStats, requestStats } from './request-stats.ts';
 import type { SeriesGroup, StatGroup } from './stat-group.ts';
+import type { StatTags } from './stat-tags.ts';
 import { type Countable, StatTotals } from './stat-totals.ts';
 import type { StatBlock } from './stats.ts';
 import type { StatsStore } from './stats-store.ts';
@@ -19,6 +20,8 @@ export interface SeriesBudgetOptions {
   /** Of the main thread: for what the budget itself counts. */
   readonly stats: WorkerStats;
   readonly maxSeries: number;
+  /** How series are called where a bootstrap has tags of its own. */
+  readonly tags?: StatTags | undefined;
   /** Monotonic, ms. */
   readonly clock: () => number;
 }
@@ -58,6 +61,10 @@ export class SeriesBudget {
   constructor(options: SeriesBudgetOptions) {
     this.#options = options;
     options.store.observe({ onGone: (group) => this.#onGone(group), onReset: () => this.#onReset() });
+  }
+
+  get tags(): StatTags | undefined {
+    return this.#options.tags;
   }
 
   /** What is to be exported now, by prefix. Keeps the budget; called before each export. */

@@ -40,6 +40,11 @@ export class SnapshotStats {
     this.#listeners.add(listenerManagerStats.listenerCreateSuccess, created);
   }
 
+  /** Only filter chains of so many listeners changed; they are modified, too. */
+  countUpdatedInPlace(count: number): void {
+    this.#listeners.add(listenerManagerStats.listenerInPlaceUpdated, count);
+  }
+
   /** A listener could not be opened. */
   countListenFailure(): void {
     this.#listeners.inc(listenerManagerStats.listenerCreateFailure);

@@ -43,6 +43,43 @@ export function labelsOf(scope: StatScope, names: readonly string[]): [string, s
   return labels.reverse();
 }
 
+export interface LabelPlace {
+  readonly label: string;
+  readonly value: string;
+  /** What is taken out of the name for it. */
+  readonly start: number;
+  readonly end: number;
+}
+
+/** Where the values of default labels stand in the whole name of a stat, such as `cluster.a.upstream_rq_200`. */
+export function placesOfLabels(scope: StatScope, names: readonly string[], fullName: string): readonly LabelPlace[] {
+  const places: LabelPlace[] = [];
+  let offset = 0;
+  let index = 0;
+  let from = 0;
+  for (const match of scope.template.matchAll(placeholder)) {
+    offset += match.index - from;
+    from = match.index + match[0].length;
+    const value = sanitizeName(names[index++] ?? '');
+    const end = offset + value.length;
+    // With what joins it to the rest: `worker_0` is `worker`, and `cluster.a.` is `cluster.`.
+    const isJoined = fullName[offset - 1] === '_';
+    const place = isJoined ? { start: offset - 1, end } : { start: offset, end: end + 1 };
+    places.push({ label: match[1]!, value, ...place });
+    offset = end;
+  }
+  const status = /_(\d)xx$|_(\d{3})$/.exec(fullName);
+  if (status === null) return places.reverse();
+  const [whole, group, code] = status;
+  const { index: at } = status;
+  // `_2xx` is `_xx`, `_200` is nothing.
+  const place =
+    group !== undefined
+      ? { label: 'envoy_response_code_class', value: group, start: at + 1, end: at + 2 }
+      : { label: 'envoy_response_code', value: code!, start: at, end: at + whole.length };
+  return [place, ...places.reverse()];
+}
+
 export interface Metric {
   readonly name: string;
   /** The stat's own label, such as `envoy_response_code_class="2"`; empty when it has none. */
@@ -75,6 +112,6 @@ export function taglessName({ template, vocabulary }: StatScope, { name }: Stat)
 }
 
 // https://prometheus.io/docs/instrumenting/exposition_formats/#comments-help-text-and-type-information
-function escapeLabel(value: string): string {
+export function escapeLabel(value: string): string {
   return value.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n');
 }

@@ -37,7 +37,7 @@ function fixture(sinks: readonly StatsSink[], port = 1) {
         ],
       ]),
     },
-    state: new ServerState({ concurrency: 1, restartEpoch: 0, version: '1.2.3', commandLine: [] }),
+    state: new ServerState({ concurrency: 1, restartEpoch: 0, version: '1.2.3' }),
     pool: { generations: [1] },
     overrides: new RuntimeOverrides(),
     log: { component: () => ({ warn: write, error: write }) } as unknown as ProcessLog,

@@ -33,6 +33,7 @@ t.test('each subscription counts under its own name', (t) => {
     'listener_manager.lds.': { kind: 'lds' },
     'cluster.outbound|80||a.': { kind: 'eds', cluster: 'outbound|80||a' },
     'http.outbound_0.0.0.0_80.rds.80.': { kind: 'rds', statPrefix: 'outbound_0.0.0.0_80', routeConfiguration: '80' },
+    'sds.default.': { kind: 'sds', secret: 'default' },
   };
   for (const [prefix, subscription] of Object.entries(subscriptions)) {
     discovery.record(subscription, { kind: 'attempt' });

@@ -96,6 +96,9 @@ t.test('what waits and what fails is counted when it is told', (t) => {
   counted.setWarming({ clusters: 3, listeners: 4 });
   counted.countListenFailure();
   t.same([clusters().at(-1), listeners().at(-1)], [3, 4]);
-  t.equal(store.get(listenerManagerStats)!.value(listenerManagerStats.listenerCreateFailure), 1);
+  counted.countUpdatedInPlace(2);
+  const manager = store.get(listenerManagerStats)!;
+  t.equal(manager.value(listenerManagerStats.listenerCreateFailure), 1);
+  t.equal(manager.value(listenerManagerStats.listenerInPlaceUpdated), 2);
   t.end();
 });
