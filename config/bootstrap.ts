@@ -70,10 +70,21 @@ export interface StatsOptions {
   /** Upper bounds of Prometheus buckets by stat prefix; empty means Envoy's default buckets. */
   readonly histogramBuckets: readonly { readonly prefix: string; readonly bounds: readonly number[] }[];
   readonly matcher: StatsMatcher;
+  /** Undefined: the labels of metrics are those of Envoy's default tags. */
+  readonly tags?: StatsTags;
   readonly sinks: readonly StatsSink[];
   /** Between two exports to the sinks. Envoy's default is 5 s. */
   readonly flushIntervalMs: number;
 }
+
+/** What is taken out of the names of Envoy's statistics as labels of metrics. */
+export interface StatsTags {
+  readonly hasDefaults: boolean;
+  /** In order. The first group of a pattern is taken out of the name; the value is the second, or else the first. With flag `d`. */
+  readonly rules: readonly StatsTag[];
+}
+
+export type StatsTag = { readonly name: string } & ({ readonly pattern: RegExp } | { readonly value: string });
 
 /** Which of Envoy's statistics there are to see, by their names with all that tags are made of: `cluster.a.upstream_rq_total`. */
 export type StatsMatcher =

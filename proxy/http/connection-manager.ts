@@ -40,6 +40,8 @@ export interface HttpContext {
   readonly output: OutputBuffer;
   /** Opens connections to endpoints. */
   readonly connector: UpstreamConnector;
+  /** … and where CONNECT ends here. */
+  readonly rawConnector: UpstreamConnector;
   readonly clusters: ClusterTable;
   /** Those that connection managers find by name. */
   readonly routeTables: RouteTables;
@@ -84,6 +86,14 @@ export interface ConnectionFacts {
 export interface DownstreamConnection {
   /** The next response, or the one under way, is its last. */
   drain(): void;
+}
+
+/** How long an idle connection waits for one more request when its listener goes: whoever drains waits for it. */
+export const drainedLastRequestMs = 250;
+
+/** … and when its own time is over. */
+export function lastRequestMsOf({ drainTimeoutMs }: HttpConnectionManager): number {
+  return Math.max(1, drainTimeoutMs);
 }
 
 /** Told when a connection that a listener started is gone. */

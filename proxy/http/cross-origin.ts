@@ -2,11 +2,13 @@
 // their response may be read.
 // https://fetch.spec.whatwg.org/#http-cors-protocol
 
+import type { CompiledRoute } from '../route/compiled-route.ts';
 import type { CompiledCors } from '../route/cors.ts';
 import { httpStats } from '../telemetry/http-stats.ts';
 import { headerName } from './header-name.ts';
 import { BodyFraming, ResponseHead } from './message.ts';
 import type { Stream } from './stream.ts';
+import { noteCluster } from './stream-info.ts';
 
 const originName = headerName('origin');
 const requestMethodName = headerName('access-control-request-method');
@@ -14,7 +16,7 @@ const privateNetworkName = headerName('access-control-request-private-network');
 const noBody = new Uint8Array(0);
 
 /** Judges where a request comes from. True when it was a preflight, and is answered. */
-export function answersPreflight(stream: Stream, cors: CompiledCors): boolean {
+export function answersPreflight(stream: Stream, route: CompiledRoute, cors: CompiledCors): boolean {
   const { manager, head } = stream;
   const origin = head.headers.get(originName) ?? '';
   if (origin === '' || !cors.isEnabled(manager.context.matchContext)) return false;
@@ -32,6 +34,15 @@ export function answersPreflight(stream: Stream, cors: CompiledCors): boolean {
   answer.framing = BodyFraming.none;
   answer.contentLength = 0;
   stream.info.responseCodeDetails = 'cors_response';
+  noteRoutedCluster(stream, route);
   stream.answer(answer, noBody);
   return true;
+}
+
+/** As in Envoy, which has chosen it before its filters: it is logged and labels metrics, but counts nothing. */
+function noteRoutedCluster({ manager, head, info }: Stream, route: CompiledRoute): void {
+  if (route.action.kind !== 'forward') return;
+  const name = route.action.selectCluster(head);
+  const cluster = name === null ? null : manager.context.clusters.get(name);
+  if (cluster !== null) noteCluster(info, route, cluster);
 }

@@ -39,15 +39,23 @@ export interface AttemptPlace {
 
 /** Null when the endpoint has too many kinds of connections already. */
 export function choosePool(
-  { head, manager }: Stream,
+  stream: Stream,
   { cluster, endpoint, authority }: AttemptPlace,
   priority: 'default' | 'high',
 ): EndpointPool | null {
+  const { head, manager } = stream;
   const { context } = manager;
   const { transport } = endpoint;
   const variant = transport === null ? null : transport.variantFor(authority, offeredTo(cluster, manager));
-  const connector = context.connector.carrierOf(head, cluster, endpoint);
+  const connector = isTerminated(stream) ? context.rawConnector : context.connector.carrierOf(head, cluster, endpoint);
   return poolOf(context, { cluster, endpoint, variant, connector }, priority);
+}
+
+/** The request ends here, and its bytes go to the endpoint as they are. */
+function isTerminated({ head: { method }, route }: Stream): boolean {
+  if ((method !== 'CONNECT' && method !== 'POST') || route?.action.kind !== 'forward') return false;
+  const termination = route.action.config.connectTermination;
+  return termination !== undefined && (method === 'CONNECT' || termination.allowsPost);
 }
 
 /** Null where the cluster keeps its own: Istio says so of those whose protocols an operator has chosen. */

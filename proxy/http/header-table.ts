@@ -102,8 +102,6 @@ export class HeaderTable {
     this.#ids = ids;
   }
 
-  // ---- Reading -------------------------------------------------------------------------------------------------
-
   /** The HeaderId of a row; `HeaderId.other` for names that are not well known. */
   id(row: number): number {
     return this.#ids[row]!;
@@ -198,8 +196,6 @@ export class HeaderTable {
     for (let row = 0; row < this.rowCount; row++) if (set.has[this.#ids[row]!] === 1) return true;
     return false;
   }
-
-  // ---- Editing -------------------------------------------------------------------------------------------------
 
   removeRow(row: number): void {
     this.#ids[row] = removedId;
@@ -300,8 +296,6 @@ export class HeaderTable {
     this.used = at;
     return at;
   }
-
-  // ---- Writing -------------------------------------------------------------------------------------------------
 
   /** Bytes that `copyTo` writes. */
   get encodedLength(): number {

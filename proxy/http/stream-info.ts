@@ -2,6 +2,8 @@
 // known; read once at the end. Envoy calls it StreamInfo.
 
 import type { Metadata } from '../../config/endpoint.ts';
+import type { ClusterRuntime } from '../cluster/cluster-runtime.ts';
+import type { CompiledRoute } from '../route/compiled-route.ts';
 import type { SamplingReason } from '../tracing/sampling-reason.ts';
 import type { TlsFacts } from '../transport/tls-facts.ts';
 
@@ -144,4 +146,11 @@ export class StreamInfo {
   /** Null without a tracing provider. */
   trace: LoggedTrace | null = null;
   isHealthCheck = false;
+}
+
+/** Where the route leads to. */
+export function noteCluster(info: StreamInfo, route: CompiledRoute, { name, config }: ClusterRuntime): void {
+  info.upstreamCluster = name;
+  info.routeMetadata = route.config.metadata;
+  info.clusterMetadata = config.metadata;
 }

@@ -24,7 +24,7 @@ import { BodyFraming, HttpVersion, hasBody, type RequestHead, type ResponseHead 
 import { prepareRequestTarget } from './request-target.ts';
 import { type ResponseSender, StreamDeadline } from './response-sender.ts';
 import { addAttemptCount, addServiceTime } from './router-headers.ts';
-import { ResponseFlag, StreamInfo } from './stream-info.ts';
+import { noteCluster, ResponseFlag, StreamInfo } from './stream-info.ts';
 import { applyTraceChoice } from './trace-choice.ts';
 import { UpstreamRequest } from './upstream-request.ts';
 
@@ -93,6 +93,8 @@ export class Stream {
     if (!hasBody(head)) this.#markRequestEnd();
 
     const hopByHop = sanitizeRequest(head, true);
+    // Bytes that a client sends ahead are no requests, whoever refuses: the connection carries nothing after this.
+    if (head.method === 'CONNECT' || head.upgrade !== '') this.sender.closeAfterResponse();
     if (hopByHop !== null) {
       info.failureReason = hopByHop.reason;
       this.replyLocally(
@@ -106,8 +108,6 @@ export class Stream {
       );
       return;
     }
-    // Bytes that a client sends ahead are no requests, whoever refuses: the connection carries nothing after this.
-    if (head.method === 'CONNECT' || head.upgrade !== '') this.sender.closeAfterResponse();
     const target = prepareRequestTarget(head, manager, this.facts.localPort);
     if (target !== null) {
       this.replyLocally(target.reply, target.reason, target.location);
@@ -178,7 +178,7 @@ export class Stream {
         return;
       }
     }
-    if (route.cors !== null && answersPreflight(this, route.cors)) return;
+    if (route.cors !== null && answersPreflight(this, route, route.cors)) return;
     manager.stats.inc(httpStats.rqTotal);
     const { action } = route;
     switch (action.kind) {
@@ -214,9 +214,7 @@ export class Stream {
       return;
     }
     this.cluster = cluster;
-    info.upstreamCluster = cluster.name;
-    info.routeMetadata = route.config.metadata;
-    info.clusterMetadata = cluster.config.metadata;
+    noteCluster(info, route, cluster);
     if (manager.tracer !== null) manager.tracer.begin(this, route, cluster);
     const timeouts = action.takeTimeouts(head);
     if (!manager.router.suppressEnvoyHeaders) action.addExpectedTimeout(head, timeouts);
@@ -243,6 +241,11 @@ export class Stream {
   /** False while nobody takes body bytes: the codec stops reading. After a local reply they are taken and dropped. */
   get acceptsRequestBody(): boolean {
     return this.#upstream === null || this.#isDone || this.#upstream.acceptsRequestBody;
+  }
+
+  /** The codec has stopped reading. */
+  onRequestPaused(): void {
+    this.#upstream?.onRequestPaused();
   }
 
   onRequestData(buffer: NativeBuffer, start: number, end: number): void {
@@ -342,8 +345,7 @@ export class Stream {
     info.responseCodeDetails = details;
     info.failureReason = failure.reason;
     this.#upstream = null;
-    this.#finish();
-    this.sender.abort();
+    this.#abort();
   }
 
   onTunnelHead(head: ResponseHead, route: CompiledRoute): void {
@@ -382,13 +384,18 @@ export class Stream {
     if (reason !== '') info.failureReason = reason;
     this.#abandonUpstream();
     if (this.#responseStarted) {
-      this.#finish();
-      this.sender.abort();
+      this.#abort();
       return;
     }
     // A message that was not valid HTTP says little about where the next one begins.
     if (reply.status === 400 && !this.manager.config.streamErrorOnInvalidMessage) this.sender.closeAfterResponse();
     writeLocalReply(this, reply, { reason, location, fixedBody: null });
+  }
+
+  #abort(): void {
+    this.manager.stats.inc(httpStats.downstreamRqTxReset);
+    this.#finish();
+    this.sender.abort();
   }
 
   /** Sends a head and body of our own; `writeLocalReply` has filled the head. */

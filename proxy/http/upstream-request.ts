@@ -18,7 +18,14 @@ import { type RequestTimeouts, renewExpectedTimeout } from '../route/timeouts.ts
 import { clusterStats, countUpstreamResponse, routeStats } from '../telemetry/cluster-stats.ts';
 import { endpointStats } from '../telemetry/endpoint-stats.ts';
 import type { StatBlock } from '../telemetry/stats.ts';
-import type { HttpContext } from './connection-manager.ts';
+import {
+  countAnswer,
+  countAttempt,
+  countAttemptEnd,
+  countTimeout,
+  FlowCounts,
+  routeStatsOf,
+} from './attempt-counts.ts';
 import { chooseEndpoint, choosePool } from './endpoint-choice.ts';
 import { failureReply, resetKind, transportFailureReason } from './failure-reply.ts';
 import { headerName } from './header-name.ts';
@@ -70,8 +77,10 @@ export class UpstreamRequest implements PoolWaiter, ResponseReceiver {
   #trailers: HeaderTable | null = null;
   #isTunnel = false;
   #attemptStartedAtMs = 0;
-  /** The attempt has a connection: from there on it counts as a request of the endpoint's, as in Envoy. */
+  /** By `countAttempt`. */
   #isCounted = false;
+  /** Null as long as neither side waits for the other. */
+  #flow: FlowCounts | null = null;
   /** Null when there is no body, it is too large to be kept, or nothing may repeat it. */
   #kept: KeptRequestBody | null = null;
 
@@ -83,7 +92,7 @@ export class UpstreamRequest implements PoolWaiter, ResponseReceiver {
     this.#retry = plan.retry;
     this.#timeouts = plan.timeouts;
     this.#authority = stream.head.authority;
-    this.#routeStats = statsOf(plan.route, stream.manager.context);
+    this.#routeStats = routeStatsOf(plan.route, stream.manager.context);
     this.#requestEnded = !hasBody(stream.head);
     if (!this.#requestEnded && (plan.retry !== null || this.#isIdempotent)) {
       this.#kept = new KeptRequestBody(stream.facts.bufferLimitBytes);
@@ -121,7 +130,7 @@ export class UpstreamRequest implements PoolWaiter, ResponseReceiver {
       return;
     }
     if (!this.#breaker.tryAcquireRequest()) {
-      cluster.stats.inc(clusterStats.upstreamRqPendingOverflow);
+      cluster.stats.inc(clusterStats.upstreamRqActiveOverflow);
       this.#failed(overflowFailure);
       return;
     }
@@ -144,7 +153,8 @@ export class UpstreamRequest implements PoolWaiter, ResponseReceiver {
     const endpoint = this.#endpoint!;
     this.#connection = connection;
     this.#state = State.sending;
-    this.#countAttempt(endpoint);
+    this.#isCounted = true;
+    countAttempt(this.#cluster, endpoint);
     info.upstreamRequestStartAtMs = stream.nowMs;
     info.upstreamLocalAddress = connection.localAddressText;
     if (connection.tls !== undefined) info.upstreamTls = connection.tls;
@@ -203,11 +213,23 @@ export class UpstreamRequest implements PoolWaiter, ResponseReceiver {
     this.#connection?.endTunnelWriting();
   }
 
+  /** The client is not read any more, since a body is not taken here. */
+  onRequestPaused(): void {
+    if (this.#connection?.isRequestBlocked === true) this.#flowCounts.pauseRequest();
+  }
+
+  get #flowCounts(): FlowCounts {
+    this.#flow ??= new FlowCounts(this.#cluster.stats, this.#stream.manager.stats);
+    return this.#flow;
+  }
+
   onRequestDrained(): void {
+    this.#flow?.resumeRequest();
     this.#stream.sender.resumeRequest();
   }
 
   resumeResponse(): void {
+    this.#flow?.resumeResponse();
     this.#connection?.resumeResponse();
   }
 
@@ -226,7 +248,7 @@ export class UpstreamRequest implements PoolWaiter, ResponseReceiver {
 
   onResponseHead(head: ResponseHead, isEnd: boolean): void {
     const { status } = head;
-    this.#countOutcome(status);
+    countAnswer(this.#cluster, this.#endpoint!, head);
     this.#stream.trace?.attemptAnswered(status);
     if (this.#retry?.shouldRetryResponse(head) && this.#mayRetry()) {
       this.#cluster.countRetriedResponse(status);
@@ -250,23 +272,10 @@ export class UpstreamRequest implements PoolWaiter, ResponseReceiver {
     stream.onResponseHead(head, this.#route);
   }
 
-  #countAttempt(endpoint: EndpointRuntime): void {
-    this.#isCounted = true;
-    this.#cluster.stats.inc(clusterStats.upstreamRqTotal);
-    this.#cluster.stats.inc(clusterStats.upstreamRqActive);
-    endpoint.stats.inc(endpointStats.rqTotal);
-    endpoint.stats.inc(endpointStats.rqActive);
-  }
-
   // What the client gets, also when it is a reply of our own.
   #countResponse(status: number): void {
     this.#cluster.countResponse(status, this.#stream.isInternal);
     if (this.#routeStats !== null) countUpstreamResponse(this.#routeStats, routeStats, status);
-  }
-
-  #countOutcome(status: number): void {
-    if (status >= 500) this.#endpoint!.stats.inc(endpointStats.rqError);
-    else this.#endpoint!.stats.inc(endpointStats.rqSuccess);
   }
 
   // A byte of the response: the attempt is not idle.
@@ -285,6 +294,7 @@ export class UpstreamRequest implements PoolWaiter, ResponseReceiver {
   onResponseData(buffer: NativeBuffer, start: number, end: number): void {
     if (!this.#isTunnel) this.#touch();
     this.#stream.onResponseData(buffer, start, end);
+    if (!this.acceptsResponseBody) this.#flowCounts.pauseResponse();
   }
 
   get responseSink(): ByteStream | null {
@@ -294,6 +304,7 @@ export class UpstreamRequest implements PoolWaiter, ResponseReceiver {
   onResponseRelayed(length: number): void {
     this.#touch();
     this.#stream.onResponseRelayed(length);
+    if (!this.acceptsResponseBody) this.#flowCounts.pauseResponse();
   }
 
   onResponseEnd(trailers: HeaderTable | null): void {
@@ -309,11 +320,10 @@ export class UpstreamRequest implements PoolWaiter, ResponseReceiver {
 
   // Of the last attempt, as in Envoy.
   #noteWireBytes(): void {
-    const connection = this.#connection;
-    if (connection === null) return;
+    if (this.#connection === null) return;
     const { info } = this.#stream;
-    info.upstreamBytesSent = connection.exchangeBytesSent;
-    info.upstreamBytesReceived = connection.exchangeBytesReceived;
+    info.upstreamBytesSent = this.#connection.exchangeBytesSent;
+    info.upstreamBytesReceived = this.#connection.exchangeBytesReceived;
   }
 
   onResponseReset(failure: UpstreamFailure): void {
@@ -329,6 +339,7 @@ export class UpstreamRequest implements PoolWaiter, ResponseReceiver {
     this.#noteWireBytes();
     this.#connection = null;
     this.#cluster.stats.inc(clusterStats.upstreamRqRxReset);
+    if (failure.kind === 'protocol-error') this.#cluster.stats.inc(clusterStats.upstreamCxProtocolError);
     this.#stream.trace?.attemptFailed(failure.reason);
     if (replay) {
       // The keep-alive race: the endpoint closed the connection while our request was on its way. It is no failure of
@@ -402,25 +413,20 @@ export class UpstreamRequest implements PoolWaiter, ResponseReceiver {
         stats.inc(clusterStats.upstreamRqPerTryIdleTimeout);
         this.#timedOut(LocalReplies.perTryIdleTimeout, 'no byte of the response within per_try_idle_timeout');
         return;
-      default:
-        stats.inc(clusterStats.upstreamRqTimeout);
-        this.#routeStats?.inc(routeStats.upstreamRqTimeout);
-        this.#endpoint?.stats.inc(endpointStats.rqTimeout);
-        this.#outOfTime(`no complete response within ${this.#timeouts.timeoutMs} ms`);
+      default: {
+        const reason = `no complete response within ${this.#timeouts.timeoutMs} ms`;
+        countTimeout(this.#cluster, this.#routeStats, this.#endpoint);
+        this.#stream.trace?.attemptFailed(reason);
+        this.#giveUp(LocalReplies.upstreamTimeout, this.#describe(reason));
+      }
     }
-  }
-
-  #outOfTime(reason: string): void {
-    this.#stream.trace?.attemptFailed(reason);
-    this.#giveUp(LocalReplies.upstreamTimeout, this.#describe(reason));
   }
 
   // An attempt's time is over: retried unless its response has begun.
   #timedOut(reply: LocalReply, reason: string): void {
     this.#stream.trace?.attemptFailed(reason);
     this.#endpoint?.stats.inc(endpointStats.rqTimeout);
-    const hasBegun = this.#state === State.receiving;
-    if (!hasBegun && this.#retry?.shouldRetryReset('timeout') && this.#mayRetry()) {
+    if (this.#state !== State.receiving && this.#retry?.shouldRetryReset('timeout') && this.#mayRetry()) {
       this.#retryLater();
       return;
     }
@@ -462,8 +468,7 @@ export class UpstreamRequest implements PoolWaiter, ResponseReceiver {
     this.#breaker.releaseRequest();
     if (!this.#isCounted) return;
     this.#isCounted = false;
-    endpoint.stats.dec(endpointStats.rqActive);
-    this.#cluster.stats.dec(clusterStats.upstreamRqActive);
+    countAttemptEnd(this.#cluster, endpoint);
   }
 
   #release(): void {
@@ -471,11 +476,4 @@ export class UpstreamRequest implements PoolWaiter, ResponseReceiver {
     this.#leaveEndpoint();
     this.#retryState?.release();
   }
-}
-
-function statsOf(route: CompiledRoute, { routeBlock }: HttpContext): StatBlock | null {
-  const { statPrefix } = route.config;
-  if (statPrefix === '') return null;
-  route.stats ??= routeBlock(route.virtualHost.config.name, statPrefix);
-  return route.stats;
 }

@@ -6,12 +6,14 @@ import type { EngineName, FilterChain, NetworkFilter } from '../../config/listen
 import { close } from '../../native/socket.ts';
 import type { DownstreamEngine } from '../engine/downstream-engine.ts';
 import { TcpProxyFilter } from '../filter/tcp-proxy.ts';
+import { TcpSession } from '../filter/tcp-session.ts';
 import { ConnectionManager, type HttpContext } from '../http/connection-manager.ts';
 import { Http1ServerConnection } from '../http/http1/server-connection.ts';
 import type { RequestCounter } from '../http/request-counter.ts';
 import type { WorkerIstio } from '../istio/worker-istio.ts';
 import type { ByteStream } from '../reactor/byte-stream.ts';
 import { adoptDescriptor, adoptTls } from '../reactor/connection.ts';
+import { pendingHandler } from '../reactor/pending-handler.ts';
 import type { AccessLogger } from '../telemetry/access-log.ts';
 import { httpStats, listenerHttpStats } from '../telemetry/http-stats.ts';
 import type { StatBlock, StatSet } from '../telemetry/stats.ts';
@@ -158,7 +160,7 @@ export class FilterChainRuntime {
       stream.handler = new Http1ServerConnection(stream, this.#terminal.manager, facts, connection);
       return;
     }
-    const session = this.#terminal.filter.open(stream, facts, connection);
+    const session = new TcpSession(this.#terminal.filter, stream, facts, connection);
     if (connection.early === null) session.connect();
     else session.take(connection.early);
   }
@@ -209,12 +211,3 @@ function engineFor(owner: FilterChainOwner, { engines, engine = null, http }: Fi
   const named = owner.engine === undefined ? undefined : engines?.get(owner.engine);
   return named ?? { engine, http };
 }
-
-// Between adoption and the first filter no event can arrive: both happen in one callback.
-const pendingHandler = {
-  onConnected(): void {},
-  onData: (): number => 0,
-  onEnd(): void {},
-  onDrained(): void {},
-  onClosed(): void {},
-};

@@ -38,8 +38,6 @@ function beginsAs(signature: Buffer, bytes: Buffer, end: number): boolean {
   return bytes.compare(signature, 0, length, 0, length) === 0;
 }
 
-// ---- Version 1 -------------------------------------------------------------------------------------------------
-
 /** Section 2.1: `PROXY TCP4 192.0.2.1 192.0.2.2 56324 443\r\n`, in 107 bytes at most. */
 function readVersion1(bytes: Buffer, end: number): ProxyHeaderOutcome {
   const lineEnd = bytes.subarray(0, Math.min(end, MAX_LINE_BYTES)).indexOf('\r\n');
@@ -69,8 +67,6 @@ function address(text: string, port: number | string): IpAddress {
   const mapped = shortest.startsWith('::ffff:') ? shortest.slice('::ffff:'.length) : '';
   return { kind: 'ip', ip: isIPv4(mapped) ? mapped : shortest, port: Number(port) };
 }
-
-// ---- Version 2 -------------------------------------------------------------------------------------------------
 
 /** Section 2.2: the signature, version and command, family and transport, the length of what follows. */
 function readVersion2(bytes: Buffer, end: number): ProxyHeaderOutcome {

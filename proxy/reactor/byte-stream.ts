@@ -10,8 +10,8 @@ import type { TransferPipe } from './transfer-pipe.ts';
 
 /** Why a stream is gone. */
 export type CloseReason =
-  /** We closed it. */
-  | { readonly kind: 'local' }
+  /** We closed it; late where the peer has not ended in the time of a graceful close. */
+  | { readonly kind: 'local'; readonly isLate?: true }
   /** Both directions ended in order. */
   | { readonly kind: 'remote' }
   /** `errno` is positive, such as ECONNRESET or ECONNREFUSED. */

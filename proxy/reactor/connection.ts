@@ -16,7 +16,7 @@ import type { Transport } from '../transport/transport.ts';
 import type { ByteStream, ByteStreamHandler, CloseReason, Relay } from './byte-stream.ts';
 import { Establishing, type Secure } from './establishing.ts';
 import { EventInterest } from './event-interest.ts';
-import { LingeringClose } from './lingering-close.ts';
+import { CLOSED_LATE, LingeringClose } from './lingering-close.ts';
 import type { Deferred, EventSource, Reactor } from './reactor.ts';
 import { StreamInput } from './stream-input.ts';
 import { StreamOutput } from './stream-output.ts';
@@ -425,7 +425,7 @@ export class Connection implements ByteStream, EventSource, Deferred {
   }
 
   #startTimer(timeoutMs: number): void {
-    this.#timer ??= new Timer(() => this.#end(this.#phase === Phase.connecting ? CONNECT_TIMED_OUT : CLOSED_LOCALLY));
+    this.#timer ??= new Timer(() => this.#end(this.#phase === Phase.connecting ? CONNECT_TIMED_OUT : CLOSED_LATE));
     this.#reactor.timers.schedule(this.#timer, timeoutMs);
   }
 

@@ -58,17 +58,23 @@ export class Deadlines {
     this.#reactor.timers.schedule(this.#timer, Math.max(0, atMs - this.#reactor.nowMs));
   }
 
+  /** In the order they were due: a thread that was late must not say that the later one was missed. */
   #onTimeout(): void {
     this.#armedAtMs = Number.POSITIVE_INFINITY;
     const now = this.#reactor.nowMs;
     const at = this.#at;
-    for (let slot = 0; slot < at.length; slot++) {
-      if (at[slot]! > now) continue;
+    let slot = this.#earliest();
+    for (; at[slot]! <= now; slot = this.#earliest()) {
       at[slot] = Number.POSITIVE_INFINITY;
       this.#owner.onDeadline(slot);
     }
-    let earliest = Number.POSITIVE_INFINITY;
-    for (let slot = 0; slot < at.length; slot++) if (at[slot]! < earliest) earliest = at[slot]!;
-    if (earliest < this.#armedAtMs) this.#arm(earliest);
+    if (at[slot]! < this.#armedAtMs) this.#arm(at[slot]!);
+  }
+
+  #earliest(): number {
+    const at = this.#at;
+    let earliest = 0;
+    for (let slot = 1; slot < at.length; slot++) if (at[slot]! < at[earliest]!) earliest = slot;
+    return earliest;
   }
 }

@@ -7,6 +7,7 @@
 
 import { EpollEvent } from '../../native/epoll.ts';
 import { Errno } from '../../native/errno.ts';
+import type { CloseReason } from './byte-stream.ts';
 import type { EventInterest } from './event-interest.ts';
 import type { StreamInput } from './stream-input.ts';
 import type { StreamOutput } from './stream-output.ts';
@@ -17,6 +18,9 @@ export interface LingeringParts {
   readonly input: StreamInput;
   readonly output: StreamOutput;
 }
+
+/** The peer has not ended in time. */
+export const CLOSED_LATE: CloseReason = { kind: 'local', isLate: true };
 
 export class LingeringClose {
   readonly #parts: LingeringParts;

@@ -20,7 +20,7 @@ export function decodeCorsFilter(
   messages: readonly WrittenFilter[] | undefined,
   problems: Problems,
 ): string | undefined {
-  return findOnce(messages, corsFilterType, problems)?.name;
+  return findOnce(messages, [corsFilterType], problems)?.name;
 }
 
 /** With problems the value is of no use. */

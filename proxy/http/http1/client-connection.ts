@@ -4,11 +4,11 @@
 // that arrives while no exchange is open is somebody else's response (response-queue poisoning, CVE-2026-48931 and its
 // kin): the connection is destroyed, never reused.
 
-import { formatAddress } from '../../../config/address.ts';
 import type { NativeBuffer } from '../../../native/native-buffer.ts';
 import type { ConnectionOwner, PooledConnection } from '../../cluster/pooled-connection.ts';
 import { terminationFailure, type UpstreamFailure } from '../../cluster/upstream-failure.ts';
 import type { ByteStream, ByteStreamHandler, CloseReason, Relay } from '../../reactor/byte-stream.ts';
+import { localAddressText } from '../../reactor/local-address.ts';
 import { tlsFactsOf } from '../../tls/facts.ts';
 import type { TlsFacts } from '../../transport/tls-facts.ts';
 import type { TlsTransport } from '../../transport/tls-transport.ts';
@@ -126,8 +126,6 @@ export class Http1ClientConnection implements PooledConnection, ByteStreamHandle
     return this.stream.pendingWriteBytes > 0;
   }
 
-  // ---- Request ---------------------------------------------------------------------------------------------------
-
   /** Opens an exchange. The head stays in the output buffer until `flush`, so that the body can join it. */
   sendHead(head: RequestHead, receiver: ResponseReceiver): void {
     this.#state = State.head;
@@ -190,15 +188,12 @@ export class Http1ClientConnection implements PooledConnection, ByteStreamHandle
   }
 
   readLocalAddress(): string {
-    const address = this.stream.localAddress();
-    return address === undefined ? '' : formatAddress(address);
+    return localAddressText(this.stream);
   }
 
   resumeResponse(): void {
     this.stream.resumeReading();
   }
-
-  // ---- Response --------------------------------------------------------------------------------------------------
 
   onConnected(): void {
     this.#state = State.idle;

@@ -119,8 +119,6 @@ export class RequestParser {
     return this.error === null ? 0 : -1;
   }
 
-  // ---- The request line ----------------------------------------------------------------------------------------
-
   /** True when the line is complete, with `#position` behind it; else more bytes are needed, or there is an error. */
   #scanRequestLine(bytes: Buffer, start: number, limit: number): boolean {
     let at = start + this.#position;
@@ -217,8 +215,6 @@ export class RequestParser {
     const target = this.#target.read(bytes, start + this.#targetStart, start + this.#targetEnd);
     return readTarget(target, head, this.#options);
   }
-
-  // ---- The fields that frame and address -----------------------------------------------------------------------
 
   #readFields(head: RequestHead): CodecError | null {
     const { headers } = head;

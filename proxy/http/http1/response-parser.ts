@@ -141,8 +141,6 @@ export class ResponseParser {
     head.reason = reasonEnd <= reasonStart ? '' : this.#reason.read(bytes, reasonStart, reasonEnd);
   }
 
-  // ---- The fields that frame -----------------------------------------------------------------------------------
-
   #readFields(head: ResponseHead, requestMethod: string): CodecError | null {
     const { headers } = head;
     let options = 0;

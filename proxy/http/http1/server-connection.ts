@@ -9,11 +9,13 @@ import type { ByteStream, ByteStreamHandler, CloseReason } from '../../reactor/b
 import { Deadlines } from '../../reactor/deadlines.ts';
 import { http1Stats, httpStats } from '../../telemetry/http-stats.ts';
 import { countEnded, countOpened } from '../connection-counts.ts';
-import type {
-  ConnectionCounter,
-  ConnectionFacts,
-  ConnectionManager,
-  DownstreamConnection,
+import {
+  type ConnectionCounter,
+  type ConnectionFacts,
+  type ConnectionManager,
+  type DownstreamConnection,
+  drainedLastRequestMs,
+  lastRequestMsOf,
 } from '../connection-manager.ts';
 import { HeaderId } from '../header-name.ts';
 import type { HeaderTable } from '../header-table.ts';
@@ -49,8 +51,8 @@ type State = (typeof State)[keyof typeof State];
 export interface EarlierLife {
   readonly openedAtMs: number;
   readonly requestCount: number;
-  /** It was drained. */
-  readonly isLeaving: boolean;
+  /** As below. */
+  readonly lastRequestMs: number;
 }
 
 export class Http1ServerConnection implements ByteStreamHandler, ResponseSender, DownstreamConnection {
@@ -67,8 +69,8 @@ export class Http1ServerConnection implements ByteStreamHandler, ResponseSender,
   #request: Stream | null = null;
   #state: State = State.idle;
   #closeAfterResponse = false;
-  /** Drained. */
-  #isLeaving = false;
+  /** How long it waits for one more request, since it is to end; 0 when it is not. */
+  #lastRequestMs = 0;
   #inputEnded = false;
   #requestCount = 0;
   /** What of the parser's count is in the stats. */
@@ -88,19 +90,17 @@ export class Http1ServerConnection implements ByteStreamHandler, ResponseSender,
     this.#parser = new RequestParser(manager.parserOptions);
     this.#encoder = new BodyEncoder(manager.context.output);
     this.deadlines = new Deadlines(manager.context.reactor, this, ConnectionDeadline.count);
-    const { idleTimeoutMs, maxConnectionDurationMs } = manager.config;
+    const { maxConnectionDurationMs } = manager.config;
     const { nowMs } = manager.context.reactor;
     this.#openedAtMs = earlier?.openedAtMs ?? nowMs;
-    this.#isLeaving = earlier?.isLeaving ?? false;
+    this.#lastRequestMs = earlier?.lastRequestMs ?? 0;
     this.#requestCount = earlier?.requestCount ?? 0;
-    if (earlier === null) countOpened(manager.stats);
-    this.deadlines.set(ConnectionDeadline.idle, this.#isLeaving ? lastRequestMs : idleTimeoutMs);
+    if (earlier === null) countOpened(manager.stats, facts.tls !== undefined);
+    this.#waitForRequest();
     const leftMs = this.#openedAtMs + maxConnectionDurationMs - nowMs;
     this.deadlines.set(ConnectionDeadline.maxDuration, maxConnectionDurationMs === 0 ? 0 : Math.max(1, leftMs));
     manager.connections.add(this);
   }
-
-  // ---- Receiving -------------------------------------------------------------------------------------------------
 
   onConnected(): void {
     // Accepted connections are established when they are adopted.
@@ -124,17 +124,11 @@ export class Http1ServerConnection implements ByteStreamHandler, ResponseSender,
       case State.idle:
         return this.#readHead(buffer, position, end);
       case State.body: {
-        if (!request!.acceptsRequestBody) {
-          this.#stream.pauseReading();
-          return position;
-        }
+        if (!request!.acceptsRequestBody) return this.#pauseRequest(request!, position);
         return this.#readBody(request!, buffer, position, end);
       }
       case State.tunnel:
-        if (!request!.acceptsRequestBody) {
-          this.#stream.pauseReading();
-          return position;
-        }
+        if (!request!.acceptsRequestBody) return this.#pauseRequest(request!, position);
         request!.onRequestData(buffer, position, end);
         return end;
       case State.responding:
@@ -143,6 +137,12 @@ export class Http1ServerConnection implements ByteStreamHandler, ResponseSender,
       default:
         return end;
     }
+  }
+
+  #pauseRequest(request: Stream, position: number): number {
+    this.#stream.pauseReading();
+    request.onRequestPaused();
+    return position;
   }
 
   #readHead(buffer: NativeBuffer, position: number, end: number): number {
@@ -255,7 +255,7 @@ export class Http1ServerConnection implements ByteStreamHandler, ResponseSender,
     const request = this.#request;
     if (request === null || this.#state === State.closing) {
       if (this.#parser.hasPartial) this.#manager.stats.inc(httpStats.downstreamCxProtocolError);
-      this.#stream.closeGracefully(this.#manager.config.delayedCloseTimeoutMs);
+      this.#closeGracefully();
       return;
     }
     if (this.#state === State.tunnel) {
@@ -275,7 +275,7 @@ export class Http1ServerConnection implements ByteStreamHandler, ResponseSender,
   }
 
   onClosed(reason: CloseReason): void {
-    const { stats, connections, context } = this.#manager;
+    const { config, stats, connections, context } = this.#manager;
     const request = this.#request;
     this.#request = null;
     this.#state = State.closing;
@@ -283,7 +283,10 @@ export class Http1ServerConnection implements ByteStreamHandler, ResponseSender,
     this.deadlines.cancel();
     connections.delete(this);
     this.#counter.onConnectionGone();
+    const isLate = reason.kind === 'local' && reason.isLate === true;
+    if (isLate && config.delayedCloseTimeoutMs > 0) stats.inc(httpStats.downstreamCxDelayedCloseTimeout);
     countEnded(stats, {
+      isTls: this.#facts.tls !== undefined,
       isRemote: reason.kind !== 'local' || this.#inputEnded,
       hadRequest: request !== null,
       lengthMs: context.reactor.nowMs - this.#openedAtMs,
@@ -292,8 +295,6 @@ export class Http1ServerConnection implements ByteStreamHandler, ResponseSender,
     });
     context.output.flush();
   }
-
-  // ---- ResponseSender ----------------------------------------------------------------------------------------------
 
   get isResponseBlocked(): boolean {
     return this.#stream.pendingWriteBytes > 0;
@@ -356,7 +357,7 @@ export class Http1ServerConnection implements ByteStreamHandler, ResponseSender,
   }
 
   #mustClose(): boolean {
-    return this.#closeAfterResponse || this.#isLeaving || this.#inputEnded || this.#manager.isDraining;
+    return this.#closeAfterResponse || this.#lastRequestMs > 0 || this.#inputEnded || this.#manager.isDraining;
   }
 
   get dataSink(): ByteStream | null {
@@ -386,8 +387,12 @@ export class Http1ServerConnection implements ByteStreamHandler, ResponseSender,
     // A connection may be idle for hours: it keeps no memory of a large head.
     this.head.headers.shrink();
     this.#parser.reset();
-    this.deadlines.set(ConnectionDeadline.idle, this.#isLeaving ? lastRequestMs : this.#manager.config.idleTimeoutMs);
+    this.#waitForRequest();
     this.#stream.resumeReading();
+  }
+
+  #waitForRequest(): void {
+    this.deadlines.set(ConnectionDeadline.idle, this.#lastRequestMs || this.#manager.config.idleTimeoutMs);
   }
 
   abort(): void {
@@ -413,11 +418,10 @@ export class Http1ServerConnection implements ByteStreamHandler, ResponseSender,
 
   #closeGracefully(): void {
     this.#state = State.closing;
+    this.deadlines.cancel();
     this.#manager.context.output.flush();
     this.#stream.closeGracefully(this.#manager.config.delayedCloseTimeoutMs);
   }
-
-  // ---- Deadlines and drain -----------------------------------------------------------------------------------------
 
   onDeadline(slot: number): void {
     if (slot < StreamDeadline.count) {
@@ -427,32 +431,36 @@ export class Http1ServerConnection implements ByteStreamHandler, ResponseSender,
       this.#refuseHead(LocalReplies.requestHeadersTimeout, 'the request head was not complete in time');
     } else if (slot === ConnectionDeadline.maxDuration) {
       this.#manager.stats.inc(httpStats.downstreamCxMaxDurationReached);
-      this.#leave();
-    } else {
-      if (!this.#isLeaving) this.#manager.stats.inc(httpStats.downstreamCxIdleTimeout);
+      this.#leaveInTime();
+    } else if (this.#lastRequestMs > 0) {
       this.#closeGracefully();
+    } else {
+      this.#manager.stats.inc(httpStats.downstreamCxIdleTimeout);
+      this.#leaveInTime();
     }
     this.#manager.context.output.flush();
   }
 
   /** The listener goes, or the process: this connection with it. */
   drain(): void {
-    if (this.#isLeaving) return;
+    if (this.#lastRequestMs === drainedLastRequestMs) return;
     this.#manager.stats.inc(httpStats.downstreamCxDrainClose);
-    this.#leave();
+    this.#leave(drainedLastRequestMs);
+  }
+
+  // One that never asked for anything has nothing on its way, as in Envoy.
+  #leaveInTime(): void {
+    const isUnused = this.#requestCount === 0 && this.#state === State.idle && !this.#parser.hasPartial;
+    if (isUnused) this.#closeGracefully();
+    else this.#leave(lastRequestMsOf(this.#manager.config));
   }
 
   // The next response, or the one under way, is the last. An idle connection is closed a little later: the request that
   // a busy client has sent meanwhile would be lost, and the response tells it to leave.
-  #leave(): void {
-    this.#isLeaving = true;
-    if (this.#request === null && this.#state === State.idle) {
-      this.deadlines.set(ConnectionDeadline.idle, lastRequestMs);
-    }
+  #leave(lastRequestMs: number): void {
+    this.#lastRequestMs = lastRequestMs;
+    if (this.#request === null && this.#state === State.idle) this.#waitForRequest();
   }
 }
-
-/** How long an idle connection that is drained waits for the request that may be on its way. */
-const lastRequestMs = 250;
 
 const continueReply = Buffer.from('HTTP/1.1 100 Continue\r\n\r\n');

@@ -1,5 +1,6 @@
 import t from 'tap';
 import type { CorsPolicy } from '../../../config/cors.ts';
+import { clusterStats } from '../../../proxy/telemetry/cluster-stats.ts';
 import { httpStats } from '../../../proxy/telemetry/http-stats.ts';
 import { routeOf } from '../../support/data-plane.ts';
 import { Scene } from '../../support/http-fixtures.ts';
@@ -56,6 +57,17 @@ t.test('a preflight of an allowed origin is answered without the endpoint, and w
   ]);
   t.equal(stream.info.responseCodeDetails, 'cors_response');
   t.same(counts(), [1, 0]);
+});
+
+t.test('it is logged with the cluster of its route, which does not count it', (t) => {
+  const { scene, stream } = ask({ method: 'OPTIONS', fields: { ...allowed, ...preflight } });
+  t.equal(stream.info.upstreamCluster, 'service');
+  t.equal(stream.info.clusterMetadata, scene.cluster.config.metadata);
+  const [group] = scene.stats.groups().filter(({ names }) => names.includes('service'));
+  t.equal(group?.value(clusterStats.upstreamRqTotal) ?? 0, 0);
+  const elsewhere = ask({ method: 'OPTIONS', fields: { ...allowed, ...preflight, path: '/moved' } });
+  t.equal(elsewhere.stream.info.upstreamCluster, '');
+  t.end();
 });
 
 t.test('a response to an allowed origin says that it may be read', async (t) => {

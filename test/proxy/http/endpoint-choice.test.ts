@@ -5,7 +5,9 @@ import type { UpstreamConnector } from '../../../proxy/cluster/pooled-connection
 import { chooseEndpoint, choosePool } from '../../../proxy/http/endpoint-choice.ts';
 import { HeaderTable } from '../../../proxy/http/header-table.ts';
 import type { RetryState } from '../../../proxy/http/retry-state.ts';
+import { routeOf } from '../../support/data-plane.ts';
 import { Scene } from '../../support/http-fixtures.ts';
+import { forwardAction } from '../../support/route-fixtures.ts';
 
 const offeredProtocols = ['istio-http/1.1', 'istio'];
 
@@ -44,6 +46,25 @@ t.test('the pool is that of the connector which carries such a request', async (
   t.not(choosePool(stream, choice, 'high'), choosePool(stream, choice, 'default'));
   stream.head.method = 'CONNECT';
   t.equal(choosePool(stream, choice, 'default')?.connector, other);
+});
+
+t.test('where CONNECT ends the pool is one of plain TCP, for POST only where that is allowed', async (t) => {
+  const connector: UpstreamConnector = { carrierOf: () => connector, connect: () => t.fail('nobody asked') as never };
+  const raw: UpstreamConnector = { ...connector, isRaw: true };
+  for (const allowsPost of [false, true]) {
+    const scene = new Scene({ routes: [routeOf('/', forwardAction({ connectTermination: { allowsPost } }))] });
+    const { stream } = scene.request();
+    const endpoint = chooseEndpoint(stream, scene.cluster, null)!;
+    endpoint.pools = null;
+    Object.assign(scene.manager.context, { connector, rawConnector: raw });
+    const chosen = (method: string) => {
+      stream.head.method = method;
+      return choosePool(stream, { cluster: scene.cluster, endpoint, authority: 'a' }, 'default')?.connector;
+    };
+    t.equal(chosen('GET'), connector);
+    t.equal(chosen('CONNECT'), raw);
+    t.equal(chosen('POST'), allowsPost ? raw : connector);
+  }
 });
 
 t.test('a retry leaves out the endpoints that it has tried', async (t) => {

@@ -27,6 +27,13 @@ class FakeClock {
       this.timers.advance(this.nowMs);
     }
   }
+
+  /** At once, as a reactor does whose thread was kept waiting. */
+  jumpTo(nowMs: number): void {
+    this.nowMs = nowMs;
+    this.timers.observe(nowMs);
+    this.timers.advance(nowMs);
+  }
 }
 
 t.test('a deadline that passes is told once, with its slot', (t) => {
@@ -100,6 +107,31 @@ t.test('an owner may set and clear deadlines when it is told of one', (t) => {
   t.same(
     fired.map(({ slot }) => slot),
     [0, 0, 2],
+  );
+  t.end();
+});
+
+t.test('to a thread that is late deadlines are told in the order they were due', (t) => {
+  const clock = new FakeClock();
+  const { deadlines, fired, onFired } = open(clock, 4);
+  // The one that is told first ends what the others were for.
+  onFired.current = (slot) => {
+    if (slot === 3) for (const other of [0, 1, 2]) deadlines.clear(other);
+  };
+  deadlines.set(0, 60);
+  deadlines.set(1, 50);
+  deadlines.set(2, 40);
+  clock.jumpTo(100);
+  t.same(
+    fired.map(({ slot }) => slot),
+    [2, 1, 0],
+  );
+  deadlines.set(1, 60);
+  deadlines.set(3, 40);
+  clock.jumpTo(200);
+  t.same(
+    fired.map(({ slot }) => slot),
+    [2, 1, 0, 3],
   );
   t.end();
 });

@@ -3,6 +3,8 @@
 
 import t, { type Test } from 'tap';
 import type { HttpConnectionManager } from '../../../../config/http-connection-manager.ts';
+import { OutputBuffer } from '../../../../proxy/http/http1/output-buffer.ts';
+import { Http1ServerConnection } from '../../../../proxy/http/http1/server-connection.ts';
 import { http1Stats, httpStats } from '../../../../proxy/telemetry/http-stats.ts';
 import {
   clusterOf,
@@ -14,9 +16,12 @@ import {
   startDataPlane,
   virtualHostOf,
 } from '../../../support/data-plane.ts';
+import { FakeStream } from '../../../support/fake-stream.ts';
+import { anyConnection, Scene } from '../../../support/http-fixtures.ts';
 import { RawClient } from '../../../support/raw-client.ts';
 import { onEachRequest, RawOrigin } from '../../../support/raw-origin.ts';
 import { type ReferenceMessage, readResponses, valuesOf } from '../../../support/reference-parser.ts';
+import { until } from '../../../support/tcp-proxy-fixtures.ts';
 
 interface Bench {
   readonly plane: DataPlane;
@@ -112,7 +117,7 @@ t.test('a connection ends after as many requests as it may carry', async (t) => 
 });
 
 t.test('an idle connection ends after its time, and one that carries a request does not', async (t) => {
-  const bench = await start(t, { idleTimeoutMs: 20 });
+  const bench = await start(t, { idleTimeoutMs: 20, drainTimeoutMs: 0 });
   t.equal(await ask(bench, ''), '');
   t.match(await ask(bench, get), /hello$/);
   t.equal(count(bench, httpStats.downstreamCxIdleTimeout), 2);
@@ -170,4 +175,80 @@ t.test('a client that asks while its connection is drained gets its response, an
   const http = plane.stats.get(httpStats, 'test')!;
   t.same([http.value(downstreamCxDrainClose), http.value(downstreamCxIdleTimeout)], [3, 0]);
   for (const client of [busy, fresh, idle]) client.close();
+});
+
+t.test('a client whose time is over has drain_timeout for one more request, which tells it to leave', async (t) => {
+  for (const limit of [{ idleTimeoutMs: 200 }, { maxConnectionDurationMs: 400 }]) {
+    const bench = await start(t, { ...limit, drainTimeoutMs: 60_000 });
+    const client = await RawClient.open(bench.plane.ports.get('http')!);
+    await client.write(get);
+    await client.until((text) => text.endsWith('hello'));
+    client.text = '';
+    const over =
+      'idleTimeoutMs' in limit ? httpStats.downstreamCxIdleTimeout : httpStats.downstreamCxMaxDurationReached;
+    await until(() => count(bench, over) === 1);
+    t.equal(client.outcome, undefined);
+    await client.write(get + get);
+    t.match(await client.ended(), /\r\nconnection: close\r\n(.*\r\n)*\r\nhello$/);
+    t.same([client.outcome, bench.requests.length], ['end', 2], 'what comes behind it is not answered');
+    client.close();
+  }
+});
+
+t.test('a client that asks for nothing more is closed when drain_timeout is over', async (t) => {
+  const bench = await start(t, { idleTimeoutMs: 200, drainTimeoutMs: 300 });
+  const client = await RawClient.open(bench.plane.ports.get('http')!);
+  const askedAtMs = performance.now();
+  await client.write(get);
+  await client.ended();
+  t.ok(performance.now() - askedAtMs > 490, 'not before');
+  t.equal(client.outcome, 'end');
+  t.equal(count(bench, httpStats.downstreamCxIdleTimeout), 1);
+  client.close();
+});
+
+t.test('a head that is not complete when the connection ends is no request any more', (t) => {
+  const scene = new Scene({ manager: { idleTimeoutMs: 50, drainTimeoutMs: 0, requestHeadersTimeoutMs: 150 } });
+  Object.assign(scene.manager.context, { output: new OutputBuffer() });
+  const stream = new FakeStream();
+  const gone = { onConnectionGone: () => undefined };
+  const connection = new Http1ServerConnection(stream, scene.manager, anyConnection, gone);
+  stream.handler = connection;
+  stream.receive('GET / HTTP/1.1\r\n');
+  scene.reactor.advance(60);
+  t.same(stream.calls, ['closeGracefully']);
+  scene.reactor.advance(200);
+  t.same([stream.text, stream.calls], ['', ['closeGracefully']], 'its client may be slow to close');
+  const value = (stat: number) => scene.stats.get(httpStats, 'test')!.value(stat);
+  t.same([value(httpStats.downstreamRqHeaderTimeout), value(httpStats.downstreamRqTotal)], [0, 0]);
+  t.end();
+});
+
+t.test('a drain shortens what is left of drain_timeout', async (t) => {
+  const bench = await start(t, { idleTimeoutMs: 200, drainTimeoutMs: 60_000 });
+  const client = await RawClient.open(bench.plane.ports.get('http')!);
+  await client.write(get);
+  await client.until((text) => text.endsWith('hello'));
+  await until(() => count(bench, httpStats.downstreamCxIdleTimeout) === 1);
+  await bench.plane.update({ listeners: { set: [], removed: ['http'] } });
+  await client.ended();
+  t.same([client.outcome, count(bench, httpStats.downstreamCxDrainClose)], ['end', 1]);
+  client.close();
+});
+
+t.test('a client that does not close behind the last response is counted, one that does is not', async (t) => {
+  const bench = await start(t, { delayedCloseTimeoutMs: 500 });
+  const last = 'GET /x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n';
+  const quick = await RawClient.open(bench.plane.ports.get('http')!);
+  const slow = await RawClient.open(bench.plane.ports.get('http')!);
+  await quick.write(last);
+  await quick.ended();
+  quick.close();
+  await until(() => count(bench, httpStats.downstreamCxDestroy) === 1);
+  t.equal(count(bench, httpStats.downstreamCxDelayedCloseTimeout), 0);
+  await slow.write(last);
+  await slow.ended();
+  await until(() => count(bench, httpStats.downstreamCxDestroy) === 2);
+  t.equal(count(bench, httpStats.downstreamCxDelayedCloseTimeout), 1);
+  slow.close();
 });
