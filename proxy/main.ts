@@ -7,14 +7,17 @@ import { FlagError, type Flags, helpText, parseFlags } from './command/flags.ts'
 import { readSamplingFile } from './command/sampling-file.ts';
 import { serve } from './command/serve.ts';
 import type { Sidecar } from './command/sidecar.ts';
+import { requestedUsage } from './command/sidecar-usage.ts';
 import { version } from './command/version.ts';
 import { loadUws } from './engine/uws/library.ts';
 import { hotRestartVersion } from './hot-restart/message.ts';
 
 function main(): void {
   const [program, ...args] = process.argv.slice(2);
+  const usage = requestedUsage(process.argv.slice(2));
+  if (usage !== undefined) process.stdout.write(usage);
   // Istio's injector calls it `proxy sidecar`.
-  if (program === 'sidecar' || program === 'proxy') void runSidecar(args);
+  else if (program === 'sidecar' || program === 'proxy') void runSidecar(args);
   else if (program === 'wait') void waitForReadiness(args);
   else if (program === 'request') void askSidecarOnce(args);
   else run(process.argv.slice(2));

@@ -71,7 +71,10 @@ function describe({ state, store }: Pick<AdminContext, 'state' | 'store'>, candi
     answered5xx: value(clusterStats.upstreamRq5xx),
     connectFailures: value(clusterStats.upstreamCxConnectFail) + value(clusterStats.upstreamCxConnectTimeout),
     timeouts: value(clusterStats.upstreamRqTimeout),
-    overflows: value(clusterStats.upstreamRqPendingOverflow) + value(clusterStats.upstreamCxOverflow),
+    overflows:
+      value(clusterStats.upstreamRqPendingOverflow) +
+      value(clusterStats.upstreamRqActiveOverflow) +
+      value(clusterStats.upstreamCxOverflow),
     retries: value(clusterStats.upstreamRqRetry),
     latencyMs: latencyOf(group, clusterStats.upstreamRqTime),
     endpointCount: endpoints.length,

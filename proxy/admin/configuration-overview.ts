@@ -3,6 +3,7 @@
 
 import type { DynamicState, SourceStatus, TypeStatus } from '../../config/dynamic-state.ts';
 import type { ServerState } from '../command/server-state.ts';
+import { lastRefusal } from './last-refusal.ts';
 import { missingParts } from './missing-parts.ts';
 
 const listedSources = 20;
@@ -37,12 +38,12 @@ function describe({ name, target, protocol, connection, types }: SourceStatus): 
   };
 }
 
-/** The last word on a type was a refusal. What was accepted before it stays in use. */
+/** What was accepted before it stays in use. */
 function refusedOf(type: TypeStatus): readonly unknown[] {
-  const { lastAck, lastNack } = type;
-  if (lastNack === undefined || (lastAck !== undefined && lastAck.atMs > lastNack.atMs)) return [];
-  const [first = '', ...rest] = lastNack.text.split('\n');
-  return [{ type: typeName(type), atMs: lastNack.atMs, reason: first, more: rest.length }];
+  const refusal = lastRefusal(type);
+  if (refusal === undefined) return [];
+  const [first = '', ...rest] = refusal.text.split('\n');
+  return [{ type: typeName(type), atMs: refusal.atMs, reason: first, more: rest.length }];
 }
 
 /** `Cluster` of `type.googleapis.com/envoy.config.cluster.v3.Cluster`. */

@@ -65,7 +65,7 @@ function rateText(rate) {
 function showRows(body, items, { keyOf, labels, show }) {
   const rows = new Map([...body.rows].map((row) => [row.dataset.key, row]));
   items.forEach((item, index) => {
-    const key = keyOf(item);
+    const key = keyOf(item, index);
     let row = rows.get(key);
     if (row === undefined) row = newRow(key, labels);
     rows.delete(key);
@@ -189,6 +189,7 @@ const clusterLabels = [
 const policies = { 'round-robin': 'in turn', 'least-request': 'least requests', random: 'at random' };
 const discoveries = {
   static: 'configured',
+  eds: 'EDS',
   'strict-dns': 'all of DNS',
   'logical-dns': 'one of DNS',
   'original-dst': 'original destination',

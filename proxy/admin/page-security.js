@@ -10,10 +10,11 @@ function showCertificates({ certificates, atMs }) {
   byId('certificates').hidden = total === 0;
   setText(byId('certificate-count'), listed.length < total ? `the first ${listed.length} of ${count(total)} that end` : '');
   showRows(byId('certificate-rows'), listed, {
-    keyOf: ({ name }) => name,
+    // Of those that are written where they are used, none has a name.
+    keyOf: ({ name }, index) => `${index} ${name}`,
     labels: certificateLabels,
     show: (row, { name, whose, endsAtMs, state, problem }) => {
-      setText(row.cells[0], name);
+      setText(row.cells[0], name === '' ? 'in the configuration' : name);
       setText(row.cells[1], whose);
       const when = endsAtMs === undefined ? 'not usable' : new Date(endsAtMs).toLocaleString();
       setLines(row.cells[2], endsAtMs === undefined ? when : endText(endsAtMs - atMs), problem, endingClasses[state]);
@@ -27,7 +28,7 @@ function endText(leftMs) {
   return leftMs < 0 ? `ended ${duration(Math.round(-leftMs / 1000))} ago` : `in ${duration(Math.round(leftMs / 1000))}`;
 }
 
-const sourceLabels = [{ label: 'Source' }, { label: 'state' }, { label: 'gave' }, { label: 'refused' }];
+const sourceLabels = [{ label: 'Source' }, { label: 'state', className: 'words' }, { label: 'gave' }, { label: 'refused' }];
 const protocols = { delta: 'control plane', 'state-of-the-world': 'control plane', file: 'file', own: 'own identity' };
 
 function showConfiguration({ configuration, atMs }) {

@@ -2,7 +2,7 @@
 // are values of headers that calls of our own bring along, which Envoy shows: tokens of control planes and collectors.
 // https://www.envoyproxy.io/docs/envoy/latest/operations/admin#get--config_dump
 
-/** Fields marked `udpa.annotations.sensitive`, in the proto's spelling. */
+/** Fields marked `udpa.annotations.sensitive`, in the proto's spelling, and other credentials of calls to Google. */
 const sensitive: ReadonlySet<string> = new Set([
   'private_key',
   'private_key_provider',
@@ -15,7 +15,11 @@ const sensitive: ReadonlySet<string> = new Set([
   'auth_password',
   'auth_username',
   'access_token',
+  'google_refresh_token',
+  'authorization_token',
+  'json_key',
   'secret_access_key',
+  'session_token',
 ]);
 
 /** Fields with headers of calls of our own; names of headers, and the rest of a service, are no secrets. */

@@ -1,7 +1,8 @@
 // Whether a page of elsewhere speaks through somebody's browser. What changes something is not taken from another origin;
-// and a name that is made to point here (DNS rebinding) would make its page one of ours, so that a browser is answered
-// only under names that nobody else can give: addresses and localhost. Programs name no origin and may use any name, such
-// as that of a Kubernetes service, for all but the page.
+// and a name that is made to point here (DNS rebinding) would make its page one of ours, so that a browser may change
+// something, and is shown the page, only under names that nobody else can give: addresses and localhost. Who only reads
+// names no origin, be it a program, which may use any name, such as that of a Kubernetes service, or such a page: it is
+// answered, which is one more reason to show no secrets.
 
 import type { IncomingHttpHeaders } from 'node:http';
 import { isIP } from 'node:net';

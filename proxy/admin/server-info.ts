@@ -50,7 +50,8 @@ function commandLineOptions(flags: Flags, concurrency: number): unknown {
   return {
     concurrency,
     config_path: flags.configPath ?? '',
-    config_yaml: flags.configYaml ?? '',
+    // It may have keys and tokens in it: /config_dump shows what it says, without them.
+    config_yaml: flags.configYaml === undefined ? '' : '[redacted]',
     allow_unknown_static_fields: flags.allowUnknownStaticFields,
     log_level: flags.logLevel,
     component_log_level: flags.componentLogLevel,

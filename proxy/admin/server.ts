@@ -22,6 +22,12 @@ export interface AdminServerOptions extends Omit<AdminContext, 'refreshStats'> {
   readonly idleTimeoutMs?: number;
 }
 
+export interface ListenOptions {
+  /** A socket that listens on the address already; it becomes the server's. */
+  readonly descriptor?: number | undefined;
+  readonly onListening?: (address: string) => void;
+}
+
 /** Connections at a time: probes, scrapers and a few people. More is a fault, and must not eat file descriptors. */
 const connectionLimit = 256;
 /** Form values of `/runtime_modify`; no other body is wanted. */
@@ -56,7 +62,7 @@ export class AdminServer {
   }
 
   /** Begins to listen; `onListening` gets the address with the port that the kernel gave. */
-  listen(onListening?: (address: string) => void): void {
+  listen({ descriptor, onListening }: ListenOptions = {}): void {
     const { address } = this.#options.admin;
     const listening = (): void => {
       const bound = this.#server.address();
@@ -67,8 +73,9 @@ export class AdminServer {
       this.#options.log.component('admin').info({ address: name }, 'admin interface is listening');
       onListening?.(name);
     };
+    if (descriptor !== undefined) this.#server.listen({ fd: descriptor }, listening);
     // A leading @ is the abstract namespace, which the kernel spells with a NUL.
-    if (address.kind === 'pipe') this.#server.listen(address.path.replace(/^@/, '\0'), listening);
+    else if (address.kind === 'pipe') this.#server.listen(address.path.replace(/^@/, '\0'), listening);
     else this.#server.listen(address.port, address.ip, listening);
   }
 

@@ -5,6 +5,7 @@ import type { SourceStatus, TypeStatus } from '../../config/dynamic-state.ts';
 import type { Problem } from '../../config/problems.ts';
 import { type AdminAnswer, type AdminRequest, failure, json, text } from './admin-answer.ts';
 import type { AdminContext } from './admin-context.ts';
+import { lastRefusal } from './last-refusal.ts';
 import { missingParts } from './missing-parts.ts';
 
 export function xds({ dynamic, pool, state }: AdminContext, { query }: AdminRequest): AdminAnswer {
@@ -131,6 +132,7 @@ function typeJson(type: TypeStatus): unknown {
     subscribed: type.subscribed,
     held: type.heldCount,
     version: type.version,
+    refused: lastRefusal(type) !== undefined,
     ...(type.lastAck !== undefined && {
       last_ack: { version: type.lastAck.version, at: timeOf(type.lastAck.atMs) },
     }),

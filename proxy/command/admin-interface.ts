@@ -1,9 +1,13 @@
 // The process's hold on its admin interface, which is loaded late and may be asked to leave before it is there.
 //
 // Loading it takes 20 ms of a core that the workers need for the first request, so it comes behind that; but not much later
-// where there is nothing to serve yet, because who waits for a configuration asks it what is missing.
+// where there is nothing to serve yet, because who waits for a configuration asks it what is missing. Its address is taken
+// before: a listener that a control plane sends for the same address is what is refused then, and who asks early waits.
 
+import type { Address } from '../../config/address.ts';
+import { close } from '../../native/socket.ts';
 import type { AdminServer, AdminServerOptions } from '../admin/server.ts';
+import { openListeningDescriptor } from '../reactor/listening-socket.ts';
 
 const delayMs = 50;
 const longestWaitMs = 500;
@@ -19,12 +23,22 @@ export class AdminInterface {
   #isServing = false;
   #begin: (() => void) | null = null;
   #hasLeft = false;
+  /** The socket, until it is the server's. */
+  #reserved: number | undefined;
 
   constructor(options: AdminInterfaceOptions) {
     this.#options = options;
   }
 
-  /** To be loaded soon; its address is free. */
+  /** Takes the address, which is free. One that cannot be taken is what the server ends the process with. */
+  reserve(address: Address): void {
+    // A file of a Unix socket goes with the server that made it.
+    if (this.#hasLeft || address.kind !== 'ip') return;
+    const descriptor = openListeningDescriptor(address, { ipv4Compatible: true });
+    if (descriptor >= 0) this.#reserved = descriptor;
+  }
+
+  /** To be loaded soon; its address is free, or reserved. */
   open(options: AdminServerOptions): void {
     this.#begin = () => {
       this.#begin = null;
@@ -43,12 +57,15 @@ export class AdminInterface {
     const { AdminServer } = await this.#options.loadServer();
     if (this.#hasLeft) return;
     this.#server = new AdminServer(options);
-    this.#server.listen();
+    this.#server.listen({ descriptor: this.#reserved });
+    this.#reserved = undefined;
   }
 
   /** The address is a successor's, from now on or before it was ours. */
   leave(): void {
     this.#hasLeft = true;
+    if (this.#reserved !== undefined) close(this.#reserved);
+    this.#reserved = undefined;
     this.#server?.leave();
   }
 }

@@ -2,6 +2,7 @@
 
 import type { Bootstrap } from '../../config/bootstrap.ts';
 import type { DynamicState } from '../../config/dynamic-state.ts';
+import type { NameTable } from '../../config/name-table.ts';
 import type { Snapshot } from '../../config/snapshot.ts';
 import type { OwnSecrets } from '../../xds/client/config-sources.ts';
 import { needsDynamicConfiguration } from '../../xds/dynamic-need.ts';
@@ -25,6 +26,8 @@ export interface ControlPlaneParts {
   readonly cacheDirectory: string | null | undefined;
   /** Of a sidecar that keeps its identity itself. */
   readonly ownSecrets: OwnSecrets | undefined;
+  /** Of a sidecar that answers DNS. */
+  readonly onNames?: ((names: NameTable) => void) | undefined;
   readonly log: ComponentLog;
 }
 
@@ -77,12 +80,16 @@ export async function followControlPlanes(parts: ControlPlaneParts): Promise<Fol
       parts.overrides.setLayer(layer, values);
       publisher.setRuntime(runtime());
     },
-    onChange: (change) => publisher.update(change),
+    onChange: (change) => {
+      publisher.update(change);
+      publisher.flush();
+    },
     onReady: () => publisher.ready(),
     log: discoveryLog(parts.log),
     observer: parts.observation,
     ...(cacheDirectory !== null && { cacheDirectory }),
     ...(parts.ownSecrets !== undefined && { ownSecrets: parts.ownSecrets }),
+    ...(parts.onNames !== undefined && { onNames: parts.onNames }),
   });
   parts.observation.follow(configuration);
   configuration.start();

@@ -344,7 +344,7 @@ export function helpText(): string {
   );
   const others = [
     'outrigger sidecar runs in the place of an agent of Istio, and outrigger wait returns when it is ready.',
-    'outrigger bpf, iptables, control-plane and audit are programs of their own, each with its --help.',
+    'outrigger bpf, iptables, control-plane and audit are programs of their own. Each of all these has its --help.',
   ].join('\n');
   return `outrigger -c bootstrap.yaml [options]\n\n${lines.join('\n')}\n\n${others}\n`;
 }

@@ -1,10 +1,9 @@
 // `outrigger request METHOD PATH [BODY]`: asks a port of the sidecar and prints the answer, with the arguments of
 // `pilot-agent request`: for hooks of Istio's injector (`POST drain`) and for istioctl, which reads the answer as JSON.
 
-import { request } from 'node:http';
-import { text } from 'node:stream/consumers';
 import { parseArgs } from 'node:util';
 import { ConfigError } from '../../config/problems.ts';
+import { askLoopback } from '../sidecar/loopback-request.ts';
 
 export interface RequestOptions {
   readonly method: string;
@@ -33,18 +32,11 @@ export function readRequestArguments(args: readonly string[]): RequestOptions {
 
 /** The body of the answer. Rejects with a sentence for people when there is none, or its status is an error's. */
 export async function askSidecar({ method, path, body, port }: RequestOptions): Promise<string> {
-  const { promise, resolve, reject } = Promise.withResolvers<string>();
-  const signal = AbortSignal.timeout(timeoutMs);
-  const call = request({ host: '127.0.0.1', port, method, path, agent: false, signal }, (response) => {
-    const status = response.statusCode ?? 0;
-    text(response).then((answer) => {
-      if (status < 400) resolve(answer);
-      else reject(new Error(`${method} ${path} of port ${port} was answered ${status}: ${answer.trim()}`));
-    }, reject);
+  const answer = await askLoopback({ port, method, path, body, timeoutMs }).catch(({ message }: Error) => {
+    throw new Error(`port ${port} does not answer: ${message}`);
   });
-  call.on('error', ({ message }) => reject(new Error(`port ${port} does not answer: ${message}`)));
-  call.end(body);
-  return promise;
+  if (answer.status < 400) return answer.body;
+  throw new Error(`${method} ${path} of port ${port} was answered ${answer.status}: ${answer.body.trim()}`);
 }
 
 function parsed(args: readonly string[]) {

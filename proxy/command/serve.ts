@@ -72,7 +72,6 @@ export function serve(flags: Flags, sidecar: Sidecar | undefined): void {
     concurrency,
     restartEpoch: flags.restartEpoch,
     version,
-    commandLine: process.argv.slice(2),
     onFailsHealthCheck: (fails) => pool.setFailsHealthCheck(fails),
   });
   // Threads start while this one reads the configuration: both take about as long. They are heard when it is done.
@@ -120,11 +119,12 @@ export function serve(flags: Flags, sidecar: Sidecar | undefined): void {
   });
   const publisher = createPublisher({ state, stats, observation, pool, log });
   const overrides = new RuntimeOverrides();
-  const following = follow(capture, flags, { bootstrap, publisher, overrides, observation, pool, sidecar, log });
+  const adminFree = succession.adminFree.then(() => bootstrap.admin && admin.reserve(bootstrap.admin.address));
+  const following = follow(capture, flags, { bootstrap, publisher, overrides, observation, pool, sidecar, stats, log });
   const saveConfiguration = async (): Promise<void> => (await following).stop();
   const logs = outputsOf(accessLogs, telemetry, new MetricsExport({ metrics, bootstrap, state, pool, overrides, log }));
   const lifecycle = handleSignals({ flags, log, state, pool, logs, succession, capture, saveConfiguration });
-  Promise.all([following, succession.adminFree]).then(([dynamic]) => {
+  Promise.all([following, adminFree]).then(([dynamic]) => {
     if (bootstrap.admin === undefined) return;
     const shutdown = (): void => lifecycle.shutdown();
     const reopenLogs = (): void => lifecycle.reopenLogs();
@@ -149,8 +149,9 @@ function createCapture(flags: Flags, pool: WorkerPool, { inherited }: Succession
   });
 }
 
-type FollowedParts = Omit<ControlPlaneParts, 'drainTimeMs' | 'cacheDirectory' | 'ownSecrets' | 'log'> & {
+type FollowedParts = Omit<ControlPlaneParts, 'drainTimeMs' | 'cacheDirectory' | 'ownSecrets' | 'onNames' | 'log'> & {
   readonly sidecar: Sidecar | undefined;
+  readonly stats: WorkerStats;
   readonly log: ProcessLog;
 };
 
@@ -158,16 +159,18 @@ type FollowedParts = Omit<ControlPlaneParts, 'drainTimeMs' | 'cacheDirectory' | 
 async function follow(
   capture: Capture,
   flags: Flags,
-  { sidecar, log, ...parts }: FollowedParts,
+  { sidecar, stats, log, ...parts }: FollowedParts,
 ): Promise<FollowedSources> {
   sidecar?.holdOutbound(log.component('main'));
   sidecar?.answer(log.component('main')).catch(endWithConfigError);
+  sidecar?.answerNames(stats, log.component('dns')).catch(endWithConfigError);
   await capture.open();
   return followControlPlanes({
     ...parts,
     drainTimeMs: flags.drainTimeMs,
     cacheDirectory: flags.keepsConfigCache ? flags.configCacheDirectory : null,
     ownSecrets: sidecar?.beginIdentity(log.component('config')),
+    onNames: sidecar?.onNames,
     log: log.component('config'),
   });
 }
@@ -335,7 +338,7 @@ function createPublisher({ state, stats, observation, pool, log }: ServingParts)
   const publisher = new SnapshotPublisher({
     publish: (delta, before) => {
       observation.onPublished(delta, before);
-      pool.publish(delta);
+      observation.onUpdatedInPlace(pool.publish(delta));
     },
     onSnapshot: (current) => {
       state.setSnapshot(current);

@@ -29,7 +29,6 @@ export interface ServerStateOptions {
   readonly concurrency: number;
   readonly restartEpoch: number;
   readonly version: string;
-  readonly commandLine: readonly string[];
   /** Milliseconds since 1970; the system's when left out. */
   readonly wallClock?: () => number;
   /** `/healthcheck/fail` and `/healthcheck/ok` change more than what `/ready` says. */

@@ -6,8 +6,10 @@ import { readFileSync } from 'node:fs';
 import { isIPv6 } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import type { IpAddress } from '../../config/address.ts';
+import type { NameTable } from '../../config/name-table.ts';
 import { ConfigError, Problems } from '../../config/problems.ts';
 import type { OwnSecrets } from '../../xds/client/config-sources.ts';
+import type { DnsProxy } from '../dns/dns-proxy.ts';
 import type { WantedAddress } from '../listener/inherited-sockets.ts';
 import { type AppProbe, readAppProbes } from '../sidecar/app-probe.ts';
 import { bootstrapDocument, secretsCluster } from '../sidecar/bootstrap-document.ts';
@@ -18,7 +20,9 @@ import { ReadinessProbe } from '../sidecar/readiness.ts';
 import { flagsOfContainer, flagsOfMesh, readSidecarArguments } from '../sidecar/sidecar-arguments.ts';
 import { sidecarNode } from '../sidecar/sidecar-node.ts';
 import { StatusServer } from '../sidecar/status-server.ts';
+import { dnsStats } from '../telemetry/dns-stats.ts';
 import type { ComponentLog } from '../telemetry/process-log.ts';
+import type { WorkerStats } from '../telemetry/worker-stats.ts';
 import { processClock } from './process-clock.ts';
 import { chooseIdentity } from './sidecar-identity.ts';
 
@@ -26,12 +30,17 @@ import { chooseIdentity } from './sidecar-identity.ts';
 const outboundAddress: IpAddress = { kind: 'ip', ip: '0.0.0.0', port: 15_001 };
 /** Longer than the first push of a large mesh, shorter than what an application waits before it says what is wrong. */
 const longestHoldMs = 30_000;
+/** Where Istio has DNS redirected to. */
+const dnsPort = 15_053;
 
 export class Sidecar {
   /** Arguments of a proxy, with its bootstrap. */
   readonly arguments: readonly string[];
   readonly #environment: SidecarEnvironment;
   readonly #probes: ReadonlyMap<string, AppProbe>;
+  readonly #dnsDomain: string;
+  #names: NameTable | undefined;
+  #dnsProxy: DnsProxy | undefined;
   #outbound: HeldOutbound | undefined;
 
   /** Throws `ConfigError` with what is wrong with the environment or the arguments. */
@@ -42,6 +51,7 @@ export class Sidecar {
     const more = [...flagsOfMesh(environment, flags), ...flagsOfContainer(flags, variables)];
     this.arguments = [...flags, ...more, '--config-yaml', JSON.stringify(document)];
     this.#environment = environment;
+    this.#dnsDomain = dnsDomain;
     this.#probes = probesOf(environment);
   }
 
@@ -64,11 +74,40 @@ export class Sidecar {
     return identity && { cluster: secretsCluster, identity };
   }
 
+  /** Takes the names of the mesh; undefined where the pod's DNS does not come to us. */
+  get onNames(): ((names: NameTable) => void) | undefined {
+    if (!this.#environment.capturesDns) return undefined;
+    return (names) => {
+      this.#names = names;
+      this.#dnsProxy?.use(names);
+    };
+  }
+
+  /** Answers DNS where the pod's comes to us. Rejects when the port cannot be had. */
+  async answerNames(stats: WorkerStats, log: ComponentLog): Promise<void> {
+    const { capturesDns, namespace } = this.#environment;
+    if (!capturesDns) return;
+    const { DnsProxy } = await import('../dns/dns-proxy.ts');
+    const proxy = new DnsProxy({
+      namespace,
+      domain: this.#dnsDomain,
+      resolvConf: readIfThere('/etc/resolv.conf') ?? '',
+      upstreamPort: 53,
+      random: Math.random,
+      ...processClock,
+      stats: stats.block(dnsStats),
+      log,
+    });
+    await proxy.listen(dnsPort);
+    if (this.#names !== undefined) proxy.use(this.#names);
+    this.#dnsProxy = proxy;
+  }
+
   /** Answers the kubelet. Rejects when a port cannot be had. */
   async answer(log: ComponentLog): Promise<void> {
-    const { proxyConfig, instanceIps, appMetrics, probesLoopback } = this.#environment;
+    const { proxyConfig, instanceIps, appMetrics, probesLoopback, capturesDns } = this.#environment;
     const admin = new OwnAdmin(proxyConfig.adminPort);
-    const probe = new ReadinessProbe({ admin, log });
+    const probe = new ReadinessProbe({ admin, log, schedule: processClock.schedule, needsNames: capturesDns });
     const told = (what: string) => (reason: string) => reason !== '' && log.warn({ reason }, what);
     const server = new StatusServer({
       readiness: (options) => probe.check(options),

@@ -101,8 +101,6 @@ export class Succession {
     this.#restart?.close();
   }
 
-  // ---- Statistics ------------------------------------------------------------------------------------------------------
-
   /** A worker counts something new, which may go on from what the parent has counted. */
   onStats({ kind }: BlockAnnouncement): void {
     if (kind === 'set') this.#carried.apply();

@@ -66,8 +66,6 @@ export class HotRestartParent {
     this.#peers.clear();
   }
 
-  // ---- Peers -----------------------------------------------------------------------------------------------------------
-
   #acceptAll(): void {
     let fd = accept(this.#options.fd);
     for (; fd >= 0; fd = accept(this.#options.fd)) this.#admit(new Channel(fd));
@@ -155,8 +153,6 @@ export class HotRestartParent {
       ? undefined
       : `has restart epoch ${this.#options.epoch}, which ${next} follows and not ${epoch}`;
   }
-
-  // ---- State -----------------------------------------------------------------------------------------------------------
 
   #dispatch(event: ParentEvent): ParentAction {
     const [state, action] = parentTransition(this.#state, event);

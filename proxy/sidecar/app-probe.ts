@@ -6,6 +6,7 @@ import { request as requestHttp } from 'node:http';
 import { request as requestHttps } from 'node:https';
 import { connect } from 'node:net';
 import type { Problems } from '../../config/problems.ts';
+import { longestTimerMs } from '../../config/timer-limit.ts';
 import { checkGrpcHealth, SERVING } from './grpc-health.ts';
 import { leavingFrom } from './probe-source.ts';
 
@@ -45,7 +46,7 @@ export function readAppProbes(
 function readProbe(probe: JsonObject, problems: Problems): AppProbe | undefined {
   const { httpGet, tcpSocket, grpc, timeoutSeconds } = probe;
   const isGiven = typeof timeoutSeconds === 'number' && timeoutSeconds > 0;
-  const timeoutMs = isGiven ? Math.min(timeoutSeconds * 1000, LONGEST_TIMER_MS) : 1000;
+  const timeoutMs = isGiven ? Math.min(timeoutSeconds * 1000, longestTimerMs) : 1000;
   if (httpGet !== undefined) return readHttpProbe(objectOf(httpGet), timeoutMs, problems.at('httpGet'));
   const [kind, target] = tcpSocket === undefined ? (['grpc', grpc] as const) : (['tcp', tcpSocket] as const);
   const { port, service } = objectOf(target);
@@ -176,7 +177,6 @@ function late(timeoutMs: number): string {
 
 /** Hooks of a container's life are asked as its probes are (`prestopz`, `poststartz`). */
 const PATH = /^\/app-(?:health|lifecycle)\//;
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 type JsonObject = Readonly<Record<string, unknown>>;
 

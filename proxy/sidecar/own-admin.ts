@@ -1,7 +1,6 @@
 // What a sidecar says of itself, asked of its own admin interface, which has the one answer to each question.
 
-import { request } from 'node:http';
-import { text } from 'node:stream/consumers';
+import { askLoopback } from './loopback-request.ts';
 
 /** One type of what control planes send. */
 export interface FollowedType {
@@ -72,21 +71,8 @@ export class OwnAdmin {
   }
 
   #ask(method: string, path: string): Promise<{ readonly status: number; readonly body: string }> {
-    const { promise, resolve, reject } = Promise.withResolvers<{ readonly status: number; readonly body: string }>();
-    const signal = AbortSignal.timeout(TIMEOUT_MS);
-    const call = request({ host: '127.0.0.1', port: this.#port, method, path, agent: false, signal });
-    call.on('response', (response) => {
-      text(response).then((body) => resolve({ status: response.statusCode ?? 0, body }), reject);
-    });
-    call.on('error', reject);
-    call.end();
-    return promise;
+    return askLoopback({ port: this.#port, method, path, timeoutMs: TIMEOUT_MS });
   }
-}
-
-interface Verdict {
-  readonly at: string;
-  readonly text?: string;
 }
 
 /** As `/xds` has it. */
@@ -94,18 +80,18 @@ interface TypeJson {
   readonly type_url: string;
   readonly held: number;
   readonly responses: number;
-  readonly last_ack?: Verdict;
-  readonly last_nack?: Verdict;
+  readonly refused: boolean;
+  readonly last_ack?: object;
+  readonly last_nack?: { readonly text: string };
 }
 
-function followedType({ type_url, held, responses, last_ack: ack, last_nack: nack }: TypeJson): FollowedType {
-  const isRefused = nack !== undefined && (ack === undefined || ack.at <= nack.at);
+function followedType(type: TypeJson): FollowedType {
   return {
-    name: type_url.slice(type_url.lastIndexOf('/') + 1),
-    hasAnswer: responses > 0,
-    isHeld: held > 0,
-    wasAccepted: ack !== undefined,
-    refusal: isRefused ? nack.text : undefined,
+    name: type.type_url.slice(type.type_url.lastIndexOf('/') + 1),
+    hasAnswer: type.responses > 0,
+    isHeld: type.held > 0,
+    wasAccepted: type.last_ack !== undefined,
+    refusal: type.refused ? type.last_nack?.text : undefined,
   };
 }
 

@@ -17,16 +17,24 @@ export interface Readiness {
 export interface ReadinessProbeOptions {
   readonly admin: Pick<OwnAdmin, 'readiness' | 'followedTypes'>;
   readonly log: Pick<ComponentLog, 'info' | 'warn'>;
+  /** Calls back once after a delay. */
+  readonly schedule: (delayMs: number, callback: () => void) => void;
+  /** The pod's DNS comes to us: without the names of the mesh it would resolve none. */
+  readonly needsNames?: boolean;
 }
 
 export class ReadinessProbe {
   readonly #options: ReadinessProbeOptions;
+  readonly #kinds: readonly Kind[];
   #wasAccepted = false;
+  /** While it is asked for, and for a moment after where it only explains. */
+  #types: Promise<readonly FollowedType[] | string> | undefined;
   /** What was told last, so that the log has each change once. */
   #last: string | undefined;
 
   constructor(options: ReadinessProbeOptions) {
     this.#options = options;
+    this.#kinds = options.needsNames === true ? [...KINDS, NAMES] : KINDS;
   }
 
   /** With `verbose`, also what was refused since. Never rejects. */
@@ -34,14 +42,31 @@ export class ReadinessProbe {
     const { admin } = this.#options;
     const own = await admin.readiness();
     if (!own.isReady || (this.#wasAccepted && !verbose)) return this.#told(own);
-    const types = await admin.followedTypes();
+    const types = await this.#followedTypes();
     if (typeof types === 'string') return this.#told({ isReady: false, reason: types });
-    const problems = this.#wasAccepted ? [] : KINDS.flatMap((kind) => problemOf(kind, types));
+    const problems = this.#wasAccepted ? [] : this.#kinds.flatMap((kind) => problemOf(kind, types));
     if (problems.length > 0) return this.#told({ isReady: false, reason: problems.join('\n') });
-    this.#wasAccepted ||= KINDS.every(({ name }) => typeNamed(name, types)?.wasAccepted);
-    const refusals = verbose ? KINDS.flatMap((kind) => refusalOf(kind, types)) : [];
+    this.#wasAccepted ||= this.#kinds.every(({ name }) => typeNamed(name, types)?.wasAccepted);
+    const refusals = verbose ? this.#kinds.flatMap((kind) => refusalOf(kind, types)) : [];
     this.#told(own);
     return { isReady: true, reason: [own.reason, ...refusals].join('\n') };
+  }
+
+  /** Who asks again and again costs no more than who asks every second; but that it is ready is told at once. */
+  #followedTypes(): Promise<readonly FollowedType[] | string> {
+    this.#types ??= this.#askTypes();
+    return this.#types;
+  }
+
+  async #askTypes(): Promise<readonly FollowedType[] | string> {
+    const { admin, schedule } = this.#options;
+    const types = await admin.followedTypes();
+    const forget = (): void => {
+      this.#types = undefined;
+    };
+    if (this.#wasAccepted) schedule(EXPLANATION_AGE_MS, forget);
+    else forget();
+    return types;
   }
 
   #told(readiness: Readiness): Readiness {
@@ -56,6 +81,8 @@ export class ReadinessProbe {
   }
 }
 
+const EXPLANATION_AGE_MS = 1000;
+
 interface Kind {
   readonly name: string;
   readonly words: string;
@@ -65,6 +92,8 @@ const KINDS: readonly Kind[] = [
   { name: 'envoy.config.cluster.v3.Cluster', words: 'clusters' },
   { name: 'envoy.config.listener.v3.Listener', words: 'listeners' },
 ];
+
+const NAMES: Kind = { name: 'istio.networking.nds.v1.NameTable', words: 'names of the mesh' };
 
 function problemOf(kind: Kind, types: readonly FollowedType[]): readonly string[] {
   const type = typeNamed(kind.name, types);

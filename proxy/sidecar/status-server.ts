@@ -99,12 +99,14 @@ export class StatusServer {
     else void this.#answerHealth(asked);
   }
 
-  async #answerHealth({ path, query, response }: Asked): Promise<void> {
+  async #answerHealth({ path, query, request, response }: Asked): Promise<void> {
     if (path !== '/healthz/ready') {
       notFound(response);
       return;
     }
-    const { isReady, reason } = await this.#options.readiness({ verbose: query === 'verbose' });
+    // Refusals tell of policies, which are nobody's business but the pod's.
+    const verbose = query === 'verbose' && isOfPod(request);
+    const { isReady, reason } = await this.#options.readiness({ verbose });
     answerText(response, isReady ? 200 : 503, reason);
   }
 
@@ -183,11 +185,15 @@ type Answer = (asked: Asked) => void;
 /** Whoever is not in the pod may not end it, or send its clients away. */
 function answerOrder({ request, response }: Asked, text: string, order: () => void): void {
   if (request.method !== 'POST') answerText(response, 405, 'this is asked for by POST');
-  else if (!LOOPBACK.test(request.socket.remoteAddress ?? '')) answerText(response, 403, 'only from the pod itself');
+  else if (!isOfPod(request)) answerText(response, 403, 'only from the pod itself');
   else {
     answerText(response, 200, text);
     order();
   }
+}
+
+function isOfPod({ socket }: IncomingMessage): boolean {
+  return LOOPBACK.test(socket.remoteAddress ?? '');
 }
 
 /** Adds `one` to those that are open, until it closes. */

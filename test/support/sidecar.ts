@@ -113,7 +113,9 @@ class RunningSidecar implements Sidecar {
   }
 
   async admin(path: string, method: 'GET' | 'POST' = 'GET'): Promise<string> {
-    const response = await fetch(`http://127.0.0.1:${this.adminPort}${path}`, { method });
+    // A connection that is kept is closed after five seconds without a request, perhaps just when this one is sent.
+    const headers = { connection: 'close' };
+    const response = await fetch(`http://127.0.0.1:${this.adminPort}${path}`, { method, headers });
     return response.text();
   }
 
@@ -136,8 +138,6 @@ class RunningSidecar implements Sidecar {
 function portOf(address: string): number {
   return Number(address.slice(address.lastIndexOf(':') + 1));
 }
-
-// ---- Pieces of a bootstrap, as an operator writes them ---------------------------------------------------------------
 
 export function socketAddress(port: number, address = '127.0.0.1'): object {
   return { socket_address: { address, port_value: port } };

@@ -50,7 +50,6 @@ t.test('ready tells of a certificate that nears its end, and fails when it has e
     concurrency: 1,
     restartEpoch: 0,
     version: '1.2.3',
-    commandLine: [],
     wallClock: () => nowMs,
   });
   state.setSnapshot({ ...emptySnapshot, secrets });

@@ -29,6 +29,19 @@ t.test('so are values of headers that calls of our own bring along, and not thei
   t.end();
 });
 
+t.test('so are all credentials of calls to Google: what is refused is shown, too', (t) => {
+  const document = (value: string) => ({
+    call_credentials: [
+      { access_token: value },
+      { google_refresh_token: value },
+      { service_account_jwt_access: { json_key: value } },
+      { google_iam: { authorization_token: value, authority_selector: 'shown' } },
+    ],
+  });
+  t.strictSame(redact(document('secret')), document('[redacted]'));
+  t.end();
+});
+
 t.test('a document without sensitive fields is copied as it is', (t) => {
   fc.assert(
     fc.property(fc.jsonValue(), (value) => {

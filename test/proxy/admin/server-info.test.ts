@@ -1,4 +1,5 @@
 import t from 'tap';
+import { parseFlags } from '../../../proxy/command/flags.ts';
 import { startAdmin } from '../../support/admin-fixtures.ts';
 
 t.test('server_info says what runs, since when, and how it was started', async (t) => {
@@ -18,6 +19,15 @@ t.test('server_info says what runs, since when, and how it was started', async (
       drain_strategy: 'Gradual',
     },
   });
+});
+
+t.test('server_info does not tell a configuration of the command line, which may have keys in it', async (t) => {
+  const flags = parseFlags(['--config-yaml', 'admin: {} # a secret']);
+  const admin = await startAdmin({ options: { flags } });
+  t.teardown(admin.stop);
+  const { text } = await admin.get('/server_info');
+  t.match(JSON.parse(text), { command_line_options: { config_path: '', config_yaml: '[redacted]' } });
+  t.notMatch(text, 'secret');
 });
 
 t.test('listeners are lines or JSON, with the ports that the kernel gave', async (t) => {

@@ -83,9 +83,7 @@ t.test('JSON has the same for programs', async (t) => {
         name: 'ads',
         protocol: 'delta',
         connection: { state: 'connecting' },
-        types: [
-          { wildcard: true, held: 3, last_ack: { version: '7' }, last_nack: { version: '8' }, last_apply_ms: 1.25 },
-        ],
+        types: [{ wildcard: true, held: 3, refused: true, last_ack: { version: '7' }, last_nack: { version: '8' } }],
       },
     ],
   });

@@ -27,5 +27,5 @@ t.test('a compacted document is the one that was read', (t) => {
 });
 
 function stateOf(): ServerState {
-  return new ServerState({ concurrency: 1, restartEpoch: 0, version: '1.2.3', commandLine: [] });
+  return new ServerState({ concurrency: 1, restartEpoch: 0, version: '1.2.3' });
 }

@@ -8,7 +8,7 @@ function make() {
   const timers: { delayMs: number; callback: () => void }[] = [];
   const stopped = Promise.withResolvers<void>();
   const ended = Promise.withResolvers<number>();
-  const state = new ServerState({ concurrency: 1, restartEpoch: 0, version: '0', commandLine: [] });
+  const state = new ServerState({ concurrency: 1, restartEpoch: 0, version: '0' });
   const write = (text: string | object) => events.push(String(text));
   const lifecycle = new Lifecycle({
     workers: {

@@ -3,7 +3,7 @@ import { emptySnapshot } from '../../../config/snapshot.ts';
 import { ServerState, type ServerStateOptions } from '../../../proxy/command/server-state.ts';
 
 const make = (given: Partial<ServerStateOptions> = {}): ServerState =>
-  new ServerState({ concurrency: 2, restartEpoch: 0, version: '1.0.0', commandLine: ['-c', 'x'], ...given });
+  new ServerState({ concurrency: 2, restartEpoch: 0, version: '1.0.0', ...given });
 
 t.test('a process initializes until the workers serve, and drains when it is told to', (t) => {
   const state = make();

@@ -14,7 +14,7 @@ const settings = {
 };
 
 function make(given: Partial<SuccessionOptions>) {
-  const state = new ServerState({ concurrency: 1, restartEpoch: 0, version: '0', commandLine: [] });
+  const state = new ServerState({ concurrency: 1, restartEpoch: 0, version: '0' });
   const lines: string[] = [];
   const write = (text: string | object) => void lines.push(String(text));
   const log = { trace: write, debug: write, info: write, warn: write, error: write, critical: write };

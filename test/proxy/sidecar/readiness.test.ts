@@ -15,13 +15,14 @@ function types(clusters: Omit<FollowedType, 'name'>, listeners: Omit<FollowedTyp
 }
 
 /** Asked again and again, of a proxy that changes between. */
-function startProbe() {
+function startProbe({ needsNames = false } = {}) {
   const proxy: { own: { isReady: boolean; reason: string }; types: readonly FollowedType[] | string } = {
     own: live,
     types: [],
   };
   const lines: string[] = [];
   let asked = 0;
+  const timers: { readonly delayMs: number; readonly callback: () => void }[] = [];
   const log = {
     info: (text: string) => lines.push(text),
     warn: ({ reason }: { reason: string }, text: string) => lines.push(`${text}: ${reason}`),
@@ -35,8 +36,13 @@ function startProbe() {
       },
     },
     log,
+    needsNames,
+    schedule: (delayMs, callback) => timers.push({ delayMs, callback }),
   });
-  return { proxy, probe, lines, asked: () => asked };
+  const passTime = (): void => {
+    for (const { callback } of timers.splice(0)) callback();
+  };
+  return { proxy, probe, lines, asked: () => asked, timers, passTime };
 }
 
 t.test('it is ready when the proxy serves and all clusters and listeners were accepted once', async (t) => {
@@ -54,6 +60,33 @@ t.test('it is ready when the proxy serves and all clusters and listeners were ac
   t.equal(asked(), before, 'from then on that is not asked any more');
   proxy.own = { isReady: false, reason: 'DRAINING' };
   t.same(await probe.check(), proxy.own);
+});
+
+t.test('a pod whose DNS comes to us is ready when the names of the mesh have come, too', async (t) => {
+  const { proxy, probe } = startProbe({ needsNames: true });
+  proxy.types = types(accepted, accepted);
+  t.same(await probe.check(), { isReady: false, reason: 'NO CONFIGURATION: names of the mesh have not come' });
+  proxy.types = [...types(accepted, accepted), { name: 'istio.networking.nds.v1.NameTable', ...accepted }];
+  t.same(await probe.check(), live);
+});
+
+t.test('what was refused since is asked for once a second at most', async (t) => {
+  const { proxy, probe, asked, timers, passTime } = startProbe();
+  proxy.types = types(accepted, accepted);
+  await probe.check();
+  const before = asked();
+  proxy.types = types(accepted, { ...accepted, refusal: 'policy' });
+  const told = await Promise.all([1, 2, 3].map(() => probe.check({ verbose: true })));
+  t.equal(asked(), before + 1);
+  for (const { reason } of told) t.match(reason, /REFUSED: listeners, whose last accepted state serves: policy/);
+  t.same(
+    timers.map(({ delayMs }) => delayMs),
+    [1000],
+  );
+  proxy.types = types(accepted, accepted);
+  t.match((await probe.check({ verbose: true })).reason, /REFUSED/);
+  passTime();
+  t.same(await probe.check({ verbose: true }), live);
 });
 
 t.test('a new pod whose policy was refused is not ready, and says which', async (t) => {

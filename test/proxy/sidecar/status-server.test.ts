@@ -172,6 +172,16 @@ t.test('what a sidecar brings to the pod from elsewhere is not the pod itself', 
   t.equal(quits, 0);
 });
 
+t.test('what was refused is told to the pod alone', async (t) => {
+  const readiness = async ({ verbose }: { verbose: boolean }) => ({ isReady: true, reason: verbose ? 'all' : 'LIVE' });
+  const ports = await start(t, { readiness });
+  t.same(await ask(ports.health, '/healthz/ready?verbose'), [200, 'all\n']);
+  const { promise, resolve } = Promise.withResolvers<string>();
+  const options = { host: '127.0.0.1', port: ports.health, path: '/healthz/ready?verbose', localAddress: '127.0.0.6' };
+  request(options, (response) => response.on('data', (chunk) => resolve(String(chunk)))).end();
+  t.equal(await promise, 'LIVE\n');
+});
+
 t.test('requests in one packet are one request, and metrics are made once for all who wait', async (t) => {
   let asked = 0;
   const { promise: metrics, resolve: answer } = Promise.withResolvers<string>();
