@@ -1,9 +1,11 @@
 // Microseconds of JavaScript a forwarded request costs: the whole path from received bytes to sent bytes and back, with
-// streams that stand for the kernel. `node bench/micro/forward.ts [--profile bare|mesh] [--rounds N]`.
+// streams that stand for the kernel. `node bench/micro/forward.ts [--profile bare|mesh] [--rounds N] [--traced PERCENT|off]`.
+// With `--traced` requests have ids, as in the suite's part about tracing; `off` is what its percentages are compared with.
 //
 // What a change to the data path saves is a few tenths of a microsecond, which no load test on a shared machine can
 // show. This can: one thread, no system calls, and the best of many rounds, because a disturbance only adds.
 
+import { randomFillSync } from 'node:crypto';
 import { parseArgs } from 'node:util';
 import type { FilterChain } from '../../config/listener.ts';
 import { NativeBuffer } from '../../native/native-buffer.ts';
@@ -11,6 +13,8 @@ import { ClusterTable } from '../../proxy/cluster/cluster-table.ts';
 import type { EndpointPool } from '../../proxy/cluster/endpoint-pool.ts';
 import { poolOf } from '../../proxy/cluster/endpoint-pools.ts';
 import { Http1Connector } from '../../proxy/cluster/http1-connector.ts';
+import { RawConnector } from '../../proxy/cluster/raw-connector.ts';
+import { raiseInliningLimits } from '../../proxy/command/inlining.ts';
 import { ConnectionManager, type HttpContext } from '../../proxy/http/connection-manager.ts';
 import { HttpDate } from '../../proxy/http/http-date.ts';
 import { Http1ClientConnection } from '../../proxy/http/http1/client-connection.ts';
@@ -29,16 +33,21 @@ import {
 import { endpointStats } from '../../proxy/telemetry/endpoint-stats.ts';
 import { http1Stats, httpStats, listenerHttpStats } from '../../proxy/telemetry/http-stats.ts';
 import { WorkerStats } from '../../proxy/telemetry/worker-stats.ts';
+import { WorkerTracing } from '../../proxy/tracing/worker-tracing.ts';
 import { loadBootstrap } from '../../xds/bootstrap-file.ts';
 import { staticSnapshot } from '../../xds/static-snapshot.ts';
 import { envoyBootstrap } from '../peers/envoy-bootstrap.ts';
-import type { Profile } from '../peers/peer.ts';
+import type { Profile, TelemetrySetup } from '../peers/peer.ts';
 
 const { values } = parseArgs({
-  options: { profile: { type: 'string', default: 'bare' }, rounds: { type: 'string', default: '1000' } },
+  options: {
+    profile: { type: 'string', default: 'bare' },
+    rounds: { type: 'string', default: '1000' },
+    traced: { type: 'string' },
+  },
 });
 /** Few enough that some rounds fit between two disturbances. */
-const requestsPerRound = 1920;
+const requestsPerRound = 640;
 const connectionCount = 64;
 
 const requestBytes = Buffer.from('GET / HTTP/1.1\r\nHost: 127.0.0.1:10000\r\n\r\n');
@@ -84,6 +93,7 @@ class FakeStream implements ByteStream {
   localAddress(): undefined {}
 }
 
+raiseInliningLimits();
 const profile = values.profile as Profile;
 const clock = () => performance.now();
 const reactor = new Reactor({ clock });
@@ -107,6 +117,7 @@ const context: HttpContext = {
   reactor,
   output,
   connector: new Http1Connector(reactor, output),
+  rawConnector: new RawConnector(reactor, output),
   clusters,
   routeTables: new RouteTables(),
   random,
@@ -125,6 +136,15 @@ const context: HttpContext = {
   routeBlock: (virtualHost, statPrefix) => stats.block(routeStats, virtualHost, statPrefix),
 };
 
+const tracing: WorkerTracing = new WorkerTracing({
+  timers: reactor.timers,
+  wallOffsetMs: context.wallOffsetMs,
+  fillRandom: randomFillSync,
+  // As a main thread that takes every batch at once.
+  publish: ({ kind }) => {
+    if (kind === 'spans') tracing.onTaken();
+  },
+});
 const manager = compileManager();
 const upstreams = openUpstreams();
 const downstreams = Array.from({ length: connectionCount }, openDownstream);
@@ -139,7 +159,8 @@ for (let round = 0; round < Number(values.rounds); round++) {
 }
 const sent = downstreams.reduce((sum, stream) => sum + stream.bytesSent, 0);
 if (sent < Number(values.rounds) * requestsPerRound * 100) throw new Error('responses are missing');
-console.log(`${profile}: ${best.toFixed(2)} us a request`);
+const traced = values.traced === undefined ? '' : `, traced ${values.traced}`;
+console.log(`${profile}${traced}: ${best.toFixed(2)} us a request`);
 reactor.stop();
 
 // As the reactor does it: the events of many connections, one after the other.
@@ -160,6 +181,7 @@ function compileManager(): ConnectionManager {
     tcpPort: 10001,
     adminPort: 10002,
     directory: '/tmp',
+    telemetry: telemetrySetup(),
   };
   const { bootstrap } = loadBootstrap({
     yaml: JSON.stringify(envoyBootstrap(setup)),
@@ -188,7 +210,13 @@ function compileManager(): ConnectionManager {
     stats: stats.block(httpStats, filter.config.statPrefix),
     listenerStats: stats.block(listenerHttpStats, 'micro', 'micro'),
     accessLoggers: logs.compile(filter.config.accessLogs),
+    tracer: tracing.compile(filter.config, false),
   });
+}
+
+function telemetrySetup(): TelemetrySetup | undefined {
+  if (values.traced === undefined) return undefined;
+  return { collectorPort: 9, percent: values.traced === 'off' ? null : Number(values.traced) };
 }
 
 function openUpstreams(): FakeStream[] {

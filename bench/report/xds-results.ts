@@ -95,6 +95,7 @@ export function judgeXdsGoals(report: XdsReport): readonly XdsGoal[] {
     ratio('one changed endpoint, median', 1, (samples) => changeQuantile(samples, 0.5)),
     changeP99(report),
     ratio('RSS with that configuration', 0.4, (samples) => medianOf(samples.map(({ rssBytes }) => rssBytes))!),
+    p99BesideChanges(report),
     ratio('added p99, endpoint changes', 1, (samples) => addedP99(samples, 'changes')),
     ratio('added p99, everything pushed anew', 1, (samples) => addedP99(samples, 'push')),
   ];
@@ -106,6 +107,19 @@ function changeP99(report: XdsReport): XdsGoal {
   if (samples.length === 0) return { ...common, measured: '-', verdict: 'not measured in this run' };
   const p99 = changeQuantile(samples, 0.99);
   return { ...common, measured: `${p99.toFixed(1)} ms`, verdict: p99 < MOST_CHANGE_P99_MS ? 'met' : 'missed' };
+}
+
+const MOST_P99_BESIDE_CHANGES = 1.3;
+
+// Of outrigger alone: medians of the rounds, in each of which both were measured one after the other.
+function p99BesideChanges(report: XdsReport): XdsGoal {
+  const goal = `at most ${MOST_P99_BESIDE_CHANGES.toFixed(2)} of that without`;
+  const common = { title: 'p99 of requests, 100 endpoint changes a second', goal };
+  const samples = report.samples.get('outrigger') ?? [];
+  if (samples.length === 0) return { ...common, measured: '-', verdict: 'not measured in this run' };
+  const p99 = (kind: 'quiet' | 'changes') => medianOf(samples.map(({ load }) => load[kind].p99Micros))!;
+  const measured = p99('changes') / p99('quiet');
+  return { ...common, measured: measured.toFixed(2), verdict: measured <= MOST_P99_BESIDE_CHANGES ? 'met' : 'missed' };
 }
 
 // Over the changes of all rounds: one round has too few for a p99.

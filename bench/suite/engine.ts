@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { ensureWrk } from '../load/wrk.ts';
 import { describeMachine } from '../measure/machine.ts';
+import { WARM_UP_SECONDS } from '../measure/warm-up.ts';
 import type { Origin } from '../peers/origin.ts';
 import { startOrigin } from '../peers/origin.ts';
 import type { Peer, PeerName, Profile } from '../peers/peer.ts';
@@ -15,7 +16,7 @@ import { type LatencyResult, measureLatency } from './latency.ts';
 import { measureMemory } from './memory.ts';
 import { measureScale } from './scale.ts';
 import { measureStart } from './start.ts';
-import { type AxisResult, measureAxis } from './throughput.ts';
+import { type AxisResult, measureAxis, runSlot } from './throughput.ts';
 
 const RESULTS = join(import.meta.dirname, '..', 'RESULTS.md');
 const FULL = [...AXES.map((axis) => axis.name), 'latency', 'memory', 'start', 'scale'];
@@ -94,6 +95,8 @@ class Suite {
     }
     const settings = this.settings(this.#options.rounds);
     const axes: AxisResult[] = [];
+    const [first] = chosen;
+    if (first !== undefined) for (const peer of running) await runSlot(first, peer, WARM_UP_SECONDS);
     for (const axis of chosen) axes.push(await measureAxis(axis, running, settings));
     const latency = withLatency ? await measureLatency(running, settings) : null;
     for (const peer of running) await peer.stop();

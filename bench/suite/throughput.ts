@@ -28,7 +28,7 @@ export async function measureAxis(
   options: ThroughputOptions,
 ): Promise<AxisResult> {
   const measured = new QuietRounds<ReadonlyMap<PeerName, Slot>>(options.rounds);
-  // Pools fill and the JIT settles before anything counts.
+  // Pools fill before anything counts.
   for (const peer of peers) await runSlot(axis, peer, 1);
   while (!measured.isComplete) {
     const round = await runRound(axis, peers, options.slotSeconds);
