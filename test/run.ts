@@ -2,7 +2,7 @@
 // A file filter is a part of a path. Written here instead of taken from tap's command because that one compiles with a
 // loader of its own, while these tests must run exactly as the sources do: by Node, types stripped.
 
-import { globSync, mkdtempSync, rmSync } from 'node:fs';
+import { globSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -34,6 +34,7 @@ const compileCache = process.env['NODE_COMPILE_CACHE'] ?? makeCompileCache();
 const outcomes = await runAll(files, {
   timeoutMs: Number(values['timeout-ms']),
   compileCache,
+  fixtures: makeFixtures(),
   signal: interruption.signal,
 });
 finish(outcomes);
@@ -41,6 +42,14 @@ finish(outcomes);
 function makeCompileCache(): string {
   const folder = mkdtempSync(join(tmpdir(), 'outrigger-compiled-'));
   // A process that has just been killed may still be writing there.
+  process.once('exit', () => rmSync(folder, { recursive: true, maxRetries: 5 }));
+  return folder;
+}
+
+/** In the repository, since some of what tests write there imports its packages. */
+function makeFixtures(): string {
+  const folder = join(import.meta.dirname, '..', '.tap', String(process.pid));
+  mkdirSync(folder, { recursive: true });
   process.once('exit', () => rmSync(folder, { recursive: true, maxRetries: 5 }));
   return folder;
 }

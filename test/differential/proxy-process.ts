@@ -5,7 +5,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { createInterface } from 'node:readline';
 
 export type ProxyName = 'envoy' | 'outrigger';
@@ -75,8 +75,10 @@ export class ProxyProcess {
   }
 
   admin(method: 'GET' | 'POST', path: string): Promise<string> {
+    // Seen from here, as the proxy sees it from its folder: a socket's path has 107 bytes at most, wherever the repository is.
+    const socketPath = relative('', join(this.#directory, 'admin.sock'));
     return new Promise((resolve, reject) => {
-      const call = request({ socketPath: join(this.#directory, 'admin.sock'), method, path }, (response) => {
+      const call = request({ socketPath, method, path }, (response) => {
         let text = '';
         response.setEncoding('utf8');
         response.on('data', (part: string) => (text += part));

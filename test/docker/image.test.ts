@@ -185,6 +185,7 @@ function startReadOnly(entry: string, bootstrap: string): ChildProcess {
   return spawn('unshare', command, { cwd: dirname(bootstrap), env: {}, stdio: ['ignore', 'pipe', 'pipe'] });
 }
 
+/** Asks again and again, as the kubelet does: a container tells nobody that it is ready. */
 async function waitForReady(port: number): Promise<string> {
   const deadline = performance.now() + READY_WITHIN_MS;
   for (;;) {

@@ -11,6 +11,7 @@ const DATA = new Set(['test/proxy/http/http1/vectors.ts']);
 const NAMES_THAT_SAY_NOTHING = /^(utils?|helpers?|common|types?|index|misc|shared)\.(ts|mjs|js)$/;
 // `x.test.ts`, `node-buffer.d.ts` and `run.ts` are all kebab-case nouns with dotted endings.
 const KEBAB_CASE = /^\.?[a-z0-9]+(-[a-z0-9]+)*(\.[a-z0-9]+)+$/;
+const BANNER = /^\s*(\/\/|\*) ?[-=#*]{3,}/m;
 
 const sources = pathsOf('**/*.{ts,mjs}');
 
@@ -31,6 +32,15 @@ t.test(`no file has more than ${MAX_CODE_LINES} lines of code`, (t) => {
     2,
     'comments and blanks are free',
   );
+  t.end();
+});
+
+t.test('no comment is a banner', (t) => {
+  t.same(
+    sources.filter((path) => BANNER.test(textOf(path))),
+    [],
+  );
+  t.ok(BANNER.test('const a = 1;\n  // ---- Receiving ----\n'), 'finds one');
   t.end();
 });
 

@@ -13,7 +13,6 @@ const SMALL = 40;
 const TESTED_ELSEWHERE: ReadonlyMap<string, string> = new Map([
   ['proxy/main.ts', 'the choice of what runs: every integration test starts it'],
   ['proxy/command/serve.ts', 'the composition root: every integration test starts it'],
-  ['proxy/worker/main.ts', "the worker's entry: every integration test starts it"],
 ]);
 
 const tests = new Map(pathsOf('test/**/*.test.ts').map((path) => [path, importsOf(parse(path))]));

@@ -181,6 +181,40 @@ t.test('a response cut by the endpoint is cut for the client too', async (t) => 
   );
 });
 
+t.test('a response head may be as long as max_response_headers_kb says, and is refused above it', async (t) => {
+  const fieldBytes = 150 * 1024;
+  const origin = await startOrigin(
+    replyingOrigin(`HTTP/1.1 200 OK\r\nX-Long: ${'a'.repeat(fieldBytes)}\r\nContent-Length: 2\r\n\r\nok`),
+  );
+  t.teardown(origin.stop);
+  for (const [maxResponseHeadersKb, expected] of [
+    [192, /^HTTP\/1\.1 200 OK\r\n.*X-Long: a\{153600\}\r\n.*\r\n\r\nok$/s],
+    [128, /^HTTP\/1\.1 502 /],
+    [64, /^HTTP\/1\.1 502 /],
+  ] as const) {
+    const { upstreamHttp } = clusterOf('app', []);
+    const plane = await startDataPlane({
+      listeners: [
+        httpListener('http', managerOf([virtualHostOf([routeOf('/', forwardTo('app', { timeoutMs: 5000 }))])])),
+      ],
+      clusters: [clusterOf('app', [origin.port], { upstreamHttp: { ...upstreamHttp, maxResponseHeadersKb } })],
+    });
+    t.teardown(() => plane.stop());
+    const client = connect(plane.ports.get('http')!, '127.0.0.1');
+    client.write('GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n');
+    let text = '';
+    client.on('data', (data) => {
+      text += data.toString('latin1');
+    });
+    await once(client, 'end');
+    t.match(
+      text.replace(/(?<=X-Long: )a+/, ({ length }) => `a{${length}}`),
+      expected,
+      `${maxResponseHeadersKb} KiB`,
+    );
+  }
+});
+
 t.test('proxies TCP and passes half closes on', async (t) => {
   const origin = await startOrigin((socket) => {
     let all = '';

@@ -126,8 +126,6 @@ function bodyOf(text: string): string | undefined {
   return typeof answer === 'string' ? undefined : answer.body;
 }
 
-// ---- Slow and endless input ------------------------------------------------------------------------------------------
-
 t.test('a request that comes byte by byte', async (t) => {
   const bench = await FaultBench.start(t);
   bench.onRequest = (request, connection) =>
@@ -195,8 +193,6 @@ t.test('a client that stops in the middle is answered 408 when its time is over'
     });
   }
 });
-
-// ---- A client that does not read -------------------------------------------------------------------------------------
 
 const largeBytes = 50 * 1024 * 1024;
 const piece = 'abcdefghijklmnop'.repeat(4096);

@@ -172,8 +172,6 @@ function finalOf(text: string, method: string): ReferenceMessage | undefined {
   return rest === '' && last !== undefined && Number(last.firstLine[1]) >= 200 ? last : undefined;
 }
 
-// ---- Answers at the wrong time ---------------------------------------------------------------------------------------
-
 withEach('a response on an idle connection reaches nobody', async (t, start) => {
   const bench = await start();
   await bench.during(t, async () => {

@@ -6,6 +6,7 @@ import t, { type Test } from 'tap';
 import type { Listener } from '../../config/listener.ts';
 import type { RouteConfiguration } from '../../config/route.ts';
 import type { SnapshotChange } from '../../config/snapshot.ts';
+import { drainedLastRequestMs } from '../../proxy/http/connection-manager.ts';
 import { makeAssignment, makeCluster, makeEndpoint, makeLocality } from '../support/cluster-fixtures.ts';
 import { forwardTo, httpListener, managerOf, routeOf, virtualHostOf } from '../support/data-plane.ts';
 import { startHttpOrigin } from '../support/http-origin.ts';
@@ -59,8 +60,10 @@ function changeAt(step: number, ports: readonly number[]): Partial<SnapshotChang
 class KeepAliveClient {
   readonly #port: number;
   #connection: RawClient | null = null;
+  #usedAtMs = 0;
   responses = 0;
   connections = 0;
+  lateRequests = 0;
 
   constructor(port: number) {
     this.#port = port;
@@ -69,13 +72,23 @@ class KeepAliveClient {
   /** Undefined, or what was wrong. */
   async ask(): Promise<string | undefined> {
     if (this.#connection === null) {
+      this.#usedAtMs = performance.now();
       this.#connection = await RawClient.open(this.#port);
       this.connections++;
     }
     const connection = this.#connection;
+    const idleMs = performance.now() - this.#usedAtMs;
+    this.#usedAtMs += idleMs;
     connection.text = '';
     connection.socket.write('GET /x HTTP/1.1\r\nHost: a\r\n\r\n');
     const text = await connection.until((received) => /\r\n\r\norigin-\d+$/.test(received));
+    // On a busy machine this program comes to its turn after the time that an idle connection of a listener that went has for
+    // a last request. Such a request is sent again, as RFC 9112 section 9.3.1 says, and counted.
+    if (text === '' && connection.outcome === 'end' && idleMs >= drainedLastRequestMs) {
+      this.lateRequests++;
+      this.close();
+      return undefined;
+    }
     if (!/^HTTP\/1\.1 200 OK\r\n(.*\r\n)*\r\norigin-\d+$/.test(text)) return `${connection.outcome}: ${text}`;
     this.responses++;
     if (text.includes('\r\nconnection: close\r\n')) this.close();
@@ -107,12 +120,17 @@ t.test('100 changes a second of endpoints, routes and listeners cost no request'
     while (step < due) served.change(changeAt(++step, ports));
   }, changeIntervalMs);
   t.teardown(() => clearInterval(changes));
-  const endMs = startedAtMs + durationMs;
   const failures: string[] = [];
   const clients = Array.from({ length: clientCount }, () => new KeepAliveClient(served.port('http')));
+  const sum = (count: (client: KeepAliveClient) => number) => clients.reduce((total, each) => total + count(each), 0);
+  // A busy machine takes longer to see as much.
+  const isEnough = () =>
+    performance.now() - startedAtMs >= durationMs &&
+    sum((each) => each.responses) > 100 &&
+    served.pool.generations.every((generation) => generation > 50);
   await Promise.all(
     clients.map(async (client) => {
-      while (performance.now() < endMs) {
+      while (!isEnough()) {
         const failure = await client.ask();
         if (failure === undefined) continue;
         failures.push(failure);
@@ -123,14 +141,11 @@ t.test('100 changes a second of endpoints, routes and listeners cost no request'
   );
   clearInterval(changes);
   await served.serve({ routes: routesAt(step + 1) });
-  const sum = (count: (client: KeepAliveClient) => number) => clients.reduce((total, each) => total + count(each), 0);
   t.comment(
-    `${step} changes, ${sum((each) => each.responses)} responses, ${sum((each) => each.connections)} connections`,
+    `${step} changes, ${sum((each) => each.responses)} responses, ${sum((each) => each.connections)} connections, ` +
+      `${sum((each) => each.lateRequests)} sent again`,
   );
   t.same(failures, []);
-  t.ok(sum((each) => each.responses) > 100);
-  t.ok(step > 50);
   const [first] = served.pool.generations;
   t.same(served.pool.generations, [first, first]);
-  t.ok(first! > 50);
 });

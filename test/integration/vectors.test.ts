@@ -59,8 +59,6 @@ function cutsOf(input: string): string[][] {
   return [[input], [input.slice(0, third), input.slice(third)], [input.slice(0, -1), input.slice(-1)]];
 }
 
-// ---- One data plane with a listener for each set of options ----------------------------------------------------------
-
 interface Bench {
   readonly origin: RawOrigin;
   portOf(options: VectorOptions): number;
@@ -122,8 +120,6 @@ function managerFor(options: VectorOptions): HttpConnectionManager {
     },
   };
 }
-
-// ---- Requests --------------------------------------------------------------------------------------------------------
 
 async function checkRequest(t: Test, bench: Bench, vector: Vector, pieces: readonly string[]): Promise<void> {
   const { origin } = bench;
@@ -219,8 +215,6 @@ async function checkNextRequest(t: Test, bench: Bench, options: VectorOptions): 
   t.equal(messages[0]?.body, path, 'the next client gets its own answer');
   t.equal(rest, '');
 }
-
-// ---- Responses -------------------------------------------------------------------------------------------------------
 
 async function checkResponse(t: Test, bench: Bench, vector: Vector, pieces: readonly string[]): Promise<void> {
   const { origin } = bench;

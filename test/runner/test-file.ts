@@ -18,6 +18,8 @@ export interface TestFileOptions {
   readonly timeoutMs: number;
   /** Folder for sources that Node has stripped and compiled: a proxy from sources starts with a third of the CPU. */
   readonly compileCache: string;
+  /** Within the repository. Tests have their folders here, so that another run of the same test keeps its own. */
+  readonly fixtures: string;
   /** Aborting ends the file's process group. */
   readonly signal: AbortSignal;
 }
@@ -62,7 +64,7 @@ function runToEnd(file: string, options: TestFileOptions): Promise<Ending> {
     // Its own process group, so that what the test started ends with it.
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, NODE_COMPILE_CACHE: options.compileCache },
+    env: { ...process.env, NODE_COMPILE_CACHE: options.compileCache, TAP_CWD: options.fixtures },
   });
   const stdout: Buffer[] = [];
   const stderr: Buffer[] = [];

@@ -43,7 +43,7 @@ export async function startAdmin(given: AdminFixtureOptions = {}): Promise<Admin
   const store = new StatsStore();
   const worker = new WorkerStats((message) => store.accept(0, message));
   const stats = new WorkerStats((message) => store.accept(-1, message));
-  const state = new ServerState({ concurrency: 1, restartEpoch: 0, version: '1.2.3', commandLine: [] });
+  const state = new ServerState({ concurrency: 1, restartEpoch: 0, version: '1.2.3' });
   state.setBootstrap({ ...bootstrap, ...given.bootstrap }, given.document ?? {});
   state.setSnapshot({ ...emptySnapshot, generation: 1, ...given.snapshot });
   const calls: string[] = [];
@@ -71,7 +71,7 @@ export async function startAdmin(given: AdminFixtureOptions = {}): Promise<Admin
     reopenLogs: () => calls.push('reopen logs'),
     ...given.options,
   });
-  const address = await new Promise<string>((resolve) => server.listen(resolve));
+  const address = await new Promise<string>((resolve) => server.listen({ onListening: resolve }));
   const origin = `http://${address}`;
   const ask = async (path: string, init: RequestInit) => {
     const response = await fetch(origin + path, init);

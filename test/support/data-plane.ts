@@ -175,8 +175,6 @@ class Inbox {
   }
 }
 
-// ---- Configuration with Envoy's defaults ---------------------------------------------------------------------------
-
 export const noMutations: HeaderMutations = { requestAdd: [], requestRemove: [], responseAdd: [], responseRemove: [] };
 
 /** A static cluster over endpoints of 127.0.0.1. */

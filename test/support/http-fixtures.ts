@@ -235,6 +235,7 @@ export class Scene {
       reactor: this.reactor as unknown as Reactor,
       output: undefined as unknown as HttpContext['output'],
       connector: { carrierOf: () => noConnector } as unknown as HttpContext['connector'],
+      rawConnector: noConnector as unknown as HttpContext['rawConnector'],
       clusters: { get: (name) => (name === cluster.name ? cluster : null) } as ClusterTable,
       routeTables: new RouteTables(),
       random,

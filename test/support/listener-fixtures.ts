@@ -5,6 +5,7 @@ import type { Address } from '../../config/address.ts';
 import type { Listener } from '../../config/listener.ts';
 import { ClusterTable } from '../../proxy/cluster/cluster-table.ts';
 import { Http1Connector } from '../../proxy/cluster/http1-connector.ts';
+import { RawConnector } from '../../proxy/cluster/raw-connector.ts';
 import { encodeLine } from '../../proxy/http/header-table.ts';
 import { OutputBuffer } from '../../proxy/http/http1/output-buffer.ts';
 import { RequestCounter } from '../../proxy/http/request-counter.ts';
@@ -73,12 +74,8 @@ export function makeListenerBench(t: Test, reactor: Reactor = startReactor(t)): 
       reactor,
       output,
       connector: new Http1Connector(reactor, output),
-      clusters: new ClusterTable({
-        random,
-        statsSource: makeStatsSource(),
-        tls: noTls,
-        onClusterRemoved: () => undefined,
-      }),
+      rawConnector: new RawConnector(reactor, output),
+      clusters: makeClusterTable(random),
       routeTables: new RouteTables(),
       random,
       matchContext: { random, runtime },
@@ -117,4 +114,8 @@ export function makeListenerBench(t: Test, reactor: Reactor = startReactor(t)): 
     return { listener, port: Number(opened.addresses[0]?.split(':').at(-1)) };
   };
   return { context, store, lines, flushLogs: () => logs.flush(), listen };
+}
+
+function makeClusterTable(random: () => number): ClusterTable {
+  return new ClusterTable({ random, statsSource: makeStatsSource(), tls: noTls, onClusterRemoved: () => undefined });
 }

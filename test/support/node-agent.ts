@@ -24,12 +24,14 @@ import { cgroupRoot } from './bpf-environment.ts';
 export class RecordedCaptures implements PodCaptures {
   readonly captures: RecordedCapture[] = [];
   failure: LoadFailure | undefined;
+  /** Of each socket that is handed over from now on. */
+  listenerFailure: LoadFailure | undefined;
   left: RestoredPod[] = [];
 
   open(plan: PodPlan, before: PodRemains | undefined): PodCapture | LoadFailure {
     if (this.failure !== undefined) return this.failure;
     before?.release('stay');
-    const capture = new RecordedCapture(plan);
+    const capture = new RecordedCapture(plan, () => this.listenerFailure);
     this.captures.push(capture);
     return capture;
   }
@@ -43,17 +45,21 @@ export class RecordedCapture implements PodCapture {
   readonly plan: PodPlan;
   readonly listeners: string[] = [];
   released: string | undefined;
+  readonly #listenerFailure: () => LoadFailure | undefined;
 
-  constructor(plan: PodPlan) {
+  constructor(plan: PodPlan, listenerFailure: () => LoadFailure | undefined = () => undefined) {
     this.plan = plan;
+    this.#listenerFailure = listenerFailure;
   }
 
   get policy() {
     return this.plan.settings.policy;
   }
 
-  setListener(family: string): undefined {
-    this.listeners.push(family);
+  setListener(family: string): LoadFailure | undefined {
+    const failure = this.#listenerFailure();
+    if (failure === undefined) this.listeners.push(family);
+    return failure;
   }
 
   counters() {

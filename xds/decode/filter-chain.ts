@@ -93,7 +93,7 @@ function isBesideTerminal(message: Filter): boolean {
  * HTTP filters, and metadata is in their headers.
  */
 function withIstio(filter: NetworkFilter, messages: readonly Filter[] | undefined, problems: Problems): NetworkFilter {
-  const stats = findOnce(messages, istioStatsType, problems);
+  const stats = findOnce(messages, [istioStatsType], problems);
   const metadataExchange = decodeTcpExchange(messages, problems);
   if (filter.kind !== 'tcp-proxy') return filter;
   const istioStats = stats && decodeIstioStats(stats.message as PluginConfig, stats.problems);

@@ -10,7 +10,11 @@ import { extensionType, isInertFilter } from './extension.ts';
 import { isIstioHttpFilter } from './istio-filter.ts';
 
 const routerType = 'envoy.extensions.filters.http.router.v3.Router';
-const httpFilter = { what: 'HTTP filter', known: [routerType] } as const;
+const httpFilter = {
+  what: 'HTTP filter',
+  known: [routerType],
+  instead: 'only the router, CORS and those of Istio are: keep on Envoy what needs it',
+} as const;
 
 /** Filters in order. The router has to be there once, and last. */
 export function decodeHttpFilters(

@@ -6,7 +6,7 @@ import type { Problems } from '../../config/problems.ts';
 import type {
   AlpnFilterConfig as AlpnMessage,
   Config_DiscoveryMethod as DiscoveryMethod,
-  MetadataExchange as ExchangeMessage,
+  ConfigMetadataExchange as ExchangeMessage,
   Config as PeerMetadataMessage,
   PluginConfig,
   Config_PropagationMethod as PropagationMethod,
@@ -17,7 +17,11 @@ import { decodeIstioStats } from './istio-stats.ts';
 const alpnType = 'istio.envoy.config.filter.http.alpn.v2alpha1.FilterConfig';
 const peerMetadataType = 'io.istio.http.peer_metadata.Config';
 export const istioStatsType = 'stats.PluginConfig';
-const tcpExchangeType = 'envoy.tcp.metadataexchange.config.MetadataExchange';
+/** Of older releases of Istio and of newer ones. */
+const tcpExchangeTypes: readonly string[] = [
+  'envoy.tcp.metadataexchange.config.MetadataExchange',
+  'envoy.extensions.filters.network.metadata_exchange.v3.MetadataExchange',
+];
 const httpTypes: ReadonlySet<string> = new Set([alpnType, peerMetadataType, istioStatsType]);
 
 export interface WrittenFilter {
@@ -31,7 +35,7 @@ export function isIstioHttpFilter({ typedConfig }: WrittenFilter): boolean {
 
 /** Of connections, in a filter chain or a cluster. */
 export function isTcpExchange({ typedConfig }: WrittenFilter): boolean {
-  return typedConfig?.typeName === tcpExchangeType;
+  return typedConfig !== undefined && tcpExchangeTypes.includes(typedConfig.typeName);
 }
 
 /** As `decodeIstioHttpFilters`, of the exchange of metadata in front of bytes; undefined without it. */
@@ -39,7 +43,7 @@ export function decodeTcpExchange(
   messages: readonly WrittenFilter[] | undefined,
   problems: Problems,
 ): TcpMetadataExchange | undefined {
-  const found = findOnce(messages, tcpExchangeType, problems);
+  const found = findOnce(messages, tcpExchangeTypes, problems);
   if (found === undefined) return undefined;
   const { protocol = '', additionalLabels = [] } = found.message as ExchangeMessage;
   if (protocol === '')
@@ -49,7 +53,7 @@ export function decodeTcpExchange(
 
 /** What Istio's filters among those of a connection manager say; `problems` is at its `http_filters`. */
 export function decodeIstioHttpFilters(messages: readonly WrittenFilter[] | undefined, problems: Problems) {
-  const find = (type: string) => findOnce(messages, type, problems);
+  const find = (type: string) => findOnce(messages, [type], problems);
   const alpn = find(alpnType);
   const peerMetadata = find(peerMetadataType);
   const stats = find(istioStatsType);
@@ -60,12 +64,12 @@ export function decodeIstioHttpFilters(messages: readonly WrittenFilter[] | unde
   };
 }
 
-/** The filter of this type; what it would be to have two of them nobody says. */
-export function findOnce(messages: readonly WrittenFilter[] | undefined, type: string, problems: Problems) {
+/** The filter of one of the types, which are names of one filter; what it would be to have two of them nobody says. */
+export function findOnce(messages: readonly WrittenFilter[] | undefined, types: readonly string[], problems: Problems) {
   let found: { readonly name: string; readonly message: unknown; readonly problems: Problems } | undefined;
   for (const [index, { name = '', typedConfig }] of (messages ?? []).entries()) {
-    if (typedConfig?.typeName !== type) continue;
-    if (found !== undefined) problems.item(index).add(`${type} may be there once`);
+    if (typedConfig === undefined || !types.includes(typedConfig.typeName)) continue;
+    if (found !== undefined) problems.item(index).add(`${typedConfig.typeName} may be there once`);
     found ??= { name, message: typedConfig.message ?? {}, problems: problems.item(index).at('typed_config') };
   }
   return found;

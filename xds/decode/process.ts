@@ -21,6 +21,7 @@ import { extensionType } from './extension.ts';
 import { given } from './given.ts';
 import { decodeStringMatcher } from './matcher.ts';
 import { type RuntimeValues, runtimeNumber } from './runtime.ts';
+import { decodeStatsTags } from './stats-tags.ts';
 
 /** Command-line flags that win over the node of the file, or add to it. */
 export interface NodeOverrides {
@@ -99,13 +100,17 @@ function refuseAdminLogs(messages: AdminMessage['accessLog'], problems: Problems
 export function decodeStats(
   message: StatsConfig | undefined,
   problems: Problems,
-): Pick<StatsOptions, 'histogramBuckets' | 'matcher'> {
+): Pick<StatsOptions, 'histogramBuckets' | 'matcher' | 'tags'> {
   const histogramBuckets: { prefix: string; bounds: readonly number[] }[] = [];
   for (const [index, settings] of (message?.histogramBucketSettings ?? []).entries()) {
     const buckets = decodeBuckets(settings, problems.at('histogram_bucket_settings').item(index));
     if (buckets !== undefined) histogramBuckets.push(buckets);
   }
-  return { histogramBuckets, matcher: decodeStatsMatcher(message?.statsMatcher, problems.at('stats_matcher')) };
+  return {
+    histogramBuckets,
+    matcher: decodeStatsMatcher(message?.statsMatcher, problems.at('stats_matcher')),
+    ...given('tags', decodeStatsTags(message, problems)),
+  };
 }
 
 function decodeStatsMatcher(message: StatsMatcherMessage | undefined, problems: Problems): StatsMatcher {

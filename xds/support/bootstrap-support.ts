@@ -120,12 +120,9 @@ export const bootstrapSupport: SupportTable = {
   },
   'envoy.config.core.v3.Locality': { supported: ['region', 'zone', 'sub_zone'] },
   'envoy.config.metrics.v3.StatsConfig': {
-    supported: ['stats_matcher', 'histogram_bucket_settings'],
-    ignored: {
-      stats_tags: "labels are those of Envoy's default tags",
-      use_all_default_tags: "labels are those of Envoy's default tags",
-    },
+    supported: ['stats_tags', 'use_all_default_tags', 'stats_matcher', 'histogram_bucket_settings'],
   },
+  'envoy.config.metrics.v3.TagSpecifier': { supported: ['tag_name', 'regex', 'fixed_value'] },
   'envoy.config.metrics.v3.StatsMatcher': {
     supported: ['reject_all', 'exclusion_list', 'inclusion_list'],
   },

@@ -45,16 +45,15 @@ export const httpSupport: SupportTable = {
       'strip_any_host_port',
       'stream_error_on_invalid_http_message',
       'strip_trailing_host_dot',
+      'drain_timeout',
       'tracing',
       'request_id_extension',
       'forward_client_cert_details',
       'set_current_client_cert_details',
     ],
     ignored: {
-      drain_timeout_jitter: 'acts on drain_timeout',
+      drain_timeout_jitter: 'drain_timeout is the same for all connections',
       record_route_resolution_stats: 'these counters are not kept',
-      drain_timeout:
-        'an idle connection that is to end waits for 250 ms for a last request, a busy one for its response',
       http2_protocol_options: http2NotServed,
       http3_protocol_options: http2NotServed,
       add_proxy_protocol_connection_state: 'acts only with the PROXY protocol towards endpoints, which is refused',

@@ -32,13 +32,6 @@ const alpn = {
  * (build/protos), so nothing in them is acted on.
  */
 export const inertFilters: readonly InertFilter[] = [
-  {
-    type: 'envoy.extensions.filters.network.metadata_exchange.v3.MetadataExchange',
-    places: ['network filter', 'cluster filter'],
-    inEnvoy:
-      'puts metadata before the bytes of a connection where TLS agreed on a protocol for it, which it then does not',
-    acts: 'when it is given as `envoy.tcp.metadataexchange.config.MetadataExchange`',
-  },
   { type: 'envoy.extensions.filters.http.peer_metadata.v3.Config', places: ['HTTP filter'], ...peerMetadata },
   {
     type: 'envoy.extensions.filters.http.istio_stats.v3.PluginConfig',

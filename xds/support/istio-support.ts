@@ -8,6 +8,11 @@ const former = 'it has no effect in Istio any more';
 const byHeaders = 'who the peer is, is read of its headers';
 const byPreamble = 'who the peer is, is read of what it puts in front of its bytes';
 const byHeadersOnly = 'sidecars tell of themselves in x-envoy-peer-metadata';
+/** The same under the name of older releases and that of newer ones. */
+const exchange = {
+  supported: ['protocol', 'additional_labels'],
+  ignored: { enable_discovery: byPreamble },
+};
 
 export const istioSupport: SupportTable = {
   'stats.PluginConfig': {
@@ -32,10 +37,8 @@ export const istioSupport: SupportTable = {
   },
   [`${ALPN}.FilterConfig`]: { supported: ['alpn_override'] },
   [`${ALPN}.FilterConfig.AlpnOverride`]: { supported: ['upstream_protocol', 'alpn_override'] },
-  'envoy.tcp.metadataexchange.config.MetadataExchange': {
-    supported: ['protocol', 'additional_labels'],
-    ignored: { enable_discovery: byPreamble },
-  },
+  'envoy.tcp.metadataexchange.config.MetadataExchange': exchange,
+  'envoy.extensions.filters.network.metadata_exchange.v3.MetadataExchange': exchange,
   [`${PEER}.Config`]: {
     supported: [
       'downstream_discovery',

@@ -10,4 +10,8 @@ export const resourceSupport: SupportTable = {
   },
   [`${T}.GenericSecret`]: { supported: ['secret'], unsupported: { secrets: 'write secret' } },
   'envoy.service.runtime.v3.Runtime': { supported: ['name', 'layer'] },
+  'istio.networking.nds.v1.NameTable': { supported: ['table'] },
+  'istio.networking.nds.v1.NameTable.NameInfo': {
+    supported: ['ips', 'registry', 'shortname', 'namespace', 'alt_hosts'],
+  },
 };

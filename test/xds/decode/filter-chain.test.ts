@@ -49,8 +49,9 @@ t.test('what a match sets', async (t) => {
   });
 });
 
-const inert =
-  '{name: i, typed_config: {"@type": a/envoy.extensions.filters.network.metadata_exchange.v3.MetadataExchange}}';
+const inert = '{name: i, typed_config: {"@type": a/envoy.extensions.filters.http.istio_stats.v3.PluginConfig}}';
+const newerExchange =
+  '{name: n, typed_config: {"@type": a/envoy.extensions.filters.network.metadata_exchange.v3.MetadataExchange, protocol: peer}}';
 const exchange =
   '{name: x, typed_config: {"@type": a/envoy.tcp.metadataexchange.config.MetadataExchange, protocol: peer}}';
 const stats = '{name: s, typed_config: {"@type": a/stats.PluginConfig, tcp_reporting_duration: 2s}}';
@@ -68,6 +69,16 @@ t.test("Istio's metrics of TCP are the TCP proxy's", async (t) => {
   t.match(value.filters, [{ kind: 'tcp-proxy', config: { istioStats: { tcpReportingIntervalMs: 2_000 } } }]);
   t.same(chain(`filters: [${stats}, ${exchange}, ${stats}, ${tcp}]`).problems, [
     'filters[2]: stats.PluginConfig may be there once',
+  ]);
+});
+
+t.test("Istio's exchange of metadata is one filter under its older name and its newer one", async (t) => {
+  t.same(chain(`filters: [${newerExchange}, ${tcp}]`), chain(`filters: [${exchange}, ${tcp}]`));
+  t.match(chain(`filters: [${newerExchange}, ${tcp}]`).value.filters, [
+    { kind: 'tcp-proxy', config: { metadataExchange: { protocol: 'peer' } } },
+  ]);
+  t.same(chain(`filters: [${exchange}, ${newerExchange}, ${tcp}]`).problems, [
+    'filters[1]: envoy.extensions.filters.network.metadata_exchange.v3.MetadataExchange may be there once',
   ]);
 });
 

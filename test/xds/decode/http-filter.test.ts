@@ -43,8 +43,9 @@ t.test('a filter that is to act is refused', async (t) => {
 });
 
 t.test('a filter without effect is one at its own place only', async (t) => {
-  const networkFilter = filter('envoy.extensions.filters.network.metadata_exchange.v3.MetadataExchange');
-  t.match(decoded(networkFilter, router).problems, [
-    /^http_filters\[0\]\.typed_config: HTTP filter .* is not supported/,
-  ]);
+  for (const type of ['metadata_exchange.v3.MetadataExchange', 'rbac.v3.RBAC']) {
+    t.match(decoded(filter(`envoy.extensions.filters.network.${type}`), router).problems, [
+      /^http_filters\[0\]\.typed_config: HTTP filter .* is not supported/,
+    ]);
+  }
 });
