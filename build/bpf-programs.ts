@@ -127,7 +127,8 @@ function compile(source: string, { programs, work }: { programs: string; work: s
   };
 }
 
-function sourcesHash(programs: string): string {
+/** Of every source in the folder; the manifest has that of those it was built of. */
+export function sourcesHash(programs: string): string {
   const hash = createHash('sha256');
   for (const name of readdirSync(programs)
     .filter((name) => /\.[ch]$/.test(name))
