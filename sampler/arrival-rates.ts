@@ -2,7 +2,7 @@
 // arrivals, because an average of nothing but noise would keep what comes once in ten seconds every time.
 //
 // It gives up the past at once when what arrives no longer looks like it: a rate that falls to a tenth would otherwise
-// take four seconds to be believed.
+// take four seconds to be believed. What arrived in the last minute is known beside it, for who counts by the minute.
 
 export class ArrivalRates {
   /** A second, estimated when the last window closed; NaN for a key whose first window is open. */
@@ -10,11 +10,17 @@ export class ArrivalRates {
   readonly #counts: Float64Array;
   /** 1: the estimate is from a window in part of which the rate was another, so that the next one knows better. */
   readonly #isMixed: Uint8Array;
+  /** Arrivals of the minute that runs, as far as its windows have closed, and of the one before. */
+  readonly #thisMinute: Float64Array;
+  readonly #lastMinute: Float64Array;
+  #secondsOfMinute = 0;
 
   constructor(slots: number) {
     this.#isMixed = new Uint8Array(slots);
     this.perSecond = new Float64Array(slots).fill(Number.NaN);
     this.#counts = new Float64Array(slots);
+    this.#thisMinute = new Float64Array(slots);
+    this.#lastMinute = new Float64Array(slots);
   }
 
   add(slot: number, arrivals: number): void {
@@ -26,6 +32,19 @@ export class ArrivalRates {
     this.perSecond[slot] = Number.NaN;
     this.#counts[slot] = 0;
     this.#isMixed[slot] = 0;
+    this.#thisMinute[slot] = 0;
+    this.#lastMinute[slot] = 0;
+  }
+
+  /**
+   * By which a floor a minute is given: `perSecond`, but where far more came in the last minute, that. Load that pauses for a
+   * second would be kept whole whenever it comes again, until the next window: of 2 s on and 2 s off at 16,667 a second
+   * 5.3 % were kept, where rules asked for 3.7 %.
+   */
+  perSecondOfMinute(slot: number): number {
+    const perSecond = this.perSecond[slot]!;
+    const arrivals = this.#thisMinute[slot]! + this.#lastMinute[slot]! * (1 - this.#secondsOfMinute / secondsInMinute);
+    return arrivals > mostWithin(perSecond * secondsInMinute) ? arrivals / secondsInMinute : perSecond;
   }
 
   /** Whether a key has had more than twice the arrivals of a whole second already. */
@@ -39,9 +58,16 @@ export class ArrivalRates {
 
   close(elapsedMs: number): void {
     const seconds = elapsedMs / 1000;
+    this.#secondsOfMinute += seconds;
+    const isNextMinute = this.#secondsOfMinute >= secondsInMinute;
+    if (isNextMinute) this.#secondsOfMinute = 0;
     for (let slot = 0; slot < this.#counts.length; slot++) {
       this.#closeOf(slot, seconds);
+      this.#thisMinute[slot]! += this.#counts[slot]!;
       this.#counts[slot] = 0;
+      if (!isNextMinute) continue;
+      this.#lastMinute[slot] = this.#thisMinute[slot]!;
+      this.#thisMinute[slot] = 0;
     }
   }
 
@@ -72,6 +98,7 @@ export class ArrivalRates {
 const rememberedArrivals = 10;
 /** Seconds: as long as what the floor is counted over. */
 const longestHalfLife = 60;
+const secondsInMinute = 60;
 /** So many tell a rate well enough to forget an estimate that is mixed. */
 const enoughArrivals = 100;
 

@@ -129,7 +129,9 @@ export class RootRates {
       const { rate, weight } = this.#rules.shareOf(key, this.#settings.baseRate);
       // What has not come for minutes counts as once in 11 days; nothing may be divided by 0.
       const arrivalsPerSecond = Math.max(perSecond, 1e-6);
-      const floor = rate > 0 ? Math.min(1, this.#settings.floorPerMinute / 60 / arrivalsPerSecond) : 0;
+      const floorPerSecond = this.#settings.floorPerMinute / 60;
+      const ofMinute = Math.max(this.#arrivals.perSecondOfMinute(slot), 1e-6);
+      const floor = rate > 0 ? Math.min(1, floorPerSecond / ofMinute) : 0;
       slots.push(slot);
       shares.push({ arrivalsPerSecond, weight, wanted: rate, floor });
     }

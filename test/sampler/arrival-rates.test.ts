@@ -93,3 +93,26 @@ t.test('a burst is seen before its second is over, chance is none', (t) => {
   t.equal(rates.hasBurst(), false);
   t.end();
 });
+
+t.test('the rate of a minute is that of the last second, unless far more came before', (t) => {
+  const rates = new ArrivalRates(1);
+  const run = (seconds: number, count: number) => {
+    for (let second = 0; second < seconds; second++) {
+      rates.add(0, count);
+      rates.close(1000);
+    }
+    return rates.perSecondOfMinute(0);
+  };
+  t.equal(run(10, 100), 100, 'of 10 s as of a minute');
+  t.equal(run(1, 300), 300, 'a rate that rises');
+  t.equal(run(1, 0).toFixed(2), (1300 / 60).toFixed(2), 'load that pauses');
+  t.equal(run(48, 0).toFixed(2), (1300 / 60).toFixed(2));
+  t.equal(run(30, 0).toFixed(2), ((1300 * 0.5) / 60).toFixed(2), 'the minute slides on');
+  t.equal(run(30, 0), 0, 'it is over');
+  rates.add(0, 600);
+  rates.close(1000);
+  run(1, 0);
+  rates.restart(0);
+  t.ok(Number.isNaN(rates.perSecondOfMinute(0)), 'of another key nothing is known');
+  t.end();
+});

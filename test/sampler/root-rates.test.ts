@@ -85,6 +85,39 @@ t.test('the floor is a probability: so many a minute are expected of each key', 
   t.end();
 });
 
+t.test('load that pauses has no more than one floor a minute, however often it comes again', (t) => {
+  const { run, p } = driven({
+    baseRate: 0.01,
+    floorPerMinute: 60,
+    budget: { tracesPerSecond: 1000, scope: 'instance' },
+  });
+  let offered = 0;
+  let expected = 0;
+  run(2, { a: 10_000 });
+  for (let turn = 0; turn < 60; turn++) {
+    run(2, { a: 0 });
+    for (let tick = 0; tick < 20; tick++) {
+      expected += p('a') * 1000;
+      offered += 1000;
+      run(0.1, { a: 10_000 });
+    }
+  }
+  const minutes = 4;
+  const wanted = 0.01 * offered;
+  t.ok(expected >= wanted && expected <= wanted + 60 * minutes, `${expected} of ${offered}, ${wanted} are the rule's`);
+  t.end();
+});
+
+t.test('a key that has become rare has its floor again when the minute is over in which it was not', (t) => {
+  const { run, p } = driven({ baseRate: 0.01, floorPerMinute: 1 });
+  run(10, { a: 10_000 });
+  run(30, { a: 0.05 });
+  t.equal(p('a'), 0.01, 'it had many more traces in this minute');
+  run(90, { a: 0.05 });
+  t.ok(p('a') > 0.2, `${p('a')}`);
+  t.end();
+});
+
 t.test('many rare keys do not add up to more than their floors', (t) => {
   const { rates, run } = driven({ baseRate: 0.001, floorPerMinute: 1 });
   const services = Object.fromEntries(
