@@ -5,7 +5,6 @@
 import { readFileSync } from 'node:fs';
 import { isIPv6 } from 'node:net';
 import { networkInterfaces } from 'node:os';
-import type { IpAddress } from '../../config/address.ts';
 import type { NameTable } from '../../config/name-table.ts';
 import { ConfigError, Problems } from '../../config/problems.ts';
 import type { OwnSecrets } from '../../xds/client/config-sources.ts';
@@ -14,7 +13,7 @@ import type { WantedAddress } from '../listener/inherited-sockets.ts';
 import { type AppProbe, readAppProbes } from '../sidecar/app-probe.ts';
 import { bootstrapDocument, secretsCluster } from '../sidecar/bootstrap-document.ts';
 import { readEnvironment, type SidecarEnvironment } from '../sidecar/environment.ts';
-import { HeldOutbound } from '../sidecar/held-outbound.ts';
+import { HeldOutbound, outboundAddresses } from '../sidecar/held-outbound.ts';
 import { OwnAdmin } from '../sidecar/own-admin.ts';
 import { ReadinessProbe } from '../sidecar/readiness.ts';
 import { flagsOfContainer, flagsOfMesh, readSidecarArguments } from '../sidecar/sidecar-arguments.ts';
@@ -26,8 +25,6 @@ import type { WorkerStats } from '../telemetry/worker-stats.ts';
 import { processClock } from './process-clock.ts';
 import { chooseIdentity } from './sidecar-identity.ts';
 
-/** Where Istio has connections of applications redirected to. */
-const outboundAddress: IpAddress = { kind: 'ip', ip: '0.0.0.0', port: 15_001 };
 /** Longer than the first push of a large mesh, shorter than what an application waits before it says what is wrong. */
 const longestHoldMs = 30_000;
 /** Where Istio has DNS redirected to. */
@@ -41,7 +38,7 @@ export class Sidecar {
   readonly #dnsDomain: string;
   #names: NameTable | undefined;
   #dnsProxy: DnsProxy | undefined;
-  #outbound: HeldOutbound | undefined;
+  #outbound: readonly HeldOutbound[] = [];
 
   /** Throws `ConfigError` with what is wrong with the environment or the arguments. */
   constructor(args: readonly string[], variables: NodeJS.ProcessEnv) {
@@ -58,13 +55,15 @@ export class Sidecar {
   /** Connections of the application wait from now on. */
   holdOutbound(log: ComponentLog): void {
     const { schedule } = processClock;
-    this.#outbound = new HeldOutbound({ address: outboundAddress, longestMs: longestHoldMs, schedule, log });
-    this.#outbound.open();
+    this.#outbound = outboundAddresses(this.#environment.instanceIps).map(
+      (address) => new HeldOutbound({ address, longestMs: longestHoldMs, schedule, log }),
+    );
+    for (const held of this.#outbound) held.open();
   }
 
   /** For the listeners that are opened: the socket at which connections wait. */
   inherit(wanted: WantedAddress): readonly number[] {
-    return this.#outbound?.take(wanted) ?? [];
+    return this.#outbound.flatMap((held) => held.take(wanted));
   }
 
   /** Begins to follow the identity; undefined where listeners and clusters ask an agent's socket themselves. */

@@ -5,12 +5,19 @@
 // The queue is bounded by the kernel, and the waiting by the time after which the socket is closed: what waits is reset
 // then, and further connections are refused, as they are without this.
 
+import { isIPv6 } from 'node:net';
 import type { IpAddress } from '../../config/address.ts';
 import { describeErrno } from '../../native/errno.ts';
 import { close } from '../../native/socket.ts';
 import type { WantedAddress } from '../listener/inherited-sockets.ts';
 import { openListeningDescriptor } from '../reactor/listening-socket.ts';
 import type { ComponentLog } from '../telemetry/process-log.ts';
+
+/** Where Istio has connections of a pod's applications redirected to: the outbound port, in each family that the pod has. */
+export function outboundAddresses(instanceIps: readonly string[]): readonly IpAddress[] {
+  const wildcards = new Set(instanceIps.map((ip) => (isIPv6(ip) ? '::' : '0.0.0.0')));
+  return [...wildcards].map((ip) => ({ kind: 'ip', ip, port: 15_001 }));
+}
 
 export interface HeldOutboundOptions {
   readonly address: IpAddress;
@@ -50,8 +57,9 @@ export class HeldOutbound {
 
   #giveUp(): void {
     if (this.#socket < 0) return;
-    const { log, longestMs } = this.#options;
-    log.warn({ longestMs }, 'no configuration has come: connections of the application are not held any longer');
+    const { address, log, longestMs } = this.#options;
+    const text = 'no configured listener has taken the address: connections of the application are not held any longer';
+    log.warn({ address, longestMs }, text);
     close(this.#socket);
     this.#socket = -1;
   }

@@ -3,7 +3,7 @@ import { connect, createServer } from 'node:net';
 import t from 'tap';
 import { freePorts } from '../../../bench/peers/free-ports.ts';
 import { close } from '../../../native/socket.ts';
-import { HeldOutbound } from '../../../proxy/sidecar/held-outbound.ts';
+import { HeldOutbound, outboundAddresses } from '../../../proxy/sidecar/held-outbound.ts';
 
 async function hold(ip = '127.0.0.1') {
   const address = { kind: 'ip', ip, port: (await freePorts(1))[0]! } as const;
@@ -50,7 +50,7 @@ t.test('when no configuration comes, what waits is reset and nothing more is hel
   expire();
   const [error] = await once(client, 'error');
   t.equal(error.code, 'ECONNRESET');
-  t.match(lines, [/^warn no configuration has come/]);
+  t.match(lines, [/^warn no configured listener has taken the address/]);
   t.same(held.take(wanted), []);
 });
 
@@ -66,4 +66,12 @@ t.test('an address that cannot be had is told', async (t) => {
   const { held, wanted, lines } = await hold('192.0.2.1');
   t.match(lines, [/^warn connections of the application are not held/]);
   t.same(held.take(wanted), []);
+});
+
+t.test('connections of each family that the pod has are held', async (t) => {
+  const ips = (...instanceIps: string[]) => outboundAddresses(instanceIps).map(({ ip }) => ip);
+  t.same(ips('10.0.0.1'), ['0.0.0.0']);
+  t.same(ips('fd00::1'), ['::']);
+  t.same(ips('10.0.0.1', 'fd00::1'), ['0.0.0.0', '::']);
+  t.same(outboundAddresses(['fd00::1', 'fd00::2']), [{ kind: 'ip', ip: '::', port: 15_001 }]);
 });
