@@ -64,7 +64,13 @@ function runToEnd(file: string, options: TestFileOptions): Promise<Ending> {
     // Its own process group, so that what the test started ends with it.
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, NODE_COMPILE_CACHE: options.compileCache, TAP_CWD: options.fixtures },
+    env: {
+      ...process.env,
+      NODE_COMPILE_CACHE: options.compileCache,
+      TAP_CWD: options.fixtures,
+      // Of its own accord tap gives a whole file 30 s, which some take where a machine is slow or busy.
+      TAP_TIMEOUT: String(options.timeoutMs / 1000),
+    },
   });
   const stdout: Buffer[] = [];
   const stderr: Buffer[] = [];

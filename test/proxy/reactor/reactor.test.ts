@@ -186,9 +186,9 @@ t.test('an idle reactor burns no CPU', async (t) => {
     reactor.timers.schedule(begin, 50);
     reactor.start(() => {});`;
   const worker = new Worker(new URL(`data:text/javascript,${encodeURIComponent(code)}`));
-  const [turnsInHalfASecond] = await once(worker, 'message');
+  // On a busy machine both come in one turn of this thread.
+  const [[turnsInHalfASecond]] = await Promise.all([once(worker, 'message'), once(worker, 'exit')]);
   t.ok(turnsInHalfASecond < 20, `${turnsInHalfASecond} turns`);
-  await once(worker, 'exit');
 });
 
 t.test('a reactor that stops gives its descriptors back, started or not', async (t) => {
