@@ -5,7 +5,7 @@ import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import t from 'tap';
 
-t.setTimeout(120_000);
+t.setTimeout(240_000);
 
 /** Applications of the pod have these sources: the proxy's own connections must not be redirected again. */
 const rules = [
