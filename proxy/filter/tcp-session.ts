@@ -112,6 +112,7 @@ export class TcpSession implements ExchangingHandler, Relay, TcpUpstreamHandler 
     this.#upstream = upstream;
     this.#cluster = cluster;
     this.#info.upstreamCluster = cluster.name;
+    this.#info.upstreamClusterStatName = cluster.statName;
     this.#info.attemptCount++;
     this.#info.upstreamRemoteAddress = endpoint.addressText;
     this.#info.endpointMetadata = endpoint.metadata;
@@ -126,6 +127,7 @@ export class TcpSession implements ExchangingHandler, Relay, TcpUpstreamHandler 
     }
     this.#cluster = cluster;
     this.#info.upstreamCluster = cluster.name;
+    this.#info.upstreamClusterStatName = cluster.statName;
     if (kind === 'no-endpoint') {
       cluster.stats.inc(clusterStats.upstreamCxNoneHealthy);
       this.#giveUp(ResponseFlag.noHealthyUpstream, `cluster ${cluster.name} has no healthy endpoint`);

@@ -75,7 +75,8 @@ export const streamOperators: Readonly<Record<string, (command: FormatCommand) =
   UPSTREAM_LOCAL_ADDRESS_WITHOUT_PORT: addressOf('upstreamLocalAddress'),
   UPSTREAM_LOCAL_PORT: portOf('upstreamLocalAddress'),
 
-  UPSTREAM_CLUSTER: text('upstreamCluster'),
+  // Envoy's "observability name"; the name itself is what RAW is for.
+  UPSTREAM_CLUSTER: text('upstreamClusterStatName'),
   UPSTREAM_CLUSTER_RAW: text('upstreamCluster'),
   UPSTREAM_REQUEST_ATTEMPT_COUNT: number('attemptCount'),
   DOWNSTREAM_TRANSPORT_FAILURE_REASON: withoutBlanks('downstreamTransportFailureReason'),

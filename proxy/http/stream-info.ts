@@ -124,6 +124,8 @@ export class StreamInfo {
   upstreamLocalAddress = '';
   upstreamHostname = '';
   upstreamCluster = '';
+  /** `alt_stat_name` of the cluster, or its name. */
+  upstreamClusterStatName = '';
   routeName = '';
   virtualHostName = '';
   virtualCluster = '';
@@ -151,6 +153,7 @@ export class StreamInfo {
 /** Where the route leads to. */
 export function noteCluster(info: StreamInfo, route: CompiledRoute, { name, config }: ClusterRuntime): void {
   info.upstreamCluster = name;
+  info.upstreamClusterStatName = config.statName;
   info.routeMetadata = route.config.metadata;
   info.clusterMetadata = config.metadata;
 }

@@ -32,6 +32,15 @@ t.test('bytes pass both ways and are counted and logged once', async (t) => {
   t.same([proxy.cluster('app', 'upstreamCxDestroy'), proxy.cluster('app', 'upstreamCxDestroyWithActiveRq')], [1, 1]);
 });
 
+t.test('a cluster is logged by the name of its statistics, its alt_stat_name', async (t) => {
+  const origin = await RawOrigin.start(t, (connection) => connection.socket.end('hello'));
+  const proxy = await startTcpPlane(t, {}, [clusterAt(origin.port, { statName: 'app_of_a' })]);
+  const client = await proxy.connect();
+  client.socket.end();
+  t.equal(await client.ended, 'end');
+  t.same(await proxy.lines(1), ['- 0 5 app_of_a 1']);
+});
+
 t.test('the endpoint may end first and still receive', async (t) => {
   const origin = await RawOrigin.start(t, (connection) => connection.socket.end('hello'));
   const proxy = await startTcpPlane(t, {}, [clusterAt(origin.port)]);

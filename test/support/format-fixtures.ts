@@ -33,6 +33,7 @@ export function finishedRequest(): FormatContext {
     upstreamLocalAddress: '10.0.0.2:40000',
     upstreamHostname: 'pod-7',
     upstreamCluster: 'service',
+    upstreamClusterStatName: 'service;team=a',
     routeName: 'all',
     virtualHostName: 'shop',
     filterChainName: 'plain',

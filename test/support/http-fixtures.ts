@@ -172,6 +172,8 @@ export interface SceneOptions {
   /** Who the proxy is. */
   readonly node?: IdentifiedNode;
   readonly clusterMetadata?: Metadata;
+  /** `alt_stat_name`. */
+  readonly clusterStatName?: string;
   /** Of Istio's metrics. */
   readonly maxSeries?: number;
 }
@@ -197,6 +199,7 @@ export class Scene {
     this.cluster = new ClusterRuntime(
       makeCluster({
         name: 'service',
+        statName: options.clusterStatName ?? 'service',
         metadata: options.clusterMetadata ?? {},
         discovery: { kind: 'static', assignment: makeAssignment([makeLocality(endpoints)]) },
         circuitBreakers: { default: limits, high: limits },

@@ -41,7 +41,7 @@ t.test('every command writes its part', async (t) => {
     ['%UPSTREAM_LOCAL_ADDRESS%', '10.0.0.2:40000'],
     ['%UPSTREAM_LOCAL_ADDRESS_WITHOUT_PORT% %UPSTREAM_LOCAL_PORT%', '10.0.0.2 40000'],
     ['%UPSTREAM_HOST_NAME%', 'pod-7'],
-    ['%UPSTREAM_CLUSTER% %UPSTREAM_CLUSTER_RAW%', 'service service'],
+    ['%UPSTREAM_CLUSTER% %UPSTREAM_CLUSTER_RAW%', 'service;team=a service'],
     ['%UPSTREAM_REQUEST_ATTEMPT_COUNT%', '2'],
     ['%UPSTREAM_TRANSPORT_FAILURE_REASON%', '-'],
     ['%ROUTE_NAME% %VIRTUAL_HOST_NAME% %VIRTUAL_CLUSTER_NAME% %FILTER_CHAIN_NAME%', 'all shop - plain'],

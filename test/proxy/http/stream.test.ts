@@ -42,6 +42,11 @@ t.test('a request is forwarded with its body, the response comes back with its o
   });
 });
 
+t.test('the cluster is known by its name and by that of its statistics', async (t) => {
+  const { stream } = new Scene({ clusterStatName: 'service;team=a' }).request();
+  t.match(stream.info, { upstreamCluster: 'service', upstreamClusterStatName: 'service;team=a' });
+});
+
 t.test('the time of every stage is known at the end', async (t) => {
   const scene = new Scene();
   const { stream } = scene.request(post);
