@@ -17,7 +17,10 @@ export type ObjectName = 'outbound' | 'inbound' | 'shortcut' | 'events';
 export interface ObjectFilesOptions {
   /** Where manifest.json is; when absent, the folder that ships with this program. */
   readonly folder?: string | undefined;
-  /** PEM of an ed25519 public key; when absent, `release-key.pem` beside the folder where there is one. */
+  /**
+   * PEM of an ed25519 public key, whose signature is required then: or it would be enough to take the signature away. When
+   * absent, `release-key.pem` beside the folder where there is one.
+   */
   readonly releaseKey?: string | undefined;
   /** Refuses objects without a signature. A wrong signature is always refused. */
   readonly requireSigned?: boolean | undefined;
@@ -75,7 +78,7 @@ const RELEASE_KEY = 'release-key.pem';
 const SIGNATURE_BYTES = 64;
 
 const BUILD = 'build the objects with `npm run build:bpf`, or install the released package, which has them';
-const RELEASE = 'take the objects of a release, or leave --require-signed out';
+const RELEASE = 'take the objects of a release, or leave --require-signed and --release-key out';
 const REINSTALL = 'install the package again, or build the objects anew with `npm run build:bpf`';
 
 /** This file is dist/bpf.cjs in the package and bpf/loader/object-files.ts in a clone. */
@@ -108,7 +111,8 @@ function checkSignature(folder: string, manifest: Buffer, options: ObjectFilesOp
 }
 
 function unsigned(because: string, folder: string, options: ObjectFilesOptions): SignatureState | LoadFailure {
-  if (options.requireSigned !== true) return { kind: 'unsigned', because };
+  const isRequired = options.requireSigned === true || options.releaseKey !== undefined;
+  if (!isRequired) return { kind: 'unsigned', because };
   return { reason: `the BPF objects in ${folder} are ${because}, and a signature is required`, wayOut: RELEASE };
 }
 
