@@ -14,7 +14,7 @@ import { readIstioFlags } from './capture/istio-flags.ts';
 import { type CaptureSettings, defaultCaptureSettings } from './capture/settings.ts';
 import { type ReadCaptureSettings, readCaptureSettings } from './capture/settings-reader.ts';
 import { agent } from './command/agent.ts';
-import { type BpfCommand, countOf, parseArguments, UsageError, usageText } from './command/arguments.ts';
+import { type BpfCommand, countOf, parseArguments, ringBytesOf, UsageError, usageText } from './command/arguments.ts';
 import { examine } from './command/doctor.ts';
 import { doctorText } from './command/doctor-text.ts';
 import { eventText } from './command/event-text.ts';
@@ -224,8 +224,10 @@ function printEvents(command: BpfCommand): Outcome | Promise<Outcome> {
   const files = openObjects(command);
   if (isFailure(files)) return failed(files);
   const seconds = values.has('seconds') ? [delay(countOf(command, 'seconds', 0) * 1000)] : [];
+  const ringBytes = ringBytesOf(command);
   return events({
     files,
+    ...(ringBytes !== undefined && { ringBytes }),
     cgroup: values.get('cgroup')!,
     redirection: values.has('name') ? { name: values.get('name')!, bpffs: values.get('bpffs') } : undefined,
     count: countOf(command, 'count', Number.MAX_SAFE_INTEGER),

@@ -11,26 +11,30 @@ import { describeErrno } from '../../native/errno.ts';
 /** What one run of a program makes; see event-source.bpf.c. */
 export const RECORDS_A_RUN = 64;
 
+// Throws an Error that says what is missing.
+export function compileEventSource(): Uint8Array {
+  const out = mkdtempSync(join(tmpdir(), 'outrigger-bench-events-'));
+  try {
+    const btf = '/sys/kernel/btf/vmlinux';
+    const built = buildPrograms({ programs: import.meta.dirname, out, btf }).get('event-source')!;
+    return readFileSync(join(out, built.file));
+  } finally {
+    rmSync(out, { recursive: true });
+  }
+}
+
 export class EventSource {
+  readonly ringBytes: number;
   readonly #object: BpfObject;
   readonly #totals: BpfMap;
 
-  // Throws an Error that says what is missing.
-  static load(): EventSource {
-    const out = mkdtempSync(join(tmpdir(), 'outrigger-bench-events-'));
-    try {
-      const btf = '/sys/kernel/btf/vmlinux';
-      const built = buildPrograms({ programs: import.meta.dirname, out, btf }).get('event-source')!;
-      return new EventSource(readFileSync(join(out, built.file)));
-    } finally {
-      rmSync(out, { recursive: true });
-    }
-  }
-
-  private constructor(bytes: Uint8Array) {
+  // Of what `compileEventSource` made. Throws an Error with what the kernel says.
+  constructor(bytes: Uint8Array, ringBytes: number) {
     const object = BpfObject.open(bytes, 'event_source');
     if (typeof object === 'number') throw new Error(`the source of events cannot be read: ${describeErrno(-object)}`);
+    this.ringBytes = ringBytes;
     object.setAutoload('or_ev_sockops', false);
+    object.setMaxEntries('events', ringBytes);
     const { errno, verifierLog } = object.load();
     if (errno !== 0) throw new Error(`the source of events cannot be loaded: ${describeErrno(errno)}\n${verifierLog}`);
     this.#object = object;
@@ -43,6 +47,10 @@ export class EventSource {
 
   mapFd(kind: EventKind): number {
     return this.#object.mapFd(kind === 'ring' ? 'events' : 'copied');
+  }
+
+  get countersFd(): number {
+    return this.#object.mapFd('counters');
   }
 
   // How many records were made, and how many of them there was no room for.

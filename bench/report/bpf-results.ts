@@ -95,6 +95,7 @@ function eventsTable({ ring, copiedAndDecoded, copied, live, stopped }: EventsRe
   const sentences = [
     `At ${(live.made / live.seconds / 1000).toFixed(0)} k/s for ${live.seconds.toFixed(0)} s:`,
     `${live.made} made, ${live.read} read, ${live.lost} lost; the reader took ${share} % of a core.`,
+    `Its thread was away from the ring for ${live.longestAwayMs.toFixed(0)} ms at most, for which the ring has room for ${live.roomMs.toFixed(0)}.`,
     `With the reader stopped: ${stopped.made} made, ${stopped.read} read afterwards, ${stopped.lost} counted as lost.`,
   ];
   return `${table}\n\n${sentences.join(' ')}`;

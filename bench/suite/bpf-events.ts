@@ -2,14 +2,17 @@
 // steady 200,000 a second.
 //
 // A reader's rate is that of emptying a full buffer, so that nothing of the making of events is in it: both buffers have
-// 1 MiB, and events of 128 bytes are made by hand in between. Each reader checks the number of every event.
+// 1 MiB, and events of 128 bytes are made by hand in between. The steady load has the ring and the turns of the product. Each
+// reader checks the number of every event.
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { DEFAULT_RING_BYTES } from '../../bpf/events/events.ts';
 import { type ConnectionEvent, type ConnectionEventView, readConnectionEvent } from '../../bpf/generated/events.ts';
 import { programInfo } from '../../native/bpf-info.ts';
 import type { EmitterOptions, EmitterOutcome } from '../events/emitter.ts';
-import { EventSource, makeEvents, RECORDS_A_RUN } from '../events/event-source.ts';
+import { compileEventSource, EventSource, makeEvents, RECORDS_A_RUN } from '../events/event-source.ts';
+import { LiveReader } from '../events/live-reader.ts';
 import { PerfRing } from '../events/perf-ring.ts';
 import { RingDrain } from '../events/ring-drain.ts';
 import { spreadOf } from '../measure/spread.ts';
@@ -20,7 +23,12 @@ export type EventsResult = {
   readonly ring: readonly number[];
   readonly copiedAndDecoded: readonly number[];
   readonly copied: readonly number[];
-  readonly live: LiveRun & { readonly readerCpuMs: number };
+  readonly live: LiveRun & {
+    readonly readerCpuMs: number;
+    // For how long the reader's thread was away from the ring at most, and for how long the ring has room at that rate.
+    readonly longestAwayMs: number;
+    readonly roomMs: number;
+  };
   readonly stopped: LiveRun;
 };
 
@@ -34,11 +42,12 @@ const FILLS_A_ROUND = 100;
 const LIVE_PER_SECOND = 200_000;
 const LIVE_SECONDS = 5;
 const STOPPED_SECONDS = 1;
-// As often as the product looks in.
-const POLL_MS = 5;
+// With the header of the ring.
+const EVENT_BYTES = 136;
 
 export async function measureEvents(rounds: number): Promise<EventsResult> {
-  const source = EventSource.load();
+  const program = compileEventSource();
+  const source = new EventSource(program, BUFFER_BYTES);
   const ring = RingDrain.open(source.mapFd('ring'), BUFFER_BYTES);
   // The bench is bound to this core, and so is what it makes by hand.
   const perf = PerfRing.open(source.mapFd('copied'), LOAD_CORE, BUFFER_BYTES);
@@ -61,14 +70,21 @@ export async function measureEvents(rounds: number): Promise<EventsResult> {
     console.log(`events: ${Object.entries(result).map(([name, all]) => `${name} ${(all.at(-1) ?? 0).toFixed(0)}/s`)}`);
   }
   if (tally.gaps > 0 || perf.lost > 0) throw new Error(`${tally.gaps} events were not where they should be`);
-  const live = await readLive(source, readers.ring);
-  const stopped = await readAfterwards(source, readers.ring);
-  if (tally.gaps > 0 && live.lost === 0)
-    throw new Error(`${tally.gaps} events are missing, and none was counted as lost`);
   ring.close();
   perf.close();
   source.close();
-  return { ...result, live, stopped };
+  return { ...result, ...(await measureSteady(program, tally)) };
+}
+
+async function measureSteady(program: Uint8Array, tally: Tally): Promise<Pick<EventsResult, 'live' | 'stopped'>> {
+  const source = new EventSource(program, DEFAULT_RING_BYTES);
+  tally.forget();
+  const live = await readLive(source, tally);
+  const stopped = await readAfterwards(source, tally);
+  source.close();
+  if (tally.gaps > 0 && live.lost === 0)
+    throw new Error(`${tally.gaps} events are missing, and none was counted as lost`);
+  return { live, stopped };
 }
 
 // Of the median of many fills: a core that is taken away for a moment spoils one of them.
@@ -84,24 +100,24 @@ function drainRate(drain: () => number, fill: () => void): number {
   return (RUNS_A_FILL * RECORDS_A_RUN * 1e6) / spreadOf(micros).median;
 }
 
-async function readLive(source: EventSource, drain: () => number): Promise<EventsResult['live']> {
+async function readLive(source: EventSource, tally: Tally): Promise<EventsResult['live']> {
   const before = source.totals();
   const cpuBefore = process.cpuUsage();
-  let read = 0;
-  const timer = setInterval(() => {
-    read += drain();
-  }, POLL_MS);
+  const reader = LiveReader.start(source, (event) => tally.addView(event));
   const { seconds } = await emit(source, LIVE_SECONDS);
-  clearInterval(timer);
-  read += drain();
+  reader.stop();
   const { user, system } = process.cpuUsage(cpuBefore);
-  return { ...since(source, before), read, seconds, readerCpuMs: (user + system) / 1000 };
+  const { read, longestAwayMs } = reader;
+  const roomMs = (source.ringBytes / EVENT_BYTES / LIVE_PER_SECOND) * 1000;
+  return { ...since(source, before), read, seconds, readerCpuMs: (user + system) / 1000, longestAwayMs, roomMs };
 }
 
-async function readAfterwards(source: EventSource, drain: () => number): Promise<LiveRun> {
+async function readAfterwards(source: EventSource, tally: Tally): Promise<LiveRun> {
   const before = source.totals();
   const { seconds } = await emit(source, STOPPED_SECONDS);
-  return { ...since(source, before), read: drain(), seconds };
+  const reader = LiveReader.start(source, (event) => tally.addView(event));
+  reader.stop();
+  return { ...since(source, before), read: reader.read, seconds };
 }
 
 function since(source: EventSource, before: { readonly made: number; readonly refused: number }) {

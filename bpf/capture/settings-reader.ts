@@ -4,7 +4,14 @@
 import { type Problem, Problems } from '../../config/problems.ts';
 import { addressBytes, parseCidr } from './address-bytes.ts';
 import { parsePortRange } from './port-range.ts';
-import { type CaptureSettings, defaultCaptureSettings, everyAddress, everyPort, SHORTCUT_HAZARDS } from './settings.ts';
+import {
+  type CaptureSettings,
+  defaultCaptureSettings,
+  EVENT_RING_MIB,
+  everyAddress,
+  everyPort,
+  SHORTCUT_HAZARDS,
+} from './settings.ts';
 import { portConflict } from './settings-conflict.ts';
 
 export type ReadCaptureSettings =
@@ -24,9 +31,10 @@ export function readCaptureSettings(tree: unknown): ReadCaptureSettings {
 const shipped = defaultCaptureSettings;
 
 function readSettings(tree: unknown, problems: Problems): CaptureSettings {
-  const names = ['outbound', 'inbound', 'dns', 'proxy', 'policy', 'shortcut', 'events'] as const;
+  const names = ['outbound', 'inbound', 'dns', 'proxy', 'policy', 'shortcut', 'events', 'event_ring_mib'] as const;
   const fields = fieldsOf(tree, names, problems);
   const dns = readDns(fields.dns, problems.at('dns'));
+  const eventRingMib = readChoice(fields.event_ring_mib, EVENT_RING_MIB, problems.at('event_ring_mib'));
   const settings: CaptureSettings = {
     outbound: readOutbound(fields.outbound, problems.at('outbound')),
     inbound: readInbound(fields.inbound, problems.at('inbound')),
@@ -35,6 +43,7 @@ function readSettings(tree: unknown, problems: Problems): CaptureSettings {
     policy: readChoice(fields.policy, ['open', 'closed'], problems.at('policy')) ?? shipped.policy,
     shortcut: readShortcut(fields.shortcut, problems.at('shortcut')),
     events: readFlag(fields.events, problems.at('events')) ?? shipped.events,
+    ...(eventRingMib !== undefined && { eventRingMib }),
   };
   const conflict = portConflict(settings);
   if (problems.isEmpty && conflict !== undefined) problems.add(conflict);
@@ -217,7 +226,7 @@ function readFlag(value: unknown, problems: Problems): boolean | undefined {
   return undefined;
 }
 
-function readChoice<Choice extends string>(
+function readChoice<Choice extends string | number>(
   value: unknown,
   choices: readonly Choice[],
   problems: Problems,
@@ -255,6 +264,6 @@ function nameOf(value: unknown): string {
   return text.length <= 40 ? text : `${text.slice(0, 37)}...`;
 }
 
-function alternatives(names: readonly string[]): string {
+function alternatives(names: readonly (string | number)[]): string {
   return names.length < 2 ? names.join('') : `${names.slice(0, -1).join(', ')} or ${names.at(-1)}`;
 }

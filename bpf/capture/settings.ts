@@ -15,7 +15,12 @@ export interface CaptureSettings {
   readonly shortcut: ShortcutSettings;
   /** Whether the kernel reports the life of each connection. */
   readonly events: boolean;
+  /** Room for events that were not read yet; a power of two. That of `openEvents` when absent. */
+  readonly eventRingMib?: number;
 }
+
+/** The longest delay of the reader fills half of the least, 200,000 events a second stay 2.5 s in the most. */
+export const EVENT_RING_MIB = [1, 2, 4, 8, 16, 32, 64] as const;
 
 /** A connection is captured when a list of includes has it (its port or its address) and no list of excludes has it. */
 export interface OutboundSettings {

@@ -1,6 +1,8 @@
 // The command line of `outrigger bpf`. Every command has a table of its flags: what is not in it is refused with the list of
 // those that are, because a misspelt `--dry-run` must not become a run. Flags of istio-iptables stand behind `--`.
 
+import { EVENT_RING_MIB } from '../capture/settings.ts';
+
 export const COMMANDS = ['status', 'load', 'unload', 'swap', 'events', 'doctor', 'agent', 'audit'] as const;
 export type CommandName = (typeof COMMANDS)[number];
 
@@ -125,6 +127,7 @@ const FLAGS: Readonly<Record<CommandName, readonly (readonly [string, FlagRule])
     ],
     ['count', { value: 'N', help: 'ends after so many events' }],
     ['seconds', { value: 'N', help: 'ends after so many seconds' }],
+    ['ring-mib', { value: 'N', help: 'room for events that were not read yet, a power of two; 4 when not given' }],
     bpffs,
     objects,
     json,
@@ -209,6 +212,15 @@ export function countOf(command: BpfCommand, flag: string, otherwise: number): n
   if (text === undefined) return otherwise;
   if (/^[1-9]\d{0,8}$/.test(text)) return Number(text);
   throw new UsageError(`--${flag} ${text}: a whole number from 1 to 999999999 is needed`);
+}
+
+/** What `--ring-mib` says; undefined when it was not given. */
+export function ringBytesOf({ values }: BpfCommand): number | undefined {
+  const text = values.get('ring-mib');
+  if (text === undefined) return undefined;
+  const mib = EVENT_RING_MIB.find((each) => String(each) === text);
+  if (mib !== undefined) return mib * 1024 * 1024;
+  throw new UsageError(`--ring-mib ${text}: one of ${EVENT_RING_MIB.join(', ')} is needed`);
 }
 
 function overview(): string {

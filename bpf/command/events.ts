@@ -16,6 +16,8 @@ export interface EventsCommand {
   readonly redirection?: PinFolderOptions | undefined;
   /** Ends after so many. */
   readonly count: number;
+  /** As in `openEvents`. */
+  readonly ringBytes?: number;
   readonly onEvent: (fields: EventFields) => void;
   /** Resolves when it is to end. */
   readonly until: Promise<unknown>;
@@ -34,7 +36,7 @@ export async function events({ redirection, ...command }: EventsCommand): Promis
 type Followed = Omit<EventsCommand, 'redirection'>;
 
 async function follow(
-  { files, cgroup, count, onEvent, until }: Followed,
+  { files, cgroup, count, ringBytes, onEvent, until }: Followed,
   originalsFd: number | undefined,
 ): Promise<Outcome> {
   const fd = openCgroup(cgroup);
@@ -49,6 +51,7 @@ async function follow(
     files,
     cgroups: [{ kind: 'cgroup', fd, name: cgroup }],
     ...(originalsFd !== undefined && { originalsFd }),
+    ...(ringBytes !== undefined && { ringBytes }),
     onEvent: (event) => {
       if (seen >= count) return;
       onEvent(eventFields(event));

@@ -19,6 +19,7 @@ export class OwnEvents {
     const events = openEvents({
       files,
       cgroups: [targets.places.application!],
+      ...(settings.eventRingMib !== undefined && { ringBytes: settings.eventRingMib * MIB }),
       onEvent: (event) => totals.add(event),
       onLost: () => undefined,
     });
@@ -40,6 +41,8 @@ export class OwnEvents {
     this.#events.close();
   }
 }
+
+const MIB = 1024 * 1024;
 
 export class ConnectionTotals {
   #opened = 0;

@@ -47,7 +47,7 @@ const good: BpfReport = {
     ring: [9e6],
     copied: [3e6],
     copiedAndDecoded: [5e5],
-    live: { made: 1_000_000, read: 1_000_000, lost: 0, seconds: 5, readerCpuMs: 100 },
+    live: { made: 1_000_000, read: 1_000_000, lost: 0, seconds: 5, readerCpuMs: 100, longestAwayMs: 25, roomMs: 154 },
     stopped: { made: 200_000, read: 7000, lost: 193_000, seconds: 1 },
   },
   loading: { allMs: [20, 25, 40], redirectionMs: [10, 15, 30], cpuMs: [20, 30, 35] },

@@ -36,6 +36,7 @@ const full = {
   policy: 'open',
   shortcut: { enabled: true, ports: [8080], accept: ['splice', 'fionread'] },
   events: true,
+  event_ring_mib: 16,
 };
 
 t.test('what is not said is as shipped', (t) => {
@@ -74,6 +75,7 @@ t.test('every field is read', (t) => {
     policy: 'open',
     shortcut: { enabled: true, ports: [8080], accept: ['splice', 'fionread'] },
     events: true,
+    eventRingMib: 16,
   });
   t.end();
 });
@@ -110,6 +112,12 @@ t.test('DNS is captured when it is spoken of, of every server unless some are na
   t.same(settingsOf({ dns: { servers: ['*'] } }).dns, { port: 15053, servers: [] });
   t.match(problemsOf({ dns: { servers: [] } }), [/servers: is empty; leave dns out/]);
   t.match(problemsOf({ dns: { servers: ['ns.example'] } }), [/servers\[0\]: must be an address/]);
+  t.end();
+});
+
+t.test('the ring of events has one of the sizes that it can have', (t) => {
+  for (const size of [0, 3, 4.5, 128, '4'])
+    t.match(problemsOf({ event_ring_mib: size }), [/event_ring_mib: must be 1, 2, 4, 8, 16, 32 or 64, not/]);
   t.end();
 });
 

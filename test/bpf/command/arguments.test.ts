@@ -1,6 +1,13 @@
 import fc from 'fast-check';
 import t from 'tap';
-import { COMMANDS, countOf, parseArguments, UsageError, usageText } from '../../../bpf/command/arguments.ts';
+import {
+  COMMANDS,
+  countOf,
+  parseArguments,
+  ringBytesOf,
+  UsageError,
+  usageText,
+} from '../../../bpf/command/arguments.ts';
 
 const load = ['load', '--name', 'a', '--cgroup', '/sys/fs/cgroup/a'];
 
@@ -66,6 +73,21 @@ t.test('counts are whole numbers from one on', (t) => {
   };
   t.equal(events('3'), 3);
   for (const count of ['0', '-1', '1.5', 'x', '9'.repeat(12)]) t.throws(() => events(count), /whole number/);
+  t.end();
+});
+
+t.test('the ring of events has one of the sizes that it can have', (t) => {
+  const bytes = (...ring: readonly string[]) => {
+    const command = parseArguments(['events', '--cgroup', '/a', ...ring]);
+    if (command.name === 'help') throw new Error('not help');
+    return ringBytesOf(command);
+  };
+  t.equal(bytes(), undefined);
+  t.equal(bytes('--ring-mib', '8'), 8_388_608);
+  for (const size of ['0', '3', '08', '128', '4MiB'])
+    t.throws(() => bytes(`--ring-mib=${size}`), {
+      message: `--ring-mib ${size}: one of 1, 2, 4, 8, 16, 32, 64 is needed`,
+    });
   t.end();
 });
 

@@ -1,12 +1,13 @@
 // Run by local-redirection.test.ts in network and mount namespaces of its own, with a bpffs at the usual place.
 
 import { execFileSync } from 'node:child_process';
-import { closeSync, mkdirSync, openSync, readdirSync, rmdirSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, rmdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import t, { type Test } from 'tap';
 import { type CaptureSettings, defaultCaptureSettings } from '../../../bpf/capture/settings.ts';
 import { attachedAt } from '../../../bpf/loader/attachment.ts';
 import { AttachType } from '../../../native/bpf-link.ts';
+import { MapType } from '../../../native/bpf-map.ts';
 import { type LocalRedirectionOptions, openLocalRedirection } from '../../../proxy/command/local-redirection.ts';
 import type { Redirection } from '../../../proxy/command/redirection.ts';
 import { cgroupRoot } from '../../support/bpf-environment.ts';
@@ -112,6 +113,19 @@ t.test('what is wanted beside it is a note when it cannot be had', async (t) => 
   redirection.release('detach');
 });
 
+for (const [eventRingMib, bytes] of [
+  [undefined, 4 * 1024 * 1024],
+  [2, 2 * 1024 * 1024],
+] as const) {
+  t.test(`events have the ring that the settings say: ${eventRingMib ?? 'none'}`, async (t) => {
+    const { settings } = startPod(t, { events: true, ...(eventRingMib !== undefined && { eventRingMib }) });
+    const redirection = open({ settings });
+    t.same(ownRings(), [bytes]);
+    redirection.release('detach');
+    t.same(ownRings(), []);
+  });
+}
+
 t.test('a way that is not there is a problem with a way out', async (t) => {
   const settings = {
     ...defaultCaptureSettings,
@@ -121,3 +135,14 @@ t.test('a way that is not there is a problem with a way out', async (t) => {
   t.notOk('setListener' in opened);
   t.match('problem' in opened && opened.problem, /cgroup.*; /);
 });
+
+/** Sizes of the rings that this process has a descriptor of. */
+function ownRings(): readonly number[] {
+  return readdirSync('/proc/self/fdinfo').flatMap((fd) => {
+    const path = `/proc/self/fdinfo/${fd}`;
+    // The descriptor of the listing itself is gone.
+    const text = existsSync(path) ? readFileSync(path, 'utf8') : '';
+    const isRing = new RegExp(`^map_type:\\s*${MapType.ringBuffer}$`, 'm').test(text);
+    return isRing ? [Number(/^max_entries:\s*(\d+)$/m.exec(text)![1])] : [];
+  });
+}
