@@ -74,6 +74,11 @@ const VENDORS = [
   },
 ];
 
+// What the product is made of. One scope has tools beside it.
+const CARRIED = VENDORS.map(({ library }) =>
+  library === '@opentelemetry' ? `${library}/(api|otlp-exporter-base|resources)` : library,
+);
+
 const vendorRules = VENDORS.map(({ library, home, comment }) => ({
   name: `${library}-in-one-place`,
   comment,
@@ -143,7 +148,14 @@ export default {
       comment: 'What another package happens to bring along can vanish with its next version.',
       severity: 'error',
       from: { path: '^(config|native|xds|control-plane|sampler|bpf|proxy)/' },
-      to: { dependencyTypes: ['npm-dev', 'npm-no-pkg'] },
+      to: { dependencyTypes: ['npm-no-pkg', 'npm-unknown'] },
+    },
+    {
+      name: 'tools-stay-outside',
+      comment: 'The bundle carries whatever is imported, and npm has it down as one more tool to make the bundle with.',
+      severity: 'error',
+      from: { path: '^(config|native|xds|control-plane|sampler|bpf|proxy)/' },
+      to: { path: '(^|/)node_modules/', pathNot: `(^|/)node_modules/(${CARRIED.join('|')})/` },
     },
     {
       name: 'resolvable',

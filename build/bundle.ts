@@ -12,6 +12,7 @@ import { cpSync, existsSync, readFileSync, rmSync, statSync, writeFileSync } fro
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { build, type Plugin } from 'esbuild';
+import { bundledLicences } from './bundled-licences.ts';
 import { compileWhole, keepCompiledCode, makeScript } from './compiled-code.ts';
 import { LIBRARIES, lateEntries, lateLibraries, lazyBuiltins, nativeCalls } from './late-loading.ts';
 
@@ -67,7 +68,7 @@ async function bundle(source: string, out: string): Promise<void> {
   if (missing.length > 0) throw new Error(`entry file missing: ${missing.join(', ')}`);
   rmSync(out, { recursive: true, force: true });
   const entries = new Map([...ENTRIES].map(([name, entry]) => [join(source, entry), name]));
-  await build({
+  const { metafile } = await build({
     entryPoints: {
       ...Object.fromEntries([...ENTRIES].map(([name, entry]) => [name, join(source, entry)])),
       ...Object.fromEntries(LIBRARIES),
@@ -84,10 +85,13 @@ async function bundle(source: string, out: string): Promise<void> {
     supported: { 'dynamic-import': false },
     banner: { js: MODULE_URL },
     define: { 'import.meta.url': 'moduleUrl' },
+    // They are in a file of their own.
     legalComments: 'none',
+    metafile: true,
     logLevel: 'warning',
     plugins: [relativeUrls(source, out), lateEntries(entries), lazyBuiltins(), lateLibraries(), nativeCalls()],
   });
+  writeFileSync(join(out, 'THIRD-PARTY-LICENSES'), bundledLicences(metafile, source));
   for (const name of [...ENTRIES.keys(), ...LIBRARIES.keys()]) makeAscii(join(out, `${name}.cjs`));
   for (const name of SCRIPTS) makeScript(out, name);
   for (const name of PRIVILEGED) compileWhole(out, name);

@@ -1,7 +1,7 @@
 // Every package that runs in a mesh's data plane is a risk somebody accepted: pinned, licensed, and with its reason in
 // docs/dependencies.md.
 
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { ROOT, textOf } from './source-tree.ts';
@@ -82,14 +82,29 @@ t.test('a licence is allowed when one of its alternatives is', (t) => {
 });
 
 t.test('what a person had to read is not shipped', (t) => {
+  const carried = textOf('dist/THIRD-PARTY-LICENSES');
   for (const [path, entry] of locked) {
-    if (READ_BY_A_PERSON.has(nameOf(path))) t.equal(entry.dev, true, nameOf(path));
+    if (!READ_BY_A_PERSON.has(nameOf(path))) continue;
+    t.equal(entry.dev, true, `${nameOf(path)} is not installed with the product`);
+    t.notOk(carried.includes(`\n${nameOf(path)} `), `${nameOf(path)} is not in the bundle`);
   }
   for (const name of READ_BY_A_PERSON.keys())
     t.ok(
       locked.some(([path]) => nameOf(path) === name),
       `${name} is there`,
     );
+  t.end();
+});
+
+t.test('what is installed with the product is what the bundle cannot carry', (t) => {
+  const files = readdirSync(join(ROOT, 'dist')).filter((file) => /\.c?js$/.test(file));
+  const parts = files.map((file) => textOf(`dist/${file}`));
+  const carried = textOf('dist/THIRD-PARTY-LICENSES');
+  for (const name of Object.keys({ ...own.dependencies, ...own.optionalDependencies })) {
+    t.notOk(carried.includes(`\n${name} `), `${name} is not there twice`);
+    // Node itself is not loaded: bin/outrigger starts it.
+    t.ok(name.startsWith('node-linux-') || parts.some((text) => text.includes(`"${name}"`)), `${name} is loaded`);
+  }
   t.end();
 });
 

@@ -50,7 +50,9 @@ const SEEDS: readonly Seed[] = [
   { rule: 'no-cycles', file: 'proxy/http/first.ts', imports: './second.ts' },
   { rule: 'reactor-is-the-bottom', file: 'proxy/reactor/a.ts', imports: '../http/clean.ts' },
   { rule: 'request-path-below-process', file: 'proxy/http/e.ts', imports: '../admin/clean.ts' },
-  { rule: 'only-declared-dependencies', file: 'sampler/b.ts', imports: 'typescript' },
+  { rule: 'only-declared-dependencies', file: 'sampler/b.ts', imports: 'long' },
+  { rule: 'tools-stay-outside', file: 'sampler/d.ts', imports: 'typescript' },
+  { rule: 'tools-stay-outside', file: 'proxy/export/a.ts', imports: '@opentelemetry/otlp-transformer' },
   { rule: 'resolvable', file: 'sampler/c.ts', imports: './absent.ts' },
 ];
 
@@ -59,6 +61,7 @@ const ALLOWED: readonly Seed[] = [
   { rule: 'proxy-direction', file: 'proxy/command/b.ts', imports: '../../xds/clean.ts' },
   { rule: 'koffi-in-one-place', file: 'native/b.ts', imports: 'koffi' },
   { rule: 're2js-in-one-place', file: 'proxy/route/regex.ts', imports: 're2js' },
+  { rule: 'tools-stay-outside', file: 'proxy/export/b.ts', imports: '@opentelemetry/resources' },
   { rule: 'reactor-is-the-bottom', file: 'proxy/reactor/b.ts', imports: '../transport/clean.ts' },
 ];
 
