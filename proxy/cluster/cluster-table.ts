@@ -5,7 +5,7 @@ import type { Cluster } from '../../config/cluster.ts';
 import type { LoadAssignment } from '../../config/endpoint.ts';
 import type { SnapshotDelta } from '../../config/snapshot.ts';
 import { type ClusterEnvironment, ClusterRuntime } from './cluster-runtime.ts';
-import type { ClusterPack, Told } from './packed-clusters.ts';
+import { type ClusterPack, type Told, toldOf } from './packed-clusters.ts';
 
 export interface ClusterTableOptions extends ClusterEnvironment {
   /** A cluster that was in use left the configuration; its endpoints are removed already. */
@@ -20,6 +20,8 @@ export class ClusterTable {
   readonly #runtimes = new Map<string, ClusterRuntime>();
   /** Removed, with requests or connections that have not ended yet. */
   readonly #leaving = new Set<ClusterRuntime>();
+  /** Packs to dissolve. */
+  readonly #sparse = new Set<ClusterPack>();
 
   constructor(options: ClusterTableOptions) {
     this.#options = options;
@@ -51,6 +53,7 @@ export class ClusterTable {
    * a pack between two turns.
    */
   prepare(pack: ClusterPack): void {
+    this.#dissolveSparse();
     const { configs, assignments } = this.#prepared;
     for (let index = 0; index < pack.clusters.length; index++) {
       configs.push(this.#prepare(this.#configs, pack.clusters[index]!, pack.cluster(index)));
@@ -62,28 +65,31 @@ export class ClusterTable {
 
   /** Applies a delta, with all that was prepared, between two events of the reactor. */
   apply(delta: Pick<SnapshotDelta, 'clusters' | 'assignments'>): void {
+    this.#dissolveSparse();
     for (const name of delta.clusters.removed) this.#remove(name);
     for (const name of delta.assignments.removed) {
-      this.#assignments.delete(name);
+      this.#forget(this.#assignments, name);
       this.#runtimes.get(name)?.updateAssignment(null);
     }
     const { configs, assignments } = this.#prepared;
     this.#prepared = { configs: [], assignments: [] };
-    for (const [name, value] of delta.assignments.set) assignments.push(prepared(this.#assignments, name, () => value));
-    for (const [name, value] of delta.clusters.set) configs.push(prepared(this.#configs, name, () => value));
+    for (const [name, value] of delta.assignments.set)
+      assignments.push(prepared(this.#assignments, name, toldOf(value)));
+    for (const [name, value] of delta.clusters.set) configs.push(prepared(this.#configs, name, toldOf(value)));
     for (const { name, slot, told } of assignments) {
-      slot.told = told;
-      this.#runtimes.get(name)?.updateAssignment(told());
+      this.#tell(slot, told);
+      this.#runtimes.get(name)?.updateAssignment(told.value());
     }
     for (const { name, slot, told } of configs) {
-      slot.told = told;
+      this.#tell(slot, told);
       const cluster = this.#runtimes.get(name);
-      if (cluster !== undefined) this.#changeConfig(cluster, told());
+      if (cluster !== undefined) this.#changeConfig(cluster, told.value());
     }
   }
 
   /** Drops original destinations nobody uses and counters of what has left; call it every second or so. */
   cleanUp(nowMs: number): void {
+    this.#dissolveSparse();
     for (const cluster of this.#runtimes.values()) cluster.cleanUp(nowMs);
     for (const cluster of this.#leaving) {
       cluster.cleanUp(nowMs);
@@ -92,8 +98,36 @@ export class ClusterTable {
   }
 
   #prepare<T>(slots: Map<string, Slot<T>>, name: string, told: Told<T>): PreparedSlot<T> {
-    if (this.#runtimes.has(name)) told();
+    if (this.#runtimes.has(name)) told.value();
     return prepared(slots, name, told);
+  }
+
+  #tell<T>(slot: Slot<T>, told: Told<T>): void {
+    this.#noteSparse(slot.told?.forget());
+    slot.told = told;
+  }
+
+  #forget<T>(slots: Map<string, Slot<T>>, name: string): void {
+    this.#noteSparse(slots.get(name)?.told?.forget());
+    slots.delete(name);
+  }
+
+  #noteSparse(pack: ClusterPack | null | undefined): void {
+    if (pack) this.#sparse.add(pack);
+  }
+
+  // A few at a time: opening one takes up to a millisecond. As many changes as a delta of single values or a part has make
+  // no more than these sparse, so that what waits does not grow.
+  #dissolveSparse(): void {
+    let opened = 0;
+    for (const pack of this.#sparse) {
+      if (opened === mostDissolved) return;
+      this.#sparse.delete(pack);
+      // All of it left meanwhile.
+      if (!pack.isSparse) continue;
+      pack.dissolve();
+      opened++;
+    }
   }
 
   #changeConfig(cluster: ClusterRuntime, config: Cluster): void {
@@ -106,17 +140,17 @@ export class ClusterTable {
   }
 
   #create(name: string): ClusterRuntime | null {
-    const config = this.#configs.get(name)?.told?.();
+    const config = this.#configs.get(name)?.told?.value();
     // One with HTTP/2 is for gRPC calls of our own: in HTTP/1.1 a request would only break there.
     if (config === undefined || config.upstreamHttp.protocol === 'http2') return null;
-    const cluster = new ClusterRuntime(config, this.#assignments.get(name)?.told?.() ?? null, this.#options);
+    const cluster = new ClusterRuntime(config, this.#assignments.get(name)?.told?.value() ?? null, this.#options);
     this.#runtimes.set(name, cluster);
     return cluster;
   }
 
   #remove(name: string): void {
-    this.#configs.delete(name);
-    this.#assignments.delete(name);
+    this.#forget(this.#configs, name);
+    this.#forget(this.#assignments, name);
     const cluster = this.#runtimes.get(name);
     if (cluster !== undefined) this.#removeRuntime(cluster);
   }
@@ -128,6 +162,8 @@ export class ClusterTable {
     this.#options.onClusterRemoved(cluster);
   }
 }
+
+const mostDissolved = 2;
 
 /** Of a name, looked up once for each time that it is told of. */
 interface Slot<T> {

@@ -20,8 +20,21 @@ export interface PackedValues {
   readonly assignments: readonly LoadAssignment[];
 }
 
-/** What is configured of one name, opened when it is called for. */
-export type Told<T> = () => T;
+/** What is configured of one name. */
+export interface Told<T> {
+  /** Opened when it is called for. */
+  value(): T;
+  /** It is not configured any more. The pack that it came in, when that keeps memory for few others. */
+  forget(): ClusterPack | null;
+}
+
+/** A value that came by itself. */
+export function toldOf<T>(value: T): Told<T> {
+  return { value: () => value, forget: () => null };
+}
+
+/** The bytes of a whole pack are kept for no fewer than one value of four. */
+const leastShare = 4;
 
 /** Packed clusters where they are received. */
 export class ClusterPack {
@@ -30,6 +43,8 @@ export class ClusterPack {
   /** Null once it was opened. */
   #bytes: Uint8Array | null;
   #values: PackedValues | null = null;
+  /** Values that were handed out and are still configured. */
+  readonly #live = new Set<PackedValue<unknown>>();
 
   constructor(packed: PackedClusters) {
     this.clusters = packed.clusters;
@@ -38,11 +53,34 @@ export class ClusterPack {
   }
 
   cluster(index: number): Told<Cluster> {
-    return () => this.#open().clusters[index]!;
+    return this.#handOut(() => this.#open().clusters[index]!);
   }
 
   assignment(index: number): Told<LoadAssignment> {
-    return () => this.#open().assignments[index]!;
+    return this.#handOut(() => this.#open().assignments[index]!);
+  }
+
+  /** Few of its values are still configured, and all of them are in memory. */
+  get isSparse(): boolean {
+    return this.#live.size > 0 && this.#live.size * leastShare <= this.clusters.length + this.assignments.length;
+  }
+
+  /** Gives each value to who has it, and keeps nothing. In less than a millisecond. */
+  dissolve(): void {
+    for (const each of this.#live) each.detach();
+    this.#live.clear();
+    this.#values = null;
+  }
+
+  /** Its value is not configured any more. */
+  forget(value: PackedValue<unknown>): void {
+    this.#live.delete(value);
+  }
+
+  #handOut<T>(read: () => T): Told<T> {
+    const value = new PackedValue(this, read);
+    this.#live.add(value);
+    return value;
   }
 
   /** In less than a millisecond, the first time. */
@@ -52,5 +90,33 @@ export class ClusterPack {
       this.#bytes = null;
     }
     return this.#values!;
+  }
+}
+
+class PackedValue<T> implements Told<T> {
+  /** Null: the value is its own. */
+  #pack: ClusterPack | null;
+  #read: () => T;
+
+  constructor(pack: ClusterPack, read: () => T) {
+    this.#pack = pack;
+    this.#read = read;
+  }
+
+  value(): T {
+    return this.#read();
+  }
+
+  forget(): ClusterPack | null {
+    const pack = this.#pack;
+    pack?.forget(this);
+    return pack?.isSparse ? pack : null;
+  }
+
+  /** Without the pack from now on. */
+  detach(): void {
+    const value = this.#read();
+    this.#read = () => value;
+    this.#pack = null;
   }
 }

@@ -94,6 +94,54 @@ t.test('what was prepared is served with the next delta, all of it at once', (t)
   t.end();
 });
 
+t.test('packs of which few names are left do not pile up', (t) => {
+  const { table, apply } = make();
+  const fillers = Array.from({ length: 31 }, (_, index) => `filler${index}`);
+  const packs: ClusterPack[] = [];
+  for (let round = 0; round < 300; round++) {
+    const clusters = [`survivor${round}`, ...fillers].map((name) => makeCluster({ name, connectTimeoutMs: round + 1 }));
+    const pack = new ClusterPack(packedClusters(clusters, []));
+    packs.push(pack);
+    table.prepare(pack);
+    apply({});
+  }
+  t.equal(packs.filter((pack) => pack.isSparse).length, 1, 'that of the round before the last');
+  for (let change = 0; change < 31; change++) apply({ clusters: [makeCluster({ name: fillers[change]! })] });
+  table.cleanUp(0);
+  t.equal(packs.filter((pack) => pack.isSparse).length, 0);
+  t.equal(table.size, 331);
+  t.same(
+    [0, 150, 299].map((round) => table.get(`survivor${round}`)!.config.connectTimeoutMs),
+    [1, 151, 300],
+  );
+  t.end();
+});
+
+t.test('single changes of 10,000 clusters leave one value in four of each pack at least, or no pack', (t) => {
+  const { table, apply } = make();
+  const names = Array.from({ length: 10_000 }, (_, index) => `c${index}`);
+  const packs: ClusterPack[] = [];
+  for (let from = 0; from < names.length; from += 32) {
+    const clusters = names.slice(from, from + 32).map((name) => makeCluster({ name }));
+    const pack = new ClusterPack(packedClusters(clusters, []));
+    packs.push(pack);
+    table.prepare(pack);
+  }
+  apply({});
+  let most = 0;
+  // All but the first of each pack, pack after pack in turn: they become sparse together.
+  for (let place = 1; place < 32; place++) {
+    for (let index = place; index < names.length; index += 32) {
+      apply({ clusters: [makeCluster({ name: names[index]!, connectTimeoutMs: 7 })] });
+    }
+    most = Math.max(most, packs.filter((pack) => pack.isSparse).length);
+  }
+  t.ok(most <= 1, `at most one waits to be dissolved, found ${most}`);
+  t.equal(table.size, names.length);
+  t.same([table.get('c32')!.config.connectTimeoutMs === 7, table.get('c33')!.config.connectTimeoutMs], [false, 7]);
+  t.end();
+});
+
 t.test('a delta changes what it names and nothing else', (t) => {
   const { table, apply } = make();
   apply({

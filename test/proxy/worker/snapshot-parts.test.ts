@@ -43,11 +43,11 @@ t.test('parts are small, and together with the rest they are the delta', async (
     });
     const packs = parts.map((part) => new ClusterPack(part));
     t.same(
-      packs.flatMap((pack) => pack.clusters.map((name, index) => [name, pack.cluster(index)()])),
+      packs.flatMap((pack) => pack.clusters.map((name, index) => [name, pack.cluster(index).value()])),
       delta.clusters.set,
     );
     t.same(
-      packs.flatMap((pack) => pack.assignments.map((name, index) => [name, pack.assignment(index)()])),
+      packs.flatMap((pack) => pack.assignments.map((name, index) => [name, pack.assignment(index).value()])),
       delta.assignments.set,
     );
   }
