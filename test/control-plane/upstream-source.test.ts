@@ -32,7 +32,7 @@ function makeSource(options: { readonly timeToLiveMs?: number; readonly clock?: 
       target: 'east:1',
       open(events) {
         streams.push(events);
-        return { send: (bytes) => record(bytes), cancel: () => {} };
+        return { send: (encode) => record(encode()), cancel: () => {} };
       },
       close: () => {},
     },

@@ -76,7 +76,8 @@ export class PlayedStream implements DiscoveryStreamHandle {
     this.#events = events;
   }
 
-  send(message: Uint8Array): void {
+  send(encode: () => Uint8Array): void {
+    const message = encode();
     this.requests.push(readRequest(this.#protocol, message));
   }
 

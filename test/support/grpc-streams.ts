@@ -55,7 +55,7 @@ export function openStream(transport: DiscoveryTransport): OpenStream {
     ended: ended.promise,
     ask: async (text) => {
       const answer = next.promise;
-      handle.send(Buffer.from(text));
+      handle.send(() => Buffer.from(text));
       return Buffer.from(await answer).toString();
     },
   };

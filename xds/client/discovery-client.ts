@@ -248,7 +248,7 @@ export class DiscoveryClient implements ResourceSubscriptions {
       if (this.#stream === null) return;
       const needsNode = !this.#stream.hasNode || !setNodeOnFirstMessageOnly;
       this.#stream.hasNode = true;
-      this.#stream.handle.send(encodeRequest(request, needsNode ? node : undefined));
+      this.#stream.handle.send(() => encodeRequest(request, needsNode ? node : undefined));
       observer?.onRequest?.(request.typeUrl);
     }
   }

@@ -71,7 +71,7 @@ class GrpcStream implements DiscoveryStreamHandle {
   #isConnected = false;
   #isClosed = false;
   /** What is to be sent at the end of this turn, or once there is a connection. */
-  #unsent: Uint8Array[] = [];
+  #unsent: (() => Uint8Array)[] = [];
   #isWriteDue = false;
   #writing = 0;
   /** Of the peers that could not be reached. */
@@ -103,9 +103,9 @@ class GrpcStream implements DiscoveryStreamHandle {
   }
 
   /** An answer leaves behind what its response changed: a change of one endpoint waited 0.25 ms for it. */
-  send(message: Uint8Array): void {
+  send(encode: () => Uint8Array): void {
     if (this.#isClosed) return;
-    this.#unsent.push(message);
+    this.#unsent.push(encode);
     if (!this.#isConnected || this.#isWriteDue) return;
     this.#isWriteDue = true;
     setImmediate(() => {
@@ -150,7 +150,7 @@ class GrpcStream implements DiscoveryStreamHandle {
   #writeUnsent(): void {
     const unsent = this.#unsent;
     this.#unsent = [];
-    for (const message of unsent) this.#write(message);
+    for (const encode of unsent) this.#write(encode());
   }
 
   /** The library has no time limit of its own for a peer that accepts a connection and says nothing. */

@@ -17,7 +17,8 @@ export interface DiscoveryStreamEvents {
 }
 
 export interface DiscoveryStreamHandle {
-  send(message: Uint8Array): void;
+  /** `encode` is called once, when the message leaves, and never for one that does not. */
+  send(encode: () => Uint8Array): void;
   /**
    * Messages that were sent and not yet handed to the peer. With it, a peer that does not read makes a client wait with
    * its subscriptions, and gives up one that pushes without reading the answers. Undefined is taken for 0.

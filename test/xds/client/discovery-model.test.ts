@@ -53,8 +53,8 @@ class SlowTransport implements DiscoveryTransport {
     this.#events = events;
     this.session = this.#newSession();
     return {
-      send: (message: Uint8Array) => {
-        this.#toServer.push(message);
+      send: (encode: () => Uint8Array) => {
+        this.#toServer.push(encode());
       },
       cancel: () => this.#forget(),
     };

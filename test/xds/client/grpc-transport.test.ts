@@ -111,7 +111,7 @@ t.test('how a stream ended is told in words', async (t) => {
     const server = await startByteServer({ onMessage: (stream) => stream.end(code, 'no') });
     t.teardown(() => server.close());
     const stream = openStream(clusterTransport({ endpoints: [loopback(server.port)] }));
-    stream.handle.send(Buffer.from('a'));
+    stream.handle.send(() => Buffer.from('a'));
     const end = await stream.ended;
     t.equal(end.code, code);
     t.match(end.reason, expected);
@@ -148,12 +148,12 @@ t.test('nothing is called back after a stream was cancelled, and nothing is sent
   const transport = clusterTransport({ endpoints: [loopback(port)] });
   const cancelled = openStream(transport);
   await cancelled.ask('a');
-  cancelled.handle.send(Buffer.from('b'));
+  cancelled.handle.send(() => Buffer.from('b'));
   cancelled.handle.cancel();
-  cancelled.handle.send(Buffer.from('c'));
+  cancelled.handle.send(() => Buffer.from('c'));
   cancelled.handle.cancel();
   const early = openStream(transport);
-  early.handle.send(Buffer.from('d'));
+  early.handle.send(() => Buffer.from('d'));
   early.handle.cancel();
   let hasEnded = false;
   for (const { ended } of [cancelled, early]) void ended.then(() => (hasEnded = true));
