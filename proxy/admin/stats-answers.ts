@@ -29,7 +29,7 @@ export function stats(context: AdminContext, request: AdminRequest): AdminAnswer
 export function prometheus(context: AdminContext, request: AdminRequest): AdminAnswer {
   const query = statsQuery(request);
   if ('status' in query) return query;
-  const isAsked = request.query.has('histogram_buckets');
+  const isAsked = askedForm(request) !== undefined;
   const { histograms } = query;
   if (isAsked && histograms !== 'cumulative' && histograms !== 'summary') {
     return failure(400, 'unsupported prometheus histogram bucket mode\n');
@@ -41,12 +41,19 @@ export function prometheus(context: AdminContext, request: AdminRequest): AdminA
   return { status: 200, type: openMetricsType, body: openMetricsText(context.budget, asked, context) };
 }
 
-function statsQuery({ query }: AdminRequest): StatsQuery | AdminAnswer {
+/** Envoy takes `none`, and a parameter without a value, for one that is not there. */
+function askedForm({ query }: AdminRequest): string | undefined {
+  const form = query.get('histogram_buckets');
+  return form === null || form === '' || form === 'none' ? undefined : form;
+}
+
+function statsQuery(request: AdminRequest): StatsQuery | AdminAnswer {
+  const { query } = request;
   const filter = nameFilter(query.get('filter'));
   if (filter !== null && typeof filter !== 'function') return filter;
   const type = (query.get('type') ?? 'All') as StatType;
   if (!statTypes.includes(type)) return failure(400, 'invalid &type= param');
-  const histograms = (query.get('histogram_buckets') ?? 'summary') as HistogramForm;
+  const histograms = (askedForm(request) ?? 'summary') as HistogramForm;
   if (!histogramForms.includes(histograms)) {
     return failure(400, `usage: /stats?histogram_buckets=(${histogramForms.join('|')})\n`);
   }

@@ -64,12 +64,25 @@ t.test('the JSON of each form is the one of Envoy', async (t) => {
   });
 });
 
+t.test('histogram_buckets=none, or without a value, asks for nothing, as in Envoy', async (t) => {
+  const admin = await adminWithStats(t);
+  for (const path of ['/stats', '/stats?format=json', '/stats/prometheus']) {
+    const answerTo = (query: string) =>
+      admin.get(`${path}${path.includes('?') ? '&' : '?'}filter=upstream_rq_time$&${query}`);
+    const { status, text } = await answerTo('usedonly');
+    t.equal(status, 200);
+    t.match(text, 'upstream_rq_time');
+    t.match(await answerTo('usedonly&histogram_buckets=none'), { status: 200, text });
+    t.match(await answerTo('usedonly&histogram_buckets='), { status: 200, text });
+  }
+});
+
 t.test('what cannot be asked is 400 and says what can', async (t) => {
   const admin = await adminWithStats(t);
   t.match(await admin.get('/stats?filter=('), { status: 400, text: /^Invalid re2 regex: / });
   t.match(await admin.get('/stats?type=none'), { status: 400, text: 'invalid &type= param' });
   t.match(await admin.get('/stats?format=html'), { status: 400, text: /^usage: \/stats\?format=/ });
-  t.match(await admin.get('/stats?histogram_buckets=none'), {
+  t.match(await admin.get('/stats?histogram_buckets=some'), {
     status: 400,
     text: /^usage: \/stats\?histogram_buckets=/,
   });
