@@ -7,10 +7,12 @@ import { AXIS_NAMES, type EngineOptions } from './suite/engine.ts';
 import type { TelemetryOptions } from './suite/telemetry.ts';
 import type { TlsOptions } from './suite/tls.ts';
 import { XDS_PEER_NAMES, type XdsOptions } from './suite/xds.ts';
+import type { XdsMinuteOptions } from './suite/xds-minute.ts';
 
 export const USAGE = `usage:
   npm run bench -- engine [--quick] [--only AXIS,...] [--rounds N] [--seconds N] [--peers NAME,...] [--write]
   npm run bench -- xds [--rounds N] [--peers NAME,...] [--write]
+  npm run bench -- xds --only minute [--rounds N] [--peers NAME,...]
   npm run bench -- telemetry [--rounds N] [--seconds N] [--write]
   npm run bench -- tls [--rounds N] [--seconds N] [--write]
   npm run bench -- bpf [--only PART,...] [--rounds N] [--seconds N] [--write]
@@ -24,12 +26,14 @@ peers: ${PEER_NAMES.join(' ')}`;
 const FULL_ROUNDS = 5;
 const FULL_SLOT_SECONDS = 2;
 const XDS_ROUNDS = 3;
+const MINUTE_TURNS = 6;
 // Fewer samples give no verdict.
 const LEAST_SOAK_MINUTES = 2;
 
 export type Command =
   | { readonly kind: 'engine'; readonly options: EngineOptions }
   | { readonly kind: 'xds'; readonly options: XdsOptions }
+  | { readonly kind: 'xds-minute'; readonly options: XdsMinuteOptions }
   | { readonly kind: 'telemetry'; readonly options: TelemetryOptions }
   | { readonly kind: 'tls'; readonly options: TlsOptions }
   | { readonly kind: 'bpf'; readonly options: BpfOptions }
@@ -60,6 +64,13 @@ export function parseCommand(argv: readonly string[]): Command {
   }
   if (kind === 'xds') {
     const peers = namesOf(values.peers ?? XDS_PEER_NAMES.join(','), XDS_PEER_NAMES) as PeerName[];
+    if (values.only !== '') {
+      namesOf(values.only, ['minute']);
+      return {
+        kind: 'xds-minute',
+        options: { turns: positive('rounds', values.rounds ?? String(MINUTE_TURNS)), peers },
+      };
+    }
     const rounds = positive('rounds', values.rounds ?? String(XDS_ROUNDS));
     return { kind, options: { rounds, peers, write: values.write } };
   }

@@ -11,6 +11,7 @@ import { runSoak } from './suite/soak.ts';
 import { runTelemetry } from './suite/telemetry.ts';
 import { runTls } from './suite/tls.ts';
 import { runXds } from './suite/xds.ts';
+import { runXdsMinute } from './suite/xds-minute.ts';
 
 try {
   const command = parseCommand(process.argv.slice(2));
@@ -33,6 +34,9 @@ async function run(command: Command): Promise<number> {
       return 0;
     case 'xds':
       await runXds(command.options);
+      return 0;
+    case 'xds-minute':
+      await runXdsMinute(command.options);
       return 0;
     case 'telemetry':
       await runTelemetry(command.options);

@@ -69,7 +69,7 @@ async function changeEndpoints(options: PushLoadOptions): Promise<void> {
   }
 }
 
-function schedule(pid: number, policy: '--idle' | '--other'): void {
+export function schedule(pid: number, policy: '--idle' | '--other'): void {
   execFileSync('chrt', ['--all-tasks', policy, '--pid', '0', String(pid)]);
 }
 

@@ -27,6 +27,8 @@ t.test('xds takes the peers that follow a control plane', async (t) => {
   t.match(parseCommand(['xds']), { kind: 'xds', options: { rounds: 3, peers: ['envoy', 'outrigger'], write: false } });
   t.match(parseCommand(['xds', '--peers', 'envoy', '--rounds', '1']), { options: { rounds: 1, peers: ['envoy'] } });
   t.throws(() => parseCommand(['xds', '--peers', 'nginx']), /unknown name: nginx/);
+  t.match(parseCommand(['xds', '--only', 'minute']), { kind: 'xds-minute', options: { turns: 6 } });
+  t.throws(() => parseCommand(['xds', '--only', 'hour']), /unknown name: hour/);
 });
 
 t.test('telemetry runs as long as engine', async (t) => {
