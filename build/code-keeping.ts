@@ -14,7 +14,8 @@ function keptScript(source: string, options: vm.ScriptOptions & { readonly filen
   return script;
 }
 
-// `new` gives what the function returns.
-Object.assign(vm, { Script: keptScript });
+// `new` gives what the function returns. A start that takes a second gives its garbage back, for which it asks V8 for a flag
+// and then for `gc` (`proxy/command/heap-return.ts`); with the flag the code would be for another V8.
+Object.assign(vm, { Script: keptScript, runInNewContext: () => () => undefined });
 // Code is for the flags that V8 has when it is kept, and those of a start are Node's own (`proxy/command/inlining.ts`).
 Object.assign(v8, { setFlagsFromString: () => undefined });

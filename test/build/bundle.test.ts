@@ -140,6 +140,23 @@ t.test('each thread finds the compiled code of the functions that have run', (t)
   t.end();
 });
 
+t.test('a start so slow that it collects its garbage is built, and its code is for V8 as it starts', (t) => {
+  const collecting = `import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+function collect() {
+  setFlagsFromString('--expose-gc');
+  runInNewContext('gc')();
+}
+${MAIN.replace('serve();', '{ collect(); serve(); }')}`;
+  const tree = treeOf(t, { ...PROGRAM, proxy: { ...PROGRAM.proxy, 'main.ts': collecting } });
+  const { status, stderr } = bundle(tree);
+  t.equal(status, 0, stderr);
+  const filename = join(tree, 'dist/outrigger.js');
+  const cachedData = readFileSync(compiledOf(tree, 'outrigger'));
+  t.equal(new Script(readFileSync(filename, 'latin1'), { filename, cachedData }).cachedDataRejected, false);
+  t.end();
+});
+
 t.test('what no build can run is compiled as a whole', (t) => {
   const tree = treeOf(t, withMain("import('./command/capture-opening.ts').then(() => console.log('opened'));"));
   bundle(tree);
