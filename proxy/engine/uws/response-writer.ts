@@ -3,6 +3,7 @@
 //
 // A head leaves with the first bytes of its body, because the library ends no head before.
 
+import type { NativeBuffer } from '../../../native/native-buffer.ts';
 import { HeaderId } from '../../http/header-name.ts';
 import { encodeLine, type HeaderTable } from '../../http/header-table.ts';
 import { standardReason } from '../../http/http1/reason-phrase.ts';
@@ -31,8 +32,10 @@ export class ResponseWriter implements Deferred {
   #head: Uint8Array | null = null;
   /** The first chunk, for as long as the whole response may still leave at once. */
   #held: Uint8Array | null = null;
-  /** What the client has not taken of a body with a length. */
-  #rest: Uint8Array | null = null;
+  /** What the client has not taken of a body with a length, up to `#restEnd`; of the pool. */
+  #rest: NativeBuffer | null = null;
+  #restStart = 0;
+  #restEnd = 0;
   #isBlocked = false;
   #isListening = false;
   #isTaken = false;
@@ -53,7 +56,6 @@ export class ResponseWriter implements Deferred {
     this.#isBlocked = false;
     this.#isTaken = false;
     this.#isEnded = false;
-    this.#rest = null;
     this.#head = null;
     this.#held = null;
   }
@@ -61,6 +63,7 @@ export class ResponseWriter implements Deferred {
   /** The connection is gone: what is written from now on is dropped. */
   forget(): void {
     this.#response = null;
+    this.#dropRest();
   }
 
   /** The library has all of the response, perhaps before its end was told. */
@@ -91,7 +94,7 @@ export class ResponseWriter implements Deferred {
       if (this.#head !== null && bytes.length === this.#totalBytes && bytes.length <= this.#corkRoom)
         this.#cork(Step.whole, bytes);
       else if (this.#rest === null) this.#cork(Step.piece, bytes);
-      else this.#rest = Buffer.concat([this.#rest, bytes]);
+      else this.#keepRest(bytes);
     } else if (this.#head !== null && this.#held === null && bytes.length <= this.#corkRoom) {
       this.#held = Buffer.from(bytes);
       this.#reactor.defer(this);
@@ -153,8 +156,7 @@ export class ResponseWriter implements Deferred {
         this.#isTaken = true;
         return;
       case Step.piece:
-        this.#rest = this.#writePiece(response, this.#bytes);
-        if (this.#rest !== null) this.#awaitDrain(response);
+        this.#writePiece(response, this.#bytes);
         return;
       case Step.chunk:
         this.#writeHeld(response);
@@ -185,13 +187,52 @@ export class ResponseWriter implements Deferred {
     this.#held = null;
   }
 
-  /** Returns a copy of what was not taken. */
-  #writePiece(response: UwsResponse, bytes: Uint8Array): Uint8Array | null {
+  #writePiece(response: UwsResponse, bytes: Uint8Array): void {
+    const takenBytes = this.#offer(response, bytes);
+    if (takenBytes === bytes.length) return;
+    this.#keepRest(bytes.subarray(takenBytes));
+    this.#awaitDrain(response);
+  }
+
+  /** Returns how many were taken. */
+  #offer(response: UwsResponse, bytes: Uint8Array): number {
     const before = response.getWriteOffset();
     const [isTaken, isComplete] = response.tryEnd(bytes, this.#totalBytes);
     this.#isTaken = isComplete;
-    if (isTaken || isComplete) return null;
-    return Buffer.from(bytes.subarray(response.getWriteOffset() - before));
+    return isTaken || isComplete ? bytes.length : response.getWriteOffset() - before;
+  }
+
+  /**
+   * Behind what is kept already. From the pool: buffers that were made and dropped for each piece left 10 to 24 MB more
+   * resident, with 64 large bodies under way (measured).
+   */
+  #keepRest(bytes: Uint8Array): void {
+    const { buffers } = this.#reactor;
+    const earlier = this.#rest;
+    const keptBytes = this.#restEnd - this.#restStart;
+    const rest = buffers.take(keptBytes + bytes.length);
+    if (earlier !== null) {
+      earlier.bytes.copy(rest.bytes, 0, this.#restStart, this.#restEnd);
+      buffers.release(earlier);
+    }
+    rest.bytes.set(bytes, keptBytes);
+    this.#rest = rest;
+    this.#restStart = 0;
+    this.#restEnd = keptBytes + bytes.length;
+  }
+
+  #offerRest(response: UwsResponse, rest: NativeBuffer): void {
+    const takenBytes = this.#offer(response, rest.bytes.subarray(this.#restStart, this.#restEnd));
+    this.#restStart += takenBytes;
+    if (this.#restStart === this.#restEnd) this.#dropRest();
+  }
+
+  #dropRest(): void {
+    if (this.#rest === null) return;
+    this.#reactor.buffers.release(this.#rest);
+    this.#rest = null;
+    this.#restStart = 0;
+    this.#restEnd = 0;
   }
 
   #awaitDrain(response: UwsResponse): void {
@@ -205,7 +246,7 @@ export class ResponseWriter implements Deferred {
     const response = this.#response;
     if (response === null) return true;
     this.#reactor.enter();
-    if (this.#rest !== null) this.#rest = this.#writePiece(response, this.#rest);
+    if (this.#rest !== null) this.#offerRest(response, this.#rest);
     const isDrained = this.#rest === null;
     if (isDrained && this.#isBlocked) {
       this.#isBlocked = false;

@@ -207,3 +207,27 @@ t.test('large chunks leave in pieces, of which each fits into the library’s co
   t.equal(text.replaceAll('chunk', '').match(/c/g)?.length, 50_000);
   t.end();
 });
+
+t.test('what a client does not take yet is kept in one buffer of the pool, and given back', (t) => {
+  const { writer, response, reactor } = begin(t);
+  const pooled = reactor.buffers.take(100);
+  reactor.buffers.release(pooled);
+  response.room = 4;
+  writer.head(headOf(BodyFraming.length, 12), false);
+  writer.data(Buffer.from('abcdef'));
+  t.equal(pooled.bytes.toString('latin1', 0, 2), 'ef');
+  writer.data(Buffer.from('ghijkl'));
+  response.drain(5);
+  response.drain(Number.POSITIVE_INFINITY);
+  const pieces = ['piece abcd of 12', 'piece efghi of 12', 'piece jkl of 12'];
+  t.same(response.calls.slice(-3), pieces);
+  t.ok([reactor.buffers.take(100), reactor.buffers.take(100)].includes(pooled));
+  const cut = begin(t);
+  cut.reactor.buffers.release(pooled);
+  cut.response.room = 0;
+  cut.writer.head(headOf(BodyFraming.length, 3), false);
+  cut.writer.data(Buffer.from('abc'));
+  cut.writer.forget();
+  t.equal(cut.reactor.buffers.take(100), pooled, 'of a connection that is gone, too');
+  t.end();
+});
