@@ -8,9 +8,10 @@ import {
   hasOurs,
   istioChains,
   type RunProgram,
-  readTable,
+  readTables,
   rulesIn,
   runProgram,
+  TABLES,
   type TableChange,
   writeTable,
 } from './iptables-program.ts';
@@ -60,16 +61,16 @@ export class IptablesCapture {
   /** Connections since the rules were made. Runs iptables-save: some milliseconds. */
   counters(): readonly CaptureCounters[] {
     const counted = inNamespace(this.#netnsFd, () =>
-      this.#families.map((family) => ({ family, table: readTable(family, this.#run) })),
+      this.#families.map((family) => ({ family, tables: readTables(family, this.#run) })),
     );
     if (isFailure(counted)) return [];
     const outbound: Record<string, number> = {};
     const inbound: Record<string, number> = {};
-    for (const { family, table } of counted) {
-      if (isFailure(table)) continue;
-      outbound[`captured_tcp${family}`] = captured(table, CHAINS.capture);
-      outbound['captured_dns'] = (outbound['captured_dns'] ?? 0) + captured(table, CHAINS.output);
-      inbound[`steered${family}`] = captured(table, CHAINS.inbound);
+    for (const { family, tables } of counted) {
+      if (isFailure(tables)) continue;
+      outbound[`captured_tcp${family}`] = captured(tables.nat, CHAINS.capture);
+      outbound['captured_dns'] = (outbound['captured_dns'] ?? 0) + captured(tables.nat, CHAINS.output);
+      inbound[`steered${family}`] = captured(tables.nat, CHAINS.inbound);
     }
     return [
       { group: 'outbound', counts: outbound },
@@ -105,17 +106,15 @@ function applyRules(
 ): LoadFailure | undefined {
   const changes: (TableChange & { readonly family: IpFamily })[] = [];
   for (const family of families) {
-    const table = readTable(family, run);
-    if (isFailure(table)) return table;
-    const taken = istioProblem(table);
+    const tables = readTables(family, run);
+    if (isFailure(tables)) return tables;
+    const { nat, raw } = tables;
+    const taken = istioProblem(nat);
     if (taken !== undefined) return taken;
-    const raw = readTable(family, run, 'raw');
     const zoneRules = zoneRulesOf(settings, family);
-    if (isFailure(raw) && zoneRules.length > 0) return raw;
-    if (!isFailure(raw) && (zoneRules.length > 0 || hasOurs(raw))) {
-      changes.push({ family, name: 'raw', table: raw, rules: zoneRules });
-    }
-    changes.push({ family, table, rules: rulesOf(settings, family) });
+    // Nothing is asked of that table without DNS: not every kernel has it.
+    if (zoneRules.length > 0 || hasOurs(raw)) changes.push({ family, name: 'raw', table: raw, rules: zoneRules });
+    changes.push({ family, table: nat, rules: rulesOf(settings, family) });
   }
   const steps = [true, false].flatMap((isTest) => changes.map((change) => ({ ...change, isTest })));
   // All are tried before the first is made: one family alone would be a way around the proxy.
@@ -135,14 +134,12 @@ function applyRules(
 
 function removeRules(families: readonly IpFamily[], run: RunProgram): LoadFailure | undefined {
   const failures = families.flatMap((family) => {
-    const table = readTable(family, run);
-    if (isFailure(table)) return [table];
-    const raw = readTable(family, run, 'raw');
-    return [
-      hasOurs(table) ? writeTable(family, { table, rules: [] }, run) : undefined,
-      // A kernel without that table has nothing of ours in it.
-      !isFailure(raw) && hasOurs(raw) ? writeTable(family, { name: 'raw', table: raw, rules: [] }, run) : undefined,
-    ];
+    const tables = readTables(family, run);
+    if (isFailure(tables)) return [tables];
+    return TABLES.map((name) => {
+      const table = tables[name];
+      return hasOurs(table) ? writeTable(family, { name, table, rules: [] }, run) : undefined;
+    });
   });
   return failures.find((failure) => failure !== undefined);
 }

@@ -19,13 +19,23 @@ export interface ProgramOutcome {
 export const runProgram: RunProgram = (command, args, input) =>
   spawnSync(command, args, { input, encoding: 'utf8', timeout: TIMEOUT_MS });
 
-export type TableName = 'nat' | 'raw';
+/** Those that rules of ours are in. */
+export const TABLES = ['nat', 'raw'] as const;
+export type TableName = (typeof TABLES)[number];
 
-/** A table as it is, in the form of iptables-save, with counters. */
-export function readTable(family: IpFamily, run: RunProgram, name: TableName = 'nat'): string | LoadFailure {
+/** As they are, in the form of iptables-save, with counters. One that is not there is empty. */
+export type Tables = Readonly<Record<TableName, string>>;
+
+/** None is asked for by its name: the older back end would make it, and from then on every packet passes there. */
+export function readTables(family: IpFamily, run: RunProgram): Tables | LoadFailure {
   const program = family === 4 ? 'iptables-save' : 'ip6tables-save';
-  const outcome = run(program, ['-c', '-t', name], '');
-  return outcome.status === 0 ? outcome.stdout : programFailure(`read the rules of IPv${family}`, program, outcome);
+  const outcome = run(program, ['-c'], '');
+  if (outcome.status !== 0) return programFailure(`read the rules of IPv${family}`, program, outcome);
+  return { nat: tableIn(outcome.stdout, 'nat'), raw: tableIn(outcome.stdout, 'raw') };
+}
+
+function tableIn(text: string, name: TableName): string {
+  return new RegExp(`^\\*${name}\n.*?^COMMIT\n`, 'ms').exec(text)?.[0] ?? '';
 }
 
 export interface TableChange {

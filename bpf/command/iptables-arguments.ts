@@ -56,7 +56,7 @@ export const IPTABLES_USAGE = `outrigger iptables COMMAND [flags]: redirection o
 
   apply   puts the rules in place, IPv4 and IPv6; again, it replaces them
   clean   takes them away, also those of a sidecar that was killed, and no others
-  show    lists them, with how many connections met each
+  show    lists them, of every table, with how many connections or packets met each
 
   --dry-run           apply: prints the rules of both families and changes nothing
   --settings FILE     apply: what is redirected, YAML or JSON, in place of all that follows

@@ -3,7 +3,15 @@
 
 import { type BackendName, findBackends, type IptablesBackend } from '../capture/iptables-backend.ts';
 import { familiesHere, istioProblem, openIptablesCapture, removeIptablesCapture } from '../capture/iptables-capture.ts';
-import { isOurs, type RunProgram, readTable, restoreText, rulesIn } from '../capture/iptables-program.ts';
+import {
+  isOurs,
+  type RunProgram,
+  readTables,
+  restoreText,
+  rulesIn,
+  TABLES,
+  type TableName,
+} from '../capture/iptables-program.ts';
 import { type IpFamily, rulesOf, zoneRulesOf } from '../capture/iptables-rules.ts';
 import type { CaptureSettings } from '../capture/settings.ts';
 import { isFailure, type LoadFailure } from '../loader/load-failure.ts';
@@ -68,8 +76,9 @@ export function cleanRules(place: RulesPlace): Outcome {
 interface TableShown {
   readonly backend: BackendName;
   readonly family: IpFamily;
-  /** As iptables-save prints them, with the number of connections that met each. */
-  readonly rules: readonly { readonly rule: string; readonly connections: number }[];
+  readonly name: TableName;
+  /** As iptables-save prints them, with how many met each: connections in nat, which sees the first packet alone, else packets. */
+  readonly rules: readonly { readonly rule: string; readonly met: number }[];
 }
 
 /** Rules of ours that are there; not well where there are none. */
@@ -79,12 +88,14 @@ export function showRules(place: RulesPlace): Outcome {
   const shown: TableShown[] = [];
   for (const { name, run } of eachOf(backends)) {
     for (const family of familiesHere()) {
-      const table = readTable(family, run);
-      if (isFailure(table)) return failedWith(table);
-      const rules = rulesIn(table)
-        .filter(({ chain, target }) => isOurs(chain) || isOurs(target))
-        .map(({ rule, packets }) => ({ rule, connections: packets }));
-      if (rules.length > 0) shown.push({ backend: name, family, rules });
+      const tables = readTables(family, run);
+      if (isFailure(tables)) return failedWith(tables);
+      for (const table of TABLES) {
+        const rules = rulesIn(tables[table])
+          .filter(({ chain, target }) => isOurs(chain) || isOurs(target))
+          .map(({ rule, packets }) => ({ rule, met: packets }));
+        if (rules.length > 0) shown.push({ backend: name, family, name: table, rules });
+      }
     }
   }
   if (shown.length === 0)
@@ -92,9 +103,10 @@ export function showRules(place: RulesPlace): Outcome {
   return { text: shown.map(textOf).join(''), data: { tables: shown }, exitCode: 0 };
 }
 
-function textOf({ backend, family, rules }: TableShown): string {
-  const lines = rules.map(({ rule, connections }) => `${String(connections).padStart(8)}  ${rule}\n`);
-  return `IPv${family}, ${backend}; connections that met each rule:\n${lines.join('')}`;
+function textOf({ backend, family, name, rules }: TableShown): string {
+  const lines = rules.map(({ rule, met }) => `${String(met).padStart(8)}  ${rule}\n`);
+  const counted = name === 'nat' ? 'connections' : 'packets';
+  return `IPv${family}, ${backend}, table ${name}; ${counted} that met each rule:\n${lines.join('')}`;
 }
 
 function eachOf({ chosen, other }: { chosen: IptablesBackend; other?: IptablesBackend }): readonly IptablesBackend[] {
@@ -103,8 +115,8 @@ function eachOf({ chosen, other }: { chosen: IptablesBackend; other?: IptablesBa
 
 function istioIn({ run }: IptablesBackend): LoadFailure | undefined {
   for (const family of familiesHere()) {
-    const table = readTable(family, run);
-    const problem = isFailure(table) ? table : istioProblem(table);
+    const tables = readTables(family, run);
+    const problem = isFailure(tables) ? tables : istioProblem(tables.nat);
     if (problem !== undefined) return problem;
   }
   return undefined;

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { openIptablesCapture, removeIptablesCapture } from '../../../bpf/capture/iptables-capture.ts';
+import { IptablesCapture, openIptablesCapture, removeIptablesCapture } from '../../../bpf/capture/iptables-capture.ts';
 import { type RunProgram, runProgram } from '../../../bpf/capture/iptables-program.ts';
 import { bpfSkipReason } from '../../support/bpf-environment.ts';
 import { BpfRig } from '../../support/bpf-rig.ts';
@@ -123,6 +123,23 @@ t.test('what applications ask of DNS is kept apart while it is captured, and no 
   t.notMatch(zones(), 'OUTRIGGER', 'by taking the rules away');
 });
 
+t.test('where the kernel has no raw table, all but DNS is captured and taken away again', (t) => {
+  let nat = '';
+  const run: RunProgram = (program, args, input) => {
+    if (program.endsWith('-save')) return { status: 0, stdout: nat, stderr: '' };
+    if (input.startsWith('*raw')) return { status: 1, stdout: '', stderr: "can't initialize table `raw'" };
+    if (!args.includes('--test')) nat = input.includes('REDIRECT') ? input : '';
+    return { status: 0, stdout: '', stderr: '' };
+  };
+  t.match(openIptablesCapture({ settings: settingsOf({ dns: {} }), run }), { reason: /can't initialize table `raw'/ });
+  t.equal(nat, '', 'a part of what was asked for is not left there');
+  t.type(openIptablesCapture({ settings: settingsOf({}), run }), IptablesCapture);
+  t.match(nat, 'REDIRECT --to-ports 15001');
+  t.equal(removeIptablesCapture(undefined, run), undefined);
+  t.equal(nat, '');
+  t.end();
+});
+
 t.test('without a sign to tell the proxy by there are no rules', (t) => {
   const run: RunProgram = () => t.fail('nothing is run') as never;
   t.match(openIptablesCapture({ settings: settingsOf({ proxy: { uids: [], gids: [] } }), run }), {
@@ -136,7 +153,7 @@ t.test('closed, rules from before stay when new ones cannot be made', (t) => {
   const removalsUnder = (policy: string, table: string) => {
     const removals: string[] = [];
     const run: RunProgram = (program, args, input) => {
-      if (program.endsWith('-save')) return { status: 0, stdout: args.includes('nat') ? table : '', stderr: '' };
+      if (program.endsWith('-save')) return { status: 0, stdout: table, stderr: '' };
       if (!input.includes('REDIRECT')) removals.push(program);
       // Somebody else holds the lock while the change is made, after its trial.
       const isTaken = input.includes('REDIRECT') && !args.includes('--test');
@@ -145,7 +162,7 @@ t.test('closed, rules from before stay when new ones cannot be made', (t) => {
     t.match(openIptablesCapture({ settings: settingsOf({ policy }), run }), { reason: /xtables lock/ });
     return removals;
   };
-  const ours = ':OUTRIGGER_OUTPUT - [0:0]\n-A OUTPUT -j OUTRIGGER_OUTPUT\n';
+  const ours = '*nat\n:OUTRIGGER_OUTPUT - [0:0]\n-A OUTPUT -j OUTRIGGER_OUTPUT\nCOMMIT\n';
   t.same(removalsUnder('closed', ours), []);
   t.match(removalsUnder('open', ours), ['iptables-restore']);
   t.same(removalsUnder('closed', ''), [], 'there is nothing to remove');

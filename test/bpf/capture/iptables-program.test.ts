@@ -3,7 +3,7 @@ import {
   hasOurs,
   istioChains,
   type ProgramOutcome,
-  readTable,
+  readTables,
   rulesIn,
   writeTable,
 } from '../../../bpf/capture/iptables-program.ts';
@@ -86,8 +86,22 @@ t.test('a table is read with its counters', (t) => {
   t.end();
 });
 
+t.test('tables are read in one go and by no name, and one that is not there is empty', (t) => {
+  const filter = '*filter\n:OUTRIGGER_NOT - [0:0]\nCOMMIT\n';
+  const zones = '*raw\n:OUTRIGGER_DNS - [0:0]\nCOMMIT\n';
+  const saved = (stdout: string) =>
+    readTables(6, (program, args) => {
+      t.same([program, ...args], ['ip6tables-save', '-c']);
+      return { ...succeeds, stdout };
+    });
+  t.same(saved(`# made\n${zones}# made\n${filter}${table}`), { nat: table, raw: zones });
+  t.same(saved(`${filter}${table}`), { nat: table, raw: '' });
+  t.same(saved(''), { nat: '', raw: '' });
+  t.end();
+});
+
 t.test('failures are sentences with a way out', (t) => {
-  const failing = (outcome: Partial<ProgramOutcome>) => readTable(4, () => ({ ...succeeds, status: 4, ...outcome }));
+  const failing = (outcome: Partial<ProgramOutcome>) => readTables(4, () => ({ ...succeeds, status: 4, ...outcome }));
   const notThere = Object.assign(new Error('spawn'), { code: 'ENOENT' });
   t.match(failing({ error: notThere }), {
     reason: 'cannot read the rules of IPv4: there is no iptables-save here',

@@ -1,6 +1,7 @@
 // The command as it is run, in a network namespace of a pod: what it does to connections, for each back end that is here.
 
 import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { BACKENDS } from '../../../bpf/capture/iptables-backend.ts';
@@ -12,6 +13,7 @@ import { iptablesSkipReason, RedirectedPod, settingsOf } from '../capture/redire
 
 const main = join(import.meta.dirname, '../../../bpf/main.ts');
 const skip = bpfSkipReason('root', 'cgroup2', 'namespaces') ?? iptablesSkipReason();
+const legacyReason = existsSync('/proc/net/ip_tables_names') ? false : 'this kernel has no tables of the older kind';
 const { ipv4, ipv6 } = OUTSIDE;
 
 function command(rig: BpfRig, ...args: readonly string[]): string {
@@ -22,8 +24,12 @@ function command(rig: BpfRig, ...args: readonly string[]): string {
 function everyRule(rig: BpfRig): string {
   const programs = ['iptables-save', 'ip6tables-save', 'iptables-legacy-save', 'ip6tables-legacy-save'];
   const there = programs.filter((program) => runProgram(program, ['--version'], '').status === 0);
-  const texts = there.map((program) => rig.run('pod', program, '-t', 'nat'));
+  const texts = there.map((program) => rig.run('pod', program));
   return texts.join('').replaceAll(/^#.*\n|\[\d+:\d+\]/gm, '');
+}
+
+function tablesShown(text: string): readonly string[] {
+  return [...text.matchAll(/^(IPv.*);/gm)].map(([, table]) => table!);
 }
 
 t.test('what would be done is printed, and nothing is run', (t) => {
@@ -77,6 +83,7 @@ for (const backend of BACKENDS) {
       command(rig, 'show'),
       new RegExp(`^IPv4, ${backend}.* [1-9]\\d*  -A OUTRIGGER_CAPTURE -p tcp -j REDIRECT`, 's'),
     );
+    t.notMatch(command(rig, 'show'), 'table raw', 'without DNS');
 
     command(rig, 'apply', ...at, '--', '-o', '8080', '-d', '8080');
     t.same(await reached(), ['origin', 'origin', 'application', 'application'], 'other settings replace them');
@@ -86,6 +93,12 @@ for (const backend of BACKENDS) {
       t.equal(everyRule(rig).match(/^:OUTRIGGER_OUTPUT/gm)?.length, 2, 'one of each family, in one back end');
       t.match(await pod.reach(ipv4, 8080), /^outbound/);
     }
+    t.match(
+      tablesShown(command(rig, 'apply', ...at, '--', '--redirect-dns') && command(rig, 'show')),
+      [`IPv4, ${backend}, table nat`, `IPv4, ${backend}, table raw`, `IPv6, ${backend}, table nat`],
+      'with DNS',
+    );
+    t.match(command(rig, 'show'), /packets that met each rule:\n.*-A OUTRIGGER_DNS .*-j CT --zone 1/s);
     command(rig, 'clean');
     t.match(everyRule(rig), ':OTHERS');
     t.notMatch(everyRule(rig), 'OUTRIGGER');
@@ -93,6 +106,14 @@ for (const backend of BACKENDS) {
     t.same(await reached(), ['origin', 'origin', 'application', 'application']);
   });
 }
+
+t.test('to look makes no tables of the older kind', { skip: skip || legacyReason }, (t) => {
+  const names = 'cat /proc/net/ip_tables_names';
+  const show = `${process.execPath} ${main} iptables show --backend legacy`;
+  const { stdout, stderr } = spawnSync('unshare', ['--net', 'sh', '-c', `${show}; ${names}`], { encoding: 'utf8' });
+  t.same({ stdout, stderr }, { stdout: '', stderr: 'outrigger iptables: there are no rules of outrigger here\n' });
+  t.end();
+});
 
 t.test("where Istio's rules are, in whichever back end, none are made", { skip }, async (t) => {
   const { rig } = await RedirectedPod.open(t);
