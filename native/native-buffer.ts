@@ -6,12 +6,15 @@ import koffi from 'koffi';
  */
 export class NativeBuffer {
   readonly bytes: Buffer;
+  /** The same bytes as words. */
+  readonly view: DataView;
   /** For the calls of this folder only. */
   readonly address: number;
 
   constructor(length: number) {
     // Its own ArrayBuffer, never a slice of Node's pool: the address must stay this buffer's.
     this.bytes = Buffer.allocUnsafeSlow(length);
+    this.view = new DataView(this.bytes.buffer, this.bytes.byteOffset, length);
     this.address = Number(koffi.address(this.bytes));
   }
 

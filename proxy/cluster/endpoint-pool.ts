@@ -213,11 +213,11 @@ export class EndpointPool implements ConnectionOwner {
   }
 
   #offer(connection: PooledConnection): void {
-    const waiter = this.#waiting.shift();
-    if (waiter === undefined) {
+    if (this.#waiting.length === 0) {
       this.#idle.push(connection, this.turn);
       return;
     }
+    const waiter = this.#waiting.shift()!;
     // No turn passes between the last response and the next request in which bytes behind it would be noticed.
     if (connection.exchangeCount > 0 && connection.hasInput()) {
       this.#waiting.unshift(waiter);

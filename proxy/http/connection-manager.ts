@@ -217,10 +217,10 @@ export class ConnectionManager implements RouteTableUser {
     const { headers } = head;
     const { config } = this;
     if (headers.findId(HeaderId.date) < 0) headers.appendLine(this.context.dateLine.current);
-    const server = headers.findId(HeaderId.server);
-    if (config.serverHeader === 'overwrite' || (config.serverHeader === 'append-if-absent' && server < 0)) {
-      if (server >= 0) headers.set(serverName, config.serverName);
-      else headers.appendLine(this.#serverLine);
+    const { serverHeader } = config;
+    if (serverHeader === 'overwrite') headers.setLine(this.#serverLine);
+    else if (serverHeader === 'append-if-absent' && headers.findId(HeaderId.server) < 0) {
+      headers.appendLine(this.#serverLine);
     }
     if (config.alwaysSetRequestIdInResponse && stream.info.requestId !== '') {
       headers.set(requestIdName, stream.info.requestId);
@@ -282,5 +282,4 @@ export class ConnectionManager implements RouteTableUser {
 }
 
 const requestIdName = headerName('x-request-id');
-const serverName = headerName('server');
 const viaName = headerName('via');

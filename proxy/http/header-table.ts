@@ -6,6 +6,7 @@
 // copying of a few contiguous ranges.
 
 import { equalsIgnoreCase, HeaderId, type HeaderName, identifyHeader, lowerCase } from './header-name.ts';
+import { copyShort, LastWords, viewOf, type WordBytes } from './short-copy.ts';
 
 /** Integers a row takes: start and end of name, start and end of value, end of line (behind its CRLF). */
 const rowSize = 5;
@@ -15,9 +16,11 @@ const initialStoreBytes = 1024;
 /** Marks a removed row in `ids`; greater than every HeaderId. */
 const removedId = 255;
 
-export class HeaderTable {
+export class HeaderTable implements WordBytes {
   /** The store. Bytes beyond `used` are free. */
   bytes: Buffer = Buffer.allocUnsafeSlow(initialStoreBytes);
+  /** Of the store. */
+  view: DataView = viewOf(this.bytes);
   used = 0;
   /** Rows in use, removed ones included. Iterate `0 … rowCount - 1` and skip where `isRemoved`. */
   rowCount = 0;
@@ -42,12 +45,17 @@ export class HeaderTable {
     if (this.used + extra <= this.bytes.length) return;
     const larger = Buffer.allocUnsafeSlow(Math.max(this.bytes.length * 2, this.used + extra));
     this.bytes.copy(larger, 0, 0, this.used);
-    this.bytes = larger;
+    this.#useStore(larger);
+  }
+
+  #useStore(store: Buffer): void {
+    this.bytes = store;
+    this.view = viewOf(store);
   }
 
   /** Gives back a store that a large message made grow, so that an idle connection stays small. */
   shrink(): void {
-    if (this.bytes.length > initialStoreBytes * 4) this.bytes = Buffer.allocUnsafeSlow(initialStoreBytes);
+    if (this.bytes.length > initialStoreBytes * 4) this.#useStore(Buffer.allocUnsafeSlow(initialStoreBytes));
     if (this.#ids.length > initialRows * 2) {
       this.#rows = new Int32Array(initialRows * rowSize);
       this.#ids = new Uint8Array(initialRows);
@@ -248,14 +256,39 @@ export class HeaderTable {
     const name = this.name(row);
     this.reserve(name.length + value.length + 4);
     const at = this.used;
-    const end = this.#writeLine(name, value);
+    this.#moveRow(row, at, name.length, this.#writeLine(name, value));
+  }
+
+  #moveRow(row: number, at: number, nameLength: number, end: number): void {
     const rows = this.#rows;
     const index = row * rowSize;
     rows[index] = at;
-    rows[index + 1] = at + name.length;
-    rows[index + 2] = at + name.length + 2;
+    rows[index + 1] = at + nameLength;
+    rows[index + 2] = at + nameLength + 2;
     rows[index + 3] = end - 2;
     rows[index + 4] = end;
+  }
+
+  /**
+   * As `set`, for a well-known name whose line was encoded beforehand. The spelling of the name stays. Texts of `set` are
+   * made and written by calls into the engine, 0.6 us of the 41 of a request on a busy machine for `server` alone.
+   */
+  setLine(line: EncodedLine): void {
+    const first = this.findId(line.id);
+    if (first < 0) {
+      this.appendLine(line);
+      return;
+    }
+    for (let row = this.findId(line.id, first + 1); row >= 0; row = this.findId(line.id, row + 1)) this.removeRow(row);
+    const { bytes, nameLength } = line;
+    this.reserve(bytes.length);
+    const at = this.used;
+    const nameStart = this.lineStart(first);
+    const store = this.bytes;
+    for (let index = 0; index < nameLength; index++) store[at + index] = store[nameStart + index]!;
+    for (let index = nameLength; index < bytes.length; index++) store[at + index] = bytes[index]!;
+    this.used = at + bytes.length;
+    this.#moveRow(first, at, nameLength, this.used);
   }
 
   /** Leaves exactly one field of this name with this value; keeps the first one's position when there was one. */
@@ -310,6 +343,7 @@ export class HeaderTable {
   copyTo(target: Buffer, offset: number): number {
     const ids = this.#ids;
     const rows = this.#rows;
+    const to = written.of(target);
     let at = offset;
     let rangeStart = 0;
     let rangeEnd = 0;
@@ -317,23 +351,19 @@ export class HeaderTable {
       if (ids[row] === removedId) continue;
       const start = rows[row * rowSize]!;
       if (start !== rangeEnd) {
-        at = copyRange(this.bytes, rangeStart, rangeEnd, target, at);
+        at = copyShort(this, rangeStart, rangeEnd, to, at);
         rangeStart = start;
       }
       rangeEnd = rows[row * rowSize + 4]!;
     }
-    return copyRange(this.bytes, rangeStart, rangeEnd, target, at);
+    return copyShort(this, rangeStart, rangeEnd, to, at);
   }
 }
 
-function copyRange(source: Buffer, start: number, end: number, target: Buffer, offset: number): number {
-  if (end - start > longestLoop) return offset + source.copy(target, offset, start, end);
-  let at = offset;
-  for (let index = start; index < end; index++) target[at++] = source[index]!;
-  return at;
-}
+/** What heads are written into. */
+const written = new LastWords();
 
-/** Bytes up to which a loop is quicker than a call of `copy` (about 60 ns before its first byte). */
+/** Bytes up to which a loop is quicker than a call of `set`. */
 const longestLoop = 80;
 
 /** A set of ids: a bit each, to compare with what a table has, and a flag each, to ask for one. */

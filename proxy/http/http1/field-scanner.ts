@@ -9,6 +9,7 @@
 
 import { identifyHeader } from '../header-name.ts';
 import type { HeaderTable } from '../header-table.ts';
+import { copyShort, LastWords } from '../short-copy.ts';
 import { Byte, NameClass, nameClass, valueClass } from './byte-class.ts';
 import type { CodecError, FieldErrors } from './codec-error.ts';
 
@@ -19,6 +20,9 @@ export interface FieldScannerOptions {
 }
 
 const inName = -1;
+
+/** The worker's receive buffer. */
+const received = new LastWords();
 
 export class FieldScanner {
   /** Set when `scan` returned -1. */
@@ -112,8 +116,7 @@ export class FieldScanner {
     const length = this.scan(bytes, base, limit, table);
     if (length <= 0) return length;
     table.reserve(length - 2);
-    bytes.copy(table.bytes, 0, base, base + length - 2);
-    table.used = length - 2;
+    table.used = copyShort(received.of(bytes), base, base + length - 2, table, 0);
     return length;
   }
 

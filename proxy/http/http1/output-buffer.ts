@@ -5,6 +5,7 @@
 
 import { NativeBuffer } from '../../../native/native-buffer.ts';
 import type { ByteStream } from '../../reactor/byte-stream.ts';
+import { copyShort } from '../short-copy.ts';
 
 /** Body bytes up to this are copied behind the head; above it a second `send` is cheaper than the copy. */
 const copyLimitBytes = 16 * 1024;
@@ -43,7 +44,7 @@ export class OutputBuffer {
   append(stream: ByteStream, buffer: NativeBuffer, start: number, end: number): void {
     if (end - start <= copyLimitBytes) {
       this.begin(stream, end - start);
-      this.#length += buffer.bytes.copy(this.#memory.bytes, this.#length, start, end);
+      this.#length = copyShort(buffer, start, end, this.#memory, this.#length);
       return;
     }
     this.flush();

@@ -64,6 +64,25 @@ t.test('set leaves one field, where the first was, with the spelling it had', as
   t.equal(written(table), 'X-One: new\r\nHost: a\r\nx-two: \r\n', 'a new one is appended in lower case');
 });
 
+t.test('a line that was encoded beforehand is set as its name and value are', async (t) => {
+  const line = encodeLine('server', 'us');
+  for (const lines of [['A: 1'], ['SERVER: them', 'A: 1'], ['A: 1', 'Server: a', 'B: 2', 'server: b'], ['Server:']]) {
+    const [byLine, byText] = [received(...lines), received(...lines)];
+    byLine.setLine(line);
+    byText.set(headerName('server'), 'us');
+    t.equal(written(byLine), written(byText), lines.join());
+    t.equal(byLine.get(headerName('server')), 'us');
+    t.equal(byLine.find(headerName('server')), byText.find(headerName('server')));
+  }
+});
+
+t.test('a line that is set grows a table without room for it', async (t) => {
+  const table = received(`X-Long: ${'x'.repeat(1000)}`, 'Server: a');
+  const value = 'y'.repeat(600);
+  table.setLine(encodeLine('server', value));
+  t.equal(written(table), `X-Long: ${'x'.repeat(1000)}\r\nServer: ${value}\r\n`);
+});
+
 t.test('appended fields come last and are known by their ids', async (t) => {
   const table = received('A: 1');
   table.append('Server', 'x');
