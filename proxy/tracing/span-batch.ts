@@ -45,10 +45,12 @@ export class SpanBatch {
     else if (this.#count === 1) this.#options.timers.schedule(this.#timer, flushIntervalMs);
   }
 
-  /** The main thread took one batch. */
+  /** The main thread took one batch. What waits for its time goes on waiting, unless it was held back. */
   onTaken(): void {
+    const wasHeld = this.#untaken >= maxUntaken;
     if (this.#untaken > 0) this.#untaken--;
-    this.flush();
+    // Otherwise each answer called for the next batch: the main thread woke 33 times a second instead of 21 at 150 records.
+    if (wasHeld) this.flush();
   }
 
   /** Sends what waits, if the main thread is not too far behind. */

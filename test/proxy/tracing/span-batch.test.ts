@@ -64,3 +64,16 @@ t.test('32 batches may be on the way; then there is room for 64 KiB, and of erro
   batch.finish();
   t.same(sent[33], [5, 1], 'at the end everything leaves');
 });
+
+t.test('a batch that was taken does not hurry the next one', async (t) => {
+  const { batch, sent, record, advance } = start();
+  record(10);
+  advance(201);
+  t.equal(sent.length, 1);
+  record(10);
+  batch.onTaken();
+  t.equal(sent.length, 1);
+  record(10);
+  advance(402);
+  t.same(sent[1], [20, 2]);
+});
