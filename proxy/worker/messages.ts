@@ -15,6 +15,7 @@ import type { RecordingSettings } from '../tracing/recording-settings.ts';
 import type { TracedNode } from '../tracing/span-recorder.ts';
 import type { TracingMessage } from '../tracing/tracing-message.ts';
 import type { GenerationMemory } from './generations.ts';
+import type { RoutePart } from './route-parts.ts';
 
 /** The proxy, to others. */
 export type IdentifiedNode = TracedNode & Partial<WorkloadNode>;
@@ -49,6 +50,7 @@ export type ToWorker =
   | { readonly kind: 'shortcut'; readonly maps: ShortcutMaps }
   /** Applied with the snapshot that comes next. */
   | { readonly kind: 'snapshot-part'; readonly part: PackedClusters }
+  | { readonly kind: 'route-part'; readonly part: RoutePart }
   /** `placements` has an entry for each listener that the delta sets; routes are told by what changes in them. */
   | {
       readonly kind: 'snapshot';

@@ -23,6 +23,7 @@ import type {
   WorkerStart,
 } from './messages.ts';
 import { OpenListeners, type OpenListenersOptions } from './open-listeners.ts';
+import { splitRoutes } from './route-parts.ts';
 import { SentRoutes } from './sent-routes.ts';
 import { splitDelta } from './snapshot-parts.ts';
 
@@ -120,9 +121,15 @@ export class WorkerPool {
     const { routes, ...rest } = delta;
     const split = splitDelta({ ...rest, listeners: { set, removed: delta.listeners.removed } });
     for (const part of split.parts) this.#broadcast({ kind: 'snapshot-part', part });
-    const routeChanges = this.#routes.take(routes);
+    const routeChanges = splitRoutes(this.#routes.take(routes));
+    for (const part of routeChanges.parts) this.#broadcast({ kind: 'route-part', part });
     for (const [index, worker] of this.#workers.entries()) {
-      this.#post(worker, { kind: 'snapshot', delta: split.rest, routes: routeChanges, placements: placements[index]! });
+      this.#post(worker, {
+        kind: 'snapshot',
+        delta: split.rest,
+        routes: routeChanges.rest,
+        placements: placements[index]!,
+      });
     }
     return updatedInPlace;
   }

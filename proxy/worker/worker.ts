@@ -44,6 +44,7 @@ import { WorkerTracing } from '../tracing/worker-tracing.ts';
 import { Generations } from './generations.ts';
 import { ListenerTable } from './listener-table.ts';
 import type { FromWorker, ToWorker, WorkerStart } from './messages.ts';
+import { ReceivedRoutes } from './route-parts.ts';
 
 /** How often idle connections and unused endpoints are looked for. */
 const housekeepingMs = 1000;
@@ -73,6 +74,7 @@ export class Worker {
   readonly #tls: TlsContexts;
   readonly #clusters: ClusterTable;
   readonly #routeTables = new RouteTables();
+  readonly #receivedRoutes = new ReceivedRoutes();
   readonly #logs: AccessLogs;
   readonly #tracing: WorkerTracing;
   readonly #istio: WorkerIstio;
@@ -223,7 +225,7 @@ export class Worker {
       const message = received.message as ToWorker;
       this.#onMessage(message);
       // The next one in the next turn: requests come in between.
-      if (message.kind === 'snapshot-part') {
+      if (message.kind === 'snapshot-part' || message.kind === 'route-part') {
         this.#reactor.wakeUp();
         return;
       }
@@ -234,6 +236,9 @@ export class Worker {
     switch (message.kind) {
       case 'snapshot-part':
         this.#clusters.prepare(new ClusterPack(message.part));
+        return;
+      case 'route-part':
+        this.#receivedRoutes.add(message.part);
         return;
       case 'snapshot':
         this.#apply(message);
@@ -297,7 +302,7 @@ export class Worker {
     }
     this.#tls.apply(delta.secrets);
     this.#clusters.apply({ clusters: { set: delta.clusters.set, removed: [] }, assignments: delta.assignments });
-    this.#routeTables.apply(routes);
+    this.#routeTables.apply(this.#receivedRoutes.join(routes));
     this.#listeners.apply(delta.listeners, new Map(placements));
     this.#clusters.apply({ clusters: { set: [], removed: delta.clusters.removed }, assignments: noAssignments });
     this.#generations.apply(this.#options.start.workerIndex, generation);
