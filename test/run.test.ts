@@ -87,6 +87,23 @@ for (const { name, file, says, timeoutMs } of FAILURES) {
   });
 }
 
+t.test('what an interrupted run did not come to counts as failed', (t) => {
+  const interrupting = `${TAP}t.test('ends', () => new Promise(() => setInterval(() => {}, 1000)));
+process.kill(process.ppid, 'SIGTERM');
+`;
+  const waiting = `${TAP}t.test('waits', () => new Promise(() => setInterval(() => {}, 1000)));\n`;
+  const run = runTests(t, {
+    'a.test.ts': interrupting,
+    'b.test.ts': waiting,
+    'c.test.ts': PASSING,
+    'd.test.ts': PASSING,
+  });
+  t.ok(run.lines.includes('interrupted: 2 files were not run, which count as failed'));
+  t.equal(run.sum, '0 passed, 4 failed');
+  t.equal(run.exitCode, 130);
+  t.end();
+});
+
 t.test('no test file at all is a failure', (t) => {
   const run = runTests(t, {});
   t.equal(run.sum, '0 passed, 1 failed');

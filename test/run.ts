@@ -90,10 +90,12 @@ function finish(outcomes: readonly TestFileOutcome[]): void {
   const passed = sum(outcomes, (outcome) => outcome.passed);
   const skipped = sum(outcomes, (outcome) => outcome.skips.length);
   // No test at all is a mistake in the filter or in the tree, and must not look like success.
-  const failed = files.length === 0 ? 1 : sum(outcomes, (outcome) => outcome.failed);
+  const notRun = files.length - outcomes.length;
+  const failed = files.length === 0 ? 1 : sum(outcomes, (outcome) => outcome.failed) + notRun;
+  if (notRun > 0) console.log(`interrupted: ${notRun} files were not run, which count as failed`);
   if (files.length === 0) console.log(`no test file matches ${positionals.join(' ') || `${values.root}/**/*.test.ts`}`);
   console.log(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`);
-  if (failed > 0 || outcomes.length < files.length) process.exitCode ||= 1;
+  if (failed > 0) process.exitCode ||= 1;
 }
 
 function sum(outcomes: readonly TestFileOutcome[], count: (outcome: TestFileOutcome) => number): number {
