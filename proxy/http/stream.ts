@@ -28,6 +28,12 @@ import { noteCluster, ResponseFlag, StreamInfo } from './stream-info.ts';
 import { applyTraceChoice } from './trace-choice.ts';
 import { UpstreamRequest } from './upstream-request.ts';
 
+/**
+ * With `stream_idle_timeout: 0s` a tunnel may be idle for ever, but not one that its client has ended: nothing would tell
+ * of a client that is gone. The time is tcp_proxy's own. Envoy needs none, since it cuts a tunnel at its first end.
+ */
+const halfClosedTunnelIdleMs = 3_600_000;
+
 const upgradeLine = encodeLine('connection', 'upgrade');
 
 export class Stream {
@@ -273,8 +279,10 @@ export class Stream {
     this.sender.deadlines.set(StreamDeadline.streamIdle, this.#idleMs);
   }
 
-  /** The client sent FIN inside a tunnel. */
+  /** The client sent FIN inside a tunnel: what the endpoint still says goes on to it. */
   onTunnelInputEnd(): void {
+    if (this.#idleMs === 0) this.#idleMs = halfClosedTunnelIdleMs;
+    this.#touch();
     this.#upstream?.endTunnelWriting();
   }
 

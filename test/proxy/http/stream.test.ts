@@ -243,3 +243,36 @@ t.test('a route whose cluster is not there answers with its status', async (t) =
   t.equal(client.status, 404);
   t.equal(stream.info.responseFlags, ResponseFlag.noClusterFound);
 });
+
+t.test('a tunnel may be idle for ever, but not one that its client has ended', async (t) => {
+  const hourMs = 3_600_000;
+  const tunnel = (streamIdleTimeoutMs: number) => {
+    const scene = new Scene({ manager: { streamIdleTimeoutMs, upgrades: { websocket: true } } });
+    const { stream, client } = scene.request((head) => {
+      head.upgrade = 'websocket';
+    });
+    const connection = scene.connect();
+    connection.head.status = 101;
+    connection.receiver!.onInterimHead(connection.head);
+    const wait = (ms: number) => {
+      scene.reactor.nowMs += ms - 1;
+      scene.reactor.advance(1);
+      return client.ending;
+    };
+    return { scene, stream, client, connection, wait };
+  };
+  const open = tunnel(0);
+  t.equal(open.wait(30 * hourMs), 'open');
+  open.stream.onTunnelInputEnd();
+  t.equal(open.wait(hourMs - 1), 'open');
+  open.scene.data(open.connection, 'x');
+  t.equal(open.wait(hourMs - 1), 'open', 'the endpoint may still speak');
+  t.equal(open.wait(2), 'aborted');
+  t.equal(open.client.body, 'x');
+  t.equal(open.connection.wasAborted, true);
+  t.equal(open.stream.info.responseFlags, ResponseFlag.streamIdleTimeout);
+
+  const bounded = tunnel(1000);
+  bounded.stream.onTunnelInputEnd();
+  t.equal(bounded.wait(1001), 'aborted', 'its own time where it has one');
+});
