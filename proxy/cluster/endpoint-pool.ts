@@ -112,6 +112,7 @@ export class EndpointPool implements ConnectionOwner {
     if (index < 0) return;
     this.#waiting.splice(index, 1);
     this.#releasePending();
+    this.#cluster.stats.inc(clusterStats.upstreamRqCancelled);
   }
 
   /** The endpoint left the cluster: idle connections close now, busy ones after their exchange. */

@@ -465,6 +465,8 @@ export class UpstreamRequest implements PoolWaiter, ResponseReceiver {
     this.#stream.trace?.endAttempt(this.#stream.nowMs);
     this.#endpoint = null;
     this.#pool = null;
+    // The next attempt has waits of its own.
+    this.#flow?.resumeRequest();
     this.#breaker.releaseRequest();
     if (!this.#isCounted) return;
     this.#isCounted = false;

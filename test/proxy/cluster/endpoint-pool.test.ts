@@ -145,7 +145,7 @@ t.test('circuit breakers bound what waits, and always allow a pool its first con
 });
 
 t.test('a request that went away takes no connection', async (t) => {
-  const { pool, acceptor, cluster } = await open(t);
+  const { pool, acceptor, cluster, count } = await open(t);
   const gone: PoolWaiter = {
     onConnectionReady: () => t.fail('it went away'),
     onConnectionFailed: () => t.fail('it went away'),
@@ -153,6 +153,7 @@ t.test('a request that went away takes no connection', async (t) => {
   pool.acquire(gone, false, false);
   pool.cancel(gone);
   pool.cancel(gone);
+  t.same([count('upstreamRqPendingTotal'), count('upstreamRqCancelled')], [1, 1]);
   t.equal(cluster.runtime.breakers.default.pendingRequests, 0);
   const connection = await ask(pool);
   t.ok(connection.isIdle);

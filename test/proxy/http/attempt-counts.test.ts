@@ -6,7 +6,7 @@ import { clusterStats } from '../../../proxy/telemetry/cluster-stats.ts';
 import { httpStats } from '../../../proxy/telemetry/http-stats.ts';
 import { routeOf } from '../../support/data-plane.ts';
 import { bufferOf, Scene } from '../../support/http-fixtures.ts';
-import { forwardAction } from '../../support/route-fixtures.ts';
+import { forwardAction, retryPolicy } from '../../support/route-fixtures.ts';
 
 const ofCluster = (scene: Scene, key: keyof typeof clusterStats) =>
   scene.stats.get(clusterStats, 'service')?.value(clusterStats[key] as number) ?? 0;
@@ -37,6 +37,33 @@ t.test('a body that the endpoint does not take is counted once, and once more wh
   connection.receiver!.onRequestDrained();
   connection.receiver!.onRequestDrained();
   t.same(counted(), [1, 1, 1, 1]);
+});
+
+t.test('each attempt has waits of its own, which end with it', async (t) => {
+  const retry = retryPolicy({ retryOn: ['reset'], numRetries: 1 });
+  const scene = new Scene({ routes: [routeOf('/', forwardAction({ retryPolicy: retry }))] });
+  const { stream } = scene.request((head) => {
+    head.method = 'POST';
+    head.framing = BodyFraming.chunked;
+  });
+  const counted = () => [
+    ofCluster(scene, 'upstreamFlowControlBackedUpTotal'),
+    ofManager(scene, 'downstreamFlowControlPausedReadingTotal'),
+    ofCluster(scene, 'upstreamFlowControlDrainedTotal'),
+    ofManager(scene, 'downstreamFlowControlResumedReadingTotal'),
+  ];
+  const wait = () => {
+    const connection = scene.connect();
+    stream.onRequestData(bufferOf('x'), 0, 1);
+    connection.isRequestBlocked = true;
+    stream.onRequestPaused();
+    return connection;
+  };
+  scene.lose(wait());
+  t.same(counted(), [1, 1, 1, 1], 'as Envoy counts when an attempt is cleaned up');
+  scene.reactor.advance(1000);
+  scene.lose(wait());
+  t.same(counted(), [2, 2, 2, 2]);
 });
 
 t.test('a response that the client does not take is counted once, and once more when it goes on', async (t) => {
