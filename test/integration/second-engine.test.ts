@@ -7,6 +7,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import t from 'tap';
 import { findNewerLibc } from '../../build/newer-libc.ts';
+import { dyingWithParent } from '../support/sidecar.ts';
 
 /** Those with a worker in the test's own thread (test/support/data-plane.ts). */
 const FILES = [
@@ -35,9 +36,15 @@ const skip = 'missing' in libc && `no ${libc.missing}`;
 for (const engine of ENGINES) {
   for (const file of FILES) {
     t.test(`${file} by ${engine}`, { skip }, async (t) => {
-      const [command, ...args] = [...before, process.execPath, join(import.meta.dirname, `${file}.test.ts`)];
+      const [command, ...args] = [
+        ...dyingWithParent(),
+        ...before,
+        process.execPath,
+        join(import.meta.dirname, `${file}.test.ts`),
+      ];
       const env = { ...process.env, OUTRIGGER_TEST_ENGINE: engine };
       const child = spawn(command!, args, { env, stdio: ['ignore', 'pipe', 'inherit'] });
+      t.teardown(() => child.kill('SIGKILL'));
       let output = '';
       child.stdout.on('data', (data: Buffer) => {
         output += data.toString();

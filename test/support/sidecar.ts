@@ -33,6 +33,8 @@ export interface SidecarOptions {
   /** Without `admin`, which is added on a port of its own. */
   readonly bootstrap: object;
   readonly flags?: readonly string[];
+  /** `outrigger sidecar` with this environment; it makes its admin interface itself. */
+  readonly sidecarVariables?: Readonly<Record<string, string>>;
   /** `ulimit -n`. */
   readonly descriptors?: number;
   /** Shell commands before the process, such as one that moves it into a cgroup. */
@@ -46,14 +48,24 @@ export interface SidecarOptions {
 /** Starts it, and makes sure that it is gone at the end of the test. */
 export async function startSidecar(t: Test, options: SidecarOptions): Promise<Sidecar> {
   const bootstrap = { admin: { address: socketAddress(0) }, ...options.bootstrap };
-  const args = ['proxy/main.ts', '--config-yaml', JSON.stringify(bootstrap), ...(options.flags ?? [])];
+  const { sidecarVariables, flags = [] } = options;
+  const args = ['proxy/main.ts'];
+  if (sidecarVariables === undefined) args.push('--config-yaml', JSON.stringify(bootstrap), ...flags);
+  else
+    args.push(
+      'sidecar',
+      '-c',
+      join(t.testdir({ 'bootstrap.json': JSON.stringify(options.bootstrap) }), 'bootstrap.json'),
+      ...flags,
+    );
   // The shell becomes the process, so that signals reach it.
   const limit = options.descriptors === undefined ? '' : `ulimit -n ${options.descriptors}; `;
   const before = options.before === undefined ? '' : `${options.before}; `;
-  const command = `${limit}${before}exec ${options.runner ?? ''} ${dyingWithParent()} "$0" "$@"`;
+  const command = `${limit}${before}exec ${options.runner ?? ''} ${dyingWithParent().join(' ')} "$0" "$@"`;
   const child = spawn('/bin/sh', ['-c', command, process.execPath, ...args], {
     cwd: ROOT,
     stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, ...sidecarVariables },
   });
   const sidecar = new RunningSidecar(child);
   t.teardown(async () => {
@@ -65,12 +77,13 @@ export async function startSidecar(t: Test, options: SidecarOptions): Promise<Si
 }
 
 /** A test that is killed tears nothing down. Last before the process: a change of user would undo it (prctl(2)). */
-function dyingWithParent(): string {
-  prefix ??= spawnSync('setpriv', ['--pdeathsig', 'KILL', 'true']).status === 0 ? 'setpriv --pdeathsig KILL' : '';
+export function dyingWithParent(): readonly string[] {
+  const command = ['setpriv', '--pdeathsig', 'KILL'];
+  prefix ??= spawnSync(command[0]!, [...command.slice(1), 'true']).status === 0 ? command : [];
   return prefix;
 }
 
-let prefix: string | undefined;
+let prefix: readonly string[] | undefined;
 
 class RunningSidecar implements Sidecar {
   readonly process: ChildProcess;
