@@ -165,6 +165,7 @@ export class CachedSource implements RunningSource {
     return {
       type: consumer.type,
       heldVersions: () => consumer.heldVersions(),
+      prepare: (message) => consumer.prepare?.(message),
       onUpdate: (update: DiscoveryUpdate): readonly RefusedResource[] => {
         // From now on the control plane knows better.
         this.#kept.delete(typeUrl);

@@ -22,6 +22,7 @@ import {
   readDeltaResponse,
   readStateOfTheWorldResponse,
 } from './discovery-wire.ts';
+import { ResponseLine } from './response-line.ts';
 import { StateOfTheWorldStream } from './state-of-the-world-stream.ts';
 import type { DiscoveryStreamHandle, DiscoveryTransport, StreamEnd } from './transport.ts';
 import { TypeSession } from './type-session.ts';
@@ -150,6 +151,7 @@ export class DiscoveryClient implements ResourceSubscriptions {
       hasNode: false,
       isAnswered: false,
       unasked: new Set(),
+      lines: new Map(),
     };
     this.#stream = stream;
     this.#changed.clear();
@@ -167,7 +169,7 @@ export class DiscoveryClient implements ResourceSubscriptions {
     }
     this.#onAlive(stream, read.response);
     const session = this.#sessions.get(read.response.typeUrl);
-    if (session?.isAsked) this.#onResponse(session, read.response, message.length);
+    if (session?.isAsked) this.#lineOf(stream, session).add({ response: read.response, bytes: message.length });
     else this.#passOver(stream, read.response);
   }
 
@@ -178,6 +180,20 @@ export class DiscoveryClient implements ResourceSubscriptions {
     this.#backOff.reset();
     this.#setConnection({ kind: 'connected', sinceMs: this.#options.clock(), controlPlane });
     this.#options.log('info', 'connected to the control plane', this.#facts({ controlPlane }));
+  }
+
+  #lineOf(stream: Stream, session: TypeSession): ResponseLine<Received> {
+    let line = stream.lines.get(session);
+    if (line === undefined) {
+      line = new ResponseLine({
+        prepare: ({ response }) => session.prepare(response),
+        deliver: ({ response, bytes }) => this.#onResponse(session, response, bytes),
+        isOver: () => stream !== this.#stream,
+        defer: this.#options.defer,
+      });
+      stream.lines.set(session, line);
+    }
+    return line;
   }
 
   #onResponse(session: TypeSession, response: DiscoveryResponse, bytes: number): void {
@@ -278,6 +294,12 @@ interface Stream {
   isAnswered: boolean;
   /** Types of responses that were passed over; each is told once. */
   readonly unasked: Set<string>;
+  readonly lines: Map<TypeSession, ResponseLine<Received>>;
+}
+
+interface Received {
+  readonly response: DiscoveryResponse;
+  readonly bytes: number;
 }
 
 /** Type URLs come from the peer: it is not to fill memory or the log with them. */

@@ -51,6 +51,11 @@ export interface ResourceConsumer {
   readonly type: ResourceType;
   /** Exactly what is held, for `initial_resource_versions`: the accepted state of each resource. */
   heldVersions(): Iterable<readonly [name: string, version: string]>;
+  /**
+   * Does most of the work of a large resource beforehand, in steps that are a few milliseconds long; `onUpdate` with the same
+   * bytes follows. Undefined: there is nothing to prepare.
+   */
+  prepare?(message: Uint8Array): Iterator<unknown> | undefined;
   /** Takes what is right of an update and returns what is not; nothing refused is an ACK. */
   onUpdate(update: DiscoveryUpdate): readonly RefusedResource[];
   /**

@@ -111,6 +111,15 @@ export class TypeSession {
     });
   }
 
+  /** What is best done before `onResponse`; undefined when nothing is. */
+  prepare({ resources }: DiscoveryResponse): Iterator<unknown> | undefined {
+    // Types whose resources are that large have one.
+    const [resource] = resources;
+    if (resources.length !== 1 || resource?.message === undefined || resource.payloadType !== this.typeUrl)
+      return undefined;
+    return this.#consumer.prepare?.(resource.message);
+  }
+
   onResponse(response: DiscoveryResponse, bytes: number): Outcome {
     const startMs = this.#clock();
     const checked = checkResponse(response, this.#consumer, this.#subscriptions);

@@ -14,6 +14,8 @@ export interface ResourceDecoder<T> {
   readonly isSentUnderOwnName: boolean;
   /** Paths of problems begin in the resource. Undefined only with problems; with problems the value is of no use. */
   readonly decode: (bytes: Uint8Array, problems: Problems) => T | undefined;
+  /** Decodes in steps, for a `decode` of the same bytes that follows; undefined when it is not worth it. */
+  prepare?(bytes: Uint8Array): Iterator<unknown> | undefined;
   /** Whether keys are written in a resource: it is not kept on the disk then. */
   holdsKeys?(value: T): boolean;
 }

@@ -79,6 +79,12 @@ export class ResourceSet<T> implements ResourceConsumer {
     for (const entry of this.#held) if (!entry[1].isDraining) yield entry;
   }
 
+  prepare(message: Uint8Array): Iterator<unknown> | undefined {
+    if (this.#decoder.prepare === undefined) return undefined;
+    const held = this.#held.get(this.type.nameOf(message));
+    return held !== undefined && Buffer.compare(held.bytes, message) === 0 ? undefined : this.#decoder.prepare(message);
+  }
+
   onUpdate({ removed, resources }: DiscoveryUpdate): readonly RefusedResource[] {
     const refused: RefusedResource[] = [];
     for (const name of removed) this.#remove(name);
