@@ -22,6 +22,24 @@ t.test('rows are offsets from the first line, values without white space around 
   t.equal(table.rowCount, 3);
 });
 
+t.test('a byte that no value may hold is found wherever it stands, and every other one is taken', async (t) => {
+  const wrong: string[] = [];
+  for (let byte = 0; byte < 256; byte++) {
+    const isAllowed = byte === 0x09 || (byte >= 0x20 && byte !== 0x7f);
+    for (let place = 0; place < 9; place++) {
+      // Neighbours at both ends of what is printable: a borrow or a carry would show in them.
+      for (const neighbour of [' ', 'v', '~']) {
+        const bytes = Buffer.from(`a:x${neighbour.repeat(9)}x\r\n\r\n`, 'latin1');
+        bytes[3 + place] = byte;
+        const scanner = scannerOf();
+        const outcome = scanner.scan(bytes, 0, bytes.length, new HeaderTable());
+        if (outcome !== (isAllowed ? bytes.length : -1)) wrong.push(`${byte} at ${place}`);
+      }
+    }
+  }
+  t.same(wrong, []);
+});
+
 t.test('goes on where it stopped, with the block anywhere in memory', async (t) => {
   const text = 'A: b\r\nC: d\r\n\r\n';
   for (let cut = 0; cut < text.length; cut++) {
