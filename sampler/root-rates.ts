@@ -59,7 +59,7 @@ export class RootRates {
   }
 
   /**
-   * To be called about every 100 ms. True when thresholds have changed: when a second is over, or at once in a burst.
+   * To be called every second, and more often while rates are not known or may jump. True when thresholds have changed: when a second is over, or at once in a burst.
    * `replicas` counts this instance; it matters for a budget of the whole service.
    */
   step(nowMs: number, replicas = 1): boolean {
@@ -73,7 +73,7 @@ export class RootRates {
       return false;
     }
     this.#windowMs += elapsedMs;
-    if (this.#windowMs === 0 || (this.#windowMs < windowMs && !this.#arrivals.hasBurst())) return false;
+    if (this.#windowMs === 0 || (this.#windowMs < windowMs - earlyMs && !this.#arrivals.hasBurst())) return false;
     this.#arrivals.close(this.#windowMs);
     // Half of the way a second: replicas that come and go in a deployment do not make the budget jump.
     this.#replicas += (Math.max(1, replicas) - this.#replicas) * (1 - 0.5 ** (this.#windowMs / 1000));
@@ -154,5 +154,7 @@ export class RootRates {
 /** Of the arrival rate, in a key's share of the budget. */
 const exponents = { proportional: 1, sqrt: 0.5, equal: 0 } as const;
 const windowMs = 1000;
+/** A caller's timer may fire early by so much. */
+const earlyMs = 20;
 /** A step that says it was longer, or backwards, is a clock that was set. */
 const longestStepMs = 10_000;

@@ -6,8 +6,10 @@ import type { Snapshot } from '../../config/snapshot.ts';
 import type { TraceProvider } from '../../config/tracing.ts';
 import { defaultSettings, type SamplingSettings } from '../../sampler/settings.ts';
 import type { LatestError } from '../export/latest-errors.ts';
+import type { SamplingBeat } from '../export/sampling-beat.ts';
 import type { SamplingOverview } from '../export/sampling-overview.ts';
 import type { SamplingService } from '../export/sampling-service.ts';
+import type { ExportClock } from '../export/sender.ts';
 import type { KeptTrace, SpanCollector } from '../export/span-collector.ts';
 import type { SpanExporter } from '../export/span-exporter.ts';
 import type { Exemplars } from '../telemetry/exemplars.ts';
@@ -39,6 +41,7 @@ export interface TelemetryOptions {
 }
 
 interface Parts {
+  readonly beat: SamplingBeat;
   readonly sampling: SamplingService;
   readonly collector: SpanCollector;
 }
@@ -90,11 +93,14 @@ export class Telemetry {
     await parts?.collector.close(Math.min(this.#options.drainTimeMs, patienceMs));
   }
 
-  #take({ sampling, collector }: Parts, worker: number, message: TracingMessage): void {
+  #take({ sampling, collector, beat }: Parts, worker: number, message: TracingMessage): void {
     switch (message.kind) {
       case 'sampling-memory':
+        sampling.accept(worker, message);
+        return;
       case 'sampling-key':
         sampling.accept(worker, message);
+        if (message.key !== null) beat.watch();
         return;
       case 'trace-provider':
         collector.accept(worker, message);
@@ -102,6 +108,7 @@ export class Telemetry {
       case 'spans':
         collector.accept(worker, message);
         this.#options.pool.takeSpans(worker);
+        beat.onRecords();
     }
   }
 
@@ -117,11 +124,13 @@ export class Telemetry {
   }
 
   async #open(): Promise<Parts> {
-    const [{ SamplingService: Service }, { SpanCollector: Collector, collectorTickMs }, open] = await Promise.all([
-      import('../export/sampling-service.ts'),
-      import('../export/span-collector.ts'),
-      this.#loadExporters(),
-    ]);
+    const [{ SamplingService: Service }, { SpanCollector: Collector }, { SamplingBeat: Beat }, open] =
+      await Promise.all([
+        import('../export/sampling-service.ts'),
+        import('../export/span-collector.ts'),
+        import('../export/sampling-beat.ts'),
+        this.#loadExporters(),
+      ]);
     const { stats, state, localIp, exemplars } = this.#options;
     const replicas = new SamplingReplicas(localIp);
     const settings = this.#file?.settings ?? defaultSettings;
@@ -140,11 +149,11 @@ export class Telemetry {
       clock: processClock.nowMs,
       onKept: (kept) => noteExemplar(exemplars, kept),
     });
-    this.#parts = { sampling, collector };
-    setInterval(() => {
+    const onBeat = (): void => {
       sampling.tick();
       collector.tick();
-    }, collectorTickMs).unref();
+    };
+    this.#parts = { sampling, collector, beat: new Beat({ onBeat, clock: idleClock }) };
     return this.#parts;
   }
 
@@ -171,6 +180,15 @@ export class Telemetry {
       provider.kind === 'zipkin' ? new ZipkinSpanExporter(provider, options) : new OtlpSpanExporter(provider, options);
   }
 }
+
+/** Its timers keep no process alive. */
+const idleClock: ExportClock = {
+  nowMs: processClock.nowMs,
+  schedule: (delayMs, callback) => {
+    const timer = setTimeout(callback, delayMs).unref();
+    return () => clearTimeout(timer);
+  },
+};
 
 function noteExemplar(exemplars: Exemplars, { key, span }: KeptTrace): void {
   const [service = '', route = '', method = ''] = key.split('\n');

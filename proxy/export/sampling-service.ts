@@ -28,9 +28,6 @@ export interface SamplingServiceOptions {
   readonly clock: () => number;
 }
 
-/** How often `tick` is to be called. */
-export const samplingTickMs = 100;
-
 export type SamplingAnnouncement = Extract<TracingMessage, { readonly kind: 'sampling-memory' | 'sampling-key' }>;
 
 /** Who owns a slot of one worker. */
@@ -104,7 +101,7 @@ export class SamplingService {
     this.#writeThresholds();
   }
 
-  /** To be called every `samplingTickMs`. */
+  /** To be called every second, and up to ten times as often (`sampling-beat.ts`). */
   tick(): void {
     const nowMs = this.#options.clock();
     for (const worker of this.#workers.values()) this.#read(worker);

@@ -40,9 +40,6 @@ export interface KeptTrace {
 
 export type SpanAnnouncement = Extract<TracingMessage, { readonly kind: 'trace-provider' | 'spans' }>;
 
-/** How often `tick` is to be called. */
-export const collectorTickMs = 100;
-
 export class SpanCollector {
   readonly errors = new LatestErrors();
   readonly #options: SpanCollectorOptions;
@@ -56,14 +53,17 @@ export class SpanCollector {
   /** What left since the last tick without a cap. */
   #passed: KeptRecord<CappedRecord>[] = [];
   #settings: SamplingSettings;
-  #looksLeft = looksPerTick;
+  #looksLeft = mostLooks;
+  #looksFromMs: number;
   /** Keys of which a chosen trace was looked into in this second. */
   readonly #lookedAt = new Set<string>();
-  #ticks = 0;
+  #usedFromMs: number;
 
   constructor(options: SpanCollectorOptions) {
     this.#options = options;
     this.#settings = options.settings;
+    this.#looksFromMs = options.clock();
+    this.#usedFromMs = this.#looksFromMs;
     this.#cap = new ExportCap(options.settings, this.#tracesPerSecond);
   }
 
@@ -82,12 +82,18 @@ export class SpanCollector {
     this.#settings = settings;
   }
 
-  /** To be called every `collectorTickMs`. */
+  /** To be called every second, and up to ten times as often (`sampling-beat.ts`). */
   tick(): void {
-    this.#looksLeft = looksPerTick;
-    if (this.#ticks % ticksPerSecond === 0) this.#lookedAt.clear();
+    const nowMs = this.#options.clock();
+    if (nowMs - this.#looksFromMs >= looksMs) {
+      this.#looksFromMs = nowMs;
+      this.#looksLeft = mostLooks;
+      this.#lookedAt.clear();
+    }
     this.#closeWindow(false);
-    if (++this.#ticks % unusedTicks === 0) this.#closeUnused();
+    if (nowMs - this.#usedFromMs < unusedMs) return;
+    this.#usedFromMs = nowMs;
+    this.#closeUnused();
   }
 
   /** Lets go what waits; what no collector takes within `withinMs` is given up. */
@@ -193,11 +199,10 @@ export class SpanCollector {
 /** Strata of what is kept whatever the head decided: of a slow hour, too, workers write no more than may leave. */
 const outcomes = ['error', 'slow', 'retry'] as const;
 
-const ticksPerSecond = 1000 / collectorTickMs;
-/** Spans that are looked into, of a tick. */
-const looksPerTick = 32;
-/** Ten minutes. */
-const unusedTicks = 6000;
+/** Spans that are looked into, of a second; a beat may be a little early. */
+const mostLooks = 32;
+const looksMs = 980;
+const unusedMs = 10 * 60_000;
 /** More than can come in a second, and a number that can be counted with. */
 const unlimited = 1_000_000;
 

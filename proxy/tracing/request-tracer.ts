@@ -145,7 +145,7 @@ export class RequestTracer {
     facts.signature = signature;
     facts.isNewSignature = isNewSignature;
     this.#recorder.write(trace, context, facts);
-    batch.onWritten();
+    batch.onWritten(reason === SamplingReason.head || reason === SamplingReason.parent);
   }
 
   /** Nobody reads the trace any more. */

@@ -14,11 +14,13 @@ export interface SpanBatchOptions {
 }
 
 /** A batch of this size leaves at once. */
-const flushSizeBytes = 64 * 1024;
-/** A record waits so long at most: an operator who looks at the admin page should not notice. */
-const flushIntervalMs = 200;
+const flushSizeBytes = 256 * 1024;
+/** A record that was chosen waits so long at most: the main thread holds it for a second more. */
+const flushIntervalMs = 1000;
+/** One of an error, of a slow request: an operator who looks at the admin page should not notice. */
+const outcomeIntervalMs = 200;
 /** Batches that the main thread has not taken: 2 MiB a worker, or 100 ms of it at 20,000 kept requests a second. */
-const maxUntaken = 32;
+const maxUntaken = 8;
 /** While none may leave, records of errors are added up to here. */
 const fullBytes = 2 * flushSizeBytes;
 
@@ -26,6 +28,7 @@ export class SpanBatch {
   readonly writer = new SpanWriter(4 * 1024);
   readonly #options: SpanBatchOptions;
   readonly #timer = new Timer(() => this.flush());
+  readonly #outcomeTimer = new Timer(() => this.flush());
   #count = 0;
   #untaken = 0;
 
@@ -38,11 +41,13 @@ export class SpanBatch {
     return this.#untaken < maxUntaken || this.writer.used < (isError ? fullBytes : flushSizeBytes);
   }
 
-  /** A record was written. */
-  onWritten(): void {
+  /** A record was written, of a request that probability chose, or else for its outcome. */
+  onWritten(isChosen: boolean): void {
+    const { timers } = this.#options;
     this.#count++;
     if (this.writer.used >= flushSizeBytes) this.flush();
-    else if (this.#count === 1) this.#options.timers.schedule(this.#timer, flushIntervalMs);
+    else if (!isChosen && !this.#outcomeTimer.isArmed) timers.schedule(this.#outcomeTimer, outcomeIntervalMs);
+    else if (this.#count === 1) timers.schedule(this.#timer, flushIntervalMs);
   }
 
   /** The main thread took one batch. What waits for its time goes on waiting, unless it was held back. */
@@ -73,6 +78,7 @@ export class SpanBatch {
     this.#count = 0;
     this.#untaken++;
     this.#options.timers.cancel(this.#timer);
+    this.#options.timers.cancel(this.#outcomeTimer);
     this.#options.publish(bytes, count);
   }
 }

@@ -77,6 +77,15 @@ t.test('weights and rates share a budget that is too small, by the law of the se
   t.end();
 });
 
+t.test('a timer that fires a little early ends the second, one that fires far too early does not', (t) => {
+  const { run, jump } = driven();
+  run(1, { a: 8 });
+  t.equal(jump(985), true);
+  t.equal(jump(970), false);
+  t.equal(jump(15), true);
+  t.end();
+});
+
 t.test('the floor is a probability: so many a minute are expected of each key', (t) => {
   const { run, p } = driven({ baseRate: 0.001, floorPerMinute: 60 });
   run(3, { a: 100, b: 10_000 });

@@ -1,5 +1,6 @@
 import t, { type Test } from 'tap';
-import { SamplingService, samplingTickMs } from '../../../proxy/export/sampling-service.ts';
+import { shortBeatMs } from '../../../proxy/export/sampling-beat.ts';
+import { SamplingService } from '../../../proxy/export/sampling-service.ts';
 import { prometheusText } from '../../../proxy/telemetry/prometheus.ts';
 import { StatsStore } from '../../../proxy/telemetry/stats-store.ts';
 import { WorkerStats } from '../../../proxy/telemetry/worker-stats.ts';
@@ -39,9 +40,9 @@ function service(settings: SamplingSettings = tenTraces, given: { setsThresholds
   });
   /** Beats for some seconds; `each` happens before every one. */
   const run = (seconds: number, each: () => void = () => undefined) => {
-    for (let tick = 0; tick < (seconds * 1000) / samplingTickMs; tick++) {
+    for (let tick = 0; tick < (seconds * 1000) / shortBeatMs; tick++) {
       each();
-      nowMs += samplingTickMs;
+      nowMs += shortBeatMs;
       service.tick();
     }
   };
@@ -303,7 +304,7 @@ t.test('a clock that is set back stops nothing', (t) => {
   nowMs = 5_000;
   for (let tick = 0; tick < 40; tick++) {
     worker.count(1, 100);
-    nowMs += samplingTickMs;
+    nowMs += shortBeatMs;
     sampling.tick();
   }
   near(t, probabilityOf(worker.threshold(1)), 0.01);

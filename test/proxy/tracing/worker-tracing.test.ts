@@ -13,7 +13,7 @@ t.test('a main thread that is behind costs the newest plain records, then those 
   };
   for (let request = 0; request < 2000; request++) one(200);
   const batches = () => scene.tracingMessages.filter(({ kind }) => kind === 'spans').length;
-  t.equal(batches(), 32);
+  t.equal(batches(), 8);
   const memory = memoryOf(scene);
   const dropped = () => memory.counter(1, KeyCounter.recordsDropped);
   const slot = scene.tracingMessages.find(({ kind }) => kind === 'sampling-key');
@@ -23,7 +23,7 @@ t.test('a main thread that is behind costs the newest plain records, then those 
   one(500);
   t.equal(dropped(), before, 'an error still has room');
   scene.tracing.onTaken();
-  t.equal(batches(), 33);
+  t.equal(batches(), 9);
   one(200);
   t.equal(dropped(), before);
   scene.tracing.finish();
