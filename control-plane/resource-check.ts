@@ -10,7 +10,8 @@ import { decodeLoadAssignment } from '../xds/decode/endpoint.ts';
 import { decodeListener } from '../xds/decode/listener.ts';
 import { decodeRouteConfiguration, decodeVirtualHost, defaultMaxDirectResponseBodyBytes } from '../xds/decode/route.ts';
 import { decodeRuntimeValues } from '../xds/decode/runtime.ts';
-import type { Cluster } from '../xds/generated/messages.ts';
+import { decodeWrittenListener } from '../xds/decode/written-listener.ts';
+import type { Cluster, Listener as ListenerMessage } from '../xds/generated/messages.ts';
 import type { JsonObject, Message } from '../xds/message/message-descriptor.ts';
 import { withoutLocalSources } from './local-sources.ts';
 import { noReferences, type ResourceReferences } from './served-snapshot.ts';
@@ -26,7 +27,7 @@ export function checkResource(type: ServedType, written: Message, problems: Prob
       checkLiteralAddresses(decodeLoadAssignment(message, problems), problems);
       return noReferences;
     case 'lds':
-      return listenerReferences(decodeListener(message, new Map(), problems));
+      return listenerReferences(decodeWrittenListener(message, decodeWhole, problems)?.listener);
     case 'rds':
       return { ...noReferences, clusters: [...clustersOfRoutes(decodeRouteConfiguration(message, problems))] };
     case 'vhds':
@@ -46,6 +47,10 @@ function clusterReferences(message: Message, problems: Problems): ResourceRefere
   // Of the message, so that it is known also of a cluster that is not supported here.
   const { type, name = '', edsClusterConfig } = message as Cluster;
   return type === 'EDS' ? { ...noReferences, assignment: edsClusterConfig?.serviceName ?? name } : noReferences;
+}
+
+function decodeWhole(message: ListenerMessage, problems: Problems): Listener | undefined {
+  return decodeListener(message, new Map(), problems);
 }
 
 function listenerReferences(listener: Listener | undefined): ResourceReferences {

@@ -5,7 +5,6 @@ import type { Test } from 'tap';
 import type { ControlPlane } from '../../bench/peers/go-control-plane.ts';
 import type { Cluster } from '../../config/cluster.ts';
 import type { LoadAssignment } from '../../config/endpoint.ts';
-import type { Listener } from '../../config/listener.ts';
 import { Problems } from '../../config/problems.ts';
 import type { RouteConfiguration } from '../../config/route.ts';
 import {
@@ -16,6 +15,7 @@ import {
 } from '../../xds/client/discovery.ts';
 import { DiscoveryClient } from '../../xds/client/discovery-client.ts';
 import { makeGrpcTransport } from '../../xds/client/grpc-transport.ts';
+import type { WrittenListener } from '../../xds/decode/written-listener.ts';
 import { encodeMessage } from '../../xds/message/wire-message.ts';
 import { clusterDecoder } from '../../xds/resource/cluster-resource.ts';
 import { listenerDecoder } from '../../xds/resource/listener-resource.ts';
@@ -37,7 +37,7 @@ const forEver = 0;
 export class FollowedMesh {
   readonly clusters: Followed<Cluster>;
   readonly assignments: Followed<LoadAssignment>;
-  readonly listeners: Followed<Listener>;
+  readonly listeners: Followed<WrittenListener>;
   readonly routes: Followed<RouteConfiguration>;
   readonly #client: DiscoveryClient;
   #onChange = () => {};

@@ -39,10 +39,9 @@ export class PushedMesh {
     const onChange = () => this.#onChange();
     this.clusters = new Received(clusterDecoder(undefined), onChange);
     this.assignments = new Received(loadAssignmentDecoder, onChange);
-    this.listeners = new Received(
-      listenerDecoder(() => new Map()),
-      onChange,
-    );
+    const { type, isSentUnderOwnName, decode } = listenerDecoder(() => new Map());
+    const decodeWhole = (bytes: Uint8Array, problems: Problems) => decode(bytes, problems)?.listener;
+    this.listeners = new Received({ type, isSentUnderOwnName, decode: decodeWhole }, onChange);
     this.routes = new Received(routeConfigurationDecoder, onChange);
     const target = { kind: 'uri', uri: xdsAddress, credentials: {} } as const;
     this.#client = new DiscoveryClient({

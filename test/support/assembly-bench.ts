@@ -17,6 +17,7 @@ const messageNames: { readonly [shortName: string]: string } = {
   rds: 'envoy.config.route.v3.RouteConfiguration',
   rtds: 'envoy.service.runtime.v3.Runtime',
   sds: 'envoy.extensions.transport_sockets.tls.v3.Secret',
+  ecds: 'envoy.config.core.v3.TypedExtensionConfig',
 };
 
 /** YAML by resource name. */
@@ -241,6 +242,28 @@ export function tracedListener(name: string, port: number, collector?: string): 
   const manager = `{name: http, typed_config: {"@type": ${type}, stat_prefix: s, route_config: {}, http_filters: [${router}], tracing: {${tracing}}}}`;
   return `{name: ${name}, address: ${socketAddress(port)}, filter_chains: [{filters: [${manager}]}]}`;
 }
+
+/** A listener with routes in place and, ahead of the router, filters that it discovers: `ALPN` may come unless `fields` say other. */
+export function discoveringListener(name: string, port: number, filters: { readonly [name: string]: string }): string {
+  const discovered = Object.entries(filters).map(([filter, fields]) => `{name: ${filter}, ${discovery(fields)}}`);
+  return inlineListener(name, port).replace('http_filters: [', `http_filters: [${discovered.join(', ')}, `);
+}
+
+export function discovery(fields = ''): string {
+  const types = fields.includes('type_urls') ? '' : `type_urls: ["t/${alpnType}"], `;
+  return `config_discovery: {${types}${fields.includes('config_source') ? '' : 'config_source: {ads: {}}, '}${fields}}`;
+}
+
+/** A filter that offers this protocol in handshakes with endpoints. */
+export function alpnConfig(protocol: string): string {
+  return `{"@type": t/${alpnType}, alpn_override: [{upstream_protocol: HTTP11, alpn_override: [${protocol}]}]}`;
+}
+
+export function extensionConfig(name: string, config: string): string {
+  return `{name: ${name}, typed_config: ${config}}`;
+}
+
+const alpnType = 'istio.envoy.config.filter.http.alpn.v2alpha1.FilterConfig';
 
 /** Ports served by the cluster in the snapshot; undefined without members. */
 export function portsOf({ assignments }: Snapshot, cluster: string): readonly number[] | undefined {

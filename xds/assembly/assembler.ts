@@ -12,11 +12,11 @@ import { Problems } from '../../config/problems.ts';
 import type { Snapshot, SnapshotChange } from '../../config/snapshot.ts';
 import type { DiscoveryLog, RefusedResource, ResourceType, Schedule } from '../client/discovery.ts';
 import type { RuntimeValues } from '../decode/runtime.ts';
-import { extensionConfigDecoder } from '../resource/extension-config-resource.ts';
 import type { ResourceSet } from '../resource/resource-set.ts';
 import { virtualHostDecoder } from '../resource/virtual-host-resource.ts';
 import type { AssemblyContext } from './assembly-context.ts';
 import { ClusterAssembly } from './cluster-assembly.ts';
+import { ExtensionAssembly } from './extension-assembly.ts';
 import { InitialFetch } from './initial-fetch.ts';
 import { ListenerAssembly, type ListenerSockets } from './listener-assembly.ts';
 import { NameTableAssembly } from './name-table-assembly.ts';
@@ -70,6 +70,7 @@ export class Assembler {
   readonly #secrets: SecretAssembly;
   readonly #clusters: ClusterAssembly;
   readonly #routes: RouteAssembly;
+  readonly #extensions: ExtensionAssembly;
   readonly #listeners: ListenerAssembly;
   readonly #initialFetch: InitialFetch;
   readonly #names: NameTableAssembly | undefined;
@@ -88,6 +89,7 @@ export class Assembler {
     this.#secrets = new SecretAssembly(this.#context, { statics: bootstrap.secrets, log: options.log });
     this.#clusters = this.#makeClusters();
     this.#routes = new RouteAssembly(this.#context, this.#clusters.unserved);
+    this.#extensions = new ExtensionAssembly(this.#context);
     this.#listeners = this.#makeListeners();
     const { clusters, listeners } = bootstrap.dynamicResources;
     this.#initialFetch = new InitialFetch({
@@ -172,6 +174,7 @@ export class Assembler {
     this.#isFlushDue = false;
     this.#routes.settle();
     this.#listeners.settle();
+    this.#extensions.resources.letGoUnused();
     this.#routes.resources.letGoUnused();
     this.#clusters.dropUnused();
     this.#clusters.members.letGoUnused();
@@ -206,6 +209,7 @@ export class Assembler {
     return new ListenerAssembly(this.#context, {
       routes: this.#routes,
       secrets: this.#secrets,
+      extensions: this.#extensions,
       sockets,
       reservedNames: new Set(bootstrap.listeners.map(({ name }) => name)),
       unserved: this.#clusters.unserved,
@@ -217,7 +221,7 @@ export class Assembler {
     });
   }
 
-  /** Nothing uses the last two yet: whatever would is refused, so that nobody subscribes. */
+  /** Nothing uses the last one yet: whatever would is refused, so that nobody subscribes. */
   #makeTypes(): readonly TypeAssembly[] {
     const { sources, clock } = this.#context;
     const unused = { sources, clock, removal: 'ignored', onChange: () => undefined } as const;
@@ -229,7 +233,7 @@ export class Assembler {
       namedType(this.#routes.resources),
       { ...namedType(this.#secrets.resources), statuses: () => this.#secrets.statuses() },
       ...(this.#names === undefined ? [] : [wholeType(this.#names.resources)]),
-      namedType(new SubscribedType({ decoder: extensionConfigDecoder, ...unused })),
+      namedType(this.#extensions.resources),
       namedType(new SubscribedType({ decoder: virtualHostDecoder, ...unused, removal: 'honoured' })),
     ];
   }

@@ -2,18 +2,22 @@
 //
 // A listener serves when the state of each of its route configurations and secrets is known or known not to come, and no cluster that
 // it names itself is warming. Until then its older state does. Its sockets are opened when it arrives, so that an address
-// that cannot be had is a refusal. https://www.envoyproxy.io/docs/envoy/latest/configuration/listeners/lds
+// that cannot be had is a refusal.
+//
+// One that discovers configurations of its filters waits for them first; with each that changes it is made anew. https://www.envoyproxy.io/docs/envoy/latest/configuration/listeners/lds
 
 import type { Listener } from '../../config/listener.ts';
-import type { Problems } from '../../config/problems.ts';
+import { Problems } from '../../config/problems.ts';
 import { clustersOfListener, collectorsOfListener, namedRoutesOf } from '../../config/references.ts';
 import { secretsOfListener } from '../../config/secret-references.ts';
 import type { TraceProvider } from '../../config/tracing.ts';
 import type { RuntimeValues } from '../decode/runtime.ts';
+import type { WrittenListener } from '../decode/written-listener.ts';
 import { listenerDecoder } from '../resource/listener-resource.ts';
 import { type Removal, ResourceSet, type ResourceUser } from '../resource/resource-set.ts';
 import type { AssemblyContext } from './assembly-context.ts';
 import { ClusterWait } from './cluster-wait.ts';
+import type { DiscoveringListener, ExtensionAssembly } from './extension-assembly.ts';
 import { ListenerAddresses } from './listener-addresses.ts';
 import type { RouteAssembly, Routes } from './route-assembly.ts';
 import type { SecretAssembly, UsedSecrets } from './secret-assembly.ts';
@@ -40,6 +44,7 @@ export interface ListenerSockets {
 export interface ListenerAssemblyOptions {
   readonly routes: RouteAssembly;
   readonly secrets: SecretAssembly;
+  readonly extensions: ExtensionAssembly;
   readonly sockets: ListenerSockets;
   /** Names that a control plane may not take: those of static listeners. */
   readonly reservedNames: ReadonlySet<string>;
@@ -57,12 +62,14 @@ export interface ListenerAssemblyOptions {
   readonly onAnswer: () => void;
 }
 
-export class ListenerAssembly implements ResourceUser<Listener> {
-  readonly resources: ResourceSet<Listener>;
+export class ListenerAssembly implements ResourceUser<WrittenListener> {
+  readonly resources: ResourceSet<WrittenListener>;
   readonly #context: AssemblyContext;
   readonly #options: ListenerAssemblyOptions;
   readonly #entries = new Map<string, ListenerEntry>();
   readonly #warming = new Set<ListenerEntry>();
+  /** Those whose filters found something, or wait for it. */
+  readonly #unfilled = new Set<ListenerEntry>();
   readonly #addresses = new ListenerAddresses();
 
   constructor(context: AssemblyContext, options: ListenerAssemblyOptions) {
@@ -77,19 +84,44 @@ export class ListenerAssembly implements ResourceUser<Listener> {
 
   /** How many have a newer state that waits. */
   get warmingCount(): number {
-    return this.#warming.size;
+    let count = this.#warming.size;
+    for (const entry of this.#unfilled) if (entry.awaited !== undefined && entry.warming === undefined) count++;
+    return count;
   }
 
-  set({ name, value }: { readonly name: string; readonly value: Listener }, problems: Problems): void {
-    if (this.#options.reservedNames.has(name))
+  set({ name, value }: { readonly name: string; readonly value: WrittenListener }, problems: Problems): void {
+    const { extensions, reservedNames, sockets } = this.#options;
+    const { listener } = value;
+    if (reservedNames.has(name))
       problems.at('name').add('is the name of a static listener, which a control plane may not change');
-    const taken = this.#addresses.problemWith(value);
+    const taken = this.#addresses.problemWith(listener);
     if (taken !== undefined) problems.at('address').add(taken);
-    this.checkSources(value, problems);
+    this.checkSources(listener, problems);
+    extensions.checkSources(value, problems.at('filter_chains'));
     if (!problems.isEmpty) return;
-    const unbound = this.#options.sockets.prepare(value);
+    const discovering = value.discovered.length === 0 ? undefined : this.#discover(value, problems);
+    const unbound = problems.isEmpty ? sockets.prepare(listener) : undefined;
     if (unbound !== undefined) problems.at('address').add(unbound);
-    else this.put(value);
+    if (!problems.isEmpty) discovering?.stop();
+    else if (discovering === undefined) this.put(listener);
+    else this.#await(listener, discovering);
+  }
+
+  /** With problems when what is there already does not go with the listener. */
+  #discover(value: WrittenListener, problems: Problems): DiscoveringListener {
+    const { name } = value.listener;
+    const discovering = this.#options.extensions.use(value, {
+      check: (listener, found) => this.checkSources(listener, found),
+      onChange: () => {
+        const entry = this.#entries.get(name);
+        if (entry?.discovering !== discovering) return;
+        this.#unfilled.add(entry);
+        this.#context.onDue();
+      },
+    });
+    const listener = discovering.fill('awaited', problems);
+    if (listener !== undefined && problems.isEmpty) this.checkSources(listener, problems);
+    return discovering;
   }
 
   /** Whether routes and secrets can come from where they are said to. */
@@ -109,12 +141,44 @@ export class ListenerAssembly implements ResourceUser<Listener> {
 
   /** A new listener, or a new state of a known one. */
   put(listener: Listener): void {
-    const { name } = listener;
-    let entry = this.#entries.get(name);
-    if (entry === undefined) {
-      entry = { name, active: undefined, warming: undefined };
-      this.#entries.set(name, entry);
-    }
+    const entry = this.#entryOf(listener.name);
+    this.#stopDiscovering(entry);
+    this.#warm(entry, listener);
+  }
+
+  /** An older state serves on as it is. */
+  #await(listener: Listener, discovering: DiscoveringListener): void {
+    const entry = this.#entryOf(listener.name);
+    this.#addresses.take(listener);
+    this.#stopDiscovering(entry);
+    entry.discovering = discovering;
+    entry.awaited = listener;
+    this.#unfilled.add(entry);
+    this.#context.onDue();
+  }
+
+  #stopDiscovering(entry: ListenerEntry): void {
+    const { awaited, discovering } = entry;
+    discovering?.stop();
+    entry.discovering = undefined;
+    entry.awaited = undefined;
+    this.#unfilled.delete(entry);
+    if (awaited !== undefined) this.#giveBackAddresses(entry, awaited);
+  }
+
+  /** With what came, once all of it did. What does not go together leaves the listener as it is. */
+  #fill(entry: ListenerEntry): void {
+    const discovering = entry.discovering!;
+    if (entry.awaited !== undefined && !discovering.isSettled(entry.active !== undefined)) return;
+    this.#unfilled.delete(entry);
+    const problems = new Problems();
+    const listener = discovering.fill('missing', problems);
+    if (listener === undefined || !problems.isEmpty) return;
+    entry.awaited = undefined;
+    this.#warm(entry, listener);
+  }
+
+  #warm(entry: ListenerEntry, listener: Listener): void {
     const version = this.#makeVersion(listener);
     this.#addresses.take(listener);
     const { warming } = entry;
@@ -125,19 +189,27 @@ export class ListenerAssembly implements ResourceUser<Listener> {
     this.#context.onDue();
   }
 
+  #entryOf(name: string): ListenerEntry {
+    let entry = this.#entries.get(name);
+    if (entry === undefined) {
+      entry = { name, active: undefined, warming: undefined, discovering: undefined, awaited: undefined };
+      this.#entries.set(name, entry);
+    }
+    return entry;
+  }
+
   remove(name: string): Removal {
     const { changes, onDue } = this.#context;
     const entry = this.#entries.get(name)!;
-    const { warming, active } = entry;
+    const { warming, active, awaited } = entry;
     this.#entries.delete(name);
     this.#warming.delete(entry);
     entry.warming = undefined;
     entry.active = undefined;
+    this.#stopDiscovering(entry);
     onDue();
-    if (warming !== undefined) {
-      this.#discard(entry, warming);
-      this.#options.sockets.discard(name);
-    }
+    if (warming !== undefined) this.#discard(entry, warming);
+    if (warming !== undefined || awaited !== undefined) this.#options.sockets.discard(name);
     if (active === undefined) return 'gone';
     changes.listeners.remove(name);
     this.#retire(entry, active);
@@ -150,11 +222,13 @@ export class ListenerAssembly implements ResourceUser<Listener> {
   }
 
   stateOf(name: string): 'active' | 'warming' {
-    return this.#entries.get(name)?.warming === undefined ? 'active' : 'warming';
+    const entry = this.#entries.get(name);
+    return entry?.warming === undefined && entry?.awaited === undefined ? 'active' : 'warming';
   }
 
   /** Serves what misses nothing any more. At the end of a turn, after the routes. */
   settle(): void {
+    for (const entry of this.#unfilled) this.#fill(entry);
     for (const entry of this.#warming) {
       const version = entry.warming!;
       if (this.#isComplete(version, entry.active !== undefined)) this.#serve(entry, version);
@@ -187,7 +261,7 @@ export class ListenerAssembly implements ResourceUser<Listener> {
   #retire(entry: ListenerEntry, version: ListenerVersion): void {
     this.#context.references.remove(version.references);
     this.#options.secrets.release(version.secrets);
-    this.#giveBackAddresses(entry, version);
+    this.#giveBackAddresses(entry, version.listener);
   }
 
   /** Connections that are drained still find their routes. */
@@ -205,15 +279,15 @@ export class ListenerAssembly implements ResourceUser<Listener> {
     version.wait.stop();
     this.#releaseRoutes(version);
     this.#options.secrets.release(version.secrets);
-    this.#giveBackAddresses(entry, version);
+    this.#giveBackAddresses(entry, version.listener);
   }
 
   #releaseRoutes(version: ListenerVersion): void {
     for (const routes of version.routes) this.#options.routes.resources.release(routes, version);
   }
 
-  #giveBackAddresses({ active, warming }: ListenerEntry, { listener }: ListenerVersion): void {
-    const others = [active, warming].filter((version) => version !== undefined).map((version) => version.listener);
+  #giveBackAddresses({ active, warming, awaited }: ListenerEntry, listener: Listener): void {
+    const others = [active?.listener, warming?.listener, awaited].filter((each) => each !== undefined);
     this.#addresses.release(listener, others);
   }
 
@@ -234,4 +308,8 @@ interface ListenerEntry {
   readonly name: string;
   active: ListenerVersion | undefined;
   warming: ListenerVersion | undefined;
+  /** What makes its newest state, where that discovers configurations of filters. */
+  discovering: DiscoveringListener | undefined;
+  /** Until that state has what it waits for: without it. */
+  awaited: Listener | undefined;
 }

@@ -10,6 +10,8 @@ import { type FilterPlace, inertFilters } from '../support/inert-filters.ts';
 export interface Extension {
   readonly name?: string;
   readonly typedConfig?: Any;
+  /** Of filters: it comes apart from what names it. */
+  readonly configDiscovery?: object;
 }
 
 export interface ExpectedExtension<T extends string> {
@@ -29,6 +31,11 @@ export function extensionType<T extends string>(
   problems: Problems,
 ): T | undefined {
   const any = extension.typedConfig;
+  if (any === undefined && extension.configDiscovery !== undefined) {
+    const instead = 'only listeners of a control plane can have it, in their own filters: write typed_config';
+    problems.at('config_discovery').unsupported('config_discovery', instead);
+    return undefined;
+  }
   if (any === undefined) {
     const example = `"@type": type.googleapis.com/${expected.known[0]}`;
     problems.at('typed_config').add(`typed_config is required: it says which ${expected.what} this is (${example})`);

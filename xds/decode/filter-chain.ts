@@ -88,6 +88,12 @@ function isBesideTerminal(message: Filter): boolean {
   return isIstioStats || isTcpExchange(message) || isInertFilter(message, 'network filter');
 }
 
+/** Whether a configuration of this type is one of a network filter that is supported. */
+export function isNetworkFilterType(typeName: string): boolean {
+  const known: readonly string[] = networkFilter.known;
+  return known.includes(typeName) || isBesideTerminal({ typedConfig: { typeUrl: '', typeName, message: {} } });
+}
+
 /**
  * Istio's metrics of TCP, and what it tells in front of bytes. Requests are counted by the filter of the same name among the
  * HTTP filters, and metadata is in their headers.

@@ -6,7 +6,7 @@ import type { Problems } from '../../config/problems.ts';
 import type { HttpFilter as HttpFilterMessage, Router } from '../generated/messages.ts';
 import { decodeAccessLogs } from './access-log.ts';
 import { isCorsFilter } from './cors.ts';
-import { extensionType, isInertFilter } from './extension.ts';
+import { type Extension, extensionType, isInertFilter } from './extension.ts';
 import { isIstioHttpFilter } from './istio-filter.ts';
 
 const routerType = 'envoy.extensions.filters.http.router.v3.Router';
@@ -24,7 +24,7 @@ export function decodeHttpFilters(
   const filters: HttpFilter[] = [];
   const last = (messages?.length ?? 0) - 1;
   for (const [index, message] of (messages ?? []).entries()) {
-    if (isInertFilter(message, 'HTTP filter') || isIstioHttpFilter(message) || isCorsFilter(message)) continue;
+    if (isBesideRouter(message)) continue;
     const type = extensionType(message, httpFilter, problems.item(index));
     if (type === undefined) continue;
     if (index !== last) problems.item(index).add('the router must be the last HTTP filter');
@@ -33,6 +33,16 @@ export function decodeHttpFilters(
   const endsWithRouter = messages?.[last]?.typedConfig?.typeName === routerType;
   if (!endsWithRouter) problems.add(`the last HTTP filter must be the router (${routerType})`);
   return filters;
+}
+
+/** Without effect, or part of what the connection manager does. */
+function isBesideRouter(filter: Extension): boolean {
+  return isInertFilter(filter, 'HTTP filter') || isIstioHttpFilter(filter) || isCorsFilter(filter);
+}
+
+/** Whether a configuration of this type is one of an HTTP filter that is supported. */
+export function isHttpFilterType(typeName: string): boolean {
+  return typeName === routerType || isBesideRouter({ typedConfig: { typeUrl: '', typeName, message: {} } });
 }
 
 function decodeRouterFilter(message: HttpFilterMessage, problems: Problems): HttpFilter {

@@ -325,7 +325,7 @@ export interface Cluster_TransportSocketMatch {
 export interface ClusterFilter {
   readonly name?: string;
   readonly typedConfig?: Any;
-  readonly configDiscovery?: unknown;
+  readonly configDiscovery?: ExtensionConfigSource;
 }
 
 /** `envoy.config.cluster.v3.UpstreamConnectionOptions` */
@@ -422,6 +422,14 @@ export interface Extension {
   readonly typeDescriptor?: string;
   readonly version?: BuildVersion;
   readonly disabled?: boolean;
+  readonly typeUrls?: readonly string[];
+}
+
+/** `envoy.config.core.v3.ExtensionConfigSource` */
+export interface ExtensionConfigSource {
+  readonly configSource?: ConfigSource;
+  readonly defaultConfig?: Any;
+  readonly applyDefaultConfigWithoutWarming?: boolean;
   readonly typeUrls?: readonly string[];
 }
 
@@ -797,7 +805,7 @@ export interface AdditionalAddress {
 export interface ConfigListenerFilter {
   readonly name?: string;
   readonly typedConfig?: Any;
-  readonly configDiscovery?: unknown;
+  readonly configDiscovery?: ExtensionConfigSource;
 }
 
 /** `envoy.config.listener.v3.FilterChain` */
@@ -877,7 +885,7 @@ export interface Listener_DeprecatedV1 {
 export interface ListenerFilter {
   readonly name?: string;
   readonly typedConfig?: Any;
-  readonly configDiscovery?: unknown;
+  readonly configDiscovery?: ExtensionConfigSource;
   readonly filterDisabled?: ListenerFilterChainMatchPredicate;
 }
 
@@ -1525,7 +1533,7 @@ export interface HttpConnectionManager_UpgradeConfig {
 export interface HttpFilter {
   readonly name?: string;
   readonly typedConfig?: Any;
-  readonly configDiscovery?: unknown;
+  readonly configDiscovery?: ExtensionConfigSource;
   readonly isOptional?: boolean;
   readonly disabled?: boolean;
 }

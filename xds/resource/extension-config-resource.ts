@@ -1,23 +1,17 @@
 // Configurations of filters that arrive apart from them (ECDS).
 
-import type { Problems } from '../../config/problems.ts';
 import type { TypedExtensionConfig } from '../generated/messages.ts';
+import type { Any } from '../message/message-descriptor.ts';
 import { makeResourceDecoder, type ResourceDecoder } from './resource-decoder.ts';
 
-/** The filter that uses it decodes the message. */
+/** Which types are right, and what it says, is known with the listener that uses it. */
 export interface ExtensionConfig {
   readonly name: string;
-  readonly typeName: string;
-  readonly message: unknown;
+  readonly config: Any;
 }
 
 export const extensionConfigDecoder: ResourceDecoder<ExtensionConfig> = makeResourceDecoder({
   messageName: 'envoy.config.core.v3.TypedExtensionConfig',
   shortName: 'ecds',
-  decode({ name = '', typedConfig }: TypedExtensionConfig, problems: Problems) {
-    if (typedConfig === undefined) return undefined;
-    const { typeName, message } = typedConfig;
-    if (message === undefined) problems.at('typed_config').unsupported(typeName);
-    return { name, typeName, message };
-  },
+  decode: ({ name = '', typedConfig }: TypedExtensionConfig) => typedConfig && { name, config: typedConfig },
 });

@@ -49,6 +49,9 @@ export const coreSupport: SupportTable = {
   'envoy.config.core.v3.TransportSocket': { supported: ['name', 'typed_config'] },
   'envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer': { supported: [] },
   'envoy.config.core.v3.TypedExtensionConfig': { supported: ['name', 'typed_config'] },
+  'envoy.config.core.v3.ExtensionConfigSource': {
+    supported: ['config_source', 'default_config', 'apply_default_config_without_warming', 'type_urls'],
+  },
   'udpa.type.v1.TypedStruct': { supported: ['type_url', 'value'] },
   'xds.type.v3.TypedStruct': { supported: ['type_url', 'value'] },
   'envoy.config.core.v3.Metadata': {

@@ -2,7 +2,6 @@
 
 import type { SupportTable } from './support-table.ts';
 
-const inPlace = 'extension discovery is not offered; write typed_config';
 const http2NotServed = 'options of a protocol that is not served yet; connections that speak it are refused';
 const grpcCounts = 'gRPC calls are not counted yet: they come over HTTP/2';
 const noFault = 'fault injection is not offered yet: leave it out (in Istio, fault of the VirtualService)';
@@ -117,10 +116,9 @@ export const httpSupport: SupportTable = {
     supported: ['filter', 'status_code', 'body', 'body_format_override', 'headers_to_add'],
   },
   [`${HCM}.HttpFilter`]: {
-    supported: ['name', 'typed_config'],
+    supported: ['name', 'typed_config', 'config_discovery'],
     ignored: { is_optional: 'a filter that is not known is refused in any case' },
     unsupported: {
-      config_discovery: inPlace,
       disabled: 'remove the filter',
     },
   },

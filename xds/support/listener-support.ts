@@ -3,7 +3,7 @@
 import type { SupportTable } from './support-table.ts';
 
 const proxyProtocol = 'the PROXY protocol is not sent to endpoints';
-const inPlace = 'extension discovery is not offered; write typed_config';
+const inPlace = 'configurations of listener filters are not discovered; write typed_config';
 const onDemand = 'nothing is fetched on demand: what is configured is there before the first request';
 
 const subsets = 'read only by the subset balancer, which is refused';
@@ -114,10 +114,7 @@ export const listenerSupport: SupportTable = {
       suffix_len: 'Envoy does not implement it either',
     },
   },
-  'envoy.config.listener.v3.Filter': {
-    supported: ['name', 'typed_config'],
-    unsupported: { config_discovery: inPlace },
-  },
+  'envoy.config.listener.v3.Filter': { supported: ['name', 'typed_config', 'config_discovery'] },
   'envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy': {
     supported: [
       'stat_prefix',

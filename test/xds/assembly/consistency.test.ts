@@ -1,15 +1,18 @@
 // Random pushes, whole and by halves, right and wrong, in any order: what is served is consistent after each change, and
 // in the end it is what the control plane sent last.
 
-import { deepStrictEqual, ok } from 'node:assert/strict';
+import { deepStrictEqual, ok, strictEqual } from 'node:assert/strict';
 import fc from 'fast-check';
 import t from 'tap';
 import { namedRoutesOf } from '../../../config/references.ts';
 import type { ReceivedResource } from '../../../xds/client/discovery.ts';
 import {
   AssemblyBench,
+  alpnConfig,
   assignment,
+  discoveringListener,
   edsCluster,
+  extensionConfig,
   portsOf,
   rdsListener,
   receivedOf,
@@ -24,14 +27,15 @@ const clusterName = names('c');
 const serviceName = names('s');
 const routeName = names('r');
 const listenerName = names('l');
+const filterName = names('f');
 
-type Type = 'cds' | 'eds' | 'lds' | 'rds';
+type Type = 'cds' | 'eds' | 'lds' | 'rds' | 'ecds';
 
 /** `yaml` of one resource; null is its removal. */
 type Step =
   | { readonly kind: 'push'; readonly type: Type; readonly name: string; readonly yaml: string | null }
   | { readonly kind: 'broken'; readonly type: Type; readonly name: string }
-  | { readonly kind: 'absent'; readonly type: 'eds' | 'rds'; readonly name: string }
+  | { readonly kind: 'absent'; readonly type: 'eds' | 'rds' | 'ecds'; readonly name: string }
   | { readonly kind: 'answer' }
   | { readonly kind: 'turn' }
   | { readonly kind: 'time'; readonly delayMs: number };
@@ -61,23 +65,33 @@ const listener = listenerName.chain((name) =>
         .uniqueArray(routeName, { minLength: 1, maxLength: 2 })
         .map((used) => rdsListener(name, portFor(name), ...used)),
       clusterName.map((used) => tcpListener(name, portFor(name), used)),
+      fc
+        .tuple(filterName, fc.constantFrom('', `default_config: ${alpnConfig('default')}`))
+        .map(([filter, fields]) => discoveringListener(name, portFor(name), { [filter]: fields })),
     )
     .map((yaml): Step => ({ kind: 'push', type: 'lds', name, yaml })),
 );
+const filters = fc.tuple(filterName, fc.constantFrom(null, 'a', 'b')).map(([name, protocol]): Step => {
+  const yaml = protocol === null ? null : extensionConfig(name, alpnConfig(protocol));
+  return { kind: 'push', type: 'ecds', name, yaml };
+});
 const trouble = fc.oneof(
   fc.tuple(fc.constant<Type>('cds'), clusterName),
   fc.tuple(fc.constant<Type>('eds'), serviceName),
   fc.tuple(fc.constant<Type>('rds'), routeName),
   fc.tuple(fc.constant<Type>('lds'), listenerName),
+  fc.tuple(fc.constant<Type>('ecds'), filterName),
 );
 const step = fc.oneof(
   { weight: 4, arbitrary: cluster },
   { weight: 4, arbitrary: members },
   { weight: 3, arbitrary: routes },
   { weight: 3, arbitrary: listener },
+  { weight: 2, arbitrary: filters },
   { weight: 1, arbitrary: trouble.map(([type, name]): Step => ({ kind: 'broken', type, name })) },
   { weight: 1, arbitrary: serviceName.map((name): Step => ({ kind: 'absent', type: 'eds', name })) },
   { weight: 1, arbitrary: routeName.map((name): Step => ({ kind: 'absent', type: 'rds', name })) },
+  { weight: 1, arbitrary: filterName.map((name): Step => ({ kind: 'absent', type: 'ecds', name })) },
   { weight: 4, arbitrary: fc.constant<Step>({ kind: 'answer' }) },
   { weight: 4, arbitrary: fc.constant<Step>({ kind: 'turn' }) },
   {
@@ -89,7 +103,7 @@ const step = fc.oneof(
 /** Knows what it has sent; answers subscriptions when it is told to, or later. */
 class Server {
   readonly #bench = new AssemblyBench({ drainTimeMs });
-  readonly #state = { cds: new Map(), eds: new Map(), lds: new Map(), rds: new Map() } as {
+  readonly #state = { cds: new Map(), eds: new Map(), lds: new Map(), rds: new Map(), ecds: new Map() } as {
     readonly [type in Type]: Map<string, string>;
   };
   #seenChanges = 0;
@@ -200,13 +214,28 @@ class Server {
       const expected = yaml === undefined ? [] : [Number(/port_value: (\d+)/.exec(yaml)![1])];
       deepStrictEqual(portsOf(snapshot, name), expected, `members of ${name}`);
     }
+    const discovered = [...this.#state.lds].flatMap(([name, yaml]) => this.#checkDiscovered(name, yaml));
     const wanted = [
       'cds *',
       'lds *',
       ...[...services].map((name) => `eds ${name}`),
       ...[...used].map((name) => `rds ${name}`),
+      ...new Set(discovered.map((name) => `ecds ${name}`)),
     ];
     deepStrictEqual([...subscriptions].sort(), wanted.sort());
+  }
+
+  /** What the listener discovers, which is what was sent last, or else its default, or else an answer of 500. */
+  #checkDiscovered(name: string, yaml: string): readonly string[] {
+    const filter = /name: (f\d)/.exec(yaml)?.[1];
+    if (filter === undefined) return [];
+    const protocolIn = (text: string) => /alpn_override: \[(\w+)\]/.exec(text)?.[1];
+    const expected = protocolIn(this.#state.ecds.get(filter) ?? yaml);
+    const config = this.#bench.snapshot.listeners.get(name)!.filterChains[0]!.filters[0]!.config;
+    ok('httpFilters' in config && config.routes.kind === 'inline');
+    deepStrictEqual(config.alpnOverride?.http11, expected === undefined ? undefined : [expected], `filter of ${name}`);
+    strictEqual(config.routes.routes.virtualHosts.length, expected === undefined ? 1 : 0, `${name} answers itself`);
+    return [filter];
   }
 }
 
