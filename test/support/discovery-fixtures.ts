@@ -135,7 +135,7 @@ export class PlayedTransport implements DiscoveryTransport {
 /** Holds what it gets, and refuses the names it is told to refuse. */
 export class RecordingConsumer implements ResourceConsumer {
   readonly type: ResourceType;
-  prepare?: ResourceConsumer['prepare'];
+  prepare: (message: Uint8Array) => Iterator<unknown> | undefined = () => undefined;
   readonly held = new Map<string, string>();
   readonly refuses = new Map<string, RefusedResource['problems']>();
   /** `+a@1` for a resource and its version, `~a` for a heartbeat, `-a` for one that is gone, `?a` for an absent one. */
