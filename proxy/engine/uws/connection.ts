@@ -24,6 +24,7 @@ import { Deadlines } from '../../reactor/deadlines.ts';
 import type { Deferred, EventSource, Reactor } from '../../reactor/reactor.ts';
 import { httpStats } from '../../telemetry/http-stats.ts';
 import { HeldOutput } from './held-output.ts';
+import { HiddenInput } from './hidden-input.ts';
 import type { UwsResponse, UwsSocket } from './library.ts';
 import { type ServedConnection, serveByOwnCodec } from './own-codec.ts';
 import { RequestBody } from './request-body.ts';
@@ -74,6 +75,7 @@ export class UwsConnection implements DownstreamConnection, ResponseSender, Even
   readonly #writer: ResponseWriter;
   readonly #body: RequestBody;
   readonly #held: HeldOutput;
+  readonly #input: HiddenInput;
   readonly #openedAtMs: number;
   /** Null before its first request. */
   #socket: UwsSocket | null = null;
@@ -105,13 +107,14 @@ export class UwsConnection implements DownstreamConnection, ResponseSender, Even
     this.#writer = new ResponseWriter(this, context.reactor);
     this.#body = new RequestBody(context.reactor.receiveBuffer);
     this.#held = new HeldOutput(descriptor);
+    this.#input = new HiddenInput(descriptor);
     this.#openedAtMs = context.reactor.nowMs;
     this.deadlines = new Deadlines(context.reactor, this, ConnectionDeadline.count);
     countOpened(stats);
     this.deadlines.set(ConnectionDeadline.idle, config.idleTimeoutMs);
     this.deadlines.set(ConnectionDeadline.maxDuration, config.maxConnectionDurationMs);
     manager.connections.add(this);
-    if (context.reactor.register(descriptor, INPUT, this) < 0) this.#defer();
+    if (context.reactor.register(descriptor, INPUT, this) < 0) this.#reactor.defer(this);
   }
 
   onEvents(events: number): void {
@@ -126,7 +129,17 @@ export class UwsConnection implements DownstreamConnection, ResponseSender, Even
 
   /** The library keeps what the client does not take of a response without a body, and does not say so. */
   #lookForRequest(): void {
-    if (this.#hasInput && !this.#isFull) this.#look();
+    if (!this.#isFull && this.#showInput() && this.#hasInput) this.#look();
+  }
+
+  /** False while the library may still have to write, which it does not when it is paused. */
+  #showInput(): boolean {
+    if (!this.#input.isHidden) return true;
+    if (this.#awaitsHeld()) return false;
+    this.#socket!.pause();
+    this.#input.show();
+    this.#hasInput = true;
+    return true;
   }
 
   /** What of a request is there, without taking it. */
@@ -224,7 +237,7 @@ export class UwsConnection implements DownstreamConnection, ResponseSender, Even
 
   resumeRequest(): void {
     if (this.#state !== State.body) return;
-    if (this.#body.hasKept) this.#defer();
+    if (this.#body.hasKept) this.#reactor.defer(this);
     else if (!this.#body.isRead) this.#resume();
   }
 
@@ -234,10 +247,6 @@ export class UwsConnection implements DownstreamConnection, ResponseSender, Even
     else if (this.#state === State.body) this.#deliverKept();
     else if (this.#state === State.closing) this.#endWriting();
     this.#manager.context.output.flush();
-  }
-
-  #defer(): void {
-    this.#reactor.defer(this);
   }
 
   #pause(): void {
@@ -397,6 +406,7 @@ export class UwsConnection implements DownstreamConnection, ResponseSender, Even
   sendBytes(bytes: Uint8Array): void {
     this.bytesSent += bytes.length;
     this.#writer.data(bytes);
+    if (this.#writer.isBlocked && this.#state === State.responding) this.#input.hide();
   }
 
   closeAfterResponse(): void {
@@ -436,7 +446,8 @@ export class UwsConnection implements DownstreamConnection, ResponseSender, Even
     this.#state = State.waiting;
     this.head.headers.shrink();
     this.deadlines.set(ConnectionDeadline.idle, this.#lastRequestMs || this.#manager.config.idleTimeoutMs);
-    if (this.#hasInput) this.#defer();
+    if (this.#writer.wasBlocked) this.#input.hide();
+    if (this.#hasInput || this.#input.isHidden) this.#reactor.defer(this);
   }
 
   onDeadline(slot: number): void {

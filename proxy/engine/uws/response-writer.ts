@@ -37,6 +37,7 @@ export class ResponseWriter implements Deferred {
   #restStart = 0;
   #restEnd = 0;
   #isBlocked = false;
+  #wasBlocked = false;
   #isListening = false;
   #isTaken = false;
   #isEnded = false;
@@ -54,6 +55,7 @@ export class ResponseWriter implements Deferred {
     this.#response = response;
     this.#isListening = false;
     this.#isBlocked = false;
+    this.#wasBlocked = false;
     this.#isTaken = false;
     this.#isEnded = false;
     this.#head = null;
@@ -73,6 +75,11 @@ export class ResponseWriter implements Deferred {
 
   get isBlocked(): boolean {
     return this.#isBlocked;
+  }
+
+  /** The client did not take this response at once: since then the library reads, though it was told not to (20.57). */
+  get wasBlocked(): boolean {
+    return this.#wasBlocked;
   }
 
   /** Returns how many bytes of it are ours. A request with HEAD is answered without a body. */
@@ -237,6 +244,7 @@ export class ResponseWriter implements Deferred {
 
   #awaitDrain(response: UwsResponse): void {
     this.#isBlocked = true;
+    this.#wasBlocked = true;
     if (this.#isListening) return;
     this.#isListening = true;
     response.onWritable(this.#onWritable);
