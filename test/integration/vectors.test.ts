@@ -23,6 +23,7 @@ type Accepted = Extract<Vector['expect'], { kind: 'accepted' }>;
 /** Requests whose outcome the rest of the proxy decides, with the status that the client gets. */
 const decidedBehindTheCodec: ReadonlyMap<string, number> = new Map([
   ['an upgrade is named in lower case', 403],
+  ['an upgrade is named in lower case, Host last', 403],
   ['OPTIONS *', 404],
   ['absolute form of OPTIONS without a path', 404],
 ]);

@@ -4,7 +4,7 @@ import { type CodecRun, CodecRunner } from '../proxy/http/http1/codec-run.ts';
 import { requestText, responseText } from './http1-arbitraries.ts';
 import { type Reading, type ReferenceField, readRequest, readResponse } from './reference-parser.ts';
 
-const sample = { method: 'POST', target: '/', fields: [['X', 'y']] as const, body: 'abc' };
+const sample = { method: 'POST', target: '/', fields: [['X', 'y']] as const, body: 'abc', hostAt: 0, framingAt: 1 };
 /** Ends of sound messages: what could follow a text, if anything could make it sound. */
 const completions = [
   ...suffixesOf(requestText({ ...sample, chunks: null })),

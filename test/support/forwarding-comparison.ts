@@ -3,7 +3,14 @@
 
 import type { Test } from 'tap';
 import { clusterOf, forwardTo, httpListener, managerOf, routeOf, startDataPlane, virtualHostOf } from './data-plane.ts';
-import { cutAt, requestText, responseText, type SoundMessage } from './http1-arbitraries.ts';
+import {
+  cutAt,
+  requestFields,
+  requestText,
+  responseFields,
+  responseText,
+  type SoundMessage,
+} from './http1-arbitraries.ts';
 import { RawClient } from './raw-client.ts';
 import { onEachRequest, RawOrigin } from './raw-origin.ts';
 import { type ReferenceMessage, readResponses } from './reference-parser.ts';
@@ -66,9 +73,8 @@ export class ForwardingComparison {
     const { messages, rest } = read(await client.until((text) => read(text).messages.length === exchanges.length));
     if (rest !== '') return `the client also got ${JSON.stringify(rest)}`;
     for (const [index, { request, response }] of exchanges.entries()) {
-      const sent = [['Host', 'a.b:80'], ...request.fields, ...framingOf(request)];
-      const asked = compare(this.#received[index], request, sent);
-      const answered = compare(messages[index], response, [...response.fields, ...framingOf(response, '')]);
+      const asked = compare(this.#received[index], request, requestFields(request));
+      const answered = compare(messages[index], response, responseFields(response));
       const target = this.#received[index]?.firstLine.join(' ');
       if (target !== `${request.method} ${request.target} HTTP/1.1`) return `request ${index} became ${target}`;
       if (asked !== '') return `request ${index}: ${asked}`;
@@ -94,10 +100,4 @@ function compare(
   }
   const body = sent.body ?? '';
   return received.body === body ? '' : `body ${JSON.stringify(body)} arrived as ${JSON.stringify(received.body)}`;
-}
-
-function framingOf({ body, chunks }: SoundMessage, none: string | null = null): (readonly [string, string])[] {
-  const text = body ?? none;
-  if (text === null) return [];
-  return chunks === null ? [['Content-Length', String(text.length)]] : [['Transfer-Encoding', 'chunked']];
 }

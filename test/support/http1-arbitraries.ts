@@ -38,15 +38,22 @@ export const plainFields = fc.array(
   { maxLength: 12 },
 );
 
+type Field = readonly [string, string];
+
 export interface SoundMessage {
   readonly method: string;
   readonly target: string;
-  readonly fields: readonly (readonly [string, string])[];
+  readonly fields: readonly Field[];
   /** Null: no body and no framing. */
   readonly body: string | null;
   /** Sizes of its chunks; null: by length. */
   readonly chunks: readonly number[] | null;
+  /** Where Host and the framing field stand among the fields, as shares. */
+  readonly hostAt: number;
+  readonly framingAt: number;
 }
+
+const place = fc.constantFrom(0, 0, 0.5, 1, 1);
 
 export const soundMessage: fc.Arbitrary<SoundMessage> = fc.record({
   method: fc.constantFrom('GET', 'POST', 'PUT', 'DELETE', 'PATCH', 'REPORT'),
@@ -54,24 +61,47 @@ export const soundMessage: fc.Arbitrary<SoundMessage> = fc.record({
   fields: plainFields,
   body: fc.option(fc.string({ unit: fc.constantFrom('a', '\r', '\n', '0', '\0', '\xff', 'GET / HTTP/1.1\r\n\r\n') })),
   chunks: fc.option(fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 1, maxLength: 6 })),
+  hostAt: place,
+  framingAt: place,
 });
 
 /** The bytes of a sound request; a body that is chunked has the chunks named, over and over. */
 export function requestText(message: SoundMessage): string {
-  const { method, target: path, fields } = message;
-  const lines = fields.map(([name, text]) => `${name}: ${text}\r\n`).join('');
-  return `${method} ${path} HTTP/1.1\r\nHost: a.b:80\r\n${lines}${framedBody(message)}`;
+  const { method, target: path } = message;
+  return `${method} ${path} HTTP/1.1\r\n${linesOf(requestFields(message))}\r\n${bodyText(message, message.body)}`;
 }
 
 export function responseText(message: SoundMessage): string {
-  const lines = message.fields.map(([name, text]) => `${name}: ${text}\r\n`).join('');
-  return `HTTP/1.1 200 OK\r\n${lines}${framedBody({ ...message, body: message.body ?? '' })}`;
+  return `HTTP/1.1 200 OK\r\n${linesOf(responseFields(message))}\r\n${bodyText(message, message.body ?? '')}`;
 }
 
-function framedBody({ body, chunks }: SoundMessage): string {
-  if (body === null) return '\r\n';
-  if (chunks === null) return `Content-Length: ${body.length}\r\n\r\n${body}`;
-  let text = 'Transfer-Encoding: chunked\r\n\r\n';
+/** All fields of the request, in their order. */
+export function requestFields(message: SoundMessage): readonly Field[] {
+  const fields = message.body === null ? message.fields : withFraming(message, message.body);
+  return inserted(fields, message.hostAt, ['Host', 'a.b:80']);
+}
+
+/** A response always has a body, which may be empty. */
+export function responseFields(message: SoundMessage): readonly Field[] {
+  return withFraming(message, message.body ?? '');
+}
+
+function withFraming({ fields, chunks, framingAt }: SoundMessage, body: string): readonly Field[] {
+  const length: Field = ['Content-Length', String(body.length)];
+  return inserted(fields, framingAt, chunks === null ? length : ['Transfer-Encoding', 'chunked']);
+}
+
+function inserted(fields: readonly Field[], share: number, field: Field): readonly Field[] {
+  return fields.toSpliced(Math.floor(share * fields.length), 0, field);
+}
+
+function linesOf(fields: readonly Field[]): string {
+  return fields.map(([name, text]) => `${name}: ${text}\r\n`).join('');
+}
+
+function bodyText({ chunks }: SoundMessage, body: string | null): string {
+  if (body === null || chunks === null) return body ?? '';
+  let text = '';
   let turn = 0;
   for (let at = 0; at < body.length; ) {
     const data = body.slice(at, at + chunks[turn++ % chunks.length]!);
@@ -106,10 +136,19 @@ export function messageLike(write: (message: SoundMessage) => string): fc.Arbitr
     fc.tuple(sound, sound).map((texts) => texts.join('')),
     fc.array(piece, { maxLength: 30 }).map((pieces) => pieces.join('')),
     fc.array(piece, { maxLength: 15 }).map((pieces) => `${write(plain).slice(0, -2)}${pieces.join('')}`),
+    fc.array(piece, { maxLength: 6 }).map((pieces) => write(plain).replace('\r\n', () => `\r\n${pieces.join('')}`)),
   );
 }
 
-const plain: SoundMessage = { method: 'POST', target: '/', fields: [], body: null, chunks: null };
+const plain: SoundMessage = {
+  method: 'POST',
+  target: '/',
+  fields: [],
+  body: null,
+  chunks: null,
+  hostAt: 0,
+  framingAt: 1,
+};
 
 /** Where a text is cut; as shares, so that they fit any. */
 export const cuts = fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { maxLength: 6 });

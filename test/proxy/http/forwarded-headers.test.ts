@@ -13,12 +13,14 @@ interface Told {
   readonly names: readonly string[];
   readonly remoteAddress: string;
   readonly requestId: string;
+  readonly scheme: string;
 }
 
-/** What the next hop is told of a request with these fields. */
+/** What the next hop is told of a request with these fields, of which the first is the first of all, before Host. */
 function told(config: Partial<HttpConnectionManager>, given: Fields = [], facts: Partial<ConnectionFacts> = {}): Told {
   const { stream, client } = new Scene({ manager: config, facts }).request((head) => {
-    for (const [name, value] of given) head.headers.append(name, value);
+    head.headers.clear();
+    for (const [name, value] of [...given, host]) head.headers.append(name, value);
   });
   const lines = fieldsOf(client.head.headers).map((line) => line.split(': ') as [string, string]);
   return {
@@ -26,9 +28,11 @@ function told(config: Partial<HttpConnectionManager>, given: Fields = [], facts:
     names: lines.map(([name]) => name),
     remoteAddress: stream.info.downstreamRemoteAddress,
     requestId: stream.info.requestId,
+    scheme: stream.head.scheme,
   };
 }
 
+const host = ['Host', 'shop.example'] as const;
 const xff = (value: string) => ['x-forwarded-for', value] as const;
 const internalRanges = [{ ip: '10.0.0.0', prefixLength: 8 }];
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
@@ -54,6 +58,21 @@ t.test('who came over TLS came by https, unless a trusted hop says how the clien
   t.equal(told({ useRemoteAddress: true }, http, { tls }).fields.get('x-forwarded-proto'), 'https');
   const trusting = { useRemoteAddress: true, xffNumTrustedHops: 1 };
   t.equal(told(trusting, http, { tls }).fields.get('x-forwarded-proto'), 'http');
+});
+
+t.test('a field that is the first of all is found, and none is added beside it', async (t) => {
+  const proto = told({}, [['x-forwarded-proto', 'https']]);
+  t.same(
+    proto.names.filter((name) => name === 'x-forwarded-proto'),
+    ['x-forwarded-proto'],
+  );
+  t.equal(proto.scheme, 'https');
+  const twice = told({ xffNumTrustedHops: 1 }, [xff('1.2.3.4'), xff('5.6.7.8')]);
+  t.equal(twice.fields.get('x-forwarded-for'), '1.2.3.4,5.6.7.8', 'both lines are one list');
+  t.equal(twice.remoteAddress, '1.2.3.4:0');
+  const atEdge = told({ useRemoteAddress: true }, [['x-request-id', 'mine']]);
+  t.equal(atEdge.names.filter((name) => name === 'x-request-id').length, 1);
+  t.equal(atEdge.fields.get('x-request-id'), atEdge.requestId);
 });
 
 t.test('xff_num_trusted_hops counts from the end of x-forwarded-for', async (t) => {

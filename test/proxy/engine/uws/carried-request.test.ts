@@ -88,6 +88,8 @@ t.test(
     const chunks = new Set<string>();
     for (const vector of vectors) {
       if (vector.direction !== 'request' || vector.expect.kind !== 'refused') continue;
+      // The order of fields changes nothing of what is misread.
+      if (vector.name.endsWith(', Host last')) continue;
       const [first] = await ask(vector.input);
       if (first === undefined || !first.isComplete || !isAccepted(vector, first.head)) continue;
       const name = `${vector.row}: ${vector.name}`;

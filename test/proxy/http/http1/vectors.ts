@@ -690,6 +690,9 @@ list.accepts(
   get('Connection: keep-alive, Upgrade\r\nUpgrade: WebSocket/13, foo'),
   { upgrade: 'websocket/13' },
 );
+list.accepts('65', 'the first of two upgrades is offered', get('Upgrade: foo\r\nUpgrade: bar\r\nConnection: Upgrade'), {
+  upgrade: 'foo',
+});
 list.accepts('65', 'an upgrade that Connection does not nominate is none', get('Upgrade: foo'), {
   upgrade: '',
   forwarded: 'GET / HTTP/1.1\r\nHost: a\r\n\r\n',
@@ -814,7 +817,23 @@ for (const length of ['0', '1', '100']) {
     both,
     answer,
   );
+  list.refuses(
+    '74',
+    `chunked and Content-Length ${length} in a response`,
+    ok(`Transfer-Encoding: chunked\r\nContent-Length: ${length}`, '0\r\n\r\n'),
+    502,
+    both,
+    answer,
+  );
 }
+list.refuses(
+  '74',
+  'two Transfer-Encoding lines in a response',
+  ok('Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked', '0\r\n\r\n'),
+  502,
+  invalidEncoding,
+  answer,
+);
 list.refuses(
   '74',
   'Transfer-Encoding gzip in a response',
@@ -976,6 +995,13 @@ list.accepts(
 );
 list.accepts(
   '83',
+  '2xx to CONNECT has no framing, chunked first',
+  ok('Transfer-Encoding: chunked\r\nContent-Length: 5\r\nX: y', 'tunnel'),
+  { forwarded: ok('X: y'), leftover: 'tunnel' },
+  { requestMethod: 'CONNECT' },
+);
+list.accepts(
+  '83',
   '2xx to CONNECT has no framing',
   ok('Content-Length: 5\r\nTransfer-Encoding: chunked\r\nX: y', 'tunnel'),
   { forwarded: ok('X: y'), leftover: 'tunnel' },
@@ -988,3 +1014,25 @@ list.accepts(
   { forwarded: ok('Content-Length: 1\r\nX: y'), body: 'a', keepAlive: false },
   answer,
 );
+
+// Above Host is always the first line, and what decides about framing never is. So each of these rows again, with Host
+// behind all other fields: whoever takes the first row of a table for none would miss the framing of such a request.
+const framingRows = new Set([...Array.from({ length: 19 }, (_, index) => String(index + 1)), '64', '65', '66', '68']);
+const headWithHostFirst = /^([^\r\n]+\r\n)(Host: [^\r\n]*\r\n)(.+?\r\n)(\r\n.*)$/s;
+
+function withHostLast(text: string): string {
+  return text.replace(headWithHostFirst, '$1$3$2$4');
+}
+
+for (const vector of [...vectors]) {
+  const input = withHostLast(vector.input);
+  if (vector.direction !== 'request' || !framingRows.has(vector.row) || input === vector.input) continue;
+  const { expect } = vector;
+  const isForwarded = expect.kind === 'accepted' && expect.forwarded !== undefined;
+  list.all.push({
+    ...vector,
+    name: `${vector.name}, Host last`,
+    input,
+    expect: isForwarded ? { ...expect, forwarded: withHostLast(expect.forwarded) } : expect,
+  });
+}
