@@ -108,6 +108,12 @@ t.test('an error above the fuse of which the head decision is not known says no 
   t.end();
 });
 
+t.test('an error within its cap counts as one, also when the head decision is not known', (t) => {
+  t.same(keptOf([record('error', 7, { threshold: null, headKept: true })]), [`error 7 ${always}`]);
+  t.same(keptOf([record('error', 7, { threshold: null })]), [`error 7 ${always}`]);
+  t.end();
+});
+
 t.test('each stratum has a cap of its own', (t) => {
   const reasons: readonly OfferedReason[] = ['slow', 'retry', 'debug', 'upgrade'];
   const kept = keptOf(reasons.flatMap((reason) => [record(reason, 1), record(reason, 2), record(reason, 2)]));
