@@ -13,7 +13,7 @@ import type { AdminContext } from './admin-context.ts';
 export function ready({ state, capture }: AdminContext): AdminAnswer {
   const problem = capture.problem;
   if (problem !== null) return failure(503, `NOT CAPTURED: ${problem}\n`);
-  if (state.name !== 'LIVE') return failure(503, `${state.name}\n`);
+  if (state.name !== 'LIVE') return failure(503, `${[state.name, state.drainReason].filter(Boolean).join(': ')}\n`);
   const [worst, ...others] = state.certificates.problems();
   if (worst?.isExpired) return failure(503, `EXPIRED: ${worst.words}\n`);
   const nearEnds = worst === undefined ? [] : [worst, ...others];

@@ -2,8 +2,9 @@
 // SIGUSR1 open log files anew (Envoy does on SIGUSR1). https://www.envoyproxy.io/docs/envoy/latest/operations/cli
 //
 // Envoy ends at SIGTERM without a drain and leaves that to who started it. Here the one signal that every orchestrator
-// sends is enough: nobody's request is cut for it.
+// sends is enough: nobody's request is cut for it. A sidecar has a way of its own (`proxy/sidecar/termination.ts`).
 
+import type { Termination } from '../sidecar/termination.ts';
 import type { ComponentLog } from '../telemetry/process-log.ts';
 import type { ServerState } from './server-state.ts';
 
@@ -25,6 +26,10 @@ export interface LifecycleOptions {
   readonly saveConfiguration: () => Promise<void>;
   readonly state: ServerState;
   readonly log: ComponentLog;
+  /** How a sidecar leaves; any other process stops accepting at once. */
+  readonly termination?: Pick<Termination, 'begin' | 'words'> | undefined;
+  /** Clients that are connected to listeners. */
+  readonly openConnections: () => number;
   /** Longest wait for requests in flight. */
   readonly drainTimeMs: number;
   /** Longest time that a process goes on with what it has after another took its place. */
@@ -54,6 +59,11 @@ export class Lifecycle {
       this.shutdown();
       return;
     }
+    const { termination } = this.#options;
+    if (termination !== undefined && this.#phase === 'serving') {
+      this.#terminate(termination);
+      return;
+    }
     this.#phase = 'draining';
     const { drainTimeMs, log, schedule, state, workers } = this.#options;
     log.info({ drainTimeMs }, 'draining: no new connections, requests in flight are finished');
@@ -63,6 +73,24 @@ export class Lifecycle {
       if (this.#phase !== 'draining') return;
       log.warn('the drain time is over; what is still open is closed');
       this.shutdown();
+    });
+  }
+
+  #terminate(termination: NonNullable<LifecycleOptions['termination']>): void {
+    this.#phase = 'draining';
+    const { log, openConnections, state, workers } = this.#options;
+    log.info(`draining: ${termination.words}`);
+    // That nobody is left is no end yet: somebody may still come.
+    state.startDraining(() => undefined, termination.words);
+    termination.begin({
+      drainInbound: () => workers.drain(true, false),
+      stopInbound: () => this.#phase === 'draining' && workers.drain(true, true),
+      openConnections,
+      end: (why) => {
+        if (this.#phase !== 'draining') return;
+        log.info({ openConnections: openConnections() }, why);
+        this.shutdown();
+      },
     });
   }
 

@@ -11,7 +11,9 @@ import { RecentKeys } from '../listener/recent-keys.ts';
 import { clusterDiscoveryStats } from '../telemetry/cluster-stats.ts';
 import { DiscoveryStats } from '../telemetry/discovery-stats.ts';
 import { createProcessLog, type ProcessLog } from '../telemetry/process-log.ts';
+import { openConnections } from '../telemetry/process-stats.ts';
 import { SnapshotStats } from '../telemetry/snapshot-stats.ts';
+import type { StatsStore } from '../telemetry/stats-store.ts';
 import type { WorkerStats } from '../telemetry/worker-stats.ts';
 import type { OpenListenersOptions } from '../worker/open-listeners.ts';
 import { SnapshotPublisher } from '../worker/snapshot-publisher.ts';
@@ -121,9 +123,9 @@ export function serve(flags: Flags, sidecar: Sidecar | undefined): void {
   const overrides = new RuntimeOverrides();
   const adminFree = succession.adminFree.then(() => bootstrap.admin && admin.reserve(bootstrap.admin.address));
   const following = follow(capture, flags, { bootstrap, publisher, overrides, observation, pool, sidecar, stats, log });
-  const saveConfiguration = async (): Promise<void> => (await following).stop();
   const logs = outputsOf(accessLogs, telemetry, new MetricsExport({ metrics, bootstrap, state, pool, overrides, log }));
-  const lifecycle = handleSignals({ flags, log, state, pool, logs, succession, capture, saveConfiguration });
+  const ends = { logs, saveConfiguration: async () => (await following).stop(), termination: sidecar?.termination };
+  const lifecycle = handleSignals({ flags, log, state, pool, store, succession, capture, ...ends });
   Promise.all([following, adminFree]).then(([dynamic]) => {
     if (bootstrap.admin === undefined) return;
     const shutdown = (): void => lifecycle.shutdown();
@@ -213,21 +215,23 @@ function openTelemetry(parts: TelemetryParts, { samplingConfigPath, drainTimeMs 
   }
 }
 
-interface LifecycleParts extends Pick<LifecycleOptions, 'saveConfiguration' | 'logs'> {
+interface LifecycleParts extends Pick<LifecycleOptions, 'saveConfiguration' | 'logs' | 'termination'> {
   readonly flags: Flags;
   readonly log: ProcessLog;
   readonly state: ServerState;
   readonly pool: WorkerPool;
+  readonly store: StatsStore;
   readonly succession: Succession;
   readonly capture: Capture;
 }
 
-function handleSignals({ flags, log, state, pool, succession, capture, ...ends }: LifecycleParts): Lifecycle {
+function handleSignals({ flags, log, state, pool, store, succession, capture, ...ends }: LifecycleParts): Lifecycle {
   const lifecycle = new Lifecycle({
     workers: pool,
     ...ends,
     state,
     log: log.component('main'),
+    openConnections: () => openConnections(store),
     drainTimeMs: flags.drainTimeMs,
     parentShutdownTimeMs: flags.parentShutdownTimeMs,
     exit: (code) => {

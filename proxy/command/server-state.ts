@@ -10,8 +10,8 @@ export type Phase =
   /** Workers have not confirmed the first snapshot. */
   | { readonly kind: 'initializing' }
   | { readonly kind: 'live' }
-  /** `onDrained` is called once, when no connection is left. */
-  | { readonly kind: 'draining'; readonly onDrained: () => void };
+  /** `reason` is what those are told who ask whether the process is ready; nothing when it is empty. */
+  | { readonly kind: 'draining'; readonly reason: string };
 
 /** Where a process comes from, when others were before it (hot restart). */
 export interface Ancestry {
@@ -111,8 +111,9 @@ export class ServerState {
     if (this.#phase.kind === 'initializing') this.#phase = { kind: 'live' };
   }
 
-  startDraining(onDrained: () => void): void {
-    this.#phase = { kind: 'draining', onDrained };
+  /** `onDrained` is called once, when no connection is left. */
+  startDraining(onDrained: () => void, reason = ''): void {
+    this.#phase = { kind: 'draining', reason };
     this.#drained = onDrained;
   }
 
@@ -126,6 +127,11 @@ export class ServerState {
   setFailsHealthCheck(fails: boolean): void {
     this.#failsHealthCheck = fails;
     this.options.onFailsHealthCheck?.(fails);
+  }
+
+  /** Why the process drains; empty where nobody said so. */
+  get drainReason(): string {
+    return this.#phase.kind === 'draining' ? this.#phase.reason : '';
   }
 
   /** Envoy's words: LIVE, DRAINING, PRE_INITIALIZING, INITIALIZING. */

@@ -19,6 +19,7 @@ import { ReadinessProbe } from '../sidecar/readiness.ts';
 import { flagsOfContainer, flagsOfMesh, readSidecarArguments } from '../sidecar/sidecar-arguments.ts';
 import { sidecarNode } from '../sidecar/sidecar-node.ts';
 import { StatusServer } from '../sidecar/status-server.ts';
+import { Termination } from '../sidecar/termination.ts';
 import { dnsStats } from '../telemetry/dns-stats.ts';
 import type { ComponentLog } from '../telemetry/process-log.ts';
 import type { WorkerStats } from '../telemetry/worker-stats.ts';
@@ -33,6 +34,7 @@ const dnsPort = 15_053;
 export class Sidecar {
   /** Arguments of a proxy, with its bootstrap. */
   readonly arguments: readonly string[];
+  readonly termination: Termination;
   readonly #environment: SidecarEnvironment;
   readonly #probes: ReadonlyMap<string, AppProbe>;
   readonly #dnsDomain: string;
@@ -47,6 +49,11 @@ export class Sidecar {
     const document = bootstrapDocument(environment, sidecarNode(environment, dnsDomain));
     const more = [...flagsOfMesh(environment, flags), ...flagsOfContainer(flags, variables)];
     this.arguments = [...flags, ...more, '--config-yaml', JSON.stringify(document)];
+    this.termination = new Termination({
+      settings: environment.termination,
+      clock: processClock.nowMs,
+      schedule: processClock.schedule,
+    });
     this.#environment = environment;
     this.#dnsDomain = dnsDomain;
     this.#probes = probesOf(environment);
@@ -116,7 +123,10 @@ export class Sidecar {
       // As Istio's agent asks: on loopback, which nothing redirects.
       appMetrics: appMetrics.map((place) => ({ host: 'localhost', ...place })),
       quit: () => void admin.quit().then(told('the sidecar does not end')),
-      drain: () => void admin.drain().then(told('clients are not asked to leave')),
+      drain: () => {
+        this.termination.onClientsAsked();
+        void admin.drain().then(told('clients are not asked to leave'));
+      },
       schedule: processClock.schedule,
     });
     const { statusPort: status, healthPort: health, prometheusPort: prometheus } = proxyConfig;

@@ -5,6 +5,7 @@
 import { isIP } from 'node:net';
 import { parsePodFile } from '../../config/pod-files.ts';
 import { ConfigError, Problems } from '../../config/problems.ts';
+import type { TerminationSettings } from './termination.ts';
 
 export interface SidecarEnvironment {
   readonly podName: string;
@@ -45,6 +46,7 @@ export interface SidecarEnvironment {
   readonly appMetrics: readonly MetricsPlace[];
   /** `ISTIO_META_DNS_CAPTURE`: the pod's queries of DNS come to us. */
   readonly capturesDns: boolean;
+  readonly termination: TerminationSettings;
 }
 
 export interface MetricsPlace {
@@ -57,7 +59,6 @@ export interface ProxyConfig {
   readonly discoveryAddress: string;
   readonly serviceCluster: string | undefined;
   readonly concurrency: number | undefined;
-  readonly terminationDrainMs: number;
   readonly adminPort: number;
   readonly statusPort: number;
   /** `/healthz/ready`, and `/stats/prometheus` of our own. */
@@ -110,6 +111,7 @@ export function readEnvironment({ variables, readFile }: EnvironmentSource): Sid
     probesLoopback: read.text('REWRITE_PROBE_LEGACY_LOCALHOST_DESTINATION') === 'true',
     appMetrics: readAppMetrics(read, proxyConfig, problems),
     capturesDns: readDnsCapture(read, problems),
+    termination: readTermination({ written, read, problems }),
   };
   if (!problems.isEmpty) throw new ConfigError('the environment of the sidecar', problems.list);
   return environment;
@@ -126,24 +128,40 @@ function readDnsCapture(read: VariableReader, problems: Problems): boolean {
   return isCaptured;
 }
 
-interface ProxyConfigSources {
+interface WrittenSources {
   readonly written: Readonly<Record<string, unknown>>;
-  readonly annotations: Readonly<Record<string, string>>;
   readonly read: VariableReader;
   readonly problems: Problems;
+}
+
+/** The older variable goes first, as in Istio's agent. */
+function readTermination({ written, read, problems }: WrittenSources): TerminationSettings {
+  const place = problems.at('PROXY_CONFIG');
+  const { terminationDrainDuration, drainDuration } = written;
+  const olderVariable = 'TERMINATION_DRAIN_DURATION_SECONDS';
+  const seconds = wholeNumber(read.text(olderVariable), problems.at(olderVariable));
+  const drainMs = durationMs(textOr(terminationDrainDuration, '5s'), place.at('terminationDrainDuration'));
+  return {
+    drainMs: seconds === undefined ? drainMs : seconds * unitMs.s,
+    waitsForConnections: read.truth('EXIT_ON_ZERO_ACTIVE_CONNECTIONS'),
+    minimumDrainMs: read.duration('MINIMUM_DRAIN_DURATION') ?? 5 * unitMs.s,
+    acceptsForMs: durationMs(textOr(drainDuration, '45s'), place.at('drainDuration')),
+  };
+}
+
+interface ProxyConfigSources extends WrittenSources {
+  readonly annotations: Readonly<Record<string, string>>;
 }
 
 /** Two annotations of the pod go before what is written, as in Istio's agent. */
 function readProxyConfig({ written, annotations, read, problems }: ProxyConfigSources): ProxyConfig {
   const place = problems.at('PROXY_CONFIG');
-  const { discoveryAddress, serviceCluster, concurrency, terminationDrainDuration, proxyAdminPort, statusPort } =
-    written;
+  const { discoveryAddress, serviceCluster, concurrency, proxyAdminPort, statusPort } = written;
   return {
     discoveryAddress:
       annotations['sidecar.istio.io/discoveryAddress'] ?? textOr(discoveryAddress, 'istiod.istio-system.svc:15012'),
     serviceCluster: typeof serviceCluster === 'string' ? serviceCluster : undefined,
     concurrency: wholeNumber(concurrency, place.at('concurrency')),
-    terminationDrainMs: durationMs(textOr(terminationDrainDuration, '5s'), place.at('terminationDrainDuration')),
     adminPort: wholeNumber(proxyAdminPort, place.at('proxyAdminPort')) ?? 15_000,
     statusPort:
       wholeNumber(annotations[statusPortAnnotation], problems.at(statusPortAnnotation)) ??
@@ -250,6 +268,13 @@ class VariableReader {
     return value === undefined ? undefined : durationMs(value, this.#problems.at(name));
   }
 
+  /** False when it is not there; in the words that Istio's agent knows. */
+  truth(name: string): boolean {
+    const value = this.text(name) ?? 'false';
+    if (!truths.has(value)) this.#problems.at(name).add(`${JSON.stringify(value)} is neither true nor false`);
+    return truths.get(value) ?? false;
+  }
+
   /** JSON; empty when it is not there. */
   object(name: string): Readonly<Record<string, unknown>> {
     const value = this.text(name);
@@ -313,6 +338,11 @@ function durationMs(text: string, problems: Problems): number {
 
 const unitMs = { h: 3_600_000, m: 60_000, s: 1000, ms: 1 } as const;
 const DAY_MS = 24 * unitMs.h;
+/** `strconv.ParseBool` of Go. */
+const truths: ReadonlyMap<string, boolean> = new Map([
+  ...['1', 't', 'T', 'true', 'True', 'TRUE'].map((word) => [word, true] as const),
+  ...['0', 'f', 'F', 'false', 'False', 'FALSE'].map((word) => [word, false] as const),
+]);
 const TEXT_PREFIX = 'ISTIO_META_';
 const JSON_PREFIX = 'ISTIO_METAJSON_';
 const usualDnsAddress = 'localhost:15053';

@@ -50,11 +50,13 @@ export function readSidecarArguments(args: readonly string[]): SidecarArguments 
 
 /** What the mesh says about threads and draining, unless an argument says it. */
 export function flagsOfMesh(environment: SidecarEnvironment, given: readonly string[]): readonly string[] {
-  const { concurrency, terminationDrainMs } = environment.proxyConfig;
-  const drainSeconds = String(Math.max(1, Math.ceil(terminationDrainMs / 1000)));
+  const { concurrency } = environment.proxyConfig;
+  const drainSeconds = String(Math.max(1, Math.ceil(environment.termination.acceptsForMs / 1000)));
   const flags: string[] = [];
   if (concurrency !== undefined && !isGiven('--concurrency', given)) flags.push('--concurrency', String(concurrency));
   if (!isGiven('--drain-time-s', given)) flags.push('--drain-time-s', drainSeconds);
+  // As Istio's agent starts Envoy: of a gradual drain little would have happened when the process ends.
+  if (!isGiven('--drain-strategy', given)) flags.push('--drain-strategy', 'immediate');
   return flags;
 }
 

@@ -18,7 +18,7 @@ const istioVersion = '1.30.3';
 /** `dnsDomain`: `default.svc.cluster.local`, of the arguments. */
 export function sidecarNode(environment: SidecarEnvironment, dnsDomain: string): SidecarNode {
   const { podName, namespace, instanceIps, serviceAccount, nodeName, clusterId, proxyConfig } = environment;
-  const { labels, annotations, metadata } = environment;
+  const { labels, annotations, metadata, termination } = environment;
   const workload = labels['service.istio.io/canonical-name'] ?? labels['app.kubernetes.io/name'] ?? labels['app'];
   return {
     id: `sidecar~${instanceIps[0]}~${podName}.${namespace}~${dnsDomain}`,
@@ -38,6 +38,7 @@ export function sidecarNode(environment: SidecarEnvironment, dnsDomain: string):
       ANNOTATIONS: annotations,
       PROXY_CONFIG: proxyConfig.written,
       ...(nodeName !== '' && { NODE_NAME: nodeName }),
+      ...(termination.waitsForConnections && { EXIT_ON_ZERO_ACTIVE_CONNECTIONS: 'true' }),
     },
   };
 }

@@ -1,9 +1,10 @@
 import t from 'tap';
-import { Lifecycle } from '../../../proxy/command/lifecycle.ts';
+import { Lifecycle, type LifecycleOptions } from '../../../proxy/command/lifecycle.ts';
 import { ServerState } from '../../../proxy/command/server-state.ts';
+import type { TerminationActions } from '../../../proxy/sidecar/termination.ts';
 
 /** A life whose clock and whose workers the test plays; `events` is what it did, in order. */
-function make() {
+function make(termination?: LifecycleOptions['termination']) {
   const events: string[] = [];
   const timers: { delayMs: number; callback: () => void }[] = [];
   const stopped = Promise.withResolvers<void>();
@@ -35,6 +36,8 @@ function make() {
       critical: write,
       isEnabled: () => true,
     },
+    ...(termination !== undefined && { termination }),
+    openConnections: () => 3,
     drainTimeMs: 5000,
     parentShutdownTimeMs: 9000,
     exit: (code) => {
@@ -138,4 +141,40 @@ t.test('a signal hurries a process that has handed over', async (t) => {
   lifecycle.leave();
   await end();
   t.same(events.slice(2), ['stop workers', 'close logs', 'save configuration', 'exit 0']);
+});
+
+t.test('a sidecar leaves in its own way, and says why it is not ready', async (t) => {
+  let actions: TerminationActions | undefined;
+  const { lifecycle, state, events, timers, end } = make({
+    words: 'SIGTERM has come',
+    begin: (given) => {
+      actions = given;
+    },
+  });
+  lifecycle.leave();
+  t.equal(state.name, 'DRAINING');
+  t.equal(state.drainReason, 'SIGTERM has come');
+  t.same([events, timers], [[], []], 'nothing that it was not told');
+  state.onDrained();
+  t.equal(actions!.openConnections(), 3);
+  actions!.drainInbound();
+  actions!.stopInbound();
+  t.same(events, ['drain true false', 'drain true true']);
+  actions!.end('enough');
+  actions!.stopInbound();
+  actions!.end('twice');
+  await end();
+  t.same(events.slice(2), ['stop workers', 'close logs', 'save configuration', 'exit 0']);
+});
+
+t.test('a second signal ends a sidecar that leaves, and one that has handed over leaves as any other', async (t) => {
+  const leaving = make({ words: '', begin: () => undefined });
+  leaving.lifecycle.leave();
+  leaving.lifecycle.leave();
+  await leaving.end();
+  t.same(leaving.events, ['stop workers', 'close logs', 'save configuration', 'exit 0']);
+  const replaced = make({ words: '', begin: () => t.fail('its listeners are gone') });
+  replaced.lifecycle.handOver();
+  replaced.lifecycle.leave();
+  t.same(replaced.events, ['hand over', 'drain false true']);
 });

@@ -15,6 +15,9 @@ t.test('a process initializes until the workers serve, and drains when it is tol
   t.equal(state.name, 'DRAINING');
   state.onApplied(2, []);
   t.equal(state.name, 'DRAINING', 'a new generation does not bring it back');
+  t.equal(state.drainReason, '');
+  state.startDraining(() => undefined, 'SIGTERM has come');
+  t.equal(state.drainReason, 'SIGTERM has come');
   t.end();
 });
 

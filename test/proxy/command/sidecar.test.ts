@@ -11,7 +11,7 @@ const log = new Proxy({} as Parameters<Sidecar['beginIdentity']>[0], {
 t.test('its arguments are those of a proxy, with the bootstrap that was made', async (t) => {
   const sidecar = new Sidecar(['sidecar', '--domain=shop.svc.mesh', '--proxyLogLevel=warning'], pod);
   const flags = parseFlags(sidecar.arguments);
-  t.match(flags, { mode: 'serve', logLevel: 'warning', drainTimeMs: 5000 });
+  t.match(flags, { mode: 'serve', logLevel: 'warning', drainTimeMs: 45_000, drainStrategy: 'immediate' });
   t.match(JSON.parse(flags.configYaml!), {
     node: { id: 'sidecar~127.0.0.1~cart-1.shop~shop.svc.mesh' },
     admin: { address: { socket_address: { port_value: 15_000 } } },

@@ -29,7 +29,8 @@ t.test('what Istio’s injector writes is read, with Istio’s defaults', async 
     keyKind: 'rsa-2048',
     certificateLifetimeMs: 86_400_000,
     appProbes: {},
-    proxyConfig: { terminationDrainMs: 5000, adminPort: 15_000, statusPort: 15_020 },
+    proxyConfig: { adminPort: 15_000, statusPort: 15_020 },
+    termination: { drainMs: 5000, waitsForConnections: false, minimumDrainMs: 5000, acceptsForMs: 45_000 },
   });
   t.same(read({}).appMetrics, []);
 });
@@ -47,8 +48,29 @@ t.test('the mesh’s own settings apply, and give way to the container’s', asy
     trustDomain: 'mesh.two',
     certificateLifetimeMs: 7_200_000,
     caAddress: 'istiod.prod:15012',
-    proxyConfig: { concurrency: 3, terminationDrainMs: 90_000, adminPort: 15_999 },
+    proxyConfig: { concurrency: 3, adminPort: 15_999 },
+    termination: { drainMs: 90_000 },
   });
+});
+
+t.test('how it ends at SIGTERM is said by the mesh or by variables, the older of which goes first', async (t) => {
+  const PROXY_CONFIG = '{"terminationDrainDuration":"30s","drainDuration":"1m"}';
+  t.same(read({ PROXY_CONFIG, EXIT_ON_ZERO_ACTIVE_CONNECTIONS: 'true', MINIMUM_DRAIN_DURATION: '12s' }).termination, {
+    drainMs: 30_000,
+    waitsForConnections: true,
+    minimumDrainMs: 12_000,
+    acceptsForMs: 60_000,
+  });
+  t.match(read({ PROXY_CONFIG, TERMINATION_DRAIN_DURATION_SECONDS: '0', EXIT_ON_ZERO_ACTIVE_CONNECTIONS: '0' }), {
+    termination: { drainMs: 0, waitsForConnections: false },
+  });
+  for (const [variable, value, message] of [
+    ['EXIT_ON_ZERO_ACTIVE_CONNECTIONS', 'yes', /"yes" is neither true nor false/],
+    ['TERMINATION_DRAIN_DURATION_SECONDS', '5s', /"5s" is no whole number/],
+    ['MINIMUM_DRAIN_DURATION', '5', /"5" is no duration/],
+  ] as const) {
+    t.throws(() => read({ [variable]: value }), { message });
+  }
 });
 
 t.test('metadata, labels, probes and the place of metrics', async (t) => {

@@ -41,12 +41,12 @@ t.test('the mesh says how many threads and how long to drain, unless an argument
       POD_NAME: 'a',
       POD_NAMESPACE: 'b',
       INSTANCE_IP: '10.0.0.1',
-      PROXY_CONFIG: '{"concurrency":2,"terminationDrainDuration":"1.2s"}',
+      PROXY_CONFIG: '{"concurrency":2,"drainDuration":"1.2s"}',
     },
     readFile: () => undefined,
   });
-  t.same(flagsOfMesh(environment, []), ['--concurrency', '2', '--drain-time-s', '2']);
-  t.same(flagsOfMesh(environment, ['--concurrency=4', '--drain-time-s', '9']), []);
+  t.same(flagsOfMesh(environment, []), ['--concurrency', '2', '--drain-time-s', '2', '--drain-strategy', 'immediate']);
+  t.same(flagsOfMesh(environment, ['--concurrency=4', '--drain-time-s', '9', '--drain-strategy=gradual']), []);
 });
 
 t.test('what was accepted is kept in the volume that the injector mounts, unless somebody says where', async (t) => {
