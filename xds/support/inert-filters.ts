@@ -1,8 +1,8 @@
 // Filters that are accepted although they do nothing here yet.
 //
 // Every listener and cluster of an Istio sidecar holds some of them: refusing them would refuse all. Skipping any filter
-// that is not known would open what it protects. So those are listed one by one that only observe, that act only
-// with TLS, that do nothing until a route configures them, which is refused, or that save bytes and change nothing else.
+// that is not known would open what it protects. So those are listed one by one that only observe, that do nothing until a
+// route configures them, which is refused, or that save bytes and change nothing else.
 // Any other filter is refused by name.
 
 export type FilterPlace = 'network filter' | 'HTTP filter' | 'cluster filter';
@@ -17,28 +17,18 @@ export interface InertFilter {
   readonly acts: string;
 }
 
-const peerMetadata = {
-  inEnvoy: 'exchanges labels with the peer for metrics, in x-envoy-peer-metadata headers',
-  acts: 'when it is given as `io.istio.http.peer_metadata.Config`',
-};
-const metrics = { inEnvoy: 'counts for istio_… metrics', acts: 'when it is given as `stats.PluginConfig`' };
-const alpn = {
-  inEnvoy: 'chooses the protocols offered in the TLS handshake with an endpoint',
-  acts: 'when it is given as `istio.envoy.config.filter.http.alpn.v2alpha1.FilterConfig`',
-};
-
 /**
- * The types in `envoy.extensions` are where Istio's filters move to in newer releases. Their messages are not among ours
- * (build/protos), so nothing in them is acted on.
+ * Envoy has Istio's filters in folders of such names as `envoy/extensions/filters/http/alpn/v3`, and Istio's own names for their
+ * messages (api/contrib). Under the folder's name they are refused: where they would act, doing nothing is no answer.
  */
 export const inertFilters: readonly InertFilter[] = [
-  { type: 'envoy.extensions.filters.http.peer_metadata.v3.Config', places: ['HTTP filter'], ...peerMetadata },
   {
+    // It only observes, and stands where a filter is still to be discovered.
     type: 'envoy.extensions.filters.http.istio_stats.v3.PluginConfig',
     places: ['network filter', 'HTTP filter'],
-    ...metrics,
+    inEnvoy: 'counts for istio_… metrics',
+    acts: 'when it is given as `stats.PluginConfig`',
   },
-  { type: 'envoy.extensions.filters.http.alpn.v3.FilterConfig', places: ['HTTP filter'], ...alpn },
   {
     type: 'envoy.extensions.filters.http.grpc_stats.v3.FilterConfig',
     places: ['HTTP filter'],
