@@ -6,6 +6,7 @@ import { ControlPlane } from '../../control-plane/control-plane.ts';
 import { parseControlPlaneFlags } from '../../control-plane/flags.ts';
 import { renameIntoPlace, serviceText, writeFiles } from '../support/control-plane-fixtures.ts';
 import { DiscoveryCall } from '../support/discovery-call.ts';
+import { noItems } from '../support/empty-patterns.ts';
 
 async function start(t: Test, files: { readonly [path: string]: string }) {
   const folder = t.testdir();
@@ -110,7 +111,7 @@ t.test('/status shows who has what, and what was refused by whom', async (t) => 
     ready: true,
     folder,
     files: ['a.yaml', join('nodes', 'edge-*', 'e.yaml')],
-    problems: [],
+    problems: noItems,
     groups: [
       { nodes: '*', types: { cds: { count: 1 }, eds: { count: 1 } } },
       { nodes: 'edge-*', types: { cds: { count: 2, version } } },

@@ -12,6 +12,7 @@ import { everyNode, SnapshotCache } from '../../control-plane/snapshot-cache.ts'
 import { DynamicConfiguration } from '../../xds/dynamic-configuration.ts';
 import { bootstrapOf } from '../support/config-fixtures.ts';
 import { renameIntoPlace, resourcesOfText } from '../support/control-plane-fixtures.ts';
+import { noItems } from '../support/empty-patterns.ts';
 import { certificateYaml, makeSecretFiles, tlsCluster, tlsListener } from '../support/secret-fixtures.ts';
 
 const files = makeSecretFiles(t.testdir({}));
@@ -122,7 +123,13 @@ for (const type of ['DELTA_GRPC', 'GRPC']) {
     const count = followed.changes.length;
     publish(own(files.other), roots);
     await followed.until(() => followed.chain('default') === files.other.chainPem);
-    t.match(followed.changes.slice(count), [{ listeners: { set: [] }, clusters: { set: [] }, secrets: { set: [[]] } }]);
+    const rotations = followed.changes.slice(count);
+    const renewed = ['ads default', { certificateChain: files.other.chainPem }];
+    t.match(rotations, [{ listeners: { set: noItems }, clusters: { set: noItems }, secrets: { set: [renewed] } }]);
+    t.same(
+      rotations.map(({ secrets }) => secrets.set.length),
+      [1],
+    );
     t.same(refusals, []);
   });
 

@@ -6,6 +6,7 @@ import { isFailure } from '../../../bpf/loader/load-failure.ts';
 import { kernelProbes, type Probes } from '../../../bpf/loader/probes.ts';
 import { bpfSkipReason } from '../../support/bpf-environment.ts';
 import { BpfRig } from '../../support/bpf-rig.ts';
+import { noItems } from '../../support/empty-patterns.ts';
 import { iptablesSkipReason, settingsOf } from './redirected-pod.ts';
 
 const skip = bpfSkipReason('root', 'cgroup2', 'libbpf', 'objects', 'namespaces') ?? false;
@@ -52,7 +53,7 @@ t.test('where nothing can capture, nobody does, and each way says why', (t) => {
 t.test('what was asked for by name is there or fails', (t) => {
   t.match(opened({ mode: 'ebpf', probes: without('connect') }), { reason: /connect\(2\)/, wayOut: /kernel/ });
   t.match(opened({ mode: 'iptables', run: noPrograms }), { reason: /no iptables-save/ });
-  t.match(opened({ mode: 'none' }), { kind: 'none', explain: [] });
+  t.match(opened({ mode: 'none' }), { kind: 'none', explain: noItems });
   t.end();
 });
 

@@ -6,6 +6,7 @@ import {
   IptablesUsageError,
   parseIptablesArguments,
 } from '../../../bpf/command/iptables-arguments.ts';
+import { noItems } from '../../support/empty-patterns.ts';
 
 t.test('own flags stand before --, those of istio-iptables behind it', (t) => {
   t.same(
@@ -20,7 +21,7 @@ t.test('own flags stand before --, those of istio-iptables behind it', (t) => {
       istioFlags: ['-x', '--json'],
     },
   );
-  t.match(parseIptablesArguments(['show', '--json']), { name: 'show', isJson: true, istioFlags: [] });
+  t.match(parseIptablesArguments(['show', '--json']), { name: 'show', isJson: true, istioFlags: noItems });
   t.end();
 });
 

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import t from 'tap';
 import { readIstioFlags } from '../../../bpf/capture/istio-flags.ts';
 import { readIstioIptables } from '../../../bpf/command/istio-iptables.ts';
+import { noItems } from '../../support/empty-patterns.ts';
 
 /** What an injector writes for istio-init. */
 const injected = [
@@ -50,7 +51,7 @@ t.test('rules of the CNI plugin are tried out, and not made', (t) => {
   t.match(readIstioIptables(words), {
     skipsRules: false,
     validation: { probePort: 7, timeoutMs: 200 },
-    istioFlags: [],
+    istioFlags: noItems,
   });
   for (const wrong of [
     '--iptables-probe-port=0',

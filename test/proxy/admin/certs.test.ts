@@ -2,6 +2,7 @@ import t from 'tap';
 import { emptySnapshot } from '../../../config/snapshot.ts';
 import { ServerState } from '../../../proxy/command/server-state.ts';
 import { startAdmin } from '../../support/admin-fixtures.ts';
+import { noItems } from '../../support/empty-patterns.ts';
 import { certificateSecret, trustSecret } from '../../support/tls-config-fixtures.ts';
 import { Authority } from '../../support/tls-fixtures.ts';
 
@@ -23,7 +24,7 @@ t.test('certs has the fields of Envoy, with an error in words, and no key', asyn
   const { certificates } = JSON.parse(text);
   t.match(certificates, [
     {
-      ca_cert: [],
+      ca_cert: noItems,
       cert_chain: [
         {
           path: '<inline>',
@@ -36,8 +37,8 @@ t.test('certs has the fields of Envoy, with an error in words, and no key', asyn
       ],
       secret_name: 'default',
     },
-    { ca_cert: [{ days_until_expiration: '1' }], cert_chain: [], secret_name: 'ROOTCA' },
-    { ca_cert: [], cert_chain: [], secret_name: 'broken', last_error: /^the private key cannot be read/ },
+    { ca_cert: [{ days_until_expiration: '1' }], cert_chain: noItems, secret_name: 'ROOTCA' },
+    { ca_cert: noItems, cert_chain: noItems, secret_name: 'broken', last_error: /^the private key cannot be read/ },
   ]);
   t.notMatch(text, /PRIVATE/);
   t.notMatch(text, leaf.privateKey.split('\n')[1]!);

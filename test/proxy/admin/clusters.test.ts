@@ -55,7 +55,7 @@ t.test('the JSON is that of ClusterStatuses, 64-bit numbers as text', async (t) 
         address: { socket_address: { address: '127.0.0.1', port_value: 80 } },
         health_status: { eds_health_status: 'HEALTHY' },
       },
-      {},
+      { address: { socket_address: { port_value: 81 } } },
     ],
   });
   const { stats } = cluster_statuses[0].host_statuses[0];

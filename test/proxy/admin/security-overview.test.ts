@@ -72,9 +72,13 @@ t.test('certificates are listed by their end, with whose they are and what is wr
   });
   const { endsAtMs } = (certificateOverview(watch) as { listed: { endsAtMs: number }[] }).listed[1]!;
   nowMs = endsAtMs - 60_000;
-  t.match(certificateOverview(watch), { listed: [{}, { state: 'ending', problem: /last tenth of its life/ }, {}] });
+  t.match(certificateOverview(watch), {
+    listed: [{ name: 'broken' }, { state: 'ending', problem: /last tenth of its life/ }, { name: 'long' }],
+  });
   nowMs = endsAtMs + 1000;
-  t.match(certificateOverview(watch), { listed: [{}, { state: 'expired', problem: /expired at/ }, {}] });
+  t.match(certificateOverview(watch), {
+    listed: [{ name: 'broken' }, { state: 'expired', problem: /expired at/ }, { name: 'long' }],
+  });
   t.notMatch(JSON.stringify(certificateOverview(watch)), /PRIVATE/);
   t.end();
 });

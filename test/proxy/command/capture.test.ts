@@ -10,6 +10,7 @@ import { parseFlags } from '../../../proxy/command/flags.ts';
 import type { Redirection, RedirectionFailure } from '../../../proxy/command/redirection.ts';
 import type { ShortcutMaps } from '../../../proxy/reactor/shortcut-exit.ts';
 import { httpListener, managerOf } from '../../support/data-plane.ts';
+import { noItems } from '../../support/empty-patterns.ts';
 import { openDescriptors } from '../../support/open-descriptors.ts';
 
 /** A redirection that writes down what it is told. */
@@ -121,7 +122,7 @@ t.test('capture that cannot be done leaves the proxy not ready, and says why', a
   capture.onOpened(listener, [sockets(at('0.0.0.0', 15006), 5)]);
   capture.release();
   t.equal(capture.problem, 'no cgroup2 is mounted');
-  t.match(capture.overview(), { by: null, problem: 'no cgroup2 is mounted', counters: [] });
+  t.match(capture.overview(), { by: null, problem: 'no cgroup2 is mounted', counters: noItems });
   t.same(log, ['nothing is captured, so this proxy is not ready: no cgroup2 is mounted']);
 });
 

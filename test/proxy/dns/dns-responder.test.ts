@@ -4,6 +4,7 @@ import { NameLookup } from '../../../proxy/dns/name-lookup.ts';
 import { dnsStats } from '../../../proxy/telemetry/dns-stats.ts';
 import { WorkerStats } from '../../../proxy/telemetry/worker-stats.ts';
 import { queryBytes, readReply } from '../../support/dns-queries.ts';
+import { noItems } from '../../support/empty-patterns.ts';
 
 function startResponder({ answer = undefined as Buffer | undefined, returned = false } = {}) {
   const lookup = new NameLookup({ namespace: 'shop', domain: 'svc.cluster.local', searchDomains: [] });
@@ -37,7 +38,7 @@ t.test('names of the mesh are answered here, for either family', async (t) => {
   const { ask, useNames, forwarded } = startResponder();
   useNames();
   t.match(readReply(ask(queryBytes('api.example'))!), { code: 0, answers: ['api.example A 10.0.0.0'] });
-  t.match(readReply(ask(queryBytes('api.example', { type: 28 }))!), { code: 0, answers: [] });
+  t.match(readReply(ask(queryBytes('api.example', { type: 28 }))!), { code: 0, answers: noItems });
   t.same(forwarded, []);
 });
 
@@ -52,10 +53,10 @@ t.test('everything else goes on: other names, and what else is asked of a name o
 
 t.test('before the names have come, and where no server answers, the asker is told of a failure', async (t) => {
   const { ask, useNames, forwarded } = startResponder();
-  t.match(readReply(ask(queryBytes('api.example', { id: 5 }))!), { id: 5, code: 2, answers: [] });
+  t.match(readReply(ask(queryBytes('api.example', { id: 5 }))!), { id: 5, code: 2, answers: noItems });
   t.same(forwarded, [], 'a name of the mesh may be another’s elsewhere');
   useNames();
-  t.match(readReply(ask(queryBytes('example.com'))!), { code: 2, answers: [] });
+  t.match(readReply(ask(queryBytes('example.com'))!), { code: 2, answers: noItems });
 });
 
 t.test('what is no query has no answer, and what is malformed an empty one', async (t) => {
@@ -63,7 +64,7 @@ t.test('what is no query has no answer, and what is malformed an empty one', asy
   useNames();
   t.equal(ask(Buffer.alloc(5)), undefined);
   const reply = ask(queryBytes('a', { id: 9 }).subarray(0, 14))!;
-  t.match(readReply(reply), { id: 9, code: 1, answers: [] });
+  t.match(readReply(reply), { id: 9, code: 1, answers: noItems });
   t.equal(reply.length, 12);
 });
 

@@ -1,14 +1,15 @@
 import { writeFileSync } from 'node:fs';
 import t from 'tap';
 import { readCallTls } from '../../../proxy/export/call-tls.ts';
+import { noItems } from '../../support/empty-patterns.ts';
 
 const inline = (text: string) => ({ kind: 'inline', text }) as const;
 const none = { subjectAltNames: [] };
 
 t.test('a peer is judged by the system and the name of its endpoint when nothing is said', (t) => {
   const { config, secrets } = readCallTls({ config: none, host: 'otel.test' });
-  t.match(config, { sni: 'otel.test', autoSanValidation: true, certificates: [] });
-  t.match(config.validation?.own, { roots: { kind: 'system' }, subjectAltNames: [] });
+  t.match(config, { sni: 'otel.test', autoSanValidation: true, certificates: noItems });
+  t.match(config.validation?.own, { roots: { kind: 'system' }, subjectAltNames: noItems });
   t.equal(secrets.get('own'), undefined);
   t.end();
 });

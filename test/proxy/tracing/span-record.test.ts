@@ -5,6 +5,7 @@ import { SamplingReason } from '../../../proxy/tracing/sampling-reason.ts';
 import { beginRecord } from '../../../proxy/tracing/span-record.ts';
 import { SpanWriter } from '../../../proxy/tracing/span-writer.ts';
 import { readThresholdText } from '../../../proxy/tracing/threshold-bytes.ts';
+import { noItems } from '../../support/empty-patterns.ts';
 
 function recordOf(fill: (trace: RequestTrace) => void) {
   const trace = new RequestTrace();
@@ -40,7 +41,7 @@ t.test('the head of a record says what stage 2 and the exporter ask for', async 
     threshold: 'fd70a400000000',
     ot: 'k:v',
     otherState: 'a=1,b=2',
-    spans: [],
+    spans: noItems,
   });
   t.match(error, { signature: 0xfedcba98, isSignatureNew: true });
 });

@@ -2,6 +2,7 @@ import t from 'tap';
 import { decodeLogEntries, decodeLogRecords } from '../../../xds/decode/access-log-collector.ts';
 import type { HttpGrpcAccessLogConfig, OpenTelemetryAccessLogConfig } from '../../../xds/generated/messages.ts';
 import { decodedAs } from '../../support/config-fixtures.ts';
+import { noItems } from '../../support/empty-patterns.ts';
 
 const grpc = 'grpc_service: {envoy_grpc: {cluster_name: c}}';
 const service = { kind: 'grpc', cluster: 'c', authority: '', timeoutMs: 0, metadata: [] };
@@ -48,7 +49,7 @@ t.test('entries take more headers, tags, and a buffer of another size', async (t
       responseHeaders: ['b'],
       responseTrailers: ['c'],
     },
-    problems: [],
+    problems: noItems,
   });
 });
 
@@ -144,7 +145,7 @@ t.test('older fields of a record log count where the newer ones are not there', 
       flushIntervalMs: 2000,
       customTags: [{ source: { value: 'old' } }],
     },
-    problems: [],
+    problems: noItems,
   });
   t.match(records(`${common}, log_name: n, buffer_size_bytes: 6, ${tags('new')}`).value, {
     logName: 'n',

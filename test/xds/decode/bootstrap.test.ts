@@ -2,6 +2,7 @@ import t from 'tap';
 import { decodeBootstrap } from '../../../xds/decode/bootstrap.ts';
 import type { Bootstrap } from '../../../xds/generated/messages.ts';
 import { decodedAs } from '../../support/config-fixtures.ts';
+import { noFields } from '../../support/empty-patterns.ts';
 
 const bootstrap = (fields: string) =>
   decodedAs('envoy.config.bootstrap.v3.Bootstrap', `{${fields}}`, (message: Bootstrap, problems) =>
@@ -17,7 +18,7 @@ const listeners = (...list: readonly string[]) => bootstrap(`static_resources: {
 t.test('an empty bootstrap has nothing', async (t) => {
   const { value, problems } = bootstrap('');
   t.same(problems, []);
-  t.match(value.node, { id: '', cluster: '', locality: { region: '', zone: '', subZone: '' }, metadata: {} });
+  t.match(value.node, { id: '', cluster: '', locality: { region: '', zone: '', subZone: '' }, metadata: noFields });
   t.same(
     { ...value, node: undefined },
     {

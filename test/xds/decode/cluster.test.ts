@@ -2,6 +2,7 @@ import t from 'tap';
 import { decodeBindConfig, decodeCluster } from '../../../xds/decode/cluster.ts';
 import type { BindConfig, Cluster } from '../../../xds/generated/messages.ts';
 import { decodedAs } from '../../support/config-fixtures.ts';
+import { noFields, noItems } from '../../support/empty-patterns.ts';
 
 const defaultBind = { kind: 'ip', ip: '127.0.0.9', port: 0 } as const;
 const cluster = (fields: string, bind?: typeof defaultBind) =>
@@ -27,7 +28,7 @@ t.test('a cluster has the defaults', async (t) => {
     perConnectionBufferLimitBytes: 1_048_576,
     loadBalancer: { policy: { kind: 'round-robin' }, localityWeighted: false, healthyPanicThresholdPercent: 50 },
     circuitBreakers: { default: limits, high: limits },
-    metadata: {},
+    metadata: noFields,
   });
   t.notOk('keepAlive' in value! || 'bindAddress' in value!);
 });
@@ -128,12 +129,12 @@ t.test('connections to endpoints are plain, or as the sockets say', async (t) =>
   const tls =
     '{name: s, typed_config: {"@type": a/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext, sni: n}}';
   const plain = '{name: s, typed_config: {"@type": a/envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer}}';
-  t.match(cluster('').value, { transport: { kind: 'plain' }, transportMatches: [] });
+  t.match(cluster('').value, { transport: { kind: 'plain' }, transportMatches: noItems });
   t.match(cluster(`transport_socket: ${tls}`).value?.transport, { kind: 'tls', tls: { sni: 'n', autoSni: false } });
   const matches = `[{name: m, match: {tlsMode: istio}, transport_socket: ${tls}}, {name: n, match: {}, transport_socket: ${plain}}]`;
   t.match(cluster(`transport_socket_matches: ${matches}`).value?.transportMatches, [
     { name: 'm', match: { tlsMode: 'istio' }, transport: { kind: 'tls', tls: { sni: 'n' } } },
-    { name: 'n', match: {}, transport: { kind: 'plain' } },
+    { name: 'n', match: noFields, transport: { kind: 'plain' } },
   ]);
 });
 

@@ -2,6 +2,7 @@ import t from 'tap';
 import { decodeCommonTls } from '../../../xds/decode/common-tls.ts';
 import type { CommonTlsContext } from '../../../xds/generated/messages.ts';
 import { decodedAs } from '../../support/config-fixtures.ts';
+import { noItems } from '../../support/empty-patterns.ts';
 import { certificateYaml, makeSecretFiles } from '../../support/secret-fixtures.ts';
 
 const files = makeSecretFiles(t.testdir());
@@ -15,7 +16,7 @@ const decoded = (yaml: string) =>
 t.test('nothing written', async (t) => {
   const { value, problems } = decoded('');
   t.same(problems, []);
-  t.match(value, { certificates: [], alpnProtocols: [], parameters: { minVersion: '1.2' } });
+  t.match(value, { certificates: noItems, alpnProtocols: noItems, parameters: { minVersion: '1.2' } });
   t.notOk('validation' in value);
 });
 
@@ -44,21 +45,21 @@ t.test('peers are judged by what is written, by a secret, or by both', async (t)
   const ca = `trusted_ca: {filename: ${files.root.certificate}}`;
   const names = 'match_typed_subject_alt_names: [{san_type: URI, matcher: {exact: "spiffe://t/a"}}]';
   t.match(decoded(`validation_context: {${ca}, ${names}}`), {
-    problems: [],
+    problems: noItems,
     value: {
       validation: {
         own: undefined,
-        secret: { source: { kind: 'inline', secret: { rules: { subjectAltNames: [{}] } } } },
+        secret: { source: { kind: 'inline', secret: { rules: { subjectAltNames: [{ type: 'uri' }] } } } },
       },
     },
   });
   t.match(decoded('validation_context_sds_secret_config: {name: roots}'), {
-    problems: [],
+    problems: noItems,
     value: { validation: { own: undefined, secret: { name: 'roots', source: { kind: 'static' } } } },
   });
   const combined = `combined_validation_context: {default_validation_context: {${names}}, validation_context_sds_secret_config: {name: roots}}`;
   t.match(decoded(combined), {
-    problems: [],
+    problems: noItems,
     value: {
       validation: { own: { roots: undefined, subjectAltNames: [{ type: 'uri' }] }, secret: { name: 'roots' } },
     },

@@ -2,6 +2,7 @@ import t from 'tap';
 import { decodeDiscovery } from '../../../xds/decode/discovery.ts';
 import type { Cluster } from '../../../xds/generated/messages.ts';
 import { decodedAs } from '../../support/config-fixtures.ts';
+import { noItems } from '../../support/empty-patterns.ts';
 
 const discovery = (fields: string) =>
   decodedAs('envoy.config.cluster.v3.Cluster', `{name: c, ${fields}}`, (message: Cluster, problems) =>
@@ -16,7 +17,8 @@ const members = (...addresses: readonly string[]) => {
 const place = 'load_assignment.endpoints[0].lb_endpoints[0].endpoint.address.socket_address.address';
 
 t.test('a cluster without a type is static, and static means literal addresses', async (t) => {
-  t.match(discovery(members('127.0.0.1')).value, { kind: 'static', assignment: { localities: [{}] } });
+  const localities = [{ endpoints: [{ address: { kind: 'ip', ip: '127.0.0.1' } }] }];
+  t.match(discovery(members('127.0.0.1')).value, { kind: 'static', assignment: { localities } });
   t.same(discovery(members('a.example')).problems, [
     `${place}: "a.example" is not a literal IP address; use type STRICT_DNS or LOGICAL_DNS`,
   ]);
@@ -76,7 +78,10 @@ t.test('resolvers of the newest place win, and are IP addresses', async (t) => {
 
 t.test('LOGICAL_DNS is one name', async (t) => {
   const problem = 'load_assignment: a LOGICAL_DNS cluster needs exactly one locality with one endpoint';
-  t.match(discovery(`type: LOGICAL_DNS, ${members('a.example')}`), { value: { kind: 'logical-dns' }, problems: [] });
+  t.match(discovery(`type: LOGICAL_DNS, ${members('a.example')}`), {
+    value: { kind: 'logical-dns' },
+    problems: noItems,
+  });
   t.same(discovery(`type: LOGICAL_DNS, ${members('a.example', 'b.example')}`).problems, [problem]);
   t.same(discovery('type: LOGICAL_DNS').problems, [problem]);
 });

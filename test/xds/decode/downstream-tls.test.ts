@@ -2,6 +2,7 @@ import t from 'tap';
 import { decodeDownstreamTls } from '../../../xds/decode/downstream-tls.ts';
 import type { DownstreamTlsContext } from '../../../xds/generated/messages.ts';
 import { decodedAs } from '../../support/config-fixtures.ts';
+import { noItems } from '../../support/empty-patterns.ts';
 import { certificateYaml, makeSecretFiles } from '../../support/secret-fixtures.ts';
 
 const files = makeSecretFiles(t.testdir());
@@ -15,7 +16,7 @@ const key = `{inline_bytes: ${Buffer.alloc(80, 1).toString('base64')}}`;
 
 t.test('what is not written has the defaults of Envoy', async (t) => {
   t.match(decoded(''), {
-    problems: [],
+    problems: noItems,
     value: {
       requiresClientCertificate: false,
       sessionTickets: { kind: 'own' },
@@ -46,7 +47,7 @@ t.test('what is written', async (t) => {
     ],
     ['prefer_client_ciphers: false', {}],
   ];
-  for (const [fields, value] of rows) t.match(decoded(fields), { problems: [], value }, fields);
+  for (const [fields, value] of rows) t.match(decoded(fields), { problems: noItems, value }, fields);
 });
 
 t.test('problems', async (t) => {

@@ -2,6 +2,7 @@ import t from 'tap';
 import { decodeLoadAssignment, decodeLocality, decodeMetadata } from '../../../xds/decode/endpoint.ts';
 import type { ClusterLoadAssignment } from '../../../xds/generated/messages.ts';
 import { decodedAs } from '../../support/config-fixtures.ts';
+import { noItems } from '../../support/empty-patterns.ts';
 
 const assignment = (fields: string) =>
   decodedAs(
@@ -64,7 +65,7 @@ t.test('an endpoint without an address is a problem and left out', async (t) => 
     const { problems } = assignment(`endpoints: [{lb_endpoints: [${endpoint}]}]`);
     t.equal(problems[0], `endpoints[0].lb_endpoints[0].${problem}`);
   }
-  t.match(assignment('endpoints: [{lb_endpoints: [{}]}]').value.localities, [{ endpoints: [] }]);
+  t.match(assignment('endpoints: [{lb_endpoints: [{}]}]').value.localities, [{ endpoints: noItems }]);
 });
 
 t.test('parts that are not given are empty', async (t) => {

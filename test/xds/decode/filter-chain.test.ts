@@ -2,6 +2,7 @@ import t from 'tap';
 import { decodeFilterChain } from '../../../xds/decode/filter-chain.ts';
 import type { FilterChain } from '../../../xds/generated/messages.ts';
 import { decodedAs } from '../../support/config-fixtures.ts';
+import { noItems } from '../../support/empty-patterns.ts';
 
 const chain = (fields: string) =>
   decodedAs('envoy.config.listener.v3.FilterChain', `{${fields}}`, (message: FilterChain, problems) =>
@@ -86,7 +87,7 @@ t.test("Istio's exchange of metadata is the TCP proxy's, and nothing to HTTP", a
   const { value, problems } = chain(`filters: [${exchange}, ${tcp}]`);
   t.same(problems, []);
   t.match(value.filters, [
-    { kind: 'tcp-proxy', config: { metadataExchange: { protocol: 'peer', additionalLabels: [] } } },
+    { kind: 'tcp-proxy', config: { metadataExchange: { protocol: 'peer', additionalLabels: noItems } } },
   ]);
   t.same(chain(`filters: [${exchange}, ${exchange}, ${tcp}]`).problems, [
     'filters[1]: envoy.tcp.metadataexchange.config.MetadataExchange may be there once',

@@ -5,6 +5,7 @@ import { decodeAdmin, decodeConnectionLimit, decodeNode, decodeStats } from '../
 import type { Admin, Node, OverloadManager, StatsConfig } from '../../../xds/generated/messages.ts';
 import { decodeMessage, encodeMessage } from '../../../xds/message/wire-message.ts';
 import { decodedAs, messageOf } from '../../support/config-fixtures.ts';
+import { noFields } from '../../support/empty-patterns.ts';
 
 t.test('the command line wins over the node of the file', async (t) => {
   const yaml = '{id: i, cluster: c, locality: {region: r, zone: z, sub_zone: s}, metadata: {A: {b: [1]}}}';
@@ -23,7 +24,7 @@ t.test('the command line wins over the node of the file', async (t) => {
     id: '',
     cluster: '',
     locality: { region: '', zone: '', subZone: '' },
-    metadata: {},
+    metadata: noFields,
   });
 });
 

@@ -2,6 +2,7 @@ import t from 'tap';
 import { decodeRouteSource } from '../../../xds/decode/route-source.ts';
 import type { HttpConnectionManager } from '../../../xds/generated/messages.ts';
 import { decodedAs } from '../../support/config-fixtures.ts';
+import { noItems } from '../../support/empty-patterns.ts';
 
 const source = (fields: string) =>
   decodedAs(
@@ -11,7 +12,7 @@ const source = (fields: string) =>
   );
 
 t.test('routes are written in place, or have a name and a source', async (t) => {
-  t.match(source('route_config: {name: r}'), { value: { kind: 'inline', routes: { name: 'r' } }, problems: [] });
+  t.match(source('route_config: {name: r}'), { value: { kind: 'inline', routes: { name: 'r' } }, problems: noItems });
   t.same(source('rds: {route_config_name: r, config_source: {ads: {}, initial_fetch_timeout: 0s}}'), {
     value: { kind: 'rds', name: 'r', source: { kind: 'ads', initialFetchTimeoutMs: 0 } },
     problems: [],

@@ -8,6 +8,7 @@ import { loadSecret } from '../../../xds/decode/secret-loading.ts';
 import type { Secret } from '../../../xds/generated/messages.ts';
 import { checkMessage } from '../../../xds/message/message-check.ts';
 import { readProtoJson } from '../../../xds/message/proto-json.ts';
+import { noItems } from '../../support/empty-patterns.ts';
 import { makeSecretFiles } from '../../support/secret-fixtures.ts';
 
 const { root, leaf, other } = makeSecretFiles(t.testdir());
@@ -70,7 +71,7 @@ t.test('what peers are judged by', async (t) => {
 t.test('ticket keys of 80 bytes', async (t) => {
   const key = (length: number) => ({ kind: 'inline', bytes: new Uint8Array(length) }) as const;
   const written = { ...common, kind: 'session-ticket-keys' } as const;
-  t.match(loaded({ ...written, keys: [key(80), key(80)] }), { secret: { keys: { length: 2 } }, problems: [] });
+  t.match(loaded({ ...written, keys: [key(80), key(80)] }), { secret: { keys: { length: 2 } }, problems: noItems });
   t.same(loaded({ ...written, keys: [key(80), key(79)] }), {
     secret: undefined,
     problems: ['keys[1]: must have 80 bytes, has 79'],

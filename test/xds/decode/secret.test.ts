@@ -2,6 +2,7 @@ import t from 'tap';
 import { decodeSecret } from '../../../xds/decode/secret.ts';
 import type { Secret } from '../../../xds/generated/messages.ts';
 import { decodedAs } from '../../support/config-fixtures.ts';
+import { noItems } from '../../support/empty-patterns.ts';
 import { certificateYaml, makeSecretFiles } from '../../support/secret-fixtures.ts';
 
 const files = makeSecretFiles(t.testdir());
@@ -21,7 +22,7 @@ t.test('a secret of each kind', async (t) => {
   for (const [yaml, kind] of kinds) {
     t.match(decoded(`{name: a, ${yaml}}`), {
       value: { written: { name: 'a', kind }, secret: { name: 'a', kind } },
-      problems: [],
+      problems: noItems,
     });
   }
   const { written } = decoded(`{name: a, tls_certificate: ${certificateYaml(files.leaf)}}`, true).value!;

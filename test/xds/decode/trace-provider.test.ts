@@ -2,6 +2,7 @@ import t from 'tap';
 import { decodeTraceProvider } from '../../../xds/decode/trace-provider.ts';
 import type { Tracing_Http } from '../../../xds/generated/messages.ts';
 import { decodedAs } from '../../support/config-fixtures.ts';
+import { noItems } from '../../support/empty-patterns.ts';
 
 const provider = (type: string, fields: string) =>
   decodedAs(
@@ -96,7 +97,7 @@ t.test('Zipkin is named in older fields or as an HTTP service, which wins', asyn
       sharedSpanContext: false,
       alsoW3c: true,
     },
-    problems: [],
+    problems: noItems,
   });
 });
 

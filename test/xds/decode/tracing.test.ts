@@ -2,6 +2,7 @@ import t from 'tap';
 import { decodeDecorator, decodeRouteTracing, decodeTracing } from '../../../xds/decode/tracing.ts';
 import type { Decorator, HttpConnectionManager, RouteTracing } from '../../../xds/generated/messages.ts';
 import { decodedAs } from '../../support/config-fixtures.ts';
+import { noItems } from '../../support/empty-patterns.ts';
 
 const typeName = 'envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager';
 const decoded = (fields: string) =>
@@ -36,9 +37,12 @@ t.test('shares have their defaults, and are rounded down', async (t) => {
 });
 
 t.test('the extension says what is done with ids', async (t) => {
-  t.match(decoded(`tracing: {}, ${uuid('pack_trace_reason: false')}`), { value: { marksIds: false }, problems: [] });
+  t.match(decoded(`tracing: {}, ${uuid('pack_trace_reason: false')}`), {
+    value: { marksIds: false },
+    problems: noItems,
+  });
   const independent = decoded(`tracing: {}, ${uuid('use_request_id_for_trace_sampling: false')}`);
-  t.match(independent, { value: { usesRequestId: false }, problems: [] });
+  t.match(independent, { value: { usesRequestId: false }, problems: noItems });
 });
 
 t.test('another kind of request id is refused', async (t) => {
@@ -85,7 +89,7 @@ t.test('every option is carried', async (t) => {
       upstreamOperation: 'up',
       noContextPropagation: true,
     },
-    problems: [],
+    problems: noItems,
   });
   t.match(traced('', true).value, { spawnUpstreamSpan: true }, 'the older option of the router');
   t.match(traced('operation: "%NOPE%"').problems, [/^tracing\.operation: %NOPE% is not a supported command/]);
@@ -121,7 +125,7 @@ t.test('a route says all percentages, and may have tags and operations of its ow
       operation: 'o',
       upstreamOperation: 'u',
     },
-    problems: [],
+    problems: noItems,
   });
   t.match(ofRoute('random_sampling: {numerator: 12, denominator: TEN_THOUSAND}').value, { randomPerTenThousand: 12 });
   t.match(ofRoute('upstream_operation: "%NOPE%"').problems, [/^upstream_operation: %NOPE%/]);

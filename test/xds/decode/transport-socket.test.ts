@@ -6,6 +6,7 @@ import {
 } from '../../../xds/decode/transport-socket.ts';
 import type { Cluster, TransportSocket } from '../../../xds/generated/messages.ts';
 import { decodedAs } from '../../support/config-fixtures.ts';
+import { noFields, noItems } from '../../support/empty-patterns.ts';
 
 const type = 'envoy.config.core.v3.TransportSocket';
 const socket = (name: string, fields = '') =>
@@ -20,10 +21,10 @@ t.test('plain or TLS', async (t) => {
   t.same(ofClients(socket('raw_buffer.v3.RawBuffer')), { value: undefined, problems: [] });
   t.match(ofClients(socket('tls.v3.DownstreamTlsContext', own)), {
     value: { certificates: [{ name: 'own' }] },
-    problems: [],
+    problems: noItems,
   });
   t.same(toEndpoints(socket('raw_buffer.v3.RawBuffer')), { value: { kind: 'plain' }, problems: [] });
-  t.match(toEndpoints(socket('tls.v3.UpstreamTlsContext')), { value: { kind: 'tls' }, problems: [] });
+  t.match(toEndpoints(socket('tls.v3.UpstreamTlsContext')), { value: { kind: 'tls' }, problems: noItems });
 });
 
 t.test('any other is refused by its type', async (t) => {
@@ -67,10 +68,10 @@ t.test('sockets by labels of endpoints, in order', async (t) => {
   t.match(matches(`[${istio}, ${plain}, {name: other}]`), {
     value: [
       { name: 'tlsMode-istio', match: { tlsMode: 'istio' }, transport: { kind: 'tls', tls: { sni: 'a' } } },
-      { name: 'tlsMode-disabled', match: {}, transport: { kind: 'plain' } },
-      { name: 'other', match: {}, transport: { kind: 'plain' } },
+      { name: 'tlsMode-disabled', match: noFields, transport: { kind: 'plain' } },
+      { name: 'other', match: noFields, transport: { kind: 'plain' } },
     ],
-    problems: [],
+    problems: noItems,
   });
   t.same(matches('[{name: a, match: {x: 1}}]').problems, [
     'm[0].match["x"]: a value that is no text is not supported; endpoints are labelled with text',

@@ -2,6 +2,7 @@ import t from 'tap';
 import { decodeUpstreamTls } from '../../../xds/decode/upstream-tls.ts';
 import type { UpstreamHttpProtocolOptions, UpstreamTlsContext } from '../../../xds/generated/messages.ts';
 import { decodedAs } from '../../support/config-fixtures.ts';
+import { noItems } from '../../support/empty-patterns.ts';
 
 const decoded = (yaml: string, options?: UpstreamHttpProtocolOptions) =>
   decodedAs(
@@ -12,7 +13,7 @@ const decoded = (yaml: string, options?: UpstreamHttpProtocolOptions) =>
 
 t.test('what is not written has the defaults of Envoy', async (t) => {
   const defaults = { sni: '', autoSni: false, autoHostSni: false, autoSanValidation: false, maxSessionKeys: 1 };
-  t.match(decoded(''), { problems: [], value: { ...defaults, certificates: [] } });
+  t.match(decoded(''), { problems: noItems, value: { ...defaults, certificates: noItems } });
 });
 
 t.test('what is written', async (t) => {
@@ -23,7 +24,7 @@ t.test('what is written', async (t) => {
     ['', { autoSni: true, autoSanValidation: true }, { autoSni: true, autoSanValidation: true }],
     ['allow_renegotiation: false, enforce_rsa_key_usage: true', {}],
   ];
-  for (const [yaml, value, options] of rows) t.match(decoded(yaml, options), { problems: [], value }, yaml);
+  for (const [yaml, value, options] of rows) t.match(decoded(yaml, options), { problems: noItems, value }, yaml);
 });
 
 t.test('what Istio sends', async (t) => {

@@ -11,6 +11,7 @@ import {
   tcpListener,
 } from '../../support/assembly-bench.ts';
 import { bootstrapOf, messageOf } from '../../support/config-fixtures.ts';
+import { noItems } from '../../support/empty-patterns.ts';
 
 const decodeWhole = (message: Listener, problems: Problems) => decodeListener(message, new Map(), problems);
 
@@ -23,7 +24,7 @@ function decoded(yaml: string) {
 
 t.test('a listener that discovers nothing is what it is', async (t) => {
   const { value, problems } = decoded(inlineListener('l', 1000));
-  t.match(value, { listener: { name: 'l' }, discovered: [] });
+  t.match(value, { listener: { name: 'l' }, discovered: noItems });
   t.same(problems, []);
 });
 

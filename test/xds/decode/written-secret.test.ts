@@ -12,6 +12,7 @@ import type {
   TlsSessionTicketKeys,
 } from '../../../xds/generated/messages.ts';
 import { decodedAs } from '../../support/config-fixtures.ts';
+import { noItems } from '../../support/empty-patterns.ts';
 
 const T = 'envoy.extensions.transport_sockets.tls.v3';
 const place = { name: 'a', watchesFiles: true };
@@ -56,7 +57,7 @@ t.test('what peers are judged by', async (t) => {
     rules,
     watchedDirectories: ['/one', '/two'],
   });
-  t.match(validation('system_root_certs: {}').value, { roots: { kind: 'system' }, watchedDirectories: [] });
+  t.match(validation('system_root_certs: {}').value, { roots: { kind: 'system' }, watchedDirectories: noItems });
   const spiffe = `custom_validator_config: {name: s, typed_config: {"@type": t/${T}.SPIFFECertValidatorConfig, trust_domains: [{name: d, trust_bundle: {filename: /three/d.pem}}]}}`;
   t.match(validation(spiffe).value, { trustDomains: [{ name: 'd' }], watchedDirectories: ['/three'] });
 });

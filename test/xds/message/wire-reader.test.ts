@@ -6,6 +6,7 @@ import { Problems } from '../../../config/problems.ts';
 import { type Message, messageDescriptor } from '../../../xds/message/message-descriptor.ts';
 import { WireReader } from '../../../xds/message/wire-reader.ts';
 import { writeWire } from '../../../xds/message/wire-writer.ts';
+import { noFields } from '../../support/empty-patterns.ts';
 import { messagePairs, typedMessages } from '../../support/message-arbitraries.ts';
 import { referenceBytes, referenceCanonical } from '../../support/wire-reference.ts';
 
@@ -163,7 +164,7 @@ t.test('an Any holds its message, or is a problem where it stands', async (t) =>
   t.match(read(any(nodeUrl, Uint8Array.of(0x0a, 1, 97)), filter), { typedConfig: { message: { id: 'a' } } });
   t.same(read(any('x/y.Z', Uint8Array.of(0xff)), filter), { typedConfig: { typeUrl: 'x/y.Z', typeName: 'y.Z' } });
   const problems = new Problems();
-  t.match(read(any(nodeUrl, Uint8Array.of(0x0a, 9)), filter, problems), { typedConfig: { message: {} } });
+  t.match(read(any(nodeUrl, Uint8Array.of(0x0a, 9)), filter, problems), { typedConfig: { message: noFields } });
   t.match(problems.list, [
     { path: 'typed_config', message: /^its bytes cannot be read as envoy\.config\.core\.v3\.Node: / },
   ]);

@@ -9,6 +9,7 @@ import { routeConfigurationDecoder } from '../../../xds/resource/route-configura
 import { runtimeDecoder } from '../../../xds/resource/runtime-resource.ts';
 import { virtualHostDecoder } from '../../../xds/resource/virtual-host-resource.ts';
 import { encodedOf, inlineListener } from '../../support/assembly-bench.ts';
+import { noItems } from '../../support/empty-patterns.ts';
 
 function decoded<T>(decoder: ResourceDecoder<T>, yaml: string) {
   const bytes = encodedOf(decoder.type.typeUrl.replace('type.googleapis.com/', ''), yaml);
@@ -23,11 +24,15 @@ t.test('each type comes by its bytes as its domain type', async (t) => {
   t.match(decoded(clusterDecoder(bind), '{name: a}'), {
     name: 'a',
     value: { name: 'a', bindAddress: bind },
-    problems: [],
+    problems: noItems,
   });
-  t.match(decoded(loadAssignmentDecoder, '{cluster_name: a}'), { name: 'a', value: { localities: [] }, problems: [] });
-  t.match(decoded(routeConfigurationDecoder, '{name: r}'), { name: 'r', value: { name: 'r' }, problems: [] });
-  t.match(decoded(virtualHostDecoder, '{name: v, domains: [A]}'), { value: { domains: ['a'] }, problems: [] });
+  t.match(decoded(loadAssignmentDecoder, '{cluster_name: a}'), {
+    name: 'a',
+    value: { localities: noItems },
+    problems: noItems,
+  });
+  t.match(decoded(routeConfigurationDecoder, '{name: r}'), { name: 'r', value: { name: 'r' }, problems: noItems });
+  t.match(decoded(virtualHostDecoder, '{name: v, domains: [A]}'), { value: { domains: ['a'] }, problems: noItems });
   t.same(decoded(runtimeDecoder, '{name: r, layer: {a: {b: 1}}}').value, new Map([['a.b', 1]]));
   const router = '{name: f, typed_config: {"@type": x/envoy.extensions.filters.http.router.v3.Router}}';
   t.same(decoded(extensionConfigDecoder, router).value, {

@@ -4,6 +4,7 @@ import { Problems } from '../../../config/problems.ts';
 import { secretDecoder } from '../../../xds/resource/secret-resource.ts';
 import { encodedOf } from '../../support/assembly-bench.ts';
 import { makeLeaf, makeRoot } from '../../support/certificates.ts';
+import { noItems } from '../../support/empty-patterns.ts';
 
 function decoded(yaml: string) {
   const problems = new Problems();
@@ -23,7 +24,7 @@ t.test('a secret is what it says, with the folders of its files', async (t) => {
       secret: { kind: 'certificate', name: 'a', certificateChain: chain, privateKey: key },
       written: { watchedDirectories: [directory] },
     },
-    problems: [],
+    problems: noItems,
   });
   const watched = decoded(`{name: a, tls_certificate: {${pair}, watched_directory: {path: /other}}}`);
   t.same(watched.value?.written.watchedDirectories, ['/other']);
