@@ -50,7 +50,11 @@ export class MetricsExport {
   async #open(): Promise<void> {
     const { bootstrap } = this.#options;
     const { sinks, flushIntervalMs } = bootstrap.stats;
-    const { environmentSink } = await import('../export/metrics-environment.ts');
+    const [{ environmentSink }, { isSignalOff }] = await Promise.all([
+      import('../export/metrics-environment.ts'),
+      import('../export/signal-switches.ts'),
+    ]);
+    if (isSignalOff(process.env, 'metrics')) return;
     for (const sink of sinks) await this.#follow(sink, flushIntervalMs);
     try {
       const found = environmentSink(process.env);

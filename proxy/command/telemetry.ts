@@ -5,11 +5,13 @@ import type { Bootstrap } from '../../config/bootstrap.ts';
 import type { Snapshot } from '../../config/snapshot.ts';
 import type { TraceProvider } from '../../config/tracing.ts';
 import { defaultSettings, type SamplingSettings } from '../../sampler/settings.ts';
+import { ineffectiveVariables } from '../export/ineffective-variables.ts';
 import type { LatestError } from '../export/latest-errors.ts';
 import type { SamplingBeat } from '../export/sampling-beat.ts';
 import type { SamplingOverview } from '../export/sampling-overview.ts';
 import type { SamplingService } from '../export/sampling-service.ts';
 import type { ExportClock } from '../export/sender.ts';
+import { isSignalOff } from '../export/signal-switches.ts';
 import type { KeptTrace, SpanCollector } from '../export/span-collector.ts';
 import type { SpanExporter } from '../export/span-exporter.ts';
 import type { Exemplars } from '../telemetry/exemplars.ts';
@@ -59,6 +61,7 @@ export class Telemetry {
   constructor(options: TelemetryOptions) {
     const { samplingConfigPath: path, log, pool } = options;
     this.#options = options;
+    for (const sentence of ineffectiveVariables(process.env)) log.component('tracing').warn(sentence);
     if (path === undefined) {
       this.#file = null;
       return;
@@ -158,6 +161,7 @@ export class Telemetry {
   }
 
   async #loadExporters(): Promise<(provider: TraceProvider) => SpanExporter> {
+    if (isSignalOff(process.env, 'traces')) return () => nowhere;
     const [{ OtlpSpanExporter }, { ZipkinSpanExporter }] = await Promise.all([
       import('../export/otlp-span-exporter.ts'),
       import('../export/zipkin-span-exporter.ts'),
@@ -180,6 +184,9 @@ export class Telemetry {
       provider.kind === 'zipkin' ? new ZipkinSpanExporter(provider, options) : new OtlpSpanExporter(provider, options);
   }
 }
+
+/** What is kept is counted and shown as ever, and nothing is sent. */
+const nowhere: SpanExporter = { push: () => undefined, close: async () => undefined };
 
 /** Its timers keep no process alive. */
 const idleClock: ExportClock = {

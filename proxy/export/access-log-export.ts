@@ -16,6 +16,7 @@ import type { EntryEvents } from './entry-events.ts';
 import { ExportQueue } from './export-queue.ts';
 import { openSender, type SenderContext } from './otlp-sender.ts';
 import type { SendOutcome } from './sender.ts';
+import { isSignalOff } from './signal-switches.ts';
 
 export interface AccessLogExportOptions extends SenderContext {
   readonly stats: WorkerStats;
@@ -188,6 +189,7 @@ async function openRecords(
   options: AccessLogExportOptions,
   { onFlush, onFlushFail, onDrop }: EntryEvents,
 ): Promise<Destination> {
+  if (isSignalOff(process.env, 'logs')) return { send: ({ length }) => onDrop(length), close: async () => undefined };
   const { resourceAttributes, resourceMessage } = await import('./telemetry-resource.ts');
   const { hasBuiltinLabels, logName, service } = collector;
   const outage = new Outage(service.cluster, options.onWarning);

@@ -6,6 +6,7 @@
 import type { StatsSink } from '../../config/bootstrap.ts';
 import type { GrpcCluster, GrpcTls, SecretText } from '../../config/config-source.ts';
 import { longestTimerMs } from '../../config/timer-limit.ts';
+import { type Environment, given, isSignalOff } from './signal-switches.ts';
 
 export interface EnvironmentSink {
   readonly sink: StatsSink;
@@ -14,17 +15,15 @@ export interface EnvironmentSink {
   readonly intervalMs: number;
 }
 
-type Environment = Readonly<Record<string, string | undefined>>;
-
 const connectTimeoutMs = 10_000;
 const defaultIntervalMs = 60_000;
 
 /** Null when the environment asks for nothing. @throws Error naming the variable that cannot be followed. */
 export function environmentSink(environment: Environment): EnvironmentSink | null {
-  if (given(environment, 'OTEL_SDK_DISABLED')?.toLowerCase() === 'true') return null;
+  if (isSignalOff(environment, 'metrics')) return null;
   const exporter = given(environment, 'OTEL_METRICS_EXPORTER');
-  if (exporter === undefined || exporter === 'none') return null;
-  if (exporter !== 'otlp') {
+  if (exporter === undefined) return null;
+  if (exporter.toLowerCase() !== 'otlp') {
     throw new Error(
       `OTEL_METRICS_EXPORTER=${exporter}: otlp and none are supported, and /stats/prometheus is always there`,
     );
@@ -118,9 +117,4 @@ function intervalOf(environment: Environment): number {
   const intervalMs = Number(text);
   if (Number.isInteger(intervalMs) && intervalMs > 0 && intervalMs <= longestTimerMs) return intervalMs;
   throw new Error(`OTEL_METRIC_EXPORT_INTERVAL=${text}: milliseconds are needed`);
-}
-
-/** An empty variable is as none. */
-function given(environment: Environment, name: string): string | undefined {
-  return environment[name]?.trim() || undefined;
 }

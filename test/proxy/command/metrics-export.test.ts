@@ -65,6 +65,21 @@ t.test('without a sink nothing is exported', async (t) => {
   t.strictSame(lines, []);
 });
 
+for (const [name, value] of [
+  ['OTEL_SDK_DISABLED', 'true'],
+  ['OTEL_METRICS_EXPORTER', 'none'],
+] as const) {
+  t.test(`${name}=${value} stops the sinks of the bootstrap too`, async (t) => {
+    process.env[name] = value;
+    t.teardown(() => delete process.env[name]);
+    const collector = await startOtlpCollector(t);
+    const { metrics, exporting } = fixture([sink], collector.grpcPort);
+    metrics.stats.block(clusterStats, 'a').inc(clusterStats.upstreamRqTotal);
+    await exporting.close();
+    t.strictSame(collector.requests, []);
+  });
+}
+
 t.test('an environment that cannot be followed is told of, and stops nothing', async (t) => {
   process.env['OTEL_METRICS_EXPORTER'] = 'console';
   t.teardown(() => delete process.env['OTEL_METRICS_EXPORTER']);

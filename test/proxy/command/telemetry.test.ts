@@ -4,7 +4,7 @@ import t, { type Test } from 'tap';
 import { ConfigError } from '../../../config/problems.ts';
 import { createMetrics } from '../../../proxy/command/metrics.ts';
 import { Telemetry } from '../../../proxy/command/telemetry.ts';
-import { createProcessLog } from '../../../proxy/telemetry/process-log.ts';
+import { createProcessLog, type ProcessLog } from '../../../proxy/telemetry/process-log.ts';
 import { outcomeOf, requestNames } from '../../../proxy/telemetry/request-stats.ts';
 import type { RecordingSettings } from '../../../proxy/tracing/recording-settings.ts';
 import { SamplingMemory } from '../../../proxy/tracing/sampling-memory.ts';
@@ -16,7 +16,18 @@ import { encodeRecords, someTraceId } from '../../support/span-fixtures.ts';
 
 const key = { service: 'reviews', route: '/a', method: 'GET', headerRule: -1 };
 
-async function makeTelemetry(t: Test, samplingConfigPath?: string) {
+function setEnvironment(t: Test, values: Readonly<Record<string, string>>): void {
+  Object.assign(process.env, values);
+  t.teardown(() => {
+    for (const name of Object.keys(values)) delete process.env[name];
+  });
+}
+
+async function makeTelemetry(
+  t: Test,
+  samplingConfigPath?: string,
+  log = createProcessLog({ level: 'off', componentLevels: '' }),
+) {
   const collector = await startOtlpCollector(t);
   const clusters = new FakeClusters().set('otel', [{ address: loopback(collector.httpPort) }]);
   const taken: number[] = [];
@@ -30,7 +41,7 @@ async function makeTelemetry(t: Test, samplingConfigPath?: string) {
       },
     },
     ...metrics,
-    log: createProcessLog({ level: 'off', componentLevels: '' }),
+    log,
     pool: { setSampling: (each) => settings.push(each), takeSpans: (worker) => taken.push(worker) },
     samplingConfigPath,
     localIp: '10.0.0.1',
@@ -79,6 +90,27 @@ t.test('what a worker records reaches the collector, the overview, the latest er
   t.match(ofKey, { route: '/a', method: 'GET', kept: { error: 1 } });
   const exemplars = metrics.exemplars.of(requestNames(key, outcomeOf(503, -1)));
   t.ok(exemplars.some((each) => each?.traceId === someTraceId));
+});
+
+for (const variables of [{ OTEL_SDK_DISABLED: 'true' }, { OTEL_TRACES_EXPORTER: 'none' }]) {
+  t.test(`${Object.keys(variables)} stops what is sent, and not what is shown`, async (t) => {
+    setEnvironment(t, variables);
+    const { collector, telemetry, taken } = await makeTelemetry(t);
+    for (const message of messages) telemetry.accept(0, message);
+    await telemetry.close();
+    t.same(taken, [0], 'the batch was answered');
+    t.strictSame(collector.requests, []);
+    t.match(telemetry.latestErrors(), [{ traceId: someTraceId, status: 503 }]);
+  });
+}
+
+t.test('a variable without effect is told of at the start', async (t) => {
+  setEnvironment(t, { OTEL_TRACES_SAMPLER: 'always_on' });
+  const lines: string[] = [];
+  const log = { component: () => ({ warn: (line: string) => lines.push(line) }) } as unknown as ProcessLog;
+  await makeTelemetry(t, undefined, log);
+  t.equal(lines.length, 1);
+  t.match(lines[0], /^OTEL_TRACES_SAMPLER has no effect: /);
 });
 
 t.test('without a record nothing is loaded, and the end is at once', async (t) => {

@@ -110,6 +110,19 @@ t.test('records are counted where the prefix says, dropped ones too, with a warn
   t.match(warnings[0], /^access logs cannot be sent to cluster als, and are dropped: /);
 });
 
+t.test('OTEL_LOGS_EXPORTER=none drops records with a count, and no entries of access log services', async (t) => {
+  process.env['OTEL_LOGS_EXPORTER'] = 'none';
+  t.teardown(() => delete process.env['OTEL_LOGS_EXPORTER']);
+  const collector = await startAccessLogCollector();
+  t.teardown(() => collector.stop());
+  const { exported, store } = makeExport(collector.port);
+  exported.write(batchOf(entries, entryLine('/1')));
+  exported.write(batchOf(records, `${JSON.stringify([1, null, ['a'], []])}\n`));
+  await exported.close(5000);
+  await collector.entries(1);
+  t.equal(store.get(openTelemetryLogStats)!.value(openTelemetryLogStats.logsDropped), 1);
+});
+
 t.test('a collector that no log speaks of any more is left after ten minutes', async (t) => {
   const collector = await startAccessLogCollector();
   t.teardown(() => collector.stop());
