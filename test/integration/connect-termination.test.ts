@@ -196,7 +196,7 @@ t.test('the body of a POST is a tunnel where that is allowed, and a request else
     await client.write(post + body);
     t.match(
       await client.until((text) => text.endsWith('\r\n0\r\n\r\n')),
-      /^HTTP\/1\.1 200 OK\r\n.*transfer-encoding: chunked\r\n.*\r\n7\r\n\[hello\]\r\n0\r\n\r\n$/s,
+      /^HTTP\/1\.1 200 OK\r\n.*transfer-encoding: chunked\r\n.*\r\n7\r\n\[hello\]\r\n0\r\n\r\n$/is,
     );
   }
   const empty = await start(t, answering, { termination: { allowsPost: true } });

@@ -4,6 +4,7 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import type { Test } from 'tap';
+import { findNewerLibc } from '../../build/newer-libc.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 
@@ -49,7 +50,8 @@ export interface SidecarOptions {
 export async function startSidecar(t: Test, options: SidecarOptions): Promise<Sidecar> {
   const bootstrap = { admin: { address: socketAddress(0) }, ...options.bootstrap };
   const { sidecarVariables, flags = [] } = options;
-  const args = ['proxy/main.ts'];
+  const engine = chosenEngine();
+  const args = ['proxy/main.ts', ...engine.flags];
   if (sidecarVariables === undefined) args.push('--config-yaml', JSON.stringify(bootstrap), ...flags);
   else
     args.push(
@@ -61,7 +63,7 @@ export async function startSidecar(t: Test, options: SidecarOptions): Promise<Si
   // The shell becomes the process, so that signals reach it.
   const limit = options.descriptors === undefined ? '' : `ulimit -n ${options.descriptors}; `;
   const before = options.before === undefined ? '' : `${options.before}; `;
-  const command = `${limit}${before}exec ${options.runner ?? ''} ${dyingWithParent().join(' ')} "$0" "$@"`;
+  const command = `${limit}${before}exec ${options.runner ?? ''} ${[...dyingWithParent(), ...engine.before].join(' ')} "$0" "$@"`;
   const child = spawn('/bin/sh', ['-c', command, process.execPath, ...args], {
     cwd: ROOT,
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -74,6 +76,14 @@ export async function startSidecar(t: Test, options: SidecarOptions): Promise<Si
   });
   if (options.isReady ?? true) await sidecar.becomeReady();
   return sidecar;
+}
+
+/** As of the table of the second engine, integration/second-engine.test.ts. */
+function chosenEngine(): { readonly before: readonly string[]; readonly flags: readonly string[] } {
+  if (process.env['OUTRIGGER_TEST_ENGINE'] === undefined) return { before: [], flags: [] };
+  const libc = findNewerLibc();
+  if ('missing' in libc) throw new Error(libc.missing);
+  return { before: libc.before, flags: ['--engine', 'uws'] };
 }
 
 /** A test that is killed tears nothing down. Last before the process: a change of user would undo it (prctl(2)). */
