@@ -1,4 +1,4 @@
-// The goals of the engine: each a ratio of medians of one run, outrigger's over a peer's.
+// The goals of both engines: each a ratio of medians of one run, an outrigger's over a peer's.
 import type { Slot } from '../measure/measured-load.ts';
 import type { PeerName } from '../peers/peer.ts';
 import { bytesPerCpuSecond, cpuMicrosPerRequest, type EngineReport } from './engine-report.ts';
@@ -7,13 +7,15 @@ import { medianOf } from './table.ts';
 export type GoalOutcome = {
   readonly title: string;
   readonly goal: string;
-  // null: outrigger or the peer was not measured in this run.
+  // null: one of the two was not measured in this run.
   readonly ratio: number | null;
   readonly verdict: string;
 };
 
 type Goal = {
   readonly title: string;
+  // Whose figure is judged; outrigger's when absent.
+  readonly of?: PeerName;
   readonly against: PeerName;
   readonly bound: 'at most' | 'at least';
   readonly limit: number;
@@ -77,11 +79,27 @@ const GOALS: readonly Goal[] = [
     limit: 0.4,
     figure: scaledRss,
   },
+  {
+    title: 'second engine: requests/s, 100 B, 64 connections, against Envoy bare',
+    of: 'outrigger-uws',
+    against: 'envoy',
+    bound: 'at least',
+    limit: 1.6,
+    figure: axisRate('small'),
+  },
+  {
+    title: 'second engine: RSS after load, one worker, against the default engine',
+    of: 'outrigger-uws',
+    against: 'outrigger',
+    bound: 'at most',
+    limit: 1.5,
+    figure: loadedRss,
+  },
 ];
 
 export function judgeGoals(report: EngineReport): readonly GoalOutcome[] {
   return GOALS.map((one) => {
-    const ours = one.figure(report, 'outrigger');
+    const ours = one.figure(report, one.of ?? 'outrigger');
     const theirs = one.figure(report, one.against);
     const ratio = ours === null || theirs === null ? null : ours / theirs;
     return { title: one.title, goal: `${one.bound} ${one.limit.toFixed(2)}`, ratio, verdict: verdict(one, ratio) };
@@ -97,6 +115,10 @@ function verdict(one: Goal, ratio: number | null): string {
 
 function axisCpu(axis: string): Goal['figure'] {
   return (report, peer) => medianOf(slotsOf(report, axis, peer).map(cpuMicrosPerRequest));
+}
+
+function axisRate(axis: string): Goal['figure'] {
+  return (report, peer) => medianOf(slotsOf(report, axis, peer).map((slot) => slot.requests / slot.seconds));
 }
 
 function axisBytes(axis: string): Goal['figure'] {

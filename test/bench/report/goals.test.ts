@@ -50,6 +50,31 @@ t.test('a miss says by how much of the limit, in both directions', async (t) => 
   t.match(goalOf(report, 'HTTP, 1 MiB'), { ratio: 1, verdict: 'missed by 33 %' });
 });
 
+t.test('the second engine is judged by what it serves of Envoy, and by its memory beside the first', async (t) => {
+  const requests = (count: number) => ({ ...slot(1), requests: count, seconds: 2 });
+  const loaded = (rssBytes: number) => [{ idle: { rssBytes: 1 }, loaded: { rssBytes } }];
+  const report = {
+    ...reportOf({}),
+    axes: reportOf({}).axes.map((axis) => ({
+      ...axis,
+      rounds: new Map([
+        ['outrigger', [requests(9000)]],
+        ['outrigger-uws', [1, 5000, 3000].map(requests)],
+        ['envoy', [requests(2000)]],
+      ]),
+    })),
+    memory: new Map([
+      ['outrigger', loaded(100)],
+      ['outrigger-uws', loaded(160)],
+      ['envoy', loaded(1000)],
+    ]),
+  } as unknown as EngineReport;
+  t.match(goalOf(report, 'second engine: requests/s'), { goal: 'at least 1.60', ratio: 1.5, verdict: 'missed by 6 %' });
+  t.match(goalOf(report, 'second engine: RSS'), { goal: 'at most 1.50', ratio: 1.6, verdict: 'missed by 7 %' });
+  for (const title of ['second engine: requests/s', 'second engine: RSS'])
+    t.match(goalOf(reportOf({ outrigger: 1, envoy: 1 }), title), { ratio: null, verdict: 'not measured in this run' });
+});
+
 t.test('without outrigger, or without the axis, nothing is claimed', async (t) => {
   t.match(goalOf(reportOf({ envoy: 40 }), 'CPU a request, 100 B'), {
     ratio: null,
