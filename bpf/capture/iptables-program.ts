@@ -17,7 +17,7 @@ export interface ProgramOutcome {
 }
 
 export const runProgram: RunProgram = (command, args, input) =>
-  spawnSync(command, args, { input, encoding: 'utf8', timeout: TIMEOUT_MS });
+  spawnSync(command, args, { input, encoding: 'utf8', timeout: TIMEOUT_MS, maxBuffer: OUTPUT_BYTES });
 
 /** Those that rules of ours are in. */
 export const TABLES = ['nat', 'raw'] as const;
@@ -115,6 +115,8 @@ export function isOurs(chain: string): boolean {
 const ownChains: Readonly<Record<TableName, readonly string[]>> = { nat: Object.values(CHAINS), raw: [ZONE_CHAIN] };
 
 const TIMEOUT_MS = 20_000;
+/** Some 500,000 rules: all tables are read, also those of others, and Node ends a program that prints more than 1 MiB. */
+const OUTPUT_BYTES = 64 * 1024 * 1024;
 /** Somebody else may be changing rules. */
 const LOCK_SECONDS = 5;
 

@@ -5,6 +5,7 @@ import {
   type ProgramOutcome,
   readTables,
   rulesIn,
+  runProgram,
   writeTable,
 } from '../../../bpf/capture/iptables-program.ts';
 
@@ -112,5 +113,12 @@ t.test('failures are sentences with a way out', (t) => {
     wayOut: /CAP_NET_ADMIN/,
   });
   t.match(failing({}), { reason: /says nothing and ends with 4/ });
+  t.end();
+});
+
+t.test('tables of others may be large: all that a program prints is read', (t) => {
+  const outcome = runProgram(process.execPath, ['-e', "process.stdout.write('x'.repeat(8_000_000))"], '');
+  t.equal(outcome.error, undefined);
+  t.same([outcome.status, outcome.stdout.length], [0, 8_000_000]);
   t.end();
 });
