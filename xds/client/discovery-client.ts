@@ -188,6 +188,7 @@ export class DiscoveryClient implements ResourceSubscriptions {
       line = new ResponseLine({
         prepare: ({ response }) => session.prepare(response),
         deliver: ({ response, bytes }) => this.#onResponse(session, response, bytes),
+        bytesOf: ({ bytes }) => bytes + responseObjectBytes,
         isOver: () => stream !== this.#stream,
         defer: this.#options.defer,
       });
@@ -301,6 +302,9 @@ interface Received {
   readonly response: DiscoveryResponse;
   readonly bytes: number;
 }
+
+/** Of a response that was read, beside its bytes: many small ones fill memory, too. */
+const responseObjectBytes = 1024;
 
 /** Type URLs come from the peer: it is not to fill memory or the log with them. */
 const maxUnaskedTypes = 32;

@@ -12,6 +12,7 @@ function make(stepsOf: (response: string) => number | undefined) {
       return steps === undefined ? undefined : stepping(response, steps, seen);
     },
     deliver: (response) => seen.push(response),
+    bytesOf: (response) => (response === 'x' ? 40 * 1024 * 1024 : 1024),
     isOver: () => isOver,
     defer: time.defer,
   });
@@ -60,3 +61,24 @@ t.test('nothing is delivered when it is over', async (t) => {
   for (let turn = 0; turn < 9; turn++) time.endTurn();
   t.same(seen, ['a1']);
 });
+
+t.test(
+  'a peer that goes on sending does not fill memory: too much behind the first is delivered at once, in order',
+  async (t) => {
+    const { line, time, seen } = make((response) => (response === 'a' ? 2 : undefined));
+    for (const response of ['a', 'x']) line.add(response);
+    time.endTurn();
+    t.same(seen, ['a1'], 'one more may wait');
+    for (const response of ['b', 'x']) line.add(response);
+    t.same(seen, ['a1', 'a', 'x', 'b', 'x']);
+    line.add('a');
+    for (let turn = 0; turn < 3; turn++) time.endTurn();
+    t.same(seen.slice(5), ['a1', 'a2', 'a'], 'steps that were given up are not made, and the next ones are');
+    for (let round = 0; round < 3; round++) {
+      for (const response of ['a', 'x']) line.add(response);
+      for (let turn = 0; turn < 2; turn++) time.endTurn();
+      t.equal(seen.at(-1), 'a2', 'what was delivered waits no more');
+      time.endTurn();
+    }
+  },
+);
