@@ -38,9 +38,10 @@ t.test(
   },
 );
 
-t.test('without logs there is nothing to end', async () => {
+t.test('without logs there is nothing to end', async (t) => {
   const { bootstrap } = bootstrapOf('{}');
   const stats = new WorkerStats(() => undefined);
   const log = createProcessLog({ level: 'off', componentLevels: '' });
-  await new AccessLogDestinations({ bootstrap, state: { snapshot: null }, stats, log }).close();
+  const destinations = new AccessLogDestinations({ bootstrap, state: { snapshot: null }, stats, log });
+  await t.resolves(destinations.close());
 });
