@@ -124,7 +124,7 @@ export function serve(flags: Flags, sidecar: Sidecar | undefined): void {
   const adminFree = succession.adminFree.then(() => bootstrap.admin && admin.reserve(bootstrap.admin.address));
   const following = follow(capture, flags, { bootstrap, publisher, overrides, observation, pool, sidecar, stats, log });
   const logs = outputsOf(accessLogs, telemetry, new MetricsExport({ metrics, bootstrap, state, pool, overrides, log }));
-  const ends = { logs, saveConfiguration: async () => (await following).stop(), termination: sidecar?.termination };
+  const ends = { logs, saveConfiguration: async () => (await following).stop(), sidecar };
   const lifecycle = handleSignals({ flags, log, state, pool, store, succession, capture, ...ends });
   Promise.all([following, adminFree]).then(([dynamic]) => {
     if (bootstrap.admin === undefined) return;
@@ -215,7 +215,7 @@ function openTelemetry(parts: TelemetryParts, { samplingConfigPath, drainTimeMs 
   }
 }
 
-interface LifecycleParts extends Pick<LifecycleOptions, 'saveConfiguration' | 'logs' | 'termination'> {
+interface LifecycleParts extends Pick<LifecycleOptions, 'saveConfiguration' | 'logs'> {
   readonly flags: Flags;
   readonly log: ProcessLog;
   readonly state: ServerState;
@@ -223,14 +223,26 @@ interface LifecycleParts extends Pick<LifecycleOptions, 'saveConfiguration' | 'l
   readonly store: StatsStore;
   readonly succession: Succession;
   readonly capture: Capture;
+  readonly sidecar: Sidecar | undefined;
 }
 
-function handleSignals({ flags, log, state, pool, store, succession, capture, ...ends }: LifecycleParts): Lifecycle {
+function handleSignals({
+  flags,
+  log,
+  state,
+  pool,
+  store,
+  succession,
+  capture,
+  sidecar,
+  ...ends
+}: LifecycleParts): Lifecycle {
   const lifecycle = new Lifecycle({
     workers: pool,
     ...ends,
     state,
     log: log.component('main'),
+    termination: sidecar?.termination,
     openConnections: () => openConnections(store),
     drainTimeMs: flags.drainTimeMs,
     parentShutdownTimeMs: flags.parentShutdownTimeMs,
@@ -242,6 +254,7 @@ function handleSignals({ flags, log, state, pool, store, succession, capture, ..
     schedule: (delayMs, callback) => setTimeout(callback, delayMs),
   });
   lifecycle.handleSignals();
+  sidecar?.onApplicationGone(() => lifecycle.shutdown(), log.component('main'));
   return lifecycle;
 }
 

@@ -11,6 +11,7 @@ import type { OwnSecrets } from '../../xds/client/config-sources.ts';
 import type { DnsProxy } from '../dns/dns-proxy.ts';
 import type { WantedAddress } from '../listener/inherited-sockets.ts';
 import { type AppProbe, readAppProbes } from '../sidecar/app-probe.ts';
+import { lookForProcesses, sharesProcesses, watchApplication } from '../sidecar/application-watch.ts';
 import { bootstrapDocument, secretsCluster } from '../sidecar/bootstrap-document.ts';
 import { readEnvironment, type SidecarEnvironment } from '../sidecar/environment.ts';
 import { HeldOutbound, outboundAddresses } from '../sidecar/held-outbound.ts';
@@ -45,6 +46,7 @@ export class Sidecar {
   /** Throws `ConfigError` with what is wrong with the environment or the arguments. */
   constructor(args: readonly string[], variables: NodeJS.ProcessEnv) {
     const environment = readEnvironment({ variables, readFile: readIfThere });
+    if (environment.exitAfterApplicationMs !== undefined && !sharesProcesses()) throw notShared;
     const { dnsDomain = `${environment.namespace}.svc.cluster.local`, flags } = readSidecarArguments(args);
     const document = bootstrapDocument(environment, sidecarNode(environment, dnsDomain));
     const more = [...flagsOfMesh(environment, flags), ...flagsOfContainer(flags, variables)];
@@ -109,6 +111,14 @@ export class Sidecar {
     this.#dnsProxy = proxy;
   }
 
+  /** Calls back when the application has gone, where that is asked for. */
+  onApplicationGone(end: () => void, log: ComponentLog): void {
+    const graceMs = this.#environment.exitAfterApplicationMs;
+    if (graceMs === undefined) return;
+    const { nowMs: clock, schedule } = processClock;
+    watchApplication({ look: lookForProcesses, graceMs, end, clock, schedule, log });
+  }
+
   /** Answers the kubelet. Rejects when a port cannot be had. */
   async answer(log: ComponentLog): Promise<void> {
     const { proxyConfig, instanceIps, appMetrics, probesLoopback, capturesDns } = this.#environment;
@@ -133,6 +143,13 @@ export class Sidecar {
     log.info({ ...(await server.listen({ status, health, prometheus })) }, 'the kubelet is answered');
   }
 }
+
+const notShared = new ConfigError('the environment of the sidecar', [
+  {
+    path: 'OUTRIGGER_EXIT_AFTER_APPLICATION',
+    message: 'the application is not to be seen: the pod needs shareProcessNamespace: true',
+  },
+]);
 
 function probesOf({ appProbes }: SidecarEnvironment): ReadonlyMap<string, AppProbe> {
   const problems = new Problems('ISTIO_KUBE_APP_PROBERS');

@@ -47,6 +47,8 @@ export interface SidecarEnvironment {
   /** `ISTIO_META_DNS_CAPTURE`: the pod's queries of DNS come to us. */
   readonly capturesDns: boolean;
   readonly termination: TerminationSettings;
+  /** `OUTRIGGER_EXIT_AFTER_APPLICATION`: the sidecar ends when the application has gone for so long. */
+  readonly exitAfterApplicationMs: number | undefined;
 }
 
 export interface MetricsPlace {
@@ -112,6 +114,7 @@ export function readEnvironment({ variables, readFile }: EnvironmentSource): Sid
     appMetrics: readAppMetrics(read, proxyConfig, problems),
     capturesDns: readDnsCapture(read, problems),
     termination: readTermination({ written, read, problems }),
+    exitAfterApplicationMs: read.duration('OUTRIGGER_EXIT_AFTER_APPLICATION'),
   };
   if (!problems.isEmpty) throw new ConfigError('the environment of the sidecar', problems.list);
   return environment;

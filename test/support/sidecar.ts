@@ -2,6 +2,8 @@
 
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Test } from 'tap';
 import { findNewerLibc } from '../../build/newer-libc.ts';
@@ -53,13 +55,7 @@ export async function startSidecar(t: Test, options: SidecarOptions): Promise<Si
   const engine = chosenEngine();
   const args = ['proxy/main.ts', ...engine.flags];
   if (sidecarVariables === undefined) args.push('--config-yaml', JSON.stringify(bootstrap), ...flags);
-  else
-    args.push(
-      'sidecar',
-      '-c',
-      join(t.testdir({ 'bootstrap.json': JSON.stringify(options.bootstrap) }), 'bootstrap.json'),
-      ...flags,
-    );
+  else args.push('sidecar', '-c', fileOf(t, options.bootstrap), ...flags);
   // The shell becomes the process, so that signals reach it.
   const limit = options.descriptors === undefined ? '' : `ulimit -n ${options.descriptors}; `;
   const before = options.before === undefined ? '' : `${options.before}; `;
@@ -84,6 +80,14 @@ function chosenEngine(): { readonly before: readonly string[]; readonly flags: r
   const libc = findNewerLibc();
   if ('missing' in libc) throw new Error(libc.missing);
   return { before: libc.before, flags: ['--engine', 'uws'] };
+}
+
+function fileOf(t: Test, document: object): string {
+  const folder = mkdtempSync(join(tmpdir(), 'outrigger-bootstrap-'));
+  t.teardown(() => rmSync(folder, { recursive: true }));
+  const path = join(folder, 'bootstrap.json');
+  writeFileSync(path, JSON.stringify(document));
+  return path;
 }
 
 /** A test that is killed tears nothing down. Last before the process: a change of user would undo it (prctl(2)). */

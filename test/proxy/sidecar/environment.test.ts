@@ -73,6 +73,12 @@ t.test('how it ends at SIGTERM is said by the mesh or by variables, the older of
   }
 });
 
+t.test('it outlives the application, unless it is told for how long', async (t) => {
+  t.equal(read({}).exitAfterApplicationMs, undefined);
+  t.equal(read({ OUTRIGGER_EXIT_AFTER_APPLICATION: '6m' }).exitAfterApplicationMs, 360_000);
+  t.throws(() => read({ OUTRIGGER_EXIT_AFTER_APPLICATION: 'true' }), { message: /"true" is no duration/ });
+});
+
 t.test('metadata, labels, probes and the place of metrics', async (t) => {
   const environment = read(
     {
