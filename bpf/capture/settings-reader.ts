@@ -98,7 +98,8 @@ function readDns(tree: unknown, problems: Problems): CaptureSettings['dns'] {
     read: (item) => (typeof item === 'string' && addressBytes(item) !== undefined ? parseCidr(item)!.ip : undefined),
   });
   // An empty list would be taken for every server, and whoever wrote it meant none.
-  if (servers?.length === 0) problems.at('servers').add('is empty; leave dns out to leave DNS alone');
+  const isEmpty = Array.isArray(fields.servers) && fields.servers.length === 0;
+  if (isEmpty) problems.at('servers').add('is empty; leave dns out to leave DNS alone');
   return { port, servers: servers ?? [] };
 }
 

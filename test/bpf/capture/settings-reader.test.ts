@@ -112,6 +112,7 @@ t.test('DNS is captured when it is spoken of, of every server unless some are na
   t.same(settingsOf({ dns: { servers: ['*'] } }).dns, { port: 15053, servers: [] });
   t.match(problemsOf({ dns: { servers: [] } }), [/servers: is empty; leave dns out/]);
   t.match(problemsOf({ dns: { servers: ['ns.example'] } }), [/servers\[0\]: must be an address/]);
+  t.equal(problemsOf({ dns: { servers: ['ns.example'] } }).length, 1, 'a list of what is no address is not empty');
   t.end();
 });
 
