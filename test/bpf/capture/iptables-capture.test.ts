@@ -164,7 +164,7 @@ t.test('closed, rules from before stay when new ones cannot be made', (t) => {
   };
   const ours = '*nat\n:OUTRIGGER_OUTPUT - [0:0]\n-A OUTPUT -j OUTRIGGER_OUTPUT\nCOMMIT\n';
   t.same(removalsUnder('closed', ours), []);
-  t.match(removalsUnder('open', ours), ['iptables-restore']);
+  t.same(removalsUnder('open', ours), ['iptables-restore', 'ip6tables-restore']);
   t.same(removalsUnder('closed', ''), [], 'there is nothing to remove');
   t.end();
 });
