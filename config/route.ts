@@ -1,5 +1,6 @@
 // Route configurations: which cluster a request goes to, and what is changed on the way (`config.route.v3`).
 
+import type { ConfigSource } from './config-source.ts';
 import type { CorsPolicy } from './cors.ts';
 import type { Metadata } from './endpoint.ts';
 import type { HeaderMatcher, QueryParameterMatcher, RuntimeFraction } from './matcher.ts';
@@ -15,6 +16,8 @@ export interface RouteConfiguration {
   readonly mostSpecificHeaderMutationsWins: boolean;
   readonly ignorePortInHostMatching: boolean;
   readonly maxDirectResponseBodyBytes: number;
+  /** Where more virtual hosts come from. What is served has them, and no source. */
+  readonly virtualHostSource?: ConfigSource;
 }
 
 export interface VirtualHost {

@@ -17,6 +17,7 @@ const messageNames: { readonly [shortName: string]: string } = {
   rds: 'envoy.config.route.v3.RouteConfiguration',
   rtds: 'envoy.service.runtime.v3.Runtime',
   sds: 'envoy.extensions.transport_sockets.tls.v3.Secret',
+  vhds: 'envoy.config.route.v3.VirtualHost',
   ecds: 'envoy.config.core.v3.TypedExtensionConfig',
 };
 

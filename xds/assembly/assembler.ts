@@ -13,7 +13,6 @@ import type { Snapshot, SnapshotChange } from '../../config/snapshot.ts';
 import type { DiscoveryLog, RefusedResource, ResourceType, Schedule } from '../client/discovery.ts';
 import type { RuntimeValues } from '../decode/runtime.ts';
 import type { ResourceSet } from '../resource/resource-set.ts';
-import { virtualHostDecoder } from '../resource/virtual-host-resource.ts';
 import type { AssemblyContext } from './assembly-context.ts';
 import { ClusterAssembly } from './cluster-assembly.ts';
 import { ExtensionAssembly } from './extension-assembly.ts';
@@ -25,7 +24,7 @@ import { RouteAssembly } from './route-assembly.ts';
 import { RuntimeLayers } from './runtime-layers.ts';
 import { SecretAssembly } from './secret-assembly.ts';
 import { SnapshotChanges } from './snapshot-changes.ts';
-import { type ResourceSources, SubscribedType } from './subscribed-type.ts';
+import type { ResourceSources, SubscribedType } from './subscribed-type.ts';
 
 export interface AssemblerOptions {
   readonly bootstrap: BootstrapResources;
@@ -88,7 +87,10 @@ export class Assembler {
     this.#layers = new RuntimeLayers(this.#context, options.onRuntimeLayer);
     this.#secrets = new SecretAssembly(this.#context, { statics: bootstrap.secrets, log: options.log });
     this.#clusters = this.#makeClusters();
-    this.#routes = new RouteAssembly(this.#context, this.#clusters.unserved);
+    this.#routes = new RouteAssembly(this.#context, {
+      unserved: this.#clusters.unserved,
+      ads: bootstrap.dynamicResources.ads,
+    });
     this.#extensions = new ExtensionAssembly(this.#context);
     this.#listeners = this.#makeListeners();
     const { clusters, listeners } = bootstrap.dynamicResources;
@@ -176,6 +178,7 @@ export class Assembler {
     this.#listeners.settle();
     this.#extensions.resources.letGoUnused();
     this.#routes.resources.letGoUnused();
+    this.#routes.virtualHosts.letGoUnused();
     this.#clusters.dropUnused();
     this.#clusters.members.letGoUnused();
     this.#secrets.letGoUnused();
@@ -221,10 +224,8 @@ export class Assembler {
     });
   }
 
-  /** Nothing uses the last one yet: whatever would is refused, so that nobody subscribes. */
   #makeTypes(): readonly TypeAssembly[] {
-    const { sources, clock } = this.#context;
-    const unused = { sources, clock, removal: 'ignored', onChange: () => undefined } as const;
+    const { virtualHosts } = this.#routes;
     return [
       namedType(this.#layers.resources),
       wholeType(this.#clusters.resources),
@@ -234,7 +235,7 @@ export class Assembler {
       { ...namedType(this.#secrets.resources), statuses: () => this.#secrets.statuses() },
       ...(this.#names === undefined ? [] : [wholeType(this.#names.resources)]),
       namedType(this.#extensions.resources),
-      namedType(new SubscribedType({ decoder: virtualHostDecoder, ...unused, removal: 'honoured' })),
+      { type: virtualHosts.type, setOf: (name) => virtualHosts.setOf(name), statuses: () => virtualHosts.statuses() },
     ];
   }
 

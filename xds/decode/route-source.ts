@@ -10,6 +10,9 @@ import { decodeRouteConfiguration } from './route.ts';
 export function decodeRouteSource(message: HttpConnectionManager, problems: Problems): RouteSource | undefined {
   if (message.rds !== undefined) return decodeRds(message.rds, problems.at('rds'));
   if (message.routeConfig === undefined) return undefined;
+  if (message.routeConfig.vhds !== undefined) {
+    problems.at('route_config').at('vhds').unsupported('vhds of routes that are written in place', 'write rds');
+  }
   return { kind: 'inline', routes: decodeRouteConfiguration(message.routeConfig, problems.at('route_config')) };
 }
 

@@ -1,13 +1,16 @@
 // Route configurations, virtual hosts and routes (`config.route.v3`).
 
+import type { ConfigSource } from '../../config/config-source.ts';
 import type { Problems } from '../../config/problems.ts';
 import type { PerFilterConfig, Route, RouteConfiguration, RouteMatch, VirtualHost } from '../../config/route.ts';
 import type {
   RouteConfiguration as RouteConfigurationMessage,
   RouteMatch as RouteMatchMessage,
   Route as RouteMessage,
+  Vhds,
   VirtualHost as VirtualHostMessage,
 } from '../generated/messages.ts';
+import { decodeConfigSource } from './config-source.ts';
 import { decodeMetadata } from './endpoint.ts';
 import { given } from './given.ts';
 import { decodeHeaderMutations } from './header-mutation.ts';
@@ -30,6 +33,7 @@ export function decodeRouteConfiguration(message: RouteConfigurationMessage, pro
     virtualHosts.push(decodeVirtualHost(host, maxDirectResponseBodyBytes, hostProblems.item(index)));
   }
   checkUniqueDomains(virtualHosts, hostProblems);
+  const source = message.vhds && decodeHostSource(message.vhds, problems.at('vhds').at('config_source'));
   return {
     name: message.name ?? '',
     virtualHosts,
@@ -38,7 +42,19 @@ export function decodeRouteConfiguration(message: RouteConfigurationMessage, pro
     mostSpecificHeaderMutationsWins: message.mostSpecificHeaderMutationsWins ?? false,
     ignorePortInHostMatching: message.ignorePortInHostMatching ?? false,
     maxDirectResponseBodyBytes,
+    ...given('virtualHostSource', source),
   };
+}
+
+/** A type whose names are not known ahead can be told by changes only. */
+function decodeHostSource({ configSource }: Vhds, problems: Problems): ConfigSource | undefined {
+  if (configSource === undefined) return undefined;
+  const source = decodeConfigSource(configSource, problems);
+  if (source?.kind === 'path') problems.unsupported('VHDS from a file', 'write ads or api_config_source');
+  if (source?.kind === 'grpc' && source.api.protocol !== 'delta') {
+    problems.at('api_config_source').at('api_type').unsupported('VHDS by the state of the world', 'write DELTA_GRPC');
+  }
+  return source;
 }
 
 function checkUniqueDomains(virtualHosts: readonly VirtualHost[], problems: Problems): void {

@@ -1126,7 +1126,7 @@ export interface RouteAction_UpgradeConfig_ConnectConfig {
 export interface RouteConfiguration {
   readonly name?: string;
   readonly virtualHosts?: readonly VirtualHost[];
-  readonly vhds?: unknown;
+  readonly vhds?: Vhds;
   readonly internalOnlyHeaders?: readonly string[];
   readonly responseHeadersToAdd?: readonly HeaderValueOption[];
   readonly responseHeadersToRemove?: readonly string[];
@@ -1180,6 +1180,11 @@ export interface RouteTracing {
   readonly customTags?: readonly CustomTag[];
   readonly operation?: string;
   readonly upstreamOperation?: string;
+}
+
+/** `envoy.config.route.v3.Vhds` */
+export interface Vhds {
+  readonly configSource?: ConfigSource;
 }
 
 /** `envoy.config.route.v3.VirtualHost` */

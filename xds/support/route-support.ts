@@ -32,18 +32,19 @@ export const routeSupport: SupportTable = {
       'validate_clusters',
       'max_direct_response_body_size_bytes',
       'ignore_port_in_host_matching',
+      'vhds',
     ],
     ignored: { metadata: metadataUnread },
     unsupported: {
       vhost_header: 'virtual hosts are found by the host header',
       route_specifiers: routeSpecifiers,
-      vhds: 'write the virtual hosts in the route configuration',
       cluster_specifier_plugins: clusterPlugins,
       request_mirror_policies: mirroring,
       ignore_path_parameters_in_path_matching: 'path parameters are part of the path',
       typed_per_filter_config: 'write it on the virtual host or route',
     },
   },
+  [`${R}.Vhds`]: { supported: ['config_source'] },
   [`${R}.VirtualHost`]: {
     supported: [
       'name',

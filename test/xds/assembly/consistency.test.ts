@@ -28,8 +28,9 @@ const serviceName = names('s');
 const routeName = names('r');
 const listenerName = names('l');
 const filterName = names('f');
+const hostName = fc.tuple(routeName, names('h')).map((parts) => parts.join('/'));
 
-type Type = 'cds' | 'eds' | 'lds' | 'rds' | 'ecds';
+type Type = 'cds' | 'eds' | 'lds' | 'rds' | 'ecds' | 'vhds';
 
 /** `yaml` of one resource; null is its removal. */
 type Step =
@@ -55,8 +56,16 @@ const members = fc
   .tuple(serviceName, fc.integer({ min: 1, max: 9 }))
   .map(([name, port]): Step => ({ kind: 'push', type: 'eds', name, yaml: assignment(name, port) }));
 const routes = fc
-  .tuple(routeName, fc.uniqueArray(clusterName))
-  .map(([name, clusters]): Step => ({ kind: 'push', type: 'rds', name, yaml: routeTable(name, ...clusters) }));
+  .tuple(routeName, fc.uniqueArray(clusterName), fc.constantFrom('', ', vhds: {config_source: {ads: {}}}'))
+  .map(([name, clusters, vhds]): Step => {
+    const yaml = routeTable(name, ...clusters).replace(/\}$/, `${vhds}}`);
+    return { kind: 'push', type: 'rds', name, yaml };
+  });
+const hosts = fc.tuple(hostName, fc.option(clusterName)).map(([name, to]): Step => {
+  const own = `[{match: {prefix: /}, route: {cluster: ${to}}}]`;
+  const yaml = to === null ? null : `{name: ${name}, domains: [${name}], routes: ${own}}`;
+  return { kind: 'push', type: 'vhds', name, yaml };
+});
 const listener = listenerName.chain((name) =>
   fc
     .oneof(
@@ -81,6 +90,7 @@ const trouble = fc.oneof(
   fc.tuple(fc.constant<Type>('rds'), routeName),
   fc.tuple(fc.constant<Type>('lds'), listenerName),
   fc.tuple(fc.constant<Type>('ecds'), filterName),
+  fc.tuple(fc.constant<Type>('vhds'), hostName),
 );
 const step = fc.oneof(
   { weight: 4, arbitrary: cluster },
@@ -88,6 +98,7 @@ const step = fc.oneof(
   { weight: 3, arbitrary: routes },
   { weight: 3, arbitrary: listener },
   { weight: 2, arbitrary: filters },
+  { weight: 2, arbitrary: hosts },
   { weight: 1, arbitrary: trouble.map(([type, name]): Step => ({ kind: 'broken', type, name })) },
   { weight: 1, arbitrary: serviceName.map((name): Step => ({ kind: 'absent', type: 'eds', name })) },
   { weight: 1, arbitrary: routeName.map((name): Step => ({ kind: 'absent', type: 'rds', name })) },
@@ -103,7 +114,14 @@ const step = fc.oneof(
 /** Knows what it has sent; answers subscriptions when it is told to, or later. */
 class Server {
   readonly #bench = new AssemblyBench({ drainTimeMs });
-  readonly #state = { cds: new Map(), eds: new Map(), lds: new Map(), rds: new Map(), ecds: new Map() } as {
+  readonly #state = {
+    cds: new Map(),
+    eds: new Map(),
+    lds: new Map(),
+    rds: new Map(),
+    ecds: new Map(),
+    vhds: new Map(),
+  } as {
     readonly [type in Type]: Map<string, string>;
   };
   #seenChanges = 0;
@@ -143,11 +161,8 @@ class Server {
   finish(): void {
     const bench = this.#bench;
     for (let round = 0; round < 4; round++) {
-      for (const type of ['cds', 'lds'] as const) {
-        const gone = bench.held(type).filter((name) => !this.#state[type].has(name));
-        const all = [...this.#state[type]].map(([name, yaml]) => received(type, name, yaml));
-        this.#update(type, all, gone);
-      }
+      this.#sendAll('cds');
+      this.#sendAll('lds');
       bench.turn();
       this.#answer();
       bench.turn();
@@ -162,15 +177,24 @@ class Server {
     this.#update(type, yaml === undefined ? [] : [received(type, name, yaml)], yaml === undefined ? [name] : []);
   }
 
+  #sendAll(type: Type): void {
+    const gone = this.#bench.held(type).filter((name) => !this.#state[type].has(name));
+    const all = [...this.#state[type]].map(([name, yaml]) => received(type, name, yaml));
+    this.#update(type, all, gone);
+  }
+
   /** What is subscribed to. What it does not have is said not to exist. */
   #answer(): void {
     for (const subscription of [...this.#bench.subscriptions]) {
       const [type, name] = subscription.split(' ') as [Type, string];
-      if (name !== '*') this.#send(type, name);
+      if (type === 'vhds') this.#sendAll(type);
+      else if (name !== '*') this.#send(type, name);
     }
   }
 
   #update(type: Type, resources: readonly ReceivedResource[], removed: readonly string[]): void {
+    // A client passes over what it never asked for.
+    if (type === 'vhds' && !this.#bench.subscriptions.has('vhds *')) return;
     this.#bench.consumer(type).onUpdate({ version: '', resources, removed });
   }
 
@@ -206,6 +230,7 @@ class Server {
     const used = new Set([...listeners.values()].flatMap((each) => namedRoutesOf(each).map(({ name }) => name)));
     const known = [...used].filter((name) => this.#state.rds.has(name));
     deepStrictEqual([...routes.keys()].sort(), known.sort());
+    for (const name of known) this.#checkHosts(name);
     const services = new Set<string>();
     for (const [name, { discovery }] of clusters) {
       if (discovery.kind !== 'eds') continue;
@@ -221,8 +246,23 @@ class Server {
       ...[...services].map((name) => `eds ${name}`),
       ...[...used].map((name) => `rds ${name}`),
       ...new Set(discovered.map((name) => `ecds ${name}`)),
+      ...(known.some((name) => this.#takesHosts(name)) ? ['vhds *'] : []),
     ];
     deepStrictEqual([...subscriptions].sort(), wanted.sort());
+  }
+
+  #takesHosts(routes: string): boolean {
+    return this.#state.rds.get(routes)!.includes('vhds');
+  }
+
+  /** Virtual hosts of the route configuration, and those that were sent apart from it last. */
+  #checkHosts(routes: string): void {
+    const own = [...this.#state.rds.get(routes)!.matchAll(/domains: \[(.*?)\]/g)].map(([, domain]) => domain!);
+    const apart = [...this.#state.vhds.keys()].filter(
+      (name) => this.#takesHosts(routes) && name.startsWith(`${routes}/`),
+    );
+    const served = this.#bench.snapshot.routes.get(routes)!.virtualHosts.flatMap(({ domains }) => domains);
+    deepStrictEqual([...served].sort(), [...own, ...apart].sort(), `virtual hosts of ${routes}`);
   }
 
   /** What the listener discovers, which is what was sent last, or else its default, or else an answer of 500. */

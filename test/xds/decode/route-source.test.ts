@@ -29,3 +29,9 @@ t.test('a name and a source are needed', async (t) => {
   ]);
   t.same(source(''), { value: undefined, problems: [': one of rds, route_config is required'] });
 });
+
+t.test('virtual hosts arrive apart from routes that have a name of their own only', async (t) => {
+  t.same(source('route_config: {name: r, vhds: {config_source: {ads: {}}}}').problems, [
+    'route_config.vhds: vhds of routes that are written in place is not supported; write rds',
+  ]);
+});
