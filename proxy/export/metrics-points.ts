@@ -42,12 +42,15 @@ interface Remembered {
   /** Of deltas of histograms only: nothing else needs it. */
   readonly histogram: HistogramSummary | null;
   readonly startWallMs: number;
+  readonly life: object;
 }
 
 export class SeriesMemory {
   readonly #shape: PointsShape;
   readonly #beganAtWallMs: number;
   #known = new Map<string, Remembered>();
+  /** By life: when counting began, as far as it is known. */
+  readonly #began = new WeakMap<object, number>();
   #takenAtWallMs: number;
   #pending: { readonly known: Map<string, Remembered>; readonly takenAtWallMs: number } | null = null;
 
@@ -62,6 +65,7 @@ export class SeriesMemory {
     const known = new Map<string, Remembered>();
     this.#pending = { known, takenAtWallMs: wallMs };
     const metrics: MetricPoints[] = [];
+    for (const { life } of groups) if (!this.#began.has(life)) this.#began.set(life, this.#takenAtWallMs);
     for (const [scope, members] of Map.groupBy(groups, (group) => group.scope)) {
       for (const index of scope.stats.keys()) {
         const used = members.filter((group) => group.isShown(index) && group.isUsed(index));
@@ -129,8 +133,8 @@ export class SeriesMemory {
     };
   }
 
-  // A count that is lower than before began again. A series of ours that was not there before began after the last export;
-  // one of Envoy's goes on, when it was in `other` meanwhile.
+  // A count that is lower than before, or has another life, began again. A series of ours that was not there before began after
+  // the last export; one of Envoy's goes on, when it was in `other` meanwhile.
   #remember(
     { group, name }: { readonly group: SeriesGroup; readonly name: string },
     value: number,
@@ -138,10 +142,10 @@ export class SeriesMemory {
   ): { readonly before: Remembered | undefined; readonly startWallMs: number } {
     const key = group.prefix + name;
     const found = this.#known.get(key);
-    const before = found !== undefined && found.value <= value ? found : undefined;
+    const before = found?.life === group.life && found.value <= value ? found : undefined;
     const isNew = found !== undefined || group.scope.vocabulary !== 'envoy';
-    const startWallMs = before?.startWallMs ?? (isNew ? this.#takenAtWallMs : this.#beganAtWallMs);
-    this.#pending!.known.set(key, { value, histogram, startWallMs });
+    const startWallMs = before?.startWallMs ?? (isNew ? this.#takenAtWallMs : this.#began.get(group.life)!);
+    this.#pending!.known.set(key, { value, histogram, startWallMs, life: group.life });
     return { before, startWallMs };
   }
 }

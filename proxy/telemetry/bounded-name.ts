@@ -1,6 +1,7 @@
 // A name that the budget of series bounds: all groups of one cluster, of one route, of one key of requests. They are
 // exported under that name or in `other`, together.
 
+import { idleSeriesMs } from './request-metrics.ts';
 import { otherName } from './request-stats.ts';
 import type { StatGroup } from './stat-group.ts';
 import { labelNames } from './stat-scope.ts';
@@ -35,6 +36,10 @@ export class BoundedName {
   readonly groups = new Set<StatGroup>();
   /** What groups with series of their own have counted in `other` before. */
   readonly countedInOther = new Map<StatGroup, StatTotals>();
+  /** Nothing was counted for so long that only its gauges are exported. */
+  isIdle = false;
+  /** Of groups whose series ended at least once: what those that they have now are told from earlier ones by. */
+  readonly #lives = new WeakMap<StatGroup, object>();
   /** What the last export has shown of groups with series of their own, `countedInOther` included. */
   readonly #shown = new Map<StatGroup, { readonly counted: number; readonly totals: StatTotals }>();
   place: 'new' | 'own' | 'other' = 'new';
@@ -87,6 +92,23 @@ export class BoundedName {
     return totals;
   }
 
+  life(group: StatGroup): object {
+    return this.#lives.get(group) ?? group;
+  }
+
+  // What was shown stays with the series that end: they begin again at 0.
+  #end(): void {
+    this.isIdle = true;
+    for (const group of this.groups) {
+      const shown = this.#shown.get(group)?.totals;
+      if (shown === undefined) continue;
+      const ended = new StatTotals(group.scope);
+      ended.add(shown);
+      this.countedInOther.set(group, ended);
+      this.#lives.set(group, {});
+    }
+  }
+
   remove(group: StatGroup): boolean {
     this.#shown.delete(group);
     return this.groups.delete(group);
@@ -109,12 +131,33 @@ export class BoundedName {
       series += use.series;
       if (!isOfDiscovery(group.scope)) activity += use.counted;
     }
-    const hasMore = series !== this.series;
-    this.series = series;
     this.gained = activity - this.#activity;
     this.#activity = activity;
-    if (this.gained !== 0) this.usedAtMs = nowMs;
+    if (this.gained !== 0) {
+      this.usedAtMs = nowMs;
+      this.isIdle = false;
+    } else if (this.#endsAt(nowMs)) this.#end();
+    if (this.isIdle) series = this.#gauges();
+    const hasMore = series !== this.series;
+    this.series = series;
     return hasMore;
+  }
+
+  /** Keys of requests are given up by their workers, with their memory. */
+  #endsAt(nowMs: number): boolean {
+    if (this.isIdle || this.place !== 'own' || nowMs - this.usedAtMs < idleSeriesMs) return false;
+    for (const { scope } of this.groups) if (scope.vocabulary !== 'envoy') return false;
+    return this.wasExported;
+  }
+
+  #gauges(): number {
+    let gauges = 0;
+    for (const group of this.groups) {
+      for (const [index, { kind }] of group.scope.stats.entries()) {
+        if (kind === 'gauge' && group.isShown(index) && group.isUsed(index)) gauges++;
+      }
+    }
+    return gauges;
   }
 }
 

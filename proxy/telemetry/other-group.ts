@@ -15,6 +15,7 @@ export class OtherGroup implements SeriesGroup {
   readonly names: readonly string[];
   readonly prefix: string;
   readonly labels: string;
+  readonly life: object = this;
   /** What those that are not members any more have counted in here. */
   readonly #left: StatTotals;
   /** Members now, each with what it had counted when it came; null when all of its counts are counted in here. */
@@ -132,14 +133,16 @@ function isSeen(group: StatGroup, index: number): boolean {
   return group.isShown(index) && group.isUsed(index);
 }
 
-/** A group that was in `other`: what it counted there, `elsewhere`, is not counted again. */
+/** A group that was in `other`, or idle: what it counted there or then, `elsewhere`, is not counted again. */
 export class ReturnedGroup implements SeriesGroup {
   readonly #group: StatGroup;
   readonly #elsewhere: StatTotals;
+  readonly life: object;
 
-  constructor(group: StatGroup, elsewhere: StatTotals) {
+  constructor(group: StatGroup, elsewhere: StatTotals, life: object) {
     this.#group = group;
     this.#elsewhere = elsewhere;
+    this.life = life;
   }
 
   get scope(): StatScope {

@@ -6,6 +6,7 @@
 // what was ever used counts. `/stats` shows all names, as Envoy does, and is not bounded by this.
 
 import { BoundedName, isBounded, nameOf, otherNames } from './bounded-name.ts';
+import { IdleGroup } from './idle-group.ts';
 import { OtherGroup, ReturnedGroup } from './other-group.ts';
 import { expiredRequestStats, requestStats } from './request-stats.ts';
 import type { SeriesGroup, StatGroup } from './stat-group.ts';
@@ -36,6 +37,8 @@ export interface BudgetReport {
   readonly names: number;
   /** Names that are counted in `other`. */
   readonly namesInOther: number;
+  /** Names that nobody used for so long that only their gauges are exported. */
+  readonly idleNames: number;
   /** Times that a name lost its series to others, and that one got them back, since the start. */
   readonly displaced: number;
   readonly returned: number;
@@ -74,9 +77,13 @@ export class SeriesBudget {
     for (const name of this.#own()) {
       name.wasExported = true;
       for (const group of name.groups) {
+        if (name.isIdle) {
+          groups.push(new IdleGroup(group, name.life(group)));
+          continue;
+        }
         name.show(group);
         const counted = name.countedInOther.get(group);
-        groups.push(counted === undefined ? group : new ReturnedGroup(group, counted));
+        groups.push(counted === undefined ? group : new ReturnedGroup(group, counted, name.life(group)));
       }
     }
     return groups.sort((left, right) => (left.prefix < right.prefix ? -1 : 1));
@@ -92,6 +99,7 @@ export class SeriesBudget {
       seriesOfOther,
       names: own.length,
       namesInOther: this.#names.size - own.length,
+      idleNames: own.filter(({ isIdle }) => isIdle).length,
       displaced: this.#displaced,
       returned: this.#returned,
       expired: this.#expired,
@@ -198,6 +206,7 @@ export class SeriesBudget {
       this.#other(group).add(group, shown);
     }
     name.place = 'other';
+    name.isIdle = false;
   }
 
   #onGone(group: StatGroup): void {

@@ -10,7 +10,7 @@ import type { StatPredicate } from './stats-matcher.ts';
 /** What an export needs of the stats of one scope under one set of names. */
 export type SeriesGroup = Pick<
   StatGroup,
-  'scope' | 'names' | 'prefix' | 'labels' | 'value' | 'isShown' | 'isUsed' | 'codes' | 'histogram' | 'interval'
+  'scope' | 'names' | 'prefix' | 'labels' | 'life' | 'value' | 'isShown' | 'isUsed' | 'codes' | 'histogram' | 'interval'
 >;
 
 /** The block of one thread. */
@@ -31,6 +31,8 @@ export class StatGroup {
   readonly prefix: string;
   /** `envoy_cluster_name="a"` */
   readonly labels: string;
+  /** Another object: series that began again at 0. */
+  readonly life: object = this;
   readonly #predicate: StatPredicate | null;
   /** By index, as the predicate has it: patterns are slow, and names do not change. Null before it was first asked. */
   #shown: readonly boolean[] | null = null;

@@ -177,6 +177,34 @@ t.test('a count that begins again says since when', (t) => {
   t.end();
 });
 
+t.test('a cluster that goes and comes again has counts from 0, since the export before', (t) => {
+  const fixture = new Fixture();
+  for (const atMs of [1000, 2000]) {
+    const cluster = fixture.worker.block(clusterStats, 'a');
+    cluster.add(clusterStats.upstreamRqTotal, 5);
+    t.match(fixture.metrics(atMs)[0]!.points, [{ value: 5, startMs: began + (atMs === 1000 ? 0 : 1500) }]);
+    fixture.memory.commit();
+    fixture.worker.release(cluster);
+    t.strictSame(fixture.metrics(atMs + 500), []);
+    fixture.memory.commit();
+  }
+  t.end();
+});
+
+t.test('a cluster that comes again between two exports has no counts of the one before', (t) => {
+  for (const countersAsDeltas of [false, true]) {
+    const fixture = new Fixture({ countersAsDeltas });
+    const first = fixture.worker.block(clusterStats, 'a');
+    first.add(clusterStats.upstreamRqTotal, 5);
+    fixture.metrics(1000);
+    fixture.memory.commit();
+    fixture.worker.release(first);
+    fixture.worker.block(clusterStats, 'a').add(clusterStats.upstreamRqTotal, 7);
+    t.match(fixture.metrics(2000)[0]!.points, [{ value: 7, startMs: began + 1000 }]);
+  }
+  t.end();
+});
+
 t.test('a request has as many data points as it may, and none is left out', (t) => {
   fc.assert(
     fc.property(fc.nat(12), fc.integer({ min: 1, max: 5 }), (clusters, maxDataPointsPerRequest) => {

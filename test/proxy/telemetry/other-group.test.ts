@@ -65,7 +65,7 @@ t.test('what a group counted stays when it leaves, and is left out of its own se
   t.equal(other.histogram(upstreamRqTime).count, 1);
   t.equal(other.value(upstreamCxActive), 0);
   t.equal(other.series, 4, 'a series that was there does not vanish');
-  const returned = new ReturnedGroup(group, counted);
+  const returned = new ReturnedGroup(group, counted, group);
   t.equal(returned.value(upstreamRqTotal), 2);
   t.equal(returned.codes(upstreamRqCode).get(200), 2);
   t.equal(returned.histogram(upstreamRqTime).count, 2);

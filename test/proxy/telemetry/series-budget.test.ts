@@ -176,6 +176,49 @@ t.test('a cluster that is gone takes its series with it, and leaves in other wha
   t.end();
 });
 
+t.test(
+  'counts of a cluster that nobody used for a quarter of an hour end, its gauges stay, and it begins again at 0',
+  (t) => {
+    const fixture = new Fixture(100);
+    const a = fixture.cluster('a');
+    const b = fixture.cluster('b');
+    a.inc(upstreamCxActive);
+    countUpstreamResponse(a, clusterStats, 200);
+    fixture.shown();
+    fixture.nowMs = idleSeriesMs - 1;
+    b.inc(upstreamRqTotal);
+    t.strictSame(fixture.shown(), ['a 1', 'b 2']);
+    fixture.nowMs = idleSeriesMs;
+    t.strictSame(fixture.shown(), ['b 2']);
+    t.strictSame(fixture.shown(upstreamRqCode), []);
+    t.strictSame(fixture.shown(upstreamCxActive), ['a 1']);
+    t.match(fixture.budget.report(), { series: 2, names: 2, idleNames: 1, namesInOther: 0, displaced: 0 });
+    t.equal(fixture.store.get(clusterStats, 'a')!.value(upstreamRqTotal), 1, '/stats has what was counted');
+    a.add(upstreamRqTotal, 5);
+    t.strictSame(fixture.shown(), ['a 5', 'b 2']);
+    a.inc(upstreamRqTotal);
+    t.strictSame(fixture.shown(), ['a 6', 'b 2']);
+    t.end();
+  },
+);
+
+t.test('an idle cluster that is displaced brings nothing into other, and nothing back', (t) => {
+  const fixture = new Fixture(2);
+  const a = fixture.cluster('a');
+  a.inc(upstreamCxActive);
+  fixture.shown();
+  fixture.nowMs = idleSeriesMs;
+  t.strictSame(fixture.shown(upstreamCxActive), ['a 1']);
+  const b = fixture.cluster('b');
+  b.inc(clusterStats.upstreamCxTotal);
+  fixture.nowMs += 60_000;
+  b.inc(upstreamRqTotal);
+  t.match(fixture.shown(), ['other 2']);
+  a.add(upstreamRqTotal, 3);
+  t.match(fixture.shown(), ['other 5']);
+  t.end();
+});
+
 t.test('a reset begins every counter again', (t) => {
   const fixture = new Fixture(2);
   const blocks = ['a', 'b', 'c'].map((name) => fixture.cluster(name));
@@ -196,12 +239,13 @@ t.test('every increase of a counter is in exactly one series, and the budget hol
     name: fc.nat(9),
     index: fc.constantFrom(upstreamRqTotal, clusterStats.upstreamCxTotal, clusterStats.upstreamRqTimeout),
     amount: fc.integer({ min: 1, max: 5 }),
-    afterMs: fc.constantFrom(0, 5000, 60_000),
+    afterMs: fc.constantFrom(0, 5000, 60_000, idleSeriesMs),
   });
   fc.assert(
     fc.property(fc.array(step, { maxLength: 80 }), fc.integer({ min: 6, max: 30 }), (steps, maxSeries) => {
       const fixture = new Fixture(maxSeries);
       const seen = new Map<string, number>();
+      const lives: object[] = [];
       let counted = 0;
       let exported = 0;
       for (const { worker, name, index, amount, afterMs } of steps) {
@@ -214,7 +258,8 @@ t.test('every increase of a counter is in exactly one series, and the budget hol
           for (let stat = 0; stat < group.scope.stats.length; stat++) {
             if (!group.isUsed(stat)) continue;
             series++;
-            const key = `${group.names} ${stat}`;
+            if (!lives.includes(group.life)) lives.push(group.life);
+            const key = `${group.names} ${stat} ${lives.indexOf(group.life)}`;
             const gained = group.value(stat) - (seen.get(key) ?? 0);
             if (gained < 0) return false;
             exported += gained;

@@ -1,0 +1,51 @@
+// A group that nobody uses, as it is exported: what it has now, such as the endpoints of a cluster, and nothing that it counted.
+
+import { HistogramSummary } from './histogram.ts';
+import type { SeriesGroup, StatGroup } from './stat-group.ts';
+import type { StatScope } from './stats.ts';
+
+export class IdleGroup implements SeriesGroup {
+  readonly scope: StatScope;
+  readonly names: readonly string[];
+  readonly prefix: string;
+  readonly labels: string;
+  readonly life: object;
+  readonly #group: StatGroup;
+
+  constructor(group: StatGroup, life: object) {
+    this.scope = group.scope;
+    this.names = group.names;
+    this.prefix = group.prefix;
+    this.labels = group.labels;
+    this.life = life;
+    this.#group = group;
+  }
+
+  value(index: number): number {
+    return this.#isGauge(index) ? this.#group.value(index) : 0;
+  }
+
+  isShown(index: number): boolean {
+    return this.#isGauge(index) && this.#group.isShown(index);
+  }
+
+  isUsed(index: number): boolean {
+    return this.#isGauge(index) && this.#group.isUsed(index);
+  }
+
+  codes(): ReadonlyMap<number, number> {
+    return new Map();
+  }
+
+  histogram(): HistogramSummary {
+    return new HistogramSummary();
+  }
+
+  interval(): HistogramSummary {
+    return new HistogramSummary();
+  }
+
+  #isGauge(index: number): boolean {
+    return this.scope.stats[index]!.kind === 'gauge';
+  }
+}
