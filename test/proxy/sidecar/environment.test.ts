@@ -28,11 +28,10 @@ t.test('what Istio’s injector writes is read, with Istio’s defaults', async 
     tokenPath: '/var/run/secrets/tokens/istio-token',
     keyKind: 'rsa-2048',
     certificateLifetimeMs: 86_400_000,
-    appProbes: {},
     proxyConfig: { adminPort: 15_000, statusPort: 15_020 },
     termination: { drainMs: 5000, waitsForConnections: false, minimumDrainMs: 5000, acceptsForMs: 45_000 },
   });
-  t.same(read({}).appMetrics, []);
+  t.same([read({}).appProbes, read({}).appMetrics], [{}, []]);
 });
 
 t.test('the mesh’s own settings apply, and give way to the container’s', async (t) => {
