@@ -149,6 +149,29 @@ t.test('what is refused now is said, and the rest is used', async (t) => {
   t.ok(logged.includes('warning configuration of an earlier run was refused'));
 });
 
+t.test(
+  '… but not to the control plane, which did not send it: the first request of a type answers nothing',
+  async (t) => {
+    const { source, clusters, transport, endTurns } = made([kept(clusterType, 'a', 'b')]);
+    clusters.recorder.refuses.set('a', [{ path: 'p', message: 'is bad' }]);
+    source.subscribe(clusterType, '*', 0);
+    source.start();
+    endTurns();
+    t.same(
+      transport.last.requests.map(({ type, nonce, error, initialVersions }) => ({
+        type,
+        nonce,
+        error,
+        initialVersions,
+      })),
+      [
+        { type: clusterType, nonce: '', error: undefined, initialVersions: { b: 'v-b' } },
+        { type: endpointType, nonce: '', error: undefined, initialVersions: {} },
+      ],
+    );
+  },
+);
+
 t.test('a source that was stopped before it began does not begin', async (t) => {
   const { source, transport, endTurns } = made([kept(clusterType, 'a')]);
   source.start();

@@ -323,6 +323,26 @@ t.test('a control plane that is away is tried again with growing waits', async (
   });
 });
 
+for (const [code, name] of [
+  [7, 'PERMISSION_DENIED'],
+  [8, 'RESOURCE_EXHAUSTED'],
+  [14, 'UNAVAILABLE'],
+  [16, 'UNAUTHENTICATED'],
+] as const) {
+  t.test(`a control plane that ends streams with ${name} is asked again, with growing waits`, async (t) => {
+    const { transport, time } = started('delta');
+    const waits = [0, 0, 0].map(() => {
+      transport.last.end({ code, reason: `${code} ${name}: no` });
+      const [wait] = time.waits;
+      time.advance(wait!);
+      return wait;
+    });
+    t.same(waits, [250, 500, 1_000]);
+    t.equal(transport.streams.length, 4);
+    t.match(transport.last.take(), [{ type: clusterType }], 'and told all that is wanted');
+  });
+}
+
 t.test('a response makes the next wait a short one, a connection alone does not', async (t) => {
   const { transport, time } = started('delta');
   for (const _ of [1, 2, 3]) {
