@@ -95,6 +95,8 @@ export class UwsConnection implements DownstreamConnection, ResponseSender, Even
   /** How long it waits for one more request, since it is to end; 0 when it is not. */
   #lastRequestMs = 0;
   #requestCount = 0;
+  /** The kernel tells of it; without that nothing of a client would ever be noticed. */
+  readonly #isRegistered: boolean;
 
   constructor(options: UwsConnectionOptions) {
     const { manager, descriptor } = options;
@@ -114,7 +116,8 @@ export class UwsConnection implements DownstreamConnection, ResponseSender, Even
     this.deadlines.set(ConnectionDeadline.idle, config.idleTimeoutMs);
     this.deadlines.set(ConnectionDeadline.maxDuration, config.maxConnectionDurationMs);
     manager.connections.add(this);
-    if (context.reactor.register(descriptor, INPUT, this) < 0) this.#reactor.defer(this);
+    this.#isRegistered = context.reactor.register(descriptor, INPUT, this) === 0;
+    if (!this.#isRegistered) this.#reactor.defer(this);
   }
 
   onEvents(events: number): void {
@@ -243,7 +246,8 @@ export class UwsConnection implements DownstreamConnection, ResponseSender, Even
 
   /** For the reactor. */
   run(): void {
-    if (this.#state === State.waiting) this.#lookForRequest();
+    if (!this.#isRegistered) this.close();
+    else if (this.#state === State.waiting) this.#lookForRequest();
     else if (this.#state === State.body) this.#deliverKept();
     else if (this.#state === State.closing) this.#endWriting();
     this.#manager.context.output.flush();

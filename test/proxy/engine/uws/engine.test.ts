@@ -1,9 +1,12 @@
 // Connections that reach the library by the way of a listener: what its filters have looked at, and taken.
 
+import { fstatSync, openSync } from 'node:fs';
 import t from 'tap';
 import type { InspectorFilter } from '../../../../config/listener.ts';
+import { close } from '../../../../native/socket.ts';
 import { UwsEngine } from '../../../../proxy/engine/uws/engine.ts';
 import { loadUws } from '../../../../proxy/engine/uws/library.ts';
+import { httpStats } from '../../../../proxy/telemetry/http-stats.ts';
 import {
   clusterOf,
   forwardTo,
@@ -16,6 +19,7 @@ import {
 import { rerunWithNewerLibc } from '../../../support/newer-libc.ts';
 import { RawClient } from '../../../support/raw-client.ts';
 import { onEachRequest, RawOrigin } from '../../../support/raw-origin.ts';
+import { until } from '../../../support/tcp-proxy-fixtures.ts';
 
 const skip = rerunWithNewerLibc(import.meta.filename) ?? false;
 const get = 'GET /x HTTP/1.1\r\nHost: a\r\n\r\n';
@@ -52,3 +56,30 @@ for (const [title, listenerFilters, sent] of [
     t.match(origin.connections[0]!.text, /^GET \/x HTTP\/1\.1\r\n.*\r\n\r\nGET \/x HTTP\/1\.1\r\n/s);
   });
 }
+
+/** Gives the library's connection a file in the place of the socket: the kernel does not tell of input of one (EPERM). */
+class EngineOfFiles extends UwsEngine {
+  descriptor = -1;
+  override start(socket: number, ...rest: Tail<Parameters<UwsEngine['start']>>): void {
+    close(socket);
+    this.descriptor = openSync(import.meta.filename, 'r');
+    super.start(this.descriptor, ...rest);
+  }
+}
+
+type Tail<T> = T extends [unknown, ...infer Rest] ? Rest : never;
+
+t.test('a connection that the kernel would not tell of is closed at once', { skip }, async (t) => {
+  const downstream = new EngineOfFiles(loadUws());
+  const plane = await startDataPlane({
+    listeners: [httpListener('http', managerOf([]))],
+    clusters: [],
+    downstream,
+  });
+  t.teardown(() => plane.stop());
+  const client = await RawClient.open(plane.ports.get('http')!);
+  t.teardown(() => client.close());
+  const counted = (stat: number) => plane.stats.get(httpStats, 'test')?.value(stat);
+  await until(() => counted(httpStats.downstreamCxTotal) === 1 && counted(httpStats.downstreamCxActive) === 0);
+  t.throws(() => fstatSync(downstream.descriptor), { code: 'EBADF' });
+});
