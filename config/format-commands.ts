@@ -45,56 +45,75 @@ const certificateCommands = [
 /** Every supported command. */
 export const formatCommands: ReadonlyMap<string, FormatCommandRule> = new Map([
   ...rules('none', false, [
+    'ACCESS_LOG_TYPE',
     'BYTES_RECEIVED',
+    'BYTES_RETRANSMITTED',
     'BYTES_SENT',
     'CONNECTION_ID',
     'CONNECTION_TERMINATION_DETAILS',
+    'CUSTOM_FLAGS',
+    'DOWNSTREAM_DECOMPRESSED_HEADER_BYTES_RECEIVED',
+    'DOWNSTREAM_DECOMPRESSED_HEADER_BYTES_SENT',
     'DOWNSTREAM_DIRECT_LOCAL_ADDRESS',
+    'DOWNSTREAM_DIRECT_LOCAL_ADDRESS_ENDPOINT_ID',
+    'DOWNSTREAM_DIRECT_LOCAL_PORT',
     'DOWNSTREAM_DIRECT_REMOTE_ADDRESS',
-    'DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT',
     'DOWNSTREAM_DIRECT_REMOTE_PORT',
     'DOWNSTREAM_LOCAL_ADDRESS',
-    'DOWNSTREAM_LOCAL_ADDRESS_WITHOUT_PORT',
+    'DOWNSTREAM_LOCAL_ADDRESS_ENDPOINT_ID',
     'DOWNSTREAM_LOCAL_PORT',
     'DOWNSTREAM_REMOTE_ADDRESS',
-    'DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT',
     'DOWNSTREAM_REMOTE_PORT',
     'DOWNSTREAM_HEADER_BYTES_RECEIVED',
     'DOWNSTREAM_HEADER_BYTES_SENT',
     'DOWNSTREAM_TRANSPORT_FAILURE_REASON',
+    'DOWNSTREAM_WIRE_BYTES_RECEIVED',
+    'DOWNSTREAM_WIRE_BYTES_SENT',
     'DURATION',
     'FAILURE_REASON',
     'FILTER_CHAIN_NAME',
     'GRPC_STATUS_NUMBER',
     'HOSTNAME',
     'LOCAL_REPLY_BODY',
+    'PACKETS_RETRANSMITTED',
     'PROTOCOL',
     'REQUESTED_SERVER_NAME',
     'REQUEST_DURATION',
     'REQUEST_HEADERS_BYTES',
     'REQUEST_TX_DURATION',
     'RESPONSE_CODE',
-    'RESPONSE_CODE_DETAILS',
     'RESPONSE_DURATION',
     'RESPONSE_FLAGS',
     'RESPONSE_FLAGS_LONG',
     'RESPONSE_HEADERS_BYTES',
+    'RESPONSE_TRAILERS_BYTES',
     'RESPONSE_TX_DURATION',
+    'ROUNDTRIP_DURATION',
     'ROUTE_NAME',
     'SAMPLING_REASON',
     'SPAN_ID',
     'STREAM_ID',
+    'TLS_JA3_FINGERPRINT',
+    'TLS_JA4_FINGERPRINT',
     'TRACE_ID',
+    'UNIQUE_ID',
     'UPSTREAM_CLUSTER',
     'UPSTREAM_CLUSTER_RAW',
+    'UPSTREAM_CONNECTION_ID',
+    'UPSTREAM_CONNECTION_IDS_ATTEMPTED',
+    'UPSTREAM_CONNECTION_POOL_READY_DURATION',
     'UPSTREAM_HOST',
+    'UPSTREAM_HOSTS_ATTEMPTED',
+    'UPSTREAM_HOSTS_ATTEMPTED_WITHOUT_PORT',
     'UPSTREAM_HOST_NAME',
+    'UPSTREAM_HOST_NAMES_ATTEMPTED',
+    'UPSTREAM_HOST_NAMES_ATTEMPTED_WITHOUT_PORT',
+    'UPSTREAM_HOST_NAME_WITHOUT_PORT',
     'UPSTREAM_LOCAL_ADDRESS',
-    'UPSTREAM_LOCAL_ADDRESS_WITHOUT_PORT',
     'UPSTREAM_LOCAL_PORT',
     'UPSTREAM_PROTOCOL',
     'UPSTREAM_REMOTE_ADDRESS',
-    'UPSTREAM_REMOTE_ADDRESS_WITHOUT_PORT',
+    'UPSTREAM_REMOTE_ADDRESS_ENDPOINT_ID',
     'UPSTREAM_REMOTE_PORT',
     'UPSTREAM_REQUEST_ATTEMPT_COUNT',
     'UPSTREAM_TRANSPORT_FAILURE_REASON',
@@ -113,21 +132,41 @@ export const formatCommands: ReadonlyMap<string, FormatCommandRule> = new Map([
   ),
   ...rules('none', false, ['UPSTREAM_SERVER_NAME']),
   ...rules('optional', false, [
+    'DOWNSTREAM_DIRECT_LOCAL_ADDRESS_WITHOUT_PORT',
+    'DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT',
+    'DOWNSTREAM_LOCAL_ADDRESS_WITHOUT_PORT',
+    'DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT',
+    'EMIT_TIME',
+    'EMIT_TIME_LOCAL',
     'GRPC_STATUS',
+    'RESPONSE_CODE_DETAILS',
     'START_TIME',
+    'START_TIME_LOCAL',
+    'UPSTREAM_LOCAL_ADDRESS_WITHOUT_PORT',
+    'UPSTREAM_REMOTE_ADDRESS_WITHOUT_PORT',
     ...['DOWNSTREAM_PEER', 'DOWNSTREAM_LOCAL', 'UPSTREAM_PEER', 'UPSTREAM_LOCAL'].flatMap((owner) => [
       `${owner}_CERT_V_START`,
       `${owner}_CERT_V_END`,
     ]),
   ]),
+  ...rules('optional', true, ['PATH', 'QUERY_PARAMS']),
+  ...rules('required', false, ['COMMON_DURATION']),
   ...rules('required', true, [
     'CLUSTER_METADATA',
     'DYNAMIC_METADATA',
     'ENVIRONMENT',
     'METADATA',
+    'FILTER_STATE',
+    'QUERY_PARAM',
     'REQ',
+    'REQUEST_HEADER',
+    'REQ_WITHOUT_QUERY',
     'RESP',
+    'RESPONSE_HEADER',
+    'RESPONSE_TRAILER',
+    'STREAM_INFO_REQ',
     'TRAILER',
+    'UPSTREAM_FILTER_STATE',
     'UPSTREAM_METADATA',
   ]),
 ]);
@@ -211,23 +250,79 @@ function checkCommand({ name, argument, maxLength }: FormatCommand): string | nu
 function checkArgument(name: string, argument: string): string | null {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: these three would let a format inject lines.
   if (/[\u0000\r\n]/.test(argument)) return `%${name}()% may not hold line breaks`;
-  switch (name) {
-    case 'REQ':
-    case 'RESP':
-    case 'TRAILER':
-      return argument.split('?').length > 2 ? `%${name}(${argument})% may name one alternative header` : null;
-    case 'GRPC_STATUS':
-      return ['', 'CAMEL_STRING', 'SNAKE_STRING', 'NUMBER'].includes(argument)
-        ? null
-        : `%GRPC_STATUS(${argument})% must be CAMEL_STRING, SNAKE_STRING or NUMBER`;
-    case 'METADATA':
-      return ['DYNAMIC', 'CLUSTER', 'ROUTE', 'UPSTREAM_HOST'].includes(argument.split(':')[0]!)
-        ? null
-        : `%METADATA(${argument})% must begin with DYNAMIC, CLUSTER, ROUTE or UPSTREAM_HOST`;
-    default:
-      return null;
-  }
+  const demand = name.endsWith('_ADDRESS_WITHOUT_PORT') ? maskLength : argumentDemands[name];
+  return demand === undefined || demand.isMet(argument) ? null : `%${name}(${argument})% must ${demand.words}`;
 }
+
+/** What the argument of a command must be, and how to say so. */
+interface ArgumentDemand {
+  readonly isMet: (argument: string) => boolean;
+  readonly words: string;
+}
+
+const oneOf = (words: string, ...choices: readonly string[]): ArgumentDemand => ({
+  isMet: (argument) => choices.includes(argument),
+  words,
+});
+
+const headerNames: ArgumentDemand = {
+  isMet: (argument) => argument.split('?').length <= 2,
+  words: 'name one alternative header at most',
+};
+
+const maskLength: ArgumentDemand = {
+  isMet: (argument) => argument === '' || (/^\d{1,3}$/.test(argument) && Number(argument) <= 128),
+  words: 'be a number of bits',
+};
+
+/** Points in time of COMMON_DURATION that are known of a request or connection. */
+export const durationPoints = [
+  'DS_RX_BEG',
+  'DS_RX_END',
+  'US_TX_BEG',
+  'US_TX_END',
+  'US_RX_BEG',
+  'US_RX_END',
+  'DS_TX_BEG',
+  'DS_TX_END',
+  'DS_CX_BEG',
+  'DS_CX_END',
+] as const;
+export type DurationPoint = (typeof durationPoints)[number];
+
+const commonDuration: ArgumentDemand = {
+  isMet: (argument) => {
+    const [from, to, unit, ...more] = argument.split(':');
+    const areKnown = [from, to].every((point) => durationPoints.includes(point as DurationPoint));
+    return areKnown && ['ms', 'us', 'ns'].includes(unit ?? '') && more.length === 0;
+  },
+  words: `be START:END:ms, us or ns, of ${durationPoints.join(', ')}`,
+};
+
+const pathChoice: ArgumentDemand = {
+  isMet: (argument) => /^(WQ|NQ)?(:(ORIG|PATH|ORIG_OR_PATH)?)?$/.test(argument),
+  words: 'be WQ or NQ, and :ORIG, :PATH or :ORIG_OR_PATH behind it',
+};
+
+const argumentDemands: Readonly<Record<string, ArgumentDemand>> = {
+  REQ: headerNames,
+  REQUEST_HEADER: headerNames,
+  REQ_WITHOUT_QUERY: headerNames,
+  STREAM_INFO_REQ: headerNames,
+  RESP: headerNames,
+  RESPONSE_HEADER: headerNames,
+  TRAILER: headerNames,
+  RESPONSE_TRAILER: headerNames,
+  COMMON_DURATION: commonDuration,
+  PATH: pathChoice,
+  QUERY_PARAMS: oneOf('be ORIG or DECODED', '', 'ORIG', 'DECODED'),
+  RESPONSE_CODE_DETAILS: oneOf('be ALLOW_WHITESPACES', '', 'ALLOW_WHITESPACES'),
+  GRPC_STATUS: oneOf('be CAMEL_STRING, SNAKE_STRING or NUMBER', '', 'CAMEL_STRING', 'SNAKE_STRING', 'NUMBER'),
+  METADATA: {
+    isMet: (argument) => ['DYNAMIC', 'CLUSTER', 'ROUTE', 'UPSTREAM_HOST'].includes(argument.split(':')[0]!),
+    words: 'begin with DYNAMIC, CLUSTER, ROUTE or UPSTREAM_HOST',
+  },
+};
 
 function rules(
   argument: ArgumentRule,

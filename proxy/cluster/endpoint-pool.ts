@@ -11,6 +11,7 @@ import { clusterStats } from '../telemetry/cluster-stats.ts';
 import { endpointStats } from '../telemetry/endpoint-stats.ts';
 import type { CircuitBreaker } from './circuit-breaker.ts';
 import type { ClusterRuntime } from './cluster-runtime.ts';
+import { nextConnectionNumber } from './connection-number.ts';
 import type { EndpointRuntime } from './endpoint-runtime.ts';
 import { IdleConnections } from './idle-connections.ts';
 import type { ConnectionOwner, PooledConnection, UpstreamConnector } from './pooled-connection.ts';
@@ -186,6 +187,7 @@ export class EndpointPool implements ConnectionOwner {
     this.#endpoint.stats.inc(endpointStats.cxActive);
     const connection = this.#context.connector.connect(this, this.#cluster, this.#endpoint);
     connection.connectStartedAtMs = this.#context.reactor.nowMs;
+    connection.connectionNumber = nextConnectionNumber();
   }
 
   onConnectionEstablished(connection: PooledConnection): void {

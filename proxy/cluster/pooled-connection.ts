@@ -16,6 +16,7 @@ export interface PooledConnection extends UpstreamConnection {
   idleSinceTurn: number;
   idleBeforeMs: number;
   connectStartedAtMs: number;
+  connectionNumber: number;
   localAddressText: string;
   /** Bytes that the pool has added to the cluster's counters. */
   countedReceivedBytes: number;

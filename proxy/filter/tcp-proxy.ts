@@ -5,6 +5,7 @@
 import type { TcpMetadataExchange } from '../../config/istio-filter.ts';
 import type { TcpProxy } from '../../config/listener.ts';
 import type { ClusterRuntime } from '../cluster/cluster-runtime.ts';
+import type { LogType } from '../format/format-context.ts';
 import type { HttpContext } from '../http/connection-manager.ts';
 import type { StreamInfo } from '../http/stream-info.ts';
 import type { TcpExchange } from '../istio/tcp-exchange.ts';
@@ -82,9 +83,9 @@ export class TcpProxyFilter {
     return null;
   }
 
-  log(info: StreamInfo): void {
+  log(info: StreamInfo, logType: LogType): void {
     for (const logger of this.#accessLoggers) {
-      logger.log({ info, request: null, response: null, responseTrailers: null, localReplyBody: '' });
+      logger.log({ info, request: null, response: null, responseTrailers: null, localReplyBody: '', logType });
     }
   }
 }

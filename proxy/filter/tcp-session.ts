@@ -7,6 +7,7 @@ import { formatAddress } from '../../config/address.ts';
 import type { NativeBuffer } from '../../native/native-buffer.ts';
 import type { ClusterRuntime } from '../cluster/cluster-runtime.ts';
 import { connectFailure } from '../cluster/upstream-failure.ts';
+import type { LogType } from '../format/format-context.ts';
 import type { ConnectionCounter, ConnectionFacts } from '../http/connection-manager.ts';
 import { transportFailureReason } from '../http/failure-reply.ts';
 import { ResponseFlag, StreamInfo } from '../http/stream-info.ts';
@@ -143,7 +144,9 @@ export class TcpSession implements ExchangingHandler, Relay, TcpUpstreamHandler 
     const local = upstream.stream.localAddress();
     if (local !== undefined) this.#info.upstreamLocalAddress = formatAddress(local);
     this.#info.upstreamTls = upstream.tls;
-    if (this.#filter.config.flushAccessLogOnConnected) this.#log();
+    this.#info.upstreamConnectionNumber = upstream.connectionNumber;
+    this.#info.upstreamWaitMs = upstream.connectMs;
+    if (this.#filter.config.flushAccessLogOnConnected) this.#log('TcpUpstreamConnected');
     if (this.#istio !== null) this.#beginReports(this.#istio, upstream.peer);
     this.#downstream.relayTo(this);
     upstream.stream.relayTo(upstream);
@@ -240,7 +243,7 @@ export class TcpSession implements ExchangingHandler, Relay, TcpUpstreamHandler 
     this.#info.endedAtMs = context.reactor.nowMs;
     this.#counter.onConnectionGone();
     this.#istio?.end(this.#info, this.#cluster);
-    this.#log();
+    this.#log('TcpConnectionEnd');
   }
 
   /** `reason` is local when we closed it ourselves: whoever did so closes the downstream too. */
@@ -273,11 +276,11 @@ export class TcpSession implements ExchangingHandler, Relay, TcpUpstreamHandler 
     );
   }
 
-  #log(): void {
+  #log(logType: LogType): void {
     const info = this.#info;
     info.upstreamBytesSent = info.requestBodyBytes;
     info.upstreamBytesReceived = info.responseBodyBytes;
-    this.#filter.log(info);
+    this.#filter.log(info, logType);
   }
 
   #beginReports(istio: IstioTcpConnection, peer: Workload | null | undefined): void {
@@ -307,7 +310,7 @@ export class TcpSession implements ExchangingHandler, Relay, TcpUpstreamHandler 
   onDeadline(slot: number): void {
     const { stats, config } = this.#filter;
     if (slot === Deadline.logFlush) {
-      this.#log();
+      this.#log('TcpPeriodic');
       this.#deadlines.set(Deadline.logFlush, config.accessLogFlushIntervalMs);
       return;
     }

@@ -5,6 +5,7 @@
 
 import type { NativeBuffer } from '../../native/native-buffer.ts';
 import type { ClusterRuntime } from '../cluster/cluster-runtime.ts';
+import { nextConnectionNumber } from '../cluster/connection-number.ts';
 import type { EndpointRuntime } from '../cluster/endpoint-runtime.ts';
 import { sourceAddressFor } from '../cluster/source-address.ts';
 import type { ExchangingHandler, TcpExchange } from '../istio/tcp-exchange.ts';
@@ -69,6 +70,9 @@ export class TcpUpstream implements ExchangingHandler, Relay {
   #sink: ByteStream | null = null;
   readonly #reactor: Reactor;
   readonly #startedAtMs: number;
+  readonly connectionNumber = nextConnectionNumber();
+  /** How long connecting took, -1 before it is done. */
+  connectMs = -1;
 
   /** The caller holds a connection of the cluster's circuit breaker, which is given back in `onClosed`. */
   constructor(options: TcpUpstreamOptions) {
@@ -133,7 +137,8 @@ export class TcpUpstream implements ExchangingHandler, Relay {
     if (this.#transport !== null) this.tls = tlsFactsOf(this.#transport);
     if (this.#exchange?.begin(this.stream, this, this.tls?.alpn ?? '')) this.peer = undefined;
     const { stats } = this.cluster;
-    stats.record(clusterStats.upstreamCxConnectMs, this.#reactor.nowMs - this.#startedAtMs);
+    this.connectMs = this.#reactor.nowMs - this.#startedAtMs;
+    stats.record(clusterStats.upstreamCxConnectMs, this.connectMs);
     if (this.#session === null) return;
     stats.dec(clusterStats.upstreamRqPendingActive);
     this.#beginUse(this.#session);

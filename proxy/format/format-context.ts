@@ -12,7 +12,12 @@ export interface FormatContext {
   response: ResponseHead | null;
   responseTrailers: HeaderTable | null;
   localReplyBody: string;
+  /** What kind of log is written; absent where the format is none of a log, or of a listener's. */
+  readonly logType?: LogType;
 }
+
+/** When a line is written, in Envoy's words (`data.accesslog.v3.AccessLogType`). */
+export type LogType = 'DownstreamEnd' | 'TcpUpstreamConnected' | 'TcpPeriodic' | 'TcpConnectionEnd';
 
 /**
  * What one command has to say: text as a byte string (each character one byte), a number where Envoy has one, null when

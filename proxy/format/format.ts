@@ -4,9 +4,11 @@
 
 import { type FormatCommand, parseFormat } from '../../config/format-commands.ts';
 import { toByteString } from './byte-string.ts';
+import { durationOperators } from './duration-operators.ts';
 import type { FormatContext, Operator } from './format-context.ts';
 import { headerOperators } from './header-operators.ts';
 import { metadataOperators } from './metadata-operators.ts';
+import { pathOperators } from './path-operators.ts';
 import { streamOperators } from './stream-operators.ts';
 import { tlsOperators } from './tls-operators.ts';
 
@@ -74,6 +76,8 @@ class CompiledFormat implements Format {
 
 const compilers = new Map([
   ...Object.entries(streamOperators),
+  ...Object.entries(durationOperators),
+  ...Object.entries(pathOperators),
   ...Object.entries(headerOperators),
   ...Object.entries(metadataOperators),
   ...Object.entries(tlsOperators),

@@ -1,4 +1,4 @@
-// Commands that read a message: REQ, RESP, TRAILER and the gRPC status.
+// Commands that read a message: its headers, its trailers, the gRPC status, and how large they are.
 
 import type { FormatCommand } from '../../config/format-commands.ts';
 import { HeaderId, type HeaderName, headerName } from '../http/header-name.ts';
@@ -6,16 +6,29 @@ import type { HeaderTable } from '../http/header-table.ts';
 import type { RequestHead, ResponseHead } from '../http/message.ts';
 import type { FormatContext, Operator } from './format-context.ts';
 import { grpcStatusName } from './grpc-status-name.ts';
+import { fieldBytes, requestHeadersBytes, responseHeadersBytes } from './header-bytes.ts';
 
 /** By command name: makes the operator for one use of the command. */
 export const headerOperators: Readonly<Record<string, (command: FormatCommand) => Operator>> = {
-  REQ: (command) => readRequest(compileNames(command)),
-  RESP: (command) => readResponse(compileNames(command)),
-  TRAILER: (command) => {
-    const { name, alternative } = compileNames(command);
-    return ({ responseTrailers }) =>
-      responseTrailers === null ? null : (read(responseTrailers, name) ?? orRead(responseTrailers, alternative));
-  },
+  REQ: readRequest,
+  REQUEST_HEADER: readRequest,
+  STREAM_INFO_REQ: readRequest,
+  RESP: readResponse,
+  RESPONSE_HEADER: readResponse,
+  TRAILER: readTrailers,
+  RESPONSE_TRAILER: readTrailers,
+  REQUEST_HEADERS_BYTES:
+    () =>
+    ({ request }) =>
+      requestHeadersBytes(request),
+  RESPONSE_HEADERS_BYTES:
+    () =>
+    ({ response }) =>
+      responseHeadersBytes(response),
+  RESPONSE_TRAILERS_BYTES:
+    () =>
+    ({ responseTrailers }) =>
+      responseTrailers === null ? 0 : fieldBytes(responseTrailers),
   GRPC_STATUS: ({ argument }) => {
     if (argument === 'NUMBER') return grpcStatus;
     const style = argument === 'SNAKE_STRING' ? 'snake' : 'camel';
@@ -37,7 +50,8 @@ function compileNames({ argument }: FormatCommand): Names {
   return { name: headerName(name!), alternative: alternative ? headerName(alternative) : null };
 }
 
-function readRequest({ name, alternative }: Names): Operator {
+function readRequest(command: FormatCommand): Operator {
+  const { name, alternative } = compileNames(command);
   const first = requestField(name);
   if (alternative === null) return ({ request }) => (request === null ? null : first(request));
   const second = requestField(alternative);
@@ -60,11 +74,18 @@ function requestField(name: HeaderName): (head: RequestHead) => string | null {
   }
 }
 
-function readResponse({ name, alternative }: Names): Operator {
+function readResponse(command: FormatCommand): Operator {
+  const { name, alternative } = compileNames(command);
   const first = responseField(name);
   if (alternative === null) return ({ response }) => (response === null ? null : first(response));
   const second = responseField(alternative);
   return ({ response }) => (response === null ? null : (first(response) ?? second(response)));
+}
+
+function readTrailers(command: FormatCommand): Operator {
+  const { name, alternative } = compileNames(command);
+  return ({ responseTrailers }) =>
+    responseTrailers === null ? null : (read(responseTrailers, name) ?? orRead(responseTrailers, alternative));
 }
 
 function responseField(name: HeaderName): (head: ResponseHead) => string | null {

@@ -4,11 +4,13 @@
 import { hostname } from 'node:os';
 import type { FormatCommand } from '../../config/format-commands.ts';
 import { headerName } from '../http/header-name.ts';
+import { newRequestId } from '../http/request-id.ts';
 import { responseFlagNames, type StreamInfo } from '../http/stream-info.ts';
 import { SamplingReason, samplingReasonNames } from '../tracing/sampling-reason.ts';
 import { withoutControls } from './byte-string.ts';
 import type { FormatContext, Operator } from './format-context.ts';
-import { compileIsoTime, compileTimePattern } from './time-format.ts';
+import { maskedAddress } from './masked-address.ts';
+import { compileIsoTime, compileLocalTimePattern, compileTimePattern, localIsoTime } from './time-format.ts';
 
 type TextField = { [Key in keyof StreamInfo]: StreamInfo[Key] extends string ? Key : never }[keyof StreamInfo];
 type NumberField = { [Key in keyof StreamInfo]: StreamInfo[Key] extends number ? Key : never }[keyof StreamInfo];
@@ -19,6 +21,18 @@ export const streamOperators: Readonly<Record<string, (command: FormatCommand) =
     const format = argument ? compileTimePattern(argument) : compileIsoTime();
     return ({ info }) => format(info.startWallMs);
   },
+  START_TIME_LOCAL: ({ argument }) => {
+    const format = compileLocalTimePattern(argument || localIsoTime);
+    return ({ info }) => format(info.startWallMs);
+  },
+  EMIT_TIME: ({ argument }) => {
+    const format = argument ? compileTimePattern(argument) : compileIsoTime();
+    return ({ info }) => format(emittedWallMs(info));
+  },
+  EMIT_TIME_LOCAL: ({ argument }) => {
+    const format = compileLocalTimePattern(argument || localIsoTime);
+    return ({ info }) => format(emittedWallMs(info));
+  },
   HOSTNAME: () => constant(hostname()),
   ENVIRONMENT: ({ argument }) => constant(withoutControls(process.env[argument!] ?? '-')),
   LOCAL_REPLY_BODY:
@@ -26,13 +40,27 @@ export const streamOperators: Readonly<Record<string, (command: FormatCommand) =
     ({ localReplyBody }) =>
       localReplyBody,
 
+  ACCESS_LOG_TYPE:
+    () =>
+    ({ logType }) =>
+      logType ?? 'NotSet',
+  UNIQUE_ID: () => newRequestId,
+  // Filters set them, and none of ours does.
+  CUSTOM_FLAGS: () => constant(''),
+  FILTER_STATE: () => nothing,
+  UPSTREAM_FILTER_STATE: () => nothing,
+  // The inspector refuses to make them.
+  TLS_JA3_FINGERPRINT: () => nothing,
+  TLS_JA4_FINGERPRINT: () => nothing,
+
   PROTOCOL: text('protocol'),
   UPSTREAM_PROTOCOL:
     () =>
     ({ info }) =>
-      info.upstreamRemoteAddress === '' || info.protocol === '' ? null : 'HTTP/1.1',
+      info.upstreamConnectionNumber === 0 || info.protocol === '' ? null : 'HTTP/1.1',
   RESPONSE_CODE: number('responseCode'),
-  RESPONSE_CODE_DETAILS: text('responseCodeDetails'),
+  RESPONSE_CODE_DETAILS: (command) =>
+    (command.argument ? text('responseCodeDetails') : withoutBlanks('responseCodeDetails'))(),
   RESPONSE_FLAGS: () => shortFlags,
   RESPONSE_FLAGS_LONG: () => longFlags,
   CONNECTION_TERMINATION_DETAILS: text('connectionTerminationDetails'),
@@ -42,16 +70,22 @@ export const streamOperators: Readonly<Record<string, (command: FormatCommand) =
   BYTES_SENT: number('responseBodyBytes'),
   DOWNSTREAM_HEADER_BYTES_RECEIVED: number('requestHeaderBytes'),
   DOWNSTREAM_HEADER_BYTES_SENT: number('responseHeaderBytes'),
-  REQUEST_HEADERS_BYTES: number('requestHeaderBytes'),
-  RESPONSE_HEADERS_BYTES: number('responseHeaderBytes'),
+  // HTTP/1 compresses no headers.
+  DOWNSTREAM_DECOMPRESSED_HEADER_BYTES_RECEIVED: number('requestHeaderBytes'),
+  DOWNSTREAM_DECOMPRESSED_HEADER_BYTES_SENT: number('responseHeaderBytes'),
+  DOWNSTREAM_WIRE_BYTES_RECEIVED:
+    () =>
+    ({ info }) =>
+      info.requestHeaderBytes + info.requestBodyBytes,
+  DOWNSTREAM_WIRE_BYTES_SENT:
+    () =>
+    ({ info }) =>
+      info.responseHeaderBytes + info.responseBodyBytes,
+  // Envoy counts both on QUIC alone.
+  BYTES_RETRANSMITTED: () => () => 0,
+  PACKETS_RETRANSMITTED: () => () => 0,
   UPSTREAM_WIRE_BYTES_SENT: number('upstreamBytesSent'),
   UPSTREAM_WIRE_BYTES_RECEIVED: number('upstreamBytesReceived'),
-
-  DURATION: between('startedAtMs', 'endedAtMs'),
-  REQUEST_DURATION: between('startedAtMs', 'requestEndAtMs'),
-  REQUEST_TX_DURATION: between('startedAtMs', 'upstreamRequestEndAtMs'),
-  RESPONSE_DURATION: between('startedAtMs', 'responseHeadAtMs'),
-  RESPONSE_TX_DURATION: between('responseHeadAtMs', 'endedAtMs'),
 
   DOWNSTREAM_REMOTE_ADDRESS: text('downstreamRemoteAddress'),
   DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT: addressOf('downstreamRemoteAddress'),
@@ -63,11 +97,25 @@ export const streamOperators: Readonly<Record<string, (command: FormatCommand) =
   DOWNSTREAM_LOCAL_ADDRESS_WITHOUT_PORT: addressOf('downstreamLocalAddress'),
   DOWNSTREAM_LOCAL_PORT: portOf('downstreamLocalAddress'),
   DOWNSTREAM_DIRECT_LOCAL_ADDRESS: text('downstreamLocalAddress'),
+  DOWNSTREAM_DIRECT_LOCAL_ADDRESS_WITHOUT_PORT: addressOf('downstreamLocalAddress'),
+  DOWNSTREAM_DIRECT_LOCAL_PORT: portOf('downstreamLocalAddress'),
+  // Only addresses of internal listeners have them.
+  DOWNSTREAM_LOCAL_ADDRESS_ENDPOINT_ID: () => constant(''),
+  DOWNSTREAM_DIRECT_LOCAL_ADDRESS_ENDPOINT_ID: () => constant(''),
+  UPSTREAM_REMOTE_ADDRESS_ENDPOINT_ID: () => (context) => (attempted(context) === null ? null : ''),
   UPSTREAM_HOST: text('upstreamRemoteAddress'),
-  UPSTREAM_HOST_NAME:
+  UPSTREAM_HOST_NAME: () => hostName,
+  UPSTREAM_HOST_NAME_WITHOUT_PORT: () => (context) => withoutPort(hostName(context)),
+  // Of the last attempt alone, as in Envoy, if it had a connection.
+  UPSTREAM_HOSTS_ATTEMPTED: () => attempted,
+  UPSTREAM_HOSTS_ATTEMPTED_WITHOUT_PORT: () => (context) => withoutPort(attempted(context)),
+  UPSTREAM_HOST_NAMES_ATTEMPTED: () => attemptedName,
+  UPSTREAM_HOST_NAMES_ATTEMPTED_WITHOUT_PORT: () => (context) => withoutPort(attemptedName(context)),
+  UPSTREAM_CONNECTION_ID: number('upstreamConnectionNumber'),
+  UPSTREAM_CONNECTION_IDS_ATTEMPTED:
     () =>
     ({ info }) =>
-      info.upstreamHostname || info.upstreamRemoteAddress || null,
+      info.upstreamConnectionNumber === 0 ? null : String(info.upstreamConnectionNumber),
   UPSTREAM_REMOTE_ADDRESS: text('upstreamRemoteAddress'),
   UPSTREAM_REMOTE_ADDRESS_WITHOUT_PORT: addressOf('upstreamRemoteAddress'),
   UPSTREAM_REMOTE_PORT: portOf('upstreamRemoteAddress'),
@@ -127,25 +175,47 @@ function number(field: NumberField): () => Operator {
       info[field];
 }
 
-/** Whole milliseconds from one moment to another; nothing when the later one has not come. */
-function between(from: NumberField, to: NumberField): () => Operator {
-  return () =>
-    ({ info }) => {
-      const start = info[from];
-      const end = info[to];
-      return start < 0 || end < 0 ? null : Math.max(0, Math.trunc(end - start));
-    };
+function nothing(): null {
+  return null;
 }
 
-function addressOf(field: TextField): () => Operator {
-  return () =>
-    ({ info }) => {
-      const value = info[field];
-      const colon = value.lastIndexOf(':');
-      if (value === '') return null;
-      if (colon < 0 || value.startsWith('/')) return value;
-      return value.charCodeAt(0) === 0x5b ? value.slice(1, colon - 1) : value.slice(0, colon);
-    };
+/** When the line is written: the request's end, or as far as it has come. */
+function emittedWallMs(info: StreamInfo): number {
+  const newest = Math.max(
+    info.startedAtMs,
+    info.endedAtMs,
+    info.downstreamResponseStartAtMs,
+    info.responseHeadAtMs,
+    info.upstreamRequestStartAtMs,
+  );
+  return info.startWallMs + newest - info.startedAtMs;
+}
+
+function hostName({ info }: FormatContext): string | null {
+  return info.upstreamHostname || info.upstreamRemoteAddress || null;
+}
+
+function attempted({ info }: FormatContext): string | null {
+  return info.upstreamConnectionNumber === 0 ? null : info.upstreamRemoteAddress;
+}
+
+function attemptedName(context: FormatContext): string | null {
+  return attempted(context) === null ? null : hostName(context);
+}
+
+function addressOf(field: TextField): (command: FormatCommand) => Operator {
+  return ({ argument }) => {
+    if (!argument) return ({ info }) => withoutPort(info[field]);
+    const bits = Number(argument);
+    return ({ info }) => maskedAddress(withoutPort(info[field]), bits);
+  };
+}
+
+function withoutPort(value: string | null): string | null {
+  if (value === null || value === '') return null;
+  const colon = value.lastIndexOf(':');
+  if (colon < 0 || value.startsWith('/')) return value;
+  return value.charCodeAt(0) === 0x5b ? value.slice(1, colon - 1) : value.slice(0, colon);
 }
 
 function portOf(field: TextField): () => Operator {

@@ -19,19 +19,35 @@ export function compileIsoTime(): TimeFormat {
   };
 }
 
-/** A strftime pattern; a specifier that is not known is kept as it is written. */
+/** The default of local times: ISO 8601 with the zone. */
+export const localIsoTime = '%Y-%m-%dT%H:%M:%S.%3f%z';
+
+/** A strftime pattern in UTC; a specifier that is not known is kept as it is written. */
 export function compileTimePattern(pattern: string): TimeFormat {
-  const parts = parsePattern(pattern);
+  return compileParts(parsePattern(pattern, fields), (second) => new Date(second * 1000));
+}
+
+/** The same in the time zone of the process (`TZ`). */
+export function compileLocalTimePattern(pattern: string): TimeFormat {
+  // The fields read UTC, so they are given a moment whose UTC is the local time.
+  const localFields = { ...fields, z: zoneOffset, Z: zoneName };
+  return compileParts(parsePattern(pattern, localFields), (second) => {
+    const date = new Date(second * 1000);
+    return new Date(second * 1000 - date.getTimezoneOffset() * 60_000);
+  });
+}
+
+function compileParts(parts: readonly PatternPart[], dateOf: (second: number) => Date): TimeFormat {
   let cachedSecond = -1;
   const texts: string[] = new Array(parts.length).fill('');
   return (wallMs) => {
     const second = Math.floor(wallMs / 1000);
     if (second !== cachedSecond) {
       cachedSecond = second;
-      const date = new Date(second * 1000);
+      const date = dateOf(second);
       for (let index = 0; index < parts.length; index++) {
         const part = parts[index]!;
-        if (typeof part === 'function') texts[index] = part(date);
+        if (typeof part === 'function') texts[index] = part(date, second);
         else if (typeof part === 'string') texts[index] = part;
       }
     }
@@ -62,9 +78,9 @@ const monthNames = [
 ];
 
 /** Literal text, a field of the date, or the number of digits of a fraction. */
-type PatternPart = string | number | ((date: Date) => string);
+type PatternPart = string | number | DateField;
 
-function parsePattern(pattern: string): readonly PatternPart[] {
+function parsePattern(pattern: string, fields: PatternFields): readonly PatternPart[] {
   const parts: PatternPart[] = [];
   let at = 0;
   for (const found of pattern.matchAll(/%(?:([1-9])?f|([a-zA-Z%]))/g)) {
@@ -92,7 +108,11 @@ const isoTime = (date: Date) => date.toISOString().slice(11, 19);
 const dayOfYear = (date: Date) => Math.floor((date.getTime() - Date.UTC(date.getUTCFullYear(), 0, 1)) / 86_400_000) + 1;
 const hour12 = (date: Date) => date.getUTCHours() % 12 || 12;
 
-const fields: Readonly<Record<string, (date: Date) => string>> = {
+/** Of a date whose UTC is the time to be written, and of the seconds since the epoch. */
+type DateField = (date: Date, second: number) => string;
+type PatternFields = Readonly<Record<string, DateField>>;
+
+const fields: PatternFields = {
   '%': () => '%',
   A: (date) => dayNames[date.getUTCDay()]!,
   B: (date) => monthNames[date.getUTCMonth()]!,
@@ -115,9 +135,20 @@ const fields: Readonly<Record<string, (date: Date) => string>> = {
   j: (date) => String(dayOfYear(date)).padStart(3, '0'),
   m: (date) => two(date.getUTCMonth() + 1),
   p: (date) => (date.getUTCHours() < 12 ? 'AM' : 'PM'),
-  s: (date) => String(date.getTime() / 1000),
+  s: (_, second) => String(second),
   u: (date) => String(date.getUTCDay() || 7),
   w: (date) => String(date.getUTCDay()),
   y: (date) => two(date.getUTCFullYear() % 100),
   z: () => '+0000',
 };
+
+function zoneOffset(_: Date, second: number): string {
+  const minutes = -new Date(second * 1000).getTimezoneOffset();
+  const size = Math.abs(minutes);
+  return `${minutes < 0 ? '-' : '+'}${two(Math.floor(size / 60))}${two(size % 60)}`;
+}
+
+function zoneName(_: Date, second: number): string {
+  const parts = new Intl.DateTimeFormat('en-US', { timeZoneName: 'short' }).formatToParts(second * 1000);
+  return parts.find(({ type }) => type === 'timeZoneName')!.value;
+}

@@ -158,6 +158,7 @@ export class ConnectionManager implements RouteTableUser {
     response: null,
     responseTrailers: null,
     localReplyBody: '',
+    logType: 'DownstreamEnd',
   };
 
   constructor(options: ConnectionManagerOptions) {

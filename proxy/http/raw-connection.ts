@@ -26,6 +26,7 @@ export class RawConnection implements PooledConnection, EndpointConnection {
   idleSinceTurn = -1;
   idleBeforeMs = -1;
   connectStartedAtMs = 0;
+  connectionNumber = 0;
   localAddressText = '';
   countedReceivedBytes = 0;
   countedSentBytes = 0;

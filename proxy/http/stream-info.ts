@@ -3,9 +3,11 @@
 
 import type { Metadata } from '../../config/endpoint.ts';
 import type { ClusterRuntime } from '../cluster/cluster-runtime.ts';
+import type { EndpointRuntime } from '../cluster/endpoint-runtime.ts';
 import type { CompiledRoute } from '../route/compiled-route.ts';
 import type { SamplingReason } from '../tracing/sampling-reason.ts';
 import type { TlsFacts } from '../transport/tls-facts.ts';
+import type { UpstreamConnection } from './upstream-connection.ts';
 
 /** Response flags as bits. https://www.envoyproxy.io/docs/envoy/latest/configuration/observability/access_log/usage */
 export const ResponseFlag = {
@@ -109,6 +111,10 @@ export class StreamInfo {
   responseBodyBytes = 0;
   upstreamBytesSent = 0;
   upstreamBytesReceived = 0;
+  /** Of the last attempt: how long it waited for its connection, -1 before there is one. */
+  upstreamWaitMs = -1;
+  /** Of the last attempt; 0 when it has none. */
+  upstreamConnectionNumber = 0;
 
   connectionId = 0;
   requestId = '';
@@ -156,4 +162,20 @@ export function noteCluster(info: StreamInfo, route: CompiledRoute, { name, conf
   info.upstreamClusterStatName = config.statName;
   info.routeMetadata = route.config.metadata;
   info.clusterMetadata = config.metadata;
+}
+
+/** Where an attempt goes: nothing is known of its connection yet. */
+export function noteEndpoint(info: StreamInfo, endpoint: EndpointRuntime): void {
+  info.upstreamRemoteAddress = endpoint.addressText;
+  info.upstreamHostname = endpoint.hostname;
+  info.endpointMetadata = endpoint.metadata;
+  info.upstreamConnectionNumber = 0;
+}
+
+/** What an attempt goes over, and how long it waited for that. */
+export function noteConnection(info: StreamInfo, connection: UpstreamConnection, waitMs: number): void {
+  info.upstreamLocalAddress = connection.localAddressText;
+  info.upstreamConnectionNumber = connection.connectionNumber;
+  info.upstreamWaitMs = waitMs;
+  if (connection.tls !== undefined) info.upstreamTls = connection.tls;
 }

@@ -30,6 +30,8 @@ export interface ResponseReceiver {
 export interface UpstreamConnection {
   /** Our end, `ip:port`. */
   readonly localAddressText: string;
+  /** By which logs tell it from others of the process. */
+  readonly connectionNumber: number;
   /** What its handshake showed; null or absent when it is plain. */
   readonly tls?: TlsFacts | null;
   /** How long it had been idle when the open exchange began; -1 on a fresh connection. */

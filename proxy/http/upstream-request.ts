@@ -36,6 +36,7 @@ import { hasBody, isIdempotent, type ResponseHead } from './message.ts';
 import { StreamDeadline } from './response-sender.ts';
 import { RetryState } from './retry-state.ts';
 import type { Stream } from './stream.ts';
+import { noteConnection, noteEndpoint } from './stream-info.ts';
 import type { ResponseReceiver, UpstreamConnection } from './upstream-connection.ts';
 
 const attemptCountName = headerName('x-envoy-attempt-count');
@@ -135,9 +136,7 @@ export class UpstreamRequest implements PoolWaiter, ResponseReceiver {
       return;
     }
     this.#endpoint = endpoint;
-    stream.info.upstreamRemoteAddress = endpoint.addressText;
-    stream.info.upstreamHostname = endpoint.hostname;
-    stream.info.endpointMetadata = endpoint.metadata;
+    noteEndpoint(stream.info, endpoint);
     stream.trace?.beginAttempt(endpoint, stream.head.headers, stream.nowMs);
     endpoint.activeRequests++;
     this.#state = State.waiting;
@@ -156,8 +155,7 @@ export class UpstreamRequest implements PoolWaiter, ResponseReceiver {
     this.#isCounted = true;
     countAttempt(this.#cluster, endpoint);
     info.upstreamRequestStartAtMs = stream.nowMs;
-    info.upstreamLocalAddress = connection.localAddressText;
-    if (connection.tls !== undefined) info.upstreamTls = connection.tls;
+    noteConnection(info, connection, stream.nowMs - this.#attemptStartedAtMs);
     this.#forward.rewriteHostForEndpoint(head, endpoint.hostname, info.attemptCount === 1);
     if (this.#route.virtualHost.config.includeRequestAttemptCount) {
       head.headers.set(attemptCountName, String(info.attemptCount));
@@ -174,6 +172,7 @@ export class UpstreamRequest implements PoolWaiter, ResponseReceiver {
 
   onConnectionFailed(failure: UpstreamFailure): void {
     this.#pool = null;
+    this.#stream.info.upstreamWaitMs = this.#stream.nowMs - this.#attemptStartedAtMs;
     this.#failed(failure);
   }
 

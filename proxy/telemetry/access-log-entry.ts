@@ -8,10 +8,11 @@ import type { EnvoyLogEntries, LogDelivery } from '../../config/access-log.ts';
 import { toByteString } from '../format/byte-string.ts';
 import { compileCustomTag } from '../format/custom-tag.ts';
 import type { FormatContext, Operator } from '../format/format-context.ts';
+import { requestHeadersBytes, responseHeadersBytes } from '../format/header-bytes.ts';
 import { headerOperators } from '../format/header-operators.ts';
-import { HeaderId, type HeaderName, headerName } from '../http/header-name.ts';
+import { type HeaderName, headerName } from '../http/header-name.ts';
 import type { HeaderTable } from '../http/header-table.ts';
-import type { RequestHead, ResponseHead } from '../http/message.ts';
+import type { RequestHead } from '../http/message.ts';
 import type { StreamInfo } from '../http/stream-info.ts';
 import { SamplingReason, samplingReasonNames } from '../tracing/sampling-reason.ts';
 import { type TlsEntryFacts, tlsEntryFacts } from './access-log-tls.ts';
@@ -211,26 +212,4 @@ export function texts(operators: readonly Operator[], context: FormatContext): (
 function dynamicMetadata({ dynamicMetadata: all }: StreamInfo): { readonly [namespace: string]: unknown } | null {
   if (all === null || all.size === 0) return null;
   return Object.fromEntries([...all].map(([namespace, values]) => [namespace, Object.fromEntries(values)]));
-}
-
-// Envoy counts names and values, pseudo-headers with them.
-function requestHeadersBytes(head: RequestHead | null): number {
-  if (head === null) return 0;
-  const { method, authority, path, scheme } = head;
-  const pseudo = method.length + authority.length + path.length + scheme.length;
-  return pseudo + ':method:authority:path:scheme'.length + fieldBytes(head.headers);
-}
-
-function responseHeadersBytes(head: ResponseHead | null): number {
-  return head === null ? 0 : ':status200'.length + fieldBytes(head.headers);
-}
-
-function fieldBytes(headers: HeaderTable): number {
-  let bytes = 0;
-  for (let row = 0; row < headers.rowCount; row++) {
-    // It is counted as `:authority`.
-    if (headers.isRemoved(row) || headers.id(row) === HeaderId.host) continue;
-    bytes += headers.nameEnd(row) - headers.lineStart(row) + headers.valueEnd(row) - headers.valueStart(row);
-  }
-  return bytes;
 }

@@ -38,18 +38,21 @@ export const logFields: readonly string[] = [
   'REQUESTED_SERVER_NAME',
 ];
 
-const logFormat = `${logFields.map((field) => `%${field}%`).join('\t')}\n`;
+export const accessLog: readonly Json[] = accessLogOf(logFields);
 
-export const accessLog: readonly Json[] = [
-  {
-    name: 'envoy.access_loggers.file',
-    typed_config: {
-      '@type': `${TYPES}envoy.extensions.access_loggers.file.v3.FileAccessLog`,
-      path: 'access.log',
-      log_format: { text_format_source: { inline_string: logFormat } },
+export function accessLogOf(fields: readonly string[]): readonly Json[] {
+  const format = `${fields.map((field) => `%${field}%`).join('\t')}\n`;
+  return [
+    {
+      name: 'envoy.access_loggers.file',
+      typed_config: {
+        '@type': `${TYPES}envoy.extensions.access_loggers.file.v3.FileAccessLog`,
+        path: 'access.log',
+        log_format: { text_format_source: { inline_string: format } },
+      },
     },
-  },
-];
+  ];
+}
 
 const router: Json = {
   name: 'envoy.filters.http.router',

@@ -1,6 +1,7 @@
 // Runs the cases of a suite through both proxies, one after the other, and returns what differed.
 
 import { join } from 'node:path';
+import { logFields } from './bootstrap.ts';
 import { type Exchange, exchange } from './exchange.ts';
 import type { HttpMessage } from './http-message.ts';
 import { compare, type Difference, type Facts, type Observation, observe } from './observation.ts';
@@ -30,7 +31,8 @@ export async function compareSuite(suite: Suite, options: ComparisonOptions): Pr
     const proxies = await startBoth(suite, options, started);
     const facts = await runAll(suite, proxies, options.origin);
     await Promise.all(proxies.map((proxy) => proxy.stop()));
-    const [envoy, outrigger] = proxies.map((proxy, index) => observeAll(facts[index]!, proxy.accessLog()));
+    const fields = [...logFields, ...(suite.moreLogFields ?? [])];
+    const [envoy, outrigger] = proxies.map((proxy, index) => observeAll(facts[index]!, proxy.accessLog(), fields));
     return suite.cases.flatMap(({ name }, index) =>
       compare(`${suite.name}: ${name}`, envoy![index]!, outrigger![index]!),
     );
@@ -52,7 +54,7 @@ function startBoth(suite: Suite, options: ComparisonOptions, started: ProxyProce
   ]);
 }
 
-type CaseFacts = Omit<Facts, 'logLines'>;
+type CaseFacts = Omit<Facts, 'logLines' | 'logFields'>;
 
 async function runAll(suite: Suite, proxies: readonly ProxyProcess[], origin: RecordingOrigin): Promise<CaseFacts[][]> {
   const facts: CaseFacts[][] = proxies.map(() => []);
@@ -122,6 +124,8 @@ function isLineOf({ clientPort, startedAtMs, endedAtMs }: Exchange, line: string
   return isInTime && address === `127.0.0.1:${clientPort}`;
 }
 
-function observeAll(facts: readonly CaseFacts[], log: readonly string[]): Observation[] {
-  return facts.map((each) => observe({ ...each, logLines: log.filter((line) => isLineOf(each.exchange, line)) }));
+function observeAll(facts: readonly CaseFacts[], log: readonly string[], logFields: readonly string[]): Observation[] {
+  return facts.map((each) =>
+    observe({ ...each, logFields, logLines: log.filter((line) => isLineOf(each.exchange, line)) }),
+  );
 }

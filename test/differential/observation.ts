@@ -1,6 +1,5 @@
 // All that one case showed of one proxy, as named values, and how two of them differ.
 
-import { logFields } from './bootstrap.ts';
 import type { Exchange } from './exchange.ts';
 import { type HttpMessage, headerValue } from './http-message.ts';
 import type { Stats } from './proxy-process.ts';
@@ -25,6 +24,7 @@ export interface Facts {
   readonly exchange: Exchange;
   readonly received: readonly HttpMessage[];
   readonly logLines: readonly string[];
+  readonly logFields: readonly string[];
   readonly before: Stats;
   readonly after: Stats;
   /** Ports of this proxy's listeners, by name. */
@@ -39,7 +39,7 @@ export function observe(facts: Facts): Observation {
   if (facts.exchange.rest !== '') set('rest', facts.exchange.rest);
   for (const [index, message] of facts.exchange.responses.entries()) setMessage(set, `response.${index}`, message);
   for (const [index, message] of facts.received.entries()) setMessage(set, `origin.${index}`, message);
-  for (const [index, line] of facts.logLines.entries()) setLogLine(set, `log.${index}`, line);
+  for (const [index, line] of facts.logLines.entries()) setLogLine(set, `log.${index}`, line, facts.logFields);
   const digits = serviceTimeDigits(facts.exchange);
   for (const [name, value] of facts.after) {
     const extra = name === `http.${facts.listener}.downstream_cx_tx_bytes_total` ? digits : 0;
@@ -82,9 +82,9 @@ function setMessage(set: Set, place: string, message: HttpMessage): void {
   for (const [name, all] of values) set(`${place}.header.${name}`, all.join(' | '));
 }
 
-function setLogLine(set: Set, place: string, line: string): void {
+function setLogLine(set: Set, place: string, line: string, fields: readonly string[]): void {
   const values = line.split('\t');
-  for (const [index, field] of logFields.entries()) {
+  for (const [index, field] of fields.entries()) {
     if (field !== 'START_TIME') set(`${place}.${field}`, values[index] ?? absent);
   }
 }
@@ -96,7 +96,8 @@ function portPattern(port: number): RegExp {
   return new RegExp(`(?<!\\d)${port}(?!\\d)`, 'g');
 }
 
-// What must differ between two runs is named here and nowhere else: ports, dates, request ids, durations.
+// What must differ between two runs is named here and nowhere else: ports, dates, request ids, durations, numbers of
+// connections.
 function normaliser({ exchange, ports }: Facts): (field: string, value: string) => string {
   const known = [...ports].map(([name, port]) => [portPattern(port), `<port of ${name}>`] as const);
   const client = portPattern(exchange.clientPort);
@@ -104,6 +105,8 @@ function normaliser({ exchange, ports }: Facts): (field: string, value: string) 
     if (field.endsWith('.header.x-envoy-upstream-service-time') && /^\d+$/.test(value)) return '<ms>';
     // What is left of the timeout when a later attempt begins.
     if (/^origin\.[1-9]\d*\.header\.x-envoy-expected-rq-timeout-ms$/.test(field)) return '<ms>';
+    if (/DURATION|_CONNECTION_ID/.test(field) && /^\d+$/.test(value)) return '<number>';
+    if (/^log\.\d+\.(START|EMIT)_TIME/.test(field)) return value.replaceAll(/\d/g, '0');
     let text = value.replace(client, '<client port>').replace(uuid, '<uuid>').replace(httpDate, '<date>');
     for (const [pattern, name] of known) text = text.replace(pattern, name);
     return text;

@@ -24,6 +24,8 @@ export interface Suite {
   readonly name: string;
   readonly bootstrap: (originPort: number) => Json;
   readonly cases: readonly Case[];
+  /** What its log lines hold besides `logFields`, in their order. */
+  readonly moreLogFields?: readonly string[];
 }
 
 /** A request of HTTP/1.1 without a body. */

@@ -2,6 +2,7 @@
 
 import { cors } from './cases/cors.ts';
 import { faults } from './cases/faults.ts';
+import { formats } from './cases/formats.ts';
 import { forwarded } from './cases/forwarded.ts';
 import { headers } from './cases/headers.ts';
 import { inspectors } from './cases/inspectors.ts';
@@ -23,4 +24,5 @@ export const suites: readonly Suite[] = [
   refused,
   tcp,
   inspectors,
+  formats,
 ];

@@ -23,6 +23,7 @@ export function finishedRequest(): FormatContext {
     responseHeaderBytes: 89,
     upstreamBytesSent: 79,
     upstreamBytesReceived: 434,
+    upstreamConnectionNumber: 3,
     connectionId: 42,
     requestId: 'id-1',
     attemptCount: 2,

@@ -107,6 +107,7 @@ export class FakeClient implements ResponseSender {
 
 /** A connection to an endpoint, as far as a request sees it. */
 export class FakeConnection implements UpstreamConnection {
+  connectionNumber = 7;
   readonly endpoint: string;
   readonly head = new ResponseHead();
   readonly localAddressText = '';

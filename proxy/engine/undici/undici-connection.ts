@@ -44,6 +44,7 @@ export class UndiciConnection implements PooledConnection, ByteStreamHandler, Di
   idleSinceTurn = -1;
   idleBeforeMs = -1;
   connectStartedAtMs = 0;
+  connectionNumber = 0;
   localAddressText = '';
   countedReceivedBytes = 0;
   countedSentBytes = 0;

@@ -40,6 +40,7 @@ export class Http1ClientConnection implements PooledConnection, ByteStreamHandle
   /** In which turn of the reactor. */
   idleSinceTurn = -1;
   connectStartedAtMs = 0;
+  connectionNumber = 0;
   /** Our end, `ip:port`; empty until the connection is established. */
   localAddressText = '';
   /** What the handshake showed; null before its end and on a plain connection. */

@@ -22,7 +22,8 @@ t.test('every command writes its part', async (t) => {
     ['%CONNECTION_TERMINATION_DETAILS%', '-'],
     ['%FAILURE_REASON%', '-'],
     ['%BYTES_RECEIVED% %BYTES_SENT%', '12 345'],
-    ['%REQUEST_HEADERS_BYTES% %RESPONSE_HEADERS_BYTES%', '67 89'],
+    ['%DOWNSTREAM_WIRE_BYTES_RECEIVED% %DOWNSTREAM_WIRE_BYTES_SENT%', '79 434'],
+    ['%RESPONSE_HEADERS_BYTES% %RESPONSE_TRAILERS_BYTES%', '22 0'],
     ['%DOWNSTREAM_HEADER_BYTES_RECEIVED% %DOWNSTREAM_HEADER_BYTES_SENT%', '67 89'],
     ['%UPSTREAM_WIRE_BYTES_SENT% %UPSTREAM_WIRE_BYTES_RECEIVED%', '79 434'],
     ['%DURATION%', '15'],
@@ -64,9 +65,14 @@ t.test('every command writes its part', async (t) => {
   }
 });
 
+const needed = new Map([
+  ['METADATA', '(ROUTE:a)'],
+  ['COMMON_DURATION', '(DS_RX_BEG:DS_TX_END:us)'],
+]);
+
 t.test('every command of the table compiles and writes something', async (t) => {
   for (const [name, rule] of formatCommands) {
-    const argument = rule.arguments === 'required' ? (name === 'METADATA' ? '(ROUTE:a)' : '(a)') : '';
+    const argument = rule.arguments === 'required' ? (needed.get(name) ?? '(a)') : '';
     const format = `%${name}${argument}%`;
     t.same(validateFormat(format), [], format);
     t.type(written(format), 'string');

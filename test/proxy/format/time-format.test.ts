@@ -1,6 +1,11 @@
 import fc from 'fast-check';
 import t from 'tap';
-import { compileIsoTime, compileTimePattern } from '../../../proxy/format/time-format.ts';
+import {
+  compileIsoTime,
+  compileLocalTimePattern,
+  compileTimePattern,
+  localIsoTime,
+} from '../../../proxy/format/time-format.ts';
 
 const moment = Date.UTC(2026, 0, 2, 3, 4, 5) + 6.789;
 
@@ -41,4 +46,19 @@ t.test('the default is ISO 8601 with milliseconds, whatever was written before',
 t.test('a pattern does not remember the second before', async (t) => {
   const format = compileTimePattern('%S.%3f');
   t.same([5000, 5999, 6000, 5001].map(format), ['05.000', '05.999', '06.000', '05.001']);
+});
+
+t.test('local times are in the zone of the process', async (t) => {
+  const zone = process.env['TZ'];
+  t.teardown(() => {
+    if (zone === undefined) delete process.env['TZ'];
+    else process.env['TZ'] = zone;
+  });
+  process.env['TZ'] = 'Asia/Kolkata';
+  t.equal(compileLocalTimePattern(localIsoTime)(Date.UTC(2026, 10, 21, 20, 0, 1, 7)), '2026-11-22T01:30:01.007+0530');
+  process.env['TZ'] = 'America/New_York';
+  // The hour that this zone has twice.
+  const write = compileLocalTimePattern('%H:%M %z %Z %s');
+  t.equal(write(Date.UTC(2026, 10, 1, 5, 30)), '01:30 -0400 EDT 1793511000');
+  t.equal(write(Date.UTC(2026, 10, 1, 6, 30)), '01:30 -0500 EST 1793514600');
 });
