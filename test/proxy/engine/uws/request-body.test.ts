@@ -52,3 +52,20 @@ t.test('a body with another end than our parser has found is refused, and nothin
   t.notOk(shorter.take('c', true));
   t.equal(shorter.stream.received, 'ab');
 });
+
+t.test('a client that goes on sending what is not wanted does not fill memory', async (t) => {
+  const stream = { acceptsRequestBody: false, onRequestData: () => {} };
+  const body = new RequestBody(new NativeBuffer(64 * 1024));
+  const piece = Buffer.alloc(8 * 1024 * 1024);
+  const take = () => body.take(stream as unknown as Stream, piece, false);
+  body.begin(1e9);
+  t.same([take(), take(), take()], [true, true, false]);
+  body.begin(1e9);
+  t.same([take(), take()], [true, true], 'the next request begins anew');
+  stream.acceptsRequestBody = true;
+  body.deliverKept(stream as unknown as Stream);
+  stream.acceptsRequestBody = false;
+  t.same([take(), take(), take()], [true, true, false], 'what was handed on is kept no more');
+  body.drop();
+  t.same([take(), take(), take()], [true, true, false], 'and neither is what was dropped');
+});
