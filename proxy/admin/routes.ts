@@ -7,6 +7,7 @@ import { certs } from './certs.ts';
 import { clusters } from './clusters.ts';
 import { configDump } from './config-dump.ts';
 import { errors } from './errors.ts';
+import { explain } from './explain.ts';
 import { logging } from './logging.ts';
 import { cost } from './metrics-cost.ts';
 import { overview } from './overview.ts';
@@ -58,6 +59,15 @@ export const adminRoutes: readonly AdminRoute[] = [
     inboundonly: 'Only listeners with traffic_direction INBOUND',
   }),
   get('/errors', 'the latest errors whose trace was kept', errors, { format: 'One of (text, json)' }),
+  get('/explain', 'what would become of a request, and why', explain, {
+    listener: 'Its name; may be left out where there is one',
+    method: 'GET when left out',
+    authority: 'The host, as in Host',
+    path: 'With the query',
+    header: 'name:value, as often as needed',
+    server_name: 'SNI of a TLS connection; also tls, alpn=a,b, source=ip:port, destination=ip:port',
+    format: 'One of (text, json)',
+  }),
   post('/healthcheck/fail', 'makes /ready fail', ({ state }) => {
     state.setFailsHealthCheck(true);
     return ok();

@@ -16,6 +16,7 @@ t.test('every path is answered', async (t) => {
   const admin = await startAdmin();
   t.teardown(admin.stop);
   const needsMore = new Map([
+    ['/explain', 400],
     ['/ready', 503],
     ['/runtime_modify', 400],
   ]);
