@@ -1,8 +1,11 @@
 import t from 'tap';
 import { compileRouteTable } from '../../../proxy/route/route-table.ts';
+import { StepCounter } from '../../support/counted-steps.ts';
 import { matchContext, request, route, routeConfiguration, virtualHost } from '../../support/route-fixtures.ts';
 
 const context = { suppressEnvoyHeaders: false };
+const counter = await StepCounter.begin();
+t.teardown(() => counter.end());
 
 function virtualHostName(domains: readonly (readonly string[])[], authority: string, ignorePort = false) {
   const virtualHosts = domains.map((list) => virtualHost({ name: list[0]!, domains: list }));
@@ -78,4 +81,28 @@ t.test('a request gets the first route of its virtual host, and an explanation s
     routes: [{ route: 'of a', rejection: null }],
   });
   t.same(table.explain(request({ authority: 'other' }), matchContext()), { virtualHost: null, routes: [] });
+});
+
+t.test('a virtual host of 5,000 is looked up in as many steps as one of 50', async (t) => {
+  const stepsAmong = async (count: number): Promise<number> => {
+    const virtualHosts = Array.from({ length: count }, (_, index) => {
+      const name = `host-${String(index).padStart(4, '0')}`;
+      return virtualHost({ name, domains: [`${name}.example`, `*.${name}.suffix`, `${name}.prefix.*`] });
+    });
+    const table = compileRouteTable(routeConfiguration({ virtualHosts }), context);
+    const last = virtualHosts.at(-1)!.name;
+    t.equal(table.findVirtualHost('none.example'), null, 'the first look-up fills the tables');
+    const found: (string | undefined)[] = [];
+    const steps = await counter.count('/proxy/route/route-table.ts', () => {
+      for (const authority of [`${last}.example`, `a.${last}.suffix`, `${last}.prefix.a`, 'none']) {
+        found.push(table.findVirtualHost(authority)?.config.name);
+      }
+    });
+    t.same(found, [last, last, last, undefined]);
+    return steps;
+  };
+  const few = await stepsAmong(50);
+  const many = await stepsAmong(5000);
+  t.ok(few > 4, `${few} steps were counted`);
+  t.ok(many <= few, `${many} steps among 5,000, ${few} among 50`);
 });
