@@ -9,6 +9,7 @@ import { createRequire } from 'node:module';
 /** Binary strings are given as bytes: text would be taken for UTF-8. */
 export interface UwsResponse {
   writeStatus(statusAndFields: Uint8Array): UwsResponse;
+  writeHeader(name: Uint8Array, value: Uint8Array): UwsResponse;
   /** A chunk; false when it had to be kept. */
   write(chunk: Uint8Array): boolean;
   /** Bytes of a body of `totalBytes`: whether all of them were taken, and whether the body is complete. */

@@ -6,6 +6,7 @@
 import type { NativeBuffer } from '../../../native/native-buffer.ts';
 import { HeaderId } from '../../http/header-name.ts';
 import { encodeLine, type HeaderTable } from '../../http/header-table.ts';
+import { Byte } from '../../http/http1/byte-class.ts';
 import { standardReason } from '../../http/http1/reason-phrase.ts';
 import { BodyFraming, type ResponseHead } from '../../http/message.ts';
 import type { Deferred, Reactor } from '../../reactor/reactor.ts';
@@ -29,7 +30,7 @@ export class ResponseWriter implements Deferred {
   /** Of the body; -1 in a response without one that reports no length. */
   #totalBytes = 0;
   /** Not sent yet. */
-  #head: Uint8Array | null = null;
+  #head: Buffer | null = null;
   /** The first chunk, for as long as the whole response may still leave at once. */
   #held: Uint8Array | null = null;
   /** What the client has not taken of a body with a length, up to `#restEnd`; of the pool. */
@@ -145,7 +146,7 @@ export class ResponseWriter implements Deferred {
   }
 
   #cork(step: Step, bytes: Uint8Array): void {
-    if (this.#head !== null && this.#head.length > maxCorkedBytes) this.#response!.cork(this.#writeHead);
+    if (this.#head !== null && this.#head.length > maxCorkedBytes) this.#writeLargeHead(this.#response!, this.#head);
     this.#step = step;
     this.#bytes = bytes;
     this.#response!.cork(this.#write);
@@ -181,12 +182,25 @@ export class ResponseWriter implements Deferred {
     }
   };
 
-  /** On its own when the library's fields may not fit beside it: what does not is lost like a chunk. */
-  readonly #writeHead = (): void => {
+  #writeHead(): void {
     if (this.#head === null) return;
     this.#response!.writeStatus(this.#head);
     this.#head = null;
-  };
+  }
+
+  /** In parts that fit: what does not fit into the library's cork is lost like a chunk. A part is a field and those behind it. */
+  #writeLargeHead(response: UwsResponse, head: Buffer): void {
+    this.#head = null;
+    let end = partEnd(head, 0);
+    response.cork(() => response.writeStatus(head.subarray(0, end)));
+    while (end < head.length) {
+      const start = end + lineEnd.length;
+      end = partEnd(head, start);
+      const colon = head.indexOf(Byte.colon, start);
+      const valueStart = head[colon + 1] === Byte.space ? colon + 2 : colon + 1;
+      response.cork(() => response.writeHeader(head.subarray(start, colon), head.subarray(valueStart, end)));
+    }
+  }
 
   #writeHeld(response: UwsResponse): void {
     if (this.#held === null) return;
@@ -277,8 +291,18 @@ const nothing = new Uint8Array(0);
  */
 const maxCorkedBytes = 15 * 1024;
 
+/** Where the last line ends that fits into one part with those from `start` on; a line that does not is a part of its own. */
+function partEnd(head: Buffer, start: number): number {
+  if (head.length - start <= maxCorkedBytes) return head.length;
+  const fitting = head.lastIndexOf(lineEnd, start + maxCorkedBytes);
+  const end = fitting > start ? fitting : head.indexOf(lineEnd, start);
+  return end < 0 ? head.length : end;
+}
+
+const lineEnd = '\r\n';
+
 /** Status and fields, without the first `HTTP/1.1 ` and the last line end: what `writeStatus` adds them to. */
-function encodeHead({ status, reason, headers, framing }: ResponseHead): Uint8Array {
+function encodeHead({ status, reason, headers, framing }: ResponseHead): Buffer {
   const phrase = reason === '' ? standardReason(status) : reason;
   const bytes = Buffer.allocUnsafe(headers.used + phrase.length + 8);
   let at = bytes.latin1Write(`${status} ${phrase}\r\n`, 0);
