@@ -11,7 +11,7 @@ import { columns, paragraph } from './text-layout.ts';
 
 export function status(inventory: Inventory, name: string | undefined): Outcome {
   const shown = name === undefined ? inventory : ofRedirection(inventory, name);
-  const { programs, links, maps, gaps } = shown;
+  const { programs, links, maps, gaps, notes = [] } = shown;
   const isEmpty = programs.length === 0 && links.length === 0;
   if (name !== undefined && isEmpty)
     return failed({ reason: `nothing is attached as ${name}`, wayOut: 'status without --name lists all' });
@@ -21,6 +21,7 @@ export function status(inventory: Inventory, name: string | undefined): Outcome 
     maps.length === 0 ? '' : `Maps\n${columns([MAP_HEADER, ...maps.map(mapRow)], '  ')}`,
     countersText(shown),
     ...gaps.map((gap) => paragraph('Not seen: ', gap)),
+    ...notes.map((note) => paragraph('Note: ', note)),
   ];
   return { text: `${sections.filter((section) => section !== '').join('\n\n')}\n`, data: shown, exitCode: 0 };
 }
@@ -41,9 +42,10 @@ export function audit({ inventory, files, capabilities = effectiveCapabilities()
     inventory.programs.length === 0
       ? 'No program of ours runs.'
       : `Programs\n${columns([AUDIT_HEADER, ...auditRows(inventory)], '  ')}`,
+    ...(inventory.notes ?? []).map((note) => paragraph('Note: ', note)),
     paragraph('Capabilities of this process: ', [...capabilities].join(', ') || 'none of those that matter'),
     findings.length === 0
-      ? 'All of it is as released.'
+      ? soundText(files)
       : `NOT AS RELEASED\n${findings.map((finding) => paragraph('  ', finding)).join('\n')}`,
   ];
   const signature = isFailure(files) ? { kind: 'none', because: files.reason } : files.signature;
@@ -52,6 +54,11 @@ export function audit({ inventory, files, capabilities = effectiveCapabilities()
     data: { findings, objects, signature, capabilities: [...capabilities], ...inventory },
     exitCode: findings.length === 0 ? 0 : 1,
   };
+}
+
+function soundText(files: ObjectFiles | LoadFailure): string {
+  const isSigned = !isFailure(files) && files.signature.kind === 'signed';
+  return isSigned ? 'All of it is as released.' : 'All of it is as built here, not signed.';
 }
 
 function findingsOf({ programs, gaps }: Inventory, files: ObjectFiles | LoadFailure): readonly string[] {
@@ -79,7 +86,7 @@ function ofRedirection(inventory: Inventory, name: string): Inventory {
   const programs = inventory.programs.filter(({ id }) => links.some(({ programId }) => programId === id));
   const mapIds = new Set(programs.flatMap((program) => program.mapIds));
   const maps = inventory.maps.filter((map) => mapIds.has(map.id) || isOf(map));
-  return { programs, links, maps, gaps: inventory.gaps };
+  return { programs, links, maps, gaps: inventory.gaps, notes: inventory.notes ?? [] };
 }
 
 /** `…/outrigger/v1/NAME/links/or_connect4`. */

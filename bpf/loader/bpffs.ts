@@ -28,6 +28,11 @@ export function findBpffs(given?: string, mounts: readonly Mount[] = mountsOfTyp
   return { reason, wayOut: `remount it: mount -o remount,rw ${path}` };
 }
 
+/** Nothing can be pinned here: no bpffs is mounted. Where the mounts cannot be read (`/proc` is one), nobody knows. */
+export function hasNoBpffs(mounted: (type: string) => readonly Mount[] = mountsOfType): boolean {
+  return mounted('proc').length > 0 && mounted('bpf').length === 0;
+}
+
 const USUAL_PATH = '/sys/fs/bpf';
 /** BPF_FS_MAGIC (include/uapi/linux/magic.h). */
 const MAGIC = 0xcafe4a11;

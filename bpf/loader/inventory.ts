@@ -19,6 +19,7 @@ import { AttachType } from '../../native/bpf-link.ts';
 import { Errno } from '../../native/errno.ts';
 import { close } from '../../native/socket.ts';
 import { AttachPlaces } from './attach-place.ts';
+import { hasNoBpffs } from './bpffs.ts';
 import { failureText, isFailure, systemFailure } from './load-failure.ts';
 import { lockedBytes, type MapEntry, readMapEntry } from './map-entry.ts';
 import type { ObjectName } from './object-files.ts';
@@ -32,6 +33,8 @@ export interface Inventory {
   readonly maps: readonly (MapEntry & Pinned)[];
   /** What could not be looked at, and why; sentences. */
   readonly gaps: readonly string[];
+  /** What there is nothing of to look at, and why; sentences. */
+  readonly notes?: readonly string[];
 }
 
 export interface ProgramEntry {
@@ -89,6 +92,7 @@ class Listing {
   readonly #links = new Map<number, LinkEntry>();
   readonly #maps = new Map<number, MapEntry & Pinned>();
   readonly #gaps = new Set<string>();
+  readonly #notes: string[] = [];
 
   constructor(options: InventoryOptions) {
     this.#options = options;
@@ -96,6 +100,10 @@ class Listing {
 
   addPinned(): void {
     const { bpffs } = this.#options;
+    if (bpffs === undefined && hasNoBpffs()) {
+      this.#notes.push('bpffs is not mounted, so nothing is pinned here');
+      return;
+    }
     const names = PinFolder.names(bpffs);
     if (isFailure(names)) {
       this.#gaps.add(names.reason);
@@ -129,6 +137,7 @@ class Listing {
       links: [...this.#links.values()],
       maps: [...this.#maps.values()],
       gaps: [...this.#gaps],
+      notes: this.#notes,
     };
   }
 

@@ -62,7 +62,15 @@ t.test('a name that nothing is attached as is told, and an empty kernel is no fa
 
 t.test('an audit of released programs passes, and one of another does not', { skip }, (t) => {
   const files = ObjectFiles.open();
-  t.match(audit({ inventory, files }), { exitCode: 0, text: /All of it is as released/ });
+  t.match(audit({ inventory, files }), { exitCode: 0, text: /All of it is as (released|built here, not signed)\.\n$/ });
+  const signed = {
+    folder: '/o',
+    manifest: { objects: new Map(), sources: 's', compiler: 'c' },
+    signature: { kind: 'signed', key: 'k' },
+  };
+  const unsigned = { ...signed, signature: { kind: 'none', because: 'there is no key' } };
+  t.match(audit({ inventory, files: signed as never }), { exitCode: 0, text: /All of it is as released\.\n$/ });
+  t.match(audit({ inventory, files: unsigned as never }), { exitCode: 0, text: /as built here, not signed\.\n$/ });
   for (const release of ['other', 'unknown'] as const) {
     const { sha256: _, ...rest } = program;
     const outcome = audit({ inventory: { ...inventory, programs: [{ ...rest, release }] }, files });
@@ -72,6 +80,16 @@ t.test('an audit of released programs passes, and one of another does not', { sk
       /NOT AS RELEASED program 7 is called or_connect4 and has tag 00112233aabbccdd: .*uid 1337/,
     );
   }
+  t.end();
+});
+
+t.test('what there is nothing of to look at is a note, and no failure', { skip }, (t) => {
+  const noted = { ...inventory, notes: ['bpffs is not mounted, so nothing is pinned here'] };
+  t.match(audit({ inventory: noted, files: ObjectFiles.open() }), {
+    exitCode: 0,
+    text: /^Note: bpffs is not mounted/m,
+  });
+  t.match(status(noted, undefined).text, /^Note: bpffs is not mounted/m);
   t.end();
 });
 

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { findBpffs } from '../../../bpf/loader/bpffs.ts';
+import { findBpffs, hasNoBpffs } from '../../../bpf/loader/bpffs.ts';
 import { bpfSkipReason, temporaryBpffs } from '../../support/bpf-environment.ts';
 
 const mount = (path: string, isReadOnly = false) => ({ path, type: 'bpf', isReadOnly, root: '/' });
@@ -17,6 +17,15 @@ t.test('what is missing is told with what to do about it', (t) => {
     wayOut: 'remount it: mount -o remount,rw /sys/fs/bpf',
   });
   t.match(findBpffs(undefined, [mount('/a'), mount('/b')]), { reason: /none of them \/sys\/fs\/bpf: \/a, \/b$/ });
+  t.end();
+});
+
+t.test('there is none where mounts can be read and none is of it', (t) => {
+  const mounted = (types: readonly string[]) => (type: string) =>
+    types.includes(type) ? [{ path: '/x', type, isReadOnly: false, root: '/' }] : [];
+  t.ok(hasNoBpffs(mounted(['proc'])));
+  t.notOk(hasNoBpffs(mounted(['proc', 'bpf'])));
+  t.notOk(hasNoBpffs(mounted([])), 'nobody knows');
   t.end();
 });
 
