@@ -34,11 +34,9 @@ export const formatCases: readonly ConfigCase[] = [
     'log_format.text_format_source: position 3: % must begin a command such as %PROTOCOL% or be written %%',
   ),
   oursRefuses(at.logText, '%CEL(request.path)%', 'log_format.text_format_source: %CEL% is not a supported command'),
-  oursRefuses(
-    at.logText,
-    '%FILTER_STATE(a)%',
-    'log_format.text_format_source: %FILTER_STATE% is not a supported command',
-  ),
+  takes(at.logText, '%FILTER_STATE(a)%'),
+  takes(at.logText, '%COMMON_DURATION(DS_RX_BEG:DS_TX_END:us)%'),
+  envoyRefuses(at.logText, '%REQ_WITHOUT_QUERY(:PATH)%', 'it needs no entry in formatters'),
   envoyRefuses(at.logText, '%VIRTUAL_HOST_NAME%', 'a command of our own'),
   envoyRefuses(at.logText, '%FAILURE_REASON%', 'a command of our own'),
   refuses(
