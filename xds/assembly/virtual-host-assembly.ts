@@ -138,6 +138,7 @@ export class VirtualHostAssembly {
   #makeUser(sourceName: string, hosts: HostSource['hosts']): ResourceUser<VirtualHost> {
     const { onDue } = this.#context;
     return {
+      isExclusive: true,
       set: ({ name, value }, problems) => {
         const routeName = routeNameOf(name);
         if (routeName === '') problems.at('name').add('must be ROUTE_CONFIGURATION/NAME, to say where it belongs');

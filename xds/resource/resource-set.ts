@@ -20,6 +20,8 @@ export type Removal = 'gone' | 'draining' | 'kept';
 
 /** Who the resources are for. */
 export interface ResourceUser<T> {
+  /** What one resource has no other may: what is refused is tried again behind the others, which may have let it go. */
+  readonly isExclusive?: true;
   /** Undefined when the type is subscribed to as a whole. */
   readonly names?: SubscribedNames;
   /** Takes a new state, unless it records why not; then the one before stays. */
@@ -53,6 +55,9 @@ export interface ResourceSetOptions<T> {
   /** Milliseconds since 1970. */
   readonly clock: () => number;
 }
+
+/** Of the resources of one response, which come in no order. Each takes one more of them at least. */
+const mostRounds = 8;
 
 export class ResourceSet<T> implements ResourceConsumer {
   readonly type: ResourceType;
@@ -92,12 +97,24 @@ export class ResourceSet<T> implements ResourceConsumer {
     for (const name of repeated) {
       refused.push({ name, problems: [{ path: '', message: 'is more than once in one response' }] });
     }
-    for (const resource of resources) {
-      if (repeated.has(resource.name)) continue;
-      const problems = this.#take(resource);
-      if (problems.length > 0) refused.push({ name: resource.name, problems });
+    let left = resources.filter(({ name }) => !repeated.has(name));
+    let refusedLeft = this.#takeAll(left);
+    for (let round = 0; this.#user.isExclusive && round < mostRounds; round++) {
+      if (refusedLeft.size === 0 || refusedLeft.size === left.length) break;
+      left = left.filter(({ name }) => refusedLeft.has(name));
+      refusedLeft = this.#takeAll(left);
     }
+    refused.push(...refusedLeft.values());
     this.#user.onAnswer();
+    return refused;
+  }
+
+  #takeAll(resources: readonly ReceivedResource[]): ReadonlyMap<string, RefusedResource> {
+    const refused = new Map<string, RefusedResource>();
+    for (const resource of resources) {
+      const problems = this.#take(resource);
+      if (problems.length > 0) refused.set(resource.name, { name: resource.name, problems });
+    }
     return refused;
   }
 

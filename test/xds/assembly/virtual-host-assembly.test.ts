@@ -6,7 +6,7 @@ const started = (options: ConstructorParameters<typeof AssemblyBench>[0] = {}) =
 const table = (name: string, ...clusters: readonly string[]) =>
   routeTable(name, ...clusters).replace(/\}$/, ', vhds: {config_source: {ads: {}}}}');
 const host = (domain: string, cluster = 'c') =>
-  `{name: ${domain}, domains: [${domain}], routes: [{match: {prefix: /}, route: {cluster: ${cluster}}}]}`;
+  `{name: ${domain.split(',')[0]}, domains: [${domain}], routes: [{match: {prefix: /}, route: {cluster: ${cluster}}}]}`;
 const domainsOf = (bench: AssemblyBench, name = 'r') =>
   bench.snapshot.routes.get(name)?.virtualHosts.flatMap(({ domains }) => domains);
 
@@ -80,6 +80,21 @@ t.test('a domain is of one virtual host only, whichever way they come', async (t
   t.same(domainsOf(bench), ['a.example', 'one']);
   t.match(bench.respond('vhds', { alone: host('x') }), [/^alone: name: must be ROUTE_CONFIGURATION\/NAME/]);
   t.same(bench.respond('vhds', { 'r/four': host('one') }, ['r/one']), [], 'what is removed makes room first');
+});
+
+t.test('a domain that moves to another virtual host in one response moves in whichever order they come', async (t) => {
+  const bench = started();
+  bench.respond('lds', { l: rdsListener('l', 1000, 'r') });
+  bench.respond('rds', { r: table('r') });
+  bench.respond('vhds', { 'r/one': host('x, y'), 'r/two': host('z') });
+  t.same(bench.respond('vhds', { 'r/two': host('z, y'), 'r/one': host('x') }), []);
+  t.same(domainsOf(bench)?.toSorted(), ['x', 'y', 'z']);
+  t.same(bench.respond('vhds', { 'r/one': host('x, y'), 'r/two': host('z') }), []);
+  t.same(bench.respond('vhds', { 'r/three': host('y'), 'r/two': host('z, x') }), [
+    'r/three: domains[0]: domain "y" exists already, in virtual host "x"',
+    'r/two: domains[1]: domain "x" exists already, in virtual host "x"',
+  ]);
+  t.same(domainsOf(bench)?.toSorted(), ['x', 'y', 'z']);
 });
 
 t.test('they are let go with the last route configuration that takes them', async (t) => {
