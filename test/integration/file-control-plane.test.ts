@@ -50,10 +50,10 @@ t.test('a saved change of endpoints or routes is served within 100 ms, a broken 
     await change(file(first, 'canary'), 'second');
     await change(file(first, 'shop'), 'first');
   }
-  // Alone on a machine it takes 20 to 30 ms. Where others run too, those that were not disturbed count.
+  // Alone on a machine it takes 20 to 30 ms. Where others run too, the median counts.
   const inTime = changes.filter((each) => each.tookMs < servedWithinMs || each.requests < servedWithinRequests);
   const text = changes.map(({ tookMs, requests }) => `${tookMs} ms (${requests} requests)`).join(', ');
-  t.ok(inTime.length > changes.length / 4, text);
+  t.ok(inTime.length > changes.length / 2, text);
   t.comment(`served after ${text}`);
   const before = lines.length;
   renameIntoPlace(folder, 'shop.yaml', file(second, 'nowhere'));
