@@ -214,13 +214,12 @@ export class UwsConnection implements DownstreamConnection, ResponseSender, Even
 
   #takeBody(bytes: Uint8Array, isLast: boolean): void {
     const request = this.#request!;
-    const body = this.#body;
     this.bytesReceived += bytes.length;
-    if (!body.take(request, bytes, isLast)) {
+    if (!this.#body.take(request, bytes, isLast)) {
       this.reset();
       return;
     }
-    if (isLast || body.hasKept || !request.acceptsRequestBody) this.#pause();
+    if (isLast || this.#body.hasKept || !request.acceptsRequestBody) this.#pause();
     this.#endBodyIfTaken();
   }
 
@@ -347,14 +346,12 @@ export class UwsConnection implements DownstreamConnection, ResponseSender, Even
 
   // Half at first, so that a client that still sends gets to read the response.
   #closeGracefully(): void {
-    const { delayedCloseTimeoutMs } = this.#manager.config;
-    const isCut = this.#state === State.body;
-    this.#state = State.closing;
     // The rest of a body is read and dropped.
-    if (isCut) this.#resume();
+    if (this.#state === State.body) this.#resume();
+    this.#state = State.closing;
     // Later, because what the library is given inside of a callback leaves behind it.
     this.#reactor.deferToNextTurn(this);
-    this.deadlines.set(ConnectionDeadline.idle, delayedCloseTimeoutMs);
+    this.deadlines.set(ConnectionDeadline.idle, this.#manager.config.delayedCloseTimeoutMs);
   }
 
   #goOnClosing(events: number): void {

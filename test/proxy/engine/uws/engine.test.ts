@@ -4,6 +4,7 @@ import { fstatSync, openSync } from 'node:fs';
 import t from 'tap';
 import type { InspectorFilter } from '../../../../config/listener.ts';
 import { close } from '../../../../native/socket.ts';
+import type { DownstreamEngine } from '../../../../proxy/engine/downstream-engine.ts';
 import { UwsEngine } from '../../../../proxy/engine/uws/engine.ts';
 import { loadUws } from '../../../../proxy/engine/uws/library.ts';
 import { httpStats } from '../../../../proxy/telemetry/http-stats.ts';
@@ -57,20 +58,20 @@ for (const [title, listenerFilters, sent] of [
   });
 }
 
-/** Gives the library's connection a file in the place of the socket: the kernel does not tell of input of one (EPERM). */
-class EngineOfFiles extends UwsEngine {
-  descriptor = -1;
-  override start(socket: number, ...rest: Tail<Parameters<UwsEngine['start']>>): void {
-    close(socket);
-    this.descriptor = openSync(import.meta.filename, 'r');
-    super.start(this.descriptor, ...rest);
-  }
-}
-
-type Tail<T> = T extends [unknown, ...infer Rest] ? Rest : never;
-
 t.test('a connection that the kernel would not tell of is closed at once', { skip }, async (t) => {
-  const downstream = new EngineOfFiles(loadUws());
+  const engine = new UwsEngine(loadUws());
+  let descriptor = -1;
+  // A file in the place of the socket: the kernel does not tell of input of one (EPERM).
+  const downstream: DownstreamEngine = {
+    carries: (manager) => engine.carries(manager),
+    start: (socket, ...rest) => {
+      close(socket);
+      descriptor = openSync(import.meta.filename, 'r');
+      engine.start(descriptor, ...rest);
+    },
+    close: () => engine.close(),
+    abandon: () => engine.abandon(),
+  };
   const plane = await startDataPlane({
     listeners: [httpListener('http', managerOf([]))],
     clusters: [],
@@ -81,5 +82,5 @@ t.test('a connection that the kernel would not tell of is closed at once', { ski
   t.teardown(() => client.close());
   const counted = (stat: number) => plane.stats.get(httpStats, 'test')?.value(stat);
   await until(() => counted(httpStats.downstreamCxTotal) === 1 && counted(httpStats.downstreamCxActive) === 0);
-  t.throws(() => fstatSync(downstream.descriptor), { code: 'EBADF' });
+  t.throws(() => fstatSync(descriptor), { code: 'EBADF' });
 });
