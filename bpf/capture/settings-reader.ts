@@ -34,7 +34,6 @@ function readSettings(tree: unknown, problems: Problems): CaptureSettings {
   const names = ['outbound', 'inbound', 'dns', 'proxy', 'policy', 'shortcut', 'events', 'event_ring_mib'] as const;
   const fields = fieldsOf(tree, names, problems);
   const dns = readDns(fields.dns, problems.at('dns'));
-  const eventRingMib = readChoice(fields.event_ring_mib, EVENT_RING_MIB, problems.at('event_ring_mib'));
   const settings: CaptureSettings = {
     outbound: readOutbound(fields.outbound, problems.at('outbound')),
     inbound: readInbound(fields.inbound, problems.at('inbound')),
@@ -43,7 +42,8 @@ function readSettings(tree: unknown, problems: Problems): CaptureSettings {
     policy: readChoice(fields.policy, ['open', 'closed'], problems.at('policy')) ?? shipped.policy,
     shortcut: readShortcut(fields.shortcut, problems.at('shortcut')),
     events: readFlag(fields.events, problems.at('events')) ?? shipped.events,
-    ...(eventRingMib !== undefined && { eventRingMib }),
+    eventRingMib:
+      readChoice(fields.event_ring_mib, EVENT_RING_MIB, problems.at('event_ring_mib')) ?? shipped.eventRingMib,
   };
   const conflict = portConflict(settings);
   if (problems.isEmpty && conflict !== undefined) problems.add(conflict);

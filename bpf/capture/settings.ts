@@ -15,8 +15,8 @@ export interface CaptureSettings {
   readonly shortcut: ShortcutSettings;
   /** Whether the kernel reports the life of each connection. */
   readonly events: boolean;
-  /** Room for events that were not read yet; a power of two. That of `openEvents` when absent. */
-  readonly eventRingMib?: number;
+  /** Room for events that were not read yet; a power of two. */
+  readonly eventRingMib: number;
 }
 
 /** The longest delay of the reader fills half of the least, 200,000 events a second stay 2.5 s in the most. */
@@ -125,4 +125,5 @@ export const defaultCaptureSettings: CaptureSettings = {
   policy: 'closed',
   shortcut: { enabled: false, ports: [], accept: [] },
   events: false,
+  eventRingMib: 4,
 };

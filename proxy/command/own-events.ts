@@ -19,7 +19,7 @@ export class OwnEvents {
     const events = openEvents({
       files,
       cgroups: [targets.places.application!],
-      ...(settings.eventRingMib !== undefined && { ringBytes: settings.eventRingMib * MIB }),
+      ringBytes: settings.eventRingMib * MIB,
       onEvent: (event) => totals.add(event),
       onLost: () => undefined,
     });

@@ -20,6 +20,7 @@ const UNREAD: ReadonlyMap<string, string> = new Map([
   ['codec', 'AUTO and HTTP1 are the same until there is HTTP/2'],
   ['maxDirectResponseBodyBytes', 'bodies are measured when they are decoded'],
   ['arguments', 'a rule of the grammar of formats, read in config/'],
+  ['isMet', 'a rule of the grammar of formats, read in config/'],
   ['http2', 'what `istio.alpn` offers with HTTP/2, which is not spoken to endpoints yet'],
   ['intervalSeconds', 'read where sockets are made, in native/'],
   ['probes', 'read where sockets are made, in native/'],
