@@ -109,6 +109,14 @@ export class BoundedName {
     }
   }
 
+  /** Beside others nobody is idle: series of its own, it would need all of them at once. */
+  wake(): void {
+    if (!this.isIdle) return;
+    this.isIdle = false;
+    this.series = 0;
+    for (const group of this.groups) this.series += group.use().series;
+  }
+
   remove(group: StatGroup): boolean {
     this.#shown.delete(group);
     return this.groups.delete(group);

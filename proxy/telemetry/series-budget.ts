@@ -151,8 +151,8 @@ export class SeriesBudget {
         left.usedAtMs - right.usedAtMs || right.ownSinceMs - left.ownSinceMs || left.gained - right.gained,
     );
     for (const name of own) {
-      this.#displace(name);
       ownSeries -= name.series;
+      this.#displace(name);
       if (ownSeries + this.#seriesOfOther() <= this.#options.maxSeries) return;
     }
   }
@@ -171,8 +171,8 @@ export class SeriesBudget {
       for (let idlest = idle.at(-1); room() < name.series; idlest = idle.at(-1)) {
         if (idlest === undefined || idlest.usedAtMs >= name.usedAtMs || name.isOther) break;
         idle.pop();
-        this.#displace(idlest);
         ownSeries -= idlest.series;
+        this.#displace(idlest);
       }
       if (!name.isOther && room() >= name.series) {
         this.#give(name, nowMs);
@@ -206,7 +206,7 @@ export class SeriesBudget {
       this.#other(group).add(group, shown);
     }
     name.place = 'other';
-    name.isIdle = false;
+    name.wake();
   }
 
   #onGone(group: StatGroup): void {

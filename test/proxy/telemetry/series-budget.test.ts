@@ -219,6 +219,30 @@ t.test('an idle cluster that is displaced brings nothing into other, and nothing
   t.end();
 });
 
+t.test('an idle cluster that is displaced needs room for all of its series to come back', (t) => {
+  const fixture = new Fixture(6);
+  const use = (name: string, ...stats: readonly number[]) => {
+    for (const stat of stats) {
+      fixture.workers[0]!.block(clusterStats, name).inc(stat);
+      const groups = fixture.budget.groups().filter(isOfClusters);
+      const series = groups.reduce(
+        (sum, group) => sum + group.scope.stats.filter((_, index) => group.isUsed(index)).length,
+        0,
+      );
+      t.equal(series, fixture.budget.report().series);
+      t.ok(series <= 6, `${series} series`);
+    }
+  };
+  use('2', upstreamRqTotal);
+  fixture.nowMs += idleSeriesMs;
+  use('0', clusterStats.upstreamCxTotal, clusterStats.upstreamRqTimeout);
+  use('1', upstreamRqTotal);
+  use('3', upstreamRqTotal, clusterStats.upstreamCxTotal);
+  use('1', clusterStats.upstreamRqTimeout);
+  use('0', upstreamRqTotal);
+  t.end();
+});
+
 t.test('a reset begins every counter again', (t) => {
   const fixture = new Fixture(2);
   const blocks = ['a', 'b', 'c'].map((name) => fixture.cluster(name));
