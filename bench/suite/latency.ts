@@ -1,19 +1,15 @@
 // Open loop: p50 and p99 at half of what the slowest peer can do, for all peers at the same rate. Beside them the
 // origin without a proxy: the floor under every figure, the generator's own delay included.
-import { execFile } from 'node:child_process';
-import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { patternBody, SMALL_BODY_BYTES } from '../load/bodies.ts';
 import type { PacedOptions, PacedOutcome } from '../load/paced-load.ts';
+import { runPacedClient } from '../load/run-paced-client.ts';
 import { measureLoad, type Slot } from '../measure/measured-load.ts';
 import { QuietRounds } from '../measure/quiet-rounds.ts';
 import type { PeerName } from '../peers/peer.ts';
-import { LOAD_CORE } from '../peers/pinned-process.ts';
 import type { RunningPeer } from '../peers/running-peer.ts';
 import { AXES } from './axes.ts';
 import { runSlot } from './throughput.ts';
 
-const CLIENT = join(import.meta.dirname, '..', 'load', 'paced-client.ts');
 const CONNECTIONS = 64;
 const LOAD_SHARE = 0.5;
 
@@ -88,10 +84,7 @@ async function runClient(load: { port: number; authority: string; rate: number; 
     requests: [`GET / HTTP/1.1\r\nHost: ${load.authority}\r\n\r\n`],
     expectedBody: patternBody(SMALL_BODY_BYTES),
   };
-  // SCHED_IDLE: the spinning client only gets what the origin leaves of the core.
-  const command = ['-i', '0', 'taskset', '-c', String(LOAD_CORE), process.execPath, CLIENT, JSON.stringify(options)];
-  const { stdout } = await promisify(execFile)('chrt', command);
-  return JSON.parse(stdout) as PacedOutcome;
+  return runPacedClient(options, 'idle');
 }
 
 function line(round: readonly [string, LatencySample][]): string {

@@ -6,21 +6,17 @@
 //
 // Two proxies, one that traces and one that does not, have the load in turn, so shortly that a host that slows down slows
 // both. Of the pairs of turns the quietest count, chosen by steal alone.
-import { execFile } from 'node:child_process';
-import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
-import { promisify } from 'node:util';
 import { patternBody, SMALL_BODY_BYTES } from '../load/bodies.ts';
-import type { PacedOptions, PacedOutcome } from '../load/paced-load.ts';
+import type { PacedOptions } from '../load/paced-load.ts';
+import { runPacedClient } from '../load/run-paced-client.ts';
 import { measureLoad, type Slot } from '../measure/measured-load.ts';
 import { readMemory } from '../measure/process-memory.ts';
 import { QuietRounds } from '../measure/quiet-rounds.ts';
 import type { Peer } from '../peers/peer.ts';
-import { LOAD_CORE } from '../peers/pinned-process.ts';
 import { type RunningPeer, startPeer } from '../peers/running-peer.ts';
 import { type CollectedSpan, startSpanCollector } from '../peers/span-collector.ts';
 
-const CLIENT = join(import.meta.dirname, '..', 'load', 'paced-client.ts');
 const REQUESTS_PER_SECOND = 1_000_000 / 60;
 const TURN_SECONDS = 2;
 const PAIRS = 8;
@@ -122,10 +118,8 @@ async function offer(running: RunningPeer, seconds: number) {
     requests: PATHS.map((path) => `GET ${path} HTTP/1.1\r\nHost: ${running.authority}\r\n\r\n`),
     expectedBody: patternBody(SMALL_BODY_BYTES),
   };
-  const idle = ['-c', String(LOAD_CORE), 'chrt', '--idle', '0'];
   const startedAt = performance.now();
-  const { stdout } = await promisify(execFile)('taskset', [...idle, process.execPath, CLIENT, JSON.stringify(options)]);
-  const outcome = JSON.parse(stdout) as PacedOutcome;
+  const outcome = await runPacedClient(options, 'idle');
   return { requests: outcome.requests, bytes: 0, seconds: (performance.now() - startedAt) / 1000 };
 }
 

@@ -1,12 +1,10 @@
 // A minute of updates under load: 100 changes a second of endpoints and routes that requests use, then the same with all
 // of 10,000 clusters pushed anew in the middle, each in turn with the load alone. The load is open loop and checks every
 // body: a request that fails, is lost or is answered by somebody else ends the run.
-import { execFile } from 'node:child_process';
-import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
-import { promisify } from 'node:util';
 import { patternBody, SMALL_BODY_BYTES } from '../load/bodies.ts';
 import type { PacedOptions, PacedOutcome } from '../load/paced-load.ts';
+import { runPacedClient } from '../load/run-paced-client.ts';
 import { describeMachine } from '../measure/machine.ts';
 import { freePorts } from '../peers/free-ports.ts';
 import { buildControlPlane, type ControlPlane, startControlPlane } from '../peers/go-control-plane.ts';
@@ -19,7 +17,6 @@ import { type MinuteTurn, renderMinute } from '../report/xds-minute.ts';
 import { measureFirstPush } from './xds-first-push.ts';
 import { schedule } from './xds-push-load.ts';
 
-const CLIENT = join(import.meta.dirname, '..', 'load', 'paced-client.ts');
 const CLUSTERS = 10_000;
 // A change of a route is sent as its whole table: of 10,000 hosts nobody could send a hundred a second.
 const HOSTS = 100;
@@ -152,7 +149,5 @@ async function runClient(running: RunningPeer): Promise<PacedOutcome> {
     rests: true,
     expectedBody: patternBody(SMALL_BODY_BYTES),
   };
-  const command = ['-c', String(LOAD_CORE), process.execPath, CLIENT, JSON.stringify(options)];
-  const { stdout } = await promisify(execFile)('taskset', command);
-  return JSON.parse(stdout) as PacedOutcome;
+  return runPacedClient(options, 'other');
 }

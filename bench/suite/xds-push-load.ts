@@ -3,17 +3,14 @@
 //
 // The control plane shares the load's core. It runs as SCHED_IDLE meanwhile and the load rests between requests, so
 // that the load is served first and the control plane takes what is left of the core.
-import { execFile, execFileSync } from 'node:child_process';
-import { join } from 'node:path';
+import { execFileSync } from 'node:child_process';
 import { setTimeout } from 'node:timers/promises';
-import { promisify } from 'node:util';
 import { patternBody, SMALL_BODY_BYTES } from '../load/bodies.ts';
 import type { PacedOptions, PacedOutcome } from '../load/paced-load.ts';
+import { runPacedClient } from '../load/run-paced-client.ts';
 import type { ControlPlane } from '../peers/go-control-plane.ts';
-import { LOAD_CORE } from '../peers/pinned-process.ts';
 import type { RunningPeer } from '../peers/running-peer.ts';
 
-const CLIENT = join(import.meta.dirname, '..', 'load', 'paced-client.ts');
 const CONNECTIONS = 32;
 const REQUESTS_PER_SECOND = 1_000;
 const SECONDS = 4;
@@ -83,7 +80,5 @@ async function runClient(running: RunningPeer): Promise<PacedOutcome> {
     rests: true,
     expectedBody: patternBody(SMALL_BODY_BYTES),
   };
-  const command = ['-c', String(LOAD_CORE), process.execPath, CLIENT, JSON.stringify(options)];
-  const { stdout } = await promisify(execFile)('taskset', command);
-  return JSON.parse(stdout) as PacedOutcome;
+  return runPacedClient(options, 'other');
 }

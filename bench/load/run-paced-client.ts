@@ -1,0 +1,16 @@
+// The paced client as a process of its own, on the core of the load.
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { LOAD_CORE } from '../peers/pinned-process.ts';
+import type { PacedOptions, PacedOutcome } from './paced-load.ts';
+
+const CLIENT = join(import.meta.dirname, 'paced-client.ts');
+
+// `idle` is SCHED_IDLE: a client that spins only gets what the origin leaves of the core.
+export async function runPacedClient(options: PacedOptions, policy: 'idle' | 'other'): Promise<PacedOutcome> {
+  const priority = policy === 'idle' ? ['chrt', '--idle', '0'] : [];
+  const command = ['-c', String(LOAD_CORE), ...priority, process.execPath, CLIENT, JSON.stringify(options)];
+  const { stdout } = await promisify(execFile)('taskset', command);
+  return JSON.parse(stdout) as PacedOutcome;
+}
