@@ -25,6 +25,11 @@ export interface Locality {
 
 export type HealthStatus = 'unknown' | 'healthy' | 'unhealthy' | 'draining' | 'timeout' | 'degraded';
 
+/** What a control plane says of an endpoint that may get requests; a degraded one gets them behind the others. */
+export function takesRequests(health: HealthStatus): boolean {
+  return health === 'unknown' || health === 'healthy' || health === 'degraded';
+}
+
 export interface Endpoint {
   /** A literal address, or a name that the cluster's discovery resolves. */
   readonly address: Address | HostAddress;

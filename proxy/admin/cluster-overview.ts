@@ -2,6 +2,7 @@
 
 import { formatAddress } from '../../config/address.ts';
 import type { Cluster } from '../../config/cluster.ts';
+import { takesRequests } from '../../config/endpoint.ts';
 import { clusterStats } from '../telemetry/cluster-stats.ts';
 import { endpointStats } from '../telemetry/endpoint-stats.ts';
 import type { StatGroup } from '../telemetry/stat-group.ts';
@@ -59,7 +60,6 @@ function describe({ state, store }: Pick<AdminContext, 'state' | 'store'>, candi
   const value = (index: number): number => group?.value(index) ?? 0;
   const localities = assignmentOf(state.snapshot, name, cluster)?.localities ?? [];
   const endpoints = localities.flatMap((locality) => locality.endpoints);
-  const isUsable = (health: string): boolean => health === 'healthy' || health === 'unknown' || health === 'degraded';
   return {
     name,
     discovery: cluster.discovery.kind,
@@ -78,14 +78,14 @@ function describe({ state, store }: Pick<AdminContext, 'state' | 'store'>, candi
     retries: value(clusterStats.upstreamRqRetry),
     latencyMs: latencyOf(group, clusterStats.upstreamRqTime),
     endpointCount: endpoints.length,
-    usableCount: endpoints.filter(({ health }) => isUsable(health)).length,
+    usableCount: endpoints.filter(({ health }) => takesRequests(health)).length,
     endpoints: endpoints.slice(0, listedEndpoints).map((endpoint) => {
       const address = formatAddress(endpoint.address);
       const counted = store.get(endpointStats, cluster.statName, address);
       return {
         address,
         health: endpoint.health,
-        isUsable: isUsable(endpoint.health),
+        isUsable: takesRequests(endpoint.health),
         requests: counted?.value(endpointStats.rqTotal) ?? 0,
         errors: (counted?.value(endpointStats.rqError) ?? 0) + (counted?.value(endpointStats.cxConnectFail) ?? 0),
         active: counted?.value(endpointStats.rqActive) ?? 0,

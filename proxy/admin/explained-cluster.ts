@@ -1,7 +1,7 @@
 // Who could get a request that is explained: a cluster, its endpoints and how they are.
 
 import { formatAddress } from '../../config/address.ts';
-import type { HealthStatus } from '../../config/endpoint.ts';
+import { type HealthStatus, takesRequests } from '../../config/endpoint.ts';
 import type { Snapshot } from '../../config/snapshot.ts';
 import { assignmentOf } from './endpoint-configs.ts';
 
@@ -50,7 +50,7 @@ export function explainCluster(snapshot: Snapshot, { name, weight, missingStatus
       (endpoint): ExplainedEndpoint => ({
         address: formatAddress(endpoint.address),
         health: endpoint.health,
-        isUsable: isUsable(endpoint.health),
+        isUsable: takesRequests(endpoint.health),
         weight: endpoint.weight,
         priority,
       }),
@@ -65,10 +65,6 @@ export function explainCluster(snapshot: Snapshot, { name, weight, missingStatus
   const words = [`${called}: ${fact}`, ...endpoints.map(wordsOfEndpoint)];
   if (all.length > endpoints.length) words.push(`  and ${all.length - endpoints.length} more`);
   return { ...base, isKnown: true, endpointCount: all.length, usableCount, endpoints, words };
-}
-
-function isUsable(health: HealthStatus): boolean {
-  return health === 'healthy' || health === 'unknown' || health === 'degraded';
 }
 
 function wordsOfEndpoint({ address, health, weight, priority }: ExplainedEndpoint): string {

@@ -1,7 +1,7 @@
 // How many instances of our own service there are, for a budget of the whole service (`scope: service`). Nobody is asked: the
 // control plane sends the members of every service, and ours is the one that has our address among its members.
 
-import type { LoadAssignment } from '../../config/endpoint.ts';
+import { type LoadAssignment, takesRequests } from '../../config/endpoint.ts';
 import type { Snapshot } from '../../config/snapshot.ts';
 
 /**
@@ -35,8 +35,7 @@ function instancesOf({ localities }: LoadAssignment): ReadonlySet<string> {
   const ips = new Set<string>();
   for (const { endpoints } of localities) {
     for (const { address, health } of endpoints) {
-      const takesRequests = health === 'unknown' || health === 'healthy' || health === 'degraded';
-      if (address.kind === 'ip' && takesRequests) ips.add(address.ip);
+      if (address.kind === 'ip' && takesRequests(health)) ips.add(address.ip);
     }
   }
   return ips;
