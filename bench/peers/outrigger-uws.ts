@@ -8,7 +8,7 @@ import type { Peer, PeerSetup } from './peer.ts';
 
 const BUNDLE = join(import.meta.dirname, '..', '..', 'dist', 'outrigger.cjs');
 // What bin/outrigger sets.
-const ENVIRONMENT = ['env', 'MALLOC_MMAP_THRESHOLD_=131072'];
+const ENVIRONMENT = ['env', 'MALLOC_MMAP_THRESHOLD_=32768'];
 const NODE_FLAGS = ['--min-semi-space-size=8', '--max-semi-space-size=8'];
 
 export const outriggerUws: Peer = { name: 'outrigger-uws', install, version: outrigger.version, prepare };
