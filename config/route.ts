@@ -185,9 +185,23 @@ export interface RetryPolicy {
   readonly perTryIdleTimeoutMs: number;
   readonly backoffBaseMs: number;
   readonly backoffMaxMs: number;
+  /** How responses that limit the rate are waited for; undefined: as any other. */
+  readonly rateLimitedBackOff?: RateLimitedBackOff;
   /** Avoid endpoints already tried (`envoy.retry_host_predicates.previous_hosts`). */
   readonly avoidPreviousHosts: boolean;
   readonly hostSelectionMaxAttempts: number;
+}
+
+/** The wait that the first of these headers asks for, unless it is longer than `maxMs`. */
+export interface RateLimitedBackOff {
+  readonly resetHeaders: readonly ResetHeader[];
+  readonly maxMs: number;
+}
+
+export interface ResetHeader {
+  readonly name: string;
+  /** Seconds to wait, or the second of the Unix epoch to wait for. */
+  readonly format: 'seconds' | 'unix-timestamp';
 }
 
 /** The HTTP/1 values of `retry_on`. */

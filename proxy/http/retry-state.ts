@@ -7,6 +7,7 @@ import type { EndpointRuntime } from '../cluster/endpoint-runtime.ts';
 import type { CompiledRetryPolicy } from '../route/retry-policy.ts';
 import { clusterStats } from '../telemetry/cluster-stats.ts';
 import type { StatBlock } from '../telemetry/stats.ts';
+import type { ResponseHead } from './message.ts';
 import { ResponseFlag, type StreamInfo } from './stream-info.ts';
 
 export class RetryState {
@@ -15,7 +16,10 @@ export class RetryState {
   readonly #stats: StatBlock;
   readonly #tried: EndpointRuntime[] = [];
   #left: number;
-  #retries = 0;
+  /** Waits that grow; one that a response asks for is none of them. */
+  #waits = 0;
+  /** What the response asked for that is retried next; 0 when it did not. */
+  #resetMs = 0;
   #holdsRetry = false;
 
   constructor(policy: CompiledRetryPolicy, breaker: CircuitBreaker, stats: StatBlock) {
@@ -48,9 +52,7 @@ export class RetryState {
       return false;
     }
     this.#holdsRetry = true;
-    this.#retries++;
     this.#stats.inc(clusterStats.upstreamRqRetry);
-    this.#stats.inc(clusterStats.upstreamRqRetryBackoffExponential);
     return true;
   }
 
@@ -59,9 +61,24 @@ export class RetryState {
     if (this.policy.avoidPreviousHosts) this.#tried.push(endpoint);
   }
 
-  /** The wait before the retry just taken, at least one turn of the timer wheel. */
+  /** Heeds what the response that is retried asks for, at `wallMs` of the day. */
+  heed(head: ResponseHead, wallMs: number): void {
+    this.#resetMs = this.policy.resetInterval?.read(head, wallMs) ?? 0;
+  }
+
+  /**
+   * The wait before the retry just taken, at least one turn of the timer wheel. One that the response asked for is made up to
+   * half longer, so that not all clients come back at once.
+   */
   delayMs(random: Random): number {
-    return Math.max(1, this.policy.backoffMs(this.#retries, random));
+    const resetMs = this.#resetMs;
+    this.#resetMs = 0;
+    if (resetMs > 0) {
+      this.#stats.inc(clusterStats.upstreamRqRetryBackoffRatelimited);
+      return resetMs + Math.floor((random() * resetMs) / 2);
+    }
+    this.#stats.inc(clusterStats.upstreamRqRetryBackoffExponential);
+    return Math.max(1, this.policy.backoffMs(++this.#waits, random));
   }
 
   /** Gives the budget back. */

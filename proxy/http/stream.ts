@@ -88,6 +88,11 @@ export class Stream {
     return this.manager.context.reactor.nowMs;
   }
 
+  /** The time of day. */
+  get wallMs(): number {
+    return this.manager.context.wallOffsetMs + this.nowMs;
+  }
+
   get random(): Random {
     return this.manager.context.random;
   }

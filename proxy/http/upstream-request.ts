@@ -251,6 +251,7 @@ export class UpstreamRequest implements PoolWaiter, ResponseReceiver {
     this.#stream.trace?.attemptAnswered(status);
     if (this.#retry?.shouldRetryResponse(head) && this.#mayRetry()) {
       this.#cluster.countRetriedResponse(status);
+      this.#retryState!.heed(head, this.#stream.wallMs);
       // A response without a body leaves its connection fit for others; it is over when this returns.
       if (isEnd) this.#connection = null;
       this.#retryLater();

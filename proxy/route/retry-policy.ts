@@ -8,6 +8,7 @@ import { HeaderId } from '../http/header-name.ts';
 import type { HeaderTable } from '../http/header-table.ts';
 import type { RequestHead, ResponseHead } from '../http/message.ts';
 import { CompiledHeaderMatcher } from './header-matcher.ts';
+import { ResetInterval } from './reset-interval.ts';
 import { wholeHeader } from './timeouts.ts';
 
 /** How an attempt ended without a response. */
@@ -26,6 +27,8 @@ export class CompiledRetryPolicy {
   readonly maxRetries: number;
   readonly avoidPreviousHosts: boolean;
   readonly hostSelectionMaxAttempts: number;
+  /** The wait that a response asks for; null where none is asked. */
+  readonly resetInterval: ResetInterval | null;
   readonly #policy: RetryPolicy;
   readonly #conditions: number;
   readonly #statusCodes: readonly number[];
@@ -37,6 +40,7 @@ export class CompiledRetryPolicy {
     this.maxRetries = policy.numRetries;
     this.avoidPreviousHosts = policy.avoidPreviousHosts;
     this.hostSelectionMaxAttempts = policy.hostSelectionMaxAttempts;
+    this.resetInterval = policy.rateLimitedBackOff === undefined ? null : new ResetInterval(policy.rateLimitedBackOff);
     this.#conditions = policy.retryOn.reduce((bits, condition) => bits | conditionBits[condition], 0);
     this.#statusCodes = policy.retriableStatusCodes;
     this.#headers = policy.retriableHeaders.map((matcher) => new CompiledHeaderMatcher(matcher));
@@ -73,12 +77,12 @@ export class CompiledRetryPolicy {
   }
 
   /**
-   * The wait before the attempt after `attempt` (1 is the first), in milliseconds: uniform below a bound that doubles from
-   * the base interval up to the longest.
+   * The `turn`th wait of a request (1 is the first), in milliseconds: uniform below a bound that doubles from the base
+   * interval up to the longest.
    */
-  backoffMs(attempt: number, random: Random): number {
+  backoffMs(turn: number, random: Random): number {
     const { backoffBaseMs, backoffMaxMs } = this.#policy;
-    return random() * Math.min(backoffBaseMs * 2 ** (attempt - 1), backoffMaxMs);
+    return random() * Math.min(backoffBaseMs * 2 ** (turn - 1), backoffMaxMs);
   }
 
   /** This policy with what the request's headers add; the same object when they add nothing. */

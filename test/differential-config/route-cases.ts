@@ -133,6 +133,25 @@ export const routeCases: readonly ConfigCase[] = [
     'match.path_separated_prefix: "/a/" does not match ^[^?#]+[^?#/]$',
   ),
   refuses(at.routeMatch, 'path_separated_prefix: /', 'match.path_separated_prefix: "/" does not match ^[^?#]+[^?#/]$'),
+  takes(
+    at.forward,
+    'retry_policy: {rate_limited_retry_back_off: {reset_headers: [{name: Retry-After}, {name: a, format: UNIX_TIMESTAMP}]}}',
+  ),
+  refuses(
+    at.forward,
+    'retry_policy: {rate_limited_retry_back_off: {}}',
+    'rate_limited_retry_back_off.reset_headers: reset_headers is required',
+  ),
+  refuses(
+    at.forward,
+    'retry_policy: {rate_limited_retry_back_off: {reset_headers: [{format: SECONDS}]}}',
+    'reset_headers[0].name: name is required',
+  ),
+  refuses(
+    at.forward,
+    'retry_policy: {rate_limited_retry_back_off: {reset_headers: [{name: a}], max_interval: 0s}}',
+    'rate_limited_retry_back_off.max_interval: must be more than 0s, got 0s',
+  ),
   takes(at.headerMatch, 'range_match: {start: 1, end: 3}'),
   takes(at.headerMatch, 'exact_match: a'),
   refuses(at.headerMatch, 'prefix_match: ""', 'headers[0].prefix_match: must not be empty'),

@@ -67,7 +67,6 @@ const ALWAYS_ZERO: ReadonlyMap<string, string> = new Map([
   ['upstreamInternalRedirectSucceededTotal', 'internal redirects are refused'],
   ['upstreamRqMaintenanceMode', notKept],
   ['upstreamRqMaxDurationReached', 'max_stream_duration of a cluster is refused'],
-  ['upstreamRqRetryBackoffRatelimited', 'rate_limited_retry_back_off is refused'],
   ['upstreamRqRxResetNoError', noHttp2],
   ['warmingState', notKept],
 ]);

@@ -1,14 +1,16 @@
 // Retry policies (`config.route.v3.RetryPolicy`).
 
 import type { Problems } from '../../config/problems.ts';
-import type { RetryCondition, RetryPolicy } from '../../config/route.ts';
+import type { RateLimitedBackOff, RetryCondition, RetryPolicy } from '../../config/route.ts';
 import type {
+  RetryPolicy_RateLimitedRetryBackOff,
   RetryPolicy_RetryBackOff,
   RetryPolicy_RetryHostPredicate,
   RetryPolicy as RetryPolicyMessage,
 } from '../generated/messages.ts';
 import { nearestName } from '../message/nearest-name.ts';
 import { extensionType } from './extension.ts';
+import { given } from './given.ts';
 import { decodeHeaderMatchers } from './matcher.ts';
 
 export function decodeRetryPolicy(message: RetryPolicyMessage, problems: Problems): RetryPolicy {
@@ -24,6 +26,7 @@ export function decodeRetryPolicy(message: RetryPolicyMessage, problems: Problem
     perTryTimeoutMs: message.perTryTimeout ?? 0,
     perTryIdleTimeoutMs: message.perTryIdleTimeout ?? 0,
     ...decodeBackOff(message.retryBackOff, problems.at('retry_back_off')),
+    ...given('rateLimitedBackOff', decodeRateLimited(message.rateLimitedRetryBackOff)),
     avoidPreviousHosts: decodePredicates(message.retryHostPredicate, problems.at('retry_host_predicate')),
     hostSelectionMaxAttempts: message.hostSelectionRetryMaxAttempts ?? 1,
   };
@@ -70,6 +73,19 @@ function decodeBackOff(message: RetryPolicy_RetryBackOff | undefined, problems: 
   const backoffMaxMs = message?.maxInterval ?? backoffBaseMs * 10;
   if (backoffMaxMs < backoffBaseMs) problems.at('max_interval').add('must not be less than base_interval');
   return { backoffBaseMs, backoffMaxMs };
+}
+
+const resetFormats = { SECONDS: 'seconds', UNIX_TIMESTAMP: 'unix-timestamp' } as const;
+/** Envoy's default. */
+const longestResetMs = 300_000;
+
+function decodeRateLimited(message: RetryPolicy_RateLimitedRetryBackOff | undefined): RateLimitedBackOff | undefined {
+  if (message === undefined) return undefined;
+  const resetHeaders = (message.resetHeaders ?? []).map(({ name = '', format = 'SECONDS' }) => ({
+    name: name.toLowerCase(),
+    format: resetFormats[format],
+  }));
+  return { resetHeaders, maxMs: message.maxInterval ?? longestResetMs };
 }
 
 const previousHosts = 'envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate';

@@ -1020,10 +1020,22 @@ export interface RetryPolicy {
   readonly hostSelectionRetryMaxAttempts?: number;
   readonly retriableStatusCodes?: readonly number[];
   readonly retryBackOff?: RetryPolicy_RetryBackOff;
-  readonly rateLimitedRetryBackOff?: unknown;
+  readonly rateLimitedRetryBackOff?: RetryPolicy_RateLimitedRetryBackOff;
   readonly retriableHeaders?: readonly HeaderMatcher[];
   readonly retriableRequestHeaders?: readonly HeaderMatcher[];
   readonly refreshClusterOnRetry?: boolean;
+}
+
+/** `envoy.config.route.v3.RetryPolicy.RateLimitedRetryBackOff` */
+export interface RetryPolicy_RateLimitedRetryBackOff {
+  readonly resetHeaders?: readonly RetryPolicy_ResetHeader[];
+  readonly maxInterval?: number;
+}
+
+/** `envoy.config.route.v3.RetryPolicy.ResetHeader` */
+export interface RetryPolicy_ResetHeader {
+  readonly name?: string;
+  readonly format?: RetryPolicy_ResetHeaderFormat;
 }
 
 /** `envoy.config.route.v3.RetryPolicy.RetryBackOff` */
@@ -2165,6 +2177,7 @@ export type TrafficDirection = 'UNSPECIFIED' | 'INBOUND' | 'OUTBOUND';
 export type FilterChainMatch_ConnectionSourceType = 'ANY' | 'SAME_IP_OR_LOOPBACK' | 'EXTERNAL';
 export type Listener_DrainType = 'DEFAULT' | 'MODIFY_ONLY';
 export type RedirectAction_RedirectResponseCode = 'MOVED_PERMANENTLY' | 'FOUND' | 'SEE_OTHER' | 'TEMPORARY_REDIRECT' | 'PERMANENT_REDIRECT';
+export type RetryPolicy_ResetHeaderFormat = 'SECONDS' | 'UNIX_TIMESTAMP';
 export type RouteAction_ClusterNotFoundResponseCode = 'SERVICE_UNAVAILABLE' | 'NOT_FOUND' | 'INTERNAL_SERVER_ERROR';
 export type RouteAction_InternalRedirectAction = 'PASS_THROUGH_INTERNAL_REDIRECT' | 'HANDLE_INTERNAL_REDIRECT';
 export type VirtualHost_TlsRequirementType = 'NONE' | 'EXTERNAL_ONLY' | 'ALL';

@@ -26,6 +26,14 @@ const attempts = {
 };
 const trusted = { internal_address_config: { cidr_ranges: [{ address_prefix: '10.0.0.0', prefix_len: 8 }] } };
 const again = { retriable_headers: [{ name: 'x-again', present_match: true }] };
+const rateLimited = {
+  retriable_status_codes: [429],
+  rate_limited_retry_back_off: {
+    reset_headers: [{ name: 'Retry-After' }, { name: 'X-Reset', format: 'UNIX_TIMESTAMP' }],
+    max_interval: '1s',
+  },
+};
+const limited = (...headers: string[]): OriginStep[] => steps(answer('429 Too Many Requests', '', ...headers), ok);
 
 const listeners: readonly Json[] = [
   httpListener('main', allTo('app')),
@@ -44,6 +52,7 @@ const listeners: readonly Json[] = [
   httpListener('retry-reset', allTo('app', retry('reset'))),
   httpListener('retry-4xx', allTo('app', retry('retriable-4xx'))),
   httpListener('retry-codes', allTo('app', retry('retriable-status-codes', { retriable_status_codes: [418] }))),
+  httpListener('retry-limited', allTo('app', retry('retriable-status-codes', rateLimited))),
   httpListener('retry-headers', allTo('app', retry('retriable-headers', again))),
   httpListener('attempts', { name: 'attempts', virtual_hosts: [attempts] }),
   httpListener('idle', allTo('app', { idle_timeout: '0.1s' })),
@@ -117,6 +126,9 @@ export const faults: Suite = {
     on('main', 'a control character in a response', steps(answer('200 OK', 'x', 'X-A: a\x01b'))),
     on('timeout', 'a timeout'),
     { ...on('timeout', 'a timeout within the body', steps(cutBody)), expects: 'end' },
+    on('retry-limited', 'a limited rate, in a second', limited('Retry-After: 1')),
+    on('retry-limited', 'a limited rate, for too long', limited('Retry-After: 2')),
+    on('retry-limited', 'a limited rate, without a number', limited('Retry-After: soon', 'X-Reset: 1')),
     on('per-try', 'a timeout per try, retried'),
     on('per-try', 'a timeout per try, then an answer', [{}, { onEnd: ok }]),
     on('per-try-only', 'a timeout per try without retries'),

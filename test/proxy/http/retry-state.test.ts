@@ -1,13 +1,14 @@
 import t from 'tap';
 import { CircuitBreaker } from '../../../proxy/cluster/circuit-breaker.ts';
 import type { EndpointRuntime } from '../../../proxy/cluster/endpoint-runtime.ts';
+import type { ResponseHead } from '../../../proxy/http/message.ts';
 import { RetryState } from '../../../proxy/http/retry-state.ts';
 import { ResponseFlag, StreamInfo } from '../../../proxy/http/stream-info.ts';
 import { CompiledRetryPolicy } from '../../../proxy/route/retry-policy.ts';
 import { clusterStats } from '../../../proxy/telemetry/cluster-stats.ts';
 import { StatsStore } from '../../../proxy/telemetry/stats-store.ts';
 import { makeCluster, makeStatsSource } from '../../support/cluster-fixtures.ts';
-import { retryPolicy } from '../../support/route-fixtures.ts';
+import { response, retryPolicy } from '../../support/route-fixtures.ts';
 
 function stateOf(policy: Parameters<typeof retryPolicy>[0], maxRetries = 3) {
   const store = new StatsStore();
@@ -58,6 +59,24 @@ t.test('the wait grows with the retries, and is never nothing', async (t) => {
     state.delayMs(() => 0),
     1,
   );
+});
+
+t.test('a wait that a response asks for is for this response only, and no turn of those that grow', async (t) => {
+  const rateLimitedBackOff = { resetHeaders: [{ name: 'retry-after', format: 'seconds' }], maxMs: 10_000 } as const;
+  const { state, value } = stateOf({ numRetries: 9, backoffBaseMs: 10, backoffMaxMs: 100, rateLimitedBackOff });
+  const wait = (head: ResponseHead | null, random: number) => {
+    state.take(new StreamInfo());
+    if (head !== null) state.heed(head, 0);
+    return state.delayMs(() => random);
+  };
+  t.equal(wait(null, 0.5), 5);
+  t.equal(wait(response(429, [['retry-after', '4']]), 0), 4000);
+  t.equal(wait(response(429, [['retry-after', '4']]), 0.999), 5998, 'up to half longer');
+  t.equal(wait(null, 0.5), 10, 'the next turn');
+  t.equal(wait(response(429), 0.5), 20, 'nothing asked for');
+  t.equal(value(clusterStats.upstreamRqRetryBackoffRatelimited), 2);
+  t.equal(value(clusterStats.upstreamRqRetryBackoffExponential), 3);
+  t.equal(value(clusterStats.upstreamRqRetry), 5);
 });
 
 t.test('endpoints are remembered only for a policy that avoids them', async (t) => {

@@ -221,6 +221,27 @@ t.test('max_retries counts retries that wait and retries in flight', async (t) =
   t.equal(scene.cluster.breakers.default.retries, 0);
 });
 
+t.test('a response that limits the rate is retried when it says', async (t) => {
+  const resetHeaders = [{ name: 'retry-after', format: 'seconds' }] as const;
+  const scene = retrying({
+    retryOn: ['retriable-status-codes'],
+    retriableStatusCodes: [429],
+    numRetries: 2,
+    rateLimitedBackOff: { resetHeaders, maxMs: 5000 },
+  });
+  const { client } = scene.request();
+  scene.respond(scene.connect(), 429, true, [['Retry-After', '2']]);
+  scene.reactor.advance(1999);
+  t.equal(scene.waiting.length, 0);
+  scene.reactor.advance(1002);
+  t.equal(scene.waiting.length, 1, 'within half as long again');
+  scene.respond(scene.connect(), 429, true, [['Retry-After', '6']]);
+  scene.reactor.advance(30);
+  t.equal(scene.waiting.length, 1, 'too long a wait is none: the usual one');
+  scene.respond(scene.connect(), 200);
+  t.equal(client.status, 200);
+});
+
 t.test('when every retry failed, the client gets the last response, and the flag says so', async (t) => {
   const scene = retrying({ retryOn: ['5xx'], numRetries: 2 });
   const { client, stream } = scene.request();

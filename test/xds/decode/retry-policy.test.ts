@@ -55,6 +55,21 @@ t.test('everything that is given is carried', async (t) => {
   });
 });
 
+t.test('the wait that a response asks for', async (t) => {
+  const headers = '[{name: Retry-After}, {name: X-RateLimit-Reset, format: UNIX_TIMESTAMP}]';
+  const { value, problems } = policy(`rate_limited_retry_back_off: {reset_headers: ${headers}, max_interval: 20s}`);
+  t.same(problems, []);
+  t.same(value?.rateLimitedBackOff, {
+    resetHeaders: [
+      { name: 'retry-after', format: 'seconds' },
+      { name: 'x-ratelimit-reset', format: 'unix-timestamp' },
+    ],
+    maxMs: 20_000,
+  });
+  const plain = policy('rate_limited_retry_back_off: {reset_headers: [{name: a}]}').value;
+  t.equal(plain?.rateLimitedBackOff?.maxMs, 300_000);
+});
+
 t.test('problems', async (t) => {
   t.same(policy('{retry_on: "5xx,conect-failure"}').problems, [
     'retry_on: "conect-failure" is not a retry condition; did you mean connect-failure?',
