@@ -1,7 +1,7 @@
 // What configurations refer to by name: a cluster or route configuration must be there before what names it, and may go
 // when nothing does. Names that arrive with a request (`cluster_header`) are not known before.
 
-import type { AccessLog } from './access-log.ts';
+import type { AccessLog, AccessLogSink } from './access-log.ts';
 import type { RouteSource } from './http-connection-manager.ts';
 import type { FilterChain, Listener } from './listener.ts';
 import type { ForwardTarget, RouteConfiguration } from './route.ts';
@@ -45,6 +45,13 @@ export function collectorsOfListener(listener: Listener): ReadonlySet<string> {
 
 function addCollectors(logs: readonly AccessLog[], names: Set<string>): void {
   for (const log of logs) if ('collector' in log) names.add(log.collector.service.cluster);
+}
+
+/** Where a listener and its filters write lines to. */
+export function logSinksOf(listener: Listener): readonly AccessLogSink[] {
+  const filters = filterChainsOf(listener).flatMap((chain) => chain.filters);
+  const logs = [...listener.accessLogs, ...filters.flatMap(({ config }) => config.accessLogs)];
+  return logs.flatMap((log) => ('sink' in log ? [log.sink] : []));
 }
 
 /** Route configurations that a listener has by name, each once. */

@@ -1,6 +1,7 @@
 // The composition root: what the arguments ask for. What serves is put together in `command/serve.ts`.
 
 import { ConfigError } from '../config/problems.ts';
+import { validateLogs } from './command/access-log-files.ts';
 import { endWithConfigError, readBootstrapOf } from './command/bootstrap-reading.ts';
 import { validateCapture } from './command/capture.ts';
 import { FlagError, type Flags, helpText, parseFlags } from './command/flags.ts';
@@ -95,8 +96,9 @@ function endWithoutUws(): void {
 }
 
 async function validate(flags: Flags): Promise<void> {
-  readBootstrapOf(flags);
+  const { bootstrap } = readBootstrapOf(flags);
   try {
+    validateLogs(bootstrap.listeners);
     if (flags.samplingConfigPath !== undefined) readSamplingFile(flags.samplingConfigPath);
     await validateCapture(flags);
   } catch (error) {

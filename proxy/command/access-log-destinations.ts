@@ -1,6 +1,7 @@
 // Where access logs go when workers have written them: files and streams, and collectors. What sends to collectors is loaded
 // with the first entry: most proxies write their logs to files.
 
+import type { AccessLogSink } from '../../config/access-log.ts';
 import type { Bootstrap } from '../../config/bootstrap.ts';
 import type { Snapshot } from '../../config/snapshot.ts';
 import { encodeMessage } from '../../xds/message/wire-message.ts';
@@ -31,6 +32,11 @@ export class AccessLogDestinations {
     this.#options = options;
     const { stats, log } = options;
     this.#sinks = new LogSinks({ onWarning: (text) => log.component('file').warn(text), stats });
+  }
+
+  /** Opens the file of a sink that is to be configured; the reason when it cannot be. */
+  open(sink: AccessLogSink): string | undefined {
+    return this.#sinks.open(sink);
   }
 
   /** Lines for files and streams. */

@@ -12,6 +12,7 @@ import type { ComponentLog } from '../telemetry/process-log.ts';
 import { type SnapshotPublisher, wholeSnapshot } from '../worker/snapshot-publisher.ts';
 import type { WorkerPool } from '../worker/worker-pool.ts';
 import { discoveryLog } from './discovery-log.ts';
+import { type OpenableLogs, openLogsOf } from './access-log-files.ts';
 import type { DiscoveryObservation } from './discovery-observation.ts';
 import { processClock } from './process-clock.ts';
 
@@ -21,6 +22,7 @@ export interface ControlPlaneParts {
   readonly overrides: RuntimeOverrides;
   readonly observation: DiscoveryObservation;
   readonly pool: Pick<WorkerPool, 'prepareListener' | 'discardListener'>;
+  readonly accessLogs: OpenableLogs;
   readonly drainTimeMs: number;
   /** Where accepted resources are kept for the next start; undefined is the usual place, null keeps none. */
   readonly cacheDirectory: string | null | undefined;
@@ -74,6 +76,7 @@ export async function followControlPlanes(parts: ControlPlaneParts): Promise<Fol
     schedule: processClock.schedule,
     defer: setImmediate,
     clock: Date.now,
+      openLogs: (listener) => openLogsOf(listener, parts.accessLogs),
     random: Math.random,
     runtime,
     onRuntimeLayer: (layer, values) => {

@@ -19,6 +19,7 @@ import type { OpenListenersOptions } from '../worker/open-listeners.ts';
 import { SnapshotPublisher } from '../worker/snapshot-publisher.ts';
 import { WorkerPool, type WorkerPoolOptions } from '../worker/worker-pool.ts';
 import { AccessLogDestinations } from './access-log-destinations.ts';
+import { openStaticLogs } from './access-log-files.ts';
 import { AdminInterface } from './admin-interface.ts';
 import { endWithConfigError, readBootstrapOf } from './bootstrap-reading.ts';
 import { Capture } from './capture.ts';
@@ -122,16 +123,16 @@ export function serve(flags: Flags, sidecar: Sidecar | undefined): void {
   const publisher = createPublisher({ state, stats, observation, pool, log });
   const overrides = new RuntimeOverrides();
   const adminFree = succession.adminFree.then(() => bootstrap.admin && admin.reserve(bootstrap.admin.address));
-  const following = follow(capture, flags, { bootstrap, publisher, overrides, observation, pool, sidecar, stats, log });
+  const served = { bootstrap, publisher, overrides, observation, pool, accessLogs };
+  const following = follow(capture, flags, { ...served, sidecar, stats, log });
   const logs = outputsOf(accessLogs, telemetry, new MetricsExport({ metrics, bootstrap, state, pool, overrides, log }));
   const ends = { logs, saveConfiguration: async () => (await following).stop(), sidecar };
   const lifecycle = handleSignals({ flags, log, state, pool, store, succession, capture, ...ends });
   Promise.all([following, adminFree]).then(([dynamic]) => {
     if (bootstrap.admin === undefined) return;
-    const shutdown = (): void => lifecycle.shutdown();
-    const reopenLogs = (): void => lifecycle.reopenLogs();
+    const calls = { shutdown: () => lifecycle.shutdown(), reopenLogs: () => lifecycle.reopenLogs() };
     const setRuntime = (values: Snapshot['runtime']): void => publisher.setRuntime(values);
-    const parts = { state, dynamic, pool, log, flags, overrides, capture, setRuntime, shutdown, reopenLogs };
+    const parts = { state, dynamic, pool, log, flags, overrides, capture, setRuntime, ...calls };
     admin.open({ admin: bootstrap.admin, tracing: telemetry, ...metrics, ...parts });
   }, endWithConfigError);
   setInterval(() => store.flushIntervals(), 5000).unref();
@@ -163,6 +164,7 @@ async function follow(
   flags: Flags,
   { sidecar, stats, log, ...parts }: FollowedParts,
 ): Promise<FollowedSources> {
+  openStaticLogs(parts.bootstrap.listeners, parts.accessLogs);
   sidecar?.holdOutbound(log.component('main'));
   sidecar?.answer(log.component('main')).catch(endWithConfigError);
   sidecar?.answerNames(stats, log.component('dns')).catch(endWithConfigError);

@@ -8,7 +8,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { AccessLogSink } from '../../config/access-log.ts';
 import type { LogBatch } from './access-log.ts';
-import { type LogWriter, openLog } from './log-writer.ts';
+import { type LogWriter, openLog, openLogNow } from './log-writer.ts';
 import { filesystemStats } from './server-stats.ts';
 import type { StatBlock } from './stats.ts';
 import type { WorkerStats } from './worker-stats.ts';
@@ -34,7 +34,7 @@ const patience = 100;
 const retryMs = 1000;
 const defaultQueueLimitBytes = 8 * 1024 * 1024;
 
-/** All sinks of the process, opened when their first line comes. */
+/** All sinks of the process; one that nobody has opened is opened when its first line comes. */
 export class LogSinks {
   readonly #context: SinkContext;
   readonly #sinks = new Map<string, LogSink>();
@@ -50,12 +50,28 @@ export class LogSinks {
     };
   }
 
+  /**
+   * Opens the file of a sink that is to be configured; the system's reason when it cannot be. One that was open before
+   * stays as it is, as in Envoy.
+   */
+  open(sink: AccessLogSink): string | undefined {
+    const name = nameOf(sink);
+    if (this.#sinks.has(name)) return undefined;
+    try {
+      this.#sinks.set(name, new LogSink(name, sink, { context: this.#context, writer: openLogNow(sink) }));
+      return undefined;
+    } catch (error) {
+      // Without the path, which the caller names.
+      return (error as Error).message.replace(/, open '.*'$/s, '');
+    }
+  }
+
   /** Takes a batch; it is written when the sink gets to it. Never waits, never throws. */
   write(batch: LogBatch): void {
-    const name = batch.sink.kind === 'file' ? batch.sink.path : batch.sink.kind;
+    const name = nameOf(batch.sink);
     let sink = this.#sinks.get(name);
     if (sink === undefined) {
-      sink = new LogSink(name, batch.sink, this.#context);
+      sink = new LogSink(name, batch.sink, { context: this.#context, writer: null });
       this.#sinks.set(name, sink);
     }
     sink.push(batch);
@@ -70,6 +86,10 @@ export class LogSinks {
   async close(): Promise<void> {
     await Promise.all([...this.#sinks.values()].map((sink) => sink.close()));
   }
+}
+
+function nameOf(sink: AccessLogSink): string {
+  return sink.kind === 'file' ? sink.path : sink.kind;
 }
 
 interface SinkContext {
@@ -99,16 +119,17 @@ class LogSink {
   #queuedBytes = 0;
   /** Bytes of the first batch that are written already; that batch is not dropped any more. */
   #written = 0;
-  #writer: LogWriter | null = null;
+  #writer: LogWriter | null;
   #state: State = 'idle';
   #isClosing = false;
   #lostLines = 0;
   #running: Promise<void> = Promise.resolve();
 
-  constructor(name: string, sink: AccessLogSink, context: SinkContext) {
+  constructor(name: string, sink: AccessLogSink, parts: { context: SinkContext; writer: LogWriter | null }) {
     this.#name = name;
     this.#sink = sink;
-    this.#context = context;
+    this.#context = parts.context;
+    this.#writer = parts.writer;
   }
 
   push({ bytes, lines, cause }: LogBatch): void {

@@ -1,8 +1,7 @@
 // Opens what log lines go to. Writes are libuv's, off the main thread, and never block on a reader that stands still: a
 // write that blocks in libuv's thread pool also blocks the exit of the process (measured: 5 s of 5 s).
 
-import { constants, write } from 'node:fs';
-import { type FileHandle, open } from 'node:fs/promises';
+import { close, constants, open, openSync, write } from 'node:fs';
 import { promisify } from 'node:util';
 import type { AccessLogSink } from '../../config/access-log.ts';
 
@@ -23,7 +22,21 @@ export async function openLog(sink: AccessLogSink): Promise<LogWriter> {
   const descriptor = standardDescriptor(sink);
   if (descriptor !== null) return openStandard(descriptor);
   if (sink.kind !== 'file') throw new Error(`log sink ${sink.kind} is not a file`);
-  return fileWriter(await open(sink.path, flags | constants.O_CREAT, mode));
+  return fileWriter(await openAsync(sink.path, flags | constants.O_CREAT, mode));
+}
+
+/**
+ * Opens the file of a sink before anything is served; null where there is nothing to open before the first line: a standard
+ * stream, or a pipe that nobody reads yet. Throws the system's error.
+ */
+export function openLogNow(sink: AccessLogSink): LogWriter | null {
+  if (sink.kind !== 'file' || standardDescriptor(sink) !== null) return null;
+  try {
+    return fileWriter(openSync(sink.path, flags | constants.O_CREAT, mode));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENXIO') return null;
+    throw error;
+  }
 }
 
 function standardDescriptor(sink: AccessLogSink): number | null {
@@ -38,7 +51,7 @@ function standardDescriptor(sink: AccessLogSink): number | null {
 // what there is, and a reader that stands still holds up one thread of libuv's.
 async function openStandard(descriptor: number): Promise<LogWriter> {
   try {
-    return fileWriter(await open(`/proc/self/fd/${descriptor}`, flags));
+    return fileWriter(await openAsync(`/proc/self/fd/${descriptor}`, flags, mode));
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code !== 'ENXIO' && code !== 'EACCES' && code !== 'ENOENT') throw error;
@@ -49,12 +62,14 @@ async function openStandard(descriptor: number): Promise<LogWriter> {
   }
 }
 
+const openAsync = promisify(open);
 const writeAsync = promisify(write);
+const closeAsync = promisify(close);
 
-function fileWriter(handle: FileHandle): LogWriter {
+function fileWriter(descriptor: number): LogWriter {
   return {
-    write: (bytes) => orZeroWhenFull(handle.write(bytes)),
-    close: () => handle.close(),
+    write: (bytes) => orZeroWhenFull(writeAsync(descriptor, bytes)),
+    close: () => closeAsync(descriptor),
   };
 }
 

@@ -18,6 +18,28 @@ t.test('a port that is taken is a sentence and exit code 1', async (t) => {
   t.match(sidecar.log.at(-1)!.msg, `listener http cannot listen on 127.0.0.1:${port}: `);
 });
 
+t.test(
+  'an access log that cannot be opened is named with the way out and exit code 1, at validation too',
+  async (t) => {
+    const path = `${t.testdir()}/missing/access.log`;
+    const type = 'type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog';
+    const logging = { access_log: [{ name: 'file', typed_config: { '@type': type, path } }] };
+    const listener = { name: 'http', address: socketAddress(0), filter_chains: [httpFilterChain('app')], ...logging };
+    const bootstrap = { static_resources: { listeners: [listener], clusters: [clusterAt('app', 1)] } };
+    for (const flags of [[], ['--mode', 'validate']]) {
+      const sidecar = await startSidecar(t, { bootstrap, flags, isReady: false });
+      t.equal(await sidecar.ended, 1);
+      t.same(
+        sidecar.log.map(({ msg }) => msg),
+        [
+          'outrigger: bootstrap: 1 problem',
+          `  static_resources.listeners[0]: access log ${path} cannot be opened: ENOENT: no such file or directory; make its folder, let this user write there, or use /dev/stdout`,
+        ],
+      );
+    }
+  },
+);
+
 t.test('a command line that cannot be used is one line and exit code 2', async (t) => {
   for (const [flags, line] of [
     [['--log-level', 'loud'], /^outrigger: --log-level loud: there are trace, debug/],

@@ -54,7 +54,7 @@ function follow(t: Test, yaml: string) {
   const logged: string[] = [];
   const configuration = new DynamicConfiguration({
     bootstrap: bootstrapOf(yaml).bootstrap,
-    sockets: { prepare: () => undefined, discard: () => undefined },
+    sockets: { prepare: () => undefined, discard: () => undefined, openLogs: () => undefined },
     drainTimeMs: 0,
     schedule: (delayMs, callback) => {
       const timer = setTimeout(callback, delayMs);

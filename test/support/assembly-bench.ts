@@ -39,6 +39,8 @@ export class AssemblyBench {
   readonly layers = new Map<string, ReadonlyMap<string, string | number | boolean>>();
   /** Ports that cannot be bound. */
   readonly takenPorts = new Set<number>();
+  /** Why logs of a listener cannot be opened, by its name. */
+  readonly unopenedLogs = new Map<string, string>();
   /** What an operator was told. */
   readonly logged: string[] = [];
   isReady = false;
@@ -72,6 +74,7 @@ export class AssemblyBench {
           return undefined;
         },
         discard: (name) => this.prepared.delete(name),
+        openLogs: ({ name }) => this.unopenedLogs.get(name),
       },
       schedule: (delayMs, callback) => {
         const timer = { dueMs: this.nowMs + delayMs, callback };

@@ -15,7 +15,7 @@ function follow(t: Test, yaml: string, overrides: Partial<Bootstrap> = {}) {
   const ready = Promise.withResolvers<void>();
   const configuration = new DynamicConfiguration({
     bootstrap: { ...bootstrapOf(yaml).bootstrap, ...overrides },
-    sockets: { prepare: () => undefined, discard: () => undefined },
+    sockets: { prepare: () => undefined, discard: () => undefined, openLogs: () => undefined },
     drainTimeMs: 0,
     schedule: (delayMs, callback) => {
       const timer = setTimeout(callback, delayMs);

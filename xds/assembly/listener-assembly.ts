@@ -33,12 +33,14 @@ interface ListenerVersion {
   readonly wait: ClusterWait;
 }
 
-/** Sockets on the main thread. */
+/** Sockets and log files on the main thread. */
 export interface ListenerSockets {
   /** Opens those that are not open; the reason when one cannot be. Closes what an earlier state was prepared for. */
   prepare(listener: Listener): string | undefined;
   /** Closes those that were prepared for a listener of this name and do not serve. */
   discard(name: string): void;
+  /** Opens the log files that are not open; a sentence when one cannot be. */
+  openLogs(listener: Listener): string | undefined;
 }
 
 export interface ListenerAssemblyOptions {
@@ -124,11 +126,13 @@ export class ListenerAssembly implements ResourceUser<WrittenListener> {
     return discovering;
   }
 
-  /** Whether routes and secrets can come from where they are said to. */
+  /** Whether routes and secrets can come from where they are said to, and logs can go to where they are to go. */
   checkSources(listener: Listener, problems: Problems): void {
     const { sources } = this.#context;
     const place = problems.at('filter_chains');
     this.#options.secrets.checkSources(secretsOfListener(listener), place);
+    const unopened = this.#options.sockets.openLogs(listener);
+    if (unopened !== undefined) problems.add(unopened);
     for (const { name, source } of namedRoutesOf(listener)) {
       const problem = sources.problemWith(source);
       if (problem !== undefined) place.add(`route configuration ${JSON.stringify(name)}: ${problem}`);

@@ -17,7 +17,47 @@ import {
 import type { Stage } from '../sequences.ts';
 
 export function refusalSequences(stage: Stage): readonly Sequence[] {
-  return [refusedListeners(stage), refusedClusters(stage), refusedFromTheStart(stage), refusedRoutes(stage)];
+  return [
+    refusedListeners(stage),
+    unopenedLogs(stage),
+    refusedClusters(stage),
+    refusedFromTheStart(stage),
+    refusedRoutes(stage),
+  ];
+}
+
+function unopenedLogs({ first, ports: [a, b] }: Stage): Sequence {
+  const mesh = appMesh(a, [first]);
+  const logging = listener(b, [rdsChain('all')], { access_log: accessLogAt('missing-folder/access.log') });
+  const served = [[a, '/', '200 first']] as const;
+  return {
+    name: 'access logs that cannot be opened',
+    steps: [
+      { name: 'first push', mesh, answers: served },
+      {
+        name: 'of a new listener',
+        mesh: changed(mesh, { listeners: { logging } }),
+        answers: served,
+      },
+      {
+        name: 'mended',
+        mesh: changed(mesh, {
+          listeners: { logging: listener(b, [rdsChain('all')], { access_log: accessLogAt('other.log') }) },
+        }),
+        answers: [...served, [b, '/', '200 first']],
+      },
+      {
+        name: 'of a newer state',
+        mesh: changed(mesh, { listeners: { logging } }),
+        answers: [...served, [b, '/', '200 first']],
+      },
+    ],
+  };
+}
+
+function accessLogAt(path: string): readonly object[] {
+  const type = 'type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog';
+  return [{ name: 'file', typed_config: { '@type': type, path } }];
 }
 
 function refusedListeners({ first, ports: [a, b], taken }: Stage): Sequence {

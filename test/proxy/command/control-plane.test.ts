@@ -42,6 +42,7 @@ function partsFor(yaml: string) {
     overrides: new RuntimeOverrides(),
     observation,
     pool: { prepareListener: () => undefined, discardListener: () => undefined },
+    accessLogs: { open: () => undefined },
     drainTimeMs: 0,
     cacheDirectory: null,
     ownSecrets: undefined,

@@ -68,6 +68,23 @@ t.test('batches are appended to the file in order and counted', async (t) => {
   t.equal(stat(filesystemStats.writeTotalBuffered), 0);
 });
 
+t.test('a file that is opened before its first line takes that line, and is opened once', async (t) => {
+  const folder = t.testdir({ 'not-a-folder': '' });
+  const path = join(folder, 'a.log');
+  const { sinks, warnings } = fixture({ open: () => Promise.reject(new Error('it is open already')) });
+  t.equal(sinks.open({ kind: 'file', path }), undefined);
+  t.equal(readFileSync(path, 'utf8'), '', 'it is there at once');
+  renameSync(path, `${path}.1`);
+  t.equal(sinks.open({ kind: 'file', path }), undefined, 'for another listener');
+  sinks.write(batch('line\n', path));
+  await sinks.close();
+  t.equal(readFileSync(`${path}.1`, 'utf8'), 'line\n');
+  t.same(warnings, []);
+  const inside = { kind: 'file', path: join(folder, 'not-a-folder', 'a.log') } as const;
+  t.equal(sinks.open(inside), 'ENOTDIR: not a directory');
+  t.equal(sinks.open(inside), 'ENOTDIR: not a directory', 'it is not taken for open');
+});
+
 t.test('a rotated file is let go and a new one is made', async (t) => {
   const path = join(t.testdir(), 'a.log');
   const opened: (() => void)[] = [];

@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { closeSync, constants, openSync, readSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { openLog } from '../../../proxy/telemetry/log-writer.ts';
+import { openLog, openLogNow } from '../../../proxy/telemetry/log-writer.ts';
 
 t.test('a file is made, appended to, and not readable for writing by others', async (t) => {
   const path = join(t.testdir(), 'a.log');
@@ -49,4 +49,18 @@ t.test('a full pipe takes nothing and does not block the thread that writes', as
   t.ok((await writer.write(bytes)) > 0);
   await writer.close();
   closeSync(reader);
+});
+
+t.test('a file is opened before its first line, where there is one to open', async (t) => {
+  const folder = t.testdir();
+  const pipe = join(folder, 'pipe');
+  t.equal(spawnSync('mkfifo', [pipe]).status, 0);
+  t.equal(openLogNow({ kind: 'file', path: pipe }), null, 'its reader may come later');
+  for (const sink of [{ kind: 'stdout' }, { kind: 'file', path: '/dev/stderr' }] as const)
+    t.equal(openLogNow(sink), null);
+  const writer = openLogNow({ kind: 'file', path: join(folder, 'a.log') })!;
+  t.equal(await writer.write(Buffer.from('line\n')), 5);
+  await writer.close();
+  t.throws(() => openLogNow({ kind: 'file', path: join(folder, 'missing', 'a.log') }), { code: 'ENOENT' });
+  t.throws(() => openLogNow({ kind: 'file', path: folder }), { code: 'EISDIR' });
 });

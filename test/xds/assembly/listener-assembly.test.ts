@@ -122,6 +122,21 @@ t.test('a listener that comes back while its connections are drained stays', asy
   t.match(bench.respond('lds', { m: inlineListener('m', 1000) }), [/is the address of listener "l" already/]);
 });
 
+t.test(
+  'a listener whose log cannot be opened is refused before its sockets are opened, and an older state serves on',
+  async (t) => {
+    const bench = started();
+    bench.respond('lds', { l: inlineListener('l', 1000) });
+    bench.unopenedLogs.set('l', 'no such log').set('m', 'no such log');
+    const refused = bench.respond('lds', { l: inlineListener('l', 1001), m: inlineListener('m', 1002) });
+    t.same(refused, ['l: : no such log', 'm: : no such log']);
+    t.same([...bench.prepared], [['l', '127.0.0.1:1000']]);
+    t.same([...bench.snapshot.listeners.keys()], ['l']);
+    bench.unopenedLogs.clear();
+    t.same(bench.respond('lds', { l: inlineListener('l', 1001), m: inlineListener('m', 1002) }), []);
+  },
+);
+
 t.test('a listener that is removed while it warms closes its sockets', async (t) => {
   const bench = started();
   bench.respond('lds', { l: rdsListener('l', 1000, 'r') });
