@@ -68,6 +68,7 @@ const endpointCounters = [
   ['cx_total', endpointStats.cxTotal],
   ['rq_active', endpointStats.rqActive],
   ['rq_error', endpointStats.rqError],
+  ['rq_pending_active', endpointStats.rqPendingActive],
   ['rq_success', endpointStats.rqSuccess],
   ['rq_timeout', endpointStats.rqTimeout],
   ['rq_total', endpointStats.rqTotal],

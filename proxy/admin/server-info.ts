@@ -1,6 +1,7 @@
 // `/server_info`, `/listeners`, `/memory`, `/ready` in Envoy's formats.
 
 import { getHeapStatistics } from 'node:v8';
+import type { Node } from '../../config/bootstrap.ts';
 import type { Flags } from '../command/flags.ts';
 import { type AdminAnswer, type AdminRequest, failure, json, text } from './admin-answer.ts';
 import type { AdminContext } from './admin-context.ts';
@@ -30,22 +31,28 @@ export function serverInfo({ state, pool, flags }: AdminContext): AdminAnswer {
     uptime_current_epoch: secondsSince(state.startedAtMs),
     uptime_all_epochs: secondsSince(firstStartedAtMs),
     hot_restart_version: hotRestartVersion,
+    hot_restart_initializing: state.name === 'INITIALIZING' && flags.restartEpoch > 0,
     command_line_options: commandLineOptions(flags, concurrency),
-    node:
-      node === undefined
-        ? {}
-        : {
-            id: node.id,
-            cluster: node.cluster,
-            metadata: node.metadata,
-            locality: { region: node.locality.region, zone: node.locality.zone, sub_zone: node.locality.subZone },
-            user_agent_name: 'outrigger',
-          },
+    node: node === undefined ? {} : nodeJson(node, version),
     worker_generations: pool.generations,
   });
 }
 
-/** `admin.v3.CommandLineOptions`: the fields that mean something here. */
+function nodeJson({ id, cluster, metadata, locality, wire }: Node, version: string): object {
+  const [major = 0, minor = 0, patch = 0] = version.split(/[.-]/).map(Number);
+  return {
+    id,
+    cluster,
+    metadata,
+    locality: { region: locality.region, zone: locality.zone, sub_zone: locality.subZone },
+    user_agent_name: 'outrigger',
+    user_agent_build_version: { version: { major_number: major, minor_number: minor, patch } },
+    extensions: wire['extensions'] ?? [],
+    client_features: wire['clientFeatures'] ?? [],
+  };
+}
+
+/** `admin.v3.CommandLineOptions`. What no flag of ours changes has the value that says what is done here. */
 function commandLineOptions(flags: Flags, concurrency: number): unknown {
   return {
     concurrency,
@@ -67,18 +74,40 @@ function commandLineOptions(flags: Flags, concurrency: number): unknown {
     disable_hot_restart: flags.hotRestart === null,
     restart_epoch: flags.restartEpoch,
     ...hotRestartOptions(flags),
+    ...fixedOptions,
   };
 }
 
+const fixedOptions = {
+  admin_address_path: '',
+  local_address_ip_version: 'v4',
+  log_format: '',
+  log_format_escaped: false,
+  log_path: '',
+  log_stacktrace_single_entry: true,
+  enable_fine_grain_logging: false,
+  enable_mutex_tracing: false,
+  enable_core_dump: false,
+  // The quota of the cgroup is heeded in any case.
+  cpuset_threads: true,
+  reject_unknown_dynamic_fields: false,
+  ignore_unknown_dynamic_fields: true,
+  skip_deprecated_logs: false,
+  disabled_extensions: [],
+  stats_tag: [],
+};
+
 function hotRestartOptions({ hotRestart }: Flags): object {
   if (hotRestart === null) return {};
-  const { baseId, baseIdPath = '', socketPath, socketMode } = hotRestart;
+  const { baseId, baseIdPath = '', socketPath, socketMode, startsWithoutParent, carriesStatistics } = hotRestart;
   return {
     base_id: String(baseId === 'dynamic' ? 0 : baseId),
     use_dynamic_base_id: baseId === 'dynamic',
     base_id_path: baseIdPath,
     socket_path: socketPath,
     socket_mode: socketMode,
+    skip_hot_restart_on_no_parent: startsWithoutParent,
+    skip_hot_restart_parent_stats: !carriesStatistics,
   };
 }
 
@@ -86,8 +115,9 @@ function secondsSince(startedAtMs: number): string {
   return `${Math.floor((Date.now() - startedAtMs) / 1000)}s`;
 }
 
+/** As proto3 JSON has durations: whole seconds, or three digits behind the point. */
 function seconds(durationMs: number): string {
-  return `${durationMs / 1000}s`;
+  return `${durationMs % 1000 === 0 ? durationMs / 1000 : (durationMs / 1000).toFixed(3)}s`;
 }
 
 /** `name::address` lines, as Envoy prints them; or JSON. */

@@ -103,6 +103,7 @@ export class EndpointPool implements ConnectionOwner {
     }
     this.#cluster.stats.inc(clusterStats.upstreamRqPendingTotal);
     this.#cluster.stats.inc(clusterStats.upstreamRqPendingActive);
+    this.#endpoint.stats.inc(endpointStats.rqPendingActive);
     this.#waiting.push(waiter);
     if (this.#connecting < this.#waiting.length) this.#connect();
   }
@@ -235,6 +236,7 @@ export class EndpointPool implements ConnectionOwner {
   #releasePending(): void {
     this.#breaker.releasePendingRequest();
     this.#cluster.stats.dec(clusterStats.upstreamRqPendingActive);
+    this.#endpoint.stats.dec(endpointStats.rqPendingActive);
   }
 
   onConnectionClosed(connection: PooledConnection, reason: CloseReason, wasIdle: boolean): void {

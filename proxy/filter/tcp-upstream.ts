@@ -120,6 +120,7 @@ export class TcpUpstream implements ExchangingHandler, Relay {
     }
     stats.inc(clusterStats.upstreamRqPendingTotal);
     stats.inc(clusterStats.upstreamRqPendingActive);
+    this.endpoint.stats.inc(endpointStats.rqPendingActive);
   }
 
   /** The downstream connection. */
@@ -141,6 +142,7 @@ export class TcpUpstream implements ExchangingHandler, Relay {
     stats.record(clusterStats.upstreamCxConnectMs, this.connectMs);
     if (this.#session === null) return;
     stats.dec(clusterStats.upstreamRqPendingActive);
+    this.endpoint.stats.dec(endpointStats.rqPendingActive);
     this.#beginUse(this.#session);
   }
 
@@ -244,6 +246,7 @@ export class TcpUpstream implements ExchangingHandler, Relay {
   #countUnused({ kind }: CloseReason): void {
     const { stats } = this.cluster;
     stats.dec(clusterStats.upstreamRqPendingActive);
+    this.endpoint.stats.dec(endpointStats.rqPendingActive);
     stats.inc(kind === 'local' ? clusterStats.upstreamRqCancelled : clusterStats.upstreamRqPendingFailureEject);
   }
 }

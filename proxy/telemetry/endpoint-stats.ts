@@ -13,6 +13,8 @@ export const endpointStats = defineStats(
     cxConnectFail: counter('cx_connect_fail'),
     rqTotal: counter('rq_total'),
     rqActive: gauge('rq_active'),
+    /** Requests that wait for a connection to it. */
+    rqPendingActive: gauge('rq_pending_active'),
     rqSuccess: counter('rq_success'),
     rqError: counter('rq_error'),
     rqTimeout: counter('rq_timeout'),

@@ -13,6 +13,7 @@ async function adminWithClusters(t: { teardown: (after: () => void) => void }) {
   const block = admin.worker.block(endpointStats, 'app', '127.0.0.1:80');
   block.inc(endpointStats.rqTotal);
   block.inc(endpointStats.cxActive);
+  block.inc(endpointStats.rqPendingActive);
   return admin;
 }
 
@@ -26,6 +27,7 @@ t.test('the text has a line for each fact of a cluster and of its endpoints', as
     'app::high_priority::max_retries::3',
     'app::added_via_api::false',
     'app::127.0.0.1:80::cx_active::1',
+    'app::127.0.0.1:80::rq_pending_active::1',
     'app::127.0.0.1:80::rq_total::1',
     'app::127.0.0.1:81::rq_total::0',
     'app::127.0.0.1:81::health_flags::healthy',
@@ -65,6 +67,10 @@ t.test('the JSON is that of ClusterStatuses, 64-bit numbers as text', async (t) 
   );
   t.match(
     stats.find((each: { name: string }) => each.name === 'cx_active'),
+    { value: '1', type: 'GAUGE' },
+  );
+  t.match(
+    stats.find((each: { name: string }) => each.name === 'rq_pending_active'),
     { value: '1', type: 'GAUGE' },
   );
 });

@@ -21,6 +21,23 @@ t.test('server_info says what runs, since when, and how it was started', async (
   });
 });
 
+t.test('server_info has the options and the node as Envoy shows them', async (t) => {
+  const admin = await startAdmin({ options: { flags: parseFlags(['-c', 'x', '--file-flush-interval-msec', '50']) } });
+  t.teardown(admin.stop);
+  t.match(JSON.parse((await admin.get('/server_info')).text), {
+    hot_restart_initializing: false,
+    node: {
+      user_agent_name: 'outrigger',
+      user_agent_build_version: { version: { major_number: 1, minor_number: 2, patch: 3 } },
+    },
+    command_line_options: {
+      file_flush_interval: '0.050s',
+      parent_shutdown_time: '900s',
+      local_address_ip_version: 'v4',
+    },
+  });
+});
+
 t.test('server_info does not tell a configuration of the command line, which may have keys in it', async (t) => {
   const flags = parseFlags(['--config-yaml', 'admin: {} # a secret']);
   const admin = await startAdmin({ options: { flags } });

@@ -14,6 +14,7 @@ import { OutputBuffer } from '../../../proxy/http/http1/output-buffer.ts';
 import { RequestHead } from '../../../proxy/http/message.ts';
 import type { ResponseReceiver, UpstreamConnection } from '../../../proxy/http/upstream-connection.ts';
 import { clusterStats } from '../../../proxy/telemetry/cluster-stats.ts';
+import { endpointStats } from '../../../proxy/telemetry/endpoint-stats.ts';
 import { StatsStore } from '../../../proxy/telemetry/stats-store.ts';
 import {
   makeAssignment,
@@ -116,9 +117,12 @@ t.test('a connection is closed after max_requests_per_connection', async (t) => 
 });
 
 t.test('an endpoint that refuses fails every request that waits for it', async (t) => {
-  const { pool, acceptor, cluster, count } = await open(t);
+  const { pool, acceptor, cluster, count, pendingAtEndpoint } = await open(t);
   acceptor.socket.close();
-  const outcomes = await Promise.allSettled([ask(pool), ask(pool)]);
+  const asked = [ask(pool), ask(pool)];
+  t.equal(pendingAtEndpoint(), 2);
+  const outcomes = await Promise.allSettled(asked);
+  t.equal(pendingAtEndpoint(), 0);
   t.same(
     outcomes.map((outcome) => outcome.status === 'rejected' && (outcome.reason as UpstreamFailure).kind),
     ['connect-failure', 'connect-failure'],
@@ -256,7 +260,8 @@ async function open(
   t.teardown(() => pool.drain());
   const count = (name: keyof typeof clusterStats) =>
     store.get(clusterStats, config.statName)!.value(clusterStats[name] as number);
-  return { pool, acceptor, clock, context, count, cluster: { runtime, reactor }, exchange };
+  const pendingAtEndpoint = () => endpoint.stats.get(endpointStats.rqPendingActive);
+  return { pool, acceptor, clock, context, count, pendingAtEndpoint, cluster: { runtime, reactor }, exchange };
 }
 
 /** A request's wait: a connection, or the failure as a rejection. */

@@ -4,6 +4,7 @@ import t, { type Test } from 'tap';
 import { ClusterRuntime } from '../../../proxy/cluster/cluster-runtime.ts';
 import { TcpUpstream, type TcpUpstreamHandler } from '../../../proxy/filter/tcp-upstream.ts';
 import { clusterStats } from '../../../proxy/telemetry/cluster-stats.ts';
+import { endpointStats } from '../../../proxy/telemetry/endpoint-stats.ts';
 import { StatsStore } from '../../../proxy/telemetry/stats-store.ts';
 import { WorkerStats } from '../../../proxy/telemetry/worker-stats.ts';
 import {
@@ -108,11 +109,13 @@ async function open(t: Test, { refuse = false } = {}) {
   const options = { reactor, cluster, endpoint, limitBytes: Number.POSITIVE_INFINITY };
   const upstream = new TcpUpstream(options);
   upstream.attach(session, accepted.stream);
+  t.equal(endpoint.stats.get(endpointStats.rqPendingActive), 1, 'it waits for its connection');
   const counted = (): Record<string, number> => {
     const group = store.get(clusterStats, cluster.config.statName)!;
     const values = COUNTED.map((name) => [name, group.value(clusterStats[name])] as const);
     t.equal(cluster.breakers.default.connections, 0, 'the circuit breaker has it back');
     t.equal(endpoint.activeConnections, 0);
+    t.equal(endpoint.stats.get(endpointStats.rqPendingActive), 0);
     return Object.fromEntries(values.filter(([, value]) => value !== 0));
   };
   return { upstream, acceptor, counted, connected: connected.promise, closed: closed.promise };
