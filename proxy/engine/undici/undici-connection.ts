@@ -4,8 +4,8 @@
 // Before undici writes on a connection that was used before, it lets the loop go round once and looks at what the
 // endpoint sent meanwhile. A connection that ends in that time has carried nothing of the request (`isUnsent`).
 //
-// A response's head is read by our own parser, as in the reactor's engine, and undici is given it when it is complete and
-// found to be one that we forward. What undici makes of its fields is not looked at: only where the body ends.
+// A response's head is read by our own parser, as in the reactor's engine. When it is complete and found to be one that we
+// forward, undici is given what it needs to find where the body ends.
 
 import type { Socket } from 'node:net';
 import type { buildConnector, Client, Dispatcher } from 'undici';
@@ -21,6 +21,7 @@ import { localAddressText } from '../../reactor/local-address.ts';
 import type { Deferred } from '../../reactor/reactor.ts';
 import { RequestBody } from './request-body.ts';
 import { requestOptions } from './request-options.ts';
+import { shortenHead } from './short-head.ts';
 import { StreamSocket } from './stream-socket.ts';
 import type { UndiciContext } from './undici-context.ts';
 import { closeReason, exchangeFailure, type LibraryError } from './undici-failure.ts';
@@ -346,7 +347,10 @@ export class UndiciConnection implements PooledConnection, ByteStreamHandler, Di
       const length = this.#parser.parse(buffer.bytes, at, end, this.head, this.#method);
       if (length < 0) this.#fail(protocolFailure(this.#parser.error!.reason));
       if (length <= 0) return at - start;
-      if (this.head.status >= 200) break;
+      if (this.head.status >= 200) {
+        const from = shortenHead(buffer.bytes, at, at + length, this.head);
+        return from - start + this.#give(buffer, from, end);
+      }
       at += this.#give(buffer, at, at + length);
     }
     return at < end ? at - start + this.#give(buffer, at, end) : at - start;
