@@ -11,6 +11,7 @@ import type {
   GrpcService_GoogleGrpc_CallCredentials_MetadataCredentialsFromPlugin as Plugin,
   GrpcService_GoogleGrpc_SslCredentials as SslCredentials,
 } from '../generated/messages.ts';
+import { isHeaderName } from '../message/field-rules.ts';
 import { decodeSecretText } from './data-source.ts';
 import { extensionType } from './extension.ts';
 import { given } from './given.ts';
@@ -39,8 +40,10 @@ function decodeMetadata(messages: readonly HeaderValue[] | undefined, problems: 
     if (/^grpc-|-bin$/i.test(key)) place.at('key').add(`${key} is a name that gRPC keeps for itself`);
     if (/%/.test(value.replaceAll('%%', '')))
       place.at('value').unsupported('a %COMMAND%', 'write %% for a percent sign');
-    if (!/^[0-9a-z_.-]+$/i.test(key)) place.at('key').add(`${JSON.stringify(key)} is not a key of gRPC metadata`);
-    if (!/^[ -~]*$/.test(value)) place.at('value').add('must be ASCII without control characters');
+    // What is no header name, or breaks a line, the rules of the message have told already.
+    if (isHeaderName(key) && !/^[0-9a-z_.-]+$/i.test(key))
+      place.at('key').add(`${JSON.stringify(key)} is not a key of gRPC metadata`);
+    if (!/^[ -~\r\n\0]*$/.test(value)) place.at('value').add('must be ASCII without control characters');
     metadata.push({ key: key.toLowerCase(), value: value.replaceAll('%%', '%') });
   }
   return metadata;

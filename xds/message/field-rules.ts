@@ -55,8 +55,12 @@ function charactersOf(value: string): number {
 /** RFC 9110 section 5.1, with the colon of pseudo-headers. Stricter than Envoy, which lets spaces through here. */
 const headerName = /^:?[0-9A-Za-z!#$%&'*+.^_`|~-]+$/;
 
+export function isHeaderName(text: string): boolean {
+  return headerName.test(text);
+}
+
 function headerViolation(value: string, rules: FieldRules): string | undefined {
-  if (rules.well_known_regex === 'HTTP_HEADER_NAME' && !headerName.test(value)) {
+  if (rules.well_known_regex === 'HTTP_HEADER_NAME' && !isHeaderName(value)) {
     return `${JSON.stringify(value)} is not a header name`;
   }
   const breaksLine = value.includes('\r') || value.includes('\n') || value.includes('\0');

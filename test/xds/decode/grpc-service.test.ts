@@ -104,6 +104,17 @@ t.test('a token is not sent in clear text', async (t) => {
   ]);
 });
 
+t.test('what the rules of the message refuse is told once', async (t) => {
+  const metadata = (key: string, value: string) =>
+    service(`envoy_grpc: {cluster_name: c}, initial_metadata: [{key: "${key}", value: "${value}"}]`).problems;
+  t.same(metadata('', 'v'), ['initial_metadata[0].key: key is required']);
+  t.same(metadata('a b', 'v'), ['initial_metadata[0].key: "a b" is not a header name']);
+  t.same(metadata('ü', 'v'), ['initial_metadata[0].key: "ü" is not a header name']);
+  for (const text of ['\\n', '\\r', '\\0']) {
+    t.same(metadata('a', text), ['initial_metadata[0].value: must not hold line breaks or zero bytes']);
+  }
+});
+
 t.test('what cannot be followed is refused with what to write', async (t) => {
   const metadata = (key: string, value: string) =>
     service(`envoy_grpc: {cluster_name: c}, initial_metadata: [{key: "${key}", value: "${value}"}]`).problems;
