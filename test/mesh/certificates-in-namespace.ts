@@ -4,7 +4,7 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import t from 'tap';
+import t, { type Test } from 'tap';
 import { startIstiod } from '../istio/istiod.ts';
 import { Authority, type IssuedIdentity } from '../support/tls-fixtures.ts';
 import { filesOf, type MeshSidecar, NODE_IP, type Pod, startMeshSidecar, startNode, startPod } from './mesh-node.ts';
@@ -24,6 +24,9 @@ import {
 /** How long the mesh is to do without its control plane. */
 const WITHOUT_ISTIOD_MS = Number(process.env['OUTRIGGER_WITHOUT_ISTIOD_MS'] ?? 5_000);
 
+/** Some twenty requests pass until a sidecar has seen that its files are others. */
+const REQUESTS_A_CERTIFICATE = 60;
+
 t.setTimeout(150_000 + WITHOUT_ISTIOD_MS);
 
 const folder = t.testdir({});
@@ -38,11 +41,21 @@ interface Shown {
   /** What is counted, and said. */
   readonly refusedAs?: string;
   readonly reason?: string;
+  /** As a client it is let in all the same, by its own name. */
+  readonly isLetIn?: boolean;
 }
 
 /** What the impostor shows. */
 const shown: readonly Shown[] = [
   { what: 'its own', identity: issued('impostor') },
+  {
+    // A listener is told by Istio that all of the mesh may come, a cluster whose pods its endpoints are.
+    what: 'of another service account',
+    identity: issued('stranger'),
+    refusedAs: 'fail_verify_san',
+    reason: `the certificate is for ${nameOf('stranger')}, and not for ${nameOf('impostor')}`,
+    isLetIn: true,
+  },
   {
     what: 'of another trust domain',
     identity: mesh.issue({ subjectAltName: `URI:${nameOf('impostor', 'other.mesh')}` }),
@@ -95,6 +108,7 @@ const server = await startPod(t, { name: 'server', ip: SERVER_IP });
 const client = await startPod(t, { name: 'client', ip: CLIENT_IP });
 const impostor = await startPod(t, { name: 'impostor', ip: IMPOSTOR_IP });
 await server.serveHttp(ports.http);
+await server.serveHttp(ports.auto);
 for (const [index, { identity }] of shown.entries()) await impostor.serveHttp(IMPOSTOR_PORT + index, identity);
 const sidecarOf = async (pod: Pod): Promise<MeshSidecar> => {
   const mounted = { identity: issued(pod.name), roots: mesh.certificate };
@@ -125,6 +139,68 @@ function inboundLog(): object {
   };
 }
 
+function oneRequestAConnection(): object {
+  return {
+    apiVersion: 'networking.istio.io/v1',
+    kind: 'DestinationRule',
+    metadata: { name: 'server', namespace: 'shop' },
+    spec: {
+      host: 'server.shop.svc.cluster.local',
+      trafficPolicy: { connectionPool: { http: { maxRequestsPerConnection: 1 } } },
+    },
+  };
+}
+
+/** In place of Istio's chain of the port, one for a single account: Istio itself asks for the trust domain alone. */
+function onlyFor(account: string): object {
+  const type = (name: string) => `type.googleapis.com/envoy.extensions.${name}`;
+  const grpc = { envoy_grpc: { cluster_name: 'sds-grpc' } };
+  const api = { api_type: 'GRPC', transport_api_version: 'V3', grpc_services: [grpc] };
+  const secret = (name: string) => ({ name, sds_config: { api_config_source: api, resource_api_version: 'V3' } });
+  const validation = {
+    default_validation_context: {
+      match_typed_subject_alt_names: [{ san_type: 'URI', matcher: { exact: nameOf(account) } }],
+    },
+    validation_context_sds_secret_config: secret('ROOTCA'),
+  };
+  const tls = {
+    '@type': type('transport_sockets.tls.v3.DownstreamTlsContext'),
+    require_client_certificate: true,
+    common_tls_context: {
+      alpn_protocols: ['http/1.1'],
+      tls_certificate_sds_secret_configs: [secret('default')],
+      combined_validation_context: validation,
+    },
+  };
+  const tcp = {
+    '@type': type('filters.network.tcp_proxy.v3.TcpProxy'),
+    stat_prefix: 'only',
+    cluster: `inbound|${ports.auto}||`,
+  };
+  const chain = {
+    name: 'only',
+    filter_chain_match: { destination_port: ports.auto, transport_protocol: 'tls' },
+    filters: [{ name: 'tcp', typed_config: tcp }],
+    transport_socket: { name: 'envoy.transport_sockets.tls', typed_config: tls },
+  };
+  const listener = { name: 'virtualInbound' };
+  const match = { context: 'SIDECAR_INBOUND', listener };
+  const ofPort = {
+    context: 'SIDECAR_INBOUND',
+    listener: { ...listener, filterChain: { destinationPort: ports.auto } },
+  };
+  const configPatches = [
+    { applyTo: 'FILTER_CHAIN', match: ofPort, patch: { operation: 'REMOVE' } },
+    { applyTo: 'FILTER_CHAIN', match, patch: { operation: 'ADD', value: chain } },
+  ];
+  return {
+    apiVersion: 'networking.istio.io/v1alpha3',
+    kind: 'EnvoyFilter',
+    metadata: { name: 'only', namespace: 'shop' },
+    spec: { workloadSelector: { labels: { app: 'server' } }, configPatches },
+  };
+}
+
 /** The sum of what `ssl.…` statistics with this end count. */
 function countOf(sidecar: MeshSidecar, name: string): number {
   const lines = sidecar.admin(`/stats?filter=ssl.${name}$`).matchAll(/: (\d+)$/gm);
@@ -139,19 +215,29 @@ function get(from: Pod, url: string, ...options: readonly string[]): string {
   return from.run(`sh -c 'curl -sk --max-time 10 -w " %{http_code}" ${options.join(' ')} ${url} || true'`);
 }
 
+const getAs = (identity: IssuedIdentity, port: number = ports.http): string => {
+  const [certificate, key] = filesOf(t, identity);
+  return get(impostor, `https://${SERVER_IP}:${port}/`, '--cert', certificate, '--key', key);
+};
+
+async function refusesClient(
+  t: Test,
+  { what, identity, refusedAs, reason, port }: Required<Omit<Shown, 'isLetIn'>> & { readonly port?: number },
+) {
+  const before = countOf(serverSidecar, refusedAs);
+  t.equal(getAs(identity, port), ' 000', what);
+  t.equal(countOf(serverSidecar, refusedAs), before + 1, `${what}: ${refusedAs}`);
+  await serverSidecar.logged(logged('client', `TLS: ${reason}`));
+}
+
 t.test('a client is let in by who signed its certificate, for when, and for whom', async (t) => {
-  for (const { what, identity, refusedAs, reason } of shown) {
-    const [certificate, key] = filesOf(t, identity);
-    const before = refusedAs === undefined ? 0 : countOf(serverSidecar, refusedAs);
-    const answer = get(impostor, `https://${SERVER_IP}:${ports.http}/`, '--cert', certificate, '--key', key);
-    if (refusedAs === undefined) {
+  for (const { what, identity, refusedAs, reason, isLetIn = false } of shown) {
+    if (refusedAs === undefined || isLetIn) {
+      const answer = getAs(identity);
       t.match(answer, / 200$/, what);
-      t.match(answer, `URI=${nameOf('impostor')}`, `${what}: the server is told who it is`);
-      continue;
-    }
-    t.equal(answer, ' 000', what);
-    t.equal(countOf(serverSidecar, refusedAs), before + 1, `${what}: ${refusedAs}`);
-    await serverSidecar.logged(logged('client', `TLS: ${reason}`));
+      const name = isLetIn ? nameOf('stranger') : nameOf('impostor');
+      t.match(answer, `URI=${name}"`, `${what}: the server is told who it is`);
+    } else await refusesClient(t, { what, identity, refusedAs, reason: reason! });
   }
   const before = countOf(serverSidecar, 'fail_verify_no_cert');
   t.equal(get(impostor, `https://${SERVER_IP}:${ports.http}/`), ' 000', 'none at all');
@@ -175,15 +261,40 @@ t.test('an endpoint is believed by the same, and its client is told why it is no
   }
 });
 
-t.test('a mesh that has no control plane for some time goes on', async (t) => {
+t.test('a listener that names one service account refuses all others of the mesh', async (t) => {
+  await istiod.apply(documents(onlyFor('client')));
+  const port = ports.auto;
+  const stranger = issued('stranger');
+  while (getAs(stranger, port).endsWith(' 200'));
+  await refusesClient(t, {
+    what: 'another service account',
+    identity: stranger,
+    refusedAs: 'fail_verify_san',
+    reason: `the certificate is for ${nameOf('stranger')}, and not for ${nameOf('client')}`,
+    port,
+  });
+  t.match(get(client, `http://${SERVICE_IP}:${port}/`), / 200$/, 'the one that is named');
+});
+
+t.test('a mesh that has no control plane for some time goes on, and so do rotations of what is mounted', async (t) => {
+  // Otherwise all would go over the connection of the first.
+  await istiod.apply(documents(oneRequestAConnection()));
+  while (!clientSidecar.admin('/config_dump').includes('max_requests_per_connection'));
   await istiod.stop();
   const stoppedAtMs = performance.now();
+  const shownHashes = new Set<string>();
   let count = 0;
-  while (performance.now() - stoppedAtMs < WITHOUT_ISTIOD_MS) {
+  while (performance.now() - stoppedAtMs < WITHOUT_ISTIOD_MS || shownHashes.size < 3) {
+    if (count++ % REQUESTS_A_CERTIFICATE === 0) {
+      clientSidecar.rotate(issued('client'));
+      serverSidecar.rotate(issued('server'));
+    }
     const answer = get(client, `http://${SERVICE_IP}:${ports.http}/`);
-    if (!answer.endsWith(' 200')) t.fail(`${count} requests later: ${answer}`);
-    count++;
+    const [, hash] = new RegExp(`Hash=(\\w+);.*URI=${nameOf('client')}".* 200$`).exec(answer) ?? [];
+    if (hash === undefined) t.fail(`${count} requests later: ${answer}`);
+    else shownHashes.add(hash);
   }
-  t.match(get(client, `http://${SERVICE_IP}:${ports.http}/`), `URI=${nameOf('client')}`);
-  t.ok(count > 0, `${count} requests`);
+  const rotations = Math.floor(count / REQUESTS_A_CERTIFICATE);
+  const told = `${count} requests, ${shownHashes.size} certificates of the client in ${rotations} rotations`;
+  t.ok(shownHashes.size > rotations / 2, told);
 });

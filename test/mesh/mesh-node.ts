@@ -3,7 +3,7 @@
 
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { EventEmitter, once } from 'node:events';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -17,6 +17,8 @@ export const NODE_IP = '10.77.0.1';
 
 /** The name in istiod's certificate. */
 const ISTIOD = 'istiod.istio-system.svc';
+/** Folder of what is mounted, in that of the sidecar. */
+const CREDENTIALS = 'credentials';
 const ROOT = join(import.meta.dirname, '../..');
 /** As Istio's sidecars have it: what they open themselves is not redirected. */
 const PROXY_GROUP = 1337;
@@ -110,6 +112,8 @@ export interface MeshSidecar {
   logged(text: string): Promise<void>;
   /** Resolves when it says that it is ready. */
   ready(): Promise<void>;
+  /** Puts another certificate in the place of the one that is mounted. */
+  rotate(identity: IssuedIdentity): void;
 }
 
 /** `outrigger sidecar` beside the pod's application, which captures by rules. */
@@ -174,18 +178,27 @@ export function startMeshSidecar(t: Test, pod: Pod, options: SidecarOptions): Me
     await logged('"configuration is served"');
     pod.run('curl -s --retry 100 --retry-all-errors --retry-delay 0 --fail http://127.0.0.1:15021/healthz/ready');
   };
-  return { process: child, log, admin, logged, ready };
+  const rotate = (identity: IssuedIdentity): void => writeCredentials(folder, identity);
+  return { process: child, log, admin, logged, ready, rotate };
 }
 
 /** Writes them into the folder, and returns the commands that put them where sidecars look, in a namespace of mounts. */
 function mountCredentials(folder: string, { identity, roots }: NonNullable<SidecarOptions['mounted']>): string {
-  const credentials = join(folder, 'credentials');
+  const credentials = join(folder, CREDENTIALS);
   mkdirSync(credentials);
-  writeFileSync(join(credentials, 'cert-chain.pem'), identity.certificateChain);
-  writeFileSync(join(credentials, 'key.pem'), identity.privateKey);
+  writeCredentials(folder, identity);
   writeFileSync(join(credentials, 'root-cert.pem'), roots);
   const link = `ln -s ${credentials} /var/run/secrets/workload-spiffe-credentials`;
   return `mount -t tmpfs tmpfs /var/run && mkdir /var/run/secrets && ${link} && `;
+}
+
+function writeCredentials(folder: string, { certificateChain, privateKey }: IssuedIdentity): void {
+  const files = { 'cert-chain.pem': certificateChain, 'key.pem': privateKey };
+  for (const [name, text] of Object.entries(files)) {
+    const path = join(folder, CREDENTIALS, name);
+    writeFileSync(`${path}.next`, text);
+    renameSync(`${path}.next`, path);
+  }
 }
 
 /** Collects lines, and resolves with the first that has a text; rejects with all of them when the process ends. */

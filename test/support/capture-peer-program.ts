@@ -50,10 +50,18 @@ async function converse(ip: string, port: number, sent: string | undefined): Pro
 }
 
 async function listen({ ip, port, name, speaksFirst = false }: ServerSpec): Promise<void> {
-  const server = createServer({ allowHalfOpen: true }, async (socket) => {
+  const server = createServer({ allowHalfOpen: true }, (socket) => {
+    // A client that resets is no reason to end.
     socket.on('error', () => socket.destroy());
-    if (speaksFirst) socket.end(name);
-    else socket.end(`${name} ${await text(socket)}`);
+    if (speaksFirst) {
+      socket.end(name);
+      return;
+    }
+    let received = '';
+    socket.setEncoding('utf8').on('data', (part) => {
+      received += part;
+    });
+    socket.on('end', () => socket.end(`${name} ${received}`));
   });
   server.listen(port, ip);
   await once(server, 'listening');

@@ -1,0 +1,187 @@
+// Run by termination.test.ts in network and mount namespaces of its own: a client and a server with sidecars, and what becomes
+// of requests between them when one of these is told to end, as the kubelet and Istio's hooks tell it.
+
+import { once } from 'node:events';
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+import { startIstiod } from '../istio/istiod.ts';
+import { CapturePeer } from '../support/capture-peer.ts';
+import { type MeshSidecar, NODE_IP, type Pod, startMeshSidecar, startNode, startPod } from './mesh-node.ts';
+import { CLIENT_IP, documents, meshObjects, mutualTls, ports, SERVER_IP, SERVICE_IP } from './mesh-objects.ts';
+
+t.setTimeout(230_000);
+
+const request = 'GET /hello HTTP/1.1\r\nHost: server.shop.svc.cluster.local:8080\r\nConnection: close\r\n\r\n';
+const CLIENT = /^HTTP\/1\.1 200 .*URI=spiffe:\/\/cluster\.local\/ns\/shop\/sa\/client"/s;
+/** As the hook of an injected container calls it (`lifecycle.preStop`), of the sources as they are. */
+const pilotAgent = `${process.execPath} ${join(import.meta.dirname, '../../proxy/main.ts')}`;
+
+startNode();
+const istiod = await startIstiod(t, { program: process.argv[2]!, mesh: {}, address: `${NODE_IP}:0` });
+await istiod.apply(documents(...meshObjects(), mutualTls('STRICT')));
+const server = await startPod(t, { name: 'server', ip: SERVER_IP });
+const client = await startPod(t, { name: 'client', ip: CLIENT_IP });
+await server.serveHttp(ports.http);
+await server.application.listen({ ip: SERVER_IP, port: ports.tcp, name: 'echo' });
+
+async function sidecarOf(pod: Pod, variables: Readonly<Record<string, string>>): Promise<MeshSidecar> {
+  const sidecar = startMeshSidecar(t, pod, {
+    istiod,
+    serviceAccount: pod.name,
+    labels: { app: pod.name },
+    variables,
+  });
+  await sidecar.ready();
+  return sidecar;
+}
+
+await sidecarOf(server, {});
+
+/** An application that asks all the time, each time over a new connection, until it is stopped. */
+class Asking {
+  readonly lost: string[] = [];
+  answered = 0;
+  readonly #loops: readonly Promise<void>[];
+  #isStopped = false;
+
+  constructor() {
+    this.#loops = Array.from({ length: 4 }, () => this.#loop());
+  }
+
+  async #loop(): Promise<void> {
+    while (!this.#isStopped) {
+      const answer = await client.application.text(SERVICE_IP, ports.http, request);
+      this.answered++;
+      if (!CLIENT.test(answer)) this.lost.push(answer);
+    }
+  }
+
+  /** Resolves when so many more were answered. */
+  async answers(count: number): Promise<void> {
+    const goal = this.answered + count;
+    while (this.answered < goal) await client.application.text(SERVICE_IP, ports.http, request);
+  }
+
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    await Promise.all(this.#loops);
+  }
+}
+
+/** Resolves with the exit code, and how long it took. */
+async function endOf({ process }: MeshSidecar): Promise<{ readonly code: unknown; readonly afterMs: number }> {
+  const since = performance.now();
+  const [code] = await once(process, 'close');
+  return { code, afterMs: performance.now() - since };
+}
+
+/** A connection of the application that lasts until it is closed. */
+async function holdConnection(): Promise<CapturePeer> {
+  const peer = await CapturePeer.start({ namespaceOf: client.holder });
+  void peer.converse(SERVICE_IP, ports.tcp);
+  while (!client.run('ss --tcp --numeric --no-header state established').includes(`${SERVICE_IP}:${ports.tcp}`));
+  return peer;
+}
+
+function connectionsOf(sidecar: MeshSidecar): number {
+  const counts = sidecar.admin('/stats?filter=downstream_cx_active$').matchAll(/^listener\.(?!.*worker).*: (\d+)$/gm);
+  return [...counts].reduce((sum, [, value]) => sum + Number(value), 0);
+}
+
+async function nothingLost(t: Test, asking: Asking, since: number): Promise<void> {
+  await asking.stop();
+  t.same(asking.lost, []);
+  t.ok(asking.answered > since + 20, `${asking.answered - since} requests since`);
+}
+
+t.test('at SIGTERM the application goes on calling others, until terminationDrainDuration is over', async (t) => {
+  const sidecar = await sidecarOf(client, { TERMINATION_DRAIN_DURATION_SECONDS: '8' });
+  const asking = new Asking();
+  await asking.answers(20);
+  const ended = endOf(sidecar);
+  sidecar.process.kill('SIGTERM');
+  await sidecar.logged('SIGTERM has come');
+  const since = asking.answered;
+  await asking.answers(40);
+  await nothingLost(t, asking, since);
+  const { code, afterMs } = await ended;
+  t.equal(code, 0);
+  t.ok(afterMs >= 8000, `${afterMs} ms`);
+  t.ok(sidecar.log.some((line) => line.includes('the drain time is over')));
+});
+
+t.test('with EXIT_ON_ZERO_ACTIVE_CONNECTIONS it goes on as long as the application has a connection', async (t) => {
+  const sidecar = await sidecarOf(client, {
+    EXIT_ON_ZERO_ACTIVE_CONNECTIONS: 'true',
+    MINIMUM_DRAIN_DURATION: '1s',
+    TERMINATION_DRAIN_DURATION_SECONDS: '0',
+  });
+  const held = await holdConnection();
+  const asking = new Asking();
+  await asking.answers(20);
+  const ended = endOf(sidecar);
+  sidecar.process.kill('SIGTERM');
+  await sidecar.logged('ends when nobody is connected');
+  const [since, sinceMs] = [asking.answered, performance.now()];
+  // Longer than the least time and two looks at who is connected.
+  while (performance.now() < sinceMs + 3500) await asking.answers(20);
+  await nothingLost(t, asking, since);
+  t.equal(connectionsOf(sidecar), 1, 'the one that is held');
+  await held.stop();
+  t.equal((await ended).code, 0);
+  t.ok(sidecar.log.some((line) => line.includes('nobody is connected any more')));
+});
+
+t.test('… and MINIMUM_DRAIN_DURATION in any case', async (t) => {
+  const sidecar = await sidecarOf(client, { EXIT_ON_ZERO_ACTIVE_CONNECTIONS: 'true', MINIMUM_DRAIN_DURATION: '8s' });
+  t.equal(connectionsOf(sidecar), 0);
+  const ended = endOf(sidecar);
+  sidecar.process.kill('SIGTERM');
+  await sidecar.logged('ends when nobody is connected');
+  const asking = new Asking();
+  await asking.answers(20);
+  await nothingLost(t, asking, 0);
+  const { code, afterMs } = await ended;
+  t.equal(code, 0);
+  t.ok(afterMs >= 8000, `${afterMs} ms`);
+});
+
+t.test('behind the hook of a native sidecar all goes on at both ends, and SIGTERM ends it at once', async (t) => {
+  const sidecar = await sidecarOf(client, { TERMINATION_DRAIN_DURATION_SECONDS: '120' });
+  const opened = /^cluster\.outbound\|8080\|\|server.*upstream_cx_total: (\d+)$/m;
+  const connections = (): number => Number(opened.exec(sidecar.admin('/stats?filter=upstream_cx_total'))![1]);
+  const asking = new Asking();
+  await asking.answers(20);
+  const before = { answered: asking.answered, connections: connections() };
+  client.run(`${pilotAgent} request --debug-port=15020 POST drain`);
+  await asking.answers(50);
+  t.ok(connections() - before.connections < 25, 'the client of a service that stays is not asked to leave');
+  server.run(`${pilotAgent} request --debug-port=15020 POST drain`);
+  const behind = connections();
+  await asking.answers(100);
+  t.ok(connections() - behind > 50, 'each response of one that goes asks the client’s sidecar to leave');
+  await nothingLost(t, asking, before.answered);
+  const ended = endOf(sidecar);
+  sidecar.process.kill('SIGTERM');
+  const { code, afterMs } = await ended;
+  t.equal(code, 0);
+  t.ok(afterMs < 60_000, `${afterMs} ms`);
+  t.ok(sidecar.log.some((line) => line.includes('clients were asked to leave before')));
+});
+
+t.test('/quitquitquit ends it at once, and is taken from the pod itself alone', async (t) => {
+  const sidecar = await sidecarOf(client, { TERMINATION_DRAIN_DURATION_SECONDS: '120' });
+  const held = await holdConnection();
+  for (const order of ['quitquitquit', 'drain']) {
+    const response = await fetch(`http://${CLIENT_IP}:15020/${order}`, { method: 'POST' });
+    t.equal(response.status, 403, order);
+    await response.text();
+  }
+  t.equal(connectionsOf(sidecar), 1);
+  const ended = endOf(sidecar);
+  client.run('curl -s --fail -X POST http://127.0.0.1:15020/quitquitquit');
+  const { code, afterMs } = await ended;
+  t.equal(code, 0);
+  t.ok(afterMs < 60_000, `${afterMs} ms`);
+  await held.stop();
+});

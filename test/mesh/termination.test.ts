@@ -1,0 +1,21 @@
+// How sidecars of a mesh of Istio end, while their applications call each other over mutual TLS. The program beside this file runs
+// in namespaces of its own.
+
+import { join } from 'node:path';
+import t from 'tap';
+import { findIstiod } from '../istio/istiod-program.ts';
+import { bpfSkipReason } from '../support/bpf-environment.ts';
+import { rulesProblem } from '../support/redirection-rules.ts';
+
+/** The first run builds Istio. */
+t.setTimeout(480_000);
+
+const problem = bpfSkipReason('root', 'namespaces') ?? rulesProblem();
+const istiod = problem === undefined ? await findIstiod() : { missing: problem };
+
+if ('missing' in istiod) t.pass('sidecars that end in a mesh', { skip: istiod.missing });
+else {
+  const program = join(import.meta.dirname, 'termination-in-namespace.ts');
+  const command = ['--net', '--mount', process.execPath, program, istiod.path];
+  t.spawn('unshare', command, { timeout: 240_000 }, 'sidecars that end in a mesh');
+}
