@@ -47,7 +47,9 @@ export interface ValidationContext {
 }
 
 /** Of a `SubjectAltNameMatcher`; `any` is the older spelling without a type. */
-export interface SubjectAltNameMatcher {
-  readonly type: 'dns' | 'uri' | 'ip-address' | 'email' | 'other-name' | 'any';
-  readonly matcher: StringMatcher;
-}
+export type SubjectAltNameMatcher = SubjectAltNameType & { readonly matcher: StringMatcher };
+
+export type SubjectAltNameType =
+  | { readonly type: 'dns' | 'uri' | 'ip-address' | 'email' | 'any' }
+  /** With dots: `1.3.6.1.4.1.311.20.2.3`. */
+  | { readonly type: 'other-name'; readonly oid: string };

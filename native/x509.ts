@@ -5,6 +5,7 @@
 
 import { bytesAt, bytesOfAsn1 } from './asn1-string.ts';
 import { timeOf } from './asn1-time.ts';
+import { derOfValue, textOfObject, textOfValue } from './asn1-value.ts';
 import { NativeBuffer } from './native-buffer.ts';
 import { clearOpensslErrors, declareOpenssl } from './openssl.ts';
 
@@ -24,6 +25,8 @@ export interface Certificate {
   readonly emails: readonly string[];
   /** 4 or 16 bytes each. */
   readonly ipAddresses: readonly Buffer[];
+  /** Names of a type that is told by an object identifier, with dots; what `textOfValue` makes of each. */
+  readonly otherNames: readonly OtherName[];
   /** Whether there is such an extension at all: the common name is a name only without. */
   readonly hasAltNames: boolean;
   readonly isAuthority: boolean;
@@ -36,6 +39,11 @@ export interface Certificate {
   /** Milliseconds since 1970. */
   readonly notBeforeMs: number;
   readonly notAfterMs: number;
+}
+
+export interface OtherName {
+  readonly type: string;
+  readonly value: string;
 }
 
 /** As OpenSSL has them (X509_get_key_usage(3)). */
@@ -116,26 +124,35 @@ function factsOf(pointer: number): Certificate | undefined {
   };
 }
 
-type Names = Pick<Certificate, 'uris' | 'dnsNames' | 'emails' | 'ipAddresses' | 'hasAltNames'>;
+type Names = Pick<Certificate, 'uris' | 'dnsNames' | 'emails' | 'ipAddresses' | 'otherNames' | 'hasAltNames'>;
 
 function namesOf(pointer: number): Names | undefined {
   const stack = extension()(pointer, NID_SUBJECT_ALT_NAME, scratch.address, 0);
   const hasAltNames = stack !== 0;
   const [uris, dnsNames, emails, ipAddresses]: [string[], string[], string[], Buffer[]] = [[], [], [], []];
-  const names = { uris, dnsNames, emails, ipAddresses, hasAltNames };
+  const otherNames: OtherName[] = [];
+  const names = { uris, dnsNames, emails, ipAddresses, otherNames, hasAltNames };
   // -1: there is none; otherwise it is there twice, or cannot be read.
   if (stack === 0) return scratch.bytes.readInt32LE() === -1 ? names : undefined;
   const count = stackLength()(stack);
   for (let index = 0; index < count; index++) {
-    const value = nameValue()(stackItem()(stack, index), scratch.address);
+    const item = stackItem()(stack, index);
+    const value = nameValue()(item, scratch.address);
     const type = scratch.bytes.readInt32LE();
     if (type === GEN_URI) uris.push(bytesOfAsn1(value).toString('latin1'));
     else if (type === GEN_DNS) dnsNames.push(bytesOfAsn1(value).toString('latin1'));
     else if (type === GEN_EMAIL) emails.push(bytesOfAsn1(value).toString('latin1'));
     else if (type === GEN_IPADD) ipAddresses.push(bytesOfAsn1(value));
+    else if (type === GEN_OTHERNAME) otherNames.push(otherNameOf(item));
   }
   freeNames()(stack);
   return names;
+}
+
+function otherNameOf(name: number): OtherName {
+  otherNameParts()(name, parts.address, parts.address + 8);
+  const [type, value] = [parts.bytes.readBigUInt64LE(), parts.bytes.readBigUInt64LE(8)];
+  return { type: textOfObject(Number(type)), value: textOfValue(derOfValue(Number(value))) };
 }
 
 /** As RFC 2253 has it: the last part first, what is no ASCII escaped by its bytes. */
@@ -182,6 +199,7 @@ const EITHER_SIDE = ExtendedKeyUsage.server | ExtendedKeyUsage.client;
 const NID_COMMON_NAME = 13;
 const NID_SUBJECT_ALT_NAME = 85;
 const NID_TLS_FEATURE = 1020;
+const GEN_OTHERNAME = 0;
 const GEN_EMAIL = 1;
 const GEN_DNS = 2;
 const GEN_URI = 6;
@@ -199,6 +217,7 @@ const BIO_CTRL_INFO = 3;
 let memory = 0;
 const place = new NativeBuffer(8);
 const scratch = new NativeBuffer(8);
+const parts = new NativeBuffer(16);
 
 const decode = declareOpenssl('uint64_t', 'd2i_X509', ['uint64_t', 'uint64_t', 'long']);
 const free = declareOpenssl('void', 'X509_free', ['uint64_t']);
@@ -210,6 +229,7 @@ const notAfter = declareOpenssl('uint64_t', 'X509_get0_notAfter', ['uint64_t']);
 const stackLength = declareOpenssl('int', 'OPENSSL_sk_num', ['uint64_t']);
 const stackItem = declareOpenssl('uint64_t', 'OPENSSL_sk_value', ['uint64_t', 'int']);
 const nameValue = declareOpenssl('uint64_t', 'GENERAL_NAME_get0_value', ['uint64_t', 'uint64_t']);
+const otherNameParts = declareOpenssl('int', 'GENERAL_NAME_get0_otherName', ['uint64_t', 'uint64_t', 'uint64_t']);
 const freeNames = declareOpenssl('void', 'GENERAL_NAMES_free', ['uint64_t']);
 const subjectOf = declareOpenssl('uint64_t', 'X509_get_subject_name', ['uint64_t']);
 const issuerOf = declareOpenssl('uint64_t', 'X509_get_issuer_name', ['uint64_t']);

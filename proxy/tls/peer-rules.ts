@@ -49,7 +49,6 @@ export function compilePeerRules(validation: ValidationContext): PeerRules | und
     return 'names are asked for, and there are no roots by which they are true';
   if (!hasRoots && !acceptsUntrusted && certificateHashes.length + spkiHashes.length === 0) return undefined;
   const allowsNames = compileAltNames(subjectAltNames);
-  if (typeof allowsNames === 'string') return allowsNames;
   const domains = trustDomains && compileTrustDomains(trustDomains);
   if (typeof domains === 'string') return domains;
   return {
@@ -103,8 +102,8 @@ function hashRefusal(rules: PeerRules, { certificate, facts }: PresentedPeer): R
 }
 
 /** Names of a peer, for a log: the first few, without what could end a line. */
-function describeNames({ uris, dnsNames, emails, subject }: ReadCertificate['certificate']): string {
-  const names = [...uris, ...dnsNames, ...emails];
+function describeNames({ uris, dnsNames, emails, otherNames, subject }: ReadCertificate['certificate']): string {
+  const names = [...uris, ...dnsNames, ...emails, ...otherNames.map(({ value }) => value)];
   if (names.length === 0) return subject === '' ? 'nobody' : `${shown(subject)} without other names`;
   const some = names.slice(0, MOST_NAMES).map(shown).join(', ');
   return names.length > MOST_NAMES ? `${some} and ${names.length - MOST_NAMES} more` : some;

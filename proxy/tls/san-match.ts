@@ -9,18 +9,13 @@ import { formatIp } from '../../native/socket-address.ts';
 import type { Certificate } from '../../native/x509.ts';
 import { compileStringMatcher } from '../route/string-matcher.ts';
 
-export type AltNames = Pick<Certificate, 'uris' | 'dnsNames' | 'emails' | 'ipAddresses'>;
+export type AltNames = Pick<Certificate, 'uris' | 'dnsNames' | 'emails' | 'ipAddresses' | 'otherNames'>;
 
 export type AltNamePredicate = (names: AltNames) => boolean;
 
-/** Whether a certificate has a name that one of `matchers` takes; or why they cannot be compiled, as a sentence. */
-export function compileAltNames(matchers: readonly SubjectAltNameMatcher[]): AltNamePredicate | string {
-  const predicates: AltNamePredicate[] = [];
-  for (const matcher of matchers) {
-    const compiled = compileOne(matcher);
-    if (compiled === undefined) return 'names of the type other-name are not matched';
-    predicates.push(compiled);
-  }
+/** Whether a certificate has a name that one of `matchers` takes. */
+export function compileAltNames(matchers: readonly SubjectAltNameMatcher[]): AltNamePredicate {
+  const predicates = matchers.map(compileOne);
   return (names) => predicates.some((predicate) => predicate(names));
 }
 
@@ -47,7 +42,8 @@ export function dnsNameMatches(name: string, pattern: string): boolean {
   return isLongEnough && label.startsWith(before) && label.endsWith(after);
 }
 
-function compileOne({ type, matcher }: SubjectAltNameMatcher): AltNamePredicate | undefined {
+function compileOne(wanted: SubjectAltNameMatcher): AltNamePredicate {
+  const { matcher } = wanted;
   const matches = compileStringMatcher(matcher);
   const some = (values: readonly string[]): boolean => values.some((value) => isWhole(value) && matches(value));
   // An exact name is one that the certificate must be for.
@@ -56,7 +52,7 @@ function compileOne({ type, matcher }: SubjectAltNameMatcher): AltNamePredicate 
       ? names.dnsNames.some((pattern) => isWhole(pattern) && dnsNameMatches(matcher.value, pattern))
       : some(names.dnsNames);
   const isAddress = compileAddress(matcher.kind === 'exact' ? parseIpAddress(matcher.value) : null, some);
-  switch (type) {
+  switch (wanted.type) {
     case 'dns':
       return isDnsName;
     case 'uri':
@@ -68,7 +64,7 @@ function compileOne({ type, matcher }: SubjectAltNameMatcher): AltNamePredicate 
     case 'any':
       return (names) => some(names.uris) || isDnsName(names) || some(names.emails) || isAddress(names);
     case 'other-name':
-      return undefined;
+      return ({ otherNames }) => some(otherNames.filter(({ type }) => type === wanted.oid).map(({ value }) => value));
   }
 }
 

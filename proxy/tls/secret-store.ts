@@ -7,7 +7,6 @@ import type { MapDelta } from '../../config/snapshot.ts';
 import { freeIdentity, loadIdentity } from '../../native/tls-identity.ts';
 import { TICKET_KEY_BYTES } from '../../native/tls-tickets.ts';
 import { trustProblem } from '../../native/tls-trust.ts';
-import { compileAltNames } from './san-match.ts';
 import { trustOf } from './trust.ts';
 
 interface Entry {
@@ -84,8 +83,6 @@ export function digestOfTrust(validation: ValidationContext): string {
 }
 
 function validationProblem(validation: ValidationContext): string | undefined {
-  const names = compileAltNames(validation.subjectAltNames);
-  if (typeof names === 'string') return names;
   const trust = trustOf(validation);
   if (typeof trust === 'string') return trust;
   return trust && trustProblem(trust);

@@ -25,6 +25,45 @@ t.test('names of every kind are read in order, and validity as moments', (t) => 
   t.end();
 });
 
+/** What a certificate has of each value, as `openssl` writes it (ASN1_generate_nconf(3)). */
+const otherValues: readonly (readonly [written: string, read: string])[] = [
+  ['FORMAT:UTF8,UTF8:müller@corp.test', Buffer.from('müller@corp.test').toString('latin1')],
+  ['IA5:svc@corp.test', 'svc@corp.test'],
+  ['PRINTABLESTRING:abc', 'abc'],
+  ['FORMAT:UTF8,BMP:müller', Buffer.from('müller').toString('latin1')],
+  ['FORMAT:UTF8,UNIV:müller', Buffer.from('müller').toString('latin1')],
+  ['FORMAT:HEX,OCT:00ff', '\x00ÿ'],
+  ['FORMAT:HEX,BITSTR:a0', '\xa0'],
+  ['INTEGER:0', '0'],
+  ['INTEGER:-129', '-129'],
+  ['INTEGER:0x80000000000000000000', '604462909807314587353088'],
+  ['ENUM:7', '7'],
+  ['BOOL:TRUE', 'true'],
+  ['BOOL:FALSE', 'false'],
+  ['OID:1.3.6.1.4.1.311', '1.3.6.1.4.1.311'],
+  ['OID:2.999.3', '2.999.3'],
+  ['NULL', ''],
+  ['SEQUENCE:parts', '0\x03\x0c\x01a'],
+  ['UTCTIME:250102030405Z', '250102030405Z'],
+];
+
+t.test('names of other types are read with their type, whatever their value is', (t) => {
+  const lines = otherValues.map(([written], index) => `otherName.${index}=1.2.3.${index};${written}`);
+  const long = `otherName.99=1.2.${'9.'.repeat(200)}9;IA5:long`;
+  const extensions = ['subjectAltName=@names', '[names]', ...lines, long, 'URI.1=a://b', '[parts]', 'f=UTF8:a'].join(
+    '\n',
+  );
+  const { otherNames, uris } = read({ subjectAltName: '', extensions });
+  t.same(
+    otherNames,
+    [...otherValues.map(([, value], index) => ({ type: `1.2.3.${index}`, value })), { type: '', value: 'long' }],
+    'a type that is longer than any has none',
+  );
+  t.same(uris, ['a://b']);
+  t.same(read({}).otherNames, []);
+  t.end();
+});
+
 t.test('subject, issuer, serial and public key are those that others read', (t) => {
   const { certificateChain } = mesh.issue();
   const others = new X509Certificate(certificateChain);

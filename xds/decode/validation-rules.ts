@@ -1,7 +1,7 @@
 // What a peer's certificate must be like, beside being signed by those who are trusted (`CertificateValidationContext`).
 
 import type { Problems } from '../../config/problems.ts';
-import type { SubjectAltNameMatcher } from '../../config/secret.ts';
+import type { SubjectAltNameMatcher, SubjectAltNameType } from '../../config/secret.ts';
 import type { WrittenValidation } from '../../config/written-secret.ts';
 import type {
   CertificateValidationContext,
@@ -63,9 +63,9 @@ function decodeSubjectAltNames(
   const names: SubjectAltNameMatcher[] = [];
   for (const [index, each] of (message.matchTypedSubjectAltNames ?? []).entries()) {
     const place = problems.at('match_typed_subject_alt_names').item(index);
-    const type = decodeType(each, place.at('san_type'));
+    const type = decodeType(each, place);
     const matcher = each.matcher && decodeStringMatcher(each.matcher, place.at('matcher'));
-    if (type !== undefined && matcher !== undefined) names.push({ type, matcher });
+    if (type !== undefined && matcher !== undefined) names.push({ ...type, matcher });
   }
   for (const [index, each] of (message.matchSubjectAltNames ?? []).entries()) {
     const matcher = decodeStringMatcher(each, problems.at('match_subject_alt_names').item(index));
@@ -74,12 +74,22 @@ function decodeSubjectAltNames(
   return names;
 }
 
-function decodeType({ sanType }: MatcherMessage, problems: Problems): SubjectAltNameMatcher['type'] | undefined {
-  if (sanType !== undefined && sanType in types) return types[sanType as keyof typeof types];
-  if (sanType === 'OTHER_NAME') problems.unsupported(sanType, `write one of ${Object.keys(types).join(', ')}`);
-  else problems.add(`san_type must be one of ${Object.keys(types).join(', ')}`);
+/** `oid` says nothing of other types. */
+function decodeType({ sanType, oid = '' }: MatcherMessage, problems: Problems): SubjectAltNameType | undefined {
+  if (sanType !== undefined && sanType in types) return { type: types[sanType as keyof typeof types] };
+  if (sanType === 'OTHER_NAME') {
+    if (OID.test(oid)) return { type: 'other-name', oid };
+    problems
+      .at('oid')
+      .add('must be an object identifier, such as 1.3.6.1.4.1.311.20.2.3, for names of type OTHER_NAME');
+  } else {
+    problems.at('san_type').add(`san_type must be one of ${[...Object.keys(types), 'OTHER_NAME'].join(', ')}`);
+  }
   return undefined;
 }
+
+/** In numbers: its names are others in each library. */
+const OID = /^[0-2](\.(0|[1-9]\d*))+$/;
 
 /** `openssl … -pubkey | openssl … -outform DER | openssl dgst -sha256 -binary | openssl enc -base64`. */
 function decodeSpkiHashes(hashes: readonly string[] | undefined, problems: Problems): readonly string[] {

@@ -105,8 +105,7 @@ export const tlsSupport: SupportTable = {
   },
   [`${T}.CertificateValidationContext.SystemRootCerts`]: { supported: [] },
   [`${T}.SubjectAltNameMatcher`]: {
-    supported: ['san_type', 'matcher'],
-    unsupported: { oid: 'it belongs to OTHER_NAME, which is not offered' },
+    supported: ['san_type', 'matcher', 'oid'],
   },
   [`${T}.SPIFFECertValidatorConfig`]: {
     supported: ['trust_domains'],

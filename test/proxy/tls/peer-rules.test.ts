@@ -29,10 +29,6 @@ t.test('rules that ask nothing are none, and those that cannot be true are refus
   t.equal(compilePeerRules(validation()), undefined);
   t.match(compilePeerRules(validation({ subjectAltNames: [dns('a.test')] })), /no roots by which they are true/);
   t.match(
-    compilePeerRules(validation({ roots, subjectAltNames: [{ ...dns('a'), type: 'other-name' }] })),
-    /other-name/,
-  );
-  t.match(
     compilePeerRules(validation({ trustDomains: [{ name: 'td', roots: '' }] })),
     /^the roots of the trust domain td/,
   );

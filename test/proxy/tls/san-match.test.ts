@@ -5,25 +5,34 @@ import type { SubjectAltNameMatcher } from '../../../config/secret.ts';
 import { type AltNames, compileAltNames, dnsNameMatches, isFor } from '../../../proxy/tls/san-match.ts';
 
 const URI = 'spiffe://cluster.local/ns/default/sa/reviews';
+/** The user's principal name of Active Directory. */
+const UPN = '1.3.6.1.4.1.311.20.2.3';
 const certificate: AltNames = {
   uris: [URI],
   dnsNames: ['reviews.default.svc', '*.wild.test'],
   emails: ['reviews@example.test'],
   ipAddresses: [Buffer.from([10, 0, 0, 7]), Buffer.from('20010db8000000000000000000000001', 'hex')],
+  otherNames: [
+    { type: UPN, value: Buffer.from('müller@corp.test').toString('latin1') },
+    { type: '1.2.3', value: 'reviews' },
+    { type: '1.2.4', value: 'a\0b' },
+  ],
 };
 
 type Kind = Exclude<StringMatcher['kind'], 'regex'>;
 const is = (kind: Kind, value: string, ignoreCase = false): StringMatcher => ({ kind, value, ignoreCase });
 const regex = (pattern: string): StringMatcher => ({ kind: 'regex', regex: pattern });
 
-function allows(type: SubjectAltNameMatcher['type'], matcher: StringMatcher, names: AltNames = certificate): boolean {
+function allows(type: PlainType, matcher: StringMatcher, names: AltNames = certificate): boolean {
   const compiled = compileAltNames([{ type, matcher }]);
   if (typeof compiled === 'string') throw new Error(compiled);
   return compiled(names);
 }
 
+type PlainType = Exclude<SubjectAltNameMatcher['type'], 'other-name'>;
+
 /** A type, what lets the certificate in, and what does not. */
-const table: readonly [SubjectAltNameMatcher['type'], readonly StringMatcher[], readonly StringMatcher[]][] = [
+const table: readonly [PlainType, readonly StringMatcher[], readonly StringMatcher[]][] = [
   [
     'uri',
     [
@@ -120,7 +129,20 @@ t.test('a name of one type is none of another, and any of them is any', (t) => {
   for (const value of [URI, 'reviews.default.svc', 'a.wild.test', 'reviews@example.test', '10.0.0.7'])
     t.equal(allows('any', is('exact', value)), true, value);
   t.equal(allows('any', is('exact', 'stranger')), false);
-  t.match(compileAltNames([{ type: 'other-name', matcher: is('exact', 'a') }]), /other-name/);
+  t.end();
+});
+
+t.test('another name is matched by its own type, as bytes', (t) => {
+  const isAllowed = (oid: string, matcher: StringMatcher) =>
+    compileAltNames([{ type: 'other-name', oid, matcher }])(certificate);
+  for (const matcher of [is('exact', 'müller@corp.test'), is('suffix', '@corp.test'), regex('.*@corp\\.test')])
+    t.equal(isAllowed(UPN, matcher), true, JSON.stringify(matcher));
+  t.equal(isAllowed('1.2.3', is('exact', 'reviews')), true);
+  t.equal(isAllowed('1.2.3', is('exact', 'müller@corp.test')), false, 'a value of another type');
+  t.equal(isAllowed('1.2', is('prefix', '')), false, 'a type that is the beginning of another');
+  t.equal(isAllowed('1.2.4', is('prefix', 'a')), false, 'a zero byte');
+  t.equal(isAllowed(UPN, is('exact', URI)), false);
+  t.equal(allows('any', is('exact', 'reviews')), false, 'no name that is asked for without a type');
   t.end();
 });
 
@@ -189,6 +211,7 @@ t.test('names of any bytes never throw, and match only what they are', (t) => {
     dnsNames: fc.array(name, { maxLength: 3 }),
     emails: fc.array(name, { maxLength: 3 }),
     ipAddresses: fc.array(bytes, { maxLength: 3 }),
+    otherNames: fc.array(fc.record({ type: fc.constant('1.2.3'), value: name }), { maxLength: 3 }),
   });
   fc.assert(
     fc.property(names, (presented) => {

@@ -35,6 +35,20 @@ t.test('rules', async (t) => {
       },
     ],
     [
+      'match_typed_subject_alt_names: [{san_type: OTHER_NAME, oid: 1.3.6.1.4.1.311.20.2.3, matcher: {suffix: "@a"}}, {san_type: DNS, oid: any, matcher: {exact: b}}]',
+      {
+        ...none,
+        subjectAltNames: [
+          {
+            type: 'other-name',
+            oid: '1.3.6.1.4.1.311.20.2.3',
+            matcher: { kind: 'suffix', value: '@a', ignoreCase: false },
+          },
+          { type: 'dns', matcher: { kind: 'exact', value: 'b', ignoreCase: false } },
+        ],
+      },
+    ],
+    [
       'match_subject_alt_names: [{exact: a}]',
       { ...none, subjectAltNames: [{ type: 'any', matcher: { kind: 'exact', value: 'a', ignoreCase: false } }] },
     ],
@@ -55,13 +69,13 @@ t.test('rules', async (t) => {
 t.test('problems', async (t) => {
   const rows: readonly [yaml: string, problem: RegExp][] = [
     [
-      'match_typed_subject_alt_names: [{san_type: OTHER_NAME, matcher: {exact: a}, oid: "1.2"}]',
-      /oid: oid is not supported; it belongs to OTHER_NAME/,
-    ],
-    [
       'match_typed_subject_alt_names: [{san_type: OTHER_NAME, matcher: {exact: a}}]',
-      /san_type: OTHER_NAME is not supported; write one of EMAIL, DNS, URI, IP_ADDRESS/,
+      /^match_typed_subject_alt_names\[0\]\.oid: must be an object identifier/,
     ],
+    ...['', '1', '3.1', '1..2', '1.02', '1.2.', 'msUPN', '1.2 '].map((oid): [string, RegExp] => [
+      `match_typed_subject_alt_names: [{san_type: OTHER_NAME, oid: "${oid}", matcher: {exact: a}}]`,
+      /\.oid: must be an object identifier/,
+    ]),
     ['match_typed_subject_alt_names: [{matcher: {exact: a}}]', /san_type: san_type must be one of/],
     ['match_typed_subject_alt_names: [{san_type: DNS}]', /match_typed_subject_alt_names\[0\]\.matcher: .*required/],
     [
