@@ -29,6 +29,7 @@ import { DiscoveryObservation } from './discovery-observation.ts';
 import { defaultConcurrency, type Flags } from './flags.ts';
 import { HeapReturns, returnHeap } from './heap-return.ts';
 import { raiseInliningLimits } from './inlining.ts';
+import { keepOptimizedCode } from './kept-code.ts';
 import { Lifecycle, type LifecycleOptions } from './lifecycle.ts';
 import { createMetrics } from './metrics.ts';
 import { exportsMetrics, MetricsExport } from './metrics-export.ts';
@@ -312,6 +313,7 @@ function startWorkers({ flags, log, state, onServing, ...parts }: WorkerParts): 
       state.onApplied(generation, listeners);
       if (isFirst) {
         raiseInliningLimits();
+        keepOptimizedCode();
         giveWayToWorkers();
         setTimeout(() => compact(state), compactionDelayMs).unref();
       }

@@ -47,6 +47,8 @@ export class Reactor {
   nowMs: number;
   /** Counts turns. What is reported in a turn had happened before anything was done in it. */
   turn = 0;
+  /** How many events there have been. */
+  eventCount = 0;
   readonly timers: TimerWheel;
   /** Shared by all connections of the worker: what one event reads is used up before the next event. */
   readonly receiveBuffer = new NativeBuffer(RECEIVE_BUFFER_BYTES);
@@ -249,7 +251,9 @@ export class Reactor {
       source.onEvents(this.#epoll.events(index));
     }
     this.timers.advance(this.nowMs);
-    if (count > 0) this.#owesNodeLoop = true;
+    if (count === 0) return;
+    this.#owesNodeLoop = true;
+    this.eventCount += count;
   }
 
   #sleepMs(): number {

@@ -15,6 +15,7 @@ import { ClusterPack } from '../cluster/packed-clusters.ts';
 import type { UpstreamConnector } from '../cluster/pooled-connection.ts';
 import { RawConnector } from '../cluster/raw-connector.ts';
 import type { StatsSource } from '../cluster/stats-source.ts';
+import { returnHeap } from '../command/heap-return.ts';
 import type { DownstreamEngine } from '../engine/downstream-engine.ts';
 import type { HttpContext } from '../http/connection-manager.ts';
 import { HttpDate } from '../http/http-date.ts';
@@ -44,6 +45,7 @@ import { WorkerTracing } from '../tracing/worker-tracing.ts';
 import { Generations } from './generations.ts';
 import { ListenerTable } from './listener-table.ts';
 import type { FromWorker, ToWorker, WorkerStart } from './messages.ts';
+import { QuietHeap } from './quiet-heap.ts';
 import { ReceivedRoutes } from './route-parts.ts';
 
 /** How often idle connections and unused endpoints are looked for. */
@@ -84,6 +86,7 @@ export class Worker {
   readonly #runtime = new Map<string, string | number | boolean>();
   readonly #listeners: ListenerTable;
   readonly #generations: Generations;
+  readonly #heap = new QuietHeap(returnHeap);
   readonly #housekeeping = new Timer(() => this.#keepHouse());
   readonly #logFlush = new Timer(() => this.#flushLogs());
   readonly #entryFlush = new Timer(() => this.#logs.flushEntries());
@@ -335,6 +338,7 @@ export class Worker {
     this.#tracing.keepHouse(this.#reactor.nowMs);
     this.#requestMetrics.cleanUp(this.#reactor.nowMs);
     this.#istio.cleanUp(this.#reactor.nowMs);
+    this.#heap.keepHouse(this.#reactor.nowMs, this.#reactor.eventCount);
     this.#reactor.timers.schedule(this.#housekeeping, housekeepingMs);
   }
 
