@@ -116,6 +116,7 @@ export const adminRoutes: readonly AdminRoute[] = [
   }),
   get('/stats/prometheus', 'statistics for Prometheus', prometheus, {
     ...statsParameters,
+    text_readouts: 'Adds texts, as gauges of value 0 with a label text_value',
     histogram_buckets: 'One of (cumulative, summary)',
   }),
   get('/xds', 'how it stands with control planes, and what each worker runs', xds, { format: 'One of (text, json)' }),

@@ -11,6 +11,7 @@ import {
   statTypes,
 } from '../telemetry/stats-query.ts';
 import { statsJson, statsText } from '../telemetry/stats-text.ts';
+import { textReadouts } from '../telemetry/text-readouts.ts';
 import { prefersOpenMetrics } from './accepted-type.ts';
 import { type AdminAnswer, type AdminRequest, failure, jsonPieces, nameFilter, text } from './admin-answer.ts';
 import type { AdminContext } from './admin-context.ts';
@@ -26,6 +27,7 @@ export function stats(context: AdminContext, request: AdminRequest): AdminAnswer
   return text(statsText(context.store, query, context.buckets));
 }
 
+// Numbers of all types, whatever `type` says, as in Envoy. Who asks for texts gets Envoy's own format.
 export function prometheus(context: AdminContext, request: AdminRequest): AdminAnswer {
   const query = statsQuery(request);
   if ('status' in query) return query;
@@ -36,9 +38,15 @@ export function prometheus(context: AdminContext, request: AdminRequest): AdminA
   }
   context.refreshStats();
   // Buckets, unless a summary is asked for: the other default of the same parameter.
-  const asked = { ...query, histograms: isAsked ? histograms : 'cumulative' };
+  const asked = { ...query, type: 'All', histograms: isAsked ? histograms : 'cumulative' } as const;
+  if (request.query.has('text_readouts')) return text(withTexts(context, asked));
   if (!prefersOpenMetrics(request.accept)) return text(prometheusText(context.budget, asked, context.buckets));
   return { status: 200, type: openMetricsType, body: openMetricsText(context.budget, asked, context) };
+}
+
+function* withTexts({ budget, store, buckets }: AdminContext, query: StatsQuery): Generator<string> {
+  yield* prometheusText(budget, query, buckets);
+  yield textReadouts(store, query);
 }
 
 /** Envoy takes `none`, and a parameter without a value, for one that is not there. */

@@ -1,6 +1,8 @@
 // Statistics of discovery, in Envoy's names, from what discovery clients tell.
 
+import { formatAddress } from '../../config/address.ts';
 import type { DynamicState, SourceStatus } from '../../config/dynamic-state.ts';
+import type { LoadAssignment } from '../../config/endpoint.ts';
 import type { Listener } from '../../config/listener.ts';
 import { filterChainsOf } from '../../config/references.ts';
 import type { Snapshot, SnapshotDelta } from '../../config/snapshot.ts';
@@ -82,7 +84,10 @@ export class DiscoveryObservation implements DiscoveryObserver {
       this.#options.stats.record(whole, refused.length === 0 ? success : { kind: 'rejected' });
     } else {
       const bad = new Set(refused.map(({ name }) => name));
-      for (const name of names) this.#record(typeUrl, name, bad.has(name) ? { kind: 'rejected' } : success);
+      for (const name of names) {
+        this.#record(typeUrl, name, bad.has(name) ? { kind: 'rejected' } : success);
+        if (typeUrl === routeType && !bad.has(name)) this.#record(typeUrl, name, { kind: 'reload', atMs });
+      }
     }
     this.#countSoon();
   }
@@ -97,6 +102,17 @@ export class DiscoveryObservation implements DiscoveryObserver {
   onPublished(delta: SnapshotDelta, before: Snapshot): void {
     this.#options.snapshotStats.onPublished(delta, before);
     const { stats } = this.#options;
+    if (this.#asked.has('cds') && delta.clusters.set.length + delta.clusters.removed.length > 0) {
+      stats.record({ kind: 'cds' }, { kind: 'reload', atMs: this.#options.clock() });
+    }
+    for (const [name, assignment] of delta.assignments.set) {
+      const cluster = before.clusters.get(name);
+      // Members that DNS finds are counted where they are found.
+      if (cluster?.discovery.kind !== 'eds') continue;
+      const subscription = { kind: 'eds', cluster: cluster.statName } as const;
+      if (!stats.counts(subscription) || hasSameMembers(before.assignments.get(name), assignment)) continue;
+      stats.record(subscription, { kind: 'membership-change' });
+    }
     for (const name of delta.clusters.removed) {
       for (const subscription of subscriptionsOf(assignmentType, name, before)) stats.release(subscription);
     }
@@ -173,6 +189,18 @@ export class DiscoveryObservation implements DiscoveryObserver {
     // What waits may end its waiting without another response.
     if (warming.clusters + warming.listeners > 0) this.#countSoon();
   }
+}
+
+/** By address: what else is said of a member changes no membership. */
+function hasSameMembers(before: LoadAssignment | undefined, after: LoadAssignment): boolean {
+  const known = addressesOf(before);
+  const now = addressesOf(after);
+  return known.size === now.size && [...known].every((address) => now.has(address));
+}
+
+function addressesOf(assignment: LoadAssignment | undefined): ReadonlySet<string> {
+  const localities = assignment?.localities ?? [];
+  return new Set(localities.flatMap(({ endpoints }) => endpoints.map(({ address }) => formatAddress(address))));
 }
 
 interface EarlyEvent {

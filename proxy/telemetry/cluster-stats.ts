@@ -1,6 +1,6 @@
 // What is counted of a cluster. https://www.envoyproxy.io/docs/envoy/latest/configuration/upstream/cluster_manager/cluster_stats
 
-import { counter, defineStats, gauge, histogram, type StatBlock, statusCodes } from './stats.ts';
+import { counter, defineStats, gauge, histogram, optionalGauge, type StatBlock, statusCodes } from './stats.ts';
 
 // Responses are counted once for the cluster and once more by the kind of caller.
 const responseStats = {
@@ -122,10 +122,10 @@ const breakerStats = {
   rqOpen: gauge('rq_open', 'max'),
   rqPendingOpen: gauge('rq_pending_open', 'max'),
   rqRetryOpen: gauge('rq_retry_open', 'max'),
-  remainingCx: gauge('remaining_cx'),
-  remainingPending: gauge('remaining_pending'),
-  remainingRetries: gauge('remaining_retries'),
-  remainingRq: gauge('remaining_rq'),
+  remainingCx: optionalGauge('remaining_cx'),
+  remainingPending: optionalGauge('remaining_pending'),
+  remainingRetries: optionalGauge('remaining_retries'),
+  remainingRq: optionalGauge('remaining_rq'),
 };
 
 /** Circuit breakers by routing priority. The `remaining_*` gauges only when `track_remaining` is set. */

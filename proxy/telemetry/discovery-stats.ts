@@ -5,7 +5,7 @@ import { createHash } from 'node:crypto';
 import { clusterStats } from './cluster-stats.ts';
 import { scopePrefix } from './stat-scope.ts';
 import { counter, defineStats, gauge, histogram, type StatBlock } from './stats.ts';
-import type { StatsStore } from './stats-store.ts';
+import type { StatsStore, TextPlace } from './stats-store.ts';
 import type { WorkerStats } from './worker-stats.ts';
 
 const subscriptionStats = {
@@ -21,16 +21,23 @@ const subscriptionStats = {
   version: gauge('version'),
 };
 
-export const cdsStats = defineStats('cluster_manager.cds', subscriptionStats);
+const reloadStats = {
+  /** What came was another configuration than before, and when (ms since 1970). */
+  configReload: counter('config_reload'),
+  configReloadTimeMs: gauge('config_reload_time_ms'),
+};
+
+export const cdsStats = defineStats('cluster_manager.cds', { ...subscriptionStats, ...reloadStats });
 export const ldsStats = defineStats('listener_manager.lds', subscriptionStats);
 export const edsStats = defineStats('cluster.{envoy_cluster_name}', {
   ...subscriptionStats,
   updateEmpty: counter('update_empty'),
+  membershipChange: counter('membership_change'),
 });
-export const rdsStats = defineStats(
-  'http.{envoy_http_conn_manager_prefix}.rds.{envoy_rds_route_config}',
-  subscriptionStats,
-);
+export const rdsStats = defineStats('http.{envoy_http_conn_manager_prefix}.rds.{envoy_rds_route_config}', {
+  ...subscriptionStats,
+  ...reloadStats,
+});
 
 export const sdsStats = defineStats('sds.{envoy_xds_resource_name}', subscriptionStats);
 
@@ -56,6 +63,10 @@ export type SubscriptionEvent =
   | { readonly kind: 'success'; readonly version: string; readonly atMs: number; readonly durationMs: number }
   /** Something was refused. */
   | { readonly kind: 'rejected' }
+  /** What was accepted is another configuration. */
+  | { readonly kind: 'reload'; readonly atMs: number }
+  /** Members of a cluster came or went. */
+  | { readonly kind: 'membership-change' }
   /** The stream ended or could not be opened. */
   | { readonly kind: 'failure' }
   | { readonly kind: 'init-fetch-timeout' };
@@ -63,7 +74,8 @@ export type SubscriptionEvent =
 export class DiscoveryStats {
   readonly #stats: WorkerStats;
   readonly #store: StatsStore;
-  readonly #controlPlane: StatBlock;
+  /** Null before there is one: of a proxy without, nobody is to hear that it is not connected. */
+  #controlPlane: StatBlock | null = null;
   /** By the name of the subscription. */
   readonly #blocks = new Map<string, StatBlock>();
 
@@ -71,7 +83,16 @@ export class DiscoveryStats {
   constructor(stats: WorkerStats, store: StatsStore) {
     this.#stats = stats;
     this.#store = store;
-    this.#controlPlane = stats.block(controlPlaneStats);
+  }
+
+  #ofControlPlane(): StatBlock {
+    this.#controlPlane ??= this.#stats.block(controlPlaneStats);
+    return this.#controlPlane;
+  }
+
+  /** Whether what is recorded of it is counted. */
+  counts(subscription: Subscription): boolean {
+    return this.#block(subscription) !== null;
   }
 
   /** Of EDS only what concerns clusters in use: counters of 10,000 that nobody asks for would be 10 MB. */
@@ -88,7 +109,15 @@ export class DiscoveryStats {
         block.set(set.updateTime, event.atMs);
         block.record(set.updateDuration, event.durationMs);
         block.set(set.version, versionNumber(event.version));
-        this.#store.setText(versionTextOf(subscription), event.version);
+        this.#store.setText(versionTextOf(subscription), event.version, placeOf(subscription));
+        return;
+      case 'reload':
+        if (!('configReload' in set)) return;
+        block.inc(set.configReload);
+        block.set(set.configReloadTimeMs, event.atMs);
+        return;
+      case 'membership-change':
+        if ('membershipChange' in set) block.inc(set.membershipChange);
         return;
       case 'rejected':
         block.inc(set.updateRejected);
@@ -113,18 +142,22 @@ export class DiscoveryStats {
 
   /** How many streams are open now, and who answered last (empty when nobody did). */
   setControlPlane(openStreams: number, identifier: string): void {
-    this.#controlPlane.set(controlPlaneStats.connectedState, openStreams > 0 ? 1 : 0);
-    this.#store.setText('control_plane.identifier', identifier);
+    this.#ofControlPlane().set(controlPlaneStats.connectedState, openStreams > 0 ? 1 : 0);
+    this.#store.setText('control_plane.identifier', identifier, {
+      scope: controlPlaneStats.scope,
+      names: [],
+      name: 'identifier',
+    });
   }
 
   /** Requests that wait to be sent. */
   setPendingRequests(pending: number): void {
-    this.#controlPlane.set(controlPlaneStats.pendingRequests, pending);
+    this.#ofControlPlane().set(controlPlaneStats.pendingRequests, pending);
   }
 
   /** A request had to wait for the limit of their rate. */
   countRateLimit(): void {
-    this.#controlPlane.inc(controlPlaneStats.rateLimitEnforced);
+    this.#ofControlPlane().inc(controlPlaneStats.rateLimitEnforced);
   }
 
   #block(subscription: Subscription): StatBlock | null {
@@ -134,6 +167,7 @@ export class DiscoveryStats {
     if (subscription.kind === 'eds' && this.#store.get(clusterStats, subscription.cluster) === undefined) return null;
     const block = this.#stats.block(setOf[subscription.kind], ...namesOf(subscription));
     this.#blocks.set(key, block);
+    this.#store.setText(key, '', placeOf(subscription));
     return block;
   }
 }
@@ -149,6 +183,10 @@ function namesOf(subscription: Subscription): readonly string[] {
     default:
       return [];
   }
+}
+
+function placeOf(subscription: Subscription): TextPlace {
+  return { scope: setOf[subscription.kind].scope, names: namesOf(subscription), name: 'version_text' };
 }
 
 /** The name of the text with its version, which is that of no other subscription. */

@@ -100,8 +100,10 @@ export class StatGroup {
     return value;
   }
 
-  /** Whether a `stats_matcher` leaves it to be seen. Status codes are chosen one by one, in `codes`. */
+  /** Whether a `stats_matcher` leaves it to be seen, and it is not an optional one that nobody writes. Status codes are chosen one by one, in `codes`. */
   isShown(index: number): boolean {
+    const stat = this.scope.stats[index]!;
+    if (stat.kind === 'gauge' && stat.isOptional && !this.isUsed(index)) return false;
     if (this.#predicate === null) return true;
     this.#shown ??= this.scope.stats.map(({ kind, name }) => kind === 'status-codes' || this.#accepts(name));
     return this.#shown[index]!;

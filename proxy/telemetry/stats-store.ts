@@ -14,6 +14,18 @@ export interface StatsObserver {
   onReset(): void;
 }
 
+/** Where a text hangs: by this name in a scope. */
+export interface TextPlace {
+  readonly scope: StatScope;
+  readonly names: readonly string[];
+  readonly name: string;
+}
+
+interface Text {
+  readonly value: string;
+  readonly place: TextPlace;
+}
+
 /** One thread's announcements. */
 interface Source {
   readonly chunks: Float64Array[];
@@ -29,7 +41,7 @@ export class StatsStore {
   readonly #scopes = new Map<string, StatScope>();
   readonly #scopeOf = new WeakMap<StatScope, StatScope>();
   readonly #groups = new Map<StatScope, Map<string, StatGroup>>();
-  readonly #texts = new Map<string, string>();
+  readonly #texts = new Map<string, Text>();
   #sorted: readonly StatGroup[] | null = null;
   #observer: StatsObserver | null = null;
 
@@ -86,17 +98,18 @@ export class StatsStore {
   }
 
   /** Values that are text, such as `control_plane.identifier`. */
-  setText(name: string, value: string): void {
-    this.#texts.set(name, value);
+  setText(name: string, value: string, place: TextPlace): void {
+    this.#texts.set(name, { value, place });
   }
 
   removeText(name: string): void {
     this.#texts.delete(name);
   }
 
-  texts(): ReadonlyMap<string, string> {
-    const predicate = this.#predicate;
-    return predicate === null ? this.#texts : new Map([...this.#texts].filter(([name]) => predicate('envoy', name)));
+  /** By name, in order. */
+  texts(): ReadonlyMap<string, Text> {
+    const shown = [...this.#texts].filter(([name]) => this.#predicate?.('envoy', name) ?? true);
+    return new Map(shown.sort(([left], [right]) => compare(left, right)));
   }
 
   /** `POST /reset_counters`. */

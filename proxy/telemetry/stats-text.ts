@@ -84,7 +84,10 @@ const jsonFrames = {
 
 function* texts(store: StatsStore, query: StatsQuery): Generator<readonly [string, string]> {
   if (query.type !== 'All' && query.type !== 'TextReadouts') return;
-  for (const text of store.texts()) if (query.accepts?.(text[0]) ?? true) yield text;
+  for (const [name, { value }] of store.texts()) {
+    if (query.usedOnly && value === '') continue;
+    if (query.accepts?.(name) ?? true) yield [name, value];
+  }
 }
 
 interface NamedNumber {

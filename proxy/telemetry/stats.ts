@@ -13,7 +13,7 @@ export type Combine = 'sum' | 'max';
 
 export type Stat =
   | { readonly kind: 'counter'; readonly name: string }
-  | { readonly kind: 'gauge'; readonly name: string; readonly combine: Combine }
+  | { readonly kind: 'gauge'; readonly name: string; readonly combine: Combine; readonly isOptional?: boolean }
   | { readonly kind: 'histogram'; readonly name: string; readonly unit: HistogramUnit }
   /** A counter for each status code seen: `upstream_rq` gives `upstream_rq_200`, `upstream_rq_503` … */
   | { readonly kind: 'status-codes'; readonly name: string };
@@ -43,6 +43,11 @@ export function counter(name: string): Stat {
 
 export function gauge(name: string, combine: Combine = 'sum'): Stat {
   return { kind: 'gauge', name, combine };
+}
+
+/** A gauge that is shown once it was written: an absent one says nothing, where a 0 would raise an alarm. */
+export function optionalGauge(name: string): Stat {
+  return { kind: 'gauge', name, combine: 'sum', isOptional: true };
 }
 
 export function histogram(name: string, unit: HistogramUnit): Stat {

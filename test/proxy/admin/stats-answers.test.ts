@@ -1,5 +1,6 @@
 import t from 'tap';
 import { clusterStats } from '../../../proxy/telemetry/cluster-stats.ts';
+import { controlPlaneStats } from '../../../proxy/telemetry/discovery-stats.ts';
 import { SeriesBudget } from '../../../proxy/telemetry/series-budget.ts';
 import { StatsStore } from '../../../proxy/telemetry/stats-store.ts';
 import { WorkerStats } from '../../../proxy/telemetry/worker-stats.ts';
@@ -139,4 +140,21 @@ t.test('the process itself is in the statistics', async (t) => {
   admin.state.onApplied(1, []);
   const { text } = await admin.get('/stats?filter=^server.(live|state|concurrency|version)$');
   t.equal(text, 'server.concurrency: 1\nserver.live: 1\nserver.state: 0\nserver.version: 1002003\n');
+});
+
+t.test('Prometheus is given texts when it asks for them, and numbers of all types in any case', async (t) => {
+  const admin = await startAdmin();
+  t.teardown(admin.stop);
+  const place = { scope: controlPlaneStats.scope, names: [], name: 'identifier' };
+  admin.store.setText('control_plane.identifier', 'istiod', place);
+  const identifier = 'envoy_control_plane_identifier{text_value="istiod"} 0';
+  t.notMatch((await admin.get('/stats/prometheus')).text, identifier);
+  const openMetrics = { headers: { accept: 'application/openmetrics-text' } };
+  const answer = await fetch(`${admin.origin}/stats/prometheus?text_readouts`, openMetrics);
+  t.match(answer.headers.get('content-type'), /^text\/plain/);
+  const text = await answer.text();
+  t.match(text, identifier);
+  t.match(text, /^envoy_server_live\{\} \d$/m);
+  t.equal((await admin.get('/stats/prometheus?type=TextReadouts')).text.includes('envoy_server_live'), true);
+  t.equal((await admin.get('/stats?type=TextReadouts')).text, 'control_plane.identifier: "istiod"\n');
 });

@@ -10,6 +10,7 @@ import { everyStat } from '../../../proxy/telemetry/stats-query.ts';
 import { StatsStore } from '../../../proxy/telemetry/stats-store.ts';
 import { statsText } from '../../../proxy/telemetry/stats-text.ts';
 import { WorkerStats } from '../../../proxy/telemetry/worker-stats.ts';
+import { makeAssignment, makeEndpoint, makeLocality } from '../../support/cluster-fixtures.ts';
 import { clusterOf, httpListener, managerOf } from '../../support/data-plane.ts';
 
 const prefix = 'type.googleapis.com/envoy.config.';
@@ -46,6 +47,20 @@ function observe(snapshot: Partial<Snapshot> = {}) {
     return new Map(lines.map((line) => line.split(/: (.*)/s).slice(0, 2) as [string, string]));
   };
   return { observation, shown, stats, waiting };
+}
+
+const nothing = { set: [], removed: [] };
+const noChange = {
+  generation: 1,
+  listeners: nothing,
+  clusters: nothing,
+  assignments: nothing,
+  routes: nothing,
+  secrets: nothing,
+};
+
+function membersAt(ports: readonly number[]) {
+  return makeAssignment([makeLocality(ports.map((port) => makeEndpoint('127.0.0.1', { port })))]);
 }
 
 const response = { version: 'v1', names: ['a', 'b'], refused: [], bytes: 10, applyMs: 1 };
@@ -101,6 +116,49 @@ t.test('secrets count under their names until nobody asks for them', async (t) =
   t.notOk(shown().has('sds.a.update_success'));
   t.notOk(shown().has('sds.c.init_fetch_timeout'), 'one that never came');
   t.ok(shown().has('sds.b.update_rejected'));
+});
+
+t.test('members that come and go are counted for clusters in use that a control plane tells of', async (t) => {
+  const eds = { kind: 'eds', source, serviceName: 'a' } as const;
+  const found = new Map([
+    ['a', clusterOf('a', [], { discovery: eds })],
+    ['idle', clusterOf('idle', [], { discovery: eds })],
+    ['dns', clusterOf('dns', [])],
+  ]);
+  const { observation, shown, stats } = observe();
+  for (const name of ['a', 'dns']) stats.block(clusterStats, name);
+  let before: Snapshot = { ...emptySnapshot, clusters: found };
+  const publish = (name: string, ...ports: readonly number[]) => {
+    const assignments = { set: [[name, membersAt(ports)] as const], removed: [] };
+    observation.onPublished({ ...noChange, assignments }, before);
+    before = { ...before, assignments: new Map([...before.assignments, ...assignments.set]) };
+  };
+  for (const name of ['a', 'idle', 'dns']) publish(name, 80, 81);
+  t.equal(shown().get('cluster.a.membership_change'), '1');
+  publish('a', 81, 80);
+  t.equal(shown().get('cluster.a.membership_change'), '1', 'the same in another order');
+  publish('a', 80, 82);
+  publish('a');
+  t.equal(shown().get('cluster.a.membership_change'), '3');
+  t.notOk(shown().has('cluster.idle.membership_change'));
+  t.notOk(shown().has('cluster.dns.membership_change'));
+});
+
+t.test('another configuration of clusters or routes is a reload', async (t) => {
+  const config = managerOf([], { routes: { kind: 'rds', name: 'a', source }, statPrefix: 'in' });
+  const { observation, shown } = observe({ listeners: new Map([['web', httpListener('web', config)]]) });
+  const delta = { ...noChange, clusters: { set: [['a', clusterOf('a', [])] as const], removed: [] } };
+  observation.onPublished(delta, emptySnapshot);
+  t.notOk(shown().has('cluster_manager.cds.config_reload'), 'clusters of the bootstrap');
+  observation.onRequest(clusters);
+  observation.onPublished(delta, emptySnapshot);
+  observation.onPublished(noChange, emptySnapshot);
+  observation.onResponse({ ...response, typeUrl: routes, names: ['a'] });
+  observation.onResponse({ ...response, typeUrl: routes, names: ['a'], refused: [{ ...refusal, name: 'a' }] });
+  for (const place of ['cluster_manager.cds', 'http.in.rds.a']) {
+    t.equal(shown().get(`${place}.config_reload`), '1');
+    t.equal(shown().get(`${place}.config_reload_time_ms`), '5000');
+  }
 });
 
 t.test('what did not come in time is counted', async (t) => {

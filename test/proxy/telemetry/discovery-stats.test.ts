@@ -100,3 +100,22 @@ t.test('the control plane is shown with its name', (t) => {
   t.match([...prometheusText(store, everyStat, [])].join(''), 'envoy_control_plane_connected_state{} 0');
   t.end();
 });
+
+t.test('a proxy without a control plane says nothing of one', (t) => {
+  const { store, discovery } = fixture();
+  const text = () => [...statsText(store, everyStat)].join('');
+  t.notMatch(text(), /control_plane/);
+  discovery.setControlPlane(0, '');
+  t.match(text(), /^control_plane\.connected_state: 0$/m);
+  t.match(text(), /^control_plane\.identifier: ""$/m);
+  t.end();
+});
+
+t.test('a subscription has the text of its version from the start, empty until something came', (t) => {
+  const { store, discovery } = fixture();
+  const texts = () => [...store.texts()].map(([name, { value }]) => `${name}=${value}`);
+  discovery.record({ kind: 'lds' }, { kind: 'attempt' });
+  discovery.record({ kind: 'cds' }, success);
+  t.same(texts(), ['cluster_manager.cds.version_text=v1', 'listener_manager.lds.version_text=']);
+  t.end();
+});

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { clusterStats } from '../../../proxy/telemetry/cluster-stats.ts';
+import { circuitBreakerStats, clusterStats } from '../../../proxy/telemetry/cluster-stats.ts';
 import { chunkSlots, SlotMemory } from '../../../proxy/telemetry/slot-memory.ts';
 import { StatGroup } from '../../../proxy/telemetry/stat-group.ts';
 import { StatBlock } from '../../../proxy/telemetry/stats.ts';
@@ -55,5 +55,20 @@ t.test('what a block has counted since a reset stays when it is removed, until t
   group.remove(memory, right!.address);
   t.ok(group.isGone);
   t.equal(group.value(upstreamRqTotal), 1, 'to be read once more');
+  t.end();
+});
+
+t.test('what is left to a circuit breaker is shown where it is tracked only', (t) => {
+  const set = circuitBreakerStats.default;
+  const memory = new SlotMemory(() => {});
+  const block = new StatBlock(memory, set, ['a']);
+  const group = new StatGroup(set.scope, ['a']);
+  group.add({ memory, address: block.address });
+  t.same([group.isShown(set.cxOpen), group.isShown(set.remainingCx)], [true, false]);
+  block.set(set.remainingCx, 0);
+  t.ok(group.isShown(set.remainingCx));
+  const hidden = new StatGroup(set.scope, ['a'], (_, name) => !name.endsWith('remaining_cx'));
+  hidden.add({ memory, address: block.address });
+  t.same([hidden.isShown(set.cxOpen), hidden.isShown(set.remainingCx)], [true, false]);
   t.end();
 });

@@ -2,6 +2,7 @@ import t from 'tap';
 import type { StatsMatcher } from '../../../config/bootstrap.ts';
 import { SeriesMemory } from '../../../proxy/export/metrics-points.ts';
 import { clusterStats } from '../../../proxy/telemetry/cluster-stats.ts';
+import { controlPlaneStats } from '../../../proxy/telemetry/discovery-stats.ts';
 import { listenerStats } from '../../../proxy/telemetry/listener-stats.ts';
 import { metricFamilies } from '../../../proxy/telemetry/metric-family.ts';
 import { OtherGroup } from '../../../proxy/telemetry/other-group.ts';
@@ -14,6 +15,8 @@ import { everyStat } from '../../../proxy/telemetry/stats-query.ts';
 import { StatsStore } from '../../../proxy/telemetry/stats-store.ts';
 import { statsText } from '../../../proxy/telemetry/stats-text.ts';
 import { WorkerStats } from '../../../proxy/telemetry/worker-stats.ts';
+
+const identifierPlace = { scope: controlPlaneStats.scope, names: [], name: 'identifier' };
 
 const { upstreamRqTotal, upstreamCxTotal, upstreamRqCode, upstreamRqTime } = clusterStats;
 const prefix = (value: string) => ({ kind: 'prefix', value, ignoreCase: false }) as const;
@@ -30,7 +33,7 @@ function fixture(matcher: StatsMatcher) {
   }
   stats.block(listenerStats, '0.0.0.0_80').inc(listenerStats.downstreamCxActive);
   stats.block(requestStats, ...['service', 'route', 'GET', '2xx', '']).inc(requestStats.requestsTotal);
-  store.setText('control_plane.identifier', 'x');
+  store.setText('control_plane.identifier', 'x', identifierPlace);
   return { store, stats };
 }
 

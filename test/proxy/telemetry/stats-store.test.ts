@@ -2,11 +2,14 @@ import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import t from 'tap';
 import { clusterStats } from '../../../proxy/telemetry/cluster-stats.ts';
+import { controlPlaneStats } from '../../../proxy/telemetry/discovery-stats.ts';
 import { prometheusText } from '../../../proxy/telemetry/prometheus.ts';
 import { everyStat } from '../../../proxy/telemetry/stats-query.ts';
 import { StatsStore } from '../../../proxy/telemetry/stats-store.ts';
 import { statsText } from '../../../proxy/telemetry/stats-text.ts';
 import { WorkerStats } from '../../../proxy/telemetry/worker-stats.ts';
+
+const identifierPlace = { scope: controlPlaneStats.scope, names: [], name: 'identifier' };
 
 const { upstreamRqTotal, upstreamCxActive, membershipTotal, upstreamRqTime, upstreamRqCode } = clusterStats;
 
@@ -106,7 +109,7 @@ t.test('a store that rejects all shows nothing and still answers for a name', (t
   const store = new StatsStore(() => false);
   const worker = new WorkerStats((message) => store.accept(0, message));
   worker.block(clusterStats, 'a').inc(upstreamRqTotal);
-  store.setText('text', 'value');
+  store.setText('text', 'value', identifierPlace);
   t.equal([...statsText(store, everyStat)].join(''), '');
   t.equal([...prometheusText(store, everyStat, [])].join(''), '');
   t.equal(store.texts().size, 0);

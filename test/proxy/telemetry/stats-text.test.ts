@@ -1,11 +1,14 @@
 import t from 'tap';
 import { clusterDiscoveryStats, clusterStats, countUpstreamResponse } from '../../../proxy/telemetry/cluster-stats.ts';
+import { controlPlaneStats } from '../../../proxy/telemetry/discovery-stats.ts';
 import { tracingStats } from '../../../proxy/telemetry/http-stats.ts';
 import { listenerWorkerStats } from '../../../proxy/telemetry/listener-stats.ts';
 import { everyStat } from '../../../proxy/telemetry/stats-query.ts';
 import { StatsStore } from '../../../proxy/telemetry/stats-store.ts';
 import { pieceLength, statsJson, statsText } from '../../../proxy/telemetry/stats-text.ts';
 import { WorkerStats } from '../../../proxy/telemetry/worker-stats.ts';
+
+const identifierPlace = { scope: controlPlaneStats.scope, names: [], name: 'identifier' };
 
 const used = { ...everyStat, usedOnly: true };
 
@@ -23,7 +26,7 @@ t.test('used stats are lines of name and value: text, numbers by name, then hist
   countUpstreamResponse(cluster, clusterStats, 200);
   cluster.inc(clusterStats.upstreamCxActive);
   cluster.record(clusterStats.upstreamRqTime, 4);
-  store.setText('control_plane.identifier', 'istiod');
+  store.setText('control_plane.identifier', 'istiod', identifierPlace);
   store.flushIntervals();
   cluster.record(clusterStats.upstreamRqTime, 4);
   const quantiles = ['0', '25', '50', '75', '90', '95', '99', '99.5', '99.9', '100'];
@@ -84,7 +87,7 @@ t.test('JSON has the same values, and null where text has nan', (t) => {
   const cluster = worker.block(clusterStats, 'a"b');
   cluster.inc(clusterStats.upstreamRqTotal);
   cluster.record(clusterStats.upstreamRqTime, 2);
-  store.setText('text', 'of "it"');
+  store.setText('text', 'of "it"', identifierPlace);
   const { stats } = JSON.parse([...statsJson(store, used)].join(''));
   t.strictSame(stats.slice(0, 2), [
     { name: 'text', value: 'of "it"' },
