@@ -14,6 +14,23 @@ t.test('digits are those of the bytes that were drawn, each once', async (t) => 
   t.equal(Buffer.from(target).latin1Slice(0, 4), '0809');
 });
 
+t.test('every value of a byte has its digits, first or second of a pair', async (t) => {
+  // As many pairs as are drawn at once. The first is all zero, and passed over.
+  const numberOf = (pair: number) => 8 * pair + (pair % 8);
+  const digits = new RandomDigits((bytes) => {
+    const drawn = new DataView(bytes.buffer);
+    for (let pair = 0; pair < bytes.length / 2; pair++) drawn.setUint16(2 * pair, numberOf(pair));
+  });
+  const target = new Uint8Array(4);
+  const wrong: string[] = [];
+  for (let pair = 1; pair < 8192; pair++) {
+    digits.write(new DataView(target.buffer), 0, 4);
+    const text = Buffer.from(target).latin1Slice();
+    if (text !== numberOf(pair).toString(16).padStart(4, '0')) wrong.push(text);
+  }
+  t.same(wrong, []);
+});
+
 t.test('an id is never all zero', async (t) => {
   let draws = 0;
   const digits = new RandomDigits((bytes) => bytes.fill(draws++ === 0 ? 0 : 0xab));
