@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { text } from 'node:stream/consumers';
 import t, { type Test } from 'tap';
 import { addressBytes } from '../../../bpf/capture/address-bytes.ts';
 import { type Events, type EventsOptions, openEvents } from '../../../bpf/events/events.ts';
@@ -16,9 +17,26 @@ import { NativeBuffer } from '../../../native/native-buffer.ts';
 import { bind, close, connect, createSocket, listen, localAddress, receive, send } from '../../../native/socket.ts';
 import { bpfSkipReason } from '../../support/bpf-environment.ts';
 import { enterCgroup } from '../../support/cgroup-member.ts';
+import { rulesProblem } from '../../support/redirection-rules.ts';
 import { connectedPair } from '../../support/socket-pair.ts';
 
 const skip = bpfSkipReason('root', 'cgroup2', 'libbpf', 'objects') ?? false;
+const lossSkip = skip || (rulesProblem() ?? false);
+/** Of one mebibyte, in segments of 64 KiB at most: some twenty of data, and as many that acknowledge it. */
+const LOSSY_TRANSFER = `
+  const { connect, createServer } = require('net');
+  let count = 0;
+  const server = createServer((socket) => {
+    socket.on('data', (data) => { count += data.length; }).on('end', () => {
+      socket.end();
+      server.close(() => console.log(count));
+    });
+  });
+  server.listen(0, '127.0.0.1', () => {
+    const client = connect(server.address().port, '127.0.0.1');
+    client.end(Buffer.alloc(1 << 20)).resume();
+  });
+`;
 const TCP_SYN_SENT = 2;
 const buffer = new NativeBuffer(1000);
 
@@ -57,6 +75,21 @@ t.test('a connection that is refused is reported as failed', { skip }, async (t)
   const client = spawn(process.execPath, ['-e', "require('net').connect(1, '127.0.0.1').on('error', () => {})"]);
   await once(client, 'exit');
   t.match(rig.close(), [{ kind: EventKind.CONNECT_FAILED, lastState: TCP_SYN_SENT, remotePort: 1, bytesAcked: 0 }]);
+});
+
+t.test('what is lost on the way and sent again is counted', { skip: lossSkip }, async (t) => {
+  const rig = openRig(t, 'lossy');
+  // The SYN and the answer to it pass.
+  const lose = 'iptables -A INPUT -p tcp -m statistic --mode nth --every 5 --packet 2 -j DROP';
+  const command = `ip link set lo up && ${lose} && exec "$0" -e "$1"`;
+  const child = spawn('unshare', ['--net', 'sh', '-c', command, process.execPath, LOSSY_TRANSFER], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const [received] = await Promise.all([text(child.stdout), once(child, 'close')]);
+  t.equal(Number(received), 1 << 20, 'all of it has come');
+  const closed = rig.close().filter(({ kind }) => kind === EventKind.CLOSED);
+  const sender = closed.find(({ bytesAcked }) => bytesAcked > 1 << 20)!;
+  t.ok(sender.retransmits > 0 && sender.retransmits < 1000, `${sender.retransmits} retransmits`);
 });
 
 t.test('one in so many connections is reported, from its beginning to its end', { skip }, (t) => {
