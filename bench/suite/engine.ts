@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { ensureWrk } from '../load/wrk.ts';
 import { describeMachine } from '../measure/machine.ts';
-import { WARM_UP_SECONDS } from '../measure/warm-up.ts';
+import { WARM_UP_RUNS, WARM_UP_SECONDS } from '../measure/warm-up.ts';
 import type { Origin } from '../peers/origin.ts';
 import { startOrigin } from '../peers/origin.ts';
 import type { Peer, PeerName, Profile } from '../peers/peer.ts';
@@ -96,7 +96,9 @@ class Suite {
     const settings = this.settings(this.#options.rounds);
     const axes: AxisResult[] = [];
     const [first] = chosen;
-    if (first !== undefined) for (const peer of running) await runSlot(first, peer, WARM_UP_SECONDS);
+    for (let run = 0; first !== undefined && run < WARM_UP_RUNS; run++) {
+      for (const peer of running) await runSlot(first, peer, WARM_UP_SECONDS);
+    }
     for (const axis of chosen) axes.push(await measureAxis(axis, running, settings));
     const latency = withLatency ? await measureLatency(running, settings) : null;
     for (const peer of running) await peer.stop();
