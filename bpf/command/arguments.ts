@@ -163,12 +163,14 @@ const SUMMARIES: Readonly<Record<CommandName, string>> = {
   swap: 'puts the programs of this version in place of those that are attached, without losing a connection',
   events: 'prints connections as they open and close',
   agent: 'serves sidecars of this node, which cannot reach the cgroup of their pod themselves',
-  audit: 'programs, hashes, signature, capabilities, attach points; fails on what is not as released (also: --audit)',
+  audit:
+    'programs, hashes, signature, capabilities, attach points; fails on what is not as the manifest has it (also: --audit)',
 };
 
 const NOTES: Readonly<Partial<Record<CommandName, string>>> = {
   load: 'Incoming connections need a listening socket that the proxy alone has: `outrigger --capture` and the agent redirect them.',
-  audit: 'Needs CAP_SYS_ADMIN beside CAP_BPF and CAP_NET_ADMIN, to see every program of the machine.',
+  audit:
+    'Needs CAP_SYS_ADMIN beside CAP_BPF and CAP_NET_ADMIN, to see every program of the machine. A manifest that is not signed\nis that of a build of your own, which passes: with --require-signed it fails.',
 };
 
 const EXIT_CODES = `exit codes:
