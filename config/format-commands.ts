@@ -3,6 +3,7 @@
 // https://www.envoyproxy.io/docs/envoy/latest/configuration/observability/access_log/usage#command-operators
 
 import type { JsonFormat, JsonFormatValue } from './access-log.ts';
+import { readCoalesced } from './coalesced-commands.ts';
 
 /** How a command takes what stands between its parentheses. */
 export type ArgumentRule = 'none' | 'optional' | 'required';
@@ -153,6 +154,7 @@ export const formatCommands: ReadonlyMap<string, FormatCommandRule> = new Map([
   ...rules('required', false, ['COMMON_DURATION']),
   ...rules('required', true, [
     'CLUSTER_METADATA',
+    'COALESCE',
     'DYNAMIC_METADATA',
     'ENVIRONMENT',
     'METADATA',
@@ -250,8 +252,19 @@ function checkCommand({ name, argument, maxLength }: FormatCommand): string | nu
 function checkArgument(name: string, argument: string): string | null {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: these three would let a format inject lines.
   if (/[\u0000\r\n]/.test(argument)) return `%${name}()% may not hold line breaks`;
+  if (name === 'COALESCE') return checkCoalesced(argument);
   const demand = name.endsWith('_ADDRESS_WITHOUT_PORT') ? maskLength : argumentDemands[name];
   return demand === undefined || demand.isMet(argument) ? null : `%${name}(${argument})% must ${demand.words}`;
+}
+
+function checkCoalesced(argument: string): string | null {
+  const commands = readCoalesced(argument);
+  if (typeof commands === 'string') return commands;
+  for (const command of commands) {
+    const error = checkCommand(command);
+    if (error !== null) return `in %COALESCE()%: ${error}`;
+  }
+  return null;
 }
 
 /** What the argument of a command must be, and how to say so. */

@@ -2,6 +2,7 @@
 // compiled once into literals and operators; writing it is a walk over two arrays.
 // https://www.envoyproxy.io/docs/envoy/latest/configuration/observability/access_log/usage#format-rules
 
+import { readCoalesced } from '../../config/coalesced-commands.ts';
 import { type FormatCommand, parseFormat } from '../../config/format-commands.ts';
 import { toByteString } from './byte-string.ts';
 import { durationOperators } from './duration-operators.ts';
@@ -84,11 +85,25 @@ const compilers = new Map([
 ]);
 
 function compileCommand(command: FormatCommand): Operator {
-  const operator = compilers.get(command.name)!(command);
+  const operator = command.name === 'COALESCE' ? firstOf(command) : compilers.get(command.name)!(command);
   const { maxLength } = command;
   if (maxLength === null) return operator;
   return (context) => {
     const value = operator(context);
     return typeof value === 'string' && value.length > maxLength ? value.slice(0, maxLength) : value;
+  };
+}
+
+/** What the first of several commands says that has something to say. */
+function firstOf({ argument }: FormatCommand): Operator {
+  const commands = readCoalesced(argument!);
+  if (typeof commands === 'string') throw new Error(commands);
+  const operators = commands.map(compileCommand);
+  return (context) => {
+    for (const operator of operators) {
+      const value = operator(context);
+      if (value !== null) return value;
+    }
+    return null;
   };
 }

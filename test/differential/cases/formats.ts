@@ -60,6 +60,11 @@ const plainFields = [
   'UPSTREAM_HOST_NAME_WITHOUT_PORT',
   'UPSTREAM_LOCAL_ADDRESS_WITHOUT_PORT(16)',
   'UPSTREAM_REMOTE_ADDRESS_ENDPOINT_ID',
+  'COALESCE({"operators":["UPSTREAM_TRANSPORT_FAILURE_REASON",{"command":"REQ","param":"x-none"},"ROUTE_NAME","PROTOCOL"]})',
+  'COALESCE({"operators":[{"command":"REQ","param":":METHOD","max_length":2},"PROTOCOL"]})',
+  'COALESCE({"operators":["UPSTREAM_HOST","UPSTREAM_CLUSTER"]}):4',
+  'COALESCE({"operators":["RESPONSE_FLAGS","RESPONSE_CODE"]})',
+  'COALESCE({"operators":["ROUTE_NAME",{"command":"RESP","param":"x-none"}]})',
 ];
 
 /** Numbers that are chance; whether there is one is not. */

@@ -10,6 +10,24 @@ function written(format: string, context: FormatContext = finishedRequest()): st
   return compileFormat(format).write(context);
 }
 
+t.test('the first of several commands writes that has something to say', (t) => {
+  for (const [operators, expected] of [
+    ['"FAILURE_REASON", {"command": "REQ", "param": "x-none"}, "PROTOCOL", "RESPONSE_CODE"', 'HTTP/1.1'],
+    ['"RESPONSE_CODE", "PROTOCOL"', '200'],
+    ['{"command": "REQ", "param": ":METHOD", "max_length": 2}', 'PO'],
+    ['"FAILURE_REASON"', '-'],
+  ] as const) {
+    t.equal(written(`%COALESCE({"operators": [${operators}]})%`), expected);
+  }
+  t.equal(written('%COALESCE({"operators": ["PROTOCOL"]}):4%'), 'HTTP');
+  t.equal(
+    compileFormat('%COALESCE({"operators": ["RESPONSE_CODE"]})%').single?.(finishedRequest()),
+    200,
+    'a number in JSON',
+  );
+  t.end();
+});
+
 t.test('every command writes its part', async (t) => {
   for (const [format, expected] of [
     ['%START_TIME%', '2026-11-21T12:43:25.007Z'],
@@ -67,6 +85,7 @@ t.test('every command writes its part', async (t) => {
 
 const needed = new Map([
   ['METADATA', '(ROUTE:a)'],
+  ['COALESCE', '({"operators": ["PROTOCOL"]})'],
   ['COMMON_DURATION', '(DS_RX_BEG:DS_TX_END:us)'],
 ]);
 
