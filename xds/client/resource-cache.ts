@@ -3,7 +3,7 @@
 
 import { createHash } from 'node:crypto';
 import { accessSync, closeSync, constants, fstatSync, mkdirSync, openSync, readFileSync } from 'node:fs';
-import { type FileHandle, open, rename, rm } from 'node:fs/promises';
+import { open, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Bootstrap } from '../../config/bootstrap.ts';
 import { decodeCache, encodeCache, type KeptType } from './cache-format.ts';
@@ -52,8 +52,6 @@ export function openResourceCache(options: ResourceCacheOptions): ResourceCache 
 const writeDelayMs = 10_000;
 /** Ten thousand clusters with their endpoints and routes have a twentieth of it. */
 const maxFileBytes = 256 * 1024 * 1024;
-/** How much is put together at a time: a change that arrives meanwhile waits for no more than half a millisecond. */
-const batchBytes = 64 * 1024;
 
 export class ResourceCache {
   readonly #options: ResourceCacheOptions;
@@ -145,26 +143,12 @@ function readOwnFile(path: string): Buffer {
 }
 
 /** Nobody else may read it: a listener may have a key in place. */
-async function writeWhole(path: string, pieces: Iterable<Uint8Array>): Promise<void> {
+async function writeWhole(path: string, blocks: Iterable<Uint8Array>): Promise<void> {
   const file = await open(path, 'wx', 0o600);
   try {
-    await writeBatches(file, pieces);
+    for (const block of blocks) await file.write(block);
     await file.sync();
   } finally {
     await file.close();
   }
-}
-
-async function writeBatches(file: FileHandle, pieces: Iterable<Uint8Array>): Promise<void> {
-  let batch: Uint8Array[] = [];
-  let bytes = 0;
-  for (const piece of pieces) {
-    batch.push(piece);
-    bytes += piece.length;
-    if (bytes < batchBytes) continue;
-    await file.write(Buffer.concat(batch));
-    batch = [];
-    bytes = 0;
-  }
-  await file.write(Buffer.concat(batch));
 }
