@@ -91,11 +91,13 @@ export const newerFields: {
   'envoy.config.route.v3.RouteMatch': { filter_state: [16, 'unread'], cookies: [17, 'unread'] },
   'envoy.config.route.v3.RouteAction': {
     flush_timeout: [42, 'google.protobuf.Duration'],
-    host_rewrite: [44, 'string'],
+    host_rewrite: [44, 'string', { oneof: 'host_rewrite_specifier' }],
     path_rewrite: [45, 'string'],
   },
-  'envoy.config.route.v3.RedirectAction': { path_rewrite: [10, 'string'] },
-  'envoy.config.route.v3.DirectResponseAction': { body_format: [3, 'unread'] },
+  'envoy.config.route.v3.RedirectAction': {
+    path_rewrite: [10, 'string', { oneof: 'path_rewrite_specifier' }],
+  },
+  'envoy.config.route.v3.DirectResponseAction': { body_format: [3, `${core}.SubstitutionFormatString`] },
   'envoy.config.route.v3.RetryPolicy': { refresh_cluster_on_retry: [14, 'bool'] },
   'envoy.config.route.v3.WeightedCluster': { use_hash_policy: [5, 'google.protobuf.BoolValue'] },
   'envoy.config.cluster.v3.Cluster': {

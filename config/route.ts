@@ -1,5 +1,6 @@
 // Route configurations: which cluster a request goes to, and what is changed on the way (`config.route.v3`).
 
+import type { LogFormat } from './access-log.ts';
 import type { ConfigSource } from './config-source.ts';
 import type { CorsPolicy } from './cors.ts';
 import type { Metadata } from './endpoint.ts';
@@ -75,13 +76,16 @@ export interface ForwardAction {
   readonly clusterNotFoundStatus: 500 | 503 | 404;
   readonly pathRewrite?:
     | { readonly kind: 'prefix'; readonly replacement: string }
-    | { readonly kind: 'regex'; readonly regex: string; readonly substitution: string };
+    | { readonly kind: 'regex'; readonly regex: string; readonly substitution: string }
+    /** With `%COMMAND%` operators; the query is kept. */
+    | { readonly kind: 'format'; readonly format: string };
   readonly hostRewrite?:
     | { readonly kind: 'literal'; readonly value: string }
     /** The endpoint's hostname (`auto_host_rewrite`). */
     | { readonly kind: 'auto' }
     | { readonly kind: 'header'; readonly name: string }
-    | { readonly kind: 'path-regex'; readonly regex: string; readonly substitution: string };
+    | { readonly kind: 'path-regex'; readonly regex: string; readonly substitution: string }
+    | { readonly kind: 'format'; readonly format: string };
   /** Append the original host to `x-forwarded-host` when it is rewritten. */
   readonly appendForwardedHost: boolean;
   /** Whole request, from the end of the downstream request to the end of the response; 0 is none. Default 15 s. */
@@ -124,6 +128,8 @@ export type ForwardTarget =
       readonly clusters: readonly WeightedCluster[];
       readonly totalWeight: number;
       readonly runtimeKeyPrefix: string;
+      /** A whole number in this request header takes the place of the random number. */
+      readonly randomValueHeader?: string;
     };
 
 export interface WeightedCluster {
@@ -146,7 +152,8 @@ export interface RedirectAction {
   readonly path?:
     | { readonly kind: 'replace'; readonly value: string }
     | { readonly kind: 'prefix'; readonly replacement: string }
-    | { readonly kind: 'regex'; readonly regex: string; readonly substitution: string };
+    | { readonly kind: 'regex'; readonly regex: string; readonly substitution: string }
+    | { readonly kind: 'format'; readonly format: string };
   readonly stripQuery: boolean;
 }
 
@@ -155,6 +162,11 @@ export interface DirectResponseAction {
   readonly status: number;
   /** Sent as it is; read from its file when the configuration was loaded. */
   readonly body: Uint8Array;
+  /**
+   * Makes the body; in it `%LOCAL_REPLY_BODY%` is the body above. Its content type wins over one that the route adds; empty
+   * is plain text unless the route has another.
+   */
+  readonly bodyFormat?: { readonly format: LogFormat; readonly contentType: string };
 }
 
 /** What one level of the route tree does to headers. Names as written; values may hold `%COMMAND%` operators. */

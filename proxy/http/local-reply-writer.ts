@@ -2,14 +2,15 @@
 // and whatever `local_reply_config` makes of it.
 
 import { toByteString } from '../format/byte-string.ts';
-import type { FormatContext } from '../format/format-context.ts';
+import { sharedContext } from '../format/shared-context.ts';
+import type { CompiledDirectResponse } from '../route/direct-response.ts';
 import { HeaderId } from './header-name.ts';
 import { encodeLine } from './header-table.ts';
 import { grpcStatusOf, type LocalReply } from './local-reply.ts';
 import type { LocalReplyDraft } from './local-reply-mapper.ts';
 import { BodyFraming, ResponseHead } from './message.ts';
 import type { Stream } from './stream.ts';
-import { ResponseFlag, StreamInfo } from './stream-info.ts';
+import { ResponseFlag } from './stream-info.ts';
 
 const noBody = new Uint8Array(0);
 /** What Envoy adds when a circuit breaker refused the request. */
@@ -23,6 +24,8 @@ export interface ReplyParts {
   readonly location: string;
   /** The body of a direct response, sent as it is; null for other replies. */
   readonly fixedBody: Uint8Array | null;
+  /** That of a fixed body, whatever the route does to headers; empty: plain text unless the route has another. */
+  readonly fixedType: string;
 }
 
 /** Builds the head and body of a reply and sends it. */
@@ -33,20 +36,33 @@ export function writeLocalReply(stream: Stream, reply: LocalReply, parts: ReplyP
   if ((reply.flags & ResponseFlag.upstreamOverflow) !== 0) head.headers.appendLine(overloadedLine);
   const mapping = stream.manager.localReplyMapping;
   if (mapping === null && parts.fixedBody !== null && !isGrpc(stream)) {
-    sendBody(stream, head, parts.fixedBody, 'text/plain');
+    sendBody(stream, head, { body: parts.fixedBody, contentType: 'text/plain', fixedType: parts.fixedType });
     return;
   }
   const draft = draftOf(stream, reply, parts);
   if (mapping !== null) {
     stream.info.responseCode = reply.status;
-    mapping.apply(head, draft, contextOf(stream, head));
+    mapping.apply(head, draft, sharedContext(stream.info, stream.head, head));
   }
   if (isGrpc(stream)) sendGrpc(stream, head, draft.body);
-  else sendBody(stream, head, draft.body === '' ? noBody : Buffer.from(draft.body, 'latin1'), draft.contentType);
+  else {
+    const body = draft.body === '' ? noBody : Buffer.from(draft.body, 'latin1');
+    sendBody(stream, head, { body, contentType: draft.contentType, fixedType: '' });
+  }
+}
+
+/** Sends what the configuration holds. */
+export function writeDirectResponse(stream: Stream, action: CompiledDirectResponse): void {
+  const fixedBody = action.body(stream.head, stream.info);
+  stream.info.responseCodeDetails = 'direct_response';
+  const reply = { status: action.status, body: '', details: 'direct_response', flags: 0 };
+  writeLocalReply(stream, reply, { reason: '', location: '', fixedBody, fixedType: action.contentType });
 }
 
 function draftOf(stream: Stream, reply: LocalReply, parts: ReplyParts): LocalReplyDraft {
-  if (parts.fixedBody !== null) return { body: Buffer.from(parts.fixedBody).latin1Slice(), contentType: 'text/plain' };
+  if (parts.fixedBody !== null) {
+    return { body: Buffer.from(parts.fixedBody).latin1Slice(), contentType: parts.fixedType || 'text/plain' };
+  }
   // The sentence names clusters and endpoints: for callers inside the mesh only.
   const sentence = stream.isExternal ? '' : parts.reason;
   const isJson = stream.manager.localReplyMapping === null && !isGrpc(stream) && wantsJson(stream);
@@ -62,7 +78,13 @@ function jsonBody(reply: LocalReply, reason: string, requestId: string): string 
   return `${JSON.stringify({ status, details, message: body, reason, request_id: requestId })}\n`;
 }
 
-function sendBody(stream: Stream, head: ResponseHead, body: Uint8Array, contentType: string): void {
+interface SentBody {
+  readonly body: Uint8Array;
+  readonly contentType: string;
+  readonly fixedType: string;
+}
+
+function sendBody(stream: Stream, head: ResponseHead, { body, contentType, fixedType }: SentBody): void {
   const { headers } = head;
   // A status without content has none, whatever was configured: its bytes would be read as the next response.
   const sent = hasNoContent(head.status) ? noBody : body;
@@ -70,7 +92,7 @@ function sendBody(stream: Stream, head: ResponseHead, body: Uint8Array, contentT
   head.framing = sent.length === 0 ? BodyFraming.none : BodyFraming.length;
   head.contentLength = sent.length;
   if (!hasNoContent(head.status)) headers.append('content-length', String(sent.length));
-  stream.sendLocal(head, sent);
+  stream.sendLocal(head, sent, sent.length > 0 ? fixedType : '');
 }
 
 /** 204 and 304 carry no content and no length of it (RFC 9110 §8.6). */
@@ -99,22 +121,6 @@ function percentEncoded(bytes: string): string {
     else encoded += `%${code.toString(16).toUpperCase().padStart(2, '0')}`;
   }
   return encoded;
-}
-
-const sharedContext: FormatContext = {
-  info: new StreamInfo(),
-  request: null,
-  response: null,
-  responseTrailers: null,
-  localReplyBody: '',
-};
-
-// One object for every reply of the thread: formats are written at once and keep nothing of it.
-function contextOf(stream: Stream, head: ResponseHead): FormatContext {
-  sharedContext.info = stream.info;
-  sharedContext.request = stream.head;
-  sharedContext.response = head;
-  return sharedContext;
 }
 
 function isGrpc({ head }: Stream): boolean {

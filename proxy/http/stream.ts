@@ -14,12 +14,12 @@ import { answersPreflight } from './cross-origin.ts';
 import { downstreamTimeout } from './downstream-timeouts.ts';
 import { cutResponse } from './failure-reply.ts';
 import { applyForwardedHeaders } from './forwarded-headers.ts';
-import { HeaderId } from './header-name.ts';
+import { HeaderId, headerName } from './header-name.ts';
 import { encodeLine, type HeaderTable } from './header-table.ts';
 import { sanitizeRequest, sanitizeResponse } from './http1/hop-by-hop.ts';
 import { standardReason } from './http1/reason-phrase.ts';
 import { clusterNotFoundReply, LocalReplies, type LocalReply } from './local-reply.ts';
-import { writeLocalReply } from './local-reply-writer.ts';
+import { writeDirectResponse, writeLocalReply } from './local-reply-writer.ts';
 import { BodyFraming, HttpVersion, hasBody, type RequestHead, type ResponseHead } from './message.ts';
 import { prepareRequestTarget } from './request-target.ts';
 import { type ResponseSender, StreamDeadline } from './response-sender.ts';
@@ -34,6 +34,7 @@ import { UpstreamRequest } from './upstream-request.ts';
  */
 const halfClosedTunnelIdleMs = 3_600_000;
 
+const contentType = headerName('content-type');
 const upgradeLine = encodeLine('connection', 'upgrade');
 
 export class Stream {
@@ -200,12 +201,12 @@ export class Stream {
         this.replyLocally(
           { status: action.status, body: '', details: 'direct_response', flags: 0 },
           '',
-          action.location(head),
+          action.location(head, this.info),
         );
         return;
       case 'direct-response':
         manager.stats.inc(httpStats.rqDirectResponse);
-        this.#replyDirectly(action.status, action.body);
+        writeDirectResponse(this, action);
         return;
       case 'forward':
         this.#forward(route, action);
@@ -382,12 +383,6 @@ export class Stream {
     this.sender.startTunnel();
   }
 
-  #replyDirectly(status: number, body: Uint8Array): void {
-    this.info.responseCodeDetails = 'direct_response';
-    const reply = { status, body: '', details: 'direct_response', flags: 0 };
-    writeLocalReply(this, reply, { reason: '', location: '', fixedBody: body });
-  }
-
   /** Answers in the endpoint's place. `reason` is the plain sentence for log and body. */
   replyLocally(reply: LocalReply, reason: string, location = ''): void {
     if (this.#isDone) return;
@@ -402,7 +397,7 @@ export class Stream {
     }
     // A message that was not valid HTTP says little about where the next one begins.
     if (reply.status === 400 && !this.manager.config.streamErrorOnInvalidMessage) this.sender.closeAfterResponse();
-    writeLocalReply(this, reply, { reason, location, fixedBody: null });
+    writeLocalReply(this, reply, { reason, location, fixedBody: null, fixedType: '' });
   }
 
   #abort(): void {
@@ -411,11 +406,12 @@ export class Stream {
     this.sender.abort();
   }
 
-  /** Sends a head and body of our own; `writeLocalReply` has filled the head. */
-  sendLocal(head: ResponseHead, body: Uint8Array): void {
+  /** Sends a head and body of our own; `writeLocalReply` has filled the head. A `fixedType` is no matter of the route's. */
+  sendLocal(head: ResponseHead, body: Uint8Array, fixedType = ''): void {
     if (this.route !== null) {
       addAttemptCount(head, this.route, this.info);
       this.route.mutateResponse(head, this.head, this.info);
+      if (fixedType !== '') head.headers.set(contentType, fixedType);
     }
     this.answer(head, body);
   }

@@ -3,24 +3,18 @@
 // A weighted route is compiled into one CompiledRoute for each of its clusters, and the match picks one of them: nobody has
 // to remember for which cluster a request's headers are to be changed.
 
-import type {
-  DirectResponseAction,
-  ForwardAction,
-  Route,
-  RouteConfiguration,
-  VirtualHost,
-  WeightedCluster,
-} from '../../config/route.ts';
+import type { ForwardAction, Route, RouteConfiguration, VirtualHost, WeightedCluster } from '../../config/route.ts';
 import { toByteString } from '../format/byte-string.ts';
-import type { FormatContext } from '../format/format-context.ts';
+import { sharedContext } from '../format/shared-context.ts';
 import { HeaderId, headerName } from '../http/header-name.ts';
 import { type EncodedLine, encodeLine, headerIdSet } from '../http/header-table.ts';
 import type { RequestHead, ResponseHead } from '../http/message.ts';
 import type { RouteSeries } from '../http/request-counter.ts';
-import { StreamInfo } from '../http/stream-info.ts';
+import type { StreamInfo } from '../http/stream-info.ts';
 import type { StatBlock } from '../telemetry/stats.ts';
 import type { RouteKeys } from '../tracing/sampling-keys.ts';
 import type { CompiledCors } from './cors.ts';
+import type { CompiledDirectResponse } from './direct-response.ts';
 import { compileGrpcTimeout, type GrpcTimeoutRule } from './grpc-timeout.ts';
 import type { CompiledHeaderMutation } from './header-mutation.ts';
 import { changeAuthority, compileHostRewrite, type HostRewrite } from './host-rewrite.ts';
@@ -54,13 +48,6 @@ export interface CompiledRoute {
   mutateResponse(head: ResponseHead, request: RequestHead, info: StreamInfo): void;
 }
 
-export interface CompiledDirectResponse {
-  readonly kind: 'direct-response';
-  readonly config: DirectResponseAction;
-  readonly status: number;
-  readonly body: Uint8Array;
-}
-
 export interface RouteParts {
   readonly config: Route;
   readonly virtualHost: RouteScope;
@@ -86,7 +73,7 @@ export function createRoute({ config, virtualHost, action, responseMutation, cor
 
 function mutateResponse(this: CompiledRoute, head: ResponseHead, request: RequestHead, info: StreamInfo): void {
   if (this.responseMutation === null) return;
-  this.responseMutation.apply(head.headers, formatContext(info, request, head));
+  this.responseMutation.apply(head.headers, sharedContext(info, request, head));
 }
 
 export interface ForwardParts {
@@ -103,6 +90,8 @@ export interface ForwardParts {
 export class CompiledForward {
   readonly kind = 'forward';
   readonly config: ForwardAction;
+  /** The member of `config.target` that this is for. */
+  readonly weighted: WeightedCluster | undefined;
   /** The policy of the configuration; null when it has none. `takeRetries` gives the one in force for a request. */
   readonly retry: CompiledRetryPolicy | null;
   readonly #cluster: (head: RequestHead) => string | null;
@@ -120,6 +109,7 @@ export class CompiledForward {
     const { config, weighted, virtualHost } = parts;
     const retry = config.retryPolicy ?? virtualHost.config.retryPolicy;
     this.config = config;
+    this.weighted = weighted;
     this.retry = retry === undefined ? null : new CompiledRetryPolicy(retry);
     this.#cluster = compileCluster(config, weighted);
     this.#requestMutation = parts.requestMutation;
@@ -147,14 +137,16 @@ export class CompiledForward {
    */
   rewriteRequest(head: RequestHead, info: StreamInfo): void {
     if (this.#requestMutation !== null) {
-      this.#requestMutation.apply(head.headers, formatContext(info, head, null));
+      this.#requestMutation.apply(head.headers, sharedContext(info, head, null));
     }
     if (this.#weightedHost !== '') changeAuthority(head, this.#weightedHost, silentChange);
-    if (this.#hostRewrite !== null) changeAuthority(head, this.#hostRewrite(head), this.#authorityChange);
+    if (this.#hostRewrite !== null) changeAuthority(head, this.#hostRewrite(head, info), this.#authorityChange);
     if (this.#pathRewrite !== null && head.path !== '') {
+      const path = this.#pathRewrite(head.path, head, info);
+      if (path === '') return;
       info.originalPath = head.path;
       if (this.#authorityChange.keepOriginal) head.headers.set(originalPath, head.path);
-      head.path = this.#pathRewrite(head.path);
+      head.path = path;
     }
   }
 
@@ -231,19 +223,3 @@ function expectedTimeoutLine({ perTryMs, timeoutMs }: RequestTimeouts): EncodedL
 
 const timeoutIds = headerIdSet(timeoutHeaderIds);
 const retryIds = headerIdSet(retryHeaderIds);
-
-const sharedContext: FormatContext = {
-  info: new StreamInfo(),
-  request: null,
-  response: null,
-  responseTrailers: null,
-  localReplyBody: '',
-};
-
-// One object for every request of the thread: formats are written at once and keep nothing of it.
-function formatContext(info: StreamInfo, request: RequestHead, response: ResponseHead | null): FormatContext {
-  sharedContext.info = info;
-  sharedContext.request = request;
-  sharedContext.response = response;
-  return sharedContext;
-}

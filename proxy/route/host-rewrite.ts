@@ -3,13 +3,16 @@
 
 import type { ForwardAction } from '../../config/route.ts';
 import { toByteString } from '../format/byte-string.ts';
+import { compileFormat } from '../format/format.ts';
+import { sharedContext } from '../format/shared-context.ts';
 import { HeaderId, headerName } from '../http/header-name.ts';
 import type { RequestHead } from '../http/message.ts';
+import type { StreamInfo } from '../http/stream-info.ts';
 import { pathEnd } from './path-match.ts';
 import { compileSubstitution, Regex } from './regex.ts';
 
 /** The new authority; empty leaves the old one. */
-export type HostRewrite = (head: RequestHead) => string;
+export type HostRewrite = (head: RequestHead, info: StreamInfo) => string;
 
 /** Compiles what is known before an endpoint is; null for none and for `auto`. */
 export function compileHostRewrite(config: ForwardAction['hostRewrite']): HostRewrite | null {
@@ -29,6 +32,10 @@ export function compileHostRewrite(config: ForwardAction['hostRewrite']): HostRe
       const regex = new Regex(config.regex);
       const substitution = compileSubstitution(config.substitution, regex);
       return ({ path }) => regex.replaceAll(path.slice(0, pathEnd(path)), substitution);
+    }
+    case 'format': {
+      const format = compileFormat(config.format);
+      return (head, info) => format.write(sharedContext(info, head, null));
     }
     default:
       return null;

@@ -3,9 +3,12 @@
 
 import type { RedirectAction } from '../../config/route.ts';
 import { toByteString } from '../format/byte-string.ts';
+import { compileFormat } from '../format/format.ts';
+import { sharedContext } from '../format/shared-context.ts';
 import { portStart } from '../http/authority.ts';
 import { HeaderId } from '../http/header-name.ts';
 import type { RequestHead } from '../http/message.ts';
+import type { StreamInfo } from '../http/stream-info.ts';
 import type { PathMatch } from './path-match.ts';
 import { compilePathRewrite, type PathRewrite } from './path-rewrite.ts';
 
@@ -22,12 +25,12 @@ export class CompiledRedirect {
   }
 
   /** The value of `location`. */
-  location(head: RequestHead): string {
+  location(head: RequestHead, info: StreamInfo): string {
     const { config } = this;
     const scheme = config.scheme ?? (config.https ? 'https' : head.scheme);
     const host = config.host ?? authorityFor(head, scheme, config.port !== undefined);
     const port = config.port === undefined ? '' : `:${config.port}`;
-    return `${scheme}://${host}${port}${this.#path(head.path)}`;
+    return `${scheme}://${host}${port}${this.#path(head.path, head, info)}`;
   }
 }
 
@@ -50,8 +53,20 @@ function authorityFor(head: RequestHead, scheme: string, hasPort: boolean): stri
 
 function compilePath(config: RedirectAction, match: PathMatch): PathRewrite {
   if (config.path?.kind === 'replace') return compileReplacement(toByteString(config.path.value), config.stripQuery);
-  const rewrite = config.path === undefined ? (path: string) => path : compilePathRewrite(config.path, match);
-  return config.stripQuery ? (path) => withoutQuery(rewrite(path)) : rewrite;
+  if (config.path?.kind === 'format') return compileFormattedPath(config.path.format, config.stripQuery);
+  const rewrite: PathRewrite = config.path === undefined ? (path) => path : compilePathRewrite(config.path, match);
+  return config.stripQuery ? (path, head, info) => withoutQuery(rewrite(path, head, info)) : rewrite;
+}
+
+// Nothing written leaves the path; what has no slash in front gets one, and a query as a replacement has.
+function compileFormattedPath(text: string, stripQuery: boolean): PathRewrite {
+  const format = compileFormat(text, { omitEmptyValues: true });
+  return (path, head, info) => {
+    const written = format.write(sharedContext(info, head, null));
+    if (written === '') return stripQuery ? withoutQuery(path) : path;
+    const rewritten = written[0] === '/' ? written : `/${written}`;
+    return stripQuery || rewritten.includes('?') ? rewritten : rewritten + path.slice(withoutQuery(path).length);
+  };
 }
 
 // A query in the replacement takes the place of the request's, and is never stripped.

@@ -3,6 +3,7 @@
 import type { HeaderMutations, PerFilterConfig, Route, RouteAction, WeightedCluster } from '../../config/route.ts';
 import { CompiledForward, type CompiledRoute, createRoute, type RouteScope } from './compiled-route.ts';
 import { compileCors } from './cors.ts';
+import { CompiledDirectResponse } from './direct-response.ts';
 import { type CompiledHeaderMutation, compileHeaderMutation } from './header-mutation.ts';
 import { CompiledRedirect } from './redirect.ts';
 import { CompiledRouteMatch } from './route-match.ts';
@@ -86,7 +87,7 @@ function compileAction(action: RouteAction, parts: ActionParts): CompiledRoute['
     case 'redirect':
       return new CompiledRedirect(action, parts.match.path);
     case 'direct-response':
-      return { kind: 'direct-response', config: action, status: action.status, body: action.body };
+      return new CompiledDirectResponse(action);
   }
 }
 

@@ -47,7 +47,7 @@ export class CompiledVirtualHost {
     }
     if (found === noRoute) return null;
     const entry = entries[found]!;
-    return entry.weighted === null ? entry.route : entry.weighted.choose(context);
+    return entry.weighted === null ? entry.route : entry.weighted.choose(head, context);
   }
 
   /** Every route up to the one taken, with the reason against it. For people, not for the data path. */

@@ -72,6 +72,11 @@ export const accessLog: Place = (fields) =>
   );
 export const logText: Place = (text) =>
   accessLog(`log_format: {text_format_source: {inline_string: ${JSON.stringify(text)}}}`);
+/** A formatter of a log, by the name of its type in `formatter`. */
+export const formatter: Place = (type) =>
+  accessLog(
+    `log_format: {text_format: "a", formatters: [{name: f, typed_config: {"@type": ${types}.formatter.${type}}}]}`,
+  );
 export const logFilter: Place = (fields) =>
   manager(
     `access_log: [{name: log, filter: {${fields}}, typed_config: {"@type": ${types}.access_loggers.stream.v3.StdoutAccessLog}}]`,
@@ -130,6 +135,14 @@ export const collectedTcpLog: Place = (fields) =>
 
 /** Fields of a cluster beside its name. */
 export const cluster: Place = (fields) => `{static_resources: {clusters: [{name: c${more(fields)}}]}}`;
+
+/** The only policy of a cluster, by the name of its type in `load_balancing_policies`, and its fields. */
+export const balancingPolicy: Place = (fields) => {
+  const type = `${types}.load_balancing_policies.${fields}`;
+  return cluster(
+    `load_balancing_policy: {policies: [{typed_extension_config: {name: lb, typed_config: {"@type": ${type}}}}]}`,
+  );
+};
 
 export const upstreamHttp: Place = (fields) => {
   const type = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';

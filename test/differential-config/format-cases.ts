@@ -37,6 +37,13 @@ export const formatCases: readonly ConfigCase[] = [
   takes(at.logText, '%FILTER_STATE(a)%'),
   takes(at.logText, '%COMMON_DURATION(DS_RX_BEG:DS_TX_END:us)%'),
   envoyRefuses(at.logText, '%REQ_WITHOUT_QUERY(:PATH)%', 'it needs no entry in formatters'),
+  takes(at.formatter, 'req_without_query.v3.ReqWithoutQuery'),
+  takes(at.formatter, 'metadata.v3.Metadata'),
+  oursRefuses(
+    at.formatter,
+    'cel.v3.Cel',
+    'formatters[0].typed_config: formatter type.googleapis.com/envoy.extensions.',
+  ),
   envoyRefuses(at.logText, '%VIRTUAL_HOST_NAME%', 'a command of our own'),
   envoyRefuses(at.logText, '%FAILURE_REASON%', 'a command of our own'),
   refuses(

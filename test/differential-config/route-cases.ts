@@ -110,10 +110,34 @@ export const routeCases: readonly ConfigCase[] = [
     'status: 200, body: {inline_bytes: aGk=, inline_string: a}',
     'body.inline_string: only one of inline_bytes and inline_string may be set',
   ),
+  takes(at.directResponse, 'status: 200, body_format: {text_format_source: {inline_string: "%REQ(a)%"}}'),
   refuses(
     at.directResponse,
     'status: 200, body_format: {text_format_source: {inline_string: "%NOPE%"}}',
-    'direct_response.body_format: body_format is not supported; write the body',
+    'direct_response.body_format.text_format_source: %NOPE% is not a supported command',
+  ),
+  takes(at.forward, 'path_rewrite: "/%REQ(a)%", host_rewrite: "%REQ(a)%"'),
+  takes(at.forward, 'path_rewrite: "", prefix_rewrite: /a'),
+  refuses(
+    at.forward,
+    'path_rewrite: /a, prefix_rewrite: /b',
+    'route.path_rewrite: only one of prefix_rewrite and path_rewrite may be set',
+  ),
+  refuses(at.forward, 'path_rewrite: "%NOPE%"', 'route.path_rewrite: %NOPE% is not a supported command'),
+  refuses(
+    at.forward,
+    'host_rewrite: a, host_rewrite_literal: b',
+    'route.host_rewrite_literal: only one of host_rewrite and host_rewrite_literal may be set',
+  ),
+  takes(at.redirect, 'path_rewrite: "/%REQ(a)%"'),
+  refuses(
+    at.redirect,
+    'path_rewrite: /a, path_redirect: /b',
+    'redirect.path_redirect: only one of path_rewrite and path_redirect may be set',
+  ),
+  takes(
+    at.route,
+    'match: {prefix: /}, route: {weighted_clusters: {header_name: x-sticky, clusters: [{weight: 1, name: c}]}}',
   ),
   refuses(
     at.routeMatch,

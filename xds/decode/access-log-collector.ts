@@ -14,7 +14,7 @@ import type {
 } from '../generated/messages.ts';
 import { decodeCustomTags } from './custom-tag.ts';
 import { given } from './given.ts';
-import { checkedFormat } from './log-format.ts';
+import { checkedFormat, checkFormatters } from './log-format.ts';
 import { decodeGrpcTelemetry, decodeHttpTelemetry, decodeResourceDetectors } from './telemetry-service.ts';
 
 /** Entries of connections have no headers: `TcpGrpcAccessLogConfig` is this message without them. */
@@ -69,6 +69,7 @@ function lowerCase(names: readonly string[] | undefined): readonly string[] {
 
 export function decodeLogRecords(message: OpenTelemetryAccessLogConfig, problems: Problems): LogCollector | undefined {
   const service = decodeRecordService(message, problems);
+  checkFormatters(message.formatters, problems.at('formatters'));
   const { commonConfig: common = {} } = message;
   const place = problems.at('common_config');
   checkVersion(common, place);

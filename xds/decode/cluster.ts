@@ -16,6 +16,7 @@ import { decodeClusterFilters } from './cluster-filter.ts';
 import { decodeDiscovery } from './discovery.ts';
 import { decodeMetadata } from './endpoint.ts';
 import { given } from './given.ts';
+import { decodeLoadBalancer } from './load-balancer.ts';
 import { SharedParts } from './shared-parts.ts';
 import { decodeTransportMatches, decodeUpstreamSocket } from './transport-socket.ts';
 import { decodeUpstreamHttp, upstreamNameOptions } from './upstream-http.ts';
@@ -23,7 +24,6 @@ import { decodeUpstreamHttp, upstreamNameOptions } from './upstream-http.ts';
 /** Envoy's defaults. */
 const defaultConnectTimeoutMs = 5_000;
 const defaultBufferLimitBytes = 1_048_576;
-const defaultPanicPercent = 50;
 
 const sharedBalancers = new SharedParts<LoadBalancer>();
 const sharedBreakers = new SharedParts<Cluster['circuitBreakers']>();
@@ -37,7 +37,7 @@ export function decodeCluster(
 ): Cluster | undefined {
   const name = message.name ?? '';
   const discovery = decodeDiscovery(message, problems);
-  const loadBalancer = decodeLoadBalancer(message, problems.at('lb_policy'));
+  const loadBalancer = decodeLoadBalancer(message, problems);
   const names = upstreamNameOptions(message, problems);
   const transport = decodeUpstreamSocket(message.transportSocket, names, problems.at('transport_socket'));
   const matches = problems.at('transport_socket_matches');
@@ -88,49 +88,6 @@ function decodeSourceAddress(message: SocketAddress, problems: Problems): Addres
   if (address?.kind !== 'host') return address;
   problems.at('address').add(`${JSON.stringify(address.hostname)} is not a literal IP address`);
   return undefined;
-}
-
-function decodeLoadBalancer(message: ClusterMessage, problems: Problems): LoadBalancer | undefined {
-  const policy = decodePolicy(message, problems);
-  if (policy === undefined) return undefined;
-  const common = message.commonLbConfig;
-  // Envoy takes a threshold that is set without a value as 0: panic routing is off.
-  const panic = common?.healthyPanicThreshold;
-  return {
-    policy,
-    localityWeighted: common?.localityWeightedLbConfig !== undefined,
-    healthyPanicThresholdPercent: panic === undefined ? defaultPanicPercent : (panic.value ?? 0),
-  };
-}
-
-function decodePolicy(message: ClusterMessage, problems: Problems): LoadBalancer['policy'] | undefined {
-  const policy = message.lbPolicy ?? 'ROUND_ROBIN';
-  const isOriginalDst = message.type === 'ORIGINAL_DST';
-  if (isOriginalDst !== (policy === 'CLUSTER_PROVIDED')) {
-    problems.add('a cluster of type ORIGINAL_DST needs lb_policy CLUSTER_PROVIDED, and no other cluster may have it');
-  }
-  switch (policy) {
-    case 'ROUND_ROBIN':
-      return { kind: 'round-robin' };
-    case 'LEAST_REQUEST':
-      return {
-        kind: 'least-request',
-        choiceCount: message.leastRequestLbConfig?.choiceCount ?? 2,
-        activeRequestBias: decodeBias(message),
-      };
-    case 'RANDOM':
-      return { kind: 'random' };
-    case 'CLUSTER_PROVIDED':
-      return { kind: 'cluster-provided' };
-    default:
-      problems.unsupported(policy, 'write ROUND_ROBIN, LEAST_REQUEST or RANDOM');
-      return undefined;
-  }
-}
-
-function decodeBias(message: ClusterMessage): number {
-  const bias = message.leastRequestLbConfig?.activeRequestBias;
-  return bias === undefined ? 1 : (bias.defaultValue ?? 0);
 }
 
 function decodeCircuitBreakers(message: CircuitBreakers | undefined, problems: Problems): Cluster['circuitBreakers'] {

@@ -14,7 +14,7 @@ import type {
   LbEndpoint,
   LocalityLbEndpoints,
   Locality as LocalityMessage,
-  Metadata as MetadataMessage,
+  CoreMetadata as MetadataMessage,
 } from '../generated/messages.ts';
 import { decodeHostAddress } from './address.ts';
 import { SharedParts } from './shared-parts.ts';

@@ -26,7 +26,14 @@ function decodeWeightedClusters(message: WeightedClustersMessage, problems: Prob
   }
   const totalWeight = clusters.reduce((sum, cluster) => sum + cluster.weight, 0);
   checkTotalWeight(clusters, totalWeight, problems.at('clusters'));
-  return { kind: 'weighted', clusters, totalWeight, runtimeKeyPrefix: message.runtimeKeyPrefix ?? '' };
+  const runtimeKeyPrefix = message.runtimeKeyPrefix ?? '';
+  return {
+    kind: 'weighted',
+    clusters,
+    totalWeight,
+    runtimeKeyPrefix,
+    ...given('randomValueHeader', message.headerName || undefined),
+  };
 }
 
 function checkTotalWeight(clusters: readonly WeightedCluster[], totalWeight: number, problems: Problems): void {

@@ -3,7 +3,7 @@
 
 import type { EngineName, Listener } from '../../config/listener.ts';
 import type { Problems } from '../../config/problems.ts';
-import type { Metadata } from '../generated/messages.ts';
+import type { CoreMetadata as Metadata } from '../generated/messages.ts';
 
 const namespace = 'outrigger';
 

@@ -13,11 +13,13 @@ import type {
   RouteAction as ForwardMessage,
   RedirectAction as RedirectMessage,
   Route as RouteMessage,
+  SubstitutionFormatString,
 } from '../generated/messages.ts';
 import { decodeDataSource } from './data-source.ts';
 import { decodeMetadata } from './endpoint.ts';
 import { decodeForwardTarget } from './forward-target.ts';
 import { given } from './given.ts';
+import { checkedFormat, decodeLogFormat } from './log-format.ts';
 import { decodeRegexSubstitution } from './regex.ts';
 import { decodeRetryPolicy } from './retry-policy.ts';
 
@@ -72,12 +74,18 @@ function decodeGrpcTimeout(message: ForwardMessage): GrpcTimeout | undefined {
 }
 
 function decodePathRewrite(message: ForwardMessage, problems: Problems): Pick<ForwardAction, 'pathRewrite'> {
-  if (message.prefixRewrite !== undefined && message.regexRewrite !== undefined) {
+  const { prefixRewrite, regexRewrite, pathRewrite } = message;
+  if (prefixRewrite !== undefined && regexRewrite !== undefined) {
     problems.at('regex_rewrite').add('only one of prefix_rewrite and regex_rewrite may be set');
   }
-  if (message.prefixRewrite !== undefined) {
-    return { pathRewrite: { kind: 'prefix', replacement: message.prefixRewrite } };
+  if (pathRewrite) {
+    const other = prefixRewrite === undefined ? 'regex_rewrite' : 'prefix_rewrite';
+    if (prefixRewrite !== undefined || regexRewrite !== undefined) {
+      problems.at('path_rewrite').add(`only one of ${other} and path_rewrite may be set`);
+    }
+    return { pathRewrite: { kind: 'format', format: oneLineFormat(pathRewrite, problems.at('path_rewrite')) } };
   }
+  if (prefixRewrite !== undefined) return { pathRewrite: { kind: 'prefix', replacement: prefixRewrite } };
   const rewrite = decodeRegexSubstitution(message.regexRewrite, problems.at('regex_rewrite'));
   return rewrite === undefined ? {} : { pathRewrite: { kind: 'regex', ...rewrite } };
 }
@@ -90,8 +98,17 @@ function decodeHostRewrite(message: ForwardMessage, problems: Problems): Pick<Fo
   if (message.hostRewriteHeader !== undefined) {
     return { hostRewrite: { kind: 'header', name: message.hostRewriteHeader } };
   }
+  if (message.hostRewrite) {
+    return { hostRewrite: { kind: 'format', format: oneLineFormat(message.hostRewrite, problems.at('host_rewrite')) } };
+  }
   const rewrite = decodeRegexSubstitution(message.hostRewritePathRegex, problems.at('host_rewrite_path_regex'));
   return rewrite === undefined ? {} : { hostRewrite: { kind: 'path-regex', ...rewrite } };
+}
+
+function oneLineFormat(format: string, problems: Problems): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: these three would let it begin another header.
+  if (/[\u0000\r\n]/.test(format)) problems.add('must not hold line breaks or zero bytes');
+  return checkedFormat(format, problems);
 }
 
 const noUpgrades: { readonly [protocol: string]: boolean } = {};
@@ -150,6 +167,9 @@ function decodeRedirect(message: RedirectMessage, problems: Problems): RedirectA
 function decodeRedirectPath(message: RedirectMessage, problems: Problems): RedirectAction['path'] {
   if (message.pathRedirect !== undefined) return { kind: 'replace', value: message.pathRedirect };
   if (message.prefixRewrite !== undefined) return { kind: 'prefix', replacement: message.prefixRewrite };
+  if (message.pathRewrite) {
+    return { kind: 'format', format: oneLineFormat(message.pathRewrite, problems.at('path_rewrite')) };
+  }
   const rewrite = decodeRegexSubstitution(message.regexRewrite, problems.at('regex_rewrite'));
   return rewrite === undefined ? undefined : { kind: 'regex', ...rewrite };
 }
@@ -164,5 +184,15 @@ function decodeDirectResponse(
   if (body.length > maxBodyBytes) {
     problems.at('body').add(`has ${body.length} bytes; max_direct_response_body_size_bytes is ${maxBodyBytes}`);
   }
-  return { kind: 'direct-response', status: message.status, body };
+  const bodyFormat = decodeBodyFormat(message.bodyFormat, problems.at('body_format'));
+  return { kind: 'direct-response', status: message.status, body, ...given('bodyFormat', bodyFormat) };
+}
+
+function decodeBodyFormat(
+  message: SubstitutionFormatString | undefined,
+  problems: Problems,
+): DirectResponseAction['bodyFormat'] {
+  const format = message && decodeLogFormat(message, problems);
+  const usualType = format?.kind === 'json' ? 'application/json' : '';
+  return format && { format, contentType: message?.contentType || usualType };
 }

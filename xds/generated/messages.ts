@@ -245,13 +245,13 @@ export interface Cluster {
   readonly roundRobinLbConfig?: Cluster_RoundRobinLbConfig;
   readonly commonLbConfig?: Cluster_CommonLbConfig;
   readonly transportSocket?: TransportSocket;
-  readonly metadata?: Metadata;
+  readonly metadata?: CoreMetadata;
   readonly protocolSelection?: Cluster_ClusterProtocolSelection;
   readonly upstreamConnectionOptions?: UpstreamConnectionOptions;
   readonly closeConnectionsOnHostHealthFailure?: boolean;
   readonly ignoreHealthOnHostRemoval?: boolean;
   readonly filters?: readonly ClusterFilter[];
-  readonly loadBalancingPolicy?: unknown;
+  readonly loadBalancingPolicy?: LoadBalancingPolicy;
   readonly lrsServer?: ConfigSource;
   readonly lrsReportEndpointMetrics?: readonly string[];
   readonly trackTimeoutBudgets?: boolean;
@@ -326,6 +326,16 @@ export interface ClusterFilter {
   readonly name?: string;
   readonly typedConfig?: Any;
   readonly configDiscovery?: ExtensionConfigSource;
+}
+
+/** `envoy.config.cluster.v3.LoadBalancingPolicy` */
+export interface LoadBalancingPolicy {
+  readonly policies?: readonly LoadBalancingPolicy_Policy[];
+}
+
+/** `envoy.config.cluster.v3.LoadBalancingPolicy.Policy` */
+export interface LoadBalancingPolicy_Policy {
+  readonly typedExtensionConfig?: TypedExtensionConfig;
 }
 
 /** `envoy.config.cluster.v3.UpstreamConnectionOptions` */
@@ -620,7 +630,7 @@ export interface Locality {
 }
 
 /** `envoy.config.core.v3.Metadata` */
-export interface Metadata {
+export interface CoreMetadata {
   readonly filterMetadata?: { readonly [key: string]: JsonObject };
   readonly typedFilterMetadata?: { readonly [key: string]: Any };
 }
@@ -771,14 +781,14 @@ export interface LbEndpoint {
   readonly endpoint?: Endpoint;
   readonly endpointName?: string;
   readonly healthStatus?: HealthStatus;
-  readonly metadata?: Metadata;
+  readonly metadata?: CoreMetadata;
   readonly loadBalancingWeight?: number;
 }
 
 /** `envoy.config.endpoint.v3.LocalityLbEndpoints` */
 export interface LocalityLbEndpoints {
   readonly locality?: Locality;
-  readonly metadata?: Metadata;
+  readonly metadata?: CoreMetadata;
   readonly lbEndpoints?: readonly LbEndpoint[];
   readonly loadBalancerEndpoints?: unknown;
   readonly ledsClusterLocalityConfig?: unknown;
@@ -813,7 +823,7 @@ export interface FilterChain {
   readonly filterChainMatch?: FilterChainMatch;
   readonly filters?: readonly ConfigListenerFilter[];
   readonly useProxyProto?: boolean;
-  readonly metadata?: Metadata;
+  readonly metadata?: CoreMetadata;
   readonly transportSocket?: TransportSocket;
   readonly transportSocketConnectTimeout?: number;
   readonly name?: string;
@@ -846,7 +856,7 @@ export interface Listener {
   readonly useOriginalDst?: boolean;
   readonly defaultFilterChain?: FilterChain;
   readonly perConnectionBufferLimitBytes?: number;
-  readonly metadata?: Metadata;
+  readonly metadata?: CoreMetadata;
   readonly deprecatedV1?: Listener_DeprecatedV1;
   readonly drainType?: Listener_DrainType;
   readonly listenerFilters?: readonly ListenerFilter[];
@@ -962,7 +972,7 @@ export interface Decorator {
 export interface DirectResponseAction {
   readonly status?: number;
   readonly body?: DataSource;
-  readonly bodyFormat?: unknown;
+  readonly bodyFormat?: SubstitutionFormatString;
 }
 
 /** `envoy.config.route.v3.FilterConfig` */
@@ -1059,7 +1069,7 @@ export interface Route {
   readonly directResponse?: DirectResponseAction;
   readonly filterAction?: unknown;
   readonly nonForwardingAction?: unknown;
-  readonly metadata?: Metadata;
+  readonly metadata?: CoreMetadata;
   readonly decorator?: Decorator;
   readonly typedPerFilterConfig?: { readonly [key: string]: Any };
   readonly requestHeadersToAdd?: readonly HeaderValueOption[];
@@ -1081,7 +1091,7 @@ export interface RouteAction {
   readonly clusterSpecifierPlugin?: string;
   readonly inlineClusterSpecifierPlugin?: unknown;
   readonly clusterNotFoundResponseCode?: RouteAction_ClusterNotFoundResponseCode;
-  readonly metadataMatch?: Metadata;
+  readonly metadataMatch?: CoreMetadata;
   readonly prefixRewrite?: string;
   readonly regexRewrite?: RegexMatchAndSubstitute;
   readonly pathRewritePolicy?: TypedExtensionConfig;
@@ -1152,7 +1162,7 @@ export interface RouteConfiguration {
   readonly ignorePortInHostMatching?: boolean;
   readonly ignorePathParametersInPathMatching?: boolean;
   readonly typedPerFilterConfig?: { readonly [key: string]: Any };
-  readonly metadata?: Metadata;
+  readonly metadata?: CoreMetadata;
   readonly vhostHeader?: string;
   readonly routeSpecifiers?: unknown;
 }
@@ -1222,7 +1232,7 @@ export interface VirtualHost {
   readonly includeIsTimeoutRetryHeader?: boolean;
   readonly perRequestBufferLimitBytes?: number;
   readonly requestMirrorPolicies?: readonly unknown[];
-  readonly metadata?: Metadata;
+  readonly metadata?: CoreMetadata;
   readonly requestBodyBufferLimit?: number;
   readonly routeSpecifiers?: unknown;
 }
@@ -1241,7 +1251,7 @@ export interface WeightedCluster_ClusterWeight {
   readonly name?: string;
   readonly clusterHeader?: string;
   readonly weight?: number;
-  readonly metadataMatch?: Metadata;
+  readonly metadataMatch?: CoreMetadata;
   readonly requestHeadersToAdd?: readonly HeaderValueOption[];
   readonly requestHeadersToRemove?: readonly string[];
   readonly responseHeadersToAdd?: readonly HeaderValueOption[];
@@ -1594,7 +1604,7 @@ export interface TcpProxy {
   readonly cluster?: string;
   readonly weightedClusters?: TcpProxy_WeightedCluster;
   readonly onDemand?: unknown;
-  readonly metadataMatch?: Metadata;
+  readonly metadataMatch?: CoreMetadata;
   readonly idleTimeout?: number;
   readonly downstreamIdleTimeout?: number;
   readonly upstreamIdleTimeout?: number;
@@ -1631,13 +1641,56 @@ export interface TcpProxy_WeightedCluster {
 export interface TcpProxy_WeightedCluster_ClusterWeight {
   readonly name?: string;
   readonly weight?: number;
-  readonly metadataMatch?: Metadata;
+  readonly metadataMatch?: CoreMetadata;
+}
+
+/** `envoy.extensions.formatter.metadata.v3.Metadata` */
+export interface MetadataMetadata {
+}
+
+/** `envoy.extensions.formatter.req_without_query.v3.ReqWithoutQuery` */
+export interface ReqWithoutQuery {
 }
 
 /** `envoy.extensions.http.header_formatters.preserve_case.v3.PreserveCaseFormatterConfig` */
 export interface PreserveCaseFormatterConfig {
   readonly forwardReasonPhrase?: boolean;
   readonly formatterTypeOnEnvoyHeaders?: PreserveCaseFormatterConfig_FormatterTypeOnEnvoyHeaders;
+}
+
+/** `envoy.extensions.load_balancing_policies.cluster_provided.v3.ClusterProvided` */
+export interface ClusterProvided {
+}
+
+/** `envoy.extensions.load_balancing_policies.common.v3.LocalityLbConfig` */
+export interface LocalityLbConfig {
+  readonly zoneAwareLbConfig?: unknown;
+  readonly localityWeightedLbConfig?: LocalityLbConfig_LocalityWeightedLbConfig;
+}
+
+/** `envoy.extensions.load_balancing_policies.common.v3.LocalityLbConfig.LocalityWeightedLbConfig` */
+export interface LocalityLbConfig_LocalityWeightedLbConfig {
+}
+
+/** `envoy.extensions.load_balancing_policies.least_request.v3.LeastRequest` */
+export interface LeastRequest {
+  readonly choiceCount?: number;
+  readonly activeRequestBias?: RuntimeDouble;
+  readonly slowStartConfig?: unknown;
+  readonly localityLbConfig?: LocalityLbConfig;
+  readonly enableFullScan?: boolean;
+  readonly selectionMethod?: LeastRequest_SelectionMethod;
+}
+
+/** `envoy.extensions.load_balancing_policies.random.v3.Random` */
+export interface Random {
+  readonly localityLbConfig?: LocalityLbConfig;
+}
+
+/** `envoy.extensions.load_balancing_policies.round_robin.v3.RoundRobin` */
+export interface RoundRobin {
+  readonly slowStartConfig?: unknown;
+  readonly localityLbConfig?: LocalityLbConfig;
 }
 
 /** `envoy.extensions.network.dns_resolver.cares.v3.CaresDnsResolverConfig` */
@@ -2190,6 +2243,7 @@ export type HttpConnectionManager_ServerHeaderTransformation = 'OVERWRITE' | 'AP
 export type TcpProxy_ProxyProtocolTlvMergePolicy = 'ADD_IF_ABSENT' | 'OVERWRITE_BY_TYPE_IF_EXISTS_OR_ADD' | 'APPEND_IF_EXISTS_OR_ADD';
 export type TcpProxy_UpstreamConnectMode = 'IMMEDIATE' | 'ON_DOWNSTREAM_DATA' | 'ON_DOWNSTREAM_TLS_HANDSHAKE';
 export type PreserveCaseFormatterConfig_FormatterTypeOnEnvoyHeaders = 'DEFAULT' | 'PROPER_CASE';
+export type LeastRequest_SelectionMethod = 'N_CHOICES' | 'FULL_SCAN';
 export type CertificateValidationContext_TrustChainVerification = 'VERIFY_TRUST_CHAIN' | 'ACCEPT_UNTRUSTED';
 export type DownstreamTlsContext_OcspStaplePolicy = 'LENIENT_STAPLING' | 'STRICT_STAPLING' | 'MUST_STAPLE';
 export type SubjectAltNameMatcher_SanType = 'SAN_TYPE_UNSPECIFIED' | 'EMAIL' | 'DNS' | 'URI' | 'IP_ADDRESS' | 'OTHER_NAME';

@@ -85,9 +85,9 @@ export const accessLogSupport: SupportTable = {
       'body',
       'attributes',
       'stat_prefix',
+      'formatters',
     ],
     ignored: { filter_state_objects_to_log: noFilterState },
-    unsupported: { formatters: 'extension formatters are not offered' },
   },
   [`${OTLP}.AnyValue`]: {
     supported: ['string_value', 'array_value', 'kvlist_value'],

@@ -5,6 +5,8 @@ import type { SupportTable } from './support-table.ts';
 const C = 'envoy.config.cluster.v3';
 const E = 'envoy.config.endpoint.v3';
 const DNS = 'envoy.extensions.network.dns_resolver';
+const LB = 'envoy.extensions.load_balancing_policies';
+const noLocalCluster = 'acts only with cluster_manager.local_cluster_name, which is refused';
 const noLoadReports = 'load is not reported';
 const hashBalancers = 'hash load balancing is not offered yet';
 const noHealthChecks = 'acts only with health checks, which are refused';
@@ -20,6 +22,7 @@ export const clusterSupport: SupportTable = {
       'connect_timeout',
       'per_connection_buffer_limit_bytes',
       'lb_policy',
+      'load_balancing_policy',
       'eds_cluster_config',
       'load_assignment',
       'max_requests_per_connection',
@@ -67,7 +70,6 @@ export const clusterSupport: SupportTable = {
       lb_subset_config: 'subset load balancing is not offered yet',
       ring_hash_lb_config: hashBalancers,
       maglev_lb_config: hashBalancers,
-      load_balancing_policy: 'use lb_policy',
       lrs_server: noLoadReports,
       lrs_report_endpoint_metrics: noLoadReports,
       track_timeout_budgets: 'timeout budget histograms are not recorded',
@@ -89,6 +91,27 @@ export const clusterSupport: SupportTable = {
     supported: ['choice_count', 'active_request_bias'],
     unsupported: { slow_start_config: slowStart },
   },
+  [`${C}.LoadBalancingPolicy`]: { supported: ['policies'] },
+  [`${C}.LoadBalancingPolicy.Policy`]: { supported: ['typed_extension_config'] },
+  [`${LB}.round_robin.v3.RoundRobin`]: {
+    supported: ['locality_lb_config'],
+    unsupported: { slow_start_config: slowStart },
+  },
+  [`${LB}.least_request.v3.LeastRequest`]: {
+    supported: ['choice_count', 'active_request_bias', 'locality_lb_config'],
+    ignored: { enable_full_scan: 'Envoy does not read it either' },
+    unsupported: {
+      slow_start_config: slowStart,
+      selection_method: { unless: ['N_CHOICES'], why: 'endpoints are drawn, as many as choice_count says' },
+    },
+  },
+  [`${LB}.random.v3.Random`]: { supported: ['locality_lb_config'] },
+  [`${LB}.cluster_provided.v3.ClusterProvided`]: { supported: [] },
+  [`${LB}.common.v3.LocalityLbConfig`]: {
+    supported: ['locality_weighted_lb_config'],
+    ignored: { zone_aware_lb_config: noLocalCluster },
+  },
+  [`${LB}.common.v3.LocalityLbConfig.LocalityWeightedLbConfig`]: { supported: [] },
   [`${C}.Cluster.OriginalDstLbConfig`]: {
     supported: ['use_http_header', 'http_header_name', 'upstream_port_override'],
     unsupported: { metadata_key: 'use use_http_header' },
@@ -96,7 +119,7 @@ export const clusterSupport: SupportTable = {
   [`${C}.Cluster.CommonLbConfig`]: {
     supported: ['healthy_panic_threshold', 'locality_weighted_lb_config'],
     ignored: {
-      zone_aware_lb_config: 'acts only with cluster_manager.local_cluster_name, which is refused',
+      zone_aware_lb_config: noLocalCluster,
       update_merge_window: 'changes that arrive together are applied as one in any case',
       ignore_new_hosts_until_first_hc: noHealthChecks,
       consistent_hashing_lb_config: 'acts only with the hash balancers, which are refused',

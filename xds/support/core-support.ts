@@ -70,9 +70,11 @@ export const coreSupport: SupportTable = {
       'omit_empty_values',
       'content_type',
       'json_format_options',
+      'formatters',
     ],
-    unsupported: { formatters: 'extension formatters are not offered' },
   },
+  'envoy.extensions.formatter.metadata.v3.Metadata': { supported: [] },
+  'envoy.extensions.formatter.req_without_query.v3.ReqWithoutQuery': { supported: [] },
   'envoy.config.core.v3.JsonFormatOptions': { supported: ['sort_properties'] },
   'envoy.config.core.v3.HeaderValueOption': {
     supported: ['header', 'append', 'append_action', 'keep_empty_value'],

@@ -140,10 +140,12 @@ export const routeSupport: SupportTable = {
       'cluster_not_found_response_code',
       'prefix_rewrite',
       'regex_rewrite',
+      'path_rewrite',
       'host_rewrite_literal',
       'auto_host_rewrite',
       'host_rewrite_header',
       'host_rewrite_path_regex',
+      'host_rewrite',
       'append_x_forwarded_host',
       'timeout',
       'idle_timeout',
@@ -158,9 +160,7 @@ export const routeSupport: SupportTable = {
     unsupported: {
       cluster_specifier_plugin: clusterPlugins,
       inline_cluster_specifier_plugin: clusterPlugins,
-      path_rewrite_policy: 'use prefix_rewrite or regex_rewrite',
-      path_rewrite: 'use prefix_rewrite or regex_rewrite',
-      host_rewrite: 'use host_rewrite_literal, host_rewrite_header or host_rewrite_path_regex',
+      path_rewrite_policy: 'use prefix_rewrite, regex_rewrite or path_rewrite',
       flush_timeout: 'use idle_timeout',
       early_data_policy: 'TLS early data is not offered',
       retry_policy_typed_config: typedRetry,
@@ -193,14 +193,13 @@ export const routeSupport: SupportTable = {
       'path_redirect',
       'prefix_rewrite',
       'regex_rewrite',
+      'path_rewrite',
       'response_code',
       'strip_query',
     ],
-    unsupported: { path_rewrite: 'use path_redirect, prefix_rewrite or regex_rewrite' },
   },
   [`${R}.DirectResponseAction`]: {
-    supported: ['status', 'body'],
-    unsupported: { body_format: 'write the body' },
+    supported: ['status', 'body', 'body_format'],
   },
   [`${R}.RetryPolicy`]: {
     supported: [
@@ -228,9 +227,9 @@ export const routeSupport: SupportTable = {
   [`${R}.RetryPolicy.RetryHostPredicate`]: { supported: ['name', 'typed_config'] },
   'envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate': { supported: [] },
   [`${R}.WeightedCluster`]: {
-    supported: ['clusters', 'runtime_key_prefix'],
+    supported: ['clusters', 'runtime_key_prefix', 'header_name'],
     ignored: { total_weight: 'the sum of the weights is what counts, as in Envoy' },
-    unsupported: { header_name: 'the choice is random', use_hash_policy: 'the choice is random' },
+    unsupported: { use_hash_policy: 'the choice is random, or by header_name' },
   },
   [`${R}.WeightedCluster.ClusterWeight`]: {
     supported: [

@@ -38,6 +38,12 @@ const redirects: Readonly<Record<string, Json>> = {
   '/r/prefix': { prefix_rewrite: '/pre' },
   '/r/regex': { regex_rewrite: { pattern: { regex: '^/r/regex/(\\w+)' }, substitution: '/\\1/x' } },
   '/r/strip': { path_redirect: '/there', strip_query: true },
+  '/r/format/': { path_rewrite: '/there/%REQ(x-host)%/%PROTOCOL%' },
+  '/r/format-query': { path_rewrite: '/there?own=%REQ(x-host)%', strip_query: true },
+  '/r/format-strip': { path_rewrite: '/there/%REQ(x-host)%', strip_query: true },
+  '/r/format-slash': { path_rewrite: 'there%ROUTE_NAME%' },
+  '/r/format-none': { path_rewrite: '%REQ(x-none)%' },
+  '/r/format-none-strip': { path_rewrite: '%REQ(x-none)%', strip_query: true },
   '/r/302': { path_redirect: '/there', response_code: 'FOUND' },
   '/r/303': { path_redirect: '/there', response_code: 'SEE_OTHER' },
   '/r/307': { path_redirect: '/there', response_code: 'TEMPORARY_REDIRECT' },
@@ -60,6 +66,18 @@ const rewrites: Readonly<Record<string, Json>> = {
   '/w/auto': { cluster: 'app', auto_host_rewrite: true },
   '/w/header': { cluster: 'app', host_rewrite_header: 'x-host' },
   '/w/path-host': { cluster: 'app', host_rewrite_path_regex: pathHost },
+  '/w/format': { cluster: 'app', path_rewrite: '/new/%REQ(x-host)%/%REQ(:method)%' },
+  '/w/none-format': { cluster: 'app', path_rewrite: '%REQ(x-none)%' },
+  '/w/host-format': { cluster: 'app', host_rewrite: '%REQ(x-host)%.%REQ(x-none)%.example' },
+  '/w/sticky': {
+    weighted_clusters: {
+      header_name: 'x-sticky',
+      clusters: [
+        { name: 'app', weight: 3 },
+        { ...other, weight: 4 },
+      ],
+    },
+  },
   '/w/forwarded': { cluster: 'app', host_rewrite_literal: 'new.example', append_x_forwarded_host: true },
   '/w/timeout': { cluster: 'app', timeout: '7s' },
   '/w/no-timeout': { cluster: 'app', timeout: '0s' },
@@ -75,6 +93,11 @@ const direct = (path: string, status: number, text?: string): Json => ({
   name: path,
   match: { prefix: path },
   direct_response: { status, ...(text === undefined ? {} : { body: { inline_string: text } }) },
+});
+const made = (path: string, format: Json): Json => ({
+  name: path,
+  match: { prefix: path },
+  direct_response: { status: 200, body: { inline_string: 'body' }, body_format: format },
 });
 const query = (name: string, matcher: Json): Json => ({ prefix: '/q', query_parameters: [{ name, ...matcher }] });
 const fraction = (numerator: number): Json => ({
@@ -97,6 +120,13 @@ const kinds: readonly Json[] = [
   to('grpc', { prefix: '/grpc', grpc: {} }),
   direct('/direct', 418, 'short and stout'),
   direct('/empty', 204),
+  made('/made/text', { text_format_source: { inline_string: '<%LOCAL_REPLY_BODY%> %REQ(x-host)% %RESPONSE_CODE%' } }),
+  made('/made/json', { json_format: { body: '%LOCAL_REPLY_BODY%', host: '%REQ(x-host)%', none: '%REQ(x-none)%' } }),
+  made('/made/type', { content_type: 'a/b', text_format_source: { inline_string: '%RESPONSE_CODE_DETAILS%' } }),
+  { ...made('/made/kept/', { text_format_source: { inline_string: 'x' } }), response_headers_to_add: [html] },
+  { ...made('/made/own', { content_type: 'a/b', text_format: 'x' }), response_headers_to_add: [html] },
+  { ...made('/made/kept-json', { json_format: { a: 'b' } }), response_headers_to_add: [html] },
+  made('/made/nothing', { omit_empty_values: true, text_format_source: { inline_string: '%REQ(x-none)%' } }),
   { ...direct('/ok', 200, 'fine'), response_headers_to_add: [html] },
   ...Object.entries(headerMatchers).map(([name, matcher]) =>
     to(`header-${name}`, {
@@ -171,13 +201,25 @@ export const routes: Suite = {
       { name: `header ${name} without it`, send: kind('/h', `X-Case: ${name}`) },
       { name: `header ${name} twice`, send: kind('/h', `X-Case: ${name}`, 'X-Want: a', 'X-Want: b') },
     ]),
-    ...Object.keys(redirects).map((path) => ({ name: `redirect ${path}`, send: kind(`${path}/more?q=1`) })),
+    ...Object.keys(redirects).map((path) => ({
+      name: `redirect ${path}`,
+      send: kind(`${path}/more?q=1`, 'X-Host: h.example'),
+    })),
     { name: 'redirect to a port with a port', send: requestOf('GET', '/r/port', at('kinds.example:81')) },
     { name: 'redirect of a POST', send: withBody('/r/307') },
     ...Object.keys(rewrites).map((path) => ({
       name: `rewrite ${path}`,
-      send: kind(`${path}/more?q=1`, 'X-Host: h.example', 'X-Cluster: other'),
+      send: kind(`${path}/more?q=1`, 'X-Host: h.example', 'X-Cluster: other', 'X-Sticky: 4'),
     })),
+    ...['0', '2', '3', '6', '7', '18446744073709551615', '+10'].map((value) => ({
+      name: `cluster by the number ${value}`,
+      send: kind('/w/sticky', `X-Sticky: ${value}`),
+    })),
+    ...['text', 'json', 'type', 'kept', 'own', 'kept-json', 'nothing'].map((name) => ({
+      name: `a direct response made of a format: ${name}`,
+      send: kind(`/made/${name}/`, 'X-Host: h.example'),
+    })),
+    { name: 'a direct response of a format, gRPC', send: kind('/made/text', 'Content-Type: application/grpc') },
     { name: 'rewrite of exactly the prefix', send: kind('/w/prefix') },
     { name: 'rewrite of a prefix to a slash', send: kind('/w/slash/') },
     { name: 'a cluster header that is missing', send: kind('/w/cluster-header') },

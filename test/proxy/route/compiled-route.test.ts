@@ -86,6 +86,21 @@ t.test('a regex rewrite works on the path alone', async (t) => {
   t.equal(rewrite('.*', '', '/a?b'), '/a?b', 'a rewrite to nothing is none');
 });
 
+t.test('a format makes a path, and keeps the query', async (t) => {
+  const rewrite = (format: string, value?: string) =>
+    rewritten(
+      { action: { pathRewrite: { kind: 'format', format } } },
+      { path: '/a?b', headers: value === undefined ? [] : [['x-a', value]] },
+    );
+  t.equal(rewrite('/new/%REQ(x-a)%', 'one').path, '/new/one?b');
+  t.equal(rewrite('/new/%REQ(x-a)%').path, '/new/?b', 'what is missing is nothing');
+  t.equal(rewrite('/new/%REQ(x-a)%', 'b HTTP/1.1 \x7f').path, '/new/b%20HTTP/1.1%20%7F?b', 'and no path ends early');
+  const none = rewrite('%REQ(x-a)%');
+  t.equal(none.path, '/a?b', 'a path of nothing is none');
+  t.equal(none.originalPath, '');
+  t.same(none.lines, ['Host: shop.example']);
+});
+
 t.test('the original path is remembered, in a header too unless Envoy headers are suppressed', async (t) => {
   const action = { pathRewrite: { kind: 'prefix', replacement: '/b' } } as const;
   const path = { kind: 'prefix', value: '/a' } as const;

@@ -1,5 +1,6 @@
 import t from 'tap';
 import type { ForwardAction } from '../../../config/route.ts';
+import { StreamInfo } from '../../../proxy/http/stream-info.ts';
 import { changeAuthority, compileHostRewrite } from '../../../proxy/route/host-rewrite.ts';
 import { lines, type RequestParts, request } from '../../support/route-fixtures.ts';
 
@@ -7,7 +8,7 @@ const silent = { appendForwardedHost: false, keepOriginal: false };
 
 t.test('the host comes from the configuration, a header or the path', async (t) => {
   const host = (config: ForwardAction['hostRewrite'], parts: RequestParts = {}) =>
-    compileHostRewrite(config)?.(request(parts)) ?? null;
+    compileHostRewrite(config)?.(request(parts), new StreamInfo()) ?? null;
   t.equal(host({ kind: 'literal', value: 'a.example' }), 'a.example');
   t.equal(
     host(
@@ -24,6 +25,9 @@ t.test('the host comes from the configuration, a header or the path', async (t) 
   t.equal(host({ kind: 'header', name: 'x-host' }), '');
   const regex = { kind: 'path-regex', regex: '^/(.+)/.*$', substitution: '\\1.example' } as const;
   t.equal(host(regex, { path: '/c/d?e/f' }), 'c.example');
+  const format = { kind: 'format', format: '%REQ(x-host)%.example' } as const;
+  t.equal(host(format, { headers: [['x-host', 'd']] }), 'd.example');
+  t.equal(host(format), '-.example', 'what is missing is told as in a log');
   t.equal(host({ kind: 'auto' }), null, 'known with the endpoint');
   t.equal(host(undefined), null);
 });

@@ -1,5 +1,6 @@
 import t from 'tap';
 import type { RedirectAction, RouteMatch } from '../../../config/route.ts';
+import { StreamInfo } from '../../../proxy/http/stream-info.ts';
 import { PathMatch } from '../../../proxy/route/path-match.ts';
 import { CompiledRedirect } from '../../../proxy/route/redirect.ts';
 import { type RequestParts, request } from '../../support/route-fixtures.ts';
@@ -8,7 +9,10 @@ const root = { kind: 'prefix', value: '/' } as const;
 
 function location(config: Partial<RedirectAction>, parts: RequestParts = {}, path: RouteMatch['path'] = root): string {
   const action = { kind: 'redirect', status: 301, https: false, stripQuery: false, ...config } as const;
-  return new CompiledRedirect(action, new PathMatch(path, true)).location(request({ path: '/a?b', ...parts }));
+  return new CompiledRedirect(action, new PathMatch(path, true)).location(
+    request({ path: '/a?b', ...parts }),
+    new StreamInfo(),
+  );
 }
 
 t.test('each part of the URL can be replaced, the others stay', async (t) => {
@@ -58,4 +62,20 @@ t.test('the path is rewritten by prefix and expression', async (t) => {
   );
   const regex = { path: { kind: 'regex', regex: '^/([^/]+)/(.*)$', substitution: '/\\2/\\1' } } as const;
   t.equal(location(regex, { path: '/a/b?c' }), 'http://shop.example/b/a?c');
+});
+
+t.test('the path is written by a format', async (t) => {
+  const by = (format: string) => ({ path: { kind: 'format', format } }) as const;
+  const headers = { headers: [['x-a', 'one']] } as const;
+  t.equal(location(by('/new/%REQ(x-a)%/%PROTOCOL%'), headers), 'http://shop.example/new/one/?b');
+  t.equal(location({ ...by('/new/%REQ(x-a)%'), stripQuery: true }, headers), 'http://shop.example/new/one');
+  t.equal(location(by('%REQ(x-a)%'), headers), 'http://shop.example/one?b', 'a slash is put in front');
+  t.equal(
+    location(by('?c=%REQ(x-a)%'), headers),
+    'http://shop.example/?c=one',
+    'a query takes the place of the old one',
+  );
+  t.equal(location({ ...by('/n?c'), stripQuery: true }), 'http://shop.example/n?c', 'and is never stripped');
+  t.equal(location(by('%REQ(x-a)%')), 'http://shop.example/a?b', 'nothing written leaves the path');
+  t.equal(location({ ...by('%REQ(x-a)%'), stripQuery: true }), 'http://shop.example/a');
 });

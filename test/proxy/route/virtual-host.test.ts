@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import t from 'tap';
 import type { Route, RouteMatch, VirtualHost } from '../../../config/route.ts';
+import { StreamInfo } from '../../../proxy/http/stream-info.ts';
 import { pathEnd } from '../../../proxy/route/path-match.ts';
 import { CompiledRouteMatch } from '../../../proxy/route/route-match.ts';
 import { CompiledVirtualHost } from '../../../proxy/route/virtual-host.ts';
@@ -116,7 +117,9 @@ t.test('a runtime fraction takes its share, and growing fractions share out one 
 t.test('a virtual host that requires TLS redirects plain requests', async (t) => {
   const location = (requireTls: VirtualHost['requireTls'], parts: RequestParts) => {
     const action = compiled({ requireTls }).match(request(parts), matchContext())!.action;
-    return action.kind === 'redirect' ? `${action.status} ${action.location(request(parts))}` : action.kind;
+    return action.kind === 'redirect'
+      ? `${action.status} ${action.location(request(parts), new StreamInfo())}`
+      : action.kind;
   };
   t.equal(location('all', { path: '/a?b' }), '301 https://shop.example/a?b');
   t.equal(location('all', { headers: [['X-Forwarded-Proto', 'https']] }), 'forward');

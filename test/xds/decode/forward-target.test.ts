@@ -39,6 +39,12 @@ t.test('clusters by weight', async (t) => {
   });
 });
 
+t.test('a header may have the random value', async (t) => {
+  const clusters = 'clusters: [{name: a, weight: 1}]';
+  t.match(target(`weighted_clusters: {${clusters}, header_name: X-Sticky}`).value, { randomValueHeader: 'X-Sticky' });
+  t.notOk('randomValueHeader' in target(`weighted_clusters: {${clusters}, header_name: ""}`).value!);
+});
+
 t.test('the sum of the weights counts, whatever total_weight says', async (t) => {
   t.match(weighted('{name: a, weight: 3}', ', total_weight: 100'), { value: { totalWeight: 3 }, problems: noItems });
 });

@@ -3,7 +3,7 @@
 import t from 'tap';
 import type { Listener } from '../../../config/listener.ts';
 import { checkEngine, decodeEngine } from '../../../xds/decode/listener-engine.ts';
-import type { Metadata } from '../../../xds/generated/messages.ts';
+import type { CoreMetadata as Metadata } from '../../../xds/generated/messages.ts';
 import { decodedAs } from '../../support/config-fixtures.ts';
 
 const decoded = (fields: string) =>

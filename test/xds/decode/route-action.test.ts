@@ -108,6 +108,33 @@ t.test('direct responses have a body of bounded size', async (t) => {
   t.same(action('direct_response: {status: 700}').problems, ['direct_response.status: must be less than 600, got 700']);
 });
 
+t.test('formats of paths, hosts and bodies', async (t) => {
+  const pathRewrite = { kind: 'format', format: '/%REQ(a)%' };
+  t.match(forward('path_rewrite: "/%REQ(a)%"').value, { pathRewrite });
+  t.match(forward('host_rewrite: "%REQ(a)%.b"').value, { hostRewrite: { kind: 'format', format: '%REQ(a)%.b' } });
+  t.match(action('redirect: {path_rewrite: "/%REQ(a)%"}').value, { path: pathRewrite });
+  t.notOk('pathRewrite' in forward('path_rewrite: ""').value!);
+  t.notOk('path' in action('redirect: {path_rewrite: ""}').value!);
+  const body = (fields: string) => action(`direct_response: {status: 200, body_format: {${fields}}}`).value;
+  t.match(body('text_format: "a%PROTOCOL%"'), {
+    bodyFormat: { format: { kind: 'text', format: 'a%PROTOCOL%' }, contentType: '' },
+  });
+  t.match(body('json_format: {a: b}'), { bodyFormat: { contentType: 'application/json' } });
+  t.match(body('json_format: {a: b}, content_type: a/b'), { bodyFormat: { contentType: 'a/b' } });
+  for (const [problem, { problems }] of [
+    ['route.path_rewrite: %NO% is not', forward('path_rewrite: "%NO%"')],
+    ['route.host_rewrite: %NO% is not', forward('host_rewrite: "%NO%"')],
+    ['redirect.path_rewrite: %NO% is not', action('redirect: {path_rewrite: "%NO%"}')],
+    ['redirect.path_rewrite: must not hold line breaks', action('redirect: {path_rewrite: "/a\\nb"}')],
+    ['route.path_rewrite: must not hold line breaks', forward('path_rewrite: "/a\\r"')],
+    ['route.host_rewrite: must not hold line breaks', forward('host_rewrite: "a\\0"')],
+    ['route.path_rewrite: only one of prefix_rewrite and', forward('path_rewrite: /a, prefix_rewrite: /b')],
+    ['body_format.text_format: %NO%', action('direct_response: {status: 200, body_format: {text_format: "%NO%"}}')],
+  ] as const) {
+    t.ok(problems.join('\n').includes(problem), problem, { problems });
+  }
+});
+
 t.test('CONNECT ends here where connect_config says so', async (t) => {
   const termination = (fields: string) =>
     (forward(`upgrade_configs: [{upgrade_type: CONNECT, ${fields}}]`).value as Partial<ForwardAction>)
