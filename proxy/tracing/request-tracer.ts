@@ -99,10 +99,11 @@ export class RequestTracer {
     this.#takeUpgrade(trace, headers, stream);
     if (trace.context.isSampled) return;
     const { settings } = this.#parts;
-    const caller = trustedEndsOf(stream.info.downstreamTls)?.peer ?? null;
-    if (!isTrustedHop(settings.upgradeFrom, caller, stream.isInternal)) return;
+    // Asked first: who the caller is over mutual TLS stands in a WeakMap, 17 ns a response where this takes 7.5.
     const isError = settings.isError(status, -1, isOwnReply(stream.info.responseCodeDetails));
-    if (isError || trace.isUpgraded) writeTraceTiming(headers, trace.context);
+    if (!isError && !trace.isUpgraded) return;
+    const caller = trustedEndsOf(stream.info.downstreamTls)?.peer ?? null;
+    if (isTrustedHop(settings.upgradeFrom, caller, stream.isInternal)) writeTraceTiming(headers, trace.context);
   }
 
   // What an endpoint says is never told on; it is believed of one that is trusted, and so often at most.
