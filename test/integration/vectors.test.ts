@@ -3,7 +3,8 @@
 
 import t, { type Test } from 'tap';
 import type { HttpConnectionManager } from '../../config/http-connection-manager.ts';
-import { type Vector, type VectorOptions, vectors } from '../proxy/http/http1/vectors.ts';
+import type { Vector, VectorOptions } from '../proxy/http/http1/vectors/vector-list.ts';
+import { vectors } from '../proxy/http/http1/vectors.ts';
 import {
   clusterOf,
   type DataPlane,

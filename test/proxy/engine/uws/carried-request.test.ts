@@ -14,7 +14,8 @@ import { makeRoot } from '../../../support/certificates.ts';
 import { rerunWithNewerLibc } from '../../../support/newer-libc.ts';
 import { nextTurn, RawClient } from '../../../support/raw-client.ts';
 import { requestParserOptions } from '../../http/http1/codec-run.ts';
-import { type Vector, vectors } from '../../http/http1/vectors.ts';
+import type { Vector } from '../../http/http1/vectors/vector-list.ts';
+import { vectors } from '../../http/http1/vectors.ts';
 
 interface Told {
   /** As the library understands it. */

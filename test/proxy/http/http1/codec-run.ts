@@ -14,7 +14,7 @@ import { sanitizeRequest, sanitizeResponse } from '../../../../proxy/http/http1/
 import { RequestParser, type RequestParserOptions } from '../../../../proxy/http/http1/request-parser.ts';
 import { ResponseParser } from '../../../../proxy/http/http1/response-parser.ts';
 import { BodyFraming, RequestHead, ResponseHead } from '../../../../proxy/http/message.ts';
-import type { VectorOptions } from './vectors.ts';
+import type { VectorOptions } from './vectors/vector-list.ts';
 
 const limits = { maxHeadersBytes: 60 * 1024, maxHeadersCount: 100 };
 const bodyLimits = { maxTrailersBytes: limits.maxHeadersBytes, maxTrailersCount: limits.maxHeadersCount };

@@ -3,7 +3,8 @@
 
 import t, { type Test } from 'tap';
 import { type CodecRun, CodecRunner } from './codec-run.ts';
-import { type Expectation, type Vector, vectors } from './vectors.ts';
+import type { Expectation, Vector } from './vectors/vector-list.ts';
+import { vectors } from './vectors.ts';
 
 /** Longer inputs are split at a sample of offsets: the parser is linear, every split of 60 KiB is not. */
 const exhaustiveLength = 600;
