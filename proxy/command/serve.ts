@@ -35,6 +35,7 @@ import { createMetrics } from './metrics.ts';
 import { exportsMetrics, MetricsExport } from './metrics-export.ts';
 import { ownAddress } from './own-address.ts';
 import { processClock } from './process-clock.ts';
+import { scavengeAlone } from './scavenging.ts';
 import { ServerState } from './server-state.ts';
 import type { Sidecar } from './sidecar.ts';
 import { Succession, type SuccessionOptions } from './succession.ts';
@@ -313,6 +314,7 @@ function startWorkers({ flags, log, state, onServing, ...parts }: WorkerParts): 
       state.onApplied(generation, listeners);
       if (isFirst) {
         raiseInliningLimits();
+        scavengeAlone();
         keepOptimizedCode();
         giveWayToWorkers();
         setTimeout(() => compact(state), compactionDelayMs).unref();
