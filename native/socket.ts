@@ -160,11 +160,6 @@ export function setSendBuffer(fd: number, bytes: number): number {
   return setIntegerOption(fd, SOL_SOCKET, SO_SNDBUF, bytes);
 }
 
-/** Nobody is told of input before so many bytes of it are there (SO_RCVLOWAT); 1 at first. The end of input is told at once. */
-export function setReceiveLowWater(fd: number, bytes: number): number {
-  return setIntegerOption(fd, SOL_SOCKET, SO_RCVLOWAT, bytes);
-}
-
 /** With 0, close sends RST and drops what is unsent; a positive number lets the kernel go on for that many seconds. */
 export function setLinger(fd: number, seconds: number): number {
   optionScratch.bytes.writeInt32LE(1, 0);
@@ -231,7 +226,6 @@ const SO_REUSEADDR = 2;
 const SO_ERROR = 4;
 const SO_SNDBUF = 7;
 const SO_RCVBUF = 8;
-const SO_RCVLOWAT = 18;
 const SO_KEEPALIVE = 9;
 const SO_LINGER = 13;
 const SO_REUSEPORT = 15;

@@ -85,7 +85,6 @@ t.test('options are accepted by sockets of both families', (t) => {
     t.equal(socket.setFreebind(fd, family), 0);
     t.equal(socket.setReceiveBuffer(fd, 65536), 0);
     t.equal(socket.setSendBuffer(fd, 65536), 0);
-    t.equal(socket.setReceiveLowWater(fd, 65536), 0);
     t.equal(socket.setLinger(fd, 1), 0);
     if (family === AddressFamily.ipv6) t.equal(socket.setIpv6Only(fd, true), 0);
     else t.equal(socket.setBindAddressNoPort(fd), 0);

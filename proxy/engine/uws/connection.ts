@@ -7,7 +7,7 @@
 
 import { EpollEvent } from '../../../native/epoll.ts';
 import type { NativeBuffer } from '../../../native/native-buffer.ts';
-import { close, duplicate, setLinger, shutdownWrite } from '../../../native/socket.ts';
+import { close, setLinger, shutdownWrite } from '../../../native/socket.ts';
 import { countEnded, countOpened } from '../../http/connection-counts.ts';
 import {
   type ConnectionManager,
@@ -23,9 +23,8 @@ import { ResponseFlag } from '../../http/stream-info.ts';
 import { Deadlines } from '../../reactor/deadlines.ts';
 import type { Deferred, EventSource, Reactor } from '../../reactor/reactor.ts';
 import { httpStats } from '../../telemetry/http-stats.ts';
-import { HeldOutput } from './held-output.ts';
-import { HiddenInput } from './hidden-input.ts';
 import type { UwsResponse, UwsSocket } from './library.ts';
+import { LibrarySocket } from './library-socket.ts';
 import { type ServedConnection, serveByOwnCodec } from './own-codec.ts';
 import { RequestBody } from './request-body.ts';
 import { Look, RequestGate } from './request-gate.ts';
@@ -74,11 +73,8 @@ export class UwsConnection implements DownstreamConnection, ResponseSender, Even
   readonly #gate: RequestGate;
   readonly #writer: ResponseWriter;
   readonly #body: RequestBody;
-  readonly #held: HeldOutput;
-  readonly #input: HiddenInput;
+  readonly #socket: LibrarySocket;
   readonly #openedAtMs: number;
-  /** Null before its first request. */
-  #socket: UwsSocket | null = null;
   #request: Stream | null = null;
   #state: State = State.waiting;
   #headBytes = 0;
@@ -88,7 +84,8 @@ export class UwsConnection implements DownstreamConnection, ResponseSender, Even
   #hasPeerEnded = false;
   /** The kernel had no room for a response when it last told of something. */
   #isFull = false;
-  #isPaused = false;
+  /** The library may keep bytes of a response that is complete. */
+  #mayHold = false;
   /** Closing, and nothing more is written. */
   #isWritingEnded = false;
   #closeAfterResponse = false;
@@ -108,8 +105,7 @@ export class UwsConnection implements DownstreamConnection, ResponseSender, Even
     this.#gate = new RequestGate(manager.parserOptions, context.reactor.receiveBuffer);
     this.#writer = new ResponseWriter(this, context.reactor);
     this.#body = new RequestBody(context.reactor.receiveBuffer);
-    this.#held = new HeldOutput(descriptor);
-    this.#input = new HiddenInput(descriptor);
+    this.#socket = new LibrarySocket(descriptor);
     this.#openedAtMs = context.reactor.nowMs;
     this.deadlines = new Deadlines(context.reactor, this, ConnectionDeadline.count);
     countOpened(stats);
@@ -127,22 +123,26 @@ export class UwsConnection implements DownstreamConnection, ResponseSender, Even
     if ((events & ENDED) !== 0) this.close();
     else if (this.#state === State.waiting) this.#lookForRequest();
     else if (this.#state === State.closing) this.#goOnClosing(events);
+    else if (!this.#isFull) this.#writeOn();
     this.#manager.context.output.flush();
   }
 
   /** The library keeps what the client does not take of a response without a body, and does not say so. */
   #lookForRequest(): void {
-    if (!this.#isFull && this.#showInput() && this.#hasInput) this.#look();
+    if (this.#isFull || (this.#mayHold && this.#awaitsHeld())) return;
+    if (this.#mayHold) this.#hasInput = true;
+    this.#mayHold = false;
+    if (this.#hasInput) this.#look();
   }
 
-  /** False while the library may still have to write, which it does not when it is paused. */
-  #showInput(): boolean {
-    if (!this.#input.isHidden) return true;
-    if (this.#awaitsHeld()) return false;
-    this.#socket!.pause();
-    this.#input.show();
-    this.#hasInput = true;
-    return true;
+  /** There is room for a response that the client takes slowly. */
+  #writeOn(): void {
+    this.#writer.onRoom();
+    this.onResponseSlow();
+  }
+
+  onResponseSlow(): void {
+    if (this.#state !== State.gone) this.#socket.pauseAgain();
   }
 
   /** What of a request is there, without taking it. */
@@ -158,13 +158,13 @@ export class UwsConnection implements DownstreamConnection, ResponseSender, Even
   #admit(headBytes: number): void {
     this.#state = State.admitted;
     this.#headBytes = headBytes;
-    if (this.#socket === null) this.#options.sockets.adopt(this.#fd, this);
-    else this.#resume();
+    if (this.#socket.isAdopted) this.#socket.resume();
+    else this.#options.sockets.adopt(this.#fd, this);
   }
 
   /** For the engine. */
   onAdopted(socket: UwsSocket): void {
-    this.#socket = socket;
+    this.#socket.adopt(socket);
   }
 
   /** For the engine: the library has read a request, the one that was looked at. */
@@ -200,7 +200,7 @@ export class UwsConnection implements DownstreamConnection, ResponseSender, Even
       response.onData(this.#onData);
     } else {
       this.#state = State.responding;
-      this.#pause();
+      this.#socket.pause();
     }
     request.onRequestHead(this.#headBytes);
   }
@@ -219,7 +219,7 @@ export class UwsConnection implements DownstreamConnection, ResponseSender, Even
       this.reset();
       return;
     }
-    if (isLast || this.#body.hasKept || !request.acceptsRequestBody) this.#pause();
+    if (isLast || this.#body.hasKept || !request.acceptsRequestBody) this.#socket.pause();
     this.#endBodyIfTaken();
   }
 
@@ -234,13 +234,13 @@ export class UwsConnection implements DownstreamConnection, ResponseSender, Even
     const request = this.#request!;
     this.#body.deliverKept(request);
     this.#endBodyIfTaken();
-    if (this.#state === State.body && request.acceptsRequestBody && !this.#body.isRead) this.#resume();
+    if (this.#state === State.body && request.acceptsRequestBody && !this.#body.isRead) this.#socket.resume();
   }
 
   resumeRequest(): void {
     if (this.#state !== State.body) return;
     if (this.#body.hasKept) this.#reactor.defer(this);
-    else if (!this.#body.isRead) this.#resume();
+    else if (!this.#body.isRead) this.#socket.resume();
   }
 
   /** For the reactor. */
@@ -250,18 +250,6 @@ export class UwsConnection implements DownstreamConnection, ResponseSender, Even
     else if (this.#state === State.body) this.#deliverKept();
     else if (this.#state === State.closing) this.#endWriting();
     this.#manager.context.output.flush();
-  }
-
-  #pause(): void {
-    if (this.#isPaused) return;
-    this.#isPaused = true;
-    this.#socket!.pause();
-  }
-
-  #resume(): void {
-    if (!this.#isPaused) return;
-    this.#isPaused = false;
-    this.#socket!.resume();
   }
 
   /** What is unread, and all that comes after it, is our own codec's: when the client has the responses before it. */
@@ -286,19 +274,18 @@ export class UwsConnection implements DownstreamConnection, ResponseSender, Even
 
   /** A descriptor that the library knows nothing of, or a negated errno. */
   #takeBack(): number {
-    const socket = this.#socket;
-    const fd = socket === null ? this.#fd : duplicate(this.#fd);
+    const fd = this.#socket.takeBack();
     if (fd < 0) return fd;
     this.#state = State.gone;
     this.#reactor.unregister(this.#fd);
-    socket?.close();
+    this.#socket.close();
     return fd;
   }
 
   /** Closes at once; the response under way is lost. */
   close(): void {
     if (this.#state === State.gone) return;
-    if (this.#socket !== null) {
+    if (this.#socket.isAdopted) {
       this.#socket.close();
       return;
     }
@@ -347,7 +334,7 @@ export class UwsConnection implements DownstreamConnection, ResponseSender, Even
   // Half at first, so that a client that still sends gets to read the response.
   #closeGracefully(): void {
     // The rest of a body is read and dropped.
-    if (this.#state === State.body) this.#resume();
+    if (this.#state === State.body) this.#socket.resume();
     this.#state = State.closing;
     // Later, because what the library is given inside of a callback leaves behind it.
     this.#reactor.deferToNextTurn(this);
@@ -373,7 +360,7 @@ export class UwsConnection implements DownstreamConnection, ResponseSender, Even
 
   /** While the library may hold what the client has not taken: an event follows, when there is room. */
   #awaitsHeld(): boolean {
-    if (this.#socket === null || !this.#held.isPossible(this.bytesSent)) return false;
+    if (!this.#socket.mayHold(this.bytesSent)) return false;
     // Asked again, epoll tells of room that there is, and else of the edge.
     return this.#reactor.modify(this.#fd, INPUT) === 0;
   }
@@ -407,7 +394,6 @@ export class UwsConnection implements DownstreamConnection, ResponseSender, Even
   sendBytes(bytes: Uint8Array): void {
     this.bytesSent += bytes.length;
     this.#writer.data(bytes);
-    if (this.#writer.isBlocked && this.#state === State.responding) this.#input.hide();
   }
 
   closeAfterResponse(): void {
@@ -447,8 +433,9 @@ export class UwsConnection implements DownstreamConnection, ResponseSender, Even
     this.#state = State.waiting;
     this.head.headers.shrink();
     this.deadlines.set(ConnectionDeadline.idle, this.#lastRequestMs || this.#manager.config.idleTimeoutMs);
-    if (this.#writer.wasBlocked) this.#input.hide();
-    if (this.#hasInput || this.#input.isHidden) this.#reactor.defer(this);
+    this.#mayHold = this.#writer.wasBlocked;
+    if (this.#mayHold) this.#socket.pauseAgain();
+    if (this.#hasInput || this.#mayHold) this.#reactor.defer(this);
   }
 
   onDeadline(slot: number): void {

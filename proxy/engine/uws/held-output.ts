@@ -1,8 +1,8 @@
 // Whether uWebSockets.js keeps bytes of responses for a client that has not taken them. It does not say so; and who ends the
 // connection meanwhile, or goes on with it without the library, cuts them off.
 //
-// What it keeps it writes as soon as there is room, in the next round of Node's loop. So nothing is kept when there was room
-// for some turns and the kernel was given nothing more. Two turns may come in one round, before the library's.
+// Who asks has it write what it keeps before. So nothing is kept when there was room in a turn and the kernel was given nothing
+// more; one turn may be that of an event from before.
 
 import { tcpBytesWritten } from '../../../native/tcp-info.ts';
 
@@ -30,4 +30,4 @@ export class HeldOutput {
 
 /** The least that a socket has room for when it is new. */
 const SURELY_TAKEN_BYTES = 8 * 1024;
-const QUIET_TURNS = 6;
+const QUIET_TURNS = 2;

@@ -19,7 +19,6 @@ export interface UwsResponse {
   endWithoutBody(reportedLength?: number): UwsResponse;
   /** Bytes of the body that were taken. */
   getWriteOffset(): number;
-  onWritable(handler: (offset: number) => boolean): UwsResponse;
   onAborted(handler: () => void): UwsResponse;
   onData(handler: (chunk: ArrayBuffer, isLast: boolean) => void): UwsResponse;
   cork(write: () => void): UwsResponse;
@@ -30,6 +29,7 @@ export interface UwsSocket {
   pause(): void;
   resume(): void;
   close(): void;
+  cork(write: () => void): void;
 }
 
 export interface UwsApp {

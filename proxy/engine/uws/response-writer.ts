@@ -13,6 +13,8 @@ import type { Deferred, Reactor } from '../../reactor/reactor.ts';
 import type { UwsResponse } from './library.ts';
 
 export interface ResponseWriterOwner {
+  /** Something was written that the client may not have had room for. */
+  onResponseSlow(): void;
   /** The client takes bytes again. */
   onResponseDrained(): void;
   /** All of the response was taken, and the library is done with it. */
@@ -39,7 +41,6 @@ export class ResponseWriter implements Deferred {
   #restEnd = 0;
   #isBlocked = false;
   #wasBlocked = false;
-  #isListening = false;
   #isTaken = false;
   #isEnded = false;
   // What `#write` is to do.
@@ -54,7 +55,6 @@ export class ResponseWriter implements Deferred {
   /** The next response is written to this. */
   begin(response: UwsResponse): void {
     this.#response = response;
-    this.#isListening = false;
     this.#isBlocked = false;
     this.#wasBlocked = false;
     this.#isTaken = false;
@@ -78,7 +78,7 @@ export class ResponseWriter implements Deferred {
     return this.#isBlocked;
   }
 
-  /** The client did not take this response at once: since then the library reads, though it was told not to (20.57). */
+  /** The client may not have taken this response at once: since then the library reads, though it was told not to (20.57). */
   get wasBlocked(): boolean {
     return this.#wasBlocked;
   }
@@ -151,6 +151,7 @@ export class ResponseWriter implements Deferred {
     this.#bytes = bytes;
     this.#response!.cork(this.#write);
     this.#bytes = nothing;
+    if (this.#wasBlocked) this.#owner.onResponseSlow();
   }
 
   /** One step; what it writes leaves together. */
@@ -167,8 +168,10 @@ export class ResponseWriter implements Deferred {
         this.#writePiece(response, this.#bytes);
         return;
       case Step.chunk:
+        // The library takes what fits into its cork, and does not say when the socket then has no room for that.
+        this.#wasBlocked = true;
         this.#writeHeld(response);
-        if (this.#bytes.length > 0 && !response.write(this.#bytes)) this.#awaitDrain(response);
+        if (this.#bytes.length > 0 && !response.write(this.#bytes)) this.#awaitRoom();
         return;
       case Step.lastChunk:
         this.#writeHeld(response);
@@ -188,9 +191,13 @@ export class ResponseWriter implements Deferred {
     this.#head = null;
   }
 
-  /** In parts that fit: what does not fit into the library's cork is lost like a chunk. A part is a field and those behind it. */
+  /**
+   * In parts that fit: what does not fit into the library's cork is lost like a chunk. A part is a field and those behind it. A
+   * field that fits into no cork goes past it: then the library keeps what the client has no room for. It does not say so.
+   */
   #writeLargeHead(response: UwsResponse, head: Buffer): void {
     this.#head = null;
+    this.#wasBlocked = true;
     let end = partEnd(head, 0);
     response.cork(() => response.writeStatus(head.subarray(0, end)));
     while (end < head.length) {
@@ -198,13 +205,15 @@ export class ResponseWriter implements Deferred {
       end = partEnd(head, start);
       const colon = head.indexOf(Byte.colon, start);
       const valueStart = head[colon + 1] === Byte.space ? colon + 2 : colon + 1;
-      response.cork(() => response.writeHeader(head.subarray(start, colon), head.subarray(valueStart, end)));
+      const write = () => response.writeHeader(head.subarray(start, colon), head.subarray(valueStart, end));
+      if (end - start > maxCorkedBytes) write();
+      else response.cork(write);
     }
   }
 
   #writeHeld(response: UwsResponse): void {
     if (this.#held === null) return;
-    if (!response.write(this.#held)) this.#awaitDrain(response);
+    if (!response.write(this.#held)) this.#awaitRoom();
     this.#held = null;
   }
 
@@ -212,7 +221,7 @@ export class ResponseWriter implements Deferred {
     const takenBytes = this.#offer(response, bytes);
     if (takenBytes === bytes.length) return;
     this.#keepRest(bytes.subarray(takenBytes));
-    this.#awaitDrain(response);
+    this.#awaitRoom();
   }
 
   /** Returns how many were taken. */
@@ -256,29 +265,24 @@ export class ResponseWriter implements Deferred {
     this.#restEnd = 0;
   }
 
-  #awaitDrain(response: UwsResponse): void {
+  #awaitRoom(): void {
     this.#isBlocked = true;
     this.#wasBlocked = true;
-    if (this.#isListening) return;
-    this.#isListening = true;
-    response.onWritable(this.#onWritable);
   }
 
-  readonly #onWritable = (): boolean => {
+  /** The client's socket has room. */
+  onRoom(): void {
     const response = this.#response;
-    if (response === null) return true;
-    this.#reactor.enter();
-    if (this.#rest !== null) this.#offerRest(response, this.#rest);
-    const isDrained = this.#rest === null;
-    if (isDrained && this.#isBlocked) {
-      this.#isBlocked = false;
-      if (this.#isEnded && this.#framing === BodyFraming.chunked) this.#cork(Step.lastChunk, nothing);
-      this.#completeIfTaken();
-      if (!this.#isEnded) this.#owner.onResponseDrained();
-    }
-    this.#reactor.leave();
-    return isDrained;
-  };
+    if (response === null || !this.#wasBlocked) return;
+    // An empty write takes with it what the library keeps of chunks, and of heads.
+    if (this.#rest === null) response.cork(ignore);
+    else this.#offerRest(response, this.#rest);
+    if (this.#rest !== null || !this.#isBlocked) return;
+    this.#isBlocked = false;
+    if (this.#isEnded && this.#framing === BodyFraming.chunked) this.#cork(Step.lastChunk, nothing);
+    this.#completeIfTaken();
+    if (!this.#isEnded) this.#owner.onResponseDrained();
+  }
 }
 
 const chunkedLine = encodeLine('transfer-encoding', 'chunked');
@@ -327,3 +331,6 @@ function reportedLength(headers: HeaderTable): number {
   const row = headers.findId(HeaderId.contentLength);
   return row < 0 ? -1 : Number(headers.value(row));
 }
+
+/** What is written is kept by the library already. */
+function ignore(): void {}

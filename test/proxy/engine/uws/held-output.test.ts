@@ -16,7 +16,7 @@ t.test('bytes that follow in a turn with room begin the wait again', (t) => {
   const buffer = new NativeBuffer(100);
   const held = new HeldOutput(one);
   const quiet = turnsUntilQuiet(held);
-  t.ok(quiet > 2, 'one turn is no round of the loop');
+  t.ok(quiet > 1, 'one turn may be of an event from before');
   for (let turn = 1; turn < quiet; turn++) held.isPossible(1_000_000);
   send(one, buffer, 0, 100);
   t.equal(turnsUntilQuiet(held), quiet);

@@ -1,4 +1,4 @@
-// Input that is kept from uWebSockets.js, and that it does not read what nobody has looked at.
+// uWebSockets.js does not read what nobody has looked at, though writes that do not succeed make it read.
 
 import { createServer, type Socket } from 'node:net';
 import t from 'tap';
