@@ -96,9 +96,9 @@ function compileCommand(command: FormatCommand): Operator {
 
 /** What the first of several commands says that has something to say. */
 function firstOf({ argument }: FormatCommand): Operator {
+  // A sentence instead of commands is an error of the format, which `compileFormat` has found.
   const commands = readCoalesced(argument!);
-  if (typeof commands === 'string') throw new Error(commands);
-  const operators = commands.map(compileCommand);
+  const operators = typeof commands === 'string' ? [] : commands.map(compileCommand);
   return (context) => {
     for (const operator of operators) {
       const value = operator(context);
