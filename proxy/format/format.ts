@@ -98,7 +98,8 @@ function compileCommand(command: FormatCommand): Operator {
 function firstOf({ argument }: FormatCommand): Operator {
   // A sentence instead of commands is an error of the format, which `compileFormat` has found.
   const commands = readCoalesced(argument!);
-  const operators = typeof commands === 'string' ? [] : commands.map(compileCommand);
+  const operators: Operator[] = [];
+  if (typeof commands !== 'string') for (const command of commands) operators.push(compileCommand(command));
   return (context) => {
     for (const operator of operators) {
       const value = operator(context);
