@@ -1,5 +1,6 @@
 // What an operator may ask about configuration that came from a control plane: streams, subscriptions and resources.
 
+import type { OnDemandStatus } from './on-demand.ts';
 import type { Problem } from './problems.ts';
 
 /** Answers are made when asked for. */
@@ -7,6 +8,8 @@ export interface DynamicState {
   sources(): readonly SourceStatus[];
   /** How many wait for what they need before they serve, or before a newer state of them does. */
   warming(): { readonly clusters: number; readonly listeners: number };
+  /** What requests asked for, in no order. Without it nothing is to be had on demand. */
+  onDemand?(): readonly OnDemandStatus[];
   /** Resources of one type, refused ones too, in no order. */
   resources(typeUrl: string): readonly ResourceStatus[];
 }

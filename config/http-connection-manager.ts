@@ -4,6 +4,7 @@ import type { AccessLog, AccessLogFilter, LogFormat } from './access-log.ts';
 import type { CidrRange } from './address.ts';
 import type { ConfigSource } from './config-source.ts';
 import type { AlpnOverride, IstioStats, PeerMetadataExchange } from './istio-filter.ts';
+import type { OnDemandFilter } from './on-demand.ts';
 import type { HeaderAddition, RouteConfiguration } from './route.ts';
 import type { Tracing } from './tracing.ts';
 
@@ -67,6 +68,8 @@ export interface HttpConnectionManager {
   readonly istioStats?: IstioStats;
   /** The name under which routes configure the CORS filter, where it is among the HTTP filters. */
   readonly corsFilter?: string;
+  /** Requests wait for what is asked for when they need it. */
+  readonly onDemand?: OnDemandFilter;
 
   readonly http1: Http1Options;
   /** Protocols that may be upgraded to, lower case, and whether routes allow them by default. */

@@ -54,6 +54,13 @@ export function logSinksOf(listener: Listener): readonly AccessLogSink[] {
   return logs.flatMap((log) => ('sink' in log ? [log.sink] : []));
 }
 
+/** Whether requests of a listener may wait for clusters that the control plane is asked for. */
+export function asksForClusters(listener: Listener): boolean {
+  return filterChainsOf(listener).some(({ filters }) =>
+    filters.some(({ config }) => 'onDemand' in config && config.onDemand?.clusters !== undefined),
+  );
+}
+
 /** Route configurations that a listener has by name, each once. */
 export function namedRoutesOf(listener: Listener): readonly NamedRoutes[] {
   const found = new Map<string, NamedRoutes>();

@@ -5,6 +5,7 @@ import type { ConfigSource } from './config-source.ts';
 import type { CorsPolicy } from './cors.ts';
 import type { Metadata } from './endpoint.ts';
 import type { HeaderMatcher, QueryParameterMatcher, RuntimeFraction } from './matcher.ts';
+import type { OnDemandFilter } from './on-demand.ts';
 import type { RouteDecorator, RouteTracing } from './tracing.ts';
 
 export interface RouteConfiguration {
@@ -19,6 +20,8 @@ export interface RouteConfiguration {
   readonly maxDirectResponseBodyBytes: number;
   /** Where more virtual hosts come from. What is served has them, and no source. */
   readonly virtualHostSource?: ConfigSource;
+  /** Of what is served: virtual hosts that are not there may be asked for. */
+  readonly hasVirtualHostSource?: true;
 }
 
 export interface VirtualHost {
@@ -48,7 +51,11 @@ export interface Route {
 
 /** Configuration by HTTP filter name (`typed_per_filter_config`). */
 export interface PerFilterConfig {
-  readonly [filterName: string]: { readonly disabled: boolean; readonly cors?: CorsPolicy };
+  readonly [filterName: string]: {
+    readonly disabled: boolean;
+    readonly cors?: CorsPolicy;
+    readonly onDemand?: Pick<OnDemandFilter, 'clusters'>;
+  };
 }
 
 export interface RouteMatch {

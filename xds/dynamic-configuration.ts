@@ -5,6 +5,7 @@
 
 import type { Bootstrap } from '../config/bootstrap.ts';
 import type { DynamicState, ResourceStatus, SourceStatus } from '../config/dynamic-state.ts';
+import type { OnDemandName, OnDemandStatus } from '../config/on-demand.ts';
 import { ConfigError } from '../config/problems.ts';
 import type { Random } from '../config/random.ts';
 import { Assembler, type AssemblerOptions } from './assembly/assembler.ts';
@@ -64,6 +65,16 @@ export class DynamicConfiguration implements DynamicState {
     this.#sources.start();
   }
 
+  /** A request of a worker waits for something: it comes as a change, or `onRefusedDemand` follows. */
+  demand(asked: OnDemandName, worker: number): void {
+    this.#assembler.demand(asked, worker);
+  }
+
+  /** None of that worker waits for it any more. */
+  endDemand(asked: OnDemandName, worker: number): void {
+    this.#assembler.endDemand(asked, worker);
+  }
+
   /** Resolves when what was accepted is on the disk. */
   async stop(): Promise<void> {
     this.#sources.stop();
@@ -77,6 +88,10 @@ export class DynamicConfiguration implements DynamicState {
 
   warming(): { readonly clusters: number; readonly listeners: number } {
     return this.#assembler.warming;
+  }
+
+  onDemand(): readonly OnDemandStatus[] {
+    return this.#assembler.demanded;
   }
 
   resources(typeUrl: string): readonly ResourceStatus[] {

@@ -1,7 +1,7 @@
 // Whether a bootstrap needs anything that is not written in it. What does not has no use for a discovery client.
 
 import type { Bootstrap } from '../config/bootstrap.ts';
-import { namedRoutesOf } from '../config/references.ts';
+import { asksForClusters, namedRoutesOf } from '../config/references.ts';
 import { type NamedSecret, secretsOfCluster, secretsOfListener } from '../config/secret-references.ts';
 import { writtenSecretOf } from './decode/secret-source.ts';
 
@@ -13,6 +13,7 @@ export function needsDynamicConfiguration(bootstrap: Bootstrap): boolean {
     bootstrap.runtimeLayers.some(({ kind }) => kind === 'rtds') ||
     bootstrap.clusters.some(({ discovery }) => discovery.kind === 'eds') ||
     bootstrap.listeners.some((listener) => namedRoutesOf(listener).length > 0) ||
+    bootstrap.listeners.some(asksForClusters) ||
     bootstrap.clusters.some((cluster) => secretsOfCluster(cluster).some((each) => canChange(each, bootstrap))) ||
     bootstrap.listeners.some((listener) => secretsOfListener(listener).some((each) => canChange(each, bootstrap)))
   );

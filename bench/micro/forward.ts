@@ -20,6 +20,7 @@ import { HttpDate } from '../../proxy/http/http-date.ts';
 import { Http1ClientConnection } from '../../proxy/http/http1/client-connection.ts';
 import { OutputBuffer } from '../../proxy/http/http1/output-buffer.ts';
 import { Http1ServerConnection } from '../../proxy/http/http1/server-connection.ts';
+import { OnDemandWaits } from '../../proxy/http/on-demand.ts';
 import type { ByteStream, ByteStreamHandler } from '../../proxy/reactor/byte-stream.ts';
 import { Reactor } from '../../proxy/reactor/reactor.ts';
 import { RouteTables } from '../../proxy/route/route-tables.ts';
@@ -119,6 +120,7 @@ const context: HttpContext = {
   connector: new Http1Connector(reactor, output),
   rawConnector: new RawConnector(reactor, output),
   clusters,
+  onDemand: new OnDemandWaits({ ask: () => undefined, leave: () => undefined }),
   routeTables: new RouteTables(),
   random,
   matchContext: { random, runtime },

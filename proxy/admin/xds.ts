@@ -2,6 +2,7 @@
 // nothing like it; with it, "did my change arrive, and what was wrong with it" is one request.
 
 import type { SourceStatus, TypeStatus } from '../../config/dynamic-state.ts';
+import type { OnDemandStatus } from '../../config/on-demand.ts';
 import type { Problem } from '../../config/problems.ts';
 import { type AdminAnswer, type AdminRequest, failure, json, text } from './admin-answer.ts';
 import type { AdminContext } from './admin-context.ts';
@@ -13,15 +14,16 @@ export function xds({ dynamic, pool, state }: AdminContext, { query }: AdminRequ
   const generation = state.snapshot?.generation ?? 0;
   const workers = pool.generations;
   const missing = missingParts(state);
+  const demanded = dynamic.onDemand?.() ?? [];
   if (format === 'json') {
-    return json({ generation, workers, missing, sources: dynamic.sources().map(sourceJson) });
+    return json({ generation, workers, missing, sources: dynamic.sources().map(sourceJson), on_demand: demanded });
   }
   if (format !== 'text') return failure(400, `format ${format} is not known; one of text, json\n`);
   const running = workers.map((each, index) => `worker ${index} runs generation ${each}\n`).join('');
   const sources = dynamic.sources();
   const none = 'There is no control plane: the configuration is that of the bootstrap.\n';
   const followed = sources.length === 0 ? none : sources.map(sourceText).join('\n');
-  return text(`generation ${generation}\n${running}${missingText(missing)}\n${followed}`);
+  return text(`generation ${generation}\n${running}${missingText(missing)}${demandText(demanded)}\n${followed}`);
 }
 
 /** As many lines as a person reads. */
@@ -32,6 +34,22 @@ function missingText(missing: readonly Problem[]): string {
   const lines = missing.slice(0, maxMissingLines).map(({ path, message }) => `  ${path}: ${message}\n`);
   const rest = missing.length - lines.length;
   return `\nwhat is served lacks:\n${lines.join('')}${rest === 0 ? '' : `  and ${rest} more (?format=json has all)\n`}`;
+}
+
+const kinds = { cluster: 'cluster', 'virtual-host': 'virtual host' } as const;
+
+/** What requests asked for: how many of each state. `?format=json` has the names. */
+function demandText(demanded: readonly OnDemandStatus[]): string {
+  const lines = (['virtual-host', 'cluster'] as const).flatMap((kind) => {
+    const own = demanded.filter((each) => each.kind === kind);
+    if (own.length === 0) return [];
+    const counted = (['waiting', 'present', 'absent'] as const).map(
+      (state) => [own.filter((each) => each.state === state).length, state] as const,
+    );
+    const states = counted.flatMap(([count, state]) => (count === 0 ? [] : `${count} ${state}`));
+    return `${own.length} ${kinds[kind]}${own.length === 1 ? '' : 's'} (${states.join(', ')})`;
+  });
+  return lines.length === 0 ? '' : `\non demand: ${lines.join('; ')}\n`;
 }
 
 function sourceText(source: SourceStatus): string {

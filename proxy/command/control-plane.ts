@@ -11,8 +11,8 @@ import type { RuntimeOverrides } from '../admin/runtime-overrides.ts';
 import type { ComponentLog } from '../telemetry/process-log.ts';
 import { type SnapshotPublisher, wholeSnapshot } from '../worker/snapshot-publisher.ts';
 import type { WorkerPool } from '../worker/worker-pool.ts';
-import { discoveryLog } from './discovery-log.ts';
 import { type OpenableLogs, openLogsOf } from './access-log-files.ts';
+import { discoveryLog } from './discovery-log.ts';
 import type { DiscoveryObservation } from './discovery-observation.ts';
 import { processClock } from './process-clock.ts';
 
@@ -21,7 +21,7 @@ export interface ControlPlaneParts {
   readonly publisher: SnapshotPublisher;
   readonly overrides: RuntimeOverrides;
   readonly observation: DiscoveryObservation;
-  readonly pool: Pick<WorkerPool, 'prepareListener' | 'discardListener'>;
+  readonly pool: Pick<WorkerPool, 'prepareListener' | 'discardListener' | 'answerDemands' | 'refuseDemand'>;
   readonly accessLogs: OpenableLogs;
   readonly drainTimeMs: number;
   /** Where accepted resources are kept for the next start; undefined is the usual place, null keeps none. */
@@ -71,12 +71,12 @@ export async function followControlPlanes(parts: ControlPlaneParts): Promise<Fol
         return reason;
       },
       discard: (name) => parts.pool.discardListener(name),
+      openLogs: (listener) => openLogsOf(listener, parts.accessLogs),
     },
     drainTimeMs: parts.drainTimeMs,
     schedule: processClock.schedule,
     defer: setImmediate,
     clock: Date.now,
-      openLogs: (listener) => openLogsOf(listener, parts.accessLogs),
     random: Math.random,
     runtime,
     onRuntimeLayer: (layer, values) => {
@@ -88,6 +88,7 @@ export async function followControlPlanes(parts: ControlPlaneParts): Promise<Fol
       publisher.flush();
     },
     onReady: () => publisher.ready(),
+    onRefusedDemand: (name, workers, why) => parts.pool.refuseDemand(name, workers, why),
     log: discoveryLog(parts.log),
     observer: parts.observation,
     ...(cacheDirectory !== null && { cacheDirectory }),
@@ -95,6 +96,10 @@ export async function followControlPlanes(parts: ControlPlaneParts): Promise<Fol
     ...(parts.onNames !== undefined && { onNames: parts.onNames }),
   });
   parts.observation.follow(configuration);
+  parts.pool.answerDemands(({ kind, name }, worker) => {
+    if (kind === 'demand') configuration.demand(name, worker);
+    else configuration.endDemand(name, worker);
+  });
   configuration.start();
   return configuration;
 }

@@ -29,6 +29,7 @@ import type { OutputBuffer } from './http1/output-buffer.ts';
 import type { RequestParserOptions } from './http1/request-parser.ts';
 import { compileLocalReplyMapping, type LocalReplyMapping } from './local-reply-mapper.ts';
 import type { ResponseHead } from './message.ts';
+import type { OnDemandWaits } from './on-demand.ts';
 import { compilePathNormalizer, type PathNormalizer } from './path-normalization.ts';
 import type { RequestCounter } from './request-counter.ts';
 import type { Stream } from './stream.ts';
@@ -45,6 +46,8 @@ export interface HttpContext {
   readonly clusters: ClusterTable;
   /** Those that connection managers find by name. */
   readonly routeTables: RouteTables;
+  /** Requests that wait for what the control plane is asked for. */
+  readonly onDemand: OnDemandWaits;
   readonly random: Random;
   readonly matchContext: MatchContext;
   /** Filled for each choice of an endpoint. */

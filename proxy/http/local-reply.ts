@@ -59,6 +59,7 @@ export const LocalReplies = {
     'upstream_reset_before_response_started{overflow}',
     ResponseFlag.upstreamOverflow,
   ),
+  onDemandOverflow: reply(503, '', 'on_demand_overflow', ResponseFlag.upstreamOverflow),
   upstreamTimeout: reply(504, 'upstream request timeout', 'response_timeout', ResponseFlag.upstreamRequestTimeout),
   perTryTimeout: reply(
     504,

@@ -21,6 +21,8 @@ import { standardReason } from './http1/reason-phrase.ts';
 import { clusterNotFoundReply, LocalReplies, type LocalReply } from './local-reply.ts';
 import { writeDirectResponse, writeLocalReply } from './local-reply-writer.ts';
 import { BodyFraming, HttpVersion, hasBody, type RequestHead, type ResponseHead } from './message.ts';
+import { awaitsCluster, awaitsVirtualHost, leaveWait, type OnDemandWait } from './on-demand.ts';
+import { beginRequest } from './request-start.ts';
 import { prepareRequestTarget } from './request-target.ts';
 import { type ResponseSender, StreamDeadline } from './response-sender.ts';
 import { addAttemptCount, addServiceTime } from './router-headers.ts';
@@ -50,6 +52,8 @@ export class Stream {
   trace: RequestTrace | null = null;
   /** What the other sidecar says of itself: the client's, or the endpoint's. Null when it says nothing, or nobody asks. */
   peer: Workload | null = null;
+  /** Null but while it waits for what the control plane is asked for. */
+  wait: OnDemandWait | null = null;
   /** The request came from inside the mesh: Envoy's `x-envoy-internal`. Its timeout and retry headers are obeyed. */
   isInternal = false;
   /** That of a page which may read the response; empty without one. */
@@ -101,7 +105,8 @@ export class Stream {
   /** The head was parsed. Routes it and starts the upstream request, or replies. */
   onRequestHead(headerBytes: number): void {
     const { manager, info, head } = this;
-    this.#begin(headerBytes);
+    this.#idleMs = this.manager.config.streamIdleTimeoutMs;
+    beginRequest(this, headerBytes);
     if (!hasBody(head)) this.#markRequestEnd();
 
     const hopByHop = sanitizeRequest(head, true);
@@ -131,7 +136,13 @@ export class Stream {
       this.peer = manager.peerMetadata.takeFromRequest(head.headers);
     }
 
+    this.#findRoute(true);
+  }
+
+  #findRoute(mayWait: boolean): void {
+    const { manager, info, head } = this;
     const route = manager.routes.match(head, manager.context.matchContext);
+    if (route === null && mayWait && awaitsVirtualHost(this)) return;
     if (manager.tracer === null) applyTraceChoice(this, route);
     if (route === null) {
       manager.stats.inc(httpStats.rqTotal);
@@ -150,34 +161,8 @@ export class Stream {
 
   /** The codec refused the head: it is answered and logged like any other request. */
   onRefusedHead(reply: LocalReply, reason: string): void {
-    this.#begin(0);
+    beginRequest(this, 0);
     this.replyLocally(reply, reason);
-  }
-
-  #begin(headerBytes: number): void {
-    const { manager, info, facts, head } = this;
-    const { context, config } = manager;
-    info.startedAtMs = context.reactor.nowMs;
-    info.requestHeadAtMs = info.startedAtMs;
-    info.startWallMs = context.wallOffsetMs + info.startedAtMs;
-    info.protocol = head.version === HttpVersion.http11 ? 'HTTP/1.1' : 'HTTP/1.0';
-    info.requestHeaderBytes = headerBytes;
-    info.connectionId = facts.connectionId;
-    info.downstreamDirectRemoteAddress = facts.directRemoteAddress ?? facts.remoteAddress;
-    info.downstreamRemoteAddress = facts.remoteAddress;
-    info.downstreamLocalAddress = facts.localAddress;
-    info.filterChainName = facts.filterChainName;
-    info.listenerName = facts.listenerName;
-    info.requestedServerName = facts.requestedServerName;
-    if (facts.tls !== undefined) info.downstreamTls = facts.tls;
-    manager.stats.inc(httpStats.downstreamRqTotal);
-    manager.stats.inc(httpStats.downstreamRqHttp1Total);
-    manager.stats.inc(httpStats.downstreamRqActive);
-    const { deadlines } = this.sender;
-    this.#idleMs = config.streamIdleTimeoutMs;
-    deadlines.set(StreamDeadline.streamIdle, this.#idleMs);
-    if (hasBody(head)) deadlines.set(StreamDeadline.request, config.requestTimeoutMs);
-    deadlines.set(StreamDeadline.maxDuration, config.maxStreamDurationMs);
   }
 
   #followRoute(route: CompiledRoute): void {
@@ -209,15 +194,16 @@ export class Stream {
         writeDirectResponse(this, action);
         return;
       case 'forward':
-        this.#forward(route, action);
+        this.#forward(route, action, true);
     }
   }
 
-  #forward(route: CompiledRoute, action: CompiledForward): void {
+  #forward(route: CompiledRoute, action: CompiledForward, mayWait: boolean): void {
     const { head, manager, info, sender } = this;
     const name = action.selectCluster(head);
     const cluster = name === null ? null : manager.context.clusters.get(name);
     if (cluster === null) {
+      if (mayWait && name !== null && awaitsCluster(this, route, name)) return;
       manager.stats.inc(httpStats.noCluster);
       this.replyLocally(
         clusterNotFoundReply(action.config.clusterNotFoundStatus),
@@ -246,13 +232,23 @@ export class Stream {
     this.#upstream.start();
   }
 
+  /** Goes on where it waited, which it does once for each. */
+  endWait(): void {
+    const { route } = this;
+    leaveWait(this);
+    if (route === null) this.#findRoute(false);
+    else if (route.action.kind === 'forward') this.#forward(route, route.action, false);
+    if (!this.#requestEnded) this.sender.resumeRequest();
+  }
+
   #armResponseTimeout(): void {
     if (!this.#isTunnel) this.sender.deadlines.set(StreamDeadline.response, this.#timeoutMs);
   }
 
   /** False while nobody takes body bytes: the codec stops reading. After a local reply they are taken and dropped. */
   get acceptsRequestBody(): boolean {
-    return this.#upstream === null || this.#isDone || this.#upstream.acceptsRequestBody;
+    if (this.#upstream === null) return this.wait === null;
+    return this.#isDone || this.#upstream.acceptsRequestBody;
   }
 
   /** The codec has stopped reading. */
@@ -435,7 +431,8 @@ export class Stream {
       requestEnded: this.#requestEnded,
       idleMs: this.#idleMs,
     });
-    if (timeout === null) this.#upstream?.onDeadline(slot);
+    if (timeout === null && this.wait !== null) this.endWait();
+    else if (timeout === null) this.#upstream?.onDeadline(slot);
     else this.replyLocally(timeout.reply, timeout.reason);
   }
 
@@ -452,6 +449,7 @@ export class Stream {
     const upstream = this.#upstream;
     this.#upstream = null;
     upstream?.cancel();
+    leaveWait(this);
   }
 
   // Every request comes here exactly once: the one log point.

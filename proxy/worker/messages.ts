@@ -1,6 +1,7 @@
 // What the main thread and a worker say to each other. Plain data only: everything here is structured-cloned.
 
 import type { EngineName } from '../../config/listener.ts';
+import type { OnDemandName, OnDemandRefusal } from '../../config/on-demand.ts';
 import type { MapDelta, SnapshotDelta } from '../../config/snapshot.ts';
 import type { PackedClusters } from '../cluster/packed-clusters.ts';
 import type { WorkloadNode } from '../istio/workload.ts';
@@ -73,6 +74,8 @@ export type ToWorker =
   | { readonly kind: 'flush-logs' }
   /** What is kept of traces; the shipped settings until it is said. */
   | { readonly kind: 'sampling'; readonly settings: RecordingSettings }
+  /** What this worker's requests wait for is not to come. */
+  | { readonly kind: 'demand-refused'; readonly name: OnDemandName; readonly why: OnDemandRefusal }
   /** A batch of records was taken. */
   | { readonly kind: 'spans-taken' }
   | { readonly kind: 'stop' };
@@ -95,6 +98,10 @@ export type FromWorker =
   | { readonly kind: 'logs'; readonly batch: LogBatch }
   | { readonly kind: 'log-entries'; readonly batch: EntryBatch }
   | TracingMessage
+  /** Requests of this worker wait for it: it comes with a snapshot, or `demand-refused` follows. */
+  | { readonly kind: 'demand'; readonly name: OnDemandName }
+  /** None of them does any more. */
+  | { readonly kind: 'demand-ended'; readonly name: OnDemandName }
   /** A sentence for the process's log. */
   | { readonly kind: 'warning'; readonly text: string }
   /** The worker's first verdict that a server there speaks before its client. */

@@ -3,6 +3,7 @@
 import { randomBytes } from 'node:crypto';
 import { Worker as Thread } from 'node:worker_threads';
 import type { Listener } from '../../config/listener.ts';
+import type { OnDemandName, OnDemandRefusal } from '../../config/on-demand.ts';
 import type { SnapshotDelta } from '../../config/snapshot.ts';
 import { signalEventFd } from '../../native/event-fd.ts';
 import type { WantedAddress } from '../listener/inherited-sockets.ts';
@@ -51,6 +52,8 @@ export interface WorkerPoolOptions {
   readonly onFailure: (worker: number, error: Error) => void;
 }
 
+export type DemandMessage = Extract<FromWorker, { kind: 'demand' | 'demand-ended' }>;
+
 interface WorkerThread {
   readonly thread: Thread;
   readonly ended: Promise<void>;
@@ -67,6 +70,9 @@ export class WorkerPool {
   readonly #generationMemory: GenerationMemory;
   readonly #ticketSeed = randomBytes(32);
   readonly #generations: Generations;
+  #onDemand = ({ kind, name }: DemandMessage, worker: number): void => {
+    if (kind === 'demand') this.refuseDemand(name, [worker], 'absent');
+  };
   #published = 0;
   #isStopping = false;
 
@@ -180,6 +186,16 @@ export class WorkerPool {
     this.#broadcast({ kind: 'sampling', settings });
   }
 
+  /** Who answers what requests of workers wait for, by a snapshot or by `refuseDemand`. Without it all of it is refused. */
+  answerDemands(answer: (message: DemandMessage, worker: number) => void): void {
+    this.#onDemand = answer;
+  }
+
+  /** What requests of these workers wait for is not to come. */
+  refuseDemand(name: OnDemandName, workers: Iterable<number>, why: OnDemandRefusal): void {
+    for (const worker of workers) this.#post(this.#workers[worker]!, { kind: 'demand-refused', name, why });
+  }
+
   /** A batch of records of this worker was taken: it may send another. */
   takeSpans(worker: number): void {
     this.#post(this.#workers[worker]!, { kind: 'spans-taken' });
@@ -242,6 +258,10 @@ export class WorkerPool {
           if (message.generation === this.#published) this.#listeners.closeVacated();
           this.#options.onApplied(message.generation, this.#listeners.bound());
         }
+        return;
+      case 'demand':
+      case 'demand-ended':
+        this.#onDemand(message, index);
         return;
       case 'warning':
         this.#options.onWarning(message.text);

@@ -20,6 +20,7 @@ import type { DownstreamEngine } from '../engine/downstream-engine.ts';
 import type { HttpContext } from '../http/connection-manager.ts';
 import { HttpDate } from '../http/http-date.ts';
 import { OutputBuffer } from '../http/http1/output-buffer.ts';
+import { OnDemandWaits } from '../http/on-demand.ts';
 import { RequestCounter } from '../http/request-counter.ts';
 import { httpMetrics } from '../istio/metric-tags.ts';
 import { WorkerIstio } from '../istio/worker-istio.ts';
@@ -163,6 +164,10 @@ export class Worker {
       reactor: this.#reactor,
       output,
       connector: new Http1Connector(this.#reactor, output),
+      onDemand: new OnDemandWaits({
+        ask: (name) => this.#send({ kind: 'demand', name }),
+        leave: (name) => this.#send({ kind: 'demand-ended', name }),
+      }),
       rawConnector: new RawConnector(this.#reactor, output),
       clusters: this.#clusters,
       routeTables: this.#routeTables,
@@ -274,6 +279,10 @@ export class Worker {
       case 'sampling':
         this.#tracing.set(message.settings);
         return;
+      case 'demand-refused':
+        this.#context.http.onDemand.refuse(message.name, message.why);
+        this.#context.http.output.flush();
+        return;
       case 'spans-taken':
         this.#tracing.onTaken();
         return;
@@ -308,6 +317,8 @@ export class Worker {
     this.#routeTables.apply(this.#receivedRoutes.join(routes));
     this.#listeners.apply(delta.listeners, new Map(placements));
     this.#clusters.apply({ clusters: { set: [], removed: delta.clusters.removed }, assignments: noAssignments });
+    this.#context.http.onDemand.lookAgain();
+    this.#context.http.output.flush();
     this.#generations.apply(this.#options.start.workerIndex, generation);
     if (generation === this.#generations.published) this.#send({ kind: 'applied', generation });
   }

@@ -43,6 +43,8 @@ export class AssemblyBench {
   readonly unopenedLogs = new Map<string, string>();
   /** What an operator was told. */
   readonly logged: string[] = [];
+  /** Of requests that wait in vain: `cluster a absent for 0`, with the workers. */
+  readonly refusedDemands: string[] = [];
   isReady = false;
   nowMs = 0;
   #version = 0;
@@ -87,6 +89,10 @@ export class AssemblyBench {
       clock: () => this.nowMs,
       log: (_level, text, facts) => this.logged.push(`${text}: ${Object.values(facts).join(': ')}`),
       runtime: () => new Map(),
+      onRefusedDemand: (asked, workers, why) => {
+        const name = asked.kind === 'cluster' ? asked.name : `${asked.routeConfiguration}/${asked.host}`;
+        this.refusedDemands.push(`${asked.kind} ${name} ${why} for ${[...workers].join(' ')}`);
+      },
       onRuntimeLayer: (name, values) => this.layers.set(name, values),
       onChange: (change) => {
         this.changes.push(change);

@@ -63,6 +63,8 @@ export interface SentResource {
   readonly aliases?: readonly string[];
   readonly ttlMs?: number;
   readonly text?: string;
+  /** The whole message, in place of name and text. */
+  readonly bytes?: Uint8Array;
   readonly isHeartbeat?: boolean;
   /** When it is not the response's. */
   readonly type?: string;
@@ -136,8 +138,8 @@ function wrapped(resource: SentResource, type: string): object {
   return { name, version, aliases, ...ttl, ...(!isHeartbeat && { resource: anyOf(resource, type) }) };
 }
 
-function anyOf({ name, text, type: own }: SentResource, type: string): object {
-  return { typeUrl: own ?? type, value: messageNamed(name, text) };
+function anyOf({ name, text, bytes, type: own }: SentResource, type: string): object {
+  return { typeUrl: own ?? type, value: bytes ?? messageNamed(name, text) };
 }
 
 function encode(typeName: string, message: object): Uint8Array {

@@ -5,6 +5,7 @@ import { randomFillSync } from 'node:crypto';
 import type { CircuitBreaker } from '../../config/cluster.ts';
 import type { Metadata } from '../../config/endpoint.ts';
 import type { HttpConnectionManager } from '../../config/http-connection-manager.ts';
+import type { OnDemandName } from '../../config/on-demand.ts';
 import type { Route } from '../../config/route.ts';
 import { NativeBuffer } from '../../native/native-buffer.ts';
 import { ClusterRuntime } from '../../proxy/cluster/cluster-runtime.ts';
@@ -14,6 +15,7 @@ import type { EndpointPools, EndpointRuntime } from '../../proxy/cluster/endpoin
 import { type ConnectionFacts, ConnectionManager, type HttpContext } from '../../proxy/http/connection-manager.ts';
 import { encodeLine, type HeaderTable } from '../../proxy/http/header-table.ts';
 import { RequestHead, ResponseHead } from '../../proxy/http/message.ts';
+import { OnDemandWaits } from '../../proxy/http/on-demand.ts';
 import { type ResponseSender, StreamDeadline } from '../../proxy/http/response-sender.ts';
 import { Stream } from '../../proxy/http/stream.ts';
 import type { ResponseReceiver, UpstreamConnection } from '../../proxy/http/upstream-connection.ts';
@@ -168,6 +170,8 @@ export interface SceneOptions {
   readonly accessLoggers?: readonly AccessLogger[];
   /** Of the listener. */
   readonly isOutbound?: boolean;
+  /** Names that may be waited for. */
+  readonly maxWaiting?: number;
   /** Bytes of ids, one after the other, again and again. */
   readonly fillRandom?: (bytes: Uint8Array) => unknown;
   /** Who the proxy is. */
@@ -190,6 +194,11 @@ export class Scene {
   readonly tracingMessages: TracingMessage[] = [];
   readonly tracing: WorkerTracing;
   readonly cluster: ClusterRuntime;
+  /** Names of it. */
+  readonly knownClusters = new Set(['service']);
+  /** What is asked of the control plane: `+name`, `-name`. */
+  readonly demands: string[] = [];
+  readonly onDemand: OnDemandWaits;
   readonly manager: ConnectionManager;
   readonly #facts: ConnectionFacts;
 
@@ -209,6 +218,13 @@ export class Scene {
       { random, statsSource: makeStatsSource(this.stats), tls: noTls },
     );
     for (const endpoint of this.cluster.eachEndpoint()) endpoint.pools = this.#poolsOf(endpoint);
+    const textOf = (name: OnDemandName) =>
+      name.kind === 'cluster' ? name.name : `${name.routeConfiguration}/${name.host}`;
+    this.onDemand = new OnDemandWaits({
+      ask: (name) => this.demands.push(`+${textOf(name)}`),
+      leave: (name) => this.demands.push(`-${textOf(name)}`),
+      maxWaiting: options.maxWaiting ?? 1024,
+    });
     const stats = new WorkerStats((message) => this.stats.accept(1, message));
     this.tracing = new WorkerTracing({
       timers: this.reactor.timers,
@@ -240,7 +256,8 @@ export class Scene {
       output: undefined as unknown as HttpContext['output'],
       connector: { carrierOf: () => noConnector } as unknown as HttpContext['connector'],
       rawConnector: noConnector as unknown as HttpContext['rawConnector'],
-      clusters: { get: (name) => (name === cluster.name ? cluster : null) } as ClusterTable,
+      onDemand: this.onDemand,
+      clusters: { get: (name) => (this.knownClusters.has(name) ? cluster : null) } as ClusterTable,
       routeTables: new RouteTables(),
       random,
       matchContext: { random, runtime: new Map() },

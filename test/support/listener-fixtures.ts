@@ -8,6 +8,7 @@ import { Http1Connector } from '../../proxy/cluster/http1-connector.ts';
 import { RawConnector } from '../../proxy/cluster/raw-connector.ts';
 import { encodeLine } from '../../proxy/http/header-table.ts';
 import { OutputBuffer } from '../../proxy/http/http1/output-buffer.ts';
+import { OnDemandWaits } from '../../proxy/http/on-demand.ts';
 import { RequestCounter } from '../../proxy/http/request-counter.ts';
 import { WorkerIstio } from '../../proxy/istio/worker-istio.ts';
 import { DescriptorReserve } from '../../proxy/listener/descriptor-reserve.ts';
@@ -76,6 +77,7 @@ export function makeListenerBench(t: Test, reactor: Reactor = startReactor(t)): 
       connector: new Http1Connector(reactor, output),
       rawConnector: new RawConnector(reactor, output),
       clusters: makeClusterTable(random),
+      onDemand: new OnDemandWaits({ ask: () => undefined, leave: () => undefined }),
       routeTables: new RouteTables(),
       random,
       matchContext: { random, runtime },

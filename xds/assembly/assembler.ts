@@ -8,6 +8,7 @@
 import type { Bootstrap } from '../../config/bootstrap.ts';
 import type { ResourceStatus } from '../../config/dynamic-state.ts';
 import type { NameTable } from '../../config/name-table.ts';
+import type { OnDemandName, OnDemandRefusal, OnDemandStatus } from '../../config/on-demand.ts';
 import { Problems } from '../../config/problems.ts';
 import type { Snapshot, SnapshotChange } from '../../config/snapshot.ts';
 import type { DiscoveryLog, RefusedResource, ResourceType, Schedule } from '../client/discovery.ts';
@@ -19,6 +20,7 @@ import { ExtensionAssembly } from './extension-assembly.ts';
 import { InitialFetch } from './initial-fetch.ts';
 import { ListenerAssembly, type ListenerSockets } from './listener-assembly.ts';
 import { NameTableAssembly } from './name-table-assembly.ts';
+import { OnDemandClusterNames } from './on-demand-clusters.ts';
 import { ReferenceCounts } from './reference-counts.ts';
 import { RouteAssembly } from './route-assembly.ts';
 import { RuntimeLayers } from './runtime-layers.ts';
@@ -42,6 +44,8 @@ export interface AssemblerOptions {
   readonly runtime: () => RuntimeValues;
   readonly onRuntimeLayer: (layer: string, values: RuntimeValues) => void;
   readonly onChange: (change: SnapshotChange) => void;
+  /** Requests of these workers wait in vain. Nothing is asked for without it. */
+  readonly onRefusedDemand?: (name: OnDemandName, workers: Iterable<number>, why: OnDemandRefusal) => void;
   /** Names of the mesh, for who answers DNS; they are not asked for without it. */
   readonly onNames?: (names: NameTable) => void;
   /** What is served first is complete: every change until here makes it. Once. */
@@ -67,6 +71,7 @@ export class Assembler {
   readonly #changes = new SnapshotChanges();
   readonly #layers: RuntimeLayers;
   readonly #secrets: SecretAssembly;
+  readonly #demandedClusters: OnDemandClusterNames;
   readonly #clusters: ClusterAssembly;
   readonly #routes: RouteAssembly;
   readonly #extensions: ExtensionAssembly;
@@ -86,10 +91,16 @@ export class Assembler {
     this.#context = { sources, changes: this.#changes, references, schedule, clock, onDue };
     this.#layers = new RuntimeLayers(this.#context, options.onRuntimeLayer);
     this.#secrets = new SecretAssembly(this.#context, { statics: bootstrap.secrets, log: options.log });
+    this.#demandedClusters = this.#makeDemandedClusters();
     this.#clusters = this.#makeClusters();
     this.#routes = new RouteAssembly(this.#context, {
       unserved: this.#clusters.unserved,
       ads: bootstrap.dynamicResources.ads,
+      refuse: (alias, workers, why) => {
+        const slash = alias.lastIndexOf('/');
+        const name = { routeConfiguration: alias.slice(0, slash), host: alias.slice(slash + 1) };
+        options.onRefusedDemand?.({ kind: 'virtual-host', ...name }, workers, why);
+      },
     });
     this.#extensions = new ExtensionAssembly(this.#context);
     this.#listeners = this.#makeListeners();
@@ -135,6 +146,26 @@ export class Assembler {
       routes: routes.served,
       secrets: secrets.served,
     };
+  }
+
+  /** A request of a worker waits for something. It comes as a change, or `onRefusedDemand` follows. */
+  demand(asked: OnDemandName, worker: number): void {
+    const { onDemand: hosts } = this.#routes.virtualHosts;
+    if (asked.kind === 'cluster') this.#demandedClusters.ask(asked.name, worker);
+    else hosts.ask(asked.routeConfiguration, asked.host, worker);
+  }
+
+  /** None of that worker waits for it any more. */
+  endDemand(asked: OnDemandName, worker: number): void {
+    const { onDemand: hosts } = this.#routes.virtualHosts;
+    if (asked.kind === 'cluster') this.#demandedClusters.names.leave(asked.name, worker);
+    else hosts.leave(asked.routeConfiguration, asked.host, worker);
+  }
+
+  /** For `DynamicState.onDemand`. */
+  get demanded(): readonly OnDemandStatus[] {
+    const { onDemand: hosts } = this.#routes.virtualHosts;
+    return [...this.#demandedClusters.names.statuses('cluster'), ...hosts.names.statuses('virtual-host')];
   }
 
   /** Begins with the static resources. Once. Returns those that cannot be, with which nothing should go on. */
@@ -196,6 +227,17 @@ export class Assembler {
     }
   }
 
+  #makeDemandedClusters(): OnDemandClusterNames {
+    const { bootstrap, onRefusedDemand } = this.#options;
+    const { ads, clusters } = bootstrap.dynamicResources;
+    return new OnDemandClusterNames(this.#context, {
+      ads,
+      isWildcard: clusters?.kind === 'ads',
+      resources: () => this.#clusters.resources,
+      refuse: (name, workers, why) => onRefusedDemand?.({ kind: 'cluster', name }, workers, why),
+    });
+  }
+
   #makeClusters(): ClusterAssembly {
     const { bootstrap } = this.#options;
     const names = bootstrap.clusters.map(({ name }) => name);
@@ -203,6 +245,7 @@ export class Assembler {
       secrets: this.#secrets,
       reservedNames: new Set([...names, ...bootstrap.grpcClusters.keys()]),
       defaultBind: bootstrap.defaultBindAddress,
+      onDemand: this.#demandedClusters,
       onAnswer: () => this.#initialFetch.clusters.onAnswer(),
     });
   }
@@ -213,6 +256,7 @@ export class Assembler {
       routes: this.#routes,
       secrets: this.#secrets,
       extensions: this.#extensions,
+      onDemandProblem: () => this.#demandedClusters.problem,
       sockets,
       reservedNames: new Set(bootstrap.listeners.map(({ name }) => name)),
       unserved: this.#clusters.unserved,

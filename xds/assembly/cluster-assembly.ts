@@ -10,7 +10,7 @@ import type { Problems } from '../../config/problems.ts';
 import { secretsOfCluster } from '../../config/secret-references.ts';
 import { clusterDecoder } from '../resource/cluster-resource.ts';
 import { loadAssignmentDecoder } from '../resource/load-assignment-resource.ts';
-import { type Removal, ResourceSet, type ResourceUser } from '../resource/resource-set.ts';
+import { type OnDemandAnswers, type Removal, ResourceSet, type ResourceUser } from '../resource/resource-set.ts';
 import type { AssemblyContext } from './assembly-context.ts';
 import type { SecretAssembly, UsedSecrets } from './secret-assembly.ts';
 import { isSettled, type SubscribedResource, SubscribedType } from './subscribed-type.ts';
@@ -35,6 +35,7 @@ export interface ClusterAssemblyOptions {
   readonly reservedNames: ReadonlySet<string>;
   /** Source address of clusters without one of their own. */
   readonly defaultBind: SourceAddress | undefined;
+  readonly onDemand: OnDemandAnswers;
   /** The end of a response. */
   readonly onAnswer: () => void;
 }
@@ -42,6 +43,7 @@ export interface ClusterAssemblyOptions {
 export class ClusterAssembly implements ResourceUser<Cluster> {
   readonly resources: ResourceSet<Cluster>;
   readonly members: SubscribedType<LoadAssignment, ClusterVersion>;
+  readonly onDemand: OnDemandAnswers;
   readonly #context: AssemblyContext;
   readonly #options: ClusterAssemblyOptions;
   readonly #entries = new Map<string, ClusterEntry>();
@@ -53,6 +55,7 @@ export class ClusterAssembly implements ResourceUser<Cluster> {
     const { sources, clock } = context;
     this.#context = context;
     this.#options = options;
+    this.onDemand = options.onDemand;
     this.resources = new ResourceSet({ decoder: clusterDecoder(options.defaultBind), user: this, clock });
     this.members = new SubscribedType<LoadAssignment, ClusterVersion>({
       decoder: loadAssignmentDecoder,

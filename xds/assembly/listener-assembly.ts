@@ -8,7 +8,7 @@
 
 import type { Listener } from '../../config/listener.ts';
 import { Problems } from '../../config/problems.ts';
-import { clustersOfListener, collectorsOfListener, namedRoutesOf } from '../../config/references.ts';
+import { asksForClusters, clustersOfListener, collectorsOfListener, namedRoutesOf } from '../../config/references.ts';
 import { secretsOfListener } from '../../config/secret-references.ts';
 import type { TraceProvider } from '../../config/tracing.ts';
 import type { RuntimeValues } from '../decode/runtime.ts';
@@ -47,6 +47,8 @@ export interface ListenerAssemblyOptions {
   readonly routes: RouteAssembly;
   readonly secrets: SecretAssembly;
   readonly extensions: ExtensionAssembly;
+  /** Why clusters cannot be asked for on demand. */
+  readonly onDemandProblem: () => string | undefined;
   readonly sockets: ListenerSockets;
   /** Names that a control plane may not take: those of static listeners. */
   readonly reservedNames: ReadonlySet<string>;
@@ -129,10 +131,12 @@ export class ListenerAssembly implements ResourceUser<WrittenListener> {
   /** Whether routes and secrets can come from where they are said to, and logs can go to where they are to go. */
   checkSources(listener: Listener, problems: Problems): void {
     const { sources } = this.#context;
-    const place = problems.at('filter_chains');
-    this.#options.secrets.checkSources(secretsOfListener(listener), place);
     const unopened = this.#options.sockets.openLogs(listener);
     if (unopened !== undefined) problems.add(unopened);
+    const place = problems.at('filter_chains');
+    this.#options.secrets.checkSources(secretsOfListener(listener), place);
+    const demand = asksForClusters(listener) ? this.#options.onDemandProblem() : undefined;
+    if (demand !== undefined) place.add(`clusters on demand: ${demand}`);
     for (const { name, source } of namedRoutesOf(listener)) {
       const problem = sources.problemWith(source);
       if (problem !== undefined) place.add(`route configuration ${JSON.stringify(name)}: ${problem}`);

@@ -8,6 +8,7 @@ import type { RouteConfiguration } from '../../config/route.ts';
 import { routeConfigurationDecoder } from '../resource/route-configuration-resource.ts';
 import type { AssemblyContext } from './assembly-context.ts';
 import { ClusterWait } from './cluster-wait.ts';
+import type { OnDemandNamesOptions } from './on-demand-names.ts';
 import { isSettled, type SubscribedResource, SubscribedType } from './subscribed-type.ts';
 import { VirtualHostAssembly } from './virtual-host-assembly.ts';
 
@@ -28,7 +29,7 @@ export class RouteAssembly {
   /** Clusters that the served state of a name refers to: found once for each state. */
   readonly #references = new Map<string, ReadonlySet<string>>();
 
-  constructor(context: AssemblyContext, { unserved, ads }: RouteAssemblyOptions) {
+  constructor(context: AssemblyContext, { unserved, ads, refuse }: RouteAssemblyOptions) {
     const { sources, clock } = context;
     this.#context = context;
     this.#unserved = unserved;
@@ -45,6 +46,7 @@ export class RouteAssembly {
     this.virtualHosts = new VirtualHostAssembly(context, {
       isAdsDelta: ads?.protocol !== 'state-of-the-world',
       routesNamed: (name) => this.#accepted.get(name),
+      refuse,
       onChange: (name) => {
         this.#changed.add(name);
         context.onDue();
@@ -119,6 +121,8 @@ export interface RouteAssemblyOptions {
   readonly unserved: ReadonlySet<string>;
   /** The aggregated stream, if there is one. */
   readonly ads: GrpcApi | undefined;
+  /** Of requests that asked for a host. */
+  readonly refuse: OnDemandNamesOptions['refuse'];
 }
 
 interface PendingRoutes {

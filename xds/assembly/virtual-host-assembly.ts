@@ -2,25 +2,30 @@
 // there are of a source are asked for, as long as a route configuration takes its virtual hosts from it; which are its own is
 // said by their names. https://www.envoyproxy.io/docs/envoy/latest/configuration/http/http_conn_man/vhds
 
-import type { ConfigSource } from '../../config/config-source.ts';
 import type { ResourceStatus } from '../../config/dynamic-state.ts';
 import type { Problems } from '../../config/problems.ts';
 import type { RouteConfiguration, VirtualHost } from '../../config/route.ts';
-import { type ResourceType, wildcard } from '../client/discovery.ts';
+import { type ResourceSubscriptions, type ResourceType, wildcard } from '../client/discovery.ts';
 import { ResourceSet, type ResourceUser } from '../resource/resource-set.ts';
 import { virtualHostDecoder } from '../resource/virtual-host-resource.ts';
 import type { AssemblyContext } from './assembly-context.ts';
+import { OnDemandHostNames } from './on-demand-hosts.ts';
+import type { OnDemandNamesOptions } from './on-demand-names.ts';
 
 export interface VirtualHostAssemblyOptions {
   /** The aggregated stream tells changes only; virtual hosts come in no other way. */
   readonly isAdsDelta: boolean;
   /** The accepted state of a route configuration, without what arrives here. */
   readonly routesNamed: (name: string) => RouteConfiguration | undefined;
+  /** Of requests that asked for a host. */
+  readonly refuse: OnDemandNamesOptions['refuse'];
   /** There is something else to be served under this name. */
   readonly onChange: (routeName: string) => void;
 }
 
 export class VirtualHostAssembly {
+  /** Hosts that requests asked for. */
+  readonly onDemand: OnDemandHostNames;
   readonly #context: AssemblyContext;
   readonly #options: VirtualHostAssemblyOptions;
   readonly #bySource = new Map<string, HostSource>();
@@ -30,6 +35,18 @@ export class VirtualHostAssembly {
   constructor(context: AssemblyContext, options: VirtualHostAssemblyOptions) {
     this.#context = context;
     this.#options = options;
+    const { routesNamed, refuse } = options;
+    const sourceOf = (routeName: string) => this.#using(routeName);
+    this.onDemand = new OnDemandHostNames({
+      routesNamed,
+      refuse,
+      clock: context.clock,
+      subscribe: (routeName, alias) => sourceOf(routeName)?.subscriptions?.subscribe(this.type.typeUrl, alias, 0),
+      unsubscribe: (routeName, alias) => sourceOf(routeName)?.subscriptions?.unsubscribe(this.type.typeUrl, alias),
+      hostNamed: (resource) => sourceOf(routeNameOf(resource))?.hosts.get(routeNameOf(resource))?.host(resource),
+      remove: (routeName, resource) =>
+        sourceOf(routeName)?.set.onUpdate({ version: '', resources: [], removed: [resource] }),
+    });
   }
 
   get type(): ResourceType {
@@ -66,26 +83,37 @@ export class VirtualHostAssembly {
   use(routes: RouteConfiguration): void {
     const { name, virtualHostSource: source } = routes;
     const own = source && this.#sourceOf(this.#context.sources.nameOf(source, this.type));
-    for (const each of this.#bySource.values()) if (each !== own) each.users.delete(name);
+    for (const each of this.#bySource.values()) if (each !== own) this.#leave(each, name);
     if (own === undefined || source === undefined) return;
     own.users.add(name);
-    if (own.source !== undefined) return;
-    own.source = source;
-    const { typeUrl } = this.type;
-    this.#context.sources.subscriptions(source, this.type).subscribe(typeUrl, wildcard, source.initialFetchTimeoutMs);
+    if (own.subscriptions !== undefined) return;
+    own.subscriptions = this.#context.sources.subscriptions(source, this.type);
+    own.subscriptions.subscribe(this.type.typeUrl, wildcard, source.initialFetchTimeoutMs);
   }
 
   release(routeName: string): void {
-    for (const { users } of this.#bySource.values()) users.delete(routeName);
+    for (const each of this.#bySource.values()) this.#leave(each, routeName);
+  }
+
+  /** Hosts are let go where they were asked for. */
+  #leave(source: HostSource, routeName: string): void {
+    if (!source.users.has(routeName)) return;
+    this.onDemand.drop(routeName);
+    source.users.delete(routeName);
+  }
+
+  #using(routeName: string): HostSource | undefined {
+    for (const each of this.#bySource.values()) if (each.users.has(routeName)) return each;
+    return undefined;
   }
 
   /** At the end of a turn, so that what is used again within one stays. */
   letGoUnused(): void {
     for (const each of this.#bySource.values()) {
-      if (each.source === undefined || each.users.size > 0) continue;
-      this.#context.sources.subscriptions(each.source, this.type).unsubscribe(this.type.typeUrl, wildcard);
+      if (each.subscriptions === undefined || each.users.size > 0) continue;
+      each.subscriptions.unsubscribe(this.type.typeUrl, wildcard);
       for (const { name } of each.set.statuses()) each.set.forget(name);
-      each.source = undefined;
+      each.subscriptions = undefined;
       each.isAnswered = false;
       each.hosts.clear();
     }
@@ -100,7 +128,11 @@ export class VirtualHostAssembly {
   merged(routes: RouteConfiguration): RouteConfiguration {
     const { virtualHostSource: source, ...own } = routes;
     if (source === undefined) return routes;
-    return { ...own, virtualHosts: [...own.virtualHosts, ...(this.#tableOf(routes)?.hosts() ?? [])] };
+    return {
+      ...own,
+      hasVirtualHostSource: true,
+      virtualHosts: [...own.virtualHosts, ...(this.#tableOf(routes)?.hosts() ?? [])],
+    };
   }
 
   #tableOf({ name, virtualHostSource: source }: RouteConfiguration): HostTable | undefined {
@@ -115,7 +147,7 @@ export class VirtualHostAssembly {
       const users = new Set<string>();
       const user = this.#makeUser(sourceName, hosts);
       const set = new ResourceSet({ decoder: virtualHostDecoder, clock: this.#context.clock, user });
-      found = { set, hosts, users, source: undefined, isAnswered: false };
+      found = { set, hosts, users, subscriptions: undefined, isAnswered: false };
       this.#bySource.set(sourceName, found);
     }
     return found;
@@ -139,6 +171,7 @@ export class VirtualHostAssembly {
     const { onDue } = this.#context;
     return {
       isExclusive: true,
+      onDemand: this.onDemand,
       set: ({ name, value }, problems) => {
         const routeName = routeNameOf(name);
         if (routeName === '') problems.at('name').add('must be ROUTE_CONFIGURATION/NAME, to say where it belongs');
@@ -175,6 +208,10 @@ class HostTable {
     return this.#hosts.values();
   }
 
+  host(resource: string): VirtualHost | undefined {
+    return this.#hosts.get(resource);
+  }
+
   /** Of another resource than `asking`. */
   ownerOf(domain: string, asking?: string): VirtualHost | undefined {
     const owner = this.#owners.get(domain);
@@ -205,7 +242,7 @@ interface HostSource {
   /** Names of route configurations. */
   readonly users: Set<string>;
   /** Undefined while nobody uses it. */
-  source: ConfigSource | undefined;
+  subscriptions: ResourceSubscriptions | undefined;
   /** Something was said, or its time is over. */
   isAnswered: boolean;
 }

@@ -11,6 +11,7 @@ import { decodeHttpFilters } from './http-filter.ts';
 import { decodeHttp1Options } from './http1-options.ts';
 import { decodeIstioHttpFilters } from './istio-filter.ts';
 import { decodeLocalReply } from './local-reply.ts';
+import { decodeOnDemandFilter } from './on-demand.ts';
 import { decodeUpgrades } from './route-action.ts';
 import { decodeRouteSource } from './route-source.ts';
 import { decodeTracing } from './tracing.ts';
@@ -25,6 +26,7 @@ export function decodeHttpConnectionManager(message: Message, problems: Problems
     ...decodeClientIdentity(message, problems),
     ...decodeIstioHttpFilters(message.httpFilters, problems.at('http_filters')),
     ...given('corsFilter', decodeCorsFilter(message.httpFilters, problems.at('http_filters'))),
+    ...given('onDemand', decodeOnDemandFilter(message.httpFilters, problems.at('http_filters'))),
     ...given('forwardClientCert', decodeForwardClientCert(message)),
     ...given('tracing', decodeTracing(message, startsChildSpan, problems)),
     ...decodePathOptions(message, problems),

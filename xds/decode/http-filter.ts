@@ -1,5 +1,5 @@
-// HTTP filters. Those without effect are left out, so that they cost nothing per request; Istio's and the CORS filter are in
-// files of their own.
+// HTTP filters. Those without effect are left out, so that they cost nothing per request; Istio's, the CORS filter and on_demand are
+// in files of their own.
 
 import type { HttpFilter, RouterFilter } from '../../config/http-connection-manager.ts';
 import type { Problems } from '../../config/problems.ts';
@@ -8,12 +8,13 @@ import { decodeAccessLogs } from './access-log.ts';
 import { isCorsFilter } from './cors.ts';
 import { type Extension, extensionType, isInertFilter } from './extension.ts';
 import { isIstioHttpFilter } from './istio-filter.ts';
+import { isOnDemandFilter } from './on-demand.ts';
 
 const routerType = 'envoy.extensions.filters.http.router.v3.Router';
 const httpFilter = {
   what: 'HTTP filter',
   known: [routerType],
-  instead: 'only the router, CORS and those of Istio are: keep on Envoy what needs it',
+  instead: 'only the router, CORS and on_demand, and those of Istio are: keep on Envoy what needs it',
 } as const;
 
 /** Filters in order. The router has to be there once, and last. */
@@ -37,7 +38,12 @@ export function decodeHttpFilters(
 
 /** Without effect, or part of what the connection manager does. */
 function isBesideRouter(filter: Extension): boolean {
-  return isInertFilter(filter, 'HTTP filter') || isIstioHttpFilter(filter) || isCorsFilter(filter);
+  return (
+    isInertFilter(filter, 'HTTP filter') ||
+    isIstioHttpFilter(filter) ||
+    isCorsFilter(filter) ||
+    isOnDemandFilter(filter)
+  );
 }
 
 /** Whether a configuration of this type is one of an HTTP filter that is supported. */

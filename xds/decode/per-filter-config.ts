@@ -1,11 +1,12 @@
 // What a virtual host, route or weighted cluster sets for single HTTP filters (`typed_per_filter_config`): the policy of the
-// CORS filter, or that a filter is disabled.
+// CORS filter, whether clusters are asked for on demand, or that a filter is disabled.
 
 import type { Problems } from '../../config/problems.ts';
 import type { PerFilterConfig } from '../../config/route.ts';
-import type { CorsPolicy, RouteFilterConfig } from '../generated/messages.ts';
+import type { CorsPolicy, PerRouteConfig, RouteFilterConfig } from '../generated/messages.ts';
 import type { Any } from '../message/message-descriptor.ts';
 import { corsPolicyType, decodeCorsPolicy } from './cors.ts';
+import { decodeOnDemand, onDemandRouteType } from './on-demand.ts';
 
 const filterConfig = 'envoy.config.route.v3.FilterConfig';
 
@@ -28,8 +29,12 @@ export function decodePerFilterConfig(
   return decoded;
 }
 
-function decodeOwn(any: Any, problems: Problems): Pick<PerFilterConfig[string], 'cors'> {
+function decodeOwn(any: Any, problems: Problems): Omit<PerFilterConfig[string], 'disabled'> {
   if (any.typeName === corsPolicyType) return { cors: decodeCorsPolicy(any.message as CorsPolicy, problems) };
-  problems.unsupported(`filter configuration ${any.typeUrl}`, `only ${corsPolicyType} and ${filterConfig} are`);
+  if (any.typeName === onDemandRouteType) return { onDemand: decodeOnDemand(any.message as PerRouteConfig, problems) };
+  problems.unsupported(
+    `filter configuration ${any.typeUrl}`,
+    `only ${corsPolicyType}, ${onDemandRouteType} and ${filterConfig} are`,
+  );
   return {};
 }

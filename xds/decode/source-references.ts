@@ -4,7 +4,10 @@ import { Problems } from '../../config/problems.ts';
 import type { Bootstrap_StaticResources, ConfigSource, HttpConnectionManager } from '../generated/messages.ts';
 import { decodeConfigSource } from './config-source.ts';
 import { configSourceProblem, type KnownSources } from './config-source-problem.ts';
+import { decodeOnDemandFilter } from './on-demand.ts';
 import { managerType, writtenFilters } from './written-filters.ts';
+
+const aggregated = { kind: 'ads', initialFetchTimeoutMs: 0 } as const;
 
 export function checkSourceReferences(
   message: Bootstrap_StaticResources,
@@ -19,8 +22,11 @@ export function checkSourceReferences(
   for (const [index, listener] of (message.listeners ?? []).entries()) {
     for (const { config, problems: place } of writtenFilters(listener, problems.at('listeners').item(index))) {
       if (config.typeName !== managerType) continue;
-      const source = (config.message as HttpConnectionManager).rds?.configSource;
-      if (source !== undefined) checkSource(source, known, place.at('rds').at('config_source'));
+      const { rds, httpFilters } = config.message as HttpConnectionManager;
+      if (rds?.configSource !== undefined) checkSource(rds.configSource, known, place.at('rds').at('config_source'));
+      const demanded = decodeOnDemandFilter(httpFilters, new Problems())?.clusters;
+      const problem = demanded && configSourceProblem(aggregated, known);
+      if (problem !== undefined) place.at('http_filters').add(`clusters on demand: ${problem}`);
     }
   }
 }

@@ -1414,6 +1414,23 @@ export interface GrpcStatsFilterConfig {
   readonly replaceDotsInGrpcServiceName?: boolean;
 }
 
+/** `envoy.extensions.filters.http.on_demand.v3.OnDemand` */
+export interface OnDemand {
+  readonly odcds?: OnDemandCds;
+}
+
+/** `envoy.extensions.filters.http.on_demand.v3.OnDemandCds` */
+export interface OnDemandCds {
+  readonly source?: ConfigSource;
+  readonly resourcesLocator?: string;
+  readonly timeout?: number;
+}
+
+/** `envoy.extensions.filters.http.on_demand.v3.PerRouteConfig` */
+export interface PerRouteConfig {
+  readonly odcds?: OnDemandCds;
+}
+
 /** `envoy.extensions.filters.http.router.v3.Router` */
 export interface Router {
   readonly dynamicStats?: boolean;

@@ -27,6 +27,8 @@ export interface ResourceUser<T> {
   /** Takes a new state, unless it records why not; then the one before stays. */
   set(resource: { readonly name: string; readonly value: T }, problems: Problems): void;
   remove(name: string): Removal;
+  /** Undefined where nobody asks for single names beside what is subscribed to. */
+  readonly onDemand?: OnDemandAnswers | undefined;
   /** The end of a response, or of the time for the first one. */
   onAnswer(): void;
   stateOf(name: string): 'active' | 'warming';
@@ -39,6 +41,14 @@ export interface SubscribedNames {
   onAbsent(name: string): void;
   /** It came, was refused, and there is no older state of it. */
   onRefused(name: string): void;
+}
+
+/** Told of what came or is gone, whoever asked for it. */
+export interface OnDemandAnswers {
+  /** `isHeld`: a state of it is accepted. */
+  onCame(name: string, aliases: readonly string[], isHeld: boolean): void;
+  /** A resource, or a name that was asked for, is not there. */
+  onGone(name: string): void;
 }
 
 export interface HeldResource {
@@ -105,6 +115,11 @@ export class ResourceSet<T> implements ResourceConsumer {
       refusedLeft = this.#takeAll(left);
     }
     refused.push(...refusedLeft.values());
+    const { onDemand } = this.#user;
+    if (onDemand !== undefined) {
+      for (const name of removed) onDemand.onGone(name);
+      for (const { name, aliases } of resources) onDemand.onCame(name, aliases, this.#isHeld(name));
+    }
     this.#user.onAnswer();
     return refused;
   }
@@ -120,11 +135,17 @@ export class ResourceSet<T> implements ResourceConsumer {
 
   onAbsent(name: string): void {
     const { names } = this.#user;
-    if (names === undefined) this.#user.onAnswer();
-    else if (!this.#held.has(name) && names.needs(name)) {
+    if (names === undefined) {
+      this.#user.onDemand?.onGone(name);
+      this.#user.onAnswer();
+    } else if (!this.#held.has(name) && names.needs(name)) {
       this.#absent.add(name);
       names.onAbsent(name);
     }
+  }
+
+  #isHeld(name: string): boolean {
+    return this.#held.get(name)?.isDraining === false;
   }
 
   /** A removed resource does not serve any more, unless it came back. */

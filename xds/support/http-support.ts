@@ -5,6 +5,7 @@ import type { SupportTable } from './support-table.ts';
 const http2NotServed = 'options of a protocol that is not served yet; connections that speak it are refused';
 const grpcCounts = 'gRPC calls are not counted yet: they come over HTTP/2';
 const noFault = 'fault injection is not offered yet: leave it out (in Istio, fault of the VirtualService)';
+const demand = 'envoy.extensions.filters.http.on_demand.v3';
 const HCM = 'envoy.extensions.filters.network.http_connection_manager.v3';
 
 export const httpSupport: SupportTable = {
@@ -167,6 +168,12 @@ export const httpSupport: SupportTable = {
       abort_grpc_status_runtime: noFault,
       filter_metadata: noFault,
     },
+  },
+  [`${demand}.OnDemand`]: { supported: ['odcds'] },
+  [`${demand}.PerRouteConfig`]: { supported: ['odcds'] },
+  [`${demand}.OnDemandCds`]: {
+    supported: ['source', 'timeout'],
+    unsupported: { resources_locator: 'clusters are asked for by their names' },
   },
   'envoy.extensions.filters.http.cors.v3.Cors': { supported: [] },
   'envoy.extensions.filters.http.cors.v3.CorsPolicy': {

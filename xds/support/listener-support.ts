@@ -4,7 +4,7 @@ import type { SupportTable } from './support-table.ts';
 
 const proxyProtocol = 'the PROXY protocol is not sent to endpoints';
 const inPlace = 'configurations of listener filters are not discovered; write typed_config';
-const onDemand = 'nothing is fetched on demand: what is configured is there before the first request';
+const onDemand = 'only requests wait for what is asked for on demand: use the HTTP filter on_demand';
 
 const subsets = 'read only by the subset balancer, which is refused';
 

@@ -41,7 +41,12 @@ function partsFor(yaml: string) {
     publisher,
     overrides: new RuntimeOverrides(),
     observation,
-    pool: { prepareListener: () => undefined, discardListener: () => undefined },
+    pool: {
+      prepareListener: () => undefined,
+      discardListener: () => undefined,
+      answerDemands: () => undefined,
+      refuseDemand: () => undefined,
+    },
     accessLogs: { open: () => undefined },
     drainTimeMs: 0,
     cacheDirectory: null,

@@ -1,0 +1,206 @@
+// Requests that wait for what the control plane is asked for. How names are asked for: test/xds/assembly/on-demand-names.test.ts.
+
+import t from 'tap';
+import type { PerFilterConfig } from '../../../config/route.ts';
+import { BodyFraming, type RequestHead } from '../../../proxy/http/message.ts';
+import { ResponseFlag } from '../../../proxy/http/stream-info.ts';
+import { httpStats } from '../../../proxy/telemetry/http-stats.ts';
+import { routeOf, virtualHostOf } from '../../support/data-plane.ts';
+import { bufferOf, Scene, type SceneOptions } from '../../support/http-fixtures.ts';
+import { routeConfigurationOf } from '../../support/on-demand-mesh.ts';
+import { forwardAction } from '../../support/route-fixtures.ts';
+
+const byHeader = forwardAction({ target: { kind: 'cluster-header', header: 'x-cluster' } });
+
+/** Requests to the cluster of their `x-cluster`. */
+function clusterScene(options: SceneOptions & { readonly timeoutMs?: number } = {}) {
+  const { timeoutMs = 5000, ...rest } = options;
+  const manager = { onDemand: { name: 'demand', clusters: { timeoutMs } }, ...options.manager };
+  return new Scene({ routes: [routeOf('/', byHeader)], ...rest, manager });
+}
+
+/** Routes without a virtual host, which arrive apart. */
+function hostScene(options: SceneOptions = {}) {
+  const { virtualHostSource, ...own } = routeConfigurationOf('routes', false);
+  const routes = { ...own, hasVirtualHostSource: true } as const;
+  const scene = new Scene({
+    ...options,
+    manager: { onDemand: { name: 'demand' }, ...options.manager, routes: { kind: 'inline', routes } },
+  });
+  const add = (...domains: readonly string[]) => {
+    const added = [virtualHostOf([routeOf('/', forwardAction())], domains)];
+    scene.manager.routes.update({ ...routes, virtualHosts: added }, [], added);
+    scene.onDemand.lookAgain();
+  };
+  return { scene, add };
+}
+
+const cluster =
+  (name: string, method = 'GET') =>
+  (head: RequestHead) => {
+    head.headers.append('x-cluster', name);
+    head.method = method;
+    if (method === 'POST') head.framing = BodyFraming.chunked;
+  };
+const host = (authority: string) => (head: RequestHead) => {
+  head.authority = authority;
+};
+
+t.test('a request waits for its cluster, and goes on with the snapshot that has it', async (t) => {
+  const scene = clusterScene();
+  const { client, stream } = scene.request(cluster('late'));
+  t.same(scene.demands, ['+late']);
+  scene.onDemand.lookAgain();
+  t.equal(client.ending, 'open', 'a snapshot without it changes nothing');
+  scene.knownClusters.add('late');
+  scene.onDemand.lookAgain();
+  scene.respond(scene.connect(), 200, true);
+  t.match(client, { status: 200, ending: 'ended' });
+  t.same(scene.demands, ['+late', '-late']);
+  scene.reactor.advance(60_000);
+  t.equal(stream.info.responseCode, 200, 'its time is not counted any more');
+});
+
+t.test('however many wait for a name, it is asked for once, and let go with the last of them', async (t) => {
+  const scene = clusterScene();
+  const requests = [1, 2, 3].map(() => scene.request(cluster('late')));
+  t.same(scene.demands, ['+late']);
+  requests[0]!.stream.onDownstreamReset(ResponseFlag.downstreamConnectionTermination, 'gone');
+  t.same(scene.demands, ['+late']);
+  scene.onDemand.refuse({ kind: 'cluster', name: 'late' }, 'absent');
+  t.same(
+    requests.map(({ client }) => client.status),
+    [0, 503, 503],
+  );
+  t.same(scene.demands, ['+late', '-late']);
+  scene.onDemand.refuse({ kind: 'cluster', name: 'late' }, 'absent');
+});
+
+t.test('what is not there is answered as without the filter', async (t) => {
+  const scene = clusterScene();
+  const { client, stream } = scene.request(cluster('missing'));
+  scene.onDemand.refuse({ kind: 'cluster', name: 'missing' }, 'absent');
+  t.match(client, { status: 503, body: 'cluster missing is not known' });
+  t.equal(stream.info.responseCodeDetails, 'cluster_not_found');
+  const { scene: hosts } = hostScene();
+  const unknown = hosts.request(host('nowhere'));
+  hosts.onDemand.refuse({ kind: 'virtual-host', routeConfiguration: 'routes', host: 'nowhere' }, 'absent');
+  t.equal(unknown.client.status, 404);
+  t.equal(unknown.stream.info.responseFlags, ResponseFlag.noRouteFound);
+});
+
+t.test(
+  'a cluster is waited for as long as the filter says, a virtual host as long as the stream may be idle',
+  async (t) => {
+    const scene = clusterScene({ timeoutMs: 100 });
+    const { client, stream } = scene.request(cluster('late'));
+    scene.reactor.advance(99);
+    t.equal(client.ending, 'open');
+    scene.reactor.advance(1);
+    t.equal(client.status, 503);
+    t.equal(stream.info.responseCodeDetails, 'cluster_not_found');
+    t.same(scene.demands, ['+late', '-late']);
+    const { scene: hosts } = hostScene({ manager: { streamIdleTimeoutMs: 300 } });
+    const waiting = hosts.request(host('a'));
+    hosts.reactor.advance(300);
+    t.equal(waiting.client.status, 504);
+    t.same(hosts.demands, ['+routes/a', '-routes/a']);
+  },
+);
+
+t.test('a request waits for the virtual host of its authority, whatever its case', async (t) => {
+  const { scene, add } = hostScene();
+  const { client } = scene.request(host('Shop.Example'));
+  t.same(scene.demands, ['+routes/shop.example']);
+  add('other');
+  t.equal(client.ending, 'open');
+  add('*.example');
+  scene.respond(scene.connect(), 200, true);
+  t.equal(client.status, 200);
+});
+
+t.test('no byte of a body is taken while its request waits', async (t) => {
+  const scene = clusterScene();
+  const { client, stream } = scene.request(cluster('late', 'POST'));
+  t.equal(stream.acceptsRequestBody, false);
+  scene.knownClusters.add('late');
+  scene.onDemand.lookAgain();
+  const connection = scene.connect();
+  t.equal(stream.acceptsRequestBody, true);
+  stream.onRequestData(bufferOf('body'), 0, 4);
+  stream.onRequestEnd(null);
+  scene.respond(connection, 200, true);
+  t.equal(connection.requestBody, 'body');
+  t.equal(client.status, 200);
+  const refused = scene.request(cluster('missing', 'POST'));
+  scene.onDemand.refuse({ kind: 'cluster', name: 'missing' }, 'absent');
+  t.equal(refused.client.status, 503);
+  t.equal(refused.stream.acceptsRequestBody, true, 'what still comes is taken and dropped');
+});
+
+t.test('more names than may be waited for are refused, here and by the main thread', async (t) => {
+  const scene = clusterScene({ maxWaiting: 1 });
+  scene.request(cluster('first'));
+  const second = scene.request(cluster('second'));
+  t.match(second.client, { status: 503, body: 'as many names as may be are waited for (on_demand)' });
+  t.equal(second.stream.info.responseCodeDetails, 'on_demand_overflow');
+  t.equal(second.stream.info.responseFlags, ResponseFlag.upstreamOverflow);
+  t.same(scene.demands, ['+first']);
+  const again = scene.request(cluster('first'));
+  t.equal(again.client.ending, 'open', 'who waits for the same name needs no room');
+  scene.onDemand.refuse({ kind: 'cluster', name: 'first' }, 'overflow');
+  t.equal(again.stream.info.responseCodeDetails, 'on_demand_overflow');
+});
+
+t.test('names of a length that nobody has are not asked for', async (t) => {
+  const scene = clusterScene();
+  t.equal(scene.request(cluster('c'.repeat(1025))).client.status, 503);
+  t.equal(scene.request().client.status, 503, 'no name at all');
+  const { scene: hosts } = hostScene();
+  t.equal(hosts.request(host('h'.repeat(1025))).client.status, 404);
+  t.same([...scene.demands, ...hosts.demands], []);
+});
+
+t.test('nothing is asked for without the filter, by it alone, or where all virtual hosts are known', async (t) => {
+  const without = new Scene({ routes: [routeOf('/', byHeader)] });
+  t.equal(without.request(cluster('late')).client.status, 503);
+  const hostsOnly = clusterScene({ manager: { onDemand: { name: 'demand' } } });
+  t.equal(hostsOnly.request(cluster('late')).client.status, 503);
+  const whole = new Scene({ routes: [], manager: { onDemand: { name: 'demand' } } });
+  t.equal(whole.request().client.status, 404);
+  t.same([...without.demands, ...hostsOnly.demands, ...whole.demands], []);
+});
+
+t.test('what is set nearest to the request says whether clusters are asked for', async (t) => {
+  const asks = (perFilterConfig: PerFilterConfig, ofFilter: boolean) => {
+    const clusters = ofFilter ? { clusters: { timeoutMs: 0 } } : {};
+    const scene = new Scene({
+      routes: [routeOf('/', byHeader, { perFilterConfig })],
+      manager: { onDemand: { name: 'demand', ...clusters } },
+    });
+    scene.request(cluster('late'));
+    return scene.demands.length === 1;
+  };
+  t.ok(asks({}, true));
+  t.ok(asks({ demand: { disabled: false, onDemand: { clusters: { timeoutMs: 0 } } } }, false));
+  t.notOk(asks({ demand: { disabled: false, onDemand: {} } }, true));
+  t.notOk(asks({ demand: { disabled: true } }, true));
+  t.ok(asks({ demand: { disabled: false } }, true));
+  t.ok(asks({ other: { disabled: true } }, true));
+});
+
+t.test('a request that waits is counted once', async (t) => {
+  const scene = clusterScene();
+  scene.request(cluster('late'));
+  scene.knownClusters.add('late');
+  scene.onDemand.lookAgain();
+  scene.respond(scene.connect(), 200, true);
+  const { scene: hosts, add } = hostScene();
+  hosts.request(host('a'));
+  add('a');
+  hosts.respond(hosts.connect(), 200, true);
+  for (const { stats } of [scene, hosts]) {
+    t.equal(stats.get(httpStats, 'test')?.value(httpStats.rqTotal), 1);
+    t.equal(stats.get(httpStats, 'test')?.value(httpStats.downstreamRqTotal), 1);
+  }
+});

@@ -1,0 +1,85 @@
+import t from 'tap';
+import type { OnDemandName } from '../../../config/on-demand.ts';
+import { AssemblyBench, edsCluster, rdsListener, routeTable, staticCluster } from '../../support/assembly-bench.ts';
+
+const ads = { kind: 'ads', initialFetchTimeoutMs: 0 } as const;
+const named = (name: string): OnDemandName => ({ kind: 'cluster', name });
+const states = (bench: AssemblyBench) => bench.assembler.demanded.map(({ name, state }) => `${name} ${state}`);
+
+t.test('a cluster that is asked for is served like any other, and told of when it is not there', async (t) => {
+  const bench = new AssemblyBench().startEmpty();
+  bench.assembler.demand(named('a'), 0);
+  t.ok(bench.subscriptions.has('cds a'));
+  bench.respond('cds', { a: staticCluster('a', 80) });
+  t.ok(bench.snapshot.clusters.has('a'));
+  bench.assembler.endDemand(named('a'), 0);
+  bench.assembler.demand(named('b'), 1);
+  bench.absent('cds', 'b');
+  t.same(bench.refusedDemands, ['cluster b absent for 1']);
+  bench.respond('cds', {}, ['a']);
+  t.same(states(bench), ['b absent', 'a absent']);
+  t.notOk(bench.snapshot.clusters.has('a'));
+});
+
+t.test('it serves with its members, and one that is refused is not there', async (t) => {
+  const bench = new AssemblyBench().startEmpty();
+  bench.assembler.demand(named('a'), 0);
+  bench.respond('cds', { a: edsCluster('a') });
+  t.notOk(bench.snapshot.clusters.has('a'));
+  t.same(bench.refusedDemands, []);
+  bench.assembler.demand(named('b'), 0);
+  bench.respond('cds', { b: '{name: b, type: STATIC, load_assignment: {cluster_name: b}, lb_policy: MAGLEV}' });
+  t.same(bench.refusedDemands, ['cluster b absent for 0']);
+});
+
+t.test('without a subscription to all clusters one that makes room goes', async (t) => {
+  const bench = new AssemblyBench({ dynamicResources: { listeners: ads } });
+  bench.assembler.start();
+  bench.turn();
+  for (let index = 0; index < 4096; index++) {
+    bench.assembler.demand(named(`c${index}`), 0);
+    bench.respond('cds', { [`c${index}`]: staticCluster(`c${index}`, 80) });
+    bench.assembler.endDemand(named(`c${index}`), 0);
+  }
+  t.ok(bench.snapshot.clusters.has('c0'));
+  bench.assembler.demand(named('one-more'), 0);
+  bench.turn();
+  t.notOk(bench.snapshot.clusters.has('c0'));
+  t.notOk(bench.subscriptions.has('cds c0'));
+  t.equal(bench.snapshot.clusters.size, 4095);
+});
+
+t.test('nobody is asked where there is no aggregated stream of changes', async (t) => {
+  const api = {
+    protocol: 'state-of-the-world',
+    service: undefined as never,
+    setNodeOnFirstMessageOnly: false,
+  } as const;
+  const bench = new AssemblyBench({ dynamicResources: { ads: api, clusters: ads, listeners: ads } }).startEmpty();
+  bench.assembler.demand(named('a'), 2);
+  t.same(bench.refusedDemands, ['cluster a absent for 2']);
+  t.notOk(bench.subscriptions.has('cds a'));
+  const odcds = 'odcds: {source: {ads: {}}}';
+  const filter = `{name: d, typed_config: {"@type": t/envoy.extensions.filters.http.on_demand.v3.OnDemand, ${odcds}}}`;
+  const listener = rdsListener('l', 1000, 'r').replace('http_filters: [', `http_filters: [${filter}, `);
+  t.same(bench.respond('lds', { l: listener }), [
+    'l: filter_chains: clusters on demand: ads_config must be DELTA_GRPC for that',
+  ]);
+});
+
+t.test('a host that is asked for comes with its route configuration, and goes with it', async (t) => {
+  const bench = new AssemblyBench().startEmpty();
+  const routes = routeTable('r', 'a').replace(/\}$/, ', vhds: {config_source: {ads: {}}}}');
+  bench.respond('lds', { l: rdsListener('l', 1000, 'r') });
+  bench.respond('rds', { r: routes });
+  bench.respond('vhds', {});
+  const host = { kind: 'virtual-host', routeConfiguration: 'r', host: 'b' } as const;
+  bench.assembler.demand(host, 0);
+  t.ok(bench.subscriptions.has('vhds r/b'));
+  bench.respond('vhds', { 'r/b': '{name: b, domains: [b], routes: [{match: {prefix: /}, route: {cluster: c}}]}' });
+  t.same(states(bench), ['r/b present']);
+  t.equal(bench.snapshot.routes.get('r')?.hasVirtualHostSource, true);
+  bench.respond('rds', { r: routeTable('r', 'a') });
+  t.notOk(bench.subscriptions.has('vhds r/b'));
+  t.same(states(bench), []);
+});

@@ -1,0 +1,103 @@
+import t from 'tap';
+import type { VirtualHost } from '../../../config/route.ts';
+import { OnDemandHostNames } from '../../../xds/assembly/on-demand-hosts.ts';
+import { virtualHostOf } from '../../support/data-plane.ts';
+import { routeConfigurationOf } from '../../support/on-demand-mesh.ts';
+
+function bench({ ignorePort = false } = {}) {
+  const calls: string[] = [];
+  const hosts = new Map<string, VirtualHost>();
+  const clock = { nowMs: 0 };
+  const names = new OnDemandHostNames({
+    routesNamed: (name) => (name === 'r' ? routeConfigurationOf('r', ignorePort) : undefined),
+    subscribe: (routeName, alias) => calls.push(`+${routeName}: ${alias}`),
+    unsubscribe: (routeName, alias) => calls.push(`-${routeName}: ${alias}`),
+    hostNamed: (resource) => hosts.get(resource),
+    remove: (routeName, resource) => calls.push(`remove ${routeName}: ${resource}`),
+    refuse: (alias, workers, why) => calls.push(`${alias} ${why} for ${[...workers].join(' ')}`),
+    clock: () => clock.nowMs,
+  });
+  const come = (resource: string, domains: readonly string[], ...aliases: readonly string[]) => {
+    hosts.set(resource, { ...virtualHostOf([]), domains });
+    names.onCame(resource, aliases, true);
+  };
+  const states = () => names.names.statuses('virtual-host').map(({ name, state }) => `${name} ${state}`);
+  return { names, hosts, calls, clock, come, states, take: () => calls.splice(0) };
+}
+
+t.test('a host is asked for behind the name of its route configuration', async (t) => {
+  const { names, take, come, states } = bench();
+  names.ask('r', 'a.example', 0);
+  t.same(take(), ['+r: r/a.example']);
+  come('r/one', ['a.example'], 'r/a.example');
+  t.same(take(), []);
+  t.same(states(), ['r/a.example present']);
+});
+
+t.test('nobody is asked for a host of routes that are not there, or have all their virtual hosts', async (t) => {
+  const { names, take } = bench();
+  names.ask('unknown', 'a', 3);
+  t.same(take(), ['unknown/a absent for 3']);
+});
+
+t.test('an answer whose domains do not have the host is none', async (t) => {
+  const { names, take, come } = bench();
+  for (const host of ['a', 'x.b', 'c.x', 'd:80', 'e']) names.ask('r', host, 0);
+  take();
+  come('r/one', ['other', '*.b', 'c.*', 'd'], 'r/a', 'r/x.b', 'r/c.x', 'r/d:80');
+  come('r/all', ['*'], 'r/e');
+  t.same(take(), ['r/a absent for 0', 'r/d:80 absent for 0']);
+});
+
+t.test('a port is no part of the host where routes ignore it', async (t) => {
+  const { names, take, come } = bench({ ignorePort: true });
+  names.ask('r', 'd:80', 0);
+  take();
+  come('r/one', ['d'], 'r/d:80');
+  t.same(take(), []);
+});
+
+t.test('what was refused, and has no older state, is not there', async (t) => {
+  const { names, take } = bench();
+  names.ask('r', 'a', 0);
+  take();
+  names.onCame('r/one', ['r/a'], false);
+  t.same(take(), ['r/a absent for 0']);
+});
+
+t.test('a virtual host that goes takes all hosts with it that it was the answer to', async (t) => {
+  const { names, take, come, states } = bench();
+  names.ask('r', 'a', 0);
+  names.ask('r', 'b', 0);
+  come('r/one', ['a', 'b'], 'r/a', 'r/b');
+  take();
+  names.onGone('r/one');
+  t.same(take(), ['r/a absent for 0', 'r/b absent for 0']);
+  t.same(states(), ['r/a absent', 'r/b absent']);
+});
+
+t.test('a later state without the host is asked for anew', async (t) => {
+  const { names, take, come, clock } = bench();
+  names.ask('r', 'a', 0);
+  come('r/one', ['a'], 'r/a');
+  names.leave('r', 'a', 0);
+  come('r/one', ['b']);
+  take();
+  names.ask('r', 'a', 0);
+  t.same(take(), ['r/a absent for ', 'r/a absent for 0']);
+  clock.nowMs = 1000;
+  names.ask('r', 'a', 0);
+  t.same(take(), ['-r: r/a', '+r: r/a']);
+});
+
+t.test('routes that go let their hosts go, and the virtual host with the last of them', async (t) => {
+  const { names, take, come } = bench();
+  names.ask('r', 'a', 0);
+  names.ask('r', 'b', 0);
+  come('r/one', ['a', 'b'], 'r/a', 'r/b');
+  names.leave('r', 'a', 0);
+  names.leave('r', 'b', 0);
+  take();
+  names.drop('r');
+  t.same(take(), ['-r: r/a', 'r/a absent for ', '-r: r/b', 'remove r: r/one', 'r/b absent for ']);
+});

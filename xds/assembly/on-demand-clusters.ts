@@ -1,0 +1,66 @@
+// Clusters that requests asked for by name (ODCDS), over the aggregated stream.
+// https://www.envoyproxy.io/docs/envoy/latest/configuration/http/http_filters/on_demand_updates_filter
+
+import type { Cluster } from '../../config/cluster.ts';
+import type { GrpcApi } from '../../config/config-source.ts';
+import type { OnDemandAnswers, ResourceSet } from '../resource/resource-set.ts';
+import type { AssemblyContext } from './assembly-context.ts';
+import { OnDemandNames, type OnDemandNamesOptions } from './on-demand-names.ts';
+import type { ResourceSources } from './subscribed-type.ts';
+
+export interface OnDemandClustersOptions extends Pick<OnDemandNamesOptions, 'refuse'> {
+  /** The aggregated stream, if there is one. */
+  readonly ads: GrpcApi | undefined;
+  /** Everything is subscribed to as well: the control plane says what of it goes. */
+  readonly isWildcard: boolean;
+  readonly resources: () => ResourceSet<Cluster>;
+}
+
+// A request has a time of its own.
+const source = { kind: 'ads', initialFetchTimeoutMs: 0 } as const;
+
+export class OnDemandClusterNames implements OnDemandAnswers {
+  readonly names: OnDemandNames;
+  readonly #context: Pick<AssemblyContext, 'sources'>;
+  readonly #options: OnDemandClustersOptions;
+
+  constructor(context: Pick<AssemblyContext, 'sources' | 'clock'>, options: OnDemandClustersOptions) {
+    const { resources, isWildcard, refuse } = options;
+    this.#context = context;
+    this.#options = options;
+    this.names = new OnDemandNames({
+      subscribe: (name) => this.#subscriptions.subscribe(resources().type.typeUrl, name, 0),
+      unsubscribe: (name) => this.#subscriptions.unsubscribe(resources().type.typeUrl, name),
+      forget: (name) => {
+        if (!isWildcard) resources().onUpdate({ version: '', resources: [], removed: [name] });
+      },
+      refuse,
+      clock: context.clock,
+    });
+  }
+
+  /** Why none can come; undefined when they can. */
+  get problem(): string | undefined {
+    const problem = this.#context.sources.problemWith(source);
+    const isDelta = this.#options.ads?.protocol !== 'state-of-the-world';
+    return problem ?? (isDelta ? undefined : 'ads_config must be DELTA_GRPC for that');
+  }
+
+  ask(name: string, worker: number): void {
+    if (this.problem === undefined) this.names.ask(name, worker);
+    else this.#options.refuse(name, [worker], 'absent');
+  }
+
+  onCame(name: string, _aliases: readonly string[], isHeld: boolean): void {
+    if (isHeld) this.names.onCame(name);
+    else this.names.onGone(name);
+  }
+
+  onGone(name: string): void {
+    this.names.onGone(name);
+  }
+
+  get #subscriptions(): ReturnType<ResourceSources['subscriptions']> {
+    return this.#context.sources.subscriptions(source, this.#options.resources().type);
+  }
+}
