@@ -24,6 +24,14 @@ t.test('whole numbers of 64 bits are read, and nothing else', async (t) => {
   }
 });
 
+t.test('a field as long as a head may be takes no time that grows with its square', async (t) => {
+  const started = process.cpuUsage();
+  for (const digit of ['0', '1', ' ']) t.equal(unsignedDigits(`${digit.repeat(60_000)}x`), null);
+  t.equal(unsignedDigits(`+${'0'.repeat(60_000)}7`), '7');
+  const { user } = process.cpuUsage(started);
+  t.ok(user < 2_000_000, `${user} us; it was 21 s`);
+});
+
 t.test('a remainder is exact where a double would not hold the number', async (t) => {
   for (const text of ['0', '99', '100', '9007199254740993', '18446744073709551615']) {
     for (const divisor of [1, 3, 100, 4_294_967_295]) {
