@@ -17,5 +17,7 @@ export function sharedContext(info: StreamInfo, request: RequestHead, response: 
   shared.info = info;
   shared.request = request;
   shared.response = response;
+  // Who has one says so afterwards: that of another request is none of this one's.
+  shared.localReplyBody = '';
   return shared;
 }
