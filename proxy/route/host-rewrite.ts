@@ -2,7 +2,7 @@
 // https://www.envoyproxy.io/docs/envoy/latest/api-v3/config/route/v3/route_components.proto#config-route-v3-routeaction
 
 import type { ForwardAction } from '../../config/route.ts';
-import { toByteString } from '../format/byte-string.ts';
+import { toByteString, withoutControls } from '../format/byte-string.ts';
 import { compileFormat } from '../format/format.ts';
 import { sharedContext } from '../format/shared-context.ts';
 import { HeaderId, headerName } from '../http/header-name.ts';
@@ -35,7 +35,7 @@ export function compileHostRewrite(config: ForwardAction['hostRewrite']): HostRe
     }
     case 'format': {
       const format = compileFormat(config.format);
-      return (head, info) => format.write(sharedContext(info, head, null));
+      return (head, info) => withoutControls(format.write(sharedContext(info, head, null)));
     }
     default:
       return null;

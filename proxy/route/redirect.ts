@@ -2,7 +2,7 @@
 // https://www.envoyproxy.io/docs/envoy/latest/api-v3/config/route/v3/route_components.proto#config-route-v3-redirectaction
 
 import type { RedirectAction } from '../../config/route.ts';
-import { toByteString } from '../format/byte-string.ts';
+import { toByteString, withoutControls } from '../format/byte-string.ts';
 import { compileFormat } from '../format/format.ts';
 import { sharedContext } from '../format/shared-context.ts';
 import { portStart } from '../http/authority.ts';
@@ -62,7 +62,7 @@ function compilePath(config: RedirectAction, match: PathMatch): PathRewrite {
 function compileFormattedPath(text: string, stripQuery: boolean): PathRewrite {
   const format = compileFormat(text, { omitEmptyValues: true });
   return (path, head, info) => {
-    const written = format.write(sharedContext(info, head, null));
+    const written = withoutControls(format.write(sharedContext(info, head, null)));
     if (written === '') return stripQuery ? withoutQuery(path) : path;
     const rewritten = written[0] === '/' ? written : `/${written}`;
     return stripQuery || rewritten.includes('?') ? rewritten : rewritten + path.slice(withoutQuery(path).length);

@@ -27,6 +27,7 @@ t.test('the host comes from the configuration, a header or the path', async (t) 
   t.equal(host(regex, { path: '/c/d?e/f' }), 'c.example');
   const format = { kind: 'format', format: '%REQ(x-host)%.example' } as const;
   t.equal(host(format, { headers: [['x-host', 'd']] }), 'd.example');
+  t.equal(host(format, { headers: [['x-host', 'd\r\nx: y']] }), 'd\\x0d\\x0ax: y.example', 'and ends no field');
   t.equal(host(format), '-.example', 'what is missing is told as in a log');
   t.equal(host({ kind: 'auto' }), null, 'known with the endpoint');
   t.equal(host(undefined), null);

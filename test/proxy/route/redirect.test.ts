@@ -76,6 +76,11 @@ t.test('the path is written by a format', async (t) => {
     'a query takes the place of the old one',
   );
   t.equal(location({ ...by('/n?c'), stripQuery: true }), 'http://shop.example/n?c', 'and is never stripped');
+  t.equal(
+    location(by('/%REQ(x-a)%'), { headers: [['x-a', 'a\r\nset-cookie: b\0']] }),
+    'http://shop.example/a\\x0d\\x0aset-cookie: b\\x00?b',
+    'and ends no field, whoever wrote the header',
+  );
   t.equal(location(by('%REQ(x-a)%')), 'http://shop.example/a?b', 'nothing written leaves the path');
   t.equal(location({ ...by('%REQ(x-a)%'), stripQuery: true }), 'http://shop.example/a');
 });
