@@ -35,6 +35,8 @@ export class OnDemandNames {
   readonly #asked = new Map<string, Asked>();
   /** Not there, since when. */
   readonly #absent = new Map<string, number>();
+  /** Let go before the answer, which may be on its way: as many as of those that are kept. */
+  readonly #left = new Set<string>();
   #waiting = 0;
 
   constructor(options: OnDemandNamesOptions) {
@@ -43,7 +45,7 @@ export class OnDemandNames {
   }
 
   has(name: string): boolean {
-    return this.#asked.has(name) || this.#absent.has(name);
+    return this.#asked.has(name) || this.#absent.has(name) || this.#left.has(name);
   }
 
   /** A request of this worker waits for it. */
@@ -61,6 +63,7 @@ export class OnDemandNames {
     else if (this.#waiting >= this.#limits.waiting || !this.#makeRoom(name)) refuse(name, [worker], 'overflow');
     else {
       this.#absent.delete(name);
+      this.#left.delete(name);
       this.#asked.set(name, { workers: new Set([worker]), isPresent: false });
       this.#waiting++;
       // Only a new subscription has the control plane look again.
@@ -73,18 +76,24 @@ export class OnDemandNames {
   leave(name: string, worker: number): void {
     const asked = this.#asked.get(name);
     if (asked === undefined || !asked.workers.delete(worker)) return;
-    if (!asked.isPresent && asked.workers.size === 0) this.#letGo(name, asked);
+    if (asked.isPresent || asked.workers.size > 0) return;
+    this.#letGo(name, asked);
+    this.#left.add(name);
+    if (this.#left.size > this.#limits.names) this.#left.delete(this.#left.keys().next().value!);
   }
 
   onCame(name: string): void {
     const asked = this.#asked.get(name) ?? this.#return(name);
-    if (asked === undefined || asked.isPresent) return;
-    asked.isPresent = true;
-    this.#waiting--;
+    if (asked === undefined) this.#takeLate(name);
+    else if (!asked.isPresent) {
+      asked.isPresent = true;
+      this.#waiting--;
+    }
   }
 
   /** It is said not to be there, was refused, or was removed. */
   onGone(name: string): void {
+    this.#left.delete(name);
     const asked = this.#asked.get(name);
     if (asked === undefined) return;
     this.#asked.delete(name);
@@ -101,6 +110,7 @@ export class OnDemandNames {
       this.#options.refuse(name, asked.workers, 'absent');
     }
     for (const name of this.#absent.keys()) if (isMeant(name)) this.#dropAbsent(name);
+    for (const name of this.#left) if (isMeant(name)) this.#left.delete(name);
   }
 
   statuses(kind: OnDemandStatus['kind']): readonly OnDemandStatus[] {
@@ -117,6 +127,17 @@ export class OnDemandNames {
     this.#asked.set(name, asked);
     this.#waiting++;
     return asked;
+  }
+
+  /** Kept like what came in time: it would follow no changes without a subscription, and nothing would bound it. */
+  #takeLate(name: string): void {
+    if (!this.#left.delete(name)) return;
+    if (!this.#makeRoom(name)) {
+      this.#options.forget(name);
+      return;
+    }
+    this.#asked.set(name, { workers: new Set(), isPresent: true });
+    this.#options.subscribe(name);
   }
 
   /** What is not there goes first: whoever asks for endless names that do not exist keeps none that does from others. */

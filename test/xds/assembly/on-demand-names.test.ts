@@ -40,9 +40,61 @@ t.test('it is let go with the last worker that waits for it in vain', async (t) 
   t.same(take(), ['-a']);
   t.same(states(), []);
   names.leave('a', 1);
-  names.onCame('a');
   names.onGone('a');
-  t.same(take(), [], 'an answer that comes too late means nothing');
+  names.onCame('a');
+  t.same(take(), [], 'nobody waits for an answer any more');
+});
+
+t.test('what comes after it was let go is kept like what came in time, and within the same bounds', async (t) => {
+  const { names, take, states } = bench();
+  const leaveBefore = (name: string) => {
+    names.ask(name, 0);
+    names.leave(name, 0);
+    take();
+  };
+  leaveBefore('a');
+  names.onCame('a');
+  t.same(take(), ['+a'], 'so that its changes come');
+  t.same(states(), ['a present']);
+  for (const name of ['b', 'c', 'd', 'e']) {
+    leaveBefore(name);
+    names.onCame(name);
+  }
+  t.same(take(), ['+e']);
+  for (const name of ['b', 'c', 'd', 'e']) names.ask(name, 1);
+  leaveBefore('f');
+  t.same(states(), ['b present', 'c present', 'd present', 'e present']);
+  names.onCame('f');
+  t.same(take(), [], 'it found no room when it was asked for, and was never subscribed to');
+});
+
+t.test('what comes late and finds no room is forgotten', async (t) => {
+  const { names, take } = bench();
+  names.ask('late', 0);
+  names.leave('late', 0);
+  for (const name of ['a', 'b', 'c', 'd']) {
+    names.ask(name, 0);
+    names.onCame(name);
+  }
+  take();
+  names.onCame('late');
+  t.same(take(), ['forget late']);
+});
+
+t.test('of names that were let go before their answer, as many are remembered as are kept', async (t) => {
+  const { names, take } = bench();
+  for (const name of ['a', 'b', 'c', 'd', 'e']) {
+    names.ask(name, 0);
+    names.leave(name, 0);
+  }
+  take();
+  names.onCame('a');
+  t.same(take(), []);
+  names.drop((name) => name === 'b');
+  names.onCame('b');
+  t.same(take(), []);
+  names.onCame('c');
+  t.same(take(), ['+c']);
 });
 
 t.test('what is not there is told to all who wait, and not asked for again for a second', async (t) => {
