@@ -60,6 +60,11 @@ export class OnDemandClusterNames implements OnDemandAnswers {
     this.names.onGone(name);
   }
 
+  /** Without the subscription to all, what was kept is given to who asks for it, and subscribed to with that. */
+  isAsked(name: string): boolean {
+    return this.#options.isWildcard && this.names.has(name);
+  }
+
   get #subscriptions(): ReturnType<ResourceSources['subscriptions']> {
     return this.#context.sources.subscriptions(source, this.#options.resources().type);
   }

@@ -71,6 +71,10 @@ export class OnDemandHostNames implements OnDemandAnswers {
     }
   }
 
+  isAsked(resource: string): boolean {
+    return this.#aliases.has(resource);
+  }
+
   onGone(name: string): void {
     this.#onAliasGone(name);
     for (const alias of [...(this.#aliases.get(name) ?? [])]) this.#onAliasGone(alias);
@@ -85,7 +89,7 @@ export class OnDemandHostNames implements OnDemandAnswers {
   #covers({ domains }: VirtualHost, alias: string): boolean {
     const ignoresPort = this.#options.routesNamed(routeNameOf(alias))?.ignorePortInHostMatching === true;
     const host = alias.slice(alias.lastIndexOf('/') + 1);
-    const named = ignoresPort ? host.replace(/:\d+$/, '') : host;
+    const named = ignoresPort ? host.replace(/:\d*$/, '') : host;
     return domains.some((domain) => covers(domain, named));
   }
 

@@ -49,6 +49,11 @@ export interface OnDemandAnswers {
   onCame(name: string, aliases: readonly string[], isHeld: boolean): void;
   /** A resource, or a name that was asked for, is not there. */
   onGone(name: string): void;
+  /**
+   * A resource that is here because a request asked for it, and would be given at the next start without anybody subscribing
+   * to it: no change of it would ever come.
+   */
+  isAsked(name: string): boolean;
 }
 
 export interface HeldResource {
@@ -89,9 +94,14 @@ export class ResourceSet<T> implements ResourceConsumer {
     for (const [name, { version, isDraining }] of this.#held) if (!isDraining) yield [name, version];
   }
 
-  /** The accepted resources with their bytes, which are not to be changed. Those that hold keys or expire are not for the disk. */
+  /**
+   * The accepted resources with their bytes, which are not to be changed. Those that hold keys or expire are not for the disk;
+   * those that requests asked for are not among them.
+   */
   *held(): Iterable<readonly [name: string, resource: HeldResource]> {
-    for (const entry of this.#held) if (!entry[1].isDraining) yield entry;
+    for (const entry of this.#held) {
+      if (!entry[1].isDraining && this.#user.onDemand?.isAsked(entry[0]) !== true) yield entry;
+    }
   }
 
   prepare(message: Uint8Array): Iterator<unknown> | undefined {

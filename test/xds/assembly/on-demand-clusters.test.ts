@@ -83,3 +83,38 @@ t.test('a host that is asked for comes with its route configuration, and goes wi
   t.notOk(bench.subscriptions.has('vhds r/b'));
   t.same(states(bench), []);
 });
+
+t.test('what requests asked for is not kept for the next start, at which nobody would subscribe to it', async (t) => {
+  const bench = new AssemblyBench().startEmpty();
+  const held = (typeUrl: string) =>
+    [...bench.assembler.consumer(typeOf(bench, typeUrl), 'ads').held()].map(([name]) => name);
+  bench.respond('lds', { l: rdsListener('l', 1000, 'r') });
+  bench.respond('rds', { r: routeTable('r', 'a').replace(/\}$/, ', vhds: {config_source: {ads: {}}}}') });
+  const host = (name: string) =>
+    `{name: ${name}, domains: [${name}], routes: [{match: {prefix: /}, route: {cluster: c}}]}`;
+  bench.respond('vhds', { 'r/pushed': host('pushed') });
+  bench.assembler.demand({ kind: 'virtual-host', routeConfiguration: 'r', host: 'asked' }, 0);
+  bench.respond('vhds', { 'r/asked': host('asked') });
+  t.same(held('VirtualHost'), ['r/pushed']);
+  bench.respond('cds', { pushed: staticCluster('pushed', 80) });
+  bench.assembler.demand(named('asked'), 0);
+  bench.respond('cds', { asked: staticCluster('asked', 80) });
+  t.same(held('Cluster'), ['pushed']);
+});
+
+t.test('without a subscription to all clusters it is: it is given to who asks for it again', async (t) => {
+  const bench = new AssemblyBench({ dynamicResources: { listeners: ads } });
+  bench.assembler.start();
+  bench.turn();
+  bench.assembler.demand(named('asked'), 0);
+  bench.respond('cds', { asked: staticCluster('asked', 80) });
+  const held = bench.assembler.consumer(typeOf(bench, 'Cluster'), 'ads').held();
+  t.same(
+    [...held].map(([name]) => name),
+    ['asked'],
+  );
+});
+
+function typeOf(bench: AssemblyBench, messageName: string) {
+  return bench.assembler.types.find(({ typeUrl }) => typeUrl.endsWith(`.${messageName}`))!;
+}

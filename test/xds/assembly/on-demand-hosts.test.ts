@@ -52,9 +52,23 @@ t.test('an answer whose domains do not have the host is none', async (t) => {
 t.test('a port is no part of the host where routes ignore it', async (t) => {
   const { names, take, come } = bench({ ignorePort: true });
   names.ask('r', 'd:80', 0);
+  names.ask('r', 'd:', 0);
   take();
-  come('r/one', ['d'], 'r/d:80');
+  come('r/one', ['d'], 'r/d:80', 'r/d:');
   t.same(take(), []);
+});
+
+t.test('a host whose client did not wait is followed all the same, and goes when it has to', async (t) => {
+  const { names, take, come } = bench();
+  names.ask('r', 'a', 0);
+  names.leave('r', 'a', 0);
+  take();
+  come('r/one', ['a'], 'r/a');
+  t.same(take(), ['+r: r/a']);
+  t.ok(names.isAsked('r/one'));
+  names.drop('r');
+  t.same(take(), ['-r: r/a', 'remove r: r/one', 'r/a absent for ']);
+  t.notOk(names.isAsked('r/one'));
 });
 
 t.test('what was refused, and has no older state, is not there', async (t) => {
