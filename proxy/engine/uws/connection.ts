@@ -213,8 +213,10 @@ export class UwsConnection implements DownstreamConnection, ResponseSender, Even
   };
 
   #takeBody(bytes: Uint8Array, isLast: boolean): void {
-    const request = this.#request!;
+    const request = this.#request;
     this.bytesReceived += bytes.length;
+    // It is answered, and the client has not taken that yet: the connection ends behind it.
+    if (request === null) return;
     if (!this.#body.take(request, bytes, isLast)) {
       this.reset();
       return;
@@ -231,7 +233,8 @@ export class UwsConnection implements DownstreamConnection, ResponseSender, Even
   }
 
   #deliverKept(): void {
-    const request = this.#request!;
+    const request = this.#request;
+    if (request === null) return;
     this.#body.deliverKept(request);
     this.#endBodyIfTaken();
     if (this.#state === State.body && request.acceptsRequestBody && !this.#body.isRead) this.#socket.resume();
@@ -404,7 +407,8 @@ export class UwsConnection implements DownstreamConnection, ResponseSender, Even
     this.#request = null;
     this.#writer.end();
     // A client that does not take the rest is idle: no deadline of the stream is left.
-    if (this.#state !== State.responding || this.#writer.isTaken) return;
+    const isWriting = this.#state === State.responding || this.#state === State.body;
+    if (!isWriting || this.#writer.isTaken) return;
     this.deadlines.set(ConnectionDeadline.idle, this.#manager.config.idleTimeoutMs);
   }
 
