@@ -251,11 +251,15 @@ export class ResponseWriter implements Deferred {
     this.#restEnd = keptBytes + bytes.length;
   }
 
-  #offerRest(response: UwsResponse, rest: NativeBuffer): void {
+  /** In a cork: for what is written outside of one the library writes a line to the error output. */
+  readonly #writeRest = (): void => {
+    const rest = this.#rest;
+    if (rest === null) return;
+    const response = this.#response!;
     const takenBytes = this.#offer(response, rest.bytes.subarray(this.#restStart, this.#restEnd));
     this.#restStart += takenBytes;
     if (this.#restStart === this.#restEnd) this.#dropRest();
-  }
+  };
 
   #dropRest(): void {
     if (this.#rest === null) return;
@@ -275,8 +279,7 @@ export class ResponseWriter implements Deferred {
     const response = this.#response;
     if (response === null || !this.#wasBlocked) return;
     // An empty write takes with it what the library keeps of chunks, and of heads.
-    if (this.#rest === null) response.cork(ignore);
-    else this.#offerRest(response, this.#rest);
+    response.cork(this.#writeRest);
     if (this.#rest !== null || !this.#isBlocked) return;
     this.#isBlocked = false;
     if (this.#isEnded && this.#framing === BodyFraming.chunked) this.#cork(Step.lastChunk, nothing);
@@ -331,6 +334,3 @@ function reportedLength(headers: HeaderTable): number {
   const row = headers.findId(HeaderId.contentLength);
   return row < 0 ? -1 : Number(headers.value(row));
 }
-
-/** What is written is kept by the library already. */
-function ignore(): void {}
