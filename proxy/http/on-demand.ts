@@ -118,7 +118,10 @@ function wait(stream: Stream, name: OnDemandName, timeoutMs: number): void {
     return;
   }
   stream.wait = joined;
-  stream.sender.deadlines.set(waitDeadline, timeoutMs);
+  const { deadlines } = stream.sender;
+  deadlines.set(waitDeadline, timeoutMs);
+  // Nobody reads the body: that it does not come is not its client's fault.
+  deadlines.clear(StreamDeadline.request);
 }
 
 /** The request waits no longer, if it did. */

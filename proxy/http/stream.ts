@@ -232,13 +232,15 @@ export class Stream {
     this.#upstream.start();
   }
 
-  /** Goes on where it waited, which it does once for each. */
+  /** Goes on where it waited, which it does once for each. What the client could not do meanwhile, it has its time for now. */
   endWait(): void {
-    const { route } = this;
+    const { route, manager, sender } = this;
     leaveWait(this);
+    this.#touch();
+    if (!this.#requestEnded) sender.deadlines.set(StreamDeadline.request, manager.config.requestTimeoutMs);
     if (route === null) this.#findRoute(false);
     else if (route.action.kind === 'forward') this.#forward(route, route.action, false);
-    if (!this.#requestEnded) this.sender.resumeRequest();
+    if (!this.#requestEnded) sender.resumeRequest();
   }
 
   #armResponseTimeout(): void {
@@ -428,7 +430,7 @@ export class Stream {
   onDeadline(slot: number): void {
     if (this.#isDone) return;
     const timeout = downstreamTimeout(slot, this.manager, {
-      requestEnded: this.#requestEnded,
+      requestEnded: this.#requestEnded || this.wait !== null,
       idleMs: this.#idleMs,
     });
     if (timeout === null && this.wait !== null) this.endWait();

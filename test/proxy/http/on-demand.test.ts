@@ -138,6 +138,35 @@ t.test('no byte of a body is taken while its request waits', async (t) => {
   t.equal(refused.stream.acceptsRequestBody, true, 'what still comes is taken and dropped');
 });
 
+t.test(
+  'while a request waits, the time of its body stands still, and it is not for the client that it takes long',
+  async (t) => {
+    const scene = clusterScene({ manager: { requestTimeoutMs: 200, streamIdleTimeoutMs: 1000 }, timeoutMs: 0 });
+    const { client, stream } = scene.request(cluster('late', 'POST'));
+    scene.reactor.advance(900);
+    t.equal(client.ending, 'open');
+    scene.knownClusters.add('late');
+    scene.onDemand.lookAgain();
+    const connection = scene.connect();
+    scene.reactor.advance(199);
+    t.equal(client.ending, 'open');
+    stream.onRequestEnd(null);
+    scene.reactor.advance(500);
+    t.equal(client.ending, 'open', 'it is idle since it goes on');
+    scene.respond(connection, 200, true);
+    t.equal(client.status, 200);
+    const again = scene.request(cluster('other', 'POST'));
+    scene.knownClusters.add('other');
+    scene.onDemand.lookAgain();
+    scene.connect();
+    scene.reactor.advance(200);
+    t.match(again.client, { status: 408 }, 'its time begins again');
+    const vain = scene.request(cluster('missing', 'POST'));
+    scene.reactor.advance(1000);
+    t.match(vain.client, { status: 504 }, 'who lets us wait is not the client');
+  },
+);
+
 t.test('more names than may be waited for are refused, here and by the main thread', async (t) => {
   const scene = clusterScene({ maxWaiting: 1 });
   scene.request(cluster('first'));
