@@ -33,13 +33,14 @@ function heldBytes(paths: number): number {
 }
 
 t.test('7: ten and forty times as many paths take no more bytes than 10,000', (t) => {
-  heldBytes(1000);
+  heldBytes(10_000);
   const [few, many, most] = [10_000, 100_000, 400_000].map(heldBytes);
   t.comment(`seed ${firstSeed}: ${[few, many, most].map((bytes) => `${(bytes! / 1024).toFixed(0)} KiB`).join(', ')}`);
   t.ok(few! > 16 * 1024, 'what is held is seen');
   t.ok(few! < 2 * 1024 * 1024);
-  // A heap is never measured to the byte; 64 bytes of each further path would be 5 MiB.
-  t.ok(many! < few! + 512 * 1024);
-  t.ok(most! < few! + 512 * 1024);
+  // A heap is never measured to the byte: what V8 compiled or dropped meanwhile is in it. 64 bytes of each further path
+  // would be 5 and 23 MiB.
+  t.ok(many! < few! + 2 * 1024 * 1024);
+  t.ok(most! < few! + 2 * 1024 * 1024);
   t.end();
 });
