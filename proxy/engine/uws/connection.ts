@@ -179,9 +179,11 @@ export class UwsConnection implements DownstreamConnection, ResponseSender, Even
     this.#reactor.enter();
     this.deadlines.clear(ConnectionDeadline.idle);
     this.#writer.begin(response);
+    this.#writer.isInCall = true;
     this.#beginRequest(response);
     this.#manager.context.output.flush();
     this.#reactor.leave();
+    this.#writer.isInCall = false;
   }
 
   #beginRequest(response: UwsResponse): void {
@@ -207,9 +209,11 @@ export class UwsConnection implements DownstreamConnection, ResponseSender, Even
 
   readonly #onData = (chunk: ArrayBuffer, isLast: boolean): void => {
     this.#reactor.enter();
+    this.#writer.isInCall = true;
     if (this.#state === State.body) this.#takeBody(new Uint8Array(chunk), isLast);
     this.#manager.context.output.flush();
     this.#reactor.leave();
+    this.#writer.isInCall = false;
   };
 
   #takeBody(bytes: Uint8Array, isLast: boolean): void {

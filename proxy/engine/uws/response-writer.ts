@@ -25,6 +25,8 @@ const Step = { whole: 0, piece: 1, chunk: 2, lastChunk: 3, head: 4 } as const;
 type Step = (typeof Step)[keyof typeof Step];
 
 export class ResponseWriter implements Deferred {
+  /** The library is calling us, and corks what it is given meanwhile: that cork is not ours to empty. */
+  isInCall = false;
   readonly #owner: ResponseWriterOwner;
   readonly #reactor: Reactor;
   #response: UwsResponse | null = null;
@@ -35,6 +37,8 @@ export class ResponseWriter implements Deferred {
   #head: Buffer | null = null;
   /** The first chunk, for as long as the whole response may still leave at once. */
   #held: Uint8Array | null = null;
+  /** Copies of the body of a response that begins when the library is not calling us; null when there is none. */
+  #late: Uint8Array[] | null = null;
   /** What the client has not taken of a body with a length, up to `#restEnd`; of the pool. */
   #rest: NativeBuffer | null = null;
   #restStart = 0;
@@ -61,11 +65,13 @@ export class ResponseWriter implements Deferred {
     this.#isEnded = false;
     this.#head = null;
     this.#held = null;
+    this.#late = null;
   }
 
   /** The connection is gone: what is written from now on is dropped. */
   forget(): void {
     this.#response = null;
+    this.#late = null;
     this.#dropRest();
   }
 
@@ -92,12 +98,17 @@ export class ResponseWriter implements Deferred {
     this.#framing = hasNoBody ? BodyFraming.none : framing;
     this.#totalBytes = framing === BodyFraming.none ? reportedLength(head.headers) : contentLength;
     this.#head = encodeHead(head);
+    if (this.isInCall && this.#head.length > maxCorkedBytes) this.#putOff();
     return this.#head.length;
   }
 
   /** `bytes` are read before it returns. */
   data(bytes: Uint8Array): void {
     if (this.#response === null || bytes.length === 0) return;
+    if (this.#late !== null) {
+      this.#late.push(Buffer.from(bytes));
+      return;
+    }
     if (this.#framing === BodyFraming.length) {
       if (this.#head !== null && bytes.length === this.#totalBytes && bytes.length <= this.#corkRoom)
         this.#cork(Step.whole, bytes);
@@ -127,12 +138,29 @@ export class ResponseWriter implements Deferred {
 
   /** For the reactor: the response goes on in a later turn. */
   run(): void {
-    if (this.#held !== null && this.#response !== null) this.#cork(Step.chunk, nothing);
+    if (this.#late !== null) this.#writeLate(this.#late);
+    else if (this.#held !== null && this.#response !== null) this.#cork(Step.chunk, nothing);
+  }
+
+  /** Of a head that fits into no cork the library would lose a part where the client has no room (20.57). */
+  #putOff(): void {
+    this.#late ??= [];
+    this.#reactor.deferToNextTurn(this);
+  }
+
+  #writeLate(pieces: readonly Uint8Array[]): void {
+    if (this.isInCall) {
+      this.#putOff();
+      return;
+    }
+    this.#late = null;
+    for (let index = 0; index < pieces.length; index++) this.data(pieces[index]!);
+    if (this.#isEnded) this.end();
   }
 
   end(): void {
     this.#isEnded = true;
-    if (this.#response === null) return;
+    if (this.#response === null || this.#late !== null) return;
     if (this.#framing === BodyFraming.none) this.#cork(Step.head, nothing);
     // What is written behind a full buffer is nobody's to wait for: the library calls back no more.
     else if (this.#framing === BodyFraming.chunked && !this.#isBlocked) this.#cork(Step.lastChunk, nothing);
