@@ -146,7 +146,8 @@ function readOwnFile(path: string): Buffer {
 async function writeWhole(path: string, blocks: Iterable<Uint8Array>): Promise<void> {
   const file = await open(path, 'wx', 0o600);
   try {
-    for (const block of blocks) await file.write(block);
+    // Unlike `write` it goes on where a disk that is nearly full takes a part, until it takes nothing.
+    await file.writeFile(blocks);
     await file.sync();
   } finally {
     await file.close();

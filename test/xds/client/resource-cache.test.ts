@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import {
   chmodSync,
   mkdirSync,
@@ -10,7 +11,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import type { KeptType } from '../../../xds/client/cache-format.ts';
+import { encodeCache, type KeptType } from '../../../xds/client/cache-format.ts';
 import {
   cacheIdentity,
   defaultCacheDirectory,
@@ -50,6 +51,36 @@ t.test('what was accepted is there after a restart, and only for this user to re
   t.equal(statSync(fileIn(directory)).mode & 0o777, 0o600);
   t.match(opened(directory).cache.load(), [{ source: 'ads', resources: [{ name: 'a', version: '1' }] }]);
   t.equal(Buffer.from(cache.load()[0]!.resources[0]!.bytes).toString(), 'message 1');
+});
+
+const source = new URL('../../../xds/client/resource-cache.ts', import.meta.url);
+
+/** Writes a message of so many bytes in a process whose files end at 1024. */
+function writeWithLittleRoom(directory: string, messageBytes: number): string {
+  const program = `
+    const { openResourceCache } = await import(${JSON.stringify(source.href)});
+    const log = (level, text, { reason, code }) => console.log(level, text, reason ?? code);
+    const options = { directory: ${JSON.stringify(directory)}, identity: 'me', schedule: () => () => {}, log };
+    const cache = openResourceCache(options);
+    const resource = { name: 'a', version: '2', bytes: Buffer.alloc(${messageBytes}) };
+    cache.noteChange(() => [{ source: 'ads', typeUrl: 't', resources: [resource] }]);
+    await cache.flush();`;
+  const command = ['-c', 'ulimit -f 1; exec "$0" --input-type=module -e "$1"', process.execPath, program];
+  return spawnSync('bash', command, { encoding: 'utf8' }).stdout;
+}
+
+t.test('a disk that has room for all but the last bytes leaves the file that was there', async (t) => {
+  const directory = t.testdir({});
+  const { cache } = opened(directory);
+  cache.noteChange(() => types('1'));
+  await cache.flush();
+  const resource = { name: 'a', version: '2', bytes: new Uint8Array(0) };
+  const around = [...encodeCache('me', [{ source: 'ads', typeUrl: 't', resources: [resource] }])];
+  const bytes = around.reduce((sum, block) => sum + block.length, 0);
+  t.match(writeWithLittleRoom(directory, 1026 - bytes), /^warning .* not written EFBIG/);
+  t.match(opened(directory).cache.load(), [{ resources: [{ version: '1' }] }]);
+  t.equal(writeWithLittleRoom(directory, 1024 - bytes), '');
+  t.match(opened(directory).cache.load(), [{ resources: [{ version: '2' }] }]);
 });
 
 t.test('changes of ten seconds are one file, of the last state', async (t) => {
