@@ -20,8 +20,8 @@ export class AskedControlPlane {
   readonly asked: string[] = [];
   /** Sent to whoever asks for everything, by short name of the type. */
   readonly offered = new Map<string, readonly SentResource[]>();
-  /** Of a single name; null is that it does not exist. A name that is not here gets no answer. */
-  readonly answers = new Map<string, SentResource | null>();
+  /** Of a single name, or `TYPE name`; null is that it does not exist. A name that is not here gets no answer. */
+  readonly answers = new Map<string, SentResource | readonly SentResource[] | null>();
   readonly #streams = new Map<Stream, Set<string>>();
   #server = this.#makeServer();
   #port = 0;
@@ -85,7 +85,10 @@ export class AskedControlPlane {
     for (const name of names) this.asked.push(`+${short} ${name}`);
     const isWhole = isFirst && (subscribe.length === 0 || subscribe.includes('*'));
     if (isWhole) this.#write(stream, type, { resources: this.offered.get(short) ?? [], removed: [] });
-    const given = names.map((name) => [name, this.answers.get(name)] as const);
+    const given = names.map((name) => {
+      const key = this.answers.has(`${short} ${name}`) ? `${short} ${name}` : name;
+      return [name, this.answers.get(key)] as const;
+    });
     const resources = given.flatMap(([, answer]) => answer ?? []);
     const removed = given.flatMap(([name, answer]) => (answer === null ? [name] : []));
     if (resources.length + removed.length > 0) this.#write(stream, type, { resources, removed });
