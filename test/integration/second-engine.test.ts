@@ -26,7 +26,7 @@ const FILES = [
 ];
 
 /** Those that start the process, whose engine is both libraries (test/support/sidecar.ts). */
-const PROCESS_FILES = ['listener-filters'];
+const PROCESS_FILES = ['listener-filters', 'on-demand'];
 
 /** `uws` is uWebSockets.js with our own connections to endpoints: what fails with it is no fault of undici's. */
 const ENGINES = ['uws', 'uws+undici'];
