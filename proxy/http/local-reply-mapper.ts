@@ -2,7 +2,7 @@
 // https://www.envoyproxy.io/docs/envoy/latest/configuration/http/http_conn_man/local_reply
 
 import type { LocalReplyConfig, LocalReplyFormat, LocalReplyMapper } from '../../config/http-connection-manager.ts';
-import { toByteString } from '../format/byte-string.ts';
+import { toByteString, withoutControls } from '../format/byte-string.ts';
 import type { Format } from '../format/format.ts';
 import type { FormatContext } from '../format/format-context.ts';
 import { compileLogFormat } from '../format/json-format.ts';
@@ -96,5 +96,5 @@ function compileMapper(config: LocalReplyMapper, environment: FilterEnvironment)
 
 function compileReplyFormat(config: LocalReplyFormat | undefined): CompiledReplyFormat | null {
   if (config === undefined) return null;
-  return { format: compileLogFormat(config.format), contentType: config.contentType };
+  return { format: compileLogFormat(config.format), contentType: withoutControls(toByteString(config.contentType)) };
 }

@@ -1,6 +1,7 @@
 // Replies that the configuration holds (`direct_response`).
 
 import type { DirectResponseAction } from '../../config/route.ts';
+import { toByteString, withoutControls } from '../format/byte-string.ts';
 import type { Format } from '../format/format.ts';
 import { compileLogFormat } from '../format/json-format.ts';
 import { sharedContext } from '../format/shared-context.ts';
@@ -18,7 +19,7 @@ export class CompiledDirectResponse {
   constructor(config: DirectResponseAction) {
     this.config = config;
     this.status = config.status;
-    this.contentType = config.bodyFormat?.contentType ?? '';
+    this.contentType = withoutControls(toByteString(config.bodyFormat?.contentType ?? ''));
     this.#format = config.bodyFormat === undefined ? null : compileLogFormat(config.bodyFormat.format);
   }
 

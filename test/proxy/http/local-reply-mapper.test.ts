@@ -65,3 +65,9 @@ t.test('JSON formats keep the types of their values', async (t) => {
   });
   t.same(draft, { body: '{"body":"body","code":503}\n', contentType: 'application/json' });
 });
+
+t.test('a content type ends no field', async (t) => {
+  const format = { kind: 'text', format: 'a', omitEmptyValues: false } as const;
+  const { draft } = applied({ mappers: [], bodyFormat: { format, contentType: 'a/b\r\nset-cookie: c' } });
+  t.equal(draft.contentType, 'a/b\\x0d\\x0aset-cookie: c');
+});

@@ -27,3 +27,8 @@ t.test('a format makes a body of it, before anything is known of the response', 
     'its bytes stay what they are',
   );
 });
+
+t.test('a content type ends no field', async (t) => {
+  const bodyFormat = { format: format('a'), contentType: 'a/b\r\nset-cookie: \u00e9' };
+  t.equal(new CompiledDirectResponse({ ...action, bodyFormat }).contentType, 'a/b\\x0d\\x0aset-cookie: \xc3\xa9');
+});
