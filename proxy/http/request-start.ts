@@ -4,6 +4,7 @@ import { httpStats } from '../telemetry/http-stats.ts';
 import { HttpVersion, hasBody } from './message.ts';
 import { StreamDeadline } from './response-sender.ts';
 import type { Stream } from './stream.ts';
+import { noteDownstream } from './stream-info.ts';
 
 export function beginRequest({ manager, info, facts, head, sender }: Stream, headerBytes: number): void {
   const { context, config, stats } = manager;
@@ -12,14 +13,7 @@ export function beginRequest({ manager, info, facts, head, sender }: Stream, hea
   info.startWallMs = context.wallOffsetMs + info.startedAtMs;
   info.protocol = head.version === HttpVersion.http11 ? 'HTTP/1.1' : 'HTTP/1.0';
   info.requestHeaderBytes = headerBytes;
-  info.connectionId = facts.connectionId;
-  info.downstreamDirectRemoteAddress = facts.directRemoteAddress ?? facts.remoteAddress;
-  info.downstreamRemoteAddress = facts.remoteAddress;
-  info.downstreamLocalAddress = facts.localAddress;
-  info.filterChainName = facts.filterChainName;
-  info.listenerName = facts.listenerName;
-  info.requestedServerName = facts.requestedServerName;
-  if (facts.tls !== undefined) info.downstreamTls = facts.tls;
+  noteDownstream(info, facts);
   stats.inc(httpStats.downstreamRqTotal);
   stats.inc(httpStats.downstreamRqHttp1Total);
   stats.inc(httpStats.downstreamRqActive);

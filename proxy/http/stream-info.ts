@@ -7,6 +7,7 @@ import type { EndpointRuntime } from '../cluster/endpoint-runtime.ts';
 import type { CompiledRoute } from '../route/compiled-route.ts';
 import type { SamplingReason } from '../tracing/sampling-reason.ts';
 import type { TlsFacts } from '../transport/tls-facts.ts';
+import type { ConnectionFacts } from './connection-manager.ts';
 import type { UpstreamConnection } from './upstream-connection.ts';
 
 /** Response flags as bits. https://www.envoyproxy.io/docs/envoy/latest/configuration/observability/access_log/usage */
@@ -154,6 +155,18 @@ export class StreamInfo {
   /** Null without a tracing provider. */
   trace: LoggedTrace | null = null;
   isHealthCheck = false;
+}
+
+/** What is known of the downstream connection. */
+export function noteDownstream(info: StreamInfo, facts: ConnectionFacts): void {
+  info.connectionId = facts.connectionId;
+  info.downstreamDirectRemoteAddress = facts.directRemoteAddress ?? facts.remoteAddress;
+  info.downstreamRemoteAddress = facts.remoteAddress;
+  info.downstreamLocalAddress = facts.localAddress;
+  info.filterChainName = facts.filterChainName;
+  info.listenerName = facts.listenerName;
+  info.requestedServerName = facts.requestedServerName;
+  info.downstreamTls = facts.tls ?? null;
 }
 
 /** Where the route leads to. */

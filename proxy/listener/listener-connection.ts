@@ -2,7 +2,7 @@
 
 import type { TcpUpstream } from '../filter/tcp-upstream.ts';
 import type { ConnectionCounter, ConnectionFacts } from '../http/connection-manager.ts';
-import { StreamInfo } from '../http/stream-info.ts';
+import { noteDownstream, StreamInfo } from '../http/stream-info.ts';
 import type { ByteStream } from '../reactor/byte-stream.ts';
 import type { TlsFacts } from '../transport/tls-facts.ts';
 
@@ -77,14 +77,7 @@ export class ListenerConnection implements ConnectionCounter {
     info.startedAtMs = this.startedAtMs;
     info.startWallMs = wallOffsetMs + this.startedAtMs;
     info.endedAtMs = nowMs;
-    info.connectionId = facts.connectionId;
-    info.downstreamRemoteAddress = facts.remoteAddress;
-    info.downstreamDirectRemoteAddress = facts.directRemoteAddress ?? facts.remoteAddress;
-    info.downstreamLocalAddress = facts.localAddress;
-    info.listenerName = facts.listenerName;
-    info.filterChainName = facts.filterChainName;
-    info.requestedServerName = facts.requestedServerName;
-    info.downstreamTls = facts.tls ?? null;
+    noteDownstream(info, facts);
     info.downstreamTransportFailureReason = this.#transportFailure;
     info.connectionTerminationDetails = this.#transportFailure;
     info.requestBodyBytes = this.stream?.bytesReceived ?? 0;
