@@ -100,7 +100,10 @@ export class StatGroup {
     return value;
   }
 
-  /** Whether a `stats_matcher` leaves it to be seen, and it is not an optional one that nobody writes. Status codes are chosen one by one, in `codes`. */
+  /**
+   * Whether a `stats_matcher` leaves it to be seen, and it is not an optional one that nobody writes. Status codes are
+   * chosen one by one, in `codes`.
+   */
   isShown(index: number): boolean {
     const stat = this.scope.stats[index]!;
     if (stat.kind === 'gauge' && stat.isOptional && !this.isUsed(index)) return false;

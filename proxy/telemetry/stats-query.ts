@@ -32,3 +32,9 @@ const typeOf: Readonly<Record<Stat['kind'], StatType>> = {
 export function wantsKind({ type }: StatsQuery, kind: Stat['kind']): boolean {
   return type === 'All' || typeOf[kind] === type;
 }
+
+/** Whether a text is asked for by its name, and by whether it says anything. Which types are is for the format to heed. */
+export function asksForText({ accepts, usedOnly }: StatsQuery, name: string, value: string): boolean {
+  if (usedOnly && value === '') return false;
+  return accepts === null || accepts(name);
+}

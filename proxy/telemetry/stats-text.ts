@@ -13,7 +13,7 @@ import {
   percents,
 } from './histogram-text.ts';
 import type { StatGroup } from './stat-group.ts';
-import { type StatsQuery, wantsKind } from './stats-query.ts';
+import { asksForText, type StatsQuery, wantsKind } from './stats-query.ts';
 import type { StatsStore } from './stats-store.ts';
 
 /** Characters after which a piece is handed out. */
@@ -85,8 +85,7 @@ const jsonFrames = {
 function* texts(store: StatsStore, query: StatsQuery): Generator<readonly [string, string]> {
   if (query.type !== 'All' && query.type !== 'TextReadouts') return;
   for (const [name, { value }] of store.texts()) {
-    if (query.usedOnly && value === '') continue;
-    if (query.accepts?.(name) ?? true) yield [name, value];
+    if (asksForText(query, name, value)) yield [name, value];
   }
 }
 

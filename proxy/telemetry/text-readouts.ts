@@ -5,15 +5,14 @@
 import { joinLabels } from './metric-family.ts';
 import { escapeLabel, metricOf, scopeLabels } from './stat-scope.ts';
 import { gauge } from './stats.ts';
-import type { StatsQuery } from './stats-query.ts';
+import { asksForText, type StatsQuery } from './stats-query.ts';
 import type { StatsStore, TextPlace } from './stats-store.ts';
 
 /** Lines of the text format, by name of the metric. */
-export function textReadouts(store: Pick<StatsStore, 'texts'>, { accepts, usedOnly }: StatsQuery): string {
+export function textReadouts(store: Pick<StatsStore, 'texts'>, query: StatsQuery): string {
   const families = new Map<string, string>();
   for (const [fullName, { value, place }] of store.texts()) {
-    if (usedOnly && value === '') continue;
-    if (accepts !== null && !accepts(fullName)) continue;
+    if (!asksForText(query, fullName, value)) continue;
     const name = metricName(place);
     const labels = joinLabels(scopeLabels(place.scope, place.names), `text_value="${escapeLabel(value)}"`);
     families.set(name, `${families.get(name) ?? `# TYPE ${name} gauge\n`}${name}{${labels}} 0\n`);
