@@ -5,7 +5,7 @@ import { ensureWrk } from '../load/wrk.ts';
 import { describeMachine } from '../measure/machine.ts';
 import { joinSlots, type Slot } from '../measure/measured-load.ts';
 import { QuietRounds } from '../measure/quiet-rounds.ts';
-import { WARM_UP_SECONDS } from '../measure/warm-up.ts';
+import { WARM_UP_RUNS, WARM_UP_SECONDS } from '../measure/warm-up.ts';
 import { startOrigin } from '../peers/origin.ts';
 import type { Peer, PeerName } from '../peers/peer.ts';
 import { assembleRoster } from '../peers/roster.ts';
@@ -65,7 +65,9 @@ async function measureTraced(peers: readonly Peer[], originPort: number, options
       }),
     );
   }
-  for (const one of running) await runSlot(AXIS, one, WARM_UP_SECONDS);
+  for (let run = 0; run < WARM_UP_RUNS; run++) {
+    for (const one of running) await runSlot(AXIS, one, WARM_UP_SECONDS);
+  }
   const measured = new QuietRounds<readonly Slot[]>(options.rounds);
   while (!measured.isComplete) {
     const round = await runRound(running, options.slotSeconds);

@@ -8,7 +8,7 @@ import { describeMachine } from '../measure/machine.ts';
 import { joinSlots, measureLoad, type Slot } from '../measure/measured-load.ts';
 import { readMemory } from '../measure/process-memory.ts';
 import { QuietRounds } from '../measure/quiet-rounds.ts';
-import { WARM_UP_SECONDS } from '../measure/warm-up.ts';
+import { WARM_UP_RUNS, WARM_UP_SECONDS } from '../measure/warm-up.ts';
 import { startOrigin } from '../peers/origin.ts';
 import type { Peer, PeerName, TlsSetup } from '../peers/peer.ts';
 import { assembleRoster } from '../peers/roster.ts';
@@ -114,7 +114,9 @@ async function measure(
   contestants: readonly Contestant[],
   { rounds, slotSeconds }: TlsOptions,
 ): Promise<TlsMeasure> {
-  for (const { run } of contestants) await run(WARM_UP_SECONDS);
+  for (let warmUp = 0; warmUp < WARM_UP_RUNS; warmUp++) {
+    for (const { run } of contestants) await run(WARM_UP_SECONDS);
+  }
   const measured = new QuietRounds<readonly Slot[]>(rounds);
   while (!measured.isComplete) {
     const round = await runRound(contestants, slotSeconds);
