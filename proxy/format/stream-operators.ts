@@ -86,6 +86,10 @@ export const streamOperators: Readonly<Record<string, (command: FormatCommand) =
   PACKETS_RETRANSMITTED: () => () => 0,
   UPSTREAM_WIRE_BYTES_SENT: number('upstreamBytesSent'),
   UPSTREAM_WIRE_BYTES_RECEIVED: number('upstreamBytesReceived'),
+  UPSTREAM_HEADER_BYTES_SENT: knownNumber('upstreamHeadBytesSent'),
+  UPSTREAM_HEADER_BYTES_RECEIVED: knownNumber('upstreamHeadBytesReceived'),
+  UPSTREAM_DECOMPRESSED_HEADER_BYTES_SENT: knownNumber('upstreamHeadBytesSent'),
+  UPSTREAM_DECOMPRESSED_HEADER_BYTES_RECEIVED: knownNumber('upstreamHeadBytesReceived'),
 
   DOWNSTREAM_REMOTE_ADDRESS: text('downstreamRemoteAddress'),
   DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT: addressOf('downstreamRemoteAddress'),
@@ -173,6 +177,13 @@ function number(field: NumberField): () => Operator {
   return () =>
     ({ info }) =>
       info[field];
+}
+
+/** -1 is a number that is not known. */
+function knownNumber(field: NumberField): () => Operator {
+  return () =>
+    ({ info }) =>
+      info[field] < 0 ? null : info[field];
 }
 
 function nothing(): null {

@@ -30,6 +30,9 @@ export class RawConnection implements PooledConnection, EndpointConnection {
   localAddressText = '';
   countedReceivedBytes = 0;
   countedSentBytes = 0;
+  /** CONNECT ends here: no head goes further. */
+  readonly exchangeHeadBytesSent = 0;
+  readonly exchangeHeadBytesReceived = 0;
   exchangeCount = 0;
   readonly keepAliveTimeoutMs = 0;
   hasPeerEnded = false;

@@ -112,6 +112,9 @@ export class StreamInfo {
   responseBodyBytes = 0;
   upstreamBytesSent = 0;
   upstreamBytesReceived = 0;
+  /** Of them, those of heads; -1 where it is not known. */
+  upstreamHeadBytesSent = 0;
+  upstreamHeadBytesReceived = 0;
   /** Of the last attempt: how long it waited for its connection, -1 before there is one. */
   upstreamWaitMs = -1;
   /** Of the last attempt; 0 when it has none. */
@@ -191,4 +194,12 @@ export function noteConnection(info: StreamInfo, connection: UpstreamConnection,
   info.upstreamConnectionNumber = connection.connectionNumber;
   info.upstreamWaitMs = waitMs;
   if (connection.tls !== undefined) info.upstreamTls = connection.tls;
+}
+
+/** What an exchange has moved, when it is over. */
+export function noteExchange(info: StreamInfo, connection: UpstreamConnection): void {
+  info.upstreamBytesSent = connection.exchangeBytesSent;
+  info.upstreamBytesReceived = connection.exchangeBytesReceived;
+  info.upstreamHeadBytesSent = connection.exchangeHeadBytesSent ?? -1;
+  info.upstreamHeadBytesReceived = connection.exchangeHeadBytesReceived ?? -1;
 }

@@ -45,6 +45,9 @@ export interface UpstreamConnection {
   /** Bytes on the wire of the open exchange. */
   readonly exchangeBytesSent: number;
   readonly exchangeBytesReceived: number;
+  /** Of them, those of heads; absent where only a library knows. */
+  readonly exchangeHeadBytesSent?: number;
+  readonly exchangeHeadBytesReceived?: number;
 
   /** Opens an exchange. */
   sendHead(head: RequestHead, receiver: ResponseReceiver): void;

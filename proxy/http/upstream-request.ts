@@ -36,7 +36,7 @@ import { hasBody, isIdempotent, type ResponseHead } from './message.ts';
 import { StreamDeadline } from './response-sender.ts';
 import { RetryState } from './retry-state.ts';
 import type { Stream } from './stream.ts';
-import { noteConnection, noteEndpoint } from './stream-info.ts';
+import { noteConnection, noteEndpoint, noteExchange } from './stream-info.ts';
 import type { ResponseReceiver, UpstreamConnection } from './upstream-connection.ts';
 
 const attemptCountName = headerName('x-envoy-attempt-count');
@@ -320,10 +320,7 @@ export class UpstreamRequest implements PoolWaiter, ResponseReceiver {
 
   // Of the last attempt, as in Envoy.
   #noteWireBytes(): void {
-    if (this.#connection === null) return;
-    const { info } = this.#stream;
-    info.upstreamBytesSent = this.#connection.exchangeBytesSent;
-    info.upstreamBytesReceived = this.#connection.exchangeBytesReceived;
+    if (this.#connection !== null) noteExchange(this.#stream.info, this.#connection);
   }
 
   onResponseReset(failure: UpstreamFailure): void {

@@ -82,19 +82,23 @@ t.test('a line names both ends of the upstream connection, and the endpoint that
   t.equal(logged[0], headerBytes[0]! + ':status200'.length);
 });
 
-t.test('the bytes of each exchange on the wire are logged, on a connection that carries several', async (t) => {
+t.test('bytes of exchanges and of their heads are logged, on a connection that carries several', async (t) => {
   const exchanges: string[] = [];
   const seen = { sent: 0, received: 0 };
   const origin = createServer((request, response) => {
     request.resume();
+    const bodyBytes = Number(request.headers['content-length']);
     response.end('hello', () => {
       const { bytesRead, bytesWritten } = request.socket;
-      exchanges.push(`${bytesRead - seen.received} ${bytesWritten - seen.sent}`);
+      const [received, sent] = [bytesRead - seen.received, bytesWritten - seen.sent];
+      exchanges.push(`${received} ${sent} ${received - bodyBytes} ${sent - 'hello'.length}`);
       seen.received = bytesRead;
       seen.sent = bytesWritten;
     });
   });
-  const wireFormat = '%UPSTREAM_WIRE_BYTES_SENT% %UPSTREAM_WIRE_BYTES_RECEIVED%\n';
+  const wireFormat =
+    '%UPSTREAM_WIRE_BYTES_SENT% %UPSTREAM_WIRE_BYTES_RECEIVED% ' +
+    '%UPSTREAM_HEADER_BYTES_SENT% %UPSTREAM_DECOMPRESSED_HEADER_BYTES_RECEIVED%\n';
   const port = await listen(origin);
   const plane = await startDataPlane({
     listeners: [

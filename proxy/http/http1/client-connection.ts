@@ -51,6 +51,8 @@ export class Http1ClientConnection implements PooledConnection, ByteStreamHandle
   countedReceivedBytes = 0;
   countedSentBytes = 0;
   exchangeCount = 0;
+  exchangeHeadBytesSent = 0;
+  exchangeHeadBytesReceived = 0;
   /** How long it had been idle when the open exchange began; -1 on a fresh connection. */
   idleBeforeMs = -1;
 
@@ -140,7 +142,10 @@ export class Http1ClientConnection implements PooledConnection, ByteStreamHandle
     this.exchangeCount++;
     this.#parser.reset();
     this.#output.begin(this.stream, requestHeadBound(head));
-    this.#output.advanceTo(writeRequestHead(head, this.#output.bytes, this.#output.length));
+    const start = this.#output.length;
+    this.#output.advanceTo(writeRequestHead(head, this.#output.bytes, start));
+    this.exchangeHeadBytesSent = this.#output.length - start;
+    this.exchangeHeadBytesReceived = 0;
     this.#encoder.begin(this.stream, head.framing);
   }
 
@@ -226,6 +231,7 @@ export class Http1ClientConnection implements PooledConnection, ByteStreamHandle
         if (length === 0) return position - start;
         if (length < 0) return this.#fail(this.#parser.error!.reason, end - start);
         position += length;
+        this.exchangeHeadBytesReceived += length;
         this.#unreadBytes = end - position;
         if (this.head.status === 101 && !this.#mayUpgrade) {
           return this.#fail('101 Switching Protocols was not asked for', end - start);
