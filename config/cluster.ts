@@ -91,8 +91,18 @@ export interface CircuitBreaker {
   readonly maxPendingRequests: number;
   readonly maxRequests: number;
   readonly maxRetries: number;
+  /** Takes the place of `maxRetries`. */
+  readonly retryBudget?: RetryBudget;
   /** Publish `remaining_*` gauges. */
   readonly trackRemaining: boolean;
+}
+
+/** Retries at the same time as a share of the requests at the same time, waiting ones included. Envoy's defaults: 20 and 3. */
+export interface RetryBudget {
+  /** 0 to 100. */
+  readonly percent: number;
+  /** What is allowed however few requests there are. */
+  readonly minConcurrency: number;
 }
 
 export interface UpstreamHttpOptions {

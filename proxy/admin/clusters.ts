@@ -3,6 +3,8 @@
 import { formatAddress } from '../../config/address.ts';
 import type { CircuitBreaker, Cluster } from '../../config/cluster.ts';
 import type { Endpoint, LocalityEndpoints } from '../../config/endpoint.ts';
+import { retryLimit } from '../cluster/retry-budget.ts';
+import { clusterStats } from '../telemetry/cluster-stats.ts';
 import { endpointStats } from '../telemetry/endpoint-stats.ts';
 import { pieceLength } from '../telemetry/stats-text.ts';
 import { type AdminAnswer, type AdminRequest, jsonPieces, nameFilter, text } from './admin-answer.ts';
@@ -33,7 +35,7 @@ function* clustersText(context: AdminContext, wanted: readonly NamedCluster[]): 
   let piece = '';
   for (const each of wanted) {
     const { name, cluster } = each;
-    piece += clusterText(each);
+    piece += clusterText(context, each);
     for (const { endpoint, group } of endpointsOf(context, name, cluster)) {
       piece += endpointText(context, name, { cluster, endpoint, group });
     }
@@ -44,14 +46,14 @@ function* clustersText(context: AdminContext, wanted: readonly NamedCluster[]): 
   yield piece;
 }
 
-function clusterText({ name, cluster, isAdded }: NamedCluster): string {
+function clusterText(context: AdminContext, { name, cluster, isAdded }: NamedCluster): string {
   let output = `${name}::observability_name::${cluster.statName}\n`;
   for (const priority of ['default', 'high'] as const) {
     const limits = cluster.circuitBreakers[priority];
     output += `${name}::${priority}_priority::max_connections::${limits.maxConnections}\n`;
     output += `${name}::${priority}_priority::max_pending_requests::${limits.maxPendingRequests}\n`;
     output += `${name}::${priority}_priority::max_requests::${limits.maxRequests}\n`;
-    output += `${name}::${priority}_priority::max_retries::${limits.maxRetries}\n`;
+    output += `${name}::${priority}_priority::max_retries::${retriesAllowed(context, cluster, limits)}\n`;
   }
   return `${output}${name}::added_via_api::${isAdded}\n`;
 }
@@ -126,21 +128,36 @@ function clusterJson(context: AdminContext, { name, cluster, isAdded }: NamedClu
     ),
     circuit_breakers: {
       thresholds: [
-        thresholdsJson(circuitBreakers.default),
-        { priority: 'HIGH', ...thresholdsJson(circuitBreakers.high) },
+        thresholdsJson(context, cluster, circuitBreakers.default),
+        { priority: 'HIGH', ...thresholdsJson(context, cluster, circuitBreakers.high) },
       ],
     },
     observability_name: cluster.statName,
   };
 }
 
-function thresholdsJson({ maxConnections, maxPendingRequests, maxRequests, maxRetries }: CircuitBreaker) {
+function thresholdsJson(context: AdminContext, cluster: Cluster, limits: CircuitBreaker) {
   return {
-    max_connections: maxConnections,
-    max_pending_requests: maxPendingRequests,
-    max_requests: maxRequests,
-    max_retries: maxRetries,
+    max_connections: limits.maxConnections,
+    max_pending_requests: limits.maxPendingRequests,
+    max_requests: limits.maxRequests,
+    max_retries: retriesAllowed(context, cluster, limits),
   };
+}
+
+/** With a budget, what it allows now, as in Envoy. The gauges are of both priorities together. */
+function retriesAllowed(
+  { store }: AdminContext,
+  cluster: Cluster,
+  { maxRetries, retryBudget }: CircuitBreaker,
+): number {
+  if (retryBudget === undefined) return maxRetries;
+  const values = store.get(clusterStats, cluster.statName);
+  const gaugeOf = (gauge: number) => values?.value(gauge) ?? 0;
+  return retryLimit(
+    retryBudget,
+    gaugeOf(clusterStats.upstreamRqActive) + gaugeOf(clusterStats.upstreamRqPendingActive),
+  );
 }
 
 function endpointJson({ store }: AdminContext, { cluster, endpoint, group }: Member): unknown {

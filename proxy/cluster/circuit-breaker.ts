@@ -8,6 +8,7 @@
 import type { CircuitBreaker as Limits } from '../../config/cluster.ts';
 import { circuitBreakerStats } from '../telemetry/cluster-stats.ts';
 import type { StatBlock } from '../telemetry/stats.ts';
+import { retryLimit } from './retry-budget.ts';
 
 export class CircuitBreaker {
   readonly #connections: ResourceLimit;
@@ -48,7 +49,11 @@ export class CircuitBreaker {
     this.#connections.publish(gauges, stats.cxOpen, isTracked ? stats.remainingCx : untracked);
     this.#pendingRequests.publish(gauges, stats.rqPendingOpen, isTracked ? stats.remainingPending : untracked);
     this.#requests.publish(gauges, stats.rqOpen, isTracked ? stats.remainingRq : untracked);
-    this.#retries.publish(gauges, stats.rqRetryOpen, isTracked ? stats.remainingRetries : untracked);
+    // As in Envoy: the gauge of retries is of `max_retries` even where a budget takes its place, and what remains of a budget
+    // is shown as 0, since it depends on requests that come and go.
+    const hasBudget = this.#limits.retryBudget !== undefined;
+    this.#retries.publish(gauges, stats.rqRetryOpen, isTracked && !hasBudget ? stats.remainingRetries : untracked);
+    if (isTracked && hasBudget) gauges?.set(stats.remainingRetries, 0);
   }
 
   get connections(): number {
@@ -104,8 +109,13 @@ export class CircuitBreaker {
     this.#requests.release();
   }
 
+  /** A request that waits for its connection counts as one, too: `requests` has them all. */
   tryAcquireRetry(): boolean {
-    return this.#retries.tryAcquire();
+    const budget = this.#limits.retryBudget;
+    if (budget === undefined) return this.#retries.tryAcquire();
+    if (this.retries >= retryLimit(budget, this.requests)) return false;
+    this.#retries.acquire();
+    return true;
   }
 
   releaseRetry(): void {

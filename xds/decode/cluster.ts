@@ -2,12 +2,13 @@
 
 import { isIPv6 } from 'node:net';
 import type { Address } from '../../config/address.ts';
-import type { CircuitBreaker, Cluster, LoadBalancer, SourceAddress } from '../../config/cluster.ts';
+import type { CircuitBreaker, Cluster, LoadBalancer, RetryBudget, SourceAddress } from '../../config/cluster.ts';
 import type { Problems } from '../../config/problems.ts';
 import type {
   BindConfig,
   CircuitBreakers,
   Cluster as ClusterMessage,
+  CircuitBreakers_Thresholds_RetryBudget as RetryBudgetMessage,
   RoutingPriority,
   SocketAddress,
 } from '../generated/messages.ts';
@@ -108,6 +109,15 @@ function decodeBreaker(message: CircuitBreakers | undefined, priority: RoutingPr
     maxPendingRequests: found?.maxPendingRequests ?? 1024,
     maxRequests: found?.maxRequests ?? 1024,
     maxRetries: found?.maxRetries ?? 3,
+    ...given('retryBudget', found?.retryBudget && decodeRetryBudget(found.retryBudget)),
     trackRemaining: found?.trackRemaining ?? false,
+  };
+}
+
+/** Envoy's defaults. A percentage that is there and says nothing is 0. */
+function decodeRetryBudget({ budgetPercent, minRetryConcurrency }: RetryBudgetMessage): RetryBudget {
+  return {
+    percent: budgetPercent === undefined ? 20 : (budgetPercent.value ?? 0),
+    minConcurrency: minRetryConcurrency ?? 3,
   };
 }

@@ -200,9 +200,15 @@ export interface CircuitBreakers_Thresholds {
   readonly maxPendingRequests?: number;
   readonly maxRequests?: number;
   readonly maxRetries?: number;
-  readonly retryBudget?: unknown;
+  readonly retryBudget?: CircuitBreakers_Thresholds_RetryBudget;
   readonly trackRemaining?: boolean;
   readonly maxConnectionPools?: number;
+}
+
+/** `envoy.config.cluster.v3.CircuitBreakers.Thresholds.RetryBudget` */
+export interface CircuitBreakers_Thresholds_RetryBudget {
+  readonly budgetPercent?: Percent;
+  readonly minRetryConcurrency?: number;
 }
 
 /** `envoy.config.cluster.v3.Cluster` */

@@ -139,13 +139,12 @@ export const clusterSupport: SupportTable = {
       'max_pending_requests',
       'max_requests',
       'max_retries',
+      'retry_budget',
       'track_remaining',
     ],
-    unsupported: {
-      retry_budget: 'use max_retries',
-      max_connection_pools: 'the number of pools is bounded by the endpoints',
-    },
+    unsupported: { max_connection_pools: 'the number of pools is bounded by the endpoints' },
   },
+  [`${C}.CircuitBreakers.Thresholds.RetryBudget`]: { supported: ['budget_percent', 'min_retry_concurrency'] },
   [`${C}.UpstreamConnectionOptions`]: {
     supported: ['tcp_keepalive'],
     unsupported: {

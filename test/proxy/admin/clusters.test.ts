@@ -1,4 +1,5 @@
 import t from 'tap';
+import { clusterStats } from '../../../proxy/telemetry/cluster-stats.ts';
 import { endpointStats } from '../../../proxy/telemetry/endpoint-stats.ts';
 import { startAdmin } from '../../support/admin-fixtures.ts';
 import { clusterOf } from '../../support/data-plane.ts';
@@ -36,6 +37,27 @@ t.test('the text has a line for each fact of a cluster and of its endpoints', as
     'other::added_via_api::true',
   ])
     t.ok(lines.includes(line), line);
+});
+
+t.test('the retries that a budget allows are those of now', async (t) => {
+  const { circuitBreakers } = clusterOf('app', []);
+  const limits = { ...circuitBreakers.default, retryBudget: { percent: 25, minConcurrency: 2 } };
+  const app = { ...clusterOf('app', []), circuitBreakers: { default: limits, high: circuitBreakers.high } };
+  const admin = await startAdmin({ snapshot: { clusters: new Map([['app', app]]) } });
+  t.teardown(admin.stop);
+  const retries = async () => {
+    const { text } = await admin.get('/clusters');
+    const { cluster_statuses } = JSON.parse((await admin.get('/clusters?format=json')).text);
+    const shown = /default_priority::max_retries::(.*)/.exec(text)?.[1];
+    t.equal(String(cluster_statuses[0].circuit_breakers.thresholds[0].max_retries), shown, 'text and JSON agree');
+    t.match(text, 'high_priority::max_retries::3');
+    return shown;
+  };
+  t.equal(await retries(), '2', 'never less');
+  const block = admin.worker.block(clusterStats, 'app');
+  block.set(clusterStats.upstreamRqActive, 10);
+  block.set(clusterStats.upstreamRqPendingActive, 5);
+  t.equal(await retries(), '3', 'a quarter of 15');
 });
 
 t.test('a filter chooses clusters by name', async (t) => {

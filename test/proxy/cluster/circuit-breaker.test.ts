@@ -77,6 +77,34 @@ t.test('gauges say what is open and, when asked for, what remains', (t) => {
   t.end();
 });
 
+t.test('a retry budget takes the place of max_retries, and its gauges are those of Envoy', (t) => {
+  const gauges = makeStatsSource().breakerBlock('fruit', 'default');
+  const budget = { percent: 50, minConcurrency: 2 };
+  const breaker = new CircuitBreaker({
+    ...limits,
+    maxRequests: 100,
+    maxRetries: 1,
+    trackRemaining: true,
+    retryBudget: budget,
+  });
+  breaker.publish(gauges);
+  t.equal(gauges.get(stats.remainingRetries), 0, 'what remains of a budget is not said');
+  t.equal(breaker.tryAcquireRetry(), true);
+  t.equal(gauges.get(stats.rqRetryOpen), 1, 'the gauge is of max_retries');
+  t.equal(breaker.tryAcquireRetry(), true, 'which the least of the budget goes beyond');
+  t.equal(breaker.tryAcquireRetry(), false);
+  for (let request = 0; request < 6; request++) breaker.tryAcquireRequest();
+  t.equal(breaker.tryAcquireRetry(), true, 'half of six');
+  t.equal(breaker.tryAcquireRetry(), false);
+  t.equal(gauges.get(stats.remainingRetries), 0);
+  breaker.updateLimits({ ...limits, maxRetries: 4, trackRemaining: true });
+  t.equal(gauges.get(stats.remainingRetries), 1, 'without a budget the limit counts what is held');
+  t.equal(gauges.get(stats.rqRetryOpen), 0);
+  t.equal(breaker.tryAcquireRetry(), true);
+  t.equal(breaker.tryAcquireRetry(), false);
+  t.end();
+});
+
 t.test('counters are never negative and always what is held; the gauge is always true', (t) => {
   const step = fc.constantFrom('try', 'force', 'release', 'limit 0', 'limit 2', 'limit 5');
   fc.assert(

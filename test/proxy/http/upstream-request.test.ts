@@ -221,6 +221,28 @@ t.test('max_retries counts retries that wait and retries in flight', async (t) =
   t.equal(scene.cluster.breakers.default.retries, 0);
 });
 
+t.test('a retry budget counts the request that fails, those in flight and those that wait', async (t) => {
+  const retryBudget = { percent: 50, minConcurrency: 0 };
+  const scene = retrying({ retryOn: ['5xx'], numRetries: 1 }, { breaker: { maxRetries: 0, retryBudget } });
+  const alone = scene.request();
+  scene.respond(scene.connect(), 503);
+  t.equal(alone.client.status, 503, 'half of one is none');
+  t.equal(alone.stream.info.responseFlags, ResponseFlag.upstreamOverflow);
+  t.equal(scene.stats.get(clusterStats, 'service')?.value(clusterStats.upstreamRqRetryOverflow), 1);
+  const first = scene.request();
+  const connection = scene.connect();
+  const waiting = scene.request();
+  scene.respond(connection, 503);
+  t.equal(first.client.status, 0, 'half of two is one');
+  t.equal(scene.cluster.breakers.default.retries, 1);
+  scene.respond(scene.connect(), 503);
+  t.equal(waiting.client.status, 503, 'a retry that waits for its time is no request, but it is a retry');
+  scene.reactor.advance(30);
+  scene.respond(scene.connect(), 200);
+  t.equal(first.client.status, 200);
+  t.equal(scene.cluster.breakers.default.retries, 0);
+});
+
 t.test('a response that limits the rate is retried when it says', async (t) => {
   const resetHeaders = [{ name: 'retry-after', format: 'seconds' }] as const;
   const scene = retrying({

@@ -73,6 +73,29 @@ t.test('limits by priority', async (t) => {
   });
 });
 
+t.test('retries may be a share of the requests', async (t) => {
+  const budget = (fields: string) => {
+    const { value, problems } = cluster(`circuit_breakers: {thresholds: [{retry_budget: ${fields}}]}`);
+    return problems.length > 0 ? problems : value?.circuitBreakers.default.retryBudget;
+  };
+  t.same(budget('{}'), { percent: 20, minConcurrency: 3 }, "Envoy's defaults");
+  t.same(budget('{budget_percent: {value: 12.5}, min_retry_concurrency: 0}'), { percent: 12.5, minConcurrency: 0 });
+  t.same(budget('{budget_percent: {}}'), { percent: 0, minConcurrency: 3 }, 'a percentage that says nothing');
+  const place = 'circuit_breakers.thresholds[0].retry_budget';
+  for (const [value, shown] of [
+    ['101', '101'],
+    ['-1', '-1'],
+    ['.nan', 'NaN'],
+  ] as const) {
+    t.match(
+      budget(`{budget_percent: {value: ${value}}}`),
+      [new RegExp(`^${place.replace(/[[\].]/g, '\\$&')}.*${shown}`)],
+      value,
+    );
+  }
+  t.notOk('retryBudget' in cluster('circuit_breakers: {thresholds: [{}]}').value!.circuitBreakers.default);
+});
+
 t.test('a source address of its own wins over the one for all clusters', async (t) => {
   t.match(cluster('', defaultBind).value, { bindAddress: defaultBind });
   t.match(cluster('upstream_bind_config: {source_address: {address: 127.0.0.1, port_value: 0}}', defaultBind).value, {
