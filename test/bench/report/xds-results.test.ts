@@ -5,7 +5,7 @@ import { judgeXdsGoals, renderXdsResults, type XdsReport, type XdsSample } from 
 function sample(servingMs: number, p99Micros: number, changesMs: readonly number[] = [1]): XdsSample {
   const outcome = (p99: number) => ({ requests: 1, p50Micros: 1, p99Micros: p99, lagP99Micros: 0 });
   const load = { quiet: outcome(100), changes: outcome(p99Micros), push: outcome(p99Micros) };
-  return { servingMs, cpuMs: servingMs, rssBytes: servingMs * 2 ** 20, changesMs, load };
+  return { servingMs, cpuMs: servingMs, rssBytes: servingMs * 2 ** 20, earlyChangesMs: changesMs, changesMs, load };
 }
 
 function report(samples: XdsReport['samples']): XdsReport {
@@ -65,5 +65,19 @@ t.test('a run with one proxy gives no verdict', async (t) => {
 t.test('quantiles are taken over the changes of all rounds', async (t) => {
   const rounds = [sample(1, 1, Array(99).fill(2)), sample(1, 1, Array(1).fill(30))];
   const text = renderXdsResults(report(new Map([['outrigger', rounds]])));
-  t.match(text, /\| outrigger \| 2\.0 \| 2\.0 \| 30\.0 \|/);
+  t.match(text, /\| outrigger \| 2\.0 \| 2\.0 \| 2\.0 \| 2\.0 \| 30\.0 \|/);
+});
+
+t.test('changes early in a process are judged by themselves', async (t) => {
+  const samples: XdsReport['samples'] = new Map([
+    ['envoy', [sample(100, 90, [3])]],
+    ['outrigger', [{ ...sample(10, 90, [2]), earlyChangesMs: [30] }]],
+  ]);
+  const goals = judgeXdsGoals(report(samples));
+  t.match(goals.slice(1, 5), [
+    { title: 'one changed endpoint, median', measured: '0.67', verdict: 'met' },
+    { title: '… early in a process', measured: '10.00', verdict: 'missed' },
+    { title: 'one changed endpoint, p99', measured: '2.0 ms', verdict: 'met' },
+    { title: '… early in a process', measured: '30.0 ms', verdict: 'missed' },
+  ]);
 });
