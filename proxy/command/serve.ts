@@ -293,7 +293,7 @@ function startWorkers({ flags, log, state, onServing, ...parts }: WorkerParts): 
   const main = log.component('main');
   // Each worker finds out for itself.
   const serverFirst = new RecentKeys(1024);
-  return new WorkerPool({
+  const pool = new WorkerPool({
     concurrency: state.options.concurrency,
     youngGenerationMib,
     start: {
@@ -344,6 +344,8 @@ function startWorkers({ flags, log, state, onServing, ...parts }: WorkerParts): 
       process.exit(1);
     },
   });
+  process.once('exit', () => pool.holdBack());
+  return pool;
 }
 
 interface ServingParts {

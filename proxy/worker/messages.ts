@@ -16,6 +16,7 @@ import type { RecordingSettings } from '../tracing/recording-settings.ts';
 import type { TracedNode } from '../tracing/span-recorder.ts';
 import type { TracingMessage } from '../tracing/tracing-message.ts';
 import type { GenerationMemory } from './generations.ts';
+import type { LoadingMemory } from './loading-threads.ts';
 import type { RoutePart } from './route-parts.ts';
 
 /** The proxy, to others. */
@@ -40,6 +41,11 @@ export interface WorkerStart {
   readonly engine?: EngineName;
   /** Of listeners that do not say; what is loaded when left out. */
   readonly defaultEngine?: EngineName;
+}
+
+/** What a worker's thread is started with. */
+export interface ThreadStart extends WorkerStart {
+  readonly loading: LoadingMemory;
 }
 
 export type ToWorker =

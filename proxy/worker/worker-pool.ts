@@ -15,11 +15,13 @@ import type { BlockAnnouncement } from '../telemetry/worker-stats.ts';
 import type { RecordingSettings } from '../tracing/recording-settings.ts';
 import type { TracingMessage } from '../tracing/tracing-message.ts';
 import { type GenerationMemory, Generations, makeGenerationMemory } from './generations.ts';
+import { type LoadingMemory, LoadingThreads, makeLoadingMemory } from './loading-threads.ts';
 import type {
   BoundListener,
   FromWorker,
   IdentifiedNode,
   ListenerPlacement,
+  ThreadStart,
   ToWorker,
   WorkerStart,
 } from './messages.ts';
@@ -52,6 +54,9 @@ export interface WorkerPoolOptions {
   readonly onFailure: (worker: number, error: Error) => void;
 }
 
+/** Of native code. It takes some 50 ms; a machine may have little left for it. */
+const longestLoadingMs = 10_000;
+
 export type DemandMessage = Extract<FromWorker, { kind: 'demand' | 'demand-ended' }>;
 
 interface WorkerThread {
@@ -70,6 +75,8 @@ export class WorkerPool {
   readonly #generationMemory: GenerationMemory;
   readonly #ticketSeed = randomBytes(32);
   readonly #generations: Generations;
+  readonly #loadingMemory: LoadingMemory;
+  readonly #loading: LoadingThreads;
   #onDemand = ({ kind, name }: DemandMessage, worker: number): void => {
     if (kind === 'demand') this.refuseDemand(name, [worker], 'absent');
   };
@@ -81,6 +88,8 @@ export class WorkerPool {
     this.#listeners = new OpenListeners(options.concurrency, options.listeners);
     this.#generationMemory = makeGenerationMemory(options.concurrency);
     this.#generations = new Generations(this.#generationMemory);
+    this.#loadingMemory = makeLoadingMemory(options.concurrency);
+    this.#loading = new LoadingThreads(this.#loadingMemory);
     for (let index = 0; index < options.concurrency; index++) this.#workers.push(this.#start(index));
   }
 
@@ -201,6 +210,11 @@ export class WorkerPool {
     this.#post(this.#workers[worker]!, { kind: 'spans-taken' });
   }
 
+  /** Before the process ends: so that no worker is stopped while it loads native code. */
+  holdBack(): void {
+    this.#loading.holdBack(longestLoadingMs);
+  }
+
   /** Ends every worker; resolves when their last log lines have arrived. */
   async stop(): Promise<void> {
     this.#broadcast({ kind: 'stop' });
@@ -215,8 +229,9 @@ export class WorkerPool {
         ...start,
         workerIndex: index,
         generations: this.#generationMemory,
+        loading: this.#loadingMemory,
         ticketSeed: this.#ticketSeed,
-      } satisfies WorkerStart,
+      } satisfies ThreadStart,
       resourceLimits: { maxYoungGenerationSizeMb: youngGenerationMib },
     });
     const worker: WorkerThread = {
@@ -227,8 +242,12 @@ export class WorkerPool {
       isDrained: false,
     };
     thread.on('message', (message: FromWorker) => this.#onMessage(index, worker, message));
-    thread.on('error', (error) => this.#options.onFailure(index, error));
+    thread.on('error', (error) => {
+      this.#loading.noteDone(index);
+      this.#options.onFailure(index, error);
+    });
     thread.on('exit', (code) => {
+      this.#loading.noteDone(index);
       if (!this.#isStopping) this.#options.onFailure(index, new Error(`the thread ended with code ${code}`));
     });
     return worker;
