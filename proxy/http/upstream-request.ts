@@ -2,14 +2,11 @@
 //
 // An attempt chooses an endpoint, waits for a connection, sends the request and receives the response. Whatever goes
 // wrong arrives in `#failed`, the one place that decides between retry and reply; only the keep-alive race is decided
-// before it, in `onResponseReset`. What an attempt holds (a request of the breaker, its endpoint) is taken in `#attempt`
-// and given back in `#leaveEndpoint`.
+// before it, in `onResponseReset`. What an attempt holds is in `upstream-attempt.ts`, what it sends in `request-body.ts`.
 
 import type { NativeBuffer } from '../../native/native-buffer.ts';
-import type { CircuitBreaker } from '../cluster/circuit-breaker.ts';
 import type { ClusterRuntime } from '../cluster/cluster-runtime.ts';
-import type { EndpointPool, PoolWaiter } from '../cluster/endpoint-pool.ts';
-import type { EndpointRuntime } from '../cluster/endpoint-runtime.ts';
+import type { PoolWaiter } from '../cluster/endpoint-pool.ts';
 import { overflowFailure, type UpstreamFailure } from '../cluster/upstream-failure.ts';
 import type { ByteStream } from '../reactor/byte-stream.ts';
 import type { CompiledForward, CompiledRoute } from '../route/compiled-route.ts';
@@ -18,25 +15,18 @@ import { type RequestTimeouts, renewExpectedTimeout } from '../route/timeouts.ts
 import { clusterStats, countUpstreamResponse, routeStats } from '../telemetry/cluster-stats.ts';
 import { endpointStats } from '../telemetry/endpoint-stats.ts';
 import type { StatBlock } from '../telemetry/stats.ts';
-import {
-  countAnswer,
-  countAttempt,
-  countAttemptEnd,
-  countTimeout,
-  FlowCounts,
-  routeStatsOf,
-} from './attempt-counts.ts';
-import { chooseEndpoint, choosePool } from './endpoint-choice.ts';
+import { countAnswer, countTimeout, routeStatsOf } from './attempt-counts.ts';
+import { chooseEndpoint } from './endpoint-choice.ts';
 import { failureReply, resetKind, transportFailureReason } from './failure-reply.ts';
 import { headerName } from './header-name.ts';
 import type { HeaderTable } from './header-table.ts';
-import { KeptRequestBody } from './kept-request-body.ts';
 import { LocalReplies, type LocalReply } from './local-reply.ts';
 import { hasBody, isIdempotent, type ResponseHead } from './message.ts';
+import { RequestBody } from './request-body.ts';
 import { StreamDeadline } from './response-sender.ts';
 import { RetryState } from './retry-state.ts';
 import type { Stream } from './stream.ts';
-import { noteConnection, noteEndpoint, noteExchange } from './stream-info.ts';
+import { UpstreamAttempt } from './upstream-attempt.ts';
 import type { ResponseReceiver, UpstreamConnection } from './upstream-connection.ts';
 
 const attemptCountName = headerName('x-envoy-attempt-count');
@@ -61,29 +51,16 @@ export class UpstreamRequest implements PoolWaiter, ResponseReceiver {
   readonly #cluster: ClusterRuntime;
   readonly #retry: CompiledRetryPolicy | null;
   readonly #timeouts: RequestTimeouts;
-  /** Whom the request is for in every attempt: `auto_host_rewrite` puts the name of the endpoint before in the head. */
-  readonly #authority: string;
+  readonly #attempt: UpstreamAttempt;
+  /** Null when there is none to follow. */
+  readonly #body: RequestBody | null;
+  /** Null when the route has no `stat_prefix`. */
+  readonly #routeStats: StatBlock | null;
   /** Null until an attempt fails. */
   #retryState: RetryState | null = null;
   #state: State = State.choosing;
-  /** Set from `#attempt` to `#leaveEndpoint`. */
-  #endpoint: EndpointRuntime | null = null;
-  #pool: EndpointPool | null = null;
-  #connection: UpstreamConnection | null = null;
-  /** Null when the route has no `stat_prefix`. */
-  readonly #routeStats: StatBlock | null;
   #wasReplayed = false;
-  #requestEnded: boolean;
-  /** Of the request, once it has ended; they live as long as it does. */
-  #trailers: HeaderTable | null = null;
   #isTunnel = false;
-  #attemptStartedAtMs = 0;
-  /** By `countAttempt`. */
-  #isCounted = false;
-  /** Null as long as neither side waits for the other. */
-  #flow: FlowCounts | null = null;
-  /** Null when there is no body, it is too large to be kept, or nothing may repeat it. */
-  #kept: KeptRequestBody | null = null;
 
   constructor(stream: Stream, plan: UpstreamPlan) {
     this.#stream = stream;
@@ -92,16 +69,11 @@ export class UpstreamRequest implements PoolWaiter, ResponseReceiver {
     this.#cluster = plan.cluster;
     this.#retry = plan.retry;
     this.#timeouts = plan.timeouts;
-    this.#authority = stream.head.authority;
+    this.#attempt = new UpstreamAttempt(stream, plan.cluster, plan.forward.config.priority);
     this.#routeStats = routeStatsOf(plan.route, stream.manager.context);
-    this.#requestEnded = !hasBody(stream.head);
-    if (!this.#requestEnded && (plan.retry !== null || this.#isIdempotent)) {
-      this.#kept = new KeptRequestBody(stream.facts.bufferLimitBytes);
-    }
-  }
-
-  get #breaker(): CircuitBreaker {
-    return this.#forward.config.priority === 'high' ? this.#cluster.breakers.high : this.#cluster.breakers.default;
+    this.#body = hasBody(stream.head)
+      ? new RequestBody(plan.retry !== null || this.#isIdempotent, stream.facts.bufferLimitBytes)
+      : null;
   }
 
   /** `enable_trailers` of the cluster; that of the connection manager is the stream's to ask. Both must be set. */
@@ -116,10 +88,10 @@ export class UpstreamRequest implements PoolWaiter, ResponseReceiver {
   /** Starts the first attempt. */
   start(): void {
     this.#routeStats?.inc(routeStats.upstreamRqTotal);
-    this.#attempt(false);
+    this.#try(false);
   }
 
-  #attempt(fresh: boolean): void {
+  #try(fresh: boolean): void {
     this.#state = State.choosing;
     const stream = this.#stream;
     const cluster = this.#cluster;
@@ -130,71 +102,63 @@ export class UpstreamRequest implements PoolWaiter, ResponseReceiver {
       this.#giveUp(LocalReplies.noHealthyUpstream, `cluster ${cluster.name} has no healthy endpoint`);
       return;
     }
-    if (!this.#breaker.tryAcquireRequest()) {
+    if (!this.#attempt.tryBegin(endpoint)) {
       cluster.stats.inc(clusterStats.upstreamRqActiveOverflow);
       this.#failed(overflowFailure);
       return;
     }
-    this.#endpoint = endpoint;
-    noteEndpoint(stream.info, endpoint);
-    stream.trace?.beginAttempt(endpoint, stream.head.headers, stream.nowMs);
-    endpoint.activeRequests++;
     this.#state = State.waiting;
-    this.#attemptStartedAtMs = stream.nowMs;
-    this.#pool = choosePool(stream, { cluster, endpoint, authority: this.#authority }, this.#forward.config.priority);
-    if (this.#pool === null) this.#failed(overflowFailure);
-    else this.#pool.acquire(this, fresh, !this.#isIdempotent);
+    if (!this.#attempt.connect(this, fresh)) this.#failed(overflowFailure);
   }
 
   onConnectionReady(connection: UpstreamConnection): void {
     const stream = this.#stream;
     const { info, head } = stream;
-    const endpoint = this.#endpoint!;
-    this.#connection = connection;
+    const attempt = this.#attempt;
     this.#state = State.sending;
-    this.#isCounted = true;
-    countAttempt(this.#cluster, endpoint);
-    info.upstreamRequestStartAtMs = stream.nowMs;
-    noteConnection(info, connection, stream.nowMs - this.#attemptStartedAtMs);
-    this.#forward.rewriteHostForEndpoint(head, endpoint.hostname, info.attemptCount === 1);
+    attempt.onConnected(connection);
+    this.#forward.rewriteHostForEndpoint(head, attempt.endpoint!.hostname, info.attemptCount === 1);
     if (this.#route.virtualHost.config.includeRequestAttemptCount) {
       head.headers.set(attemptCountName, String(info.attemptCount));
     }
     if (info.attemptCount > 1) renewExpectedTimeout(head, this.#timeouts, stream.nowMs - info.startedAtMs);
     stream.trace?.attemptConnected(connection.tls ?? null, head.headers);
     connection.sendHead(head, this);
-    this.#kept?.sendTo(connection);
-    if (this.#requestEnded) {
-      if (hasBody(head)) connection.sendEnd(this.#trailers);
+    const body = this.#body;
+    if (body === null) {
+      this.#onRequestSent();
+      return;
+    }
+    body.sendTo(connection);
+    if (body.hasEnded) {
+      connection.sendEnd(body.trailers);
       this.#onRequestSent();
     } else stream.sender.resumeRequest();
   }
 
   onConnectionFailed(failure: UpstreamFailure): void {
-    this.#pool = null;
-    this.#stream.info.upstreamWaitMs = this.#stream.nowMs - this.#attemptStartedAtMs;
+    this.#attempt.onRefused();
     this.#failed(failure);
   }
 
   /** False while there is no connection to take body bytes or the endpoint is slow. */
   get acceptsRequestBody(): boolean {
-    const connection = this.#connection;
+    const { connection } = this.#attempt;
     return connection !== null && !connection.isRequestBlocked;
   }
 
   sendData(buffer: NativeBuffer, start: number, end: number): void {
-    if (this.#kept !== null && !this.#kept.add(buffer, start, end)) {
-      this.#kept = null;
-      this.#cluster.stats.inc(clusterStats.retryOrShadowAbandoned);
-    }
-    this.#connection?.sendData(buffer, start, end);
+    // A tunnel has no body: what is in it is not sent again.
+    if (this.#body?.add(buffer, start, end) === false) this.#cluster.stats.inc(clusterStats.retryOrShadowAbandoned);
+    this.#attempt.connection?.sendData(buffer, start, end);
   }
 
   sendEnd(trailers: HeaderTable | null): void {
-    this.#requestEnded = true;
-    this.#trailers = this.#passesTrailers ? trailers : null;
-    if (this.#connection === null) return;
-    this.#connection.sendEnd(this.#trailers);
+    const passed = this.#passesTrailers ? trailers : null;
+    const { connection } = this.#attempt;
+    this.#body?.end(passed);
+    if (connection === null) return;
+    connection.sendEnd(passed);
     this.#onRequestSent();
   }
 
@@ -209,27 +173,21 @@ export class UpstreamRequest implements PoolWaiter, ResponseReceiver {
 
   /** The client's end of a tunnel is over. */
   endTunnelWriting(): void {
-    this.#connection?.endTunnelWriting();
+    this.#attempt.connection?.endTunnelWriting();
   }
 
   /** The client is not read any more, since a body is not taken here. */
   onRequestPaused(): void {
-    if (this.#connection?.isRequestBlocked === true) this.#flowCounts.pauseRequest();
-  }
-
-  get #flowCounts(): FlowCounts {
-    this.#flow ??= new FlowCounts(this.#cluster.stats, this.#stream.manager.stats);
-    return this.#flow;
+    if (this.#attempt.connection?.isRequestBlocked === true) this.#attempt.flow.pauseRequest();
   }
 
   onRequestDrained(): void {
-    this.#flow?.resumeRequest();
+    this.#attempt.onRequestDrained();
     this.#stream.sender.resumeRequest();
   }
 
   resumeResponse(): void {
-    this.#flow?.resumeResponse();
-    this.#connection?.resumeResponse();
+    this.#attempt.resumeResponse();
   }
 
   get acceptsResponseBody(): boolean {
@@ -247,13 +205,13 @@ export class UpstreamRequest implements PoolWaiter, ResponseReceiver {
 
   onResponseHead(head: ResponseHead, isEnd: boolean): void {
     const { status } = head;
-    countAnswer(this.#cluster, this.#endpoint!, head);
+    countAnswer(this.#cluster, this.#attempt.endpoint!, head);
     this.#stream.trace?.attemptAnswered(status);
     if (this.#retry?.shouldRetryResponse(head) && this.#mayRetry()) {
       this.#cluster.countRetriedResponse(status);
       this.#retryState!.heed(head, this.#stream.wallMs);
       // A response without a body leaves its connection fit for others; it is over when this returns.
-      if (isEnd) this.#connection = null;
+      if (isEnd) this.#attempt.closeExchange();
       this.#retryLater();
       return;
     }
@@ -266,7 +224,7 @@ export class UpstreamRequest implements PoolWaiter, ResponseReceiver {
       return;
     }
     // From here on nothing is repeated, and what still comes of the body need not be kept.
-    this.#kept = null;
+    this.#body?.forget();
     stream.sender.deadlines.clear(StreamDeadline.perTry);
     this.#touch();
     stream.onResponseHead(head, this.#route);
@@ -287,14 +245,15 @@ export class UpstreamRequest implements PoolWaiter, ResponseReceiver {
   #startTunnel(head: ResponseHead): void {
     this.#isTunnel = true;
     this.#state = State.receiving;
-    this.#connection!.startTunnel();
+    this.#body?.forget();
+    this.#attempt.connection!.startTunnel();
     this.#stream.onTunnelHead(head, this.#route);
   }
 
   onResponseData(buffer: NativeBuffer, start: number, end: number): void {
     if (!this.#isTunnel) this.#touch();
     this.#stream.onResponseData(buffer, start, end);
-    if (!this.acceptsResponseBody) this.#flowCounts.pauseResponse();
+    if (!this.acceptsResponseBody) this.#attempt.flow.pauseResponse();
   }
 
   get responseSink(): ByteStream | null {
@@ -304,27 +263,21 @@ export class UpstreamRequest implements PoolWaiter, ResponseReceiver {
   onResponseRelayed(length: number): void {
     this.#touch();
     this.#stream.onResponseRelayed(length);
-    if (!this.acceptsResponseBody) this.#flowCounts.pauseResponse();
+    if (!this.acceptsResponseBody) this.#attempt.flow.pauseResponse();
   }
 
   onResponseEnd(trailers: HeaderTable | null): void {
     if (this.#state !== State.receiving) return;
-    this.#noteWireBytes();
-    this.#connection = null;
-    const tookMs = this.#stream.nowMs - this.#attemptStartedAtMs;
+    this.#attempt.closeExchange();
+    const tookMs = this.#stream.nowMs - this.#attempt.startedAtMs;
     this.#cluster.recordResponseTime(tookMs, this.#stream.isInternal);
     this.#routeStats?.record(routeStats.upstreamRqTime, tookMs);
     this.#release();
     this.#stream.onResponseEnd(this.#passesTrailers ? trailers : null);
   }
 
-  // Of the last attempt, as in Envoy.
-  #noteWireBytes(): void {
-    if (this.#connection !== null) noteExchange(this.#stream.info, this.#connection);
-  }
-
   onResponseReset(failure: UpstreamFailure): void {
-    const connection = this.#connection;
+    const { connection } = this.#attempt;
     const replay =
       failure.kind === 'connection-termination' &&
       this.#state === State.sending &&
@@ -333,8 +286,7 @@ export class UpstreamRequest implements PoolWaiter, ResponseReceiver {
       connection.idleBeforeMs >= 0 &&
       !connection.sawResponseByte &&
       (connection.isUnsent || (this.#isIdempotent && this.#canRepeat));
-    this.#noteWireBytes();
-    this.#connection = null;
+    this.#attempt.closeExchange();
     this.#cluster.stats.inc(clusterStats.upstreamRqRxReset);
     if (failure.kind === 'protocol-error') this.#cluster.stats.inc(clusterStats.upstreamCxProtocolError);
     this.#stream.trace?.attemptFailed(failure.reason);
@@ -342,9 +294,9 @@ export class UpstreamRequest implements PoolWaiter, ResponseReceiver {
       // The keep-alive race: the endpoint closed the connection while our request was on its way. It is no failure of
       // the endpoint, so it costs no retry and counts as the same attempt.
       this.#wasReplayed = true;
-      this.#leaveEndpoint();
+      this.#attempt.end();
       this.#stream.info.attemptCount--;
-      this.#attempt(true);
+      this.#try(true);
       return;
     }
     this.#failed(failure);
@@ -358,7 +310,7 @@ export class UpstreamRequest implements PoolWaiter, ResponseReceiver {
       this.#stream.onResponseAborted(failure);
       return;
     }
-    this.#endpoint?.stats.inc(endpointStats.rqError);
+    this.#attempt.endpoint?.stats.inc(endpointStats.rqError);
     this.#stream.info.upstreamTransportFailureReason = transportFailureReason(failure);
     const kind = resetKind(failure);
     if (kind !== null && this.#retry?.shouldRetryReset(kind) && this.#mayRetry()) {
@@ -372,24 +324,25 @@ export class UpstreamRequest implements PoolWaiter, ResponseReceiver {
   #describe(reason: string): string {
     const { attemptCount } = this.#stream.info;
     const attempts = attemptCount > 1 ? `, attempt ${attemptCount}` : '';
-    return `${this.#cluster.name} at ${this.#endpoint?.addressText ?? 'no endpoint'}: ${reason}${attempts}`;
+    return `${this.#cluster.name} at ${this.#attempt.endpoint?.addressText ?? 'no endpoint'}: ${reason}${attempts}`;
   }
 
   /** Whether the request, as far as it was read, could be sent again; what is still to come follows by itself. */
   get #canRepeat(): boolean {
-    return this.#kept !== null || !hasBody(this.#stream.head);
+    return this.#body === null || this.#body.isKept;
   }
 
   // Called when the policy asks for a retry: takes it, or says that it cannot be.
   #mayRetry(): boolean {
     if (!this.#canRepeat) return false;
-    this.#retryState ??= new RetryState(this.#retry!, this.#breaker, this.#cluster.stats);
+    this.#retryState ??= new RetryState(this.#retry!, this.#attempt.breaker, this.#cluster.stats);
     return this.#retryState.take(this.#stream.info);
   }
 
   #retryLater(): void {
     const retryState = this.#retryState!;
-    if (this.#endpoint !== null) retryState.leave(this.#endpoint);
+    const { endpoint } = this.#attempt;
+    if (endpoint !== null) retryState.leave(endpoint);
     this.#abandonAttempt();
     this.#state = State.backoff;
     this.#stream.sender.deadlines.set(StreamDeadline.backoff, retryState.delayMs(this.#stream.random));
@@ -400,7 +353,7 @@ export class UpstreamRequest implements PoolWaiter, ResponseReceiver {
     const { stats } = this.#cluster;
     switch (slot) {
       case StreamDeadline.backoff:
-        this.#attempt(false);
+        this.#try(false);
         return;
       case StreamDeadline.perTry:
         stats.inc(clusterStats.upstreamRqPerTryTimeout);
@@ -412,7 +365,7 @@ export class UpstreamRequest implements PoolWaiter, ResponseReceiver {
         return;
       default: {
         const reason = `no complete response within ${this.#timeouts.timeoutMs} ms`;
-        countTimeout(this.#cluster, this.#routeStats, this.#endpoint);
+        countTimeout(this.#cluster, this.#routeStats, this.#attempt.endpoint);
         this.#stream.trace?.attemptFailed(reason);
         this.#giveUp(LocalReplies.upstreamTimeout, this.#describe(reason));
       }
@@ -422,7 +375,7 @@ export class UpstreamRequest implements PoolWaiter, ResponseReceiver {
   // An attempt's time is over: retried unless its response has begun.
   #timedOut(reply: LocalReply, reason: string): void {
     this.#stream.trace?.attemptFailed(reason);
-    this.#endpoint?.stats.inc(endpointStats.rqTimeout);
+    this.#attempt.endpoint?.stats.inc(endpointStats.rqTimeout);
     if (this.#state !== State.receiving && this.#retry?.shouldRetryReset('timeout') && this.#mayRetry()) {
       this.#retryLater();
       return;
@@ -438,7 +391,7 @@ export class UpstreamRequest implements PoolWaiter, ResponseReceiver {
 
   /** The request is over for the client: whatever is open upstream is given up. */
   cancel(): void {
-    if (this.#connection !== null) this.#cluster.stats.inc(clusterStats.upstreamRqTxReset);
+    if (this.#attempt.connection !== null) this.#cluster.stats.inc(clusterStats.upstreamRqTxReset);
     this.#abandonAttempt();
     this.#release();
   }
@@ -447,32 +400,12 @@ export class UpstreamRequest implements PoolWaiter, ResponseReceiver {
     const { deadlines } = this.#stream.sender;
     deadlines.clear(StreamDeadline.perTry);
     deadlines.clear(StreamDeadline.perTryIdle);
-    this.#noteWireBytes();
-    const connection = this.#connection;
-    this.#connection = null;
-    if (connection !== null) connection.abort();
-    else if (this.#pool !== null) this.#pool.cancel(this);
-    this.#leaveEndpoint();
-  }
-
-  #leaveEndpoint(): void {
-    const endpoint = this.#endpoint;
-    if (endpoint === null) return;
-    endpoint.activeRequests--;
-    this.#stream.trace?.endAttempt(this.#stream.nowMs);
-    this.#endpoint = null;
-    this.#pool = null;
-    // The next attempt has waits of its own.
-    this.#flow?.resumeRequest();
-    this.#breaker.releaseRequest();
-    if (!this.#isCounted) return;
-    this.#isCounted = false;
-    countAttemptEnd(this.#cluster, endpoint);
+    this.#attempt.abandon(this);
   }
 
   #release(): void {
     this.#state = State.done;
-    this.#leaveEndpoint();
+    this.#attempt.end();
     this.#retryState?.release();
   }
 }
