@@ -59,7 +59,9 @@ function readText(path: string): string {
   try {
     return readFileSync(path, 'utf8');
   } catch (error) {
-    throw new ConfigError(path, [{ path: '', message: `cannot be read: ${(error as NodeJS.ErrnoException).code}` }]);
+    // Of `ENOENT: no such file or directory, open 'x'` the place is said already.
+    const [reason] = (error as Error).message.split(', ');
+    throw new ConfigError(path, [{ path: '', message: `cannot be read: ${reason}` }]);
   }
 }
 

@@ -4,6 +4,7 @@
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import type { EngineName } from '../../config/listener.ts';
+import { nearestName } from '../../xds/message/nearest-name.ts';
 import type { HotRestartSettings } from '../hot-restart/settings.ts';
 import { logLevels } from '../telemetry/process-log.ts';
 
@@ -272,7 +273,8 @@ function collect(args: readonly string[]): ReadonlyMap<string, string> {
     const equals = arg.startsWith('--') ? arg.indexOf('=') : -1;
     const name = equals < 0 ? arg : arg.slice(0, equals);
     const rule = rules.find((each) => each.names.includes(name));
-    if (rule === undefined) throw new FlagError(`unknown argument ${arg}: outrigger --help lists what there is`);
+    if (rule === undefined)
+      throw new FlagError(`unknown argument ${arg}: ${meantBy(name)}outrigger --help lists what there is`);
     const key = rule.names[rule.names.length - 1]!;
     if (!rule.takesValue) {
       if (equals >= 0) throw new FlagError(`${name} takes no value`);
@@ -284,6 +286,16 @@ function collect(args: readonly string[]): ReadonlyMap<string, string> {
     values.set(key, value);
   }
   return values;
+}
+
+function meantBy(name: string): string {
+  const near = name.startsWith('--')
+    ? nearestName(
+        name,
+        rules.flatMap(({ names }) => names),
+      )
+    : undefined;
+  return near === undefined ? '' : `did you mean ${near}? `;
 }
 
 /** With Envoy's other name of `warning`. */

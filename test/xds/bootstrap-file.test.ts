@@ -38,9 +38,9 @@ t.test('what cannot be read is one problem of the document', async (t) => {
   const directory = t.testdir({ 'cut.yaml': 'static_resources: {' });
   t.match(
     failure({ path: join(directory, 'none.yaml') }),
-    /none\.yaml: 1 problem\n {2}\(document\): cannot be read: ENOENT$/,
+    /none\.yaml: 1 problem\n {2}\(document\): cannot be read: ENOENT: no such file or directory$/,
   );
-  t.match(failure({ path: directory }), /cannot be read: EISDIR$/);
+  t.match(failure({ path: directory }), /cannot be read: EISDIR: illegal operation on a directory$/);
   t.match(
     failure({ path: join(directory, 'cut.yaml') }),
     /cut\.yaml: 1 problem\n {2}\(document\): line \d+, column \d+: /,

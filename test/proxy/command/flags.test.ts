@@ -96,7 +96,8 @@ t.test('help and version need no bootstrap', (t) => {
 t.test('what cannot be used is refused in one sentence', (t) => {
   for (const [args, sentence] of [
     [[], /^a bootstrap is needed: -c FILE/],
-    [['-c', 'x', '--frobnicate'], /^unknown argument --frobnicate: /],
+    [['-c', 'x', '--frobnicate'], /^unknown argument --frobnicate: outrigger --help lists/],
+    [['-c', 'x', '--concurency=2'], /^unknown argument --concurency=2: did you mean --concurrency\? outrigger --help/],
     [['-c', 'x', 'y'], /^unknown argument y: /],
     [['-c'], /^-c needs a value$/],
     [['-c', 'x', '--concurrency', '-1'], /^--concurrency -1: a whole number is needed$/],

@@ -1,9 +1,10 @@
 import { once } from 'node:events';
-import { mkdtempSync, readlinkSync, rmSync, statSync } from 'node:fs';
+import { mkdtempSync, readFileSync, readlinkSync, rmSync, statSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
+import type { Address } from '../../../config/address.ts';
 import type { Listener } from '../../../config/listener.ts';
 import { accept, close, duplicate } from '../../../native/socket.ts';
 import {
@@ -85,8 +86,34 @@ t.test('a taken address is told, and nothing stays open', async (t) => {
   const { port } = server.address() as { port: number };
   const before = openDescriptors();
   const config = { ...httpListener('l', managerOf([])), additionalAddresses: [{ ...loopback, port }] };
-  t.match(openListener(config, 2), { address: `127.0.0.1:${port}`, reason: /in use/ });
+  t.match(openListener(config, 2), {
+    address: `127.0.0.1:${port}`,
+    reason: /^address already in use; `ss -ltnp sport = :\d+` shows/,
+  });
   t.equal(openDescriptors(), before);
+});
+
+t.test('a place that cannot be had is told with what to do', (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'outrigger-'));
+  t.teardown(() => rmSync(folder, { recursive: true }));
+  const reason = (address: Address) => {
+    const failure = openListener({ ...httpListener('l', managerOf([])), address }, 1);
+    if ('reason' in failure) return failure.reason;
+    for (const descriptor of failure.descriptors.flat()) close(descriptor);
+    return 'it listens';
+  };
+  t.equal(reason({ kind: 'pipe', path: `${folder}/none/socket` }), 'no such file or directory; make its folder');
+  const lowest = Number(readFileSync('/proc/sys/net/ipv4/ip_unprivileged_port_start', 'utf8'));
+  const user = process.geteuid!();
+  if (user === 0) process.seteuid!(65_534);
+  const path = user === 0 ? `${folder}/socket` : '/socket';
+  const refusals = [reason({ ...loopback, port: 1 }), reason({ kind: 'pipe', path })];
+  if (user === 0) process.seteuid!(0);
+  t.same(refusals, [
+    lowest < 2 ? 'it listens' : 'permission denied; a port this low needs CAP_NET_BIND_SERVICE',
+    'permission denied; let this user write in its folder',
+  ]);
+  t.end();
 });
 
 /** Listening sockets of an earlier process, which are those of a listener of ours. */
