@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
-import { chmodSync, copyFileSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { chmodSync, copyFileSync, mkdirSync, realpathSync, symlinkSync, writeFileSync } from 'node:fs';
+import { dirname, join, normalize } from 'node:path';
 import t, { type Test } from 'tap';
 
 const BIN = join(import.meta.dirname, '../../bin/outrigger');
@@ -80,6 +80,13 @@ t.test('follows the links that npm makes, relative and absolute', (t) => {
   symlinkSync(join(root, 'links/relative'), join(root, 'links/absolute'));
   t.match(run(join(root, 'links/absolute')).stdout, /^own .*dist\/outrigger\.cjs\n$/);
   t.match(run('absolute', { path: join(root, 'links') }).stdout, /^own /, 'found in PATH');
+  symlinkSync(join(root, 'bin'), join(root, 'links/bin'));
+  const [, ...behindFolder] = run(join(root, 'links/bin/outrigger')).stdout.trim().split(' ');
+  t.equal(
+    normalize(behindFolder.at(-1)!),
+    join(realpathSync(root), BUNDLE),
+    'as node reads it, where the folder is a link',
+  );
   t.end();
 });
 
