@@ -40,6 +40,7 @@ const certificateCommands = [
   'DNS_SAN',
   'IP_SAN',
   'EMAIL_SAN',
+  'OTHERNAME_SAN',
   'CERT',
 ];
 
@@ -60,6 +61,7 @@ export const formatCommands: ReadonlyMap<string, FormatCommandRule> = new Map([
     'DOWNSTREAM_DIRECT_LOCAL_PORT',
     'DOWNSTREAM_DIRECT_REMOTE_ADDRESS',
     'DOWNSTREAM_DIRECT_REMOTE_PORT',
+    'DOWNSTREAM_DETECTED_CLOSE_TYPE',
     'DOWNSTREAM_LOCAL_ADDRESS',
     'DOWNSTREAM_LOCAL_ADDRESS_ENDPOINT_ID',
     'DOWNSTREAM_LOCAL_PORT',
@@ -75,6 +77,7 @@ export const formatCommands: ReadonlyMap<string, FormatCommandRule> = new Map([
     'FILTER_CHAIN_NAME',
     'GRPC_STATUS_NUMBER',
     'HOSTNAME',
+    'LISTENER_NAME',
     'LOCAL_REPLY_BODY',
     'PACKETS_RETRANSMITTED',
     'PROTOCOL',
@@ -105,6 +108,7 @@ export const formatCommands: ReadonlyMap<string, FormatCommandRule> = new Map([
     'UPSTREAM_CONNECTION_POOL_READY_DURATION',
     'UPSTREAM_DECOMPRESSED_HEADER_BYTES_RECEIVED',
     'UPSTREAM_DECOMPRESSED_HEADER_BYTES_SENT',
+    'UPSTREAM_DETECTED_CLOSE_TYPE',
     'UPSTREAM_HEADER_BYTES_RECEIVED',
     'UPSTREAM_HEADER_BYTES_SENT',
     'UPSTREAM_HOST',
@@ -135,7 +139,14 @@ export const formatCommands: ReadonlyMap<string, FormatCommandRule> = new Map([
       ...certificateCommands.flatMap((name) => [`${side}_PEER_${name}`, `${side}_LOCAL_${name}`]),
     ]),
   ),
-  ...rules('none', false, ['UPSTREAM_SERVER_NAME']),
+  ...rules('none', false, [
+    'DOWNSTREAM_PEER_CHAIN_FINGERPRINTS_256',
+    'DOWNSTREAM_PEER_CHAIN_FINGERPRINTS_1',
+    'DOWNSTREAM_PEER_CHAIN_SERIALS',
+    'DOWNSTREAM_PEER_ISSUER_FINGERPRINT_256',
+    'DOWNSTREAM_PEER_ISSUER_SERIAL',
+    'UPSTREAM_SERVER_NAME',
+  ]),
   ...rules('optional', false, [
     'DOWNSTREAM_DIRECT_LOCAL_ADDRESS_WITHOUT_PORT',
     'DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT',
@@ -245,13 +256,32 @@ const commandSyntax = /%([A-Z0-9_]+)(?:\(([^)]*)\))?(?::([0-9]+))?%/y;
 
 function checkCommand({ name, argument, maxLength }: FormatCommand): string | null {
   const rule = formatCommands.get(name);
-  if (rule === undefined) return `%${name}% is not a supported command`;
+  if (rule === undefined) {
+    const insteadOf = insteads[name];
+    return `%${name}% is not a supported command${insteadOf === undefined ? '' : `; ${insteadOf}`}`;
+  }
   // Empty parentheses are as good as none, as in Envoy.
   if (rule.arguments === 'none' && argument !== null && argument !== '') return `%${name}% takes no argument`;
   if (rule.arguments === 'required' && (argument === null || argument === '')) return `%${name}% needs an argument`;
   if (!rule.length && maxLength !== null) return `%${name}% takes no length`;
   return argument === null ? null : checkArgument(name, argument);
 }
+
+const expression = 'expressions are not evaluated: write a command for each attribute, such as %REQ(:PATH)%';
+const closed = 'write %CONNECTION_TERMINATION_DETAILS%, %RESPONSE_CODE_DETAILS% or %FAILURE_REASON%';
+const routing = 'how long the route is looked for is not measured; %ROUTE_NAME% says which it is';
+
+/** What Envoy can tell and we cannot, and what comes nearest. */
+const insteads: Readonly<Record<string, string>> = {
+  CEL: expression,
+  TYPED_CEL: expression,
+  DOWNSTREAM_LOCAL_CLOSE_REASON: closed,
+  UPSTREAM_LOCAL_CLOSE_REASON: closed,
+  DOWNSTREAM_CX_RTT: 'the kernel is not asked about connections; %COMMON_DURATION(DS_RX_BEG:DS_TX_END:us)% is measured',
+  DOWNSTREAM_HANDSHAKE_DURATION: 'handshakes are counted, not timed; %DURATION% is of the request or connection',
+  ROUTE_RESOLUTION_COUNT: routing,
+  ROUTE_RESOLUTION_TIME_US: routing,
+};
 
 function checkArgument(name: string, argument: string): string | null {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: these three would let a format inject lines.
@@ -321,6 +351,24 @@ const pathChoice: ArgumentDemand = {
   words: 'be WQ or NQ, and :ORIG, :PATH or :ORIG_OR_PATH behind it',
 };
 
+/** How a filter's state is written: what can be told of it, as one text, or one field alone. */
+export type FilterStateForm = 'TYPED' | 'PLAIN' | 'FIELD';
+
+const filterState: ArgumentDemand = {
+  isMet: (argument) => /^[^:]+(:(TYPED|PLAIN|FIELD:.+))?$/.test(argument),
+  words: 'be NAME, NAME:TYPED, NAME:PLAIN or NAME:FIELD:NAME',
+};
+
+const metadataTypes = [
+  'DYNAMIC',
+  'CLUSTER',
+  'ROUTE',
+  'UPSTREAM_HOST',
+  'LISTENER',
+  'LISTENER_FILTER_CHAIN',
+  'VIRTUAL_HOST',
+];
+
 const argumentDemands: Readonly<Record<string, ArgumentDemand>> = {
   REQ: headerNames,
   REQUEST_HEADER: headerNames,
@@ -336,9 +384,11 @@ const argumentDemands: Readonly<Record<string, ArgumentDemand>> = {
   RESPONSE_CODE_DETAILS: oneOf('be ALLOW_WHITESPACES', '', 'ALLOW_WHITESPACES'),
   GRPC_STATUS: oneOf('be CAMEL_STRING, SNAKE_STRING or NUMBER', '', 'CAMEL_STRING', 'SNAKE_STRING', 'NUMBER'),
   METADATA: {
-    isMet: (argument) => ['DYNAMIC', 'CLUSTER', 'ROUTE', 'UPSTREAM_HOST'].includes(argument.split(':')[0]!),
-    words: 'begin with DYNAMIC, CLUSTER, ROUTE or UPSTREAM_HOST',
+    isMet: (argument) => metadataTypes.includes(argument.split(':')[0]!),
+    words: `begin with one of ${metadataTypes.join(', ')}`,
   },
+  FILTER_STATE: filterState,
+  UPSTREAM_FILTER_STATE: filterState,
 };
 
 function rules(

@@ -3,12 +3,15 @@
 
 import type { AccessLog } from './access-log.ts';
 import type { Address, CidrRange, KeepAlive } from './address.ts';
+import type { Metadata } from './endpoint.ts';
 import type { HttpConnectionManager } from './http-connection-manager.ts';
 import type { IstioStats, TcpMetadataExchange } from './istio-filter.ts';
 import type { DownstreamTls } from './tls.ts';
 
 export interface Listener {
   readonly name: string;
+  /** Absent when it is empty. */
+  readonly metadata?: Metadata;
   readonly address: Address;
   /** More addresses of the same listener. */
   readonly additionalAddresses: readonly Address[];
@@ -88,6 +91,8 @@ export interface FilterChain {
   readonly tls?: DownstreamTls;
   /** Until a TLS connection is ready to be used; 0 is none. */
   readonly transportSocketConnectTimeoutMs: number;
+  /** Absent when it is empty. */
+  readonly metadata?: Metadata;
 }
 
 /** Empty lists and undefined match anything. Precedence: Envoy's `FilterChainMatch` documentation. */

@@ -35,6 +35,8 @@ export interface VirtualHost {
   readonly includeAttemptCountInResponse: boolean;
   readonly retryPolicy?: RetryPolicy;
   readonly perFilterConfig: PerFilterConfig;
+  /** Absent when it is empty. */
+  readonly metadata?: Metadata;
 }
 
 export interface Route {

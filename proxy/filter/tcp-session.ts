@@ -10,7 +10,7 @@ import { connectFailure } from '../cluster/upstream-failure.ts';
 import type { LogType } from '../format/format-context.ts';
 import type { ConnectionCounter, ConnectionFacts } from '../http/connection-manager.ts';
 import { transportFailureReason } from '../http/failure-reply.ts';
-import { noteDownstream, ResponseFlag, StreamInfo } from '../http/stream-info.ts';
+import { noteCluster, noteDownstream, ResponseFlag, StreamInfo } from '../http/stream-info.ts';
 import type { ExchangingHandler } from '../istio/tcp-exchange.ts';
 import type { IstioTcpConnection } from '../istio/tcp-stats.ts';
 import type { Workload } from '../istio/workload.ts';
@@ -69,11 +69,13 @@ export class TcpSession implements ExchangingHandler, Relay, TcpUpstreamHandler 
 
   /** The client; counted where it is the peer. */
   onPeer(peer: Workload | null): void {
+    this.#info.downstreamPeer = peer;
     if (!this.#isOutbound) this.#onCountedPeer(peer);
   }
 
   /** The endpoint, as `onPeer`. */
   onUpstreamPeer(peer: Workload | null): void {
+    this.#info.upstreamPeer = peer;
     if (this.#isOutbound) this.#onCountedPeer(peer);
   }
 
@@ -105,8 +107,7 @@ export class TcpSession implements ExchangingHandler, Relay, TcpUpstreamHandler 
     const { cluster, endpoint } = upstream;
     this.#upstream = upstream;
     this.#cluster = cluster;
-    this.#info.upstreamCluster = cluster.name;
-    this.#info.upstreamClusterStatName = cluster.statName;
+    noteCluster(this.#info, cluster);
     this.#info.attemptCount++;
     this.#info.upstreamRemoteAddress = endpoint.addressText;
     this.#info.endpointMetadata = endpoint.metadata;
@@ -120,8 +121,7 @@ export class TcpSession implements ExchangingHandler, Relay, TcpUpstreamHandler 
       return;
     }
     this.#cluster = cluster;
-    this.#info.upstreamCluster = cluster.name;
-    this.#info.upstreamClusterStatName = cluster.statName;
+    noteCluster(this.#info, cluster);
     if (kind === 'no-endpoint') {
       cluster.stats.inc(clusterStats.upstreamCxNoneHealthy);
       this.#giveUp(ResponseFlag.noHealthyUpstream, `cluster ${cluster.name} has no healthy endpoint`);
@@ -139,6 +139,7 @@ export class TcpSession implements ExchangingHandler, Relay, TcpUpstreamHandler 
     this.#info.upstreamTls = upstream.tls;
     this.#info.upstreamConnectionNumber = upstream.connectionNumber;
     this.#info.upstreamWaitMs = upstream.connectMs;
+    this.#info.upstreamPeer = upstream.peer ?? null;
     if (this.#filter.config.flushAccessLogOnConnected) this.#log('TcpUpstreamConnected');
     if (this.#istio !== null) this.#beginReports(this.#istio, upstream.peer);
     this.#downstream.relayTo(this);
@@ -215,6 +216,7 @@ export class TcpSession implements ExchangingHandler, Relay, TcpUpstreamHandler 
     const { stats, context } = this.#filter;
     const upstream = this.#upstream;
     this.#isDownstreamGone = true;
+    if (reason.kind === 'error') this.#info.downstreamClose = 'RemoteReset';
     if (upstream === null) {
       this.#deadlines.cancel();
     } else if (reason.kind === 'remote') {
@@ -250,6 +252,8 @@ export class TcpSession implements ExchangingHandler, Relay, TcpUpstreamHandler 
       this.#onConnectFailed(upstream.cluster, reason);
     } else if (isCut(reason)) {
       this.#info.responseFlags |= ResponseFlag.upstreamRemoteReset;
+      if (reason.kind === 'error') this.#info.upstreamClose = 'RemoteReset';
+      this.#info.downstreamClose = 'LocalReset';
       this.#downstream.reset();
     }
   }

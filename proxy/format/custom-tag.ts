@@ -4,12 +4,15 @@
 import type { CustomTag } from '../../config/tracing.ts';
 import { toByteString, withoutControls } from './byte-string.ts';
 import { compileFormat } from './format.ts';
-import type { FormatContext, Operator } from './format-context.ts';
+import { type FormatContext, JsonText, type Operator } from './format-context.ts';
 import { headerOperators } from './header-operators.ts';
 import { descend, writeMetadata } from './metadata-operators.ts';
 
-/** Reads the value of a tag; null leaves the tag out. The environment is read now. */
-export function compileCustomTag({ source }: Pick<CustomTag, 'source'>): Operator {
+/** Null leaves the tag out. */
+export type TagReader = (context: FormatContext) => string | number | null;
+
+/** Reads the value of a tag. The environment is read now. */
+export function compileCustomTag({ source }: Pick<CustomTag, 'source'>): TagReader {
   switch (source.kind) {
     case 'literal':
       return constant(source.value);
@@ -30,14 +33,17 @@ export function compileCustomTag({ source }: Pick<CustomTag, 'source'>): Operato
   }
 }
 
-function constant(text: string): Operator {
+function constant(text: string): TagReader {
   const value = text === '' ? null : withoutControls(toByteString(text));
   return () => value;
 }
 
-function orDefault(read: Operator, defaultValue: string): Operator {
+function orDefault(read: Operator, defaultValue: string): TagReader {
   const missing = defaultValue === '' ? null : toByteString(defaultValue);
-  return (context) => read(context) ?? missing;
+  return (context) => {
+    const value = read(context) ?? missing;
+    return value instanceof JsonText ? value.text : value;
+  };
 }
 
 type MetadataSource = Extract<CustomTag['source'], { readonly kind: 'metadata' }>;

@@ -4,6 +4,7 @@
 import type { HeaderTable } from '../http/header-table.ts';
 import type { RequestHead, ResponseHead } from '../http/message.ts';
 import type { StreamInfo } from '../http/stream-info.ts';
+import { toByteString } from './byte-string.ts';
 
 export interface FormatContext {
   info: StreamInfo;
@@ -20,7 +21,41 @@ export interface FormatContext {
 export type LogType = 'DownstreamEnd' | 'TcpUpstreamConnected' | 'TcpPeriodic' | 'TcpConnectionEnd';
 
 /**
- * What one command has to say: text as a byte string (each character one byte), a number where Envoy has one, null when
- * there is nothing to say.
+ * What one command has to say: text as a byte string (each character one byte), a number or a structure where Envoy has
+ * one, null when there is nothing to say.
  */
-export type Operator = (context: FormatContext) => string | number | null;
+export type Operator = (context: FormatContext) => FormatValue | null;
+
+export type FormatValue = string | number | JsonText;
+
+/** JSON as a byte string: its characters in a line of text, what it says in a line of JSON. */
+export class JsonText {
+  readonly text: string;
+  readonly #maxLength: number;
+
+  constructor(text: string, maxLength: number) {
+    this.text = text;
+    this.#maxLength = maxLength;
+  }
+
+  static of(value: unknown): JsonText {
+    // A line may hold no control character, and JSON leaves this one.
+    const text = JSON.stringify(value, sorted).replaceAll('\x7f', '\\u007f');
+    return new JsonText(toByteString(text), Number.POSITIVE_INFINITY);
+  }
+
+  /** So many characters of it in a line of text; a line of JSON has all of it, as in Envoy. */
+  upTo(maxLength: number): JsonText {
+    return new JsonText(this.text, maxLength);
+  }
+
+  toString(): string {
+    return this.text.slice(0, this.#maxLength);
+  }
+}
+
+/** As Envoy has it: fields in order. */
+function sorted(_: string, value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
+  return Object.fromEntries(Object.entries(value).sort(([left], [right]) => (left < right ? -1 : 1)));
+}

@@ -6,7 +6,8 @@ import { readCoalesced } from '../../config/coalesced-commands.ts';
 import { type FormatCommand, parseFormat } from '../../config/format-commands.ts';
 import { toByteString } from './byte-string.ts';
 import { durationOperators } from './duration-operators.ts';
-import type { FormatContext, Operator } from './format-context.ts';
+import { filterStateOperators } from './filter-state-operators.ts';
+import { type FormatContext, JsonText, type Operator } from './format-context.ts';
 import { headerOperators } from './header-operators.ts';
 import { metadataOperators } from './metadata-operators.ts';
 import { pathOperators } from './path-operators.ts';
@@ -81,6 +82,7 @@ const compilers = new Map([
   ...Object.entries(pathOperators),
   ...Object.entries(headerOperators),
   ...Object.entries(metadataOperators),
+  ...Object.entries(filterStateOperators),
   ...Object.entries(tlsOperators),
 ]);
 
@@ -90,6 +92,7 @@ function compileCommand(command: FormatCommand): Operator {
   if (maxLength === null) return operator;
   return (context) => {
     const value = operator(context);
+    if (value instanceof JsonText) return value.upTo(maxLength);
     return typeof value === 'string' && value.length > maxLength ? value.slice(0, maxLength) : value;
   };
 }

@@ -5,7 +5,7 @@
 import type { JsonFormat, JsonFormatValue, LogFormat } from '../../config/access-log.ts';
 import { fromByteString, isAscii, toByteString } from './byte-string.ts';
 import { compileFormat, type Format } from './format.ts';
-import type { FormatContext, Operator } from './format-context.ts';
+import { type FormatContext, JsonText, type Operator } from './format-context.ts';
 
 export interface JsonFormatOptions {
   readonly omitEmptyValues?: boolean;
@@ -53,6 +53,7 @@ function compileTyped(operator: Operator, missing: string | null): JsonWriter {
   return (context) => {
     const value = operator(context);
     if (value === null) return missing;
+    if (value instanceof JsonText) return value.text;
     return typeof value === 'number' ? String(value) : quote(value);
   };
 }

@@ -4,7 +4,7 @@
 import type { Metadata } from '../../config/endpoint.ts';
 import type { FormatCommand } from '../../config/format-commands.ts';
 import { toByteString, withoutControls } from './byte-string.ts';
-import type { FormatContext, Operator } from './format-context.ts';
+import { type FormatContext, type FormatValue, JsonText, type Operator } from './format-context.ts';
 
 /** By command name: makes the operator for one use of the command. */
 export const metadataOperators: Readonly<Record<string, (command: FormatCommand) => Operator>> = {
@@ -18,6 +18,12 @@ export const metadataOperators: Readonly<Record<string, (command: FormatCommand)
     switch (type) {
       case 'CLUSTER':
         return fixed(path, ({ info }) => info.clusterMetadata);
+      case 'LISTENER':
+        return fixed(path, ({ info }) => info.connection?.listenerMetadata ?? null);
+      case 'LISTENER_FILTER_CHAIN':
+        return fixed(path, ({ info }) => info.connection?.filterChainMetadata ?? null);
+      case 'VIRTUAL_HOST':
+        return fixed(path, ({ info }) => info.virtualHostMetadata);
       case 'ROUTE':
         return fixed(path, ({ info }) => info.routeMetadata);
       case 'UPSTREAM_HOST':
@@ -61,8 +67,8 @@ function own(value: unknown, key: string): unknown {
 }
 
 /** A value as formats write it: text as a byte string, a number as it is, all else as JSON. */
-export function writeMetadata(value: unknown): string | number | null {
+export function writeMetadata(value: unknown): FormatValue | null {
   if (value === undefined || value === null) return null;
   if (typeof value === 'number') return value;
-  return withoutControls(toByteString(typeof value === 'string' ? value : JSON.stringify(value)));
+  return typeof value === 'string' ? withoutControls(toByteString(value)) : JsonText.of(value);
 }

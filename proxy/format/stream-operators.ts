@@ -45,10 +45,8 @@ export const streamOperators: Readonly<Record<string, (command: FormatCommand) =
     ({ logType }) =>
       logType ?? 'NotSet',
   UNIQUE_ID: () => newRequestId,
-  // Filters set them, and none of ours does.
+  // Filters set it, and none of ours does.
   CUSTOM_FLAGS: () => constant(''),
-  FILTER_STATE: () => nothing,
-  UPSTREAM_FILTER_STATE: () => nothing,
   // The inspector refuses to make them.
   TLS_JA3_FINGERPRINT: () => nothing,
   TLS_JA4_FINGERPRINT: () => nothing,
@@ -63,6 +61,12 @@ export const streamOperators: Readonly<Record<string, (command: FormatCommand) =
     (command.argument ? text('responseCodeDetails') : withoutBlanks('responseCodeDetails'))(),
   RESPONSE_FLAGS: () => shortFlags,
   RESPONSE_FLAGS_LONG: () => longFlags,
+  DOWNSTREAM_DETECTED_CLOSE_TYPE: text('downstreamClose'),
+  // An endpoint that was chosen has it, whether a connection came about or not.
+  UPSTREAM_DETECTED_CLOSE_TYPE:
+    () =>
+    ({ info }) =>
+      info.upstreamRemoteAddress === '' ? null : info.upstreamClose,
   CONNECTION_TERMINATION_DETAILS: text('connectionTerminationDetails'),
   FAILURE_REASON: text('failureReason'),
 
@@ -137,6 +141,7 @@ export const streamOperators: Readonly<Record<string, (command: FormatCommand) =
   VIRTUAL_HOST_NAME: text('virtualHostName'),
   VIRTUAL_CLUSTER_NAME: text('virtualCluster'),
   FILTER_CHAIN_NAME: text('filterChainName'),
+  LISTENER_NAME: text('listenerName'),
   REQUESTED_SERVER_NAME: text('requestedServerName'),
   CONNECTION_ID: number('connectionId'),
   STREAM_ID: text('requestId'),

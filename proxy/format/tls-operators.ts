@@ -4,6 +4,7 @@
 import type { FormatCommand } from '../../config/format-commands.ts';
 import { encodedPem } from '../http/forwarded-client-cert.ts';
 import type { StreamInfo } from '../http/stream-info.ts';
+import { certificateOf, type ReadCertificate } from '../tls/certificate-facts.ts';
 import type { CertificateFacts, TlsFacts } from '../transport/tls-facts.ts';
 import { withoutControls } from './byte-string.ts';
 import type { FormatContext, Operator } from './format-context.ts';
@@ -14,19 +15,21 @@ type Compiler = (command: FormatCommand) => Operator;
 
 const downstream: Side = (info) => info.downstreamTls;
 const upstream: Side = (info) => info.upstreamTls;
+const client: Owner = (info) => info.downstreamTls?.peer ?? null;
 
 /** By command name: makes the operator for one use of the command. */
 export const tlsOperators: Readonly<Record<string, Compiler>> = {
   ...connectionOperators('DOWNSTREAM', downstream),
   ...connectionOperators('UPSTREAM', upstream),
-  ...certificateOperators(
-    'DOWNSTREAM_PEER',
-    (info) => info.downstreamTls?.peer ?? null,
-    (info) => verified(info.downstreamTls),
-  ),
+  ...certificateOperators('DOWNSTREAM_PEER', client, (info) => verified(info.downstreamTls)),
   ...certificateOperators('DOWNSTREAM_LOCAL', (info) => info.downstreamTls?.own ?? null),
   ...certificateOperators('UPSTREAM_PEER', (info) => info.upstreamTls?.peer ?? null),
   ...certificateOperators('UPSTREAM_LOCAL', (info) => info.upstreamTls?.own ?? null),
+  DOWNSTREAM_PEER_CHAIN_FINGERPRINTS_256: text(client, (certificate) => readOf(certificate).sha256s),
+  DOWNSTREAM_PEER_CHAIN_FINGERPRINTS_1: text(client, (certificate) => readOf(certificate).sha1s),
+  DOWNSTREAM_PEER_CHAIN_SERIALS: text(client, (certificate) => readOf(certificate).serials),
+  DOWNSTREAM_PEER_ISSUER_FINGERPRINT_256: text(client, (certificate) => readOf(certificate).issuerSha256),
+  DOWNSTREAM_PEER_ISSUER_SERIAL: text(client, (certificate) => readOf(certificate).issuerSerial),
   UPSTREAM_SERVER_NAME: text(upstream, ({ serverName }) => serverName),
 };
 
@@ -58,6 +61,7 @@ function certificateOperators(prefix: string, owner: Owner, named = owner): Read
     [`${prefix}_DNS_SAN`]: text(named, ({ dnsNames }) => dnsNames.join(',')),
     [`${prefix}_IP_SAN`]: text(named, ({ ipAddresses }) => ipAddresses.join(',')),
     [`${prefix}_EMAIL_SAN`]: text(named, ({ emails }) => emails.join(',')),
+    [`${prefix}_OTHERNAME_SAN`]: text(named, (certificate) => readOf(certificate).otherNames),
     [`${prefix}_CERT`]: text(owner, certificateText),
     [`${prefix}_CERT_V_START`]: time(owner, ({ notBeforeMs }) => notBeforeMs),
     [`${prefix}_CERT_V_END`]: time(owner, ({ notAfterMs }) => notAfterMs),
@@ -96,6 +100,41 @@ function certificateText(certificate: CertificateFacts): string {
     certificateTexts.set(certificate, encoded);
   }
   return encoded;
+}
+
+/** What only logs ask of a certificate and of those that came along, which are in the order in which they came. */
+interface LoggedChain {
+  readonly otherNames: string;
+  readonly sha256s: string;
+  readonly sha1s: string;
+  readonly serials: string;
+  readonly issuerSha256: string;
+  readonly issuerSerial: string;
+}
+
+const loggedChains = new WeakMap<CertificateFacts, LoggedChain>();
+
+function readOf(certificate: CertificateFacts): LoggedChain {
+  let logged = loggedChains.get(certificate);
+  if (logged === undefined) {
+    logged = readChain(certificate);
+    loggedChains.set(certificate, logged);
+  }
+  return logged;
+}
+
+function readChain({ chain }: CertificateFacts): LoggedChain {
+  const read = chain.map((der) => certificateOf(Buffer.from(der))).filter((each) => each !== undefined);
+  const joined = (value: (facts: ReadCertificate['facts']) => string) =>
+    read.map(({ facts }) => value(facts)).join(',');
+  return {
+    otherNames: read[0]?.certificate.otherNames.map(({ value }) => value).join(',') ?? '',
+    sha256s: joined(({ sha256 }) => sha256),
+    sha1s: joined(({ sha1 }) => sha1),
+    serials: joined(({ serial }) => serial),
+    issuerSha256: read[1]?.facts.sha256 ?? '',
+    issuerSerial: read[1]?.facts.serial ?? '',
+  };
 }
 
 const openssl12 = /^TLS_(ECDHE_)?(ECDSA|RSA)_WITH_(AES|CHACHA20)_(128|256|POLY1305)_(?:(GCM|CBC)_)?(SHA\d*)$/;

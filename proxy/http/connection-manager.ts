@@ -1,6 +1,7 @@
 // The HTTP connection manager of one filter chain, compiled: everything a request asks of its configuration is here as
 // a field, made once when the snapshot arrived.
 
+import type { Metadata } from '../../config/endpoint.ts';
 import type { HttpConnectionManager, RouterFilter } from '../../config/http-connection-manager.ts';
 import type { Random } from '../../config/random.ts';
 import type { ChooseContext } from '../cluster/balancer.ts';
@@ -76,6 +77,9 @@ export interface ConnectionFacts {
   readonly localPort: number;
   readonly listenerName: string;
   readonly filterChainName: string;
+  /** Absent where there is none. */
+  readonly listenerMetadata?: Metadata | undefined;
+  readonly filterChainMetadata?: Metadata | undefined;
   readonly bufferLimitBytes: number;
   /** `ip:port` before redirection; undefined when the listener does not look. */
   readonly originalDestination: string | undefined;

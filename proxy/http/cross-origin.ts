@@ -44,5 +44,5 @@ function noteRoutedCluster({ manager, head, info }: Stream, route: CompiledRoute
   if (route.action.kind !== 'forward') return;
   const name = route.action.selectCluster(head);
   const cluster = name === null ? null : manager.context.clusters.get(name);
-  if (cluster !== null) noteCluster(info, route, cluster);
+  if (cluster !== null) noteCluster(info, cluster);
 }

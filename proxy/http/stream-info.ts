@@ -4,6 +4,7 @@
 import type { Metadata } from '../../config/endpoint.ts';
 import type { ClusterRuntime } from '../cluster/cluster-runtime.ts';
 import type { EndpointRuntime } from '../cluster/endpoint-runtime.ts';
+import type { Workload } from '../istio/workload.ts';
 import type { CompiledRoute } from '../route/compiled-route.ts';
 import type { SamplingReason } from '../tracing/sampling-reason.ts';
 import type { TlsFacts } from '../transport/tls-facts.ts';
@@ -68,6 +69,9 @@ export const responseFlagNames: readonly { readonly bit: number; readonly short:
   { bit: ResponseFlag.downstreamRemoteReset, short: 'DR', long: 'DownstreamRemoteReset' },
 ];
 
+/** In Envoy's words (`network::DetectedCloseType`). */
+export type CloseType = 'Normal' | 'LocalReset' | 'RemoteReset';
+
 /** What logs can say of the trace of a request. Whoever traces keeps it until the logs are written. */
 export interface LoggedTrace {
   /** 32 lower-case hex digits. */
@@ -105,6 +109,9 @@ export class StreamInfo {
   /** A plain sentence of what went wrong; empty when nothing did. Also in the local reply. */
   failureReason = '';
   connectionTerminationDetails = '';
+  /** How a TCP connection ended; a request is over before its connections are. */
+  downstreamClose: CloseType = 'Normal';
+  upstreamClose: CloseType = 'Normal';
 
   requestHeaderBytes = 0;
   requestBodyBytes = 0;
@@ -148,9 +155,15 @@ export class StreamInfo {
   /** Why the downstream connection ended before data could flow; empty when it did not. */
   downstreamTransportFailureReason = '';
   upstreamTransportFailureReason = '';
+  /** What is known of the downstream connection; null before it is noted. */
+  connection: ConnectionFacts | null = null;
+  virtualHostMetadata: Metadata | null = null;
   routeMetadata: Metadata | null = null;
   clusterMetadata: Metadata | null = null;
   endpointMetadata: Metadata | null = null;
+  /** Who the sidecars at the ends of this hop say they are: null where they say nothing, or nobody asks. */
+  downstreamPeer: Workload | null = null;
+  upstreamPeer: Workload | null = null;
   /** Written by filters, by namespace; null until the first. */
   dynamicMetadata: Map<string, Map<string, unknown>> | null = null;
   /** Whether a trace of this request is kept; for the `traceable` log filter. */
@@ -170,13 +183,21 @@ export function noteDownstream(info: StreamInfo, facts: ConnectionFacts): void {
   info.listenerName = facts.listenerName;
   info.requestedServerName = facts.requestedServerName;
   info.downstreamTls = facts.tls ?? null;
+  info.connection = facts;
+}
+
+/** Which route was found. */
+export function noteRoute(info: StreamInfo, { name, config, virtualHost }: CompiledRoute): void {
+  info.routeName = name;
+  info.routeMetadata = config.metadata;
+  info.virtualHostName = virtualHost.config.name;
+  info.virtualHostMetadata = virtualHost.config.metadata ?? null;
 }
 
 /** Where the route leads to. */
-export function noteCluster(info: StreamInfo, route: CompiledRoute, { name, config }: ClusterRuntime): void {
+export function noteCluster(info: StreamInfo, { name, config }: ClusterRuntime): void {
   info.upstreamCluster = name;
   info.upstreamClusterStatName = config.statName;
-  info.routeMetadata = route.config.metadata;
   info.clusterMetadata = config.metadata;
 }
 

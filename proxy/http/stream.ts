@@ -26,7 +26,7 @@ import { beginRequest } from './request-start.ts';
 import { prepareRequestTarget } from './request-target.ts';
 import { type ResponseSender, StreamDeadline } from './response-sender.ts';
 import { addAttemptCount, addServiceTime } from './router-headers.ts';
-import { noteCluster, ResponseFlag, StreamInfo } from './stream-info.ts';
+import { noteCluster, noteRoute, ResponseFlag, StreamInfo } from './stream-info.ts';
 import { applyTraceChoice } from './trace-choice.ts';
 import { UpstreamRequest } from './upstream-request.ts';
 
@@ -50,8 +50,6 @@ export class Stream {
   cluster: ClusterRuntime | null = null;
   /** Null where nothing is recorded, and before it is known where the request goes. */
   trace: RequestTrace | null = null;
-  /** What the other sidecar says of itself: the client's, or the endpoint's. Null when it says nothing, or nobody asks. */
-  peer: Workload | null = null;
   /** Null but while it waits for what the control plane is asked for. */
   wait: OnDemandWait | null = null;
   /** The request came from inside the mesh: Envoy's `x-envoy-internal`. Its timeout and retry headers are obeyed. */
@@ -79,6 +77,11 @@ export class Stream {
     this.facts = facts;
     this.sender = sender;
     this.head = sender.head;
+  }
+
+  /** What the other sidecar says of itself: the client's, or the endpoint's. Null when it says nothing, or nobody asks. */
+  get peer(): Workload | null {
+    return this.info.upstreamPeer ?? this.info.downstreamPeer;
   }
 
   get isDone(): boolean {
@@ -133,7 +136,7 @@ export class Stream {
     applyForwardedHeaders(this);
     if (manager.peerMetadata !== null) {
       this.#askedMetadata = manager.peerMetadata.askedBy(head.headers);
-      this.peer = manager.peerMetadata.takeFromRequest(head.headers);
+      info.downstreamPeer = manager.peerMetadata.takeFromRequest(head.headers);
     }
 
     this.#findRoute(true);
@@ -154,8 +157,7 @@ export class Stream {
       return;
     }
     this.route = route;
-    info.routeName = route.name;
-    info.virtualHostName = route.virtualHost.config.name;
+    noteRoute(info, route);
     this.#followRoute(route);
   }
 
@@ -212,7 +214,7 @@ export class Stream {
       return;
     }
     this.cluster = cluster;
-    noteCluster(info, route, cluster);
+    noteCluster(info, cluster);
     if (manager.tracer !== null) manager.tracer.begin(this, route, cluster);
     const timeouts = action.takeTimeouts(head);
     if (!manager.router.suppressEnvoyHeaders) action.addExpectedTimeout(head, timeouts);
@@ -309,7 +311,7 @@ export class Stream {
     info.responseCode = head.status;
     this.#touch();
     sanitizeResponse(head);
-    this.peer = this.manager.peerMetadata?.takeFromResponse(head.headers) ?? this.peer;
+    info.upstreamPeer = this.manager.peerMetadata?.takeFromResponse(head.headers) ?? null;
     if (!this.manager.router.suppressEnvoyHeaders) addServiceTime(head, info);
     addAttemptCount(head, route, info);
     route.mutateResponse(head, this.head, info);
@@ -364,7 +366,7 @@ export class Stream {
     const upgrade = head.headers.findId(HeaderId.upgrade) >= 0;
     sanitizeResponse(head, upgrade);
     if (upgrade && head.headers.findId(HeaderId.connection) < 0) head.headers.appendLine(upgradeLine);
-    this.peer = this.manager.peerMetadata?.takeFromResponse(head.headers) ?? this.peer;
+    this.info.upstreamPeer = this.manager.peerMetadata?.takeFromResponse(head.headers) ?? null;
     head.framing = BodyFraming.none;
     this.#isTunnel = true;
     const { deadlines } = this.sender;

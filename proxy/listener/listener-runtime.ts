@@ -157,7 +157,7 @@ export class ListenerRuntime implements ConnectionOwner {
     this.#workerStats.inc(listenerWorkerStats.downstreamCxActive);
     const origin = originOf(descriptor, original, found);
     const chain = this.#matcher.match(criteriaOf(origin));
-    const facts = this.#factsOf(origin, chain?.name ?? '');
+    const facts = this.#factsOf(origin, chain);
     const connection = new ListenerConnection(this, facts, this.#context.http.reactor.nowMs);
     if (chain !== null) {
       const runtime = this.#chain(chain);
@@ -195,7 +195,7 @@ export class ListenerRuntime implements ConnectionOwner {
     };
   }
 
-  #factsOf({ remote, peer, local, original, found }: ConnectionOrigin, filterChainName: string): ConnectionFacts {
+  #factsOf({ remote, peer, local, original, found }: ConnectionOrigin, chain: FilterChain | null): ConnectionFacts {
     const remoteIp = ipOf(remote);
     return {
       connectionId: this.#context.nextConnectionId++,
@@ -206,7 +206,9 @@ export class ListenerRuntime implements ConnectionOwner {
       localAddress: local === undefined ? '' : formatAddress(local),
       localPort: local?.kind === 'ip' ? local.port : 0,
       listenerName: this.config.name,
-      filterChainName,
+      filterChainName: chain?.name ?? '',
+      listenerMetadata: this.config.metadata,
+      filterChainMetadata: chain?.metadata,
       bufferLimitBytes: this.config.perConnectionBufferLimitBytes,
       originalDestination: original === undefined ? undefined : formatAddress(original),
       requestedServerName: found.serverName,
@@ -218,7 +220,7 @@ export class ListenerRuntime implements ConnectionOwner {
   #onDropped({ descriptor, original, found, startedAtMs }: WaitingConnection): void {
     if (this.#accessLoggers.length > 0) {
       const local = original ?? localAddress(descriptor, true);
-      const facts = this.#factsOf({ ...originOf(descriptor, original, found), local }, '');
+      const facts = this.#factsOf({ ...originOf(descriptor, original, found), local }, null);
       this.#log(new ListenerConnection(this, facts, startedAtMs), 0);
     }
     this.#leave();

@@ -3,15 +3,15 @@
 // https://www.envoyproxy.io/docs/envoy/latest/api-v3/type/tracing/v3/custom_tag.proto
 
 import type { CustomTag } from '../../config/tracing.ts';
-import { compileCustomTag } from '../format/custom-tag.ts';
-import type { FormatContext, Operator } from '../format/format-context.ts';
+import { compileCustomTag, type TagReader } from '../format/custom-tag.ts';
+import type { FormatContext } from '../format/format-context.ts';
 import { StreamInfo } from '../http/stream-info.ts';
 import { SpanField } from './span-field.ts';
 import { attributeKey, SpanWriter } from './span-writer.ts';
 
 export interface CompiledTags {
   readonly constant: readonly { readonly key: Uint8Array; readonly field: Uint8Array }[];
-  readonly others: readonly { readonly key: Uint8Array; readonly read: Operator }[];
+  readonly others: readonly { readonly key: Uint8Array; readonly read: TagReader }[];
 }
 
 /** Tags of a route come before those of its connection manager: the first of a name counts. */

@@ -46,6 +46,19 @@ const nodeOf = (name: string, namespace: string) => ({
   },
 });
 
+/** Routes that tell by their headers who the other sidecar is. */
+const tellingRoutes = (cluster: string, headers: object) => ({
+  virtual_hosts: [
+    { name: 'all', domains: ['*'], routes: [{ match: { prefix: '/' }, route: { cluster } }], ...headers },
+  ],
+});
+
+const peerHeader = (peer: string) => [
+  {
+    header: { key: 'x-peer', value: `%FILTER_STATE(${peer}:FIELD:workload)% %FILTER_STATE(${peer}:FIELD:namespace)%` },
+  },
+];
+
 interface Mesh {
   readonly web: Sidecar;
   readonly app: Sidecar;
@@ -59,6 +72,7 @@ async function startMesh(t: Test, clusterMetadata: object): Promise<Mesh> {
   const inbound = downstreamTlsSocket({ identity: identityOf(IDS.server), roots, uris: [IDS.client] });
   const exchange = { istio_headers: {} };
   const served = httpFilterChain('local', {
+    route_config: tellingRoutes('local', { request_headers_to_add: peerHeader('downstream_peer') }),
     forward_client_cert_details: 'APPEND_FORWARD',
     set_current_client_cert_details: { subject: true, dns: true, uri: true },
     http_filters: [
@@ -96,6 +110,7 @@ async function startMesh(t: Test, clusterMetadata: object): Promise<Mesh> {
     common: { alpn_protocols: ['istio'] },
   });
   const called = httpFilterChain('app', {
+    route_config: tellingRoutes('app', { response_headers_to_add: peerHeader('upstream_peer') }),
     http_filters: [
       peerMetadata({ upstream_discovery: [exchange], upstream_propagation: [exchange] }),
       ...[alpn, istioStats, router],
@@ -138,6 +153,8 @@ t.test('a request is known to be of the mesh, and both sides count it the same',
   );
   t.notOk('x-envoy-peer-metadata' in received);
   t.notOk('x-envoy-peer-metadata-id' in received);
+  t.equal(received['x-peer'], 'web shop', "what a format tells of the client's sidecar");
+  t.equal(response.headers.get('x-peer'), 'app stock', "and of the endpoint's");
   const both = {
     source_workload: 'web',
     source_workload_namespace: 'shop',

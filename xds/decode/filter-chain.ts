@@ -27,6 +27,7 @@ export function decodeFilterChain(message: FilterChainMessage, problems: Problem
     filters: decodeNetworkFilters(message.filters, problems.at('filters')),
     ...given('tls', tls),
     transportSocketConnectTimeoutMs: message.transportSocketConnectTimeout ?? 0,
+    ...given('metadata', message.metadata?.filterMetadata),
   };
 }
 

@@ -65,6 +65,7 @@ export function decodeListener(
     ignoreGlobalConnectionLimit: message.ignoreGlobalConnLimit ?? false,
     maxConnectionsToAcceptPerTurn: message.maxConnectionsToAcceptPerSocketEvent ?? defaultMaxAccepts,
     ...given('engine', engine),
+    ...given('metadata', message.metadata?.filterMetadata),
     drainType: message.drainType === 'MODIFY_ONLY' ? 'modify-only' : 'default',
   };
 }

@@ -91,6 +91,7 @@ export function decodeVirtualHost(message: VirtualHostMessage, maxBodyBytes: num
     includeAttemptCountInResponse: message.includeAttemptCountInResponse ?? false,
     ...given('retryPolicy', message.retryPolicy && decodeRetryPolicy(message.retryPolicy, problems.at('retry_policy'))),
     perFilterConfig: perFilterConfigOf(message, problems),
+    ...given('metadata', message.metadata?.filterMetadata),
   };
 }
 

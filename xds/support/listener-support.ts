@@ -90,8 +90,14 @@ export const listenerSupport: SupportTable = {
     },
   },
   'envoy.config.listener.v3.FilterChain': {
-    supported: ['filter_chain_match', 'filters', 'transport_socket', 'transport_socket_connect_timeout', 'name'],
-    ignored: { metadata: 'shown in /config_dump; nothing that is supported reads it' },
+    supported: [
+      'filter_chain_match',
+      'filters',
+      'transport_socket',
+      'transport_socket_connect_timeout',
+      'name',
+      'metadata',
+    ],
     unsupported: {
       use_proxy_proto: { unless: [false], why: 'write the listener filter envoy.filters.listener.proxy_protocol' },
       on_demand_configuration: onDemand,

@@ -56,8 +56,8 @@ export const routeSupport: SupportTable = {
       'include_request_attempt_count',
       'include_attempt_count_in_response',
       'retry_policy',
+      'metadata',
     ],
-    ignored: { metadata: metadataUnread },
     unsupported: {
       matcher: 'use routes',
       virtual_clusters: 'statistics are kept by cluster, connection manager and route (stat_prefix)',

@@ -6,10 +6,11 @@ import {
   bootstrap,
   cluster,
   httpListener,
+  httpManager,
   type Json,
+  listener,
   logFields,
-  routesOf,
-  tcpListener,
+  tcpProxy,
 } from '../bootstrap.ts';
 import { answer, get, post, type Suite } from '../suite.ts';
 
@@ -18,6 +19,7 @@ const plainFields = [
   'ACCESS_LOG_TYPE',
   'BYTES_RETRANSMITTED',
   'CUSTOM_FLAGS',
+  'DOWNSTREAM_DETECTED_CLOSE_TYPE',
   'DOWNSTREAM_DIRECT_LOCAL_ADDRESS_ENDPOINT_ID',
   'DOWNSTREAM_DIRECT_LOCAL_ADDRESS_WITHOUT_PORT',
   'DOWNSTREAM_DIRECT_LOCAL_PORT',
@@ -27,6 +29,15 @@ const plainFields = [
   'DOWNSTREAM_LOCAL_ADDRESS_WITHOUT_PORT(0)',
   'FILTER_STATE(a)',
   'FILTER_STATE(a:PLAIN)',
+  'FILTER_STATE(upstream_peer:FIELD:workload)',
+  'LISTENER_NAME',
+  'METADATA(LISTENER:a:text)',
+  'METADATA(LISTENER:a):6',
+  'METADATA(LISTENER_FILTER_CHAIN:a)',
+  'METADATA(LISTENER_FILTER_CHAIN:b)',
+  'METADATA(VIRTUAL_HOST:a:number)',
+  'METADATA(ROUTE:a:list)',
+  'METADATA(CLUSTER:a)',
   'PACKETS_RETRANSMITTED',
   'PATH',
   'PATH(NQ)',
@@ -51,6 +62,7 @@ const plainFields = [
   'TLS_JA4_FINGERPRINT',
   'UNIQUE_ID',
   'UPSTREAM_CONNECTION_IDS_ATTEMPTED',
+  'UPSTREAM_DETECTED_CLOSE_TYPE',
   'UPSTREAM_FILTER_STATE(a)',
   'UPSTREAM_HOSTS_ATTEMPTED',
   'UPSTREAM_HOSTS_ATTEMPTED_WITHOUT_PORT',
@@ -95,16 +107,27 @@ const typed: Json = {
   },
 };
 
-const routes = routesOf([
+/** Of everything that can have any. */
+const metadata: Json = {
+  filter_metadata: { a: { text: 'é "x"', number: 3, list: [1, 'x', true, null], object: { b: 0.5 } } },
+};
+
+const hostRoutes: readonly Json[] = [
   { match: { prefix: '/rewritten' }, route: { cluster: 'app', prefix_rewrite: '/new' } },
   { match: { prefix: '/dead' }, route: { cluster: 'dead' } },
-  { match: { prefix: '/own' }, direct_response: { status: 404 } },
+  { match: { prefix: '/own' }, metadata, direct_response: { status: 404 } },
   {
     match: { prefix: '/again' },
     route: { cluster: 'app', retry_policy: { retry_on: '5xx', num_retries: 1 } },
   },
   { match: { prefix: '/' }, route: { cluster: 'app' } },
-]);
+];
+const routes: Json = { virtual_hosts: [{ name: 'all', domains: ['*'], metadata, routes: hostRoutes }] };
+
+/** A listener and a filter chain that have metadata, too. */
+function described(filter: Json): Json {
+  return { metadata, filter_chains: [{ filters: [filter], metadata }] };
+}
 
 const query = '?a=%41%2bx+y&b=%zz&c&a=2&%64=1&e=%2F%3d%26&u=%C3%A9&%25=%7F%7e%20%21';
 
@@ -114,16 +137,16 @@ export const formats: Suite = {
   bootstrap: (origin) =>
     bootstrap(
       [
-        httpListener('main', routes, { access_log }),
-        httpListener('typed', routes, { access_log, ...typed }),
+        httpListener('main', routes, {}, described(httpManager('main', routes, { access_log }))),
+        httpListener('typed', routes, {}, described(httpManager('typed', routes, { access_log, ...typed }))),
         httpListener('trailers', allTo('trailers'), {
           access_log,
           http_protocol_options: { enable_trailers: true },
         }),
-        tcpListener('tcp', { cluster: 'app', access_log }),
+        listener('tcp', tcpProxy('tcp', { cluster: 'app', access_log })),
       ],
       [
-        cluster('app', [origin]),
+        cluster('app', [origin], { metadata }),
         cluster('dead', [1]),
         cluster('trailers', [origin], {
           typed_extension_protocol_options: {
@@ -158,5 +181,20 @@ export const formats: Suite = {
       origin: 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\nX-Sum: 12\r\n\r\n',
     },
     { name: 'a TCP connection', listener: 'tcp', send: 'hello', isTcp: true, clientHalfCloses: true, expects: 'end' },
+    {
+      name: 'a TCP connection that its client resets',
+      listener: 'tcp',
+      send: 'hello',
+      isTcp: true,
+      clientResets: true,
+    },
+    {
+      name: 'a TCP connection that the endpoint resets',
+      listener: 'tcp',
+      send: 'hello',
+      isTcp: true,
+      origin: [{ ending: 'reset' }],
+      expects: 'end',
+    },
   ],
 };

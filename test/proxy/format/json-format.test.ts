@@ -32,6 +32,16 @@ t.test('a leaf of one command keeps its type, mixed text is a string', async (t)
   );
 });
 
+t.test('what has fields keeps them, and is text only among other text', async (t) => {
+  const context = contextOf('curl');
+  context.info.clusterMetadata = { a: { list: [1, 'é', true], 'a b': { x: 0.5 } } };
+  const write = (fields: JsonFormat) =>
+    Buffer.from(compileJsonFormat(fields).write(context), 'latin1').toString('utf8');
+  const whole = { 'a b': { x: 0.5 }, list: [1, 'é', true] };
+  t.same(JSON.parse(write({ a: '%CLUSTER_METADATA(a)%', cut: '%CLUSTER_METADATA(a):4%' })), { a: whole, cut: whole });
+  t.same(JSON.parse(write({ a: 'of %CLUSTER_METADATA(a):6%' })), { a: 'of {"a b"' });
+});
+
 t.test('objects, lists and plain values keep their shape', async (t) => {
   t.equal(
     line({ o: { p: ['%RESPONSE_CODE%', 'text', 1.5, true, null, {}] }, e: [] }),

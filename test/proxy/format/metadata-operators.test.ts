@@ -1,5 +1,7 @@
 import t from 'tap';
+import { JsonText } from '../../../proxy/format/format-context.ts';
 import { metadataOperators } from '../../../proxy/format/metadata-operators.ts';
+import type { ConnectionFacts } from '../../../proxy/http/connection-manager.ts';
 import { finishedRequest } from '../../support/format-fixtures.ts';
 
 function operate(name: string, argument: string | null = null, context = finishedRequest()) {
@@ -8,7 +10,10 @@ function operate(name: string, argument: string | null = null, context = finishe
 
 t.test('metadata is read by namespace and path, and never from a prototype', async (t) => {
   const context = finishedRequest();
-  context.info.routeMetadata = { istio: { a: { b: ['x', 1] }, text: 'é', n: 7 } };
+  context.info.routeMetadata = { istio: { a: { b: ['x', 1] }, text: 'é', n: 7 }, order: { b: 0, a: { y: 2, x: 1 } } };
+  context.info.virtualHostMetadata = { h: { k: 'v' } };
+  const connection = { listenerMetadata: { l: { k: '\x7f' } }, filterChainMetadata: { f: { k: 2 } } };
+  context.info.connection = connection as unknown as ConnectionFacts;
   context.info.clusterMetadata = { c: { v: true } };
   context.info.endpointMetadata = { e: { zone: 'z1' } };
   context.info.dynamicMetadata = new Map([['ns', new Map<string, unknown>([['k', { deep: 'value' }]])]]);
@@ -19,6 +24,10 @@ t.test('metadata is read by namespace and path, and never from a prototype', asy
     ['METADATA', 'ROUTE:istio:no:b', null],
     ['METADATA', 'ROUTE:istio:constructor:name', null],
     ['METADATA', 'ROUTE:constructor', null],
+    ['METADATA', 'ROUTE:order', '{"a":{"x":1,"y":2},"b":0}'],
+    ['METADATA', 'VIRTUAL_HOST:h:k', 'v'],
+    ['METADATA', 'LISTENER:l', '{"k":"\\u007f"}'],
+    ['METADATA', 'LISTENER_FILTER_CHAIN:f:k', 2],
     ['METADATA', 'CLUSTER:c:v', 'true'],
     ['CLUSTER_METADATA', 'c', '{"v":true}'],
     ['METADATA', 'UPSTREAM_HOST:e:zone', 'z1'],
@@ -27,7 +36,8 @@ t.test('metadata is read by namespace and path, and never from a prototype', asy
     ['DYNAMIC_METADATA', 'ns', '{"k":{"deep":"value"}}'],
     ['METADATA', 'DYNAMIC:ns:x', null],
   ] as const) {
-    t.equal(operate(name, argument, context), expected, argument);
+    const value = operate(name, argument, context);
+    t.equal(value instanceof JsonText ? value.text : value, expected, argument);
   }
 });
 

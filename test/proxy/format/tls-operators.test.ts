@@ -1,8 +1,12 @@
+import { hash, X509Certificate } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import t from 'tap';
 import { formatCommands } from '../../../config/format-commands.ts';
 import { opensslName, tlsOperators } from '../../../proxy/format/tls-operators.ts';
 import { StreamInfo } from '../../../proxy/http/stream-info.ts';
+import { certificateFactsOf } from '../../../proxy/tls/facts.ts';
 import type { CertificateFacts, TlsFacts } from '../../../proxy/transport/tls-facts.ts';
+import { makeLeaf, makeRoot } from '../../support/certificates.ts';
 import { finishedRequest } from '../../support/format-fixtures.ts';
 
 const peer: CertificateFacts = {
@@ -80,6 +84,39 @@ t.test('a plain connection has nothing to tell, and one without a certificate no
   t.equal(operate('DOWNSTREAM_PEER_SUBJECT', { downstreamTls: anonymous }), null);
   t.equal(operate('DOWNSTREAM_PEER_CERT_V_START', { downstreamTls: anonymous }), null);
   t.end();
+});
+
+t.test('the chain of a client is told, and names of types of their own', async (t) => {
+  const directory = t.testdir({});
+  const root = makeRoot(directory, 'root');
+  const otherName = 'otherName:1.3.6.1.4.1.311.20.2.3;UTF8:web@a,otherName:1.2.3.4;INTEGER:12';
+  const leaf = makeLeaf({ directory, name: 'leaf', root, subjectAltName: otherName });
+  const chain = [leaf, root].map(({ certificate }) => new X509Certificate(readFileSync(certificate)));
+  const facts = certificateFactsOf(chain.map(({ raw }) => raw))!;
+  const given = { downstreamTls: { ...tls, peer: facts, own: facts } };
+  const bare = (digits: string): string => digits.replaceAll(':', '').replace(/^0+/, '').toLowerCase();
+  const digests = (read: (certificate: X509Certificate) => string) => chain.map((each) => read(each)).join(',');
+  t.equal(
+    operate('DOWNSTREAM_PEER_CHAIN_FINGERPRINTS_256', given),
+    digests(({ raw }) => hash('sha256', raw)),
+  );
+  t.equal(
+    operate('DOWNSTREAM_PEER_CHAIN_FINGERPRINTS_1', given),
+    digests(({ raw }) => hash('sha1', raw)),
+  );
+  t.equal(
+    operate('DOWNSTREAM_PEER_CHAIN_SERIALS', given),
+    digests(({ serialNumber }) => bare(serialNumber)),
+  );
+  t.equal(operate('DOWNSTREAM_PEER_ISSUER_FINGERPRINT_256', given), hash('sha256', chain[1]!.raw));
+  t.equal(operate('DOWNSTREAM_PEER_ISSUER_SERIAL', given), bare(chain[1]!.serialNumber));
+  t.equal(operate('DOWNSTREAM_PEER_OTHERNAME_SAN', given), 'web@a,12');
+  t.equal(operate('DOWNSTREAM_LOCAL_OTHERNAME_SAN', given), 'web@a,12');
+  const alone = {
+    downstreamTls: { ...tls, peer: { ...facts, chain: facts.chain.slice(0, 1) }, isPeerVerified: false },
+  };
+  t.equal(operate('DOWNSTREAM_PEER_ISSUER_SERIAL', alone), null, 'nobody came along');
+  t.equal(operate('DOWNSTREAM_PEER_OTHERNAME_SAN', alone), null, 'nobody vouches for it');
 });
 
 t.test('a name in a certificate cannot end a line', (t) => {
