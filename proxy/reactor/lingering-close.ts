@@ -22,6 +22,11 @@ export interface LingeringParts {
 /** The peer has not ended in time. */
 export const CLOSED_LATE: CloseReason = { kind: 'local', isLate: true };
 
+/** How long nothing may happen: more than the peer's `timeoutMs` while it does not take what waits. */
+export function lingerLimitMs(timeoutMs: number, isWaiting: boolean): number {
+  return isWaiting ? Math.max(timeoutMs, STALLED_MS) : timeoutMs;
+}
+
 export class LingeringClose {
   readonly #parts: LingeringParts;
   #timeoutMs = 0;
@@ -44,7 +49,7 @@ export class LingeringClose {
 
   /** How long nothing may happen from now on. */
   get limitMs(): number {
-    return this.#parts.output.waitingBytes > 0 ? Math.max(this.#timeoutMs, STALLED_MS) : this.#timeoutMs;
+    return lingerLimitMs(this.#timeoutMs, this.#parts.output.waitingBytes > 0);
   }
 
   /** Whether bytes have left since the last call: the limit begins anew. */
@@ -66,16 +71,21 @@ export class LingeringClose {
   #flush(): boolean {
     const { interest, output } = this.#parts;
     const result = output.flush();
-    if (result === -Errno.EAGAIN) return output.waitsForInput && interest.holdTo(EpollEvent.readable) < 0;
+    if (result === -Errno.EAGAIN) return this.#waitToWrite() < 0;
     if (result < 0 || interest.remove(EpollEvent.writable) < 0) return true;
     return this.#sendEnd();
   }
 
+  #waitToWrite(): number {
+    const { interest, output } = this.#parts;
+    return output.waitsForInput ? interest.holdTo(EpollEvent.readable) : interest.add(EpollEvent.writable);
+  }
+
   #sendEnd(): boolean {
-    const { interest, input, output } = this.#parts;
+    const { input, output } = this.#parts;
     if (input.isEnded && output.endsByClosing) return true;
     const result = output.sendEnd();
-    if (result === -Errno.EAGAIN) return interest.add(EpollEvent.writable) < 0;
+    if (result === -Errno.EAGAIN) return this.#waitToWrite() < 0;
     return result < 0 || (input.isEnded && output.isEnded);
   }
 

@@ -59,6 +59,7 @@ class CrossingTransport implements Transport {
   }
 
   shutdownWrite(): number {
+    if (this.awaitsByte) return this.#blocked(TransportWant.read);
     return this.#plain.shutdownWrite();
   }
 
@@ -116,6 +117,19 @@ t.test('a graceful close whose reads must send first goes on when there is room'
   close(peer);
   await ours.saw('closed');
   t.same(ours.events, ['closed local']);
+});
+
+t.test('… and whose end must receive first, when there is input', async (t) => {
+  const { reactor, transport, ours, peer } = fixture(t);
+  transport.awaitsByte = true;
+  ours.stream.closeGracefully(60_000);
+  t.ok((await turnsIn20Ms(reactor)) < 60, 'room is no reason to try again');
+  transport.awaitsByte = false;
+  put(peer, '!');
+  await turns(reactor);
+  t.equal(receive(peer, scratch, 0, 1), 0);
+  close(peer);
+  await ours.saw('closed');
 });
 
 interface Fixture {
