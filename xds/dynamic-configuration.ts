@@ -9,9 +9,10 @@ import type { OnDemandName, OnDemandStatus } from '../config/on-demand.ts';
 import { ConfigError } from '../config/problems.ts';
 import type { Random } from '../config/random.ts';
 import { Assembler, type AssemblerOptions } from './assembly/assembler.ts';
+import type { AssemblyObserver } from './assembly/assembly-observer.ts';
 import { ConfigSources, type OwnSecrets } from './client/config-sources.ts';
 import type { DiscoveryLog } from './client/discovery.ts';
-import type { DiscoveryObserver } from './client/discovery-client.ts';
+import type { DiscoveryObserver } from './client/discovery-observer.ts';
 import { cacheIdentity, openResourceCache, type ResourceCache } from './client/resource-cache.ts';
 import { given } from './decode/given.ts';
 
@@ -19,7 +20,7 @@ export interface DynamicConfigurationOptions extends Omit<AssemblerOptions, 'boo
   readonly bootstrap: Bootstrap;
   readonly random: Random;
   readonly log: DiscoveryLog;
-  readonly observer?: DiscoveryObserver;
+  readonly observer?: DiscoveryObserver & AssemblyObserver;
   /** Where accepted resources are kept for the next start; undefined keeps none. */
   readonly cacheDirectory?: string;
   /** The identity of this process, when it keeps one itself. */

@@ -15,6 +15,7 @@ export const dumpedTypes = {
   assignment: 'envoy.config.endpoint.v3.ClusterLoadAssignment',
   listener: 'envoy.config.listener.v3.Listener',
   routes: 'envoy.config.route.v3.RouteConfiguration',
+  virtualHost: 'envoy.config.route.v3.VirtualHost',
   secret: 'envoy.extensions.transport_sockets.tls.v3.Secret',
   extension: 'envoy.config.core.v3.TypedExtensionConfig',
 } as const;
@@ -59,8 +60,12 @@ export function dynamicDump(state: DynamicState, isWanted: (name: string) => boo
     },
     listeners: () => filled({ dynamic_listeners: wanted(dumpedTypes.listener).map(listenerEntry) }),
     routes: () => {
-      const { active, warming } = split(dumpedTypes.routes, 'route_config');
-      return filled({ dynamic_route_configs: [...active, ...warming] });
+      const apart = hostsByRoutes(state.resources(typePrefix + dumpedTypes.virtualHost));
+      const entry = (status: ResourceStatus): unknown => routesEntry(status, apart.get(status.name) ?? []);
+      const all = wanted(dumpedTypes.routes);
+      const isWarming = ({ state: phase }: ResourceStatus): boolean => phase === 'warming';
+      const ordered = [...all.filter((status) => !isWarming(status)), ...all.filter(isWarming)];
+      return filled({ dynamic_route_configs: ordered.map(entry) });
     },
     secrets: () => {
       const named = (status: ResourceStatus): unknown => ({
@@ -118,6 +123,42 @@ function errorOf({ refused }: ResourceStatus, typeName: string): Readonly<Record
     },
     client_status: 'NACKED',
   };
+}
+
+/** Virtual hosts that arrived apart (VHDS), by the name of their route configuration, which theirs begins with. */
+function hostsByRoutes(hosts: readonly ResourceStatus[]): ReadonlyMap<string, readonly ResourceStatus[]> {
+  const found = new Map<string, ResourceStatus[]>();
+  for (const host of hosts) {
+    const routes = host.name.slice(0, Math.max(0, host.name.lastIndexOf('/')));
+    const own = found.get(routes);
+    if (own === undefined) found.set(routes, [host]);
+    else own.push(host);
+  }
+  return found;
+}
+
+/** As in Envoy they stand among those that are written in it, by their names, and it has the version of what came last. */
+function routesEntry(status: ResourceStatus, apart: readonly ResourceStatus[]): unknown {
+  const own = status.document() as RoutesDocument | undefined;
+  if (own?.vhds === undefined || apart.length === 0) return entryOf(status, dumpedTypes.routes, 'route_config');
+  const held = apart.filter(({ state }) => state === 'active').sort((a, b) => (a.name < b.name ? -1 : 1));
+  const newest = [status, ...held].reduce((a, b) => (b.lastUpdatedMs > a.lastUpdatedMs ? b : a));
+  const whole: ResourceStatus = {
+    ...status,
+    version: newest.version,
+    lastUpdatedMs: newest.lastUpdatedMs,
+    document: () => ({ ...own, virtual_hosts: [...(own.virtual_hosts ?? []), ...held.map((each) => each.document())] }),
+  };
+  const entry = entryOf(whole, dumpedTypes.routes, 'route_config');
+  const refused = apart.find((each) => each.refused !== undefined);
+  return status.refused !== undefined || refused === undefined
+    ? entry
+    : { ...entry, ...errorOf(refused, dumpedTypes.virtualHost) };
+}
+
+interface RoutesDocument {
+  readonly vhds?: unknown;
+  readonly virtual_hosts?: readonly unknown[];
 }
 
 /** A listener has a state for each of its lives, where the other types have a list for each. */

@@ -1,14 +1,23 @@
 // Statistics of discovery, in Envoy's names, from what discovery clients tell.
 
 import { formatAddress } from '../../config/address.ts';
-import type { DynamicState, SourceStatus } from '../../config/dynamic-state.ts';
+import type { DynamicState, SourceStatus, TypeStatus } from '../../config/dynamic-state.ts';
 import type { LoadAssignment } from '../../config/endpoint.ts';
-import type { Listener } from '../../config/listener.ts';
-import { filterChainsOf } from '../../config/references.ts';
 import type { Snapshot, SnapshotDelta } from '../../config/snapshot.ts';
-import type { DiscoveryObserver, ObservedResponse } from '../../xds/client/discovery-client.ts';
-import type { DiscoveryStats, Subscription, SubscriptionEvent } from '../telemetry/discovery-stats.ts';
+import type { AssemblyObserver } from '../../xds/assembly/assembly-observer.ts';
+import type { DiscoveryObserver, ObservedResponse } from '../../xds/client/discovery-observer.ts';
+import type { FilterPlace } from '../../xds/decode/discovered-filter.ts';
+import type { DiscoveryStats, SubscriptionEvent } from '../telemetry/discovery-stats.ts';
 import type { SnapshotStats } from '../telemetry/snapshot-stats.ts';
+import {
+  clusterType,
+  DiscoverySubscriptions,
+  everything,
+  filterType,
+  routeType,
+  secretType,
+  virtualHostType,
+} from './discovery-subscriptions.ts';
 
 export interface DiscoveryObservationOptions {
   readonly stats: DiscoveryStats;
@@ -26,28 +35,24 @@ export interface DiscoveryObservationOptions {
 /** What is warming ends its warming without telling. */
 const countIntervalMs = 1000;
 
-const prefix = 'type.googleapis.com/envoy.config.';
-const clusterType = `${prefix}cluster.v3.Cluster`;
-const listenerType = `${prefix}listener.v3.Listener`;
-const assignmentType = `${prefix}endpoint.v3.ClusterLoadAssignment`;
-const routeType = `${prefix}route.v3.RouteConfiguration`;
-const secretType = 'type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret';
+/** Events of route configurations whose listeners do not serve yet: of more nothing is counted. */
+const maxEarly = 10_000;
 
-export class DiscoveryObservation implements DiscoveryObserver {
+export class DiscoveryObservation implements DiscoveryObserver, AssemblyObserver {
   readonly #options: DiscoveryObservationOptions;
+  readonly #subscriptions: DiscoverySubscriptions;
   #state: DynamicState | null = null;
   #isCountDue = false;
-  /** Types that were asked for: a stream that failed before is no failure of theirs. */
-  readonly #asked = new Set<'cds' | 'lds'>();
+  /** Clusters of the bootstrap alone are no reload. */
+  #hasClusters = false;
   /** Of route configurations whose listeners do not serve yet: whose they are is not known before. */
   #early: EarlyEvent[] = [];
-  /** Who had a route configuration, by its name and theirs: by the time it leaves, no listener names it any more. */
-  readonly #routeUsers = new Map<string, Map<string, Subscription>>();
-  /** By name: those that are counted. */
-  readonly #secrets = new Set<string>();
+  /** What changed in this turn, by type: what is counted of many at once is counted once. */
+  readonly #reloaded = new Map<string, Set<string>>();
 
   constructor(options: DiscoveryObservationOptions) {
     this.#options = options;
+    this.#subscriptions = new DiscoverySubscriptions(options.snapshot);
   }
 
   /** Whose state is counted from now on. */
@@ -56,18 +61,69 @@ export class DiscoveryObservation implements DiscoveryObserver {
   }
 
   onConnection(connection: SourceStatus['connection']): void {
-    const open = (this.#state?.sources() ?? []).filter((source) => source.connection.kind === 'connected');
+    const open = (this.#state?.sources() ?? []).filter(isOpenStream);
     const identifier = connection.kind === 'connected' ? connection.controlPlane : '';
     this.#options.stats.setControlPlane(open.length, identifier);
-    if (connection.kind !== 'waiting') return;
-    for (const kind of this.#asked) this.#options.stats.record({ kind }, { kind: 'failure' });
   }
 
-  onRequest(typeUrl: string): void {
-    const whole = wholeSubscription(typeUrl);
-    if (whole === undefined) return;
-    this.#asked.add(whole.kind);
-    this.#options.stats.record(whole, { kind: 'attempt' });
+  /** A failure of all that is subscribed to there. */
+  onFailure(source: string): void {
+    this.#options.schedule(0, () => {
+      const status = this.#state?.sources().find(({ name }) => name === source);
+      for (const type of status?.types ?? []) this.#countFailure(type);
+    });
+  }
+
+  onSubscribe(typeUrl: string, name: string): void {
+    this.#subscriptions.add(typeUrl, name);
+    if (typeUrl === clusterType && name === everything) this.#hasClusters = true;
+    // Of filters where they are used; of virtual hosts with what comes first.
+    if (typeUrl !== filterType && !(typeUrl === virtualHostType && name === everything)) {
+      this.#record(typeUrl, countedName(typeUrl, name), { kind: 'attempt' });
+    }
+  }
+
+  onUnsubscribe(typeUrl: string, name: string): void {
+    const { stats } = this.#options;
+    if (typeUrl === secretType || typeUrl === filterType) {
+      for (const subscription of this.#subscriptions.of(typeUrl, name)) stats.release(subscription);
+    }
+    this.#subscriptions.delete(typeUrl, name);
+    if (typeUrl !== routeType) return;
+    // By now no listener may name it any more.
+    for (const each of stats.counted('rds', 'vhds')) {
+      if ('routeConfiguration' in each && each.routeConfiguration === name) stats.release(each);
+    }
+  }
+
+  onDiscoveredFilter(place: FilterPlace, name: string): void {
+    if (this.#subscriptions.addFilter(place, name))
+      this.#options.stats.record({ kind: place, name }, { kind: 'attempt' });
+  }
+
+  onFilterConflict(place: FilterPlace, name: string): void {
+    this.#options.stats.record({ kind: place, name }, { kind: 'conflict' });
+  }
+
+  onKeyRotationFailed(secret: string): void {
+    this.#options.stats.record({ kind: 'sds', secret }, { kind: 'key-rotation-failed' });
+  }
+
+  onReload(typeUrl: string, name: string): void {
+    const isFirst = this.#reloaded.size === 0;
+    const names = this.#reloaded.get(typeUrl) ?? new Set();
+    this.#reloaded.set(typeUrl, names.add(countedName(typeUrl, name)));
+    if (isFirst) this.#options.schedule(0, () => this.#countReloads());
+  }
+
+  #countReloads(): void {
+    const atMs = this.#options.clock();
+    const reloaded = [...this.#reloaded];
+    this.#reloaded.clear();
+    for (const [typeUrl, names] of reloaded) {
+      for (const name of names) this.#record(typeUrl, name, { kind: 'reload', atMs });
+    }
+    this.#countSoon();
   }
 
   /** In a later turn: requests wait for what it changed, and nobody for its statistics. */
@@ -75,34 +131,38 @@ export class DiscoveryObservation implements DiscoveryObserver {
     this.#options.schedule(0, () => this.#count(response));
   }
 
-  #count({ typeUrl, version, names, refused, bytes, applyMs }: ObservedResponse): void {
+  #count(response: ObservedResponse): void {
+    const { typeUrl, version, refused, bytes, applyMs: durationMs } = response;
     this.#options.onRead(bytes);
     const atMs = this.#options.clock();
-    const success: SubscriptionEvent = { kind: 'success', version, atMs, durationMs: applyMs };
-    const whole = wholeSubscription(typeUrl);
-    if (whole !== undefined) {
-      this.#options.stats.record(whole, refused.length === 0 ? success : { kind: 'rejected' });
-    } else {
-      const bad = new Set(refused.map(({ name }) => name));
-      for (const name of names) {
-        this.#record(typeUrl, name, bad.has(name) ? { kind: 'rejected' } : success);
-        if (typeUrl === routeType && !bad.has(name)) this.#record(typeUrl, name, { kind: 'reload', atMs });
-      }
+    const success: SubscriptionEvent = { kind: 'success', version, atMs, durationMs };
+    for (const [name, isGood] of outcomes(response)) {
+      this.#record(typeUrl, name, isGood ? success : { kind: 'rejected' });
+    }
+    // What a CDS response says of clusters that requests asked for is an update of theirs, too.
+    if (typeUrl === clusterType && response.hasNamed) {
+      this.#options.stats.record({ kind: 'odcds' }, refused.length === 0 ? success : { kind: 'rejected' });
     }
     this.#countSoon();
   }
 
   onFetchTimeout(typeUrl: string, name: string): void {
-    const whole = wholeSubscription(typeUrl);
-    if (whole !== undefined) this.#options.stats.record(whole, { kind: 'init-fetch-timeout' });
-    else this.#record(typeUrl, name, { kind: 'init-fetch-timeout' });
+    this.#record(typeUrl, name, { kind: 'init-fetch-timeout' });
+  }
+
+  #countFailure({ typeUrl, isWildcard, subscribed }: TypeStatus): void {
+    const failure = { kind: 'failure' } as const;
+    if (isWildcard) this.#record(typeUrl, everything, failure);
+    if (typeUrl === virtualHostType) return;
+    const names = typeUrl === clusterType ? subscribed.slice(0, 1) : subscribed;
+    for (const name of names) this.#record(typeUrl, name, failure);
   }
 
   /** A delta goes to the workers; `before` is the snapshot that it changes. What leaves is not counted any more. */
   onPublished(delta: SnapshotDelta, before: Snapshot): void {
     this.#options.snapshotStats.onPublished(delta, before);
     const { stats } = this.#options;
-    if (this.#asked.has('cds') && delta.clusters.set.length + delta.clusters.removed.length > 0) {
+    if (this.#hasClusters && delta.clusters.set.length + delta.clusters.removed.length > 0) {
       stats.record({ kind: 'cds' }, { kind: 'reload', atMs: this.#options.clock() });
     }
     for (const [name, assignment] of delta.assignments.set) {
@@ -114,13 +174,9 @@ export class DiscoveryObservation implements DiscoveryObserver {
       stats.record(subscription, { kind: 'membership-change' });
     }
     for (const name of delta.clusters.removed) {
-      for (const subscription of subscriptionsOf(assignmentType, name, before)) stats.release(subscription);
+      const cluster = before.clusters.get(name);
+      if (cluster !== undefined) stats.release({ kind: 'eds', cluster: cluster.statName });
     }
-    for (const name of delta.routes.removed) {
-      for (const subscription of this.#routeUsers.get(name)?.values() ?? []) stats.release(subscription);
-      this.#routeUsers.delete(name);
-    }
-    if (delta.secrets.removed.length > 0) this.#countSoon();
   }
 
   /** Workers were told of so many listeners that only their filter chains changed. */
@@ -134,31 +190,23 @@ export class DiscoveryObservation implements DiscoveryObserver {
   }
 
   #record(typeUrl: string, name: string, event: SubscriptionEvent): void {
-    const { stats, snapshot } = this.#options;
-    let isEarly = typeUrl === routeType;
-    for (const subscription of subscriptionsOf(typeUrl, name, snapshot())) {
+    const { stats } = this.#options;
+    let isCounted = false;
+    for (const subscription of this.#subscriptions.of(typeUrl, name)) {
+      isCounted = true;
+      if (subscription.kind === 'vhds' && !stats.isCounted(subscription))
+        stats.record(subscription, { kind: 'attempt' });
       stats.record(subscription, event);
-      if (subscription.kind === 'rds') this.#noteRouteUser(subscription);
-      if (subscription.kind === 'sds') this.#secrets.add(name);
-      isEarly = false;
     }
-    if (isEarly) this.#early.push({ name, event });
-  }
-
-  #noteRouteUser(subscription: Subscription & { readonly kind: 'rds' }): void {
-    const { routeConfiguration, statPrefix } = subscription;
-    const users = this.#routeUsers.get(routeConfiguration) ?? new Map<string, Subscription>();
-    users.set(statPrefix, subscription);
-    this.#routeUsers.set(routeConfiguration, users);
+    if (isCounted || !this.#subscriptions.isAwaited(typeUrl, name) || this.#early.length >= maxEarly) return;
+    this.#early.push({ typeUrl, name, event });
+    this.#countSoon();
   }
 
   #recordEarly(): void {
     const early = this.#early;
     this.#early = [];
-    if (early.length === 0) return;
-    const names = new Set(this.#state?.resources(routeType).map(({ name }) => name));
-    for (const { name, event } of early) if (names.has(name)) this.#record(routeType, name, event);
-    if (this.#early.length > 0) this.#countSoon();
+    for (const { typeUrl, name, event } of early) this.#record(typeUrl, name, event);
   }
 
   #countSoon(): void {
@@ -168,19 +216,7 @@ export class DiscoveryObservation implements DiscoveryObserver {
       this.#isCountDue = false;
       this.#countWarming();
       this.#recordEarly();
-      this.#releaseSecrets();
     });
-  }
-
-  /** Of those that nobody asks for: users are gone, with what they waited for too, or the control plane sent more than was asked. */
-  #releaseSecrets(): void {
-    if (this.#state === null || this.#secrets.size === 0) return;
-    const asked = new Set(this.#state.resources(secretType).map(({ name }) => name));
-    for (const secret of this.#secrets) {
-      if (asked.has(secret)) continue;
-      this.#options.stats.release({ kind: 'sds', secret });
-      this.#secrets.delete(secret);
-    }
   }
 
   #countWarming(): void {
@@ -204,35 +240,40 @@ function addressesOf(assignment: LoadAssignment | undefined): ReadonlySet<string
 }
 
 interface EarlyEvent {
+  readonly typeUrl: string;
   readonly name: string;
   readonly event: SubscriptionEvent;
 }
 
-function wholeSubscription(typeUrl: string): { readonly kind: 'cds' | 'lds' } | undefined {
-  if (typeUrl === clusterType) return { kind: 'cds' };
-  return typeUrl === listenerType ? { kind: 'lds' } : undefined;
+/** What is not read from a file, nor made here. */
+function isOpenStream({ protocol, connection }: SourceStatus): boolean {
+  return connection.kind === 'connected' && (protocol === 'delta' || protocol === 'state-of-the-world');
 }
 
-/** Who subscribed to a resource: clusters by their name in statistics, connection managers by their prefix, secrets by themselves. */
-function* subscriptionsOf(typeUrl: string, name: string, snapshot: Snapshot | null): Generator<Subscription> {
-  if (typeUrl === assignmentType) {
-    const cluster = snapshot?.clusters.get(name);
-    if (cluster !== undefined) yield { kind: 'eds', cluster: cluster.statName };
-  }
-  // Its user may wait for it, and is not in the snapshot then.
-  if (typeUrl === secretType) yield { kind: 'sds', secret: name };
-  if (typeUrl !== routeType || snapshot === null) return;
-  const prefixes = new Set<string>();
-  for (const listener of snapshot.listeners.values()) for (const each of prefixesOf(listener, name)) prefixes.add(each);
-  for (const statPrefix of prefixes) yield { kind: 'rds', statPrefix, routeConfiguration: name };
+/** Virtual hosts are counted by route configuration, which is all ahead of the last slash of their name. */
+function countedName(typeUrl: string, name: string): string {
+  if (typeUrl !== virtualHostType || name === everything) return name;
+  return name.slice(0, Math.max(0, name.lastIndexOf('/')));
 }
 
-function* prefixesOf(listener: Listener, routes: string): Generator<string> {
-  for (const { filters } of filterChainsOf(listener)) {
-    for (const filter of filters) {
-      if (filter.kind !== 'http-connection-manager') continue;
-      const { routes: source, statPrefix } = filter.config;
-      if (source.kind === 'rds' && source.name === routes) yield statPrefix;
+/** By the name that is counted: whether all that a response says of it was accepted. */
+function outcomes({
+  typeUrl,
+  names,
+  removed,
+  isWhole,
+  refused,
+}: ObservedResponse): Iterable<readonly [string, boolean]> {
+  if (isWhole && typeUrl !== virtualHostType) return [[everything, refused.length === 0]];
+  // Of clusters that requests asked for all together, see above.
+  if (typeUrl === clusterType) return [];
+  const bad = new Set(refused.map(({ name }) => name));
+  const found = new Map<string, boolean>();
+  for (const each of [names, removed]) {
+    for (const name of each) {
+      const counted = countedName(typeUrl, name);
+      found.set(counted, found.get(counted) !== false && !bad.has(name));
     }
   }
+  return found;
 }

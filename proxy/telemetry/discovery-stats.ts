@@ -27,21 +27,59 @@ const reloadStats = {
   configReloadTimeMs: gauge('config_reload_time_ms'),
 };
 
+/** Stays 0, as in Envoy over a stream: nothing of what was asked for is no update of it. */
+const updateEmpty = counter('update_empty');
+
 export const cdsStats = defineStats('cluster_manager.cds', { ...subscriptionStats, ...reloadStats });
 export const ldsStats = defineStats('listener_manager.lds', subscriptionStats);
 export const edsStats = defineStats('cluster.{envoy_cluster_name}', {
   ...subscriptionStats,
-  updateEmpty: counter('update_empty'),
+  updateEmpty,
   membershipChange: counter('membership_change'),
 });
 export const rdsStats = defineStats('http.{envoy_http_conn_manager_prefix}.rds.{envoy_rds_route_config}', {
   ...subscriptionStats,
   ...reloadStats,
+  updateEmpty,
 });
+/** Clusters that requests asked for. */
+export const odcdsStats = defineStats('cluster_manager.odcds', subscriptionStats);
 
-export const sdsStats = defineStats('sds.{envoy_xds_resource_name}', subscriptionStats);
+export const sdsStats = defineStats('sds.{envoy_xds_resource_name}', {
+  ...subscriptionStats,
+  /** Files of a secret changed, and cannot be used. */
+  keyRotationFailed: counter('key_rotation_failed'),
+});
+/** All layers together, beside what is counted of the runtime itself. */
+export const rtdsStats = defineStats('runtime', subscriptionStats);
 
-const setOf = { cds: cdsStats, lds: ldsStats, eds: edsStats, rds: rdsStats, sds: sdsStats } as const;
+const extensionStats = {
+  ...subscriptionStats,
+  configReload: reloadStats.configReload,
+  /** It was refused, or did not come in time. */
+  configFail: counter('config_fail'),
+  /** What was there was of no type that one more listener allows. */
+  configConflict: counter('config_conflict'),
+};
+const httpFilterStats = defineStats('extension_config_discovery.http_filter.{envoy_xds_resource_name}', extensionStats);
+const networkFilterStats = defineStats(
+  'extension_config_discovery.network_filter.{envoy_xds_resource_name}',
+  extensionStats,
+);
+
+const setOf = {
+  cds: cdsStats,
+  lds: ldsStats,
+  eds: edsStats,
+  rds: rdsStats,
+  /** In Envoy they are those of a route configuration that is called `vhds.NAME`, to Prometheus as well. */
+  vhds: rdsStats,
+  odcds: odcdsStats,
+  sds: sdsStats,
+  rtds: rtdsStats,
+  'http-filter': httpFilterStats,
+  'network-filter': networkFilterStats,
+} as const;
 
 export const controlPlaneStats = defineStats('control_plane', {
   connectedState: gauge('connected_state'),
@@ -51,13 +89,15 @@ export const controlPlaneStats = defineStats('control_plane', {
 
 /** What is subscribed to. `cluster` is the cluster's name in statistics, `statPrefix` the connection manager's. */
 export type Subscription =
-  | { readonly kind: 'cds' | 'lds' }
+  | { readonly kind: 'cds' | 'lds' | 'odcds' | 'rtds' }
   | { readonly kind: 'eds'; readonly cluster: string }
-  | { readonly kind: 'rds'; readonly statPrefix: string; readonly routeConfiguration: string }
-  | { readonly kind: 'sds'; readonly secret: string };
+  | { readonly kind: 'rds' | 'vhds'; readonly statPrefix: string; readonly routeConfiguration: string }
+  | { readonly kind: 'sds'; readonly secret: string }
+  /** Where filters stand that are discovered under this name. */
+  | { readonly kind: 'http-filter' | 'network-filter'; readonly name: string };
 
 export type SubscriptionEvent =
-  /** A request was sent. */
+  /** Something was asked for. */
   | { readonly kind: 'attempt' }
   /** Resources were accepted: when (ms since 1970), and how long that took. */
   | { readonly kind: 'success'; readonly version: string; readonly atMs: number; readonly durationMs: number }
@@ -65,6 +105,9 @@ export type SubscriptionEvent =
   | { readonly kind: 'rejected' }
   /** What was accepted is another configuration. */
   | { readonly kind: 'reload'; readonly atMs: number }
+  /** What is there does not go with one more who uses it. */
+  | { readonly kind: 'conflict' }
+  | { readonly kind: 'key-rotation-failed' }
   /** Members of a cluster came or went. */
   | { readonly kind: 'membership-change' }
   /** The stream ended or could not be opened. */
@@ -77,7 +120,7 @@ export class DiscoveryStats {
   /** Null before there is one: of a proxy without, nobody is to hear that it is not connected. */
   #controlPlane: StatBlock | null = null;
   /** By the name of the subscription. */
-  readonly #blocks = new Map<string, StatBlock>();
+  readonly #blocks = new Map<string, { readonly subscription: Subscription; readonly block: StatBlock }>();
 
   /** Announcements of `stats` go to `store`. */
   constructor(stats: WorkerStats, store: StatsStore) {
@@ -99,7 +142,9 @@ export class DiscoveryStats {
   record(subscription: Subscription, event: SubscriptionEvent): void {
     const block = this.#block(subscription);
     if (block === null) return;
-    const set = setOf[subscription.kind];
+    const set: CountedSet = setOf[subscription.kind];
+    // As in Envoy: what comes of an attempt is the next one, to hear of the next state.
+    if (isOutcome(event)) block.inc(set.updateAttempt);
     switch (event.kind) {
       case 'attempt':
         block.inc(set.updateAttempt);
@@ -112,31 +157,48 @@ export class DiscoveryStats {
         this.#store.setText(versionTextOf(subscription), event.version, placeOf(subscription));
         return;
       case 'reload':
-        if (!('configReload' in set)) return;
-        block.inc(set.configReload);
-        block.set(set.configReloadTimeMs, event.atMs);
+        count(block, set.configReload);
+        if (set.configReloadTimeMs !== undefined) block.set(set.configReloadTimeMs, event.atMs);
+        return;
+      case 'conflict':
+        count(block, set.configConflict);
+        return;
+      case 'key-rotation-failed':
+        count(block, set.keyRotationFailed);
         return;
       case 'membership-change':
-        if ('membershipChange' in set) block.inc(set.membershipChange);
+        count(block, set.membershipChange);
         return;
       case 'rejected':
         block.inc(set.updateRejected);
+        count(block, set.configFail);
         return;
       case 'failure':
         block.inc(set.updateFailure);
         return;
       case 'init-fetch-timeout':
         block.inc(set.initFetchTimeout);
+        count(block, set.configFail);
     }
+  }
+
+  /** Those of these kinds of which something was counted. */
+  counted(...kinds: readonly Subscription['kind'][]): readonly Subscription[] {
+    const all = [...this.#blocks.values()].map(({ subscription }) => subscription);
+    return all.filter(({ kind }) => kinds.includes(kind));
+  }
+
+  isCounted(subscription: Subscription): boolean {
+    return this.#blocks.has(versionTextOf(subscription));
   }
 
   /** Nobody subscribes to it any more. */
   release(subscription: Subscription): void {
     const key = versionTextOf(subscription);
-    const block = this.#blocks.get(key);
-    if (block === undefined) return;
+    const known = this.#blocks.get(key);
+    if (known === undefined) return;
     this.#blocks.delete(key);
-    this.#stats.release(block);
+    this.#stats.release(known.block);
     this.#store.removeText(key);
   }
 
@@ -163,13 +225,31 @@ export class DiscoveryStats {
   #block(subscription: Subscription): StatBlock | null {
     const key = versionTextOf(subscription);
     const known = this.#blocks.get(key);
-    if (known !== undefined) return known;
+    if (known !== undefined) return known.block;
     if (subscription.kind === 'eds' && this.#store.get(clusterStats, subscription.cluster) === undefined) return null;
     const block = this.#stats.block(setOf[subscription.kind], ...namesOf(subscription));
-    this.#blocks.set(key, block);
+    this.#blocks.set(key, { subscription, block });
     this.#store.setText(key, '', placeOf(subscription));
     return block;
   }
+}
+
+/** The numbers of a set; some have only some of them. */
+interface CountedSet extends Readonly<Record<keyof typeof subscriptionStats, number>> {
+  readonly configReload?: number;
+  readonly configReloadTimeMs?: number;
+  readonly configFail?: number;
+  readonly configConflict?: number;
+  readonly keyRotationFailed?: number;
+  readonly membershipChange?: number;
+}
+
+function count(block: StatBlock, stat: number | undefined): void {
+  if (stat !== undefined) block.inc(stat);
+}
+
+function isOutcome({ kind }: SubscriptionEvent): boolean {
+  return kind === 'success' || kind === 'rejected' || kind === 'failure' || kind === 'init-fetch-timeout';
 }
 
 function namesOf(subscription: Subscription): readonly string[] {
@@ -178,6 +258,11 @@ function namesOf(subscription: Subscription): readonly string[] {
       return [subscription.cluster];
     case 'rds':
       return [subscription.statPrefix, subscription.routeConfiguration];
+    case 'vhds':
+      return [subscription.statPrefix, `vhds.${subscription.routeConfiguration}`];
+    case 'http-filter':
+    case 'network-filter':
+      return [subscription.name];
     case 'sds':
       return [subscription.secret];
     default:

@@ -47,13 +47,6 @@ export const acceptedDifferences: readonly AcceptedDifference[] = [
       outrigger !== absent,
   },
   {
-    reason: 'that routes in use are said to be gone is no update of them',
-    explains: ({ step, protocol, field }) =>
-      step === 'removed, which changes nothing' &&
-      protocol === 'DELTA_GRPC' &&
-      /^stat\.http\.in\.rds\.named\.(version_text|update_success)$/.test(field),
-  },
-  {
     reason: 'what never came has no version',
     explains: ({ field, envoy, outrigger }) =>
       field.endsWith('.version_text') && envoy === '""' && outrigger === absent,
@@ -62,10 +55,6 @@ export const acceptedDifferences: readonly AcceptedDifference[] = [
     reason: 'a cluster with the name of a static one is refused; Envoy says that it took it, and does not',
     explains: ({ step, field }) =>
       step === 'the name of a static cluster' && field.startsWith('stat.cluster_manager.cds.'),
-  },
-  {
-    reason: 'a stream that ends is a failure of clusters and listeners, not of every route configuration',
-    explains: ({ field, outrigger }) => /^stat\.http\.in\.rds\..*\.update_failure$/.test(field) && outrigger === '0',
   },
   {
     reason: 'statistics of a cluster begin with its first request',

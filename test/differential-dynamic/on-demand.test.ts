@@ -2,58 +2,28 @@
 // client gets, the log line, the counters and the names that were subscribed to are compared; where they differ on purpose, the
 // step says how, and docs/differences-from-envoy.md why.
 
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { setImmediate as aTurn } from 'node:timers/promises';
-import t, { type Test } from 'tap';
+import t from 'tap';
 import { accessLogOf } from '../differential/bootstrap.ts';
 import { findEnvoy } from '../differential/envoy-binary.ts';
-import { type ProxyName, ProxyProcess } from '../differential/proxy-process.ts';
-import { type AskedControlPlane, startAskedControlPlane } from '../support/asked-control-plane.ts';
+import type { AskedControlPlane } from '../support/asked-control-plane.ts';
 import { startNamedOrigin } from '../support/named-origin.ts';
 import {
   type Asking,
   askFor,
   clusterAt,
   demandingListener,
-  followingBootstrap,
   hostSaying,
   odcds,
   routesNamed,
   vhds,
   virtualHost,
 } from '../support/on-demand-mesh.ts';
+import { type AskedProxy, startAskedProxy } from './asked-proxy.ts';
 
 t.setTimeout(120_000);
 
 const envoy = findEnvoy();
-interface Led {
-  readonly proxy: ProxyProcess;
-  readonly controlPlane: AskedControlPlane;
-}
-
-async function lead(t: Test, name: ProxyName, prepare: (controlPlane: AskedControlPlane) => void): Promise<Led> {
-  const directory = mkdtempSync(join(tmpdir(), 'demand-'));
-  t.teardown(() => rmSync(directory, { recursive: true }));
-  const { controlPlane, port } = await startAskedControlPlane(t);
-  prepare(controlPlane);
-  const started: ProxyProcess[] = [];
-  t.teardown(() => {
-    for (const each of started) each.kill();
-  });
-  const own = [process.execPath, join(import.meta.dirname, '../../proxy/main.ts'), '--no-config-cache'];
-  const proxy = await ProxyProcess.start({
-    name,
-    command: name === 'envoy' ? ['path' in envoy ? envoy.path : ''] : own,
-    isReady: [name === 'envoy' ? /all dependencies initialized. starting workers/ : /configuration is served/],
-    bootstrap: { ...followingBootstrap(port), admin: { address: { pipe: { path: 'admin.sock' } } } },
-    directory,
-    started,
-  });
-  return { proxy, controlPlane };
-}
-
 const fields = ['RESPONSE_CODE', 'RESPONSE_FLAGS', 'RESPONSE_CODE_DETAILS', 'UPSTREAM_CLUSTER'];
 const logged = `access_log: ${JSON.stringify(accessLogOf(fields))}`;
 const counters = '^http\\.in\\.(rq_total|no_route|no_cluster|downstream_rq_(total|completed))$';
@@ -164,7 +134,8 @@ else {
   for (const name of ['envoy', 'outrigger'] as const) {
     t.test(`what requests ask for under ${name}`, async (t) => {
       const origin = await startNamedOrigin(t, 'origin');
-      const led = await lead(t, name, (controlPlane) => teach(controlPlane, origin));
+      const prepare = (controlPlane: AskedControlPlane): void => teach(controlPlane, origin);
+      const led = await startAskedProxy(t, { name, envoyPath: envoy.path, prepare });
       for (const step of steps) {
         const wanted = (name === 'envoy' ? step.ofEnvoy : undefined) ?? step.seen;
         t.equal(await seenOf(led, step, wanted), wanted, step.name);
@@ -195,7 +166,7 @@ function teach({ offered, answers }: AskedControlPlane, origin: number): void {
 }
 
 /** Looks until all of `wanted` is there, or something is that is not in it, or the time is over. */
-async function seenOf({ proxy, controlPlane }: Led, asking: Asking, wanted: string): Promise<string> {
+async function seenOf({ proxy, controlPlane }: AskedProxy, asking: Asking, wanted: string): Promise<string> {
   const before = await proxy.stats(counters);
   const lines = proxy.accessLog().length;
   controlPlane.asked.length = 0;

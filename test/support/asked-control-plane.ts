@@ -12,6 +12,9 @@ const typeUrls: Readonly<Record<string, string>> = {
   Cluster: 'type.googleapis.com/envoy.config.cluster.v3.Cluster',
   Listener: 'type.googleapis.com/envoy.config.listener.v3.Listener',
   RouteConfiguration: 'type.googleapis.com/envoy.config.route.v3.RouteConfiguration',
+  Runtime: 'type.googleapis.com/envoy.service.runtime.v3.Runtime',
+  Secret: 'type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret',
+  TypedExtensionConfig: 'type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig',
   VirtualHost: 'type.googleapis.com/envoy.config.route.v3.VirtualHost',
 };
 

@@ -43,6 +43,8 @@ export class AssemblyBench {
   readonly unopenedLogs = new Map<string, string>();
   /** What an operator was told. */
   readonly logged: string[] = [];
+  /** What is counted: `reload rds a`, `http-filter f`, `conflict http-filter f`, `key rotation a`. */
+  readonly observed: string[] = [];
   /** Of requests that wait in vain: `cluster a absent for 0`, with the workers. */
   readonly refusedDemands: string[] = [];
   isReady = false;
@@ -68,6 +70,12 @@ export class AssemblyBench {
         problemWith: (source) => (source.kind === 'grpc' ? 'there is no static cluster "x" for gRPC' : undefined),
         nameOf: (source) => (source.kind === 'path' ? source.path : source.kind),
         subscriptions: () => this.#subscriptions,
+      },
+      observer: {
+        onReload: (typeUrl, name) => this.observed.push(`reload ${this.#type(typeUrl).shortName} ${name}`),
+        onDiscoveredFilter: (place, name) => this.observed.push(`${place} ${name}`),
+        onFilterConflict: (place, name) => this.observed.push(`conflict ${place} ${name}`),
+        onKeyRotationFailed: (secret) => this.observed.push(`key rotation ${secret}`),
       },
       sockets: {
         prepare: ({ name, address }) => {

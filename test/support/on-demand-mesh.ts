@@ -9,12 +9,18 @@ import { noMutations } from './route-fixtures.ts';
 const filters = 'type.googleapis.com/envoy.extensions.filters';
 const router = `{name: router, typed_config: {'@type': ${filters}.http.router.v3.Router}}`;
 
-/** `fields` are those of the filter. */
-export function demandingListener({ fields = '', routes = 'routes', manager = '', ip = '127.0.0.1' }): SentResource {
+/** `fields` are those of the filter; `filters` stand before it, each with a comma. */
+export function demandingListener({
+  fields = '',
+  filters: before = '',
+  routes = 'routes',
+  manager = '',
+  ip = '127.0.0.1',
+}): SentResource {
   const demand = `{name: demand, typed_config: {'@type': ${filters}.http.on_demand.v3.OnDemand, ${fields}}}`;
   const type = `${filters}.network.http_connection_manager.v3.HttpConnectionManager`;
   const rds = `rds: {route_config_name: ${routes}, config_source: {ads: {}, resource_api_version: V3}}`;
-  const config = `{'@type': ${type}, stat_prefix: in, ${rds}, http_filters: [${demand}, ${router}], ${manager}}`;
+  const config = `{'@type': ${type}, stat_prefix: in, ${rds}, http_filters: [${before}${demand}, ${router}], ${manager}}`;
   const chain = `{filters: [{name: http, typed_config: ${config}}]}`;
   return listenerNamed('web', `address: {socket_address: {address: ${ip}, port_value: 0}}, filter_chains: [${chain}]`);
 }

@@ -15,6 +15,7 @@ import type { DiscoveryLog, RefusedResource, ResourceType, Schedule } from '../c
 import type { RuntimeValues } from '../decode/runtime.ts';
 import type { ResourceSet } from '../resource/resource-set.ts';
 import type { AssemblyContext } from './assembly-context.ts';
+import type { AssemblyObserver } from './assembly-observer.ts';
 import { ClusterAssembly } from './cluster-assembly.ts';
 import { ExtensionAssembly } from './extension-assembly.ts';
 import { InitialFetch } from './initial-fetch.ts';
@@ -40,6 +41,7 @@ export interface AssemblerOptions {
   /** Milliseconds since 1970. */
   readonly clock: () => number;
   readonly log: DiscoveryLog;
+  readonly observer?: AssemblyObserver;
   /** All runtime values of now. */
   readonly runtime: () => RuntimeValues;
   readonly onRuntimeLayer: (layer: string, values: RuntimeValues) => void;
@@ -85,10 +87,10 @@ export class Assembler {
 
   constructor(options: AssemblerOptions) {
     this.#options = options;
-    const { bootstrap, sources, schedule, clock } = options;
+    const { bootstrap, sources, schedule, clock, observer = {} } = options;
     const onDue = (): void => this.#flushLater();
     const references = new ReferenceCounts();
-    this.#context = { sources, changes: this.#changes, references, schedule, clock, onDue };
+    this.#context = { sources, changes: this.#changes, references, schedule, observer, clock, onDue };
     this.#layers = new RuntimeLayers(this.#context, options.onRuntimeLayer);
     this.#secrets = new SecretAssembly(this.#context, { statics: bootstrap.secrets, log: options.log });
     this.#demandedClusters = this.#makeDemandedClusters();

@@ -1,6 +1,7 @@
 // What the parts of an assembler have in common.
 
 import type { Schedule } from '../client/discovery.ts';
+import type { AssemblyObserver } from './assembly-observer.ts';
 import type { ReferenceCounts } from './reference-counts.ts';
 import type { SnapshotChanges } from './snapshot-changes.ts';
 import type { ResourceSources } from './subscribed-type.ts';
@@ -11,6 +12,7 @@ export interface AssemblyContext {
   /** Clusters that the served route configurations and listeners name. */
   readonly references: ReferenceCounts;
   readonly schedule: Schedule;
+  readonly observer: AssemblyObserver;
   /** Milliseconds since 1970. */
   readonly clock: () => number;
   /** Something is to be done at the end of this turn of the event loop. */

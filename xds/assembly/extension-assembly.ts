@@ -23,13 +23,14 @@ export class ExtensionAssembly {
   readonly #context: AssemblyContext;
 
   constructor(context: AssemblyContext) {
-    const { sources, clock } = context;
+    const { sources, clock, observer } = context;
     this.#context = context;
     this.resources = new SubscribedType<ExtensionConfig, DiscoveringListener>({
       decoder: extensionConfigDecoder,
       sources,
       clock,
       removal: 'honoured',
+      observer,
       check: ({ name, users }, value, problems) => {
         for (const user of users) if (problems.isEmpty) user.check(name, value, problems);
       },
@@ -60,8 +61,14 @@ export class ExtensionAssembly {
         this.#context.onDue();
       },
     });
+    const { observer } = this.#context;
     for (const filter of written.discovered) {
-      found.set(filter, this.resources.use(filter.source, filter.name, listener));
+      const { place, name, source, typeNames } = filter;
+      observer.onDiscoveredFilter?.(place, name);
+      const resource = this.resources.use(source, name, listener);
+      found.set(filter, resource);
+      const { value } = resource;
+      if (value !== undefined && !typeNames.includes(value.config.typeName)) observer.onFilterConflict?.(place, name);
     }
     return listener;
   }

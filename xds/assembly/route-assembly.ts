@@ -30,7 +30,7 @@ export class RouteAssembly {
   readonly #references = new Map<string, ReadonlySet<string>>();
 
   constructor(context: AssemblyContext, { unserved, ads, refuse }: RouteAssemblyOptions) {
-    const { sources, clock } = context;
+    const { sources, clock, observer } = context;
     this.#context = context;
     this.#unserved = unserved;
     this.resources = new SubscribedType<RouteConfiguration, object>({
@@ -38,6 +38,7 @@ export class RouteAssembly {
       sources,
       clock,
       removal: 'ignored',
+      observer,
       check: (_routes, value, problems) => this.virtualHosts.check(value, problems),
       onChange: (routes, wasMissing) => this.#onRoutes(routes, wasMissing),
       onLetGo: (routes) => this.#onLetGo(routes),

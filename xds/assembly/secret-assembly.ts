@@ -174,6 +174,7 @@ export class SecretAssembly {
         .map(({ path, message }) => (path === '' ? message : `${path}: ${message}`))
         .join('; ');
       const facts = { secret: written.name === '' ? entry.reference.key : written.name, reason };
+      if (entry.resource !== undefined) this.#context.observer.onKeyRotationFailed?.(entry.resource.name);
       this.#options.log('warning', 'files of a secret cannot be used; what was read before stays in use', facts);
     }
   }

@@ -6,6 +6,7 @@ import type { Problems } from '../../config/problems.ts';
 import type { ResourceSubscriptions, ResourceType } from '../client/discovery.ts';
 import type { ResourceDecoder } from '../resource/resource-decoder.ts';
 import { type Removal, ResourceSet, type ResourceUser } from '../resource/resource-set.ts';
+import type { AssemblyObserver } from './assembly-observer.ts';
 
 /** Where resources come from. */
 export interface ResourceSources {
@@ -39,6 +40,8 @@ export interface SubscribedTypeOptions<T, User> {
   readonly sources: ResourceSources;
   /** Milliseconds since 1970. */
   readonly clock: () => number;
+  /** Of those whose changes are counted. */
+  readonly observer?: AssemblyObserver;
   /** What it does to a resource that is in use. For most types nothing, as in Envoy: the last state serves. */
   readonly removal: 'ignored' | 'honoured';
   /** Records why a new state is of no use to those who use it: it is refused then. */
@@ -129,7 +132,8 @@ export class SubscribedType<T, User> {
   }
 
   #makeUser(resources: ReadonlyMap<string, MutableResource<T, User>>): ResourceUser<T> {
-    const { removal, check, onChange, stateOf } = this.#options;
+    const { removal, check, onChange, stateOf, observer, decoder } = this.#options;
+    const { typeUrl } = decoder.type;
     const change = (name: string, state: ResourceState<T>) => {
       const resource = resources.get(name);
       if (resource === undefined) return;
@@ -146,10 +150,13 @@ export class SubscribedType<T, User> {
       set({ name, value }, problems) {
         const resource = resources.get(name);
         if (resource !== undefined) check?.(resource, value, problems);
-        if (problems.isEmpty) change(name, { ...nothing, value });
+        if (!problems.isEmpty) return;
+        observer?.onReload?.(typeUrl, name);
+        change(name, { ...nothing, value });
       },
       remove(name): Removal {
         if (removal === 'ignored') return 'kept';
+        observer?.onReload?.(typeUrl, name);
         change(name, { ...nothing, isAbsent: true });
         return 'gone';
       },

@@ -168,7 +168,11 @@ export class VirtualHostAssembly {
   }
 
   #makeUser(sourceName: string, hosts: HostSource['hosts']): ResourceUser<VirtualHost> {
-    const { onDue } = this.#context;
+    const { onDue, observer } = this.#context;
+    const onChange = (name: string): void => {
+      observer.onReload?.(this.type.typeUrl, name);
+      this.#options.onChange(routeNameOf(name));
+    };
     return {
       isExclusive: true,
       onDemand: this.onDemand,
@@ -181,12 +185,11 @@ export class VirtualHostAssembly {
         if (!problems.isEmpty) return;
         hosts.set(routeName, table);
         table.set(name, value);
-        this.#options.onChange(routeName);
+        onChange(name);
       },
       remove: (name) => {
-        const routeName = routeNameOf(name);
-        hosts.get(routeName)?.delete(name);
-        this.#options.onChange(routeName);
+        hosts.get(routeNameOf(name))?.delete(name);
+        onChange(name);
         return 'gone';
       },
       onAnswer: () => {

@@ -6,6 +6,7 @@ import type { ConfigSource, GrpcApi } from '../../config/config-source.ts';
 import type { SourceStatus } from '../../config/dynamic-state.ts';
 import type { Random } from '../../config/random.ts';
 import { configSourceProblem } from '../decode/config-source-problem.ts';
+import { given } from '../decode/given.ts';
 import type { OwnIdentity } from '../identity/identity.ts';
 import { IdentitySecrets } from '../identity/identity-secrets.ts';
 import { encodeMessage } from '../message/wire-message.ts';
@@ -13,8 +14,9 @@ import { secretDecoder } from '../resource/secret-resource.ts';
 import type { KeptType } from './cache-format.ts';
 import { CachedSource, type HoldingConsumer, type RunningSource } from './cached-source.ts';
 import type { DiscoveryLog, ResourceConsumer, ResourceSubscriptions, ResourceType, Schedule } from './discovery.ts';
-import { DiscoveryClient, type DiscoveryObserver } from './discovery-client.ts';
+import { DiscoveryClient } from './discovery-client.ts';
 import { aggregatedMethod, discoveryMethod } from './discovery-method.ts';
+import type { DiscoveryObserver } from './discovery-observer.ts';
 import { FileSource } from './file-source.ts';
 import { makeGrpcTransport } from './grpc-transport.ts';
 import type { ResourceCache } from './resource-cache.ts';
@@ -140,15 +142,16 @@ export class ConfigSources {
   }
 
   #makeOwn(consumer: ResourceConsumer, name: string): IdentitySecrets {
-    const { clock, defer, log, ownSecrets } = this.#options;
-    return new IdentitySecrets({ name, identity: ownSecrets!.identity, consumer, clock, defer, log });
+    const { clock, defer, log, ownSecrets, observer } = this.#options;
+    const counted = given('observer', observer);
+    return new IdentitySecrets({ name, identity: ownSecrets!.identity, consumer, clock, defer, log, ...counted });
   }
 
   #makeFile(source: Extract<ConfigSource, { kind: 'path' }>, consumer: ResourceConsumer, name: string): FileSource {
-    const { clock, schedule, defer, log } = this.#options;
+    const { clock, schedule, defer, log, observer } = this.#options;
     const { path, watchedDirectory } = source;
-    const watched = watchedDirectory === undefined ? {} : { watchedDirectory };
-    return new FileSource({ name, path, ...watched, consumer, clock, schedule, defer, log });
+    const optional = { ...given('watchedDirectory', watchedDirectory), ...given('observer', observer) };
+    return new FileSource({ name, path, consumer, clock, schedule, defer, log, ...optional });
   }
 
   #makeStream(parts: StreamParts): RunningSource {

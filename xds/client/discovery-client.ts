@@ -9,12 +9,12 @@ import { BackOff } from './back-off.ts';
 import { DeltaStream } from './delta-stream.ts';
 import {
   type DiscoveryLog,
-  type RefusedResource,
   type ResourceConsumer,
   type ResourceSubscriptions,
   type Schedule,
   wildcard,
 } from './discovery.ts';
+import type { DiscoveryObserver } from './discovery-observer.ts';
 import {
   type DiscoveryRequest,
   type DiscoveryResponse,
@@ -45,26 +45,6 @@ export interface DiscoveryClientOptions {
   readonly defer: (callback: () => void) => void;
   readonly log: DiscoveryLog;
   readonly observer?: DiscoveryObserver;
-}
-
-/** Is told what is to be counted. */
-export interface DiscoveryObserver {
-  onConnection?(connection: SourceStatus['connection']): void;
-  onRequest?(typeUrl: string): void;
-  onResponse?(response: ObservedResponse): void;
-  /** A name, or the wildcard, did not come within its initial fetch timeout. */
-  onFetchTimeout?(typeUrl: string, name: string): void;
-}
-
-export interface ObservedResponse {
-  readonly typeUrl: string;
-  readonly version: string;
-  /** All that was in it, with those that were refused. */
-  readonly names: Iterable<string>;
-  /** None of an acknowledged response. */
-  readonly refused: readonly RefusedResource[];
-  readonly bytes: number;
-  readonly applyMs: number;
 }
 
 export class DiscoveryClient implements ResourceSubscriptions {
@@ -101,12 +81,16 @@ export class DiscoveryClient implements ResourceSubscriptions {
   /** Before or after `start`. The type must have a consumer. */
   subscribe(typeUrl: string, name: string, initialFetchTimeoutMs: number): void {
     const session = this.#session(typeUrl);
-    if (session.subscribe(name, initialFetchTimeoutMs)) this.#flushLater(session);
+    if (!session.subscribe(name, initialFetchTimeoutMs)) return;
+    this.#options.observer?.onSubscribe?.(typeUrl, name);
+    this.#flushLater(session);
   }
 
   unsubscribe(typeUrl: string, name: string): void {
     const session = this.#session(typeUrl);
-    if (session.unsubscribe(name)) this.#flushLater(session);
+    if (!session.unsubscribe(name)) return;
+    this.#options.observer?.onUnsubscribe?.(typeUrl, name);
+    this.#flushLater(session);
   }
 
   status(): SourceStatus {
@@ -200,8 +184,8 @@ export class DiscoveryClient implements ResourceSubscriptions {
   #onResponse(session: TypeSession, response: DiscoveryResponse, bytes: number): void {
     const { log, observer } = this.#options;
     const { typeUrl, version, nonce } = response;
-    const { requests, refusal, refused, names, applyMs } = session.onResponse(response, bytes);
-    observer?.onResponse?.({ typeUrl, version, names, refused, bytes, applyMs });
+    const { requests, refusal, ...outcome } = session.onResponse(response, bytes);
+    observer?.onResponse?.({ typeUrl, version, removed: response.removed, bytes, ...outcome });
     if (refusal !== undefined) log('warning', refusedText, this.#facts({ typeUrl, version, refusal }));
     if (nonce === '')
       log('warning', 'a response without a nonce was applied, and cannot be answered', this.#facts({ typeUrl }));
@@ -226,6 +210,7 @@ export class DiscoveryClient implements ResourceSubscriptions {
     const delayMs = isClean ? this.#backOff.afterCleanEnd(nowMs - stream.openedMs) : this.#backOff.afterFailure();
     const waitMs = Math.round(delayMs);
     this.#setConnection({ kind: 'waiting', untilMs: nowMs + waitMs, lastError: reason });
+    this.#options.observer?.onFailure?.(this.#options.name);
     log(isClean ? 'info' : 'warning', endedText, this.#facts({ reason, waitMs }));
     this.#cancelRetry = schedule(waitMs, () => this.#open());
   }
@@ -259,14 +244,13 @@ export class DiscoveryClient implements ResourceSubscriptions {
   }
 
   #send(requests: readonly DiscoveryRequest[]): void {
-    const { node, setNodeOnFirstMessageOnly, observer } = this.#options;
+    const { node, setNodeOnFirstMessageOnly } = this.#options;
     for (const request of requests) {
       // A consumer may have stopped us.
       if (this.#stream === null) return;
       const needsNode = !this.#stream.hasNode || !setNodeOnFirstMessageOnly;
       this.#stream.hasNode = true;
       this.#stream.handle.send(() => encodeRequest(request, needsNode ? node : undefined));
-      observer?.onRequest?.(request.typeUrl);
     }
   }
 

@@ -16,6 +16,7 @@ import {
   wildcard,
 } from './discovery.ts';
 import { readDiscoveryDocument } from './discovery-document.ts';
+import type { DiscoveryObserver } from './discovery-observer.ts';
 import { FolderWatch } from './folder-watch.ts';
 import { NameTimers } from './name-timers.ts';
 import { refusalText } from './refusal-text.ts';
@@ -33,6 +34,7 @@ export interface FileSourceOptions {
   /** Calls back at the end of this turn of the event loop. */
   readonly defer: (callback: () => void) => void;
   readonly log: DiscoveryLog;
+  readonly observer?: DiscoveryObserver;
 }
 
 export class FileSource implements ResourceSubscriptions {
@@ -53,7 +55,10 @@ export class FileSource implements ResourceSubscriptions {
 
   constructor(options: FileSourceOptions) {
     this.#options = options;
-    this.#late = new NameTimers(options.schedule, (name) => options.consumer.onAbsent(name));
+    this.#late = new NameTimers(options.schedule, (name) => {
+      options.observer?.onFetchTimeout?.(options.consumer.type.typeUrl, name);
+      options.consumer.onAbsent(name);
+    });
     this.#watch = new FolderWatch({
       directory: options.watchedDirectory ?? dirname(options.path),
       schedule: options.schedule,
@@ -76,15 +81,16 @@ export class FileSource implements ResourceSubscriptions {
   }
 
   /** The type is that of the consumer. */
-  subscribe(_typeUrl: string, name: string, initialFetchTimeoutMs: number): void {
+  subscribe(typeUrl: string, name: string, initialFetchTimeoutMs: number): void {
     if (this.#subscribed.has(name)) return;
     this.#subscribed.add(name);
+    this.#options.observer?.onSubscribe?.(typeUrl, name);
     if (initialFetchTimeoutMs > 0) this.#late.start(name, initialFetchTimeoutMs);
     if (this.#isRunning) this.#readLater();
   }
 
-  unsubscribe(_typeUrl: string, name: string): void {
-    this.#subscribed.delete(name);
+  unsubscribe(typeUrl: string, name: string): void {
+    if (this.#subscribed.delete(name)) this.#options.observer?.onUnsubscribe?.(typeUrl, name);
     this.#late.cancel(name);
   }
 
@@ -133,7 +139,7 @@ export class FileSource implements ResourceSubscriptions {
   }
 
   #apply({ version, resources }: Pick<DiscoveryUpdate, 'version' | 'resources'>, bytes: number): void {
-    const { consumer, clock, log, path } = this.#options;
+    const { consumer, clock, log, path, observer } = this.#options;
     const names = new Set(resources.map(({ name }) => name));
     // What is not in the file is gone where everything is asked for; a name may be elsewhere, or come later.
     const isWhole = this.#subscribed.has(wildcard);
@@ -144,6 +150,8 @@ export class FileSource implements ResourceSubscriptions {
     this.#late.cancel(wildcard);
     const refused = consumer.onUpdate({ version, resources, removed });
     const atMs = clock();
+    const outcome = { names, removed, isWhole, hasNamed: !isWhole, refused, bytes, applyMs: atMs - startMs };
+    observer?.onResponse?.({ typeUrl: consumer.type.typeUrl, version, ...outcome });
     const { responses, bytesReceived } = this.#counts;
     const counted = { responses: responses + 1, bytesReceived: bytesReceived + bytes, lastApplyMs: atMs - startMs };
     this.#connection = { kind: 'connected', sinceMs: atMs, controlPlane: '' };
@@ -161,9 +169,10 @@ export class FileSource implements ResourceSubscriptions {
 
   /** What was read before stays. */
   #fail(reason: string, retryMs: number): void {
-    const { clock, log, name } = this.#options;
+    const { clock, log, name, observer } = this.#options;
     const isKnown = this.#connection.kind === 'waiting' && this.#connection.lastError === reason;
     this.#connection = { kind: 'waiting', untilMs: clock() + retryMs, lastError: reason };
+    observer?.onFailure?.(name);
     if (isKnown) return;
     log('error', 'a file of configuration cannot be used; what was read before stays in use', { source: name, reason });
   }

@@ -38,6 +38,10 @@ export interface Outcome {
   readonly refused: readonly RefusedResource[];
   /** All that was in the response. */
   readonly names: ReadonlySet<string>;
+  /** Everything was subscribed to when it came. */
+  readonly isWhole: boolean;
+  /** It had something that was subscribed to by its own name. */
+  readonly hasNamed: boolean;
   readonly applyMs: number;
 }
 
@@ -123,6 +127,8 @@ export class TypeSession {
   onResponse(response: DiscoveryResponse, bytes: number): Outcome {
     const startMs = this.#clock();
     const checked = checkResponse(response, this.#consumer, this.#subscriptions);
+    const { isWildcard: isWhole } = this.#subscriptions;
+    const hasNamed = this.#hasNamed(response, checked);
     const refused = this.#takeOver(response, checked);
     const refusal = refused.length === 0 ? undefined : refusalText(refused);
     const requests = this.#stream.transition({
@@ -132,7 +138,16 @@ export class TypeSession {
     });
     const endMs = this.#clock();
     this.#count(response, { refusal, bytes, atMs: endMs, applyMs: endMs - startMs });
-    return { requests, refusal, refused, names: checked.names, applyMs: endMs - startMs };
+    return { requests, refusal, refused, names: checked.names, isWhole, hasNamed, applyMs: endMs - startMs };
+  }
+
+  #hasNamed({ removed }: DiscoveryResponse, { names, accepted }: CheckedResponse): boolean {
+    const { names: subscribed } = this.#subscriptions;
+    for (const name of names) if (subscribed.has(name)) return true;
+    return (
+      removed.some((name) => subscribed.has(name)) ||
+      accepted.some(({ aliases }) => aliases.some((each) => subscribed.has(each)))
+    );
   }
 
   status(): TypeStatus {

@@ -11,7 +11,10 @@ import type { Any } from '../message/message-descriptor.ts';
 import { decodeConfigSource } from './config-source.ts';
 import { given } from './given.ts';
 
+export type FilterPlace = 'http-filter' | 'network-filter';
+
 export interface DiscoveredFilter {
+  readonly place: FilterPlace;
   /** That of the filter is that of the resource. */
   readonly name: string;
   readonly source: ConfigSource;
@@ -23,9 +26,15 @@ export interface DiscoveredFilter {
   readonly startsWithFallback: boolean;
 }
 
+export interface WrittenFilter {
+  readonly place: FilterPlace;
+  readonly name?: string;
+  readonly discovery: ExtensionConfigSource;
+}
+
 /** Undefined without a source that could be read. `isSupported` is about the place of the filter. */
 export function decodeDiscoveredFilter(
-  { name = '', discovery }: { readonly name?: string; readonly discovery: ExtensionConfigSource },
+  { place, name = '', discovery }: WrittenFilter,
   isSupported: (typeName: string) => boolean,
   problems: Problems,
 ): DiscoveredFilter | undefined {
@@ -48,7 +57,7 @@ export function decodeDiscoveredFilter(
     return undefined;
   }
   const source = decodeConfigSource(discovery.configSource, problems.at('config_source'));
-  return source && { name, source, typeNames, ...given('fallback', fallback), startsWithFallback };
+  return source && { place, name, source, typeNames, ...given('fallback', fallback), startsWithFallback };
 }
 
 function typeNameOf(typeUrl: string): string {

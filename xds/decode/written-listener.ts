@@ -8,9 +8,10 @@ import type {
   Listener as ListenerMessage,
 } from '../generated/messages.ts';
 import type { Any } from '../message/message-descriptor.ts';
-import { type DiscoveredFilter, decodeDiscoveredFilter } from './discovered-filter.ts';
+import { type DiscoveredFilter, decodeDiscoveredFilter, type FilterPlace } from './discovered-filter.ts';
 import { filledListener } from './filled-listener.ts';
 import { isNetworkFilterType } from './filter-chain.ts';
+import { given } from './given.ts';
 import { isHttpFilterType } from './http-filter.ts';
 import { managerType } from './written-filters.ts';
 
@@ -57,12 +58,12 @@ function discoveredFilters(
   }
   for (const { chain, place } of chains) {
     const filters = { filters: chain.filters ?? [], place: place.at('filters') };
-    addDiscovered(filters, isNetworkFilterType, found);
+    addDiscovered({ ...filters, kind: 'network-filter' }, isNetworkFilterType, found);
     for (const [index, { typedConfig }] of filters.filters.entries()) {
       if (typedConfig?.typeName !== managerType) continue;
       const { httpFilters = [] } = typedConfig.message as HttpConnectionManager;
       const httpPlace = filters.place.item(index).at('typed_config').at('http_filters');
-      addDiscovered({ filters: httpFilters, place: httpPlace }, isHttpFilterType, found);
+      addDiscovered({ filters: httpFilters, place: httpPlace, kind: 'http-filter' }, isHttpFilterType, found);
     }
   }
   return found;
@@ -71,17 +72,18 @@ function discoveredFilters(
 interface FilterList {
   readonly filters: readonly { readonly name?: string; readonly configDiscovery?: ExtensionConfigSource }[];
   readonly place: Problems;
+  readonly kind: FilterPlace;
 }
 
 function addDiscovered(
-  { filters, place }: FilterList,
+  { filters, place, kind }: FilterList,
   isSupported: (typeName: string) => boolean,
   found: Map<object, DiscoveredFilter>,
 ): void {
   for (const [index, { name, configDiscovery: discovery }] of filters.entries()) {
     if (discovery === undefined) continue;
     const own = place.item(index).at('config_discovery');
-    const filter = decodeDiscoveredFilter({ ...(name !== undefined && { name }), discovery }, isSupported, own);
+    const filter = decodeDiscoveredFilter({ place: kind, ...given('name', name), discovery }, isSupported, own);
     if (filter !== undefined) found.set(discovery, filter);
   }
 }

@@ -5,6 +5,7 @@
 import type { SourceStatus, TypeStatus } from '../../config/dynamic-state.ts';
 import type { RunningSource } from '../client/cached-source.ts';
 import type { DiscoveryLog, ResourceConsumer } from '../client/discovery.ts';
+import type { DiscoveryObserver } from '../client/discovery-observer.ts';
 import { refusalText } from '../client/refusal-text.ts';
 import { encodeMessage } from '../message/wire-message.ts';
 import type { Identity, OwnIdentity } from './identity.ts';
@@ -19,6 +20,7 @@ export interface IdentitySecretsOptions {
   /** Calls back at the end of this turn of the event loop. */
   readonly defer: (callback: () => void) => void;
   readonly log: DiscoveryLog;
+  readonly observer?: DiscoveryObserver;
 }
 
 export class IdentitySecrets implements RunningSource {
@@ -48,14 +50,15 @@ export class IdentitySecrets implements RunningSource {
   }
 
   /** A name that nobody here has is not there, and that is known at once. */
-  subscribe(_typeUrl: string, name: string): void {
+  subscribe(typeUrl: string, name: string): void {
+    if (!this.#subscribed.has(name)) this.#options.observer?.onSubscribe?.(typeUrl, name);
     this.#subscribed.add(name);
     if (isOwn(name)) this.#giveLater();
     else this.#options.defer(() => this.#options.consumer.onAbsent(name));
   }
 
-  unsubscribe(_typeUrl: string, name: string): void {
-    this.#subscribed.delete(name);
+  unsubscribe(typeUrl: string, name: string): void {
+    if (this.#subscribed.delete(name)) this.#options.observer?.onUnsubscribe?.(typeUrl, name);
   }
 
   status(): SourceStatus {
@@ -90,7 +93,7 @@ export class IdentitySecrets implements RunningSource {
   }
 
   #give(): void {
-    const { identity, consumer, clock, log } = this.#options;
+    const { identity, consumer, clock, log, observer } = this.#options;
     const { current } = identity;
     if (current === undefined) return;
     if (this.#connection.kind === 'connecting') {
@@ -102,7 +105,19 @@ export class IdentitySecrets implements RunningSource {
       return { name, version, aliases: [], message };
     });
     if (resources.length === 0) return;
+    const startMs = clock();
     const refused = consumer.onUpdate({ version, resources, removed: [] });
+    observer?.onResponse?.({
+      typeUrl: consumer.type.typeUrl,
+      version,
+      names: resources.map(({ name }) => name),
+      removed: [],
+      isWhole: false,
+      hasNamed: true,
+      refused,
+      bytes: 0,
+      applyMs: clock() - startMs,
+    });
     if (refused.length === 0) {
       this.#judged = { ...this.#judged, lastAck: { version, atMs: clock() } };
       return;

@@ -137,3 +137,43 @@ t.test('a section has the version of the last response of its type', async (t) =
   t.equal(dump.version(dumpedTypes.listener), '');
   t.strictSame(dump.endpoints(), {});
 });
+
+t.test(
+  'virtual hosts that arrived apart stand in their route configuration, with the version of what came last',
+  async (t) => {
+    const table = { name: 'a', vhds: {}, virtual_hosts: [{ name: 'written' }] };
+    const host = (name: string, given: Partial<ResourceStatus> = {}) =>
+      statusOf(name, { version: 'v2', lastUpdatedMs: 1000, document: () => ({ name }), ...given });
+    const routes = [
+      statusOf('a', { document: () => table }),
+      statusOf('b', { document: () => ({ name: 'b' }) }),
+      statusOf('c', { document: () => ({ name: 'c', vhds: {} }), refused }),
+    ];
+    const hosts = [
+      host('a/two'),
+      host('a/one', { version: 'v3', lastUpdatedMs: 2000 }),
+      host('a/asked', { state: 'absent' }),
+      host('a/bad', { state: 'refused', refused: { ...refused, document: () => ({ name: 'bad' }) } }),
+      host('b/none'),
+      host('c/one', { refused }),
+    ];
+    const state: DynamicState = {
+      ...stateOf(dumpedTypes.routes, ...routes),
+      resources: (typeUrl) =>
+        typeUrl === prefix + dumpedTypes.routes ? routes : typeUrl.endsWith('VirtualHost') ? hosts : [],
+    };
+    const { dynamic_route_configs: [a, b, c] = [] } = dynamicDump(state, everything).routes();
+    t.match(a, {
+      version_info: 'v3',
+      last_updated: '1970-01-01T00:00:02.000Z',
+      route_config: { name: 'a', virtual_hosts: [{ name: 'written' }, { name: 'a/one' }, { name: 'a/two' }] },
+      error_state: { failed_configuration: { '@type': /VirtualHost$/, name: 'bad' } },
+      client_status: 'NACKED',
+    });
+    t.strictSame(Object.keys((b as { route_config: object }).route_config), ['@type', 'name'], 'it takes none');
+    t.match(c, {
+      route_config: { virtual_hosts: [{ name: 'c/one' }] },
+      error_state: { failed_configuration: { lb_policy: 'MAGLEV' } },
+    });
+  },
+);

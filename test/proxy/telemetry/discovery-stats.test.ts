@@ -33,7 +33,16 @@ t.test('each subscription counts under its own name', (t) => {
     'listener_manager.lds.': { kind: 'lds' },
     'cluster.outbound|80||a.': { kind: 'eds', cluster: 'outbound|80||a' },
     'http.outbound_0.0.0.0_80.rds.80.': { kind: 'rds', statPrefix: 'outbound_0.0.0.0_80', routeConfiguration: '80' },
+    'http.outbound_0.0.0.0_80.rds.vhds.80.': {
+      kind: 'vhds',
+      statPrefix: 'outbound_0.0.0.0_80',
+      routeConfiguration: '80',
+    },
+    'cluster_manager.odcds.': { kind: 'odcds' },
     'sds.default.': { kind: 'sds', secret: 'default' },
+    'runtime.': { kind: 'rtds' },
+    'extension_config_discovery.http_filter.own.name.': { kind: 'http-filter', name: 'own.name' },
+    'extension_config_discovery.network_filter.own.name.': { kind: 'network-filter', name: 'own.name' },
   };
   for (const [prefix, subscription] of Object.entries(subscriptions)) {
     discovery.record(subscription, { kind: 'attempt' });
@@ -44,7 +53,7 @@ t.test('each subscription counts under its own name', (t) => {
     const own = [...shown()].filter(([name]) => name.startsWith(prefix));
     const values = new Map(own.map(([name, value]) => [name.slice(prefix.length), value]));
     t.match(Object.fromEntries(values), {
-      update_attempt: '1',
+      update_attempt: '11',
       update_success: '1',
       update_rejected: '2',
       update_failure: '3',

@@ -17,6 +17,7 @@ import {
 const started = (options: ConstructorParameters<typeof AssemblyBench>[0] = {}) =>
   new AssemblyBench(options).startEmpty();
 const tcpProxyType = 'envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy';
+const corsType = 'envoy.extensions.filters.http.cors.v3.Cors';
 const withDefault = `default_config: ${alpnConfig('by-default')}`;
 const alpn = (name: string, protocol: string) => ({ [name]: extensionConfig(name, alpnConfig(protocol)) });
 
@@ -231,4 +232,25 @@ t.test('two that cannot be together: the second is refused', async (t) => {
     /^g: : in listener "l".*may be there once/,
   ]);
   t.same(bench.held('ecds'), ['f']);
+});
+
+t.test('what is counted of filters: where they are, reloads, and what another listener does not allow', async (t) => {
+  const bench = started();
+  bench.respond('lds', { l: discoveringListener('l', 1000, { f: '' }) });
+  bench.respond('ecds', alpn('f', 'one'));
+  bench.respond('ecds', alpn('f', 'one'));
+  t.match(bench.respond('ecds', { f: extensionConfig('f', '{"@type": t/unknown.Type}') }), [/^f: /]);
+  bench.respond('ecds', {}, ['f']);
+  t.same(
+    bench.observed.splice(0),
+    ['http-filter f', 'reload ecds f', 'reload ecds f'],
+    'the last time because it is gone',
+  );
+  bench.respond('ecds', alpn('f', 'two'));
+  const otherType = discoveringListener('m', 1001, { f: '' }).replaceAll(
+    /type_urls: \[[^\]]*\]/g,
+    `type_urls: [t/${corsType}]`,
+  );
+  t.same(bench.respond('lds', { m: otherType }), []);
+  t.same(bench.observed.splice(0), ['reload ecds f', 'http-filter f', 'conflict http-filter f']);
 });

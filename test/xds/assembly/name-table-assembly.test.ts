@@ -21,6 +21,7 @@ t.test('names are asked for as a whole, and those that came stay until others co
       changes: new SnapshotChanges(),
       references: new ReferenceCounts(),
       schedule: () => () => undefined,
+      observer: {},
       clock: () => 0,
       onDue: () => undefined,
     },

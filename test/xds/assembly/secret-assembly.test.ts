@@ -202,6 +202,7 @@ t.test('files of a secret are read again when they move, and wrong ones leave wh
     bench.logged.at(-1),
     /^files of a secret cannot be used.*: own: certificate_chain: has no certificate in PEM$/,
   );
+  t.same(bench.observed, ['key rotation own']);
   t.equal(served(), files.other.chainPem);
 });
 

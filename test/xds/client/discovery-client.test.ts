@@ -1,7 +1,6 @@
 // What a client does in either protocol: connections, time, and peers that misbehave.
 
 import t from 'tap';
-import type { ObservedResponse } from '../../../xds/client/discovery-client.ts';
 import { playedClient } from '../../support/discovery-fixtures.ts';
 import { clusterType, endpointType, listenerType, type Protocol } from '../../support/discovery-messages.ts';
 
@@ -229,27 +228,36 @@ for (const protocol of protocols) {
     const { stream, client, time, clusters } = started(protocol, {
       observer: {
         onConnection: ({ kind }) => seen.push(kind),
-        onRequest: () => seen.push('request'),
-        onResponse: ({ names, refused, version }: ObservedResponse) =>
-          seen.push([version, [...names], refused.map(({ name }) => name)]),
+        onFailure: (source) => seen.push(`failure of ${source}`),
+        onSubscribe: (_type, name) => seen.push(`+${name}`),
+        onUnsubscribe: (_type, name) => seen.push(`-${name}`),
+        onResponse: ({ names, removed, refused, version, isWhole, hasNamed }) => {
+          const says = [...names, ...removed.map((name) => `-${name}`)];
+          seen.push([version, says, refused.map(({ name }) => name), { isWhole, hasNamed }]);
+        },
         onFetchTimeout: (_type, name) => seen.push(name),
       },
     });
     clusters.refuses.set('b', [{ path: '', message: 'no' }]);
     stream.respond({ type: clusterType, version: '1', nonce: 'n1', resources: [{ name: 'a' }, { name: 'b' }] });
     client.subscribe(endpointType, 'a', 10);
+    client.subscribe(endpointType, 'a', 10);
     time.endTurn();
     time.advance(10);
+    stream.respond({ type: endpointType, version: '2', nonce: 'n2', resources: [{ name: 'a' }] });
+    client.unsubscribe(endpointType, 'a');
     stream.end();
     t.same(seen, [
+      '+*',
       'connecting',
-      'request',
       'connected',
-      ['1', ['a', 'b'], ['b']],
-      'request',
-      'request',
+      ['1', ['a', 'b'], ['b'], { isWhole: true, hasNamed: false }],
+      '+a',
       'a',
+      ['2', ['a'], [], { isWhole: false, hasNamed: true }],
+      '-a',
       'waiting',
+      'failure of ads',
     ]);
   });
 

@@ -161,3 +161,35 @@ t.test('a folder that is not there is looked for again', async (t) => {
   await until(() => logged.some((line) => line.includes('cannot be read: ENOENT')));
   t.same([...consumer.held.keys()], ['a'], 'a file that is gone takes nothing with it');
 });
+
+t.test('an observer is told what is to be counted', async (t) => {
+  const path = join(t.testdir({}), 'cds.yaml');
+  const seen: unknown[] = [];
+  const { source, consumer, time, until } = started(t, {
+    path,
+    observer: {
+      onSubscribe: (_type, name) => seen.push(`+${name}`),
+      onUnsubscribe: (_type, name) => seen.push(`-${name}`),
+      onFetchTimeout: (_type, name) => seen.push(`late ${name}`),
+      onFailure: (name) => seen.push(`failure of ${name}`),
+      onResponse: ({ names, removed, refused, isWhole, hasNamed }) =>
+        seen.push([[...names], removed, refused.map(({ name }) => name), { isWhole, hasNamed }]),
+    },
+  });
+  consumer.refuses.set('b', [{ path: '', message: 'no' }]);
+  source.subscribe(typeUrl, '*', 10);
+  source.start();
+  await until(() => seen.length === 2);
+  time.advance(10);
+  replace(path, clusters('a', 'b'));
+  await until(() => consumer.held.has('a'));
+  source.unsubscribe(typeUrl, '*');
+  source.unsubscribe(typeUrl, '*');
+  t.same(seen, [
+    '+*',
+    'failure of cds file',
+    'late *',
+    [['a', 'b'], [], ['b'], { isWhole: true, hasNamed: false }],
+    '-*',
+  ]);
+});

@@ -9,13 +9,15 @@ const messageName = 'envoy.config.core.v3.ExtensionConfigSource';
 function decoded(yaml: string, name = 'f') {
   const problems = new Problems();
   const discovery = messageOf(messageName, yaml) as ExtensionConfigSource;
-  const filter = decodeDiscoveredFilter({ name, discovery }, (typeName) => typeName.startsWith('known.'), problems);
+  const written = { place: 'http-filter', name, discovery } as const;
+  const filter = decodeDiscoveredFilter(written, (typeName) => typeName.startsWith('known.'), problems);
   return { filter, problems: problems.list.map(({ path, message }) => `${path}: ${message}`) };
 }
 
 t.test('a filter is discovered by its name, from a source, as one of several types', async (t) => {
   t.same(decoded('{config_source: {ads: {}, initial_fetch_timeout: 2s}, type_urls: [t/known.A, t/known.B]}'), {
     filter: {
+      place: 'http-filter',
       name: 'f',
       source: { kind: 'ads', initialFetchTimeoutMs: 2_000 },
       typeNames: ['known.A', 'known.B'],

@@ -22,6 +22,7 @@ function own(current?: Identity) {
   const updates: unknown[] = [];
   const absent: string[] = [];
   const refusals: RefusedResource[] = [];
+  const observed: string[] = [];
   const consumer = {
     type: secretDecoder.type,
     heldVersions: () => [],
@@ -38,12 +39,17 @@ function own(current?: Identity) {
     clock: clock.clock,
     defer: clock.defer,
     log: () => undefined,
+    observer: {
+      onSubscribe: (_type, name) => observed.push(`+${name}`),
+      onUnsubscribe: (_type, name) => observed.push(`-${name}`),
+      onResponse: ({ names, refused, version }) => observed.push(`${version} ${[...names]} refused ${refused.length}`),
+    },
   });
   const renew = (next: Identity) => {
     identity.current = next;
     for (const user of users) user(next);
   };
-  return { source, clock, renew, updates, absent, users, refusals };
+  return { source, clock, renew, updates, absent, users, refusals, observed };
 }
 
 const identity = (name: string): Identity => ({ certificateChain: name, privateKey: 'K', roots: 'R', notAfterMs: 1 });
@@ -115,4 +121,18 @@ t.test('after stop nothing is told', async (t) => {
   clock.endTurn();
   t.same(updates, []);
   t.equal(users.size, 0);
+});
+
+t.test('an observer is told what is to be counted', async (t) => {
+  const { source, clock, refusals, renew, observed } = own(identity('A'));
+  source.start();
+  source.subscribe('', 'default');
+  source.subscribe('', 'default');
+  clock.endTurn();
+  refusals.push({ name: 'default', problems: [] });
+  renew(identity('B'));
+  clock.endTurn();
+  source.unsubscribe('', 'default');
+  source.unsubscribe('', 'default');
+  t.same(observed, ['+default', '0 default refused 0', '1 default refused 1', '-default']);
 });
