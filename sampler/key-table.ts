@@ -48,6 +48,7 @@ export class KeyTable {
   readonly #idleMs: number;
   readonly #onOwner: (slot: number, key: SamplingKey | null) => void;
   readonly #owners: (SlottedKey | null)[];
+  readonly #epochs: Int32Array;
   readonly #slotOf = new Map<string, number>();
   readonly #counts: Float64Array;
   readonly #idleForMs: Float64Array;
@@ -60,6 +61,7 @@ export class KeyTable {
     this.#idleMs = idleMs;
     this.#onOwner = onOwner;
     this.#owners = new Array<SlottedKey | null>(slots).fill(null);
+    this.#epochs = new Int32Array(slots);
     this.#counts = new Float64Array(slots);
     this.#idleForMs = new Float64Array(slots);
     for (let slot = slots - 1; slot > otherSlot; slot--) this.#free.push(slot);
@@ -88,9 +90,9 @@ export class KeyTable {
     return slot === otherSlot ? otherKey : (this.#owners[slot] ?? null);
   }
 
-  /** Text by which owners of a slot are told apart; empty for a slot that has none. */
-  idAt(slot: number): string {
-    return this.#owners[slot]?.id ?? '';
+  /** Which owner of the slot this is: another number with each, and while there is none. */
+  epochAt(slot: number): number {
+    return this.#epochs[slot]!;
   }
 
   /** To be called about once a second: frees idle slots and gives slots to busy keys that had none. Told of new owners. */
@@ -126,6 +128,7 @@ export class KeyTable {
     this.#slotOf.set(key.id, slot);
     this.#counts[slot] = 0;
     this.#idleForMs[slot] = 0;
+    this.#epochs[slot]!++;
     this.#onOwner(slot, key);
   }
 
@@ -133,6 +136,7 @@ export class KeyTable {
     this.#slotOf.delete(this.#owners[slot]!.id);
     this.#owners[slot] = null;
     this.#counts[slot] = 0;
+    this.#epochs[slot]!++;
     this.#onOwner(slot, null);
     return slot;
   }

@@ -133,7 +133,7 @@ function runsOf({ percent, parent, spawnUpstreamSpan = false, status = 200 }: Ca
       const trace = begin();
       trace.attemptAnswered(status);
       trace.endAttempt(2);
-      tracer.finish(trace, context);
+      tracer.finish(stream, context);
       tracer.release(stream);
     },
   };

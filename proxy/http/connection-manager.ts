@@ -261,7 +261,7 @@ export class ConnectionManager implements RouteTableUser {
     logContext.response = response;
     logContext.responseTrailers = trailers;
     // Logs tell whether the trace is kept.
-    if (tracer !== null) tracer.finish(stream.trace!, logContext);
+    if (tracer !== null) tracer.finish(stream, logContext);
     if (counter !== null) counter.count(stream, logContext);
     if (istioStats !== null) istioStats.count(stream, logContext);
     for (let index = 0; index < this.#accessLoggers.length; index++) {

@@ -71,6 +71,7 @@ export const HeaderId = {
   xB3Parentspanid: 63,
   xEnvoyPeerMetadata: 64,
   xEnvoyPeerMetadataId: 65,
+  serverTiming: 66,
 } as const;
 export type HeaderId = (typeof HeaderId)[keyof typeof HeaderId];
 

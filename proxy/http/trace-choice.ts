@@ -8,6 +8,7 @@
 import type { RouteTracing, TraceSampling } from '../../config/tracing.ts';
 import type { CompiledRoute } from '../route/compiled-route.ts';
 import { HeaderId } from './header-name.ts';
+import { headerIdSet } from './header-table.ts';
 import { hexDigit } from './hex-digit.ts';
 import type { Stream } from './stream.ts';
 
@@ -51,6 +52,11 @@ export function requestedReason(stream: Stream, route: CompiledRoute | null): Tr
   return headers.findId(HeaderId.xEnvoyForceTrace) >= 0 ? TraceReason.forced : TraceReason.none;
 }
 
+/** Whether a request asks for nothing: `requestedReason` says `none` of it whatever is configured, and `markTraceReason` need not. */
+export function asksForNothing({ head, info }: Stream): boolean {
+  return !head.headers.mayHave(wishes) && reasonOf(info.requestId) === TraceReason.none;
+}
+
 /** Tells the choice to the log filter and, in the id, to other hops. An id that is no UUID stays as it is. */
 export function markTraceReason(stream: Stream, reason: TraceReason): void {
   // Envoy's `traceable_filter` passes forced requests only.
@@ -86,12 +92,17 @@ function clientShare(sampling: TraceSampling, route: RouteTracing | undefined): 
   return route === undefined ? sampling.clientPercent * 100 : route.clientPerTenThousand;
 }
 
+const wishes = headerIdSet([HeaderId.xClientTraceId, HeaderId.xEnvoyForceTrace]);
+
 const idLength = 36;
 const reasonAt = 14;
+const noneCode = TraceReason.none.charCodeAt(0);
 const allShares = 10_000;
 
 function reasonOf(id: string): TraceReason {
   if (id.length !== idLength) return TraceReason.none;
+  // Ids of our own have this one, and most others.
+  if (id.charCodeAt(reasonAt) === noneCode) return TraceReason.none;
   const mark = id[reasonAt];
   if (mark === TraceReason.sampled || mark === TraceReason.forced || mark === TraceReason.client) return mark;
   return TraceReason.none;

@@ -46,11 +46,17 @@ export class HeadDecision {
     this.#followsParent = sampler === undefined || sampler.followsParent;
   }
 
+  /** Whether a request of which nobody has decided, and that asks for nothing, may be chosen: `decide` has the last word. */
+  mayChoose(trace: RequestTrace, route: CompiledRoute | null): boolean {
+    const source = this.#thresholdFor(TraceReason.none, this.#sharesOf(route));
+    return trace.reaches(source, source === this.#parts.memory.thresholds ? thresholdAt(trace.keySlot) : 0);
+  }
+
   /** Fills the trace, and says the choice in its context and in the request id. Counts the request for its key. */
-  decide(trace: RequestTrace, stream: Stream): void {
+  decide(trace: RequestTrace, stream: Stream, route: CompiledRoute | null): void {
     const { memory } = this.#parts;
     const { context } = trace;
-    const asked = requestedReason(stream, trace.route);
+    const asked = requestedReason(stream, route);
     // Debug is kept beside the budget: from outside of the mesh it says no more than that the caller keeps the trace.
     if (stream.isExternal && context.parentDecision === ParentDecision.debug) {
       context.parentDecision = ParentDecision.sampled;
@@ -58,7 +64,7 @@ export class HeadDecision {
     const parent = this.#followsParent ? parentOf(trace, asked) : ParentDecision.absent;
     if (parent === ParentDecision.absent) {
       memory.count(trace.keySlot, KeyCounter.arrivals);
-      this.#choose(trace, asked);
+      this.#choose(trace, asked, this.#sharesOf(route));
     } else {
       memory.count(trace.keySlot, KeyCounter.withParent);
       follow(trace, parent);
@@ -68,32 +74,34 @@ export class HeadDecision {
     if (this.#sampling.usesRequestId) markTraceReason(stream, markOf(trace, asked));
   }
 
-  #choose(trace: RequestTrace, asked: TraceReason): void {
-    const { threshold, route, keySlot } = trace;
-    const { settings, memory } = this.#parts;
-    const isForced = asked === TraceReason.forced || asked === TraceReason.client;
-    const shares = route?.config.tracing === undefined ? this.#own : this.#sharesOf(route);
-    // Envoy leaves the choice to its tracer then, which has no other reason to refuse.
-    const isLeftOpen = !this.#sampling.usesRequestId;
-    let source = isForced || isLeftOpen ? alwaysBytes : shares.random;
-    let at = 0;
-    if (this.#sampler !== null) source = this.#sampler;
-    else if (settings.followsKeys && !isForced) {
-      source = memory.thresholds;
-      at = thresholdAt(keySlot);
-    }
+  #choose(trace: RequestTrace, asked: TraceReason, shares: Percentages): void {
+    const { threshold } = trace;
+    const { memory } = this.#parts;
+    const source = this.#thresholdFor(asked, shares);
+    const at = source === memory.thresholds ? thresholdAt(trace.keySlot) : 0;
     // Most are not chosen, which the first digits tell where they lie.
     if (!trace.reaches(source, at)) return;
     copyThreshold(threshold, source, at);
-    if (this.#sampler === null && !isLeftOpen) raiseThreshold(threshold, shares.overall);
+    if (this.#sampler === null && this.#sampling.usesRequestId) raiseThreshold(threshold, shares.overall);
     // Once more, with what is reported: a threshold in shared memory may have changed, or been read half old, half new.
     if (!trace.reaches(threshold, 0)) return;
     trace.hasThreshold = true;
     trace.isHeadKept = true;
-    trace.reason = isForced ? SamplingReason.debug : SamplingReason.head;
+    trace.reason = isForced(asked) ? SamplingReason.debug : SamplingReason.head;
   }
 
-  #sharesOf(route: CompiledRoute): Percentages {
+  /** What R is compared with: digits of its own, or all thresholds of the keys. */
+  #thresholdFor(asked: TraceReason, shares: Percentages): Uint8Array {
+    if (this.#sampler !== null) return this.#sampler;
+    const { settings, memory } = this.#parts;
+    if (isForced(asked)) return alwaysBytes;
+    if (settings.followsKeys) return memory.thresholds;
+    // Without ids that decide Envoy leaves the choice to its tracer, which has no other reason to refuse.
+    return this.#sampling.usesRequestId ? shares.random : alwaysBytes;
+  }
+
+  #sharesOf(route: CompiledRoute | null): Percentages {
+    if (route === null || route.config.tracing === undefined) return this.#own;
     let shares = this.#byRoute.get(route);
     if (shares === undefined) {
       shares = percentages(this.#sampling, route);
@@ -101,6 +109,10 @@ export class HeadDecision {
     }
     return shares;
   }
+}
+
+function isForced(asked: TraceReason): boolean {
+  return asked === TraceReason.forced || asked === TraceReason.client;
 }
 
 function percentages(sampling: TraceSampling, route: CompiledRoute | undefined): Percentages {

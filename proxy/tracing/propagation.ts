@@ -27,12 +27,11 @@ import {
 } from './w3c.ts';
 
 /**
- * Makes the context that of the request. For a provider that writes B3, as Zipkin's, B3 comes before W3C, for any other
+ * Fills the context, which is new, with what the request brings. For a provider that writes B3, as Zipkin's, B3 comes before W3C, for any other
  * behind it: the first that has ids gives them, and the first that says so gives the decision. B3's debug counts wherever
  * it stands.
  */
 export function extract(headers: HeaderTable, context: TraceContext, providerFormats: number): void {
-  context.reset();
   if (!headers.mayHave(traceIds)) return;
   context.formats = formatsOf(headers);
   if (context.formats === 0) return;

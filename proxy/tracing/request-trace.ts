@@ -11,7 +11,8 @@ import { inject, renewAttemptId, renewSpanId, tellChain } from './propagation.ts
 import type { RandomDigits } from './random-digits.ts';
 import { SamplingReason } from './sampling-reason.ts';
 import { copyThreshold, isAtLeast, readThresholdText } from './threshold-bytes.ts';
-import { randomLength, spanIdLength, TraceContext, TraceparentAt, traceIdLength } from './trace-context.ts';
+import { randomAt, randomLength, spanIdLength, TraceContext } from './trace-context.ts';
+import { addTraceLine, propagationFields, readTraceLine, writeTraceLine } from './trace-line.ts';
 import { trustChain, trustedEndsOf } from './trust.ts';
 
 /** One sending of the request to an endpoint. */
@@ -28,9 +29,16 @@ export class AttemptTrace {
   tls: TlsFacts | null = null;
   /** `trust.chain` of its span, once it was asked for. */
   chain = '';
-}
 
-const randomAt = TraceparentAt.traceId + traceIdLength - randomLength;
+  clear(): void {
+    this.endpoint = null;
+    this.endedAtMs = -1;
+    this.status = 0;
+    this.failure = '';
+    this.tls = null;
+    this.chain = '';
+  }
+}
 
 /** What a request's trace takes from its connection manager. */
 export interface TracePropagation {
@@ -46,7 +54,6 @@ export interface TracePropagation {
 }
 
 export class RequestTrace implements LoggedTrace {
-  readonly context = new TraceContext();
   /** R, 14 digits, once `takeRandom` has copied it. */
   readonly random = new Uint8Array(randomLength);
   /** What R was compared with, 14 digits; meaningful when `hasThreshold`. */
@@ -61,8 +68,9 @@ export class RequestTrace implements LoggedTrace {
   /** The span has the id of the caller's, as Zipkin may. */
   sharesSpanId = false;
   keySlot = 0;
-  /** Whose the slot was when the request began: a long one may outlast that. */
-  keyOwner = '';
+  /** Which owner the slot had when the request began: a long one may outlast it. */
+  keyEpoch = 0;
+  /** Route and cluster are known once the request is recorded. */
   route: CompiledRoute | null = null;
   cluster: ClusterRuntime | null = null;
   /** Name of the span that the other side of the hop gave in `x-envoy-decorator-operation`; empty when it gave none. */
@@ -74,12 +82,22 @@ export class RequestTrace implements LoggedTrace {
   attemptCount = 0;
   /** The first `attemptCount` are those of this request. */
   readonly attempts: AttemptTrace[] = [];
-  /** Null between requests. */
+  readonly #context = new TraceContext();
+  // Headers with the line of a trace of which nothing else is known. Null once the context is filled, and between requests.
+  #lineIn: HeaderTable | null = null;
+  #lineAt = 0;
+  // The object was filled, and is to be made new when it is given back.
+  #isFilled = false;
   #propagation: TracePropagation | null = null;
   // The last of `attempts` while it runs. Held by itself: what it is asked for comes when its object has left the CPU's caches,
   // and each step on the way to it was a miss (0.2 us of a request, `--cpu-prof` by line).
   #open: AttemptTrace | null = null;
   #chain = '';
+
+  get context(): TraceContext {
+    if (this.#lineIn !== null) this.#fill(this.#lineIn);
+    return this.#context;
+  }
 
   get traceIdText(): string {
     return this.context.traceId;
@@ -89,29 +107,34 @@ export class RequestTrace implements LoggedTrace {
     return this.context.spanId;
   }
 
-  /** Made new for a request; the context is filled by whoever takes the object. */
-  begin(route: CompiledRoute | null, cluster: ClusterRuntime | null, propagation: TracePropagation): void {
-    this.hasThreshold = false;
-    this.isHeadKept = false;
-    this.reason = SamplingReason.none;
-    this.isUpgraded = false;
-    this.sharesSpanId = false;
-    this.keySlot = 0;
-    this.keyOwner = '';
-    this.route = route;
-    this.cluster = cluster;
-    this.givenOperation = '';
-    this.grpcStatus = -1;
-    this.tls = null;
-    this.#chain = '';
-    this.attemptCount = 0;
+  /** The context is filled by whoever takes the object. */
+  begin(propagation: TracePropagation): void {
     this.#propagation = propagation;
-    this.#open = null;
+    this.#isFilled = true;
+  }
+
+  /**
+   * A trace begins here of which there is no more to say: its line stands behind the headers. For propagation that is not
+   * silent, writes W3C alone and has no spans of attempts.
+   */
+  beginInLine(headers: HeaderTable, propagation: TracePropagation): void {
+    // Its own mostly, and a comparison is less than the write barrier of a store.
+    if (this.#propagation !== propagation) this.#propagation = propagation;
+    this.#lineIn = headers;
+    this.#lineAt = writeTraceLine(headers, propagation.random);
+  }
+
+  #fill(headers: HeaderTable): void {
+    this.#lineIn = null;
+    this.#isFilled = true;
+    readTraceLine(headers, this.#lineAt, this.#context);
   }
 
   /** Whether R reaches the threshold at `at`. Asked of every request, so R is compared where it lies. */
   reaches(threshold: Uint8Array, at: number): boolean {
-    const { line, randomValue } = this.context;
+    const headers = this.#lineIn;
+    if (headers !== null) return isAtLeast(headers.bytes, this.#lineAt + randomAt, threshold, at);
+    const { line, randomValue } = this.#context;
     if (randomValue === '') return isAtLeast(line.bytes, randomAt, threshold, at);
     this.takeRandom();
     return isAtLeast(this.random, 0, threshold, at);
@@ -124,8 +147,18 @@ export class RequestTrace implements LoggedTrace {
     else copyThreshold(this.random, line.bytes, randomAt);
   }
 
+  /** The other side of the hop tells what it calls the operation. */
+  nameSpan(operation: string): void {
+    this.givenOperation = operation;
+    this.#isFilled = true;
+  }
+
   /** Tells the next hop, after all other changes to the headers. */
   inject(headers: HeaderTable): void {
+    if (this.#lineIn !== null && !headers.mayHave(propagationFields)) {
+      addTraceLine(headers, this.#lineAt);
+      return;
+    }
     const { isSilent, formats } = this.#propagation!;
     if (!isSilent) inject(this.context, headers, formats);
   }
@@ -137,11 +170,7 @@ export class RequestTrace implements LoggedTrace {
     this.#open = attempt;
     attempt.endpoint = endpoint;
     attempt.startedAtMs = nowMs;
-    attempt.endedAtMs = -1;
-    attempt.status = 0;
-    attempt.failure = '';
-    attempt.tls = null;
-    attempt.chain = '';
+    if (this.#lineIn !== null) return;
     const { hasAttemptSpans, isSilent, random } = this.#propagation!;
     if (!hasAttemptSpans) return;
     if (isSilent) renewAttemptId(this.context, random);
@@ -163,20 +192,22 @@ export class RequestTrace implements LoggedTrace {
     const { isClient, hasAttemptSpans, isSilent } = this.#propagation!;
     if (isClient || tls === null) return;
     this.tls = tls;
-    if (this.context.isSampled && !hasAttemptSpans && !isSilent) this.context.sentChain = this.chain();
+    if (this.isHeadKept && !hasAttemptSpans && !isSilent) this.context.sentChain = this.chain();
   }
 
   /** After `beginAttempt`: it has a connection, whose other end is told of the chain of the span that is about it. */
   attemptConnected(tls: TlsFacts | null, headers: HeaderTable): void {
     const { isClient, hasAttemptSpans, isSilent } = this.#propagation!;
     if (!isClient && !hasAttemptSpans) return;
-    const attempt = this.attempts[this.attemptCount - 1]!;
-    attempt.tls = tls;
-    if (isClient) {
+    if (isClient && tls !== this.tls) {
       this.tls = tls;
       this.#chain = '';
     }
-    if (!this.context.isSampled || isSilent) return;
+    // Not chosen, a trace in its line has nothing to tell of either.
+    if (this.#lineIn !== null) return;
+    const attempt = this.attempts[this.attemptCount - 1]!;
+    attempt.tls = tls;
+    if (!this.isHeadKept || isSilent) return;
     const chain = hasAttemptSpans ? this.attemptChain(attempt) : this.chain();
     if (chain !== this.context.sentChain) tellChain(this.context, headers, chain);
   }
@@ -224,16 +255,26 @@ export class RequestTrace implements LoggedTrace {
     this.#open = null;
   }
 
-  /** Lets go of what outlives requests. */
+  /** Makes it new, and lets go of what outlives requests. */
   clear(): void {
+    this.#lineIn = null;
+    this.#open = null;
+    this.tls = null;
+    this.#chain = '';
+    for (let index = 0; index < this.attemptCount; index++) this.attempts[index]!.clear();
+    this.attemptCount = 0;
+    if (!this.#isFilled) return;
+    this.#isFilled = false;
+    this.#context.reset();
+    this.hasThreshold = false;
+    this.isHeadKept = false;
+    this.reason = SamplingReason.none;
+    this.isUpgraded = false;
+    this.sharesSpanId = false;
     this.route = null;
     this.cluster = null;
-    this.tls = null;
-    this.#propagation = null;
-    for (let index = 0; index < this.attemptCount; index++) {
-      this.attempts[index]!.endpoint = null;
-      this.attempts[index]!.tls = null;
-    }
+    this.givenOperation = '';
+    this.grpcStatus = -1;
   }
 }
 

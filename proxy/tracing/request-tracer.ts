@@ -8,9 +8,11 @@ import type { TraceProvider, Tracing } from '../../config/tracing.ts';
 import { otherSlot } from '../../sampler/key-table.ts';
 import type { ClusterRuntime } from '../cluster/cluster-runtime.ts';
 import type { FormatContext } from '../format/format-context.ts';
+import { HeaderId } from '../http/header-name.ts';
 import type { HeaderTable } from '../http/header-table.ts';
 import type { ResponseHead } from '../http/message.ts';
 import type { Stream } from '../http/stream.ts';
+import { asksForNothing } from '../http/trace-choice.ts';
 import type { CompiledRoute } from '../route/compiled-route.ts';
 import { errorSignature } from './error-signatures.ts';
 import { receivedGrpcStatus } from './grpc-outcome.ts';
@@ -27,6 +29,7 @@ import type { RecordFacts } from './span-record.ts';
 import type { SpanRecorder } from './span-recorder.ts';
 import { alwaysBytes, copyThreshold, isAtLeast, raiseThreshold } from './threshold-bytes.ts';
 import { randomLength, spanIdLength, TraceFormat, TraceparentAt } from './trace-context.ts';
+import { propagationFields } from './trace-line.ts';
 import { trustedEndsOf } from './trust.ts';
 import type { TracingParts } from './worker-tracing.ts';
 
@@ -46,6 +49,8 @@ export class RequestTracer {
   readonly #recorder: SpanRecorder;
   readonly #head: HeadDecision;
   readonly #propagation: TracePropagation;
+  /** A request that brings nothing and is not chosen has its trace in the line that it is told on in. */
+  readonly #mayStayInLine: boolean;
   readonly #is64Bit: boolean;
   readonly #sharesSpanIds: boolean;
   readonly #decorators: RouteDecorators;
@@ -65,6 +70,8 @@ export class RequestTracer {
       isClient: isOutbound && !tracing.spawnUpstreamSpan,
       random: parts.random,
     };
+    const { formats, isSilent, hasAttemptSpans } = this.#propagation;
+    this.#mayStayInLine = formats === TraceFormat.w3c && !isSilent && !hasAttemptSpans;
     this.#is64Bit = provider.kind === 'zipkin' && !provider.traceId128Bit;
     this.#sharesSpanIds = provider.kind === 'zipkin' && provider.sharedSpanContext && !isOutbound;
     this.#decorators = new RouteDecorators(isOutbound, tracing.operation !== '');
@@ -74,20 +81,32 @@ export class RequestTracer {
   /** Takes the trace out of the request's headers, or begins one, and decides. Without a cluster nothing is forwarded. */
   begin(stream: Stream, route: CompiledRoute | null, cluster: ClusterRuntime | null): void {
     const { head, info } = stream;
-    const { keys, pool, random } = this.#parts;
+    const { keys, pool, memory } = this.#parts;
     const trace = pool.take();
-    trace.begin(route, cluster, this.#propagation);
-    const { context } = trace;
-    extract(head.headers, context, this.#propagation.formats);
-    beginIds(context, random, this.#is64Bit);
-    if (this.#sharesSpanIds && context.hasParent) shareSpanId(trace);
-    trace.keySlot = keys.slotFor(head, route, cluster);
-    trace.keyOwner = keys.ownerAt(trace.keySlot);
-    this.#head.decide(trace, stream);
-    trace.cameOver(info.downstreamTls);
-    this.#decorators.onRequest(trace, head.headers);
     info.trace = trace;
     stream.trace = trace;
+    trace.keySlot = keys.slotFor(head, route, cluster);
+    trace.keyEpoch = keys.epochAt(trace.keySlot);
+    const { headers } = head;
+    if (this.#mayStayInLine && !headers.mayHave(propagationFields) && asksForNothing(stream)) {
+      trace.beginInLine(headers, this.#propagation);
+      if (this.#head.mayChoose(trace, route)) this.#head.decide(trace, stream, route);
+      else memory.count(trace.keySlot, KeyCounter.arrivals);
+    } else {
+      this.#extract(trace, headers);
+      this.#head.decide(trace, stream, route);
+    }
+    if (info.downstreamTls !== null) trace.cameOver(info.downstreamTls);
+    const given = this.#decorators.onRequest(route, headers);
+    if (given !== '') trace.nameSpan(given);
+  }
+
+  #extract(trace: RequestTrace, headers: HeaderTable): void {
+    trace.begin(this.#propagation);
+    const { context } = trace;
+    extract(headers, context, this.#propagation.formats);
+    beginIds(context, this.#parts.random, this.#is64Bit);
+    if (this.#sharesSpanIds && context.hasParent) shareSpanId(trace);
   }
 
   /** The head of the response is ready but for what one hop tells the other in it. */
@@ -95,9 +114,10 @@ export class RequestTracer {
     // A reply of our own to a request that goes nowhere.
     if (stream.trace === null) this.begin(stream, route, null);
     const trace = stream.trace!;
-    this.#decorators.onResponse(trace, headers);
-    this.#takeUpgrade(trace, headers, stream);
-    if (trace.context.isSampled) return;
+    const given = this.#decorators.onResponse(route, trace.givenOperation, headers);
+    if (given !== '') trace.nameSpan(given);
+    if (headers.findId(HeaderId.serverTiming) >= 0) this.#takeUpgrade(trace, headers, stream);
+    if (trace.isHeadKept) return;
     const { settings } = this.#parts;
     // Asked first: who the caller is over mutual TLS stands in a WeakMap, 17 ns a response where this takes 7.5.
     const isError = settings.isError(status, -1, isOwnReply(stream.info.responseCodeDetails));
@@ -108,7 +128,7 @@ export class RequestTracer {
 
   // What an endpoint says is never told on; it is believed of one that is trusted, and so often at most.
   #takeUpgrade(trace: RequestTrace, headers: HeaderTable, { info, manager, nowMs }: Stream): void {
-    if (!takeTraceTiming(headers, trace.context) || trace.context.isSampled) return;
+    if (!takeTraceTiming(headers, trace.context) || trace.isHeadKept) return;
     const { settings } = this.#parts;
     const isInternal = manager.isInternalAddress(hostOf(info.upstreamRemoteAddress));
     const callee = trustedEndsOf(info.upstreamTls)?.peer ?? null;
@@ -116,17 +136,21 @@ export class RequestTracer {
   }
 
   /** The request is over: decides again, and records it if it is kept. */
-  finish(trace: RequestTrace, context: FormatContext): void {
+  finish(stream: Stream, context: FormatContext): void {
     const { info } = context;
-    trace.grpcStatus = receivedGrpcStatus(context);
-    const reason = this.#outcomeReason(trace, context);
-    trace.reason = reason;
+    const trace = stream.trace!;
+    const grpcStatus = receivedGrpcStatus(context);
+    const reason = this.#outcomeReason(trace, context, grpcStatus);
     if (reason === SamplingReason.none) return;
     const { memory, batch, providers, keys } = this.#parts;
-    if (keys.ownerAt(trace.keySlot) !== trace.keyOwner) trace.keySlot = otherSlot;
+    if (keys.epochAt(trace.keySlot) !== trace.keyEpoch) trace.keySlot = otherSlot;
     trace.takeRandom();
+    trace.grpcStatus = grpcStatus;
+    trace.reason = reason;
+    trace.route = stream.route;
+    trace.cluster = stream.cluster;
     const isError = reason === SamplingReason.error;
-    const signature = isError ? errorSignature(info, trace.grpcStatus) : 0;
+    const signature = isError ? errorSignature(info, grpcStatus) : 0;
     const isNewSignature = isError && this.#parts.signatures.isNew(signature, info.endedAtMs);
     if (!trace.isHeadKept) {
       // What the head decided says nothing of it: what it has passed is said in that place.
@@ -159,10 +183,10 @@ export class RequestTracer {
 
   // The outcome comes before the first decision: its stratum keeps all of its kind, the chosen among them, so that none
   // stands for more than itself.
-  #outcomeReason(trace: RequestTrace, { info, request }: FormatContext): SamplingReason {
+  #outcomeReason(trace: RequestTrace, { info, request }: FormatContext, grpcStatus: number): SamplingReason {
     const { settings } = this.#parts;
     const { responseCode, attemptCount } = info;
-    if (settings.isError(responseCode, trace.grpcStatus, isCutShort(info))) return SamplingReason.error;
+    if (settings.isError(responseCode, grpcStatus, isCutShort(info))) return SamplingReason.error;
     if (trace.reason === SamplingReason.debug) return SamplingReason.debug;
     // A tunnel lasts as long as its ends like.
     const isTunnel = responseCode === 101 || request!.method === 'CONNECT';

@@ -6,7 +6,6 @@
 import { HeaderId } from '../http/header-name.ts';
 import { type EncodedLine, encodeLine, type HeaderTable } from '../http/header-table.ts';
 import type { CompiledRoute } from '../route/compiled-route.ts';
-import type { RequestTrace } from './request-trace.ts';
 
 export class RouteDecorators {
   readonly #isOutbound: boolean;
@@ -20,25 +19,37 @@ export class RouteDecorators {
     this.#hasOperation = hasOperation;
   }
 
-  onRequest(trace: RequestTrace, headers: HeaderTable): void {
-    if (this.#isNamed(trace)) return;
-    if (this.#isOutbound) this.#tell(trace, headers);
-    else take(trace, headers);
+  /** Returns the operation that the caller tells; empty where he tells none. */
+  onRequest(route: CompiledRoute | null, headers: HeaderTable): string {
+    if (!this.#isOutbound) return this.#take(route, headers);
+    this.#tell(route, headers);
+    return '';
   }
 
-  onResponse(trace: RequestTrace, headers: HeaderTable): void {
-    if (this.#isNamed(trace)) return;
-    if (this.#isOutbound) take(trace, headers);
-    else if (trace.givenOperation === '') this.#tell(trace, headers);
+  /** Likewise of the callee. `given`: what the caller told. */
+  onResponse(route: CompiledRoute | null, given: string, headers: HeaderTable): string {
+    if (this.#isOutbound) return this.#take(route, headers);
+    if (given === '') this.#tell(route, headers);
+    return '';
   }
 
-  #isNamed({ route }: RequestTrace): boolean {
+  #isNamed(route: CompiledRoute | null): boolean {
     const operation = route?.config.tracing?.operation;
     return this.#hasOperation || (operation !== undefined && operation !== '');
   }
 
-  #tell({ route }: RequestTrace, headers: HeaderTable): void {
-    const line = route === null ? null : this.#lineOf(route);
+  // It is between the two of us, and not told on.
+  #take(route: CompiledRoute | null, headers: HeaderTable): string {
+    const row = headers.findId(HeaderId.xEnvoyDecoratorOperation);
+    if (row < 0 || this.#isNamed(route)) return '';
+    const operation = headers.value(row);
+    headers.removeId(HeaderId.xEnvoyDecoratorOperation);
+    return operation;
+  }
+
+  #tell(route: CompiledRoute | null, headers: HeaderTable): void {
+    if (route === null || route.config.decorator === undefined || this.#isNamed(route)) return;
+    const line = this.#lineOf(route);
     if (line === null) return;
     headers.removeId(HeaderId.xEnvoyDecoratorOperation);
     headers.appendLine(line);
@@ -54,12 +65,4 @@ export class RouteDecorators {
     }
     return line;
   }
-}
-
-// It is between the two of us, and not told on.
-function take(trace: RequestTrace, headers: HeaderTable): void {
-  const row = headers.findId(HeaderId.xEnvoyDecoratorOperation);
-  if (row < 0) return;
-  trace.givenOperation = headers.value(row);
-  headers.removeId(HeaderId.xEnvoyDecoratorOperation);
 }

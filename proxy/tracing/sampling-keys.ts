@@ -76,9 +76,9 @@ export class SamplingKeys {
     return this.#table.slotFor(known.headerRules.length === 0 ? known.plain : this.#chosenBy(known, head.headers));
   }
 
-  /** Who has the slot: the text of the key, empty for nobody and for slot 0. */
-  ownerAt(slot: number): string {
-    return this.#table.idAt(slot);
+  /** Which owner of the slot this is: another number with each. */
+  epochAt(slot: number): number {
+    return this.#table.epochAt(slot);
   }
 
   /** To be called about once a second. */

@@ -6,7 +6,7 @@
 // Said only between hops that trust each other, and taken out where a response leaves them.
 // https://www.w3.org/TR/server-timing/ and the trace context recommendation's deferred sampling
 
-import { headerName } from '../http/header-name.ts';
+import { HeaderId } from '../http/header-name.ts';
 import { encodeLine, type HeaderTable } from '../http/header-table.ts';
 import { isHexText } from './hex-digits.ts';
 import { spanIdLength, type TraceContext, TraceparentAt, traceIdLength } from './trace-context.ts';
@@ -31,7 +31,11 @@ export function isTrustedHop(
  */
 export function takeTraceTiming(headers: HeaderTable, context: TraceContext): boolean {
   let isKept = false;
-  for (let row = headers.find(name); row >= 0; row = headers.find(name, row + 1)) {
+  for (
+    let row = headers.findId(HeaderId.serverTiming);
+    row >= 0;
+    row = headers.findId(HeaderId.serverTiming, row + 1)
+  ) {
     const value = headers.value(row);
     if (!value.includes('trace')) continue;
     const metrics = splitMetrics(value);
@@ -77,7 +81,6 @@ export class UpgradeBudget {
   }
 }
 
-const name = headerName('server-timing');
 const opening = 'server-timing: trace;desc=00-';
 const keptLine = encodeLine(
   'server-timing',

@@ -24,6 +24,8 @@ export const traceIdLength = 32;
 export const spanIdLength = 16;
 /** The last 14 digits of a trace id are its random value R (56 bits). */
 export const randomLength = 14;
+/** Where R lies in that line. */
+export const randomAt = TraceparentAt.traceId + traceIdLength - randomLength;
 
 // Ids are Buffers, as the line is: loops over ids that see one kind of array only take a fifth less time.
 export class TraceContext {

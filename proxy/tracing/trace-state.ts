@@ -6,7 +6,7 @@
 import { HeaderId } from '../http/header-name.ts';
 import type { HeaderTable } from '../http/header-table.ts';
 import { isHexText } from './hex-digits.ts';
-import { ParentDecision, randomLength, type TraceContext, TraceparentAt, traceIdLength } from './trace-context.ts';
+import { ParentDecision, randomAt, randomLength, type TraceContext } from './trace-context.ts';
 
 /** Reads all lines as one list. A list with an error is dropped, as the recommendation has it. */
 export function readTraceState(headers: HeaderTable, context: TraceContext): void {
@@ -195,8 +195,6 @@ function reaches({ line, randomValue, threshold }: TraceContext): boolean {
   }
   return true;
 }
-
-const randomAt = TraceparentAt.traceId + traceIdLength - randomLength;
 
 /** Chains are for traces that are kept: below one that is not, nobody has spans to check. */
 function ownMember({ isSampled, sentChain }: TraceContext): string {

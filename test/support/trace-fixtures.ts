@@ -5,6 +5,7 @@ import { readSpanRecords, type SpanRecord } from '../../proxy/export/span-record
 import type { RequestHead } from '../../proxy/http/message.ts';
 import { SamplingMemory } from '../../proxy/tracing/sampling-memory.ts';
 import type { TracingMessage } from '../../proxy/tracing/tracing-message.ts';
+import type { CertificateFacts, TlsFacts } from '../../proxy/transport/tls-facts.ts';
 import { Scene, type SceneOptions } from './http-fixtures.ts';
 import { attributesOf, decodeOtlp, type KeyValue } from './otlp-messages.ts';
 
@@ -63,6 +64,28 @@ export function withParent(flags: string, ...more: readonly (readonly [string, s
   return ({ headers }: RequestHead): void => {
     headers.append('traceparent', `00-${callerTrace.traceId}-${callerTrace.spanId}-${flags}`);
     for (const [name, value] of more) headers.append(name, value);
+  };
+}
+
+export function certificateOf(name: string): CertificateFacts {
+  const hash = Buffer.from(name.padEnd(32, '.')).toString('hex');
+  const names = { dnsNames: [], ipAddresses: [], emails: [], uris: [`spiffe://mesh.test/sa/${name}`] };
+  const dates = { notBeforeMs: 0, notAfterMs: 0 };
+  return { subject: '', issuer: 'O=mesh', serial: '1', sha256: hash, sha1: '', ...names, ...dates, chain: [] };
+}
+
+/** A connection of `own` with `peer`, whose names are those of service accounts. */
+export function mutual(own: string, peer: string): TlsFacts {
+  return {
+    version: 'TLSv1.3',
+    cipher: 'TLS_AES_128_GCM_SHA256',
+    group: 'X25519',
+    alpn: '',
+    serverName: '',
+    isResumed: false,
+    peer: certificateOf(peer),
+    isPeerVerified: true,
+    own: certificateOf(own),
   };
 }
 

@@ -62,7 +62,7 @@ for (const [name, extra] of [
       trace.beginAttempt(endpoint, head.headers, 1);
       trace.attemptAnswered(200);
       trace.endAttempt(2);
-      tracer.finish(trace, context);
+      tracer.finish(stream, context);
       tracer.release(stream);
     });
     // What is asked of the process costs some hundred bytes a block.

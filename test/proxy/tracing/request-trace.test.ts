@@ -85,7 +85,7 @@ t.test('an object that was given back is new to the next request, and holds on t
   const first = pool.take();
   const random = new RandomDigits((bytes) => bytes.fill(7));
   const propagation = { formats: 1, isSilent: false, hasAttemptSpans: true, isClient: false, random };
-  first.begin(null, null, propagation);
+  first.begin(propagation);
   first.beginAttempt({} as EndpointRuntime, new HeaderTable(), 1);
   first.attemptFailed('refused');
   first.attemptFailed('not the first reason');
@@ -97,7 +97,7 @@ t.test('an object that was given back is new to the next request, and holds on t
   pool.give(first);
   t.equal(first.attempts[0]!.endpoint, null);
   t.equal(pool.take(), first);
-  first.begin(null, null, propagation);
+  first.begin(propagation);
   t.match(first, { isUpgraded: false, givenOperation: '', attemptCount: 0, isHeadKept: false, hasThreshold: false });
   first.beginAttempt({} as EndpointRuntime, new HeaderTable(), 5);
   t.match(first.attempts[0], { failure: '', endedAtMs: -1, startedAtMs: 5 });

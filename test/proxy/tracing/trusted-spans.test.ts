@@ -3,31 +3,9 @@
 import t, { type Test } from 'tap';
 import { type AuditedCall, type AuditedSpan, auditSpans } from '../../../proxy/audit/trust-audit.ts';
 import { SamplingReason } from '../../../proxy/tracing/sampling-reason.ts';
-import type { CertificateFacts, TlsFacts } from '../../../proxy/transport/tls-facts.ts';
+import type { TlsFacts } from '../../../proxy/transport/tls-facts.ts';
 import { FakeConnection, Scene, type SceneOptions } from '../../support/http-fixtures.ts';
-import { type RecordedSpan, recordsOf, tracingOf } from '../../support/trace-fixtures.ts';
-
-function certificateOf(name: string): CertificateFacts {
-  const hash = Buffer.from(name.padEnd(32, '.')).toString('hex');
-  const names = { dnsNames: [], ipAddresses: [], emails: [], uris: [`spiffe://mesh.test/sa/${name}`] };
-  const dates = { notBeforeMs: 0, notAfterMs: 0 };
-  return { subject: '', issuer: 'O=mesh', serial: '1', sha256: hash, sha1: '', ...names, ...dates, chain: [] };
-}
-
-/** A connection of `own` with `peer`. */
-function mutual(own: string, peer: string): TlsFacts {
-  return {
-    version: 'TLSv1.3',
-    cipher: 'TLS_AES_128_GCM_SHA256',
-    group: 'X25519',
-    alpn: '',
-    serverName: '',
-    isResumed: false,
-    peer: certificateOf(peer),
-    isPeerVerified: true,
-    own: certificateOf(own),
-  };
-}
+import { certificateOf, mutual, type RecordedSpan, recordsOf, tracingOf } from '../../support/trace-fixtures.ts';
 
 interface Hop {
   readonly spans: readonly RecordedSpan[];
