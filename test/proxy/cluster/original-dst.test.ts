@@ -94,3 +94,13 @@ t.test('the number of destinations is bounded, and known ones are still served',
   t.match(choose('10.0.0.7:80'), { key: '10.0.0.7:80' });
   t.end();
 });
+
+t.test('with its cluster every destination goes', (t) => {
+  const { destinations, choose } = make();
+  const endpoint = choose('10.1.2.3:8080');
+  choose('10.1.2.4:8080');
+  destinations.removeAll();
+  t.same([...destinations.endpoints()], []);
+  t.not(choose('10.1.2.3:8080'), endpoint);
+  t.end();
+});

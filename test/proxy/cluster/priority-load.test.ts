@@ -54,6 +54,18 @@ t.test('degraded endpoints take what the healthy ones of all priorities leave', 
     ]),
     ['0/100', '0/0'],
   );
+  t.same(
+    shape(
+      [
+        [100, 0, 0],
+        [100, 0, 50],
+        [100, 0, 16],
+      ],
+      { ...envoyDefaults, panicThresholdPercent: 0 },
+    ),
+    ['0/0', '0/77', '0/23'],
+    'what rounding leaves is for a priority that has some',
+  );
   t.end();
 });
 

@@ -100,6 +100,20 @@ t.test('a name that two endpoints share is asked once', async (t) => {
   t.same(members(), [['10.0.0.1:80', '10.0.0.1:81']]);
 });
 
+t.test('a first answer without members, or a first failure, is published too: nobody waits for more', async (t) => {
+  for (const ips of [[], undefined]) {
+    const { start, tick, answer, members, assignments } = make(
+      'strict-dns',
+      makeAssignment([makeLocality([named('a.test')])]),
+    );
+    if (ips !== undefined) answer('a.test');
+    await start();
+    t.same(members(), [[]]);
+    await tick();
+    t.equal(assignments.length, 1, 'and the next one like it is no change');
+  }
+});
+
 t.test('a change of members is counted when there is one', async (t) => {
   const { start, tick, answer, changes } = make('strict-dns', makeAssignment([makeLocality([named('a.test')])]));
   await start();

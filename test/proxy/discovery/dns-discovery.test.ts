@@ -45,6 +45,7 @@ function make(random = () => 0.5) {
   let nowMs = 0;
   const workerStats = new WorkerStats(() => undefined);
   const blocks: StatBlock[] = [];
+  const released: StatBlock[] = [];
   const discovery = new DnsDiscovery({
     onAssignment: (name, assignment) => published.push(`${nowMs} ${name} ${describe(assignment)}`),
     stats: {
@@ -53,7 +54,10 @@ function make(random = () => 0.5) {
         blocks.push(block);
         return block;
       },
-      release: (block) => workerStats.release(block),
+      release: (block) => {
+        released.push(block);
+        workerStats.release(block);
+      },
     },
     resolverFor: (resolvers: readonly Address[]) => {
       servers.push(resolvers.map(formatAddress).join());
@@ -87,7 +91,8 @@ function make(random = () => 0.5) {
     answers.set(hostname, { kind: 'answered', ips, ttlMs });
   const fail = (hostname: string) => answers.set(hostname, failure);
   const count = (name: keyof typeof clusterDiscoveryStats) => blocks.at(-1)!.get(clusterDiscoveryStats[name] as number);
-  return { discovery, update, advanceTo, answer, fail, published, timers, servers, count };
+  const holdsStats = () => blocks.filter((block) => !released.includes(block)).length;
+  return { discovery, update, advanceTo, answer, fail, published, timers, servers, count, holdsStats };
 }
 
 const failure: QueryOutcome = { kind: 'failed', reason: 'time-out' };
@@ -233,7 +238,7 @@ t.test('a logical cluster has the first address only, and moves with it', async 
 });
 
 t.test('clusters are started and stopped with the configuration', async (t) => {
-  const { update, answer, advanceTo, published, timers, discovery } = make();
+  const { update, answer, advanceTo, published, timers, discovery, holdsStats } = make();
   for (const name of ['fruit.test', 'bread.test']) answer(name, ['10.0.0.1']);
   const fruit = dnsCluster({ name: 'fruit' });
   const bread = dnsCluster({ name: 'bread', endpoints: [named('bread.test')] });
@@ -250,8 +255,9 @@ t.test('clusters are started and stopped with the configuration', async (t) => {
     [1100],
     'and the removed cluster is silent',
   );
+  t.equal(holdsStats(), 1, 'its counters are given back');
   discovery.stop();
-  t.equal(timers.size, 0);
+  t.same([timers.size, holdsStats()], [0, 0]);
 });
 
 t.test('an answer that comes after the cluster was removed is dropped', async (t) => {

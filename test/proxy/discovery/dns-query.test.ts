@@ -1,3 +1,5 @@
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
 import t, { type Test } from 'tap';
 import { formatAddress } from '../../../config/address.ts';
 import { DnsDiscovery } from '../../../proxy/discovery/dns-discovery.ts';
@@ -49,6 +51,34 @@ t.test('more questions than may be asked at once all get their answer', async (t
     outcomes.map((outcome) => outcome.kind === 'answered' && outcome.ips[0]),
     names.map((_, i) => `10.0.0.${i}`),
   );
+});
+
+t.test('not more are asked at once than may be, and others when these are answered', async (t) => {
+  const server = createSocket('udp4');
+  t.teardown(() => server.close());
+  await once(server.bind(0, '127.0.0.1'), 'listening');
+  const { port } = server.address();
+  const atOnce: number[] = [];
+  const held: (() => void)[] = [];
+  server.on('message', (message, peer) => {
+    if (message.toString() === 'mark') {
+      atOnce.push(held.length);
+      for (const answer of held.splice(0)) answer();
+      return;
+    }
+    held.push(() => {
+      // The question, as a response that there is no such name.
+      message.writeUInt16BE(0x8183, 2);
+      server.send(message, peer.port, peer.address);
+    });
+    // Datagrams come in the order in which they were sent: what was asked at once is before the mark.
+    if (held.length === 2) server.send('mark', port, '127.0.0.1');
+  });
+  const resolvers = [{ kind: 'ip', ip: '127.0.0.1', port }] as const;
+  const query = createDnsQuery({ resolvers, timeoutMs: 60_000, maxConcurrent: 2 });
+  const names = Array.from({ length: 6 }, (_, i) => `n${i}.test`);
+  await Promise.all(names.map((name) => query(name, 'A')));
+  t.same(atOnce, [2, 2, 2]);
 });
 
 t.test('a cluster is resolved through its own server from end to end', async (t) => {

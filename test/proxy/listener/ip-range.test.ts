@@ -66,6 +66,16 @@ t.test('the longest range wins', (t) => {
   t.end();
 });
 
+t.test('a map is empty until it has a range of either family', (t) => {
+  for (const ip of ['10.0.0.0', '2001:db8::']) {
+    const map = new IpRangeMap<string>();
+    t.ok(map.isEmpty);
+    map.set({ ip, prefixLength: 8 }, 'a');
+    t.notOk(map.isEmpty, ip);
+  }
+  t.end();
+});
+
 t.test('agrees with the ranges of node:net', (t) => {
   // From 3 bits on: for node:net every IPv4 address lies in ::/0.
   const address = fc
