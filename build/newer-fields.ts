@@ -88,7 +88,10 @@ export const newerFields: {
     request_body_buffer_limit: [20, 'google.protobuf.UInt64Value'],
     route_specifiers: [21, 'unread'],
   },
-  'envoy.config.route.v3.RouteMatch': { filter_state: [16, 'unread'], cookies: [17, 'unread'] },
+  'envoy.config.route.v3.RouteMatch': {
+    filter_state: [16, 'unread'],
+    cookies: [17, 'repeated envoy.config.route.v3.CookieMatcher'],
+  },
   'envoy.config.route.v3.RouteAction': {
     flush_timeout: [42, 'google.protobuf.Duration'],
     host_rewrite: [44, 'string', { oneof: 'host_rewrite_specifier' }],

@@ -31,6 +31,13 @@ export interface QueryParameterMatcher {
   readonly match: { readonly kind: 'present' } | { readonly kind: 'string'; readonly matcher: StringMatcher };
 }
 
+/** A cookie of this name (case counts) has a value that matches, or with `invert` one that does not. */
+export interface CookieMatcher {
+  readonly name: string;
+  readonly matcher: StringMatcher;
+  readonly invert: boolean;
+}
+
 /** A share of requests, in Envoy's units; `runtimeKey` names the runtime value that overrides it. */
 export interface RuntimeFraction {
   readonly numerator: number;

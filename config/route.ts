@@ -4,7 +4,7 @@ import type { LogFormat } from './access-log.ts';
 import type { ConfigSource } from './config-source.ts';
 import type { CorsPolicy } from './cors.ts';
 import type { Metadata } from './endpoint.ts';
-import type { HeaderMatcher, QueryParameterMatcher, RuntimeFraction } from './matcher.ts';
+import type { CookieMatcher, HeaderMatcher, QueryParameterMatcher, RuntimeFraction } from './matcher.ts';
 import type { OnDemandFilter } from './on-demand.ts';
 import type { RouteDecorator, RouteTracing } from './tracing.ts';
 
@@ -18,6 +18,8 @@ export interface RouteConfiguration {
   readonly mostSpecificHeaderMutationsWins: boolean;
   readonly ignorePortInHostMatching: boolean;
   readonly maxDirectResponseBodyBytes: number;
+  /** What virtual hosts say nothing else of; absent where nothing is said. */
+  readonly perFilterConfig?: PerFilterConfig;
   /** Where more virtual hosts come from. What is served has them, and no source. */
   readonly virtualHostSource?: ConfigSource;
   /** Of what is served: virtual hosts that are not there may be asked for. */
@@ -71,6 +73,8 @@ export interface RouteMatch {
   readonly caseSensitive: boolean;
   readonly headers: readonly HeaderMatcher[];
   readonly queryParameters: readonly QueryParameterMatcher[];
+  /** Absent where there are none. */
+  readonly cookies?: readonly CookieMatcher[];
   readonly runtimeFraction?: RuntimeFraction;
   /** Only requests with a gRPC content type. */
   readonly grpc: boolean;

@@ -138,14 +138,18 @@ function refuseWait(stream: Stream): void {
   stream.replyLocally(LocalReplies.onDemandOverflow, 'as many names as may be are waited for (on_demand)');
 }
 
-/** By what is set nearest to the request: the route, then its virtual host, then the filter. */
+/** By what is set nearest to the request: the route, its virtual host, the route configuration, then the filter. */
 function clustersOf(
   { config, virtualHost, action }: CompiledRoute,
   filterName: string,
   ofFilter: OnDemandClusters | undefined,
 ): OnDemandClusters | undefined {
   const weighted = action.kind === 'forward' ? action.weighted?.perFilterConfig[filterName] : undefined;
-  const own = weighted ?? config.perFilterConfig[filterName] ?? virtualHost.config.perFilterConfig[filterName];
+  const own =
+    weighted ??
+    config.perFilterConfig[filterName] ??
+    virtualHost.config.perFilterConfig[filterName] ??
+    virtualHost.routeConfiguration.perFilterConfig?.[filterName];
   if (own === undefined) return ofFilter;
   if (own.disabled) return undefined;
   return own.onDemand === undefined ? ofFilter : own.onDemand.clusters;

@@ -6,6 +6,7 @@ import { compileCors } from './cors.ts';
 import { CompiledDirectResponse } from './direct-response.ts';
 import { type CompiledHeaderMutation, compileHeaderMutation } from './header-mutation.ts';
 import { CompiledRedirect } from './redirect.ts';
+import type { RequestCookies } from './request-cookies.ts';
 import { CompiledRouteMatch } from './route-match.ts';
 import { WeightedRoutes } from './weighted-routes.ts';
 
@@ -22,8 +23,14 @@ export type RouteEntry = { readonly match: CompiledRouteMatch } & (
   | { readonly route: null; readonly weighted: WeightedRoutes }
 );
 
-export function compileRoute(config: Route, virtualHost: RouteScope, context: CompileContext): RouteEntry {
-  const match = new CompiledRouteMatch(config.match);
+/** `cookies` are those of the virtual host's requests. */
+export function compileRoute(
+  config: Route,
+  virtualHost: RouteScope,
+  context: CompileContext,
+  cookies?: RequestCookies,
+): RouteEntry {
+  const match = new CompiledRouteMatch(config.match, cookies);
   const target = config.action.kind === 'forward' ? config.action.target : null;
   const compileFor = (weighted: WeightedCluster | undefined) => {
     const levels = mutationLevels(config, virtualHost, weighted);
@@ -100,10 +107,11 @@ function requestMutation(levels: readonly HeaderMutations[]): CompiledHeaderMuta
 /** The nearest to the request first. */
 function filterLevels(
   { perFilterConfig }: Route,
-  { config }: RouteScope,
+  { config, routeConfiguration }: RouteScope,
   weighted: WeightedCluster | undefined,
 ): readonly PerFilterConfig[] {
   const levels = [perFilterConfig, config.perFilterConfig];
+  if (routeConfiguration.perFilterConfig !== undefined) levels.push(routeConfiguration.perFilterConfig);
   return weighted === undefined ? levels : [weighted.perFilterConfig, ...levels];
 }
 

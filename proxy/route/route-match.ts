@@ -7,10 +7,12 @@ import type { RouteMatch } from '../../config/route.ts';
 import { toByteString } from '../format/byte-string.ts';
 import { HeaderId } from '../http/header-name.ts';
 import type { RequestHead } from '../http/message.ts';
+import { CompiledCookieMatcher } from './cookie-matcher.ts';
 import { CompiledHeaderMatcher } from './header-matcher.ts';
 import type { LiteralPathKind } from './path-index.ts';
 import { PathMatch } from './path-match.ts';
 import { CompiledQueryParameterMatcher } from './query-parameter-matcher.ts';
+import { RequestCookies } from './request-cookies.ts';
 
 /** What a match may look at besides the request. Owned by the worker; replaced values are seen by the next request. */
 export interface MatchContext {
@@ -23,12 +25,16 @@ export class CompiledRouteMatch {
   readonly #config: RouteMatch;
   readonly #headers: readonly CompiledHeaderMatcher[];
   readonly #queryParameters: readonly CompiledQueryParameterMatcher[];
+  /** Null where no cookie is looked at. */
+  readonly #cookies: readonly CompiledCookieMatcher[] | null;
 
-  constructor(config: RouteMatch) {
+  /** `cookies` are those of the virtual host's requests. */
+  constructor(config: RouteMatch, cookies: RequestCookies = new RequestCookies()) {
     this.#config = config;
     this.path = new PathMatch(config.path, config.caseSensitive);
     this.#headers = config.headers.map((matcher) => new CompiledHeaderMatcher(matcher));
     this.#queryParameters = config.queryParameters.map((matcher) => new CompiledQueryParameterMatcher(matcher));
+    this.#cookies = config.cookies?.map((matcher) => new CompiledCookieMatcher(matcher, cookies)) ?? null;
   }
 
   /** The path when it alone decides and an index can hold it; null otherwise. */
@@ -36,6 +42,7 @@ export class CompiledRouteMatch {
     const { path, caseSensitive, runtimeFraction, grpc, headers, queryParameters } = this.#config;
     if (path.kind === 'regex' || path.kind === 'connect' || !caseSensitive) return null;
     if (grpc || runtimeFraction !== undefined || headers.length > 0 || queryParameters.length > 0) return null;
+    if (this.#cookies !== null) return null;
     return { kind: path.kind, value: toByteString(path.value) };
   }
 
@@ -49,7 +56,13 @@ export class CompiledRouteMatch {
     if (config.grpc && !isGrpc(head)) return false;
     for (const header of this.#headers) if (!header.matchesRequest(head)) return false;
     for (const parameter of this.#queryParameters) if (!parameter.matches(head.path)) return false;
+    if (this.#cookies !== null && !this.#matchesCookies(head)) return false;
     return config.runtimeFraction === undefined || isEnabled(config.runtimeFraction, draw, context);
+  }
+
+  #matchesCookies(head: RequestHead): boolean {
+    for (const cookie of this.#cookies!) if (!cookie.matches(head.headers)) return false;
+    return true;
   }
 
   /** The first condition that the request does not meet, as a sentence; null when it meets all. Not for the data path. */
@@ -69,6 +82,9 @@ export class CompiledRouteMatch {
       if (!parameter.matches(head.path)) {
         return `query parameter matcher ${JSON.stringify(parameter.config)} does not match`;
       }
+    }
+    for (const cookie of this.#cookies ?? []) {
+      if (!cookie.matches(head.headers)) return `cookie matcher ${JSON.stringify(cookie.config)} does not match`;
     }
     if (runtimeFraction !== undefined && !isEnabled(runtimeFraction, draw, context)) {
       return `this request is not among the ${runtimeFraction.numerator}/${runtimeFraction.denominator} of runtime_fraction`;

@@ -8,6 +8,7 @@ import type { CompiledRoute } from './compiled-route.ts';
 import { noRoute, PathIndex } from './path-index.ts';
 import { pathEnd } from './path-match.ts';
 import { forwardedScheme } from './redirect.ts';
+import { RequestCookies } from './request-cookies.ts';
 import { type CompileContext, compileRoute, compileTlsRedirect, type RouteEntry } from './route-compiler.ts';
 import type { MatchContext } from './route-match.ts';
 
@@ -41,6 +42,7 @@ export class CompiledVirtualHost {
     if (others.length > 0 && others[0]! < found) {
       const bare = end === path.length ? path : path.slice(0, end);
       const draw = compiled.hasFractions ? context.random() : 0;
+      compiled.cookies?.forget();
       for (let at = 0; at < others.length && others[at]! < found; at++) {
         if (entries[others[at]!]!.match.matches(head, bare, draw, context)) found = others[at]!;
       }
@@ -52,10 +54,11 @@ export class CompiledVirtualHost {
 
   /** Every route up to the one taken, with the reason against it. For people, not for the data path. */
   explain(head: RequestHead, context: MatchContext): readonly RouteVerdict[] {
-    const { entries, tlsRedirect } = this.#routes();
+    const { entries, tlsRedirect, cookies } = this.#routes();
     if (tlsRedirect !== null && this.#needsTls(head)) return [{ route: 'redirect to https', rejection: null }];
     const path = head.path.slice(0, pathEnd(head.path));
     const draw = context.random();
+    cookies?.forget();
     const verdicts: RouteVerdict[] = [];
     for (const [number, { match }] of entries.entries()) {
       const rejection = match.explain(head, path, draw, context);
@@ -84,6 +87,8 @@ interface CompiledRoutes {
   readonly index: PathIndex;
   /** Numbers of the other routes, ascending. */
   readonly others: readonly number[];
+  /** Null where no route looks at cookies. */
+  readonly cookies: RequestCookies | null;
   readonly hasFractions: boolean;
   /** Null when plain requests are welcome. */
   readonly tlsRedirect: CompiledRoute | null;
@@ -91,7 +96,8 @@ interface CompiledRoutes {
 
 function compileRoutes(virtualHost: CompiledVirtualHost, context: CompileContext): CompiledRoutes {
   const { routes, requireTls } = virtualHost.config;
-  const entries = routes.map((route) => compileRoute(route, virtualHost, context));
+  const cookies = new RequestCookies();
+  const entries = routes.map((route) => compileRoute(route, virtualHost, context, cookies));
   const index = new PathIndex();
   const others: number[] = [];
   for (const [number, { match }] of entries.entries()) {
@@ -103,6 +109,7 @@ function compileRoutes(virtualHost: CompiledVirtualHost, context: CompileContext
     entries,
     index,
     others,
+    cookies: routes.some((route) => route.match.cookies !== undefined) ? cookies : null,
     hasFractions: routes.some((route) => route.match.runtimeFraction !== undefined),
     tlsRedirect: requireTls === 'none' ? null : compileTlsRedirect(virtualHost),
   };

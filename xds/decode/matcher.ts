@@ -1,6 +1,7 @@
 // Matchers of strings, headers and query parameters, and shares of requests.
 
 import type {
+  CookieMatcher,
   HeaderMatch,
   HeaderMatcher,
   QueryParameterMatcher,
@@ -9,6 +10,7 @@ import type {
 } from '../../config/matcher.ts';
 import type { Problems } from '../../config/problems.ts';
 import type {
+  CookieMatcher as CookieMatcherMessage,
   FractionalPercent,
   HeaderMatcher as HeaderMatcherMessage,
   QueryParameterMatcher as QueryParameterMatcherMessage,
@@ -102,6 +104,18 @@ function decodeQueryParameterMatcher(
   if (stringMatch === undefined) return { name, match: { kind: 'present' } };
   const matcher = decodeStringMatcher(stringMatch, problems.at('string_match'));
   return matcher === undefined ? undefined : { name, match: { kind: 'string', matcher } };
+}
+
+export function decodeCookieMatchers(
+  messages: readonly CookieMatcherMessage[],
+  problems: Problems,
+): readonly CookieMatcher[] {
+  const matchers: CookieMatcher[] = [];
+  for (const [index, { name, stringMatch, invertMatch = false }] of messages.entries()) {
+    const matcher = stringMatch && decodeStringMatcher(stringMatch, problems.item(index).at('string_match'));
+    if (name !== undefined && matcher !== undefined) matchers.push({ name, matcher, invert: invertMatch });
+  }
+  return matchers;
 }
 
 const denominators = { HUNDRED: 100, TEN_THOUSAND: 10_000, MILLION: 1_000_000 } as const;

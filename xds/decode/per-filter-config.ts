@@ -1,4 +1,4 @@
-// What a virtual host, route or weighted cluster sets for single HTTP filters (`typed_per_filter_config`): the policy of the
+// What a route configuration, virtual host, route or weighted cluster sets for single HTTP filters (`typed_per_filter_config`): the policy of the
 // CORS filter, whether clusters are asked for on demand, or that a filter is disabled.
 
 import type { Problems } from '../../config/problems.ts';

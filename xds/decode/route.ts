@@ -14,7 +14,12 @@ import { decodeConfigSource } from './config-source.ts';
 import { decodeMetadata } from './endpoint.ts';
 import { given } from './given.ts';
 import { decodeHeaderMutations } from './header-mutation.ts';
-import { decodeHeaderMatchers, decodeQueryParameterMatchers, decodeRuntimeFraction } from './matcher.ts';
+import {
+  decodeCookieMatchers,
+  decodeHeaderMatchers,
+  decodeQueryParameterMatchers,
+  decodeRuntimeFraction,
+} from './matcher.ts';
 import { decodePerFilterConfig } from './per-filter-config.ts';
 import { decodeRegex } from './regex.ts';
 import { decodeRetryPolicy } from './retry-policy.ts';
@@ -42,6 +47,7 @@ export function decodeRouteConfiguration(message: RouteConfigurationMessage, pro
     mostSpecificHeaderMutationsWins: message.mostSpecificHeaderMutationsWins ?? false,
     ignorePortInHostMatching: message.ignorePortInHostMatching ?? false,
     maxDirectResponseBodyBytes,
+    ...given('perFilterConfig', message.typedPerFilterConfig && perFilterConfigOf(message, problems)),
     ...given('virtualHostSource', source),
   };
 }
@@ -95,7 +101,10 @@ export function decodeVirtualHost(message: VirtualHostMessage, maxBodyBytes: num
   };
 }
 
-function perFilterConfigOf(message: VirtualHostMessage | RouteMessage, problems: Problems): PerFilterConfig {
+function perFilterConfigOf(
+  message: RouteConfigurationMessage | VirtualHostMessage | RouteMessage,
+  problems: Problems,
+): PerFilterConfig {
   return decodePerFilterConfig(message.typedPerFilterConfig, problems.at('typed_per_filter_config'));
 }
 
@@ -131,6 +140,7 @@ function decodeRouteMatch(message: RouteMatchMessage, problems: Problems): Route
     caseSensitive: message.caseSensitive ?? true,
     headers,
     queryParameters,
+    ...given('cookies', message.cookies && decodeCookieMatchers(message.cookies, problems.at('cookies'))),
     ...given('runtimeFraction', message.runtimeFraction && decodeRuntimeFraction(message.runtimeFraction)),
     grpc: message.grpc !== undefined,
   });

@@ -968,6 +968,13 @@ export interface ResourceMonitor {
   readonly typedConfig?: Any;
 }
 
+/** `envoy.config.route.v3.CookieMatcher` */
+export interface CookieMatcher {
+  readonly name?: string;
+  readonly stringMatch?: StringMatcher;
+  readonly invertMatch?: boolean;
+}
+
 /** `envoy.config.route.v3.Decorator` */
 export interface Decorator {
   readonly operation?: string;
@@ -1189,7 +1196,7 @@ export interface RouteMatch {
   readonly tlsContext?: unknown;
   readonly dynamicMetadata?: readonly unknown[];
   readonly filterState?: unknown;
-  readonly cookies?: unknown;
+  readonly cookies?: readonly CookieMatcher[];
 }
 
 /** `envoy.config.route.v3.RouteMatch.ConnectMatcher` */

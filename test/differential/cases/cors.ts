@@ -59,6 +59,23 @@ const routes: readonly Json[] = [
 const virtualHost = { name: 'all', domains: ['a.example'], routes, ...policy(shared) };
 const table = { name: 'routes', virtual_hosts: [virtualHost], validate_clusters: false };
 
+const everyHost = (name: string, host: string, levels: Json): Json => ({
+  name,
+  domains: [host],
+  routes: [to('/off', disabled), to('/near', policy({ allow_methods: 'PATCH' })), to('/')],
+  ...levels,
+});
+/** The policy of the whole configuration, of which virtual hosts say something else or nothing. */
+const wholeTable = {
+  name: 'whole',
+  virtual_hosts: [
+    everyHost('plain', 'plain.example', {}),
+    everyHost('own', 'own.example', policy({ allow_methods: 'POST' })),
+    everyHost('off', 'off.example', disabled),
+  ],
+  ...policy(shared),
+};
+
 const allowed = 'Origin: http://a.example';
 const other = 'Origin: http://x.example';
 const asked = 'Access-Control-Request-Method: PUT';
@@ -85,11 +102,22 @@ export const cors: Suite = {
   name: 'cors',
   bootstrap: (origin) =>
     bootstrap(
-      [httpListener('main', table, manager), httpListener('without', table)],
+      [
+        httpListener('main', table, manager),
+        httpListener('without', table),
+        httpListener('whole', wholeTable, manager),
+      ],
       [cluster('app', [origin]), cluster('refused', [1])],
     ),
   cases: [
     ...everywhere,
+    ...['plain', 'own', 'off'].flatMap((name) =>
+      ['/', '/near', '/off'].map((path) => ({
+        name: `a preflight at ${path} of ${name}, with a policy of the whole table`,
+        listener: 'whole',
+        send: preflight(path, `Host: ${name}.example`, allowed, asked),
+      })),
+    ),
     { name: 'a preflight without the filter', listener: 'without', send: preflight('/', allowed, asked) },
     { name: 'an origin of a pattern', send: get('/', 'Origin: https://x.b.example') },
     { name: 'an origin that a pattern begins with', send: get('/', 'Origin: https://x.b.example.evil') },

@@ -28,6 +28,38 @@ const headerMatchers: Readonly<Record<string, Json>> = {
   'missing-empty': { string_match: { exact: '' }, treat_missing_header_as_empty: true },
 };
 
+const cookieMatchers: Readonly<Record<string, Json>> = {
+  exact: { string_match: { exact: 'a' } },
+  prefix: { string_match: { prefix: 'a' } },
+  regex: { string_match: { safe_regex: { regex: 'a+b?' } } },
+  empty: { string_match: { exact: '' } },
+  'ignore-case': { string_match: { exact: 'A', ignore_case: true } },
+  inverted: { string_match: { exact: 'a' }, invert_match: true },
+};
+const cookieFields = [
+  'k=a',
+  'k=b',
+  'k=ab',
+  'k=A',
+  'K=a',
+  'k=',
+  'k',
+  'k="a"',
+  'k="a',
+  'k= a',
+  'k =a',
+  'x=1; k=a',
+  'x=1;k=a',
+  'x=1;\tk=a',
+  'x=1,k=a',
+  'k=b; k=a',
+  'k=a; k=b',
+  'k=a=b',
+  'kk=a',
+  ';;k=a;;',
+  'k=a\tb',
+];
+
 const redirects: Readonly<Record<string, Json>> = {
   '/r/host': { host_redirect: 'other.example' },
   '/r/port': { port_redirect: 8443 },
@@ -137,6 +169,13 @@ const kinds: readonly Json[] = [
       ],
     }),
   ),
+  ...Object.entries(cookieMatchers).map(([name, matcher]) =>
+    to(`cookie-${name}`, {
+      prefix: '/k',
+      cookies: [{ name: 'k', ...matcher }],
+      headers: [{ name: 'x-case', string_match: { exact: name } }],
+    }),
+  ),
   ...Object.entries(redirects).map(([path, redirect]) => ({ name: path, match: { prefix: path }, redirect })),
   ...Object.entries(rewrites).map(([path, action]) => to(path, { prefix: path }, action)),
 ];
@@ -200,6 +239,14 @@ export const routes: Suite = {
       })),
       { name: `header ${name} without it`, send: kind('/h', `X-Case: ${name}`) },
       { name: `header ${name} twice`, send: kind('/h', `X-Case: ${name}`, 'X-Want: a', 'X-Want: b') },
+    ]),
+    ...Object.keys(cookieMatchers).flatMap((name) => [
+      ...(/exact|empty|inverted/.test(name) ? cookieFields : cookieFields.slice(0, 4)).map((field) => ({
+        name: `cookie ${name} in ${JSON.stringify(field)}`,
+        send: kind('/k', `X-Case: ${name}`, `Cookie: ${field}`),
+      })),
+      { name: `cookie ${name} without it`, send: kind('/k', `X-Case: ${name}`) },
+      { name: `cookie ${name} in two fields`, send: kind('/k', `X-Case: ${name}`, 'Cookie: k=b', 'Cookie: k=a') },
     ]),
     ...Object.keys(redirects).map((path) => ({
       name: `redirect ${path}`,

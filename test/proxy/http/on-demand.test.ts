@@ -5,7 +5,7 @@ import type { PerFilterConfig } from '../../../config/route.ts';
 import { BodyFraming, type RequestHead } from '../../../proxy/http/message.ts';
 import { ResponseFlag } from '../../../proxy/http/stream-info.ts';
 import { httpStats } from '../../../proxy/telemetry/http-stats.ts';
-import { routeOf, virtualHostOf } from '../../support/data-plane.ts';
+import { managerOf, routeOf, virtualHostOf } from '../../support/data-plane.ts';
 import { bufferOf, Scene, type SceneOptions } from '../../support/http-fixtures.ts';
 import { routeConfigurationOf } from '../../support/on-demand-mesh.ts';
 import { forwardAction } from '../../support/route-fixtures.ts';
@@ -216,6 +216,22 @@ t.test('what is set nearest to the request says whether clusters are asked for',
   t.notOk(asks({ demand: { disabled: true } }, true));
   t.ok(asks({ demand: { disabled: false } }, true));
   t.ok(asks({ other: { disabled: true } }, true));
+  const asksBy = (perFilterConfig: PerFilterConfig, ofRoute: PerFilterConfig = {}) => {
+    const { routes } = managerOf([virtualHostOf([routeOf('/', byHeader, { perFilterConfig: ofRoute })])]);
+    if (routes.kind !== 'inline') throw new Error('the routes are elsewhere');
+    const scene = new Scene({
+      manager: {
+        onDemand: { name: 'demand' },
+        routes: { kind: 'inline', routes: { ...routes.routes, perFilterConfig } },
+      },
+    });
+    scene.request(cluster('late'));
+    return scene.demands.length === 1;
+  };
+  const on = { demand: { disabled: false, onDemand: { clusters: { timeoutMs: 0 } } } };
+  t.ok(asksBy(on), 'the whole route configuration');
+  t.notOk(asksBy(on, { demand: { disabled: true } }), 'the route is nearer');
+  t.notOk(asksBy({}));
 });
 
 t.test('a request that waits is counted once', async (t) => {

@@ -1,9 +1,10 @@
 import t from 'tap';
-import type { HeaderMutations } from '../../../config/route.ts';
+import type { HeaderMutations, PerFilterConfig } from '../../../config/route.ts';
 import { StreamInfo } from '../../../proxy/http/stream-info.ts';
 import { compileRoute, compileTlsRedirect } from '../../../proxy/route/route-compiler.ts';
 import {
   addition,
+  exactly,
   forwardAction,
   lines,
   noMutations,
@@ -15,6 +16,27 @@ import {
 } from '../../support/route-fixtures.ts';
 
 const context = { suppressEnvoyHeaders: false };
+
+const noPolicy = { allowedOrigins: [], allowMethods: '', allowHeaders: '', exposeHeaders: '', maxAge: '' };
+
+t.test('what is said of filters is inherited from the route configuration', async (t) => {
+  const allowing = (origin: string): PerFilterConfig => ({
+    cors: { disabled: false, cors: { ...noPolicy, allowedOrigins: [exactly(origin)] } },
+  });
+  const origins = (config: PerFilterConfig, host: PerFilterConfig, all: PerFilterConfig | undefined) => {
+    const scope = {
+      config: virtualHost({ perFilterConfig: host }),
+      routeConfiguration: routeConfiguration(all === undefined ? {} : { perFilterConfig: all }),
+    };
+    const { cors } = compileRoute(route({ perFilterConfig: config }), scope, { ...context, corsFilter: 'cors' }).route!;
+    return ['a', 'b', 'c'].filter((origin) => cors?.allows(origin)).join();
+  };
+  t.equal(origins({}, {}, undefined), '');
+  t.equal(origins({}, {}, allowing('c')), 'c');
+  t.equal(origins({}, allowing('b'), allowing('c')), 'b');
+  t.equal(origins(allowing('a'), allowing('b'), allowing('c')), 'a');
+  t.equal(origins({}, { cors: { disabled: true } }, allowing('c')), '');
+});
 
 /** What a route does to request and response when every level changes headers in its own way. */
 function applied(mutations: (level: string) => HeaderMutations, mostSpecificWins: boolean): readonly string[] {

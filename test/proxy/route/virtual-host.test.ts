@@ -150,6 +150,30 @@ t.test('an explanation names the condition that failed at every route before the
   t.equal(verdicts[2]!.rejection, null);
 });
 
+t.test('a route that looks at cookies keeps its place in the order, and says why it was not taken', async (t) => {
+  const cookies = [{ name: 'user', matcher: exactly('ann'), invert: false }];
+  const path = { kind: 'prefix', value: '/' } as const;
+  const names = ['ann', 'rest'];
+  const host = compiled({
+    routes: [routeMatch(path, { cookies }), routeMatch(path)].map((match, index) =>
+      route({ name: names[index]!, match }),
+    ),
+  });
+  const asked = (...fields: [string, string][]) =>
+    host.match(request({ path: '/', headers: fields }), matchContext())?.name;
+  t.equal(asked(['Cookie', 'user=ann']), 'ann');
+  t.equal(asked(['Cookie', 'user=bob']), 'rest', 'the cookies of the request before are forgotten');
+  t.equal(asked(), 'rest');
+  t.equal(asked(['Cookie', 'a=b; user="ann"']), 'ann');
+  const explain = (value: string) =>
+    host.explain(request({ path: '/', headers: [['Cookie', `user=${value}`]] }), matchContext());
+  t.match(explain('bob'), [
+    { route: 'ann', rejection: /^cookie matcher .*"user"/ },
+    { route: 'rest', rejection: null },
+  ]);
+  t.match(explain('ann'), [{ route: 'ann', rejection: null }]);
+});
+
 // Few letters, so that paths share prefixes and meet often.
 const segment = fc.string({ unit: fc.constantFrom('a', 'b', '/'), maxLength: 6 }).map((text) => `/${text}`);
 const someMatch = fc

@@ -69,6 +69,39 @@ t.test('virtual hosts', async (t) => {
   });
 });
 
+t.test('what all virtual hosts say of filters', async (t) => {
+  const config = '{f: {"@type": a/envoy.config.route.v3.FilterConfig, disabled: true}}';
+  t.same(configuration(`{name: r, typed_per_filter_config: ${config}}`).value.perFilterConfig, {
+    f: { disabled: true },
+  });
+  t.notOk('perFilterConfig' in configuration('{name: r}').value);
+  t.match(configuration('{typed_per_filter_config: {f: {"@type": a/envoy.config.core.v3.Pipe, path: /p}}}').problems, [
+    /^typed_per_filter_config\["?f"?\]: filter configuration a\/envoy.config.core.v3.Pipe is not supported/,
+  ]);
+});
+
+t.test('cookies of a match', async (t) => {
+  const match = (cookies: string) => host(`routes: [{match: {prefix: /, cookies: [${cookies}]}, redirect: {}}]`);
+  t.same(
+    match('{name: K, string_match: {exact: a}}, {name: b, string_match: {prefix: x}, invert_match: true}').value
+      .virtualHosts[0]?.routes[0]?.match.cookies,
+    [
+      { name: 'K', matcher: { kind: 'exact', value: 'a', ignoreCase: false }, invert: false },
+      { name: 'b', matcher: { kind: 'prefix', value: 'x', ignoreCase: false }, invert: true },
+    ],
+  );
+  const place = 'virtual_hosts[0].routes[0].match.cookies[0]';
+  for (const [cookie, problem] of [
+    ['{name: a}', 'string_match: string_match is required'],
+    ['{string_match: {exact: a}}', 'name: '],
+    ['{name: a, string_match: {safe_regex: {regex: "("}}}', 'string_match.safe_regex'],
+  ] as const) {
+    const { problems } = match(cookie);
+    t.equal(problems.length, 1, cookie);
+    t.ok(problems[0]!.startsWith(`${place}.${problem}`), problems[0]);
+  }
+});
+
 t.test('domains are unique, names of virtual hosts need not be', async (t) => {
   const { problems } = configuration('{virtual_hosts: [{name: a, domains: [x, X]}, {name: a, domains: ["x"]}]}');
   t.same(problems, [
