@@ -37,12 +37,15 @@ t.test("what Istio's agent passes is taken", (t) => {
     ...['--allow-unknown-static-fields', '-l', 'warning', '--component-log-level', 'misc:error', '--concurrency', '2'],
     ...['--log-format', '%Y-%m-%dT%T.%fZ\t%l\tenvoy %n %g:%#\t%v', '--skip-deprecated-logs'],
     ...['--parent-shutdown-time-s', '60', '--base-id', '1', '--use-dynamic-base-id', '--restart-epoch', '0'],
+    ...['--file-flush-min-size-kb', '8', '--enable-core-dump'],
     ...['--service-node', 'sidecar~10.0.0.1', '--service-cluster', 'app', '--service-zone', 'eu-1'],
   ];
   t.match(parseFlags(args), {
     drainTimeMs: 45_000,
     drainStrategy: 'immediate',
+    parentShutdownTimeMs: 60_000,
     logFlushIntervalMs: 1000,
+    logFlushSizeBytes: 8192,
     allowUnknownStaticFields: true,
     logLevel: 'warning',
     componentLogLevel: 'misc:error',
@@ -148,6 +151,33 @@ t.test('a socket for a successor is opened only when a flag speaks of it', (t) =
 t.test('the help names every flag and what has no effect', (t) => {
   const text = helpText();
   t.match(text, '-c, --config-path VALUE');
+  t.match(text, '-l, --log-level VALUE');
+  const withValue = [
+    ...[
+      'config-yaml',
+      'component-log-level',
+      'log-format',
+      'concurrency',
+      'service-node',
+      'service-cluster',
+      'drain-time-s',
+    ],
+    ...['drain-strategy', 'parent-shutdown-time-s', 'base-id', 'restart-epoch', 'local-address-ip-version', 'mode'],
+    ...[
+      'file-flush-interval-msec',
+      'file-flush-min-size-kb',
+      'engine',
+      'max-stat-series',
+      'capture',
+      'sampling-config',
+    ],
+  ];
+  const without = [
+    ...['disable-hot-restart', 'skip-deprecated-logs', 'enable-core-dump', 'allow-unknown-static-fields', 'version'],
+    ...['request-metrics', 'no-config-cache'],
+  ];
+  for (const name of withValue) t.match(text, new RegExp(`^  --${name} VALUE\\n {6}\\S`, 'm'), name);
+  for (const name of without) t.match(text, new RegExp(`^  --${name}\\n {6}\\S`, 'm'), name);
   for (const program of ['sidecar', 'wait', 'bpf', 'iptables', 'control-plane', 'audit']) {
     t.match(text.split('\n').slice(-3).join(' '), program, 'what else there is, for who looks here first');
   }
