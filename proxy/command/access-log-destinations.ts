@@ -3,6 +3,7 @@
 
 import type { AccessLogSink } from '../../config/access-log.ts';
 import type { Bootstrap } from '../../config/bootstrap.ts';
+import { logSinksOf } from '../../config/references.ts';
 import type { Snapshot } from '../../config/snapshot.ts';
 import { encodeMessage } from '../../xds/message/wire-message.ts';
 import type { AccessLogExport } from '../export/access-log-export.ts';
@@ -18,7 +19,12 @@ export interface AccessLogDestinationsOptions {
   readonly state: { readonly snapshot: Snapshot | null };
   readonly stats: WorkerStats;
   readonly log: ProcessLog;
+  /** Calls again and again, unless the process ends; the process's own clock when absent. */
+  readonly every?: (intervalMs: number, callback: () => void) => void;
 }
+
+/** How often it is asked which files no configuration names any more. */
+const sweepMs = 60_000;
 
 /** At the end of the process, a collector that takes nothing is waited for so long. */
 const patienceMs = 2000;
@@ -30,8 +36,18 @@ export class AccessLogDestinations {
 
   constructor(options: AccessLogDestinationsOptions) {
     this.#options = options;
-    const { stats, log } = options;
+    const { stats, log, every = everyUnlessItEnds } = options;
     this.#sinks = new LogSinks({ onWarning: (text) => log.component('file').warn(text), stats });
+    every(sweepMs, () => this.#closeUnnamed());
+  }
+
+  /** Files of listeners that were refused, or are gone. */
+  #closeUnnamed(): void {
+    const named = new Set<string>();
+    for (const listener of this.#options.state.snapshot?.listeners.values() ?? []) {
+      for (const sink of logSinksOf(listener)) if (sink.kind === 'file') named.add(sink.path);
+    }
+    this.#sinks.closeUnnamed((path) => named.has(path));
   }
 
   /** Opens the file of a sink that is to be configured; the reason when it cannot be. */
@@ -75,4 +91,8 @@ export class AccessLogDestinations {
       random: Math.random,
     });
   }
+}
+
+function everyUnlessItEnds(intervalMs: number, callback: () => void): void {
+  setInterval(callback, intervalMs).unref();
 }

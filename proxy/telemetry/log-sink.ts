@@ -56,7 +56,11 @@ export class LogSinks {
    */
   open(sink: AccessLogSink): string | undefined {
     const name = nameOf(sink);
-    if (this.#sinks.has(name)) return undefined;
+    const known = this.#sinks.get(name);
+    if (known !== undefined) {
+      known.isWanted = true;
+      return undefined;
+    }
     try {
       this.#sinks.set(name, new LogSink(name, sink, { context: this.#context, writer: openLogNow(sink) }));
       return undefined;
@@ -75,6 +79,22 @@ export class LogSinks {
       this.#sinks.set(name, sink);
     }
     sink.push(batch);
+  }
+
+  /**
+   * Closes the files that no configuration names, but for those that were opened or written to since the last call: a
+   * listener may be on its way to serve, or its connections to their end. One that gets a line again is opened again.
+   */
+  closeUnnamed(isNamed: (path: string) => boolean): void {
+    for (const [name, sink] of this.#sinks) {
+      if (!sink.mayBeClosed || isNamed(name)) continue;
+      if (sink.isWanted) {
+        sink.isWanted = false;
+        continue;
+      }
+      this.#sinks.delete(name);
+      void sink.close();
+    }
   }
 
   /** Opens every file anew, behind what waits already: log rotation moved the old ones away. */
@@ -124,6 +144,8 @@ class LogSink {
   #isClosing = false;
   #lostLines = 0;
   #running: Promise<void> = Promise.resolve();
+  /** Opened, or written to, since somebody looked. */
+  isWanted = true;
 
   constructor(name: string, sink: AccessLogSink, parts: { context: SinkContext; writer: LogWriter | null }) {
     this.#name = name;
@@ -132,7 +154,13 @@ class LogSink {
     this.#writer = parts.writer;
   }
 
+  /** A file that nothing waits for. */
+  get mayBeClosed(): boolean {
+    return this.#sink.kind === 'file' && this.#state === 'idle' && this.#queue.length === 0;
+  }
+
   push({ bytes, lines, cause }: LogBatch): void {
+    this.isWanted = true;
     const { block } = this.#context;
     block.add(filesystemStats.writeBuffered, lines);
     block.add(filesystemStats.writeTotalBuffered, bytes.length);

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import type { Snapshot } from '../../../config/snapshot.ts';
+import { emptySnapshot, type Snapshot } from '../../../config/snapshot.ts';
 import { AccessLogDestinations } from '../../../proxy/command/access-log-destinations.ts';
 import { createProcessLog } from '../../../proxy/telemetry/process-log.ts';
 import { WorkerStats } from '../../../proxy/telemetry/worker-stats.ts';
@@ -9,6 +9,8 @@ import { startAccessLogCollector } from '../../support/access-log-collector.ts';
 import { entryCollector } from '../../support/access-log-fixtures.ts';
 import { bootstrapOf } from '../../support/config-fixtures.ts';
 import { FakeClusters, loopback } from '../../support/export-fixtures.ts';
+import { openFilesIn } from '../../support/open-files.ts';
+import { tcpListener, until } from '../../support/tcp-proxy-fixtures.ts';
 
 const collector = entryCollector({ kind: 'tcp-entries', flushIntervalMs: 60_000 });
 
@@ -44,4 +46,25 @@ t.test('without logs there is nothing to end', async (t) => {
   const log = createProcessLog({ level: 'off', componentLevels: '' });
   const destinations = new AccessLogDestinations({ bootstrap, state: { snapshot: null }, stats, log });
   await t.resolves(destinations.close());
+});
+
+t.test('files that no listener of what is served names are closed in time', async (t) => {
+  const folder = t.testdir({});
+  const { bootstrap } = bootstrapOf('{}');
+  const stats = new WorkerStats(() => undefined);
+  const log = createProcessLog({ level: 'off', componentLevels: '' });
+  const sink = (name: string) => ({ kind: 'file', path: join(folder, name) }) as const;
+  const format = { kind: 'text', format: '', omitEmptyValues: false } as const;
+  const listener = tcpListener({ accessLogs: [{ sink: sink('served.log'), format }] });
+  const snapshot = { ...emptySnapshot, listeners: new Map([['a', listener]]) };
+  const sweeps: (() => void)[] = [];
+  const every = (_: number, sweep: () => void) => void sweeps.push(sweep);
+  const logs = new AccessLogDestinations({ bootstrap, state: { snapshot }, stats, log, every });
+  for (const name of ['served.log', 'refused.log']) t.equal(logs.open(sink(name)), undefined);
+  t.same(openFilesIn(folder), ['refused.log', 'served.log']);
+  for (let count = 0; count < 2; count++) sweeps[0]!();
+  await until(() => openFilesIn(folder).length === 1);
+  t.same(openFilesIn(folder), ['served.log']);
+  await logs.close();
+  t.same(openFilesIn(folder), []);
 });

@@ -8,6 +8,8 @@ import type { LogWriter } from '../../../proxy/telemetry/log-writer.ts';
 import { filesystemStats } from '../../../proxy/telemetry/server-stats.ts';
 import { StatsStore } from '../../../proxy/telemetry/stats-store.ts';
 import { WorkerStats } from '../../../proxy/telemetry/worker-stats.ts';
+import { openFilesIn } from '../../support/open-files.ts';
+import { until } from '../../support/tcp-proxy-fixtures.ts';
 
 interface Fixture {
   readonly open?: (sink: AccessLogSink) => Promise<LogWriter>;
@@ -257,4 +259,43 @@ t.test('a line begun is finished, whatever the writer takes at a time and whenev
     }),
     { numRuns: 60 },
   );
+});
+
+t.test('files that nobody names, opens or writes to any more are closed, and opened again for a line', async (t) => {
+  const folder = t.testdir({});
+  const { sinks } = fixture();
+  const named = new Set([join(folder, 'served.log')]);
+  const sweep = () => sinks.closeUnnamed((path) => named.has(path));
+  for (const name of ['served.log', 'refused.log', 'draining.log']) {
+    t.equal(sinks.open({ kind: 'file', path: join(folder, name) }), undefined);
+  }
+  sweep();
+  t.same(openFilesIn(folder), ['draining.log', 'refused.log', 'served.log'], 'a listener may be on its way');
+  sinks.write(batch('1\n', join(folder, 'draining.log')));
+  sweep();
+  await until(() => openFilesIn(folder).length === 2);
+  t.same(openFilesIn(folder), ['draining.log', 'served.log']);
+  await until(() => readFileSync(join(folder, 'draining.log'), 'utf8') === '1\n');
+  // One that is written to at the moment is looked at the next time.
+  await until(() => {
+    sweep();
+    return openFilesIn(folder).length === 1;
+  });
+  t.same(openFilesIn(folder), ['served.log']);
+  sinks.write(batch('2\n', join(folder, 'draining.log')));
+  await sinks.close();
+  t.equal(readFileSync(join(folder, 'draining.log'), 'utf8'), '1\n2\n');
+  t.same(openFilesIn(folder), []);
+});
+
+t.test('a sink that cannot be written keeps what waits, whoever names it', async (t) => {
+  const { file, open } = memoryFile();
+  file.failure = new Error('no space');
+  const { sinks, retries } = fixture({ open });
+  sinks.write(batch('1\n'));
+  await until(() => retries.length === 1);
+  for (let count = 0; count < 3; count++) sinks.closeUnnamed(() => false);
+  file.failure = null;
+  await sinks.close();
+  t.equal(file.text, '1\n');
 });
