@@ -49,6 +49,8 @@ export interface DataPlaneConfig {
   readonly upstream?: 'reactor' | 'undici';
   /** Who serves plain HTTP; our own codec when left out. */
   readonly downstream?: DownstreamEngine;
+  /** The reactor's; that of the machine when left out. */
+  readonly clock?: () => number;
 }
 
 /** Starts a worker that serves these listeners and clusters. */
@@ -69,7 +71,7 @@ export async function startDataPlane(config: DataPlaneConfig): Promise<DataPlane
       drainStrategy: config.drainStrategy ?? 'gradual',
     },
     port: port2,
-    clock: () => performance.now(),
+    clock: config.clock ?? (() => performance.now()),
     wallClock: Date.now,
     random: Math.random,
     // The sockets of the test are on this thread's event loop, behind the worker's.

@@ -8,19 +8,15 @@
 import { EpollEvent } from '../../../native/epoll.ts';
 import type { NativeBuffer } from '../../../native/native-buffer.ts';
 import { close, setLinger, shutdownWrite } from '../../../native/socket.ts';
-import { countEnded, countOpened } from '../../http/connection-counts.ts';
-import {
-  type ConnectionManager,
-  type DownstreamConnection,
-  drainedLastRequestMs,
-  lastRequestMsOf,
-} from '../../http/connection-manager.ts';
+import { ConnectionDeadline, ConnectionLifetime } from '../../http/connection-lifetime.ts';
+import type { ConnectionManager, DownstreamConnection } from '../../http/connection-manager.ts';
 import { encodeLine } from '../../http/header-table.ts';
 import { hasBody, RequestHead, type ResponseHead } from '../../http/message.ts';
 import { type ResponseSender, StreamDeadline } from '../../http/response-sender.ts';
 import { Stream } from '../../http/stream.ts';
 import { ResponseFlag } from '../../http/stream-info.ts';
 import { Deadlines } from '../../reactor/deadlines.ts';
+import { lingerLimitMs } from '../../reactor/lingering-close.ts';
 import type { Deferred, EventSource, Reactor } from '../../reactor/reactor.ts';
 import { httpStats } from '../../telemetry/http-stats.ts';
 import type { UwsResponse, UwsSocket } from './library.ts';
@@ -40,13 +36,6 @@ export interface UwsConnectionOptions extends ServedConnection {
   readonly sockets: LibrarySockets;
   readonly descriptor: number;
 }
-
-/** Deadlines of the connection, behind those of its stream. */
-const ConnectionDeadline = {
-  idle: StreamDeadline.count,
-  maxDuration: StreamDeadline.count + 1,
-  count: StreamDeadline.count + 2,
-} as const;
 
 const State = {
   /** For a request. */
@@ -74,7 +63,7 @@ export class UwsConnection implements DownstreamConnection, ResponseSender, Even
   readonly #writer: ResponseWriter;
   readonly #body: RequestBody;
   readonly #socket: LibrarySocket;
-  readonly #openedAtMs: number;
+  readonly #lifetime: ConnectionLifetime;
   #request: Stream | null = null;
   #state: State = State.waiting;
   #headBytes = 0;
@@ -89,15 +78,15 @@ export class UwsConnection implements DownstreamConnection, ResponseSender, Even
   /** Closing, and nothing more is written. */
   #isWritingEnded = false;
   #closeAfterResponse = false;
-  /** How long it waits for one more request, since it is to end; 0 when it is not. */
-  #lastRequestMs = 0;
-  #requestCount = 0;
+  #isCutByUs = false;
+  /** It is closed because the client has not ended it in time. */
+  #isLate = false;
   /** The kernel tells of it; without that nothing of a client would ever be noticed. */
   readonly #isRegistered: boolean;
 
   constructor(options: UwsConnectionOptions) {
     const { manager, descriptor } = options;
-    const { context, config, stats } = manager;
+    const { context } = manager;
     this.#options = options;
     this.#manager = manager;
     this.#reactor = context.reactor;
@@ -106,11 +95,8 @@ export class UwsConnection implements DownstreamConnection, ResponseSender, Even
     this.#writer = new ResponseWriter(this, context.reactor);
     this.#body = new RequestBody(context.reactor.receiveBuffer);
     this.#socket = new LibrarySocket(descriptor);
-    this.#openedAtMs = context.reactor.nowMs;
     this.deadlines = new Deadlines(context.reactor, this, ConnectionDeadline.count);
-    countOpened(stats);
-    this.deadlines.set(ConnectionDeadline.idle, config.idleTimeoutMs);
-    this.deadlines.set(ConnectionDeadline.maxDuration, config.maxConnectionDurationMs);
+    this.#lifetime = new ConnectionLifetime(manager, this.deadlines, false);
     manager.connections.add(this);
     this.#isRegistered = context.reactor.register(descriptor, INPUT, this) === 0;
     if (!this.#isRegistered) this.#reactor.defer(this);
@@ -139,6 +125,7 @@ export class UwsConnection implements DownstreamConnection, ResponseSender, Even
   #writeOn(): void {
     this.#writer.onRoom();
     this.onResponseSlow();
+    if (this.#request === null && this.#isWriting && this.#isLastResponse) this.#limitLastResponse();
   }
 
   onResponseSlow(): void {
@@ -188,10 +175,7 @@ export class UwsConnection implements DownstreamConnection, ResponseSender, Even
 
   #beginRequest(response: UwsResponse): void {
     const { head } = this;
-    const { config, stats } = this.#manager;
-    this.#requestCount++;
-    const isLast = config.maxRequestsPerConnection > 0 && this.#requestCount >= config.maxRequestsPerConnection;
-    if (isLast) stats.inc(httpStats.downstreamCxMaxRequestsReached);
+    const isLast = this.#lifetime.countRequest();
     this.#closeAfterResponse = isLast || !head.keepAlive;
     this.bytesReceived += this.#headBytes;
     const request = new Stream(this.#manager, this.#options.connection.facts, this);
@@ -272,11 +256,7 @@ export class UwsConnection implements DownstreamConnection, ResponseSender, Even
     }
     this.deadlines.cancel();
     this.#manager.connections.delete(this);
-    serveByOwnCodec(fd, this.#options, {
-      openedAtMs: this.#openedAtMs,
-      requestCount: this.#requestCount,
-      lastRequestMs: this.#lastRequestMs,
-    });
+    serveByOwnCodec(fd, this.#options, this.#lifetime);
   }
 
   /** A descriptor that the library knows nothing of, or a negated errno. */
@@ -303,6 +283,7 @@ export class UwsConnection implements DownstreamConnection, ResponseSender, Even
   /** As `close`, with RST. */
   reset(): void {
     if (this.#state === State.gone) return;
+    this.#isCutByUs = true;
     setLinger(this.#fd, 0);
     this.close();
   }
@@ -310,7 +291,7 @@ export class UwsConnection implements DownstreamConnection, ResponseSender, Even
   /** For the engine: the library has closed the socket. */
   onGone(): void {
     if (this.#state === State.gone) return;
-    const isRemote = this.#state !== State.closing;
+    const isRemote = this.#state !== State.closing && !this.#isCutByUs && !this.#isLate;
     this.#state = State.gone;
     this.#reactor.enter();
     this.#reactor.forget(this.#fd);
@@ -321,18 +302,17 @@ export class UwsConnection implements DownstreamConnection, ResponseSender, Even
   }
 
   #finish(isRemote: boolean): void {
-    const { stats, connections } = this.#manager;
+    const { connections } = this.#manager;
     // The library closes a connection with the last byte of a length, before the end of the response is told.
     const request = this.#writer.isTaken ? null : this.#request;
     this.#request = null;
     request?.onDownstreamReset(ResponseFlag.downstreamConnectionTermination, 'downstream_remote_disconnect');
-    this.deadlines.cancel();
     connections.delete(this);
     this.#options.connection.onConnectionGone();
-    countEnded(stats, {
+    this.#lifetime.end({
       isRemote,
       hadRequest: request !== null,
-      lengthMs: this.#reactor.nowMs - this.#openedAtMs,
+      isLate: this.#isLate,
       receivedBytes: this.bytesReceived,
       sentBytes: this.bytesSent,
     });
@@ -354,9 +334,9 @@ export class UwsConnection implements DownstreamConnection, ResponseSender, Even
   }
 
   #endWriting(): void {
-    const { delayedCloseTimeoutMs, idleTimeoutMs } = this.#manager.config;
+    const { delayedCloseTimeoutMs } = this.#manager.config;
     if (this.#awaitsHeld()) {
-      this.deadlines.set(ConnectionDeadline.idle, idleTimeoutMs);
+      this.#limitLastResponse();
       return;
     }
     this.#isWritingEnded = true;
@@ -386,7 +366,7 @@ export class UwsConnection implements DownstreamConnection, ResponseSender, Even
       this.#manager.stats.inc(httpStats.downstreamRqResponseBeforeRqComplete);
       this.#closeAfterResponse = true;
     }
-    if (this.#lastRequestMs > 0 || this.#manager.isDraining) this.#closeAfterResponse = true;
+    if (this.#lifetime.isLeaving) this.#closeAfterResponse = true;
     if (this.#closeAfterResponse) head.headers.appendLine(closeLine);
     if (this.#manager.config.http1.headerCase === 'proper-case') head.headers.spellProperCase();
     const length = this.#writer.head(head, this.head.method === 'HEAD');
@@ -410,10 +390,37 @@ export class UwsConnection implements DownstreamConnection, ResponseSender, Even
   sendEnd(): void {
     this.#request = null;
     this.#writer.end();
-    // A client that does not take the rest is idle: no deadline of the stream is left.
-    const isWriting = this.#state === State.responding || this.#state === State.body;
-    if (!isWriting || this.#writer.isTaken) return;
-    this.deadlines.set(ConnectionDeadline.idle, this.#manager.config.idleTimeoutMs);
+    // No deadline of the stream is left for a client that does not take the rest.
+    if (this.#writer.isTaken || !this.#isWriting) return;
+    if (this.#isLastResponse) this.#limitLastResponse();
+    // It is idle.
+    else this.deadlines.set(ConnectionDeadline.idle, this.#manager.config.idleTimeoutMs);
+  }
+
+  get #isWriting(): boolean {
+    return this.#state === State.responding || this.#state === State.body;
+  }
+
+  /** The connection ends behind the response. */
+  get #isLastResponse(): boolean {
+    return this.#closeAfterResponse || this.#state === State.body;
+  }
+
+  /** As in our own codec a client that takes some now and then is not cut, and one that takes nothing is given up. */
+  #limitLastResponse(): void {
+    this.deadlines.set(ConnectionDeadline.idle, lingerLimitMs(this.#manager.config.delayedCloseTimeoutMs, true));
+  }
+
+  /** The client has not taken the rest of a response in time, or has not ended behind the last one. */
+  #onStalled(): void {
+    if (this.#state === State.closing || this.#isLastResponse) {
+      this.#isLate = true;
+      this.close();
+      return;
+    }
+    this.#manager.stats.inc(httpStats.downstreamCxIdleTimeout);
+    this.#closeAfterResponse = true;
+    this.#limitLastResponse();
   }
 
   abort(): void {
@@ -440,7 +447,7 @@ export class UwsConnection implements DownstreamConnection, ResponseSender, Even
     }
     this.#state = State.waiting;
     this.head.headers.shrink();
-    this.deadlines.set(ConnectionDeadline.idle, this.#lastRequestMs || this.#manager.config.idleTimeoutMs);
+    this.#lifetime.waitForRequest();
     this.#mayHold = this.#writer.wasBlocked;
     if (this.#mayHold) this.#socket.pauseAgain();
     if (this.#hasInput || this.#mayHold) this.#reactor.defer(this);
@@ -449,37 +456,16 @@ export class UwsConnection implements DownstreamConnection, ResponseSender, Even
   onDeadline(slot: number): void {
     if (slot < StreamDeadline.count) {
       this.#request?.onDeadline(slot);
-    } else if (slot === ConnectionDeadline.maxDuration) {
-      this.#manager.stats.inc(httpStats.downstreamCxMaxDurationReached);
-      this.#leaveInTime();
-    } else if (this.#state === State.closing) {
-      this.close();
-    } else if (this.#lastRequestMs > 0) {
+    } else if (slot === ConnectionDeadline.idle && this.#state !== State.waiting) {
+      this.#onStalled();
+    } else if (this.#lifetime.endsAt(slot, this.#state === State.waiting, false)) {
       this.#closeGracefully();
-    } else {
-      this.#manager.stats.inc(httpStats.downstreamCxIdleTimeout);
-      // A client that does not take the rest of its response has had its time.
-      if (this.#state === State.waiting) this.#leaveInTime();
-      else this.#closeGracefully();
     }
     this.#manager.context.output.flush();
   }
 
   drain(): void {
-    if (this.#lastRequestMs === drainedLastRequestMs) return;
-    this.#manager.stats.inc(httpStats.downstreamCxDrainClose);
-    this.#leave(drainedLastRequestMs);
-  }
-
-  #leaveInTime(): void {
-    if (this.#requestCount === 0 && this.#state === State.waiting) this.#closeGracefully();
-    else this.#leave(lastRequestMsOf(this.#manager.config));
-  }
-
-  /** As in the codec of our own: a request that is on its way is still answered. */
-  #leave(lastRequestMs: number): void {
-    this.#lastRequestMs = lastRequestMs;
-    if (this.#state === State.waiting) this.deadlines.set(ConnectionDeadline.idle, lastRequestMs);
+    this.#lifetime.drain(this.#state === State.waiting);
   }
 }
 

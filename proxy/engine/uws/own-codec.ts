@@ -1,7 +1,8 @@
 // How a connection that uWebSockets.js does not serve, or not any more, becomes one of our own codec.
 
+import type { EarlierLife } from '../../http/connection-lifetime.ts';
 import type { ConnectionManager } from '../../http/connection-manager.ts';
-import { type EarlierLife, Http1ServerConnection } from '../../http/http1/server-connection.ts';
+import { Http1ServerConnection } from '../../http/http1/server-connection.ts';
 import type { ListenerConnection } from '../../listener/listener-connection.ts';
 import { adoptDescriptor } from '../../reactor/connection.ts';
 import { pendingHandler } from '../../reactor/pending-handler.ts';

@@ -5,9 +5,10 @@
 
 import type { NativeBuffer } from '../../../native/native-buffer.ts';
 import { HeaderId } from '../../http/header-name.ts';
-import { encodeLine, type HeaderTable } from '../../http/header-table.ts';
+import type { HeaderTable } from '../../http/header-table.ts';
 import { Byte } from '../../http/http1/byte-class.ts';
 import { standardReason } from '../../http/http1/reason-phrase.ts';
+import { announceFraming } from '../../http/http1/response-framing.ts';
 import { BodyFraming, type ResponseHead } from '../../http/message.ts';
 import type { Deferred, Reactor } from '../../reactor/reactor.ts';
 import type { UwsResponse } from './library.ts';
@@ -316,8 +317,6 @@ export class ResponseWriter implements Deferred {
   }
 }
 
-const chunkedLine = encodeLine('transfer-encoding', 'chunked');
-
 const nothing = new Uint8Array(0);
 
 /**
@@ -348,13 +347,6 @@ function encodeHead({ status, reason, headers, framing }: ResponseHead): Buffer 
     at += headers.bytes.copy(bytes, at, headers.lineStart(row), headers.lineEnd(row));
   }
   return bytes.subarray(0, at - 2);
-}
-
-/** What a GET would have been answered with (RFC 9110 section 9.3.2): without a length it would be chunked. */
-function announceFraming({ status, headers }: ResponseHead): void {
-  if (status < 200 || status === 204 || status === 304) return;
-  if (headers.findId(HeaderId.contentLength) >= 0 || headers.findId(HeaderId.transferEncoding) >= 0) return;
-  headers.appendLine(chunkedLine);
 }
 
 /** What a response without a body says of the one it stands for (HEAD, 304). */

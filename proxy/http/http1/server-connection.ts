@@ -8,14 +8,12 @@ import type { NativeBuffer } from '../../../native/native-buffer.ts';
 import type { ByteStream, ByteStreamHandler, CloseReason } from '../../reactor/byte-stream.ts';
 import { Deadlines } from '../../reactor/deadlines.ts';
 import { http1Stats, httpStats } from '../../telemetry/http-stats.ts';
-import { countEnded, countOpened } from '../connection-counts.ts';
-import {
-  type ConnectionCounter,
-  type ConnectionFacts,
-  type ConnectionManager,
-  type DownstreamConnection,
-  drainedLastRequestMs,
-  lastRequestMsOf,
+import { ConnectionDeadline as CommonDeadline, ConnectionLifetime, type EarlierLife } from '../connection-lifetime.ts';
+import type {
+  ConnectionCounter,
+  ConnectionFacts,
+  ConnectionManager,
+  DownstreamConnection,
 } from '../connection-manager.ts';
 import { HeaderId } from '../header-name.ts';
 import type { HeaderTable } from '../header-table.ts';
@@ -31,36 +29,26 @@ import { type CodecError, requestFieldErrors } from './codec-error.ts';
 import { responseHeadBound, writeResponseHead } from './head-writer.ts';
 import { standardReason } from './reason-phrase.ts';
 import { RequestParser } from './request-parser.ts';
+import { frameResponse, opensTunnel } from './response-framing.ts';
 
 const closeLine = encodeLine('connection', 'close');
 const keepAliveLine = encodeLine('connection', 'keep-alive');
-const chunkedLine = encodeLine('transfer-encoding', 'chunked');
 
-/** Deadlines of the connection, behind those of its stream. */
 const ConnectionDeadline = {
-  idle: StreamDeadline.count,
-  requestHeaders: StreamDeadline.count + 1,
-  maxDuration: StreamDeadline.count + 2,
-  count: StreamDeadline.count + 3,
+  ...CommonDeadline,
+  requestHeaders: CommonDeadline.count,
+  count: CommonDeadline.count + 1,
 } as const;
 
 const State = { idle: 0, body: 1, responding: 2, tunnel: 3, closing: 4 } as const;
 type State = (typeof State)[keyof typeof State];
-
-/** What a connection was before this codec took it over from another one, which has counted it. */
-export interface EarlierLife {
-  readonly openedAtMs: number;
-  readonly requestCount: number;
-  /** As below. */
-  readonly lastRequestMs: number;
-}
 
 export class Http1ServerConnection implements ByteStreamHandler, ResponseSender, DownstreamConnection {
   readonly head = new RequestHead();
   readonly deadlines: Deadlines;
   readonly #stream: ByteStream;
   readonly #manager: ConnectionManager;
-  readonly #openedAtMs: number;
+  readonly #lifetime: ConnectionLifetime;
   readonly #facts: ConnectionFacts;
   readonly #counter: ConnectionCounter;
   readonly #parser: RequestParser;
@@ -69,10 +57,7 @@ export class Http1ServerConnection implements ByteStreamHandler, ResponseSender,
   #request: Stream | null = null;
   #state: State = State.idle;
   #closeAfterResponse = false;
-  /** How long it waits for one more request, since it is to end; 0 when it is not. */
-  #lastRequestMs = 0;
   #inputEnded = false;
-  #requestCount = 0;
   /** What of the parser's count is in the stats. */
   #droppedHeaders = 0;
 
@@ -90,15 +75,7 @@ export class Http1ServerConnection implements ByteStreamHandler, ResponseSender,
     this.#parser = new RequestParser(manager.parserOptions);
     this.#encoder = new BodyEncoder(manager.context.output);
     this.deadlines = new Deadlines(manager.context.reactor, this, ConnectionDeadline.count);
-    const { maxConnectionDurationMs } = manager.config;
-    const { nowMs } = manager.context.reactor;
-    this.#openedAtMs = earlier?.openedAtMs ?? nowMs;
-    this.#lastRequestMs = earlier?.lastRequestMs ?? 0;
-    this.#requestCount = earlier?.requestCount ?? 0;
-    if (earlier === null) countOpened(manager.stats, facts.tls !== undefined);
-    this.#waitForRequest();
-    const leftMs = this.#openedAtMs + maxConnectionDurationMs - nowMs;
-    this.deadlines.set(ConnectionDeadline.maxDuration, maxConnectionDurationMs === 0 ? 0 : Math.max(1, leftMs));
+    this.#lifetime = new ConnectionLifetime(manager, this.deadlines, facts.tls !== undefined, earlier);
     manager.connections.add(this);
   }
 
@@ -178,9 +155,7 @@ export class Http1ServerConnection implements ByteStreamHandler, ResponseSender,
   #beginRequest(headBytes: number): void {
     const { head } = this;
     const { config } = this.#manager;
-    this.#requestCount++;
-    const isLast = config.maxRequestsPerConnection > 0 && this.#requestCount >= config.maxRequestsPerConnection;
-    if (isLast) this.#manager.stats.inc(httpStats.downstreamCxMaxRequestsReached);
+    const isLast = this.#lifetime.countRequest();
     this.#closeAfterResponse = isLast || !head.keepAlive;
     const request = new Stream(this.#manager, this.#facts, this);
     this.#request = request;
@@ -275,21 +250,17 @@ export class Http1ServerConnection implements ByteStreamHandler, ResponseSender,
   }
 
   onClosed(reason: CloseReason): void {
-    const { config, stats, connections, context } = this.#manager;
+    const { connections, context } = this.#manager;
     const request = this.#request;
     this.#request = null;
     this.#state = State.closing;
     request?.onDownstreamReset(ResponseFlag.downstreamConnectionTermination, 'downstream_remote_disconnect');
-    this.deadlines.cancel();
     connections.delete(this);
     this.#counter.onConnectionGone();
-    const isLate = reason.kind === 'local' && reason.isLate === true;
-    if (isLate && config.delayedCloseTimeoutMs > 0) stats.inc(httpStats.downstreamCxDelayedCloseTimeout);
-    countEnded(stats, {
-      isTls: this.#facts.tls !== undefined,
+    this.#lifetime.end({
       isRemote: reason.kind !== 'local' || this.#inputEnded,
       hadRequest: request !== null,
-      lengthMs: context.reactor.nowMs - this.#openedAtMs,
+      isLate: reason.kind === 'local' && reason.isLate === true,
       receivedBytes: this.#stream.bytesReceived,
       sentBytes: this.#stream.bytesSent,
     });
@@ -309,7 +280,7 @@ export class Http1ServerConnection implements ByteStreamHandler, ResponseSender,
 
   sendHead(head: ResponseHead): void {
     const { output } = this.#manager.context;
-    this.#frame(head);
+    if (frameResponse(head, this.head)) this.#closeAfterResponse = true;
     if (this.#state === State.body) {
       // Nobody waits for the rest of a request that was answered: the connection ends behind the response.
       this.#manager.stats.inc(httpStats.downstreamRqResponseBeforeRqComplete);
@@ -317,7 +288,7 @@ export class Http1ServerConnection implements ByteStreamHandler, ResponseSender,
     }
     if (this.#mustClose()) {
       this.#closeAfterResponse = true;
-      if (!this.#opensTunnel(head)) head.headers.appendLine(closeLine);
+      if (!opensTunnel(head, this.head)) head.headers.appendLine(closeLine);
     } else if (this.head.version === HttpVersion.http10) {
       head.headers.appendLine(keepAliveLine);
     }
@@ -329,35 +300,8 @@ export class Http1ServerConnection implements ByteStreamHandler, ResponseSender,
     this.#encoder.begin(this.#stream, head.framing);
   }
 
-  // The connection of a tunnel ends with it, and says so by no header.
-  #opensTunnel(head: ResponseHead): boolean {
-    return head.status === 101 || (this.head.method === 'CONNECT' && head.status >= 200 && head.status < 300);
-  }
-
-  // An endless or chunked upstream body is chunked for an HTTP/1.1 client and ends with the connection for HTTP/1.0.
-  #frame(head: ResponseHead): void {
-    // RFC 9112 §6.1: never to a client of HTTP/1.0, not even in the answer to its HEAD.
-    if (this.head.version === HttpVersion.http10) head.headers.removeId(HeaderId.transferEncoding);
-    if (head.framing === BodyFraming.none && this.head.method === 'HEAD') this.#announceFraming(head);
-    if (head.framing !== BodyFraming.untilClose && head.framing !== BodyFraming.chunked) return;
-    if (this.head.version === HttpVersion.http10) {
-      head.framing = BodyFraming.untilClose;
-      this.#closeAfterResponse = true;
-      return;
-    }
-    if (head.headers.findId(HeaderId.transferEncoding) < 0) head.headers.appendLine(chunkedLine);
-    head.framing = BodyFraming.chunked;
-  }
-
-  // What a GET would have been answered with (RFC 9110 section 9.3.2): without a length it would be chunked.
-  #announceFraming({ status, headers }: ResponseHead): void {
-    if (status < 200 || status === 204 || status === 304 || this.head.version === HttpVersion.http10) return;
-    if (headers.findId(HeaderId.contentLength) >= 0 || headers.findId(HeaderId.transferEncoding) >= 0) return;
-    headers.appendLine(chunkedLine);
-  }
-
   #mustClose(): boolean {
-    return this.#closeAfterResponse || this.#lastRequestMs > 0 || this.#inputEnded || this.#manager.isDraining;
+    return this.#closeAfterResponse || this.#inputEnded || this.#lifetime.isLeaving;
   }
 
   get dataSink(): ByteStream | null {
@@ -387,12 +331,8 @@ export class Http1ServerConnection implements ByteStreamHandler, ResponseSender,
     // A connection may be idle for hours: it keeps no memory of a large head.
     this.head.headers.shrink();
     this.#parser.reset();
-    this.#waitForRequest();
+    this.#lifetime.waitForRequest();
     this.#stream.resumeReading();
-  }
-
-  #waitForRequest(): void {
-    this.deadlines.set(ConnectionDeadline.idle, this.#lastRequestMs || this.#manager.config.idleTimeoutMs);
   }
 
   abort(): void {
@@ -429,37 +369,18 @@ export class Http1ServerConnection implements ByteStreamHandler, ResponseSender,
     } else if (slot === ConnectionDeadline.requestHeaders) {
       this.#manager.stats.inc(httpStats.downstreamRqHeaderTimeout);
       this.#refuseHead(LocalReplies.requestHeadersTimeout, 'the request head was not complete in time');
-    } else if (slot === ConnectionDeadline.maxDuration) {
-      this.#manager.stats.inc(httpStats.downstreamCxMaxDurationReached);
-      this.#leaveInTime();
-    } else if (this.#lastRequestMs > 0) {
+    } else if (this.#lifetime.endsAt(slot, this.#isWaiting, this.#parser.hasPartial)) {
       this.#closeGracefully();
-    } else {
-      this.#manager.stats.inc(httpStats.downstreamCxIdleTimeout);
-      this.#leaveInTime();
     }
     this.#manager.context.output.flush();
   }
 
-  /** The listener goes, or the process: this connection with it. */
   drain(): void {
-    if (this.#lastRequestMs === drainedLastRequestMs) return;
-    this.#manager.stats.inc(httpStats.downstreamCxDrainClose);
-    this.#leave(drainedLastRequestMs);
+    this.#lifetime.drain(this.#isWaiting);
   }
 
-  // One that never asked for anything has nothing on its way, as in Envoy.
-  #leaveInTime(): void {
-    const isUnused = this.#requestCount === 0 && this.#state === State.idle && !this.#parser.hasPartial;
-    if (isUnused) this.#closeGracefully();
-    else this.#leave(lastRequestMsOf(this.#manager.config));
-  }
-
-  // The next response, or the one under way, is the last. An idle connection is closed a little later: the request that
-  // a busy client has sent meanwhile would be lost, and the response tells it to leave.
-  #leave(lastRequestMs: number): void {
-    this.#lastRequestMs = lastRequestMs;
-    if (this.#request === null && this.#state === State.idle) this.#waitForRequest();
+  get #isWaiting(): boolean {
+    return this.#state === State.idle;
   }
 }
 

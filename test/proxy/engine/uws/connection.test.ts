@@ -210,7 +210,7 @@ t.test('a client that leaves ends its request at the endpoint', { skip }, async 
 });
 
 t.test('a response that the endpoint cuts is cut for the client, with a reset', { skip }, async (t) => {
-  const { open } = await start(t, (socket) => {
+  const { open, counted } = await start(t, (socket) => {
     socket.once('data', () => {
       socket.write('HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n01234');
       setImmediate(() => socket.destroy());
@@ -220,6 +220,7 @@ t.test('a response that the endpoint cuts is cut for the client, with a reset', 
   await client.write(get);
   await client.ended();
   t.equal(client.outcome, 'ECONNRESET');
+  t.equal(counted(httpStats.downstreamCxDestroyLocal), 1, 'which was ours');
 });
 
 t.test('an upgrade is a tunnel, of what was sent ahead too', { skip }, async (t) => {

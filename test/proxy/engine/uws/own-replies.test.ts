@@ -67,14 +67,21 @@ async function start(
   const action = { kind: 'direct-response', status: 200, body: Buffer.from(body) } as const;
   const headers = { ...noMutations, responseAdd: fields };
   const host = virtualHostOf([{ ...routeOf('/x', action), headers }]);
+  let skippedMs = 0;
   const plane = await startDataPlane({
     listeners: [httpListener('http', managerOf([host], manager))],
     clusters: [],
     downstream: new UwsEngine(libraryWith(sockets)),
+    clock: () => performance.now() + skippedMs,
   });
   t.teardown(() => plane.stop());
   const counted = (stat: number) => plane.stats.get(httpStats, 'test')?.value(stat) ?? 0;
-  return { client: await RawClient.open(plane.ports.get('http')!), counted };
+  const skipTime = async (ms: number) => {
+    skippedMs += ms;
+    // A turn, of which there is none by itself before time has passed.
+    await plane.update({});
+  };
+  return { client: await RawClient.open(plane.ports.get('http')!), counted, skipTime };
 }
 
 const small = { areSmall: true, areFull: false };
@@ -95,12 +102,55 @@ t.test('a body goes on while its reply is taken slowly, and nobody wants it', { 
   client.close();
 });
 
-t.test('a client that takes no reply while it sends a body has the time of an idle one', { skip }, async (t) => {
-  const { client, counted } = await start(t, { body: '#'.repeat(4_000_000) }, small, { idleTimeoutMs: 100 });
+t.test('a client that takes nothing of an early reply is given up, without idle_timeout too', { skip }, async (t) => {
+  const { client, counted, skipTime } = await start(t, { body: '#'.repeat(4_000_000) }, small, { idleTimeoutMs: 0 });
   client.socket.pause();
   client.socket.write(post);
-  await until(() => counted(httpStats.downstreamCxActive) === 0 && counted(httpStats.downstreamCxTotal) === 1);
-  t.equal(counted(httpStats.downstreamCxIdleTimeout), 1);
+  await until(() => counted(httpStats.downstreamRqResponseBeforeRqComplete) === 1);
+  // What the kernel still takes begins the time anew.
+  await turns(200);
+  await skipTime(29_000);
+  t.equal(counted(httpStats.downstreamCxActive), 1);
+  await skipTime(2000);
+  await until(() => counted(httpStats.downstreamCxActive) === 0);
+  t.equal(counted(httpStats.downstreamCxDelayedCloseTimeout), 1);
+  t.equal(counted(httpStats.downstreamCxDestroyLocal), 1);
+  client.close();
+});
+
+t.test('… and one that takes some of it now and then is not', { skip }, async (t) => {
+  const { client, skipTime } = await start(t, { body: '#'.repeat(4_000_000) }, small, { idleTimeoutMs: 100 });
+  client.socket.pause();
+  client.socket.write(post);
+  await turns(50);
+  for (let round = 0; round < 4; round++) {
+    const before = client.text.length;
+    client.socket.resume();
+    await client.until((text) => text.length >= before + 400_000);
+    client.socket.pause();
+    await turns(20);
+    await skipTime(20_000);
+    await turns(20);
+  }
+  client.socket.resume();
+  const text = await client.ended();
+  t.equal(text.match(/#/g)?.length, 4_000_000);
+  t.equal(client.outcome, 'end');
+  client.close();
+});
+
+t.test('an idle time that is over within a response ends the connection behind it, not within', { skip }, async (t) => {
+  const { client, counted, skipTime } = await start(t, { body: '#'.repeat(4_000_000) }, small, { idleTimeoutMs: 1000 });
+  client.socket.pause();
+  client.socket.write('GET /x HTTP/1.1\r\nHost: a\r\n\r\n');
+  await until(() => counted(httpStats.downstreamRq2xx) === 1);
+  await skipTime(1001);
+  await until(() => counted(httpStats.downstreamCxIdleTimeout) === 1);
+  client.socket.resume();
+  const text = await client.ended();
+  t.equal(text.match(/#/g)?.length, 4_000_000);
+  t.equal(client.outcome, 'end');
+  t.equal(counted(httpStats.downstreamCxDelayedCloseTimeout), 0);
   client.close();
 });
 
