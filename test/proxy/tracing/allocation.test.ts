@@ -3,7 +3,7 @@
 
 import t from 'tap';
 import { encodeLine } from '../../../proxy/http/header-table.ts';
-import { RequestHead } from '../../../proxy/http/message.ts';
+import { RequestHead, ResponseHead } from '../../../proxy/http/message.ts';
 import type { Stream } from '../../../proxy/http/stream.ts';
 import { StreamInfo } from '../../../proxy/http/stream-info.ts';
 import { routeOf } from '../../support/data-plane.ts';
@@ -31,12 +31,14 @@ function allocatedBytes(run: () => void): number {
 const lines = [encodeLine('host', 'shop.example'), encodeLine('user-agent', 'curl/8'), encodeLine('accept', '*/*')];
 const parent = encodeLine('traceparent', '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00');
 
-for (const [name, extra] of [
-  ['that brings no trace', []],
-  ['whose caller decided against it', [parent]],
+for (const [name, spawnUpstreamSpan, extra] of [
+  ['that brings no trace', false, []],
+  ['that brings no trace, with a span of its attempt,', true, []],
+  ['whose caller decided against it', false, [parent]],
+  ['whose caller decided against it, with a span of its attempt,', true, [parent]],
 ] as const) {
   t.test(`a request ${name} and is not kept allocates nothing`, async (t) => {
-    const tracing = tracingOf({ spawnUpstreamSpan: true }, { randomPerTenThousand: 0 });
+    const tracing = tracingOf({ spawnUpstreamSpan }, { randomPerTenThousand: 0 });
     const scene = new Scene({ manager: { tracing }, routes: [routeOf('/', forwardAction())] });
     const { manager, cluster } = scene;
     const tracer = manager.tracer!;
@@ -51,7 +53,9 @@ for (const [name, extra] of [
     const stream = { head, info, manager, random: () => 0.5, trace: null } as unknown as Stream;
     const route = manager.routes.match(head, manager.context.matchContext)!;
     const endpoint = [...cluster.eachEndpoint()][0]!;
-    const context = { info, request: head, response: null, responseTrailers: null, localReplyBody: '' };
+    const response = new ResponseHead();
+    response.status = 200;
+    const context = { info, request: head, response, responseTrailers: null, localReplyBody: '' };
     const bytes = allocatedBytes(() => {
       head.headers.clear();
       for (let index = 0; index < lines.length; index++) head.headers.appendLine(lines[index]!);
@@ -60,7 +64,9 @@ for (const [name, extra] of [
       const trace = stream.trace!;
       trace.inject(head.headers);
       trace.beginAttempt(endpoint, head.headers, 1);
+      trace.attemptConnected(null, head.headers);
       trace.attemptAnswered(200);
+      tracer.onResponseHead(stream, route, response);
       trace.endAttempt(2);
       tracer.finish(stream, context);
       tracer.release(stream);
