@@ -5,7 +5,7 @@
 import koffi from 'koffi';
 import { declareOpenssl } from './openssl.ts';
 import { KnownChains, nameOfChain } from './tls-known-chains.ts';
-import { derOfStack } from './tls-pem.ts';
+import { derOf, derOfStack } from './tls-pem.ts';
 
 export interface ShownPeer {
   /** DER, the peer's own first. One and the same array each time for a chain that is known. */
@@ -38,6 +38,18 @@ export function forgetPeers(context: number): void {
 /** Who is told of a peer until the next such call: a handshake is driven by one call, and is alone in its thread meanwhile. */
 export function listenForPeer(next: PeerListener | undefined): void {
   listener = next;
+}
+
+/**
+ * DER, the own of the peer of the connection `session` first; empty when it has shown none, the own alone after a resumption.
+ * `side` is ours.
+ */
+export function certificatesOf(session: number, side: 'client' | 'server'): readonly Buffer[] {
+  const own = peerCertificate()(session);
+  if (own === 0) return [];
+  const sent = derOfStack(peerChain()(session));
+  // The stack of a client has the own one as well, the stack of a server has not.
+  return side === 'client' && sent.length > 0 ? sent : [derOf(own), ...sent];
 }
 
 /** From the peer's own to a root of ours; empty where nothing was verified: after a resumption, and for a chain that was known. */
@@ -96,4 +108,6 @@ const certificateOf = declareOpenssl('uint64_t', 'X509_STORE_CTX_get0_cert', ['u
 const shownChain = declareOpenssl('uint64_t', 'X509_STORE_CTX_get0_untrusted', ['uint64_t']);
 const chainOf = declareOpenssl('uint64_t', 'X509_STORE_CTX_get0_chain', ['uint64_t']);
 const verifiedChain = declareOpenssl('uint64_t', 'SSL_get0_verified_chain', ['uint64_t']);
+const peerCertificate = declareOpenssl('uint64_t', 'SSL_get0_peer_certificate', ['uint64_t']);
+const peerChain = declareOpenssl('uint64_t', 'SSL_get_peer_cert_chain', ['uint64_t']);
 const stackItem = declareOpenssl('uint64_t', 'OPENSSL_sk_value', ['uint64_t', 'int']);

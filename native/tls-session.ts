@@ -10,7 +10,7 @@
 // the thread write to as well, but of the connection's own state.
 
 import { describeErrno, Errno } from './errno.ts';
-import { clearErrno, declare, failure } from './libc.ts';
+import { clearErrno, failure } from './libc.ts';
 import { NativeBuffer } from './native-buffer.ts';
 import {
   declareOpenssl,
@@ -22,12 +22,13 @@ import {
   takeLastOpensslProblem,
   takeOpensslProblem,
 } from './openssl.ts';
+import { alpnOf, cipherOf, groupOf, serverNameOf, versionOf, wasResumed } from './tls-agreement.ts';
 import type { TlsContext } from './tls-context.ts';
-import { listenForPeer, type ShownPeer, verifiedChainOf } from './tls-peer.ts';
-import { derOf, derOfStack } from './tls-pem.ts';
+import { certificatesOf, listenForPeer, type ShownPeer, verifiedChainOf } from './tls-peer.ts';
 import { sessionIdOf, TlsResumption, takeResumable } from './tls-resumption.ts';
 import { peerSignatureOf } from './tls-signature.ts';
 import { giveTicket } from './tls-tickets.ts';
+import { MAX_RECORD_BYTES, UnfinishedRecord } from './tls-unfinished-record.ts';
 
 /** What the descriptor must be ready for before the call that returned -EAGAIN is made again. */
 export const TlsWant = { nothing: 0, read: 1, write: 2 } as const;
@@ -66,11 +67,7 @@ export class TlsSession {
   #peer: ShownPeer | undefined;
   /** What was resumed, or taken last. Another that comes to be at its address is missed, and a later one is not. */
   #taken = 0;
-  /** What a write that could not be finished was about: OpenSSL wants the same bytes again, and as many. */
-  #retry: NativeBuffer | undefined;
-  #retryLength = 0;
-  /** Bytes that such a retry has sent and `write` has not told of. */
-  #sentAhead = 0;
+  readonly #unfinished = new UnfinishedRecord();
 
   private constructor(context: TlsContext, pointer: number) {
     this.#context = context;
@@ -123,7 +120,7 @@ export class TlsSession {
     listenForPeer(this);
     const result = doHandshake()(this.#pointer);
     listenForPeer(undefined);
-    if (result !== 1) return this.#unfinished(result, failure());
+    if (result !== 1) return this.#outcomeOf(result, failure());
     this.#isEstablished = true;
     this.#owesTicket = this.#context.givesTickets;
     this.hasPending = this.#holdsInput();
@@ -150,7 +147,7 @@ export class TlsSession {
       if (count > 0) total += count;
       else {
         const errno = failure();
-        const outcome = this.#unfinished(count, errno);
+        const outcome = this.#outcomeOf(count, errno);
         if (outcome !== -Errno.EAGAIN || this.#isDry(errno)) {
           // Ends and failures are told by the next call, which nothing but this brings about.
           this.hasPending = total > 0 && outcome !== -Errno.EAGAIN;
@@ -173,7 +170,7 @@ export class TlsSession {
       const count = sslPeek()(this.#pointer, lookBuffer.address, 1);
       if (count > 0) return 1;
       const errno = failure();
-      const outcome = this.#unfinished(count, errno);
+      const outcome = this.#outcomeOf(count, errno);
       if (outcome !== -Errno.EAGAIN) return outcome;
       this.hasPending = !this.#isDry(errno) && this.#holdsInput();
       if (!this.hasPending) return outcome;
@@ -188,7 +185,7 @@ export class TlsSession {
   write(buffer: NativeBuffer, offset: number, length: number): number {
     if (this.#failure !== 0) return this.#failure;
     if (this.#writeFailure !== 0) return this.#writeFailure;
-    if (this.#retryLength > 0) {
+    if (this.#unfinished.lengthBytes > 0) {
       const result = this.#writeAgain();
       if (result < 0) return result;
     }
@@ -196,15 +193,14 @@ export class TlsSession {
       this.#owesTicket = false;
       giveTicket(this.#pointer);
     }
-    let total = Math.min(this.#sentAhead, length);
-    this.#sentAhead -= total;
+    let total = this.#unfinished.tell(length);
     while (total < length) {
       const from = offset + total;
       const chunk = Math.min(length - total, MAX_RECORD_BYTES);
       const count = sslWrite()(this.#pointer, buffer.address + from, chunk);
       if (count <= 0) {
         const outcome = this.#unwritten(count, failure());
-        if (outcome === -Errno.EAGAIN) this.#keepForRetry(buffer, from, chunk);
+        if (outcome === -Errno.EAGAIN) this.#unfinished.keep(buffer, from, chunk);
         return total > 0 ? total : outcome;
       }
       total += count;
@@ -215,7 +211,7 @@ export class TlsSession {
   /** Sends close_notify behind what was written: 0 when it is sent, or cannot be because the connection has failed. */
   shutdown(): number {
     if (this.#isEndSent || !this.#isEstablished || this.#failure !== 0 || this.#writeFailure !== 0) return 0;
-    if (this.#retryLength > 0) {
+    if (this.#unfinished.lengthBytes > 0) {
       const result = this.#writeAgain();
       if (result < 0) return result;
     }
@@ -236,7 +232,7 @@ export class TlsSession {
     this.#peer = undefined;
     this.hasPending = false;
     this.#failure = -Errno.EBADF;
-    this.#giveRetryBack();
+    this.#unfinished.giveBack();
   }
 
   get isEstablished(): boolean {
@@ -255,18 +251,17 @@ export class TlsSession {
 
   /** One of `TlsVersion`; what it says before the handshake is done is of no use, as with those below. */
   get version(): number {
-    return this.#pointer === 0 ? 0 : versionOf()(this.#pointer);
+    return this.#pointer === 0 ? 0 : versionOf(this.#pointer);
   }
 
   /** As the RFCs have it: `TLS_AES_128_GCM_SHA256`. */
   get cipher(): string | undefined {
-    const cipher = this.#pointer === 0 ? 0 : currentCipher()(this.#pointer);
-    return cipher === 0 ? undefined : (standardName()(cipher) ?? undefined);
+    return this.#pointer === 0 ? undefined : cipherOf(this.#pointer);
   }
 
   /** Of the key exchange, as OpenSSL calls it: `x25519`, `X25519MLKEM768`. */
   get group(): string | undefined {
-    return this.#pointer === 0 ? undefined : (groupName()(this.#pointer) ?? undefined);
+    return this.#pointer === 0 ? undefined : groupOf(this.#pointer);
   }
 
   /** With what the peer has signed: `ecdsa_secp256r1_sha256`; undefined without a certificate of it. */
@@ -276,20 +271,17 @@ export class TlsSession {
 
   /** The application protocol, as Latin-1; undefined when none was agreed on. */
   get alpn(): string | undefined {
-    if (this.#pointer === 0) return undefined;
-    selectedAlpn()(this.#pointer, scratch.address, scratch.address + 8);
-    const length = scratch.bytes.readUInt32LE(8);
-    return length === 0 ? undefined : textAt(Number(scratch.bytes.readBigUInt64LE(0)), length);
+    return this.#pointer === 0 ? undefined : alpnOf(this.#pointer);
   }
 
   /** SNI, as the client has sent it. */
   get serverName(): string | undefined {
-    return this.#pointer === 0 ? undefined : (serverNameOf()(this.#pointer, HOST_NAME) ?? undefined);
+    return this.#pointer === 0 ? undefined : serverNameOf(this.#pointer);
   }
 
   /** Whether keys come from an earlier session: nothing was verified anew. */
   get isResumed(): boolean {
-    return this.#pointer !== 0 && sessionReused()(this.#pointer) === 1;
+    return this.#pointer !== 0 && wasResumed(this.#pointer);
   }
 
   /** Lower-case hex; empty where it has none, as under TLS 1.3. */
@@ -307,20 +299,11 @@ export class TlsSession {
   peerCertificates(): readonly Buffer[] {
     if (this.#peer !== undefined) return this.#peer.certificates;
     if (this.#pointer === 0) return [];
-    const certificates = this.#keptCertificates();
+    const certificates = certificatesOf(this.#pointer, this.#context.side);
     const { verifyResult } = this;
     // Before the end of the handshake some of them may come yet.
     if (this.#isEstablished) this.#peer = { certificates, verifyResult, verifiedChain: undefined };
     return certificates;
-  }
-
-  /** What OpenSSL has of them. */
-  #keptCertificates(): readonly Buffer[] {
-    const own = peerCertificate()(this.#pointer);
-    if (own === 0) return [];
-    const sent = derOfStack(peerChain()(this.#pointer));
-    // The stack of a client has the own one as well, the stack of a server has not.
-    return this.#context.side === 'client' && sent.length > 0 ? sent : [derOf(own), ...sent];
   }
 
   /** DER, from the peer's own to a root of ours; empty where nothing was verified, and after a resumption. */
@@ -335,8 +318,8 @@ export class TlsSession {
   }
 
   /** After a call that returned `result`, and what was the errno then. */
-  #unfinished(result: number, errno: number): number {
-    if (inInit()(this.#pointer) === 1) return this.#unfinishedHandshake(result, errno);
+  #outcomeOf(result: number, errno: number): number {
+    if (inInit()(this.#pointer) === 1) return this.#outcomeOfHandshake(result, errno);
     const want = wantOf()(this.#pointer);
     if (want === SSL_READING) return this.#blocked(TlsWant.read);
     if (want === SSL_WRITING) return this.#blocked(TlsWant.write);
@@ -348,7 +331,7 @@ export class TlsSession {
    * Of the handshake, of messages behind it, and of records that break the rules, which put the connection back there. The
    * handshake empties the queue of errors before it begins; the newest in the queue is of this call otherwise.
    */
-  #unfinishedHandshake(result: number, errno: number): number {
+  #outcomeOfHandshake(result: number, errno: number): number {
     const error = errorOf()(this.#pointer, result);
     if (error === SSL_ERROR_WANT_READ) return this.#blocked(TlsWant.read);
     if (error === SSL_ERROR_WANT_WRITE) return this.#blocked(TlsWant.write);
@@ -362,9 +345,9 @@ export class TlsSession {
     return this.#fail(-Errno.EPROTO, takeLastOpensslProblem());
   }
 
-  /** As `#unfinished`, of a call that writes: what the socket refuses ends writing, and what TLS refuses ends everything. */
+  /** As `#outcomeOf`, of a call that writes: what the socket refuses ends writing, and what TLS refuses ends everything. */
   #unwritten(result: number, errno: number): number {
-    let outcome = this.#unfinished(result, errno);
+    let outcome = this.#outcomeOf(result, errno);
     // The peer's end has come before, and this is another matter.
     if (outcome === 0) outcome = this.#fail(errno, describeSocketError(errno));
     if (outcome === -Errno.EAGAIN || outcome === -Errno.EPROTO) return outcome;
@@ -401,25 +384,12 @@ export class TlsSession {
     return this.#failure;
   }
 
-  #keepForRetry(buffer: NativeBuffer, from: number, length: number): void {
-    this.#retry = spareBuffers.pop() ?? new NativeBuffer(MAX_RECORD_BYTES);
-    buffer.bytes.copy(this.#retry.bytes, 0, from, from + length);
-    this.#retryLength = length;
-  }
-
   #writeAgain(): number {
-    const count = sslWrite()(this.#pointer, this.#retry!.address, this.#retryLength);
+    const { address, lengthBytes } = this.#unfinished;
+    const count = sslWrite()(this.#pointer, address, lengthBytes);
     if (count <= 0) return this.#unwritten(count, failure());
-    // Less than was asked for when the peer takes small records only: the rest was not encrypted, and comes again.
-    this.#sentAhead = count;
-    this.#giveRetryBack();
+    this.#unfinished.onSent(count);
     return 0;
-  }
-
-  #giveRetryBack(): void {
-    if (this.#retry !== undefined && spareBuffers.length < MAX_SPARE_BUFFERS) spareBuffers.push(this.#retry);
-    this.#retry = undefined;
-    this.#retryLength = 0;
   }
 }
 
@@ -440,18 +410,9 @@ function setServerName(pointer: number, name: string): boolean {
   return sslControl()(pointer, SSL_CTRL_SET_TLSEXT_HOSTNAME, HOST_NAME, copy.address) === 1;
 }
 
-function textAt(address: number, length: number): string {
-  const copy = new NativeBuffer(length);
-  sysMemcpy(copy.address, address, length);
-  return copy.bytes.toString('latin1');
-}
-
 const CUT_OFF = 'the peer ended the connection without close_notify';
 // Bounds what one event may cost; 64 KiB of data are 4 records.
 const MAX_RECORDS_A_READ = 32;
-const MAX_RECORD_BYTES = 16384;
-// Connections that wait for a slow peer, each with a record; more than that are allocated.
-const MAX_SPARE_BUFFERS = 64;
 
 const SSL_ERROR_WANT_READ = 2;
 const SSL_ERROR_WANT_WRITE = 3;
@@ -463,9 +424,7 @@ const SSL_R_UNEXPECTED_EOF = 294;
 const SSL_CTRL_SET_TLSEXT_HOSTNAME = 55;
 const HOST_NAME = 0; // TLSEXT_NAMETYPE_host_name
 
-const spareBuffers: NativeBuffer[] = [];
 const lookBuffer = new NativeBuffer(1);
-const scratch = new NativeBuffer(16);
 
 const setDescriptor = declareOpenssl('int', 'SSL_set_fd', ['uint64_t', 'int']);
 const setAcceptState = declareOpenssl('void', 'SSL_set_accept_state', ['uint64_t']);
@@ -483,20 +442,6 @@ const shutdownState = declareOpenssl('int', 'SSL_get_shutdown', ['uint64_t']);
 const setShutdownState = declareOpenssl('void', 'SSL_set_shutdown', ['uint64_t', 'int']);
 const hasPending = declareOpenssl('int', 'SSL_has_pending', ['uint64_t']);
 const pendingBytes = declareOpenssl('int', 'SSL_pending', ['uint64_t']);
-const versionOf = declareOpenssl('int', 'SSL_version', ['uint64_t']);
-const currentCipher = declareOpenssl('uint64_t', 'SSL_get_current_cipher', ['uint64_t']);
-const standardName = declareOpensslText('SSL_CIPHER_standard_name', ['uint64_t']);
-const groupName = declareOpensslText('SSL_get0_group_name', ['uint64_t']);
-const selectedAlpn = declareOpenssl('void', 'SSL_get0_alpn_selected', ['uint64_t', 'uint64_t', 'uint64_t']);
-const serverNameOf = declareOpensslText('SSL_get_servername', ['uint64_t', 'int']);
-const sessionReused = declareOpenssl('int', 'SSL_session_reused', ['uint64_t']);
 const verifyResultOf = declareOpenssl('long', 'SSL_get_verify_result', ['uint64_t']);
 const verifyWords = declareOpensslText('X509_verify_cert_error_string', ['long']);
 const shownCertificate = declareOpenssl('uint64_t', 'SSL_get_certificate', ['uint64_t']);
-const peerCertificate = declareOpenssl('uint64_t', 'SSL_get0_peer_certificate', ['uint64_t']);
-const peerChain = declareOpenssl('uint64_t', 'SSL_get_peer_cert_chain', ['uint64_t']);
-const sysMemcpy = declare('uint64_t', 'memcpy', ['uint64_t', 'uint64_t', 'size_t']) as (
-  to: number,
-  from: number,
-  length: number,
-) => number;

@@ -1,11 +1,17 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import t from 'tap';
 import type { StapleOutcome } from '../../native/tls-choice.ts';
-import { freeIdentity, loadIdentity, ocspValidity } from '../../native/tls-identity.ts';
+import { freeIdentity, type LoadedIdentity, loadIdentity, ocspValidity } from '../../native/tls-identity.ts';
 import { Authority, contextFor } from '../support/tls-fixtures.ts';
 import { meetNodeClient } from '../support/tls-node-client.ts';
+
+// Buffers of this process are garbage, and no leak.
+setFlagsFromString('--expose-gc');
+const collectGarbage = runInNewContext('gc') as () => void;
 
 const folder = t.testdir();
 const mesh = Authority.make(folder, 'mesh');
@@ -32,6 +38,27 @@ t.test('what is loaded knows its certificate, its kind of key and its response',
     /^the private key does not go with the certificate/,
   );
   t.equal(loadIdentity({ ...leaf, ocspStaple: Buffer.from('no response') }), 'the OCSP response cannot be read');
+  t.end();
+});
+
+t.test('an identity that is freed, or refused, leaves no memory', (t) => {
+  const refusals = [
+    { ...leaf, privateKey: otherLeaf.privateKey },
+    { ...leaf, privateKey: 'no key' },
+    { ...leaf, ocspStaple: Buffer.from('no response') },
+  ];
+  const rounds = (count: number) => {
+    for (let round = 0; round < count; round++) {
+      freeIdentity(loadIdentity({ ...leaf, ocspStaple: response }) as LoadedIdentity);
+      for (const refused of refusals) loadIdentity(refused);
+    }
+  };
+  // As much garbage as there will be.
+  rounds(1500);
+  const before = residentBytes();
+  rounds(1500);
+  // 1,500 certificates with their keys would be 6 MiB at the least.
+  t.ok(residentBytes() - before < 3 * 1024 * 1024, `${residentBytes() - before} bytes more`);
   t.end();
 });
 
@@ -77,4 +104,9 @@ function makeResponse(): Buffer {
     stdio: 'pipe',
   });
   return readFileSync(file);
+}
+
+function residentBytes(): number {
+  collectGarbage();
+  return Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync('/proc/self/status', 'latin1'))![1]) * 1024;
 }

@@ -1,4 +1,7 @@
 import { X509Certificate } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import t from 'tap';
 import { opensslProblem } from '../../native/openssl.ts';
 import {
@@ -11,6 +14,10 @@ import {
   readRevocationLists,
 } from '../../native/tls-pem.ts';
 import { Authority } from '../support/tls-fixtures.ts';
+
+// Buffers of this process are garbage, and no leak.
+setFlagsFromString('--expose-gc');
+const collectGarbage = runInNewContext('gc') as () => void;
 
 t.equal(opensslProblem(), undefined);
 const mesh = Authority.make(t.testdir(), 'mesh');
@@ -51,3 +58,30 @@ t.test("the caller's bytes stay as they are", (t) => {
   t.equal(pem.toString(), leaf.privateKey);
   t.end();
 });
+
+t.test('what is read and freed, and what was read before something is refused, leaves no memory', (t) => {
+  const good = leaf.certificateChain + mesh.certificate;
+  const bad = good + leaf.certificateChain.replace('MII', 'MIX');
+  const lists = mesh.revokeLast(0);
+  const rounds = (count: number) => {
+    for (let round = 0; round < count; round++) {
+      freeCertificates(readCertificates(good) as number[]);
+      readCertificates(bad);
+      freeRevocationLists(readRevocationLists(lists) as number[]);
+      readRevocationLists(`${lists}-----BEGIN X509 CRL-----\nMIX\n-----END X509 CRL-----\n`);
+      freePrivateKey(readPrivateKey(leaf.privateKey, undefined) as number);
+    }
+  };
+  // As much garbage as there will be.
+  rounds(2000);
+  const before = residentBytes();
+  rounds(2000);
+  // A certificate, or another, of each round would be 4 MiB at the least.
+  t.ok(residentBytes() - before < 3 * 1024 * 1024, `${residentBytes() - before} bytes more`);
+  t.end();
+});
+
+function residentBytes(): number {
+  collectGarbage();
+  return Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync('/proc/self/status', 'latin1'))![1]) * 1024;
+}
