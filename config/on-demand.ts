@@ -33,5 +33,6 @@ export interface OnDemandStatus {
   readonly kind: OnDemandName['kind'];
   /** As it is subscribed to. */
   readonly name: string;
-  readonly state: 'waiting' | 'present' | 'absent';
+  /** `unanswered`: nobody waits for it any more, and the control plane has not spoken of it. */
+  readonly state: 'waiting' | 'present' | 'absent' | 'unanswered';
 }

@@ -43,7 +43,7 @@ function demandText(demanded: readonly OnDemandStatus[]): string {
   const lines = (['virtual-host', 'cluster'] as const).flatMap((kind) => {
     const own = demanded.filter((each) => each.kind === kind);
     if (own.length === 0) return [];
-    const counted = (['waiting', 'present', 'absent'] as const).map(
+    const counted = (['waiting', 'present', 'absent', 'unanswered'] as const).map(
       (state) => [own.filter((each) => each.state === state).length, state] as const,
     );
     const states = counted.flatMap(([count, state]) => (count === 0 ? [] : `${count} ${state}`));

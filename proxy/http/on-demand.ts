@@ -16,6 +16,9 @@ import type { Stream } from './stream.ts';
 
 /** Names that requests of one worker wait for. */
 const maxWaiting = 1024;
+/** … and those of all workers together. */
+const maxWaitingOfAll = 2048;
+const minWaiting = 16;
 /** A longer authority or cluster name is not asked for: requests choose them, and the control plane keeps them. */
 const maxNameLength = 1024;
 
@@ -26,6 +29,16 @@ const waitDeadline = StreamDeadline.perTry;
 export interface OnDemandWait {
   readonly name: OnDemandName;
   readonly streams: Set<Stream>;
+  /** The address of the client that asked first: the name counts as one of its. */
+  readonly client: string;
+}
+
+/** Why nothing is waited for: there is no room, or what is left of it is for other clients. */
+export type WaitRefusal = 'full' | 'full-for-client';
+
+/** For each of so many workers. */
+export function waitingNamesOf(workers: number): number {
+  return Math.max(minWaiting, Math.min(maxWaiting, Math.floor(maxWaitingOfAll / workers)));
 }
 
 export interface OnDemandOptions {
@@ -38,22 +51,32 @@ export interface OnDemandOptions {
 export class OnDemandWaits {
   readonly #options: OnDemandOptions;
   readonly #waits = new Map<string, OnDemandWait>();
+  /** How many names each client has. */
+  readonly #ofClient = new Map<string, number>();
 
   constructor(options: OnDemandOptions) {
     this.#options = options;
   }
 
-  /** Undefined when as many names as may be are waited for. */
-  join(name: OnDemandName, stream: Stream): OnDemandWait | undefined {
+  /**
+   * A client has no more names than are free: half of them where it is alone, and there is always room for one more client
+   * (Choudhury and Hahne, "Dynamic queue length thresholds for shared-memory packet switches").
+   */
+  join(name: OnDemandName, stream: Stream): OnDemandWait | WaitRefusal {
     const key = keyOf(name);
     const known = this.#waits.get(key);
     if (known !== undefined) {
       known.streams.add(stream);
       return known;
     }
-    if (this.#waits.size >= (this.#options.maxWaiting ?? maxWaiting)) return undefined;
-    const wait = { name, streams: new Set([stream]) };
+    const { remoteIp: client } = stream.facts;
+    const own = this.#ofClient.get(client) ?? 0;
+    const free = (this.#options.maxWaiting ?? maxWaiting) - this.#waits.size;
+    if (free <= 0) return 'full';
+    if (own >= free) return 'full-for-client';
+    const wait = { name, streams: new Set([stream]), client };
     this.#waits.set(key, wait);
+    this.#ofClient.set(client, own + 1);
     this.#options.ask(name);
     return wait;
   }
@@ -63,6 +86,9 @@ export class OnDemandWaits {
     wait.streams.delete(stream);
     if (wait.streams.size > 0) return;
     this.#waits.delete(keyOf(wait.name));
+    const left = this.#ofClient.get(wait.client)! - 1;
+    if (left === 0) this.#ofClient.delete(wait.client);
+    else this.#ofClient.set(wait.client, left);
     this.#options.leave(wait.name);
   }
 
@@ -74,7 +100,7 @@ export class OnDemandWaits {
       if (why === 'absent') stream.endWait();
       else {
         leaveWait(stream);
-        refuseWait(stream);
+        refuseWait(stream, 'full');
       }
     }
   }
@@ -113,8 +139,8 @@ export function awaitsCluster(stream: Stream, route: CompiledRoute, cluster: str
 /** 0 ms is for ever. `endWait` of the stream follows, unless it ends before. */
 function wait(stream: Stream, name: OnDemandName, timeoutMs: number): void {
   const joined = stream.manager.context.onDemand.join(name, stream);
-  if (joined === undefined) {
-    refuseWait(stream);
+  if (typeof joined === 'string') {
+    refuseWait(stream, joined);
     return;
   }
   stream.wait = joined;
@@ -133,9 +159,14 @@ export function leaveWait(stream: Stream): void {
   stream.manager.context.onDemand.leave(left, stream);
 }
 
-function refuseWait(stream: Stream): void {
+const refusals: Readonly<Record<WaitRefusal, string>> = {
+  full: 'as many names as may be are waited for (on_demand)',
+  'full-for-client': 'this client waits for as many names as are left for others (on_demand)',
+};
+
+function refuseWait(stream: Stream, why: WaitRefusal): void {
   if (stream.route === null) stream.manager.stats.inc(httpStats.rqTotal);
-  stream.replyLocally(LocalReplies.onDemandOverflow, 'as many names as may be are waited for (on_demand)');
+  stream.replyLocally(LocalReplies.onDemandOverflow, refusals[why]);
 }
 
 /** By what is set nearest to the request: the route, its virtual host, the route configuration, then the filter. */

@@ -15,6 +15,11 @@ export class Generations {
     this.#cells = new Int32Array(memory);
   }
 
+  /** How many there are. */
+  get workers(): number {
+    return this.#cells.length - 1;
+  }
+
   /** 0 is none yet. */
   get published(): number {
     return Atomics.load(this.#cells, 0);

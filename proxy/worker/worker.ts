@@ -20,7 +20,7 @@ import type { DownstreamEngine } from '../engine/downstream-engine.ts';
 import type { HttpContext } from '../http/connection-manager.ts';
 import { HttpDate } from '../http/http-date.ts';
 import { OutputBuffer } from '../http/http1/output-buffer.ts';
-import { OnDemandWaits } from '../http/on-demand.ts';
+import { OnDemandWaits, waitingNamesOf } from '../http/on-demand.ts';
 import { RequestCounter } from '../http/request-counter.ts';
 import { httpMetrics } from '../istio/metric-tags.ts';
 import { WorkerIstio } from '../istio/worker-istio.ts';
@@ -167,6 +167,7 @@ export class Worker {
       onDemand: new OnDemandWaits({
         ask: (name) => this.#send({ kind: 'demand', name }),
         leave: (name) => this.#send({ kind: 'demand-ended', name }),
+        maxWaiting: waitingNamesOf(new Generations(start.generations).workers),
       }),
       rawConnector: new RawConnector(this.#reactor, output),
       clusters: this.#clusters,

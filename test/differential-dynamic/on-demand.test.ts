@@ -7,6 +7,7 @@ import t from 'tap';
 import { accessLogOf } from '../differential/bootstrap.ts';
 import { findEnvoy } from '../differential/envoy-binary.ts';
 import type { AskedControlPlane } from '../support/asked-control-plane.ts';
+import type { SentResource } from '../support/discovery-messages.ts';
 import { startNamedOrigin } from '../support/named-origin.ts';
 import {
   type Asking,
@@ -35,6 +36,8 @@ const listener = demandingListener({
 
 interface Step extends Asking {
   readonly name: string;
+  /** What the control plane does by itself. */
+  readonly before?: (controlPlane: AskedControlPlane) => void;
   /** Flags and details as logged, what was subscribed to, and what was counted. */
   readonly seen: string;
   /** Where it is not the same. */
@@ -84,15 +87,19 @@ const steps: readonly Step[] = [
   {
     name: 'one that nobody answers',
     host: 'late',
-    seen: `504 SI stream_idle_timeout - +VirtualHost routes/late -VirtualHost routes/late | ${once}`,
-    ofEnvoy: `504 SI stream_idle_timeout - +VirtualHost routes/late | ${once}`,
+    seen: `504 SI stream_idle_timeout - +VirtualHost routes/late | ${once}`,
+  },
+  {
+    name: 'the same after it came at last',
+    host: 'late',
+    before: (controlPlane) => controlPlane.send('VirtualHost', [hostSaying('at last', 'late', 'late')]),
+    seen: `200 - direct_response - | ${counted}`,
   },
   {
     name: 'the same with a body',
     host: 'late-posted',
     body: 'body',
-    seen: `504 SI stream_idle_timeout - +VirtualHost routes/late-posted -VirtualHost routes/late-posted | ${once}`,
-    ofEnvoy: `504 SI stream_idle_timeout - +VirtualHost routes/late-posted | ${once}`,
+    seen: `504 SI stream_idle_timeout - +VirtualHost routes/late-posted | ${once}`,
   },
   {
     name: 'a host and then a cluster that come',
@@ -123,8 +130,14 @@ const steps: readonly Step[] = [
     name: 'one that nobody answers',
     host: 'via',
     cluster: 'slow',
-    seen: `503 NC cluster_not_found - +Cluster slow -Cluster slow | ${unclustered}`,
-    ofEnvoy: `503 NC cluster_not_found - +Cluster slow | ${unclustered}`,
+    seen: `503 NC cluster_not_found - +Cluster slow | ${unclustered}`,
+  },
+  {
+    name: 'the same after it came at last, which is longer than any request waits',
+    host: 'via',
+    cluster: 'slow',
+    before: (controlPlane) => controlPlane.send('Cluster', [controlPlane.answers.get('kept back') as SentResource]),
+    seen: `200 - via_upstream slow | ${counted}`,
   },
   { name: 'no cluster is named', host: 'via', seen: `503 NC cluster_not_found - | ${unclustered}` },
 ];
@@ -137,6 +150,7 @@ else {
       const prepare = (controlPlane: AskedControlPlane): void => teach(controlPlane, origin);
       const led = await startAskedProxy(t, { name, envoyPath: envoy.path, prepare });
       for (const step of steps) {
+        step.before?.(led.controlPlane);
         const wanted = (name === 'envoy' ? step.ofEnvoy : undefined) ?? step.seen;
         t.equal(await seenOf(led, step, wanted), wanted, step.name);
       }
@@ -163,6 +177,7 @@ function teach({ offered, answers }: AskedControlPlane, origin: number): void {
   answers.set('routes/via', virtualHost('via', ['via'], '{match: {prefix: /}, route: {cluster_header: x-cluster}}'));
   for (const name of ['first', 'second']) answers.set(name, clusterAt(name, origin));
   answers.set('missing', null);
+  answers.set('kept back', clusterAt('slow', origin));
 }
 
 /** Looks until all of `wanted` is there, or something is that is not in it, or the time is over. */

@@ -201,6 +201,8 @@ export class Scene {
   readonly onDemand: OnDemandWaits;
   readonly manager: ConnectionManager;
   readonly #facts: ConnectionFacts;
+  /** Address of whose requests come next. */
+  client: string;
 
   constructor(options: SceneOptions = {}) {
     const random = options.random ?? seededRandom(1);
@@ -247,6 +249,7 @@ export class Scene {
       accessLoggers: options.accessLoggers ?? [],
     });
     this.#facts = { ...anyConnection, ...options.facts };
+    this.client = this.#facts.remoteIp;
   }
 
   #context(random: () => number, stats: WorkerStats): HttpContext {
@@ -299,7 +302,7 @@ export class Scene {
     head.authority = 'shop.example';
     head.headers.append('Host', 'shop.example');
     fill(head);
-    const stream = new Stream(this.manager, this.#facts, client);
+    const stream = new Stream(this.manager, { ...this.#facts, remoteIp: this.client }, client);
     client.onDeadline = (slot) => stream.onDeadline(slot);
     stream.onRequestHead(100);
     return { stream, client };

@@ -77,14 +77,21 @@ export interface Asking {
   readonly host?: string;
   readonly cluster?: string;
   readonly body?: string;
+  /** Address of the client; that of the loopback when left out. */
+  readonly from?: string;
 }
 
 /** `200 body`; `gone` when the request was given up by `signal`. */
-export function askFor(port: number, { host = 'any', cluster, body }: Asking, signal?: AbortSignal): Promise<string> {
+export function askFor(
+  port: number,
+  { host = 'any', cluster, body, from }: Asking,
+  signal?: AbortSignal,
+): Promise<string> {
   return new Promise((resolve, reject) => {
     const headers = { host, ...(cluster !== undefined && { 'x-cluster': cluster }) };
     const method = body === undefined ? 'GET' : 'POST';
-    const sent = request({ host: '127.0.0.1', port, headers, method, agent: false }, (response) => {
+    const place = { host: '127.0.0.1', port, ...(from !== undefined && { localAddress: from }) };
+    const sent = request({ ...place, headers, method, agent: false }, (response) => {
       let text = '';
       response.setEncoding('utf8').on('data', (part) => {
         text += part;

@@ -32,7 +32,8 @@ export class OnDemandClusterNames implements OnDemandAnswers {
       subscribe: (name) => this.#subscriptions.subscribe(resources().type.typeUrl, name, 0),
       unsubscribe: (name) => this.#subscriptions.unsubscribe(resources().type.typeUrl, name),
       forget: (name) => {
-        if (!isWildcard) resources().onUpdate({ version: '', resources: [], removed: [name] });
+        if (isWildcard) resources().forgetRefused(name);
+        else resources().onUpdate({ version: '', resources: [], removed: [name] });
       },
       refuse,
       clock: context.clock,

@@ -16,6 +16,8 @@ export interface OnDemandHostsOptions extends Pick<OnDemandNamesOptions, 'refuse
   readonly hostNamed: (resource: string) => VirtualHost | undefined;
   /** Takes a resource out. */
   readonly remove: (routeName: string, resource: string) => void;
+  /** That a resource was refused needs not be known any more. */
+  readonly forgetRefused: (routeName: string, resource: string) => void;
 }
 
 export class OnDemandHostNames implements OnDemandAnswers {
@@ -25,6 +27,8 @@ export class OnDemandHostNames implements OnDemandAnswers {
   readonly #answers = new Map<string, string>();
   /** … and the other way round. */
   readonly #aliases = new Map<string, Set<string>>();
+  /** What was refused as the answer to an alias. */
+  readonly #refused = new Map<string, string>();
 
   constructor(options: OnDemandHostsOptions) {
     const { subscribe, unsubscribe, refuse, clock } = options;
@@ -64,6 +68,8 @@ export class OnDemandHostNames implements OnDemandAnswers {
     const host = isHeld ? this.#options.hostNamed(resource) : undefined;
     for (const alias of new Set([resource, ...aliases])) {
       if (!this.names.has(alias)) continue;
+      if (isHeld) this.#refused.delete(alias);
+      else this.#refused.set(alias, resource);
       if (host !== undefined && this.#covers(host, alias)) {
         this.#note(alias, resource);
         this.names.onCame(alias);
@@ -102,6 +108,9 @@ export class OnDemandHostNames implements OnDemandAnswers {
 
   /** The virtual host goes with the last name that was answered by it. */
   #forget(alias: string): void {
+    const refused = this.#refused.get(alias);
+    if (refused !== undefined) this.#options.forgetRefused(routeNameOf(alias), refused);
+    this.#refused.delete(alias);
     const resource = this.#unlink(alias);
     if (resource !== undefined && !this.#aliases.has(resource)) this.#options.remove(routeNameOf(alias), resource);
   }

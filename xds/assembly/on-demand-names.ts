@@ -1,19 +1,22 @@
 // Names of one kind that requests asked for: each is subscribed to once, whoever waits for it, and stays so until it has to
 // make room. Requests choose these names, so that both those that are waited for and all together are bounded.
+//
+// A control plane that takes longer than requests wait serves the next one, as in Envoy: who gives up waiting leaves the
+// subscription behind.
 
 import type { OnDemandRefusal, OnDemandStatus } from '../../config/on-demand.ts';
 
-/** Of one kind, subscribed to: what is there and what was said not to be. */
+/** Of one kind, subscribed to. */
 const maxNames = 4096;
-/** Of these, waited for. */
-const maxWaiting = 1024;
+/** Of these, waited for: as many as those of all workers (`waitingNamesOf`). */
+const maxWaiting = 2048;
 /** So long a name that is not there is not asked for again; it is told of at once should it come. */
 const absenceMs = 1000;
 
 export interface OnDemandNamesOptions {
   readonly subscribe: (name: string) => void;
   readonly unsubscribe: (name: string) => void;
-  /** It had to make room: what came under it goes. */
+  /** It had to make room: what came under it goes, and what was refused. */
   readonly forget: (name: string) => void;
   /** These workers wait in vain. */
   readonly refuse: (name: string, workers: Iterable<number>, why: OnDemandRefusal) => void;
@@ -35,8 +38,8 @@ export class OnDemandNames {
   readonly #asked = new Map<string, Asked>();
   /** Not there, since when. */
   readonly #absent = new Map<string, number>();
-  /** Let go before the answer, which may be on its way: as many as of those that are kept. */
-  readonly #left = new Set<string>();
+  /** Nobody waits for these any more, and nothing was said of them. The oldest first. */
+  readonly #unanswered = new Set<string>();
   #waiting = 0;
 
   constructor(options: OnDemandNamesOptions) {
@@ -45,7 +48,7 @@ export class OnDemandNames {
   }
 
   has(name: string): boolean {
-    return this.#asked.has(name) || this.#absent.has(name) || this.#left.has(name);
+    return this.#asked.has(name) || this.#absent.has(name) || this.#unanswered.has(name);
   }
 
   /** A request of this worker waits for it. */
@@ -58,14 +61,16 @@ export class OnDemandNames {
       return;
     }
     const { refuse, subscribe, unsubscribe, clock } = this.#options;
+    const isSubscribed = this.#unanswered.has(name);
     const absentSince = this.#absent.get(name);
     if (absentSince !== undefined && clock() - absentSince < absenceMs) refuse(name, [worker], 'absent');
-    else if (this.#waiting >= this.#limits.waiting || !this.#makeRoom(name)) refuse(name, [worker], 'overflow');
+    else if (this.#waiting >= this.#limits.waiting || !this.#makesRoom(name)) refuse(name, [worker], 'overflow');
     else {
       this.#absent.delete(name);
-      this.#left.delete(name);
+      this.#unanswered.delete(name);
       this.#asked.set(name, { workers: new Set([worker]), isPresent: false });
       this.#waiting++;
+      if (isSubscribed) return;
       // Only a new subscription has the control plane look again.
       if (absentSince !== undefined) unsubscribe(name);
       subscribe(name);
@@ -77,15 +82,17 @@ export class OnDemandNames {
     const asked = this.#asked.get(name);
     if (asked === undefined || !asked.workers.delete(worker)) return;
     if (asked.isPresent || asked.workers.size > 0) return;
-    this.#letGo(name, asked);
-    this.#left.add(name);
-    if (this.#left.size > this.#limits.names) this.#left.delete(this.#left.keys().next().value!);
+    this.#asked.delete(name);
+    this.#waiting--;
+    this.#unanswered.add(name);
   }
 
   onCame(name: string): void {
-    const asked = this.#asked.get(name) ?? this.#return(name);
-    if (asked === undefined) this.#takeLate(name);
-    else if (!asked.isPresent) {
+    const asked = this.#asked.get(name);
+    // What was not there, or was waited for in vain, came after all.
+    if (this.#absent.delete(name) || this.#unanswered.delete(name)) {
+      this.#asked.set(name, { workers: new Set(), isPresent: true });
+    } else if (asked?.isPresent === false) {
       asked.isPresent = true;
       this.#waiting--;
     }
@@ -93,7 +100,7 @@ export class OnDemandNames {
 
   /** It is said not to be there, was refused, or was removed. */
   onGone(name: string): void {
-    this.#left.delete(name);
+    if (this.#unanswered.delete(name)) this.#absent.set(name, this.#options.clock());
     const asked = this.#asked.get(name);
     if (asked === undefined) return;
     this.#asked.delete(name);
@@ -109,43 +116,27 @@ export class OnDemandNames {
       this.#letGo(name, asked);
       this.#options.refuse(name, asked.workers, 'absent');
     }
-    for (const name of this.#absent.keys()) if (isMeant(name)) this.#dropAbsent(name);
-    for (const name of this.#left) if (isMeant(name)) this.#left.delete(name);
+    for (const name of [...this.#absent.keys(), ...this.#unanswered]) if (isMeant(name)) this.#dropIdle(name);
   }
 
   statuses(kind: OnDemandStatus['kind']): readonly OnDemandStatus[] {
     const asked = [...this.#asked].map(([name, { isPresent }]): OnDemandStatus => {
       return { kind, name, state: isPresent ? 'present' : 'waiting' };
     });
-    return [...asked, ...[...this.#absent.keys()].map((name): OnDemandStatus => ({ kind, name, state: 'absent' }))];
-  }
-
-  /** What was not there came after all. */
-  #return(name: string): Asked | undefined {
-    if (!this.#absent.delete(name)) return undefined;
-    const asked = { workers: new Set<number>(), isPresent: false };
-    this.#asked.set(name, asked);
-    this.#waiting++;
-    return asked;
-  }
-
-  /** Kept like what came in time: it would follow no changes without a subscription, and nothing would bound it. */
-  #takeLate(name: string): void {
-    if (!this.#left.delete(name)) return;
-    if (!this.#makeRoom(name)) {
-      this.#options.forget(name);
-      return;
-    }
-    this.#asked.set(name, { workers: new Set(), isPresent: true });
-    this.#options.subscribe(name);
+    const absent = [...this.#absent.keys()].map((name): OnDemandStatus => ({ kind, name, state: 'absent' }));
+    const unanswered = [...this.#unanswered].map((name): OnDemandStatus => ({ kind, name, state: 'unanswered' }));
+    return [...asked, ...absent, ...unanswered];
   }
 
   /** What is not there goes first: whoever asks for endless names that do not exist keeps none that does from others. */
-  #makeRoom(name: string): boolean {
-    if (this.#absent.has(name) || this.#asked.size + this.#absent.size < this.#limits.names) return true;
-    for (const oldest of this.#absent.keys()) {
-      this.#dropAbsent(oldest);
-      return true;
+  #makesRoom(name: string): boolean {
+    if (this.#absent.has(name) || this.#unanswered.has(name)) return true;
+    if (this.#asked.size + this.#absent.size + this.#unanswered.size < this.#limits.names) return true;
+    for (const idle of [this.#absent.keys(), this.#unanswered.keys()]) {
+      for (const oldest of idle) {
+        this.#dropIdle(oldest);
+        return true;
+      }
     }
     for (const [oldest, asked] of this.#asked) {
       if (!asked.isPresent || asked.workers.size > 0) continue;
@@ -155,15 +146,17 @@ export class OnDemandNames {
     return false;
   }
 
-  #dropAbsent(name: string): void {
+  #dropIdle(name: string): void {
     this.#absent.delete(name);
+    this.#unanswered.delete(name);
     this.#options.unsubscribe(name);
+    this.#options.forget(name);
   }
 
   #letGo(name: string, asked: Asked): void {
     this.#asked.delete(name);
     if (!asked.isPresent) this.#waiting--;
     this.#options.unsubscribe(name);
-    if (asked.isPresent) this.#options.forget(name);
+    this.#options.forget(name);
   }
 }

@@ -46,6 +46,7 @@ export class VirtualHostAssembly {
       hostNamed: (resource) => sourceOf(routeNameOf(resource))?.hosts.get(routeNameOf(resource))?.host(resource),
       remove: (routeName, resource) =>
         sourceOf(routeName)?.set.onUpdate({ version: '', resources: [], removed: [resource] }),
+      forgetRefused: (routeName, resource) => sourceOf(routeName)?.set.forgetRefused(resource),
     });
   }
 

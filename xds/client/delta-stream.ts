@@ -15,6 +15,7 @@ import {
 
 export class DeltaStream implements TypeStream {
   readonly #typeUrl: string;
+  readonly removesByAbsence = false;
   #state: State = { kind: 'unasked' };
 
   constructor(typeUrl: string) {

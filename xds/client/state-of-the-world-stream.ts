@@ -9,6 +9,7 @@ import { type Held, isListedType, noRequests, type TypeStream, type TypeStreamIn
 
 export class StateOfTheWorldStream implements TypeStream {
   readonly #typeUrl: string;
+  readonly removesByAbsence = true;
   #state: State = { kind: 'unasked', version: '' };
 
   constructor(typeUrl: string) {

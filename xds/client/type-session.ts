@@ -176,7 +176,8 @@ export class TypeSession {
     for (const name of absent) this.#consumer.onAbsent(name);
     for (const name of removed) this.#refused.delete(name);
     for (const name of checked.names) this.#refused.delete(name);
-    for (const name of refusedNames) this.#refused.add(name);
+    // Otherwise they would pile up: requests choose names (on demand), and the control plane under which others it answers.
+    if (this.#stream.removesByAbsence) for (const name of refusedNames) this.#refused.add(name);
     return refused;
   }
 

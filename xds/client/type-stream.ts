@@ -19,6 +19,8 @@ export interface TypeStream {
   transition(input: TypeStreamInput): readonly DiscoveryRequest[];
   /** Names that are gone by a response with the resources of `names`, of all that are `known` now. */
   removedBy(response: DiscoveryResponse, names: ReadonlySet<string>, known: Iterable<string>): readonly string[];
+  /** Whether `known` says anything of it. */
+  readonly removesByAbsence: boolean;
   /** Whether the peer was asked for this type. It must not be answered before that. */
   readonly isAsked: boolean;
 }

@@ -170,6 +170,11 @@ export class ResourceSet<T> implements ResourceConsumer {
     this.#absent.delete(name);
   }
 
+  /** Nobody is to hear of the refusal any more. What is held stays. */
+  forgetRefused(name: string): void {
+    this.#refused.delete(name);
+  }
+
   statuses(): ResourceStatus[] {
     const names = new Set([...this.#held.keys(), ...this.#refused.keys(), ...this.#absent]);
     return [...names].map((name) => this.#statusOf(name));

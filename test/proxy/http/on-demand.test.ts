@@ -3,6 +3,7 @@
 import t from 'tap';
 import type { PerFilterConfig } from '../../../config/route.ts';
 import { BodyFraming, type RequestHead } from '../../../proxy/http/message.ts';
+import { waitingNamesOf } from '../../../proxy/http/on-demand.ts';
 import { ResponseFlag } from '../../../proxy/http/stream-info.ts';
 import { httpStats } from '../../../proxy/telemetry/http-stats.ts';
 import { managerOf, routeOf, virtualHostOf } from '../../support/data-plane.ts';
@@ -179,6 +180,35 @@ t.test('more names than may be waited for are refused, here and by the main thre
   t.equal(again.client.ending, 'open', 'who waits for the same name needs no room');
   scene.onDemand.refuse({ kind: 'cluster', name: 'first' }, 'overflow');
   t.equal(again.stream.info.responseCodeDetails, 'on_demand_overflow');
+});
+
+t.test('one client leaves room for others, by its address', async (t) => {
+  const scene = clusterScene({ maxWaiting: 8 });
+  const ask = (client: string, name: string) => {
+    scene.client = client;
+    return scene.request(cluster(name));
+  };
+  const asked = Array.from({ length: 100 }, (_, index) => ask('192.0.2.1', `own-${index}`));
+  t.equal(asked.filter(({ client }) => client.ending === 'open').length, 4, 'as many as are free then');
+  const refused = asked.at(-1)!;
+  t.match(refused.client, {
+    status: 503,
+    body: 'this client waits for as many names as are left for others (on_demand)',
+  });
+  t.equal(refused.stream.info.responseCodeDetails, 'on_demand_overflow');
+  for (const other of ['192.0.2.2', '192.0.2.3', '192.0.2.4']) {
+    t.equal(ask(other, `name of ${other}`).client.ending, 'open');
+  }
+  t.equal(ask('192.0.2.2', 'own-0').client.ending, 'open', 'who waits for the same name needs no room');
+  asked[0]!.stream.onDownstreamReset(ResponseFlag.downstreamConnectionTermination, 'gone');
+  asked[1]!.stream.onDownstreamReset(ResponseFlag.downstreamConnectionTermination, 'gone');
+  asked[2]!.stream.onDownstreamReset(ResponseFlag.downstreamConnectionTermination, 'gone');
+  t.equal(ask('192.0.2.1', 'one more').client.ending, 'open', 'what it does not wait for any more is free');
+  t.equal(ask('192.0.2.1', 'and another').client.status, 503, 'the name that another waits for is still its own');
+});
+
+t.test('workers share the names that are waited for', async (t) => {
+  t.same([1, 2, 4, 64, 1000].map(waitingNamesOf), [1024, 1024, 512, 32, 16]);
 });
 
 t.test('names of a length that nobody has are not asked for', async (t) => {

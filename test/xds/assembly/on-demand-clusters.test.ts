@@ -1,7 +1,15 @@
 import t from 'tap';
 import type { OnDemandName } from '../../../config/on-demand.ts';
-import { AssemblyBench, edsCluster, rdsListener, routeTable, staticCluster } from '../../support/assembly-bench.ts';
+import {
+  AssemblyBench,
+  edsCluster,
+  rdsListener,
+  receivedOf,
+  routeTable,
+  staticCluster,
+} from '../../support/assembly-bench.ts';
 
+const clusterType = 'type.googleapis.com/envoy.config.cluster.v3.Cluster';
 const ads = { kind: 'ads', initialFetchTimeoutMs: 0 } as const;
 const named = (name: string): OnDemandName => ({ kind: 'cluster', name });
 const states = (bench: AssemblyBench) => bench.assembler.demanded.map(({ name, state }) => `${name} ${state}`);
@@ -118,3 +126,56 @@ t.test('without a subscription to all clusters it is: it is given to who asks fo
 function typeOf(bench: AssemblyBench, messageName: string) {
   return bench.assembler.types.find(({ typeUrl }) => typeUrl.endsWith(`.${messageName}`))!;
 }
+
+/** As many as requests may think of. */
+const endless = 100_000;
+const refusedCluster = '{name: any, type: STATIC, load_assignment: {cluster_name: any}, lb_policy: MAGLEV}';
+
+for (const isWildcard of [true, false]) {
+  t.test(
+    `of 100,000 names that are refused 4,096 are known, ${isWildcard ? 'with' : 'without'} all clusters`,
+    async (t) => {
+      const dynamicResources = { listeners: ads, ...(isWildcard && { clusters: ads }) };
+      const bench = new AssemblyBench({ dynamicResources });
+      if (isWildcard) bench.startEmpty();
+      else bench.assembler.start();
+      const refusal = receivedOf('cds', 'any', { yaml: refusedCluster, version: '1' });
+      for (let index = 0; index < endless; index++) {
+        bench.assembler.demand(named(`c${index}`), 0);
+        bench.consumer('cds').onUpdate({ version: '1', resources: [{ ...refusal, name: `c${index}` }], removed: [] });
+        bench.assembler.endDemand(named(`c${index}`), 0);
+      }
+      bench.turn();
+      t.equal(bench.refusedDemands.length, endless);
+      t.equal(bench.assembler.resources(clusterType).length, 4096);
+      t.equal([...bench.subscriptions].filter((each) => each.startsWith('cds c')).length, 4096);
+      t.equal(bench.assembler.demanded.length, 4096);
+    },
+  );
+}
+
+t.test('of 100,000 names that nobody answers 4,096 are subscribed to', async (t) => {
+  const bench = new AssemblyBench().startEmpty();
+  bench.assembler.demand(named('kept'), 0);
+  bench.respond('cds', { kept: staticCluster('kept', 80) });
+  bench.assembler.endDemand(named('kept'), 0);
+  for (let index = 0; index < endless; index++) {
+    bench.assembler.demand(named(`c${index}`), 0);
+    bench.assembler.endDemand(named(`c${index}`), 0);
+  }
+  t.equal([...bench.subscriptions].filter((each) => each.startsWith('cds ')).length, 4096 + 1, 'with all clusters');
+  t.same(bench.refusedDemands, []);
+  t.equal(states(bench)[0], 'kept present', 'what exists has made no room for what does not');
+});
+
+t.test('a cluster that always comes after its time-out serves the request after it', async (t) => {
+  const bench = new AssemblyBench({ dynamicResources: { listeners: ads } });
+  bench.assembler.start();
+  bench.turn();
+  bench.assembler.demand(named('slow'), 0);
+  bench.assembler.endDemand(named('slow'), 0);
+  t.ok(bench.subscriptions.has('cds slow'), 'it is subscribed to by its name alone');
+  bench.respond('cds', { slow: staticCluster('slow', 80) });
+  t.ok(bench.snapshot.clusters.has('slow'));
+  t.same(states(bench), ['slow present']);
+});

@@ -1,6 +1,7 @@
 import t from 'tap';
 import type { VirtualHost } from '../../../config/route.ts';
 import { OnDemandHostNames } from '../../../xds/assembly/on-demand-hosts.ts';
+import { AssemblyBench, rdsListener, receivedOf, routeTable } from '../../support/assembly-bench.ts';
 import { virtualHostOf } from '../../support/data-plane.ts';
 import { routeConfigurationOf } from '../../support/on-demand-mesh.ts';
 
@@ -14,6 +15,7 @@ function bench({ ignorePort = false } = {}) {
     unsubscribe: (routeName, alias) => calls.push(`-${routeName}: ${alias}`),
     hostNamed: (resource) => hosts.get(resource),
     remove: (routeName, resource) => calls.push(`remove ${routeName}: ${resource}`),
+    forgetRefused: (routeName, resource) => calls.push(`forget ${routeName}: ${resource}`),
     refuse: (alias, workers, why) => calls.push(`${alias} ${why} for ${[...workers].join(' ')}`),
     clock: () => clock.nowMs,
   });
@@ -64,7 +66,7 @@ t.test('a host whose client did not wait is followed all the same, and goes when
   names.leave('r', 'a', 0);
   take();
   come('r/one', ['a'], 'r/a');
-  t.same(take(), ['+r: r/a']);
+  t.same(take(), []);
   t.ok(names.isAsked('r/one'));
   names.drop('r');
   t.same(take(), ['-r: r/a', 'remove r: r/one', 'r/a absent for ']);
@@ -114,4 +116,40 @@ t.test('routes that go let their hosts go, and the virtual host with the last of
   take();
   names.drop('r');
   t.same(take(), ['-r: r/a', 'r/a absent for ', '-r: r/b', 'remove r: r/one', 'r/b absent for ']);
+});
+
+t.test(
+  'that an answer was refused is forgotten with the name that it was for, unless a good one came since',
+  async (t) => {
+    const { names, take, come } = bench();
+    for (const host of ['a', 'b']) names.ask('r', host, 0);
+    names.onCame('r/one', ['r/a', 'r/b'], false);
+    names.ask('r', 'b', 0);
+    come('r/one', ['b'], 'r/b');
+    take();
+    names.drop('r');
+    t.same(
+      take().filter((call) => /^(forget|remove)/.test(call)),
+      ['remove r: r/one', 'forget r: r/one'],
+    );
+  },
+);
+
+t.test('of 100,000 hosts whose answers are refused 4,096 are known', async (t) => {
+  const bench = new AssemblyBench().startEmpty();
+  bench.respond('lds', { l: rdsListener('l', 1000, 'r') });
+  bench.respond('rds', { r: routeTable('r', 'a').replace(/\}$/, ', vhds: {config_source: {ads: {}}}}') });
+  bench.respond('vhds', {});
+  const refusal = receivedOf('vhds', 'any', { yaml: '{name: any}', version: '1' });
+  for (let index = 0; index < 100_000; index++) {
+    const host = { kind: 'virtual-host', routeConfiguration: 'r', host: `h${index}` } as const;
+    bench.assembler.demand(host, 0);
+    const resources = [{ ...refusal, name: `r/answer ${index}`, aliases: [`r/h${index}`] }];
+    bench.consumer('vhds').onUpdate({ version: '1', resources, removed: [] });
+    bench.assembler.endDemand(host, 0);
+  }
+  bench.turn();
+  t.equal(bench.refusedDemands.length, 100_000);
+  t.equal(bench.states('vhds').filter((each) => each.endsWith(' refused')).length, 4096);
+  t.equal([...bench.subscriptions].filter((each) => each.startsWith('vhds r/')).length, 4096);
 });

@@ -29,72 +29,65 @@ t.test('a name is subscribed to once, whichever workers wait for it', async (t) 
   t.same(states(), ['a present']);
 });
 
-t.test('it is let go with the last worker that waits for it in vain', async (t) => {
-  const { names, take, states } = bench();
-  names.ask('a', 0);
-  names.ask('a', 1);
-  names.leave('a', 0);
-  names.leave('a', 0);
-  t.same(take(), ['+a']);
-  names.leave('a', 1);
-  t.same(take(), ['-a']);
-  t.same(states(), []);
-  names.leave('a', 1);
-  names.onGone('a');
-  names.onCame('a');
-  t.same(take(), [], 'nobody waits for an answer any more');
-});
+t.test(
+  'who gives up waiting leaves the subscription behind, and what comes late serves the next request',
+  async (t) => {
+    const { names, take, states } = bench();
+    names.ask('a', 0);
+    names.ask('a', 1);
+    for (const worker of [0, 0, 1, 1]) names.leave('a', worker);
+    t.same(take(), ['+a']);
+    t.same(states(), ['a unanswered']);
+    names.onCame('a');
+    t.same(states(), ['a present']);
+    names.ask('a', 0);
+    t.same(take(), [], 'it is subscribed to all the time, so that its changes come');
+  },
+);
 
-t.test('what comes after it was let go is kept like what came in time, and within the same bounds', async (t) => {
+t.test('a name that somebody waits for again is not subscribed to again, nor refused for want of room', async (t) => {
   const { names, take, states } = bench();
-  const leaveBefore = (name: string) => {
-    names.ask(name, 0);
-    names.leave(name, 0);
-    take();
-  };
-  leaveBefore('a');
-  names.onCame('a');
-  t.same(take(), ['+a'], 'so that its changes come');
-  t.same(states(), ['a present']);
-  for (const name of ['b', 'c', 'd', 'e']) {
-    leaveBefore(name);
-    names.onCame(name);
-  }
-  t.same(take(), ['+e']);
-  for (const name of ['b', 'c', 'd', 'e']) names.ask(name, 1);
-  leaveBefore('f');
-  t.same(states(), ['b present', 'c present', 'd present', 'e present']);
-  names.onCame('f');
-  t.same(take(), [], 'it found no room when it was asked for, and was never subscribed to');
-});
-
-t.test('what comes late and finds no room is forgotten', async (t) => {
-  const { names, take } = bench();
-  names.ask('late', 0);
-  names.leave('late', 0);
   for (const name of ['a', 'b', 'c', 'd']) {
     names.ask(name, 0);
-    names.onCame(name);
-  }
-  take();
-  names.onCame('late');
-  t.same(take(), ['forget late']);
-});
-
-t.test('of names that were let go before their answer, as many are remembered as are kept', async (t) => {
-  const { names, take } = bench();
-  for (const name of ['a', 'b', 'c', 'd', 'e']) {
-    names.ask(name, 0);
     names.leave(name, 0);
   }
   take();
-  names.onCame('a');
+  names.ask('b', 1);
   t.same(take(), []);
-  names.drop((name) => name === 'b');
-  names.onCame('b');
+  t.same(states(), ['b waiting', 'a unanswered', 'c unanswered', 'd unanswered']);
+  names.onGone('b');
+  names.onGone('a');
+  t.same(take(), ['b absent for 1'], 'nobody waits for the other');
+  t.same(states(), ['b absent', 'a absent', 'c unanswered', 'd unanswered']);
+});
+
+t.test('one that is waited for in vain counts among those that are waited for', async (t) => {
+  const { names, take } = bench({ names: 9, waiting: 1 });
+  names.ask('a', 0);
+  names.leave('a', 0);
+  names.ask('b', 0);
+  names.ask('a', 0);
+  t.same(take(), ['+a', '+b', 'a overflow for 0']);
+  names.leave('b', 0);
+  names.ask('a', 0);
   t.same(take(), []);
-  names.onCame('c');
-  t.same(take(), ['+c']);
+});
+
+t.test('what was waited for in vain makes room before what is there, the oldest first', async (t) => {
+  const { names, take, states } = bench();
+  for (const name of ['present', 'a', 'b', 'absent']) {
+    names.ask(name, 0);
+    if (name === 'present') names.onCame(name);
+    if (name === 'absent') names.onGone(name);
+    names.leave(name, 0);
+  }
+  take();
+  for (const name of ['c', 'd', 'e']) {
+    names.ask(name, 0);
+    names.onCame(name);
+  }
+  t.same(take(), ['-absent', 'forget absent', '+c', '-a', 'forget a', '+d', '-b', 'forget b', '+e']);
+  t.same(states(), ['present present', 'c present', 'd present', 'e present']);
 });
 
 t.test('what is not there is told to all who wait, and not asked for again for a second', async (t) => {
@@ -143,7 +136,7 @@ t.test('the oldest name that is not there makes room, then the one that was aske
   }
   take();
   names.ask('d', 0);
-  t.same(take(), ['-c', '+d']);
+  t.same(take(), ['-c', 'forget c', '+d']);
   names.ask('a', 0);
   names.leave('a', 0);
   names.ask('e', 0);
@@ -157,18 +150,23 @@ t.test('the oldest name that is not there makes room, then the one that was aske
 
 t.test('all names of somebody who is gone are let go', async (t) => {
   const { names, take, states } = bench({ names: 9, waiting: 9 });
-  for (const name of ['r/waiting', 'r/present', 'r/absent', 's/other']) names.ask(name, 0);
+  for (const name of ['r/waiting', 'r/present', 'r/absent', 'r/unanswered', 's/other']) names.ask(name, 0);
+  names.leave('r/unanswered', 0);
   names.onCame('r/present');
   names.onGone('r/absent');
   take();
   names.drop((name) => name.startsWith('r/'));
   t.same(take(), [
     '-r/waiting',
+    'forget r/waiting',
     'r/waiting absent for 0',
     '-r/present',
     'forget r/present',
     'r/present absent for 0',
     '-r/absent',
+    'forget r/absent',
+    '-r/unanswered',
+    'forget r/unanswered',
   ]);
   t.same(states(), ['s/other waiting']);
 });
