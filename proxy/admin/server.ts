@@ -175,13 +175,22 @@ function send(response: ServerResponse, answer: AdminAnswer, onFailure?: (error:
   else sendPieces(response, answer.body, onFailure);
 }
 
-// Large answers are made as they are sent: the next piece when the last was taken.
+/** What else the main thread has to do is held up no longer by an answer. */
+const turnMs = 10;
+
+// Large answers are made as they are sent: the next piece when the last was taken, and others had their turn.
 function sendPieces(response: ServerResponse, pieces: Generator<string>, onFailure?: (error: unknown) => void): void {
   const next = (): void => {
+    const beganMs = performance.now();
     try {
       for (let piece = pieces.next(); !piece.done; piece = pieces.next()) {
-        if (response.write(piece.value)) continue;
-        response.once('drain', next);
+        if (response.destroyed) return;
+        if (piece.value !== '' && !response.write(piece.value)) {
+          response.once('drain', next);
+          return;
+        }
+        if (performance.now() - beganMs < turnMs) continue;
+        setImmediate(next);
         return;
       }
       response.end();

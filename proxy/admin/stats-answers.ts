@@ -1,6 +1,7 @@
 // `/stats` and `/stats/prometheus`: what a query asks for.
 // https://www.envoyproxy.io/docs/envoy/latest/operations/admin#get--stats
 
+import type { SeriesSource } from '../telemetry/metric-family.ts';
 import { openMetricsText, openMetricsType } from '../telemetry/openmetrics.ts';
 import { prometheusText } from '../telemetry/prometheus.ts';
 import {
@@ -12,6 +13,7 @@ import {
 } from '../telemetry/stats-query.ts';
 import { statsJson, statsText } from '../telemetry/stats-text.ts';
 import { textReadouts } from '../telemetry/text-readouts.ts';
+import { groupsWithUncalled, uncalledMembers } from '../telemetry/uncalled-clusters.ts';
 import { prefersOpenMetrics } from './accepted-type.ts';
 import { type AdminAnswer, type AdminRequest, failure, jsonPieces, nameFilter, text } from './admin-answer.ts';
 import type { AdminContext } from './admin-context.ts';
@@ -23,8 +25,10 @@ export function stats(context: AdminContext, request: AdminRequest): AdminAnswer
   const query = statsQuery(request);
   if ('status' in query) return query;
   context.refreshStats();
-  if (format === 'json') return jsonPieces(statsJson(context.store, query, context.buckets));
-  return text(statsText(context.store, query, context.buckets));
+  const { store, state, buckets } = context;
+  const source = { texts: () => store.texts(), groups: () => groupsWithUncalled(store, state.snapshot) };
+  if (format === 'json') return jsonPieces(statsJson(source, query, buckets));
+  return text(statsText(source, query, buckets));
 }
 
 // Numbers of all types, whatever `type` says, as in Envoy. Who asks for texts gets Envoy's own format.
@@ -40,13 +44,25 @@ export function prometheus(context: AdminContext, request: AdminRequest): AdminA
   // Buckets, unless a summary is asked for: the other default of the same parameter.
   const asked = { ...query, type: 'All', histograms: isAsked ? histograms : 'cumulative' } as const;
   if (request.query.has('text_readouts')) return text(withTexts(context, asked));
-  if (!prefersOpenMetrics(request.accept)) return text(prometheusText(context.budget, asked, context.buckets));
-  return { status: 200, type: openMetricsType, body: openMetricsText(context.budget, asked, context) };
+  if (!prefersOpenMetrics(request.accept)) return text(prometheusText(seriesOf(context), asked, context.buckets));
+  return { status: 200, type: openMetricsType, body: openMetricsText(seriesOf(context), asked, context) };
 }
 
-function* withTexts({ budget, store, buckets }: AdminContext, query: StatsQuery): Generator<string> {
-  yield* prometheusText(budget, query, buckets);
-  yield textReadouts(store, query);
+/** What the budget has, and members of clusters that nobody calls where it has room. */
+function seriesOf({ budget, store, state }: AdminContext): SeriesSource {
+  return {
+    tags: budget.tags,
+    groups: () => {
+      const groups = budget.groups();
+      const { maxSeries, series } = budget.report();
+      return [...groups, ...uncalledMembers(store, state.snapshot, maxSeries - series)];
+    },
+  };
+}
+
+function* withTexts(context: AdminContext, query: StatsQuery): Generator<string> {
+  yield* prometheusText(seriesOf(context), query, context.buckets);
+  yield textReadouts(context.store, query);
 }
 
 /** Envoy takes `none`, and a parameter without a value, for one that is not there. */

@@ -97,6 +97,15 @@ export class StatsStore {
     return this.#sorted;
   }
 
+  get showsAll(): boolean {
+    return this.#predicate === null;
+  }
+
+  /** Whether the stat of this full name is shown. */
+  shows(vocabulary: StatScope['vocabulary'], name: string): boolean {
+    return this.#predicate?.(vocabulary, name) ?? true;
+  }
+
   /** Values that are text, such as `control_plane.identifier`. */
   setText(name: string, value: string, place: TextPlace): void {
     this.#texts.set(name, { value, place });

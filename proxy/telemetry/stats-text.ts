@@ -12,27 +12,36 @@ import {
   type NamedHistogram,
   percents,
 } from './histogram-text.ts';
-import type { StatGroup } from './stat-group.ts';
+import type { SeriesGroup } from './stat-group.ts';
 import { asksForText, type StatsQuery, wantsKind } from './stats-query.ts';
 import type { StatsStore } from './stats-store.ts';
 
+/** What a text is of. */
+export interface StatsSource extends Pick<StatsStore, 'texts'> {
+  /** By prefix. */
+  groups(): Iterable<SeriesGroup>;
+}
+
 /** Characters after which a piece is handed out. */
 export const pieceLength = 64 * 1024;
+/** … and what there is by then after so many groups, if anything: most may not be asked for, and others wait. */
+const groupsAPiece = 64;
 
 /** `/stats`: a line for each stat. `buckets` bound what the bucket forms of histograms show. */
-export function* statsText(store: StatsStore, query: StatsQuery, buckets: HistogramBuckets = []): Generator<string> {
+export function* statsText(store: StatsSource, query: StatsQuery, buckets: HistogramBuckets = []): Generator<string> {
   let piece = '';
+  let groups = 0;
   for (const [name, value] of texts(store, query)) piece += `${name}: "${value}"\n`;
   for (const stats of numbersByPrefix(store, query)) {
     for (const { name, value } of stats) piece += `${name}: ${value}\n`;
-    if (piece.length >= pieceLength) {
+    if (piece.length >= pieceLength || ++groups % groupsAPiece === 0) {
       yield piece;
       piece = '';
     }
   }
-  for (const histogram of histograms(store, query, buckets)) {
-    piece += histogramLine(histogram, query.histograms);
-    if (piece.length >= pieceLength) {
+  for (const recorded of histogramsByGroup(store, query, buckets)) {
+    for (const histogram of recorded) piece += histogramLine(histogram, query.histograms);
+    if (piece.length >= pieceLength || ++groups % groupsAPiece === 0) {
       yield piece;
       piece = '';
     }
@@ -41,8 +50,9 @@ export function* statsText(store: StatsStore, query: StatsQuery, buckets: Histog
 }
 
 /** `/stats?format=json`: one object, `{"stats":[{"name","value"} …, {"histograms": …}]}`. */
-export function* statsJson(store: StatsStore, query: StatsQuery, buckets: HistogramBuckets = []): Generator<string> {
+export function* statsJson(store: StatsSource, query: StatsQuery, buckets: HistogramBuckets = []): Generator<string> {
   let piece = '{"stats":[';
+  let groups = 0;
   let separator = '';
   for (const [name, value] of texts(store, query)) {
     piece += `${separator}${JSON.stringify({ name, value })}`;
@@ -53,7 +63,7 @@ export function* statsJson(store: StatsStore, query: StatsQuery, buckets: Histog
       piece += `${separator}${JSON.stringify(stat)}`;
       separator = ',';
     }
-    if (piece.length >= pieceLength) {
+    if (piece.length >= pieceLength || ++groups % groupsAPiece === 0) {
       yield piece;
       piece = '';
     }
@@ -61,10 +71,12 @@ export function* statsJson(store: StatsStore, query: StatsQuery, buckets: Histog
   const [before, after] = jsonFrames[query.histograms];
   // The list is there only when something is in it, as in Envoy.
   let opening = `${separator}${before}`;
-  for (const histogram of histograms(store, query, buckets)) {
-    piece += `${opening}${JSON.stringify(histogramJson(histogram, query.histograms))}`;
-    opening = ',';
-    if (piece.length >= pieceLength) {
+  for (const recorded of histogramsByGroup(store, query, buckets)) {
+    for (const histogram of recorded) {
+      piece += `${opening}${JSON.stringify(histogramJson(histogram, query.histograms))}`;
+      opening = ',';
+    }
+    if (piece.length >= pieceLength || ++groups % groupsAPiece === 0) {
       yield piece;
       piece = '';
     }
@@ -82,7 +94,7 @@ const jsonFrames = {
   disjoint: ['{"histograms":[', ']}'],
 } as const;
 
-function* texts(store: StatsStore, query: StatsQuery): Generator<readonly [string, string]> {
+function* texts(store: StatsSource, query: StatsQuery): Generator<readonly [string, string]> {
   if (query.type !== 'All' && query.type !== 'TextReadouts') return;
   for (const [name, { value }] of store.texts()) {
     if (asksForText(query, name, value)) yield [name, value];
@@ -95,7 +107,7 @@ interface NamedNumber {
 }
 
 // Sets that share a prefix (`cluster.a.`) are printed as one, so that names are in order as in Envoy.
-function* numbersByPrefix(store: StatsStore, query: StatsQuery): Generator<NamedNumber[]> {
+function* numbersByPrefix(store: StatsSource, query: StatsQuery): Generator<NamedNumber[]> {
   let prefix = '';
   let stats: NamedNumber[] = [];
   for (const group of envoyGroups(store)) {
@@ -110,11 +122,11 @@ function* numbersByPrefix(store: StatsStore, query: StatsQuery): Generator<Named
 }
 
 // Ours are metrics: their labels would make no name that can be read.
-function* envoyGroups(store: StatsStore): Generator<StatGroup> {
+function* envoyGroups(store: StatsSource): Generator<SeriesGroup> {
   for (const group of store.groups()) if (group.scope.vocabulary === 'envoy') yield group;
 }
 
-function addNumbers(stats: NamedNumber[], group: StatGroup, query: StatsQuery): void {
+function addNumbers(stats: NamedNumber[], group: SeriesGroup, query: StatsQuery): void {
   const { accepts } = query;
   group.scope.stats.forEach((stat, index) => {
     if (stat.kind === 'histogram' || !wantsKind(query, stat.kind)) return;
@@ -131,17 +143,29 @@ function addNumbers(stats: NamedNumber[], group: StatGroup, query: StatsQuery): 
   });
 }
 
-function* histograms(store: StatsStore, query: StatsQuery, buckets: HistogramBuckets): Generator<NamedHistogram> {
+function* histogramsByGroup(
+  store: StatsSource,
+  query: StatsQuery,
+  buckets: HistogramBuckets,
+): Generator<NamedHistogram[]> {
   if (!wantsKind(query, 'histogram')) return;
-  for (const group of envoyGroups(store)) {
-    for (const [index, stat] of group.scope.stats.entries()) {
-      if (stat.kind !== 'histogram' || !group.isShown(index) || (query.usedOnly && !group.isUsed(index))) continue;
-      const name = group.prefix + stat.name;
-      if (query.accepts !== null && !query.accepts(name)) continue;
-      const bounds = boundsOf(name, buckets);
-      yield { name, total: group.histogram(index), interval: group.interval(index), bounds };
-    }
+  for (const group of envoyGroups(store)) yield histogramsOf(group, query, buckets);
+}
+
+function histogramsOf(group: SeriesGroup, { usedOnly, accepts }: StatsQuery, buckets: HistogramBuckets) {
+  const found: NamedHistogram[] = [];
+  for (const [index, stat] of group.scope.stats.entries()) {
+    if (stat.kind !== 'histogram' || !group.isShown(index) || (usedOnly && !group.isUsed(index))) continue;
+    const name = group.prefix + stat.name;
+    if (accepts !== null && !accepts(name)) continue;
+    found.push({
+      name,
+      total: group.histogram(index),
+      interval: group.interval(index),
+      bounds: boundsOf(name, buckets),
+    });
   }
+  return found;
 }
 
 function byName(left: NamedNumber, right: NamedNumber): number {

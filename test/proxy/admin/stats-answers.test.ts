@@ -5,6 +5,8 @@ import { SeriesBudget } from '../../../proxy/telemetry/series-budget.ts';
 import { StatsStore } from '../../../proxy/telemetry/stats-store.ts';
 import { WorkerStats } from '../../../proxy/telemetry/worker-stats.ts';
 import { type AdminFixture, startAdmin } from '../../support/admin-fixtures.ts';
+import { makeAssignment, makeEndpoint, makeLocality } from '../../support/cluster-fixtures.ts';
+import { clusterOf } from '../../support/data-plane.ts';
 import { noItems } from '../../support/empty-patterns.ts';
 import { parseOpenMetrics } from '../../support/openmetrics-parser.ts';
 import { parseExposition } from '../../support/prometheus-parser.ts';
@@ -157,4 +159,39 @@ t.test('Prometheus is given texts when it asks for them, and numbers of all type
   t.match(text, /^envoy_server_live\{\} \d$/m);
   t.equal((await admin.get('/stats/prometheus?type=TextReadouts')).text.includes('envoy_server_live'), true);
   t.equal((await admin.get('/stats?type=TextReadouts')).text, 'control_plane.identifier: "istiod"\n');
+});
+
+function manyClusters(count: number) {
+  const names = Array.from({ length: count }, (_, index) => `c${index}`);
+  return {
+    clusters: new Map(names.map((name) => [name, clusterOf(name, [])])),
+    assignments: new Map(names.map((name) => [name, makeAssignment([makeLocality([makeEndpoint('10.0.0.1')])])])),
+  };
+}
+
+t.test('a cluster has statistics before its first request, in Prometheus its members within the budget', async (t) => {
+  const admin = await startAdmin({ snapshot: manyClusters(1000) });
+  t.teardown(admin.stop);
+  const { text } = await admin.get('/stats?filter=[.]c7[.]');
+  t.match(text, /^cluster\.c7\.membership_total: 1$/m);
+  t.match(text, /^cluster\.c7\.upstream_rq_total: 0$/m);
+  const metrics = parseExposition((await admin.get('/stats/prometheus')).text);
+  const total = metrics.get('envoy_cluster_membership_total')!;
+  t.equal(total.samples.length, 666, 'three series each of 2,000');
+  t.notOk(metrics.has('envoy_cluster_upstream_rq_total'), 'zeros are no series');
+});
+
+t.test('others are answered while a filter goes through the statistics of 10,000 clusters', async (t) => {
+  const admin = await startAdmin({ snapshot: manyClusters(10_000) });
+  t.teardown(admin.stop);
+  const ended: string[] = [];
+  const ask = async (path: string) => {
+    const { text } = await admin.get(path);
+    ended.push(path);
+    return text;
+  };
+  const slow = ask('/stats?filter=nothing');
+  await ask('/ready');
+  t.equal(await slow, '');
+  t.same(ended, ['/ready', '/stats?filter=nothing']);
 });
