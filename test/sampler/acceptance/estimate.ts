@@ -43,19 +43,48 @@ export interface Verdict {
   /** Of all runs. */
   readonly truth: number;
   readonly estimate: number;
-  /** How many standard deviations the mean error is from 0. */
+  /** How many standard deviations the mean error is from 0, as a normal number that is as rare. */
   readonly sigmas: number;
   /** The standard deviation of one run's estimate over its truth. */
   readonly spread: number;
 }
 
 /**
- * Whether chance explains it: of each thousand verdicts of an unbiased estimator three are beyond 3 sigma, hence one of a
- * hundred may be, but none beyond 4.5.
+ * Whether chance explains it. An unbiased estimator fails here less than once in a million times, whatever the seeds: no
+ * verdict may be beyond `furthestSigmas` of the normal distribution (one of 50 is in 2 of 10,000,000 cases), and beyond
+ * 3 sigma, where 27 of 10,000 are, no more than so many as more would be as rare. Verdicts of one run share the cap's threshold, by
+ * which a part of them strays together: who is off by that is caught by the verdict about all of them, which strays less.
  */
-export function isUnbiased(verdicts: readonly Verdict[]): boolean {
+export function isUnbiased(verdicts: readonly Pick<Verdict, 'sigmas'>[]): boolean {
   const beyond = verdicts.filter(({ sigmas }) => !(Math.abs(sigmas) <= 3));
-  return beyond.length <= Math.ceil(verdicts.length / 100) && verdicts.every(({ sigmas }) => Math.abs(sigmas) <= 4.5);
+  return (
+    beyond.length <= mostBeyond(verdicts.length) && verdicts.every(({ sigmas }) => Math.abs(sigmas) <= furthestSigmas)
+  );
+}
+
+const furthestSigmas = 6;
+const beyondThree = 0.0027;
+const rarity = 1e-6;
+
+/** The least number that a binomial one passes with a chance below `rarity`. */
+function mostBeyond(count: number): number {
+  let chance = (1 - beyondThree) ** count;
+  let above = 1 - chance;
+  for (let number = 0; ; number++) {
+    if (above < rarity || number === count) return number;
+    chance *= ((count - number) / (number + 1)) * (beyondThree / (1 - beyondThree));
+    above -= chance;
+  }
+}
+
+/**
+ * A mean over a standard deviation that was estimated from `runs` of it is spread wider than a normal number: this is the
+ * normal one that is as rare (Wallace 1959).
+ */
+function normalOf(t: number, runs: number): number {
+  const freedom = Math.max(1, runs - 1);
+  const size = Math.sqrt(freedom * Math.log1p((t * t) / freedom)) * (1 - 2 / (8 * freedom + 3));
+  return Math.sign(t) * size;
 }
 
 export function verdictText({ name, truth, estimate, sigmas, spread }: Verdict): string {
@@ -76,7 +105,7 @@ function verdictOf(name: string, runs: readonly { truth: number; estimate: numbe
     name,
     truth,
     estimate,
-    sigmas: isExact ? 0 : mean / sigma,
+    sigmas: isExact ? 0 : normalOf(mean / sigma, runs.length),
     spread: (Math.sqrt(variance) * runs.length) / truth,
   };
 }
