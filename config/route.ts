@@ -110,6 +110,8 @@ export interface ForwardAction {
   /** Undefined: the deadline that a gRPC client sends does not count. */
   readonly grpcTimeout?: GrpcTimeout;
   readonly retryPolicy?: RetryPolicy;
+  /** Undefined: the client gets every redirect of an endpoint. */
+  readonly internalRedirect?: InternalRedirectPolicy;
   readonly priority: 'default' | 'high';
   /** `upgrade_configs` by lower-case protocol: whether it is allowed here. */
   readonly upgrades: { readonly [protocol: string]: boolean };
@@ -117,6 +119,26 @@ export interface ForwardAction {
   readonly connectTermination?: ConnectTermination;
   readonly metadataMatch: Metadata;
 }
+
+/** Which redirects of endpoints are followed here, in place of the client. */
+export interface InternalRedirectPolicy {
+  /** Of one request, whatever routes they came from. */
+  readonly maxRedirects: number;
+  readonly statuses: readonly number[];
+  /** All must agree. */
+  readonly predicates: readonly InternalRedirectPredicate[];
+  /** Also to https what came as http, and the other way round. */
+  readonly allowCrossScheme: boolean;
+  /** Names of response headers that the next request gets, or loses where the response has none. Lower case. */
+  readonly headersToCopy: readonly string[];
+}
+
+export type InternalRedirectPredicate =
+  | { readonly kind: 'allow-listed-routes'; readonly names: readonly string[] }
+  /** From one route no other is gone to twice. */
+  | { readonly kind: 'previous-routes' }
+  /** Never from http to https. */
+  | { readonly kind: 'safe-cross-scheme' };
 
 export interface ConnectTermination {
   /** The body of a POST is taken for the bytes of a tunnel, too. */

@@ -246,7 +246,7 @@ export class ConnectionManager implements RouteTableUser {
     stats.dec(httpStats.downstreamRqActive);
     const status = info.responseCode;
     if (status === 0) stats.inc(httpStats.downstreamRqRxReset);
-    else {
+    else if (stream.redirects === null || !stream.redirects.isLeaving) {
       countDownstreamResponse(stats, httpStats, status);
       countDownstreamResponse(this.#listenerStats, listenerHttpStats, status);
     }

@@ -1,6 +1,7 @@
 // Timeouts that are the client's: of the connection manager or a route, whatever happens upstream.
 // https://www.envoyproxy.io/docs/envoy/latest/faq/configuration/timeouts
 
+import type { Deadlines } from '../reactor/deadlines.ts';
 import { httpStats } from '../telemetry/http-stats.ts';
 import type { ConnectionManager } from './connection-manager.ts';
 import { LocalReplies, type LocalReply } from './local-reply.ts';
@@ -48,4 +49,12 @@ export function downstreamTimeout(
     default:
       return null;
   }
+}
+
+/** A tunnel lasts as long as something moves in it: only the times of idleness and of the whole stay. */
+export function clearForTunnel(deadlines: Deadlines): void {
+  deadlines.clear(StreamDeadline.response);
+  deadlines.clear(StreamDeadline.perTry);
+  deadlines.clear(StreamDeadline.perTryIdle);
+  deadlines.clear(StreamDeadline.request);
 }

@@ -7,11 +7,13 @@ import type { ClusterRuntime } from '../cluster/cluster-runtime.ts';
 import type { UpstreamFailure } from '../cluster/upstream-failure.ts';
 import type { Workload } from '../istio/workload.ts';
 import type { CompiledForward, CompiledRoute } from '../route/compiled-route.ts';
+import type { FollowedRedirects } from '../route/internal-redirect.ts';
+import { pathEnd } from '../route/path-match.ts';
 import { httpStats } from '../telemetry/http-stats.ts';
 import type { RequestTrace } from '../tracing/request-trace.ts';
 import type { ConnectionFacts, ConnectionManager } from './connection-manager.ts';
 import { answersPreflight } from './cross-origin.ts';
-import { downstreamTimeout } from './downstream-timeouts.ts';
+import { clearForTunnel, downstreamTimeout } from './downstream-timeouts.ts';
 import { cutResponse } from './failure-reply.ts';
 import { applyForwardedHeaders } from './forwarded-headers.ts';
 import { HeaderId, headerName } from './header-name.ts';
@@ -22,6 +24,7 @@ import { clusterNotFoundReply, LocalReplies, type LocalReply } from './local-rep
 import { writeDirectResponse, writeLocalReply } from './local-reply-writer.ts';
 import { BodyFraming, HttpVersion, hasBody, type RequestHead, type ResponseHead } from './message.ts';
 import { awaitsCluster, awaitsVirtualHost, leaveWait, type OnDemandWait } from './on-demand.ts';
+import type { RequestBody } from './request-body.ts';
 import { beginRequest } from './request-start.ts';
 import { prepareRequestTarget } from './request-target.ts';
 import { type ResponseSender, StreamDeadline } from './response-sender.ts';
@@ -40,7 +43,8 @@ const contentType = headerName('content-type');
 const upgradeLine = encodeLine('connection', 'upgrade');
 
 export class Stream {
-  readonly info = new StreamInfo();
+  /** Of this pass: an internal redirect begins another. */
+  info = new StreamInfo();
   readonly head: RequestHead;
   readonly sender: ResponseSender;
   readonly manager: ConnectionManager;
@@ -50,6 +54,8 @@ export class Stream {
   cluster: ClusterRuntime | null = null;
   /** Null where nothing is recorded, and before it is known where the request goes. */
   trace: RequestTrace | null = null;
+  /** Null before the first that is followed here. */
+  redirects: FollowedRedirects | null = null;
   /** Null but while it waits for what the control plane is asked for. */
   wait: OnDemandWait | null = null;
   /** The request came from inside the mesh: Envoy's `x-envoy-internal`. Its timeout and retry headers are obeyed. */
@@ -65,6 +71,8 @@ export class Stream {
   /** The route's, from the end of the request to the end of the response. */
   #timeoutMs = 0;
   #upstream: UpstreamRequest | null = null;
+  /** Null but behind an internal redirect of a request that has one. */
+  #body: RequestBody | null = null;
   #responseHead: ResponseHead | null = null;
   #responseTrailers: HeaderTable | null = null;
   #requestEnded = false;
@@ -152,7 +160,7 @@ export class Stream {
       manager.stats.inc(httpStats.noRoute);
       this.replyLocally(
         LocalReplies.routeNotFound,
-        `no route matches ${head.method} ${head.authority}${withoutQuery(head.path)}`,
+        `no route matches ${head.method} ${head.authority}${head.path.slice(0, pathEnd(head.path))}`,
       );
       return;
     }
@@ -230,8 +238,17 @@ export class Stream {
     if (timeouts.maxStreamDurationMs !== undefined)
       sender.deadlines.set(StreamDeadline.maxDuration, timeouts.maxStreamDurationMs);
     if (this.#requestEnded) this.#armResponseTimeout();
-    this.#upstream = new UpstreamRequest(this, { route, forward: action, cluster, retry, timeouts });
+    this.#upstream = new UpstreamRequest(this, { route, forward: action, cluster, retry, timeouts, body: this.#body });
     this.#upstream.start();
+  }
+
+  /** An internal redirect: the request, all of which is here, finds its route once more. */
+  beginPass(body: RequestBody | null): void {
+    this.#upstream = null;
+    this.#body = body;
+    this.#idleMs = this.manager.config.streamIdleTimeoutMs;
+    this.#markRequestEnd();
+    this.#findRoute(true);
   }
 
   /** Goes on where it waited, which it does once for each. What the client could not do meanwhile, it has its time for now. */
@@ -369,11 +386,7 @@ export class Stream {
     this.info.upstreamPeer = this.manager.peerMetadata?.takeFromResponse(head.headers) ?? null;
     head.framing = BodyFraming.none;
     this.#isTunnel = true;
-    const { deadlines } = this.sender;
-    deadlines.clear(StreamDeadline.response);
-    deadlines.clear(StreamDeadline.perTry);
-    deadlines.clear(StreamDeadline.perTryIdle);
-    deadlines.clear(StreamDeadline.request);
+    clearForTunnel(this.sender.deadlines);
     this.manager.stats.inc(httpStats.downstreamCxUpgradesTotal);
     this.manager.stats.inc(httpStats.downstreamCxUpgradesActive);
     this.info.responseCodeDetails = 'via_upstream';
@@ -467,9 +480,4 @@ export class Stream {
     if (manager.tracer !== null && this.trace === null) manager.tracer.begin(this, this.route, null);
     manager.logRequest(this, this.#responseHead, this.#responseTrailers);
   }
-}
-
-function withoutQuery(path: string): string {
-  const query = path.indexOf('?');
-  return query < 0 ? path : path.slice(0, query);
 }

@@ -20,6 +20,7 @@ import { chooseEndpoint } from './endpoint-choice.ts';
 import { failureReply, resetKind, transportFailureReason } from './failure-reply.ts';
 import { headerName } from './header-name.ts';
 import type { HeaderTable } from './header-table.ts';
+import { endPass, readdress } from './internal-redirect.ts';
 import { LocalReplies, type LocalReply } from './local-reply.ts';
 import { hasBody, isIdempotent, type ResponseHead } from './message.ts';
 import { RequestBody } from './request-body.ts';
@@ -42,6 +43,8 @@ export interface UpstreamPlan {
   /** Null when nothing is retried. */
   readonly retry: CompiledRetryPolicy | null;
   readonly timeouts: RequestTimeouts;
+  /** What was kept of the pass before an internal redirect; null where the request has its own body, or none. */
+  readonly body: RequestBody | null;
 }
 
 export class UpstreamRequest implements PoolWaiter, ResponseReceiver {
@@ -71,9 +74,8 @@ export class UpstreamRequest implements PoolWaiter, ResponseReceiver {
     this.#timeouts = plan.timeouts;
     this.#attempt = new UpstreamAttempt(stream, plan.cluster, plan.forward.config.priority);
     this.#routeStats = routeStatsOf(plan.route, stream.manager.context);
-    this.#body = hasBody(stream.head)
-      ? new RequestBody(plan.retry !== null || this.#isIdempotent, stream.facts.bufferLimitBytes)
-      : null;
+    const isKept = plan.retry !== null || this.#isIdempotent || plan.forward.internalRedirect !== null;
+    this.#body = hasBody(stream.head) ? (plan.body ?? new RequestBody(isKept, stream.facts.bufferLimitBytes)) : null;
   }
 
   /** `enable_trailers` of the cluster; that of the connection manager is the stream's to ask. Both must be set. */
@@ -215,9 +217,10 @@ export class UpstreamRequest implements PoolWaiter, ResponseReceiver {
       this.#retryLater();
       return;
     }
-    this.#countResponse(status);
     const stream = this.#stream;
     if (stream.info.attemptCount > 1 && status < 500) this.#cluster.stats.inc(clusterStats.upstreamRqRetrySuccess);
+    if (this.#forward.internalRedirect?.follows(status) && this.#redirects(head, isEnd)) return;
+    this.#countResponse(status);
     this.#state = State.receiving;
     if (stream.head.method === 'CONNECT' && status >= 200 && status < 300) {
       this.#startTunnel(head);
@@ -228,6 +231,25 @@ export class UpstreamRequest implements PoolWaiter, ResponseReceiver {
     stream.sender.deadlines.clear(StreamDeadline.perTry);
     this.#touch();
     stream.onResponseHead(head, this.#route);
+  }
+
+  // In place of the client, when the request is complete and can be sent to another address. The response is dropped.
+  #redirects(head: ResponseHead, isEnd: boolean): boolean {
+    const stream = this.#stream;
+    const { stats } = this.#cluster;
+    const body = this.#body;
+    const canGo = (body === null || (body.hasEnded && body.isKept)) && stream.head.upgrade === '';
+    if (!canGo || !readdress(stream, this.#forward.internalRedirect!, head)) {
+      stats.inc(clusterStats.upstreamInternalRedirectFailedTotal);
+      return false;
+    }
+    stats.inc(clusterStats.upstreamInternalRedirectSucceededTotal);
+    // Without a body it leaves its connection fit for others; it is over when this returns.
+    if (isEnd) this.#attempt.closeExchange();
+    this.cancel();
+    endPass(stream, head);
+    stream.beginPass(body);
+    return true;
   }
 
   // What the client gets, also when it is a reply of our own.

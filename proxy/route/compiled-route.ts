@@ -18,6 +18,7 @@ import type { CompiledDirectResponse } from './direct-response.ts';
 import { compileGrpcTimeout, type GrpcTimeoutRule } from './grpc-timeout.ts';
 import type { CompiledHeaderMutation } from './header-mutation.ts';
 import { changeAuthority, compileHostRewrite, type HostRewrite } from './host-rewrite.ts';
+import { CompiledInternalRedirect } from './internal-redirect.ts';
 import type { PathMatch } from './path-match.ts';
 import { compilePathRewrite, type PathRewrite } from './path-rewrite.ts';
 import type { CompiledRedirect } from './redirect.ts';
@@ -94,6 +95,8 @@ export class CompiledForward {
   readonly weighted: WeightedCluster | undefined;
   /** The policy of the configuration; null when it has none. `takeRetries` gives the one in force for a request. */
   readonly retry: CompiledRetryPolicy | null;
+  /** Null where the client gets every redirect. */
+  readonly internalRedirect: CompiledInternalRedirect | null;
   readonly #cluster: (head: RequestHead) => string | null;
   readonly #requestMutation: CompiledHeaderMutation | null;
   readonly #weightedHost: string;
@@ -111,6 +114,8 @@ export class CompiledForward {
     this.config = config;
     this.weighted = weighted;
     this.retry = retry === undefined ? null : new CompiledRetryPolicy(retry);
+    this.internalRedirect =
+      config.internalRedirect === undefined ? null : new CompiledInternalRedirect(config.internalRedirect);
     this.#cluster = compileCluster(config, weighted);
     this.#requestMutation = parts.requestMutation;
     this.#weightedHost = toByteString(weighted?.hostRewriteLiteral ?? '');
@@ -185,13 +190,9 @@ export class CompiledForward {
 
   /** Tells the endpoint in `x-envoy-expected-rq-timeout-ms` how long it has; nothing when that is without end. */
   addExpectedTimeout({ headers }: RequestHead, timeouts: RequestTimeouts): void {
-    headers.removeId(HeaderId.xEnvoyExpectedRqTimeoutMs);
-    if (timeouts === this.#timeouts) {
-      if (this.#expectedTimeout !== null) headers.appendLine(this.#expectedTimeout);
-      return;
-    }
-    const line = expectedTimeoutLine(timeouts);
-    if (line !== null) headers.appendLine(line);
+    const line = timeouts === this.#timeouts ? this.#expectedTimeout : expectedTimeoutLine(timeouts);
+    if (line === null) headers.removeId(HeaderId.xEnvoyExpectedRqTimeoutMs);
+    else headers.setLine(line);
   }
 }
 

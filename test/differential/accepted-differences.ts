@@ -34,6 +34,14 @@ export const acceptedDifferences: readonly AcceptedDifference[] = [
       field.endsWith('.header.content-length') && /^0\d/.test(envoy) && Number(envoy) === Number(outrigger),
   },
   {
+    section: 'Access log',
+    reason:
+      'of a request that is redirected here each line names the route, cluster and scheme of its own pass, and its bytes',
+    explains: ({ place, field }) =>
+      /^redirects: /.test(place) &&
+      /^log\.\d\.(ROUTE_NAME|UPSTREAM_CLUSTER|REQ\(:SCHEME\)|BYTES_RECEIVED)$/.test(field),
+  },
+  {
     section: 'Order of headers',
     reason: 'transfer-encoding, connection and overwritten fields stay where they were; Envoy moves them to the end',
     explains: ({ place, field, envoy, outrigger }) =>

@@ -8,6 +8,7 @@ import { headers } from './cases/headers.ts';
 import { inspectors } from './cases/inspectors.ts';
 import { messages } from './cases/messages.ts';
 import { pathsAndHosts } from './cases/paths.ts';
+import { redirects } from './cases/redirects.ts';
 import { refused } from './cases/refused.ts';
 import { routes } from './cases/routes.ts';
 import { tcp } from './cases/tcp.ts';
@@ -22,6 +23,7 @@ export const suites: readonly Suite[] = [
   cors,
   faults,
   refused,
+  redirects,
   tcp,
   inspectors,
   formats,

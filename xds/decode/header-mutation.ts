@@ -74,7 +74,7 @@ function decodeRemovals(names: readonly string[] | undefined, problems: Problems
  * Pseudo-headers and host are Envoy's rule: what routing decides on is changed by rewrites only. The others frame the
  * message or belong to one connection; Envoy lets them through and then overwrites, doubles or trusts them.
  */
-function checkModifiable(name: string, problems: Problems): void {
+export function checkModifiable(name: string, problems: Problems): void {
   const lower = name.toLowerCase();
   if (lower.startsWith(':') || lower === 'host') {
     problems.add(`${name} may not be modified; use a path or host rewrite`);

@@ -19,6 +19,7 @@ import { decodeDataSource } from './data-source.ts';
 import { decodeMetadata } from './endpoint.ts';
 import { decodeForwardTarget } from './forward-target.ts';
 import { given } from './given.ts';
+import { decodeInternalRedirect } from './internal-redirect.ts';
 import { checkedFormat, decodeLogFormat } from './log-format.ts';
 import { decodeRegexSubstitution } from './regex.ts';
 import { decodeRetryPolicy } from './retry-policy.ts';
@@ -43,6 +44,9 @@ function decodeForward(message: ForwardMessage, problems: Problems): ForwardActi
   const target = decodeForwardTarget(message, problems);
   const rewrites = { ...decodePathRewrite(message, problems), ...decodeHostRewrite(message, problems) };
   const retryPolicy = message.retryPolicy && decodeRetryPolicy(message.retryPolicy, problems.at('retry_policy'));
+  const { internalRedirectPolicy } = message;
+  const internalRedirect =
+    internalRedirectPolicy && decodeInternalRedirect(internalRedirectPolicy, problems.at('internal_redirect_policy'));
   const upgrades = decodeRouteUpgrades(message, problems.at('upgrade_configs'));
   if (target === undefined) return undefined;
   return {
@@ -57,6 +61,7 @@ function decodeForward(message: ForwardMessage, problems: Problems): ForwardActi
     ...given('maxStreamDurationMs', message.maxStreamDuration?.maxStreamDuration),
     ...given('grpcTimeout', decodeGrpcTimeout(message)),
     ...given('retryPolicy', retryPolicy),
+    ...given('internalRedirect', internalRedirect),
     priority: message.priority === 'HIGH' ? 'high' : 'default',
     upgrades,
     ...given('connectTermination', decodeConnectTermination(message, problems.at('upgrade_configs'))),

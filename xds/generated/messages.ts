@@ -1010,6 +1010,15 @@ export interface HeaderMatcher {
   readonly treatMissingHeaderAsEmpty?: boolean;
 }
 
+/** `envoy.config.route.v3.InternalRedirectPolicy` */
+export interface InternalRedirectPolicy {
+  readonly maxInternalRedirects?: number;
+  readonly redirectResponseCodes?: readonly number[];
+  readonly predicates?: readonly TypedExtensionConfig[];
+  readonly allowCrossSchemeRedirect?: boolean;
+  readonly responseHeadersToCopy?: readonly string[];
+}
+
 /** `envoy.config.route.v3.QueryParameterMatcher` */
 export interface QueryParameterMatcher {
   readonly name?: string;
@@ -1127,7 +1136,7 @@ export interface RouteAction {
   readonly maxGrpcTimeout?: number;
   readonly grpcTimeoutOffset?: number;
   readonly upgradeConfigs?: readonly RouteAction_UpgradeConfig[];
-  readonly internalRedirectPolicy?: unknown;
+  readonly internalRedirectPolicy?: InternalRedirectPolicy;
   readonly internalRedirectAction?: RouteAction_InternalRedirectAction;
   readonly maxInternalRedirects?: number;
   readonly hedgePolicy?: unknown;
@@ -1686,6 +1695,19 @@ export interface ReqWithoutQuery {
 export interface PreserveCaseFormatterConfig {
   readonly forwardReasonPhrase?: boolean;
   readonly formatterTypeOnEnvoyHeaders?: PreserveCaseFormatterConfig_FormatterTypeOnEnvoyHeaders;
+}
+
+/** `envoy.extensions.internal_redirect.allow_listed_routes.v3.AllowListedRoutesConfig` */
+export interface AllowListedRoutesConfig {
+  readonly allowedRouteNames?: readonly string[];
+}
+
+/** `envoy.extensions.internal_redirect.previous_routes.v3.PreviousRoutesConfig` */
+export interface PreviousRoutesConfig {
+}
+
+/** `envoy.extensions.internal_redirect.safe_cross_scheme.v3.SafeCrossSchemeConfig` */
+export interface SafeCrossSchemeConfig {
 }
 
 /** `envoy.extensions.load_balancing_policies.cluster_provided.v3.ClusterProvided` */

@@ -3,13 +3,14 @@
 import type { SupportTable } from './support-table.ts';
 
 const R = 'envoy.config.route.v3';
+const redirects = 'envoy.extensions.internal_redirect';
 const mirroring = 'request mirroring is not offered: leave it out (in Istio, mirror and mirrors of the VirtualService)';
 const rateLimits = 'rate limiting is not offered';
 const filterCors = 'write typed_per_filter_config with envoy.extensions.filters.http.cors.v3.CorsPolicy';
 const hedging = 'request hedging is not offered';
 const typedRetry = 'write retry_policy';
 const clusterPlugins = 'cluster specifier plugins are not offered';
-const internalRedirects = 'internal redirects are not offered';
+const internalRedirects = 'write internal_redirect_policy';
 const metadataUnread = 'shown in /config_dump; nothing that is supported reads it';
 const subsets = 'read only by the subset balancer, which is refused';
 const routeSpecifiers = 'extensions that choose routes are not offered';
@@ -154,6 +155,7 @@ export const routeSupport: SupportTable = {
       'priority',
       'upgrade_configs',
       'max_stream_duration',
+      'internal_redirect_policy',
       'max_grpc_timeout',
       'grpc_timeout_offset',
     ],
@@ -169,7 +171,6 @@ export const routeSupport: SupportTable = {
       rate_limits: rateLimits,
       include_vh_rate_limits: { unless: [false], why: rateLimits },
       cors: filterCors,
-      internal_redirect_policy: internalRedirects,
       internal_redirect_action: internalRedirects,
       max_internal_redirects: internalRedirects,
       hedge_policy: hedging,
@@ -227,6 +228,18 @@ export const routeSupport: SupportTable = {
   [`${R}.RetryPolicy.ResetHeader`]: { supported: ['name', 'format'] },
   [`${R}.RetryPolicy.RetryHostPredicate`]: { supported: ['name', 'typed_config'] },
   'envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate': { supported: [] },
+  [`${R}.InternalRedirectPolicy`]: {
+    supported: [
+      'max_internal_redirects',
+      'redirect_response_codes',
+      'predicates',
+      'allow_cross_scheme_redirect',
+      'response_headers_to_copy',
+    ],
+  },
+  [`${redirects}.allow_listed_routes.v3.AllowListedRoutesConfig`]: { supported: ['allowed_route_names'] },
+  [`${redirects}.previous_routes.v3.PreviousRoutesConfig`]: { supported: [] },
+  [`${redirects}.safe_cross_scheme.v3.SafeCrossSchemeConfig`]: { supported: [] },
   [`${R}.WeightedCluster`]: {
     supported: ['clusters', 'runtime_key_prefix', 'header_name'],
     ignored: { total_weight: 'the sum of the weights is what counts, as in Envoy' },

@@ -98,7 +98,7 @@ t.test('cookies of a match', async (t) => {
   ] as const) {
     const { problems } = match(cookie);
     t.equal(problems.length, 1, cookie);
-    t.ok(problems[0]!.startsWith(`${place}.${problem}`), problems[0]);
+    t.ok(problems[0]!.startsWith(`${place}.${problem}`), problems.join());
   }
 });
 
