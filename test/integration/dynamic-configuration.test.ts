@@ -1,5 +1,6 @@
 // The whole process under a control plane that serves a folder: what is written there is what requests meet.
 
+import { existsSync } from 'node:fs';
 import { request } from 'node:http';
 import { join } from 'node:path';
 import { setImmediate as aTurn } from 'node:timers/promises';
@@ -159,11 +160,18 @@ t.test('a restart without the control plane serves at once what was accepted bef
   const origin = await startNamedOrigin(t, 'origin');
   const controlPlane = await startControlPlane(t, { 'shop.yaml': service('shop', 0, origin) });
   const bootstrap = bootstrapFor(controlPlane.port);
-  const flags = ['--concurrency', '1', '--config-cache-dir', join(t.testdir({}), 'cache')];
+  const directory = join(t.testdir({}), 'cache');
+  const flags = ['--concurrency', '1', '--config-cache-dir', directory];
+  const forgetful = await startSidecar(t, { bootstrap, flags: [...flags, '--no-config-cache'] });
+  t.match(await ask(forgetful.port('shop')), { status: 200, body: 'origin' });
+  forgetful.process.kill('SIGTERM');
+  t.equal(await forgetful.ended, 0);
+  t.notOk(existsSync(directory), 'nothing is kept where that is not wanted');
   const first = await startSidecar(t, { bootstrap, flags });
   t.match(await ask(first.port('shop')), { status: 200, body: 'origin' });
   first.process.kill('SIGTERM');
   t.equal(await first.ended, 0);
+  t.ok(existsSync(directory));
   await controlPlane.close();
 
   const second = await startSidecar(t, { bootstrap, flags });

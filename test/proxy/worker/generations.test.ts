@@ -4,7 +4,7 @@ import { Generations, makeGenerationMemory } from '../../../proxy/worker/generat
 t.test('what is published and what each worker serves is seen by all who share the memory', (t) => {
   const memory = makeGenerationMemory(2);
   const [main, worker] = [new Generations(memory), new Generations(memory)];
-  t.same([main.published, main.applied], [0, [0, 0]]);
+  t.same([main.published, main.applied, worker.workers], [0, [0, 0], 2]);
   main.publish(1, 0);
   t.equal(worker.published, 1);
   worker.apply(1, 1);

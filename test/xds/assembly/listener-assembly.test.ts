@@ -203,6 +203,17 @@ t.test('two listeners on one address: the second is refused by name and address'
   t.same([...bench.snapshot.listeners.values()].map(portOf), [1001, 1002], 'a swap is refused, both stay');
 });
 
+t.test('what was refused is tried anew each time that it is sent, though not a byte of it is another', async (t) => {
+  const bench = started();
+  bench.respond('lds', { l: inlineListener('l', 1000) });
+  const refusal = /^m: address: .* is the address of listener "l" already$/;
+  for (let time = 0; time < 2; time++) t.match(bench.respond('lds', { m: inlineListener('m', 1000) }), [refusal]);
+  bench.respond('lds', {}, ['l']);
+  t.same(bench.states('lds'), ['l draining', 'm refused'], 'nobody but the control plane tries it again');
+  t.same(bench.respond('lds', { m: inlineListener('m', 1000) }), []);
+  t.same([...bench.snapshot.listeners.keys()], ['m']);
+});
+
 t.test('an address that another listener leaves in the same response is free', async (t) => {
   const bench = started();
   bench.respond('lds', { l: inlineListener('l', 1000) });

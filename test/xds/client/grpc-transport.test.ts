@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { type AddressInfo, createServer } from 'node:net';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
@@ -85,6 +85,31 @@ t.test('a peer that accepts connections and says nothing is given up', async (t)
   const [socket] = await accepted;
   if (!socket.closed) await once(socket, 'close');
   t.pass('and so is the connection');
+});
+
+t.test('a control plane that falls silent behind its connection is noticed by keep-alive', async (t) => {
+  const { port } = await startEcho(t);
+  let isFrozen = false;
+  const relay = createServer((socket) => {
+    const server = connect(port, '127.0.0.1');
+    const forward = (from: Socket, to: Socket): void => {
+      from.on('data', (bytes) => !isFrozen && to.write(bytes));
+      // Either may be reset when the other is given up.
+      from.on('error', () => to.destroy());
+      from.on('close', () => to.destroy());
+    };
+    forward(socket, server);
+    forward(server, socket);
+  });
+  await once(relay.listen(0, '127.0.0.1'), 'listening');
+  t.teardown(() => relay.close());
+  const keepAlive = { intervalMs: 100, timeoutMs: 100 };
+  const transport = clusterTransport({ endpoints: [loopback((relay.address() as AddressInfo).port)], keepAlive });
+  const stream = openStream(transport);
+  t.match(await stream.ask('a'), /^a /);
+  isFrozen = true;
+  t.match(await stream.ended, { code: 14, reason: /ended: Connection dropped$/ });
+  transport.close();
 });
 
 t.test('a message of 100 MB', async (t) => {

@@ -210,6 +210,18 @@ t.test('what is held and what was refused is shown with times and documents', as
   t.notOk('refused' in set.statuses()[0]!, 'accepted again');
 });
 
+t.test('a refusal that nobody is to hear of any more is forgotten, what is held is not', async (t) => {
+  const { set, update } = makeSet();
+  update([sent('a', 'a1')]);
+  update([sent('a', 'a wrong'), sent('b', 'b wrong')]);
+  for (const name of ['a', 'b']) set.forgetRefused(name);
+  t.same(
+    set.statuses().map(({ name, state }) => `${name} ${state}`),
+    ['a active'],
+  );
+  t.notOk('refused' in set.statuses()[0]!);
+});
+
 t.test('the document of a resource is its JSON', async (t) => {
   const { set } = makeSet();
   const message = encodedOf(messageName, assignment('a', 1));
