@@ -25,6 +25,7 @@ export const newerFields: {
     stats_eviction_interval: [42, 'google.protobuf.Duration'],
     enable_worker_cpu_affinity: [43, 'bool'],
   },
+  'envoy.config.bootstrap.v3.Admin': { allow_paths: [7, 'repeated envoy.type.matcher.v3.StringMatcher'] },
   'envoy.config.listener.v3.Listener': {
     fcds_config: [36, 'unread'],
     tcp_keepalive: [37, 'unread'],

@@ -53,7 +53,8 @@ export interface Node {
 
 export interface Admin {
   readonly address: Address;
-  readonly accessLogPath?: string;
+  /** Of a path with its query one must match; absent allows all. */
+  readonly allowedPaths?: readonly StringMatcher[];
 }
 
 export interface RuntimeLayer {

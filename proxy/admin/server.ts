@@ -4,9 +4,11 @@
 // It runs on the main thread, so that a large answer never delays a request. What changes something is POST only and not
 // taken from a page of another origin: a link, an image or a form elsewhere must not be able to stop a proxy.
 
+import { chmodSync, lstatSync, unlinkSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { formatAddress } from '../../config/address.ts';
+import { formatAddress, type PipeAddress } from '../../config/address.ts';
 import type { Admin } from '../../config/bootstrap.ts';
+import { compileStringMatcher, type StringPredicate } from '../route/string-matcher.ts';
 import type { ProcessStats } from '../telemetry/process-stats.ts';
 import { type AdminAnswer, failure } from './admin-answer.ts';
 import type { AdminContext } from './admin-context.ts';
@@ -40,8 +42,12 @@ export class AdminServer {
   readonly #server: Server;
   readonly #routes: ReadonlyMap<string, AdminRoute> = new Map(adminRoutes.map((route) => [route.path, route]));
 
+  /** Null: every path may be asked. */
+  readonly #allowedPaths: readonly StringPredicate[] | null;
+
   constructor(options: AdminServerOptions) {
     this.#options = options;
+    this.#allowedPaths = options.admin.allowedPaths?.map(compileStringMatcher) ?? null;
     const refreshStats = (): void => options.processStats.refresh(processFacts(options));
     this.#context = { ...options, refreshStats };
     const idleTimeoutMs = options.idleTimeoutMs ?? defaultIdleTimeoutMs;
@@ -74,9 +80,24 @@ export class AdminServer {
       onListening?.(name);
     };
     if (descriptor !== undefined) this.#server.listen({ fd: descriptor }, listening);
-    // A leading @ is the abstract namespace, which the kernel spells with a NUL.
-    else if (address.kind === 'pipe') this.#server.listen(address.path.replace(/^@/, '\0'), listening);
+    else if (address.kind === 'pipe') this.#listenOnPipe(address, listening);
     else this.#server.listen(address.port, address.ip, listening);
+  }
+
+  // As in Envoy, a socket file that an earlier process left is replaced; any other file is left alone.
+  #listenOnPipe({ path, mode }: PipeAddress, listening: () => void): void {
+    // A leading @ is the abstract namespace, which the kernel spells with a NUL.
+    if (path.startsWith('@')) {
+      this.#server.listen(path.replace('@', '\0'), listening);
+      return;
+    }
+    try {
+      if (lstatSync(path, { throwIfNoEntry: false })?.isSocket()) unlinkSync(path);
+      this.#server.listen(path, listening);
+      if (mode !== undefined && this.#server.listening) chmodSync(path, mode);
+    } catch (error) {
+      this.#onError(error as Error);
+    }
   }
 
   openConnections(): Promise<number> {
@@ -143,6 +164,10 @@ export class AdminServer {
 
   #answerOf({ url = '/', method, headers }: IncomingMessage, body: string): AdminAnswer {
     const mark = url.indexOf('?');
+    // With its query, in the words of Envoy.
+    if (this.#allowedPaths?.every((matches) => !matches(url))) {
+      return failure(403, `request to path ${url} not allowed`);
+    }
     const path = mark < 0 ? url : url.slice(0, mark);
     const route = this.#routes.get(path);
     if (route === undefined) return failure(404, `invalid path. ${helpText()}`);

@@ -8,7 +8,6 @@ import { nodesOf, parse, pathsOf } from '../house/source-tree.ts';
 
 /** Fields that the data plane does not read, and what becomes of a configuration that sets them. */
 const UNREAD: ReadonlyMap<string, string> = new Map([
-  ['accessLogPath', 'refused but for /dev/null'],
   ['metadataMatch', 'ignored: it is for the subset balancer'],
   ['dynamicStats', 'ignored: statistics are kept in any case'],
   ['startChildSpan', 'read where tracing is decoded, as the older way to say spawnUpstreamSpan'],

@@ -35,6 +35,10 @@ export const processCases: readonly ConfigCase[] = [
   takes(at.bootstrap, 'admin: {}'),
   takes(
     at.bootstrap,
+    'admin: {address: {socket_address: {address: 127.0.0.1, port_value: 0}}, allow_paths: [{prefix: /stats}]}',
+  ),
+  takes(
+    at.bootstrap,
     'admin: {access_log_path: /dev/null, address: {socket_address: {address: 127.0.0.1, port_value: 0}}}',
   ),
   refuses(

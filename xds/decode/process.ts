@@ -85,7 +85,12 @@ export function decodeAdmin(message: AdminMessage | undefined, problems: Problem
   refuseAdminLogs(message?.accessLog, problems.at('access_log'));
   if (message?.address === undefined) return undefined;
   const address = decodeAddress(message.address, problems.at('address'));
-  return address && { address };
+  const allowedPaths: StringMatcher[] = [];
+  for (const [index, path] of (message.allowPaths ?? []).entries()) {
+    const matcher = decodeStringMatcher(path, problems.at('allow_paths').item(index));
+    if (matcher !== undefined) allowedPaths.push(matcher);
+  }
+  return address && { address, ...(allowedPaths.length > 0 && { allowedPaths }) };
 }
 
 /** Many files have an access log that goes nowhere: Envoy once required one. */

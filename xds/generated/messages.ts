@@ -91,6 +91,7 @@ export interface Admin {
   readonly address?: Address;
   readonly socketOptions?: readonly SocketOption[];
   readonly ignoreGlobalConnLimit?: boolean;
+  readonly allowPaths?: readonly StringMatcher[];
 }
 
 /** `envoy.config.bootstrap.v3.Bootstrap` */

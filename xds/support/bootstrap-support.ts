@@ -78,7 +78,7 @@ export const bootstrapSupport: SupportTable = {
     },
   },
   'envoy.config.bootstrap.v3.Admin': {
-    supported: ['access_log', 'address'],
+    supported: ['access_log', 'address', 'allow_paths'],
     ignored: {
       profile_path: "path of Envoy's own CPU profiler",
       ignore_global_conn_limit: 'admin connections never count against the limit',

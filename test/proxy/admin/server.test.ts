@@ -1,5 +1,10 @@
+import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import { type IncomingMessage, request } from 'node:http';
 import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import t from 'tap';
 import { clusterStats } from '../../../proxy/telemetry/cluster-stats.ts';
 import { startAdmin } from '../../support/admin-fixtures.ts';
@@ -119,3 +124,49 @@ t.test('answers are not cached and not sniffed; the page lets nothing foreign in
   t.match(policy, /default-src 'none'; script-src 'sha256-[^']+'; style-src 'sha256-/);
   t.notMatch(policy, /unsafe/);
 });
+
+t.test('where paths are allowed one by one, all others are refused, with their query', async (t) => {
+  const address = { kind: 'ip', ip: '127.0.0.1', port: 0 } as const;
+  const allowedPaths = [
+    { kind: 'exact', value: '/ready', ignoreCase: false },
+    { kind: 'prefix', value: '/stats', ignoreCase: false },
+  ] as const;
+  const admin = await startAdmin({ options: { admin: { address, allowedPaths } } });
+  t.teardown(admin.stop);
+  for (const [path, status] of [
+    ['/ready', 503],
+    ['/ready?x', 403],
+    ['/stats?filter=none', 200],
+    ['/stats/prometheus', 200],
+    ['/', 403],
+    ['/help', 403],
+    ['/nothing', 403],
+  ] as const) {
+    t.equal((await admin.get(path)).status, status, path);
+  }
+  const { status, text } = await admin.post('/quitquitquit');
+  t.equal(status, 403);
+  t.equal(text, 'request to path /quitquitquit not allowed');
+  t.strictSame(admin.calls, []);
+});
+
+t.test('a pipe has its mode, and takes the place of what a process left that was killed', async (t) => {
+  // The path of a socket has 107 bytes at most.
+  const folder = mkdtempSync(join(tmpdir(), 'admin-'));
+  t.teardown(() => rmSync(folder, { recursive: true }));
+  const path = join(folder, 'admin.sock');
+  const left = spawnSync(process.execPath, ['-e', leavesSocket, path]);
+  t.equal(left.signal, 'SIGKILL');
+  t.ok(statSync(path).isSocket());
+  const admin = await startAdmin({ options: { admin: { address: { kind: 'pipe', path, mode: 0o640 } } } });
+  t.teardown(admin.stop);
+  t.equal(statSync(path).mode & 0o777, 0o640);
+  const [response] = (await once(request({ socketPath: path, path: '/ready' }).end(), 'response')) as [IncomingMessage];
+  t.equal(response.statusCode, 503, 'it has no configuration');
+  response.resume();
+  await once(response, 'end');
+});
+
+/** A process that listens and is killed. */
+const leavesSocket =
+  "require('node:net').createServer().listen(process.argv[1], () => process.kill(process.pid, 'SIGKILL'))";

@@ -69,6 +69,12 @@ t.test('the admin interface has an address, and logs that go nowhere', async (t)
   t.same(admin(`${address}, access_log_path: /dev/null`), expected);
   t.same(admin(`${address}, ${log('/dev/null')}`), expected);
   t.same(admin(''), { value: undefined, problems: [] }, 'no interface');
+  const allowed = admin(`${address}, allow_paths: [{exact: /ready}, {prefix: /stats, ignore_case: true}]`);
+  t.same(allowed.value?.allowedPaths, [
+    { kind: 'exact', value: '/ready', ignoreCase: false },
+    { kind: 'prefix', value: '/stats', ignoreCase: true },
+  ]);
+  t.match(admin(`${address}, allow_paths: [{safe_regex: {regex: "("}}]`).problems, [/^allow_paths\[0\]\.safe_regex/]);
   t.match(admin(`${address}, access_log_path: /a`).problems, [/^access_log_path: .*admin requests are not logged/]);
   t.match(admin(`${address}, ${log('/a')}`).problems, [/^access_log\[0\]: .*admin requests are not logged/]);
 });
