@@ -239,6 +239,8 @@ export class Connection implements ByteStream, EventSource, Deferred {
       this.#onEstablishingEvent();
     } else {
       const told = this.#interest.isHeld ? this.#release(events) : events;
+      // The number of its descriptor may be another's by now.
+      if (this.#phase === Phase.closed) return;
       if (this.#lingering === undefined) this.#onOpenEvents(told);
       else if (this.#lingering.onEvents(told)) this.close();
       else if (this.#lingering.hasSent()) this.#startTimer(this.#lingering.limitMs);
@@ -420,8 +422,7 @@ export class Connection implements ByteStream, EventSource, Deferred {
   }
 
   #takeError(): number {
-    const error = socketError(this.#transport.fd);
-    return error > 0 ? error : Errno.ECONNRESET;
+    return Math.max(socketError(this.#transport.fd), 0) || Errno.ECONNRESET;
   }
 
   #startTimer(timeoutMs: number): void {

@@ -24,6 +24,8 @@ class CrossingTransport implements Transport {
   /** A byte must be sent before the next is read; a byte must be received before the next is written. */
   owesByte = false;
   awaitsByte = false;
+  isClosed = false;
+  writesAfterClose = 0;
   readonly #plain: PlainTransport;
 
   constructor(fd: number) {
@@ -43,6 +45,7 @@ class CrossingTransport implements Transport {
   }
 
   write(buffer: NativeBuffer, offset: number, length: number): number {
+    if (this.isClosed) this.writesAfterClose++;
     if (this.awaitsByte && receive(this.fd, scratch, 0, 1) !== 1) return this.#blocked(TransportWant.read);
     this.awaitsByte = false;
     const count = this.#plain.write(buffer, offset, length);
@@ -64,6 +67,7 @@ class CrossingTransport implements Transport {
   }
 
   close(): void {
+    this.isClosed = true;
     this.#plain.close();
   }
 }
@@ -130,6 +134,21 @@ t.test('… and whose end must receive first, when there is input', async (t) =>
   t.equal(receive(peer, scratch, 0, 1), 0);
   close(peer);
   await ours.saw('closed');
+});
+
+t.test('one of which epoll cannot be told any more ends, and writes nothing more', async (t) => {
+  const { reactor, transport, ours, peer } = fixture(t);
+  ours.write('x'.repeat(8_000_000));
+  transport.owesByte = true;
+  put(peer, 'input');
+  await turns(reactor, 3);
+  Object.assign(reactor, { modify: () => -Errno.ENOMEM });
+  for (let reads = 0; reads < 1000 && !transport.isClosed; reads++) {
+    receive(peer, scratch, 0, scratch.length);
+    await turns(reactor, 1);
+  }
+  await ours.saw('closed');
+  t.equal(transport.writesAfterClose, 0);
 });
 
 interface Fixture {
