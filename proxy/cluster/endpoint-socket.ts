@@ -11,8 +11,8 @@ import type { ConnectionVariant } from './upstream-transport.ts';
 
 /** Whoever uses the connection. */
 export interface EndpointConnection extends ByteStreamHandler {
-  /** Told what TLS goes through, or why it cannot; returned as it is. */
-  secureBy(transport: TlsTransport | string): TlsTransport | string;
+  /** Told what TLS goes through; absent where endpoints are plain. */
+  onSecuring?(transport: TlsTransport): void;
 }
 
 export interface EndpointPlace {
@@ -23,18 +23,28 @@ export interface EndpointPlace {
   readonly maxKeptBytes?: number;
 }
 
+/** What has to be kept of a response: its head until it is whole, and some bytes more by which it is found to be too long. */
+export function keptHeadBytes(maxHeadersBytes: number): number {
+  return maxHeadersBytes + 4096;
+}
+
 /** Begins to connect. Every outcome, also an immediate failure, is told to `connection` later. */
 export function openEndpointSocket(reactor: Reactor, place: EndpointPlace, connection: EndpointConnection): ByteStream {
   const { cluster, endpoint, variant, maxKeptBytes } = place;
   const { config } = cluster;
   const { transport, hostname } = endpoint;
+  const secure = (fd: number) => {
+    const begun = transport!.begin(fd, hostname, variant);
+    if (typeof begun !== 'string') connection.onSecuring?.(begun);
+    return begun;
+  };
   return connectTo(
     reactor,
     {
       address: endpoint.address,
       bindAddress: sourceAddressFor(config.bindAddress, endpoint.address),
       connectTimeoutMs: config.connectTimeoutMs,
-      tls: transport === null ? undefined : (fd) => connection.secureBy(transport.begin(fd, hostname, variant)),
+      tls: transport === null ? undefined : secure,
       keepAlive: config.keepAlive,
       noDelay: true,
       maxKeptBytes,

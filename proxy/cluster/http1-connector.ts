@@ -5,7 +5,7 @@ import type { OutputBuffer } from '../http/http1/output-buffer.ts';
 import type { Reactor } from '../reactor/reactor.ts';
 import type { ClusterRuntime } from './cluster-runtime.ts';
 import type { EndpointRuntime } from './endpoint-runtime.ts';
-import { openEndpointSocket } from './endpoint-socket.ts';
+import { keptHeadBytes, openEndpointSocket } from './endpoint-socket.ts';
 import type { ConnectionOwner, UpstreamConnector } from './pooled-connection.ts';
 
 export class Http1Connector implements UpstreamConnector {
@@ -29,12 +29,10 @@ export class Http1Connector implements UpstreamConnector {
       maxHeadersCount: maxResponseHeadersCount,
     });
     const { variant } = owner;
-    const maxKeptBytes = Math.max(leastKeptBytes, maxHeadersBytes + excessBytes);
+    const maxKeptBytes = Math.max(leastKeptBytes, keptHeadBytes(maxHeadersBytes));
     connection.stream = openEndpointSocket(this.#reactor, { cluster, endpoint, variant, maxKeptBytes }, connection);
     return connection;
   }
 }
 
-/** A head is kept until it is whole, and with some bytes more it is found to be too long. */
-const excessBytes = 4096;
 const leastKeptBytes = 128 * 1024;

@@ -37,6 +37,9 @@ export interface PooledConnection extends UpstreamConnection {
   close(): void;
 }
 
+/** How long an endpoint that has ended its side of a tunnel may take for what is still on its way to it. */
+export const tunnelCloseMs = 1000;
+
 /** The pool that a connection belongs to. */
 export interface ConnectionOwner {
   /** Which turn of the reactor this is. */

@@ -43,6 +43,11 @@ export function terminationFailure(reason: CloseReason, idleBeforeMs: number): U
   return { kind: 'connection-termination', reason: `${how} before the response was complete${age}` };
 }
 
+/** The failure of an endpoint that answers something else than HTTP/1.1. */
+export function invalidResponseFailure(reason: string): UpstreamFailure {
+  return { kind: 'protocol-error', reason: `the endpoint's response is not valid HTTP/1.1: ${reason}` };
+}
+
 function describeEnd(reason: CloseReason): string {
   if (reason.kind === 'error') return describeErrno(reason.errno);
   return reason.kind === 'tls' ? `TLS: ${reason.problem}` : 'the endpoint closed the connection';

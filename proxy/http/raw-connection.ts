@@ -7,7 +7,7 @@
 
 import type { NativeBuffer } from '../../native/native-buffer.ts';
 import type { EndpointConnection } from '../cluster/endpoint-socket.ts';
-import type { ConnectionOwner, PooledConnection } from '../cluster/pooled-connection.ts';
+import { type ConnectionOwner, type PooledConnection, tunnelCloseMs } from '../cluster/pooled-connection.ts';
 import { terminationFailure } from '../cluster/upstream-failure.ts';
 import type { ByteStream, CloseReason } from '../reactor/byte-stream.ts';
 import { localAddressText } from '../reactor/local-address.ts';
@@ -47,9 +47,8 @@ export class RawConnection implements PooledConnection, EndpointConnection {
     this.#output = output;
   }
 
-  secureBy(transport: TlsTransport | string): TlsTransport | string {
-    if (typeof transport !== 'string') this.#transport = transport;
-    return transport;
+  onSecuring(transport: TlsTransport): void {
+    this.#transport = transport;
   }
 
   get bytesReceived(): number {
@@ -154,7 +153,7 @@ export class RawConnection implements PooledConnection, EndpointConnection {
     const receiver = this.#receiver;
     this.#receiver = null;
     receiver?.onResponseEnd(null);
-    this.stream.closeGracefully(closeMs);
+    this.stream.closeGracefully(tunnelCloseMs);
     this.#output.flush();
   }
 
@@ -171,6 +170,3 @@ export class RawConnection implements PooledConnection, EndpointConnection {
     this.#output.flush();
   }
 }
-
-/** How long an endpoint that has ended its side may take for what is still on its way to it. */
-const closeMs = 1000;

@@ -11,8 +11,8 @@ import type { Socket } from 'node:net';
 import type { buildConnector, Client, Dispatcher } from 'undici';
 import { describeErrno } from '../../../native/errno.ts';
 import type { NativeBuffer } from '../../../native/native-buffer.ts';
-import type { ConnectionOwner, PooledConnection } from '../../cluster/pooled-connection.ts';
-import { terminationFailure, type UpstreamFailure } from '../../cluster/upstream-failure.ts';
+import { type ConnectionOwner, type PooledConnection, tunnelCloseMs } from '../../cluster/pooled-connection.ts';
+import { invalidResponseFailure, terminationFailure, type UpstreamFailure } from '../../cluster/upstream-failure.ts';
 import { ResponseParser } from '../../http/http1/response-parser.ts';
 import { hasBody, type RequestHead, ResponseHead } from '../../http/message.ts';
 import type { ResponseReceiver } from '../../http/upstream-connection.ts';
@@ -345,7 +345,7 @@ export class UndiciConnection implements PooledConnection, ByteStreamHandler, Di
     while (at < end && this.#state === State.head && this.#isStarted && this.#receiver !== null) {
       this.sawResponseByte = true;
       const length = this.#parser.parse(buffer.bytes, at, end, this.head, this.#method);
-      if (length < 0) this.#fail(protocolFailure(this.#parser.error!.reason));
+      if (length < 0) this.#fail(invalidResponseFailure(this.#parser.error!.reason));
       if (length <= 0) return at - start;
       if (this.head.status >= 200) {
         const from = shortenHead(buffer.bytes, at, at + length, this.head);
@@ -409,14 +409,7 @@ const clientOptions = {
   keepAliveTimeoutThreshold: 0,
 };
 
-/** How long an endpoint that has ended its side of a tunnel may take for what is still on its way to it. */
-const tunnelCloseMs = 1000;
-
-function protocolFailure(reason: string): UpstreamFailure {
-  return { kind: 'protocol-error', reason: `the endpoint's response is not valid HTTP/1.1: ${reason}` };
-}
-
-const unaskedSwitch = protocolFailure('101 Switching Protocols was not asked for');
+const unaskedSwitch = invalidResponseFailure('101 Switching Protocols was not asked for');
 
 /** What the kernel has said, as undici is told of it. */
 function errorOf(reason: CloseReason): LibraryError | null {

@@ -7,12 +7,11 @@
 import { NativeBuffer } from '../../../native/native-buffer.ts';
 import type { ClusterRuntime } from '../../cluster/cluster-runtime.ts';
 import type { EndpointRuntime } from '../../cluster/endpoint-runtime.ts';
+import { keptHeadBytes, openEndpointSocket } from '../../cluster/endpoint-socket.ts';
 import { Http1Connector } from '../../cluster/http1-connector.ts';
 import type { ConnectionOwner, UpstreamConnector } from '../../cluster/pooled-connection.ts';
-import { sourceAddressFor } from '../../cluster/source-address.ts';
 import type { OutputBuffer } from '../../http/http1/output-buffer.ts';
 import type { RequestHead } from '../../http/message.ts';
-import { connectTo } from '../../reactor/client-socket.ts';
 import type { Reactor } from '../../reactor/reactor.ts';
 import { LibraryTurn } from './library-turn.ts';
 import { isCarriedByUndici } from './request-options.ts';
@@ -49,23 +48,18 @@ export class UndiciConnector implements UpstreamConnector {
     return isCarried ? this : this.#context.own;
   }
 
-  connect(owner: ConnectionOwner, { config }: ClusterRuntime, endpoint: EndpointRuntime): UndiciConnection {
-    const { upstreamHttp } = config;
+  connect(owner: ConnectionOwner, cluster: ClusterRuntime, endpoint: EndpointRuntime): UndiciConnection {
+    const { upstreamHttp } = cluster.config;
     const maxHeadersBytes = upstreamHttp.maxResponseHeadersKb * 1024;
     const connection = new UndiciConnection(owner, this.#context, {
       maxHeadersBytes,
       maxHeadersCount: upstreamHttp.maxResponseHeadersCount,
     });
-    connection.stream = connectTo(
+    const { variant } = owner;
+    const maxKeptBytes = Math.max(MAX_READ_BYTES, keptHeadBytes(maxHeadersBytes));
+    connection.stream = openEndpointSocket(
       this.#context.reactor,
-      {
-        address: endpoint.address,
-        bindAddress: sourceAddressFor(config.bindAddress, endpoint.address),
-        connectTimeoutMs: config.connectTimeoutMs,
-        keepAlive: config.keepAlive,
-        noDelay: true,
-        maxKeptBytes: Math.max(MAX_READ_BYTES, maxHeadersBytes + EXCESS_BYTES),
-      },
+      { cluster, endpoint, variant, maxKeptBytes },
       connection,
     );
     return connection;
@@ -77,9 +71,6 @@ export class UndiciConnector implements UpstreamConnector {
  * size were 10 MB more resident (measured).
  */
 const MAX_READ_BYTES = 64 * 1024;
-
-/** A head is kept until it is whole, and with some bytes more it is found to be too long. */
-const EXCESS_BYTES = 4096;
 
 /** More than what undici is given in one piece is passed on in several. */
 const PASSAGE_BYTES = 64 * 1024;

@@ -1,6 +1,6 @@
 // What undici and the streams under it report, in the words of the data plane.
 
-import { terminationFailure, type UpstreamFailure } from '../../cluster/upstream-failure.ts';
+import { invalidResponseFailure, terminationFailure, type UpstreamFailure } from '../../cluster/upstream-failure.ts';
 import type { CloseReason } from '../../reactor/byte-stream.ts';
 
 /** Errors of the kernel's making carry `errno`, negative; those of undici a `code`. */
@@ -31,7 +31,7 @@ export function exchangeFailure(error: LibraryError, connection: FailedConnectio
   // Of a response with a length every error is called so, also that its body is cut.
   const isMalformed = name === 'HTTPParserError' || (code === lengthMismatch && !connection.hasPeerEnded);
   if (isMalformed || code === 'UND_ERR_HEADERS_OVERFLOW' || badResponses.has(message)) {
-    return { kind: 'protocol-error', reason: `the endpoint's response is not valid HTTP/1.1: ${message}` };
+    return invalidResponseFailure(message);
   }
   return terminationFailure(closeReason(error), connection.idleBeforeMs);
 }

@@ -5,9 +5,10 @@
 // kin): the connection is destroyed, never reused.
 
 import type { NativeBuffer } from '../../../native/native-buffer.ts';
-import type { ConnectionOwner, PooledConnection } from '../../cluster/pooled-connection.ts';
-import { terminationFailure, type UpstreamFailure } from '../../cluster/upstream-failure.ts';
-import type { ByteStream, ByteStreamHandler, CloseReason, Relay } from '../../reactor/byte-stream.ts';
+import type { EndpointConnection } from '../../cluster/endpoint-socket.ts';
+import { type ConnectionOwner, type PooledConnection, tunnelCloseMs } from '../../cluster/pooled-connection.ts';
+import { invalidResponseFailure, terminationFailure, type UpstreamFailure } from '../../cluster/upstream-failure.ts';
+import type { ByteStream, CloseReason, Relay } from '../../reactor/byte-stream.ts';
 import { localAddressText } from '../../reactor/local-address.ts';
 import { tlsFactsOf } from '../../tls/facts.ts';
 import type { TlsFacts } from '../../transport/tls-facts.ts';
@@ -27,7 +28,7 @@ type State = (typeof State)[keyof typeof State];
 /** Less than this is read at once anyway. */
 const RELAYED_BYTES = 128 * 1024;
 
-export class Http1ClientConnection implements PooledConnection, ByteStreamHandler, Relay {
+export class Http1ClientConnection implements PooledConnection, EndpointConnection, Relay {
   /** Set by the connector right after the stream was made. */
   stream!: ByteStream;
   readonly head = new ResponseHead();
@@ -84,10 +85,8 @@ export class Http1ClientConnection implements PooledConnection, ByteStreamHandle
     this.#encoder = new BodyEncoder(output);
   }
 
-  /** Takes note of what TLS goes through, if it does. */
-  secureBy(transport: TlsTransport | string): TlsTransport | string {
-    if (typeof transport !== 'string') this.#transport = transport;
-    return transport;
+  onSecuring(transport: TlsTransport): void {
+    this.#transport = transport;
   }
 
   get isIdle(): boolean {
@@ -346,10 +345,7 @@ export class Http1ClientConnection implements PooledConnection, ByteStreamHandle
     const receiver = this.#receiver;
     this.#receiver = null;
     this.stream.close();
-    receiver?.onResponseReset({
-      kind: 'protocol-error',
-      reason: `the endpoint's response is not valid HTTP/1.1: ${reason}`,
-    });
+    receiver?.onResponseReset(invalidResponseFailure(reason));
     return consumed;
   }
 
@@ -399,6 +395,3 @@ const unsolicitedFailure: UpstreamFailure = Object.freeze({
   kind: 'connection-termination',
   reason: 'the endpoint had sent bytes that nobody asked for on the idle connection',
 });
-
-/** How long an endpoint that has ended its side of a tunnel may take for what is still on its way to it. */
-const tunnelCloseMs = 1000;
