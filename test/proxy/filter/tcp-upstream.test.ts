@@ -20,9 +20,10 @@ import {
 import { connectedStreams, listenOn, startReactor } from '../../support/reactor-fixtures.ts';
 
 t.test('a refused connection is a failure, and the peer’s doing', async (t) => {
-  const { upstream, counted, closed } = await open(t, { refuse: true });
+  const { upstream, counted, closed, endpoint } = await open(t, { refuse: true });
   await closed;
   t.notOk(upstream.isEstablished);
+  t.equal(endpoint.stats.get(endpointStats.cxConnectFail), 1);
   t.same(counted(), {
     ...waited,
     upstreamCxConnectFail: 1,
@@ -41,12 +42,18 @@ t.test('a connection that we give up before it stands is no failure', async (t) 
 
 t.test('an established connection counts as a request that its end has cut', async (t) => {
   for (const side of ['Local', 'Remote'] as const) {
-    const { upstream, counted, closed, acceptor, connected } = await open(t);
+    const { upstream, counted, closed, acceptor, connected, endpoint: member, beganAtMs } = await open(t);
     await connected;
+    t.ok(upstream.connectMs >= 0 && upstream.connectMs <= performance.now() - beganAtMs, String(upstream.connectMs));
+    t.equal(member.stats.get(endpointStats.rqActive), 1);
     const endpoint = await acceptor.next();
     if (side === 'Local') upstream.stream.close();
     else endpoint.stream.reset();
     await closed;
+    t.same(
+      [endpointStats.rqActive, endpointStats.rqTotal].map((stat) => member.stats.get(stat)),
+      [0, 1],
+    );
     t.same(counted(), {
       ...waited,
       upstreamRqTotal: 1,
@@ -107,6 +114,7 @@ async function open(t: Test, { refuse = false } = {}) {
   };
   const endpoint = cluster.chooseEndpoint(makeContext())!;
   const options = { reactor, cluster, endpoint, limitBytes: Number.POSITIVE_INFINITY };
+  const beganAtMs = reactor.nowMs;
   const upstream = new TcpUpstream(options);
   upstream.attach(session, accepted.stream);
   t.equal(endpoint.stats.get(endpointStats.rqPendingActive), 1, 'it waits for its connection');
@@ -118,5 +126,6 @@ async function open(t: Test, { refuse = false } = {}) {
     t.equal(endpoint.stats.get(endpointStats.rqPendingActive), 0);
     return Object.fromEntries(values.filter(([, value]) => value !== 0));
   };
-  return { upstream, acceptor, counted, connected: connected.promise, closed: closed.promise };
+  const events = { connected: connected.promise, closed: closed.promise };
+  return { upstream, endpoint, beganAtMs, acceptor, counted, ...events };
 }

@@ -92,6 +92,15 @@ t.test('a redirected connection to nowhere in particular stays', async (t) => {
   t.equal(await ask(await open(t, port)), 'caught');
 });
 
+t.test('a listener that looks at original destinations hands nothing over unless it says so', async (t) => {
+  const { context, listen } = makeListenerBench(t);
+  const target = listen(answering('target', 'target', { bindToPort: false }));
+  context.originalDestination = () => original;
+  context.findListener = () => target.listener;
+  const { port } = listen(answering('http', 'kept', { listenerFilters: [{ kind: 'original-dst' }] }));
+  t.equal(await ask(await open(t, port)), 'kept');
+});
+
 t.test('the original destination chooses the filter chain', async (t) => {
   const { context, listen } = makeListenerBench(t);
   const [chain] = answering('x', 'redirected').filterChains;
