@@ -97,7 +97,7 @@ t.test('generated files that were not current and a bundle that depends on chanc
   for (const [changing, check] of [
     ['generate', 'generated files are current'],
     ['prepare', 'bundle is reproducible'],
-  ]) {
+  ] as const) {
     const { lines, status } = run(t, { changing: `run --silent ${changing}` });
     t.equal(lines.at(-1), `${checks - 1 + 40} passed, 1 failed`, changing);
     t.ok(
