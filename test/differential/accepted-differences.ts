@@ -199,11 +199,6 @@ export const acceptedDifferences: readonly AcceptedDifference[] = [
       /^cors: /.test(place) && field === 'response.0.order' && sorted(envoy) === sorted(outrigger),
   },
   {
-    section: 'Order of headers',
-    reason: 'an x-envoy-expected-rq-timeout-ms that a trusted client sent is replaced where it stands',
-    explains: ({ place, field }) => /headers of Envoy/.test(place) && field === 'origin.0.order',
-  },
-  {
     section: 'Timeouts',
     reason: 'x-envoy-upstream-rq-timeout-alt-response is not obeyed: a timeout is answered by 504',
     explains: ({ place }) => place === 'faults: a 204 asked for',
