@@ -3,6 +3,7 @@
 
 import type { Cluster } from '../../config/cluster.ts';
 import type { GrpcApi } from '../../config/config-source.ts';
+import { wildcard } from '../client/discovery.ts';
 import type { OnDemandAnswers, ResourceSet } from '../resource/resource-set.ts';
 import type { AssemblyContext } from './assembly-context.ts';
 import { OnDemandNames, type OnDemandNamesOptions } from './on-demand-names.ts';
@@ -47,8 +48,9 @@ export class OnDemandClusterNames implements OnDemandAnswers {
     return problem ?? (isDelta ? undefined : 'ads_config must be DELTA_GRPC for that');
   }
 
+  /** Requests choose names: the one that stands for all clusters would subscribe to all, and end that when it made room. */
   ask(name: string, worker: number): void {
-    if (this.problem === undefined) this.names.ask(name, worker);
+    if (this.problem === undefined && name !== wildcard) this.names.ask(name, worker);
     else this.#options.refuse(name, [worker], 'absent');
   }
 

@@ -57,6 +57,25 @@ t.test('without a subscription to all clusters one that makes room goes', async 
   t.equal(bench.snapshot.clusters.size, 4095);
 });
 
+t.test('a request cannot ask for all clusters, nor let go of them, by the name that stands for all', async (t) => {
+  const bench = new AssemblyBench().startEmpty();
+  bench.assembler.demand(named('*'), 3);
+  t.same(bench.refusedDemands, ['cluster * absent for 3']);
+  t.same(states(bench), []);
+  bench.assembler.endDemand(named('*'), 3);
+  for (let index = 0; index <= 4096; index++) {
+    bench.assembler.demand(named(`c${index}`), 0);
+    bench.assembler.endDemand(named(`c${index}`), 0);
+  }
+  t.notOk(bench.subscriptions.has('cds c0'), 'the oldest made room');
+  t.ok(bench.subscriptions.has('cds *'));
+  const some = new AssemblyBench({ dynamicResources: { listeners: ads } });
+  some.assembler.start();
+  some.turn();
+  some.assembler.demand(named('*'), 0);
+  t.notOk(some.subscriptions.has('cds *'));
+});
+
 t.test('nobody is asked where there is no aggregated stream of changes', async (t) => {
   const api = {
     protocol: 'state-of-the-world',
