@@ -181,9 +181,19 @@ class LogSink {
     this.#isClosing = true;
     if (this.#state === 'failing') this.#start();
     await this.#running;
-    await this.#writer?.close();
+    if (this.#writer !== null) await this.#closeWriter(this.#writer);
     this.#writer = null;
     this.#isClosing = false;
+  }
+
+  // Network file systems tell of what they could not write when a file is closed. It is closed nevertheless (close(2)).
+  async #closeWriter(writer: LogWriter): Promise<void> {
+    try {
+      await writer.close();
+    } catch (error) {
+      const reason = (error as Error).message;
+      this.#context.onWarning(`log ${this.#name} was closed, and what was written last may be lost: ${reason}`);
+    }
   }
 
   // The batch being written stays, so that no line is torn.
@@ -269,7 +279,7 @@ class LogSink {
       );
       return;
     }
-    await old.close();
+    await this.#closeWriter(old);
   }
 
   #onFailure(error: Error, wasFailing: boolean): void {

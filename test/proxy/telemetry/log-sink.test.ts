@@ -38,7 +38,7 @@ function batch(text: string, path = 'a.log') {
 
 /** A file in memory that fails while `failure` is set and writes no more than `most` bytes at a time. */
 function memoryFile(most = Number.POSITIVE_INFINITY) {
-  const file = { text: '', failure: null as Error | null, opened: 0, closed: 0 };
+  const file = { text: '', failure: null as Error | null, closeFailure: null as Error | null, opened: 0, closed: 0 };
   const open = async (): Promise<LogWriter> => {
     file.opened++;
     return {
@@ -50,6 +50,7 @@ function memoryFile(most = Number.POSITIVE_INFINITY) {
       },
       close: async () => {
         file.closed++;
+        if (file.closeFailure !== null) throw file.closeFailure;
       },
     };
   };
@@ -298,4 +299,22 @@ t.test('a sink that cannot be written keeps what waits, whoever names it', async
   file.failure = null;
   await sinks.close();
   t.equal(file.text, '1\n');
+});
+
+t.test('a file whose close fails ends no process, and its last lines are told of', async (t) => {
+  const { file, open } = memoryFile();
+  file.closeFailure = new Error('EIO: i/o error, close');
+  const { sinks, warnings } = fixture({ open });
+  sinks.write(batch('1\n'));
+  await until(() => {
+    sinks.closeUnnamed(() => false);
+    return file.closed === 1;
+  });
+  sinks.write(batch('2\n', 'b.log'));
+  await sinks.close();
+  t.equal(file.closed, 2);
+  t.same(warnings, [
+    'log a.log was closed, and what was written last may be lost: EIO: i/o error, close',
+    'log b.log was closed, and what was written last may be lost: EIO: i/o error, close',
+  ]);
 });
