@@ -8,6 +8,9 @@ import { chmodSync, lstatSync, unlinkSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { formatAddress, type PipeAddress } from '../../config/address.ts';
 import type { Admin } from '../../config/bootstrap.ts';
+import { Errno } from '../../native/errno.ts';
+import { close, connect } from '../../native/socket.ts';
+import { createUnixSocket } from '../../native/unix-message.ts';
 import { compileStringMatcher, type StringPredicate } from '../route/string-matcher.ts';
 import type { ProcessStats } from '../telemetry/process-stats.ts';
 import { type AdminAnswer, failure } from './admin-answer.ts';
@@ -84,15 +87,16 @@ export class AdminServer {
     else this.#server.listen(address.port, address.ip, listening);
   }
 
-  // As in Envoy, a socket file that an earlier process left is replaced; any other file is left alone.
-  #listenOnPipe({ path, mode }: PipeAddress, listening: () => void): void {
+  // A socket file that an earlier process left is replaced; any other file is left alone.
+  #listenOnPipe(address: PipeAddress, listening: () => void): void {
+    const { path, mode } = address;
     // A leading @ is the abstract namespace, which the kernel spells with a NUL.
     if (path.startsWith('@')) {
       this.#server.listen(path.replace('@', '\0'), listening);
       return;
     }
     try {
-      if (lstatSync(path, { throwIfNoEntry: false })?.isSocket()) unlinkSync(path);
+      if (isLeftBehind(address)) unlinkSync(path);
       this.#server.listen(path, listening);
       if (mode !== undefined && this.#server.listening) chmodSync(path, mode);
     } catch (error) {
@@ -183,6 +187,16 @@ export class AdminServer {
       accept: headers.accept ?? '',
     });
   }
+}
+
+/** A socket at which nobody listens any more: one of a living process, which Envoy takes from it, is an address in use. */
+function isLeftBehind(address: PipeAddress): boolean {
+  if (lstatSync(address.path, { throwIfNoEntry: false })?.isSocket() !== true) return false;
+  const fd = createUnixSocket('stream');
+  if (fd < 0) return false;
+  const result = connect(fd, address);
+  close(fd);
+  return result === -Errno.ECONNREFUSED;
 }
 
 const strangeName =

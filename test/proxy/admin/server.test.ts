@@ -1,8 +1,8 @@
 import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import { lstatSync, mkdtempSync, rmSync, statSync, symlinkSync } from 'node:fs';
 import { type IncomingMessage, request } from 'node:http';
-import { connect } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
@@ -166,6 +166,37 @@ t.test('a pipe has its mode, and takes the place of what a process left that was
   response.resume();
   await once(response, 'end');
 });
+
+t.test('a pipe that a living process listens at is not taken from it, nor what a link leads to', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'admin-'));
+  t.teardown(() => rmSync(folder, { recursive: true }));
+  const path = join(folder, 'admin.sock');
+  const link = join(folder, 'link.sock');
+  const owner = createServer((socket) => socket.on('error', () => socket.destroy()).end('owner')).listen(path);
+  await once(owner, 'listening');
+  t.teardown(() => owner.close());
+  symlinkSync(path, link);
+  for (const taken of [path, link]) {
+    const second = spawnSync(process.execPath, ['--input-type=module', '-e', startsAdmin, fixtures, taken], {
+      encoding: 'utf8',
+      timeout: 20_000,
+    });
+    t.equal(second.status, 1, second.stderr);
+    t.match(second.stdout, `the admin interface cannot listen on ${taken}: listen EADDRINUSE`);
+  }
+  t.ok(lstatSync(link).isSymbolicLink());
+  const client = connect(path);
+  const [answer] = await once(client.setEncoding('latin1'), 'data');
+  t.equal(answer, 'owner');
+});
+
+/** A process that begins to listen with its admin interface, and tells what hinders it. */
+const startsAdmin = `
+  const { startAdmin } = await import(process.argv[1]);
+  const log = { component: () => ({ info: () => {}, warn: console.log, critical: console.log }) };
+  await startAdmin({ options: { log, admin: { address: { kind: 'pipe', path: process.argv[2] } } } });
+`;
+const fixtures = new URL('../../support/admin-fixtures.ts', import.meta.url).href;
 
 /** A process that listens and is killed. */
 const leavesSocket =
