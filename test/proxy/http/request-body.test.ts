@@ -27,6 +27,17 @@ t.test('what has come can be sent again, as often as it must be', (t) => {
   t.end();
 });
 
+t.test('a body in pieces of one byte is kept in few', (t) => {
+  const body = new RequestBody(true, 100_000);
+  const buffer = bufferOf('x');
+  for (let count = 0; count < 100_000; count++) body.add(buffer, 0, 1);
+  let pieces = 0;
+  body.sendTo({ sendBytes: () => pieces++ });
+  t.ok(pieces <= 30, `${pieces} pieces`);
+  t.equal(repeated(body), 'x'.repeat(100_000));
+  t.end();
+});
+
 t.test('one that nothing repeats is not kept, and that is no loss', (t) => {
   const body = new RequestBody(false, 100);
   t.equal(body.add(bufferOf('x'.repeat(101)), 0, 101), true);
@@ -35,11 +46,14 @@ t.test('one that nothing repeats is not kept, and that is no loss', (t) => {
   t.end();
 });
 
+const alphabet = 'abcdefghijklmnopqrstuvwxyz0123456789ABCD';
+const length = fc.oneof(fc.nat(40), fc.integer({ min: 4000, max: 10_000 }));
+
 t.test('of pieces of any length all are kept up to the limit and none beyond it, which is said once', (t) => {
   fc.assert(
-    fc.property(fc.array(fc.nat(40), { maxLength: 20 }), fc.nat(200), (lengths, limitBytes) => {
+    fc.property(fc.array(length, { maxLength: 20 }), fc.oneof(fc.nat(200), fc.nat(50_000)), (lengths, limitBytes) => {
       const body = new RequestBody(true, limitBytes);
-      const buffer = bufferOf('abcdefghijklmnopqrstuvwxyz0123456789ABCD');
+      const buffer = bufferOf(alphabet.repeat(250));
       let sent = '';
       let losses = 0;
       for (const length of lengths) {
