@@ -31,6 +31,7 @@ const internalOnly = headerIdSet([
   HeaderId.xEnvoyExpectedRqTimeoutMs,
   HeaderId.xEnvoyForceTrace,
   HeaderId.xEnvoyIpTags,
+  HeaderId.xEnvoyOriginalUrl,
   HeaderId.xEnvoyHedgeOnPerTryTimeout,
 ]);
 const edgeOnly = headerIdSet([

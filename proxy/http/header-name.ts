@@ -72,6 +72,7 @@ export const HeaderId = {
   xEnvoyPeerMetadata: 64,
   xEnvoyPeerMetadataId: 65,
   serverTiming: 66,
+  xEnvoyOriginalUrl: 67,
 } as const;
 export type HeaderId = (typeof HeaderId)[keyof typeof HeaderId];
 

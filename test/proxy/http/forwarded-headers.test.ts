@@ -90,13 +90,14 @@ t.test('at the edge the peer is the client, and nothing it says of itself counts
     ['x-envoy-internal', 'true'],
     ['x-envoy-max-retries', '9'],
     ['x-envoy-original-path', '/o'],
+    ['x-envoy-original-url', 'http://lie/'],
     ['x-envoy-external-address', '9.9.9.9'],
   ]);
   t.equal(fields.get('x-forwarded-for'), '10.0.0.5,198.51.100.7');
   t.equal(fields.get('x-forwarded-proto'), 'http');
   t.match(fields.get('x-request-id'), uuid);
   t.equal(fields.get('x-envoy-external-address'), '198.51.100.7');
-  for (const name of ['x-envoy-internal', 'x-envoy-max-retries', 'x-envoy-original-path'])
+  for (const name of ['x-envoy-internal', 'x-envoy-max-retries', 'x-envoy-original-path', 'x-envoy-original-url'])
     t.equal(fields.has(name), false, name);
   t.equal(names.filter((name) => name === 'x-envoy-external-address').length, 1);
 });
