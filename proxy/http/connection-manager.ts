@@ -250,7 +250,7 @@ export class ConnectionManager implements RouteTableUser {
       countDownstreamResponse(stats, httpStats, status);
       countDownstreamResponse(this.#listenerStats, listenerHttpStats, status);
     }
-    stats.record(httpStats.downstreamRqTime, info.endedAtMs - info.startedAtMs);
+    stats.record(httpStats.downstreamRqTime, info.endedAtMs - info.requestHeadAtMs);
     const { tracer } = this;
     const counter = this.#counter;
     const istioStats = this.#istioStats;

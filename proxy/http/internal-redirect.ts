@@ -190,10 +190,19 @@ export function endPass(stream: Stream, response: ResponseHead): void {
   stream.trace = null;
   stream.allowedOrigin = '';
   beginRequest(stream, 0);
-  stream.info.requestId = info.requestId;
-  stream.info.requestBodyBytes = info.requestBodyBytes;
-  stream.info.downstreamRemoteAddress = info.downstreamRemoteAddress;
-  stream.info.downstreamPeer = info.downstreamPeer;
+  noteEarlierPass(stream.info, info);
+}
+
+/** What is the client's is the same in every pass. The time of the whole is, too, as in Envoy. */
+function noteEarlierPass(info: StreamInfo, earlier: StreamInfo): void {
+  info.startWallMs = earlier.startWallMs;
+  info.startedAtMs = earlier.startedAtMs;
+  info.requestEndAtMs = earlier.requestEndAtMs;
+  info.requestId = earlier.requestId;
+  info.isTraced = earlier.isTraced;
+  info.requestBodyBytes = earlier.requestBodyBytes;
+  info.downstreamRemoteAddress = earlier.downstreamRemoteAddress;
+  info.downstreamPeer = earlier.downstreamPeer;
 }
 
 /** Fields that were replaced leave their bytes behind: many redirects with long locations must not add up. */

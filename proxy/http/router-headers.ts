@@ -12,7 +12,8 @@ const attemptCountName = headerName('x-envoy-attempt-count');
 export function addServiceTime({ headers }: ResponseHead, info: StreamInfo): void {
   headers.removeId(HeaderId.xEnvoyUpstreamServiceTime);
   if (info.requestEndAtMs < 0) return;
-  headers.append('x-envoy-upstream-service-time', String(Math.round(info.responseHeadAtMs - info.requestEndAtMs)));
+  const fromMs = Math.max(info.requestEndAtMs, info.requestHeadAtMs);
+  headers.append('x-envoy-upstream-service-time', String(Math.round(info.responseHeadAtMs - fromMs)));
 }
 
 /** `include_attempt_count_in_response`, for responses and replies of requests that were tried. */

@@ -90,6 +90,7 @@ export class StreamInfo {
   /** Wall clock at the first byte, milliseconds since the epoch with fraction. */
   startWallMs = 0;
   startedAtMs = 0;
+  /** Here a pass of the request begins: later than the request behind an internal redirect. */
   requestHeadAtMs = -1;
   /** Last byte of the downstream request. */
   requestEndAtMs = -1;

@@ -154,7 +154,8 @@ export class Stream {
     const { manager, info, head } = this;
     const route = manager.routes.match(head, manager.context.matchContext);
     if (route === null && mayWait && awaitsVirtualHost(this)) return;
-    if (manager.tracer === null) applyTraceChoice(this, route);
+    // On the first pass only, as in Envoy.
+    if (manager.tracer === null && this.redirects === null) applyTraceChoice(this, route);
     if (route === null) {
       manager.stats.inc(httpStats.rqTotal);
       manager.stats.inc(httpStats.noRoute);
@@ -293,7 +294,7 @@ export class Stream {
 
   #markRequestEnd(): void {
     this.#requestEnded = true;
-    this.info.requestEndAtMs = this.nowMs;
+    if (this.info.requestEndAtMs < 0) this.info.requestEndAtMs = this.nowMs;
     this.sender.deadlines.clear(StreamDeadline.request);
   }
 

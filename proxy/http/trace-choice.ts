@@ -75,7 +75,9 @@ function replaceReason({ head, info }: Stream, reason: TraceReason): void {
   const id = info.requestId;
   if (id.length !== idLength || reasonOf(id) === reason) return;
   info.requestId = id.slice(0, reasonAt) + reason + id.slice(reasonAt + 1);
-  head.headers.replaceValue(head.headers.findId(HeaderId.xRequestId), info.requestId);
+  const row = head.headers.findId(HeaderId.xRequestId);
+  // Behind an internal redirect the route before may have taken it away.
+  if (row >= 0) head.headers.replaceValue(row, info.requestId);
 }
 
 /** Of all requests, per ten thousand. A route that says anything of tracing speaks for itself. */

@@ -123,7 +123,7 @@ export class UpstreamRequest implements PoolWaiter, ResponseReceiver {
     if (this.#route.virtualHost.config.includeRequestAttemptCount) {
       head.headers.set(attemptCountName, String(info.attemptCount));
     }
-    if (info.attemptCount > 1) renewExpectedTimeout(head, this.#timeouts, stream.nowMs - info.startedAtMs);
+    if (info.attemptCount > 1) renewExpectedTimeout(head, this.#timeouts, stream.nowMs - info.requestHeadAtMs);
     stream.trace?.attemptConnected(connection.tls ?? null, head.headers);
     connection.sendHead(head, this);
     const body = this.#body;
@@ -133,7 +133,7 @@ export class UpstreamRequest implements PoolWaiter, ResponseReceiver {
     }
     body.sendTo(connection);
     if (body.hasEnded) {
-      connection.sendEnd(body.trailers);
+      connection.sendEnd(this.#passesTrailers ? body.trailers : null);
       this.#onRequestSent();
     } else stream.sender.resumeRequest();
   }
@@ -156,11 +156,11 @@ export class UpstreamRequest implements PoolWaiter, ResponseReceiver {
   }
 
   sendEnd(trailers: HeaderTable | null): void {
-    const passed = this.#passesTrailers ? trailers : null;
     const { connection } = this.#attempt;
-    this.#body?.end(passed);
+    // All of them: behind an internal redirect they may be another cluster's to get.
+    this.#body?.end(trailers);
     if (connection === null) return;
-    connection.sendEnd(passed);
+    connection.sendEnd(this.#passesTrailers ? trailers : null);
     this.#onRequestSent();
   }
 

@@ -123,6 +123,7 @@ export class FakeConnection implements UpstreamConnection {
   requestHead = '';
   requestBody = '';
   requestEnded = false;
+  requestTrailers: readonly string[] = [];
   isOpen = true;
   wasAborted = false;
   receiver: ResponseReceiver | null = null;
@@ -141,8 +142,9 @@ export class FakeConnection implements UpstreamConnection {
   sendBytes(bytes: Uint8Array): void {
     this.requestBody += Buffer.from(bytes).latin1Slice();
   }
-  sendEnd(): void {
+  sendEnd(trailers: HeaderTable | null): void {
     this.requestEnded = true;
+    this.requestTrailers = trailers === null ? [] : fieldsOf(trailers);
   }
   abort(): void {
     this.isOpen = false;

@@ -3,15 +3,16 @@
 import fc from 'fast-check';
 import t from 'tap';
 import type { InternalRedirectPolicy } from '../../../config/route.ts';
+import { HeaderTable } from '../../../proxy/http/header-table.ts';
 import { parseRedirectTarget } from '../../../proxy/http/internal-redirect.ts';
 import { BodyFraming, type RequestHead } from '../../../proxy/http/message.ts';
-import { ResponseFlag } from '../../../proxy/http/stream-info.ts';
+import { ResponseFlag, type StreamInfo } from '../../../proxy/http/stream-info.ts';
 import { clusterStats } from '../../../proxy/telemetry/cluster-stats.ts';
 import { httpStats } from '../../../proxy/telemetry/http-stats.ts';
-import { routeOf } from '../../support/data-plane.ts';
+import { managerOf, routeOf } from '../../support/data-plane.ts';
 import { bufferOf, Scene, type SceneOptions } from '../../support/http-fixtures.ts';
 import { forwardAction, retryPolicy } from '../../support/route-fixtures.ts';
-import { recordsIn, sentField, tracedScene } from '../../support/trace-fixtures.ts';
+import { recordsIn, sentField, tracedScene, tracingOf } from '../../support/trace-fixtures.ts';
 
 const policy: InternalRedirectPolicy = {
   maxRedirects: 2,
@@ -253,6 +254,78 @@ t.test('each pass has a span, and the second is in the trace of the first', asyn
       [trace, span],
     ],
   );
+});
+
+t.test('at the edge the second pass goes on with the trace and the choice of the first', async (t) => {
+  const { routes } = following().manager.routes.config.virtualHosts[0]!;
+  for (const options of [{}, { tracing: { ...tracingOf(), provider: undefined } as never }]) {
+    const scene = tracedScene(
+      { randomPerTenThousand: 10_000 },
+      { routes, manager: { useRemoteAddress: true, generateRequestId: true, tracing: tracingOf(), ...options } },
+    );
+    const { stream } = scene.request(at('/a'));
+    const first = scene.connect();
+    scene.respond(first, 302, true, location('http://shop.example/b'));
+    const second = scene.connect();
+    const id = sentField(first.requestHead, 'x-request-id');
+    t.match(id, /^.{14}9/);
+    t.equal(sentField(second.requestHead, 'x-request-id'), id);
+    t.equal(stream.info.requestId, id);
+    const traceOf = (head: string) => sentField(head, 'traceparent')?.replace(/-[0-9a-f]{16}-/, ' ');
+    t.equal(traceOf(second.requestHead), traceOf(first.requestHead));
+  }
+});
+
+t.test('trailers go to the clusters that take them, whoever had the request before', async (t) => {
+  for (const [before, after] of [
+    [true, false],
+    [false, true],
+  ] as const) {
+    const scene = following({}, { manager: { http1: { ...managerOf([]).http1, enableTrailers: true } } });
+    const upstreamHttp = scene.cluster.config.upstreamHttp as { enableTrailers: boolean };
+    upstreamHttp.enableTrailers = before;
+    const { stream } = scene.request((head) => {
+      head.path = '/a';
+      head.method = 'POST';
+      head.framing = BodyFraming.chunked;
+    });
+    const trailers = new HeaderTable();
+    trailers.append('x-sum', '1');
+    const first = scene.connect();
+    stream.onRequestEnd(trailers);
+    upstreamHttp.enableTrailers = after;
+    scene.respond(first, 307, true, location('http://shop.example/b'));
+    const second = scene.connect();
+    t.same([first.requestTrailers.length, second.requestTrailers.length], [before ? 1 : 0, after ? 1 : 0]);
+  }
+});
+
+t.test('the last line of the log has the time of all passes, and each pass is measured by itself', async (t) => {
+  const lines: number[][] = [];
+  const log = {
+    log: ({ info }: { info: StreamInfo }) =>
+      lines.push([info.startedAtMs, info.requestEndAtMs, info.endedAtMs].map((atMs) => atMs - begunAtMs)),
+  };
+  const scene = following({}, { accessLoggers: [log as never] });
+  const recorded: [number, number][] = [];
+  scene.manager.stats.record = (stat, value) => recorded.push([stat, value]);
+  const begunAtMs = scene.reactor.nowMs;
+  const { client } = scene.request(at('/a'));
+  const first = scene.connect();
+  scene.reactor.advance(40);
+  scene.respond(first, 302, true, location('http://shop.example/b'));
+  const second = scene.connect();
+  scene.reactor.advance(30);
+  scene.respond(second, 200);
+  t.same(lines, [
+    [0, 0, 40],
+    [0, 0, 70],
+  ]);
+  t.ok(client.headers.includes('x-envoy-upstream-service-time: 30'), client.headers.join());
+  t.same(recorded, [
+    [httpStats.downstreamRqTime, 40],
+    [httpStats.downstreamRqTime, 30],
+  ]);
 });
 
 const events = fc.array(

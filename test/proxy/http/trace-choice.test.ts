@@ -5,8 +5,8 @@ import type { RouteTracing, TraceSampling } from '../../../config/tracing.ts';
 import { requestedReason, TraceReason } from '../../../proxy/http/trace-choice.ts';
 import { routeOf } from '../../support/data-plane.ts';
 import { fieldsOf, Scene } from '../../support/http-fixtures.ts';
-import { forwardAction } from '../../support/route-fixtures.ts';
-import { allOfRoute, tracingOf } from '../../support/trace-fixtures.ts';
+import { forwardAction, noMutations } from '../../support/route-fixtures.ts';
+import { allOfRoute, tracedScene, tracingOf } from '../../support/trace-fixtures.ts';
 
 const { provider: _recordsNothing, ...tracing } = tracingOf();
 const all = tracing.sampling;
@@ -152,4 +152,26 @@ t.test('an id that is kept from outside brings no choice, and tells none on', as
   t.equal(kept({}).id, id('4'), 'without tracing too');
   t.equal(kept({ generateRequestId: false }).id, id('a'), 'ids are left alone');
   t.equal(kept({ tracing: { ...tracing, sampling: { ...none, marksIds: false } } }).id, id('a'));
+});
+
+t.test('a route that takes the request id away costs its redirects nothing', async (t) => {
+  const internalRedirect = {
+    maxRedirects: 30,
+    statuses: [302],
+    predicates: [],
+    allowCrossScheme: false,
+    headersToCopy: [],
+  };
+  const headers = { ...noMutations, requestRemove: ['x-request-id'] };
+  const scene = tracedScene(
+    { randomPerTenThousand: 10_000 },
+    {
+      routes: [{ ...routeOf('/', forwardAction({ internalRedirect })), headers }],
+      manager: { useRemoteAddress: true, generateRequestId: true, tracing: tracingOf() },
+    },
+  );
+  const { stream } = scene.request();
+  for (let pass = 0; pass < 20; pass++)
+    scene.respond(scene.connect(), 302, true, [['Location', 'http://shop.example/a']]);
+  t.ok(stream.head.headers.bytes.length < 20_000, `${stream.head.headers.bytes.length} bytes`);
 });
