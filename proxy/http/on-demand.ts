@@ -6,6 +6,7 @@
 // the last of them. Body bytes of a request that waits stay with its client.
 // https://www.envoyproxy.io/docs/envoy/latest/configuration/http/http_filters/on_demand_updates_filter
 
+import { parseIpAddress } from '../../config/ip-address.ts';
 import type { OnDemandClusters, OnDemandName, OnDemandRefusal } from '../../config/on-demand.ts';
 import { asciiLowerCase } from '../route/ascii-case.ts';
 import type { CompiledRoute } from '../route/compiled-route.ts';
@@ -29,7 +30,7 @@ const waitDeadline = StreamDeadline.perTry;
 export interface OnDemandWait {
   readonly name: OnDemandName;
   readonly streams: Set<Stream>;
-  /** The address of the client that asked first: the name counts as one of its. */
+  /** The network of the client that asked first: the name counts as one of its. */
   readonly client: string;
 }
 
@@ -69,7 +70,7 @@ export class OnDemandWaits {
       known.streams.add(stream);
       return known;
     }
-    const { remoteIp: client } = stream.facts;
+    const client = networkOf(stream.facts.remoteIp);
     const own = this.#ofClient.get(client) ?? 0;
     const free = (this.#options.maxWaiting ?? maxWaiting) - this.#waits.size;
     if (free <= 0) return 'full';
@@ -189,6 +190,12 @@ function clustersOf(
 function isThere(name: OnDemandName, { manager, head }: Stream): boolean {
   if (name.kind === 'cluster') return manager.context.clusters.get(name.name) !== null;
   return manager.routes.findVirtualHost(head.authority) !== null;
+}
+
+/** Whoever has an IPv6 address has the 2^64 of its network (RFC 4291 section 2.5.1), and would be as many clients. */
+function networkOf(ip: string): string {
+  const bits = parseIpAddress(ip);
+  return typeof bits === 'bigint' ? `${(bits >> 64n).toString(16)}::/64` : ip;
 }
 
 function keyOf(name: OnDemandName): string {

@@ -207,6 +207,19 @@ t.test('one client leaves room for others, by its address', async (t) => {
   t.equal(ask('192.0.2.1', 'and another').client.status, 503, 'the name that another waits for is still its own');
 });
 
+t.test('the addresses of one IPv6 network are one client, which may choose among all of them', async (t) => {
+  const scene = clusterScene({ maxWaiting: 8 });
+  const ask = (client: string) => {
+    scene.client = client;
+    return scene.request(cluster(`name of ${client}`)).client.ending === 'open';
+  };
+  const own = Array.from({ length: 20 }, (_, index) => ask(`2001:db8:0:1:${index}::${index}`));
+  t.equal(own.filter((isWaiting) => isWaiting).length, 4);
+  t.ok(ask('2001:db8:0:2::1'), 'another network');
+  t.ok(ask('192.0.2.1'));
+  t.ok(ask('::ffff:192.0.2.2'), 'an IPv4 address is a client of its own however it is written');
+});
+
 t.test('workers share the names that are waited for', async (t) => {
   t.same([1, 2, 4, 64, 1000].map(waitingNamesOf), [1024, 1024, 512, 32, 16]);
 });
