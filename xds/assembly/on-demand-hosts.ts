@@ -29,6 +29,8 @@ export class OnDemandHostNames implements OnDemandAnswers {
   readonly #aliases = new Map<string, Set<string>>();
   /** What was refused as the answer to an alias. */
   readonly #refused = new Map<string, string>();
+  /** … and to how many. */
+  readonly #refusals = new Map<string, number>();
 
   constructor(options: OnDemandHostsOptions) {
     const { subscribe, unsubscribe, refuse, clock } = options;
@@ -68,8 +70,8 @@ export class OnDemandHostNames implements OnDemandAnswers {
     const host = isHeld ? this.#options.hostNamed(resource) : undefined;
     for (const alias of new Set([resource, ...aliases])) {
       if (!this.names.has(alias)) continue;
-      if (isHeld) this.#refused.delete(alias);
-      else this.#refused.set(alias, resource);
+      this.#forgetRefused(alias, resource);
+      if (!isHeld) this.#noteRefused(alias, resource);
       if (host !== undefined && this.#covers(host, alias)) {
         this.#note(alias, resource);
         this.names.onCame(alias);
@@ -108,11 +110,25 @@ export class OnDemandHostNames implements OnDemandAnswers {
 
   /** The virtual host goes with the last name that was answered by it. */
   #forget(alias: string): void {
-    const refused = this.#refused.get(alias);
-    if (refused !== undefined) this.#options.forgetRefused(routeNameOf(alias), refused);
-    this.#refused.delete(alias);
+    this.#forgetRefused(alias);
     const resource = this.#unlink(alias);
     if (resource !== undefined && !this.#aliases.has(resource)) this.#options.remove(routeNameOf(alias), resource);
+  }
+
+  #noteRefused(alias: string, resource: string): void {
+    this.#refused.set(alias, resource);
+    this.#refusals.set(resource, (this.#refusals.get(resource) ?? 0) + 1);
+  }
+
+  /** Unless it is the answer to others, too, or the one that came now: the set knows then what became of it. */
+  #forgetRefused(alias: string, answer?: string): void {
+    const refused = this.#refused.get(alias);
+    if (refused === undefined) return;
+    this.#refused.delete(alias);
+    const others = this.#refusals.get(refused)! - 1;
+    if (others > 0) this.#refusals.set(refused, others);
+    else this.#refusals.delete(refused);
+    if (others === 0 && refused !== answer) this.#options.forgetRefused(routeNameOf(alias), refused);
   }
 
   /** What it was answered by. */

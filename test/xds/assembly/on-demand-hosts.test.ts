@@ -135,6 +135,21 @@ t.test(
   },
 );
 
+t.test('of what was refused as the answer to a host only the last is known', async (t) => {
+  const { names, take, come } = bench();
+  for (const host of ['a', 'b']) names.ask('r', host, 0);
+  names.onCame('r/one', ['r/a', 'r/b'], false);
+  take();
+  names.onCame('r/two', ['r/a'], false);
+  t.same(take(), [], 'it is still the answer to the other host');
+  names.onCame('r/three', ['r/b'], false);
+  t.same(take(), ['forget r: r/one']);
+  names.ask('r', 'a', 0);
+  take();
+  come('r/four', ['a'], 'r/a');
+  t.same(take(), ['forget r: r/two']);
+});
+
 t.test('of 100,000 hosts whose answers are refused 4,096 are known', async (t) => {
   const bench = new AssemblyBench().startEmpty();
   bench.respond('lds', { l: rdsListener('l', 1000, 'r') });
