@@ -6,4 +6,7 @@ import { LoadingThreads } from './loading-threads.ts';
 import type { ThreadStart } from './messages.ts';
 
 const { loading, workerIndex } = workerData as ThreadStart;
-new LoadingThreads(loading).begin(workerIndex);
+const threads = new LoadingThreads(loading);
+// Also when it fails, of which the main thread does not hear while it waits.
+process.once('exit', () => threads.noteDone(workerIndex));
+threads.begin(workerIndex);

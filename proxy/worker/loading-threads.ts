@@ -36,11 +36,18 @@ export class LoadingThreads {
     Atomics.notify(this.#cells, worker);
   }
 
-  /** By the main thread, before the process ends: nobody begins any more, and who has begun is waited for, so long at most. */
-  holdBack(maxMs: number): void {
-    for (let worker = 0; worker < this.#cells.length; worker++) {
-      Atomics.compareExchange(this.#cells, worker, NOT_BEGUN, HELD_BACK);
-      Atomics.wait(this.#cells, worker, LOADING, maxMs);
+  /**
+   * By the main thread, before the process ends: nobody begins any more, and who has begun is waited for, for so long at most,
+   * however many there are.
+   */
+  holdBack(maxMs: number, clock: () => number = () => performance.now()): void {
+    const cells = this.#cells;
+    const untilMs = clock() + maxMs;
+    for (let worker = 0; worker < cells.length; worker++) {
+      Atomics.compareExchange(cells, worker, NOT_BEGUN, HELD_BACK);
+    }
+    for (let worker = 0; worker < cells.length; worker++) {
+      Atomics.wait(cells, worker, LOADING, Math.max(0, untilMs - clock()));
     }
   }
 }

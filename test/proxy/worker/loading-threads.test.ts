@@ -43,6 +43,32 @@ t.test('a thread that hangs holds nobody up for longer than the bound, one that 
   t.end();
 });
 
+t.test('a thread that fails while it loads is not waited for, though nobody can hear of it any more', async (t) => {
+  const memory = makeLoadingMemory(1);
+  const cells = new Int32Array(memory);
+  const begin = new URL('../../../proxy/worker/begin-loading.ts', import.meta.url);
+  const code = `import '${begin}'; throw new Error('no such library');`;
+  const thread = new Worker(new URL(`data:text/javascript,${encodeURIComponent(code)}`), {
+    workerData: { loading: memory, workerIndex: 0 },
+  });
+  const failed = once(thread, 'error');
+  for (let round = 0; round < 60_000 && cells[0] === 0; round++) Atomics.wait(cells, 0, 0, 1);
+  new LoadingThreads(memory).holdBack(20_000);
+  t.equal(cells[0], 2, 'it has said that it is done');
+  t.match(await failed, [{ message: 'no such library' }]);
+});
+
+t.test('the bound is for all threads together', (t) => {
+  const memory = makeLoadingMemory(50);
+  const loading = new LoadingThreads(memory);
+  for (let worker = 0; worker < 50; worker++) loading.begin(worker);
+  // It is over at once.
+  const clock = [0];
+  loading.holdBack(60_000, () => clock.shift() ?? 60_000);
+  t.same([...new Set(new Int32Array(memory))], [1], 'nobody was waited for');
+  t.end();
+});
+
 /**
  * When the main thread is about to end, a worker is in the middle of loading koffi, and loads it a hundred times: where
  * nobody waits for it, it is most probably stopped within.
