@@ -27,12 +27,26 @@ export function* groupsWithUncalled(
 ): Generator<SeriesGroup, void> {
   const uncalled = uncalledClusters(store, configured);
   let next = 0;
+  // What else is counted of a cluster under the same names, as of its discovery, follows what it has of its own at once.
+  let breakers: readonly SeriesGroup[] = [];
+  let prefix = '';
   for (const group of store.groups()) {
-    for (; next < uncalled.length && uncalled[next]!.prefix <= group.prefix; next++) {
-      yield* groupsOf(uncalled[next]!, store, configured!);
+    if (group.prefix !== prefix) {
+      yield* breakers;
+      breakers = [];
+      prefix = group.prefix;
+      for (; next < uncalled.length && uncalled[next]!.prefix < prefix; next++) {
+        yield* groupsOf(uncalled[next]!, store, configured!);
+      }
+      if (uncalled[next]?.prefix === prefix) {
+        const [own, ...others] = groupsOf(uncalled[next++]!, store, configured!);
+        yield own!;
+        breakers = others;
+      }
     }
     yield group;
   }
+  yield* breakers;
   for (; next < uncalled.length; next++) yield* groupsOf(uncalled[next]!, store, configured!);
 }
 
@@ -56,13 +70,15 @@ export function uncalledMembers(
 /** By the names of their statistics, in order. */
 function uncalledClusters(store: StatsStore, configured: ConfiguredClusters | null): readonly Uncalled[] {
   const uncalled: Uncalled[] = [];
+  const called = new Set<string>();
   for (const [name, cluster] of configured?.clusters ?? []) {
-    if (store.get(clusterStats, cluster.statName) !== undefined) continue;
-    uncalled.push({ prefix: scopePrefix(clusterStats.scope, [cluster.statName]), name, cluster });
+    const prefix = scopePrefix(clusterStats.scope, [cluster.statName]);
+    if (store.get(clusterStats, cluster.statName) === undefined) uncalled.push({ prefix, name, cluster });
+    else called.add(prefix);
   }
   uncalled.sort((left, right) => (left.prefix < right.prefix ? -1 : 1));
-  // Clusters may share a name for their statistics.
-  return uncalled.filter(({ prefix }, index) => prefix !== uncalled[index - 1]?.prefix);
+  // Clusters may share a name for their statistics, in which a colon is written as an underscore.
+  return uncalled.filter(({ prefix }, index) => prefix !== uncalled[index - 1]?.prefix && !called.has(prefix));
 }
 
 function* groupsOf(uncalled: Uncalled, store: StatsStore, configured: ConfiguredClusters): Generator<SeriesGroup> {

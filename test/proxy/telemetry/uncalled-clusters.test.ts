@@ -118,6 +118,22 @@ t.test('each name is there once: what a thread counts is in place of what is con
   t.end();
 });
 
+t.test('names that are equal once they are written are there once, and what discovery counts is in order', (t) => {
+  const { store, worker } = storeWith();
+  worker.block(clusterStats, 'a_b');
+  worker.block(clusterDiscoveryStats, 'd');
+  const all = configured(['a:b', 'a_b', 'd'].map((name) => makeCluster({ name })));
+  const names = lines(store, all)
+    .filter((line) => !line.endsWith('No recorded values'))
+    .map((line) => line.replace(/: .*/, ''));
+  t.equal(new Set(names).size, names.length);
+  const own = names.filter((name) => /^cluster\.d\.[^.]+$/.test(name));
+  t.ok(own.includes('cluster.d.update_attempt') && own.includes('cluster.d.upstream_rq_total'));
+  t.same(own, own.toSorted());
+  t.ok(names.includes('cluster.d.circuit_breakers.high.cx_open'));
+  t.end();
+});
+
 t.test('a stats_matcher and a filter choose among them', (t) => {
   const matched = storeWith((_, name) => !name.includes('membership_healthy'));
   const filtered = { ...usedOnly, accepts: (name: string) => name.includes('membership_') };
