@@ -22,6 +22,7 @@ const FILES = [
   'local-reply',
   'relayed-response',
   'retry',
+  'internal-redirect',
   'listener-update',
 ];
 
