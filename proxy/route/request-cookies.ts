@@ -14,7 +14,7 @@ export class RequestCookies {
     this.#wanted.add(name);
   }
 
-  /** Another request comes. */
+  /** The request was matched: its cookies are not kept, and another one comes. */
   forget(): void {
     if (!this.#isRead) return;
     this.#isRead = false;

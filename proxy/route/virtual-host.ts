@@ -42,10 +42,10 @@ export class CompiledVirtualHost {
     if (others.length > 0 && others[0]! < found) {
       const bare = end === path.length ? path : path.slice(0, end);
       const draw = compiled.hasFractions ? context.random() : 0;
-      compiled.cookies?.forget();
       for (let at = 0; at < others.length && others[at]! < found; at++) {
         if (entries[others[at]!]!.match.matches(head, bare, draw, context)) found = others[at]!;
       }
+      compiled.cookies?.forget();
     }
     if (found === noRoute) return null;
     const entry = entries[found]!;
@@ -58,13 +58,13 @@ export class CompiledVirtualHost {
     if (tlsRedirect !== null && this.#needsTls(head)) return [{ route: 'redirect to https', rejection: null }];
     const path = head.path.slice(0, pathEnd(head.path));
     const draw = context.random();
-    cookies?.forget();
     const verdicts: RouteVerdict[] = [];
     for (const [number, { match }] of entries.entries()) {
       const rejection = match.explain(head, path, draw, context);
       verdicts.push({ route: this.config.routes[number]!.name || `routes[${number}]`, rejection });
       if (rejection === null) break;
     }
+    cookies?.forget();
     return verdicts;
   }
 
