@@ -16,7 +16,10 @@ t.test('a format is taken apart into text and commands', async (t) => {
 t.test('what is wrong with a format is said in a sentence', async (t) => {
   for (const [format, message] of [
     ['%NO_SUCH%', '%NO_SUCH% is not a supported command'],
-    ['%UPSTREAM_LOCAL_CLOSE_REASON%', '%UPSTREAM_LOCAL_CLOSE_REASON% is not a supported command'],
+    [
+      '%UPSTREAM_LOCAL_CLOSE_REASON%',
+      '%UPSTREAM_LOCAL_CLOSE_REASON% is not a supported command; write %CONNECTION_TERMINATION_DETAILS%, %RESPONSE_CODE_DETAILS% or %FAILURE_REASON%',
+    ],
     ['%COMMON_DURATION%', '%COMMON_DURATION% needs an argument'],
     ['%PATH(X)%', '%PATH(X)% must be WQ or NQ, and :ORIG, :PATH or :ORIG_OR_PATH behind it'],
     ['%QUERY_PARAMS(X)%', '%QUERY_PARAMS(X)% must be ORIG or DECODED'],
@@ -31,7 +34,10 @@ t.test('what is wrong with a format is said in a sentence', async (t) => {
     ['%REQ(a?b?c)%', '%REQ(a?b?c)% must name one alternative header at most'],
     ['%REQ(a\nb)%', '%REQ()% may not hold line breaks'],
     ['%GRPC_STATUS(x)%', '%GRPC_STATUS(x)% must be CAMEL_STRING, SNAKE_STRING or NUMBER'],
-    ['%METADATA(X:a)%', '%METADATA(X:a)% must begin with DYNAMIC, CLUSTER, ROUTE or UPSTREAM_HOST'],
+    [
+      '%METADATA(X:a)%',
+      '%METADATA(X:a)% must begin with one of DYNAMIC, CLUSTER, ROUTE, UPSTREAM_HOST, LISTENER, LISTENER_FILTER_CHAIN, VIRTUAL_HOST',
+    ],
     ['at 100% now', 'position 6: % must begin a command such as %PROTOCOL% or be written %%'],
     ['%REQ(a%', 'position 0: % must begin a command such as %PROTOCOL% or be written %%'],
     ['%', 'position 0: % must begin a command such as %PROTOCOL% or be written %%'],
