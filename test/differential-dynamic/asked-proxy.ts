@@ -37,7 +37,10 @@ export async function startAskedProxy(
   const proxy = await ProxyProcess.start({
     name,
     command: name === 'envoy' ? [envoyPath] : own,
-    isReady: [name === 'envoy' ? /all dependencies initialized. starting workers/ : /configuration is served/],
+    isReady:
+      name === 'envoy'
+        ? [/all dependencies initialized. starting workers/]
+        : [/configuration is served/, /admin interface is listening/],
     bootstrap: { ...followingBootstrap(port), admin: { address: { pipe: { path: 'admin.sock' } } }, ...bootstrap },
     directory,
     started,

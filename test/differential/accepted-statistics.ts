@@ -19,11 +19,6 @@ export const acceptedStatistics: readonly AcceptedDifference[] = [
   },
   {
     section,
-    reason: 'a cluster has statistics from its first request on: its members are counted then',
-    explains: ({ field, envoy }) => /\.membership_(healthy|total)$/.test(field) && envoy === absent,
-  },
-  {
-    section,
     reason: 'interim responses are counted neither as responses nor as completed requests',
     explains: ({ field, place }) =>
       /100-continue|a 100 |a 103 /.test(place) && /_rq_(1\d\d|1xx|completed)$/.test(field),
