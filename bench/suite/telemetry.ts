@@ -50,27 +50,21 @@ export async function runTelemetry(options: TelemetryOptions): Promise<void> {
 
 type Traced = { readonly traced: readonly TracedSlots[]; readonly mostStealShare: number };
 
-// All processes run all the time, and one at a time has load, forwards and then backwards.
+// Every round has processes of its own: two of the same code differ by a fifth of what a request costs, by what V8 saw first
+// and inlined. Of a round all run all the time, and one at a time has load, forwards and then backwards.
 async function measureTraced(peers: readonly Peer[], originPort: number, options: TelemetryOptions): Promise<Traced> {
   const collector = await startSpanCollector({ keeps: false });
   const variants = VARIANTS.filter(({ peer }) => peers.some(({ name }) => name === peer));
-  const running: RunningPeer[] = [];
-  for (const { peer, percent } of variants) {
-    running.push(
-      await startPeer(peers.find(({ name }) => name === peer)!, {
-        profile: 'bare',
-        clusters: 1,
-        originPort,
-        telemetry: { collectorPort: collector.port, percent },
-      }),
-    );
-  }
-  for (let run = 0; run < WARM_UP_RUNS; run++) {
-    for (const one of running) await runSlot(AXIS, one, WARM_UP_SECONDS);
-  }
   const measured = new QuietRounds<readonly Slot[]>(options.rounds);
   while (!measured.isComplete) {
+    const running: RunningPeer[] = [];
+    for (const { peer, percent } of variants) {
+      const telemetry = { collectorPort: collector.port, percent };
+      const setup = { profile: 'bare', clusters: 1, originPort, telemetry } as const;
+      running.push(await startPeer(peers.find(({ name }) => name === peer)!, setup));
+    }
     const round = await runRound(running, options.slotSeconds);
+    for (const one of running) await one.stop();
     const stealShare = Math.max(...round.map((slot) => slot.stealShare));
     measured.add(round, stealShare);
     const figures = round.map(
@@ -78,7 +72,6 @@ async function measureTraced(peers: readonly Peer[], originPort: number, options
     );
     console.log(`tracing: steal ${(stealShare * 100).toFixed(1)} %: ${figures.join(', ')}`);
   }
-  for (const one of running) await one.stop();
   await collector.stop();
   const { rounds, mostStealShare } = measured.select();
   const traced = variants.map((variant, index) => ({ ...variant, slots: rounds.map((round) => round[index]!) }));
@@ -86,6 +79,9 @@ async function measureTraced(peers: readonly Peer[], originPort: number, options
 }
 
 async function runRound(running: readonly RunningPeer[], seconds: number): Promise<readonly Slot[]> {
+  for (let run = 0; run < WARM_UP_RUNS; run++) {
+    for (const one of running) await runSlot(AXIS, one, WARM_UP_SECONDS);
+  }
   const slots = running.map((): Slot[] => []);
   const order = running.map((_, index) => index);
   for (const index of [...order, ...order.toReversed()]) {

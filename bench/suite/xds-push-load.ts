@@ -18,10 +18,17 @@ const CHANGE_EVERY_MS = 10;
 // Nothing else sends so many endpoints at once.
 const PUSH_LEAST = 1_000;
 const PUSH_ATTEMPTS = 3;
+const LATER_PUSHES = 3;
 // The load has its connections by then.
 const PUSH_AFTER_MS = 500;
 
-export type PushLoad = { readonly quiet: PacedOutcome; readonly changes: PacedOutcome; readonly push: PacedOutcome };
+export type PushLoad = {
+  readonly quiet: PacedOutcome;
+  readonly changes: PacedOutcome;
+  // Behind the one that the process started with.
+  readonly push: PacedOutcome;
+  readonly laterPushes: readonly PacedOutcome[];
+};
 
 export type PushLoadOptions = {
   readonly controlPlane: ControlPlane;
@@ -42,8 +49,10 @@ export async function measurePushLoad(running: RunningPeer, options: PushLoadOpt
   const quiet = await runClient(running);
   const [changes] = await Promise.all([runClient(running), changeEndpoints(options)]);
   const push = await loadDuringPush(running, options);
+  const laterPushes: PacedOutcome[] = [];
+  while (laterPushes.length < LATER_PUSHES) laterPushes.push(await loadDuringPush(running, options));
   schedule(controlPlane.pid, '--other');
-  return { quiet, changes, push };
+  return { quiet, changes, push, laterPushes };
 }
 
 // On a busy machine the control plane may get no time to send before the load is over: then once more.

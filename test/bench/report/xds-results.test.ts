@@ -4,7 +4,8 @@ import { judgeXdsGoals, renderXdsResults, type XdsReport, type XdsSample } from 
 
 function sample(servingMs: number, p99Micros: number, changesMs: readonly number[] = [1]): XdsSample {
   const outcome = (p99: number) => ({ requests: 1, p50Micros: 1, p99Micros: p99, lagP99Micros: 0 });
-  const load = { quiet: outcome(100), changes: outcome(p99Micros), push: outcome(p99Micros) };
+  const pushed = outcome(p99Micros);
+  const load = { quiet: outcome(100), changes: pushed, push: pushed, laterPushes: [outcome(1), pushed, outcome(1e6)] };
   return { servingMs, cpuMs: servingMs, rssBytes: servingMs * 2 ** 20, earlyChangesMs: changesMs, changesMs, load };
 }
 
