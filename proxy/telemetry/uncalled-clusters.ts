@@ -3,7 +3,7 @@
 // what is configured, and nothing of them is kept.
 
 import type { CircuitBreaker, Cluster } from '../../config/cluster.ts';
-import type { LoadAssignment } from '../../config/endpoint.ts';
+import { type LoadAssignment, takesRequests } from '../../config/endpoint.ts';
 import type { Snapshot } from '../../config/snapshot.ts';
 import { circuitBreakerStats, clusterStats } from './cluster-stats.ts';
 import { HistogramSummary } from './histogram.ts';
@@ -109,8 +109,8 @@ function countMembers({ localities }: LoadAssignment): Values {
   for (const { endpoints } of localities) {
     for (const { health } of endpoints) {
       total++;
-      if (health === 'unknown' || health === 'healthy') healthy++;
-      else if (health === 'degraded') degraded++;
+      if (health === 'degraded') degraded++;
+      else if (takesRequests(health)) healthy++;
     }
   }
   return new Map([
