@@ -30,8 +30,9 @@ export class RequestCounter {
 
   /** Once a request, when it is over. */
   count(stream: Stream, context: FormatContext): void {
-    const { info, trace } = stream;
-    const grpcStatus = trace === null ? receivedGrpcStatus(context) : trace.grpcStatus;
+    const { info } = stream;
+    // Read here: a trace has it only once it is kept.
+    const grpcStatus = receivedGrpcStatus(context);
     this.#seriesOf(stream).record(info.responseCode, grpcStatus, info.endedAtMs - info.startedAtMs);
   }
 

@@ -1,6 +1,7 @@
 // Every request is counted by service, route and outcome, and the admin interface exports it.
 
 import t from 'tap';
+import { startHttpOrigin } from '../support/http-origin.ts';
 import { startNamedOrigin } from '../support/named-origin.ts';
 import { parseOpenMetrics } from '../support/openmetrics-parser.ts';
 import { startOtlpCollector } from '../support/otlp-collector.ts';
@@ -81,6 +82,29 @@ t.test('where traces are, all requests are counted and those that are kept are e
     [{ trace_id: traceId, span_id: span!.spanId }],
   );
   t.equal(found[0]!.timestamp, Number(span!.endNs / 1_000_000n) / 1000);
+});
+
+t.test('the status of gRPC is counted of requests whose trace nobody keeps', async (t) => {
+  const collector = await startOtlpCollector(t);
+  const origin = await startHttpOrigin(t, (request, response) => {
+    const { url } = request;
+    response.writeHead(200, { 'content-type': 'application/grpc', 'grpc-status': url!.slice('/status/'.length) }).end();
+  });
+  const sidecar = await startSidecar(t, { bootstrap: bootstrap(origin, collector.httpPort) });
+  const headers = { 'content-type': 'application/grpc' };
+  for (const status of ['0', '5', '0']) {
+    const url = `http://127.0.0.1:${sidecar.port('http')}/status/${status}`;
+    await (await fetch(url, { method: 'POST', headers })).text();
+  }
+  let samples = (await scrape(sidecar)).get('outrigger_requests')?.samples ?? [];
+  while (samples.reduce((sum, { value }) => sum + value, 0) < 3) {
+    samples = (await scrape(sidecar)).get('outrigger_requests')?.samples ?? [];
+  }
+  t.strictSame(
+    samples.map(({ labels, value }) => `${labels.get('status')} ${labels.get('grpc_status')} ${value}`),
+    ['2xx 0 2', '2xx 5 1'],
+  );
+  t.equal(collector.spans().length, 0, 'no trace was kept');
 });
 
 t.test('without a tracing provider, and without the flag, nothing of requests is kept', async (t) => {

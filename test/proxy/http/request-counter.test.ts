@@ -78,11 +78,13 @@ t.test('replies of our own count without a service or route, and methods that no
   t.end();
 });
 
-t.test('the status of gRPC is that of its trailers, or what the trace has found', (t) => {
+t.test('the status of gRPC is that of its trailers, whether there is a trace, and whether that is kept', (t) => {
   const { counter, counts } = fixture();
   const grpc = compiled('grpc');
+  const traceThat = (grpcStatus: number) => ({ grpcStatus }) as Stream['trace'];
   counter.count(...finished({ route: grpc, service: 'a', grpcStatus: '14' }));
-  counter.count(...finished({ route: grpc, service: 'a', trace: { grpcStatus: 5 } as Stream['trace'] }));
-  t.strictSame(counts(), ['a grpc GET 2xx 14: 1', 'a grpc GET 2xx 5: 1']);
+  counter.count(...finished({ route: grpc, service: 'a', grpcStatus: '5', trace: traceThat(5) }));
+  counter.count(...finished({ route: grpc, service: 'a', grpcStatus: '0', trace: traceThat(-1) }));
+  t.strictSame(counts(), ['a grpc GET 2xx 0: 1', 'a grpc GET 2xx 14: 1', 'a grpc GET 2xx 5: 1']);
   t.end();
 });
