@@ -12,6 +12,7 @@ import { asciiLowerCase } from '../route/ascii-case.ts';
 import type { CompiledRoute } from '../route/compiled-route.ts';
 import { httpStats } from '../telemetry/http-stats.ts';
 import { LocalReplies } from './local-reply.ts';
+import { newestOf, Shares } from './on-demand-shares.ts';
 import { StreamDeadline } from './response-sender.ts';
 import type { Stream } from './stream.ts';
 
@@ -26,16 +27,25 @@ const maxNameLength = 1024;
 /** While a request waits, no attempt of it runs: its slot is free. */
 const waitDeadline = StreamDeadline.perTry;
 
-/** The requests that wait for one name. */
-export interface OnDemandWait {
+/** A name that is waited for. */
+interface WaitedName {
   readonly name: OnDemandName;
-  readonly streams: Set<Stream>;
-  /** The network of the client that asked first: the name counts as one of its. */
-  readonly client: string;
+  /** Of each client. */
+  readonly waits: Map<string, OnDemandWait>;
+  /** The client that it counts as one of; one that waits for it. */
+  owner: string;
 }
 
-/** Why nothing is waited for: there is no room, or what is left of it is for other clients. */
-export type WaitRefusal = 'full' | 'full-for-client';
+/** The requests of one client that wait for one name. */
+export interface OnDemandWait {
+  readonly waited: WaitedName;
+  /** Its network. */
+  readonly client: string;
+  readonly streams: Set<Stream>;
+}
+
+/** Why a request does not wait, or no longer: there is no room, or somebody had less of it. */
+export type WaitRefusal = 'full' | 'displaced';
 
 /** For each of so many workers. */
 export function waitingNamesOf(workers: number): number {
@@ -51,65 +61,101 @@ export interface OnDemandOptions {
 
 export class OnDemandWaits {
   readonly #options: OnDemandOptions;
-  readonly #waits = new Map<string, OnDemandWait>();
-  /** How many names each client has. */
-  readonly #ofClient = new Map<string, number>();
+  readonly #waited = new Map<string, WaitedName>();
+  /** Of these names, each that of its owner. */
+  readonly #shares = new Shares<WaitedName>();
+  /** They had to make room and were not told yet. */
+  readonly #displaced: Stream[] = [];
+  #isRefusing = false;
 
   constructor(options: OnDemandOptions) {
     this.#options = options;
   }
 
-  /**
-   * A client has no more names than are free: half of them where it is alone, and there is always room for one more client
-   * (Choudhury and Hahne, "Dynamic queue length thresholds for shared-memory packet switches").
-   */
-  join(name: OnDemandName, stream: Stream): OnDemandWait | WaitRefusal {
+  /** `refuseDisplaced` is to follow, once the stream is as it is to be. */
+  join(name: OnDemandName, stream: Stream): OnDemandWait | 'full' {
     const key = keyOf(name);
-    const known = this.#waits.get(key);
-    if (known !== undefined) {
-      known.streams.add(stream);
-      return known;
-    }
     const client = networkOf(stream.facts.remoteIp);
-    const own = this.#ofClient.get(client) ?? 0;
-    const free = (this.#options.maxWaiting ?? maxWaiting) - this.#waits.size;
-    if (free <= 0) return 'full';
-    if (own >= free) return 'full-for-client';
-    const wait = { name, streams: new Set([stream]), client };
-    this.#waits.set(key, wait);
-    this.#ofClient.set(client, own + 1);
-    this.#options.ask(name);
+    let waited = this.#waited.get(key);
+    if (waited === undefined) {
+      if (!this.#makesRoom(client)) return 'full';
+      waited = { name, waits: new Map(), owner: client };
+      this.#waited.set(key, waited);
+      this.#shares.add(client, waited);
+      this.#options.ask(name);
+    }
+    let wait = waited.waits.get(client);
+    if (wait === undefined) {
+      wait = { waited, client, streams: new Set() };
+      waited.waits.set(client, wait);
+    }
+    wait.streams.add(stream);
     return wait;
   }
 
+  /** A name of who has the most of them goes, so that all have as many before anybody new is refused. */
+  #makesRoom(client: string): boolean {
+    const own = this.#shares.heldBy(client);
+    while (this.#waited.size >= (this.#options.maxWaiting ?? maxWaiting)) {
+      const { greediest } = this.#shares;
+      if (greediest === undefined || greediest.held.size <= own + 1) return false;
+      const wait = newestOf(greediest).waits.get(greediest.client)!;
+      // A name for which others wait as well stays: it is one of theirs now.
+      for (const stream of wait.streams) {
+        this.#displaced.push(stream);
+        leaveWait(stream);
+      }
+    }
+    return true;
+  }
+
+  /** A reply may let its client send the next request, which comes back here: those that it displaces are told behind. */
+  refuseDisplaced(): void {
+    if (this.#isRefusing) return;
+    this.#isRefusing = true;
+    for (let stream = this.#displaced.pop(); stream !== undefined; stream = this.#displaced.pop()) {
+      refuseWait(stream, 'displaced');
+    }
+    this.#isRefusing = false;
+  }
+
   /** The stream does not wait any more, for whatever reason. */
-  leave(wait: OnDemandWait, stream: Stream): void {
-    wait.streams.delete(stream);
-    if (wait.streams.size > 0) return;
-    this.#waits.delete(keyOf(wait.name));
-    const left = this.#ofClient.get(wait.client)! - 1;
-    if (left === 0) this.#ofClient.delete(wait.client);
-    else this.#ofClient.set(wait.client, left);
-    this.#options.leave(wait.name);
+  leave({ waited, client, streams }: OnDemandWait, stream: Stream): void {
+    streams.delete(stream);
+    if (streams.size > 0) return;
+    const { name, waits, owner } = waited;
+    waits.delete(client);
+    if (owner !== client) return;
+    this.#shares.delete(client, waited);
+    const [next] = waits.keys();
+    if (next === undefined) {
+      this.#waited.delete(keyOf(name));
+      this.#options.leave(name);
+    } else {
+      waited.owner = next;
+      this.#shares.add(next, waited);
+    }
   }
 
   /** It is not to come. */
   refuse(name: OnDemandName, why: OnDemandRefusal): void {
-    const wait = this.#waits.get(keyOf(name));
-    if (wait === undefined) return;
-    for (const stream of wait.streams) {
-      if (why === 'absent') stream.endWait();
-      else {
-        leaveWait(stream);
-        refuseWait(stream, 'full');
+    for (const { streams } of this.#waited.get(keyOf(name))?.waits.values() ?? []) {
+      for (const stream of streams) {
+        if (why === 'absent') stream.endWait();
+        else {
+          leaveWait(stream);
+          refuseWait(stream, 'full');
+        }
       }
     }
   }
 
   /** The configuration has changed. */
   lookAgain(): void {
-    for (const { name, streams } of this.#waits.values()) {
-      for (const stream of streams) if (isThere(name, stream)) stream.endWait();
+    for (const { name, waits } of this.#waited.values()) {
+      for (const { streams } of waits.values()) {
+        for (const stream of streams) if (isThere(name, stream)) stream.endWait();
+      }
     }
   }
 }
@@ -139,16 +185,17 @@ export function awaitsCluster(stream: Stream, route: CompiledRoute, cluster: str
 
 /** 0 ms is for ever. `endWait` of the stream follows, unless it ends before. */
 function wait(stream: Stream, name: OnDemandName, timeoutMs: number): void {
-  const joined = stream.manager.context.onDemand.join(name, stream);
-  if (typeof joined === 'string') {
-    refuseWait(stream, joined);
-    return;
+  const { onDemand } = stream.manager.context;
+  const joined = onDemand.join(name, stream);
+  if (joined === 'full') refuseWait(stream, joined);
+  else {
+    stream.wait = joined;
+    const { deadlines } = stream.sender;
+    deadlines.set(waitDeadline, timeoutMs);
+    // Nobody reads the body: that it does not come is not its client's fault.
+    deadlines.clear(StreamDeadline.request);
   }
-  stream.wait = joined;
-  const { deadlines } = stream.sender;
-  deadlines.set(waitDeadline, timeoutMs);
-  // Nobody reads the body: that it does not come is not its client's fault.
-  deadlines.clear(StreamDeadline.request);
+  onDemand.refuseDisplaced();
 }
 
 /** The request waits no longer, if it did. */
@@ -162,7 +209,7 @@ export function leaveWait(stream: Stream): void {
 
 const refusals: Readonly<Record<WaitRefusal, string>> = {
   full: 'as many names as may be are waited for (on_demand)',
-  'full-for-client': 'this client waits for as many names as are left for others (on_demand)',
+  displaced: 'this client waited for more names than others, who need the room (on_demand)',
 };
 
 function refuseWait(stream: Stream, why: WaitRefusal): void {

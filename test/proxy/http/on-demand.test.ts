@@ -4,8 +4,10 @@ import t from 'tap';
 import type { PerFilterConfig } from '../../../config/route.ts';
 import { BodyFraming, type RequestHead } from '../../../proxy/http/message.ts';
 import { waitingNamesOf } from '../../../proxy/http/on-demand.ts';
+import type { Stream } from '../../../proxy/http/stream.ts';
 import { ResponseFlag } from '../../../proxy/http/stream-info.ts';
 import { httpStats } from '../../../proxy/telemetry/http-stats.ts';
+import { seededRandom } from '../../support/cluster-fixtures.ts';
 import { managerOf, routeOf, virtualHostOf } from '../../support/data-plane.ts';
 import { bufferOf, Scene, type SceneOptions } from '../../support/http-fixtures.ts';
 import { routeConfigurationOf } from '../../support/on-demand-mesh.ts';
@@ -182,42 +184,116 @@ t.test('more names than may be waited for are refused, here and by the main thre
   t.equal(again.stream.info.responseCodeDetails, 'on_demand_overflow');
 });
 
-t.test('one client leaves room for others, by its address', async (t) => {
-  const scene = clusterScene({ maxWaiting: 8 });
-  const ask = (client: string, name: string) => {
+/** Asks for clusters by name, as this client. */
+function asking(scene: Scene) {
+  return (client: string, name: string) => {
     scene.client = client;
     return scene.request(cluster(name));
   };
-  const asked = Array.from({ length: 100 }, (_, index) => ask('192.0.2.1', `own-${index}`));
-  t.equal(asked.filter(({ client }) => client.ending === 'open').length, 4, 'as many as are free then');
-  const refused = asked.at(-1)!;
-  t.match(refused.client, {
+}
+const isOpen = ({ client }: { readonly client: { readonly ending: string } }) => client.ending === 'open';
+const go = ({ stream }: { readonly stream: Stream }) =>
+  stream.onDownstreamReset(ResponseFlag.downstreamConnectionTermination, 'gone');
+
+t.test('one client has all names, and gives some of them to those who come, by their addresses', async (t) => {
+  const scene = clusterScene({ maxWaiting: 8 });
+  const ask = asking(scene);
+  const own = Array.from({ length: 100 }, (_, index) => ask('192.0.2.1', `own-${index}`));
+  t.equal(own.filter(isOpen).length, 8);
+  t.match(own.at(-1)!.client, { status: 503, body: 'as many names as may be are waited for (on_demand)' });
+  const others = [2, 3, 4].map((client) => ask(`192.0.2.${client}`, `name of ${client}`));
+  t.ok(others.every(isOpen));
+  const displaced = own[7]!;
+  t.match(displaced.client, {
     status: 503,
-    body: 'this client waits for as many names as are left for others (on_demand)',
+    body: 'this client waited for more names than others, who need the room (on_demand)',
   });
-  t.equal(refused.stream.info.responseCodeDetails, 'on_demand_overflow');
-  for (const other of ['192.0.2.2', '192.0.2.3', '192.0.2.4']) {
-    t.equal(ask(other, `name of ${other}`).client.ending, 'open');
+  t.equal(displaced.stream.info.responseCodeDetails, 'on_demand_overflow');
+  t.equal(displaced.stream.info.responseFlags, ResponseFlag.upstreamOverflow);
+  t.same(scene.demands.slice(-6), ['-own-7', '+name of 2', '-own-6', '+name of 3', '-own-5', '+name of 4']);
+  t.ok(own.slice(0, 5).every(isOpen), 'the oldest stay: they are nearer to their answer');
+  t.ok(isOpen(ask('192.0.2.2', 'a second one')));
+  t.ok(isOpen(ask('192.0.2.3', 'a second one of another')));
+  t.equal(own.filter(isOpen).length, 3);
+  t.notOk(isOpen(ask('192.0.2.2', 'a third')), 'as many as the one that has the most');
+  go(own[0]!);
+  t.ok(isOpen(ask('192.0.2.1', 'one more')), 'what it does not wait for any more is free');
+});
+
+t.test('a name for which others wait stays theirs when who asked first has to make room', async (t) => {
+  const scene = clusterScene({ maxWaiting: 2 });
+  const ask = asking(scene);
+  const first = ask('192.0.2.1', 'first');
+  const shared = ask('192.0.2.1', 'shared');
+  const sharing = ask('192.0.2.2', 'shared');
+  t.ok(isOpen(sharing), 'who waits for the same name needs no room');
+  const third = ask('192.0.2.3', 'third');
+  t.notOk(isOpen(shared));
+  t.ok(isOpen(sharing));
+  t.ok(isOpen(first), 'it has no more than others by now');
+  t.notOk(isOpen(third));
+  go(sharing);
+  t.same(scene.demands, ['+first', '+shared', '-shared']);
+  const again = ask('192.0.2.2', 'shared');
+  const after = ask('192.0.2.1', 'shared');
+  go(again);
+  t.same(scene.demands, ['+first', '+shared', '-shared', '+shared'], 'the one who is left waits for it');
+  ask('192.0.2.3', 'third');
+  t.notOk(isOpen(after), 'and has two by now, of which the newer goes');
+});
+
+t.test('a client that asks for one name is let in, and stays, whatever fewer clients than names do', async (t) => {
+  const maxWaiting = 12;
+  for (let seed = 1; seed <= 40; seed++) {
+    const random = seededRandom(seed);
+    const below = (count: number) => Math.floor(random() * count);
+    const scene = clusterScene({ maxWaiting });
+    const ask = asking(scene);
+    // One place is left for the client that behaves.
+    const hostile = Array.from({ length: 1 + below(maxWaiting - 1) }, (_, index) => `192.0.2.${index}`);
+    let waiting: ReturnType<typeof ask>[] = [];
+    const act = () => {
+      // Names of others, too, and once the one that is to be asked for.
+      if (random() < 0.85) waiting.push(ask(hostile[below(hostile.length)]!, `name-${below(40)}`));
+      else if (waiting.length > 0) go(waiting.splice(below(waiting.length), 1)[0]!);
+      waiting = waiting.filter(isOpen);
+      const names = scene.demands.reduce((count, text) => count + (text.startsWith('+') ? 1 : -1), 0);
+      if (names > maxWaiting) t.fail(`${names} names are waited for`);
+    };
+    for (let round = 0; round < 20; round++) {
+      for (let step = 0; step < 40; step++) act();
+      const good = ask('198.51.100.1', `name-${below(60)}`);
+      if (!isOpen(good)) t.fail(`seed ${seed}, round ${round}: it was kept out by ${hostile.length}`);
+      for (let step = 0; step < 40; step++) act();
+      if (!isOpen(good)) t.fail(`seed ${seed}, round ${round}: it was put out by ${hostile.length}`);
+      go(good);
+    }
+    for (const each of waiting) go(each);
+    t.equal(scene.demands.filter((text) => text.startsWith('+')).length * 2, scene.demands.length, 'all let go');
   }
-  t.equal(ask('192.0.2.2', 'own-0').client.ending, 'open', 'who waits for the same name needs no room');
-  asked[0]!.stream.onDownstreamReset(ResponseFlag.downstreamConnectionTermination, 'gone');
-  asked[1]!.stream.onDownstreamReset(ResponseFlag.downstreamConnectionTermination, 'gone');
-  asked[2]!.stream.onDownstreamReset(ResponseFlag.downstreamConnectionTermination, 'gone');
-  t.equal(ask('192.0.2.1', 'one more').client.ending, 'open', 'what it does not wait for any more is free');
-  t.equal(ask('192.0.2.1', 'and another').client.status, 503, 'the name that another waits for is still its own');
+});
+
+t.test('as many clients as there are names keep one more out', async (t) => {
+  const scene = clusterScene({ maxWaiting: 12 });
+  const ask = asking(scene);
+  for (let client = 0; client < 12; client++) t.ok(isOpen(ask(`192.0.2.${client}`, `name of ${client}`)));
+  t.notOk(isOpen(ask('198.51.100.1', 'one more')));
 });
 
 t.test('the addresses of one IPv6 network are one client, which may choose among all of them', async (t) => {
   const scene = clusterScene({ maxWaiting: 8 });
-  const ask = (client: string) => {
-    scene.client = client;
-    return scene.request(cluster(`name of ${client}`)).client.ending === 'open';
-  };
-  const own = Array.from({ length: 20 }, (_, index) => ask(`2001:db8:0:1:${index}::${index}`));
-  t.equal(own.filter((isWaiting) => isWaiting).length, 4);
-  t.ok(ask('2001:db8:0:2::1'), 'another network');
-  t.ok(ask('192.0.2.1'));
-  t.ok(ask('::ffff:192.0.2.2'), 'an IPv4 address is a client of its own however it is written');
+  const ask = asking(scene);
+  const own = Array.from({ length: 20 }, (_, index) => {
+    const address = `2001:db8:0:1:${index}::${index}`;
+    return ask(address, `name of ${address}`);
+  });
+  t.equal(own.filter(isOpen).length, 8);
+  for (const other of ['2001:db8:0:2::1', '192.0.2.1', '::ffff:192.0.2.2']) {
+    t.ok(isOpen(ask(other, `name of ${other}`)), other);
+  }
+  t.equal(own.filter(isOpen).length, 5);
+  t.ok(isOpen(ask('192.0.2.2', 'own')));
+  t.equal(own.filter(isOpen).length, 4, 'however an IPv4 address is written it is a client of its own');
 });
 
 t.test('workers share the names that are waited for', async (t) => {
