@@ -26,7 +26,7 @@ export function stats(context: AdminContext, request: AdminRequest): AdminAnswer
   if ('status' in query) return query;
   context.refreshStats();
   const { store, state, buckets } = context;
-  const source = { texts: () => store.texts(), groups: () => groupsWithUncalled(store, state.snapshot) };
+  const source = { texts: () => store.texts(), groups: groupsWithUncalled(store, state.snapshot) };
   if (format === 'json') return jsonPieces(statsJson(source, query, buckets));
   return text(statsText(source, query, buckets));
 }

@@ -20,12 +20,28 @@ interface Uncalled {
   readonly cluster: Cluster;
 }
 
-/** All groups of the store by prefix, and between them those of the clusters that it has nothing of. */
-export function* groupsWithUncalled(
+/**
+ * All groups of the store by prefix, and between them those of the clusters that it has nothing of: each time it is called.
+ * An answer walks them twice, for numbers and for histograms. To put 10,000 clusters in order takes 32 ms of the 300 of an
+ * answer, to look which were called since then 1 ms (least of 200).
+ */
+export function groupsWithUncalled(
   store: StatsStore,
   configured: ConfiguredClusters | null,
+): () => Generator<SeriesGroup, void> {
+  let ordered: readonly Uncalled[] | null = null;
+  return function* groups() {
+    ordered ??= uncalledInOrder(store, configured);
+    // Nothing may happen between this and the first look at the store's own groups.
+    yield* merged(store, stillUncalled(store, ordered), configured);
+  };
+}
+
+function* merged(
+  store: StatsStore,
+  uncalled: readonly Uncalled[],
+  configured: ConfiguredClusters | null,
 ): Generator<SeriesGroup, void> {
-  const uncalled = uncalledClusters(store, configured);
   let next = 0;
   // What else is counted of a cluster under the same names, as of its discovery, follows what it has of its own at once.
   let breakers: readonly SeriesGroup[] = [];
@@ -58,7 +74,7 @@ export function uncalledMembers(
 ): readonly SeriesGroup[] {
   const groups: SeriesGroup[] = [];
   const room = Math.floor(maxSeries / memberGauges.size);
-  for (const each of uncalledClusters(store, configured)) {
+  for (const each of stillUncalled(store, uncalledInOrder(store, configured))) {
     if (groups.length >= room) break;
     const members = membersOf(each, configured!);
     if (members !== null)
@@ -67,18 +83,28 @@ export function uncalledMembers(
   return groups;
 }
 
-/** By the names of their statistics, in order. */
-function uncalledClusters(store: StatsStore, configured: ConfiguredClusters | null): readonly Uncalled[] {
+/** By the names of their statistics. Some may share one, in which a colon is written as an underscore. */
+function uncalledInOrder(store: StatsStore, configured: ConfiguredClusters | null): readonly Uncalled[] {
   const uncalled: Uncalled[] = [];
   const called = new Set<string>();
   for (const [name, cluster] of configured?.clusters ?? []) {
     const prefix = scopePrefix(clusterStats.scope, [cluster.statName]);
-    if (store.get(clusterStats, cluster.statName) === undefined) uncalled.push({ prefix, name, cluster });
-    else called.add(prefix);
+    if (isCalled(store, cluster)) called.add(prefix);
+    else uncalled.push({ prefix, name, cluster });
   }
   uncalled.sort((left, right) => (left.prefix < right.prefix ? -1 : 1));
-  // Clusters may share a name for their statistics, in which a colon is written as an underscore.
-  return uncalled.filter(({ prefix }, index) => prefix !== uncalled[index - 1]?.prefix && !called.has(prefix));
+  return uncalled.filter(({ prefix }) => !called.has(prefix));
+}
+
+/** Those that nobody has called since, one of each name. */
+function stillUncalled(store: StatsStore, ordered: readonly Uncalled[]): readonly Uncalled[] {
+  const called = new Set<string>();
+  for (const { prefix, cluster } of ordered) if (isCalled(store, cluster)) called.add(prefix);
+  return ordered.filter(({ prefix }, index) => prefix !== ordered[index - 1]?.prefix && !called.has(prefix));
+}
+
+function isCalled(store: StatsStore, { statName }: Cluster): boolean {
+  return store.get(clusterStats, statName) !== undefined;
 }
 
 function* groupsOf(uncalled: Uncalled, store: StatsStore, configured: ConfiguredClusters): Generator<SeriesGroup> {

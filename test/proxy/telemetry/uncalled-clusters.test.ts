@@ -32,7 +32,7 @@ function storeWith(predicate: StatPredicate | null = null) {
 }
 
 function lines(store: StatsStore, clusters: ConfiguredClusters | null, query: StatsQuery = everyStat): string[] {
-  const source = { texts: () => store.texts(), groups: () => groupsWithUncalled(store, clusters) };
+  const source = { texts: () => store.texts(), groups: groupsWithUncalled(store, clusters) };
   return [...statsText(source, query)].join('').trimEnd().split('\n');
 }
 
@@ -134,6 +134,43 @@ t.test('names that are equal once they are written are there once, and what disc
   t.end();
 });
 
+t.test('one that is called while an answer is written is there once, and so is one of the same name', (t) => {
+  const { store, worker } = storeWith();
+  const clusters = ['d', 'b', 'a:x', 'a_x', 'c'].map((name) => makeCluster({ name }));
+  const groups = groupsWithUncalled(store, configured(clusters));
+  const whole = (walk: Iterable<SeriesGroup>) =>
+    [...walk].filter(({ scope }) => scope.template === clusterStats.scope.template);
+  const prefixes = (walk: readonly SeriesGroup[]) => walk.map(({ prefix }) => prefix);
+  const all = ['cluster.a_x.', 'cluster.b.', 'cluster.c.', 'cluster.d.'];
+  t.same(prefixes(whole(groups())), all);
+  const called = [worker.block(clusterStats, 'b'), worker.block(clusterStats, 'a_x')];
+  const second = whole(groups());
+  t.same(prefixes(second), all);
+  t.equal(second[0], store.get(clusterStats, 'a_x'), 'what it counts, not zeros');
+  t.equal(second[1], store.get(clusterStats, 'b'));
+  for (const block of called) worker.release(block);
+  t.same(prefixes(whole(groups())), all, 'and again uncalled');
+  t.end();
+});
+
+t.test('clusters are put in order once an answer', (t) => {
+  const { store } = storeWith();
+  const clusters = configured(['b', 'a'].map((name) => makeCluster({ name })));
+  let walks = 0;
+  const counted = {
+    ...clusters,
+    get clusters() {
+      walks++;
+      return clusters.clusters;
+    },
+  };
+  const source = { texts: () => store.texts(), groups: groupsWithUncalled(store, counted) };
+  const text = [...statsText(source, everyStat)].join('');
+  t.match(text, /cluster\.a\.upstream_rq_total: 0\n[^]*cluster\.a\.upstream_cx_connect_ms: No/);
+  t.equal(walks, 1);
+  t.end();
+});
+
 t.test('a stats_matcher and a filter choose among them', (t) => {
   const matched = storeWith((_, name) => !name.includes('membership_healthy'));
   const filtered = { ...usedOnly, accepts: (name: string) => name.includes('membership_') };
@@ -144,7 +181,7 @@ t.test('a stats_matcher and a filter choose among them', (t) => {
   const { store } = storeWith();
   const source = {
     texts: () => store.texts(),
-    groups: () => groupsWithUncalled(store, configured([makeCluster({ name: 'a' })])),
+    groups: groupsWithUncalled(store, configured([makeCluster({ name: 'a' })])),
   };
   t.match(JSON.parse([...statsJson(source, usedOnly)].join('')).stats, [
     { name: 'cluster.a.membership_degraded', value: 1 },
