@@ -49,7 +49,7 @@ function problemsOf(ending: Ending, tap: TapOutput, timeoutMs: number): string[]
   const summary = tap.summary;
   const isEmpty = summary !== undefined && summary.passed + summary.failed + summary.unfinished === 0;
   const hasSkips = tap.skips.length + tap.unexplainedSkips.length > 0;
-  if (ending.isTimedOut) problems.push(`did not end within ${timeoutMs} ms`);
+  if (ending.isTimedOut) problems.push(`did not end within ${timeoutMs} ms; ${lastEnded(ending.stdout)}`);
   else if (ending.killedBy !== null) problems.push(`ended by ${ending.killedBy}`);
   else if (summary === undefined) problems.push(`ended without a summary, exit code ${ending.exitCode}`);
   else if (ending.exitCode !== 0 && summary.failed === 0) problems.push(`exit code ${ending.exitCode}`);
@@ -57,6 +57,12 @@ function problemsOf(ending: Ending, tap: TapOutput, timeoutMs: number): string[]
   if ((summary?.unfinished ?? 0) > 0) problems.push('a test marked "todo" is not a test yet');
   for (const name of tap.unexplainedSkips) problems.push(`skipped without a reason: ${name}`);
   return problems;
+}
+
+/** tap says nothing of a test before it ends: the one that hangs comes after this one. */
+function lastEnded(stdout: string): string {
+  const last = stdout.match(/^(?:not )?ok \d.*$/gm)?.at(-1);
+  return last === undefined ? 'no test in it ended' : `the last test to end was: ${last}`;
 }
 
 function runToEnd(file: string, options: TestFileOptions): Promise<Ending> {
