@@ -31,26 +31,29 @@ export type FormatValue = string | number | JsonText;
 /** JSON as a byte string: its characters in a line of text, what it says in a line of JSON. */
 export class JsonText {
   readonly text: string;
+  readonly #plain: string;
   readonly #maxLength: number;
 
-  constructor(text: string, maxLength: number) {
+  /** `plain` is what a line of text says in place of the characters. */
+  constructor(text: string, { plain = text, maxLength = Number.POSITIVE_INFINITY } = {}) {
     this.text = text;
+    this.#plain = plain;
     this.#maxLength = maxLength;
   }
 
   static of(value: unknown): JsonText {
     // A line may hold no control character, and JSON leaves this one.
     const text = JSON.stringify(value, sorted).replaceAll('\x7f', '\\u007f');
-    return new JsonText(toByteString(text), Number.POSITIVE_INFINITY);
+    return new JsonText(toByteString(text));
   }
 
   /** So many characters of it in a line of text; a line of JSON has all of it, as in Envoy. */
   upTo(maxLength: number): JsonText {
-    return new JsonText(this.text, maxLength);
+    return new JsonText(this.text, { plain: this.#plain, maxLength });
   }
 
   toString(): string {
-    return this.text.slice(0, this.#maxLength);
+    return this.#plain.slice(0, this.#maxLength);
   }
 }
 

@@ -69,6 +69,12 @@ function own(value: unknown, key: string): unknown {
 /** A value as formats write it: text as a byte string, a number as it is, all else as JSON. */
 export function writeMetadata(value: unknown): FormatValue | null {
   if (value === undefined || value === null) return null;
-  if (typeof value === 'number') return value;
+  if (typeof value === 'number') return Number.isFinite(value) ? value : notFinite(value);
   return typeof value === 'string' ? withoutControls(toByteString(value)) : JsonText.of(value);
+}
+
+// A control plane can send them. JSON has no word for them: Envoy writes null for NaN too, and `inf` in JSON as in text.
+function notFinite(value: number): JsonText {
+  const plain = Number.isNaN(value) ? 'null' : value > 0 ? 'inf' : '-inf';
+  return new JsonText('null', { plain });
 }

@@ -42,6 +42,21 @@ t.test('what has fields keeps them, and is text only among other text', async (t
   t.same(JSON.parse(write({ a: 'of %CLUSTER_METADATA(a):6%' })), { a: 'of {"a b"' });
 });
 
+t.test('a number that JSON has no word for is null, and in text what Envoy says', async (t) => {
+  const context = contextOf('curl');
+  context.info.clusterMetadata = { a: { nan: Number.NaN, inf: Infinity, least: -Infinity, list: [Number.NaN, 1] } };
+  const write = (fields: JsonFormat) => compileJsonFormat(fields).write(context);
+  const command = (path: string) => `%CLUSTER_METADATA(a:${path})%`;
+  const fields = { nan: command('nan'), inf: command('inf'), least: command('least'), list: command('list') };
+  t.equal(write(fields), '{"nan":null,"inf":null,"least":null,"list":[null,1]}\n');
+  t.equal(write({ all: '%CLUSTER_METADATA(a)%' }), '{"all":{"inf":null,"least":null,"list":[null,1],"nan":null}}\n');
+  t.equal(write({ nan: Number.NaN, inf: [Infinity] }), '{"nan":null,"inf":[null]}\n');
+  const text = `${command('nan')} ${command('inf')} ${command('least')} ${command('least')}:3`;
+  t.equal(write({ text }), '{"text":"null inf -inf -inf:3"}\n');
+  const cut = text.replaceAll(')%', '):2%');
+  t.equal(write({ cut }), '{"cut":"nu in -i -i:3"}\n');
+});
+
 t.test('objects, lists and plain values keep their shape', async (t) => {
   t.equal(
     line({ o: { p: ['%RESPONSE_CODE%', 'text', 1.5, true, null, {}] }, e: [] }),
