@@ -74,8 +74,13 @@ export interface DnsOptions {
 
 export interface LoadBalancer {
   readonly policy:
-    | { readonly kind: 'round-robin' }
-    | { readonly kind: 'least-request'; readonly choiceCount: number; readonly activeRequestBias: number }
+    | { readonly kind: 'round-robin'; readonly slowStart?: SlowStart }
+    | {
+        readonly kind: 'least-request';
+        readonly choiceCount: number;
+        readonly activeRequestBias: number;
+        readonly slowStart?: SlowStart;
+      }
     | { readonly kind: 'random' }
     /** The only policy of an original-dst cluster. */
     | { readonly kind: 'cluster-provided' };
@@ -83,6 +88,16 @@ export interface LoadBalancer {
   readonly localityWeighted: boolean;
   /** Share of healthy endpoints below which all are used, 0 to 100. Envoy's default is 50. */
   readonly healthyPanicThresholdPercent: number;
+}
+
+/** How endpoints that have joined come to their full weight (`Cluster.SlowStartConfig`). */
+export interface SlowStart {
+  /** Above 0. */
+  readonly windowMs: number;
+  /** Above 0; 1 is a straight line, more is quick at first. */
+  readonly aggression: number;
+  /** What an endpoint has of its weight from the first moment on, 0 to 100. Envoy's default is 10. */
+  readonly minWeightPercent: number;
 }
 
 /** Limits of one routing priority; Envoy's defaults are 1024, 1024, 1024, 3 and no limit of pools. */

@@ -95,6 +95,7 @@ function makeTable(
 ): ClusterTable {
   const table = new ClusterTable({
     random: Math.random,
+    clock: () => performance.now(),
     statsSource,
     tls: undefined as never,
     onClusterRemoved: () => undefined,

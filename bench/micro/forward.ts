@@ -103,6 +103,7 @@ const runtime = new Map();
 const random = Math.random;
 const clusters = new ClusterTable({
   random,
+  clock,
   statsSource: {
     clusterBlock: (name) => stats.block(clusterStats, name),
     responseBlock: (name, caller) => stats.block(callerResponseStats[caller], name),

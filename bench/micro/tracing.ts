@@ -202,6 +202,7 @@ function configuration(): {
   const config = snapshot.clusters.get('origin-0')!;
   const cluster = new ClusterRuntime(config, null, {
     random: Math.random,
+    clock: () => 0,
     statsSource: undefined as never,
     tls: undefined as never,
   });

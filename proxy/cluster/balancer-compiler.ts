@@ -7,15 +7,18 @@ import { clusterStats } from '../telemetry/cluster-stats.ts';
 import type { Balancer, ChooseContext } from './balancer.ts';
 import type { EndpointOwner, EndpointRuntime } from './endpoint-runtime.ts';
 import type { EndpointSet, TrafficShare } from './endpoint-set.ts';
-import { buildLeastRequest } from './least-request.ts';
+import { buildLeastRequest, buildWeightedLeastRequest } from './least-request.ts';
 import { RandomChoice } from './random.ts';
-import { buildRoundRobin } from './round-robin.ts';
+import { buildRoundRobin, buildWeightedRoundRobin } from './round-robin.ts';
+import { buildSlowStart } from './slow-start.ts';
 import { PercentSplit, WeightedSplit } from './traffic-split.ts';
 
 export interface BalancerOptions {
   readonly policy: LoadBalancer['policy'];
   /** Sets where turns begin. */
   readonly random: Random;
+  /** Monotonic, ms. Asked while endpoints warm up. */
+  readonly clock: () => number;
   /** Counts choices in panic. */
   readonly owner: EndpointOwner;
 }
@@ -42,17 +45,25 @@ function balanceShare({ endpoints, localities, isInPanic }: TrafficShare, option
   return new WeightedSplit(branches, weights, options.random);
 }
 
-function balanceEndpoints(endpoints: readonly EndpointRuntime[], { policy, random }: BalancerOptions): Balancer {
+function balanceEndpoints(endpoints: readonly EndpointRuntime[], options: BalancerOptions): Balancer {
   if (endpoints.length === 0) return noEndpoints;
+  const { policy, random, clock } = options;
   switch (policy.kind) {
-    case 'round-robin':
-      return buildRoundRobin(endpoints, random);
-    case 'least-request':
-      return buildLeastRequest(endpoints, {
-        choiceCount: policy.choiceCount,
-        activeRequestBias: policy.activeRequestBias,
-        random,
-      });
+    case 'round-robin': {
+      const plain = () => buildRoundRobin(endpoints, random);
+      const { slowStart } = policy;
+      if (slowStart === undefined) return plain();
+      const weighted = (weights: Float64Array) => buildWeightedRoundRobin(endpoints, weights, random);
+      return buildSlowStart(endpoints, { slowStart, clock, weighted, plain });
+    }
+    case 'least-request': {
+      const { slowStart, choiceCount, activeRequestBias } = policy;
+      const numbers = { choiceCount, activeRequestBias, random };
+      const plain = () => buildLeastRequest(endpoints, numbers);
+      if (slowStart === undefined) return plain();
+      const weighted = (weights: Float64Array) => buildWeightedLeastRequest(endpoints, weights, numbers);
+      return buildSlowStart(endpoints, { slowStart, clock, weighted, plain });
+    }
     case 'random':
       return new RandomChoice(endpoints);
     case 'cluster-provided':

@@ -20,6 +20,7 @@ import type { EndpointOwner, EndpointRuntime } from './endpoint-runtime.ts';
 import { buildEndpointSet, type EndpointSet } from './endpoint-set.ts';
 import { OriginalDestinations } from './original-dst.ts';
 import { serviceNameOf } from './service-name.ts';
+import { slowStartOf } from './slow-start.ts';
 import type { StatsSource } from './stats-source.ts';
 import type { UpstreamTransport } from './upstream-transport.ts';
 import { areTransportsAlike, type ClientTlsSource, UpstreamTransports } from './upstream-transports.ts';
@@ -27,6 +28,8 @@ import { areTransportsAlike, type ClientTlsSource, UpstreamTransports } from './
 /** What clusters take from the worker. */
 export interface ClusterEnvironment {
   readonly random: Random;
+  /** Monotonic, ms. Asked where clusters have slow start. */
+  readonly clock: () => number;
   readonly statsSource: StatsSource;
   readonly tls: ClientTlsSource;
 }
@@ -38,6 +41,7 @@ export class ClusterRuntime implements EndpointOwner {
   readonly statsSource: StatsSource;
 
   readonly #random: Random;
+  readonly #clock: () => number;
   readonly #tls: ClientTlsSource;
   /** Made with the first endpoint. */
   #transports: UpstreamTransports | null = null;
@@ -61,6 +65,7 @@ export class ClusterRuntime implements EndpointOwner {
     };
     this.statsSource = environment.statsSource;
     this.#random = environment.random;
+    this.#clock = environment.clock;
     this.#tls = environment.tls;
     this.#config = config;
     this.#assignment = assignment;
@@ -120,6 +125,11 @@ export class ClusterRuntime implements EndpointOwner {
   get endpoints(): EndpointSet {
     this.#endpoints ??= this.#buildEndpoints([]);
     return this.#endpoints;
+  }
+
+  /** Notes from now on when endpoints join, though no request has come yet: for slow start. */
+  watchMembers(): void {
+    this.#endpoints ??= this.#buildEndpoints([]);
   }
 
   /** Every endpoint there is now, for admin pages. */
@@ -234,6 +244,10 @@ export class ClusterRuntime implements EndpointOwner {
       localityWeighted: loadBalancer.localityWeighted,
     });
     for (const endpoint of previous) if (endpoint.isRemoved) this.#departed.push(endpoint);
+    if (slowStartOf(loadBalancer) !== undefined) {
+      const nowMs = this.#clock();
+      for (const endpoint of set.endpoints) endpoint.noteHealth(nowMs);
+    }
     if (this.#stats !== null) publishMembership(this.#stats.cluster, set);
     return set;
   }
@@ -247,6 +261,7 @@ export class ClusterRuntime implements EndpointOwner {
       this.#balancer = compileBalancer(this.endpoints, {
         policy: loadBalancer.policy,
         random: this.#random,
+        clock: this.#clock,
         owner: this,
       });
     }

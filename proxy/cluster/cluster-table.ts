@@ -1,11 +1,13 @@
 // All clusters of a worker by name, kept up to date by snapshot deltas. A cluster that no request has asked for is
-// nothing but its configuration: of the thousands that a mesh pushes to every sidecar, few are ever used.
+// nothing but its configuration: of the thousands that a mesh pushes to every sidecar, few are ever used. With slow start it
+// has its endpoints at once, because by its first request they must have been told apart by when they joined.
 
 import type { Cluster } from '../../config/cluster.ts';
 import type { LoadAssignment } from '../../config/endpoint.ts';
 import type { SnapshotDelta } from '../../config/snapshot.ts';
 import { type ClusterEnvironment, ClusterRuntime } from './cluster-runtime.ts';
 import { type ClusterPack, type Told, toldOf } from './packed-clusters.ts';
+import { slowStartOf } from './slow-start.ts';
 
 export interface ClusterTableOptions extends ClusterEnvironment {
   /** A cluster that was in use left the configuration; its endpoints are removed already. */
@@ -16,7 +18,7 @@ export class ClusterTable {
   readonly #options: ClusterTableOptions;
   readonly #configs = new Map<string, Slot<Cluster>>();
   readonly #assignments = new Map<string, Slot<LoadAssignment>>();
-  #prepared: Prepared = { configs: [], assignments: [] };
+  #prepared: Prepared = { configs: [], assignments: [], warming: [] };
   readonly #runtimes = new Map<string, ClusterRuntime>();
   /** Removed, with requests or connections that have not ended yet. */
   readonly #leaving = new Set<ClusterRuntime>();
@@ -54,7 +56,8 @@ export class ClusterTable {
    */
   prepare(pack: ClusterPack): void {
     this.#dissolveSparse();
-    const { configs, assignments } = this.#prepared;
+    const { configs, assignments, warming } = this.#prepared;
+    for (const name of pack.warming) warming.push(name);
     for (let index = 0; index < pack.clusters.length; index++) {
       configs.push(this.#prepare(this.#configs, pack.clusters[index]!, pack.cluster(index)));
     }
@@ -71,11 +74,14 @@ export class ClusterTable {
       this.#forget(this.#assignments, name);
       this.#runtimes.get(name)?.updateAssignment(null);
     }
-    const { configs, assignments } = this.#prepared;
-    this.#prepared = { configs: [], assignments: [] };
+    const { configs, assignments, warming } = this.#prepared;
+    this.#prepared = { configs: [], assignments: [], warming: [] };
     for (const [name, value] of delta.assignments.set)
       assignments.push(prepared(this.#assignments, name, toldOf(value)));
-    for (const [name, value] of delta.clusters.set) configs.push(prepared(this.#configs, name, toldOf(value)));
+    for (const [name, value] of delta.clusters.set) {
+      configs.push(prepared(this.#configs, name, toldOf(value)));
+      if (slowStartOf(value.loadBalancer) !== undefined) warming.push(name);
+    }
     for (const { name, slot, told } of assignments) {
       this.#tell(slot, told);
       this.#runtimes.get(name)?.updateAssignment(told.value());
@@ -85,6 +91,7 @@ export class ClusterTable {
       const cluster = this.#runtimes.get(name);
       if (cluster !== undefined) this.#changeConfig(cluster, told.value());
     }
+    for (const name of warming) this.get(name)?.watchMembers();
   }
 
   /** Drops original destinations nobody uses and counters of what has left; call it every second or so. */
@@ -180,6 +187,7 @@ interface PreparedSlot<T> {
 interface Prepared {
   readonly configs: PreparedSlot<Cluster>[];
   readonly assignments: PreparedSlot<LoadAssignment>[];
+  readonly warming: string[];
 }
 
 function prepared<T>(slots: Map<string, Slot<T>>, name: string, told: Told<T>): PreparedSlot<T> {

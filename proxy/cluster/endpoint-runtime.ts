@@ -64,6 +64,8 @@ export class EndpointRuntime {
   activeConnections = 0;
   /** Owned by whoever opens connections; null until the first. */
   pools: EndpointPools | null = null;
+  /** When it joined its cluster or, if that was later, was first told to be healthy; noted for slow start, -Infinity without. */
+  healthySinceMs = Number.NEGATIVE_INFINITY;
   /** The endpoint has left its cluster. Requests in flight may still hold it. */
   isRemoved = false;
 
@@ -110,6 +112,12 @@ export class EndpointRuntime {
     this.priority = place.priority;
     this.metadata = endpoint.metadata;
     this.updateTransport();
+  }
+
+  /** Slow start begins with the first call that finds it healthy. */
+  noteHealth(nowMs: number): void {
+    const isFirst = this.healthySinceMs === Number.NEGATIVE_INFINITY;
+    if (isFirst && this.availability === Availability.healthy) this.healthySinceMs = nowMs;
   }
 
   /** Connections that would now be made differently are let go. */

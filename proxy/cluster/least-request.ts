@@ -5,6 +5,7 @@
 import type { Random } from '../../config/random.ts';
 import type { Balancer, ChooseContext } from './balancer.ts';
 import type { EndpointRuntime } from './endpoint-runtime.ts';
+import type { WeightedBalancer } from './slow-start.ts';
 import { WeightedSchedule } from './weighted-schedule.ts';
 
 export interface LeastRequestOptions {
@@ -21,7 +22,18 @@ export function buildLeastRequest(endpoints: readonly EndpointRuntime[], options
   if (endpoints.every((endpoint) => endpoint.weight === firstWeight)) {
     return new LeastRequest(endpoints, options.choiceCount);
   }
-  return new WeightedLeastRequest(endpoints, options);
+  // A copy: an endpoint's weight changes while the next set is built, and a schedule must not change under way.
+  const weights = Float64Array.from(endpoints, (endpoint) => endpoint.weight);
+  return new WeightedLeastRequest(endpoints, weights, options);
+}
+
+/** As `buildLeastRequest`, with weights that are not those of the endpoints; they are copied. */
+export function buildWeightedLeastRequest(
+  endpoints: readonly EndpointRuntime[],
+  weights: Float64Array,
+  options: LeastRequestOptions,
+): WeightedBalancer {
+  return new WeightedLeastRequest(endpoints, weights.slice(), options);
 }
 
 class LeastRequest implements Balancer {
@@ -46,17 +58,18 @@ class LeastRequest implements Balancer {
   }
 }
 
-class WeightedLeastRequest implements Balancer {
+class WeightedLeastRequest implements WeightedBalancer {
   readonly #endpoints: readonly EndpointRuntime[];
   readonly #weights: Float64Array;
   readonly #bias: number;
   readonly #schedule: WeightedSchedule;
 
-  constructor(endpoints: readonly EndpointRuntime[], options: LeastRequestOptions) {
+  /** `weights` become its own. */
+  constructor(endpoints: readonly EndpointRuntime[], weights: Float64Array, options: LeastRequestOptions) {
     this.#endpoints = endpoints;
-    this.#weights = Float64Array.from(endpoints, (endpoint) => endpoint.weight);
+    this.#weights = weights;
     this.#bias = options.activeRequestBias;
-    this.#schedule = new WeightedSchedule(this.#weights);
+    this.#schedule = new WeightedSchedule(weights);
     const start = Math.floor(options.random() * endpoints.length);
     for (let skipped = 0; skipped < start; skipped++) this.choose();
   }
@@ -66,6 +79,11 @@ class WeightedLeastRequest implements Balancer {
     const endpoint = this.#endpoints[next]!;
     this.#schedule.reschedule(this.#effectiveWeight(this.#weights[next]!, endpoint.activeRequests));
     return endpoint;
+  }
+
+  reweigh(weights: Float64Array): void {
+    this.#schedule.rescale(this.#weights, weights);
+    this.#weights.set(weights);
   }
 
   #effectiveWeight(weight: number, activeRequests: number): number {

@@ -10,6 +10,8 @@ import type { LoadAssignment } from '../../config/endpoint.ts';
 export interface PackedClusters {
   readonly clusters: readonly string[];
   readonly assignments: readonly string[];
+  /** Clusters whose members are to be known before the first request: those with slow start. */
+  readonly warming: readonly string[];
   /** `PackedValues`, as V8 serializes them. */
   readonly bytes: Uint8Array<SharedArrayBuffer>;
 }
@@ -40,6 +42,7 @@ const leastShare = 4;
 export class ClusterPack {
   readonly clusters: readonly string[];
   readonly assignments: readonly string[];
+  readonly warming: readonly string[];
   /** Null once it was opened. */
   #bytes: Uint8Array | null;
   #values: PackedValues | null = null;
@@ -49,6 +52,7 @@ export class ClusterPack {
   constructor(packed: PackedClusters) {
     this.clusters = packed.clusters;
     this.assignments = packed.assignments;
+    this.warming = packed.warming;
     this.#bytes = packed.bytes;
   }
 

@@ -4,6 +4,7 @@
 import type { Random } from '../../config/random.ts';
 import type { Balancer } from './balancer.ts';
 import type { EndpointRuntime } from './endpoint-runtime.ts';
+import type { WeightedBalancer } from './slow-start.ts';
 import { WeightedSchedule } from './weighted-schedule.ts';
 
 /**
@@ -14,7 +15,18 @@ export function buildRoundRobin(endpoints: readonly EndpointRuntime[], random: R
   const start = Math.floor(random() * endpoints.length);
   const firstWeight = endpoints[0]!.weight;
   if (endpoints.every((endpoint) => endpoint.weight === firstWeight)) return new RoundRobin(endpoints, start);
-  return new WeightedRoundRobin(endpoints, start);
+  // A copy: an endpoint's weight changes while the next set is built, and a schedule must not change under way.
+  const weights = Float64Array.from(endpoints, (endpoint) => endpoint.weight);
+  return new WeightedRoundRobin(endpoints, weights, start);
+}
+
+/** As `buildRoundRobin`, with weights that are not those of the endpoints; they are copied. */
+export function buildWeightedRoundRobin(
+  endpoints: readonly EndpointRuntime[],
+  weights: Float64Array,
+  random: Random,
+): WeightedBalancer {
+  return new WeightedRoundRobin(endpoints, weights.slice(), Math.floor(random() * endpoints.length));
 }
 
 class RoundRobin implements Balancer {
@@ -34,16 +46,16 @@ class RoundRobin implements Balancer {
   }
 }
 
-class WeightedRoundRobin implements Balancer {
+class WeightedRoundRobin implements WeightedBalancer {
   readonly #endpoints: readonly EndpointRuntime[];
   readonly #weights: Float64Array;
   readonly #schedule: WeightedSchedule;
 
-  constructor(endpoints: readonly EndpointRuntime[], start: number) {
+  /** `weights` become its own. */
+  constructor(endpoints: readonly EndpointRuntime[], weights: Float64Array, start: number) {
     this.#endpoints = endpoints;
-    // A copy: an endpoint's weight changes while the next set is built, and a schedule must not change under way.
-    this.#weights = Float64Array.from(endpoints, (endpoint) => endpoint.weight);
-    this.#schedule = new WeightedSchedule(this.#weights);
+    this.#weights = weights;
+    this.#schedule = new WeightedSchedule(weights);
     for (let skipped = 0; skipped < start; skipped++) this.choose();
   }
 
@@ -51,5 +63,10 @@ class WeightedRoundRobin implements Balancer {
     const next = this.#schedule.next;
     this.#schedule.reschedule(this.#weights[next]!);
     return this.#endpoints[next]!;
+  }
+
+  reweigh(weights: Float64Array): void {
+    this.#schedule.rescale(this.#weights, weights);
+    this.#weights.set(weights);
   }
 }

@@ -12,13 +12,11 @@ export class WeightedSchedule {
 
   /** `weights` are above 0. */
   constructor(weights: Float64Array) {
-    // An array sorted by deadline is a heap.
-    const sorted = Array.from(weights, (weight, item) => ({ deadline: 1 / weight, item }));
-    sorted.sort((a, b) => a.deadline - b.deadline || a.item - b.item);
-    this.#deadlines = Float64Array.from(sorted, (entry) => entry.deadline);
-    this.#items = Uint32Array.from(sorted, (entry) => entry.item);
-    this.#orders = Float64Array.from(sorted, (entry) => entry.item);
+    this.#deadlines = new Float64Array(weights.length);
+    this.#orders = new Float64Array(weights.length);
+    this.#items = new Uint32Array(weights.length);
     this.#nextOrder = weights.length;
+    this.#fill(Array.from(weights, (weight, item) => ({ deadline: 1 / weight, order: item, item })));
   }
 
   /** The item that is due next. It stays so until `reschedule`. */
@@ -57,5 +55,27 @@ export class WeightedSchedule {
     deadlines[hole] = deadline;
     orders[hole] = order;
     items[hole] = item;
+  }
+
+  /** Weights changed: who weighs twice as much as before waits for half of what was left. */
+  rescale(before: Float64Array, after: Float64Array): void {
+    const now = this.#deadlines[0]!;
+    this.#fill(
+      Array.from(this.#items, (item, place) => ({
+        deadline: now + ((this.#deadlines[place]! - now) * before[item]!) / after[item]!,
+        order: this.#orders[place]!,
+        item,
+      })),
+    );
+  }
+
+  // An array sorted by deadline is a heap.
+  #fill(entries: { readonly deadline: number; readonly order: number; readonly item: number }[]): void {
+    entries.sort((a, b) => a.deadline - b.deadline || a.order - b.order);
+    for (const [place, { deadline, order, item }] of entries.entries()) {
+      this.#deadlines[place] = deadline;
+      this.#orders[place] = order;
+      this.#items[place] = item;
+    }
   }
 }

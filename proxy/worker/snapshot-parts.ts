@@ -6,6 +6,7 @@
 import { serialize } from 'node:v8';
 import type { SnapshotDelta } from '../../config/snapshot.ts';
 import type { PackedClusters, PackedValues } from '../cluster/packed-clusters.ts';
+import { slowStartOf } from '../cluster/slow-start.ts';
 
 type PartedDelta = Pick<SnapshotDelta, 'clusters' | 'assignments'>;
 
@@ -39,5 +40,10 @@ function pack(
   const written = serialize(values);
   const bytes = new Uint8Array(new SharedArrayBuffer(written.length));
   bytes.set(written);
-  return { clusters: clusters.map(([name]) => name), assignments: assignments.map(([name]) => name), bytes };
+  return {
+    clusters: clusters.map(([name]) => name),
+    assignments: assignments.map(([name]) => name),
+    warming: clusters.filter(([, { loadBalancer }]) => slowStartOf(loadBalancer) !== undefined).map(([name]) => name),
+    bytes,
+  };
 }

@@ -108,7 +108,12 @@ export class Worker {
     });
     const stats = new WorkerStats((announcement) => this.#send({ kind: 'stats', announcement }));
     this.#tls = this.#openTls(stats);
-    const clusterOptions = { random, statsSource: statsSource(stats), tls: this.#tls };
+    const clusterOptions = {
+      random,
+      clock: () => this.#reactor.nowMs,
+      statsSource: statsSource(stats),
+      tls: this.#tls,
+    };
     this.#clusters = new ClusterTable({ ...clusterOptions, onClusterRemoved: () => undefined });
     this.#logs = this.#openLogs();
     this.#date = new HttpDate(wallClock);

@@ -323,10 +323,15 @@ export const clusterCases: readonly ConfigCase[] = [
     'ring_hash.v3.RingHash',
     'policies[0].typed_extension_config.typed_config: load balancing policy type.googleapis.com/envoy.extensions.load_',
   ),
+  takes(at.balancingPolicy, 'round_robin.v3.RoundRobin, slow_start_config: {slow_start_window: 5s}'),
+  takes(
+    at.cluster,
+    'lb_policy: LEAST_REQUEST, least_request_lb_config: {slow_start_config: {slow_start_window: 5s, min_weight_percent: {value: 20}, aggression: {default_value: 0, runtime_key: k}}}',
+  ),
   oursRefuses(
     at.balancingPolicy,
-    'round_robin.v3.RoundRobin, slow_start_config: {slow_start_window: 5s}',
-    'typed_config.slow_start_config: slow_start_config is not supported; slow start is not offered',
+    'least_request.v3.LeastRequest, slow_start_config: {min_weight_percent: {value: 101}}',
+    'min_weight_percent.value: must be at most 100',
   ),
   refuses(at.balancingPolicy, 'cluster_provided.v3.ClusterProvided', 'load_balancing_policy: a cluster of type'),
   refuses(at.cluster, 'load_balancing_policy: {}', 'load_balancing_policy.policies: at least one policy is required'),

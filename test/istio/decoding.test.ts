@@ -57,6 +57,14 @@ t.test('everything of a mesh without TLS is understood', options, async (t) => {
   await mesh.until(() => mesh.listeners.get('virtualInbound')?.filterChains.length === 7);
   t.same(mesh.problems, []);
   t.same(mesh.clusters.get('outbound|80|v1|web.shop.svc.cluster.local')?.circuitBreakers.default.maxConnections, 100);
+  t.match(mesh.clusters.get('outbound|80|v1|web.shop.svc.cluster.local')?.loadBalancer.policy, {
+    kind: 'round-robin',
+    slowStart: { windowMs: 30_000, aggression: 2, minWeightPercent: 20 },
+  });
+  t.match(mesh.clusters.get('outbound|8000||legacy.example.com')?.loadBalancer.policy, {
+    kind: 'least-request',
+    slowStart: { windowMs: 45_000, aggression: 1, minWeightPercent: 10 },
+  });
   t.equal(mesh.clusters.get('outbound|80||api.example.com')?.discovery.kind, 'strict-dns');
   t.equal(mesh.clusters.get('PassthroughCluster')?.discovery.kind, 'original-dst');
   const inbound = mesh.listeners.get('virtualInbound')?.filterChains.map(({ name }) => name);
@@ -83,7 +91,6 @@ const refusals: readonly RegExp[] = [
   /^cds "outbound\|8104\|.*: lb_policy: RING_HASH is not supported/,
   /^cds "outbound\|8104\|.*: ring_hash_lb_config: .* is not supported/,
   /^cds "outbound\|8105\|.*: outlier_detection: .* is not supported/,
-  /^cds "outbound\|8107\|.*: least_request_lb_config\.slow_start_config: .* is not supported/,
   /^lds "virtualInbound": filter_chains\[\d+\]\.filters\[\d+\]\.typed_config\.http_filters\[\d+\]\.typed_config: HTTP filter .*\.rbac\.v3\.RBAC is not supported/,
   /^lds "virtualInbound": .*\.http_filters\[\d+\]\.typed_config: HTTP filter .*\.JwtAuthentication is not supported/,
   /^lds "virtualInbound": filter_chains\[\d+\]\.filters\[\d+\]\.typed_config: network filter .*\.rbac\.v3\.RBAC is not supported/,

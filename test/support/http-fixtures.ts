@@ -219,7 +219,7 @@ export class Scene {
         circuitBreakers: { default: limits, high: limits },
       }),
       null,
-      { random, statsSource: makeStatsSource(this.stats), tls: noTls },
+      { random, clock: () => this.reactor.nowMs, statsSource: makeStatsSource(this.stats), tls: noTls },
     );
     for (const endpoint of this.cluster.eachEndpoint()) endpoint.pools = this.#poolsOf(endpoint);
     const textOf = (name: OnDemandName) =>

@@ -119,5 +119,11 @@ export function makeListenerBench(t: Test, reactor: Reactor = startReactor(t)): 
 }
 
 function makeClusterTable(random: () => number): ClusterTable {
-  return new ClusterTable({ random, statsSource: makeStatsSource(), tls: noTls, onClusterRemoved: () => undefined });
+  return new ClusterTable({
+    random,
+    clock: () => 0,
+    statsSource: makeStatsSource(),
+    tls: noTls,
+    onClusterRemoved: () => undefined,
+  });
 }

@@ -1,16 +1,19 @@
 // How a cluster chooses among its endpoints: `lb_policy` with its settings, or the first policy of
 // `load_balancing_policy` that is known here.
 
-import type { LoadBalancer } from '../../config/cluster.ts';
+import type { LoadBalancer, SlowStart } from '../../config/cluster.ts';
 import type { Problems } from '../../config/problems.ts';
 import type {
   Cluster as ClusterMessage,
   LeastRequest,
   LoadBalancingPolicy,
   LocalityLbConfig,
+  RoundRobin,
   RuntimeDouble,
+  SlowStartConfig,
 } from '../generated/messages.ts';
 import { extensionType } from './extension.ts';
+import { given } from './given.ts';
 
 type Policy = LoadBalancer['policy'];
 
@@ -38,11 +41,9 @@ function decodePolicy(message: ClusterMessage, problems: Problems): Policy | und
   checkProvided(message, isNamedSo(message), problems);
   switch (policy) {
     case 'ROUND_ROBIN':
-      return { kind: 'round-robin' };
-    case 'LEAST_REQUEST': {
-      const { choiceCount, activeRequestBias } = message.leastRequestLbConfig ?? {};
-      return leastRequest(choiceCount, activeRequestBias);
-    }
+      return roundRobin(message.roundRobinLbConfig ?? {});
+    case 'LEAST_REQUEST':
+      return leastRequest(message.leastRequestLbConfig ?? {});
     case 'RANDOM':
       return { kind: 'random' };
     case 'CLUSTER_PROVIDED':
@@ -63,9 +64,36 @@ function checkProvided({ type }: ClusterMessage, isProvided: boolean, problems: 
   }
 }
 
-function leastRequest(choiceCount: number | undefined, bias: RuntimeDouble | undefined): Policy {
-  const activeRequestBias = bias === undefined ? 1 : (bias.defaultValue ?? 0);
-  return { kind: 'least-request', choiceCount: choiceCount ?? 2, activeRequestBias };
+function roundRobin({ slowStartConfig }: Pick<RoundRobin, 'slowStartConfig'>): Policy {
+  return { kind: 'round-robin', ...given('slowStart', decodeSlowStart(slowStartConfig)) };
+}
+
+type LeastRequestSettings = Pick<LeastRequest, 'choiceCount' | 'activeRequestBias' | 'slowStartConfig'>;
+
+function leastRequest({ choiceCount = 2, activeRequestBias: bias, slowStartConfig }: LeastRequestSettings): Policy {
+  const activeRequestBias = doubleOf(bias, 1);
+  return {
+    kind: 'least-request',
+    choiceCount,
+    activeRequestBias,
+    ...given('slowStart', decodeSlowStart(slowStartConfig)),
+  };
+}
+
+/** Without a window it is off. Envoy takes an aggression that cannot be for 1. */
+function decodeSlowStart(message: SlowStartConfig | undefined): SlowStart | undefined {
+  const { slowStartWindow: windowMs = 0, aggression, minWeightPercent } = message ?? {};
+  if (windowMs <= 0) return undefined;
+  const written = doubleOf(aggression, 1);
+  return {
+    windowMs,
+    aggression: written > 0 ? written : 1,
+    minWeightPercent: minWeightPercent === undefined ? 10 : (minWeightPercent.value ?? 0),
+  };
+}
+
+function doubleOf(message: RuntimeDouble | undefined, absent: number): number {
+  return message === undefined ? absent : (message.defaultValue ?? 0);
 }
 
 const P = 'envoy.extensions.load_balancing_policies';
@@ -91,7 +119,8 @@ function decodeTyped(message: ClusterMessage, problems: Problems): Choice | unde
   // As in Envoy such a cluster says it in both places.
   const isProvided = type === providedType;
   checkProvided(message, isProvided && (message.type !== 'ORIGINAL_DST' || isNamedSo(message)), place);
-  const config = found.typedConfig!.message as { readonly localityLbConfig?: LocalityLbConfig } & LeastRequest;
+  const config = found.typedConfig!.message as { readonly localityLbConfig?: LocalityLbConfig } & RoundRobin &
+    LeastRequest;
   const localityWeighted = config.localityLbConfig?.localityWeightedLbConfig !== undefined;
   return { policy: policyOf(type, config), localityWeighted };
 }
@@ -117,8 +146,8 @@ function findPolicy({ policies = [] }: LoadBalancingPolicy, problems: Problems) 
   return undefined;
 }
 
-function policyOf(type: string, config: LeastRequest): Policy {
-  if (type === leastRequestType) return leastRequest(config.choiceCount, config.activeRequestBias);
+function policyOf(type: string, config: RoundRobin & LeastRequest): Policy {
+  if (type === leastRequestType) return leastRequest(config);
   if (type === randomType) return { kind: 'random' };
-  return { kind: type === providedType ? 'cluster-provided' : 'round-robin' };
+  return type === providedType ? { kind: 'cluster-provided' } : roundRobin(config);
 }

@@ -299,7 +299,7 @@ export interface Cluster_EdsClusterConfig {
 export interface Cluster_LeastRequestLbConfig {
   readonly choiceCount?: number;
   readonly activeRequestBias?: RuntimeDouble;
-  readonly slowStartConfig?: unknown;
+  readonly slowStartConfig?: Cluster_SlowStartConfig;
 }
 
 /** `envoy.config.cluster.v3.Cluster.OriginalDstLbConfig` */
@@ -318,7 +318,14 @@ export interface Cluster_RefreshRate {
 
 /** `envoy.config.cluster.v3.Cluster.RoundRobinLbConfig` */
 export interface Cluster_RoundRobinLbConfig {
-  readonly slowStartConfig?: unknown;
+  readonly slowStartConfig?: Cluster_SlowStartConfig;
+}
+
+/** `envoy.config.cluster.v3.Cluster.SlowStartConfig` */
+export interface Cluster_SlowStartConfig {
+  readonly slowStartWindow?: number;
+  readonly aggression?: RuntimeDouble;
+  readonly minWeightPercent?: Percent;
 }
 
 /** `envoy.config.cluster.v3.Cluster.TransportSocketMatch` */
@@ -1725,11 +1732,18 @@ export interface LocalityLbConfig {
 export interface LocalityLbConfig_LocalityWeightedLbConfig {
 }
 
+/** `envoy.extensions.load_balancing_policies.common.v3.SlowStartConfig` */
+export interface SlowStartConfig {
+  readonly slowStartWindow?: number;
+  readonly aggression?: RuntimeDouble;
+  readonly minWeightPercent?: Percent;
+}
+
 /** `envoy.extensions.load_balancing_policies.least_request.v3.LeastRequest` */
 export interface LeastRequest {
   readonly choiceCount?: number;
   readonly activeRequestBias?: RuntimeDouble;
-  readonly slowStartConfig?: unknown;
+  readonly slowStartConfig?: SlowStartConfig;
   readonly localityLbConfig?: LocalityLbConfig;
   readonly enableFullScan?: boolean;
   readonly selectionMethod?: LeastRequest_SelectionMethod;
@@ -1742,7 +1756,7 @@ export interface Random {
 
 /** `envoy.extensions.load_balancing_policies.round_robin.v3.RoundRobin` */
 export interface RoundRobin {
-  readonly slowStartConfig?: unknown;
+  readonly slowStartConfig?: SlowStartConfig;
   readonly localityLbConfig?: LocalityLbConfig;
 }
 

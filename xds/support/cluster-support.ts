@@ -1,6 +1,6 @@
 // Fields of clusters and endpoints.
 
-import type { SupportTable } from './support-table.ts';
+import type { MessageSupport, SupportTable } from './support-table.ts';
 
 const C = 'envoy.config.cluster.v3';
 const E = 'envoy.config.endpoint.v3';
@@ -11,7 +11,7 @@ const noLoadReports = 'load is not reported';
 const hashBalancers = 'hash load balancing is not offered yet';
 const noHealthChecks = 'acts only with health checks, which are refused';
 const ownResolver = "tunes Envoy's resolver; Node's has times of its own";
-const slowStart = 'slow start is not offered';
+const slowStart: MessageSupport = { supported: ['slow_start_window', 'aggression', 'min_weight_percent'] };
 
 export const clusterSupport: SupportTable = {
   [`${C}.Cluster`]: {
@@ -86,22 +86,21 @@ export const clusterSupport: SupportTable = {
   },
   [`${C}.Cluster.TransportSocketMatch`]: { supported: ['name', 'match', 'transport_socket'] },
   [`${C}.Cluster.RefreshRate`]: { supported: ['base_interval', 'max_interval'] },
-  [`${C}.Cluster.RoundRobinLbConfig`]: { supported: [], unsupported: { slow_start_config: slowStart } },
+  [`${C}.Cluster.RoundRobinLbConfig`]: { supported: ['slow_start_config'] },
   [`${C}.Cluster.LeastRequestLbConfig`]: {
-    supported: ['choice_count', 'active_request_bias'],
-    unsupported: { slow_start_config: slowStart },
+    supported: ['choice_count', 'active_request_bias', 'slow_start_config'],
   },
+  [`${C}.Cluster.SlowStartConfig`]: slowStart,
+  [`${LB}.common.v3.SlowStartConfig`]: slowStart,
   [`${C}.LoadBalancingPolicy`]: { supported: ['policies'] },
   [`${C}.LoadBalancingPolicy.Policy`]: { supported: ['typed_extension_config'] },
   [`${LB}.round_robin.v3.RoundRobin`]: {
-    supported: ['locality_lb_config'],
-    unsupported: { slow_start_config: slowStart },
+    supported: ['locality_lb_config', 'slow_start_config'],
   },
   [`${LB}.least_request.v3.LeastRequest`]: {
-    supported: ['choice_count', 'active_request_bias', 'locality_lb_config'],
+    supported: ['choice_count', 'active_request_bias', 'locality_lb_config', 'slow_start_config'],
     ignored: { enable_full_scan: 'Envoy does not read it either' },
     unsupported: {
-      slow_start_config: slowStart,
       selection_method: { unless: ['N_CHOICES'], why: 'endpoints are drawn, as many as choice_count says' },
     },
   },

@@ -18,10 +18,9 @@ import { upstreamTls } from '../../support/tls-config-fixtures.ts';
 
 function make(config: Cluster = makeCluster(), assignment: LoadAssignment | null = two) {
   const statsSource = makeStatsSource();
-  return {
-    statsSource,
-    cluster: new ClusterRuntime(config, assignment, { random: seededRandom(3), statsSource, tls: noTls }),
-  };
+  const time = { nowMs: 0 };
+  const environment = { random: seededRandom(3), clock: () => time.nowMs, statsSource, tls: noTls };
+  return { statsSource, time, cluster: new ClusterRuntime(config, assignment, environment) };
 }
 
 const of = (...ips: readonly string[]) => makeAssignment([makeLocality(ips.map((ip) => makeEndpoint(ip)))]);
@@ -41,7 +40,7 @@ t.test('other transports are made with the configuration that names them, and th
     return { begin: () => sni, release: () => told.push(`released ${sni}`) };
   };
   const tls = (sni: string) => makeCluster({ transport: { kind: 'tls', tls: upstreamTls({ sni }) } });
-  const options = { random: seededRandom(3), statsSource: makeStatsSource(), tls: { client } as never };
+  const options = { random: seededRandom(3), clock: () => 0, statsSource: makeStatsSource(), tls: { client } as never };
   const cluster = new ClusterRuntime(tls('a'), two, options);
   t.same(told, [], 'not before there are endpoints');
   const [endpoint] = cluster.eachEndpoint();
@@ -195,5 +194,71 @@ t.test('membership gauges follow the assignment', (t) => {
   t.equal(stats.get(clusterStats.membershipHealthy), 1);
   t.equal(stats.get(clusterStats.membershipDegraded), 1);
   t.equal(stats.get(clusterStats.maxHostWeight), 7);
+  t.end();
+});
+
+const slowStart = { windowMs: 10_000, aggression: 1, minWeightPercent: 10 };
+const warming = makeCluster({
+  loadBalancer: {
+    policy: { kind: 'round-robin', slowStart },
+    localityWeighted: false,
+    healthyPanicThresholdPercent: 0,
+  },
+});
+
+/** Percent of the requests that go to the endpoint, to the next five. */
+function shareOf(cluster: ClusterRuntime, key: string): number {
+  const context = makeContext();
+  const keys = Array.from({ length: 1000 }, () => cluster.chooseEndpoint(context)?.key);
+  return Math.round(keys.filter((each) => each === key).length / 50) * 5;
+}
+
+t.test('slow start begins when an endpoint joins, and anew when it comes back', (t) => {
+  const { cluster, time } = make(warming);
+  cluster.watchMembers();
+  time.nowMs = 20_000;
+  cluster.updateAssignment(of('10.0.0.1', '10.0.0.2', '10.0.0.3'));
+  t.equal(shareOf(cluster, '10.0.0.3:80'), 5, 'a tenth of the weight');
+  time.nowMs = 25_000;
+  cluster.updateAssignment(of('10.0.0.1', '10.0.0.2', '10.0.0.3'));
+  t.equal(shareOf(cluster, '10.0.0.3:80'), 20, 'half of it, though the members were told again');
+  time.nowMs = 30_000;
+  t.equal(shareOf(cluster, '10.0.0.3:80'), 35, 'a third');
+  cluster.updateAssignment(two);
+  cluster.updateAssignment(of('10.0.0.1', '10.0.0.2', '10.0.0.3'));
+  t.equal(shareOf(cluster, '10.0.0.3:80'), 5);
+  t.end();
+});
+
+t.test('slow start of an endpoint that is not healthy waits until it is', (t) => {
+  const { cluster, time } = make(warming);
+  const told = (health: 'healthy' | 'unhealthy') =>
+    makeAssignment([makeLocality([makeEndpoint('10.0.0.1'), makeEndpoint('10.0.0.2', { health })])]);
+  cluster.updateAssignment(told('unhealthy'));
+  cluster.watchMembers();
+  time.nowMs = 20_000;
+  t.equal(shareOf(cluster, '10.0.0.2:80'), 0);
+  cluster.updateAssignment(told('healthy'));
+  t.equal(shareOf(cluster, '10.0.0.2:80'), 10, 'one of eleven');
+  time.nowMs = 30_000;
+  t.equal(shareOf(cluster, '10.0.0.2:80'), 50);
+  // As in Envoy, where only its own health checks begin it again.
+  cluster.updateAssignment(told('unhealthy'));
+  cluster.updateAssignment(told('healthy'));
+  t.equal(shareOf(cluster, '10.0.0.2:80'), 50);
+  t.end();
+});
+
+t.test('with a configuration that brings slow start all endpoints begin together', (t) => {
+  const { cluster, time } = make();
+  cluster.watchMembers();
+  time.nowMs = 50_000;
+  cluster.updateConfig(warming);
+  t.equal(shareOf(cluster, '10.0.0.1:80'), 50);
+  time.nowMs = 51_000;
+  cluster.updateAssignment(of('10.0.0.1', '10.0.0.2', '10.0.0.3'));
+  time.nowMs = 60_000;
+  const shares = ['10.0.0.1:80', '10.0.0.3:80'].map((key) => shareOf(cluster, key));
+  t.ok(shares[0]! > shares[1]!, `${shares}`);
   t.end();
 });

@@ -26,8 +26,10 @@ interface Change {
 function make() {
   const removed: ClusterRuntime[] = [];
   const statsSource = makeStatsSource();
+  const time = { nowMs: 0 };
   const table = new ClusterTable({
     random: seededRandom(1),
+    clock: () => time.nowMs,
     statsSource,
     tls: noTls,
     onClusterRemoved: (cluster) => removed.push(cluster),
@@ -37,7 +39,7 @@ function make() {
       clusters: { set: clusters.map((cluster) => [cluster.name, cluster] as const), removed },
       assignments: { set: assignments, removed: unassigned },
     });
-  return { table, apply, removed, statsSource };
+  return { table, apply, removed, statsSource, time };
 }
 
 const of = (...ips: readonly string[]) => makeAssignment([makeLocality(ips.map((ip) => makeEndpoint(ip)))]);
@@ -220,5 +222,36 @@ t.test('counters of a removed cluster stay until its last request ends', (t) => 
   fruit.breakers.default.releaseRequest();
   table.cleanUp(2000);
   t.equal(statsSource.blocksInUse(), 0);
+  t.end();
+});
+
+t.test('with slow start members are told apart by when they joined, though no request has come', (t) => {
+  const loadBalancer = {
+    policy: {
+      kind: 'round-robin',
+      slowStart: { windowMs: 10_000, aggression: 1, minWeightPercent: 10 },
+    },
+    localityWeighted: false,
+    healthyPanicThresholdPercent: 50,
+  } as const;
+  const clusters = [makeCluster({ name: 'fruit', loadBalancer }), makeCluster({ name: 'bread' })];
+  const members = ['fruit', 'bread'].map((name) => [name, of('10.0.0.1')] as const);
+  for (const isPacked of [false, true]) {
+    const { table, apply, time } = make();
+    if (isPacked) table.prepare(new ClusterPack(packedClusters(clusters, members)));
+    apply(isPacked ? {} : { clusters, assignments: members });
+    t.same(
+      [...table.inUse()].map(({ name }) => name),
+      ['fruit'],
+      'nothing is made of the other',
+    );
+    time.nowMs = 20_000;
+    const later = [['fruit', of('10.0.0.1', '10.0.0.2')] as const];
+    if (isPacked) table.prepare(new ClusterPack(packedClusters([], later)));
+    apply(isPacked ? {} : { assignments: later });
+    const context = makeContext();
+    const keys = Array.from({ length: 110 }, () => table.get('fruit')!.chooseEndpoint(context)!.key);
+    t.equal(keys.filter((key) => key === '10.0.0.2:80').length, 10);
+  }
   t.end();
 });

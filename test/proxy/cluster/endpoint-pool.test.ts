@@ -253,6 +253,7 @@ async function open(
     statsSource: makeStatsSource(store),
     tls: noTls,
     random: seededRandom(1),
+    clock: () => 0,
   });
   const context = { reactor, connector: new Http1Connector(reactor, new OutputBuffer()) };
   const endpoint = runtime.chooseEndpoint(makeContext())!;

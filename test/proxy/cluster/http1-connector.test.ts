@@ -30,6 +30,7 @@ t.test('a connection comes from the bind address, and says which end is ours', a
     statsSource: makeStatsSource(),
     tls: noTls,
     random: seededRandom(1),
+    clock: () => 0,
   });
   const { promise, resolve } = Promise.withResolvers<PooledConnection>();
   const owner = {

@@ -37,6 +37,26 @@ t.test('a new weight counts from the next turn on', (t) => {
   t.end();
 });
 
+t.test('who weighs more than before waits for less of its turn, who weighs less for more', (t) => {
+  const schedule = new WeightedSchedule(Float64Array.of(1, 1 / 8, 1 / 2));
+  const weights = [1, 1 / 8, 1 / 2];
+  const take = () => {
+    const { next } = schedule;
+    schedule.reschedule(weights[next]!);
+    return next;
+  };
+  t.same([take(), take(), take()], [0, 2, 0], 'the light one is due in five turns');
+  const before = Float64Array.from(weights);
+  weights[1] = 1;
+  weights[2] = 1 / 16;
+  schedule.rescale(before, Float64Array.from(weights));
+  const order = Array.from({ length: 16 }, take);
+  t.ok(order.indexOf(1) <= 1, `${order}`);
+  t.ok(Math.abs(order.filter((item) => item === 1).length - 8) <= 1, `${order}`);
+  t.ok(order.filter((item) => item === 2).length <= 1, `${order}`);
+  t.end();
+});
+
 t.test('is the order of a list that is searched for the earliest deadline each time', (t) => {
   // Powers of two, so that deadlines are exact and equal ones really are.
   const weights = fc.array(fc.constantFrom(1, 2, 4, 8, 16), { minLength: 1, maxLength: 20 });

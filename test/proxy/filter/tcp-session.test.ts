@@ -111,6 +111,7 @@ function clusterAt(address: Address): ClusterRuntime {
   return new ClusterRuntime(config, assignment, {
     statsSource: makeStatsSource(),
     random: seededRandom(1),
+    clock: () => 0,
     tls: noTls,
   });
 }

@@ -99,7 +99,8 @@ async function open(t: Test, { refuse = false } = {}) {
   const assignment = makeAssignment([makeLocality([makeEndpoint('127.0.0.1', { port })])]);
   const config = makeCluster({ discovery: { kind: 'static', assignment } });
   const statsSource = { ...makeStatsSource(), clusterBlock: (name: string) => stats.block(clusterStats, name) };
-  const cluster = new ClusterRuntime(config, assignment, { statsSource, random: seededRandom(1), tls: noTls });
+  const environment = { statsSource, random: seededRandom(1), clock: () => 0, tls: noTls };
+  const cluster = new ClusterRuntime(config, assignment, environment);
   cluster.breakers.default.tryAcquireConnection();
   const connected = Promise.withResolvers<void>();
   const closed = Promise.withResolvers<void>();

@@ -52,3 +52,19 @@ t.test('parts are small, and together with the rest they are the delta', async (
     );
   }
 });
+
+t.test('a part names its clusters with slow start', async (t) => {
+  const delta = deltaOf(40, 0);
+  const [name, cluster] = delta.clusters.set[35]!;
+  const policy = {
+    kind: 'least-request',
+    choiceCount: 2,
+    activeRequestBias: 1,
+    slowStart: { windowMs: 1, aggression: 1, minWeightPercent: 10 },
+  } as const;
+  delta.clusters.set[35] = [name, { ...cluster, loadBalancer: { ...cluster.loadBalancer, policy } }];
+  t.same(
+    splitDelta(delta).parts.map((part) => new ClusterPack(part).warming),
+    [[], ['c35']],
+  );
+});

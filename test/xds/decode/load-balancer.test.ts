@@ -57,6 +57,51 @@ t.test('of several the first that is known is taken', async (t) => {
   t.match(decode(typed(ringHash, random, roundRobin)).value, { policy: { kind: 'random' } });
 });
 
+t.test('slow start is that of the policy, in both forms', async (t) => {
+  const written = 'slow_start_config: {slow_start_window: 60s, aggression: {default_value: 2, runtime_key: k}}';
+  const slowStart = { windowMs: 60_000, aggression: 2, minWeightPercent: 10 };
+  for (const fields of [typed(`${roundRobin}, ${written}`), `round_robin_lb_config: {${written}}`]) {
+    const { value, problems } = decode(fields);
+    t.same(problems, []);
+    t.same(value?.policy, { kind: 'round-robin', slowStart }, fields);
+  }
+  for (const fields of [
+    typed(`${leastRequest}, ${written}`),
+    `lb_policy: LEAST_REQUEST, least_request_lb_config: {${written}}`,
+  ]) {
+    t.same(decode(fields).value?.policy, { kind: 'least-request', choiceCount: 2, activeRequestBias: 1, slowStart });
+  }
+  t.same(
+    decode(`lb_policy: LEAST_REQUEST, round_robin_lb_config: {${written}}`).value?.policy,
+    { kind: 'least-request', choiceCount: 2, activeRequestBias: 1 },
+    'settings of another policy are not its own',
+  );
+});
+
+t.test('slow start has the defaults of Envoy, and is off without a window', async (t) => {
+  const read = (fields: string) => decode(`round_robin_lb_config: {slow_start_config: {${fields}}}`).value?.policy;
+  const of = (aggression: number, minWeightPercent: number) => ({
+    kind: 'round-robin',
+    slowStart: { windowMs: 1500, aggression, minWeightPercent },
+  });
+  t.same(read('slow_start_window: 1.5s'), of(1, 10));
+  t.same(read('slow_start_window: 1.5s, min_weight_percent: {value: 35}'), of(1, 35));
+  t.same(read('slow_start_window: 1.5s, min_weight_percent: {}'), of(1, 0));
+  for (const wrong of [
+    '{runtime_key: k}',
+    '{runtime_key: k, default_value: -3}',
+    '{runtime_key: k, default_value: NaN}',
+  ]) {
+    t.same(read(`slow_start_window: 1.5s, aggression: ${wrong}`), of(1, 10), wrong);
+  }
+  t.same(read(''), { kind: 'round-robin' });
+  t.same(read('slow_start_window: 0s, aggression: {runtime_key: k, default_value: 2}'), { kind: 'round-robin' });
+  t.match(
+    decode('round_robin_lb_config: {slow_start_config: {min_weight_percent: {value: 101}}}').problems.join('\n'),
+    /min_weight_percent\.value: /,
+  );
+});
+
 t.test('problems', async (t) => {
   const none = decode(typed(ringHash, 'nobody.v1.Nothing'));
   t.equal(none.value, undefined);
@@ -78,10 +123,6 @@ t.test('problems', async (t) => {
   ]) {
     t.match(decode(fields).problems.join('\n'), /ORIGINAL_DST needs/, fields);
   }
-  t.match(
-    decode(typed(`${roundRobin}, slow_start_config: {}`)).problems.join('\n'),
-    /slow_start_config is not supported/,
-  );
   t.match(
     decode(typed(`${leastRequest}, selection_method: FULL_SCAN`)).problems.join('\n'),
     /selection_method.* is not supported/,

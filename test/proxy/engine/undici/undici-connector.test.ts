@@ -59,6 +59,7 @@ async function open(t: Test, port: number, overrides: Partial<Cluster> = {}, ip 
   const cluster = new ClusterRuntime(config, assignment, {
     statsSource: makeStatsSource(),
     random: seededRandom(1),
+    clock: () => 0,
     tls: noTls,
   });
   return { connector, cluster, endpoint: cluster.chooseEndpoint(makeContext())!, owner: new Owner() };
