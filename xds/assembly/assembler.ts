@@ -87,10 +87,10 @@ export class Assembler {
 
   constructor(options: AssemblerOptions) {
     this.#options = options;
-    const { bootstrap, sources, schedule, clock, observer = {} } = options;
+    const { bootstrap, sources, schedule, clock, log, observer = {} } = options;
     const onDue = (): void => this.#flushLater();
     const references = new ReferenceCounts();
-    this.#context = { sources, changes: this.#changes, references, schedule, observer, clock, onDue };
+    this.#context = { sources, changes: this.#changes, references, schedule, observer, log, clock, onDue };
     this.#layers = new RuntimeLayers(this.#context, options.onRuntimeLayer);
     this.#secrets = new SecretAssembly(this.#context, { statics: bootstrap.secrets, log: options.log });
     this.#demandedClusters = this.#makeDemandedClusters();

@@ -1,6 +1,6 @@
 // What the parts of an assembler have in common.
 
-import type { Schedule } from '../client/discovery.ts';
+import type { DiscoveryLog, Schedule } from '../client/discovery.ts';
 import type { AssemblyObserver } from './assembly-observer.ts';
 import type { ReferenceCounts } from './reference-counts.ts';
 import type { SnapshotChanges } from './snapshot-changes.ts';
@@ -13,6 +13,7 @@ export interface AssemblyContext {
   readonly references: ReferenceCounts;
   readonly schedule: Schedule;
   readonly observer: AssemblyObserver;
+  readonly log: DiscoveryLog;
   /** Milliseconds since 1970. */
   readonly clock: () => number;
   /** Something is to be done at the end of this turn of the event loop. */

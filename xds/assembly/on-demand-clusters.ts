@@ -54,9 +54,13 @@ export class OnDemandClusterNames implements OnDemandAnswers {
     else this.#options.refuse(name, [worker], 'absent');
   }
 
-  onCame(name: string, _aliases: readonly string[], isHeld: boolean): void {
-    if (isHeld) this.names.onCame(name);
-    else this.names.onGone(name);
+  /** Clusters are asked for by their own names: with one that came by an alias alone no name would go that takes it along. */
+  onCame(name: string, aliases: readonly string[], isHeld: boolean): void {
+    if (!isHeld) this.names.onGone(name);
+    else if (this.names.has(name)) this.names.onCame(name);
+    else if (!this.#options.isWildcard && aliases.some((alias) => this.names.has(alias))) {
+      this.#options.resources().onUpdate({ version: '', resources: [], removed: [name] });
+    }
   }
 
   onGone(name: string): void {

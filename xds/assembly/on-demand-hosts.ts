@@ -3,6 +3,7 @@
 // https://www.envoyproxy.io/docs/envoy/latest/configuration/http/http_conn_man/vhds
 
 import type { RouteConfiguration, VirtualHost } from '../../config/route.ts';
+import type { DiscoveryLog } from '../client/discovery.ts';
 import type { OnDemandAnswers } from '../resource/resource-set.ts';
 import { OnDemandNames, type OnDemandNamesOptions } from './on-demand-names.ts';
 
@@ -18,19 +19,29 @@ export interface OnDemandHostsOptions extends Pick<OnDemandNamesOptions, 'refuse
   readonly remove: (routeName: string, resource: string) => void;
   /** That a resource was refused needs not be known any more. */
   readonly forgetRefused: (routeName: string, resource: string) => void;
+  readonly log: DiscoveryLog;
 }
+
+/** Virtual hosts that came for one alias: what came before these goes. */
+const maxAnswers = 8;
+/** Requests choose the names: they are not to fill the log. */
+const strayLogIntervalMs = 10_000;
 
 export class OnDemandHostNames implements OnDemandAnswers {
   readonly names: OnDemandNames;
   readonly #options: OnDemandHostsOptions;
-  /** What each alias was answered by. */
-  readonly #answers = new Map<string, string>();
+  /** What came for each alias, whether it has the host or not: the newest last. It goes with the alias. */
+  readonly #answers = new Map<string, Set<string>>();
   /** … and the other way round. */
   readonly #aliases = new Map<string, Set<string>>();
+  /** What nobody had asked for when it came: it is for the control plane to remove. */
+  readonly #pushed = new Set<string>();
   /** What was refused as the answer to an alias. */
   readonly #refused = new Map<string, string>();
   /** … and to how many. */
   readonly #refusals = new Map<string, number>();
+  #strayLoggedMs = Number.NEGATIVE_INFINITY;
+  #unloggedStrays = 0;
 
   constructor(options: OnDemandHostsOptions) {
     const { subscribe, unsubscribe, refuse, clock } = options;
@@ -50,10 +61,8 @@ export class OnDemandHostNames implements OnDemandAnswers {
       this.#options.refuse(alias, [worker], 'absent');
       return;
     }
-    const resource = this.#answers.get(alias);
-    const answer = resource === undefined ? undefined : this.#options.hostNamed(resource);
-    // A later state of it has other domains.
-    if (resource !== undefined && (answer === undefined || !this.#covers(answer, alias))) this.#onAliasGone(alias);
+    // A later state of its answer has other domains, or is gone.
+    this.#checkAnswers(alias);
     this.names.ask(alias, worker);
   }
 
@@ -67,52 +76,85 @@ export class OnDemandHostNames implements OnDemandAnswers {
   }
 
   onCame(resource: string, aliases: readonly string[], isHeld: boolean): void {
-    const host = isHeld ? this.#options.hostNamed(resource) : undefined;
-    for (const alias of new Set([resource, ...aliases])) {
-      if (!this.names.has(alias)) continue;
+    const asked = [...new Set([resource, ...aliases])].filter((alias) => this.names.has(alias));
+    if (isHeld && asked.length === 0 && !this.#aliases.has(resource)) this.#pushed.add(resource);
+    for (const alias of asked) {
       this.#forgetRefused(alias, resource);
-      if (!isHeld) this.#noteRefused(alias, resource);
-      if (host !== undefined && this.#covers(host, alias)) {
-        this.#note(alias, resource);
-        this.names.onCame(alias);
-      } else this.#onAliasGone(alias);
+      if (isHeld) this.#link(alias, resource);
+      else this.#noteRefused(alias, resource);
+      if (this.#isAnswered(alias)) this.names.onCame(alias);
+      else {
+        this.names.onGone(alias);
+        if (isHeld) this.#logStray(alias, resource);
+      }
     }
   }
 
   isAsked(resource: string): boolean {
-    return this.#aliases.has(resource);
+    return this.#aliases.has(resource) && !this.#pushed.has(resource);
   }
 
+  /** A virtual host is gone, or a host is said not to be there; what came for that one before stays until it has to go. */
   onGone(name: string): void {
-    this.#onAliasGone(name);
-    for (const alias of [...(this.#aliases.get(name) ?? [])]) this.#onAliasGone(alias);
+    this.#pushed.delete(name);
+    this.names.onGone(name);
+    for (const alias of [...(this.#aliases.get(name) ?? [])]) {
+      this.#unlink(alias, name);
+      this.#checkAnswers(alias);
+    }
   }
 
-  #onAliasGone(alias: string): void {
-    this.#unlink(alias);
-    this.names.onGone(alias);
+  /** Who waits for another answer waits on. */
+  #checkAnswers(alias: string): void {
+    if (this.names.isPresent(alias) && !this.#isAnswered(alias)) this.names.onGone(alias);
+  }
+
+  #isAnswered(alias: string): boolean {
+    for (const resource of this.#answers.get(alias) ?? []) if (this.#covers(resource, alias)) return true;
+    return false;
   }
 
   /** Without it a request would wait for a host that is not to come. */
-  #covers({ domains }: VirtualHost, alias: string): boolean {
+  #covers(resource: string, alias: string): boolean {
+    const { domains = [] } = this.#options.hostNamed(resource) ?? {};
     const ignoresPort = this.#options.routesNamed(routeNameOf(alias))?.ignorePortInHostMatching === true;
     const host = alias.slice(alias.lastIndexOf('/') + 1);
     const named = ignoresPort ? host.replace(/:\d*$/, '') : host;
     return domains.some((domain) => covers(domain, named));
   }
 
-  #note(alias: string, resource: string): void {
-    this.#unlink(alias);
-    this.#answers.set(alias, resource);
-    const aliases = this.#aliases.get(resource) ?? new Set();
-    this.#aliases.set(resource, aliases.add(alias));
+  #logStray(alias: string, resource: string): void {
+    const nowMs = this.#options.clock();
+    if (nowMs - this.#strayLoggedMs < strayLogIntervalMs) {
+      this.#unloggedStrays++;
+      return;
+    }
+    const facts = { asked: alias, virtualHost: resource, othersSinceLast: this.#unloggedStrays };
+    this.#strayLoggedMs = nowMs;
+    this.#unloggedStrays = 0;
+    this.#options.log('warning', strayText, facts);
   }
 
-  /** The virtual host goes with the last name that was answered by it. */
+  #link(alias: string, resource: string): void {
+    const answers = this.#answers.get(alias) ?? new Set();
+    answers.delete(resource);
+    this.#answers.set(alias, answers.add(resource));
+    const aliases = this.#aliases.get(resource) ?? new Set();
+    this.#aliases.set(resource, aliases.add(alias));
+    const [oldest] = answers;
+    if (answers.size > maxAnswers) this.#letGo(alias, oldest!);
+  }
+
   #forget(alias: string): void {
     this.#forgetRefused(alias);
-    const resource = this.#unlink(alias);
-    if (resource !== undefined && !this.#aliases.has(resource)) this.#options.remove(routeNameOf(alias), resource);
+    for (const resource of [...(this.#answers.get(alias) ?? [])]) this.#letGo(alias, resource);
+  }
+
+  /** The virtual host goes with the last name that it came for. */
+  #letGo(alias: string, resource: string): void {
+    this.#unlink(alias, resource);
+    if (this.#aliases.has(resource) || this.#pushed.has(resource)) return;
+    this.#options.remove(routeNameOf(alias), resource);
   }
 
   #noteRefused(alias: string, resource: string): void {
@@ -131,17 +173,18 @@ export class OnDemandHostNames implements OnDemandAnswers {
     if (others === 0 && refused !== answer) this.#options.forgetRefused(routeNameOf(alias), refused);
   }
 
-  /** What it was answered by. */
-  #unlink(alias: string): string | undefined {
-    const resource = this.#answers.get(alias);
-    if (resource === undefined) return undefined;
-    this.#answers.delete(alias);
+  #unlink(alias: string, resource: string): void {
+    const answers = this.#answers.get(alias)!;
+    answers.delete(resource);
+    if (answers.size === 0) this.#answers.delete(alias);
     const aliases = this.#aliases.get(resource)!;
     aliases.delete(alias);
     if (aliases.size === 0) this.#aliases.delete(resource);
-    return resource;
   }
 }
+
+const strayText =
+  'a virtual host came as the answer to a host that none of its domains has; requests for that host are answered 404';
 
 function routeNameOf(alias: string): string {
   return alias.slice(0, alias.lastIndexOf('/'));

@@ -51,6 +51,10 @@ export class OnDemandNames {
     return this.#asked.has(name) || this.#absent.has(name) || this.#unanswered.has(name);
   }
 
+  isPresent(name: string): boolean {
+    return this.#asked.get(name)?.isPresent === true;
+  }
+
   /** A request of this worker waits for it. */
   ask(name: string, worker: number): void {
     const asked = this.#asked.get(name);

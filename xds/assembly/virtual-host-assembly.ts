@@ -41,6 +41,7 @@ export class VirtualHostAssembly {
       routesNamed,
       refuse,
       clock: context.clock,
+      log: context.log,
       subscribe: (routeName, alias) => sourceOf(routeName)?.subscriptions?.subscribe(this.type.typeUrl, alias, 0),
       unsubscribe: (routeName, alias) => sourceOf(routeName)?.subscriptions?.unsubscribe(this.type.typeUrl, alias),
       hostNamed: (resource) => sourceOf(routeNameOf(resource))?.hosts.get(routeNameOf(resource))?.host(resource),
@@ -113,7 +114,10 @@ export class VirtualHostAssembly {
     for (const each of this.#bySource.values()) {
       if (each.subscriptions === undefined || each.users.size > 0) continue;
       each.subscriptions.unsubscribe(this.type.typeUrl, wildcard);
-      for (const { name } of each.set.statuses()) each.set.forget(name);
+      for (const { name } of each.set.statuses()) {
+        each.set.forget(name);
+        this.onDemand.onGone(name);
+      }
       each.subscriptions = undefined;
       each.isAnswered = false;
       each.hosts.clear();

@@ -22,6 +22,7 @@ t.test('names are asked for as a whole, and those that came stay until others co
       references: new ReferenceCounts(),
       schedule: () => () => undefined,
       observer: {},
+      log: () => undefined,
       clock: () => 0,
       onDue: () => undefined,
     },

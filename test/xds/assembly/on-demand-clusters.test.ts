@@ -57,6 +57,21 @@ t.test('without a subscription to all clusters one that makes room goes', async 
   t.equal(bench.snapshot.clusters.size, 4095);
 });
 
+t.test('without it a cluster that comes under another name than was asked for is not taken', async (t) => {
+  const bench = new AssemblyBench({ dynamicResources: { listeners: ads } });
+  bench.assembler.start();
+  bench.turn();
+  bench.assembler.demand(named('asked'), 0);
+  const other = receivedOf('cds', 'other', { yaml: staticCluster('other', 80), version: '1' });
+  bench.consumer('cds').onUpdate({ version: '1', resources: [{ ...other, aliases: ['asked'] }], removed: [] });
+  bench.turn();
+  t.equal(bench.snapshot.clusters.size, 0);
+  t.same(bench.states('cds'), []);
+  t.same(states(bench), ['asked waiting'], 'its own name may come still');
+  bench.respond('cds', { asked: staticCluster('asked', 80) });
+  t.same([...bench.snapshot.clusters.keys()], ['asked']);
+});
+
 t.test('a request cannot ask for all clusters, nor let go of them, by the name that stands for all', async (t) => {
   const bench = new AssemblyBench().startEmpty();
   bench.assembler.demand(named('*'), 3);

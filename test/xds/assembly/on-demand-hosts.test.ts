@@ -1,12 +1,14 @@
 import t from 'tap';
 import type { VirtualHost } from '../../../config/route.ts';
 import { OnDemandHostNames } from '../../../xds/assembly/on-demand-hosts.ts';
+import { encodeMessage } from '../../../xds/message/wire-message.ts';
 import { AssemblyBench, rdsListener, receivedOf, routeTable } from '../../support/assembly-bench.ts';
 import { virtualHostOf } from '../../support/data-plane.ts';
 import { routeConfigurationOf } from '../../support/on-demand-mesh.ts';
 
 function bench({ ignorePort = false } = {}) {
   const calls: string[] = [];
+  const logged: string[] = [];
   const hosts = new Map<string, VirtualHost>();
   const clock = { nowMs: 0 };
   const names = new OnDemandHostNames({
@@ -18,13 +20,14 @@ function bench({ ignorePort = false } = {}) {
     forgetRefused: (routeName, resource) => calls.push(`forget ${routeName}: ${resource}`),
     refuse: (alias, workers, why) => calls.push(`${alias} ${why} for ${[...workers].join(' ')}`),
     clock: () => clock.nowMs,
+    log: (level, text, facts) => logged.push(`${level}: ${text}: ${JSON.stringify(facts)}`),
   });
   const come = (resource: string, domains: readonly string[], ...aliases: readonly string[]) => {
     hosts.set(resource, { ...virtualHostOf([]), domains });
     names.onCame(resource, aliases, true);
   };
   const states = () => names.names.statuses('virtual-host').map(({ name, state }) => `${name} ${state}`);
-  return { names, hosts, calls, clock, come, states, take: () => calls.splice(0) };
+  return { names, hosts, calls, clock, come, states, logged, take: () => calls.splice(0) };
 }
 
 t.test('a host is asked for behind the name of its route configuration', async (t) => {
@@ -148,6 +151,113 @@ t.test('of what was refused as the answer to a host only the last is known', asy
   take();
   come('r/four', ['a'], 'r/a');
   t.same(take(), ['forget r: r/two']);
+});
+
+t.test('an answer whose domains do not have the host goes with the name that it came for', async (t) => {
+  const { names, take, come, clock } = bench();
+  names.ask('r', 'a', 0);
+  come('r/stray', ['other'], 'r/a');
+  t.ok(names.isAsked('r/stray'));
+  clock.nowMs = 1000;
+  names.ask('r', 'a', 0);
+  take();
+  names.ask('r', 'a', 1);
+  names.onGone('r/gone');
+  t.same(take(), [], 'another worker asks for it, and nobody is told that it is not there');
+  come('r/one', ['a'], 'r/a');
+  names.drop('r');
+  t.same(take(), ['-r: r/a', 'remove r: r/stray', 'remove r: r/one', 'r/a absent for 0 1']);
+});
+
+t.test('who waits for another answer waits on when the one that was none is removed', async (t) => {
+  const { names, take, come, clock, states } = bench();
+  names.ask('r', 'a', 0);
+  come('r/stray', ['other'], 'r/a');
+  clock.nowMs = 1000;
+  names.ask('r', 'a', 0);
+  take();
+  names.onGone('r/stray');
+  t.same(take(), []);
+  t.same(states(), ['r/a waiting']);
+});
+
+t.test('of the answers to one host some are kept, and the oldest goes', async (t) => {
+  const { names, take, come, states } = bench();
+  names.ask('r', 'a', 0);
+  for (let index = 0; index < 10; index++) come(`r/${index}`, index === 1 ? ['a'] : [`other ${index}`], 'r/a');
+  t.same(
+    take().filter((call) => call.startsWith('remove')),
+    ['remove r: r/0', 'remove r: r/1'],
+  );
+  t.same(states(), ['r/a absent']);
+});
+
+t.test('one that does not have the host takes nothing away from one that has', async (t) => {
+  const { names, take, come, states, logged } = bench();
+  names.ask('r', 'a', 0);
+  take();
+  come('r/one', ['a'], 'r/a');
+  come('r/two', ['b'], 'r/a');
+  t.same(take(), []);
+  t.same(states(), ['r/a present']);
+  t.same(logged, []);
+  names.onGone('r/one');
+  t.same(take(), ['r/a absent for 0']);
+});
+
+t.test('a virtual host that came without being asked for does not go with a name that it answers later', async (t) => {
+  const { names, take, come } = bench();
+  come('r/pushed', ['p']);
+  names.ask('r', 'a', 0);
+  come('r/pushed', ['p', 'a'], 'r/a');
+  t.notOk(names.isAsked('r/pushed'));
+  take();
+  names.drop('r');
+  t.same(take(), ['-r: r/a', 'r/a absent for 0']);
+  names.onGone('r/pushed');
+  names.ask('r', 'b', 0);
+  come('r/pushed', ['b'], 'r/b');
+  t.ok(names.isAsked('r/pushed'), 'the one before it was removed');
+});
+
+t.test('the log says which virtual host is no answer to which host, once in ten seconds', async (t) => {
+  const { names, come, clock, logged } = bench();
+  const text =
+    'warning: a virtual host came as the answer to a host that none of its domains has; ' +
+    'requests for that host are answered 404: ';
+  for (const host of ['a', 'b', 'c']) {
+    names.ask('r', host, 0);
+    come(`r/for ${host}`, ['other'], `r/${host}`);
+  }
+  t.same(logged.splice(0), [`${text}{"asked":"r/a","virtualHost":"r/for a","othersSinceLast":0}`]);
+  clock.nowMs = 10_000;
+  names.ask('r', 'd', 0);
+  come('r/for d', ['other'], 'r/d');
+  t.same(logged, [`${text}{"asked":"r/d","virtualHost":"r/for d","othersSinceLast":2}`]);
+});
+
+t.test('of 100,000 hosts whose answers have another host 4,096 are held', async (t) => {
+  const bench = new AssemblyBench().startEmpty();
+  bench.respond('lds', { l: rdsListener('l', 1000, 'r') });
+  bench.respond('rds', { r: routeTable('r', 'a').replace(/\}$/, ', vhds: {config_source: {ads: {}}}}') });
+  bench.respond('vhds', {});
+  const pushed = '{name: pushed, domains: [pushed], routes: [{match: {prefix: /}, route: {cluster: c}}]}';
+  bench.respond('vhds', { 'r/pushed': pushed });
+  for (let index = 0; index < 100_000; index++) {
+    const host = { kind: 'virtual-host', routeConfiguration: 'r', host: `h${index}` } as const;
+    bench.assembler.demand(host, 0);
+    const message = encodeMessage({ name: 'any', domains: [`other-${index}`] }, 'envoy.config.route.v3.VirtualHost');
+    const resources = [{ name: `r/answer ${index}`, version: '1', aliases: [`r/h${index}`], message }];
+    bench.consumer('vhds').onUpdate({ version: '1', resources, removed: [] });
+    bench.assembler.endDemand(host, 0);
+  }
+  bench.turn();
+  t.equal(bench.refusedDemands.length, 100_000);
+  t.equal(bench.states('vhds').length, 4097);
+  const { virtualHosts } = bench.snapshot.routes.get('r')!;
+  t.equal(virtualHosts.length, 4098, 'with the one that is written, and the one that nobody asked for');
+  t.ok(virtualHosts.some(({ domains }) => domains.includes('pushed')));
+  t.equal(bench.logged.length, 1);
 });
 
 t.test('of 100,000 hosts whose answers are refused 4,096 are known', async (t) => {
