@@ -6,6 +6,7 @@
 
 import type { UpstreamConnection } from '../http/upstream-connection.ts';
 import type { CloseReason } from '../reactor/byte-stream.ts';
+import { localAddressText } from '../reactor/local-address.ts';
 import type { Reactor } from '../reactor/reactor.ts';
 import { clusterStats } from '../telemetry/cluster-stats.ts';
 import { endpointStats } from '../telemetry/endpoint-stats.ts';
@@ -129,7 +130,7 @@ export class EndpointPool implements ConnectionOwner {
       for (const connection of this.#idle.takeEach((one) => this.#isTooOld(one))) connection.close();
     }
     const bound = this.#context.reactor.nowMs - this.#retireAfterMs();
-    for (const connection of this.#idle.takeWhile(this.turn, ({ idleSinceMs }) => idleSinceMs <= bound)) {
+    for (const connection of this.#idle.takeWhile(this.turn, ({ notes }) => notes.idleSinceMs <= bound)) {
       this.#cluster.stats.inc(clusterStats.upstreamCxIdleTimeout);
       connection.close();
     }
@@ -138,7 +139,7 @@ export class EndpointPool implements ConnectionOwner {
   /** `max_connection_duration` is over: the connection finishes what it carries and takes nothing more. */
   #isTooOld(connection: PooledConnection): boolean {
     const longestMs = this.#cluster.config.upstreamHttp.maxConnectionDurationMs;
-    if (longestMs === 0 || this.#context.reactor.nowMs - connection.connectStartedAtMs < longestMs) return false;
+    if (longestMs === 0 || this.#context.reactor.nowMs - connection.notes.connectStartedAtMs < longestMs) return false;
     this.#cluster.stats.inc(clusterStats.upstreamCxMaxDurationReached);
     return true;
   }
@@ -148,18 +149,19 @@ export class EndpointPool implements ConnectionOwner {
     for (;;) {
       const connection = this.#idle.pop(this.turn);
       if (connection === null) return null;
-      const idleMs = now - connection.idleSinceMs;
+      const { notes } = connection;
+      const idleMs = now - notes.idleSinceMs;
       if (idleMs >= this.#retireAfterMs()) {
         this.#cluster.stats.inc(clusterStats.upstreamCxIdleTimeout);
         connection.close();
         continue;
       }
-      const mustLook = mustNotRepeat || connection.idleSinceTurn === this.turn;
+      const mustLook = mustNotRepeat || notes.idleSinceTurn === this.turn;
       if (this.#isTooOld(connection) || (mustLook && connection.hasInput())) {
         connection.close();
         continue;
       }
-      connection.idleBeforeMs = idleMs;
+      notes.idleBeforeMs = idleMs;
       return connection;
     }
   }
@@ -186,19 +188,17 @@ export class EndpointPool implements ConnectionOwner {
     if (this.connector.isRaw !== true) stats.inc(clusterStats.upstreamCxHttp1Total);
     this.#endpoint.stats.inc(endpointStats.cxTotal);
     this.#endpoint.stats.inc(endpointStats.cxActive);
-    const connection = this.#context.connector.connect(this, this.#cluster, this.#endpoint);
-    connection.connectStartedAtMs = this.#context.reactor.nowMs;
-    connection.connectionNumber = nextConnectionNumber();
+    const { notes } = this.#context.connector.connect(this, this.#cluster, this.#endpoint);
+    notes.connectStartedAtMs = this.#context.reactor.nowMs;
+    notes.connectionNumber = nextConnectionNumber();
   }
 
   onConnectionEstablished(connection: PooledConnection): void {
+    const { notes, stream } = connection;
     this.#connecting--;
-    connection.idleSinceMs = this.#context.reactor.nowMs;
-    connection.localAddressText = connection.readLocalAddress();
-    this.#cluster.stats.record(
-      clusterStats.upstreamCxConnectMs,
-      connection.idleSinceMs - connection.connectStartedAtMs,
-    );
+    notes.idleSinceMs = this.#context.reactor.nowMs;
+    notes.localAddressText = localAddressText(stream);
+    this.#cluster.stats.record(clusterStats.upstreamCxConnectMs, notes.idleSinceMs - notes.connectStartedAtMs);
     this.#offer(connection);
   }
 
@@ -212,7 +212,7 @@ export class EndpointPool implements ConnectionOwner {
       return;
     }
     if (connection.keepAliveTimeoutMs > 0) this.#learn(connection.keepAliveTimeoutMs);
-    connection.idleSinceMs = this.#context.reactor.nowMs;
+    connection.notes.idleSinceMs = this.#context.reactor.nowMs;
     this.#offer(connection);
   }
 
@@ -229,7 +229,7 @@ export class EndpointPool implements ConnectionOwner {
       return;
     }
     this.#releasePending();
-    connection.idleBeforeMs = connection.exchangeCount === 0 ? -1 : 0;
+    connection.notes.idleBeforeMs = connection.exchangeCount === 0 ? -1 : 0;
     waiter.onConnectionReady(connection);
   }
 
@@ -241,14 +241,14 @@ export class EndpointPool implements ConnectionOwner {
 
   onConnectionClosed(connection: PooledConnection, reason: CloseReason, wasIdle: boolean): void {
     const { stats } = this.#cluster;
-    const wasConnecting = connection.exchangeCount === 0 && connection.idleSinceMs === 0;
+    const wasConnecting = connection.exchangeCount === 0 && connection.notes.idleSinceMs === 0;
     this.#countBytes(connection);
     this.#open--;
     this.#endpoint.activeConnections--;
     this.#breaker.releaseConnection();
     stats.dec(clusterStats.upstreamCxActive);
     stats.inc(clusterStats.upstreamCxDestroy);
-    stats.record(clusterStats.upstreamCxLengthMs, this.#context.reactor.nowMs - connection.connectStartedAtMs);
+    stats.record(clusterStats.upstreamCxLengthMs, this.#context.reactor.nowMs - connection.notes.connectStartedAtMs);
     this.#endpoint.stats.dec(endpointStats.cxActive);
     if (wasConnecting) {
       const isRefused = reason.kind === 'error';
@@ -270,18 +270,18 @@ export class EndpointPool implements ConnectionOwner {
   }
 
   // After each exchange instead of with each read and write: as exact, and done once.
-  #countBytes(connection: PooledConnection): void {
+  #countBytes({ stream, notes }: PooledConnection): void {
     const { stats } = this.#cluster;
-    const { bytesReceived, bytesSent } = connection;
-    stats.add(clusterStats.upstreamCxRxBytesTotal, bytesReceived - connection.countedReceivedBytes);
-    stats.add(clusterStats.upstreamCxTxBytesTotal, bytesSent - connection.countedSentBytes);
-    connection.countedReceivedBytes = bytesReceived;
-    connection.countedSentBytes = bytesSent;
+    const { bytesReceived, bytesSent } = stream;
+    stats.add(clusterStats.upstreamCxRxBytesTotal, bytesReceived - notes.countedReceivedBytes);
+    stats.add(clusterStats.upstreamCxTxBytesTotal, bytesSent - notes.countedSentBytes);
+    notes.countedReceivedBytes = bytesReceived;
+    notes.countedSentBytes = bytesSent;
   }
 
   #forgetIdle(connection: PooledConnection, isRemote: boolean): void {
     if (!this.#idle.delete(connection)) return;
-    if (isRemote) this.#learn(this.#context.reactor.nowMs - connection.idleSinceMs);
+    if (isRemote) this.#learn(this.#context.reactor.nowMs - connection.notes.idleSinceMs);
   }
 
   #learn(idleMs: number): void {

@@ -16,7 +16,7 @@ export class IdleConnections {
   /** The connection became idle in `turn` of the reactor. */
   push(connection: PooledConnection, turn: number): void {
     this.#settle(turn);
-    connection.idleSinceTurn = turn;
+    connection.notes.idleSinceTurn = turn;
     this.#recent.push(connection);
   }
 

@@ -5,33 +5,21 @@ import type { RequestHead } from '../http/message.ts';
 import type { UpstreamConnection } from '../http/upstream-connection.ts';
 import type { CloseReason } from '../reactor/byte-stream.ts';
 import type { ClusterRuntime } from './cluster-runtime.ts';
+import type { ConnectionNotes, CountedStream } from './connection-notes.ts';
 import type { EndpointRuntime } from './endpoint-runtime.ts';
 import type { ConnectionVariant } from './upstream-transport.ts';
 
-/** A connection as its pool sees it. What is not read-only is the pool's own note. */
+/** A connection as its pool sees it. */
 export interface PooledConnection extends UpstreamConnection {
-  /** On the reactor's clock; when the last exchange ended. */
-  idleSinceMs: number;
-  /** In which turn of the reactor. */
-  idleSinceTurn: number;
-  idleBeforeMs: number;
-  connectStartedAtMs: number;
-  connectionNumber: number;
-  localAddressText: string;
-  /** Bytes that the pool has added to the cluster's counters. */
-  countedReceivedBytes: number;
-  countedSentBytes: number;
-  /** Sums over the life of the connection. */
-  readonly bytesReceived: number;
-  readonly bytesSent: number;
+  readonly stream: CountedStream;
+  /** The pool's to write. */
+  readonly notes: ConnectionNotes;
   readonly exchangeCount: number;
   /** What the last response said of it (`Keep-Alive: timeout=`), in ms; 0 when not said. */
   readonly keepAliveTimeoutMs: number;
   /** The endpoint sends no more: it is who ends the connection. */
   readonly hasPeerEnded: boolean;
 
-  /** Our end, `ip:port`; empty when the connection has none. */
-  readLocalAddress(): string;
   /** Whether something unread waits on the idle connection: it cannot be used. */
   hasInput(): boolean;
   close(): void;

@@ -6,11 +6,11 @@
 // It carries one request. The end of the endpoint's side is the end of the response.
 
 import type { NativeBuffer } from '../../native/native-buffer.ts';
+import { ConnectionNotes } from '../cluster/connection-notes.ts';
 import type { EndpointConnection } from '../cluster/endpoint-socket.ts';
 import { type ConnectionOwner, type PooledConnection, tunnelCloseMs } from '../cluster/pooled-connection.ts';
 import { terminationFailure } from '../cluster/upstream-failure.ts';
 import type { ByteStream, CloseReason } from '../reactor/byte-stream.ts';
-import { localAddressText } from '../reactor/local-address.ts';
 import { tlsFactsOf } from '../tls/facts.ts';
 import type { TlsFacts } from '../transport/tls-facts.ts';
 import type { TlsTransport } from '../transport/tls-transport.ts';
@@ -21,15 +21,8 @@ import type { ResponseReceiver } from './upstream-connection.ts';
 export class RawConnection implements PooledConnection, EndpointConnection {
   /** Set by the connector right after the stream was made. */
   stream!: ByteStream;
+  readonly notes = new ConnectionNotes();
   readonly isUnsent = false;
-  idleSinceMs = 0;
-  idleSinceTurn = -1;
-  idleBeforeMs = -1;
-  connectStartedAtMs = 0;
-  connectionNumber = 0;
-  localAddressText = '';
-  countedReceivedBytes = 0;
-  countedSentBytes = 0;
   /** CONNECT ends here: no head goes further. */
   readonly exchangeHeadBytesSent = 0;
   readonly exchangeHeadBytesReceived = 0;
@@ -49,22 +42,6 @@ export class RawConnection implements PooledConnection, EndpointConnection {
 
   onSecuring(transport: TlsTransport): void {
     this.#transport = transport;
-  }
-
-  get bytesReceived(): number {
-    return this.stream.bytesReceived;
-  }
-
-  get bytesSent(): number {
-    return this.stream.bytesSent;
-  }
-
-  get exchangeBytesSent(): number {
-    return this.bytesSent - this.countedSentBytes;
-  }
-
-  get exchangeBytesReceived(): number {
-    return this.bytesReceived - this.countedReceivedBytes;
   }
 
   /** The response has begun with the request: nothing is ever repeated. */
@@ -123,10 +100,6 @@ export class RawConnection implements PooledConnection, EndpointConnection {
     return this.stream.isClosed || this.stream.hasInput();
   }
 
-  readLocalAddress(): string {
-    return localAddressText(this.stream);
-  }
-
   resumeResponse(): void {
     this.stream.resumeReading();
   }
@@ -166,7 +139,7 @@ export class RawConnection implements PooledConnection, EndpointConnection {
     const receiver = this.#receiver;
     this.#receiver = null;
     this.#owner.onConnectionClosed(this, reason, receiver === null);
-    receiver?.onResponseReset(terminationFailure(reason, this.idleBeforeMs));
+    receiver?.onResponseReset(terminationFailure(reason, this.notes.idleBeforeMs));
     this.#output.flush();
   }
 }

@@ -212,16 +212,18 @@ export function noteEndpoint(info: StreamInfo, endpoint: EndpointRuntime): void 
 
 /** What an attempt goes over, and how long it waited for that. */
 export function noteConnection(info: StreamInfo, connection: UpstreamConnection, waitMs: number): void {
-  info.upstreamLocalAddress = connection.localAddressText;
-  info.upstreamConnectionNumber = connection.connectionNumber;
+  const { notes } = connection;
+  info.upstreamLocalAddress = notes.localAddressText;
+  info.upstreamConnectionNumber = notes.connectionNumber;
   info.upstreamWaitMs = waitMs;
   if (connection.tls !== undefined) info.upstreamTls = connection.tls;
 }
 
 /** What an exchange has moved, when it is over. */
 export function noteExchange(info: StreamInfo, connection: UpstreamConnection): void {
-  info.upstreamBytesSent = connection.exchangeBytesSent;
-  info.upstreamBytesReceived = connection.exchangeBytesReceived;
+  const { stream, notes } = connection;
+  info.upstreamBytesSent = stream.bytesSent - notes.countedSentBytes;
+  info.upstreamBytesReceived = stream.bytesReceived - notes.countedReceivedBytes;
   info.upstreamHeadBytesSent = connection.exchangeHeadBytesSent ?? -1;
   info.upstreamHeadBytesReceived = connection.exchangeHeadBytesReceived ?? -1;
 }

@@ -2,6 +2,7 @@
 // is told. The reactor's HTTP/1.1 (`http1/client-connection.ts`) and undici (`engine/undici/`) are behind it.
 
 import type { NativeBuffer } from '../../native/native-buffer.ts';
+import type { ConnectionNotes, CountedStream } from '../cluster/connection-notes.ts';
 import type { UpstreamFailure } from '../cluster/upstream-failure.ts';
 import type { ByteStream } from '../reactor/byte-stream.ts';
 import type { TlsFacts } from '../transport/tls-facts.ts';
@@ -28,24 +29,18 @@ export interface ResponseReceiver {
 
 /** A connection to an endpoint that carries one exchange at a time. */
 export interface UpstreamConnection {
-  /** Our end, `ip:port`. */
-  readonly localAddressText: string;
-  /** By which logs tell it from others of the process. */
-  readonly connectionNumber: number;
+  readonly stream: Pick<CountedStream, 'bytesReceived' | 'bytesSent'>;
+  /** With those of the stream's bytes that are not of the open exchange. */
+  readonly notes: Readonly<ConnectionNotes>;
   /** What its handshake showed; null or absent when it is plain. */
   readonly tls?: TlsFacts | null;
-  /** How long it had been idle when the open exchange began; -1 on a fresh connection. */
-  readonly idleBeforeMs: number;
   /** Whether a byte of the response has arrived: the point after which nothing may be replayed. */
   readonly sawResponseByte: boolean;
   /** Nothing of the open exchange has left yet: another connection can carry it, whatever its method. */
   readonly isUnsent: boolean;
   /** Request bytes wait: whoever produces more should, too. */
   readonly isRequestBlocked: boolean;
-  /** Bytes on the wire of the open exchange. */
-  readonly exchangeBytesSent: number;
-  readonly exchangeBytesReceived: number;
-  /** Of them, those of heads; absent where only a library knows. */
+  /** Bytes of the open exchange's heads; absent where only a library knows. */
   readonly exchangeHeadBytesSent?: number;
   readonly exchangeHeadBytesReceived?: number;
 

@@ -305,7 +305,7 @@ export class UpstreamRequest implements PoolWaiter, ResponseReceiver {
       this.#state === State.sending &&
       !this.#wasReplayed &&
       connection !== null &&
-      connection.idleBeforeMs >= 0 &&
+      connection.notes.idleBeforeMs >= 0 &&
       !connection.sawResponseByte &&
       (connection.isUnsent || (this.#isIdempotent && this.#canRepeat));
     this.#attempt.closeExchange();

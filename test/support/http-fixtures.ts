@@ -10,6 +10,7 @@ import type { Route } from '../../config/route.ts';
 import { NativeBuffer } from '../../native/native-buffer.ts';
 import { ClusterRuntime } from '../../proxy/cluster/cluster-runtime.ts';
 import type { ClusterTable } from '../../proxy/cluster/cluster-table.ts';
+import { ConnectionNotes } from '../../proxy/cluster/connection-notes.ts';
 import type { PoolWaiter } from '../../proxy/cluster/endpoint-pool.ts';
 import type { EndpointPools, EndpointRuntime } from '../../proxy/cluster/endpoint-runtime.ts';
 import { type ConnectionFacts, ConnectionManager, type HttpContext } from '../../proxy/http/connection-manager.ts';
@@ -109,16 +110,13 @@ export class FakeClient implements ResponseSender {
 
 /** A connection to an endpoint, as far as a request sees it. */
 export class FakeConnection implements UpstreamConnection {
-  connectionNumber = 7;
   readonly endpoint: string;
+  readonly stream = { bytesReceived: 0, bytesSent: 0 };
+  readonly notes = new ConnectionNotes();
   readonly head = new ResponseHead();
-  readonly localAddressText = '';
   isUnsent = false;
-  idleBeforeMs = -1;
   sawResponseByte = false;
   isRequestBlocked = false;
-  exchangeBytesSent = 0;
-  exchangeBytesReceived = 0;
   /** The head as it was sent, then the body. */
   requestHead = '';
   requestBody = '';
@@ -130,6 +128,7 @@ export class FakeConnection implements UpstreamConnection {
 
   constructor(endpoint: string) {
     this.endpoint = endpoint;
+    this.notes.connectionNumber = 7;
   }
 
   sendHead(head: RequestHead, receiver: ResponseReceiver): void {
@@ -314,7 +313,7 @@ export class Scene {
   connect(idleBeforeMs = -1): FakeConnection {
     const { endpoint, waiter } = this.waiting.shift()!;
     const connection = new FakeConnection(endpoint.addressText);
-    connection.idleBeforeMs = idleBeforeMs;
+    connection.notes.idleBeforeMs = idleBeforeMs;
     this.connections.push(connection);
     waiter.onConnectionReady(connection);
     return connection;

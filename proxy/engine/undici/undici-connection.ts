@@ -11,13 +11,13 @@ import type { Socket } from 'node:net';
 import type { buildConnector, Client, Dispatcher } from 'undici';
 import { describeErrno } from '../../../native/errno.ts';
 import type { NativeBuffer } from '../../../native/native-buffer.ts';
+import { ConnectionNotes } from '../../cluster/connection-notes.ts';
 import { type ConnectionOwner, type PooledConnection, tunnelCloseMs } from '../../cluster/pooled-connection.ts';
 import { invalidResponseFailure, terminationFailure, type UpstreamFailure } from '../../cluster/upstream-failure.ts';
 import { ResponseParser } from '../../http/http1/response-parser.ts';
 import { hasBody, type RequestHead, ResponseHead } from '../../http/message.ts';
 import type { ResponseReceiver } from '../../http/upstream-connection.ts';
 import type { ByteStream, ByteStreamHandler, CloseReason } from '../../reactor/byte-stream.ts';
-import { localAddressText } from '../../reactor/local-address.ts';
 import type { Deferred } from '../../reactor/reactor.ts';
 import { RequestBody } from './request-body.ts';
 import { requestOptions } from './request-options.ts';
@@ -41,14 +41,7 @@ type State = (typeof State)[keyof typeof State];
 
 export class UndiciConnection implements PooledConnection, ByteStreamHandler, Dispatcher.DispatchHandler, Deferred {
   readonly head = new ResponseHead();
-  idleSinceMs = 0;
-  idleSinceTurn = -1;
-  idleBeforeMs = -1;
-  connectStartedAtMs = 0;
-  connectionNumber = 0;
-  localAddressText = '';
-  countedReceivedBytes = 0;
-  countedSentBytes = 0;
+  readonly notes = new ConnectionNotes();
   exchangeCount = 0;
   hasPeerEnded = false;
   sawResponseByte = false;
@@ -89,26 +82,14 @@ export class UndiciConnection implements PooledConnection, ByteStreamHandler, Di
     });
   }
 
+  get stream(): ByteStream {
+    return this.#stream;
+  }
+
   /** Set by the connector right after the stream was made. */
   set stream(stream: ByteStream) {
     this.#stream = stream;
     this.#socket.stream = stream;
-  }
-
-  get bytesReceived(): number {
-    return this.#stream.bytesReceived;
-  }
-
-  get bytesSent(): number {
-    return this.#stream.bytesSent;
-  }
-
-  get exchangeBytesReceived(): number {
-    return this.bytesReceived - this.countedReceivedBytes;
-  }
-
-  get exchangeBytesSent(): number {
-    return this.bytesSent - this.countedSentBytes;
   }
 
   get keepAliveTimeoutMs(): number {
@@ -121,10 +102,6 @@ export class UndiciConnection implements PooledConnection, ByteStreamHandler, Di
 
   get isRequestBlocked(): boolean {
     return this.#state === State.tunnel ? this.#socket.writableNeedDrain : (this.#body?.isBlocked ?? false);
-  }
-
-  readLocalAddress(): string {
-    return localAddressText(this.#stream);
   }
 
   hasInput(): boolean {
@@ -387,7 +364,7 @@ export class UndiciConnection implements PooledConnection, ByteStreamHandler, Di
     this.#receiver = null;
     this.#client.destroy(ignoreDestroyed);
     this.#owner.onConnectionClosed(this, reason, wasIdle);
-    receiver?.onResponseReset(terminationFailure(reason, this.idleBeforeMs));
+    receiver?.onResponseReset(terminationFailure(reason, this.notes.idleBeforeMs));
     this.#context.output.flush();
   }
 }

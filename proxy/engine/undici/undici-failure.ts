@@ -1,5 +1,6 @@
 // What undici and the streams under it report, in the words of the data plane.
 
+import type { ConnectionNotes } from '../../cluster/connection-notes.ts';
 import { invalidResponseFailure, terminationFailure, type UpstreamFailure } from '../../cluster/upstream-failure.ts';
 import type { CloseReason } from '../../reactor/byte-stream.ts';
 
@@ -19,7 +20,7 @@ export function closeReason({ errno, code, message }: LibraryError): CloseReason
 export interface FailedConnection {
   /** The endpoint has sent FIN. */
   readonly hasPeerEnded: boolean;
-  readonly idleBeforeMs: number;
+  readonly notes: Pick<ConnectionNotes, 'idleBeforeMs'>;
 }
 
 /** Why an exchange is over before its response was complete. */
@@ -33,7 +34,7 @@ export function exchangeFailure(error: LibraryError, connection: FailedConnectio
   if (isMalformed || code === 'UND_ERR_HEADERS_OVERFLOW' || badResponses.has(message)) {
     return invalidResponseFailure(message);
   }
-  return terminationFailure(closeReason(error), connection.idleBeforeMs);
+  return terminationFailure(closeReason(error), connection.notes.idleBeforeMs);
 }
 
 const lengthMismatch = 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH';

@@ -5,11 +5,11 @@
 // kin): the connection is destroyed, never reused.
 
 import type { NativeBuffer } from '../../../native/native-buffer.ts';
+import { ConnectionNotes } from '../../cluster/connection-notes.ts';
 import type { EndpointConnection } from '../../cluster/endpoint-socket.ts';
 import { type ConnectionOwner, type PooledConnection, tunnelCloseMs } from '../../cluster/pooled-connection.ts';
 import { invalidResponseFailure, terminationFailure, type UpstreamFailure } from '../../cluster/upstream-failure.ts';
 import type { ByteStream, CloseReason, Relay } from '../../reactor/byte-stream.ts';
-import { localAddressText } from '../../reactor/local-address.ts';
 import { tlsFactsOf } from '../../tls/facts.ts';
 import type { TlsFacts } from '../../transport/tls-facts.ts';
 import type { TlsTransport } from '../../transport/tls-transport.ts';
@@ -36,26 +36,14 @@ export class Http1ClientConnection implements PooledConnection, EndpointConnecti
   readonly isUnsent = false;
   /** Where the open response is relayed to, while it is. */
   sink!: ByteStream;
-  /** On the reactor's clock; when the last exchange ended. */
-  idleSinceMs = 0;
-  /** In which turn of the reactor. */
-  idleSinceTurn = -1;
-  connectStartedAtMs = 0;
-  connectionNumber = 0;
-  /** Our end, `ip:port`; empty until the connection is established. */
-  localAddressText = '';
+  readonly notes = new ConnectionNotes();
   /** What the handshake showed; null before its end and on a plain connection. */
   tls: TlsFacts | null = null;
   /** The endpoint sends no more: it is who ends the connection. */
   hasPeerEnded = false;
-  /** Bytes of the stream that the pool has added to the cluster's counters. */
-  countedReceivedBytes = 0;
-  countedSentBytes = 0;
   exchangeCount = 0;
   exchangeHeadBytesSent = 0;
   exchangeHeadBytesReceived = 0;
-  /** How long it had been idle when the open exchange began; -1 on a fresh connection. */
-  idleBeforeMs = -1;
 
   readonly #owner: ConnectionOwner;
   readonly #output: OutputBuffer;
@@ -97,25 +85,8 @@ export class Http1ClientConnection implements PooledConnection, EndpointConnecti
     return this.#state !== State.connecting && this.#state !== State.closed;
   }
 
-  get bytesReceived(): number {
-    return this.stream.bytesReceived;
-  }
-
-  get bytesSent(): number {
-    return this.stream.bytesSent;
-  }
-
   get keepAliveTimeoutMs(): number {
     return this.head.keepAliveTimeoutMs;
-  }
-
-  /** Since the connection was idle, when the pool counted what had been sent and received before. */
-  get exchangeBytesSent(): number {
-    return this.stream.bytesSent - this.countedSentBytes;
-  }
-
-  get exchangeBytesReceived(): number {
-    return this.stream.bytesReceived - this.countedReceivedBytes;
   }
 
   /** Whether a byte of the response has arrived: the point after which nothing may be replayed. */
@@ -190,10 +161,6 @@ export class Http1ClientConnection implements PooledConnection, EndpointConnecti
 
   hasInput(): boolean {
     return this.stream.hasInput();
-  }
-
-  readLocalAddress(): string {
-    return localAddressText(this.stream);
   }
 
   resumeResponse(): void {
@@ -370,7 +337,7 @@ export class Http1ClientConnection implements PooledConnection, EndpointConnecti
     }
     this.#receiver = null;
     this.stream.close();
-    receiver.onResponseReset(terminationFailure({ kind: 'remote' }, this.idleBeforeMs));
+    receiver.onResponseReset(terminationFailure({ kind: 'remote' }, this.notes.idleBeforeMs));
     this.#output.flush();
   }
 
@@ -386,7 +353,7 @@ export class Http1ClientConnection implements PooledConnection, EndpointConnecti
     this.#receiver = null;
     this.#state = State.closed;
     this.#owner.onConnectionClosed(this, reason, wasIdle && !wasConnecting);
-    receiver?.onResponseReset(terminationFailure(reason, this.idleBeforeMs));
+    receiver?.onResponseReset(terminationFailure(reason, this.notes.idleBeforeMs));
     this.#output.flush();
   }
 }

@@ -3,6 +3,7 @@
 import t, { type Test } from 'tap';
 import type { Cluster } from '../../../config/cluster.ts';
 import { ClusterRuntime } from '../../../proxy/cluster/cluster-runtime.ts';
+import { ConnectionNotes } from '../../../proxy/cluster/connection-notes.ts';
 import { EndpointPool, type PoolWaiter } from '../../../proxy/cluster/endpoint-pool.ts';
 import { Http1EndpointPools, maxVariantPools, poolOf } from '../../../proxy/cluster/endpoint-pools.ts';
 import { Http1Connector } from '../../../proxy/cluster/http1-connector.ts';
@@ -31,12 +32,12 @@ import { listenOn, type RecordingHandler, startReactor, turns } from '../../supp
 t.test('a connection is made for a request, and carries the next one when it is idle', async (t) => {
   const { pool, acceptor, exchange, count } = await open(t);
   const first = await ask(pool);
-  t.equal(first.idleBeforeMs, -1, 'fresh');
+  t.equal(first.notes.idleBeforeMs, -1, 'fresh');
   const endpoint = await acceptor.next();
   await exchange(first, endpoint);
   const second = await ask(pool);
   t.ok(second === first);
-  t.ok(second.idleBeforeMs >= 0, 'used');
+  t.ok(second.notes.idleBeforeMs >= 0, 'used');
   t.equal(count('upstreamCxTotal'), 1);
 });
 
@@ -67,7 +68,7 @@ t.test('a request that must not be repeated does not get a connection that its p
   endpoint.stream.close();
   const second = await ask(pool, { mustNotRepeat: true });
   t.ok(second !== first);
-  t.equal(second.idleBeforeMs, -1);
+  t.equal(second.notes.idleBeforeMs, -1);
 });
 
 t.test('the idle time after which an endpoint closes is learnt, and connections retire before it', async (t) => {
@@ -220,7 +221,8 @@ t.test('a client that names ever new hosts gets no more pools than there may be'
   const endpoint = cluster.runtime.chooseEndpoint(makeContext())!;
   const pools = new Http1EndpointPools(cluster.runtime, endpoint);
   const waiter = { onConnectionReady: () => undefined, onConnectionFailed: () => undefined };
-  const connector: UpstreamConnector = { carrierOf: () => connector, connect: () => ({}) as PooledConnection };
+  const connecting = () => ({ notes: new ConnectionNotes() }) as PooledConnection;
+  const connector: UpstreamConnector = { carrierOf: () => connector, connect: connecting };
   for (let index = 0; index < maxVariantPools; index++) {
     const variant = { key: `${index}`, host: `${index}`, alpn: null };
     pools.get({ ...context, connector }, 'default', { variant })!.acquire(waiter, false, false);

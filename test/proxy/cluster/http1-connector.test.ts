@@ -5,6 +5,7 @@ import { ClusterRuntime } from '../../../proxy/cluster/cluster-runtime.ts';
 import { Http1Connector } from '../../../proxy/cluster/http1-connector.ts';
 import type { PooledConnection } from '../../../proxy/cluster/pooled-connection.ts';
 import { OutputBuffer } from '../../../proxy/http/http1/output-buffer.ts';
+import { localAddressText } from '../../../proxy/reactor/local-address.ts';
 import {
   makeAssignment,
   makeCluster,
@@ -43,7 +44,7 @@ t.test('a connection comes from the bind address, and says which end is ours', a
   const connector = new Http1Connector(reactor, new OutputBuffer());
   connector.connect(owner, cluster, cluster.chooseEndpoint(makeContext())!);
   const connection = await promise;
-  t.match(connection.readLocalAddress(), /^127\.0\.0\.9:\d+$/);
+  t.match(localAddressText(connection.stream), /^127\.0\.0\.9:\d+$/);
   t.equal((await acceptor.next()).stream.remoteAddress()?.kind, 'ip');
   connection.close();
 });

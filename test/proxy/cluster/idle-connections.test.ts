@@ -32,9 +32,9 @@ t.test('one that became idle in this turn is taken only when there is no other, 
   idle.push(settled, 1);
   idle.push(recent, 2);
   t.equal(idle.pop(2), settled);
-  t.not(settled.idleSinceTurn, 2);
+  t.not(settled.notes.idleSinceTurn, 2);
   t.equal(idle.pop(2), recent);
-  t.equal(recent.idleSinceTurn, 2);
+  t.equal(recent.notes.idleSinceTurn, 2);
 });
 
 t.test('a connection that was closed is not given out, settled or not', async (t) => {
@@ -52,11 +52,11 @@ t.test('retiring begins with the longest idle and stops at the first that may st
   const idle = new IdleConnections();
   const all = [connection(), connection(), connection()];
   for (const [index, one] of all.entries()) {
-    one.idleSinceMs = index;
+    one.notes.idleSinceMs = index;
     idle.push(one, index);
   }
   t.same(
-    idle.takeWhile(9, ({ idleSinceMs }) => idleSinceMs < 2).map(({ idleSinceMs }) => idleSinceMs),
+    idle.takeWhile(9, ({ notes }) => notes.idleSinceMs < 2).map(({ notes }) => notes.idleSinceMs),
     [0, 1],
   );
   t.equal(idle.pop(9), all[2]);

@@ -67,8 +67,9 @@ t.test('given up it takes back its wait, or aborts its connection', async (t) =>
   attempt.connect(waiter, false);
   begin.scene.waiting.length = 0;
   const connection = new FakeConnection(endpoint.addressText);
-  connection.exchangeBytesSent = 12;
-  connection.exchangeBytesReceived = 34;
+  connection.stream.bytesSent = 12;
+  connection.stream.bytesReceived = 40;
+  connection.notes.countedReceivedBytes = 6;
   attempt.onConnected(connection);
   t.equal(held().inFlight, 1);
   attempt.abandon(waiter);

@@ -10,6 +10,7 @@ import { loadUndici } from '../../../../proxy/engine/undici/undici-connector.ts'
 import { OutputBuffer } from '../../../../proxy/http/http1/output-buffer.ts';
 import { RequestHead } from '../../../../proxy/http/message.ts';
 import type { CloseReason } from '../../../../proxy/reactor/byte-stream.ts';
+import { localAddressText } from '../../../../proxy/reactor/local-address.ts';
 import {
   makeAssignment,
   makeCluster,
@@ -30,7 +31,7 @@ class Owner implements ConnectionOwner {
   #changed = Promise.withResolvers<void>();
 
   onConnectionEstablished(connection: PooledConnection): void {
-    this.#record(`established ${connection.readLocalAddress().split(':')[0]}`);
+    this.#record(`established ${localAddressText(connection.stream).split(':')[0]}`);
   }
   onConnectionIdle(): void {
     this.#record('idle');

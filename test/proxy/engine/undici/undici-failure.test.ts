@@ -3,7 +3,7 @@
 import t from 'tap';
 import { closeReason, exchangeFailure } from '../../../../proxy/engine/undici/undici-failure.ts';
 
-const lost = { hasPeerEnded: false, idleBeforeMs: -1 };
+const lost = { hasPeerEnded: false, notes: { idleBeforeMs: -1 } };
 
 function errorOf(message: string, facts: { code?: string; errno?: number; name?: string } = {}): Error {
   return Object.assign(new Error(message), facts);
@@ -34,6 +34,6 @@ t.test('a request that undici refuses says so', async (t) => {
 });
 
 t.test('a reused connection says how long it was idle', async (t) => {
-  const failure = exchangeFailure(errorOf('read', { errno: -104 }), { ...lost, idleBeforeMs: 3200 });
+  const failure = exchangeFailure(errorOf('read', { errno: -104 }), { ...lost, notes: { idleBeforeMs: 3200 } });
   t.match(failure.reason, /reused after 3\.2 s idle/);
 });
