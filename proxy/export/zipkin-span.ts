@@ -3,6 +3,7 @@
 // https://zipkin.io/zipkin-api/#/default/post_spans
 // https://www.envoyproxy.io/docs/envoy/latest/intro/arch_overview/observability/tracing#trace-context-propagation
 
+import { isIPv4, isIPv6 } from 'node:net';
 import type { SpanView } from './span-view.ts';
 
 /** As it stands in Zipkin's JSON. What is not known is left out. */
@@ -60,10 +61,16 @@ export function zipkinSpan(span: SpanView, localEndpoint: ZipkinEndpoint, isShar
 export function zipkinEndpoint(serviceName: string, address: string, port: number): ZipkinEndpoint {
   return {
     ...(serviceName !== '' && { serviceName }),
-    ...(/^\d+\.\d+\.\d+\.\d+$/.test(address) && { ipv4: address }),
-    ...(address.includes(':') && { ipv6: address }),
+    ...ipOf(address),
     ...(port > 0 && { port }),
   };
+}
+
+// An IPv4 address within IPv6 is one of IPv4 there. An interface behind `%` is nobody's but this machine's.
+function ipOf(address: string): Pick<ZipkinEndpoint, 'ipv4' | 'ipv6'> {
+  const literal = address.replace(/^::ffff:(?=\d+\.)/i, '').replace(/%.*$/, '');
+  if (isIPv4(literal)) return { ipv4: literal };
+  return isIPv6(literal) ? { ipv6: literal } : {};
 }
 
 const noHighBits = '0'.repeat(16);

@@ -2,6 +2,7 @@
 // https://github.com/openzipkin/zipkin-api (zipkin2-api.yaml, zipkin.proto)
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { isIPv4, isIPv6 } from 'node:net';
 import protobuf from 'protobufjs';
 import type { Test } from 'tap';
 import { startHttpOrigin } from './http-origin.ts';
@@ -57,10 +58,10 @@ export async function startZipkinCollector(t: Test, takesAll = false): Promise<Z
 const spanFields: ReadonlyMap<string, (value: unknown) => boolean> = new Map([
   ['traceId', (value) => isText(value) && /^([0-9a-f]{16}|[0-9a-f]{32})$/.test(value) && !/^0+$/.test(value)],
   ['id', (value) => isText(value) && /^[0-9a-f]{16}$/.test(value) && !/^0+$/.test(value)],
-  ['parentId', (value) => isText(value) && /^[0-9a-f]{16}$/.test(value)],
-  ['name', isText],
+  ['parentId', (value) => isText(value) && /^[0-9a-f]{16}$/.test(value) && !/^0+$/.test(value)],
+  ['name', (value) => isText(value) && value !== ''],
   ['kind', (value) => ['CLIENT', 'SERVER', 'PRODUCER', 'CONSUMER'].includes(value as string)],
-  ['timestamp', (value) => isWhole(value) && value > 0],
+  ['timestamp', isMicros],
   ['duration', (value) => isWhole(value) && value >= 1],
   ['debug', (value) => typeof value === 'boolean'],
   ['shared', (value) => typeof value === 'boolean'],
@@ -90,12 +91,18 @@ function isWhole(value: unknown): value is number {
   return Number.isSafeInteger(value);
 }
 
+/** Microseconds of this century: milliseconds and nanoseconds of it are other numbers. */
+function isMicros(value: unknown): boolean {
+  return isWhole(value) && value >= 946_684_800_000_000 && value < 4_102_444_800_000_000;
+}
+
 function isEndpoint(value: unknown): boolean {
   if (typeof value !== 'object' || value === null) return false;
   const rules: Readonly<Record<string, (value: unknown) => boolean>> = {
-    serviceName: isText,
-    ipv4: (value) => isText(value) && /^\d{1,3}(\.\d{1,3}){3}$/.test(value),
-    ipv6: (value) => isText(value) && value.includes(':'),
+    serviceName: (value) => isText(value) && value !== '',
+    ipv4: (value) => isText(value) && isIPv4(value),
+    // Those of IPv4 within IPv6 go into the other field.
+    ipv6: (value) => isText(value) && isIPv6(value) && !/%|^::ffff:\d+\./.test(value),
     port: (value) => isWhole(value) && value > 0 && value < 65_536,
   };
   return Object.entries(value).every(([name, each]) => rules[name]?.(each) === true);
@@ -103,7 +110,7 @@ function isEndpoint(value: unknown): boolean {
 
 function isAnnotation(value: unknown): boolean {
   const { timestamp, value: text, ...others } = value as Record<string, unknown>;
-  return isWhole(timestamp) && isText(text) && Object.keys(others).length === 0;
+  return isMicros(timestamp) && isText(text) && Object.keys(others).length === 0;
 }
 
 const proto = protobuf.parse(`

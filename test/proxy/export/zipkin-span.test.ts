@@ -110,7 +110,7 @@ t.test('every span is one by the rules of the API, in both forms alike', (t) => 
     parentSpanId: fc.oneof(fc.constant(''), hex(16)),
     name: fc.string({ minLength: 1 }),
     kind: fc.constantFrom(2, 3),
-    startNs: fc.bigInt({ min: 1_000n, max: 9_000_000_000_000_000_000n }),
+    startNs: fc.bigInt({ min: 946_684_800_000_000_000n, max: 4_102_444_799_000_000_000n }),
     attributes: fc.dictionary(fc.string({ minLength: 1 }), fc.oneof(fc.string(), fc.integer(), fc.boolean())),
     events: fc.array(fc.record({ name: fc.string({ minLength: 1 }), timeNs: fc.constant(1_760_000_000_000_000_000n) })),
   });
@@ -130,17 +130,71 @@ t.test('every span is one by the rules of the API, in both forms alike', (t) => 
   t.end();
 });
 
+t.test('an address of IPv4 within IPv6 is one of IPv4, and an interface is nobody’s business', (t) => {
+  const endpoint = (address: string) => zipkinEndpoint('', address, 80);
+  t.same(endpoint('::ffff:10.0.0.2'), { ipv4: '10.0.0.2', port: 80 });
+  t.same(endpoint('fe80::1%eth0'), { ipv6: 'fe80::1', port: 80 });
+  t.same(endpoint('::ffff:a00:2'), { ipv6: '::ffff:a00:2', port: 80 });
+  for (const none of ['', '10.0.0', '10.0.0.256', ':', 'a:b', 'localhost']) t.same(endpoint(none), { port: 80 }, none);
+  t.end();
+});
+
 t.test('the rules find what is wrong', (t) => {
-  const right = convert({});
+  const right = convert({ parentSpanId: '00f067aa0ba902b7' });
+  t.same(zipkinProblems(right), []);
+  const at = right.timestamp;
+  const endpointsThatAreNone = [
+    { ipv4: '10.0.0.256' },
+    { ipv4: '::1' },
+    { ipv6: '10.0.0.1' },
+    { ipv6: '::ffff:10.0.0.1' },
+    { ipv6: 'fe80::1%eth0' },
+    { port: 0 },
+    { port: 65_536 },
+    { port: '80' },
+    { serviceName: '' },
+    { serviceName: 7 },
+    { service_name: 'a' },
+    'reviews',
+  ];
   for (const wrong of [
-    { traceId: 'ABC' },
-    { timestamp: 1.5 },
-    { duration: 0 },
-    { kind: 'INTERNAL' },
-    { tags: { a: 1 } },
+    ...[
+      'ABC',
+      '',
+      '0'.repeat(16),
+      '0'.repeat(32),
+      'a'.repeat(15),
+      'a'.repeat(17),
+      'a'.repeat(33),
+      'A'.repeat(32),
+      7,
+    ].map((traceId) => ({ traceId })),
+    ...['', '0'.repeat(16), 'a'.repeat(15), 'a'.repeat(17), 'a'.repeat(32), 'G'.repeat(16)].flatMap((id) => [
+      { id },
+      { parentId: id },
+    ]),
+    ...[1.5, 0, -1, at / 1000, at * 1000, String(at)].map((timestamp) => ({ timestamp })),
+    ...[0, -1, 0.5, '1'].map((duration) => ({ duration })),
+    ...['INTERNAL', 'client', '', 2].map((kind) => ({ kind })),
+    ...endpointsThatAreNone.flatMap((endpoint) => [{ localEndpoint: endpoint }, { remoteEndpoint: endpoint }]),
+    ...[{ a: 1 }, { a: null }, { a: true }, 'a'].map((tags) => ({ tags })),
+    ...[{ timestamp: at }, { timestamp: at / 1000, value: 'a' }, { timestamp: at, value: 'a', more: 1 }].map(
+      (each) => ({
+        annotations: [each],
+      }),
+    ),
+    { annotations: {} },
+    { shared: 'true' },
+    { debug: 1 },
+    { name: '' },
+    { name: 1 },
     { more: 1 },
   ]) {
-    t.equal(zipkinProblems({ ...right, ...wrong }).length, 1, Object.keys(wrong)[0]!);
+    t.equal(zipkinProblems({ ...right, ...wrong }).length, 1, JSON.stringify(wrong));
+  }
+  for (const missing of ['traceId', 'id']) {
+    const { [missing]: _, ...rest } = { ...right } as Record<string, unknown>;
+    t.same(zipkinProblems(rest), [`${missing} is missing`]);
   }
   t.end();
 });
