@@ -251,6 +251,23 @@ export class HeaderTable implements WordBytes {
     this.addIdentifiedRow(line.id, at, at + line.nameLength, at + line.nameLength + 2, this.used - 2, this.used);
   }
 
+  /** Appends a row of another table, byte for byte as it is there. */
+  appendRow(from: HeaderTable, row: number): void {
+    const start = from.lineStart(row);
+    const end = from.lineEnd(row);
+    this.reserve(end - start);
+    const by = this.used - start;
+    this.used += from.bytes.copy(this.bytes, this.used, start, end);
+    this.addIdentifiedRow(
+      from.id(row),
+      start + by,
+      from.nameEnd(row) + by,
+      from.valueStart(row) + by,
+      from.valueEnd(row) + by,
+      end + by,
+    );
+  }
+
   /** Replaces the value of a row in place: its position and the spelling of its name stay. */
   replaceValue(row: number, value: string): void {
     const name = this.name(row);

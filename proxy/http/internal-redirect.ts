@@ -6,7 +6,7 @@ import { type CompiledInternalRedirect, FollowedRedirects } from '../route/inter
 import { httpStats } from '../telemetry/http-stats.ts';
 import { isValidAuthority } from './authority.ts';
 import { HeaderId, headerName } from './header-name.ts';
-import type { HeaderTable } from './header-table.ts';
+import { HeaderTable } from './header-table.ts';
 import { BodyFraming, type RequestHead, type ResponseHead } from './message.ts';
 import { beginRequest } from './request-start.ts';
 import { prepareRequestTarget } from './request-target.ts';
@@ -147,8 +147,7 @@ class SavedTarget {
   readonly authority: string;
   readonly path: string;
   readonly #scheme: RequestHead['scheme'];
-  /** Name and value in turn. */
-  readonly #fields: string[] = [];
+  readonly #fields = new HeaderTable();
 
   constructor(head: RequestHead, { headersToCopy }: CompiledInternalRedirect) {
     const { headers } = head;
@@ -158,7 +157,7 @@ class SavedTarget {
     for (let index = 0; index < headersToCopy.length; index++) {
       const name = headersToCopy[index]!;
       for (let row = headers.find(name); row >= 0; row = headers.find(name, row + 1)) {
-        this.#fields.push(headers.name(row), headers.value(row));
+        this.#fields.appendRow(headers, row);
       }
     }
   }
@@ -166,9 +165,7 @@ class SavedTarget {
   restore(head: RequestHead, { headersToCopy }: CompiledInternalRedirect): void {
     setTarget(head, { scheme: this.#scheme, authority: this.authority, path: this.path });
     for (let index = 0; index < headersToCopy.length; index++) head.headers.remove(headersToCopy[index]!);
-    for (let at = 0; at < this.#fields.length; at += 2) {
-      head.headers.append(this.#fields[at]!, this.#fields[at + 1]!);
-    }
+    appendFields(head.headers, this.#fields);
   }
 }
 
@@ -207,10 +204,14 @@ function noteEarlierPass(info: StreamInfo, earlier: StreamInfo): void {
 
 /** Fields that were replaced leave their bytes behind: many redirects with long locations must not add up. */
 function compact(headers: HeaderTable): void {
-  const fields: string[] = [];
-  for (let row = 0; row < headers.rowCount; row++) {
-    if (!headers.isRemoved(row)) fields.push(headers.name(row), headers.value(row));
-  }
+  const fields = new HeaderTable();
+  appendFields(fields, headers);
   headers.clear();
-  for (let at = 0; at < fields.length; at += 2) headers.append(fields[at]!, fields[at + 1]!);
+  appendFields(headers, fields);
+}
+
+function appendFields(to: HeaderTable, from: HeaderTable): void {
+  for (let row = 0; row < from.rowCount; row++) {
+    if (!from.isRemoved(row)) to.appendRow(from, row);
+  }
 }

@@ -56,6 +56,18 @@ t.test('a removed field is neither found nor written', async (t) => {
   t.equal(written(table), 'B: 2\r\n');
 });
 
+t.test('a row of another table is appended byte for byte, wherever that has it', async (t) => {
+  const from = received('X-Mixed:  spaced', 'HOST: a', 'x-gone: 1');
+  from.set(headerName('host'), 'b');
+  from.removeRow(2);
+  const table = received(`X-Long: ${'x'.repeat(1000)}`, 'A: 1');
+  table.remove(headerName('x-long'));
+  for (let row = 0; row < from.rowCount; row++) if (!from.isRemoved(row)) table.appendRow(from, row);
+  t.equal(written(table), 'A: 1\r\nX-Mixed:  spaced\r\nHOST: b\r\n');
+  t.equal(table.value(table.findId(HeaderId.host)), 'b');
+  t.equal(table.get(headerName('x-mixed')), from.get(headerName('x-mixed')));
+});
+
 t.test('set leaves one field, where the first was, with the spelling it had', async (t) => {
   const table = received('X-One: 1', 'Host: a', 'x-one: 2');
   table.set(headerName('x-one'), 'new');
