@@ -6,9 +6,10 @@
 import { readFileSync } from 'node:fs';
 import type { Bootstrap } from '../config/bootstrap.ts';
 import { ConfigError, type Problem, Problems } from '../config/problems.ts';
+import { cannotBeRead } from '../config/unreadable-file.ts';
 import { decodeBootstrap } from './decode/bootstrap.ts';
 import type { NodeOverrides } from './decode/process.ts';
-import { parseDocument } from './document/config-document.ts';
+import { parseDocument, parseFile } from './document/config-document.ts';
 import { mergeDocuments } from './document/document-merge.ts';
 import { readDocumentMessage } from './document/document-message.ts';
 import { inDocumentOrder } from './document/written-path.ts';
@@ -47,7 +48,7 @@ export function loadBootstrap(source: BootstrapSource): LoadedBootstrap {
 }
 
 function readDocument(source: BootstrapSource, subject: string): unknown {
-  const file = source.path === undefined ? undefined : parseText(readText(source.path), subject);
+  const file = source.path === undefined ? undefined : parseText(readText(source.path), subject, source.path);
   const inline = source.yaml === undefined ? undefined : parseText(source.yaml, '--config-yaml');
   if (file === undefined && inline === undefined) {
     throw new ConfigError(subject, [{ path: '', message: 'there is no configuration; give -c or --config-yaml' }]);
@@ -59,15 +60,13 @@ function readText(path: string): string {
   try {
     return readFileSync(path, 'utf8');
   } catch (error) {
-    // Of `ENOENT: no such file or directory, open 'x'` the place is said already.
-    const [reason] = (error as Error).message.split(', ');
-    throw new ConfigError(path, [{ path: '', message: `cannot be read: ${reason}` }]);
+    throw new ConfigError(path, [{ path: '', message: cannotBeRead(path, error) }]);
   }
 }
 
-function parseText(text: string, subject: string): unknown {
+function parseText(text: string, subject: string, path?: string): unknown {
   const problems = new Problems();
-  const document = parseDocument(text, problems);
+  const document = path === undefined ? parseDocument(text, problems) : parseFile(path, text, problems);
   if (!problems.isEmpty) throw new ConfigError(subject, problems.list);
   return document;
 }

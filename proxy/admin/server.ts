@@ -11,6 +11,7 @@ import type { Admin } from '../../config/bootstrap.ts';
 import { Errno } from '../../native/errno.ts';
 import { close, connect } from '../../native/socket.ts';
 import { createUnixSocket } from '../../native/unix-message.ts';
+import { describeListenFailure } from '../listener/listen-failure.ts';
 import { compileStringMatcher, type StringPredicate } from '../route/string-matcher.ts';
 import type { ProcessStats } from '../telemetry/process-stats.ts';
 import { type AdminAnswer, failure } from './admin-answer.ts';
@@ -130,7 +131,9 @@ export class AdminServer {
       return;
     }
     const address = formatAddress(this.#options.admin.address);
-    log.critical(`the admin interface cannot listen on ${address}: ${error.message}`);
+    const { errno } = error as NodeJS.ErrnoException;
+    const reason = errno === undefined ? error.message : describeListenFailure(-errno, this.#options.admin.address);
+    log.critical(`the admin interface cannot listen on ${address}: ${reason}`);
     process.exit(1);
   }
 

@@ -9,8 +9,9 @@ import type { CaptureSettings } from '../../bpf/capture/settings.ts';
 import { formatAddress, type IpAddress } from '../../config/address.ts';
 import type { Listener } from '../../config/listener.ts';
 import { ConfigError, Problems } from '../../config/problems.ts';
+import { cannotBeRead } from '../../config/unreadable-file.ts';
 import { close } from '../../native/socket.ts';
-import { parseDocument } from '../../xds/document/config-document.ts';
+import { parseFile } from '../../xds/document/config-document.ts';
 import type { OpenedAddress } from '../listener/listener-opening.ts';
 import type { ShortcutMaps } from '../reactor/shortcut-exit.ts';
 import type { ComponentLog } from '../telemetry/process-log.ts';
@@ -169,10 +170,10 @@ function treeOf(path: string): unknown {
   try {
     text = readFileSync(path, 'utf8');
   } catch (error) {
-    throw new ConfigError(path, [{ path: '', message: `cannot be read: ${(error as NodeJS.ErrnoException).code}` }]);
+    throw new ConfigError(path, [{ path: '', message: cannotBeRead(path, error) }]);
   }
   const problems = new Problems();
-  const tree = parseDocument(text, problems);
+  const tree = parseFile(path, text, problems);
   if (!problems.isEmpty) throw new ConfigError(path, problems.list);
   return tree;
 }

@@ -6,7 +6,8 @@ import { availableParallelism } from 'node:os';
 import type { EngineName } from '../../config/listener.ts';
 import { nearestName } from '../../xds/message/nearest-name.ts';
 import type { HotRestartSettings } from '../hot-restart/settings.ts';
-import { logLevels } from '../telemetry/process-log.ts';
+import { logComponents, logLevels } from '../telemetry/process-log.ts';
+import { meantByWord, nearestOption } from './option-names.ts';
 
 export interface Flags {
   readonly mode: 'serve' | 'validate' | 'version' | 'hot-restart-version' | 'help';
@@ -193,7 +194,7 @@ export function parseFlags(args: readonly string[]): Flags {
   const flags: Flags = {
     mode: informationOf(values) ?? mode,
     logLevel: logLevelOf(get('--log-level') ?? 'info'),
-    componentLogLevel: get('--component-log-level') ?? '',
+    componentLogLevel: componentLevelsOf(get('--component-log-level') ?? ''),
     concurrency: number('--concurrency', 0),
     drainTimeMs: number('--drain-time-s', 600) * 1000,
     parentShutdownTimeMs: number('--parent-shutdown-time-s', 900) * 1000,
@@ -289,22 +290,45 @@ function collect(args: readonly string[]): ReadonlyMap<string, string> {
 }
 
 function meantBy(name: string): string {
-  const near = name.startsWith('--')
-    ? nearestName(
+  const near = name.startsWith('-')
+    ? nearestOption(
         name,
         rules.flatMap(({ names }) => names),
       )
-    : undefined;
+    : meantByWord(name);
   return near === undefined ? '' : `did you mean ${near}? `;
 }
 
 /** With Envoy's other name of `warning`. */
-function logLevelOf(level: string): string {
+function logLevelOf(level: string, place = '--log-level '): string {
   const name = level === 'warn' ? 'warning' : level;
   if (!(logLevels as readonly string[]).includes(name)) {
-    throw new FlagError(`--log-level ${level}: there are ${logLevels.join(', ')}`);
+    throw new FlagError(`${place}${level}: there are ${logLevels.join(', ')}`);
   }
   return name;
+}
+
+/** Looked at here, so that a rehearsal (`--mode validate`) hears of it, too. */
+function componentLevelsOf(text: string): string {
+  const flag = '--component-log-level';
+  const items = text.split(',').filter((item) => item !== '');
+  const levels = items.map((item) => {
+    const [component = '', level, ...more] = item.split(':');
+    if (level === undefined || more.length > 0) {
+      throw new FlagError(`${flag} ${item}: a component and its level are needed, such as upstream:debug`);
+    }
+    if (!(logComponents as readonly string[]).includes(component)) {
+      throw new FlagError(`${flag} ${item}: ${unknownComponent(component)}`);
+    }
+    return `${component}:${logLevelOf(level, `${flag} ${component}:`)}`;
+  });
+  return levels.join(',');
+}
+
+function unknownComponent(name: string): string {
+  const near = nearestName(name, logComponents);
+  if (near !== undefined) return `there is no component ${name}; did you mean ${near}?`;
+  return `there is no component ${name}; there are ${logComponents.join(', ')}`;
 }
 
 function enginesOf(text: string): Pick<Flags, 'engine' | 'defaultEngine'> {
@@ -329,7 +353,7 @@ function captureOf(text: string, hasSettings: boolean): CaptureChoice {
 
 function numberOf(name: string, text: string | undefined, fallback: number): number {
   if (text === undefined) return fallback;
-  if (!/^\d{1,9}$/.test(text)) throw new FlagError(`${name} ${text}: a whole number is needed`);
+  if (!/^\d{1,9}$/.test(text)) throw new FlagError(`${name} ${text}: a whole number from 0 on is needed`);
   return Number(text);
 }
 

@@ -1,9 +1,9 @@
 // `outrigger request METHOD PATH [BODY]`: asks a port of the sidecar and prints the answer, with the arguments of
 // `pilot-agent request`: for hooks of Istio's injector (`POST drain`) and for istioctl, which reads the answer as JSON.
 
-import { parseArgs } from 'node:util';
 import { ConfigError } from '../../config/problems.ts';
 import { askLoopback } from '../sidecar/loopback-request.ts';
+import { readProgramOptions } from './program-options.ts';
 
 export interface RequestOptions {
   readonly method: string;
@@ -16,10 +16,12 @@ export interface RequestOptions {
 /** Admin, pilot's debugging, status, health: whoever may run a command in the pod gets no way to other ports by it. */
 const allowedPorts: readonly string[] = ['15000', '15004', '15020', '15021'];
 const timeoutMs = 60_000;
+const subject = 'the arguments of request';
 
 /** Throws `ConfigError`. */
 export function readRequestArguments(args: readonly string[]): RequestOptions {
-  const { values, positionals } = parsed(args);
+  const names = ['debug-port'];
+  const { values, positionals } = readProgramOptions({ subject, args, names, allowsPositionals: true });
   const [method, path, body = '', ...more] = positionals;
   if (method === undefined || path === undefined) fail('', 'METHOD and PATH are needed: request GET server_info');
   if (more.length > 0) fail('', `${JSON.stringify(more[0])} is too much: METHOD, PATH and BODY are taken`);
@@ -39,14 +41,6 @@ export async function askSidecar({ method, path, body, port }: RequestOptions): 
   throw new Error(`${method} ${path} of port ${port} was answered ${answer.status}: ${answer.body.trim()}`);
 }
 
-function parsed(args: readonly string[]) {
-  try {
-    return parseArgs({ args: [...args], options: { 'debug-port': { type: 'string' } }, allowPositionals: true });
-  } catch (error) {
-    return fail('', (error as Error).message);
-  }
-}
-
 function fail(path: string, message: string): never {
-  throw new ConfigError('the arguments of request', [{ path, message }]);
+  throw new ConfigError(subject, [{ path, message }]);
 }

@@ -6,10 +6,11 @@
 import { readFileSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { ConfigError, Problems } from '../../config/problems.ts';
+import { cannotBeRead } from '../../config/unreadable-file.ts';
 import type { SamplingSettings } from '../../sampler/settings.ts';
 import { readSamplingSettings } from '../../sampler/settings-reader.ts';
 import { FolderWatch } from '../../xds/client/folder-watch.ts';
-import { parseDocument } from '../../xds/document/config-document.ts';
+import { parseFile } from '../../xds/document/config-document.ts';
 import type { ComponentLog } from '../telemetry/process-log.ts';
 
 export interface SamplingFileOptions {
@@ -111,14 +112,13 @@ function readText(path: string): string {
   try {
     return readFileSync(path, 'utf8');
   } catch (error) {
-    const message = `cannot be read: ${(error as NodeJS.ErrnoException).code}`;
-    throw new ConfigError(path, [{ path: '', message }]);
+    throw new ConfigError(path, [{ path: '', message: cannotBeRead(path, error) }]);
   }
 }
 
 function settingsOf(path: string, text: string): SamplingSettings {
   const problems = new Problems();
-  const tree = parseDocument(text, problems);
+  const tree = parseFile(path, text, problems);
   if (!problems.isEmpty) throw new ConfigError(path, problems.list);
   const read = readSamplingSettings(tree);
   if (read.kind === 'problems') throw new ConfigError(path, read.problems);

@@ -7,9 +7,11 @@ import { isIPv6 } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import type { NameTable } from '../../config/name-table.ts';
 import { ConfigError, Problems } from '../../config/problems.ts';
+import { cannotBeRead } from '../../config/unreadable-file.ts';
 import type { OwnSecrets } from '../../xds/client/config-sources.ts';
 import type { DnsProxy } from '../dns/dns-proxy.ts';
 import type { WantedAddress } from '../listener/inherited-sockets.ts';
+import { describeListenFailure } from '../listener/listen-failure.ts';
 import { type AppProbe, readAppProbes } from '../sidecar/app-probe.ts';
 import { lookForProcesses, sharesProcesses, watchApplication } from '../sidecar/application-watch.ts';
 import { bootstrapDocument, secretsCluster } from '../sidecar/bootstrap-document.ts';
@@ -106,7 +108,7 @@ export class Sidecar {
       stats: stats.block(dnsStats),
       log,
     });
-    await proxy.listen(dnsPort);
+    await proxy.listen(dnsPort).catch(failOfPort);
     if (this.#names !== undefined) proxy.use(this.#names);
     this.#dnsProxy = proxy;
   }
@@ -140,7 +142,8 @@ export class Sidecar {
       schedule: processClock.schedule,
     });
     const { statusPort: status, healthPort: health, prometheusPort: prometheus } = proxyConfig;
-    log.info({ ...(await server.listen({ status, health, prometheus })) }, 'the kubelet is answered');
+    const ports = await server.listen({ status, health, prometheus }).catch(failOfPort);
+    log.info({ ...ports }, 'the kubelet is answered');
   }
 }
 
@@ -158,6 +161,14 @@ function probesOf({ appProbes }: SidecarEnvironment): ReadonlyMap<string, AppPro
   return probes;
 }
 
+/** A port that is another's is no fault of ours: a second sidecar in the pod, or an application on a port of Istio's. */
+function failOfPort(error: NodeJS.ErrnoException & { readonly address?: string; readonly port?: number }): never {
+  const { errno, address, port } = error;
+  if (errno === undefined || address === undefined || port === undefined) throw error;
+  const message = `cannot be listened on: ${describeListenFailure(-errno, { kind: 'ip', ip: address, port })}`;
+  throw new ConfigError('the ports of the sidecar', [{ path: `${address} port ${port}`, message }]);
+}
+
 /** What Istio's rules leave alone. The IPv6 address is none of loopback's own: where nobody added it, it cannot be had. */
 function probeSource(podIp: string): string | undefined {
   if (!isIPv6(podIp)) return '127.0.0.6';
@@ -170,6 +181,6 @@ function readIfThere(path: string): string | undefined {
     return readFileSync(path, 'utf8');
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
+    throw new ConfigError('the environment of the sidecar', [{ path, message: cannotBeRead(path, error) }]);
   }
 }

@@ -2,8 +2,8 @@
 // the arguments of `pilot-agent wait`.
 
 import { request } from 'node:http';
-import { parseArgs } from 'node:util';
 import { ConfigError } from '../../config/problems.ts';
+import { readProgramOptions } from './program-options.ts';
 
 export interface WaitOptions {
   readonly url: URL;
@@ -15,16 +15,11 @@ export interface WaitOptions {
 /** Throws `ConfigError`. */
 export function readWaitArguments(args: readonly string[]): WaitOptions {
   const subject = 'the arguments of wait';
-  let values: Readonly<Record<string, string | undefined>>;
-  try {
-    ({ values } = parseArgs({ args: [...args], options: flags, allowNegative: false }));
-  } catch (error) {
-    throw new ConfigError(subject, [{ path: '', message: (error as Error).message }]);
-  }
+  const { values } = readProgramOptions({ subject, args, names: optionNames, allowsPositionals: false });
   const number = (name: string, otherwise: number): number => {
     const value = Number(values[name] ?? otherwise);
     if (Number.isFinite(value) && value > 0) return value;
-    throw new ConfigError(subject, [{ path: `--${name}`, message: 'must be a number above 0' }]);
+    throw new ConfigError(subject, [{ path: `--${name}`, message: `must be a number above 0, not ${values[name]}` }]);
   };
   const url = values['url'] ?? 'http://localhost:15021/healthz/ready';
   if (!URL.canParse(url) || !url.startsWith('http://')) {
@@ -72,9 +67,4 @@ function after(delayMs: number): Promise<'again'> {
   return promise;
 }
 
-const flags = {
-  url: { type: 'string' },
-  timeoutSeconds: { type: 'string' },
-  requestTimeoutMillis: { type: 'string' },
-  periodMillis: { type: 'string' },
-} as const;
+const optionNames = ['url', 'timeoutSeconds', 'requestTimeoutMillis', 'periodMillis'];

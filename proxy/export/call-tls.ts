@@ -5,6 +5,7 @@ import { readFileSync } from 'node:fs';
 import type { GrpcTls, SecretText } from '../../config/config-source.ts';
 import type { Secret, SubjectAltNameMatcher, ValidationContext } from '../../config/secret.ts';
 import type { SecretReference, UpstreamTls } from '../../config/tls.ts';
+import { cannotBeRead } from '../../config/unreadable-file.ts';
 import type { Secrets } from '../tls/resolved-tls.ts';
 
 export interface CallTls {
@@ -70,7 +71,7 @@ function readSecret(secret: SecretText, what: string): string {
       try {
         return readFileSync(secret.path, 'utf8');
       } catch (error) {
-        throw new Error(`${what} in ${secret.path} cannot be read: ${(error as NodeJS.ErrnoException).code}`);
+        throw new Error(`${what} in ${secret.path} ${cannotBeRead(secret.path, error)}`);
       }
   }
 }

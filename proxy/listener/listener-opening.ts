@@ -5,10 +5,11 @@
 
 import { type Address, formatAddress } from '../../config/address.ts';
 import type { Listener } from '../../config/listener.ts';
-import { describeErrno, Errno } from '../../native/errno.ts';
+import { describeErrno } from '../../native/errno.ts';
 import { close, duplicate, localAddress } from '../../native/socket.ts';
 import { openListeningDescriptor } from '../reactor/listening-socket.ts';
 import { adjustInherited, type InheritSockets, type ListeningAddress } from './inherited-sockets.ts';
+import { describeListenFailure } from './listen-failure.ts';
 
 export interface OpenedListener {
   /** With the ports that the kernel gave. */
@@ -60,7 +61,7 @@ export function openAddresses(
     opened.push({ configured, bound: boundAddress(sockets, configured), sockets, isInherited });
     if (result < 0) {
       closeAddresses(opened);
-      return { address: formatAddress(configured), reason: reasonOf(-result, configured) };
+      return { address: formatAddress(configured), reason: describeListenFailure(-result, configured) };
     }
   }
   return opened;
@@ -127,19 +128,4 @@ function openSockets(config: Listener, address: Address, sockets: number[], coun
 function boundAddress(sockets: readonly number[], configured: Address): Address {
   const [first] = sockets;
   return (first === undefined ? undefined : localAddress(first)) ?? configured;
-}
-
-function reasonOf(errno: number, address: Address): string {
-  const wayOut = address.kind === 'pipe' ? pipeWayOut(errno) : portWayOut(errno, address.port);
-  return describeErrno(errno) + wayOut;
-}
-
-function portWayOut(errno: number, port: number): string {
-  if (errno === Errno.EADDRINUSE) return `; \`ss -ltnp sport = :${port}\` shows who listens there`;
-  return errno === Errno.EACCES ? '; a port this low needs CAP_NET_BIND_SERVICE' : '';
-}
-
-function pipeWayOut(errno: number): string {
-  if (errno === Errno.ENOENT) return '; make its folder';
-  return errno === Errno.EACCES ? '; let this user write in its folder' : '';
 }

@@ -44,7 +44,8 @@ t.test('a command line that cannot be used is one line and exit code 2', async (
   for (const [flags, line] of [
     [['--log-level', 'loud'], /^outrigger: --log-level loud: there are trace, debug/],
     [['--component-log-level', 'nobody:debug'], /^outrigger: .*nobody/],
-    [['--concurrency', 'x'], /^outrigger: --concurrency x: a whole number is needed$/],
+    [['--mode', 'validate', '--component-log-level', 'nobody:debug'], /^outrigger: .*nobody/],
+    [['--concurrency', 'x'], /^outrigger: --concurrency x: a whole number from 0 on is needed$/],
   ] as const) {
     const sidecar = await startSidecar(t, { bootstrap: {}, flags, isReady: false });
     t.equal(await sidecar.ended, 2);

@@ -1,3 +1,4 @@
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { dump } from 'js-yaml';
@@ -38,12 +39,17 @@ t.test('what cannot be read is one problem of the document', async (t) => {
   const directory = t.testdir({ 'cut.yaml': 'static_resources: {' });
   t.match(
     failure({ path: join(directory, 'none.yaml') }),
-    /none\.yaml: 1 problem\n {2}\(document\): cannot be read: ENOENT: no such file or directory$/,
+    /none\.yaml: 1 problem\n {2}\(document\): cannot be read: ENOENT: the folder .* has no such file; put it there, or correct the path$/,
   );
-  t.match(failure({ path: directory }), /cannot be read: EISDIR: illegal operation on a directory$/);
+  t.match(failure({ path: directory }), /cannot be read: EISDIR: it is a folder; name a file in it$/);
   t.match(
     failure({ path: join(directory, 'cut.yaml') }),
     /cut\.yaml: 1 problem\n {2}\(document\): line \d+, column \d+: /,
+  );
+  writeFileSync(join(directory, 'cut.json'), '\ufeff{"node": {"id": "a",\n}}');
+  t.match(
+    failure({ path: join(directory, 'cut.json') }),
+    /cut\.json: 1 problem\n {2}\(document\): is not JSON: line 2, column 1: expected another name .* must be called \.yaml$/,
   );
   t.match(failure({ yaml: '' }), /^--config-yaml: 1 problem\n {2}\(document\): is empty/);
   t.match(failure({}), /there is no configuration; give -c or --config-yaml/);

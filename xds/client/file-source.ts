@@ -7,6 +7,7 @@ import { readFileSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import type { SourceStatus, TypeStatus } from '../../config/dynamic-state.ts';
 import type { Problem } from '../../config/problems.ts';
+import { cannotBeRead } from '../../config/unreadable-file.ts';
 import {
   type DiscoveryLog,
   type DiscoveryUpdate,
@@ -130,7 +131,7 @@ export class FileSource implements ResourceSubscriptions {
     try {
       text = readFileSync(path, 'utf8');
     } catch (error) {
-      this.#fail(`${path} cannot be read: ${(error as NodeJS.ErrnoException).code}`, 0);
+      this.#fail(`${path} ${cannotBeRead(path, error)}`, 0);
       return;
     }
     const document = readDiscoveryDocument(text, consumer.type);

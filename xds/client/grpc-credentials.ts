@@ -7,6 +7,7 @@ import { isIP, type Socket } from 'node:net';
 import { connect, createSecureContext, getCACertificates, type SecureContext } from 'node:tls';
 import { ChannelCredentials } from '@grpc/grpc-js';
 import type { GrpcTls, SecretText } from '../../config/config-source.ts';
+import { cannotBeRead } from '../../config/unreadable-file.ts';
 import type { GrpcPeer } from './grpc-peer.ts';
 import { identityProblem } from './peer-identity.ts';
 
@@ -108,7 +109,7 @@ function readSecret(secret: SecretText, what: string): string {
       try {
         return readFileSync(secret.path, 'utf8');
       } catch (error) {
-        throw new Error(`${placeOf(secret, what)} cannot be read: ${(error as NodeJS.ErrnoException).code}`);
+        throw new Error(`${placeOf(secret, what)} ${cannotBeRead(secret.path, error)}`);
       }
   }
 }

@@ -19,8 +19,16 @@ export function decodeAddress(message: AddressMessage | undefined, problems: Pro
   problems
     .at('socket_address')
     .at('address')
-    .add(`${JSON.stringify(address.hostname)} is not a literal IP address`);
+    .add(`${JSON.stringify(address.hostname)} is not a literal IP address${insteadOf(address.hostname)}`);
   return undefined;
+}
+
+function insteadOf(hostname: string): string {
+  const inBrackets = /^\[(.*)\]$/.exec(hostname)?.[1];
+  if (inBrackets !== undefined && isIP(inBrackets) === 6) return `; write ${inBrackets}, without brackets`;
+  const withPort = /^(.*):\d+$/.exec(hostname)?.[1];
+  if (withPort !== undefined && isIP(withPort) === 4) return `; write ${withPort}, and the port as port_value`;
+  return hostname === 'localhost' ? '; write 127.0.0.1 or ::1' : '';
 }
 
 /** A literal address, or a name for the discovery of a DNS cluster. */

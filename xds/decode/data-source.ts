@@ -4,6 +4,7 @@
 import { readFileSync } from 'node:fs';
 import type { SecretText } from '../../config/config-source.ts';
 import type { Problems } from '../../config/problems.ts';
+import { cannotBeRead } from '../../config/unreadable-file.ts';
 import type { DataSource } from '../generated/messages.ts';
 
 /** The bytes of a data source; undefined when they cannot be had (recorded). */
@@ -41,7 +42,7 @@ function readFile(path: string, problems: Problems): Uint8Array | undefined {
   try {
     return new Uint8Array(readFileSync(path));
   } catch (error) {
-    problems.at('filename').add(`${path} cannot be read: ${(error as NodeJS.ErrnoException).code}`);
+    problems.at('filename').add(`${path} ${cannotBeRead(path, error)}`);
     return undefined;
   }
 }

@@ -3,6 +3,7 @@
 
 import { readFileSync } from 'node:fs';
 import type { Problems } from '../../config/problems.ts';
+import { cannotBeRead } from '../../config/unreadable-file.ts';
 import type { SecretPart } from '../../config/written-secret.ts';
 import type { DataSource } from '../generated/messages.ts';
 
@@ -27,7 +28,7 @@ export function readSecretPart(part: SecretPart, problems: Problems): Uint8Array
   try {
     return new Uint8Array(readFileSync(part.path));
   } catch (error) {
-    problems.at('filename').add(`${part.path} cannot be read: ${(error as NodeJS.ErrnoException).code}`);
+    problems.at('filename').add(`${part.path} ${cannotBeRead(part.path, error)}`);
     return undefined;
   }
 }

@@ -2,6 +2,7 @@
 
 import { load, loadAll, YAMLException } from 'js-yaml';
 import type { Problems } from '../../config/problems.ts';
+import { jsonProblem } from './json-problem.ts';
 
 export interface IndexedDocument {
   /** Position among the documents of the text, from 0. */
@@ -17,6 +18,19 @@ export function parseDocument(text: string, problems: Problems): unknown {
     // YAML flow mappings begin with a brace too; its parser says best what is wrong.
   }
   return parseYaml(text, problems);
+}
+
+/**
+ * The tree of a file. One that is called `.json` has to be JSON, as for Envoy: what a parser of YAML says of a comma too many
+ * in it helps nobody.
+ */
+export function parseFile(path: string, text: string, problems: Problems): unknown {
+  const json = text.replace(/^\ufeff/, '');
+  if (!/\.json$/i.test(path) || json.trim() === '') return parseDocument(text, problems);
+  const parsed = parseJson(json);
+  if (parsed !== undefined) return parsed;
+  problems.add(`is not JSON: ${jsonProblem(json)}; a file with YAML must be called .yaml`);
+  return undefined;
 }
 
 /**

@@ -5,6 +5,7 @@
 
 import { readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { cannotBeRead } from '../../config/unreadable-file.ts';
 import type { DiscoveryLog, Schedule } from '../client/discovery.ts';
 import { FolderWatch } from '../client/folder-watch.ts';
 import { HeldIdentity, type Identity, type RunningIdentity } from './identity.ts';
@@ -67,9 +68,9 @@ export class MountedIdentity implements RunningIdentity {
   #read(): void {
     const { certificatePath, keyPath, rootsPath, log } = this.#options;
     try {
-      const certificateChain = readFileSync(certificatePath, 'utf8');
-      const privateKey = readFileSync(keyPath, 'utf8');
-      const roots = readFileSync(rootsPath, 'utf8');
+      const certificateChain = readText(certificatePath);
+      const privateKey = readText(keyPath);
+      const roots = readText(rootsPath);
       const notAfterMs = endOfCertificate(certificateChain, privateKey, certificatePath);
       if (this.#isHeld(certificateChain, roots)) return;
       log('info', `a certificate came from ${certificatePath}`, { until: new Date(notAfterMs).toISOString() });
@@ -82,6 +83,14 @@ export class MountedIdentity implements RunningIdentity {
 
   #isHeld(certificateChain: string, roots: string): boolean {
     return this.current?.certificateChain === certificateChain && this.current.roots === roots;
+  }
+}
+
+function readText(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    throw new Error(`${path} ${cannotBeRead(path, error)}`);
   }
 }
 

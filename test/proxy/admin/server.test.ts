@@ -182,7 +182,10 @@ t.test('a pipe that a living process listens at is not taken from it, nor what a
       timeout: 20_000,
     });
     t.equal(second.status, 1, second.stderr);
-    t.match(second.stdout, `the admin interface cannot listen on ${taken}: listen EADDRINUSE`);
+    t.match(
+      second.stdout,
+      `the admin interface cannot listen on ${taken}: address already in use; \`ss -lxp src ${taken}\` shows`,
+    );
   }
   t.ok(lstatSync(link).isSymbolicLink());
   const client = connect(path);

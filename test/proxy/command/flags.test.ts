@@ -96,14 +96,31 @@ t.test('help and version need no bootstrap', (t) => {
   t.end();
 });
 
+t.test('levels of components are those of the log, warning in both of its spellings', (t) => {
+  const of = (text: string) => parseFlags(['-c', 'x', '--component-log-level', text]).componentLogLevel;
+  t.equal(of('upstream:debug,dns:warn,'), 'upstream:debug,dns:warning');
+  t.equal(of(''), '');
+  t.end();
+});
+
 t.test('what cannot be used is refused in one sentence', (t) => {
   for (const [args, sentence] of [
     [[], /^a bootstrap is needed: -c FILE/],
     [['-c', 'x', '--frobnicate'], /^unknown argument --frobnicate: outrigger --help lists/],
     [['-c', 'x', '--concurency=2'], /^unknown argument --concurency=2: did you mean --concurrency\? outrigger --help/],
     [['-c', 'x', 'y'], /^unknown argument y: /],
+    [['x.yaml'], /^unknown argument x\.yaml: did you mean -c x\.yaml\? outrigger --help/],
+    [['--config', 'x'], /^unknown argument --config: did you mean --config-path\? outrigger --help/],
+    [
+      ['-c', 'x', '--component-log-level', 'upsteam:debug'],
+      /^--component-log-level upsteam:debug: .* did you mean upstream\?$/,
+    ],
+    [['-c', 'x', '--component-log-level', 'nobody:debug'], /: there is no component nobody; there are a2a, admin, /],
+    [['-c', 'x', '--component-log-level', 'main:loud'], /^--component-log-level main:loud: there are trace, /],
+    [['-c', 'x', '--component-log-level', 'main'], /^--component-log-level main: a component and its level are needed/],
+    [['-c', 'x', '--component-log-level', 'a:b:c'], /: a component and its level are needed, such as upstream:debug$/],
     [['-c'], /^-c needs a value$/],
-    [['-c', 'x', '--concurrency', '-1'], /^--concurrency -1: a whole number is needed$/],
+    [['-c', 'x', '--concurrency', '-1'], /^--concurrency -1: a whole number from 0 on is needed$/],
     [['-c', 'x', '--drain-time-s', '1.5'], /^--drain-time-s 1\.5: a whole number/],
     [['-c', 'x', '--disable-hot-restart=true'], /^--disable-hot-restart takes no value$/],
     [['-c', 'x', '--mode', 'init_only'], /^--mode init_only: serve and validate/],

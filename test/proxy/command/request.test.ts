@@ -22,7 +22,7 @@ t.test('what cannot be asked is refused with what would be right', (t) => {
     [['G T', 'a'], /"G T" is no method/],
     [['GET', 'a b'], /must be printable ASCII/],
     [['GET', 'a', '--debug-port', '22'], /--debug-port: 22 is not one of 15000, 15004, 15020, 15021/],
-    [['GET', 'a', '--port', '22'], /--port/],
+    [['GET', 'a', '--port', '22'], /--port: there is no such option; there are --debug-port/],
   ];
   for (const [args, message] of rows) t.throws(() => readRequestArguments(args), { name: 'ConfigError', message });
   t.end();

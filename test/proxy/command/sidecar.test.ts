@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import t from 'tap';
 import { parseFlags } from '../../../proxy/command/flags.ts';
 import { Sidecar } from '../../../proxy/command/sidecar.ts';
@@ -27,6 +29,21 @@ t.test('who asks a CA in clear text gets no identity, and is told', async (t) =>
   const sidecar = new Sidecar([], { ...pod, CA_ADDR: 'istiod:15010' });
   t.equal(sidecar.beginIdentity(log), undefined);
   t.match(lines.at(-1), /^warn no CA is asked over a connection in clear text/);
+});
+
+t.test('a port of Istio that is taken is a problem with the way out', async (t) => {
+  const taken = createServer().listen(0, '127.0.0.1');
+  await once(taken, 'listening');
+  t.teardown(() => taken.close());
+  const { port } = taken.address() as AddressInfo;
+  const proxyConfig = JSON.stringify({ statusPort: port });
+  const sidecar = new Sidecar([], { ...pod, PROXY_CONFIG: proxyConfig });
+  await t.rejects(sidecar.answer(log), {
+    name: 'ConfigError',
+    message: new RegExp(
+      `^the ports of the sidecar: 1 problem\\n.* port ${port}: cannot be listened on: address already in use; \`ss -ltnp sport = :${port}\` shows`,
+    ),
+  });
 });
 
 t.test('probes that cannot be asked are problems with their places', async (t) => {

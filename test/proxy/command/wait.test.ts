@@ -22,8 +22,9 @@ t.test('the arguments of Istio’s own command, with its defaults', async (t) =>
 t.test('what is not understood is refused', async (t) => {
   for (const [args, message] of [
     [['--url=ftp://a'], /--url: ftp:\/\/a is no address/],
-    [['--timeoutSeconds=0'], /--timeoutSeconds: must be a number above 0/],
-    [['--other'], /Unknown option '--other'/],
+    [['--timeoutSeconds=0'], /--timeoutSeconds: must be a number above 0, not 0$/],
+    [['--tmeout', '3'], /--tmeout: there is no such option; did you mean --timeoutSeconds\?/],
+    [['http://a/'], /http:\/\/a\/: is no option: there are --url, /],
   ] as const) {
     t.throws(() => readWaitArguments(args), { name: 'ConfigError', message });
   }

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { mkdtempSync, readFileSync, readlinkSync, rmSync, statSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import t from 'tap';
 import type { Address } from '../../../config/address.ts';
 import type { Listener } from '../../../config/listener.ts';
@@ -102,7 +102,7 @@ t.test('a place that cannot be had is told with what to do', (t) => {
     for (const descriptor of failure.descriptors.flat()) close(descriptor);
     return 'it listens';
   };
-  t.equal(reason({ kind: 'pipe', path: `${folder}/none/socket` }), 'no such file or directory; make its folder');
+  t.equal(reason({ kind: 'pipe', path: `${folder}/none/socket` }), `there is no folder ${folder}/none; make it`);
   const lowest = Number(readFileSync('/proc/sys/net/ipv4/ip_unprivileged_port_start', 'utf8'));
   const user = process.geteuid!();
   if (user === 0) process.seteuid!(65_534);
@@ -111,7 +111,7 @@ t.test('a place that cannot be had is told with what to do', (t) => {
   if (user === 0) process.seteuid!(0);
   t.same(refusals, [
     lowest < 2 ? 'it listens' : 'permission denied; a port this low needs CAP_NET_BIND_SERVICE',
-    'permission denied; let this user write in its folder',
+    `permission denied; let uid ${user === 0 ? 65_534 : user} write in ${dirname(path)}`,
   ]);
   t.end();
 });

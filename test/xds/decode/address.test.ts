@@ -29,6 +29,15 @@ t.test('a name is for the discovery of a cluster only', async (t) => {
   const name = '{socket_address: {address: a.example, port_value: 80}}';
   t.same(hostAddress(name).value, { kind: 'host', hostname: 'a.example', port: 80 });
   t.same(address(name).problems, ['socket_address.address: "a.example" is not a literal IP address']);
+  for (const [text, instead] of [
+    ['[::1]', 'write ::1, without brackets'],
+    ['10.0.0.1:80', 'write 10.0.0.1, and the port as port_value'],
+    ['localhost', 'write 127.0.0.1 or ::1'],
+  ] as const) {
+    t.same(address(`{socket_address: {address: "${text}", port_value: 1}}`).problems, [
+      `socket_address.address: ${JSON.stringify(text)} is not a literal IP address; ${instead}`,
+    ]);
+  }
   t.equal(
     hostAddress('{socket_address: {address: "fe80::1%eth0", port_value: 80}}').value?.kind,
     'host',

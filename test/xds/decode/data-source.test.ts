@@ -25,7 +25,9 @@ t.test('a value comes from its place, a file or the environment', async (t) => {
 });
 
 t.test('what cannot be read is a problem', async (t) => {
-  t.same(bytes('{filename: /nowhere/at/all}').problems, ['filename: /nowhere/at/all cannot be read: ENOENT']);
+  t.same(bytes('{filename: /nowhere/at/all}').problems, [
+    'filename: /nowhere/at/all cannot be read: ENOENT: there is no folder /nowhere; put it there, or correct the path',
+  ]);
   t.same(bytes('{environment_variable: OUTRIGGER_ABSENT}').problems, [
     'environment_variable: there is no environment variable OUTRIGGER_ABSENT',
   ]);

@@ -42,7 +42,7 @@ t.test('a certificate with its key, its password and its staple', async (t) => {
     'ocsp_staple: is no OCSP response in DER',
   ]);
   t.same(loaded({ ...written, password: { kind: 'file', path: '/not/there' } }).problems, [
-    'password.filename: /not/there cannot be read: ENOENT',
+    'password.filename: /not/there cannot be read: ENOENT: there is no folder /not; put it there, or correct the path',
   ]);
 });
 

@@ -31,5 +31,7 @@ t.test('a part is where it is said to be, and is read from there each time', asy
   t.same(read('{environment_variable: OUTRIGGER_ABSENT}'), [
     'p.environment_variable: there is no environment variable OUTRIGGER_ABSENT',
   ]);
-  t.same(read('{filename: /nowhere/at/all}'), ['p.filename: /nowhere/at/all cannot be read: ENOENT']);
+  t.same(read('{filename: /nowhere/at/all}'), [
+    'p.filename: /nowhere/at/all cannot be read: ENOENT: there is no folder /nowhere; put it there, or correct the path',
+  ]);
 });

@@ -1,6 +1,6 @@
 import t from 'tap';
 import { Problems } from '../../../config/problems.ts';
-import { parseDocument, parseDocuments } from '../../../xds/document/config-document.ts';
+import { parseDocument, parseDocuments, parseFile } from '../../../xds/document/config-document.ts';
 
 function parsed(text: string) {
   const problems = new Problems();
@@ -27,6 +27,19 @@ t.test(
     }
   },
 );
+
+t.test('a file that is called .json has to be JSON', async (t) => {
+  const of = (path: string, text: string) => {
+    const problems = new Problems();
+    return parseFile(path, text, problems) ?? problems.list.map(({ message }) => message);
+  };
+  const problem = 'is not JSON: line 1, column 1: expected a value, found "a"; a file with YAML must be called .yaml';
+  t.same(of('x.JSON', 'a: 1'), [problem]);
+  t.same(of('x.yaml', 'a: 1'), { a: 1 });
+  t.same(of('x.yaml', '{"a": 1}'), { a: 1 });
+  t.same(of('x.json', '\ufeff{"a": 1}'), { a: 1 }, 'with a byte order mark, as some editors write it');
+  t.same(of('x.json', ' \n'), ['is empty; the least that can be started is {}']);
+});
 
 t.test('a syntax error is named with line and column', async (t) => {
   t.match(parsed('a: 1\nb: [1,\n').problems[0], /^line \d+, column \d+: ./);
