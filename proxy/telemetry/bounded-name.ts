@@ -1,6 +1,7 @@
-// A name that the budget of series bounds: all groups of one cluster, of one route, of one key of requests. They are
-// exported under that name or in `other`, together.
+// A name that the budget of series bounds: all groups of one cluster, of one route, of one TCP proxy, of one key of requests.
+// They are exported under that name or in `other`, together.
 
+import { staysOfIdle } from './idle-group.ts';
 import { idleSeriesMs } from './request-metrics.ts';
 import { otherName } from './request-stats.ts';
 import type { StatGroup } from './stat-group.ts';
@@ -8,8 +9,11 @@ import { labelNames } from './stat-scope.ts';
 import { StatTotals } from './stat-totals.ts';
 import type { StatScope } from './stats.ts';
 
-/** Of these there is a cluster or route for each name. Listeners are few, and their ports are not made by a mesh. */
-const boundedTemplates: readonly string[] = ['cluster.{', 'vhost.{'];
+/**
+ * Of these there is a cluster or route for each name; Istio calls a TCP proxy as its cluster. Listeners are few, and their ports
+ * are not made by a mesh.
+ */
+const boundedTemplates: readonly string[] = ['cluster.{', 'vhost.{', 'tcp.{'];
 /** Labels that are kept in `other`: they have few values, and without them nobody sees errors in it. */
 const labelsOfOther: ReadonlySet<string> = new Set([
   ...['status', 'grpc_status', 'reason'],
@@ -161,8 +165,8 @@ export class BoundedName {
   #gauges(): number {
     let gauges = 0;
     for (const group of this.groups) {
-      for (const [index, { kind }] of group.scope.stats.entries()) {
-        if (kind === 'gauge' && group.isShown(index) && group.isUsed(index)) gauges++;
+      for (const index of group.scope.stats.keys()) {
+        if (staysOfIdle(group, index) && group.isShown(index) && group.isUsed(index)) gauges++;
       }
     }
     return gauges;

@@ -1,4 +1,6 @@
 // A group that nobody uses, as it is exported: what it has now, such as the endpoints of a cluster, and nothing that it counted.
+// A gauge that is 0 tells nothing, or each cluster that was called once would have a dozen of them for ever; but that a cluster
+// has no endpoint is what somebody waits to be told.
 
 import { HistogramSummary } from './histogram.ts';
 import type { SeriesGroup, StatGroup } from './stat-group.ts';
@@ -22,15 +24,15 @@ export class IdleGroup implements SeriesGroup {
   }
 
   value(index: number): number {
-    return this.#isGauge(index) ? this.#group.value(index) : 0;
+    return this.scope.stats[index]!.kind === 'gauge' ? this.#group.value(index) : 0;
   }
 
   isShown(index: number): boolean {
-    return this.#isGauge(index) && this.#group.isShown(index);
+    return staysOfIdle(this.#group, index) && this.#group.isShown(index);
   }
 
   isUsed(index: number): boolean {
-    return this.#isGauge(index) && this.#group.isUsed(index);
+    return staysOfIdle(this.#group, index) && this.#group.isUsed(index);
   }
 
   codes(): ReadonlyMap<number, number> {
@@ -44,8 +46,10 @@ export class IdleGroup implements SeriesGroup {
   interval(): HistogramSummary {
     return new HistogramSummary();
   }
+}
 
-  #isGauge(index: number): boolean {
-    return this.scope.stats[index]!.kind === 'gauge';
-  }
+/** What is exported of an idle group, as far as it is shown and was used. */
+export function staysOfIdle(group: Pick<StatGroup, 'scope' | 'value'>, index: number): boolean {
+  const { kind, name } = group.scope.stats[index]!;
+  return kind === 'gauge' && (name.startsWith('membership_') || group.value(index) !== 0);
 }

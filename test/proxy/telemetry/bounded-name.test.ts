@@ -12,6 +12,7 @@ import { expiredRequestStats, requestStats } from '../../../proxy/telemetry/requ
 import { clusterManagerStats } from '../../../proxy/telemetry/server-stats.ts';
 import type { StatSet } from '../../../proxy/telemetry/stats.ts';
 import { StatsStore } from '../../../proxy/telemetry/stats-store.ts';
+import { tcpStats } from '../../../proxy/telemetry/tcp-stats.ts';
 import { WorkerStats } from '../../../proxy/telemetry/worker-stats.ts';
 
 const store = new StatsStore();
@@ -22,10 +23,11 @@ function group(set: StatSet, ...names: string[]) {
   return store.get(set, ...names)!;
 }
 
-t.test('clusters, routes and keys of requests are bounded; what there are few of is not', (t) => {
+t.test('clusters, routes, TCP proxies and keys of requests are bounded; what there are few of is not', (t) => {
   t.ok(isBounded(group(clusterStats, 'a')));
   t.ok(isBounded(group(externalResponseStats, 'a')));
   t.ok(isBounded(group(routeStats, 'host', 'route')));
+  t.ok(isBounded(group(tcpStats, 'outbound|3306||db')));
   t.ok(isBounded(group(requestStats, 's', '/', 'GET', '2xx', '')));
   t.notOk(isBounded(group(expiredRequestStats, '2xx', '')));
   t.notOk(isBounded(group(listenerStats, '0.0.0.0:80')));

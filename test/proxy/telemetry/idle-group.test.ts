@@ -26,3 +26,19 @@ t.test('of a group that nobody uses gauges are exported, and nothing that was co
   );
   t.end();
 });
+
+t.test('gauges that are 0 end too, but for those of its members', (t) => {
+  const store = new StatsStore();
+  const block = new WorkerStats((message) => store.accept(0, message)).block(clusterStats, 'a');
+  const { upstreamCxActive, upstreamRqActive, membershipHealthy, maxHostWeight } = clusterStats;
+  for (const index of [upstreamCxActive, upstreamRqActive, membershipHealthy]) block.set(index, 0);
+  block.set(maxHostWeight, 3);
+  const group = store.get(clusterStats, 'a')!;
+  const idle = new IdleGroup(group, group);
+  const told = () => [...clusterStats.scope.stats.keys()].filter((index) => idle.isShown(index) && idle.isUsed(index));
+  t.same(told(), [maxHostWeight, membershipHealthy]);
+  block.inc(upstreamRqActive);
+  t.same(told(), [upstreamRqActive, maxHostWeight, membershipHealthy]);
+  t.equal(idle.value(upstreamRqActive), 1);
+  t.end();
+});

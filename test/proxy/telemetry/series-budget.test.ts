@@ -1,6 +1,11 @@
 import fc from 'fast-check';
 import t from 'tap';
-import { circuitBreakerStats, clusterStats, countUpstreamResponse } from '../../../proxy/telemetry/cluster-stats.ts';
+import {
+  circuitBreakerStats,
+  clusterStats,
+  countUpstreamResponse,
+  routeStats,
+} from '../../../proxy/telemetry/cluster-stats.ts';
 import { httpStats } from '../../../proxy/telemetry/http-stats.ts';
 import { idleSeriesMs, RequestMetrics } from '../../../proxy/telemetry/request-metrics.ts';
 import { expiredRequestStats, requestStats } from '../../../proxy/telemetry/request-stats.ts';
@@ -8,6 +13,7 @@ import { SeriesBudget } from '../../../proxy/telemetry/series-budget.ts';
 import type { SeriesGroup } from '../../../proxy/telemetry/stat-group.ts';
 import type { StatBlock } from '../../../proxy/telemetry/stats.ts';
 import { StatsStore } from '../../../proxy/telemetry/stats-store.ts';
+import { tcpStats } from '../../../proxy/telemetry/tcp-stats.ts';
 import { WorkerStats } from '../../../proxy/telemetry/worker-stats.ts';
 
 const { upstreamRqTotal, upstreamRqCode, upstreamRqTime, upstreamCxActive } = clusterStats;
@@ -198,6 +204,40 @@ t.test(
     t.strictSame(fixture.shown(), ['a 5', 'b 2']);
     a.inc(upstreamRqTotal);
     t.strictSame(fixture.shown(), ['a 6', 'b 2']);
+    t.end();
+  },
+);
+
+t.test(
+  'an idle route and an idle TCP proxy leave nothing, and what an idle cluster has is what is counted of it',
+  (t) => {
+    const fixture = new Fixture(100);
+    const [worker] = fixture.workers;
+    const cluster = fixture.cluster('a');
+    for (const index of [upstreamCxActive, clusterStats.upstreamRqActive, clusterStats.membershipHealthy]) {
+      cluster.set(index, 0);
+    }
+    cluster.record(upstreamRqTime, 5);
+    worker!.block(routeStats, 'host', 'route').inc(routeStats.upstreamRqTotal);
+    const tcp = worker!.block(tcpStats, 'db');
+    tcp.inc(tcpStats.downstreamCxTotal);
+    tcp.set(tcpStats.upstreamFlushActive, 0);
+    const exported = () =>
+      fixture.budget.groups().flatMap((group) => {
+        const used = [...group.scope.stats.keys()].filter((index) => group.isShown(index) && group.isUsed(index));
+        return used.map((index) => group.prefix + group.scope.stats[index]!.name);
+      });
+    t.equal(exported().length, 8);
+    t.equal(fixture.budget.report().series, 8);
+    fixture.nowMs = idleSeriesMs;
+    t.strictSame(exported(), ['cluster.a.membership_healthy']);
+    t.match(fixture.budget.report(), { series: 1, idleNames: 3 });
+    tcp.inc(tcpStats.downstreamCxTotal);
+    t.strictSame(exported(), [
+      'cluster.a.membership_healthy',
+      'tcp.db.downstream_cx_total',
+      'tcp.db.upstream_flush_active',
+    ]);
     t.end();
   },
 );
