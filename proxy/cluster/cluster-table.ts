@@ -18,7 +18,9 @@ export class ClusterTable {
   readonly #options: ClusterTableOptions;
   readonly #configs = new Map<string, Slot<Cluster>>();
   readonly #assignments = new Map<string, Slot<LoadAssignment>>();
-  #prepared: Prepared = { configs: [], assignments: [], warming: [] };
+  #prepared: Batch = emptyBatch();
+  /** Served, and not taken in yet; the oldest first. Each step says what it cost. */
+  readonly #untaken: Iterator<number, void>[] = [];
   readonly #runtimes = new Map<string, ClusterRuntime>();
   /** Removed, with requests or connections that have not ended yet. */
   readonly #leaving = new Set<ClusterRuntime>();
@@ -32,17 +34,19 @@ export class ClusterTable {
   /** Number of configured clusters, used or not. */
   get size(): number {
     let size = 0;
-    for (const { told } of this.#configs.values()) if (told !== null) size++;
+    for (const slot of this.#configs.values()) if (isServed(slot)) size++;
     return size;
   }
 
   /** The cluster, made when it is first asked for; null when there is none that requests can be sent to. */
   get(name: string): ClusterRuntime | null {
+    if (this.#untaken.length > 0) this.#takeInOf(name);
     return this.#runtimes.get(name) ?? this.#create(name);
   }
 
   has(name: string): boolean {
-    return (this.#configs.get(name)?.told ?? null) !== null;
+    const slot = this.#configs.get(name);
+    return slot !== undefined && isServed(slot);
   }
 
   /** Clusters that were asked for. */
@@ -51,8 +55,8 @@ export class ClusterTable {
   }
 
   /**
-   * Takes what the next delta brings with it, so that applying it is to follow references. Clusters in use are opened here,
-   * a pack between two turns.
+   * Takes what the next delta brings with it, so that applying it is to say that it is served. Clusters in use are opened
+   * here, a pack between two turns.
    */
   prepare(pack: ClusterPack): void {
     this.#dissolveSparse();
@@ -66,7 +70,10 @@ export class ClusterTable {
     }
   }
 
-  /** Applies a delta, with all that was prepared, between two events of the reactor. */
+  /**
+   * Applies a delta between two events of the reactor. What was prepared is served at once, all of it: who asks for a cluster
+   * finds it as it is now. Members and connections of clusters in use follow with `takeIn`.
+   */
   apply(delta: Pick<SnapshotDelta, 'clusters' | 'assignments'>): void {
     this.#dissolveSparse();
     for (const name of delta.clusters.removed) this.#remove(name);
@@ -74,24 +81,37 @@ export class ClusterTable {
       this.#forget(this.#assignments, name);
       this.#runtimes.get(name)?.updateAssignment(null);
     }
-    const { configs, assignments, warming } = this.#prepared;
-    this.#prepared = { configs: [], assignments: [], warming: [] };
-    for (const [name, value] of delta.assignments.set)
-      assignments.push(prepared(this.#assignments, name, toldOf(value)));
+    this.#servePrepared();
+    for (const [name, value] of delta.assignments.set) {
+      this.#takeInOf(name);
+      const told = toldOf(value);
+      this.#tell(slotOf(this.#assignments, name), told);
+      this.#runtimes.get(name)?.updateAssignment(value);
+    }
     for (const [name, value] of delta.clusters.set) {
-      configs.push(prepared(this.#configs, name, toldOf(value)));
-      if (slowStartOf(value.loadBalancer) !== undefined) warming.push(name);
+      this.#takeInOf(name);
+      this.#tell(slotOf(this.#configs, name), toldOf(value));
+      this.#changeConfig(name, value);
     }
-    for (const { name, slot, told } of assignments) {
-      this.#tell(slot, told);
-      this.#runtimes.get(name)?.updateAssignment(told.value());
+    for (const [name, { loadBalancer }] of delta.clusters.set) {
+      if (slowStartOf(loadBalancer) !== undefined) this.get(name)?.watchMembers();
     }
-    for (const { name, slot, told } of configs) {
-      this.#tell(slot, told);
-      const cluster = this.#runtimes.get(name);
-      if (cluster !== undefined) this.#changeConfig(cluster, told.value());
+  }
+
+  /**
+   * Takes in some of what was prepared and is served: in a few tenths of a millisecond, where all of 10,000 clusters of which
+   * 500 are in use took 10 to 50 ms of CPU in one turn. Whether there is more. Call it, a turn after another, before
+   * anything else is prepared or applied.
+   */
+  takeIn(): boolean {
+    this.#dissolveSparse();
+    for (let cost = 0; cost < mostTakenIn; ) {
+      const step = this.#untaken[0]?.next();
+      if (step === undefined) return false;
+      if (step.done) this.#untaken.shift();
+      else cost += step.value;
     }
-    for (const name of warming) this.get(name)?.watchMembers();
+    return this.#untaken.length > 0;
   }
 
   /** Drops original destinations nobody uses and counters of what has left; call it every second or so. */
@@ -104,9 +124,63 @@ export class ClusterTable {
     }
   }
 
-  #prepare<T>(slots: Map<string, Slot<T>>, name: string, told: Told<T>): PreparedSlot<T> {
+  #prepare<T>(slots: Map<string, Slot<T>>, name: string, told: Told<T>): Slot<T> {
     if (this.#runtimes.has(name)) told.value();
-    return prepared(slots, name, told);
+    if (this.#untaken.length > 0) this.#takeInOf(name);
+    const slot = slotOf(slots, name);
+    slot.next = told;
+    slot.batch = this.#prepared;
+    return slot;
+  }
+
+  #servePrepared(): void {
+    const batch = this.#prepared;
+    if (batch.configs.length + batch.assignments.length === 0) return;
+    this.#prepared = emptyBatch();
+    batch.isServed = true;
+    this.#untaken.push(this.#takingIn(batch));
+  }
+
+  *#takingIn({ assignments, configs, warming }: Batch): Generator<number, void> {
+    for (const slot of assignments) yield this.#takeInAssignment(slot);
+    for (const slot of configs) yield this.#takeInConfig(slot);
+    for (const name of warming) {
+      this.get(name)?.watchMembers();
+      yield costOfUsed;
+    }
+  }
+
+  #takeInOf(name: string): void {
+    const assignment = this.#assignments.get(name);
+    if (assignment !== undefined) this.#takeInAssignment(assignment);
+    const config = this.#configs.get(name);
+    if (config !== undefined) this.#takeInConfig(config);
+  }
+
+  /** What it cost. */
+  #takeInAssignment(slot: Slot<LoadAssignment>): number {
+    const told = this.#takeNext(slot);
+    const cluster = told && this.#runtimes.get(slot.name);
+    if (!cluster) return costOfUnused;
+    cluster.updateAssignment(told!.value());
+    return costOfUsed;
+  }
+
+  #takeInConfig(slot: Slot<Cluster>): number {
+    const told = this.#takeNext(slot);
+    if (told === null || !this.#runtimes.has(slot.name)) return costOfUnused;
+    this.#changeConfig(slot.name, told.value());
+    return costOfUsed;
+  }
+
+  /** Null when there is nothing to take in. */
+  #takeNext<T>(slot: Slot<T>): Told<T> | null {
+    const { next } = slot;
+    if (next === null || !slot.batch!.isServed) return null;
+    slot.next = null;
+    slot.batch = null;
+    this.#tell(slot, next);
+    return next;
   }
 
   #tell<T>(slot: Slot<T>, told: Told<T>): void {
@@ -115,8 +189,12 @@ export class ClusterTable {
   }
 
   #forget<T>(slots: Map<string, Slot<T>>, name: string): void {
-    this.#noteSparse(slots.get(name)?.told?.forget());
+    const slot = slots.get(name);
+    if (slot === undefined) return;
     slots.delete(name);
+    this.#noteSparse(slot.told?.forget());
+    this.#noteSparse(slot.next?.forget());
+    slot.next = null;
   }
 
   #noteSparse(pack: ClusterPack | null | undefined): void {
@@ -137,7 +215,9 @@ export class ClusterTable {
     }
   }
 
-  #changeConfig(cluster: ClusterRuntime, config: Cluster): void {
+  #changeConfig(name: string, config: Cluster): void {
+    const cluster = this.#runtimes.get(name);
+    if (cluster === undefined) return;
     // Counters of requests in flight must end where they began, so another stat name is another cluster. So is one that
     // speaks another protocol.
     const { protocol } = cluster.config.upstreamHttp;
@@ -172,29 +252,43 @@ export class ClusterTable {
 
 const mostDissolved = 2;
 
-/** Of a name, looked up once for each time that it is told of. */
+/** What is taken in of a cluster that nobody uses, a twentieth of a microsecond once it is compiled. */
+const costOfUnused = 1;
+/** Of one in use, whose members and connections are compared with what is told of them. */
+const costOfUsed = 32;
+const mostTakenIn = 256;
+
+/** What is told of a name, looked up once for each time that it is told of. */
 interface Slot<T> {
-  /** Null: what is told of it is not served yet. */
-  told: Told<T> | null;
-}
-
-interface PreparedSlot<T> {
   readonly name: string;
-  readonly slot: Slot<T>;
-  readonly told: Told<T>;
+  /** Null: nothing of it was served, or nothing that was taken in. */
+  told: Told<T> | null;
+  /** Is told once its batch is served. */
+  next: Told<T> | null;
+  batch: Batch | null;
 }
 
-interface Prepared {
-  readonly configs: PreparedSlot<Cluster>[];
-  readonly assignments: PreparedSlot<LoadAssignment>[];
+/** What is prepared for one delta. */
+interface Batch {
+  isServed: boolean;
+  readonly configs: Slot<Cluster>[];
+  readonly assignments: Slot<LoadAssignment>[];
   readonly warming: string[];
 }
 
-function prepared<T>(slots: Map<string, Slot<T>>, name: string, told: Told<T>): PreparedSlot<T> {
+function emptyBatch(): Batch {
+  return { isServed: false, configs: [], assignments: [], warming: [] };
+}
+
+function slotOf<T>(slots: Map<string, Slot<T>>, name: string): Slot<T> {
   let slot = slots.get(name);
   if (slot === undefined) {
-    slot = { told: null };
+    slot = { name, told: null, next: null, batch: null };
     slots.set(name, slot);
   }
-  return { name, slot, told };
+  return slot;
+}
+
+function isServed<T>({ told, next, batch }: Slot<T>): boolean {
+  return told !== null || (next !== null && batch!.isServed);
 }

@@ -234,6 +234,11 @@ export class Worker {
     // In Node's loop, which is visited after each wake-up, the file is read.
     if (this.#isLoading) this.#reactor.wakeUp();
     while (!this.#isLoading) {
+      // Before the next message, which may change the same clusters once more.
+      if (this.#clusters.takeIn()) {
+        this.#reactor.wakeUp();
+        return;
+      }
       const received = receiveMessageOnPort(this.#options.port);
       if (received === undefined) return;
       const message = received.message as ToWorker;

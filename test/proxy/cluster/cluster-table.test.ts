@@ -42,6 +42,13 @@ function make() {
   return { table, apply, removed, statsSource, time };
 }
 
+/** How many turns it took. */
+function takeInAll(table: ClusterTable): number {
+  let turns = 1;
+  while (table.takeIn()) turns++;
+  return turns;
+}
+
 const of = (...ips: readonly string[]) => makeAssignment([makeLocality(ips.map((ip) => makeEndpoint(ip)))]);
 
 t.test('finds clusters by name, with the members that were assigned', (t) => {
@@ -88,11 +95,104 @@ t.test('what was prepared is served with the next delta, all of it at once', (t)
   t.equal(table.get('fruit'), inUse);
   t.equal(inUse.config.connectTimeoutMs, 2);
   t.match(inUse.chooseEndpoint(makeContext()), { key: '10.0.0.2:80' });
+  t.equal(table.get('idle'), usedMeanwhile);
   t.equal(usedMeanwhile.config.connectTimeoutMs, 3);
   t.match(table.get('bread')!.chooseEndpoint(makeContext()), { key: '10.0.1.1:80' });
   t.equal(table.size, 3);
   apply({ clusters: [fruit(4)] });
   t.equal(inUse.config.connectTimeoutMs, 4, 'and not again with the one after it');
+  t.end();
+});
+
+/** In packs of 32, as clusters with this time-out and members at this address. */
+function prepareMany(table: ClusterTable, names: readonly string[], connectTimeoutMs: number, ip: string): void {
+  for (let from = 0; from < names.length; from += 32) {
+    const some = names.slice(from, from + 32);
+    const clusters = some.map((name) => makeCluster({ name, connectTimeoutMs }));
+    const assignments = some.map((name) => [name, of(ip)] as const);
+    table.prepare(new ClusterPack(packedClusters(clusters, assignments)));
+  }
+}
+
+const manyNames = Array.from({ length: 10_000 }, (_, index) => `c${index}`);
+
+t.test('a turn takes in little of a large change: eight clusters that are in use, or 256 that are not', (t) => {
+  const { table, apply } = make();
+  prepareMany(table, manyNames, 1, '10.0.0.1');
+  apply({});
+  takeInAll(table);
+  const used = manyNames.filter((_, index) => index % 20 === 0).map((name) => table.get(name)!);
+  const endpoints = used.map((cluster) => cluster.chooseEndpoint(makeContext())!);
+  prepareMany(table, manyNames, 2, '10.0.0.2');
+  const changed = () =>
+    used.filter(({ config }) => config.connectTimeoutMs === 2).length +
+    endpoints.filter(({ isRemoved }) => isRemoved).length;
+  apply({});
+  t.equal(changed(), 0, 'nothing in the turn that serves it');
+  const inTurns: number[] = [];
+  for (let before = 0, hasMore = true; hasMore; before = changed()) {
+    hasMore = table.takeIn();
+    inTurns.push(changed() - before);
+  }
+  t.ok(Math.max(...inTurns) <= 8);
+  t.equal(changed(), 2 * used.length);
+  t.ok(inTurns.length > 100 && inTurns.length < 250, `in ${inTurns.length} turns`);
+  t.equal(table.takeIn(), false);
+  t.end();
+});
+
+t.test('all of a large change is found from the moment on at which it is served', (t) => {
+  const { table, apply } = make();
+  const names = manyNames.slice(0, 2000);
+  prepareMany(table, names, 1, '10.0.0.1');
+  apply({});
+  t.equal(table.size, 2000);
+  t.ok(names.every((name) => table.has(name)));
+  const at = (name: string) => {
+    const cluster = table.get(name)!;
+    return [cluster.config.connectTimeoutMs, cluster.chooseEndpoint(makeContext())!.key];
+  };
+  t.same([at('c7'), at('c1999')], Array(2).fill([1, '10.0.0.1:80']));
+  takeInAll(table);
+  prepareMany(table, names, 2, '10.0.0.2');
+  t.same([at('c7'), at('c8')], Array(2).fill([1, '10.0.0.1:80']));
+  apply({});
+  t.same(['c7', 'c8', 'c9', 'c1999'].map(at), Array(4).fill([2, '10.0.0.2:80']));
+  takeInAll(table);
+  t.same(['c7', 'c8', 'c9', 'c1999'].map(at), Array(4).fill([2, '10.0.0.2:80']));
+  t.end();
+});
+
+t.test('what comes behind a large change counts, taken in or not', (t) => {
+  for (const isTakenIn of [false, true]) {
+    const { table, apply, removed } = make();
+    const names = manyNames.slice(0, 64);
+    apply({ clusters: [makeCluster({ name: 'c0' })], assignments: [['c0', of('10.0.0.9')]] });
+    const inUse = table.get('c0')!;
+    const gone = table.get('c0')!.chooseEndpoint(makeContext())!;
+    prepareMany(table, names, 1, '10.0.0.1');
+    apply({});
+    if (isTakenIn) takeInAll(table);
+    prepareMany(table, names.slice(32), 2, '10.0.0.2');
+    apply({
+      clusters: [makeCluster({ name: 'c0', connectTimeoutMs: 3 })],
+      removed: ['c1'],
+      assignments: [['c0', of('10.0.0.3')]],
+      unassigned: ['c2'],
+    });
+    t.equal(inUse.config.connectTimeoutMs, 3);
+    t.equal(gone.isRemoved, true);
+    takeInAll(table);
+    t.equal(table.get('c0'), inUse);
+    t.same(
+      [inUse.config.connectTimeoutMs, inUse.chooseEndpoint(makeContext())!.key, table.has('c1'), table.get('c1')],
+      [3, '10.0.0.3:80', false, null],
+    );
+    t.equal(table.get('c2')!.chooseEndpoint(makeContext()), null);
+    t.same([table.get('c3')!.config.connectTimeoutMs, table.get('c40')!.config.connectTimeoutMs], [1, 2]);
+    t.equal(table.size, 63);
+    t.same(removed, []);
+  }
   t.end();
 });
 
@@ -106,6 +206,7 @@ t.test('packs of which few names are left do not pile up', (t) => {
     packs.push(pack);
     table.prepare(pack);
     apply({});
+    takeInAll(table);
   }
   t.equal(packs.filter((pack) => pack.isSparse).length, 1, 'that of the round before the last');
   for (let change = 0; change < 31; change++) apply({ clusters: [makeCluster({ name: fillers[change]! })] });
@@ -121,7 +222,7 @@ t.test('packs of which few names are left do not pile up', (t) => {
 
 t.test('single changes of 10,000 clusters leave one value in four of each pack at least, or no pack', (t) => {
   const { table, apply } = make();
-  const names = Array.from({ length: 10_000 }, (_, index) => `c${index}`);
+  const names = manyNames;
   const packs: ClusterPack[] = [];
   for (let from = 0; from < names.length; from += 32) {
     const clusters = names.slice(from, from + 32).map((name) => makeCluster({ name }));
@@ -240,6 +341,7 @@ t.test('with slow start members are told apart by when they joined, though no re
     const { table, apply, time } = make();
     if (isPacked) table.prepare(new ClusterPack(packedClusters(clusters, members)));
     apply(isPacked ? {} : { clusters, assignments: members });
+    takeInAll(table);
     t.same(
       [...table.inUse()].map(({ name }) => name),
       ['fruit'],

@@ -1,7 +1,8 @@
 // A worker on this thread, spoken to as the main thread does.
 
 import { once } from 'node:events';
-import { connect } from 'node:net';
+import { createServer } from 'node:http';
+import { type AddressInfo, connect, type Socket } from 'node:net';
 import { MessageChannel } from 'node:worker_threads';
 import t, { type Test } from 'tap';
 import type { AccessLog } from '../../../config/access-log.ts';
@@ -12,7 +13,9 @@ import { makeSharedLimit } from '../../../proxy/listener/shared-limit.ts';
 import { Generations, makeGenerationMemory } from '../../../proxy/worker/generations.ts';
 import type { FromWorker, ListenerPlacement, ToWorker, WorkerStart } from '../../../proxy/worker/messages.ts';
 import { Worker } from '../../../proxy/worker/worker.ts';
-import { httpListener, managerOf, routeOf, virtualHostOf } from '../../support/data-plane.ts';
+import { makeAssignment, makeCluster, makeEndpoint, makeLocality } from '../../support/cluster-fixtures.ts';
+import { forwardTo, httpListener, managerOf, routeOf, virtualHostOf } from '../../support/data-plane.ts';
+import { packedClusters } from '../../support/packed-clusters.ts';
 import { RawClient } from '../../support/raw-client.ts';
 
 const start: Omit<WorkerStart, 'generations'> = {
@@ -204,4 +207,37 @@ t.test('the limit of the process holds from the first listener on', async (t) =>
   second.on('error', () => undefined);
   await once(second, 'close');
   t.equal(new Int32Array(limit.memory)[0], 1);
+});
+
+t.test('members that left with a large change are let go, though nobody asks for their cluster', async (t) => {
+  const { serve, send } = await startWorker(t);
+  const origin = createServer((_, response) => response.end('from the origin'));
+  origin.keepAliveTimeout = 0;
+  const connections: Socket[] = [];
+  origin.on('connection', (socket) => connections.push(socket));
+  origin.listen(0, '127.0.0.1');
+  await once(origin, 'listening');
+  t.teardown(() => origin.close());
+  const { port } = origin.address() as AddressInfo;
+  // More than are taken in at once, and the one that is used is the last.
+  const names = Array.from({ length: 600 }, (_, index) => `c${index}`);
+  const push = (ip: string): void => {
+    for (let from = 0; from < names.length; from += 32) {
+      const some = names.slice(from, from + 32);
+      const assignment = makeAssignment([makeLocality([makeEndpoint(ip, { port })])]);
+      const clusters = some.map((name) => makeCluster({ name }));
+      const members = some.map((name) => [name, assignment] as const);
+      send({ kind: 'snapshot-part', part: packedClusters(clusters, members) });
+    }
+  };
+  push('127.0.0.1');
+  const manager = managerOf([virtualHostOf([routeOf('/', forwardTo('c599'))])]);
+  const client = await RawClient.open(await serve(1, [httpListener('http', manager)]));
+  t.teardown(() => client.close());
+  t.match(await ask(client), /from the origin$/);
+  const closed = once(connections[0]!, 'close');
+  push('127.0.0.2');
+  await serve(2, []);
+  await closed;
+  t.equal(connections.length, 1);
 });
