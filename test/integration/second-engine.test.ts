@@ -1,6 +1,7 @@
 // The tables of the data path, once more with uWebSockets.js towards clients and undici towards endpoints: what a client and
-// an endpoint see must not depend on the engine. Two of the files start Outrigger as a process.
+// an endpoint see must not depend on the engine. Listeners change under workers in threads, and two files start Outrigger:
+// there the engine is always both libraries.
 
 import { DATA_PATH_FILES, runByEngine } from '../support/second-engine-runs.ts';
 
-runByEngine('uws+undici', [...DATA_PATH_FILES, 'listener-filters', 'on-demand']);
+runByEngine('uws+undici', [...DATA_PATH_FILES, 'listener-update', 'listener-filters', 'on-demand']);

@@ -24,8 +24,10 @@ export const DATA_PATH_FILES = [
   'relayed-response',
   'retry',
   'internal-redirect',
-  'listener-update',
 ];
+
+/** They start Outrigger, with that C library (`sidecar.ts`), and need none of their own. */
+const PROCESS_FILES = ['listener-filters', 'on-demand'];
 
 /** Less than a file's own limit in `runner/`, so that the one that hangs is named, with the test it hangs in. */
 const FILE_TIMEOUT_S = 120;
@@ -40,8 +42,7 @@ export function runByEngine(engine: EngineUnderTest, files: readonly string[]): 
   const skip = 'missing' in libc && `no ${libc.missing}`;
   const loader = 'missing' in libc ? [] : libc.before;
   for (const file of files) {
-    // Files that start Outrigger do so with that C library themselves (`sidecar.ts`), and need none of their own.
-    const before = DATA_PATH_FILES.includes(file) ? loader : [];
+    const before = PROCESS_FILES.includes(file) ? [] : loader;
     t.test(`${file} by ${engine}`, { skip }, (t) => {
       const outcome = runFile(engine, file, before);
       t.teardown(() => outcome.kill());

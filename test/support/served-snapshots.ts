@@ -6,6 +6,9 @@ import { StatsStore } from '../../proxy/telemetry/stats-store.ts';
 import { SnapshotPublisher } from '../../proxy/worker/snapshot-publisher.ts';
 import { WorkerPool } from '../../proxy/worker/worker-pool.ts';
 
+/** A whole test file can be run with the second engine: see `second-engine-runs.ts`. */
+const engine = process.env['OUTRIGGER_TEST_ENGINE'] === undefined ? 'reactor' : 'uws';
+
 export interface ServedSnapshots {
   readonly pool: WorkerPool;
   readonly stats: StatsStore;
@@ -38,6 +41,7 @@ export async function serveSnapshots(
     concurrency: 2,
     youngGenerationMib: 8,
     start: {
+      engine,
       localIp: '127.0.0.1',
       logFlushIntervalMs: 1000,
       logFlushSizeBytes: 65_536,
