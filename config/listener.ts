@@ -89,6 +89,8 @@ export interface FilterChain {
   readonly filters: readonly NetworkFilter[];
   /** Undefined: connections are plain. */
   readonly tls?: DownstreamTls;
+  /** A network filter that is discovered has no configuration: connections are closed before anything is read of them. */
+  readonly lacksFilter?: true;
   /** Until a TLS connection is ready to be used; 0 is none. */
   readonly transportSocketConnectTimeoutMs: number;
   /** Absent when it is empty. */

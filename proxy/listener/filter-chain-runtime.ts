@@ -16,6 +16,7 @@ import { adoptDescriptor, adoptTls } from '../reactor/connection.ts';
 import { pendingHandler } from '../reactor/pending-handler.ts';
 import type { AccessLogger } from '../telemetry/access-log.ts';
 import { httpStats, listenerHttpStats } from '../telemetry/http-stats.ts';
+import { listenerStats } from '../telemetry/listener-stats.ts';
 import type { StatBlock, StatSet } from '../telemetry/stats.ts';
 import { tcpStats } from '../telemetry/tcp-stats.ts';
 import type { WorkerStats } from '../telemetry/worker-stats.ts';
@@ -69,6 +70,8 @@ export class FilterChainRuntime {
   /** Null where connections are plain. */
   readonly #tls: ServerTls | null;
   readonly #handshakeTimeoutMs: number;
+  /** Of the listener, where the chain lacks a filter; else null. */
+  readonly #lacking: StatBlock | null;
   /** Those that are open, in their handshake too. */
   readonly connections = new Set<ListenerConnection>();
   /** What is released at the end. */
@@ -80,6 +83,7 @@ export class FilterChainRuntime {
     this.#terminal = this.#compile(config.filters[config.filters.length - 1]!, owner);
     this.#tls = config.tls === undefined ? null : context.tls.server(config.tls, owner.statName, this.#carries);
     this.#handshakeTimeoutMs = config.transportSocketConnectTimeoutMs;
+    this.#lacking = config.lacksFilter ? this.#block(listenerStats, owner.statName) : null;
   }
 
   get #carries(): Carried {
@@ -100,14 +104,14 @@ export class FilterChainRuntime {
       return { kind: 'tcp', filter: new TcpProxyFilter(options) };
     }
     const stats = this.#block(httpStats, statPrefix);
-    const listenerStats = this.#block(listenerHttpStats, statName, statPrefix);
+    const ofListener = this.#block(listenerHttpStats, statName, statPrefix);
     const { tracing, istio, requestCounter, countsAllRequests } = this.#context;
     const tracer = tracing.compile(filter.config, isOutbound);
     const counter = tracer !== null || countsAllRequests ? requestCounter : null;
     const peerMetadata = istio.compilePeerMetadata(filter.config);
     const istioStats = istio.compileRequestStats(filter.config, isOutbound);
     const options = {
-      ...{ config: filter.config, stats, listenerStats, tracer, counter, peerMetadata, istioStats },
+      ...{ config: filter.config, stats, listenerStats: ofListener, tracer, counter, peerMetadata, istioStats },
       ...shared,
     };
     return { kind: 'http', manager: new ConnectionManager(options) };
@@ -123,6 +127,12 @@ export class FilterChainRuntime {
   start(descriptor: number, connection: ListenerConnection, maxKeptBytes: number): void {
     connection.chain = this;
     this.connections.add(connection);
+    if (this.#lacking !== null) {
+      this.#lacking.inc(listenerStats.networkExtensionConfigMissing);
+      close(descriptor);
+      connection.onConnectionGone();
+      return;
+    }
     if (this.#tls !== null) {
       this.#shakeHands(descriptor, connection, { tls: this.#tls, maxKeptBytes });
       return;
@@ -167,7 +177,8 @@ export class FilterChainRuntime {
 
   /** The filter that has plain bytes without any condition; null where there is TLS or HTTP to be spoken first. */
   get plainTcp(): TcpProxyFilter | null {
-    return this.#tls === null && this.#terminal.kind === 'tcp' ? this.#terminal.filter : null;
+    const isPlain = this.#tls === null && this.#lacking === null;
+    return isPlain && this.#terminal.kind === 'tcp' ? this.#terminal.filter : null;
   }
 
   /**

@@ -18,6 +18,9 @@ export const listenerStats = defineStats('listener.{envoy_listener_address}', {
   downstreamPreCxActive: gauge('downstream_pre_cx_active'),
   downstreamPreCxTimeout: counter('downstream_pre_cx_timeout'),
   noFilterChainMatch: counter('no_filter_chain_match'),
+  /** Stays 0: listener filters are not discovered. */
+  extensionConfigMissing: counter('extension_config_missing'),
+  networkExtensionConfigMissing: counter('network_extension_config_missing'),
 });
 
 /** A listener's connections by worker; a block takes the listener's address and the worker's number. */

@@ -32,7 +32,7 @@ const onlyEnvoys: readonly (readonly [RegExp, string])[] = [
     'parts of Envoy',
   ],
   [/^http\.[^.]+\.tracing\./, 'without a provider nothing is traced'],
-  [/\.(network_)?extension_config_missing$|^listener_manager\.workers_pinned$/, 'not counted'],
+  [/^listener_manager\.workers_pinned$/, 'not counted'],
   [
     /^server\.(compilation_settings|dropped_stat_flushes|envoy_|stats_recent_lookups|wip_protos)/,
     'of the program that Envoy is',

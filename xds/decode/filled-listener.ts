@@ -29,7 +29,12 @@ function filledChain(chain: FilterChain, fillingOf: FillingOf): FilterChain {
     if (typeof filling === 'object') return { ...filter, typedConfig: filling };
     return { ...filter, typedConfig: index === filters.length - 1 ? closing(filter.name) : inert };
   });
-  return { ...chain, filters: isMissing ? [{ name: 'missing', typedConfig: closing('missing') }] : filled };
+  return { ...chain, filters: isMissing ? [lacking] : filled };
+}
+
+/** Whether nothing gets past for want of a network filter. */
+export function lacksFilter({ filters = [] }: FilterChain): boolean {
+  return filters[0] === lacking;
 }
 
 function withFilledManager<F extends { readonly typedConfig?: Any }>(filter: F, fillingOf: FillingOf): F {
@@ -70,6 +75,8 @@ function closing(filter = ''): Any {
   const cluster = `configuration of the filter ${JSON.stringify(filter)}`;
   return any(tcpProxyType, { statPrefix: 'missing', cluster });
 }
+
+const lacking: NonNullable<FilterChain['filters']>[number] = { name: 'missing', typedConfig: closing('missing') };
 
 function any(typeName: string, message: Any['message']): Any {
   return { typeUrl: `type.googleapis.com/${typeName}`, typeName, message } as Any;

@@ -1,15 +1,16 @@
 // A listener of a control plane: whole, or with filters whose configuration comes apart from it.
 
-import type { Listener } from '../../config/listener.ts';
+import type { FilterChain, Listener } from '../../config/listener.ts';
 import type { Problems } from '../../config/problems.ts';
 import type {
   ExtensionConfigSource,
+  FilterChain as FilterChainMessage,
   HttpConnectionManager,
   Listener as ListenerMessage,
 } from '../generated/messages.ts';
 import type { Any } from '../message/message-descriptor.ts';
 import { type DiscoveredFilter, decodeDiscoveredFilter, type FilterPlace } from './discovered-filter.ts';
-import { filledListener } from './filled-listener.ts';
+import { filledListener, lacksFilter } from './filled-listener.ts';
 import { isNetworkFilterType } from './filter-chain.ts';
 import { given } from './given.ts';
 import { isHttpFilterType } from './http-filter.ts';
@@ -38,10 +39,22 @@ export function decodeWrittenListener(
       const filter = places.get(discovery);
       return filter === undefined ? 'awaited' : fillingOf(filter);
     });
-    return decode(filled, found);
+    const listener = decode(filled, found);
+    return listener && withoutFilters(listener, filled);
   };
   const listener = places.size === 0 && problems.isEmpty ? decode(message, problems) : fill(defaultOf, problems);
   return listener && { listener, discovered: [...places.values()], fill };
+}
+
+/** Says which filter chains lack a filter. */
+function withoutFilters(listener: Listener, { filterChains = [], defaultFilterChain }: ListenerMessage): Listener {
+  const marked = (chain: FilterChain, message: FilterChainMessage | undefined): FilterChain =>
+    message !== undefined && lacksFilter(message) ? { ...chain, lacksFilter: true } : chain;
+  return {
+    ...listener,
+    filterChains: listener.filterChains.map((chain, index) => marked(chain, filterChains[index])),
+    ...(listener.defaultFilterChain && { defaultFilterChain: marked(listener.defaultFilterChain, defaultFilterChain) }),
+  };
 }
 
 const defaultOf: FilterFilling = ({ fallback }) => fallback ?? 'awaited';

@@ -1,6 +1,6 @@
 import t from 'tap';
 import { Problems } from '../../../config/problems.ts';
-import { type FillingOf, filledListener } from '../../../xds/decode/filled-listener.ts';
+import { type FillingOf, filledListener, lacksFilter } from '../../../xds/decode/filled-listener.ts';
 import { decodeListener } from '../../../xds/decode/listener.ts';
 import type { HttpConnectionManager, Listener } from '../../../xds/generated/messages.ts';
 import { alpnConfig, discoveringListener, discovery, tcpListener } from '../../support/assembly-bench.ts';
@@ -44,6 +44,17 @@ t.test('where something is missing requests get 500 and connections are closed',
   });
   t.match(filled(tcp, 'missing'), { clusters: [{ name: 'configuration of the filter "missing"' }] });
 });
+
+t.test(
+  'a chain lacks a filter where a network filter is missing, not where one is awaited, or one of HTTP',
+  async (t) => {
+    const lacks = (listener: Listener, filling: ReturnType<FillingOf>) =>
+      filledListener(listener, () => filling).filterChains?.map(lacksFilter);
+    t.same(lacks(tcp, 'missing'), [true]);
+    t.same(lacks(tcp, 'awaited'), [false]);
+    t.same(lacks(http, 'missing'), [false], 'requests are answered');
+  },
+);
 
 t.test('… also where the router is missing, and in the default filter chain', async (t) => {
   const { filterChains, ...rest } = http;

@@ -47,6 +47,17 @@ t.test('network filters are discovered too; what else is wrong is found at once'
   t.match(decoded(whole.replace('127.0.0.1', 'a.example')).problems, [/^address/]);
 });
 
+t.test('a filter chain says that it lacks a network filter, the default one too', async (t) => {
+  const type = 'type_urls: [t/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy]';
+  const whole = tcpListener('l', 1000, 'c').replace(/typed_config: \{.*?\}/, discovery(type));
+  const withDefault = whole.replace(/filter_chains: \[(.*)\]\}$/, 'filter_chains: [$1], default_filter_chain: $1}');
+  const { value } = decoded(withDefault);
+  const missing = value?.fill(() => 'missing', new Problems());
+  t.equal(missing?.filterChains[0]?.lacksFilter, true);
+  t.equal(missing?.defaultFilterChain?.lacksFilter, true);
+  t.notOk('lacksFilter' in value!.listener.filterChains[0]!);
+});
+
 t.test('only filters of their place may come, and none of listeners', async (t) => {
   const path = 'filter_chains\\[0\\]\\.filters\\[0\\]';
   const whole = tcpListener('l', 1000, 'c').replace(/typed_config: \{.*?\}/, discovery());
