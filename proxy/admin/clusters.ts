@@ -1,10 +1,10 @@
 // `/clusters` in Envoy's text and JSON. In pieces: the members of 10,000 clusters are 15 MB of text.
 
 import { formatAddress } from '../../config/address.ts';
-import type { CircuitBreaker, Cluster } from '../../config/cluster.ts';
+import type { Cluster } from '../../config/cluster.ts';
 import type { Endpoint, LocalityEndpoints } from '../../config/endpoint.ts';
 import { retryLimit } from '../cluster/retry-budget.ts';
-import { clusterStats } from '../telemetry/cluster-stats.ts';
+import { circuitBreakerStats } from '../telemetry/cluster-stats.ts';
 import { endpointStats } from '../telemetry/endpoint-stats.ts';
 import { pieceLength } from '../telemetry/stats-text.ts';
 import { type AdminAnswer, type AdminRequest, jsonPieces, nameFilter, text } from './admin-answer.ts';
@@ -53,7 +53,7 @@ function clusterText(context: AdminContext, { name, cluster, isAdded }: NamedClu
     output += `${name}::${priority}_priority::max_connections::${limits.maxConnections}\n`;
     output += `${name}::${priority}_priority::max_pending_requests::${limits.maxPendingRequests}\n`;
     output += `${name}::${priority}_priority::max_requests::${limits.maxRequests}\n`;
-    output += `${name}::${priority}_priority::max_retries::${retriesAllowed(context, cluster, limits)}\n`;
+    output += `${name}::${priority}_priority::max_retries::${retriesAllowed(context, cluster, priority)}\n`;
   }
   return `${output}${name}::added_via_api::${isAdded}\n`;
 }
@@ -119,7 +119,6 @@ function* clustersJson(context: AdminContext, wanted: readonly NamedCluster[]): 
 }
 
 function clusterJson(context: AdminContext, { name, cluster, isAdded }: NamedCluster): unknown {
-  const { circuitBreakers } = cluster;
   return {
     name,
     ...(isAdded && { added_via_api: true }),
@@ -128,36 +127,32 @@ function clusterJson(context: AdminContext, { name, cluster, isAdded }: NamedClu
     ),
     circuit_breakers: {
       thresholds: [
-        thresholdsJson(context, cluster, circuitBreakers.default),
-        { priority: 'HIGH', ...thresholdsJson(context, cluster, circuitBreakers.high) },
+        thresholdsJson(context, cluster, 'default'),
+        { priority: 'HIGH', ...thresholdsJson(context, cluster, 'high') },
       ],
     },
     observability_name: cluster.statName,
   };
 }
 
-function thresholdsJson(context: AdminContext, cluster: Cluster, limits: CircuitBreaker) {
+function thresholdsJson(context: AdminContext, cluster: Cluster, priority: Priority) {
+  const limits = cluster.circuitBreakers[priority];
   return {
     max_connections: limits.maxConnections,
     max_pending_requests: limits.maxPendingRequests,
     max_requests: limits.maxRequests,
-    max_retries: retriesAllowed(context, cluster, limits),
+    max_retries: retriesAllowed(context, cluster, priority),
   };
 }
 
-/** With a budget, what it allows now, as in Envoy. The gauges are of both priorities together. */
-function retriesAllowed(
-  { store }: AdminContext,
-  cluster: Cluster,
-  { maxRetries, retryBudget }: CircuitBreaker,
-): number {
+type Priority = keyof Cluster['circuitBreakers'];
+
+/** With a budget, what it allows now, of the requests of this priority, as in Envoy. */
+function retriesAllowed({ store }: AdminContext, cluster: Cluster, priority: Priority): number {
+  const { maxRetries, retryBudget } = cluster.circuitBreakers[priority];
   if (retryBudget === undefined) return maxRetries;
-  const values = store.get(clusterStats, cluster.statName);
-  const gaugeOf = (gauge: number) => values?.value(gauge) ?? 0;
-  return retryLimit(
-    retryBudget,
-    gaugeOf(clusterStats.upstreamRqActive) + gaugeOf(clusterStats.upstreamRqPendingActive),
-  );
+  const set = circuitBreakerStats[priority];
+  return retryLimit(retryBudget, store.get(set, cluster.statName)?.value(set.rqActive) ?? 0);
 }
 
 function endpointJson({ store }: AdminContext, { cluster, endpoint, group }: Member): unknown {

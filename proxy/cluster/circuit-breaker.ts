@@ -48,10 +48,11 @@ export class CircuitBreaker {
     const isTracked = this.#limits.trackRemaining;
     this.#connections.publish(gauges, stats.cxOpen, isTracked ? stats.remainingCx : untracked);
     this.#pendingRequests.publish(gauges, stats.rqPendingOpen, isTracked ? stats.remainingPending : untracked);
-    this.#requests.publish(gauges, stats.rqOpen, isTracked ? stats.remainingRq : untracked);
     // As in Envoy: the gauge of retries is of `max_retries` even where a budget takes its place, and what remains of a budget
     // is shown as 0, since it depends on requests that come and go.
     const hasBudget = this.#limits.retryBudget !== undefined;
+    this.#requests.count(hasBudget ? stats.rqActive : untracked);
+    this.#requests.publish(gauges, stats.rqOpen, isTracked ? stats.remainingRq : untracked);
     this.#retries.publish(gauges, stats.rqRetryOpen, isTracked && !hasBudget ? stats.remainingRetries : untracked);
     if (isTracked && hasBudget) gauges?.set(stats.remainingRetries, 0);
   }
@@ -131,9 +132,17 @@ class ResourceLimit {
   #gauges: StatBlock | null = null;
   #open = untracked;
   #remaining = untracked;
+  #active = untracked;
+  /** Some gauge is written with every acquire and release. */
+  #isReported = false;
 
   constructor(max: number) {
     this.max = max;
+  }
+
+  /** Before `publish`: the gauge of what is held. */
+  count(active: number): void {
+    this.#active = active;
   }
 
   publish(gauges: StatBlock | null, open: number, remaining: number): void {
@@ -141,7 +150,8 @@ class ResourceLimit {
     this.#open = open;
     this.#remaining = remaining;
     gauges?.set(open, this.active >= this.max ? 1 : 0);
-    if (remaining !== untracked) this.#report();
+    this.#isReported = remaining !== untracked || this.#active !== untracked;
+    if (this.#isReported) this.#report();
   }
 
   tryAcquire(): boolean {
@@ -154,16 +164,17 @@ class ResourceLimit {
     this.active++;
     // The gauge is written when it changes, not for every request.
     if (this.active === this.max) this.#gauges?.set(this.#open, 1);
-    if (this.#remaining !== untracked) this.#report();
+    if (this.#isReported) this.#report();
   }
 
   release(): void {
     if (this.active === this.max) this.#gauges?.set(this.#open, 0);
     this.active--;
-    if (this.#remaining !== untracked) this.#report();
+    if (this.#isReported) this.#report();
   }
 
   #report(): void {
-    this.#gauges?.set(this.#remaining, Math.max(0, this.max - this.active));
+    if (this.#remaining !== untracked) this.#gauges?.set(this.#remaining, Math.max(0, this.max - this.active));
+    if (this.#active !== untracked) this.#gauges?.set(this.#active, this.active);
   }
 }

@@ -1,6 +1,15 @@
 // What is counted of a cluster. https://www.envoyproxy.io/docs/envoy/latest/configuration/upstream/cluster_manager/cluster_stats
 
-import { counter, defineStats, gauge, histogram, optionalGauge, type StatBlock, statusCodes } from './stats.ts';
+import {
+  counter,
+  defineStats,
+  gauge,
+  histogram,
+  optionalGauge,
+  ownGauge,
+  type StatBlock,
+  statusCodes,
+} from './stats.ts';
 
 // Responses are counted once for the cluster and once more by the kind of caller.
 const responseStats = {
@@ -126,6 +135,8 @@ const breakerStats = {
   remainingPending: optionalGauge('remaining_pending'),
   remainingRetries: optionalGauge('remaining_retries'),
   remainingRq: optionalGauge('remaining_rq'),
+  // What a budget of retries is a part of; written only where there is one, for `/clusters`.
+  rqActive: ownGauge('rq_active'),
 };
 
 /** Circuit breakers by routing priority. The `remaining_*` gauges only when `track_remaining` is set. */

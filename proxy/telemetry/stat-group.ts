@@ -101,12 +101,13 @@ export class StatGroup {
   }
 
   /**
-   * Whether a `stats_matcher` leaves it to be seen, and it is not an optional one that nobody writes. Status codes are
+   * Whether a `stats_matcher` leaves it to be seen, and it is none of our own, or one that nobody writes. Status codes are
    * chosen one by one, in `codes`.
    */
   isShown(index: number): boolean {
     const stat = this.scope.stats[index]!;
-    if (stat.kind === 'gauge' && stat.isOptional && !this.isUsed(index)) return false;
+    if (stat.kind === 'gauge' && stat.show === 'written' && !this.isUsed(index)) return false;
+    if (stat.kind === 'gauge' && stat.show === 'never') return false;
     if (this.#predicate === null) return true;
     this.#shown ??= this.scope.stats.map(({ kind, name }) => kind === 'status-codes' || this.#accepts(name));
     return this.#shown[index]!;

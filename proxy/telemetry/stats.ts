@@ -13,7 +13,7 @@ export type Combine = 'sum' | 'max';
 
 export type Stat =
   | { readonly kind: 'counter'; readonly name: string }
-  | { readonly kind: 'gauge'; readonly name: string; readonly combine: Combine; readonly isOptional?: boolean }
+  | { readonly kind: 'gauge'; readonly name: string; readonly combine: Combine; readonly show?: 'written' | 'never' }
   | { readonly kind: 'histogram'; readonly name: string; readonly unit: HistogramUnit }
   /** A counter for each status code seen: `upstream_rq` gives `upstream_rq_200`, `upstream_rq_503` … */
   | { readonly kind: 'status-codes'; readonly name: string };
@@ -47,7 +47,12 @@ export function gauge(name: string, combine: Combine = 'sum'): Stat {
 
 /** A gauge that is shown once it was written: an absent one says nothing, where a 0 would raise an alarm. */
 export function optionalGauge(name: string): Stat {
-  return { kind: 'gauge', name, combine: 'sum', isOptional: true };
+  return { kind: 'gauge', name, combine: 'sum', show: 'written' };
+}
+
+/** A gauge that one reader of ours needs, and that nobody else is shown. */
+export function ownGauge(name: string): Stat {
+  return { kind: 'gauge', name, combine: 'sum', show: 'never' };
 }
 
 export function histogram(name: string, unit: HistogramUnit): Stat {

@@ -166,7 +166,9 @@ const earlyStats = new Map<StatScope, readonly boolean[]>();
 function earlyStatsOf(scope: StatScope): readonly boolean[] {
   let early = earlyStats.get(scope);
   if (early === undefined) {
-    early = scope.stats.map((stat) => !laterStats.test(stat.name) && !(stat.kind === 'gauge' && stat.isOptional));
+    early = scope.stats.map(
+      (stat) => !laterStats.test(stat.name) && !(stat.kind === 'gauge' && stat.show !== undefined),
+    );
     earlyStats.set(scope, early);
   }
   return early;

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { clusterStats } from '../../../proxy/telemetry/cluster-stats.ts';
+import { circuitBreakerStats } from '../../../proxy/telemetry/cluster-stats.ts';
 import { endpointStats } from '../../../proxy/telemetry/endpoint-stats.ts';
 import { startAdmin } from '../../support/admin-fixtures.ts';
 import { clusterOf } from '../../support/data-plane.ts';
@@ -54,10 +54,11 @@ t.test('the retries that a budget allows are those of now', async (t) => {
     return shown;
   };
   t.equal(await retries(), '2', 'never less');
-  const block = admin.worker.block(clusterStats, 'app');
-  block.set(clusterStats.upstreamRqActive, 10);
-  block.set(clusterStats.upstreamRqPendingActive, 5);
+  admin.worker.block(circuitBreakerStats.high, 'app').set(circuitBreakerStats.high.rqActive, 40);
+  t.equal(await retries(), '2', 'requests of another priority do not count');
+  admin.worker.block(circuitBreakerStats.default, 'app').set(circuitBreakerStats.default.rqActive, 15);
   t.equal(await retries(), '3', 'a quarter of 15');
+  t.notMatch((await admin.get('/stats')).text, /breakers\.\w+\.rq_active/, 'which nobody else is shown');
 });
 
 t.test('a filter chooses clusters by name', async (t) => {

@@ -95,8 +95,11 @@ t.test('a retry budget takes the place of max_retries, and its gauges are those 
   t.equal(breaker.tryAcquireRetry(), false);
   for (let request = 0; request < 6; request++) breaker.tryAcquireRequest();
   t.equal(breaker.tryAcquireRetry(), true, 'half of six');
+  t.equal(gauges.get(stats.rqActive), 6, 'who asks what it allows reads it here');
   t.equal(breaker.tryAcquireRetry(), false);
   t.equal(gauges.get(stats.remainingRetries), 0);
+  breaker.releaseRequest();
+  t.equal(gauges.get(stats.rqActive), 5);
   breaker.updateLimits({ ...limits, maxRetries: 4, trackRemaining: true });
   t.equal(gauges.get(stats.remainingRetries), 1, 'without a budget the limit counts what is held');
   t.equal(gauges.get(stats.rqRetryOpen), 0);

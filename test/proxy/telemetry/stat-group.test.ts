@@ -67,6 +67,9 @@ t.test('what is left to a circuit breaker is shown where it is tracked only', (t
   t.same([group.isShown(set.cxOpen), group.isShown(set.remainingCx)], [true, false]);
   block.set(set.remainingCx, 0);
   t.ok(group.isShown(set.remainingCx));
+  block.set(set.rqActive, 7);
+  t.notOk(group.isShown(set.rqActive), 'what one reader of ours needs is shown to no other');
+  t.equal(group.value(set.rqActive), 7);
   const hidden = new StatGroup(set.scope, ['a'], (_, name) => !name.endsWith('remaining_cx'));
   hidden.add({ memory, address: block.address });
   t.same([hidden.isShown(set.cxOpen), hidden.isShown(set.remainingCx)], [true, false]);
