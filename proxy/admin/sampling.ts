@@ -29,7 +29,7 @@ function asText({ rates, budget, tracesPerSecond, passing, keys }: SamplingOverv
     ...(passing.head < 1 ? [`More are chosen than may leave: ${percent(passing.head)} of them do.`] : []),
     ...(passing.error < 1 ? [`More errors come than may leave: ${percent(passing.error)} of them do.`] : []),
     '',
-    'requests/s  chosen    kept  not kept  key',
+    'requests/s  begun  chosen    kept  not kept  key',
     ...keys.slice(0, shownKeys).map(keyText),
     ...(others > 0 ? [`and ${others} more: ?format=json`] : []),
     '',
@@ -42,12 +42,14 @@ function budgetText({ tracesPerSecond, settingsPerSecond, scope, replicas }: Sam
   return `${rounded(used)} traces left in the last second; ${rounded(tracesPerSecond)} may${share}.`;
 }
 
-function keyText({ service, route, method, headerRule, requestsPerSecond, probability, kept, dropped }: KeyOverview) {
+function keyText(key: KeyOverview): string {
+  const { service, route, method, headerRule, requestsPerSecond, begunPerSecond, probability, kept, dropped } = key;
   const place = [service || '(no cluster)', route, method].filter((part) => part !== '');
   const name = service === '*' ? '(all others)' : place.join(' ');
   const rule = headerRule === null ? '' : ` [rule ${headerRule}]`;
   const columns = [
     requestsPerSecond.toFixed(1).padStart(10),
+    (requestsPerSecond === 0 ? '-' : percent(begunPerSecond / requestsPerSecond)).padStart(5),
     (probability === null ? '-' : percent(probability)).padStart(6),
     String(sumOf(kept)).padStart(6),
     String(sumOf(dropped)).padStart(8),

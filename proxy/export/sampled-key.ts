@@ -20,12 +20,16 @@ export class SampledKey {
   /** Slots of workers that count for it. */
   users = 0;
   requestsPerSecond = 0;
+  /** Of them, those whose caller has decided nothing: their trace begins here. */
+  begunPerSecond = 0;
   readonly #stats: WorkerStats;
   readonly #names: readonly string[];
   readonly #rates: StatBlock;
   readonly #kept = new Map<SamplingReason, StatBlock>();
   readonly #dropped = new Map<DropReason, StatBlock>();
   #requests = 0;
+  #begun = 0;
+  #begunBefore = 0;
   /** Requests when the last windows closed, the newest first. */
   #requestsBefore: readonly number[] = [];
   #taken = 0;
@@ -38,8 +42,12 @@ export class SampledKey {
     this.#rates = stats.block(samplerKeyStats, ...this.#names);
   }
 
-  countRequests(count: number): void {
-    this.#requests += count;
+  /** Those that begin a trace here, and those whose caller has decided. */
+  countRequests(begun: number, decided: number): void {
+    this.#requests += begun + decided;
+    if (begun === 0) return;
+    this.#begun += begun;
+    this.#rates.add(samplerKeyStats.begunTotal, begun);
   }
 
   countKept(reason: SamplingReason, count: number): void {
@@ -66,6 +74,8 @@ export class SampledKey {
   closeWindow(elapsedMs: number, probability: number | undefined): number {
     this.requestsPerSecond = ((this.#requests - (this.#requestsBefore[0] ?? 0)) * 1000) / elapsedMs;
     this.#rates.set(samplerKeyStats.requestsPerSecond, this.requestsPerSecond);
+    this.begunPerSecond = ((this.#begun - this.#begunBefore) * 1000) / elapsedMs;
+    this.#begunBefore = this.#begun;
     if (probability !== undefined) this.#rates.set(samplerKeyStats.probability, probability);
     this.#requestsBefore = [this.#requests, ...this.#requestsBefore].slice(0, settledWindows + 1);
     if (this.#requestsBefore.length <= settledWindows) return 0;

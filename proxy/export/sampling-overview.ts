@@ -32,6 +32,8 @@ export interface KeyOverview {
   /** Index of the rule about headers that its requests match; null for none. */
   readonly headerRule: number | null;
   readonly requestsPerSecond: number;
+  /** Of them, those that came without a caller's decision, as of an application that passes no trace headers on. */
+  readonly begunPerSecond: number;
   /** Null where percentages decide. */
   readonly probability: number | null;
   /** Records since the key came, by reason (`head`, `error` …). */

@@ -150,6 +150,7 @@ export class SamplingService {
       return {
         ...{ service, route, method, headerRule: headerRule < 0 ? null : headerRule },
         requestsPerSecond: sampled.requestsPerSecond,
+        begunPerSecond: sampled.begunPerSecond,
         probability: setsThresholds ? probability : null,
         kept: sampled.kept,
         dropped: sampled.dropped,
@@ -219,7 +220,7 @@ export class SamplingService {
     const arrivals = since(KeyCounter.arrivals);
     this.#rates.arrived(slotted, arrivals);
     if (arrivals > 0 && key.threshold === 'unseen') key.threshold = 'due';
-    sampled.countRequests(arrivals + since(KeyCounter.withParent));
+    sampled.countRequests(arrivals, since(KeyCounter.withParent));
     this.#countDropped(sampled, 'budget', since(KeyCounter.headSkipped));
     this.#countDropped(sampled, 'errors', since(KeyCounter.errorsSkipped));
     this.#countDropped(sampled, 'overload', since(KeyCounter.recordsDropped));

@@ -30,7 +30,12 @@ const ofKey = 'sampler.{service}.{route}.{method}.{rule}';
 /** A block takes the key's service, route, method, and header rule (empty for none); with a reason where it has one. */
 export const samplerKeyStats = defineStats(
   ofKey,
-  { probability: gauge('probability'), requestsPerSecond: gauge('requests_per_second') },
+  {
+    probability: gauge('probability'),
+    requestsPerSecond: gauge('requests_per_second'),
+    /** Requests that came without a caller's decision. */
+    begunTotal: counter('begun_total'),
+  },
   { vocabulary: 'outrigger' },
 );
 export const samplerKeptStats = defineStats(

@@ -84,6 +84,35 @@ t.test('where traces are, all requests are counted and those that are kept are e
   t.equal(found[0]!.timestamp, Number(span!.endNs / 1_000_000n) / 1000);
 });
 
+t.test('requests that came without a trace are counted by whom they called', async (t) => {
+  const collector = await startOtlpCollector(t);
+  const origin = await startNamedOrigin(t, 'one', '127.0.0.1');
+  const sidecar = await startSidecar(t, { bootstrap: bootstrap(origin, collector.httpPort) });
+  const [traceId, spanId] = ['ab'.repeat(16), 'cd'.repeat(8)];
+  const brought = [
+    {},
+    { traceparent: `00-${traceId}-${spanId}-00` },
+    {},
+    { b3: `${traceId}-${spanId}-0` },
+    { 'x-b3-traceid': traceId, 'x-b3-spanid': spanId, 'x-b3-sampled': '0' },
+    { traceparent: 'nonsense' },
+  ] as Record<string, string>[];
+  for (const headers of brought) {
+    await (await fetch(`http://127.0.0.1:${sidecar.port('http')}/a`, { headers })).text();
+  }
+  const sumOf = (families: Awaited<ReturnType<typeof scrape>>, name: string) =>
+    (families.get(name)?.samples ?? []).reduce((sum, { value }) => sum + value, 0);
+  // All were read once those that nothing chose are known to be dropped.
+  let families = await scrape(sidecar);
+  while (sumOf(families, 'outrigger_sampler_dropped') < brought.length) families = await scrape(sidecar);
+  const begun = families.get('outrigger_sampler_begun')!.samples;
+  t.strictSame(
+    begun.map(({ labels, value }) => `${labels.get('service')} ${labels.get('route')} ${value}`),
+    ['reviews.shop / 3'],
+  );
+  t.equal(sumOf(families, 'outrigger_requests'), brought.length);
+});
+
 t.test('the status of gRPC is counted of requests whose trace nobody keeps', async (t) => {
   const collector = await startOtlpCollector(t);
   const origin = await startHttpOrigin(t, (request, response) => {

@@ -8,6 +8,7 @@ const payment: KeyOverview = {
   method: 'POST',
   headerRule: 2,
   requestsPerSecond: 12.34,
+  begunPerSecond: 3.085,
   probability: 0.1,
   kept: { head: 40, error: 2 },
   dropped: { probability: 300, budget: 0 },
@@ -18,6 +19,7 @@ const rest: KeyOverview = {
   method: '*',
   headerRule: null,
   requestsPerSecond: 0,
+  begunPerSecond: 0,
   probability: 1,
   kept: {},
   dropped: {},
@@ -48,9 +50,9 @@ t.test('the text says what may leave, what leaves, and why of each key', async (
 4.6 traces left in the last second; 5 may (of 20 of the service, for 4 instances).
 More are chosen than may leave: 50 % of them do.
 
-requests/s  chosen    kept  not kept  key
-      12.3    10 %      42       300  payment checkout POST [rule 2] (head 40, error 2; not: probability 300)
-       0.0   100 %       0         0  (all others)
+requests/s  begun  chosen    kept  not kept  key
+      12.3   25 %    10 %      42       300  payment checkout POST [rule 2] (head 40, error 2; not: probability 300)
+       0.0      -   100 %       0         0  (all others)
 `,
   );
 });
@@ -62,7 +64,7 @@ t.test('percentages have no budget, and nothing is traced without a provider', a
     text,
     /^Rates are the percentages of connection managers and routes\.\n4\.6 traces left in the last second\.\n/,
   );
-  t.match(text, /12\.3 {7}- {6}42 {7}300 {2}\(no cluster\) checkout POST/);
+  t.match(text, /12\.3 {3}25 % {7}- {6}42 {7}300 {2}\(no cluster\) checkout POST/);
   t.match((await ask('/sampling', null)).text, /^Nothing is traced/);
 });
 

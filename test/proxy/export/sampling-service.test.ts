@@ -245,6 +245,7 @@ t.test('what is kept and dropped is counted by key and reason, and in sum', (t) 
   sampling.takeWindow({ ...closed(pay, { head: 6, parent: 1, error: 1 }), suppressed });
   run(1);
   t.equal(sampling.overview().tracesPerSecond, 7);
+  t.match(sampling.overview().keys[0], { service: 'payment', requestsPerSecond: 60, begunPerSecond: 50 });
   t.match(metrics(), 'envoy_sampling_budget_used_percent{} 70');
   run(4);
   const dropped = { budget: 4, errors: 6, overload: 1, probability: 60 - 8 - 11 };
@@ -252,6 +253,7 @@ t.test('what is kept and dropped is counted by key and reason, and in sum', (t) 
   t.match(ofPay, { kept: { head: 6, parent: 1, error: 1 }, dropped });
   const labels = 'rule="",method="POST",route="/pay",service="payment"';
   for (const line of [
+    `outrigger_sampler_begun_total{${labels}} 50`,
     `outrigger_sampler_kept_total{reason="head",${labels}} 6`,
     `outrigger_sampler_dropped_total{reason="errors",${labels}} 6`,
     'outrigger_sampler_errors_suppressed_total{} 6',
