@@ -1,5 +1,6 @@
 // What a process is started with (`config.bootstrap.v3.Bootstrap`), after the file was decoded and found right.
 
+import type { LineLog } from './access-log.ts';
 import type { Address } from './address.ts';
 import type { Cluster, SourceAddress } from './cluster.ts';
 import type { ConfigSource, GrpcApi, GrpcCluster } from './config-source.ts';
@@ -55,6 +56,8 @@ export interface Admin {
   readonly address: Address;
   /** Of a path with its query one must match; absent allows all. */
   readonly allowedPaths?: readonly StringMatcher[];
+  /** Absent: its requests are not logged. */
+  readonly accessLogs?: readonly LineLog[];
 }
 
 export interface RuntimeLayer {

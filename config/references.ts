@@ -2,6 +2,7 @@
 // when nothing does. Names that arrive with a request (`cluster_header`) are not known before.
 
 import type { AccessLog, AccessLogSink } from './access-log.ts';
+import type { Admin } from './bootstrap.ts';
 import type { RouteSource } from './http-connection-manager.ts';
 import type { FilterChain, Listener } from './listener.ts';
 import type { ForwardTarget, RouteConfiguration } from './route.ts';
@@ -52,6 +53,11 @@ export function logSinksOf(listener: Listener): readonly AccessLogSink[] {
   const filters = filterChainsOf(listener).flatMap((chain) => chain.filters);
   const logs = [...listener.accessLogs, ...filters.flatMap(({ config }) => config.accessLogs)];
   return logs.flatMap((log) => ('sink' in log ? [log.sink] : []));
+}
+
+/** Where the admin interface writes lines to. */
+export function adminLogSinks(admin: Admin | undefined): readonly AccessLogSink[] {
+  return admin?.accessLogs?.map(({ sink }) => sink) ?? [];
 }
 
 /** Whether requests of a listener may wait for clusters that the control plane is asked for. */

@@ -98,7 +98,7 @@ function endWithoutUws(): void {
 async function validate(flags: Flags): Promise<void> {
   const { bootstrap } = readBootstrapOf(flags);
   try {
-    validateLogs(bootstrap.listeners);
+    validateLogs(bootstrap);
     if (flags.samplingConfigPath !== undefined) readSamplingFile(flags.samplingConfigPath);
     await validateCapture(flags);
   } catch (error) {

@@ -14,6 +14,7 @@ import { createUnixSocket } from '../../native/unix-message.ts';
 import { describeListenFailure } from '../listener/listen-failure.ts';
 import { compileStringMatcher, type StringPredicate } from '../route/string-matcher.ts';
 import type { ProcessStats } from '../telemetry/process-stats.ts';
+import type { AdminAccessLog, AdminExchange } from './access-log.ts';
 import { type AdminAnswer, failure } from './admin-answer.ts';
 import type { AdminContext } from './admin-context.ts';
 import { contentSecurityPolicy } from './page.ts';
@@ -24,6 +25,8 @@ import { type AdminRoute, adminRoutes, helpText } from './routes.ts';
 export interface AdminServerOptions extends Omit<AdminContext, 'refreshStats'> {
   readonly admin: Admin;
   readonly processStats: ProcessStats;
+  /** Absent: requests are not logged. */
+  readonly accessLog?: Pick<AdminAccessLog, 'begin'> | undefined;
   /** A connection on which nothing moves for so long is closed; default one minute. */
   readonly idleTimeoutMs?: number;
 }
@@ -139,6 +142,7 @@ export class AdminServer {
 
   // A body that is too large is read to its end, so that the client hears why, but not kept; `requestTimeout` ends it.
   #receive(request: IncomingMessage, response: ServerResponse): void {
+    const exchange = this.#options.accessLog?.begin(request, response) ?? null;
     let body = '';
     let isTooLarge = false;
     request.setEncoding('latin1');
@@ -147,23 +151,24 @@ export class AdminServer {
       if (!isTooLarge) body += text;
     });
     request.on('end', () => {
-      if (isTooLarge) send(response, failure(413, `a body of more than ${bodyLimitBytes} bytes is not taken\n`));
-      else this.#answer(request, response, body);
+      if (isTooLarge)
+        send({ response, exchange }, failure(413, `a body of more than ${bodyLimitBytes} bytes is not taken\n`));
+      else this.#answer(request, { response, exchange }, body);
     });
     // A client that goes away before its answer is nobody's fault.
     request.on('error', () => response.destroy());
   }
 
   // A fault of one answer must not end the process, whose data plane works.
-  #answer(request: IncomingMessage, response: ServerResponse, body: string): void {
+  #answer(request: IncomingMessage, to: AnswerTarget, body: string): void {
     const report = (error: unknown): void => {
       const what = error instanceof Error ? (error.stack ?? error.message) : String(error);
       this.#options.log.component('admin').critical(`${request.method} ${request.url} failed: ${what}`);
-      if (response.headersSent) response.destroy();
-      else send(response, failure(500, 'the answer could not be made; the log says why\n'));
+      if (to.response.headersSent) to.response.destroy();
+      else send(to, failure(500, 'the answer could not be made; the log says why\n'));
     };
     try {
-      send(response, this.#answerOf(request, body), report);
+      send(to, this.#answerOf(request, body), report);
     } catch (error) {
       report(error);
     }
@@ -205,28 +210,42 @@ function isLeftBehind(address: PipeAddress): boolean {
 const strangeName =
   'this page is shown under an address or localhost only: forward the port, as with kubectl port-forward\n';
 
-function send(response: ServerResponse, answer: AdminAnswer, onFailure?: (error: unknown) => void): void {
-  response.writeHead(answer.status, {
+interface AnswerTarget {
+  readonly response: ServerResponse;
+  /** Null: nothing is logged. */
+  readonly exchange: AdminExchange | null;
+}
+
+function send(to: AnswerTarget, answer: AdminAnswer, onFailure?: (error: unknown) => void): void {
+  const headers = {
     'content-type': answer.type,
     'cache-control': 'no-cache, max-age=0',
     'x-content-type-options': 'nosniff',
     ...(answer.type.startsWith('text/html') ? { 'content-security-policy': contentSecurityPolicy } : {}),
     server: 'outrigger',
-  });
-  if (typeof answer.body === 'string') response.end(answer.body);
-  else sendPieces(response, answer.body, onFailure);
+  };
+  to.exchange?.onResponse(answer.status, headers);
+  to.response.writeHead(answer.status, headers);
+  if (typeof answer.body === 'string') {
+    to.exchange?.onResponseBody(answer.body);
+    to.response.end(answer.body);
+  } else {
+    sendPieces(to, answer.body, onFailure);
+  }
 }
 
 /** What else the main thread has to do is held up no longer by an answer. */
 const turnMs = 10;
 
 // Large answers are made as they are sent: the next piece when the last was taken, and others had their turn.
-function sendPieces(response: ServerResponse, pieces: Generator<string>, onFailure?: (error: unknown) => void): void {
+function sendPieces(to: AnswerTarget, pieces: Generator<string>, onFailure?: (error: unknown) => void): void {
+  const { response, exchange } = to;
   const next = (): void => {
     const beganMs = performance.now();
     try {
       for (let piece = pieces.next(); !piece.done; piece = pieces.next()) {
         if (response.destroyed) return;
+        exchange?.onResponseBody(piece.value);
         if (piece.value !== '' && !response.write(piece.value)) {
           response.once('drain', next);
           return;

@@ -3,7 +3,7 @@
 
 import type { AccessLogSink } from '../../config/access-log.ts';
 import type { Bootstrap } from '../../config/bootstrap.ts';
-import { logSinksOf } from '../../config/references.ts';
+import { adminLogSinks, logSinksOf } from '../../config/references.ts';
 import type { Snapshot } from '../../config/snapshot.ts';
 import { encodeMessage } from '../../xds/message/wire-message.ts';
 import type { AccessLogExport } from '../export/access-log-export.ts';
@@ -14,7 +14,7 @@ import type { WorkerStats } from '../telemetry/worker-stats.ts';
 import { processClock } from './process-clock.ts';
 
 export interface AccessLogDestinationsOptions {
-  readonly bootstrap: Pick<Bootstrap, 'node' | 'grpcClusters'>;
+  readonly bootstrap: Pick<Bootstrap, 'node' | 'grpcClusters' | 'admin'>;
   /** `snapshot` is what is served now; null before the first. */
   readonly state: { readonly snapshot: Snapshot | null };
   readonly stats: WorkerStats;
@@ -47,6 +47,7 @@ export class AccessLogDestinations {
     for (const listener of this.#options.state.snapshot?.listeners.values() ?? []) {
       for (const sink of logSinksOf(listener)) if (sink.kind === 'file') named.add(sink.path);
     }
+    for (const sink of adminLogSinks(this.#options.bootstrap.admin)) if (sink.kind === 'file') named.add(sink.path);
     this.#sinks.closeUnnamed((path) => named.has(path));
   }
 

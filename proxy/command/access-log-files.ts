@@ -2,9 +2,10 @@
 // none, because of a folder that is missing, hears so at once and not when the lines are needed.
 
 import type { AccessLogSink } from '../../config/access-log.ts';
+import type { Bootstrap } from '../../config/bootstrap.ts';
 import type { Listener } from '../../config/listener.ts';
 import { ConfigError, Problems } from '../../config/problems.ts';
-import { logSinksOf } from '../../config/references.ts';
+import { adminLogSinks, logSinksOf } from '../../config/references.ts';
 import { LogSinks } from '../telemetry/log-sink.ts';
 import { WorkerStats } from '../telemetry/worker-stats.ts';
 
@@ -15,7 +16,11 @@ export interface OpenableLogs {
 
 /** Opens the files of a listener that is to serve; a sentence about the first that cannot be. */
 export function openLogsOf(listener: Listener, logs: OpenableLogs): string | undefined {
-  for (const sink of logSinksOf(listener)) {
+  return openAll(logSinksOf(listener), logs);
+}
+
+function openAll(sinks: readonly AccessLogSink[], logs: OpenableLogs): string | undefined {
+  for (const sink of sinks) {
     const reason = logs.open(sink);
     if (reason === undefined) continue;
     const name = sink.kind === 'file' ? sink.path : sink.kind;
@@ -24,9 +29,13 @@ export function openLogsOf(listener: Listener, logs: OpenableLogs): string | und
   return undefined;
 }
 
-/** Throws `ConfigError` with every static listener whose log cannot be opened. */
-export function openStaticLogs(listeners: readonly Listener[], logs: OpenableLogs): void {
+type LoggingBootstrap = Pick<Bootstrap, 'listeners' | 'admin'>;
+
+/** Throws `ConfigError` with every static listener whose log cannot be opened, and the admin interface. */
+export function openStaticLogs({ listeners, admin }: LoggingBootstrap, logs: OpenableLogs): void {
   const problems = new Problems();
+  const unopened = openAll(adminLogSinks(admin), logs);
+  if (unopened !== undefined) problems.at('admin').add(unopened);
   const place = problems.at('static_resources').at('listeners');
   for (const [index, listener] of listeners.entries()) {
     const unopened = openLogsOf(listener, logs);
@@ -36,7 +45,7 @@ export function openStaticLogs(listeners: readonly Listener[], logs: OpenableLog
 }
 
 /** For `--mode validate`: as Envoy, files are made where they can be. */
-export function validateLogs(listeners: readonly Listener[]): void {
+export function validateLogs(bootstrap: LoggingBootstrap): void {
   const stats = new WorkerStats(() => undefined);
-  openStaticLogs(listeners, new LogSinks({ stats, onWarning: () => undefined }));
+  openStaticLogs(bootstrap, new LogSinks({ stats, onWarning: () => undefined }));
 }

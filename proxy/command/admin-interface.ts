@@ -6,6 +6,7 @@
 
 import type { Address } from '../../config/address.ts';
 import { close } from '../../native/socket.ts';
+import type { AdminAccessLogOptions } from '../admin/access-log.ts';
 import type { AdminServer, AdminServerOptions } from '../admin/server.ts';
 import { openListeningDescriptor } from '../reactor/listening-socket.ts';
 
@@ -38,11 +39,11 @@ export class AdminInterface {
     if (descriptor >= 0) this.#reserved = descriptor;
   }
 
-  /** To be loaded soon; its address is free, or reserved. */
-  open(options: AdminServerOptions): void {
+  /** To be loaded soon; its address is free, or reserved. Without `logs` its requests are not logged. */
+  open(options: AdminServerOptions, logs?: AdminAccessLogOptions): void {
     this.#begin = () => {
       this.#begin = null;
-      void this.#start(options);
+      void this.#start(options, logs);
     };
     this.#options.schedule(this.#isServing ? delayMs : longestWaitMs, () => this.#begin?.());
   }
@@ -53,10 +54,11 @@ export class AdminInterface {
     if (this.#begin !== null) this.#options.schedule(delayMs, () => this.#begin?.());
   }
 
-  async #start(options: AdminServerOptions): Promise<void> {
+  async #start(options: AdminServerOptions, logs: AdminAccessLogOptions | undefined): Promise<void> {
     const { AdminServer } = await this.#options.loadServer();
+    const accessLog = logs && (await openAccessLog(logs));
     if (this.#hasLeft) return;
-    this.#server = new AdminServer(options);
+    this.#server = new AdminServer({ ...options, accessLog });
     this.#server.listen({ descriptor: this.#reserved });
     this.#reserved = undefined;
   }
@@ -68,4 +70,10 @@ export class AdminInterface {
     this.#reserved = undefined;
     this.#server?.leave();
   }
+}
+
+// Formats are of the workers: few proxies need them here.
+async function openAccessLog(logs: AdminAccessLogOptions) {
+  const { AdminAccessLog } = await import('../admin/access-log.ts');
+  return new AdminAccessLog(logs);
 }

@@ -4,6 +4,7 @@
 import type { Bootstrap } from '../../config/bootstrap.ts';
 import type { Snapshot } from '../../config/snapshot.ts';
 import { dropFilePages } from '../../native/file-pages.ts';
+import type { AdminAccessLogOptions } from '../admin/access-log.ts';
 import { RuntimeOverrides } from '../admin/runtime-overrides.ts';
 import { DnsDiscovery } from '../discovery/dns-discovery.ts';
 import type { NamedDescriptor } from '../hot-restart/parent.ts';
@@ -135,9 +136,25 @@ export function serve(flags: Flags, sidecar: Sidecar | undefined): void {
     const calls = { shutdown: () => lifecycle.shutdown(), reopenLogs: () => lifecycle.reopenLogs() };
     const setRuntime = (values: Snapshot['runtime']): void => publisher.setRuntime(values);
     const parts = { state, dynamic, pool, log, flags, overrides, capture, setRuntime, ...calls };
-    admin.open({ admin: bootstrap.admin, tracing: telemetry, ...metrics, ...parts });
+    admin.open({ admin: bootstrap.admin, tracing: telemetry, ...metrics, ...parts }, adminLogs(served, state));
   }, endWithConfigError);
   setInterval(() => store.flushIntervals(), 5000).unref();
+}
+
+type ServedLogs = { readonly bootstrap: Bootstrap; readonly accessLogs: AccessLogDestinations };
+
+function adminLogs({ bootstrap, accessLogs }: ServedLogs, state: ServerState): AdminAccessLogOptions | undefined {
+  const logs = bootstrap.admin?.accessLogs;
+  if (logs === undefined) return undefined;
+  return {
+    logs,
+    write: (batch) => accessLogs.write(batch),
+    runtime: () => state.snapshot?.runtime ?? new Map(),
+    localIp: ownAddress(),
+    random: Math.random,
+    clock: () => performance.now(),
+    wallClock: Date.now,
+  };
 }
 
 function later(delayMs: number, callback: () => void): unknown {
@@ -166,7 +183,7 @@ async function follow(
   flags: Flags,
   { sidecar, stats, log, ...parts }: FollowedParts,
 ): Promise<FollowedSources> {
-  openStaticLogs(parts.bootstrap.listeners, parts.accessLogs);
+  openStaticLogs(parts.bootstrap, parts.accessLogs);
   sidecar?.holdOutbound(log.component('main'));
   sidecar?.answer(log.component('main')).catch(endWithConfigError);
   sidecar?.answerNames(stats, log.component('dns')).catch(endWithConfigError);

@@ -54,7 +54,7 @@ const accessLogger = {
 
 type LoggerType = (typeof accessLogger.known)[number];
 
-function decodeAccessLog(message: AccessLogMessage, problems: Problems): AccessLog | undefined {
+export function decodeAccessLog(message: AccessLogMessage, problems: Problems): AccessLog | undefined {
   const type = extensionType(message, accessLogger, problems);
   if (type === undefined) return undefined;
   const destination = decodeDestination(type, message.typedConfig?.message, problems.at('typed_config'));
@@ -83,10 +83,15 @@ function decodeCollector(type: LoggerType, config: unknown, problems: Problems):
   return decodeLogEntries(kind, config as HttpGrpcAccessLogConfig, problems);
 }
 
-function decodeSink(type: string, config: FileAccessLog): AccessLogSink | undefined {
-  if (type === stdoutLog || config.path === '/dev/stdout') return { kind: 'stdout' };
-  if (type === stderrLog || config.path === '/dev/stderr') return { kind: 'stderr' };
-  return config.path === undefined ? undefined : { kind: 'file', path: config.path };
+function decodeSink(type: string, { path }: FileAccessLog): AccessLogSink | undefined {
+  if (type === stdoutLog) return { kind: 'stdout' };
+  if (type === stderrLog) return { kind: 'stderr' };
+  return path === undefined ? undefined : fileSink(path);
+}
+
+export function fileSink(path: string): AccessLogSink {
+  if (path === '/dev/stdout') return { kind: 'stdout' };
+  return path === '/dev/stderr' ? { kind: 'stderr' } : { kind: 'file', path };
 }
 
 /** The fields before `log_format`, which Envoy still takes, are the same formats by older names. */

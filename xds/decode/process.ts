@@ -1,6 +1,8 @@
 // What a bootstrap says about the process as a whole: node, admin interface, stats and connection limit.
 
+import type { LineLog } from '../../config/access-log.ts';
 import type { Admin, Node, StatsMatcher, StatsOptions } from '../../config/bootstrap.ts';
+import { defaultTextFormat } from '../../config/format-commands.ts';
 import type { StringMatcher } from '../../config/matcher.ts';
 import type { Problems } from '../../config/problems.ts';
 import packageFile from '../../package.json' with { type: 'json' };
@@ -14,7 +16,7 @@ import type {
   StatsMatcher as StatsMatcherMessage,
 } from '../generated/messages.ts';
 import { supportTable } from '../support/all-support.ts';
-import { decodeAccessLogs } from './access-log.ts';
+import { decodeAccessLog, fileSink } from './access-log.ts';
 import { decodeAddress } from './address.ts';
 import { decodeLocality } from './endpoint.ts';
 import { extensionType } from './extension.ts';
@@ -82,7 +84,7 @@ function filterExtensions(): readonly { name: string; category: string }[] {
 
 /** Undefined without an address: there is no admin interface then. */
 export function decodeAdmin(message: AdminMessage | undefined, problems: Problems): Admin | undefined {
-  refuseAdminLogs(message?.accessLog, problems.at('access_log'));
+  const accessLogs = decodeAdminLogs(message ?? {}, problems);
   if (message?.address === undefined) return undefined;
   const address = decodeAddress(message.address, problems.at('address'));
   const allowedPaths: StringMatcher[] = [];
@@ -90,15 +92,30 @@ export function decodeAdmin(message: AdminMessage | undefined, problems: Problem
     const matcher = decodeStringMatcher(path, problems.at('allow_paths').item(index));
     if (matcher !== undefined) allowedPaths.push(matcher);
   }
-  return address && { address, ...(allowedPaths.length > 0 && { allowedPaths }) };
+  return (
+    address && {
+      address,
+      ...(allowedPaths.length > 0 && { allowedPaths }),
+      ...(accessLogs.length > 0 && { accessLogs }),
+    }
+  );
 }
 
-/** Many files have an access log that goes nowhere: Envoy once required one. */
-function refuseAdminLogs(messages: AdminMessage['accessLog'], problems: Problems): void {
-  for (const [index, log] of decodeAccessLogs(messages, problems).entries()) {
-    if ('sink' in log && log.sink.kind === 'file' && log.sink.path === '/dev/null') continue;
-    problems.item(index).unsupported('an access log of the admin interface', 'admin requests are not logged');
+/** Many files have a log that goes nowhere, because Envoy once required one: it is left out. */
+function decodeAdminLogs({ accessLog = [], accessLogPath }: AdminMessage, problems: Problems): readonly LineLog[] {
+  const logs: LineLog[] = [];
+  for (const [index, message] of accessLog.entries()) {
+    const place = problems.at('access_log').item(index);
+    const log = decodeAccessLog(message, place);
+    if (log === undefined) continue;
+    if ('sink' in log) logs.push(log);
+    else place.unsupported('an access log service of the admin interface', 'write a file or stream');
   }
+  if (accessLogPath !== undefined && accessLogPath !== '') {
+    const format = { kind: 'text', format: defaultTextFormat, omitEmptyValues: false } as const;
+    logs.push({ sink: fileSink(accessLogPath), format });
+  }
+  return logs.filter(({ sink }) => sink.kind !== 'file' || sink.path !== '/dev/null');
 }
 
 /** What is kept; sinks have a file of their own. */

@@ -78,13 +78,12 @@ export const bootstrapSupport: SupportTable = {
     },
   },
   'envoy.config.bootstrap.v3.Admin': {
-    supported: ['access_log', 'address', 'allow_paths'],
+    supported: ['access_log', 'access_log_path', 'address', 'allow_paths'],
     ignored: {
       profile_path: "path of Envoy's own CPU profiler",
       ignore_global_conn_limit: 'admin connections never count against the limit',
     },
     unsupported: {
-      access_log_path: { unless: ['/dev/null'], why: 'admin requests are not logged' },
       socket_options: 'the admin listener has no socket options',
     },
   },

@@ -48,23 +48,28 @@ t.test('without logs there is nothing to end', async (t) => {
   await t.resolves(destinations.close());
 });
 
-t.test('files that no listener of what is served names are closed in time', async (t) => {
-  const folder = t.testdir({});
-  const { bootstrap } = bootstrapOf('{}');
-  const stats = new WorkerStats(() => undefined);
-  const log = createProcessLog({ level: 'off', componentLevels: '' });
-  const sink = (name: string) => ({ kind: 'file', path: join(folder, name) }) as const;
-  const format = { kind: 'text', format: '', omitEmptyValues: false } as const;
-  const listener = tcpListener({ accessLogs: [{ sink: sink('served.log'), format }] });
-  const snapshot = { ...emptySnapshot, listeners: new Map([['a', listener]]) };
-  const sweeps: (() => void)[] = [];
-  const every = (_: number, sweep: () => void) => void sweeps.push(sweep);
-  const logs = new AccessLogDestinations({ bootstrap, state: { snapshot }, stats, log, every });
-  for (const name of ['served.log', 'refused.log']) t.equal(logs.open(sink(name)), undefined);
-  t.same(openFilesIn(folder), ['refused.log', 'served.log']);
-  for (let count = 0; count < 2; count++) sweeps[0]!();
-  await until(() => openFilesIn(folder).length === 1);
-  t.same(openFilesIn(folder), ['served.log']);
-  await logs.close();
-  t.same(openFilesIn(folder), []);
-});
+t.test(
+  'files that neither a listener of what is served nor the admin interface names are closed in time',
+  async (t) => {
+    const folder = t.testdir({});
+    const { bootstrap } = bootstrapOf(
+      `admin: {address: {pipe: {path: /a}}, access_log_path: ${join(folder, 'admin.log')}}`,
+    );
+    const stats = new WorkerStats(() => undefined);
+    const log = createProcessLog({ level: 'off', componentLevels: '' });
+    const sink = (name: string) => ({ kind: 'file', path: join(folder, name) }) as const;
+    const format = { kind: 'text', format: '', omitEmptyValues: false } as const;
+    const listener = tcpListener({ accessLogs: [{ sink: sink('served.log'), format }] });
+    const snapshot = { ...emptySnapshot, listeners: new Map([['a', listener]]) };
+    const sweeps: (() => void)[] = [];
+    const every = (_: number, sweep: () => void) => void sweeps.push(sweep);
+    const logs = new AccessLogDestinations({ bootstrap, state: { snapshot }, stats, log, every });
+    for (const name of ['served.log', 'refused.log', 'admin.log']) t.equal(logs.open(sink(name)), undefined);
+    t.same(openFilesIn(folder), ['admin.log', 'refused.log', 'served.log']);
+    for (let count = 0; count < 2; count++) sweeps[0]!();
+    await until(() => openFilesIn(folder).length === 2);
+    t.same(openFilesIn(folder), ['admin.log', 'served.log']);
+    await logs.close();
+    t.same(openFilesIn(folder), []);
+  },
+);

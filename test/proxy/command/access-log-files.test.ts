@@ -55,7 +55,7 @@ t.test('all static listeners whose log cannot be opened are named at once', asyn
   ];
   const open = (sink: { kind: string; path?: string }) =>
     'ax'.includes(sink.path!) ? 'EISDIR: it is a folder' : undefined;
-  t.throws(() => openStaticLogs(listeners, { open }), {
+  t.throws(() => openStaticLogs({ listeners }, { open }), {
     name: 'ConfigError',
     problems: [
       { path: 'static_resources.listeners[0]', message: /^access log a cannot be opened: EISDIR/ },
@@ -67,8 +67,24 @@ t.test('all static listeners whose log cannot be opened are named at once', asyn
 t.test('validation makes the files that can be made, as Envoy does', async (t) => {
   const folder = t.testdir();
   const paths = ['a', 'b', 'c', 'd'].map((name) => join(folder, name)) as [string, string, string, string];
-  validateLogs([listenerWith(...paths)]);
+  validateLogs({ listeners: [listenerWith(...paths)] });
   t.same(paths.map(existsSync), [true, true, true, true]);
   const missing = join(folder, 'missing', 'x');
-  t.throws(() => validateLogs([listenerWith(missing, 'b', 'c', 'd')]), ConfigError);
+  t.throws(() => validateLogs({ listeners: [listenerWith(missing, 'b', 'c', 'd')] }), ConfigError);
+});
+
+t.test('logs of the admin interface are opened too', async (t) => {
+  const { bootstrap } = bootstrapOf(
+    'admin: {address: {socket_address: {address: 127.0.0.1, port_value: 1}}, access_log_path: /no/such/folder/a.log}',
+  );
+  const asked: unknown[] = [];
+  const open = (sink: unknown) => {
+    asked.push(sink);
+    return 'ENOENT: no such file or directory';
+  };
+  t.throws(() => openStaticLogs(bootstrap, { open }), {
+    name: 'ConfigError',
+    problems: [{ path: 'admin', message: /^access log \/no\/such\/folder\/a\.log cannot be opened: ENOENT/ }],
+  });
+  t.same(asked, [{ kind: 'file', path: '/no/such/folder/a.log' }]);
 });

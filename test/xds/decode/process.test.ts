@@ -1,4 +1,5 @@
 import t from 'tap';
+import { defaultTextFormat } from '../../../config/format-commands.ts';
 import { Problems } from '../../../config/problems.ts';
 import { version } from '../../../proxy/command/version.ts';
 import { decodeAdmin, decodeConnectionLimit, decodeNode, decodeStats } from '../../../xds/decode/process.ts';
@@ -56,7 +57,7 @@ t.test('a control plane is told the whole node, and who we are', async (t) => {
   for (const name of known) t.equal(extensions.filter((each) => each === name).length, 1, name);
 });
 
-t.test('the admin interface has an address, and logs that go nowhere', async (t) => {
+t.test('the admin interface has an address, and logs that go nowhere are left out', async (t) => {
   const admin = (fields: string) =>
     decodedAs('envoy.config.bootstrap.v3.Admin', `{${fields}}`, (message: Admin, problems) =>
       decodeAdmin(message, problems),
@@ -75,8 +76,31 @@ t.test('the admin interface has an address, and logs that go nowhere', async (t)
     { kind: 'prefix', value: '/stats', ignoreCase: true },
   ]);
   t.match(admin(`${address}, allow_paths: [{safe_regex: {regex: "("}}]`).problems, [/^allow_paths\[0\]\.safe_regex/]);
-  t.match(admin(`${address}, access_log_path: /a`).problems, [/^access_log_path: .*admin requests are not logged/]);
-  t.match(admin(`${address}, ${log('/a')}`).problems, [/^access_log\[0\]: .*admin requests are not logged/]);
+});
+
+t.test('the admin interface has logs of lines, in the older field too', async (t) => {
+  const admin = (fields: string) =>
+    decodedAs(
+      'envoy.config.bootstrap.v3.Admin',
+      `{address: {pipe: {path: /a}}, ${fields}}`,
+      (message: Admin, problems) => decodeAdmin(message, problems),
+    );
+  const logger = (fields: string) => `{name: l, typed_config: {"@type": a/envoy.extensions.access_loggers.${fields}}}`;
+  const format = { kind: 'text', format: defaultTextFormat, omitEmptyValues: false };
+  const file = { sink: { kind: 'file', path: '/a.log' }, format };
+  t.same(admin('access_log_path: /a.log').value?.accessLogs, [file]);
+  t.same(admin('access_log_path: /dev/stdout').value?.accessLogs, [{ sink: { kind: 'stdout' }, format }]);
+  const both = `access_log: [${logger('file.v3.FileAccessLog, path: /b.log')}, ${logger('stream.v3.StderrAccessLog')}]`;
+  t.same(admin(`${both}, access_log_path: /a.log`).value?.accessLogs, [
+    { sink: { kind: 'file', path: '/b.log' }, format },
+    { sink: { kind: 'stderr' }, format },
+    file,
+  ]);
+  const service =
+    'grpc.v3.HttpGrpcAccessLogConfig, common_config: {log_name: l, grpc_service: {envoy_grpc: {cluster_name: c}}}';
+  t.match(admin(`access_log: [${logger(service)}]`).problems, [
+    /^access_log\[0\]: an access log service .*write a file/,
+  ]);
 });
 
 t.test('stats', async (t) => {
