@@ -204,6 +204,8 @@ export class EndpointPool implements ConnectionOwner {
 
   onConnectionIdle(connection: PooledConnection): void {
     this.#countBytes(connection);
+    connection.notes.countedReceivedBytes = connection.stream.bytesReceived;
+    connection.notes.countedSentBytes = connection.stream.bytesSent;
     const { maxRequestsPerConnection } = this.#cluster.config.upstreamHttp;
     const isSpent = maxRequestsPerConnection > 0 && connection.exchangeCount >= maxRequestsPerConnection;
     if (isSpent) this.#cluster.stats.inc(clusterStats.upstreamCxMaxRequests);
@@ -269,14 +271,13 @@ export class EndpointPool implements ConnectionOwner {
     if (this.#waiting.length > this.#connecting) this.#connect();
   }
 
-  // After each exchange instead of with each read and write: as exact, and done once.
+  // After each exchange instead of with each read and write: as exact, and done once. What is counted is noted by those who
+  // go on: of a connection that was cut the exchange is over later, and its log asks for what it has moved.
   #countBytes({ stream, notes }: PooledConnection): void {
     const { stats } = this.#cluster;
     const { bytesReceived, bytesSent } = stream;
     stats.add(clusterStats.upstreamCxRxBytesTotal, bytesReceived - notes.countedReceivedBytes);
     stats.add(clusterStats.upstreamCxTxBytesTotal, bytesSent - notes.countedSentBytes);
-    notes.countedReceivedBytes = bytesReceived;
-    notes.countedSentBytes = bytesSent;
   }
 
   #forgetIdle(connection: PooledConnection, isRemote: boolean): void {
