@@ -63,6 +63,17 @@ export function recordValue(memory: SlotMemory, address: number, value: number):
   memory.chunks[chunkNumber(page)]![slotOffset(page) + (bucket & 15)]! += 1;
 }
 
+/**
+ * A number that each value makes larger: a reading holds as long as it is the same. Of sums above 2^45 some values are too small
+ * to be seen in it.
+ */
+export function recordingMark(memory: SlotChunks, address: number): number {
+  const values = memory.chunks[chunkNumber(address)];
+  if (values === undefined) return 0;
+  const at = slotOffset(address);
+  return values[at + Head.sum]! + values[at + Head.zeros]!;
+}
+
 function bucketOf(value: number): number {
   scratch[0] = value;
   const high = scratchWords[1]!;

@@ -1,6 +1,6 @@
 // The stats of one scope and name as the main thread reads them: the blocks of all threads together.
 
-import { HistogramSummary } from './histogram.ts';
+import { HistogramSummary, recordingMark } from './histogram.ts';
 import { chunkNumber, type SlotChunks, slotOffset } from './slot-memory.ts';
 import { scopeLabels, scopePrefix } from './stat-scope.ts';
 import { addCodes, type Countable, StatTotals } from './stat-totals.ts';
@@ -42,8 +42,8 @@ export class StatGroup {
   /** What an earlier process said last; `#kept` has it. */
   #carried: StatTotals | null = null;
   #isGone = false;
-  /** By the index of a histogram that has values: its state at the last flush, and what came between the last two. */
-  readonly #flushed = new Map<number, { readonly total: HistogramSummary; readonly interval: HistogramSummary }>();
+  /** By the index of a histogram that has values. */
+  readonly #flushed = new Map<number, FlushedHistogram>();
 
   /** Without a predicate all is shown. */
   constructor(scope: StatScope, names: readonly string[], predicate: StatPredicate | null = null) {
@@ -179,14 +179,32 @@ export class StatGroup {
     return this.#flushed.get(index)?.interval ?? new HistogramSummary();
   }
 
-  /** Ends an interval of the histograms. */
+  /**
+   * Ends an interval of the histograms. Most record nothing in one: with 500 clusters in use reading all of them stopped the
+   * main thread for 8 to 14 ms of CPU, and a changed endpoint that came then waited.
+   */
   flush(): void {
-    this.scope.stats.forEach((stat, index) => {
-      if (stat.kind !== 'histogram' || !this.isUsed(index)) return;
+    for (const index of histogramsOf(this.scope)) {
+      if (!this.isUsed(index)) continue;
+      const earlier = this.#flushed.get(index);
+      const mark = this.#mark(index);
+      const isUnchanged = earlier?.mark === mark;
+      if (isUnchanged && earlier.isSettled) continue;
       const total = this.histogram(index);
-      const earlier = this.#flushed.get(index)?.total ?? new HistogramSummary();
-      this.#flushed.set(index, { total, interval: total.since(earlier) });
-    });
+      const interval = total.since(earlier?.total ?? new HistogramSummary());
+      this.#flushed.set(index, { total, interval, mark, isSettled: isUnchanged && interval.count === 0 });
+    }
+  }
+
+  /** Another number after each value. */
+  #mark(index: number): number {
+    const kept = this.#kept?.histogram(index);
+    let mark = kept === undefined ? 0 : kept.sum + kept.count;
+    for (const part of this.#parts) {
+      const address = slot(part, index);
+      if (address !== 0) mark += recordingMark(part.memory, address);
+    }
+    return mark;
   }
 
   /** Counters begin again at 0. Gauges and histograms stay, as in Envoy. */
@@ -203,6 +221,27 @@ export class StatGroup {
       part.baseline = { values, codes };
     }
   }
+}
+
+/** Of a histogram, at the last flush. */
+interface FlushedHistogram {
+  readonly total: HistogramSummary;
+  /** What came between the last two. */
+  readonly interval: HistogramSummary;
+  readonly mark: number;
+  /** The flush before found the same, and more can be there only when the mark is another: what a thread just wrote was read. */
+  readonly isSettled: boolean;
+}
+
+const histogramsByScope = new WeakMap<StatScope, readonly number[]>();
+
+/** By index. */
+function histogramsOf(scope: StatScope): readonly number[] {
+  const known = histogramsByScope.get(scope);
+  if (known !== undefined) return known;
+  const histograms = [...scope.stats.keys()].filter((index) => scope.stats[index]!.kind === 'histogram');
+  histogramsByScope.set(scope, histograms);
+  return histograms;
 }
 
 // A chunk announced after the block that points into it reads as 0 until its announcement arrives.

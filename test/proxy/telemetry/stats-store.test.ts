@@ -4,6 +4,9 @@ import t from 'tap';
 import { clusterStats } from '../../../proxy/telemetry/cluster-stats.ts';
 import { controlPlaneStats } from '../../../proxy/telemetry/discovery-stats.ts';
 import { prometheusText } from '../../../proxy/telemetry/prometheus.ts';
+import { SlotMemory } from '../../../proxy/telemetry/slot-memory.ts';
+import { StatGroup } from '../../../proxy/telemetry/stat-group.ts';
+import { StatBlock } from '../../../proxy/telemetry/stats.ts';
 import { everyStat } from '../../../proxy/telemetry/stats-query.ts';
 import { StatsStore } from '../../../proxy/telemetry/stats-store.ts';
 import { statsText } from '../../../proxy/telemetry/stats-text.ts';
@@ -83,6 +86,72 @@ t.test('an interval of a histogram is what came between two flushes', (t) => {
   t.equal(group.histogram(upstreamRqTime).count, 3);
   store.flushIntervals();
   t.equal(group.interval(upstreamRqTime).count, 0);
+  t.end();
+});
+
+t.test('an interval is right behind any number of quiet ones, and when a thread has left', (t) => {
+  const { store, workers, first, second, group } = fixture();
+  const flush = () => {
+    store.flushIntervals();
+    return [group.interval(upstreamRqTime).count, group.interval(upstreamRqTime).sum];
+  };
+  first.record(upstreamRqTime, 100);
+  second.record(upstreamRqTime, 50);
+  t.same(
+    [flush(), flush(), flush(), flush()],
+    [
+      [2, 150],
+      [0, 0],
+      [0, 0],
+      [0, 0],
+    ],
+  );
+  second.record(upstreamRqTime, 0);
+  t.same(
+    [flush(), flush(), flush()],
+    [
+      [1, 0],
+      [0, 0],
+      [0, 0],
+    ],
+  );
+  workers[1]!.release(second);
+  t.same([flush(), flush(), flush()], Array(3).fill([0, 0]));
+  first.record(upstreamRqTime, 7);
+  t.same(
+    [flush(), flush()],
+    [
+      [1, 7],
+      [0, 0],
+    ],
+  );
+  t.end();
+});
+
+t.test('a quiet histogram is not read again and again', (t) => {
+  const memory = new SlotMemory(() => {});
+  const block = new StatBlock(memory, clusterStats, ['a']);
+  let looks = 0;
+  const counted = {
+    get chunks() {
+      looks++;
+      return memory.chunks;
+    },
+  };
+  const group = new StatGroup(clusterStats.scope, ['a']);
+  group.add({ memory: counted, address: block.address });
+  for (let power = 0; power < 20; power++) block.record(upstreamRqTime, 2 ** power);
+  const looksOf = () => {
+    looks = 0;
+    group.flush();
+    return looks;
+  };
+  const [changed, unchanged, quiet] = [looksOf(), looksOf(), looksOf()];
+  t.ok(unchanged > 20, 'once more, for what was written meanwhile');
+  t.ok(quiet + 20 < changed, `${quiet} looks for ${changed}`);
+  block.record(upstreamRqTime, 3);
+  t.ok(looksOf() > 20);
+  t.equal(group.interval(upstreamRqTime).count, 1);
   t.end();
 });
 
