@@ -10,6 +10,7 @@ type Stream = ServerDuplexStream<Uint8Array, Uint8Array>;
 
 const typeUrls: Readonly<Record<string, string>> = {
   Cluster: 'type.googleapis.com/envoy.config.cluster.v3.Cluster',
+  ClusterLoadAssignment: 'type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment',
   Listener: 'type.googleapis.com/envoy.config.listener.v3.Listener',
   RouteConfiguration: 'type.googleapis.com/envoy.config.route.v3.RouteConfiguration',
   Runtime: 'type.googleapis.com/envoy.service.runtime.v3.Runtime',
@@ -21,6 +22,12 @@ const typeUrls: Readonly<Record<string, string>> = {
 export class AskedControlPlane {
   /** `+Cluster a`, `-VirtualHost r/a`: names, in the order of the requests. */
   readonly asked: string[] = [];
+  /** `ack Cluster`, `nack Cluster TEXT`: answers to responses, in their order. */
+  readonly answered: string[] = [];
+  /** Of each first request of a type on a stream: `Cluster a=1 b=2`, what the client says that it holds. */
+  readonly begun: string[] = [];
+  /** Is told of each answer, by short name of the type. */
+  onAnswer: (type: string) => void = () => undefined;
   /** Sent to whoever asks for everything, by short name of the type. */
   readonly offered = new Map<string, readonly SentResource[]>();
   /** Of a single name, or `TYPE name`; null is that it does not exist. A name that is not here gets no answer. */
@@ -77,12 +84,18 @@ export class AskedControlPlane {
   }
 
   #onRequest(stream: Stream, message: Uint8Array): void {
-    const { type, subscribe, unsubscribe, nonce } = readRequest('delta', message);
-    if (nonce !== '') return;
+    const { type, subscribe, unsubscribe, nonce, error, initialVersions } = readRequest('delta', message);
     const short = type.slice(type.lastIndexOf('.') + 1);
+    if (nonce !== '') {
+      this.answered.push(error === undefined ? `ack ${short}` : `nack ${short} ${error}`);
+      this.onAnswer(short);
+      return;
+    }
     const seen = this.#streams.get(stream)!;
     const isFirst = !seen.has(type);
     seen.add(type);
+    const versions = Object.entries(initialVersions).map(([name, version]) => ` ${name}=${version}`);
+    if (isFirst) this.begun.push(`${short}${versions.join('')}`);
     for (const name of unsubscribe) this.asked.push(`-${short} ${name}`);
     const names = subscribe.filter((name) => name !== '*');
     for (const name of names) this.asked.push(`+${short} ${name}`);

@@ -305,7 +305,7 @@ function socketAddress(port: number): string {
   return `{socket_address: {address: 127.0.0.1, port_value: ${port}}}`;
 }
 
-function applied(snapshot: Snapshot, change: SnapshotChange): Snapshot {
+export function applied(snapshot: Snapshot, change: SnapshotChange): Snapshot {
   return {
     generation: snapshot.generation + 1,
     listeners: appliedMap(snapshot.listeners, change.listeners),
@@ -317,7 +317,7 @@ function applied(snapshot: Snapshot, change: SnapshotChange): Snapshot {
   };
 }
 
-function appliedMap<T>(map: ReadonlyMap<string, T>, { set, removed }: MapDelta<T>): ReadonlyMap<string, T> {
+export function appliedMap<T>(map: ReadonlyMap<string, T>, { set, removed }: MapDelta<T>): ReadonlyMap<string, T> {
   const after = new Map(map);
   for (const name of removed) after.delete(name);
   for (const [name, value] of set) after.set(name, value);
