@@ -16,19 +16,19 @@ import { answersPreflight } from './cross-origin.ts';
 import { clearForTunnel, downstreamTimeout } from './downstream-timeouts.ts';
 import { cutResponse } from './failure-reply.ts';
 import { applyForwardedHeaders } from './forwarded-headers.ts';
-import { HeaderId, headerName } from './header-name.ts';
-import { encodeLine, type HeaderTable } from './header-table.ts';
+import { headerName } from './header-name.ts';
+import type { HeaderTable } from './header-table.ts';
 import { sanitizeRequest, sanitizeResponse } from './http1/hop-by-hop.ts';
 import { standardReason } from './http1/reason-phrase.ts';
 import { clusterNotFoundReply, LocalReplies, type LocalReply } from './local-reply.ts';
 import { writeDirectResponse, writeLocalReply } from './local-reply-writer.ts';
-import { BodyFraming, HttpVersion, hasBody, type RequestHead, type ResponseHead } from './message.ts';
+import { HttpVersion, hasBody, type RequestHead, type ResponseHead } from './message.ts';
 import { awaitsCluster, awaitsVirtualHost, leaveWait, type OnDemandWait } from './on-demand.ts';
 import type { RequestBody } from './request-body.ts';
 import { beginRequest } from './request-start.ts';
 import { prepareRequestTarget } from './request-target.ts';
+import { applyRouteToResponse, completeResponse, prepareResponse, prepareTunnelResponse } from './response-head.ts';
 import { type ResponseSender, StreamDeadline } from './response-sender.ts';
-import { addAttemptCount, addServiceTime } from './router-headers.ts';
 import { noteCluster, noteRoute, ResponseFlag, StreamInfo } from './stream-info.ts';
 import { applyTraceChoice } from './trace-choice.ts';
 import { UpstreamRequest } from './upstream-request.ts';
@@ -40,7 +40,6 @@ import { UpstreamRequest } from './upstream-request.ts';
 const halfClosedTunnelIdleMs = 3_600_000;
 
 const contentType = headerName('content-type');
-const upgradeLine = encodeLine('connection', 'upgrade');
 
 export class Stream {
   /** Of this pass: an internal redirect begins another. */
@@ -64,10 +63,10 @@ export class Stream {
   allowedOrigin = '';
   /** An edge request from outside: it is told nothing of our insides. */
   isExternal = false;
+  /** What the client's sidecar wants to be told of ours: bits of `PeerMetadataPart`. */
+  askedMetadata = 0;
   /** `stream_idle_timeout`, or the route's own. */
   #idleMs = 0;
-  /** What the client's sidecar wants to be told of ours: bits of `PeerMetadataPart`. */
-  #askedMetadata = 0;
   /** The route's, from the end of the request to the end of the response. */
   #timeoutMs = 0;
   #upstream: UpstreamRequest | null = null;
@@ -143,7 +142,7 @@ export class Stream {
     }
     applyForwardedHeaders(this);
     if (manager.peerMetadata !== null) {
-      this.#askedMetadata = manager.peerMetadata.askedBy(head.headers);
+      this.askedMetadata = manager.peerMetadata.askedBy(head.headers);
       info.downstreamPeer = manager.peerMetadata.takeFromRequest(head.headers);
     }
 
@@ -328,20 +327,13 @@ export class Stream {
     info.responseCodeDetails = 'via_upstream';
     info.responseCode = head.status;
     this.#touch();
-    sanitizeResponse(head);
-    info.upstreamPeer = this.manager.peerMetadata?.takeFromResponse(head.headers) ?? null;
-    if (!this.manager.router.suppressEnvoyHeaders) addServiceTime(head, info);
-    addAttemptCount(head, route, info);
-    route.mutateResponse(head, this.head, info);
+    prepareResponse(this, head, route);
     this.#sendHead(head);
   }
 
   #sendHead(head: ResponseHead): void {
-    const { info, manager } = this;
-    manager.tracer?.onResponseHead(this, this.route, head);
-    manager.peerMetadata?.addToResponse(head.headers, this.#askedMetadata);
-    if (this.allowedOrigin !== '') this.route!.cors!.addToResponse(head.headers, this.allowedOrigin);
-    manager.finishResponseHead(head, this);
+    const { info } = this;
+    completeResponse(this, head);
     this.#responseHead = head;
     this.#responseStarted = true;
     info.responseCode = head.status;
@@ -381,18 +373,12 @@ export class Stream {
   }
 
   onTunnelHead(head: ResponseHead, route: CompiledRoute): void {
-    const upgrade = head.headers.findId(HeaderId.upgrade) >= 0;
-    sanitizeResponse(head, upgrade);
-    if (upgrade && head.headers.findId(HeaderId.connection) < 0) head.headers.appendLine(upgradeLine);
-    this.info.upstreamPeer = this.manager.peerMetadata?.takeFromResponse(head.headers) ?? null;
-    head.framing = BodyFraming.none;
     this.#isTunnel = true;
     clearForTunnel(this.sender.deadlines);
     this.manager.stats.inc(httpStats.downstreamCxUpgradesTotal);
     this.manager.stats.inc(httpStats.downstreamCxUpgradesActive);
     this.info.responseCodeDetails = 'via_upstream';
-    addAttemptCount(head, route, this.info);
-    route.mutateResponse(head, this.head, this.info);
+    prepareTunnelResponse(this, head, route);
     this.#sendHead(head);
     this.sender.startTunnel();
   }
@@ -423,8 +409,7 @@ export class Stream {
   /** Sends a head and body of our own; `writeLocalReply` has filled the head. A `fixedType` is no matter of the route's. */
   sendLocal(head: ResponseHead, body: Uint8Array, fixedType = ''): void {
     if (this.route !== null) {
-      addAttemptCount(head, this.route, this.info);
-      this.route.mutateResponse(head, this.head, this.info);
+      applyRouteToResponse(this, head, this.route);
       if (fixedType !== '') head.headers.set(contentType, fixedType);
     }
     this.answer(head, body);
