@@ -1,7 +1,6 @@
 // The HTTP connection manager of one filter chain, compiled: everything a request asks of its configuration is here as
 // a field, made once when the snapshot arrived.
 
-import type { Metadata } from '../../config/endpoint.ts';
 import type { HttpConnectionManager, RouterFilter } from '../../config/http-connection-manager.ts';
 import type { Random } from '../../config/random.ts';
 import type { ChooseContext } from '../cluster/balancer.ts';
@@ -20,7 +19,6 @@ import type { AccessLogger } from '../telemetry/access-log.ts';
 import { countDownstreamResponse, httpStats, listenerHttpStats } from '../telemetry/http-stats.ts';
 import type { StatBlock } from '../telemetry/stats.ts';
 import type { RequestTracer } from '../tracing/request-tracer.ts';
-import type { TlsFacts } from '../transport/tls-facts.ts';
 import { type AuthorityNormalizer, compileAuthorityNormalizer } from './authority.ts';
 import { ClientCertForwarder } from './forwarded-client-cert.ts';
 import { HeaderId, type HeaderName, headerName } from './header-name.ts';
@@ -63,30 +61,6 @@ export interface HttpContext {
   readonly http1: StatBlock;
   /** A block of `routeStats`. */
   readonly routeBlock: (virtualHost: string, statPrefix: string) => StatBlock;
-}
-
-/** What is known of a downstream connection when its filter chain was chosen. */
-export interface ConnectionFacts {
-  readonly connectionId: number;
-  readonly remoteAddress: string;
-  /** The peer of the socket, where somebody in front of us told of another (PROXY protocol); absent: the same. */
-  readonly directRemoteAddress?: string;
-  readonly remoteIp: string;
-  readonly isLoopbackPeer: boolean;
-  readonly localAddress: string;
-  readonly localPort: number;
-  readonly listenerName: string;
-  readonly filterChainName: string;
-  /** Absent where there is none. */
-  readonly listenerMetadata?: Metadata | undefined;
-  readonly filterChainMetadata?: Metadata | undefined;
-  readonly bufferLimitBytes: number;
-  /** `ip:port` before redirection; undefined when the listener does not look. */
-  readonly originalDestination: string | undefined;
-  /** SNI, lower case; empty when there was none or nobody looked. */
-  readonly requestedServerName: string;
-  /** Of the downstream connection; absent when it is plain. */
-  readonly tls?: TlsFacts | undefined;
 }
 
 /** An open connection, whatever codec serves it. */

@@ -8,7 +8,7 @@ import { httpStats } from '../telemetry/http-stats.ts';
 import { headerName } from './header-name.ts';
 import { BodyFraming, ResponseHead } from './message.ts';
 import type { Stream } from './stream.ts';
-import { noteCluster } from './stream-info.ts';
+import { noteCluster } from './stream-notes.ts';
 
 const originName = headerName('origin');
 const requestMethodName = headerName('access-control-request-method');

@@ -2,7 +2,7 @@
 // Envoy's rules: https://www.envoyproxy.io/docs/envoy/latest/configuration/http/http_conn_man/headers
 
 import { isIP } from 'node:net';
-import type { ConnectionFacts } from './connection-manager.ts';
+import type { ConnectionFacts } from './connection-facts.ts';
 import { HeaderId, headerName } from './header-name.ts';
 import { encodeLine, type HeaderTable, headerIdSet } from './header-table.ts';
 import { newRequestId } from './request-id.ts';

@@ -4,7 +4,7 @@ import { httpStats } from '../telemetry/http-stats.ts';
 import { HttpVersion, hasBody } from './message.ts';
 import { StreamDeadline } from './response-sender.ts';
 import type { Stream } from './stream.ts';
-import { noteDownstream } from './stream-info.ts';
+import { noteDownstream } from './stream-notes.ts';
 
 export function beginRequest({ manager, info, facts, head, sender }: Stream, headerBytes: number): void {
   const { context, config, stats } = manager;

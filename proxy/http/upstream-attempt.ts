@@ -11,7 +11,7 @@ import { countAttempt, countAttemptEnd, FlowCounts } from './attempt-counts.ts';
 import { choosePool } from './endpoint-choice.ts';
 import { isIdempotent } from './message.ts';
 import type { Stream } from './stream.ts';
-import { noteConnection, noteEndpoint, noteExchange } from './stream-info.ts';
+import { noteConnection, noteEndpoint, noteExchange } from './stream-notes.ts';
 import type { UpstreamConnection } from './upstream-connection.ts';
 
 export class UpstreamAttempt {

@@ -1,8 +1,10 @@
 // One downstream connection as its listener counts and logs it, from the accept to its end.
 
 import type { TcpUpstream } from '../filter/tcp-upstream.ts';
-import type { ConnectionCounter, ConnectionFacts } from '../http/connection-manager.ts';
-import { noteDownstream, StreamInfo } from '../http/stream-info.ts';
+import type { ConnectionFacts } from '../http/connection-facts.ts';
+import type { ConnectionCounter } from '../http/connection-manager.ts';
+import { StreamInfo } from '../http/stream-info.ts';
+import { noteDownstream } from '../http/stream-notes.ts';
 import type { ByteStream } from '../reactor/byte-stream.ts';
 import type { TlsFacts } from '../transport/tls-facts.ts';
 

@@ -6,7 +6,7 @@ import type { FilterChain, Listener } from '../../config/listener.ts';
 import { filterChainsOf } from '../../config/references.ts';
 import { describeErrno } from '../../native/errno.ts';
 import { close, localAddress } from '../../native/socket.ts';
-import type { ConnectionFacts } from '../http/connection-manager.ts';
+import type { ConnectionFacts } from '../http/connection-facts.ts';
 import { ResponseFlag } from '../http/stream-info.ts';
 import { ListeningSocket } from '../reactor/listening-socket.ts';
 import type { AccessLogger } from '../telemetry/access-log.ts';

@@ -8,13 +8,9 @@ import type { NativeBuffer } from '../../../native/native-buffer.ts';
 import type { ByteStream, ByteStreamHandler, CloseReason } from '../../reactor/byte-stream.ts';
 import { Deadlines } from '../../reactor/deadlines.ts';
 import { http1Stats, httpStats } from '../../telemetry/http-stats.ts';
+import type { ConnectionFacts } from '../connection-facts.ts';
 import { ConnectionDeadline as CommonDeadline, ConnectionLifetime, type EarlierLife } from '../connection-lifetime.ts';
-import type {
-  ConnectionCounter,
-  ConnectionFacts,
-  ConnectionManager,
-  DownstreamConnection,
-} from '../connection-manager.ts';
+import type { ConnectionCounter, ConnectionManager, DownstreamConnection } from '../connection-manager.ts';
 import { HeaderId } from '../header-name.ts';
 import type { HeaderTable } from '../header-table.ts';
 import { encodeLine } from '../header-table.ts';

@@ -1,7 +1,7 @@
 import t from 'tap';
 import { JsonText } from '../../../proxy/format/format-context.ts';
 import { metadataOperators } from '../../../proxy/format/metadata-operators.ts';
-import type { ConnectionFacts } from '../../../proxy/http/connection-manager.ts';
+import type { ConnectionFacts } from '../../../proxy/http/connection-facts.ts';
 import { finishedRequest } from '../../support/format-fixtures.ts';
 
 function operate(name: string, argument: string | null = null, context = finishedRequest()) {

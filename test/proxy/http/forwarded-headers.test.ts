@@ -2,7 +2,7 @@
 
 import t from 'tap';
 import type { HttpConnectionManager } from '../../../config/http-connection-manager.ts';
-import type { ConnectionFacts } from '../../../proxy/http/connection-manager.ts';
+import type { ConnectionFacts } from '../../../proxy/http/connection-facts.ts';
 import type { TlsFacts } from '../../../proxy/transport/tls-facts.ts';
 import { fieldsOf, Scene } from '../../support/http-fixtures.ts';
 
