@@ -4,6 +4,7 @@
 import { toByteString } from '../format/byte-string.ts';
 import { sharedContext } from '../format/shared-context.ts';
 import type { CompiledDirectResponse } from '../route/direct-response.ts';
+import type { CompiledRedirect } from '../route/redirect.ts';
 import { HeaderId } from './header-name.ts';
 import { encodeLine } from './header-table.ts';
 import { grpcStatusOf, type LocalReply } from './local-reply.ts';
@@ -57,6 +58,14 @@ export function writeDirectResponse(stream: Stream, action: CompiledDirectRespon
   stream.info.responseCodeDetails = 'direct_response';
   const reply = { status: action.status, body: '', details: 'direct_response', flags: 0 };
   writeLocalReply(stream, reply, { reason: '', location: '', fixedBody, fixedType: action.contentType });
+}
+
+/** Sends the client elsewhere. */
+export function writeRedirect(stream: Stream, action: CompiledRedirect): void {
+  const location = action.location(stream.head, stream.info);
+  stream.info.responseCodeDetails = 'direct_response';
+  const reply = { status: action.status, body: '', details: 'direct_response', flags: 0 };
+  writeLocalReply(stream, reply, { reason: '', location, fixedBody: null, fixedType: '' });
 }
 
 function draftOf(stream: Stream, reply: LocalReply, parts: ReplyParts): LocalReplyDraft {

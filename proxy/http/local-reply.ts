@@ -1,6 +1,8 @@
 // Replies that we make ourselves, each known before a request needs it: Envoy's status, text, flags and detail word.
 // https://www.envoyproxy.io/docs/envoy/latest/configuration/http/http_conn_man/response_code_details
 
+import type { CodecError } from './http1/codec-error.ts';
+import { standardReason } from './http1/reason-phrase.ts';
 import { ResponseFlag } from './stream-info.ts';
 
 export interface LocalReply {
@@ -86,6 +88,11 @@ export const LocalReplies = {
 export function clusterNotFoundReply(status: 404 | 500 | 503): LocalReply {
   if (status === 404) return LocalReplies.clusterNotFound404;
   return status === 500 ? LocalReplies.clusterNotFound500 : LocalReplies.clusterNotFound503;
+}
+
+/** The reply to a request that is not what HTTP/1.1 allows. */
+export function refusalReply({ status, details, flag }: CodecError): LocalReply {
+  return { status, body: standardReason(status), details, flags: flag };
 }
 
 /** gRPC status for an HTTP status, by the gRPC mapping (doc/http-grpc-status-mapping.md). */

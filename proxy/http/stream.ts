@@ -20,9 +20,8 @@ import { applyForwardedHeaders } from './forwarded-headers.ts';
 import { headerName } from './header-name.ts';
 import type { HeaderTable } from './header-table.ts';
 import { sanitizeRequest, sanitizeResponse } from './http1/hop-by-hop.ts';
-import { standardReason } from './http1/reason-phrase.ts';
-import { clusterNotFoundReply, LocalReplies, type LocalReply } from './local-reply.ts';
-import { writeDirectResponse, writeLocalReply } from './local-reply-writer.ts';
+import { clusterNotFoundReply, LocalReplies, type LocalReply, refusalReply } from './local-reply.ts';
+import { writeDirectResponse, writeLocalReply, writeRedirect } from './local-reply-writer.ts';
 import { HttpVersion, hasBody, type RequestHead, type ResponseHead } from './message.ts';
 import { awaitsCluster, awaitsVirtualHost, leaveWait, type OnDemandWait } from './on-demand.ts';
 import type { RequestBody } from './request-body.ts';
@@ -30,7 +29,7 @@ import { beginRequest } from './request-start.ts';
 import { prepareRequestTarget } from './request-target.ts';
 import { applyRouteToResponse, completeResponse, prepareResponse, prepareTunnelResponse } from './response-head.ts';
 import { type ResponseSender, StreamDeadline } from './response-sender.ts';
-import { ResponseFlag, StreamInfo } from './stream-info.ts';
+import { StreamInfo } from './stream-info.ts';
 import { noteCluster, noteRoute } from './stream-notes.ts';
 import { applyTraceChoice } from './trace-choice.ts';
 import { UpstreamRequest } from './upstream-request.ts';
@@ -125,16 +124,7 @@ export class Stream {
     // Bytes that a client sends ahead are no requests, whoever refuses: the connection carries nothing after this.
     if (head.method === 'CONNECT' || head.upgrade !== '') this.sender.closeAfterResponse();
     if (hopByHop !== null) {
-      info.failureReason = hopByHop.reason;
-      this.replyLocally(
-        {
-          status: hopByHop.status,
-          body: standardReason(hopByHop.status),
-          details: hopByHop.details,
-          flags: ResponseFlag.downstreamProtocolError,
-        },
-        hopByHop.reason,
-      );
+      this.replyLocally(refusalReply(hopByHop), hopByHop.reason);
       return;
     }
     const target = prepareRequestTarget(head, manager, this.facts.localPort);
@@ -195,11 +185,7 @@ export class Stream {
         // Envoy counts a redirect as a direct response; its own counter is for people.
         manager.stats.inc(httpStats.rqDirectResponse);
         manager.stats.inc(httpStats.rqRedirect);
-        this.replyLocally(
-          { status: action.status, body: '', details: 'direct_response', flags: 0 },
-          '',
-          action.location(head, this.info),
-        );
+        writeRedirect(this, action);
         return;
       case 'direct-response':
         manager.stats.inc(httpStats.rqDirectResponse);

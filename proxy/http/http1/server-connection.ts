@@ -14,7 +14,7 @@ import type { ConnectionCounter, ConnectionManager, DownstreamConnection } from 
 import { HeaderId } from '../header-name.ts';
 import type { HeaderTable } from '../header-table.ts';
 import { encodeLine } from '../header-table.ts';
-import { LocalReplies, type LocalReply } from '../local-reply.ts';
+import { LocalReplies, type LocalReply, refusalReply } from '../local-reply.ts';
 import { BodyFraming, HttpVersion, hasBody, RequestHead, type ResponseHead } from '../message.ts';
 import { type ResponseSender, StreamDeadline } from '../response-sender.ts';
 import { Stream } from '../stream.ts';
@@ -23,7 +23,6 @@ import { BodyDecoder } from './body-decoder.ts';
 import { BodyEncoder } from './body-encoder.ts';
 import { type CodecError, requestFieldErrors } from './codec-error.ts';
 import { responseHeadBound, writeResponseHead } from './head-writer.ts';
-import { standardReason } from './reason-phrase.ts';
 import { RequestParser } from './request-parser.ts';
 import { frameResponse, opensTunnel } from './response-framing.ts';
 
@@ -197,12 +196,7 @@ export class Http1ServerConnection implements ByteStreamHandler, ResponseSender,
       this.#manager.context.http1.inc(http1Stats.requestsRejectedWithUnderscoresInHeaders);
     }
     this.#closeAfterResponse = true;
-    const reply: LocalReply = {
-      status: error.status,
-      body: standardReason(error.status),
-      details: error.details,
-      flags: ResponseFlag.downstreamProtocolError,
-    };
+    const reply = refusalReply(error);
     if (this.#request === null) {
       this.#refuseHead(reply, error.reason);
       return;
