@@ -35,6 +35,7 @@ const ALWAYS_ZERO: ReadonlyMap<string, string> = new Map([
   ['downstreamRqTooLarge', noBuffering],
   ['downstreamRqTooManyPrematureResets', 'a connection of HTTP/1.1 has one at most'],
   ['dynamicUnknownFields', notKept],
+  ['extensionConfigMissing', 'listener filters are not discovered'],
   ['initializationTimeMs', notKept],
   ['listenerStopped', notKept],
   ['loadError', 'there are no runtime directories'],
