@@ -3,6 +3,14 @@
 import { type ConfigCase, envoyRefuses, oursRefuses, refuses, takes } from './config-case.ts';
 import * as at from './config-place.ts';
 
+const pathExtensions = 'type.googleapis.com/envoy.extensions.path';
+const templateOf = (template: string) =>
+  `path_match_policy: {name: m, typed_config: {"@type": ${pathExtensions}.match.uri_template.v3.UriTemplateMatchConfig, path_template: "${template}"}}`;
+const rewriter = (rewrite: string) =>
+  `{name: r, typed_config: {"@type": ${pathExtensions}.rewrite.uri_template.v3.UriTemplateRewriteConfig, path_template_rewrite: "${rewrite}"}}`;
+const rewriteOf = (template: string, rewrite: string) =>
+  `match: {${templateOf(template)}}, route: {cluster: c, path_rewrite_policy: ${rewriter(rewrite)}}`;
+
 export const routeCases: readonly ConfigCase[] = [
   takes(at.forward, 'timeout: 0s'),
   refuses(at.forward, 'timeout: -1s', 'route.timeout: must not be negative, got -1s'),
@@ -10,7 +18,7 @@ export const routeCases: readonly ConfigCase[] = [
   refuses(
     at.routeMatch,
     'case_sensitive: false',
-    'routes[0].match: one of prefix, path, safe_regex, connect_matcher, path_separated_prefix is required',
+    'routes[0].match: one of prefix, path, safe_regex, connect_matcher, path_separated_prefix, path_match_policy is required',
   ),
   refuses(
     at.route,
@@ -115,6 +123,25 @@ export const routeCases: readonly ConfigCase[] = [
     at.directResponse,
     'status: 200, body_format: {text_format_source: {inline_string: "%NOPE%"}}',
     'direct_response.body_format.text_format_source: %NOPE% is not a supported command',
+  ),
+  ...['/', '/a/*/{b}.c', '/{v=a/**}/b/', "/a-._~%!$&'()+,;:@"].map((template) =>
+    takes(at.routeMatch, templateOf(template)),
+  ),
+  ...['a', '//', '/a//b', '/**/*', '/**/{b}', '/{a}{b}', '/*a/b', '/{a', '/{}', '/{1}', '/{a}/{a}', '/{a=}', '/{a=*/}']
+    .concat(['/{a}/{b}/{c}/{d}/{e}/{f}', '/{abcdefghijklmnopq}', '/a b', '/a}'])
+    .map((template) => refuses(at.routeMatch, templateOf(template), 'is not a path template')),
+  ...['/a*', '/{a=b*}', '/***', '/a{b}', '/{a}.b/c'].map((template) =>
+    oursRefuses(at.routeMatch, templateOf(template), 'is not a path template'),
+  ),
+  ...['/{b}', '/x{a}y/{b}', '/', '/*'].map((rewrite) => takes(at.route, rewriteOf('/{a}/{b=**}', rewrite))),
+  ...['/{c}', 'x', '//', '/{a', '/a}', '/a b', '/{}'].map((rewrite) =>
+    refuses(at.route, rewriteOf('/{a}', rewrite), 'is not a rewrite of paths'),
+  ),
+  refuses(at.forward, `path_rewrite_policy: ${rewriter('/a')}`, 'it needs a path_match_policy of the route'),
+  refuses(
+    at.route,
+    rewriteOf('/{a}', '/b').replace('cluster: c', 'cluster: c, prefix_rewrite: /a'),
+    'path_rewrite_policy: it may not be set beside prefix_rewrite, regex_rewrite or path_rewrite',
   ),
   takes(at.forward, 'path_rewrite: "/%REQ(a)%", host_rewrite: "%REQ(a)%"'),
   takes(at.forward, 'path_rewrite: "", prefix_rewrite: /a'),

@@ -12,6 +12,7 @@ import type {
   DirectResponseAction as DirectResponseMessage,
   RouteAction as ForwardMessage,
   RedirectAction as RedirectMessage,
+  RouteMatch as RouteMatchMessage,
   Route as RouteMessage,
   SubstitutionFormatString,
 } from '../generated/messages.ts';
@@ -21,6 +22,7 @@ import { decodeForwardTarget } from './forward-target.ts';
 import { given } from './given.ts';
 import { decodeInternalRedirect } from './internal-redirect.ts';
 import { checkedFormat, decodeLogFormat } from './log-format.ts';
+import { decodePathRewritePolicy } from './path-policy.ts';
 import { decodeRegexSubstitution } from './regex.ts';
 import { decodeRetryPolicy } from './retry-policy.ts';
 
@@ -30,7 +32,7 @@ export function decodeRouteAction(
   maxBodyBytes: number,
   problems: Problems,
 ): RouteAction | undefined {
-  if (message.route !== undefined) return decodeForward(message.route, problems.at('route'));
+  if (message.route !== undefined) return decodeForward(message.route, message.match, problems.at('route'));
   if (message.redirect !== undefined) return decodeRedirect(message.redirect, problems.at('redirect'));
   if (message.directResponse === undefined) return undefined;
   return decodeDirectResponse(message.directResponse, maxBodyBytes, problems.at('direct_response'));
@@ -40,9 +42,13 @@ export function decodeRouteAction(
 const defaultTimeoutMs = 15_000;
 const notFoundStatuses = { SERVICE_UNAVAILABLE: 503, NOT_FOUND: 404, INTERNAL_SERVER_ERROR: 500 } as const;
 
-function decodeForward(message: ForwardMessage, problems: Problems): ForwardAction | undefined {
+function decodeForward(
+  message: ForwardMessage,
+  match: RouteMatchMessage | undefined,
+  problems: Problems,
+): ForwardAction | undefined {
   const target = decodeForwardTarget(message, problems);
-  const rewrites = { ...decodePathRewrite(message, problems), ...decodeHostRewrite(message, problems) };
+  const rewrites = { ...decodePathRewrite(message, match, problems), ...decodeHostRewrite(message, problems) };
   const retryPolicy = message.retryPolicy && decodeRetryPolicy(message.retryPolicy, problems.at('retry_policy'));
   const { internalRedirectPolicy } = message;
   const internalRedirect =
@@ -78,8 +84,19 @@ function decodeGrpcTimeout(message: ForwardMessage): GrpcTimeout | undefined {
   return { limits: duration === undefined ? 'timeout' : 'stream-duration', maxMs, offsetMs: offsetMs ?? 0 };
 }
 
-function decodePathRewrite(message: ForwardMessage, problems: Problems): Pick<ForwardAction, 'pathRewrite'> {
-  const { prefixRewrite, regexRewrite, pathRewrite } = message;
+function decodePathRewrite(
+  message: ForwardMessage,
+  match: RouteMatchMessage | undefined,
+  problems: Problems,
+): Pick<ForwardAction, 'pathRewrite'> {
+  const { prefixRewrite, regexRewrite, pathRewrite, pathRewritePolicy } = message;
+  if (pathRewritePolicy) {
+    const place = problems.at('path_rewrite_policy');
+    if (prefixRewrite !== undefined || regexRewrite !== undefined || pathRewrite !== undefined) {
+      place.add('it may not be set beside prefix_rewrite, regex_rewrite or path_rewrite');
+    }
+    return given('pathRewrite', decodePathRewritePolicy(pathRewritePolicy, match?.pathMatchPolicy, place));
+  }
   if (prefixRewrite !== undefined && regexRewrite !== undefined) {
     problems.at('regex_rewrite').add('only one of prefix_rewrite and regex_rewrite may be set');
   }

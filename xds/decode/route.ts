@@ -20,6 +20,7 @@ import {
   decodeQueryParameterMatchers,
   decodeRuntimeFraction,
 } from './matcher.ts';
+import { decodePathMatchPolicy } from './path-policy.ts';
 import { decodePerFilterConfig } from './per-filter-config.ts';
 import { decodeRegex } from './regex.ts';
 import { decodeRetryPolicy } from './retry-policy.ts';
@@ -153,6 +154,10 @@ function decodePath(message: RouteMatchMessage, problems: Problems): RouteMatch[
     return { kind: 'path-separated-prefix', value: message.pathSeparatedPrefix };
   }
   if (message.connectMatcher !== undefined) return { kind: 'connect' };
+  if (message.pathMatchPolicy !== undefined) {
+    const template = decodePathMatchPolicy(message.pathMatchPolicy, problems.at('path_match_policy'));
+    return template && { kind: 'regex', regex: template.regex };
+  }
   const regex = decodeRegex(message.safeRegex, problems.at('safe_regex'));
   return regex === undefined ? undefined : { kind: 'regex', regex };
 }

@@ -1782,6 +1782,16 @@ export interface GetAddrInfoDnsResolverConfig {
   readonly numResolverThreads?: number;
 }
 
+/** `envoy.extensions.path.match.uri_template.v3.UriTemplateMatchConfig` */
+export interface UriTemplateMatchConfig {
+  readonly pathTemplate?: string;
+}
+
+/** `envoy.extensions.path.rewrite.uri_template.v3.UriTemplateRewriteConfig` */
+export interface UriTemplateRewriteConfig {
+  readonly pathTemplateRewrite?: string;
+}
+
 /** `envoy.extensions.request_id.uuid.v3.UuidRequestIdConfig` */
 export interface UuidRequestIdConfig {
   readonly packTraceReason?: boolean;

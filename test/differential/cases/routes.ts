@@ -180,6 +180,40 @@ const kinds: readonly Json[] = [
   ...Object.entries(rewrites).map(([path, action]) => to(path, { prefix: path }, action)),
 ];
 
+const template = (path: string, rewrite?: string): Json => {
+  const type = 'type.googleapis.com/envoy.extensions.path';
+  const match = {
+    name: 'envoy.path.match.uri_template.uri_template_matcher',
+    typed_config: { '@type': `${type}.match.uri_template.v3.UriTemplateMatchConfig`, path_template: path },
+  };
+  const action = {
+    cluster: 'app',
+    path_rewrite_policy: {
+      name: 'envoy.path.rewrite.uri_template.uri_template_rewriter',
+      typed_config: {
+        '@type': `${type}.rewrite.uri_template.v3.UriTemplateRewriteConfig`,
+        path_template_rewrite: rewrite,
+      },
+    },
+  };
+  return to(path, { path_match_policy: match }, rewrite === undefined ? undefined : action);
+};
+
+const templates: readonly Json[] = [
+  template('/one/*/end'),
+  template('/two/{a}/{b}.mp4', '/{b}/1{a}2/x'),
+  template('/all/{rest=**}', '/new/{rest}'),
+  template('/in/{v=x/*/y}/*', '/{v}'),
+  template('/any/**.m4s'),
+  template('/slash/*/'),
+  template('/$+/(a)', '/literal'),
+  template('/**/last'),
+];
+const templatePaths =
+  '/one/a/end /one/a/b/end /one//end /one/a%20b/end /one/a=b/end /one/a/end?q=1 /ONE/a/end /two/a/b.mp4?q=1 /two/a/b.c.mp4 ' +
+  '/two/a/.mp4 /two/a/bXmp4 /all/ /all/a/b/c?q /all /in/x/1/y/z /in/x/1/2/y/z /any/a/b.m4s /any/.m4s /any/b.m4 /slash/a/ ' +
+  '/slash/a /$+/(a) /$$/(a) /last /a/last /a/b/last?q /a/*/last /a/lasting';
+
 const domains = [
   host('exact', ['exact.example']),
   host('port', ['port.example:81']),
@@ -188,6 +222,7 @@ const domains = [
   host('prefix', ['prefix.*']),
   { ...host('tls', ['tls.example']), require_tls: 'ALL' },
   host('kinds', ['kinds.example'], kinds),
+  host('templates', ['templates.example'], templates),
 ];
 const hosts = [
   'exact.example',
@@ -231,6 +266,10 @@ export const routes: Suite = {
     { name: 'TLS required', send: requestOf('GET', '/x?y', at('tls.example')) },
     { name: 'TLS said to be there', send: requestOf('GET', '/', at('tls.example', 'X-Forwarded-Proto: https')) },
     ...paths.split(' ').map((path) => ({ name: `path ${path}`, send: kind(path) })),
+    ...templatePaths.split(' ').map((path) => ({
+      name: `template ${path}`,
+      send: requestOf('GET', path, at('templates.example')),
+    })),
     { name: 'a gRPC request', send: kind('/grpc/S/M', 'Content-Type: application/grpc') },
     ...Object.keys(headerMatchers).flatMap((name) => [
       ...values.map((value) => ({

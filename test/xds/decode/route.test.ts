@@ -150,7 +150,7 @@ t.test('matches', async (t) => {
 t.test('problems of matches', async (t) => {
   const place = 'virtual_hosts[0].routes[0].match';
   t.same(match('{}').problems, [
-    `${place}: one of prefix, path, safe_regex, connect_matcher, path_separated_prefix is required`,
+    `${place}: one of prefix, path, safe_regex, connect_matcher, path_separated_prefix, path_match_policy is required`,
   ]);
   t.match(match('{path_separated_prefix: /a/}').problems[0], /path_separated_prefix: "\/a\/" does not match/);
   t.match(match('{safe_regex: {regex: "("}}').problems[0], /safe_regex\.regex: /);
