@@ -11,8 +11,8 @@ import { ConnectionManager, type HttpContext } from '../http/connection-manager.
 import { Http1ServerConnection } from '../http/http1/server-connection.ts';
 import type { RequestCounter } from '../http/request-counter.ts';
 import type { WorkerIstio } from '../istio/worker-istio.ts';
+import { adoptDescriptor, adoptTls } from '../reactor/accepted-socket.ts';
 import type { ByteStream } from '../reactor/byte-stream.ts';
-import { adoptDescriptor, adoptTls } from '../reactor/connection.ts';
 import { pendingHandler } from '../reactor/pending-handler.ts';
 import type { AccessLogger } from '../telemetry/access-log.ts';
 import { httpStats, listenerHttpStats } from '../telemetry/http-stats.ts';

@@ -10,8 +10,6 @@ import { EpollEvent } from '../../native/epoll.ts';
 import { Errno } from '../../native/errno.ts';
 import type { NativeBuffer } from '../../native/native-buffer.ts';
 import { localAddress, remoteAddress, setLinger, socketError } from '../../native/socket.ts';
-import { PlainTransport } from '../transport/plain-transport.ts';
-import type { TlsTransport } from '../transport/tls-transport.ts';
 import type { Transport } from '../transport/transport.ts';
 import type { ByteStream, ByteStreamHandler, CloseReason, Relay } from './byte-stream.ts';
 import { Establishing, type Secure } from './establishing.ts';
@@ -26,35 +24,6 @@ import type { TransferPipe } from './transfer-pipe.ts';
 export interface ConnectionOptions {
   /** Bound of what is kept of received and not consumed bytes, at least 64 KiB; 128 KiB when left out. */
   readonly maxKeptBytes?: number | undefined;
-}
-
-/** Takes over the accepted socket `fd`: the connection closes it from now on. */
-export function adoptDescriptor(
-  reactor: Reactor,
-  fd: number,
-  handler: ByteStreamHandler,
-  options: ConnectionOptions = {},
-): Connection {
-  const connection = new Connection(reactor, new PlainTransport(fd), handler, options);
-  connection.beginOpen();
-  return connection;
-}
-
-export interface TlsConnectionOptions extends ConnectionOptions {
-  /** From now to the end of the handshake; 0: as long as it takes. */
-  readonly handshakeTimeoutMs: number;
-}
-
-/** Takes over `transport` over an accepted socket: `onConnected` when its handshake is done, or `onClosed`. */
-export function adoptTls(
-  reactor: Reactor,
-  transport: TlsTransport,
-  handler: ByteStreamHandler,
-  options: TlsConnectionOptions,
-): Connection {
-  const connection = new Connection(reactor, transport, handler, options);
-  connection.beginHandshake(options.handshakeTimeoutMs);
-  return connection;
 }
 
 export class Connection implements ByteStream, EventSource, Deferred {
@@ -258,9 +227,8 @@ export class Connection implements ByteStream, EventSource, Deferred {
   #onOpenEvents(events: number): void {
     if ((events & EpollEvent.writable) !== 0) this.#onWritable();
     if ((events & ~EpollEvent.writable) === 0 || this.#phase !== Phase.open) return;
-    const input = this.#input;
-    if (input.isEnded || input.isPaused || input.isFull) this.#onEventUnread(events);
-    else this.#read();
+    if (this.#input.isWanted) this.#read();
+    else this.#onEventUnread(events);
   }
 
   /** For the reactor: reports what calls into the stream have brought about. */
@@ -315,7 +283,7 @@ export class Connection implements ByteStream, EventSource, Deferred {
     if (input.keptBytes > 0) input.offerKept(this.handler);
     if (this.#phase !== Phase.open) return;
     if (input.isEnded) this.#reportEnd();
-    else if (!input.isPaused && !input.isFull) this.#unmuteInput();
+    else if (input.isWanted) this.#unmuteInput();
   }
 
   #onNoInput(result: number): void {
@@ -397,7 +365,7 @@ export class Connection implements ByteStream, EventSource, Deferred {
   #finishBroken(): void {
     const input = this.#input;
     for (let reads = 0; reads < MAX_READS_WHEN_BROKEN && this.#phase === Phase.open; reads++) {
-      if (input.isPaused || input.isEnded || input.isFull || this.#transport.look() <= 0) break;
+      if (!input.isWanted || this.#transport.look() <= 0) break;
       this.#read();
     }
     // Not `onEnd`, though the kernel says 0 once its error was told: a cut message must not look whole.
@@ -454,8 +422,7 @@ export class Connection implements ByteStream, EventSource, Deferred {
   }
 
   get #wantsInput(): boolean {
-    const { isPaused, isFull, isEnded } = this.#input;
-    return !isPaused && !isFull && !isEnded && (this.#phase === Phase.open || this.#phase === Phase.lingering);
+    return this.#input.isWanted && (this.#phase === Phase.open || this.#phase === Phase.lingering);
   }
 
   #unmuteInput(): void {

@@ -66,9 +66,9 @@ export class StreamInput {
     return this.#transport.want === TransportWant.write;
   }
 
-  /** Nothing more can be taken from the kernel before the handler consumes. */
-  get isFull(): boolean {
-    return this.#kept.isFull;
+  /** Whether more is to be read now. Where there is no room, nothing can be taken from the kernel before the handler consumes. */
+  get isWanted(): boolean {
+    return !this.isPaused && !this.isEnded && !this.#kept.isFull;
   }
 
   /** Bytes come before the end: those of a paused handler, and those that are to be offered again, still do. */

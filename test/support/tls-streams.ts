@@ -4,7 +4,7 @@ import type { Test } from 'tap';
 import type { Address } from '../../config/address.ts';
 import { type TlsContext, type TlsContextOptions, TlsVersion } from '../../native/tls-context.ts';
 import { TlsSession } from '../../native/tls-session.ts';
-import { adoptTls } from '../../proxy/reactor/connection.ts';
+import { adoptTls } from '../../proxy/reactor/accepted-socket.ts';
 import { ListeningSocket } from '../../proxy/reactor/listening-socket.ts';
 import type { Reactor } from '../../proxy/reactor/reactor.ts';
 import { type HandshakeJudge, TlsTransport } from '../../proxy/transport/tls-transport.ts';

@@ -4,7 +4,7 @@ import type { EarlierLife } from '../../http/connection-lifetime.ts';
 import type { ConnectionManager } from '../../http/connection-manager.ts';
 import { Http1ServerConnection } from '../../http/http1/server-connection.ts';
 import type { ListenerConnection } from '../../listener/listener-connection.ts';
-import { adoptDescriptor } from '../../reactor/connection.ts';
+import { adoptDescriptor } from '../../reactor/accepted-socket.ts';
 import { pendingHandler } from '../../reactor/pending-handler.ts';
 
 export interface ServedConnection {
