@@ -89,7 +89,6 @@ export class ExportQueue {
 
   /** Sends what waits now without waiting for more, as far as the collector has answered what is on its way. */
   hurry(): void {
-    if (this.#waiting.length === 0) return;
     this.#due = 'timer';
     this.#sendDue();
   }

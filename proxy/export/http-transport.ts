@@ -50,11 +50,7 @@ export class HttpTransport implements Transport {
     });
     const stopTimers = startTimers(call, limits);
     call.once('response', (response) => this.#read(response, resolve));
-    call.on('error', (error: NodeJS.ErrnoException) => {
-      // The collector closed a kept connection while this request was on its way to it: nothing is wrong with either.
-      const isStale = call.reusedSocket && error.code === 'ECONNRESET';
-      resolve({ kind: 'try-again', reason: error.message, ...(isStale && { afterMs: 0 }) });
-    });
+    call.on('error', (error) => resolve({ kind: 'try-again', reason: error.message }));
     // Also of an answer that was cut.
     call.once('close', () => {
       stopTimers();

@@ -60,6 +60,59 @@ t.test('a batch leaves when its oldest item has waited a second', async (t) => {
   t.same(clock.delays, [], 'nothing waits, and no timer runs');
 });
 
+t.test('the limits are those that users are told of', (t) => {
+  t.same(batchLimits, { items: 512, bytes: 2 ** 20, waitMs: 1000 });
+  const { queue } = makeQueue({ maxItems: 100 });
+  const quarter = Buffer.alloc(4 * 2 ** 20);
+  for (let count = 0; count < 4; count++) t.ok(queue.push(quarter, 1));
+  t.notOk(queue.push(item, 1), '16 MiB wait');
+  t.end();
+});
+
+t.test('what comes behind a batch that was due waits a second of its own', async (t) => {
+  const { queue, calls, clock, answer } = makeQueue();
+  queue.push(item, 1);
+  clock.advance(batchLimits.waitMs);
+  t.equal(calls.length, 1);
+  await answer();
+  queue.push(item, 1);
+  clock.advance(batchLimits.waitMs - 1);
+  t.equal(calls.length, 0, 'one that was due does not make the next one due');
+  clock.advance(1);
+  t.equal(calls.length, 1);
+  await answer();
+});
+
+t.test('the time of a batch that left because it was full is over with it', (t) => {
+  const { queue, calls, clock } = makeQueue();
+  queue.push(item, 1);
+  clock.advance(batchLimits.waitMs / 2);
+  queue.push(item, batchLimits.items - 1);
+  t.equal(calls.length, 1);
+  queue.push(item, 1);
+  clock.advance(batchLimits.waitMs - 1);
+  t.equal(calls.length, 1);
+  clock.advance(1);
+  t.equal(calls.length, 2);
+  t.end();
+});
+
+t.test('who hurries sends what waits, and nothing that comes later', (t) => {
+  const { queue, sent, clock } = makeQueue();
+  queue.hurry();
+  queue.push(item, 1);
+  t.same(sent, [], 'nothing waited');
+  queue.hurry();
+  queue.push(item, 2);
+  t.same(sent, [[1, 'timer']]);
+  clock.advance(batchLimits.waitMs);
+  t.same(sent, [
+    [1, 'timer'],
+    [2, 'timer'],
+  ]);
+  t.end();
+});
+
 t.test('a full batch leaves at once, and what is beyond it waits', (t) => {
   const { queue, sent } = makeQueue();
   for (let count = 0; count < batchLimits.items + 5; count++) queue.push(item, 1);
@@ -157,6 +210,10 @@ t.test('close waits for answers only so long, and counts what is given up', asyn
   t.equal(facts.dropped, batchLimits.items, 'the fifth batch never left');
   t.equal(outcomes.length, 4);
   t.same(queue.held, { items: 0, bytes: 0 });
+  const again = queue.close(0);
+  clock.advance(0);
+  await again;
+  t.equal(facts.dropped, batchLimits.items, 'what is given up is so once');
 });
 
 t.test('close of an empty queue is done at once', async (t) => {

@@ -1,4 +1,4 @@
-import { once } from 'node:events';
+import { getEventListeners, once } from 'node:events';
 import { createServer } from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import { gunzipSync } from 'node:zlib';
@@ -23,6 +23,9 @@ t.test('the delay of a RetryInfo among the details of a status', (t) => {
   t.equal(retryDelayMs(detail(retryInfo, new Uint8Array())), 0, 'at once');
   t.equal(retryDelayMs(other), undefined);
   t.equal(retryDelayMs(detail(retryInfo, Buffer.from([0x0a, 0x03, 0x08]))), undefined, 'cut');
+  t.equal(retryDelayMs(detail(retryInfo, bytes(1, Buffer.from([0x08, 0x02, 0x10])))), undefined, 'cut further in');
+  const minusFive = Buffer.from([0x08, 0xfb, ...Array(8).fill(0xff), 0x01]);
+  t.equal(retryDelayMs(detail(retryInfo, bytes(1, minusFive))), 0, 'in the past');
   t.end();
 });
 
@@ -54,7 +57,8 @@ t.test('a message is compressed when that is asked for', async (t) => {
     transport.close();
     server.close();
   });
-  const limits = { connectMs: 1000, answerMs: 5000, signal: new AbortController().signal };
+  const { signal } = new AbortController();
+  const limits = { connectMs: 1000, answerMs: 5000, signal };
   const attempt = transport.attempt(plainly((server.address() as AddressInfo).port), Buffer.from('message'), limits);
   const { encoding, bytes } = await received.promise;
   t.equal(encoding, 'gzip');
@@ -62,4 +66,5 @@ t.test('a message is compressed when that is asked for', async (t) => {
   t.equal(gunzipSync(bytes.subarray(5)).toString(), 'message');
   // A status without a message is an error of the collector's.
   t.match(await attempt, { kind: 'refused' });
+  t.same(getEventListeners(signal, 'abort'), [], 'an attempt leaves nothing at a signal that outlives it');
 });

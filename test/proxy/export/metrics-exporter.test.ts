@@ -12,7 +12,7 @@ function fixture(maxDataPointsPerRequest = 0) {
   const sent: Uint8Array[] = [];
   const answers: ((outcome: SendOutcome) => void)[] = [];
   const warnings: string[] = [];
-  let isClosed = false;
+  let closed = 0;
   const exporter = new MetricsExporter({
     sink: {
       service: { kind: 'grpc', cluster: 'collector', authority: '', timeoutMs: 0, metadata: [] },
@@ -33,7 +33,7 @@ function fixture(maxDataPointsPerRequest = 0) {
         return new Promise((resolve) => answers.push(resolve));
       },
       close: () => {
-        isClosed = true;
+        closed++;
         for (const answer of answers) answer({ kind: 'failed', reason: 'the process ends' });
       },
     },
@@ -48,7 +48,7 @@ function fixture(maxDataPointsPerRequest = 0) {
     sent.map(
       (request) => metricsOf(request).find(({ name }) => name === 'cluster.upstream_rq_total')!.points[0]!.value,
     );
-  return { exporter, block, sent, answers, warnings, totals, isClosed: () => isClosed };
+  return { exporter, block, sent, answers, warnings, totals, closed: () => closed };
 }
 
 const took: SendOutcome = { kind: 'sent', rejected: 0 };
@@ -76,11 +76,16 @@ t.test('what did not arrive is in the next export, and the failure is told once'
     await exported;
   }
   t.strictSame(totals(), [1, 1, 1]);
-  t.strictSame(warnings, ['metrics cannot be sent to collector: refused']);
+  const once = ['metrics cannot be sent to collector: refused'];
+  t.strictSame(warnings, once);
+  const exported = exporter.export();
+  answers.at(-1)!({ kind: 'failed', reason: 'gone' });
+  await exported;
+  t.strictSame(warnings, [...once, 'metrics cannot be sent to collector: gone'], 'it worked in between');
 });
 
 t.test('the last counts leave at the end, and nobody is waited for without end', async (t) => {
-  const { exporter, block, answers, totals, isClosed } = fixture();
+  const { exporter, block, answers, totals, closed } = fixture();
   block.inc(clusterStats.upstreamRqTotal);
   const first = exporter.export();
   answers[0]!(took);
@@ -88,7 +93,20 @@ t.test('the last counts leave at the end, and nobody is waited for without end',
   block.add(clusterStats.upstreamRqTotal, 4);
   await exporter.close(1);
   t.strictSame(totals(), [1, 4]);
-  t.ok(isClosed());
+  t.ok(closed() > 0);
+});
+
+t.test('who closes has no timer left behind', async (t) => {
+  const { exporter, answers, closed } = fixture();
+  const timers = () => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length;
+  const before = timers();
+  const ended = exporter.close(60_000);
+  await new Promise(setImmediate);
+  t.equal(timers(), before + 1);
+  for (const answer of answers) answer(took);
+  await ended;
+  t.equal(timers(), before);
+  t.equal(closed(), 1);
 });
 
 t.test('of an export that arrived in part only the rest is sent again', async (t) => {

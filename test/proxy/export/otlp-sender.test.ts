@@ -108,6 +108,20 @@ for (const service of [http, grpc]) {
     t.equal(warnings.length, 1);
   });
 
+  t.test(`${kind}: a warning is said though all was taken, and no more than the beginning of it`, async (t) => {
+    const { collector, sender, warnings } = await makeBench(t, service);
+    collector.behaviour = { kind: 'partial', rejected: 0, message: 'm'.repeat(10_000) };
+    t.same(await sender.send(request), { kind: 'sent', rejected: 0 });
+    t.match(warnings, [/refused 0 of the traces.*"m{200}"$/]);
+  });
+
+  t.test(`${kind}: what was closed before its first request sends none`, async (t) => {
+    const { collector, sender } = await makeBench(t, service);
+    sender.close();
+    t.same(await sender.send(request), { kind: 'failed', reason: 'the process ends' });
+    t.equal(collector.received, 0);
+  });
+
   t.test(`${kind}: an answer that is no OTLP is said once; it was taken`, async (t) => {
     const { collector, sender, warnings } = await makeBench(t, service);
     collector.behaviour = { kind: 'nonsense' };
@@ -122,6 +136,8 @@ for (const service of [http, grpc]) {
       [502, 1],
       [503, 4],
       [504, 10],
+      [503, 11],
+      [503, 15],
     ] as const) {
       collector.behaviour = { kind: 'refuse', http: code, grpc: status };
       const before = collector.received;
@@ -135,6 +151,8 @@ for (const service of [http, grpc]) {
       [404, 12],
       [500, 13],
       [413, 8],
+      [301, 5],
+      [501, 2],
     ] as const) {
       collector.behaviour = { kind: 'refuse', http: code, grpc: status };
       const before = collector.received;
@@ -149,6 +167,10 @@ for (const service of [http, grpc]) {
     collector.behaviour = { kind: 'refuse', http: 503, grpc: 8, retryAfter: '60' };
     t.match(await sender.send(request), { kind: 'failed', reason: /of rest/ });
     t.equal(collector.received, 1);
+    const { collector: other, sender: toOther } = await makeBench(t, service);
+    other.behaviour = { kind: 'refuse', http: 400, grpc: 3, retryAfter: '1' };
+    t.match(await toOther.send(request), { kind: 'refused' }, 'what is wrong is not better later');
+    t.equal(other.received, 1);
   });
 
   t.test(`${kind}: a collector that says nothing is given up after the time-out`, async (t) => {
@@ -208,7 +230,9 @@ t.test('http: what is no HTTP, and an answer without an end, take neither time n
     0,
     '127.0.0.1',
   );
+  const { promise: isLeft, resolve: leave } = Promise.withResolvers<void>();
   const endless = createServer((_request, response) => {
+    response.once('close', leave);
     const chunk = Buffer.alloc(16 * 1024);
     const pour = (): void => void (response.writable && response.write(chunk, pour));
     pour();
@@ -231,6 +255,8 @@ t.test('http: what is no HTTP, and an answer without an end, take neither time n
     t.match(await sender.send(request), { kind });
   }
   t.match(warnings, [/not OTLP/]);
+  // Nobody reads on, once what it said is enough.
+  await isLeft;
 });
 
 t.test('http: a collector behind a Unix socket', async (t) => {

@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import t from 'tap';
 import type { Collector, CollectorAddress } from '../../../proxy/export/collector-address.ts';
 import { RetryingSender } from '../../../proxy/export/retrying-sender.ts';
@@ -16,15 +17,19 @@ function makeSender(results: AttemptResult[], collector: () => Collector = () =>
   const clock = new FakeExportClock();
   const tried: CollectorAddress[] = [];
   const retained: number[] = [];
+  const facts = { closed: 0, signal: null as AbortSignal | null };
   const sender = new RetryingSender({
     find: collector,
     transport: {
-      attempt: async ({ address }) => {
+      attempt: async ({ address }, _request, { signal }) => {
         tried.push(address);
+        facts.signal = signal;
         return results.shift() ?? busy;
       },
       retain: (endpoints) => retained.push(endpoints.length),
-      close: () => {},
+      close: () => {
+        facts.closed++;
+      },
     },
     timeoutMs: 1000,
     rejectedBy: () => 3,
@@ -38,7 +43,7 @@ function makeSender(results: AttemptResult[], collector: () => Collector = () =>
     clock.advance(delayMs!);
     return delayMs!;
   };
-  return { sender, clock, tried, retained, nextWait };
+  return { sender, clock, tried, retained, facts, nextWait };
 }
 
 t.test('what is accepted is sent, with what the answer says', async (t) => {
@@ -102,6 +107,43 @@ t.test('a collector that asks for longer than a queue is worth is given up until
   void sender.send(new Uint8Array());
   await new Promise(setImmediate);
   t.equal(tried.length, 2);
+});
+
+t.test('half a minute is still waited, and a moment more is not', async (t) => {
+  const asks = (afterMs: number): AttemptResult => ({ kind: 'try-again', reason: 'full', afterMs });
+  const { sender, tried, nextWait } = makeSender([asks(30_000), accepted, asks(30_001)]);
+  const outcome = sender.send(new Uint8Array());
+  t.equal(await nextWait(), 30_000);
+  t.match(await outcome, { kind: 'sent' });
+  t.match(await sender.send(new Uint8Array()), { kind: 'failed', reason: /30001 ms of rest/ });
+  t.equal(tried.length, 3);
+});
+
+t.test('of two answers that ask for time the later counts, also when it asks for none', async (t) => {
+  const asks = (afterMs: number): AttemptResult => ({ kind: 'try-again', reason: 'full', afterMs });
+  const { sender, tried, nextWait } = makeSender([asks(60_000), asks(0), accepted]);
+  const [first, second] = [sender.send(new Uint8Array()), sender.send(new Uint8Array())];
+  t.equal(await nextWait(), 250, 'the back-off alone');
+  t.match(await first, { kind: 'failed', reason: /60000 ms of rest/ });
+  t.match(await second, { kind: 'sent' });
+  t.equal(tried.length, 3);
+});
+
+t.test('waits leave nothing behind, however many there are', async (t) => {
+  const { sender, facts, nextWait } = makeSender([]);
+  for (let count = 0; count < 3; count++) {
+    const outcome = sender.send(new Uint8Array());
+    for (let wait = 0; wait < 5; wait++) await nextWait();
+    t.match(await outcome, { kind: 'failed' });
+  }
+  t.same(getEventListeners(facts.signal!, 'abort'), []);
+});
+
+t.test('closing closes connections too', (t) => {
+  const { sender, facts } = makeSender([]);
+  sender.close();
+  t.equal(facts.closed, 1);
+  t.end();
 });
 
 t.test('without a cluster nothing is tried; without an endpoint it is waited for one', async (t) => {

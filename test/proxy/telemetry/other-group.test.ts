@@ -34,6 +34,23 @@ t.test('it is called other in place of its names', (t) => {
   t.end();
 });
 
+t.test('what nobody is to see of a member is not in the sum', (t) => {
+  const store = new StatsStore((_, name) => !name.startsWith('cluster.secret.'));
+  const worker = new WorkerStats((message) => store.accept(0, message));
+  const other = new OtherGroup(clusterStats.scope, ['other']);
+  for (const [name, requests] of [
+    ['secret', 5],
+    ['b', 2],
+  ] as const) {
+    worker.block(clusterStats, name).add(upstreamRqTotal, requests);
+    other.add(store.get(clusterStats, name)!, null);
+  }
+  t.equal(other.value(upstreamRqTotal), 2);
+  other.remove(store.get(clusterStats, 'secret')!, new StatTotals(clusterStats.scope));
+  t.equal(other.value(upstreamRqTotal), 2, 'nor when it leaves');
+  t.end();
+});
+
 t.test('of a group that had series it counts what comes, of a new one all', (t) => {
   for (const [hadSeries, expected] of [
     [true, 1],
