@@ -275,3 +275,35 @@ t.test('a cluster asks the servers it names', async (t) => {
   await update(dnsCluster({ dns: { resolvers: [{ kind: 'ip', ip: '10.0.0.53', port: 5353 }] } }));
   t.same(servers, ['10.0.0.53:5353']);
 });
+
+t.test('by itself it waits by timers of Node, as long as they can be, which keep no process alive', async (t) => {
+  const begun = t.capture(globalThis, 'setTimeout', setTimeout);
+  const cleared = t.capture(globalThis, 'clearTimeout', clearTimeout);
+  const asked = Promise.withResolvers<void>();
+  let questions = 0;
+  const resolve = async (): Promise<QueryOutcome> => {
+    if (++questions === 3) asked.resolve();
+    return { kind: 'answered', ips: ['10.0.0.1'], ttlMs: null };
+  };
+  const discovery = new DnsDiscovery({ onAssignment: () => undefined, resolverFor: () => ({ resolve }) });
+  const alive = setInterval(() => undefined, 1000);
+  t.teardown(() => clearInterval(alive));
+  const update = (refreshRateMs: number) => {
+    discovery.update(new Map([['app', dnsCluster({ dns: { refreshRateMs } })]]));
+  };
+  update(1);
+  await asked.promise;
+  await settle();
+  const isWaitedFor = () => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length > 1;
+  t.notOk(isWaitedFor(), 'beside the one that keeps this test alive');
+  begun();
+  update(2 ** 31);
+  await settle();
+  t.same(
+    begun().map(({ args }) => args[1]),
+    [2 ** 31 - 1],
+  );
+  cleared();
+  discovery.stop();
+  t.equal(cleared().length, 1, 'what is stopped asks nobody any more');
+});

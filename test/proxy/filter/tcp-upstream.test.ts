@@ -51,8 +51,8 @@ t.test('an established connection counts as a request that its end has cut', asy
     else endpoint.stream.reset();
     await closed;
     t.same(
-      [endpointStats.rqActive, endpointStats.rqTotal].map((stat) => member.stats.get(stat)),
-      [0, 1],
+      [endpointStats.rqActive, endpointStats.rqTotal, endpointStats.cxTotal].map((stat) => member.stats.get(stat)),
+      [0, 1, 1],
     );
     t.same(counted(), {
       ...waited,

@@ -285,6 +285,20 @@ t.test('nothing is opened where plain bytes go nowhere, to HTTP, or to TLS', asy
   }
 });
 
+t.test('silence is not timed where no plain bytes are let through', async (t) => {
+  const [httpChain, tcpChain] = permissive.filterChains!;
+  const tls = { ...tcpChain!, tls: downstreamTls() };
+  for (const [why, filterChains] of [
+    ['TLS', [httpChain!, tls]],
+    ['HTTP', [httpChain!]],
+  ] as const) {
+    const scene = await open(t, { filterChains });
+    t.equal(scene.bench.context.http.reactor.timers.armedCount, 0, why);
+    scene.client.close();
+    await scene.settle();
+  }
+});
+
 t.test('a circuit breaker that is open is respected without a word', async (t) => {
   const scene = await open(t);
   const cluster = scene.bench.context.http.clusters.get('app')!;
