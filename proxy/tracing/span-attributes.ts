@@ -8,6 +8,7 @@ import { responseFlagNames, type StreamInfo } from '../http/stream-info.ts';
 import type { AttemptTrace } from './request-trace.ts';
 import { SpanField } from './span-field.ts';
 import { attributeKey, SpanWriter } from './span-writer.ts';
+import { WrittenBlocks } from './written-blocks.ts';
 
 const field = SpanField.attributes;
 
@@ -52,10 +53,16 @@ export function writeRequest(
   { head, info }: { readonly head: RequestHead; readonly info: StreamInfo },
   grpcStatus: number,
 ): void {
-  const isKnown = isKnownMethod(head.method);
-  writer.textAttribute(field, key.method, isKnown ? head.method : '_OTHER');
-  if (!isKnown) writer.textAttribute(field, key.originalMethod, head.method);
-  if (info.protocol !== '') writer.textAttribute(field, key.protocolVersion, info.protocol.slice('HTTP/'.length));
+  if (isKnownMethod(head.method)) writeCommon(writer, head.method, methodAttribute);
+  else {
+    writer.textAttribute(field, key.method, '_OTHER');
+    writer.textAttribute(field, key.originalMethod, head.method);
+  }
+  if (info.protocol !== '' && !protocols.write(writer, info.protocol)) {
+    const start = writer.used;
+    writer.textAttribute(field, key.protocolVersion, info.protocol.slice('HTTP/'.length));
+    protocols.keep(writer, info.protocol, start);
+  }
   if (isGrpc(head)) writeRpc(writer, info.originalPath || head.path, grpcStatus);
 }
 
@@ -70,20 +77,21 @@ export function writeTarget(
   if (head.method !== '') {
     const target = (info.originalPath || head.path).slice(0, maxPathTagLength);
     const query = target.indexOf('?');
-    writer.textAttribute(field, key.scheme, head.scheme);
+    writeCommon(writer, head.scheme, schemeAttribute);
     writer.textAttribute(field, key.path, query < 0 ? target : target.slice(0, query));
     if (query >= 0) writer.textAttribute(field, key.query, target.slice(query + 1));
-    writeHostAndPort(writer, head.authority, key.serverAddress, key.serverPort);
+    writeHostAndPort(writer, head.authority, serverAddress);
   }
-  writeHostAndPort(writer, info.downstreamDirectRemoteAddress, key.peerAddress, key.peerPort);
-  writer.textAttribute(field, key.clientAddress, hostOf(info.downstreamRemoteAddress));
+  writeHostAndPort(writer, info.downstreamDirectRemoteAddress, peerAddress);
+  writeClient(writer, info.downstreamRemoteAddress);
   const userAgent = headers.findId(HeaderId.userAgent);
   if (userAgent >= 0) writer.textAttribute(field, key.userAgent, headers.value(userAgent));
   writer.textAttribute(field, key.requestId, info.requestId);
   const clientTraceId = headers.findId(HeaderId.xClientTraceId);
   if (clientTraceId >= 0) writer.textAttribute(field, key.clientTraceId, headers.value(clientTraceId));
   const caller = headers.findId(HeaderId.xEnvoyDownstreamServiceCluster);
-  writer.textAttribute(field, key.downstreamCluster, caller < 0 ? '-' : headers.value(caller));
+  if (caller < 0) writer.raw(noCaller, 0, noCaller.length);
+  else writer.textAttribute(field, key.downstreamCluster, headers.value(caller));
 }
 
 /** What became of it. `errorType` is empty where nothing went wrong. */
@@ -91,7 +99,8 @@ export function writeOutcome(writer: SpanWriter, info: StreamInfo, errorType: st
   if (info.responseCode > 0) writer.integerAttribute(field, key.status, info.responseCode);
   writer.integerAttribute(field, key.requestSize, info.requestBodyBytes);
   writer.integerAttribute(field, key.responseSize, info.responseBodyBytes);
-  writer.textAttribute(field, key.responseFlags, shortFlags(info.responseFlags));
+  if (info.responseFlags === 0) writer.raw(noFlags, 0, noFlags.length);
+  else writer.textAttribute(field, key.responseFlags, shortFlags(info.responseFlags));
   writer.textAttribute(field, key.errorType, errorType);
 }
 
@@ -114,7 +123,7 @@ export function writeAttempt(
     writer.textAttribute(field, key.upstreamAddress, endpoint.addressText);
     const host = endpoint.hostname === '' ? hostOf(endpoint.addressText) : endpoint.hostname;
     writer.textAttribute(field, key.serverAddress, host);
-    writeHostAndPort(writer, endpoint.addressText, key.peerAddress, key.peerPort);
+    writeHostAndPort(writer, endpoint.addressText, peerAddress);
     const port = portOf(endpoint.addressText);
     if (port > 0) writer.integerAttribute(field, key.serverPort, port);
   }
@@ -190,11 +199,50 @@ export function isKnownMethod(method: string): boolean {
   }
 }
 
-function writeHostAndPort(writer: SpanWriter, address: string, hostKey: Uint8Array, portKey: Uint8Array): void {
-  writer.textAttribute(field, hostKey, hostOf(address));
-  const port = portOf(address);
-  if (port > 0) writer.integerAttribute(field, portKey, port);
+/** An attribute that many spans have alike. */
+interface CommonAttribute {
+  readonly key: Uint8Array;
+  readonly written: WrittenBlocks;
 }
+
+function writeCommon(writer: SpanWriter, text: string, { key, written }: CommonAttribute): void {
+  if (written.write(writer, text)) return;
+  const start = writer.used;
+  writer.textAttribute(field, key, text);
+  written.keep(writer, text, start);
+}
+
+function writeClient(writer: SpanWriter, address: string): void {
+  if (clients.write(writer, address)) return;
+  const start = writer.used;
+  writer.textAttribute(field, key.clientAddress, hostOf(address));
+  clients.keep(writer, address, start);
+}
+
+/** An address in two attributes. */
+interface AddressAttributes {
+  readonly host: Uint8Array;
+  readonly port: Uint8Array;
+  readonly written: WrittenBlocks;
+}
+
+function writeHostAndPort(writer: SpanWriter, address: string, { host, port, written }: AddressAttributes): void {
+  if (written.write(writer, address)) return;
+  const start = writer.used;
+  writer.textAttribute(field, host, hostOf(address));
+  const number = portOf(address);
+  if (number > 0) writer.integerAttribute(field, port, number);
+  written.keep(writer, address, start);
+}
+
+const methodAttribute = { key: key.method, written: new WrittenBlocks() };
+const protocols = new WrittenBlocks();
+const schemeAttribute = { key: key.scheme, written: new WrittenBlocks() };
+const clients = new WrittenBlocks();
+const serverAddress = { host: key.serverAddress, port: key.serverPort, written: new WrittenBlocks() };
+const peerAddress = { host: key.peerAddress, port: key.peerPort, written: new WrittenBlocks() };
+const noCaller = encodeAttributes([['downstream_cluster', '-']]);
+const noFlags = encodeAttributes([['response_flags', '-']]);
 
 /** Of `host`, `host:port`, `[v6]:port`, or a path. */
 export function hostOf(address: string): string {

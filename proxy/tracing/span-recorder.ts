@@ -125,7 +125,8 @@ export class SpanRecorder {
     writer.block(this.#constant);
     writer.block(shape.pattern);
     this.#writeCluster(trace.cluster);
-    writer.textAttribute(SpanField.attributes, reasonKey, samplingReasonNames[trace.reason]!);
+    const reason = reasonBlocks[trace.reason]!;
+    writer.raw(reason, 0, reason.length);
     writeTags(writer, shape.tags, { context, start });
     if (tracing.verbose) writeStages(writer, info, wallOffsetMs);
     if (!tracing.spawnUpstreamSpan) this.#writeAttemptEvents(trace);
@@ -246,7 +247,7 @@ export class SpanRecorder {
   }
 }
 
-const reasonKey = attributeKey('sampling.reason');
+const reasonBlocks = samplingReasonNames.map((name) => encodeAttributes([['sampling.reason', name]]));
 const failureKey = attributeKey('error.message');
 const chainKey = attributeKey(TrustAttribute.chain);
 const plainBlock = encodeAttributes(trustAttributes(null, ''));
