@@ -7,7 +7,7 @@
 import type { TraceProvider } from '../../config/tracing.ts';
 import { type CappedRecord, ExportCap, type KeptRecord, type OfferedReason } from '../../sampler/export-cap.ts';
 import type { SamplingSettings } from '../../sampler/settings.ts';
-import { never, writeThreshold } from '../../sampler/threshold.ts';
+import { never, type Threshold, writeThreshold } from '../../sampler/threshold.ts';
 import { ReachedStratum } from '../tracing/sampling-memory.ts';
 import { SamplingReason, samplingReasonNames } from '../tracing/sampling-reason.ts';
 import type { TracingMessage } from '../tracing/tracing-message.ts';
@@ -58,6 +58,9 @@ export class SpanCollector {
   /** Keys of which a chosen trace was looked into in this second. */
   readonly #lookedAt = new Set<string>();
   #usedFromMs: number;
+  /** As `th` it is the last text, too: most records of a second have the same. */
+  #lastThreshold: Threshold | null = null;
+  #lastWritten: string | null = null;
 
   constructor(options: SpanCollectorOptions) {
     this.#options = options;
@@ -149,11 +152,19 @@ export class SpanCollector {
     const { threshold, reason } = fate;
     const isRare = reason === SamplingReason.rare;
     const isError = isRare || reason === SamplingReason.error;
-    const th = threshold === null ? null : (writeThreshold(threshold) ?? null);
+    const th = this.#written(threshold);
     destination.isUsed = true;
     destination.exporter ??= this.#options.open(destination.provider);
     destination.exporter.push(record, { th, isRare, isError });
     this.#look(record, fate, isError);
+  }
+
+  #written(threshold: Threshold | null): string | null {
+    if (threshold !== this.#lastThreshold) {
+      this.#lastThreshold = threshold;
+      this.#lastWritten = threshold === null ? null : (writeThreshold(threshold) ?? null);
+    }
+    return this.#lastWritten;
   }
 
   // A look takes longer than all the rest: at 1 % of 20,000 requests a second, 4 % of a core when each trace got one. So what was

@@ -52,7 +52,7 @@ function readRecord(bytes: Buffer, start: number, end: number): SpanRecord {
   const flags = bytes[start + 2]!;
   const stateAt = start + headBytes;
   const stateEnd = stateAt + bytes.readUInt16LE(stateAt - 2);
-  const [ot = '', otherState = ''] = bytes.latin1Slice(stateAt, Math.min(stateEnd, end)).split('\n');
+  const [ot = '', otherState = ''] = readState(bytes, stateAt, Math.min(stateEnd, end));
   return {
     provider: bytes[start]!,
     reason: bytes[start + 1]!,
@@ -62,23 +62,47 @@ function readRecord(bytes: Buffer, start: number, end: number): SpanRecord {
     keySlot: bytes.readUInt32LE(start + 4),
     signature: bytes.readUInt32LE(start + 8),
     random: bytes.latin1Slice(start + 12, start + 26),
-    threshold: (flags & RecordFlag.knowsThreshold) === 0 ? null : bytes.latin1Slice(start + 26, start + 40),
+    threshold: (flags & RecordFlag.knowsThreshold) === 0 ? null : readThreshold(bytes, start + 26),
     ot,
     otherState,
-    spans: readSpans(bytes.subarray(stateEnd, end), bytes[start + 3]!),
+    spans: readSpans(bytes, { from: stateEnd, end, count: bytes[start + 3]! }),
   };
 }
 
-function readSpans(bytes: Buffer, count: number): readonly Uint8Array[] {
+// Most have none: two parts that are empty.
+function readState(bytes: Buffer, from: number, end: number): readonly string[] {
+  return end - from <= 1 ? noState : bytes.latin1Slice(from, end).split('\n');
+}
+
+const noState: readonly string[] = [];
+
+// Those of a batch are few, and a text is made by a call out of V8.
+function readThreshold(bytes: Buffer, from: number): string {
+  const { text } = lastThreshold;
+  for (let index = 0; index < thresholdLength; index++) {
+    if (text.charCodeAt(index) === bytes[from + index]) continue;
+    lastThreshold.text = bytes.latin1Slice(from, from + thresholdLength);
+    break;
+  }
+  return lastThreshold.text;
+}
+
+const thresholdLength = 14;
+const lastThreshold = { text: '' };
+
+function readSpans(
+  bytes: Buffer,
+  { from, end, count }: { readonly from: number; readonly end: number; readonly count: number },
+): readonly Uint8Array[] {
   const spans: Uint8Array[] = [];
-  let at = 0;
+  let at = from;
   for (let number = 0; number < count; number++) {
     const start = at + 4;
-    const end = start > bytes.length ? Number.POSITIVE_INFINITY : start + bytes.readUInt32LE(at);
-    if (end > bytes.length) throw new RangeError(`span ${number} of a record is cut`);
-    spans.push(bytes.subarray(start, end));
-    at = end;
+    const stop = start > end ? Number.POSITIVE_INFINITY : start + bytes.readUInt32LE(at);
+    if (stop > end) throw new RangeError(`span ${number} of a record is cut`);
+    spans.push(bytes.subarray(start, stop));
+    at = stop;
   }
-  if (at !== bytes.length) throw new RangeError(`a record has ${bytes.length - at} bytes behind its last span`);
+  if (at !== end) throw new RangeError(`a record has ${end - at} bytes behind its last span`);
   return spans;
 }

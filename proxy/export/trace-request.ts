@@ -15,26 +15,36 @@ const resourceSpansField = 1;
 
 /** The spans of one record as they stand in `ScopeSpans`. An empty state is not written. */
 export function spanFields(spans: readonly Uint8Array[], traceState: string): Uint8Array {
-  const stateBytes = Buffer.byteLength(traceState);
-  const stateFieldBytes = stateBytes === 0 ? 0 : fieldHeadLength(stateBytes) + stateBytes;
+  const stateField = stateFieldOf(traceState);
   let total = 0;
   for (const span of spans) {
-    const length = span.length + stateFieldBytes;
+    const length = span.length + stateField.length;
     total += fieldHeadLength(length) + length;
   }
   // Out of Node's pool, of which neighbours leave together: memory of its own for each record was half of all that is done here.
   const fields = Buffer.allocUnsafe(total);
   let at = 0;
   for (const span of spans) {
-    at = writeFieldHead(fields, at, contained, span.length + stateFieldBytes);
+    at = writeFieldHead(fields, at, contained, span.length + stateField.length);
     fields.set(span, at);
     at += span.length;
-    if (stateBytes === 0) continue;
-    at = writeFieldHead(fields, at, traceStateField, stateBytes);
-    at += fields.write(traceState, at);
+    for (let index = 0; index < stateField.length; index++) fields[at++] = stateField[index]!;
   }
   return fields;
 }
+
+// That of the span before mostly: of a share of all traces there is one.
+function stateFieldOf(traceState: string): Uint8Array {
+  if (traceState === '') return noField;
+  if (traceState !== lastState.text) {
+    lastState.text = traceState;
+    lastState.field = textField(traceStateField, traceState);
+  }
+  return lastState.field;
+}
+
+const noField = new Uint8Array();
+const lastState: { text: string; field: Uint8Array } = { text: '', field: noField };
 
 /** The span with `value` in the place of an attribute that it has; keys are unique in a span. */
 export function withAttribute(span: Uint8Array, key: string, value: string): Uint8Array {
