@@ -21,6 +21,7 @@ import { Http1ClientConnection } from '../../proxy/http/http1/client-connection.
 import { OutputBuffer } from '../../proxy/http/http1/output-buffer.ts';
 import { Http1ServerConnection } from '../../proxy/http/http1/server-connection.ts';
 import { OnDemandWaits } from '../../proxy/http/on-demand.ts';
+import { RequestCounter } from '../../proxy/http/request-counter.ts';
 import type { ByteStream, ByteStreamHandler } from '../../proxy/reactor/byte-stream.ts';
 import { Reactor } from '../../proxy/reactor/reactor.ts';
 import { RouteTables } from '../../proxy/route/route-tables.ts';
@@ -33,6 +34,7 @@ import {
 } from '../../proxy/telemetry/cluster-stats.ts';
 import { endpointStats } from '../../proxy/telemetry/endpoint-stats.ts';
 import { http1Stats, httpStats, listenerHttpStats } from '../../proxy/telemetry/http-stats.ts';
+import { RequestMetrics } from '../../proxy/telemetry/request-metrics.ts';
 import { WorkerStats } from '../../proxy/telemetry/worker-stats.ts';
 import { WorkerTracing } from '../../proxy/tracing/worker-tracing.ts';
 import { loadBootstrap } from '../../xds/bootstrap-file.ts';
@@ -207,13 +209,16 @@ function compileManager(): ConnectionManager {
     publishEntries: () => {},
     onEntries: () => {},
   });
+  const tracer = tracing.compile(filter.config, false);
   return new ConnectionManager({
     config: filter.config,
     context,
     stats: stats.block(httpStats, filter.config.statPrefix),
     listenerStats: stats.block(listenerHttpStats, 'micro', 'micro'),
     accessLoggers: logs.compile(filter.config.accessLogs),
-    tracer: tracing.compile(filter.config, false),
+    tracer,
+    // Beside a tracer requests are counted, too (`proxy/listener/filter-chain-runtime.ts`).
+    counter: tracer === null ? null : new RequestCounter(new RequestMetrics({ stats, maxSeries: 1000 })),
   });
 }
 
