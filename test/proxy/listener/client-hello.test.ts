@@ -118,6 +118,15 @@ t.test('a list of protocols that is not sound counts as none', (t) => {
   t.end();
 });
 
+t.test('the least that a ClientHello may have is enough, and so is the longest session id', (t) => {
+  const found = { serverName: 'a', applicationProtocols: noItems };
+  for (const sessionId of [0, 32]) {
+    const least = { sessionId, ciphers: 2, compressions: 1, serverName: 'a' };
+    t.match(read(inRecords(helloBytes(least))), found, String(sessionId));
+  }
+  t.end();
+});
+
 t.test('a ClientHello that breaks its own rules is none', (t) => {
   const broken = {
     'a long session id': { sessionId: 33 },
