@@ -13,7 +13,10 @@ export interface NamedSecret {
 }
 
 /** Each secret once. */
-export function secretsOfListener({ filterChains, defaultFilterChain }: Listener): readonly NamedSecret[] {
+export function secretsOfListener({
+  filterChains,
+  defaultFilterChain,
+}: Pick<Listener, 'filterChains' | 'defaultFilterChain'>): readonly NamedSecret[] {
   const found = new Map<string, NamedSecret>();
   const chains = defaultFilterChain === undefined ? filterChains : [...filterChains, defaultFilterChain];
   for (const chain of chains) addChain(chain, found);
@@ -21,7 +24,10 @@ export function secretsOfListener({ filterChains, defaultFilterChain }: Listener
 }
 
 /** Each secret once. */
-export function secretsOfCluster({ transport, transportMatches }: Cluster): readonly NamedSecret[] {
+export function secretsOfCluster({
+  transport,
+  transportMatches,
+}: Pick<Cluster, 'transport' | 'transportMatches'>): readonly NamedSecret[] {
   const found = new Map<string, NamedSecret>();
   addSocket(transport, found);
   for (const match of transportMatches) addSocket(match.transport, found);

@@ -162,6 +162,7 @@ export class DiscoveryObservation implements DiscoveryObserver, AssemblyObserver
   onPublished(delta: SnapshotDelta, before: Snapshot): void {
     this.#options.snapshotStats.onPublished(delta, before);
     const { stats } = this.#options;
+    stats.secretUpdates.onPublished(delta, before);
     if (this.#hasClusters && delta.clusters.set.length + delta.clusters.removed.length > 0) {
       stats.record({ kind: 'cds' }, { kind: 'reload', atMs: this.#options.clock() });
     }

@@ -3,6 +3,7 @@
 
 import { createHash } from 'node:crypto';
 import { clusterStats } from './cluster-stats.ts';
+import { SecretUpdateStats } from './secret-update-stats.ts';
 import { scopePrefix } from './stat-scope.ts';
 import { counter, defineStats, gauge, histogram, type StatBlock } from './stats.ts';
 import type { StatsStore, TextPlace } from './stats-store.ts';
@@ -115,6 +116,7 @@ export type SubscriptionEvent =
   | { readonly kind: 'init-fetch-timeout' };
 
 export class DiscoveryStats {
+  readonly secretUpdates: SecretUpdateStats;
   readonly #stats: WorkerStats;
   readonly #store: StatsStore;
   /** Null before there is one: of a proxy without, nobody is to hear that it is not connected. */
@@ -126,6 +128,7 @@ export class DiscoveryStats {
   constructor(stats: WorkerStats, store: StatsStore) {
     this.#stats = stats;
     this.#store = store;
+    this.secretUpdates = new SecretUpdateStats(stats, store);
   }
 
   #ofControlPlane(): StatBlock {

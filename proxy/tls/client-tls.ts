@@ -76,8 +76,6 @@ export class ClientTls {
   }
 
   onSecretsChanged(): void {
-    if (this.#ready.size === 0) return;
-    if (this.#scope.countsUpdates) this.#stats.countContext('sslContextUpdateBySds');
     this.#discard();
   }
 

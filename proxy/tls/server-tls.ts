@@ -60,8 +60,6 @@ export class ServerTls {
   }
 
   onSecretsChanged(): void {
-    if (this.#ready === undefined) return;
-    if (this.#scope.countsUpdates) this.#stats.countContext('sslContextUpdateBySds');
     this.#discard();
   }
 

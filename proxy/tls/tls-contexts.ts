@@ -23,8 +23,6 @@ export interface TlsContextsOptions {
   readonly wallClock: () => number;
   /** 32 random bytes that all workers of the process have, so that each takes the session tickets of the others. */
   readonly ticketSeed?: Uint8Array;
-  /** Whether this worker counts new contexts, which all of them make; true when left out. */
-  readonly countsUpdates?: boolean;
 }
 
 export class TlsContexts {
@@ -32,7 +30,7 @@ export class TlsContexts {
   readonly #scope: TlsScope;
   readonly #users = new Set<SecretUser>();
 
-  constructor({ stats, wallClock, ticketSeed = randomBytes(32), countsUpdates = true }: TlsContextsOptions) {
+  constructor({ stats, wallClock, ticketSeed = randomBytes(32) }: TlsContextsOptions) {
     this.#stats = stats;
     const ticketKeys = new TicketKeys(ticketSeed, wallClock);
     const digests = new WeakMap<ValidationContext, string>();
@@ -40,7 +38,6 @@ export class TlsContexts {
       secrets: new SecretStore(),
       pool: new ContextPool(),
       wallClock,
-      countsUpdates,
       ownTicketKeys: () => ticketKeys.current(),
       digestOfTrust: (validation) => {
         const digest = digests.get(validation) ?? digestOfTrust(validation);

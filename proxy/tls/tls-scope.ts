@@ -9,8 +9,6 @@ export interface TlsScope {
   readonly pool: ContextPool;
   /** Milliseconds since 1970. */
   readonly wallClock: () => number;
-  /** One worker counts what all of them do. */
-  readonly countsUpdates: boolean;
   /** For tickets without keys of a secret. */
   readonly ownTicketKeys: () => readonly Uint8Array[];
   readonly digestOfTrust: (validation: ValidationContext) => string;

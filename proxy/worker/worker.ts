@@ -196,8 +196,8 @@ export class Worker {
 
   #openTls(stats: WorkerStats): TlsContexts {
     const { start, wallClock } = this.#options;
-    const { ticketSeed, workerIndex } = start;
-    return new TlsContexts({ stats, wallClock, ticketSeed, countsUpdates: workerIndex === 0 });
+    const { ticketSeed } = start;
+    return new TlsContexts({ stats, wallClock, ticketSeed });
   }
 
   #openLogs(): AccessLogs {

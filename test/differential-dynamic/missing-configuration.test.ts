@@ -1,5 +1,5 @@
-// What connections meet whose filter or certificate has not come, and what is counted of them: the names and numbers of
-// Envoy, which is led through the same.
+// What connections meet whose filter or certificate has not come, and what is counted of them and of certificates that came:
+// the names and numbers of Envoy, which is led through the same.
 
 import { once } from 'node:events';
 import { connect } from 'node:net';
@@ -11,11 +11,13 @@ import type { AskedControlPlane } from '../support/asked-control-plane.ts';
 import { encodedOf } from '../support/assembly-bench.ts';
 import type { SentResource } from '../support/discovery-messages.ts';
 import { askFor } from '../support/on-demand-mesh.ts';
+import { certificateYaml, type IssuedFiles, makeSecretFiles } from '../support/secret-fixtures.ts';
 import { type AskedProxy, startAskedProxy } from './asked-proxy.ts';
 
 t.setTimeout(120_000);
 
 const envoy = findEnvoy();
+const files = makeSecretFiles(t.testdir({}));
 
 const filters = 'type.googleapis.com/envoy.extensions.filters';
 const source = 'ads: {}, resource_api_version: V3, initial_fetch_timeout: 1s';
@@ -37,7 +39,12 @@ function secured(name: string, secretName: string): SentResource {
   return listener(name, `transport_socket: ${tls}, filters: [${tcpProxy}]`);
 }
 
-function teach({ offered }: AskedControlPlane): void {
+function secret(leaf: IssuedFiles): SentResource {
+  const yaml = `{name: own, tls_certificate: ${certificateYaml(leaf, 'inline')}}`;
+  return { name: 'own', bytes: encodedOf('envoy.extensions.transport_sockets.tls.v3.Secret', yaml) };
+}
+
+function teach({ offered, answers }: AskedControlPlane): void {
   const router = `{name: router, typed_config: {'@type': ${filters}.http.router.v3.Router}}`;
   const route = '{match: {prefix: /}, direct_response: {status: 200}}';
   const routes = `route_config: {virtual_hosts: [{name: all, domains: ['*'], routes: [${route}]}]}`;
@@ -48,7 +55,9 @@ function teach({ offered }: AskedControlPlane): void {
     listener('network', `filters: [${discovered(tcpProxyType)}]`),
     listener('http', `filters: [{name: http, typed_config: ${manager}}]`),
     secured('secret', 'never'),
+    secured('renewed', 'own'),
   ]);
+  answers.set('own', secret(files.leaf));
 }
 
 /** Connects, and waits until the other side has closed. */
@@ -59,13 +68,14 @@ async function isClosed(port: number): Promise<void> {
   await once(socket, 'close');
 }
 
-async function lead({ proxy }: AskedProxy): Promise<string> {
+async function lead({ proxy, controlPlane }: AskedProxy): Promise<string> {
   for (const name of ['network', 'network', 'secret']) await isClosed(proxy.port(name));
+  controlPlane.send('Secret', [secret(files.other)]);
   return askFor(proxy.port('http'), {});
 }
 
 const counted =
-  /^listener\.(network|http|secret)\.(downstream_cx_(total|active|destroy)|no_filter_chain_match|(network_)?extension_config_missing|server_ssl_socket_factory\..*)$/;
+  /^listener\.(network|http|secret|renewed)\.(downstream_cx_(total|active|destroy)|no_filter_chain_match|(network_)?extension_config_missing|server_ssl_socket_factory\..*)$/;
 
 async function statisticsOf({ proxy }: AskedProxy): Promise<ReadonlyMap<string, number>> {
   const text = await proxy.admin('GET', '/stats?filter=listener');
@@ -90,5 +100,6 @@ else {
     t.strictSame(own, other);
     t.equal(own.get('listener.network.network_extension_config_missing'), 2);
     t.equal(own.get('listener.secret.server_ssl_socket_factory.downstream_context_secrets_not_ready'), 1);
+    t.equal(own.get('listener.renewed.server_ssl_socket_factory.ssl_context_update_by_sds'), 2, 'nobody has connected');
   });
 }
