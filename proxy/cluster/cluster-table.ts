@@ -77,11 +77,12 @@ export class ClusterTable {
   apply(delta: Pick<SnapshotDelta, 'clusters' | 'assignments'>): void {
     this.#dissolveSparse();
     for (const name of delta.clusters.removed) this.#remove(name);
+    this.#servePrepared();
     for (const name of delta.assignments.removed) {
+      this.#takeInOf(name);
       this.#forget(this.#assignments, name);
       this.#runtimes.get(name)?.updateAssignment(null);
     }
-    this.#servePrepared();
     for (const [name, value] of delta.assignments.set) {
       this.#takeInOf(name);
       const told = toldOf(value);
@@ -142,33 +143,36 @@ export class ClusterTable {
   }
 
   *#takingIn({ assignments, configs, warming }: Batch): Generator<number, void> {
-    for (const slot of assignments) yield this.#takeInAssignment(slot);
-    for (const slot of configs) yield this.#takeInConfig(slot);
+    for (const { name } of assignments) yield this.#takeInOf(name);
+    for (const { name } of configs) yield this.#takeInOf(name);
     for (const name of warming) {
       this.get(name)?.watchMembers();
       yield costOfUsed;
     }
   }
 
-  #takeInOf(name: string): void {
+  /**
+   * Configuration and members in one turn: who holds the cluster, such as a request that is tried again, must not find new
+   * members with the transport socket of before. What it cost.
+   */
+  #takeInOf(name: string): number {
     const assignment = this.#assignments.get(name);
-    if (assignment !== undefined) this.#takeInAssignment(assignment);
     const config = this.#configs.get(name);
-    if (config !== undefined) this.#takeInConfig(config);
+    const members = assignment === undefined ? 0 : this.#takeInAssignment(assignment);
+    return costOfUnused + members + (config === undefined ? 0 : this.#takeInConfig(config));
   }
 
-  /** What it cost. */
   #takeInAssignment(slot: Slot<LoadAssignment>): number {
     const told = this.#takeNext(slot);
     const cluster = told && this.#runtimes.get(slot.name);
-    if (!cluster) return costOfUnused;
+    if (!cluster) return 0;
     cluster.updateAssignment(told!.value());
     return costOfUsed;
   }
 
   #takeInConfig(slot: Slot<Cluster>): number {
     const told = this.#takeNext(slot);
-    if (told === null || !this.#runtimes.has(slot.name)) return costOfUnused;
+    if (told === null || !this.#runtimes.has(slot.name)) return 0;
     this.#changeConfig(slot.name, told.value());
     return costOfUsed;
   }

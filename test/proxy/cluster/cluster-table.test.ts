@@ -163,6 +163,47 @@ t.test('all of a large change is found from the moment on at which it is served'
   t.end();
 });
 
+t.test('of a cluster that a request holds, members and configuration change together', (t) => {
+  const { table, apply } = make();
+  const names = manyNames.slice(0, 64);
+  prepareMany(table, names, 1, '10.0.0.1');
+  apply({});
+  takeInAll(table);
+  const held = names.map((name) => table.get(name)!);
+  prepareMany(table, names, 2, '10.0.0.2');
+  apply({});
+  const seen = new Set<string>();
+  do {
+    for (const cluster of held)
+      seen.add(`${cluster.config.connectTimeoutMs} ${cluster.chooseEndpoint(makeContext())!.key}`);
+  } while (table.takeIn());
+  t.same([...seen].sort(), ['1 10.0.0.1:80', '2 10.0.0.2:80']);
+  t.end();
+});
+
+t.test('a cluster that is told its members itself from now on is never without', (t) => {
+  const { table, apply } = make();
+  const names = manyNames.slice(0, 64);
+  prepareMany(table, names, 1, '10.0.0.1');
+  apply({});
+  takeInAll(table);
+  const held = table.get('c63')!;
+  t.equal(held.chooseEndpoint(makeContext())!.key, '10.0.0.1:80');
+  const discovery = { kind: 'static', assignment: of('10.0.0.2') } as const;
+  table.prepare(
+    new ClusterPack(
+      packedClusters(
+        names.map((name) => makeCluster({ name, discovery })),
+        [],
+      ),
+    ),
+  );
+  apply({ unassigned: names });
+  t.equal(held.chooseEndpoint(makeContext())!.key, '10.0.0.2:80');
+  t.equal(takeInAll(table), 1);
+  t.end();
+});
+
 t.test('what comes behind a large change counts, taken in or not', (t) => {
   for (const isTakenIn of [false, true]) {
     const { table, apply, removed } = make();
