@@ -1,7 +1,7 @@
 // Why a file cannot be read, and what to do about it: an operator who hears `ENOENT` looks for the path, the mount and the
 // working folder one after the other, and one who hears `EACCES` for the user. All of that is known here.
 
-import { lstatSync, readlinkSync, type Stats, statSync } from 'node:fs';
+import { readlinkSync, type Stats, statSync } from 'node:fs';
 import { dirname, isAbsolute, parse, resolve, sep } from 'node:path';
 
 /** What was thrown when the file at `path` was read, as the end of a sentence that names the path: `cannot be read: ENOENT: …`. */
@@ -44,8 +44,13 @@ function absenceOf(path: string): string {
   return `it was not there${from}`;
 }
 
+/** Undefined for what is no link, or one that went or cannot be seen: who asks is in the middle of telling an error. */
 function linkTarget(path: string): string | undefined {
-  return lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true ? readlinkSync(path) : undefined;
+  try {
+    return readlinkSync(path);
+  } catch {
+    return undefined;
+  }
 }
 
 /** Undefined for what is not there, or behind a folder that this process may not enter. */

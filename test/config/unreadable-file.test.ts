@@ -74,6 +74,15 @@ t.test('of a link into a closed folder only the code and who asked are known', a
   t.match(value, /^cannot be read: EACCES: this process, which is uid \d+ and gid \d+, may not read it; run it/);
 });
 
+t.test('a path that cannot be followed in words (.. behind a link) still gives a sentence', async (t) => {
+  const folder = t.testdir({ closed: { x: {} }, elsewhere: { deep: {}, closed: { x: {} } } });
+  symlinkSync(`${folder}/elsewhere/deep`, join(folder, 'link'));
+  chmodSync(join(folder, 'closed'), 0o600);
+  const { value } = asNobody(t, () => sentence(`${folder}/link/../closed/x/none`));
+  chmodSync(join(folder, 'closed'), 0o700);
+  t.match(value, /^cannot be read: ENOENT: there is no folder .*; put it there, or correct the path$/);
+});
+
 t.test('no descriptor left is told with the limit to raise; anything else by its code or words', async (t) => {
   t.equal(
     cannotBeRead('/x', Object.assign(new Error(), { code: 'EMFILE' })),
