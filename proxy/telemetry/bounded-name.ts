@@ -7,7 +7,7 @@ import { otherName } from './request-stats.ts';
 import type { StatGroup } from './stat-group.ts';
 import { labelNames } from './stat-scope.ts';
 import { StatTotals } from './stat-totals.ts';
-import type { StatScope } from './stats.ts';
+import type { Stat, StatScope } from './stats.ts';
 
 /**
  * Of these there is a cluster or route for each name; Istio calls a TCP proxy as its cluster. Listeners are few, and their ports
@@ -141,7 +141,7 @@ export class BoundedName {
     for (const group of this.groups) {
       const use = group.use();
       series += use.series;
-      if (!isOfDiscovery(group.scope)) activity += use.counted;
+      if (!isOfControlPlane(group.scope)) activity += use.counted;
     }
     this.gained = activity - this.#activity;
     this.#activity = activity;
@@ -173,7 +173,11 @@ export class BoundedName {
   }
 }
 
-/** Members are looked up again and again, also of a cluster that nobody uses. */
-function isOfDiscovery({ stats }: StatScope): boolean {
-  return stats[0]!.name === 'membership_change';
+/**
+ * Members are looked up again and again, also of a cluster that nobody uses, and secrets are renewed for all at once: nobody
+ * would be less recently used than those that are called.
+ */
+function isOfControlPlane({ stats }: StatScope): boolean {
+  const [{ name }] = stats as readonly [Stat];
+  return name === 'membership_change' || name === 'ssl_context_update_by_sds';
 }

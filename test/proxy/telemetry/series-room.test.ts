@@ -4,8 +4,9 @@ import t from 'tap';
 import { clusterStats } from '../../../proxy/telemetry/cluster-stats.ts';
 import { idleSeriesMs } from '../../../proxy/telemetry/request-metrics.ts';
 import { SeriesBudget } from '../../../proxy/telemetry/series-budget.ts';
-import type { StatBlock } from '../../../proxy/telemetry/stats.ts';
+import type { StatBlock, StatSet } from '../../../proxy/telemetry/stats.ts';
 import { StatsStore } from '../../../proxy/telemetry/stats-store.ts';
+import { clusterTlsFactoryStats } from '../../../proxy/telemetry/tls-stats.ts';
 import { WorkerStats } from '../../../proxy/telemetry/worker-stats.ts';
 
 const { upstreamRqTotal } = clusterStats;
@@ -20,6 +21,10 @@ class Fixture {
     this.budget = new SeriesBudget({ store: this.#store, stats: this.#stats, maxSeries, clock: () => this.nowMs });
   }
 
+  block(set: StatSet, name: string): StatBlock {
+    return this.#stats.block(set, name);
+  }
+
   /** A cluster with one series. */
   cluster(name: string): StatBlock {
     const block = this.#stats.block(clusterStats, name);
@@ -29,7 +34,8 @@ class Fixture {
 
   /** `name value` of each that has requests. */
   shown(): string[] {
-    const used = this.budget.groups().filter((group) => group.isUsed(upstreamRqTotal));
+    const ofClusters = this.budget.groups().filter(({ scope }) => scope.template === clusterStats.scope.template);
+    const used = ofClusters.filter((group) => group.isUsed(upstreamRqTotal));
     return used.map((group) => `${group.names} ${group.value(upstreamRqTotal)}`);
   }
 }
@@ -80,3 +86,23 @@ t.test('an idle name without a gauge does not come back before it is used', (t) 
   t.match(fixture.budget.report(), { returned, namesInOther: 2 });
   t.end();
 });
+
+t.test(
+  'renewed secrets make nobody busy: clusters that are idle stay so, and those that are called keep their room',
+  (t) => {
+    const fixture = new Fixture(4);
+    const { sslContextUpdateBySds } = clusterTlsFactoryStats;
+    const names = ['a', 'b', 'c'];
+    const renewed = names.map((name) => fixture.block(clusterTlsFactoryStats, name));
+    const called = names.map((name) => fixture.cluster(name))[0]!;
+    fixture.shown();
+    fixture.nowMs = idleSeriesMs;
+    called.inc(upstreamRqTotal);
+    t.strictSame(fixture.shown(), ['a 2']);
+    fixture.nowMs += 60_000;
+    for (const block of renewed) block.inc(sslContextUpdateBySds);
+    t.strictSame(fixture.shown(), ['a 2']);
+    t.match(fixture.budget.report(), { idleNames: 2, namesInOther: 0, displaced: 0 });
+    t.end();
+  },
+);
