@@ -7,7 +7,7 @@ import type { Cluster } from '../../config/cluster.ts';
 import type { Listener } from '../../config/listener.ts';
 import { filterChainsOf } from '../../config/references.ts';
 import { type NamedSecret, secretsOfCluster, secretsOfListener } from '../../config/secret-references.ts';
-import type { Snapshot, SnapshotDelta } from '../../config/snapshot.ts';
+import type { MapDelta, Snapshot, SnapshotDelta } from '../../config/snapshot.ts';
 import { clusterStats } from './cluster-stats.ts';
 import type { StatBlock } from './stats.ts';
 import type { StatsStore } from './stats-store.ts';
@@ -18,9 +18,9 @@ export class SecretUpdateStats {
   readonly #stats: WorkerStats;
   readonly #store: StatsStore;
   /** By name of the listener. */
-  readonly #listeners = new Map<string, StatBlock>();
+  readonly #listeners = new Map<string, Held>();
   /** By name of the cluster. */
-  readonly #clusters = new Map<string, StatBlock>();
+  readonly #clusters = new Map<string, Held>();
 
   constructor(stats: WorkerStats, store: StatsStore) {
     this.#stats = stats;
@@ -29,8 +29,8 @@ export class SecretUpdateStats {
 
   /** A delta goes to the workers; `before` is the snapshot that it changes. */
   onPublished({ secrets, listeners, clusters }: SnapshotDelta, before: Snapshot): void {
-    for (const name of listeners.removed) this.#release(this.#listeners, name);
-    for (const name of clusters.removed) this.#release(this.#clusters, name);
+    this.#releaseGone(this.#listeners, listeners, statNameOf);
+    this.#releaseGone(this.#clusters, clusters, ({ statName }) => statName);
     const changed = new Set(secrets.set.map(([key]) => key));
     if (changed.size === 0) return;
     for (const [name, listener] of after(before.listeners, listeners)) {
@@ -43,34 +43,48 @@ export class SecretUpdateStats {
     }
   }
 
-  #ofListener(name: string, { statPrefix, address }: Listener): StatBlock {
-    const statName = statPrefix === '' ? formatAddress(address).replaceAll(':', '_') : statPrefix;
-    const block = this.#listeners.get(name) ?? this.#stats.block(listenerTlsFactoryStats, statName);
-    this.#listeners.set(name, block);
-    return block;
+  #ofListener(name: string, listener: Listener): StatBlock {
+    const statName = statNameOf(listener);
+    const held = this.#listeners.get(name) ?? { statName, block: this.#stats.block(listenerTlsFactoryStats, statName) };
+    this.#listeners.set(name, held);
+    return held.block;
   }
 
   /** Of those that are in use only: a mesh has thousands with the same secrets. */
   #ofCluster(name: string, { statName }: Cluster): StatBlock | undefined {
     if (this.#store.get(clusterStats, statName) === undefined) return undefined;
-    const block = this.#clusters.get(name) ?? this.#stats.block(clusterTlsFactoryStats, statName);
-    this.#clusters.set(name, block);
-    return block;
+    const held = this.#clusters.get(name) ?? { statName, block: this.#stats.block(clusterTlsFactoryStats, statName) };
+    this.#clusters.set(name, held);
+    return held.block;
   }
 
-  #release(blocks: Map<string, StatBlock>, name: string): void {
-    const block = blocks.get(name);
-    if (block === undefined) return;
-    blocks.delete(name);
-    this.#stats.release(block);
+  /** Also of what has another name in statistics now. */
+  #releaseGone<T>(held: Map<string, Held>, { set, removed }: MapDelta<T>, statNameOf: (config: T) => string): void {
+    for (const name of removed) this.#release(held, name);
+    for (const [name, config] of set) {
+      if (held.has(name) && held.get(name)!.statName !== statNameOf(config)) this.#release(held, name);
+    }
+  }
+
+  #release(held: Map<string, Held>, name: string): void {
+    const known = held.get(name);
+    if (known === undefined) return;
+    held.delete(name);
+    this.#stats.release(known.block);
   }
 }
 
+interface Held {
+  readonly statName: string;
+  readonly block: StatBlock;
+}
+
+function statNameOf({ statPrefix, address }: Listener): string {
+  return statPrefix === '' ? formatAddress(address).replaceAll(':', '_') : statPrefix;
+}
+
 /** What is there with the delta. */
-function* after<T>(
-  before: ReadonlyMap<string, T>,
-  { set, removed }: { readonly set: readonly (readonly [string, T])[]; readonly removed: readonly string[] },
-): Generator<readonly [string, T]> {
+function* after<T>(before: ReadonlyMap<string, T>, { set, removed }: MapDelta<T>): Generator<readonly [string, T]> {
   const gone = new Set([...removed, ...set.map(([name]) => name)]);
   for (const entry of before) if (!gone.has(entry[0])) yield entry;
   yield* set;

@@ -115,3 +115,19 @@ t.test('of clusters those count that are in use, once for each transport', async
   publish({ removed: ['called'] });
   t.equal(ofCluster('called'), undefined);
 });
+
+t.test('what is counted goes with the name that it was counted under', async (t) => {
+  const { stats, publish, ofListener, ofCluster } = fixture();
+  const transport = { kind: 'tls', tls: upstreamTls({ certificates: [discovered('own')] }) } as const;
+  const cluster = clusterOf('c', [], { transport });
+  for (const name of ['c', 'renamed']) stats.block(clusterStats, name);
+  const listener = secured('l', [discovered('own')]);
+  publish({ listeners: [listener], clusters: [cluster], secrets: ['own'] });
+  t.same([ofListener('l'), ofCluster('c')], [1, 1]);
+  const statName = 'renamed';
+  publish({ listeners: [{ ...listener, statPrefix: statName }], clusters: [{ ...cluster, statName }] });
+  t.same([ofListener('l'), ofCluster('c')], [undefined, undefined]);
+  publish({ secrets: ['own'] });
+  t.same([ofListener('l'), ofCluster('c')], [undefined, undefined]);
+  t.same([ofListener(statName), ofCluster(statName)], [1, 1]);
+});
