@@ -31,6 +31,8 @@ export class WrittenBlocks {
       this.#refused = 0;
       this.#blocks.clear();
     }
-    this.#blocks.set(text, Uint8Array.from(writer.bytes.subarray(start, writer.used)));
+    // A part of a text keeps the whole of it in memory, as a host does the target in absolute form that it was taken from.
+    const own = Buffer.from(text, 'latin1').latin1Slice();
+    this.#blocks.set(own, Uint8Array.from(writer.bytes.subarray(start, writer.used)));
   }
 }

@@ -1,6 +1,11 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import t from 'tap';
 import { attributeKey, SpanWriter } from '../../../proxy/tracing/span-writer.ts';
 import { WrittenBlocks } from '../../../proxy/tracing/written-blocks.ts';
+
+setFlagsFromString('--expose-gc');
+const collectGarbage = runInNewContext('gc') as () => void;
 
 const key = attributeKey('client.address');
 
@@ -53,3 +58,17 @@ t.test(
     t.equal(write(blocks, '0').isKnown, false);
   },
 );
+
+t.test('a part of a long text is kept without the rest of it', async (t) => {
+  const blocks = new WrittenBlocks();
+  const bytes = Buffer.alloc(60_000, 0x61);
+  collectGarbage();
+  const before = process.memoryUsage().heapUsed;
+  for (let number = 0; number < 1000; number++) {
+    bytes.write(`${100_000 + number}.example.org/`);
+    write(blocks, bytes.latin1Slice().slice(0, '100000.example.org'.length));
+  }
+  collectGarbage();
+  t.ok(process.memoryUsage().heapUsed - before < 10_000_000, 'of 60 MB');
+  t.equal(write(blocks, '100999.example.org').isKnown, true);
+});
