@@ -33,7 +33,8 @@ function value(scan: Scan): string | undefined {
         isFirst = true;
         continue;
       }
-      if (!take(scan, scalar)) return begun === '"' ? badString(scan) : 'a value';
+      if (begun === '"' && !takeString(scan)) return badString(scan);
+      if (begun !== '"' && !take(scan, scalar)) return 'a value';
     }
     const wanted = close(scan, open);
     if (wanted !== undefined) return wanted;
@@ -70,7 +71,7 @@ function close(scan: Scan, open: string[]): string | undefined {
 
 function key(scan: Scan, isFirst: boolean): string | undefined {
   const first = next(scan);
-  if (!take(scan, string)) {
+  if (!takeString(scan)) {
     if (first === '"') return badString(scan);
     return isFirst ? 'a name in double quotes, or "}"' : 'another name in double quotes';
   }
@@ -79,9 +80,22 @@ function key(scan: Scan, isFirst: boolean): string | undefined {
   return undefined;
 }
 
+function takeString(scan: Scan): boolean {
+  const { at } = scan;
+  takeStringStart(scan);
+  if (take(scan, quote)) return true;
+  scan.at = at;
+  return false;
+}
+
+// Piece by piece: V8 keeps a place to go back to for each turn of a pattern, and a string of megabytes has too many.
+function takeStringStart(scan: Scan): void {
+  if (take(scan, quote)) while (take(scan, characters));
+}
+
 /** Moves to what is wrong in a string, which may be that it does not end. */
 function badString(scan: Scan): string {
-  take(scan, stringStart);
+  takeStringStart(scan);
   if (take(scan, brokenEscape)) return 'an escape of JSON behind \\';
   return 'a string to end in its line (")';
 }
@@ -99,10 +113,10 @@ function take(scan: Scan, pattern: RegExp): boolean {
 }
 
 const space = /[ \t\r\n]*/y;
-const stringStart = /"(?:[^"\\\p{Cc}]|[\x7f-\x9f]|\\(?:["\\/bfnrt]|u[\dA-Fa-f]{4}))*/uy;
+const quote = /"/y;
+const characters = /(?:[^"\\\p{Cc}]|[\x7f-\x9f]|\\(?:["\\/bfnrt]|u[\dA-Fa-f]{4})){1,1000}/uy;
 const brokenEscape = /\\(?:u[\dA-Fa-f]*)?/y;
-const string = new RegExp(`${stringStart.source}"`, 'uy');
-const scalar = new RegExp(`${string.source}|-?(?:0|[1-9]\\d*)(?:\\.\\d+)?(?:[eE][+-]?\\d+)?|true|false|null`, 'uy');
+const scalar = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null/y;
 
 const shownLength = 20;
 

@@ -26,6 +26,15 @@ t.test('a text nested deeper than a stack has its place too', async (t) => {
   t.match(jsonProblem('['.repeat(200_000)), 'line 1, column 200001: expected a value, found the end of the file');
 });
 
+t.test('a string longer than a pattern can go back has its place too, whole or cut off', async (t) => {
+  const begun = `{"a": "${'x'.repeat(10_000_000)}`;
+  t.equal(jsonProblem(`${begun}",}`), 'line 1, column 10000010: expected another name in double quotes, found "}"');
+  t.match(
+    jsonProblem(begun),
+    'line 1, column 10000008: expected a string to end in its line ("), found the end of the',
+  );
+});
+
 /** One byte of a right text is another, or gone. */
 const damaged = fc
   .tuple(fc.json({ maxDepth: 4 }), fc.nat(), fc.constantFrom('', ',', '}', '"', '\\', 'x', '\n', ':', '0'))
