@@ -362,6 +362,7 @@ export class Stream {
 
   onTunnelHead(head: ResponseHead, route: CompiledRoute): void {
     this.#isTunnel = true;
+    this.info.responseHeadAtMs = this.nowMs;
     clearForTunnel(this.sender.deadlines);
     this.manager.stats.inc(httpStats.downstreamCxUpgradesTotal);
     this.manager.stats.inc(httpStats.downstreamCxUpgradesActive);

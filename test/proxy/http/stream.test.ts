@@ -189,6 +189,20 @@ t.test('interim responses reach clients that know them', async (t) => {
   t.same(interim(HttpVersion.http11, 100, { proxy100Continue: true }), [100]);
 });
 
+t.test('the head in front of a tunnel is the first of the response: its moment is known', async (t) => {
+  const action = forwardAction({ upgrades: { websocket: true } });
+  const scene = new Scene({ routes: [routeOf('/', action)] });
+  const { stream } = scene.request((head) => {
+    head.upgrade = 'websocket';
+  });
+  const connection = scene.connect();
+  scene.reactor.advance(30);
+  connection.head.status = 101;
+  connection.head.headers.append('upgrade', 'websocket');
+  connection.receiver!.onInterimHead(connection.head);
+  t.match(stream.info, { responseHeadAtMs: 30, responseEndAtMs: -1 });
+});
+
 t.test('a tunnel has no timeouts but idleness, and is counted', async (t) => {
   const action = forwardAction({ timeoutMs: 50, upgrades: { websocket: true } });
   const scene = new Scene({ routes: [routeOf('/', action)], manager: { streamIdleTimeoutMs: 500 } });
