@@ -47,12 +47,13 @@ export function completeResponse(stream: Stream, head: ResponseHead): void {
 }
 
 /**
- * How long the upstream side took, retries included. Not known of a response that overtakes its request.
+ * How long the upstream side took, retries included. Not known of a response that overtakes its request: then the
+ * endpoint's own word stays, as in Envoy.
  * https://www.envoyproxy.io/docs/envoy/latest/configuration/http/http_filters/router_filter#http-headers-set-on-downstream-responses
  */
 function addServiceTime({ headers }: ResponseHead, info: StreamInfo): void {
-  headers.removeId(HeaderId.xEnvoyUpstreamServiceTime);
   if (info.requestEndAtMs < 0) return;
+  headers.removeId(HeaderId.xEnvoyUpstreamServiceTime);
   const fromMs = Math.max(info.requestEndAtMs, info.requestHeadAtMs);
   headers.append('x-envoy-upstream-service-time', String(Math.round(info.responseHeadAtMs - fromMs)));
 }
