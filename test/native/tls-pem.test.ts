@@ -75,9 +75,9 @@ t.test('what is read and freed, and what was read before something is refused, l
   // As much garbage as there will be.
   rounds(2000);
   const before = residentBytes();
-  rounds(2000);
-  // A certificate, or another, of each round would be 4 MiB at the least.
-  t.ok(residentBytes() - before < 3 * 1024 * 1024, `${residentBytes() - before} bytes more`);
+  rounds(5000);
+  // A certificate, or another, of each round would be 10 MiB at the least; what the allocator keeps has been 3.1.
+  t.ok(residentBytes() - before < 6 * 1024 * 1024, `${residentBytes() - before} bytes more`);
   t.end();
 });
 
