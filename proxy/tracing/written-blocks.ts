@@ -33,6 +33,8 @@ export class WrittenBlocks {
     }
     // A part of a text keeps the whole of it in memory, as a host does the target in absolute form that it was taken from.
     const own = Buffer.from(text, 'latin1').latin1Slice();
+    // A path of a socket may have letters that latin1 has not; what stands for them must not stand for another path.
+    if (own !== text) return;
     this.#blocks.set(own, Uint8Array.from(writer.bytes.subarray(start, writer.used)));
   }
 }

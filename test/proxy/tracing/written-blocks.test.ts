@@ -32,6 +32,15 @@ t.test('what was written of a text once is written so again, and nothing of anot
   t.notSame(other.bytes, first.bytes);
 });
 
+t.test('a text that is cut short as latin1 is not taken for the one that it is cut to', async (t) => {
+  const blocks = new WrittenBlocks();
+  write(blocks, '/run/\u0141.sock');
+  t.equal(write(blocks, '/run/A.sock').isKnown, false);
+  t.equal(write(blocks, '/run/\u0141.sock').isKnown, false, 'it is written anew each time');
+  write(blocks, '/run/\u00e9.sock');
+  t.equal(write(blocks, '/run/\u00e9.sock').isKnown, true);
+});
+
 t.test('what is kept is a copy: the writer goes on', async (t) => {
   const blocks = new WrittenBlocks();
   const writer = new SpanWriter(64);
