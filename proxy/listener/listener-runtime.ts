@@ -10,7 +10,7 @@ import type { ConnectionFacts } from '../http/connection-facts.ts';
 import { ResponseFlag } from '../http/stream-info.ts';
 import { ListeningSocket } from '../reactor/listening-socket.ts';
 import type { AccessLogger } from '../telemetry/access-log.ts';
-import { listenerStats, listenerWorkerStats } from '../telemetry/listener-stats.ts';
+import { listenerStatName, listenerStats, listenerWorkerStats } from '../telemetry/listener-stats.ts';
 import type { StatBlock } from '../telemetry/stats.ts';
 import { type ConnectionOrigin, criteriaOf, ipOf, originOf } from './connection-origin.ts';
 import type { DescriptorReserve } from './descriptor-reserve.ts';
@@ -77,7 +77,7 @@ export class ListenerRuntime implements ConnectionOwner {
     this.config = config;
     this.#context = context;
     const { stats } = context;
-    this.#statName = config.statPrefix === '' ? formatAddress(config.address).replaceAll(':', '_') : config.statPrefix;
+    this.#statName = listenerStatName(config);
     this.#stats = stats.block(listenerStats, this.#statName);
     this.#workerStats = stats.block(listenerWorkerStats, this.#statName, String(context.workerIndex));
     this.#matcher = compileFilterChainMatch(config.filterChains, config.defaultFilterChain);

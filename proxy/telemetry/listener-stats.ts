@@ -1,8 +1,15 @@
 // What is counted of a listener. https://www.envoyproxy.io/docs/envoy/latest/configuration/listeners/stats
 
+import { formatAddress } from '../../config/address.ts';
+import type { Listener } from '../../config/listener.ts';
 import { counter, defineStats, gauge, histogram } from './stats.ts';
 
-/** Named by the listener's address, or by its `stat_prefix`. */
+/** Its address, without the colons that separate parts of names, or its `stat_prefix`. */
+export function listenerStatName({ statPrefix, address }: Pick<Listener, 'statPrefix' | 'address'>): string {
+  return statPrefix === '' ? formatAddress(address).replaceAll(':', '_') : statPrefix;
+}
+
+/** A block takes `listenerStatName`. */
 export const listenerStats = defineStats('listener.{envoy_listener_address}', {
   downstreamCxTotal: counter('downstream_cx_total'),
   downstreamCxActive: gauge('downstream_cx_active'),

@@ -2,13 +2,13 @@
 // secret is discovered. Counted where configurations are, once for all workers: a worker makes its contexts when a connection
 // needs them, and one without connections would say that nothing is renewed.
 
-import { formatAddress } from '../../config/address.ts';
 import type { Cluster } from '../../config/cluster.ts';
 import type { Listener } from '../../config/listener.ts';
 import { filterChainsOf } from '../../config/references.ts';
 import { type NamedSecret, secretsOfCluster, secretsOfListener } from '../../config/secret-references.ts';
 import type { MapDelta, Snapshot, SnapshotDelta } from '../../config/snapshot.ts';
 import { clusterStats } from './cluster-stats.ts';
+import { listenerStatName } from './listener-stats.ts';
 import type { StatBlock } from './stats.ts';
 import type { StatsStore } from './stats-store.ts';
 import { clusterTlsFactoryStats, listenerTlsFactoryStats } from './tls-stats.ts';
@@ -29,7 +29,7 @@ export class SecretUpdateStats {
 
   /** A delta goes to the workers; `before` is the snapshot that it changes. */
   onPublished({ secrets, listeners, clusters }: SnapshotDelta, before: Snapshot): void {
-    this.#releaseGone(this.#listeners, listeners, statNameOf);
+    this.#releaseGone(this.#listeners, listeners, listenerStatName);
     this.#releaseGone(this.#clusters, clusters, ({ statName }) => statName);
     const changed = new Set(secrets.set.map(([key]) => key));
     if (changed.size === 0) return;
@@ -44,7 +44,7 @@ export class SecretUpdateStats {
   }
 
   #ofListener(name: string, listener: Listener): StatBlock {
-    const statName = statNameOf(listener);
+    const statName = listenerStatName(listener);
     const held = this.#listeners.get(name) ?? { statName, block: this.#stats.block(listenerTlsFactoryStats, statName) };
     this.#listeners.set(name, held);
     return held.block;
@@ -77,10 +77,6 @@ export class SecretUpdateStats {
 interface Held {
   readonly statName: string;
   readonly block: StatBlock;
-}
-
-function statNameOf({ statPrefix, address }: Listener): string {
-  return statPrefix === '' ? formatAddress(address).replaceAll(':', '_') : statPrefix;
 }
 
 /** What is there with the delta. */
