@@ -6,7 +6,7 @@ import type { Random } from '../../config/random.ts';
 import type { Balancer, ChooseContext } from './balancer.ts';
 import type { EndpointRuntime } from './endpoint-runtime.ts';
 import type { WeightedBalancer } from './slow-start.ts';
-import { WeightedSchedule } from './weighted-schedule.ts';
+import { unevenWeights, WeightedSchedule } from './weighted-schedule.ts';
 
 export interface LeastRequestOptions {
   /** At least 2. */
@@ -18,12 +18,8 @@ export interface LeastRequestOptions {
 
 /** `endpoints` is not empty. */
 export function buildLeastRequest(endpoints: readonly EndpointRuntime[], options: LeastRequestOptions): Balancer {
-  const firstWeight = endpoints[0]!.weight;
-  if (endpoints.every((endpoint) => endpoint.weight === firstWeight)) {
-    return new LeastRequest(endpoints, options.choiceCount);
-  }
-  // A copy: an endpoint's weight changes while the next set is built, and a schedule must not change under way.
-  const weights = Float64Array.from(endpoints, (endpoint) => endpoint.weight);
+  const weights = unevenWeights(endpoints);
+  if (weights === null) return new LeastRequest(endpoints, options.choiceCount);
   return new WeightedLeastRequest(endpoints, weights, options);
 }
 

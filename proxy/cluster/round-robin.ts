@@ -5,7 +5,7 @@ import type { Random } from '../../config/random.ts';
 import type { Balancer } from './balancer.ts';
 import type { EndpointRuntime } from './endpoint-runtime.ts';
 import type { WeightedBalancer } from './slow-start.ts';
-import { WeightedSchedule } from './weighted-schedule.ts';
+import { unevenWeights, WeightedSchedule } from './weighted-schedule.ts';
 
 /**
  * `endpoints` is not empty. The turn begins at a random endpoint: workers and sidecars that get the same assignment at
@@ -13,11 +13,8 @@ import { WeightedSchedule } from './weighted-schedule.ts';
  */
 export function buildRoundRobin(endpoints: readonly EndpointRuntime[], random: Random): Balancer {
   const start = Math.floor(random() * endpoints.length);
-  const firstWeight = endpoints[0]!.weight;
-  if (endpoints.every((endpoint) => endpoint.weight === firstWeight)) return new RoundRobin(endpoints, start);
-  // A copy: an endpoint's weight changes while the next set is built, and a schedule must not change under way.
-  const weights = Float64Array.from(endpoints, (endpoint) => endpoint.weight);
-  return new WeightedRoundRobin(endpoints, weights, start);
+  const weights = unevenWeights(endpoints);
+  return weights === null ? new RoundRobin(endpoints, start) : new WeightedRoundRobin(endpoints, weights, start);
 }
 
 /** As `buildRoundRobin`, with weights that are not those of the endpoints; they are copied. */

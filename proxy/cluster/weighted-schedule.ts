@@ -79,3 +79,12 @@ export class WeightedSchedule {
     }
   }
 }
+
+/**
+ * The weight of each, above 0, or null when all weigh the same and need no schedule. A copy: an endpoint's weight changes
+ * while the next set is built, and a schedule must not change under way.
+ */
+export function unevenWeights(items: readonly { readonly weight: number }[]): Float64Array | null {
+  if (items.every(({ weight }) => weight === items[0]!.weight)) return null;
+  return Float64Array.from(items, ({ weight }) => weight);
+}

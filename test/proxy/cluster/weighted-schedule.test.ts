@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import t from 'tap';
-import { WeightedSchedule } from '../../../proxy/cluster/weighted-schedule.ts';
+import { unevenWeights, WeightedSchedule } from '../../../proxy/cluster/weighted-schedule.ts';
 
 /** The next `count` items when weights do not change. */
 function take(weights: readonly number[], count: number): number[] {
@@ -86,5 +86,15 @@ t.test('shares stay exact over millions of turns', (t) => {
   for (const item of take(weights, turns)) counts[item]! += 1;
   for (const [item, weight] of weights.entries())
     t.ok(Math.abs(counts[item]! - weight * 2000) <= 1, `${weight}: ${counts[item]}`);
+  t.end();
+});
+
+t.test('weights that are alike need no schedule, others are copied', (t) => {
+  t.equal(unevenWeights([{ weight: 3 }, { weight: 3 }]), null);
+  t.equal(unevenWeights([{ weight: 3 }]), null);
+  const items = [{ weight: 1 }, { weight: 2 }];
+  const weights = unevenWeights(items);
+  items[0]!.weight = 5;
+  t.same(weights, Float64Array.of(1, 2));
   t.end();
 });
