@@ -1,3 +1,5 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import fc from 'fast-check';
 import t from 'tap';
 import { redact } from '../../../proxy/admin/redaction.ts';
@@ -42,6 +44,27 @@ t.test('so are all credentials of calls to Google: what is refused is shown, too
   t.end();
 });
 
+t.test('so are bytes that nobody here can look into, and not what is written in words', (t) => {
+  const document = (value: string) => ({
+    typed_config: { '@type': 'type.googleapis.com/envoy.extensions.filters.http.oauth2.v3.OAuth2', value },
+    health_checks: [value, value],
+    on_demand: value,
+    scopedRoutes: value,
+    lb_endpoints: [{ leds_cluster_locality_config: value }],
+  });
+  t.strictSame(redact(document('c2VjcmV0')), document('[redacted]'));
+  const written = {
+    health_checks: [{ timeout: '1s', http_health_check: { path: '/' } }],
+    of: { '@type': 'type.googleapis.com/google.protobuf.StringValue', value: 'shown' },
+    typed: { '@type': 'type.googleapis.com/xds.type.v3.TypedStruct', value: { a: 'shown', password: 1 } },
+  };
+  t.strictSame(redact(written), {
+    ...written,
+    typed: { ...written.typed, value: { a: 'shown', password: '[redacted]' } },
+  });
+  t.end();
+});
+
 t.test('a document without sensitive fields is copied as it is', (t) => {
   fc.assert(
     fc.property(fc.jsonValue(), (value) => {
@@ -50,4 +73,38 @@ t.test('a document without sensitive fields is copied as it is', (t) => {
     { numRuns: 50 },
   );
   t.end();
+});
+
+// A Struct or a TypedStruct may have the fields of any message, known here or not.
+const protos = join(import.meta.dirname, '../../../node_modules/@grpc/grpc-js-xds/deps/envoy-api/envoy');
+
+/** Those that are called as many others are, by the field that their message stands in. */
+const within = new Map([
+  ['keys', 'session_ticket_keys'],
+  ['secret', 'generic_secret'],
+  ['typed_config', 'private_key_provider'],
+]);
+
+function sensitiveFields(): ReadonlySet<string> {
+  const files = readdirSync(protos, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.proto'));
+  const fields = new Set<string>();
+  for (const file of files) {
+    const text = readFileSync(join(protos, file), 'utf8');
+    for (const [, field] of text.matchAll(/(\w+) = \d+\s*\[[^\]]*\(udpa\.annotations\.sensitive\) = true/g))
+      fields.add(field!);
+  }
+  return fields;
+}
+
+t.test('every field that is marked as sensitive is redacted, as text, as a source of data and as a list', async (t) => {
+  const fields = sensitiveFields();
+  t.ok(fields.size > 10 && fields.has('private_key'), [...fields].join(' '));
+  for (const field of fields) {
+    const outer = within.get(field);
+    const document = (value: string) => {
+      const message = { [field]: [value, { inline_string: value }, { inline_bytes: value, of: [value] }] };
+      return outer === undefined ? message : { [outer]: message };
+    };
+    t.strictSame(redact(document('hush')), document('[redacted]'), field);
+  }
 });
