@@ -28,6 +28,8 @@ interface Scene {
   readonly plane: DataPlane;
   readonly port: number;
   readonly origin: RawOrigin;
+  /** Requests so far: each has a line in the log. */
+  asked: number;
 }
 
 /** The last part of the path says what the origin does; the first, which route is taken. */
@@ -60,7 +62,7 @@ async function start(
     ],
   });
   t.teardown(() => plane.stop());
-  return { plane, port: plane.ports.get('http')!, origin: unused };
+  return { plane, port: plane.ports.get('http')!, origin: unused, asked: 0 };
 }
 
 interface Outcome {
@@ -71,7 +73,8 @@ interface Outcome {
 }
 
 /** One request; done when the response is complete by its content-length, or the connection is over. */
-async function ask({ plane, port }: Scene, bytes: string): Promise<Outcome> {
+async function ask(scene: Scene, bytes: string): Promise<Outcome> {
+  const { plane, port } = scene;
   const client = await RawClient.open(port);
   await client.write(bytes);
   const isHead = bytes.startsWith('HEAD');
@@ -80,13 +83,13 @@ async function ask({ plane, port }: Scene, bytes: string): Promise<Outcome> {
     return length !== undefined && all.length >= all.indexOf('\r\n\r\n') + 4 + (isHead ? 0 : Number(length));
   });
   client.close();
-  await plane.flushLogs();
+  const lines = await plane.logged(++scene.asked);
   const headEnd = text.indexOf('\r\n\r\n');
   return {
     status: Number(text.slice(9, 12)),
     headers: text.slice(0, headEnd).toLowerCase(),
     body: text.slice(headEnd + 4),
-    line: plane.logLines.at(-1)!,
+    line: lines.at(-1)!,
   };
 }
 
@@ -170,8 +173,7 @@ t.test('per_try_idle_timeout ends a response that stops half-way, and is retried
   await client.write(get('/app/drip'));
   t.match(await client.ended(), /abc$/);
   t.not(client.outcome, 'end', 'the client cannot take it for whole');
-  await scene.plane.flushLogs();
-  t.equal(scene.plane.logLines.at(-1), '200 UT upstream_per_try_idle_timeout');
+  t.equal((await scene.plane.logged(2)).at(-1), '200 UT upstream_per_try_idle_timeout');
 });
 
 t.test('a breaker that refuses says so in a header', async (t) => {
@@ -280,6 +282,6 @@ t.test('the number of attempts is told where the virtual host asks for it', asyn
     clusters: [clusterOf('app', [origin.port])],
   });
   t.teardown(() => plane.stop());
-  const outcome = await ask({ plane, port: plane.ports.get('http')!, origin }, get('/'));
+  const outcome = await ask({ plane, port: plane.ports.get('http')!, origin, asked: 0 }, get('/'));
   t.match(outcome.headers, /\r\nx-envoy-attempt-count: 3/);
 });

@@ -15,7 +15,7 @@ t.test('bytes of one side alone keep a connection from being idle', async (t) =>
   });
   const clusters = [clusterAt(silent.port, { name: 'silent' }), clusterAt(talking.port, { name: 'talking' })];
   for (const { name } of clusters) {
-    const config = { idleTimeoutMs: 1000, clusters: [{ name, weight: 1 }] };
+    const config = { idleTimeoutMs: 250, clusters: [{ name, weight: 1 }] };
     const proxy = await startTcpPlane(t, config, clusters);
     const busy = await proxy.connect();
     busy.socket.on('error', () => undefined);

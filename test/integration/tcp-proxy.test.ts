@@ -218,8 +218,7 @@ t.test('a log line when it connects, and at every interval, when asked for', asy
   const client = await proxy.connect();
   client.socket.write('x');
   await client.received(1);
-  await proxy.lines(3);
-  t.match(proxy.plane.logLines[0], /^- 0 0 app 1$|^- 1 /);
+  t.match((await proxy.lines(3))[0], /^- 0 0 app 1$|^- 1 /);
   client.socket.end();
   await client.ended;
 });

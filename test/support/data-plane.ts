@@ -21,14 +21,14 @@ import { OpenListeners } from '../../proxy/worker/open-listeners.ts';
 import { SentRoutes } from '../../proxy/worker/sent-routes.ts';
 import { Worker } from '../../proxy/worker/worker.ts';
 import { makeAssignment, makeCluster, makeEndpoint, makeLocality } from './cluster-fixtures.ts';
+import { threadNowMs } from './thread-time.ts';
 
 export interface DataPlane {
   /** Port of each listener by name. */
   readonly ports: ReadonlyMap<string, number>;
   readonly stats: StatsStore;
-  /** Access-log lines so far; `flushLogs` first. */
-  readonly logLines: string[];
-  flushLogs(): Promise<void>;
+  /** Access-log lines, once there are `count`. */
+  logged(count: number): Promise<readonly string[]>;
   /** Resolves when the change is served; what it does not name stays. */
   update(change: Partial<SnapshotChange>): Promise<void>;
   drain(): Promise<void>;
@@ -49,7 +49,7 @@ export interface DataPlaneConfig {
   readonly upstream?: 'reactor' | 'undici';
   /** Who serves plain HTTP; our own codec when left out. */
   readonly downstream?: DownstreamEngine;
-  /** The reactor's; that of the machine when left out. */
+  /** The reactor's; that of this thread when left out. */
   readonly clock?: () => number;
 }
 
@@ -71,7 +71,7 @@ export async function startDataPlane(config: DataPlaneConfig): Promise<DataPlane
       drainStrategy: config.drainStrategy ?? 'gradual',
     },
     port: port2,
-    clock: config.clock ?? (() => performance.now()),
+    clock: config.clock ?? threadNowMs,
     wallClock: Date.now,
     random: Math.random,
     // The sockets of the test are on this thread's event loop, behind the worker's.
@@ -107,12 +107,11 @@ export async function startDataPlane(config: DataPlaneConfig): Promise<DataPlane
     ),
     update,
     stats: inbox.stats,
-    logLines: inbox.logLines,
-    flushLogs: async () => {
-      const arrived = inbox.next('logs');
-      send({ kind: 'flush-logs' });
-      await arrived;
-    },
+    logged: (count) =>
+      inbox.logged(count, () => {
+        send({ kind: 'flush-logs' });
+        return update({});
+      }),
     drain: async () => {
       const drained = inbox.next('drained');
       send({ kind: 'drain', inboundOnly: false, stopAccepting: true });
@@ -148,7 +147,7 @@ function placementOf(placed: readonly ListenerPlacement[] | OpenFailure): Listen
 
 class Inbox {
   readonly stats = new StatsStore();
-  readonly logLines: string[] = [];
+  readonly #logLines: string[] = [];
   readonly #seen: FromWorker[] = [];
   readonly #waiting: { kind: FromWorker['kind']; resolve: (message: FromWorker) => void }[] = [];
 
@@ -162,6 +161,12 @@ class Inbox {
     return new Promise((resolve) => this.#waiting.push({ kind, resolve: resolve as (message: FromWorker) => void }));
   }
 
+  /** `flush` is over when a change was answered: a flush alone has no answer where nothing waits, as behind the interval's. */
+  async logged(count: number, flush: () => Promise<void>): Promise<readonly string[]> {
+    while (this.#logLines.length < count) await flush();
+    return this.#logLines;
+  }
+
   #receive(message: FromWorker): void {
     if (message.kind === 'stats') {
       this.stats.accept(0, message.announcement);
@@ -169,11 +174,12 @@ class Inbox {
     }
     if (message.kind === 'logs') {
       const text = Buffer.from(message.batch.bytes).toString('latin1');
-      this.logLines.push(...text.split('\n').filter((line) => line !== ''));
+      this.#logLines.push(...text.split('\n').filter((line) => line !== ''));
+      return;
     }
     const index = this.#waiting.findIndex((waiting) => waiting.kind === message.kind);
     if (index >= 0) this.#waiting.splice(index, 1)[0]!.resolve(message);
-    else if (message.kind !== 'logs') this.#seen.push(message);
+    else this.#seen.push(message);
   }
 }
 

@@ -10,12 +10,16 @@ import { type ConnectOptions, connectTo } from '../../proxy/reactor/client-socke
 import { ListeningSocket } from '../../proxy/reactor/listening-socket.ts';
 import { Reactor, type ReactorOptions } from '../../proxy/reactor/reactor.ts';
 import { Timer } from '../../proxy/reactor/timer-wheel.ts';
+import { threadNowMs } from './thread-time.ts';
 
 export const LOOPBACK: Address = { kind: 'ip', ip: '127.0.0.1', port: 0 };
 
 /** A running reactor that visits Node's loop often, and is stopped at the end of the test. */
 export function startReactor(t: Test, options: Partial<ReactorOptions> = {}): Reactor {
-  const reactor = new Reactor({ clock: () => performance.now(), maxSleepMs: 1, ...options });
+  const { maxSleepMs = 1 } = options;
+  // One that sleeps for longer reads the time too seldom.
+  const clock = maxSleepMs > 1 ? () => performance.now() : threadNowMs;
+  const reactor = new Reactor({ clock, maxSleepMs, ...options });
   const { promise, resolve } = Promise.withResolvers<void>();
   reactor.start(resolve);
   t.teardown(() => {
