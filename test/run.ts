@@ -10,13 +10,13 @@ import { runTestFile, type TestFileOptions, type TestFileOutcome } from './runne
 
 // Tests share the machine with the processes they start (proxies, origins), hence not one a core on a large machine.
 const PARALLEL_FILES = 2;
-const DEFAULT_TIMEOUT_MS = 240_000;
+const DEFAULT_SILENCE_MS = 240_000;
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     root: { type: 'string', default: import.meta.dirname },
-    'timeout-ms': { type: 'string', default: String(DEFAULT_TIMEOUT_MS) },
+    'silence-ms': { type: 'string', default: String(DEFAULT_SILENCE_MS) },
   },
 });
 
@@ -32,7 +32,7 @@ const files = findFiles(values.root, positionals);
 // A run that a test starts uses the folder of the run around it.
 const compileCache = process.env['NODE_COMPILE_CACHE'] ?? makeCompileCache();
 const outcomes = await runAll(files, {
-  timeoutMs: Number(values['timeout-ms']),
+  silenceMs: Number(values['silence-ms']),
   compileCache,
   fixtures: makeFixtures(),
   signal: interruption.signal,

@@ -15,7 +15,8 @@ export interface TestFileOutcome {
 }
 
 export interface TestFileOptions {
-  readonly timeoutMs: number;
+  /** How long a file may end no test and assert nothing. However slow the machine, one that goes on is no hang. */
+  readonly silenceMs: number;
   /** Folder for sources that Node has stripped and compiled: a proxy from sources starts with a third of the CPU. */
   readonly compileCache: string;
   /** Within the repository. Tests have their folders here, so that another run of the same test keeps its own. */
@@ -24,12 +25,15 @@ export interface TestFileOptions {
   readonly signal: AbortSignal;
 }
 
+const SILENT_TICKS = 100;
+const WHOLE_FILE_SILENCES = 5;
+
 export async function runTestFile(file: string, options: TestFileOptions): Promise<TestFileOutcome> {
   const startedAt = performance.now();
   const ending = await runToEnd(file, options);
   const elapsedMs = performance.now() - startedAt;
   const tap = parseTapOutput(ending.stdout);
-  const problems = problemsOf(ending, tap, options.timeoutMs);
+  const problems = problemsOf(ending, tap, options.silenceMs);
   const counted = (tap.summary?.failed ?? 0) + (tap.summary?.unfinished ?? 0) + tap.unexplainedSkips.length;
   const failed = Math.max(counted, problems.length > 0 ? 1 : 0);
   const report = failed === 0 ? '' : [failingParts(ending.stdout), ending.stderr.trim(), ...problems].join('\n').trim();
@@ -41,15 +45,15 @@ interface Ending {
   readonly stderr: string;
   readonly exitCode: number | null;
   readonly killedBy: string | null;
-  readonly isTimedOut: boolean;
+  readonly isHanging: boolean;
 }
 
-function problemsOf(ending: Ending, tap: TapOutput, timeoutMs: number): string[] {
+function problemsOf(ending: Ending, tap: TapOutput, silenceMs: number): string[] {
   const problems: string[] = [];
   const summary = tap.summary;
   const isEmpty = summary !== undefined && summary.passed + summary.failed + summary.unfinished === 0;
   const hasSkips = tap.skips.length + tap.unexplainedSkips.length > 0;
-  if (ending.isTimedOut) problems.push(`did not end within ${timeoutMs} ms; ${lastEnded(ending.stdout)}`);
+  if (ending.isHanging) problems.push(`hangs, silent for ${silenceMs} ms; ${lastEnded(ending.stdout)}`);
   else if (ending.killedBy !== null) problems.push(`ended by ${ending.killedBy}`);
   else if (summary === undefined) problems.push(`ended without a summary, exit code ${ending.exitCode}`);
   else if (ending.exitCode !== 0 && summary.failed === 0) problems.push(`exit code ${ending.exitCode}`);
@@ -74,31 +78,39 @@ function runToEnd(file: string, options: TestFileOptions): Promise<Ending> {
       ...process.env,
       NODE_COMPILE_CACHE: options.compileCache,
       TAP_CWD: options.fixtures,
-      // Of its own accord tap gives a whole file 30 s, which some take where a machine is slow or busy.
-      TAP_TIMEOUT: String(options.timeoutMs / 1000),
+      // Of its own accord tap gives a whole file 30 s, which some take where a machine is slow or busy. This bounds a file
+      // that is never silent.
+      TAP_TIMEOUT: String((options.silenceMs * WHOLE_FILE_SILENCES) / 1000),
     },
   });
   const stdout: Buffer[] = [];
   const stderr: Buffer[] = [];
-  let isTimedOut = false;
-  child.stdout.on('data', (chunk: Buffer) => stdout.push(chunk));
+  let isHanging = false;
+  let silentTicks = 0;
+  child.stdout.on('data', (chunk: Buffer) => {
+    silentTicks = 0;
+    stdout.push(chunk);
+  });
   child.stderr.on('data', (chunk: Buffer) => stderr.push(chunk));
   const abort = () => endGroup(child);
   options.signal.addEventListener('abort', abort, { once: true });
-  const timer = setTimeout(() => {
-    isTimedOut = true;
+  // While the machine stands still nothing ticks: the file could not have gone on.
+  const ticker = setInterval(() => {
+    if (++silentTicks < SILENT_TICKS) return;
+    clearInterval(ticker);
+    isHanging = true;
     endGroup(child);
     // A grandchild that left the group may hold the pipes open for ever.
     child.stdout.destroy();
     child.stderr.destroy();
-  }, options.timeoutMs);
+  }, options.silenceMs / SILENT_TICKS);
   child.once('exit', () => endGroup(child));
   return new Promise((resolve, reject) => {
     child.once('error', reject);
     child.once('close', (exitCode, killedBy) => {
-      clearTimeout(timer);
+      clearInterval(ticker);
       options.signal.removeEventListener('abort', abort);
-      resolve({ stdout: text(stdout), stderr: text(stderr), exitCode, killedBy, isTimedOut });
+      resolve({ stdout: text(stdout), stderr: text(stderr), exitCode, killedBy, isHanging });
     });
   });
 }
