@@ -25,6 +25,6 @@ for (const [mode, problem] of Object.entries(problems)) {
   if (problem !== undefined) t.pass(`capture by ${mode}`, { skip: problem });
   else {
     const command = ['--net', '--mount', 'sh', '-c', prepare, process.execPath, program, mode];
-    t.spawn('unshare', command, { timeout: 240_000 }, `capture by ${mode}`);
+    t.spawn('unshare', command, { timeout: 480_000 }, `capture by ${mode}`);
   }
 }

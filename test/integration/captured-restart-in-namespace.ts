@@ -103,6 +103,8 @@ t.test(`${RESTARTS} hot restarts, policy ${policy}: nothing is lost, and nothing
     ended.push(current.ended);
     current = successor;
     await Promise.all(requests.map((load) => load.answers(200)));
+    // Who is silent for long is taken for hanging.
+    t.comment(`${restart} of ${RESTARTS}`);
   }
   const outcomes = await Promise.all(requests.map((load) => load.stop()));
   const seconds = (performance.now() - startedMs) / 1000;

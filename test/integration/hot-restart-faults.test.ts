@@ -31,13 +31,17 @@ interface Start {
   readonly isReady?: boolean;
 }
 
+/** What waits for the test's word does so without a limit, however long the next process takes to start. */
+const route = { match: { prefix: '/' }, route: { cluster: 'app', timeout: '0s' } };
+const route_config = { virtual_hosts: [{ name: 'all', domains: ['*'], routes: [route] }] };
+
 /** Processes that can follow one another, in front of one origin. */
 async function family(t: Test) {
   const origin = await startPatientOrigin(t);
   const socketPath = `@outrigger-faults-${process.pid}-${familyCount++}`;
   const start = (epoch: number, { flags = [], resources = {}, bootstrap, isReady = true }: Start = {}) => {
     const listeners = [
-      { name: 'http', address: socketAddress(0), filter_chains: [httpFilterChain('app')] },
+      { name: 'http', address: socketAddress(0), filter_chains: [httpFilterChain('app', { route_config })] },
       { name: 'tcp', address: socketAddress(0), filter_chains: [tcpFilterChain('app')] },
     ];
     const usual = { static_resources: { listeners, clusters: [clusterAt('app', origin.port)], ...resources } };
@@ -214,12 +218,13 @@ t.test('when the drain time is over idle clients leave, and when that of a paren
   const stuck = await connectTo(t, parent.port('http'));
   await stuck.write(request('/head'));
   await origin.arrived('/head');
+  const order: string[] = [];
+  const ends = [idle.ended().then(() => order.push('idle')), stuck.ended().then(() => order.push('stuck'))];
   await start(1);
-  await idle.ended();
+  await Promise.all(ends);
+  t.same(order, ['idle', 'stuck']);
   t.equal(idle.outcome, 'end');
-  t.equal(stuck.outcome, undefined);
   await parent.logged(/^a parent's time is over/);
-  await stuck.ended();
   t.equal(await parent.ended, 0);
 });
 

@@ -30,7 +30,7 @@ export const DATA_PATH_FILES = [
 const PROCESS_FILES = ['listener-filters', 'on-demand'];
 
 /** Less than a file's own limit in `runner/`, so that the one that hangs is named, with the test it hangs in. */
-const FILE_TIMEOUT_S = 120;
+const FILE_TIMEOUT_S = 200;
 
 /** `uws` is uWebSockets.js with our own connections to endpoints; `uws+undici` is both libraries. */
 export type EngineUnderTest = 'uws' | 'uws+undici';

@@ -28,6 +28,7 @@ import {
   seededRandom,
 } from '../../support/cluster-fixtures.ts';
 import { listenOn, type RecordingHandler, startReactor, turns } from '../../support/reactor-fixtures.ts';
+import { threadNowMs } from '../../support/thread-time.ts';
 
 t.test('a connection is made for a request, and carries the next one when it is idle', async (t) => {
   const { pool, acceptor, exchange, count } = await open(t);
@@ -238,7 +239,7 @@ async function open(
   limits: Partial<Cluster['circuitBreakers']['default']> = {},
 ) {
   const clock = { offsetMs: 0, reactor: undefined as unknown as ReturnType<typeof startReactor> };
-  const reactor = startReactor(t, { clock: () => performance.now() + clock.offsetMs });
+  const reactor = startReactor(t, { clock: () => threadNowMs() + clock.offsetMs });
   clock.reactor = reactor;
   const acceptor = listenOn(t, reactor);
   const port = acceptor.address.kind === 'ip' ? acceptor.address.port : 0;

@@ -22,6 +22,7 @@ import {
 } from '../../support/cluster-fixtures.ts';
 import { connectedStreams, listenOn, startReactor } from '../../support/reactor-fixtures.ts';
 import { tcpProxyOf, until } from '../../support/tcp-proxy-fixtures.ts';
+import { threadNowMs } from '../../support/thread-time.ts';
 
 const farMs = 3_600_000;
 /** More than the kernel takes for both sockets of a connection on loopback. */
@@ -115,7 +116,7 @@ async function whenStill(read: () => number): Promise<number> {
 /** A client whose session is on its way to an endpoint, with every deadline that can be configured. */
 async function open(t: Test, { refuse = false, logIntervalMs = farMs } = {}) {
   let passedMs = 0;
-  const reactor = startReactor(t, { clock: () => performance.now() + passedMs });
+  const reactor = startReactor(t, { clock: () => threadNowMs() + passedMs });
   const [client, accepted] = await connectedStreams(t, reactor);
   const acceptor = listenOn(t, reactor);
   const port = acceptor.address.kind === 'ip' ? acceptor.address.port : 0;

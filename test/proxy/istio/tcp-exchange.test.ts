@@ -9,6 +9,7 @@ import { metadataExchangeStats } from '../../../proxy/telemetry/metadata-exchang
 import { StatsStore } from '../../../proxy/telemetry/stats-store.ts';
 import { WorkerStats } from '../../../proxy/telemetry/worker-stats.ts';
 import { connectedStreams, RecordingHandler, startReactor, turns } from '../../support/reactor-fixtures.ts';
+import { threadNowMs } from '../../support/thread-time.ts';
 
 const ALPN = 'istio-peer-exchange';
 const nodeOf = (name: string): WorkloadNode => ({ id: name, metadata: { WORKLOAD_NAME: name }, region: '', zone: '' });
@@ -165,7 +166,7 @@ t.test('metadata that cannot be read is taken out, and tells of nobody', async (
 
 t.test('what might be a preamble is waited for, and not for ever', async (t) => {
   let aheadMs = 0;
-  const clock = () => performance.now() + aheadMs;
+  const clock = () => threadNowMs() + aheadMs;
   const short = await open(t, ALPN, clock);
   short.peer.write('=#\x04');
   await turns(short.reactor);

@@ -1,5 +1,6 @@
 import t from 'tap';
 import { connectedStreams, startReactor, turns } from '../../support/reactor-fixtures.ts';
+import { threadNowMs } from '../../support/thread-time.ts';
 
 t.test('closing gracefully sends all, then FIN, and discards what still comes', async (t) => {
   const reactor = startReactor(t);
@@ -27,7 +28,7 @@ t.test('closing gracefully does not wait longer than it is told to', async (t) =
 
 t.test('a slow peer is not cut when the time is over, and has it once all is sent', async (t) => {
   let skippedMs = 0;
-  const reactor = startReactor(t, { clock: () => performance.now() + skippedMs });
+  const reactor = startReactor(t, { clock: () => threadNowMs() + skippedMs });
   const [client, accepted] = await connectedStreams(t, reactor);
   const big = 'r'.repeat(12_000_000);
   client.stream.pauseReading();
@@ -44,7 +45,7 @@ t.test('a slow peer is not cut when the time is over, and has it once all is sen
 
 t.test('a peer that takes nothing is given up', async (t) => {
   let skippedMs = 0;
-  const reactor = startReactor(t, { clock: () => performance.now() + skippedMs });
+  const reactor = startReactor(t, { clock: () => threadNowMs() + skippedMs });
   const [client, accepted] = await connectedStreams(t, reactor);
   client.stream.pauseReading();
   accepted.write('r'.repeat(12_000_000));

@@ -80,7 +80,7 @@ t.test('deferred tasks run in the same turn, also those that tasks put off', asy
 });
 
 t.test('a task for the next turn runs once, in a turn that does not wait for an event', async (t) => {
-  const reactor = startReactor(t, { maxSleepMs: 1000 });
+  const reactor = startReactor(t, { maxSleepMs: 60_000 });
   const ran: number[] = [];
   const { promise, resolve } = Promise.withResolvers<number>();
   let begunMs = 0;
@@ -89,7 +89,11 @@ t.test('a task for the next turn runs once, in a turn that does not wait for an 
       if (ran.length === 0) begunMs = reactor.nowMs;
       ran.push(reactor.turn);
       if (ran.length < 5) reactor.deferToNextTurn(task);
-      else resolve(reactor.nowMs);
+      else {
+        resolve(reactor.nowMs);
+        // Node's loop, where the test waits, is visited then.
+        reactor.wakeUp();
+      }
     },
   };
   reactor.timers.schedule(new Timer(() => reactor.deferToNextTurn(task)), 1);
@@ -99,7 +103,7 @@ t.test('a task for the next turn runs once, in a turn that does not wait for an 
     ran.map((turn) => turn - ran[0]!),
     [0, 1, 2, 3, 4],
   );
-  t.ok(endedMs - begunMs < 1000, 'no sleep is between them');
+  t.ok(endedMs - begunMs < 60_000, 'no sleep is between them');
 });
 
 t.test('tasks that never end do not starve events', async (t) => {

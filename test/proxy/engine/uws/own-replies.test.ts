@@ -13,6 +13,7 @@ import { rerunWithNewerLibc } from '../../../support/newer-libc.ts';
 import { RawClient } from '../../../support/raw-client.ts';
 import { addition, noMutations } from '../../../support/route-fixtures.ts';
 import { until } from '../../../support/tcp-proxy-fixtures.ts';
+import { threadNowMs } from '../../../support/thread-time.ts';
 
 const skip = rerunWithNewerLibc(import.meta.filename) ?? false;
 
@@ -72,7 +73,7 @@ async function start(
     listeners: [httpListener('http', managerOf([host], manager))],
     clusters: [],
     downstream: new UwsEngine(libraryWith(sockets)),
-    clock: () => performance.now() + skippedMs,
+    clock: () => threadNowMs() + skippedMs,
   });
   t.teardown(() => plane.stop());
   const counted = (stat: number) => plane.stats.get(httpStats, 'test')?.value(stat) ?? 0;
