@@ -7,7 +7,7 @@ import { headerName } from '../http/header-name.ts';
 import { newRequestId } from '../http/request-id.ts';
 import { responseFlagNames, type StreamInfo } from '../http/stream-info.ts';
 import { SamplingReason, samplingReasonNames } from '../tracing/sampling-reason.ts';
-import { withoutControls } from './byte-string.ts';
+import { toByteString, withoutControls } from './byte-string.ts';
 import type { FormatContext, Operator } from './format-context.ts';
 import { maskedAddress } from './masked-address.ts';
 import { compileIsoTime, compileLocalTimePattern, compileTimePattern, localIsoTime } from './time-format.ts';
@@ -34,7 +34,7 @@ export const streamOperators: Readonly<Record<string, (command: FormatCommand) =
     return ({ info }) => format(emittedWallMs(info));
   },
   HOSTNAME: () => constant(hostname()),
-  ENVIRONMENT: ({ argument }) => constant(withoutControls(process.env[argument!] ?? '-')),
+  ENVIRONMENT: ({ argument }) => constant(withoutControls(toByteString(process.env[argument!] ?? '-'))),
   LOCAL_REPLY_BODY:
     () =>
     ({ localReplyBody }) =>
@@ -132,16 +132,16 @@ export const streamOperators: Readonly<Record<string, (command: FormatCommand) =
   UPSTREAM_LOCAL_PORT: portOf('upstreamLocalAddress'),
 
   // Envoy's "observability name"; the name itself is what RAW is for.
-  UPSTREAM_CLUSTER: text('upstreamClusterStatName'),
-  UPSTREAM_CLUSTER_RAW: text('upstreamCluster'),
+  UPSTREAM_CLUSTER: configured('upstreamClusterStatName'),
+  UPSTREAM_CLUSTER_RAW: configured('upstreamCluster'),
   UPSTREAM_REQUEST_ATTEMPT_COUNT: number('attemptCount'),
   DOWNSTREAM_TRANSPORT_FAILURE_REASON: withoutBlanks('downstreamTransportFailureReason'),
   UPSTREAM_TRANSPORT_FAILURE_REASON: withoutBlanks('upstreamTransportFailureReason'),
-  ROUTE_NAME: text('routeName'),
-  VIRTUAL_HOST_NAME: text('virtualHostName'),
-  VIRTUAL_CLUSTER_NAME: text('virtualCluster'),
-  FILTER_CHAIN_NAME: text('filterChainName'),
-  LISTENER_NAME: text('listenerName'),
+  ROUTE_NAME: configured('routeName'),
+  VIRTUAL_HOST_NAME: configured('virtualHostName'),
+  VIRTUAL_CLUSTER_NAME: configured('virtualCluster'),
+  FILTER_CHAIN_NAME: configured('filterChainName'),
+  LISTENER_NAME: configured('listenerName'),
   REQUESTED_SERVER_NAME: text('requestedServerName'),
   CONNECTION_ID: number('connectionId'),
   STREAM_ID: text('requestId'),
@@ -166,6 +166,15 @@ function text(field: TextField): () => Operator {
     ({ info }) => {
       const value = info[field];
       return value === '' ? null : withoutControls(value);
+    };
+}
+
+// A name of the configuration may have any character.
+function configured(field: TextField): () => Operator {
+  return () =>
+    ({ info }) => {
+      const value = info[field];
+      return value === '' ? null : withoutControls(toByteString(value));
     };
 }
 
@@ -208,11 +217,12 @@ function emittedWallMs(info: StreamInfo): number {
 }
 
 function hostName({ info }: FormatContext): string | null {
-  return info.upstreamHostname || info.upstreamRemoteAddress || null;
+  const name = info.upstreamHostname || info.upstreamRemoteAddress;
+  return name === '' ? null : withoutControls(toByteString(name));
 }
 
 function attempted({ info }: FormatContext): string | null {
-  return info.upstreamConnectionNumber === 0 ? null : info.upstreamRemoteAddress;
+  return info.upstreamConnectionNumber === 0 ? null : withoutControls(info.upstreamRemoteAddress);
 }
 
 function attemptedName(context: FormatContext): string | null {

@@ -138,8 +138,8 @@ function commonFacts(context: FormatContext, tags: readonly Operator[]): CommonF
     info.upstreamRemoteAddress,
     info.upstreamLocalAddress,
     // As Envoy has it: that of the endpoint, not of the route.
-    info.upstreamRemoteAddress === '' ? '' : info.upstreamCluster,
-    info.routeName,
+    info.upstreamRemoteAddress === '' ? '' : toByteString(info.upstreamCluster),
+    toByteString(info.routeName),
     info.responseFlags,
     info.attemptCount,
     // Kept in the spelling of formats, which have no spaces in it.

@@ -29,6 +29,24 @@ t.test('what has not happened is null', async (t) => {
   }
 });
 
+t.test('names of a configuration are UTF-8 on one line, whatever characters they have', async (t) => {
+  const context = finishedRequest();
+  const name = 'caf\u00e9\n\u4e2d';
+  const { info } = context;
+  info.routeName = info.virtualHostName = info.virtualCluster = info.filterChainName = name;
+  info.listenerName = info.upstreamCluster = info.upstreamClusterStatName = info.upstreamHostname = name;
+  const expected = Buffer.from('caf\u00e9\\x0a\u4e2d').toString('latin1');
+  for (const command of [
+    ...['ROUTE_NAME', 'VIRTUAL_HOST_NAME', 'VIRTUAL_CLUSTER_NAME', 'FILTER_CHAIN_NAME', 'LISTENER_NAME'],
+    ...['UPSTREAM_CLUSTER', 'UPSTREAM_CLUSTER_RAW', 'UPSTREAM_HOST_NAME', 'UPSTREAM_HOST_NAMES_ATTEMPTED'],
+  ]) {
+    t.equal(operate(command, null, context), expected, command);
+  }
+  process.env['OUTRIGGER_TEST_NAME'] = name;
+  t.teardown(() => delete process.env['OUTRIGGER_TEST_NAME']);
+  t.equal(operate('ENVIRONMENT', 'OUTRIGGER_TEST_NAME'), expected);
+});
+
 t.test('the path of a pipe has no port', async (t) => {
   const context = finishedRequest();
   context.info.upstreamRemoteAddress = '/run/app:1.sock';

@@ -25,6 +25,14 @@ t.test('a cluster is told with its endpoint, and not that of a route alone', asy
   t.equal(factsOf(context)[0][8], '');
 });
 
+t.test('names of a configuration are UTF-8, as everything else is bytes', async (t) => {
+  const context = finishedRequest();
+  context.info.upstreamCluster = context.info.routeName = 'caf\u00e9 \u4e2d';
+  const [common] = factsOf(context);
+  t.equal(common[8], Buffer.from('caf\u00e9 \u4e2d').toString('latin1'));
+  t.equal(common[9], common[8]);
+});
+
 t.test('headers that are asked for have all their values, pseudo-headers included; others are null', async (t) => {
   const http = factsOf(finishedRequest(), {
     requestHeaders: [':path', 'x-a', 'host', 'x-none'],
