@@ -39,8 +39,12 @@ export const otherSlot = 0;
 
 /** Text by which keys are equal, here and on other threads. */
 export function keyId(key: SamplingKey): string {
-  // A line break is in no name of a header, method or resource.
-  return `${key.service}\n${key.route}\n${key.method}\n${key.headerRule}`;
+  return `${oneLine(key.service)}\n${oneLine(key.route)}\n${oneLine(key.method)}\n${key.headerRule}`;
+}
+
+/** Nothing forbids a line break in the name of a cluster or route: it is its picture here, so that names can be told apart. */
+function oneLine(name: string): string {
+  return name.replaceAll('\n', '\u2424');
 }
 
 export class KeyTable {

@@ -4,6 +4,7 @@ import type { SamplingOverview } from '../export/sampling-overview.ts';
 import type { AdminContext } from './admin-context.ts';
 import { clusterOverview } from './cluster-overview.ts';
 import { configurationOverview } from './configuration-overview.ts';
+import { shownErrors } from './errors.ts';
 import { listenerOverview } from './listener-overview.ts';
 import { shownKeys } from './sampling.ts';
 import { certificateOverview } from './security-overview.ts';
@@ -29,12 +30,10 @@ export function overview(context: AdminContext, query: URLSearchParams): unknown
     certificates: certificateOverview(state.certificates),
     capture: context.capture.overview(),
     sampling: samplingFacts(context.tracing.overview()),
-    errors: context.tracing.latestErrors().slice(0, shownErrors),
+    errors: shownErrors(context.tracing.latestErrors()),
     clusters: clusterOverview(context, query.get('clusters') ?? ''),
   };
 }
-
-const shownErrors = 20;
 
 function samplingFacts(overview: SamplingOverview | null): unknown {
   if (overview === null) return null;

@@ -3,6 +3,7 @@
 import type { KeyOverview, SamplingBudget, SamplingOverview } from '../export/sampling-overview.ts';
 import { type AdminAnswer, type AdminRequest, failure, json, text } from './admin-answer.ts';
 import type { AdminContext } from './admin-context.ts';
+import { printable } from './printable.ts';
 
 /** Keys of the text and of the page; JSON has all. */
 export const shownKeys = 50;
@@ -45,7 +46,7 @@ function budgetText({ tracesPerSecond, settingsPerSecond, scope, replicas }: Sam
 function keyText(key: KeyOverview): string {
   const { service, route, method, headerRule, requestsPerSecond, begunPerSecond, probability, kept, dropped } = key;
   const place = [service || '(no cluster)', route, method].filter((part) => part !== '');
-  const name = service === '*' ? '(all others)' : place.join(' ');
+  const name = service === '*' ? '(all others)' : printable(place.join(' '));
   const rule = headerRule === null ? '' : ` [rule ${headerRule}]`;
   const columns = [
     requestsPerSecond.toFixed(1).padStart(10),

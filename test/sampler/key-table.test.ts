@@ -55,6 +55,13 @@ t.test('a request chosen by a rule about headers is a key of its own', (t) => {
   t.end();
 });
 
+t.test('a line break in a name does not make another key, nor other names when the text is read', (t) => {
+  const names = { service: 'a\nb', route: 'c', method: 'GET', headerRule: -1 };
+  t.not(keyId(names), keyId({ ...names, service: 'a', route: 'b\nc' }));
+  t.strictSame(keyId(names).split('\n'), ['a\u2424b', 'c', 'GET', '-1']);
+  t.end();
+});
+
 t.test('a slot is free when its key was not seen for a while', (t) => {
   const { table, told, arrive } = tableOf(3, 10_000);
   arrive('a');

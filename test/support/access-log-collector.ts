@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { Server, ServerCredentials, type ServerReadableStream, type sendUnaryData } from '@grpc/grpc-js';
 import protobuf from 'protobufjs';
+import { strictReader } from './strict-reader.ts';
 
 /** A message as the proto files name its fields; what is not on the wire is not there. */
 export interface Entry {
@@ -124,7 +125,7 @@ const messageType = 'envoy.service.accesslog.v3.StreamAccessLogsMessage';
 /** Reads the bytes of a message by the proto files. Throws. */
 export function decodeAccessLogMessage(bytes: Uint8Array): Entry {
   const type = root().lookupType(messageType);
-  return type.toObject(type.decode(bytes), { longs: Number, enums: String });
+  return type.toObject(type.decode(strictReader(bytes)), { longs: Number, enums: String });
 }
 
 function unused(): Buffer {

@@ -2,6 +2,7 @@
 // meant. https://github.com/open-telemetry/opentelemetry-proto
 
 import protobuf from 'protobufjs';
+import { strictReader } from './strict-reader.ts';
 
 const fields = `
 syntax = "proto3";
@@ -79,7 +80,7 @@ const root = protobuf.parse(fields).root;
 /** A message as a plain object: camelCase names, all fields, 64-bit numbers as decimal text, bytes as `Buffer`. Throws. */
 export function decodeOtlp(type: string, bytes: Uint8Array): Record<string, unknown> {
   const message = root.lookupType(`otlp.${type}`);
-  return message.toObject(message.decode(bytes), {
+  return message.toObject(message.decode(strictReader(bytes)), {
     longs: String,
     enums: String,
     bytes: Buffer,

@@ -6,6 +6,7 @@ import { isIPv4, isIPv6 } from 'node:net';
 import protobuf from 'protobufjs';
 import type { Test } from 'tap';
 import { startHttpOrigin } from './http-origin.ts';
+import { strictReader } from './strict-reader.ts';
 
 /** As it stands in JSON. */
 export interface CollectedZipkinSpan {
@@ -21,6 +22,8 @@ export interface ZipkinCollector {
   readonly spans: readonly CollectedZipkinSpan[];
   /** All spans, once there are `count` at least. */
   spansAfter(count: number): Promise<readonly CollectedZipkinSpan[]>;
+  /** Resolves when the condition holds, now or after some request. */
+  until(isMet: (spans: readonly CollectedZipkinSpan[]) => boolean): Promise<void>;
 }
 
 /** `takesAll`: also what the API forbids, as of Envoy, which sends ports that are 0. */
@@ -43,15 +46,19 @@ export async function startZipkinCollector(t: Test, takesAll = false): Promise<Z
     waiting = [];
     for (const resolve of resolvers) resolve();
   };
+  const until = async (isMet: (spans: readonly CollectedZipkinSpan[]) => boolean): Promise<void> => {
+    while (!isMet(spans)) await new Promise<void>((resolve) => waiting.push(resolve));
+  };
   const port = await startHttpOrigin(t, (request, response) => void take(request, response));
   return {
     port,
     paths,
     spans,
     spansAfter: async (count) => {
-      while (spans.length < count) await new Promise<void>((resolve) => waiting.push(resolve));
+      await until(() => spans.length >= count);
       return spans;
     },
+    until,
   };
 }
 
@@ -127,7 +134,11 @@ message Annotation { fixed64 timestamp = 1; string value = 2; }
 /** The spans of a `ListOfSpans` as they would stand in JSON. */
 export function decodeZipkin(bytes: Uint8Array): readonly CollectedZipkinSpan[] {
   const list = proto.lookupType('ListOfSpans');
-  const { spans = [] } = list.toObject(list.decode(bytes), { longs: Number, enums: String, bytes: Buffer });
+  const { spans = [] } = list.toObject(list.decode(strictReader(bytes)), {
+    longs: Number,
+    enums: String,
+    bytes: Buffer,
+  });
   return (spans as Record<string, unknown>[]).map(
     (span) => JSON.parse(JSON.stringify(span, textOf)) as CollectedZipkinSpan,
   );

@@ -33,3 +33,35 @@ t.test('without errors it says so', async (t) => {
   t.teardown(() => admin.stop());
   t.equal((await admin.get('/errors')).text, 'No error was traced.\n');
 });
+
+t.test('the newest is first, whatever order the errors of one second came in', async (t) => {
+  const latest = [1, 3, 2].map((ms) => ({ ...error, atMs: error.atMs + ms, traceId: String(ms).repeat(32) }));
+  const admin = await startAdmin({ options: { tracing: { overview: () => null, latestErrors: () => latest } } });
+  t.teardown(() => admin.stop());
+  const newestFirst = [latest[1], latest[2], latest[0]];
+  t.strictSame(JSON.parse((await admin.get('/errors?format=json')).text).errors, newestFirst);
+  t.strictSame(JSON.parse((await admin.get('/overview')).text).errors, newestFirst);
+  t.strictSame(
+    (await admin.get('/errors')).text.match(/ \d{32} /g)!.map((id) => id.trim()[0]),
+    ['3', '2', '1'],
+  );
+});
+
+t.test('a sentence is one line and of a length to be read, and JSON has all of it', async (t) => {
+  const latest = Array.from({ length: 30 }, (_, at) => ({
+    ...error,
+    traceId: String(at).padStart(32, '0'),
+    service: 'a\nb',
+    sentence: `\u001b[31m${'s'.repeat(65_536)}`,
+  }));
+  const admin = await startAdmin({ options: { tracing: { overview: () => null, latestErrors: () => latest } } });
+  t.teardown(() => admin.stop());
+  const lines = (await admin.get('/errors')).text.split('\n');
+  t.equal(lines.length, 61);
+  t.match(lines[0], /UF a\\x0ab checkout$/);
+  t.equal(lines[1], `  \\x1b[31m${'s'.repeat(994)}…`);
+  const page = JSON.parse((await admin.get('/overview')).text).errors as LatestError[];
+  t.equal(page.length, 20);
+  t.ok(page.every(({ sentence }) => sentence.length === 1000));
+  t.strictSame(JSON.parse((await admin.get('/errors?format=json')).text).errors, latest);
+});

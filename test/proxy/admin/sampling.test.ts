@@ -68,6 +68,14 @@ t.test('percentages have no budget, and nothing is traced without a provider', a
   t.match((await ask('/sampling', null)).text, /^Nothing is traced/);
 });
 
+t.test('a key is one line of the text, however it is called', async (t) => {
+  const { text } = await ask('/sampling', {
+    ...overview,
+    keys: [{ ...payment, service: 'a\nb', route: 'c\u001b[2Jd' }],
+  });
+  t.match(text, '  a\\x0ab c\\x1b[2Jd POST [rule 2]');
+});
+
 t.test('many keys are cut in the text and on the page, and whole in JSON', async (t) => {
   const keys = Array.from({ length: 60 }, (_, index) => ({ ...payment, route: `r${index}` }));
   t.match((await ask('/sampling', { ...overview, keys })).text, /\nand 10 more: \?format=json\n$/);
