@@ -4,6 +4,7 @@ import t, { type Test } from 'tap';
 import { readFolder } from '../../control-plane/config-folder.ts';
 import { FolderFollower } from '../../control-plane/folder-follower.ts';
 import { renameIntoPlace, writeFiles } from '../support/control-plane-fixtures.ts';
+import { threadNowMs } from '../support/thread-time.ts';
 
 /** Follows the folder; `until` resolves with the milliseconds it took when the folder's texts are as wanted. */
 function follow(t: Test, folder: string) {
@@ -14,10 +15,10 @@ function follow(t: Test, folder: string) {
   return {
     until(wanted: readonly string[], change: () => void): Promise<number> {
       return new Promise((resolve) => {
-        const began = performance.now();
+        const began = threadNowMs();
         check = () => {
           const texts = readFolder(folder).files.map(({ text }) => text);
-          if (JSON.stringify(texts) === JSON.stringify(wanted)) resolve(performance.now() - began);
+          if (JSON.stringify(texts) === JSON.stringify(wanted)) resolve(threadNowMs() - began);
         };
         change();
       });
