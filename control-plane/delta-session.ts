@@ -16,7 +16,7 @@ export class DeltaSession implements DiscoverySession {
   readonly #types = new SessionTypes();
   #nonce = 0;
   /** Versions as this client has them. */
-  #spell: (version: string, changes: VersionVector) => string = withoutChanges;
+  #spell: (version: string, changes: VersionVector, shares?: string) => string = withoutChanges;
 
   constructor(options: SessionOptions) {
     this.#options = options;
@@ -74,7 +74,7 @@ export class DeltaSession implements DiscoverySession {
     for (const name of type.isWildcard ? byName.keys() : type.names) {
       const resource = byName.get(name);
       if (resource === undefined) continue;
-      const version = this.#spell(resource.version, resource.changes ?? emptyVector);
+      const version = this.#spell(resource.version, resource.changes ?? emptyVector, resource.shares);
       if (type.held.get(name) !== version) changed.push({ name, version, message: resource.message });
     }
     return changed;

@@ -14,7 +14,7 @@ import { checkResource } from './resource-check.ts';
 import type { StatedResource, StatedType } from './resource-union.ts';
 import { noReferences, type ResourceReferences, versionOf } from './served-snapshot.ts';
 import type { ServedType } from './served-type.ts';
-import { changesOf } from './stated-version.ts';
+import { changesOf, sharesIn } from './stated-version.ts';
 import { emptyVector, type VersionVector } from './version-vector.ts';
 
 export interface HeldResourcesOptions {
@@ -61,7 +61,8 @@ export class HeldResources implements ResourceConsumer, StatedType {
       const bytes = Uint8Array.from(message);
       const changes = changesOf(own) ?? counted;
       const references = referencesOf(type, bytes);
-      this.byName.set(name, { type, name, version: versionOf(bytes), message: bytes, references, place, changes });
+      const stated = { version: versionOf(bytes), changes, shares: sharesIn(own) };
+      this.byName.set(name, { type, name, message: bytes, references, place, ...stated });
       this.#versions.set(name, own);
       this.#absent.delete(name);
     }

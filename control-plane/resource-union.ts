@@ -3,12 +3,14 @@
 // Each of them states resources, with the changes that each one is made of (at most one of each origin), and which changes
 // it has seen at all. A change is over when somebody has seen it and states something without it: a newer state of the same
 // origin, or nothing. That also tells what was removed from what has not arrived, without remembering what was removed.
-// A resource that is made of changes that are over is left out; what is left of a name is concurrent, and is merged.
+//
+// A name is taken apart by origin, and what is not over is put together again: a statement of another control plane may be
+// merged of several origins, our own among them, and one that is over must not stay because the others are not.
 
-import { mergeMessages } from './endpoint-merge.ts';
+import { mergeMessages, shareOf, sharesOf } from './endpoint-merge.ts';
 import { type ServedResource, versionOf } from './served-snapshot.ts';
 import { servedTypes } from './served-type.ts';
-import { compareVectors, emptyVector, joinVectors, type VersionVector } from './version-vector.ts';
+import { emptyVector, joinVectors, type VersionVector } from './version-vector.ts';
 
 export interface SourceStatement {
   /** By type URL. */
@@ -46,15 +48,28 @@ export function seenByAll(statements: readonly SourceStatement[], typeUrl: strin
 }
 
 function uniteName(name: string, stated: readonly StatedType[]): StatedResource | undefined {
-  const resources = stated.map(({ byName }) => byName.get(name)).filter((each) => each !== undefined);
-  const isOver = ([origin, count]: Change) => stated.some((source) => isOverFor(source, name, [origin, count]));
-  const current = resources.filter(({ changes }) => ![...changes].some(isOver));
-  // Better a resource that is behind in part than to lose what nobody else has.
-  const isElsewhere = ([origin, count]: Change) => current.some(({ changes }) => changes.get(origin) === count);
-  const isNeeded = (change: Change) => !isOver(change) && !isElsewhere(change);
-  const behind = resources.filter((each) => !current.includes(each) && [...each.changes].some(isNeeded));
-  const united = mergeAll(withoutContained(current), joinVectors);
-  return mergeAll(united === undefined ? behind : [united, ...behind], meetVectors);
+  const parts = new Map<string, Part>();
+  for (const { byName } of stated) {
+    const resource = byName.get(name);
+    for (const [origin, count] of resource?.changes ?? emptyVector) {
+      if (stated.some((source) => isOverFor(source, name, [origin, count]))) continue;
+      const part = { resource: resource!, origin, count };
+      const known = parts.get(origin);
+      if (known === undefined || isBetter(part, known)) parts.set(origin, part);
+    }
+  }
+  const chosen = [...parts.values()];
+  const [first] = chosen;
+  const isWhole = chosen.length === first?.resource.changes.size;
+  if (isWhole && chosen.every(({ resource }) => resource === first!.resource)) return first!.resource;
+  return first && mergeParts([first, ...chosen.slice(1)]);
+}
+
+/** What a statement has of one origin. */
+interface Part {
+  readonly resource: StatedResource;
+  readonly origin: string;
+  readonly count: number;
 }
 
 type Change = readonly [origin: string, count: number];
@@ -67,35 +82,39 @@ function isOverFor(source: StatedType, name: string, [origin, count]: Change): b
   return held === undefined || held > count;
 }
 
-/** A resource whose changes are all in another one has nothing to add to it. */
-function withoutContained(resources: readonly StatedResource[]): readonly StatedResource[] {
-  return resources.filter(
-    ({ changes }, index) =>
-      !resources.some((other, otherIndex) => {
-        const order = compareVectors(changes, other.changes);
-        return order === 'before' || (order === 'equal' && otherIndex < index);
-      }),
+/** Of the same state that which was merged with less is nearer to what its origin said; otherwise the first counts. */
+function isBetter(part: Part, known: Part): boolean {
+  if (part.count !== known.count) return part.count > known.count;
+  return part.resource.changes.size < known.resource.changes.size;
+}
+
+function mergeParts(parts: readonly [Part, ...Part[]]): StatedResource {
+  const [{ resource: first }] = parts;
+  const messages = new Map(parts.map((part) => [part.origin, messageOf(part)]));
+  const [one, ...others] = messages.values();
+  let message = one!;
+  // What cannot be merged is what the first has.
+  for (const other of others) message = mergeMessages(first.type, message, other) ?? message;
+  const ordered = [...parts].sort((a, b) => (a.origin < b.origin ? -1 : 1));
+  const changes: VersionVector = new Map(ordered.map(({ origin, count }) => [origin, count]));
+  const shares = sharesOf(
+    first.type,
+    message,
+    ordered.map(({ origin }) => messages.get(origin)!),
   );
+  const place = [...new Set(parts.map(({ resource }) => resource.place))].join(', ');
+  return { ...first, message, version: versionOf(message), changes, shares, place };
 }
 
-function mergeAll(
-  [first, ...others]: readonly StatedResource[],
-  changesOfBoth: (a: VersionVector, b: VersionVector) => VersionVector,
-): StatedResource | undefined {
-  return others.reduce(
-    (merged, other) => mergeTwo(merged!, other, changesOfBoth(merged!.changes, other.changes)),
-    first,
-  );
+function messageOf({ resource, origin }: Part): Uint8Array {
+  const { type, message, changes, shares = '' } = resource;
+  if (changes.size === 1 || shares === '') return message;
+  const known = taken.get(resource) ?? new Map<string, Uint8Array>();
+  taken.set(resource, known);
+  const share = known.get(origin) ?? shareOf(type, message, { shares, index: [...changes.keys()].indexOf(origin) });
+  known.set(origin, share);
+  return share;
 }
 
-/** What is behind in part makes all that it is merged with so, until somebody knows better. */
-function meetVectors(a: VersionVector, b: VersionVector): VersionVector {
-  const met = joinVectors(a, b);
-  return new Map([...met].map(([origin, count]) => [origin, Math.min(a.get(origin) ?? count, b.get(origin) ?? count)]));
-}
-
-function mergeTwo(first: StatedResource, second: StatedResource, changes: VersionVector): StatedResource {
-  const message = mergeMessages(first.type, first.message, second.message);
-  if (message === undefined) return { ...first, changes };
-  return { ...first, changes, message, version: versionOf(message), place: `${first.place}, ${second.place}` };
-}
+/** The same bytes each time, as long as the statement is the same: merged messages are known by the bytes that they are of. */
+const taken = new WeakMap<StatedResource, Map<string, Uint8Array>>();

@@ -18,6 +18,8 @@ export interface ServedResource {
   readonly place: string;
   /** The changes that it is made of, where they are counted. */
   readonly changes?: VersionVector;
+  /** Where it was merged of several changes: which of its endpoints is whose, as `sharesOf` of `endpoint-merge.ts` says it. */
+  readonly shares?: string;
 }
 
 export interface ResourceReferences {
@@ -78,8 +80,10 @@ export function makeSnapshot(resources: Iterable<ServedResource>, context: Snaps
 function isSame(a: ServedResources, b: ServedResources): boolean {
   if (a.version !== b.version || compareVectors(a.seen, b.seen) !== 'equal') return false;
   // Changes that led back to the same content are changes to a control plane that follows this one.
-  for (const [name, { changes = emptyVector }] of a.byName) {
-    if (compareVectors(changes, b.byName.get(name)?.changes ?? emptyVector) !== 'equal') return false;
+  for (const [name, { changes = emptyVector, shares = '' }] of a.byName) {
+    const other = b.byName.get(name);
+    if ((other?.shares ?? '') !== shares) return false;
+    if (compareVectors(changes, other?.changes ?? emptyVector) !== 'equal') return false;
   }
   return true;
 }

@@ -1,17 +1,24 @@
-// Versions as control planes send them to each other: the version that everybody gets, and behind a semicolon the
-// changes in it. A client that wants them says so by a feature of its node; to all others versions are content only.
+// Versions as control planes send them to each other: the version that everybody gets, behind a semicolon the changes in
+// it, and behind another, where it was merged of several, which of its endpoints is whose. A client that wants them says so
+// by a feature of its node; to all others versions are content only.
 
 import { formatVector, parseVector, type VersionVector } from './version-vector.ts';
 
 /** In `Node.client_features`. */
-export const vectorFeature = 'outrigger.version_vectors';
+export const vectorFeature = 'outrigger.version_vectors.shared';
 
-export function statedVersion(version: string, changes: VersionVector): string {
-  return `${version};${formatVector(changes)}`;
+/** `shares` as in `ServedResource`. */
+export function statedVersion(version: string, changes: VersionVector, shares = ''): string {
+  return `${version};${formatVector(changes)}${shares === '' ? '' : `;${shares}`}`;
 }
 
 /** The changes in a version; undefined for one of a control plane that does not count them. */
 export function changesOf(version: string): VersionVector | undefined {
-  const semicolon = version.indexOf(';');
-  return semicolon < 0 ? undefined : parseVector(version.slice(semicolon + 1));
+  const [, changes] = version.split(';', 2);
+  return changes === undefined ? undefined : parseVector(changes);
+}
+
+/** Whose which endpoint is; empty where the version does not say. */
+export function sharesIn(version: string): string {
+  return version.split(';', 3)[2] ?? '';
 }

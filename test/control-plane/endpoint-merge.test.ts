@@ -1,6 +1,6 @@
 import t from 'tap';
 import { Problems } from '../../config/problems.ts';
-import { mergeMessages } from '../../control-plane/endpoint-merge.ts';
+import { mergeMessages, shareOf, sharesOf } from '../../control-plane/endpoint-merge.ts';
 import { servedTypes } from '../../control-plane/served-type.ts';
 import { decodeMessage, encodeMessage } from '../../xds/message/wire-message.ts';
 import { messageOf } from '../support/config-fixtures.ts';
@@ -58,5 +58,44 @@ t.test('clusters that list their endpoints are merged, others are taken from the
 
 t.test('bytes that are not understood are left alone', async (t) => {
   t.equal(mergeMessages(assignments, Uint8Array.of(0xff), Uint8Array.of(0xff)), undefined);
+  const name = [0x0a, 1, 0x63];
+  const withLeds = Uint8Array.from([...name, 0x12, 2, 0x42, 0]);
+  t.equal(
+    mergeMessages(assignments, withLeds, Uint8Array.from(name)),
+    undefined,
+    'nor a field that is not looked into',
+  );
+  const unknown = messageOf(
+    clusters.messageType,
+    '{name: c, type: STATIC, load_assignment: {cluster_name: c, endpoints: []}}',
+  );
+  const socket = { name: 's', typedConfig: { typeUrl: 't/x.Unknown', typeName: 'x.Unknown', message: undefined } };
+  const withSocket = encodeMessage({ ...(unknown as object), transportSocket: socket }, clusters.messageType);
+  t.equal(mergeMessages(clusters, withSocket, withSocket), undefined, 'nor a message of another type');
   t.equal(mergeMessages(servedTypes[3]!, new Uint8Array(), new Uint8Array()), undefined, 'listeners have no endpoints');
+});
+
+t.test('what was merged of several is taken apart by who has which endpoint', async (t) => {
+  const assignment = (zones: { readonly [zone: string]: readonly number[] }) =>
+    encodeMessage(
+      messageOf(
+        assignments.messageType,
+        `{cluster_name: c, endpoints: [${Object.entries(zones).map(
+          ([zone, ports]) =>
+            `{locality: {zone: ${zone}}, lb_endpoints: [${ports.map((port) => endpoint(port)).join(', ')}]}`,
+        )}]}`,
+      ),
+      assignments.messageType,
+    );
+  const parts = [assignment({ a: [1, 2] }), assignment({ b: [3], a: [2, 4] })] as const;
+  const message = mergeMessages(assignments, ...parts)!;
+  t.same(message, assignment({ a: [1, 2, 4], b: [3] }));
+  const shares = sharesOf(assignments, message, parts);
+  t.equal(shares, '1*1.3*1.2*2');
+  t.same(shareOf(assignments, message, { shares, index: 0 }), parts[0]);
+  t.same(shareOf(assignments, message, { shares, index: 1 }), assignment({ a: [2, 4], b: [3] }));
+  for (const wrong of ['', '1*3', '1*5', '1*4.', 'x', '1*999999999', '-1*4'])
+    t.equal(shareOf(assignments, message, { shares: wrong, index: 0 }), message, wrong);
+  t.equal(sharesOf(assignments, message, [message]), '', 'of one there is nothing to tell');
+  t.equal(sharesOf(servedTypes[3]!, message, parts), '');
 });

@@ -102,9 +102,9 @@ t.test('a partition: each side changes, and both changes are served when it is o
   // Two control planes that follow both; the first has lost west, the second east.
   const first = relay(east({ shop: [2] }), westBefore);
   const second = relay(eastBefore, west({ shop: [20] }));
-  t.same(servedOf(first, second), { shop: [1, 2, 10, 20] }, 'concurrent: nobody knows better');
+  t.same(servedOf(first, second), { shop: [2, 20] }, 'of each origin what the side that heard of it has');
   const rejoined = relay(east({ shop: [2] }), west({ shop: [20] }));
-  t.same(servedOf(first, second, rejoined), { shop: [2, 20] }, 'who has seen both decides');
+  t.same(servedOf(first, second, rejoined), { shop: [2, 20] }, 'as who has seen both');
 });
 
 t.test('two who relay each other do not keep alive what its origin removed', async (t) => {
@@ -129,6 +129,142 @@ t.test('of definitions that cannot be merged the first is taken', async (t) => {
   t.same(united.references.clusters, ['x']);
   t.same([...united.changes.keys()], ['a', 'b'], 'by the changes of both');
 });
+
+t.test(
+  'two who follow each other have the same members, each its own first, and what either removes goes',
+  async (t) => {
+    const [east, west] = [makeOrigin('east'), makeOrigin('west')];
+    let [ofEast, ofWest] = [east({ shop: [1] }), west({ shop: [2] })];
+    let [first, second] = [relay(ofEast), relay(ofWest)];
+    // Each hears what the other said in the same moment: what either does about it crosses what the other does.
+    const exchange = (times: number) => {
+      for (let left = times; left > 0; left--) [first, second] = [relay(ofEast, second), relay(ofWest, first)];
+    };
+    const members = () =>
+      [first, second].map(({ types }) => {
+        const stated = types.get(typeUrls['eds']!)!.byName.get('shop');
+        return stated && portsOf(stated);
+      });
+    exchange(2);
+    t.same(members(), [
+      [1, 2],
+      [2, 1],
+    ]);
+    exchange(1);
+    t.same(
+      members(),
+      [
+        [1, 2],
+        [2, 1],
+      ],
+      'and it stays so',
+    );
+    ofWest = west({ shop: [3] });
+    exchange(2);
+    t.same(
+      members(),
+      [
+        [1, 3],
+        [3, 1],
+      ],
+      'an endpoint that is gone does not go round and round',
+    );
+    ofEast = east({});
+    exchange(2);
+    t.same(members(), [[3], [3]]);
+    ofWest = west({});
+    exchange(2);
+    t.same(members(), [undefined, undefined]);
+  },
+);
+
+t.test('three in a ring agree, too', async (t) => {
+  const origins = ['a', 'b', 'c'].map(makeOrigin);
+  const own = origins.map((state, index) => state({ shop: [index + 1] }));
+  let served = own.map((each) => relay(each));
+  const exchange = () => {
+    for (let round = 0; round < 4; round++) served = own.map((each, index) => relay(each, served[(index + 1) % 3]!));
+  };
+  exchange();
+  t.same(
+    served.map((each) => servedOf(each)),
+    new Array(3).fill({ shop: [1, 2, 3] }),
+  );
+  own[1] = origins[1]!({ shop: [9] });
+  exchange();
+  t.same(
+    served.map((each) => servedOf(each)),
+    new Array(3).fill({ shop: [1, 3, 9] }),
+  );
+  own[0] = origins[0]!({});
+  exchange();
+  t.same(
+    served.map((each) => servedOf(each)),
+    new Array(3).fill({ shop: [3, 9] }),
+  );
+});
+
+t.test(
+  'own definitions that cannot be merged stay in the place of those of others, who merged them with theirs',
+  async (t) => {
+    const route = (to: string) => `service: g\nlisten: 127.0.0.1:1\nroutes: [{to: ${to}}]\n`;
+    const [own, other] = [
+      new LocalStatement('a').update('', resourcesOfText(route('x'))),
+      new LocalStatement('b').update('', resourcesOfText(route('y'))),
+    ];
+    const routed = (...statements: readonly SourceStatement[]) =>
+      uniteResources(statements).find(({ type }) => type.shortName === 'rds')!.references.clusters;
+    t.same(routed(own, relay(other, own)), ['x']);
+    t.same(routed(other, relay(own, other)), ['y']);
+  },
+);
+
+t.test('a source that still waits for a name does not say that it is gone', async (t) => {
+  const origin = makeOrigin('east');
+  const stated = relay(origin({ shop: [1] }));
+  const { types } = relay(origin({}));
+  const waiting = (isAwaited: boolean): SourceStatement => ({
+    types: new Map(
+      [...types].map(([url, type]) => [url, { ...type, awaits: (name: string) => isAwaited && name === 'shop' }]),
+    ),
+  });
+  t.same(servedOf(stated, waiting(true)), { shop: [1] });
+  t.same(servedOf(stated, waiting(false)), {});
+});
+
+t.test('states are merged in any order and grouping, and as often as one likes', async (t) => {
+  const services = fc.dictionary(
+    fc.constantFrom('shop', 'cart'),
+    fc.uniqueArray(fc.integer({ min: 1, max: 6 }), { minLength: 1, maxLength: 3 }),
+  );
+  const histories = fc.array(fc.array(services, { minLength: 1, maxLength: 3 }), { minLength: 3, maxLength: 3 });
+  const heard = fc.array(fc.array(fc.nat(2), { minLength: 3, maxLength: 3 }), { minLength: 3, maxLength: 3 });
+  const law = fc.property(histories, heard, (states, moments) => {
+    const told = states.map((history, index) => {
+      const origin = makeOrigin(`origin ${index}`);
+      return history.map((state) => origin(state));
+    });
+    // Three who heard of each origin up to some moment.
+    const [a, b, c] = moments.map((moment) =>
+      relay(...told.map((history, index) => history[Math.min(moment[index]!, history.length - 1)]!)),
+    ) as [SourceStatement, SourceStatement, SourceStatement];
+    const merged = textOfServed(relay(a, b, c));
+    return [
+      relay(c, b, a),
+      relay(b, a, c),
+      relay(relay(a, b), c),
+      relay(a, relay(b, c)),
+      relay(relay(b, c), relay(c, a)),
+      relay(a, a, b, relay(c, c), b),
+    ].every((each) => textOfServed(each) === merged);
+  });
+  const result = fc.check(law, { numRuns: 100 });
+  t.equal(result.failed, false, JSON.stringify(result.counterexample));
+});
+
+function textOfServed(...statements: readonly SourceStatement[]): string {
+  return JSON.stringify(sorted(servedOf(...statements)));
+}
 
 t.test('whatever the order of changes and relays, all who heard everything serve the same', async (t) => {
   const services = fc.dictionary(

@@ -127,3 +127,17 @@ t.test('what is followed may follow others', async (t) => {
   first.write({ shop: [] });
   t.ok(await untilThird({ cart: [4], mail: [2] }));
 });
+
+t.test('of what somebody merged, that which is over goes, and what others have of it stays', async (t) => {
+  const start = makeMesh(t);
+  const east = await start('east', { shop: [1] });
+  const west = await start('west', { shop: [2] });
+  const link = await CuttableLink.to(t, east.port);
+  const relay = await start('relay', {}, [link.address, west.address]);
+  const both = await start('both', {}, [relay.address, east.address]);
+  const until = follow(t, both.address);
+  t.ok(await until({ shop: [1, 2] }));
+  link.cut();
+  east.write({ shop: [5] });
+  t.ok(await until({ shop: [2, 5] }));
+});

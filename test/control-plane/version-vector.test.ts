@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import t from 'tap';
-import { changesOf, statedVersion } from '../../control-plane/stated-version.ts';
+import { changesOf, sharesIn, statedVersion } from '../../control-plane/stated-version.ts';
 import { compareVectors, covers, formatVector, joinVectors, parseVector } from '../../control-plane/version-vector.ts';
 
 const vector = (counts: { readonly [origin: string]: number }) => new Map(Object.entries(counts));
@@ -52,4 +52,12 @@ t.test('a version may carry its changes', async (t) => {
   t.same(changesOf(version), vector({ a: 1 }));
   t.equal(changesOf('2026-01-01/5'), undefined, 'one of a control plane that counts otherwise');
   t.equal(changesOf('a;b'), undefined);
+});
+
+t.test('… and whose which endpoint is', async (t) => {
+  const version = statedVersion('hash', vector({ a: 1, b: 2 }), '1*3.2*1');
+  t.equal(version, 'hash;a=1,b=2;1*3.2*1');
+  t.same(changesOf(version), vector({ a: 1, b: 2 }));
+  t.equal(sharesIn(version), '1*3.2*1');
+  t.equal(sharesIn('hash;a=1'), '');
 });
