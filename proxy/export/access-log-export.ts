@@ -198,9 +198,13 @@ async function openRecords(
   const resource = resourceMessage(
     new Map([...(hasBuiltinLabels ? Object.entries(labels) : []), ...resourceAttributes(collector.resource)]),
   );
-  const queue = new ExportQueue({
-    sender: openSender(collector.service, 'logs', options),
-    encode: (records) => writeLogsRequest(resource, records),
+  const sender = openSender(collector.service, 'logs', options);
+  const queue = new ExportQueue<Uint8Array, Uint8Array[]>({
+    sender: {
+      send: (records) => sender.send(writeLogsRequest(resource, records)),
+      close: () => sender.close(),
+    },
+    open: () => [],
     maxItems: maxRecords,
     clock: options.clock,
     events: {
@@ -217,7 +221,7 @@ async function openRecords(
   });
   return {
     send: (records) => {
-      for (const record of records) queue.push(record, 1);
+      for (const record of records) queue.push(record, { items: 1, bytes: record.length });
       // They have waited as long as the configuration says.
       queue.hurry();
     },

@@ -5,18 +5,35 @@
 // flood of others (errors).
 // https://opentelemetry.io/docs/specs/otel/trace/sdk/#batching-processor
 
-import type { ExportClock, Sender, SendOutcome } from './sender.ts';
+import type { ExportClock, SendOutcome } from './sender.ts';
 
-export interface ExportQueueOptions {
-  readonly sender: Pick<Sender, 'send' | 'close'>;
-  /** The bytes of one request with these items. */
-  readonly encode: (items: readonly Uint8Array[]) => Uint8Array;
+export interface ExportQueueOptions<Entry, Batch extends ExportBatch<Entry>> {
+  readonly sender: BatchSender<Batch>;
+  /** An empty batch. */
+  readonly open: () => Batch;
   /** What may wait, on its way included. */
   readonly maxItems: number;
   /** Default 16 MiB. */
   readonly maxBytes?: number;
   readonly clock: ExportClock;
   readonly events: ExportEvents;
+}
+
+/** What becomes one request: it may take entries over as they are, or write down at once what they will be in it. */
+export interface ExportBatch<Entry> {
+  push(entry: Entry): unknown;
+}
+
+export interface BatchSender<Batch> {
+  /** As `Sender.send`, which gets the bytes that this batch becomes. */
+  send(batch: Batch): Promise<SendOutcome>;
+  close(): void;
+}
+
+/** Of what stays together in one batch. */
+export interface EntrySize {
+  readonly items: number;
+  readonly bytes: number;
 }
 
 /** What is counted of a queue. */
@@ -37,15 +54,17 @@ const maxInFlight = 4;
 const urgentShare = 0.25;
 const defaultMaxBytes = 16 * 1024 * 1024;
 
-interface Entry {
-  readonly bytes: Uint8Array;
-  readonly items: number;
+interface Waiting<Batch> {
+  readonly batch: Batch;
+  items: number;
+  bytes: number;
 }
 
-export class ExportQueue {
-  readonly #options: ExportQueueOptions;
+export class ExportQueue<Entry, Batch extends ExportBatch<Entry>> {
+  readonly #options: ExportQueueOptions<Entry, Batch>;
   readonly #maxBytes: number;
-  #waiting: Entry[] = [];
+  /** The oldest first. Entries are added to the last. */
+  #waiting: Waiting<Batch>[] = [];
   #waitingItems = 0;
   #waitingBytes = 0;
   /** Of what waits and what is on its way. */
@@ -57,7 +76,7 @@ export class ExportQueue {
   #stopTimer: (() => void) | null = null;
   #onEmpty: (() => void)[] = [];
 
-  constructor(options: ExportQueueOptions) {
+  constructor(options: ExportQueueOptions<Entry, Batch>) {
     this.#options = options;
     this.#maxBytes = options.maxBytes ?? defaultMaxBytes;
   }
@@ -67,22 +86,23 @@ export class ExportQueue {
     return { items: this.#heldItems, bytes: this.#heldBytes };
   }
 
-  /**
-   * Takes bytes with `items` items, which stay together; they must not be changed afterwards. False: there is no room, and
-   * they are counted as dropped. `isUrgent` may use the room beyond the bound.
-   */
-  push(bytes: Uint8Array, items: number, isUrgent = false): boolean {
+  /** Takes an entry of this size. False: there is no room, and it is counted as dropped. `isUrgent` may use the room beyond the bound. */
+  push(entry: Entry, size: EntrySize, isUrgent = false): boolean {
+    const { items, bytes } = size;
     const share = isUrgent ? 1 + urgentShare : 1;
     const { maxItems, events } = this.#options;
-    if (this.#heldItems + items > maxItems * share || this.#heldBytes + bytes.length > this.#maxBytes * share) {
+    if (this.#heldItems + items > maxItems * share || this.#heldBytes + bytes > this.#maxBytes * share) {
       events.onDrop(items);
       return false;
     }
-    this.#waiting.push({ bytes, items });
+    const waiting = this.#lastWithRoom(items, bytes);
+    waiting.batch.push(entry);
+    waiting.items += items;
+    waiting.bytes += bytes;
     this.#waitingItems += items;
-    this.#waitingBytes += bytes.length;
+    this.#waitingBytes += bytes;
     this.#heldItems += items;
-    this.#heldBytes += bytes.length;
+    this.#heldBytes += bytes;
     this.#sendDue();
     return true;
   }
@@ -119,7 +139,7 @@ export class ExportQueue {
     while (this.#inFlight < maxInFlight && this.#waiting.length > 0) {
       const isFull = this.#waitingItems >= batchLimits.items || this.#waitingBytes >= batchLimits.bytes;
       if (!isFull && this.#due === null) break;
-      this.#send(this.#take(), isFull ? 'size' : this.#due!);
+      this.#send(this.#waiting.shift()!, isFull ? 'size' : this.#due!);
     }
     if (this.#waiting.length === 0) this.#due = null;
     this.#followTimer();
@@ -140,34 +160,24 @@ export class ExportQueue {
     }
   }
 
-  /** The oldest that fit in one batch: one entry at least. */
-  #take(): readonly Entry[] {
-    let items = 0;
-    let bytes = 0;
-    let count = 0;
-    for (const entry of this.#waiting) {
-      if (count > 0 && (items + entry.items > batchLimits.items || bytes + entry.bytes.length > batchLimits.bytes))
-        break;
-      items += entry.items;
-      bytes += entry.bytes.length;
-      count++;
+  // An entry stays whole, in a batch of its own if need be.
+  #lastWithRoom(items: number, bytes: number): Waiting<Batch> {
+    const last = this.#waiting.at(-1);
+    if (last !== undefined && last.items + items <= batchLimits.items && last.bytes + bytes <= batchLimits.bytes) {
+      return last;
     }
-    this.#waitingItems -= items;
-    this.#waitingBytes -= bytes;
-    return this.#waiting.splice(0, count);
+    const next = { batch: this.#options.open(), items: 0, bytes: 0 };
+    this.#waiting.push(next);
+    return next;
   }
 
-  #send(batch: readonly Entry[], cause: 'size' | 'timer' | 'end'): void {
-    const { sender, encode, events } = this.#options;
-    let items = 0;
-    let bytes = 0;
-    for (const entry of batch) {
-      items += entry.items;
-      bytes += entry.bytes.length;
-    }
+  #send({ batch, items, bytes }: Waiting<Batch>, cause: 'size' | 'timer' | 'end'): void {
+    const { sender, events } = this.#options;
+    this.#waitingItems -= items;
+    this.#waitingBytes -= bytes;
     this.#inFlight++;
     events.onSend(items, cause);
-    void sender.send(encode(batch.map((entry) => entry.bytes))).then((outcome) => {
+    void sender.send(batch).then((outcome) => {
       this.#inFlight--;
       this.#heldItems -= items;
       this.#heldBytes -= bytes;

@@ -14,6 +14,7 @@ import type { WorkerStats } from '../telemetry/worker-stats.ts';
 import { KeyCounter, ReachedStratum, SamplingMemory } from '../tracing/sampling-memory.ts';
 import { SamplingReason } from '../tracing/sampling-reason.ts';
 import type { TracingMessage } from '../tracing/tracing-message.ts';
+import { DistinctTraces } from './distinct-traces.ts';
 import { type DropReason, SampledKey } from './sampled-key.ts';
 import type { SamplingBudget, SamplingOverview } from './sampling-overview.ts';
 
@@ -26,6 +27,12 @@ export interface SamplingServiceOptions {
   readonly stats: WorkerStats;
   /** Milliseconds. */
   readonly clock: () => number;
+}
+
+/** As a `SpanRecord` has it. */
+export interface RandomDigitsAt {
+  readonly bytes: Uint8Array;
+  readonly randomStart: number;
 }
 
 export type SamplingAnnouncement = Extract<TracingMessage, { readonly kind: 'sampling-memory' | 'sampling-key' }>;
@@ -57,7 +64,7 @@ export class SamplingService {
   readonly #reached: Threshold[] = Object.values(ReachedStratum).map(() => always);
   #settings: SamplingSettings;
   #replicas = 1;
-  #tracesInWindow = 0;
+  readonly #tracesInWindow = new DistinctTraces();
   #usedPerSecond = 0;
   #windowFromMs: number;
 
@@ -120,15 +127,19 @@ export class SamplingService {
 
   /** Stage 2 has closed a window. `key` of its records is a `keyIdAt`; one that is gone by now counts with the others. */
   takeWindow({ kept, suppressed }: Pick<ClosedWindow<CappedRecord>, 'kept' | 'suppressed'>): void {
-    const traces = new Set<string>();
     for (const { record, reason } of kept) {
       this.#countKept(this.#sampled(record.key), SamplingReason[reason]);
-      if (reason === 'head' || reason === 'parent') traces.add(record.random);
+      if (reason === 'head' || reason === 'parent') this.#tracesInWindow.add(Buffer.from(record.random, 'latin1'), 0);
     }
-    this.#tracesInWindow += traces.size;
     for (const { key, reason, count } of suppressed) {
       this.#countDropped(this.#sampled(key), reason === 'error' ? 'errors' : 'budget', count);
     }
+  }
+
+  /** A record was kept without a cap, chosen by the head. `key` is a `keyIdAt`. */
+  takePassed(key: string, reason: SamplingReason, random: RandomDigitsAt): void {
+    this.#countKept(this.#sampled(key), reason);
+    this.#tracesInWindow.add(random.bytes, random.randomStart);
   }
 
   /** The threshold that stage 2 has reached in the window that runs: workers need not write what is below. */
@@ -255,8 +266,8 @@ export class SamplingService {
 
   #closeWindow(nowMs: number, elapsedMs: number): void {
     this.#windowFromMs = nowMs;
-    this.#usedPerSecond = (this.#tracesInWindow * 1000) / elapsedMs;
-    this.#tracesInWindow = 0;
+    this.#usedPerSecond = (this.#tracesInWindow.size * 1000) / elapsedMs;
+    this.#tracesInWindow.clear();
     this.#probabilities((sampled, probability) => {
       const unchosen = sampled.closeWindow(elapsedMs, this.#options.setsThresholds ? probability : undefined);
       this.#totals.add(samplingStats.dropped, unchosen);

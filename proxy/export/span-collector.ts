@@ -5,7 +5,7 @@
 // at once; errors and the other outcomes have theirs in either case.
 
 import type { TraceProvider } from '../../config/tracing.ts';
-import { type CappedRecord, ExportCap, type KeptRecord, type OfferedReason } from '../../sampler/export-cap.ts';
+import { type CappedRecord, ExportCap, type OfferedReason } from '../../sampler/export-cap.ts';
 import type { SamplingSettings } from '../../sampler/settings.ts';
 import { never, type Threshold, writeThreshold } from '../../sampler/threshold.ts';
 import { ReachedStratum } from '../tracing/sampling-memory.ts';
@@ -22,7 +22,7 @@ export interface SpanCollectorOptions {
   readonly settings: SamplingSettings;
   /** There is a sampling file. */
   readonly hasBudget: boolean;
-  readonly sampling: Pick<SamplingService, 'keyIdAt' | 'takeWindow' | 'setReached' | 'tracesPerSecond'>;
+  readonly sampling: Pick<SamplingService, 'keyIdAt' | 'takeWindow' | 'takePassed' | 'setReached' | 'tracesPerSecond'>;
   readonly open: (provider: TraceProvider) => SpanExporter;
   /** Milliseconds that only grow. */
   readonly clock: () => number;
@@ -50,8 +50,6 @@ export class SpanCollector {
   readonly #destinations = new Map<string, Destination>();
   /** By worker, then by the index that its records have. */
   readonly #announced = new Map<number, Map<number, Destination>>();
-  /** What left since the last tick without a cap. */
-  #passed: KeptRecord<CappedRecord>[] = [];
   #settings: SamplingSettings;
   #looksLeft = mostLooks;
   #looksFromMs: number;
@@ -123,16 +121,12 @@ export class SpanCollector {
     if (destination === undefined) throw new Error(`worker ${worker} has not announced provider ${record.provider}`);
     const key = sampling.keyIdAt(worker, record.keySlot);
     if (!isChosen(record.reason) || hasBudget) {
-      const capped = cappedRecord(record, key);
-      this.#cap.offer({
-        ...capped,
-        pending: { record: ownRecord(record, this.#slab.take(capped.sizeBytes)), destination },
-      });
+      const own = record.copyTo(this.#slab.take(record.end - record.start));
+      this.#cap.offer({ ...cappedRecord(own, key), pending: { record: own, destination } });
       return;
     }
-    const capped = cappedRecord(record, key);
-    this.#passed.push({ record: capped, threshold: record.threshold, reason: capped.reason });
-    this.#release({ record, destination }, { key, threshold: record.threshold, reason: record.reason });
+    sampling.takePassed(key, record.reason as SamplingReason, record);
+    this.#release(record, destination, { key, threshold: record.threshold, reason: record.reason });
   }
 
   #closeWindow(isFinal: boolean): void {
@@ -140,15 +134,14 @@ export class SpanCollector {
     this.#cap.configure(this.#settings, this.#tracesPerSecond);
     const { kept, suppressed } = this.#cap.close(clock(), isFinal);
     for (const { record, threshold, reason } of kept) {
-      this.#release(record.pending, { key: record.key, threshold, reason: SamplingReason[reason] });
+      const { pending, key } = record;
+      this.#release(pending.record, pending.destination, { key, threshold, reason: SamplingReason[reason] });
     }
-    const passed = this.#passed;
-    this.#passed = [];
-    sampling.takeWindow({ kept: passed.length === 0 ? kept : [...kept, ...passed], suppressed });
+    sampling.takeWindow({ kept, suppressed });
     this.#tellReached();
   }
 
-  #release({ record, destination }: PendingRecord, fate: Fate): void {
+  #release(record: SpanRecord, destination: Destination, fate: Fate): void {
     const { threshold, reason } = fate;
     const isRare = reason === SamplingReason.rare;
     const isError = isRare || reason === SamplingReason.error;
@@ -244,9 +237,7 @@ interface WaitingRecord extends CappedRecord {
 }
 
 function cappedRecord(record: SpanRecord, key: string): CappedRecord {
-  const { random, threshold, isHeadKept, reason, signature, spans } = record;
-  let sizeBytes = 0;
-  for (const span of spans) sizeBytes += span.length;
+  const { random, threshold, isHeadKept, reason, signature } = record;
   return {
     key,
     random,
@@ -256,17 +247,6 @@ function cappedRecord(record: SpanRecord, key: string): CappedRecord {
     headKept: isHeadKept,
     reason: samplingReasonNames[reason] as OfferedReason,
     signature,
-    sizeBytes,
+    sizeBytes: record.end - record.start,
   };
-}
-
-/** Without the batch that it came in, of which the rest may be dropped at once: `room` is for its spans. */
-function ownRecord(record: SpanRecord, room: Buffer): SpanRecord {
-  let at = 0;
-  const spans = record.spans.map((span) => {
-    room.set(span, at);
-    at += span.length;
-    return room.subarray(at - span.length, at);
-  });
-  return { ...record, spans };
 }

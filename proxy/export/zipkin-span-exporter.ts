@@ -18,7 +18,7 @@ import { type ZipkinEndpoint, type ZipkinSpan, zipkinEndpoint, zipkinSpan } from
 const defaultTimeoutMs = 5000;
 
 export class ZipkinSpanExporter implements SpanExporter {
-  readonly #queue: ExportQueue;
+  readonly #queue: ExportQueue<Uint8Array, Uint8Array[]>;
   readonly #localEndpoint: ZipkinEndpoint;
   readonly #encode: (span: ZipkinSpan) => Uint8Array;
 
@@ -27,9 +27,13 @@ export class ZipkinSpanExporter implements SpanExporter {
     const isJson = provider.encoding === 'json';
     this.#localEndpoint = zipkinEndpoint(node.cluster, localIp, 0);
     this.#encode = isJson ? (span) => Buffer.from(JSON.stringify(span)) : zipkinSpanField;
-    this.#queue = new ExportQueue({
-      sender: openSender(provider, options),
-      encode: isJson ? jsonList : (items) => Buffer.concat(items),
+    const opened = openSender(provider, options);
+    this.#queue = new ExportQueue<Uint8Array, Uint8Array[]>({
+      sender: {
+        send: (spans) => opened.send(isJson ? jsonList(spans) : Buffer.concat(spans)),
+        close: () => opened.close(),
+      },
+      open: () => [],
       maxItems: leastQueuedSpans,
       clock: sender.clock,
       events: new SpanReports(provider, { stats, onWarning: sender.onWarning }),
@@ -44,7 +48,8 @@ export class ZipkinSpanExporter implements SpanExporter {
       const attributes =
         isRare && isFirst ? new Map([...view.attributes, ['sampling.reason', 'rare']]) : view.attributes;
       const span = zipkinSpan({ ...view, attributes }, this.#localEndpoint, isFirst && sharesSpanId);
-      this.#queue.push(this.#encode(span), 1, isError);
+      const encoded = this.#encode(span);
+      this.#queue.push(encoded, { items: 1, bytes: encoded.length }, isError);
     });
   }
 

@@ -1,5 +1,6 @@
 // Records of kept requests as workers write them, made of plain descriptions.
 
+import type { SpanRecord } from '../../proxy/export/span-record-reader.ts';
 import { SamplingReason } from '../../proxy/tracing/sampling-reason.ts';
 import { RecordFlag } from '../../proxy/tracing/span-record.ts';
 import { SpanWriter } from '../../proxy/tracing/span-writer.ts';
@@ -58,6 +59,18 @@ export function encodeSpan(shape: SpanShape = {}): Uint8Array {
     ...(error !== undefined && { status: { code: 2, message: error } }),
   });
 }
+
+/** What a record says, as a plain object. */
+export function factsOf(record: SpanRecord) {
+  const { provider, reason, isHeadKept, isSignatureNew, sharesSpanId, keySlot, signature } = record;
+  const { random, threshold, ot, otherState, spans } = record;
+  return {
+    ...{ provider, reason, isHeadKept, isSignatureNew, sharesSpanId, keySlot, signature },
+    ...{ random, threshold, ot, otherState, spans },
+  };
+}
+
+export type ReadFacts = ReturnType<typeof factsOf>;
 
 /** One batch with these records. */
 export function encodeRecords(...records: readonly RecordShape[]): Uint8Array<ArrayBuffer> {

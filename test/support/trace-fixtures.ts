@@ -1,13 +1,14 @@
 // Connection managers that trace, and what was recorded of their requests, decoded.
 
 import type { OpenTelemetryProvider, RouteTracing, Tracing } from '../../config/tracing.ts';
-import { readSpanRecords, type SpanRecord } from '../../proxy/export/span-record-reader.ts';
+import { readSpanRecords } from '../../proxy/export/span-record-reader.ts';
 import type { RequestHead } from '../../proxy/http/message.ts';
 import { SamplingMemory } from '../../proxy/tracing/sampling-memory.ts';
 import type { TracingMessage } from '../../proxy/tracing/tracing-message.ts';
 import type { CertificateFacts, TlsFacts } from '../../proxy/transport/tls-facts.ts';
 import { Scene, type SceneOptions } from './http-fixtures.ts';
 import { attributesOf, decodeOtlp, type KeyValue } from './otlp-messages.ts';
+import { factsOf, type ReadFacts } from './span-fixtures.ts';
 
 export const someProvider: OpenTelemetryProvider = {
   kind: 'opentelemetry',
@@ -103,7 +104,7 @@ export interface RecordedSpan {
   readonly flags: number;
 }
 
-export interface RecordedRequest extends Omit<SpanRecord, 'spans'> {
+export interface RecordedRequest extends Omit<ReadFacts, 'spans'> {
   readonly spans: readonly RecordedSpan[];
 }
 
@@ -111,7 +112,7 @@ export interface RecordedRequest extends Omit<SpanRecord, 'spans'> {
 export function recordsOf(messages: readonly TracingMessage[]): readonly RecordedRequest[] {
   return messages.flatMap((message) =>
     message.kind === 'spans'
-      ? readSpanRecords(message.bytes).map((record) => ({ ...record, spans: record.spans.map(decodeSpan) }))
+      ? readSpanRecords(message.bytes).map((record) => ({ ...factsOf(record), spans: record.spans.map(decodeSpan) }))
       : [],
   );
 }

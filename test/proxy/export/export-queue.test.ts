@@ -14,15 +14,15 @@ function makeQueue({ maxItems = 10_000, maxBytes }: { maxItems?: number; maxByte
   const outcomes: [string, number][] = [];
   const facts = { dropped: 0, isClosed: false };
   const clock = new FakeExportClock();
-  const queue = new ExportQueue({
+  const exported = new ExportQueue<Uint8Array, Uint8Array[]>({
     sender: {
-      send: (bytes) => new Promise((answer) => calls.push({ bytes, answer })),
+      send: (batch) => new Promise((answer) => calls.push({ bytes: Buffer.concat(batch), answer })),
       close: () => {
         facts.isClosed = true;
         for (const { answer } of calls.splice(0)) answer({ kind: 'failed', reason: 'the process ends' });
       },
     },
-    encode: (items) => Buffer.concat(items),
+    open: () => [],
     maxItems,
     ...(maxBytes !== undefined && { maxBytes }),
     clock,
@@ -34,6 +34,16 @@ function makeQueue({ maxItems = 10_000, maxBytes }: { maxItems?: number; maxByte
       },
     },
   });
+  const queue = {
+    push: (bytes: Uint8Array, items: number, isUrgent?: boolean) =>
+      exported.push(bytes, { items, bytes: bytes.length }, isUrgent),
+    hurry: () => exported.hurry(),
+    flush: () => exported.flush(),
+    close: (withinMs: number) => exported.close(withinMs),
+    get held() {
+      return exported.held;
+    },
+  };
   /** Answers the oldest request that waits. */
   const answer = async (outcome: SendOutcome = { kind: 'sent', rejected: 0 }) => {
     calls.shift()!.answer(outcome);

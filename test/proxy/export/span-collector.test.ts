@@ -23,6 +23,7 @@ interface Exported extends SpanFate {
 function makeCollector(changes: Partial<SpanCollectorOptions> = {}) {
   const exported: Exported[] = [];
   const windows: Pick<ClosedWindow<CappedRecord>, 'kept' | 'suppressed'>[] = [];
+  const passed: [string, number, string][] = [];
   const reached: Record<number, string> = {};
   const opened: string[] = [];
   const closed: string[] = [];
@@ -33,6 +34,8 @@ function makeCollector(changes: Partial<SpanCollectorOptions> = {}) {
     sampling: {
       keyIdAt: (worker, slot) => `service\nroute ${worker} ${slot}\nGET\n-1`,
       takeWindow: (window) => void windows.push(window),
+      takePassed: (key, reason, { bytes, randomStart }) =>
+        void passed.push([key, reason, Buffer.from(bytes).latin1Slice(randomStart, randomStart + 14)]),
       setReached: (stratum, threshold) => {
         reached[stratum] = threshold;
       },
@@ -58,7 +61,7 @@ function makeCollector(changes: Partial<SpanCollectorOptions> = {}) {
     collector.tick();
   };
   collector.tick();
-  return { collector, exported, windows, reached, opened, closed, send, second };
+  return { collector, exported, windows, passed, reached, opened, closed, send, second };
 }
 
 const ofHead = (number: number): RecordShape => ({
@@ -106,7 +109,7 @@ t.test('errors have places of their own, and one of each kind is told apart', (t
 });
 
 t.test('without a sampling file what percentages chose leaves at once, and has no cap', (t) => {
-  const { exported, windows, send, second } = makeCollector({ hasBudget: false });
+  const { exported, windows, passed, send, second } = makeCollector({ hasBudget: false });
   send(...Array.from({ length: 50 }, (_, number) => ofHead(number)), { ...ofHead(99), reason: parent, flags: 0 });
   t.equal(exported.length, 51);
   t.equal(exported.at(-1)!.th, null, 'nothing is known of the choice of a caller that says nothing');
@@ -114,7 +117,9 @@ t.test('without a sampling file what percentages chose leaves at once, and has n
   t.equal(exported.length, 51);
   second();
   t.equal(exported.length, 52);
-  t.equal(windows.at(-1)!.kept.length, 52, 'all are counted');
+  t.equal(windows.at(-1)!.kept.length, 1);
+  t.equal(passed.length, 51, 'all are counted');
+  t.same(passed.at(-1), ['service\nroute 0 0\nGET\n-1', parent, idOf(99).slice(-14)]);
   t.end();
 });
 

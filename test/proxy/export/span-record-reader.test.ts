@@ -3,7 +3,7 @@ import t from 'tap';
 import { readSpanRecords } from '../../../proxy/export/span-record-reader.ts';
 import { SamplingReason } from '../../../proxy/tracing/sampling-reason.ts';
 import { RecordFlag } from '../../../proxy/tracing/span-record.ts';
-import { encodeRecords, encodeSpan } from '../../support/span-fixtures.ts';
+import { encodeRecords, encodeSpan, factsOf } from '../../support/span-fixtures.ts';
 
 const digits = fc.string({ unit: fc.constantFrom(...'0123456789abcdef'), minLength: 14, maxLength: 14 });
 
@@ -29,7 +29,7 @@ t.test('records are read as they were written', (t) => {
         ...shapes.map(({ ot, others, ...shape }) => ({ ...shape, state: `${ot}\n${others}` })),
       );
       t.same(
-        readSpanRecords(batch),
+        readSpanRecords(batch).map(factsOf),
         shapes.map(({ provider, reason, flags, keySlot, signature, random, threshold, ot, others, spans }) => ({
           provider,
           reason,
@@ -75,5 +75,17 @@ t.test('any bytes are read, or refused as a range that is not there', (t) => {
     }),
     { numRuns: 2000 },
   );
+  t.end();
+});
+
+t.test('a copy says the same when the batch that it came in is gone', (t) => {
+  const batch = encodeRecords({}, { state: 'k:v\na=b', random: 'ab'.repeat(7), spans: [{ name: 'a' }, { name: 'b' }] });
+  const record = readSpanRecords(batch)[1]!;
+  const before = factsOf(record);
+  const copy = record.copyTo(Buffer.alloc(record.end - record.start));
+  const said = { ...before, spans: before.spans.map((span) => Buffer.from(span)) };
+  batch.fill(0);
+  t.same(factsOf(copy), said);
+  t.equal(copy.bytes.latin1Slice(copy.randomStart, copy.randomStart + 14), said.random);
   t.end();
 });
