@@ -3,6 +3,7 @@
 
 import { type Dirent, lstatSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { cannotBeRead } from '../config/unreadable-file.ts';
 
 export interface FolderContent {
   readonly files: readonly FolderFile[];
@@ -40,7 +41,7 @@ export function readFolder(folder: string, before: EarlierLook = { files: new Ma
     try {
       read();
     } catch (error) {
-      unreadable.push({ file, message: `cannot be read: ${(error as NodeJS.ErrnoException).code}` });
+      unreadable.push({ file, message: cannotBeRead(file === folder ? folder : join(folder, file), error) });
     }
   };
   const readFiles = (place: string, group: string | undefined): void => {

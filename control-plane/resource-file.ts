@@ -28,7 +28,8 @@ export interface FileProblem extends Problem {
 export function readResourceFile(file: string, text: string): ResourceFile {
   const syntax = new Problems();
   const documents = parseDocuments(text, syntax);
-  if (documents === undefined) return { resources: [], problems: syntax.list.map((problem) => ({ file, ...problem })) };
+  if (documents === undefined)
+    return { resources: [], problems: syntax.list.map((problem) => syntaxProblem(file, problem)) };
   // A file that is being written is empty for a moment.
   if (text.trim() === '') return { resources: [], problems: [{ file, path: '', message: emptyFile }] };
   const resources: ServedResource[] = [];
@@ -42,6 +43,13 @@ export function readResourceFile(file: string, text: string): ResourceFile {
     }
   }
   return { resources, problems };
+}
+
+/** The parser says the line in its words; here it stands where that of any other problem does. */
+function syntaxProblem(file: string, problem: Problem): FileProblem {
+  const [start, line] = /^line (\d+), (?=column )/.exec(problem.message) ?? [];
+  if (start === undefined) return { file, ...problem };
+  return { file, line: Number(line), ...problem, message: problem.message.slice(start.length) };
 }
 
 const emptyFile = 'is empty; remove it, or leave a comment in it when nothing of it is to be served';

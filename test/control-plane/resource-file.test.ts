@@ -123,7 +123,8 @@ t.test('what the data plane would refuse is refused here', async (t) => {
 });
 
 t.test('a file that is no YAML names the place, an empty one is one that is being written', async (t) => {
-  t.match(problemsOf('a: [\n'), [/^x\.yaml: line \d+, column \d+: /]);
+  t.match(problemsOf('a: [\n'), [/^x\.yaml:\d+: column \d+: /]);
+  t.same(problemsOf('a: 1\n b: 2\n'), ['x.yaml:2: column 3: bad indentation of a mapping entry'], 'as editors open it');
   t.match(problemsOf(' \n'), [/^x\.yaml: is empty; /]);
   t.same(problemsOf('# nothing of it\n'), []);
 });

@@ -99,8 +99,8 @@ t.test('a folder of a group that cannot be read is named itself', async (t) => {
   symlinkSync('gone', join(folder, 'nodes', 'edge'));
   writeFiles(folder, { 'nodes/z/z.yaml': 'service: z' });
   served.refresh();
-  t.same(problems(), [
-    `${join('nodes', 'edge')}: cannot be read: ENOENT`,
+  t.match(problems(), [
+    /^nodes\/edge: cannot be read: ENOENT: .*\/nodes\/edge is a link to gone, which is not there/,
     'nodes/z/z.yaml:1: has neither endpoints nor routes to other services',
   ]);
   t.same(namesOf(), ['cds a', 'eds a']);
@@ -115,6 +115,7 @@ t.test('a folder that cannot be read is a problem, and what it had is served on'
   served.refresh();
   rmSync(folder, { recursive: true });
   served.refresh();
-  t.same(problems(), [`${folder}: cannot be read: ENOENT`]);
+  t.equal(problems().length, 1);
+  t.match(problems()[0], `${folder}: cannot be read: ENOENT: `);
   t.same(namesOf(), ['cds a', 'eds a']);
 });
