@@ -1,7 +1,13 @@
 // A discovery client among things that stand still: a clock that is moved, a transport whose streams the test plays, and
 // consumers that write down what they are told.
 
-import type { DiscoveryUpdate, RefusedResource, ResourceConsumer, ResourceType } from '../../xds/client/discovery.ts';
+import type {
+  DiscoveryUpdate,
+  NamedMessage,
+  RefusedResource,
+  ResourceConsumer,
+  ResourceType,
+} from '../../xds/client/discovery.ts';
 import type { DiscoveryClientOptions } from '../../xds/client/discovery-client.ts';
 import { DiscoveryClient } from '../../xds/client/discovery-client.ts';
 import type {
@@ -135,7 +141,7 @@ export class PlayedTransport implements DiscoveryTransport {
 /** Holds what it gets, and refuses the names it is told to refuse. */
 export class RecordingConsumer implements ResourceConsumer {
   readonly type: ResourceType;
-  prepare: (message: Uint8Array) => Iterator<unknown> | undefined = () => undefined;
+  prepare: (resources: Iterable<NamedMessage>) => Iterator<unknown> | undefined = () => undefined;
   readonly held = new Map<string, string>();
   readonly refuses = new Map<string, RefusedResource['problems']>();
   /** `+a@1` for a resource and its version, `~a` for a heartbeat, `-a` for one that is gone, `?a` for an absent one. */

@@ -6,12 +6,15 @@ import type { KeptResource, KeptType } from './cache-format.ts';
 import {
   type DiscoveryLog,
   type DiscoveryUpdate,
+  type NamedMessage,
+  type ReceivedResource,
   type RefusedResource,
   type ResourceConsumer,
   type ResourceSubscriptions,
   wildcard,
 } from './discovery.ts';
 import { refusalText } from './refusal-text.ts';
+import { ResponseLine } from './response-line.ts';
 
 /** Takes resources, and can say what it took. */
 export interface HoldingConsumer extends ResourceConsumer {
@@ -34,6 +37,8 @@ export interface CachedSourceOptions {
   readonly consumers: readonly HoldingConsumer[];
   /** Makes the stream; its consumers are those above, watched for what they accept. */
   readonly makeSource: (consumers: readonly ResourceConsumer[]) => RunningSource;
+  /** Milliseconds since 1970. */
+  readonly clock: () => number;
   /** Calls back at the end of this turn of the event loop. */
   readonly defer: (callback: () => void) => void;
   readonly log: DiscoveryLog;
@@ -63,6 +68,9 @@ export class CachedSource implements RunningSource {
   /** What was kept and not given yet, by type and name. A type has none once the control plane spoke of it. */
   readonly #kept = new Map<string, Map<string, KeptResource>>();
   readonly #due = new Map<string, KeptResource[]>();
+  readonly #line: ResponseLine<Given>;
+  /** What is in the line. */
+  readonly #given = new Set<Given>();
   #isGivingDue = false;
   #isStopped = false;
 
@@ -76,6 +84,14 @@ export class CachedSource implements RunningSource {
       if (source !== name || !this.#consumers.has(typeUrl)) continue;
       this.#kept.set(typeUrl, new Map(resources.map((resource) => [resource.name, resource])));
     }
+    this.#line = new ResponseLine({
+      prepare: ({ typeUrl, resources }) => this.#consumers.get(typeUrl)!.prepare?.(resources),
+      deliver: (given) => this.#deliver(given),
+      bytesOf: ({ resources }) => resources.reduce((sum, { message }) => sum + message.length, 0),
+      isOver: () => this.#isStopped,
+      clock: rest.clock,
+      defer: rest.defer,
+    });
     this.#source = makeSource(consumers.map((consumer) => this.#watched(consumer)));
   }
 
@@ -114,12 +130,21 @@ export class CachedSource implements RunningSource {
     return [...this.#consumers].flatMap(([typeUrl, consumer]) => {
       if (typeUrl === neverKept) return [];
       const resources = new Map(this.#kept.get(typeUrl));
+      for (const each of this.#underWay(typeUrl)) resources.set(each.name, each);
       for (const [each, { version, bytes, holdsKeys, expires }] of consumer.held()) {
         if (holdsKeys === true || expires === true) resources.delete(each);
         else resources.set(each, { name: each, version, bytes });
       }
       return resources.size === 0 ? [] : [{ source: name, typeUrl, resources: [...resources.values()] }];
     });
+  }
+
+  *#underWay(typeUrl: string): Iterable<KeptResource> {
+    yield* this.#due.get(typeUrl) ?? [];
+    for (const given of this.#given) {
+      if (given.typeUrl !== typeUrl) continue;
+      for (const { name, version, message } of given.resources) yield { name, version, bytes: message };
+    }
   }
 
   /** At the end of the turn: whoever subscribes is not to be answered in the middle of it. */
@@ -141,20 +166,28 @@ export class CachedSource implements RunningSource {
     this.#due.clear();
     for (const [typeUrl, resources] of given) {
       const received = resources.map(({ name, version, bytes }) => ({ name, version, aliases: [], message: bytes }));
-      const refused = this.#consumers.get(typeUrl)!.onUpdate({ version: '', resources: received, removed: [] });
-      const { log, name: source } = this.#options;
-      const count = received.length - refused.length;
-      log('info', 'configuration of an earlier run is used', { source, typeUrl, count });
-      if (refused.length > 0) {
-        log('warning', 'configuration of an earlier run was refused', { source, refusal: refusalText(refused) });
-      }
+      const underWay = { typeUrl, resources: received };
+      this.#given.add(underWay);
+      this.#line.add(underWay);
+    }
+  }
+
+  #deliver(given: Given): void {
+    const { typeUrl, resources } = given;
+    this.#given.delete(given);
+    const refused = this.#consumers.get(typeUrl)!.onUpdate({ version: '', resources, removed: [] });
+    const { log, name: source } = this.#options;
+    const count = resources.length - refused.length;
+    log('info', 'configuration of an earlier run is used', { source, typeUrl, count });
+    if (refused.length > 0) {
+      log('warning', 'configuration of an earlier run was refused', { source, refusal: refusalText(refused) });
     }
   }
 
   #startWhenQuiet(turnsLeft: number): void {
     this.#options.defer(() => {
       if (this.#isStopped) return;
-      if (this.#due.size > 0) this.#startWhenQuiet(quietTurns);
+      if (this.#due.size > 0 || !this.#line.isIdle) this.#startWhenQuiet(quietTurns);
       else if (turnsLeft > 0) this.#startWhenQuiet(turnsLeft - 1);
       else this.#source.start();
     });
@@ -165,7 +198,7 @@ export class CachedSource implements RunningSource {
     return {
       type: consumer.type,
       heldVersions: () => consumer.heldVersions(),
-      prepare: (message) => consumer.prepare?.(message),
+      prepare: (resources) => consumer.prepare?.(resources),
       onUpdate: (update: DiscoveryUpdate): readonly RefusedResource[] => {
         // From now on the control plane knows better.
         this.#kept.delete(typeUrl);
@@ -177,4 +210,10 @@ export class CachedSource implements RunningSource {
       onAbsent: (name) => consumer.onAbsent(name),
     };
   }
+}
+
+/** Resources of one type that are given together. */
+interface Given {
+  readonly typeUrl: string;
+  readonly resources: readonly (ReceivedResource & NamedMessage)[];
 }

@@ -155,7 +155,7 @@ export class ConfigSources {
   }
 
   #makeStream(parts: StreamParts): RunningSource {
-    const { cache, defer, log } = this.#options;
+    const { cache, clock, defer, log } = this.#options;
     if (cache === undefined) return this.#makeClient(parts, parts.consumers);
     const kept = this.#kept.filter(({ source }) => source === parts.name);
     this.#kept = this.#kept.filter(({ source }) => source !== parts.name);
@@ -164,6 +164,7 @@ export class ConfigSources {
       kept,
       consumers: parts.consumers,
       makeSource: (consumers) => this.#makeClient(parts, consumers),
+      clock,
       defer,
       log,
       onChange: () => cache.noteChange(() => this.#cached.flatMap((each) => each.content())),

@@ -55,6 +55,7 @@ export class DiscoveryClient implements ResourceSubscriptions {
   #connection: SourceStatus['connection'] = { kind: 'connecting' };
   #stream: Stream | null = null;
   #isFlushDue = false;
+  #isStopped = false;
   /** Of the next stream, or of a flush that waits for the peer to read. */
   #cancelRetry: () => void = nothing;
 
@@ -71,6 +72,7 @@ export class DiscoveryClient implements ResourceSubscriptions {
 
   /** Nothing is called back any more. */
   stop(): void {
+    this.#isStopped = true;
     this.#cancelRetry();
     this.#stream?.handle.cancel();
     this.#stream = null;
@@ -153,8 +155,12 @@ export class DiscoveryClient implements ResourceSubscriptions {
     }
     this.#onAlive(stream, read.response);
     const session = this.#sessions.get(read.response.typeUrl);
-    if (session?.isAsked) this.#lineOf(stream, session).add({ response: read.response, bytes: message.length });
-    else this.#passOver(stream, read.response);
+    if (!session?.isAsked) {
+      this.#passOver(stream, read.response);
+      return;
+    }
+    const receivedMs = this.#options.clock();
+    this.#lineOf(stream, session).add({ session, response: read.response, bytes: message.length, receivedMs });
   }
 
   /** The control plane speaks the protocol. Of a connection alone that is not known. */
@@ -167,24 +173,27 @@ export class DiscoveryClient implements ResourceSubscriptions {
   }
 
   #lineOf(stream: Stream, session: TypeSession): ResponseLine<Received> {
-    let line = stream.lines.get(session);
+    const name = session.isApart ? session.typeUrl : sharedLine;
+    let line = stream.lines.get(name);
     if (line === undefined) {
+      const { clock, defer } = this.#options;
       line = new ResponseLine({
-        prepare: ({ response }) => session.prepare(response),
-        deliver: ({ response, bytes }) => this.#onResponse(session, response, bytes),
+        prepare: ({ session: its, response }) => its.prepare(response),
+        deliver: (received) => this.#onResponse(received),
         bytesOf: ({ bytes }) => bytes + responseObjectBytes,
-        isOver: () => stream !== this.#stream,
-        defer: this.#options.defer,
+        isOver: () => this.#isStopped,
+        clock,
+        defer,
       });
-      stream.lines.set(session, line);
+      stream.lines.set(name, line);
     }
     return line;
   }
 
-  #onResponse(session: TypeSession, response: DiscoveryResponse, bytes: number): void {
+  #onResponse({ session, response, bytes, receivedMs }: Received): void {
     const { log, observer } = this.#options;
     const { typeUrl, version, nonce } = response;
-    const { requests, refusal, ...outcome } = session.onResponse(response, bytes);
+    const { requests, refusal, ...outcome } = session.onResponse(response, bytes, receivedMs);
     observer?.onResponse?.({ typeUrl, version, removed: response.removed, bytes, ...outcome });
     if (refusal !== undefined) log('warning', refusedText, this.#facts({ typeUrl, version, refusal }));
     if (nonce === '')
@@ -204,6 +213,9 @@ export class DiscoveryClient implements ResourceSubscriptions {
     if (stream !== this.#stream) return;
     this.#stream = null;
     this.#cancelRetry();
+    // What came whole is taken over, though nobody is there to be answered: the next stream says that it is held.
+    for (const line of stream.lines.values()) line.finish();
+    if (this.#isStopped) return;
     const { clock, schedule, log } = this.#options;
     const nowMs = clock();
     const isClean = code === 0 && stream.isAnswered;
@@ -279,13 +291,18 @@ interface Stream {
   isAnswered: boolean;
   /** Types of responses that were passed over; each is told once. */
   readonly unasked: Set<string>;
-  readonly lines: Map<TypeSession, ResponseLine<Received>>;
+  /** One for all types but those apart, which have one each, by type URL. */
+  readonly lines: Map<string, ResponseLine<Received>>;
 }
 
 interface Received {
+  readonly session: TypeSession;
   readonly response: DiscoveryResponse;
   readonly bytes: number;
+  readonly receivedMs: number;
 }
+
+const sharedLine = '';
 
 /** Of a response that was read, beside its bytes: many small ones fill memory, too. */
 const responseObjectBytes = 1024;

@@ -17,6 +17,8 @@ export interface ResourceType {
    * bytes have none or are no message: it never throws.
    */
   readonly nameOf: (message: Uint8Array) => string;
+  /** No other type refers to it, nor it to others: its responses need not wait for theirs, nor those for it. */
+  readonly isApart?: true;
 }
 
 /** One response, in the order of the wire. */
@@ -41,6 +43,13 @@ export interface ReceivedResource {
   readonly message: Uint8Array | undefined;
 }
 
+/** A resource that is not decoded yet. */
+export interface NamedMessage {
+  readonly name: string;
+  /** The very view that `onUpdate` is given. */
+  readonly message: Uint8Array;
+}
+
 export interface RefusedResource {
   readonly name: string;
   readonly problems: readonly Problem[];
@@ -52,10 +61,10 @@ export interface ResourceConsumer {
   /** Exactly what is held, for `initial_resource_versions`: the accepted state of each resource. */
   heldVersions(): Iterable<readonly [name: string, version: string]>;
   /**
-   * Does most of the work of a large resource beforehand, in steps that are a few milliseconds long; `onUpdate` with the same
-   * bytes follows. Undefined: there is nothing to prepare.
+   * Decodes ahead what is new of a large response, in steps of a few milliseconds at most; `onUpdate` with the same messages
+   * follows. Nobody sees anything of it before. Undefined: there is nothing to do ahead.
    */
-  prepare?(message: Uint8Array): Iterator<unknown> | undefined;
+  prepare?(resources: Iterable<NamedMessage>): Iterator<unknown> | undefined;
   /** Takes what is right of an update and returns what is not; nothing refused is an ACK. */
   onUpdate(update: DiscoveryUpdate): readonly RefusedResource[];
   /**

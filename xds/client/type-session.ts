@@ -4,6 +4,7 @@
 import type { TypeStatus } from '../../config/dynamic-state.ts';
 import {
   type DiscoveryUpdate,
+  type NamedMessage,
   type ReceivedResource,
   type RefusedResource,
   type ResourceConsumer,
@@ -115,17 +116,27 @@ export class TypeSession {
     });
   }
 
-  /** What is best done before `onResponse`; undefined when nothing is. */
-  prepare({ resources }: DiscoveryResponse): Iterator<unknown> | undefined {
-    // Types whose resources are that large have one.
-    const [resource] = resources;
-    if (resources.length !== 1 || resource?.message === undefined || resource.payloadType !== this.typeUrl)
-      return undefined;
-    return this.#consumer.prepare?.(resource.message);
+  /** As that of the type. */
+  get isApart(): boolean {
+    return this.#consumer.type.isApart === true;
   }
 
-  onResponse(response: DiscoveryResponse, bytes: number): Outcome {
-    const startMs = this.#clock();
+  /** What may be done before `onResponse`, which alone changes anything; undefined when nothing may. */
+  prepare({ resources }: DiscoveryResponse): Iterator<unknown> | undefined {
+    return this.#consumer.prepare?.(this.#wanted(resources));
+  }
+
+  *#wanted(resources: DiscoveryResponse['resources']): Iterable<NamedMessage> {
+    const { type } = this.#consumer;
+    for (const { name: sentName, aliases, message, payloadType } of resources) {
+      if (message === undefined || payloadType !== type.typeUrl) continue;
+      const name = sentName || type.nameOf(message);
+      if (this.#subscriptions.covers(name, aliases)) yield { name, message };
+    }
+  }
+
+  /** `receivedMs`: by the clock, when it came. */
+  onResponse(response: DiscoveryResponse, bytes: number, receivedMs = this.#clock()): Outcome {
     const checked = checkResponse(response, this.#consumer, this.#subscriptions);
     const { isWildcard: isWhole } = this.#subscriptions;
     const hasNamed = this.#hasNamed(response, checked);
@@ -137,8 +148,9 @@ export class TypeSession {
       ...(refusal !== undefined && { refusal }),
     });
     const endMs = this.#clock();
-    this.#count(response, { refusal, bytes, atMs: endMs, applyMs: endMs - startMs });
-    return { requests, refusal, refused, names: checked.names, isWhole, hasNamed, applyMs: endMs - startMs };
+    const applyMs = endMs - receivedMs;
+    this.#count(response, { refusal, bytes, atMs: endMs, applyMs });
+    return { requests, refusal, refused, names: checked.names, isWhole, hasNamed, applyMs };
   }
 
   #hasNamed({ removed }: DiscoveryResponse, { names, accepted }: CheckedResponse): boolean {

@@ -11,6 +11,7 @@ export function clusterDecoder(defaultBind: SourceAddress | undefined): Resource
   return makeResourceDecoder({
     messageName: 'envoy.config.cluster.v3.Cluster',
     shortName: 'cds',
+    isDecodedAhead: true,
     decode: (message: Message, problems) => decodeCluster(message, defaultBind, problems),
     holdsKeys: (cluster) => holdKeys(secretsOfCluster(cluster)),
   });

@@ -9,6 +9,7 @@ import { makeResourceDecoder, type ResourceDecoder } from './resource-decoder.ts
 export const loadAssignmentDecoder: ResourceDecoder<LoadAssignment> = makeResourceDecoder({
   messageName: 'envoy.config.endpoint.v3.ClusterLoadAssignment',
   shortName: 'eds',
+  isDecodedAhead: true,
   decode(message: Message, problems) {
     const assignment = decodeLoadAssignment(message, problems);
     checkLiteralAddresses(assignment, problems);

@@ -15,6 +15,7 @@ const made = makeResourceDecoder<Message, NameTable>({
   messageName: 'istio.networking.nds.v1.NameTable',
   shortName: 'nds',
   isSentUnderOwnName: false,
+  isDecodedAhead: true,
   decode: decodeNameTable,
 });
 
@@ -28,7 +29,7 @@ const prepared = new WeakMap<Uint8Array, NameTable>();
 
 export const nameTableDecoder: ResourceDecoder<NameTable> = {
   ...made,
-  type: { ...made.type, nameOf: () => 'names' },
+  type: { ...made.type, nameOf: () => 'names', isApart: true },
   decode: (bytes, problems) => prepared.get(bytes) ?? made.decode(bytes, problems),
   prepare: (bytes) => (bytes.length < leastBytes ? undefined : decodeInSlices(bytes)),
 };

@@ -14,7 +14,9 @@ export interface ResourceDecoder<T> {
   readonly isSentUnderOwnName: boolean;
   /** Paths of problems begin in the resource. Undefined only with problems; with problems the value is of no use. */
   readonly decode: (bytes: Uint8Array, problems: Problems) => T | undefined;
-  /** Decodes in steps, for a `decode` of the same bytes that follows; undefined when it is not worth it. */
+  /** Bytes alone say what comes of them, so that a large response may be decoded before its turn. */
+  readonly isDecodedAhead?: boolean;
+  /** Decodes one resource in steps, for a `decode` of the same bytes that follows; undefined when it is not worth it. */
   prepare?(bytes: Uint8Array): Iterator<unknown> | undefined;
   /** Whether keys are written in a resource: it is not kept on the disk then. */
   holdsKeys?(value: T): boolean;
@@ -26,6 +28,8 @@ export interface ResourceDecoderOptions<M, T> {
   readonly shortName: string;
   /** True when it is not given. */
   readonly isSentUnderOwnName?: boolean;
+  /** Not when it is not given: what is read beside the bytes, such as files and runtime values, is that of its turn. */
+  readonly isDecodedAhead?: boolean;
   readonly decode: (message: M, problems: Problems) => T | undefined;
   readonly holdsKeys?: (value: T) => boolean;
 }
@@ -35,6 +39,7 @@ export function makeResourceDecoder<M, T>(options: ResourceDecoderOptions<M, T>)
   return {
     type: { typeUrl: `type.googleapis.com/${messageName}`, shortName, nameOf: resourceNameOf },
     isSentUnderOwnName: options.isSentUnderOwnName ?? true,
+    isDecodedAhead: options.isDecodedAhead ?? false,
     ...given('holdsKeys', options.holdsKeys),
     decode(bytes, problems) {
       const message = decodeMessage(bytes, messageName, problems);

@@ -1,12 +1,14 @@
 // The resources of one type from one source: what was sent, what was accepted of it, and what was refused.
 //
 // A resource that was not changed is not decoded: control planes resend everything after a reconnect, and Istio, which
-// has no versions, with every push. So the bytes of what is held are kept and compared.
+// has no versions, with every push. So the bytes of what is held are kept and compared. Of a large response what changed is
+// decoded ahead, a few milliseconds at a time, and taken when its turn comes, all of it at once.
 
 import type { ResourceStatus } from '../../config/dynamic-state.ts';
 import { type Problem, Problems } from '../../config/problems.ts';
 import type {
   DiscoveryUpdate,
+  NamedMessage,
   ReceivedResource,
   RefusedResource,
   ResourceConsumer,
@@ -82,6 +84,8 @@ export class ResourceSet<T> implements ResourceConsumer {
   readonly #held = new Map<string, HeldState>();
   readonly #refused = new Map<string, RefusedState>();
   readonly #absent = new Set<string>();
+  /** By the messages that they were made of; each is taken once. */
+  readonly #ahead = new WeakMap<Uint8Array, Decoded<T>>();
 
   constructor({ decoder, user, clock }: ResourceSetOptions<T>) {
     this.type = decoder.type;
@@ -104,10 +108,20 @@ export class ResourceSet<T> implements ResourceConsumer {
     }
   }
 
-  prepare(message: Uint8Array): Iterator<unknown> | undefined {
-    if (this.#decoder.prepare === undefined) return undefined;
-    const held = this.#held.get(this.type.nameOf(message));
-    return held !== undefined && Buffer.compare(held.bytes, message) === 0 ? undefined : this.#decoder.prepare(message);
+  prepare(resources: Iterable<NamedMessage>): Iterator<unknown> | undefined {
+    return this.#decoder.isDecodedAhead === true ? this.#decodeAhead(resources) : undefined;
+  }
+
+  // By what is held and needed now. Another response may change that before the turn of this one, which looks again.
+  *#decodeAhead(resources: Iterable<NamedMessage>): Generator<unknown, void> {
+    for (const { name, message } of resources) {
+      if (this.#isNeeded(name) && !this.#isKnown(name, message)) {
+        const steps = this.#decoder.prepare?.(message);
+        while (steps !== undefined && steps.next().done !== true) yield;
+        this.#ahead.set(message, this.#decode(name, message));
+      }
+      yield;
+    }
   }
 
   onUpdate({ removed, resources }: DiscoveryUpdate): readonly RefusedResource[] {
@@ -205,19 +219,18 @@ export class ResourceSet<T> implements ResourceConsumer {
     const expires = ttlMs !== undefined;
     // A heartbeat: what is held lives on.
     if (message === undefined && held !== undefined) held.expires = expires;
-    if (message === undefined || this.#user.names?.needs(name) === false) return [];
-    if (held !== undefined && !held.isDraining && Buffer.compare(held.bytes, message) === 0) {
+    if (message === undefined || !this.#isNeeded(name)) return [];
+    if (held !== undefined && this.#isKnown(name, message)) {
       held.version = version;
       held.expires = expires;
       this.#refused.delete(name);
       return [];
     }
-    const problems = new Problems();
-    const value = this.#decode(name, message, problems);
-    if (value === undefined && problems.isEmpty) problems.add('cannot be read');
+    const { problems, value, bytes } = this.#ahead.get(message) ?? this.#decode(name, message);
+    // What is refused now may be tried again, and then is decoded again.
+    this.#ahead.delete(message);
     if (problems.isEmpty) this.#user.set({ name, value: value! }, problems);
-    // A view would keep the whole response in memory, and a piece of a pool the pool.
-    const state = { version, bytes: new Uint8Array(message), atMs: this.#clock() };
+    const state = { version, bytes, atMs: this.#clock() };
     if (!problems.isEmpty) {
       this.#refused.set(name, { ...state, problems: problems.list });
       if (held === undefined) this.#user.names?.onRefused(name);
@@ -230,13 +243,27 @@ export class ResourceSet<T> implements ResourceConsumer {
     return problems.list;
   }
 
-  #decode(name: string, message: Uint8Array, problems: Problems): T | undefined {
+  #isNeeded(name: string): boolean {
+    return this.#user.names?.needs(name) !== false;
+  }
+
+  /** It is held, with these bytes. */
+  #isKnown(name: string, message: Uint8Array): boolean {
+    const held = this.#held.get(name);
+    return held !== undefined && !held.isDraining && Buffer.compare(held.bytes, message) === 0;
+  }
+
+  #decode(name: string, message: Uint8Array): Decoded<T> {
+    const problems = new Problems();
     const ownName = this.type.nameOf(message);
     if (name === '') problems.at('name').add('a resource needs a name');
     else if (ownName !== name && this.#decoder.isSentUnderOwnName) {
       problems.at('name').add(`is ${JSON.stringify(ownName)}, but the resource was sent as ${JSON.stringify(name)}`);
     }
-    return this.#decoder.decode(message, problems);
+    const value = this.#decoder.decode(message, problems);
+    if (value === undefined && problems.isEmpty) problems.add('cannot be read');
+    // A view would keep the whole response in memory, and a piece of a pool the pool.
+    return { value, problems, bytes: new Uint8Array(message) };
   }
 
   #statusOf(name: string): ResourceStatus {
@@ -270,6 +297,13 @@ export class ResourceSet<T> implements ResourceConsumer {
   #documentOf(bytes: Uint8Array): unknown {
     return writeProtoJson(bytes, this.type.typeUrl.slice(this.type.typeUrl.lastIndexOf('/') + 1));
   }
+}
+
+interface Decoded<T> {
+  /** Of use without problems, and only then. */
+  readonly value: T | undefined;
+  readonly problems: Problems;
+  readonly bytes: Uint8Array;
 }
 
 interface ResourceState {

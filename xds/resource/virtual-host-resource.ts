@@ -9,6 +9,7 @@ import { makeResourceDecoder, type ResourceDecoder } from './resource-decoder.ts
 export const virtualHostDecoder: ResourceDecoder<VirtualHost> = makeResourceDecoder({
   messageName: 'envoy.config.route.v3.VirtualHost',
   shortName: 'vhds',
+  isDecodedAhead: true,
   isSentUnderOwnName: false,
   decode: (message: Message, problems) => decodeVirtualHost(message, defaultMaxDirectResponseBodyBytes, problems),
 });

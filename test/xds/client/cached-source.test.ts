@@ -46,6 +46,7 @@ function made(earlier: readonly KeptType[]) {
         random: () => 0.5,
         log,
       }),
+    clock,
     defer,
     log,
     onChange: () => changes.count++,

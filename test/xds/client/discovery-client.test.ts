@@ -41,34 +41,6 @@ for (const protocol of protocols) {
     );
   });
 
-  t.test(
-    `${protocol}: a response that is prepared in steps is answered behind them, and others meanwhile`,
-    async (t) => {
-      const { client, stream, time, clusters, consumers } = started(protocol);
-      client.subscribe(endpointType, 'e', 0);
-      time.endTurn();
-      stream.take();
-      clusters.prepare = () => ['one', 'two'].values();
-      const answered = () => stream.take().map(({ nonce }) => nonce);
-      stream.respond({ type: clusterType, nonce: 'n1', version: '1', resources: [{ name: 'a', version: '1' }] });
-      stream.respond({ type: clusterType, nonce: 'n2', version: '2', resources: [{ name: 'a', version: '2' }] });
-      stream.respond({ type: endpointType, nonce: 'n3', version: '1', resources: [{ name: 'e', version: '1' }] });
-      t.same(answered(), ['n3']);
-      t.same(consumers.get(endpointType)!.take(), ['+e@1']);
-      time.endTurn();
-      time.endTurn();
-      t.same(clusters.take(), []);
-      time.endTurn();
-      t.same([answered(), clusters.take()], [['n1'], ['+a@1']]);
-      for (let turn = 0; turn < 3; turn++) time.endTurn();
-      t.same([answered(), clusters.take()], [['n2'], ['+a@2']]);
-      stream.respond({ type: clusterType, nonce: 'n4', version: '3', resources: [{ name: 'a', version: '3' }] });
-      stream.end();
-      for (let turn = 0; turn < 3; turn++) time.endTurn();
-      t.same([answered(), clusters.take()], [[], []], 'the stream that it came on is gone');
-    },
-  );
-
   t.test(`${protocol}: changes of one turn travel in one request of each type`, async (t) => {
     const { client, stream, time } = started(protocol);
     stream.take();

@@ -1,5 +1,6 @@
 // A client and a control plane that know nothing of each other but the protocol, over streams that are slow and break at
-// any message: in the end the client holds what the control plane has, and broke no rule on the way.
+// any message: in the end the client holds what the control plane has, and broke no rule on the way. Large responses are
+// prepared in slices, between which all else happens.
 
 import { deepStrictEqual } from 'node:assert/strict';
 import fc from 'fast-check';
@@ -37,15 +38,18 @@ class SlowTransport implements DiscoveryTransport {
   readonly target = 'a model';
   readonly #protocol: Protocol;
   readonly #world: World;
+  readonly #text: string;
   session: ControlPlaneSession;
   readonly violations: string[] = [];
   #events: DiscoveryStreamEvents | null = null;
   readonly #toClient: Uint8Array[] = [];
   readonly #toServer: Uint8Array[] = [];
 
-  constructor(protocol: Protocol, world: World) {
+  /** Each resource has `text`. */
+  constructor(protocol: Protocol, world: World, text: string) {
     this.#protocol = protocol;
     this.#world = world;
+    this.#text = text;
     this.session = this.#newSession();
   }
 
@@ -88,17 +92,20 @@ class SlowTransport implements DiscoveryTransport {
   }
 
   #newSession(): ControlPlaneSession {
-    return new ControlPlaneSession(this.#protocol, this.#world, (response) =>
-      this.#toClient.push(Buffer.from(writeResponse(this.#protocol, response))),
-    );
+    return new ControlPlaneSession(this.#protocol, this.#world, ({ resources = [], ...rest }) => {
+      const response = { ...rest, resources: resources.map((each) => ({ ...each, text: this.#text })) };
+      this.#toClient.push(Buffer.from(writeResponse(this.#protocol, response)));
+    });
   }
 }
 
-function model(protocol: Protocol) {
+/** Each step of preparing a response takes as long as a slice; none are small ones, which are not prepared. */
+function model(protocol: Protocol, slices: number) {
   const world: World = new Map(types.map((type) => [type, new Map<string, string>()]));
-  const transport = new SlowTransport(protocol, world);
+  const transport = new SlowTransport(protocol, world, slices === 0 ? '' : 'x'.repeat(32 * 1024));
   const time = new HandClock();
   const consumers = types.map((type) => new RecordingConsumer(type));
+  for (const consumer of consumers) consumer.prepare = () => slowSteps(time, slices);
   const client = new DiscoveryClient({
     name: 'ads',
     protocol,
@@ -116,6 +123,13 @@ function model(protocol: Protocol) {
   client.subscribe(clusterType, '*', 0);
   client.start();
   return { world, transport, time, consumers, client, wanted };
+}
+
+function* slowSteps(time: HandClock, steps: number): Generator<void> {
+  for (let step = 0; step < steps; step++) {
+    time.nowMs += 10;
+    yield;
+  }
 }
 
 type Model = ReturnType<typeof model>;
@@ -158,21 +172,23 @@ function take(running: Model, step: Step): void {
   effect(running, step);
 }
 
+const mostSlices = 3;
+
 /** Delivers all, with nothing refused any more. */
 function settle(running: Model, wasRefused: boolean): void {
   const { transport, time, consumers } = running;
   for (const consumer of consumers) consumer.refuses.clear();
   // What was refused is not sent again before it changes, or to a new stream that does not name it.
   if (wasRefused) take(running, { kind: 'cut' });
-  do time.endTurn();
+  do for (let turn = 0; turn < mostSlices * 8; turn++) time.endTurn();
   while (transport.deliver('to server') || transport.deliver('to client'));
 }
 
 for (const protocol of ['delta', 'state-of-the-world'] as const) {
   t.test(`${protocol}: the client ends with what the control plane has, whatever happens between`, async () => {
     fc.assert(
-      fc.property(fc.array(step, { maxLength: 80, size: 'max' }), (steps) => {
-        const running = model(protocol);
+      fc.property(fc.array(step, { maxLength: 80, size: 'max' }), fc.nat(mostSlices), (steps, slices) => {
+        const running = model(protocol, slices);
         for (const step of steps) take(running, step);
         settle(
           running,

@@ -2,54 +2,95 @@ import t from 'tap';
 import { ResponseLine } from '../../../xds/client/response-line.ts';
 import { HandClock } from '../../support/discovery-fixtures.ts';
 
-function make(stepsOf: (response: string) => number | undefined) {
+/** Each step takes as long as a slice, unless it is said. */
+function make(stepsOf: (response: string) => number | undefined, stepMs = 5) {
   const time = new HandClock();
   const seen: string[] = [];
   let isOver = false;
   const line = new ResponseLine<string>({
     prepare: (response) => {
       const steps = stepsOf(response);
-      return steps === undefined ? undefined : stepping(response, steps, seen);
+      return steps === undefined ? undefined : stepping(response, steps);
     },
-    deliver: (response) => seen.push(response),
-    bytesOf: (response) => (response === 'x' ? 40 * 1024 * 1024 : 1024),
+    deliver: (response) => {
+      seen.push(response);
+      if (response === 'end') line.finish();
+    },
+    bytesOf: (response) => (response === 'x' ? 40 * 1024 * 1024 : response.startsWith('small') ? 1024 : 100 * 1024),
     isOver: () => isOver,
+    clock: time.clock,
     defer: time.defer,
   });
+  function* stepping(response: string, steps: number): Generator<void> {
+    for (let step = 1; step <= steps; step++) {
+      seen.push(`${response}${step}`);
+      time.nowMs += stepMs;
+      yield;
+    }
+  }
   const end = (): void => {
     isOver = true;
   };
   return { line, time, seen, end };
 }
 
-function* stepping(response: string, steps: number, seen: string[]): Generator<void> {
-  for (let step = 1; step <= steps; step++) {
-    seen.push(`${response}${step}`);
-    yield;
-  }
-}
-
-t.test('a response that needs no preparing is delivered at once', async (t) => {
-  const { line, seen } = make(() => undefined);
+t.test('a response that needs no preparing, or is small, is delivered at once', async (t) => {
+  const { line, seen } = make((response) => (response === 'a' ? undefined : 1));
   line.add('a');
-  line.add('b');
-  t.same(seen, ['a', 'b']);
+  line.add('small');
+  t.same(seen, ['a', 'small']);
+  t.ok(line.isIdle);
 });
 
-t.test('a step is made in each turn, and what comes meanwhile waits behind', async (t) => {
+t.test('a slice of steps is made in each turn, and what comes in later turns waits behind', async (t) => {
   const { line, time, seen } = make((response) => (response === 'b' ? undefined : 2));
-  for (const response of ['a', 'b', 'c']) line.add(response);
-  t.same(seen, []);
+  line.add('a');
+  t.same([seen, line.isIdle], [[], false]);
   time.endTurn();
   t.same(seen, ['a1']);
+  for (const response of ['b', 'small']) line.add(response);
   time.endTurn();
   t.same(seen, ['a1', 'a2']);
+  line.add('c');
   time.endTurn();
-  t.same(seen, ['a1', 'a2', 'a', 'b'], 'c is prepared when it is the first');
+  t.same(seen, ['a1', 'a2', 'a', 'b', 'small'], 'c is prepared when what came before it is delivered');
   for (let turn = 0; turn < 3; turn++) time.endTurn();
-  t.same(seen, ['a1', 'a2', 'a', 'b', 'c1', 'c2', 'c']);
+  t.same(seen.slice(5), ['c1', 'c2', 'c']);
   line.add('b');
   t.equal(seen.at(-1), 'b');
+  t.ok(line.isIdle);
+});
+
+t.test('a slice has as many steps as there is time for, by the clock', async (t) => {
+  const { line, time, seen } = make(() => 7, 1);
+  line.add('a');
+  time.endTurn();
+  t.same(seen, ['a1', 'a2', 'a3']);
+  time.endTurn();
+  t.equal(seen.length, 6);
+  time.endTurn();
+  t.equal(seen.at(-1), 'a');
+});
+
+t.test('a clock that is set back ends a slice', async (t) => {
+  const { line, time, seen } = make(() => 3, -1000);
+  line.add('a');
+  time.endTurn();
+  t.same(seen, ['a1']);
+});
+
+t.test('what came in one turn is delivered in one, when all of it is prepared', async (t) => {
+  const { line, time, seen } = make((response) => (response === 'b' ? undefined : 1));
+  for (const response of ['a', 'b', 'c']) line.add(response);
+  time.endTurn();
+  time.endTurn();
+  t.same(seen, ['a1']);
+  line.add('later');
+  time.endTurn();
+  time.endTurn();
+  t.same(seen, ['a1', 'c1', 'a', 'b', 'c']);
+  for (let turn = 0; turn < 2; turn++) time.endTurn();
+  t.same(seen.slice(5), ['later1', 'later']);
 });
 
 t.test('nothing is delivered when it is over', async (t) => {
@@ -59,7 +100,31 @@ t.test('nothing is delivered when it is over', async (t) => {
   time.endTurn();
   end();
   for (let turn = 0; turn < 9; turn++) time.endTurn();
+  line.finish();
   t.same(seen, ['a1']);
+});
+
+t.test('what waits is delivered when no more comes, in order, and once', async (t) => {
+  const { line, time, seen } = make(() => 2);
+  line.add('a');
+  time.endTurn();
+  for (const response of ['small 1', 'b']) line.add(response);
+  line.finish();
+  for (let turn = 0; turn < 9; turn++) time.endTurn();
+  t.same(seen, ['a1', 'a', 'small 1', 'b']);
+  t.ok(line.isIdle);
+  line.add('c');
+  for (let turn = 0; turn < 3; turn++) time.endTurn();
+  t.same(seen.slice(4), ['c1', 'c2', 'c'], 'a line goes on behind it');
+});
+
+t.test('one that ends its stream has what waits delivered behind it', async (t) => {
+  const { line, time, seen } = make((response) => (response === 'b' ? 5 : 1));
+  for (const response of ['a', 'end', 'small']) line.add(response);
+  time.endTurn();
+  line.add('b');
+  for (let turn = 0; turn < 9; turn++) time.endTurn();
+  t.same(seen, ['a1', 'end1', 'a', 'end', 'small', 'b']);
 });
 
 t.test(
@@ -76,9 +141,8 @@ t.test(
     t.same(seen.slice(5), ['a1', 'a2', 'a'], 'steps that were given up are not made, and the next ones are');
     for (let round = 0; round < 3; round++) {
       for (const response of ['a', 'x']) line.add(response);
-      for (let turn = 0; turn < 2; turn++) time.endTurn();
-      t.equal(seen.at(-1), 'a2', 'what was delivered waits no more');
-      time.endTurn();
+      for (let turn = 0; turn < 3; turn++) time.endTurn();
+      t.same(seen.slice(-2), ['a', 'x'], 'what was delivered waits no more');
     }
   },
 );

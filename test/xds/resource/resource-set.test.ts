@@ -8,7 +8,11 @@ import { assignment, encodedOf } from '../../support/assembly-bench.ts';
 const messageName = 'envoy.config.endpoint.v3.ClusterLoadAssignment';
 
 /** Takes bytes for text; those with `wrong` in them are refused. */
-function makeSet({ needed = null as readonly string[] | null, removal = 'gone' as Removal } = {}) {
+function makeSet({
+  needed = null as readonly string[] | null,
+  removal = 'gone' as Removal,
+  isDecodedAhead = false,
+} = {}) {
   const taken: string[] = [];
   const decoded: string[] = [];
   const absent: string[] = [];
@@ -35,6 +39,7 @@ function makeSet({ needed = null as readonly string[] | null, removal = 'gone' a
   const decoder: ResourceDecoder<string> = {
     type: { typeUrl: `type.googleapis.com/${messageName}`, shortName: 'x', nameOf: (message) => textOf(message)[0]! },
     isSentUnderOwnName: true,
+    isDecodedAhead,
     decode(message: Uint8Array, problems: Problems) {
       const text = textOf(message);
       decoded.push(text);
@@ -228,4 +233,46 @@ t.test('the document of a resource is its JSON', async (t) => {
   const a: ReceivedResource = { name: '\n', version: '', aliases: [], message };
   set.onUpdate({ version: '', resources: [a], removed: [] });
   t.match(JSON.stringify(set.statuses()[0]!.document()), /"port_value":1/);
+});
+
+/** Every step of preparing them. */
+function prepareAll({ set }: ReturnType<typeof makeSet>, resources: readonly ReceivedResource[]): number {
+  const messages = resources.map(({ name, message }) => ({ name, message: message! }));
+  const steps = set.prepare(messages);
+  let count = 0;
+  while (steps?.next().done === false) count++;
+  return count;
+}
+
+t.test('what is decoded ahead is decoded once, a resource a step, and nobody sees it before its turn', async (t) => {
+  const made = makeSet({ isDecodedAhead: true });
+  const { set, update, taken, decoded } = made;
+  const resources = [sent('a', 'a 1'), sent('b', 'b wrong'), sent('c', 'c nothing')];
+  t.equal(prepareAll(made, resources), 3);
+  t.same([decoded, taken, [...set.heldVersions()]], [['a 1', 'b wrong', 'c nothing'], [], []]);
+  t.same(update(resources), ['b: field: is wrong', 'c: : cannot be read']);
+  t.same([decoded.length, taken, [...set.heldVersions()]], [3, ['a=a 1'], [['a', '1']]]);
+});
+
+t.test(
+  'what is known or not needed is not decoded ahead; when that has changed it is decoded in its turn',
+  async (t) => {
+    const needed = ['a', 'b'];
+    const made = makeSet({ isDecodedAhead: true, needed });
+    const { update, taken, decoded } = made;
+    const first = [sent('a', 'a 1')];
+    update(first);
+    const resources = [sent('a', 'a 1', '2'), sent('b', 'b 1'), sent('c', 'c 1')];
+    prepareAll(made, resources);
+    t.same(decoded.splice(0), ['a 1', 'b 1']);
+    needed.push('c');
+    update([sent('a', 'a 2')]);
+    update(resources);
+    t.same(decoded, ['a 2', 'a 1', 'c 1']);
+    t.same(taken, ['a=a 1', 'a=a 2', 'a=a 1', 'b=b 1', 'c=c 1']);
+  },
+);
+
+t.test('what the bytes alone do not say is not decoded ahead', async (t) => {
+  t.equal(makeSet().set.prepare([]), undefined);
 });
