@@ -12,6 +12,7 @@ import {
   startDataPlane,
   virtualHostOf,
 } from '../support/data-plane.ts';
+import { threadNowMs } from '../support/thread-time.ts';
 
 const format =
   '%REQ(:METHOD)% %REQ(X-ENVOY-ORIGINAL-PATH?:PATH)% %PROTOCOL% %RESPONSE_CODE% %RESPONSE_FLAGS% %RESPONSE_CODE_DETAILS% ' +
@@ -127,4 +128,28 @@ t.test('bytes of exchanges and of their heads are logged, on a connection that c
     lines.map((line) => line.trim()),
     exchanges,
   );
+});
+
+t.test('lines that the interval has flushed are not waited for any more', async (t) => {
+  let skippedMs = 0;
+  const plane = await startDataPlane({
+    listeners: [
+      httpListener(
+        'http',
+        managerOf([virtualHostOf([routeOf('/', forwardTo('nobody'))])], {
+          accessLogs: [
+            { sink: { kind: 'stdout' }, format: { kind: 'text', format: '%RESPONSE_CODE%\n', omitEmptyValues: false } },
+          ],
+        }),
+      ),
+    ],
+    clusters: [clusterOf('nobody', [])],
+    clock: () => threadNowMs() + skippedMs,
+  });
+  t.teardown(() => plane.stop());
+  await (await fetch(`http://127.0.0.1:${plane.ports.get('http')}/`)).text();
+  skippedMs = 5000;
+  // Timers come behind the message of a turn, so that the first of these may be answered before the flush.
+  for (let turn = 0; turn < 2; turn++) await plane.update({});
+  t.same(await plane.logged(1), ['503']);
 });
