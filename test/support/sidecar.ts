@@ -18,7 +18,7 @@ export interface Sidecar {
   readonly adminPort: number;
   /** Lines of the process's log so far, as objects. */
   readonly log: readonly LogLine[];
-  /** Resolves with the first line, past or future, whose message matches. */
+  /** Resolves with the first line, past or future, whose message matches; rejects if the process ends without it. */
   logged(message: RegExp): Promise<LogLine>;
   /** Resolves with the exit code when the process has ended. */
   readonly ended: Promise<number | null>;
@@ -105,11 +105,16 @@ class RunningSidecar implements Sidecar {
   readonly log: LogLine[] = [];
   readonly ended: Promise<number | null>;
   adminPort = 0;
-  readonly #waiting: { readonly message: RegExp; readonly resolve: (line: LogLine) => void }[] = [];
+  readonly #waiting: (PromiseWithResolvers<LogLine> & { readonly message: RegExp })[] = [];
+  #end: Error | undefined;
 
   constructor(child: ChildProcess) {
     this.process = child;
-    this.ended = once(child, 'close').then(([code]) => code as number | null);
+    this.ended = once(child, 'close').then(([code]) => {
+      this.#end = new Error(`ended with ${code}: ${this.log.map((line) => line.msg).join('\n')}`);
+      for (const { reject } of this.#waiting) reject(this.#end);
+      return code as number | null;
+    });
     let rest = '';
     child.stderr!.on('data', (data: Buffer) => {
       const lines = (rest + data.toString()).split('\n');
@@ -119,10 +124,9 @@ class RunningSidecar implements Sidecar {
   }
 
   async becomeReady(): Promise<void> {
-    const served = this.logged(/^configuration is served$/);
-    const admin = await Promise.race([this.logged(/^admin interface is listening$/), this.#endedEarly()]);
+    const wanted = [/^admin interface is listening$/, /^configuration is served$/] as const;
+    const [admin, line] = await Promise.all([this.logged(wanted[0]), this.logged(wanted[1])]);
     this.adminPort = portOf(admin['address'] as string);
-    const line = await Promise.race([served, this.#endedEarly()]);
     for (const listener of line['listeners'] as string[]) {
       const space = listener.indexOf(' ');
       this.addresses.set(listener.slice(0, space), listener.slice(space + 1));
@@ -132,7 +136,10 @@ class RunningSidecar implements Sidecar {
   logged(message: RegExp): Promise<LogLine> {
     const past = this.log.find((line) => message.test(line.msg));
     if (past !== undefined) return Promise.resolve(past);
-    return new Promise((resolve) => this.#waiting.push({ message, resolve }));
+    if (this.#end !== undefined) return Promise.reject(this.#end);
+    const waiting = { message, ...Promise.withResolvers<LogLine>() };
+    this.#waiting.push(waiting);
+    return waiting.promise;
   }
 
   port(listener: string): number {
@@ -144,11 +151,6 @@ class RunningSidecar implements Sidecar {
     const headers = { connection: 'close' };
     const response = await fetch(`http://127.0.0.1:${this.adminPort}${path}`, { method, headers });
     return response.text();
-  }
-
-  async #endedEarly(): Promise<never> {
-    const code = await this.ended;
-    throw new Error(`ended with ${code}: ${this.log.map((line) => line.msg).join('\n')}`);
   }
 
   #addLine(text: string): void {
