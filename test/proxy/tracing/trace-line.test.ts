@@ -118,6 +118,27 @@ t.test('logs and fields that a route adds are told the ids of the line', async (
   t.equal(sentField(connection.requestHead, 'x-trace'), logged[0]);
 });
 
+t.test('an attempt that fails before it has a connection is an event like any other', async (t) => {
+  const routes = [
+    routeOf('/', forwardAction({ retryPolicy: retryPolicy({ retryOn: ['connect-failure'], numRetries: 1 }) })),
+  ];
+  const scene = tracedScene({}, { routes, endpoints: 2 });
+  scene.request();
+  scene.refuse();
+  scene.reactor.advance(200);
+  const second = scene.connect();
+  scene.respond(second, 200);
+  const [{ spans }] = recordsIn(scene) as [ReturnType<typeof recordsIn>[number]];
+  t.same([spans[0]!.traceId, spans[0]!.spanId], toldTo(second));
+  t.same(
+    spans[0]!.events.map(({ attributes }) => [attributes['error.message'], attributes['http.response.status_code']]),
+    [
+      ['no', undefined],
+      [undefined, 200],
+    ],
+  );
+});
+
 t.test('what an earlier request left is nothing of a later one', async (t) => {
   const scene = tracedScene({}, { isOutbound: true });
   const operation: [string, string] = ['x-envoy-decorator-operation', 'theirs'];
