@@ -69,3 +69,28 @@ t.test('what is forgotten is awaited again', async (t) => {
   t.ok(held.awaits('a'));
   t.equal(held.seen.size, 0);
 });
+
+t.test('what was not there is asked for anew when it is forgotten, or let go and wanted again', async (t) => {
+  const { held, want } = makeHeld();
+  want('a');
+  held.onAbsent('a');
+  t.notOk(held.awaits('a'));
+  held.forget();
+  t.ok(held.awaits('a'), 'the source may have it when it is back');
+  held.onAbsent('a');
+  want();
+  want('a');
+  t.ok(held.awaits('a'), 'it was not said of this subscription');
+});
+
+t.test('of what was merged it is known whose which endpoint is', async (t) => {
+  const { held, receive } = makeHeld();
+  receive('a', 'hash;x=1,y=2;1*1.2*1');
+  t.match(held.byName.get('a'), {
+    shares: '1*1.2*1',
+    changes: new Map([
+      ['x', 1],
+      ['y', 2],
+    ]),
+  });
+});

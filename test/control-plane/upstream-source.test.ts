@@ -168,6 +168,17 @@ t.test('a lost source keeps its last state until its time to live is over', asyn
   t.same(names('cds'), []);
 });
 
+t.test('of a source that is lost for too long nothing is left, of no type', async (t) => {
+  const { start, answer, breakStream, advance, names } = makeSource({ timeToLiveMs: 60_000 });
+  start();
+  const types = ['cds', 'eds', 'lds', 'rds'] as const;
+  for (const type of types) answer(type, shop);
+  t.same(types.map(names), [['shop'], ['shop'], ['shop'], ['shop']]);
+  breakStream();
+  advance(60_000);
+  t.same(types.map(names), [[], [], [], []]);
+});
+
 t.test('a source that comes back in time says what changed, and its time to live begins anew', async (t) => {
   const { start, answer, breakStream, advance, names, asked } = makeSource({ timeToLiveMs: 60_000 });
   start();
