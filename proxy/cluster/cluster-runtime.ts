@@ -183,6 +183,12 @@ export class ClusterRuntime implements EndpointOwner {
     this.#rebuild();
   }
 
+  /** The cluster is gone: nobody finds an endpoint in it any more. Its connections go with `remove`. */
+  leave(): void {
+    this.#isRemoved = true;
+    this.#balancer = noChoice;
+  }
+
   /** The cluster is gone: every endpoint is removed and pools are drained. */
   remove(): void {
     this.#isRemoved = true;

@@ -10,7 +10,7 @@ import { type ClusterPack, type Told, toldOf } from './packed-clusters.ts';
 import { slowStartOf } from './slow-start.ts';
 
 export interface ClusterTableOptions extends ClusterEnvironment {
-  /** A cluster that was in use left the configuration; its endpoints are removed already. */
+  /** A cluster that was in use left the configuration, and its endpoints are removed. */
   readonly onClusterRemoved: (cluster: ClusterRuntime) => void;
 }
 
@@ -22,6 +22,8 @@ export class ClusterTable {
   /** Served, and not taken in yet; the oldest first. Each step says what it cost. */
   readonly #untaken: Iterator<number, void>[] = [];
   readonly #runtimes = new Map<string, ClusterRuntime>();
+  /** Not configured any more, though what was told of them is not forgotten yet. */
+  #removed: Set<string> = new Set();
   /** Removed, with requests or connections that have not ended yet. */
   readonly #leaving = new Set<ClusterRuntime>();
   /** Packs to dissolve. */
@@ -34,7 +36,7 @@ export class ClusterTable {
   /** Number of configured clusters, used or not. */
   get size(): number {
     let size = 0;
-    for (const slot of this.#configs.values()) if (isServed(slot)) size++;
+    for (const slot of this.#configs.values()) if (isServed(slot) && !this.#removed.has(slot.name)) size++;
     return size;
   }
 
@@ -46,7 +48,7 @@ export class ClusterTable {
 
   has(name: string): boolean {
     const slot = this.#configs.get(name);
-    return slot !== undefined && isServed(slot);
+    return slot !== undefined && isServed(slot) && !this.#removed.has(name);
   }
 
   /** Clusters that were asked for. */
@@ -72,13 +74,15 @@ export class ClusterTable {
 
   /**
    * Applies a delta between two events of the reactor. What was prepared is served at once, all of it: who asks for a cluster
-   * finds it as it is now. Members and connections of clusters in use follow with `takeIn`.
+   * finds it as it is now, and none that is removed. Members and connections of clusters in use follow with `takeIn`.
    */
   apply(delta: Pick<SnapshotDelta, 'clusters' | 'assignments'>): void {
     this.#dissolveSparse();
-    for (const name of delta.clusters.removed) this.#remove(name);
+    const removed = new Set(delta.clusters.removed);
     this.#servePrepared();
     for (const name of delta.assignments.removed) {
+      // With its cluster.
+      if (removed.has(name)) continue;
       this.#takeInOf(name);
       this.#forget(this.#assignments, name);
       this.#runtimes.get(name)?.updateAssignment(null);
@@ -97,12 +101,13 @@ export class ClusterTable {
     for (const [name, { loadBalancer }] of delta.clusters.set) {
       if (slowStartOf(loadBalancer) !== undefined) this.get(name)?.watchMembers();
     }
+    this.#leave(removed);
   }
 
   /**
-   * Takes in some of what was prepared and is served: in a few tenths of a millisecond, where all of 10,000 clusters of which
-   * 500 are in use took 10 to 50 ms of CPU in one turn. Whether there is more. Call it, a turn after another, before
-   * anything else is prepared or applied.
+   * Takes in some of what was prepared and is served, or lets go of some of what was removed: in a few tenths of a
+   * millisecond, where all of 10,000 clusters of which 500 are in use took 10 to 50 ms of CPU in one turn. Whether there is
+   * more. Call it, a turn after another, before anything else is prepared or applied.
    */
   takeIn(): boolean {
     this.#dissolveSparse();
@@ -119,9 +124,12 @@ export class ClusterTable {
   cleanUp(nowMs: number): void {
     this.#dissolveSparse();
     for (const cluster of this.#runtimes.values()) cluster.cleanUp(nowMs);
+    let gone = 0;
     for (const cluster of this.#leaving) {
       cluster.cleanUp(nowMs);
-      if (cluster.isGone) this.#leaving.delete(cluster);
+      if (!cluster.isGone) continue;
+      this.#leaving.delete(cluster);
+      if (++gone === mostGone) return;
     }
   }
 
@@ -156,6 +164,7 @@ export class ClusterTable {
    * members with the transport socket of before. What it cost.
    */
   #takeInOf(name: string): number {
+    if (this.#removed.has(name)) this.#forgetBoth(name);
     const assignment = this.#assignments.get(name);
     const config = this.#configs.get(name);
     const members = assignment === undefined ? 0 : this.#takeInAssignment(assignment);
@@ -201,6 +210,12 @@ export class ClusterTable {
     slot.next = null;
   }
 
+  #forgetBoth(name: string): void {
+    this.#removed.delete(name);
+    this.#forget(this.#configs, name);
+    this.#forget(this.#assignments, name);
+  }
+
   #noteSparse(pack: ClusterPack | null | undefined): void {
     if (pack) this.#sparse.add(pack);
   }
@@ -227,7 +242,10 @@ export class ClusterTable {
     const { protocol } = cluster.config.upstreamHttp;
     const isSame = cluster.statName === config.statName && protocol === config.upstreamHttp.protocol;
     if (isSame) cluster.updateConfig(config);
-    else this.#removeRuntime(cluster);
+    else {
+      this.#runtimes.delete(name);
+      this.#letGo(cluster);
+    }
   }
 
   #create(name: string): ClusterRuntime | null {
@@ -239,15 +257,36 @@ export class ClusterTable {
     return cluster;
   }
 
-  #remove(name: string): void {
-    this.#forget(this.#configs, name);
-    this.#forget(this.#assignments, name);
-    const cluster = this.#runtimes.get(name);
-    if (cluster !== undefined) this.#removeRuntime(cluster);
+  /** From now on nobody finds them, and who holds one finds no endpoint in it. */
+  #leave(names: Set<string>): void {
+    if (names.size === 0) return;
+    const clusters: ClusterRuntime[] = [];
+    for (const cluster of this.#runtimes.values()) {
+      if (!names.has(cluster.name)) continue;
+      this.#runtimes.delete(cluster.name);
+      cluster.leave();
+      clusters.push(cluster);
+    }
+    // Nearly always there is none of before.
+    for (const name of this.#removed) names.add(name);
+    this.#removed = names;
+    this.#untaken.push(this.#lettingGo(names, clusters));
   }
 
-  #removeRuntime(cluster: ClusterRuntime): void {
-    this.#runtimes.delete(cluster.name);
+  // All at once it was a turn of 43 ms for 10,000 clusters, 500 of them with two connections, 10 ms where none is in use; what
+  // they count was given back in another, of 9 ms.
+  *#lettingGo(names: ReadonlySet<string>, clusters: readonly ClusterRuntime[]): Generator<number, void> {
+    for (const cluster of clusters) {
+      this.#letGo(cluster);
+      yield costOfUsed;
+    }
+    for (const name of names) {
+      if (this.#removed.has(name)) this.#forgetBoth(name);
+      yield costOfForgotten;
+    }
+  }
+
+  #letGo(cluster: ClusterRuntime): void {
     cluster.remove();
     this.#leaving.add(cluster);
     this.#options.onClusterRemoved(cluster);
@@ -258,9 +297,13 @@ const mostDissolved = 2;
 
 /** What is taken in of a cluster that nobody uses, a twentieth of a microsecond once it is compiled. */
 const costOfUnused = 1;
+/** Of one that is removed: half a microsecond for what was told of it, as much for its members, in which packs are looked after. */
+const costOfForgotten = 2;
 /** Of one in use, whose members and connections are compared with what is told of them. */
 const costOfUsed = 32;
 const mostTakenIn = 256;
+/** Removed clusters that give their counters back in one turn: 17 us each. */
+const mostGone = 64;
 
 /** What is told of a name, looked up once for each time that it is told of. */
 interface Slot<T> {

@@ -91,6 +91,8 @@ export class Worker {
   readonly #housekeeping = new Timer(() => this.#keepHouse());
   readonly #logFlush = new Timer(() => this.#flushLogs());
   readonly #entryFlush = new Timer(() => this.#logs.flushEntries());
+  /** Removed, once no cluster that is not taken in yet makes connections by them. */
+  #leavingSecrets: readonly string[] = [];
   /** Messages wait until it is over. */
   #isLoading = false;
   /** `drained` is to be said. */
@@ -239,6 +241,7 @@ export class Worker {
         this.#reactor.wakeUp();
         return;
       }
+      this.#dropSecrets();
       const received = receiveMessageOnPort(this.#options.port);
       if (received === undefined) return;
       const message = received.message as ToWorker;
@@ -323,15 +326,21 @@ export class Worker {
       this.#runtime.clear();
       for (const [key, value] of delta.runtime) this.#runtime.set(key, value);
     }
-    this.#tls.apply(delta.secrets);
-    this.#clusters.apply({ clusters: { set: delta.clusters.set, removed: [] }, assignments: delta.assignments });
+    this.#tls.apply({ set: delta.secrets.set, removed: [] });
+    this.#leavingSecrets = delta.secrets.removed;
+    this.#clusters.apply(delta);
     this.#routeTables.apply(this.#receivedRoutes.join(routes));
     this.#listeners.apply(delta.listeners, new Map(placements));
-    this.#clusters.apply({ clusters: { set: [], removed: delta.clusters.removed }, assignments: noAssignments });
     this.#context.http.onDemand.lookAgain();
     this.#context.http.output.flush();
     this.#generations.apply(this.#options.start.workerIndex, generation);
     if (generation === this.#generations.published) this.#send({ kind: 'applied', generation });
+  }
+
+  #dropSecrets(): void {
+    if (this.#leavingSecrets.length === 0) return;
+    this.#tls.apply({ set: [], removed: this.#leavingSecrets });
+    this.#leavingSecrets = [];
   }
 
   #drain(inboundOnly: boolean, stopAccepting: boolean): void {
@@ -393,8 +402,6 @@ export class Worker {
     this.#send({ kind: 'warning', text });
   }
 }
-
-const noAssignments = { set: [], removed: [] };
 
 /** What listeners can name. Where no second engine is loaded, both names are our own. */
 function enginesOf(

@@ -1,12 +1,14 @@
 // A worker on this thread, spoken to as the main thread does.
 
 import { once } from 'node:events';
-import { createServer } from 'node:http';
+import { createServer, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import { MessageChannel } from 'node:worker_threads';
 import t, { type Test } from 'tap';
 import type { AccessLog } from '../../../config/access-log.ts';
 import type { Listener } from '../../../config/listener.ts';
+import type { SnapshotChange } from '../../../config/snapshot.ts';
 import { signalEventFd } from '../../../native/event-fd.ts';
 import { openListener } from '../../../proxy/listener/listener-opening.ts';
 import { makeSharedLimit } from '../../../proxy/listener/shared-limit.ts';
@@ -17,6 +19,9 @@ import { makeAssignment, makeCluster, makeEndpoint, makeLocality } from '../../s
 import { forwardTo, httpListener, managerOf, routeOf, virtualHostOf } from '../../support/data-plane.ts';
 import { packedClusters } from '../../support/packed-clusters.ts';
 import { RawClient } from '../../support/raw-client.ts';
+import { retryPolicy } from '../../support/route-fixtures.ts';
+import { reference, trustSecret, upstreamTls } from '../../support/tls-config-fixtures.ts';
+import { Authority } from '../../support/tls-fixtures.ts';
 
 const start: Omit<WorkerStart, 'generations'> = {
   workerIndex: 0,
@@ -70,7 +75,12 @@ async function startWorker(t: Test) {
     port1.close();
   });
   /** Returns the port of the last listener. */
-  const serve = async (generation: number, listeners: readonly Listener[], removed: readonly string[] = []) => {
+  const serve = async (
+    generation: number,
+    listeners: readonly Listener[],
+    removed: readonly string[] = [],
+    also: Partial<SnapshotChange> = {},
+  ) => {
     let port = 0;
     const placements: [string, ListenerPlacement][] = [];
     for (const listener of listeners) {
@@ -89,7 +99,7 @@ async function startWorker(t: Test) {
       secrets: nothing,
     };
     generations.publish(generation, generations.published);
-    send({ kind: 'snapshot', delta, routes: nothing, placements });
+    send({ kind: 'snapshot', delta: { ...delta, ...also }, routes: nothing, placements });
     t.equal((await take('applied')).generation, generation);
     t.same(generations.applied, [generation]);
     return port;
@@ -240,4 +250,52 @@ t.test('members that left with a large change are let go, though nobody asks for
   await serve(2, []);
   await closed;
   t.equal(connections.length, 1);
+});
+
+t.test('a removed secret serves until the clusters that used it have what takes its place', async (t) => {
+  const { serve, send } = await startWorker(t);
+  const authority = Authority.make(t.testdir({}), 'root');
+  const { certificateChain, privateKey } = authority.issue();
+  const held = Promise.withResolvers<ServerResponse>();
+  let requests = 0;
+  const origin = createTlsServer({ cert: certificateChain, key: privateKey }, (_, response) => {
+    if (requests++ === 0) held.resolve(response);
+    else response.end('from the origin');
+  });
+  origin.listen(0, '127.0.0.1');
+  await once(origin, 'listening');
+  t.teardown(() => {
+    origin.closeAllConnections();
+    origin.close();
+  });
+  const { port } = origin.address() as AddressInfo;
+  const assignment = makeAssignment([makeLocality([makeEndpoint('127.0.0.1', { port })])]);
+  // With slow start all of them are in use: to take them in are hundreds of turns, and the one that is asked for is the last.
+  const slowStart = { windowMs: 10_000, aggression: 1, minWeightPercent: 10 };
+  const loadBalancer = { ...makeCluster().loadBalancer, policy: { kind: 'round-robin', slowStart } } as const;
+  const names = Array.from({ length: 3200 }, (_, index) => `c${index}`);
+  const push = (secret: string): void => {
+    const tls = upstreamTls({ certificates: [], validation: { secret: reference(secret) } });
+    for (let from = 0; from < names.length; from += 32) {
+      const some = names.slice(from, from + 32);
+      const clusters = some.map((name) => makeCluster({ name, loadBalancer, transport: { kind: 'tls', tls } }));
+      const members = some.map((name) => [name, assignment] as const);
+      send({ kind: 'snapshot-part', part: packedClusters(clusters, members) });
+    }
+  };
+  const secret = (name: string) =>
+    [name, trustSecret(name, { roots: { kind: 'pem', pem: authority.certificate } })] as const;
+  push('old');
+  const retry = retryPolicy({ retryOn: ['reset'], numRetries: 1, backoffBaseMs: 1, backoffMaxMs: 1 });
+  const manager = managerOf([virtualHostOf([routeOf('/', forwardTo('c3199', { retryPolicy: retry }))])]);
+  const secrets = { set: [secret('old')], removed: [] };
+  const client = await RawClient.open(await serve(1, [httpListener('http', manager)], [], { secrets }));
+  t.teardown(() => client.close());
+  const answer = ask(client);
+  const { socket } = await held.promise;
+  push('new');
+  await serve(2, [], [], { secrets: { set: [secret('new')], removed: ['old'] } });
+  socket?.destroy();
+  t.match(await answer, /from the origin$/);
+  t.equal(requests, 2);
 });
