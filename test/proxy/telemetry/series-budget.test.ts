@@ -385,6 +385,20 @@ t.test('series that expired are counted by how requests ended', (t) => {
   t.end();
 });
 
+t.test('a key of requests that was counted in other alone has no series that expires', (t) => {
+  const fixture = new Fixture(1);
+  const metrics = new RequestMetrics({ stats: fixture.workers[0]!, maxSeries: 10 });
+  metrics.cleanUp(0);
+  metrics.seriesFor({ service: 's', route: '/', method: 'GET' }).record(200, -1, 1);
+  fixture.budget.groups();
+  t.match(fixture.budget.report(), { names: 0, namesInOther: 1 });
+  metrics.cleanUp(10_000);
+  metrics.cleanUp(10_000 + idleSeriesMs);
+  t.notOk(fixture.budget.groups().some(({ scope }) => scope === expiredRequestStats.scope));
+  t.match(fixture.budget.report(), { expired: 0, namesInOther: 0 });
+  t.end();
+});
+
 function sumOfRequests(groups: readonly SeriesGroup[]): number {
   let sum = 0;
   for (const group of groups) {

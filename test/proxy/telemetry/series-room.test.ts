@@ -25,6 +25,10 @@ class Fixture {
     return this.#stats.block(set, name);
   }
 
+  release(block: StatBlock): void {
+    this.#stats.release(block);
+  }
+
   /** A cluster with one series. */
   cluster(name: string): StatBlock {
     const block = this.#stats.block(clusterStats, name);
@@ -50,6 +54,91 @@ t.test('of names that come at the same time the busiest has series of its own', 
     fixture.cluster(name).add(upstreamRqTotal, more);
   }
   t.strictSame(fixture.shown(), ['b 5', 'other 3']);
+  t.match(fixture.budget.report(), { displaced: 0, returned: 0 }, 'nobody has seen series of the others');
+  t.end();
+});
+
+t.test('room that comes free is for the name that was used last, and of those for the busiest', (t) => {
+  const fixture = new Fixture(2);
+  const [a, x, y, z] = ['a', 'x', 'y', 'z'].map((name) => fixture.cluster(name));
+  a!.add(upstreamRqTotal, 9);
+  t.strictSame(fixture.shown(), ['a 10', 'other 3']);
+  for (const block of [x!, y!]) {
+    fixture.nowMs += 1000;
+    block.inc(upstreamRqTotal);
+    fixture.shown();
+  }
+  fixture.release(a!);
+  t.strictSame(fixture.shown(), ['other 5', 'y 0']);
+  t.equal(fixture.budget.report().returned, 0, 'it had none before');
+  fixture.release(y!);
+  x!.inc(upstreamRqTotal);
+  z!.add(upstreamRqTotal, 2);
+  t.strictSame(fixture.shown(), ['other 8', 'z 0']);
+  t.end();
+});
+
+t.test('of names that are idle the one that was used longest ago makes room', (t) => {
+  const fixture = new Fixture(4);
+  fixture.cluster('other');
+  fixture.cluster('q');
+  fixture.shown();
+  fixture.nowMs = 10_000;
+  fixture.cluster('p');
+  const r = fixture.cluster('r');
+  t.strictSame(fixture.shown(), ['other 1', 'p 1', 'q 1', 'r 1']);
+  fixture.nowMs = 70_000;
+  r.inc(upstreamRqTotal);
+  fixture.cluster('z');
+  t.strictSame(fixture.shown(), ['other 1', 'p 1', 'r 2', 'z 1']);
+  t.end();
+});
+
+t.test('an idle name makes no room for one that is idle for as long', (t) => {
+  const fixture = new Fixture(2);
+  const [own, waiting] = ['own', 'waiting', 'another'].map((name) => fixture.cluster(name));
+  own!.add(upstreamRqTotal, 5);
+  fixture.shown();
+  fixture.nowMs = 10_000;
+  for (const block of [own!, waiting!]) block.inc(upstreamRqTotal);
+  t.strictSame(fixture.shown(), ['other 3', 'own 7']);
+  fixture.nowMs = 100_000;
+  t.strictSame(fixture.shown(), ['other 3', 'own 7']);
+  t.end();
+});
+
+t.test('a name that grows takes room of the one that was used before it, else of the one that came last', (t) => {
+  const more = [clusterStats.upstreamCxTotal, clusterStats.upstreamRqTimeout];
+  for (const isUsed of [false, true]) {
+    const fixture = new Fixture(4);
+    fixture.cluster('other');
+    const a = fixture.cluster('a');
+    fixture.shown();
+    fixture.nowMs = 10_000;
+    const b = fixture.cluster('b');
+    t.strictSame(fixture.shown(), ['a 1', 'b 1', 'other 1']);
+    fixture.nowMs = 20_000;
+    for (const index of more) (isUsed ? a : b).inc(index);
+    if (isUsed) b.add(upstreamRqTotal, 9);
+    t.strictSame(fixture.shown(), isUsed ? ['a 1', 'other 10'] : ['b 1', 'other 1']);
+  }
+  t.end();
+});
+
+t.test('an idle name that was displaced waits for room for all of its series', (t) => {
+  const fixture = new Fixture(2);
+  fixture.cluster('a');
+  fixture.shown();
+  fixture.nowMs = idleSeriesMs;
+  t.strictSame(fixture.shown(), []);
+  fixture.cluster('c');
+  fixture.cluster('d');
+  t.strictSame(fixture.shown(), ['c 1', 'd 1']);
+  fixture.cluster('b');
+  fixture.shown();
+  t.match(fixture.budget.report(), { names: 1, namesInOther: 3, returned: 0 });
+  fixture.shown();
+  t.match(fixture.budget.report(), { names: 1, namesInOther: 3, returned: 0 });
   t.end();
 });
 
