@@ -112,7 +112,13 @@ const retryable: ReadonlySet<number> = new Set([
   status.DATA_LOSS,
 ]);
 
+/** What the library says, under a code that collectors have as well, when an answer is beyond what is read of it. */
+const ownLimit = new RegExp(`^Received message .*\\b${maxAnswerBytes}\\)?$`);
+
 function resultOf({ code, details, metadata }: ServiceError): AttemptResult {
+  if (code === status.RESOURCE_EXHAUSTED && ownLimit.test(details)) {
+    return { kind: 'failed', reason: `its answer is longer than ${maxAnswerBytes} bytes` };
+  }
   const reason = `${status[code] ?? code}: ${details}`;
   const [info] = metadata?.get('grpc-status-details-bin') ?? [];
   const afterMs = info instanceof Uint8Array ? retryDelayMs(info) : undefined;

@@ -21,6 +21,8 @@ export type AttemptResult =
   | { readonly kind: 'accepted'; readonly answer: Uint8Array }
   /** Another attempt would end the same way. */
   | { readonly kind: 'refused'; readonly reason: string }
+  /** It was answered, and not in a way that says what became of it: another attempt might be taken twice. */
+  | { readonly kind: 'failed'; readonly reason: string }
   /** `afterMs`: how long the collector asks to be left alone. */
   | { readonly kind: 'try-again'; readonly reason: string; readonly afterMs?: number };
 

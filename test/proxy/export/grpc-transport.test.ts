@@ -1,10 +1,11 @@
 import { getEventListeners, once } from 'node:events';
 import { createServer } from 'node:http2';
 import type { AddressInfo } from 'node:net';
-import { gunzipSync } from 'node:zlib';
+import { gunzipSync, gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import t from 'tap';
 import { GrpcTransport, retryDelayMs } from '../../../proxy/export/grpc-transport.ts';
+import { maxAnswerBytes } from '../../../proxy/export/transport.ts';
 import { plainly } from '../../support/export-fixtures.ts';
 
 const retryInfo = 'type.googleapis.com/google.rpc.RetryInfo';
@@ -67,4 +68,52 @@ t.test('a message is compressed when that is asked for', async (t) => {
   // A status without a message is an error of the collector's.
   t.match(await attempt, { kind: 'refused' });
   t.same(getEventListeners(signal, 'abort'), [], 'an attempt leaves nothing at a signal that outlives it');
+});
+
+t.test('an answer that is too long is a failure in words, and no refusal', async (t) => {
+  const length = maxAnswerBytes + 1;
+  const head = Buffer.alloc(5);
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const answers = [
+    () => {
+      head.writeUInt32BE(length, 1);
+      return { headers: {}, status: {}, body: Buffer.concat([head, Buffer.alloc(length)]) };
+    },
+    () => {
+      const packed = gzipSync(Buffer.alloc(length));
+      head.writeUInt32BE(packed.length, 1);
+      head[0] = 1;
+      return { headers: { 'grpc-encoding': 'gzip' }, status: {}, body: Buffer.concat([head, packed]) };
+    },
+    // The collector's own limit: what was sent is too large for it.
+    () => {
+      const message = 'Received message larger than max (5000000 vs 4194304)';
+      return { headers: {}, status: { 'grpc-status': '8', 'grpc-message': message }, body: Buffer.alloc(0) };
+    },
+  ];
+  server.on('stream', (stream) => {
+    const { headers, status, body } = answers.shift()!();
+    // A client that has read enough resets the stream.
+    stream.on('error', (error) => t.match(error, { code: /^ERR_HTTP2/ }));
+    stream.respond({ ':status': 200, 'content-type': 'application/grpc', ...headers }, { waitForTrailers: true });
+    stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0', ...status }));
+    stream.end(body);
+  });
+  const transport = new GrpcTransport({ method: '/a.B/C', authority: 'a', metadata: [], usesGzip: false });
+  t.teardown(() => {
+    transport.close();
+    server.close();
+  });
+  const { port } = server.address() as AddressInfo;
+  const attempt = () =>
+    transport.attempt(plainly(port), new Uint8Array([1]), {
+      connectMs: 60_000,
+      answerMs: 60_000,
+      signal: new AbortController().signal,
+    });
+  const tooLong = { kind: 'failed', reason: `its answer is longer than ${maxAnswerBytes} bytes` };
+  t.same(await attempt(), tooLong);
+  t.same(await attempt(), tooLong, 'also one that is so when it is unpacked');
+  t.match(await attempt(), { kind: 'refused', reason: /5000000 vs 4194304/ });
 });
