@@ -18,25 +18,26 @@ const program = `
     giveWayToWorkers();
     const nices = readdirSync('/proc/self/task').map((thread) => {
       const [, name, rest] = readFileSync('/proc/self/task/' + thread + '/stat', 'utf8').match(/^\\d+ \\((.*)\\) (.*)$/s);
-      const givesWay = Number(thread) === process.pid || name === 'V8Worker';
-      return [givesWay, Number(rest.split(' ')[16])];
+      const kind = Number(thread) === process.pid ? 'calling' : name === 'V8Worker' ? 'v8' : 'other';
+      return [kind, Number(rest.split(' ')[16])];
     });
     console.log(JSON.stringify(nices));
     process.exit();
   });
 `;
 
-for (const start of [0, 7, 17]) {
-  t.test(`the calling thread and those of V8 give way, and no other, in a process of nice ${start}`, async (t) => {
+for (const start of [0, 7, 12, 17]) {
+  t.test(`the calling thread gives way, those of V8 to it, and no other, in a process of nice ${start}`, async (t) => {
     const args = ['--input-type=module', '-e', program, String(start)];
     const output = execFileSync(process.execPath, args, { encoding: 'utf8' });
-    const nices = JSON.parse(output) as readonly (readonly [givesWay: boolean, nice: number])[];
-    const [lower, others] = [true, false].map((way) => nices.filter(([givesWay]) => givesWay === way));
-    t.ok(lower!.length > 1, 'one that calls, and some of V8');
-    t.ok(others!.length > 0);
-    const [[, before]] = others as [readonly [boolean, number]];
+    const threads = JSON.parse(output) as readonly (readonly [kind: 'calling' | 'v8' | 'other', nice: number])[];
+    const nicesOf = (wanted: string) => threads.filter(([kind]) => kind === wanted).map(([, nice]) => nice);
+    const [before, ...others] = nicesOf('other') as [number, ...number[]];
     t.ok(before >= start, 'it was there');
-    for (const [, nice] of others!) t.equal(nice, before);
-    for (const [, nice] of lower!) t.equal(nice, Math.min(before + 5, 19));
+    for (const nice of others) t.equal(nice, before);
+    t.strictSame(nicesOf('calling'), [Math.min(before + 5, 19)]);
+    const v8 = nicesOf('v8');
+    t.ok(v8.length > 0, 'some of V8');
+    for (const nice of v8) t.equal(nice, Math.min(before + 10, 19));
   });
 }
