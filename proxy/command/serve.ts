@@ -29,6 +29,7 @@ import { type ControlPlaneParts, type FollowedSources, followControlPlanes } fro
 import { DiscoveryObservation } from './discovery-observation.ts';
 import { defaultConcurrency, type Flags } from './flags.ts';
 import { HeapReturns, returnHeap } from './heap-return.ts';
+import { collectQuietHeapsOnce } from './idle-collection.ts';
 import { raiseInliningLimits } from './inlining.ts';
 import { keepOptimizedCode } from './kept-code.ts';
 import { Lifecycle, type LifecycleOptions } from './lifecycle.ts';
@@ -333,6 +334,7 @@ function startWorkers({ flags, log, state, onServing, ...parts }: WorkerParts): 
         raiseInliningLimits();
         scavengeAlone();
         keepOptimizedCode();
+        collectQuietHeapsOnce();
         giveWayToWorkers();
         setTimeout(() => compact(state), compactionDelayMs).unref();
       }
