@@ -49,12 +49,43 @@ t.test('goals are ratios of medians, to Envoy or to quiet; the p99 of a change i
   );
 });
 
-t.test('two proxies that feel nothing are equals', async (t) => {
+function inPush(quietMs: number, pushMs: number): XdsSample {
+  const one = sample(10, pushMs * 1_000);
+  return { ...one, load: { ...one.load, quiet: { ...one.load.quiet, p99Micros: quietMs * 1_000 } } };
+}
+
+function judgedPush(envoy: readonly XdsSample[], outrigger: readonly XdsSample[]) {
+  const samples: XdsReport['samples'] = new Map([
+    ['envoy', envoy],
+    ['outrigger', outrigger],
+  ]);
+  return judgeXdsGoals(report(samples)).find(({ title }) => title === 'added p99, everything pushed anew');
+}
+
+t.test('what a push adds is judged by the difference to Envoy, as ms of the same round', async (t) => {
+  t.match(judgedPush([inPush(4.5, 6.1)], [inPush(2.1, 9.2)]), {
+    measured: '7.1 ms, Envoy 1.6 ms, varies by 0.0 ms',
+    verdict: 'missed',
+  });
+  t.match(judgedPush([inPush(4.5, 4.1)], [inPush(2.1, 1.6)]), {
+    measured: '-0.5 ms, Envoy -0.4 ms, varies by 0.0 ms',
+    verdict: 'met',
+  });
+});
+
+t.test('no more is forgiven than the quiet p99 of the steadier proxy varies by', async (t) => {
+  const envoy = [inPush(4, 5), inPush(6, 7), inPush(9, 10)];
+  const steady = (addedMs: number) => [2, 2.5, 3].map((quietMs) => inPush(quietMs, quietMs + addedMs));
+  t.match(judgedPush(envoy, steady(2)), { measured: '2.0 ms, Envoy 1.0 ms, varies by 1.0 ms', verdict: 'met' });
+  t.match(judgedPush(envoy, steady(2.5)), { measured: '2.5 ms, Envoy 1.0 ms, varies by 1.0 ms', verdict: 'missed' });
+});
+
+t.test("the ratio of p99 beside changes is outrigger's own, with Envoy's beside it", async (t) => {
   const samples: XdsReport['samples'] = new Map([
     ['envoy', [sample(100, 90)]],
-    ['outrigger', [sample(10, 100)]],
+    ['outrigger', [sample(10, 140)]],
   ]);
-  t.match(judgeXdsGoals(report(samples)).at(-1), { measured: '1.00', verdict: 'met' });
+  t.match(judgeXdsGoals(report(samples))[6], { measured: '1.40, Envoy 0.90', verdict: 'missed' });
 });
 
 t.test('a run with one proxy gives no verdict', async (t) => {
