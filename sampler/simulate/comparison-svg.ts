@@ -52,7 +52,7 @@ export function comparisonSvg(comparison: Comparison): string {
 }
 
 function heading({ truth, settings }: Comparison): string {
-  const seconds = Math.max(Math.floor(truth.durationMs / 1000), 1);
+  const seconds = Math.max(Math.round(truth.durationMs / 1000), 1);
   const load = `${count(truth.requests)} requests of ${count(truth.traces.size)} traces in ${count(seconds)} s`;
   const text = `${load}, ${count(truth.errors)} errors; budget ${settings.budget.tracesPerSecond} traces/s a sidecar`;
   return words(title, { x: margin, y: 36 }, 'title') + words(text, { x: margin, y: 58 }, 'quiet');
@@ -134,7 +134,7 @@ function errorsKept(strategies: readonly Compared[], top: number): string {
 const timeHeight = 160;
 
 function keptBySecond({ truth, strategies }: Comparison, top: number): string {
-  const seconds = Math.max(Math.floor(truth.durationMs / 1000), 1);
+  const seconds = Math.max(Math.round(truth.durationMs / 1000), 1);
   const most = Math.max(1, ...strategies.flatMap(({ tracesBySecond }) => tracesBySecond.slice(0, seconds)));
   const base = top + 36 + timeHeight;
   const x = (second: number) => left + (second / seconds) * plotWidth;

@@ -7,7 +7,7 @@ import { type Estimate, relativeError } from './tally.ts';
 
 export function comparisonText(comparison: Comparison): string {
   const { truth, strategies, settings } = comparison;
-  const seconds = Math.max(Math.floor(truth.durationMs / 1000), 1);
+  const seconds = Math.max(Math.round(truth.durationMs / 1000), 1);
   const head =
     `${count(truth.requests)} requests of ${count(truth.traces.size)} traces in ${count(seconds)} s, ` +
     `${count(truth.errors)} of them errors; budget ${settings.budget.tracesPerSecond} traces/s a sidecar\n`;

@@ -44,6 +44,12 @@ t.test(
   },
 );
 
+t.test('a short workload lasts as long as was asked for, though its last request comes before the end', (t) => {
+  const args = ['--rate', '50', '--services', '3', '--seed', '7', '--duration', '2'];
+  t.match(sampler('simulate', ...args).stdout, /^133 requests of 90 traces in 2 s, /);
+  t.end();
+});
+
 t.test('what is wrong is told without a stack: 2 for the command line, 1 for files', (t) => {
   const directory = t.testdir({ 'wrong.yaml': 'sampling: { base_rate: 7 }', 'wrong.jsonl': '{"at": 1}' });
   const wrong = [
