@@ -19,6 +19,7 @@ export function holdingConsumer(typeUrl: string): RecordedConsumer {
       for (const { name, message } of update.resources) if (message !== undefined) messages.set(name, message);
       return recorder.onUpdate(update);
     },
+    prepare: (resources) => recorder.prepare(resources),
     onAbsent: (name) => recorder.onAbsent(name),
     held: () =>
       [...recorder.held].map(([name, version]) => {

@@ -57,7 +57,7 @@ function made(earlier: readonly KeptType[]) {
   const endTurns = () => {
     for (let turn = 0; turn < 20; turn++) time.endTurn();
   };
-  return { source, clusters, endpoints, secrets, transport, changes, logged, endTurns };
+  return { source, clusters, endpoints, secrets, transport, changes, logged, time, endTurns };
 }
 
 t.test('what was kept is given to those who subscribe, and then named to the control plane', async (t) => {
@@ -77,6 +77,25 @@ t.test('what was kept is given to those who subscribe, and then named to the con
     { type: clusterType, initialVersions: { a: 'v-a', b: 'v-b' } },
     { type: endpointType, subscribe: ['a', 'b'], initialVersions: { a: 'v-a' } },
   ]);
+});
+
+t.test('what is large is decoded in slices, is still to be kept meanwhile, and the stream waits for it', async (t) => {
+  const large = kept(clusterType, 'a', ...Array.from({ length: 300 }, (_, index) => `${'x'.repeat(120)}${index}`));
+  const { source, clusters, transport, time, endTurns } = made([large]);
+  clusters.recorder.prepare = function* slowSteps() {
+    for (let step = 0; step < 30; step++) {
+      time.nowMs += 10;
+      yield;
+    }
+  };
+  source.subscribe(clusterType, '*', 0);
+  source.start();
+  endTurns();
+  t.same([clusters.recorder.take().length, transport.streams.length], [0, 0]);
+  t.equal(source.content()[0]?.resources.length, 301);
+  for (let round = 0; round < 3; round++) endTurns();
+  t.same([clusters.recorder.take().length, transport.streams.length], [301, 1]);
+  t.equal(source.content()[0]?.resources.length, 301);
 });
 
 t.test('without anything kept the stream is opened at once', async (t) => {
