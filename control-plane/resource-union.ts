@@ -82,9 +82,9 @@ function isOverFor(source: StatedType, name: string, [origin, count]: Change): b
   return held === undefined || held > count;
 }
 
-/** Of the same state that which was merged with less is nearer to what its origin said; otherwise the first counts. */
+/** That which was merged with less is nearer to what its origin said; otherwise the first counts. */
 function isBetter(part: Part, known: Part): boolean {
-  if (part.count !== known.count) return part.count > known.count;
+  // Their counts are equal: the smaller one would be over.
   return part.resource.changes.size < known.resource.changes.size;
 }
 

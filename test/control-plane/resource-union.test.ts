@@ -219,6 +219,18 @@ t.test(
   },
 );
 
+t.test(
+  'of a definition that was taken in the place of another, the other is known from who has it alone',
+  async (t) => {
+    const route = (to: string) => `service: g\nlisten: 127.0.0.1:1\nroutes: [{to: ${to}}]\n`;
+    const first = new LocalStatement('a');
+    const second = new LocalStatement('b').update('', resourcesOfText(route('y')));
+    const behind = relay(first.update('', resourcesOfText(route('x'))), second);
+    const served = uniteResources([behind, relay(first.update('', []), second)]);
+    t.same(served.find(({ type }) => type.shortName === 'rds')!.references.clusters, ['y']);
+  },
+);
+
 t.test('a source that still waits for a name does not say that it is gone', async (t) => {
   const origin = makeOrigin('east');
   const stated = relay(origin({ shop: [1] }));

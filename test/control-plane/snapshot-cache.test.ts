@@ -1,4 +1,5 @@
 import t from 'tap';
+import { makeSnapshot, type ServedSnapshot } from '../../control-plane/served-snapshot.ts';
 import { everyNode, SnapshotCache } from '../../control-plane/snapshot-cache.ts';
 import { differenceLines } from '../../control-plane/snapshot-difference.ts';
 import { resourcesOfText, serviceText, snapshotOfText, typeUrls } from '../support/control-plane-fixtures.ts';
@@ -50,4 +51,14 @@ t.test('a difference names what was added, changed and removed', async (t) => {
   ]);
   const many = snapshotOfText(Array.from({ length: 8 }, (_, index) => serviceText(`s${index}`)).join('---\n'));
   t.match(differenceLines(new Map(), new Map([['', many]])), [/^cds: added s0, s1, s2, s3, s4 and 3 more /]);
+});
+
+t.test('a type is the same as before only when it says the same of who has which endpoint', async (t) => {
+  const [resource] = resourcesOfText(serviceText('a'));
+  const snapshotWith = (shares: string, previous?: ServedSnapshot) =>
+    makeSnapshot([{ ...resource!, shares }], { previous });
+  const before = snapshotWith('1*1');
+  const typeOf = ({ types }: ServedSnapshot) => types.get(resource!.type.typeUrl);
+  t.equal(typeOf(snapshotWith('1*1', before)), typeOf(before));
+  t.not(typeOf(snapshotWith('3*1', before)), typeOf(before));
 });
