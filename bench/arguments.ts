@@ -12,7 +12,7 @@ import type { XdsMinuteOptions } from './suite/xds-minute.ts';
 export const USAGE = `usage:
   npm run bench -- engine [--quick] [--only AXIS,...] [--rounds N] [--seconds N] [--peers NAME,...] [--write]
   npm run bench -- xds [--rounds N] [--peers NAME,...] [--write]
-  npm run bench -- xds --only minute [--rounds N] [--peers NAME,...]
+  npm run bench -- xds --only minute [--rounds N] [--peers NAME,...] [--write]
   npm run bench -- telemetry [--rounds N] [--seconds N] [--write]
   npm run bench -- tls [--rounds N] [--seconds N] [--write]
   npm run bench -- bpf [--only PART,...] [--rounds N] [--seconds N] [--write]
@@ -68,7 +68,7 @@ export function parseCommand(argv: readonly string[]): Command {
       namesOf(values.only, ['minute']);
       return {
         kind: 'xds-minute',
-        options: { turns: positive('rounds', values.rounds ?? String(MINUTE_TURNS)), peers },
+        options: { turns: positive('rounds', values.rounds ?? String(MINUTE_TURNS)), peers, write: values.write },
       };
     }
     const rounds = positive('rounds', values.rounds ?? String(XDS_ROUNDS));

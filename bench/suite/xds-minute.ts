@@ -1,6 +1,8 @@
 // A minute of updates under load: 100 changes a second of endpoints and routes that requests use, then the same with all
 // of 10,000 clusters pushed anew in the middle, each in turn with the load alone. The load is open loop and checks every
 // body: a request that fails, is lost or is answered by somebody else ends the run.
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { patternBody, SMALL_BODY_BYTES } from '../load/bodies.ts';
 import type { PacedOptions, PacedOutcome } from '../load/paced-load.ts';
@@ -13,10 +15,11 @@ import { type Peer, type PeerName, virtualHostDomain } from '../peers/peer.ts';
 import { LOAD_CORE } from '../peers/pinned-process.ts';
 import { assembleRoster } from '../peers/roster.ts';
 import type { RunningPeer } from '../peers/running-peer.ts';
-import { type MinuteTurn, renderMinute } from '../report/xds-minute.ts';
+import { type MinuteTurn, renderMinute, withMinute } from '../report/xds-minute.ts';
 import { measureFirstPush } from './xds-first-push.ts';
 import { schedule } from './xds-push-load.ts';
 
+const RESULTS = join(import.meta.dirname, '..', 'RESULTS.md');
 const CLUSTERS = 10_000;
 // A change of a route is sent as its whole table: of 10,000 hosts nobody could send a hundred a second.
 const HOSTS = 100;
@@ -30,6 +33,7 @@ export type XdsMinuteOptions = {
   // Six make a minute of each kind of load.
   readonly turns: number;
   readonly peers: readonly PeerName[];
+  readonly write: boolean;
 };
 
 type Surroundings = {
@@ -40,7 +44,7 @@ type Surroundings = {
   readonly httpPort: number;
 };
 
-// Prints the report. Rejects when a request was lost or a resource refused.
+// Prints the report, and writes its part of RESULTS.md when asked. Rejects when a request was lost or a resource refused.
 export async function runXdsMinute(options: XdsMinuteOptions): Promise<void> {
   buildControlPlane();
   const { peers, absent } = assembleRoster(options.peers);
@@ -61,8 +65,10 @@ export async function runXdsMinute(options: XdsMinuteOptions): Promise<void> {
     for (const peer of peers) {
       results.set(peer.name, await minuteOf(peer, { controlPlane, addresses, originPort, httpPort }, options.turns));
     }
-    console.log(describeMachine().join('\n'));
-    console.log(renderMinute(results));
+    const [machine, table] = [describeMachine(), renderMinute(results)];
+    console.log(machine.join('\n'));
+    console.log(table);
+    if (options.write) writeFileSync(RESULTS, withMinute(readFileSync(RESULTS, 'utf8'), machine, table));
   } finally {
     await controlPlane.stop();
     await Promise.all(origins.map((origin) => origin.stop()));

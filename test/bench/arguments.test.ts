@@ -32,6 +32,7 @@ t.test('xds takes the peers that follow a control plane', async (t) => {
   t.match(parseCommand(['xds', '--peers', 'envoy', '--rounds', '1']), { options: { rounds: 1, peers: ['envoy'] } });
   t.throws(() => parseCommand(['xds', '--peers', 'nginx']), /unknown name: nginx/);
   t.match(parseCommand(['xds', '--only', 'minute']), { kind: 'xds-minute', options: { turns: 6 } });
+  t.match(parseCommand(['xds', '--only', 'minute', '--write']), { options: { write: true } });
   t.throws(() => parseCommand(['xds', '--only', 'hour']), /unknown name: hour/);
 });
 

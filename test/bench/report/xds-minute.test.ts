@@ -1,6 +1,6 @@
 import t from 'tap';
 import type { PacedOutcome } from '../../../bench/load/paced-load.ts';
-import { renderMinute } from '../../../bench/report/xds-minute.ts';
+import { renderMinute, withMinute } from '../../../bench/report/xds-minute.ts';
 
 const outcome = (p99Micros: number): PacedOutcome => ({ requests: 10_000, p50Micros: 1, p99Micros, lagP99Micros: 1 });
 
@@ -17,4 +17,13 @@ t.test('p99 beside updates is judged by that of the load alone, over the medians
   t.match(lines[2], /^\| outrigger \| alone \| 3 \| 0 \| 30000 \| .* \| 1\.00 \| {2}\|$/);
   t.match(lines[3], /\| 3000 \| 30000 \| .* \| 1\.30 \| met \|$/);
   t.match(lines[4], /\| 2970 \| 30000 \| .* \| 1\.40 \| missed \|$/);
+});
+
+t.test('a minute that is written has its own part, and no other row goes', async (t) => {
+  const before = '# Dynamic configuration benchmark results\n\n| row |\n\n# TLS\n\n| kept |\n';
+  const first = withMinute(before, ['CPU: one'], '| first |');
+  t.ok(first.startsWith(before.trim()));
+  t.match(first, /\n# A minute of updates under load\n[^#]*\n- CPU: one\n\n\| first \|\n$/);
+  const second = withMinute(first, ['CPU: one'], '| second |');
+  t.equal(second, first.replace('| first |', '| second |'));
 });
