@@ -5,13 +5,9 @@ import protobuf from 'protobufjs';
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
-class StrictReader extends protobuf.BufferReader {
-  override string(): string {
-    return utf8.decode(this.bytes());
-  }
-}
-
 /** To be decoded by a type of protobufjs, which then throws for text that is not UTF-8. */
 export function strictReader(bytes: Uint8Array): protobuf.Reader {
-  return new StrictReader(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
+  const reader = new protobuf.BufferReader(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
+  reader.string = () => utf8.decode(reader.bytes());
+  return reader;
 }
