@@ -69,7 +69,7 @@ export class CachedSource implements RunningSource {
   readonly #kept = new Map<string, Map<string, KeptResource>>();
   readonly #due = new Map<string, KeptResource[]>();
   readonly #line: ResponseLine<Given>;
-  /** What is in the line. */
+  /** What is in the line, and to be delivered. */
   readonly #given = new Set<Given>();
   #isGivingDue = false;
   #isStopped = false;
@@ -173,8 +173,9 @@ export class CachedSource implements RunningSource {
   }
 
   #deliver(given: Given): void {
+    // The control plane spoke of the type meanwhile.
+    if (!this.#given.delete(given)) return;
     const { typeUrl, resources } = given;
-    this.#given.delete(given);
     const refused = this.#consumers.get(typeUrl)!.onUpdate({ version: '', resources, removed: [] });
     const { log, name: source } = this.#options;
     const count = resources.length - refused.length;
@@ -203,6 +204,7 @@ export class CachedSource implements RunningSource {
         // From now on the control plane knows better.
         this.#kept.delete(typeUrl);
         this.#due.delete(typeUrl);
+        for (const given of this.#given) if (given.typeUrl === typeUrl) this.#given.delete(given);
         const refused = consumer.onUpdate(update);
         this.#options.onChange();
         return refused;

@@ -128,6 +128,26 @@ t.test('once the control plane spoke of a type, what was kept of it is past', as
   t.same(clusters.recorder.take(), ['+a@v-a']);
 });
 
+t.test('what the control plane sends while what was kept of its type is decoded stays', async (t) => {
+  const names = Array.from({ length: 300 }, (_, index) => `${'x'.repeat(120)}${index}`);
+  const { source, endpoints, transport, time, endTurns } = made([kept(endpointType, 'a', ...names)]);
+  endpoints.recorder.prepare = function* slowSteps() {
+    for (let step = 0; step < 9; step++) {
+      time.nowMs += 10;
+      yield;
+    }
+  };
+  source.subscribe(clusterType, '*', 0);
+  source.start();
+  endTurns();
+  for (const name of ['a', ...names]) source.subscribe(endpointType, name, 0);
+  for (let turn = 0; turn < 3; turn++) time.endTurn();
+  transport.last.respond({ type: endpointType, nonce: 'n', resources: [{ name: 'a', version: '2' }] });
+  endTurns();
+  t.same(endpoints.recorder.take(), ['+a@2']);
+  t.match(source.content(), [{ resources: [{ name: 'a', version: '2' }] }]);
+});
+
 t.test('what is to be kept is what is held, and what nobody has asked for yet', async (t) => {
   const { source, transport, changes, endTurns, secrets } = made([kept(endpointType, 'x')]);
   source.subscribe(clusterType, '*', 0);
