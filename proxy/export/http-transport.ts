@@ -49,12 +49,21 @@ export class HttpTransport implements Transport {
       signal: limits.signal,
     });
     const stopTimers = startTimers(call, limits);
-    call.once('response', (response) => this.#read(response, resolve));
-    call.on('error', (error) => resolve({ kind: 'try-again', reason: error.message }));
+    let answer: AttemptResult | null = null;
+    call.once('response', (response) =>
+      this.#read(response, (result) => {
+        answer = result;
+        // Some answer before they have read all. One that took it reads the rest, and until then `body` is needed.
+        if (call.writableFinished) resolve(result);
+        else if (result.kind === 'accepted') call.once('finish', () => resolve(result));
+        else call.destroy();
+      }),
+    );
+    call.on('error', (error) => resolve(answer ?? { kind: 'try-again', reason: error.message }));
     // Also of an answer that was cut.
     call.once('close', () => {
       stopTimers();
-      resolve({ kind: 'try-again', reason: 'the connection was closed before the answer' });
+      resolve(answer ?? { kind: 'try-again', reason: 'the connection was closed before the answer' });
     });
     call.end(body);
     return promise;

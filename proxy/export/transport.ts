@@ -4,7 +4,10 @@
 import type { CollectorEndpoint } from './collector-address.ts';
 
 export interface Transport {
-  /** Never rejects. Both limits are in milliseconds; `signal` ends the attempt. */
+  /**
+   * Never rejects. Both limits are in milliseconds; `signal` ends the attempt. Of a `body` that was accepted nothing is read
+   * afterwards.
+   */
   attempt(endpoint: CollectorEndpoint, body: Uint8Array, limits: AttemptLimits): Promise<AttemptResult>;
   /** Connections to other endpoints are not needed any more. */
   retain(endpoints: readonly CollectorEndpoint[]): void;
