@@ -159,6 +159,7 @@ export class DiscoveryClient implements ResourceSubscriptions {
       this.#passOver(stream, read.response);
       return;
     }
+    session.onArrival();
     const receivedMs = this.#options.clock();
     this.#lineOf(stream, session).add({ session, response: read.response, bytes: message.length, receivedMs });
   }

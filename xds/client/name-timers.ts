@@ -7,6 +7,10 @@ export class NameTimers {
   readonly #schedule: Schedule;
   readonly #onDue: (name: string) => void;
   readonly #cancels = new Map<string, () => void>();
+  /** Due, and not called before so many arrivals were handled. */
+  readonly #heldBack = new Map<string, number>();
+  #arrived = 0;
+  #handled = 0;
 
   constructor(schedule: Schedule, onDue: (name: string) => void) {
     this.#schedule = schedule;
@@ -21,6 +25,7 @@ export class NameTimers {
     const cancel = this.#schedule(partMs, () => {
       this.#cancels.delete(name);
       if (partMs < delayMs) this.start(name, delayMs - partMs);
+      else if (this.#handled < this.#arrived) this.#heldBack.set(name, this.#arrived);
       else this.#onDue(name);
     });
     this.#cancels.set(name, cancel);
@@ -29,10 +34,27 @@ export class NameTimers {
   cancel(name: string): void {
     this.#cancels.get(name)?.();
     this.#cancels.delete(name);
+    this.#heldBack.delete(name);
+  }
+
+  /** What may have what is waited for came in time, and waits to be handled itself: what becomes due until then waits, too. */
+  onArrival(): void {
+    this.#arrived++;
+  }
+
+  /** The oldest of what arrived was handled. */
+  onHandled(): void {
+    this.#handled++;
+    for (const [name, arrived] of this.#heldBack) {
+      if (arrived > this.#handled) continue;
+      this.#heldBack.delete(name);
+      this.#onDue(name);
+    }
   }
 
   cancelAll(): void {
     for (const cancel of this.#cancels.values()) cancel();
     this.#cancels.clear();
+    this.#heldBack.clear();
   }
 }

@@ -116,6 +116,12 @@ export class TypeSession {
     });
   }
 
+  /** A response came, and `onResponse` follows: what it brings is neither late nor does it expire meanwhile. */
+  onArrival(): void {
+    this.#late.onArrival();
+    this.#expiry.onArrival();
+  }
+
   /** As that of the type. */
   get isApart(): boolean {
     return this.#consumer.type.isApart === true;
@@ -135,7 +141,7 @@ export class TypeSession {
     }
   }
 
-  /** `receivedMs`: by the clock, when it came. */
+  /** Behind an `onArrival` of its own. `receivedMs`: by the clock, when it came. */
   onResponse(response: DiscoveryResponse, bytes: number, receivedMs = this.#clock()): Outcome {
     const checked = checkResponse(response, this.#consumer, this.#subscriptions);
     const { isWildcard: isWhole } = this.#subscriptions;
@@ -150,6 +156,8 @@ export class TypeSession {
     const endMs = this.#clock();
     const applyMs = endMs - receivedMs;
     this.#count(response, { refusal, bytes, atMs: endMs, applyMs });
+    this.#late.onHandled();
+    this.#expiry.onHandled();
     return { requests, refusal, refused, names: checked.names, isWhole, hasNamed, applyMs };
   }
 

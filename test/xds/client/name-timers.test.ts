@@ -41,3 +41,29 @@ t.test('a time that is longer than a timer can be is waited for in parts', async
   time.advance(1);
   t.same(due, ['a']);
 });
+
+t.test(
+  'what becomes due behind an arrival is due once that was handled, unless it is cancelled or set anew',
+  async (t) => {
+    const { time, due, timers: names } = timers();
+    for (const name of ['a', 'b', 'c']) names.start(name, 10);
+    names.onArrival();
+    time.advance(10);
+    names.onArrival();
+    names.cancel('b');
+    names.start('c', 10);
+    t.same(due, []);
+    names.onHandled();
+    t.same(due, ['a'], 'the later arrival is not waited for');
+    time.advance(10);
+    t.same(due, ['a']);
+    names.onHandled();
+    t.same(due, ['a', 'c']);
+    names.start('d', 10);
+    names.onArrival();
+    time.advance(10);
+    names.cancelAll();
+    names.onHandled();
+    t.same(due, ['a', 'c']);
+  },
+);

@@ -83,3 +83,54 @@ t.test('a wildcard that is let go and wanted again within a turn is told as both
     { type: clusterType, subscribe: ['*'] },
   ]);
 });
+
+/** Clusters whose large responses are decoded while the test lets time pass, with such a response under way. */
+function decoding(names: readonly string[]) {
+  const played = started('delta', ['*', ...names]);
+  const { client, time, stream, consumers } = played;
+  client.subscribe(routeType, 'r', 0);
+  time.endTurn();
+  consumers.get(routeType)!.prepare = function* slowSteps() {
+    for (let step = 0; step < 9; step++) {
+      time.nowMs += 10;
+      yield;
+    }
+  };
+  const decode = (nonce: string) =>
+    stream.respond({ type: routeType, nonce, resources: [{ name: 'r', text: 'x'.repeat(40_000) }] });
+  const endSlices = () => {
+    for (let turn = 0; turn < 20; turn++) time.endTurn();
+  };
+  return { ...played, decode, endSlices };
+}
+
+t.test('what was renewed in time does not expire while the renewal waits for its turn', async (t) => {
+  const { stream, time, consumer, decode, endSlices } = decoding([]);
+  stream.respond({ type: clusterType, nonce: 'n1', resources: [mortal] });
+  consumer.take();
+  time.advance(4900);
+  decode('n2');
+  stream.respond({ type: clusterType, nonce: 'n3', resources: [{ ...mortal, isHeartbeat: true }] });
+  time.advance(110);
+  t.same(consumer.take(), []);
+  endSlices();
+  t.same(consumer.take(), ['~a']);
+  time.advance(4999);
+  t.same(consumer.take(), []);
+  time.advance(1);
+  t.same(consumer.take(), ['-a']);
+});
+
+t.test('a name that came in time is not late while its response waits for its turn, and another is', async (t) => {
+  const { stream, time, consumer, logged, decode, endSlices } = decoding(['a', 'b']);
+  time.advance(990);
+  decode('n1');
+  stream.respond({ type: clusterType, nonce: 'n2', resources: [{ name: 'a', isWrapped: true, version: '1' }] });
+  time.advance(20);
+  decode('n3');
+  stream.respond({ type: clusterType, nonce: 'n4', resources: [] });
+  t.same(consumer.take(), []);
+  endSlices();
+  t.same(consumer.take(), ['+a@1', '?b']);
+  t.equal(logged.filter((line) => line.includes('did not come')).length, 1);
+});
