@@ -24,6 +24,8 @@ export interface OnDemandHostsOptions extends Pick<OnDemandNamesOptions, 'refuse
 
 /** Virtual hosts that came for one alias: what came before these goes. */
 const maxAnswers = 8;
+/** Hosts that had to make room and are remembered: as many as are subscribed to. */
+const maxLetGo = 4096;
 /** Requests choose the names: they are not to fill the log. */
 const strayLogIntervalMs = 10_000;
 
@@ -36,6 +38,8 @@ export class OnDemandHostNames implements OnDemandAnswers {
   readonly #aliases = new Map<string, Set<string>>();
   /** What nobody had asked for when it came: it is for the control plane to remove. */
   readonly #pushed = new Set<string>();
+  /** Aliases that had to make room, the latest last: an answer that was under way then is nothing that was pushed. */
+  readonly #lastLetGo = new Set<string>();
   /** What was refused as the answer to an alias. */
   readonly #refused = new Map<string, string>();
   /** … and to how many. */
@@ -64,6 +68,7 @@ export class OnDemandHostNames implements OnDemandAnswers {
     // A later state of its answer has other domains, or is gone.
     this.#checkAnswers(alias);
     this.names.ask(alias, worker);
+    if (this.names.has(alias)) this.#lastLetGo.delete(alias);
   }
 
   leave(routeName: string, host: string, worker: number): void {
@@ -73,11 +78,13 @@ export class OnDemandHostNames implements OnDemandAnswers {
   /** Its virtual hosts come from nowhere, or from elsewhere. */
   drop(routeName: string): void {
     this.names.drop((alias) => routeNameOf(alias) === routeName);
+    for (const alias of this.#lastLetGo) if (routeNameOf(alias) === routeName) this.#lastLetGo.delete(alias);
   }
 
   onCame(resource: string, aliases: readonly string[], isHeld: boolean): void {
-    const asked = [...new Set([resource, ...aliases])].filter((alias) => this.names.has(alias));
-    if (isHeld && asked.length === 0 && !this.#aliases.has(resource)) this.#pushed.add(resource);
+    const named = [...new Set([resource, ...aliases])];
+    const asked = named.filter((alias) => this.names.has(alias));
+    if (asked.length === 0 && !this.#aliases.has(resource)) this.#onUnasked(resource, named, isHeld);
     for (const alias of asked) {
       this.#forgetRefused(alias, resource);
       if (isHeld) this.#link(alias, resource);
@@ -88,6 +95,16 @@ export class OnDemandHostNames implements OnDemandAnswers {
         if (isHeld) this.#logStray(alias, resource);
       }
     }
+  }
+
+  /** Of what nobody asks for any more the control plane may never say that it goes, as it was told of that. */
+  #onUnasked(resource: string, named: readonly string[], isHeld: boolean): void {
+    if (this.#pushed.has(resource)) return;
+    const late = named.find((alias) => this.#lastLetGo.has(alias));
+    if (late === undefined) {
+      if (isHeld) this.#pushed.add(resource);
+    } else if (isHeld) this.#options.remove(routeNameOf(late), resource);
+    else if (!this.#refusals.has(resource)) this.#options.forgetRefused(routeNameOf(late), resource);
   }
 
   isAsked(resource: string): boolean {
@@ -148,6 +165,10 @@ export class OnDemandHostNames implements OnDemandAnswers {
   #forget(alias: string): void {
     this.#forgetRefused(alias);
     for (const resource of [...(this.#answers.get(alias) ?? [])]) this.#letGo(alias, resource);
+    this.#lastLetGo.delete(alias);
+    this.#lastLetGo.add(alias);
+    const [oldest] = this.#lastLetGo;
+    if (this.#lastLetGo.size > maxLetGo) this.#lastLetGo.delete(oldest!);
   }
 
   /** The virtual host goes with the last name that it came for. */

@@ -220,6 +220,64 @@ t.test('a virtual host that came without being asked for does not go with a name
   t.ok(names.isAsked('r/pushed'), 'the one before it was removed');
 });
 
+t.test('the answer to a host that had to make room meanwhile is let go, and is none that was pushed', async (t) => {
+  const { names, take, come } = bench();
+  askAndLeave(names, 0, 4096);
+  take();
+  names.ask('r', 'next', 0);
+  t.same(take(), ['-r: r/h0', '+r: r/next']);
+  come('r/late', ['h0'], 'r/h0');
+  t.same(take(), ['remove r: r/late']);
+  names.ask('r', 'h0', 0);
+  take();
+  come('r/late', ['h0'], 'r/h0');
+  t.same(take(), []);
+  t.ok(names.isAsked('r/late'), 'it was asked for again');
+});
+
+t.test('what was pushed stays though it says to be the answer to a host that had to make room', async (t) => {
+  const { names, take, come } = bench();
+  come('r/pushed', ['p']);
+  askAndLeave(names, 0, 4097);
+  take();
+  come('r/pushed', ['p', 'h0'], 'r/h0');
+  t.same(take(), []);
+});
+
+t.test('that such an answer was refused is forgotten, too', async (t) => {
+  const { names, take } = bench();
+  askAndLeave(names, 0, 4097);
+  take();
+  names.onCame('r/late', ['r/h0'], false);
+  t.same(take(), ['forget r: r/late']);
+});
+
+t.test('hosts of routes that went and came again are as new', async (t) => {
+  const { names, take, come } = bench();
+  askAndLeave(names, 0, 4097);
+  names.drop('r');
+  take();
+  come('r/pushed', ['h0'], 'r/h0');
+  t.same(take(), []);
+});
+
+t.test('of hosts that had to make room the latest 4,096 are known', async (t) => {
+  const { names, take, come } = bench();
+  askAndLeave(names, 0, 4096 + 4096 + 1);
+  take();
+  come('r/first', ['h0'], 'r/h0');
+  come('r/second', ['h1'], 'r/h1');
+  t.same(take(), ['remove r: r/second']);
+});
+
+/** Of these hosts, waited for in vain. */
+function askAndLeave(names: OnDemandHostNames, from: number, count: number): void {
+  for (let index = from; index < from + count; index++) {
+    names.ask('r', `h${index}`, 0);
+    names.leave('r', `h${index}`, 0);
+  }
+}
+
 t.test('the log says which virtual host is no answer to which host, once in ten seconds', async (t) => {
   const { names, come, clock, logged } = bench();
   const text =
