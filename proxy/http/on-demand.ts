@@ -18,9 +18,8 @@ import type { Stream } from './stream.ts';
 
 /** Names that requests of one worker wait for. */
 const maxWaiting = 1024;
-/** … and those of all workers together. */
+/** … and those of all workers together, of which each has one at least. */
 const maxWaitingOfAll = 2048;
-const minWaiting = 16;
 /** A longer authority or cluster name is not asked for: requests choose them, and the control plane keeps them. */
 const maxNameLength = 1024;
 
@@ -49,7 +48,7 @@ export type WaitRefusal = 'full' | 'displaced';
 
 /** For each of so many workers. */
 export function waitingNamesOf(workers: number): number {
-  return Math.max(minWaiting, Math.min(maxWaiting, Math.floor(maxWaitingOfAll / workers)));
+  return Math.max(1, Math.min(maxWaiting, Math.floor(maxWaitingOfAll / workers)));
 }
 
 export interface OnDemandOptions {

@@ -297,7 +297,10 @@ t.test('the addresses of one IPv6 network are one client, which may choose among
 });
 
 t.test('workers share the names that are waited for', async (t) => {
-  t.same([1, 2, 4, 64, 1000].map(waitingNamesOf), [1024, 1024, 512, 32, 16]);
+  t.same([1, 2, 4, 64, 129, 1000].map(waitingNamesOf), [1024, 1024, 512, 32, 15, 2]);
+  for (let workers = 1; workers <= 2048; workers++) {
+    if (workers * waitingNamesOf(workers) > 2048) t.fail(`${workers} workers wait for more than 2,048`);
+  }
 });
 
 t.test('names of a length that nobody has are not asked for', async (t) => {
