@@ -65,6 +65,13 @@ function sentenceOf({ error, attributes, name, startNs, endNs }: SpanView, statu
   const isOurs = (attributes.get('response_flags') ?? '-') !== '-';
   const cluster = attributes.get('upstream_cluster');
   const by = isOurs || cluster === undefined || status === 0 ? '' : ` by ${cluster}`;
-  const why = error === null || error === '' ? '' : `: ${error}`;
+  const reason = error || refusalOf(attributes);
+  const why = reason === '' ? '' : `: ${reason}`;
   return `${name} ${outcome}${by} after ${ms.toFixed(1)} ms${why}`;
+}
+
+// What a client did wrong is no error of a server's span, which says nothing of it, then.
+function refusalOf(attributes: SpanView['attributes']): string {
+  const flags = String(attributes.get('response_flags') ?? '').split(',');
+  return flags.includes('DPE') ? 'the request was not valid HTTP' : '';
 }

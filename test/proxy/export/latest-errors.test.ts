@@ -46,6 +46,25 @@ t.test('the sentence names the cluster that answered, a gRPC status, and that no
   t.end();
 });
 
+t.test('what the codec refuses is told as a fault of the client, and what its span says comes first', (t) => {
+  const errors = new LatestErrors();
+  const refused = { 'http.response.status_code': 400, response_flags: 'DPE' };
+  errors.add(view({ name: 'HTTP', attributes: refused, endNs: 1_760_000_000_000_000_000n }), key);
+  errors.add(view({ attributes: { ...refused, response_flags: 'UC,DPE' }, error: 'a name has no colon' }), key);
+  errors.add(view({ attributes: { ...refused, response_flags: 'DC,DPE' } }), key);
+  errors.add(view({ attributes: { ...refused, response_flags: 'NR' } }), key);
+  t.same(
+    errors.list().map(({ sentence }) => sentence),
+    [
+      'GET /a was answered with 400 after 12.0 ms',
+      'GET /a was answered with 400 after 12.0 ms: the request was not valid HTTP',
+      'GET /a was answered with 400 after 12.0 ms: a name has no colon',
+      'HTTP was answered with 400 after 0.0 ms: the request was not valid HTTP',
+    ],
+  );
+  t.end();
+});
+
 t.test('the newest 64 are remembered, newest first', (t) => {
   const errors = new LatestErrors();
   for (let count = 0; count < 100; count++) errors.add(view({ name: `request ${count}` }), key);
