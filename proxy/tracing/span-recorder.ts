@@ -28,7 +28,7 @@ import { errorType, isAttemptError, isSpanError } from './span-error.ts';
 import { writeStages } from './span-events.ts';
 import { EventField, errorStatus, SpanField, SpanFlag, SpanKind, StatusField } from './span-field.ts';
 import { beginRecord, type RecordFacts } from './span-record.ts';
-import { attributeKey, type SpanWriter } from './span-writer.ts';
+import { attributeKey, cutText, type SpanWriter } from './span-writer.ts';
 import { spanIdLength, TraceparentAt, traceIdLength } from './trace-context.ts';
 import { TrustAttribute, type TrustedEnds, trustAttributes, trustedEndsOf } from './trust.ts';
 
@@ -111,7 +111,7 @@ export class SpanRecorder {
     writer.hex(SpanField.traceId, line.bytes, TraceparentAt.traceId, traceIdLength);
     writer.hex(SpanField.spanId, line.bytes, TraceparentAt.spanId, spanIdLength);
     if (hasParent && !trace.sharesSpanId) writer.hex(SpanField.parentSpanId, parentSpanId, 0, spanIdLength);
-    writer.text(SpanField.name, this.#nameOf(trace, context, shape));
+    writer.text(SpanField.name, cutText(this.#nameOf(trace, context, shape), longestName));
     writer.integer(SpanField.kind, this.#kind);
     writer.time(SpanField.startTime, info.startWallMs);
     writer.time(SpanField.endTime, wallOffsetMs + info.endedAtMs);
@@ -145,7 +145,7 @@ export class SpanRecorder {
     writer.hex(SpanField.traceId, line.bytes, TraceparentAt.traceId, traceIdLength);
     writer.hex(SpanField.spanId, attempt.spanId, 0, spanIdLength);
     writer.hex(SpanField.parentSpanId, line.bytes, TraceparentAt.spanId, spanIdLength);
-    writer.text(SpanField.name, this.#attemptName(trace, context));
+    writer.text(SpanField.name, cutText(this.#attemptName(trace, context), longestName));
     writer.integer(SpanField.kind, SpanKind.client);
     writer.time(SpanField.startTime, wallOffsetMs + attempt.startedAtMs);
     writer.time(SpanField.endTime, wallOffsetMs + endOf(attempt, context.info));
@@ -248,6 +248,8 @@ export class SpanRecorder {
 }
 
 const reasonBlocks = samplingReasonNames.map((name) => encodeAttributes([['sampling.reason', name]]));
+/** Bytes. Peers name operations, and formats can write whatever a request has. */
+const longestName = 1024;
 const failureKey = attributeKey('error.message');
 const chainKey = attributeKey(TrustAttribute.chain);
 const plainBlock = encodeAttributes(trustAttributes(null, ''));

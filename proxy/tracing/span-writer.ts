@@ -140,7 +140,7 @@ export class SpanWriter {
    * are written at most.
    */
   textAttribute(field: number, key: Uint8Array, given: string): void {
-    const value = given.length > longestAttribute ? given.slice(0, longestAttribute) : given;
+    const value = cutText(given, longestAttribute);
     const { length } = value;
     if (length === 0) return;
     this.reserve(scalarBytes * 3 + key.length + length * 3);
@@ -254,6 +254,19 @@ export function attributeKey(name: string): Uint8Array {
   const writer = new SpanWriter(64);
   writer.text(1, Buffer.from(name, 'utf8').latin1Slice());
   return Uint8Array.from(writer.bytes.subarray(0, writer.used));
+}
+
+/** The first `longest` bytes of a byte string, less the character of UTF-8 that would be cut there: half of one reads as none. */
+export function cutText(text: string, longest: number): string {
+  if (text.length <= longest) return text;
+  let end = longest;
+  // The longest character has three bytes behind its first.
+  while (end > longest - 3 && isContinuation(text.charCodeAt(end))) end--;
+  return text.slice(0, isContinuation(text.charCodeAt(end)) ? longest : end);
+}
+
+function isContinuation(code: number): boolean {
+  return (code & 0xc0) === 0x80;
 }
 
 function startsWith(bytes: Uint8Array, at: number, key: Uint8Array): boolean {

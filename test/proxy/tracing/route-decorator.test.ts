@@ -40,3 +40,18 @@ t.test("a route's decorator names the span, and is told to the other side of the
   const manager = { tracing: tracingOf({ operation: 'all' }) };
   t.same(run({ routes: decorated(true), manager }), ['all', undefined, undefined]);
 });
+
+t.test('a name is cut after 1 KiB at a whole character, whether a peer gave it or a format', async (t) => {
+  const euro = '\u20ac';
+  const bytes = Buffer.from(euro.repeat(30_000)).latin1Slice();
+  const namesOf = (header: string, operation: string) => {
+    const manager = { tracing: tracingOf({ operation, upstreamOperation: operation, spawnUpstreamSpan: true }) };
+    const scene = new Scene({ manager });
+    scene.request(({ headers }) => headers.append(header, bytes));
+    scene.respond(scene.connect(), 200, true, []);
+    return recordsIn(scene)[0]!.spans.map((span) => span.name);
+  };
+  const cut = euro.repeat(341);
+  t.same(namesOf('x-envoy-decorator-operation', ''), [cut, 'GET /']);
+  t.same(namesOf('x-name', '%REQ(x-name)%'), [cut, cut]);
+});

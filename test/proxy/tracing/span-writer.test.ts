@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import t from 'tap';
 import { SpanField } from '../../../proxy/tracing/span-field.ts';
-import { attributeKey, SpanWriter } from '../../../proxy/tracing/span-writer.ts';
+import { attributeKey, cutText, SpanWriter } from '../../../proxy/tracing/span-writer.ts';
 import { attributesOf, decodeOtlp, type KeyValue } from '../../support/otlp-messages.ts';
 
 function decoded(write: (writer: SpanWriter) => void): Record<string, unknown> {
@@ -76,4 +76,23 @@ t.test('of a header of megabytes an attribute has the first 64 KiB', async (t) =
     const { attributes } = decoded((writer) => writer.textAttribute(SpanField.attributes, key, letter.repeat(bytes)));
     t.ok(attributesOf(attributes as KeyValue[])['user_agent.original'] === read.repeat(65_536), letter);
   }
+});
+
+t.test('a text is cut before a character that does not fit, whatever length of UTF-8 it has', async (t) => {
+  const text = (value: string) => Buffer.from(value).latin1Slice();
+  const key = attributeKey('tag');
+  for (const character of ['a', '\u00e4', '\u20ac', '\u{1f98a}']) {
+    for (let before = 0; before < 4; before++) {
+      const { attributes } = decoded((writer) =>
+        writer.textAttribute(SpanField.attributes, key, text('x'.repeat(before) + character.repeat(65_536))),
+      );
+      const bytes = Buffer.byteLength(character);
+      const fitting = Math.floor((65_536 - before) / bytes);
+      const cut = attributesOf(attributes as KeyValue[])['tag'];
+      t.ok(cut === 'x'.repeat(before) + character.repeat(fitting), `${character} behind ${before}`);
+    }
+  }
+  t.equal(cutText(text('\u20ac\u20ac'), 6), text('\u20ac\u20ac'), 'what fits is whole');
+  t.equal(cutText('\xbf'.repeat(9), 6), '\xbf'.repeat(6), 'of what is no UTF-8 nothing more is lost');
+  t.equal(cutText('abc\xc3\xa4', 3), 'abc');
 });
