@@ -4,6 +4,7 @@
 import type { Bootstrap } from '../../config/bootstrap.ts';
 import type { Snapshot } from '../../config/snapshot.ts';
 import type { TraceProvider } from '../../config/tracing.ts';
+import type { SamplingKey } from '../../sampler/key-table.ts';
 import { defaultSettings, type SamplingSettings } from '../../sampler/settings.ts';
 import { ineffectiveVariables } from '../export/ineffective-variables.ts';
 import type { LatestError } from '../export/latest-errors.ts';
@@ -150,7 +151,7 @@ export class Telemetry {
       sampling,
       open,
       clock: processClock.nowMs,
-      onKept: (kept) => noteExemplar(exemplars, kept),
+      onKept: ({ key, span }) => noteExemplar(exemplars, sampling.keyOf(key), span),
     });
     const onBeat = (): void => {
       sampling.tick();
@@ -197,8 +198,10 @@ const idleClock: ExportClock = {
   },
 };
 
-function noteExemplar(exemplars: Exemplars, { key, span }: KeptTrace): void {
-  const [service = '', route = '', method = ''] = key.split('\n');
+// A key that lost its place to a busier one before its second was over leaves none.
+function noteExemplar(exemplars: Exemplars, key: SamplingKey | undefined, span: KeptTrace['span']): void {
+  if (key === undefined) return;
+  const { service, route, method } = key;
   const { attributes, startNs, endNs, traceId, spanId } = span;
   exemplars.noteKept({
     key: { service, route, method },

@@ -125,6 +125,11 @@ export class SamplingService {
     return this.#workers.get(worker)?.keys.get(slot)?.id ?? otherId;
   }
 
+  /** What a `keyIdAt` stands for, whose text is not taken apart; undefined when nothing counts for it any more. */
+  keyOf(id: string): SamplingKey | undefined {
+    return this.#keys.get(id)?.key;
+  }
+
   /** Stage 2 has closed a window. `key` of its records is a `keyIdAt`; one that is gone by now counts with the others. */
   takeWindow({ kept, suppressed }: Pick<ClosedWindow<CappedRecord>, 'kept' | 'suppressed'>): void {
     for (const { record, reason } of kept) {

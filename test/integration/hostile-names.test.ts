@@ -98,13 +98,15 @@ t.test('names and values of peers and configurations break nothing that is told'
   await t.test('logs have a line for each request', (t) => checkLogs(t, scene, sent + 2 * madeUp));
 });
 
-/** 64 KiB, of which the last character may be the sign of one that was cut. */
-const mostBytes = 65_538;
+/** Of an attribute, which is cut at a character; and of a name. */
+const mostBytes = 65_536;
+const mostNameBytes = 1024;
 
 async function checkSpans(t: Test, { otlp, zipkin }: Scene): Promise<void> {
   const texts = (of: Readonly<Record<string, unknown>>) =>
     Object.values(of).filter((value) => typeof value === 'string');
-  for (const { attributes, traceState } of otlp.spans()) {
+  for (const { attributes, traceState, name } of otlp.spans()) {
+    if (Buffer.byteLength(name) > mostNameBytes) t.fail(`a name of ${Buffer.byteLength(name)} bytes`);
     if (traceState.length > 512) t.fail(`a trace state of ${traceState.length} characters`);
     for (const text of texts(attributes))
       if (Buffer.byteLength(text) > mostBytes) t.fail(`${Buffer.byteLength(text)} bytes`);
@@ -113,8 +115,8 @@ async function checkSpans(t: Test, { otlp, zipkin }: Scene): Promise<void> {
   t.ok(sentTags.includes(values[1]), 'what looks like a command of a format is a text');
   t.ok(sentTags.includes(sharp.replace('\u0085', '')));
   t.ok(
-    sentTags.some((tag) => String(tag).startsWith('\u20ac'.repeat(21_845))),
-    '64 KiB of it',
+    sentTags.some((tag) => String(tag) === '\u20ac'.repeat(21_845)),
+    '64 KiB of it, and no part of a character',
   );
   t.ok(otlp.spans().some(({ attributes }) => attributes[name('tag')] === withEscapes(name('literal'))));
   t.ok(otlp.spans().every(({ resource }) => resource['service.name'] === name('service')));
@@ -122,7 +124,7 @@ async function checkSpans(t: Test, { otlp, zipkin }: Scene): Promise<void> {
   t.ok(found.includes(withEscapes(name('literal'))));
 }
 
-async function checkScrapes(t: Test, { sidecar }: Scene): Promise<void> {
+async function checkScrapes(t: Test, { sidecar, otlp, zipkin }: Scene): Promise<void> {
   for (const query of ['', '?usedonly']) {
     const metrics = parseExposition(await scrape(sidecar, `/stats/prometheus${query}`));
     const labels = metrics.get('outrigger_requests_total')!.samples.map((sample) => sample.labels);
@@ -134,6 +136,12 @@ async function checkScrapes(t: Test, { sidecar }: Scene): Promise<void> {
     );
     const requests = families.get('outrigger_requests')!.samples;
     t.ok(requests.some((sample) => sample.labels.get('service') === name('app')));
+    const buckets = families.get('outrigger_request_duration_milliseconds')!.samples;
+    const linked = buckets.find(({ labels, exemplar }) => labels.get('service') === name('app') && exemplar);
+    const traceId = linked?.exemplar?.labels.get('trace_id');
+    t.ok(
+      otlp.spans().some((span) => span.traceId === traceId) || zipkin.spans.some((span) => span['traceId'] === traceId),
+    );
   }
   for (const path of [
     '/stats?format=json',

@@ -224,8 +224,19 @@ t.test('a slot that changes its owner counts for the new one, and the old key is
   t.notMatch(metrics(), 'catalog');
   worker.own(1, null);
   t.equal(sampling.keyIdAt(0, 1), keyId(otherKey));
+  t.equal(sampling.keyOf(keyId(pay)), undefined);
   sampling.takeWindow(closed(pay, { head: 1 }));
   t.match(sampling.overview().keys, [{ service: '*', kept: { head: 1 } }], 'what was under way counts with the others');
+  t.end();
+});
+
+t.test("a key's names are those of the configuration, also where a line break makes its text another", (t) => {
+  const { service: sampling } = service();
+  const worker = new FakeWorker(sampling, 0);
+  const broken = { ...pay, service: 'pay\nment', route: '/a\n/b\n' };
+  worker.own(1, broken);
+  t.same(sampling.keyOf(sampling.keyIdAt(0, 1)), broken);
+  t.same(sampling.keyOf(sampling.keyIdAt(0, 2)), otherKey);
   t.end();
 });
 
