@@ -2,6 +2,7 @@
 
 import { deflateRawSync, inflateRawSync } from 'node:zlib';
 import type { Bootstrap } from '../../config/bootstrap.ts';
+import { placesOfInlineSecrets } from '../../config/inline-secrets.ts';
 import type { Snapshot } from '../../config/snapshot.ts';
 import { CertificateWatch } from '../tls/certificate-watch.ts';
 import type { BoundListener } from '../worker/messages.ts';
@@ -80,7 +81,7 @@ export class ServerState {
 
   setSnapshot(snapshot: Snapshot): void {
     this.#snapshot = snapshot;
-    this.certificates.follow(snapshot.secrets);
+    this.certificates.follow(snapshot.secrets, () => placesOfInlineSecrets(snapshot));
   }
 
   /** Of the wall clock. */

@@ -13,6 +13,7 @@ type Facts = ReadCertificate['facts'];
 
 /** What is in one secret. */
 export interface WatchedSecret {
+  /** Or where it stands, of one that is written in place. */
   readonly name: string;
   /** The own certificate, then what is sent with it; empty for a secret that only says whom to trust. */
   readonly chain: readonly Facts[];
@@ -46,15 +47,16 @@ export class CertificateWatch {
     this.#wallClock = wallClock;
   }
 
-  /** The secrets that are served from now on. */
-  follow(secrets: ReadonlyMap<string, Secret>): void {
+  /** The secrets that are served from now on. `places` has those without a name, by key. */
+  follow(secrets: ReadonlyMap<string, Secret>, places: () => ReadonlyMap<string, string>): void {
     if (secrets === this.#followed) return;
     const set = [...secrets].filter(([key, secret]) => this.#followed.get(key) !== secret);
     const removed = [...this.#followed.keys()].filter((key) => !secrets.has(key));
     this.#followed = secrets;
     this.#store.apply({ set, removed });
     for (const key of removed) this.#read.delete(key);
-    for (const [key, { name }] of set) this.#read.set(key, this.#readSecret(key, name));
+    const named = set.some(([, { name }]) => name === '') ? places() : undefined;
+    for (const [key, { name }] of set) this.#read.set(key, this.#readSecret(key, named?.get(key) ?? name));
   }
 
   secrets(): readonly WatchedSecret[] {

@@ -61,7 +61,7 @@ t.test('certificates are listed by their end, with whose they are and what is wr
     certificateSecret('short', short),
     certificateSecret('broken', { ...long, privateKey: 'none' }),
   ];
-  watch.follow(new Map(secrets.map((secret) => [secret.name, secret])));
+  watch.follow(new Map(secrets.map((secret) => [secret.name, secret])), () => new Map());
   t.match(certificateOverview(watch), {
     total: 3,
     listed: [

@@ -13,7 +13,8 @@ const beginMs = Date.UTC(2030, 0, 1);
 function watchOf(...secrets: readonly Secret[]) {
   const clock = { nowMs: beginMs };
   const watch = new CertificateWatch(() => clock.nowMs);
-  const follow = (...given: readonly Secret[]) => watch.follow(new Map(given.map((secret) => [secret.name, secret])));
+  const follow = (...given: readonly Secret[]) =>
+    watch.follow(new Map(given.map((secret) => [secret.name, secret])), () => new Map());
   follow(...secrets);
   return { watch, clock, follow };
 }
@@ -43,6 +44,17 @@ t.test('a certificate is told of in the last tenth of its life, once, and again 
   );
   follow(certificateSecret('default', nextLeaf));
   t.same(watch.problems(), [], 'it was replaced');
+  t.end();
+});
+
+t.test('a certificate that is written in place is told of by its place', (t) => {
+  const watch = new CertificateWatch(() => beginMs + 11 * DAY_MS);
+  watch.follow(
+    new Map([['inline 1', certificateSecret('', leaf)]]),
+    () => new Map([['inline 1', 'in x of listener l']]),
+  );
+  t.match(watch.problems()[0]!.words, /^the certificate in x of listener l expired at 2030-01-11T00:00:00Z, /);
+  t.equal(watch.secrets()[0]!.name, 'in x of listener l');
   t.end();
 });
 
