@@ -136,6 +136,7 @@ export class DiscoveryClient implements ResourceSubscriptions {
       openedMs: clock(),
       hasNode: false,
       isAnswered: false,
+      answersBehind: 0,
       unasked: new Set(),
       lines: new Map(),
     };
@@ -161,7 +162,11 @@ export class DiscoveryClient implements ResourceSubscriptions {
     }
     session.onArrival();
     const receivedMs = this.#options.clock();
-    this.#lineOf(stream, session).add({ session, response: read.response, bytes: message.length, receivedMs });
+    if (pendingOf(stream) <= maxPendingAnswers) stream.answersBehind = 0;
+    const { response } = read;
+    const received = { session, response, bytes: message.length, receivedMs, hasWaited: false };
+    this.#lineOf(stream, session).add(received);
+    received.hasWaited = true;
   }
 
   /** The control plane speaks the protocol. Of a connection alone that is not known. */
@@ -191,7 +196,7 @@ export class DiscoveryClient implements ResourceSubscriptions {
     return line;
   }
 
-  #onResponse({ session, response, bytes, receivedMs }: Received): void {
+  #onResponse({ session, response, bytes, receivedMs, hasWaited }: Received): void {
     const { log, observer } = this.#options;
     const { typeUrl, version, nonce } = response;
     const { requests, refusal, ...outcome } = session.onResponse(response, bytes, receivedMs);
@@ -200,6 +205,8 @@ export class DiscoveryClient implements ResourceSubscriptions {
     if (nonce === '')
       log('warning', 'a response without a nonce was applied, and cannot be answered', this.#facts({ typeUrl }));
     this.#send(requests);
+    if (hasWaited && this.#stream !== null && this.#stream.answersBehind < maxAnswersBehind)
+      this.#stream.answersBehind++;
     this.#checkPeerReads();
   }
 
@@ -269,7 +276,7 @@ export class DiscoveryClient implements ResourceSubscriptions {
 
   #checkPeerReads(): void {
     const stream = this.#stream;
-    if (stream === null || pendingOf(stream) <= maxPendingAnswers) return;
+    if (stream === null || pendingOf(stream) - stream.answersBehind <= maxPendingAnswers) return;
     this.#abandon(stream, 'the control plane sends responses and does not read the answers');
   }
 
@@ -290,6 +297,8 @@ interface Stream {
   hasNode: boolean;
   /** A response came. */
   isAnswered: boolean;
+  /** To responses that waited for another to be decoded. They are made in one turn, before the peer could read any. */
+  answersBehind: number;
   /** Types of responses that were passed over; each is told once. */
   readonly unasked: Set<string>;
   /** One for all types but those apart, which have one each, by type URL. */
@@ -301,6 +310,8 @@ interface Received {
   readonly response: DiscoveryResponse;
   readonly bytes: number;
   readonly receivedMs: number;
+  /** It was not delivered as it came. */
+  hasWaited: boolean;
 }
 
 const sharedLine = '';
@@ -326,6 +337,9 @@ const flushRetryMs = 100;
 
 /** Answers cannot be merged: each response has its own. A peer that leaves so many unread is given up. */
 const maxPendingAnswers = 1024;
+
+/** Of those to responses that waited, which count apart until the peer has read: about as many as find room in a line. */
+const maxAnswersBehind = 65_536;
 
 /** gRPC status `INTERNAL`. */
 const failed = 13;

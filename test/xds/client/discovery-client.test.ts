@@ -392,3 +392,26 @@ t.test('a mesh of ten thousand clusters is one response and one answer', async (
   t.same(stream.take(), [{ type: clusterType, nonce: 'n1' }]);
   t.ok(client.status().types[0]!.bytesReceived > 10_000_000);
 });
+
+t.test('a peer that reads is not given up for the answers to what waited behind a large response', async (t) => {
+  const { client, transport, time, consumers } = playedClient('delta', types);
+  client.subscribe(clusterType, '*', 0);
+  client.start();
+  const stream = transport.last;
+  consumers.get(clusterType)!.prepare = function* slowStep() {
+    time.nowMs += 10;
+    yield;
+  };
+  // As a connection does: what is sent in a turn is under way at its end.
+  stream.send = () => void stream.pending++;
+  const resources = [{ name: 'a', text: 'x'.repeat(40_000) }];
+  stream.respond({ type: clusterType, nonce: 'n', resources });
+  for (let i = 0; i < 1100; i++) stream.respond({ type: clusterType, nonce: `n${i}` });
+  for (let turn = 0; turn < 9; turn++) time.endTurn();
+  t.equal(stream.pending, 1 + 1100, 'all are answered');
+  for (let i = 0; i < 1023; i++) stream.respond({ type: clusterType, nonce: `later ${i}` });
+  t.notOk(stream.isCancelled);
+  stream.pending = 1024;
+  stream.respond({ type: clusterType, nonce: 'one more' });
+  t.ok(stream.isCancelled, 'once it had read those, as many as ever');
+});
