@@ -1,4 +1,4 @@
-// Why a file cannot be read, and what to do about it: an operator who hears `ENOENT` looks for the path, the mount and the
+// Why a file cannot be read or written, and what to do about it: an operator who hears `ENOENT` looks for the path, the mount and the
 // working folder one after the other, and one who hears `EACCES` for the user. All of that is known here.
 
 import { readlinkSync, type Stats, statSync } from 'node:fs';
@@ -9,6 +9,32 @@ export function cannotBeRead(path: string, error: unknown): string {
   const { code, message } = error as NodeJS.ErrnoException;
   const reason = reasonOf(code, path);
   return `cannot be read: ${code ?? message}${reason === undefined ? '' : `: ${reason}`}`;
+}
+
+/** The same for one that was to be written. */
+export function cannotBeWritten(path: string, error: unknown): string {
+  const { code, message } = error as NodeJS.ErrnoException;
+  const reason = writingReasonOf(code, path);
+  return `cannot be written: ${code ?? message}${reason === undefined ? '' : `: ${reason}`}`;
+}
+
+function writingReasonOf(code: string | undefined, path: string): string | undefined {
+  switch (code) {
+    case 'ENOENT':
+      return `${absenceOf(path)}; make the folder, or correct the path`;
+    case 'EACCES': {
+      const place = statsOf(path) === undefined ? dirname(resolve(path)) : resolve(path);
+      const who = `uid ${process.geteuid!()} and gid ${process.getegid!()}`;
+      return `this process, which is ${who}, may not write to ${place}${ownerOf(place)}; allow that, or name another path`;
+    }
+    case 'EROFS':
+      return 'its file system is read-only; name a path in one that can be written';
+    case 'ENOSPC':
+    case 'EDQUOT':
+      return 'its file system is full; make room, or name another path';
+    default:
+      return reasonOf(code, path);
+  }
 }
 
 function reasonOf(code: string | undefined, path: string): string | undefined {

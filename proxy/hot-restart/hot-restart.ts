@@ -1,6 +1,7 @@
 // A process between the one before it and the one after it. Made once, on the main thread, before listeners are opened.
 
 import { writeFileSync } from 'node:fs';
+import { cannotBeWritten } from '../../config/unreadable-file.ts';
 import type { WantedAddress } from '../listener/inherited-sockets.ts';
 import { HotRestartParent, type ParentOptions } from './parent.ts';
 import { closeRendezvous, openRendezvous, openUnusedRendezvous, type Rendezvous } from './rendezvous.ts';
@@ -96,8 +97,17 @@ function openOwn({ settings, random }: HotRestartOptions): Rendezvous {
   const { baseId, baseIdPath } = settings;
   const own = baseId === 'dynamic' ? openUnusedRendezvous(settings, random) : openRendezvous({ ...settings, baseId });
   if (typeof own === 'string') throw new HotRestartError(own);
-  if (baseIdPath !== undefined) writeFileSync(baseIdPath, `${own.baseId}`);
+  if (baseIdPath !== undefined) writeBaseId(baseIdPath, own);
   return own;
+}
+
+function writeBaseId(path: string, own: Rendezvous): void {
+  try {
+    writeFileSync(path, `${own.baseId}`);
+  } catch (error) {
+    closeRendezvous(own);
+    throw new HotRestartError(`the base id is not kept: ${path} ${cannotBeWritten(path, error)}`);
+  }
 }
 
 function findParent({ settings, log }: HotRestartOptions, own: Rendezvous) {

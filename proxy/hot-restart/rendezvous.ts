@@ -6,6 +6,7 @@ import type { PipeAddress } from '../../config/address.ts';
 import { describeErrno, Errno } from '../../native/errno.ts';
 import { bind, close, connect, listen } from '../../native/socket.ts';
 import { createUnixSocket } from '../../native/unix-message.ts';
+import { describeListenFailure } from '../listener/listen-failure.ts';
 import { bindPipe } from '../reactor/pipe-file.ts';
 
 export interface RendezvousName {
@@ -35,7 +36,7 @@ export function openRendezvous(name: RendezvousName): Rendezvous | string {
   close(fd);
   return result === -Errno.EADDRINUSE
     ? `${address.path} is in use: another process has base id ${name.baseId} and restart epoch ${name.epoch}`
-    : `cannot listen on ${address.path}: ${describeErrno(-result)}`;
+    : `cannot listen on ${address.path}: ${describeListenFailure(-result, address)}`;
 }
 
 /** As `openRendezvous`, with a base id that no process has. `random` gives 0 or more, less than 1. */

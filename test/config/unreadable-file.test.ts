@@ -1,7 +1,7 @@
-import { chmodSync, readFileSync, symlinkSync } from 'node:fs';
+import { chmodSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { cannotBeRead } from '../../config/unreadable-file.ts';
+import { cannotBeRead, cannotBeWritten } from '../../config/unreadable-file.ts';
 
 function sentence(path: string): string {
   try {
@@ -52,6 +52,32 @@ t.test('who may not read is told as whom it asked, and whose the file or the fol
     `cannot be read: EACCES: ${who} may not read it (of ${owner}, mode 200); ${wayOut}`,
     `cannot be read: EACCES: ${who} may not enter ${folder}/closed (of ${owner}, mode 600); ${wayOut}`,
   ]);
+});
+
+function writing(path: string): string {
+  try {
+    writeFileSync(path, '');
+  } catch (error) {
+    return cannotBeWritten(path, error);
+  }
+  return 'it was written';
+}
+
+t.test('of what cannot be written the folder is told of, and what to do', async (t) => {
+  const folder = t.testdir({ closed: {}, file: '' });
+  const elsewhere = 'make the folder, or correct the path';
+  t.equal(writing(`${folder}/none/x`), `cannot be written: ENOENT: there is no folder ${folder}/none; ${elsewhere}`);
+  t.equal(writing(folder), 'cannot be written: EISDIR: it is a folder; name a file in it');
+  const full = { code: 'ENOSPC', message: '' };
+  t.equal(
+    cannotBeWritten('/x', full),
+    'cannot be written: ENOSPC: its file system is full; make room, or name another path',
+  );
+  const owner = `uid ${process.getuid!()} and gid ${process.getgid!()}`;
+  chmodSync(join(folder, 'closed'), 0o500);
+  const asked = asNobody(t, () => writing(`${folder}/closed/x`));
+  const who = `this process, which is uid ${asked.uid} and gid ${process.getegid!()}, may not write to ${folder}/closed`;
+  t.equal(asked.value, `cannot be written: EACCES: ${who} (of ${owner}, mode 500); allow that, or name another path`);
 });
 
 /** Root may read everything. */

@@ -35,6 +35,16 @@ function optionsOf(settings: Partial<HotRestartSettings>): HotRestartOptions {
   };
 }
 
+t.test('a base id that cannot be written says why, and the process has it no more', async (t) => {
+  const baseIdPath = '/proc/self/no-folder/base-id';
+  const message = `the base id is not kept: ${baseIdPath} cannot be written: ENOENT: there is no folder /proc/self/no-folder`;
+  t.throws(
+    () => new HotRestart(optionsOf({ baseIdPath })),
+    new HotRestartError(`${message}; make the folder, or correct the path`),
+  );
+  new HotRestart(optionsOf({})).close();
+});
+
 t.test('the first process inherits nothing and is the only one of its base id', async (t) => {
   const first = new HotRestart(optionsOf({}));
   t.equal(first.generation, 1);

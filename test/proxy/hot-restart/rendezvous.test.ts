@@ -51,6 +51,8 @@ t.test('a file has its mode, goes with its process, and is replaced when its pro
   writeFileSync(path, 'mine');
   t.match(openRendezvous(name), /in use/, 'any other file is left alone');
   t.match(openRendezvous({ ...name, socketPath: join(folder, 'x'.repeat(120)) }), /cannot listen on .*too long/);
+  const elsewhere = join(folder, 'none', 'socket');
+  t.match(openRendezvous({ ...name, socketPath: elsewhere }), /there is no folder .*\/none; make it$/);
   t.end();
 });
 
