@@ -104,7 +104,7 @@ export default {
       comment: 'The simulator reads the same file of settings as the proxy, through the same door.',
       severity: 'error',
       from: { path: '^sampler/simulate/main\\.ts$' },
-      to: { path: OURS, pathNot: '^(sampler/|config/problems\\.ts$|xds/document/)' },
+      to: { path: OURS, pathNot: '^(sampler/|config/(problems|unreadable-file)\\.ts$|xds/document/)' },
     },
     {
       name: 'redirection-command-direction',

@@ -3,6 +3,7 @@
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { ConfigError, Problems } from '../../config/problems.ts';
+import { cannotBeRead, cannotBeWritten } from '../../config/unreadable-file.ts';
 import { parseDocument } from '../../xds/document/config-document.ts';
 import { defaultSettings, type SamplingSettings } from '../settings.ts';
 import { readSamplingSettings } from '../settings-reader.ts';
@@ -13,6 +14,9 @@ import { comparisonText } from './comparison-text.ts';
 import type { SimulatedRequest } from './simulated-request.ts';
 import { readTraceFile, TraceFileError } from './trace-file.ts';
 import { workload } from './workload.ts';
+
+/** One that the user named. */
+class FileError extends Error {}
 
 try {
   simulate(parseCommand(process.argv.slice(2)));
@@ -26,12 +30,12 @@ function simulate(command: SimulateCommand): void {
   const settings = settingsOf(command);
   const comparison = compare(requestsOf(command.source), settings);
   process.stdout.write(comparisonText(comparison));
-  if (command.svgPath !== undefined) writeFileSync(command.svgPath, comparisonSvg(comparison));
+  if (command.svgPath !== undefined) writeFile(command.svgPath, comparisonSvg(comparison));
 }
 
 function requestsOf(source: SimulateCommand['source']): readonly SimulatedRequest[] {
   if (source.kind === 'made') return workload(source);
-  return readTraceFile(readFileSync(source.path, 'utf8'));
+  return readTraceFile(readFile(source.path));
 }
 
 function settingsOf({ settingsPath, tracesPerSecond }: SimulateCommand): SamplingSettings {
@@ -42,15 +46,31 @@ function settingsOf({ settingsPath, tracesPerSecond }: SimulateCommand): Samplin
 
 function readSettings(path: string): SamplingSettings {
   const problems = new Problems();
-  const tree = parseDocument(readFileSync(path, 'utf8'), problems);
+  const tree = parseDocument(readFile(path), problems);
   if (!problems.isEmpty) throw new ConfigError(path, problems.list);
   const read = readSamplingSettings(tree);
   if (read.kind === 'problems') throw new ConfigError(path, read.problems);
   return read.settings;
 }
 
+function readFile(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    throw new FileError(`${path} ${cannotBeRead(path, error)}`);
+  }
+}
+
+function writeFile(path: string, text: string): void {
+  try {
+    writeFileSync(path, text);
+  } catch (error) {
+    throw new FileError(`${path} ${cannotBeWritten(path, error)}`);
+  }
+}
+
 /** What the user can put right, a file that cannot be read among it; anything else is a fault of ours. */
 function isOfUser(error: unknown): error is Error {
-  if (error instanceof UsageError || error instanceof TraceFileError || error instanceof ConfigError) return true;
-  return error instanceof Error && 'syscall' in error;
+  const kinds = [UsageError, TraceFileError, ConfigError, FileError];
+  return kinds.some((kind) => error instanceof kind);
 }

@@ -56,7 +56,16 @@ t.test('what is wrong is told without a stack: 2 for the command line, 1 for fil
     { args: ['simulate'], status: 2, message: /^--trace or --rate is needed\nusage:/ },
     { args: ['simulate', ...made, '--settings', join(directory, 'wrong.yaml')], status: 1, message: /base_rate: must/ },
     { args: ['simulate', '--trace', join(directory, 'wrong.jsonl')], status: 1, message: /^line 1: traceId must be/ },
-    { args: ['simulate', '--trace', join(directory, 'none.jsonl')], status: 1, message: /^ENOENT/ },
+    {
+      args: ['simulate', '--trace', join(directory, 'none.jsonl')],
+      status: 1,
+      message: /none\.jsonl cannot be read: ENOENT: the folder .* has no such file; /,
+    },
+    {
+      args: ['simulate', ...made, '--svg', join(directory, 'no', 'x.svg')],
+      status: 1,
+      message: /x\.svg cannot be written: ENOENT: there is no folder .*\/no; make the folder/,
+    },
   ];
   for (const { args, status, message } of wrong) {
     const run = sampler(...args);
