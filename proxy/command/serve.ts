@@ -27,6 +27,7 @@ import { Capture } from './capture.ts';
 import { CertificateWarnings } from './certificate-warnings.ts';
 import { type ControlPlaneParts, type FollowedSources, followControlPlanes } from './control-plane.ts';
 import { DiscoveryObservation } from './discovery-observation.ts';
+import { listenerFailureText, workerFailureText } from './failure-text.ts';
 import { defaultConcurrency, type Flags } from './flags.ts';
 import { HeapReturns, returnHeap } from './heap-return.ts';
 import { collectQuietHeapsOnce } from './idle-collection.ts';
@@ -344,7 +345,7 @@ function startWorkers({ flags, log, state, onServing, ...parts }: WorkerParts): 
       if (isFirst) onServing();
     },
     onListenFailure: (listener, { address, reason }) => {
-      const text = `listener ${listener} cannot listen on ${address}: ${reason}`;
+      const text = listenerFailureText(listener, { address, reason }, state.bootstrap?.admin?.address);
       if (state.name !== 'INITIALIZING') {
         main.error(text);
         return;
@@ -358,8 +359,7 @@ function startWorkers({ flags, log, state, onServing, ...parts }: WorkerParts): 
     },
     onDrained: () => state.onDrained(),
     onFailure: (worker, error) => {
-      const what = error.stack ?? error.message;
-      main.critical(`worker ${worker} died and with it all its connections; the process ends: ${what}`);
+      main.critical(workerFailureText(worker, error));
       process.exit(1);
     },
   });
