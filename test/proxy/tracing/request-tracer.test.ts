@@ -198,7 +198,7 @@ t.test(
   },
 );
 
-t.test('gRPC errors are found in the head of a response without body and in trailers', async (t) => {
+t.test('gRPC errors are found in the head of a response without body', async (t) => {
   const scene = tracedScene();
   const call = () =>
     scene.request((head) => {
