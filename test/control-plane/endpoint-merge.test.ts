@@ -98,4 +98,8 @@ t.test('what was merged of several is taken apart by who has which endpoint', as
     t.equal(shareOf(assignments, message, { shares: wrong, index: 0 }), message, wrong);
   t.equal(sharesOf(assignments, message, [message]), '', 'of one there is nothing to tell');
   t.equal(sharesOf(servedTypes[3]!, message, parts), '');
+  t.equal(sharesOf(assignments, message, parts.toReversed()), '2*1.3*1.1*2', 'of other parts it is told anew');
+  t.equal(sharesOf(assignments, message, parts), shares);
+  for (const bytes of [message, ...parts]) bytes.fill(0);
+  t.equal(sharesOf(assignments, message, [...parts]), shares, 'of the same ones without looking into them again');
 });
