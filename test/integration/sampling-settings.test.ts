@@ -1,6 +1,6 @@
 // A proxy with a file of sampling settings: the budget holds, errors are kept, changes are followed, mistakes are refused.
 
-import { writeFileSync } from 'node:fs';
+import { renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { startHttpOrigin } from '../support/http-origin.ts';
@@ -16,7 +16,7 @@ function startOrigin(t: Test): Promise<number> {
   return startHttpOrigin(t, ({ url }, response) => response.writeHead(url === '/fail' ? 503 : 200).end());
 }
 
-function bootstrapFor(originPort: number, collectorPort: number): object {
+function bootstrapFor(originPort: number, collectorPort: number) {
   const service = { http_uri: { uri: 'http://collector/v1/traces', cluster: 'collector', timeout: '5s' } };
   const config = { '@type': 'type.googleapis.com/envoy.config.trace.v3.OpenTelemetryConfig', http_service: service };
   // The percentage, which the file replaces, would keep nothing.
@@ -53,6 +53,11 @@ async function untilCounted(proxy: Sidecar, isMet: (of: (name: string) => number
 
 const reasonOf = ({ attributes }: CollectedSpan) => attributes['sampling.reason'];
 const thresholdOf = ({ traceState }: CollectedSpan) => /(?:^|,)ot=(?:.*;)?th:([0-9a-f]+)/.exec(traceState)?.[1];
+// Each test starts a process, which takes seconds on a busy machine.
+t.setTimeout(240_000);
+
+const listenerType = 'type.googleapis.com/envoy.config.listener.v3.Listener';
+const chosenOf = (collector: OtlpCollector) => collector.spans().filter((span) => reasonOf(span) === 'head');
 const errorsOf = (collector: OtlpCollector) => collector.spans().filter((span) => reasonOf(span) === 'error');
 
 t.test('no more than the budget leaves, each with its threshold; errors leave beside it', async (t) => {
@@ -96,6 +101,39 @@ t.test('a change is in use at once, and one that is wrong changes nothing', asyn
   await send(proxy, '/fail', 1);
   await collector.until(() => errorsOf(collector).length === 2);
   t.equal(collector.spans().length, 5);
+});
+
+t.test("Envoy's percentages are followed while the process runs", async (t) => {
+  const [originPort, collector] = await Promise.all([startOrigin(t), startOtlpCollector(t)]);
+  const folder = t.testdir();
+  const path = join(folder, 'listeners.json');
+  const { static_resources: own } = bootstrapFor(originPort, collector.httpPort);
+  const text = JSON.stringify({ resources: own.listeners.map((listener) => ({ '@type': listenerType, ...listener })) });
+  writeFileSync(path, text);
+  const dynamic_resources = { lds_config: { path_config_source: { path } } };
+  const bootstrap = {
+    node: { id: 'n', cluster: 'c' },
+    static_resources: { clusters: own.clusters },
+    dynamic_resources,
+  };
+  const proxy = await startSidecar(t, { bootstrap, flags: ['--concurrency', '1'] });
+  await send(proxy, '/', 5);
+  await send(proxy, '/fail', 1);
+  await collector.until(() => errorsOf(collector).length === 1);
+  t.equal(chosenOf(collector).length, 0);
+  const all = text.replace('"random_sampling":{"value":0}', '"random_sampling":{"value":100}');
+  t.not(all, text);
+  writeFileSync(join(folder, 'next.json'), all);
+  renameSync(join(folder, 'next.json'), path);
+  while (
+    !/listener_in_place_updated: 1|listener_modified: 1/.test(await proxy.admin('/stats?filter=listener_manager'))
+  );
+  // A connection of the listener before goes by what that said until it is drained.
+  const headers = { connection: 'close' };
+  while (chosenOf(collector).length === 0) {
+    await (await fetch(`http://127.0.0.1:${proxy.port('http')}/`, { headers })).arrayBuffer();
+  }
+  t.ok(chosenOf(collector).every((span) => thresholdOf(span) === '0'));
 });
 
 t.test('a file that is wrong at the start ends the process and says why', async (t) => {
