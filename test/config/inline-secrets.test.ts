@@ -28,7 +28,8 @@ t.test('a secret that is written in place is known by its file, its field and it
   const [chain] = listener!.filterChains;
   const tls = chain!.tls!;
   const own = [...tls.certificates, certificate('a', { kind: 'file', path: '/etc/a.pem' })];
-  const roots = { kind: 'validation-context', name: '', watchedDirectories: [], rules: {} } as const;
+  const rules = { subjectAltNames: [], spkiHashes: [], certificateHashes: [] };
+  const roots = { kind: 'validation-context', name: '', watchedDirectories: [], rules } as const;
   const validation = { secret: { key: 'v', name: '', source: { kind: 'inline', secret: roots } } } as const;
   const changed = {
     ...listener!,
