@@ -15,7 +15,7 @@ interface Run {
 }
 
 // Each test starts several processes, which take a busy machine its time.
-t.setTimeout(240_000);
+t.setTimeout(900_000);
 
 t.test('passing files are summed up and the exit code is 0', (t) => {
   const run = runTests(t, { 'a.test.ts': PASSING, deep: { 'b.test.ts': PASSING }, 'not-a-test.ts': 'nonsense(' });

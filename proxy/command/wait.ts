@@ -52,11 +52,13 @@ export async function waitUntilReady({
 
 function ask(url: URL, timeoutMs: number): Promise<string | undefined> {
   const { promise, resolve } = Promise.withResolvers<string | undefined>();
-  const call = request(url, { agent: false, signal: AbortSignal.timeout(timeoutMs) }, (response) => {
+  const signal = AbortSignal.timeout(timeoutMs);
+  const call = request(url, { agent: false, signal }, (response) => {
     response.destroy();
     resolve(response.statusCode === 200 ? undefined : `${url.href} answered ${response.statusCode}`);
   });
-  call.on('error', (error) => resolve(`${url.href}: ${error.message}`));
+  const late = `no answer within ${timeoutMs} ms (--requestTimeoutMillis)`;
+  call.on('error', (error) => resolve(`${url.href}: ${signal.aborted ? late : error.message}`));
   call.end();
   return promise;
 }

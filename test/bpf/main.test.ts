@@ -9,7 +9,7 @@ import { shortPath } from '../support/node-agent.ts';
 const root = join(import.meta.dirname, '../..');
 const main = join(root, 'bpf/main.ts');
 // Each command is a process of its own, which takes a second on a busy machine.
-t.setTimeout(240_000);
+t.setTimeout(900_000);
 
 const skip = bpfSkipReason('root', 'cgroup2', 'libbpf', 'objects', 'bpffs') ?? false;
 

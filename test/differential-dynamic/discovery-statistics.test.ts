@@ -21,7 +21,7 @@ import {
 import { certificateYaml, makeSecretFiles } from '../support/secret-fixtures.ts';
 import { type AskedProxy, startAskedProxy } from './asked-proxy.ts';
 
-t.setTimeout(120_000);
+t.setTimeout(900_000);
 
 const envoy = findEnvoy();
 const files = makeSecretFiles(t.testdir({}));

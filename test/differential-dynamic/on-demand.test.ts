@@ -22,7 +22,7 @@ import {
 } from '../support/on-demand-mesh.ts';
 import { type AskedProxy, startAskedProxy } from './asked-proxy.ts';
 
-t.setTimeout(120_000);
+t.setTimeout(900_000);
 
 const envoy = findEnvoy();
 const fields = ['RESPONSE_CODE', 'RESPONSE_FLAGS', 'RESPONSE_CODE_DETAILS', 'UPSTREAM_CLUSTER'];

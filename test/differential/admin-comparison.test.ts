@@ -11,7 +11,7 @@ import { exchange } from './exchange.ts';
 import { type ProxyName, ProxyProcess } from './proxy-process.ts';
 import { hello, RecordingOrigin } from './recording-origin.ts';
 
-t.setTimeout(120_000);
+t.setTimeout(900_000);
 
 /** What Envoy alone has, and why. */
 const onlyEnvoys: readonly (readonly [RegExp, string])[] = [

@@ -28,7 +28,7 @@ const accepted: readonly { readonly field: RegExp; readonly reason: string }[] =
   },
 ];
 
-t.setTimeout(240_000);
+t.setTimeout(900_000);
 const envoy = findEnvoy();
 if ('missing' in envoy) t.pass('the comparison with Envoy', { skip: envoy.missing });
 else {

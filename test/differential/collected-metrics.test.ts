@@ -18,7 +18,7 @@ const compared =
   /^(sum|histogram) \S+ (cluster(\.external|\.internal)?\.upstream_rq|http\.downstream_rq|listener\.http)/;
 const statuses = [200, 200, 404, 503];
 
-t.setTimeout(240_000);
+t.setTimeout(900_000);
 const envoy = findEnvoy();
 if ('missing' in envoy) t.pass('the comparison with Envoy', { skip: envoy.missing });
 else {

@@ -10,7 +10,7 @@ import { bootstrap, cluster, httpListener, type Json } from './bootstrap.ts';
 import { findEnvoy } from './envoy-binary.ts';
 import { type ProxyName, ProxyProcess } from './proxy-process.ts';
 
-t.setTimeout(240_000);
+t.setTimeout(900_000);
 
 interface Budget {
   /** Of its cluster, and of its routes. */

@@ -14,7 +14,7 @@ import { acceptedTraceDifferences } from './tracing-differences.ts';
 import { type Observations, observeTraces } from './tracing-rig.ts';
 
 /** Half a minute on an idle machine; tests share it with others. */
-t.setTimeout(240_000);
+t.setTimeout(900_000);
 
 const OUTRIGGER = join(import.meta.dirname, '../../proxy/main.ts');
 const wanted = process.argv.slice(2);

@@ -10,7 +10,7 @@ import {
 import { FollowedMesh, type Protocol } from './followed-mesh.ts';
 
 /** The first run builds the program, for half a minute on a quiet machine. */
-t.setTimeout(230_000);
+t.setTimeout(900_000);
 
 const missing = whyNot();
 

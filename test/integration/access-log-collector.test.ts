@@ -21,7 +21,7 @@ import {
 } from '../support/sidecar.ts';
 
 // Each test starts a process, which takes seconds on a busy machine.
-t.setTimeout(240_000);
+t.setTimeout(900_000);
 
 const LOGGERS = 'type.googleapis.com/envoy.extensions.access_loggers';
 

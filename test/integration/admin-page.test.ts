@@ -11,7 +11,7 @@ const browser = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/goo
 const flags =
   '--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync --enable-logging=stderr --virtual-time-budget=3000 --dump-dom';
 
-t.setTimeout(240_000);
+t.setTimeout(900_000);
 
 const skip = browser === undefined ? 'no Chromium on this machine' : false;
 t.test('a browser fills the tables of the live page, without an error', { skip }, async (t) => {

@@ -7,7 +7,7 @@ import type { Sidecar } from '../support/sidecar.ts';
 import { connectTo, isDone, request, startBefore } from '../support/single-listener.ts';
 
 // Starting a process takes seconds on a busy machine.
-t.setTimeout(240_000);
+t.setTimeout(900_000);
 
 const text = 'text/plain; charset=UTF-8';
 const json = 'application/json';

@@ -11,7 +11,7 @@ import { type CapturePod, OTHER, POD, startPod, WORLD } from '../support/capture
 import { redirectedClusters, redirectedListeners } from '../support/redirected-mesh.ts';
 import { type Sidecar, startSidecar } from '../support/sidecar.ts';
 
-t.setTimeout(240_000);
+t.setTimeout(900_000);
 
 const mode = process.argv[2] as 'ebpf' | 'iptables' | 'agent';
 const names = { ebpf: 'eBPF', iptables: 'iptables', agent: 'a node agent' };

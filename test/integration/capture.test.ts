@@ -6,7 +6,7 @@ import t from 'tap';
 import { bpfSkipReason } from '../support/bpf-environment.ts';
 import { rulesProblem } from '../support/redirection-rules.ts';
 
-t.setTimeout(480_000);
+t.setTimeout(900_000);
 
 const program = join(import.meta.dirname, 'capture-in-namespace.ts');
 
@@ -25,6 +25,6 @@ for (const [mode, problem] of Object.entries(problems)) {
   if (problem !== undefined) t.pass(`capture by ${mode}`, { skip: problem });
   else {
     const command = ['--net', '--mount', 'sh', '-c', prepare, process.execPath, program, mode];
-    t.spawn('unshare', command, { timeout: 480_000 }, `capture by ${mode}`);
+    t.spawn('unshare', command, { timeout: 900_000 }, `capture by ${mode}`);
   }
 }

@@ -14,7 +14,7 @@ import { redirectedClusters, redirectedListeners } from '../support/redirected-m
 import { type Sidecar, startSidecar } from '../support/sidecar.ts';
 import { UpgradeLoad } from '../support/upgrade-load.ts';
 
-t.setTimeout(400_000);
+t.setTimeout(900_000);
 
 const policy = process.argv[2]!;
 /** Without pins it is the same hand-over: each process goes on with what it was given. */

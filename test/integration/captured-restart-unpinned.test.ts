@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import { bpfSkipReason } from '../support/bpf-environment.ts';
 
-t.setTimeout(400_000);
+t.setTimeout(900_000);
 
 const program = join(import.meta.dirname, 'captured-restart-in-namespace.ts');
 const problem = bpfSkipReason('root', 'cgroup2', 'namespaces', 'libbpf', 'objects', 'bpffs');
@@ -15,5 +15,5 @@ const prepare = 'mount -t bpf bpf /sys/fs/bpf && exec "$0" "$@"';
 if (problem !== undefined) t.pass('captured through hot restarts, policy open', { skip: problem });
 else {
   const command = ['--net', '--mount', 'sh', '-c', prepare, process.execPath, program, 'open'];
-  t.spawn('unshare', command, { timeout: 400_000 }, 'captured through hot restarts, policy open');
+  t.spawn('unshare', command, { timeout: 900_000 }, 'captured through hot restarts, policy open');
 }

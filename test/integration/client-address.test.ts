@@ -14,7 +14,7 @@ import {
 import { RawClient } from '../support/raw-client.ts';
 import { RawOrigin } from '../support/raw-origin.ts';
 
-t.setTimeout(240_000);
+t.setTimeout(900_000);
 
 t.test('x-forwarded-for has the client of the PROXY header, and not this machine', async (t) => {
   const origin = await RawOrigin.start(t, (connection) => {

@@ -54,7 +54,7 @@ async function grown(sidecar: Sidecar, name: string): Promise<void> {
 }
 
 // Each test starts a process, which takes seconds on a busy machine.
-t.setTimeout(240_000);
+t.setTimeout(900_000);
 
 t.test('a strict cluster follows its name: more addresses, others, none, and failures', async (t) => {
   const { server, settings } = await startDns(t);

@@ -12,7 +12,7 @@ import { startNamedOrigin } from '../support/named-origin.ts';
 import { startSidecar } from '../support/sidecar.ts';
 
 // Seven processes are started here, one after the other.
-t.setTimeout(240_000);
+t.setTimeout(900_000);
 
 type Files = { readonly [path: string]: string };
 

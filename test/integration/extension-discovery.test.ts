@@ -10,7 +10,7 @@ import { renameIntoPlace, resourcesOfText } from '../support/control-plane-fixtu
 import { startSidecar } from '../support/sidecar.ts';
 
 // Three processes are started here, one after the other.
-t.setTimeout(240_000);
+t.setTimeout(900_000);
 
 const prefix = 'type.googleapis.com';
 const managerType = `${prefix}/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager`;

@@ -25,7 +25,7 @@ import {
 import { startZipkinCollector, type ZipkinCollector } from '../support/zipkin-collector.ts';
 
 // Each test starts a process, which takes seconds on a busy machine.
-t.setTimeout(240_000);
+t.setTimeout(900_000);
 
 /** What separates, quotes, escapes, ends a line or begins an element somewhere. */
 const sharp = `"'\\{},=;<script>alert(1)</script>&amp;--># {x="1"} 9\u0085\u2028\u2029\u{1f98a}`;

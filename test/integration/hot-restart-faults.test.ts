@@ -19,7 +19,7 @@ import {
 import { connectTo, isDone, isRefused, request } from '../support/single-listener.ts';
 
 // Each test starts processes, which takes seconds on a busy machine.
-t.setTimeout(240_000);
+t.setTimeout(900_000);
 
 let familyCount = 0;
 

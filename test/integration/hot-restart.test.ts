@@ -15,7 +15,7 @@ import {
 import { UpgradeLoad } from '../support/upgrade-load.ts';
 
 // Each upgrade starts a process, which takes seconds on a busy machine.
-t.setTimeout(300_000);
+t.setTimeout(900_000);
 
 /** Bootstraps of one family: the ports that the first got, for all. */
 class Family {

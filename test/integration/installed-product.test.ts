@@ -14,7 +14,7 @@ import { clusterAt, httpFilterChain, socketAddress } from '../support/sidecar.ts
 
 const ROOT = join(import.meta.dirname, '../..');
 // Each test starts processes, which takes seconds on a busy machine.
-t.setTimeout(240_000);
+t.setTimeout(900_000);
 
 const manifest: { files: string[]; version: string } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
 const locked: Record<string, { dev?: boolean }> = JSON.parse(

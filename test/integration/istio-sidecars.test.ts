@@ -8,7 +8,7 @@ import { downstreamTlsSocket, over, upstreamTlsSocket } from '../support/tls-boo
 import { Authority } from '../support/tls-fixtures.ts';
 
 // Each test starts two processes, which takes seconds on a busy machine.
-t.setTimeout(240_000);
+t.setTimeout(900_000);
 
 const IDS = { client: 'spiffe://mesh.test/ns/shop/sa/web', server: 'spiffe://mesh.test/ns/stock/sa/app' };
 const TYPES = 'type.googleapis.com';

@@ -12,7 +12,7 @@ import { dial, downstreamTlsSocket, over, upstreamTlsSocket } from '../support/t
 import { Authority, type IssuedIdentity } from '../support/tls-fixtures.ts';
 
 // Each test starts one or two processes, which takes seconds on a busy machine.
-t.setTimeout(240_000);
+t.setTimeout(900_000);
 
 const ALPN = 'istio-peer-exchange';
 const TYPES = 'type.googleapis.com';

@@ -6,7 +6,7 @@ import { clusterAt, httpFilterChain, socketAddress, startSidecar } from '../supp
 import { connectTo, isDone, isRefused, request, startBefore } from '../support/single-listener.ts';
 
 // Each test starts a process, which takes seconds on a busy machine.
-t.setTimeout(240_000);
+t.setTimeout(900_000);
 
 t.test('/healthcheck/fail asks clients to leave after their response, /healthcheck/ok takes it back', async (t) => {
   const origin = await startPatientOrigin(t);

@@ -31,7 +31,7 @@ async function connectMany(t: Test, port: number, count: number): Promise<Socket
 }
 
 // Each test starts a process, which takes seconds on a busy machine.
-t.setTimeout(240_000);
+t.setTimeout(900_000);
 
 t.test('without descriptors, those who are connected are served, others wait, and nothing spins', async (t) => {
   const origin = await startPatientOrigin(t);

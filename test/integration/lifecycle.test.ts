@@ -9,7 +9,7 @@ import { fileAccessLog, type Sidecar } from '../support/sidecar.ts';
 import { connectTo, isDone, isRefused, request, startBefore } from '../support/single-listener.ts';
 
 // Each test starts a process, which takes seconds on a busy machine.
-t.setTimeout(240_000);
+t.setTimeout(900_000);
 
 t.test('SIGTERM lets idle clients go, finishes what is in flight, takes nothing new, and ends', async (t) => {
   const origin = await startPatientOrigin(t);

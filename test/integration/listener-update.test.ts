@@ -14,7 +14,7 @@ import { type ServedSnapshots, serveSnapshots } from '../support/served-snapshot
 import { tcpListener } from '../support/tcp-proxy-fixtures.ts';
 
 // Threads start slowly on a busy machine.
-t.setTimeout(240_000);
+t.setTimeout(900_000);
 
 const setOf = (...listeners: readonly Listener[]) => ({
   listeners: { set: listeners.map((each) => [each.name, each] as const), removed: [] },

@@ -69,7 +69,7 @@ async function reaches(sidecar: Sidecar, name: string, value: number): Promise<v
 }
 
 // Each test starts a process, which takes seconds on a busy machine.
-t.setTimeout(240_000);
+t.setTimeout(900_000);
 
 t.test('a limit of connections holds over all workers', async (t) => {
   const limit = { layered_runtime: { layers: [layer({ 'envoy.resource_limits.listener.http.connection_limit': 3 })] } };

@@ -16,7 +16,7 @@ import { serveSnapshots } from '../support/served-snapshots.ts';
 
 const { values } = parseArgs({ options: { seconds: { type: 'string', default: '3' } }, strict: false });
 const durationMs = Number(values.seconds) * 1000;
-t.setTimeout(durationMs + 120_000);
+t.setTimeout(durationMs + 900_000);
 
 const changeIntervalMs = 10;
 const clientCount = 8;

@@ -7,7 +7,7 @@ import { type CollectedMetric, metricsOf } from '../support/otlp-metrics.ts';
 import { clusterAt, httpFilterChain, socketAddress, startSidecar } from '../support/sidecar.ts';
 
 // Each test starts a process, which takes seconds on a busy machine.
-t.setTimeout(240_000);
+t.setTimeout(900_000);
 
 function bootstrap(originPort: number, collectorPort: number, sinks: readonly object[]): object {
   const listeners = [{ name: 'http', address: socketAddress(0), filter_chains: [httpFilterChain('app')] }];

@@ -19,7 +19,7 @@ import {
 } from '../support/on-demand-mesh.ts';
 import { type Sidecar, startSidecar } from '../support/sidecar.ts';
 
-t.setTimeout(240_000);
+t.setTimeout(900_000);
 
 const byHeader =
   'virtual_hosts: [{name: all, domains: ["*"], routes: [{match: {prefix: /}, route: {cluster_header: x-cluster}}]}]';

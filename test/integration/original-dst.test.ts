@@ -10,7 +10,7 @@ import { over, startHttpsOrigin, upstreamTlsSocket } from '../support/tls-bootst
 import { Authority } from '../support/tls-fixtures.ts';
 
 // Each test starts a process, which takes seconds on a busy machine.
-t.setTimeout(240_000);
+t.setTimeout(900_000);
 
 const cluster = {
   name: 'app',

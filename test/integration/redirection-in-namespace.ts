@@ -9,7 +9,7 @@ import t, { type Test } from 'tap';
 import { redirectedClusters, redirectedListeners } from '../support/redirected-mesh.ts';
 import { type Sidecar, startSidecar } from '../support/sidecar.ts';
 
-t.setTimeout(120_000);
+t.setTimeout(900_000);
 
 for (const ip of ['10.9.0.1', '10.9.0.2', '10.9.0.100', '10.9.0.101']) {
   execFileSync('ip', ['address', 'add', `${ip}/32`, 'dev', 'lo']);

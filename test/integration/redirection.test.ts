@@ -5,7 +5,7 @@ import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import t from 'tap';
 
-t.setTimeout(240_000);
+t.setTimeout(900_000);
 
 /** Applications of the pod have these sources: the proxy's own connections must not be redirected again. */
 const rules = [
@@ -23,5 +23,5 @@ if (tried.status !== 0) {
   });
 } else {
   const command = ['--net', 'sh', '-c', `${rules} && exec "$0" "$@"`, process.execPath, program];
-  t.spawn('unshare', command, { timeout: 120_000 }, 'in a network namespace');
+  t.spawn('unshare', command, { timeout: 900_000 }, 'in a network namespace');
 }

@@ -8,7 +8,7 @@ import { startOtlpCollector } from '../support/otlp-collector.ts';
 import { clusterAt, httpFilterChain, type Sidecar, socketAddress, startSidecar } from '../support/sidecar.ts';
 
 // Each test starts a process, which takes seconds on a busy machine.
-t.setTimeout(240_000);
+t.setTimeout(900_000);
 
 function bootstrap(port: number, collectorPort?: number): object {
   const routes = [

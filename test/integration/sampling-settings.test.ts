@@ -54,7 +54,7 @@ async function untilCounted(proxy: Sidecar, isMet: (of: (name: string) => number
 const reasonOf = ({ attributes }: CollectedSpan) => attributes['sampling.reason'];
 const thresholdOf = ({ traceState }: CollectedSpan) => /(?:^|,)ot=(?:.*;)?th:([0-9a-f]+)/.exec(traceState)?.[1];
 // Each test starts a process, which takes seconds on a busy machine.
-t.setTimeout(240_000);
+t.setTimeout(900_000);
 
 const listenerType = 'type.googleapis.com/envoy.config.listener.v3.Listener';
 const chosenOf = (collector: OtlpCollector) => collector.spans().filter((span) => reasonOf(span) === 'head');

@@ -9,7 +9,7 @@ import { bpfSkipReason, temporaryCgroup } from '../support/bpf-environment.ts';
 import { startSidecar } from '../support/sidecar.ts';
 
 // A process takes seconds on a busy machine to start.
-t.setTimeout(240_000);
+t.setTimeout(900_000);
 
 const variables = {
   POD_NAME: 'job-1',

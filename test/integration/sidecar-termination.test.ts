@@ -16,7 +16,7 @@ import {
 import { connectTo, isDone, request } from '../support/single-listener.ts';
 
 // Each test starts a process, which takes seconds on a busy machine.
-t.setTimeout(240_000);
+t.setTimeout(900_000);
 
 /** One that has nothing: without its answer a sidecar has no listeners. Istiod's port for meshes without TLS. */
 async function startControlPlane(t: Test): Promise<string> {

@@ -4,7 +4,7 @@ import t from 'tap';
 import { RawOrigin } from '../support/raw-origin.ts';
 import { clusterAt, startTcpPlane, until } from '../support/tcp-proxy-fixtures.ts';
 
-t.setTimeout(240_000);
+t.setTimeout(900_000);
 
 /** More than the kernel takes for both sockets of a connection on loopback. */
 const FLOOD = 64 * 1024 * 1024;

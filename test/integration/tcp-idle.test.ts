@@ -4,7 +4,7 @@ import t from 'tap';
 import { RawOrigin } from '../support/raw-origin.ts';
 import { clusterAt, startTcpPlane } from '../support/tcp-proxy-fixtures.ts';
 
-t.setTimeout(240_000);
+t.setTimeout(900_000);
 
 t.test('bytes of one side alone keep a connection from being idle', async (t) => {
   const silent = await RawOrigin.start(t, () => undefined);

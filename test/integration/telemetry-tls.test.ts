@@ -9,7 +9,7 @@ import { over, upstreamTlsSocket } from '../support/tls-bootstrap.ts';
 import { Authority, type IssuedIdentity } from '../support/tls-fixtures.ts';
 
 // Each test starts a process, which takes seconds on a busy machine.
-t.setTimeout(240_000);
+t.setTimeout(900_000);
 
 const COLLECTOR = 'spiffe://mesh.test/ns/o/sa/otel';
 

@@ -10,7 +10,7 @@ import { clusterAt, httpFilterChain, socketAddress, startSidecar } from '../supp
 import { downstreamTlsSocket, over, upstreamTlsSocket } from '../support/tls-bootstrap.ts';
 import { Authority, type IssuedIdentity } from '../support/tls-fixtures.ts';
 
-t.setTimeout(240_000);
+t.setTimeout(900_000);
 
 const NAMES = { ours: 'spiffe://mesh.test/ns/a/sa/ours', envoys: 'spiffe://mesh.test/ns/a/sa/envoys' };
 type Name = keyof typeof NAMES;

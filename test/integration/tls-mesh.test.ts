@@ -28,7 +28,7 @@ import {
 import { Authority, type IssuedIdentity } from '../support/tls-fixtures.ts';
 
 // Each test starts two processes, which takes seconds on a busy machine.
-t.setTimeout(240_000);
+t.setTimeout(900_000);
 
 const SECRET = 'type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret';
 const NAMES = { web: 'spiffe://mesh.test/ns/a/sa/web', app: 'spiffe://mesh.test/ns/a/sa/app' };

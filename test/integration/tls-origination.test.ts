@@ -12,7 +12,7 @@ import { over, startHttpsOrigin, upstreamTlsSocket } from '../support/tls-bootst
 import { Authority, type IssuedIdentity } from '../support/tls-fixtures.ts';
 
 // Each test starts a process, which takes seconds on a busy machine.
-t.setTimeout(240_000);
+t.setTimeout(900_000);
 
 const APP = 'spiffe://mesh.test/ns/a/sa/app';
 

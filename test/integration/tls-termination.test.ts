@@ -23,7 +23,7 @@ import { ask, dial, downstreamTlsSocket, ending, over, refusal } from '../suppor
 import { Authority, type IssuedIdentity } from '../support/tls-fixtures.ts';
 
 // Each test starts a process, which takes seconds on a busy machine.
-t.setTimeout(240_000);
+t.setTimeout(900_000);
 
 const INSPECTOR = {
   name: 'tls',

@@ -11,7 +11,7 @@ import { clusterAt, httpFilterChain, type Sidecar, socketAddress, startSidecar }
 import { startZipkinCollector } from '../support/zipkin-collector.ts';
 
 // Each test starts a process, which takes seconds on a busy machine.
-t.setTimeout(240_000);
+t.setTimeout(900_000);
 
 const traceId = '4bf92f3577b34da6a3ce929d0e0e4736';
 const parentId = '00f067aa0ba902b7';

@@ -4,7 +4,7 @@ import t from 'tap';
 import { RawOrigin } from '../support/raw-origin.ts';
 import { connectTo, request, startBefore } from '../support/single-listener.ts';
 
-t.setTimeout(120_000);
+t.setTimeout(900_000);
 
 t.test('an exchange that the endpoint resets has sent what it has sent', async (t) => {
   const origin = await RawOrigin.start(t, (connection) => {

@@ -8,7 +8,7 @@ import { everyNode, SnapshotCache } from '../../control-plane/snapshot-cache.ts'
 import { resourcesOfText } from '../support/control-plane-fixtures.ts';
 import { startSidecar } from '../support/sidecar.ts';
 
-t.setTimeout(240_000);
+t.setTimeout(900_000);
 
 const prefix = 'type.googleapis.com';
 

@@ -8,7 +8,7 @@ import { startPatientOrigin } from '../support/patient-origin.ts';
 import { clusterAt, httpFilterChain, socketAddress, startSidecar } from '../support/sidecar.ts';
 import { connectTo, isDone, request } from '../support/single-listener.ts';
 
-t.setTimeout(240_000);
+t.setTimeout(900_000);
 
 /** Loaded by every thread: the second worker throws as soon as a file is there. */
 const fault = `

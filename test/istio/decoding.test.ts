@@ -10,7 +10,7 @@ import { PushedMesh } from './pushed-mesh.ts';
 import { client } from './sidecar-identity.ts';
 
 /** Three control planes start one after the other; the first run builds their program. */
-t.setTimeout(230_000);
+t.setTimeout(900_000);
 
 const istiod = await findIstiod();
 const options = 'missing' in istiod ? { skip: istiod.missing } : {};

@@ -8,7 +8,7 @@ import { rulesProblem } from '../support/redirection-rules.ts';
 import { findIstiod, findPilotAgent } from './istiod-program.ts';
 
 /** The first run builds Istio and its agent. */
-t.setTimeout(400_000);
+t.setTimeout(900_000);
 
 const problem = bpfSkipReason('root', 'namespaces') ?? rulesProblem();
 const istiod = problem === undefined ? await findIstiod() : { missing: problem };
@@ -21,6 +21,6 @@ else {
   const rules = ['ours', ...('path' in agent ? [agent.path] : [])];
   for (const each of rules) {
     const command = ['--net', '--mount', process.execPath, program, istiod.path, each];
-    t.spawn('unshare', command, { timeout: 115_000 }, `an injected pod, with the rules of ${each}`);
+    t.spawn('unshare', command, { timeout: 900_000 }, `an injected pod, with the rules of ${each}`);
   }
 }

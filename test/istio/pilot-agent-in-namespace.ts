@@ -16,7 +16,7 @@ import {
 import { startIstiod } from './istiod.ts';
 import { startPilotAgent } from './pilot-agent.ts';
 
-t.setTimeout(110_000);
+t.setTimeout(900_000);
 
 const [istiodProgram, agentProgram] = process.argv.slice(2) as [string, string];
 const request = `GET /hello HTTP/1.1\r\nHost: server.shop.svc.cluster.local:8080\r\nConnection: close\r\n\r\n`;

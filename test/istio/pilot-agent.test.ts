@@ -8,7 +8,7 @@ import { rulesProblem } from '../support/redirection-rules.ts';
 import { findIstiod, findPilotAgent } from './istiod-program.ts';
 
 /** The first run builds Istio and its agent. */
-t.setTimeout(400_000);
+t.setTimeout(900_000);
 
 const problem = bpfSkipReason('root', 'namespaces') ?? rulesProblem();
 const istiod = problem === undefined ? await findIstiod() : { missing: problem };
@@ -19,5 +19,5 @@ else if ('missing' in agent) t.pass('under pilot-agent', { skip: agent.missing }
 else {
   const program = join(import.meta.dirname, 'pilot-agent-in-namespace.ts');
   const command = ['--net', '--mount', process.execPath, program, istiod.path, agent.path];
-  t.spawn('unshare', command, { timeout: 120_000 }, 'under pilot-agent');
+  t.spawn('unshare', command, { timeout: 900_000 }, 'under pilot-agent');
 }

@@ -12,7 +12,7 @@ import { findIstiod } from './istiod-program.ts';
 import { loopbackMeshConfig } from './loopback-mesh.ts';
 
 /** The first run builds Istio. */
-t.setTimeout(230_000);
+t.setTimeout(900_000);
 
 const program = await findIstiod();
 const cluster = 'outbound|80||shop.example';

@@ -15,7 +15,7 @@ import { PushedMesh } from './pushed-mesh.ts';
 import { client } from './sidecar-identity.ts';
 
 /** The first run builds Istio. */
-t.setTimeout(230_000);
+t.setTimeout(900_000);
 
 const program = await findIstiod();
 const options = 'missing' in program ? { skip: program.missing } : {};

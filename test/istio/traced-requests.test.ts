@@ -21,7 +21,7 @@ import {
 import { istioBootstrap } from './sidecar-identity.ts';
 
 /** The first run builds Istio. */
-t.setTimeout(230_000);
+t.setTimeout(900_000);
 
 const program = await findIstiod();
 const options = 'missing' in program ? { skip: program.missing } : {};

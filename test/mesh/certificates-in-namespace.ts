@@ -27,7 +27,7 @@ const WITHOUT_ISTIOD_MS = Number(process.env['OUTRIGGER_WITHOUT_ISTIOD_MS'] ?? 5
 /** Some twenty requests pass until a sidecar has seen that its files are others. */
 const REQUESTS_A_CERTIFICATE = 60;
 
-t.setTimeout(150_000 + WITHOUT_ISTIOD_MS);
+t.setTimeout(900_000 + WITHOUT_ISTIOD_MS);
 
 const folder = t.testdir({});
 const mesh = Authority.make(join(folder, 'mesh'), 'mesh');

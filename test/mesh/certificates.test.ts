@@ -8,7 +8,7 @@ import { bpfSkipReason } from '../support/bpf-environment.ts';
 import { rulesProblem } from '../support/redirection-rules.ts';
 
 /** The first run builds Istio. */
-t.setTimeout(480_000);
+t.setTimeout(900_000);
 
 const problem = bpfSkipReason('root', 'namespaces') ?? rulesProblem();
 const istiod = problem === undefined ? await findIstiod() : { missing: problem };
@@ -17,5 +17,5 @@ if ('missing' in istiod) t.pass('certificates in a mesh', { skip: istiod.missing
 else {
   const program = join(import.meta.dirname, 'certificates-in-namespace.ts');
   const command = ['--net', '--mount', process.execPath, program, istiod.path];
-  t.spawn('unshare', command, { timeout: 240_000 }, 'certificates in a mesh');
+  t.spawn('unshare', command, { timeout: 900_000 }, 'certificates in a mesh');
 }

@@ -24,7 +24,7 @@ import {
 } from './mesh-objects.ts';
 import { isTlsOnly, WireCapture } from './wire-capture.ts';
 
-t.setTimeout(200_000);
+t.setTimeout(900_000);
 
 const program = process.argv[2]!;
 const host = 'server.shop.svc.cluster.local';

@@ -8,7 +8,7 @@ import { bpfSkipReason } from '../support/bpf-environment.ts';
 import { rulesProblem } from '../support/redirection-rules.ts';
 
 /** The first run builds Istio. */
-t.setTimeout(480_000);
+t.setTimeout(900_000);
 
 const problem = bpfSkipReason('root', 'namespaces') ?? rulesProblem();
 const istiod = problem === undefined ? await findIstiod() : { missing: problem };
@@ -22,5 +22,5 @@ else {
     join(import.meta.dirname, 'mesh-in-namespace.ts'),
     istiod.path,
   ];
-  t.spawn('unshare', command, { timeout: 240_000 }, 'a mesh of Istio');
+  t.spawn('unshare', command, { timeout: 900_000 }, 'a mesh of Istio');
 }

@@ -12,7 +12,7 @@ import { DnsServer } from '../support/dns-server.ts';
 import { NODE_IP, startMeshSidecar, startNode, startPod } from './mesh-node.ts';
 import { CLIENT_IP, documents, meshObjects, SERVICE_IP, STRANGER_IP } from './mesh-objects.ts';
 
-t.setTimeout(100_000);
+t.setTimeout(900_000);
 
 const program = process.argv[2]!;
 const root = join(import.meta.dirname, '../..');

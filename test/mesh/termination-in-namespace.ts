@@ -9,7 +9,7 @@ import { CapturePeer } from '../support/capture-peer.ts';
 import { type MeshSidecar, NODE_IP, type Pod, startMeshSidecar, startNode, startPod } from './mesh-node.ts';
 import { CLIENT_IP, documents, meshObjects, mutualTls, ports, SERVER_IP, SERVICE_IP } from './mesh-objects.ts';
 
-t.setTimeout(230_000);
+t.setTimeout(900_000);
 
 const request = 'GET /hello HTTP/1.1\r\nHost: server.shop.svc.cluster.local:8080\r\nConnection: close\r\n\r\n';
 const CLIENT = /^HTTP\/1\.1 200 .*URI=spiffe:\/\/cluster\.local\/ns\/shop\/sa\/client"/s;

@@ -9,7 +9,7 @@ import { connectedPair } from '../support/socket-pair.ts';
 import { Authority, contextFor, passText, type SessionPair, shakeHands, wire } from '../support/tls-fixtures.ts';
 
 // A thousand handshakes, on a machine that may do something else as well.
-t.setTimeout(240_000);
+t.setTimeout(900_000);
 
 const folder = t.testdir();
 const mesh = Authority.make(`${folder}/mesh`, 'mesh');

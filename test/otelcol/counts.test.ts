@@ -13,7 +13,7 @@ import { clusterAt, httpFilterChain, socketAddress, startSidecar } from '../supp
 import { buildCollector, type Calls, type Collector, type ReceivedSpan, startCollector } from './collector.ts';
 
 /** The first run builds the program, for two minutes on a quiet machine. */
-t.setTimeout(230_000);
+t.setTimeout(900_000);
 
 const missing = whyNot();
 

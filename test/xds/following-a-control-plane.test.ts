@@ -19,7 +19,7 @@ import {
 import { bootstrapOf } from '../support/config-fixtures.ts';
 import { listenerType, type SentResource } from '../support/discovery-messages.ts';
 
-t.setTimeout(60_000);
+t.setTimeout(900_000);
 
 const types = {
   cluster: 'envoy.config.cluster.v3.Cluster',

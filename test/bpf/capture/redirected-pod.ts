@@ -166,4 +166,4 @@ async function startServers(application: Peer, outside: Peer): Promise<void> {
 }
 
 // A case that waits for an answer that nobody gives fails by its name.
-t.setTimeout(180_000);
+t.setTimeout(900_000);

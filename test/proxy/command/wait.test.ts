@@ -47,3 +47,18 @@ t.test('when the time is over the last reason is told', async (t) => {
   const args = ['--url=http://127.0.0.1:1/', '--timeoutSeconds=0.05', '--periodMillis=5'];
   t.match(await waitUntilReady(readWaitArguments(args)), /http:\/\/127\.0\.0\.1:1\/: connect ECONNREFUSED/);
 });
+
+t.test('a sidecar that does not answer in time is told as such', async (t) => {
+  const server = createServer(() => undefined);
+  const { promise, resolve } = Promise.withResolvers<void>();
+  server.listen(0, '127.0.0.1', resolve);
+  await promise;
+  t.teardown(() => {
+    server.close();
+    server.closeAllConnections();
+  });
+  const { port } = server.address() as AddressInfo;
+  const args = [`--url=http://127.0.0.1:${port}/`, '--timeoutSeconds=0.05', '--requestTimeoutMillis=100'];
+  const reason = await waitUntilReady(readWaitArguments(args));
+  t.equal(reason, `http://127.0.0.1:${port}/: no answer within 100 ms (--requestTimeoutMillis)`);
+});

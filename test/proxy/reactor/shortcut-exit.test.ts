@@ -28,7 +28,7 @@ const skip = bpfSkipReason('root', 'cgroup2', 'libbpf', 'objects') ?? false;
 const MEGABYTE = 1 << 20;
 
 // Hundreds of megabytes, which take a busy machine its time.
-t.setTimeout(240_000);
+t.setTimeout(900_000);
 
 t.test('connections leave the short-circuit', { skip }, async (t) => {
   const rig = await openRig(t);

@@ -6,7 +6,7 @@ import t from 'tap';
 import { LoadingThreads, makeLoadingMemory } from '../../../proxy/worker/loading-threads.ts';
 
 // Starting threads takes seconds on a busy machine.
-t.setTimeout(240_000);
+t.setTimeout(900_000);
 
 const module = new URL('../../../proxy/worker/loading-threads.ts', import.meta.url);
 

@@ -7,7 +7,7 @@ import { WorkerPool, type WorkerPoolOptions } from '../../../proxy/worker/worker
 import { httpListener, managerOf } from '../../support/data-plane.ts';
 
 // Starting threads takes seconds on a busy machine.
-t.setTimeout(240_000);
+t.setTimeout(900_000);
 
 function startPool(t: Test, concurrency: number) {
   const applied = Promise.withResolvers<{ generation: number; addresses: readonly string[] }>();
