@@ -3,10 +3,13 @@
 // Numbers in an array rather than texts in a `Set`: at 100 % of traces there are tens of thousands a second, which lived long enough
 // to be copied by every collection of garbage.
 
+import { hexValue } from '../tracing/hex-digits.ts';
 import { randomLength } from '../tracing/trace-context.ts';
 
 /** A number has 53 bits and R 56: the first digit is left out. Two traces that differ in that alone do not meet in a second. */
 const leftOut = 1;
+/** Where the last six digits begin, 24 bits: a place is found by them, and the bits above them are too many for a shift. */
+const lowFrom = randomLength - 6;
 const smallest = 256;
 const longestSearch = 32;
 
@@ -23,10 +26,9 @@ export class DistinctTraces {
   /** `digits` has R, in hex, from `start` on. */
   add(digits: Uint8Array, start: number): void {
     let high = 0;
-    for (let index = leftOut; index < randomLength - 6; index++) high = high * 16 + digitValue(digits[start + index]!);
+    for (let index = leftOut; index < lowFrom; index++) high = high * 16 + hexValue[digits[start + index]!]!;
     let low = 0;
-    for (let index = randomLength - 6; index < randomLength; index++)
-      low = low * 16 + digitValue(digits[start + index]!);
+    for (let index = lowFrom; index < randomLength; index++) low = low * 16 + hexValue[digits[start + index]!]!;
     if (!this.#isNew(high * 2 ** 24 + low + 1, low)) return;
     this.#size++;
     if (this.#stored * 2 > this.#places.length) this.#grow();
@@ -42,8 +44,8 @@ export class DistinctTraces {
     this.#stored = 0;
   }
 
-  // R is random, so that its last digits are as good as any hash of it. Of a caller that makes up others each counts as a trace of
-  // its own, which is no worse than a long search.
+  // R is random, so that its last digits need no hash. A caller may choose ids whose last digits are equal: after
+  // `longestSearch` places such a trace counts as new, so that nobody can make a search long.
   #isNew(value: number, hash: number): boolean {
     const places = this.#places;
     const mask = places.length - 1;
@@ -70,8 +72,4 @@ function roomFor(size: number): number {
   let room = smallest;
   while (room < size * 2) room *= 2;
   return room;
-}
-
-function digitValue(code: number): number {
-  return (code & 0x0f) + (code >> 6) * 9;
 }
