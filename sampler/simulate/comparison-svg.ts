@@ -6,6 +6,7 @@ import type { Compared, Comparison } from './comparison.ts';
 import { count, percentOf, signedPercent } from './figures-text.ts';
 import { element, line, words } from './svg-element.ts';
 import { type Estimate, relativeError } from './tally.ts';
+import { wholeSeconds } from './truth.ts';
 
 const title = 'What is kept, and what can be counted from it';
 const width = 960;
@@ -52,7 +53,7 @@ export function comparisonSvg(comparison: Comparison): string {
 }
 
 function heading({ truth, settings }: Comparison): string {
-  const seconds = Math.max(Math.round(truth.durationMs / 1000), 1);
+  const seconds = wholeSeconds(truth);
   const load = `${count(truth.requests)} requests of ${count(truth.traces.size)} traces in ${count(seconds)} s`;
   const text = `${load}, ${count(truth.errors)} errors; budget ${settings.budget.tracesPerSecond} traces/s a sidecar`;
   return words(title, { x: margin, y: 36 }, 'title') + words(text, { x: margin, y: 58 }, 'quiet');
@@ -134,7 +135,7 @@ function errorsKept(strategies: readonly Compared[], top: number): string {
 const timeHeight = 160;
 
 function keptBySecond({ truth, strategies }: Comparison, top: number): string {
-  const seconds = Math.max(Math.round(truth.durationMs / 1000), 1);
+  const seconds = wholeSeconds(truth);
   const most = Math.max(1, ...strategies.flatMap(({ tracesBySecond }) => tracesBySecond.slice(0, seconds)));
   const base = top + 36 + timeHeight;
   const x = (second: number) => left + (second / seconds) * plotWidth;

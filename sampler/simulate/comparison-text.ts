@@ -4,10 +4,11 @@ import type { SamplingSettings } from '../settings.ts';
 import type { Compared, Comparison } from './comparison.ts';
 import { bytesText, count, percentOf, signedPercent } from './figures-text.ts';
 import { type Estimate, relativeError } from './tally.ts';
+import { wholeSeconds } from './truth.ts';
 
 export function comparisonText(comparison: Comparison): string {
   const { truth, strategies, settings } = comparison;
-  const seconds = Math.max(Math.round(truth.durationMs / 1000), 1);
+  const seconds = wholeSeconds(truth);
   const head =
     `${count(truth.requests)} requests of ${count(truth.traces.size)} traces in ${count(seconds)} s, ` +
     `${count(truth.errors)} of them errors; budget ${settings.budget.tracesPerSecond} traces/s a sidecar\n`;

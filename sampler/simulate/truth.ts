@@ -40,3 +40,8 @@ export function truthOf(requests: readonly SimulatedRequest[]): Truth {
     traces,
   };
 }
+
+/** At least one, as rates are of them. The last request comes a little before the end: rounded down, 2 s were 1. */
+export function wholeSeconds({ durationMs }: Truth): number {
+  return Math.max(Math.round(durationMs / 1000), 1);
+}
