@@ -191,11 +191,10 @@ export class ClusterRuntime implements EndpointOwner {
 
   /** The cluster is gone: every endpoint is removed and pools are drained. */
   remove(): void {
-    this.#isRemoved = true;
+    this.leave();
     this.#assignment = noMembers;
     this.#removeOriginalDestinations();
     this.#endpoints = this.#buildEndpoints(this.#endpoints?.endpoints ?? []);
-    this.#balancer = noChoice;
   }
 
   /** The cluster was removed and nobody uses anything of it any more. */

@@ -52,7 +52,8 @@ export function checkResponse(
   return { accepted, refused, absent, names, hasNameless };
 }
 
-function withName(resource: WireResource, type: ResourceType): WireResource {
+/** Some servers leave the name of the wrapper out: it is that in the message, then. */
+export function withName(resource: WireResource, type: ResourceType): WireResource {
   if (resource.name !== '' || resource.message === undefined || resource.payloadType !== type.typeUrl) return resource;
   return { ...resource, name: type.nameOf(resource.message) };
 }

@@ -14,7 +14,7 @@ import {
 import type { DiscoveryRequest, DiscoveryResponse } from './discovery-wire.ts';
 import { NameTimers } from './name-timers.ts';
 import { refusalText } from './refusal-text.ts';
-import { type CheckedResponse, checkResponse } from './response-check.ts';
+import { type CheckedResponse, checkResponse, withName } from './response-check.ts';
 import { Subscriptions } from './subscriptions.ts';
 import type { TypeStream } from './type-stream.ts';
 
@@ -134,9 +134,9 @@ export class TypeSession {
 
   *#wanted(resources: DiscoveryResponse['resources']): Iterable<NamedMessage> {
     const { type } = this.#consumer;
-    for (const { name: sentName, aliases, message, payloadType } of resources) {
-      if (message === undefined || payloadType !== type.typeUrl) continue;
-      const name = sentName || type.nameOf(message);
+    for (const resource of resources) {
+      const { name, aliases, message } = withName(resource, type);
+      if (message === undefined || resource.payloadType !== type.typeUrl) continue;
       if (this.#subscriptions.covers(name, aliases)) yield { name, message };
     }
   }
