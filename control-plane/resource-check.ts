@@ -11,7 +11,7 @@ import { decodeListener } from '../xds/decode/listener.ts';
 import { decodeRouteConfiguration, decodeVirtualHost, defaultMaxDirectResponseBodyBytes } from '../xds/decode/route.ts';
 import { decodeRuntimeValues } from '../xds/decode/runtime.ts';
 import { decodeWrittenListener } from '../xds/decode/written-listener.ts';
-import type { Cluster, Listener as ListenerMessage } from '../xds/generated/messages.ts';
+import type { Cluster, ConfigSource, Listener as ListenerMessage } from '../xds/generated/messages.ts';
 import type { JsonObject, Message } from '../xds/message/message-descriptor.ts';
 import { withoutLocalSources } from './local-sources.ts';
 import { noReferences, type ResourceReferences } from './served-snapshot.ts';
@@ -46,7 +46,14 @@ function clusterReferences(message: Message, problems: Problems): ResourceRefere
   decodeCluster(message, undefined, problems);
   // Of the message, so that it is known also of a cluster that is not supported here.
   const { type, name = '', edsClusterConfig } = message as Cluster;
-  return type === 'EDS' ? { ...noReferences, assignment: edsClusterConfig?.serviceName ?? name } : noReferences;
+  const { edsConfig, serviceName } = edsClusterConfig ?? {};
+  if (type !== 'EDS' || isElsewhere(edsConfig)) return noReferences;
+  return { ...noReferences, assignment: serviceName ?? name };
+}
+
+/** A file of the data plane, or a control plane that it names: what that one has is not known here. */
+function isElsewhere(source: ConfigSource | undefined): boolean {
+  return (source?.pathConfigSource ?? source?.path ?? source?.apiConfigSource) !== undefined;
 }
 
 function decodeWhole(message: ListenerMessage, problems: Problems): Listener | undefined {
@@ -58,7 +65,7 @@ function listenerReferences(listener: Listener | undefined): ResourceReferences 
   const { bindToPort, address, additionalAddresses } = listener;
   return {
     clusters: [...clustersOfListener(listener)],
-    routes: namedRoutesOf(listener).map(({ name }) => name),
+    routes: namedRoutesOf(listener).flatMap(({ name, source }) => (source.kind === 'ads' ? [name] : [])),
     addresses: (bindToPort ? [address, ...additionalAddresses] : []).filter(isOne).map(formatAddress),
   };
 }

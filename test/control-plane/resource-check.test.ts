@@ -32,6 +32,26 @@ t.test('an EDS cluster names its assignment by its service name', async (t) => {
   t.equal(resourcesOfText(cluster('service_name: s,'))[0]!.references.assignment, 's');
 });
 
+t.test('what a data plane has from a file of its own or another control plane is not named', async (t) => {
+  const grpc = 'api_type: DELTA_GRPC, transport_api_version: V3, grpc_services: [{envoy_grpc: {cluster_name: other}}]';
+  const routes =
+    'type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager';
+  const router = `{name: r, typed_config: {'@type': type.googleapis.com/envoy.extensions.filters.http.router.v3.Router}}`;
+  for (const source of ['path_config_source: {path: /of/the/data/plane}', `api_config_source: {${grpc}}`]) {
+    const config = `{${source}, resource_api_version: V3}`;
+    const [cluster] = resourcesOfText(
+      `{'@type': ${type('cds')}, name: c, type: EDS, eds_cluster_config: {eds_config: ${config}}}`,
+    );
+    t.equal(cluster!.references.assignment, undefined, source);
+    const manager = `{'@type': ${routes}, stat_prefix: s, rds: {route_config_name: n, config_source: ${config}}, http_filters: [${router}]}`;
+    const chain = `{filters: [{name: http, typed_config: ${manager}}]}`;
+    const [listener] = resourcesOfText(
+      `{'@type': ${type('lds')}, name: l, address: ${at(1)}, filter_chains: [${chain}]}`,
+    );
+    t.same(listener!.references.routes, [], source);
+  }
+});
+
 t.test('every type is checked as the data plane checks it', async (t) => {
   const wrong = {
     cds: 'name: x, type: EDS',
