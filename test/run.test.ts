@@ -132,6 +132,17 @@ t.pass();
   t.end();
 });
 
+t.test('files take tap from one file, of which stacks do not tell', (t) => {
+  const file = `import t from 'tap';
+t.match(import.meta.resolve('tap'), /\\.tap\\/\\d+\\/node_modules\\/@tapjs\\/tap\\.mjs$/);
+t.equal(1, 2);
+`;
+  const run = runTests(t, { 'a.test.ts': file });
+  t.equal(run.sum, '1 passed, 1 failed');
+  t.notOk(run.lines.some((line) => line.includes('tap.mjs')));
+  t.end();
+});
+
 t.test('a file has five times the silence that is a hang, not the half minute that tap gives it', (t) => {
   const file = `${TAP}t.equal(t.options.timeout, 225_000);\n`;
   t.equal(runTests(t, { 'a.test.ts': file }, { silenceMs: 45_000 }).sum, '1 passed, 0 failed');

@@ -6,6 +6,7 @@ import { globSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { parseArgs } from 'node:util';
+import { bundleTap } from './runner/bundled-tap.ts';
 import { runTestFile, type TestFileOptions, type TestFileOutcome } from './runner/test-file.ts';
 
 // Tests share the machine with the processes they start (proxies, origins), hence not one a core on a large machine.
@@ -29,12 +30,15 @@ for (const name of ['SIGINT', 'SIGTERM'] as const) {
 }
 
 const files = findFiles(values.root, positionals);
-// A run that a test starts uses the folder of the run around it.
+// A run that a test starts uses what the run around it has made.
 const compileCache = process.env['NODE_COMPILE_CACHE'] ?? makeCompileCache();
+const fixtures = makeFixtures();
+const tapRedirection = process.env['TAP_REDIRECTION'] ?? bundleTap(fixtures);
 const outcomes = await runAll(files, {
   silenceMs: Number(values['silence-ms']),
   compileCache,
-  fixtures: makeFixtures(),
+  fixtures,
+  tapRedirection,
   signal: interruption.signal,
 });
 finish(outcomes);

@@ -21,6 +21,8 @@ export interface TestFileOptions {
   readonly compileCache: string;
   /** Within the repository. Tests have their folders here, so that another run of the same test keeps its own. */
   readonly fixtures: string;
+  /** Address of a module that puts a bundle in the place of `tap`. */
+  readonly tapRedirection: string;
   /** Aborting ends the file's process group. */
   readonly signal: AbortSignal;
 }
@@ -70,13 +72,14 @@ function lastEnded(stdout: string): string {
 }
 
 function runToEnd(file: string, options: TestFileOptions): Promise<Ending> {
-  const child = spawn(process.execPath, [file], {
+  const child = spawn(process.execPath, ['--import', options.tapRedirection, file], {
     // Its own process group, so that what the test started ends with it.
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],
     env: {
       ...process.env,
       NODE_COMPILE_CACHE: options.compileCache,
+      TAP_REDIRECTION: options.tapRedirection,
       TAP_CWD: options.fixtures,
       // Of its own accord tap gives a whole file 30 s, which some take where a machine is slow or busy. This bounds a file
       // that is never silent.
