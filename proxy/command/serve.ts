@@ -380,9 +380,9 @@ function createPublisher({ state, stats, observation, pool, log }: ServingParts)
   const warnings = new CertificateWarnings(state.certificates, log);
   setInterval(() => warnings.check(), certificateCheckMs).unref();
   const publisher = new SnapshotPublisher({
-    publish: (delta, before) => {
+    *publish(delta, before) {
       observation.onPublished(delta, before);
-      observation.onUpdatedInPlace(pool.publish(delta));
+      observation.onUpdatedInPlace(yield* pool.publish(delta));
     },
     onSnapshot: (current) => {
       state.setSnapshot(current);
@@ -395,6 +395,7 @@ function createPublisher({ state, stats, observation, pool, log }: ServingParts)
     maxWaitMs: firstResolutionMs,
     schedule: processClock.schedule,
     defer: setImmediate,
+    clock: () => performance.now(),
   });
   const discovery = new DnsDiscovery({
     onAssignment: (cluster, assignment) => publisher.setAssignment(cluster, assignment),

@@ -18,21 +18,26 @@ export interface RoutePart {
   readonly bytes: Uint8Array<SharedArrayBuffer>;
 }
 
-/** The parts that go ahead, and what is left: all of a small change. */
+/** The parts that go ahead, each made when it is asked for, and what is left: all of a small change. */
 export function splitRoutes({ set, removed }: MapDelta<RouteChange>): {
-  readonly parts: readonly RoutePart[];
+  readonly parts: Iterable<RoutePart>;
   readonly rest: MapDelta<RouteChange>;
 } {
-  const parts: RoutePart[] = [];
+  const large = set.filter(([, change]) => virtualHostsOf(change).length > partLength);
   const rest = set.map(([name, change]): [string, RouteChange] => {
-    const hosts = virtualHostsOf(change);
-    if (hosts.length <= partLength) return [name, change];
-    for (let from = 0; from < hosts.length; from += partLength) {
-      parts.push({ name, bytes: pack(hosts.slice(from, from + partLength)) });
-    }
-    return [name, withVirtualHosts(change, [])];
+    const isLarge = virtualHostsOf(change).length > partLength;
+    return [name, isLarge ? withVirtualHosts(change, []) : change];
   });
-  return { parts, rest: { set: rest, removed } };
+  return { parts: partsOf(large), rest: { set: rest, removed } };
+}
+
+function* partsOf(changes: MapDelta<RouteChange>['set']): Generator<RoutePart, void> {
+  for (const [name, change] of changes) {
+    const hosts = virtualHostsOf(change);
+    for (let from = 0; from < hosts.length; from += partLength) {
+      yield { name, bytes: pack(hosts.slice(from, from + partLength)) };
+    }
+  }
 }
 
 /** Parts where they are received, until the change that they belong to. */

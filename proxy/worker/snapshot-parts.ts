@@ -13,20 +13,26 @@ type PartedDelta = Pick<SnapshotDelta, 'clusters' | 'assignments'>;
 /** Clusters, and as many assignments: what a worker opens at once, and the most that it is sent as objects. */
 const partLength = 32;
 
-/** The parts that go ahead, and what is left: all of a small delta. */
+/** The parts that go ahead, each made when it is asked for, and what is left: all of a small delta. */
 export function splitDelta<D extends PartedDelta>(
   delta: D,
-): { readonly parts: readonly PackedClusters[]; readonly rest: D } {
+): { readonly parts: Iterable<PackedClusters>; readonly rest: D } {
   const { clusters, assignments } = delta;
-  const length = Math.max(clusters.set.length, assignments.set.length);
-  if (length <= partLength) return { parts: [], rest: delta };
-  const parts: PackedClusters[] = [];
-  for (let from = 0; from < length; from += partLength) {
-    const to = from + partLength;
-    parts.push(pack(clusters.set.slice(from, to), assignments.set.slice(from, to)));
-  }
+  if (lengthOf(delta) <= partLength) return { parts: [], rest: delta };
   const rest = { ...delta, clusters: { ...clusters, set: [] }, assignments: { ...assignments, set: [] } };
-  return { parts, rest };
+  return { parts: partsOf(delta), rest };
+}
+
+function* partsOf(delta: PartedDelta): Generator<PackedClusters, void> {
+  const { clusters, assignments } = delta;
+  for (let from = 0; from < lengthOf(delta); from += partLength) {
+    const to = from + partLength;
+    yield pack(clusters.set.slice(from, to), assignments.set.slice(from, to));
+  }
+}
+
+function lengthOf({ clusters, assignments }: PartedDelta): number {
+  return Math.max(clusters.set.length, assignments.set.length);
 }
 
 function pack(

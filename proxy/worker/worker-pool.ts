@@ -59,6 +59,13 @@ const longestLoadingMs = 10_000;
 
 export type DemandMessage = Extract<FromWorker, { kind: 'demand' | 'demand-ended' }>;
 
+interface PlacedListeners {
+  readonly set: readonly [string, Listener][];
+  /** By worker. */
+  readonly placements: readonly (readonly [string, ListenerPlacement][])[];
+  readonly updatedInPlace: number;
+}
+
 interface WorkerThread {
   readonly thread: Thread;
   readonly ended: Promise<void>;
@@ -81,6 +88,10 @@ export class WorkerPool {
     if (kind === 'demand') this.refuseDemand(name, [worker], 'absent');
   };
   #published = 0;
+  /** As of the generation that is published. */
+  #bound: readonly BoundListener[] = [];
+  /** The generation that sockets were opened and given away for: that one, or the one that is being handed out. */
+  #placed = 0;
   #isStopping = false;
 
   constructor(options: WorkerPoolOptions) {
@@ -113,31 +124,26 @@ export class WorkerPool {
   }
 
   /**
-   * Opens the sockets of listeners that were not prepared, then hands the delta out. Returns how many listeners are updated
-   * in place: only filter chains of theirs differ.
+   * Opens the sockets of listeners that were not prepared, then hands the delta out, a part in each step: 10,000 clusters were
+   * a turn of 130 to 180 ms of CPU. Workers serve all of it from the last step on. Nothing else is to be published before.
+   * Returns how many listeners are updated in place: only filter chains of theirs differ.
    */
-  publish(delta: SnapshotDelta): number {
-    let updatedInPlace = 0;
-    const set: [string, Listener][] = [];
-    const placements = this.#workers.map((): [string, ListenerPlacement][] => []);
-    const places = this.#listeners.place(delta.listeners);
-    for (const [name, config] of delta.listeners.set) {
-      const placed = places.get(name)!;
-      if ('reason' in placed) {
-        this.#options.onListenFailure(name, placed);
-        continue;
-      }
-      set.push([name, config]);
-      if (placed[0]!.kind === 'filter-chains') updatedInPlace++;
-      for (const [worker, placement] of placed.entries()) placements[worker]!.push([name, placement]);
+  *publish(delta: SnapshotDelta): Generator<void, number, void> {
+    const { set, placements, updatedInPlace } = this.#place(delta);
+    const { routes, ...rest } = delta;
+    const split = splitDelta({ ...rest, listeners: { set, removed: delta.listeners.removed } });
+    for (const part of split.parts) {
+      this.#broadcast({ kind: 'snapshot-part', part });
+      yield;
+    }
+    const routeChanges = splitRoutes(this.#routes.take(routes));
+    for (const part of routeChanges.parts) {
+      this.#broadcast({ kind: 'route-part', part });
+      yield;
     }
     this.#generations.publish(delta.generation, this.#published);
     this.#published = delta.generation;
-    const { routes, ...rest } = delta;
-    const split = splitDelta({ ...rest, listeners: { set, removed: delta.listeners.removed } });
-    for (const part of split.parts) this.#broadcast({ kind: 'snapshot-part', part });
-    const routeChanges = splitRoutes(this.#routes.take(routes));
-    for (const part of routeChanges.parts) this.#broadcast({ kind: 'route-part', part });
+    this.#bound = this.#listeners.bound();
     for (const [index, worker] of this.#workers.entries()) {
       this.#post(worker, {
         kind: 'snapshot',
@@ -147,6 +153,26 @@ export class WorkerPool {
       });
     }
     return updatedInPlace;
+  }
+
+  /** Without what cannot listen. */
+  #place({ generation, listeners }: SnapshotDelta): PlacedListeners {
+    let updatedInPlace = 0;
+    const set: [string, Listener][] = [];
+    const placements = this.#workers.map((): [string, ListenerPlacement][] => []);
+    const places = this.#listeners.place(listeners);
+    this.#placed = generation;
+    for (const [name, config] of listeners.set) {
+      const placed = places.get(name)!;
+      if ('reason' in placed) {
+        this.#options.onListenFailure(name, placed);
+        continue;
+      }
+      set.push([name, config]);
+      if (placed[0]!.kind === 'filter-chains') updatedInPlace++;
+      for (const [worker, placement] of placed.entries()) placements[worker]!.push([name, placement]);
+    }
+    return { set, placements, updatedInPlace };
   }
 
   /** As whom traces name this proxy, and what it tells its peers. Before the first `publish`. */
@@ -274,8 +300,8 @@ export class WorkerPool {
       case 'applied':
         worker.generation = message.generation;
         if (this.#workers.every((each) => each.generation === message.generation)) {
-          if (message.generation === this.#published) this.#listeners.closeVacated();
-          this.#options.onApplied(message.generation, this.#listeners.bound());
+          if (message.generation === this.#placed) this.#listeners.closeVacated();
+          this.#options.onApplied(message.generation, this.#bound);
         }
         return;
       case 'demand':

@@ -68,9 +68,9 @@ export async function serveSnapshots(
   });
   t.teardown(() => pool.stop());
   const publisher = new SnapshotPublisher({
-    publish: (delta) => {
+    *publish(delta) {
       for (const each of waiting) each.generation ||= delta.generation;
-      pool.publish(delta);
+      yield* pool.publish(delta);
     },
     onSnapshot: () => undefined,
     onDnsClusters: () => undefined,
@@ -78,6 +78,7 @@ export async function serveSnapshots(
     maxWaitMs: 1000,
     schedule: () => () => undefined,
     defer: setImmediate,
+    clock: () => performance.now(),
   });
   const change = (given: Partial<SnapshotChange>): void => publisher.update({ ...noChange, ...given });
   const applied = () => new Promise<void>((resolve) => void waiting.push({ generation: 0, resolve }));

@@ -4,6 +4,8 @@
 // nothing that anybody sees; a response is delivered as a whole. What came in one turn is delivered in one, so that it
 // stays one change. When too much waits, all of it is delivered at once: a peer that does not wait for answers cannot fill memory.
 
+import { isDoneInSlice } from '../../config/time-slice.ts';
+
 export interface ResponseLineOptions<R> {
   /** What can be done ahead, in short steps; undefined where there is nothing. */
   readonly prepare: (response: R) => Iterator<unknown> | undefined;
@@ -20,9 +22,6 @@ export interface ResponseLineOptions<R> {
 
 /** Below it is one slice anyway: a response as small as those of every day is delivered as it comes. */
 const leastBytes = 32 * 1024;
-
-/** What the main thread may be kept from all else for. */
-const sliceMs = 3;
 
 /** A few tables of 100,000 names. */
 const mostBytesBehind = 64 * 1024 * 1024;
@@ -94,19 +93,9 @@ export class ResponseLine<R> {
     this.#options.defer(() => {
       if (this.#state !== state || this.#options.isOver()) return;
       this.#isOpen = false;
-      if (this.#isDoneInSlice(state.steps)) this.#goOn(state.at + 1);
+      if (isDoneInSlice(state.steps, this.#options.clock)) this.#goOn(state.at + 1);
       else this.#sliceLater(state);
     });
-  }
-
-  #isDoneInSlice(steps: Iterator<unknown>): boolean {
-    const { clock } = this.#options;
-    const startMs = clock();
-    // A clock that was set back ends a slice, too.
-    for (let nowMs = startMs; nowMs >= startMs && nowMs - startMs < sliceMs; nowMs = clock()) {
-      if (steps.next().done === true) return true;
-    }
-    return false;
   }
 
   /** Prepares what of the first batch is left from `at` on, or delivers it and goes on with the next. */

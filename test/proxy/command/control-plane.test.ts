@@ -20,13 +20,14 @@ function partsFor(yaml: string) {
   const store = new StatsStore();
   const stats = new WorkerStats((message) => store.accept(0, message));
   const publisher = new SnapshotPublisher({
-    publish: (delta) => deltas.push(delta),
+    publish: (delta) => [deltas.push(delta)].values(),
     onSnapshot: () => undefined,
     onDnsClusters: () => undefined,
     onLate: () => undefined,
     maxWaitMs: 0,
     schedule: () => () => undefined,
     defer: setImmediate,
+    clock: () => 0,
   });
   const observation = new DiscoveryObservation({
     stats: new DiscoveryStats(stats, store),

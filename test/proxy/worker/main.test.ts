@@ -2,6 +2,7 @@
 
 import t, { type Test } from 'tap';
 import type { SnapshotDelta } from '../../../config/snapshot.ts';
+import { takeAllSteps } from '../../../config/time-slice.ts';
 import { WorkerPool } from '../../../proxy/worker/worker-pool.ts';
 import { httpListener, managerOf, routeOf, virtualHostOf } from '../../support/data-plane.ts';
 import { rerunWithNewerLibc } from '../../support/newer-libc.ts';
@@ -19,7 +20,7 @@ t.test(
     await client.until((text) => text.endsWith('hello'));
     t.match(client.text, /\r\nContent-Length: 5\r\n/, 'as the library spells it');
     // Something that no main thread sends.
-    pool.publish({ ...deltaOf(2), runtime: 5 as never });
+    takeAllSteps(pool.publish({ ...deltaOf(2), runtime: 5 as never }));
     t.match(await failed, /not iterable/);
     await pool.stop();
     client.close();
@@ -53,7 +54,7 @@ async function startPool(t: Test) {
   });
   t.teardown(() => pool.stop());
   const routes = [routeOf('/', { kind: 'direct-response', status: 200, body: Buffer.from('hello') })];
-  pool.publish(deltaOf(1, httpListener('http', managerOf([virtualHostOf(routes)]))));
+  takeAllSteps(pool.publish(deltaOf(1, httpListener('http', managerOf([virtualHostOf(routes)])))));
   return { pool, port: applied.promise, failed: failed.promise };
 }
 

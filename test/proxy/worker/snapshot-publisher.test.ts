@@ -1,125 +1,17 @@
-import fc from 'fast-check';
 import t from 'tap';
-import type { Cluster } from '../../../config/cluster.ts';
-import type { LoadAssignment } from '../../../config/endpoint.ts';
-import type { Listener } from '../../../config/listener.ts';
-import type { RouteConfiguration } from '../../../config/route.ts';
-import type { Secret } from '../../../config/secret.ts';
-import type { MapDelta, Snapshot, SnapshotChange, SnapshotDelta } from '../../../config/snapshot.ts';
-import { SnapshotPublisher } from '../../../proxy/worker/snapshot-publisher.ts';
-import { makeAssignment, makeCluster, makeEndpoint, makeLocality } from '../../support/cluster-fixtures.ts';
-import { answering } from '../../support/listener-fixtures.ts';
-import { routeConfiguration } from '../../support/route-fixtures.ts';
-
-const assignmentOf = (ip: string): LoadAssignment => makeAssignment([makeLocality([makeEndpoint(ip)])]);
-
-function dnsCluster(name: string): Cluster {
-  const dns = {
-    family: 'auto',
-    refreshRateMs: 5000,
-    respectTtl: false,
-    failureRefreshBaseMs: 5000,
-    failureRefreshMaxMs: 5000,
-    jitterMs: 0,
-    resolvers: [],
-  } as const;
-  return makeCluster({ name, discovery: { kind: 'strict-dns', assignment: makeAssignment([]), dns } });
-}
-
-const plainCluster = (name: string): Cluster => makeCluster({ name });
-
-interface Parts {
-  readonly clusters?: readonly Cluster[];
-  readonly listeners?: readonly string[];
-  readonly routes?: readonly string[];
-  readonly assignments?: readonly (readonly [string, LoadAssignment])[];
-  readonly removedClusters?: readonly string[];
-  readonly removedListeners?: readonly string[];
-  readonly secrets?: readonly string[];
-  readonly removedSecrets?: readonly string[];
-}
-
-function changeOf(parts: Parts): SnapshotChange {
-  const { clusters = [], listeners = [], routes = [], assignments = [] } = parts;
-  return {
-    clusters: { set: clusters.map((each) => [each.name, each]), removed: parts.removedClusters ?? [] },
-    listeners: {
-      set: listeners.map((name): [string, Listener] => [name, answering(name, 'x')]),
-      removed: parts.removedListeners ?? [],
-    },
-    routes: {
-      set: routes.map((name): [string, RouteConfiguration] => [name, routeConfiguration({ name })]),
-      removed: [],
-    },
-    assignments: { set: assignments, removed: [] },
-    secrets: {
-      set: (parts.secrets ?? []).map((name) => [name, secretOf(name)]),
-      removed: parts.removedSecrets ?? [],
-    },
-  };
-}
-
-function secretOf(name: string): Secret {
-  return { kind: 'generic', name, value: new Uint8Array(1) };
-}
-
-/** A publisher whose clock and event loop the test turns. */
-function make() {
-  const deltas: SnapshotDelta[] = [];
-  const snapshots: Snapshot[] = [];
-  const resolving: string[][] = [];
-  const late: string[][] = [];
-  const deferred: (() => void)[] = [];
-  const waits: { delayMs: number; callback: () => void }[] = [];
-  const publisher = new SnapshotPublisher({
-    publish: (delta) => deltas.push(delta),
-    onSnapshot: (snapshot) => snapshots.push(snapshot),
-    onDnsClusters: (clusters) => resolving.push([...clusters.keys()]),
-    onLate: (clusters) => late.push([...clusters]),
-    maxWaitMs: 15_000,
-    schedule: (delayMs, callback) => {
-      const wait = { delayMs, callback };
-      waits.push(wait);
-      return () => {
-        waits.splice(waits.indexOf(wait), 1);
-      };
-    },
-    defer: (callback) => deferred.push(callback),
-  });
-  const nextTurn = () => {
-    for (const callback of deferred.splice(0)) callback();
-  };
-  /** What the deltas from here on carry. */
-  const published = (from = 0) => deltas.slice(from).map(namesOf);
-  return { publisher, deltas, snapshots, resolving, late, nextTurn, waits, published };
-}
-
-/** Names of what a delta sets, a removed one with a minus: clusters and members first, as workers take them. */
-function namesOf({ clusters, assignments, routes, listeners, secrets }: SnapshotDelta): string {
-  const names = (kind: string, { set, removed }: MapDelta<unknown>) => [
-    ...set.map(([name]) => `${kind}${name}`),
-    ...removed.map((name) => `-${kind}${name}`),
-  ];
-  return [
-    ...names('secret ', secrets),
-    ...names('cluster ', clusters),
-    ...names('members ', assignments),
-    ...names('routes ', routes),
-    ...names('listener ', listeners),
-  ].join(', ');
-}
-
-/** Serves a cluster `plain` as generation 1. */
-function serving() {
-  const made = make();
-  made.publisher.update(changeOf({ clusters: [plainCluster('plain')] }));
-  made.publisher.ready();
-  made.deltas.length = 0;
-  return made;
-}
+import type { Snapshot } from '../../../config/snapshot.ts';
+import {
+  assignmentOf,
+  changeOf,
+  dnsCluster,
+  makePublisher,
+  namesOf,
+  plainCluster,
+  servingPublisher,
+} from '../../support/publisher-bench.ts';
 
 t.test('nothing is published before everything that is served first was told', (t) => {
-  const { publisher, deltas, snapshots, nextTurn, waits } = make();
+  const { publisher, deltas, snapshots, nextTurn, waits } = makePublisher();
   publisher.update(changeOf({ clusters: [plainCluster('a')] }));
   publisher.update(changeOf({ clusters: [plainCluster('b')], listeners: ['http'] }));
   publisher.setRuntime(new Map([['key', 1]]));
@@ -136,7 +28,7 @@ t.test('nothing is published before everything that is served first was told', (
 });
 
 t.test('who has gathered the changes of a turn need not wait for its end', (t) => {
-  const { publisher, published, nextTurn } = make();
+  const { publisher, published, nextTurn } = makePublisher();
   publisher.update(changeOf({ clusters: [plainCluster('a')] }));
   publisher.flush();
   t.same(published(), [], 'but for what is served first');
@@ -150,14 +42,14 @@ t.test('who has gathered the changes of a turn need not wait for its end', (t) =
 });
 
 t.test('a configuration without anything in it is published too', (t) => {
-  const { publisher, deltas } = make();
+  const { publisher, deltas } = makePublisher();
   publisher.ready();
   t.equal(deltas[0]?.generation, 1);
   t.end();
 });
 
 t.test('the first publication waits until every DNS cluster was asked once', (t) => {
-  const { publisher, deltas, snapshots, waits, resolving, nextTurn } = make();
+  const { publisher, deltas, snapshots, waits, resolving, nextTurn } = makePublisher();
   publisher.update(changeOf({ clusters: [dnsCluster('a'), plainCluster('plain'), dnsCluster('b')] }));
   t.same(resolving, [['a', 'b']], 'it does not wait with its questions');
   publisher.setAssignment('a', assignmentOf('10.0.0.1'));
@@ -175,7 +67,7 @@ t.test('the first publication waits until every DNS cluster was asked once', (t)
 });
 
 t.test('the wait is bounded, and says for whom it was', (t) => {
-  const { publisher, late, waits, published, nextTurn } = make();
+  const { publisher, late, waits, published, nextTurn } = makePublisher();
   publisher.update(changeOf({ clusters: [dnsCluster('a'), dnsCluster('silent')] }));
   publisher.ready();
   publisher.setAssignment('a', assignmentOf('10.0.0.1'));
@@ -189,7 +81,7 @@ t.test('the wait is bounded, and says for whom it was', (t) => {
 });
 
 t.test('a cluster that leaves while it is waited for is waited for no more', (t) => {
-  const { publisher, published, nextTurn } = make();
+  const { publisher, published, nextTurn } = makePublisher();
   publisher.update(changeOf({ clusters: [dnsCluster('a')] }));
   publisher.ready();
   publisher.update(changeOf({ removedClusters: ['a'] }));
@@ -199,7 +91,7 @@ t.test('a cluster that leaves while it is waited for is waited for no more', (t)
 });
 
 t.test('what is known in one turn is one delta with the next generation', (t) => {
-  const { publisher, deltas, snapshots, nextTurn } = serving();
+  const { publisher, deltas, snapshots, nextTurn } = servingPublisher();
   publisher.update(changeOf({ clusters: [plainCluster('b')], assignments: [['b', assignmentOf('10.0.0.1')]] }));
   publisher.update(changeOf({ routes: ['r'], assignments: [['b', assignmentOf('10.0.0.2')]] }));
   t.same(deltas, []);
@@ -221,7 +113,7 @@ t.test('what is known in one turn is one delta with the next generation', (t) =>
 });
 
 t.test('members of one turn are one delta, those of a cluster that has left are nobody’s', (t) => {
-  const { publisher, published, nextTurn } = make();
+  const { publisher, published, nextTurn } = makePublisher();
   publisher.update(changeOf({ clusters: [dnsCluster('a'), dnsCluster('b')] }));
   publisher.ready();
   for (const name of ['a', 'b', 'gone']) publisher.setAssignment(name, assignmentOf('10.0.0.1'));
@@ -233,7 +125,7 @@ t.test('members of one turn are one delta, those of a cluster that has left are 
 });
 
 t.test('runtime values go out at once, with what waits for the end of the turn', (t) => {
-  const { publisher, deltas, nextTurn } = serving();
+  const { publisher, deltas, nextTurn } = servingPublisher();
   publisher.update(changeOf({ routes: ['r'] }));
   publisher.setRuntime(new Map([['a', 1]]));
   t.same([namesOf(deltas[0]!), ...deltas[0]!.runtime!], ['routes r', ['a', 1]]);
@@ -243,7 +135,7 @@ t.test('runtime values go out at once, with what waits for the end of the turn',
 });
 
 t.test('a DNS cluster that comes later is kept back with what relies on it, the rest is not', (t) => {
-  const { publisher, published, waits, nextTurn } = serving();
+  const { publisher, published, waits, nextTurn } = servingPublisher();
   publisher.update(
     changeOf({
       clusters: [dnsCluster('dns'), plainCluster('other')],
@@ -268,7 +160,7 @@ t.test('a DNS cluster that comes later is kept back with what relies on it, the 
 });
 
 t.test('each wait is bounded by itself', (t) => {
-  const { publisher, published, late, waits, nextTurn } = serving();
+  const { publisher, published, late, waits, nextTurn } = servingPublisher();
   publisher.update(changeOf({ clusters: [dnsCluster('a')], routes: ['of-a'] }));
   publisher.update(changeOf({ clusters: [dnsCluster('b')], routes: ['of-b'] }));
   publisher.setAssignment('b', assignmentOf('10.0.0.2'));
@@ -281,7 +173,7 @@ t.test('each wait is bounded by itself', (t) => {
 });
 
 t.test('a change ahead of those that wait is not undone by them', (t) => {
-  const { publisher, snapshots, nextTurn } = serving();
+  const { publisher, snapshots, nextTurn } = servingPublisher();
   publisher.update(changeOf({ clusters: [dnsCluster('dns')], removedClusters: ['plain'] }));
   publisher.update(changeOf({ clusters: [plainCluster('plain')], assignments: [['plain', assignmentOf('10.0.0.1')]] }));
   publisher.setAssignment('dns', assignmentOf('10.0.0.3'));
@@ -292,7 +184,7 @@ t.test('a change ahead of those that wait is not undone by them', (t) => {
 });
 
 t.test('a DNS cluster with members that changes is kept back by nothing', (t) => {
-  const { publisher, published, nextTurn } = serving();
+  const { publisher, published, nextTurn } = servingPublisher();
   publisher.update(changeOf({ clusters: [dnsCluster('dns')] }));
   publisher.setAssignment('dns', assignmentOf('10.0.0.3'));
   nextTurn();
@@ -304,7 +196,7 @@ t.test('a DNS cluster with members that changes is kept back by nothing', (t) =>
 
 t.test('a kept-back cluster that is found another way, or leaves, keeps nothing back', (t) => {
   for (const second of [{ clusters: [plainCluster('dns')] }, { removedClusters: ['dns'] }]) {
-    const { publisher, published, resolving, nextTurn } = serving();
+    const { publisher, published, resolving, nextTurn } = servingPublisher();
     publisher.update(changeOf({ clusters: [dnsCluster('dns')], routes: ['r'] }));
     publisher.update(changeOf(second));
     t.same(resolving, [['dns'], []]);
@@ -315,95 +207,8 @@ t.test('a kept-back cluster that is found another way, or leaves, keeps nothing 
   t.end();
 });
 
-const names = ['a', 'b', 'c'];
-
-type Step =
-  | { readonly kind: 'change'; readonly dns: readonly string[]; readonly plain: readonly string[] }
-  | { readonly kind: 'remove'; readonly name: string }
-  | { readonly kind: 'resolve'; readonly name: string }
-  | { readonly kind: 'listener'; readonly name: string }
-  | { readonly kind: 'turn' };
-
-const subset = fc.uniqueArray(fc.constantFrom(...names));
-const step: fc.Arbitrary<Step> = fc.oneof(
-  fc.tuple(subset, subset).map(([dns, plain]): Step => ({ kind: 'change', dns, plain })),
-  fc
-    .tuple(fc.constantFrom('remove', 'resolve', 'listener'), fc.constantFrom(...names))
-    .map(([kind, name]): Step => ({ kind, name }) as Step),
-  fc.constant<Step>({ kind: 'turn' }),
-);
-
-t.test('whatever comes in whatever order, the deltas add up to it, and DNS clusters come with their members', (t) => {
-  const run = (steps: readonly Step[]) => {
-    const { publisher, deltas, snapshots, resolving, nextTurn } = serving();
-    const wanted = new Map<string, Cluster>([['plain', plainCluster('plain')]]);
-    let listeners: ReadonlySet<string> = new Set();
-    const take = (change: SnapshotChange) => {
-      for (const name of change.clusters.removed) wanted.delete(name);
-      for (const [name, cluster] of change.clusters.set) wanted.set(name, cluster);
-      listeners = new Set([...listeners, ...change.listeners.set.map(([name]) => name)]);
-      publisher.update(change);
-    };
-    for (const each of steps) {
-      if (each.kind === 'turn') nextTurn();
-      else if (each.kind === 'resolve') publisher.setAssignment(each.name, assignmentOf('10.0.0.1'));
-      else if (each.kind === 'remove') take(changeOf({ removedClusters: [each.name] }));
-      else if (each.kind === 'listener') take(changeOf({ listeners: [each.name] }));
-      else {
-        const plain = each.plain.filter((name) => !each.dns.includes(name));
-        take(
-          changeOf({
-            clusters: [...each.dns.map(dnsCluster), ...plain.map(plainCluster)],
-            assignments: plain.map((name) => [name, assignmentOf('10.0.0.9')] as const),
-          }),
-        );
-      }
-    }
-    for (const name of resolving.at(-1) ?? []) publisher.setAssignment(name, assignmentOf('10.0.0.2'));
-    nextTurn();
-    nextTurn();
-    const model = modelOf(deltas);
-    const last = snapshots.at(-1)!;
-    const sorted = (map: Iterable<string>) => [...map].sort();
-    const isEqual = (one: Iterable<string>, other: Iterable<string>) => `${sorted(one)}` === `${sorted(other)}`;
-    return (
-      isEqual(
-        ['plain', ...model.clusters].filter((name) => name !== 'plain' || wanted.has(name)),
-        wanted.keys(),
-      ) &&
-      isEqual(last.clusters.keys(), wanted.keys()) &&
-      [...wanted].every(([name, cluster]) => last.clusters.get(name)!.discovery.kind === cluster.discovery.kind) &&
-      isEqual(model.listeners, listeners) &&
-      model.alwaysHadMembers &&
-      deltas.every(({ generation }, index) => generation === index + 2)
-    );
-  };
-  fc.assert(fc.property(fc.array(step, { maxLength: 30 }), run), { seed: 4, numRuns: 1000 });
-  t.pass();
-  t.end();
-});
-
-/** What a worker knows after these deltas. */
-function modelOf(deltas: readonly SnapshotDelta[]) {
-  const clusters = new Map<string, Cluster>();
-  const members = new Set<string>();
-  const listeners = new Set<string>();
-  let alwaysHadMembers = true;
-  for (const delta of deltas) {
-    for (const name of delta.assignments.removed) members.delete(name);
-    for (const [name] of delta.assignments.set) members.add(name);
-    for (const name of delta.clusters.removed) clusters.delete(name);
-    for (const [name, cluster] of delta.clusters.set) clusters.set(name, cluster);
-    for (const [name] of delta.listeners.set) listeners.add(name);
-    for (const [name, { discovery }] of clusters) {
-      if (discovery.kind === 'strict-dns' && !members.has(name)) alwaysHadMembers = false;
-    }
-  }
-  return { clusters: clusters.keys(), listeners, alwaysHadMembers };
-}
-
 t.test('secrets go out ahead of what waits for members, and go when it has come', (t) => {
-  const { publisher, published, nextTurn } = serving();
+  const { publisher, published, nextTurn } = servingPublisher();
   publisher.update(changeOf({ secrets: ['old'] }));
   nextTurn();
   publisher.update(changeOf({ clusters: [dnsCluster('dns')], secrets: ['new'], removedSecrets: ['old'] }));
@@ -416,7 +221,7 @@ t.test('secrets go out ahead of what waits for members, and go when it has come'
 });
 
 t.test('a secret that comes back is not removed by an older change that waited', (t) => {
-  const { publisher, published, snapshots, nextTurn } = serving();
+  const { publisher, published, snapshots, nextTurn } = servingPublisher();
   publisher.update(changeOf({ secrets: ['a'] }));
   nextTurn();
   publisher.update(changeOf({ clusters: [dnsCluster('dns')], removedSecrets: ['a'] }));

@@ -1,10 +1,12 @@
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import t, { type Test } from 'tap';
+import type { Cluster } from '../../../config/cluster.ts';
 import type { Listener } from '../../../config/listener.ts';
 import type { SnapshotDelta } from '../../../config/snapshot.ts';
+import { takeAllSteps } from '../../../config/time-slice.ts';
 import { WorkerPool, type WorkerPoolOptions } from '../../../proxy/worker/worker-pool.ts';
-import { httpListener, managerOf } from '../../support/data-plane.ts';
+import { clusterOf, httpListener, managerOf } from '../../support/data-plane.ts';
 
 // Starting threads takes seconds on a busy machine.
 t.setTimeout(900_000);
@@ -14,6 +16,12 @@ function startPool(t: Test, concurrency: number) {
   const failed = Promise.withResolvers<string>();
   const refused = Promise.withResolvers<string>();
   const drained = Promise.withResolvers<void>();
+  const addresses = new Map<number, PromiseWithResolvers<readonly string[]>>();
+  const ofGeneration = (generation: number) => {
+    const found = addresses.get(generation) ?? Promise.withResolvers<readonly string[]>();
+    addresses.set(generation, found);
+    return found;
+  };
   let applications = 0;
   const options: WorkerPoolOptions = {
     concurrency,
@@ -32,7 +40,9 @@ function startPool(t: Test, concurrency: number) {
     onLogEntries: () => undefined,
     onApplied: (generation, listeners) => {
       applications++;
-      applied.resolve({ generation, addresses: listeners.map(({ name, address }) => `${name} ${address}`) });
+      const bound = listeners.map(({ name, address }) => `${name} ${address}`);
+      applied.resolve({ generation, addresses: bound });
+      ofGeneration(generation).resolve(bound);
     },
     onListenFailure: (listener, { address, reason }) => refused.resolve(`${listener} ${address} ${reason}`),
     onWarning: () => undefined,
@@ -47,7 +57,9 @@ function startPool(t: Test, concurrency: number) {
     refused: refused.promise,
     drained: drained.promise,
   };
-  return { pool, ...events, applications: () => applications };
+  /** When every worker serves this generation. */
+  const addressesAt = (generation: number) => ofGeneration(generation).promise;
+  return { pool, ...events, addressesAt, applications: () => applications };
 }
 
 function deltaOf(generation: number, ...listeners: readonly Listener[]): SnapshotDelta {
@@ -65,7 +77,7 @@ function deltaOf(generation: number, ...listeners: readonly Listener[]): Snapsho
 t.test('a delta is applied when every worker serves it, and its addresses are told once', async (t) => {
   const { pool, applied, applications } = startPool(t, 2);
   t.same(pool.generations, [0, 0]);
-  pool.publish(deltaOf(7, httpListener('http', managerOf([]))));
+  takeAllSteps(pool.publish(deltaOf(7, httpListener('http', managerOf([])))));
   const { generation, addresses } = await applied;
   t.equal(generation, 7);
   t.equal(addresses.length, 1);
@@ -83,7 +95,7 @@ t.test('a taken address is told, and the rest of the delta is served', async (t)
   const { pool, refused, applied } = startPool(t, 2);
   const taken = { ...httpListener('taken', managerOf([])), address: { kind: 'ip', ip: '127.0.0.1', port } } as const;
   t.match(pool.prepareListener(taken), `cannot listen on 127.0.0.1:${port}: `);
-  pool.publish(deltaOf(1, taken, httpListener('free', managerOf([]))));
+  takeAllSteps(pool.publish(deltaOf(1, taken, httpListener('free', managerOf([])))));
   t.match(await refused, `taken 127.0.0.1:${port} `);
   t.match((await applied).addresses, [/^free /]);
 });
@@ -91,20 +103,76 @@ t.test('a taken address is told, and the rest of the delta is served', async (t)
 t.test('listeners of which only filter chains change are updated in place, and counted', async (t) => {
   const { pool } = startPool(t, 1);
   const [one, other] = [httpListener('one', managerOf([])), httpListener('other', managerOf([]))];
-  t.equal(pool.publish(deltaOf(1, one, other)), 0);
+  t.equal(takeAllSteps(pool.publish(deltaOf(1, one, other))), 0);
   const changed = httpListener('one', managerOf([], { statPrefix: 'changed' }));
-  t.equal(pool.publish(deltaOf(2, changed, { ...other, backlog: 5 })), 1);
+  t.equal(takeAllSteps(pool.publish(deltaOf(2, changed, { ...other, backlog: 5 }))), 1);
+});
+
+/** Two parts, and what is served with the last step. */
+function largeDelta(generation: number, ...listeners: readonly Listener[]): SnapshotDelta {
+  const clusters = Array.from({ length: 64 }, (_, at): [string, Cluster] => [`c${at}`, clusterOf(`c${at}`, [])]);
+  return { ...deltaOf(generation, ...listeners), clusters: { set: clusters, removed: [] } };
+}
+
+t.test('a large delta is handed out in steps, and until the last of them the one before is served', async (t) => {
+  const { pool, addressesAt } = startPool(t, 2);
+  takeAllSteps(pool.publish(deltaOf(1, httpListener('one', managerOf([])))));
+  const steps = pool.publish(largeDelta(2, httpListener('two', managerOf([]))));
+  t.same([steps.next().done, steps.next().done], [false, false]);
+  t.match(await addressesAt(1), [/^one /], 'told with its own addresses alone');
+  t.same(pool.generations, [1, 1]);
+  t.same(steps.next(), { done: true, value: 0 });
+  t.match(await addressesAt(2), [/^one /, /^two /]);
+  t.same(pool.generations, [2, 2]);
+});
+
+t.test(
+  'an address that is left by what is being handed out can be had again until all workers have left it',
+  async (t) => {
+    const { pool, addressesAt } = startPool(t, 1);
+    const alone = { ...httpListener('one', managerOf([])), reusePort: false };
+    takeAllSteps(pool.publish(deltaOf(1, alone)));
+    const delta = largeDelta(2);
+    const steps = pool.publish({ ...delta, listeners: { set: [], removed: ['one'] } });
+    steps.next();
+    const [address] = await addressesAt(1);
+    const port = Number(address!.split(':')[1]);
+    const other = { ...alone, name: 'other', address: { kind: 'ip', ip: '127.0.0.1', port }, backlog: 9 } as const;
+    t.equal(pool.prepareListener(other), undefined);
+    takeAllSteps(steps);
+    takeAllSteps(pool.publish(deltaOf(3, other)));
+    t.match(await addressesAt(3), [`other 127.0.0.1:${port}`]);
+  },
+);
+
+t.test('a pool that is stopped while a delta is handed out says nothing more to its workers', async (t) => {
+  const { pool } = startPool(t, 2);
+  const steps = pool.publish(largeDelta(1));
+  steps.next();
+  await pool.stop();
+  takeAllSteps(steps);
+  t.same(pool.generations, [0, 0]);
+});
+
+t.test('a worker that dies while a delta is handed out is told, and the rest of the delta harms nobody', async (t) => {
+  const { pool, failed } = startPool(t, 1);
+  takeAllSteps(pool.publish({ ...deltaOf(1), runtime: 5 as never }));
+  const steps = pool.publish(largeDelta(2));
+  steps.next();
+  t.match(await failed, /^0 .*not iterable/);
+  takeAllSteps(steps);
+  t.same(pool.generations, [0]);
 });
 
 t.test('the death of a worker is told with its number and reason', async (t) => {
   const { pool, failed } = startPool(t, 1);
-  pool.publish({ ...deltaOf(1), runtime: 5 as never });
+  takeAllSteps(pool.publish({ ...deltaOf(1), runtime: 5 as never }));
   t.match(await failed, /^0 .*not iterable/);
 });
 
 t.test('a drain is over when every worker says so, and a stop ends all threads', async (t) => {
   const { pool, applied, drained } = startPool(t, 2);
-  pool.publish(deltaOf(1, httpListener('http', managerOf([]))));
+  takeAllSteps(pool.publish(deltaOf(1, httpListener('http', managerOf([])))));
   await applied;
   pool.drain(false, true);
   await drained;
