@@ -24,6 +24,7 @@ export function writeRecord([startWallMs, trace, values, tags]: RecordFacts, sha
     if (value !== null) writePair(6, tag, () => writeText(2, value));
   }
   if (trace !== null) {
+    if (trace[2] !== '' && !isNamed(shape, reasonKey)) writePair(6, reasonKey, () => writeText(2, trace[2]));
     writer.hex(9, Buffer.from(trace[0], 'latin1'), 0, trace[0].length);
     writer.hex(10, Buffer.from(trace[1], 'latin1'), 0, trace[1].length);
   }
@@ -34,6 +35,13 @@ export function writeRecord([startWallMs, trace, values, tags]: RecordFacts, sha
 export function writeLogsRequest(resource: Uint8Array, records: readonly Uint8Array[]): Uint8Array {
   const scopeLogs = Buffer.concat(records.map((record) => bytesField(2, record)));
   return bytesField(1, Buffer.concat([bytesField(1, resource), bytesField(2, scopeLogs)]));
+}
+
+/** As in spans. What the configuration names so stands alone: a record has a name once. */
+const reasonKey = 'sampling.reason';
+
+function isNamed({ attributes, customTags }: RecordShape, name: string): boolean {
+  return attributes.some(([key]) => key === name) || customTags.some(({ tag }) => tag === name);
 }
 
 /** One for all records. */

@@ -44,6 +44,23 @@ t.test('a record has its time, its ids, and the texts where the format has them'
   t.equal(record.spanId.toString('hex'), trace[1]);
 });
 
+t.test(
+  'a record says why its trace is kept, unless its configuration has an attribute or a tag of that name',
+  async (t) => {
+    const facts: RecordFacts = [1, [trace[0], trace[1], 'error'], [], ['mine']];
+    const none = { attributes: [], customTags: [] };
+    t.strictSame(attributesOf(decodeRecord(facts, none).attributes), { 'sampling.reason': 'error' });
+    t.strictSame(attributesOf(decodeRecord([1, trace, [], []], none).attributes), {}, 'not kept');
+    const tagged = decodeRecord(facts, { attributes: [], customTags: [{ tag: 'sampling.reason' }] });
+    t.strictSame(attributesOf(tagged.attributes), { 'sampling.reason': 'mine' });
+    t.equal(tagged.attributes.length, 1);
+    const [attributes, values] = [[['sampling.reason', '%R%']] as const, ['why']] as const;
+    const named = decodeRecord([1, facts[1], values, []], { attributes, customTags: [] });
+    t.strictSame(attributesOf(named.attributes), { 'sampling.reason': 'why' });
+    t.equal(named.attributes.length, 1);
+  },
+);
+
 t.test('a record without body and trace has neither', async (t) => {
   const record = decodeRecord([1, null, [], []], { attributes: [], customTags: [] });
   t.equal(record.body, null);

@@ -7,6 +7,7 @@ import type { AccessLog, AccessLogSink } from '../../../config/access-log.ts';
 import { RequestHead } from '../../../proxy/http/message.ts';
 import { StreamInfo } from '../../../proxy/http/stream-info.ts';
 import { AccessLogs, type EntryBatch, type LogBatch } from '../../../proxy/telemetry/access-log.ts';
+import { SamplingReason } from '../../../proxy/tracing/sampling-reason.ts';
 import { entryCollector } from '../../support/access-log-fixtures.ts';
 
 const file: AccessLogSink = { kind: 'file', path: 'a.log' };
@@ -108,6 +109,29 @@ t.test('JSON lines are logged too', (t) => {
   log!.log(finished('/"'));
   logs.flush();
   t.strictSame(JSON.parse(textOf(batches)), { code: 200, path: '/"' });
+  t.end();
+});
+
+t.test('a JSON line leads to the trace of its request, and says why that is kept', (t) => {
+  const { logs, batches } = fixture();
+  const fields = { trace: '%TRACE_ID%', span: '%SPAN_ID%', kept: '%SAMPLING_REASON%' };
+  const format = { kind: 'json' as const, fields, omitEmptyValues: false, sortProperties: false };
+  const [log] = logs.compile([{ sink: file, format }]);
+  const context = finished('/');
+  for (const reason of [SamplingReason.error, SamplingReason.none]) {
+    context.info.trace = { traceIdText: '0af7651916cd43dd8448eb211c80319c', spanIdText: 'b7ad6b7169203331', reason };
+    log!.log(context);
+  }
+  logs.flush();
+  const ids = { trace: '0af7651916cd43dd8448eb211c80319c', span: 'b7ad6b7169203331' };
+  const lines = textOf(batches).trimEnd().split('\n');
+  t.strictSame(
+    lines.map((line) => JSON.parse(line)),
+    [
+      { ...ids, kept: 'error' },
+      { ...ids, kept: null },
+    ],
+  );
   t.end();
 });
 
