@@ -11,7 +11,7 @@ import { always, probabilityOf, type Threshold } from '../../sampler/threshold.t
 import { samplerStats, samplingStats } from '../telemetry/sampling-stats.ts';
 import type { StatBlock } from '../telemetry/stats.ts';
 import type { WorkerStats } from '../telemetry/worker-stats.ts';
-import { KeyCounter, ReachedStratum, SamplingMemory } from '../tracing/sampling-memory.ts';
+import { ContextCounter, KeyCounter, ReachedStratum, SamplingMemory } from '../tracing/sampling-memory.ts';
 import { SamplingReason } from '../tracing/sampling-reason.ts';
 import type { TracingMessage } from '../tracing/tracing-message.ts';
 import { DistinctTraces } from './distinct-traces.ts';
@@ -51,6 +51,8 @@ interface Worker {
   readonly keys: Map<number, WorkerKey>;
   /** Counters by slot when they were last read. What came since belongs to the owner there is: an old one was idle. */
   readonly read: Uint32Array;
+  /** Likewise, of `ContextCounter`. */
+  readonly readContexts: Uint32Array;
 }
 
 export class SamplingService {
@@ -83,7 +85,8 @@ export class SamplingService {
   accept(worker: number, message: SamplingAnnouncement): void {
     if (message.kind === 'sampling-memory') {
       const memory = new SamplingMemory(message.memory);
-      const started = { memory, keys: new Map(), read: new Uint32Array(maxKeys * counters) };
+      const read = new Uint32Array(maxKeys * counters);
+      const started = { memory, keys: new Map(), read, readContexts: new Uint32Array(contextStats.length) };
       this.#workers.set(worker, started);
       this.#own(started, otherSlot, otherKey);
       for (const stratum of Object.values(ReachedStratum)) {
@@ -222,6 +225,11 @@ export class SamplingService {
 
   #read(worker: Worker): void {
     for (const [slot, key] of worker.keys) this.#readKey(worker, slot, key);
+    for (const [counter, stat] of contextStats) {
+      const value = worker.memory.contextCounter(counter);
+      this.#totals.add(stat, (value - worker.readContexts[counter]!) >>> 0);
+      worker.readContexts[counter] = value;
+    }
   }
 
   #readKey({ memory, read }: Worker, slot: number, key: WorkerKey): void {
@@ -301,6 +309,13 @@ export class SamplingService {
 const windowMs = 1000;
 const otherId = keyId(otherKey);
 const counters = Object.keys(KeyCounter).length;
+
+const contextStats = [
+  [ContextCounter.inboundWith, samplingStats.inboundWithContext],
+  [ContextCounter.inboundWithout, samplingStats.inboundWithoutContext],
+  [ContextCounter.outboundWith, samplingStats.outboundWithContext],
+  [ContextCounter.outboundWithout, samplingStats.outboundWithoutContext],
+] as const;
 
 const keptStats: Readonly<Partial<Record<SamplingReason, number>>> = {
   [SamplingReason.head]: samplingStats.keptHead,

@@ -3,7 +3,7 @@
 
 import { counter, defineStats, gauge } from './stats.ts';
 
-/** Records that were kept, by their reason; requests that were not, by what stood against it; and the budget. */
+/** Records that were kept, by their reason; requests that were not, by what stood against it; which came with a trace; and the budget. */
 export const samplingStats = defineStats('sampling', {
   kept: counter('kept'),
   keptHead: counter('kept_head'),
@@ -19,6 +19,11 @@ export const samplingStats = defineStats('sampling', {
   droppedBudget: counter('dropped_budget'),
   errorsSuppressed: counter('errors_suppressed'),
   droppedOverload: counter('dropped_overload'),
+  /** Requests by whether they came with the ids of a trace, and by the direction of the listener. */
+  inboundWithContext: counter('inbound_with_context'),
+  inboundWithoutContext: counter('inbound_without_context'),
+  outboundWithContext: counter('outbound_with_context'),
+  outboundWithoutContext: counter('outbound_without_context'),
   keys: gauge('keys'),
   /** Traces a second, of this instance. */
   budget: gauge('budget'),

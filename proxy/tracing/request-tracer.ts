@@ -20,7 +20,7 @@ import { HeadDecision } from './head-decision.ts';
 import { beginIds, extract } from './propagation.ts';
 import type { RequestTrace, TracePropagation } from './request-trace.ts';
 import { RouteDecorators } from './route-decorator.ts';
-import { KeyCounter, ReachedStratum, reachedThresholdAt } from './sampling-memory.ts';
+import { ContextCounter, KeyCounter, ReachedStratum, reachedThresholdAt } from './sampling-memory.ts';
 import { SamplingReason } from './sampling-reason.ts';
 import { isTrustedHop, takeTraceTiming, writeTraceTiming } from './server-timing.ts';
 import { hostOf } from './span-attributes.ts';
@@ -53,6 +53,8 @@ export class RequestTracer {
   readonly #mayStayInLine: boolean;
   readonly #is64Bit: boolean;
   readonly #sharesSpanIds: boolean;
+  readonly #withContext: ContextCounter;
+  readonly #withoutContext: ContextCounter;
   readonly #decorators: RouteDecorators;
   readonly #facts: RecordFacts;
   /** A copy: what decides and what is reported are the same bytes. */
@@ -74,6 +76,8 @@ export class RequestTracer {
     this.#mayStayInLine = formats === TraceFormat.w3c && !isSilent && !hasAttemptSpans;
     this.#is64Bit = provider.kind === 'zipkin' && !provider.traceId128Bit;
     this.#sharesSpanIds = provider.kind === 'zipkin' && provider.sharedSpanContext && !isOutbound;
+    this.#withContext = isOutbound ? ContextCounter.outboundWith : ContextCounter.inboundWith;
+    this.#withoutContext = isOutbound ? ContextCounter.outboundWithout : ContextCounter.inboundWithout;
     this.#decorators = new RouteDecorators(isOutbound, tracing.operation !== '');
     this.#facts = { provider: 0, spanCount: 0, signature: 0, isNewSignature: false };
   }
@@ -89,6 +93,7 @@ export class RequestTracer {
     trace.keyEpoch = keys.epochAt(trace.keySlot);
     const { headers } = head;
     if (this.#mayStayInLine && !headers.mayHave(propagationFields) && asksForNothing(stream)) {
+      memory.countContext(this.#withoutContext);
       trace.beginInLine(headers, this.#propagation);
       if (this.#head.mayChoose(trace, route)) this.#head.decide(trace, stream, route);
       else memory.count(trace.keySlot, KeyCounter.arrivals);
@@ -104,8 +109,10 @@ export class RequestTracer {
   #extract(trace: RequestTrace, headers: HeaderTable): void {
     trace.begin(this.#propagation);
     const { context } = trace;
+    const { memory, random } = this.#parts;
     extract(headers, context, this.#propagation.formats);
-    beginIds(context, this.#parts.random, this.#is64Bit);
+    memory.countContext(context.hasParent ? this.#withContext : this.#withoutContext);
+    beginIds(context, random, this.#is64Bit);
     if (this.#sharesSpanIds && context.hasParent) shareSpanId(trace);
   }
 

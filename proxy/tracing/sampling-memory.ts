@@ -23,6 +23,10 @@ export const KeyCounter = {
 } as const;
 export type KeyCounter = (typeof KeyCounter)[keyof typeof KeyCounter];
 
+/** What is counted by listener's direction, in the worker: whether a request came with the ids of a trace that its caller is in. */
+export const ContextCounter = { inboundWith: 0, inboundWithout: 1, outboundWith: 2, outboundWithout: 3 } as const;
+export type ContextCounter = (typeof ContextCounter)[keyof typeof ContextCounter];
+
 /** Strata whose reached threshold workers read, so that they need not write what stage 2 would not keep. */
 export const ReachedStratum = { head: 0, error: 1, slow: 2, retry: 3 } as const;
 export type ReachedStratum = (typeof ReachedStratum)[keyof typeof ReachedStratum];
@@ -31,7 +35,8 @@ const countersBySlot = 5;
 const thresholdBytes = 16;
 const reachedAt = maxKeys * thresholdBytes;
 const countersAt = reachedAt + Object.keys(ReachedStratum).length * thresholdBytes;
-const totalBytes = countersAt + maxKeys * countersBySlot * Uint32Array.BYTES_PER_ELEMENT;
+const contextsFrom = maxKeys * countersBySlot;
+const totalBytes = countersAt + (contextsFrom + Object.keys(ContextCounter).length) * Uint32Array.BYTES_PER_ELEMENT;
 
 /** A view of one worker's memory, on either side. */
 export class SamplingMemory {
@@ -60,6 +65,15 @@ export class SamplingMemory {
 
   counter(slot: number, counter: KeyCounter): number {
     return this.#counters[slot * countersBySlot + counter]!;
+  }
+
+  countContext(counter: ContextCounter): void {
+    const at = contextsFrom + counter;
+    this.#counters[at] = this.#counters[at]! + 1;
+  }
+
+  contextCounter(counter: ContextCounter): number {
+    return this.#counters[contextsFrom + counter]!;
   }
 
   /** 14 lower-case hex digits, or `never` of sampler/threshold.ts. */

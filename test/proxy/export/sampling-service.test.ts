@@ -5,6 +5,7 @@ import { prometheusText } from '../../../proxy/telemetry/prometheus.ts';
 import { StatsStore } from '../../../proxy/telemetry/stats-store.ts';
 import { WorkerStats } from '../../../proxy/telemetry/worker-stats.ts';
 import {
+  ContextCounter,
   KeyCounter,
   ReachedStratum,
   reachedThresholdAt,
@@ -324,3 +325,33 @@ t.test('a clock that is set back stops nothing', (t) => {
   t.equal(sampling.overview().keys[0]!.requestsPerSecond, 1000);
   t.end();
 });
+
+t.test(
+  'requests with and without a trace of their caller are told apart by direction, of all workers together',
+  (t) => {
+    const { service: sampling, run, metrics } = service();
+    const workers = [new FakeWorker(sampling, 0), new FakeWorker(sampling, 1)];
+    const count = (worker: FakeWorker, counter: ContextCounter, times: number) => {
+      for (let index = 0; index < times; index++) worker.memory.countContext(counter);
+    };
+    count(workers[0]!, ContextCounter.outboundWithout, 3);
+    count(workers[1]!, ContextCounter.outboundWithout, 4);
+    count(workers[1]!, ContextCounter.outboundWith, 2);
+    run(1);
+    count(workers[0]!, ContextCounter.inboundWithout, 5);
+    count(workers[0]!, ContextCounter.inboundWith, 6);
+    count(workers[0]!, ContextCounter.outboundWithout, 1);
+    run(1);
+    const counted = [...metrics().matchAll(/^envoy_sampling_(\w+_context)\{?\}? (\d+)$/gm)].map(([, name, value]) => [
+      name,
+      Number(value),
+    ]);
+    t.strictSame(Object.fromEntries(counted), {
+      inbound_with_context: 6,
+      inbound_without_context: 5,
+      outbound_with_context: 2,
+      outbound_without_context: 8,
+    });
+    t.end();
+  },
+);

@@ -2,7 +2,7 @@ import t from 'tap';
 import type { FormatContext } from '../../../proxy/format/format-context.ts';
 import type { RequestHead } from '../../../proxy/http/message.ts';
 import { recordingSettings } from '../../../proxy/tracing/recording-settings.ts';
-import { KeyCounter, ReachedStratum } from '../../../proxy/tracing/sampling-memory.ts';
+import { ContextCounter, KeyCounter, ReachedStratum } from '../../../proxy/tracing/sampling-memory.ts';
 import { SamplingReason } from '../../../proxy/tracing/sampling-reason.ts';
 import { defaultSettings } from '../../../sampler/settings.ts';
 import { always } from '../../../sampler/threshold.ts';
@@ -393,3 +393,22 @@ function routesOfRecords({ tracingMessages }: Scene): readonly string[] {
     return recordsOf([message]).map(({ keySlot }) => owners.get(keySlot) ?? '*');
   });
 }
+
+t.test('requests are counted by their direction, and by whether their caller gave the ids of a trace', async (t) => {
+  for (const isOutbound of [false, true]) {
+    const scene = tracedScene({}, { isOutbound });
+    const send = (prepare?: (head: RequestHead) => void) => {
+      scene.request(prepare);
+      scene.respond(scene.connect(), 200);
+    };
+    send();
+    send(withParent('00'));
+    send(withParent('01'));
+    send(({ headers }) => headers.append('b3', '0'));
+    send(({ headers }) => headers.append('traceparent', 'no trace'));
+    send(({ headers }) => headers.append('x-envoy-force-trace', 'true'));
+    const memory = memoryOf(scene);
+    const counts = Object.values(ContextCounter).map((counter) => memory.contextCounter(counter));
+    t.same(counts, isOutbound ? [0, 0, 2, 4] : [2, 4, 0, 0]);
+  }
+});
