@@ -152,7 +152,7 @@ t.test('kept requests reach the collector of their listener', async (t) => {
 });
 
 t.test('a collector that is bad in any way is noticed by no request', async (t) => {
-  const ports: [string, number][] = [['nobody', 1]];
+  const listeners: TracedListener[] = [{ name: 'nobody', kind: 'otlp-http', collectorPort: 1 }];
   const bad: readonly (readonly [string, CollectorBehaviour])[] = [
     ['silent', { kind: 'silent' }],
     ['cutting', { kind: 'cut' }],
@@ -160,18 +160,24 @@ t.test('a collector that is bad in any way is noticed by no request', async (t) 
     ['busy', { kind: 'refuse', http: 503, grpc: 14, retryAfter: '3600' }],
     ['nonsense', { kind: 'nonsense' }],
   ];
-  for (const [name, behaviour] of bad) ports.push([name, (await startOtlpCollector(t, behaviour)).httpPort]);
+  for (const [name, behaviour] of bad) {
+    const { httpPort, grpcPort } = await startOtlpCollector(t, behaviour);
+    listeners.push({ name, kind: 'otlp-http', collectorPort: httpPort });
+    listeners.push({ name: `${name}-grpc`, kind: 'otlp-grpc', collectorPort: grpcPort });
+    // Nonsense is what a collector answers that has read OTLP.
+    if (name !== 'nonsense') listeners.push({ name: `${name}-zipkin`, kind: 'zipkin', collectorPort: httpPort });
+  }
   const garbage = createTcpServer((socket) => void socket.on('error', () => {}).end('no HTTP\r\n\r\n'));
   garbage.listen(0, '127.0.0.1');
   await once(garbage, 'listening');
   t.teardown(() => garbage.close());
-  ports.push(['garbage', (garbage.address() as AddressInfo).port]);
-  const proxy = await startProxy(
-    t,
-    ports.map(([name, collectorPort]) => ({ name, kind: 'otlp-http', collectorPort })),
-  );
-  const requests = 100;
-  for (const [name] of ports) {
+  const { port: collectorPort } = garbage.address() as AddressInfo;
+  for (const kind of ['otlp-http', 'otlp-grpc', 'zipkin'] as const) {
+    listeners.push({ name: `garbage-${kind}`, kind, collectorPort });
+  }
+  const proxy = await startProxy(t, listeners);
+  const requests = 40;
+  for (const { name } of listeners) {
     for (let count = 0; count < requests; count++) {
       const status = await get(proxy.port(name));
       if (status !== 200) t.fail(`${name}: request ${count} got ${status}`);

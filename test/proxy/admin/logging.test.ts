@@ -1,4 +1,5 @@
 import t from 'tap';
+import { createProcessLog } from '../../../proxy/telemetry/process-log.ts';
 import { startAdmin } from '../../support/admin-fixtures.ts';
 
 t.test('levels are listed and changed: one, several, all', async (t) => {
@@ -8,6 +9,18 @@ t.test('levels are listed and changed: one, several, all', async (t) => {
   t.match((await admin.post('/logging?upstream=debug')).text, /\n {2}udp: off\n {2}upstream: debug\n/);
   t.match((await admin.post('/logging?paths=http:info,dns:trace')).text, /\n {2}dns: trace\n.*\n {2}http: info\n/s);
   t.match((await admin.post('/logging?level=error')).text, /\n {2}dns: error\n.*\n {2}upstream: error\n/s);
+});
+
+t.test('what is asked for is written from then on', async (t) => {
+  const log = createProcessLog({ level: 'off', componentLevels: '' });
+  const admin = await startAdmin({ options: { log } });
+  t.teardown(admin.stop);
+  const enabled = () => ['upstream', 'dns'].filter((name) => log.component(name as 'dns').isEnabled('debug'));
+  t.strictSame(enabled(), []);
+  await admin.post('/logging?upstream=debug');
+  t.strictSame(enabled(), ['upstream']);
+  await admin.post('/logging?level=trace');
+  t.strictSame(enabled(), ['upstream', 'dns']);
 });
 
 t.test('a wrong name or level is 400, says how it is done, and changes nothing', async (t) => {

@@ -183,6 +183,13 @@ for (const service of [http, grpc]) {
     t.ok(collector.received <= 6);
   });
 
+  t.test(`${kind}: where the configuration has no time-out the environment's counts`, async (t) => {
+    setEnvironment(t, { OTEL_EXPORTER_OTLP_TRACES_TIMEOUT: '20' });
+    const { collector, sender } = await makeBench(t, service, { timeoutMs: 0 });
+    collector.behaviour = { kind: 'silent' };
+    t.match(await sender.send(request), { kind: 'failed' });
+  });
+
   t.test(`${kind}: a collector that is not there fails, and is found where it went`, async (t) => {
     const { collector, clusters, sender } = await makeBench(t, service);
     const address = clusters.snapshot().assignments.get('otel')!.localities[0]!.endpoints[0]!.address as never;

@@ -177,6 +177,29 @@ t.test('some of what is kept is looked at, for exemplars', (t) => {
   t.end();
 });
 
+t.test(
+  'what the budget leaves out is no exemplar, and an error that the fuse leaves out is not among the latest',
+  (t) => {
+    const looked: string[] = [];
+    const onKept: SpanCollectorOptions['onKept'] = ({ span }) => looked.push(span.traceId);
+    const { collector, send, second } = makeCollector({ onKept });
+    const ofKey = (number: number) => ({ ...ofHead(number), keySlot: number });
+    send(...[1, 2, 3, 4, 5, 6].map(ofKey), ...[10, 11, 12, 13, 14].map(anError));
+    t.same(looked, [], 'nothing is known before the end of the second');
+    second();
+    t.same(looked.sort(), [3, 4, 5, 6, 10, 13, 14].map(idOf));
+    t.same(
+      collector.errors
+        .list()
+        .map(({ traceId }) => traceId)
+        .sort(),
+      [10, 13, 14].map(idOf),
+      'the first of its kind, and the greatest random values',
+    );
+    t.end();
+  },
+);
+
 t.test('other settings count for the next second', (t) => {
   const { collector, exported, send, second } = makeCollector();
   collector.configure({ ...defaultSettings, errors: { ...defaultSettings.errors, maxPerSecond: 1 } });

@@ -1,4 +1,5 @@
 import t from 'tap';
+import type { ZipkinProvider } from '../../../config/tracing.ts';
 import type { EndpointRuntime } from '../../../proxy/cluster/endpoint-runtime.ts';
 import { HeaderTable } from '../../../proxy/http/header-table.ts';
 import type { RequestHead } from '../../../proxy/http/message.ts';
@@ -7,10 +8,20 @@ import { TracePool } from '../../../proxy/tracing/request-trace.ts';
 import { routeOf } from '../../support/data-plane.ts';
 import { Scene } from '../../support/http-fixtures.ts';
 import { forwardAction, retryPolicy } from '../../support/route-fixtures.ts';
-import { type RecordedRequest, recordsIn, sentField, tracingOf } from '../../support/trace-fixtures.ts';
+import { type RecordedRequest, recordsIn, sentField, someProvider, tracingOf } from '../../support/trace-fixtures.ts';
 
 const traceId = '0af7651916cd43dd8448eb211c80319c';
 const callerId = 'b7ad6b7169203331';
+
+const zipkin: ZipkinProvider = {
+  kind: 'zipkin',
+  name: 'envoy.tracers.zipkin',
+  service: someProvider.service,
+  encoding: 'json',
+  traceId128Bit: true,
+  sharedSpanContext: false,
+  alsoW3c: false,
+};
 
 function withParent(flags: string, ...more: readonly (readonly [string, string])[]) {
   return ({ headers }: RequestHead): void => {
@@ -79,6 +90,41 @@ t.test('trace headers are left as they came where context is not to be propagate
   t.equal(attempt!.parentSpanId, request!.spanId);
   t.not(attempt!.spanId, request!.spanId);
 });
+
+t.test(
+  "Zipkin's provider writes B3, W3C beside it where that is asked for, and ids of 64 bits unless 128 are",
+  async (t) => {
+    const begun = (fields: Partial<ZipkinProvider>) => {
+      const provider: ZipkinProvider = { ...zipkin, ...fields };
+      const scene = new Scene({ manager: { tracing: tracingOf({ provider }) } });
+      scene.request();
+      const { requestHead } = scene.connect();
+      return ['x-b3-traceid', 'traceparent', 'b3'].map((name) => sentField(requestHead, name)?.length);
+    };
+    t.same(begun({}), [32, undefined, undefined]);
+    t.same(begun({ alsoW3c: true }), [32, 55, undefined]);
+    t.same(begun({ traceId128Bit: false }), [16, undefined, undefined]);
+  },
+);
+
+t.test(
+  "Zipkin's span of a request that came is the caller's where spans are shared, and of one that leaves is not",
+  async (t) => {
+    const provider: ZipkinProvider = { ...zipkin, sharedSpanContext: true };
+    const spanIds = [false, true].map((isOutbound) => {
+      const scene = new Scene({ manager: { tracing: tracingOf({ provider }) }, isOutbound });
+      scene.request(({ headers }) => {
+        headers.append('x-b3-traceid', traceId);
+        headers.append('x-b3-spanid', callerId);
+        headers.append('x-b3-sampled', '1');
+      });
+      return sentField(scene.connect().requestHead, 'x-b3-spanid');
+    });
+    t.equal(spanIds[0], callerId);
+    t.match(spanIds[1], /^[0-9a-f]{16}$/);
+    t.not(spanIds[1], callerId);
+  },
+);
 
 t.test('an object that was given back is new to the next request, and holds on to nothing', async (t) => {
   const pool = new TracePool();

@@ -2,8 +2,10 @@
 
 import t, { type Test } from 'tap';
 import { type AuditedCall, type AuditedSpan, auditSpans } from '../../../proxy/audit/trust-audit.ts';
+import { recordingSettings } from '../../../proxy/tracing/recording-settings.ts';
 import { SamplingReason } from '../../../proxy/tracing/sampling-reason.ts';
 import type { TlsFacts } from '../../../proxy/transport/tls-facts.ts';
+import { defaultSettings } from '../../../sampler/settings.ts';
 import { FakeConnection, Scene, type SceneOptions } from '../../support/http-fixtures.ts';
 import { certificateOf, mutual, type RecordedSpan, recordsOf, tracingOf } from '../../support/trace-fixtures.ts';
 
@@ -142,5 +144,27 @@ t.test('over mutual TLS a callee that keeps a trace is followed as shipped, and 
   t.same(run(mutual('b', 'c')), { reasons: [SamplingReason.upgrade], isTold: true });
   t.same(run(null), { reasons: [], isTold: false }, 'what comes over a plain connection is not believed');
   t.same(run({ ...mutual('b', 'c'), isPeerVerified: false }), { reasons: [], isTold: false });
+  t.end();
+});
+
+t.test('a callee is followed so many times a second as the settings grant', (t) => {
+  const scene = new Scene({ manager: { tracing: tracingOf({}, { randomPerTenThousand: 0 }) } });
+  scene.tracing.set(recordingSettings({ ...defaultSettings, upgrade: { accept: 'mesh', maxPerSecond: 2 } }, false));
+  const callee = { tls: mutual('b', 'c') };
+  for (let request = 0; request < 4; request++) {
+    scene.request();
+    const { endpoint, waiter } = scene.waiting.shift()!;
+    const connection = Object.assign(new FakeConnection(endpoint.addressText), callee);
+    scene.connections.push(connection);
+    waiter.onConnectionReady(connection);
+    const [, ids] = /traceparent: 00-([0-9a-f]{32}-[0-9a-f]{16})/.exec(connection.requestHead)!;
+    scene.respond(connection, 200, true, [['server-timing', `trace;desc=00-${ids}-01`]]);
+  }
+  scene.tracing.flush();
+  const { upgrade } = SamplingReason;
+  t.same(
+    recordsOf(scene.tracingMessages).map(({ reason }) => reason),
+    [upgrade, upgrade],
+  );
   t.end();
 });
