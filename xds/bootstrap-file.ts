@@ -32,7 +32,7 @@ export interface LoadedBootstrap {
   readonly document: unknown;
 }
 
-const bootstrapType = 'envoy.config.bootstrap.v3.Bootstrap';
+export const bootstrapType = 'envoy.config.bootstrap.v3.Bootstrap';
 
 /** Throws `ConfigError` with every problem when there is one. */
 export function loadBootstrap(source: BootstrapSource): LoadedBootstrap {

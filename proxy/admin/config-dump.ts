@@ -10,10 +10,13 @@ import { type DynamicDump, dumpedTypes, dynamicDump } from './dynamic-dump.ts';
 import { endpointConfigs } from './endpoint-configs.ts';
 import { applyMask, field, parseMask } from './field-mask.ts';
 import { redact } from './redaction.ts';
+import { nodeJson } from './server-info.ts';
 
 export function configDump({ state, dynamic }: AdminContext, { query }: AdminRequest): AdminAnswer {
-  const resource = query.get('resource');
-  const pattern = query.get('name_regex');
+  // Without a value each is as if it were not there.
+  const given = (name: string): string | null => query.get(name) || null;
+  const resource = given('resource');
+  const pattern = given('name_regex');
   let isWanted: ((name: string) => boolean) | null = null;
   if (pattern !== null) {
     try {
@@ -24,7 +27,7 @@ export function configDump({ state, dynamic }: AdminContext, { query }: AdminReq
     }
   }
   const sections = sectionsOf(state, dynamic, { hasEndpoints: query.has('include_eds'), isWanted });
-  const mask = query.get('mask');
+  const mask = given('mask');
   return resource === null ? wholeDump(sections, mask) : resourceDump(sections, resource, mask);
 }
 
@@ -44,14 +47,17 @@ function wholeDump(sections: readonly Section[], mask: string | null): AdminAnsw
 
 // One kind of resource, each with the type of its entry.
 function resourceDump(sections: readonly Section[], resource: string, mask: string | null): AdminAnswer {
-  const type = entryTypes.get(resource);
-  if (type === undefined) {
-    if (resource !== 'bootstrap') return failure(404, `${resource} not found in config dump\n`);
-    return failure(400, 'bootstrap is not a repeated field. Use ?mask=bootstrap to get only this field\n');
+  const [sectionType, entryType] = entryTypes.get(resource) ?? [];
+  const isThere = sections.some(
+    (each) => each['@type'] === `${adminType}.${sectionType}` || singleFields.has(resource),
+  );
+  if (!isThere) return failure(404, `${resource} not found in config dump\n`);
+  if (entryType === undefined) {
+    return failure(400, `${resource} is not a repeated field. Use ?mask=${resource} to get only this field\n`);
   }
   const entries = sections
     .flatMap((section) => (section[resource] ?? []) as readonly Section[])
-    .map((entry): unknown => ({ '@type': `${adminType}.${type}`, ...entry }));
+    .map((entry): unknown => ({ '@type': `${adminType}.${sectionType}.${entryType}`, ...entry }));
   if (mask === null || entries.length === 0) return json(entries.length === 0 ? {} : { configs: entries });
   const masked = entries.map((entry) => applyMask(entry, parseMask(mask))).filter((each) => each !== undefined);
   if (masked.length === 0) return failure(400, `FieldMask ${mask} could not be successfully used.\n`);
@@ -60,24 +66,26 @@ function resourceDump(sections: readonly Section[], resource: string, mask: stri
 
 const adminType = 'type.googleapis.com/envoy.admin.v3';
 
-/** Each repeated field of the sections, and the type of its entries. */
-const entryTypes: ReadonlyMap<string, string> = new Map([
-  ['static_clusters', 'ClustersConfigDump.StaticCluster'],
-  ['dynamic_active_clusters', 'ClustersConfigDump.DynamicCluster'],
-  ['dynamic_warming_clusters', 'ClustersConfigDump.DynamicCluster'],
-  ['static_endpoint_configs', 'EndpointsConfigDump.StaticEndpointConfig'],
-  ['dynamic_endpoint_configs', 'EndpointsConfigDump.DynamicEndpointConfig'],
-  ['static_listeners', 'ListenersConfigDump.StaticListener'],
-  ['dynamic_listeners', 'ListenersConfigDump.DynamicListener'],
-  ['static_route_configs', 'RoutesConfigDump.StaticRouteConfig'],
-  ['dynamic_route_configs', 'RoutesConfigDump.DynamicRouteConfig'],
-  ['inline_scoped_route_configs', 'ScopedRoutesConfigDump.InlineScopedRouteConfigs'],
-  ['dynamic_scoped_route_configs', 'ScopedRoutesConfigDump.DynamicScopedRouteConfigs'],
-  ['static_secrets', 'SecretsConfigDump.StaticSecret'],
-  ['dynamic_active_secrets', 'SecretsConfigDump.DynamicSecret'],
-  ['dynamic_warming_secrets', 'SecretsConfigDump.DynamicSecret'],
-  ['ecds_filters', 'EcdsConfigDump.EcdsFilterConfig'],
+/** Each repeated field, its section, and the type of its entries in that. */
+const entryTypes: ReadonlyMap<string, readonly [string, string]> = new Map([
+  ['static_clusters', ['ClustersConfigDump', 'StaticCluster']],
+  ['dynamic_active_clusters', ['ClustersConfigDump', 'DynamicCluster']],
+  ['dynamic_warming_clusters', ['ClustersConfigDump', 'DynamicCluster']],
+  ['static_endpoint_configs', ['EndpointsConfigDump', 'StaticEndpointConfig']],
+  ['dynamic_endpoint_configs', ['EndpointsConfigDump', 'DynamicEndpointConfig']],
+  ['static_listeners', ['ListenersConfigDump', 'StaticListener']],
+  ['dynamic_listeners', ['ListenersConfigDump', 'DynamicListener']],
+  ['static_route_configs', ['RoutesConfigDump', 'StaticRouteConfig']],
+  ['dynamic_route_configs', ['RoutesConfigDump', 'DynamicRouteConfig']],
+  ['inline_scoped_route_configs', ['ScopedRoutesConfigDump', 'InlineScopedRouteConfigs']],
+  ['dynamic_scoped_route_configs', ['ScopedRoutesConfigDump', 'DynamicScopedRouteConfigs']],
+  ['static_secrets', ['SecretsConfigDump', 'StaticSecret']],
+  ['dynamic_active_secrets', ['SecretsConfigDump', 'DynamicSecret']],
+  ['dynamic_warming_secrets', ['SecretsConfigDump', 'DynamicSecret']],
+  ['ecds_filters', ['EcdsConfigDump', 'EcdsFilterConfig']],
 ]);
+
+const singleFields: ReadonlySet<string> = new Set(['bootstrap', 'version_info', 'last_updated']);
 
 function sectionsOf(state: ServerState, sent: DynamicState, { hasEndpoints, isWanted }: Selection): readonly Section[] {
   const bootstrap = redact(state.document ?? {});
@@ -91,7 +99,7 @@ function sectionsOf(state: ServerState, sent: DynamicState, { hasEndpoints, isWa
       last_updated,
     }));
   return [
-    { '@type': `${adminType}.BootstrapConfigDump`, bootstrap, last_updated },
+    { '@type': `${adminType}.BootstrapConfigDump`, bootstrap: withUserAgent(bootstrap, state), last_updated },
     section('ClustersConfigDump', {
       ...versionInfo(dynamic, dumpedTypes.cluster),
       static_clusters: written(listOf(resources, 'clusters'), dumpedTypes.cluster, 'cluster'),
@@ -110,45 +118,54 @@ function sectionsOf(state: ServerState, sent: DynamicState, { hasEndpoints, isWa
       ...dynamic.routes(),
     }),
     section('SecretsConfigDump', {
-      static_secrets: staticSecrets(listOf(resources, 'secrets'), { isWanted, last_updated }),
+      static_secrets: staticSecrets(listOf(resources, 'secrets'), isWanted),
       ...dynamic.secrets(),
     }),
   ];
 }
 
-/** They have their name beside them as well, as in Envoy. */
-function staticSecrets(
-  secrets: readonly unknown[],
-  { isWanted, last_updated }: Pick<Selection, 'isWanted'> & { readonly last_updated: string },
-): readonly unknown[] {
+/** Who we are is not the operator's to say: control planes are told the same. */
+function withUserAgent(document: unknown, { bootstrap, options }: ServerState): Section {
+  if (bootstrap === null) return document as Section;
+  const { user_agent_name, user_agent_build_version, extensions } = nodeJson(bootstrap.node, options.version);
+  const node = { ...(field(document, 'node') as Section), user_agent_name, user_agent_build_version, extensions };
+  return { ...(document as Section), node };
+}
+
+/** They have their name beside them as well, and no time, as in Envoy. */
+function staticSecrets(secrets: readonly unknown[], isWanted: Selection['isWanted']): readonly unknown[] {
   return named(secrets, isWanted).map((secret) => ({
     name: field(secret, 'name'),
-    last_updated,
     secret: { '@type': `type.googleapis.com/${dumpedTypes.secret}`, ...(secret as Section) },
   }));
 }
 
-/** Clusters whose members a control plane sends are shown as it sent them, all others as they are now. */
+/** As they are now. What a control plane sent has its version beside it, and is there also when it was refused. */
 function endpointSection(state: ServerState, dynamic: DynamicDump, isWanted: Selection['isWanted']): Section {
   const written = new Set(
     listOf(field(state.document, 'static_resources'), 'clusters').map((each) => field(each, 'name')),
   );
+  const sent = dynamic.endpoints();
+  const shown = new Set<string>();
   const lists: Record<'static' | 'dynamic', unknown[]> = { static: [], dynamic: [] };
-  for (const assignment of named(endpointConfigs(state), isWanted, 'cluster_name')) {
-    const isWritten = written.has(field(assignment, 'cluster_name'));
-    lists[isWritten ? 'static' : 'dynamic'].push({
-      endpoint_config: { '@type': `type.googleapis.com/${dumpedTypes.assignment}`, ...(assignment as Section) },
+  for (const { name, assignment } of endpointConfigs(state)) {
+    const { cluster_name } = assignment;
+    if (isWanted !== null && !isWanted(cluster_name)) continue;
+    shown.add(cluster_name);
+    lists[written.has(name) ? 'static' : 'dynamic'].push({
+      endpoint_config: { '@type': `type.googleapis.com/${dumpedTypes.assignment}`, ...assignment },
+      ...sent.get(cluster_name),
     });
   }
-  const { dynamic_endpoint_configs: sent = [] } = dynamic.endpoints();
+  const refused = [...sent].filter(([name, entry]) => !shown.has(name) && 'error_state' in entry);
   return section('EndpointsConfigDump', {
     static_endpoint_configs: lists.static,
-    dynamic_endpoint_configs: [...lists.dynamic, ...sent],
+    dynamic_endpoint_configs: [...lists.dynamic, ...refused.map(([, entry]) => entry)],
   });
 }
 
-function named(entries: readonly unknown[], isWanted: Selection['isWanted'], nameField = 'name'): readonly unknown[] {
-  return isWanted === null ? entries : entries.filter((entry) => isWanted(String(field(entry, nameField) ?? '')));
+function named(entries: readonly unknown[], isWanted: Selection['isWanted']): readonly unknown[] {
+  return isWanted === null ? entries : entries.filter((entry) => isWanted(String(field(entry, 'name') ?? '')));
 }
 
 function versionInfo(dynamic: DynamicDump, typeName: string): Section {

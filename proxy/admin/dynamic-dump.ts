@@ -27,7 +27,8 @@ export interface DynamicDump {
   /** Version of the last response of a type that is subscribed to as a whole; empty before the first. */
   version(typeName: string): string;
   clusters(): DumpFields;
-  endpoints(): DumpFields;
+  /** Of each assignment what is to be said beside its members: its version, and what was refused. */
+  endpoints(): ReadonlyMap<string, Readonly<Record<string, unknown>>>;
   listeners(): DumpFields;
   routes(): DumpFields;
   secrets(): DumpFields;
@@ -55,8 +56,11 @@ export function dynamicDump(state: DynamicState, isWanted: (name: string) => boo
       return filled({ dynamic_active_clusters: active, dynamic_warming_clusters: warming });
     },
     endpoints: () => {
-      const { active } = split(dumpedTypes.assignment, 'endpoint_config');
-      return filled({ dynamic_endpoint_configs: active });
+      const entry = (status: ResourceStatus): Readonly<Record<string, unknown>> => ({
+        ...(status.state === 'refused' ? {} : changeOf(status)),
+        ...errorOf(status, dumpedTypes.assignment),
+      });
+      return new Map(wanted(dumpedTypes.assignment).map((status) => [status.name, entry(status)]));
     },
     listeners: () => filled({ dynamic_listeners: wanted(dumpedTypes.listener).map(listenerEntry) }),
     routes: () => {
@@ -105,11 +109,12 @@ function entryOf(status: ResourceStatus, typeName: string, field: string): Reado
 /** The accepted state; empty when nothing was ever accepted. */
 function stateOf(status: ResourceStatus, typeName: string, field: string): Readonly<Record<string, unknown>> {
   if (status.state === 'refused') return {};
-  return {
-    version_info: status.version,
-    [field]: typed(typeName, status.document()),
-    last_updated: new Date(status.lastUpdatedMs).toISOString(),
-  };
+  const { version_info, last_updated } = changeOf(status);
+  return { version_info, [field]: typed(typeName, status.document()), last_updated };
+}
+
+function changeOf({ version, lastUpdatedMs }: ResourceStatus) {
+  return { version_info: version, last_updated: new Date(lastUpdatedMs).toISOString() };
 }
 
 function errorOf({ refused }: ResourceStatus, typeName: string): Readonly<Record<string, unknown>> {
@@ -169,6 +174,8 @@ function listenerEntry(status: ResourceStatus): unknown {
   return { name: status.name, ...state, ...errorOf(status, dumpedTypes.listener) };
 }
 
+/** Bytes that are no message of the type are a text, and may hold a secret. */
 function typed(typeName: string, document: unknown): unknown {
-  return { '@type': typePrefix + typeName, ...(redact(document) as object) };
+  const content = typeof document === 'string' ? { value: document } : (document as object | undefined);
+  return redact({ '@type': typePrefix + typeName, ...content });
 }

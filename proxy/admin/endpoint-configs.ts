@@ -1,9 +1,8 @@
-// The members of every cluster that finds them without a control plane, as they are now, in the JSON of
-// `ClusterLoadAssignment`, for `/config_dump?include_eds`.
+// The members of every cluster, as they are now, in the JSON of `ClusterLoadAssignment`, for `/config_dump?include_eds`.
 
 import type { Address, HostAddress } from '../../config/address.ts';
 import type { Cluster } from '../../config/cluster.ts';
-import type { LoadAssignment } from '../../config/endpoint.ts';
+import { type Endpoint, type LoadAssignment, type LocalityEndpoints, takesRequests } from '../../config/endpoint.ts';
 import type { Snapshot } from '../../config/snapshot.ts';
 import type { ServerState } from '../command/server-state.ts';
 
@@ -20,22 +19,52 @@ export function addressJson(address: Address | HostAddress): unknown {
   return { socket_address: { address: name, port_value: address.port } };
 }
 
-export function endpointConfigs({ snapshot }: ServerState): readonly unknown[] {
-  const clusters = [...(snapshot?.clusters ?? [])].filter(([, { discovery }]) => discovery.kind !== 'eds');
-  return clusters.map(([name, cluster]) => ({
-    cluster_name: name,
-    endpoints: (assignmentOf(snapshot, name, cluster)?.localities ?? []).map((group) => ({
-      locality: { region: group.locality.region, zone: group.locality.zone, sub_zone: group.locality.subZone },
-      lb_endpoints: group.endpoints.map((endpoint) => ({
-        endpoint: {
-          address: addressJson(endpoint.address),
-          ...(endpoint.hostname === '' ? {} : { hostname: endpoint.hostname }),
-        },
-        health_status: endpoint.health === 'unknown' ? 'HEALTHY' : endpoint.health.toUpperCase(),
-        load_balancing_weight: endpoint.weight,
-      })),
-      load_balancing_weight: group.weight,
-      ...(group.priority === 0 ? {} : { priority: group.priority }),
-    })),
-  }));
+/** With what Envoy fills in: a client reads the state of an endpoint here, whether anybody said it or not. */
+export function endpointConfigs({ snapshot }: ServerState): readonly EndpointConfig[] {
+  return [...(snapshot?.clusters ?? [])].map(([name, cluster]) => {
+    const { localities = [], overprovisioningFactorPercent = 140 } = assignmentOf(snapshot, name, cluster) ?? {};
+    const { discovery } = cluster;
+    return {
+      name,
+      assignment: {
+        cluster_name: discovery.kind === 'eds' ? discovery.serviceName : name,
+        endpoints: localities.map(localityJson),
+        policy: { overprovisioning_factor: overprovisioningFactorPercent },
+      },
+    };
+  });
+}
+
+export interface EndpointConfig {
+  /** Of the cluster. */
+  readonly name: string;
+  /** JSON of a `ClusterLoadAssignment`. */
+  readonly assignment: { readonly cluster_name: string; readonly [field: string]: unknown };
+}
+
+function localityJson({ locality, endpoints, weight, priority }: LocalityEndpoints): unknown {
+  const { region, zone, subZone } = locality;
+  return {
+    locality: {
+      ...(region === '' ? {} : { region }),
+      ...(zone === '' ? {} : { zone }),
+      ...(subZone === '' ? {} : { sub_zone: subZone }),
+    },
+    lb_endpoints: endpoints.map(endpointJson),
+    load_balancing_weight: weight,
+    ...(priority === 0 ? {} : { priority }),
+  };
+}
+
+function endpointJson({ address, hostname, health, metadata, weight }: Endpoint): unknown {
+  return {
+    endpoint: {
+      address: addressJson(address),
+      health_check_config: {},
+      ...(hostname === '' ? {} : { hostname }),
+    },
+    health_status: health === 'degraded' ? 'DEGRADED' : takesRequests(health) ? 'HEALTHY' : 'UNHEALTHY',
+    ...(Object.keys(metadata).length === 0 ? {} : { metadata: { filter_metadata: metadata } }),
+    load_balancing_weight: weight,
+  };
 }

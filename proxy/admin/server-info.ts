@@ -38,7 +38,7 @@ export function serverInfo({ state, pool, flags }: AdminContext): AdminAnswer {
   });
 }
 
-function nodeJson({ id, cluster, metadata, locality, wire }: Node, version: string): object {
+export function nodeJson({ id, cluster, metadata, locality, wire }: Node, version: string) {
   const [major = 0, minor = 0, patch = 0] = version.split(/[.-]/).map(Number);
   return {
     id,

@@ -4,6 +4,8 @@ import { deflateRawSync, inflateRawSync } from 'node:zlib';
 import type { Bootstrap } from '../../config/bootstrap.ts';
 import { placesOfInlineSecrets } from '../../config/inline-secrets.ts';
 import type { Snapshot } from '../../config/snapshot.ts';
+import { bootstrapType } from '../../xds/bootstrap-file.ts';
+import { withProtoNames } from '../../xds/document/proto-names.ts';
 import { CertificateWatch } from '../tls/certificate-watch.ts';
 import type { BoundListener } from '../worker/messages.ts';
 
@@ -97,9 +99,9 @@ export class ServerState {
     return this.#snapshot;
   }
 
-  /** The file as it was read, for `/config_dump`. */
+  /** The file as it was read, for `/config_dump`, with the names of the proto files. */
   get document(): unknown {
-    return this.#document();
+    return withProtoNames(this.#document(), bootstrapType);
   }
 
   /** Addresses with the ports that the kernel gave. */

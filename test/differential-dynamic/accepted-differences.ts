@@ -30,10 +30,6 @@ export const acceptedDifferences: readonly AcceptedDifference[] = [
     explains: ({ field, envoy }) => field.startsWith('dump.') && !field.includes('_state.') && envoy === absent,
   },
   {
-    reason: 'members that never came are not shown',
-    explains: ({ field, outrigger }) => /^dump\.dynamic_endpoint_configs\.[^.]+$/.test(field) && outrigger === absent,
-  },
-  {
     reason: 'in the state-of-the-world protocol the version of a resource is that of the last response that had it',
     explains: ({ protocol, field, envoy, outrigger }) =>
       protocol === 'GRPC' && /^dump\..*(version_info|_state)$/.test(field) && envoy !== absent && outrigger !== absent,

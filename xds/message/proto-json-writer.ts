@@ -21,8 +21,9 @@ import { nearestDouble, type ScalarCodec, wireTypes } from './wire-scalar.ts';
 
 /**
  * The JSON of a message of a generated type. What a message has by default is left out, unless it says which member of a
- * oneof is set. Content that is not known is base64: that of an `Any` of another type, of a field whose type is not
- * generated, and bytes that are no such message. Throws only for a type that was not generated.
+ * oneof is set. Content that is not known is base64: that of an `Any` of another type, and bytes that are no such message.
+ * A field whose type is not generated is an empty message: clients that read the page by Envoy's protos, as istioctl does, give
+ * up the whole page for a text where a message belongs. Throws only for a type that was not generated.
  */
 export function writeProtoJson(bytes: Uint8Array, typeName: string): unknown {
   if (messageDescriptor(typeName) === undefined) throw new Error(`no descriptor of message ${typeName}`);
@@ -142,7 +143,8 @@ class ProtoJsonWriter {
       case valueKinds.scalar:
         return scalarJson(this.#reader, plan.type);
       case valueKinds.opaque:
-        return base64(this.#reader.bytes());
+        this.#reader.skip(this.#reader.uint32());
+        return {};
       case valueKinds.enum: {
         const number = this.#reader.int32();
         return plan.names!.byNumber.get(number) ?? number;

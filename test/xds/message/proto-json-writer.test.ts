@@ -74,9 +74,16 @@ t.test('an Any has its type and its content, base64 where that is not known', as
   t.same(written('x/google.protobuf.Value', 8, 0), { '@type': 'x/google.protobuf.Value', value: null });
 });
 
-t.test('numbers that no enum has, and fields whose type is not known, are there', async (t) => {
-  const bytes = protobuf.Writer.create().uint32(0x30).int32(99).uint32(0x42).bytes(Uint8Array.of(1)).finish();
-  t.same(writeProtoJson(bytes, 'envoy.config.cluster.v3.Cluster'), { lb_policy: 99, health_checks: ['AQ=='] });
+t.test('numbers that no enum has are there, and messages whose type is not known, without their content', async (t) => {
+  const known = protobuf.Writer.create().uint32(0x30).int32(99).uint32(0x42).bytes(Uint8Array.of(8, 1));
+  const bytes = known.uint32(0x0a).string('a').finish();
+  t.strictSame(writeProtoJson(bytes, 'envoy.config.cluster.v3.Cluster'), {
+    lb_policy: 99,
+    health_checks: [{}],
+    name: 'a',
+  });
+  const endless = protobuf.Writer.create().uint32(0x42).uint32(9).finish();
+  t.equal(writeProtoJson(endless, 'envoy.config.cluster.v3.Cluster'), 'Qgk=');
 });
 
 t.test('the last member of a oneof is there, a message given twice is merged', async (t) => {
