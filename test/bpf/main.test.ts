@@ -5,9 +5,10 @@ import { join } from 'node:path';
 import t from 'tap';
 import { bpfSkipReason, temporaryBpffs, temporaryCgroup } from '../support/bpf-environment.ts';
 import { shortPath } from '../support/node-agent.ts';
+import { programFile } from '../support/program-file.ts';
 
 const root = join(import.meta.dirname, '../..');
-const main = join(root, 'bpf/main.ts');
+const main = programFile('bpf/main.ts');
 // Each command is a process of its own, which takes a second on a busy machine.
 t.setTimeout(900_000);
 

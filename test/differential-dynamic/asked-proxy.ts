@@ -7,6 +7,7 @@ import type { Test } from 'tap';
 import { type ProxyName, ProxyProcess } from '../differential/proxy-process.ts';
 import { type AskedControlPlane, startAskedControlPlane } from '../support/asked-control-plane.ts';
 import { followingBootstrap } from '../support/on-demand-mesh.ts';
+import { programFile } from '../support/program-file.ts';
 
 export interface AskedProxyOptions {
   readonly name: ProxyName;
@@ -33,7 +34,7 @@ export async function startAskedProxy(
   t.teardown(() => {
     for (const each of started) each.kill();
   });
-  const own = [process.execPath, join(import.meta.dirname, '../../proxy/main.ts'), '--no-config-cache'];
+  const own = [process.execPath, programFile('proxy/main.ts'), '--no-config-cache'];
   const proxy = await ProxyProcess.start({
     name,
     command: name === 'envoy' ? [envoyPath] : own,

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { setImmediate as aTurn } from 'node:timers/promises';
 import { type Json, logFields } from '../differential/bootstrap.ts';
 import { type ProxyName, ProxyProcess } from '../differential/proxy-process.ts';
+import { programFile } from '../support/program-file.ts';
 import { type Facts, readState } from './followed-state.ts';
 import type { Mesh } from './mesh.ts';
 import { PushingControlPlane } from './pushing-control-plane.ts';
@@ -48,7 +49,7 @@ export interface ComparisonOptions {
   readonly isAccepted: (difference: Difference) => boolean;
 }
 
-const OUTRIGGER = join(import.meta.dirname, '../../proxy/main.ts');
+const OUTRIGGER = programFile('proxy/main.ts');
 /** Connections of what was replaced are ended with their next response, not by chance in the course of minutes. */
 const draining = ['--drain-strategy', 'immediate', '--drain-time-s', '1'];
 export const absent = '(absent)';

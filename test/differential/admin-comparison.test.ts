@@ -5,6 +5,7 @@
 import { request } from 'node:http';
 import { join, relative } from 'node:path';
 import t, { type Test } from 'tap';
+import { programFile } from '../support/program-file.ts';
 import { allTo, bootstrap, cluster, httpListener } from './bootstrap.ts';
 import { findEnvoy } from './envoy-binary.ts';
 import { exchange } from './exchange.ts';
@@ -79,7 +80,7 @@ async function compareAdmin(t: Test, envoyPath: string, directory: string): Prom
   const config = bootstrap([httpListener('main', allTo('app'))], [cluster('app', [origin.port])]);
   const start = (name: ProxyName, command: readonly string[], isReady: readonly RegExp[]) =>
     ProxyProcess.start({ name, command, isReady, bootstrap: config, directory: join(directory, name), started });
-  const ours = [process.execPath, join(import.meta.dirname, '../../proxy/main.ts')];
+  const ours = [process.execPath, programFile('proxy/main.ts')];
   const proxies = [
     await start('envoy', [envoyPath], [/starting main dispatch loop/]),
     await start('outrigger', ours, [/configuration is served/, /admin interface is listening/]),

@@ -9,12 +9,13 @@ import { type Entry, startAccessLogCollector } from '../support/access-log-colle
 import { startHttpOrigin } from '../support/http-origin.ts';
 import { type OtlpCollector, startOtlpCollector } from '../support/otlp-collector.ts';
 import { type AnyValue, attributesOf, type KeyValue, plainValue } from '../support/otlp-messages.ts';
+import { programFile } from '../support/program-file.ts';
 import { bootstrap, cluster, httpListener, type Json, routesOf, tcpListener } from './bootstrap.ts';
 import { findEnvoy } from './envoy-binary.ts';
 import { type ProxyName, ProxyProcess } from './proxy-process.ts';
 
 const LOGGERS = 'type.googleapis.com/envoy.extensions.access_loggers';
-const OUTRIGGER = join(import.meta.dirname, '../../proxy/main.ts');
+const OUTRIGGER = programFile('proxy/main.ts');
 
 /** Fields that differ, or that only one of the two has, and why. */
 const accepted: readonly { readonly field: RegExp; readonly reason: string }[] = [

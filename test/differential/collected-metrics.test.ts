@@ -6,11 +6,12 @@ import t, { type Test } from 'tap';
 import { startHttpOrigin } from '../support/http-origin.ts';
 import { type OtlpCollector, startOtlpCollector } from '../support/otlp-collector.ts';
 import { type CollectedPoint, metricsOf } from '../support/otlp-metrics.ts';
+import { programFile } from '../support/program-file.ts';
 import { bootstrap, cluster, httpListener, routesOf } from './bootstrap.ts';
 import { findEnvoy } from './envoy-binary.ts';
 import { type ProxyName, ProxyProcess } from './proxy-process.ts';
 
-const OUTRIGGER = join(import.meta.dirname, '../../proxy/main.ts');
+const OUTRIGGER = programFile('proxy/main.ts');
 const SINK = 'type.googleapis.com/envoy.extensions.stat_sinks.open_telemetry.v3.SinkConfig';
 
 /** What the requests of this test are counted in; times differ, and connections are another comparison's. */

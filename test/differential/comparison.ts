@@ -1,6 +1,7 @@
 // Runs the cases of a suite through both proxies, one after the other, and returns what differed.
 
 import { join } from 'node:path';
+import { programFile } from '../support/program-file.ts';
 import { logFields } from './bootstrap.ts';
 import { type Exchange, exchange } from './exchange.ts';
 import type { HttpMessage } from './http-message.ts';
@@ -15,7 +16,7 @@ export interface ComparisonOptions {
   readonly origin: RecordingOrigin;
 }
 
-const OUTRIGGER = join(import.meta.dirname, '../../proxy/main.ts');
+const OUTRIGGER = programFile('proxy/main.ts');
 
 /** Stats of listeners and their filters, connection managers, TCP proxies and clusters; the admin interface's are left out. */
 const STATS = '^(http|listener|tcp|cluster|http_inspector|tls_inspector)\\.';

@@ -6,6 +6,7 @@ import { request, type ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { startHttpOrigin } from '../support/http-origin.ts';
+import { programFile } from '../support/program-file.ts';
 import { bootstrap, cluster, httpListener, type Json } from './bootstrap.ts';
 import { findEnvoy } from './envoy-binary.ts';
 import { type ProxyName, ProxyProcess } from './proxy-process.ts';
@@ -79,7 +80,7 @@ async function compare(t: Test, envoyPath: string, directory: string): Promise<v
   const config = bootstrapOf(port);
   const start = (name: ProxyName, command: readonly string[], isReady: readonly RegExp[]) =>
     ProxyProcess.start({ name, command, isReady, bootstrap: config, directory: join(directory, name), started });
-  const ours = [process.execPath, join(import.meta.dirname, '../../proxy/main.ts')];
+  const ours = [process.execPath, programFile('proxy/main.ts')];
   const proxies = [
     await start('envoy', [envoyPath], [/starting main dispatch loop/]),
     await start('outrigger', ours, [/configuration is served/, /admin interface is listening/]),

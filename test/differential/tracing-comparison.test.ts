@@ -6,6 +6,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
+import { programFile } from '../support/program-file.ts';
 import { findEnvoy } from './envoy-binary.ts';
 import { compare, type Difference } from './observation.ts';
 import type { ProxyName, ProxyProcess } from './proxy-process.ts';
@@ -16,7 +17,7 @@ import { type Observations, observeTraces } from './tracing-rig.ts';
 /** Half a minute on an idle machine; tests share it with others. */
 t.setTimeout(900_000);
 
-const OUTRIGGER = join(import.meta.dirname, '../../proxy/main.ts');
+const OUTRIGGER = programFile('proxy/main.ts');
 const wanted = process.argv.slice(2);
 const envoy = findEnvoy();
 

@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { type CapturePod, OTHER, POD, startPod, WORLD } from '../support/capture-pod.ts';
+import { programFile } from '../support/program-file.ts';
 import { redirectedClusters, redirectedListeners } from '../support/redirected-mesh.ts';
 import { type Sidecar, startSidecar } from '../support/sidecar.ts';
 
@@ -44,7 +45,7 @@ async function startAgent(t: Test): Promise<string> {
   const folder = mkdtempSync(join(tmpdir(), 'outrigger-agent-'));
   t.teardown(() => rmSync(folder, { recursive: true }));
   const socket = join(folder, 'agent.sock');
-  const child = spawn('unshare', ['--net', process.execPath, 'bpf/main.ts', 'agent', '--socket', socket], {
+  const child = spawn('unshare', ['--net', process.execPath, programFile('bpf/main.ts'), 'agent', '--socket', socket], {
     cwd: join(import.meta.dirname, '../..'),
     stdio: ['ignore', 'inherit', 'inherit'],
   });

@@ -10,6 +10,7 @@ import { text } from 'node:stream/consumers';
 import t from 'tap';
 import { NODE_IP, type Pod, startMeshSidecar, startNode, startPod } from '../mesh/mesh-node.ts';
 import { CLIENT_IP, documents, meshObjects, mutualTls, ports, SERVER_IP, SERVICE_IP } from '../mesh/mesh-objects.ts';
+import { programFile } from '../support/program-file.ts';
 import { startIstiod } from './istiod.ts';
 
 t.setTimeout(900_000);
@@ -22,11 +23,10 @@ const initArguments = `istio-iptables -p 15001 -z 15006 -u 1337 -m REDIRECT -i '
 const folder = mkdtempSync(join(tmpdir(), 'outrigger-injected-'));
 t.teardown(() => rmSync(folder, { recursive: true }));
 const pilotAgent = join(folder, 'pilot-agent');
-const mainOf = (program: string) => join(import.meta.dirname, '../..', program, 'main.ts');
-// As bin/outrigger does, of the sources as they are.
+// As bin/outrigger does.
 writeFileSync(
   pilotAgent,
-  `#!/bin/sh\nmain=${mainOf('proxy')}\n[ "$1" = istio-iptables ] && main=${mainOf('bpf')}\nexec ${process.execPath} "$main" "$@"\n`,
+  `#!/bin/sh\nmain=${programFile('proxy/main.ts')}\n[ "$1" = istio-iptables ] && main=${programFile('bpf/main.ts')}\nexec ${process.execPath} "$main" "$@"\n`,
   { mode: 0o755 },
 );
 
@@ -69,8 +69,7 @@ async function ask(ip: string, port: number, path: string): Promise<readonly [nu
   return [response.status, await response.text()];
 }
 
-const server = await startInjected('server', SERVER_IP);
-const client = await startInjected('client', CLIENT_IP);
+const [server, client] = await Promise.all([startInjected('server', SERVER_IP), startInjected('client', CLIENT_IP)]);
 
 t.test('the hook that holds the application back ends when the sidecar is ready', async (t) => {
   t.same(await Promise.all([wait(server.pod, 60), wait(client.pod, 60)]), [

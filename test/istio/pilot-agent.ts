@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Test } from 'tap';
 import { NODE_IP, type Pod } from '../mesh/mesh-node.ts';
+import { programFile } from '../support/program-file.ts';
 import type { Istiod } from './istiod.ts';
 import { istioSources } from './istiod-program.ts';
 
@@ -112,7 +113,7 @@ function furnish(folder: string, pod: Pod, istiod: Istiod): void {
   copyFileSync(template, inside('var/lib/istio/envoy/envoy_bootstrap_tmpl.json'));
   writeFileSync(inside('etc/istio/pod/labels'), `app="${pod.name}"\n`);
   const envoy = inside('usr/local/bin/envoy');
-  const main = join(import.meta.dirname, '../../proxy/main.ts');
+  const main = programFile('proxy/main.ts');
   const lines = ['#!/bin/sh', `printf '%s\\n' "$@" > ${folder}/envoy-arguments`];
   writeFileSync(envoy, [...lines, `exec ${process.execPath} ${main} "$@"`, ''].join('\n'));
   chmodSync(envoy, 0o755);

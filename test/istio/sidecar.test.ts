@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import t, { type Test } from 'tap';
 import { freePorts } from '../../bench/peers/free-ports.ts';
+import { programFile } from '../support/program-file.ts';
 import { startIstiod } from './istiod.ts';
 import { findIstiod } from './istiod-program.ts';
 import { loopbackMeshConfig } from './loopback-mesh.ts';
@@ -15,7 +16,7 @@ import { loopbackMeshConfig } from './loopback-mesh.ts';
 t.setTimeout(900_000);
 
 const program = await findIstiod();
-const MAIN = join(import.meta.dirname, '../../proxy/main.ts');
+const MAIN = programFile('proxy/main.ts');
 
 interface LogLine {
   readonly msg: string;

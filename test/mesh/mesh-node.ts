@@ -10,6 +10,7 @@ import { createInterface } from 'node:readline';
 import type { Test } from 'tap';
 import type { Istiod } from '../istio/istiod.ts';
 import { CapturePeer } from '../support/capture-peer.ts';
+import { programFile } from '../support/program-file.ts';
 import type { IssuedIdentity } from '../support/tls-fixtures.ts';
 
 /** The node's address, which istiod listens at. */
@@ -146,7 +147,7 @@ export function startMeshSidecar(t: Test, pod: Pod, options: SidecarOptions): Me
       '-c',
       command,
       process.execPath,
-      'proxy/main.ts',
+      programFile('proxy/main.ts'),
       ...arguments_,
     ],
     {

@@ -9,13 +9,14 @@ import { promisify } from 'node:util';
 import t from 'tap';
 import { startIstiod } from '../istio/istiod.ts';
 import { DnsServer } from '../support/dns-server.ts';
+import { pause } from '../support/pause.ts';
+import { programFile } from '../support/program-file.ts';
 import { NODE_IP, startMeshSidecar, startNode, startPod } from './mesh-node.ts';
 import { CLIENT_IP, documents, meshObjects, SERVICE_IP, STRANGER_IP } from './mesh-objects.ts';
 
 t.setTimeout(900_000);
 
 const program = process.argv[2]!;
-const root = join(import.meta.dirname, '../..');
 /** What an injector writes for istio-init. */
 const initArguments = `istio-iptables -p 15001 -z 15006 -u 1337 -m REDIRECT -i '*' -x '' -b '*' -d 15090,15021,15020`;
 const OUTSIDE_PORT = 8080;
@@ -56,7 +57,7 @@ const client = await startPod(t, { name: 'client', ip: CLIENT_IP });
 const outside = await startPod(t, { name: 'outside', ip: STRANGER_IP });
 await outside.serveHttp(OUTSIDE_PORT);
 const captured = 'env ISTIO_META_DNS_CAPTURE=true';
-client.run(`${captured} ${process.execPath} ${join(root, 'bpf/main.ts')} ${initArguments}`);
+client.run(`${captured} ${process.execPath} ${programFile('bpf/main.ts')} ${initArguments}`);
 const sidecar = startMeshSidecar(t, client, {
   istiod,
   serviceAccount: 'client',
@@ -127,7 +128,7 @@ t.test('ports that applications asked from and that we ask from are not taken fo
 t.test('a name that is new is known soon, and all are when istiod has gone', async (t) => {
   t.equal(await resolve('late.outside.test'), '');
   await istiod.apply(documents(serviceEntry('late.outside.test')));
-  while ((await resolve('late.outside.test')) === '');
+  while ((await resolve('late.outside.test')) === '') await pause();
   t.match(await resolve('late.outside.test'), /^240\.240\./);
   await istiod.stop();
   t.match(await resolve('api.outside.test'), /^240\.240\./);

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Test } from 'tap';
 import { findNewerLibc } from '../../build/newer-libc.ts';
+import { programFile } from './program-file.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 
@@ -53,7 +54,7 @@ export async function startSidecar(t: Test, options: SidecarOptions): Promise<Si
   const bootstrap = { admin: { address: socketAddress(0) }, ...options.bootstrap };
   const { sidecarVariables, flags = [] } = options;
   const engine = chosenEngine();
-  const args = ['proxy/main.ts', ...engine.flags];
+  const args = [programFile('proxy/main.ts'), ...engine.flags];
   if (sidecarVariables === undefined) args.push('--config-yaml', JSON.stringify(bootstrap), ...flags);
   else args.push('sidecar', '-c', fileOf(t, options.bootstrap), ...flags);
   // The shell becomes the process, so that signals reach it.

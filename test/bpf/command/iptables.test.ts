@@ -2,16 +2,16 @@
 
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import t from 'tap';
 import { BACKENDS } from '../../../bpf/capture/iptables-backend.ts';
 import { runProgram } from '../../../bpf/capture/iptables-program.ts';
 import { printRules } from '../../../bpf/command/iptables.ts';
 import { bpfSkipReason } from '../../support/bpf-environment.ts';
 import { type BpfRig, OUTSIDE, POD } from '../../support/bpf-rig.ts';
+import { programFile } from '../../support/program-file.ts';
 import { iptablesSkipReason, RedirectedPod, settingsOf } from '../capture/redirected-pod.ts';
 
-const main = join(import.meta.dirname, '../../../bpf/main.ts');
+const main = programFile('bpf/main.ts');
 const skip = bpfSkipReason('root', 'cgroup2', 'namespaces') ?? iptablesSkipReason();
 const legacyReason = existsSync('/proc/net/ip_tables_names') ? false : 'this kernel has no tables of the older kind';
 const { ipv4, ipv6 } = OUTSIDE;

@@ -1,14 +1,14 @@
 import { spawnSync } from 'node:child_process';
 import { connect } from 'node:net';
-import { join } from 'node:path';
 import t from 'tap';
 import { freePorts } from '../../../bench/peers/free-ports.ts';
 import { validateRedirection } from '../../../bpf/command/validation.ts';
 import { bpfSkipReason } from '../../support/bpf-environment.ts';
+import { programFile } from '../../support/program-file.ts';
 import { rulesProblem } from '../../support/redirection-rules.ts';
 
 const skip = bpfSkipReason('root', 'namespaces') ?? rulesProblem() ?? false;
-const main = join(import.meta.dirname, '../../../bpf/main.ts');
+const main = programFile('bpf/main.ts');
 
 /** As the container of Istio's injector, in a network of its own where these commands were run before. */
 function validate(timeout: string, ...before: readonly string[]) {
