@@ -110,11 +110,18 @@ export function writeEndpoint(writer: SpanWriter, { endpoint }: AttemptTrace, at
   writer.textAttribute(attributes, key.upstreamAddress, endpoint.addressText);
 }
 
-/** Of the span of an attempt. `number` is 0 for the first. */
+export interface AttemptFacts extends PathLimit {
+  readonly head: RequestHead;
+  /** 0 for the first. */
+  readonly number: number;
+  readonly grpcStatus: number;
+}
+
+/** Of the span of an attempt. */
 export function writeAttempt(
   writer: SpanWriter,
   attempt: AttemptTrace,
-  { head, number, maxPathTagLength }: { readonly head: RequestHead; readonly number: number } & PathLimit,
+  { head, number, grpcStatus, maxPathTagLength }: AttemptFacts,
 ): void {
   const { endpoint, status, failure } = attempt;
   const path = head.path.slice(0, maxPathTagLength);
@@ -130,6 +137,7 @@ export function writeAttempt(
   if (number > 0) writer.integerAttribute(field, key.resendCount, number);
   writeAnswer(writer, attempt, field);
   if (failure !== '') writer.textAttribute(field, key.errorType, 'upstream_reset');
+  else if (grpcStatus > 0) writer.textAttribute(field, key.errorType, String(grpcStatus));
   else if (status >= 400) writer.textAttribute(field, key.errorType, String(status));
 }
 

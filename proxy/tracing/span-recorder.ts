@@ -154,7 +154,7 @@ export class SpanRecorder {
     const grpcStatus = number === trace.attemptCount - 1 ? trace.grpcStatus : -1;
     const start = writer.used;
     writeRequest(writer, { head, info: context.info }, grpcStatus);
-    writeAttempt(writer, attempt, { head, number, maxPathTagLength });
+    writeAttempt(writer, attempt, { head, number, grpcStatus, maxPathTagLength });
     this.#writeTrust(attempt.tls, trace.attemptChain(attempt));
     writer.block(this.#constant);
     this.#writeCluster(trace.cluster);

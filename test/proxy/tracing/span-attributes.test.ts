@@ -68,11 +68,15 @@ t.test("flags have Envoy's short names, gRPC is known by its content type", asyn
   ]);
 });
 
-t.test("the id that a client gave its trace is told beside the request's", async (t) => {
+t.test("the id that a client gave its trace is told beside the request's, and the caller's cluster", async (t) => {
   const head = new RequestHead();
   head.method = 'GET';
   head.headers.append('x-client-trace-id', 'mine');
+  head.headers.append('x-envoy-downstream-service-cluster', 'web');
   const writer = new SpanWriter(8);
   writeTarget(writer, { head, info: new StreamInfo() }, { maxPathTagLength: 8 });
-  t.match(read(writer.bytes.subarray(0, writer.used)), { 'guid:x-client-trace-id': 'mine' });
+  t.match(read(writer.bytes.subarray(0, writer.used)), {
+    'guid:x-client-trace-id': 'mine',
+    downstream_cluster: 'web',
+  });
 });

@@ -101,6 +101,42 @@ t.test('paths are cut, and bytes that are no text are replaced', async (t) => {
   t.equal(spans[1]!.attributes['url.full'], 'http://shop.example/abc?def');
 });
 
+t.test('an attempt tells where it went and what it got, in the words of a client', async (t) => {
+  const attemptOf = (status: number, grpcStatus = '') => {
+    const scene = new Scene({ manager: { tracing: tracingOf({ spawnUpstreamSpan: true }) }, isOutbound: true });
+    scene.request((head) => {
+      head.path = '/shop.Cart/Add';
+      if (grpcStatus !== '') head.headers.append('content-type', 'application/grpc');
+    });
+    const connection = scene.connect();
+    scene.respond(connection, status, true, grpcStatus === '' ? [] : [['grpc-status', grpcStatus]]);
+    scene.tracing.flush();
+    return recordsOf(scene.tracingMessages)[0]!.spans[1]!;
+  };
+  const { attributes, status } = attemptOf(200);
+  t.match(attributes, {
+    'http.request.method': 'GET',
+    'url.full': 'http://shop.example/shop.Cart/Add',
+    'server.address': '10.0.0.1',
+    'server.port': 80,
+    'network.peer.address': '10.0.0.1',
+    'network.peer.port': 80,
+    'network.protocol.version': '1.1',
+    'http.response.status_code': 200,
+  });
+  t.notOk('error.type' in attributes);
+  t.equal(status, null);
+  for (const [failed, type] of [
+    [attemptOf(404), '404'],
+    [attemptOf(503), '503'],
+    [attemptOf(200, '14'), '14'],
+  ] as const) {
+    t.equal(failed.attributes['error.type'], type);
+    t.equal(failed.status?.code, 'STATUS_CODE_ERROR');
+  }
+  t.match(attemptOf(200, '14').attributes, { 'rpc.system': 'grpc', 'rpc.grpc.status_code': 14 });
+});
+
 t.test('verbose spans tell when each stage was reached', async (t) => {
   const { spans } = record({ verbose: true });
   t.same(
