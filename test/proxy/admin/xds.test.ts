@@ -39,6 +39,7 @@ t.test('the page says what was accepted, what was refused and why, and what work
     text,
     '  envoy.config.cluster.v3.Cluster\n    subscribed to everything, holds 3\n    acknowledged version 7 at 1970',
   );
+  t.match(text, '; 2 responses, 900 bytes, last applied in 1.3 ms\n');
   t.match(text, '    refused version 8 at 1970-01-01T00:00:01.000Z:\n      cluster "a": lb_policy: MAGLEV');
   t.match(text, '\n      cluster "b": name\n');
 });
@@ -83,11 +84,36 @@ t.test('JSON has the same for programs', async (t) => {
         name: 'ads',
         protocol: 'delta',
         connection: { state: 'connecting' },
-        types: [{ wildcard: true, held: 3, refused: true, last_ack: { version: '7' }, last_nack: { version: '8' } }],
+        types: [
+          {
+            type_url: clusters.typeUrl,
+            wildcard: true,
+            held: 3,
+            version: '8',
+            refused: true,
+            last_ack: { version: '7', at: '1970-01-01T00:00:00.000Z' },
+            last_nack: { version: '8', at: '1970-01-01T00:00:01.000Z', text: clusters.lastNack!.text },
+            responses: 2,
+            bytes_received: 900,
+            last_apply_ms: 1.25,
+          },
+        ],
       },
     ],
   });
   t.match(await ask('/xds?format=xml', { kind: 'connecting' }), { status: 400, text: /^format xml is not known/ });
+});
+
+t.test('names that are asked for one by one are counted for people, and listed for programs', async (t) => {
+  const named: TypeStatus = { ...clusters, isWildcard: false, subscribed: ['a', 'b'] };
+  const connection = { kind: 'connecting' } as const;
+  const source: SourceStatus = { ...stream, connection, types: [named] };
+  const dynamic = { sources: () => [source], warming: () => ({ clusters: 0, listeners: 0 }), resources: () => [] };
+  const admin = await startAdmin({ options: { dynamic } });
+  t.teardown(() => admin.stop());
+  t.match((await admin.get('/xds')).text, '    subscribed to 2 names, holds 3\n');
+  const { sources } = JSON.parse((await admin.get('/xds?format=json')).text);
+  t.match(sources[0].types[0], { wildcard: false, subscribed: ['a', 'b'] });
 });
 
 t.test('without a control plane the page says so', async (t) => {

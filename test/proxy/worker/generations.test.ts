@@ -16,7 +16,9 @@ t.test('a generation follows the one before, and nobody else publishes', (t) => 
   const memory = makeGenerationMemory(1);
   const generations = new Generations(memory);
   generations.publish(1, 0);
-  t.throws(() => new Generations(memory).publish(1, 0), /was to follow 0, but 1 is published/);
-  t.throws(() => generations.publish(1, 1), /generation 1 was to follow 1/);
+  generations.publish(2, 1);
+  t.throws(() => new Generations(memory).publish(1, 0), /was to follow 0, but 2 is published/);
+  t.equal(generations.published, 2, 'what was published stays');
+  t.throws(() => generations.publish(2, 2), /generation 2 was to follow 2/);
   t.end();
 });
