@@ -115,11 +115,15 @@ t.test('OTEL_LOGS_EXPORTER=none drops records with a count, and no entries of ac
   t.teardown(() => delete process.env['OTEL_LOGS_EXPORTER']);
   const collector = await startAccessLogCollector();
   t.teardown(() => collector.stop());
-  const { exported, store } = makeExport(collector.port);
+  const otel = await startOtlpCollector(t);
+  const { exported, store, clusters } = makeExport(collector.port);
+  clusters.set('otel', [{ address: loopback(otel.grpcPort) }]);
+  const toOtel = { ...records, service: { ...records.service, cluster: 'otel' } };
   exported.write(batchOf(entries, entryLine('/1')));
-  exported.write(batchOf(records, `${JSON.stringify([1, null, ['a'], []])}\n`));
+  exported.write(batchOf(toOtel, `${JSON.stringify([1, null, ['a'], []])}\n`));
   await exported.close(5000);
   await collector.entries(1);
+  t.equal(otel.received, 0);
   t.equal(store.get(openTelemetryLogStats)!.value(openTelemetryLogStats.logsDropped), 1);
 });
 
@@ -137,6 +141,20 @@ t.test('a collector that no log speaks of any more is left after ten minutes', a
   await exported.close(5000);
   await collector.entries(3);
   t.equal(collector.metadata.length, 3, 'the first log has a new stream');
+});
+
+t.test('a collector of which a log spoke within ten minutes keeps its stream', async (t) => {
+  const collector = await startAccessLogCollector();
+  t.teardown(() => collector.stop());
+  const { exported, clock } = makeExport(collector.port);
+  for (const [count, minutes] of [9, 2, 0].entries()) {
+    exported.write(batchOf(entries, entryLine(`/${count}`)));
+    clock.advance(200);
+    await collector.entries(count + 1);
+    clock.advance(minutes * 60_000);
+  }
+  await exported.close(5000);
+  t.equal(collector.metadata.length, 1);
 });
 
 t.test('a collector that takes records again is said so, once', async (t) => {

@@ -50,6 +50,8 @@ t.test('one field that is malformed counts for nothing', async (t) => {
     `${'0'.repeat(32)}-${spanId}-1`,
     `${traceId}-${'0'.repeat(16)}-1`,
     `x${traceId.slice(1)}-${spanId}-1`,
+    `${traceId}.${spanId}-1`,
+    `${traceId}-${spanId}.1`,
   ])
     t.equal(read(`b3: ${value}`), '', value);
   t.equal(read('b3: 1', 'b3: 1'), '', 'two are none');
