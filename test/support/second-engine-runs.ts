@@ -52,7 +52,13 @@ export function runByEngine(engine: EngineUnderTest, files: readonly string[]): 
 }
 
 function runFile(engine: EngineUnderTest, file: string, before: readonly string[]) {
-  const [command, ...args] = [...dyingWithParent(), ...before, process.execPath, join(INTEGRATION, `${file}.test.ts`)];
+  const [command, ...args] = [
+    ...dyingWithParent(),
+    ...before,
+    process.execPath,
+    ...process.execArgv,
+    join(INTEGRATION, `${file}.test.ts`),
+  ];
   const env = { ...process.env, OUTRIGGER_TEST_ENGINE: engine, TAP_TIMEOUT: String(FILE_TIMEOUT_S) };
   const child = spawn(command!, args, { env, stdio: ['ignore', 'pipe', 'inherit'] });
   let output = '';
