@@ -18,7 +18,7 @@ t.setTimeout(900_000);
 
 const policy = process.argv[2]!;
 /** Without pins it is the same hand-over: each process goes on with what it was given. */
-const [RESTARTS, WORKERS] = policy === 'closed' ? [10, 1] : [3, 2];
+const [RESTARTS, WORKERS] = policy === 'closed' ? [5, 1] : [3, 2];
 const request = 'GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n';
 
 /** What is asked for, and what comes back through the sidecar and in no other way. */

@@ -3,6 +3,7 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import t, { type Test } from 'tap';
 import { startCountingOrigin } from '../support/counting-origin.ts';
+import { pause } from '../support/pause.ts';
 import { RawClient } from '../support/raw-client.ts';
 import {
   clusterAt,
@@ -44,6 +45,9 @@ class Family {
 }
 
 let familyCount = 0;
+
+/** What the third is given was handed on twice: from there on each is as the one before. */
+const UPGRADES = 5;
 
 const upgradeRequest = 'GET /chat HTTP/1.1\r\nhost: test\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n';
 
@@ -98,7 +102,7 @@ function linksIn(folder: string): string[] {
   });
 }
 
-t.test('thousands of requests go through ten upgrades, none is lost and none is sent twice', async (t) => {
+t.test('thousands of requests go through five upgrades, none is lost and none is sent twice', async (t) => {
   const origin = await startCountingOrigin(t);
   const family = new Family(t, origin.port, ['--concurrency', '2']);
   let current = await family.next();
@@ -132,7 +136,7 @@ t.test('thousands of requests go through ten upgrades, none is lost and none is 
     current = next;
   };
   const rate = await rateOf(load, async () => {
-    for (let number = 1; number <= 10; number++) await upgrade(number);
+    for (let number = 1; number <= UPGRADES; number++) await upgrade(number);
   });
   const { asked, answered, sentAway, losses } = await load.stop();
   const rates = `${Math.round(rate)} requests a second, ${Math.round(calmRate)} before`;
@@ -146,7 +150,9 @@ t.test('thousands of requests go through ten upgrades, none is lost and none is 
     [],
     'each reached the origin once',
   );
-  t.ok(sentAway >= 10 * 12, 'each upgrade asked its clients to leave');
-  t.same(await Promise.all(ended), new Array(10).fill(0), 'each process left by itself');
+  t.ok(sentAway >= UPGRADES * 12, 'each upgrade asked its clients to leave');
+  t.same(await Promise.all(ended), new Array(UPGRADES).fill(0), 'each process left by itself');
+  // A connection that has ended keeps its descriptor until it is noticed, and is in no table meanwhile.
+  for (let looks = 0; looks < 500 && lastingDescriptors(current) > descriptorsAtFirst; looks++) await pause();
   t.equal(lastingDescriptors(current), descriptorsAtFirst, 'descriptors do not add up');
 });
