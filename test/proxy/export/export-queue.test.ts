@@ -210,6 +210,21 @@ t.test('flush sends what waits and resolves when it was answered', async (t) => 
   await flushed;
 });
 
+t.test('what is flushed in several requests is so with the last answer', async (t) => {
+  const { queue, sent, answer } = makeQueue();
+  let isFlushed = false;
+  queue.push(item, batchLimits.items);
+  queue.push(item, 1);
+  const flushed = queue.flush().then(() => {
+    isFlushed = true;
+  });
+  t.equal(sent.length, 2);
+  await answer();
+  t.equal(isFlushed, false);
+  await answer();
+  await flushed;
+});
+
 t.test('close waits for answers only so long, and counts what is given up', async (t) => {
   const { queue, facts, outcomes, clock } = makeQueue();
   for (let count = 0; count < 5 * batchLimits.items; count++) queue.push(item, 1);

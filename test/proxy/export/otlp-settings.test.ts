@@ -25,3 +25,12 @@ t.test('what it says of one signal counts for that signal, before what it says o
   t.same(await readOtlpSettings('metrics'), { headers: [['x-key', 'all']], usesGzip: false, timeoutMs: 2000 });
   t.same(await readOtlpSettings('logs'), { headers: [['x-key', 'logs']], usesGzip: true, timeoutMs: 2000 });
 });
+
+t.test('values that are wrong are as good as none', async (t) => {
+  setEnvironment(t, {
+    OTEL_EXPORTER_OTLP_TIMEOUT: '-5',
+    OTEL_EXPORTER_OTLP_COMPRESSION: 'bogus',
+    OTEL_EXPORTER_OTLP_HEADERS: 'a=%zz,=b,c',
+  });
+  t.same(await readOtlpSettings('traces'), { headers: [], usesGzip: false, timeoutMs: 10_000 });
+});
