@@ -36,6 +36,7 @@ export class ControlPlane {
   readonly #cache = new SnapshotCache();
   readonly #folder: ServedFolder;
   readonly #follower: FolderFollower;
+  readonly #origin = `${hostname()}/${randomBytes(6).toString('base64url')}`;
   readonly #local: LocalStatement;
   readonly #upstreams: UpstreamSources;
   readonly #server: DiscoveryServer;
@@ -49,9 +50,13 @@ export class ControlPlane {
     this.#log = log;
     this.#folder = new ServedFolder({ folder: flags.folder, hasUpstreams: flags.upstreams.length > 0 });
     this.#follower = new FolderFollower({ folder: flags.folder, onChange: (touched) => this.#refresh(touched) });
-    const origin = `${hostname()}/${randomBytes(6).toString('base64url')}`;
-    this.#local = new LocalStatement(origin);
-    this.#upstreams = new UpstreamSources({ flags, origin, log, onChange: () => this.#onUpstreamChange() });
+    this.#local = new LocalStatement(this.#origin);
+    this.#upstreams = new UpstreamSources({
+      flags,
+      origin: this.#origin,
+      log,
+      onChange: () => this.#onUpstreamChange(),
+    });
     const onRefusal = (client: ClientStream, refusal: Refusal) => this.#onRefusal(client, refusal);
     this.#server = new DiscoveryServer({ cache: this.#cache, clock: Date.now, onRefusal });
     this.#statusServer = makeStatusServer({
@@ -126,10 +131,11 @@ export class ControlPlane {
     // What an upstream has would be taken from clients that had it from an earlier run.
     if (!this.#upstreams.isReady) return;
     const groups = new Map<string, GroupResources>();
+    const ended = this.#upstreams.endedOrigins();
     for (const [group, resources] of this.#folder.groups) {
       const statements = [this.#local.update(group, resources), ...this.#upstreams.statements()];
-      const seen = (typeUrl: string) => seenByAll(statements, typeUrl);
-      groups.set(group, { resources: uniteResources(statements), seen });
+      const seen = (typeUrl: string) => seenByAll(statements, typeUrl, ended);
+      groups.set(group, { resources: uniteResources(statements, ended), seen, origin: this.#origin });
     }
     this.#cache.update(groups);
   }

@@ -6,7 +6,7 @@ import { type DeltaRequest, readDeltaRequest, type SentResource, writeDeltaRespo
 import type { DiscoverySession, RequestOutcome, SessionOptions } from './discovery-session.ts';
 import type { ServedResources, ServedSnapshot } from './served-snapshot.ts';
 import { SessionTypes } from './session-types.ts';
-import { vectorFeature, statedVersion as withChanges } from './stated-version.ts';
+import { statedWholeVersion, vectorFeature, statedVersion as withChanges } from './stated-version.ts';
 import type { SubscriptionStatus, TypeSubscription } from './type-subscription.ts';
 import { emptyVector, type VersionVector } from './version-vector.ts';
 
@@ -48,11 +48,15 @@ export class DeltaSession implements DiscoverySession {
       for (const name of removed) type.held.delete(name);
       this.#types.resendAssignments(changed.map(({ name }) => resources.byName.get(name)?.references.assignment));
       const nonce = String(++this.#nonce);
-      const version = this.#spell(resources.version, resources.seen);
+      const version = this.#wholeVersion(resources);
       type.onSent(nonce, version);
       return writeDeltaResponse({ typeUrl: type.typeUrl, version, nonce, resources: changed, removed });
     }
     return undefined;
+  }
+
+  #wholeVersion({ version, seen, origin }: ServedResources): string {
+    return this.#spell === withChanges ? statedWholeVersion(version, seen, origin) : version;
   }
 
   status(): readonly SubscriptionStatus[] {

@@ -14,7 +14,7 @@ import { checkResource } from './resource-check.ts';
 import type { StatedResource, StatedType } from './resource-union.ts';
 import { noReferences, type ResourceReferences, versionOf } from './served-snapshot.ts';
 import type { ServedType } from './served-type.ts';
-import { changesOf, sharesIn } from './stated-version.ts';
+import { changesOf, originIn, sharesIn } from './stated-version.ts';
 import { emptyVector, type VersionVector } from './version-vector.ts';
 
 export interface HeldResourcesOptions {
@@ -23,6 +23,8 @@ export interface HeldResourcesOptions {
   /** For people: where it comes from. */
   readonly place: string;
   readonly onChange: () => void;
+  /** A response came from this run of the source. */
+  readonly onServedBy: (origin: string) => void;
 }
 
 /** Envoy's default. */
@@ -52,10 +54,12 @@ export class HeldResources implements ResourceConsumer, StatedType {
   }
 
   onUpdate({ version, resources, removed }: DiscoveryUpdate): readonly RefusedResource[] {
-    const { type, origin, place, onChange } = this.#options;
+    const { type, origin, place, onChange, onServedBy } = this.#options;
     // One change for all that came together, by a source that does not count them.
     const counted: VersionVector = new Map([[`${origin}/${type.shortName}`, ++this.#changes]]);
     this.seen = changesOf(version) ?? counted;
+    const servedBy = originIn(version);
+    if (servedBy !== '') onServedBy(servedBy);
     for (const { name, version: own, message } of resources) {
       if (message === undefined) continue;
       const bytes = Uint8Array.from(message);

@@ -27,32 +27,49 @@ export interface StatedType {
 
 export type StatedResource = ServedResource & { readonly changes: VersionVector };
 
-/** Of concurrent statements that cannot be merged the first is taken: the order of `statements` is that of trust. */
-export function uniteResources(statements: readonly SourceStatement[]): readonly StatedResource[] {
+/**
+ * Of concurrent statements that cannot be merged the first is taken: the order of `statements` is that of trust. What is of
+ * `ended` origins is left out: no statement says that it is over, and those who follow each other would state it for ever.
+ */
+export function uniteResources(
+  statements: readonly SourceStatement[],
+  ended: ReadonlySet<string> = noOrigins,
+): readonly StatedResource[] {
   const [only, ...others] = statements;
   if (only !== undefined && others.length === 0)
     return [...only.types.values()].flatMap(({ byName }) => [...byName.values()]);
   return servedTypes.flatMap((type) => {
     const stated = statements.map(({ types }) => types.get(type.typeUrl)).filter((each) => each !== undefined);
     const names = new Set(stated.flatMap(({ byName }) => [...byName.keys()]));
-    return [...names].map((name) => uniteName(name, stated)).filter((each) => each !== undefined);
+    return [...names].map((name) => uniteName(name, stated, ended)).filter((each) => each !== undefined);
   });
 }
 
-/** Everything that any of them has seen of a type. */
-export function seenByAll(statements: readonly SourceStatement[], typeUrl: string): VersionVector {
-  return statements.reduce(
+const noOrigins: ReadonlySet<string> = new Set();
+
+/** Everything that any of them has seen of a type, but for what `ended` origins did. */
+export function seenByAll(
+  statements: readonly SourceStatement[],
+  typeUrl: string,
+  ended: ReadonlySet<string> = noOrigins,
+): VersionVector {
+  const all = statements.reduce(
     (seen, { types }) => joinVectors(seen, types.get(typeUrl)?.seen ?? emptyVector),
     emptyVector,
   );
+  return new Map([...all].filter(([origin]) => !ended.has(origin)));
 }
 
-function uniteName(name: string, stated: readonly StatedType[]): StatedResource | undefined {
+function uniteName(
+  name: string,
+  stated: readonly StatedType[],
+  ended: ReadonlySet<string>,
+): StatedResource | undefined {
   const parts = new Map<string, Part>();
   for (const { byName } of stated) {
     const resource = byName.get(name);
     for (const [origin, count] of resource?.changes ?? emptyVector) {
-      if (stated.some((source) => isOverFor(source, name, [origin, count]))) continue;
+      if (ended.has(origin) || stated.some((source) => isOverFor(source, name, [origin, count]))) continue;
       const part = { resource: resource!, origin, count };
       const known = parts.get(origin);
       if (known === undefined || isBetter(part, known)) parts.set(origin, part);

@@ -42,16 +42,20 @@ export interface ServedResources {
   /** All changes of the type that are known of, those of resources that are gone too. */
   readonly seen: VersionVector;
   readonly byName: ReadonlyMap<string, ServedResource>;
+  /** Of the run that serves them; empty where nobody follows it. */
+  readonly origin: string;
 }
 
 export const noReferences: ResourceReferences = { clusters: [], routes: [], addresses: [] };
-const noResources: ServedResources = { version: '', seen: emptyVector, byName: new Map() };
+const noResources: ServedResources = { version: '', seen: emptyVector, byName: new Map(), origin: '' };
 
 export interface SnapshotContext {
   /** What it has in the same form is taken from it, so that an unchanged type is the same object. */
   readonly previous?: ServedSnapshot | undefined;
   /** `ServedResources.seen` of a type; nothing when left out. */
   readonly seen?: (typeUrl: string) => VersionVector;
+  /** `ServedResources.origin`. */
+  readonly origin?: string;
 }
 
 /** A snapshot of the resources, whose names are unique within their type. */
@@ -70,7 +74,8 @@ export function makeSnapshot(resources: Iterable<ServedResource>, context: Snaps
   }
   const types = new Map<string, ServedResources>();
   for (const [typeUrl, byName] of byType) {
-    const made = { version: versionOfAll(byName), seen: context.seen?.(typeUrl) ?? emptyVector, byName };
+    const seen = context.seen?.(typeUrl) ?? emptyVector;
+    const made = { version: versionOfAll(byName), seen, byName, origin: context.origin ?? '' };
     const before = context.previous?.types.get(typeUrl);
     types.set(typeUrl, before !== undefined && isSame(before, made) ? before : made);
   }

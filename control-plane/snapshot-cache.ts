@@ -8,6 +8,7 @@ export interface GroupResources {
   readonly resources: readonly ServedResource[];
   /** As in `ServedResources`, by type URL. */
   readonly seen?: (typeUrl: string) => VersionVector;
+  readonly origin?: string;
 }
 
 /** Key of the snapshot for nodes that no group is for. */
@@ -20,8 +21,8 @@ export class SnapshotCache {
   /** By glob of node ids; `everyNode` is for all others. What did not change stays the same object. */
   update(groups: ReadonlyMap<string, GroupResources>): void {
     const snapshots = new Map<string, ServedSnapshot>();
-    for (const [group, { resources, seen }] of groups) {
-      snapshots.set(group, makeSnapshot(resources, { previous: this.#snapshots.get(group), ...(seen && { seen }) }));
+    for (const [group, { resources, ...context }] of groups) {
+      snapshots.set(group, makeSnapshot(resources, { previous: this.#snapshots.get(group), ...context }));
     }
     this.#snapshots = snapshots;
     for (const follower of this.#followers) follower();

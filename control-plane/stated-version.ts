@@ -12,10 +12,28 @@ export function statedVersion(version: string, changes: VersionVector, shares = 
   return `${version};${formatVector(changes)}${shares === '' ? '' : `;${shares}`}`;
 }
 
+/** The version of a whole response, with the origin of who sends it, where that is known. */
+export function statedWholeVersion(version: string, seen: VersionVector, origin: string): string {
+  return origin === ''
+    ? statedVersion(version, seen)
+    : `${statedVersion(version, seen)};;${encodeURIComponent(origin)}`;
+}
+
 /** The changes in a version; undefined for one of a control plane that does not count them. */
 export function changesOf(version: string): VersionVector | undefined {
   const [, changes] = version.split(';', 2);
   return changes === undefined ? undefined : parseVector(changes);
+}
+
+/** Which run of a control plane sends a response; empty where its version does not say. */
+export function originIn(version: string): string {
+  const text = version.split(';', 4)[3] ?? '';
+  try {
+    return decodeURIComponent(text);
+  } catch (error) {
+    if (error instanceof URIError) return '';
+    throw error;
+  }
 }
 
 /** Whose which endpoint is; empty where the version does not say. */

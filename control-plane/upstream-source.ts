@@ -37,6 +37,9 @@ export interface UpstreamSourceOptions {
  */
 const firstAnswerMs = 5_000;
 
+/** Restarts that are remembered of each source. */
+const maxEndedRuns = 1000;
+
 export class UpstreamSource {
   readonly #options: UpstreamSourceOptions;
   readonly #client: DiscoveryClient;
@@ -44,6 +47,9 @@ export class UpstreamSource {
   readonly #assignments: HeldResources;
   readonly #listeners: HeldResources;
   readonly #routes: HeldResources;
+  /** Runs of this control plane that another one has followed. */
+  readonly #ended = new Set<string>();
+  #servedBy = '';
   #cancelForgetting: (() => void) | undefined;
   #isChangeDue = false;
   #isAwaited = true;
@@ -52,8 +58,9 @@ export class UpstreamSource {
   constructor(options: UpstreamSourceOptions) {
     this.#options = options;
     const onChange = () => this.#onChange();
+    const onServedBy = (served: string) => this.#onServedBy(served);
     const origin = options.origin;
-    const held = (type: ServedType) => new HeldResources({ type, origin, place: options.name, onChange });
+    const held = (type: ServedType) => new HeldResources({ type, origin, place: options.name, onChange, onServedBy });
     this.#clusters = held(clusterType);
     this.#assignments = held(assignmentType);
     this.#listeners = held(listenerType);
@@ -105,6 +112,29 @@ export class UpstreamSource {
   #stopWaiting(): void {
     this.#isAwaited = false;
     this.#onChange();
+  }
+
+  /**
+   * Earlier runs of this control plane, as far as they are known. What they said is over, though nobody says so: a run counts
+   * from 0 again and does not know what the one before had, and who follows it may have told others.
+   */
+  get endedOrigins(): ReadonlySet<string> {
+    return this.#ended;
+  }
+
+  /** Empty before it said so. */
+  get servedBy(): string {
+    return this.#servedBy;
+  }
+
+  #onServedBy(origin: string): void {
+    if (origin === this.#servedBy) return;
+    if (this.#servedBy !== '') this.#ended.add(this.#servedBy);
+    // Two behind one address may take turns.
+    this.#ended.delete(origin);
+    this.#servedBy = origin;
+    const [oldest] = this.#ended;
+    if (this.#ended.size > maxEndedRuns) this.#ended.delete(oldest!);
   }
 
   /** Several types change in one turn of the event loop. */

@@ -58,6 +58,13 @@ export class UpstreamSources {
     return this.#sources.map((source) => source.statement());
   }
 
+  /** Runs of any of them that have ended. */
+  endedOrigins(): ReadonlySet<string> {
+    const ended = new Set(this.#sources.flatMap((source) => [...source.endedOrigins]));
+    for (const { servedBy } of this.#sources) ended.delete(servedBy);
+    return ended;
+  }
+
   statuses(): readonly SourceStatus[] {
     return this.#sources.map((source) => source.status());
   }

@@ -6,7 +6,13 @@ import { resourcesOfText, serviceText, typeUrls } from '../support/control-plane
 function makeHeld(shortName = 'eds') {
   let changes = 0;
   const type = servedType(typeUrls[shortName]!)!;
-  const held = new HeldResources({ type, origin: 'o', place: 'east', onChange: () => changes++ });
+  const held = new HeldResources({
+    type,
+    origin: 'o',
+    place: 'east',
+    onChange: () => changes++,
+    onServedBy: () => undefined,
+  });
   const receive = (name: string, version = 'v') => {
     const { message } = resourcesOfText(serviceText(name)).find((resource) => resource.type === type)!;
     return held.onUpdate({ version: 'all', resources: [{ name, version, aliases: [], message }], removed: [] });

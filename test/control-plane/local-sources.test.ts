@@ -51,7 +51,13 @@ t.test('another control plane does not say which files are opened here', async (
   const pipe = join(folder, 'pipe');
   execFileSync('mkfifo', [pipe]);
   const [resource] = resourcesOfText(listener(`{filename: ${pipe}}`));
-  const held = new HeldResources({ type: listenerType, origin: 'o', place: 'upstream', onChange: () => undefined });
+  const held = new HeldResources({
+    type: listenerType,
+    origin: 'o',
+    place: 'upstream',
+    onChange: () => undefined,
+    onServedBy: () => undefined,
+  });
   const received = { name: 'l', version: '1', aliases: [], message: resource!.message };
   t.same(held.onUpdate({ version: '1', resources: [received], removed: [] }), []);
   t.same(held.byName.get('l')?.references.clusters, ['c']);

@@ -114,6 +114,23 @@ t.test('two who relay each other do not keep alive what its origin removed', asy
   t.same(servedOf(east({}), echo), {});
 });
 
+t.test('what an ended origin said is left out, and so are its changes', async (t) => {
+  const west = makeOrigin('west')({ shop: [2] });
+  const before = makeOrigin('east/1')({ shop: [1], cart: [3] });
+  const now = makeOrigin('east/2')({ shop: [9] });
+  // Who started anew has heard of the run before by those who followed it.
+  const echo = relay(now, relay(west, before));
+  t.same(servedOf(west, echo), { cart: [3], shop: [1, 2, 9] });
+  const ended = new Set(['east/1']);
+  const united = uniteResources([west, echo], ended);
+  const assignments = united.filter(({ type }) => type.shortName === 'eds');
+  t.same(
+    assignments.map((each) => [each.name, [...portsOf(each)].sort(), [...each.changes.keys()]]),
+    [['shop', [2, 9], ['east/2', 'west']]],
+  );
+  t.same([...seenByAll([west, echo], typeUrls['eds']!, ended).keys()].sort(), ['east/2', 'west']);
+});
+
 t.test('a change that led back to the same content is a change', async (t) => {
   const east = makeOrigin('east');
   east({ shop: [1] });

@@ -115,6 +115,23 @@ t.test('of two ways to a source the one that heard last decides', async (t) => {
   t.ok(await until({ own: [9], shop: [4] }));
 });
 
+t.test('what an earlier run said is over, also for those who follow each other', async (t) => {
+  const start = makeMesh(t);
+  const east = await start('east', { cart: [3], shop: [1] });
+  const link = await CuttableLink.to(t, east.port);
+  const west = await start('west', { own: [5] }, [link.address]);
+  const until = follow(t, west.address);
+  t.ok(await until({ cart: [3], own: [5], shop: [1] }));
+  const next = await start('east again', { shop: [9] }, [west.address]);
+  const untilThere = follow(t, next.address);
+  t.ok(await untilThere({ cart: [3], own: [5], shop: [1, 9] }), 'nobody knows yet that the first run is over');
+  link.lead(next.port);
+  link.cut();
+  link.mend();
+  t.ok(await until({ own: [5], shop: [9] }), 'neither a service nor an endpoint of the run before');
+  t.ok(await untilThere({ own: [5], shop: [9] }), 'nor do they come back to where they came from');
+});
+
 t.test('what is followed may follow others', async (t) => {
   const start = makeMesh(t);
   const first = await start('first', { shop: [1] });

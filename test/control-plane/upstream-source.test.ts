@@ -157,6 +157,27 @@ t.test('changes that are counted by the source are taken as they are', async (t)
   t.same(typeOf(source, 'cds').seen, new Map([['west', 7]]));
 });
 
+t.test('runs of a source are told apart: one that another followed has ended', async (t) => {
+  const { start, answer, breakStream, advance, source } = makeSource();
+  start();
+  const answerBy = (run: string) => answer('cds', listed('shop'), { version: `hash;a=1;;${run}` });
+  answer('cds', listed('shop'));
+  t.same([source.servedBy, [...source.endedOrigins]], ['', []], 'one that does not say');
+  answerBy('first');
+  answerBy('first');
+  t.same([source.servedBy, [...source.endedOrigins]], ['first', []]);
+  breakStream();
+  t.same([...source.endedOrigins], [], 'it may come back');
+  advance(40_000);
+  answerBy('second');
+  t.same([source.servedBy, [...source.endedOrigins]], ['second', ['first']]);
+  answerBy('first');
+  t.same([source.servedBy, [...source.endedOrigins]], ['first', ['second']], 'two behind one address take turns');
+  for (let run = 0; run < 1200; run++) answerBy(`run-${run}`);
+  t.equal(source.endedOrigins.size, 1000, 'the memory is bounded');
+  t.ok(source.endedOrigins.has('run-1198'));
+});
+
 t.test('a lost source keeps its last state until its time to live is over', async (t) => {
   const { start, answer, breakStream, advance, names } = makeSource({ timeToLiveMs: 60_000 });
   start();

@@ -1,6 +1,12 @@
 import fc from 'fast-check';
 import t from 'tap';
-import { changesOf, sharesIn, statedVersion } from '../../control-plane/stated-version.ts';
+import {
+  changesOf,
+  originIn,
+  sharesIn,
+  statedVersion,
+  statedWholeVersion,
+} from '../../control-plane/stated-version.ts';
 import { compareVectors, covers, formatVector, joinVectors, parseVector } from '../../control-plane/version-vector.ts';
 
 const vector = (counts: { readonly [origin: string]: number }) => new Map(Object.entries(counts));
@@ -52,6 +58,13 @@ t.test('a version may carry its changes', async (t) => {
   t.same(changesOf(version), vector({ a: 1 }));
   t.equal(changesOf('2026-01-01/5'), undefined, 'one of a control plane that counts otherwise');
   t.equal(changesOf('a;b'), undefined);
+});
+
+t.test('… and that of a response who sends it', async (t) => {
+  const version = statedWholeVersion('hash', vector({ 'a;b': 1 }), 'east;1/k3');
+  t.same([changesOf(version), sharesIn(version), originIn(version)], [vector({ 'a;b': 1 }), '', 'east;1/k3']);
+  t.equal(statedWholeVersion('hash', vector({ a: 1 }), ''), 'hash;a=1');
+  for (const other of ['hash', 'hash;a=1', 'hash;a=1;1*3.2*1', 'hash;a=1;;%', '']) t.equal(originIn(other), '', other);
 });
 
 t.test('… and whose which endpoint is', async (t) => {

@@ -8,15 +8,17 @@ export class CuttableLink {
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
   #isCut = false;
+  #port: number;
 
-  private constructor(server: Server) {
+  private constructor(server: Server, port: number) {
     this.#server = server;
+    this.#port = port;
   }
 
   static async to(t: Test, port: number): Promise<CuttableLink> {
     const server = createServer();
-    const link = new CuttableLink(server);
-    server.on('connection', (socket) => link.#forward(socket, port));
+    const link = new CuttableLink(server, port);
+    server.on('connection', (socket) => link.#forward(socket));
     await once(server.listen(0, '127.0.0.1'), 'listening');
     t.teardown(() => {
       link.cut();
@@ -39,12 +41,17 @@ export class CuttableLink {
     this.#isCut = false;
   }
 
-  #forward(socket: Socket, port: number): void {
+  /** New connections go to another program. */
+  lead(port: number): void {
+    this.#port = port;
+  }
+
+  #forward(socket: Socket): void {
     if (this.#isCut) {
       socket.destroy();
       return;
     }
-    const other = connect(port, '127.0.0.1');
+    const other = connect(this.#port, '127.0.0.1');
     for (const [one, two] of [
       [socket, other],
       [other, socket],
