@@ -13,6 +13,7 @@ import type { AssemblyObserver } from './assembly/assembly-observer.ts';
 import { ConfigSources, type OwnSecrets } from './client/config-sources.ts';
 import type { DiscoveryLog } from './client/discovery.ts';
 import type { DiscoveryObserver } from './client/discovery-observer.ts';
+import { LongTurns } from './client/long-turns.ts';
 import { cacheIdentity, openResourceCache, type ResourceCache } from './client/resource-cache.ts';
 import { given } from './decode/given.ts';
 
@@ -33,7 +34,9 @@ export class DynamicConfiguration implements DynamicState {
   readonly #cache: ResourceCache | undefined;
 
   constructor(options: DynamicConfigurationOptions) {
-    const { bootstrap, clock, random, schedule, defer, log, observer, cacheDirectory: directory } = options;
+    const { bootstrap, clock, random, schedule, log, observer, cacheDirectory: directory } = options;
+    const turns = new LongTurns(options.defer);
+    const { defer } = turns;
     this.#cache =
       directory === undefined
         ? undefined
@@ -46,12 +49,13 @@ export class DynamicConfiguration implements DynamicState {
       random,
       schedule,
       defer,
+      turns,
       log,
       ...given('observer', observer),
       ...given('cache', this.#cache),
       ...given('ownSecrets', options.ownSecrets),
     });
-    this.#assembler = new Assembler({ ...options, sources: this.#sources });
+    this.#assembler = new Assembler({ ...options, defer, sources: this.#sources });
   }
 
   /** Throws `ConfigError` when static resources need what cannot be had. */

@@ -142,6 +142,7 @@ export class PlayedTransport implements DiscoveryTransport {
 export class RecordingConsumer implements ResourceConsumer {
   readonly type: ResourceType;
   prepare: (resources: Iterable<NamedMessage>) => Iterator<unknown> | undefined = () => undefined;
+  takeOver?: NonNullable<ResourceConsumer['takeOver']>;
   readonly held = new Map<string, string>();
   readonly refuses = new Map<string, RefusedResource['problems']>();
   /** `+a@1` for a resource and its version, `~a` for a heartbeat, `-a` for one that is gone, `?a` for an absent one. */

@@ -13,6 +13,7 @@ import {
   type ResourceSubscriptions,
   wildcard,
 } from './discovery.ts';
+import { LongTurns } from './long-turns.ts';
 import { refusalText } from './refusal-text.ts';
 import { ResponseLine } from './response-line.ts';
 
@@ -86,11 +87,13 @@ export class CachedSource implements RunningSource {
     }
     this.#line = new ResponseLine({
       prepare: ({ typeUrl, resources }) => this.#consumers.get(typeUrl)!.prepare?.(resources),
-      deliver: (given) => this.#deliver(given),
+      // In one go: between two steps the control plane might speak of the type.
+      takeOver: () => [].values(),
+      answer: (given) => this.#deliver(given),
       bytesOf: ({ resources }) => resources.reduce((sum, { message }) => sum + message.length, 0),
       isOver: () => this.#isStopped,
       clock: rest.clock,
-      defer: rest.defer,
+      turns: new LongTurns(rest.defer),
     });
     this.#source = makeSource(consumers.map((consumer) => this.#watched(consumer)));
   }
@@ -200,17 +203,32 @@ export class CachedSource implements RunningSource {
       type: consumer.type,
       heldVersions: () => consumer.heldVersions(),
       prepare: (resources) => consumer.prepare?.(resources),
-      onUpdate: (update: DiscoveryUpdate): readonly RefusedResource[] => {
-        // From now on the control plane knows better.
-        this.#kept.delete(typeUrl);
-        this.#due.delete(typeUrl);
-        for (const given of this.#given) if (given.typeUrl === typeUrl) this.#given.delete(given);
+      onUpdate: (update) => {
+        this.#forgetKept(typeUrl);
         const refused = consumer.onUpdate(update);
         this.#options.onChange();
         return refused;
       },
+      takeOver: (update) => this.#takeOverFromStream(consumer, update),
       onAbsent: (name) => consumer.onAbsent(name),
     };
+  }
+
+  *#takeOverFromStream(
+    consumer: HoldingConsumer,
+    update: DiscoveryUpdate,
+  ): Generator<unknown, readonly RefusedResource[], void> {
+    this.#forgetKept(consumer.type.typeUrl);
+    const refused = consumer.takeOver === undefined ? consumer.onUpdate(update) : yield* consumer.takeOver(update);
+    this.#options.onChange();
+    return refused;
+  }
+
+  /** From now on the control plane knows better. */
+  #forgetKept(typeUrl: string): void {
+    this.#kept.delete(typeUrl);
+    this.#due.delete(typeUrl);
+    for (const given of this.#given) if (given.typeUrl === typeUrl) this.#given.delete(given);
   }
 }
 

@@ -19,6 +19,7 @@ import { aggregatedMethod, discoveryMethod } from './discovery-method.ts';
 import type { DiscoveryObserver } from './discovery-observer.ts';
 import { FileSource } from './file-source.ts';
 import { makeGrpcTransport } from './grpc-transport.ts';
+import type { LongTurns } from './long-turns.ts';
 import type { ResourceCache } from './resource-cache.ts';
 import type { DiscoveryTransport } from './transport.ts';
 
@@ -34,6 +35,8 @@ export interface ConfigSourcesOptions {
   readonly schedule: Schedule;
   /** Calls back at the end of this turn of the event loop. */
   readonly defer: (callback: () => void) => void;
+  /** Of all who make one configuration; each stream has its own without. */
+  readonly turns?: LongTurns;
   readonly log: DiscoveryLog;
   readonly observer?: DiscoveryObserver;
   /** Where what streams bring is kept for the next start. */
@@ -174,7 +177,7 @@ export class ConfigSources {
   }
 
   #makeClient({ api, name, method }: StreamParts, consumers: readonly ResourceConsumer[]): DiscoveryClient {
-    const { clock, random, schedule, defer, log, observer } = this.#options;
+    const { clock, random, schedule, defer, turns, log, observer } = this.#options;
     return new DiscoveryClient({
       name,
       protocol: api.protocol,
@@ -187,6 +190,7 @@ export class ConfigSources {
       schedule,
       defer,
       log,
+      ...given('turns', turns),
       ...(observer && { observer }),
     });
   }

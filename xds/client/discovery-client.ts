@@ -22,10 +22,11 @@ import {
   readDeltaResponse,
   readStateOfTheWorldResponse,
 } from './discovery-wire.ts';
+import { LongTurns } from './long-turns.ts';
 import { ResponseLine } from './response-line.ts';
 import { StateOfTheWorldStream } from './state-of-the-world-stream.ts';
 import type { DiscoveryStreamHandle, DiscoveryTransport, StreamEnd } from './transport.ts';
-import { TypeSession } from './type-session.ts';
+import { type Outcome, TypeSession } from './type-session.ts';
 
 export interface DiscoveryClientOptions {
   /** As in `SourceStatus.name`. */
@@ -43,6 +44,8 @@ export interface DiscoveryClientOptions {
   readonly schedule: Schedule;
   /** Calls back at the end of this turn of the event loop. */
   readonly defer: (callback: () => void) => void;
+  /** Those of all sources whose responses make one configuration; its own without. */
+  readonly turns?: LongTurns;
   readonly log: DiscoveryLog;
   readonly observer?: DiscoveryObserver;
 }
@@ -51,6 +54,7 @@ export class DiscoveryClient implements ResourceSubscriptions {
   readonly #options: DiscoveryClientOptions;
   readonly #sessions = new Map<string, TypeSession>();
   readonly #changed = new Set<TypeSession>();
+  readonly #turns: LongTurns;
   readonly #backOff: BackOff;
   #connection: SourceStatus['connection'] = { kind: 'connecting' };
   #stream: Stream | null = null;
@@ -62,6 +66,7 @@ export class DiscoveryClient implements ResourceSubscriptions {
   constructor(options: DiscoveryClientOptions) {
     this.#options = options;
     this.#backOff = new BackOff(options.random);
+    this.#turns = options.turns ?? new LongTurns(options.defer);
     for (const consumer of options.consumers) this.#sessions.set(consumer.type.typeUrl, this.#sessionOf(consumer));
     equal(this.#sessions.size, options.consumers.length, 'each type has one consumer');
   }
@@ -72,6 +77,7 @@ export class DiscoveryClient implements ResourceSubscriptions {
 
   /** Nothing is called back any more. */
   stop(): void {
+    for (const line of this.#stream?.lines.values() ?? []) line.complete();
     this.#isStopped = true;
     this.#cancelRetry();
     this.#stream?.handle.cancel();
@@ -164,7 +170,14 @@ export class DiscoveryClient implements ResourceSubscriptions {
     const receivedMs = this.#options.clock();
     if (pendingOf(stream) <= maxPendingAnswers) stream.answersBehind = 0;
     const { response } = read;
-    const received = { session, response, bytes: message.length, receivedMs, hasWaited: false };
+    const received: Received = {
+      session,
+      response,
+      bytes: message.length,
+      receivedMs,
+      hasWaited: false,
+      outcome: null,
+    };
     this.#lineOf(stream, session).add(received);
     received.hasWaited = true;
   }
@@ -182,24 +195,29 @@ export class DiscoveryClient implements ResourceSubscriptions {
     const name = session.isApart ? session.typeUrl : sharedLine;
     let line = stream.lines.get(name);
     if (line === undefined) {
-      const { clock, defer } = this.#options;
       line = new ResponseLine({
         prepare: ({ session: its, response }) => its.prepare(response),
-        deliver: (received) => this.#onResponse(received),
+        takeOver: (received) => this.#takeOver(received),
+        answer: (received) => this.#answer(received),
         bytesOf: ({ bytes }) => bytes + responseObjectBytes,
         isOver: () => this.#isStopped,
-        clock,
-        defer,
+        clock: this.#options.clock,
+        turns: this.#turns,
       });
       stream.lines.set(name, line);
     }
     return line;
   }
 
-  #onResponse({ session, response, bytes, receivedMs, hasWaited }: Received): void {
+  *#takeOver(received: Received): Generator<unknown, void> {
+    const { session, response, bytes, receivedMs } = received;
+    received.outcome = yield* session.takeOver(response, bytes, receivedMs);
+  }
+
+  #answer({ response, bytes, hasWaited, outcome: found }: Received): void {
     const { log, observer } = this.#options;
     const { typeUrl, version, nonce } = response;
-    const { requests, refusal, ...outcome } = session.onResponse(response, bytes, receivedMs);
+    const { requests, refusal, ...outcome } = found!;
     observer?.onResponse?.({ typeUrl, version, removed: response.removed, bytes, ...outcome });
     if (refusal !== undefined) log('warning', refusedText, this.#facts({ typeUrl, version, refusal }));
     if (nonce === '')
@@ -244,7 +262,7 @@ export class DiscoveryClient implements ResourceSubscriptions {
     this.#changed.add(session);
     if (this.#isFlushDue) return;
     this.#isFlushDue = true;
-    this.#options.defer(() => {
+    this.#turns.defer(() => {
       this.#isFlushDue = false;
       this.#flush();
     });
@@ -255,7 +273,7 @@ export class DiscoveryClient implements ResourceSubscriptions {
     if (this.#stream === null) return;
     if (pendingOf(this.#stream) > maxPendingBeforeChanges) {
       this.#cancelRetry();
-      this.#cancelRetry = this.#options.schedule(flushRetryMs, () => this.#flush());
+      this.#cancelRetry = this.#options.schedule(flushRetryMs, () => this.#turns.defer(() => this.#flush()));
       return;
     }
     const changed = [...this.#changed];
@@ -312,6 +330,8 @@ interface Received {
   readonly receivedMs: number;
   /** It was not delivered as it came. */
   hasWaited: boolean;
+  /** When it was taken over. */
+  outcome: Outcome | null;
 }
 
 const sharedLine = '';

@@ -67,6 +67,8 @@ export interface ResourceConsumer {
   prepare?(resources: Iterable<NamedMessage>): Iterator<unknown> | undefined;
   /** Takes what is right of an update and returns what is not; nothing refused is an ACK. */
   onUpdate(update: DiscoveryUpdate): readonly RefusedResource[];
+  /** The same in short steps: nothing else is told of these resources before the last of them. */
+  takeOver?(update: DiscoveryUpdate): Generator<unknown, readonly RefusedResource[], void>;
   /**
    * A name that was subscribed to and did not come within its time, or of which the control plane said that it is not
    * there. It may come later. The wildcard, when nothing came at all.

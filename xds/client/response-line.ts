@@ -1,23 +1,27 @@
 // Responses in the order in which they came, which is an order across types: routes are sent behind their clusters and must
-// not overtake them. A large one is prepared first, a few milliseconds in each turn of the event loop: timers, the admin
-// interface, DNS and other streams go on meanwhile, and what comes of this stream waits behind it. Preparing changes
-// nothing that anybody sees; a response is delivered as a whole. What came in one turn is delivered in one, so that it
-// stays one change. When too much waits, all of it is delivered at once: a peer that does not wait for answers cannot fill memory.
+// not overtake them. A large one is prepared and then taken over, a few milliseconds in each turn of the event loop: timers,
+// the admin interface, DNS and other streams go on meanwhile, and what comes of this stream waits behind it. Preparing changes
+// nothing that anybody sees; what a response changes is told when all of it is taken over. What came in one turn is delivered in
+// one long turn, so that it stays one change. When too much waits, all of it is delivered at once: a peer that does not wait for
+// answers cannot fill memory.
 
-import { isDoneInSlice } from '../../config/time-slice.ts';
+import { isDoneInSlice, takeAllSteps } from '../../config/time-slice.ts';
+import type { LongTurns } from './long-turns.ts';
 
 export interface ResponseLineOptions<R> {
   /** What can be done ahead, in short steps; undefined where there is nothing. */
   readonly prepare: (response: R) => Iterator<unknown> | undefined;
-  readonly deliver: (response: R) => void;
+  /** In short steps, too. */
+  readonly takeOver: (response: R) => Iterator<unknown>;
+  /** It was taken over. */
+  readonly answer: (response: R) => void;
   /** What it takes while it waits. */
   readonly bytesOf: (response: R) => number;
   /** Nobody wants to hear of any more. */
   readonly isOver: () => boolean;
   /** In milliseconds. */
   readonly clock: () => number;
-  /** Calls back in a later turn of the event loop. */
-  readonly defer: (callback: () => void) => void;
+  readonly turns: LongTurns;
 }
 
 /** Below it is one slice anyway: a response as small as those of every day is delivered as it comes. */
@@ -31,10 +35,10 @@ type State =
   | { readonly kind: 'idle' }
   /** `steps` are those of the response at `at` of the first batch; those before it are prepared. */
   | { readonly kind: 'preparing'; readonly steps: Iterator<unknown>; readonly at: number }
-  | { readonly kind: 'delivering' };
+  /** All of the first batch is prepared. */
+  | { readonly kind: 'taking-over' };
 
 const idle: State = { kind: 'idle' };
-const delivering: State = { kind: 'delivering' };
 
 export class ResponseLine<R> {
   readonly #options: ResponseLineOptions<R>;
@@ -45,6 +49,10 @@ export class ResponseLine<R> {
   #isOpen = false;
   /** Of all that waits. */
   #bytes = 0;
+  /** What is left of taking over the first response of all. */
+  #steps: Iterator<unknown> | null = null;
+  /** The first batch is being delivered. */
+  #isLongTurn = false;
 
   constructor(options: ResponseLineOptions<R>) {
     this.#options = options;
@@ -55,24 +63,30 @@ export class ResponseLine<R> {
   }
 
   add(response: R): void {
+    const { bytesOf, prepare, takeOver, answer } = this.#options;
     if (this.#state.kind !== 'idle') {
       this.#wait(response);
-      if (this.#bytes - this.#options.bytesOf(this.#batches[0]![0]!) > mostBytesBehind) this.finish();
-      return;
+      if (this.#bytes - bytesOf(this.#batches[0]![0]!) > mostBytesBehind) this.finish();
+    } else if (bytesOf(response) < leastBytes) {
+      takeAllSteps(takeOver(response));
+      answer(response);
+    } else {
+      this.#wait(response);
+      const steps = prepare(response);
+      this.#sliceLater(steps === undefined ? { kind: 'taking-over' } : { kind: 'preparing', steps, at: 0 });
     }
-    const steps = this.#stepsOf(response);
-    if (steps === undefined) {
-      this.#options.deliver(response);
-      return;
-    }
-    this.#wait(response);
-    this.#sliceLater({ kind: 'preparing', steps, at: 0 });
   }
 
   /** Delivers all that waits now. What is not prepared takes its time. */
   finish(): void {
-    while (this.#batches.length > 0 && !this.#options.isOver()) this.#deliverFirst();
+    while (this.#batches.length > 0 && !this.#options.isOver()) this.#deliverFirst(isDoneAtOnce);
     this.#state = idle;
+  }
+
+  /** What is taken over in part is taken over whole. What waits behind it is not. */
+  complete(): void {
+    if (this.#steps !== null) takeAllSteps(this.#steps);
+    this.#endLongTurn();
   }
 
   #wait(response: R): void {
@@ -83,32 +97,33 @@ export class ResponseLine<R> {
     this.#bytes += this.#options.bytesOf(response);
   }
 
-  #stepsOf(response: R): Iterator<unknown> | undefined {
-    const { bytesOf, prepare } = this.#options;
-    return bytesOf(response) < leastBytes ? undefined : prepare(response);
-  }
-
-  #sliceLater(state: Extract<State, { kind: 'preparing' }>): void {
+  #sliceLater(state: Exclude<State, { kind: 'idle' }>): void {
     this.#state = state;
-    this.#options.defer(() => {
-      if (this.#state !== state || this.#options.isOver()) return;
+    const { turns, isOver, clock } = this.#options;
+    turns.later(() => {
+      if (this.#state !== state || isOver()) return;
       this.#isOpen = false;
-      if (isDoneInSlice(state.steps, this.#options.clock)) this.#goOn(state.at + 1);
+      if (state.kind === 'taking-over') this.#goOn(this.#batches[0]!.length);
+      else if (isDoneInSlice(state.steps, clock)) this.#goOn(state.at + 1);
       else this.#sliceLater(state);
     });
   }
 
   /** Prepares what of the first batch is left from `at` on, or delivers it and goes on with the next. */
   #goOn(at: number): void {
+    const { bytesOf, prepare, isOver, clock } = this.#options;
     let next = at;
-    while (this.#batches.length > 0 && !this.#options.isOver()) {
+    while (this.#batches.length > 0 && !isOver()) {
       const response = this.#batches[0]![next];
       if (response === undefined) {
-        this.#deliverFirst();
+        if (!this.#deliverFirst((steps) => isDoneInSlice(steps, clock))) {
+          this.#sliceLater({ kind: 'taking-over' });
+          return;
+        }
         next = 0;
         continue;
       }
-      const steps = this.#stepsOf(response);
+      const steps = bytesOf(response) < leastBytes ? undefined : prepare(response);
       if (steps !== undefined) {
         this.#sliceLater({ kind: 'preparing', steps, at: next });
         return;
@@ -118,16 +133,38 @@ export class ResponseLine<R> {
     this.#state = idle;
   }
 
-  /** One of them may end the stream, by which all that waits is delivered, or the whole process. */
-  #deliverFirst(): void {
-    const { isOver, bytesOf, deliver } = this.#options;
-    this.#state = delivering;
+  /**
+   * Whether all of the first batch is delivered; not when the time for one of its responses is over. One of them may end the
+   * stream, by which all that waits is delivered, or the whole process.
+   */
+  #deliverFirst(isDone: (steps: Iterator<unknown>) => boolean): boolean {
+    const { isOver, bytesOf, takeOver, answer, turns } = this.#options;
+    this.#state = { kind: 'taking-over' };
+    if (!this.#isLongTurn) turns.begin();
+    this.#isLongTurn = true;
     const batch = this.#batches[0]!;
     while (batch.length > 0 && !isOver()) {
-      const response = batch.shift()!;
+      const response = batch[0]!;
+      this.#steps ??= takeOver(response);
+      if (!isDone(this.#steps)) return false;
+      this.#steps = null;
+      batch.shift();
       this.#bytes -= bytesOf(response);
-      deliver(response);
+      answer(response);
     }
     if (this.#batches[0] === batch) this.#batches.shift();
+    this.#endLongTurn();
+    return true;
   }
+
+  #endLongTurn(): void {
+    if (!this.#isLongTurn) return;
+    this.#isLongTurn = false;
+    this.#options.turns.end();
+  }
+}
+
+function isDoneAtOnce(steps: Iterator<unknown>): boolean {
+  takeAllSteps(steps);
+  return true;
 }

@@ -116,7 +116,7 @@ export class TypeSession {
     });
   }
 
-  /** A response came, and `onResponse` follows: what it brings is neither late nor does it expire meanwhile. */
+  /** A response came, and `takeOver` follows: what it brings is neither late nor does it expire meanwhile. */
   onArrival(): void {
     this.#late.onArrival();
     this.#expiry.onArrival();
@@ -127,7 +127,7 @@ export class TypeSession {
     return this.#consumer.type.isApart === true;
   }
 
-  /** What may be done before `onResponse`, which alone changes anything; undefined when nothing may. */
+  /** What may be done before `takeOver`, which alone changes anything; undefined when nothing may. */
   prepare({ resources }: DiscoveryResponse): Iterator<unknown> | undefined {
     return this.#consumer.prepare?.(this.#wanted(resources));
   }
@@ -141,12 +141,13 @@ export class TypeSession {
     }
   }
 
-  /** Behind an `onArrival` of its own. `receivedMs`: by the clock, when it came. */
-  onResponse(response: DiscoveryResponse, bytes: number, receivedMs = this.#clock()): Outcome {
+  /** In short steps, behind an `onArrival` of its own. `receivedMs`: by the clock, when it came. */
+  *takeOver(response: DiscoveryResponse, bytes: number, receivedMs = this.#clock()): Generator<unknown, Outcome, void> {
     const checked = checkResponse(response, this.#consumer, this.#subscriptions);
     const { isWildcard: isWhole } = this.#subscriptions;
     const hasNamed = this.#hasNamed(response, checked);
-    const refused = this.#takeOver(response, checked);
+    yield;
+    const refused = yield* this.#takeOver(response, checked);
     const refusal = refused.length === 0 ? undefined : refusalText(refused);
     const requests = this.#stream.transition({
       kind: 'handled',
@@ -183,12 +184,18 @@ export class TypeSession {
     this.#expiry.cancelAll();
   }
 
-  #takeOver(response: DiscoveryResponse, checked: CheckedResponse): readonly RefusedResource[] {
+  *#takeOver(
+    response: DiscoveryResponse,
+    checked: CheckedResponse,
+  ): Generator<unknown, readonly RefusedResource[], void> {
     const removed = this.#removedBy(response, checked);
     const absent = [...checked.absent, ...removed.filter((name) => this.#subscriptions.awaited.has(name))];
     const update: DiscoveryUpdate = { version: response.version, resources: checked.accepted, removed };
-    const refused = [...checked.refused, ...this.#consumer.onUpdate(update)];
-
+    const consumer = this.#consumer;
+    const refusedByUser =
+      consumer.takeOver === undefined ? consumer.onUpdate(update) : yield* consumer.takeOver(update);
+    const refused = [...checked.refused, ...refusedByUser];
+    yield;
     const refusedNames = new Set(refused.map(({ name }) => name));
     for (const resource of checked.accepted) if (!refusedNames.has(resource.name)) this.#onReceived(resource);
     for (const name of removed) this.#expiry.cancel(name);

@@ -2,10 +2,11 @@
 //
 // A resource that was not changed is not decoded: control planes resend everything after a reconnect, and Istio, which
 // has no versions, with every push. So the bytes of what is held are kept and compared. Of a large response what changed is
-// decoded ahead, a few milliseconds at a time, and taken when its turn comes, all of it at once.
+// decoded ahead, a few milliseconds at a time, and taken over when its turn comes, a few milliseconds at a time, too.
 
 import type { ResourceStatus } from '../../config/dynamic-state.ts';
 import { type Problem, Problems } from '../../config/problems.ts';
+import { takeAllSteps } from '../../config/time-slice.ts';
 import type {
   DiscoveryUpdate,
   NamedMessage,
@@ -124,19 +125,26 @@ export class ResourceSet<T> implements ResourceConsumer {
     }
   }
 
-  onUpdate({ removed, resources }: DiscoveryUpdate): readonly RefusedResource[] {
+  onUpdate(update: DiscoveryUpdate): readonly RefusedResource[] {
+    return takeAllSteps(this.takeOver(update));
+  }
+
+  *takeOver({ removed, resources }: DiscoveryUpdate): Generator<unknown, readonly RefusedResource[], void> {
     const refused: RefusedResource[] = [];
-    for (const name of removed) this.#remove(name);
+    for (const name of removed) {
+      this.#remove(name);
+      yield;
+    }
     const repeated = repeatedNames(resources);
     for (const name of repeated) {
       refused.push({ name, problems: [{ path: '', message: 'is more than once in one response' }] });
     }
     let left = resources.filter(({ name }) => !repeated.has(name));
-    let refusedLeft = this.#takeAll(left);
+    let refusedLeft = yield* this.#takeAll(left);
     for (let round = 0; this.#user.isExclusive && round < mostRounds; round++) {
       if (refusedLeft.size === 0 || refusedLeft.size === left.length) break;
       left = left.filter(({ name }) => refusedLeft.has(name));
-      refusedLeft = this.#takeAll(left);
+      refusedLeft = yield* this.#takeAll(left);
     }
     refused.push(...refusedLeft.values());
     const { onDemand } = this.#user;
@@ -148,11 +156,12 @@ export class ResourceSet<T> implements ResourceConsumer {
     return refused;
   }
 
-  #takeAll(resources: readonly ReceivedResource[]): ReadonlyMap<string, RefusedResource> {
+  *#takeAll(resources: readonly ReceivedResource[]): Generator<unknown, ReadonlyMap<string, RefusedResource>, void> {
     const refused = new Map<string, RefusedResource>();
     for (const resource of resources) {
       const problems = this.#take(resource);
       if (problems.length > 0) refused.set(resource.name, { name: resource.name, problems });
+      yield;
     }
     return refused;
   }

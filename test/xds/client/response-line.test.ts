@@ -1,10 +1,12 @@
 import t from 'tap';
+import { LongTurns } from '../../../xds/client/long-turns.ts';
 import { ResponseLine } from '../../../xds/client/response-line.ts';
 import { HandClock } from '../../support/discovery-fixtures.ts';
 
 /** Each step takes as long as a slice, unless it is said. */
 function make(stepsOf: (response: string) => number | undefined, stepMs = 5) {
   const time = new HandClock();
+  const turns = new LongTurns(time.defer);
   const seen: string[] = [];
   let isOver = false;
   const line = new ResponseLine<string>({
@@ -12,14 +14,15 @@ function make(stepsOf: (response: string) => number | undefined, stepMs = 5) {
       const steps = stepsOf(response);
       return steps === undefined ? undefined : stepping(response, steps);
     },
-    deliver: (response) => {
+    takeOver: (response) => stepping(`${response}+`, response.startsWith('slow') ? 3 : 0),
+    answer: (response) => {
       seen.push(response);
       if (response === 'end') line.finish();
     },
     bytesOf: (response) => (response === 'x' ? 40 * 1024 * 1024 : response.startsWith('small') ? 1024 : 100 * 1024),
     isOver: () => isOver,
     clock: time.clock,
-    defer: time.defer,
+    turns,
   });
   function* stepping(response: string, steps: number): Generator<void> {
     for (let step = 1; step <= steps; step++) {
@@ -31,15 +34,71 @@ function make(stepsOf: (response: string) => number | undefined, stepMs = 5) {
   const end = (): void => {
     isOver = true;
   };
-  return { line, time, seen, end };
+  return { line, time, turns, seen, end };
 }
 
-t.test('a response that needs no preparing, or is small, is delivered at once', async (t) => {
-  const { line, seen } = make((response) => (response === 'a' ? undefined : 1));
-  line.add('a');
+t.test('a small response is delivered at once', async (t) => {
+  const { line, seen } = make(() => 1);
   line.add('small');
-  t.same(seen, ['a', 'small']);
+  t.same(seen, ['small']);
   t.ok(line.isIdle);
+});
+
+t.test('a large response is taken over in slices, too, and what comes meanwhile waits behind it', async (t) => {
+  const { line, time, seen } = make((response) => (response === 'slow a' ? undefined : 1));
+  line.add('slow a');
+  time.endTurn();
+  t.same(seen, ['slow a+1']);
+  for (const response of ['small', 'slow b']) line.add(response);
+  time.endTurn();
+  time.endTurn();
+  t.same(seen.slice(1), ['slow a+2', 'slow a+3']);
+  time.endTurn();
+  t.same(seen.slice(3), ['slow a'], 'b is prepared before what came with it is delivered');
+  for (let turn = 0; turn < 9; turn++) time.endTurn();
+  t.same(seen.slice(4), ['slow b1', 'small', 'slow b+1', 'slow b+2', 'slow b+3', 'slow b']);
+  t.ok(line.isIdle);
+});
+
+t.test(
+  'what waits for the end of a turn waits for all that came in one, until the last of it was answered',
+  async (t) => {
+    const { line, time, turns, seen } = make(() => undefined);
+    for (const response of ['slow a', 'slow b']) line.add(response);
+    time.endTurn();
+    turns.defer(() => seen.push('turn'));
+    for (let turn = 0; turn < 12; turn++) time.endTurn();
+    t.same(
+      seen.filter((each) => !each.includes('+')),
+      ['slow a', 'slow b', 'turn'],
+    );
+  },
+);
+
+t.test(
+  'a stream that ends while a response is taken over has the rest of it taken over, once, and what waits',
+  async (t) => {
+    const { line, time, turns, seen } = make(() => undefined);
+    line.add('slow a');
+    time.endTurn();
+    line.add('slow b');
+    line.finish();
+    turns.defer(() => seen.push('turn'));
+    for (let turn = 0; turn < 9; turn++) time.endTurn();
+    const of = (response: string) => [1, 2, 3].map((step) => `${response}+${step}`);
+    t.same(seen, [...of('slow a'), 'slow a', ...of('slow b'), 'slow b', 'turn']);
+  },
+);
+
+t.test('who stops in the middle has what was begun taken over, and nothing is answered', async (t) => {
+  const { line, time, turns, seen, end } = make(() => undefined);
+  for (const response of ['slow a', 'slow b']) line.add(response);
+  time.endTurn();
+  line.complete();
+  end();
+  turns.defer(() => seen.push('turn'));
+  for (let turn = 0; turn < 9; turn++) time.endTurn();
+  t.same(seen, ['slow a+1', 'slow a+2', 'slow a+3', 'turn'], 'and nobody waits for the turn of what is not taken over');
 });
 
 t.test('a slice of steps is made in each turn, and what comes in later turns waits behind', async (t) => {
@@ -57,6 +116,7 @@ t.test('a slice of steps is made in each turn, and what comes in later turns wai
   for (let turn = 0; turn < 3; turn++) time.endTurn();
   t.same(seen.slice(5), ['c1', 'c2', 'c']);
   line.add('b');
+  time.endTurn();
   t.equal(seen.at(-1), 'b');
   t.ok(line.isIdle);
 });

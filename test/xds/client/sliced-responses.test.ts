@@ -1,11 +1,12 @@
-// Wherever the slices of large responses end: what is held, what its users were given, in which order, and what the control
-// plane was answered is the same as without slices.
+// Wherever the slices of large responses end, of decoding and of taking over: what is held, what its users were given, in
+// which order, and what the control plane was answered is the same as without slices.
 
-import { deepStrictEqual } from 'node:assert/strict';
+import { deepStrictEqual, equal } from 'node:assert/strict';
 import fc from 'fast-check';
 import t from 'tap';
 import type { Problems } from '../../../config/problems.ts';
 import { DiscoveryClient } from '../../../xds/client/discovery-client.ts';
+import { LongTurns } from '../../../xds/client/long-turns.ts';
 import { ResourceSet } from '../../../xds/resource/resource-set.ts';
 import { HandClock, PlayedTransport, playedClient } from '../../support/discovery-fixtures.ts';
 import {
@@ -52,17 +53,28 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 1, arbitrary: fc.constant<Step>({ kind: 'end' }) },
 );
 
-/** A set of text, whose decoding takes the next of `stepsMs` each time. Undefined: nothing is decoded ahead. */
-function makeSet(typeUrl: string, time: HandClock, stepsMs: readonly number[] | undefined) {
+/**
+ * A set of text. To decode one and to take it over takes the next of `stepsMs` each time. Undefined: no time, and nothing is
+ * decoded ahead.
+ */
+function makeSet(typeUrl: string, time: HandClock, stepsMs: readonly number[] | undefined, turns: LongTurns) {
   const given: string[] = [];
-  let decoded = 0;
+  let steps = 0;
+  const pass = (): void => {
+    time.nowMs += stepsMs?.[steps++ % stepsMs.length] ?? 0;
+  };
+  const give = (text: string): void => {
+    pass();
+    given.push(text);
+    turns.defer(() => equal(given.at(-1), '.', 'nobody sees the half of a response'));
+  };
   const set = new ResourceSet<string>({
     decoder: {
       type: { typeUrl, shortName: 'x', nameOf },
       isSentUnderOwnName: true,
       isDecodedAhead: stepsMs !== undefined,
       decode(message: Uint8Array, problems: Problems) {
-        time.nowMs += stepsMs?.[decoded++ % stepsMs.length] ?? 0;
+        pass();
         const text = Buffer.from(message).toString().trimEnd();
         if (text.includes('wrong')) problems.at('field').add('is wrong');
         return text;
@@ -71,10 +83,10 @@ function makeSet(typeUrl: string, time: HandClock, stepsMs: readonly number[] | 
     user: {
       set({ name, value }, problems) {
         if (value.includes('taken')) problems.at('address').add('is taken');
-        else given.push(`${name}=${value.slice(0, 10)}`);
+        else give(`${name}=${value.slice(0, 10)}`);
       },
       remove(name) {
-        given.push(`-${name}`);
+        give(`-${name}`);
         return 'gone';
       },
       onAnswer: () => given.push('.'),
@@ -88,7 +100,8 @@ function makeSet(typeUrl: string, time: HandClock, stepsMs: readonly number[] | 
 function start(protocol: Protocol, stepsMs: readonly number[] | undefined) {
   const time = new HandClock();
   const transport = new PlayedTransport(protocol);
-  const sets = [clusterType, endpointType].map((type) => makeSet(type, time, stepsMs));
+  const turns = new LongTurns(time.defer);
+  const sets = [clusterType, endpointType].map((type) => makeSet(type, time, stepsMs, turns));
   const client = new DiscoveryClient({
     name: 'ads',
     protocol,
@@ -99,6 +112,7 @@ function start(protocol: Protocol, stepsMs: readonly number[] | undefined) {
     clock: time.clock,
     schedule: time.schedule,
     defer: time.defer,
+    turns,
     random: () => 0,
     log: () => {},
   });
@@ -237,6 +251,52 @@ for (const protocol of ['delta', 'state-of-the-world'] as const) {
         stream.take().map(({ type, nonce }) => [type, nonce]),
         [[clusterType, 'n1']],
       );
+    },
+  );
+
+  t.test(
+    `${protocol}: what is subscribed to while a response is taken over is asked for behind its answer, at once`,
+    async (t) => {
+      const { client, stream, time, clusters } = started(protocol);
+      stream.take();
+      clusters.takeOver = function* (update) {
+        for (const name of ['e', 'f', 'g']) {
+          client.subscribe(endpointType, name, 0);
+          time.nowMs += 10;
+          yield;
+        }
+        return clusters.onUpdate(update);
+      };
+      stream.respond(large('n1', '1'));
+      for (let turn = 0; turn < 3; turn++) time.endTurn();
+      t.same([stream.take(), clusters.take()], [[], []]);
+      for (let turn = 0; turn < 4; turn++) time.endTurn();
+      const [answer, ...others] = stream.take();
+      t.match(answer, { type: clusterType, nonce: 'n1' });
+      const asked = { [protocol === 'delta' ? 'subscribe' : 'names']: ['e', 'f', 'g'] };
+      t.same(others, [{ type: endpointType, ...asked }]);
+      t.same(clusters.take(), ['+a@1']);
+    },
+  );
+
+  t.test(
+    `${protocol}: what is taken over in part when the client stops is taken over whole, and not answered`,
+    async (t) => {
+      const { client, stream, time, clusters } = started(protocol);
+      stream.take();
+      clusters.takeOver = function* (update) {
+        yield* slowSteps(time, 3);
+        return clusters.onUpdate(update);
+      };
+      stream.respond(large('n1', '1'));
+      stream.respond(large('n2', '2'));
+      time.endTurn();
+      time.endTurn();
+      t.same(clusters.take(), []);
+      client.stop();
+      t.same(clusters.take(), ['+a@1']);
+      for (let turn = 0; turn < 9; turn++) time.endTurn();
+      t.same([stream.take(), clusters.take()], [[], []]);
     },
   );
 

@@ -1,4 +1,5 @@
 import t from 'tap';
+import { takeAllSteps } from '../../../config/time-slice.ts';
 import { DeltaStream } from '../../../xds/client/delta-stream.ts';
 import type { DiscoveryResponse } from '../../../xds/client/discovery-wire.ts';
 import { TypeSession } from '../../../xds/client/type-session.ts';
@@ -53,9 +54,16 @@ t.test('an outcome is the answer, the refusal and the time that it took', async 
   s.subscribe('a', 0);
   s.onStreamOpened();
   consumer.onTold = () => time.advance(7);
-  t.match(s.onResponse(response(['a']), 10), { requests: [{ nonce: 'n' }], refusal: undefined, applyMs: 7 });
+  t.match(takeAllSteps(s.takeOver(response(['a']), 10)), {
+    requests: [{ nonce: 'n' }],
+    refusal: undefined,
+    applyMs: 7,
+  });
   consumer.refuses.set('a', [{ path: 'p', message: 'm' }]);
-  t.match(s.onResponse(response(['a']), 10), { requests: [{ nonce: 'n', refusal: 'a: p: m' }], refusal: 'a: p: m' });
+  t.match(takeAllSteps(s.takeOver(response(['a']), 10)), {
+    requests: [{ nonce: 'n', refusal: 'a: p: m' }],
+    refusal: 'a: p: m',
+  });
   t.match(s.status(), { responses: 2, bytesReceived: 20, heldCount: 1, lastNack: { text: 'a: p: m' } });
 });
 
@@ -65,7 +73,7 @@ t.test('tells what is late and what expired before its consumer hears of it', as
   s.subscribe('b', 0);
   s.onStreamOpened();
   const [b] = response(['b']).resources;
-  s.onResponse(response([], { resources: [{ ...b!, ttlMs: 20 }] }), 0);
+  takeAllSteps(s.takeOver(response([], { resources: [{ ...b!, ttlMs: 20 }] }), 0));
   time.advance(20);
   t.same(events, ['late a', 'expired b']);
   t.same(consumer.take(), ['+b@1', '?a', '-b']);
@@ -76,7 +84,7 @@ t.test('a resource that was let go does not expire any more', async (t) => {
   s.subscribe('a', 10);
   s.onStreamOpened();
   const [a] = response(['a']).resources;
-  s.onResponse(response([], { resources: [{ ...a!, ttlMs: 20 }] }), 0);
+  takeAllSteps(s.takeOver(response([], { resources: [{ ...a!, ttlMs: 20 }] }), 0));
   s.unsubscribe('a');
   time.advance(100);
   t.same([consumer.take(), time.waits], [['+a@1'], []]);
@@ -86,7 +94,7 @@ t.test('a wait for a removed resource is over', async (t) => {
   const { session: s, consumer, time } = session();
   s.subscribe('a', 10);
   s.onStreamOpened();
-  s.onResponse(response([], { removed: ['a'] }), 0);
+  takeAllSteps(s.takeOver(response([], { removed: ['a'] }), 0));
   time.advance(100);
   t.same(consumer.take(), ['-a', '?a']);
 });
