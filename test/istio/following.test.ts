@@ -6,6 +6,7 @@ import { text } from 'node:stream/consumers';
 import t, { type Test } from 'tap';
 import { freePorts } from '../../bench/peers/free-ports.ts';
 import { startHttpOrigin } from '../support/http-origin.ts';
+import { pause } from '../support/pause.ts';
 import { startSidecar } from '../support/sidecar.ts';
 import { type Istiod, startIstiod } from './istiod.ts';
 import { findIstiod } from './istiod-program.ts';
@@ -25,6 +26,8 @@ import { istioBootstrap } from './sidecar-identity.ts';
 
 /** The first run builds Istio. */
 t.setTimeout(900_000);
+// Each has a control plane of its own, which waits for whether more is applied: they wait side by side.
+t.jobs = 4;
 
 const program = await findIstiod();
 const options = 'missing' in program ? { skip: program.missing } : {};
@@ -70,6 +73,7 @@ class Mesh {
     for (;;) {
       const answer = await this.ask(path);
       if (answer.status === status && answer.body.startsWith(body)) return;
+      await pause();
     }
   }
 

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Test } from 'tap';
+import { pause } from '../support/pause.ts';
 
 export interface Istiod {
   /** Plain-text ADS, `127.0.0.1:port`. */
@@ -89,6 +90,7 @@ async function untilAcknowledged(url: string, proxy: string, types: number): Pro
     const refused = resources.find(({ lastError }) => lastError !== undefined);
     if (refused !== undefined) throw new Error(`${proxy} refused: ${refused.lastError}`);
     if (resources.length === types && resources.every(({ sent, acked }) => sent === acked)) return;
+    await pause();
   }
 }
 

@@ -57,8 +57,12 @@ async function ask(from: Pod): Promise<string> {
   return JSON.parse(text.slice(text.indexOf('\r\n\r\n') + 4)).headers['x-forwarded-client-cert'];
 }
 
-const client = await startClient('client', CLIENT_IP, { SECRET_TTL: '8s' });
-await Promise.all([serverSidecar.ready(), client.agent.ready()]);
+const drained = { EXIT_ON_ZERO_ACTIVE_CONNECTIONS: 'true', MINIMUM_DRAIN_DURATION: '0s' };
+const [client, early] = await Promise.all([
+  startClient('client', CLIENT_IP, { SECRET_TTL: '8s' }),
+  startClient('early', EARLY_IP, drained, '--log_as_json'),
+]);
+await Promise.all([serverSidecar.ready(), client.agent.ready(), early.agent.ready()]);
 
 t.test('it takes the agent’s flags and bootstrap, and is ready in its words', async (t) => {
   t.same(client.agent.envoyArguments().slice(2), [
@@ -109,9 +113,6 @@ t.test('a pod that is a native sidecar drains, serves on, and ends at once', asy
 });
 
 t.test('another, of a pod with both IP versions, drains for its time or until nobody is connected', async (t) => {
-  const variables = { EXIT_ON_ZERO_ACTIVE_CONNECTIONS: 'true', MINIMUM_DRAIN_DURATION: '0s' };
-  const early = await startClient('early', EARLY_IP, variables, '--log_as_json');
-  await early.agent.ready();
   t.match(early.agent.admin('/config_dump'), /"extra_source_addresses": \[\s*\{\s*"address": \{\s*"address": "::6"/);
   t.match(await ask(early.pod), /sa\/early$/);
   t.equal(await early.agent.end(), 0);

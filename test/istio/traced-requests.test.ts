@@ -6,6 +6,7 @@ import { request } from 'node:http';
 import t, { type Test } from 'tap';
 import { startHttpOrigin } from '../support/http-origin.ts';
 import { startOtlpCollector } from '../support/otlp-collector.ts';
+import { pause } from '../support/pause.ts';
 import { startSidecar } from '../support/sidecar.ts';
 import { startIstiod } from './istiod.ts';
 import { findIstiod } from './istiod-program.ts';
@@ -88,6 +89,7 @@ for (const protocol of ['grpc', 'http'] as const) {
         await ask(web.port);
         const [span] = collector.spans();
         if (span !== undefined) return span;
+        await pause();
       }
     };
     t.match(await spanOf(), {
