@@ -27,7 +27,7 @@ async function startMesh(t: Test, pod: CapturePod, { workers = 1, policy = 'clos
   const clusters = await redirectedClusters(t);
   const settings = join(t.testdir(), 'capture.yaml');
   writeFileSync(settings, `capture: { policy: ${policy} }\n`);
-  const start = (): Promise<Sidecar> =>
+  const start = (t: Test): Promise<Sidecar> =>
     startSidecar(t, {
       bootstrap: { static_resources: { listeners, clusters } },
       flags: [
@@ -36,7 +36,7 @@ async function startMesh(t: Test, pod: CapturePod, { workers = 1, policy = 'clos
       ],
       ...pod.asSidecar,
     });
-  return { start, sidecar: await start() };
+  return { start, sidecar: await start(t) };
 }
 
 /** The node's agent, in a network of its own as the node is, which the sidecars find at the path returned. */
@@ -74,8 +74,16 @@ for (const ip of [POD.v4, POD.v6]) {
   await pod.application.listen({ ip, port: 15021, name: `probe ${ip}`, speaksFirst: true });
 }
 
+/** Of all tests up to the one that kills it. */
+const first = await startMesh(t, pod);
+
+async function passedThrough(): Promise<number> {
+  const counted = await first.sidecar.admin('/stats?filter=cluster.passthrough.upstream_cx_total');
+  return Number(/: (\d+)\n/.exec(counted)![1]);
+}
+
 t.test('a connection of the application goes to the listener of its destination, of its port, or on', async (t) => {
-  const { sidecar } = await startMesh(t, pod);
+  const { sidecar } = first;
   const { application } = pod;
   for (const [family, mapped] of [
     ['v4', ''],
@@ -93,13 +101,13 @@ t.test('a connection of the application goes to the listener of its destination,
     t.match(peer, new RegExp(`${real} 9090$`), 'the application sees the address that it asked for');
   }
   // Three of each address went through the sidecar to where they were headed.
-  t.match(await sidecar.admin('/stats?filter=cluster.passthrough.upstream_cx_total'), /: 12\n/);
+  t.equal(await passedThrough(), 12);
   t.match(await sidecar.admin('/ready'), 'LIVE');
   t.match(await sidecar.admin('/capture'), new RegExp(`^Captured by ${names[mode]} `));
 });
 
 t.test('a caller reaches the chain of the port it called', async (t) => {
-  const { sidecar } = await startMesh(t, pod);
+  const before = await passedThrough();
   for (const ip of [POD.v4, POD.v6]) {
     t.match(await pod.world.text(ip, 8080, request), /\r\n\r\napp$/, `${ip}: HTTP`);
     t.equal(await pod.world.text(ip, 8080, '\0'), `pod ${ip} 8080 \0`, 'no HTTP: passed on');
@@ -107,7 +115,30 @@ t.test('a caller reaches the chain of the port it called', async (t) => {
     t.equal(await pod.world.text(ip, 15021), `probe ${ip}`, 'a port that is left alone');
     t.match(await pod.world.text(ip, 15006, request), /^(ECONNRESET)?$/, 'a direct call is no loop');
   }
-  t.match(await sidecar.admin('/stats?filter=cluster.passthrough.upstream_cx_total'), /: 4\n/);
+  t.equal(await passedThrough(), before + 4);
+});
+
+t.test(
+  'no connection is tracked where programs redirect',
+  { skip: mode === 'iptables' && 'rules need it' },
+  async (t) => {
+    for (const ip of [WORLD.v4, WORLD.v6]) t.match(await pod.application.text(ip, 8080, request), /exact$/);
+    t.match(await pod.world.text(POD.v4, 8080, request), /app$/);
+    t.equal(readFileSync('/proc/sys/net/netfilter/nf_conntrack_count', 'utf8').trim(), '0');
+  },
+);
+
+t.test('a sidecar that is gone: closed refuses, and one that comes back captures again', async (t) => {
+  const { sidecar, start } = first;
+  t.match(await pod.application.text(WORLD.v4, 8080, request), /exact$/);
+  sidecar.process.kill('SIGKILL');
+  await sidecar.ended;
+  t.equal(await pod.application.text(WORLD.v4, 8080, request), 'ECONNREFUSED');
+  t.equal(await pod.application.text(WORLD.v6, 9090, request), 'ECONNREFUSED');
+  const again = await start(t);
+  t.match(await pod.application.text(WORLD.v4, 8080, request), /exact$/);
+  t.match(await pod.world.text(POD.v6, 8080, request), /app$/);
+  t.match(await again.admin('/ready'), 'LIVE');
 });
 
 t.test('several workers share what is captured', async (t) => {
@@ -123,30 +154,6 @@ t.test('several workers share what is captured', async (t) => {
 });
 
 t.test(
-  'no connection is tracked where programs redirect',
-  { skip: mode === 'iptables' && 'rules need it' },
-  async (t) => {
-    await startMesh(t, pod);
-    for (const ip of [WORLD.v4, WORLD.v6]) t.match(await pod.application.text(ip, 8080, request), /exact$/);
-    t.match(await pod.world.text(POD.v4, 8080, request), /app$/);
-    t.equal(readFileSync('/proc/sys/net/netfilter/nf_conntrack_count', 'utf8').trim(), '0');
-  },
-);
-
-t.test('a sidecar that is gone: closed refuses, and one that comes back captures again', async (t) => {
-  const { sidecar, start } = await startMesh(t, pod);
-  t.match(await pod.application.text(WORLD.v4, 8080, request), /exact$/);
-  sidecar.process.kill('SIGKILL');
-  await sidecar.ended;
-  t.equal(await pod.application.text(WORLD.v4, 8080, request), 'ECONNREFUSED');
-  t.equal(await pod.application.text(WORLD.v6, 9090, request), 'ECONNREFUSED');
-  const again = await start();
-  t.match(await pod.application.text(WORLD.v4, 8080, request), /exact$/);
-  t.match(await pod.world.text(POD.v6, 8080, request), /app$/);
-  t.match(await again.admin('/ready'), 'LIVE');
-});
-
-t.test(
   'a sidecar that is gone: open lets connections pass',
   { skip: mode === 'iptables' && 'rules stay' },
   async (t) => {
@@ -156,7 +163,7 @@ t.test(
     await sidecar.ended;
     t.match(await pod.application.text(WORLD.v4, 8080, request), /^real/);
     t.match(await pod.world.text(POD.v6, 8080, request), /^pod/);
-    await start();
+    await start(t);
     t.match(await pod.application.text(WORLD.v4, 8080, request), /exact$/);
   },
 );

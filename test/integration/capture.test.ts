@@ -21,6 +21,9 @@ const problems = {
 // What is pinned lies in a file system of the namespace's own, at the usual place.
 const prepare = 'mount -t bpf bpf /sys/fs/bpf && exec "$0" "$@"';
 
+// Each in a pod and namespaces of its own: while one waits another goes on.
+t.jobs = 3;
+
 for (const [mode, problem] of Object.entries(problems)) {
   if (problem !== undefined) t.pass(`capture by ${mode}`, { skip: problem });
   else {
