@@ -3,6 +3,7 @@
 import t, { type Test } from 'tap';
 import { DnsServer } from '../support/dns-server.ts';
 import { startNamedOrigin } from '../support/named-origin.ts';
+import { pause } from '../support/pause.ts';
 import { clusterAt, httpFilterChain, type Sidecar, socketAddress, startSidecar } from '../support/sidecar.ts';
 
 async function startDns(t: Test): Promise<{ server: DnsServer; settings: object }> {
@@ -50,11 +51,13 @@ async function stat(sidecar: Sidecar, name: string): Promise<number> {
 /** Resolves when this counter has grown. */
 async function grown(sidecar: Sidecar, name: string): Promise<void> {
   const before = await stat(sidecar, name);
-  while ((await stat(sidecar, name)) <= before);
+  while ((await stat(sidecar, name)) <= before) await pause();
 }
 
 // Each test starts a process, which takes seconds on a busy machine.
 t.setTimeout(900_000);
+// While one waits another goes on: each has processes of its own.
+t.jobs = 3;
 
 t.test('a strict cluster follows its name: more addresses, others, none, and failures', async (t) => {
   const { server, settings } = await startDns(t);

@@ -3,12 +3,12 @@
 import { existsSync } from 'node:fs';
 import { request } from 'node:http';
 import { join } from 'node:path';
-import { setImmediate as aTurn } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { ControlPlane } from '../../control-plane/control-plane.ts';
 import { parseControlPlaneFlags } from '../../control-plane/flags.ts';
 import { renameIntoPlace, writeFiles } from '../support/control-plane-fixtures.ts';
 import { startNamedOrigin } from '../support/named-origin.ts';
+import { pause } from '../support/pause.ts';
 import { startSidecar } from '../support/sidecar.ts';
 
 // Seven processes are started here, one after the other.
@@ -75,7 +75,7 @@ function ask(port: number, path = '/'): Promise<{ readonly status: number; reado
 
 /** Asks until the answer is as wanted: a change is served soon, and a test that waits in vain is ended by the runner. */
 async function becomes(port: number, isWanted: (answer: { status: number; body: string }) => boolean): Promise<void> {
-  while (!isWanted(await ask(port))) await aTurn();
+  while (!isWanted(await ask(port))) await pause();
 }
 
 function service(name: string, listenPort: number, endpointPort: number): string {

@@ -2,11 +2,11 @@
 
 import { request } from 'node:http';
 import { join } from 'node:path';
-import { setImmediate as aTurn } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { DiscoveryServer } from '../../control-plane/discovery-server.ts';
 import { everyNode, SnapshotCache } from '../../control-plane/snapshot-cache.ts';
 import { renameIntoPlace, resourcesOfText } from '../support/control-plane-fixtures.ts';
+import { pause } from '../support/pause.ts';
 import { startSidecar } from '../support/sidecar.ts';
 
 // Three processes are started here, one after the other.
@@ -84,7 +84,7 @@ function ask(port: number): Promise<Answer> {
 
 /** Asks until the answer is as wanted; every answer on the way is one of before or after. */
 async function becomes(port: number, isWanted: (answer: Answer) => boolean): Promise<void> {
-  while (!isWanted(await ask(port))) await aTurn();
+  while (!isWanted(await ask(port))) await pause();
 }
 
 const flags = ['--no-config-cache', '--concurrency', '1'];

@@ -8,6 +8,7 @@ import type { Address } from '../../config/address.ts';
 import { close } from '../../native/socket.ts';
 import { HotRestartSuccessor, introduce } from '../../proxy/hot-restart/successor.ts';
 import { startPatientOrigin } from '../support/patient-origin.ts';
+import { pause } from '../support/pause.ts';
 import {
   clusterAt,
   httpFilterChain,
@@ -20,6 +21,8 @@ import { connectTo, isDone, isRefused, request } from '../support/single-listene
 
 // Each test starts processes, which takes seconds on a busy machine.
 t.setTimeout(900_000);
+// While one waits another goes on: each has processes of its own.
+t.jobs = 3;
 
 let familyCount = 0;
 
@@ -206,7 +209,7 @@ t.test('idle clients are served to their last request, and streams to their end'
   t.equal(await parent.ended, 0);
   await answers(t, port);
   // What the parent had counted arrives behind a round trip or two.
-  while (!(await next.admin('/stats?filter=^http.ingress.downstream_rq_total$')).endsWith(': 4\n'));
+  while (!(await next.admin('/stats?filter=^http.ingress.downstream_rq_total$')).endsWith(': 4\n')) await pause();
 });
 
 t.test('when the drain time is over idle clients leave, and when that of a parent is, all', async (t) => {

@@ -2,11 +2,14 @@
 
 import t from 'tap';
 import { startPatientOrigin } from '../support/patient-origin.ts';
+import { pause } from '../support/pause.ts';
 import { clusterAt, httpFilterChain, socketAddress, startSidecar } from '../support/sidecar.ts';
 import { connectTo, isDone, isRefused, request, startBefore } from '../support/single-listener.ts';
 
 // Each test starts a process, which takes seconds on a busy machine.
 t.setTimeout(900_000);
+// While one waits another goes on: each has processes of its own.
+t.jobs = 3;
 
 t.test('/healthcheck/fail asks clients to leave after their response, /healthcheck/ok takes it back', async (t) => {
   const origin = await startPatientOrigin(t);
@@ -20,10 +23,10 @@ t.test('/healthcheck/fail asks clients to leave after their response, /healthche
   t.notOk(await isAsked());
   await sidecar.admin('/healthcheck/fail', 'POST');
   t.match(await sidecar.admin('/ready'), 'DRAINING');
-  while (!(await isAsked()));
+  while (!(await isAsked())) await pause();
   await sidecar.admin('/healthcheck/ok', 'POST');
   t.match(await sidecar.admin('/ready'), 'LIVE');
-  while (await isAsked());
+  while (await isAsked()) await pause();
 });
 
 t.test(
@@ -40,7 +43,7 @@ t.test(
       await sidecar.admin('/drain_listeners?graceful', 'POST');
       await idle.ended();
       t.equal(idle.outcome, 'end', strategy);
-      while (!(await isRefused(port)));
+      while (!(await isRefused(port))) await pause();
       t.match(await sidecar.admin('/server_info'), /"state"/);
       sidecar.process.kill('SIGTERM');
       t.equal(await sidecar.ended, 0);
@@ -60,7 +63,7 @@ t.test('only inbound listeners are drained when that is asked', async (t) => {
   const bootstrap = { static_resources: { listeners, clusters: [clusterAt('app', origin.port)] } };
   const sidecar = await startSidecar(t, { bootstrap, flags: ['--concurrency', '1'] });
   await sidecar.admin('/drain_listeners?inboundonly', 'POST');
-  while (!(await isRefused(sidecar.port('in'))));
+  while (!(await isRefused(sidecar.port('in')))) await pause();
   const client = await connectTo(t, sidecar.port('out'));
   await client.write(request('/'));
   t.match(await client.until(isDone), /^HTTP\/1\.1 200/);

@@ -5,11 +5,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
 import { startPatientOrigin } from '../support/patient-origin.ts';
+import { pause } from '../support/pause.ts';
 import { fileAccessLog, type Sidecar } from '../support/sidecar.ts';
 import { connectTo, isDone, isRefused, request, startBefore } from '../support/single-listener.ts';
 
 // Each test starts a process, which takes seconds on a busy machine.
 t.setTimeout(900_000);
+// While one waits another goes on: each has processes of its own.
+t.jobs = 3;
 
 t.test('SIGTERM lets idle clients go, finishes what is in flight, takes nothing new, and ends', async (t) => {
   const origin = await startPatientOrigin(t);
@@ -82,9 +85,9 @@ t.test('SIGHUP and SIGUSR1 open log files anew', async (t) => {
   const manager = { access_log: [fileAccessLog(file, '%REQ(:path)%\n')] };
   const sidecar = await startBefore(t, { port: origin.port, manager, flags: ['--file-flush-interval-msec', '5'] });
   const client = await connectTo(t, sidecar.port('http'));
-  // Nobody is told when a file changes: look again behind a round trip.
+  // Nobody is told when a file changes.
   const shown = async (isShown: () => boolean) => {
-    while (!isShown()) await sidecar.admin('/ready');
+    while (!isShown()) await pause();
   };
   const logged = async (path: string) => {
     await client.write(request(path));

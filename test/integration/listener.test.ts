@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { startNamedOrigin } from '../support/named-origin.ts';
+import { pause } from '../support/pause.ts';
 import {
   clusterAt,
   fileAccessLog,
@@ -65,11 +66,13 @@ async function stat(sidecar: Sidecar, name: string): Promise<number> {
 
 /** Resolves when a stat has this value; what workers count arrives without a message. */
 async function reaches(sidecar: Sidecar, name: string, value: number): Promise<void> {
-  while ((await stat(sidecar, name)) !== value);
+  while ((await stat(sidecar, name)) !== value) await pause();
 }
 
 // Each test starts a process, which takes seconds on a busy machine.
 t.setTimeout(900_000);
+// While one waits another goes on: each has processes of its own.
+t.jobs = 3;
 
 t.test('a limit of connections holds over all workers', async (t) => {
   const limit = { layered_runtime: { layers: [layer({ 'envoy.resource_limits.listener.http.connection_limit': 3 })] } };

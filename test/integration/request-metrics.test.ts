@@ -5,10 +5,13 @@ import { startHttpOrigin } from '../support/http-origin.ts';
 import { startNamedOrigin } from '../support/named-origin.ts';
 import { parseOpenMetrics } from '../support/openmetrics-parser.ts';
 import { startOtlpCollector } from '../support/otlp-collector.ts';
+import { pause } from '../support/pause.ts';
 import { clusterAt, httpFilterChain, type Sidecar, socketAddress, startSidecar } from '../support/sidecar.ts';
 
 // Each test starts a process, which takes seconds on a busy machine.
 t.setTimeout(900_000);
+// While one waits another goes on: each has processes of its own.
+t.jobs = 3;
 
 function bootstrap(port: number, collectorPort?: number): object {
   const routes = [
@@ -47,7 +50,10 @@ t.test('all requests are counted when that is asked for', async (t) => {
   const total = (found: typeof families) =>
     (found.get('outrigger_requests')?.samples ?? []).reduce((sum, { value }) => sum + value, 0);
   let families = await scrape(sidecar);
-  while (total(families) < 3) families = await scrape(sidecar);
+  while (total(families) < 3) {
+    await pause();
+    families = await scrape(sidecar);
+  }
   const samples = families.get('outrigger_requests')!.samples;
   t.strictSame(
     samples.map(
@@ -104,7 +110,10 @@ t.test('requests that came without a trace are counted by whom they called', asy
     (families.get(name)?.samples ?? []).reduce((sum, { value }) => sum + value, 0);
   // All were read once those that nothing chose are known to be dropped.
   let families = await scrape(sidecar);
-  while (sumOf(families, 'outrigger_sampler_dropped') < brought.length) families = await scrape(sidecar);
+  while (sumOf(families, 'outrigger_sampler_dropped') < brought.length) {
+    await pause();
+    families = await scrape(sidecar);
+  }
   const begun = families.get('outrigger_sampler_begun')!.samples;
   t.strictSame(
     begun.map(({ labels, value }) => `${labels.get('service')} ${labels.get('route')} ${value}`),
@@ -127,6 +136,7 @@ t.test('the status of gRPC is counted of requests whose trace nobody keeps', asy
   }
   let samples = (await scrape(sidecar)).get('outrigger_requests')?.samples ?? [];
   while (samples.reduce((sum, { value }) => sum + value, 0) < 3) {
+    await pause();
     samples = (await scrape(sidecar)).get('outrigger_requests')?.samples ?? [];
   }
   t.strictSame(

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { startHttpOrigin } from '../support/http-origin.ts';
 import { type CollectedSpan, type OtlpCollector, startOtlpCollector } from '../support/otlp-collector.ts';
+import { pause } from '../support/pause.ts';
 import { clusterAt, httpFilterChain, type Sidecar, socketAddress, startSidecar } from '../support/sidecar.ts';
 
 /** Everything is wanted, five a second may leave. */
@@ -48,6 +49,7 @@ async function untilCounted(proxy: Sidecar, isMet: (of: (name: string) => number
     const text = await proxy.admin('/stats?filter=^sampling');
     const values = new Map(text.split('\n').map((line) => line.split(': ') as [string, string]));
     if (isMet((name) => Number(values.get(`sampling.${name}`) ?? 0))) return;
+    await pause();
   }
 }
 
@@ -55,6 +57,8 @@ const reasonOf = ({ attributes }: CollectedSpan) => attributes['sampling.reason'
 const thresholdOf = ({ traceState }: CollectedSpan) => /(?:^|,)ot=(?:.*;)?th:([0-9a-f]+)/.exec(traceState)?.[1];
 // Each test starts a process, which takes seconds on a busy machine.
 t.setTimeout(900_000);
+// While one waits another goes on: each has processes of its own.
+t.jobs = 4;
 
 const listenerType = 'type.googleapis.com/envoy.config.listener.v3.Listener';
 const chosenOf = (collector: OtlpCollector) => collector.spans().filter((span) => reasonOf(span) === 'head');
@@ -127,11 +131,14 @@ t.test("Envoy's percentages are followed while the process runs", async (t) => {
   renameSync(join(folder, 'next.json'), path);
   while (
     !/listener_in_place_updated: 1|listener_modified: 1/.test(await proxy.admin('/stats?filter=listener_manager'))
-  );
+  ) {
+    await pause();
+  }
   // A connection of the listener before goes by what that said until it is drained.
   const headers = { connection: 'close' };
   while (chosenOf(collector).length === 0) {
     await (await fetch(`http://127.0.0.1:${proxy.port('http')}/`, { headers })).arrayBuffer();
+    await pause();
   }
   t.ok(chosenOf(collector).every((span) => thresholdOf(span) === '0'));
 });

@@ -17,6 +17,8 @@ import { connectTo, isDone, request } from '../support/single-listener.ts';
 
 // Each test starts a process, which takes seconds on a busy machine.
 t.setTimeout(900_000);
+// While one waits another goes on: each has processes of its own.
+t.jobs = 3;
 
 /** One that has nothing: without its answer a sidecar has no listeners. Istiod's port for meshes without TLS. */
 async function startControlPlane(t: Test): Promise<string> {

@@ -1,11 +1,11 @@
 // The whole process under a control plane that sends virtual hosts apart from their route configuration (VHDS).
 
 import { request } from 'node:http';
-import { setImmediate as aTurn } from 'node:timers/promises';
 import t from 'tap';
 import { DiscoveryServer } from '../../control-plane/discovery-server.ts';
 import { everyNode, SnapshotCache } from '../../control-plane/snapshot-cache.ts';
 import { resourcesOfText } from '../support/control-plane-fixtures.ts';
+import { pause } from '../support/pause.ts';
 import { startSidecar } from '../support/sidecar.ts';
 
 t.setTimeout(900_000);
@@ -76,9 +76,9 @@ t.test('virtual hosts come, change and go while requests are answered', async (t
   t.equal(await ask(web, 'a.example'), '200 first');
   t.match(await ask(web, 'b.example'), /^404/);
   publish(host('a.example', 'second'), host('b.example', 'other'));
-  while ((await ask(web, 'b.example')) !== '200 other') await aTurn();
+  while ((await ask(web, 'b.example')) !== '200 other') await pause();
   t.equal(await ask(web, 'a.example'), '200 second');
   publish(host('b.example', 'other'));
-  while (!(await ask(web, 'a.example')).startsWith('404')) await aTurn();
+  while (!(await ask(web, 'a.example')).startsWith('404')) await pause();
   t.match(await sidecar.admin('/xds'), /route\.v3\.VirtualHost\n\s+subscribed to everything, holds 1\n/);
 });

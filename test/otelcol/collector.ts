@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { freePorts } from '../../bench/peers/free-ports.ts';
 import { buildGoProgram } from '../../bench/peers/go-program.ts';
+import { pause } from '../support/pause.ts';
 
 export interface Attributes {
   readonly [key: string]: string;
@@ -112,6 +113,7 @@ async function reachable(port: number, hasEnded: () => boolean): Promise<void> {
     ]).catch(() => [false]);
     socket.destroy();
     if (isThere) return;
+    await pause();
   }
 }
 
