@@ -53,6 +53,7 @@ for (const encoding of ['json', 'protobuf'] as const) {
       { name: 'attempt', kind: 'CLIENT' },
       { name: 'other' },
     ]);
+    t.equal(taken.length, 3, 'each once');
     t.notOk('shared' in taken[1]! || 'shared' in taken[2]!);
     t.same(collector.paths, ['/api/v2/spans']);
   });

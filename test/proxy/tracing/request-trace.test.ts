@@ -126,6 +126,18 @@ t.test(
   },
 );
 
+t.test('what a record is weighed by is the random value that its trace brings, else the end of the id', async (t) => {
+  const scene = new Scene({ manager: { tracing: tracingOf() } });
+  for (const state of ['ot=rv:123456789abcde', 'ot=th:0']) {
+    scene.request(withParent('01', ['tracestate', state]));
+    scene.respond(scene.connect(), 200);
+  }
+  t.same(
+    recordsIn(scene).map(({ random }) => random),
+    ['123456789abcde', traceId.slice(-14)],
+  );
+});
+
 t.test('an object that was given back is new to the next request, and holds on to nothing', async (t) => {
   const pool = new TracePool();
   const first = pool.take();
