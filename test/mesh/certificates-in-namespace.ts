@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { startIstiod } from '../istio/istiod.ts';
+import { pause } from '../support/pause.ts';
 import { Authority, type IssuedIdentity } from '../support/tls-fixtures.ts';
 import { filesOf, type MeshSidecar, NODE_IP, type Pod, startMeshSidecar, startNode, startPod } from './mesh-node.ts';
 import {
@@ -107,17 +108,17 @@ await istiod.apply(documents(...meshObjects(), mutualTls('STRICT'), inboundLog()
 const server = await startPod(t, { name: 'server', ip: SERVER_IP });
 const client = await startPod(t, { name: 'client', ip: CLIENT_IP });
 const impostor = await startPod(t, { name: 'impostor', ip: IMPOSTOR_IP });
-await server.serveHttp(ports.http);
-await server.serveHttp(ports.auto);
-for (const [index, { identity }] of shown.entries()) await impostor.serveHttp(IMPOSTOR_PORT + index, identity);
+await Promise.all([
+  ...[ports.http, ports.auto].map((port) => server.serveHttp(port)),
+  ...shown.map(({ identity }, index) => impostor.serveHttp(IMPOSTOR_PORT + index, identity)),
+]);
 const sidecarOf = async (pod: Pod): Promise<MeshSidecar> => {
   const mounted = { identity: issued(pod.name), roots: mesh.certificate };
   const sidecar = startMeshSidecar(t, pod, { istiod, serviceAccount: pod.name, labels: { app: pod.name }, mounted });
   await sidecar.ready();
   return sidecar;
 };
-const serverSidecar = await sidecarOf(server);
-const clientSidecar = await sidecarOf(client);
+const [serverSidecar, clientSidecar] = await Promise.all([sidecarOf(server), sidecarOf(client)]);
 
 /** Istio's own log of listeners leaves out all but connections that no filter chain was found for. */
 function inboundLog(): object {
@@ -265,7 +266,7 @@ t.test('a listener that names one service account refuses all others of the mesh
   await istiod.apply(documents(onlyFor('client')));
   const port = ports.auto;
   const stranger = issued('stranger');
-  while (getAs(stranger, port).endsWith(' 200'));
+  while (getAs(stranger, port).endsWith(' 200')) await pause();
   await refusesClient(t, {
     what: 'another service account',
     identity: stranger,
@@ -279,7 +280,7 @@ t.test('a listener that names one service account refuses all others of the mesh
 t.test('a mesh that has no control plane for some time goes on, and so do rotations of what is mounted', async (t) => {
   // Otherwise all would go over the connection of the first.
   await istiod.apply(documents(oneRequestAConnection()));
-  while (!clientSidecar.admin('/config_dump').includes('max_requests_per_connection'));
+  while (!clientSidecar.admin('/config_dump').includes('max_requests_per_connection')) await pause();
   await istiod.stop();
   const stoppedAtMs = performance.now();
   const shownHashes = new Set<string>();
