@@ -1,65 +1,77 @@
 // Run by termination.test.ts in network and mount namespaces of its own: a client and a server with sidecars, and what becomes
 // of requests between them when one of these is told to end, as the kubelet and Istio's hooks tell it.
 
-import { once } from 'node:events';
-import { join } from 'node:path';
+import { EventEmitter, once } from 'node:events';
+import { setTimeout as delay } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { startIstiod } from '../istio/istiod.ts';
 import { CapturePeer } from '../support/capture-peer.ts';
+import { programFile } from '../support/program-file.ts';
 import { type MeshSidecar, NODE_IP, type Pod, startMeshSidecar, startNode, startPod } from './mesh-node.ts';
-import { CLIENT_IP, documents, meshObjects, mutualTls, ports, SERVER_IP, SERVICE_IP } from './mesh-objects.ts';
+import { documents, meshObjects, mutualTls, ports, SERVER_IP, SERVICE_IP } from './mesh-objects.ts';
 
 t.setTimeout(900_000);
 
 const request = 'GET /hello HTTP/1.1\r\nHost: server.shop.svc.cluster.local:8080\r\nConnection: close\r\n\r\n';
 const CLIENT = /^HTTP\/1\.1 200 .*URI=spiffe:\/\/cluster\.local\/ns\/shop\/sa\/client"/s;
-/** As the hook of an injected container calls it (`lifecycle.preStop`), of the sources as they are. */
-const pilotAgent = `${process.execPath} ${join(import.meta.dirname, '../../proxy/main.ts')}`;
+/** As the hook of an injected container calls it (`lifecycle.preStop`). */
+const pilotAgent = `${process.execPath} ${programFile('proxy/main.ts')}`;
 
 startNode();
 const istiod = await startIstiod(t, { program: process.argv[2]!, mesh: {}, address: `${NODE_IP}:0` });
 await istiod.apply(documents(...meshObjects(), mutualTls('STRICT')));
 const server = await startPod(t, { name: 'server', ip: SERVER_IP });
-const client = await startPod(t, { name: 'client', ip: CLIENT_IP });
 await server.serveHttp(ports.http);
 await server.application.listen({ ip: SERVER_IP, port: ports.tcp, name: 'echo' });
 
-async function sidecarOf(pod: Pod, variables: Readonly<Record<string, string>>): Promise<MeshSidecar> {
-  const sidecar = startMeshSidecar(t, pod, {
-    istiod,
-    serviceAccount: pod.name,
-    labels: { app: pod.name },
-    variables,
-  });
+async function sidecarOf(pod: Pod, variables: Readonly<Record<string, string>>, account = 'client') {
+  const sidecar = startMeshSidecar(t, pod, { istiod, serviceAccount: account, labels: { app: account }, variables });
   await sidecar.ready();
   return sidecar;
 }
 
-await sidecarOf(server, {});
+await sidecarOf(server, {}, 'server');
+
+let clients = 0;
+
+/** A pod of the client's, whose sidecar is told this. */
+async function startClient(variables: Readonly<Record<string, string>>) {
+  const ip = `10.77.0.${100 + ++clients}`;
+  const pod = await startPod(t, { name: `client-${clients}`, ip });
+  return { pod, sidecar: await sidecarOf(pod, variables) };
+}
+
+/** Between two requests of a client. Without it they take both cores from whoever starts or ends beside them. */
+const PAUSE_MS = 20;
 
 /** An application that asks all the time, each time over a new connection, until it is stopped. */
 class Asking {
   readonly lost: string[] = [];
   answered = 0;
+  readonly #pod: Pod;
+  readonly #news = new EventEmitter();
   readonly #loops: readonly Promise<void>[];
   #isStopped = false;
 
-  constructor() {
+  constructor(pod: Pod) {
+    this.#pod = pod;
     this.#loops = Array.from({ length: 4 }, () => this.#loop());
   }
 
   async #loop(): Promise<void> {
     while (!this.#isStopped) {
-      const answer = await client.application.text(SERVICE_IP, ports.http, request);
+      const answer = await this.#pod.application.text(SERVICE_IP, ports.http, request);
       this.answered++;
       if (!CLIENT.test(answer)) this.lost.push(answer);
+      this.#news.emit('answer');
+      await delay(PAUSE_MS);
     }
   }
 
   /** Resolves when so many more were answered. */
   async answers(count: number): Promise<void> {
     const goal = this.answered + count;
-    while (this.answered < goal) await client.application.text(SERVICE_IP, ports.http, request);
+    while (this.answered < goal) await once(this.#news, 'answer');
   }
 
   async stop(): Promise<void> {
@@ -76,10 +88,10 @@ async function endOf({ process }: MeshSidecar): Promise<{ readonly code: unknown
 }
 
 /** A connection of the application that lasts until it is closed. */
-async function holdConnection(): Promise<CapturePeer> {
-  const peer = await CapturePeer.start({ namespaceOf: client.holder });
+async function holdConnection(pod: Pod): Promise<CapturePeer> {
+  const peer = await CapturePeer.start({ namespaceOf: pod.holder });
   void peer.converse(SERVICE_IP, ports.tcp);
-  while (!client.run('ss --tcp --numeric --no-header state established').includes(`${SERVICE_IP}:${ports.tcp}`));
+  while (!pod.run('ss --tcp --numeric --no-header state established').includes(`${SERVICE_IP}:${ports.tcp}`));
   return peer;
 }
 
@@ -94,9 +106,23 @@ async function nothingLost(t: Test, asking: Asking, since: number): Promise<void
   t.ok(asking.answered > since + 20, `${asking.answered - since} requests since`);
 }
 
+// Each test has a pod of its own, and what they wait for passes side by side: when all have started, which takes the cores.
+const untilTimeIsOver = { TERMINATION_DRAIN_DURATION_SECONDS: '8' };
+const untilNobodyIsConnected = {
+  EXIT_ON_ZERO_ACTIVE_CONNECTIONS: 'true',
+  MINIMUM_DRAIN_DURATION: '1s',
+  TERMINATION_DRAIN_DURATION_SECONDS: '0',
+};
+const forTheLeastTime = { EXIT_ON_ZERO_ACTIVE_CONNECTIONS: 'true', MINIMUM_DRAIN_DURATION: '8s' };
+const forLong = { TERMINATION_DRAIN_DURATION_SECONDS: '120' };
+const started = await Promise.all(
+  [untilTimeIsOver, untilNobodyIsConnected, forTheLeastTime, forLong, forLong].map(startClient),
+);
+t.jobs = started.length;
+
 t.test('at SIGTERM the application goes on calling others, until terminationDrainDuration is over', async (t) => {
-  const sidecar = await sidecarOf(client, { TERMINATION_DRAIN_DURATION_SECONDS: '8' });
-  const asking = new Asking();
+  const { pod, sidecar } = started[0]!;
+  const asking = new Asking(pod);
   await asking.answers(20);
   const ended = endOf(sidecar);
   sidecar.process.kill('SIGTERM');
@@ -111,13 +137,9 @@ t.test('at SIGTERM the application goes on calling others, until terminationDrai
 });
 
 t.test('with EXIT_ON_ZERO_ACTIVE_CONNECTIONS it goes on as long as the application has a connection', async (t) => {
-  const sidecar = await sidecarOf(client, {
-    EXIT_ON_ZERO_ACTIVE_CONNECTIONS: 'true',
-    MINIMUM_DRAIN_DURATION: '1s',
-    TERMINATION_DRAIN_DURATION_SECONDS: '0',
-  });
-  const held = await holdConnection();
-  const asking = new Asking();
+  const { pod, sidecar } = started[1]!;
+  const held = await holdConnection(pod);
+  const asking = new Asking(pod);
   await asking.answers(20);
   const ended = endOf(sidecar);
   sidecar.process.kill('SIGTERM');
@@ -133,13 +155,13 @@ t.test('with EXIT_ON_ZERO_ACTIVE_CONNECTIONS it goes on as long as the applicati
 });
 
 t.test('… and MINIMUM_DRAIN_DURATION in any case', async (t) => {
-  const sidecar = await sidecarOf(client, { EXIT_ON_ZERO_ACTIVE_CONNECTIONS: 'true', MINIMUM_DRAIN_DURATION: '8s' });
+  const { pod, sidecar } = started[2]!;
   t.equal(connectionsOf(sidecar), 0);
   const ended = endOf(sidecar);
   sidecar.process.kill('SIGTERM');
   await sidecar.logged('ends when nobody is connected');
-  const asking = new Asking();
-  await asking.answers(20);
+  const asking = new Asking(pod);
+  await asking.answers(30);
   await nothingLost(t, asking, 0);
   const { code, afterMs } = await ended;
   t.equal(code, 0);
@@ -147,13 +169,13 @@ t.test('… and MINIMUM_DRAIN_DURATION in any case', async (t) => {
 });
 
 t.test('behind the hook of a native sidecar all goes on at both ends, and SIGTERM ends it at once', async (t) => {
-  const sidecar = await sidecarOf(client, { TERMINATION_DRAIN_DURATION_SECONDS: '120' });
+  const { pod, sidecar } = started[3]!;
   const opened = /^cluster\.outbound\|8080\|\|server.*upstream_cx_total: (\d+)$/m;
   const connections = (): number => Number(opened.exec(sidecar.admin('/stats?filter=upstream_cx_total'))![1]);
-  const asking = new Asking();
+  const asking = new Asking(pod);
   await asking.answers(20);
   const before = { answered: asking.answered, connections: connections() };
-  client.run(`${pilotAgent} request --debug-port=15020 POST drain`);
+  pod.run(`${pilotAgent} request --debug-port=15020 POST drain`);
   await asking.answers(50);
   t.ok(connections() - before.connections < 25, 'the client of a service that stays is not asked to leave');
   server.run(`${pilotAgent} request --debug-port=15020 POST drain`);
@@ -170,16 +192,16 @@ t.test('behind the hook of a native sidecar all goes on at both ends, and SIGTER
 });
 
 t.test('/quitquitquit ends it at once, and is taken from the pod itself alone', async (t) => {
-  const sidecar = await sidecarOf(client, { TERMINATION_DRAIN_DURATION_SECONDS: '120' });
-  const held = await holdConnection();
+  const { pod, sidecar } = started[4]!;
+  const held = await holdConnection(pod);
   for (const order of ['quitquitquit', 'drain']) {
-    const response = await fetch(`http://${CLIENT_IP}:15020/${order}`, { method: 'POST' });
+    const response = await fetch(`http://${pod.ip}:15020/${order}`, { method: 'POST' });
     t.equal(response.status, 403, order);
     await response.text();
   }
   t.equal(connectionsOf(sidecar), 1);
   const ended = endOf(sidecar);
-  client.run('curl -s --fail -X POST http://127.0.0.1:15020/quitquitquit');
+  pod.run('curl -s --fail -X POST http://127.0.0.1:15020/quitquitquit');
   const { code, afterMs } = await ended;
   t.equal(code, 0);
   t.ok(afterMs < 60_000, `${afterMs} ms`);
