@@ -99,7 +99,8 @@ function runsOf({ percent, parent, spawnUpstreamSpan = false, status = 200 }: Ca
   head.path = '/cart/items?page=2';
   head.authority = 'shop.example';
   const info = infoOf(status);
-  const stream = { head, info, manager: { config }, random: Math.random, trace: null } as unknown as Stream;
+  const facts = { head, info, route, cluster, manager: { config } };
+  const stream = { ...facts, random: Math.random, trace: null } as unknown as Stream;
   const received = parent === undefined ? lines : [...lines, parentOf(parent)];
   const context = { info, request: head, response: null, responseTrailers: null, localReplyBody: '' };
   const endpoint = [...cluster.eachEndpoint()][0]!;
@@ -114,9 +115,9 @@ function runsOf({ percent, parent, spawnUpstreamSpan = false, status = 200 }: Ca
   };
   const begin = () => {
     decide();
-    const trace = stream.trace!;
-    trace.inject(head.headers);
-    trace.beginAttempt(endpoint, head.headers, 1);
+    tracer.inject(stream);
+    const { trace } = stream;
+    trace?.beginAttempt(endpoint, head.headers, 1);
     return trace;
   };
   return {
@@ -131,9 +132,9 @@ function runsOf({ percent, parent, spawnUpstreamSpan = false, status = 200 }: Ca
     },
     whole: () => {
       const trace = begin();
-      trace.attemptAnswered(status);
-      trace.endAttempt(2);
-      tracer.finish(stream, context);
+      trace?.attemptAnswered(status);
+      trace?.endAttempt(2);
+      if (tracer.keeps(stream, context)) tracer.record(stream, context);
       tracer.release(stream);
     },
   };

@@ -230,16 +230,18 @@ export class ConnectionManager implements RouteTableUser {
     const istioStats = this.#istioStats;
     if (tracer === null && counter === null && istioStats === null && this.#accessLoggers.length === 0) return;
     const logContext = this.#logContext;
-    logContext.info = info;
     logContext.request = stream.head;
     logContext.response = response;
     logContext.responseTrailers = trailers;
-    // Logs tell whether the trace is kept.
-    if (tracer !== null) tracer.finish(stream, logContext);
+    const isKept = tracer?.keeps(stream, logContext) === true;
     if (counter !== null) counter.count(stream, logContext);
-    if (istioStats !== null) istioStats.count(stream, logContext);
-    for (let index = 0; index < this.#accessLoggers.length; index++) {
-      this.#accessLoggers[index]!.log(this.#logContext);
+    if (isKept || istioStats !== null || this.#accessLoggers.length > 0) {
+      // Of what is stored here only this is a new object each time, which the collector of garbage has to be told of.
+      logContext.info = info;
+      // Logs tell whether the trace is kept.
+      if (isKept) tracer.record(stream, logContext);
+      if (istioStats !== null) istioStats.count(stream, logContext);
+      for (let index = 0; index < this.#accessLoggers.length; index++) this.#accessLoggers[index]!.log(logContext);
     }
     if (tracer !== null) tracer.release(stream);
   }

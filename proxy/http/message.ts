@@ -1,6 +1,7 @@
 // The message seam: what a codec hands to the connection manager and what it is handed back. HTTP/1.1, HTTP/2 and the
 // uWebSockets engine fill and read these; nothing behind the seam knows how the bytes looked on the wire.
 
+import type { LineTrace } from '../tracing/trace-line.ts';
 import { HeaderTable } from './header-table.ts';
 
 /** How the end of a body is known. */
@@ -38,6 +39,8 @@ export class RequestHead {
   upgrade = '';
   /** The client waits for 100 Continue before it sends the body. */
   expectsContinue = false;
+  /** Null before the first request that is traced. */
+  traceLine: LineTrace | null = null;
 }
 
 /** Whether a second sending means no more than the first (RFC 9110 §9.2.2). Methods that are not known are not. */

@@ -52,7 +52,7 @@ export class Stream {
   /** Null before it is known, and where there is none. */
   route: CompiledRoute | null = null;
   cluster: ClusterRuntime | null = null;
-  /** Null where nothing is recorded, and before it is known where the request goes. */
+  /** Null where nothing is recorded, before it is known where the request goes, and while its line is all there is of it. */
   trace: RequestTrace | null = null;
   /** Null before the first that is followed here. */
   redirects: FollowedRedirects | null = null;
@@ -215,7 +215,7 @@ export class Stream {
     const timeouts = action.takeTimeouts(head);
     if (!manager.router.suppressEnvoyHeaders) action.addExpectedTimeout(head, timeouts);
     action.rewriteRequest(head, info);
-    this.trace?.inject(head.headers);
+    if (manager.tracer !== null) manager.tracer.inject(this);
     manager.peerMetadata?.addToRequest(head.headers, cluster);
     const retry = action.takeRetries(head);
     this.#timeoutMs = timeouts.timeoutMs;
@@ -452,7 +452,6 @@ export class Stream {
     info.endedAtMs = this.nowMs;
     for (let slot = 0; slot < StreamDeadline.count; slot++) this.sender.deadlines.clear(slot);
     if (this.#isTunnel) manager.stats.dec(httpStats.downstreamCxUpgradesActive);
-    if (manager.tracer !== null && this.trace === null) manager.tracer.begin(this, this.route, null);
     manager.logRequest(this, this.#responseHead, this.#responseTrailers);
   }
 }

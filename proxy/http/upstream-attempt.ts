@@ -7,6 +7,7 @@ import type { CircuitBreaker } from '../cluster/circuit-breaker.ts';
 import type { ClusterRuntime } from '../cluster/cluster-runtime.ts';
 import type { EndpointPool, PoolWaiter } from '../cluster/endpoint-pool.ts';
 import type { EndpointRuntime } from '../cluster/endpoint-runtime.ts';
+import type { RequestTrace } from '../tracing/request-trace.ts';
 import { countAttempt, countAttemptEnd, FlowCounts } from './attempt-counts.ts';
 import { choosePool } from './endpoint-choice.ts';
 import { isIdempotent } from './message.ts';
@@ -77,6 +78,23 @@ export class UpstreamAttempt {
     countAttempt(this.#cluster, this.endpoint!);
     info.upstreamRequestStartAtMs = nowMs;
     noteConnection(info, connection, nowMs - this.startedAtMs);
+  }
+
+  /** It will get no response, or no more of it. */
+  fail(reason: string): void {
+    this.#trace?.attemptFailed(reason);
+  }
+
+  /** It got a response in place of which another attempt is made. */
+  answeredInVain(status: number): void {
+    this.#trace?.attemptAnswered(status);
+  }
+
+  /** A trace that tells of attempts: of one that ends well there is nothing to tell. */
+  get #trace(): RequestTrace | null {
+    const stream = this.#stream;
+    const { tracer } = stream.manager;
+    return tracer === null ? null : tracer.attemptOf(stream, this.endpoint, this.startedAtMs);
   }
 
   /** There will be no connection. */

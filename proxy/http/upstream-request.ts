@@ -211,6 +211,7 @@ export class UpstreamRequest implements PoolWaiter, ResponseReceiver {
     this.#stream.trace?.attemptAnswered(status);
     if (this.#retry?.shouldRetryResponse(head) && this.#mayRetry()) {
       this.#cluster.countRetriedResponse(status);
+      this.#attempt.answeredInVain(status);
       this.#retryState!.heed(head, this.#stream.wallMs);
       // A response without a body leaves its connection fit for others; it is over when this returns.
       if (isEnd) this.#attempt.closeExchange();
@@ -311,7 +312,7 @@ export class UpstreamRequest implements PoolWaiter, ResponseReceiver {
     this.#attempt.closeExchange();
     this.#cluster.stats.inc(clusterStats.upstreamRqRxReset);
     if (failure.kind === 'protocol-error') this.#cluster.stats.inc(clusterStats.upstreamCxProtocolError);
-    this.#stream.trace?.attemptFailed(failure.reason);
+    this.#attempt.fail(failure.reason);
     if (replay) {
       // The keep-alive race: the endpoint closed the connection while our request was on its way. It is no failure of
       // the endpoint, so it costs no retry and counts as the same attempt.
@@ -326,7 +327,7 @@ export class UpstreamRequest implements PoolWaiter, ResponseReceiver {
 
   #failed(failure: UpstreamFailure): void {
     if (this.#state === State.done) return;
-    this.#stream.trace?.attemptFailed(failure.reason);
+    this.#attempt.fail(failure.reason);
     if (this.#state === State.receiving) {
       this.#release();
       this.#stream.onResponseAborted(failure);
@@ -388,7 +389,7 @@ export class UpstreamRequest implements PoolWaiter, ResponseReceiver {
       default: {
         const reason = `no complete response within ${this.#timeouts.timeoutMs} ms`;
         countTimeout(this.#cluster, this.#routeStats, this.#attempt.endpoint);
-        this.#stream.trace?.attemptFailed(reason);
+        this.#attempt.fail(reason);
         this.#giveUp(LocalReplies.upstreamTimeout, this.#describe(reason));
       }
     }
@@ -396,7 +397,7 @@ export class UpstreamRequest implements PoolWaiter, ResponseReceiver {
 
   // An attempt's time is over: retried unless its response has begun.
   #timedOut(reply: LocalReply, reason: string): void {
-    this.#stream.trace?.attemptFailed(reason);
+    this.#attempt.fail(reason);
     this.#attempt.endpoint?.stats.inc(endpointStats.rqTimeout);
     if (this.#state !== State.receiving && this.#retry?.shouldRetryReset('timeout') && this.#mayRetry()) {
       this.#retryLater();

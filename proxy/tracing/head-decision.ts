@@ -5,6 +5,7 @@
 // thread renews, and `overall_sampling` remains a ceiling.
 
 import type { TraceProvider, TraceSampling, Tracing } from '../../config/tracing.ts';
+import type { HeaderTable } from '../http/header-table.ts';
 import type { Stream } from '../http/stream.ts';
 import { markTraceReason, overallShare, randomShare, requestedReason, TraceReason } from '../http/trace-choice.ts';
 import type { CompiledRoute } from '../route/compiled-route.ts';
@@ -14,12 +15,14 @@ import { SamplingReason } from './sampling-reason.ts';
 import {
   alwaysBytes,
   copyThreshold,
+  isAtLeast,
   percentageThreshold,
   raiseThreshold,
   readThresholdText,
   thresholdText,
 } from './threshold-bytes.ts';
-import { ParentDecision } from './trace-context.ts';
+import { ParentDecision, randomAt } from './trace-context.ts';
+import type { LineTrace } from './trace-line.ts';
 import type { TracingParts } from './worker-tracing.ts';
 
 /** Of a connection manager, or of a route in its place. */
@@ -46,10 +49,14 @@ export class HeadDecision {
     this.#followsParent = sampler === undefined || sampler.followsParent;
   }
 
-  /** Whether a request of which nobody has decided, and that asks for nothing, may be chosen: `decide` has the last word. */
-  mayChoose(trace: RequestTrace, route: CompiledRoute | null): boolean {
+  /**
+   * Whether a request of which nobody has decided, and that asks for nothing, may be chosen: `decide` has the last word. Its
+   * trace is in its line.
+   */
+  mayChoose({ bytes }: HeaderTable, line: LineTrace, route: CompiledRoute | null): boolean {
     const source = this.#thresholdFor(TraceReason.none, this.#sharesOf(route));
-    return trace.reaches(source, source === this.#parts.memory.thresholds ? thresholdAt(trace.keySlot) : 0);
+    const at = source === this.#parts.memory.thresholds ? thresholdAt(line.keySlot) : 0;
+    return isAtLeast(bytes, line.at + randomAt, source, at);
   }
 
   /** Fills the trace, and says the choice in its context and in the request id. Counts the request for its key. */

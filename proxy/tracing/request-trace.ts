@@ -12,7 +12,7 @@ import type { RandomDigits } from './random-digits.ts';
 import { SamplingReason } from './sampling-reason.ts';
 import { copyThreshold, isAtLeast, readThresholdText } from './threshold-bytes.ts';
 import { randomAt, randomLength, spanIdLength, TraceContext } from './trace-context.ts';
-import { addTraceLine, propagationFields, readTraceLine, writeTraceLine } from './trace-line.ts';
+import { addTraceLine, propagationFields, readTraceLine } from './trace-line.ts';
 import { trustChain, trustedEndsOf } from './trust.ts';
 
 /** One sending of the request to an endpoint. */
@@ -86,8 +86,6 @@ export class RequestTrace implements LoggedTrace {
   // Headers with the line of a trace of which nothing else is known. Null once the context is filled, and between requests.
   #lineIn: HeaderTable | null = null;
   #lineAt = 0;
-  // The object was filled, and is to be made new when it is given back.
-  #isFilled = false;
   #propagation: TracePropagation | null = null;
   // The last of `attempts` while it runs. Held by itself: what it is asked for comes when its object has left the CPU's caches,
   // and each step on the way to it was a miss (0.2 us of a request, `--cpu-prof` by line).
@@ -110,31 +108,26 @@ export class RequestTrace implements LoggedTrace {
   /** The context is filled by whoever takes the object. */
   begin(propagation: TracePropagation): void {
     this.#propagation = propagation;
-    this.#isFilled = true;
   }
 
   /**
-   * A trace begins here of which there is no more to say: its line stands behind the headers. For propagation that is not
-   * silent, writes W3C alone and has no spans of attempts.
+   * Of the trace only the line at `at` was written. For propagation that is not silent, writes W3C alone and has no spans of
+   * attempts.
    */
-  beginInLine(headers: HeaderTable, propagation: TracePropagation): void {
-    // Its own mostly, and a comparison is less than the write barrier of a store.
-    if (this.#propagation !== propagation) this.#propagation = propagation;
+  beginInLine(headers: HeaderTable, at: number, propagation: TracePropagation): void {
+    this.#propagation = propagation;
     this.#lineIn = headers;
-    this.#lineAt = writeTraceLine(headers, propagation.random);
+    this.#lineAt = at;
   }
 
   #fill(headers: HeaderTable): void {
     this.#lineIn = null;
-    this.#isFilled = true;
     readTraceLine(headers, this.#lineAt, this.#context);
   }
 
   /** Whether R reaches the threshold at `at`. Asked of every request, so R is compared where it lies. */
   reaches(threshold: Uint8Array, at: number): boolean {
-    const headers = this.#lineIn;
-    if (headers !== null) return isAtLeast(headers.bytes, this.#lineAt + randomAt, threshold, at);
-    const { line, randomValue } = this.#context;
+    const { line, randomValue } = this.context;
     if (randomValue === '') return isAtLeast(line.bytes, randomAt, threshold, at);
     this.takeRandom();
     return isAtLeast(this.random, 0, threshold, at);
@@ -150,7 +143,6 @@ export class RequestTrace implements LoggedTrace {
   /** The other side of the hop tells what it calls the operation. */
   nameSpan(operation: string): void {
     this.givenOperation = operation;
-    this.#isFilled = true;
   }
 
   /** Tells the next hop, after all other changes to the headers. */
@@ -263,8 +255,6 @@ export class RequestTrace implements LoggedTrace {
     this.#chain = '';
     for (let index = 0; index < this.attemptCount; index++) this.attempts[index]!.clear();
     this.attemptCount = 0;
-    if (!this.#isFilled) return;
-    this.#isFilled = false;
     this.#context.reset();
     this.hasThreshold = false;
     this.isHeadKept = false;

@@ -1,10 +1,13 @@
 // The trace of a request that brought none and was not chosen, which most are: the line `traceparent` that the next hop gets,
 // written behind the headers of the request. There it stays until the request is over, whatever becomes of them (an edit moves no
-// bytes), so that nothing else need be kept of such a trace: whoever wants to know more reads the ids there.
+// bytes), so that nothing else need be kept of such a trace: whoever wants to know more reads the ids there. It has a
+// `RequestTrace` once something happens that spans tell of: an error, a second attempt, a name from the other side.
 
 import { HeaderId } from '../http/header-name.ts';
 import { type HeaderTable, headerIdSet } from '../http/header-table.ts';
+import type { LoggedTrace } from '../http/stream-info.ts';
 import type { RandomDigits } from './random-digits.ts';
+import { SamplingReason } from './sampling-reason.ts';
 import { spanIdLength, type TraceContext, TraceparentAt, traceIdLength } from './trace-context.ts';
 
 /** Draws ids, and writes the line without making it a field of the headers. Returns where it begins. */
@@ -36,6 +39,32 @@ export function readTraceLine({ bytes }: HeaderTable, at: number, context: Trace
   const line = context.line.bytes;
   for (let index = TraceparentAt.traceId; index < TraceparentAt.flags; index++) line[index] = bytes[at + index]!;
   context.hasRandomFlag = true;
+}
+
+/** Where the line of such a trace is, for whoever asks in passing: a log, or a format in a header. Of a head, for all its requests. */
+export class LineTrace implements LoggedTrace {
+  readonly reason = SamplingReason.none;
+  at = 0;
+  /** As those of a `RequestTrace`. */
+  keySlot = 0;
+  keyEpoch = 0;
+  readonly #headers: HeaderTable;
+
+  constructor(headers: HeaderTable) {
+    this.#headers = headers;
+  }
+
+  get traceIdText(): string {
+    return this.#digits(TraceparentAt.traceId, traceIdLength);
+  }
+
+  get spanIdText(): string {
+    return this.#digits(TraceparentAt.spanId, spanIdLength);
+  }
+
+  #digits(from: number, length: number): string {
+    return this.#headers.bytes.latin1Slice(this.at + from, this.at + from + length);
+  }
 }
 
 /** What makes of the trace more than such a line, or is taken out where the line is told. */

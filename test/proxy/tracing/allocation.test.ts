@@ -61,14 +61,14 @@ for (const [name, spawnUpstreamSpan, extra] of [
       for (let index = 0; index < lines.length; index++) head.headers.appendLine(lines[index]!);
       for (let index = 0; index < extra.length; index++) head.headers.appendLine(extra[index]!);
       tracer.begin(stream, route, cluster);
-      const trace = stream.trace!;
-      trace.inject(head.headers);
-      trace.beginAttempt(endpoint, head.headers, 1);
-      trace.attemptConnected(null, head.headers);
-      trace.attemptAnswered(200);
+      tracer.inject(stream);
+      const { trace } = stream;
+      trace?.beginAttempt(endpoint, head.headers, 1);
+      trace?.attemptConnected(null, head.headers);
+      trace?.attemptAnswered(200);
       tracer.onResponseHead(stream, route, response);
-      trace.endAttempt(2);
-      tracer.finish(stream, context);
+      trace?.endAttempt(2);
+      if (tracer.keeps(stream, context)) tracer.record(stream, context);
       tracer.release(stream);
     });
     // What is asked of the process costs some hundred bytes a block.

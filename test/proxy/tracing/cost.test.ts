@@ -49,7 +49,7 @@ function addedMicros(randomPerTenThousand: number, goal: number): number {
   const traced = () => {
     fill();
     tracer.begin(stream, route, cluster);
-    stream.trace!.inject(head.headers);
+    tracer.inject(stream);
     tracer.release(stream);
   };
   return leastMicros(mostRounds, bare + goal, traced) - bare;

@@ -139,6 +139,34 @@ t.test('an attempt that fails before it has a connection is an event like any ot
   );
 });
 
+t.test('a request that is not chosen and ends well has its line alone, and none once it is over', async (t) => {
+  const scene = tracedScene();
+  const { stream } = scene.request();
+  const connection = scene.connect();
+  t.equal(stream.trace, null);
+  t.same([stream.info.trace!.traceIdText, stream.info.trace!.spanIdText], toldTo(connection));
+  scene.respond(connection, 200);
+  t.same([stream.trace, stream.info.trace], [null, null]);
+  t.same(recordsIn(scene), []);
+});
+
+t.test('an attempt that fails before it has a connection is an event like any other', async (t) => {
+  const routes = [
+    routeOf('/', forwardAction({ retryPolicy: retryPolicy({ retryOn: ['connect-failure'], numRetries: 1 }) })),
+  ];
+  const scene = tracedScene({}, { routes, endpoints: 2 });
+  const { stream } = scene.request();
+  scene.refuse();
+  t.equal(stream.trace!.attemptCount, 1);
+  scene.reactor.advance(200);
+  const second = scene.connect();
+  scene.respond(second, 200);
+  const [{ spans }] = recordsIn(scene) as [ReturnType<typeof recordsIn>[number]];
+  t.same([spans[0]!.traceId, spans[0]!.spanId], toldTo(second));
+  t.equal(spans[0]!.events.length, 2);
+  t.equal(spans[0]!.events[1]!.attributes['http.response.status_code'], 200);
+});
+
 t.test('what an earlier request left is nothing of a later one', async (t) => {
   const scene = tracedScene({}, { isOutbound: true });
   const operation: [string, string] = ['x-envoy-decorator-operation', 'theirs'];
