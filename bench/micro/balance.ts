@@ -98,7 +98,6 @@ function makeTable(
     clock: () => performance.now(),
     statsSource,
     tls: undefined as never,
-    onClusterRemoved: () => undefined,
   });
   table.apply({
     clusters: { set: clusters.map((cluster) => [cluster.name, cluster] as const), removed: [] },

@@ -114,7 +114,6 @@ const clusters = new ClusterTable({
     release: (block) => stats.release(block),
   },
   tls: undefined as never,
-  onClusterRemoved: () => {},
 });
 const output = new OutputBuffer();
 const context: HttpContext = {

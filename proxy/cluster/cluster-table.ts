@@ -9,13 +9,8 @@ import { type ClusterEnvironment, ClusterRuntime } from './cluster-runtime.ts';
 import { type ClusterPack, type Told, toldOf } from './packed-clusters.ts';
 import { slowStartOf } from './slow-start.ts';
 
-export interface ClusterTableOptions extends ClusterEnvironment {
-  /** A cluster that was in use left the configuration, and its endpoints are removed. */
-  readonly onClusterRemoved: (cluster: ClusterRuntime) => void;
-}
-
 export class ClusterTable {
-  readonly #options: ClusterTableOptions;
+  readonly #environment: ClusterEnvironment;
   readonly #configs = new Map<string, Slot<Cluster>>();
   readonly #assignments = new Map<string, Slot<LoadAssignment>>();
   #prepared: Batch = emptyBatch();
@@ -29,8 +24,8 @@ export class ClusterTable {
   /** Packs to dissolve. */
   readonly #sparse = new Set<ClusterPack>();
 
-  constructor(options: ClusterTableOptions) {
-    this.#options = options;
+  constructor(environment: ClusterEnvironment) {
+    this.#environment = environment;
   }
 
   /** Number of configured clusters, used or not. */
@@ -252,7 +247,7 @@ export class ClusterTable {
     const config = this.#configs.get(name)?.told?.value();
     // One with HTTP/2 is for gRPC calls of our own: in HTTP/1.1 a request would only break there.
     if (config === undefined || config.upstreamHttp.protocol === 'http2') return null;
-    const cluster = new ClusterRuntime(config, this.#assignments.get(name)?.told?.value() ?? null, this.#options);
+    const cluster = new ClusterRuntime(config, this.#assignments.get(name)?.told?.value() ?? null, this.#environment);
     this.#runtimes.set(name, cluster);
     return cluster;
   }
@@ -289,7 +284,6 @@ export class ClusterTable {
   #letGo(cluster: ClusterRuntime): void {
     cluster.remove();
     this.#leaving.add(cluster);
-    this.#options.onClusterRemoved(cluster);
   }
 }
 

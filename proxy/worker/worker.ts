@@ -110,13 +110,12 @@ export class Worker {
     });
     const stats = new WorkerStats((announcement) => this.#send({ kind: 'stats', announcement }));
     this.#tls = this.#openTls(stats);
-    const clusterOptions = {
+    this.#clusters = new ClusterTable({
       random,
       clock: () => this.#reactor.nowMs,
       statsSource: statsSource(stats),
       tls: this.#tls,
-    };
-    this.#clusters = new ClusterTable({ ...clusterOptions, onClusterRemoved: () => undefined });
+    });
     this.#logs = this.#openLogs();
     this.#date = new HttpDate(wallClock);
     const engines = enginesOf(this.#openHttp(stats), options);

@@ -124,6 +124,5 @@ function makeClusterTable(random: () => number): ClusterTable {
     clock: () => 0,
     statsSource: makeStatsSource(),
     tls: noTls,
-    onClusterRemoved: () => undefined,
   });
 }
