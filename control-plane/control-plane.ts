@@ -131,10 +131,10 @@ export class ControlPlane {
     // What an upstream has would be taken from clients that had it from an earlier run.
     if (!this.#upstreams.isReady) return;
     const groups = new Map<string, GroupResources>();
-    const ended = this.#upstreams.endedOrigins();
+    const ended = (typeUrl: string) => this.#upstreams.endedOrigins(typeUrl);
     for (const [group, resources] of this.#folder.groups) {
       const statements = [this.#local.update(group, resources), ...this.#upstreams.statements()];
-      const seen = (typeUrl: string) => seenByAll(statements, typeUrl, ended);
+      const seen = (typeUrl: string) => seenByAll(statements, typeUrl, ended(typeUrl));
       groups.set(group, { resources: uniteResources(statements, ended), seen, origin: this.#origin });
     }
     this.#cache.update(groups);

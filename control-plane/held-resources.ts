@@ -35,6 +35,8 @@ export class HeldResources implements ResourceConsumer, StatedType {
   readonly byName = new Map<string, StatedResource>();
   seen: VersionVector = emptyVector;
   hasAnswered = false;
+  /** The run of the source whose response came last; empty where none said so. */
+  servedBy = '';
   readonly #options: HeldResourcesOptions;
   /** As the source spells them. */
   readonly #versions = new Map<string, string>();
@@ -59,7 +61,10 @@ export class HeldResources implements ResourceConsumer, StatedType {
     const counted: VersionVector = new Map([[`${origin}/${type.shortName}`, ++this.#changes]]);
     this.seen = changesOf(version) ?? counted;
     const servedBy = originIn(version);
-    if (servedBy !== '') onServedBy(servedBy);
+    if (servedBy !== '') {
+      this.servedBy = servedBy;
+      onServedBy(servedBy);
+    }
     for (const { name, version: own, message } of resources) {
       if (message === undefined) continue;
       const bytes = Uint8Array.from(message);
@@ -88,6 +93,12 @@ export class HeldResources implements ResourceConsumer, StatedType {
 
   get isAwaiting(): boolean {
     return [...this.#subscribed].some((name) => this.awaits(name));
+  }
+
+  /** Whether anything that is held is made of this origin's changes. */
+  states(origin: string): boolean {
+    for (const { changes } of this.byName.values()) if (changes.has(origin)) return true;
+    return false;
   }
 
   forget(): void {

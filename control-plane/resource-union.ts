@@ -29,17 +29,19 @@ export type StatedResource = ServedResource & { readonly changes: VersionVector 
 
 /**
  * Of concurrent statements that cannot be merged the first is taken: the order of `statements` is that of trust. What is of
- * `ended` origins is left out: no statement says that it is over, and those who follow each other would state it for ever.
+ * origins that have ended for its type is left out: no statement says that it is over, and those who follow each other would
+ * state it for ever.
  */
 export function uniteResources(
   statements: readonly SourceStatement[],
-  ended: ReadonlySet<string> = noOrigins,
+  endedOf: (typeUrl: string) => ReadonlySet<string> = () => noOrigins,
 ): readonly StatedResource[] {
   const [only, ...others] = statements;
   if (only !== undefined && others.length === 0)
     return [...only.types.values()].flatMap(({ byName }) => [...byName.values()]);
   return servedTypes.flatMap((type) => {
     const stated = statements.map(({ types }) => types.get(type.typeUrl)).filter((each) => each !== undefined);
+    const ended = endedOf(type.typeUrl);
     const names = new Set(stated.flatMap(({ byName }) => [...byName.keys()]));
     return [...names].map((name) => uniteName(name, stated, ended)).filter((each) => each !== undefined);
   });

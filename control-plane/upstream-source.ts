@@ -127,6 +127,16 @@ export class UpstreamSource {
     return this.#servedBy;
   }
 
+  /**
+   * The run that answers, and of this type the one before until the new one has answered for it too: what it said is all that
+   * there is of its listeners and endpoints meanwhile, and clients that were told of their end would let go of them.
+   */
+  liveOrigins(typeUrl: string): readonly string[] {
+    const held = this.#all().find(({ type }) => type.typeUrl === typeUrl);
+    const isBehind = held !== undefined && held.servedBy !== this.#servedBy && held.states(held.servedBy);
+    return isBehind ? [this.#servedBy, held.servedBy] : [this.#servedBy];
+  }
+
   #onServedBy(origin: string): void {
     if (origin === this.#servedBy) return;
     if (this.#servedBy !== '') this.#ended.add(this.#servedBy);

@@ -19,8 +19,10 @@ const method = '/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggr
 
 export class UpstreamSources {
   readonly #sources: readonly UpstreamSource[];
+  readonly #origin: string;
 
   constructor({ flags, origin, log, onChange }: UpstreamSourcesOptions) {
+    this.#origin = origin;
     this.#sources = flags.upstreams.map(({ name, address }) => {
       const target = { kind: 'uri', uri: address, credentials: flags.upstreamCredentials } as const;
       return new UpstreamSource({
@@ -58,16 +60,26 @@ export class UpstreamSources {
     return this.#sources.map((source) => source.statement());
   }
 
-  /** Runs of any of them that have ended. */
-  endedOrigins(): ReadonlySet<string> {
-    const ended = new Set(this.#sources.flatMap((source) => [...source.endedOrigins]));
-    for (const { servedBy } of this.#sources) ended.delete(servedBy);
-    return ended;
+  /** Runs of any of them that have ended, as far as this type is concerned. */
+  endedOrigins(typeUrl: string): ReadonlySet<string> {
+    return endedOf(this.#sources, typeUrl, this.#origin);
   }
 
   statuses(): readonly SourceStatus[] {
     return this.#sources.map((source) => source.status());
   }
+}
+
+/** Our `own` run has not ended, though it may have been reached at an address that leads to others as well. */
+export function endedOf(
+  sources: readonly Pick<UpstreamSource, 'endedOrigins' | 'liveOrigins'>[],
+  typeUrl: string,
+  own: string,
+): ReadonlySet<string> {
+  const ended = new Set(sources.flatMap((source) => [...source.endedOrigins]));
+  for (const source of sources) for (const live of source.liveOrigins(typeUrl)) ended.delete(live);
+  ended.delete(own);
+  return ended;
 }
 
 /** ` (waitMs: 200, reason: …)` for people. */

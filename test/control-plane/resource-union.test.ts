@@ -122,7 +122,7 @@ t.test('what an ended origin said is left out, and so are its changes', async (t
   const echo = relay(now, relay(west, before));
   t.same(servedOf(west, echo), { cart: [3], shop: [1, 2, 9] });
   const ended = new Set(['east/1']);
-  const united = uniteResources([west, echo], ended);
+  const united = uniteResources([west, echo], () => ended);
   const assignments = united.filter(({ type }) => type.shortName === 'eds');
   t.same(
     assignments.map((each) => [each.name, [...portsOf(each)].sort(), [...each.changes.keys()]]),

@@ -2,8 +2,9 @@
 
 import t from 'tap';
 import { readDeltaRequest, writeDeltaResponse } from '../../control-plane/discovery-message.ts';
-import type { StatedType } from '../../control-plane/resource-union.ts';
+import { type StatedType, uniteResources } from '../../control-plane/resource-union.ts';
 import { UpstreamSource } from '../../control-plane/upstream-source.ts';
+import { endedOf } from '../../control-plane/upstream-sources.ts';
 import type { DiscoveryStreamEvents } from '../../xds/client/transport.ts';
 import { resourcesOfText, typeUrls } from '../support/control-plane-fixtures.ts';
 
@@ -176,6 +177,27 @@ t.test('runs of a source are told apart: one that another followed has ended', a
   for (let run = 0; run < 1200; run++) answerBy(`run-${run}`);
   t.equal(source.endedOrigins.size, 1000, 'the memory is bounded');
   t.ok(source.endedOrigins.has('run-1198'));
+});
+
+t.test('what a run said of a type is not over before the next one has answered for that type', async (t) => {
+  const { start, answer, breakStream, advance, source } = makeSource();
+  start();
+  const types = ['cds', 'lds', 'eds', 'rds'];
+  const version = (run: string) => `hash;${run}=1;;${run}`;
+  for (const type of types) answer(type, shop, { version: version('first') });
+  const served = () =>
+    uniteResources([{ types: new Map() }, source.statement()], (typeUrl) => endedOf([source], typeUrl, 'here'))
+      .map(({ type, changes }) => `${type.shortName} ${[...changes.keys()]}`)
+      .sort();
+  t.same(served(), ['cds first', 'eds first', 'lds first', 'rds first']);
+  breakStream();
+  advance(40_000);
+  answer('cds', shop, { version: version('second') });
+  t.same(served(), ['cds second', 'eds first', 'lds first', 'rds first'], 'clients keep their endpoints and listeners');
+  for (const type of types.slice(1)) answer(type, shop, { version: version('second') });
+  t.same(served(), ['cds second', 'eds second', 'lds second', 'rds second']);
+  t.same([...endedOf([source], typeUrls['eds']!, 'here')], ['first']);
+  t.same([...endedOf([source], typeUrls['eds']!, 'first')], [], 'that it is ourselves is no end');
 });
 
 t.test('a lost source keeps its last state until its time to live is over', async (t) => {
