@@ -143,6 +143,14 @@ t.equal(1, 2);
   t.end();
 });
 
+t.test('a file may spawn another', (t) => {
+  const spawning = `import t from 'tap';
+t.spawn(process.execPath, [new URL('./spawned.ts', import.meta.url).pathname]);
+`;
+  t.equal(runTests(t, { 'a.test.ts': spawning, 'spawned.ts': PASSING }).sum, '1 passed, 0 failed');
+  t.end();
+});
+
 t.test('a file has five times the silence that is a hang, not the half minute that tap gives it', (t) => {
   const file = `${TAP}t.equal(t.options.timeout, 225_000);\n`;
   t.equal(runTests(t, { 'a.test.ts': file }, { silenceMs: 45_000 }).sum, '1 passed, 0 failed');

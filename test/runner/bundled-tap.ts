@@ -32,6 +32,8 @@ export function bundleTap(folder: string): string {
     platform: 'node',
     format: 'esm',
     target: 'node24',
+    // What `t.spawn` starts loads a module of this package, by its place beside the others.
+    external: ['@tapjs/processinfo'],
     banner: { js: REQUIRE },
     outfile: join(tap, 'tap.mjs'),
     logLevel: 'error',
