@@ -151,11 +151,13 @@ function endpointSection(state: ServerState, dynamic: DynamicDump, isWanted: Sel
   for (const { name, assignment } of endpointConfigs(state)) {
     const { cluster_name } = assignment;
     if (isWanted !== null && !isWanted(cluster_name)) continue;
-    shown.add(cluster_name);
-    lists[written.has(name) ? 'static' : 'dynamic'].push({
-      endpoint_config: { '@type': `type.googleapis.com/${dumpedTypes.assignment}`, ...assignment },
-      ...sent.get(cluster_name),
-    });
+    const endpoint_config = { '@type': `type.googleapis.com/${dumpedTypes.assignment}`, ...assignment };
+    // A static entry has no field for what a control plane said, in Envoy's proto.
+    if (written.has(name)) lists.static.push({ endpoint_config });
+    else {
+      shown.add(cluster_name);
+      lists.dynamic.push({ endpoint_config, ...sent.get(cluster_name) });
+    }
   }
   const refused = [...sent].filter(([name, entry]) => !shown.has(name) && 'error_state' in entry);
   return section('EndpointsConfigDump', {

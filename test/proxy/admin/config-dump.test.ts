@@ -81,6 +81,28 @@ t.test('endpoints that a control plane sent are shown as they are, with their ve
   t.equal(JSON.parse(wanted.text).configs[2].dynamic_endpoint_configs.length, 1);
 });
 
+t.test(
+  'a static cluster whose endpoints a control plane sends has them among the static ones, as they are',
+  async (t) => {
+    const refused = { ...sentAssignment, refused: refusedAssignment.refused! };
+    const dynamic: DynamicState = {
+      ...endpointsSent,
+      resources: (typeUrl) => (typeUrl.endsWith('.ClusterLoadAssignment') ? [refused] : []),
+    };
+    const written = { static_resources: { clusters: [{ name: 'app', type: 'EDS' }] } };
+    const admin = await startAdmin({ document: written, snapshot: followedSnapshot(), options: { dynamic } });
+    t.teardown(() => admin.stop());
+    const { text } = await admin.get('/config_dump?include_eds');
+    const { static_endpoint_configs, dynamic_endpoint_configs } = JSON.parse(text).configs[2];
+    t.same(
+      static_endpoint_configs.map((entry: object) => Object.keys(entry)),
+      [['endpoint_config']],
+      'its message has no version and no refusal',
+    );
+    t.match(dynamic_endpoint_configs, [{ endpoint_config: undefined, error_state: { details: 'endpoints: wrong' } }]);
+  },
+);
+
 function followedSnapshot(): Partial<Snapshot> {
   const cluster = clusterOf('app', []);
   const source = { kind: 'ads', initialFetchTimeoutMs: 0 } as const;
