@@ -197,6 +197,7 @@ export class TypeSession {
     const refused = [...checked.refused, ...refusedByUser];
     yield;
     const refusedNames = new Set(refused.map(({ name }) => name));
+    this.#letGoUnwanted(update);
     for (const resource of checked.accepted) if (!refusedNames.has(resource.name)) this.#onReceived(resource);
     for (const name of removed) this.#expiry.cancel(name);
     for (const name of [...removed, ...checked.absent, wildcard]) this.#onAnswered(name);
@@ -206,6 +207,13 @@ export class TypeSession {
     // Otherwise they would pile up: requests choose names (on demand), and the control plane under which others it answers.
     if (this.#stream.removesByAbsence) for (const name of refusedNames) this.#refused.add(name);
     return refused;
+  }
+
+  /** Between two steps a name may be let go, and then taken over: of that nothing would ever come again. */
+  #letGoUnwanted({ version, resources }: DiscoveryUpdate): void {
+    const isUnwanted = ({ name, aliases }: ReceivedResource) => !this.#subscriptions.covers(name, aliases);
+    const removed = resources.filter(isUnwanted).map(({ name }) => name);
+    if (removed.length > 0) this.#consumer.onUpdate({ version, resources: [], removed });
   }
 
   /** Without what nobody wants, and without what only seems to be gone because the response could not be read. */
@@ -223,7 +231,7 @@ export class TypeSession {
   #onReceived({ name, aliases, ttlMs }: ReceivedResource): void {
     this.#onAnswered(name);
     for (const alias of aliases) this.#onAnswered(alias);
-    if (ttlMs === undefined) this.#expiry.cancel(name);
+    if (ttlMs === undefined || !this.#subscriptions.covers(name, aliases)) this.#expiry.cancel(name);
     else this.#expiry.start(name, ttlMs);
   }
 

@@ -98,3 +98,22 @@ t.test('a wait for a removed resource is over', async (t) => {
   time.advance(100);
   t.same(consumer.take(), ['-a', '?a']);
 });
+
+t.test('what nobody wants any more when a response was taken over is not held by it', async (t) => {
+  const { session: s, consumer, time, events } = session();
+  for (const name of ['a', 'b', 'c']) s.subscribe(name, 0);
+  s.onStreamOpened();
+  consumer.takeOver = function* (update) {
+    // A consumer that lets go of a name forgets what it held of it; here the response brings it back behind that.
+    for (const name of ['a', 'b']) s.unsubscribe(name);
+    yield;
+    return consumer.onUpdate(update);
+  };
+  s.subscribe('b2', 0);
+  const [a, b, c] = response(['a', 'b', 'c']).resources;
+  const resources = [{ ...a!, ttlMs: 20 }, { ...b!, aliases: ['b2'] }, c!];
+  takeAllSteps(s.takeOver(response([], { resources }), 0));
+  t.same(consumer.take(), ['+a@1', '+b@1', '+c@1', '-a']);
+  time.advance(20);
+  t.same([events, consumer.take()], [[], []], 'nor does it expire');
+});
