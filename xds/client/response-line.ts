@@ -36,7 +36,9 @@ type State =
   /** `steps` are those of the response at `at` of the first batch; those before it are prepared. */
   | { readonly kind: 'preparing'; readonly steps: Iterator<unknown>; readonly at: number }
   /** All of the first batch is prepared. */
-  | { readonly kind: 'taking-over' };
+  | { readonly kind: 'taking-over' }
+  /** The first batch is the next: what came before it has its end of a turn. */
+  | { readonly kind: 'next' };
 
 const idle: State = { kind: 'idle' };
 
@@ -51,6 +53,8 @@ export class ResponseLine<R> {
   #bytes = 0;
   /** What is left of taking over the first response of all. */
   #steps: Iterator<unknown> | null = null;
+  /** One of these is being made. */
+  #isStepping = false;
   /** The first batch is being delivered. */
   #isLongTurn = false;
 
@@ -85,6 +89,8 @@ export class ResponseLine<R> {
 
   /** What is taken over in part is taken over whole. What waits behind it is not. */
   complete(): void {
+    // Who ends it all in one of the steps has the rest of them behind it.
+    if (this.#isStepping) return;
     if (this.#steps !== null) takeAllSteps(this.#steps);
     this.#endLongTurn();
   }
@@ -104,31 +110,28 @@ export class ResponseLine<R> {
       if (this.#state !== state || isOver()) return;
       this.#isOpen = false;
       if (state.kind === 'taking-over') this.#goOn(this.#batches[0]!.length);
+      else if (state.kind === 'next') this.#goOn(0);
       else if (isDoneInSlice(state.steps, clock)) this.#goOn(state.at + 1);
       else this.#sliceLater(state);
     });
   }
 
-  /** Prepares what of the first batch is left from `at` on, or delivers it and goes on with the next. */
+  /** Prepares what of the first batch is left from `at` on, or delivers it; the next has a turn of its own. */
   #goOn(at: number): void {
     const { bytesOf, prepare, isOver, clock } = this.#options;
-    let next = at;
-    while (this.#batches.length > 0 && !isOver()) {
+    for (let next = at; this.#batches.length > 0 && !isOver(); next++) {
       const response = this.#batches[0]![next];
       if (response === undefined) {
-        if (!this.#deliverFirst((steps) => isDoneInSlice(steps, clock))) {
-          this.#sliceLater({ kind: 'taking-over' });
-          return;
-        }
-        next = 0;
-        continue;
+        const isDone = this.#deliverFirst((steps) => isDoneInSlice(steps, clock));
+        if (isDone && this.#batches.length === 0) break;
+        this.#sliceLater({ kind: isDone ? 'next' : 'taking-over' });
+        return;
       }
       const steps = bytesOf(response) < leastBytes ? undefined : prepare(response);
       if (steps !== undefined) {
         this.#sliceLater({ kind: 'preparing', steps, at: next });
         return;
       }
-      next++;
     }
     this.#state = idle;
   }
@@ -146,7 +149,13 @@ export class ResponseLine<R> {
     while (batch.length > 0 && !isOver()) {
       const response = batch[0]!;
       this.#steps ??= takeOver(response);
-      if (!isDone(this.#steps)) return false;
+      this.#isStepping = true;
+      const isTakenOver = isDone(this.#steps);
+      this.#isStepping = false;
+      if (!isTakenOver) {
+        if (isOver()) this.complete();
+        return false;
+      }
       this.#steps = null;
       batch.shift();
       this.#bytes -= bytesOf(response);

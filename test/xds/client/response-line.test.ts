@@ -75,6 +75,25 @@ t.test(
   },
 );
 
+t.test('the end of a turn comes between what came in one and what came in the next', async (t) => {
+  const { line, time, turns, seen } = make(() => undefined);
+  line.add('slow a');
+  time.endTurn();
+  turns.defer(() => seen.push('turn'));
+  line.add('slow b');
+  time.endTurn();
+  line.add('small');
+  for (let turn = 0; turn < 12; turn++) {
+    if (seen.at(-1) === 'slow b+1') turns.defer(() => seen.push('turn'));
+    time.endTurn();
+  }
+  t.same(
+    seen.filter((each) => !each.includes('+')),
+    ['slow a', 'turn', 'slow b', 'turn', 'small'],
+  );
+  t.ok(line.isIdle);
+});
+
 t.test(
   'a stream that ends while a response is taken over has the rest of it taken over, once, and what waits',
   async (t) => {
@@ -112,8 +131,10 @@ t.test('a slice of steps is made in each turn, and what comes in later turns wai
   t.same(seen, ['a1', 'a2']);
   line.add('c');
   time.endTurn();
-  t.same(seen, ['a1', 'a2', 'a', 'b', 'small'], 'c is prepared when what came before it is delivered');
-  for (let turn = 0; turn < 3; turn++) time.endTurn();
+  t.same(seen.slice(2), ['a']);
+  time.endTurn();
+  t.same(seen.slice(3), ['b', 'small'], 'c is prepared when what came before it is delivered');
+  for (let turn = 0; turn < 4; turn++) time.endTurn();
   t.same(seen.slice(5), ['c1', 'c2', 'c']);
   line.add('b');
   time.endTurn();
@@ -149,7 +170,7 @@ t.test('what came in one turn is delivered in one, when all of it is prepared', 
   time.endTurn();
   time.endTurn();
   t.same(seen, ['a1', 'c1', 'a', 'b', 'c']);
-  for (let turn = 0; turn < 2; turn++) time.endTurn();
+  for (let turn = 0; turn < 3; turn++) time.endTurn();
   t.same(seen.slice(5), ['later1', 'later']);
 });
 

@@ -225,8 +225,9 @@ for (const protocol of ['delta', 'state-of-the-world'] as const) {
       time.endTurn();
       t.same([answered(), consumers.get(endpointType)!.take()], [[], []]);
       time.endTurn();
-      t.same([answered(), clusters.take()], [['n1', 'n2'], ['+a@1']]);
-      t.same(consumers.get(endpointType)!.take(), ['+e@1']);
+      t.same([answered(), clusters.take()], [['n1'], ['+a@1']]);
+      time.endTurn();
+      t.same([answered(), consumers.get(endpointType)!.take()], [['n2'], ['+e@1']]);
       stream.respond({ type: clusterType, nonce: 'n3', version: '2', resources: [{ name: 'a', version: '2' }] });
       t.same([answered(), clusters.take()], [['n3'], ['+a@2']], 'a small one is not prepared');
     },
@@ -299,6 +300,20 @@ for (const protocol of ['delta', 'state-of-the-world'] as const) {
       t.same([stream.take(), clusters.take()], [[], []]);
     },
   );
+
+  t.test(`${protocol}: a consumer may stop the client while it takes over, and does so whole`, async (t) => {
+    const { client, stream, time, clusters } = started(protocol);
+    stream.take();
+    clusters.takeOver = function* (update) {
+      client.stop();
+      yield* slowSteps(time, 3);
+      return clusters.onUpdate(update);
+    };
+    stream.respond(large('n1', '1'));
+    stream.respond(large('n2', '2'));
+    for (let turn = 0; turn < 9; turn++) time.endTurn();
+    t.same([stream.take(), clusters.take()], [[], ['+a@1']]);
+  });
 
   t.test(`${protocol}: what came whole is held when its stream ends in the middle of its steps`, async (t) => {
     const { stream, transport, time, clusters } = started(protocol);
