@@ -66,7 +66,9 @@ export async function followControlPlanes(parts: ControlPlaneParts): Promise<Fol
     bootstrap,
     sockets: {
       prepare: (listener) => {
-        const reason = parts.pool.prepareListener(listener);
+        let reason = parts.pool.prepareListener(listener);
+        // Who is in its way may have been told to leave, behind a large delta that is being handed out.
+        if (reason !== undefined && publisher.finish()) reason = parts.pool.prepareListener(listener);
         if (reason !== undefined) parts.observation.onListenFailure();
         return reason;
       },

@@ -106,10 +106,17 @@ export class SnapshotPublisher {
   /** All runtime values, of all layers. At once, so that who asked for them is answered when they are under way. */
   setRuntime(runtime: Snapshot['runtime']): void {
     (this.#phase === 'serving' ? this.#next : this.#held[0]!.change).runtime = runtime;
-    if (this.#phase !== 'serving') return;
-    this.#finish();
+    this.finish();
+  }
+
+  /** What may go out is handed out behind it, in one turn however large it is. Whether there was any. */
+  finish(): boolean {
+    const { generation } = this.#snapshot;
+    if (this.#phase !== 'serving') return false;
+    this.#finishPublication();
     this.#publishDue();
-    this.#finish();
+    this.#finishPublication();
+    return this.#snapshot.generation > generation;
   }
 
   #unresolved({ clusters }: SnapshotChange): ReadonlySet<string> {
@@ -237,7 +244,7 @@ export class SnapshotPublisher {
   }
 
   /** Hands out at once what is left. */
-  #finish(): void {
+  #finishPublication(): void {
     if (this.#publication === null) return;
     takeAllSteps(this.#publication.steps);
     this.#onPublished(this.#publication);
