@@ -19,6 +19,10 @@ export class LongTurns {
     });
   };
 
+  get isOpen(): boolean {
+    return this.#open > 0;
+  }
+
   begin(): void {
     this.#open++;
   }

@@ -37,7 +37,7 @@ type State =
   | { readonly kind: 'preparing'; readonly steps: Iterator<unknown>; readonly at: number }
   /** All of the first batch is prepared. */
   | { readonly kind: 'taking-over' }
-  /** The first batch is the next: what came before it has its end of a turn. */
+  /** The first batch is the next, when what came before it had its end of a turn. */
   | { readonly kind: 'next' };
 
 const idle: State = { kind: 'idle' };
@@ -96,19 +96,24 @@ export class ResponseLine<R> {
   }
 
   #wait(response: R): void {
+    const { turns, bytesOf } = this.#options;
     const last = this.#batches.at(-1);
     if (this.#isOpen && last !== undefined) last.push(response);
-    else this.#batches.push([response]);
-    this.#isOpen = true;
-    this.#bytes += this.#options.bytesOf(response);
+    else {
+      this.#batches.push([response]);
+      this.#isOpen = true;
+      turns.later(() => {
+        this.#isOpen = false;
+      });
+    }
+    this.#bytes += bytesOf(response);
   }
 
-  #sliceLater(state: Exclude<State, { kind: 'idle' }>): void {
+  #sliceLater(state: Exclude<State, { kind: 'idle' }>, later = this.#options.turns.later): void {
     this.#state = state;
-    const { turns, isOver, clock } = this.#options;
-    turns.later(() => {
+    const { isOver, clock } = this.#options;
+    later(() => {
       if (this.#state !== state || isOver()) return;
-      this.#isOpen = false;
       if (state.kind === 'taking-over') this.#goOn(this.#batches[0]!.length);
       else if (state.kind === 'next') this.#goOn(0);
       else if (isDoneInSlice(state.steps, clock)) this.#goOn(state.at + 1);
@@ -118,10 +123,15 @@ export class ResponseLine<R> {
 
   /** Prepares what of the first batch is left from `at` on, or delivers it; the next has a turn of its own. */
   #goOn(at: number): void {
-    const { bytesOf, prepare, isOver, clock } = this.#options;
+    const { bytesOf, prepare, isOver, clock, turns } = this.#options;
     for (let next = at; this.#batches.length > 0 && !isOver(); next++) {
       const response = this.#batches[0]![next];
       if (response === undefined) {
+        // Long turns of two lines that overlap would never end where both always have more.
+        if (!this.#isLongTurn && turns.isOpen) {
+          this.#sliceLater({ kind: 'taking-over' }, turns.defer);
+          return;
+        }
         const isDone = this.#deliverFirst((steps) => isDoneInSlice(steps, clock));
         if (isDone && this.#batches.length === 0) break;
         this.#sliceLater({ kind: isDone ? 'next' : 'taking-over' });

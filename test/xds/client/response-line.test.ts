@@ -4,9 +4,12 @@ import { ResponseLine } from '../../../xds/client/response-line.ts';
 import { HandClock } from '../../support/discovery-fixtures.ts';
 
 /** Each step takes as long as a slice, unless it is said. */
-function make(stepsOf: (response: string) => number | undefined, stepMs = 5) {
-  const time = new HandClock();
-  const turns = new LongTurns(time.defer);
+function make(
+  stepsOf: (response: string) => number | undefined,
+  stepMs = 5,
+  time = new HandClock(),
+  turns = new LongTurns(time.defer),
+) {
   const seen: string[] = [];
   let isOver = false;
   const line = new ResponseLine<string>({
@@ -92,6 +95,25 @@ t.test('the end of a turn comes between what came in one and what came in the ne
     ['slow a', 'turn', 'slow b', 'turn', 'small'],
   );
   t.ok(line.isIdle);
+});
+
+t.test('a turn ends though each of two streams always has the next large response', async (t) => {
+  const one = make(() => undefined);
+  const { time, turns } = one;
+  const other = make(() => undefined, 5, time, turns);
+  let turn = 0;
+  const endedAt: number[] = [];
+  turns.defer(() => endedAt.push(turn));
+  one.line.add('slow 0');
+  for (turn = 1; turn < 60; turn++) {
+    time.endTurn();
+    if (turn === 20) turns.defer(() => endedAt.push(turn));
+    if (turn % 2 === 0) (turn % 4 === 0 ? one : other).line.add(`slow ${turn}`);
+  }
+  t.equal(endedAt.length, 2);
+  t.ok(endedAt[1]! < 40, `${endedAt}`);
+  const answered = [...one.seen, ...other.seen].filter((each) => !each.includes('+'));
+  t.ok(answered.length > 10, `${answered}`);
 });
 
 t.test(
