@@ -8,7 +8,7 @@
 // What V8 compiles of it is kept beside it (`compiled-code.ts`). Minified text starts no faster and makes stack traces
 // useless.
 
-import { cpSync, existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { build, type Plugin } from 'esbuild';
@@ -67,6 +67,8 @@ async function bundle(source: string, out: string): Promise<void> {
   const missing = [...ENTRIES.values()].filter((entry) => !existsSync(join(source, entry)));
   if (missing.length > 0) throw new Error(`entry file missing: ${missing.join(', ')}`);
   rmSync(out, { recursive: true, force: true });
+  // Before a source is read: the age of this folder says which changes are in the bundle (test/support/program-file.ts).
+  mkdirSync(out, { recursive: true });
   const entries = new Map([...ENTRIES].map(([name, entry]) => [join(source, entry), name]));
   const { metafile } = await build({
     entryPoints: {

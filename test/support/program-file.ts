@@ -5,38 +5,48 @@
 // 3.0 s without Node's cache of compiled code, 1.5 s with a full one, and 0.4 s from the bundle. A process that is killed leaves
 // nothing in that cache, and most of a test's processes are.
 
-import { existsSync, readdirSync, statSync } from 'node:fs';
+import { existsSync, lstatSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
 const ROOT = join(import.meta.dirname, '../..');
-const DIST = join(ROOT, 'dist');
 
 const NAMES = { 'proxy/main.ts': 'outrigger', 'bpf/main.ts': 'bpf' } as const;
 
-/** All that the bundle is made of. */
-const INPUTS = ['bpf', 'build', 'config', 'control-plane', 'native', 'proxy', 'sampler', 'xds'];
+/** All that the bundle is made of: folders, and what it takes a version from. */
+const FOLDERS = ['bpf', 'build', 'config', 'control-plane', 'native', 'proxy', 'sampler', 'xds'];
+const FILES = ['package.json', 'package-lock.json'];
 
 /** What the kernel runs is no part of it. */
 const IS_READ = /\.(?:ts|js|css|html)$/;
 
 /** Written last. */
-const ENDS = ['outrigger', 'worker'].map((thread) => join(DIST, `${thread}.${process.arch}.compiled`));
+const LAST = ['outrigger', 'worker'];
 
 let isCurrent: boolean | undefined;
 
 export function programFile(source: keyof typeof NAMES): string {
-  isCurrent ??= isBundleCurrent();
-  return isCurrent ? join(DIST, `${NAMES[source]}.cjs`) : join(ROOT, source);
+  isCurrent ??= isBundleCurrent(ROOT);
+  return isCurrent ? join(ROOT, 'dist', `${NAMES[source]}.cjs`) : join(ROOT, source);
 }
 
-/** Whether it was begun after the last change of any file. */
-function isBundleCurrent(): boolean {
-  if (!ENDS.every((file) => existsSync(file))) return false;
-  const begunAtMs = statSync(DIST).birthtimeMs;
-  const files = INPUTS.flatMap((folder) =>
-    readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' })
-      .filter((name) => IS_READ.test(name))
-      .map((name) => join(folder, name)),
-  );
-  return [...files, 'package-lock.json'].every((file) => statSync(join(ROOT, file)).mtimeMs < begunAtMs);
+/**
+ * Whether it was begun after the last change of any file. That is when the file came to be as it is here: who copies a tree, or
+ * unpacks one, may have given it a time of before. A bundle that is linked, or that has times from before its folder, was made
+ * of sources in another place.
+ */
+export function isBundleCurrent(root: string): boolean {
+  const dist = join(root, 'dist');
+  const ends = LAST.map((thread) => join(dist, `${thread}.${process.arch}.compiled`));
+  if (!ends.every((file) => existsSync(file)) || lstatSync(dist).isSymbolicLink()) return false;
+  const begunAtMs = statSync(dist).birthtimeMs;
+  if (ends.some((file) => statSync(file).mtimeMs < begunAtMs)) return false;
+  const inputs = FOLDERS.flatMap((folder) => inputsIn(root, folder));
+  return [...inputs, ...FILES].every((input) => statSync(join(root, input)).ctimeMs < begunAtMs);
+}
+
+/** Folders too: one that has lost a file is a change. But for that of the kernel's programs, which a test may make first. */
+function inputsIn(root: string, folder: string): string[] {
+  return readdirSync(join(root, folder), { recursive: true, withFileTypes: true })
+    .filter((entry) => (entry.isDirectory() && entry.name !== 'objects') || IS_READ.test(entry.name))
+    .map((entry) => join(folder, entry.parentPath.slice(join(root, folder).length), entry.name));
 }
