@@ -1,6 +1,7 @@
 // Every request is counted by service, route and outcome, and the admin interface exports it.
 
-import t from 'tap';
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
 import { startHttpOrigin } from '../support/http-origin.ts';
 import { startNamedOrigin } from '../support/named-origin.ts';
 import { parseOpenMetrics } from '../support/openmetrics-parser.ts';
@@ -33,6 +34,20 @@ const provider = {
     http_service: { http_uri: { uri: 'http://collector/v1/traces', cluster: 'collector', timeout: '1s' } },
   },
 };
+
+/** No request is kept for what it is or becomes, not even one that a busy machine makes slow. */
+const keepNothing = `sampling:
+  base_rate: 0
+  rules: []
+  floor: { per_route_per_minute: 0 }
+  slow: { keep: never }
+`;
+
+/** Before an origin, with a collector; traces of callers alone are kept. */
+function startTraced(t: Test, origin: number, collector: { readonly httpPort: number }): Promise<Sidecar> {
+  const file = join(t.testdir({ 'sampling.yaml': keepNothing }), 'sampling.yaml');
+  return startSidecar(t, { bootstrap: bootstrap(origin, collector.httpPort), flags: ['--sampling-config', file] });
+}
 
 async function scrape(sidecar: Sidecar) {
   const headers = { accept: 'application/openmetrics-text' };
@@ -72,7 +87,7 @@ t.test('all requests are counted when that is asked for', async (t) => {
 t.test('where traces are, all requests are counted and those that are kept are exemplars', async (t) => {
   const collector = await startOtlpCollector(t);
   const origin = await startNamedOrigin(t, 'one', '127.0.0.1');
-  const sidecar = await startSidecar(t, { bootstrap: bootstrap(origin, collector.httpPort) });
+  const sidecar = await startTraced(t, origin, collector);
   const ask = async (headers: Record<string, string>) =>
     (await fetch(`http://127.0.0.1:${sidecar.port('http')}/a`, { headers })).text();
   const traceId = 'ab'.repeat(16);
@@ -93,7 +108,7 @@ t.test('where traces are, all requests are counted and those that are kept are e
 t.test('requests that came without a trace are counted by whom they called', async (t) => {
   const collector = await startOtlpCollector(t);
   const origin = await startNamedOrigin(t, 'one', '127.0.0.1');
-  const sidecar = await startSidecar(t, { bootstrap: bootstrap(origin, collector.httpPort) });
+  const sidecar = await startTraced(t, origin, collector);
   const [traceId, spanId] = ['ab'.repeat(16), 'cd'.repeat(8)];
   const brought = [
     {},
@@ -128,7 +143,7 @@ t.test('the status of gRPC is counted of requests whose trace nobody keeps', asy
     const { url } = request;
     response.writeHead(200, { 'content-type': 'application/grpc', 'grpc-status': url!.slice('/status/'.length) }).end();
   });
-  const sidecar = await startSidecar(t, { bootstrap: bootstrap(origin, collector.httpPort) });
+  const sidecar = await startTraced(t, origin, collector);
   const headers = { 'content-type': 'application/grpc' };
   for (const status of ['0', '5', '0']) {
     const url = `http://127.0.0.1:${sidecar.port('http')}/status/${status}`;

@@ -4,6 +4,7 @@
 import { once } from 'node:events';
 import { request } from 'node:http';
 import { type AddressInfo, createServer as createTcpServer } from 'node:net';
+import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { startHttpOrigin } from '../support/http-origin.ts';
 import { type CollectorBehaviour, startOtlpCollector } from '../support/otlp-collector.ts';
@@ -24,8 +25,20 @@ interface TracedListener {
   readonly name: string;
   readonly kind: 'otlp-http' | 'otlp-grpc' | 'zipkin';
   readonly collectorPort: number;
-  readonly samplingPercent?: number;
+  readonly mostPercent?: number;
+  readonly timeout?: string;
 }
+
+/** All is kept, and nothing because a busy machine makes it slow. */
+const keepAll = `sampling:
+  base_rate: 1
+  rules: []
+  budget: { traces_per_second: 1000 }
+  slow: { keep: never }
+`;
+
+/** Of a collector that answers: a machine that stands still is not to make it late, which sends spans again or loses them. */
+const patient = '60s';
 
 /** A proxy before an endpoint whose status is the path of the request. */
 async function startProxy(t: Test, listeners: readonly TracedListener[]): Promise<Sidecar> {
@@ -35,15 +48,16 @@ async function startProxy(t: Test, listeners: readonly TracedListener[]): Promis
     ...clusterAt(name, collectorPort),
     ...(kind === 'otlp-grpc' && { http2_protocol_options: {} }),
   }));
+  const sampling = join(t.testdir({ 'sampling.yaml': keepAll }), 'sampling.yaml');
   return startSidecar(t, {
     bootstrap: { static_resources: { listeners: listeners.map(listenerOf), clusters: [app, ...collectors] } },
-    flags: ['--concurrency', '1', '--drain-time-s', '2'],
+    flags: ['--concurrency', '1', '--drain-time-s', '2', '--sampling-config', sampling],
   });
 }
 
-function listenerOf({ name, kind, samplingPercent = 100 }: TracedListener): object {
+function listenerOf({ name, kind, mostPercent = 100, timeout = '1s' }: TracedListener): object {
   const manager = {
-    tracing: { provider: providerOf(kind, name), random_sampling: { value: samplingPercent } },
+    tracing: { provider: providerOf(kind, name, timeout), overall_sampling: { value: mostPercent } },
     route_config: {
       virtual_hosts: [
         { name: 'all', domains: ['*'], routes: [{ name: 'main', match: { prefix: '/' }, route: { cluster: 'app' } }] },
@@ -53,7 +67,7 @@ function listenerOf({ name, kind, samplingPercent = 100 }: TracedListener): obje
   return { name, address: socketAddress(0), filter_chains: [httpFilterChain('app', manager)] };
 }
 
-function providerOf(kind: TracedListener['kind'], cluster: string): object {
+function providerOf(kind: TracedListener['kind'], cluster: string, timeout: string): object {
   const type = 'type.googleapis.com/envoy.config.trace.v3';
   if (kind === 'zipkin') {
     const typed_config = {
@@ -66,8 +80,8 @@ function providerOf(kind: TracedListener['kind'], cluster: string): object {
   }
   const service =
     kind === 'otlp-http'
-      ? { http_service: { http_uri: { uri: 'http://collector/v1/traces', cluster, timeout: '1s' } } }
-      : { grpc_service: { envoy_grpc: { cluster_name: cluster }, timeout: '1s' } };
+      ? { http_service: { http_uri: { uri: 'http://collector/v1/traces', cluster, timeout } } }
+      : { grpc_service: { envoy_grpc: { cluster_name: cluster }, timeout } };
   const typed_config = { '@type': `${type}.OpenTelemetryConfig`, ...service, service_name: 'reviews' };
   return { name: 'envoy.tracers.opentelemetry', typed_config };
 }
@@ -86,9 +100,9 @@ t.test('kept requests reach the collector of their listener', async (t) => {
   const errors = await startOtlpCollector(t);
   const zipkin = await startZipkinCollector(t);
   const proxy = await startProxy(t, [
-    { name: 'http', kind: 'otlp-http', collectorPort: collectors.http.httpPort },
-    { name: 'grpc', kind: 'otlp-grpc', collectorPort: collectors.grpc.grpcPort },
-    { name: 'errors', kind: 'otlp-http', collectorPort: errors.httpPort, samplingPercent: 0 },
+    { name: 'http', kind: 'otlp-http', collectorPort: collectors.http.httpPort, timeout: patient },
+    { name: 'grpc', kind: 'otlp-grpc', collectorPort: collectors.grpc.grpcPort, timeout: patient },
+    { name: 'errors', kind: 'otlp-http', collectorPort: errors.httpPort, timeout: patient, mostPercent: 0 },
     { name: 'zipkin', kind: 'zipkin', collectorPort: zipkin.port },
   ]);
 
