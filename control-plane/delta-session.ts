@@ -4,19 +4,19 @@
 import { wildcard } from '../xds/client/discovery.ts';
 import { type DeltaRequest, readDeltaRequest, type SentResource, writeDeltaResponse } from './discovery-message.ts';
 import type { DiscoverySession, RequestOutcome, SessionOptions } from './discovery-session.ts';
-import type { ServedResources, ServedSnapshot } from './served-snapshot.ts';
+import type { ServedResource, ServedResources, ServedSnapshot } from './served-snapshot.ts';
 import { SessionTypes } from './session-types.ts';
-import { statedWholeVersion, vectorFeature, statedVersion as withChanges } from './stated-version.ts';
+import { statedVersion, statedWholeVersion, vectorFeature } from './stated-version.ts';
 import type { SubscriptionStatus, TypeSubscription } from './type-subscription.ts';
-import { emptyVector, type VersionVector } from './version-vector.ts';
+import { emptyVector } from './version-vector.ts';
 
 export class DeltaSession implements DiscoverySession {
   readonly protocol = 'delta';
   readonly #options: SessionOptions;
   readonly #types = new SessionTypes();
   #nonce = 0;
-  /** Versions as this client has them. */
-  #spell: (version: string, changes: VersionVector, shares?: string) => string = withoutChanges;
+  /** This client is a control plane that reads changes in versions. */
+  #readsChanges = false;
 
   constructor(options: SessionOptions) {
     this.#options = options;
@@ -31,7 +31,7 @@ export class DeltaSession implements DiscoverySession {
     const type = this.#types.get(typeUrl) ?? this.#begin(typeUrl, request);
     if (request.subscribe.length > 0 || request.unsubscribe.length > 0) changeSubscription(type, request);
     const outcome = this.#types.finish(type, request, this.#options.clock());
-    if (outcome.kind === 'taken' && outcome.node?.clientFeatures.includes(vectorFeature)) this.#spell = withChanges;
+    if (outcome.kind === 'taken' && outcome.node?.clientFeatures.includes(vectorFeature)) this.#readsChanges = true;
     return outcome;
   }
 
@@ -55,8 +55,12 @@ export class DeltaSession implements DiscoverySession {
     return undefined;
   }
 
+  #version({ version, changes = emptyVector, shares }: ServedResource): string {
+    return this.#readsChanges ? statedVersion(version, changes, shares) : version;
+  }
+
   #wholeVersion({ version, seen, origin }: ServedResources): string {
-    return this.#spell === withChanges ? statedWholeVersion(version, seen, origin) : version;
+    return this.#readsChanges ? statedWholeVersion(version, seen, origin) : version;
   }
 
   status(): readonly SubscriptionStatus[] {
@@ -78,7 +82,7 @@ export class DeltaSession implements DiscoverySession {
     for (const name of type.isWildcard ? byName.keys() : type.names) {
       const resource = byName.get(name);
       if (resource === undefined) continue;
-      const version = this.#spell(resource.version, resource.changes ?? emptyVector, resource.shares);
+      const version = this.#version(resource);
       if (type.held.get(name) !== version) changed.push({ name, version, message: resource.message });
     }
     return changed;
@@ -121,8 +125,4 @@ function removedNames(type: TypeSubscription, { byName }: ServedResources): read
   for (const name of type.unanswered)
     if (!byName.has(name) && name !== wildcard && !type.held.has(name)) removed.push(name);
   return removed;
-}
-
-function withoutChanges(version: string): string {
-  return version;
 }

@@ -47,13 +47,12 @@ function wholeDump(sections: readonly Section[], mask: string | null): AdminAnsw
 
 // One kind of resource, each with the type of its entry.
 function resourceDump(sections: readonly Section[], resource: string, mask: string | null): AdminAnswer {
-  const [sectionType, entryType] = entryTypes.get(resource) ?? [];
-  const isThere = sections.some(
-    (each) => each['@type'] === `${adminType}.${sectionType}` || singleFields.has(resource),
-  );
-  if (!isThere) return failure(404, `${resource} not found in config dump\n`);
-  if (entryType === undefined) {
+  if (singleFields.has(resource)) {
     return failure(400, `${resource} is not a repeated field. Use ?mask=${resource} to get only this field\n`);
+  }
+  const [sectionType, entryType] = entryTypes.get(resource) ?? [];
+  if (!sections.some((each) => each['@type'] === `${adminType}.${sectionType}`)) {
+    return failure(404, `${resource} not found in config dump\n`);
   }
   const entries = sections
     .flatMap((section) => (section[resource] ?? []) as readonly Section[])

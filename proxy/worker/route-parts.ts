@@ -23,12 +23,12 @@ export function splitRoutes({ set, removed }: MapDelta<RouteChange>): {
   readonly parts: Iterable<RoutePart>;
   readonly rest: MapDelta<RouteChange>;
 } {
-  const large = set.filter(([, change]) => virtualHostsOf(change).length > partLength);
-  const rest = set.map(([name, change]): [string, RouteChange] => {
-    const isLarge = virtualHostsOf(change).length > partLength;
-    return [name, isLarge ? withVirtualHosts(change, []) : change];
-  });
-  return { parts: partsOf(large), rest: { set: rest, removed } };
+  const isLarge = (change: RouteChange) => virtualHostsOf(change).length > partLength;
+  const rest = set.map(([name, change]): [string, RouteChange] => [
+    name,
+    isLarge(change) ? withVirtualHosts(change, []) : change,
+  ]);
+  return { parts: partsOf(set.filter(([, change]) => isLarge(change))), rest: { set: rest, removed } };
 }
 
 function* partsOf(changes: MapDelta<RouteChange>['set']): Generator<RoutePart, void> {

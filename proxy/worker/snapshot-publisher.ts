@@ -109,7 +109,7 @@ export class SnapshotPublisher {
     this.finish();
   }
 
-  /** What may go out is handed out behind it, in one turn however large it is. Whether there was any. */
+  /** Hands out all that may go, in this turn however large it is. Whether there was any. */
   finish(): boolean {
     const { generation } = this.#snapshot;
     if (this.#phase !== 'serving') return false;

@@ -2,6 +2,7 @@
 // that they need not wait; the stream then names it to the control plane, which sends what changed since.
 
 import type { SourceStatus } from '../../config/dynamic-state.ts';
+import { takeAllSteps } from '../../config/time-slice.ts';
 import type { KeptResource, KeptType } from './cache-format.ts';
 import {
   type DiscoveryLog,
@@ -11,6 +12,7 @@ import {
   type RefusedResource,
   type ResourceConsumer,
   type ResourceSubscriptions,
+  takeOverInSteps,
   wildcard,
 } from './discovery.ts';
 import { LongTurns } from './long-turns.ts';
@@ -198,17 +200,11 @@ export class CachedSource implements RunningSource {
   }
 
   #watched(consumer: HoldingConsumer): ResourceConsumer {
-    const { typeUrl } = consumer.type;
     return {
       type: consumer.type,
       heldVersions: () => consumer.heldVersions(),
       prepare: (resources) => consumer.prepare?.(resources),
-      onUpdate: (update) => {
-        this.#forgetKept(typeUrl);
-        const refused = consumer.onUpdate(update);
-        this.#options.onChange();
-        return refused;
-      },
+      onUpdate: (update) => takeAllSteps(this.#takeOverFromStream(consumer, update)),
       takeOver: (update) => this.#takeOverFromStream(consumer, update),
       onAbsent: (name) => consumer.onAbsent(name),
     };
@@ -218,17 +214,14 @@ export class CachedSource implements RunningSource {
     consumer: HoldingConsumer,
     update: DiscoveryUpdate,
   ): Generator<unknown, readonly RefusedResource[], void> {
-    this.#forgetKept(consumer.type.typeUrl);
-    const refused = consumer.takeOver === undefined ? consumer.onUpdate(update) : yield* consumer.takeOver(update);
-    this.#options.onChange();
-    return refused;
-  }
-
-  /** From now on the control plane knows better. */
-  #forgetKept(typeUrl: string): void {
+    // From now on the control plane knows better.
+    const { typeUrl } = consumer.type;
     this.#kept.delete(typeUrl);
     this.#due.delete(typeUrl);
     for (const given of this.#given) if (given.typeUrl === typeUrl) this.#given.delete(given);
+    const refused = yield* takeOverInSteps(consumer, update);
+    this.#options.onChange();
+    return refused;
   }
 }
 

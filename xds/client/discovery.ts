@@ -76,6 +76,14 @@ export interface ResourceConsumer {
   onAbsent(name: string): void;
 }
 
+/** In short steps where the consumer has them, else in one. */
+export function* takeOverInSteps(
+  consumer: ResourceConsumer,
+  update: DiscoveryUpdate,
+): Generator<unknown, readonly RefusedResource[], void> {
+  return consumer.takeOver === undefined ? consumer.onUpdate(update) : yield* consumer.takeOver(update);
+}
+
 /** Calls back once, after `delayMs`, unless what it returns is called before. */
 export type Schedule = (delayMs: number, callback: () => void) => () => void;
 

@@ -9,6 +9,7 @@ import {
   type RefusedResource,
   type ResourceConsumer,
   type Schedule,
+  takeOverInSteps,
   wildcard,
 } from './discovery.ts';
 import type { DiscoveryRequest, DiscoveryResponse } from './discovery-wire.ts';
@@ -191,10 +192,7 @@ export class TypeSession {
     const removed = this.#removedBy(response, checked);
     const absent = [...checked.absent, ...removed.filter((name) => this.#subscriptions.awaited.has(name))];
     const update: DiscoveryUpdate = { version: response.version, resources: checked.accepted, removed };
-    const consumer = this.#consumer;
-    const refusedByUser =
-      consumer.takeOver === undefined ? consumer.onUpdate(update) : yield* consumer.takeOver(update);
-    const refused = [...checked.refused, ...refusedByUser];
+    const refused = [...checked.refused, ...(yield* takeOverInSteps(this.#consumer, update))];
     yield;
     const refusedNames = new Set(refused.map(({ name }) => name));
     this.#letGoUnwanted(update);
