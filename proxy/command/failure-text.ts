@@ -1,15 +1,16 @@
 // What ends a process that begins, or leaves it without a listener, in sentences that say what to do.
 
 import { type Address, formatAddress } from '../../config/address.ts';
+import { Errno } from '../../native/errno.ts';
+import type { OpenFailure } from '../listener/listener-opening.ts';
 
-/** `address` as text. Nobody would find the admin interface of a process that has ended. */
+/** Nobody would find the admin interface of a process that has ended. */
 export function listenerFailureText(
   listener: string,
-  { address, reason }: { readonly address: string; readonly reason: string },
+  { address, reason, errno }: OpenFailure,
   admin: Address | undefined,
 ): string {
-  const isOfAdmin =
-    admin !== undefined && formatAddress(admin) === address && reason.startsWith('address already in use');
+  const isOfAdmin = errno === Errno.EADDRINUSE && admin !== undefined && formatAddress(admin) === address;
   const why = isOfAdmin ? 'it is the address of the admin interface; give one of them another' : reason;
   return `listener ${listener} cannot listen on ${address}: ${why}`;
 }

@@ -344,8 +344,8 @@ function startWorkers({ flags, log, state, onServing, ...parts }: WorkerParts): 
       else main.debug({ generation }, 'a new generation is served');
       if (isFirst) onServing();
     },
-    onListenFailure: (listener, { address, reason }) => {
-      const text = listenerFailureText(listener, { address, reason }, state.bootstrap?.admin?.address);
+    onListenFailure: (listener, failure) => {
+      const text = listenerFailureText(listener, failure, state.bootstrap?.admin?.address);
       if (state.name !== 'INITIALIZING') {
         main.error(text);
         return;

@@ -28,6 +28,8 @@ export interface OpenFailure {
   readonly address: string;
   /** A sentence about the errno, with the way out where there is one. */
   readonly reason: string;
+  /** Positive, where it was the kernel that refused. */
+  readonly errno?: number;
 }
 
 /** Nothing stays open after a failure. */
@@ -61,7 +63,8 @@ export function openAddresses(
     opened.push({ configured, bound: boundAddress(sockets, configured), sockets, isInherited });
     if (result < 0) {
       closeAddresses(opened);
-      return { address: formatAddress(configured), reason: describeListenFailure(-result, configured) };
+      const reason = describeListenFailure(-result, configured);
+      return { address: formatAddress(configured), reason, errno: -result };
     }
   }
   return opened;
@@ -96,7 +99,7 @@ export function dealSockets(
       const descriptor = isOwn ? socket : duplicate(socket);
       if (descriptor < 0) {
         for (const each of duplicates) close(each);
-        return { address: formatAddress(bound), reason: describeErrno(-descriptor) };
+        return { address: formatAddress(bound), reason: describeErrno(-descriptor), errno: -descriptor };
       }
       if (!isOwn) duplicates.push(descriptor);
       dealt[index % workerCount]!.push(descriptor);
