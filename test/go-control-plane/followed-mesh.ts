@@ -39,6 +39,8 @@ export class FollowedMesh {
   readonly assignments: Followed<LoadAssignment>;
   readonly listeners: Followed<WrittenListener>;
   readonly routes: Followed<RouteConfiguration>;
+  /** Streams that the control plane has ended: it sends nothing on them any more. */
+  endedStreams = 0;
   readonly #client: DiscoveryClient;
   #onChange = () => {};
 
@@ -72,6 +74,12 @@ export class FollowedMesh {
       },
       defer: setImmediate,
       log: () => undefined,
+      observer: {
+        onFailure: () => {
+          this.endedStreams++;
+          this.#onChange();
+        },
+      },
     });
     t.teardown(() => this.#client.stop());
     for (const { type } of [this.clusters, this.listeners]) this.#client.subscribe(type.typeUrl, wildcard, forEver);
@@ -79,7 +87,7 @@ export class FollowedMesh {
     this.#client.start();
   }
 
-  /** Resolves when the condition holds, which is asked again after each response. */
+  /** Resolves when the condition holds, which is asked again after each response and each end of a stream. */
   async until(condition: () => boolean): Promise<void> {
     while (!condition()) {
       const { promise, resolve } = Promise.withResolvers<void>();
