@@ -5,6 +5,7 @@
 // It spins on setImmediate instead of sleeping, because timers of 1 ms would hide what is measured here; the process
 // runs with SCHED_IDLE (see suite/latency.ts), so the origin on the same core takes the core back at once.
 import { connect, type Socket } from 'node:net';
+import { monotonicMs } from '../measure/monotonic-clock.ts';
 import { LatencyHistogram } from './latency-histogram.ts';
 import { ResponseReader } from './response-reader.ts';
 
@@ -19,6 +20,8 @@ export type PacedOptions = {
   readonly rests?: boolean;
   // Every response's body is compared with this.
   readonly expectedBody: string;
+  // Tells each request's times as well, for those who know when the machine itself stood still.
+  readonly keepsTimes?: boolean;
 };
 
 export type PacedOutcome = {
@@ -27,6 +30,8 @@ export type PacedOutcome = {
   readonly p99Micros: number;
   // How late the generator itself was: due time to the moment it looked at the schedule. The floor of what it can see.
   readonly lagP99Micros: number;
+  // When requests were due and answered, in the order of the answers; milliseconds as of measure/monotonic-clock.ts.
+  readonly times?: { readonly dueMs: readonly number[]; readonly answeredMs: readonly number[] };
 };
 
 // `due` has the numbers of the requests that wait on it; the first is on its way.
@@ -36,6 +41,7 @@ type Lane = { readonly socket: Socket; readonly reader: ResponseReader; readonly
 export async function runPacedLoad(options: PacedOptions): Promise<PacedOutcome> {
   const latencies = new LatencyHistogram();
   const lags = new LatencyHistogram();
+  const times = { dueMs: [] as number[], answeredMs: [] as number[] };
   const total = Math.floor(options.requestsPerSecond * options.seconds);
   const gapMicros = 1e6 / options.requestsPerSecond;
   const lanes = await Promise.all(Array.from({ length: options.connections }, () => openLane(options)));
@@ -53,7 +59,12 @@ export async function runPacedLoad(options: PacedOptions): Promise<PacedOutcome>
         const problem = lane.reader.read(bytes);
         if (problem !== '') return reject(new Error(problem));
         if (!lane.reader.complete) return;
-        latencies.record(Math.max(0, nowMicros() - dueMicros(lane.due.shift()!)));
+        const [answeredMicros, due] = [nowMicros(), dueMicros(lane.due.shift()!)];
+        latencies.record(Math.max(0, answeredMicros - due));
+        if (options.keepsTimes) {
+          times.dueMs.push(monotonicMs(due / 1_000));
+          times.answeredMs.push(monotonicMs(answeredMicros / 1_000));
+        }
         lane.reader.reset();
         if (lane.due.length > 0) lane.socket.write(textOf(lane.due[0]!));
         else if (latencies.total === total) resolve();
@@ -79,6 +90,7 @@ export async function runPacedLoad(options: PacedOptions): Promise<PacedOutcome>
     p50Micros: latencies.quantile(0.5),
     p99Micros: latencies.quantile(0.99),
     lagP99Micros: lags.quantile(0.99),
+    ...(options.keepsTimes && { times }),
   };
 }
 

@@ -1,5 +1,7 @@
 // The part of RESULTS.md about dynamic configuration.
+import type { WatchedOutcome } from '../load/undisturbed.ts';
 import type { PeerName } from '../peers/peer.ts';
+import type { Change } from '../suite/xds-changed-endpoint.ts';
 import type { PushLoad } from '../suite/xds-push-load.ts';
 import { formatSpread, markdownTable, medianOf } from './table.ts';
 
@@ -10,9 +12,9 @@ export type XdsSample = {
   readonly cpuMs: number;
   readonly rssBytes: number;
   // The first changes of a process, in order.
-  readonly earlyChangesMs: readonly number[];
+  readonly earlyChanges: readonly Change[];
   // Of a process that has taken in some hundred changes before.
-  readonly changesMs: readonly number[];
+  readonly changes: readonly Change[];
   readonly load: PushLoad;
 };
 
@@ -30,6 +32,8 @@ export type XdsGoal = {
   readonly verdict: 'met' | 'missed' | 'not measured in this run';
 };
 
+const asItCame = 'As it came, with what fell into pauses of the host:';
+
 export function renderXdsResults(report: XdsReport): string {
   const { clusters } = report;
   const pushed = `${clusters} clusters with endpoints and a route table of ${clusters} hosts`;
@@ -38,13 +42,13 @@ export function renderXdsResults(report: XdsReport): string {
     `## Goals of dynamic configuration\n\n${goalsTable(report)}`,
     `## Machine and versions of this run\n\n${environment(report)}`,
     `## First push of ${pushed}, from its first send to the first proxied 200\n\n${perPeer(report, firstPushColumns)}`,
-    `## One changed endpoint among ${clusters} clusters, send to first request on it, ms\n\n${perPeer(report, changeColumns)}`,
-    `## p99 of requests during pushes, us\n\n${perPeer(report, loadColumns)}`,
+    `## One changed endpoint among ${clusters} clusters, send to first request on it, ms\n\n${perPeer(report, changeColumns('undisturbed'))}\n\n${asItCame}\n\n${perPeer(report, changeColumns('all'))}`,
+    `## p99 of requests during pushes, us\n\n${perPeer(report, loadColumns('undisturbed'))}\n\n${asItCame}\n\n${perPeer(report, loadColumns('all'))}`,
   ];
   return `${sections.join('\n\n')}\n`;
 }
 
-type Changes = 'earlyChangesMs' | 'changesMs';
+type Changes = 'earlyChanges' | 'changes';
 
 type Column = readonly [title: string, text: (samples: readonly XdsSample[]) => string];
 
@@ -54,19 +58,24 @@ const firstPushColumns: readonly Column[] = [
   ['RSS after it, MiB', ofRounds((sample) => sample.rssBytes / 2 ** 20, 1)],
 ];
 
-const changeColumns: readonly Column[] = [
-  ['early: median', (samples) => quantileMs(samples, 'earlyChangesMs', 0.5).toFixed(1)],
-  ['p99', (samples) => quantileMs(samples, 'earlyChangesMs', 0.99).toFixed(1)],
-  ['later: median', (samples) => quantileMs(samples, 'changesMs', 0.5).toFixed(1)],
-  ['p99', (samples) => quantileMs(samples, 'changesMs', 0.99).toFixed(1)],
-  ['most', (samples) => quantileMs(samples, 'changesMs', 1).toFixed(1)],
+// With what the host held up, and without it.
+type Counted = 'undisturbed' | 'all';
+
+const changeColumns = (counted: Counted): readonly Column[] => [
+  ['early: median', (samples) => quantileMs(samples, 'earlyChanges', 0.5, counted).toFixed(1)],
+  ['p99', (samples) => quantileMs(samples, 'earlyChanges', 0.99, counted).toFixed(1)],
+  ['later: median', (samples) => quantileMs(samples, 'changes', 0.5, counted).toFixed(1)],
+  ['p99', (samples) => quantileMs(samples, 'changes', 0.99, counted).toFixed(1)],
+  ['most', (samples) => quantileMs(samples, 'changes', 1, counted).toFixed(1)],
+  ['counted', (samples) => `${changesOf(samples, counted)} of ${changesOf(samples, 'all')}`],
 ];
 
-const loadColumns: readonly Column[] = [
-  ['quiet', ofRounds(({ load }) => load.quiet.p99Micros, 0)],
-  ['100 endpoint changes a second', ofRounds(({ load }) => load.changes.p99Micros, 0)],
-  ['all clusters and endpoints pushed anew', ofRounds((sample) => p99Of(sample, 'push'), 0)],
-  ['… once more', ofRounds((sample) => p99Of(sample, 'laterPushes'), 0)],
+const loadColumns = (counted: Counted): readonly Column[] => [
+  ['quiet', ofRounds((sample) => p99Of(sample, 'quiet', counted), 0)],
+  ['100 endpoint changes a second', ofRounds((sample) => p99Of(sample, 'changes', counted), 0)],
+  ['all clusters and endpoints pushed anew', ofRounds((sample) => p99Of(sample, 'push', counted), 0)],
+  ['… once more', ofRounds((sample) => p99Of(sample, 'laterPushes', counted), 0)],
+  ['counted', (samples) => `${requestsOf(samples, counted)} of ${requestsOf(samples, 'all')}`],
 ];
 
 function ofRounds(figure: (sample: XdsSample) => number, digits: number): Column[1] {
@@ -100,10 +109,10 @@ export function judgeXdsGoals(report: XdsReport): readonly XdsGoal[] {
   };
   return [
     ratio('first push to serving', 0.5, (samples) => medianOf(samples.map(({ servingMs }) => servingMs))!),
-    ratio('one changed endpoint, median', 1, (samples) => quantileMs(samples, 'changesMs', 0.5)),
-    ratio('… early in a process', 1, (samples) => quantileMs(samples, 'earlyChangesMs', 0.5)),
-    changeP99(report, 'one changed endpoint, p99', 'changesMs'),
-    changeP99(report, '… early in a process', 'earlyChangesMs'),
+    ratio('one changed endpoint, median', 1, (samples) => quantileMs(samples, 'changes', 0.5)),
+    ratio('… early in a process', 1, (samples) => quantileMs(samples, 'earlyChanges', 0.5)),
+    changeP99(report, 'one changed endpoint, p99', 'changes'),
+    changeP99(report, '… early in a process', 'earlyChanges'),
     ratio('RSS with that configuration', 0.4, (samples) => medianOf(samples.map(({ rssBytes }) => rssBytes))!),
     p99BesideChanges(report),
     added(report, 'added p99, endpoint changes', 'changes'),
@@ -129,7 +138,7 @@ function p99BesideChanges(report: XdsReport): XdsGoal {
   const [ours, theirs] = [report.samples.get('outrigger'), report.samples.get('envoy')];
   if (!ours?.length) return { ...common, measured: '-', verdict: 'not measured in this run' };
   const ratio = (samples: readonly XdsSample[]) => {
-    const p99 = (kind: 'quiet' | 'changes') => medianOf(samples.map(({ load }) => load[kind].p99Micros))!;
+    const p99 = (kind: Load) => medianOf(samples.map((sample) => p99Of(sample, kind)))!;
     return p99('changes') / p99('quiet');
   };
   const measured = theirs?.length
@@ -139,7 +148,7 @@ function p99BesideChanges(report: XdsReport): XdsGoal {
 }
 
 // A difference: Envoy's added p99 is near zero or below it, where a ratio says nothing.
-function added(report: XdsReport, title: string, kind: Pushed): XdsGoal {
+function added(report: XdsReport, title: string, kind: Exclude<Load, 'quiet'>): XdsGoal {
   const common = { title, goal: "at most Envoy's and what a quiet p99 varies by" };
   const [ours, theirs] = [report.samples.get('outrigger'), report.samples.get('envoy')];
   if (!ours?.length || !theirs?.length) return { ...common, measured: '-', verdict: 'not measured in this run' };
@@ -150,25 +159,40 @@ function added(report: XdsReport, title: string, kind: Pushed): XdsGoal {
 }
 
 // Over the changes of all rounds: one round has too few for a p99.
-function quantileMs(samples: readonly XdsSample[], of: Changes, quantile: number): number {
-  const sorted = samples.flatMap((sample) => sample[of]).toSorted((one, other) => one - other);
+function quantileMs(samples: readonly XdsSample[], of: Changes, quantile: number, counted: Counted = 'undisturbed') {
+  const sorted = samples
+    .flatMap((sample) => sample[of])
+    .filter(({ disturbed }) => counted === 'all' || !disturbed)
+    .map(({ ms }) => ms)
+    .toSorted((one, other) => one - other);
+  if (sorted.length === 0) throw new Error('the host held up every change: run again when it is quieter');
   return sorted[Math.ceil(sorted.length * quantile) - 1]!;
 }
 
-type Pushed = 'changes' | 'push' | 'laterPushes';
+function changesOf(samples: readonly XdsSample[], counted: Counted): number {
+  const changes = samples.flatMap((sample) => [...sample.earlyChanges, ...sample.changes]);
+  return changes.filter(({ disturbed }) => counted === 'all' || !disturbed).length;
+}
+
+type Load = 'quiet' | 'changes' | 'push' | 'laterPushes';
 
 // Microseconds; of several pushes the median.
-function p99Of({ load }: XdsSample, kind: Pushed): number {
-  if (kind !== 'laterPushes') return load[kind].p99Micros;
-  return medianOf(load.laterPushes.map(({ p99Micros }) => p99Micros))!;
+function p99Of({ load }: XdsSample, kind: Load, counted: Counted = 'undisturbed'): number {
+  const p99 = (one: WatchedOutcome) => (counted === 'all' ? one : one.undisturbed).p99Micros;
+  return kind === 'laterPushes' ? medianOf(load.laterPushes.map(p99))! : p99(load[kind]);
+}
+
+function requestsOf(samples: readonly XdsSample[], counted: Counted): number {
+  const outcomes = samples.flatMap(({ load }) => [load.quiet, load.changes, load.push, ...load.laterPushes]);
+  return outcomes.reduce((sum, one) => sum + (counted === 'all' ? one : one.undisturbed).requests, 0);
 }
 
 // In the push less quiet, of the same round.
-function addedP99Ms(samples: readonly XdsSample[], kind: Pushed): number {
-  return medianOf(samples.map((sample) => (p99Of(sample, kind) - sample.load.quiet.p99Micros) / 1_000))!;
+function addedP99Ms(samples: readonly XdsSample[], kind: Load): number {
+  return medianOf(samples.map((sample) => (p99Of(sample, kind) - p99Of(sample, 'quiet')) / 1_000))!;
 }
 
 function quietRangeMs(samples: readonly XdsSample[]): number {
-  const quiet = samples.map(({ load }) => load.quiet.p99Micros);
+  const quiet = samples.map((sample) => p99Of(sample, 'quiet'));
   return (Math.max(...quiet) - Math.min(...quiet)) / 1_000;
 }

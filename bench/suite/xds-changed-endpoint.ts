@@ -3,9 +3,13 @@
 import { once } from 'node:events';
 import { Agent, createServer, request, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { watchingHost } from '../measure/host-pauses.ts';
+import { monotonicMs } from '../measure/monotonic-clock.ts';
+import type { Span } from '../measure/pause-log.ts';
 import { wallMicros } from '../measure/wall-clock.ts';
 import type { ControlPlane } from '../peers/go-control-plane.ts';
 import { virtualHostDomain } from '../peers/peer.ts';
+import { LOAD_CORE, PROXY_CORE } from '../peers/pinned-process.ts';
 import type { RunningPeer } from '../peers/running-peer.ts';
 
 const ARRIVAL_DEADLINE_MS = 30_000;
@@ -53,23 +57,32 @@ export type ChangedEndpointOptions = {
   readonly clusters: readonly number[];
 };
 
-// Milliseconds of each change.
+export type Change = {
+  readonly ms: number;
+  // The host took a core away meanwhile.
+  readonly disturbed: boolean;
+};
+
+// In their order.
 export async function measureChangedEndpoint(
   running: RunningPeer,
   options: ChangedEndpointOptions,
-): Promise<readonly number[]> {
+): Promise<readonly Change[]> {
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
-  const latenciesMs: number[] = [];
-  for (const cluster of options.clusters) latenciesMs.push(await sample(running, agent, { ...options, cluster }));
+  const { result, pauses } = await watchingHost([PROXY_CORE, LOAD_CORE], async () => {
+    const spans: Span[] = [];
+    for (const cluster of options.clusters) spans.push(await sample(running, agent, { ...options, cluster }));
+    return spans;
+  });
   agent.destroy();
-  return latenciesMs;
+  return result.map((span) => ({ ms: span.toMs - span.fromMs, disturbed: pauses.disturbed(span) }));
 }
 
 async function sample(
   running: RunningPeer,
   agent: Agent,
   options: ChangedEndpointOptions & { readonly cluster: number },
-): Promise<number> {
+): Promise<Span> {
   const { controlPlane, witness, witnessAddress, cluster } = options;
   // A cluster that was never asked for is made ready by its first request; that is not what is measured.
   await ask(running.httpPort, virtualHostDomain(cluster), agent);
@@ -81,9 +94,10 @@ async function sample(
     await ask(running.httpPort, virtualHostDomain(cluster), agent);
   }
   const arrivedAt = wallMicros(witness.arrivedAtMs);
+  const toMs = monotonicMs(witness.arrivedAtMs);
   await changed;
   const { responses } = await controlPlane.status('eds', 1);
-  return (arrivedAt - responses[0]!.sent_at_us) / 1000;
+  return { fromMs: toMs - (arrivedAt - responses[0]!.sent_at_us) / 1000, toMs };
 }
 
 // Rejects on any status but 200: no request may be lost to a change.

@@ -5,8 +5,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { patternBody, SMALL_BODY_BYTES } from '../load/bodies.ts';
-import type { PacedOptions, PacedOutcome } from '../load/paced-load.ts';
-import { runPacedClient } from '../load/run-paced-client.ts';
+import { runWatchedClient, type WatchedOutcome } from '../load/undisturbed.ts';
 import { describeMachine } from '../measure/machine.ts';
 import { freePorts } from '../peers/free-ports.ts';
 import { buildControlPlane, type ControlPlane, startControlPlane } from '../peers/go-control-plane.ts';
@@ -105,7 +104,7 @@ async function during(
   running: RunningPeer,
   changes: Changes,
   also: () => Promise<void>,
-): Promise<[PacedOutcome, number]> {
+): Promise<[WatchedOutcome, number]> {
   const load = runClient(running);
   const [outcome, sent] = await Promise.all([load, changes.run(), also()]);
   return [outcome, sent];
@@ -144,9 +143,9 @@ class Changes {
   }
 }
 
-async function runClient(running: RunningPeer): Promise<PacedOutcome> {
+async function runClient(running: RunningPeer): Promise<WatchedOutcome> {
   const hosts = Array.from({ length: HOSTS }, (_, index) => virtualHostDomain(index));
-  const options: PacedOptions = {
+  return runWatchedClient({
     port: running.httpPort,
     connections: CONNECTIONS,
     requestsPerSecond: REQUESTS_PER_SECOND,
@@ -154,6 +153,5 @@ async function runClient(running: RunningPeer): Promise<PacedOutcome> {
     requests: hosts.map((host) => `GET / HTTP/1.1\r\nHost: ${host}\r\n\r\n`),
     rests: true,
     expectedBody: patternBody(SMALL_BODY_BYTES),
-  };
-  return runPacedClient(options, 'other');
+  });
 }

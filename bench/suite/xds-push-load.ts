@@ -6,8 +6,7 @@
 import { execFileSync } from 'node:child_process';
 import { setTimeout } from 'node:timers/promises';
 import { patternBody, SMALL_BODY_BYTES } from '../load/bodies.ts';
-import type { PacedOptions, PacedOutcome } from '../load/paced-load.ts';
-import { runPacedClient } from '../load/run-paced-client.ts';
+import { runWatchedClient, type WatchedOutcome } from '../load/undisturbed.ts';
 import type { ControlPlane } from '../peers/go-control-plane.ts';
 import type { RunningPeer } from '../peers/running-peer.ts';
 
@@ -23,11 +22,11 @@ const LATER_PUSHES = 3;
 const PUSH_AFTER_MS = 500;
 
 export type PushLoad = {
-  readonly quiet: PacedOutcome;
-  readonly changes: PacedOutcome;
+  readonly quiet: WatchedOutcome;
+  readonly changes: WatchedOutcome;
   // Behind the one that the process started with.
-  readonly push: PacedOutcome;
-  readonly laterPushes: readonly PacedOutcome[];
+  readonly push: WatchedOutcome;
+  readonly laterPushes: readonly WatchedOutcome[];
 };
 
 export type PushLoadOptions = {
@@ -49,14 +48,14 @@ export async function measurePushLoad(running: RunningPeer, options: PushLoadOpt
   const quiet = await runClient(running);
   const [changes] = await Promise.all([runClient(running), changeEndpoints(options)]);
   const push = await loadDuringPush(running, options);
-  const laterPushes: PacedOutcome[] = [];
+  const laterPushes: WatchedOutcome[] = [];
   while (laterPushes.length < LATER_PUSHES) laterPushes.push(await loadDuringPush(running, options));
   schedule(controlPlane.pid, '--other');
   return { quiet, changes, push, laterPushes };
 }
 
 // On a busy machine the control plane may get no time to send before the load is over: then once more.
-async function loadDuringPush(running: RunningPeer, options: PushLoadOptions): Promise<PacedOutcome> {
+async function loadDuringPush(running: RunningPeer, options: PushLoadOptions): Promise<WatchedOutcome> {
   const { controlPlane } = options;
   for (let attempt = 0; attempt < PUSH_ATTEMPTS; attempt += 1) {
     const [outcome] = await Promise.all([
@@ -81,8 +80,8 @@ export function schedule(pid: number, policy: '--idle' | '--other'): void {
   execFileSync('chrt', ['--all-tasks', policy, '--pid', '0', String(pid)]);
 }
 
-async function runClient(running: RunningPeer): Promise<PacedOutcome> {
-  const options: PacedOptions = {
+async function runClient(running: RunningPeer): Promise<WatchedOutcome> {
+  return runWatchedClient({
     port: running.httpPort,
     connections: CONNECTIONS,
     requestsPerSecond: REQUESTS_PER_SECOND,
@@ -90,6 +89,5 @@ async function runClient(running: RunningPeer): Promise<PacedOutcome> {
     requests: [`GET / HTTP/1.1\r\nHost: ${running.authority}\r\n\r\n`],
     rests: true,
     expectedBody: patternBody(SMALL_BODY_BYTES),
-  };
-  return runPacedClient(options, 'other');
+  });
 }

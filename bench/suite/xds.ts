@@ -104,9 +104,9 @@ class XdsSuite {
     const { push, running } = await measureFirstPush(peer, { ...this.#around, clusters: CLUSTERS });
     const change = (count: number) =>
       measureChangedEndpoint(running, { ...this.#around, clusters: this.#clusters(count) });
-    const earlyChangesMs = await change(CHANGES);
+    const earlyChanges = await change(CHANGES);
     await change(CHANGES_BETWEEN);
-    const changesMs = await change(CHANGES);
+    const changes = await change(CHANGES);
     const load = await measurePushLoad(running, {
       controlPlane,
       changedAddress: witnessAddress,
@@ -114,7 +114,7 @@ class XdsSuite {
       nextPush: () => this.#push(),
     });
     await running.stop();
-    return { ...push, earlyChangesMs, changesMs, load };
+    return { ...push, earlyChanges, changes, load };
   }
 
   #push(): Readonly<Record<string, string>> {

@@ -80,3 +80,16 @@ t.test('several requests take turns', async (t) => {
   const counts = Object.groupBy(paths, (path) => path);
   t.same([counts['/a']?.length, counts['/b']?.length, counts['/c']?.length], [100, 50, 50]);
 });
+
+t.test('times are told when asked for, by the clock of all processes', async (t) => {
+  const server = createServer((_, response) => response.end('body'));
+  t.teardown(() => server.close());
+  const port = await listen(server);
+  const fromMs = Number(process.hrtime.bigint()) / 1e6;
+  const { times } = await runPacedLoad({ ...LOAD, port, requests: [REQUEST], keepsTimes: true });
+  const toMs = Number(process.hrtime.bigint()) / 1e6;
+  t.equal(times!.dueMs.length, 200);
+  t.equal(times!.answeredMs.length, 200);
+  t.ok(Math.min(...times!.dueMs) > fromMs - 0.1 && Math.max(...times!.answeredMs) < toMs + 0.1);
+  t.notOk((await runPacedLoad({ ...LOAD, port, requests: [REQUEST] })).times);
+});

@@ -1,12 +1,26 @@
 // Goals of the xds suite, and its tables.
 import t from 'tap';
+import type { WatchedOutcome } from '../../../bench/load/undisturbed.ts';
 import { judgeXdsGoals, renderXdsResults, type XdsReport, type XdsSample } from '../../../bench/report/xds-results.ts';
+import type { Change } from '../../../bench/suite/xds-changed-endpoint.ts';
 
+const HELD_UP_MS = 70;
+
+function outcome(p99Micros: number): WatchedOutcome {
+  const all = { requests: 2, p50Micros: 1, p99Micros: HELD_UP_MS * 1_000, lagP99Micros: 0 };
+  return { ...all, undisturbed: { requests: 1, p99Micros } };
+}
+
+function undisturbed(changesMs: readonly number[]): Change[] {
+  return changesMs.map((ms) => ({ ms, disturbed: false }));
+}
+
+// In each of which the host held up one request of two, and one change more than there are in `changesMs`.
 function sample(servingMs: number, p99Micros: number, changesMs: readonly number[] = [1]): XdsSample {
-  const outcome = (p99: number) => ({ requests: 1, p50Micros: 1, p99Micros: p99, lagP99Micros: 0 });
   const pushed = outcome(p99Micros);
   const load = { quiet: outcome(100), changes: pushed, push: pushed, laterPushes: [outcome(1), pushed, outcome(1e6)] };
-  return { servingMs, cpuMs: servingMs, rssBytes: servingMs * 2 ** 20, earlyChangesMs: changesMs, changesMs, load };
+  const changes = [...undisturbed(changesMs), { ms: HELD_UP_MS, disturbed: true }];
+  return { servingMs, cpuMs: servingMs, rssBytes: servingMs * 2 ** 20, earlyChanges: changes, changes, load };
 }
 
 function report(samples: XdsReport['samples']): XdsReport {
@@ -51,7 +65,7 @@ t.test('goals are ratios of medians, to Envoy or to quiet; the p99 of a change i
 
 function inPush(quietMs: number, pushMs: number): XdsSample {
   const one = sample(10, pushMs * 1_000);
-  return { ...one, load: { ...one.load, quiet: { ...one.load.quiet, p99Micros: quietMs * 1_000 } } };
+  return { ...one, load: { ...one.load, quiet: outcome(quietMs * 1_000) } };
 }
 
 function judgedPush(envoy: readonly XdsSample[], outrigger: readonly XdsSample[]) {
@@ -97,13 +111,26 @@ t.test('a run with one proxy gives no verdict', async (t) => {
 t.test('quantiles are taken over the changes of all rounds', async (t) => {
   const rounds = [sample(1, 1, Array(99).fill(2)), sample(1, 1, Array(1).fill(30))];
   const text = renderXdsResults(report(new Map([['outrigger', rounds]])));
-  t.match(text, /\| outrigger \| 2\.0 \| 2\.0 \| 2\.0 \| 2\.0 \| 30\.0 \|/);
+  t.match(text, /\| outrigger \| 2\.0 \| 2\.0 \| 2\.0 \| 2\.0 \| 30\.0 \| 200 of 204 \|/);
+});
+
+t.test('what the host held up stands beside the figures that are judged, and how much that was', async (t) => {
+  const text = renderXdsResults(report(new Map([['outrigger', [sample(1, 200, [2, 4])]]])));
+  t.match(text, /\| outrigger \| 2\.0 \| 4\.0 \| 2\.0 \| 4\.0 \| 4\.0 \| 4 of 6 \|/);
+  t.match(text, /\| outrigger \| 4\.0 \| 70\.0 \| 4\.0 \| 70\.0 \| 70\.0 \| 6 of 6 \|/);
+  t.match(text, /\| outrigger \| 100 \| 200 \| 200 \| 200 \| 6 of 12 \|/);
+  t.match(text, /\| outrigger \| 70 000 \| 70 000 \| 70 000 \| 70 000 \| 12 of 12 \|/);
+});
+
+t.test('of changes that were all held up nothing is said', async (t) => {
+  const samples: XdsReport['samples'] = new Map([['outrigger', [sample(1, 1, [])]]]);
+  t.throws(() => renderXdsResults(report(samples)), /held up every change/);
 });
 
 t.test('changes early in a process are judged by themselves', async (t) => {
   const samples: XdsReport['samples'] = new Map([
     ['envoy', [sample(100, 90, [3])]],
-    ['outrigger', [{ ...sample(10, 90, [2]), earlyChangesMs: [30] }]],
+    ['outrigger', [{ ...sample(10, 90, [2]), earlyChanges: undisturbed([30]) }]],
   ]);
   const goals = judgeXdsGoals(report(samples));
   t.match(goals.slice(1, 5), [
