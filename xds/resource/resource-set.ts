@@ -150,10 +150,16 @@ export class ResourceSet<T> implements ResourceConsumer {
     const { onDemand } = this.#user;
     if (onDemand !== undefined) {
       for (const name of removed) onDemand.onGone(name);
-      for (const { name, aliases } of resources) onDemand.onCame(name, aliases, this.#isHeld(name));
+      for (const resource of resources) this.#tell(onDemand, resource);
     }
     this.#user.onAnswer();
     return refused;
+  }
+
+  /** A name that was let go between two steps may be asked for again: the answer to that is still to come. */
+  #tell(onDemand: OnDemandAnswers, { name, aliases }: ReceivedResource): void {
+    const isHeld = this.#isHeld(name);
+    if (isHeld || this.#refused.has(name) || aliases.length > 0) onDemand.onCame(name, aliases, isHeld);
   }
 
   *#takeAll(resources: readonly ReceivedResource[]): Generator<unknown, ReadonlyMap<string, RefusedResource>, void> {

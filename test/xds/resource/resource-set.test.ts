@@ -2,7 +2,12 @@ import t from 'tap';
 import type { Problems } from '../../../config/problems.ts';
 import type { ReceivedResource } from '../../../xds/client/discovery.ts';
 import type { ResourceDecoder } from '../../../xds/resource/resource-decoder.ts';
-import { type Removal, ResourceSet, type ResourceUser } from '../../../xds/resource/resource-set.ts';
+import {
+  type OnDemandAnswers,
+  type Removal,
+  ResourceSet,
+  type ResourceUser,
+} from '../../../xds/resource/resource-set.ts';
 import { assignment, encodedOf } from '../../support/assembly-bench.ts';
 
 const messageName = 'envoy.config.endpoint.v3.ClusterLoadAssignment';
@@ -54,7 +59,9 @@ function makeSet({
     const refused = set.onUpdate({ version: '', resources, removed });
     return refused.map(({ name, problems }) => `${name}: ${problems[0]?.path}: ${problems[0]?.message}`);
   };
-  return { set, update, taken, decoded, absent, answers: () => answers };
+  const setOf = (more: Partial<ResourceUser<string>>) =>
+    new ResourceSet({ decoder, user: { ...user, ...more }, clock: () => nowMs });
+  return { set, setOf, update, taken, decoded, absent, answers: () => answers };
 }
 
 const textOf = (message: Uint8Array) => Buffer.from(message).toString();
@@ -225,6 +232,24 @@ t.test('a refusal that nobody is to hear of any more is forgotten, what is held 
     ['a active'],
   );
   t.notOk('refused' in set.statuses()[0]!);
+});
+
+t.test('what was let go between two steps is not told to be gone: it may have been asked for again', async (t) => {
+  const made = makeSet();
+  const told: string[] = [];
+  const onDemand: OnDemandAnswers = {
+    onCame: (name, _aliases, isHeld) => told.push(`${name} ${isHeld}`),
+    onGone: (name) => told.push(`${name} gone`),
+    isAsked: () => true,
+  };
+  const set = made.setOf({ onDemand });
+  const resources = ['a', 'b wrong', 'c wrong', 'd'].map((text) => sent(text[0]!, text));
+  const steps = set.takeOver({ version: '', resources, removed: [] });
+  for (const _ of resources) steps.next();
+  set.forget('a');
+  set.forget('b');
+  while (steps.next().done !== true);
+  t.same(told, ['c false', 'd true']);
 });
 
 t.test('the document of a resource is its JSON', async (t) => {
