@@ -2,7 +2,7 @@
 
 import { type Problem, Problems } from '../config/problems.ts';
 import { type IndexedDocument, parseDocuments } from '../xds/document/config-document.ts';
-import { lineOf } from '../xds/document/document-lines.ts';
+import { DocumentLines } from '../xds/document/document-lines.ts';
 import { readDocumentMessage } from '../xds/document/document-message.ts';
 import { inDocumentOrder } from '../xds/document/written-path.ts';
 import { messageDescriptor } from '../xds/message/message-descriptor.ts';
@@ -34,12 +34,13 @@ export function readResourceFile(file: string, text: string): ResourceFile {
   if (text.trim() === '') return { resources: [], problems: [{ file, path: '', message: emptyFile }] };
   const resources: ServedResource[] = [];
   const problems: FileProblem[] = [];
+  const lines = new DocumentLines(text);
   for (const document of documents) {
-    const reader = new DocumentReader((path) => `${file}:${lineOf(text, document.index, path)}`);
+    const reader = new DocumentReader((path) => `${file}:${lines.lineOf(document.index, path)}`);
     reader.read(document);
     resources.push(...reader.resources);
     for (const problem of inDocumentOrder(reader.problems, document.tree)) {
-      problems.push({ file, line: lineOf(text, document.index, problem.path), ...problem });
+      problems.push({ file, line: lines.lineOf(document.index, problem.path), ...problem });
     }
   }
   return { resources, problems };

@@ -1,26 +1,68 @@
 // In which line of a file something stands. Looked up for problems only: the events of the parser, which have offsets,
-// are read once more when there is something to complain about, and reading a right file costs nothing.
+// are read once more when there is something to complain about, or a place is to be named.
 
 import { EVENT_ID, type Event, getScalarValue, parseEvents } from 'js-yaml';
 import { splitPath } from './written-path.ts';
 
-/**
- * The line, from 1, of what `path` (`a.b[0]["key"]`) names in document `index` of `text`, which is YAML or JSON that can
- * be parsed. Of something that is not there, the line of the innermost part around it that is.
- */
+/** The line of one path; who asks for many of one text makes `DocumentLines` of it. */
 export function lineOf(text: string, index: number, path: string): number {
-  const events = parseEvents(text, {});
-  let at = -1;
-  for (let documents = -1; documents < index; ) if (events[++at]!.type === EVENT_ID.DOCUMENT) documents++;
-  let found = startOf(events[at + 1]!);
-  at++;
-  for (const step of splitPath(path)) {
-    const child = childOf(events, at, { step, text });
-    if (child === undefined) break;
-    at = child.value;
-    found = child.start;
+  return new DocumentLines(text).lineOf(index, path);
+}
+
+/** A text that is YAML or JSON and can be parsed. It is parsed once, and of each list the elements are found once. */
+export class DocumentLines {
+  readonly #text: string;
+  /** Read with the first question. */
+  #events: readonly Event[] = [];
+  /** Positions of the documents among the events. */
+  #documents: readonly number[] = [];
+  #lineStarts: readonly number[] = [];
+  readonly #children = new Map<number, ReadonlyMap<string | number, Child>>();
+
+  constructor(text: string) {
+    this.#text = text;
   }
-  return text.slice(0, found).split('\n').length;
+
+  /**
+   * The line, from 1, of what `path` (`a.b[0]["key"]`) names in document `index`. Of something that is not there, the line of
+   * the innermost part around it that is.
+   */
+  lineOf(index: number, path: string): number {
+    if (this.#events.length === 0) this.#read();
+    let at = this.#documents[index]! + 1;
+    let found = startOf(this.#events[at]!);
+    for (const step of splitPath(path)) {
+      const child = this.#childrenOf(at).get(step) ?? this.#childrenOf(at).get(String(step));
+      if (child === undefined) break;
+      at = child.value;
+      found = child.start;
+    }
+    return this.#lineAt(found);
+  }
+
+  #read(): void {
+    this.#events = parseEvents(this.#text, {});
+    this.#documents = [...this.#events.keys()].filter((at) => this.#events[at]!.type === EVENT_ID.DOCUMENT);
+    const starts = [0];
+    for (let end = this.#text.indexOf('\n'); end >= 0; end = this.#text.indexOf('\n', end + 1)) starts.push(end + 1);
+    this.#lineStarts = starts;
+  }
+
+  #lineAt(offset: number): number {
+    let [least, above] = [0, this.#lineStarts.length];
+    while (above - least > 1) {
+      const middle = (least + above) >> 1;
+      if (this.#lineStarts[middle]! <= offset) least = middle;
+      else above = middle;
+    }
+    return least + 1;
+  }
+
+  #childrenOf(parent: number): ReadonlyMap<string | number, Child> {
+    const children = this.#children.get(parent) ?? childrenOf(this.#events, parent, this.#text);
+    this.#children.set(parent, children);
+    return children;
+  }
 }
 
 interface Child {
@@ -30,25 +72,20 @@ interface Child {
   readonly value: number;
 }
 
-function childOf(
-  events: readonly Event[],
-  parent: number,
-  { step, text }: { readonly step: string | number; readonly text: string },
-): Child | undefined {
+/** By key, or by position in a sequence. */
+function childrenOf(events: readonly Event[], parent: number, text: string): ReadonlyMap<string | number, Child> {
+  const children = new Map<string | number, Child>();
   const { type } = events[parent]!;
-  if (type !== EVENT_ID.MAPPING && type !== EVENT_ID.SEQUENCE) return undefined;
-  let position = 0;
-  for (let at = parent + 1; events[at]!.type !== EVENT_ID.POP; position++) {
+  if (type !== EVENT_ID.MAPPING && type !== EVENT_ID.SEQUENCE) return children;
+  for (let at = parent + 1; events[at]!.type !== EVENT_ID.POP; ) {
+    const first = events[at]!;
     const value = type === EVENT_ID.MAPPING ? endOf(events, at) : at;
-    const key = events[at]!;
-    const isMeant =
-      type === EVENT_ID.SEQUENCE
-        ? position === step
-        : key.type === EVENT_ID.SCALAR && getScalarValue(text, key) === String(step);
-    if (isMeant) return { start: startOf(key), value };
+    if (type === EVENT_ID.SEQUENCE) children.set(children.size, { start: startOf(first), value });
+    else if (first.type === EVENT_ID.SCALAR)
+      children.set(getScalarValue(text, first), { start: startOf(first), value });
     at = endOf(events, value);
   }
-  return undefined;
+  return children;
 }
 
 /** The position behind the node that begins at `at`. */

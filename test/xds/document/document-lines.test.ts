@@ -1,5 +1,5 @@
 import t from 'tap';
-import { lineOf } from '../../../xds/document/document-lines.ts';
+import { DocumentLines, lineOf } from '../../../xds/document/document-lines.ts';
 
 const yaml = `# shops
 name: a
@@ -40,4 +40,13 @@ t.test('what is missing stands where it is missing', async (t) => {
 t.test('JSON and aliases have lines too', async (t) => {
   t.equal(lineOf('{\n "a": {\n  "b": [1,\n   {"c": 2}]}}', 0, 'a.b[1].c'), 4);
   t.equal(lineOf('x: &x {k: 1}\ny:\n  - *x\n', 0, 'y[0].k'), 3);
+});
+
+t.test('every place of a file of thousands is found without reading it thousands of times', async (t) => {
+  const count = 5_000;
+  const documents = new DocumentLines('a:\n  b: c\n---\n'.repeat(count));
+  const list = new DocumentLines(`list:\n${'- a\n'.repeat(count)}`);
+  const indices = [...Array(count).keys()];
+  t.ok(indices.every((index) => documents.lineOf(index, 'a.b') === 3 * index + 2));
+  t.ok(indices.every((index) => list.lineOf(0, `list[${index}]`) === index + 2));
 });
