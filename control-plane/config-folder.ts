@@ -1,14 +1,22 @@
 // What is in the folder: the text of each file by node group. Files of the folder itself are for every node; those of
 // `nodes/GLOB/` are for the nodes whose id the folder's name matches, beside the former.
 
-import { type Dirent, lstatSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { isUtf8 } from 'node:buffer';
+import { type Dirent, lstatSync, readdirSync, readFileSync, type Stats, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { cannotBeRead } from '../config/unreadable-file.ts';
 
 export interface FolderContent {
   readonly files: readonly FolderFile[];
   /** Files and folders that cannot be read, with the reason. */
-  readonly unreadable: readonly { readonly file: string; readonly message: string }[];
+  readonly unreadable: readonly UnreadableFile[];
+}
+
+export interface UnreadableFile {
+  readonly file: string;
+  /** From 1, where it is one line that cannot be read. */
+  readonly line?: number;
+  readonly message: string;
 }
 
 export interface FolderFile {
@@ -36,12 +44,13 @@ export interface EarlierLook {
  */
 export function readFolder(folder: string, before: EarlierLook = { files: new Map() }): FolderContent {
   const files: FolderFile[] = [];
-  const unreadable: { file: string; message: string }[] = [];
+  const unreadable: UnreadableFile[] = [];
   const attempt = (file: string, read: () => void): void => {
     try {
       read();
     } catch (error) {
-      unreadable.push({ file, message: cannotBeRead(file === folder ? folder : join(folder, file), error) });
+      if (error instanceof NotText) unreadable.push({ file, ...error.fault });
+      else unreadable.push({ file, message: cannotBeRead(file === folder ? folder : join(folder, file), error) });
     }
   };
   const readFiles = (place: string, group: string | undefined): void => {
@@ -56,9 +65,10 @@ export function readFolder(folder: string, before: EarlierLook = { files: new Ma
         continue;
       }
       attempt(file, () => {
-        const stamp = stampOf(join(folder, file));
+        const stats = statSync(join(folder, file));
+        const stamp = stampOf(stats);
         const isUntouched = stamp !== touchedNow && stamp === known?.stamp;
-        files.push(isUntouched ? known : { file, group, stamp, text: readFileSync(join(folder, file), 'utf8') });
+        files.push(isUntouched ? known : { file, group, stamp, text: textOf(join(folder, file), stats) });
       });
     }
   };
@@ -77,9 +87,44 @@ const touchedNow = '';
 const coarseMs = 1_000;
 
 /** Taken before the file is read, so that what changes in between is seen the next time. */
-function stampOf(path: string): string {
-  const { dev, ino, size, ctimeMs } = statSync(path);
+function stampOf({ dev, ino, size, ctimeMs }: Stats): string {
   return Date.now() - ctimeMs < coarseMs ? touchedNow : `${dev}:${ino}:${size}:${ctimeMs}`;
+}
+
+/** More than any mesh has; a text of 512 MiB is more than V8 takes, and a file without end would fill the memory before. */
+const maxFileBytes = 256 * 1024 * 1024;
+
+class NotText extends Error {
+  readonly fault: Omit<UnreadableFile, 'file'>;
+
+  constructor(message: string, line?: number) {
+    super(message);
+    this.fault = { message, ...(line !== undefined && { line }) };
+  }
+}
+
+/** A link may lead to anything. A pipe is not opened: until somebody writes to it, nothing else would be done here. */
+function textOf(path: string, stats: Stats): string {
+  if (!stats.isFile() && !stats.isDirectory()) {
+    throw new NotText('is no file but a pipe, a socket or a device; put a file there, or remove it');
+  }
+  if (stats.size > maxFileBytes) {
+    throw new NotText(`has more than ${maxFileBytes / 1024 / 1024} MiB; spread what is in it over several files`);
+  }
+  const bytes = readFileSync(path);
+  if (isUtf8(bytes)) return bytes.toString('utf8');
+  throw new NotText('is not UTF-8; save it in that encoding', firstLineNotUtf8(bytes));
+}
+
+/** From 1. No byte of a longer character is that of a line's end. */
+function firstLineNotUtf8(bytes: Buffer): number {
+  let line = 1;
+  let start = 0;
+  for (let end = bytes.indexOf(0x0a); end >= 0 && isUtf8(bytes.subarray(start, end)); line++) {
+    start = end + 1;
+    end = bytes.indexOf(0x0a, start);
+  }
+  return line;
 }
 
 /** Globs of node ids that have a folder. */

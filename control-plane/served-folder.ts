@@ -48,7 +48,7 @@ export class ServedFolder {
    */
   refresh(touched?: ReadonlySet<string>): void {
     const { files, unreadable } = readFolder(this.#options.folder, { files: this.#read, touched });
-    const problems: FileProblem[] = unreadable.map(({ file, message }) => ({ file, path: '', message }));
+    const problems: FileProblem[] = unreadable.map((each) => ({ path: '', ...each }));
     const read = new Map<string, ReadFile>();
     const resources = new Map<string, ServedResource[]>([[everyNode, []]]);
     const broken = new Set<string>(unreadable.length > 0 ? [everyNode] : []);

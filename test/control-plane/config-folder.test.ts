@@ -1,4 +1,5 @@
-import { symlinkSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { type FolderFile, readFolder } from '../../control-plane/config-folder.ts';
@@ -28,5 +29,35 @@ t.test('a link, and a file that was read while it might have been written, is lo
     read.files.map(({ text }) => text),
     ['a', 'b'],
   );
+  t.end();
+});
+
+t.test('what is no text is named, and neither waited for nor read without end', (t) => {
+  const folder = t.testdir({ 'a.yaml': 'a', 'huge.yaml': '' });
+  execFileSync('mkfifo', [join(folder, '.pipe')]);
+  symlinkSync('.pipe', join(folder, 'pipe.yaml'));
+  symlinkSync('/dev/zero', join(folder, 'zero.yaml'));
+  truncateSync(join(folder, 'huge.yaml'), 256 * 1024 * 1024 + 1);
+  writeFileSync(join(folder, 'latin1.yaml'), Buffer.from('service: sh\u00f6p\nname: caf\u00e9\n', 'latin1'));
+  writeFileSync(
+    join(folder, 'mixed.yaml'),
+    Buffer.concat([Buffer.from('# caf\u00e9\n\n'), Buffer.from([0x61, 0xe9, 0x0a])]),
+  );
+  writeFileSync(join(folder, 'cut.yaml'), Buffer.from('# caf\u00e9').subarray(0, -1));
+  const { files, unreadable } = readFolder(folder);
+  t.same(
+    files.map(({ file }) => file),
+    ['a.yaml'],
+  );
+  const noFile = 'is no file but a pipe, a socket or a device; put a file there, or remove it';
+  const notUtf8 = 'is not UTF-8; save it in that encoding';
+  t.same(unreadable, [
+    { file: 'cut.yaml', line: 1, message: notUtf8 },
+    { file: 'huge.yaml', message: 'has more than 256 MiB; spread what is in it over several files' },
+    { file: 'latin1.yaml', line: 1, message: notUtf8 },
+    { file: 'mixed.yaml', line: 3, message: notUtf8 },
+    { file: 'pipe.yaml', message: noFile },
+    { file: 'zero.yaml', message: noFile },
+  ]);
   t.end();
 });
