@@ -12,7 +12,7 @@ import type { Refusal } from './discovery-session.ts';
 import type { ControlPlaneFlags } from './flags.ts';
 import { FolderFollower } from './folder-follower.ts';
 import { LocalStatement } from './local-statement.ts';
-import { problemText } from './problem-text.ts';
+import { problemLines, problemText } from './problem-text.ts';
 import { seenByAll, uniteResources } from './resource-union.ts';
 import { ServedFolder } from './served-folder.ts';
 import type { ServedSnapshot } from './served-snapshot.ts';
@@ -42,7 +42,7 @@ export class ControlPlane {
   readonly #server: DiscoveryServer;
   readonly #statusServer: Server;
   readonly #refusals: KeptRefusal[] = [];
-  #reported = '';
+  #reported: ReadonlySet<string> = new Set();
 
   /** `log` takes lines for people. */
   constructor(flags: ControlPlaneFlags, log: (line: string) => void) {
@@ -142,18 +142,16 @@ export class ControlPlane {
 
   /** What people need to know after they saved a file: what is wrong, or that it is served. */
   #report(problems: readonly string[], before: ReadonlyMap<string, ServedSnapshot>): void {
-    const text = problems.join('\n');
-    const hadProblems = this.#reported !== '';
-    if (text !== this.#reported) for (const problem of problems) this.#log(problem);
-    if (text !== this.#reported && text !== '') {
+    for (const line of problemLines(problems, this.#reported)) this.#log(line);
+    if (problems.some((problem) => !this.#reported.has(problem))) {
       this.#log(
         before.size === 0
           ? 'nothing is served until this is mended'
           : 'the last good state is served until this is mended',
       );
     }
-    this.#reported = text;
-    if (text === '' && hadProblems) this.#log('every file is right again');
+    if (problems.length === 0 && this.#reported.size > 0) this.#log('every file is right again');
+    this.#reported = new Set(problems);
     for (const line of differenceLines(before, this.#cache.snapshots)) this.#log(line);
   }
 
