@@ -129,10 +129,21 @@ function upstreamsOf(texts: readonly string[]): readonly UpstreamFlag[] {
   for (const [index, { name, address }] of upstreams.entries()) {
     if (name === '' || address === '')
       throw new FlagError(`--upstream ${texts[index]}: expected NAME=ADDRESS or ADDRESS`);
+    checkUpstreamAddress(texts[index]!, address);
     if (upstreams.findIndex((other) => other.name === name) !== index)
       throw new FlagError(`--upstream ${name} is there twice`);
   }
   return upstreams;
+}
+
+/** The library would take port 443 for one that is left out, and ask DNS for `http://…`. */
+function checkUpstreamAddress(text: string, address: string): void {
+  const [, port] = /^(?:dns:(?:\/\/[^/]*\/)?)?(?:\[[\da-f:.]+\]|[^:[\]/\s]+):(\d{1,5})$/i.exec(address) ?? [];
+  if (/^unix:./.test(address) || (port !== undefined && Number(port) > 0 && Number(port) <= 65_535)) return;
+  const hint = /^https?:/i.test(address) ? '; whether TLS is spoken, --upstream-ca says' : '';
+  throw new FlagError(
+    `--upstream ${text}: expected a host and a port, such as istiod.istio-system.svc:15010, or unix:/path${hint}`,
+  );
 }
 
 /** A key, a token or a name without TLS would be shown to anybody, or not be looked at. */

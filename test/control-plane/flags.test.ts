@@ -74,6 +74,24 @@ t.test('a command line that cannot be used says what would be right', async (t) 
   t.throws(() => parseControlPlaneFlags([...needed, '--lsten', 'k']), { message: /--lsten/ });
 });
 
+t.test('an upstream is a host and a port, or a socket', async (t) => {
+  const addressOf = (text: string) => parseControlPlaneFlags([...needed, '--upstream', text])!.upstreams[0]!.address;
+  for (const address of [
+    '10.0.0.1:15010',
+    '[fd00::1]:15010',
+    'istiod.istio-system.svc:15010',
+    'unix:/run/x',
+    'dns:///a:1',
+  ])
+    t.equal(addressOf(`east=${address}`), address);
+  const expected = 'expected a host and a port, such as istiod.istio-system.svc:15010, or unix:/path';
+  for (const address of ['10.0.0.1', 'istiod', 'istiod:', 'a:0', 'a:65536', 'fd00::1', 'a b:1', 'unix:'])
+    t.throws(() => addressOf(`east=${address}`), { message: `--upstream east=${address}: ${expected}` });
+  t.throws(() => addressOf('https://istiod:15012'), {
+    message: /expected a host.*; whether TLS is spoken, --upstream-ca/,
+  });
+});
+
 t.test('the help names every flag', async (t) => {
   for (const flag of [
     'dir',
