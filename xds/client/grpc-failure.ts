@@ -42,6 +42,7 @@ const hints: readonly (readonly [RegExp, string])[] = [
   [/wrong version number|packet length too long|disconnected before secure TLS/i, 'does that port speak TLS?'],
   [/alert/i, 'does it ask for a certificate of ours?'],
   [/larger than max/, 'a message may have 256 MiB'],
+  [/^Bandwidth exhausted/, 'does it allow pings as often? See connection_keepalive'],
 ];
 
 function hintOf(code: number, what: string): string | undefined {

@@ -26,10 +26,11 @@ export interface GrpcTransportOptions {
 export function makeGrpcTransport({ service, clusters, method }: GrpcTransportOptions): DiscoveryTransport {
   const peers = peersOf(service, clusters);
   const streams = new Set<GrpcStream>();
+  const pace: PingPace = { factor: 1 };
   return {
     target: peers.map(({ name }) => name).join(', '),
     open: (events) => {
-      const stream = new GrpcStream({ peers, method, service, events, onClosed: () => streams.delete(stream) });
+      const stream = new GrpcStream({ peers, method, service, events, pace, onClosed: () => streams.delete(stream) });
       streams.add(stream);
       stream.connect(0);
       return stream;
@@ -47,12 +48,27 @@ export function makeGrpcTransport({ service, clusters, method }: GrpcTransportOp
 const maxMessageBytes = 256 * 1024 * 1024;
 /** A large push is not held up by a round trip for every 64 KiB. */
 const windowBytes = 1024 * 1024;
+/**
+ * A server of Go that was told nothing of pings allows one in five minutes, and ends the connection of who sends more. The
+ * interval is doubled each time, as gRPC's proposal A8 says: the library does so for the connection that has ended alone.
+ */
+const mostPingPace = 64;
+/** Timers take no more. */
+const longestTimerMs = 0x7fff_ffff;
+/** What the library makes of the error code ENHANCE_YOUR_CALM. */
+const isTooManyPings = /^Bandwidth exhausted/;
+
+/** Of all connections that are made from now on. */
+interface PingPace {
+  factor: number;
+}
 
 interface GrpcStreamOptions {
   readonly peers: readonly GrpcPeer[];
   readonly method: string;
   readonly service: GrpcService;
   readonly events: DiscoveryStreamEvents;
+  readonly pace: PingPace;
   readonly onClosed: () => void;
 }
 
@@ -123,7 +139,7 @@ class GrpcStream implements DiscoveryStreamHandle {
   }
 
   #call(peer: GrpcPeer): Pick<Attempt, 'client' | 'call' | 'sockets'> {
-    const { method, service } = this.#options;
+    const { method, service, pace } = this.#options;
     const { uri, keepAlive } = peer;
     const metadata = callMetadata(service, peer);
     const sockets = new AttemptSockets();
@@ -131,7 +147,7 @@ class GrpcStream implements DiscoveryStreamHandle {
     const client = new Client(uri, credentials, {
       ...clientOptionsFor(peer),
       'grpc.max_receive_message_length': maxMessageBytes,
-      'grpc.keepalive_time_ms': keepAlive.intervalMs,
+      'grpc.keepalive_time_ms': Math.min(keepAlive.intervalMs * pace.factor, longestTimerMs),
       'grpc.keepalive_timeout_ms': keepAlive.timeoutMs,
       'grpc-node.flow_control_window': windowBytes,
       // Without copies of what was sent for a second attempt, which a stream cannot have.
@@ -170,6 +186,8 @@ class GrpcStream implements DiscoveryStreamHandle {
 
   #onStatus(attempt: Attempt, { code, details }: StatusObject): void {
     if (this.#attempt !== attempt) return;
+    const { pace } = this.#options;
+    if (isTooManyPings.test(details)) pace.factor = Math.min(pace.factor * 2, mostPingPace);
     const state = attempt.client.getChannel().getConnectivityState(false);
     if (this.#isConnected || state === connectivityState.READY) this.#end({ code, details }, attempt.peer);
     else this.#onUnreachable(attempt.index, { code, details });

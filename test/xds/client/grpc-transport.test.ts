@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
+import { constants, createServer as createHttp2Server } from 'node:http2';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -114,6 +115,37 @@ t.test('a control plane that falls silent behind its connection is noticed by ke
   }
   isFrozen = true;
   t.match(await stream.ended, { code: 14, reason: /ended: Connection dropped$/ });
+  transport.close();
+});
+
+t.test('a control plane that wants fewer pings is sent half as many on the next connection', async (t) => {
+  const pings: number[][] = [];
+  const server = createHttp2Server();
+  server.on('session', (session) => {
+    const own: number[] = [];
+    pings.push(own);
+    session.on('ping', () => {
+      own.push(performance.now());
+      // As Go's server does.
+      if (pings.length < 3)
+        session.goaway(constants.NGHTTP2_ENHANCE_YOUR_CALM, 0x7fffffff, Buffer.from('too_many_pings'));
+      else if (own.length === 2) server.emit('pings');
+    });
+    // It is closed by its client.
+    session.on('error', () => undefined);
+  });
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  t.teardown(() => server.close());
+  const keepAlive = { intervalMs: 50, timeoutMs: 60_000 };
+  const transport = clusterTransport({ endpoints: [loopback((server.address() as AddressInfo).port)], keepAlive });
+  for (let count = 0; count < 2; count++) {
+    t.match(await openStream(transport).ended, { code: 8, reason: /connection_keepalive\)$/ });
+  }
+  const isPinged = once(server, 'pings');
+  openStream(transport);
+  await isPinged;
+  const [first, second] = pings[2] as [number, number];
+  t.ok(second - first >= 199, `${second - first} ms between two pings`);
   transport.close();
 });
 
