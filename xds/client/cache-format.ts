@@ -11,7 +11,7 @@ import { crc32 } from 'node:zlib';
 
 /** The accepted resources of one type from one source. */
 export interface KeptType {
-  /** As in `SourceStatus.name`. */
+  /** `SourceStatus.name`, and where it leads unless that is the aggregated stream. */
   readonly source: string;
   readonly typeUrl: string;
   readonly resources: readonly KeptResource[];

@@ -36,6 +36,8 @@ export interface HeldBytes {
 export interface CachedSourceOptions {
   /** As in `SourceStatus.name`. */
   readonly name: string;
+  /** As in `KeptType.source`. */
+  readonly keptAs: string;
   readonly kept: readonly KeptType[];
   readonly consumers: readonly HoldingConsumer[];
   /** Makes the stream; its consumers are those above, watched for what they accept. */
@@ -80,11 +82,11 @@ export class CachedSource implements RunningSource {
   constructor(options: CachedSourceOptions) {
     // What was kept are views of one file, which is not to stay in memory for one of them.
     const { kept, ...rest } = options;
-    const { name, consumers, makeSource } = rest;
+    const { keptAs, consumers, makeSource } = rest;
     this.#options = rest;
     this.#consumers = new Map(consumers.map((consumer) => [consumer.type.typeUrl, consumer]));
     for (const { source, typeUrl, resources } of kept) {
-      if (source !== name || !this.#consumers.has(typeUrl)) continue;
+      if (source !== keptAs || !this.#consumers.has(typeUrl)) continue;
       this.#kept.set(typeUrl, new Map(resources.map((resource) => [resource.name, resource])));
     }
     this.#line = new ResponseLine({
@@ -131,7 +133,7 @@ export class CachedSource implements RunningSource {
 
   /** What is to be kept now. What was kept and is not known to be gone stays. */
   content(): readonly KeptType[] {
-    const { name } = this.#options;
+    const { keptAs: source } = this.#options;
     return [...this.#consumers].flatMap(([typeUrl, consumer]) => {
       if (typeUrl === neverKept) return [];
       const resources = new Map(this.#kept.get(typeUrl));
@@ -140,7 +142,7 @@ export class CachedSource implements RunningSource {
         if (holdsKeys === true || expires === true) resources.delete(each);
         else resources.set(each, { name: each, version, bytes });
       }
-      return resources.size === 0 ? [] : [{ source: name, typeUrl, resources: [...resources.values()] }];
+      return resources.size === 0 ? [] : [{ source, typeUrl, resources: [...resources.values()] }];
     });
   }
 

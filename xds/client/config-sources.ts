@@ -18,6 +18,7 @@ import { DiscoveryClient } from './discovery-client.ts';
 import { aggregatedMethod, discoveryMethod } from './discovery-method.ts';
 import type { DiscoveryObserver } from './discovery-observer.ts';
 import { FileSource } from './file-source.ts';
+import { peersOf } from './grpc-peer.ts';
 import { makeGrpcTransport } from './grpc-transport.ts';
 import type { LongTurns } from './long-turns.ts';
 import type { ResourceCache } from './resource-cache.ts';
@@ -160,10 +161,12 @@ export class ConfigSources {
   #makeStream(parts: StreamParts): RunningSource {
     const { cache, clock, defer, log } = this.#options;
     if (cache === undefined) return this.#makeClient(parts, parts.consumers);
-    const kept = this.#kept.filter(({ source }) => source === parts.name);
-    this.#kept = this.#kept.filter(({ source }) => source !== parts.name);
+    const keptAs = this.#keptName(parts);
+    const kept = this.#kept.filter(({ source }) => source === keptAs);
+    this.#kept = this.#kept.filter(({ source }) => source !== keptAs);
     const source = new CachedSource({
       name: parts.name,
+      keptAs,
       kept,
       consumers: parts.consumers,
       makeSource: (consumers) => this.#makeClient(parts, consumers),
@@ -174,6 +177,13 @@ export class ConfigSources {
     });
     this.#cached.push(source);
     return source;
+  }
+
+  /** A file is for one aggregated stream. Where others lead is not to be taken from a name that a later start gives to another. */
+  #keptName({ api, name }: StreamParts): string {
+    if (name === 'ads') return name;
+    const places = peersOf(api.service, this.#options.bootstrap.grpcClusters).map(({ uri }) => uri);
+    return [name, ...places].join(' ');
   }
 
   #makeClient({ api, name, method }: StreamParts, consumers: readonly ResourceConsumer[]): DiscoveryClient {

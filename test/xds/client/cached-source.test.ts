@@ -30,6 +30,7 @@ function made(earlier: readonly KeptType[]) {
   const { clock, schedule, defer } = time;
   const source = new CachedSource({
     name: 'ads',
+    keptAs: 'ads',
     kept: earlier,
     consumers: [clusters, endpoints, secrets].map(({ consumer }) => consumer),
     makeSource: (consumers) =>

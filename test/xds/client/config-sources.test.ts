@@ -3,6 +3,8 @@ import type { Bootstrap } from '../../../config/bootstrap.ts';
 import type { ConfigSource, GrpcApi } from '../../../config/config-source.ts';
 import { ConfigSources, type ConfigSourcesOptions } from '../../../xds/client/config-sources.ts';
 import { openResourceCache, type ResourceCache } from '../../../xds/client/resource-cache.ts';
+import type { DiscoveryTransport } from '../../../xds/client/transport.ts';
+import { encodeMessage } from '../../../xds/message/wire-message.ts';
 import { HandClock, PlayedTransport, RecordingConsumer } from '../../support/discovery-fixtures.ts';
 import { clusterType, endpointType } from '../../support/discovery-messages.ts';
 import { holdingConsumer } from '../../support/holding-consumer.ts';
@@ -79,6 +81,32 @@ t.test('one aggregated stream carries every type', async (t) => {
   t.match(sources.statuses(), [{ name: 'ads', protocol: 'delta' }]);
 });
 
+t.test('a stream begins with the whole node', async (t) => {
+  const whole = { ...node.wire, metadata: { LABELS: { app: 'a' } }, clientFeatures: ['f'], userAgentName: 'outrigger' };
+  const said: Uint8Array[] = [];
+  const transport: DiscoveryTransport = {
+    target: 'a test',
+    open: () => ({ send: (encode) => void said.push(encode()), cancel: () => undefined }),
+    close: () => undefined,
+  };
+  const { sources } = made(
+    t,
+    {},
+    {
+      bootstrap: {
+        node: { ...node, wire: whole },
+        grpcClusters: new Map([['control', control]]),
+        dynamicResources: { ads: api('control') },
+      },
+      makeTransport: () => transport,
+    },
+  );
+  sources.subscriptions(ads, clusters).subscribe(clusterType, '*', 0);
+  sources.start();
+  const sent = Buffer.from(encodeMessage(whole, 'envoy.config.core.v3.Node'));
+  t.ok(Buffer.from(said[0]!).includes(sent));
+});
+
 t.test('a source of its own is shared by those who name the same', async (t) => {
   const { sources, opened, consumers } = made(t);
   sources.start();
@@ -137,4 +165,26 @@ t.test('what streams bring is kept for the next start, what files bring is on di
   second.sources.start();
   for (let turn = 0; turn < 10; turn++) second.time.endTurn();
   t.match(second.opened[0]!.transport.last.take(), [{ type: clusterType, initialVersions: { a: '1' } }]);
+});
+
+t.test('what came over a stream of its own is not given to one that leads elsewhere', async (t) => {
+  const directory = t.testdir({});
+  const time = new HandClock();
+  const open = () =>
+    openResourceCache({ directory, identity: 'me', schedule: time.schedule, log: () => undefined }) as ResourceCache;
+  const followed = (port: number) => {
+    const endpoint = { kind: 'ip', ip: '127.0.0.1', port } as const;
+    const grpcClusters = new Map([['control', { ...control, endpoints: [endpoint] }]]);
+    const bootstrap = { node, grpcClusters, dynamicResources: {} };
+    const started = made(t, {}, { cache: open(), bootstrap });
+    started.sources.subscriptions(own(api('control')), clusters).subscribe(clusterType, '*', 0);
+    started.sources.start();
+    for (let turn = 0; turn < 10; turn++) started.time.endTurn();
+    return { ...started, stream: started.opened[0]!.transport.last };
+  };
+  const first = followed(1);
+  first.stream.respond({ type: clusterType, nonce: 'n', resources: [{ name: 'a', version: '1' }] });
+  await first.cache!.flush();
+  t.match(followed(1).stream.take(), [{ type: clusterType, initialVersions: { a: '1' } }]);
+  t.same(followed(2).stream.take(), [{ type: clusterType, node: 'me' }]);
 });
