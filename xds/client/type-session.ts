@@ -98,8 +98,9 @@ export class TypeSession {
   unsubscribe(name: string): boolean {
     if (!this.#subscriptions.delete(name)) return false;
     this.#late.cancel(name);
+    if (this.#subscriptions.covers(name)) return true;
     this.#refused.delete(name);
-    if (!this.#subscriptions.covers(name)) this.#expiry.cancel(name);
+    this.#expiry.cancel(name);
     return true;
   }
 

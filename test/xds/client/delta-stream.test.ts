@@ -53,6 +53,15 @@ t.test('the wildcard is let go by its name, and names beside it stay', async (t)
   t.same(client.status().types[0]?.subscribed, ['a']);
 });
 
+t.test('a wildcard that an empty first request implied is let go by its name, and not asked for again', async (t) => {
+  const { stream, client, time } = started([[clusterType, '*']]);
+  stream.take();
+  client.unsubscribe(clusterType, '*');
+  client.subscribe(clusterType, 'a', 0);
+  time.endTurn();
+  t.same(stream.take(), [{ type: clusterType, subscribe: ['a'], unsubscribe: ['*'] }]);
+});
+
 t.test('endpoints and routes are never asked for by an empty request', async (t) => {
   const { stream, client, time, transport } = started([[endpointType, '*']]);
   t.same(stream.take(), [{ type: endpointType, node: 'me', subscribe: ['*'] }], 'not even for all of them');

@@ -416,3 +416,27 @@ t.test('a peer that reads is not given up for the answers to what waited behind 
   stream.respond({ type: clusterType, nonce: 'one more' });
   t.ok(stream.isCancelled, 'once it had read those, as many as ever');
 });
+
+t.test('a type that no other refers to does not wait behind a large response, nor that for it', async (t) => {
+  const { client, transport, time, consumers } = playedClient('delta', types);
+  const [clusters, endpoints] = [consumers.get(clusterType)!, consumers.get(endpointType)!];
+  Object.assign(endpoints.type, { isApart: true });
+  client.subscribe(clusterType, '*', 0);
+  client.subscribe(endpointType, 'a', 0);
+  client.start();
+  const stream = transport.last;
+  stream.take();
+  clusters.prepare = function* slowStep() {
+    time.nowMs += 10;
+    yield;
+  };
+  stream.respond({ type: clusterType, nonce: 'n1', resources: [{ name: 'c', text: 'x'.repeat(40_000) }] });
+  stream.respond({ type: endpointType, nonce: 'n2', resources: [{ name: 'a' }] });
+  t.same([endpoints.take(), clusters.take()], [['+a@'], []]);
+  for (let turn = 0; turn < 9; turn++) time.endTurn();
+  t.same(clusters.take(), ['+c@']);
+  t.same(stream.take(), [
+    { type: endpointType, nonce: 'n2' },
+    { type: clusterType, nonce: 'n1' },
+  ]);
+});

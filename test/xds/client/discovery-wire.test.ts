@@ -91,6 +91,21 @@ t.test('what is empty is not on the wire, and an empty refusal is a refusal', as
   t.equal(readRequest('delta', refused).error, '');
 });
 
+t.test('a refusal has the code of what is invalid: a server may look at it alone', async (t) => {
+  const code = (field: number) => Buffer.from([(field << 3) | 2, 'a: no'.length + 4, 8, 3, 18, 'a: no'.length]);
+  for (const [protocol, field] of [
+    ['delta', 7],
+    ['state-of-the-world', 6],
+  ] as const) {
+    t.ok(Buffer.from(encodeRequest(request[protocol], undefined)).includes(code(field)), protocol);
+  }
+});
+
+t.test('a byte order mark is part of a name: without it that would be another', async (t) => {
+  const response = writeResponse('delta', { type: clusterType, removed: ['\ufeffa', 'a'] });
+  t.same(responseOf('delta', response).removed, ['\ufeffa', 'a']);
+});
+
 t.test('a delta response has names, versions, aliases, times to live and what was removed', async (t) => {
   const response = responseOf(
     'delta',

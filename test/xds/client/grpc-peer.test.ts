@@ -45,6 +45,24 @@ t.test('a target of its own is one peer, whose certificate must be for its host'
   ] as const;
   for (const [uri, host] of rows) {
     const service = { target: { kind: 'uri' as const, uri, credentials: {} }, initialMetadata: [] };
-    t.match(peersOf(service, new Map()), [{ uri, host }], uri);
+    const peers = peersOf(service, new Map());
+    t.same(
+      peers.map((peer) => [peer.uri, peer.host]),
+      [[uri, host]],
+    );
   }
+});
+
+t.test('what a cluster and its service say of a connection goes before what is usual', async (t) => {
+  const cluster: GrpcCluster = {
+    name: 'control',
+    endpoints: [{ kind: 'ip', ip: '10.0.0.1', port: 1 }],
+    connectTimeoutMs: 1000,
+    tls: { sni: 'istiod.example', subjectAltNames: [] },
+    keepAlive: { intervalMs: 1, timeoutMs: 2 },
+  };
+  const target = { kind: 'cluster' as const, cluster: 'control', authority: 'istiod' };
+  const [peer] = peersOf({ target, initialMetadata: [] }, new Map([['control', cluster]]));
+  const { tls, keepAlive } = cluster;
+  t.same([peer?.tls, peer?.keepAlive, peer?.authority], [tls, keepAlive, 'istiod']);
 });

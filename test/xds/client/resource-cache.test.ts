@@ -190,6 +190,21 @@ t.test('without a directory nothing is kept, said once', async (t) => {
   ]);
 });
 
+t.test('a directory that may not be written to is as none, said once', async (t) => {
+  const directory = join(t.testdir({}), 'cache');
+  mkdirSync(directory);
+  chmodSync(directory, 0o555);
+  const program = `
+    const { openResourceCache } = await import(${JSON.stringify(source.href)});
+    if (process.getuid() === 0) process.setuid(65534);
+    const log = (level, text, { code }) => console.log(level, text, code);
+    const options = { directory: ${JSON.stringify(directory)}, identity: 'me', schedule: () => () => {}, log };
+    console.log(openResourceCache(options));`;
+  const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', program], { encoding: 'utf8' });
+  t.equal(stderr, '');
+  t.match(stdout, /^info accepted configuration is not kept on disk: .* EACCES\nundefined\n$/);
+});
+
 t.test('where, and whose', async (t) => {
   t.equal(defaultCacheDirectory({}), '/var/cache/outrigger');
   t.equal(defaultCacheDirectory({ XDG_CACHE_HOME: '' }), '/var/cache/outrigger');

@@ -112,6 +112,37 @@ t.test('a cluster that never was accepted is gone when a response lacks it', asy
   t.same(consumer.take(), ['+b@3']);
 });
 
+t.test('a refused cluster that only the wildcard asks for any more is gone when a response lacks it', async (t) => {
+  const { stream, client, time, consumers } = started([
+    [clusterType, '*'],
+    [clusterType, 'a'],
+    [clusterType, 'b'],
+  ]);
+  const consumer = consumers.get(clusterType)!;
+  consumer.refuses.set('a', [{ path: '', message: 'no' }]).set('b', [{ path: '', message: 'no' }]);
+  stream.respond({ type: clusterType, version: '1', nonce: 'n1', resources: [{ name: 'a' }, { name: 'b' }] });
+  client.unsubscribe(clusterType, 'a');
+  time.endTurn();
+  stream.respond({ type: clusterType, version: '2', nonce: 'n2' });
+  t.same(consumer.take(), ['-a', '-b', '?b']);
+});
+
+t.test('a refused cluster that nobody asks for any more is not told to be gone', async (t) => {
+  const { stream, client, time, consumers } = started([
+    [clusterType, 'a'],
+    [clusterType, 'b'],
+  ]);
+  const consumer = consumers.get(clusterType)!;
+  consumer.refuses.set('a', [{ path: '', message: 'no' }]);
+  stream.respond({ type: clusterType, version: '1', nonce: 'n1', resources: [{ name: 'a' }, { name: 'b' }] });
+  client.unsubscribe(clusterType, 'a');
+  time.endTurn();
+  client.subscribe(clusterType, '*', 0);
+  time.endTurn();
+  stream.respond({ type: clusterType, version: '2', nonce: 'n2', resources: [{ name: 'b' }] });
+  t.same(consumer.take(), ['+b@1', '+b@2']);
+});
+
 t.test('a cluster that is asked for by name and missing does not exist', async (t) => {
   const { stream, consumers } = started([
     [clusterType, 'a'],

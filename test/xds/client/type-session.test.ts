@@ -117,3 +117,37 @@ t.test('what nobody wants any more when a response was taken over is not held by
   time.advance(20);
   t.same([events, consumer.take()], [[], []], 'nor does it expire');
 });
+
+t.test('only what is asked for and of the right type is decoded ahead', async (t) => {
+  const { session: s, consumer } = session();
+  s.subscribe('a', 0);
+  s.subscribe('by alias', 0);
+  s.onStreamOpened();
+  let ahead: readonly string[] = [];
+  consumer.prepare = (resources) => {
+    ahead = [...resources].map(({ name }) => name);
+    return undefined;
+  };
+  const [a, b, c, d] = response(['a', 'b', 'c', 'a']).resources;
+  const resources = [a!, b!, { ...c!, aliases: ['by alias'] }, { ...d!, payloadType: 'other' }];
+  s.prepare(response([], { resources: [...resources, { ...a!, message: undefined }] }));
+  t.same(ahead, ['a', 'c']);
+});
+
+t.test('an outcome says whether a name that was asked for was in the response, come or gone', async (t) => {
+  const { session: s } = session();
+  for (const name of ['*', 'a', 'by alias']) s.subscribe(name, 0);
+  s.onStreamOpened();
+  const hasNamed = (changes: Partial<DiscoveryResponse>) => takeAllSteps(s.takeOver(response([], changes), 0)).hasNamed;
+  const { resources } = response(['b']);
+  t.same(
+    [
+      hasNamed({ resources }),
+      hasNamed({ resources: [{ ...resources[0]!, aliases: ['by alias'] }] }),
+      hasNamed({ removed: ['b'] }),
+      hasNamed({ removed: ['a'] }),
+      hasNamed(response(['a'])),
+    ],
+    [false, true, false, true, true],
+  );
+});
