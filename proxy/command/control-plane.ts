@@ -65,10 +65,8 @@ export async function followControlPlanes(parts: ControlPlaneParts): Promise<Fol
   const configuration = new DynamicConfiguration({
     bootstrap,
     sockets: {
-      prepare: (listener) => {
-        let reason = parts.pool.prepareListener(listener);
-        // Who is in its way may have been told to leave, behind a large delta that is being handed out.
-        if (reason !== undefined && publisher.finish()) reason = parts.pool.prepareListener(listener);
+      prepare: (listener, older) => {
+        const reason = parts.pool.prepareListener(listener, older);
         if (reason !== undefined) parts.observation.onListenFailure();
         return reason;
       },

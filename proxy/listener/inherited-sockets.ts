@@ -6,7 +6,7 @@
 import type { Address, IpAddress } from '../../config/address.ts';
 import { parseIpAddress } from '../../config/ip-address.ts';
 import type { Listener } from '../../config/listener.ts';
-import { listen, setFreebind, setKeepAlive, setTransparent } from '../../native/socket.ts';
+import { listen, setFreebind, setKeepAlive, setReusePort, setTransparent } from '../../native/socket.ts';
 import { addressFamily } from '../../native/socket-address.ts';
 import { DEFAULT_BACKLOG } from '../reactor/listening-socket.ts';
 
@@ -44,6 +44,8 @@ export function adjustInherited(sockets: readonly number[], address: Address, co
   for (const socket of sockets) {
     let result = listen(socket, config.backlog ?? DEFAULT_BACKLOG);
     if (address.kind === 'ip') {
+      // One that had the address for itself lets others beside it from now on.
+      if (result >= 0 && config.reusePort) result = setReusePort(socket);
       const family = addressFamily(address);
       if (result >= 0 && config.transparent) result = setTransparent(socket, family);
       if (result >= 0 && config.freebind) result = setFreebind(socket, family);

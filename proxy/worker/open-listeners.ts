@@ -5,13 +5,15 @@
 // number of theirs may stand for a client by the time it is passed on. It is closed when the listener leaves.
 //
 // It keeps one, too, of an address that a single socket has for itself (`enable_reuse_port: false`, a Unix socket): when its
-// listener leaves, workers close theirs a moment later, and until then nobody could listen there anew. As in Envoy, where a
-// new listener takes the socket of one that is drained, who comes in that moment gets what is kept.
+// listener leaves, workers close theirs later, and until then nobody could listen there anew. As in Envoy, where a new
+// listener takes the socket of one that is drained, who comes in that time gets what is kept. It may come before the change
+// is placed by which the other one leaves: that is behind a large delta, or behind a cluster that waits for its members.
 
 import { type Address, formatAddress } from '../../config/address.ts';
 import type { Listener } from '../../config/listener.ts';
 import { isSameData } from '../../config/same-data.ts';
 import type { MapDelta } from '../../config/snapshot.ts';
+import { duplicate } from '../../native/socket.ts';
 import { type InheritSockets, isWanted, type WantedAddress } from '../listener/inherited-sockets.ts';
 import { compareListeners, hasSameSockets } from '../listener/listener-change.ts';
 import {
@@ -42,8 +44,8 @@ export class OpenListeners {
   readonly #options: OpenListenersOptions;
   readonly #open = new Map<string, OpenListener>();
   readonly #prepared = new Map<string, { readonly config: Listener; readonly opened: readonly OpenedAddress[] }>();
-  /** Of listeners that left these addresses, until no worker has a socket there. */
-  readonly #vacated: OpenPlace[] = [];
+  /** Listeners that left their addresses, until no worker has a socket there, with what is kept of them. */
+  readonly #vacated: { readonly config: Listener; readonly opened: OpenedAddress[] }[] = [];
   #stopped: 'none' | 'inbound' | 'all' = 'none';
 
   constructor(workerCount: number, options: OpenListenersOptions = {}) {
@@ -83,10 +85,13 @@ export class OpenListeners {
 
   /**
    * Opens the sockets that `place` will need; connections wait in their backlog until then. Those that serve a listener
-   * with these addresses are not opened again: it is this one, or leaves when this one comes.
+   * with these addresses are not opened again: it is this one, or leaves when this one comes. Whoever else is at one of
+   * them is told to leave already. `older` is the state that is to serve until then.
    */
-  prepare(config: Listener): OpenFailure | undefined {
+  prepare(config: Listener, older?: Listener): OpenFailure | undefined {
     const { name } = config;
+    const conflict = older && this.#conflictBetween(older, config);
+    if (conflict !== undefined) return conflict;
     const prepared = this.#prepared.get(name);
     if (prepared !== undefined && hasSameSockets(prepared.config, config)) return undefined;
     this.discard(name);
@@ -107,7 +112,7 @@ export class OpenListeners {
 
   /** Every worker has done what the last `place` says: nobody listens at an address that was left. */
   closeVacated(): void {
-    for (const { opened } of this.#vacated.splice(0)) closeAddresses([opened]);
+    for (const { opened } of this.#vacated.splice(0)) closeAddresses(opened);
   }
 
   /** What each worker is to do for the listeners of a delta. Those that fail are as they were before. */
@@ -119,19 +124,23 @@ export class OpenListeners {
       if (open !== undefined) leaving.push(open);
       this.#open.delete(name);
     }
-    const placed = new Map(set.map(([name, config]) => [name, this.#place(config, leaving)]));
+    const after = new Map(set);
+    const placed = new Map(set.map(([name, config]) => [name, this.#place(config, leaving, after)]));
     for (const open of leaving) this.#vacate(open);
     return placed;
   }
 
   #vacate({ config, opened }: OpenListener): void {
-    for (const each of opened) {
-      if (isReusePort(config, each.configured)) closeAddresses([each]);
-      else this.#vacated.push({ config, opened: each });
-    }
+    const isKept = ({ configured }: OpenedAddress): boolean => !isReusePort(config, configured);
+    closeAddresses(opened.filter((each) => !isKept(each)));
+    this.#vacated.push({ config, opened: opened.filter(isKept) });
   }
 
-  #place(config: Listener, leaving: OpenListener[]): readonly ListenerPlacement[] | OpenFailure {
+  #place(
+    config: Listener,
+    leaving: OpenListener[],
+    after: ReadonlyMap<string, Listener>,
+  ): readonly ListenerPlacement[] | OpenFailure {
     const open = this.#open.get(config.name);
     const change = open === undefined ? null : compareListeners(open.config, config);
     if (change?.kind === 'filter-chains') return this.#keep(config, open!, change);
@@ -141,16 +150,16 @@ export class OpenListeners {
     if (former !== undefined) {
       return this.#keep(config, former, { kind: 'take-over', from: former.config.name, ...limit });
     }
-    const sockets = this.#openSockets(config);
+    const sockets = this.#openSockets(config, after);
     if ('reason' in sockets) return sockets;
     if (open !== undefined) this.#vacate(open);
     this.#open.set(config.name, { config, ...sockets });
     return sockets.descriptors.map((descriptors) => ({ kind: 'open', sockets: { descriptors, ...limit } }));
   }
 
-  #openSockets(config: Listener): OpenSockets | OpenFailure {
+  #openSockets(config: Listener, after: ReadonlyMap<string, Listener>): OpenSockets | OpenFailure {
     const { onOpened } = this.#options;
-    const opened = this.#takePrepared(config) ?? this.#openAddresses(config);
+    const opened = this.#takePrepared(config) ?? this.#conflictOf(config, after) ?? this.#openAddresses(config);
     if ('reason' in opened) return opened;
     const keepsSockets = this.#options.keepsSockets || opened.some((each) => !isReusePort(config, each.configured));
     openMissing(config, opened, this.#workerCount);
@@ -166,33 +175,59 @@ export class OpenListeners {
 
   #openAddresses(config: Listener): readonly OpenedAddress[] | OpenFailure {
     if (this.#isStopped(config)) return [];
-    const conflict = this.#conflictOf(config);
-    if (conflict !== undefined) return conflict;
     const { inherit } = this.#options;
-    return openAddresses(config, this.#workerCount, (wanted) => {
-      const vacated = this.#takeVacated(wanted);
-      return vacated.length > 0 || inherit === undefined ? vacated : inherit(wanted);
-    });
+    const inheritAny = (wanted: WantedAddress): readonly number[] => {
+      const left = this.#takeLeft(wanted);
+      return left.length > 0 || inherit === undefined ? left : inherit(wanted);
+    };
+    // Beside sockets that share their port there is room only for one that does.
+    if (!config.reusePort && this.#isLeftByReusePort(config)) {
+      return openAddresses({ ...config, reusePort: true }, 1, inheritAny);
+    }
+    return openAddresses(config, this.#workerCount, inheritAny);
   }
 
-  // Where not both share the port (`enable_reuse_port`), the kernel would say only that the address is in use. Envoy refuses
-  // such a change of socket options, too.
-  #conflictOf(config: Listener): OpenFailure | undefined {
-    for (const { config: other } of this.#open.values()) {
-      if (this.#isStopped(other)) continue;
-      const address = soleAddress(other, config);
-      if (address === undefined) continue;
-      const reason =
-        `listener ${other.name} listens there already: unless both have enable_reuse_port, it must be removed in a push ` +
-        'before this one, also where only socket options change';
-      return { address: formatAddress(address), reason };
+  /** With what is there when `after` is placed, which the other sockets may serve no more. */
+  #conflictOf(config: Listener, after: ReadonlyMap<string, Listener>): OpenFailure | undefined {
+    for (const [name, open] of this.#open) {
+      const other = name === config.name ? open.config : (after.get(name) ?? open.config);
+      const conflict = this.#conflictBetween(other, config);
+      if (conflict !== undefined) return conflict;
     }
     return undefined;
   }
 
-  #takeVacated(wanted: WantedAddress): readonly number[] {
-    const index = this.#vacated.findIndex(({ config, opened }) => isWanted(config, opened, wanted));
-    return index < 0 ? [] : this.#vacated.splice(index, 1)[0]!.opened.sockets;
+  // Where not both share the port (`enable_reuse_port`), the kernel would say only that the address is in use. Envoy refuses
+  // such a change of socket options, too.
+  #conflictBetween(other: Listener, config: Listener): OpenFailure | undefined {
+    if (this.#isStopped(other) || hasSameSockets(other, config)) return undefined;
+    const address = other.reusePort && config.reusePort ? undefined : commonAddress(other, config);
+    if (address === undefined) return undefined;
+    const reason =
+      `listener ${other.name} listens there already: unless both have enable_reuse_port, it must be removed in a push ` +
+      'before this one, also where only socket options change';
+    return { address: formatAddress(address), reason };
+  }
+
+  /** The one socket of who leaves an address: for oneself when workers are told of that already, else a duplicate. */
+  #takeLeft(wanted: WantedAddress): readonly number[] {
+    for (const { config, opened } of this.#vacated) {
+      const index = opened.findIndex((each) => isWanted(config, each, wanted));
+      if (index >= 0) return opened.splice(index, 1)[0]!.sockets;
+    }
+    for (const { config, opened } of [...this.#open.values(), ...this.#prepared.values()]) {
+      for (const each of opened) {
+        if (isReusePort(config, each.configured) || !isSameData(each.configured, wanted.address)) continue;
+        if (!isWanted(config, each, wanted) || !isFixed(wanted.address)) continue;
+        return each.sockets.map(duplicate).filter((descriptor) => descriptor >= 0);
+      }
+    }
+    return [];
+  }
+
+  #isLeftByReusePort(config: Listener): boolean {
+    const others = [...this.#vacated, ...this.#open.values(), ...this.#prepared.values()];
+    return others.some(({ config: other }) => other.reusePort && commonAddress(other, config) !== undefined);
   }
 
   #takePrepared(config: Listener): readonly OpenedAddress[] | undefined {
@@ -219,13 +254,18 @@ function takeOneLike(config: Listener, leaving: OpenListener[]): OpenListener | 
   return index < 0 ? undefined : leaving.splice(index, 1)[0];
 }
 
-/** An address of both that only one of them can have. A port that the kernel chooses is never the same. */
-function soleAddress(open: Listener, wanted: Listener): Address | undefined {
-  if (!open.bindToPort || !wanted.bindToPort || (open.reusePort && wanted.reusePort)) return undefined;
-  const taken = [open.address, ...open.additionalAddresses];
-  return [wanted.address, ...wanted.additionalAddresses].find(
-    (address) => address.kind === 'ip' && address.port !== 0 && taken.some((each) => isSameData(each, address)),
+/** An address at which both have sockets. A port that the kernel chooses is never the same. */
+function commonAddress(one: Listener, other: Listener): Address | undefined {
+  if (!one.bindToPort || !other.bindToPort) return undefined;
+  const addresses = [one.address, ...one.additionalAddresses];
+  return [other.address, ...other.additionalAddresses].find(
+    (address) => isFixed(address) && addresses.some((each) => isSameData(each, address)),
   );
+}
+
+/** A Unix socket takes the place of the one before. */
+function isFixed(address: Address): boolean {
+  return address.kind === 'ip' && address.port !== 0;
 }
 
 interface OpenListener {
@@ -234,11 +274,6 @@ interface OpenListener {
   readonly addresses: readonly string[];
   /** What is kept of its sockets: for a successor, or for who comes after it. */
   readonly opened: readonly OpenedAddress[];
-}
-
-interface OpenPlace {
-  readonly config: Listener;
-  readonly opened: OpenedAddress;
 }
 
 interface OpenSockets extends Omit<OpenListener, 'config'> {

@@ -106,17 +106,10 @@ export class SnapshotPublisher {
   /** All runtime values, of all layers. At once, so that who asked for them is answered when they are under way. */
   setRuntime(runtime: Snapshot['runtime']): void {
     (this.#phase === 'serving' ? this.#next : this.#held[0]!.change).runtime = runtime;
-    this.finish();
-  }
-
-  /** Hands out all that may go, in this turn however large it is. Whether there was any. */
-  finish(): boolean {
-    const { generation } = this.#snapshot;
-    if (this.#phase !== 'serving') return false;
+    if (this.#phase !== 'serving') return;
     this.#finishPublication();
     this.#publishDue();
     this.#finishPublication();
-    return this.#snapshot.generation > generation;
   }
 
   #unresolved({ clusters }: SnapshotChange): ReadonlySet<string> {

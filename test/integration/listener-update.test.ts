@@ -114,6 +114,25 @@ t.test('a port of one socket is free for who comes right after its listener left
   t.equal(await ask(port), 'ECONNREFUSED', 'nothing is kept of the last one');
 });
 
+t.test('a port is free for who comes while its listener is still to leave, with other socket options', async (t) => {
+  const first = setOf(answering('name0', 'step0', { reusePort: false }), answering('other', 'other'));
+  const served = await serveSnapshots(t, { first });
+  const address = { kind: 'ip', ip: '127.0.0.1', port: served.port('name0') } as const;
+  // The port is one that was asked for from now on.
+  await served.serve({ listeners: { set: [], removed: ['name0'] } });
+  for (let step = 0; step < 18; step++) {
+    const options = { address, reusePort: step % 4 > 1, freebind: step % 3 === 0, backlog: 100 + step };
+    const name = `name${step >> 1}`;
+    const config = answering(name, `step${step}`, options);
+    t.equal(served.pool.prepareListener(config), undefined, name);
+    const former = `name${(step - 1) >> 1}`;
+    await served.serve({ listeners: { set: [[name, config]], removed: former === name ? [] : [former] } });
+    for (let time = 0; time < 2; time++) t.equal(await ask(address.port), `step${step}`);
+  }
+  await served.serve({ listeners: { set: [], removed: ['name8'] } });
+  t.equal(await ask(address.port), 'ECONNREFUSED', 'nothing is kept of the last one');
+});
+
 t.test('a listener moves to another address, and the former one is closed', async (t) => {
   const served = await serveSnapshots(t, { first: setOf(answering('http', 'before')) });
   const before = served.port('http');

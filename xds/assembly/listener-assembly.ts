@@ -35,8 +35,11 @@ interface ListenerVersion {
 
 /** Sockets and log files on the main thread. */
 export interface ListenerSockets {
-  /** Opens those that are not open; the reason when one cannot be. Closes what an earlier state was prepared for. */
-  prepare(listener: Listener): string | undefined;
+  /**
+   * Opens those that are not open; the reason when one cannot be. Closes what an earlier state was prepared for. `older` is
+   * the state that serves. Nobody else has one of the addresses, but workers may still be told so.
+   */
+  prepare(listener: Listener, older: Listener | undefined): string | undefined;
   /** Closes those that were prepared for a listener of this name and do not serve. */
   discard(name: string): void;
   /** Opens the log files that are not open; a sentence when one cannot be. */
@@ -104,7 +107,8 @@ export class ListenerAssembly implements ResourceUser<WrittenListener> {
     extensions.checkSources(value, problems.at('filter_chains'));
     if (!problems.isEmpty) return;
     const discovering = value.discovered.length === 0 ? undefined : this.#discover(value, problems);
-    const unbound = problems.isEmpty ? sockets.prepare(listener) : undefined;
+    const older = this.#entries.get(name)?.active?.listener;
+    const unbound = problems.isEmpty ? sockets.prepare(listener, older) : undefined;
     if (unbound !== undefined) problems.at('address').add(unbound);
     if (!problems.isEmpty) discovering?.stop();
     else if (discovering === undefined) this.put(listener);

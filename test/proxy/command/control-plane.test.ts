@@ -16,24 +16,19 @@ import { WorkerStats } from '../../../proxy/telemetry/worker-stats.ts';
 import { SnapshotPublisher } from '../../../proxy/worker/snapshot-publisher.ts';
 import { bootstrapOf } from '../../support/config-fixtures.ts';
 
-/** `steps`: of handing out each delta; a slice has one. */
-function partsFor(yaml: string, steps: (delta: SnapshotDelta) => Iterable<unknown> = () => []) {
+function partsFor(yaml: string) {
   const deltas: SnapshotDelta[] = [];
-  let nowMs = 0;
   const store = new StatsStore();
   const stats = new WorkerStats((message) => store.accept(0, message));
   const publisher = new SnapshotPublisher({
-    *publish(delta) {
-      yield* steps(delta);
-      deltas.push(delta);
-    },
+    publish: (delta) => [deltas.push(delta)].values(),
     onSnapshot: () => undefined,
     onDnsClusters: () => undefined,
     onLate: () => undefined,
     maxWaitMs: 0,
     schedule: () => () => undefined,
     defer: setImmediate,
-    clock: () => (nowMs += 5),
+    clock: () => 0,
   });
   const observation = new DiscoveryObservation({
     stats: new DiscoveryStats(stats, store),
@@ -49,7 +44,7 @@ function partsFor(yaml: string, steps: (delta: SnapshotDelta) => Iterable<unknow
     overrides: new RuntimeOverrides(),
     observation,
     pool: {
-      prepareListener: (_listener: Listener): string | undefined => undefined,
+      prepareListener: (_listener: Listener, _older?: Listener): string | undefined => undefined,
       discardListener: () => undefined,
       answerDemands: () => undefined,
       refuseDemand: () => undefined,
@@ -97,63 +92,45 @@ layered_runtime:
   t.match(dynamic.resources(type), [{ name: 'sent', state: 'active' }]);
 });
 
-t.test('a listener finds the address free that another was told to leave while a delta is handed out', async (t) => {
-  const listening = new Set<string>();
-  const state = { isSlow: false };
-  const { parts, deltas } = partsFor(
-    `
+t.test('who opens sockets is told the state of a listener that serves, and none of one that was removed', async (t) => {
+  const directory = t.testdir({});
+  const { parts, deltas } = partsFor(`
 node: { id: n, cluster: c }
 static_resources: { clusters: [{ name: app, type: STATIC }] }
-dynamic_resources: { lds_config: { path_config_source: { path: '${join(t.testdirName, 'lds.yaml')}' } } }
-`,
-    function* ({ listeners }) {
-      for (const name of listeners.removed) listening.delete(name);
-      for (const [name] of listeners.set) listening.add(name);
-      for (let turn = 0; state.isSlow && turn < 100_000; turn++) yield;
-    },
-  );
-  parts.pool.prepareListener = ({ name }) => (listening.has('a') && name === 'b' ? 'a listens there' : undefined);
-  const directory = t.testdir({});
-  const write = (version: number, names: readonly string[]): void => {
+dynamic_resources: { lds_config: { path_config_source: { path: '${join(directory, 'lds.yaml')}' } } }
+`);
+  const portOf = (listener?: Listener) => (listener?.address.kind === 'ip' ? listener.address.port : null);
+  const prepared: (number | null)[][] = [];
+  parts.pool.prepareListener = (listener, older) => {
+    prepared.push([portOf(listener), portOf(older)]);
+    return undefined;
+  };
+  let version = 0;
+  const write = (...ports: readonly number[]): void => {
     const type = 'type.googleapis.com/envoy.config.listener.v3.Listener';
     const proxy = 'type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy';
     const filter = `{ name: t, typed_config: { '@type': ${proxy}, stat_prefix: t, cluster: app } }`;
-    const address = '{ socket_address: { address: 127.0.0.1, port_value: 80 } }';
-    const written = names.map(
-      (name) => `{ '@type': ${type}, name: ${name}, address: ${address}, filter_chains: [{ filters: [${filter}] }] }`,
-    );
-    const text = `version_info: '${version}'\nresources: [${written.join()}]\n`;
-    writeFileSync(join(directory, 'new.yaml'), text);
+    const written = ports.map((port) => {
+      const address = `{ socket_address: { address: 127.0.0.1, port_value: ${port} } }`;
+      return `{ '@type': ${type}, name: a, address: ${address}, filter_chains: [{ filters: [${filter}] }] }`;
+    });
+    writeFileSync(join(directory, 'new.yaml'), `version_info: '${++version}'\nresources: [${written.join()}]\n`);
     renameSync(join(directory, 'new.yaml'), join(directory, 'lds.yaml'));
   };
-  write(1, ['a']);
+  write(80);
   const dynamic = await followControlPlanes(parts);
   t.teardown(() => dynamic.stop());
   while (deltas.length === 0) await aTurn();
-  const type = dynamic.sources()[0]!.types[0]!.typeUrl;
-  state.isSlow = true;
-  const nothing = { set: [], removed: [] };
-  const runtime = new Map([['a', 1]]);
-  parts.publisher.update({
-    listeners: nothing,
-    clusters: nothing,
-    assignments: nothing,
-    routes: nothing,
-    secrets: nothing,
-    runtime,
-  });
-  parts.publisher.flush();
-  write(2, []);
-  while (dynamic.sources()[0]!.types[0]!.version !== '2') await aTurn();
-  write(3, ['b']);
-  while (dynamic.sources()[0]!.types[0]!.version !== '3') await aTurn();
-  state.isSlow = false;
-  t.match(
-    dynamic.resources(type).find(({ name }) => name === 'b'),
-    { refused: undefined },
-  );
-  while (!listening.has('b')) await aTurn();
-  t.same([...listening], ['b']);
+  for (const ports of [[81], [], [81]]) {
+    write(...ports);
+    while (dynamic.sources()[0]!.types[0]!.version !== `${version}`) await aTurn();
+    await aTurn();
+  }
+  t.same(prepared, [
+    [80, null],
+    [81, 80],
+    [81, null],
+  ]);
 });
 
 t.test('only an error of the configuration is a line for people', async (t) => {

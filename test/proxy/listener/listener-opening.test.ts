@@ -162,6 +162,16 @@ t.test('sockets that are missing are opened when the listener begins, not before
   t.end();
 });
 
+t.test('an inherited socket that had its port for itself shares it, where workers are to have their own', (t) => {
+  const before = earlier(t, 1, { reusePort: false });
+  const config = { ...before.config, reusePort: true };
+  const found = opened(openAddresses(config, 3, () => before.sockets));
+  openMissing(config, found, 3);
+  t.equal(new Set(found[0]!.sockets.map(inode)).size, 3);
+  closeAddresses(found);
+  t.end();
+});
+
 t.test('what the configuration wants of sockets is set on inherited ones', async (t) => {
   const before = earlier(t, 1);
   const config = { ...before.config, backlog: 0, transparent: true, freebind: true, keepAlive: { probes: 3 } };

@@ -190,17 +190,64 @@ t.test('other socket options at an address of one socket are refused in words, a
     reason: /^listener http listens there already: unless both have enable_reuse_port, it must be removed/,
   };
   for (const changed of [{ ...one, freebind: true }, at(port), { ...one, additionalAddresses: [at(0).address] }]) {
-    t.match(listeners.prepare(changed), refusal);
+    t.match(listeners.prepare(changed, one), refusal);
     t.match(place(changed), refusal, 'also where nobody asked before');
-    t.match(listeners.prepare({ ...changed, name: 'renamed' }), refusal);
+    t.match(place({ ...changed, name: 'renamed' }), refusal);
   }
   t.same(place({ ...one, backlog: 5 }), { kind: 'take-over', from: 'http' });
   t.equal(openDescriptors(), before);
-  t.equal(listeners.prepare({ ...one, freebind: true, bindToPort: false }), undefined, 'it needs no socket');
+  t.equal(listeners.prepare({ ...one, freebind: true, bindToPort: false }, one), undefined, 'it needs no socket');
   listeners.discard('http');
   listeners.place({ set: [], removed: ['http'] });
   t.equal(listeners.prepare({ ...one, freebind: true }), undefined, 'after its removal the address is free');
   t.match(place({ ...one, freebind: true }), { kind: 'open' });
+  t.end();
+});
+
+t.test('who comes to an address that is still to be left has room there', (t) => {
+  const { listeners, place, remove, owned } = make(t);
+  place(at(0, { reusePort: false }));
+  const port = portOf(listeners);
+  const one = at(port, { reusePort: false });
+  remove('http');
+  place(one);
+  const socket = listeningAt(port);
+  const next = { ...one, name: 'next' };
+  t.equal(listeners.prepare(next), undefined);
+  t.same(listeningAt(port), socket, 'on the socket that is there');
+  const moved = at(0, { reusePort: false });
+  t.match(place(next, [], moved), { kind: 'open' }, 'also where the other one moves in the same delta, behind it');
+  const shared = { ...next, name: 'shared', reusePort: true };
+  t.equal(listeners.prepare(shared), undefined);
+  t.match(place(shared, ['next']), { kind: 'open' });
+  t.equal(listeningAt(port).length, 2, 'each worker has its own again, of which the first is the one that was there');
+  t.ok(listeningAt(port).includes(socket[0]!));
+  const alone = { ...one, name: 'alone' };
+  t.equal(listeners.prepare(alone), undefined);
+  t.match(place(alone, ['shared']), { kind: 'open' });
+  remove('alone');
+  for (const descriptor of owned.splice(0)) close(descriptor);
+  listeners.closeVacated();
+  t.same(listeningAt(port), [], 'nothing is kept');
+  t.end();
+});
+
+t.test('one socket has room beside those of workers that have not left yet', (t) => {
+  const { listeners, place, remove, owned } = make(t);
+  place(at(0));
+  const port = portOf(listeners);
+  const shared = at(port);
+  place({ ...shared, name: 'shared' });
+  remove('http');
+  remove('shared');
+  t.equal(listeners.prepare(at(port, { reusePort: false })), undefined);
+  listeners.discard('http');
+  listeners.closeVacated();
+  t.match(listeners.prepare(at(port, { reusePort: false })), { reason: /in use/ }, 'not beside those of others');
+  for (const descriptor of owned.splice(0)) close(descriptor);
+  t.equal(listeners.prepare(at(port, { reusePort: false })), undefined);
+  listeners.discard('http');
+  t.same(listeningAt(port), []);
   t.end();
 });
 

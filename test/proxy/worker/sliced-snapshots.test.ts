@@ -44,21 +44,6 @@ t.test('runtime values do not wait for what is being handed out, nor for what co
   t.end();
 });
 
-t.test('who cannot wait has all handed out that may go, and is told whether there was any', (t) => {
-  const { publisher, published, nextTurn } = servingPublisher([9, 9, 9]);
-  t.equal(publisher.finish(), false);
-  for (const name of ['a', 'b']) {
-    publisher.update(changeOf({ clusters: [plainCluster(name)] }));
-    publisher.flush();
-  }
-  t.same([published(), publisher.finish(), published()], [[], true, ['cluster a', 'cluster b']]);
-  publisher.update(changeOf({ clusters: [dnsCluster('dns')], listeners: ['behind it'] }));
-  t.equal(publisher.finish(), false, 'what waits for members waits on');
-  for (let turn = 0; turn < 9; turn++) nextTurn();
-  t.equal(published().length, 2);
-  t.end();
-});
-
 t.test('a DNS cluster has its members while it is being handed out with them', (t) => {
   const { publisher, begun, published, nextTurn, settle } = servingPublisher([9, 9]);
   publisher.update(changeOf({ clusters: [dnsCluster('dns')] }));
