@@ -8,10 +8,9 @@ import { patternBody, SMALL_BODY_BYTES } from '../load/bodies.ts';
 import { runWatchedClient, type WatchedOutcome } from '../load/undisturbed.ts';
 import { describeMachine } from '../measure/machine.ts';
 import { freePorts } from '../peers/free-ports.ts';
-import { buildControlPlane, type ControlPlane, startControlPlane } from '../peers/go-control-plane.ts';
+import { buildControlPlane, type ControlPlane, MEASURED, startControlPlane } from '../peers/go-control-plane.ts';
 import { startOrigin } from '../peers/origin.ts';
 import { type Peer, type PeerName, virtualHostDomain } from '../peers/peer.ts';
-import { LOAD_CORE } from '../peers/pinned-process.ts';
 import { assembleRoster } from '../peers/roster.ts';
 import type { RunningPeer } from '../peers/running-peer.ts';
 import { type MinuteTurn, renderMinute, withMinute } from '../report/xds-minute.ts';
@@ -56,7 +55,7 @@ export async function runXdsMinute(options: XdsMinuteOptions): Promise<void> {
     hosts: HOSTS,
     listenerPorts: [httpPort],
     endpointPort: originPort,
-    prefix: ['taskset', '-c', String(LOAD_CORE)],
+    prefix: MEASURED,
   });
   const addresses = origins.map(({ port }) => `127.0.0.1:${port}`);
   const results = new Map<PeerName, readonly MinuteTurn[]>();

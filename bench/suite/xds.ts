@@ -2,10 +2,9 @@
 import { join } from 'node:path';
 import { describeMachine } from '../measure/machine.ts';
 import { freePorts } from '../peers/free-ports.ts';
-import { buildControlPlane, type ControlPlane, startControlPlane } from '../peers/go-control-plane.ts';
+import { buildControlPlane, type ControlPlane, MEASURED, startControlPlane } from '../peers/go-control-plane.ts';
 import { startOrigin } from '../peers/origin.ts';
 import type { Peer, PeerName } from '../peers/peer.ts';
-import { LOAD_CORE } from '../peers/pinned-process.ts';
 import { assembleRoster } from '../peers/roster.ts';
 import { writePart } from '../report/results-file.ts';
 import { renderXdsResults, XDS_TITLE, type XdsReport, type XdsSample } from '../report/xds-results.ts';
@@ -42,7 +41,7 @@ export async function runXds(options: XdsOptions): Promise<void> {
     hosts: CLUSTERS,
     listenerPorts: [httpPort],
     endpointPort: origin.port,
-    prefix: ['taskset', '-c', String(LOAD_CORE)],
+    prefix: MEASURED,
   });
   try {
     const suite = new XdsSuite({ controlPlane, witness, witnessAddress, httpPort, originPort: origin.port });
