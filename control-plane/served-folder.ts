@@ -2,10 +2,11 @@
 // replaced only by one that is right as a whole.
 
 import { type FolderFile, readFolder } from './config-folder.ts';
+import { FaultPlaces } from './fault-places.ts';
 import { type FileProblem, type ResourceFile, readResourceFile } from './resource-file.ts';
 import type { ServedResource } from './served-snapshot.ts';
 import { everyNode } from './snapshot-cache.ts';
-import { checkSnapshot } from './snapshot-check.ts';
+import { checkSnapshot, type Inconsistency } from './snapshot-check.ts';
 
 export interface ServedFolderOptions {
   readonly folder: string;
@@ -76,20 +77,30 @@ export class ServedFolder {
   ): ReadonlyMap<string, readonly ServedResource[]> {
     const groups = new Map<string, readonly ServedResource[]>();
     const seen = new Set<string>();
+    const places = new Map<string, FaultPlaces>();
     for (const [group, own] of resources) {
       const candidate = group === everyNode ? own : overlaid(resources.get(everyNode)!, own);
       // Names that a broken file would have would be missing: one fault is not reported as many.
       const isBroken = broken.has(everyNode) || broken.has(group);
       const faults = isBroken ? [] : checkSnapshot(candidate, this.#options.hasUpstreams);
       for (const fault of faults) {
-        const text = `${fault.place} ${fault.message}`;
-        if (!seen.has(text)) problems.push(problemAt(fault.place, fault.message));
+        const text = `${fault.resource.place} ${fault.message}`;
+        if (!seen.has(text)) problems.push(this.#problemOf(fault, places));
         seen.add(text);
       }
       const served = isBroken || faults.length > 0 ? this.#groups.get(group) : candidate;
       if (served !== undefined) groups.set(group, served);
     }
     return groups;
+  }
+
+  #problemOf(fault: Inconsistency, places: Map<string, FaultPlaces>): FileProblem {
+    const { place } = fault.resource;
+    const colon = place.lastIndexOf(':');
+    const file = place.slice(0, colon);
+    const inFile = places.get(file) ?? new FaultPlaces(this.#read.get(file)!.text);
+    places.set(file, inFile);
+    return { file, ...inFile.placeOf(fault, Number(place.slice(colon + 1))), message: fault.message };
   }
 }
 
@@ -98,9 +109,4 @@ function overlaid(common: readonly ServedResource[], own: readonly ServedResourc
   const key = ({ type, name }: ServedResource) => `${type.shortName} ${name}`;
   const replaced = new Set(own.map(key));
   return [...common.filter((resource) => !replaced.has(key(resource))), ...own];
-}
-
-function problemAt(place: string, message: string): FileProblem {
-  const colon = place.lastIndexOf(':');
-  return { file: place.slice(0, colon), line: Number(place.slice(colon + 1)), path: '', message };
 }

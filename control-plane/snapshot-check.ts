@@ -6,8 +6,12 @@ import type { ServedResource } from './served-snapshot.ts';
 import { assignmentType, clusterType, listenerType, routeType, type ServedType } from './served-type.ts';
 
 export interface Inconsistency {
-  /** Where the resource stands that is not right, as in `ServedResource.place`. */
-  readonly place: string;
+  /** That which is not right. */
+  readonly resource: ServedResource;
+  /** A name that nothing has; its own name, or its address, which another has. */
+  readonly kind: 'missing' | 'name' | 'address';
+  /** The name or the address. */
+  readonly wanted: string;
   readonly message: string;
 }
 
@@ -25,7 +29,9 @@ export function checkSnapshot(resources: readonly ServedResource[], isPartial: b
     if (other === undefined) ofType.set(resource.name, resource);
     else
       found.push({
-        place: resource.place,
+        resource,
+        kind: 'name',
+        wanted: resource.name,
         message: `${titleOf(resource)} is also in ${other.place}; a name is for one`,
       });
   }
@@ -61,7 +67,7 @@ function missingReferences(resource: ServedResource, names: Names): readonly Inc
         const meant = nearestName(name, known?.keys() ?? []);
         const hint = meant === undefined ? '' : `; did you mean ${JSON.stringify(meant)}?`;
         const message = `${titleOf(resource)} needs ${titles.get(type)} ${JSON.stringify(name)}, which no file has${hint}`;
-        return { place: resource.place, message };
+        return { resource, kind: 'missing', wanted: name, message };
       });
   });
 }
@@ -76,7 +82,7 @@ function sharedAddresses(resources: readonly ServedResource[]): readonly Inconsi
       if (owner === undefined) owners.set(address, resource);
       else if (owner.name !== resource.name) {
         const message = `${titleOf(resource)} listens on ${address}, which ${titleOf(owner)} in ${owner.place} has`;
-        found.push({ place: resource.place, message });
+        found.push({ resource, kind: 'address', wanted: address, message });
       }
     }
   }

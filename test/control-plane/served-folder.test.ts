@@ -1,4 +1,4 @@
-import { rmSync, symlinkSync } from 'node:fs';
+import { rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { problemText } from '../../control-plane/problem-text.ts';
@@ -48,7 +48,9 @@ t.test('a broken file leaves the last good state, until it is mended', async (t)
 t.test('files that do not fit together are not served', async (t) => {
   const gateway = 'service: g\nlisten: 127.0.0.1:1\nroutes: [{to: shop}]\n';
   const { folder, served, namesOf, problems } = folderOf(t, { 'g.yaml': gateway });
-  t.match(problems(), [/^g\.yaml:1: route configuration "g" needs cluster "shop", which no file has$/]);
+  t.match(problems(), [
+    /^g\.yaml:3: routes\[0\]\.to: route configuration "g" needs cluster "shop", which no file has$/,
+  ]);
   t.equal(namesOf(), undefined, 'there never was a good state');
   writeFiles(folder, { 'shop.yaml': serviceText('shop') });
   served.refresh();
@@ -117,5 +119,13 @@ t.test('a folder that cannot be read is a problem, and what it had is served on'
   served.refresh();
   t.equal(problems().length, 1);
   t.match(problems()[0], `${folder}: cannot be read: ENOENT: `);
+  t.same(namesOf(), ['cds a', 'eds a']);
+});
+
+t.test('bytes that are no text are told with their line', async (t) => {
+  const { folder, served, namesOf, problems } = folderOf(t, { 'a.yaml': serviceText('a') });
+  writeFileSync(join(folder, 'a.yaml'), Buffer.from('service: a\nendpoints: [caf\u00e9:1]\n', 'latin1'));
+  served.refresh();
+  t.same(problems(), ['a.yaml:2: is not UTF-8; save it in that encoding']);
   t.same(namesOf(), ['cds a', 'eds a']);
 });

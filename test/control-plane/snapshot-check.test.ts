@@ -6,7 +6,7 @@ const faultsOf = (...texts: string[]) =>
   checkSnapshot(
     texts.flatMap((text, index) => resourcesOfText(text, `${index}.yaml`)),
     false,
-  ).map(({ place, message }) => `${place}: ${message}`);
+  ).map(({ resource, message }) => `${resource.place}: ${message}`);
 
 const gateway = '{service: g, listen: "127.0.0.1:1", routes: [{to: shop}]}';
 
