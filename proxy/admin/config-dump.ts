@@ -147,15 +147,16 @@ function endpointSection(state: ServerState, dynamic: DynamicDump, isWanted: Sel
   const sent = dynamic.endpoints();
   const shown = new Set<string>();
   const lists: Record<'static' | 'dynamic', unknown[]> = { static: [], dynamic: [] };
-  for (const { name, assignment } of endpointConfigs(state)) {
+  for (const { name, service, assignment } of endpointConfigs(state)) {
     const { cluster_name } = assignment;
     if (isWanted !== null && !isWanted(cluster_name)) continue;
     const endpoint_config = { '@type': `type.googleapis.com/${dumpedTypes.assignment}`, ...assignment };
     // A static entry has no field for what a control plane said, in Envoy's proto.
     if (written.has(name)) lists.static.push({ endpoint_config });
+    else if (service === undefined) lists.dynamic.push({ endpoint_config });
     else {
-      shown.add(cluster_name);
-      lists.dynamic.push({ endpoint_config, ...sent.get(cluster_name) });
+      shown.add(service);
+      lists.dynamic.push({ endpoint_config, ...sent.get(service) });
     }
   }
   const refused = [...sent].filter(([name, entry]) => !shown.has(name) && 'error_state' in entry);

@@ -24,10 +24,12 @@ export function endpointConfigs({ snapshot }: ServerState): readonly EndpointCon
   return [...(snapshot?.clusters ?? [])].map(([name, cluster]) => {
     const { localities = [], overprovisioningFactorPercent = 140 } = assignmentOf(snapshot, name, cluster) ?? {};
     const { discovery } = cluster;
+    const service = discovery.kind === 'eds' ? discovery.serviceName : undefined;
     return {
       name,
+      service,
       assignment: {
-        cluster_name: discovery.kind === 'eds' ? discovery.serviceName : name,
+        cluster_name: service ?? name,
         endpoints: localities.map(localityJson),
         policy: { overprovisioning_factor: overprovisioningFactorPercent },
       },
@@ -38,6 +40,8 @@ export function endpointConfigs({ snapshot }: ServerState): readonly EndpointCon
 export interface EndpointConfig {
   /** Of the cluster. */
   readonly name: string;
+  /** Of EDS, whose resources have names of their own. */
+  readonly service: string | undefined;
   /** JSON of a `ClusterLoadAssignment`. */
   readonly assignment: { readonly cluster_name: string; readonly [field: string]: unknown };
 }

@@ -81,6 +81,33 @@ t.test('endpoints that a control plane sent are shown as they are, with their ve
   t.equal(JSON.parse(wanted.text).configs[2].dynamic_endpoint_configs.length, 1);
 });
 
+t.test('a cluster with the name of the service of another says nothing of what was sent for that', async (t) => {
+  const { clusters, assignments } = followedSnapshot();
+  const names = ['service-of-app', 'wrong'];
+  const written = names.map((name) => [name, clusterOf(name, [80])] as const);
+  const snapshot = { clusters: new Map([...written, ...clusters!]), assignments: assignments! };
+  const admin = await startAdmin({ snapshot, options: { dynamic: endpointsSent } });
+  t.teardown(() => admin.stop());
+  const { text } = await admin.get('/config_dump?include_eds&resource=dynamic_endpoint_configs');
+  const shown = JSON.parse(text).configs.map((entry: Shown) => [
+    entry.endpoint_config?.cluster_name,
+    entry.version_info,
+    entry.error_state?.version_info,
+  ]);
+  t.strictSame(shown, [
+    ['service-of-app', undefined, undefined],
+    ['wrong', undefined, undefined],
+    ['service-of-app', 'v1', undefined],
+    [undefined, undefined, 'v2'],
+  ]);
+});
+
+interface Shown {
+  readonly endpoint_config?: { readonly cluster_name: string };
+  readonly version_info?: string;
+  readonly error_state?: { readonly version_info: string };
+}
+
 t.test(
   'a static cluster whose endpoints a control plane sends has them among the static ones, as they are',
   async (t) => {

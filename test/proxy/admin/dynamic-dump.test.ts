@@ -1,6 +1,11 @@
 import t from 'tap';
 import type { DynamicState, ResourceStatus } from '../../../config/dynamic-state.ts';
 import { dumpedTypes, dynamicDump } from '../../../proxy/admin/dynamic-dump.ts';
+import { DiscoveryClient } from '../../../xds/client/discovery-client.ts';
+import { startAdmin } from '../../support/admin-fixtures.ts';
+import { AssemblyBench, receivedOf } from '../../support/assembly-bench.ts';
+import { HandClock, PlayedTransport } from '../../support/discovery-fixtures.ts';
+import { clusterType, writeNode } from '../../support/discovery-messages.ts';
 
 const prefix = 'type.googleapis.com/';
 const everything = () => true;
@@ -193,3 +198,91 @@ t.test(
     });
   },
 );
+
+/** A control plane that is followed with a clock by which every step of taking over is a slice. */
+function followedBench() {
+  const bench = new AssemblyBench();
+  bench.assembler.start();
+  const transport = new PlayedTransport('delta');
+  const time = new HandClock();
+  const client = new DiscoveryClient({
+    name: 'ads',
+    protocol: 'delta',
+    node: writeNode('me'),
+    setNodeOnFirstMessageOnly: true,
+    transport,
+    consumers: [bench.consumer('cds')],
+    clock: () => (time.nowMs += 5),
+    schedule: time.schedule,
+    defer: time.defer,
+    random: () => 0,
+    log: () => {},
+  });
+  client.subscribe(clusterType, '*', 0);
+  client.start();
+  const state: DynamicState = {
+    sources: () => [client.status()],
+    warming: () => bench.assembler.warming,
+    resources: (typeUrl) => bench.assembler.resources(typeUrl),
+  };
+  /** The connect timeout of each cluster says with which version it was sent. */
+  const respond = (version: number, names: readonly string[], removed: readonly string[] = []): void => {
+    const resources = names.map((name) => {
+      const policy = name === 'wrong' ? ', lb_policy: CLUSTER_PROVIDED' : '';
+      const yaml = `{name: ${name}, type: STATIC, connect_timeout: ${version}s, alt_stat_name: ${'x'.repeat(9000)}${policy}}`;
+      return { name, version: `${version}`, bytes: receivedOf('cds', name, { yaml, version: '' }).message! };
+    });
+    transport.last.respond({ type: clusterType, version: `${version}`, nonce: `n${version}`, resources, removed });
+  };
+  return { bench, time, state, respond };
+}
+
+interface DumpedCluster {
+  readonly version_info?: string;
+  readonly cluster?: { readonly name: string; readonly connect_timeout: string };
+  readonly error_state?: { version_info: string; failed_configuration: { name: string; connect_timeout: string } };
+}
+
+t.test('while a response is taken over, every version that is shown is that of what it stands beside', async (t) => {
+  const { bench, time, state, respond } = followedBench();
+  const admin = await startAdmin({ options: { dynamic: state } });
+  t.teardown(() => admin.stop());
+  const shown = async () => {
+    const { dynamic_active_clusters = [] } = dynamicDump(state, everything).clusters();
+    const clusters = dynamic_active_clusters.map((entry) => {
+      const { version_info, cluster, error_state: error } = entry as DumpedCluster;
+      if (cluster !== undefined) t.equal(cluster.connect_timeout, `${version_info}s`);
+      if (error !== undefined) t.equal(error.failed_configuration.connect_timeout, `${error.version_info}s`);
+      return `${cluster?.name ?? '-'} ${version_info ?? '-'} ${error?.version_info ?? '-'}`;
+    });
+    const { text } = await admin.get('/xds?format=json');
+    const [{ version, held, responses, refused: isRefused }] = JSON.parse(text).sources[0].types;
+    const section = dynamicDump(state, everything).version(dumpedTypes.cluster);
+    return { clusters, version, held, responses, isRefused, section };
+  };
+  const settle = async () => {
+    const seen = [await shown()];
+    for (let turn = 0; turn < 40; turn++) {
+      time.endTurn();
+      bench.turn();
+      seen.push(await shown());
+    }
+    return seen;
+  };
+  respond(1, ['a', 'b', 'c', 'wrong']);
+  await settle();
+  t.match(await shown(), { clusters: ['a 1 -', 'b 1 -', 'c 1 -', '- - 1'], version: '1', held: 3, responses: 1 });
+  respond(2, ['a', 'b', 'wrong', 'd'], ['c']);
+  const seen = await settle();
+  t.match(seen.at(-1), { clusters: ['a 2 -', 'b 2 -', 'd 2 -', '- - 2'], version: '2', held: 3, responses: 2 });
+  const halves = seen.filter(({ clusters }) => clusters.includes('a 2 -') && clusters.includes('b 1 -'));
+  t.ok(halves.length > 0, 'it was seen half taken over');
+  for (const { version, section, responses, isRefused } of halves) {
+    t.same([version, section, responses, isRefused], ['1', '1', 1, true], 'what is said of responses is of whole ones');
+  }
+  for (const { clusters, version, section } of seen) {
+    t.equal(version, section);
+    if (version === '2')
+      t.same(clusters, seen.at(-1)!.clusters, 'the new version is not said before all of it is there');
+  }
+});
