@@ -3,6 +3,7 @@
 import { createHash } from 'node:crypto';
 import type { Test } from 'tap';
 import { type OtlpCollector, startOtlpCollector } from '../support/otlp-collector.ts';
+import { pause } from '../support/pause.ts';
 import { startZipkinCollector, type ZipkinCollector } from '../support/zipkin-collector.ts';
 import { exchange } from './exchange.ts';
 import type { Observation } from './observation.ts';
@@ -135,6 +136,7 @@ async function settled(proxy: ProxyProcess): Promise<void> {
   for (;;) {
     const stats = await proxy.stats('^(http|cluster)\\..*_rq_active$');
     if ([...stats].every(([name, value]) => value === 0 || name.startsWith('http.admin'))) return;
+    await pause();
   }
 }
 

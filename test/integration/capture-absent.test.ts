@@ -6,6 +6,9 @@ import { build } from 'esbuild';
 import t from 'tap';
 import { startSidecar } from '../support/sidecar.ts';
 
+// Each test starts a process, which takes seconds on a busy machine.
+t.setTimeout(900_000);
+
 const ROOT = join(import.meta.dirname, '../..');
 
 t.test('what every start reads has no file of bpf/ and does not call libbpf', async (t) => {

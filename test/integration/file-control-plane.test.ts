@@ -9,6 +9,9 @@ import { renameIntoPlace, writeFiles } from '../support/control-plane-fixtures.t
 import { startNamedOrigin } from '../support/named-origin.ts';
 import { startSidecar } from '../support/sidecar.ts';
 
+// Each test starts a process, which takes seconds on a busy machine.
+t.setTimeout(900_000);
+
 const servedWithinMs = 100;
 /**
  * On a machine that is slow, or busy with other things, requests take longer, too. One after another, two to nine are answered

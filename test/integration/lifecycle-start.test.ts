@@ -5,6 +5,9 @@ import { createServer } from 'node:net';
 import t from 'tap';
 import { clusterAt, httpFilterChain, socketAddress, startSidecar } from '../support/sidecar.ts';
 
+// Each test starts a process, which takes seconds on a busy machine.
+t.setTimeout(900_000);
+
 t.test('a port that is taken is a sentence and exit code 1', async (t) => {
   const server = createServer();
   server.listen(0, '127.0.0.1');

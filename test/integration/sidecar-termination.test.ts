@@ -92,7 +92,7 @@ t.test(
     const signalledMs = performance.now();
     sidecar.process.kill('SIGTERM');
     await sidecar.logged(/^draining: SIGTERM has come/);
-    t.match(await readiness(), [503, /^DRAINING: SIGTERM has come; .* ends in 4 s\n$/]);
+    t.matchOnly(await readiness(), [503, /^DRAINING: SIGTERM has come; .* ends in 4 s\n$/]);
     const inbound = await ask('in');
     t.match(inbound, /^HTTP\/1\.1 200 /);
     t.match(inbound, asksToLeave);
@@ -143,9 +143,10 @@ t.test('a second SIGTERM ends at once, and so does the first behind the hook of 
   const native = await start(t, { terminationDrainDuration: '1h' });
   const { status } = await native.sidecar.logged(/^the kubelet is answered$/);
   await fetch(`http://127.0.0.1:${status}/drain`, { method: 'POST', headers: { connection: 'close' } });
+  // Whether a client is asked is chance, more so the longer it has been draining: the limit of the test is that of this wait.
   while (!asksToLeave.test(await native.ask('in')));
   t.notMatch(await native.ask('out'), asksToLeave);
-  t.match(await native.readiness(), [200, /^LIVE/], 'it serves on');
+  t.matchOnly(await native.readiness(), [200, /^LIVE/], 'it serves on');
   native.sidecar.process.kill('SIGTERM');
   t.equal(await native.sidecar.ended, 0);
 });

@@ -6,6 +6,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import t, { type Test } from 'tap';
 import { findEnvoy } from '../differential/envoy-binary.ts';
 import { startHttpOrigin } from '../support/http-origin.ts';
+import { pause } from '../support/pause.ts';
 import { clusterAt, httpFilterChain, socketAddress, startSidecar } from '../support/sidecar.ts';
 import { downstreamTlsSocket, over, upstreamTlsSocket } from '../support/tls-bootstrap.ts';
 import { Authority, type IssuedIdentity } from '../support/tls-fixtures.ts';
@@ -71,11 +72,12 @@ async function startEnvoy(t: Test, { path, bootstrap, folder }: { path: string; 
   });
   const started = (async () => {
     for (;;) {
+      if (child.exitCode !== null || child.signalCode !== null) return early;
       const admin = existsSync(addresses) ? readFileSync(addresses, 'utf8').trim() : '';
       const listeners = admin === '' ? '' : await textOf(`http://${admin}/listeners?format=text`).catch(() => '');
       const port = /http::127\.0\.0\.1:(\d+)/.exec(listeners)?.[1];
       if (port !== undefined && (await textOf(`http://${admin}/ready`)) === 'LIVE\n') return Number(port);
-      await new Promise((resolve) => setImmediate(resolve));
+      await pause();
     }
   })();
   early.catch(() => undefined);

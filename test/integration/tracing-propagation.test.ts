@@ -10,6 +10,9 @@ import { startHttpOrigin } from '../support/http-origin.ts';
 import { clusterAt, httpFilterChain, type Sidecar, socketAddress, startSidecar } from '../support/sidecar.ts';
 import { type Fields, modelB3, modelTraceparent, valuesOf } from '../support/trace-model.ts';
 
+// Each test starts a process, which takes seconds on a busy machine.
+t.setTimeout(900_000);
+
 const closedPort = 1;
 const opentelemetry = {
   name: 'envoy.tracers.opentelemetry',

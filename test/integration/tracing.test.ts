@@ -8,6 +8,9 @@ import { startHttpOrigin } from '../support/http-origin.ts';
 import { type CollectedSpan, type OtlpCollector, startOtlpCollector } from '../support/otlp-collector.ts';
 import { clusterAt, httpFilterChain, type Sidecar, socketAddress, startSidecar } from '../support/sidecar.ts';
 
+// Each test starts a process, which takes seconds on a busy machine.
+t.setTimeout(900_000);
+
 const closedPort = 1;
 
 interface HopOptions {

@@ -174,7 +174,7 @@ export function startMeshSidecar(t: Test, pod: Pod, options: SidecarOptions): Me
     if (!t.passing()) writeFileSync(2, `${pod.name}:\n${log.join('\n')}\n`);
   });
   const logged = lineReader(child, log);
-  const admin = (path: string): string => pod.run(`curl -s --max-time 5 http://127.0.0.1:15000${path}`);
+  const admin = (path: string): string => pod.run(`curl -s --max-time 60 http://127.0.0.1:15000${path}`);
   const ready = async (): Promise<void> => {
     await logged('"configuration is served"');
     pod.run('curl -s --retry 100 --retry-all-errors --retry-delay 0 --fail http://127.0.0.1:15021/healthz/ready');

@@ -6,6 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { startIstiod } from '../istio/istiod.ts';
 import { CapturePeer } from '../support/capture-peer.ts';
+import { pause } from '../support/pause.ts';
 import { programFile } from '../support/program-file.ts';
 import { type MeshSidecar, NODE_IP, type Pod, startMeshSidecar, startNode, startPod } from './mesh-node.ts';
 import { documents, meshObjects, mutualTls, ports, SERVER_IP, SERVICE_IP } from './mesh-objects.ts';
@@ -90,8 +91,15 @@ async function endOf({ process }: MeshSidecar): Promise<{ readonly code: unknown
 /** A connection of the application that lasts until it is closed. */
 async function holdConnection(pod: Pod): Promise<CapturePeer> {
   const peer = await CapturePeer.start({ namespaceOf: pod.holder });
-  void peer.converse(SERVICE_IP, ports.tcp);
-  while (!pod.run('ss --tcp --numeric --no-header state established').includes(`${SERVICE_IP}:${ports.tcp}`));
+  let outcome = '';
+  void peer.text(SERVICE_IP, ports.tcp).then(
+    (text) => (outcome = `it ended with ${text}`),
+    (error) => (outcome = String(error)),
+  );
+  while (!pod.run('ss --tcp --numeric --no-header state established').includes(`${SERVICE_IP}:${ports.tcp}`)) {
+    if (outcome !== '') throw new Error(`no connection is there: ${outcome}`);
+    await pause();
+  }
   return peer;
 }
 

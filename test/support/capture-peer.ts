@@ -14,14 +14,17 @@ export interface CapturePeerOptions {
 
 export class CapturePeer {
   readonly #child: ChildProcess;
-  readonly #waiting = new Map<number, (report: PeerReport) => void>();
+  readonly #waiting = new Map<number, PromiseWithResolvers<PeerReport>>();
   #lastOrder = 0;
 
   constructor(child: ChildProcess) {
     this.#child = child;
     child.on('message', (report: PeerReport) => {
-      this.#waiting.get(report.order)?.(report);
+      this.#waiting.get(report.order)?.resolve(report);
       this.#waiting.delete(report.order);
+    });
+    child.once('exit', (code, signal) => {
+      for (const { reject } of this.#waiting.values()) reject(ended(code, signal));
     });
   }
 
@@ -31,7 +34,9 @@ export class CapturePeer {
     const child = spawn('/bin/sh', ['-c', `${before}; exec ${inNamespace}"$0" "$@"`, process.execPath, program], {
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     });
-    await once(child, 'message');
+    const end = Promise.withResolvers<never>();
+    child.once('exit', (code, signal) => end.reject(ended(code, signal)));
+    await Promise.race([once(child, 'message'), end.promise]);
     return new CapturePeer(child);
   }
 
@@ -55,7 +60,9 @@ export class CapturePeer {
     await this.#ask({ kind: 'listen', server });
   }
 
+  /** Who waits for an answer waits in vain. */
   async stop(): Promise<void> {
+    this.#waiting.clear();
     const ended = once(this.#child, 'close');
     this.#child.kill('SIGKILL');
     await ended;
@@ -63,9 +70,13 @@ export class CapturePeer {
 
   #ask(what: Omit<PeerOrder & { kind: 'listen' }, 'order'> | Omit<PeerOrder & { kind: 'converse' }, 'order'>) {
     const order = ++this.#lastOrder;
-    return new Promise<PeerReport>((resolve) => {
-      this.#waiting.set(order, resolve);
-      this.#child.send({ ...what, order });
-    });
+    const report = Promise.withResolvers<PeerReport>();
+    this.#waiting.set(order, report);
+    this.#child.send({ ...what, order });
+    return report.promise;
   }
+}
+
+function ended(code: number | null, signal: string | null): Error {
+  return new Error(`the program of the pod ended by ${signal ?? code}`);
 }
