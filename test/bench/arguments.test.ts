@@ -2,6 +2,7 @@
 import t from 'tap';
 import { parseCommand } from '../../bench/arguments.ts';
 import { noItems } from '../support/empty-patterns.ts';
+import { onlyItems } from '../support/only-items.ts';
 
 t.test('engine runs everything unless told otherwise', async (t) => {
   t.match(parseCommand(['engine']), {
@@ -22,14 +23,21 @@ t.test('axes and peers are lists of known names', async (t) => {
     '7',
     '--write',
   ]);
-  t.match(command, { options: { only: ['small', 'start'], peers: ['envoy', 'nginx'], rounds: 7, write: true } });
+  t.match(command, {
+    options: { only: onlyItems('small', 'start'), peers: onlyItems('envoy', 'nginx'), rounds: 7, write: true },
+  });
   t.throws(() => parseCommand(['engine', '--only', 'smal']), /unknown name: smal/);
   t.throws(() => parseCommand(['engine', '--peers', 'apache']), /unknown name: apache/);
 });
 
 t.test('xds takes the peers that follow a control plane', async (t) => {
-  t.match(parseCommand(['xds']), { kind: 'xds', options: { rounds: 3, peers: ['envoy', 'outrigger'], write: false } });
-  t.match(parseCommand(['xds', '--peers', 'envoy', '--rounds', '1']), { options: { rounds: 1, peers: ['envoy'] } });
+  t.strictSame(parseCommand(['xds']), {
+    kind: 'xds',
+    options: { rounds: 3, peers: ['envoy', 'outrigger'], write: false },
+  });
+  t.match(parseCommand(['xds', '--peers', 'envoy', '--rounds', '1']), {
+    options: { rounds: 1, peers: onlyItems('envoy') },
+  });
   t.throws(() => parseCommand(['xds', '--peers', 'nginx']), /unknown name: nginx/);
   t.match(parseCommand(['xds', '--only', 'minute']), { kind: 'xds-minute', options: { turns: 6 } });
   t.match(parseCommand(['xds', '--only', 'minute', '--write']), { options: { write: true } });
@@ -42,8 +50,11 @@ t.test('telemetry runs as long as engine', async (t) => {
 
 t.test('bpf measures everything unless told otherwise', async (t) => {
   const all = ['loading', 'events', 'capture', 'shortcut'];
-  t.match(parseCommand(['bpf']), { kind: 'bpf', options: { parts: all, rounds: 5, slotSeconds: 2, write: false } });
-  t.match(parseCommand(['bpf', '--only', 'events,capture']), { options: { parts: ['events', 'capture'] } });
+  t.strictSame(parseCommand(['bpf']), {
+    kind: 'bpf',
+    options: { parts: all, rounds: 5, slotSeconds: 2, write: false },
+  });
+  t.match(parseCommand(['bpf', '--only', 'events,capture']), { options: { parts: onlyItems('events', 'capture') } });
   t.throws(() => parseCommand(['bpf', '--only', 'small']), /unknown name: small/);
 });
 

@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { type Entry, startAccessLogCollector } from '../support/access-log-collector.ts';
 import { startHttpOrigin } from '../support/http-origin.ts';
+import { onlyItems } from '../support/only-items.ts';
 import { startOtlpCollector } from '../support/otlp-collector.ts';
 import { type AnyValue, attributesOf, type KeyValue, plainValue } from '../support/otlp-messages.ts';
 import {
@@ -283,9 +284,10 @@ t.test('a line, an entry and a record lead to the same trace as the exported spa
   await entries.entries(1);
   await otel.until(({ requests }) => requests.some(({ signal }) => signal === 'logs'));
   const { traceId, spanId } = span!;
-  t.match(entries.httpEntries, [
-    { common_properties: { custom_tags: { trace_id: traceId, span_id: spanId, sampling_reason: 'head' } } },
-  ]);
+  t.match(
+    entries.httpEntries,
+    onlyItems({ common_properties: { custom_tags: { trace_id: traceId, span_id: spanId, sampling_reason: 'head' } } }),
+  );
   const logs = otel.requests.find(({ signal }) => signal === 'logs')!.message['resourceLogs'] as ResourceLogs[];
   const [record] = logs[0]!.scopeLogs[0]!.logRecords;
   t.equal(record!.traceId.toString('hex'), traceId);

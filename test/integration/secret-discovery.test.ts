@@ -13,6 +13,7 @@ import { DynamicConfiguration } from '../../xds/dynamic-configuration.ts';
 import { bootstrapOf } from '../support/config-fixtures.ts';
 import { renameIntoPlace, resourcesOfText } from '../support/control-plane-fixtures.ts';
 import { noItems } from '../support/empty-patterns.ts';
+import { onlyItems } from '../support/only-items.ts';
 import { certificateYaml, makeSecretFiles, tlsCluster, tlsListener } from '../support/secret-fixtures.ts';
 
 const files = makeSecretFiles(t.testdir({}));
@@ -124,11 +125,10 @@ for (const type of ['DELTA_GRPC', 'GRPC']) {
     publish(own(files.other), roots);
     await followed.until(() => followed.chain('default') === files.other.chainPem);
     const rotations = followed.changes.slice(count);
-    const renewed = ['ads default', { certificateChain: files.other.chainPem }];
-    t.match(rotations, [{ listeners: { set: noItems }, clusters: { set: noItems }, secrets: { set: [renewed] } }]);
-    t.same(
-      rotations.map(({ secrets }) => secrets.set.length),
-      [1],
+    const renewed = onlyItems('ads default', { certificateChain: files.other.chainPem });
+    t.match(
+      rotations,
+      onlyItems({ listeners: { set: noItems }, clusters: { set: noItems }, secrets: { set: onlyItems(renewed) } }),
     );
     t.same(refusals, []);
   });
@@ -189,7 +189,7 @@ t.test('a secret that is wrong is refused in words without its key, and what was
   t.equal(followed.chain('default'), files.leaf.chainPem);
   publish(own(files.other), roots);
   await followed.until(() => followed.chain('default') === files.other.chainPem);
-  t.match(refusals, [/default: tls_certificate\.private_key: does not belong to the certificate/]);
+  t.matchOnly(refusals, [/default: tls_certificate\.private_key: does not belong to the certificate/]);
   const line = files.other.keyPem.split('\n')[1]!;
   t.notOk([...refusals, ...followed.logged].join().includes(line.slice(0, 12)));
 });

@@ -17,7 +17,7 @@ t.test('what libbpf warns of is text, with its values in place', hasLibrary, (t)
 t.test('a long one is cut off', hasLibrary, (t) => {
   const warnings: string[] = [];
   gatherWarnings(warnings, () => BpfObject.open(Buffer.from('no object'), 'n'.repeat(10_000)));
-  t.match(warnings, [/^elf: 'n{4000,4096}$/]);
+  t.matchOnly(warnings, [/^elf: 'n{4000,4096}$/]);
   t.end();
 });
 

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { ensureObjects } from '../../../bench/load/bpf-objects.ts';
 import { bpfSkipReason } from '../../support/bpf-environment.ts';
+import { onlyItems } from '../../support/only-items.ts';
 
 const skip = bpfSkipReason('clang', 'objects') ?? false;
 
@@ -17,7 +18,7 @@ t.test('objects that are not there are built, and those that are there are left'
   ensureObjects(build);
   const manifest = join(build.out, 'manifest.json');
   const first = statSync(manifest);
-  t.match(JSON.parse(readFileSync(manifest, 'utf8')), { objects: { one: { programs: ['or_test'] } } });
+  t.match(JSON.parse(readFileSync(manifest, 'utf8')), { objects: { one: { programs: onlyItems('or_test') } } });
   ensureObjects(build);
   t.equal(statSync(manifest).ino, first.ino);
   t.end();
@@ -36,7 +37,7 @@ t.test('objects of other sources, in part, or with a damaged manifest are built 
   for (const spoil of spoilt) {
     spoil();
     ensureObjects(build);
-    t.match(JSON.parse(readFileSync(manifest, 'utf8')), { objects: { one: { programs: ['or_other'] } } });
+    t.match(JSON.parse(readFileSync(manifest, 'utf8')), { objects: { one: { programs: onlyItems('or_other') } } });
     t.ok(statSync(object).size > 0);
   }
   t.end();

@@ -3,6 +3,7 @@ import t from 'tap';
 import type { WatchedOutcome } from '../../../bench/load/undisturbed.ts';
 import { judgeXdsGoals, renderXdsResults, type XdsReport, type XdsSample } from '../../../bench/report/xds-results.ts';
 import type { Change } from '../../../bench/suite/xds-changed-endpoint.ts';
+import { onlyItems } from '../../support/only-items.ts';
 
 const HELD_UP_MS = 70;
 
@@ -133,10 +134,13 @@ t.test('changes early in a process are judged by themselves', async (t) => {
     ['outrigger', [{ ...sample(10, 90, [2]), earlyChanges: undisturbed([30]) }]],
   ]);
   const goals = judgeXdsGoals(report(samples));
-  t.match(goals.slice(1, 5), [
-    { title: 'one changed endpoint, median', measured: '0.67', verdict: 'met' },
-    { title: '… early in a process', measured: '10.00', verdict: 'missed' },
-    { title: 'one changed endpoint, p99', measured: '2.0 ms', verdict: 'met' },
-    { title: '… early in a process', measured: '30.0 ms', verdict: 'missed' },
-  ]);
+  t.match(
+    goals.slice(1, 5),
+    onlyItems(
+      { title: 'one changed endpoint, median', measured: '0.67', verdict: 'met' },
+      { title: '… early in a process', measured: '10.00', verdict: 'missed' },
+      { title: 'one changed endpoint, p99', measured: '2.0 ms', verdict: 'met' },
+      { title: '… early in a process', measured: '30.0 ms', verdict: 'missed' },
+    ),
+  );
 });

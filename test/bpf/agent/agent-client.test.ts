@@ -67,7 +67,7 @@ t.test(
     t.equal(await enrolment.setListener('ipv4', first), undefined, 'kept until the pod is enrolled');
     const outcomes = [enrolment.open(), enrolment.setListener('ipv4', second), enrolment.setListener('ipv4', first)];
     t.same(await Promise.all(outcomes), [undefined, undefined, undefined]);
-    t.match(asked, [/"listeners":\["ipv4"\]/, /"listeners":\["ipv4"\]/, /"listeners":\["ipv4"\]/]);
+    t.matchOnly(asked, [/"listeners":\["ipv4"\]/, /"listeners":\["ipv4"\]/, /"listeners":\["ipv4"\]/]);
     const late = enrolment.setListener('ipv6', second);
     enrolment.dropListeners();
     t.equal(await late, undefined);

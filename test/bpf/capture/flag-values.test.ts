@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import t from 'tap';
 import { type Flag, readFlagValues } from '../../../bpf/capture/flag-values.ts';
 import { Problems } from '../../../config/problems.ts';
+import { onlyItems } from '../../support/only-items.ts';
 
 const known: readonly Flag[] = [
   { name: 'proxy-port', short: 'p', alsoVariables: ['PORT'], annotations: ['a/old', 'a/port'] },
@@ -41,9 +42,9 @@ t.test('a value is known by its flag and told with what said it', (t) => {
 });
 
 t.test('a switch takes no word after it', (t) => {
-  t.match(valuesOf(['-n', 'false']), { problems: [/^false: is not a flag/] });
+  t.match(valuesOf(['-n', 'false']), { problems: onlyItems(/^false: is not a flag/) });
   t.equal(valuesOf(['--dry-run=false']).values.get('dry-run')?.text, 'false');
-  t.match(valuesOf(['-nx']).problems, [/^-n: must be true or false, not "x"/]);
+  t.matchOnly(valuesOf(['-nx']).problems, [/^-n: must be true or false, not "x"/]);
   t.end();
 });
 

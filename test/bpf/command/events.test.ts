@@ -8,6 +8,7 @@ import { isFailure } from '../../../bpf/loader/load-failure.ts';
 import { ObjectFiles } from '../../../bpf/loader/object-files.ts';
 import { kernelProbes } from '../../../bpf/loader/probes.ts';
 import { bpfSkipReason, temporaryBpffs, temporaryCgroup } from '../../support/bpf-environment.ts';
+import { onlyItems } from '../../support/only-items.ts';
 
 const skip = bpfSkipReason('root', 'cgroup2', 'libbpf', 'objects') ?? false;
 const noBpffs = bpfSkipReason('root', 'cgroup2', 'libbpf', 'objects', 'bpffs') ?? false;
@@ -19,7 +20,7 @@ t.test('events are told until there were enough of them', { skip }, async (t) =>
   const outcome = events({ files: files(), cgroup, count: 2, onEvent: (fields) => seen.push(fields), until: never });
   for (let count = 0; count < 3; count++) failToConnect(cgroup);
   t.match(await outcome, { exitCode: 0, data: { events: 2, lost: 0 } });
-  t.match(seen, [{ kind: 'connect-failed', remotePort: 1 }, { kind: 'connect-failed' }]);
+  t.match(seen, onlyItems({ kind: 'connect-failed', remotePort: 1 }, { kind: 'connect-failed' }));
 });
 
 t.test('with a redirection, events say where connections were headed', { skip: noBpffs }, async (t) => {
@@ -38,7 +39,7 @@ t.test('with a redirection, events say where connections were headed', { skip: n
   const outcome = events({ files: files(), cgroup, redirection, count: 1, onEvent, until: never });
   failToConnect(cgroup, '192.0.2.1');
   t.match(await outcome, { exitCode: 0 });
-  t.match(seen, [{ remote: '127.0.0.1', remotePort: 15001, original: '192.0.2.1', originalPort: 1 }]);
+  t.match(seen, onlyItems({ remote: '127.0.0.1', remotePort: 15001, original: '192.0.2.1', originalPort: 1 }));
 });
 
 t.test('a redirection that is not there is refused', { skip: noBpffs }, async (t) => {

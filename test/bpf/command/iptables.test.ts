@@ -93,7 +93,7 @@ for (const backend of BACKENDS) {
       t.equal(everyRule(rig).match(/^:OUTRIGGER_OUTPUT/gm)?.length, 2, 'one of each family, in one back end');
       t.match(await pod.reach(ipv4, 8080), /^outbound/);
     }
-    t.match(
+    t.strictSame(
       tablesShown(command(rig, 'apply', ...at, '--', '--redirect-dns') && command(rig, 'show')),
       [`IPv4, ${backend}, table nat`, `IPv4, ${backend}, table raw`, `IPv6, ${backend}, table nat`],
       'with DNS',

@@ -25,7 +25,7 @@ t.test('what arrives at a port of the proxy was redirected', { skip }, async (t)
 });
 
 t.test('without rules it ends as the plugin’s repair expects it', { skip }, async (t) => {
-  t.match(validate('300ms'), [126, /not redirected: no connection arrived within 300 ms/]);
+  t.matchOnly(validate('300ms'), [126, /not redirected: no connection arrived within 300 ms/]);
 });
 
 t.test('somebody else’s connection is none of ours, and ports that are taken are said', async (t) => {

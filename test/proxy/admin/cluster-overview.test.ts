@@ -3,6 +3,7 @@ import { clusterStats } from '../../../proxy/telemetry/cluster-stats.ts';
 import { endpointStats } from '../../../proxy/telemetry/endpoint-stats.ts';
 import { startAdmin } from '../../support/admin-fixtures.ts';
 import { clusterOf } from '../../support/data-plane.ts';
+import { onlyItems } from '../../support/only-items.ts';
 
 async function adminWith(t: { teardown: (after: () => void) => void }, names: readonly string[]) {
   const admin = await startAdmin({
@@ -38,18 +39,16 @@ t.test('a cluster says how it goes, its endpoints too', async (t) => {
   t.match(await ask(), {
     total: 1,
     matching: 1,
-    listed: [
-      {
-        name: 'a',
-        discovery: 'static',
-        balancer: 'round-robin',
-        requests: 3,
-        timeouts: 1,
-        overflows: 1,
-        latencyMs: { p50: 4, p99: 4 },
-        endpoints: [{ address: '127.0.0.1:80', isUsable: true, errors: 1 }],
-      },
-    ],
+    listed: onlyItems({
+      name: 'a',
+      discovery: 'static',
+      balancer: 'round-robin',
+      requests: 3,
+      timeouts: 1,
+      overflows: 1,
+      latencyMs: { p50: 4, p99: 4 },
+      endpoints: onlyItems({ address: '127.0.0.1:80', isUsable: true, errors: 1 }),
+    }),
   });
 });
 
@@ -62,5 +61,5 @@ t.test('of a thousand clusters fifty are listed, and a search finds any of them'
   t.equal(all.total, 1000);
   t.equal(all.listed.length, 50);
   const found = await ask('?clusters=CLUSTER-999');
-  t.match(found, { total: 1000, matching: 1, listed: [{ name: 'cluster-999' }] });
+  t.match(found, { total: 1000, matching: 1, listed: onlyItems({ name: 'cluster-999' }) });
 });

@@ -3,6 +3,7 @@ import type { DynamicState, ResourceStatus } from '../../../config/dynamic-state
 import type { Snapshot } from '../../../config/snapshot.ts';
 import { startAdmin } from '../../support/admin-fixtures.ts';
 import { clusterOf } from '../../support/data-plane.ts';
+import { onlyItems } from '../../support/only-items.ts';
 
 const manager = {
   '@type': 'type.googleapis.com/x.HttpConnectionManager',
@@ -43,7 +44,10 @@ t.test('sections come in the order of Envoy, each resource with its type', async
       'SecretsConfigDump',
     ],
   );
-  t.match(configs[0], { bootstrap: document, last_updated: /^\d{4}-/ });
+  const { node, static_resources } = configs[0].bootstrap;
+  t.same(static_resources, document.static_resources);
+  t.match(node, document.node);
+  t.match(configs[0].last_updated, /^\d{4}-/);
   t.match(configs[1].static_clusters[0].cluster, {
     '@type': 'type.googleapis.com/envoy.config.cluster.v3.Cluster',
     name: 'app',
@@ -53,17 +57,20 @@ t.test('sections come in the order of Envoy, each resource with its type', async
 
 t.test('endpoints are added when they are asked for', async (t) => {
   const { configs } = await dumpOf('?resource=static_endpoint_configs&include_eds');
-  t.match(configs, [
-    {
+  t.match(
+    configs,
+    onlyItems({
       '@type': 'type.googleapis.com/envoy.admin.v3.EndpointsConfigDump.StaticEndpointConfig',
       endpoint_config: {
         cluster_name: 'app',
-        endpoints: [
-          { lb_endpoints: [{ endpoint: { address: { socket_address: { address: '127.0.0.1', port_value: 80 } } } }] },
-        ],
+        endpoints: onlyItems({
+          lb_endpoints: onlyItems({
+            endpoint: { address: { socket_address: { address: '127.0.0.1', port_value: 80 } } },
+          }),
+        }),
       },
-    },
-  ]);
+    }),
+  );
 });
 
 t.test('endpoints that a control plane sent are shown as they are, with their version', async (t) => {
@@ -126,7 +133,10 @@ t.test(
       [['endpoint_config']],
       'its message has no version and no refusal',
     );
-    t.match(dynamic_endpoint_configs, [{ endpoint_config: undefined, error_state: { details: 'endpoints: wrong' } }]);
+    t.match(
+      dynamic_endpoint_configs,
+      onlyItems({ endpoint_config: undefined, error_state: { details: 'endpoints: wrong' } }),
+    );
   },
 );
 
@@ -182,7 +192,7 @@ t.test('a name is matched whole', async (t) => {
 
 t.test('a mask without resource keeps the sections that have the field', async (t) => {
   const { configs } = await dumpOf('?mask=bootstrap.node');
-  t.match(configs, [{ '@type': /BootstrapConfigDump$/, bootstrap: { node: { id: 'n' } } }]);
+  t.match(configs, onlyItems({ '@type': /BootstrapConfigDump$/, bootstrap: { node: { id: 'n' } } }));
   t.equal(configs.length, 1);
   t.equal(configs[0].bootstrap.static_resources, undefined);
 });
@@ -207,7 +217,7 @@ t.test('the node says who it is, as control planes are told', async (t) => {
 t.test('fields have the names of the proto files, however they were written', async (t) => {
   const written = { staticResources: { clusters: [{ name: 'a', loadAssignment: { clusterName: 'a' } }] } };
   const { configs } = await dumpOf('?resource=static_clusters', written);
-  t.match(configs, [{ cluster: { name: 'a', load_assignment: { cluster_name: 'a' } } }]);
+  t.match(configs, onlyItems({ cluster: { name: 'a', load_assignment: { cluster_name: 'a' } } }));
 });
 
 t.test('what cannot be asked is refused in the words of Envoy', async (t) => {
@@ -247,16 +257,19 @@ t.test('secrets of the bootstrap are shown by name, without their keys', async (
   ];
   const { text, configs } = await dumpOf('?resource=static_secrets', { static_resources: { secrets } });
   t.notMatch(text, 'MIIEsecret');
-  t.match(configs, [
-    {
-      '@type': 'type.googleapis.com/envoy.admin.v3.SecretsConfigDump.StaticSecret',
-      name: 'own',
-      last_updated: undefined,
-      secret: {
-        '@type': /tls\.v3\.Secret$/,
-        tls_certificate: { certificate_chain: chain, private_key: { inline_string: '[redacted]' } },
+  t.match(
+    configs,
+    onlyItems(
+      {
+        '@type': 'type.googleapis.com/envoy.admin.v3.SecretsConfigDump.StaticSecret',
+        name: 'own',
+        last_updated: undefined,
+        secret: {
+          '@type': /tls\.v3\.Secret$/,
+          tls_certificate: { certificate_chain: chain, private_key: { inline_string: '[redacted]' } },
+        },
       },
-    },
-    { name: 'tickets' },
-  ]);
+      { name: 'tickets' },
+    ),
+  );
 });

@@ -6,6 +6,7 @@ import { startAdmin } from '../../support/admin-fixtures.ts';
 import { AssemblyBench, receivedOf } from '../../support/assembly-bench.ts';
 import { HandClock, PlayedTransport } from '../../support/discovery-fixtures.ts';
 import { clusterType, writeNode } from '../../support/discovery-messages.ts';
+import { onlyItems } from '../../support/only-items.ts';
 
 const prefix = 'type.googleapis.com/';
 const everything = () => true;
@@ -57,8 +58,9 @@ t.test('a refused change stands beside the state that is in use, with every prob
     stateOf(dumpedTypes.cluster, statusOf('a', { refused })),
     everything,
   ).clusters();
-  t.match(clusters, [
-    {
+  t.match(
+    clusters,
+    onlyItems({
       version_info: 'v1',
       error_state: {
         version_info: 'v2',
@@ -67,8 +69,8 @@ t.test('a refused change stands beside the state that is in use, with every prob
         last_update_attempt: '1970-01-01T00:00:01.000Z',
       },
       client_status: 'NACKED',
-    },
-  ]);
+    }),
+  );
 });
 
 t.test('what never was accepted is shown with its error alone', async (t) => {
@@ -90,11 +92,11 @@ t.test('a listener has a state for each of its lives', async (t) => {
     statusOf('d', { state: 'absent' }),
   );
   t.match(dynamicDump(state, everything).listeners(), {
-    dynamic_listeners: [
+    dynamic_listeners: onlyItems(
       { name: 'a', active_state: { listener: { name: 'a' } } },
       { name: 'b', warming_state: { listener: { name: 'b' } } },
       { name: 'c', draining_state: { listener: { name: 'c' } } },
-    ],
+    ),
   });
   t.equal(dynamicDump(state, everything).listeners()['dynamic_listeners']!.length, 3, 'what is absent has no entry');
 });
@@ -105,7 +107,7 @@ t.test('only what is wanted is read', async (t) => {
   };
   const state = stateOf(dumpedTypes.routes, statusOf('a'), statusOf('b', { document: unread }));
   const { dynamic_route_configs: routes } = dynamicDump(state, (name) => name === 'a').routes();
-  t.match(routes, [{ route_config: { name: 'a' } }]);
+  t.match(routes, onlyItems({ route_config: { name: 'a' } }));
 });
 
 t.test('keys of secrets do not leave', async (t) => {
@@ -187,13 +189,13 @@ t.test(
     t.match(a, {
       version_info: 'v3',
       last_updated: '1970-01-01T00:00:02.000Z',
-      route_config: { name: 'a', virtual_hosts: [{ name: 'written' }, { name: 'a/one' }, { name: 'a/two' }] },
+      route_config: { name: 'a', virtual_hosts: onlyItems({ name: 'written' }, { name: 'a/one' }, { name: 'a/two' }) },
       error_state: { failed_configuration: { '@type': /VirtualHost$/, name: 'bad' } },
       client_status: 'NACKED',
     });
     t.strictSame(Object.keys((b as { route_config: object }).route_config), ['@type', 'name'], 'it takes none');
     t.match(c, {
-      route_config: { virtual_hosts: [{ name: 'c/one' }] },
+      route_config: { virtual_hosts: onlyItems({ name: 'c/one' }) },
       error_state: { failed_configuration: { lb_policy: 'MAGLEV' } },
     });
   },
@@ -271,10 +273,20 @@ t.test('while a response is taken over, every version that is shown is that of w
   };
   respond(1, ['a', 'b', 'c', 'wrong']);
   await settle();
-  t.match(await shown(), { clusters: ['a 1 -', 'b 1 -', 'c 1 -', '- - 1'], version: '1', held: 3, responses: 1 });
+  t.match(await shown(), {
+    clusters: onlyItems('a 1 -', 'b 1 -', 'c 1 -', '- - 1'),
+    version: '1',
+    held: 3,
+    responses: 1,
+  });
   respond(2, ['a', 'b', 'wrong', 'd'], ['c']);
   const seen = await settle();
-  t.match(seen.at(-1), { clusters: ['a 2 -', 'b 2 -', 'd 2 -', '- - 2'], version: '2', held: 3, responses: 2 });
+  t.match(seen.at(-1), {
+    clusters: onlyItems('a 2 -', 'b 2 -', 'd 2 -', '- - 2'),
+    version: '2',
+    held: 3,
+    responses: 2,
+  });
   const halves = seen.filter(({ clusters }) => clusters.includes('a 2 -') && clusters.includes('b 1 -'));
   t.ok(halves.length > 0, 'it was seen half taken over');
   for (const { version, section, responses, isRefused } of halves) {

@@ -4,6 +4,7 @@ import type { Snapshot } from '../../../config/snapshot.ts';
 import { startAdmin } from '../../support/admin-fixtures.ts';
 import { clusterOf, forwardTo, httpListener, listenerOf, managerOf, routeOf } from '../../support/data-plane.ts';
 import { noItems } from '../../support/empty-patterns.ts';
+import { onlyItems } from '../../support/only-items.ts';
 import { virtualHost } from '../../support/route-fixtures.ts';
 
 const shop = virtualHost({
@@ -48,10 +49,10 @@ t.test('the same as JSON', async (t) => {
     filterChain: { name: 'filter_chains[0]', purpose: '', security: '' },
     request: {
       virtualHost: 'shop',
-      routes: [{ route: 'cart', rejection: null }],
+      routes: onlyItems({ route: 'cart', rejection: null }),
       outcome: 'forward',
     },
-    clusters: [{ name: 'cart', isKnown: false }],
+    clusters: onlyItems({ name: 'cart', isKnown: false }),
   });
   t.match(text, 'cluster \\"cart\\" is not there: the answer is 503 (NC)');
 });

@@ -5,6 +5,7 @@ import { emptySnapshot, type Snapshot } from '../../../config/snapshot.ts';
 import { type DescribedRequest, explainRequest } from '../../../proxy/admin/explained-request.ts';
 import { forwardTo, managerOf, routeOf } from '../../support/data-plane.ts';
 import { noItems } from '../../support/empty-patterns.ts';
+import { onlyItems } from '../../support/only-items.ts';
 import { exactly, forwardAction, headerMatcher, route, routeMatch, virtualHost } from '../../support/route-fixtures.ts';
 
 const plain: DescribedRequest = { method: 'GET', authority: 'shop.example', path: '/', headers: [] };
@@ -80,7 +81,7 @@ t.test('what is refused before routing says why', (t) => {
   ] as const) {
     const { request: seen, targets, words } = refused(request);
     t.match(seen, { outcome: 'refused', status, routes: noItems }, JSON.stringify(request));
-    t.match(words, [new RegExp(`^the request is answered with ${status}: `)]);
+    t.matchOnly(words, [new RegExp(`^the request is answered with ${status}: `)]);
     t.same(targets, []);
   }
   t.end();
@@ -91,7 +92,7 @@ t.test('no virtual host, and no route configuration, are told apart', (t) => {
   t.match(elsewhere, { request: { virtualHost: null, outcome: 'no-route' }, targets: noItems });
   t.equal(elsewhere.words.at(-1), 'no domain covers the authority: the answer is 404 (NR)');
   const source = { kind: 'rds', name: 'named' } as unknown as HttpConnectionManager['routes'];
-  t.match(explain([], { manager: { routes: source } }).words, [
+  t.strictSame(explain([], { manager: { routes: source } }).words, [
     'route configuration "named" is not there: the answer is 404 (NR)',
   ]);
   t.end();
@@ -126,15 +127,15 @@ t.test('clusters are those of weights, of runtime values and of headers', (t) =>
   const weighted = route({
     action: forwardAction({ target: { kind: 'weighted', clusters, totalWeight: 100, runtimeKeyPrefix: 'split' } }),
   });
-  t.match(explain([weighted], { snapshot: { runtime: new Map([['split.b', 25]]) } }).targets, [
-    { name: 'a', weight: 90 },
-    { name: 'b', weight: 25 },
-  ]);
+  t.match(
+    explain([weighted], { snapshot: { runtime: new Map([['split.b', 25]]) } }).targets,
+    onlyItems({ name: 'a', weight: 90 }, { name: 'b', weight: 25 }),
+  );
   const named = (header: string) => route({ action: forwardAction({ target: { kind: 'cluster-header', header } }) });
   const asked = { request: { headers: [['X-To', 'c']] as const } };
-  t.match(explain([named('x-to')], asked).targets, [{ name: 'c' }]);
-  t.match(explain([named(':authority')], asked).targets, [{ name: 'shop.example' }]);
-  t.match(explain([named('x-other')], asked).targets, [{ name: '' }]);
+  t.match(explain([named('x-to')], asked).targets, onlyItems({ name: 'c' }));
+  t.match(explain([named(':authority')], asked).targets, onlyItems({ name: 'shop.example' }));
+  t.match(explain([named('x-other')], asked).targets, onlyItems({ name: '' }));
   t.end();
 });
 

@@ -3,6 +3,7 @@ import { httpStats } from '../../../proxy/telemetry/http-stats.ts';
 import { tcpStats } from '../../../proxy/telemetry/tcp-stats.ts';
 import { startAdmin } from '../../support/admin-fixtures.ts';
 import { forwardTo, httpListener, listenerOf, managerOf, routeOf, virtualHostOf } from '../../support/data-plane.ts';
+import { onlyItems } from '../../support/only-items.ts';
 
 const http = httpListener(
   'web',
@@ -44,13 +45,14 @@ t.test('a listener says where it listens, what it does, and how it goes', async 
   counted.inc(httpStats.downstreamCxActive);
   admin.worker.block(tcpStats, 'db').add(tcpStats.downstreamCxTxBytesTotal, 9);
   const { listeners } = JSON.parse((await admin.get('/overview')).text);
-  t.match(listeners, [
-    {
-      name: 'web',
-      addresses: ['127.0.0.1:8080'],
-      isBound: true,
-      chains: [
-        {
+  t.match(
+    listeners,
+    onlyItems(
+      {
+        name: 'web',
+        addresses: onlyItems('127.0.0.1:8080'),
+        isBound: true,
+        chains: onlyItems({
           kind: 'HTTP',
           statPrefix: 'test',
           virtualHosts: 1,
@@ -58,11 +60,15 @@ t.test('a listener says where it listens, what it does, and how it goes', async 
           requests: 5,
           connections: 1,
           answered: { '5xx': 2, '2xx': 0 },
-        },
-      ],
-    },
-    { name: 'db', addresses: ['127.0.0.1:0'], chains: [{ kind: 'TCP', clusters: ['one', 'two'], sentBytes: 9 }] },
-  ]);
+        }),
+      },
+      {
+        name: 'db',
+        addresses: onlyItems('127.0.0.1:0'),
+        chains: onlyItems({ kind: 'TCP', clusters: onlyItems('one', 'two'), sentBytes: 9 }),
+      },
+    ),
+  );
 });
 
 t.test('nothing counted is zero, and no latency', async (t) => {

@@ -50,7 +50,7 @@ t.test('with them it says what a successor needs, and ends the process where tha
   const { succession, state, lines } = make({ settings });
   t.match(state.ancestry, { hotRestartVersion: /^outrigger\./, generation: 1, parentConnections: 0 });
   t.equal(state.ancestry.firstStartedAtMs, state.startedAtMs);
-  t.match(lines, ['hot restart is possible: base id 7, restart epoch 0']);
+  t.strictSame(lines, ['hot restart is possible: base id 7, restart epoch 0']);
   t.throws(() => make({ settings }), /exit 1: no hot restart: .* is in use/);
   succession.close();
   t.end();

@@ -11,6 +11,7 @@ import { SamplingMemory } from '../../../proxy/tracing/sampling-memory.ts';
 import { SamplingReason } from '../../../proxy/tracing/sampling-reason.ts';
 import type { TracingMessage } from '../../../proxy/tracing/tracing-message.ts';
 import { FakeClusters, loopback } from '../../support/export-fixtures.ts';
+import { onlyItems } from '../../support/only-items.ts';
 import { startOtlpCollector } from '../../support/otlp-collector.ts';
 import { encodeRecords, someTraceId } from '../../support/span-fixtures.ts';
 
@@ -83,8 +84,8 @@ t.test('what a worker records reaches the collector, the overview, the latest er
   for (const message of messages) telemetry.accept(0, message);
   await telemetry.close();
   t.same(taken, [0], 'the batch was answered');
-  t.match(collector.spans(), [{ traceId: someTraceId, resource: { 'service.name': 'reviews' } }]);
-  t.match(telemetry.latestErrors(), [{ traceId: someTraceId, service: 'reviews', route: '/a', status: 503 }]);
+  t.match(collector.spans(), onlyItems({ traceId: someTraceId, resource: { 'service.name': 'reviews' } }));
+  t.match(telemetry.latestErrors(), onlyItems({ traceId: someTraceId, service: 'reviews', route: '/a', status: 503 }));
   t.equal(telemetry.overview()!.rates, 'percentages');
   const ofKey = telemetry.overview()!.keys.find(({ service }) => service === 'reviews');
   t.match(ofKey, { route: '/a', method: 'GET', kept: { error: 1 } });
@@ -100,7 +101,7 @@ for (const variables of [{ OTEL_SDK_DISABLED: 'true' }, { OTEL_TRACES_EXPORTER: 
     await telemetry.close();
     t.same(taken, [0], 'the batch was answered');
     t.strictSame(collector.requests, []);
-    t.match(telemetry.latestErrors(), [{ traceId: someTraceId, status: 503 }]);
+    t.match(telemetry.latestErrors(), onlyItems({ traceId: someTraceId, status: 503 }));
   });
 }
 
@@ -124,7 +125,7 @@ t.test('the sampling file is told to workers, and a wrong one ends the start', a
   const path = join(t.testdir(), 'sampling.yaml');
   writeFileSync(path, 'sampling: { errors: { max_per_second: 7 } }');
   const { telemetry, settings } = await makeTelemetry(t, path);
-  t.match(settings, [{ followsKeys: true, errors: { maxPerSecond: 7 } }]);
+  t.match(settings, onlyItems({ followsKeys: true, errors: { maxPerSecond: 7 } }));
   for (const message of messages) telemetry.accept(0, message);
   await telemetry.close();
   t.match(telemetry.overview(), { rates: 'settings' });

@@ -8,6 +8,7 @@ import { clusterDiscoveryStats } from '../../../proxy/telemetry/cluster-stats.ts
 import type { StatBlock } from '../../../proxy/telemetry/stats.ts';
 import { WorkerStats } from '../../../proxy/telemetry/worker-stats.ts';
 import { makeAssignment, makeCluster, makeEndpoint, makeLocality } from '../../support/cluster-fixtures.ts';
+import { onlyItems } from '../../support/only-items.ts';
 
 const options: DnsOptions = {
   family: 'v4-only',
@@ -144,7 +145,7 @@ t.test('endpoints carry the name they were resolved from, unless they have anoth
   const endpoints = [named('fruit.test'), { ...named('bread.test', 81), hostname: 'rye', weight: 5 }];
   discovery.update(new Map([['fruit', dnsCluster({ endpoints })]]));
   await settle();
-  t.match(assignment!.localities[0]!.endpoints, [{ hostname: 'fruit.test' }, { hostname: 'rye', weight: 5 }]);
+  t.match(assignment!.localities[0]!.endpoints, onlyItems({ hostname: 'fruit.test' }, { hostname: 'rye', weight: 5 }));
 });
 
 t.test('nothing is published before every name was asked, a failed one included', async (t) => {

@@ -5,6 +5,7 @@ import { dnsStats } from '../../../proxy/telemetry/dns-stats.ts';
 import { WorkerStats } from '../../../proxy/telemetry/worker-stats.ts';
 import { queryBytes, readReply } from '../../support/dns-queries.ts';
 import { noItems } from '../../support/empty-patterns.ts';
+import { onlyItems } from '../../support/only-items.ts';
 
 function startResponder({ answer = undefined as Buffer | undefined, returned = false } = {}) {
   const lookup = new NameLookup({ namespace: 'shop', domain: 'svc.cluster.local', searchDomains: [] });
@@ -37,7 +38,7 @@ function startResponder({ answer = undefined as Buffer | undefined, returned = f
 t.test('names of the mesh are answered here, for either family', async (t) => {
   const { ask, useNames, forwarded } = startResponder();
   useNames();
-  t.match(readReply(ask(queryBytes('api.example'))!), { code: 0, answers: ['api.example A 10.0.0.0'] });
+  t.match(readReply(ask(queryBytes('api.example'))!), { code: 0, answers: onlyItems('api.example A 10.0.0.0') });
   t.match(readReply(ask(queryBytes('api.example', { type: 28 }))!), { code: 0, answers: noItems });
   t.same(forwarded, []);
 });

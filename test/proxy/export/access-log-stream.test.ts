@@ -6,6 +6,7 @@ import { AccessLogStream } from '../../../proxy/export/access-log-stream.ts';
 import { findCollector } from '../../../proxy/export/collector-address.ts';
 import { startAccessLogCollector } from '../../support/access-log-collector.ts';
 import { FakeClusters, FakeExportClock, loopback } from '../../support/export-fixtures.ts';
+import { onlyItems } from '../../support/only-items.ts';
 
 function makeStream(port: number, queueLimitBytes?: number) {
   const clusters = new FakeClusters().set('als', [{ address: loopback(port) }]);
@@ -48,7 +49,7 @@ t.test('messages go over one stream, whose first tells who we are', async (t) =>
   stream.send([entry, entry]);
   stream.send([entry]);
   await collector.entries(3);
-  t.match(collector.metadata, [{ 'x-token': 'secret' }]);
+  t.match(collector.metadata, onlyItems({ 'x-token': 'secret' }));
   t.strictSame(
     collector.messages.map(({ message }) => 'identifier' in message),
     [true, false],
@@ -111,7 +112,7 @@ t.test('a cluster that does not exist is waited for, and found when it comes', a
   const { stream, clusters, clock, warnings } = makeStream(collector.port);
   clusters.remove('als');
   stream.send([entry]);
-  t.match(warnings, [/there is no cluster als/]);
+  t.matchOnly(warnings, [/there is no cluster als/]);
   clusters.set('als', [{ address: loopback(collector.port) }]);
   clock.advance(500);
   await collector.entries(1);

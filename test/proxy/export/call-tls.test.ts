@@ -18,7 +18,7 @@ t.test('names that are demanded are in the place of that of the endpoint', (t) =
   const named = { sni: 'front.test', subjectAltNames: [{ type: 'uri', value: 'spiffe://t/a' }] } as const;
   const { config } = readCallTls({ config: named, host: 'otel.test' });
   t.match(config, { sni: 'front.test', autoSanValidation: false });
-  t.match(config.validation?.own?.subjectAltNames, [
+  t.strictSame(config.validation?.own?.subjectAltNames, [
     { type: 'uri', matcher: { kind: 'exact', value: 'spiffe://t/a', ignoreCase: false } },
   ]);
   t.end();

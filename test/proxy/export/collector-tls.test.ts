@@ -80,7 +80,7 @@ async function greeting(port: number, tls: EndpointTls, protocol: 'h2' | 'http/1
 t.test('a collector is shown our certificate and asked for by the name that is configured', async (t) => {
   const scene = await makeScene(t, { ALPNProtocols: ['h2', 'http/1.1'] });
   t.equal(await dial(scene, { config: upstreamTls({ sni: 'otel.test' }) }), 'welcome');
-  t.match(scene.seen, [{ name: 'URI:spiffe://mesh.test/ns/a/sa/web', sni: 'otel.test', alpn: 'h2' }]);
+  t.strictSame(scene.seen, [{ name: 'URI:spiffe://mesh.test/ns/a/sa/web', sni: 'otel.test', alpn: 'h2' }]);
 });
 
 t.test('names are asked by the endpoint, by the call, or not at all', async (t) => {

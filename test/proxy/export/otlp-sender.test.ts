@@ -95,7 +95,7 @@ for (const service of [http, grpc]) {
     const { collector, sender, warnings } = await makeBench(t, service);
     t.match(await sender.send(request), { kind: 'sent' });
     t.equal(collector.requests[0]!.headers['x-good'], '1');
-    t.match(warnings, [/"x-bad"/]);
+    t.matchOnly(warnings, [/"x-bad"/]);
   });
 
   t.test(`${kind}: a partial success is counted, said once, and never sent again`, async (t) => {
@@ -104,7 +104,7 @@ for (const service of [http, grpc]) {
     t.same(await sender.send(request), { kind: 'sent', rejected: 1 });
     t.same(await sender.send(request), { kind: 'sent', rejected: 1 });
     t.equal(collector.received, 2);
-    t.match(warnings, [/refused 1 of the traces.*no name/]);
+    t.matchOnly(warnings, [/refused 1 of the traces.*no name/]);
     t.equal(warnings.length, 1);
   });
 
@@ -112,7 +112,7 @@ for (const service of [http, grpc]) {
     const { collector, sender, warnings } = await makeBench(t, service);
     collector.behaviour = { kind: 'partial', rejected: 0, message: 'm'.repeat(10_000) };
     t.same(await sender.send(request), { kind: 'sent', rejected: 0 });
-    t.match(warnings, [/refused 0 of the traces.*"m{200}"$/]);
+    t.matchOnly(warnings, [/refused 0 of the traces.*"m{200}"$/]);
   });
 
   t.test(`${kind}: what was closed before its first request sends none`, async (t) => {
@@ -126,7 +126,7 @@ for (const service of [http, grpc]) {
     const { collector, sender, warnings } = await makeBench(t, service);
     collector.behaviour = { kind: 'nonsense' };
     t.same(await sender.send(request), { kind: 'sent', rejected: 0 });
-    t.match(warnings, [/not OTLP/]);
+    t.matchOnly(warnings, [/not OTLP/]);
   });
 
   t.test(`${kind}: what says "later" is tried again, what says "no" is not`, async (t) => {
@@ -261,7 +261,7 @@ t.test('http: what is no HTTP, and an answer without an end, take neither time n
     clusters.set('otel', [{ address: loopback(((server as Server).address() as AddressInfo).port) }]);
     t.match(await sender.send(request), { kind });
   }
-  t.match(warnings, [/not OTLP/]);
+  t.matchOnly(warnings, [/not OTLP/]);
   // Nobody reads on, once what it said is enough.
   await isLeft;
 });

@@ -9,6 +9,7 @@ import { WorkerStats } from '../../../proxy/telemetry/worker-stats.ts';
 import { RecordFlag } from '../../../proxy/tracing/span-record.ts';
 import { FakeClusters, loopback, patientContext } from '../../support/export-fixtures.ts';
 import { startHttpOrigin } from '../../support/http-origin.ts';
+import { onlyItems } from '../../support/only-items.ts';
 import { encodeRecords } from '../../support/span-fixtures.ts';
 import { startZipkinCollector } from '../../support/zipkin-collector.ts';
 
@@ -42,17 +43,20 @@ for (const encoding of ['json', 'protobuf'] as const) {
     exporter.push(second!, { th: 'c', isRare: false, isError: false });
     await exporter.close(5000);
     const taken = await collector.spansAfter(3);
-    t.match(taken, [
-      {
-        name: 'request',
-        kind: 'SERVER',
-        shared: true,
-        tags: { 'sampling.reason': 'rare' },
-        localEndpoint: { serviceName: 'reviews' },
-      },
-      { name: 'attempt', kind: 'CLIENT' },
-      { name: 'other' },
-    ]);
+    t.match(
+      taken,
+      onlyItems(
+        {
+          name: 'request',
+          kind: 'SERVER',
+          shared: true,
+          tags: { 'sampling.reason': 'rare' },
+          localEndpoint: { serviceName: 'reviews' },
+        },
+        { name: 'attempt', kind: 'CLIENT' },
+        { name: 'other' },
+      ),
+    );
     t.equal(taken.length, 3, 'each once');
     t.notOk('shared' in taken[1]! || 'shared' in taken[2]!);
     t.same(collector.paths, ['/api/v2/spans']);
@@ -89,7 +93,7 @@ t.test('a header that cannot be sent is left out, and named without its value', 
   const [record] = readSpanRecords(encodeRecords({ spans: [{ name: 'one' }] }));
   exporter.push(record!, { th: null, isRare: false, isError: false });
   await exporter.close(5000);
-  t.match(await collector.spansAfter(1), [{ name: 'one' }]);
+  t.match(await collector.spansAfter(1), onlyItems({ name: 'one' }));
   t.same(warnings, ['header "authorization" cannot be sent to a collector']);
 });
 
@@ -158,7 +162,7 @@ t.test('a server that says nothing has bounded room, of which errors have a part
   t.equal(dropped, 20_000 - 16 * 1024);
   exporter.push(record!, { ...fate, isError: true });
   t.equal(count('spansDropped'), dropped);
-  t.match(warnings, [/zipkin is too slow/]);
+  t.matchOnly(warnings, [/zipkin is too slow/]);
   t.equal(warnings.length, 1);
   await exporter.close(1);
   t.ok(count('spansDropped') > dropped, 'what was given up at the end is counted');

@@ -65,7 +65,7 @@ t.test('a pipe is one socket with its mode, for all workers', (t) => {
 
 t.test('additional addresses of either family are opened', (t) => {
   const { addresses, descriptors } = open(t, { additionalAddresses: [{ kind: 'ip', ip: '::1', port: 0 }] }, 2);
-  t.match(addresses, [/^127\.0\.0\.1:/, /^\[::1\]:/]);
+  t.matchOnly(addresses, [/^127\.0\.0\.1:/, /^\[::1\]:/]);
   t.same(
     descriptors.map((own) => own.length),
     [2, 2],

@@ -10,6 +10,7 @@ import { proxyProtocolStats } from '../../../proxy/telemetry/listener-filter-sta
 import { WorkerStats } from '../../../proxy/telemetry/worker-stats.ts';
 import { noItems } from '../../support/empty-patterns.ts';
 import { answering, makeListenerBench } from '../../support/listener-fixtures.ts';
+import { onlyItems } from '../../support/only-items.ts';
 import { proxyHeader2 } from '../../support/proxy-headers.ts';
 
 const first = 'PROXY TCP4 1.2.3.4 5.6.7.8 11 22\r\n';
@@ -43,26 +44,32 @@ t.test('a header is taken, and says whose the connection is', async (t) => {
 });
 
 t.test('a connection without a header is refused, or served where that is allowed', async (t) => {
-  t.match(inspect('GET / HTTP/1.1'), { verdict: Verdict.refused, counted: ['notFoundDisallowed'] });
+  t.match(inspect('GET / HTTP/1.1'), { verdict: Verdict.refused, counted: onlyItems('notFoundDisallowed') });
   const allowed = inspect('GET / HTTP/1.1', { allowsAbsence: true });
-  t.match(allowed, { verdict: Verdict.done, taken: 0, counted: ['notFoundAllowed'] });
+  t.matchOnly(allowed, { verdict: Verdict.done, taken: 0, counted: ['notFoundAllowed'] });
   t.match(inspect('PROX', { allowsAbsence: true }), { verdict: Verdict.needsMore, counted: noItems });
 });
 
 t.test('a broken header is refused, also where none is needed', async (t) => {
   for (const allowsAbsence of [false, true]) {
-    t.match(inspect('PROXY TCP4\r\n', { allowsAbsence }), { verdict: Verdict.refused, counted: ['v1Error'] });
-    t.match(inspect(second.replace('!', '"'), { allowsAbsence }), { verdict: Verdict.refused, counted: ['v2Error'] });
+    t.match(inspect('PROXY TCP4\r\n', { allowsAbsence }), { verdict: Verdict.refused, counted: onlyItems('v1Error') });
+    t.match(inspect(second.replace('!', '"'), { allowsAbsence }), {
+      verdict: Verdict.refused,
+      counted: onlyItems('v2Error'),
+    });
   }
 });
 
 t.test('a version that is not wanted is refused, or nothing at all', async (t) => {
   const disallowedVersions = [1] as const;
-  t.match(inspect(first, { disallowedVersions }), { verdict: Verdict.refused, counted: ['v1Disallowed'] });
-  t.match(inspect(second, { disallowedVersions: [2] }), { verdict: Verdict.refused, counted: ['v2Disallowed'] });
+  t.match(inspect(first, { disallowedVersions }), { verdict: Verdict.refused, counted: onlyItems('v1Disallowed') });
+  t.match(inspect(second, { disallowedVersions: [2] }), {
+    verdict: Verdict.refused,
+    counted: onlyItems('v2Disallowed'),
+  });
   const passed = inspect(first, { disallowedVersions, allowsAbsence: true });
-  t.match(passed, { verdict: Verdict.done, taken: 0, source: undefined, counted: ['notFoundAllowed'] });
-  t.match(inspect(second, { disallowedVersions }), { verdict: Verdict.done, counted: ['v2Found'] });
+  t.matchOnly(passed, { verdict: Verdict.done, taken: 0, source: undefined, counted: ['notFoundAllowed'] });
+  t.match(inspect(second, { disallowedVersions }), { verdict: Verdict.done, counted: onlyItems('v2Found') });
 });
 
 const waitsForHeader: Partial<Listener> = {

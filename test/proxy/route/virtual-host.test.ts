@@ -167,11 +167,11 @@ t.test('a route that looks at cookies keeps its place in the order, and says why
   t.equal(asked(['Cookie', 'a=b; user="ann"']), 'ann');
   const explain = (value: string) =>
     host.explain(request({ path: '/', headers: [['Cookie', `user=${value}`]] }), matchContext());
-  t.match(explain('bob'), [
+  t.matchOnly(explain('bob'), [
     { route: 'ann', rejection: /^cookie matcher .*"user"/ },
     { route: 'rest', rejection: null },
   ]);
-  t.match(explain('ann'), [{ route: 'ann', rejection: null }]);
+  t.strictSame(explain('ann'), [{ route: 'ann', rejection: null }]);
 });
 
 // Few letters, so that paths share prefixes and meet often.

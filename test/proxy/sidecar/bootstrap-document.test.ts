@@ -3,6 +3,7 @@ import { bootstrapDocument, isPlainText } from '../../../proxy/sidecar/bootstrap
 import { readEnvironment } from '../../../proxy/sidecar/environment.ts';
 import { sidecarNode } from '../../../proxy/sidecar/sidecar-node.ts';
 import { loadBootstrap } from '../../../xds/bootstrap-file.ts';
+import { onlyItems } from '../../support/only-items.ts';
 
 const load = (variables: Record<string, string>) => {
   const environment = readEnvironment({
@@ -19,7 +20,7 @@ t.test('istiod is asked over TLS, known by its root, with the pod’s token', as
     protocol: 'delta',
     setNodeOnFirstMessageOnly: true,
     service: {
-      initialMetadata: [{ key: 'clusterid', value: 'Kubernetes' }],
+      initialMetadata: onlyItems({ key: 'clusterid', value: 'Kubernetes' }),
       target: {
         kind: 'uri',
         uri: 'istiod.istio-system.svc:15012',

@@ -1,5 +1,6 @@
 import t from 'tap';
 import { readEnvironment } from '../../../proxy/sidecar/environment.ts';
+import { onlyItems } from '../../support/only-items.ts';
 
 const injected = {
   POD_NAME: 'cart-1',
@@ -18,7 +19,7 @@ t.test('what Istio’s injector writes is read, with Istio’s defaults', async 
   t.match(read({}), {
     podName: 'cart-1',
     namespace: 'shop',
-    instanceIps: ['10.1.0.1'],
+    instanceIps: onlyItems('10.1.0.1'),
     serviceAccount: 'cart',
     hostIp: '10.0.0.9',
     trustDomain: 'cluster.local',
@@ -95,7 +96,7 @@ t.test('metadata, labels, probes and the place of metrics', async (t) => {
     metadata: { CLUSTER_ID: 'east', MESH_ID: 'm', LABELS: { app: 'cart' } },
     labels: { app: 'cart', version: 'v1' },
     appProbes: { '/app-health/cart/livez': { tcpSocket: { port: 80 } } },
-    appMetrics: [{ port: 9100, path: '/m' }],
+    appMetrics: onlyItems({ port: 9100, path: '/m' }),
     keyKind: 'ecdsa-p256',
   });
 });

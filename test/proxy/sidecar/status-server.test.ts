@@ -199,7 +199,7 @@ t.test('requests in one packet are one request, and metrics are made once for al
   answer('own 1');
   const text = await readAll(socket);
   t.equal(text.match(/own 1/g)?.length, 1);
-  t.match(await other, [200, 'own 1\n']);
+  t.strictSame(await other, [200, 'own 1\n']);
   t.equal(asked, 1);
 });
 

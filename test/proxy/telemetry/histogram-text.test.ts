@@ -4,6 +4,7 @@ import { boundsOf, histogramJson, histogramLine } from '../../../proxy/telemetry
 import { httpStats } from '../../../proxy/telemetry/http-stats.ts';
 import { StatsStore } from '../../../proxy/telemetry/stats-store.ts';
 import { WorkerStats } from '../../../proxy/telemetry/worker-stats.ts';
+import { onlyItems } from '../../support/only-items.ts';
 
 function histogramOf(...values: number[]) {
   const store = new StatsStore();
@@ -19,7 +20,7 @@ t.test('buckets are running totals, or what each holds alone', (t) => {
   t.equal(histogramLine(histogram, 'disjoint'), 'h: B1(0,2) B10(0,2) B1.8e+06(0,0)\n');
   t.match(histogramJson(histogram, 'disjoint'), {
     name: 'h',
-    buckets: [{ upper_bound: 1, cumulative: 2 }, { cumulative: 2 }, { cumulative: 0, interval: 0 }],
+    buckets: onlyItems({ upper_bound: 1, cumulative: 2 }, { cumulative: 2 }, { cumulative: 0, interval: 0 }),
   });
   t.end();
 });

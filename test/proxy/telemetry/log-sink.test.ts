@@ -128,7 +128,7 @@ t.test('when a file cannot be reopened the old one is kept', async (t) => {
   await sinks.close();
   t.equal(file.text, '1\n2\n3\n');
   t.equal(stat(filesystemStats.reopenFailed), 1);
-  t.match(warnings, [/a\.log cannot be reopened.*EACCES/]);
+  t.matchOnly(warnings, [/a\.log cannot be reopened.*EACCES/]);
 });
 
 t.test('a full disk loses the oldest batches only, warns once, and tells when it is over', async (t) => {
@@ -189,7 +189,7 @@ t.test('a reader that stands still is waited for, but not at the end of the proc
   sinks.write(batch('2\n'));
   await sinks.close();
   t.equal(file.text, '1\n');
-  t.match(warnings, [/its reader stands still/]);
+  t.matchOnly(warnings, [/its reader stands still/]);
 });
 
 t.test('when a reader is too slow the oldest lines go, which is said once, and again when it reads', async (t) => {
@@ -217,7 +217,7 @@ t.test('when a reader is too slow the oldest lines go, which is said once, and a
   read();
   await sinks.close();
   t.equal(file.text, '1\n4\n5\n', 'the batch being written is kept, so that no line is torn');
-  t.match(warnings, [/not read fast enough/, 'log a.log is written again; 2 lines were lost']);
+  t.matchOnly(warnings, [/not read fast enough/, 'log a.log is written again; 2 lines were lost']);
 });
 
 t.test('a file that cannot be opened costs no other sink a line', async (t) => {
@@ -227,7 +227,7 @@ t.test('a file that cannot be opened costs no other sink a line', async (t) => {
   sinks.write(batch('kept\n', join(dir, 'b.log')));
   await sinks.close();
   t.equal(readFileSync(join(dir, 'b.log'), 'utf8'), 'kept\n');
-  t.match(warnings, [/ENOENT/]);
+  t.matchOnly(warnings, [/ENOENT/]);
 });
 
 t.test('a line begun is finished, whatever the writer takes at a time and whenever it fails', async (t) => {

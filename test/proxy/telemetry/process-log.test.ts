@@ -3,6 +3,7 @@ import { closeSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { createProcessLog, logComponents } from '../../../proxy/telemetry/process-log.ts';
+import { onlyItems } from '../../support/only-items.ts';
 
 function linesOf(path: string) {
   return readFileSync(path, 'utf8')
@@ -20,11 +21,14 @@ t.test('lines of enabled levels carry level, time, component, fields and sentenc
   log.component('dns').trace('and this');
   await log.flush();
   log.component('main').critical('through pino at once');
-  t.match(linesOf(path), [
-    { level: 'warning', time: /^\d{4}-\d\d-\d\dT/, component: 'main', path: 'x', msg: 'this' },
-    { level: 'trace', component: 'dns', msg: 'and this' },
-    { level: 'critical', component: 'main', msg: 'through pino at once' },
-  ]);
+  t.match(
+    linesOf(path),
+    onlyItems(
+      { level: 'warning', time: /^\d{4}-\d\d-\d\dT/, component: 'main', path: 'x', msg: 'this' },
+      { level: 'trace', component: 'dns', msg: 'and this' },
+      { level: 'critical', component: 'main', msg: 'through pino at once' },
+    ),
+  );
   closeSync(descriptor);
 });
 
@@ -40,7 +44,7 @@ t.test('levels change at run time, of all components and of one', async (t) => {
   t.notOk(log.component('http').isEnabled('critical'));
   log.component('main').debug('this');
   await log.flush();
-  t.match(linesOf(path), [{ level: 'debug', msg: 'this' }]);
+  t.match(linesOf(path), onlyItems({ level: 'debug', msg: 'this' }));
   t.equal(log.levels().get('main'), 'debug');
   t.equal(log.levels().get('http'), 'off');
   t.equal(log.levels().size, logComponents.length);

@@ -253,9 +253,9 @@ t.test('an idle cluster that is displaced brings nothing into other, and nothing
   b.inc(clusterStats.upstreamCxTotal);
   fixture.nowMs += 60_000;
   b.inc(upstreamRqTotal);
-  t.match(fixture.shown(), ['other 2']);
+  t.strictSame(fixture.shown(), ['other 2']);
   a.add(upstreamRqTotal, 3);
-  t.match(fixture.shown(), ['other 5']);
+  t.strictSame(fixture.shown(), ['other 5']);
   t.end();
 });
 

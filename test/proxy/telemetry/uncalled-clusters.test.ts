@@ -183,9 +183,10 @@ t.test('a stats_matcher and a filter choose among them', (t) => {
     texts: () => store.texts(),
     groups: groupsWithUncalled(store, configured([makeCluster({ name: 'a' })])),
   };
-  t.match(JSON.parse([...statsJson(source, usedOnly)].join('')).stats, [
+  t.strictSame(JSON.parse([...statsJson(source, usedOnly)].join('')).stats, [
     { name: 'cluster.a.membership_degraded', value: 1 },
     { name: 'cluster.a.membership_healthy', value: 2 },
+    { name: 'cluster.a.membership_total', value: 4 },
   ]);
   t.end();
 });

@@ -1,6 +1,7 @@
 import t from 'tap';
 import { readCertificateDers } from '../../../native/tls-pem.ts';
 import { certificateOf } from '../../../proxy/tls/certificate-facts.ts';
+import { onlyItems } from '../../support/only-items.ts';
 import { Authority } from '../../support/tls-fixtures.ts';
 
 const mesh = Authority.make(t.testdir(), 'mesh');
@@ -14,7 +15,7 @@ function derOf(names: readonly string[]): Buffer {
 t.test('a certificate that comes again is not read again', (t) => {
   const der = derOf(['URI:spiffe://t/ns/a/sa/web', 'IP:10.0.0.1']);
   const read = certificateOf(der)!;
-  t.match(read.facts, { uris: ['spiffe://t/ns/a/sa/web'], ipAddresses: ['10.0.0.1'] });
+  t.match(read.facts, { uris: onlyItems('spiffe://t/ns/a/sa/web'), ipAddresses: onlyItems('10.0.0.1') });
   t.equal(certificateOf(Buffer.from(der)), read);
   t.equal(certificateOf(Buffer.from('no certificate')), undefined);
   t.end();

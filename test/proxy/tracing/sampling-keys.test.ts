@@ -10,6 +10,7 @@ import { otherSlot } from '../../../sampler/key-table.ts';
 import { defaultSettings, type SamplingRule } from '../../../sampler/settings.ts';
 import { routeOf } from '../../support/data-plane.ts';
 import { Scene } from '../../support/http-fixtures.ts';
+import { onlyItems } from '../../support/only-items.ts';
 import { forwardAction, routeMatch } from '../../support/route-fixtures.ts';
 
 const rule = (fields: Partial<SamplingRule>): SamplingRule => ({ headers: [], rate: 1, weight: 1, ...fields });
@@ -53,7 +54,7 @@ t.test('a key is service, route and method; the same request finds the same slot
   t.equal(keys.slotFor(headOf('BREW'), route, cart), others.at(-1), 'rare methods are one');
   t.equal(new Set([slot, ...others]).size, 9);
   t.same(owners()[0], [slot, { service: 'cart', route: 'cart-route', method: 'GET', headerRule: -1 }]);
-  t.match(owners().at(-1), [others.at(-1), { method: '_OTHER' }]);
+  t.match(owners().at(-1), onlyItems(others.at(-1), { method: '_OTHER' }));
   t.equal(owners().length, 9);
 });
 
@@ -66,13 +67,13 @@ t.test('a route that leads to several clusters has keys for each', async (t) => 
   t.equal(slots[1], slots[3]);
   t.equal(slots[0], slots[5]);
   t.equal(owners().length, 3);
-  t.match(owners()[2], [slots[4], { service: '', route: '/' }]);
+  t.match(owners()[2], onlyItems(slots[4], { service: '', route: '/' }));
 });
 
 t.test('a reply without a route has a key of its own', async (t) => {
   const { keys, owners } = start();
   t.equal(keys.slotFor(headOf('GET'), null, null), keys.slotFor(headOf('GET'), null, null));
-  t.match(owners(), [[1, { service: '', route: '', method: 'GET' }]]);
+  t.match(owners(), onlyItems(onlyItems(1, { service: '', route: '', method: 'GET' })));
 });
 
 t.test('requests that a rule about headers matches are a key beside, until the rules change', async (t) => {
@@ -84,7 +85,7 @@ t.test('requests that a rule about headers matches are a key beside, until the r
   const chosen = keys.slotFor(gold, route, cart);
   t.not(chosen, plain);
   t.equal(keys.slotFor(gold, route, cart), chosen);
-  t.match(owners()[1], [chosen, { headerRule: 0 }]);
+  t.match(owners()[1], onlyItems(chosen, { headerRule: 0 }));
   keys.settings = settings([]);
   t.equal(keys.slotFor(gold, route, cart), plain);
 });

@@ -7,6 +7,7 @@ import { accept, close, duplicate } from '../../../native/socket.ts';
 import type { WantedAddress } from '../../../proxy/listener/inherited-sockets.ts';
 import { OpenListeners, type OpenListenersOptions } from '../../../proxy/worker/open-listeners.ts';
 import { answering } from '../../support/listener-fixtures.ts';
+import { onlyItems } from '../../support/only-items.ts';
 import { openDescriptors } from '../../support/reactor-fixtures.ts';
 
 /** Listeners of two workers; the descriptors that workers would own are closed at the end. */
@@ -49,7 +50,7 @@ t.test('a new listener opens, a changed one keeps its sockets or is the same one
   const { listeners, place, remove } = make(t);
   t.match(place(at(0)), { kind: 'open' });
   const bound = listeners.bound();
-  t.match(bound, [{ name: 'http', address: /^127\.0\.0\.1:[1-9]/ }]);
+  t.matchOnly(bound, [{ name: 'http', address: /^127\.0\.0\.1:[1-9]/ }]);
   t.same(place(at(0, { backlog: 5 })), { kind: 'take-over', from: 'http' });
   t.same(place(at(0, { backlog: 5, filterChains: [] })), { kind: 'filter-chains', kept: [] });
   t.same(listeners.bound(), bound);
@@ -71,7 +72,8 @@ t.test('each worker has sockets of its own, and a limit is one memory for all', 
   t.match(placed[0]!.sockets.limit, { max: 3 });
   t.equal(placed[0]!.sockets.limit, placed[1]!.sockets.limit);
   const after = listeners.place({ set: [['http', { ...limited, connectionLimit: 4 }]], removed: [] });
-  t.match(after.get('http'), [{ kind: 'take-over', limit: { max: 4 } }]);
+  const inEach = { kind: 'take-over', limit: { max: 4 } };
+  t.match(after.get('http'), onlyItems(inEach, inEach));
   t.end();
 });
 
@@ -84,7 +86,7 @@ t.test('a listener of another name takes over the sockets of one that leaves', (
   t.equal(listeners.prepare(renamed), undefined);
   const third = { ...renamed, name: 'third' };
   t.same(place(renamed, ['http'], third), { kind: 'take-over', from: 'http' });
-  t.match(listeners.bound(), [{ name: 'renamed', address }, { name: 'third' }]);
+  t.match(listeners.bound(), onlyItems({ name: 'renamed', address }, { name: 'third' }));
   t.equal(openDescriptors(), before + 3, 'only the third has its own, and one is kept of it');
   t.end();
 });

@@ -7,6 +7,7 @@ import {
 } from '../../../sampler/simulate/simulated-request.ts';
 import { Tally } from '../../../sampler/simulate/tally.ts';
 import { truthOf } from '../../../sampler/simulate/truth.ts';
+import { onlyItems } from '../../support/only-items.ts';
 
 const traces = Array.from({ length: 200 }, (_, index) => simulatedTrace(index.toString(16).padStart(32, '0')));
 const traceNumber = (number: number): SimulatedTrace => traces[number]!;
@@ -22,10 +23,13 @@ t.test('kept requests are counted by what they stand for, beside what there was'
   tally.add({ request: requests[0]!, atMs: 500, weight: 4 });
   tally.add({ request: requests[1]!, atMs: 2500, weight: 1 });
   const { services, total, ...rest } = tally.result(truthOf(requests));
-  t.match(services, [
-    { service: 'a', requests: 3, errors: 1, kept: 2, estimated: 5, errorsKept: 1, errorsEstimated: 1 },
-    { service: 'b', requests: 1, errors: 0, kept: 0, estimated: 0, errorsKept: 0, errorsEstimated: 0, sigma: 0 },
-  ]);
+  t.match(
+    services,
+    onlyItems(
+      { service: 'a', requests: 3, errors: 1, kept: 2, estimated: 5, errorsKept: 1, errorsEstimated: 1 },
+      { service: 'b', requests: 1, errors: 0, kept: 0, estimated: 0, errorsKept: 0, errorsEstimated: 0, sigma: 0 },
+    ),
+  );
   t.match(total, { service: 'all', requests: 4, kept: 2, estimated: 5, errors: 1 });
   t.same(rest, { tracesKept: 1, wholeTraces: 0, tracesBySecond: [1] }, 'a trace counts where it was kept first');
   t.end();
@@ -35,7 +39,7 @@ t.test('a trace is whole when every request of it is kept', (t) => {
   const requests = [request('a', traceNumber(1)), request('b', traceNumber(1)), request('a', traceNumber(2))];
   const tally = new Tally();
   for (const each of requests.slice(0, 2)) tally.add({ request: each, atMs: 3000, weight: 1 });
-  t.match(tally.result(truthOf(requests)), { tracesKept: 1, wholeTraces: 1, tracesBySecond: [0, 0, 0, 1] });
+  t.match(tally.result(truthOf(requests)), { tracesKept: 1, wholeTraces: 1, tracesBySecond: onlyItems(0, 0, 0, 1) });
   t.end();
 });
 

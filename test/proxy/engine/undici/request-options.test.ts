@@ -3,6 +3,7 @@
 import t from 'tap';
 import { isCarriedByUndici, requestOptions } from '../../../../proxy/engine/undici/request-options.ts';
 import { RequestHead } from '../../../../proxy/http/message.ts';
+import { onlyItems } from '../../../support/only-items.ts';
 
 function headOf(method: string, path: string, fields: readonly (readonly [string, string])[] = []): RequestHead {
   const head = new RequestHead();
@@ -27,7 +28,7 @@ t.test('fields keep order, spelling and bytes; what undici writes itself is left
     method: 'GET',
     path: '/x?y',
     body: null,
-    headers: ['Host', 'b.example', 'X-Mixed', 'caf\xe9', 'Content-Length', '3'],
+    headers: onlyItems('Host', 'b.example', 'X-Mixed', 'caf\xe9', 'Content-Length', '3'),
   });
 });
 
@@ -41,7 +42,7 @@ t.test('an upgrade is offered as the client spelt it', async (t) => {
     ['Connection', 'Upgrade'],
   ]);
   head.upgrade = 'websocket';
-  t.match(requestOptions(head, null), { upgrade: 'WebSocket', headers: ['host', 'a.example'] });
+  t.match(requestOptions(head, null), { upgrade: 'WebSocket', headers: onlyItems('host', 'a.example') });
 });
 
 t.test('the connection lives on behind a HEAD', async (t) => {
