@@ -69,11 +69,7 @@ class DocumentReader {
     else if (tree['@type'] !== undefined) this.#readResource(tree, '');
     else if (tree['resources'] !== undefined) this.#readList(tree);
     else if (tree['service'] !== undefined) this.#readService(tree);
-    else
-      this.#report(
-        '',
-        'is nothing that can be served: a resource has "@type", a list `resources`, a `service` its name',
-      );
+    else this.#report('', `is nothing that can be served: ${hintFor(tree)}`);
   }
 
   #readList(tree: Tree): void {
@@ -134,6 +130,19 @@ function isObject(value: unknown): value is Tree {
 function within(place: string, path: string): string {
   if (place === '' || path === '') return place + path;
   return path.startsWith('[') ? place + path : `${place}.${path}`;
+}
+
+const kinds = ['service', '@type', 'resources'];
+
+/** What somebody meant to write, or what there is. */
+function hintFor(tree: Tree): string {
+  for (const key of Object.keys(tree)) {
+    const meant = nearestName(key, kinds);
+    if (meant !== undefined) return `\`${key}\` is not known here; did you mean \`${meant}\`?`;
+  }
+  return tree['endpoints'] !== undefined || tree['listen'] !== undefined || tree['routes'] !== undefined
+    ? 'a service needs its name, as in `service: shop`'
+    : 'a resource has "@type", a list `resources`, a `service` its name';
 }
 
 function unknownType(typeUrl: unknown): string {

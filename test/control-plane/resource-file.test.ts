@@ -166,3 +166,13 @@ t.test('no text and no tree makes it throw', async (t) => {
   );
   t.pass();
 });
+
+t.test('a document that is nothing says what was probably meant', async (t) => {
+  const messageOf = (text: string) => readResourceFile('x.yaml', text).problems.map(problemText);
+  const nothing = 'x.yaml:1: is nothing that can be served';
+  t.same(messageOf('servce: a\nendpoints: []'), [
+    `${nothing}: \`servce\` is not known here; did you mean \`service\`?`,
+  ]);
+  t.same(messageOf('listen: 127.0.0.1:1'), [`${nothing}: a service needs its name, as in \`service: shop\``]);
+  t.same(messageOf('kind: x'), [`${nothing}: a resource has "@type", a list \`resources\`, a \`service\` its name`]);
+});
