@@ -89,6 +89,11 @@ export class UpstreamSource {
     this.#client.stop();
   }
 
+  /** For people. */
+  get name(): string {
+    return this.#options.name;
+  }
+
   /** Its first answer is waited for: of what it has nothing may be said yet. */
   get isAwaited(): boolean {
     return this.#isAwaited;

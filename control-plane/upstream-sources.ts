@@ -20,9 +20,12 @@ const method = '/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggr
 export class UpstreamSources {
   readonly #sources: readonly UpstreamSource[];
   readonly #origin: string;
+  readonly #log: (line: string) => void;
+  #isLoopTold = false;
 
   constructor({ flags, origin, log, onChange }: UpstreamSourcesOptions) {
     this.#origin = origin;
+    this.#log = log;
     this.#sources = flags.upstreams.map(({ name, address }) => {
       const target = { kind: 'uri', uri: address, credentials: flags.upstreamCredentials } as const;
       return new UpstreamSource({
@@ -38,7 +41,10 @@ export class UpstreamSources {
         log: (level, text, { source, upstream, ...facts }) => {
           if (level !== 'debug') log(`upstream ${name}: ${text}${factsText(facts)}`);
         },
-        onChange,
+        onChange: () => {
+          this.#tellOfLoop();
+          onChange();
+        },
       });
     });
   }
@@ -67,6 +73,14 @@ export class UpstreamSources {
 
   statuses(): readonly SourceStatus[] {
     return this.#sources.map((source) => source.status());
+  }
+
+  /** It does no harm, but whoever wrote the address meant another one. */
+  #tellOfLoop(): void {
+    const itself = this.#sources.find(({ servedBy }) => servedBy === this.#origin);
+    if (itself === undefined || this.#isLoopTold) return;
+    this.#isLoopTold = true;
+    this.#log(`upstream ${itself.name}: its address leads to this control plane itself; correct it, or leave it out`);
   }
 }
 

@@ -38,6 +38,26 @@ t.test('an upstream that cannot be reached is named on the console, and its stat
   t.match(sources.statuses(), [{ name: 'east', target: '127.0.0.1:1', connection: { kind: 'waiting' } }]);
 });
 
+t.test('an upstream that is this control plane itself is named, once', async (t) => {
+  const cache = new SnapshotCache();
+  const publish = (port: number) =>
+    cache.update(new Map([[everyNode, { resources: resourcesOfText(serviceText('a', port)), origin: 'o' }]]));
+  publish(1);
+  const server = new DiscoveryServer({ cache, clock: () => 1, onRefusal: () => {} });
+  t.teardown(() => server.close());
+  const { sources, lines } = sourcesOf([`east=127.0.0.1:${await server.listen('127.0.0.1:0')}`]);
+  t.teardown(() => sources.stop());
+  sources.start();
+  await turnsUntil(() => sources.isReady);
+  const text = 'upstream east: its address leads to this control plane itself; correct it, or leave it out';
+  t.same(lines.slice(-1), [text]);
+  const held = () => sources.statements()[0]!.types.get(typeUrls['eds']!)!.byName.get('a')?.version;
+  const before = held();
+  publish(2);
+  await turnsUntil(() => held() !== before);
+  t.equal(lines.filter((line) => line === text).length, 1);
+});
+
 /** Serves one service to clients that have a certificate of `root`. */
 async function startUpstream(t: Test, directory: string) {
   const root = makeRoot(directory, 'root');
