@@ -67,3 +67,15 @@ t.test(
     t.same(due, ['a', 'c']);
   },
 );
+
+t.test('what becomes due behind two arrivals is not due before both were handled', async (t) => {
+  const { time, due, timers: names } = timers();
+  names.onArrival();
+  names.onArrival();
+  names.start('a', 10);
+  time.advance(10);
+  names.onHandled();
+  t.same(due, []);
+  names.onHandled();
+  t.same(due, ['a']);
+});

@@ -27,6 +27,11 @@ t.test('what does not fit is counted', async (t) => {
   t.equal(lines.at(-1), `and ${1000 - (lines.length - 1)} more`);
 });
 
+t.test('a first line that does not fit is cut, so that it says at least what was refused', async (t) => {
+  const said = refusalText([{ name: 'a', problems: [{ path: 'p', message: 'm'.repeat(5000) }] }]);
+  t.match(said, /^a: p: m{1000}m*…$/);
+});
+
 t.test('no text is longer than 4 KiB, nor has half a character', async () => {
   const text = fc.oneof(
     fc.string({ unit: 'grapheme' }),

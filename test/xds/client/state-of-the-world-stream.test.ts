@@ -28,6 +28,25 @@ t.test('clusters and listeners are subscribed to as a whole by an empty first re
   ]);
 });
 
+t.test('the wildcard is written out beside names, and where an empty request would not be one', async (t) => {
+  const { stream, client, time } = started([
+    [clusterType, '*'],
+    [clusterType, 'a'],
+    [endpointType, '*'],
+    [listenerType, '*'],
+  ]);
+  t.same(stream.take(), [
+    { type: clusterType, node: 'me', names: ['*', 'a'] },
+    { type: endpointType, names: ['*'] },
+    { type: listenerType },
+  ]);
+  client.subscribe(listenerType, 'l', 0);
+  time.endTurn();
+  for (const name of ['*', 'l']) client.unsubscribe(listenerType, name);
+  time.endTurn();
+  t.same(stream.take(), [{ type: listenerType, names: ['*', 'l'] }, { type: listenerType }]);
+});
+
 t.test('an acknowledgement echoes version and nonce, and has the names of before', async (t) => {
   const { stream, client, time, consumers } = started([[endpointType, 'a']]);
   stream.take();
@@ -174,6 +193,28 @@ t.test('a reconnect has no version while a name is missing that it could cover',
   client.subscribe(endpointType, 'b', 0);
   time.advance(30_000);
   t.same(transport.last.take(), [{ type: endpointType, node: 'me', names: ['a', 'b'] }]);
+});
+
+t.test('a reconnect has no version for a name that was let go and did not come again since', async (t) => {
+  const { stream, transport, time, client } = started([[endpointType, 'a']]);
+  stream.respond({ type: endpointType, version: '8', nonce: 'n1', resources: [{ name: 'a' }] });
+  for (const change of ['unsubscribe', 'subscribe'] as const) {
+    client[change](endpointType, 'a', 0);
+    time.endTurn();
+  }
+  stream.end();
+  time.advance(30_000);
+  t.same(transport.last.take(), [{ type: endpointType, node: 'me', names: ['a'] }]);
+});
+
+t.test('a cluster of which the last state was refused is gone once when a response lacks it', async (t) => {
+  const { stream, consumers } = started([[clusterType, '*']]);
+  const consumer = consumers.get(clusterType)!;
+  stream.respond({ type: clusterType, version: '1', nonce: 'n1', resources: [{ name: 'a' }] });
+  consumer.refuses.set('a', [{ path: '', message: 'no' }]);
+  stream.respond({ type: clusterType, version: '2', nonce: 'n2', resources: [{ name: 'a' }] });
+  stream.respond({ type: clusterType, version: '3', nonce: 'n3' });
+  t.same(consumer.take(), ['+a@1', '-a']);
 });
 
 t.test('letting go of all names is an empty request, and not the first one', async (t) => {
