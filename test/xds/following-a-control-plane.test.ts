@@ -2,6 +2,7 @@
 // that does what a test wants, over gRPC. Those of the stream alone: test/xds/client.
 
 import { setImmediate as aTurn } from 'node:timers/promises';
+import { Server, ServerCredentials, type ServerDuplexStream } from '@grpc/grpc-js';
 import t, { type Test } from 'tap';
 import { emptySnapshot, type Snapshot } from '../../config/snapshot.ts';
 import { DynamicConfiguration } from '../../xds/dynamic-configuration.ts';
@@ -17,7 +18,15 @@ import {
   staticCluster,
 } from '../support/assembly-bench.ts';
 import { bootstrapOf } from '../support/config-fixtures.ts';
-import { listenerType, type SentResource } from '../support/discovery-messages.ts';
+import {
+  endpointType,
+  listenerType,
+  type Protocol,
+  readRequest,
+  routeType,
+  type SentResource,
+  writeResponse,
+} from '../support/discovery-messages.ts';
 
 t.setTimeout(900_000);
 
@@ -56,6 +65,10 @@ static_resources:
     type: STATIC
     http2_protocol_options: {}
     load_assignment: {cluster_name: xds, endpoints: [{lb_endpoints: [{endpoint: {address: ${address}}}]}]}`;
+  return { controlPlane, ...configured(t, yaml) };
+}
+
+function configured(t: Test, yaml: string): Omit<Following, 'controlPlane'> {
   let snapshot = emptySnapshot;
   const configuration = new DynamicConfiguration({
     bootstrap: bootstrapOf(yaml).bootstrap,
@@ -78,7 +91,7 @@ static_resources:
   });
   t.teardown(() => configuration.stop());
   configuration.start();
-  return { controlPlane, configuration, snapshot: () => snapshot };
+  return { configuration, snapshot: () => snapshot };
 }
 
 /** The time of the file bounds it. */
@@ -200,3 +213,82 @@ t.test('routes may come before the clusters that they name, and the other way ro
   await until(() => snapshot().clusters.has('late'));
   t.notOk(controlPlane.answered.some((text) => text.startsWith('nack')));
 });
+
+/** Streams for one type each: what is sent on each, once it is asked for. */
+interface TypeStream {
+  readonly path: string;
+  readonly protocol: Protocol;
+  readonly type: string;
+  readonly resource: SentResource;
+}
+
+/** Resolves with the port; `heard` is told of each request. */
+function serveTypes(t: Test, streams: readonly TypeStream[], heard: (text: string) => void): Promise<number> {
+  const server = new Server();
+  const asIs = (bytes: Buffer) => bytes;
+  for (const { path, protocol, type, resource } of streams) {
+    const definition = {
+      path,
+      requestStream: true,
+      responseStream: true,
+      requestSerialize: asIs,
+      requestDeserialize: asIs,
+      responseSerialize: asIs,
+      responseDeserialize: asIs,
+    } as const;
+    const onStream = (stream: ServerDuplexStream<Buffer, Buffer>) => {
+      // The client is gone.
+      stream.on('error', () => undefined);
+      stream.on('data', (message: Buffer) => {
+        const { node, subscribe, names, nonce, error = 'ok' } = readRequest(protocol, message);
+        heard(`${path.split('/').at(-1)} ${nonce === '' ? `${node}: ${[...subscribe, ...names]}` : error}`);
+        if (nonce !== '') return;
+        stream.write(Buffer.from(writeResponse(protocol, { type, nonce: '1', resources: [resource] })));
+      });
+    };
+    server.addService({ stream: definition }, { stream: onStream });
+  }
+  t.teardown(() => server.forceShutdown());
+  return new Promise((resolve, reject) => {
+    server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, port) =>
+      error === null ? resolve(port) : reject(error),
+    );
+  });
+}
+
+t.test(
+  'members and routes may come by streams of their own, each in its protocol, without an aggregated one',
+  async (t) => {
+    const heard: string[] = [];
+    const service = (name: string) => `/envoy.service.${name}`;
+    const members = {
+      path: service('endpoint.v3.EndpointDiscoveryService/StreamEndpoints'),
+      protocol: 'state-of-the-world',
+      type: endpointType,
+      resource: sent('members', 'a', assignment('a', 80)),
+    } as const;
+    const routes = {
+      path: service('route.v3.RouteDiscoveryService/DeltaRoutes'),
+      protocol: 'delta',
+      type: routeType,
+      resource: sent('routes', 'r', routeTable('r', 'a')),
+    } as const;
+    const port = await serveTypes(t, [members, routes], (text) => heard.push(text));
+    const own = (apiType: string) =>
+      `{api_config_source: {api_type: ${apiType}, transport_api_version: V3, grpc_services: [{envoy_grpc: {cluster_name: xds}}]}}`;
+    const { snapshot } = configured(
+      t,
+      `
+node: {id: n, cluster: c}
+static_resources:
+  clusters:
+  - ${edsCluster('a').replace('{ads: {}}', own('GRPC'))}
+  - ${staticCluster('xds', port).replace('{name', '{http2_protocol_options: {}, name')}
+  listeners:
+  - ${rdsListener('l', 1000, 'r').replace('{ads: {}}', own('DELTA_GRPC'))}`,
+    );
+    await until(() => snapshot().listeners.has('l') && heard.length === 4);
+    t.same([...snapshot().assignments.keys(), ...snapshot().routes.keys()], ['a', 'r']);
+    t.strictSame(heard.sort(), ['DeltaRoutes n: r', 'DeltaRoutes ok', 'StreamEndpoints n: a', 'StreamEndpoints ok']);
+  },
+);
