@@ -99,6 +99,6 @@ t.test('a server that stops says so', async (t) => {
   const { call, client, ended } = connect();
   client.end();
   client.end();
-  t.match(call.errors, [{ code: 14, details: 'the control plane is stopping' }]);
+  t.strictSame(call.errors, [{ code: 14, details: 'the control plane is stopping' }]);
   t.equal(ended.length, 1);
 });

@@ -7,6 +7,7 @@ import { vectorFeature } from '../../control-plane/stated-version.ts';
 import { type DiscoveryRequest, encodeRequest, readDeltaResponse } from '../../xds/client/discovery-wire.ts';
 import { encodeMessage } from '../../xds/message/wire-message.ts';
 import { resourcesOfText, serviceText, snapshotOfText, typeUrls } from '../support/control-plane-fixtures.ts';
+import { onlyItems } from '../support/only-items.ts';
 
 type Delta = Extract<DiscoveryRequest, { readonly kind: 'delta' }>;
 
@@ -184,9 +185,10 @@ t.test('answers are known by their nonce, and a refusal changes nothing that is 
   client.ask('cds');
   const response = client.next()!;
   t.same(client.ask('cds', { nonce: response.nonce }), { kind: 'taken', node: undefined, refusal: undefined });
-  t.match(client.session.status(), [
-    { lastAck: { version: response.version, atMs: 1 }, sentVersion: response.version },
-  ]);
+  t.match(
+    client.session.status(),
+    onlyItems({ lastAck: { version: response.version, atMs: 1 }, sentVersion: response.version }),
+  );
   client.publish(snapshotOfText(serviceText('c')));
   const second = client.next()!;
   t.same(client.ask('cds', { nonce: second.nonce, refusal: 'no' }), {
@@ -194,12 +196,13 @@ t.test('answers are known by their nonce, and a refusal changes nothing that is 
     node: undefined,
     refusal: { typeUrl: typeUrls['cds'], version: second.version, text: 'no' },
   });
-  t.match(client.session.status(), [
-    { lastAck: { version: response.version }, lastNack: { version: second.version, text: 'no' } },
-  ]);
+  t.match(
+    client.session.status(),
+    onlyItems({ lastAck: { version: response.version }, lastNack: { version: second.version, text: 'no' } }),
+  );
   t.same(client.drain(), []);
   client.ask('cds', { nonce: 'never sent' });
-  t.match(client.session.status(), [{ lastAck: { version: response.version } }]);
+  t.match(client.session.status(), onlyItems({ lastAck: { version: response.version } }));
 });
 
 t.test('a change of subscription in an answer counts, also of one to an older response', async (t) => {
@@ -233,7 +236,7 @@ t.test(
     const request = { kind: 'delta', subscribe: ['a'], unsubscribe: [], initialVersions: [], nonce: '' } as const;
     client.session.onRequest(encodeRequest({ ...request, typeUrl: typeUrls['eds']! }, node));
     const first = client.next()!;
-    t.match([first.version, first.resources[0]!.version], [/^[\w-]{12};east=2$/, /^[\w-]{12};east=2$/]);
+    t.matchOnly([first.version, first.resources[0]!.version], [/^[\w-]{12};east=2$/, /^[\w-]{12};east=2$/]);
     const between = snapshotAfter(2);
     client.publish(snapshotAfter(1, between));
     const second = client.next()!;

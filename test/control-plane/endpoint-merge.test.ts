@@ -4,6 +4,7 @@ import { mergeMessages, shareOf, sharesOf } from '../../control-plane/endpoint-m
 import { servedTypes } from '../../control-plane/served-type.ts';
 import { decodeMessage, encodeMessage } from '../../xds/message/wire-message.ts';
 import { messageOf } from '../support/config-fixtures.ts';
+import { onlyItems } from '../support/only-items.ts';
 
 const [clusters, assignments] = servedTypes as [(typeof servedTypes)[0], (typeof servedTypes)[0]];
 
@@ -29,18 +30,18 @@ t.test('endpoints are merged by locality and priority, each address once, the fi
   );
   t.match(result, {
     clusterName: 'c',
-    endpoints: [
+    endpoints: onlyItems(
       {
         locality: { zone: 'a' },
         loadBalancingWeight: 5,
-        lbEndpoints: [
+        lbEndpoints: onlyItems(
           { loadBalancingWeight: 7, endpoint: { address: { socketAddress: { portValue: 1 } } } },
           { endpoint: { address: { socketAddress: { portValue: 2 } } } },
-        ],
+        ),
       },
       { priority: 1, lbEndpoints: { length: 1 } },
-      { lbEndpoints: [{ endpoint: { address: { socketAddress: { portValue: 4 } } } }] },
-    ],
+      { lbEndpoints: onlyItems({ endpoint: { address: { socketAddress: { portValue: 4 } } } }) },
+    ),
   });
 });
 

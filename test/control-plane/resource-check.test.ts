@@ -3,6 +3,7 @@ import { problemText } from '../../control-plane/problem-text.ts';
 import { readResourceFile } from '../../control-plane/resource-file.ts';
 import { servedTypes } from '../../control-plane/served-type.ts';
 import { resourcesOfText } from '../support/control-plane-fixtures.ts';
+import { onlyItems } from '../support/only-items.ts';
 
 const type = (shortName: string) => servedTypes.find((each) => each.shortName === shortName)!.typeUrl;
 const problemsOf = (text: string) => readResourceFile('x.yaml', text).problems.map(problemText);
@@ -64,7 +65,9 @@ t.test('every type is checked as the data plane checks it', async (t) => {
     ecds: 'name: x, typed_config: {}',
   };
   for (const [shortName, fields] of Object.entries(wrong)) {
-    t.match(problemsOf(`{'@type': ${type(shortName)}, ${fields}}`), [/^x\.yaml:1: ./], shortName);
+    const problems = problemsOf(`{'@type': ${type(shortName)}, ${fields}}`);
+    const places = shortName === 'lds' ? [/: address: /, /: filter_chains: /] : [/^x\.yaml:1: ./];
+    t.matchOnly(problems, places, shortName);
   }
 });
 
@@ -78,6 +81,6 @@ t.test('resources of the other types are served', async (t) => {
   for (const [shortName, fields] of Object.entries(right)) {
     const text = `{'@type': ${type(shortName)}, ${fields}}`;
     t.same(problemsOf(text), [], shortName);
-    t.match(resourcesOfText(text), [{ type: { shortName } }]);
+    t.match(resourcesOfText(text), onlyItems({ type: { shortName } }));
   }
 });

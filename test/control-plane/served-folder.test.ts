@@ -5,6 +5,7 @@ import { problemText } from '../../control-plane/problem-text.ts';
 import { ServedFolder } from '../../control-plane/served-folder.ts';
 import { everyNode } from '../../control-plane/snapshot-cache.ts';
 import { serviceText, writeFiles } from '../support/control-plane-fixtures.ts';
+import { onlyItems } from '../support/only-items.ts';
 
 function folderOf(t: Test, files: { readonly [path: string]: string }) {
   const folder = t.testdir();
@@ -48,7 +49,7 @@ t.test('a broken file leaves the last good state, until it is mended', async (t)
 t.test('files that do not fit together are not served', async (t) => {
   const gateway = 'service: g\nlisten: 127.0.0.1:1\nroutes: [{to: shop}]\n';
   const { folder, served, namesOf, problems } = folderOf(t, { 'g.yaml': gateway });
-  t.match(problems(), [
+  t.matchOnly(problems(), [
     /^g\.yaml:3: routes\[0\]\.to: route configuration "g" needs cluster "shop", which no file has$/,
   ]);
   t.equal(namesOf(), undefined, 'there never was a good state');
@@ -101,10 +102,13 @@ t.test('a folder of a group that cannot be read is named itself', async (t) => {
   symlinkSync('gone', join(folder, 'nodes', 'edge'));
   writeFiles(folder, { 'nodes/z/z.yaml': 'service: z' });
   served.refresh();
-  t.match(problems(), [
-    /^nodes\/edge: cannot be read: ENOENT: .*\/nodes\/edge is a link to gone, which is not there/,
-    'nodes/z/z.yaml:1: has neither endpoints nor routes to other services',
-  ]);
+  t.match(
+    problems(),
+    onlyItems(
+      /^nodes\/edge: cannot be read: ENOENT: .*\/nodes\/edge is a link to gone, which is not there/,
+      'nodes/z/z.yaml:1: has neither endpoints nor routes to other services',
+    ),
+  );
   t.same(namesOf(), ['cds a', 'eds a']);
 });
 

@@ -5,6 +5,7 @@ import { readDuration } from '../../control-plane/service-fields.ts';
 import { serviceResources } from '../../control-plane/service-form.ts';
 import { serviceRoute } from '../../control-plane/service-route.ts';
 import { parseDocument } from '../../xds/document/config-document.ts';
+import { onlyItems } from '../support/only-items.ts';
 
 function resourcesFrom(yaml: string) {
   const problems = new Problems();
@@ -33,7 +34,10 @@ t.test('a service with an address has a listener, routes, a cluster and an assig
     ],
   );
   t.match(resources[3], {
-    virtual_hosts: [{ domains: ['*'], routes: [{ match: { prefix: '/' }, route: { cluster: 'a' } }] }],
+    virtual_hosts: onlyItems({
+      domains: onlyItems('*'),
+      routes: onlyItems({ match: { prefix: '/' }, route: { cluster: 'a' } }),
+    }),
   });
   t.match(resources[2], { address: address('127.0.0.1', 80) });
 });
@@ -42,14 +46,12 @@ t.test('endpoints have weights when they are given', async (t) => {
   const { resources } = resourcesFrom('{service: a, endpoints: ["127.0.0.1:1", {address: "127.0.0.1:2", weight: 3}]}');
   t.equal(resources.length, 2, 'without `listen`, others route to it');
   t.match(resources[1], {
-    endpoints: [
-      {
-        lb_endpoints: [
-          { endpoint: { address: address('127.0.0.1', 1) } },
-          { endpoint: { address: address('127.0.0.1', 2) }, load_balancing_weight: 3 },
-        ],
-      },
-    ],
+    endpoints: onlyItems({
+      lb_endpoints: onlyItems(
+        { endpoint: { address: address('127.0.0.1', 1) } },
+        { endpoint: { address: address('127.0.0.1', 2) }, load_balancing_weight: 3 },
+      ),
+    }),
   });
 });
 
@@ -156,7 +158,9 @@ t.test('every fault of a route is named', async (t) => {
     ],
   ];
   for (const [yaml, problem] of faults) t.same(routeFrom(yaml).problems, [problem], yaml);
-  t.match(routeFrom('{to: a, match: {regex: "("}}').problems, [/^match\.regex: "\(" is not an RE2 regular expression/]);
+  t.matchOnly(routeFrom('{to: a, match: {regex: "("}}').problems, [
+    /^match\.regex: "\(" is not an RE2 regular expression/,
+  ]);
 });
 
 t.test('durations have a unit', async (t) => {

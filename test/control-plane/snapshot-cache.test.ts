@@ -38,19 +38,22 @@ t.test('a difference names what was added, changed and removed', async (t) => {
     [everyNode, snapshotOfText(`${serviceText('a', 2)}---\n${serviceText('c')}`)],
     ['edge', snapshotOfText(serviceText('e'))],
   ]);
-  t.match(differenceLines(before, after), [
+  t.matchOnly(differenceLines(before, after), [
     /^cds: added c; removed b \(version \S+\)$/,
     /^eds: added c; changed a; removed b \(version \S+\)$/,
     /^cds for edge: added e /,
     /^eds for edge: added e /,
   ]);
   t.same(differenceLines(before, before), []);
-  t.match(differenceLines(before, new Map([[everyNode, { types: new Map() }]])), [
+  t.strictSame(differenceLines(before, new Map([[everyNode, { types: new Map() }]])), [
     'cds: removed a, b',
     'eds: removed a, b',
   ]);
   const many = snapshotOfText(Array.from({ length: 8 }, (_, index) => serviceText(`s${index}`)).join('---\n'));
-  t.match(differenceLines(new Map(), new Map([['', many]])), [/^cds: added s0, s1, s2, s3, s4 and 3 more /]);
+  t.matchOnly(differenceLines(new Map(), new Map([['', many]])), [
+    /^cds: added s0, s1, s2, s3, s4 and 3 more /,
+    /^eds: added s0, s1, s2, s3, s4 and 3 more /,
+  ]);
 });
 
 t.test('a type is the same as before only when it says the same of who has which endpoint', async (t) => {

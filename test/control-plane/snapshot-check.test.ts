@@ -1,6 +1,7 @@
 import t from 'tap';
 import { checkSnapshot } from '../../control-plane/snapshot-check.ts';
 import { resourcesOfText, serviceText } from '../support/control-plane-fixtures.ts';
+import { onlyItems } from '../support/only-items.ts';
 
 const faultsOf = (...texts: string[]) =>
   checkSnapshot(
@@ -26,16 +27,20 @@ t.test('an EDS cluster needs its assignment and a listener its routes', async (t
     eds_cluster_config: {service_name: b, eds_config: {ads: {}, resource_api_version: V3}}}`;
   t.same(faultsOf(eds), ['0.yaml:1: cluster "a" needs load assignment "b", which no file has']);
   const [, , listener] = resourcesOfText('{service: s, listen: "127.0.0.1:1", endpoints: ["127.0.0.1:2"]}');
-  t.match(checkSnapshot([listener!], false), [
-    { message: 'listener "s" needs route configuration "s", which no file has' },
-  ]);
+  t.match(
+    checkSnapshot([listener!], false),
+    onlyItems({ message: 'listener "s" needs route configuration "s", which no file has' }),
+  );
 });
 
 t.test('a tcp listener needs its cluster', async (t) => {
   const [, , listener] = resourcesOfText(
     '{service: s, listen: "127.0.0.1:1", protocol: tcp, endpoints: ["127.0.0.1:2"]}',
   );
-  t.match(checkSnapshot([listener!], false), [{ message: 'listener "s" needs cluster "s", which no file has' }]);
+  t.match(
+    checkSnapshot([listener!], false),
+    onlyItems({ message: 'listener "s" needs cluster "s", which no file has' }),
+  );
 });
 
 t.test('a name or an address that is there twice names both places', async (t) => {

@@ -15,6 +15,7 @@ import {
   staticCluster,
 } from '../../support/assembly-bench.ts';
 import { decodedAs } from '../../support/config-fixtures.ts';
+import { onlyItems } from '../../support/only-items.ts';
 
 const ads = (initialFetchTimeoutMs: number): ConfigSource => ({ kind: 'ads', initialFetchTimeoutMs });
 
@@ -123,7 +124,10 @@ t.test('static resources that cannot be are told', async (t) => {
     discovery: { kind: 'eds', serviceName: 'a', source: grpc },
   } as const;
   const bench = new AssemblyBench({ clusters: [cluster] });
-  t.match(bench.assembler.start(), [{ name: 'a', problems: [{ message: 'there is no static cluster "x" for gRPC' }] }]);
+  t.match(
+    bench.assembler.start(),
+    onlyItems({ name: 'a', problems: onlyItems({ message: 'there is no static cluster "x" for gRPC' }) }),
+  );
 });
 
 t.test('what was kept from an earlier run is an answer: it serves before the control plane speaks', async (t) => {
@@ -150,7 +154,7 @@ t.test('what arrives in one turn is one change', async (t) => {
   bench.push('cds', {}, ['c']);
   bench.turn();
   t.equal(bench.changes.length, before + 1);
-  t.match(bench.changes.at(-1), { clusters: { removed: ['c'] } });
+  t.match(bench.changes.at(-1), { clusters: { removed: onlyItems('c') } });
   t.same([...bench.snapshot.clusters.keys()], ['a', 'b']);
 });
 

@@ -53,7 +53,7 @@ t.test('refused members are not waited for, unless an older state of the cluster
   bench.respond('cds', { a: edsCluster('a', { service: 's1' }) });
   const host = '{endpoint: {address: {socket_address: {address: a.example, port_value: 1}}}}';
   const wrong = (service: string) => `{cluster_name: ${service}, endpoints: [{lb_endpoints: [${host}]}]}`;
-  t.match(bench.respond('eds', { s1: wrong('s1') }), [/"a.example" is not a literal IP address/]);
+  t.matchOnly(bench.respond('eds', { s1: wrong('s1') }), [/"a.example" is not a literal IP address/]);
   t.same(portsOf(bench.snapshot, 'a'), []);
   bench.respond('eds', { s1: assignment('s1', 1) });
   bench.respond('cds', { a: edsCluster('a', { service: 's2' }) });

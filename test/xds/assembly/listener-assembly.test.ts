@@ -48,7 +48,7 @@ t.test('refused routes are not waited for, unless an older state of the listener
   const bench = started();
   const wrong = (name: string) => `{name: ${name}, virtual_hosts: [{name: h, domains: [x, x]}]}`;
   bench.respond('lds', { l: rdsListener('l', 1000, 'r1') });
-  t.match(bench.respond('rds', { r1: wrong('r1') }), [/domain "x" exists already/]);
+  t.matchOnly(bench.respond('rds', { r1: wrong('r1') }), [/domain "x" exists already/]);
   t.ok(bench.snapshot.listeners.has('l'));
   bench.respond('lds', { l: rdsListener('l', 1001, 'r2') });
   bench.respond('rds', { r2: wrong('r2') });
@@ -119,7 +119,7 @@ t.test('a listener that comes back while its connections are drained stays', asy
   bench.pass(1_000);
   t.same(bench.states('lds'), ['l active']);
   t.ok(bench.snapshot.routes.has('r'));
-  t.match(bench.respond('lds', { m: inlineListener('m', 1000) }), [/is the address of listener "l" already/]);
+  t.matchOnly(bench.respond('lds', { m: inlineListener('m', 1000) }), [/is the address of listener "l" already/]);
 });
 
 t.test(
@@ -196,7 +196,7 @@ t.test('two listeners on one address: the second is refused by name and address'
   ]);
   t.same([...bench.snapshot.listeners.keys()], ['l']);
   t.same(bench.respond('lds', { l: inlineListener('l', 1001), m: inlineListener('m', 1002) }), []);
-  t.match(bench.respond('lds', { l: inlineListener('l', 1002), m: inlineListener('m', 1001) }), [
+  t.matchOnly(bench.respond('lds', { l: inlineListener('l', 1002), m: inlineListener('m', 1001) }), [
     /^l: address: 127.0.0.1:1002 is the address of listener "m"/,
     /^m: address: 127.0.0.1:1001 is the address of listener "l"/,
   ]);
@@ -207,7 +207,7 @@ t.test('what was refused is tried anew each time that it is sent, though not a b
   const bench = started();
   bench.respond('lds', { l: inlineListener('l', 1000) });
   const refusal = /^m: address: .* is the address of listener "l" already$/;
-  for (let time = 0; time < 2; time++) t.match(bench.respond('lds', { m: inlineListener('m', 1000) }), [refusal]);
+  for (let time = 0; time < 2; time++) t.matchOnly(bench.respond('lds', { m: inlineListener('m', 1000) }), [refusal]);
   bench.respond('lds', {}, ['l']);
   t.same(bench.states('lds'), ['l draining', 'm refused'], 'nobody but the control plane tries it again');
   t.same(bench.respond('lds', { m: inlineListener('m', 1000) }), []);

@@ -112,9 +112,10 @@ t.test('the removal of routes in use is ignored: the last state serves', async (
 
 t.test('a refused state of routes leaves the older one', async (t) => {
   const bench = serving();
-  t.match(bench.respond('rds', { r: '{name: r, virtual_hosts: [{name: h, domains: [x]}, {name: i, domains: [x]}]}' }), [
-    /^r: virtual_hosts\[1\]\.domains\[0\]: domain "x" exists already/,
-  ]);
+  t.matchOnly(
+    bench.respond('rds', { r: '{name: r, virtual_hosts: [{name: h, domains: [x]}, {name: i, domains: [x]}]}' }),
+    [/^r: virtual_hosts\[1\]\.domains\[0\]: domain "x" exists already/],
+  );
   t.same(clustersOf(bench), ['a']);
   t.same(bench.states('rds'), ['r active']);
 });

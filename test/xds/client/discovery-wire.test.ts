@@ -15,6 +15,7 @@ import {
   writeNode,
   writeResponse,
 } from '../../support/discovery-messages.ts';
+import { onlyItems } from '../../support/only-items.ts';
 
 const readers = { delta: readDeltaResponse, 'state-of-the-world': readStateOfTheWorldResponse } as const;
 const protocols = ['delta', 'state-of-the-world'] as const;
@@ -179,7 +180,7 @@ t.test('removed names are read in their newer form too', async (t) => {
   t.equal(responseOf('delta', Uint8Array.of(0x12, 5, 0x42, 3, 0x0a, 1, 0x61)).resources[0]?.name, 'a');
   // The same behind name: "b", and in front of version: "c".
   const both = Uint8Array.of(0x12, 11, 0x1a, 1, 0x62, 0x42, 3, 0x0a, 1, 0x61, 0x0a, 1, 0x63);
-  t.match(responseOf('delta', both).resources, [{ name: 'b', version: 'c' }]);
+  t.match(responseOf('delta', both).resources, onlyItems({ name: 'b', version: 'c' }));
 });
 
 t.test('unknown fields of every wire type are skipped', async (t) => {

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { FileSource, type FileSourceOptions } from '../../../xds/client/file-source.ts';
 import { HandClock, RecordingConsumer } from '../../support/discovery-fixtures.ts';
+import { onlyItems } from '../../support/only-items.ts';
 
 const typeUrl = 'type.googleapis.com/envoy.config.cluster.v3.Cluster';
 const clusters = (...names: readonly string[]) =>
@@ -60,7 +61,14 @@ t.test('the file is read when it is subscribed to, and again when it was replace
     target: path,
     protocol: 'file',
     connection: { kind: 'connected', sinceMs: 1_000_000 },
-    types: [{ typeUrl, isWildcard: true, heldCount: 2, version: 'v', responses: 2, lastAck: { version: 'v' } }],
+    types: onlyItems({
+      typeUrl,
+      isWildcard: true,
+      heldCount: 2,
+      version: 'v',
+      responses: 2,
+      lastAck: { version: 'v' },
+    }),
   });
 });
 

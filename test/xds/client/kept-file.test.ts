@@ -6,6 +6,7 @@ import t from 'tap';
 import { decodeCache, encodeCache, type KeptType } from '../../../xds/client/cache-format.ts';
 import { openResourceCache } from '../../../xds/client/resource-cache.ts';
 import { HandClock } from '../../support/discovery-fixtures.ts';
+import { onlyItems } from '../../support/only-items.ts';
 
 const types = (version: string): readonly KeptType[] => [
   { source: 'ads', typeUrl: 't', resources: [{ name: 'a', version, bytes: Buffer.from(`message ${version}`) }] },
@@ -38,7 +39,7 @@ t.test('what a process of the same id left half-written is no obstacle', async (
   cache.noteChange(() => types('2'));
   await cache.flush();
   t.same(warnings, []);
-  t.match(cache.load(), [{ resources: [{ version: '2' }] }]);
+  t.match(cache.load(), onlyItems({ resources: onlyItems({ version: '2' }) }));
   t.equal(readdirSync(directory).length, 1);
 });
 
@@ -50,7 +51,7 @@ t.test('what is to be written while a file is being written comes after it', asy
   });
   await Promise.all(flushes);
   t.same(warnings, []);
-  t.match(cache.load(), [{ resources: [{ version: '3' }] }]);
+  t.match(cache.load(), onlyItems({ resources: onlyItems({ version: '3' }) }));
 });
 
 t.test('the folder is for its owner alone', async (t) => {
@@ -65,7 +66,7 @@ t.test('a file that is larger than any of ours is not read into memory', async (
   truncateSync(await written(directory), 600 * 1024 * 1024);
   const { cache, warnings } = opened(directory);
   t.same(cache.load(), []);
-  t.match(warnings, [/is ignored: 629145600 bytes are too many$/]);
+  t.matchOnly(warnings, [/is ignored: 629145600 bytes are too many$/]);
 });
 
 const mayChown = process.geteuid!() === 0;
@@ -74,7 +75,7 @@ t.test('a file of another user is ignored', { skip: !mayChown && 'needs root to 
   chownSync(await written(directory), 65_534, 65_534);
   const { cache, warnings } = opened(directory);
   t.same(cache.load(), []);
-  t.match(warnings, [/is ignored: others than this user may write it$/]);
+  t.matchOnly(warnings, [/is ignored: others than this user may write it$/]);
 });
 
 t.test('a folder in the place of the file is ignored', async (t) => {
@@ -84,7 +85,7 @@ t.test('a folder in the place of the file is ignored', async (t) => {
   mkdirSync(path);
   const { cache, warnings } = opened(directory);
   t.same(cache.load(), []);
-  t.match(warnings, [/is ignored: EISDIR$/]);
+  t.matchOnly(warnings, [/is ignored: EISDIR$/]);
 });
 
 t.test('a file of many blocks is read as it was written, and not when one of its bytes changed', async (t) => {

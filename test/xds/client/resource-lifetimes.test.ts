@@ -4,6 +4,7 @@
 import t from 'tap';
 import { playedClient } from '../../support/discovery-fixtures.ts';
 import { clusterType, type Protocol, routeType } from '../../support/discovery-messages.ts';
+import { onlyItems } from '../../support/only-items.ts';
 
 function started(protocol: Protocol, names: readonly string[], type = clusterType) {
   const played = playedClient(protocol, [clusterType, routeType]);
@@ -50,7 +51,7 @@ t.test('a name that comes and is removed in one response is refused, and what is
   });
   t.same(consumer.take(), ['-b']);
   t.same([...consumer.held], [['a', '1']]);
-  t.match(stream.take(), [{ nonce: 'n1' }, { nonce: 'n2', error: 'a: is in the response more than once' }]);
+  t.match(stream.take(), onlyItems({ nonce: 'n1' }, { nonce: 'n2', error: 'a: is in the response more than once' }));
 });
 
 t.test('who asked by an alias has its answer, and waits no longer', async (t) => {

@@ -3,6 +3,7 @@ import { decodeBootstrap } from '../../../xds/decode/bootstrap.ts';
 import type { Bootstrap } from '../../../xds/generated/messages.ts';
 import { decodedAs } from '../../support/config-fixtures.ts';
 import { noFields } from '../../support/empty-patterns.ts';
+import { onlyItems } from '../../support/only-items.ts';
 
 const bootstrap = (fields: string) =>
   decodedAs('envoy.config.bootstrap.v3.Bootstrap', `{${fields}}`, (message: Bootstrap, problems) =>
@@ -43,8 +44,8 @@ t.test('the parts are put together', async (t) => {
   t.match(value, {
     node: { id: 'n' },
     admin: { address: { port: 1 } },
-    listeners: [{ name: 'l' }],
-    clusters: [{ name: 'c', bindAddress: { ip: '127.0.0.2' } }],
+    listeners: onlyItems({ name: 'l' }),
+    clusters: onlyItems({ name: 'c', bindAddress: { ip: '127.0.0.2' } }),
     maxDownstreamConnections: 9,
   });
 });
@@ -82,7 +83,7 @@ t.test('a control plane, with what comes from it', async (t) => {
   const { value, problems } = dynamic(`${adsApi('control')}, cds_config: {ads: {}}, lds_config: {path: /lds.yaml}`);
   t.same(problems, []);
   t.same(value.clusters, []);
-  t.match(value.grpcClusters.get('control'), { name: 'control', endpoints: [{ port: 9 }] });
+  t.match(value.grpcClusters.get('control'), { name: 'control', endpoints: onlyItems({ port: 9 }) });
   t.match(value.dynamicResources, {
     ads: { protocol: 'delta', service: { target: { cluster: 'control' } } },
     clusters: { kind: 'ads' },
@@ -107,7 +108,7 @@ t.test('the provider of the bootstrap is that of connection managers without one
     return filter?.kind === 'http-connection-manager' && filter.config.tracing?.provider?.name;
   });
   t.same(names, ['fallback', 'own']);
-  t.match(
+  t.matchOnly(
     bootstrap('tracing: {http: {name: d, typed_config: {"@type": a/envoy.config.trace.v3.XRayConfig}}}').problems,
     [/^tracing\.http\.typed_config: trace provider .*XRayConfig is not supported/],
   );
@@ -129,7 +130,7 @@ t.test('what comes from nowhere is a problem', async (t) => {
 });
 
 t.test('a control plane is told who asks', async (t) => {
-  t.match(dynamic(adsApi('control'), 'node: {}').problems, [
+  t.matchOnly(dynamic(adsApi('control'), 'node: {}').problems, [
     /^node\.id: id is required by a control plane; it may be given as --service-node/,
     /^node\.cluster: cluster is required by a control plane, or --service-cluster/,
   ]);
@@ -139,7 +140,7 @@ t.test('the extension of every Istio bootstrap is accepted, any other is not', a
   const extension = (type: string) =>
     bootstrap(`bootstrap_extensions: [{name: e, typed_config: {"@type": a/${type}}}]`).problems;
   t.same(extension('envoy.extensions.bootstrap.internal_listener.v3.InternalListener'), []);
-  t.match(extension('envoy.extensions.wasm.v3.WasmService'), [
+  t.matchOnly(extension('envoy.extensions.wasm.v3.WasmService'), [
     /^bootstrap_extensions\[0\]\.typed_config: .*WasmService is/,
   ]);
 });

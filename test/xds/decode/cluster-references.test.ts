@@ -54,5 +54,7 @@ t.test('the default filter chain is looked at too', async (t) => {
   const message = { routeConfig: { virtualHosts: [{ routes: [{ route: { cluster: 'x' } }] }] } };
   const defaultFilterChain = { filters: [{ typedConfig: { typeUrl: `a/${typeName}`, typeName, message } }] };
   checkClusterReferences({ listeners: [{ defaultFilterChain }] }, new Map(), problems);
-  t.match(problems.list, [{ path: /^listeners\[0\]\.default_filter_chain\.filters\[0\]/, message: /no cluster "x"/ }]);
+  t.matchOnly(problems.list, [
+    { path: /^listeners\[0\]\.default_filter_chain\.filters\[0\]/, message: /no cluster "x"/ },
+  ]);
 });

@@ -3,6 +3,7 @@ import { decodeDiscovery } from '../../../xds/decode/discovery.ts';
 import type { Cluster } from '../../../xds/generated/messages.ts';
 import { decodedAs } from '../../support/config-fixtures.ts';
 import { noItems } from '../../support/empty-patterns.ts';
+import { onlyItems } from '../../support/only-items.ts';
 
 const discovery = (fields: string) =>
   decodedAs('envoy.config.cluster.v3.Cluster', `{name: c, ${fields}}`, (message: Cluster, problems) =>
@@ -17,7 +18,7 @@ const members = (...addresses: readonly string[]) => {
 const place = 'load_assignment.endpoints[0].lb_endpoints[0].endpoint.address.socket_address.address';
 
 t.test('a cluster without a type is static, and static means literal addresses', async (t) => {
-  const localities = [{ endpoints: [{ address: { kind: 'ip', ip: '127.0.0.1' } }] }];
+  const localities = onlyItems({ endpoints: onlyItems({ address: { kind: 'ip', ip: '127.0.0.1' } }) });
   t.match(discovery(members('127.0.0.1')).value, { kind: 'static', assignment: { localities } });
   t.same(discovery(members('a.example')).problems, [
     `${place}: "a.example" is not a literal IP address; use type STRICT_DNS or LOGICAL_DNS`,
@@ -59,13 +60,16 @@ t.test('resolvers of the newest place win, and are IP addresses', async (t) => {
     const { value, problems } = discovery(`type: STRICT_DNS, ${members('a.example')}, ${fields}`);
     return { ips: value?.kind === 'strict-dns' ? value.dns.resolvers : null, problems };
   };
-  t.match(resolvers(`dns_resolvers: [${ip('10.0.0.1')}]`).ips, [{ ip: '10.0.0.1', port: 53 }]);
+  t.match(resolvers(`dns_resolvers: [${ip('10.0.0.1')}]`).ips, onlyItems({ ip: '10.0.0.1', port: 53 }));
   t.match(
     resolvers(`dns_resolvers: [${ip('10.0.0.1')}], dns_resolution_config: {resolvers: [${ip('10.0.0.2')}]}`).ips,
-    [{ ip: '10.0.0.2' }],
+    onlyItems({ ip: '10.0.0.2' }),
   );
   const cares = typed('cares.v3.CaresDnsResolverConfig', `resolvers: [${ip('10.0.0.3')}]`);
-  t.match(resolvers(`dns_resolution_config: {resolvers: [${ip('10.0.0.2')}]}, ${cares}`).ips, [{ ip: '10.0.0.3' }]);
+  t.match(
+    resolvers(`dns_resolution_config: {resolvers: [${ip('10.0.0.2')}]}, ${cares}`).ips,
+    onlyItems({ ip: '10.0.0.3' }),
+  );
   t.same(resolvers(typed('getaddrinfo.v3.GetAddrInfoDnsResolverConfig', '')).ips, []);
   t.same(resolvers('dns_resolvers: [{pipe: {path: /run/dns}}]').problems, [
     'dns_resolvers[0].pipe: a DNS resolver is reached by an IP address',

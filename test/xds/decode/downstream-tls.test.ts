@@ -3,6 +3,7 @@ import { decodeDownstreamTls } from '../../../xds/decode/downstream-tls.ts';
 import type { DownstreamTlsContext } from '../../../xds/generated/messages.ts';
 import { decodedAs } from '../../support/config-fixtures.ts';
 import { noItems } from '../../support/empty-patterns.ts';
+import { onlyItems } from '../../support/only-items.ts';
 import { certificateYaml, makeSecretFiles } from '../../support/secret-fixtures.ts';
 
 const files = makeSecretFiles(t.testdir());
@@ -23,7 +24,7 @@ t.test('what is not written has the defaults of Envoy', async (t) => {
       sessionTimeoutMs: 0,
       ocspStaplePolicy: 'lenient',
       fullScanCertsOnSniMismatch: false,
-      certificates: [{ name: 'own' }],
+      certificates: onlyItems({ name: 'own' }),
     },
   });
 });

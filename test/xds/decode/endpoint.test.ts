@@ -3,6 +3,7 @@ import { decodeLoadAssignment, decodeLocality, decodeMetadata } from '../../../x
 import type { ClusterLoadAssignment } from '../../../xds/generated/messages.ts';
 import { decodedAs } from '../../support/config-fixtures.ts';
 import { noItems } from '../../support/empty-patterns.ts';
+import { onlyItems } from '../../support/only-items.ts';
 
 const assignment = (fields: string) =>
   decodedAs(
@@ -42,14 +43,12 @@ t.test('what endpoints, localities and the policy set', async (t) => {
   t.same(problems, []);
   t.match(value, {
     overprovisioningFactorPercent: 100,
-    localities: [
-      {
-        locality: { region: 'r', zone: 'z', subZone: 's' },
-        priority: 2,
-        weight: 5,
-        endpoints: [{ hostname: 'h', weight: 3, health: 'draining', metadata: { n: { k: 'v' } } }],
-      },
-    ],
+    localities: onlyItems({
+      locality: { region: 'r', zone: 'z', subZone: 's' },
+      priority: 2,
+      weight: 5,
+      endpoints: onlyItems({ hostname: 'h', weight: 3, health: 'draining', metadata: { n: { k: 'v' } } }),
+    }),
   });
 });
 
@@ -65,7 +64,7 @@ t.test('an endpoint without an address is a problem and left out', async (t) => 
     const { problems } = assignment(`endpoints: [{lb_endpoints: [${endpoint}]}]`);
     t.equal(problems[0], `endpoints[0].lb_endpoints[0].${problem}`);
   }
-  t.match(assignment('endpoints: [{lb_endpoints: [{}]}]').value.localities, [{ endpoints: noItems }]);
+  t.match(assignment('endpoints: [{lb_endpoints: [{}]}]').value.localities, onlyItems({ endpoints: noItems }));
 });
 
 t.test('parts that are not given are empty', async (t) => {

@@ -5,6 +5,7 @@ import { decodeListener } from '../../../xds/decode/listener.ts';
 import type { HttpConnectionManager, Listener } from '../../../xds/generated/messages.ts';
 import { alpnConfig, discoveringListener, discovery, tcpListener } from '../../support/assembly-bench.ts';
 import { messageOf } from '../../support/config-fixtures.ts';
+import { onlyItems } from '../../support/only-items.ts';
 
 const messageOfListener = (yaml: string) => messageOf('envoy.config.listener.v3.Listener', yaml) as Listener;
 const http = messageOfListener(discoveringListener('l', 1000, { f: '' }));
@@ -25,11 +26,11 @@ function filled(listener: Listener, filling: ReturnType<FillingOf>) {
 
 t.test('what came stands where it was discovered', async (t) => {
   const config = alpn['typedConfig'] as ReturnType<FillingOf>;
-  t.match(filled(http, config), { alpnOverride: { http11: ['a'] }, routes: { routes: { name: 'l' } } });
+  t.match(filled(http, config), { alpnOverride: { http11: onlyItems('a') }, routes: { routes: { name: 'l' } } });
 });
 
 t.test('in place of what is awaited nothing is done, and all else is there', async (t) => {
-  t.match(filled(http, 'awaited'), { kind: 'http-connection-manager', httpFilters: [{ kind: 'router' }] });
+  t.match(filled(http, 'awaited'), { kind: 'http-connection-manager', httpFilters: onlyItems({ kind: 'router' }) });
   t.notOk('alpnOverride' in filled(http, 'awaited'));
   t.match(filled(tcp, 'awaited'), { kind: 'tcp-proxy' });
 });
@@ -38,11 +39,14 @@ t.test('where something is missing requests get 500 and connections are closed',
   t.match(filled(http, 'missing'), {
     routes: {
       routes: {
-        virtualHosts: [{ domains: ['*'], routes: [{ match: { path: { value: '/' } }, action: { status: 500 } }] }],
+        virtualHosts: onlyItems({
+          domains: onlyItems('*'),
+          routes: onlyItems({ match: { path: { value: '/' } }, action: { status: 500 } }),
+        }),
       },
     },
   });
-  t.match(filled(tcp, 'missing'), { clusters: [{ name: 'configuration of the filter "missing"' }] });
+  t.match(filled(tcp, 'missing'), { clusters: onlyItems({ name: 'configuration of the filter "missing"' }) });
 });
 
 t.test(
@@ -65,11 +69,13 @@ t.test('… also where the router is missing, and in the default filter chain', 
   const filters = [{ name: 'http', typedConfig: { ...manager, message: withoutRouter } }];
   const listener = { ...rest, filterChains: [{ ...chain, filters }] };
   t.match(filled(listener, 'missing'), {
-    httpFilters: [{ kind: 'router' }],
-    routes: { routes: { virtualHosts: [{ domains: ['*'] }] } },
+    httpFilters: onlyItems({ kind: 'router' }),
+    routes: { routes: { virtualHosts: onlyItems({ domains: onlyItems('*') }) } },
   });
   const filledDefault = filledListener({ ...rest, defaultFilterChain: { filters } }, () => 'missing');
   t.match(filledDefault.defaultFilterChain, {
-    filters: [{ typedConfig: { message: { routeConfig: { virtualHosts: [{ domains: ['*'] }] } } } }],
+    filters: onlyItems({
+      typedConfig: { message: { routeConfig: { virtualHosts: onlyItems({ domains: onlyItems('*') }) } } },
+    }),
   });
 });

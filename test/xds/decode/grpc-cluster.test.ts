@@ -2,6 +2,7 @@ import t from 'tap';
 import { decodeGrpcCluster } from '../../../xds/decode/grpc-cluster.ts';
 import type { Cluster } from '../../../xds/generated/messages.ts';
 import { decodedAs } from '../../support/config-fixtures.ts';
+import { onlyItems } from '../../support/only-items.ts';
 
 const cluster = (fields: string) =>
   decodedAs('envoy.config.cluster.v3.Cluster', `{name: c, ${fields}}`, (message: Cluster, problems) =>
@@ -29,12 +30,12 @@ t.test('endpoints are tried by priority, then as listed', async (t) => {
 
 t.test('endpoints may have names and be Unix sockets', async (t) => {
   t.match(cluster(`type: STRICT_DNS, ${members(endpoint('istiod.example', 2))}`).value, {
-    endpoints: [{ kind: 'host', hostname: 'istiod.example', port: 2 }],
+    endpoints: onlyItems({ kind: 'host', hostname: 'istiod.example', port: 2 }),
     connectTimeoutMs: 5000,
   });
   t.same(cluster(`type: LOGICAL_DNS, ${members(endpoint('istiod.example', 2))}`).problems, []);
   t.match(cluster(members('{endpoint: {address: {pipe: {path: /a}}}}')).value, {
-    endpoints: [{ kind: 'pipe', path: '/a' }],
+    endpoints: onlyItems({ kind: 'pipe', path: '/a' }),
   });
 });
 
@@ -60,21 +61,23 @@ t.test('TLS and clear text are transport sockets', async (t) => {
   t.same(problems, []);
   t.same(value?.tls, { roots: { kind: 'file', path: '/root.pem' }, subjectAltNames: [] });
   t.same(socket('raw_buffer.v3.RawBuffer').value?.tls, undefined);
-  t.match(socket('tls.v3.UpstreamTlsContext').problems, [
+  t.matchOnly(socket('tls.v3.UpstreamTlsContext').problems, [
     /^transport_socket\.typed_config\.common_tls_context\.validation_context: /,
   ]);
-  t.match(socket('quic.v3.QuicUpstreamTransport').problems, [
+  t.matchOnly(socket('quic.v3.QuicUpstreamTransport').problems, [
     /^transport_socket\.typed_config: transport socket .* is not/,
   ]);
 });
 
 t.test('what calls cannot have is refused', async (t) => {
-  t.match(cluster('type: EDS, eds_cluster_config: {eds_config: {ads: {}}}').problems, [/^type: .*write STATIC/]);
-  t.match(cluster('type: ORIGINAL_DST, lb_policy: CLUSTER_PROVIDED').problems, [/^type: .*write STATIC/]);
-  t.match(cluster('type: STATIC').problems, [/^load_assignment: an endpoint is required/]);
-  t.match(cluster(`${one}, upstream_bind_config: {source_address: {address: 127.0.0.1, port_value: 0}}`).problems, [
+  t.matchOnly(cluster('type: EDS, eds_cluster_config: {eds_config: {ads: {}}}').problems, [/^type: .*write STATIC/]);
+  t.matchOnly(cluster('type: ORIGINAL_DST, lb_policy: CLUSTER_PROVIDED').problems, [/^type: .*write STATIC/]);
+  t.matchOnly(cluster('type: STATIC').problems, [/^load_assignment: an endpoint is required/]);
+  t.matchOnly(cluster(`${one}, upstream_bind_config: {source_address: {address: 127.0.0.1, port_value: 0}}`).problems, [
     /^upstream_bind_config: a source address of calls to a control plane is not supported$/,
   ]);
   const resolver = 'dns_resolvers: [{socket_address: {address: 127.0.0.1, port_value: 53}}]';
-  t.match(cluster(`type: STRICT_DNS, ${members(endpoint('a', 1))}, ${resolver}`).problems, [/a resolver of its own/]);
+  t.matchOnly(cluster(`type: STRICT_DNS, ${members(endpoint('a', 1))}, ${resolver}`).problems, [
+    /a resolver of its own/,
+  ]);
 });

@@ -72,13 +72,15 @@ t.test('a token that rotates in a file', async (t) => {
     },
   });
   const place = 'google_grpc.call_credentials[0].from_plugin';
-  t.match(fileToken('secret_data: {filename: /token}').problems, [`${place}.typed_config.header_prefix: must be "Bea`]);
+  t.matchOnly(fileToken('secret_data: {filename: /token}').problems, [
+    `${place}.typed_config.header_prefix: must be "Bea`,
+  ]);
   const prefix = 'header_prefix: "Bearer "';
-  t.match(fileToken(prefix).problems, [`${place}.typed_config.secret_data: secret_data is required`]);
-  t.match(fileToken(`secret_data: {filename: /token}, ${prefix}, header_key: x-token`).problems, [
+  t.strictSame(fileToken(prefix).problems, [`${place}.typed_config.secret_data: secret_data is required`]);
+  t.matchOnly(fileToken(`secret_data: {filename: /token}, ${prefix}, header_key: x-token`).problems, [
     `${place}.typed_config.header_key: x-token is not supported`,
   ]);
-  t.match(fileToken(`secret_data: {filename: /token}, ${prefix}`, 'other').problems, [
+  t.strictSame(fileToken(`secret_data: {filename: /token}, ${prefix}`, 'other').problems, [
     `${place}.name: must be ${factory}`,
   ]);
 });
@@ -89,17 +91,20 @@ t.test('the name that the certificate must be for, where it is not that of the a
     target: { kind: 'uri', credentials: { tls: { sni: 'istiod.a.svc' } } },
   });
   const place = 'google_grpc.channel_args.args';
-  t.match(args('grpc.ssl_target_name_override: {string_value: ""}').problems, [
+  t.strictSame(args('grpc.ssl_target_name_override: {string_value: ""}').problems, [
     `${place}.grpc.ssl_target_name_override: must be a string_value that is not empty`,
   ]);
-  t.match(args('grpc.lb_policy_name: {string_value: pick_first}').problems, [
+  t.strictSame(args('grpc.lb_policy_name: {string_value: pick_first}').problems, [
     `${place}.grpc.lb_policy_name: grpc.lb_policy_name is not supported; only grpc.ssl_target_name_override is`,
   ]);
-  t.match(args('grpc.ssl_target_name_override: {int_value: 1}').problems, [/int_value/]);
+  t.matchOnly(args('grpc.ssl_target_name_override: {int_value: 1}').problems, [
+    /int_value is not supported/,
+    /must be a string_value that is not empty$/,
+  ]);
 });
 
 t.test('a token is not sent in clear text', async (t) => {
-  t.match(google('call_credentials: [{access_token: secret}]').problems, [
+  t.matchOnly(google('call_credentials: [{access_token: secret}]').problems, [
     /^google_grpc\.call_credentials: a token may not be sent in clear text/,
   ]);
 });
@@ -119,19 +124,25 @@ t.test('what cannot be followed is refused with what to write', async (t) => {
   const metadata = (key: string, value: string) =>
     service(`envoy_grpc: {cluster_name: c}, initial_metadata: [{key: "${key}", value: "${value}"}]`).problems;
   for (const key of ['grpc-timeout', 'x-bin']) {
-    t.match(metadata(key, 'v'), [/^initial_metadata\[0\]\.key: .*gRPC keeps for itself/], key);
+    t.matchOnly(metadata(key, 'v'), [/^initial_metadata\[0\]\.key: .*gRPC keeps for itself/], key);
   }
-  t.match(metadata('x!', 'v'), [/^initial_metadata\[0\]\.key: "x!" is not a key of gRPC metadata$/]);
-  t.match(metadata('a', 'ü'), [/^initial_metadata\[0\]\.value: must be ASCII/]);
-  t.match(metadata('a', '%HOSTNAME%'), [/^initial_metadata\[0\]\.value: a %COMMAND% is not supported/]);
-  t.match(google('channel_credentials: {ssl_credentials: {cert_chain: {inline_string: c}}}').problems, [
+  t.matchOnly(metadata('x!', 'v'), [/^initial_metadata\[0\]\.key: "x!" is not a key of gRPC metadata$/]);
+  t.matchOnly(metadata('a', 'ü'), [/^initial_metadata\[0\]\.value: must be ASCII/]);
+  t.matchOnly(metadata('a', '%HOSTNAME%'), [/^initial_metadata\[0\]\.value: a %COMMAND% is not supported/]);
+  t.matchOnly(google('channel_credentials: {ssl_credentials: {cert_chain: {inline_string: c}}}').problems, [
     /^google_grpc\.channel_credentials\.ssl_credentials: cert_chain and private_key belong together/,
   ]);
-  t.match(google(`${ssl}, credentials_factory_name: other`).problems, [/credentials_factory_name: other is not supp/]);
+  t.matchOnly(google(`${ssl}, credentials_factory_name: other`).problems, [
+    /credentials_factory_name: other is not supp/,
+  ]);
   const token = '{access_token: t}';
-  t.match(google(`${ssl}, call_credentials: [${token}, ${token}]`).problems, [/more than one token is not supported/]);
-  t.match(google(`${ssl}, call_credentials: [{google_refresh_token: t}]`).problems, [
+  t.matchOnly(google(`${ssl}, call_credentials: [${token}, ${token}]`).problems, [
+    /more than one token is not supported/,
+  ]);
+  t.matchOnly(google(`${ssl}, call_credentials: [{google_refresh_token: t}]`).problems, [
     /google_refresh_token is not supported; write access_token/,
   ]);
-  t.match(google('channel_credentials: {local_credentials: {}}').problems, [/local_credentials.*leave channel_cred/]);
+  t.matchOnly(google('channel_credentials: {local_credentials: {}}').problems, [
+    /local_credentials.*leave channel_cred/,
+  ]);
 });

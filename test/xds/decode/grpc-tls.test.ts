@@ -41,19 +41,19 @@ t.test('TLS', async (t) => {
 
 t.test('a peer that nobody verifies is refused', async (t) => {
   const place = 'common_tls_context';
-  t.match(tls('').problems, [`${place}.validation_context: trusted_ca or system_root_certs is required`]);
-  t.match(tls(`validation_context: {${roots}, trust_chain_verification: ACCEPT_UNTRUSTED}`).problems, [
+  t.matchOnly(tls('').problems, [`${place}.validation_context: trusted_ca or system_root_certs is required`]);
+  t.matchOnly(tls(`validation_context: {${roots}, trust_chain_verification: ACCEPT_UNTRUSTED}`).problems, [
     /trust_chain_verification: trust_chain_verification of a cluster of calls is not supported; certificates are always/,
   ]);
-  t.match(
+  t.matchOnly(
     tls(`validation_context: {${roots}, match_typed_subject_alt_names: [{san_type: DNS, matcher: {prefix: a}}]}`)
       .problems,
     [/match_typed_subject_alt_names\[0\]\.matcher: a matcher other than exact is not supported/],
   );
-  t.match(tls(`validation_context: {${roots}, match_typed_subject_alt_names: [{matcher: {exact: a}}]}`).problems, [
+  t.matchOnly(tls(`validation_context: {${roots}, match_typed_subject_alt_names: [{matcher: {exact: a}}]}`).problems, [
     /match_typed_subject_alt_names\[0\]\.san_type: san_type must be one of EMAIL, DNS, URI, IP_ADDRESS$/,
   ]);
-  t.match(tls(`validation_context: {${roots}}, tls_certificates: [{certificate_chain: {filename: /a}}]`).problems, [
+  t.matchOnly(tls(`validation_context: {${roots}}, tls_certificates: [{certificate_chain: {filename: /a}}]`).problems, [
     /tls_certificates\[0\]: certificate_chain and private_key belong together$/,
   ]);
 });

@@ -27,18 +27,22 @@ t.test('filters without effect are accepted and left out, whatever their order',
 });
 
 t.test('the router is last, also behind filters without effect', async (t) => {
-  t.match(decoded(router, filter(fault)).problems, [
+  t.matchOnly(decoded(router, filter(fault)).problems, [
     'http_filters[0]: the router must be the last HTTP filter',
     /^http_filters: the last HTTP filter must be the router/,
   ]);
 });
 
 t.test('a filter that is to act is refused', async (t) => {
-  t.match(decoded(filter(fault, 'delay: {fixed_delay: 1s}'), router).problems, [
+  t.matchOnly(decoded(filter(fault, 'delay: {fixed_delay: 1s}'), router).problems, [
     /^http_filters\[0\]\.typed_config\.delay: delay is not supported; fault injection is not offered yet: leave it out \(in Istio, fault of the VirtualService\)$/,
   ]);
   for (const type of ['rbac.v3.RBAC', 'jwt_authn.v3.JwtAuthentication', 'ext_authz.v3.ExtAuthz', 'lua.v3.Lua']) {
-    t.match(decoded(filter(`envoy.extensions.filters.http.${type}`), router).problems, [/ is not supported; /], type);
+    t.matchOnly(
+      decoded(filter(`envoy.extensions.filters.http.${type}`), router).problems,
+      [/ is not supported; /],
+      type,
+    );
   }
 });
 
@@ -64,7 +68,7 @@ t.test(
 
 t.test('a filter without effect is one at its own place only', async (t) => {
   for (const type of ['metadata_exchange.v3.MetadataExchange', 'rbac.v3.RBAC']) {
-    t.match(decoded(filter(`envoy.extensions.filters.network.${type}`), router).problems, [
+    t.matchOnly(decoded(filter(`envoy.extensions.filters.network.${type}`), router).problems, [
       /^http_filters\[0\]\.typed_config: HTTP filter .* is not supported/,
     ]);
   }

@@ -45,7 +45,10 @@ t.test('a protocol that is not spoken is not offered', async (t) => {
     const path = 'http_filters[0].typed_config.alpn_override[0].alpn_override[1]';
     t.same(problems, [`${path}: ${name} is not supported; it is not HTTP/1.1`]);
   }
-  t.match(decoded(alpn(`{alpn_override: ["", ${'a'.repeat(256)}]}`)).problems, [/1 to 255 bytes/, /1 to 255 bytes/]);
+  t.matchOnly(decoded(alpn(`{alpn_override: ["", ${'a'.repeat(256)}]}`)).problems, [
+    /1 to 255 bytes/,
+    /1 to 255 bytes/,
+  ]);
 });
 
 t.test('an inbound and an outbound sidecar exchange metadata by headers', async (t) => {

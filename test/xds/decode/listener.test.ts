@@ -3,6 +3,7 @@ import { decodeListener } from '../../../xds/decode/listener.ts';
 import type { Listener } from '../../../xds/generated/messages.ts';
 import { decodedAs } from '../../support/config-fixtures.ts';
 import { noItems } from '../../support/empty-patterns.ts';
+import { onlyItems } from '../../support/only-items.ts';
 
 const filter =
   '{name: f, typed_config: {"@type": a/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy, stat_prefix: t, cluster: c}}';
@@ -56,15 +57,18 @@ t.test('what a listener sets', async (t) => {
     ['max_connections_to_accept_per_socket_event: 1', { maxConnectionsToAcceptPerTurn: 1 }],
     [
       'additional_addresses: [{address: {pipe: {path: /run/a}}}]',
-      { additionalAddresses: [{ kind: 'pipe', path: '/run/a' }] },
+      { additionalAddresses: onlyItems({ kind: 'pipe', path: '/run/a' }) },
     ],
-    [`default_filter_chain: {filters: [${filter}]}`, { defaultFilterChain: { filters: [{ kind: 'tcp-proxy' }] } }],
+    [
+      `default_filter_chain: {filters: [${filter}]}`,
+      { defaultFilterChain: { filters: onlyItems({ kind: 'tcp-proxy' }) } },
+    ],
   ];
   for (const [fields, expected] of rows) t.match(serving(fields), { value: expected, problems: noItems }, fields);
 });
 
 t.test('use_original_dst brings the filter that finds the destination', async (t) => {
-  const original = { useOriginalDst: true, listenerFilters: [{ kind: 'original-dst' }] };
+  const original = { useOriginalDst: true, listenerFilters: onlyItems({ kind: 'original-dst' }) };
   t.match(serving('use_original_dst: true').value, original);
   const type = 'a/envoy.extensions.filters.listener.original_dst.v3.OriginalDst';
   const filters = `listener_filters: [{name: o, typed_config: {"@type": ${type}}}]`;
@@ -101,5 +105,7 @@ t.test('problems', async (t) => {
 t.test('an overload manager is bypassed by not counting for the limit of connections', async (t) => {
   const problems = (fields: string) => listener(`${address}, ${chains}, ${fields}`).problems;
   t.same(problems('bypass_overload_manager: true, ignore_global_conn_limit: true'), []);
-  t.match(problems('bypass_overload_manager: true'), [/^bypass_overload_manager: .*set ignore_global_conn_limit too$/]);
+  t.matchOnly(problems('bypass_overload_manager: true'), [
+    /^bypass_overload_manager: .*set ignore_global_conn_limit too$/,
+  ]);
 });

@@ -12,6 +12,7 @@ import type {
   StringMatcher,
 } from '../../../xds/generated/messages.ts';
 import { decodedAs } from '../../support/config-fixtures.ts';
+import { onlyItems } from '../../support/only-items.ts';
 
 const text = (yaml: string) =>
   decodedAs('envoy.type.matcher.v3.StringMatcher', yaml, (message: StringMatcher, problems) =>
@@ -73,7 +74,10 @@ t.test('a wrong header matcher is named in the spelling that was used', async (t
 t.test('query parameter matchers', async (t) => {
   t.same(query('{name: a}').value, [{ name: 'a', match: { kind: 'present' } }]);
   t.same(query('{name: a, present_match: true}').value, [{ name: 'a', match: { kind: 'present' } }]);
-  t.match(query('{name: a, string_match: {exact: b}}').value, [{ match: { kind: 'string', matcher: { value: 'b' } } }]);
+  t.match(
+    query('{name: a, string_match: {exact: b}}').value,
+    onlyItems({ match: { kind: 'string', matcher: { value: 'b' } } }),
+  );
   t.match(query('{name: a, present_match: false}').problems[0], /present_match: false is not supported/);
 });
 

@@ -31,12 +31,12 @@ t.test('a route of a template rewrites by its variables, and keeps the query', a
 });
 
 t.test('problems', async (t) => {
-  t.match(rewriteOf('/a').problems, [/^: it needs a path_match_policy of the route/]);
-  t.match(rewriteOf('/{b}', '/{a}').problems, [
+  t.matchOnly(rewriteOf('/a').problems, [/^: it needs a path_match_policy of the route/]);
+  t.matchOnly(rewriteOf('/{b}', '/{a}').problems, [
     /^typed_config\.path_template_rewrite: .* the match has no variable b$/,
   ]);
   t.same(rewriteOf('/{b}', 'a'), { value: undefined, problems: [] }, 'what is wrong with the match is told there');
-  t.match(decoded(`${match}a`, decodePathMatchPolicy).problems, [
+  t.matchOnly(decoded(`${match}a`, decodePathMatchPolicy).problems, [
     /^typed_config\.path_template: .* it begins with \/$/,
   ]);
   const other = decoded('envoy.extensions.filters.http.router.v3.Router', decodePathMatchPolicy);

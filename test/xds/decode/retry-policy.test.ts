@@ -2,6 +2,7 @@ import t from 'tap';
 import { decodeRetryPolicy } from '../../../xds/decode/retry-policy.ts';
 import type { RetryPolicy } from '../../../xds/generated/messages.ts';
 import { decodedAs } from '../../support/config-fixtures.ts';
+import { onlyItems } from '../../support/only-items.ts';
 
 const policy = (yaml: string) =>
   decodedAs('envoy.config.route.v3.RetryPolicy', yaml, (message: RetryPolicy, problems) =>
@@ -41,10 +42,10 @@ t.test('everything that is given is carried', async (t) => {
   `);
   t.same(problems, []);
   t.match(value, {
-    retryOn: ['5xx', 'reset', 'unavailable'],
-    retriableStatusCodes: [503],
-    retriableHeaders: [{ name: 'a' }],
-    retriableRequestHeaders: [{ name: 'b' }],
+    retryOn: onlyItems('5xx', 'reset', 'unavailable'),
+    retriableStatusCodes: onlyItems(503),
+    retriableHeaders: onlyItems({ name: 'a' }),
+    retriableRequestHeaders: onlyItems({ name: 'b' }),
     numRetries: 0,
     perTryTimeoutMs: 1000,
     perTryIdleTimeoutMs: 2000,

@@ -2,6 +2,7 @@ import t from 'tap';
 import { decodeRouteConfiguration } from '../../../xds/decode/route.ts';
 import type { RouteConfiguration } from '../../../xds/generated/messages.ts';
 import { decodedAs } from '../../support/config-fixtures.ts';
+import { onlyItems } from '../../support/only-items.ts';
 
 const configuration = (yaml: string) =>
   decodedAs('envoy.config.route.v3.RouteConfiguration', yaml, (message: RouteConfiguration, problems) =>
@@ -32,11 +33,11 @@ t.test('what a route configuration sets', async (t) => {
   );
   t.match(value, {
     name: 'r',
-    internalOnlyHeaders: ['x-a'],
+    internalOnlyHeaders: onlyItems('x-a'),
     mostSpecificHeaderMutationsWins: true,
     ignorePortInHostMatching: true,
     maxDirectResponseBodyBytes: 5,
-    headers: { requestRemove: ['b'] },
+    headers: { requestRemove: onlyItems('b') },
   });
 });
 
@@ -65,7 +66,7 @@ t.test('virtual hosts', async (t) => {
     },
   );
   t.match(configuration('{virtual_hosts: [{name: a, domains: [A.Example, "*.B", "c.*"]}]}').value.virtualHosts[0], {
-    domains: ['a.example', '*.b', 'c.*'],
+    domains: onlyItems('a.example', '*.b', 'c.*'),
   });
 });
 
@@ -75,9 +76,10 @@ t.test('what all virtual hosts say of filters', async (t) => {
     f: { disabled: true },
   });
   t.notOk('perFilterConfig' in configuration('{name: r}').value);
-  t.match(configuration('{typed_per_filter_config: {f: {"@type": a/envoy.config.core.v3.Pipe, path: /p}}}').problems, [
-    /^typed_per_filter_config\["?f"?\]: filter configuration a\/envoy.config.core.v3.Pipe is not supported/,
-  ]);
+  t.matchOnly(
+    configuration('{typed_per_filter_config: {f: {"@type": a/envoy.config.core.v3.Pipe, path: /p}}}').problems,
+    [/^typed_per_filter_config\["?f"?\]: filter configuration a\/envoy.config.core.v3.Pipe is not supported/],
+  );
 });
 
 t.test('cookies of a match', async (t) => {
@@ -119,7 +121,7 @@ t.test('routes', async (t) => {
     name: 'r',
     statPrefix: 's',
     metadata: { n: { k: 'v' } },
-    headers: { responseRemove: ['x'] },
+    headers: { responseRemove: onlyItems('x') },
     perFilterConfig: { f: { disabled: true } },
     action: { kind: 'redirect' },
   });
@@ -141,8 +143,8 @@ t.test('matches', async (t) => {
   t.match(match(all).match, {
     caseSensitive: false,
     grpc: true,
-    headers: [{ name: 'a' }],
-    queryParameters: [{ name: 'q' }],
+    headers: onlyItems({ name: 'a' }),
+    queryParameters: onlyItems({ name: 'q' }),
     runtimeFraction: { numerator: 1, denominator: 100 },
   });
 });

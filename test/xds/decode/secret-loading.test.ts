@@ -9,6 +9,7 @@ import type { Secret } from '../../../xds/generated/messages.ts';
 import { checkMessage } from '../../../xds/message/message-check.ts';
 import { readProtoJson } from '../../../xds/message/proto-json.ts';
 import { noItems } from '../../support/empty-patterns.ts';
+import { onlyItems } from '../../support/only-items.ts';
 import { makeSecretFiles } from '../../support/secret-fixtures.ts';
 
 const { root, leaf, other } = makeSecretFiles(t.testdir());
@@ -33,7 +34,7 @@ t.test('a certificate with its key, its password and its staple', async (t) => {
     secret: { kind: 'certificate', name: 'a', certificateChain: leaf.chainPem, privateKey: leaf.keyPem },
     problems: [],
   });
-  t.match(loaded({ ...written, privateKey: text(other.keyPem) }), {
+  t.strictSame(loaded({ ...written, privateKey: text(other.keyPem) }), {
     secret: undefined,
     problems: ['private_key: does not belong to the certificate'],
   });
@@ -57,7 +58,7 @@ t.test('what peers are judged by', async (t) => {
   });
   t.match(loaded({ ...written, roots: { kind: 'system' } }).secret, { roots: { kind: 'system' } });
   t.match(loaded({ ...written, trustDomains: [{ name: 'd', roots: text(root.chainPem) }] }).secret, {
-    trustDomains: [{ name: 'd', roots: root.chainPem }],
+    trustDomains: onlyItems({ name: 'd', roots: root.chainPem }),
   });
   t.same(loaded({ ...written, roots: pem, revocationLists: text('x') }).problems, [
     'crl: has no revocation list in PEM',
@@ -65,7 +66,9 @@ t.test('what peers are judged by', async (t) => {
   t.same(loaded({ ...written, trustDomains: [{ name: 'd', roots: text('x') }] }).problems, [
     'custom_validator_config.typed_config.trust_domains[0].trust_bundle: has no certificate in PEM',
   ]);
-  t.match(loaded({ ...written, rules: { ...rules, allowsExpired: true } }).problems, [/of no use without trusted_ca/]);
+  t.matchOnly(loaded({ ...written, rules: { ...rules, allowsExpired: true } }).problems, [
+    /of no use without trusted_ca/,
+  ]);
 });
 
 t.test('ticket keys of 80 bytes', async (t) => {

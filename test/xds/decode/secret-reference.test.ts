@@ -30,7 +30,7 @@ t.test('a secret comes from where it is said to, or from the bootstrap', async (
   t.match(decoded('{name: own, sds_config: {path_config_source: {path: /sds.yaml}}}').value, {
     key: 'file /sds.yaml own',
   });
-  t.match(decoded('{sds_config: {ads: {}}}').problems, [/^name: must not be empty|^name: .*required/]);
+  t.matchOnly(decoded('{sds_config: {ads: {}}}').problems, [/^name: must not be empty|^name: .*required/]);
 });
 
 t.test('the key tells sources and names apart, and nothing else', async (t) => {
@@ -61,5 +61,5 @@ t.test('what is written in place is known by its content', async (t) => {
   t.not(keys[0], keys[2]);
   const problems = new Problems('p');
   inlineReference({ ...written(1), keys: [{ kind: 'file', path: '/not/there' }] }, problems);
-  t.match(problems.list, [{ path: 'p.keys[0].filename', message: '/not/there cannot be read: ENOENT' }]);
+  t.matchOnly(problems.list, [{ path: 'p.keys[0].filename', message: '/not/there cannot be read: ENOENT' }]);
 });

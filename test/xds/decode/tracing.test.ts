@@ -3,6 +3,7 @@ import { decodeDecorator, decodeRouteTracing, decodeTracing } from '../../../xds
 import type { Decorator, HttpConnectionManager, RouteTracing } from '../../../xds/generated/messages.ts';
 import { decodedAs } from '../../support/config-fixtures.ts';
 import { noItems } from '../../support/empty-patterns.ts';
+import { onlyItems } from '../../support/only-items.ts';
 
 const typeName = 'envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager';
 const decoded = (fields: string) =>
@@ -46,7 +47,7 @@ t.test('the extension says what is done with ids', async (t) => {
 });
 
 t.test('another kind of request id is refused', async (t) => {
-  t.match(decoded('request_id_extension: {typed_config: {"@type": a/b.C}}').problems, [
+  t.matchOnly(decoded('request_id_extension: {typed_config: {"@type": a/b.C}}').problems, [
     /^request_id_extension\.typed_config: request id extension a\/b\.C is not supported/,
   ]);
 });
@@ -81,7 +82,7 @@ t.test('every option is carried', async (t) => {
   t.match(traced(`${zipkin}, custom_tags: [{tag: a, literal: {value: b}}], ${options}`), {
     value: {
       provider: { kind: 'zipkin', name: 'p' },
-      customTags: [{ tag: 'a' }],
+      customTags: onlyItems({ tag: 'a' }),
       maxPathTagLength: 0,
       verbose: true,
       spawnUpstreamSpan: true,
@@ -92,7 +93,7 @@ t.test('every option is carried', async (t) => {
     problems: noItems,
   });
   t.match(traced('', true).value, { spawnUpstreamSpan: true }, 'the older option of the router');
-  t.match(traced('operation: "%NOPE%"').problems, [/^tracing\.operation: %NOPE% is not a supported command/]);
+  t.matchOnly(traced('operation: "%NOPE%"').problems, [/^tracing\.operation: %NOPE% is not a supported command/]);
 });
 
 t.test('connection managers that say the same share one object', async (t) => {
@@ -121,14 +122,14 @@ t.test('a route says all percentages, and may have tags and operations of its ow
       clientPerTenThousand: 0,
       randomPerTenThousand: 0,
       overallPerTenThousand: 10_000,
-      customTags: [{ tag: 'a' }],
+      customTags: onlyItems({ tag: 'a' }),
       operation: 'o',
       upstreamOperation: 'u',
     },
     problems: noItems,
   });
   t.match(ofRoute('random_sampling: {numerator: 12, denominator: TEN_THOUSAND}').value, { randomPerTenThousand: 12 });
-  t.match(ofRoute('upstream_operation: "%NOPE%"').problems, [/^upstream_operation: %NOPE%/]);
+  t.matchOnly(ofRoute('upstream_operation: "%NOPE%"').problems, [/^upstream_operation: %NOPE%/]);
 });
 
 t.test('a decorator is told to the next hop unless it says otherwise', async (t) => {

@@ -126,7 +126,7 @@ t.test('what no enum has is a problem with its path, and left out', async (t) =>
   const problems = new Problems();
   const bytes = bytesOf((writer) => writer.uint32(0x0a).fork().int32(0).int32(99).ldelim());
   t.same(read(bytes, grpcStatuses, problems), { statuses: ['OK'] });
-  t.match(problems.list, [{ path: 'statuses[1]', message: /^99 is not a value of / }]);
+  t.matchOnly(problems.list, [{ path: 'statuses[1]', message: /^99 is not a value of / }]);
 });
 
 t.test('keys of maps are their own, and a value that is not given is empty', async (t) => {
@@ -165,7 +165,7 @@ t.test('an Any holds its message, or is a problem where it stands', async (t) =>
   t.same(read(any('x/y.Z', Uint8Array.of(0xff)), filter), { typedConfig: { typeUrl: 'x/y.Z', typeName: 'y.Z' } });
   const problems = new Problems();
   t.match(read(any(nodeUrl, Uint8Array.of(0x0a, 9)), filter, problems), { typedConfig: { message: noFields } });
-  t.match(problems.list, [
+  t.matchOnly(problems.list, [
     { path: 'typed_config', message: /^its bytes cannot be read as envoy\.config\.core\.v3\.Node: / },
   ]);
   const wrapped = any('x/google.protobuf.UInt32Value', Uint8Array.of(0x08, 5));
@@ -176,7 +176,7 @@ t.test('an Any that comes in two parts is a problem', async (t) => {
   const problems = new Problems();
   const url = bytesOf((writer) => writer.uint32(0x22).fork().uint32(0x0a).string(`x/${node}`).ldelim());
   read(Buffer.concat([url, url]), filter, problems);
-  t.match(problems.list, [{ path: 'typed_config', message: /in parts/ }]);
+  t.matchOnly(problems.list, [{ path: 'typed_config', message: /in parts/ }]);
 });
 
 t.test('nesting ends at a hundred levels, in messages, in JSON and in what an Any holds', async () => {

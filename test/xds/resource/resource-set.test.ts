@@ -9,6 +9,7 @@ import {
   type ResourceUser,
 } from '../../../xds/resource/resource-set.ts';
 import { assignment, encodedOf } from '../../support/assembly-bench.ts';
+import { onlyItems } from '../../support/only-items.ts';
 
 const messageName = 'envoy.config.endpoint.v3.ClusterLoadAssignment';
 
@@ -150,12 +151,12 @@ t.test('a removed resource that still serves is shown and not held; it may come 
   update([], ['a']);
   t.same([...set.heldVersions()], []);
   t.same([...set.held()], []);
-  t.match(set.statuses(), [{ name: 'a', state: 'draining' }]);
+  t.match(set.statuses(), onlyItems({ name: 'a', state: 'draining' }));
   update([], ['a']);
   t.same(taken, ['a=a1', 'a removed'], 'it is removed once');
   update([sent('a', 'a1')]);
   t.same(taken, ['a=a1', 'a removed', 'a=a1']);
-  t.match(set.statuses(), [{ name: 'a', state: 'active' }]);
+  t.match(set.statuses(), onlyItems({ name: 'a', state: 'active' }));
   set.onDrained('a');
   t.same([...set.heldVersions()], [['a', '1']]);
   update([], ['a']);
@@ -215,7 +216,7 @@ t.test('what is held and what was refused is shown with times and documents', as
   update([sent('a', 'a wrong', '2'), sent('b', 'b wrong', '3')]);
   const statuses = new Map(set.statuses().map((status) => [status.name, status]));
   t.match(statuses.get('a'), { version: '1', lastUpdatedMs: 10, state: 'active', refused: { version: '2', atMs: 20 } });
-  t.match(statuses.get('b'), { version: '3', state: 'refused', refused: { problems: [{ path: 'field' }] } });
+  t.match(statuses.get('b'), { version: '3', state: 'refused', refused: { problems: onlyItems({ path: 'field' }) } });
   t.equal(statuses.get('b')!.document(), undefined);
   t.match(statuses.get('w'), { state: 'warming' });
   update([sent('a', 'a1', '4')]);

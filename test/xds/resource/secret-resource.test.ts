@@ -5,6 +5,7 @@ import { secretDecoder } from '../../../xds/resource/secret-resource.ts';
 import { encodedOf } from '../../support/assembly-bench.ts';
 import { makeLeaf, makeRoot } from '../../support/certificates.ts';
 import { noItems } from '../../support/empty-patterns.ts';
+import { onlyItems } from '../../support/only-items.ts';
 
 function decoded(yaml: string) {
   const problems = new Problems();
@@ -22,7 +23,7 @@ t.test('a secret is what it says, with the folders of its files', async (t) => {
   t.match(decoded(`{name: a, tls_certificate: {${pair}}}`), {
     value: {
       secret: { kind: 'certificate', name: 'a', certificateChain: chain, privateKey: key },
-      written: { watchedDirectories: [directory] },
+      written: { watchedDirectories: onlyItems(directory) },
     },
     problems: noItems,
   });
