@@ -3,7 +3,7 @@
 // what changed is found by reading it, so the events need not be understood. Where all of them name files, these are
 // looked at first, and everything a little later: an event may be lost, or a file changed under another name.
 
-import { type FSWatcher, type Stats, statSync, watch } from 'node:fs';
+import { type FSWatcher, readdirSync, type Stats, statSync, watch } from 'node:fs';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import { groupsFolder, groupsOf, isResourceName } from './config-folder.ts';
 
@@ -20,7 +20,7 @@ export interface FolderFollowerOptions {
 const quietMs = 10;
 /** Somebody who writes all the time must not keep changes from being served. */
 const latestMs = 50;
-/** For file systems without events, and for folders whose parent cannot be watched. */
+/** For file systems without events, for folders whose parent cannot be watched, and for files that are elsewhere. */
 const pollMs = 1_000;
 /** With more of them the system may have left some out. */
 const maxEvents = 1_000;
@@ -38,6 +38,8 @@ export class FolderFollower {
   /** Only what events named was looked at. */
   #isLookDue = false;
   #lastSeen = '';
+  /** Files of each folder that are elsewhere. */
+  readonly #links = new Map<string, { readonly seen: string; readonly paths: readonly string[] }>();
   /** Some folder cannot be watched, as when the system's limit of watches is reached: then every poll looks. */
   #isBlind = false;
 
@@ -153,9 +155,23 @@ export class FolderFollower {
   }
 
   #seen(): string {
-    return this.#folders()
-      .map((folder) => `${folder} ${identityOf(folder)} ${statOf(folder)?.mtimeMs}`)
+    const folders = this.#folders();
+    for (const folder of this.#links.keys()) if (!folders.includes(folder)) this.#links.delete(folder);
+    return folders
+      .flatMap((folder) => {
+        const seen = `${folder} ${identityOf(folder)} ${statOf(folder)?.mtimeMs}`;
+        return [seen, ...this.#linksIn(folder, seen).map(stampOf)];
+      })
       .join('\n');
+  }
+
+  /** What they lead to may be written where nobody watches. They are other ones only when the folder was `seen` to change. */
+  #linksIn(folder: string, seen: string): readonly string[] {
+    const known = this.#links.get(folder);
+    if (known?.seen === seen) return known.paths;
+    const paths = linksIn(folder);
+    this.#links.set(folder, { seen, paths });
+    return paths;
   }
 }
 
@@ -163,6 +179,24 @@ export class FolderFollower {
 function identityOf(folder: string): string {
   const stat = statOf(folder);
   return stat?.isDirectory() === true ? `${stat.dev}:${stat.ino}` : '';
+}
+
+function linksIn(folder: string): readonly string[] {
+  try {
+    const entries = readdirSync(folder, { withFileTypes: true });
+    const links = entries.filter((entry) => entry.isSymbolicLink() && isResourceName(entry.name));
+    return links.map(({ name }) => join(folder, name));
+  } catch (error) {
+    // As above.
+    if ((error as NodeJS.ErrnoException).code === undefined) throw error;
+    return [];
+  }
+}
+
+/** Differs when what the path leads to was written, or is another file. */
+function stampOf(path: string): string {
+  const stat = statOf(path);
+  return stat === undefined ? '' : `${stat.dev}:${stat.ino}:${stat.size}:${stat.ctimeMs}`;
 }
 
 /** Undefined also where it may not be looked at: who reads it says so, and it may be there again. */

@@ -84,6 +84,17 @@ t.test('a ConfigMap of Kubernetes is swapped as a whole', async (t) => {
   t.ok((await until(['2'], swap)) < seenWithinMs);
 });
 
+t.test('a file that a link leads to is followed where it is, also when it comes later', async (t) => {
+  const root = t.testdir({ mesh: {}, elsewhere: { 'a.yaml': '1' } });
+  const [folder, target] = [join(root, 'mesh'), join(root, 'elsewhere')];
+  symlinkSync('../elsewhere/a.yaml', join(folder, 'a.yaml'));
+  const { until } = follow(t, folder);
+  t.ok(await until(['2'], () => writeFiles(target, { 'a.yaml': '2' })), 'written in place');
+  t.ok(await until(['30'], () => renameIntoPlace(target, 'a.yaml', '30')), 'renamed into place');
+  await until(['30'], () => symlinkSync('../elsewhere/b.yaml', join(folder, 'b.yaml')));
+  t.ok(await until(['30', '4'], () => writeFiles(target, { 'b.yaml': '4' })), 'new');
+});
+
 t.test('the folder itself may be replaced, and is followed on', async (t) => {
   const root = t.testdir({ current: { 'a.yaml': '1' }, next: { 'a.yaml': '2' } });
   const folder = join(root, 'current');
