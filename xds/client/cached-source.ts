@@ -41,7 +41,7 @@ export interface CachedSourceOptions {
   readonly kept: readonly KeptType[];
   readonly consumers: readonly HoldingConsumer[];
   /** Makes the stream; its consumers are those above, watched for what they accept. */
-  readonly makeSource: (consumers: readonly ResourceConsumer[]) => RunningSource;
+  readonly makeSource: (consumers: readonly ResourceConsumer[]) => StreamedSource;
   /** Milliseconds since 1970. */
   readonly clock: () => number;
   /** Calls back at the end of this turn of the event loop. */
@@ -49,6 +49,12 @@ export interface CachedSourceOptions {
   readonly log: DiscoveryLog;
   /** Something was accepted, removed or let go. */
   readonly onChange: () => void;
+}
+
+/** Subscriptions that may be answered from elsewhere. */
+export interface StreamedSource extends RunningSource {
+  /** These are held without it: they are not late any more. */
+  noteHeld(typeUrl: string, names: Iterable<string>): void;
 }
 
 export interface RunningSource extends ResourceSubscriptions {
@@ -69,7 +75,7 @@ const neverKept = 'type.googleapis.com/envoy.extensions.transport_sockets.tls.v3
 export class CachedSource implements RunningSource {
   readonly #options: Omit<CachedSourceOptions, 'kept'>;
   readonly #consumers: ReadonlyMap<string, HoldingConsumer>;
-  readonly #source: RunningSource;
+  readonly #source: StreamedSource;
   /** What was kept and not given yet, by type and name. A type has none once the control plane spoke of it. */
   readonly #kept = new Map<string, Map<string, KeptResource>>();
   readonly #due = new Map<string, KeptResource[]>();
@@ -184,6 +190,11 @@ export class CachedSource implements RunningSource {
     if (!this.#given.delete(given)) return;
     const { typeUrl, resources } = given;
     const refused = this.#consumers.get(typeUrl)!.onUpdate({ version: '', resources, removed: [] });
+    const refusedNames = new Set(refused.map(({ name }) => name));
+    this.#source.noteHeld(
+      typeUrl,
+      resources.map(({ name }) => name).filter((name) => !refusedNames.has(name)),
+    );
     const { log, name: source } = this.#options;
     const count = resources.length - refused.length;
     log('info', 'configuration of an earlier run is used', { source, typeUrl, count });

@@ -6,14 +6,9 @@ import { equal } from 'node:assert/strict';
 import type { SourceStatus } from '../../config/dynamic-state.ts';
 import type { Random } from '../../config/random.ts';
 import { BackOff } from './back-off.ts';
+import type { StreamedSource } from './cached-source.ts';
 import { DeltaStream } from './delta-stream.ts';
-import {
-  type DiscoveryLog,
-  type ResourceConsumer,
-  type ResourceSubscriptions,
-  type Schedule,
-  wildcard,
-} from './discovery.ts';
+import { type DiscoveryLog, type ResourceConsumer, type Schedule, wildcard } from './discovery.ts';
 import type { DiscoveryObserver } from './discovery-observer.ts';
 import {
   type DiscoveryRequest,
@@ -50,7 +45,7 @@ export interface DiscoveryClientOptions {
   readonly observer?: DiscoveryObserver;
 }
 
-export class DiscoveryClient implements ResourceSubscriptions {
+export class DiscoveryClient implements StreamedSource {
   readonly #options: DiscoveryClientOptions;
   readonly #sessions = new Map<string, TypeSession>();
   readonly #changed = new Set<TypeSession>();
@@ -99,6 +94,10 @@ export class DiscoveryClient implements ResourceSubscriptions {
     if (!session.unsubscribe(name)) return;
     this.#options.observer?.onUnsubscribe?.(typeUrl, name);
     this.#flushLater(session);
+  }
+
+  noteHeld(typeUrl: string, names: Iterable<string>): void {
+    this.#session(typeUrl).noteHeld(names);
   }
 
   status(): SourceStatus {

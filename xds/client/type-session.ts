@@ -104,6 +104,12 @@ export class TypeSession {
     return true;
   }
 
+  /** What an earlier run accepted is used: it is not waited for, nor is a first answer. */
+  noteHeld(names: Iterable<string>): void {
+    for (const name of names) this.#late.cancel(name);
+    this.#late.cancel(wildcard);
+  }
+
   onStreamOpened(): readonly DiscoveryRequest[] {
     this.#stream.transition({ kind: 'opened' });
     return this.changes();
