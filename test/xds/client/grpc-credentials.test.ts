@@ -8,6 +8,8 @@ import { createServer } from 'node:tls';
 import { ServerCredentials } from '@grpc/grpc-js';
 import t from 'tap';
 import type { GrpcTls, SecretText } from '../../../config/config-source.ts';
+import { callMetadata } from '../../../xds/client/grpc-call.ts';
+import { peersOf } from '../../../xds/client/grpc-peer.ts';
 import { identityProblem } from '../../../xds/client/peer-identity.ts';
 import { type CertificateFiles, makeLeaf, makeRoot } from '../../support/certificates.ts';
 import { clusterTransport, loopback, openStream, startEcho, uriTransport } from '../../support/grpc-streams.ts';
@@ -160,6 +162,23 @@ t.test('names are compared whole and by their type', async (t) => {
   t.equal(problem('email', 'a@b.example', rest.certificate), undefined);
   t.equal(problem('dns', 'one.wild.example', rest.certificate), undefined, 'as Envoy compares host names');
   t.match(problem('dns', 'two.one.wild.example', rest.certificate), /not for/);
+});
+
+t.test('a common name is no name: only subject alternative names are', async (t) => {
+  // Of a certificate without any.
+  const x509 = new X509Certificate(readFileSync(root.certificate));
+  t.match(x509.subject, 'CN=root');
+  for (const type of ['dns', 'email', 'uri'] as const) {
+    t.match(identityProblem(x509, { subjectAltNames: [{ type, value: 'root' }] }, 'root'), /for nobody, not for root$/);
+  }
+  t.match(identityProblem(x509, { subjectAltNames: [] }, 'root'), /for nobody, not for root$/);
+});
+
+t.test('a key of metadata may have several values', async (t) => {
+  const initialMetadata = ['1', '2'].map((value) => ({ key: 'k', value }));
+  const service = { target: { kind: 'uri', uri: 'a:1', credentials: {} }, initialMetadata } as const;
+  const [peer] = peersOf(service, new Map());
+  t.strictSame(callMetadata(service, peer!).get('k'), ['1', '2']);
 });
 
 t.test('a name that is written into another is not taken for it', async (t) => {
