@@ -4,6 +4,7 @@
 import t from 'tap';
 import ts from 'typescript';
 import { noFields, noItems } from '../support/empty-patterns.ts';
+import { onlyItems } from '../support/only-items.ts';
 import { nodesOf, parse, pathsOf, placeOf } from './source-tree.ts';
 
 /** What a test calls that shows nothing. */
@@ -11,13 +12,25 @@ const arrangements = /^(end|plan|comment|teardown|testdir|before|after|beforeEac
 
 const tests = pathsOf('test/**/*.ts').map((path) => parse(path));
 
-t.test('no pattern has an empty list or object: use noItems, noFields or t.same', (t) => {
-  t.same(tests.flatMap(emptyPatterns), []);
-  const found = (text: string) => emptyPatterns(parse('x.ts', text)).length;
+t.test('no pattern has a list, which matches any that begins so, or an empty object, which matches any', (t) => {
+  t.same(tests.flatMap(laxPatterns), [], 'use t.strictSame, t.matchOnly, onlyItems, noItems or noFields');
+  const found = (text: string) => laxPatterns(parse('x.ts', text)).length;
   t.equal(found('t.match(a, [])'), 1);
   t.equal(found('t.match(a, { problems: [], value: { metadata: {} } }, "b")'), 2);
-  t.equal(found('t.hasStrict(a, [{ b: [] as const }, new Map()])'), 2, 'hasStrict is no stricter');
-  t.equal(found('t.match(a, { b: [1], c: noItems }); t.same(a, []); t.notMatch(a, {}); text.match(/a/)'), 0);
+  t.equal(found('t.hasStrict(a, [{ b: [] as const }, new Map()])'), 3, 'hasStrict is no stricter');
+  t.equal(found('t.match(a, [/b/]); t.match(a, { b: { c: [d] } }); t.match(a, b.map(c))'), 3);
+  t.equal(found('const b = [1]; const c = { d: [2] }; t.match(a, b); t.match(a, { c }); t.match(a, { ...c })'), 3);
+  t.equal(found('t.match(a, onlyItems([b], { c: [d] }))'), 2, 'nor what is in one');
+  t.equal(found('t.match(a, { b: 1, c: noItems }); t.same(a, []); t.notMatch(a, {}); text.match(/a/)'), 0);
+  t.equal(found('t.matchOnly(a, [b]); t.match(a, onlyItems(b)); t.match(a, b(["c"])); t.match(a, "c".concat(d))'), 0);
+  t.end();
+});
+
+t.test('a list of items in a pattern matches one of that length alone', (t) => {
+  t.match({ a: ['b', { c: 1, d: 2 }] }, { a: onlyItems(/b/, { c: 1 }) });
+  for (const a of [['b'], ['b', { c: 1 }, 3], ['b', { c: 2 }], 'b', undefined, null]) {
+    t.notMatch({ a }, { a: onlyItems(/b/, { c: 1 }) });
+  }
   t.end();
 });
 
@@ -57,22 +70,50 @@ t.test('every test asserts something', (t) => {
   t.end();
 });
 
-function emptyPatterns(file: ts.SourceFile): string[] {
+function laxPatterns(file: ts.SourceFile): string[] {
+  const variables = literalsOf(file);
   const patterns = callsOf(file, /^(match|has|hasStrict)$/).flatMap(({ arguments: [, pattern] }) => pattern ?? []);
-  return patterns.flatMap((pattern) => [...partsOf(pattern)].filter(isEmpty)).map((node) => placeOf(file, node));
+  return patterns
+    .flatMap((pattern) => [...partsOf(pattern, variables)].filter(isLax))
+    .map((node) => placeOf(file, node));
 }
 
-/** The pattern and what is written within it; what a call in it is given is none of it. */
-function* partsOf(given: ts.Expression): Generator<ts.Expression> {
-  const node = bare(given);
+type Literals = ReadonlyMap<string, ts.Expression>;
+
+/** Lists and objects that a file has by name. */
+function literalsOf(file: ts.SourceFile): Literals {
+  const literals = new Map<string, ts.Expression>();
+  for (const node of nodesOf(file)) {
+    if (!ts.isVariableDeclaration(node) || node.initializer === undefined) continue;
+    const value = bare(node.initializer);
+    if (ts.isArrayLiteralExpression(value) || ts.isObjectLiteralExpression(value)) {
+      literals.set(node.name.getText(), value);
+    }
+  }
+  return literals;
+}
+
+/** The pattern and what is written within it; what another call than `onlyItems` is given is none of it. */
+function* partsOf(given: ts.Expression, variables: Literals): Generator<ts.Expression> {
+  const named = ts.isIdentifier(given) ? variables.get(given.text) : undefined;
+  const node = named ?? bare(given);
   yield node;
-  if (ts.isArrayLiteralExpression(node)) for (const element of node.elements) yield* partsOf(element);
-  if (!ts.isObjectLiteralExpression(node)) return;
-  for (const property of node.properties) if (ts.isPropertyAssignment(property)) yield* partsOf(property.initializer);
+  const within: ts.Expression[] = [];
+  if (ts.isArrayLiteralExpression(node)) within.push(...node.elements);
+  if (ts.isCallExpression(node) && node.expression.getText() === 'onlyItems') within.push(...node.arguments);
+  if (ts.isObjectLiteralExpression(node))
+    within.push(...node.properties.flatMap((property) => initializerOf(property) ?? []));
+  for (const each of within) yield* partsOf(each, variables);
 }
 
-function isEmpty(node: ts.Expression): boolean {
-  if (ts.isArrayLiteralExpression(node)) return node.elements.length === 0;
+function initializerOf(property: ts.ObjectLiteralElementLike): ts.Expression | undefined {
+  if (ts.isPropertyAssignment(property)) return property.initializer;
+  if (ts.isShorthandPropertyAssignment(property)) return property.name;
+  return ts.isSpreadAssignment(property) ? property.expression : undefined;
+}
+
+function isLax(node: ts.Expression): boolean {
+  if (ts.isArrayLiteralExpression(node) || isListCall(node)) return true;
   if (ts.isObjectLiteralExpression(node)) return node.properties.length === 0;
   return ts.isNewExpression(node) && /^new (Map|Set)(\(\))?$/.test(node.getText());
 }
@@ -86,6 +127,11 @@ function alwaysTrue(file: ts.SourceFile): string[] {
 function isAlwaysTrue(node: ts.Expression): boolean {
   if (ts.isArrayLiteralExpression(node) || ts.isObjectLiteralExpression(node)) return true;
   if (ts.isArrowFunction(node) || ts.isNewExpression(node) || node.kind === ts.SyntaxKind.TrueKeyword) return true;
+  return isListCall(node);
+}
+
+/** `values.map(…)` and the like. */
+function isListCall(node: ts.Expression): boolean {
   const givesList = /^(filter|map|flatMap|toSorted|split|entries|keys|values|matchAll)$/;
   return ts.isCallExpression(node) && ts.isPropertyAccessExpression(node.expression)
     ? givesList.test(node.expression.name.text)

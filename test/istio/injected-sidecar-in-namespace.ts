@@ -72,7 +72,7 @@ async function ask(ip: string, port: number, path: string): Promise<readonly [nu
 const [server, client] = await Promise.all([startInjected('server', SERVER_IP), startInjected('client', CLIENT_IP)]);
 
 t.test('the hook that holds the application back ends when the sidecar is ready', async (t) => {
-  t.same(await Promise.all([wait(server.pod, 60), wait(client.pod, 60)]), [
+  t.same(await Promise.all([wait(server.pod, 600), wait(client.pod, 600)]), [
     [0, ''],
     [0, ''],
   ]);
