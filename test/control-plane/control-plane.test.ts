@@ -10,10 +10,10 @@ import { noItems } from '../support/empty-patterns.ts';
 import { onlyItems } from '../support/only-items.ts';
 import { threadNowMs } from '../support/thread-time.ts';
 
-async function start(t: Test, files: { readonly [path: string]: string }) {
+async function start(t: Test, files: { readonly [path: string]: string }, more: readonly string[] = []) {
   const folder = t.testdir();
   writeFiles(folder, files);
-  const args = ['--dir', folder, '--listen', '127.0.0.1:0', '--status', '127.0.0.1:0'];
+  const args = ['--dir', folder, '--listen', '127.0.0.1:0', '--status', '127.0.0.1:0', ...more];
   const lines: string[] = [];
   let onLine = (_line: string): void => undefined;
   const controlPlane = new ControlPlane(parseControlPlaneFlags(args)!, (line) => {
@@ -23,9 +23,9 @@ async function start(t: Test, files: { readonly [path: string]: string }) {
   const { port, statusPort } = await controlPlane.start();
   t.teardown(() => controlPlane.close());
   const ask = (path: string) => fetch(`http://127.0.0.1:${statusPort}${path}`);
-  const logged = (wanted: string) =>
+  const logged = (isWanted: (line: string) => boolean) =>
     new Promise<void>((resolve) => {
-      onLine = (line) => line === wanted && resolve();
+      onLine = (line) => isWanted(line) && resolve();
     });
   return { folder, lines, logged, address: `127.0.0.1:${port}`, ask };
 }
@@ -56,7 +56,7 @@ t.test('a broken file is named on the console and in /status, and the last good 
   call.ask('cds');
   await call.next();
   const before = lines.length;
-  const reported = logged('the last good state is served until this is mended');
+  const reported = logged((line) => line === 'the last good state is served until this is mended');
   writeFiles(folder, { 'b.yaml': 'service: b\nendpoint: []\n' });
   await reported;
   t.same(lines.slice(before), [
@@ -141,6 +141,36 @@ t.test('/status shows who has what, and what was refused by whom', async (t) => 
     /^node "edge-1" \(127\.0\.0\.1:\d+\) refused cds version \S+: cluster "e": no\n {2}cluster "a"/,
   );
   t.equal((await ask('/else')).status, 404);
+});
+
+t.test(
+  'of refusals the last hundred are kept, and the console is told nothing that a terminal would obey',
+  async (t) => {
+    const { address, ask, lines, logged } = await start(t, { 'a.yaml': serviceText('a') });
+    const call = new DiscoveryCall(t, { address });
+    call.ask('cds');
+    await call.next();
+    const told = logged((line) => line.endsWith(': \uFFFD[2J 120'));
+    for (let count = 0; count <= 120; count++) call.ask('cds', { refusal: `\u001B[2J ${count}` });
+    await told;
+    t.equal(lines.filter((line) => line.includes('\u001B')).length, 0);
+    const { refusals } = (await (await ask('/status')).json()) as { refusals: { text: string }[] };
+    t.same([refusals.length, refusals[0]!.text, refusals[99]!.text], [100, '\u001B[2J 21', '\u001B[2J 120']);
+  },
+);
+
+t.test('own files come first, may name what an upstream has, and lose nothing before it answered', async (t) => {
+  const route = '{service: g, listen: "127.0.0.1:1", routes: [{to: east}]}';
+  const east = await start(t, { 'a.yaml': `${serviceText('east', 1)}---\n${serviceText('both.example', 2)}` });
+  const files = { 'a.yaml': 'service: both.example\nendpoints: [name.example:3]\n', 'g.yaml': route };
+  const { address, ask } = await start(t, files, ['--upstream', east.address]);
+  const call = new DiscoveryCall(t, { address });
+  call.ask('cds');
+  const { resources } = await call.next();
+  t.same(resources.map(({ name }) => name).sort(), ['both.example', 'east'], 'in one response');
+  const both = resources.find(({ name }) => name === 'both.example')!;
+  t.ok(Buffer.from(both.message!).includes('name.example'), 'the own definition');
+  t.match(await (await ask('/status')).json(), { problems: noItems, upstreams: [{ connection: 'connected' }] });
 });
 
 t.test('an address that is taken is said', async (t) => {

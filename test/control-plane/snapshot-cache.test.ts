@@ -22,6 +22,22 @@ t.test('a node has the snapshot of its group, and none before there is one', asy
   t.equal(cache.groupFor('edge-1'), 'edge-*');
 });
 
+t.test('nodes of a group that went have what is for every node', async (t) => {
+  const cache = new SnapshotCache();
+  cache.update(new Map([...[everyNode, 'edge-*'].map((group) => [group, b] as const)]));
+  cache.update(new Map([[everyNode, a]]));
+  t.equal(cache.groupFor('edge-1'), everyNode);
+  t.same([...cache.snapshotFor('edge-1')!.types.get(typeUrls['cds']!)!.byName.keys()], ['a']);
+});
+
+t.test('a version is of the content alone, in whatever order it came', async (t) => {
+  const resources = [...a.resources, ...b.resources];
+  const versionsOf = (list: typeof resources) =>
+    new Map([...makeSnapshot(list).types].sort().map(([typeUrl, { version }]) => [typeUrl, version]));
+  t.same(versionsOf(resources), versionsOf([...resources].reverse()));
+  t.not(versionsOf(resources).get(typeUrls['cds']!), versionsOf([...a.resources]).get(typeUrls['cds']!));
+});
+
 t.test('followers are called until they let go', async (t) => {
   const cache = new SnapshotCache();
   let calls = 0;

@@ -6,6 +6,8 @@ import { everyNode, SnapshotCache } from '../../control-plane/snapshot-cache.ts'
 import { UpstreamSources } from '../../control-plane/upstream-sources.ts';
 import { makeLeaf, makeRoot } from '../support/certificates.ts';
 import { resourcesOfText, serviceText, typeUrls } from '../support/control-plane-fixtures.ts';
+import { onlyItems } from '../support/only-items.ts';
+import { pause } from '../support/pause.ts';
 
 function sourcesOf(upstreams: readonly string[], flags: readonly string[] = []) {
   const named = upstreams.flatMap((upstream) => ['--upstream', upstream]);
@@ -35,7 +37,7 @@ t.test('an upstream that cannot be reached is named on the console, and its stat
   t.notOk(sources.isReady);
   await turnsUntil(() => lines.length > 0);
   t.match(lines[0], /^upstream east: .*127\.0\.0\.1:1/);
-  t.match(sources.statuses(), [{ name: 'east', target: '127.0.0.1:1', connection: { kind: 'waiting' } }]);
+  t.match(sources.statuses(), onlyItems({ name: 'east', target: '127.0.0.1:1', connection: { kind: 'waiting' } }));
 });
 
 t.test('an upstream that is this control plane itself is named, once', async (t) => {
@@ -56,6 +58,26 @@ t.test('an upstream that is this control plane itself is named, once', async (t)
   publish(2);
   await turnsUntil(() => held() !== before);
   t.equal(lines.filter((line) => line === text).length, 1);
+});
+
+t.test('an upstream is told the node id, and what it sent is forgotten --source-ttl after it was lost', async (t) => {
+  const cache = new SnapshotCache();
+  cache.update(new Map([[everyNode, { resources: resourcesOfText(serviceText('a')) }]]));
+  const server = new DiscoveryServer({ cache, clock: () => 1, onRefusal: () => {} });
+  const address = `127.0.0.1:${await server.listen('127.0.0.1:0')}`;
+  const { sources, lines } = sourcesOf([address], ['--node', 'sidecar~1', '--source-ttl', '1']);
+  t.teardown(() => sources.stop());
+  sources.start();
+  await turnsUntil(() => sources.isReady);
+  t.same(
+    [...server.clients].map(({ node }) => node?.id),
+    ['sidecar~1'],
+  );
+  const names = () => [...sources.statements()[0]!.types.get(typeUrls['cds']!)!.byName.keys()];
+  t.same(names(), ['a']);
+  await server.close();
+  while (!lines.some((line) => line.includes('longer than --source-ttl'))) await pause();
+  t.same(names(), []);
 });
 
 /** Serves one service to clients that have a certificate of `root`. */
@@ -84,7 +106,7 @@ t.test('an upstream is followed by mutual TLS when its certificate is for the na
   t.teardown(() => sources.stop());
   sources.start();
   await turnsUntil(() => sources.isReady);
-  t.match(sources.statuses(), [{ connection: { kind: 'connected' } }]);
+  t.match(sources.statuses(), onlyItems({ connection: { kind: 'connected' } }));
   t.same([...sources.statements()[0]!.types.get(typeUrls['cds']!)!.byName.keys()], ['a']);
 
   const other = sourcesOf([upstream], ['--upstream-ca', root.certificate, '--upstream-san', 'other.example', ...shown]);
@@ -97,5 +119,5 @@ t.test('an upstream is followed by mutual TLS when its certificate is for the na
   t.teardown(() => unknown.sources.stop());
   unknown.sources.start();
   await turnsUntil(() => unknown.lines.length > 0);
-  t.match(unknown.sources.statuses(), [{ connection: { kind: 'waiting' } }], 'as is who shows none');
+  t.match(unknown.sources.statuses(), onlyItems({ connection: { kind: 'waiting' } }), 'as is who shows none');
 });
