@@ -142,6 +142,34 @@ const steps: readonly Step[] = [
   { name: 'no cluster is named', host: 'via', seen: `503 NC cluster_not_found - | ${unclustered}` },
 ];
 
+/** What a new stream is told: all names that were asked for, and, with their type, those of what is held. */
+const again = [
+  ...['+Cluster first', '+Cluster missing', '+Cluster second', '+Cluster slow', '+RouteConfiguration routes'],
+  ...[
+    'aliased',
+    'found',
+    'late',
+    'late-posted',
+    'other',
+    'pathless',
+    'port:81',
+    'posted',
+    'removed',
+    'via',
+    'void',
+  ].map((host) => `+VirtualHost routes/${host}`),
+  'Cluster first= second= slow=',
+  'Listener web=',
+  'RouteConfiguration routes=',
+  'VirtualHost routes/another= routes/elsewhere= routes/found= routes/late= routes/pathless= routes/port= routes/posted= routes/pushed-pathless= routes/pushed= routes/via=',
+];
+/** It has asked for one that was pushed, and says that it holds what it was told not to exist. */
+const againOfEnvoy = [
+  ...again.slice(0, -1),
+  '+VirtualHost routes/pushed-pathless',
+  `${again.at(-1)} routes/void=`,
+].sort();
+
 if ('missing' in envoy) t.pass('the comparison with Envoy of what is asked for', { skip: envoy.missing });
 else {
   for (const name of ['envoy', 'outrigger'] as const) {
@@ -154,6 +182,7 @@ else {
         const wanted = (name === 'envoy' ? step.ofEnvoy : undefined) ?? step.seen;
         t.equal(await seenOf(led, step, wanted), wanted, step.name);
       }
+      t.same(await saidAgain(led.controlPlane), name === 'envoy' ? againOfEnvoy : again, 'a new stream');
     });
   }
 }
@@ -199,4 +228,15 @@ async function seenOf({ proxy, controlPlane }: AskedProxy, asking: Asking, wante
     if (seen === wanted || Date.now() >= deadline) return seen;
     await aTurn();
   }
+}
+
+/** Until there is a first request of each type. */
+async function saidAgain(controlPlane: AskedControlPlane): Promise<readonly string[]> {
+  controlPlane.stop();
+  controlPlane.asked.length = 0;
+  controlPlane.begun.length = 0;
+  await controlPlane.start();
+  while (controlPlane.begun.length < 4) await aTurn();
+  const held = controlPlane.begun.map((line) => line.split(' ').toSorted().join(' '));
+  return [...controlPlane.asked, ...held].toSorted();
 }
