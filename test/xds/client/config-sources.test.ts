@@ -125,6 +125,20 @@ t.test('a source of its own is shared by those who name the same', async (t) => 
   );
 });
 
+t.test('a stream of its own speaks the protocol, and says the node as often, as its source says', async (t) => {
+  const { sources, opened, time } = made(t);
+  sources.start();
+  const source = own(api('control', { protocol: 'state-of-the-world', setNodeOnFirstMessageOnly: false }));
+  sources.subscriptions(source, endpoints).subscribe(endpointType, 'a', 0);
+  time.endTurn();
+  const stream = opened[0]!.transport.last;
+  stream.respond({ type: endpointType, version: '1', nonce: 'n', resources: [{ name: 'a' }] });
+  t.strictSame(stream.take(), [
+    { type: endpointType, node: 'me', names: ['a'] },
+    { type: endpointType, node: 'me', names: ['a'], version: '1', nonce: 'n' },
+  ]);
+});
+
 t.test('a file is a source', async (t) => {
   const { sources } = made(t);
   const file: ConfigSource = { kind: 'path', path: '/nowhere/eds.yaml', initialFetchTimeoutMs: 0 };

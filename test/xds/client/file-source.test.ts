@@ -1,5 +1,7 @@
-import { mkdirSync, renameSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { mkdirSync, renameSync, symlinkSync, unlinkSync, watch, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setImmediate as aTurn } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { FileSource, type FileSourceOptions } from '../../../xds/client/file-source.ts';
 import { HandClock, RecordingConsumer } from '../../support/discovery-fixtures.ts';
@@ -138,6 +140,38 @@ t.test('names are told as absent after their time, and not as gone by a file wit
   t.same(consumer.take(), ['+b@'], 'a new name may be in the file already');
 });
 
+t.test('the wait for everything ends with the file, a time of zero is none, and none is left after stop', async (t) => {
+  const path = join(t.testdir({ 'cds.yaml': clusters('a') }), 'cds.yaml');
+  const { source, consumer, time, until } = started(t, { path });
+  source.subscribe(typeUrl, '*', 1000);
+  source.start();
+  await until(() => consumer.held.has('a'));
+  source.subscribe(typeUrl, 'b', 0);
+  t.same(time.waits, []);
+  source.subscribe(typeUrl, 'c', 1000);
+  t.same(time.waits, [1000]);
+  source.stop();
+  t.same(time.waits, []);
+});
+
+t.test('a file that is written in place is not read: half of it may be there', async (t) => {
+  const directory = t.testdir({ 'cds.yaml': clusters('a') });
+  const path = join(directory, 'cds.yaml');
+  const { source, consumer, until } = started(t, { path });
+  source.subscribe(typeUrl, '*', 0);
+  source.start();
+  await until(() => consumer.held.has('a'));
+  const watcher = watch(directory);
+  t.teardown(() => watcher.close());
+  writeFileSync(path, clusters('b'));
+  await once(watcher, 'change');
+  for (let turn = 0; turn < 3; turn++) await aTurn();
+  t.equal(consumer.updates, 1);
+  replace(path, clusters('c'));
+  await until(() => consumer.held.has('c'));
+  t.same(consumer.take(), ['+a@', '+c@', '-a']);
+});
+
 t.test('a watched directory says when to read: a link in it that leads elsewhere', async (t) => {
   const directory = t.testdir({ one: { 'cds.yaml': clusters('a') }, two: { 'cds.yaml': clusters('b') } });
   const mounted = join(directory, 'mounted');
@@ -152,6 +186,19 @@ t.test('a watched directory says when to read: a link in it that leads elsewhere
   renameSync(join(mounted, '..data_new'), join(mounted, '..data'));
   await until(() => consumer.held.has('b'));
   t.same([...consumer.held.keys()], ['b']);
+});
+
+t.test('a watched directory may be another than that of the file', async (t) => {
+  const directory = t.testdir({ files: { 'cds.yaml': clusters('a') }, watched: {} });
+  const [path, watchedDirectory] = [join(directory, 'files', 'cds.yaml'), join(directory, 'watched')];
+  const { source, consumer, until } = started(t, { path, watchedDirectory });
+  source.subscribe(typeUrl, '*', 0);
+  source.start();
+  await until(() => consumer.held.has('a'));
+  writeFileSync(path, clusters('b'));
+  writeFileSync(join(watchedDirectory, 'moved'), '');
+  await until(() => consumer.held.has('b'));
+  t.strictSame([...consumer.held.keys()], ['b']);
 });
 
 t.test('a folder that is not there is looked for again', async (t) => {
