@@ -170,7 +170,10 @@ t.test('own files come first, may name what an upstream has, and lose nothing be
   t.same(resources.map(({ name }) => name).sort(), ['both.example', 'east'], 'in one response');
   const both = resources.find(({ name }) => name === 'both.example')!;
   t.ok(Buffer.from(both.message!).includes('name.example'), 'the own definition');
-  t.match(await (await ask('/status')).json(), { problems: noItems, upstreams: [{ connection: 'connected' }] });
+  t.match(await (await ask('/status')).json(), {
+    problems: noItems,
+    upstreams: onlyItems({ connection: 'connected' }),
+  });
 });
 
 t.test('an address that is taken is said', async (t) => {
