@@ -17,8 +17,10 @@ import { LongTurns } from './client/long-turns.ts';
 import { cacheIdentity, openResourceCache, type ResourceCache } from './client/resource-cache.ts';
 import { given } from './decode/given.ts';
 
-export interface DynamicConfigurationOptions extends Omit<AssemblerOptions, 'bootstrap' | 'sources'> {
+export interface DynamicConfigurationOptions extends Omit<AssemblerOptions, 'bootstrap' | 'sources' | 'turns'> {
   readonly bootstrap: Bootstrap;
+  /** Calls back at the end of this turn of the event loop. */
+  readonly defer: (callback: () => void) => void;
   readonly random: Random;
   readonly log: DiscoveryLog;
   readonly observer?: DiscoveryObserver & AssemblyObserver;
@@ -55,7 +57,7 @@ export class DynamicConfiguration implements DynamicState {
       ...given('cache', this.#cache),
       ...given('ownSecrets', options.ownSecrets),
     });
-    this.#assembler = new Assembler({ ...options, defer, sources: this.#sources });
+    this.#assembler = new Assembler({ ...options, turns, sources: this.#sources });
   }
 
   /** Throws `ConfigError` when static resources need what cannot be had. */

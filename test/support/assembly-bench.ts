@@ -5,6 +5,7 @@ import type { ConfigSource } from '../../config/config-source.ts';
 import { emptySnapshot, type MapDelta, type Snapshot, type SnapshotChange } from '../../config/snapshot.ts';
 import { Assembler, type AssemblerOptions } from '../../xds/assembly/assembler.ts';
 import type { ReceivedResource, RefusedResource, ResourceType } from '../../xds/client/discovery.ts';
+import { LongTurns } from '../../xds/client/long-turns.ts';
 import { encodeMessage } from '../../xds/message/wire-message.ts';
 import { messageOf } from './config-fixtures.ts';
 
@@ -49,6 +50,8 @@ export class AssemblyBench {
   readonly refusedDemands: string[] = [];
   isReady = false;
   nowMs = 0;
+  /** Stands still while something is done, so that all of it is one slice. */
+  clock = (): number => this.nowMs;
   #version = 0;
   #timers: { readonly dueMs: number; readonly callback: () => void }[] = [];
   #deferred: (() => void)[] = [];
@@ -93,8 +96,8 @@ export class AssemblyBench {
           this.#timers = this.#timers.filter((each) => each !== timer);
         };
       },
-      defer: (callback) => this.#deferred.push(callback),
-      clock: () => this.nowMs,
+      turns: new LongTurns((callback) => this.#deferred.push(callback)),
+      clock: () => this.clock(),
       log: (_level, text, facts) => this.logged.push(`${text}: ${Object.values(facts).join(': ')}`),
       runtime: () => new Map(),
       onRefusedDemand: (asked, workers, why) => {
@@ -136,9 +139,14 @@ export class AssemblyBench {
     return this;
   }
 
-  /** The end of a turn of the event loop. */
+  /** The end of a turn of the event loop, and of all that a long one takes. */
   turn(): void {
-    while (this.#deferred.length > 0) for (const callback of this.#deferred.splice(0)) callback();
+    while (this.#deferred.length > 0) this.slice();
+  }
+
+  /** The next of the turns that a long one takes. */
+  slice(): void {
+    for (const callback of this.#deferred.splice(0)) callback();
   }
 
   /** Time goes by; each timer has a turn of its own. */

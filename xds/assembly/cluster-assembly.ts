@@ -131,11 +131,12 @@ export class ClusterAssembly implements ResourceUser<Cluster> {
     return this.#entries.get(name)?.warming === undefined ? 'active' : 'warming';
   }
 
-  /** Removed clusters go when the served configuration does not name them. At the end of a turn. */
-  dropUnused(): void {
+  /** Removed clusters go when the served configuration does not name them. At the end of a turn, in short steps. */
+  *dropUnused(): Generator<unknown, void> {
     for (const entry of this.#leaving) {
       if (!this.#context.references.has(entry.name)) this.#drop(entry);
       else entry.stopLeaving ??= this.#context.schedule(maxStayMs, () => this.#drop(entry));
+      yield;
     }
   }
 

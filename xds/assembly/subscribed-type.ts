@@ -3,6 +3,7 @@
 import type { ConfigSource } from '../../config/config-source.ts';
 import type { ResourceStatus } from '../../config/dynamic-state.ts';
 import type { Problems } from '../../config/problems.ts';
+import { takeAllSteps } from '../../config/time-slice.ts';
 import type { ResourceSubscriptions, ResourceType } from '../client/discovery.ts';
 import type { ResourceDecoder } from '../resource/resource-decoder.ts';
 import { type Removal, ResourceSet, type ResourceUser } from '../resource/resource-set.ts';
@@ -103,6 +104,11 @@ export class SubscribedType<T, User> {
 
   /** At the end of a turn, so that what is removed and comes back within one stays, and need not be sent again. */
   letGoUnused(): void {
+    takeAllSteps(this.letGoUnusedInSteps());
+  }
+
+  /** What is used again between two steps stays. */
+  *letGoUnusedInSteps(): Generator<unknown, void> {
     const { sources, decoder, onLetGo } = this.#options;
     for (const resource of this.#unused) {
       const { name, source } = resource;
@@ -110,9 +116,10 @@ export class SubscribedType<T, User> {
       resources.delete(name);
       set.forget(name);
       sources.subscriptions(source, decoder.type).unsubscribe(decoder.type.typeUrl, name);
+      this.#unused.delete(resource);
       onLetGo?.(resource);
+      yield;
     }
-    this.#unused.clear();
   }
 
   statuses(): ResourceStatus[] {

@@ -211,3 +211,28 @@ t.test('sources of one type are kept apart', async (t) => {
   t.same([portsOf(bench.snapshot, 'a'), portsOf(bench.snapshot, 'b')], [[1], undefined]);
   t.same([...bench.consumer('eds', '/eds.yaml').heldVersions()], []);
 });
+
+t.test(
+  'clusters that leave together take many turns, and are one change that keeps what comes back meanwhile',
+  async (t) => {
+    const names = Array.from({ length: 9 }, (_, index) => `c${index}`);
+    const clusters = Object.fromEntries(names.map((name) => [name, edsCluster(name)]));
+    const bench = new AssemblyBench().startEmpty();
+    bench.respond('cds', clusters);
+    bench.respond('eds', Object.fromEntries(names.map((name) => [name, assignment(name, 1)])));
+    const before = bench.changes.length;
+    bench.clock = () => (bench.nowMs += 5);
+    bench.push('cds', {}, names);
+    bench.slice();
+    bench.slice();
+    bench.push('cds', { c8: edsCluster('c8', { fields: ', connect_timeout: 9s' }), c0: clusters['c0']! });
+    t.equal(bench.changes.length, before);
+    let slices = 0;
+    for (; bench.changes.length === before && slices < 99; slices++) bench.slice();
+    t.ok(slices > 9, `${slices} slices`);
+    t.same(bench.changes.at(-1)!.clusters.removed.toSorted(), names.slice(1, 8), 'all at once');
+  t.same([...bench.snapshot.clusters.keys()].sort(), ['c0', 'c8'], 'also one that was gone already');
+  bench.turn();
+  t.same([...bench.subscriptions].sort(), ['cds *', 'eds c0', 'eds c8', 'lds *']);
+  t.same([portsOf(bench.snapshot, 'c0'), portsOf(bench.snapshot, 'c8')], [[1], [1]]);
+});

@@ -1,5 +1,5 @@
 // Random pushes, whole and by halves, right and wrong, in any order: what is served is consistent after each change, and
-// in the end it is what the control plane sent last.
+// in the end it is what the control plane sent last. Wherever slices of a turn end, what comes between them changes nothing of that.
 
 import { deepStrictEqual, ok, strictEqual } from 'node:assert/strict';
 import fc from 'fast-check';
@@ -39,6 +39,7 @@ type Step =
   | { readonly kind: 'absent'; readonly type: 'eds' | 'rds' | 'ecds'; readonly name: string }
   | { readonly kind: 'answer' }
   | { readonly kind: 'turn' }
+  | { readonly kind: 'slice' }
   | { readonly kind: 'time'; readonly delayMs: number };
 
 const cluster = clusterName.chain((name) =>
@@ -105,11 +106,15 @@ const step = fc.oneof(
   { weight: 1, arbitrary: filterName.map((name): Step => ({ kind: 'absent', type: 'ecds', name })) },
   { weight: 4, arbitrary: fc.constant<Step>({ kind: 'answer' }) },
   { weight: 4, arbitrary: fc.constant<Step>({ kind: 'turn' }) },
+  { weight: 4, arbitrary: fc.constant<Step>({ kind: 'slice' }) },
   {
     weight: 1,
     arbitrary: fc.constantFrom(100, 5_000, 10_000, drainTimeMs).map((delayMs): Step => ({ kind: 'time', delayMs })),
   },
 );
+
+/** A slice of 3 ms has any number of steps, down to one. */
+const stepsMs = fc.array(fc.constantFrom(0, 0, 2, 5), { minLength: 1, maxLength: 8 });
 
 /** Knows what it has sent; answers subscriptions when it is told to, or later. */
 class Server {
@@ -126,7 +131,14 @@ class Server {
   };
   #seenChanges = 0;
 
-  constructor() {
+  /** How far the clock goes on each time that it is read, in turns. */
+  constructor(stepsMs: readonly number[]) {
+    let readings = 0;
+    let passedMs = 0;
+    this.#bench.clock = () => {
+      passedMs += stepsMs[readings++ % stepsMs.length]!;
+      return this.#bench.nowMs + passedMs;
+    };
     this.#bench.assembler.start();
     this.#bench.turn();
   }
@@ -149,6 +161,9 @@ class Server {
         break;
       case 'turn':
         this.#bench.turn();
+        break;
+      case 'slice':
+        this.#bench.slice();
         break;
       case 'time':
         this.#bench.turn();
@@ -298,8 +313,8 @@ function portFor(listenerName: string): number {
 
 t.test('whatever is pushed, what is served is consistent, and in the end it is what was sent last', async () => {
   fc.assert(
-    fc.property(fc.array(step, { minLength: 10, maxLength: 80, size: 'max' }), (steps) => {
-      const server = new Server();
+    fc.property(fc.array(step, { minLength: 10, maxLength: 80, size: 'max' }), stepsMs, (steps, passing) => {
+      const server = new Server(passing);
       for (const each of steps) server.run(each);
       server.finish();
     }),
