@@ -97,6 +97,17 @@ t.test('a refusal is told with who refused what', async (t) => {
   t.same(refusals, [`n1 ${typeUrl} it is wrong`]);
 });
 
+t.test('a request of more than the library takes by itself is taken', async (t) => {
+  const { address, publish, cache, refusals } = await startServer(t);
+  publish(serviceText('a'));
+  const call = new DiscoveryCall(t, { address });
+  const taken = requestsTaken(cache, 1);
+  const ended = new Promise((resolve) => call.stream.once('error', resolve));
+  call.ask('cds', { refusal: 'x'.repeat(5 * 1024 * 1024) });
+  t.equal(await Promise.race([taken, ended]), undefined);
+  t.equal(refusals.length, 1);
+});
+
 t.test('a client that goes away is forgotten', async (t) => {
   const { address, publish, server, cache } = await startServer(t);
   publish(serviceText('a'));

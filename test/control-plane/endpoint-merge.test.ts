@@ -104,3 +104,18 @@ t.test('what was merged of several is taken apart by who has which endpoint', as
   for (const bytes of [message, ...parts]) bytes.fill(0);
   t.equal(sharesOf(assignments, message, [...parts]), shares, 'of the same ones without looking into them again');
 });
+
+t.test('of as many as a number has bits it is told whose which endpoint is, of more it is not', async (t) => {
+  const { messageType } = assignments;
+  const partOf = (port: number) =>
+    encodeMessage(
+      messageOf(messageType, `{cluster_name: c, endpoints: [{lb_endpoints: [${endpoint(port)}]}]}`),
+      messageType,
+    );
+  const parts = Array.from({ length: 32 }, (_, index) => partOf(index + 1));
+  const mergeAll = (all: readonly Uint8Array[]) => all.reduce((one, other) => mergeMessages(assignments, one, other)!);
+  const message = mergeAll(parts.slice(0, 31));
+  const shares = sharesOf(assignments, message, parts.slice(0, 31));
+  for (const index of [0, 29, 30]) t.same(shareOf(assignments, message, { shares, index }), parts[index]);
+  t.equal(sharesOf(assignments, mergeAll(parts), parts), '');
+});
