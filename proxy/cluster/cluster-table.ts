@@ -23,9 +23,12 @@ export class ClusterTable {
   readonly #leaving = new Set<ClusterRuntime>();
   /** Packs to dissolve. */
   readonly #sparse = new Set<ClusterPack>();
+  readonly #onUsed: (name: string) => void;
 
-  constructor(environment: ClusterEnvironment) {
+  /** `onUsed` hears of each cluster that is asked for, when it is first asked for. */
+  constructor(environment: ClusterEnvironment, onUsed: (name: string) => void = () => undefined) {
     this.#environment = environment;
+    this.#onUsed = onUsed;
   }
 
   /** Number of configured clusters, used or not. */
@@ -249,6 +252,7 @@ export class ClusterTable {
     if (config === undefined || config.upstreamHttp.protocol === 'http2') return null;
     const cluster = new ClusterRuntime(config, this.#assignments.get(name)?.told?.value() ?? null, this.#environment);
     this.#runtimes.set(name, cluster);
+    this.#onUsed(name);
     return cluster;
   }
 

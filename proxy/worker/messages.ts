@@ -104,6 +104,8 @@ export type FromWorker =
   | { readonly kind: 'logs'; readonly batch: LogBatch }
   | { readonly kind: 'log-entries'; readonly batch: EntryBatch }
   | TracingMessage
+  /** The worker was asked for a cluster for the first time since it was configured. */
+  | { readonly kind: 'cluster-used'; readonly name: string }
   /** Requests of this worker wait for it: it comes with a snapshot, or `demand-refused` follows. */
   | { readonly kind: 'demand'; readonly name: OnDemandName }
   /** None of them does any more. */

@@ -8,6 +8,7 @@ import type { SnapshotDelta } from '../../config/snapshot.ts';
 import { signalEventFd } from '../../native/event-fd.ts';
 import type { WantedAddress } from '../listener/inherited-sockets.ts';
 import type { OpenFailure } from '../listener/listener-opening.ts';
+import { RecentKeys } from '../listener/recent-keys.ts';
 import { makeSharedLimit } from '../listener/shared-limit.ts';
 import type { ShortcutMaps } from '../reactor/shortcut-exit.ts';
 import type { EntryBatch, LogBatch } from '../telemetry/access-log.ts';
@@ -29,6 +30,8 @@ import { OpenListeners, type OpenListenersOptions } from './open-listeners.ts';
 import { splitRoutes } from './route-parts.ts';
 import { SentRoutes } from './sent-routes.ts';
 import { splitDelta } from './snapshot-parts.ts';
+
+const mostUsedClusters = 4096;
 
 export interface WorkerPoolOptions {
   readonly concurrency: number;
@@ -88,6 +91,8 @@ export class WorkerPool {
     if (kind === 'demand') this.refuseDemand(name, [worker], 'absent');
   };
   #published = 0;
+  /** Of some worker. Those that were removed make room in time. */
+  readonly #usedClusters = new RecentKeys(mostUsedClusters);
   /** As of the generation that is published. */
   #bound: readonly BoundListener[] = [];
   /** The generation that sockets were opened and given away for: that one, or the one that is being handed out. */
@@ -132,7 +137,7 @@ export class WorkerPool {
   *publish(delta: SnapshotDelta): Generator<void, number, void> {
     const { set, placements, updatedInPlace } = this.#place(delta);
     const { routes, ...rest } = delta;
-    const split = splitDelta({ ...rest, listeners: { set, removed: delta.listeners.removed } });
+    const split = splitDelta({ ...rest, listeners: { set, removed: delta.listeners.removed } }, this.#usedClusters);
     for (const part of split.parts) {
       this.#broadcast({ kind: 'snapshot-part', part });
       yield;
@@ -314,6 +319,9 @@ export class WorkerPool {
         return;
       case 'server-first':
         this.#options.onServerFirst?.(message.destination);
+        return;
+      case 'cluster-used':
+        this.#usedClusters.add(message.name);
         return;
       case 'stats':
         this.#options.onStats(index, message.announcement);

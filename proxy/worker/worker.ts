@@ -110,12 +110,10 @@ export class Worker {
     });
     const stats = new WorkerStats((announcement) => this.#send({ kind: 'stats', announcement }));
     this.#tls = this.#openTls(stats);
-    this.#clusters = new ClusterTable({
-      random,
-      clock: () => this.#reactor.nowMs,
-      statsSource: statsSource(stats),
-      tls: this.#tls,
-    });
+    this.#clusters = new ClusterTable(
+      { random, clock: () => this.#reactor.nowMs, statsSource: statsSource(stats), tls: this.#tls },
+      (name) => this.#send({ kind: 'cluster-used', name }),
+    );
     this.#logs = this.#openLogs();
     this.#date = new HttpDate(wallClock);
     const engines = enginesOf(this.#openHttp(stats), options);

@@ -22,13 +22,15 @@ export interface Change {
 export function makeClusterTable() {
   const statsSource = makeStatsSource();
   const time = { nowMs: 0 };
-  const table = new ClusterTable({ random: seededRandom(1), clock: () => time.nowMs, statsSource, tls: noTls });
+  const used: string[] = [];
+  const environment = { random: seededRandom(1), clock: () => time.nowMs, statsSource, tls: noTls };
+  const table = new ClusterTable(environment, (name) => used.push(name));
   const apply = ({ clusters = [], removed = [], assignments = [], unassigned = [] }: Change) =>
     table.apply({
       clusters: { set: clusters.map((cluster) => [cluster.name, cluster] as const), removed },
       assignments: { set: assignments, removed: unassigned },
     });
-  return { table, apply, statsSource, time };
+  return { table, apply, statsSource, time, used };
 }
 
 /** How many turns it took. */

@@ -17,10 +17,14 @@ t.test('finds clusters by name, with the members that were assigned', (t) => {
 });
 
 t.test('nothing is made of clusters that nobody asks for', (t) => {
-  const { table, apply } = makeClusterTable();
+  const { table, apply, used } = makeClusterTable();
   apply({ clusters: Array.from({ length: 100 }, (_, i) => makeCluster({ name: `c${i}` })) });
   t.equal(table.size, 100);
+  t.same(used, []);
   table.get('c5');
+  table.get('c5');
+  table.get('unknown');
+  t.same(used, ['c5'], 'told once');
   t.same(
     [...table.inUse()].map((cluster) => cluster.name),
     ['c5'],

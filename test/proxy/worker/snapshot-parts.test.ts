@@ -22,7 +22,7 @@ function deltaOf(clusterCount: number, assignmentCount: number) {
 
 t.test('a small delta goes as it is', async (t) => {
   const delta = deltaOf(32, 3);
-  const { parts, rest } = splitDelta(delta);
+  const { parts, rest } = splitDelta(delta, new Set());
   t.same([...parts], []);
   t.equal(rest, delta);
 });
@@ -34,7 +34,7 @@ t.test('parts are small, and together with the rest they are the delta', async (
     [55, 99],
   ] as const) {
     const delta = deltaOf(clusters, assignments);
-    const { parts: made, rest } = splitDelta(delta);
+    const { parts: made, rest } = splitDelta(delta, new Set());
     const parts = [...made];
     for (const part of parts) t.ok(part.clusters.length <= 32 && part.assignments.length <= 32);
     t.same(rest, {
@@ -65,7 +65,24 @@ t.test('a part names its clusters with slow start', async (t) => {
   } as const;
   delta.clusters.set[35] = [name, { ...cluster, loadBalancer: { ...cluster.loadBalancer, policy } }];
   t.same(
-    [...splitDelta(delta).parts].map((part) => new ClusterPack(part).warming),
+    [...splitDelta(delta, new Set()).parts].map((part) => new ClusterPack(part).warming),
     [[], ['c35']],
   );
+});
+
+t.test('clusters in use come together in the first parts, with their members, and the rest in its order', async (t) => {
+  const delta = deltaOf(100, 70);
+  const parts = [...splitDelta(delta, new Set(['c98', 'c3', 'c60', 'gone'])).parts];
+  t.same(parts[0]!.clusters.slice(0, 5), ['c3', 'c60', 'c98', 'c0', 'c1']);
+  t.same(parts[0]!.assignments.slice(0, 4), ['c3', 'c60', 'c0', 'c1']);
+  const names = parts.flatMap((part) => [...part.clusters]);
+  t.same(
+    names.slice(3),
+    delta.clusters.set.map(([name]) => name).filter((name) => !names.slice(0, 3).includes(name)),
+  );
+});
+
+t.test('a small delta is not sorted', async (t) => {
+  const delta = deltaOf(3, 0);
+  t.equal(splitDelta(delta, new Set(['c2'])).rest, delta);
 });

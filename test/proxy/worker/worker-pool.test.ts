@@ -1,12 +1,15 @@
 import { once } from 'node:events';
 import { createServer } from 'node:net';
+import { Worker } from 'node:worker_threads';
 import t, { type Test } from 'tap';
 import type { Cluster } from '../../../config/cluster.ts';
 import type { Listener } from '../../../config/listener.ts';
 import type { SnapshotDelta } from '../../../config/snapshot.ts';
 import { takeAllSteps } from '../../../config/time-slice.ts';
+import type { ToWorker } from '../../../proxy/worker/messages.ts';
 import { WorkerPool, type WorkerPoolOptions } from '../../../proxy/worker/worker-pool.ts';
-import { clusterOf, httpListener, managerOf } from '../../support/data-plane.ts';
+import { clusterOf, forwardTo, httpListener, managerOf, routeOf, virtualHostOf } from '../../support/data-plane.ts';
+import { RawClient } from '../../support/raw-client.ts';
 
 // Starting threads takes seconds on a busy machine.
 t.setTimeout(900_000);
@@ -144,6 +147,30 @@ t.test(
     t.strictSame(await addressesAt(3), [`other 127.0.0.1:${port}`]);
   },
 );
+
+t.test('a cluster that a worker was asked for is in the first part of the next large delta', async (t) => {
+  const parts: string[][] = [];
+  const post = Worker.prototype.postMessage;
+  t.teardown(() => Object.assign(Worker.prototype, { postMessage: post }));
+  Worker.prototype.postMessage = function (this: Worker, message: ToWorker) {
+    if (message.kind === 'snapshot-part') parts.push([...message.part.clusters]);
+    post.call(this, message);
+  };
+  const { pool, addressesAt } = startPool(t, 1);
+  const manager = managerOf([virtualHostOf([routeOf('/', forwardTo('c50'))])]);
+  takeAllSteps(pool.publish(largeDelta(1, httpListener('one', manager))));
+  t.equal(parts.splice(0)[0]![0], 'c0');
+  const [address] = await addressesAt(1);
+  const client = await RawClient.open(Number(address!.split(':')[1]));
+  await client.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
+  await client.until((text) => text.includes('no healthy upstream'));
+  client.close();
+  // Answered, so that what the worker said before is known here.
+  takeAllSteps(pool.publish(deltaOf(2)));
+  await addressesAt(2);
+  takeAllSteps(pool.publish(largeDelta(3)));
+  t.same(parts[0]!.slice(0, 3), ['c50', 'c0', 'c1']);
+});
 
 t.test('a pool that is stopped while a delta is handed out says nothing more to its workers', async (t) => {
   const { pool } = startPool(t, 2);
