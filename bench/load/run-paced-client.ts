@@ -12,8 +12,17 @@ const MOST_OUTPUT_BYTES = 2 ** 25;
 
 // `idle` is SCHED_IDLE: a client that spins only gets what the origin leaves of the core.
 export async function runPacedClient(options: PacedOptions, policy: 'idle' | 'other'): Promise<PacedOutcome> {
-  const priority = policy === 'idle' ? ['chrt', '--idle', '0'] : [];
-  const command = ['-c', String(LOAD_CORE), ...priority, process.execPath, CLIENT, JSON.stringify(options)];
+  // Said in both cases: a child has the class of its parent, which may have made itself idle.
+  const command = [
+    '-c',
+    String(LOAD_CORE),
+    'chrt',
+    `--${policy}`,
+    '0',
+    process.execPath,
+    CLIENT,
+    JSON.stringify(options),
+  ];
   const { stdout } = await promisify(execFile)('taskset', command, { maxBuffer: MOST_OUTPUT_BYTES });
   return JSON.parse(stdout) as PacedOutcome;
 }
