@@ -13,6 +13,8 @@ export type LoadRequest = {
   readonly method: 'GET' | 'POST';
   readonly path: string;
   readonly authority: string;
+  // Asked for in turn, in place of that one.
+  readonly authorities?: readonly string[];
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
 };
@@ -64,13 +66,30 @@ export async function runWrk(options: WrkOptions): Promise<WrkOutcome> {
 // The script prints exact counters at the end: wrk's own summary rounds them ("1.21GB").
 export function wrkScript(request: LoadRequest): string {
   const headers = Object.entries({ Host: request.authority, ...request.headers });
+  const inTurn = request.authorities === undefined ? '' : hostsInTurn(request.authorities);
   return `wrk.method = "${request.method}"
 wrk.body = ${request.body === '' ? 'nil' : `"${request.body}"`}
 ${headers.map(([name, value]) => `wrk.headers["${name}"] = "${value}"`).join('\n')}
-done = function(summary, latency, requests)
+${inTurn}done = function(summary, latency, requests)
   local e = summary.errors
   io.write(string.format("counters requests=%d bytes=%d micros=%d connect=%d read=%d write=%d timeout=%d status=%d\\n",
     summary.requests, summary.bytes, summary.duration, e.connect, e.read, e.write, e.timeout, e.status))
+end
+`;
+}
+
+// Each request is made once: making it anew is a table and a text for each that is sent.
+function hostsInTurn(authorities: readonly string[]): string {
+  return `local hosts, texts, at = { ${authorities.map((one) => `"${one}"`).join(', ')} }, {}, 0
+init = function(args)
+  for i, host in ipairs(hosts) do
+    wrk.headers["Host"] = host
+    texts[i] = wrk.format()
+  end
+end
+request = function()
+  at = at % #texts + 1
+  return texts[at]
 end
 `;
 }

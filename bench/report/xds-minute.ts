@@ -1,5 +1,6 @@
 // What a minute of updates did to requests, as a table.
 import type { WatchedOutcome } from '../load/undisturbed.ts';
+import type { WrkOutcome } from '../load/wrk.ts';
 import type { PeerName } from '../peers/peer.ts';
 import { replacePart } from './results-file.ts';
 import { formatSpread, markdownTable, medianOf } from './table.ts';
@@ -14,6 +15,13 @@ export type MinuteTurn = {
   readonly pushSent: number;
 };
 
+export type Minute = {
+  readonly turns: readonly MinuteTurn[];
+  // wrk as fast as it can, and the updates beside it.
+  readonly fast: WrkOutcome;
+  readonly fastSent: number;
+};
+
 const MOST_OF_QUIET = 1.3;
 // Judged by requests that the host did not hold up.
 const undisturbed = ['of them undisturbed', 'p99 us', 'of quiet', 'verdict', 'p99 us of all'];
@@ -25,12 +33,13 @@ export function withMinute(document: string, machine: readonly string[], table: 
   return replacePart(document, MINUTE_TITLE, `# ${MINUTE_TITLE}\n\n${introduction}\n\n${lines}\n\n${table}\n`);
 }
 
-export function renderMinute(results: ReadonlyMap<PeerName, readonly MinuteTurn[]>): string {
+export function renderMinute(results: ReadonlyMap<PeerName, Minute>): string {
   const header = ['peer', 'load', 'turns', 'updates', 'requests, all answered', ...undisturbed];
-  const rows = [...results].flatMap(([name, turns]) => [
+  const rows = [...results].flatMap(([name, { turns, fast, fastSent }]) => [
     [name, 'alone', ...row(turns, ({ quiet }) => [quiet, 0])],
     [name, '100 updates a second', ...row(turns, ({ updates, updatesSent }) => [updates, updatesSent])],
     [name, 'and all clusters pushed anew', ...row(turns, ({ push, pushSent }) => [push, pushSent])],
+    [name, `wrk, ${Math.round(fast.seconds)} s`, '', ...[fastSent, fast.requests].map(String), '', '', '', '', ''],
   ]);
   return markdownTable(header, rows);
 }

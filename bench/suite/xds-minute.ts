@@ -1,11 +1,13 @@
 // A minute of updates under load: 100 changes a second of endpoints and routes that requests use, then the same with all
 // of 10,000 clusters pushed anew in the middle, each in turn with the load alone. The load is open loop and checks every
-// body: a request that fails, is lost or is answered by somebody else ends the run.
+// body: a request that fails, is lost or is answered by somebody else ends the run. Then wrk as fast as it can beside the same
+// changes, as long as all turns of one kind: it looks at no body, but one failed status or socket ends the run.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { patternBody, SMALL_BODY_BYTES } from '../load/bodies.ts';
 import { runWatchedClient, type WatchedOutcome } from '../load/undisturbed.ts';
+import { ensureWrk, runWrk, type WrkOutcome } from '../load/wrk.ts';
 import { describeMachine } from '../measure/machine.ts';
 import { freePorts } from '../peers/free-ports.ts';
 import { buildControlPlane, type ControlPlane, MEASURED, startControlPlane } from '../peers/go-control-plane.ts';
@@ -13,7 +15,7 @@ import { startOrigin } from '../peers/origin.ts';
 import { type Peer, type PeerName, virtualHostDomain } from '../peers/peer.ts';
 import { assembleRoster } from '../peers/roster.ts';
 import type { RunningPeer } from '../peers/running-peer.ts';
-import { type MinuteTurn, renderMinute, withMinute } from '../report/xds-minute.ts';
+import { type Minute, type MinuteTurn, renderMinute, withMinute } from '../report/xds-minute.ts';
 import { measureFirstPush } from './xds-first-push.ts';
 import { schedule } from './xds-push-load.ts';
 
@@ -21,6 +23,7 @@ const RESULTS = join(import.meta.dirname, '..', 'RESULTS.md');
 const CLUSTERS = 10_000;
 // A change of a route is sent as its whole table: of 10,000 hosts nobody could send a hundred a second.
 const HOSTS = 100;
+const hosts = Array.from({ length: HOSTS }, (_, index) => virtualHostDomain(index));
 const CONNECTIONS = 32;
 const REQUESTS_PER_SECOND = 1_000;
 const CHANGE_EVERY_MS = 10;
@@ -45,6 +48,7 @@ type Surroundings = {
 // Prints the report, and writes its part of RESULTS.md when asked. Rejects when a request was lost or a resource refused.
 export async function runXdsMinute(options: XdsMinuteOptions): Promise<void> {
   buildControlPlane();
+  ensureWrk();
   const { peers, absent } = assembleRoster(options.peers);
   for (const one of absent) console.log(`${one.name} takes no part: ${one.reason}`);
   const origins = [await startOrigin(), await startOrigin()];
@@ -58,7 +62,7 @@ export async function runXdsMinute(options: XdsMinuteOptions): Promise<void> {
     prefix: MEASURED,
   });
   const addresses = origins.map(({ port }) => `127.0.0.1:${port}`);
-  const results = new Map<PeerName, readonly MinuteTurn[]>();
+  const results = new Map<PeerName, Minute>();
   try {
     for (const peer of peers) {
       results.set(peer.name, await minuteOf(peer, { controlPlane, addresses, originPort, httpPort }, options.turns));
@@ -73,7 +77,7 @@ export async function runXdsMinute(options: XdsMinuteOptions): Promise<void> {
   }
 }
 
-async function minuteOf(peer: Peer, around: Surroundings, turns: number): Promise<readonly MinuteTurn[]> {
+async function minuteOf(peer: Peer, around: Surroundings, turns: number): Promise<Minute> {
   const { controlPlane } = around;
   const { running } = await measureFirstPush(peer, { ...around, clusters: HOSTS });
   const pids = [controlPlane.pid, process.pid];
@@ -93,10 +97,12 @@ async function minuteOf(peer: Peer, around: Surroundings, turns: number): Promis
     console.log(`xds minute: ${peer.name} turn ${turn + 1} of ${turns}`);
   }
   for (const pid of pids) schedule(pid, '--other');
+  const seconds = turns * TURN_SECONDS;
+  const [fast, fastSent] = await Promise.all([runFast(running, seconds), changes.run(seconds)]);
   const refused = (await controlPlane.status()).responses.find(({ nack }) => nack !== undefined);
   if (refused !== undefined) throw new Error(`${peer.name} refused ${refused.type_url}: ${refused.nack}`);
   await running.stop();
-  return done;
+  return { turns: done, fast, fastSent };
 }
 
 // The load beside changes, and how many of these there were.
@@ -106,7 +112,7 @@ async function during(
   also: () => Promise<void>,
 ): Promise<[WatchedOutcome, number]> {
   const load = runClient(running);
-  const [outcome, sent] = await Promise.all([load, changes.run(), also()]);
+  const [outcome, sent] = await Promise.all([load, changes.run(TURN_SECONDS), also()]);
   return [outcome, sent];
 }
 
@@ -118,14 +124,14 @@ class Changes {
     this.#around = around;
   }
 
-  // For the time of one turn; resolves with how many were made.
-  async run(): Promise<number> {
+  // Resolves with how many were made.
+  async run(seconds: number): Promise<number> {
     const startedAt = performance.now();
     let made = 0;
-    for (let dueMs = 0; dueMs < TURN_SECONDS * 1_000; dueMs = made * CHANGE_EVERY_MS) {
+    for (let dueMs = 0; dueMs < seconds * 1_000; dueMs = made * CHANGE_EVERY_MS) {
       await setTimeout(Math.max(0, startedAt + dueMs - performance.now()));
       // A machine that is too busy makes fewer.
-      if (performance.now() - startedAt > TURN_SECONDS * 1_000) break;
+      if (performance.now() - startedAt > seconds * 1_000) break;
       await this.#change(this.#next);
       this.#next += 1;
       made += 1;
@@ -143,8 +149,13 @@ class Changes {
   }
 }
 
+function runFast(running: RunningPeer, seconds: number): Promise<WrkOutcome> {
+  const { httpPort: port, authority, directory } = running;
+  const request = { method: 'GET', path: '/', authority, authorities: hosts, headers: {}, body: '' } as const;
+  return runWrk({ port, connections: CONNECTIONS, seconds, request, directory });
+}
+
 async function runClient(running: RunningPeer): Promise<WatchedOutcome> {
-  const hosts = Array.from({ length: HOSTS }, (_, index) => virtualHostDomain(index));
   return runWatchedClient({
     port: running.httpPort,
     connections: CONNECTIONS,

@@ -53,3 +53,11 @@ t.test('the script carries method, authority, headers and body', async (t) => {
   t.match(script, 'wrk.headers["x-one"] = "1"');
   t.match(script, 'wrk.body = "abc"');
 });
+
+t.test('several authorities are asked for in turn, each from the first', async (t) => {
+  const request = { method: 'GET', path: '/', authority: 'a', headers: {}, body: '' } as const;
+  t.notMatch(wrkScript(request), /request = function/);
+  const script = wrkScript({ ...request, authorities: ['one.example', 'two.example'] });
+  t.match(script, 'local hosts, texts, at = { "one.example", "two.example" }, {}, 0\n');
+  t.match(script, 'at = at % #texts + 1');
+});

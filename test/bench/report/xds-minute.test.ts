@@ -19,13 +19,15 @@ t.test('p99 beside updates is judged by that of the load alone, over the medians
     pushSent: 990,
   });
   const turns = [turn(1_000, 1_300, 1_400), turn(900, 1_100, 9_000), turn(9_000, 1_500, 1_310)];
-  const lines = renderMinute(new Map([['outrigger', turns]])).split('\n');
+  const fast = { requests: 1_800_000, bytes: 1, seconds: 60.02 };
+  const lines = renderMinute(new Map([['outrigger', { turns, fast, fastSent: 5_900 }]])).split('\n');
   t.match(
     lines[2],
     /^\| outrigger \| alone \| 3 \| 0 \| 30000 \| 27000 \| 1 000 \(900-9 000\) \| 1\.00 \| {2}\| 70 000 \|$/,
   );
   t.match(lines[3], /\| 3000 \| 30000 \| .* \| 1\.30 \| met \| 70 000 \|$/);
   t.match(lines[4], /\| 2970 \| 30000 \| .* \| 1\.40 \| missed \| 70 000 \|$/);
+  t.match(lines[5], /^\| outrigger \| wrk, 60 s \| {2}\| 5900 \| 1800000 \|/);
 });
 
 t.test('a minute that is written has its own part, and no other row goes', async (t) => {
