@@ -48,8 +48,6 @@ import { version } from './version.ts';
 
 /** Longest wait for the first answer of DNS: what Envoy waits for a first resource by default. */
 const firstResolutionMs = 15_000;
-/** MiB; see bin/outrigger for the measurement behind the size. */
-const youngGenerationMib = 24;
 
 const certificateCheckMs = 60_000;
 /** After the first snapshot is served: what a start allocates is garbage by then. */
@@ -314,7 +312,6 @@ function startWorkers({ flags, log, state, onServing, ...parts }: WorkerParts): 
   const serverFirst = new RecentKeys(1024);
   const pool = new WorkerPool({
     concurrency: state.options.concurrency,
-    youngGenerationMib,
     start: {
       localIp: ownAddress(),
       logFlushIntervalMs: flags.logFlushIntervalMs,

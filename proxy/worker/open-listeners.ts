@@ -107,7 +107,11 @@ export class OpenListeners {
     const prepared = this.#prepared.get(name);
     if (prepared === undefined) return;
     this.#prepared.delete(name);
-    closeAddresses(prepared.opened);
+    const { config, opened } = prepared;
+    // Of who left, if workers may serve it still: nobody else could listen there until they do not.
+    const isKept = ({ isInherited }: OpenedAddress): boolean => isInherited && this.#vacated.length > 0;
+    closeAddresses(opened.filter((each) => !isKept(each)));
+    if (opened.some(isKept)) this.#vacated.push({ config, opened: opened.filter(isKept) });
   }
 
   /** Every worker has done what the last `place` says: nobody listens at an address that was left. */

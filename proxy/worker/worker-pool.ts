@@ -36,8 +36,6 @@ const mostUsedClusters = 4096;
 export interface WorkerPoolOptions {
   readonly concurrency: number;
   readonly start: Omit<WorkerStart, 'workerIndex' | 'generations' | 'ticketSeed'>;
-  /** Young generation of each worker, MiB; the process's flag does not reach worker threads. */
-  readonly youngGenerationMib: number;
   readonly listeners?: OpenListenersOptions;
   readonly onStats: (worker: number, announcement: BlockAnnouncement) => void;
   readonly onLogs: (batch: LogBatch) => void;
@@ -255,7 +253,7 @@ export class WorkerPool {
   }
 
   #start(index: number): WorkerThread {
-    const { youngGenerationMib, start } = this.#options;
+    const { start } = this.#options;
     const thread = new Thread(new URL('./main.ts', import.meta.url), {
       workerData: {
         ...start,
@@ -264,7 +262,6 @@ export class WorkerPool {
         loading: this.#loadingMemory,
         ticketSeed: this.#ticketSeed,
       } satisfies ThreadStart,
-      resourceLimits: { maxYoungGenerationSizeMb: youngGenerationMib },
     });
     const worker: WorkerThread = {
       thread,

@@ -39,7 +39,6 @@ export async function serveSnapshots(
   };
   const pool = new WorkerPool({
     concurrency: 2,
-    youngGenerationMib: 8,
     start: {
       engine,
       localIp: '127.0.0.1',

@@ -32,7 +32,6 @@ async function startPool(t: Test) {
   const failed = Promise.withResolvers<string>();
   const pool = new WorkerPool({
     concurrency: 1,
-    youngGenerationMib: 8,
     start: {
       localIp: '127.0.0.1',
       logFlushIntervalMs: 1000,

@@ -234,6 +234,23 @@ t.test('who comes to an address that is still to be left has room there', (t) =>
   t.end();
 });
 
+t.test('who comes after one that came and went before workers left the address has room there, too', (t) => {
+  const { listeners, place, remove, owned } = make(t);
+  place(at(0, { reusePort: false }));
+  const port = portOf(listeners);
+  remove('http');
+  const next = { ...at(port, { reusePort: false }), name: 'next' };
+  t.equal(listeners.prepare(next), undefined);
+  t.equal(listeners.prepare({ ...next, freebind: true }), undefined, 'in a newer state');
+  listeners.discard('next');
+  t.equal(listeners.prepare({ ...next, name: 'other' }), undefined, 'or another one');
+  listeners.discard('other');
+  for (const descriptor of owned.splice(0)) close(descriptor);
+  listeners.closeVacated();
+  t.same(listeningAt(port), [], 'nothing is kept');
+  t.end();
+});
+
 t.test('one socket has room beside those of workers that have not left yet', (t) => {
   const { listeners, place, remove, owned } = make(t);
   place(at(0));

@@ -28,7 +28,6 @@ function startPool(t: Test, concurrency: number) {
   let applications = 0;
   const options: WorkerPoolOptions = {
     concurrency,
-    youngGenerationMib: 8,
     start: {
       localIp: '127.0.0.1',
       logFlushIntervalMs: 1000,
