@@ -99,6 +99,12 @@ export class DiscoveringListener {
     return true;
   }
 
+  /** Nothing is there in place of one of them. */
+  get lacksFilter(): boolean {
+    for (const filter of this.#options.found.keys()) if (this.#configOf(filter) === undefined) return true;
+    return false;
+  }
+
   /** Of all that is there; what is not is `absent`. */
   fill(absent: 'awaited' | 'missing', problems: Problems): Listener | undefined {
     return this.#options.written.fill((filter) => this.#configOf(filter) ?? absent, problems);

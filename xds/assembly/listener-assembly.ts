@@ -187,11 +187,14 @@ export class ListenerAssembly implements ResourceUser<WrittenListener> {
     const listener = discovering.fill('missing', problems);
     if (listener === undefined || !problems.isEmpty) return;
     entry.awaited = undefined;
-    this.#warm(entry, listener);
+    // A manager that lacks a filter answers by itself, but its routes are subscribed to as before, as in Envoy.
+    const routed = discovering.lacksFilter ? discovering.fill('awaited', problems) : listener;
+    this.#warm(entry, listener, routed);
   }
 
-  #warm(entry: ListenerEntry, listener: Listener): void {
-    const version = this.#makeVersion(listener);
+  /** `routed` names the routes that it uses. */
+  #warm(entry: ListenerEntry, listener: Listener, routed = listener): void {
+    const version = this.#makeVersion(listener, routed);
     this.#addresses.take(listener);
     const { warming } = entry;
     entry.warming = version;
@@ -303,7 +306,7 @@ export class ListenerAssembly implements ResourceUser<WrittenListener> {
     this.#addresses.release(listener, others);
   }
 
-  #makeVersion(listener: Listener): ListenerVersion {
+  #makeVersion(listener: Listener, routed: Listener): ListenerVersion {
     const { routes, unserved } = this.#options;
     const { schedule, onDue } = this.#context;
     const used: Routes[] = [];
@@ -311,7 +314,7 @@ export class ListenerAssembly implements ResourceUser<WrittenListener> {
     const references = new Set([...clustersOfListener(listener), ...collectorsOfListener(listener)]);
     const secrets = this.#options.secrets.use(secretsOfListener(listener), onDue);
     const version = { listener, routes: used, secrets, references, wait };
-    for (const { name, source } of namedRoutesOf(listener)) used.push(routes.resources.use(source, name, version));
+    for (const { name, source } of namedRoutesOf(routed)) used.push(routes.resources.use(source, name, version));
     return version;
   }
 }

@@ -97,6 +97,27 @@ t.test('a configuration that is removed leaves the default in its place, or 500'
   t.match(answersAlone(bench), { kind: 'direct-response', status: 500 });
 });
 
+t.test(
+  'routes are kept where a filter is missing, as in Envoy, and serve at once when it is there again',
+  async (t) => {
+    const bench = started({ drainTimeMs: 10 });
+    const filter = `http_filters: [{name: f, ${discovery()}}, `;
+    bench.respond('lds', { l: rdsListener('l', 1000, 'r').replace('http_filters: [', filter) });
+    bench.respond('ecds', alpn('f', 'one'));
+    bench.respond('rds', { r: routeTable('r') });
+    bench.respond('ecds', {}, ['f']);
+    t.match(answersAlone(bench), { kind: 'direct-response', status: 500 });
+    bench.pass(10);
+    t.ok(bench.subscriptions.has('rds r'));
+    bench.respond('ecds', alpn('f', 'two'));
+    t.match(managerOf(bench), { routes: { kind: 'rds', name: 'r' } });
+    t.ok(bench.snapshot.routes.has('r'));
+    bench.respond('lds', {}, ['l']);
+    bench.pass(10);
+    t.notOk(bench.subscriptions.has('rds r'), 'until the listener is gone');
+  },
+);
+
 t.test('a refused configuration leaves the last one in use', async (t) => {
   const bench = started();
   bench.respond('lds', { l: discoveringListener('l', 1000, { f: '' }) });
