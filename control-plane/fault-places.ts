@@ -50,6 +50,8 @@ interface WrittenResource {
   /** Where it begins there. */
   readonly place: Problems;
   readonly tree: Tree;
+  /** Paths of the names that it refers to, found with the first question: one that names thousands may miss all of them. */
+  paths?: ReadonlyMap<string, string>;
 }
 
 type Tree = { readonly [key: string]: unknown };
@@ -71,9 +73,12 @@ function keyOf(line: number, name: string): string {
   return `${line} ${name}`;
 }
 
-function pathOfFault({ tree, place }: WrittenResource, fault: Omit<Inconsistency, 'resource'>): string | undefined {
-  const { wanted } = fault;
-  if (fault.kind === 'missing') return findPath(tree, place, (step) => isReference(step, wanted));
+function pathOfFault(written: WrittenResource, fault: Omit<Inconsistency, 'resource'>): string | undefined {
+  const { tree, place } = written;
+  if (fault.kind === 'missing') {
+    written.paths ??= pathsOf(tree, place);
+    return written.paths.get(fault.wanted);
+  }
   const names = fault.kind === 'name' ? ['service', 'name', 'cluster_name', 'clusterName'] : ['listen', 'address'];
   const name = names.find((each) => tree[each] !== undefined);
   return name === undefined ? undefined : place.at(name).path;
@@ -86,22 +91,23 @@ interface Step {
   readonly owner: string;
 }
 
-/** Of the first step from the root that is the one. */
-function findPath(tree: unknown, place: Problems, isIt: (step: Step) => boolean, owner = ''): string | undefined {
-  if (Array.isArray(tree)) {
-    for (const [index, item] of tree.entries()) {
-      const found = findPath(item, place.item(index), isIt, owner);
-      if (found !== undefined) return found;
+/** By name, of the first step from the root that refers to it. */
+function pathsOf(tree: unknown, place: Problems): ReadonlyMap<string, string> {
+  const paths = new Map<string, string>();
+  const walk = (part: unknown, at: Problems, owner: string): void => {
+    if (Array.isArray(part)) for (const [index, item] of part.entries()) walk(item, at.item(index), owner);
+    else if (isTree(part)) {
+      for (const [key, value] of Object.entries(part)) {
+        // Names of services are no fields.
+        const inner = owner === 'to' ? at.item(key) : at.at(key);
+        const name = referredBy({ key, value, owner });
+        if (name !== undefined && !paths.has(name)) paths.set(name, inner.path);
+        walk(value, inner, key);
+      }
     }
-  } else if (isTree(tree)) {
-    for (const [key, value] of Object.entries(tree)) {
-      // Names of services are no fields.
-      const inner = owner === 'to' ? place.item(key) : place.at(key);
-      const found = isIt({ key, value, owner }) ? inner.path : findPath(value, inner, isIt, key);
-      if (found !== undefined) return found;
-    }
-  }
-  return undefined;
+  };
+  walk(tree, place, '');
+  return paths;
 }
 
 /** Fields with the name of another resource, in both spellings, and `to` of the short form. */
@@ -114,11 +120,11 @@ const references = new Set([
   ...['service_name', 'serviceName'],
 ]);
 
-function isReference({ key, value, owner }: Step, wanted: string): boolean {
-  if (owner === 'to') return key === wanted;
+function referredBy({ key, value, owner }: Step): string | undefined {
+  if (owner === 'to') return key;
   // Of weighted clusters.
   const isName = references.has(key) || (key === 'name' && owner === 'clusters');
-  return isName && typeof value !== 'object' && String(value) === wanted;
+  return isName && typeof value !== 'object' ? String(value) : undefined;
 }
 
 function isTree(value: unknown): value is Tree {

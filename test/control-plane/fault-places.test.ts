@@ -1,7 +1,8 @@
 import t from 'tap';
+import { FaultPlaces } from '../../control-plane/fault-places.ts';
 import { problemText } from '../../control-plane/problem-text.ts';
 import { ServedFolder } from '../../control-plane/served-folder.ts';
-import { writeFiles } from '../support/control-plane-fixtures.ts';
+import { resourcesOfText, writeFiles } from '../support/control-plane-fixtures.ts';
 
 t.test('a name that no file has, or that two have, is told with its own line and path', async (t) => {
   const typed = (type: string) => `"@type": type.googleapis.com/envoy.config.${type}`;
@@ -40,4 +41,16 @@ t.test('a name that no file has, or that two have, is told with its own line and
       'route configuration "e" needs cluster "e", which no file has; did you mean "a"?',
     'b.yaml:3: listen: listener "c" listens on 127.0.0.1:1, which listener "a" in a.yaml:1 has',
   ]);
+});
+
+t.test('every name that a resource of thousands misses is found without walking it thousands of times', async (t) => {
+  const count = 20_000;
+  const clusters = Array.from({ length: count }, (_, index) => `    - name: c${index}\n      weight: 1`);
+  const places = new FaultPlaces(`name: r\nroute:\n  weighted_clusters:\n    clusters:\n${clusters.join('\n')}`);
+  const [resource] = resourcesOfText('service: r\nendpoints: [127.0.0.1:1]\n', 'r.yaml');
+  const isFound = (index: number) => {
+    const fault = { resource: resource!, kind: 'missing', wanted: `c${index}`, message: '' } as const;
+    return places.placeOf(fault, 1).line === 2 * index + 5;
+  };
+  t.ok([...clusters.keys()].every(isFound));
 });
