@@ -14,7 +14,7 @@ export interface IndexedDocument {
 export function parseDocument(text: string, problems: Problems): unknown {
   if (/^\s*\{/.test(text)) {
     const parsed = parseJson(text);
-    if (parsed !== undefined) return parsed;
+    if (parsed !== undefined && !isDeeper(parsed, mostLevels)) return parsed;
     // YAML flow mappings begin with a brace too; its parser says best what is wrong.
   }
   return parseYaml(text, problems);
@@ -40,7 +40,7 @@ export function parseFile(path: string, text: string, problems: Problems): unkno
 export function parseDocuments(text: string, problems: Problems): readonly IndexedDocument[] | undefined {
   if (/^\s*\{/.test(text)) {
     const parsed = parseJson(text);
-    if (parsed !== undefined) return [{ index: 0, tree: parsed }];
+    if (parsed !== undefined && !isDeeper(parsed, mostLevels)) return [{ index: 0, tree: parsed }];
   }
   const trees = recordingSyntaxErrors(() => loadAll(text), problems);
   if (trees === undefined) return undefined;
@@ -58,6 +58,14 @@ function parseJson(text: string): unknown {
     if (error instanceof SyntaxError) return undefined;
     throw error;
   }
+}
+
+/** One more is too many for the parser of YAML, which finds the lines in JSON too. Nor is a stack without end. */
+const mostLevels = 99;
+
+function isDeeper(tree: unknown, levels: number): boolean {
+  if (levels === 0) return true;
+  return typeof tree === 'object' && tree !== null && Object.values(tree).some((value) => isDeeper(value, levels - 1));
 }
 
 function parseYaml(text: string, problems: Problems): unknown {

@@ -1,6 +1,7 @@
 import t from 'tap';
 import { Problems } from '../../../config/problems.ts';
 import { parseDocument, parseDocuments, parseFile } from '../../../xds/document/config-document.ts';
+import { lineOf } from '../../../xds/document/document-lines.ts';
 import { onlyItems } from '../../support/only-items.ts';
 
 function parsed(text: string) {
@@ -47,6 +48,19 @@ t.test('a syntax error is named with line and column', async (t) => {
   t.match(parsed('a: 1\na: 2\n').problems[0], /^line 2, column 1: .*duplicate/i);
   t.match(parsed('{"a": 1,, }').problems[0], /^line 1, column \d+: /);
   t.equal(parsed('a: 1\n---\nb: 2\n').problems.length, 1, 'one document');
+});
+
+t.test('JSON that is nested deeper than lines are found in is refused, and nothing throws', async (t) => {
+  const nested = (levels: number) => '{"a":'.repeat(levels) + 1 + '}'.repeat(levels);
+  const lineOfInnermost = (levels: number) => lineOf(nested(levels), 0, Array(levels).fill('a').join('.'));
+  t.same(parsed(nested(98)).problems, []);
+  t.equal(lineOfInnermost(98), 1);
+  for (const levels of [99, 200_000]) {
+    t.match(parsed(nested(levels)).problems[0], /^line 1, column \d+: nesting exceeded maxDepth \(100\)$/);
+    const problems = new Problems();
+    t.equal(parseDocuments(nested(levels), problems), undefined);
+    t.equal(problems.list.length, 1);
+  }
 });
 
 t.test('aliases are taken, but not those that unfold to millions of values or for ever', async (t) => {
