@@ -88,7 +88,12 @@ const coarseMs = 1_000;
 
 /** Taken before the file is read, so that what changes in between is seen the next time. */
 function stampOf({ dev, ino, size, ctimeMs }: Stats): string {
-  return Date.now() - ctimeMs < coarseMs ? touchedNow : `${dev}:${ino}:${size}:${ctimeMs}`;
+  return isJustNow(ctimeMs) ? touchedNow : `${dev}:${ino}:${size}:${ctimeMs}`;
+}
+
+/** Another change could still get this time. */
+export function isJustNow(timeMs: number): boolean {
+  return Date.now() - timeMs < coarseMs;
 }
 
 /** More than any mesh has; a text of 512 MiB is more than V8 takes, and a file without end would fill the memory before. */

@@ -5,7 +5,7 @@
 
 import { type FSWatcher, readdirSync, type Stats, statSync, watch } from 'node:fs';
 import { basename, dirname, join, relative, resolve } from 'node:path';
-import { groupsFolder, groupsOf, isResourceName } from './config-folder.ts';
+import { groupsFolder, groupsOf, isJustNow, isResourceName } from './config-folder.ts';
 
 export interface FolderFollowerOptions {
   readonly folder: string;
@@ -155,12 +155,16 @@ export class FolderFollower {
   }
 
   #seen(): string {
-    const folders = this.#folders();
-    for (const folder of this.#links.keys()) if (!folders.includes(folder)) this.#links.delete(folder);
-    return folders
+    const folders = new Set(this.#folders());
+    for (const folder of this.#links.keys()) if (!folders.has(folder)) this.#links.delete(folder);
+    return [...folders]
       .flatMap((folder) => {
-        const seen = `${folder} ${identityOf(folder)} ${statOf(folder)?.mtimeMs}`;
-        return [seen, ...this.#linksIn(folder, seen).map(stampOf)];
+        const { mtimeMs = 0 } = statOf(folder) ?? {};
+        const seen = `${folder} ${identityOf(folder)} ${mtimeMs}`;
+        const paths = this.#linksIn(folder, seen);
+        // Another link may come within the same tick of the clock.
+        if (isJustNow(mtimeMs)) this.#links.delete(folder);
+        return [seen, ...paths.map(stampOf)];
       })
       .join('\n');
   }
@@ -193,10 +197,11 @@ function linksIn(folder: string): readonly string[] {
   }
 }
 
-/** Differs when what the path leads to was written, or is another file. */
+/** Differs when what the path leads to was written, or is another file; also when it was written so lately that it may be again. */
 function stampOf(path: string): string {
   const stat = statOf(path);
-  return stat === undefined ? '' : `${stat.dev}:${stat.ino}:${stat.size}:${stat.ctimeMs}`;
+  if (stat === undefined) return '';
+  return isJustNow(stat.ctimeMs) ? `${performance.now()}` : `${stat.dev}:${stat.ino}:${stat.size}:${stat.ctimeMs}`;
 }
 
 /** Undefined also where it may not be looked at: who reads it says so, and it may be there again. */

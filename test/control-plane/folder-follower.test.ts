@@ -1,4 +1,4 @@
-import { mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, renameSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { readFolder } from '../../control-plane/config-folder.ts';
@@ -94,6 +94,33 @@ t.test('a file that a link leads to is followed where it is, also when it comes 
   await until(['30'], () => symlinkSync('../elsewhere/b.yaml', join(folder, 'b.yaml')));
   t.ok(await until(['30', '4'], () => writeFiles(target, { 'b.yaml': '4' })), 'new');
 });
+
+t.test('a link that comes within one tick of the clock of the folder is followed', async (t) => {
+  const root = t.testdir({ mesh: {}, elsewhere: { 'a.yaml': '1' } });
+  const [folder, target] = [join(root, 'mesh'), join(root, 'elsewhere')];
+  const tick = new Date(Date.now() + 3_600_000);
+  utimesSync(folder, tick, tick);
+  const { until } = follow(t, folder);
+  const link = () => {
+    symlinkSync('../elsewhere/a.yaml', join(folder, 'a.yaml'));
+    utimesSync(folder, tick, tick);
+  };
+  await until(['1'], link);
+  t.ok(await until(['2'], () => writeFiles(target, { 'a.yaml': '2' })));
+});
+
+t.test(
+  'a file elsewhere that was just written is looked at again: its next change may have the same time',
+  async (t) => {
+    const root = t.testdir({ mesh: {}, elsewhere: { 'a.yaml': '1' } });
+    symlinkSync('../elsewhere/a.yaml', join(root, 'mesh/a.yaml'));
+    await new Promise<void>((resolve) => {
+      const follower = new FolderFollower({ folder: join(root, 'mesh'), onChange: () => resolve() });
+      t.teardown(() => follower.stop());
+      follower.start();
+    });
+  },
+);
 
 t.test('the folder itself may be replaced, and is followed on', async (t) => {
   const root = t.testdir({ current: { 'a.yaml': '1' }, next: { 'a.yaml': '2' } });
