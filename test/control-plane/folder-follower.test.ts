@@ -114,11 +114,11 @@ t.test(
   async (t) => {
     const root = t.testdir({ mesh: {}, elsewhere: { 'a.yaml': '1' } });
     symlinkSync('../elsewhere/a.yaml', join(root, 'mesh/a.yaml'));
-    await new Promise<void>((resolve) => {
-      const follower = new FolderFollower({ folder: join(root, 'mesh'), onChange: () => resolve() });
-      t.teardown(() => follower.stop());
-      follower.start();
-    });
+    const { promise, resolve: onChange } = Promise.withResolvers<ReadonlySet<string> | undefined>();
+    const follower = new FolderFollower({ folder: join(root, 'mesh'), onChange });
+    t.teardown(() => follower.stop());
+    follower.start();
+    t.equal(await promise, undefined, 'everything');
   },
 );
 
