@@ -32,8 +32,8 @@ function tidy(details: string): string {
 
 const hints: readonly (readonly [RegExp, string])[] = [
   [/ECONNREFUSED/, 'does the control plane run, and listen there?'],
-  [/ENOENT/, 'does the process run that makes this socket?'],
-  [/EACCES/, 'may this user open the socket?'],
+  [/connect ENOENT/, 'does the process run that makes this socket?'],
+  [/connect EACCES/, 'may this user open the socket?'],
   [/ENOTFOUND|EAI_AGAIN|[Nn]ame resolution/, 'does DNS know the name?'],
   [/EHOSTUNREACH|ENETUNREACH|no answer within/, 'do routes and firewalls let it through?'],
   [/certificate has expired|not yet valid/i, 'check the rotation of its certificate, and the clocks'],

@@ -17,6 +17,8 @@ t.test('a failure says where, what, and what to look at', async (t) => {
       'Name resolution failed for target dns:p:1 (does DNS know the name?)',
     ],
     ['connect EACCES /a', 'connect EACCES /a (may this user open the socket?)'],
+    ['the token in /a cannot be read: ENOENT', 'the token in /a cannot be read: ENOENT'],
+    ['the token in /a cannot be read: EACCES', 'the token in /a cannot be read: EACCES'],
     ['something else', 'something else'],
   ];
   for (const [details, reason] of rows) t.equal(unreached(details), `14 UNAVAILABLE: no connection to p:1: ${reason}`);
