@@ -138,7 +138,7 @@ function upstreamsOf(texts: readonly string[]): readonly UpstreamFlag[] {
 
 /** The library would take port 443 for one that is left out, and ask DNS for `http://…`. */
 function checkUpstreamAddress(text: string, address: string): void {
-  const [, port] = /^(?:dns:(?:\/\/[^/]*\/)?)?(?:\[[\da-f:.]+\]|[^:[\]/\s]+):(\d{1,5})$/i.exec(address) ?? [];
+  const [, port] = /^(?:dns:(?:\/\/[^/]*\/)?|ipv[46]:)?(?:\[[\da-f:.]+\]|[^:[\]/\s]+):(\d{1,5})$/i.exec(address) ?? [];
   if (/^unix:./.test(address) || (port !== undefined && Number(port) > 0 && Number(port) <= 65_535)) return;
   const hint = /^https?:/i.test(address) ? '; whether TLS is spoken, --upstream-ca says' : '';
   throw new FlagError(

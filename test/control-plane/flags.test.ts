@@ -80,6 +80,8 @@ t.test('an upstream is a host and a port, or a socket', async (t) => {
     'istiod.istio-system.svc:15010',
     'unix:/run/x',
     'dns:///a:1',
+    'ipv4:10.0.0.1:15010',
+    'ipv6:[fd00::1]:15010',
   ])
     t.equal(addressOf(`east=${address}`), address);
   const expected = 'expected a host and a port, such as istiod.istio-system.svc:15010, or unix:/path';
