@@ -342,7 +342,7 @@ const responseObjectBytes = 1024;
 const maxUnaskedTypes = 32;
 
 /** Each says what becomes of requests meanwhile: that is what who reads it at night asks first. */
-const endedText = 'the stream to the control plane ended; what was accepted stays in use';
+const endedText = 'the stream to the control plane ended; what was accepted, if anything, stays in use';
 const refusedText = 'refused resources; what was accepted of them before, if anything, stays in use';
 
 function lateText(name: string): string {

@@ -301,7 +301,7 @@ t.test('refusals, late resources and lost streams are warnings', async (t) => {
       'warning refused resources; what was accepted of them before, if anything, stays in use',
       'warning a resource did not come within its initial_fetch_timeout; what needs it goes on without it',
       'warning nothing came within the initial_fetch_timeout; the start goes on without it',
-      'warning the stream to the control plane ended; what was accepted stays in use',
+      'warning the stream to the control plane ended; what was accepted, if anything, stays in use',
     ],
   );
 });
