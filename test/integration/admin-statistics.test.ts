@@ -1,9 +1,10 @@
 // What the statistics say after traffic of every kind, as Envoy counts the same: names and numbers were compared with
 // Envoy 1.40 under the same requests.
 
-import { Agent, createServer, request } from 'node:http';
+import { Agent, request } from 'node:http';
 import { connect } from 'node:net';
 import t, { type Test } from 'tap';
+import { freePorts } from '../../bench/peers/free-ports.ts';
 import { prometheusText } from '../../proxy/telemetry/prometheus.ts';
 import { everyStat } from '../../proxy/telemetry/stats-query.ts';
 import type { StatsStore } from '../../proxy/telemetry/stats-store.ts';
@@ -35,7 +36,7 @@ function startOrigin(t: Test): Promise<number> {
 
 async function startPlane(t: Test) {
   const origin = await startOrigin(t);
-  const closed = await closedPort();
+  const [closed] = (await freePorts(1)) as [number];
   const routes = [
     routeOf('/dead', forwardTo('dead')),
     routeOf('/slow', forwardTo('app', { timeoutMs: 50 })),
@@ -52,16 +53,6 @@ async function startPlane(t: Test) {
   });
   t.teardown(() => plane.stop());
   return { ...plane, port: plane.ports.get('http')! };
-}
-
-async function closedPort(): Promise<number> {
-  const server = createServer();
-  return new Promise((resolve) => {
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as { port: number };
-      server.close(() => resolve(port));
-    });
-  });
 }
 
 /** One request after the other over one connection; resolves with their statuses when that connection is gone. */

@@ -4,6 +4,7 @@
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import t from 'tap';
+import { freePorts } from '../../bench/peers/free-ports.ts';
 import { clusterOf } from '../support/data-plane.ts';
 import { type OriginConnection, RawOrigin } from '../support/raw-origin.ts';
 import { clusterAt, startTcpPlane, until } from '../support/tcp-proxy-fixtures.ts';
@@ -224,11 +225,6 @@ t.test('a log line when it connects, and at every interval, when asked for', asy
 });
 
 async function closedPort(): Promise<number> {
-  const server = createServer();
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, 'close');
-  return port;
+  const [port] = await freePorts(1);
+  return port!;
 }

@@ -231,8 +231,9 @@ t.test(
     for (; bench.changes.length === before && slices < 99; slices++) bench.slice();
     t.ok(slices > 9, `${slices} slices`);
     t.same(bench.changes.at(-1)!.clusters.removed.toSorted(), names.slice(1, 8), 'all at once');
-  t.same([...bench.snapshot.clusters.keys()].sort(), ['c0', 'c8'], 'also one that was gone already');
-  bench.turn();
-  t.same([...bench.subscriptions].sort(), ['cds *', 'eds c0', 'eds c8', 'lds *']);
-  t.same([portsOf(bench.snapshot, 'c0'), portsOf(bench.snapshot, 'c8')], [[1], [1]]);
-});
+    t.same([...bench.snapshot.clusters.keys()].sort(), ['c0', 'c8'], 'also one that was gone already');
+    bench.turn();
+    t.same([...bench.subscriptions].sort(), ['cds *', 'eds c0', 'eds c8', 'lds *']);
+    t.same([portsOf(bench.snapshot, 'c0'), portsOf(bench.snapshot, 'c8')], [[1], [1]]);
+  },
+);

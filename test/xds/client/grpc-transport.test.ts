@@ -5,6 +5,7 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
+import { freePorts } from '../../../bench/peers/free-ports.ts';
 import { makeGrpcTransport } from '../../../xds/client/grpc-transport.ts';
 import { byteMethod, startByteServer } from '../../support/byte-server.ts';
 import { clusterTransport, loopback, openStream, startEcho, uriTransport } from '../../support/grpc-streams.ts';
@@ -232,10 +233,6 @@ t.test('a service of a cluster that is not there is a fault of the caller', asyn
 });
 
 async function closedPort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
+  const [port] = await freePorts(1);
+  return port!;
 }
