@@ -1,6 +1,6 @@
 // When the hypervisor ran somebody else. A tail latency is the longest few of thousands, and where the host takes a core away
 // for 2 to 70 ms several times a second it is the host's tail whatever ran: then p99 of a proxy that did nothing at all was
-// 2 ms in one minute and 70 in the next. So each core has a watchman of the highest real-time priority (SCHED_FIFO, sched(7)),
+// 2 ms in one minute and 70 in the next. So each core has a watchman of real-time priority (SCHED_FIFO, sched(7)),
 // which nothing but the kernel's own work and the host can keep from waking, and what fell into such a pause is left out, for
 // all proxies alike. /proc/stat counts steal in ticks of 10 ms per core, which is too coarse to tell which request it hit.
 import { type ChildProcess, type ChildProcessByStdio, spawn } from 'node:child_process';

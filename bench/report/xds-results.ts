@@ -32,8 +32,6 @@ export type XdsGoal = {
   readonly verdict: 'met' | 'missed' | 'not measured in this run';
 };
 
-const asItCame = 'As it came, with what fell into pauses of the host:';
-
 export function renderXdsResults(report: XdsReport): string {
   const { clusters } = report;
   const pushed = `${clusters} clusters with endpoints and a route table of ${clusters} hosts`;
@@ -42,8 +40,8 @@ export function renderXdsResults(report: XdsReport): string {
     `## Goals of dynamic configuration\n\n${goalsTable(report)}`,
     `## Machine and versions of this run\n\n${environment(report)}`,
     `## First push of ${pushed}, from its first send to the first proxied 200\n\n${perPeer(report, firstPushColumns)}`,
-    `## One changed endpoint among ${clusters} clusters, send to first request on it, ms\n\n${perPeer(report, changeColumns('undisturbed'))}\n\n${asItCame}\n\n${perPeer(report, changeColumns('all'))}`,
-    `## p99 of requests during pushes, us\n\n${perPeer(report, loadColumns('undisturbed'))}\n\n${asItCame}\n\n${perPeer(report, loadColumns('all'))}`,
+    `## One changed endpoint among ${clusters} clusters, send to first request on it, ms\n\n${bothWays(report, changeColumns)}`,
+    `## p99 of requests during pushes, us\n\n${bothWays(report, loadColumns)}`,
   ];
   return `${sections.join('\n\n')}\n`;
 }
@@ -85,6 +83,11 @@ function ofRounds(figure: (sample: XdsSample) => number, digits: number): Column
 function perPeer(report: XdsReport, columns: readonly Column[]): string {
   const rows = [...report.samples].map(([name, samples]) => [name, ...columns.map(([, text]) => text(samples))]);
   return markdownTable(['peer', ...columns.map(([title]) => title)], rows);
+}
+
+function bothWays(report: XdsReport, columns: (counted: Counted) => readonly Column[]): string {
+  const [judged, all] = [perPeer(report, columns('undisturbed')), perPeer(report, columns('all'))];
+  return `${judged}\n\nAs it came, with what fell into pauses of the host:\n\n${all}`;
 }
 
 function environment(report: XdsReport): string {
@@ -162,7 +165,7 @@ function added(report: XdsReport, title: string, kind: Exclude<Load, 'quiet'>): 
 function quantileMs(samples: readonly XdsSample[], of: Changes, quantile: number, counted: Counted = 'undisturbed') {
   const sorted = samples
     .flatMap((sample) => sample[of])
-    .filter(({ disturbed }) => counted === 'all' || !disturbed)
+    .filter((change) => isCounted(change, counted))
     .map(({ ms }) => ms)
     .toSorted((one, other) => one - other);
   if (sorted.length === 0) throw new Error('the host held up every change: run again when it is quieter');
@@ -171,7 +174,11 @@ function quantileMs(samples: readonly XdsSample[], of: Changes, quantile: number
 
 function changesOf(samples: readonly XdsSample[], counted: Counted): number {
   const changes = samples.flatMap((sample) => [...sample.earlyChanges, ...sample.changes]);
-  return changes.filter(({ disturbed }) => counted === 'all' || !disturbed).length;
+  return changes.filter((change) => isCounted(change, counted)).length;
+}
+
+function isCounted({ disturbed }: Change, counted: Counted): boolean {
+  return counted === 'all' || !disturbed;
 }
 
 type Load = 'quiet' | 'changes' | 'push' | 'laterPushes';

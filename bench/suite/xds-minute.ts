@@ -17,7 +17,7 @@ import { assembleRoster } from '../peers/roster.ts';
 import type { RunningPeer } from '../peers/running-peer.ts';
 import { type Minute, type MinuteTurn, renderMinute, withMinute } from '../report/xds-minute.ts';
 import { measureFirstPush } from './xds-first-push.ts';
-import { schedule } from './xds-push-load.ts';
+import { givingWay } from './xds-push-load.ts';
 
 const RESULTS = join(import.meta.dirname, '..', 'RESULTS.md');
 const CLUSTERS = 10_000;
@@ -80,9 +80,19 @@ export async function runXdsMinute(options: XdsMinuteOptions): Promise<void> {
 async function minuteOf(peer: Peer, around: Surroundings, turns: number): Promise<Minute> {
   const { controlPlane } = around;
   const { running } = await measureFirstPush(peer, { ...around, clusters: HOSTS });
-  const pids = [controlPlane.pid, process.pid];
-  for (const pid of pids) schedule(pid, '--idle');
   const changes = new Changes(around);
+  const done = await givingWay(controlPlane, () => turnsOf(running, { controlPlane, changes, turns }));
+  const seconds = turns * TURN_SECONDS;
+  const [fast, fastSent] = await Promise.all([runFast(running, seconds), changes.run(seconds)]);
+  const refused = (await controlPlane.status()).responses.find(({ nack }) => nack !== undefined);
+  if (refused !== undefined) throw new Error(`${peer.name} refused ${refused.type_url}: ${refused.nack}`);
+  await running.stop();
+  return { turns: done, fast, fastSent };
+}
+
+type Turns = { readonly controlPlane: ControlPlane; readonly changes: Changes; readonly turns: number };
+
+async function turnsOf(running: RunningPeer, { controlPlane, changes, turns }: Turns): Promise<readonly MinuteTurn[]> {
   // Connections, and code that no request has run yet.
   await runClient(running);
   const done: MinuteTurn[] = [];
@@ -91,18 +101,12 @@ async function minuteOf(peer: Peer, around: Surroundings, turns: number): Promis
     const [updates, updatesSent] = await during(running, changes, async () => undefined);
     const [push, pushSent] = await during(running, changes, async () => {
       await setTimeout(PUSH_AFTER_MS);
-      await controlPlane.push({ zone: `${peer.name}-${turn}`, connect_timeout_ms: `${1_000 + turn}` });
+      await controlPlane.push({ zone: `${running.name}-${turn}`, connect_timeout_ms: `${1_000 + turn}` });
     });
     done.push({ quiet, updates, updatesSent, push, pushSent });
-    console.log(`xds minute: ${peer.name} turn ${turn + 1} of ${turns}`);
+    console.log(`xds minute: ${running.name} turn ${turn + 1} of ${turns}`);
   }
-  for (const pid of pids) schedule(pid, '--other');
-  const seconds = turns * TURN_SECONDS;
-  const [fast, fastSent] = await Promise.all([runFast(running, seconds), changes.run(seconds)]);
-  const refused = (await controlPlane.status()).responses.find(({ nack }) => nack !== undefined);
-  if (refused !== undefined) throw new Error(`${peer.name} refused ${refused.type_url}: ${refused.nack}`);
-  await running.stop();
-  return { turns: done, fast, fastSent };
+  return done;
 }
 
 // The load beside changes, and how many of these there were.
@@ -155,7 +159,7 @@ function runFast(running: RunningPeer, seconds: number): Promise<WrkOutcome> {
   return runWrk({ port, connections: CONNECTIONS, seconds, request, directory });
 }
 
-async function runClient(running: RunningPeer): Promise<WatchedOutcome> {
+function runClient(running: RunningPeer): Promise<WatchedOutcome> {
   return runWatchedClient({
     port: running.httpPort,
     connections: CONNECTIONS,

@@ -41,9 +41,11 @@ export type PushLoadOptions = {
 
 export const changesNeeded = (SECONDS * 1_000) / CHANGE_EVERY_MS;
 
-export async function measurePushLoad(running: RunningPeer, options: PushLoadOptions): Promise<PushLoad> {
-  const pids = [options.controlPlane.pid, process.pid];
-  for (const pid of pids) schedule(pid, '--idle');
+export function measurePushLoad(running: RunningPeer, options: PushLoadOptions): Promise<PushLoad> {
+  return givingWay(options.controlPlane, () => measureLoads(running, options));
+}
+
+async function measureLoads(running: RunningPeer, options: PushLoadOptions): Promise<PushLoad> {
   // The first thousands of requests are those that V8 compiles beside.
   await runClient(running);
   const quiet = await runClient(running);
@@ -51,7 +53,6 @@ export async function measurePushLoad(running: RunningPeer, options: PushLoadOpt
   const push = await loadDuringPush(running, options);
   const laterPushes: WatchedOutcome[] = [];
   while (laterPushes.length < LATER_PUSHES) laterPushes.push(await loadDuringPush(running, options));
-  for (const pid of pids) schedule(pid, '--other');
   return { quiet, changes, push, laterPushes };
 }
 
@@ -77,11 +78,20 @@ async function changeEndpoints(options: PushLoadOptions): Promise<void> {
   }
 }
 
-export function schedule(pid: number, policy: '--idle' | '--other'): void {
+// The control plane and this process are SCHED_IDLE while `work` runs.
+export async function givingWay<Result>(controlPlane: ControlPlane, work: () => Promise<Result>): Promise<Result> {
+  const pids = [controlPlane.pid, process.pid];
+  for (const pid of pids) schedule(pid, '--idle');
+  const result = await work();
+  for (const pid of pids) schedule(pid, '--other');
+  return result;
+}
+
+function schedule(pid: number, policy: '--idle' | '--other'): void {
   execFileSync('chrt', ['--all-tasks', policy, '--pid', '0', String(pid)]);
 }
 
-async function runClient(running: RunningPeer): Promise<WatchedOutcome> {
+function runClient(running: RunningPeer): Promise<WatchedOutcome> {
   return runWatchedClient({
     port: running.httpPort,
     connections: CONNECTIONS,

@@ -36,7 +36,6 @@ function startOrigin(t: Test): Promise<number> {
 
 async function startPlane(t: Test) {
   const origin = await startOrigin(t);
-  const [closed] = (await freePorts(1)) as [number];
   const routes = [
     routeOf('/dead', forwardTo('dead')),
     routeOf('/slow', forwardTo('app', { timeoutMs: 50 })),
@@ -49,7 +48,7 @@ async function startPlane(t: Test) {
   ];
   const plane = await startDataPlane({
     listeners: [httpListener('http', managerOf([virtualHostOf(routes)]))],
-    clusters: [clusterOf('app', [origin]), clusterOf('dead', [closed]), clusterOf('none', [])],
+    clusters: [clusterOf('app', [origin]), clusterOf('dead', await freePorts(1)), clusterOf('none', [])],
   });
   t.teardown(() => plane.stop());
   return { ...plane, port: plane.ports.get('http')! };

@@ -119,12 +119,12 @@ t.test('a reset of one side is a reset of the other', async (t) => {
 t.test('a connection that cannot be forwarded is closed, with the flag of the reason', async (t) => {
   const unlimited = clusterOf('none', []).circuitBreakers.default;
   const noConnections = { ...unlimited, maxConnections: 0 };
-  const refusing = await closedPort();
+  const refusing = await freePorts(1);
   const cases = [
     { cluster: clusterOf('none', []), line: 'UH 0 0 none 0', stat: 'upstreamCxNoneHealthy' },
-    { cluster: clusterOf('refused', [refusing]), line: 'UF,URX 0 0 refused 1', stat: 'upstreamCxConnectFail' },
+    { cluster: clusterOf('refused', refusing), line: 'UF,URX 0 0 refused 1', stat: 'upstreamCxConnectFail' },
     {
-      cluster: clusterOf('full', [refusing], { circuitBreakers: { default: noConnections, high: noConnections } }),
+      cluster: clusterOf('full', refusing, { circuitBreakers: { default: noConnections, high: noConnections } }),
       line: 'UO 0 0 full 0',
       stat: 'upstreamCxOverflow',
     },
@@ -144,7 +144,7 @@ t.test('a connection that cannot be forwarded is closed, with the flag of the re
 
 t.test('max_connect_attempts are made, each at the next endpoint', async (t) => {
   const origin = await RawOrigin.start(t, echo);
-  const cluster = clusterOf('app', [await closedPort(), await closedPort(), origin.port]);
+  const cluster = clusterOf('app', [...(await freePorts(2)), origin.port]);
   const proxy = await startTcpPlane(t, { maxConnectAttempts: 3 }, [cluster]);
   for (let index = 0; index < 3; index++) {
     const client = await proxy.connect();
@@ -156,7 +156,11 @@ t.test('max_connect_attempts are made, each at the next endpoint', async (t) => 
   const failures = proxy.cluster('app', 'upstreamCxConnectFail');
   t.ok(failures > 0, `${failures} attempts failed, and no client noticed`);
   t.equal(proxy.cluster('app', 'upstreamCxConnectAttemptsExceeded'), 0);
-  const hopeless = await startTcpPlane(t, { maxConnectAttempts: 3 }, [clusterAt(await closedPort())]);
+  const hopeless = await startTcpPlane(
+    t,
+    { maxConnectAttempts: 3 },
+    (await freePorts(1)).map((port) => clusterAt(port)),
+  );
   await (await hopeless.connect()).ended;
   t.same(await hopeless.lines(1), ['UF,URX 0 0 app 3']);
   t.equal(hopeless.cluster('app', 'upstreamCxConnectFail'), 3);
@@ -223,8 +227,3 @@ t.test('a log line when it connects, and at every interval, when asked for', asy
   client.socket.end();
   await client.ended;
 });
-
-async function closedPort(): Promise<number> {
-  const [port] = await freePorts(1);
-  return port!;
-}

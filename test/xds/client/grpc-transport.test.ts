@@ -60,7 +60,7 @@ t.test("Unix sockets, names, and targets in gRPC's own naming", async (t) => {
 });
 
 t.test('endpoints are tried in their order', async (t) => {
-  const closed = await closedPort();
+  const [closed] = (await freePorts(1)) as [number];
   const { port } = await startEcho(t);
   const transport = clusterTransport({ endpoints: [loopback(closed), loopback(port)] });
   t.equal(await openStream(transport).ask('a'), 'a control', 'what was sent goes to the one that answers');
@@ -231,8 +231,3 @@ t.test('a service of a cluster that is not there is a fault of the caller', asyn
   const service = { target: { kind: 'cluster' as const, cluster: 'c' }, initialMetadata: [] };
   t.throws(() => makeGrpcTransport({ service, clusters: new Map(), method: byteMethod }), /no gRPC cluster c/);
 });
-
-async function closedPort(): Promise<number> {
-  const [port] = await freePorts(1);
-  return port!;
-}
