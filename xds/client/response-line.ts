@@ -5,6 +5,7 @@
 // one long turn, so that it stays one change. When too much waits, all of it is delivered at once: a peer that does not wait for
 // answers cannot fill memory.
 
+import { notEqual } from 'node:assert/strict';
 import { isDoneInSlice, takeAllSteps } from '../../config/time-slice.ts';
 import type { LongTurns } from './long-turns.ts';
 
@@ -36,27 +37,29 @@ type State =
   /** `steps` are those of the response at `at` of the first batch; those before it are prepared. */
   | { readonly kind: 'preparing'; readonly steps: Iterator<unknown>; readonly at: number }
   /** All of the first batch is prepared. */
-  | { readonly kind: 'taking-over' }
+  | { readonly kind: 'prepared' }
+  /** The long turn of the first batch. `steps` are what is left of taking over its first response, once that has begun. */
+  | { readonly kind: 'delivering'; readonly steps: Iterator<unknown> | null }
+  /** … and some of these steps are made right now. */
+  | { readonly kind: 'stepping' }
   /** The first batch is the next, when what came before it had its end of a turn. */
   | { readonly kind: 'next' };
 
+/** What goes on in a later turn. */
+type Paused = Exclude<State, { kind: 'idle' | 'stepping' }>;
+
 const idle: State = { kind: 'idle' };
+const stepping: State = { kind: 'stepping' };
 
 export class ResponseLine<R> {
   readonly #options: ResponseLineOptions<R>;
   #state: State = idle;
   /** What waits; each batch came in one turn. */
   readonly #batches: R[][] = [];
-  /** What comes now belongs to the last batch. */
-  #isOpen = false;
+  /** The batch of the turn of now. */
+  #open: R[] | null = null;
   /** Of all that waits. */
   #bytes = 0;
-  /** What is left of taking over the first response of all. */
-  #steps: Iterator<unknown> | null = null;
-  /** One of these is being made. */
-  #isStepping = false;
-  /** The first batch is being delivered. */
-  #isLongTurn = false;
 
   constructor(options: ResponseLineOptions<R>) {
     this.#options = options;
@@ -77,109 +80,127 @@ export class ResponseLine<R> {
     } else {
       this.#wait(response);
       const steps = prepare(response);
-      this.#sliceLater(steps === undefined ? { kind: 'taking-over' } : { kind: 'preparing', steps, at: 0 });
+      this.#pause(steps === undefined ? { kind: 'prepared' } : { kind: 'preparing', steps, at: 0 });
     }
   }
 
   /** Delivers all that waits now. What is not prepared takes its time. */
   finish(): void {
-    while (this.#batches.length > 0 && !this.#options.isOver()) this.#deliverFirst(isDoneAtOnce);
-    this.#state = idle;
+    while (this.#batches.length > 0 && !this.#options.isOver()) this.#deliver(isDoneAtOnce);
   }
 
   /** What is taken over in part is taken over whole. What waits behind it is not. */
   complete(): void {
     // Who ends it all in one of the steps has the rest of them behind it.
-    if (this.#isStepping) return;
-    if (this.#steps !== null) takeAllSteps(this.#steps);
+    if (this.#state.kind !== 'delivering') return;
+    if (this.#state.steps !== null) this.#takeSteps(this.#state.steps, isDoneAtOnce);
     this.#endLongTurn();
   }
 
   #wait(response: R): void {
     const { turns, bytesOf } = this.#options;
-    const last = this.#batches.at(-1);
-    if (this.#isOpen && last !== undefined) last.push(response);
-    else {
-      this.#batches.push([response]);
-      this.#isOpen = true;
-      turns.later(() => {
-        this.#isOpen = false;
-      });
-    }
     this.#bytes += bytesOf(response);
-  }
-
-  #sliceLater(state: Exclude<State, { kind: 'idle' }>, later = this.#options.turns.later): void {
-    this.#state = state;
-    const { isOver, clock } = this.#options;
-    later(() => {
-      if (this.#state !== state || isOver()) return;
-      if (state.kind === 'taking-over') this.#goOn(this.#batches[0]!.length);
-      else if (state.kind === 'next') this.#goOn(0);
-      else if (isDoneInSlice(state.steps, clock)) this.#goOn(state.at + 1);
-      else this.#sliceLater(state);
+    // What was delivered at once may have come in this turn, too.
+    if (this.#open !== null && this.#open === this.#batches.at(-1)) {
+      this.#open.push(response);
+      return;
+    }
+    const batch = [response];
+    this.#batches.push(batch);
+    this.#open = batch;
+    turns.later(() => {
+      if (this.#open === batch) this.#open = null;
     });
   }
 
-  /** Prepares what of the first batch is left from `at` on, or delivers it; the next has a turn of its own. */
-  #goOn(at: number): void {
-    const { bytesOf, prepare, isOver, clock, turns } = this.#options;
-    for (let next = at; this.#batches.length > 0 && !isOver(); next++) {
-      const response = this.#batches[0]![next];
-      if (response === undefined) {
-        // Long turns of two lines that overlap would never end where both always have more.
-        if (!this.#isLongTurn && turns.isOpen) {
-          this.#sliceLater({ kind: 'taking-over' }, turns.defer);
-          return;
-        }
-        const isDone = this.#deliverFirst((steps) => isDoneInSlice(steps, clock));
-        if (isDone && this.#batches.length === 0) break;
-        this.#sliceLater({ kind: isDone ? 'next' : 'taking-over' });
-        return;
-      }
+  #pause(state: Paused, later = this.#options.turns.later): void {
+    this.#state = state;
+    later(() => {
+      if (this.#state === state && !this.#options.isOver()) this.#resume(state);
+    });
+  }
+
+  #resume(state: Paused): void {
+    switch (state.kind) {
+      case 'preparing':
+        if (isDoneInSlice(state.steps, this.#options.clock)) this.#goOn(state.at + 1);
+        else this.#pause(state);
+        break;
+      case 'prepared':
+        this.#goOn(this.#batches[0]!.length);
+        break;
+      case 'delivering':
+        this.#deliverSlice();
+        break;
+      case 'next':
+        this.#goOn(0);
+    }
+  }
+
+  /** Prepares what of the first batch is left from `from` on, or delivers it. */
+  #goOn(from: number): void {
+    const { bytesOf, prepare, turns } = this.#options;
+    const batch = this.#batches[0]!;
+    for (let at = from; at < batch.length; at++) {
+      const response = batch[at]!;
       const steps = bytesOf(response) < leastBytes ? undefined : prepare(response);
       if (steps !== undefined) {
-        this.#sliceLater({ kind: 'preparing', steps, at: next });
+        this.#pause({ kind: 'preparing', steps, at });
         return;
       }
     }
-    this.#state = idle;
+    // Long turns of two lines that overlap would never end where both always have more.
+    if (turns.isOpen) this.#pause({ kind: 'prepared' }, turns.defer);
+    else this.#deliverSlice();
+  }
+
+  #deliverSlice(): void {
+    this.#deliver((steps) => isDoneInSlice(steps, this.#options.clock));
+    if (this.#state.kind === 'delivering') this.#pause(this.#state);
   }
 
   /**
-   * Whether all of the first batch is delivered; not when the time for one of its responses is over. One of them may end the
-   * stream, by which all that waits is delivered, or the whole process.
+   * Delivers the first batch, or what there is time for. One of its responses may end the stream, by which all that waits is
+   * delivered, or the whole process.
    */
-  #deliverFirst(isDone: (steps: Iterator<unknown>) => boolean): boolean {
-    const { isOver, bytesOf, takeOver, answer, turns } = this.#options;
-    this.#state = { kind: 'taking-over' };
-    if (!this.#isLongTurn) turns.begin();
-    this.#isLongTurn = true;
+  #deliver(isDone: (steps: Iterator<unknown>) => boolean): void {
+    const { isOver, bytesOf, takeOver, answer } = this.#options;
+    if (this.#state.kind !== 'delivering') this.#beginLongTurn();
     const batch = this.#batches[0]!;
-    while (batch.length > 0 && !isOver()) {
+    while (this.#state.kind === 'delivering' && batch.length > 0 && !isOver()) {
       const response = batch[0]!;
-      this.#steps ??= takeOver(response);
-      this.#isStepping = true;
-      const isTakenOver = isDone(this.#steps);
-      this.#isStepping = false;
-      if (!isTakenOver) {
+      if (!this.#takeSteps(this.#state.steps ?? takeOver(response), isDone)) {
         if (isOver()) this.complete();
-        return false;
+        return;
       }
-      this.#steps = null;
       batch.shift();
       this.#bytes -= bytesOf(response);
       answer(response);
     }
-    if (this.#batches[0] === batch) this.#batches.shift();
+    if (this.#state.kind !== 'delivering') return;
+    this.#batches.shift();
     this.#endLongTurn();
-    return true;
   }
 
+  #beginLongTurn(): void {
+    notEqual(this.#state.kind, 'stepping', 'no step delivers what waits behind it');
+    this.#state = { kind: 'delivering', steps: null };
+    this.#options.turns.begin();
+  }
+
+  /** Whether the first response is taken over. */
+  #takeSteps(steps: Iterator<unknown>, isDone: (steps: Iterator<unknown>) => boolean): boolean {
+    this.#state = stepping;
+    const isTakenOver = isDone(steps);
+    this.#state = { kind: 'delivering', steps: isTakenOver ? null : steps };
+    return isTakenOver;
+  }
+
+  /** What waits for its end is ahead of the next batch. */
   #endLongTurn(): void {
-    if (!this.#isLongTurn) return;
-    this.#isLongTurn = false;
     this.#options.turns.end();
+    if (this.#batches.length === 0) this.#state = idle;
+    else this.#pause({ kind: 'next' });
   }
 }
 

@@ -222,12 +222,17 @@ t.test('what waits is delivered when no more comes, in order, and once', async (
 });
 
 t.test('one that ends its stream has what waits delivered behind it', async (t) => {
-  const { line, time, seen } = make((response) => (response === 'b' ? 5 : 1));
+  const { line, time, turns, seen } = make((response) => (response === 'b' ? 5 : 1));
   for (const response of ['a', 'end', 'small']) line.add(response);
   time.endTurn();
   line.add('b');
   for (let turn = 0; turn < 9; turn++) time.endTurn();
   t.same(seen, ['a1', 'end1', 'a', 'end', 'small', 'b']);
+  line.add('slow c');
+  for (let turn = 0; turn < 2; turn++) time.endTurn();
+  turns.defer(() => seen.push('turn'));
+  for (let turn = 0; turn < 9; turn++) time.endTurn();
+  t.same(seen.slice(-2), ['slow c', 'turn'], 'and long turns are as before');
 });
 
 t.test(
@@ -245,7 +250,7 @@ t.test(
     for (let round = 0; round < 3; round++) {
       for (const response of ['a', 'x']) line.add(response);
       for (let turn = 0; turn < 3; turn++) time.endTurn();
-      t.same(seen.slice(-2), ['a', 'x'], 'what was delivered waits no more');
+      t.same(seen.slice(-4), ['a1', 'a2', 'a', 'x'], 'what was delivered waits no more');
     }
   },
 );

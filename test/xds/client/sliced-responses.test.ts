@@ -302,17 +302,20 @@ for (const protocol of ['delta', 'state-of-the-world'] as const) {
   );
 
   t.test(`${protocol}: a consumer may stop the client while it takes over, and does so whole`, async (t) => {
-    const { client, stream, time, clusters } = started(protocol);
-    stream.take();
-    clusters.takeOver = function* (update) {
-      client.stop();
-      yield* slowSteps(time, 3);
-      return clusters.onUpdate(update);
-    };
-    stream.respond(large('n1', '1'));
-    stream.respond(large('n2', '2'));
-    for (let turn = 0; turn < 9; turn++) time.endTurn();
-    t.same([stream.take(), clusters.take()], [[], ['+a@1']]);
+    for (const stepsBefore of [0, 1]) {
+      const { client, stream, time, clusters } = started(protocol);
+      stream.take();
+      clusters.takeOver = function* (update) {
+        yield* slowSteps(time, stepsBefore);
+        client.stop();
+        yield* slowSteps(time, 3);
+        return clusters.onUpdate(update);
+      };
+      stream.respond(large('n1', '1'));
+      stream.respond(large('n2', '2'));
+      for (let turn = 0; turn < 9; turn++) time.endTurn();
+      t.same([stream.take(), clusters.take()], [[], ['+a@1']]);
+    }
   });
 
   t.test(`${protocol}: what came whole is held when its stream ends in the middle of its steps`, async (t) => {
