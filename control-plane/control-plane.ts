@@ -13,10 +13,10 @@ import type { ControlPlaneFlags } from './flags.ts';
 import { FolderFollower } from './folder-follower.ts';
 import { LocalStatement } from './local-statement.ts';
 import { problemLines, problemText } from './problem-text.ts';
-import { seenByAll, uniteResources } from './resource-union.ts';
+import { uniteStatements } from './resource-union.ts';
 import { ServedFolder } from './served-folder.ts';
 import type { ServedSnapshot } from './served-snapshot.ts';
-import { servedType, servedTypes } from './served-type.ts';
+import { servedType } from './served-type.ts';
 import { type GroupResources, SnapshotCache } from './snapshot-cache.ts';
 import { differenceLines } from './snapshot-difference.ts';
 import { type KeptRefusal, makeStatusServer } from './status-page.ts';
@@ -131,13 +131,10 @@ export class ControlPlane {
     // What an upstream has would be taken from clients that had it from an earlier run.
     if (!this.#upstreams.isReady) return;
     const groups = new Map<string, GroupResources>();
-    const endedOrigins = new Map(servedTypes.map(({ typeUrl }) => [typeUrl, this.#upstreams.endedOrigins(typeUrl)]));
-    const ended = (typeUrl: string) => endedOrigins.get(typeUrl)!;
     const upstreams = this.#upstreams.statements();
     for (const [group, resources] of this.#folder.groups) {
       const statements = [this.#local.update(group, resources), ...upstreams];
-      const seen = (typeUrl: string) => seenByAll(statements, typeUrl, ended(typeUrl));
-      groups.set(group, { resources: uniteResources(statements, ended), seen, origin: this.#origin });
+      groups.set(group, { ...uniteStatements(statements), origin: this.#origin });
     }
     this.#cache.update(groups);
   }

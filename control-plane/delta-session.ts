@@ -8,7 +8,7 @@ import type { ServedResource, ServedResources, ServedSnapshot } from './served-s
 import { SessionTypes } from './session-types.ts';
 import { statedVersion, statedWholeVersion, vectorFeature } from './stated-version.ts';
 import type { SubscriptionStatus, TypeSubscription } from './type-subscription.ts';
-import { emptyVector } from './version-vector.ts';
+import { compareVectors, emptyVector } from './version-vector.ts';
 
 export class DeltaSession implements DiscoverySession {
   readonly protocol = 'delta';
@@ -42,25 +42,35 @@ export class DeltaSession implements DiscoverySession {
       const changed = this.#changedResources(type, resources);
       const removed = removedNames(type, resources);
       type.unanswered.clear();
-      // A wildcard that matches nothing is answered too: the client waits for it at its start.
-      if (changed.length === 0 && removed.length === 0 && (type.wasAnswered || !type.isWildcard)) continue;
+      if (changed.length === 0 && removed.length === 0 && !this.#isAnswerDue(type, resources)) continue;
       for (const { name, version } of changed) type.held.set(name, version);
       for (const name of removed) type.held.delete(name);
       this.#types.resendAssignments(changed.map(({ name }) => resources.byName.get(name)?.references.assignment));
       const nonce = String(++this.#nonce);
       const version = this.#wholeVersion(resources);
       type.onSent(nonce, version);
+      type.toldHops = resources.hops;
       return writeDeltaResponse({ typeUrl: type.typeUrl, version, nonce, resources: changed, removed });
     }
     return undefined;
+  }
+
+  /**
+   * Without any resource. A wildcard that matches nothing is answered: the client waits for it at its start. A control plane
+   * is answered once whatever it asked for, since who answered before may have been another run, and when origins are nearer
+   * or further away than it was told. What was seen of them alone is told with the next answer.
+   */
+  #isAnswerDue({ isWildcard, names, wasAnswered, toldHops }: TypeSubscription, { hops }: ServedResources): boolean {
+    if (!this.#readsChanges) return isWildcard && !wasAnswered;
+    return (isWildcard || names.size > 0) && (!wasAnswered || compareVectors(toldHops, hops) !== 'equal');
   }
 
   #version({ version, changes = emptyVector, shares }: ServedResource): string {
     return this.#readsChanges ? statedVersion(version, changes, shares) : version;
   }
 
-  #wholeVersion({ version, seen, origin }: ServedResources): string {
-    return this.#readsChanges ? statedWholeVersion(version, seen, origin) : version;
+  #wholeVersion(resources: ServedResources): string {
+    return this.#readsChanges ? statedWholeVersion(resources) : resources.version;
   }
 
   status(): readonly SubscriptionStatus[] {

@@ -14,7 +14,7 @@ import { checkResource } from './resource-check.ts';
 import type { StatedResource, StatedType } from './resource-union.ts';
 import { noReferences, type ResourceReferences, versionOf } from './served-snapshot.ts';
 import type { ServedType } from './served-type.ts';
-import { changesOf, originIn, sharesIn } from './stated-version.ts';
+import { changesOf, hopsIn, originIn, sharesIn } from './stated-version.ts';
 import { emptyVector, type VersionVector } from './version-vector.ts';
 
 export interface HeldResourcesOptions {
@@ -34,9 +34,8 @@ export class HeldResources implements ResourceConsumer, StatedType {
   readonly type: ResourceType;
   readonly byName = new Map<string, StatedResource>();
   seen: VersionVector = emptyVector;
+  told: VersionVector = emptyVector;
   hasAnswered = false;
-  /** The run of the source whose response came last; empty where none said so. */
-  servedBy = '';
   readonly #options: HeldResourcesOptions;
   /** As the source spells them. */
   readonly #versions = new Map<string, string>();
@@ -44,6 +43,9 @@ export class HeldResources implements ResourceConsumer, StatedType {
   /** Of the subscribed names those that are not there. */
   readonly #absent = new Set<string>();
   #changes = 0;
+  #hops: VersionVector = emptyVector;
+  /** Not so when names were asked for and all of them let go. */
+  #isAsked = true;
 
   constructor(options: HeldResourcesOptions) {
     const { typeUrl, shortName } = options.type;
@@ -59,12 +61,11 @@ export class HeldResources implements ResourceConsumer, StatedType {
     const { type, origin, place, onChange, onServedBy } = this.#options;
     // One change for all that came together, by a source that does not count them.
     const counted: VersionVector = new Map([[`${origin}/${type.shortName}`, ++this.#changes]]);
-    this.seen = changesOf(version) ?? counted;
+    const seen = changesOf(version);
+    this.seen = seen ?? counted;
+    this.#hops = (seen && hopsIn(version)) ?? neighbours(this.seen);
     const servedBy = originIn(version);
-    if (servedBy !== '') {
-      this.servedBy = servedBy;
-      onServedBy(servedBy);
-    }
+    if (servedBy !== '') onServedBy(servedBy);
     for (const { name, version: own, message } of resources) {
       if (message === undefined) continue;
       const bytes = Uint8Array.from(message);
@@ -95,10 +96,14 @@ export class HeldResources implements ResourceConsumer, StatedType {
     return [...this.#subscribed].some((name) => this.awaits(name));
   }
 
-  /** Whether anything that is held is made of this origin's changes. */
-  states(origin: string): boolean {
-    for (const { changes } of this.byName.values()) if (changes.has(origin)) return true;
-    return false;
+  /** Nothing is awaited, neither of these resources nor of those that they need. */
+  settle(): void {
+    this.told = this.seen;
+  }
+
+  /** A source that is asked for nothing does not tell of it any more: what it said last must not keep an origin alive. */
+  get hops(): VersionVector {
+    return this.#isAsked ? this.#hops : emptyVector;
   }
 
   forget(): void {
@@ -106,6 +111,8 @@ export class HeldResources implements ResourceConsumer, StatedType {
     this.#versions.clear();
     this.#absent.clear();
     this.seen = emptyVector;
+    this.told = emptyVector;
+    this.#hops = emptyVector;
     this.#options.onChange();
   }
 
@@ -120,6 +127,7 @@ export class HeldResources implements ResourceConsumer, StatedType {
       this.#absent.delete(name);
     }
     this.#subscribed = names;
+    this.#isAsked = names.size > 0;
   }
 
   #remove(name: string): void {
@@ -127,6 +135,11 @@ export class HeldResources implements ResourceConsumer, StatedType {
     this.#versions.delete(name);
     if (this.#subscribed.has(name)) this.#absent.add(name);
   }
+}
+
+/** Of a control plane that does not say how far away origins are: it may be any of them itself. */
+function neighbours(seen: VersionVector): VersionVector {
+  return new Map([...seen.keys()].map((origin) => [origin, 1]));
 }
 
 /** Data planes judge what is right; here only the names count that are to be asked for. */

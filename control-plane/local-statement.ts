@@ -3,7 +3,7 @@
 import type { SourceStatement, StatedResource, StatedType } from './resource-union.ts';
 import type { ServedResource } from './served-snapshot.ts';
 import { type ServedType, servedTypes } from './served-type.ts';
-import type { VersionVector } from './version-vector.ts';
+import { emptyVector, type VersionVector } from './version-vector.ts';
 
 /** By type, then name. */
 type Known = ReadonlyMap<ServedType, Map<string, StatedResource>>;
@@ -40,8 +40,10 @@ export class LocalStatement {
   }
 
   #typesOf(known: Known): ReadonlyMap<string, StatedType> {
-    const seen: VersionVector = this.#changes === 0 ? new Map() : new Map([[this.#origin, this.#changes]]);
-    return new Map([...known].map(([type, byName]) => [type.typeUrl, { seen, byName, awaits: () => false }]));
+    const own = (count: number): VersionVector =>
+      this.#changes === 0 ? emptyVector : new Map([[this.#origin, count]]);
+    const vectors = { seen: own(this.#changes), hops: own(0) };
+    return new Map([...known].map(([type, byName]) => [type.typeUrl, { ...vectors, byName, awaits: () => false }]));
   }
 
   #change(): VersionVector {

@@ -6,6 +6,10 @@
 //
 // A name is taken apart by origin, and what is not over is put together again: a statement of another control plane may be
 // merged of several origins, our own among them, and one that is over must not stay because the others are not.
+//
+// An origin that went away for ever does not say that anything is over, and those who follow each other would have its word from
+// each other. So each says how far away the origin is, as routers do (a distance vector: RFC 2453, section 3.4.2): without it
+// the number only grows, and at `infinity` the word is dropped.
 
 import { mergeMessages, shareOf, sharesOf } from './endpoint-merge.ts';
 import { type ServedResource, versionOf } from './served-snapshot.ts';
@@ -20,6 +24,13 @@ export interface SourceStatement {
 export interface StatedType {
   /** All changes that the source knows of, also those of resources that are gone. */
   readonly seen: VersionVector;
+  /**
+   * Of these, what may be told to others as seen; all of it when left out. Not that of which something is still awaited: who
+   * is told that it was seen takes what is not stated for over, also what it states itself.
+   */
+  readonly told?: VersionVector;
+  /** By origin, through how many control planes its word came to who hears this: 0 for our own, 1 for that of a neighbour. */
+  readonly hops: VersionVector;
   readonly byName: ReadonlyMap<string, StatedResource>;
   /** Whether the source was asked for a name and may still come to state it. */
   awaits(name: string): boolean;
@@ -27,51 +38,74 @@ export interface StatedType {
 
 export type StatedResource = ServedResource & { readonly changes: VersionVector };
 
-/**
- * Of concurrent statements that cannot be merged the first is taken: the order of `statements` is that of trust. What is of
- * origins that have ended for its type is left out: no statement says that it is over, and those who follow each other would
- * state it for ever.
- */
-export function uniteResources(
-  statements: readonly SourceStatement[],
-  endedOf: (typeUrl: string) => ReadonlySet<string> = () => noOrigins,
-): readonly StatedResource[] {
+/** An origin that is so far away, or further, cannot be reached. RIP's number: far more than followers are ever in a row. */
+const infinity = 16;
+
+export interface UnitedStatements {
+  readonly resources: readonly StatedResource[];
+  /** By type URL: all that any of them has seen, and how far away it is for those who are told. */
+  readonly seen: (typeUrl: string) => VersionVector;
+  readonly hops: (typeUrl: string) => VersionVector;
+}
+
+/** The order of `statements` is that of trust. */
+export function uniteStatements(statements: readonly SourceStatement[]): UnitedStatements {
+  return {
+    resources: uniteResources(statements),
+    seen: (typeUrl) => seenByAll(statements, typeUrl),
+    hops: (typeUrl) => hopsToTell(statements, typeUrl),
+  };
+}
+
+/** By origin that can be reached, how far it is by the shortest way. */
+function distances(statements: readonly SourceStatement[], typeUrl: string): VersionVector {
+  const nearest = new Map<string, number>();
+  for (const { types } of statements) {
+    for (const [origin, hops] of types.get(typeUrl)?.hops ?? emptyVector) {
+      if (hops < (nearest.get(origin) ?? infinity)) nearest.set(origin, hops);
+    }
+  }
+  return nearest;
+}
+
+/** Each is one further away for who follows us. */
+export function hopsToTell(statements: readonly SourceStatement[], typeUrl: string): VersionVector {
+  const further = [...distances(statements, typeUrl)].map(([origin, hops]) => [origin, hops + 1] as const);
+  return new Map(further.filter(([, hops]) => hops < infinity));
+}
+
+/** Of concurrent statements that cannot be merged the first is taken. What is of origins that cannot be reached is left out. */
+export function uniteResources(statements: readonly SourceStatement[]): readonly StatedResource[] {
   const [only, ...others] = statements;
   if (only !== undefined && others.length === 0)
     return [...only.types.values()].flatMap(({ byName }) => [...byName.values()]);
   return servedTypes.flatMap((type) => {
     const stated = statements.map(({ types }) => types.get(type.typeUrl)).filter((each) => each !== undefined);
-    const ended = endedOf(type.typeUrl);
+    const reachable = distances(statements, type.typeUrl);
     const names = new Set(stated.flatMap(({ byName }) => [...byName.keys()]));
-    return [...names].map((name) => uniteName(name, stated, ended)).filter((each) => each !== undefined);
+    return [...names].map((name) => uniteName(name, stated, reachable)).filter((each) => each !== undefined);
   });
 }
 
-const noOrigins: ReadonlySet<string> = new Set();
-
-/** Everything that any of them has seen of a type, but for what `ended` origins did. */
-export function seenByAll(
-  statements: readonly SourceStatement[],
-  typeUrl: string,
-  ended: ReadonlySet<string> = noOrigins,
-): VersionVector {
-  const all = statements.reduce(
-    (seen, { types }) => joinVectors(seen, types.get(typeUrl)?.seen ?? emptyVector),
-    emptyVector,
-  );
-  return new Map([...all].filter(([origin]) => !ended.has(origin)));
+/** Everything that any of them has seen of a type, of origins that can be reached. */
+export function seenByAll(statements: readonly SourceStatement[], typeUrl: string): VersionVector {
+  const reachable = distances(statements, typeUrl);
+  const all = statements.reduce((seen, { types }) => {
+    const type = types.get(typeUrl);
+    return joinVectors(seen, type?.told ?? type?.seen ?? emptyVector);
+  }, emptyVector);
+  return new Map([...all].filter(([origin]) => reachable.has(origin)));
 }
 
-function uniteName(
-  name: string,
-  stated: readonly StatedType[],
-  ended: ReadonlySet<string>,
-): StatedResource | undefined {
+function uniteName(name: string, stated: readonly StatedType[], reachable: VersionVector): StatedResource | undefined {
   const parts = new Map<string, Part>();
   for (const { byName } of stated) {
     const resource = byName.get(name);
     for (const [origin, count] of resource?.changes ?? emptyVector) {
-      if (ended.has(origin) || stated.some((source) => isOverFor(source, name, [origin, count]))) continue;
+      const distance = reachable.get(origin);
+      // Of our own nobody else knows better: others do not ask for everything that we have.
+      const knowing = distance === 0 ? stated.filter(({ hops }) => hops.get(origin) === 0) : stated;
+      if (distance === undefined || knowing.some((source) => isOverFor(source, name, [origin, count]))) continue;
       const part = { resource: resource!, origin, count };
       const known = parts.get(origin);
       if (known === undefined || isBetter(part, known)) parts.set(origin, part);

@@ -41,19 +41,29 @@ export interface ServedResources {
   readonly version: string;
   /** All changes of the type that are known of, those of resources that are gone too. */
   readonly seen: VersionVector;
+  /** How far away origins are for who is told, as in `StatedType`. */
+  readonly hops: VersionVector;
   readonly byName: ReadonlyMap<string, ServedResource>;
   /** Of the run that serves them; empty where nobody follows it. */
   readonly origin: string;
 }
 
 export const noReferences: ResourceReferences = { clusters: [], routes: [], addresses: [] };
-const noResources: ServedResources = { version: '', seen: emptyVector, byName: new Map(), origin: '' };
+const noResources: ServedResources = {
+  version: '',
+  seen: emptyVector,
+  hops: emptyVector,
+  byName: new Map(),
+  origin: '',
+};
 
 export interface SnapshotContext {
   /** What it has in the same form is taken from it, so that an unchanged type is the same object. */
   readonly previous?: ServedSnapshot | undefined;
   /** `ServedResources.seen` of a type; nothing when left out. */
   readonly seen?: (typeUrl: string) => VersionVector;
+  /** `ServedResources.hops` of a type; nothing when left out. */
+  readonly hops?: (typeUrl: string) => VersionVector;
   /** `ServedResources.origin`. */
   readonly origin?: string;
 }
@@ -75,7 +85,8 @@ export function makeSnapshot(resources: Iterable<ServedResource>, context: Snaps
   const types = new Map<string, ServedResources>();
   for (const [typeUrl, byName] of byType) {
     const seen = context.seen?.(typeUrl) ?? emptyVector;
-    const made = { version: versionOfAll(byName), seen, byName, origin: context.origin ?? '' };
+    const hops = context.hops?.(typeUrl) ?? emptyVector;
+    const made = { version: versionOfAll(byName), seen, hops, byName, origin: context.origin ?? '' };
     const before = context.previous?.types.get(typeUrl);
     types.set(typeUrl, before !== undefined && isSame(before, made) ? before : made);
   }
@@ -84,6 +95,7 @@ export function makeSnapshot(resources: Iterable<ServedResource>, context: Snaps
 
 function isSame(a: ServedResources, b: ServedResources): boolean {
   if (a.version !== b.version || compareVectors(a.seen, b.seen) !== 'equal') return false;
+  if (compareVectors(a.hops, b.hops) !== 'equal') return false;
   // Changes that led back to the same content are changes to a control plane that follows this one.
   for (const [name, { changes = emptyVector, shares = '' }] of a.byName) {
     const other = b.byName.get(name);

@@ -8,6 +8,7 @@ export interface GroupResources {
   readonly resources: readonly ServedResource[];
   /** As in `ServedResources`, by type URL. */
   readonly seen?: (typeUrl: string) => VersionVector;
+  readonly hops?: (typeUrl: string) => VersionVector;
   readonly origin?: string;
 }
 

@@ -1,7 +1,9 @@
 // Versions as control planes send them to each other: the version that everybody gets, behind a semicolon the changes in
-// it, and behind another, where it was merged of several, which of its endpoints is whose. A client that wants them says so
-// by a feature of its node; to all others versions are content only.
+// it, and behind another, where it was merged of several, which of its endpoints is whose. That of a whole response has who
+// sends it, and how far away each origin is for who reads it. A client that wants them says so by a feature of its node; to
+// all others versions are content only.
 
+import type { ServedResources } from './served-snapshot.ts';
 import { formatVector, parseVector, type VersionVector } from './version-vector.ts';
 
 /** In `Node.client_features`. */
@@ -12,11 +14,11 @@ export function statedVersion(version: string, changes: VersionVector, shares = 
   return `${version};${formatVector(changes)}${shares === '' ? '' : `;${shares}`}`;
 }
 
-/** The version of a whole response, with the origin of who sends it, where that is known. */
-export function statedWholeVersion(version: string, seen: VersionVector, origin: string): string {
+/** The version of a whole response, with the origin of who sends it, where that is known, and how far it is to others. */
+export function statedWholeVersion({ version, seen, origin, hops }: Omit<ServedResources, 'byName'>): string {
   return origin === ''
     ? statedVersion(version, seen)
-    : `${statedVersion(version, seen)};;${encodeURIComponent(origin)}`;
+    : `${statedVersion(version, seen)};;${encodeURIComponent(origin)};${formatVector(hops)}`;
 }
 
 /** The changes in a version; undefined for one of a control plane that does not count them. */
@@ -34,6 +36,12 @@ export function originIn(version: string): string {
     if (error instanceof URIError) return '';
     throw error;
   }
+}
+
+/** How far away origins are, as in `StatedType`; undefined where the version does not say. */
+export function hopsIn(version: string): VersionVector | undefined {
+  const hops = version.split(';', 5)[4];
+  return hops === undefined ? undefined : parseVector(hops);
 }
 
 /** Whose which endpoint is; empty where the version does not say. */

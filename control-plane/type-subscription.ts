@@ -2,6 +2,7 @@
 
 import { resourcesOf, type ServedResources, type ServedSnapshot } from './served-snapshot.ts';
 import { servedTypes } from './served-type.ts';
+import { emptyVector, type VersionVector } from './version-vector.ts';
 
 export interface SubscriptionStatus {
   readonly typeUrl: string;
@@ -26,6 +27,8 @@ export class TypeSubscription {
   readonly unanswered = new Set<string>();
   /** Whether the stream had a response of the type. */
   wasAnswered = false;
+  /** `ServedResources.hops` as they were in that response. */
+  toldHops: VersionVector = emptyVector;
   #isChanged = true;
   #looked: ServedResources | undefined;
   #sentVersion = '';

@@ -37,9 +37,6 @@ export interface UpstreamSourceOptions {
  */
 const firstAnswerMs = 5_000;
 
-/** Restarts that are remembered of each source. */
-const maxEndedRuns = 1000;
-
 export class UpstreamSource {
   readonly #options: UpstreamSourceOptions;
   readonly #client: DiscoveryClient;
@@ -47,8 +44,6 @@ export class UpstreamSource {
   readonly #assignments: HeldResources;
   readonly #listeners: HeldResources;
   readonly #routes: HeldResources;
-  /** Runs of this control plane that another one has followed. */
-  readonly #ended = new Set<string>();
   #servedBy = '';
   #cancelForgetting: (() => void) | undefined;
   #isChangeDue = false;
@@ -57,14 +52,23 @@ export class UpstreamSource {
 
   constructor(options: UpstreamSourceOptions) {
     this.#options = options;
-    const onChange = () => this.#onChange();
-    const onServedBy = (served: string) => this.#onServedBy(served);
+    const onServedBy = (run: string) => {
+      this.#servedBy = run;
+    };
     const origin = options.origin;
-    const held = (type: ServedType) => new HeldResources({ type, origin, place: options.name, onChange, onServedBy });
-    this.#clusters = held(clusterType);
-    this.#assignments = held(assignmentType);
-    this.#listeners = held(listenerType);
-    this.#routes = held(routeType);
+    const held = (type: ServedType, onChange: () => void) =>
+      new HeldResources({ type, origin, place: options.name, onChange, onServedBy });
+    // At once, so that what they need is awaited before anybody can take it for over.
+    this.#clusters = held(clusterType, () => {
+      this.#assignments.subscribeTo(namesIn(this.#clusters, assignmentOf), this.#client);
+      this.#onChange();
+    });
+    this.#assignments = held(assignmentType, () => this.#onChange());
+    this.#listeners = held(listenerType, () => {
+      this.#routes.subscribeTo(namesIn(this.#listeners, routesOf), this.#client);
+      this.#onChange();
+    });
+    this.#routes = held(routeType, () => this.#onChange());
     const node = { id: options.nodeId, userAgentName: 'outrigger control-plane', clientFeatures: [vectorFeature] };
     this.#client = new DiscoveryClient({
       ...options,
@@ -119,37 +123,9 @@ export class UpstreamSource {
     this.#onChange();
   }
 
-  /**
-   * Earlier runs of this control plane, as far as they are known. What they said is over, though nobody says so: a run counts
-   * from 0 again and does not know what the one before had, and who follows it may have told others.
-   */
-  get endedOrigins(): ReadonlySet<string> {
-    return this.#ended;
-  }
-
-  /** Empty before it said so. */
+  /** The run that answered last; empty before it said so. */
   get servedBy(): string {
     return this.#servedBy;
-  }
-
-  /**
-   * The run that answers, and of this type the one before until the new one has answered for it too: what it said is all that
-   * there is of its listeners and endpoints meanwhile, and clients that were told of their end would let go of them.
-   */
-  liveOrigins(typeUrl: string): readonly string[] {
-    const held = this.#all().find(({ type }) => type.typeUrl === typeUrl);
-    const isBehind = held !== undefined && held.servedBy !== this.#servedBy && held.states(held.servedBy);
-    return isBehind ? [this.#servedBy, held.servedBy] : [this.#servedBy];
-  }
-
-  #onServedBy(origin: string): void {
-    if (origin === this.#servedBy) return;
-    if (this.#servedBy !== '') this.#ended.add(this.#servedBy);
-    // Two behind one address may take turns.
-    this.#ended.delete(origin);
-    this.#servedBy = origin;
-    const [oldest] = this.#ended;
-    if (this.#ended.size > maxEndedRuns) this.#ended.delete(oldest!);
   }
 
   /** Several types change in one turn of the event loop. */
@@ -158,8 +134,8 @@ export class UpstreamSource {
     this.#isChangeDue = true;
     this.#options.defer(() => {
       this.#isChangeDue = false;
-      this.#assignments.subscribeTo(namesIn(this.#clusters, assignmentOf), this.#client);
-      this.#routes.subscribeTo(namesIn(this.#listeners, routesOf), this.#client);
+      if (!this.#assignments.isAwaiting) for (const held of [this.#clusters, this.#assignments]) held.settle();
+      if (!this.#routes.isAwaiting) for (const held of [this.#listeners, this.#routes]) held.settle();
       if (this.#isAwaited && this.#hasAnswered()) {
         this.#isAwaited = false;
         this.#cancelWaiting();
@@ -214,5 +190,5 @@ function completeOf(held: HeldResources, needed: HeldResources, namesOf: NamesOf
   const isComplete = ({ references }: StatedResource) => !namesOf(references).some((name) => needed.awaits(name));
   const byName = new Map([...held.byName].filter(([, resource]) => isComplete(resource)));
   const awaits = (name: string) => held.awaits(name) || (held.byName.has(name) && !byName.has(name));
-  return { seen: held.seen, byName, awaits };
+  return { seen: held.seen, told: held.told, hops: held.hops, byName, awaits };
 }

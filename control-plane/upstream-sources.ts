@@ -66,11 +66,6 @@ export class UpstreamSources {
     return this.#sources.map((source) => source.statement());
   }
 
-  /** Runs of any of them that have ended, as far as this type is concerned. */
-  endedOrigins(typeUrl: string): ReadonlySet<string> {
-    return endedOf(this.#sources, typeUrl, this.#origin);
-  }
-
   statuses(): readonly SourceStatus[] {
     return this.#sources.map((source) => source.status());
   }
@@ -82,18 +77,6 @@ export class UpstreamSources {
     this.#isLoopTold = true;
     this.#log(`upstream ${itself.name}: its address leads to this control plane itself; correct it, or leave it out`);
   }
-}
-
-/** Our `own` run has not ended, though it may have been reached at an address that leads to others as well. */
-export function endedOf(
-  sources: readonly Pick<UpstreamSource, 'endedOrigins' | 'liveOrigins'>[],
-  typeUrl: string,
-  own: string,
-): ReadonlySet<string> {
-  const ended = new Set(sources.flatMap((source) => [...source.endedOrigins]));
-  for (const source of sources) for (const live of source.liveOrigins(typeUrl)) ended.delete(live);
-  ended.delete(own);
-  return ended;
 }
 
 /** ` (waitMs: 200, reason: …)` for people. */

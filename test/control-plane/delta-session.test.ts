@@ -245,6 +245,58 @@ t.test(
   },
 );
 
+/** Of a control plane that `hops` away others are. */
+function snapshotWithHops(text: string, hops: number, previous?: ServedSnapshot) {
+  const context = { seen: () => new Map([['far', hops]]), hops: () => new Map([['far', hops]]), origin: 'o' };
+  return makeSnapshot(resourcesOfText(text), { previous, ...context });
+}
+
+/** Says that it reads changes in versions. */
+const reader = encodeMessage({ id: 'n', clientFeatures: [vectorFeature] }, 'envoy.config.core.v3.Node');
+
+t.test('another control plane is told that an origin is nearer or further away, and nobody else is', async (t) => {
+  const first = snapshotWithHops(serviceText('a'), 2);
+  const request = { kind: 'delta', unsubscribe: [], initialVersions: [], nonce: '' } as const;
+  const [control, plain] = [clientOf(first), clientOf(first)];
+  for (const [client, node] of [
+    [control, reader],
+    [plain, undefined],
+  ] as const) {
+    client.session.onRequest(encodeRequest({ ...request, typeUrl: typeUrls['cds']!, subscribe: ['*'] }, node));
+    client.session.onRequest(encodeRequest({ ...request, typeUrl: typeUrls['eds']!, subscribe: ['a'] }, undefined));
+    client.session.onRequest(
+      encodeRequest({ ...request, typeUrl: typeUrls['rds']!, subscribe: ['*'], unsubscribe: ['*'] }, undefined),
+    );
+    t.same(client.drain(), ['cds a -', 'eds a -']);
+  }
+  const further = snapshotWithHops(serviceText('a'), 3, first);
+  for (const client of [control, plain]) client.publish(further);
+  const told = control.next()!;
+  t.same([told.type, told.names, told.removed], ['cds', [], []]);
+  t.match(told.version, /;far=3;;o;far=3$/);
+  t.same(control.drain(), ['eds  -'], 'of what it asks for');
+  t.same(plain.drain(), []);
+  const seen = makeSnapshot(resourcesOfText(serviceText('a')), {
+    previous: further,
+    seen: () => new Map([['far', 9]]),
+    hops: () => new Map([['far', 3]]),
+    origin: 'o',
+  });
+  control.publish(seen);
+  t.same(control.drain(), [], 'that more was seen is told with the next answer');
+});
+
+t.test('another control plane that comes back is answered of each type, though it has everything', async (t) => {
+  const snapshot = snapshotWithHops(serviceText('a'), 2);
+  const before = clientOf(snapshot);
+  const request = { kind: 'delta', typeUrl: typeUrls['eds']!, subscribe: ['a'], unsubscribe: [], nonce: '' } as const;
+  before.session.onRequest(encodeRequest({ ...request, initialVersions: [] }, reader));
+  const { name, version } = before.next()!.resources[0]!;
+  const client = clientOf(snapshot);
+  client.session.onRequest(encodeRequest({ ...request, initialVersions: [[name, version]] }, reader));
+  t.same(client.drain(), ['eds  -'], 'who answered before may have been another run');
+});
+
 t.test('a type that is not known has nothing', async (t) => {
   const client = clientOf(shops);
   client.ask('type.googleapis.com/x.Y');

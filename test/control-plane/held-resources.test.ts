@@ -89,6 +89,47 @@ t.test('what was not there is asked for anew when it is forgotten, or let go and
   t.ok(held.awaits('a'), 'it was not said of this subscription');
 });
 
+t.test('how far away origins are is said by each answer, until it is forgotten or nothing is asked for', async (t) => {
+  const { held, want } = makeHeld();
+  const hopsAfter = (version: string) => {
+    held.onUpdate({ version, resources: [], removed: [] });
+    return [...held.hops];
+  };
+  t.same(hopsAfter('hash;a=7,b=2;;a;a=1,b=3'), [
+    ['a', 1],
+    ['b', 3],
+  ]);
+  t.same(hopsAfter('hash;a=7,b=2;;a;a=1'), [['a', 1]]);
+  t.same(hopsAfter('hash;a=7,b=2;;a;'), [], 'nobody can be reached');
+  t.same(
+    hopsAfter('hash;a=7,b=2;;a'),
+    [
+      ['a', 1],
+      ['b', 1],
+    ],
+    'one that does not say may be any of them',
+  );
+  for (const wrong of ['a', 'a=0', 'a=1,a=2', '%=1', 'a=1.5']) {
+    t.same(
+      hopsAfter(`hash;a=7,b=2;;a;${wrong}`),
+      [
+        ['a', 1],
+        ['b', 1],
+      ],
+      wrong,
+    );
+  }
+  t.same(hopsAfter('of one that counts nothing'), [['o/eds', 1]]);
+  want('a');
+  t.same(hopsAfter('hash;a=7;;a;a=1'), [['a', 1]]);
+  want();
+  t.same(hopsAfter('hash;a=7;;a;a=1'), [], 'what was on its way when all was let go');
+  want('b');
+  t.same(hopsAfter('hash;a=8;;a;a=1'), [['a', 1]]);
+  held.forget();
+  t.same([...held.hops], []);
+});
+
 t.test('of what was merged it is known whose which endpoint is', async (t) => {
   const { held, receive } = makeHeld();
   receive('a', 'hash;x=1,y=2;1*1.2*1');

@@ -3,6 +3,7 @@ import t from 'tap';
 import { Problems } from '../../config/problems.ts';
 import { LocalStatement } from '../../control-plane/local-statement.ts';
 import {
+  hopsToTell,
   type SourceStatement,
   type StatedResource,
   seenByAll,
@@ -35,7 +36,8 @@ function relay(...statements: readonly SourceStatement[]): SourceStatement {
         const ofType = united.filter(({ type }) => type.typeUrl === typeUrl);
         const seen = seenByAll(statements, typeUrl);
         const byName = new Map(ofType.map((resource) => [resource.name, resource]));
-        return [typeUrl, { seen, byName, awaits: () => false }];
+        const hops = hopsToTell(statements, typeUrl);
+        return [typeUrl, { seen, hops, byName, awaits: () => false }];
       }),
     ),
   };
@@ -114,22 +116,57 @@ t.test('two who relay each other do not keep alive what its origin removed', asy
   t.same(servedOf(east({}), echo), {});
 });
 
-t.test('what an ended origin said is left out, and so are its changes', async (t) => {
-  const west = makeOrigin('west')({ shop: [2] });
-  const before = makeOrigin('east/1')({ shop: [1], cart: [3] });
-  const now = makeOrigin('east/2')({ shop: [9] });
-  // Who started anew has heard of the run before by those who followed it.
-  const echo = relay(now, relay(west, before));
-  t.same(servedOf(west, echo), { cart: [3], shop: [1, 2, 9] });
-  const ended = new Set(['east/1']);
-  const united = uniteResources([west, echo], () => ended);
-  const assignments = united.filter(({ type }) => type.shortName === 'eds');
+t.test('what is only known from each other goes round and round, until it is too far away', async (t) => {
+  const [west, north] = [makeOrigin('west')({ shop: [2] }), makeOrigin('north')({})];
+  const east = makeOrigin('east')({ shop: [9], cart: [3] });
+  let [first, second] = [relay(west, east), relay(north, east)];
+  const told = (statement: SourceStatement) => statement.types.get(typeUrls['eds']!)!;
   t.same(
-    assignments.map((each) => [each.name, [...portsOf(each)].sort(), [...each.changes.keys()]]),
-    [['shop', [2, 9], ['east/2', 'west']]],
+    [...told(first).hops],
+    [
+      ['west', 1],
+      ['east', 1],
+    ],
   );
-  t.same([...seenByAll([west, echo], typeUrls['eds']!, ended).keys()].sort(), ['east/2', 'west']);
+  for (let step = 2; step <= 15; step++) {
+    [first, second] = [relay(west, second), relay(north, first)];
+    t.same([told(first).hops.get('west'), told(first).hops.get('east')], [1, step]);
+    t.same(servedOf(west, second), { cart: [3], shop: [2, 9] });
+  }
+  [first, second] = [relay(west, second), relay(north, first)];
+  t.same([...told(first).hops.keys()], ['west'], 'it is not told on');
+  [first, second] = [relay(west, second), relay(north, first)];
+  t.same([servedOf(west, second), servedOf(north, first)], [{ shop: [2] }, { shop: [2] }]);
+  const [assignment] = [...told(first).byName.values()];
+  t.same(
+    [[...portsOf(assignment!)], [...assignment!.changes.keys()]],
+    [[2], ['west']],
+    'it is taken out of what was merged',
+  );
+  t.same([[...told(first).hops], [...told(first).seen.keys()]], [[['west', 1]], ['west']]);
 });
+
+t.test('what we state ourselves is not over because somebody who has seen it did not ask for it', async (t) => {
+  const own = makeOrigin('own')({ shop: [1] });
+  const types = new Map([...relay(own).types].map(([url, type]) => [url, { ...type, byName: new Map() }]));
+  t.same(servedOf(own, { types }), { shop: [1] });
+});
+
+t.test(
+  'an origin is as near as its shortest way, and one that nobody tells the way to cannot be reached',
+  async (t) => {
+    const east = makeOrigin('east')({ shop: [1] });
+    const [near, far] = [relay(east), relay(relay(relay(east)))];
+    const hops = (...statements: readonly SourceStatement[]) => [...hopsToTell(statements, typeUrls['cds']!)];
+    t.same([hops(far, near), hops(near, far), hops(far)], [[['east', 2]], [['east', 2]], [['east', 4]]]);
+    const lost: SourceStatement = {
+      types: new Map([...near.types].map(([typeUrl, type]) => [typeUrl, { ...type, hops: new Map() }])),
+    };
+    const west = makeOrigin('west')({ cart: [2] });
+    t.same(servedOf(west, lost), { cart: [2] });
+    t.same(servedOf(lost, west, far), { cart: [2], shop: [1] });
+  },
+);
 
 t.test('a change that led back to the same content is a change', async (t) => {
   const east = makeOrigin('east');

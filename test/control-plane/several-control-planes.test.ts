@@ -13,7 +13,7 @@ import { CuttableLink } from '../support/cuttable-link.ts';
 import { DiscoveryCall } from '../support/discovery-call.ts';
 
 /** Control planes of one test, each over a folder of its own. */
-function makeMesh(t: Test) {
+function makeMesh(t: Test, sourceTtlMs = 3_600_000) {
   const root = t.testdir();
   return async (name: string, services: Services, upstreams: readonly string[] = []) => {
     const folder = join(root, name);
@@ -24,12 +24,12 @@ function makeMesh(t: Test) {
       }
     };
     write(services);
-    const args = ['--dir', folder, '--listen', '127.0.0.1:0', '--source-ttl', '3600'];
+    const args = ['--dir', folder, '--listen', '127.0.0.1:0'];
     const flags = parseControlPlaneFlags([...args, ...upstreams.flatMap((address) => ['--upstream', address])])!;
-    const controlPlane = new ControlPlane(flags, () => {});
+    const controlPlane = new ControlPlane({ ...flags, sourceTtlMs }, () => {});
     const { port } = await controlPlane.start();
     t.teardown(() => controlPlane.close());
-    return { port, address: `127.0.0.1:${port}`, write };
+    return { port, address: `127.0.0.1:${port}`, write, close: () => controlPlane.close() };
   };
 }
 
@@ -130,6 +130,23 @@ t.test('what an earlier run said is over, also for those who follow each other',
   link.mend();
   t.ok(await until({ own: [5], shop: [9] }), 'neither a service nor an endpoint of the run before');
   t.ok(await untilThere({ own: [5], shop: [9] }), 'nor do they come back to where they came from');
+});
+
+t.test('a source that never comes back is forgotten by those who follow each other, too', async (t) => {
+  const start = makeMesh(t, 300);
+  const lost = await start('lost', { cart: [3], shop: [1] });
+  const link = await CuttableLink.to(t, lost.port);
+  const first = await start('first', { shop: [4] }, [lost.address, link.address]);
+  const untils = [follow(t, first.address)];
+  t.ok(await untils[0]!({ cart: [3], shop: [1, 4] }));
+  const second = await start('second', { own: [5] }, [lost.address, first.address]);
+  untils.push(follow(t, second.address));
+  link.lead(second.port);
+  link.cut();
+  link.mend();
+  for (const until of untils) t.ok(await until({ cart: [3], own: [5], shop: [1, 4] }));
+  await lost.close();
+  for (const until of untils) t.ok(await until({ own: [5], shop: [4] }));
 });
 
 t.test('what is followed may follow others', async (t) => {

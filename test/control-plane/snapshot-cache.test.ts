@@ -72,6 +72,18 @@ t.test('a difference names what was added, changed and removed', async (t) => {
   ]);
 });
 
+t.test('a type whose origins are further away is another one, of which nothing is told to people', async (t) => {
+  const resources = resourcesOfText(serviceText('a'));
+  const withHops = (hops: number, previous?: ServedSnapshot) =>
+    makeSnapshot(resources, { previous, hops: () => new Map([['far', hops]]) });
+  const before = withHops(2);
+  const typeOf = ({ types }: ServedSnapshot) => types.get(typeUrls['cds']!);
+  t.equal(typeOf(withHops(2, before)), typeOf(before));
+  const after = withHops(3, before);
+  t.not(typeOf(after), typeOf(before));
+  t.same(differenceLines(new Map([[everyNode, before]]), new Map([[everyNode, after]])), []);
+});
+
 t.test('a type is the same as before only when it says the same of who has which endpoint', async (t) => {
   const [resource] = resourcesOfText(serviceText('a'));
   const snapshotWith = (shares: string, previous?: ServedSnapshot) =>

@@ -129,6 +129,18 @@ t.test('the assignment of a changed cluster is sent again', async (t) => {
   t.same(client.drain(), ['cds 2', 'eds 1']);
 });
 
+t.test('that an origin is further away is told to nobody here', async (t) => {
+  const withHops = (hops: number, previous?: ServedSnapshot) =>
+    makeSnapshot(resourcesOfText(serviceText('a')), { previous, hops: () => new Map([['far', hops]]) });
+  const first = withHops(2);
+  const client = clientOf(first);
+  client.ask('cds');
+  client.ask('eds', { names: ['a'] });
+  t.same(client.drain(), ['cds 1', 'eds 1']);
+  client.publish(withHops(3, first));
+  t.same(client.drain(), []);
+});
+
 t.test('an ACK and a NACK are known by their nonce', async (t) => {
   const client = clientOf(shops);
   client.ask('cds');

@@ -4,7 +4,6 @@ import t from 'tap';
 import { readDeltaRequest, writeDeltaResponse } from '../../control-plane/discovery-message.ts';
 import { type StatedType, uniteResources } from '../../control-plane/resource-union.ts';
 import { UpstreamSource } from '../../control-plane/upstream-source.ts';
-import { endedOf } from '../../control-plane/upstream-sources.ts';
 import type { DiscoveryStreamEvents } from '../../xds/client/transport.ts';
 import { resourcesOfText, typeUrls } from '../support/control-plane-fixtures.ts';
 
@@ -158,35 +157,24 @@ t.test('changes that are counted by the source are taken as they are', async (t)
   t.same(typeOf(source, 'cds').seen, new Map([['west', 7]]));
 });
 
-t.test('runs of a source are told apart: one that another followed has ended', async (t) => {
-  const { start, answer, breakStream, advance, source } = makeSource();
+t.test('the run that answered last is known, where it says who it is', async (t) => {
+  const { start, answer, source } = makeSource();
   start();
-  const answerBy = (run: string) => answer('cds', listed('shop'), { version: `hash;a=1;;${run}` });
-  answer('cds', listed('shop'));
-  t.same([source.servedBy, [...source.endedOrigins]], ['', []], 'one that does not say');
-  answerBy('first');
-  answerBy('first');
-  t.same([source.servedBy, [...source.endedOrigins]], ['first', []]);
-  breakStream();
-  t.same([...source.endedOrigins], [], 'it may come back');
-  advance(40_000);
-  answerBy('second');
-  t.same([source.servedBy, [...source.endedOrigins]], ['second', ['first']]);
-  answerBy('first');
-  t.same([source.servedBy, [...source.endedOrigins]], ['first', ['second']], 'two behind one address take turns');
-  for (let run = 0; run < 1200; run++) answerBy(`run-${run}`);
-  t.equal(source.endedOrigins.size, 1000, 'the memory is bounded');
-  t.ok(source.endedOrigins.has('run-1198'));
+  const runs = ['hash', 'hash;a=1;;first', 'hash;a=1', 'hash;a=1;;second'].map((version) => {
+    answer('cds', listed('shop'), { version });
+    return source.servedBy;
+  });
+  t.same(runs, ['', 'first', 'first', 'second']);
 });
 
 t.test('what a run said of a type is not over before the next one has answered for that type', async (t) => {
   const { start, answer, breakStream, advance, source } = makeSource();
   start();
   const types = ['cds', 'lds', 'eds', 'rds'];
-  const version = (run: string) => `hash;${run}=1;;${run}`;
+  const version = (run: string) => `hash;${run}=1;;${run};${run}=1`;
   for (const type of types) answer(type, shop, { version: version('first') });
   const served = () =>
-    uniteResources([{ types: new Map() }, source.statement()], (typeUrl) => endedOf([source], typeUrl, 'here'))
+    uniteResources([{ types: new Map() }, source.statement()])
       .map(({ type, changes }) => `${type.shortName} ${[...changes.keys()]}`)
       .sort();
   t.same(served(), ['cds first', 'eds first', 'lds first', 'rds first']);
@@ -196,8 +184,26 @@ t.test('what a run said of a type is not over before the next one has answered f
   t.same(served(), ['cds second', 'eds first', 'lds first', 'rds first'], 'clients keep their endpoints and listeners');
   for (const type of types.slice(1)) answer(type, shop, { version: version('second') });
   t.same(served(), ['cds second', 'eds second', 'lds second', 'rds second']);
-  t.same([...endedOf([source], typeUrls['eds']!, 'here')], ['first']);
-  t.same([...endedOf([source], typeUrls['eds']!, 'first')], [], 'that it is ourselves is no end');
+});
+
+t.test('what something is awaited of is not told as seen: who states it himself would take it for over', async (t) => {
+  const { start, answer, breakStream, advance, source } = makeSource();
+  start();
+  const told = () => ['cds', 'eds', 'lds', 'rds'].map((shortName) => typeOf(source, shortName).told!.get('a') ?? 0);
+  const version = (count: number) => ({ version: `hash;a=${count};;a;a=1` });
+  answer('cds', shop, version(4));
+  answer('lds', '# none', version(4));
+  t.same([typeOf(source, 'cds').seen.get('a'), told()], [4, [0, 0, 4, 0]]);
+  answer('eds', shop, version(4));
+  t.same(told(), [4, 4, 4, 0]);
+  answer('cds', `${shop}---\n${shop.replaceAll('shop', 'cart').replace(':1\n', ':2\n')}`, version(6));
+  answer('eds', shop, version(7));
+  t.same(told(), [4, 4, 4, 0], 'as before, of both');
+  answer('eds', shop.replaceAll('shop', 'cart'), version(7));
+  t.same(told(), [6, 7, 4, 0]);
+  breakStream();
+  advance(60_000);
+  t.same(told(), [0, 0, 0, 0]);
 });
 
 t.test('a lost source keeps its last state until its time to live is over', async (t) => {

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import t from 'tap';
 import {
   changesOf,
+  hopsIn,
   originIn,
   sharesIn,
   statedVersion,
@@ -61,9 +62,16 @@ t.test('a version may carry its changes', async (t) => {
 });
 
 t.test('… and that of a response who sends it', async (t) => {
-  const version = statedWholeVersion('hash', vector({ 'a;b': 1 }), 'east;1/k3');
-  t.same([changesOf(version), sharesIn(version), originIn(version)], [vector({ 'a;b': 1 }), '', 'east;1/k3']);
-  t.equal(statedWholeVersion('hash', vector({ a: 1 }), ''), 'hash;a=1');
+  const parts = { version: 'hash', seen: vector({ 'a;b': 1 }), hops: vector({ 'a;b': 15, c: 1 }), origin: 'east;1/k3' };
+  const version = statedWholeVersion(parts);
+  t.same([changesOf(version), sharesIn(version), originIn(version)], [parts.seen, '', parts.origin]);
+  t.same(hopsIn(version), parts.hops, 'and how far away others are');
+  t.same(hopsIn(statedWholeVersion({ ...parts, hops: vector({}) })), vector({}), 'nobody is an answer');
+  t.equal(statedWholeVersion({ ...parts, seen: vector({ a: 1 }), origin: '' }), 'hash;a=1');
+  for (const other of ['hash', 'hash;a=1;;o', 'hash;a=1;;o;c', 'hash;a=1;;o;c=0', 'hash;a=1;;o;c=1,c=2', '']) {
+    t.equal(hopsIn(other), undefined, other);
+  }
+  t.same(hopsIn('hash;a=1;;o;c=1;more'), vector({ c: 1 }), 'there may be more some day');
   for (const other of ['hash', 'hash;a=1', 'hash;a=1;1*3.2*1', 'hash;a=1;;%', '']) t.equal(originIn(other), '', other);
 });
 
