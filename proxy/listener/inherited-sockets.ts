@@ -6,9 +6,8 @@
 import type { Address, IpAddress } from '../../config/address.ts';
 import { parseIpAddress } from '../../config/ip-address.ts';
 import type { Listener } from '../../config/listener.ts';
-import { listen, setFreebind, setKeepAlive, setReusePort, setTransparent } from '../../native/socket.ts';
+import { setFreebind, setKeepAlive, setReusePort, setTransparent } from '../../native/socket.ts';
 import { addressFamily } from '../../native/socket-address.ts';
-import { DEFAULT_BACKLOG } from '../reactor/listening-socket.ts';
 
 export interface WantedAddress {
   /** Its name tells the listeners apart whose port the kernel chose. */
@@ -42,10 +41,10 @@ export function isWanted(listener: Listener, listening: ListeningAddress, wanted
 /** Gives inherited sockets what this configuration wants of them. Returns 0 or a negated errno. */
 export function adjustInherited(sockets: readonly number[], address: Address, config: Listener): number {
   for (const socket of sockets) {
-    let result = listen(socket, config.backlog ?? DEFAULT_BACKLOG);
+    let result = 0;
     if (address.kind === 'ip') {
       // One that had the address for itself lets others beside it from now on.
-      if (result >= 0 && config.reusePort) result = setReusePort(socket);
+      if (config.reusePort) result = setReusePort(socket);
       const family = addressFamily(address);
       if (result >= 0 && config.transparent) result = setTransparent(socket, family);
       if (result >= 0 && config.freebind) result = setFreebind(socket, family);

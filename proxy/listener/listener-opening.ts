@@ -1,13 +1,17 @@
 // Opens a listener's sockets on the main thread, for all workers. Descriptors belong to the process, so a worker gets
 // numbers: its own sockets that share the port (SO_REUSEPORT), or duplicates of one. Opened one by one in the workers,
 // port 0 would be another port in each, and a Unix socket would replace the one before.
+//
+// As in Envoy, an address is bound when the listener comes and listened at when it begins: the kernel deals connections out
+// among all who listen at a port, and whoever got one that is not served yet would wait, or be reset when it never is.
 // https://www.envoyproxy.io/docs/envoy/latest/api-v3/config/listener/v3/listener.proto (enable_reuse_port)
 
 import { type Address, formatAddress } from '../../config/address.ts';
 import type { Listener } from '../../config/listener.ts';
+import { ownOverlap } from '../../config/listening-overlap.ts';
 import { describeErrno } from '../../native/errno.ts';
 import { close, duplicate, localAddress } from '../../native/socket.ts';
-import { openListeningDescriptor } from '../reactor/listening-socket.ts';
+import { openBoundDescriptor, openListeningDescriptor, startListening } from '../reactor/listening-socket.ts';
 import { adjustInherited, type InheritSockets, type ListeningAddress } from './inherited-sockets.ts';
 import { describeListenFailure } from './listen-failure.ts';
 
@@ -36,7 +40,7 @@ export interface OpenFailure {
 export function openListener(config: Listener, workerCount: number): OpenedListener | OpenFailure {
   const opened = openAddresses(config, workerCount);
   if ('reason' in opened) return opened;
-  const descriptors = dealSockets(opened, workerCount, false);
+  const descriptors = listenAt(config, opened) ?? dealSockets(opened, workerCount, false);
   if ('reason' in descriptors) {
     closeAddresses(opened);
     return descriptors;
@@ -44,30 +48,67 @@ export function openListener(config: Listener, workerCount: number): OpenedListe
   return { addresses: opened.map(({ bound }) => formatAddress(bound)), descriptors };
 }
 
-/** The sockets of each address: those that `inherit` finds, or new ones. Nothing stays open after a failure. */
+/**
+ * The sockets of each address, of which new ones do not listen yet: those that `inherit` finds, or new ones. After a failure
+ * nothing stays open, and what was inherited is as it was: whoever gave it may have it still.
+ */
 export function openAddresses(
   config: Listener,
   workerCount: number,
   inherit: InheritSockets = () => [],
 ): readonly OpenedAddress[] | OpenFailure {
   const opened: OpenedAddress[] = [];
-  if (!config.bindToPort) return opened;
+  const failure = openEach(config, workerCount, inherit, opened) ?? adjustEach(config, opened);
+  if (failure === undefined) return opened;
+  closeAddresses(opened);
+  return failure;
+}
+
+function openEach(
+  config: Listener,
+  workerCount: number,
+  inherit: InheritSockets,
+  opened: OpenedAddress[],
+): OpenFailure | undefined {
+  if (!config.bindToPort) return undefined;
+  const twice = config.reusePort ? undefined : ownOverlap(config);
+  if (twice !== undefined) {
+    const reason = `the listener has ${formatAddress(twice.others)} too, and only with enable_reuse_port it can have both`;
+    return { address: formatAddress(twice.own), reason };
+  }
   for (const configured of [config.address, ...config.additionalAddresses]) {
     const { name: listener, ipv4Compatible } = config;
     const sockets = [...inherit({ listener, address: configured, ipv4Compatible })];
     const isInherited = sockets.length > 0;
     const wanted = isReusePort(config, configured) ? workerCount : 1;
-    const result = isInherited
-      ? adjustInherited(sockets, configured, config)
-      : openSockets(config, configured, sockets, wanted);
+    const result = isInherited ? 0 : openSockets(config, configured, sockets, wanted);
     opened.push({ configured, bound: boundAddress(sockets, configured), sockets, isInherited });
-    if (result < 0) {
-      closeAddresses(opened);
-      const reason = describeListenFailure(-result, configured);
-      return { address: formatAddress(configured), reason, errno: -result };
+    if (result < 0) return failureAt(configured, -result);
+  }
+  return undefined;
+}
+
+function adjustEach(config: Listener, opened: readonly OpenedAddress[]): OpenFailure | undefined {
+  for (const { configured, isInherited, sockets } of opened) {
+    const result = isInherited ? adjustInherited(sockets, configured, config) : 0;
+    if (result < 0) return failureAt(configured, -result);
+  }
+  return undefined;
+}
+
+/** The listener begins. */
+export function listenAt(config: Listener, opened: readonly OpenedAddress[]): OpenFailure | undefined {
+  for (const { configured, sockets } of opened) {
+    for (const socket of sockets) {
+      const result = startListening(socket, config);
+      if (result < 0) return failureAt(configured, -result);
     }
   }
-  return opened;
+  return undefined;
+}
+
+function failureAt(address: Address, errno: number): OpenFailure {
+  return { address: formatAddress(address), reason: describeListenFailure(errno, address), errno };
 }
 
 /**
@@ -120,8 +161,10 @@ export function closeAddresses(opened: readonly OpenedAddress[]): void {
 /** Adds sockets until there are `count`. Returns 0 or a negated errno. */
 function openSockets(config: Listener, address: Address, sockets: number[], count: number): number {
   const options = { ...config, reusePort: isReusePort(config, address) };
+  // A Unix socket takes the place of the one before as it is bound: who comes from then on waits, rather than be refused.
+  const open = address.kind === 'pipe' ? openListeningDescriptor : openBoundDescriptor;
   while (sockets.length < count) {
-    const descriptor = openListeningDescriptor(boundAddress(sockets, address), options);
+    const descriptor = open(boundAddress(sockets, address), options);
     if (descriptor < 0) return descriptor;
     sockets.push(descriptor);
   }

@@ -25,7 +25,7 @@ import type { EventSource, Reactor } from './reactor.ts';
 import { Timer } from './timer-wheel.ts';
 
 /** Connections that the kernel holds until they are accepted, when nobody says how many. */
-export const DEFAULT_BACKLOG = 1024;
+const DEFAULT_BACKLOG = 1024;
 
 export interface ListeningSocketOptions {
   /** Connections the kernel holds until they are accepted; 1,024 when left out. */
@@ -54,13 +54,27 @@ export interface ListeningSocketHandler {
 
 /** A socket that listens on `address`, for `ListeningSocket.adopt` in any thread; or a negated errno such as -EADDRINUSE. */
 export function openListeningDescriptor(address: Address, options: ListeningSocketOptions): number {
-  const fd = createSocket(addressFamily(address));
+  const fd = openBoundDescriptor(address, options);
   if (fd < 0) return fd;
-  let result = prepare(fd, address, options);
-  if (result >= 0) result = listen(fd, options.backlog ?? DEFAULT_BACKLOG);
+  const result = startListening(fd, options);
   if (result >= 0) return fd;
   close(fd);
   return result;
+}
+
+/** A socket that has `address` and takes no connections yet, or a negated errno. */
+export function openBoundDescriptor(address: Address, options: ListeningSocketOptions): number {
+  const fd = createSocket(addressFamily(address));
+  if (fd < 0) return fd;
+  const result = prepare(fd, address, options);
+  if (result >= 0) return fd;
+  close(fd);
+  return result;
+}
+
+/** Of a socket that listens already this changes the length of the backlog (listen(2)). Returns 0 or a negated errno. */
+export function startListening(fd: number, { backlog }: Pick<ListeningSocketOptions, 'backlog'>): number {
+  return listen(fd, backlog ?? DEFAULT_BACKLOG);
 }
 
 export class ListeningSocket implements EventSource {
@@ -116,8 +130,8 @@ export class ListeningSocket implements EventSource {
   ): void {
     this.#handler = handler;
     this.#maxAcceptsPerTurn = options.maxAcceptsPerTurn ?? DEFAULT_MAX_ACCEPTS_PER_TURN;
-    // Of a socket that listens already this changes the length of the backlog (listen(2)) and cannot fail.
-    listen(this.#fd, options.backlog ?? DEFAULT_BACKLOG);
+    // It listens already, so that this cannot fail.
+    startListening(this.#fd, options);
   }
 
   /** For handing the socket to a successor; it stays this object's. */

@@ -11,6 +11,7 @@
 
 import { type Address, formatAddress } from '../../config/address.ts';
 import type { Listener } from '../../config/listener.ts';
+import { commonAddress } from '../../config/listening-overlap.ts';
 import { isSameData } from '../../config/same-data.ts';
 import type { MapDelta } from '../../config/snapshot.ts';
 import { duplicate } from '../../native/socket.ts';
@@ -20,6 +21,7 @@ import {
   closeAddresses,
   dealSockets,
   isReusePort,
+  listenAt,
   type OpenedAddress,
   type OpenFailure,
   openAddresses,
@@ -45,7 +47,7 @@ export class OpenListeners {
   readonly #open = new Map<string, OpenListener>();
   readonly #prepared = new Map<string, { readonly config: Listener; readonly opened: readonly OpenedAddress[] }>();
   /** Listeners that left their addresses, until no worker has a socket there, with what is kept of them. */
-  readonly #vacated: { readonly config: Listener; readonly opened: OpenedAddress[] }[] = [];
+  readonly #vacated: { readonly config: Listener; readonly opened: readonly OpenedAddress[] }[] = [];
   #stopped: 'none' | 'inbound' | 'all' = 'none';
 
   constructor(workerCount: number, options: OpenListenersOptions = {}) {
@@ -60,10 +62,14 @@ export class OpenListeners {
 
   /** What is kept of a wanted address; it stays ours. */
   socketsAt(wanted: WantedAddress): readonly number[] {
-    const listening = [...this.#prepared.values(), ...this.#open.values()];
-    return listening.flatMap(({ config, opened }) =>
-      opened.filter((each) => isWanted(config, each, wanted)).flatMap(({ sockets }) => sockets),
-    );
+    const sockets: number[] = [];
+    for (const { config, opened } of [...this.#prepared.values(), ...this.#open.values(), ...this.#vacated]) {
+      for (const each of opened.filter((address) => isWanted(config, address, wanted))) {
+        // Whoever comes to an address of one socket has a duplicate of it.
+        if (sockets.length === 0 || isReusePort(config, each.configured)) sockets.push(...each.sockets);
+      }
+    }
+    return sockets;
   }
 
   /** Opens nothing for these listeners from now on and lets go of what is kept: workers accept nothing there. */
@@ -84,7 +90,7 @@ export class OpenListeners {
   }
 
   /**
-   * Opens the sockets that `place` will need; connections wait in their backlog until then. Those that serve a listener
+   * Opens the sockets that `place` will need, which take no connections until then. Those that serve a listener
    * with these addresses are not opened again: it is this one, or leaves when this one comes. Whoever else is at one of
    * them is told to leave already. `older` is the state that is to serve until then.
    */
@@ -107,11 +113,7 @@ export class OpenListeners {
     const prepared = this.#prepared.get(name);
     if (prepared === undefined) return;
     this.#prepared.delete(name);
-    const { config, opened } = prepared;
-    // Of who left, if workers may serve it still: nobody else could listen there until they do not.
-    const isKept = ({ isInherited }: OpenedAddress): boolean => isInherited && this.#vacated.length > 0;
-    closeAddresses(opened.filter((each) => !isKept(each)));
-    if (opened.some(isKept)) this.#vacated.push({ config, opened: opened.filter(isKept) });
+    closeAddresses(prepared.opened);
   }
 
   /** Every worker has done what the last `place` says: nobody listens at an address that was left. */
@@ -167,7 +169,7 @@ export class OpenListeners {
     if ('reason' in opened) return opened;
     const keepsSockets = this.#options.keepsSockets || opened.some((each) => !isReusePort(config, each.configured));
     openMissing(config, opened, this.#workerCount);
-    const descriptors = dealSockets(opened, this.#workerCount, keepsSockets);
+    const descriptors = listenAt(config, opened) ?? dealSockets(opened, this.#workerCount, keepsSockets);
     if ('reason' in descriptors) {
       closeAddresses(opened);
       return descriptors;
@@ -205,33 +207,43 @@ export class OpenListeners {
   // such a change of socket options, too.
   #conflictBetween(other: Listener, config: Listener): OpenFailure | undefined {
     if (this.#isStopped(other) || hasSameSockets(other, config)) return undefined;
-    const address = other.reusePort && config.reusePort ? undefined : commonAddress(other, config);
-    if (address === undefined) return undefined;
+    const common = other.reusePort && config.reusePort ? undefined : commonAddress(config, other);
+    if (common === undefined) return undefined;
+    const [address, others] = [formatAddress(common.own), formatAddress(common.others)];
+    const place = address === others ? 'there' : `at ${others}`;
     const reason =
-      `listener ${other.name} listens there already: unless both have enable_reuse_port, it must be removed in a push ` +
+      `listener ${other.name} listens ${place} already: unless both have enable_reuse_port, it must be removed in a push ` +
       'before this one, also where only socket options change';
-    return { address: formatAddress(address), reason };
+    return { address, reason };
   }
 
-  /** The one socket of who leaves an address: for oneself when workers are told of that already, else a duplicate. */
+  /** A duplicate of the one socket of who leaves an address: who comes may fail at another one, or not come after all. */
   #takeLeft(wanted: WantedAddress): readonly number[] {
     for (const { config, opened } of this.#vacated) {
-      const index = opened.findIndex((each) => isWanted(config, each, wanted));
-      if (index >= 0) return opened.splice(index, 1)[0]!.sockets;
+      const left = opened.find((each) => isWanted(config, each, wanted));
+      if (left !== undefined && (isFixed(wanted.address) || !this.#isTaken(left))) return duplicatesOf(left);
     }
     for (const { config, opened } of [...this.#open.values(), ...this.#prepared.values()]) {
       for (const each of opened) {
         if (isReusePort(config, each.configured) || !isSameData(each.configured, wanted.address)) continue;
         if (!isWanted(config, each, wanted) || !isFixed(wanted.address)) continue;
-        return each.sockets.map(duplicate).filter((descriptor) => descriptor >= 0);
+        return duplicatesOf(each);
       }
     }
     return [];
   }
 
+  /** Whether somebody came to an address that was left: who wants any port gets another one. */
+  #isTaken({ bound }: OpenedAddress): boolean {
+    const others = [...this.#prepared.values()].flatMap(({ opened }) =>
+      opened.map((each) => formatAddress(each.bound)),
+    );
+    return [...others, ...this.bound().map(({ address }) => address)].includes(formatAddress(bound));
+  }
+
   #isLeftByReusePort(config: Listener): boolean {
     const others = [...this.#vacated, ...this.#open.values(), ...this.#prepared.values()];
-    return others.some(({ config: other }) => other.reusePort && commonAddress(other, config) !== undefined);
+    return others.some(({ config: other }) => other.reusePort && commonAddress(config, other) !== undefined);
   }
 
   #takePrepared(config: Listener): readonly OpenedAddress[] | undefined {
@@ -258,13 +270,9 @@ function takeOneLike(config: Listener, leaving: OpenListener[]): OpenListener | 
   return index < 0 ? undefined : leaving.splice(index, 1)[0];
 }
 
-/** An address at which both have sockets. A port that the kernel chooses is never the same. */
-function commonAddress(one: Listener, other: Listener): Address | undefined {
-  if (!one.bindToPort || !other.bindToPort) return undefined;
-  const addresses = [one.address, ...one.additionalAddresses];
-  return [other.address, ...other.additionalAddresses].find(
-    (address) => isFixed(address) && addresses.some((each) => isSameData(each, address)),
-  );
+/** None where the process may have no more descriptors. */
+function duplicatesOf({ sockets }: OpenedAddress): readonly number[] {
+  return sockets.map(duplicate).filter((descriptor) => descriptor >= 0);
 }
 
 /** A Unix socket takes the place of the one before. */

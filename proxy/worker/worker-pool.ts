@@ -114,7 +114,7 @@ export class WorkerPool {
 
   /**
    * Opens the sockets of a listener that is to be published, or keeps those that serve it already. Returns a sentence
-   * when it cannot listen. Connections wait in the kernel until the listener is published. `older` serves until then;
+   * when it cannot listen. They take no connections until the listener is published. `older` serves until then;
    * any other that has one of the addresses is told to leave before this one is published, or with it.
    */
   prepareListener(config: Listener, older?: Listener): string | undefined {

@@ -93,6 +93,31 @@ t.test('a taken address is told, and nothing stays open', async (t) => {
   t.equal(openDescriptors(), before);
 });
 
+t.test('beside the address that stands for all another one is had where both share the port', async (t) => {
+  const any = open(t, { address: { ...loopback, ip: '0.0.0.0' } }, 2);
+  const port = Number(any.addresses[0]!.split(':')[1]);
+  const { descriptors } = open(t, { address: { ...loopback, port } }, 2);
+  const clients = Array.from({ length: 8 }, () => connect(port, '127.0.0.1'));
+  for (const client of clients) await once(client, 'connect');
+  const accepted = descriptors
+    .flat()
+    .flatMap((socket) => clients.map(() => accept(socket)).filter((each) => each >= 0));
+  t.equal(accepted.length, 8, 'all come to who has just this address');
+  for (const each of accepted) close(each);
+  for (const client of clients) client.destroy();
+});
+
+t.test('one socket for each of two addresses of which one stands for the other is refused in words', (t) => {
+  const [first, second] = [4711, 4711].map((port) => ({ ...loopback, port }));
+  const config = { ...httpListener('l', managerOf([])), reusePort: false };
+  const addresses = { address: first!, additionalAddresses: [{ ...second!, ip: '0.0.0.0' }] };
+  t.same(openListener({ ...config, ...addresses }, 2), {
+    address: '0.0.0.0:4711',
+    reason: 'the listener has 127.0.0.1:4711 too, and only with enable_reuse_port it can have both',
+  });
+  t.end();
+});
+
 t.test('a place that cannot be had is told with what to do', (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'outrigger-'));
   t.teardown(() => rmSync(folder, { recursive: true }));

@@ -39,3 +39,34 @@ t.test('addresses are given back that no other state of the listener has', async
   addresses.release(older, []);
   t.match(addresses.problemWith(listener('c', 1)), /listener "b"/, 'not those of another listener');
 });
+
+t.test('an address and the one that stands for all go together where both share the port', async (t) => {
+  const at = (name: string, ip: string, given: Partial<Listener> = {}): Listener => ({
+    ...listener(name, 80),
+    address: { kind: 'ip', ip, port: 80 },
+    ...given,
+  });
+  const alone = { reusePort: false };
+  const addresses = new ListenerAddresses();
+  const any = at('any', '0.0.0.0');
+  addresses.take(any);
+  t.equal(addresses.problemWith(at('one', '10.0.0.1')), undefined);
+  t.equal(
+    addresses.problemWith(at('one', '10.0.0.1', alone)),
+    '10.0.0.1:80 and 0.0.0.0:80 of listener "any" have one port: unless both have enable_reuse_port, only one of them can listen',
+  );
+  t.equal(
+    addresses.problemWith(at('one', '10.0.0.1', { ...alone, bindToPort: false })),
+    undefined,
+    'it needs no socket',
+  );
+  t.equal(addresses.problemWith(at('any', '10.0.0.1', alone)), undefined, 'its own later state');
+  addresses.release(any, [at('any', '0.0.0.0', alone)]);
+  t.match(addresses.problemWith(at('one', '10.0.0.1')), /listener "any" have one port/, 'of the state that is left');
+  addresses.release(any, []);
+  addresses.take(at('one', '10.0.0.1', alone));
+  t.match(addresses.problemWith(any), /^0\.0\.0\.0:80 and 10\.0\.0\.1:80 of listener "one"/);
+  const dual = { ipv4Compatible: true };
+  t.match(addresses.problemWith(at('six', '::', dual)), /^\[::\]:80 and 10\.0\.0\.1:80/);
+  t.equal(addresses.problemWith(at('six', '::')), undefined, 'another family');
+});
