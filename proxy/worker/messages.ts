@@ -100,7 +100,8 @@ export type FromWorker =
   | { readonly kind: 'started'; readonly wakeUpDescriptor: number }
   /** The snapshot is compiled and serves. Not said of one that the next one followed at once. */
   | { readonly kind: 'applied'; readonly generation: number }
-  | { readonly kind: 'stats'; readonly announcement: BlockAnnouncement }
+  /** In the order in which they were made. */
+  | { readonly kind: 'stats'; readonly announcements: readonly BlockAnnouncement[] }
   | { readonly kind: 'logs'; readonly batch: LogBatch }
   | { readonly kind: 'log-entries'; readonly batch: EntryBatch }
   | TracingMessage

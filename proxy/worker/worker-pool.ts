@@ -321,7 +321,7 @@ export class WorkerPool {
         this.#usedClusters.add(message.name);
         return;
       case 'stats':
-        this.#options.onStats(index, message.announcement);
+        for (const announcement of message.announcements) this.#options.onStats(index, announcement);
         return;
       case 'logs':
         this.#options.onLogs(message.batch);

@@ -169,7 +169,7 @@ class Inbox {
 
   #receive(message: FromWorker): void {
     if (message.kind === 'stats') {
-      this.stats.accept(0, message.announcement);
+      for (const announcement of message.announcements) this.stats.accept(0, announcement);
       return;
     }
     if (message.kind === 'logs') {
