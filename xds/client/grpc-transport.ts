@@ -197,7 +197,9 @@ class GrpcStream implements DiscoveryStreamHandle {
     if (this.#isClosed) return;
     this.#dropAttempt();
     const { peers, events } = this.#options;
-    this.#reasons.push(describeFailure({ code, details, peer: peers[index]!.name, isConnected: false }).reason);
+    const { name: peer, tls } = peers[index]!;
+    const isSecured = tls !== undefined;
+    this.#reasons.push(describeFailure({ code, details, peer, isConnected: false, isSecured }).reason);
     if (index + 1 < peers.length) {
       this.connect(index + 1);
       return;

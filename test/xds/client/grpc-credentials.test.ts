@@ -2,7 +2,8 @@ import { execFileSync } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
-import type { AddressInfo } from 'node:net';
+import { createServer as createHttpServer } from 'node:http';
+import { type AddressInfo, createServer as createTcpServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { createServer } from 'node:tls';
 import { ServerCredentials } from '@grpc/grpc-js';
@@ -63,15 +64,55 @@ t.test('any other peer is refused, and why is told', async (t) => {
   };
   t.match(
     await refusal(serving(named), trusting(root)),
-    /certificate is for DNS:istiod.example, not for 127.0.0.1 \(check/,
+    /certificate is for DNS:istiod.example, not for 127.0.0.1 \(where that is the right one.*--upstream-san.*ISTIOD_SAN/,
   );
-  t.match(await refusal(serving(server), { ...trusting(root), sni: 'other' }), /not for other \(check sni/);
+  t.match(
+    await refusal(serving(server), { ...trusting(root), sni: 'other' }),
+    /not for other \(where.* match_typed_subject_alt_names of its cluster/,
+  );
   const other = { type: 'uri', value: 'spiffe://mesh/ns/a/sa/x' } as const;
   t.match(await refusal(serving(server), { ...trusting(root), subjectAltNames: [other] }), /not for spiffe:.*\/x \(/);
   t.match(await refusal(serving(server), trusting(stranger)), /signed by one of the trusted roots\?/);
   t.match(await refusal(serving(server), { subjectAltNames: [] }), /signed by one of the trusted roots\?/);
   t.match(await refusal(serving(expired), trusting(root)), /certificate has expired \(check the rotation/);
-  t.match(await refusal(ServerCredentials.createInsecure(), trusting(root)), /does that port speak TLS\?/);
+});
+
+t.test('TLS for clear text, clear text for TLS, and what is no HTTP/2 are told in plain words', async (t) => {
+  const files = { cert: readFileSync(server.certificate), key: readFileSync(server.key) };
+  const portOf = async (listener: Server): Promise<number> => {
+    await once(listener.listen(0, '127.0.0.1'), 'listening');
+    t.teardown(() => listener.close());
+    return (listener.address() as AddressInfo).port;
+  };
+  const reason = async (port: number, tls?: GrpcTls): Promise<string> => {
+    const transport = clusterTransport({ endpoints: [loopback(port)], ...(tls && { tls }) });
+    return (await openStream(transport).ended).reason.replace(/^14 UNAVAILABLE: no connection to [\d.:]*: /, '');
+  };
+  const grpc = await startEcho(t);
+  t.equal(
+    await reason(grpc.port, trusting(root)),
+    'TLS: wrong version number (it speaks clear text, and TLS is configured: is there another port for TLS?)',
+  );
+  // Some end the connection, some reset it, or the kernel does.
+  const ended = /^[\w ]+ \(it closed the connection at once: does it want TLS, which is not configured\?\)$/;
+  for (const clients of [null, root]) {
+    const secured = await startEcho(t, { credentials: serving(server, clients) });
+    t.match(await reason(secured.port), ended);
+  }
+  t.match(await reason(await portOf(createServer({ ...files, ALPNProtocols: ['h2'] }))), ended);
+  t.equal(
+    await reason(await portOf(createHttpServer())),
+    'Protocol error (what it says is no HTTP/2: is that the port for gRPC?)',
+  );
+  t.equal(
+    await reason(await portOf(createServer({ ...files, ALPNProtocols: ['http/1.1'] })), trusting(root)),
+    'TLS: tlsv1 alert no application protocol (it speaks TLS and no HTTP/2: is that the port for gRPC?)',
+  );
+  const closing = await portOf(createTcpServer((socket) => socket.destroy()));
+  t.match(
+    await reason(closing, trusting(root)),
+    /secure TLS connection was established \(does that port speak TLS\?\)$/,
+  );
 });
 
 t.test('a certificate of our own is shown to those who ask', async (t) => {
