@@ -25,6 +25,19 @@ t.test('the examples of the page are right, and fit together', async (t) => {
   );
 });
 
+t.test('the file that the README writes is taken as it stands', async (t) => {
+  const readme = readFileSync(join(import.meta.dirname, '../../README.md'), 'utf8');
+  const written = [...readme.matchAll(/^.*cat > (\S+\.yaml) <<'END'\n(.*?)^END$/gms)];
+  t.same(
+    written.map(([, path]) => path),
+    ['mesh/shop.yaml'],
+  );
+  const { resources, problems } = readResourceFile(written[0]![1]!, written[0]![2]!);
+  t.same(problems, []);
+  t.same(checkSnapshot(resources, false), []);
+  t.notMatch(readme, /```ya?ml/, 'no other file is shown');
+});
+
 t.test('the page has every flag of the help', async (t) => {
   const flags = [...usage.matchAll(/^ {2}(--[\w-]+)/gm)].map((match) => match[1]!).filter((flag) => flag !== '--help');
   t.same(
