@@ -13,7 +13,7 @@ import type { ControlPlaneFlags } from './flags.ts';
 import { FolderFollower } from './folder-follower.ts';
 import { LocalStatement } from './local-statement.ts';
 import { problemLines, problemText } from './problem-text.ts';
-import { uniteStatements } from './resource-union.ts';
+import { ResourceUnion } from './resource-union.ts';
 import { ServedFolder } from './served-folder.ts';
 import type { ServedSnapshot } from './served-snapshot.ts';
 import { servedType } from './served-type.ts';
@@ -39,6 +39,8 @@ export class ControlPlane {
   readonly #origin = `${hostname()}/${randomBytes(6).toString('base64url')}`;
   readonly #local: LocalStatement;
   readonly #upstreams: UpstreamSources;
+  /** By group of nodes. */
+  #unions: ReadonlyMap<string, ResourceUnion> = new Map();
   readonly #server: DiscoveryServer;
   readonly #statusServer: Server;
   readonly #refusals: KeptRefusal[] = [];
@@ -131,10 +133,13 @@ export class ControlPlane {
     // What an upstream has would be taken from clients that had it from an earlier run.
     if (!this.#upstreams.isReady) return;
     const groups = new Map<string, GroupResources>();
+    this.#unions = new Map(
+      [...this.#folder.groups.keys()].map((each) => [each, this.#unions.get(each) ?? new ResourceUnion()]),
+    );
     const upstreams = this.#upstreams.statements();
     for (const [group, resources] of this.#folder.groups) {
       const statements = [this.#local.update(group, resources), ...upstreams];
-      groups.set(group, { ...uniteStatements(statements), origin: this.#origin });
+      groups.set(group, { ...this.#unions.get(group)!.unite(statements), origin: this.#origin });
     }
     this.#cache.update(groups);
   }

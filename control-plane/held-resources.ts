@@ -15,7 +15,7 @@ import type { StatedResource, StatedType } from './resource-union.ts';
 import { noReferences, type ResourceReferences, versionOf } from './served-snapshot.ts';
 import type { ServedType } from './served-type.ts';
 import { changesOf, hopsIn, originIn, sharesIn } from './stated-version.ts';
-import { emptyVector, type VersionVector } from './version-vector.ts';
+import { compareVectors, emptyVector, type VersionVector } from './version-vector.ts';
 
 export interface HeldResourcesOptions {
   readonly type: ServedType;
@@ -36,6 +36,7 @@ export class HeldResources implements ResourceConsumer, StatedType {
   seen: VersionVector = emptyVector;
   told: VersionVector = emptyVector;
   hasAnswered = false;
+  revision = 0;
   readonly #options: HeldResourcesOptions;
   /** As the source spells them. */
   readonly #versions = new Map<string, string>();
@@ -61,9 +62,11 @@ export class HeldResources implements ResourceConsumer, StatedType {
     const { type, origin, place, onChange, onServedBy } = this.#options;
     // One change for all that came together, by a source that does not count them.
     const counted: VersionVector = new Map([[`${origin}/${type.shortName}`, ++this.#changes]]);
-    const seen = changesOf(version);
-    this.seen = seen ?? counted;
-    this.#hops = (seen && hopsIn(version)) ?? neighbours(this.seen);
+    const said = changesOf(version);
+    const seen = said ?? counted;
+    if (resources.length > 0 || removed.length > 0 || compareVectors(seen, this.seen) !== 'equal') this.revision++;
+    this.seen = seen;
+    this.#hops = (said && hopsIn(version)) ?? neighbours(seen);
     const servedBy = originIn(version);
     if (servedBy !== '') onServedBy(servedBy);
     for (const { name, version: own, message } of resources) {
@@ -83,6 +86,7 @@ export class HeldResources implements ResourceConsumer, StatedType {
   }
 
   onAbsent(name: string): void {
+    this.revision++;
     this.#remove(name);
     this.hasAnswered = true;
     this.#options.onChange();
@@ -107,6 +111,7 @@ export class HeldResources implements ResourceConsumer, StatedType {
   }
 
   forget(): void {
+    this.revision++;
     this.byName.clear();
     this.#versions.clear();
     this.#absent.clear();
@@ -118,10 +123,13 @@ export class HeldResources implements ResourceConsumer, StatedType {
 
   subscribeTo(names: ReadonlySet<string>, subscriptions: ResourceSubscriptions): void {
     for (const name of names) {
-      if (!this.#subscribed.has(name)) subscriptions.subscribe(this.type.typeUrl, name, initialFetchTimeoutMs);
+      if (this.#subscribed.has(name)) continue;
+      this.revision++;
+      subscriptions.subscribe(this.type.typeUrl, name, initialFetchTimeoutMs);
     }
     for (const name of this.#subscribed) {
       if (names.has(name)) continue;
+      this.revision++;
       subscriptions.unsubscribe(this.type.typeUrl, name);
       this.#remove(name);
       this.#absent.delete(name);

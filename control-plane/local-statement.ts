@@ -12,6 +12,7 @@ export class LocalStatement {
   readonly #origin: string;
   readonly #known = new Map<string, Known>();
   #changes = 0;
+  #revision = 0;
 
   /** `origin` is of this run alone. */
   constructor(origin: string) {
@@ -36,17 +37,20 @@ export class LocalStatement {
   /** What did not change is the same object: of 10,000 resources one changes at a time. */
   #stated(resource: ServedResource, last: StatedResource | undefined): StatedResource {
     if (last?.version !== resource.version) return { ...resource, changes: this.#change() };
-    return last.place === resource.place ? last : { ...resource, changes: last.changes };
+    if (last.place === resource.place) return last;
+    this.#revision++;
+    return { ...resource, changes: last.changes };
   }
 
   #typesOf(known: Known): ReadonlyMap<string, StatedType> {
     const own = (count: number): VersionVector =>
       this.#changes === 0 ? emptyVector : new Map([[this.#origin, count]]);
-    const vectors = { seen: own(this.#changes), hops: own(0) };
-    return new Map([...known].map(([type, byName]) => [type.typeUrl, { ...vectors, byName, awaits: () => false }]));
+    const all = { seen: own(this.#changes), hops: own(0), awaits: () => false, revision: this.#revision };
+    return new Map([...known].map(([type, byName]) => [type.typeUrl, { ...all, byName }]));
   }
 
   #change(): VersionVector {
+    this.#revision++;
     return new Map([[this.#origin, ++this.#changes]]);
   }
 }

@@ -190,5 +190,7 @@ function completeOf(held: HeldResources, needed: HeldResources, namesOf: NamesOf
   const isComplete = ({ references }: StatedResource) => !namesOf(references).some((name) => needed.awaits(name));
   const byName = new Map([...held.byName].filter(([, resource]) => isComplete(resource)));
   const awaits = (name: string) => held.awaits(name) || (held.byName.has(name) && !byName.has(name));
-  return { seen: held.seen, told: held.told, hops: held.hops, byName, awaits };
+  const { seen, told, hops } = held;
+  // Both only grow.
+  return { seen, told, hops, byName, awaits, revision: held.revision + needed.revision };
 }

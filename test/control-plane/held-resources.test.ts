@@ -130,6 +130,25 @@ t.test('how far away origins are is said by each answer, until it is forgotten o
   t.same([...held.hops], []);
 });
 
+t.test('that it is another state is told by its revision, and an answer with distances alone is none', async (t) => {
+  const { held, receive, want } = makeHeld();
+  const isAnother = (change: () => unknown) => {
+    const { revision } = held;
+    change();
+    return held.revision !== revision;
+  };
+  const hear = (version: string, removed: readonly string[] = []) => held.onUpdate({ version, resources: [], removed });
+  t.ok(isAnother(() => want('a', 'b')));
+  t.notOk(isAnother(() => want('b', 'a')));
+  t.ok(isAnother(() => receive('a')));
+  t.ok(isAnother(() => hear('hash;a=7;;a;a=1')));
+  t.notOk(isAnother(() => hear('hash;a=7;;a;a=2')));
+  t.ok(isAnother(() => hear('hash;a=7;;a;a=2', ['a'])));
+  t.ok(isAnother(() => held.onAbsent('b')));
+  t.ok(isAnother(() => want('a')));
+  t.ok(isAnother(() => held.forget()));
+});
+
 t.test('of what was merged it is known whose which endpoint is', async (t) => {
   const { held, receive } = makeHeld();
   receive('a', 'hash;x=1,y=2;1*1.2*1');

@@ -4,6 +4,7 @@ import { Problems } from '../../config/problems.ts';
 import { LocalStatement } from '../../control-plane/local-statement.ts';
 import {
   hopsToTell,
+  ResourceUnion,
   type SourceStatement,
   type StatedResource,
   seenByAll,
@@ -37,7 +38,7 @@ function relay(...statements: readonly SourceStatement[]): SourceStatement {
         const seen = seenByAll(statements, typeUrl);
         const byName = new Map(ofType.map((resource) => [resource.name, resource]));
         const hops = hopsToTell(statements, typeUrl);
-        return [typeUrl, { seen, hops, byName, awaits: () => false }];
+        return [typeUrl, { seen, hops, byName, awaits: () => false, revision: 0 }];
       }),
     ),
   };
@@ -284,6 +285,27 @@ t.test(
     t.same(served.find(({ type }) => type.shortName === 'rds')!.references.clusters, ['y']);
   },
 );
+
+t.test('what is stated again is united again only when it is another, or other origins can be reached', async (t) => {
+  const east = new LocalStatement('east');
+  const own = east.update('', resourcesOfText(textOf({ shop: [1] })));
+  const { types } = relay(makeOrigin('west')({ shop: [2] }));
+  const behind = (changes: { readonly revision?: number; readonly west?: number }): SourceStatement => {
+    const { revision = 0, west = 1 } = changes;
+    const hops = new Map([['west', west]]);
+    return { types: new Map([...types].map(([url, type]) => [url, { ...type, revision, hops }])) };
+  };
+  const union = new ResourceUnion();
+  const assignment = (...statements: readonly SourceStatement[]) =>
+    union.unite(statements).resources.find(({ type }) => type.shortName === 'eds')!;
+  const first = assignment(own, behind({}));
+  t.same(portsOf(first), [1, 2]);
+  t.equal(assignment(east.update('', resourcesOfText(textOf({ shop: [1] }))), behind({ west: 15 })), first);
+  t.not(assignment(own, behind({ revision: 1 })), first);
+  t.same(portsOf(assignment(own, behind({ revision: 1, west: 16 }))), [1]);
+  const moved = east.update('', resourcesOfText(textOf({ shop: [1] }), 'other.yaml'));
+  t.match(assignment(moved, behind({ revision: 1, west: 16 })), { place: 'other.yaml:1' });
+});
 
 t.test('a source that still waits for a name does not say that it is gone', async (t) => {
   const origin = makeOrigin('east');

@@ -6,7 +6,7 @@ import type { Random } from '../../config/random.ts';
 import { DeltaSession } from '../../control-plane/delta-session.ts';
 import { readDeltaRequest, writeDeltaResponse } from '../../control-plane/discovery-message.ts';
 import { LocalStatement } from '../../control-plane/local-statement.ts';
-import { uniteStatements } from '../../control-plane/resource-union.ts';
+import { ResourceUnion } from '../../control-plane/resource-union.ts';
 import { resourcesOf } from '../../control-plane/served-snapshot.ts';
 import { everyNode, SnapshotCache } from '../../control-plane/snapshot-cache.ts';
 import { UpstreamSource } from '../../control-plane/upstream-source.ts';
@@ -153,6 +153,7 @@ export class MeshRun {
   readonly calls = new Set<MeshCall>();
   services: Services = {};
   readonly #local: LocalStatement;
+  readonly #union = new ResourceUnion();
   readonly #sources: readonly UpstreamSource[];
   #hasStopped = false;
 
@@ -223,7 +224,7 @@ export class MeshRun {
     if (this.#hasStopped || this.#sources.some(({ isAwaited }) => isAwaited)) return;
     const resources = resourcesOfText(textOf(this.services));
     const statements = [this.#local.update('', resources), ...this.#sources.map((source) => source.statement())];
-    this.cache.update(new Map([[everyNode, { ...uniteStatements(statements), origin: this.origin }]]));
+    this.cache.update(new Map([[everyNode, { ...this.#union.unite(statements), origin: this.origin }]]));
   }
 }
 
