@@ -97,6 +97,16 @@ export class OnDemandHostNames implements OnDemandAnswers {
     }
   }
 
+  /** Who asked before is to ask again; who asked since, because the name had to make room, has another answer to come. */
+  onBegin(): (aliases: readonly string[]) => void {
+    const { subscriptions } = this.names;
+    return (aliases) => {
+      for (const alias of aliases) {
+        if (!this.names.isAskedSince(alias, subscriptions) && !this.#isAnswered(alias)) this.names.onGone(alias);
+      }
+    };
+  }
+
   /** Of what nobody asks for any more the control plane may never say that it goes, as it was told of that. */
   #onUnasked(resource: string, named: readonly string[], isHeld: boolean): void {
     if (this.#pushed.has(resource)) return;

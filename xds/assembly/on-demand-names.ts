@@ -29,6 +29,8 @@ export interface OnDemandNamesOptions {
 interface Asked {
   readonly workers: Set<number>;
   isPresent: boolean;
+  /** Which of all subscriptions is to be answered; 0 is none. */
+  readonly subscription: number;
 }
 
 export class OnDemandNames {
@@ -38,9 +40,10 @@ export class OnDemandNames {
   readonly #asked = new Map<string, Asked>();
   /** Not there, since when. */
   readonly #absent = new Map<string, number>();
-  /** Nobody waits for these any more, and nothing was said of them. The oldest first. */
-  readonly #unanswered = new Set<string>();
+  /** Nobody waits for these any more, and nothing was said of them. The oldest first, with its subscription. */
+  readonly #unanswered = new Map<string, number>();
   #waiting = 0;
+  #subscriptions = 0;
 
   constructor(options: OnDemandNamesOptions) {
     this.#options = options;
@@ -49,6 +52,16 @@ export class OnDemandNames {
 
   has(name: string): boolean {
     return this.#asked.has(name) || this.#absent.has(name) || this.#unanswered.has(name);
+  }
+
+  /** How many there were. */
+  get subscriptions(): number {
+    return this.#subscriptions;
+  }
+
+  /** Whether it is asked for by a later subscription than so many. */
+  isAskedSince(name: string, subscriptions: number): boolean {
+    return (this.#asked.get(name)?.subscription ?? this.#unanswered.get(name) ?? 0) > subscriptions;
   }
 
   isPresent(name: string): boolean {
@@ -65,16 +78,17 @@ export class OnDemandNames {
       return;
     }
     const { refuse, subscribe, unsubscribe, clock } = this.#options;
-    const isSubscribed = this.#unanswered.has(name);
+    const unanswered = this.#unanswered.get(name);
     const absentSince = this.#absent.get(name);
     if (absentSince !== undefined && clock() - absentSince < absenceMs) refuse(name, [worker], 'absent');
     else if (this.#waiting >= this.#limits.waiting || !this.#makesRoom(name)) refuse(name, [worker], 'overflow');
     else {
       this.#absent.delete(name);
       this.#unanswered.delete(name);
-      this.#asked.set(name, { workers: new Set([worker]), isPresent: false });
+      const subscription = unanswered ?? ++this.#subscriptions;
+      this.#asked.set(name, { workers: new Set([worker]), isPresent: false, subscription });
       this.#waiting++;
-      if (isSubscribed) return;
+      if (unanswered !== undefined) return;
       // Only a new subscription has the control plane look again.
       if (absentSince !== undefined) unsubscribe(name);
       subscribe(name);
@@ -88,14 +102,14 @@ export class OnDemandNames {
     if (asked.isPresent || asked.workers.size > 0) return;
     this.#asked.delete(name);
     this.#waiting--;
-    this.#unanswered.add(name);
+    this.#unanswered.set(name, asked.subscription);
   }
 
   onCame(name: string): void {
     const asked = this.#asked.get(name);
     // What was not there, or was waited for in vain, came after all.
     if (this.#absent.delete(name) || this.#unanswered.delete(name)) {
-      this.#asked.set(name, { workers: new Set(), isPresent: true });
+      this.#asked.set(name, { workers: new Set(), isPresent: true, subscription: 0 });
     } else if (asked?.isPresent === false) {
       asked.isPresent = true;
       this.#waiting--;
@@ -120,7 +134,7 @@ export class OnDemandNames {
       this.#letGo(name, asked);
       this.#options.refuse(name, asked.workers, 'absent');
     }
-    for (const name of [...this.#absent.keys(), ...this.#unanswered]) if (isMeant(name)) this.#dropIdle(name);
+    for (const name of [...this.#absent.keys(), ...this.#unanswered.keys()]) if (isMeant(name)) this.#dropIdle(name);
   }
 
   statuses(kind: OnDemandStatus['kind']): readonly OnDemandStatus[] {
@@ -128,7 +142,9 @@ export class OnDemandNames {
       return { kind, name, state: isPresent ? 'present' : 'waiting' };
     });
     const absent = [...this.#absent.keys()].map((name): OnDemandStatus => ({ kind, name, state: 'absent' }));
-    const unanswered = [...this.#unanswered].map((name): OnDemandStatus => ({ kind, name, state: 'unanswered' }));
+    const unanswered = [...this.#unanswered.keys()].map(
+      (name): OnDemandStatus => ({ kind, name, state: 'unanswered' }),
+    );
     return [...asked, ...absent, ...unanswered];
   }
 

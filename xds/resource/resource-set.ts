@@ -48,6 +48,8 @@ export interface SubscribedNames {
 
 /** Told of what came or is gone, whoever asked for it. */
 export interface OnDemandAnswers {
+  /** What is taken over next answers what is asked for now. Tells of what of it was let go before all was taken over. */
+  onBegin?(): (aliases: readonly string[]) => void;
   /** `isHeld`: a state of it is accepted. */
   onCame(name: string, aliases: readonly string[], isHeld: boolean): void;
   /** A resource, or a name that was asked for, is not there. */
@@ -131,6 +133,8 @@ export class ResourceSet<T> implements ResourceConsumer {
 
   *takeOver({ removed, resources }: DiscoveryUpdate): Generator<unknown, readonly RefusedResource[], void> {
     const refused: RefusedResource[] = [];
+    const { onDemand } = this.#user;
+    const onLost = onDemand?.onBegin?.();
     for (const name of removed) {
       this.#remove(name);
       yield;
@@ -147,19 +151,16 @@ export class ResourceSet<T> implements ResourceConsumer {
       refusedLeft = yield* this.#takeAll(left);
     }
     refused.push(...refusedLeft.values());
-    const { onDemand } = this.#user;
     if (onDemand !== undefined) {
       for (const name of removed) onDemand.onGone(name);
-      for (const resource of resources) this.#tell(onDemand, resource);
+      for (const { name, aliases } of resources) {
+        const isHeld = this.#isHeld(name);
+        if (isHeld || this.#refused.has(name)) onDemand.onCame(name, aliases, isHeld);
+        else onLost?.(aliases);
+      }
     }
     this.#user.onAnswer();
     return refused;
-  }
-
-  /** A name that was let go between two steps may be asked for again: the answer to that is still to come. */
-  #tell(onDemand: OnDemandAnswers, { name, aliases }: ReceivedResource): void {
-    const isHeld = this.#isHeld(name);
-    if (isHeld || this.#refused.has(name) || aliases.length > 0) onDemand.onCame(name, aliases, isHeld);
   }
 
   *#takeAll(resources: readonly ReceivedResource[]): Generator<unknown, ReadonlyMap<string, RefusedResource>, void> {

@@ -294,6 +294,45 @@ t.test('the log says which virtual host is no answer to which host, once in ten 
   t.same(logged, [`${text}{"asked":"r/d","virtualHost":"r/for d","othersSinceLast":2}`]);
 });
 
+t.test(
+  'a host that makes room while its answer is taken over, and is asked for again, has another answer to come',
+  async (t) => {
+    const bench = new AssemblyBench().startEmpty();
+    bench.respond('lds', { l: rdsListener('l', 1000, 'r') });
+    bench.respond('rds', { r: routeTable('r', 'a').replace(/\}$/, ', vhds: {config_source: {ads: {}}}}') });
+    bench.respond('vhds', {});
+    const named = (host: string) => ({ kind: 'virtual-host', routeConfiguration: 'r', host }) as const;
+    const answer = (name: string, domains: readonly string[], hosts: readonly string[]) => {
+      const message = encodeMessage({ name, domains }, 'envoy.config.route.v3.VirtualHost');
+      const resources = [{ name: `r/${name}`, version: '1', aliases: hosts.map((host) => `r/${host}`), message }];
+      return { version: '1', resources, removed: [] };
+    };
+    const states = () => new Map(bench.assembler.demanded.map(({ name, state }) => [name, state]));
+    bench.assembler.demand(named('h0'), 0);
+    bench.consumer('vhds').onUpdate(answer('one', ['h0'], ['h0']));
+    bench.assembler.endDemand(named('h0'), 0);
+    const others = Array.from({ length: 4094 }, (_, index) => `h${index + 1}`);
+    for (const host of others) {
+      bench.assembler.demand(named(host), 0);
+      bench.consumer('vhds').onUpdate(answer('all', ['*'], [host]));
+      bench.assembler.endDemand(named(host), 0);
+    }
+    bench.assembler.demand(named('another'), 0);
+    const steps = bench.consumer('vhds').takeOver(answer('one', ['h0', 'another'], ['h0', 'another', 'h5']));
+    steps.next();
+    bench.assembler.demand(named('new'), 0);
+    t.notOk(states().has('r/h0'), 'it had to make room, and its answer went with it');
+    bench.assembler.demand(named('h0'), 1);
+    while (steps.next().done !== true);
+    t.same(bench.refusedDemands, ['virtual-host r/another absent for 0'], 'who asked before is to ask again');
+    t.equal(states().get('r/h0'), 'waiting');
+    bench.consumer('vhds').onUpdate(answer('one', ['h0', 'another'], ['h0', 'another']));
+    t.same([states().get('r/h0'), states().get('r/another')], ['present', 'present']);
+    bench.turn();
+    t.ok(bench.snapshot.routes.get('r')!.virtualHosts.some(({ domains }) => domains.includes('h0')));
+  },
+);
+
 t.test('of 100,000 hosts whose answers have another host 4,096 are held', async (t) => {
   const bench = new AssemblyBench().startEmpty();
   bench.respond('lds', { l: rdsListener('l', 1000, 'r') });

@@ -45,6 +45,27 @@ t.test(
   },
 );
 
+t.test('a name is asked for since it was last subscribed to, however often somebody waits for it', async (t) => {
+  const { names } = bench({ names: 2, waiting: 2 });
+  names.ask('a', 0);
+  const before = names.subscriptions;
+  const since = () => ['a', 'b', 'c'].filter((name) => names.isAskedSince(name, before));
+  names.leave('a', 0);
+  names.ask('a', 0);
+  t.same(since(), [], 'it was subscribed to all the time');
+  names.ask('b', 0);
+  names.leave('b', 0);
+  t.same(since(), ['b'], 'though nobody waits for it now');
+  names.ask('b', 0);
+  t.same(since(), ['b']);
+  names.onCame('a');
+  names.leave('a', 0);
+  names.ask('c', 0);
+  names.leave('b', 0);
+  names.ask('a', 0);
+  t.same(since(), ['a', 'c'], 'a had to make room');
+});
+
 t.test('a name that somebody waits for again is not subscribed to again, nor refused for want of room', async (t) => {
   const { names, take, states } = bench();
   for (const name of ['a', 'b', 'c', 'd']) {
