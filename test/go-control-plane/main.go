@@ -33,10 +33,16 @@ func main() {
 	listenerPorts := flag.String("listeners", "", "ports of the listeners, by comma")
 	clusters := flag.Int("clusters", 1, "number of clusters, service-0 and on")
 	hosts := flag.Int("hosts", 1, "number of virtual hosts, service-0.example and on")
+	followed := flag.String("follow", "", "be a client of the control plane at this address instead")
+	protocol := flag.String("protocol", "delta", "delta or sotw, by which it is followed")
+	refused := flag.String("refuse", "", "name of a resource that is refused when it comes")
 	untilEOF := flag.Bool("until-eof", false, "end when standard input does: with whoever started it")
 	flag.Parse()
 	if *untilEOF {
 		go endWithInput()
+	}
+	if *followed != "" {
+		exitOn(follow(*followed, *protocol, *refused, os.Stdout))
 	}
 
 	desired, err := newMesh(strings.Split(*endpoints, ","), *listenerPorts)
