@@ -121,7 +121,7 @@ t.test('a policy that is refused: a pod that runs says so when it is asked, a ne
     /^REFUSED: listeners were never accepted: .*example\.Policy/,
   ]);
   await istiod.remove(documents(unknownPolicy));
-  t.same(await wait(late.pod, 30), [0, '']);
+  t.same(await wait(late.pod, 600), [0, '']);
 });
 
 /** A filter that nobody knows, in the place where policies are enforced. */

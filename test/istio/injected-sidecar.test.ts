@@ -23,6 +23,9 @@ else {
   t.jobs = 2;
   for (const each of rules) {
     const command = ['--net', '--mount', process.execPath, program, istiod.path, each];
-    t.spawn('unshare', command, { timeout: 900_000 }, `an injected pod, with the rules of ${each}`);
+    const name = `an injected pod, with the rules of ${each}`;
+    const { subtest } = t.spawn('unshare', command, { timeout: 900_000 }, name);
+    // What runs side by side is printed when it has ended, and a test that says nothing for so long is taken to hang.
+    subtest!.parser.on('child', (child) => console.log(`# ${name}: ${child.name}`));
   }
 }

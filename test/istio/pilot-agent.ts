@@ -82,7 +82,7 @@ export function startPilotAgent(t: Test, pod: Pod, options: PilotAgentOptions): 
     while (!log.some((line) => line.includes('Envoy proxy is ready'))) {
       if (child.exitCode !== null) throw new Error(`pilot-agent ended:\n${log.join('\n')}`);
       // It asks when it is asked, as the kubelet does.
-      pod.run('curl -s --max-time 5 http://127.0.0.1:15020/healthz/ready || true');
+      pod.run('curl -s --max-time 60 http://127.0.0.1:15020/healthz/ready || true');
       await Promise.race([once(news, 'line'), ended]);
     }
   };
@@ -90,7 +90,7 @@ export function startPilotAgent(t: Test, pod: Pod, options: PilotAgentOptions): 
     log,
     ready,
     envoyArguments: () => readFileSync(join(folder, 'envoy-arguments'), 'utf8').trimEnd().split('\n'),
-    admin: (path) => pod.run(`curl -s --max-time 5 --globoff 'http://127.0.0.1:15000${path}'`),
+    admin: (path) => pod.run(`curl -s --max-time 60 --globoff 'http://127.0.0.1:15000${path}'`),
     end: async () => {
       child.kill('SIGTERM');
       const [code, signal] = await ended;
