@@ -170,7 +170,7 @@ export class CachedSource implements RunningSource {
     this.#isGivingDue = true;
     this.#options.defer(() => {
       this.#isGivingDue = false;
-      this.#giveDue();
+      if (!this.#isStopped) this.#giveDue();
     });
   }
 

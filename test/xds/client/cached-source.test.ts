@@ -182,6 +182,9 @@ t.test('what is to be kept is what is held, and what nobody has asked for yet', 
   );
   transport.last.respond({ type: clusterType, nonce: 'm', removed: ['a', 'keyed', 'brief'] });
   t.same(names(), [[endpointType, 'x']]);
+  t.equal(changes.count, 3);
+  source.unsubscribe(secretType, 's');
+  t.equal(changes.count, 4, 'what is let go is not to be kept any more');
 });
 
 t.test('what was kept and is used is not late, though the control plane is away', async (t) => {
@@ -232,6 +235,15 @@ t.test(
     );
   },
 );
+
+t.test('what was kept is not given after a stop', async (t) => {
+  const { source, clusters, endTurns } = made([kept(clusterType, 'a')]);
+  source.subscribe(clusterType, '*', 0);
+  source.start();
+  source.stop();
+  endTurns();
+  t.same(clusters.recorder.take(), []);
+});
 
 t.test('a source that was stopped before it began does not begin', async (t) => {
   const { source, transport, endTurns } = made([kept(clusterType, 'a')]);

@@ -125,6 +125,27 @@ t.test('a source of its own is shared by those who name the same', async (t) => 
   );
 });
 
+t.test('after a stop every stream is cancelled, and none is opened for a source that is named later', async (t) => {
+  const { sources, opened, time } = made(t);
+  sources.subscriptions(ads, clusters).subscribe(clusterType, '*', 0);
+  sources.subscriptions(own(api('control')), endpoints);
+  sources.start();
+  time.endTurn();
+  sources.stop();
+  t.strictSame(
+    opened.map(({ transport }) => [transport.last.isCancelled, transport.isClosed]),
+    [
+      [true, true],
+      [true, true],
+    ],
+  );
+  sources.subscriptions(own(api('control', { protocol: 'state-of-the-world' })), endpoints);
+  t.strictSame(
+    opened.map(({ transport }) => transport.streams.length),
+    [1, 1, 0],
+  );
+});
+
 t.test('a stream of its own speaks the protocol, and says the node as often, as its source says', async (t) => {
   const { sources, opened, time } = made(t);
   sources.start();

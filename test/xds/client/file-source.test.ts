@@ -208,13 +208,18 @@ t.test('a folder that is not there is looked for again', async (t) => {
   source.subscribe(typeUrl, '*', 0);
   source.start();
   t.match(logged[0], /later cannot be watched: ENOENT/);
+  await until(() => logged.length === 2);
+  t.match(logged[1], /cannot be read: ENOENT/);
   mkdirSync(directory);
   writeFileSync(path, clusters('a'));
   time.advance(5000);
   await until(() => consumer.held.has('a'));
+  replace(path, clusters('a', 'b'));
+  await until(() => consumer.held.has('b'));
   unlinkSync(path);
-  await until(() => logged.some((line) => line.includes('cannot be read: ENOENT')));
-  t.same([...consumer.held.keys()], ['a'], 'a file that is gone takes nothing with it');
+  await until(() => logged.length === 3);
+  t.match(logged[2], /cannot be read: ENOENT/);
+  t.same([...consumer.held.keys()], ['a', 'b'], 'a file that is gone takes nothing with it');
 });
 
 t.test('an observer is told what is to be counted', async (t) => {

@@ -9,8 +9,10 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
+import promises from 'node:fs/promises';
+import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
-import t from 'tap';
+import t, { type Test } from 'tap';
 import { encodeCache, type KeptType } from '../../../xds/client/cache-format.ts';
 import {
   cacheIdentity,
@@ -85,6 +87,44 @@ t.test('a disk that has room for all but the last bytes leaves the file that was
   t.match(opened(directory).cache.load(), onlyItems({ resources: onlyItems({ version: '1' }) }));
   t.equal(writeWithLittleRoom(directory, 1024 - bytes), '');
   t.match(opened(directory).cache.load(), onlyItems({ resources: onlyItems({ version: '2' }) }));
+});
+
+/** Begins and ends of what is done to files, in order. */
+async function noteCalls(t: Test, directory: string): Promise<readonly string[]> {
+  const noted: string[] = [];
+  const file = await promises.open(directory);
+  const handles = Object.getPrototypeOf(file) as Record<string, (...args: unknown[]) => Promise<unknown>>;
+  await file.close();
+  const note = (owner: typeof handles, name: string): void => {
+    const original = owner[name]!;
+    owner[name] = async function noting(...args) {
+      noted.push(name);
+      const result = await original.apply(this, args);
+      noted.push(`${name} done`);
+      return result;
+    };
+    t.teardown(() => {
+      owner[name] = original;
+      syncBuiltinESMExports();
+    });
+  };
+  for (const name of ['writeFile', 'sync']) note(handles, name);
+  note(promises as unknown as typeof handles, 'rename');
+  syncBuiltinESMExports();
+  return noted;
+}
+
+t.test('a file is whole and on the disk before it takes the place of the one before', async (t) => {
+  const directory = t.testdir({});
+  const { cache } = opened(directory);
+  const noted = await noteCalls(t, directory);
+  cache.noteChange(() => types('1'));
+  await cache.flush();
+  const calls = ['writeFile', 'sync', 'rename'];
+  t.strictSame(
+    noted,
+    calls.flatMap((name) => [name, `${name} done`]),
+  );
 });
 
 t.test('changes of ten seconds are one file, of the last state', async (t) => {
