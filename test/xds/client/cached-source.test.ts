@@ -94,6 +94,7 @@ t.test('what is large is decoded in slices, is still to be kept meanwhile, and t
     }
   };
   source.subscribe(clusterType, '*', 0);
+  t.equal(source.content()[0]?.resources.length, 301);
   source.start();
   endTurns();
   t.same([clusters.recorder.take().length, transport.streams.length], [0, 0]);
@@ -151,6 +152,18 @@ t.test('what the control plane sends while what was kept of its type is decoded 
   endTurns();
   t.same(endpoints.recorder.take(), ['+a@2']);
   t.match(source.content(), onlyItems({ resources: onlyItems({ name: 'a', version: '2' }) }));
+});
+
+t.test('what the control plane sends in the turn in which what was kept is asked for stays', async (t) => {
+  const { source, endpoints, transport, endTurns } = made([kept(endpointType, 'a', 'x')]);
+  source.subscribe(endpointType, 'a', 0);
+  source.start();
+  endTurns();
+  source.subscribe(endpointType, 'x', 0);
+  const resources = [{ name: 'x', version: '2' }];
+  transport.last.respond({ type: endpointType, nonce: 'n', resources });
+  endTurns();
+  t.same(endpoints.recorder.take(), ['+a@v-a', '+x@2']);
 });
 
 t.test('what is to be kept is what is held, and what nobody has asked for yet', async (t) => {

@@ -106,6 +106,7 @@ t.test('a resource that is refused is told, the others of the file are used', as
     'warning refused resources of a file; what was accepted of them before, if anything, stays in use a: lb_policy: is bad',
   );
   t.match(source.status().types[0]!.lastNack, { version: 'v', text: 'a: lb_policy: is bad' });
+  t.equal(source.status().types[0]!.responses, 1);
 });
 
 t.test('a file may come later than those who wait for it', async (t) => {
@@ -170,6 +171,28 @@ t.test('a file that is written in place is not read: half of it may be there', a
   replace(path, clusters('c'));
   await until(() => consumer.held.has('c'));
   t.same(consumer.take(), ['+a@', '+c@', '-a']);
+});
+
+t.test('a file is read once for all that is subscribed to in a turn, and its fault is told once', async (t) => {
+  const path = join(t.testdir({}), 'cds.yaml');
+  const failures: string[] = [];
+  const observer = { onFailure: (name: string) => failures.push(name) };
+  const { source, consumer, logged, until } = started(t, { path, observer });
+  source.start();
+  for (let turn = 0; turn < 3; turn++) await aTurn();
+  t.same(failures, [], 'nor is it read for nobody');
+  for (const name of ['a', 'b', 'c']) source.subscribe(typeUrl, name, 0);
+  for (let turn = 0; turn < 3; turn++) await aTurn();
+  t.equal(failures.length, 1);
+  source.subscribe(typeUrl, 'd', 0);
+  for (let turn = 0; turn < 3; turn++) await aTurn();
+  t.same([failures.length, logged.length], [2, 1]);
+  replace(path, clusters('a'));
+  await until(() => consumer.held.has('a'));
+  source.subscribe(typeUrl, 'e', 0);
+  source.stop();
+  for (let turn = 0; turn < 3; turn++) await aTurn();
+  t.equal(consumer.updates, 1, 'and not after a stop');
 });
 
 t.test('a watched directory says when to read: a link in it that leads elsewhere', async (t) => {

@@ -1,12 +1,14 @@
 import { spawnSync } from 'node:child_process';
 import {
   chmodSync,
+  chownSync,
   mkdirSync,
   readdirSync,
   readFileSync,
   renameSync,
   statSync,
   symlinkSync,
+  truncateSync,
   writeFileSync,
 } from 'node:fs';
 import promises from 'node:fs/promises';
@@ -153,6 +155,29 @@ t.test('changes of ten seconds are one file, of the last state', async (t) => {
   t.match(cache.load(), onlyItems({ resources: onlyItems({ version: '3' }) }));
 });
 
+t.test('what is to be written while a file is written is written behind it', async (t) => {
+  const { cache, logged } = opened(t.testdir({}));
+  for (const version of ['1', '2', '3']) {
+    cache.noteChange(() => types(version));
+    void cache.flush();
+  }
+  await cache.flush();
+  t.same(logged, []);
+  t.match(cache.load(), onlyItems({ resources: onlyItems({ version: '3' }) }));
+});
+
+t.test("what a process that ended in the midst left behind is in nobody's way", async (t) => {
+  const directory = t.testdir({});
+  const { cache, logged } = opened(directory);
+  cache.noteChange(() => types('1'));
+  await cache.flush();
+  writeFileSync(`${fileIn(directory)}.${process.pid}.new`, 'half of it');
+  cache.noteChange(() => types('2'));
+  await cache.flush();
+  t.same(logged, []);
+  t.match(cache.load(), onlyItems({ resources: onlyItems({ version: '2' }) }));
+});
+
 t.test("another node's or control plane's state is a file of its own", async (t) => {
   const directory = t.testdir({});
   const mine = opened(directory).cache;
@@ -181,6 +206,20 @@ t.test('a file that cannot be trusted is ignored with a warning', async (t) => {
   t.equal(logged.pop(), 'warning the file of accepted configuration is ignored others than this user may write it');
   chmodSync(file, 0o600);
   t.equal(cache.load().length, 1);
+  truncateSync(file, 512 * 1024 * 1024 + 1);
+  t.same(cache.load(), []);
+  t.equal(logged.pop(), 'warning the file of accepted configuration is ignored 536870913 bytes are too many');
+});
+
+const isRoot = process.geteuid!() === 0;
+t.test('a file of another user is ignored', { skip: !isRoot && 'only root gives files away' }, async (t) => {
+  const directory = t.testdir({});
+  const { cache, logged } = opened(directory);
+  cache.noteChange(() => types('1'));
+  await cache.flush();
+  chownSync(fileIn(directory), 65534, 65534);
+  t.same(cache.load(), []);
+  t.same(logged, ['warning the file of accepted configuration is ignored others than this user may write it']);
 });
 
 t.test('a link is not followed', async (t) => {
