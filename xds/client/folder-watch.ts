@@ -2,6 +2,7 @@
 // moving another over it, and the watch of a file stays with the one that is gone. Kubernetes moves a link beside it.
 
 import { type FSWatcher, watch } from 'node:fs';
+import { basename } from 'node:path';
 import type { Schedule } from './discovery.ts';
 
 export interface FolderWatchOptions {
@@ -29,7 +30,7 @@ export class FolderWatch {
 
   start(): void {
     try {
-      const watcher = watch(this.#options.directory, (event, file) => this.#options.onEvent(event, file));
+      const watcher = watch(this.#options.directory, (event, file) => this.#onEvent(event, file));
       watcher.on('error', (error: NodeJS.ErrnoException) => this.#retry(error));
       this.#watcher = watcher;
     } catch (error) {
@@ -40,6 +41,17 @@ export class FolderWatch {
   stop(): void {
     this.#cancelRetry();
     this.#watcher?.close();
+  }
+
+  #onEvent(event: string, file: string | null): void {
+    const { directory, onEvent, onRetry } = this.#options;
+    // The folder itself was removed or moved, unless a file has its name: the watch stays with the one that is gone, too.
+    if (event === 'rename' && file === basename(directory)) {
+      this.#watcher?.close();
+      this.start();
+      onRetry();
+    }
+    onEvent(event, file);
   }
 
   #retry({ code = 'unknown' }: NodeJS.ErrnoException): void {

@@ -51,6 +51,29 @@ t.test('a folder that is not there is looked for again until it is, and then wat
   await until('rename a.yaml');
 });
 
+t.test('a folder that is removed is looked for again, and watched when it is made anew', async (t) => {
+  const directory = t.testdir({});
+  const { watch, time, until } = watched(t, directory);
+  watch.start();
+  rmSync(directory, { recursive: true });
+  await until('it cannot be watched: ENOENT, again in 5000');
+  mkdirSync(directory);
+  time.advance(5000);
+  writeFileSync(join(directory, 'a.yaml'), '1');
+  await until('rename a.yaml');
+});
+
+t.test('a folder that takes the place of another is watched in its place', async (t) => {
+  const parent = t.testdir({ here: {}, new: {} });
+  const { watch, until } = watched(t, join(parent, 'here'));
+  watch.start();
+  renameSync(join(parent, 'here'), join(parent, 'old'));
+  renameSync(join(parent, 'new'), join(parent, 'here'));
+  await until('retry');
+  writeFileSync(join(parent, 'here', 'a.yaml'), '1');
+  await until('rename a.yaml');
+});
+
 t.test('after its end nothing is tried again', (t) => {
   const directory = t.testdir({});
   rmSync(directory, { recursive: true });
