@@ -6,6 +6,7 @@ import {
   Server,
   ServerCredentials,
   type ServerDuplexStream,
+  type ServerOptions,
   setLogVerbosity,
 } from '@grpc/grpc-js';
 import { ClientStream } from './client-stream.ts';
@@ -20,6 +21,14 @@ export interface DiscoveryServerOptions {
   /** Milliseconds since 1970, for what people read. */
   readonly clock: () => number;
   readonly onRefusal: (client: ClientStream, refusal: Refusal) => void;
+  /** Half a minute, and 20 s, when left out. */
+  readonly keepAlive?: KeepAlive;
+}
+
+/** When clients are pinged, and how long they may take to answer. */
+export interface KeepAlive {
+  readonly intervalMs: number;
+  readonly timeoutMs: number;
 }
 
 /** PEM. With `clientAuthority` only clients with a certificate of that authority are served. */
@@ -35,12 +44,7 @@ const aggregated = '/envoy.service.discovery.v3.AggregatedDiscoveryService';
 const maxRequestBytes = 64 * 1024 * 1024;
 
 /** A client that vanished without a word is let go of after a minute at most. */
-const channelOptions = {
-  'grpc.max_receive_message_length': maxRequestBytes,
-  'grpc.max_send_message_length': -1,
-  'grpc.keepalive_time_ms': 30_000,
-  'grpc.keepalive_timeout_ms': 20_000,
-};
+const usualKeepAlive: KeepAlive = { intervalMs: 30_000, timeoutMs: 20_000 };
 
 /** Clients that do not read are not waited for. */
 const farewellMs = 500;
@@ -48,10 +52,11 @@ const farewellMs = 500;
 export class DiscoveryServer {
   readonly clients = new Set<ClientStream>();
   readonly #options: DiscoveryServerOptions;
-  readonly #server = new Server(channelOptions);
+  readonly #server: Server;
 
   constructor(options: DiscoveryServerOptions) {
     this.#options = options;
+    this.#server = new Server(channelOptions(options.keepAlive ?? usualKeepAlive));
     const methods: Method[] = [
       { path: `${aggregated}/DeltaAggregatedResources`, isDelta: true, typeUrl: undefined },
       { path: `${aggregated}/StreamAggregatedResources`, isDelta: false, typeUrl: undefined },
@@ -81,7 +86,11 @@ export class DiscoveryServer {
   close(): Promise<void> {
     for (const client of [...this.clients]) client.end();
     return new Promise((resolve) => {
-      const overdue = setTimeout(() => this.#server.forceShutdown(), farewellMs);
+      const overdue = setTimeout(() => {
+        this.#server.forceShutdown();
+        // The library never calls back when it was just letting go of a client that answers no pings.
+        resolve();
+      }, farewellMs);
       this.#server.tryShutdown(() => {
         clearTimeout(overdue);
         resolve();
@@ -97,6 +106,15 @@ export class DiscoveryServer {
     const onEnd = (ended: ClientStream) => this.clients.delete(ended);
     this.clients.add(new ClientStream({ call, session, cache, onRefusal, onEnd }));
   }
+}
+
+function channelOptions({ intervalMs, timeoutMs }: KeepAlive): ServerOptions {
+  return {
+    'grpc.max_receive_message_length': maxRequestBytes,
+    'grpc.max_send_message_length': -1,
+    'grpc.keepalive_time_ms': intervalMs,
+    'grpc.keepalive_timeout_ms': timeoutMs,
+  };
 }
 
 /** Without what the library says around it. */

@@ -2,9 +2,10 @@ import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { type ClientHttp2Session, connect } from 'node:http2';
+import { type AddressInfo, connect as connectTcp, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { DiscoveryServer, type ServerTls } from '../../control-plane/discovery-server.ts';
+import { DiscoveryServer, type KeepAlive, type ServerTls } from '../../control-plane/discovery-server.ts';
 import { servedTypes } from '../../control-plane/served-type.ts';
 import { everyNode, SnapshotCache } from '../../control-plane/snapshot-cache.ts';
 import { encodeRequest } from '../../xds/client/discovery-wire.ts';
@@ -13,13 +14,14 @@ import { resourcesOfText, serviceText, typeUrls } from '../support/control-plane
 import { DiscoveryCall } from '../support/discovery-call.ts';
 import { onlyItems } from '../support/only-items.ts';
 
-async function startServer(t: Test, tls?: ServerTls) {
+async function startServer(t: Test, tls?: ServerTls, keepAlive?: KeepAlive) {
   const cache = new SnapshotCache();
   const refusals: string[] = [];
   const server = new DiscoveryServer({
     cache,
     clock: () => 1,
     onRefusal: ({ node }, { typeUrl, text }) => refusals.push(`${node?.id} ${typeUrl} ${text}`),
+    ...(keepAlive && { keepAlive }),
   });
   const port = await server.listen('127.0.0.1:0', tls);
   t.teardown(() => server.close());
@@ -53,6 +55,26 @@ function clientLeft(cache: SnapshotCache): Promise<void> {
   return promise;
 }
 
+/** A way to the server that stays open for both when it takes nothing on any more. */
+async function startLink(t: Test, serverAddress: string) {
+  const ends: Socket[] = [];
+  const listener = createServer((client) => {
+    const server = connectTcp(Number(serverAddress.split(':')[1]), '127.0.0.1');
+    ends.push(client, server);
+    client.pipe(server).pipe(client);
+    for (const end of [client, server]) end.on('error', () => end.destroy());
+  });
+  t.teardown(() => {
+    for (const end of ends) end.destroy();
+    listener.close();
+  });
+  await once(listener.listen(0, '127.0.0.1'), 'listening');
+  const fallSilent = () => {
+    for (const end of ends) end.unpipe();
+  };
+  return { address: `127.0.0.1:${(listener.address() as AddressInfo).port}`, fallSilent };
+}
+
 t.test('every type has services of its own, in both protocols', async (t) => {
   const { address, publish } = await startServer(t);
   publish(serviceText('a'));
@@ -66,6 +88,20 @@ t.test('every type has services of its own, in both protocols', async (t) => {
     whole.askWhole('');
     t.match(await whole.next(), { typeUrl, resources: { length: count } }, stateOfTheWorldMethod);
   }
+});
+
+t.test('a client that vanished without a word is let go of when it answers no ping', async (t) => {
+  const { address, publish, server, cache } = await startServer(t, undefined, { intervalMs: 50, timeoutMs: 50 });
+  publish(serviceText('a'));
+  const left = clientLeft(cache);
+  const link = await startLink(t, address);
+  const call = new DiscoveryCall(t, { address: link.address });
+  call.ask('cds');
+  t.match(await call.next(), { resources: { length: 1 } });
+  t.equal(server.clients.size, 1);
+  link.fallSilent();
+  await left;
+  t.equal(server.clients.size, 0, 'its state is gone');
 });
 
 t.test('a client waits until there is something to serve', async (t) => {
