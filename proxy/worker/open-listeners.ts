@@ -46,7 +46,10 @@ export class OpenListeners {
   readonly #options: OpenListenersOptions;
   readonly #open = new Map<string, OpenListener>();
   readonly #prepared = new Map<string, { readonly config: Listener; readonly opened: readonly OpenedAddress[] }>();
-  /** Listeners that left their addresses, until no worker has a socket there, with what is kept of them. */
+  /**
+   * Listeners that left their addresses, until no worker has a socket there, with what is kept of them. Who left last is first:
+   * the path of a Unix socket leads to that one.
+   */
   readonly #vacated: { readonly config: Listener; readonly opened: readonly OpenedAddress[] }[] = [];
   #stopped: 'none' | 'inbound' | 'all' = 'none';
 
@@ -139,7 +142,7 @@ export class OpenListeners {
   #vacate({ config, opened }: OpenListener): void {
     const isKept = ({ configured }: OpenedAddress): boolean => !isReusePort(config, configured);
     closeAddresses(opened.filter((each) => !isKept(each)));
-    this.#vacated.push({ config, opened: opened.filter(isKept) });
+    this.#vacated.unshift({ config, opened: opened.filter(isKept) });
   }
 
   #place(

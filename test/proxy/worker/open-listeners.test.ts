@@ -1,6 +1,8 @@
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import type { Listener } from '../../../config/listener.ts';
 import { accept, close, duplicate } from '../../../native/socket.ts';
@@ -304,6 +306,25 @@ t.test('who fails at another address leaves an address of one socket to who has 
   t.equal(await outcomeAt(port), 'connect');
   listeners.closeVacated();
   t.equal(await outcomeAt(port), 'ECONNREFUSED', 'nothing is kept');
+});
+
+t.test('of a path that was left twice who comes has the socket that it leads to', async (t) => {
+  const { listeners, place, remove, owned } = make(t);
+  const folder = mkdtempSync(join(tmpdir(), 'outrigger-'));
+  t.teardown(() => rmSync(folder, { recursive: true }));
+  const path = join(folder, 'socket');
+  const config = at(0, { address: { kind: 'pipe', path } });
+  place(config);
+  place({ ...config, freebind: true });
+  remove('http');
+  const before = owned.splice(0);
+  t.equal(listeners.prepare(config), undefined);
+  t.match(place(config), { kind: 'open' });
+  for (const descriptor of before) close(descriptor);
+  listeners.closeVacated();
+  const client = connect(path);
+  await once(client, 'connect');
+  client.destroy();
 });
 
 t.test('one socket has room beside those of workers that have not left yet', (t) => {
