@@ -14,7 +14,7 @@ import type { Listener } from '../../config/listener.ts';
 import { commonAddress } from '../../config/listening-overlap.ts';
 import { isSameData } from '../../config/same-data.ts';
 import type { MapDelta } from '../../config/snapshot.ts';
-import { duplicate } from '../../native/socket.ts';
+import { duplicate, setReusePort } from '../../native/socket.ts';
 import { type InheritSockets, isWanted, type WantedAddress } from '../listener/inherited-sockets.ts';
 import { compareListeners, hasSameSockets } from '../listener/listener-change.ts';
 import {
@@ -189,8 +189,9 @@ export class OpenListeners {
       const left = this.#takeLeft(wanted);
       return left.length > 0 || inherit === undefined ? left : inherit(wanted);
     };
+    const isBesideOne = this.#letBeside(config);
     // Beside sockets that share their port there is room only for one that does.
-    if (!config.reusePort && this.#isLeftByReusePort(config)) {
+    if (!config.reusePort && (isBesideOne || this.#isLeftByReusePort(config))) {
       return openAddresses({ ...config, reusePort: true }, 1, inheritAny);
     }
     return openAddresses(config, this.#workerCount, inheritAny);
@@ -244,9 +245,30 @@ export class OpenListeners {
     return [...others, ...this.bound().map(({ address }) => address)].includes(formatAddress(bound));
   }
 
+  /**
+   * Has single sockets that are still to leave share their port, where they are in the way at another address: 0.0.0.0:80 of one
+   * that listens at 10.0.0.1:80, or the other way round.
+   */
+  #letBeside(config: Listener): boolean {
+    let isBesideOne = false;
+    for (const { config: other, opened } of this.#mayBeThere()) {
+      for (const { bound, sockets } of opened) {
+        if (isReusePort(other, bound)) continue;
+        const overlap = commonAddress(config, { ...other, address: bound, additionalAddresses: [] });
+        if (overlap === undefined || isSameData(overlap.own, bound)) continue;
+        for (const socket of sockets) setReusePort(socket);
+        isBesideOne = true;
+      }
+    }
+    return isBesideOne;
+  }
+
+  #mayBeThere(): readonly Pick<OpenListener, 'config' | 'opened'>[] {
+    return [...this.#vacated, ...this.#open.values(), ...this.#prepared.values()];
+  }
+
   #isLeftByReusePort(config: Listener): boolean {
-    const others = [...this.#vacated, ...this.#open.values(), ...this.#prepared.values()];
-    return others.some(({ config: other }) => other.reusePort && commonAddress(config, other) !== undefined);
+    return this.#mayBeThere().some(({ config: other }) => other.reusePort && commonAddress(config, other) !== undefined);
   }
 
   #takePrepared(config: Listener): readonly OpenedAddress[] | undefined {

@@ -327,6 +327,33 @@ t.test('of a path that was left twice who comes has the socket that it leads to'
   client.destroy();
 });
 
+for (const [left, next] of [
+  ['0.0.0.0', '127.0.0.1'],
+  ['127.0.0.1', '0.0.0.0'],
+] as const) {
+  t.test(`there is room at ${next} beside one socket at ${left} that is still to be left`, async (t) => {
+    const alone = (name: string, ip: string, port: number, reusePort = false): Listener => ({
+      ...at(port, { reusePort, address: { kind: 'ip', ip, port } }),
+      name,
+    });
+    for (const reusePort of [false, true]) {
+      const { listeners, place, remove, owned } = make(t);
+      place(alone('http', left, 0));
+      const port = portOf(listeners);
+      const config = alone('next', next, port, reusePort);
+      t.equal(listeners.prepare(config), undefined, 'before its listener has left');
+      listeners.discard('next');
+      remove('http');
+      t.equal(listeners.prepare(config), undefined, 'before workers have');
+      const before = owned.splice(0);
+      t.match(place(config), { kind: 'open' });
+      for (const descriptor of before) close(descriptor);
+      listeners.closeVacated();
+      t.equal(await outcomeAt(port), 'connect');
+    }
+  });
+}
+
 t.test('one socket has room beside those of workers that have not left yet', (t) => {
   const { listeners, place, remove, owned } = make(t);
   place(at(0));
