@@ -268,7 +268,9 @@ export class OpenListeners {
   }
 
   #isLeftByReusePort(config: Listener): boolean {
-    return this.#mayBeThere().some(({ config: other }) => other.reusePort && commonAddress(config, other) !== undefined);
+    return this.#mayBeThere().some(
+      ({ config: other }) => other.reusePort && commonAddress(config, other) !== undefined,
+    );
   }
 
   #takePrepared(config: Listener): readonly OpenedAddress[] | undefined {
