@@ -14,6 +14,15 @@ export function isDoneInSlice(steps: Iterator<unknown>, clock: () => number): bo
   return false;
 }
 
+/** Takes all steps, the first of them now. Between slices the event loop goes on. */
+export function takeInSlices(
+  steps: Iterator<unknown>,
+  clock: () => number,
+  defer: (callback: () => void) => unknown,
+): void {
+  if (!isDoneInSlice(steps, clock)) defer(() => takeInSlices(steps, clock, defer));
+}
+
 /** Takes all steps that are left, and returns what the last of them does. */
 export function takeAllSteps<T>(steps: Iterator<unknown, T>): T {
   for (;;) {

@@ -1,6 +1,7 @@
 // Statistics of the process as they are exported: what all threads count, within the budget of series.
 
 import type { StatsOptions } from '../../config/bootstrap.ts';
+import { takeInSlices } from '../../config/time-slice.ts';
 import { Exemplars } from '../telemetry/exemplars.ts';
 import type { HistogramBuckets } from '../telemetry/histogram-text.ts';
 import { ProcessStats } from '../telemetry/process-stats.ts';
@@ -24,15 +25,20 @@ export interface Metrics {
 /** Statistics announced by this thread; workers are numbered from 0. */
 const mainThread = -1;
 
+/** Envoy's `stats_flush_interval` when left out. */
+const histogramIntervalMs = 5000;
+
 export function createMetrics({ matcher, histogramBuckets, tags: written }: StatsOptions, maxSeries: number): Metrics {
   const store = new StatsStore(compileStatsMatcher(matcher));
   const stats = new WorkerStats((message) => store.accept(mainThread, message));
   const tags = written && new StatTags(written);
+  const clock = (): number => performance.now();
+  setInterval(() => takeInSlices(store.flushIntervals(), clock, setImmediate), histogramIntervalMs).unref();
   return {
     store,
     stats,
     processStats: new ProcessStats(stats, store),
-    budget: new SeriesBudget({ store, stats, maxSeries, tags, clock: () => performance.now() }),
+    budget: new SeriesBudget({ store, stats, maxSeries, tags, clock }),
     exemplars: new Exemplars({ maxSeries, buckets: histogramBuckets }),
     buckets: histogramBuckets,
   };

@@ -138,7 +138,6 @@ export function serve(flags: Flags, sidecar: Sidecar | undefined): void {
     const parts = { state, dynamic, pool, log, flags, overrides, capture, setRuntime, ...calls };
     admin.open({ admin: bootstrap.admin, tracing: telemetry, ...metrics, ...parts }, adminLogs(served, state));
   }, endWithConfigError);
-  setInterval(() => store.flushIntervals(), 5000).unref();
 }
 
 type ServedLogs = { readonly bootstrap: Bootstrap; readonly accessLogs: AccessLogDestinations };

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { isDoneInSlice, takeAllSteps } from '../../config/time-slice.ts';
+import { isDoneInSlice, takeAllSteps, takeInSlices } from '../../config/time-slice.ts';
 
 /** Steps that move the clock, and say which were taken. */
 function make(stepsMs: readonly number[]) {
@@ -35,6 +35,17 @@ t.test('a clock that was set back ends a slice', async (t) => {
   const { steps, taken, clock } = make([1, -10, 1]);
   t.equal(isDoneInSlice(steps, clock), false);
   t.same(taken, [1, -10]);
+});
+
+t.test('what is left of a slice is put off, until nothing is', async (t) => {
+  const { steps, taken, clock } = make([2, 2, 2, 2]);
+  const deferred: (() => void)[] = [];
+  takeInSlices(steps, clock, (callback) => deferred.push(callback));
+  t.same(taken, [2, 2]);
+  deferred.pop()!();
+  t.same(taken, [2, 2, 2, 2]);
+  deferred.pop()!();
+  t.same(deferred, []);
 });
 
 t.test('steps that are taken at once return what the last one does', async (t) => {

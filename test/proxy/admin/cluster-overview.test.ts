@@ -1,4 +1,5 @@
 import t from 'tap';
+import { takeAllSteps } from '../../../config/time-slice.ts';
 import { clusterStats } from '../../../proxy/telemetry/cluster-stats.ts';
 import { endpointStats } from '../../../proxy/telemetry/endpoint-stats.ts';
 import { startAdmin } from '../../support/admin-fixtures.ts';
@@ -35,7 +36,7 @@ t.test('a cluster says how it goes, its endpoints too', async (t) => {
   block.record(clusterStats.upstreamRqTime, 4);
   worker.block(endpointStats, 'a', '127.0.0.1:80').inc(endpointStats.rqError);
   t.equal((await ask()).listed[0].latencyMs, null, 'before the first interval ended');
-  store.flushIntervals();
+  takeAllSteps(store.flushIntervals());
   t.match(await ask(), {
     total: 1,
     matching: 1,

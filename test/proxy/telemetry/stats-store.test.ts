@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import t from 'tap';
+import { takeAllSteps } from '../../../config/time-slice.ts';
 import { clusterStats } from '../../../proxy/telemetry/cluster-stats.ts';
 import { controlPlaneStats } from '../../../proxy/telemetry/discovery-stats.ts';
 import { prometheusText } from '../../../proxy/telemetry/prometheus.ts';
@@ -77,14 +78,14 @@ t.test('an interval of a histogram is what came between two flushes', (t) => {
   const { store, first, second, group } = fixture();
   first.record(upstreamRqTime, 100);
   t.equal(group.interval(upstreamRqTime).count, 0);
-  store.flushIntervals();
+  takeAllSteps(store.flushIntervals());
   t.equal(group.interval(upstreamRqTime).count, 1);
   second.record(upstreamRqTime, 1);
   second.record(upstreamRqTime, 1);
-  store.flushIntervals();
+  takeAllSteps(store.flushIntervals());
   t.equal(group.interval(upstreamRqTime).count, 2);
   t.equal(group.histogram(upstreamRqTime).count, 3);
-  store.flushIntervals();
+  takeAllSteps(store.flushIntervals());
   t.equal(group.interval(upstreamRqTime).count, 0);
   t.end();
 });
@@ -92,7 +93,7 @@ t.test('an interval of a histogram is what came between two flushes', (t) => {
 t.test('an interval is right behind any number of quiet ones, and when a thread has left', (t) => {
   const { store, workers, first, second, group } = fixture();
   const flush = () => {
-    store.flushIntervals();
+    takeAllSteps(store.flushIntervals());
     return [group.interval(upstreamRqTime).count, group.interval(upstreamRqTime).sum];
   };
   first.record(upstreamRqTime, 100);
@@ -125,6 +126,24 @@ t.test('an interval is right behind any number of quiet ones, and when a thread 
       [0, 0],
     ],
   );
+  t.end();
+});
+
+t.test('intervals of many groups end in steps, between which groups come and go', (t) => {
+  const { store, workers, first, group } = fixture();
+  const blocks = Array.from({ length: 250 }, (_, at) => workers[0]!.block(clusterStats, `b${at}`));
+  first.record(upstreamRqTime, 1);
+  for (const block of blocks) block.record(upstreamRqTime, 1);
+  const steps = store.flushIntervals();
+  t.equal(steps.next().done, false);
+  t.equal(group.interval(upstreamRqTime).count, 1);
+  const last = store.get(clusterStats, 'b249')!;
+  t.equal(last.interval(upstreamRqTime).count, 0, 'its turn comes later');
+  workers[0]!.release(blocks[248]!);
+  workers[0]!.block(clusterStats, 'late').record(upstreamRqTime, 1);
+  t.equal([...steps].length, 1);
+  t.equal(last.interval(upstreamRqTime).count, 1);
+  t.equal(store.get(clusterStats, 'late')!.interval(upstreamRqTime).count, 1);
   t.end();
 });
 

@@ -1,4 +1,5 @@
 import t from 'tap';
+import { takeAllSteps } from '../../../config/time-slice.ts';
 import { clusterDiscoveryStats, clusterStats, countUpstreamResponse } from '../../../proxy/telemetry/cluster-stats.ts';
 import { controlPlaneStats } from '../../../proxy/telemetry/discovery-stats.ts';
 import { tracingStats } from '../../../proxy/telemetry/http-stats.ts';
@@ -27,7 +28,7 @@ t.test('used stats are lines of name and value: text, numbers by name, then hist
   cluster.inc(clusterStats.upstreamCxActive);
   cluster.record(clusterStats.upstreamRqTime, 4);
   store.setText('control_plane.identifier', 'istiod', identifierPlace);
-  store.flushIntervals();
+  takeAllSteps(store.flushIntervals());
   cluster.record(clusterStats.upstreamRqTime, 4);
   const quantiles = ['0', '25', '50', '75', '90', '95', '99', '99.5', '99.9', '100'];
   t.equal(
