@@ -88,6 +88,7 @@ export function serve(flags: Flags, sidecar: Sidecar | undefined): void {
     inherit: (wanted) => [...succession.inherit(wanted), ...(sidecar?.inherit(wanted) ?? [])],
     onOpened: (listener, opened) => capture.onOpened(listener, opened),
     onStopping: () => capture.stopListening(),
+    onNotListening: () => observation.onListenFailure(),
     onServing: () => {
       succession.onServing();
       admin.onServing();
@@ -300,11 +301,13 @@ interface WorkerParts
   readonly flags: Flags;
   readonly log: ProcessLog;
   readonly state: ServerState;
+  /** A listener was published that cannot listen. */
+  readonly onNotListening: () => void;
   /** The first snapshot is served by every worker. */
   readonly onServing: () => void;
 }
 
-function startWorkers({ flags, log, state, onServing, ...parts }: WorkerParts): WorkerPool {
+function startWorkers({ flags, log, state, onServing, onNotListening, ...parts }: WorkerParts): WorkerPool {
   const { inherit, onOpened, onStopping, ...outputs } = parts;
   const main = log.component('main');
   // Each worker finds out for itself.
@@ -342,12 +345,14 @@ function startWorkers({ flags, log, state, onServing, ...parts }: WorkerParts): 
     },
     onListenFailure: (listener, failure) => {
       const text = listenerFailureText(listener, failure, state.bootstrap?.admin?.address);
-      if (state.name !== 'INITIALIZING') {
-        main.error(text);
-        return;
+      const isStatic = state.bootstrap?.listeners.some(({ name }) => name === listener) ?? false;
+      if (state.name === 'INITIALIZING' && isStatic) {
+        main.critical(text);
+        process.exit(1);
       }
-      main.critical(text);
-      process.exit(1);
+      // Of a control plane: one that was accepted, because its address was free when it came.
+      main.error(text);
+      onNotListening();
     },
     onWarning: (text) => main.warn(text),
     onServerFirst: (destination) => {

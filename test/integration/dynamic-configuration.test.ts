@@ -1,7 +1,9 @@
 // The whole process under a control plane that serves a folder: what is written there is what requests meet.
 
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { request } from 'node:http';
+import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { ControlPlane } from '../../control-plane/control-plane.ts';
@@ -154,6 +156,48 @@ t.test('an address that is taken is a refusal of that listener alone', async (t)
   const sidecar = await startSidecar(t, { bootstrap: bootstrapFor(port), flags: withoutCache });
   t.match(await ask(sidecar.port('shop')), { status: 200 });
   t.match(await sidecar.admin('/xds'), new RegExp(`late: .*127\\.0\\.0\\.1:${taken}`));
+});
+
+/** One that answers by itself, at an address of which it has the only socket. */
+function answeringListener(name: string, address: string, port: number): string {
+  const typed = (type: string): string => `"@type": type.googleapis.com/envoy.extensions.filters.${type}`;
+  return [
+    '"@type": type.googleapis.com/envoy.config.listener.v3.Listener',
+    `name: ${name}`,
+    'enable_reuse_port: false',
+    `address: {socket_address: {address: "${address}", port_value: ${port}, ipv4_compat: ${address.includes(':')}}}`,
+    'filter_chains:',
+    '- filters:',
+    '  - name: http',
+    '    typed_config:',
+    `      ${typed('network.http_connection_manager.v3.HttpConnectionManager')}`,
+    `      stat_prefix: ${name}`,
+    '      route_config:',
+    '        name: own',
+    '        virtual_hosts:',
+    '        - {name: all, domains: ["*"], routes: [{match: {prefix: /}, direct_response: {status: 200}}]}',
+    `      http_filters: [{name: router, typed_config: {${typed('http.router.v3.Router')}}}]`,
+  ].join('\n');
+}
+
+t.test('a listener that cannot listen when it begins is left out, told and counted', async (t) => {
+  const origin = await startNamedOrigin(t, 'origin');
+  const probe = createServer().listen(0, '127.0.0.1');
+  await once(probe, 'listening');
+  const taken = (probe.address() as AddressInfo).port;
+  probe.close();
+  await once(probe, 'close');
+  // The kernel lets both have their address, as nobody listens yet. To us the second one is another address.
+  const { port } = await startControlPlane(t, {
+    'shop.yaml': service('shop', 0, origin),
+    'four.yaml': answeringListener('four', '127.0.0.1', taken),
+    'mapped.yaml': answeringListener('mapped', '::ffff:127.0.0.1', taken),
+  });
+  const sidecar = await startSidecar(t, { bootstrap: bootstrapFor(port), flags: withoutCache });
+  t.match(await sidecar.logged(/^listener (four|mapped) cannot listen on .*: .*in use/), { level: 'error' });
+  t.match(await ask(sidecar.port('shop')), { status: 200, body: 'origin' });
+  t.match(await ask(taken), { status: 200 });
+  t.match(await sidecar.admin('/stats?filter=create_failure'), 'listener_manager.listener_create_failure: 1\n');
 });
 
 t.test('a restart without the control plane serves at once what was accepted before', async (t) => {
