@@ -9,13 +9,13 @@ export class SentRoutes {
   readonly #configs = new Map<string, RouteConfiguration>();
 
   /** What to tell the workers, every one of them, of a delta. */
-  take({ set, removed }: MapDelta<RouteConfiguration>): MapDelta<RouteChange> {
+  *take({ set, removed }: MapDelta<RouteConfiguration>): Generator<void, MapDelta<RouteChange>, void> {
     for (const name of removed) this.#configs.delete(name);
-    const changes = set.map(([name, config]): [string, RouteChange] => {
-      const change = compareRoutes(this.#configs.get(name), config);
+    const changes: [string, RouteChange][] = [];
+    for (const [name, config] of set) {
+      changes.push([name, yield* compareRoutes(this.#configs.get(name), config)]);
       this.#configs.set(name, config);
-      return [name, change];
-    });
+    }
     return { set: changes, removed };
   }
 }

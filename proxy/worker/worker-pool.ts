@@ -133,14 +133,15 @@ export class WorkerPool {
    * Returns how many listeners are updated in place: only filter chains of theirs differ.
    */
   *publish(delta: SnapshotDelta): Generator<void, number, void> {
-    const { set, placements, updatedInPlace } = this.#place(delta);
     const { routes, ...rest } = delta;
+    // Before sockets listen: whoever connects then waits until all is handed out.
+    const routeChanges = splitRoutes(yield* this.#routes.take(routes));
+    const { set, placements, updatedInPlace } = this.#place(delta);
     const split = splitDelta({ ...rest, listeners: { set, removed: delta.listeners.removed } }, this.#usedClusters);
     for (const part of split.parts) {
       this.#broadcast({ kind: 'snapshot-part', part });
       yield;
     }
-    const routeChanges = splitRoutes(this.#routes.take(routes));
     for (const part of routeChanges.parts) {
       this.#broadcast({ kind: 'route-part', part });
       yield;

@@ -7,6 +7,7 @@ import type { HttpConnectionManager } from '../../config/http-connection-manager
 import type { FilterChain, Listener } from '../../config/listener.ts';
 import type { HeaderMutations, Route, RouteAction, VirtualHost } from '../../config/route.ts';
 import type { SnapshotChange } from '../../config/snapshot.ts';
+import { takeAllSteps } from '../../config/time-slice.ts';
 import { signalEventFd } from '../../native/event-fd.ts';
 import type { DownstreamEngine } from '../../proxy/engine/downstream-engine.ts';
 import { loadSecondEngine, type SecondEngine } from '../../proxy/engine/second-engine.ts';
@@ -93,7 +94,7 @@ export async function startDataPlane(config: DataPlaneConfig): Promise<DataPlane
     const delta = { ...noChange, ...change, generation };
     const placements = [...open.place(delta.listeners)].map(([name, placed]) => [name, placementOf(placed)] as const);
     generations.publish(generation, generation - 1);
-    send({ kind: 'snapshot', delta, routes: routes.take(delta.routes), placements });
+    send({ kind: 'snapshot', delta, routes: takeAllSteps(routes.take(delta.routes)), placements });
     await inbox.next('applied');
   };
   await update({

@@ -1,31 +1,34 @@
 import fc from 'fast-check';
 import t from 'tap';
-import type { VirtualHost } from '../../../config/route.ts';
+import type { RouteConfiguration, VirtualHost } from '../../../config/route.ts';
+import { takeAllSteps } from '../../../config/time-slice.ts';
 import { changeVirtualHosts, compareRoutes } from '../../../proxy/route/route-change.ts';
 import { compileRouteTable } from '../../../proxy/route/route-table.ts';
 import { route, routeConfiguration, virtualHost } from '../../support/route-fixtures.ts';
 
 const hostsNamed = (...names: readonly string[]) => names.map((name) => virtualHost({ name, domains: [name] }));
+const compared = (before: RouteConfiguration | undefined, after: RouteConfiguration) =>
+  takeAllSteps(compareRoutes(before, after));
 const tableOf = (virtualHosts: readonly VirtualHost[]) => routeConfiguration({ virtualHosts });
 
 t.test('virtual hosts that are equal are not told again', (t) => {
   const before = tableOf(hostsNamed('a', 'b', 'c', 'd'));
   const changed = virtualHost({ name: 'b', domains: ['other'] });
   const after = tableOf([...hostsNamed('a', 'd', 'e'), changed]);
-  t.same(compareRoutes(before, after), { kind: 'virtual-hosts', set: [...hostsNamed('e'), changed], removed: ['c'] });
-  t.same(compareRoutes(before, structuredClone(before)), { kind: 'virtual-hosts', set: [], removed: [] });
+  t.same(compared(before, after), { kind: 'virtual-hosts', set: [...hostsNamed('e'), changed], removed: ['c'] });
+  t.same(compared(before, structuredClone(before)), { kind: 'virtual-hosts', set: [], removed: [] });
   t.end();
 });
 
 t.test('a table is told whole when it is new, when more than its virtual hosts or most of them differ', (t) => {
   const before = tableOf(hostsNamed('a', 'b', 'c'));
-  const isWhole = (after: typeof before) => compareRoutes(before, after).kind === 'whole';
-  t.equal(compareRoutes(undefined, before).kind, 'whole');
+  const isWhole = (after: typeof before) => compared(before, after).kind === 'whole';
+  t.equal(compared(undefined, before).kind, 'whole');
   t.ok(isWhole({ ...before, internalOnlyHeaders: ['x'] }));
   t.ok(isWhole(tableOf(hostsNamed('a', 'x', 'y'))));
   const twice = tableOf(hostsNamed('a', 'a', 'b', 'c'));
   t.ok(isWhole(twice), 'names that are not unique are no keys');
-  t.equal(compareRoutes(twice, before).kind, 'whole');
+  t.equal(compared(twice, before).kind, 'whole');
   t.end();
 });
 
@@ -44,7 +47,7 @@ const authorities = ['a', 'b', 'a.b', 'c.b', '1-x.b', 'a.c', 'a.b.c', 'b:80', 'z
 
 /** What a worker is told when it has `before`, also where a whole table would be less to tell. */
 function changeOf(before: readonly VirtualHost[], after: readonly VirtualHost[]) {
-  const change = compareRoutes(tableOf(before), tableOf(after));
+  const change = compared(tableOf(before), tableOf(after));
   if (change.kind === 'virtual-hosts') return change;
   const names = new Set(after.map(({ name }) => name));
   const removed = before.map(({ name }) => name).filter((name) => !names.has(name));
