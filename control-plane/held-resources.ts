@@ -96,6 +96,10 @@ export class HeldResources implements ResourceConsumer, StatedType {
     return this.#subscribed.has(name) && !this.byName.has(name) && !this.#absent.has(name);
   }
 
+  asks(name: string): boolean {
+    return this.#subscribed.has(name);
+  }
+
   get isAwaiting(): boolean {
     return [...this.#subscribed].some((name) => this.awaits(name));
   }

@@ -34,8 +34,17 @@ export interface StatedType {
   readonly byName: ReadonlyMap<string, StatedResource>;
   /** Whether the source was asked for a name and may still come to state it. */
   awaits(name: string): boolean;
-  /** Another number when `seen`, `byName` or `awaits` are others. */
+  /** Of a type of which the source states only what it was asked for; left out when it states all that there is. */
+  readonly asked?: AskedNames;
+  /** Another number when `seen`, `byName`, `awaits` or `asked` are others. */
   readonly revision: number;
+}
+
+export interface AskedNames {
+  has(name: string): boolean;
+  /** What the source states that needs the name, of `by`. */
+  needing(name: string): readonly StatedResource[];
+  readonly by: StatedType;
 }
 
 export type StatedResource = ServedResource & { readonly changes: VersionVector };
@@ -129,13 +138,13 @@ export function seenByAll(statements: readonly SourceStatement[], typeUrl: strin
 
 function uniteName(name: string, stated: readonly StatedType[], reachable: VersionVector): StatedResource | undefined {
   const parts = new Map<string, Part>();
-  for (const { byName } of stated) {
-    const resource = byName.get(name);
+  for (const from of stated) {
+    const resource = from.byName.get(name);
     for (const [origin, count] of resource?.changes ?? emptyVector) {
       const distance = reachable.get(origin);
       // Of our own nobody else knows better: others do not ask for everything that we have.
       const knowing = distance === 0 ? stated.filter(({ hops }) => hops.get(origin) === 0) : stated;
-      if (distance === undefined || knowing.some((source) => isOverFor(source, name, [origin, count]))) continue;
+      if (distance === undefined || knowing.some((source) => isOverFor(source, name, [origin, count], from))) continue;
       const part = { resource: resource!, origin, count };
       const known = parts.get(origin);
       if (known === undefined || isBetter(part, known)) parts.set(origin, part);
@@ -157,12 +166,28 @@ interface Part {
 
 type Change = readonly [origin: string, count: number];
 
-function isOverFor(source: StatedType, name: string, [origin, count]: Change): boolean {
+/** Of a change that `from` states. */
+function isOverFor(source: StatedType, name: string, [origin, count]: Change, from: StatedType): boolean {
   if ((source.seen.get(origin) ?? 0) < count) return false;
   const stated = source.byName.get(name);
-  if (stated === undefined) return !source.awaits(name);
+  if (stated === undefined) return !source.awaits(name) && !isUnknown(source, name, origin, from);
   const held = stated.changes.get(origin);
   return held === undefined || held > count;
+}
+
+/**
+ * Whether a source says nothing by not stating a name: it may have seen all changes of the origin without asking for that name
+ * itself, when it does not know yet that something needs it. Two of them would each take it for over because of the other.
+ */
+function isUnknown({ asked }: StatedType, name: string, origin: string, from: StatedType): boolean {
+  if (asked === undefined || from.asked === undefined) return false;
+  const { needing, by } = from.asked;
+  return needing(name).some((need) => {
+    const count = need.changes.get(origin);
+    if (count === undefined) return false;
+    if (asked.has(name)) return (asked.by.seen.get(origin) ?? 0) < count;
+    return !isOverFor(asked.by, need.name, [origin, count], by);
+  });
 }
 
 /** That which was merged with less is nearer to what its origin said; otherwise the first counts. */

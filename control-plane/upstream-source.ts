@@ -104,12 +104,14 @@ export class UpstreamSource {
   }
 
   statement(): SourceStatement {
+    const clusters = completeOf(this.#clusters, this.#assignments, assignmentOf);
+    const listeners = completeOf(this.#listeners, this.#routes, routesOf);
     return {
       types: new Map<string, StatedType>([
-        [clusterType.typeUrl, completeOf(this.#clusters, this.#assignments, assignmentOf)],
-        [assignmentType.typeUrl, this.#assignments],
-        [listenerType.typeUrl, completeOf(this.#listeners, this.#routes, routesOf)],
-        [routeType.typeUrl, this.#routes],
+        [clusterType.typeUrl, clusters],
+        [assignmentType.typeUrl, askedOf(this.#assignments, this.#clusters, clusters, assignmentOf)],
+        [listenerType.typeUrl, listeners],
+        [routeType.typeUrl, askedOf(this.#routes, this.#listeners, listeners, routesOf)],
       ]),
     };
   }
@@ -193,4 +195,29 @@ function completeOf(held: HeldResources, needed: HeldResources, namesOf: NamesOf
   const { seen, told, hops } = held;
   // Both only grow.
   return { seen, told, hops, byName, awaits, revision: held.revision + needed.revision };
+}
+
+/** What is stated of resources that others need, which are asked for by their names. */
+function askedOf(needed: HeldResources, held: HeldResources, by: StatedType, namesOf: NamesOf): StatedType {
+  const { seen, told, hops, byName } = needed;
+  let index: Map<string, StatedResource[]> | undefined;
+  const needing = (name: string) => {
+    // Rarely looked into.
+    index ??= indexOf(held.byName.values(), namesOf);
+    return index.get(name) ?? [];
+  };
+  const asked = { has: (name: string) => needed.asks(name), needing, by };
+  return { seen, told, hops, byName, awaits: (name) => needed.awaits(name), asked, revision: by.revision };
+}
+
+function indexOf(resources: Iterable<StatedResource>, namesOf: NamesOf): Map<string, StatedResource[]> {
+  const index = new Map<string, StatedResource[]>();
+  for (const resource of resources) {
+    for (const name of namesOf(resource.references)) {
+      const known = index.get(name);
+      if (known === undefined) index.set(name, [resource]);
+      else known.push(resource);
+    }
+  }
+  return index;
 }

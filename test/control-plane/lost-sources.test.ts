@@ -162,6 +162,72 @@ t.test('a link between followers that breaks again and again does not keep a los
   ]);
 });
 
+t.test(
+  'what is asked for long after it came to be is had by all, though each has seen its change before',
+  async (t) => {
+    for (let seed = 0; seed < 20; seed++) {
+      const mesh = new ControlPlaneMesh(seededRandom(seed));
+      const unnamed = { late: [7] };
+      mesh.start('c', { c: [3] }).state({ c: [3] }, unnamed);
+      mesh.start('a', { a: [1] }, { follows: ['c', 'b'] });
+      mesh.start('b', { b: [2] }, { follows: ['c', 'a'] });
+      mesh.advance(31_000);
+      const c = mesh.run('c')!;
+      c.state({ c: [30] }, unnamed);
+      mesh.settle();
+      for (let times = 0; times < 3; times++) {
+        c.state({ c: [30], late: [7] });
+        mesh.advance(31_000);
+        const all = { a: [1], b: [2], c: [30], late: [7] };
+        t.same(servedBy(mesh), { c: { c: [30], late: [7] }, a: all, b: all }, `${seed}`);
+        c.state({ c: [30] }, unnamed);
+        mesh.settle();
+        t.same(mesh.runs.map(namesOf), [['c'], ['a', 'b', 'c'], ['a', 'b', 'c']], `${seed}`);
+      }
+    }
+  },
+);
+
+t.test('who cannot reach an origin hears of what was removed by one who was never asked for it', async (t) => {
+  const mesh = new ControlPlaneMesh(seededRandom(5));
+  mesh.start('c', { c: [3], shop: [3] });
+  mesh.start('b', { b: [2] }, { follows: ['c'] });
+  mesh.start('a', { a: [1], shop: [1] }, { follows: ['c', 'b'] });
+  mesh.advance(31_000);
+  t.same(mesh.run('a')!.served(), { a: [1], b: [2], c: [3], shop: [1, 3] });
+  mesh.cut('a', 'c');
+  mesh.run('c')!.state({ c: [3] });
+  mesh.settle();
+  t.same(mesh.run('a')!.served(), { a: [1], b: [2], c: [3], shop: [1] });
+});
+
+t.test('what the next run of a source still has is never missing in between', async (t) => {
+  for (let seed = 0; seed < 20; seed++) {
+    const mesh = new ControlPlaneMesh(seededRandom(seed));
+    mesh.start('c', { c: [3], shop: [3] });
+    mesh.start('a', { a: [1], shop: [1] }, { follows: ['c', 'b'], timeToLiveMs: 10_000 });
+    mesh.start('b', { b: [2] }, { follows: ['c', 'a'], timeToLiveMs });
+    mesh.advance(31_000);
+    const missing: string[] = [];
+    for (const name of ['a', 'b']) {
+      const run = mesh.run(name)!;
+      run.cache.follow(() => {
+        const { c = [], shop = [] } = run.served();
+        if (!c.includes(3) || !shop.includes(3)) missing.push(JSON.stringify([seed, name, run.served()]));
+      });
+    }
+    for (const awayMs of [0, 9_000, 30_000]) {
+      mesh.stop('c');
+      mesh.advance(awayMs);
+      mesh.start('c', { c: [3], shop: [3], more: [awayMs + 1] });
+      mesh.stepSome(seed);
+      mesh.advance(31_000);
+    }
+    t.same(missing, []);
+    t.same(mesh.run('a')!.served(), { a: [1], b: [2], c: [3], more: [30_001], shop: [1, 3] });
+  }
+});
+
 t.test('two runs behind one address that take turns leave nothing of each other', async (t) => {
   const mesh = meshOf({ a: ['c', 'b'], b: ['c', 'a'], c: [] });
   for (let turn = 0; turn < 4; turn++) {
@@ -197,7 +263,7 @@ const links = fc.subarray(
   names.flatMap((one) => names.filter((other) => other !== one).map((other) => [one, other] as const)),
 );
 const change = fc.oneof(
-  fc.record({ kind: fc.constant('state' as const), name, services }),
+  fc.record({ kind: fc.constant('state' as const), name, services, isOwnNamed: fc.boolean() }),
   fc.record({ kind: fc.constantFrom('cut' as const, 'mend' as const), name, other: name }),
   fc.record({ kind: fc.constant('restart' as const), name, services }),
   fc.record({ kind: fc.constant('pass' as const), ms: fc.constantFrom(0, 3_000, 12_000, 31_000, 70_000) }),
@@ -237,8 +303,11 @@ t.test('whatever happened, what can be reached is served, and of who is gone for
 });
 
 function apply(mesh: ControlPlaneMesh, made: Change, start: (name: string, services: Services) => void): void {
-  if (made.kind === 'state') mesh.run(made.name)!.state(made.services);
-  else if (made.kind === 'restart') start(made.name, made.services);
+  if (made.kind === 'state') {
+    const own = { [`of ${made.name}`]: [9] };
+    if (made.isOwnNamed) mesh.run(made.name)!.state({ ...made.services, ...own });
+    else mesh.run(made.name)!.state(made.services, own);
+  } else if (made.kind === 'restart') start(made.name, made.services);
   else if (made.kind === 'pass') mesh.advance(made.ms);
   else if (made.kind === 'steps') mesh.stepSome(made.count);
   else mesh[made.kind](made.name, made.other);

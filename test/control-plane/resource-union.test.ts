@@ -307,6 +307,39 @@ t.test('what is stated again is united again only when it is another, or other o
   t.match(assignment(moved, behind({ revision: 1, west: 16 })), { place: 'other.yaml:1' });
 });
 
+/** As of one who asked for clusters, and of endpoints for these names alone. */
+function asking(statement: SourceStatement, ...names: readonly string[]): SourceStatement {
+  const by = statement.types.get(typeUrls['cds']!)!;
+  const eds = statement.types.get(typeUrls['eds']!)!;
+  const byName = new Map([...eds.byName].filter(([name]) => names.includes(name)));
+  const needing = (name: string) => [...by.byName.values()].filter(({ references }) => references.assignment === name);
+  const asked = { has: (name: string) => names.includes(name), needing, by };
+  return { types: new Map([...statement.types, [typeUrls['eds']!, { ...eds, byName, asked }]]) };
+}
+
+t.test('who has seen all and was not asked for a name says nothing of it, unless what needs it is over', async (t) => {
+  const east = new LocalStatement('east');
+  const named = resourcesOfText(textOf({ late: [7] }));
+  const unnamed = named.filter(({ type }) => type.shortName !== 'cds');
+  const before = relay(east.update('', unnamed));
+  const known = relay(east.update('', named));
+  const without = (statement: SourceStatement): SourceStatement => {
+    const eds = statement.types.get(typeUrls['eds']!)!;
+    return { types: new Map([...statement.types, [typeUrls['eds']!, { ...eds, byName: new Map() }]]) };
+  };
+  const isServed = (...others: readonly SourceStatement[]) =>
+    uniteResources([asking(known, 'late'), ...others]).some(({ type }) => type.shortName === 'eds');
+  t.ok(isServed(asking(before)), 'it does not know yet that anything needs it');
+  t.ok(isServed(asking(without(before), 'late')), 'asked because of something else');
+  t.ok(isServed(asking(known)), 'it knows, and is not asked yet');
+  t.notOk(isServed(asking(without(known), 'late')), 'it was asked, and there is none');
+  t.notOk(isServed(asking(relay(east.update('', unnamed)))), 'what needs it is over');
+  const clusters = relay(makeOrigin('west')({ late: [8] })).types.get(typeUrls['cds']!)!;
+  const needed = asking({ types: new Map([...known.types, [typeUrls['cds']!, clusters]]) }, 'late');
+  const assignments = uniteResources([needed, asking(before)]).filter(({ type }) => type.shortName === 'eds');
+  t.same(assignments, [], 'what needs it is of somebody else');
+});
+
 t.test('a source that still waits for a name does not say that it is gone', async (t) => {
   const origin = makeOrigin('east');
   const stated = relay(origin({ shop: [1] }));

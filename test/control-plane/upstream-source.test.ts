@@ -128,6 +128,25 @@ t.test('what is needed and not there is not waited for any longer', async (t) =>
   t.same([names('cds'), names('eds')], [['shop'], []]);
 });
 
+t.test('what names are asked for is stated, with what needs them', async (t) => {
+  const { start, answer, source } = makeSource();
+  start();
+  const asked = () => typeOf(source, 'eds').asked!;
+  const { revision } = typeOf(source, 'eds');
+  t.same([asked().has('shop'), asked().needing('shop')], [false, []]);
+  answer('cds', shop);
+  answer('eds', shop);
+  const needing = asked().needing('shop');
+  t.same([asked().has('shop'), needing.map(({ type, name }) => [type.shortName, name])], [true, [['cds', 'shop']]]);
+  t.same([...asked().by.byName.keys()], ['shop']);
+  answer('lds', shop);
+  t.same(typeOf(source, 'rds').asked!.needing('shop')[0]?.type.shortName, 'lds');
+  t.not(typeOf(source, 'eds').revision, revision);
+  const before = typeOf(source, 'eds').revision;
+  answer('cds', listed('other'));
+  t.not(typeOf(source, 'eds').revision, before, 'it is another when what needs names is');
+});
+
 t.test('what is removed is let go with what it named', async (t) => {
   const { start, asked, answer, names } = makeSource();
   start();

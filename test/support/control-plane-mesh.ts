@@ -152,6 +152,7 @@ export class MeshRun {
   readonly cache = new SnapshotCache();
   readonly calls = new Set<MeshCall>();
   services: Services = {};
+  #unnamed: Services = {};
   readonly #local: LocalStatement;
   readonly #union = new ResourceUnion();
   readonly #sources: readonly UpstreamSource[];
@@ -192,8 +193,10 @@ export class MeshRun {
     for (const call of [...this.calls]) call.break();
   }
 
-  state(services: Services): void {
+  /** Of those that are unnamed there are endpoints, and no clusters that ask for them. */
+  state(services: Services, unnamed: Services = {}): void {
     this.services = services;
+    this.#unnamed = unnamed;
     this.#publish();
   }
 
@@ -222,7 +225,8 @@ export class MeshRun {
 
   #publish(): void {
     if (this.#hasStopped || this.#sources.some(({ isAwaited }) => isAwaited)) return;
-    const resources = resourcesOfText(textOf(this.services));
+    const all = resourcesOfText(textOf({ ...this.#unnamed, ...this.services }));
+    const resources = all.filter(({ type, name }) => type.shortName !== 'cds' || name in this.services);
     const statements = [this.#local.update('', resources), ...this.#sources.map((source) => source.statement())];
     this.cache.update(new Map([[everyNode, { ...this.#union.unite(statements), origin: this.origin }]]));
   }
