@@ -1,55 +1,16 @@
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import type { Listener } from '../../../config/listener.ts';
 import { accept, close, duplicate } from '../../../native/socket.ts';
 import type { WantedAddress } from '../../../proxy/listener/inherited-sockets.ts';
 import { OpenListeners, type OpenListenersOptions } from '../../../proxy/worker/open-listeners.ts';
-import { answering } from '../../support/listener-fixtures.ts';
 import { onlyItems } from '../../support/only-items.ts';
+import { at, listeningAt, makeOpenListeners, outcomeAt, portOf } from '../../support/open-listeners.ts';
 import { openDescriptors } from '../../support/reactor-fixtures.ts';
 
-/** Listeners of two workers; the descriptors that workers would own are closed at the end. */
-function make(t: Test) {
-  const listeners = new OpenListeners(2);
-  const owned: number[] = [];
-  t.teardown(() => {
-    for (const descriptor of owned) close(descriptor);
-  });
-  /** What one worker is told; of several listeners about the first. */
-  const place = (config: Listener, removed: readonly string[] = [], ...others: readonly Listener[]) => {
-    const set = [config, ...others].map((each) => [each.name, each] as const);
-    const places = listeners.place({ set, removed });
-    for (const placed of places.values()) {
-      if ('reason' in placed) continue;
-      for (const each of placed) if (each.kind === 'open') owned.push(...each.sockets.descriptors);
-    }
-    const placed = places.get(config.name)!;
-    return 'reason' in placed ? placed : placed[0]!;
-  };
-  const remove = (name: string): void => {
-    listeners.place({ set: [], removed: [name] });
-  };
-  return { listeners, place, remove, owned };
-}
-
-const portOf = (listeners: OpenListeners) => Number(listeners.bound()[0]?.address.split(':')[1]);
-const at = (port: number, given: Partial<Listener> = {}) =>
-  answering('http', 'x', { address: { kind: 'ip', ip: '127.0.0.1', port }, ...given });
-
-/** Inodes of the sockets that listen at a port: unlike counted descriptors, nobody else's. */
-function listeningAt(port: number): readonly string[] {
-  const place = `0100007F:${port.toString(16).toUpperCase().padStart(4, '0')}`;
-  const sockets = readFileSync('/proc/self/net/tcp', 'utf8').trim().split('\n').slice(1);
-  const listening = sockets.map((line) => line.trim().split(/\s+/)).filter((fields) => fields[3] === '0A');
-  return listening.flatMap((fields) => (fields[1] === place ? [fields[9]!] : [])).sort();
-}
-
 t.test('a new listener opens, a changed one keeps its sockets or is the same one', (t) => {
-  const { listeners, place, remove } = make(t);
+  const { listeners, place, remove } = makeOpenListeners(t);
   t.match(place(at(0)), { kind: 'open' });
   const bound = listeners.bound();
   t.matchOnly(bound, [{ name: 'http', address: /^127\.0\.0\.1:[1-9]/ }]);
@@ -63,7 +24,7 @@ t.test('a new listener opens, a changed one keeps its sockets or is the same one
 });
 
 t.test('each worker has sockets of its own, and a limit is one memory for all', (t) => {
-  const { listeners, owned } = make(t);
+  const { listeners, owned } = makeOpenListeners(t);
   const limited = at(0, { connectionLimit: 3 });
   const placed = listeners.place({ set: [['http', limited]], removed: [] }).get('http') as {
     kind: string;
@@ -80,7 +41,7 @@ t.test('each worker has sockets of its own, and a limit is one memory for all', 
 });
 
 t.test('a listener of another name takes over the sockets of one that leaves', (t) => {
-  const { listeners, place } = make(t);
+  const { listeners, place } = makeOpenListeners(t);
   place(at(0, { reusePort: false }));
   const address = listeners.bound()[0]!.address;
   const before = openDescriptors();
@@ -93,20 +54,8 @@ t.test('a listener of another name takes over the sockets of one that leaves', (
   t.end();
 });
 
-/** What becomes of a client. */
-async function outcomeAt(port: number): Promise<string> {
-  const client = connect(port, '127.0.0.1');
-  const outcome = new Promise<string>((resolve) => {
-    client.once('connect', () => resolve('connect'));
-    client.once('error', (error: NodeJS.ErrnoException) => resolve(error.code!));
-  });
-  const text = await outcome;
-  client.destroy();
-  return text;
-}
-
 t.test('a listener that was prepared has its sockets, and takes connections once it is placed', async (t) => {
-  const { listeners, place, remove, owned } = make(t);
+  const { listeners, place, remove, owned } = makeOpenListeners(t);
   place(at(0));
   const port = portOf(listeners);
   remove('http');
@@ -122,7 +71,7 @@ t.test('a listener that was prepared has its sockets, and takes connections once
 });
 
 t.test('beside sockets that serve, those of who is to come get no connection', async (t) => {
-  const { listeners, place, owned } = make(t);
+  const { listeners, place, owned } = makeOpenListeners(t);
   place(at(0));
   const port = portOf(listeners);
   const more = { ...at(port), additionalAddresses: [at(0).address] };
@@ -142,42 +91,8 @@ t.test('beside sockets that serve, those of who is to come get no connection', a
   listeners.discard('http');
 });
 
-t.test('an address of one socket can be had again before workers have left it, and not longer', (t) => {
-  const { listeners, place, remove, owned } = make(t);
-  place(at(0, { reusePort: false }));
-  const port = portOf(listeners);
-  remove('http');
-  const config = { ...at(port, { reusePort: false, backlog: 9 }), name: 'other' };
-  const socket = listeningAt(port);
-  t.equal(listeners.prepare(config), undefined);
-  listeners.closeVacated();
-  t.match(place(config), { kind: 'open' });
-  t.same(listeningAt(port), socket, 'it is the same one');
-  place({ ...at(0), name: 'other' });
-  t.match(place({ ...config, name: 'third' }), { kind: 'open' });
-  t.same(listeningAt(port), socket, 'also of a listener that went to another address');
-  remove('third');
-  for (const descriptor of owned.splice(0)) close(descriptor);
-  t.same(listeningAt(port), socket);
-  listeners.closeVacated();
-  t.same(listeningAt(port), []);
-  t.end();
-});
-
-t.test('a process that stops keeps nothing of addresses that were left', (t) => {
-  const { listeners, place, remove, owned } = make(t);
-  place(at(0, { reusePort: false }));
-  const port = portOf(listeners);
-  remove('http');
-  for (const descriptor of owned.splice(0)) close(descriptor);
-  t.equal(listeningAt(port).length, 1);
-  listeners.stop(false);
-  t.same(listeningAt(port), []);
-  t.end();
-});
-
 t.test('what was prepared and is not wanted is closed', (t) => {
-  const { listeners, place, remove } = make(t);
+  const { listeners, place, remove } = makeOpenListeners(t);
   const before = openDescriptors();
   listeners.prepare(at(0));
   listeners.discard('http');
@@ -199,10 +114,10 @@ t.test('what was prepared and is not wanted is closed', (t) => {
 });
 
 t.test('a taken address is refused with it, and what was there goes on', (t) => {
-  const { listeners, place } = make(t);
+  const { listeners, place } = makeOpenListeners(t);
   place(at(0, { reusePort: false }));
   const port = portOf(listeners);
-  const other = make(t);
+  const other = makeOpenListeners(t);
   t.match(other.listeners.prepare(at(port)), { address: `127.0.0.1:${port}`, reason: /in use/ });
   other.place(at(0));
   const bound = other.listeners.bound();
@@ -212,8 +127,8 @@ t.test('a taken address is refused with it, and what was there goes on', (t) => 
 });
 
 t.test('other socket options at an address of one socket are refused in words, and what is there goes on', (t) => {
-  const { listeners, place } = make(t);
-  const probe = make(t);
+  const { listeners, place } = makeOpenListeners(t);
+  const probe = makeOpenListeners(t);
   probe.place(at(0));
   const port = portOf(probe.listeners);
   probe.remove('http');
@@ -242,138 +157,7 @@ t.test('other socket options at an address of one socket are refused in words, a
   t.end();
 });
 
-t.test('who comes to an address that is still to be left has room there', (t) => {
-  const { listeners, place, remove, owned } = make(t);
-  place(at(0, { reusePort: false }));
-  const port = portOf(listeners);
-  const one = at(port, { reusePort: false });
-  remove('http');
-  place(one);
-  const socket = listeningAt(port);
-  const next = { ...one, name: 'next' };
-  t.equal(listeners.prepare(next), undefined);
-  t.same(listeningAt(port), socket, 'on the socket that is there');
-  const moved = at(0, { reusePort: false });
-  t.match(place(next, [], moved), { kind: 'open' }, 'also where the other one moves in the same delta, behind it');
-  const shared = { ...next, name: 'shared', reusePort: true };
-  t.equal(listeners.prepare(shared), undefined);
-  t.match(place(shared, ['next']), { kind: 'open' });
-  t.equal(listeningAt(port).length, 2, 'each worker has its own again, of which the first is the one that was there');
-  t.ok(listeningAt(port).includes(socket[0]!));
-  const alone = { ...one, name: 'alone' };
-  t.equal(listeners.prepare(alone), undefined);
-  t.match(place(alone, ['shared']), { kind: 'open' });
-  remove('alone');
-  for (const descriptor of owned.splice(0)) close(descriptor);
-  listeners.closeVacated();
-  t.same(listeningAt(port), [], 'nothing is kept');
-  t.end();
-});
-
-t.test('who comes after one that came and went before workers left the address has room there, too', (t) => {
-  const { listeners, place, remove, owned } = make(t);
-  place(at(0, { reusePort: false }));
-  const port = portOf(listeners);
-  remove('http');
-  const next = { ...at(port, { reusePort: false }), name: 'next' };
-  t.equal(listeners.prepare(next), undefined);
-  t.equal(listeners.prepare({ ...next, freebind: true }), undefined, 'in a newer state');
-  listeners.discard('next');
-  t.equal(listeners.prepare({ ...next, name: 'other' }), undefined, 'or another one');
-  listeners.discard('other');
-  for (const descriptor of owned.splice(0)) close(descriptor);
-  listeners.closeVacated();
-  t.same(listeningAt(port), [], 'nothing is kept');
-  t.end();
-});
-
-t.test('who fails at another address leaves an address of one socket to who has it', async (t) => {
-  const { listeners, place, remove, owned } = make(t);
-  const taken = make(t);
-  taken.place(at(0, { reusePort: false }));
-  place(at(0, { reusePort: false }));
-  const port = portOf(listeners);
-  remove('http');
-  const next = { ...at(port, { reusePort: false }), name: 'next' };
-  const additionalAddresses = [at(portOf(taken.listeners)).address];
-  const both = { ...next, keepAlive: { probes: 3 }, additionalAddresses };
-  t.match(listeners.prepare(both), { reason: /in use/ });
-  t.match(place(both), { reason: /in use/ });
-  for (const descriptor of owned.splice(0)) close(descriptor);
-  t.equal(await outcomeAt(port), 'connect');
-  t.equal(listeners.prepare(next), undefined, 'and to who comes to it alone');
-  listeners.discard('next');
-  t.equal(await outcomeAt(port), 'connect');
-  listeners.closeVacated();
-  t.equal(await outcomeAt(port), 'ECONNREFUSED', 'nothing is kept');
-});
-
-t.test('of a path that was left twice who comes has the socket that it leads to', async (t) => {
-  const { listeners, place, remove, owned } = make(t);
-  const folder = mkdtempSync(join(tmpdir(), 'outrigger-'));
-  t.teardown(() => rmSync(folder, { recursive: true }));
-  const path = join(folder, 'socket');
-  const config = at(0, { address: { kind: 'pipe', path } });
-  place(config);
-  place({ ...config, freebind: true });
-  remove('http');
-  const before = owned.splice(0);
-  t.equal(listeners.prepare(config), undefined);
-  t.match(place(config), { kind: 'open' });
-  for (const descriptor of before) close(descriptor);
-  listeners.closeVacated();
-  const client = connect(path);
-  await once(client, 'connect');
-  client.destroy();
-});
-
-for (const [left, next] of [
-  ['0.0.0.0', '127.0.0.1'],
-  ['127.0.0.1', '0.0.0.0'],
-] as const) {
-  t.test(`there is room at ${next} beside one socket at ${left} that is still to be left`, async (t) => {
-    const alone = (name: string, ip: string, port: number, reusePort = false): Listener => ({
-      ...at(port, { reusePort, address: { kind: 'ip', ip, port } }),
-      name,
-    });
-    for (const reusePort of [false, true]) {
-      const { listeners, place, remove, owned } = make(t);
-      place(alone('http', left, 0));
-      const port = portOf(listeners);
-      const config = alone('next', next, port, reusePort);
-      t.equal(listeners.prepare(config), undefined, 'before its listener has left');
-      listeners.discard('next');
-      remove('http');
-      t.equal(listeners.prepare(config), undefined, 'before workers have');
-      const before = owned.splice(0);
-      t.match(place(config), { kind: 'open' });
-      for (const descriptor of before) close(descriptor);
-      listeners.closeVacated();
-      t.equal(await outcomeAt(port), 'connect');
-    }
-  });
-}
-
-t.test('one socket has room beside those of workers that have not left yet', (t) => {
-  const { listeners, place, remove, owned } = make(t);
-  place(at(0));
-  const port = portOf(listeners);
-  const shared = at(port);
-  place({ ...shared, name: 'shared' });
-  remove('http');
-  remove('shared');
-  t.equal(listeners.prepare(at(port, { reusePort: false })), undefined);
-  listeners.discard('http');
-  listeners.closeVacated();
-  t.match(listeners.prepare(at(port, { reusePort: false })), { reason: /in use/ }, 'not beside those of others');
-  for (const descriptor of owned.splice(0)) close(descriptor);
-  t.equal(listeners.prepare(at(port, { reusePort: false })), undefined);
-  listeners.discard('http');
-  t.same(listeningAt(port), []);
-  t.end();
-});
-
-/** As `make`, of a process that may have a successor. */
+/** As `makeOpenListeners`, of a process that may have a successor. */
 function makeKeeping(t: Test, inherit?: OpenListenersOptions['inherit']) {
   const opened: number[] = [];
   const listeners = new OpenListeners(2, {
