@@ -2,7 +2,7 @@
 // moving another over it, and the watch of a file stays with the one that is gone. Kubernetes moves a link beside it.
 
 import { type FSWatcher, watch } from 'node:fs';
-import { basename } from 'node:path';
+import { basename, resolve } from 'node:path';
 import type { Schedule } from './discovery.ts';
 
 export interface FolderWatchOptions {
@@ -21,16 +21,19 @@ const watchAgainMs = 5_000;
 
 export class FolderWatch {
   readonly #options: FolderWatchOptions;
+  /** In its plain form: what happens to the folder itself is told by the end of the path that is watched. */
+  readonly #directory: string;
   #watcher: FSWatcher | undefined;
   #cancelRetry: () => void = nothing;
 
   constructor(options: FolderWatchOptions) {
     this.#options = options;
+    this.#directory = resolve(options.directory);
   }
 
   start(): void {
     try {
-      const watcher = watch(this.#options.directory, (event, file) => this.#onEvent(event, file));
+      const watcher = watch(this.#directory, (event, file) => this.#onEvent(event, file));
       watcher.on('error', (error: NodeJS.ErrnoException) => this.#retry(error));
       this.#watcher = watcher;
     } catch (error) {
@@ -44,9 +47,9 @@ export class FolderWatch {
   }
 
   #onEvent(event: string, file: string | null): void {
-    const { directory, onEvent, onRetry } = this.#options;
+    const { onEvent, onRetry } = this.#options;
     // The folder itself was removed or moved, unless a file has its name: the watch stays with the one that is gone, too.
-    if (event === 'rename' && file === basename(directory)) {
+    if (event === 'rename' && file === basename(this.#directory)) {
       this.#watcher?.close();
       this.start();
       onRetry();

@@ -63,15 +63,18 @@ t.test('a folder that is removed is looked for again, and watched when it is mad
   await until('rename a.yaml');
 });
 
-t.test('a folder that takes the place of another is watched in its place', async (t) => {
-  const parent = t.testdir({ here: {}, new: {} });
-  const { watch, until } = watched(t, join(parent, 'here'));
-  watch.start();
-  renameSync(join(parent, 'here'), join(parent, 'old'));
-  renameSync(join(parent, 'new'), join(parent, 'here'));
-  await until('retry');
-  writeFileSync(join(parent, 'here', 'a.yaml'), '1');
-  await until('rename a.yaml');
+t.test('a folder that takes the place of another is watched in its place, however it is written', async (t) => {
+  for (const end of ['', '/', '/.']) {
+    const parent = t.testdir({ here: {}, new: {} });
+    const { watch, until } = watched(t, `${join(parent, 'here')}${end}`);
+    watch.start();
+    renameSync(join(parent, 'here'), join(parent, 'old'));
+    renameSync(join(parent, 'new'), join(parent, 'here'));
+    await until('retry');
+    writeFileSync(join(parent, 'here', 'a.yaml'), '1');
+    await until('rename a.yaml');
+    watch.stop();
+  }
 });
 
 t.test('after its end nothing is tried again', (t) => {
