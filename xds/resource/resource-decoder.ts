@@ -14,7 +14,10 @@ export interface ResourceDecoder<T> {
   readonly isSentUnderOwnName: boolean;
   /** Paths of problems begin in the resource. Undefined only with problems; with problems the value is of no use. */
   readonly decode: (bytes: Uint8Array, problems: Problems) => T | undefined;
-  /** Bytes alone say what comes of them, so that a large response may be decoded before its turn. */
+  /**
+   * A large response may be decoded before its turn, as bytes alone say what comes of them. The file that a direct response has
+   * its body from is read then, too: nothing follows it afterwards, either.
+   */
   readonly isDecodedAhead?: boolean;
   /** Decodes one resource in steps, for a `decode` of the same bytes that follows; undefined when it is not worth it. */
   prepare?(bytes: Uint8Array): Iterator<unknown> | undefined;
