@@ -26,7 +26,8 @@ t.test("events, timers and Node's own timers all come, and nothing turns in betw
   reactor.timers.schedule(new Timer(() => due.resolve(reactor.turn)), 60);
   const turn = reactor.turn;
   reactor.leave();
-  t.ok((await due.promise) - turn <= 2, 'the timer took no more than a turn that was too early');
+  // Node counts from where its loop last read the clock: each time that the thread had to wait since then, a turn is too early.
+  t.ok((await due.promise) - turn <= 10, 'the timer slept until its turn');
   const tookMs = performance.now() - startedAtMs;
   t.ok(tookMs >= 59, `not before its time: ${tookMs} ms`);
   reactor.unregister(fd);
