@@ -7,21 +7,13 @@ import {
   type SentResponse,
   startControlPlane,
 } from '../../bench/peers/go-control-plane.ts';
+import { whyNotBuilt } from '../support/why-not-built.ts';
 import { FollowedMesh, type Protocol } from './followed-mesh.ts';
 
 /** The first run builds the program, for half a minute on a quiet machine. */
 t.setTimeout(900_000);
 
-const missing = whyNot();
-
-function whyNot(): string | false {
-  try {
-    buildControlPlane();
-    return false;
-  } catch (error) {
-    return (error as Error).message.split('\n', 1)[0]!;
-  }
-}
+const missing = whyNotBuilt(buildControlPlane);
 
 async function followed(t: Test, { cache, protocol }: { cache: 'linear' | 'snapshot'; protocol: Protocol }) {
   const options = { clusters: 20, hosts: 20, listenerPorts: [10_000], endpointPort: 81, cache };

@@ -9,6 +9,7 @@ import { ControlPlane } from '../../control-plane/control-plane.ts';
 import { parseControlPlaneFlags } from '../../control-plane/flags.ts';
 import { renameIntoPlace, writeFiles } from '../support/control-plane-fixtures.ts';
 import { onlyItems } from '../support/only-items.ts';
+import { whyNotBuilt } from '../support/why-not-built.ts';
 
 /** The first run builds the program, for half a minute on a quiet machine. */
 t.setTimeout(900_000);
@@ -20,16 +21,7 @@ interface Received {
   readonly refused: boolean;
 }
 
-const missing = whyNot();
-
-function whyNot(): string | false {
-  try {
-    buildControlPlane();
-    return false;
-  } catch (error) {
-    return (error as Error).message.split('\n', 1)[0]!;
-  }
-}
+const missing = whyNotBuilt(buildControlPlane);
 
 /** A client, and what it has got. */
 function startFollower(t: Test, port: number, ...flags: readonly string[]) {

@@ -10,6 +10,7 @@ import t, { type Test } from 'tap';
 import { adjustedCount, readThreshold } from '../../sampler/threshold.ts';
 import { startHttpOrigin } from '../support/http-origin.ts';
 import { clusterAt, httpFilterChain, socketAddress, startSidecar } from '../support/sidecar.ts';
+import { whyNotBuilt } from '../support/why-not-built.ts';
 import { buildCollector, type Calls, type Collector, type ReceivedSpan, startCollector } from './collector.ts';
 
 /** The first run builds the program, for two minutes on a quiet machine. */
@@ -17,16 +18,7 @@ t.setTimeout(900_000);
 // While one waits another goes on: each has processes of its own.
 t.jobs = 2;
 
-const missing = whyNot();
-
-function whyNot(): string | false {
-  try {
-    buildCollector();
-    return false;
-  } catch (error) {
-    return (error as Error).message.split('\n', 1)[0]!;
-  }
-}
+const missing = whyNotBuilt(buildCollector);
 
 const services = ['orders', 'payment', 'reviews'] as const;
 const requests = 6_000;

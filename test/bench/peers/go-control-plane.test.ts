@@ -8,22 +8,14 @@ import {
   startControlPlane,
 } from '../../../bench/peers/go-control-plane.ts';
 import { onlyItems } from '../../support/only-items.ts';
+import { whyNotBuilt } from '../../support/why-not-built.ts';
 
 const CLUSTER = 'type.googleapis.com/envoy.config.cluster.v3.Cluster';
 const ASSIGNMENT = 'type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment';
 const ROUTES = 'type.googleapis.com/envoy.config.route.v3.RouteConfiguration';
 const OPTIONS: ControlPlaneOptions = { clusters: 3, hosts: 3, listenerPorts: [10_000], endpointPort: 81 };
 
-const missing = whyNot();
-
-function whyNot(): string | false {
-  try {
-    buildControlPlane();
-    return false;
-  } catch (error) {
-    return (error as Error).message;
-  }
-}
+const missing = whyNotBuilt(buildControlPlane);
 
 type Delta = { readonly typeUrl: string; readonly nonce: string; readonly names: readonly string[] };
 
