@@ -2,7 +2,6 @@ import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { type ClientHttp2Session, connect } from 'node:http2';
-import { type AddressInfo, connect as connectTcp, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { DiscoveryServer, type KeepAlive, type ServerTls } from '../../control-plane/discovery-server.ts';
@@ -11,6 +10,7 @@ import { everyNode, SnapshotCache } from '../../control-plane/snapshot-cache.ts'
 import { encodeRequest } from '../../xds/client/discovery-wire.ts';
 import { encodeMessage } from '../../xds/message/wire-message.ts';
 import { resourcesOfText, serviceText, typeUrls } from '../support/control-plane-fixtures.ts';
+import { CuttableLink } from '../support/cuttable-link.ts';
 import { DiscoveryCall } from '../support/discovery-call.ts';
 import { onlyItems } from '../support/only-items.ts';
 
@@ -55,26 +55,6 @@ function clientLeft(cache: SnapshotCache): Promise<void> {
   return promise;
 }
 
-/** A way to the server that stays open for both when it takes nothing on any more. */
-async function startLink(t: Test, serverAddress: string) {
-  const ends: Socket[] = [];
-  const listener = createServer((client) => {
-    const server = connectTcp(Number(serverAddress.split(':')[1]), '127.0.0.1');
-    ends.push(client, server);
-    client.pipe(server).pipe(client);
-    for (const end of [client, server]) end.on('error', () => end.destroy());
-  });
-  t.teardown(() => {
-    for (const end of ends) end.destroy();
-    listener.close();
-  });
-  await once(listener.listen(0, '127.0.0.1'), 'listening');
-  const fallSilent = () => {
-    for (const end of ends) end.unpipe();
-  };
-  return { address: `127.0.0.1:${(listener.address() as AddressInfo).port}`, fallSilent };
-}
-
 t.test('every type has services of its own, in both protocols', async (t) => {
   const { address, publish } = await startServer(t);
   publish(serviceText('a'));
@@ -94,7 +74,7 @@ t.test('a client that vanished without a word is let go of when it answers no pi
   const { address, publish, server, cache } = await startServer(t, undefined, { intervalMs: 50, timeoutMs: 50 });
   publish(serviceText('a'));
   const left = clientLeft(cache);
-  const link = await startLink(t, address);
+  const link = await CuttableLink.to(t, Number(address.split(':')[1]));
   const call = new DiscoveryCall(t, { address: link.address });
   call.ask('cds');
   t.match(await call.next(), { resources: { length: 1 } });

@@ -37,6 +37,11 @@ export class CuttableLink {
     for (const socket of this.#sockets) socket.destroy();
   }
 
+  /** Connections stay open, and nothing passes any more: not even their end. */
+  fallSilent(): void {
+    for (const socket of this.#sockets) socket.unpipe();
+  }
+
   mend(): void {
     this.#isCut = false;
   }
