@@ -107,16 +107,12 @@ function distances(statements: readonly SourceStatement[], typeUrl: string): Ver
 }
 
 /** Each is one further away for who follows us. */
-export function hopsToTell(statements: readonly SourceStatement[], typeUrl: string): VersionVector {
+function hopsToTell(statements: readonly SourceStatement[], typeUrl: string): VersionVector {
   const further = [...distances(statements, typeUrl)].map(([origin, hops]) => [origin, hops + 1] as const);
   return new Map(further.filter(([, hops]) => hops < infinity));
 }
 
 /** Of concurrent statements that cannot be merged the first is taken. What is of origins that cannot be reached is left out. */
-export function uniteResources(statements: readonly SourceStatement[]): readonly StatedResource[] {
-  return servedTypes.flatMap(({ typeUrl }) => uniteType(typeUrl, statements));
-}
-
 function uniteType(typeUrl: string, statements: readonly SourceStatement[]): readonly StatedResource[] {
   const stated = statements.map(({ types }) => types.get(typeUrl)).filter((each) => each !== undefined);
   const [only, ...others] = stated;
@@ -127,7 +123,7 @@ function uniteType(typeUrl: string, statements: readonly SourceStatement[]): rea
 }
 
 /** Everything that any of them has seen of a type, of origins that can be reached. */
-export function seenByAll(statements: readonly SourceStatement[], typeUrl: string): VersionVector {
+function seenByAll(statements: readonly SourceStatement[], typeUrl: string): VersionVector {
   const reachable = distances(statements, typeUrl);
   const all = statements.reduce((seen, { types }) => {
     const type = types.get(typeUrl);

@@ -1,7 +1,7 @@
 import t from 'tap';
 import { DeltaSession } from '../../control-plane/delta-session.ts';
 import { LocalStatement } from '../../control-plane/local-statement.ts';
-import { seenByAll, uniteResources } from '../../control-plane/resource-union.ts';
+import { ResourceUnion } from '../../control-plane/resource-union.ts';
 import { makeSnapshot, type ServedSnapshot } from '../../control-plane/served-snapshot.ts';
 import { vectorFeature } from '../../control-plane/stated-version.ts';
 import { type DiscoveryRequest, encodeRequest, readDeltaResponse } from '../../xds/client/discovery-wire.ts';
@@ -228,8 +228,8 @@ t.test(
     const local = new LocalStatement('east');
     const snapshotAfter = (port: number, previous?: ServedSnapshot) => {
       const statement = local.update('', resourcesOfText(serviceText('a', port)));
-      const seen = (typeUrl: string) => seenByAll([statement], typeUrl);
-      return makeSnapshot(uniteResources([statement]), { previous, seen });
+      const { resources, seen } = new ResourceUnion().unite([statement]);
+      return makeSnapshot(resources, { previous, seen });
     };
     const client = clientOf(snapshotAfter(1));
     const node = encodeMessage({ id: 'n', clientFeatures: [vectorFeature] }, 'envoy.config.core.v3.Node');

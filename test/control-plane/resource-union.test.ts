@@ -3,12 +3,10 @@ import t from 'tap';
 import { Problems } from '../../config/problems.ts';
 import { LocalStatement } from '../../control-plane/local-statement.ts';
 import {
-  hopsToTell,
   ResourceUnion,
   type SourceStatement,
   type StatedResource,
-  seenByAll,
-  uniteResources,
+  type UnitedStatements,
 } from '../../control-plane/resource-union.ts';
 import { decodeMessage } from '../../xds/message/wire-message.ts';
 import { resourcesOfText, typeUrls } from '../support/control-plane-fixtures.ts';
@@ -28,16 +26,20 @@ function makeOrigin(name: string) {
   return (services: Services) => local.update('', resourcesOfText(textOf(services), name));
 }
 
+function unite(statements: readonly SourceStatement[]): UnitedStatements {
+  return new ResourceUnion().unite(statements);
+}
+
 /** Another control plane that states what it has of the given ones. */
 function relay(...statements: readonly SourceStatement[]): SourceStatement {
-  const united = uniteResources(statements);
+  const united = unite(statements);
   return {
     types: new Map(
       Object.values(typeUrls).map((typeUrl) => {
-        const ofType = united.filter(({ type }) => type.typeUrl === typeUrl);
-        const seen = seenByAll(statements, typeUrl);
+        const ofType = united.resources.filter(({ type }) => type.typeUrl === typeUrl);
+        const seen = united.seen(typeUrl);
         const byName = new Map(ofType.map((resource) => [resource.name, resource]));
-        const hops = hopsToTell(statements, typeUrl);
+        const hops = united.hops(typeUrl);
         return [typeUrl, { seen, hops, byName, awaits: () => false, revision: 0 }];
       }),
     ),
@@ -59,7 +61,7 @@ function portsOf({ message }: StatedResource): readonly number[] {
 
 /** What is served of the statements: ports by cluster. */
 function servedOf(...statements: readonly SourceStatement[]): Services {
-  const united = uniteResources(statements);
+  const united = unite(statements).resources;
   const clusters = united.filter(({ type }) => type.shortName === 'cds');
   return Object.fromEntries(
     clusters.map(({ name }) => {
@@ -158,7 +160,7 @@ t.test(
   async (t) => {
     const east = makeOrigin('east')({ shop: [1] });
     const [near, far] = [relay(east), relay(relay(relay(east)))];
-    const hops = (...statements: readonly SourceStatement[]) => [...hopsToTell(statements, typeUrls['cds']!)];
+    const hops = (...statements: readonly SourceStatement[]) => [...unite(statements).hops(typeUrls['cds']!)];
     t.same([hops(far, near), hops(near, far), hops(far)], [[['east', 2]], [['east', 2]], [['east', 4]]]);
     const lost: SourceStatement = {
       types: new Map([...near.types].map(([typeUrl, type]) => [typeUrl, { ...type, hops: new Map() }])),
@@ -180,7 +182,7 @@ t.test('of definitions that cannot be merged the first is taken', async (t) => {
   const route = (to: string) => `service: g\nlisten: 127.0.0.1:1\nroutes: [{to: ${to}}]\n`;
   const first = new LocalStatement('a').update('', resourcesOfText(route('x')));
   const second = new LocalStatement('b').update('', resourcesOfText(route('y')));
-  const united = uniteResources([first, second]).find(({ type }) => type.shortName === 'rds')!;
+  const united = unite([first, second]).resources.find(({ type }) => type.shortName === 'rds')!;
   t.same(united.references.clusters, ['x']);
   t.same([...united.changes.keys()], ['a', 'b'], 'by the changes of both');
 });
@@ -268,7 +270,7 @@ t.test(
       new LocalStatement('b').update('', resourcesOfText(route('y'))),
     ];
     const routed = (...statements: readonly SourceStatement[]) =>
-      uniteResources(statements).find(({ type }) => type.shortName === 'rds')!.references.clusters;
+      unite(statements).resources.find(({ type }) => type.shortName === 'rds')!.references.clusters;
     t.same(routed(own, relay(other, own)), ['x']);
     t.same(routed(other, relay(own, other)), ['y']);
   },
@@ -281,7 +283,7 @@ t.test(
     const first = new LocalStatement('a');
     const second = new LocalStatement('b').update('', resourcesOfText(route('y')));
     const behind = relay(first.update('', resourcesOfText(route('x'))), second);
-    const served = uniteResources([behind, relay(first.update('', []), second)]);
+    const served = unite([behind, relay(first.update('', []), second)]).resources;
     t.same(served.find(({ type }) => type.shortName === 'rds')!.references.clusters, ['y']);
   },
 );
@@ -328,7 +330,7 @@ t.test('who has seen all and was not asked for a name says nothing of it, unless
     return { types: new Map([...statement.types, [typeUrls['eds']!, { ...eds, byName: new Map() }]]) };
   };
   const isServed = (...others: readonly SourceStatement[]) =>
-    uniteResources([asking(known, 'late'), ...others]).some(({ type }) => type.shortName === 'eds');
+    unite([asking(known, 'late'), ...others]).resources.some(({ type }) => type.shortName === 'eds');
   t.ok(isServed(asking(before)), 'it does not know yet that anything needs it');
   t.ok(isServed(asking(without(before), 'late')), 'asked because of something else');
   t.ok(isServed(asking(known)), 'it knows, and is not asked yet');
@@ -336,7 +338,7 @@ t.test('who has seen all and was not asked for a name says nothing of it, unless
   t.notOk(isServed(asking(relay(east.update('', unnamed)))), 'what needs it is over');
   const clusters = relay(makeOrigin('west')({ late: [8] })).types.get(typeUrls['cds']!)!;
   const needed = asking({ types: new Map([...known.types, [typeUrls['cds']!, clusters]]) }, 'late');
-  const assignments = uniteResources([needed, asking(before)]).filter(({ type }) => type.shortName === 'eds');
+  const assignments = unite([needed, asking(before)]).resources.filter(({ type }) => type.shortName === 'eds');
   t.same(assignments, [], 'what needs it is of somebody else');
 });
 

@@ -2,7 +2,7 @@
 
 import t from 'tap';
 import { readDeltaRequest, writeDeltaResponse } from '../../control-plane/discovery-message.ts';
-import { type StatedType, uniteResources } from '../../control-plane/resource-union.ts';
+import { ResourceUnion, type StatedType } from '../../control-plane/resource-union.ts';
 import { UpstreamSource } from '../../control-plane/upstream-source.ts';
 import type { DiscoveryStreamEvents } from '../../xds/client/transport.ts';
 import { resourcesOfText, typeUrls } from '../support/control-plane-fixtures.ts';
@@ -193,8 +193,9 @@ t.test('what a run said of a type is not over before the next one has answered f
   const version = (run: string) => `hash;${run}=1;;${run};${run}=1`;
   for (const type of types) answer(type, shop, { version: version('first') });
   const served = () =>
-    uniteResources([{ types: new Map() }, source.statement()])
-      .map(({ type, changes }) => `${type.shortName} ${[...changes.keys()]}`)
+    new ResourceUnion()
+      .unite([{ types: new Map() }, source.statement()])
+      .resources.map(({ type, changes }) => `${type.shortName} ${[...changes.keys()]}`)
       .sort();
   t.same(served(), ['cds first', 'eds first', 'lds first', 'rds first']);
   breakStream();
